@@ -1,0 +1,6 @@
+"""The YAML config: reading, merging, checking, and saying what is wrong."""
+
+from linreg_cli.config.load import LoadedConfig, dump_config, load_config
+from linreg_cli.config.schema import Config
+
+__all__ = ["Config", "LoadedConfig", "dump_config", "load_config"]

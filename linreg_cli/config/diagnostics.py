@@ -1,0 +1,149 @@
+"""What is wrong with a config, in the user's terms: the place, what was found, what is allowed, a hint."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from linreg_cli.config.schema import SCHEDULES, SECTIONS, SOURCES, Section
+from linreg_cli.config.source import Node
+from linreg_cli.config.types import shown
+from linreg_cli.errors import Fault, did_you_mean
+
+Path = tuple[str | int, ...]
+
+_TAGGED = {("data",): ("source", "table", SOURCES), ("optimizer", "schedule"): ("kind", "constant", SCHEDULES)}
+
+_PATTERNS = {
+    ("name",): "letters, digits, '.', '_' and '-', not beginning with '.' or '-', and no path separators",
+    ("train", "device"): "auto, cpu, cuda or cuda:N",
+    ("data", "sha256"): "64 hexadecimal digits",
+}
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+
+_LIMITS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "greater_than": lambda ctx: f"must be above {ctx['gt']:g}",
+    "greater_than_equal": lambda ctx: f"must be at least {ctx['ge']:g}",
+    "less_than": lambda ctx: f"must be below {ctx['lt']:.16g}",
+    "less_than_equal": lambda ctx: f"must be at most {ctx['le']:g}",
+    "finite_number": lambda _: "must be finite",
+    "string_too_long": lambda ctx: f"must be at most {ctx['max_length']} characters long",
+    "string_too_short": lambda ctx: f"must be at least {ctx['min_length']} character long",
+    "too_short": lambda ctx: f"needs at least {ctx['min_length']} entry",
+}
+
+
+def fault_at(tree: Node, path: Path, message: str, *, key: bool = False) -> Fault:
+    """A fault at one place of the config: file, line, column and the source line."""
+    origin, _ = tree.locate(path, key=key)
+    return Fault(message, str(origin), origin.excerpt())
+
+
+def faults(error: ValidationError, tree: Node) -> list[Fault]:
+    """Every fault that the schema found, in the order of the file, one for each place."""
+    found: dict[Path, tuple[tuple[int, int], Fault]] = {}
+    for detail in error.errors(include_url=False):
+        path = _path(detail, tree)
+        if path not in found:
+            is_key = detail["type"] == "extra_forbidden"
+            origin, _ = tree.locate(path, key=is_key)
+            found[path] = (origin.line, origin.column), fault_at(tree, path, _message(detail, path, tree), key=is_key)
+    return [fault for _, fault in sorted(found.values(), key=lambda pair: pair[0])]
+
+
+def _path(detail: ErrorDetails, tree: Node) -> Path:
+    """pydantic's location without the steps that are its own (names of union members)."""
+    path: list[str | int] = []
+    node: Node | None = tree
+    for step in detail["loc"]:
+        value = node.value if node is not None else None
+        known = step in value if isinstance(value, dict) else isinstance(value, list) and isinstance(step, int)
+        if known:
+            path.append(step)
+            node = value[step] if not isinstance(value, list) or step < len(value) else None  # type: ignore[index,operator]
+    if detail["type"] == "missing":
+        path.append(detail["loc"][-1])
+    return tuple(path)
+
+
+def _message(detail: ErrorDetails, path: Path, tree: Node) -> str:
+    kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
+    name = ".".join(str(step) for step in path)
+    if kind == "extra_forbidden":
+        return _unknown_key(path, tree)
+    if kind == "missing":
+        return f"{name} is required"
+    if kind == "linreg":
+        return f"{name}: {detail['msg']}"
+    if kind == "union_tag_invalid":
+        tag_key, _, kinds = _TAGGED[path]  # type: ignore[index]
+        tag = str(context["tag"])
+        return f"{name}.{tag_key}: unknown value {tag!r}{did_you_mean(tag, list(kinds))}"
+    if kind in _LIMITS:
+        return f"{name} {_LIMITS[kind](context)}, found {shown(value)}"
+    if kind == "string_pattern_mismatch":
+        return f"{name}: expected {_PATTERNS[path]}, found {shown(value)}"  # type: ignore[index]
+    if kind == "literal_error":
+        expected = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        hint = did_you_mean(value, expected) if isinstance(value, str) else f"; allowed: {', '.join(expected)}"
+        return f"{name}: unknown value {shown(value) if not isinstance(value, str) else repr(value)}{hint}"
+    if kind in _EXPECTED:
+        return f"{name}: expected {_EXPECTED[kind]}, found {shown(value)}{_type_hint(kind, value)}"
+    return f"{name}: {detail['msg']}"
+
+
+def _type_hint(kind: str, value: Any) -> str:
+    if kind in ("int_type", "float_type") and isinstance(value, str):
+        try:
+            float(value)
+        except ValueError:
+            return ""
+        return "; remove the quotes"
+    if kind == "bool_type" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
+        return f"; write {'true' if value.lower() in ('yes', 'on') else 'false'}"
+    if kind == "string_type" and not isinstance(value, dict | list | tuple) and value is not None:
+        return "; put it in quotes"
+    return ""
+
+
+def _section(path: Path, tree: Node) -> type[Section] | None:
+    names = tuple(str(step) for step in path)
+    if names in _TAGGED:
+        tag_key, default, _ = _TAGGED[names]
+        _, node = tree.locate(path)
+        tag = node.value[tag_key].value if tag_key in node.value else default
+        names = (*names, str(tag))
+    return SECTIONS.get(names)
+
+
+def _unknown_key(path: Path, tree: Node) -> str:
+    *parents, key = path
+    section = _section(tuple(parents), tree)
+    here = ".".join(str(step) for step in parents)
+    message = f"unknown key {str(key)!r}" + (f" in {here}" if here else "")
+    if section is None:
+        return message
+    for owner, other in SECTIONS.items():
+        if key in other.model_fields:
+            if owner[:1] == tuple(parents)[:1] and other in SOURCES.values():
+                return f"{message}: it belongs to source: {owner[1]}; remove it"
+            if owner[:-1] == tuple(parents) and other in SCHEDULES.values():
+                return f"{message}: it belongs to kind: {owner[-1]}"
+    hint = did_you_mean(str(key), list(section.model_fields))
+    if not hint.startswith("; did you mean"):
+        for owner, other in SECTIONS.items():
+            if key in other.model_fields and other not in (*SOURCES.values(), *SCHEDULES.values()):
+                return f"{message}; did you mean {'.'.join((*owner, str(key)))}?"
+    return message + hint

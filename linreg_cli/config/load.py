@@ -1,0 +1,104 @@
+"""Config files and overrides to one checked `Config`, or every fault at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from linreg_cli.config import diagnostics
+from linreg_cli.config.merge import KIND_KEYS, merged
+from linreg_cli.config.rules import broken_rules, notes
+from linreg_cli.config.schema import SCHEDULES, SOURCES, Config
+from linreg_cli.config.source import FLOAT, PREFIXED_INTEGER, Node
+from linreg_cli.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A config together with where each of its values was written.
+
+    Attributes:
+        config: the checked values.
+        notes: settings that have no effect, in words.
+    """
+
+    config: Config
+    tree: Node
+    notes: tuple[str, ...]
+
+    def error(self, key: str, message: str) -> ConfigError:
+        """A config error at `key`, for what can only be found out later (such as a missing GPU)."""
+        return ConfigError([diagnostics.fault_at(self.tree, tuple(key.split(".")), f"{key}: {message}")])
+
+
+def load_config(files: Sequence[str], overrides: Sequence[str] = ()) -> LoadedConfig:
+    """Read, merge and check.
+
+    Args:
+        files: config files; later ones override earlier ones, key by key.
+        overrides: `key.path=value` expressions, applied after the files.
+
+    Raises:
+        ConfigError: with all faults: of the syntax, else of the values, else of how they fit together.
+    """
+    # An override that changes a kind comes first, so that the settings beside it are checked against the new one.
+    kinds = tuple(".".join((*path, key)) + "=" for path, key in KIND_KEYS.items())
+    ordered = sorted(overrides, key=lambda expression: not expression.startswith(kinds))
+    tree = merged(tuple(files), tuple(ordered), _carry)
+    try:
+        config = Config.model_validate(tree.to_value())
+    except ValidationError as error:
+        raise ConfigError(diagnostics.faults(error, tree)) from None
+    broken = [diagnostics.fault_at(tree, path, f"{_dotted(path)}: {message}") for path, message in broken_rules(config)]
+    if broken:
+        raise ConfigError(broken)
+    return LoadedConfig(config, tree, tuple(notes(config)))
+
+
+def dump_config(config: Config) -> str:
+    """The resolved config as YAML, every key written out; loading it gives an equal `Config`."""
+    values = config.model_dump(mode="json")
+    return str(yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what YAML 1.1 readers would misread, and writes short lists on one line."""
+
+
+def _represent_list(dumper: yaml.SafeDumper, values: list[Any]) -> yaml.Node:
+    flat = all(not isinstance(value, list | dict) for value in values)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=flat)
+
+
+_Dumper.add_representer(list, _represent_list)
+# Text such as '1e3' is a number to us and text to YAML 1.1: with these the dumper knows to quote it.
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+.0123456789"))
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:int", PREFIXED_INTEGER, ["0"])
+
+
+def _dotted(path: tuple[str | int, ...]) -> str:
+    return ".".join(str(step) for step in path)
+
+
+def _carry(old: Node, new_kind: str) -> Node:
+    """What stays of `data` or of a schedule when a later layer changes its kind.
+
+    Keys that the new kind does not have go; keys that no kind has stay, so that they are reported. The
+    columns of a synthetic source stay as the names of the features of a table.
+    """
+    kinds = SOURCES if new_kind in SOURCES else SCHEDULES
+    if new_kind not in kinds:
+        return old
+    elsewhere = {key for section in kinds.values() for key in section.model_fields}
+    kept = {
+        key: node for key, node in old.value.items() if key in kinds[new_kind].model_fields or key not in elsewhere
+    }
+    features = kept.get("features")
+    if features is not None and new_kind != "synthetic" and isinstance(features.value, dict):
+        names = [Node(name, features.key_origins[name]) for name in features.value]
+        kept["features"] = Node(names, features.origin)
+    if features is not None and new_kind == "synthetic" and isinstance(features.value, list):
+        del kept["features"]
+    return Node(kept, old.origin, {key: old.key_origins[key] for key in kept})

@@ -1,0 +1,73 @@
+"""Several config files and `--set` overrides become one tree; later ones win, key by key."""
+
+from collections.abc import Callable
+
+from linreg_cli.config.source import Node, parse_override, read_file
+from linreg_cli.errors import ConfigError, Fault
+
+#: The keys whose value says what kind of thing the mapping around them is. When a later layer changes the
+#: kind, the settings that only the old kind has must not linger.
+KIND_KEYS = {("data",): "source", ("optimizer", "schedule"): "kind"}
+
+#: Mappings with one entry, whose key is the name of a distribution.
+DISTRIBUTIONS = ("normal", "uniform", "integers", "linspace", "lognormal")
+
+Carry = Callable[[Node, str], Node]
+
+
+def merged(files: tuple[str, ...], overrides: tuple[str, ...], carry: Carry) -> Node:
+    """Read every layer and merge them.
+
+    Args:
+        files: paths, the weakest first.
+        overrides: `key.path=value` expressions, stronger than every file.
+        carry: what is left of a tagged mapping when a later layer changes its kind: (old mapping, new kind).
+
+    Raises:
+        ConfigError: with the faults of all layers.
+    """
+    faults: list[Fault] = []
+    tree: Node | None = None
+    for file in files:
+        try:
+            layer = read_file(file)
+        except ConfigError as error:
+            faults += error.faults
+            continue
+        tree = layer if tree is None else _merge(tree, layer, (), carry)
+    for expression in overrides:
+        try:
+            path, value = parse_override(expression)
+        except ConfigError as error:
+            faults += error.faults
+            continue
+        if tree is not None:
+            tree = _merge(tree, _nest(path, value), (), carry, replace_at=path)
+    if faults or tree is None:
+        raise ConfigError(faults or "no config file was given")
+    return tree
+
+
+def _nest(path: tuple[str, ...], value: Node) -> Node:
+    for key in reversed(path):
+        value = Node({key: value}, value.origin, {key: value.origin}, value.size + 1)
+    return value
+
+
+def _merge(
+    old: Node, new: Node, path: tuple[str, ...], carry: Carry, replace_at: tuple[str, ...] | None = None
+) -> Node:
+    if not (isinstance(old.value, dict) and isinstance(new.value, dict)) or path == replace_at:
+        return new
+    if any(name in new.value for name in DISTRIBUTIONS) and len(new.value) == 1:
+        return new
+    kind_key = KIND_KEYS.get(path)
+    if kind_key in new.value:
+        kind = new.value[kind_key].value
+        if kind_key not in old.value or old.value[kind_key].value != kind:
+            old = carry(old, str(kind))
+    entries, keys = dict(old.value), dict(old.key_origins)
+    for key, child in new.value.items():
+        entries[key] = _merge(entries[key], child, (*path, key), carry, replace_at) if key in entries else child
+        keys[key] = new.key_origins[key]
+    return Node(entries, old.origin, keys)

@@ -1,0 +1,95 @@
+"""Rules between keys: each setting is right by itself, and they must also fit together."""
+
+from collections.abc import Iterator
+
+from linreg_cli import __version__
+from linreg_cli.config.gates import parse_comparison
+from linreg_cli.config.schema import Config, InlineData, SplitConfig, SyntheticData, TableData
+from linreg_cli.config.types import Distribution
+
+Path = tuple[str | int, ...]
+
+
+def broken_rules(config: Config) -> Iterator[tuple[Path, str]]:
+    """Every pair of (path, message) for settings that contradict each other."""
+    yield from _split(config)
+    if isinstance(config.data, TableData) and config.data.path.startswith(("http://", "https://")):
+        yield ("data", "path"), f"addresses are not available yet in linreg {__version__}; download the file"
+    if isinstance(config.data, InlineData):
+        yield from _inline(config.data)
+    if isinstance(config.data, SyntheticData):
+        yield from _synthetic(config.data)
+    yield from _training(config)
+    for position, gate in enumerate(config.gates):
+        try:
+            parse_comparison(gate)
+        except ValueError as error:
+            yield ("gates", position), str(error)
+
+
+def notes(config: Config) -> Iterator[str]:
+    """Settings that are in order and have no effect here, so that nobody waits for one."""
+    default = Config.model_fields["huber_delta"].default
+    if config.loss != "huber" and config.huber_delta != default:
+        yield f"huber_delta: {config.huber_delta:g} has no effect with loss: {config.loss}"
+    if config.optimizer.dampening and not config.optimizer.momentum:
+        yield "optimizer.dampening has no effect without momentum"
+    if not (config.preprocess.standardize or config.preprocess.standardize_target) and config.preprocess.ddof:
+        yield "preprocess.ddof has no effect: nothing is standardised"
+
+
+def _split(config: Config) -> Iterator[tuple[Path, str]]:
+    split = config.data.split
+    shares = {name: getattr(split, name) for name in ("train", "validation", "test")}
+    path: Path = ("data", "split")
+    if split.column is not None:
+        if shares != {name: SplitConfig.model_fields[name].default for name in shares} or not split.shuffle:
+            yield path, "a column decides alone: remove train, validation, test and shuffle"
+        if isinstance(config.data, SyntheticData):
+            yield (*path, "column"), "generated data has no such column; give the shares train, validation, test"
+    elif abs(sum(shares.values()) - 1) > 1e-9:
+        listing = " + ".join(f"{name} {share:g}" for name, share in shares.items())
+        yield path, f"the shares must add up to 1; {listing} = {sum(shares.values()):g}"
+    monitor = config.train.early_stopping and config.train.early_stopping.monitor
+    if monitor == "validation.loss" and split.validation == 0 and split.column is None:
+        yield (
+            ("train", "early_stopping"),
+            "early_stopping watches validation.loss, and there is no validation split; set data.split.validation",
+        )
+
+
+def _inline(data: InlineData) -> Iterator[tuple[Path, str]]:
+    width = len(data.columns)
+    for key, rows in (("rows", data.rows), ("test_rows", data.test_rows)):
+        for position, row in enumerate(rows):
+            if len(row) != width:
+                yield ("data", key, position), f"{len(row)} values for {width} columns ({', '.join(data.columns)})"
+    if data.test_rows and data.split.test:
+        yield ("data", "split", "test"), "test_rows are the test split; set split.test to 0"
+    if data.test_rows and data.split.column is not None:
+        yield ("data", "test_rows"), "split.column decides which rows test; put these rows under rows"
+
+
+def _synthetic(data: SyntheticData) -> Iterator[tuple[Path, str]]:
+    named = list(data.weights) if isinstance(data.weights, dict) else None
+    if data.features is not None:
+        columns = list(data.features)
+        if not columns:
+            yield ("data", "features"), "an empty mapping names no column"
+        elif named is None and len(data.weights) != len(columns):
+            yield ("data", "weights"), f"{len(data.weights)} weights for {len(columns)} features ({', '.join(columns)})"
+        elif named is not None and set(named) != set(columns):
+            lacking = [f"no weight for {name}" for name in columns if name not in named]
+            extra = [f"no feature {name}" for name in named if name not in columns]
+            yield ("data", "weights"), f"weights and features name different columns: {', '.join(lacking + extra)}"
+    if data.target in data.feature_names:
+        yield ("data", "target"), f"the target has the name of a feature, {data.target}"
+
+
+def _training(config: Config) -> Iterator[tuple[Path, str]]:
+    optimizer = config.optimizer
+    if optimizer.nesterov and (not optimizer.momentum or optimizer.dampening):
+        yield ("optimizer", "nesterov"), "Nesterov momentum needs momentum above 0 and dampening 0"
+    initial = config.model.init.bias
+    if not config.model.bias and (isinstance(initial, Distribution) or initial != 0.0):
+        yield ("model", "init", "bias"), "there is no bias to start: model.bias is false"

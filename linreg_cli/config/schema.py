@@ -1,0 +1,318 @@
+"""Every key of the config: its type, its range, its default and its meaning, once.
+
+The page `docs/configuration.md` is generated from here.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from linreg_cli.config.types import (
+    ColumnList,
+    Columns,
+    Count,
+    FeatureDistribution,
+    Initial,
+    Integer,
+    NonNegative,
+    Point,
+    Positive,
+    Weights,
+    all_but,
+    number_or,
+    only,
+)
+
+
+class Section(BaseModel):
+    """A part of the config: read-only, nothing unknown, nothing converted behind the user's back."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class SplitConfig(Section):
+    """Which rows train, validate and test."""
+
+    train: float = Field(1.0, gt=0, le=1, description="Share of the rows that is trained on. The three shares add up to 1.")
+    validation: float = Field(0.0, ge=0, lt=1, description="Share that early stopping may look at.")
+    test: float = Field(0.0, ge=0, lt=1, description="Share that is only evaluated, at the end.")
+    shuffle: bool = Field(
+        True, description="Draw the rows at random (from `seed`); false: the first rows train, the last ones test."
+    )
+    column: str | None = Field(
+        None, description="Instead of shares: a column of the table that says `train`, `validation` or `test` in each row."
+    )
+
+
+class TableData(Section):
+    """`source: table`: a file."""
+
+    source: Literal["table"] = Field("table", description="Where the rows come from: `table`, `synthetic` or `inline`.")
+    path: str = Field(
+        min_length=1,
+        description="The file: `.csv`, `.tsv` (also `.gz`, `.zst`), `.parquet`, `.arrow`, `.feather`, `.jsonl`, or a folder of "
+        "Parquet parts. Relative to the current folder.",
+    )
+    sha256: str | None = Field(
+        None, pattern=r"^[0-9a-fA-F]{64}$", description="Refuse the file unless its SHA-256 digest is this."
+    )
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=1, description="The character between cells of a CSV; null: by suffix (`,`, or a tab for `.tsv`)."
+    )
+    target: Columns = Field(description="The column to predict, or a list of them (several outputs).")
+    features: ColumnList | None = Field(None, description="The columns to predict from, in this order; null: every other column.")
+    ignore: tuple[str, ...] = Field((), description="Columns left out.")
+    split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
+
+
+class SyntheticData(Section):
+    """`source: synthetic`: rows of a known truth, y = X w + b + noise."""
+
+    source: Literal["synthetic"] = Field("synthetic", description="See `table`.")
+    n_samples: Count = Field(1000, description="Rows to generate.")
+    weights: Weights = Field((2.0, -3.4), description="The true w: a list, or a mapping of column name to weight.")
+    bias: float = Field(4.2, description="The true b.")
+    noise_std: NonNegative = Field(0.01, description="Standard deviation of the normal noise, in units of the target.")
+    features: dict[str, FeatureDistribution] | None = Field(
+        None,
+        description="Column name to distribution: `{normal: [mean, std]}`, `{uniform: [low, high]}`, `{integers: [low, high]}` "
+        "(both included), `{linspace: [first, last]}`, `{lognormal: [mean, std]}` (of the logarithm); "
+        "null: standard normal columns named as in `weights`, or `x1`, `x2`, ...",
+    )
+    target: str = Field("y", min_length=1, description="Name of the generated target column.")
+    split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The generated columns, in order."""
+        if self.features is not None:
+            return tuple(self.features)
+        if isinstance(self.weights, dict):
+            return tuple(self.weights)
+        return tuple(f"x{position + 1}" for position in range(len(self.weights)))
+
+    @property
+    def true_weights(self) -> tuple[float, ...]:
+        """The true w, in the order of `feature_names`."""
+        if isinstance(self.weights, dict):
+            return tuple(self.weights[name] for name in self.feature_names)
+        return self.weights
+
+
+class InlineData(Section):
+    """`source: inline`: rows in the config itself."""
+
+    source: Literal["inline"] = Field("inline", description="See `table`.")
+    columns: ColumnList = Field(description="Names of the columns.")
+    rows: tuple[tuple[float, ...], ...] = Field(min_length=1, description="One list of numbers a row.")
+    test_rows: tuple[tuple[float, ...], ...] = Field((), description="More rows; they become the test split.")
+    target: Columns | None = Field(None, description="The column to predict, or a list of them; null: the last column.")
+    features: ColumnList | None = Field(None, description="The columns to predict from, in this order; null: every other column.")
+    ignore: tuple[str, ...] = Field((), description="Columns left out.")
+    split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
+
+
+def _source(value: Any) -> str:
+    return str(value.get("source", "table") if isinstance(value, dict) else getattr(value, "source", "table"))
+
+
+DataConfig = Annotated[
+    Annotated[TableData, Tag("table")] | Annotated[SyntheticData, Tag("synthetic")] | Annotated[InlineData, Tag("inline")],
+    Discriminator(_source),
+]
+
+SOURCES: dict[str, type[Section]] = {"table": TableData, "synthetic": SyntheticData, "inline": InlineData}
+
+
+class PreprocessConfig(Section):
+    """What happens to the columns before training; all of it is undone in what is reported."""
+
+    standardize: bool = Field(
+        False,
+        description="Features to mean 0 and standard deviation 1, by statistics of the train split. A constant column is left at 0. "
+        "With `model.bias: false` columns are scaled and not centred.",
+    )
+    standardize_target: bool = Field(False, description="The same for the target.")
+    ddof: Literal[0, 1] = Field(0, description="The standard deviation divides by n - ddof.")
+    missing: Annotated[Literal["error", "drop", "mean", "median"], only("error")] = Field(
+        "error", description="What to do with a missing cell. `error`: refuse the table, naming row and column."
+    )
+    categorical: Annotated[Literal["error", "one_hot"], only("error")] = Field(
+        "error", description="What to do with a column of text. `error`: refuse it, naming the first cell."
+    )
+    unknown: Annotated[Literal["error", "ignore"], only("error")] = Field(
+        "error", description="What to do at prediction with a category that training never saw."
+    )
+    columns: Annotated[dict[str, Any], only({})] = Field({}, description="Exceptions by column.")
+    target_transform: Annotated[Literal["none", "log", "log1p"], only("none")] = Field(
+        "none", description="Train on a function of the target; metrics and predictions stay in original units."
+    )
+    missing_values: tuple[str, ...] = Field(
+        ("", "NA", "N/A", "NaN", "nan", "null", "?"), description="Cells of a text file that mean 'missing'."
+    )
+
+
+class InitConfig(Section):
+    """How the parameters start."""
+
+    weight: Initial = Field(
+        {"normal": [0.0, 0.01]},
+        validate_default=True,
+        description="A number, a list of numbers, `{normal: [mean, std]}` or `{uniform: [low, high]}`, in trained units.",
+    )
+    bias: Initial = Field(0.0, description="The same for the bias.")
+
+
+class ModelConfig(Section):
+    """nn.Sequential(nn.Linear(n_features, n_targets))."""
+
+    bias: bool = Field(True, description="Whether the model has an intercept.")
+    init: InitConfig = Field(InitConfig(), description="How the parameters start.")
+
+
+class ConstantSchedule(Section):
+    """The rate stays."""
+
+    kind: Literal["constant"] = "constant"
+
+
+class StepSchedule(Section):
+    """torch's StepLR: lr * gamma^(epoch // step_size)."""
+
+    kind: Literal["step"]
+    step_size: Count
+    gamma: Positive = 0.1
+
+
+class ExponentialSchedule(Section):
+    """torch's ExponentialLR: lr * gamma^epoch."""
+
+    kind: Literal["exponential"]
+    gamma: Positive
+
+
+class CosineSchedule(Section):
+    """torch's CosineAnnealingLR: eta_min + (lr - eta_min) (1 + cos(pi epoch / T_max)) / 2."""
+
+    kind: Literal["cosine"]
+    T_max: Count
+    eta_min: NonNegative = 0.0
+
+
+SCHEDULES: dict[str, type[Section]] = {
+    "constant": ConstantSchedule,
+    "step": StepSchedule,
+    "exponential": ExponentialSchedule,
+    "cosine": CosineSchedule,
+}
+
+
+def _kind(value: Any) -> str:
+    return str(value.get("kind", "constant") if isinstance(value, dict) else getattr(value, "kind", "constant"))
+
+
+ScheduleConfig = Annotated[
+    Annotated[ConstantSchedule, Tag("constant")]
+    | Annotated[StepSchedule, Tag("step")]
+    | Annotated[ExponentialSchedule, Tag("exponential")]
+    | Annotated[CosineSchedule, Tag("cosine")],
+    Discriminator(_kind),
+]
+
+
+class OptimizerConfig(Section):
+    """torch.optim.SGD."""
+
+    lr: Annotated[Positive | Literal["auto"], number_or("auto"), all_but("auto", instead="a number")] = Field(
+        0.03, description="Learning rate."
+    )
+    momentum: Annotated[
+        Annotated[float, Field(ge=0, lt=1)] | Literal["auto"], number_or("auto"), all_but("auto", instead="a number")
+    ] = Field(0.0, description="Momentum factor. As in torch, the first buffer is the gradient itself.")
+    dampening: float = Field(0.0, ge=0, le=1, description="Dampening of the momentum.")
+    weight_decay: NonNegative = Field(
+        0.0, description="Coefficient times the parameter (the bias too) is added to its gradient; losses are reported without it."
+    )
+    nesterov: bool = Field(False, description="Nesterov momentum; needs momentum above 0 and dampening 0.")
+    schedule: ScheduleConfig = Field(
+        ConstantSchedule(),
+        description="The rate by epoch, under torch's names: `{kind: constant}`, `{kind: step, step_size: 10, gamma: 0.1}`, "
+        "`{kind: exponential, gamma: 0.9}`, `{kind: cosine, T_max: 100, eta_min: 0}`.",
+    )
+
+
+class EarlyStoppingConfig(Section):
+    """Stop when the monitored loss no longer falls. The parameters of the last epoch are kept."""
+
+    monitor: Literal["validation.loss", "train.loss"] = Field("validation.loss", description="The loss to watch.")
+    patience: Count = Field(10, description="Epochs without an improvement after which training stops.")
+    min_delta: NonNegative = Field(0.0, description="A smaller fall of the loss is no improvement; in units of the loss.")
+
+
+class TrainConfig(Section):
+    """How long, on what, in which order."""
+
+    epochs: Count = Field(3, description="Passes over the train split.")
+    batch_size: Annotated[Count | Literal["full"], number_or("full")] = Field(
+        10, description="Rows a step, or `full`. The last batch of an epoch may be smaller."
+    )
+    shuffle: bool = Field(True, description="A new random order of the rows each epoch; false: as given.")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$", description="`auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:N`.")
+    dtype: Literal["float32", "float64"] = Field("float32", description="Number type of the data and the parameters.")
+    engine: Literal["auto", "reference"] = Field("auto", description="What runs the steps: `auto`, or an executor by name.")
+    early_stopping: EarlyStoppingConfig | None = Field(None, description="Stop early; null: run every epoch.")
+    stop_gap: Annotated[Positive | None, only(None)] = Field(
+        None, description="Stop once (loss - optimum) / optimum is certified below this."
+    )
+    checkpoint_every: Count | None = Field(
+        None, description="Save a checkpoint after every so many epochs; null: only at the end and when stopped."
+    )
+
+
+class EvaluateConfig(Section):
+    """What is evaluated besides the splits."""
+
+    cross_validation: Annotated[dict[str, Any] | None, only(None)] = Field(None, description="`{folds: K}`.")
+
+
+class Config(Section):
+    """The whole config."""
+
+    #: Longest run name, so that paths stay below the limits of file systems.
+    MAX_NAME: ClassVar[int] = 100
+
+    name: str = Field(
+        "run", max_length=MAX_NAME, pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", description="Run ids are NAME-0001, NAME-0002, ..."
+    )
+    seed: Annotated[Integer, Field(ge=0, lt=2**63)] = Field(0, description="Everything random follows from it.")
+    data: DataConfig = Field(description="Where the rows come from; *required*.")
+    preprocess: PreprocessConfig = Field(PreprocessConfig(), description="What happens to the columns before training.")
+    model: ModelConfig = Field(ModelConfig(), description="The linear layer.")
+    loss: Literal["mse", "sse", "half_mse", "mae", "huber"] = Field(
+        "mse", description="mse: mean of e^2; sse: sum of e^2; half_mse: mean of e^2/2; mae: mean of |e|; huber: mean of torch's Huber loss."
+    )
+    huber_delta: Positive = Field(1.0, description="Where the Huber loss turns from e^2/2 to delta (|e| - delta/2), in trained units.")
+    optimizer: OptimizerConfig = Field(OptimizerConfig(), description="torch.optim.SGD.")
+    train: TrainConfig = Field(TrainConfig(), description="How long, on what, in which order.")
+    evaluate: EvaluateConfig = Field(EvaluateConfig(), description="What is evaluated besides the splits.")
+    probe: tuple[Point, ...] = Field(
+        (), description="Rows of feature values, in original units, that are predicted before and after training."
+    )
+    gates: tuple[str, ...] = Field((), description="Such as `test.r2 >= 0.9`; one that does not hold fails the run (exit code 5).")
+    plots: bool = Field(True, description="Draw the pictures at the end of training.")
+
+
+#: Each section by its path; a tuple key ends in the value of its `source` or `kind`.
+SECTIONS: dict[tuple[str, ...], type[Section]] = {
+    (): Config,
+    **{("data", source): section for source, section in SOURCES.items()},
+    ("data", "split"): SplitConfig,
+    ("preprocess",): PreprocessConfig,
+    ("model",): ModelConfig,
+    ("model", "init"): InitConfig,
+    ("optimizer",): OptimizerConfig,
+    **{("optimizer", "schedule", kind): section for kind, section in SCHEDULES.items()},
+    ("train",): TrainConfig,
+    ("train", "early_stopping"): EarlyStoppingConfig,
+    ("evaluate",): EvaluateConfig,
+}

@@ -1,0 +1,245 @@
+"""YAML text to a tree of values in which every node knows where it was written.
+
+Scalars follow the YAML 1.2 core schema: `1e-3` is a number, `no` and `2014-10-13` are text, keys are always
+text. Tags are refused, duplicate keys are refused, and an alias cannot be used to blow a small file up.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from linreg_cli.errors import ConfigError, Fault
+
+MAX_BYTES = 8 * 2**20
+MAX_DEPTH = 32
+MAX_NODES = 2_000_000
+
+_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+PREFIXED_INTEGER = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_SPECIAL = {f"{sign}{text}": float(f"{sign}inf") for sign in ("", "+", "-") for text in (".inf", ".Inf", ".INF")}
+_SPECIAL |= dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan"))
+_WORDS: dict[str, Any] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
+_WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One text that was read: a file, or the value of one `--set`."""
+
+    name: str
+    lines: tuple[str, ...]
+    column_offset: int = 0
+    is_file: bool = True
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a node was written; line and column count from 1."""
+
+    source: Source
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.source.name}:{self.line}:{self.column}" if self.source.is_file else self.source.name
+
+    def excerpt(self) -> str | None:
+        """The source line, cut to 76 characters around the column, with a caret under the column."""
+        if not 1 <= self.line <= len(self.source.lines):
+            return None
+        text, caret = self.source.lines[self.line - 1], self.column - 1
+        if len(text) > 76:
+            start = max(0, min(caret - 38, len(text) - 76))
+            text, caret = text[start : start + 76], caret - start
+        return f"{text.expandtabs(1)}\n{' ' * caret}^"
+
+
+@dataclass
+class Node:
+    """A scalar, a list (`value` is a list of nodes) or a mapping (`value` is a dict of nodes)."""
+
+    value: Any
+    origin: Origin
+    key_origins: dict[str, Origin] = field(default_factory=dict)
+    size: int = 1
+
+    def to_value(self) -> Any:
+        """Plain Python: dict, tuple, str, int, float, bool or None."""
+        if isinstance(self.value, dict):
+            return {key: child.to_value() for key, child in self.value.items()}
+        if isinstance(self.value, list):
+            return tuple(child.to_value() for child in self.value)
+        return self.value
+
+    def locate(self, path: tuple[str | int, ...], *, key: bool = False) -> tuple[Origin, Any]:
+        """The origin and the node at `path`, or of its nearest ancestor; `key` asks for the key itself."""
+        node, origin = self, self.origin
+        for depth, step in enumerate(path):
+            if isinstance(node.value, dict) and step in node.value:
+                origin = node.key_origins[str(step)]
+                node = node.value[step]
+                if not (key and depth == len(path) - 1):
+                    origin = node.origin
+            elif isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
+                node = node.value[step]
+                origin = node.origin
+            else:
+                break
+        return origin, node
+
+
+def read_file(path: str | Path) -> Node:
+    """The tree of one config file.
+
+    Raises:
+        ConfigError: for a file that cannot be read, is not UTF-8 text, is not YAML, or is not a mapping.
+    """
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        hint = "; 'linreg train -c FILE' takes a YAML file" if Path(path).is_dir() else ""
+        raise ConfigError(f"cannot read the config: {error.strerror}{hint}", str(path)) from None
+    if len(raw) > MAX_BYTES:
+        raise ConfigError("larger than 8 MiB; put the rows into a table (data.source: table)", str(path))
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        message = f"byte 0x{raw[error.start]:02x} is not UTF-8 text; save the file as UTF-8"
+        raise ConfigError(message, f"{path}:{line}") from None
+    return parse(text, Source(str(path), tuple(text.splitlines())))
+
+
+def parse_override(expression: str) -> tuple[tuple[str, ...], Node]:
+    """`optimizer.lr=0.1` as a path and the tree of its value."""
+    name, separator, text = expression.partition("=")
+    path = tuple(part.strip() for part in name.split("."))
+    where = f"--set {expression}"
+    if not separator or not all(path):
+        raise ConfigError("--set takes key=value, such as optimizer.lr=0.1", where)
+    source = Source(where, (expression,), column_offset=len(name) + 1, is_file=False)
+    return path, parse(text, source, mapping_only=False)
+
+
+def parse(text: str, source: Source, *, mapping_only: bool = True) -> Node:
+    """Build the tree of one YAML document; every duplicate key and tag is reported at once."""
+    builder = _Builder(source)
+    try:
+        root = builder.document(yaml.parse(text, Loader=_PARSER))
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError([_syntax_fault(error, source)]) from None
+    except yaml.reader.ReaderError as error:
+        bad = f"#x{error.character:04x}" if isinstance(error.character, int) else repr(error.character)
+        raise ConfigError(f"character {bad} is not allowed in YAML", source.name) from None
+    if root is None:
+        root = Node({} if mapping_only else None, Origin(source, 1, 1))
+    if mapping_only and not isinstance(root.value, dict):
+        builder.faults.append(builder.fault(root.origin, "a config is a mapping of keys to values, such as 'data:'"))
+    if builder.faults:
+        raise ConfigError(builder.faults)
+    return root
+
+
+def _syntax_fault(error: yaml.MarkedYAMLError, source: Source) -> Fault:
+    mark = error.problem_mark or error.context_mark
+    message = f"not valid YAML: {error.problem or error.context}"
+    if mark is None:
+        return Fault(message, source.name)
+    origin = Origin(source, mark.line + 1, mark.column + 1 + (source.column_offset if mark.line == 0 else 0))
+    excerpt = origin.excerpt()
+    if excerpt and "\t" in source.lines[min(mark.line, len(source.lines) - 1)]:
+        message += "; indent with spaces, not tabs"
+    return Fault(message, str(origin), excerpt)
+
+
+class _Builder:
+    """Turns parser events into nodes, with limits on depth and size."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.faults: list[Fault] = []
+        self.anchors: dict[str, Node] = {}
+
+    def fault(self, origin: Origin, message: str) -> Fault:
+        return Fault(message, str(origin), origin.excerpt())
+
+    def origin(self, event: Any) -> Origin:
+        mark = event.start_mark
+        return Origin(self.source, mark.line + 1, mark.column + 1 + (self.source.column_offset if mark.line == 0 else 0))
+
+    def document(self, events: Iterator[Any]) -> Node | None:
+        root = None
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if root is not None:
+                    raise ConfigError([self.fault(self.origin(event), "a config is one YAML document")])
+                root = self.node(next(events), events, depth=1)
+        return root
+
+    def node(self, event: Any, events: Iterator[Any], depth: int) -> Node:
+        origin = self.origin(event)
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self.anchors:
+                raise ConfigError([self.fault(origin, f"the alias *{event.anchor} has no anchor before it")])
+            return self.anchors[event.anchor]
+        if depth > MAX_DEPTH:
+            raise ConfigError([self.fault(origin, f"nested deeper than {MAX_DEPTH} levels")])
+        if event.tag is not None:
+            self.faults.append(self.fault(origin, f"the tag {event.tag!r} is not allowed; write the plain value"))
+        if isinstance(event, yaml.ScalarEvent):
+            node = Node(self.scalar(event, origin), origin)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            node = self.sequence(origin, events, depth)
+        else:
+            node = self.mapping(origin, events, depth)
+        if node.size > MAX_NODES:
+            raise ConfigError([self.fault(origin, f"more than {MAX_NODES:,} values; put rows into a table")])
+        if event.anchor is not None:
+            self.anchors[event.anchor] = node
+        return node
+
+    def sequence(self, origin: Origin, events: Iterator[Any], depth: int) -> Node:
+        items: list[Node] = []
+        while not isinstance(event := next(events), yaml.SequenceEndEvent):
+            items.append(self.node(event, events, depth + 1))
+        return Node(items, origin, size=1 + sum(item.size for item in items))
+
+    def mapping(self, origin: Origin, events: Iterator[Any], depth: int) -> Node:
+        entries: dict[str, Node] = {}
+        keys: dict[str, Origin] = {}
+        while not isinstance(event := next(events), yaml.MappingEndEvent):
+            key_origin = self.origin(event)
+            if not isinstance(event, yaml.ScalarEvent):
+                raise ConfigError([self.fault(key_origin, "a key must be plain text")])
+            if event.value in keys:
+                first = keys[event.value]
+                message = f"duplicate key {event.value!r}; it is first set on line {first.line}"
+                self.faults.append(self.fault(key_origin, message))
+            value = self.node(next(events), events, depth + 1)
+            keys.setdefault(event.value, key_origin)
+            entries.setdefault(event.value, value)
+        return Node(entries, origin, keys, 1 + sum(value.size for value in entries.values()))
+
+    def scalar(self, event: Any, origin: Origin) -> Any:
+        text = event.value
+        if not event.implicit[0]:  # quoted, or a block of text
+            return text
+        if text in _WORDS:
+            return _WORDS[text]
+        if text in _SPECIAL:
+            return _SPECIAL[text]
+        if PREFIXED_INTEGER.match(text):
+            return int(text, 0)
+        if _INTEGER.match(text):
+            if len(text) > 400:  # int() refuses thousands of digits, and no setting is that large
+                self.faults.append(self.fault(origin, "the number is too large"))
+                return 0
+            return int(text)
+        return float(text) if FLOAT.match(text) else text

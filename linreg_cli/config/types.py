@@ -1,0 +1,221 @@
+"""The value types of the config: numbers that are exact, distributions, names, and refusals by name."""
+
+import math
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from linreg_cli import __version__
+
+
+def refuse(message: str) -> PydanticCustomError:
+    """An error whose text is `message`, found at the field that is being validated."""
+    return PydanticCustomError("linreg", "{message}", {"message": message})
+
+
+def shown(value: Any) -> str:
+    """A value as a user wrote it, shortened.
+
+    >>> shown(True), shown("5"), shown(None), shown((1, 2)), shown({"a": 1})
+    ('true', "the text '5'", 'null', 'a list', 'a mapping')
+    """
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return f"the text {value[:40]!r}"
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, tuple | list) else repr(value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number (true and false are not numbers).
+
+    >>> [is_number(value) for value in (1, 0.5, True, "1", float("nan"))]
+    [True, True, False, False, False]
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+
+
+def only(*available: Any) -> AfterValidator:
+    """Of the contract's values only `available` work in this version; the others are refused by name."""
+
+    def check(value: Any) -> Any:
+        if value not in available:
+            raise _not_yet(value, available)
+        return value
+
+    return AfterValidator(check)
+
+
+def all_but(*missing: Any, instead: str) -> AfterValidator:
+    """Every value works in this version except `missing`, which are refused by name."""
+
+    def check(value: Any) -> Any:
+        if value in missing:
+            raise _not_yet(value, (instead,))
+        return value
+
+    return AfterValidator(check)
+
+
+def _not_yet(value: Any, available: tuple[Any, ...]) -> PydanticCustomError:
+    works = " or ".join({"{}": "an empty mapping", "None": "null"}.get(str(item), str(item)) for item in available)
+    name = value if isinstance(value, str) else shown(value)
+    return refuse(f"{name} is not available yet in linreg {__version__}; use {works}")
+
+
+def _integral(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+#: A whole number; `5.0` and `1e3` are whole numbers too.
+Integer = Annotated[int, BeforeValidator(_integral)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[Integer, Field(ge=1)]
+
+
+def number_or(*words: str) -> BeforeValidator:
+    """Accepts a number or one of `words`; the field's own type then checks the number's range."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and value not in words or not isinstance(value, str) and not is_number(value):
+            raise refuse(f"expected a number or {' or '.join(words)}, found {shown(value)}")
+        return _integral(value)
+
+    return BeforeValidator(check)
+
+
+class Distribution(NamedTuple):
+    """A named distribution with two parameters, written `{normal: [0, 1]}`."""
+
+    kind: str
+    first: float
+    second: float
+
+
+#: name -> (what the two parameters are called, whether a pair is acceptable, what must hold)
+_DISTRIBUTIONS: dict[str, tuple[str, Callable[[float, float], bool], str]] = {
+    "normal": ("mean, std", lambda _, std: std >= 0, "std at least 0"),
+    "uniform": ("low, high", lambda low, high: low <= high, "low at most high"),
+    "integers": (
+        "low, high",
+        lambda low, high: low <= high and low == int(low) and high == int(high) and max(abs(low), abs(high)) < 2**53,
+        "whole numbers, low at most high",
+    ),
+    "linspace": ("first, last", lambda *_: True, ""),
+    "lognormal": ("mean, std of the logarithm", lambda _, std: std >= 0, "std at least 0"),
+}
+
+
+def _distribution(value: Any, names: tuple[str, ...]) -> Distribution:
+    if isinstance(value, Distribution):
+        return value
+    forms = ", ".join(f"{{{name}: [{_DISTRIBUTIONS[name][0]}]}}" for name in names)
+    if not isinstance(value, dict) or len(value) != 1 or next(iter(value)) not in names:
+        found = f"{{{', '.join(value)}}}" if isinstance(value, dict) else shown(value)
+        raise refuse(f"expected one of {forms}, found {found}")
+    [(name, pair)] = value.items()
+    parameters, accepts, rule = _DISTRIBUTIONS[name]
+    if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(is_number(item) for item in pair):
+        raise refuse(f"{name} takes two finite numbers, [{parameters}]")
+    if not accepts(pair[0], pair[1]):
+        raise refuse(f"{name}: [{parameters}] needs {rule}, found [{pair[0]}, {pair[1]}]")
+    return Distribution(name, pair[0], pair[1])
+
+
+def _as_mapping(value: Any) -> Any:
+    return {value.kind: [value.first, value.second]} if isinstance(value, Distribution) else value
+
+
+def _schema(names: tuple[str, ...]) -> dict[str, Any]:
+    pair = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+    return {"type": "object", "properties": dict.fromkeys(names, pair), "minProperties": 1, "maxProperties": 1}
+
+
+#: How a generated column is distributed.
+FeatureDistribution = Annotated[
+    Distribution,
+    PlainValidator(lambda value: _distribution(value, tuple(_DISTRIBUTIONS))),
+    PlainSerializer(_as_mapping),
+    WithJsonSchema(_schema(tuple(_DISTRIBUTIONS))),
+]
+
+
+def _initial(value: Any) -> Any:
+    if is_number(value):
+        return float(value)
+    if isinstance(value, tuple | list) and not isinstance(value, Distribution):
+        if not value or not all(is_number(item) for item in value):
+            raise refuse("expected a list of finite numbers, one for each parameter")
+        return tuple(float(item) for item in value)
+    if isinstance(value, dict | Distribution):
+        return _distribution(value, ("normal", "uniform"))
+    forms = "a number, a list of numbers, {normal: [mean, std]} or {uniform: [low, high]}"
+    raise refuse(f"expected {forms}, found {shown(value)}")
+
+
+_numbers: dict[str, Any] = {"type": "array", "items": {"type": "number"}, "minItems": 1}
+
+#: How parameters start: one number for all, one number each, or drawn from a distribution.
+Initial = Annotated[
+    float | tuple[float, ...] | Distribution,
+    PlainValidator(_initial),
+    PlainSerializer(_as_mapping),
+    WithJsonSchema({"anyOf": [{"type": "number"}, _numbers, _schema(("normal", "uniform"))]}),
+]
+
+
+def _weights(value: Any) -> Any:
+    if isinstance(value, dict) and value and all(is_number(item) for item in value.values()):
+        return {name: float(item) for name, item in value.items()}
+    if isinstance(value, tuple | list) and value and all(is_number(item) for item in value):
+        return tuple(float(item) for item in value)
+    raise refuse("expected a list of numbers, or a mapping of column names to numbers")
+
+
+#: True weights of generated data, by position or by column.
+Weights = Annotated[
+    dict[str, float] | tuple[float, ...],
+    PlainValidator(_weights),
+    WithJsonSchema({"anyOf": [_numbers, {"type": "object", "additionalProperties": {"type": "number"}}]}),
+]
+
+
+def _names(value: Any) -> Any:
+    names = (value,) if isinstance(value, str) else value
+    if not isinstance(names, tuple | list) or not all(isinstance(name, str) and name for name in names):
+        raise refuse(f"expected a column name or a list of them (quote a name that reads as a number), found {shown(value)}")
+    if not names:
+        raise refuse("an empty list names no column")
+    doubled = sorted({name for name in names if list(names).count(name) > 1})
+    if doubled:
+        raise refuse(f"named more than once: {', '.join(doubled)}")
+    return value if isinstance(value, str) else tuple(value)
+
+
+#: One column, or several.
+Columns = Annotated[str | tuple[str, ...], PlainValidator(_names), WithJsonSchema(
+    {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+)]  # fmt: skip
+
+
+def _column_list(value: Any) -> Any:
+    if isinstance(value, str):
+        raise refuse(f"expected a list of column names; write [{value}]")
+    return _names(value)
+
+
+#: Several columns, in this order.
+ColumnList = Annotated[tuple[str, ...], BeforeValidator(_column_list)]
+
+
+def _point(value: Any) -> Any:
+    return (value,) if is_number(value) else value
+
+
+#: The feature values of one row; for one feature a bare number will do.
+Point = Annotated[tuple[float, ...], BeforeValidator(_point), Field(min_length=1)]

@@ -1,0 +1,7 @@
+"""Rows: generated, inline or from tables; split, and turned into tensors."""
+
+from linreg_cli.data.dataset import SPLITS, Dataset
+from linreg_cli.data.load import load_dataset
+from linreg_cli.data.preprocess import Preprocessor
+
+__all__ = ["SPLITS", "Dataset", "Preprocessor", "load_dataset"]

@@ -1,0 +1,98 @@
+"""Named numeric columns with a split: what every source of data becomes."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from linreg_cli.errors import DataError, Fault, did_you_mean
+
+Column = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The rows of one run, in original units.
+
+    Attributes:
+        name: what messages call it: a path, or the kind of source.
+        features: names of the input columns, in the order of the model's inputs.
+        targets: names of the columns to predict.
+        columns: name -> float64 values, shape (n_samples,); finite.
+        splits: `train`, `validation` and `test` -> row numbers from 0; a split may be empty.
+    """
+
+    name: str
+    features: tuple[str, ...]
+    targets: tuple[str, ...]
+    columns: dict[str, Column]
+    splits: dict[str, Rows]
+
+    @property
+    def n_samples(self) -> int:
+        """Rows in all splits together."""
+        return len(self.columns[self.targets[0]])
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the names, the values and the split: equal for equal data, wherever it was read from."""
+        digest = hashlib.sha256()
+        for name in (*self.features, *self.targets):
+            digest.update(f"{name}\0".encode())
+            digest.update(np.ascontiguousarray(self.columns[name]).data)
+        for rows in self.splits.values():
+            digest.update(b"|")
+            digest.update(np.ascontiguousarray(rows).data)
+        return f"sha256:{digest.hexdigest()}"
+
+
+def choose_columns(
+    available: Sequence[str],
+    targets: tuple[str, ...],
+    features: tuple[str, ...] | None,
+    ignore: tuple[str, ...],
+    *,
+    reserved: tuple[str, ...] = (),
+    name: str,
+) -> tuple[str, ...]:
+    """The feature columns: those that were named, or every column that is not used otherwise.
+
+    Args:
+        available: the columns of the table.
+        targets: the columns to predict.
+        features: the columns to predict from, or None.
+        ignore: columns left out.
+        reserved: columns with another use, such as the one that says the split.
+        name: what messages call the table.
+
+    Raises:
+        DataError: for every column that is named and not there, and for contradictions.
+    """
+    wanted = {"data.target": targets, "data.features": features or (), "data.ignore": ignore, "data.split.column": reserved}
+    faults = [
+        Fault(f"{key}: there is no column {column!r}{did_you_mean(column, available)}", name)
+        for key, columns in wanted.items()
+        for column in columns
+        if column not in available
+    ]
+    if features is None:
+        taken = {*targets, *ignore, *reserved}
+        chosen = tuple(column for column in available if column not in taken)
+    else:
+        chosen = features
+        faults += [
+            Fault(f"data.features: {column!r} is also under {key}", name)
+            for key, columns in (("data.target", targets), ("data.ignore", ignore), ("data.split.column", reserved))
+            for column in columns
+            if column in features
+        ]
+    faults += [Fault(f"data.ignore: {column!r} is also the target", name) for column in targets if column in ignore]
+    if not faults and not chosen:
+        faults.append(Fault("no column is left to predict from", name))
+    if faults:
+        raise DataError(faults)
+    return chosen

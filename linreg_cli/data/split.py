@@ -1,0 +1,50 @@
+"""Which rows train, validate and test."""
+
+import numpy as np
+
+from linreg_cli.config.schema import SplitConfig
+from linreg_cli.data.dataset import SPLITS, Rows
+from linreg_cli.errors import DataError, Fault
+from linreg_cli.seeds import numpy_stream
+
+
+def split_by_shares(n_samples: int, split: SplitConfig, seed: int) -> dict[str, Rows]:
+    """Cut the rows, shuffled or in order, where the running sum of the shares says; each cut is rounded.
+
+    >>> rows = split_by_shares(5, SplitConfig(train=0.6, test=0.4, shuffle=False), seed=0)
+    >>> {name: list(map(int, part)) for name, part in rows.items()}
+    {'train': [0, 1, 2], 'validation': [], 'test': [3, 4]}
+
+    Raises:
+        DataError: if a split with a share above 0 would have no row.
+    """
+    shares = {name: float(getattr(split, name)) for name in SPLITS}
+    order = np.arange(n_samples, dtype=np.int64)
+    if split.shuffle and shares["train"] < 1:
+        order = numpy_stream(seed, "split").permutation(order)
+    cuts = [int(np.floor(n_samples * total + 0.5)) for total in np.cumsum(list(shares.values()))]
+    cuts[-1] = n_samples
+    parts = np.split(order, cuts[:-1])
+    empty = [name for name, part in zip(SPLITS, parts, strict=True) if shares[name] > 0 and not len(part)]
+    if empty:
+        raise DataError([Fault(f"data.split.{name}: a share of {shares[name]:g} of {n_samples} rows is no row") for name in empty])
+    return dict(zip(SPLITS, parts, strict=True))
+
+
+def split_by_column(labels: list[str | None], column: str, name: str) -> dict[str, Rows]:
+    """The split that a column of the table says.
+
+    Raises:
+        DataError: for another word than `train`, `validation` or `test`, and where no row trains.
+    """
+    values = np.array([label if label is not None else "" for label in labels], dtype=object)
+    unknown = ~np.isin(values.astype(str), SPLITS)
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        raise DataError(
+            f"expected train, validation or test, found {values[row]!r}", f"{name}, row {row + 1}, column {column!r}"
+        )
+    parts = {split: np.flatnonzero(values == split).astype(np.int64) for split in SPLITS}
+    if not len(parts["train"]):
+        raise DataError(f"column {column!r} gives no row to train on", name)
+    return parts

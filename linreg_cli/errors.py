@@ -1,0 +1,116 @@
+"""Everything that can go wrong for a user, as one tree.
+
+    LinregError
+    ├── UsageError      2   the command line is wrong
+    ├── ConfigError     2   a config or a `--set` is wrong
+    ├── DataError       3   a table cannot be read, or does not hold what the config says
+    ├── DivergedError   4   a loss was not finite
+    ├── GateError       5   a gate failed; the run itself is complete
+    ├── StoreError      6   an unknown, damaged or unwritable run
+    └── Interrupted   130   Ctrl-C (143 for SIGTERM)
+
+Each class carries its exit code. An error holds one or more `Fault`s, because a user wants to see all of
+them at once. Only `linreg_cli.cli` turns them into text.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong.
+
+    Attributes:
+        message: what was found, what is allowed, and what to do.
+        where: the place, such as `houses.yaml:3:5` or `houses.csv, row 14, column 'bedrooms'`.
+        excerpt: the offending source lines with a caret, or nothing.
+    """
+
+    message: str
+    where: str | None = None
+    excerpt: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class LinregError(Exception):
+    """The root: an error that a user can do something about."""
+
+    kind: ClassVar[str]
+    exit_code: int
+
+    def __init__(self, problem: str | Sequence[Fault], where: str | None = None) -> None:
+        self.faults = (Fault(problem, where),) if isinstance(problem, str) else tuple(problem)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class UsageError(LinregError):
+    """The command line is wrong."""
+
+    kind = "usage"
+    exit_code = 2
+
+
+class ConfigError(LinregError):
+    """A config file or an override is wrong, or asks for what this machine cannot do."""
+
+    kind = "config"
+    exit_code = 2
+
+
+class DataError(LinregError):
+    """A table cannot be read, or does not hold what the config says."""
+
+    kind = "data"
+    exit_code = 3
+
+
+class DivergedError(LinregError):
+    """Training met a loss that is not finite."""
+
+    kind = "diverged"
+    exit_code = 4
+
+
+class GateError(LinregError):
+    """A gate failed. The run is complete."""
+
+    kind = "gate"
+    exit_code = 5
+
+
+class StoreError(LinregError):
+    """A run is unknown, ambiguous or damaged, or a run folder cannot be written."""
+
+    kind = "store"
+    exit_code = 6
+
+
+class Interrupted(LinregError):  # noqa: N818 - it reports a request, not a failure
+    """The user or the system asked the process to stop."""
+
+    kind = "interrupted"
+    exit_code = 130
+
+    def __init__(self, problem: str, exit_code: int) -> None:
+        super().__init__(problem)
+        self.exit_code = exit_code
+
+
+def did_you_mean(name: str, allowed: Sequence[str]) -> str:
+    """The hint that ends a message about an unknown name.
+
+    >>> did_you_mean("momentun", ["lr", "momentum"])
+    "; did you mean 'momentum'?"
+    >>> did_you_mean("zzz", ["lr", "momentum"])
+    '; allowed: lr, momentum'
+    """
+    close = get_close_matches(name, allowed, n=1, cutoff=0.6)
+    if not close:
+        folded = {candidate.casefold(): candidate for candidate in allowed}
+        close = [folded[name.casefold()]] if name.casefold() in folded else []
+    return f"; did you mean '{close[0]}'?" if close else f"; allowed: {', '.join(allowed)}"

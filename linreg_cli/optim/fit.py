@@ -1,0 +1,177 @@
+"""Runs a plan in segments and yields what happened. It knows no files, no terminal and no run folder."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.select import Executor
+from linreg_cli.optim.state import Snapshot, TrainingState
+from linreg_cli.optim.stopping import EarlyStopping
+
+#: A segment should take about this long, so that progress is seen and a stop is heard.
+SEGMENT_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An epoch is over (epoch 0: before the first step).
+
+    Attributes:
+        epoch: epochs done.
+        step: steps done.
+        lr: learning rate of the epoch that is over; for epoch 0, of the first one.
+        train_loss: over the whole train split, in trained units.
+        validation_loss: likewise, or None without a validation split.
+        seconds: of training, so far.
+    """
+
+    epoch: int
+    step: int
+    lr: float
+    train_loss: float
+    validation_loss: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SegmentDone:
+    """Some steps are done: `epoch` (from 0), `step`, rate `lr`, and the `loss` of the last batch."""
+
+    epoch: int
+    step: int
+    lr: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Early stopping ended training after `epoch` epochs; `reason` says why, in words."""
+
+    epoch: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Diverged:
+    """A loss was not finite after `step` steps. The state is back at the last finite one, `finite_step`.
+
+    Attributes:
+        step: steps after which the loss is not finite.
+        epoch: the epoch, from 1, that this step belongs to.
+        loss: the loss, infinite or NaN.
+        lr: rate of that epoch.
+        finite_step: steps of the state that is kept.
+        finite_loss: its loss over the whole train split.
+    """
+
+    step: int
+    epoch: int
+    loss: float
+    lr: float
+    finite_step: int
+    finite_loss: float
+
+
+Event = Evaluated | SegmentDone | Stopped | Diverged
+
+
+def fit(
+    plan: StepPlan,
+    executor: Executor,
+    state: TrainingState,
+    *,
+    validation_loss: Callable[[TrainingState], float] | None = None,
+    stopping: EarlyStopping | None = None,
+    monitor: str = "train.loss",
+) -> Iterator[Event]:
+    """Train from `state.step`, which is the beginning of an epoch, to the end of the plan or until stopped.
+
+    Args:
+        plan: the steps.
+        executor: what runs them.
+        state: changed in place; consistent whenever an event is yielded.
+        validation_loss: the loss of the validation split, if there is one.
+        stopping: early stopping, if wanted.
+        monitor: what it watches: `train.loss` or `validation.loss`.
+
+    Yields:
+        `Evaluated` before the first step and after each epoch, `SegmentDone` within epochs, and at most one
+        `Stopped` or `Diverged`, which is then the last event.
+    """
+    clock = _Clock()
+    epoch, length = state.step // plan.steps_per_epoch, 1
+
+    def evaluate(epoch: int, lr: float) -> Evaluated:
+        train = executor.train_loss(plan, state)
+        validation = validation_loss(state) if validation_loss is not None else None
+        return Evaluated(epoch, state.step, lr, train, validation, clock.seconds())
+
+    result = evaluate(epoch, plan.learning_rate(epoch))
+    safe = state.snapshot()
+    yield from clock.paused(result)
+    if not math.isfinite(result.train_loss):
+        yield Diverged(state.step, epoch + 1, result.train_loss, result.lr, state.step, result.train_loss)
+        return
+    while epoch < plan.epochs:
+        lr, end = plan.learning_rate(epoch), (epoch + 1) * plan.steps_per_epoch
+        while state.step < end:
+            begun = time.perf_counter()
+            losses = executor.run(plan, state, state.step, min(state.step + length, end))
+            if not math.isfinite(losses[-1]):
+                yield _back_to_finite(plan, executor, state, safe, float(losses[-1]), lr)
+                return
+            # Doubling and halving keeps a segment near SEGMENT_SECONDS; the numbers do not depend on it.
+            brief = time.perf_counter() - begun < SEGMENT_SECONDS
+            length = min(2 * length, plan.total_steps) if brief else max(length // 2, 1)
+            if state.step < end:
+                yield from clock.paused(SegmentDone(epoch, state.step, lr, float(losses[-1])))
+        epoch += 1
+        result = evaluate(epoch, lr)
+        if not math.isfinite(result.train_loss):
+            yield _back_to_finite(plan, executor, state, safe, result.train_loss, lr)
+            return
+        safe = state.snapshot()
+        yield from clock.paused(result)
+        watched = result.validation_loss if monitor == "validation.loss" else result.train_loss
+        if stopping is not None and watched is not None and stopping.update(epoch, watched) and epoch < plan.epochs:
+            reason = f"{monitor} has not fallen for {stopping.patience} epochs; its best was {stopping.best:.6g} in epoch {stopping.best_epoch}"
+            yield Stopped(epoch, reason)
+            return
+
+
+def _back_to_finite(
+    plan: StepPlan, executor: Executor, state: TrainingState, safe: Snapshot, loss: float, lr: float
+) -> Diverged:
+    """Find the last finite state by repeating the steps from the last snapshot: the path is deterministic."""
+    step = state.step
+    state.restore(safe)
+    target = max(step - 1, safe.step)
+    if target > safe.step:
+        executor.run(plan, state, safe.step, target)
+    finite_loss = executor.train_loss(plan, state)
+    while not math.isfinite(finite_loss) and target > safe.step:
+        # The batch was finite and the whole split is not: go back further, in halves.
+        target = safe.step + (target - safe.step) // 2
+        state.restore(safe)
+        if target > safe.step:
+            executor.run(plan, state, safe.step, target)
+        finite_loss = executor.train_loss(plan, state)
+    epoch = max(step - 1, 0) // plan.steps_per_epoch + 1
+    return Diverged(step, epoch, loss, lr, state.step, finite_loss)
+
+
+class _Clock:
+    """Seconds of training, without the time that the consumer of the events takes."""
+
+    def __init__(self) -> None:
+        self._begun, self._away = time.perf_counter(), 0.0
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self._begun - self._away
+
+    def paused(self, event: Event) -> Iterator[Event]:
+        left = time.perf_counter()
+        yield event
+        self._away += time.perf_counter() - left

@@ -1,0 +1,72 @@
+"""StepPlan: everything that determines the steps, as one value."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from linreg_cli.optim.losses import Loss
+from linreg_cli.seeds import torch_stream
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """Which rows each step sees, at which rate, and how the parameters move.
+
+    Step `s` belongs to epoch `s // steps_per_epoch` and is batch `s % steps_per_epoch` of it. Both the order of
+    the rows and the rate are functions of the epoch alone, so any step can be entered from its number.
+
+    Attributes:
+        n_samples: rows of the train split.
+        batch_size: rows a step, at most `n_samples`; the last batch of an epoch may be smaller.
+        epochs: passes over the train split.
+        shuffle: a new random order each epoch, or the order as given.
+        seed: of the row orders.
+        loss: the loss of a batch.
+        learning_rate: epoch -> rate.
+        momentum: as in torch.optim.SGD; the first buffer is the gradient itself.
+        dampening: as in torch.optim.SGD.
+        weight_decay: as in torch.optim.SGD: `weight_decay * parameter` is added to each gradient, the bias's too.
+        nesterov: as in torch.optim.SGD.
+    """
+
+    n_samples: int
+    batch_size: int
+    epochs: int
+    shuffle: bool
+    seed: int
+    loss: Loss
+    learning_rate: Callable[[int], float]
+    momentum: float = 0.0
+    dampening: float = 0.0
+    weight_decay: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        assert 1 <= self.batch_size <= self.n_samples, (self.batch_size, self.n_samples)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of an epoch, the partial last one included."""
+        return math.ceil(self.n_samples / self.batch_size)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of all epochs."""
+        return self.epochs * self.steps_per_epoch
+
+    def row_order(self, epoch: int) -> Tensor | None:
+        """The rows in the order in which the epoch sees them, int64 of shape (n_samples,); None: as given.
+
+        A full batch sees every row at once, so its order is left as given.
+        """
+        if not self.shuffle or self.batch_size == self.n_samples:
+            return None
+        return torch.randperm(self.n_samples, generator=torch_stream(self.seed, "order", epoch))
+
+    def batch_bounds(self, batch: int) -> tuple[int, int]:
+        """First position and one past the last position, in the epoch's row order, of a batch."""
+        start = batch * self.batch_size
+        return start, min(start + self.batch_size, self.n_samples)

@@ -1,0 +1,42 @@
+"""Which executor runs the plan, and why."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.reference import ReferenceExecutor
+from linreg_cli.optim.state import TrainingState
+
+
+class Executor(Protocol):
+    """Runs a plan; `linreg_cli.optim.reference` says what each call means."""
+
+    name: str
+
+    def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
+        """Take the steps `start` to `stop - 1`; the loss of each batch."""
+
+    def train_loss(self, plan: StepPlan, state: TrainingState) -> float:
+        """The loss over the whole train split."""
+
+
+#: name -> how to make one from (X, y). The names are the values of `train.engine` besides `auto`.
+EXECUTORS: dict[str, Callable[[Tensor, Tensor], Executor]] = {ReferenceExecutor.name: ReferenceExecutor}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An executor and the reason for it, in words; both go into `run.json`."""
+
+    executor: Executor
+    why: str
+
+
+def choose(engine: str, X_nd: Tensor, y_nk: Tensor) -> Choice:
+    """The executor that the config names, or for `auto` the best one for this plan."""
+    if engine == "auto":
+        return Choice(ReferenceExecutor(X_nd, y_nk), "auto: the reference loop is the only executor of this version")
+    return Choice(EXECUTORS[engine](X_nd, y_nk), "named by train.engine")

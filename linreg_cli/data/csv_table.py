@@ -66,7 +66,7 @@ class CsvTable:
             raise DataError([self._malformed(error)]) from None
 
     def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
-        """Columns of `read_all` as float64.
+        """See `Table.numbers`.
 
         Raises:
             DataError: with the first cell of each column that is not a number.

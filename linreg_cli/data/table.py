@@ -26,7 +26,10 @@ class Table(Protocol):
         """The named columns, `columns` as float64 where the format has no types, and `text` as text."""
 
     def read_all(self) -> pa.Table:
-        """Every column, as it is."""
+        """Every column, as it is: text files as text."""
+
+    def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
+        """What `read_all` gave, with the named columns as numbers."""
 
 
 def open_table(path: str, *, delimiter: str | None = None, missing_values: Sequence[str] = ("",)) -> Table:
@@ -81,6 +84,10 @@ class ArrowTable:
     def read_all(self) -> pa.Table:
         """See `Table.read_all`."""
         return self.read(self.columns)
+
+    def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
+        """See `Table.numbers`; the types are there already."""
+        return table
 
     def _schema(self, part: Path) -> pa.Schema:
         return self._guard(part, lambda: _schema(part))

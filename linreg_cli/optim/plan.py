@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from linreg_cli.config.schema import Config
 from linreg_cli.optim.losses import Loss
+from linreg_cli.optim.schedules import schedule
 from linreg_cli.seeds import torch_stream
 
 
@@ -46,6 +48,26 @@ class StepPlan:
 
     def __post_init__(self) -> None:
         assert 1 <= self.batch_size <= self.n_samples, (self.batch_size, self.n_samples)
+
+    @classmethod
+    def from_config(cls, config: Config, n_samples: int) -> "StepPlan":
+        """The plan that a config describes for a train split of `n_samples` rows; a larger batch is the full batch."""
+        train, optimizer = config.train, config.optimizer
+        batch_size = n_samples if train.batch_size == "full" else min(train.batch_size, n_samples)
+        assert optimizer.momentum != "auto"
+        return cls(
+            n_samples=n_samples,
+            batch_size=batch_size,
+            epochs=train.epochs,
+            shuffle=train.shuffle,
+            seed=config.seed,
+            loss=Loss(config.loss, config.huber_delta),
+            learning_rate=schedule(optimizer),
+            momentum=optimizer.momentum,
+            dampening=optimizer.dampening,
+            weight_decay=optimizer.weight_decay,
+            nesterov=optimizer.nesterov,
+        )
 
     @property
     def steps_per_epoch(self) -> int:

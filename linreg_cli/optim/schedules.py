@@ -5,25 +5,24 @@ The names and the parameters are those of torch.optim.lr_scheduler, stepped once
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from linreg_cli.config.schema import OptimizerConfig
+from linreg_cli.config.schema import CosineSchedule, ExponentialSchedule, OptimizerConfig, StepSchedule
 
 Schedule = Callable[[int], float]
 
 
-def schedule(config: "OptimizerConfig", epochs: int) -> Schedule:
+def schedule(config: OptimizerConfig) -> Schedule:
     """epoch (from 0) -> learning rate.
 
     constant: lr. step (StepLR): lr gamma^floor(epoch / step_size). exponential (ExponentialLR): lr gamma^epoch.
     cosine (CosineAnnealingLR): eta_min + (lr - eta_min) (1 + cos(pi epoch / T_max)) / 2.
     """
     lr, options = float(config.lr), config.schedule
-    if options.kind == "step":
+    if isinstance(options, StepSchedule):
         return lambda epoch: lr * options.gamma ** (epoch // options.step_size)
-    if options.kind == "exponential":
+    if isinstance(options, ExponentialSchedule):
         return lambda epoch: lr * options.gamma**epoch
-    if options.kind == "cosine":
-        return lambda epoch: options.eta_min + (lr - options.eta_min) * (1 + math.cos(math.pi * epoch / options.T_max)) / 2
+    if isinstance(options, CosineSchedule):
+        low, half_period = options.eta_min, options.T_max
+        return lambda epoch: low + (lr - low) * (1 + math.cos(math.pi * epoch / half_period)) / 2
     return lambda epoch: lr

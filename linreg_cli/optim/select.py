@@ -1,9 +1,10 @@
-"""Which executor runs the plan, and why."""
+"""Which device and which executor run the plan, and why."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from linreg_cli.optim.plan import StepPlan
@@ -40,3 +41,23 @@ def choose(engine: str, X_nd: Tensor, y_nk: Tensor) -> Choice:
     if engine == "auto":
         return Choice(ReferenceExecutor(X_nd, y_nk), "auto: the reference loop is the only executor of this version")
     return Choice(EXECUTORS[engine](X_nd, y_nk), "named by train.engine")
+
+
+def resolve_device(name: str) -> torch.device:
+    """The torch device for `train.device`; `auto` is CUDA where there is one.
+
+    Raises:
+        ValueError: for a CUDA device that this machine or this build of torch does not have.
+    """
+    if name == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        if name == "auto":
+            return torch.device("cpu")
+        built = "this build of torch has no CUDA" if torch.version.cuda is None else "torch finds no CUDA device"
+        raise ValueError(f"{name} is not available: {built}; use cpu, or auto to take CUDA only where there is one")
+    device = torch.device("cuda" if name == "auto" else name)
+    count = torch.cuda.device_count()
+    if device.index is not None and device.index >= count:
+        raise ValueError(f"{name} is not available: there are {count} CUDA devices, cuda:0 to cuda:{count - 1}")
+    return device

@@ -1,0 +1,53 @@
+"""`linreg evaluate`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from linreg_cli.cli import options, output
+from linreg_cli.errors import Fault, UsageError
+
+
+def evaluate(
+    run: options.Run,
+    data: Annotated[str | None, typer.Option("--data", metavar="PATH", help="Another table; default: the run's own splits.")] = None,
+    fail_if: options.FailIf = None,
+    as_json: options.Json = False,
+    outputs: options.Outputs = options.OUTPUTS,
+) -> None:
+    """Metrics of a run on its own splits, or on another table (as the split 'data')."""
+    from linreg_cli.config.gates import parse_comparison
+    from linreg_cli.runs.store import find_run
+
+    for expression in fail_if or []:
+        try:
+            parse_comparison(expression)
+        except ValueError as error:
+            raise UsageError(str(error), "--fail-if") from None
+    folder = find_run(outputs, run)
+    from linreg_cli.evaluate.gates import check_gates
+    from linreg_cli.evaluate.trained import evaluate_splits, evaluate_table, load_trained
+
+    trained = load_trained(folder)
+    if data is not None:
+        metrics = evaluate_table(trained, data)
+    else:
+        metrics, unchanged = evaluate_splits(trained)
+        if not unchanged:
+            print("warning: the data has changed since the run was trained", file=sys.stderr)
+    failed = [
+        Fault(f"gate '{gate.gate}' failed: {gate.reason}", folder.id)
+        for gate in check_gates((), fail_if or (), metrics)
+        if not gate.passed
+    ]
+    if not as_json:
+        print(output.metrics_table(metrics))
+        print()
+        print(f"{', '.join(trained.formula.targets)}, in original units:")
+        print(output.parameters_table(metrics["parameters"], indent="  "))
+    elif not failed:
+        output.print_json(metrics)
+    if failed:
+        output.show_error("gate", failed, as_json=as_json, result=metrics)
+        raise typer.Exit(5)

@@ -1,0 +1,39 @@
+"""`linreg generate-data`."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from linreg_cli.cli import options, output
+
+
+def generate_data(
+    config: options.Config,
+    out: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="PATH", help="A .csv, .csv.gz or .parquet; default: data/NAME.csv.")
+    ] = None,
+    set_: options.Set = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write the table that 'data.source: synthetic' describes, and <stem>.truth.json beside it."""
+    from linreg_cli.cli.progress import Progress
+    from linreg_cli.config import load_config
+
+    begun = time.perf_counter()
+    loaded = load_config(config, set_ or [])
+    from linreg_cli.generate import generate_table
+
+    progress = Progress(quiet=False)
+    try:
+        done = generate_table(loaded, out, progress.rows)
+    finally:
+        progress.done()
+    if as_json:
+        seconds = time.perf_counter() - begun
+        values = {"path": str(done.path), "truth": str(done.truth_path), "rows": done.n_rows}
+        output.print_json({**values, "columns": list(done.columns), "seconds": seconds})
+    else:
+        print(f"{done.n_rows:,} rows: {', '.join(done.columns)}")
+        print(f"table:  {done.path}")
+        print(f"truth:  {done.truth_path}")

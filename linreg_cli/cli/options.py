@@ -1,0 +1,25 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Config = Annotated[
+    list[str],
+    typer.Option("--config", "-c", metavar="FILE", help="A config file; may be given again, later ones override key by key."),
+]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as optimizer.lr=0.1.")
+]
+Outputs = Annotated[
+    Path, typer.Option("--outputs", envvar="LINREG_OUTPUTS", metavar="DIR", help="Where run folders live.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object.")]
+FailIf = Annotated[
+    list[str] | None,
+    typer.Option("--fail-if", metavar="EXPR", help="Exit with code 5 if this holds, such as 'test.r2 < 0.9'."),
+]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="A run id, a unique prefix of one, 'latest', or a path.")]
+
+OUTPUTS = Path("outputs")

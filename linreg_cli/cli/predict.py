@@ -1,0 +1,44 @@
+"""`linreg predict`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from linreg_cli.cli import options, output
+
+
+def predict(
+    run: options.Run,
+    data: Annotated[str, typer.Option("--data", metavar="PATH", help="The table; its columns are matched by name.")],
+    out: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where to write; default: CSV on stdout.")
+    ] = None,
+    as_json: options.Json = False,
+    outputs: options.Outputs = options.OUTPUTS,
+) -> None:
+    """Append the prediction to a table. The target column may be absent; other columns pass through."""
+    from linreg_cli.data.write import table_suffix, write_table
+    from linreg_cli.runs.store import find_run
+
+    suffix = table_suffix(out) if out is not None else ".csv"
+    folder = find_run(outputs, run)
+    from linreg_cli.evaluate.predict import predict_table
+    from linreg_cli.evaluate.trained import load_trained
+    from linreg_cli.runs.atomic import replacing
+
+    table, added = predict_table(load_trained(folder), data)
+    result = {"run": folder.id, "rows": table.num_rows, "columns": added}
+    if out is not None:
+        with replacing(out) as sibling:
+            write_table(sibling, suffix, table.to_batches())
+        result["path"] = str(out)
+        if not as_json:
+            print(out)
+    elif not as_json:
+        write_table(sys.stdout.buffer, suffix, table.to_batches())
+    else:
+        result["predictions"] = {name: table.column(name).to_pylist() for name in added}
+    if as_json:
+        output.print_json(result)

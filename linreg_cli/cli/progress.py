@@ -1,0 +1,80 @@
+"""Progress on a terminal, silence elsewhere."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from linreg_cli.optim.fit import Event
+    from linreg_cli.optim.plan import StepPlan
+
+
+class Progress:
+    """A `workflow.Reporter` on stderr; a bar only on a terminal.
+
+    Args:
+        quiet: no warnings either.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._bar: Any = None
+        self._task: Any = None
+        self._shown = -1.0
+        self._plan: StepPlan | None = None
+        if sys.stderr.isatty() and not quiet:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.fields[text]}"),
+                TimeRemainingColumn(compact=True),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._task = self._bar.add_task("", total=None, text="")
+            self._bar.start()
+
+    def stage(self, text: str) -> None:
+        """See `Reporter`."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=text, total=None, text="")
+
+    def warn(self, text: str) -> None:
+        """See `Reporter`."""
+        if not self._quiet:
+            print(f"warning: {text}", file=sys.stderr)
+
+    def training(self, plan: "StepPlan") -> None:
+        """See `Reporter`."""
+        self._plan, self._begun = plan, time.monotonic()
+        if self._bar is not None:
+            self._bar.update(self._task, description="training", total=plan.total_steps)
+
+    def event(self, event: "Event") -> None:
+        """See `Reporter`."""
+        from linreg_cli.optim.fit import Evaluated, SegmentDone
+
+        elapsed = time.monotonic() - self._begun
+        if self._bar is None or not isinstance(event, Evaluated | SegmentDone) or elapsed - self._shown < 0.05:
+            return
+        self._shown = elapsed
+        assert self._plan is not None
+        loss = event.train_loss if isinstance(event, Evaluated) else event.loss
+        text = f"epoch {event.epoch}/{self._plan.epochs}  loss {loss:.6g}  lr {event.lr:g}"
+        if elapsed > 0.2:
+            text += f"  {event.step / elapsed:,.0f} steps/s"
+        self._bar.update(self._task, completed=event.step, text=text)
+
+    def rows(self, written: int, total: int) -> None:
+        """Rows of a table that is being written."""
+        if self._bar is not None:
+            self._bar.update(self._task, description="writing", total=total, completed=written, text=f"{written:,} of {total:,} rows")
+
+    def done(self) -> None:
+        """See `Reporter`."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

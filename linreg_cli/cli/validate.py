@@ -1,0 +1,30 @@
+"""`linreg validate`."""
+
+from typing import Annotated
+
+import typer
+
+from linreg_cli.cli import options, output
+from linreg_cli.errors import ConfigError, Fault
+
+
+def validate(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Config files, each checked by itself.")],
+    as_json: options.Json = False,
+) -> None:
+    """Check configs and report every error at once. No data is read."""
+    from linreg_cli.config import load_config
+
+    faults: list[Fault] = []
+    for file in files:
+        try:
+            load_config([file])
+        except ConfigError as error:
+            faults += error.faults
+        else:
+            if not as_json:
+                print(f"{file}: ok")
+    if faults:
+        raise ConfigError(faults)
+    if as_json:
+        output.print_json({"valid": files})

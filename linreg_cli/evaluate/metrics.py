@@ -1,0 +1,86 @@
+"""Metrics of predictions in original units, in float64."""
+
+from typing import Any
+
+import numpy as np
+
+from linreg_cli.data.dataset import Column
+from linreg_cli.model import LinearFormula
+
+Metrics = dict[str, Any]
+
+
+def regression_metrics(actual: Column, predicted: Column) -> Metrics:
+    """mse, rmse, mae, r2 and n of predictions.
+
+    With e = actual - predicted, over all samples and targets: mse = mean of e^2, rmse = its root, mae = mean of
+    |e|. r2 = 1 - sum of e^2 / sum of (actual - mean of actual)^2 for each target, averaged over targets (as
+    scikit-learn's r2_score; for models without an intercept too). A metric that is undefined or beyond the range
+    of a float is None, and `<metric>_reason` says why.
+
+    Args:
+        actual: shape (n_samples, n_targets), original units.
+        predicted: the same shape.
+
+    >>> regression_metrics(np.array([[1.0], [3.0]]), np.array([[1.0], [2.0]]))
+    {'mse': 0.5, 'rmse': 0.7071067811865476, 'mae': 0.5, 'r2': 0.5, 'n': 2}
+    """
+    assert actual.shape == predicted.shape, (actual.shape, predicted.shape)
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = actual - predicted
+        mse = float(np.mean(error**2))
+        metrics: Metrics = {"mse": mse, "rmse": float(np.sqrt(mse)), "mae": float(np.mean(np.abs(error)))}
+        spread = np.sum((actual - actual.mean(axis=0)) ** 2, axis=0)
+        constant = actual.min(axis=0) == actual.max(axis=0)
+        r2 = None if constant.any() else float(np.mean(1 - np.sum(error**2, axis=0) / spread))
+    reasons = {}
+    for name, value in metrics.items():
+        if not np.isfinite(value):
+            metrics[name], reasons[f"{name}_reason"] = None, "too large for a floating-point number"
+    if r2 is None:
+        reasons["r2_reason"] = "a single row has no variance" if len(actual) == 1 else "the target is constant in this split"
+    elif not np.isfinite(r2):
+        r2, reasons["r2_reason"] = None, "too large for a floating-point number"
+    return {**metrics, "r2": r2, "n": len(actual), **reasons}
+
+
+def split_metrics(targets: tuple[str, ...], actual: Column, predicted: Column, loss: float) -> Metrics:
+    """Metrics of one split: its loss in trained units, then `regression_metrics` in original units.
+
+    Several targets also get their own metrics, under `by_target`.
+
+    Args:
+        targets: names of the targets.
+        actual: shape (n_samples, n_targets), original units.
+        predicted: the same shape.
+        loss: of the split, in trained units.
+    """
+    metrics = {"loss": loss, **regression_metrics(actual, predicted)}
+    if len(targets) > 1:
+        metrics["by_target"] = {
+            target: regression_metrics(actual[:, k : k + 1], predicted[:, k : k + 1]) for k, target in enumerate(targets)
+        }
+    return metrics
+
+
+def parameters(formula: LinearFormula) -> Metrics:
+    """Weights and bias in original units, by name; nested by target where there are several."""
+    weights = {
+        target: {feature: float(formula.weights[j, k]) for j, feature in enumerate(formula.features)}
+        for k, target in enumerate(formula.targets)
+    }
+    bias = {
+        target: None if formula.bias is None else float(formula.bias[k]) for k, target in enumerate(formula.targets)
+    }
+    if len(formula.targets) > 1:
+        return {"weights": weights, "bias": bias}
+    return {"weights": weights[formula.targets[0]], "bias": bias[formula.targets[0]]}
+
+
+def probe(formula: LinearFormula, points: tuple[tuple[float, ...], ...]) -> list[list[float]]:
+    """Predictions for rows of feature values in original units, one list of targets a row."""
+    if not points:
+        return []
+    values = np.array(points, dtype=np.float64)
+    columns = {feature: values[:, position] for position, feature in enumerate(formula.features)}
+    return [[float(value) for value in row] for row in formula.predict(columns)]

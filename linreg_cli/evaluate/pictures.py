@@ -1,0 +1,171 @@
+"""The pictures of a run, drawn from its folder alone."""
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pcsv
+
+from linreg_cli.errors import StoreError, UsageError
+from linreg_cli.evaluate.plots import LossCurve, SplitPoints, fit_figure, loss_figure, predicted_figure, render, residual_figure
+from linreg_cli.runs.atomic import write_bytes
+from linreg_cli.runs.store import RunFolder
+
+KINDS = ("loss", "fit", "predicted", "residuals")
+FORMATS = ("png", "svg", "pdf")
+
+_LOSS_NAMES = {
+    "mse": "mean squared error",
+    "sse": "sum of squared errors",
+    "half_mse": "half the mean squared error",
+    "mae": "mean absolute error",
+    "huber": "mean Huber loss",
+}
+
+
+def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, bytes]:
+    """Draw a run's pictures.
+
+    Args:
+        run: a run with a history; one that diverged has no predictions and gets the loss only.
+        kinds: of `KINDS`; empty for all that the run can show.
+        format: `png`, `svg` or `pdf`.
+
+    Returns:
+        file name -> content.
+
+    Raises:
+        UsageError: if a picture was asked for that this run does not have.
+        StoreError: if a file of the run is missing or damaged.
+    """
+    record = run.record()
+    published = (run.path / "predictions.csv").is_file()
+    table = _csv(run, "predictions.csv") if published and set(kinds or KINDS) != {"loss"} else None
+    targets, feature = _layout(table)
+    possible = ["loss", *(["fit"] if feature else []), *(["predicted", "residuals"] if table is not None else [])]
+    for kind in kinds:
+        if kind not in possible:
+            why = "it has more than one feature" if published else f"its status is {record['status']}"
+            raise UsageError(f"run {run.id} has no {kind} picture, because {why}; it has: {', '.join(possible)}")
+    pictures: dict[str, bytes] = {}
+    for kind in kinds or possible:
+        if kind == "loss":
+            figure = loss_figure([_curve(run)], loss=_loss_name(record), title=f"Training loss of {run.id}")
+            pictures[f"loss.{format}"] = render(figure, format)
+            continue
+        assert table is not None
+        for target in targets:
+            suffix = f"-{_file_name(target)}" if len(targets) > 1 else ""
+            figure = _FIGURES[kind](run, table, target, feature)
+            pictures[f"{kind}{suffix}.{format}"] = render(figure, format)
+    return pictures
+
+
+def overlay(runs: Sequence[RunFolder], format: str) -> bytes:
+    """The loss curves of several runs in one picture."""
+    losses = {_loss_name(run.record()) for run in runs}
+    title = "Training loss of " + (" and ".join(run.id for run in runs) if len(runs) <= 3 else f"{len(runs)} runs")
+    return render(loss_figure([_curve(run) for run in runs], loss=" / ".join(sorted(losses)), title=title), format)
+
+
+def write_pictures(pictures: dict[str, bytes], folder: Path) -> list[Path]:
+    """Write pictures into a folder, which is made if it is missing.
+
+    Raises:
+        StoreError: if the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make the folder: {error.strerror}", str(folder)) from None
+    for name, content in pictures.items():
+        write_bytes(folder / name, content)
+    return [folder / name for name in pictures]
+
+
+def _curve(run: RunFolder) -> LossCurve:
+    history = _csv(run, "history.csv")
+    if not {"epoch", "train_loss"} <= set(history.column_names):
+        raise run.damaged("history.csv", "it lacks the columns epoch and train_loss")
+    validation = _floats(history, "validation_loss") if "validation_loss" in history.column_names else None
+    return LossCurve(run.id, _floats(history, "epoch"), _floats(history, "train_loss"), validation)
+
+
+def _loss_name(record: dict[str, Any]) -> str:
+    return _LOSS_NAMES.get(record.get("loss", ""), "loss")
+
+
+def _csv(run: RunFolder, name: str) -> pa.Table:
+    try:
+        return pcsv.read_csv(io.BytesIO(run.read(name)))
+    except pa.ArrowInvalid as error:
+        raise run.damaged(name, str(error).splitlines()[0]) from None
+
+
+def _floats(table: pa.Table, column: str) -> Any:
+    return table.column(column).cast(pa.float64()).to_numpy()
+
+
+def _layout(table: pa.Table | None) -> tuple[list[str], str | None]:
+    """Names of the targets ('' for a single one) and of the only feature."""
+    if table is None:
+        return [], None
+    names = table.column_names
+    feature = next((name.removeprefix("feature:") for name in names if name.startswith("feature:")), None)
+    return [name.removeprefix("target").removeprefix(":") for name in names if name.split(":")[0] == "target"], feature
+
+
+def _points(table: pa.Table, target: str, feature: str | None) -> list[SplitPoints]:
+    suffix = f":{target}" if target else ""
+    split = table.column("split").to_numpy()
+    actual, predicted = _floats(table, f"target{suffix}"), _floats(table, f"prediction{suffix}")
+    x = _floats(table, f"feature:{feature}") if feature else None
+    return [
+        SplitPoints(name, actual[split == name], predicted[split == name], None if x is None else x[split == name])
+        for name in dict.fromkeys(split)
+    ]
+
+
+def _target_name(run: RunFolder, target: str) -> str:
+    return target or str(run.record()["data"]["targets"][0])
+
+
+def _fit(run: RunFolder, table: pa.Table, target: str, feature: str | None) -> Any:
+    assert feature is not None
+    parameters = run.read_json("metrics.json")["parameters"]
+    weights, bias = parameters["weights"], parameters["bias"]
+    if target:
+        weights, bias = weights[target], bias[target]
+    name = _target_name(run, target)
+    return fit_figure(
+        _points(table, target, feature),
+        slope=weights[feature],
+        intercept=bias or 0.0,
+        feature=feature,
+        target=name,
+        title=f"{name} against {feature}: the fitted line of {run.id}",
+    )
+
+
+def _predicted(run: RunFolder, table: pa.Table, target: str, feature: str | None) -> Any:
+    name = _target_name(run, target)
+    return predicted_figure(_points(table, target, feature), target=name, title=f"Predicted and actual {name}, {run.id}")
+
+
+def _residuals(run: RunFolder, table: pa.Table, target: str, feature: str | None) -> Any:
+    name = _target_name(run, target)
+    return residual_figure(_points(table, target, feature), target=name, title=f"Residuals of {name}, {run.id}")
+
+
+_FIGURES: dict[str, Callable[[RunFolder, pa.Table, str, str | None], Any]] = {
+    "fit": _fit,
+    "predicted": _predicted,
+    "residuals": _residuals,
+}
+
+
+def _file_name(target: str) -> str:
+    return "".join(character if character.isalnum() or character in "._-" else "_" for character in target)

@@ -1,0 +1,82 @@
+"""A trained run applied to a table: the prediction columns appended, everything else passed through."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from linreg_cli.data.dataset import Column, Rows
+from linreg_cli.data.table import numeric_columns
+from linreg_cli.evaluate.trained import TrainedRun, open_for
+
+
+def predict_table(trained: TrainedRun, path: str) -> tuple[pa.Table, list[str]]:
+    """The table with its predictions in original units, and the names of the added columns.
+
+    Columns are matched by name, in any order; columns that the model does not know pass through unchanged
+    (of a text file, as the text that they are). The target may be absent.
+
+    Args:
+        trained: the run.
+        path: the table.
+
+    Raises:
+        DataError: if a feature is missing or is not numeric.
+    """
+    features = trained.formula.features
+    table = open_for(trained, path, features)
+    cells = table.read_all()
+    columns = numeric_columns(table.numbers(cells, features), features, path)
+    predicted = trained.formula.predict(columns)
+    added = prediction_names(trained.formula.targets, table.columns)
+    for position, name in enumerate(added):
+        cells = cells.append_column(name, pa.array(predicted[:, position]))
+    return cells, added
+
+
+def prediction_names(targets: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """`prediction`, or `prediction:<target>` for several targets, with a number where the table has that name.
+
+    >>> prediction_names(["price"], ["sqft", "prediction"])
+    ['prediction_2']
+    """
+    names: list[str] = []
+    for target in targets:
+        base = name = "prediction" if len(targets) == 1 else f"prediction:{target}"
+        number = 2
+        while name in (*taken, *names):
+            name, number = f"{base}_{number}", number + 1
+        names.append(name)
+    return names
+
+
+def predictions_table(
+    targets: Sequence[str], splits: dict[str, Rows], actual: Column, predicted: Column, feature: tuple[str, Column] | None
+) -> pa.Table:
+    """The content of `predictions.csv`: split, row (from 1), target, prediction.
+
+    With several targets the last two are `target:<name>` and `prediction:<name>` for each. A model with one
+    feature adds `feature:<name>`, so that its line can be drawn from the run folder alone.
+
+    Args:
+        targets: names of the targets.
+        splits: split -> row numbers from 0.
+        actual: shape (n_samples, n_targets), original units.
+        predicted: the same shape.
+        feature: name and values of the only feature, if there is one.
+    """
+    parts = []
+    for split, rows in splits.items():
+        if not len(rows):
+            continue
+        columns = {
+            "split": pa.repeat(split, len(rows)),
+            "row": pa.array(rows + 1),
+        }
+        if feature is not None:
+            columns[f"feature:{feature[0]}"] = pa.array(feature[1][rows])
+        for position, target in enumerate(targets):
+            suffix = f":{target}" if len(targets) > 1 else ""
+            columns[f"target{suffix}"] = pa.array(actual[rows, position])
+            columns[f"prediction{suffix}"] = pa.array(predicted[rows, position])
+        parts.append(pa.table(columns))
+    return pa.concat_tables(parts)

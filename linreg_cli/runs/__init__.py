@@ -1,0 +1,1 @@
+"""Run folders: created exclusively, written atomically, found again."""

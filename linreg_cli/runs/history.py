@@ -1,0 +1,48 @@
+"""`history.csv`: one line an epoch, the state before training first."""
+
+from linreg_cli.model import LinearFormula
+from linreg_cli.optim.fit import Evaluated
+
+#: Models with more parameters than this do not write them down every epoch.
+MAX_PARAMETERS = 10
+
+
+class History:
+    """Collects the lines of `history.csv`.
+
+    Args:
+        formula: any state of the model in original units; it says which parameters there are.
+        validation: whether there is a validation split.
+    """
+
+    def __init__(self, formula: LinearFormula, *, validation: bool) -> None:
+        self._columns = ["epoch", "step", "lr", "train_loss"] + ["validation_loss"] * validation + ["seconds"]
+        self._validation = validation
+        n_targets = len(formula.targets)
+        n_parameters = formula.weights.size + (n_targets if formula.bias is not None else 0)
+        self.with_parameters = n_parameters <= MAX_PARAMETERS
+        if self.with_parameters:
+            for target in formula.targets:
+                prefix = f"{target}:" if n_targets > 1 else ""
+                self._columns += [f"weight:{prefix}{feature}" for feature in formula.features]
+                self._columns += [f"bias:{target}" if n_targets > 1 else "bias"] * (formula.bias is not None)
+        self._lines = [",".join(_quoted(column) for column in self._columns)]
+
+    def add(self, result: Evaluated, formula: LinearFormula | None) -> None:
+        """Append an epoch; `formula` is the model after it, needed only `with_parameters`."""
+        values = [result.epoch, result.step, result.lr, result.train_loss]
+        values += [result.validation_loss] * self._validation  # type: ignore[list-item]
+        values += [round(result.seconds, 6)]
+        if self.with_parameters and formula is not None:
+            for k in range(len(formula.targets)):
+                values += [float(weight) for weight in formula.weights[:, k]]
+                values += [float(formula.bias[k])] if formula.bias is not None else []
+        self._lines.append(",".join(repr(value) for value in values))
+
+    def text(self) -> str:
+        """The whole file; numbers have all the digits that bring them back exactly."""
+        return "\n".join(self._lines) + "\n"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"' if any(mark in name for mark in ',"\n\r') else name

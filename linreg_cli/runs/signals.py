@@ -1,0 +1,61 @@
+"""Ctrl-C and SIGTERM: training finishes its segment first, everything else stops at once."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+from linreg_cli.errors import Interrupted
+
+_NAMES = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "terminated (SIGTERM)"}
+
+
+class StopRequests:
+    """While it is entered, SIGINT and SIGTERM raise `Interrupted`; within `deferred` the first one only asks."""
+
+    def __init__(self) -> None:
+        self._deferring = False
+        #: The signal that has come within `deferred`, or None.
+        self.requested: int | None = None
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> "StopRequests":
+        if threading.current_thread() is threading.main_thread():
+            for number in _NAMES:
+                self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Within this block the first signal is kept for `check`."""
+        self._deferring = True
+        try:
+            yield
+        finally:
+            self._deferring = False
+        self.check()
+
+    def check(self) -> None:
+        """Stop here if a signal has come.
+
+        Raises:
+            Interrupted: with the exit code of the signal.
+        """
+        if self.requested is not None:
+            raise _interrupted(self.requested)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._deferring and self.requested is None:
+            self.requested = number
+        else:
+            raise _interrupted(number)
+
+
+def _interrupted(number: int) -> Interrupted:
+    return Interrupted(_NAMES[signal.Signals(number)], exit_code=128 + number)

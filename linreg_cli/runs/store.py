@@ -1,0 +1,171 @@
+"""The run store: a folder of run folders.
+
+    outputs/housing-0001/  run.json  config.yaml  history.csv  metrics.json  model.safetensors  preprocess.json
+                           checkpoint.safetensors  predictions.csv  plots/
+"""
+
+import contextlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from linreg_cli.errors import StoreError
+from linreg_cli.runs.atomic import write_bytes
+
+FORMAT = 1
+STATUSES = ("running", "finished", "diverged", "interrupted", "failed")
+
+_RUN_ID = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9._-]*)-(?P<number>\d{4,})\Z")
+_ATTEMPTS = 10_000
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run on disk."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The name of the folder, such as `housing-0001`."""
+        return self.path.resolve().name
+
+    def write(self, name: str, content: bytes | str) -> Path:
+        """Write one file of the run, whole or not at all."""
+        target = self.path / name
+        write_bytes(target, content.encode() if isinstance(content, str) else content)
+        return target
+
+    def write_json(self, name: str, values: Any) -> Path:
+        """Write one JSON file of the run; numbers must be finite."""
+        return self.write(name, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def read(self, name: str) -> bytes:
+        """One file of the run.
+
+        Raises:
+            StoreError: if it is missing or cannot be read.
+        """
+        try:
+            return (self.path / name).read_bytes()
+        except FileNotFoundError:
+            raise StoreError(f"the run has no {name}{self._why_incomplete(name)}", str(self.path)) from None
+        except OSError as error:
+            raise StoreError(f"cannot read {name}: {error.strerror}", str(self.path)) from None
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """One JSON file of the run.
+
+        Raises:
+            StoreError: if it is missing or damaged.
+        """
+        try:
+            values = json.loads(self.read(name))
+        except (ValueError, RecursionError):
+            raise self.damaged(name, "it is not JSON") from None
+        if not isinstance(values, dict):
+            raise self.damaged(name, "it does not hold a mapping")
+        return values
+
+    def record(self) -> dict[str, Any]:
+        """The content of `run.json`.
+
+        Raises:
+            StoreError: if it is missing, damaged or of a newer format.
+        """
+        values = self.read_json("run.json")
+        version = values.get("format")
+        if not isinstance(version, int) or values.get("status") not in STATUSES:
+            raise self.damaged("run.json", "format or status is not what linreg writes")
+        if version > FORMAT:
+            message = f"format {version} is newer than format {FORMAT}, which this version of linreg reads; upgrade linreg"
+            raise StoreError(message, str(self.path / "run.json"))
+        return values
+
+    def damaged(self, name: str, reason: str) -> StoreError:
+        """The error for a file of the run that is not what linreg writes."""
+        return StoreError(f"the run is damaged: {reason}", str(self.path / name))
+
+    def _why_incomplete(self, name: str) -> str:
+        with contextlib.suppress(StoreError):
+            if name != "run.json":
+                return f" (its status is {self.record()['status']})"
+        return ""
+
+
+def create_run(outputs: Path, name: str) -> RunFolder:
+    """Make the next run folder, NAME-0001, NAME-0002, ...; two processes never get the same one.
+
+    Raises:
+        StoreError: if `outputs` cannot be written.
+    """
+    number = 1 + max((run_number for run_name, run_number in _ids(outputs) if run_name == name), default=0)
+    try:
+        outputs.mkdir(parents=True, exist_ok=True)
+        for candidate in range(number, number + _ATTEMPTS):
+            path = outputs / f"{name}-{candidate:04d}"
+            with contextlib.suppress(FileExistsError):
+                path.mkdir()
+                return RunFolder(path)
+    except OSError as error:
+        reason = "it is not a folder" if outputs.exists() and not outputs.is_dir() else error.strerror
+        message = f"cannot make a run folder: {reason}; choose another with --outputs or LINREG_OUTPUTS"
+        raise StoreError(message, str(outputs)) from None
+    raise StoreError(f"no free run id after {_ATTEMPTS} attempts", str(outputs))
+
+
+def _ids(outputs: Path) -> list[tuple[str, int]]:
+    try:
+        names = [entry.name for entry in outputs.iterdir()]
+    except OSError:
+        return []
+    return [(match["name"], int(match["number"])) for name in names if (match := _RUN_ID.match(name))]
+
+
+def run_folders(outputs: Path) -> list[RunFolder]:
+    """Every folder whose name is a run id, by name."""
+    return [RunFolder(outputs / f"{name}-{number:04d}") for name, number in sorted(_ids(outputs))]
+
+
+def list_runs(outputs: Path) -> tuple[list[tuple[RunFolder, dict[str, Any]]], list[StoreError]]:
+    """Every readable run with its record, oldest first, and what is wrong with the others."""
+    readable, damaged = [], []
+    for run in run_folders(outputs):
+        try:
+            readable.append((run, run.record()))
+        except StoreError as error:
+            damaged.append(error)
+    return sorted(readable, key=lambda pair: (str(pair[1].get("created")), pair[0].id)), damaged
+
+
+def find_run(outputs: Path, reference: str) -> RunFolder:
+    """The run that a user means.
+
+    Args:
+        outputs: where run folders live.
+        reference: a run id, a unique prefix of one, `latest`, or a path to a run folder.
+
+    Raises:
+        StoreError: if there is no such run, or more than one.
+    """
+    if reference == "latest":
+        readable, _ = list_runs(outputs)
+        if not readable:
+            raise StoreError("there is no run yet; make one with 'linreg train -c CONFIG'", str(outputs))
+        return readable[-1][0]
+    path = Path(reference)
+    if "/" in reference or "\\" in reference or path.name in ("", ".", "..") or (path / "run.json").is_file():
+        if (path / "run.json").is_file():
+            return RunFolder(path)
+        raise StoreError("there is no run.json in this folder" if path.is_dir() else "there is no such folder", reference)
+    runs = {run.id: run for run in run_folders(outputs)}
+    matches = [run_id for run_id in runs if run_id == reference] or [run_id for run_id in runs if run_id.startswith(reference)]
+    if len(matches) == 1:
+        return runs[matches[0]]
+    if matches:
+        shown = ", ".join(matches[:5]) + (f" and {len(matches) - 5} more" if len(matches) > 5 else "")
+        raise StoreError(f"{reference!r} is ambiguous: {shown}", str(outputs))
+    known = ", ".join(list(runs)[-5:]) or "none"
+    raise StoreError(f"there is no run {reference!r}; the last ones are: {known}", str(outputs))

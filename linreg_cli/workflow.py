@@ -1,0 +1,317 @@
+"""train_run: the whole story of a run, in the order in which it happens."""
+
+import contextlib
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from linreg_cli.config import Config, LoadedConfig, dump_config
+from linreg_cli.config.schema import TableData
+from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
+from linreg_cli.data.write import write_table
+from linreg_cli.errors import DivergedError, Interrupted, StoreError
+from linreg_cli.evaluate.gates import GateResult, check_gates
+from linreg_cli.evaluate.metrics import Metrics, parameters, probe, split_metrics
+from linreg_cli.evaluate.pictures import draw_run, write_pictures
+from linreg_cli.evaluate.predict import predictions_table
+from linreg_cli.model import LinearFormula, build_model, fold, initialise
+from linreg_cli.optim.fit import Diverged, Evaluated, Event, Stopped, fit
+from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.select import Choice, choose, resolve_device
+from linreg_cli.optim.state import TrainingState
+from linreg_cli.optim.stopping import EarlyStopping
+from linreg_cli.runs.atomic import replacing
+from linreg_cli.runs.checkpoint import save_checkpoint, save_model
+from linreg_cli.runs.history import History
+from linreg_cli.runs.record import RunRecord, environment
+from linreg_cli.runs.signals import StopRequests
+from linreg_cli.runs.store import RunFolder, create_run
+
+
+class Reporter(Protocol):
+    """Where progress goes; the command line shows it on a terminal."""
+
+    def stage(self, text: str) -> None:
+        """A new stage begins."""
+
+    def warn(self, text: str) -> None:
+        """Something that the user should know."""
+
+    def training(self, plan: StepPlan) -> None:
+        """Training begins."""
+
+    def event(self, event: Event) -> None:
+        """Something happened in training."""
+
+    def done(self) -> None:
+        """Nothing more will be shown."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that exists before the first step.
+
+    Attributes:
+        config: with the device and the executor that were chosen.
+        dataset: the rows.
+        preprocessor: learnt on the train split.
+        tensors: split -> (X, y) in trained units on the device, for splits with rows.
+        plan: the steps.
+        state: before the first of them.
+        choice: the executor.
+    """
+
+    config: Config
+    dataset: Dataset
+    preprocessor: Preprocessor
+    tensors: dict[str, tuple[Tensor, Tensor]]
+    plan: StepPlan
+    state: TrainingState
+    choice: Choice
+
+    def formula(self) -> LinearFormula:
+        """The model as it is now, in original units."""
+        return fold(self.state.model, self.preprocessor)
+
+    def loss(self, split: str) -> float:
+        """The loss of a split as the model is now, in trained units."""
+        return self.plan.loss.over(self.state.model, *self.tensors[split])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `train` reports.
+
+    Attributes:
+        run: the folder.
+        status: as in `run.json`.
+        metrics: as in `metrics.json`.
+        seconds: from the start of reading to the last file.
+        gates: what each gate said.
+        stopped: why training ended early, or None.
+        pictures: the files drawn.
+    """
+
+    run: RunFolder
+    status: str
+    metrics: Metrics
+    seconds: float
+    gates: list[GateResult]
+    stopped: str | None
+    pictures: list[Path]
+
+
+def prepare(loaded: LoadedConfig, reporter: Reporter) -> Prepared:
+    """Read the data, learn the preprocessing, build the model and the plan. Nothing is written.
+
+    Raises:
+        ConfigError, DataError: for what only now can be found out.
+    """
+    config = loaded.config
+    try:
+        device = resolve_device(config.train.device)
+    except ValueError as error:
+        raise loaded.error("train.device", str(error)) from None
+    reporter.stage("reading the data")
+    dataset = load_dataset(config)
+    for position, point in enumerate(config.probe):
+        if len(point) != len(dataset.features):
+            features = ", ".join(dataset.features)
+            raise loaded.error(f"probe.{position}", f"{len(point)} values for {len(dataset.features)} features ({features})")
+    preprocessor = Preprocessor.fit(dataset, config.preprocess, bias=config.model.bias)
+    dtype = torch.float64 if config.train.dtype == "float64" else torch.float32
+    tensors = {}
+    for split, rows in dataset.splits.items():
+        if len(rows):
+            X_nd = preprocessor.features.tensor(dataset.columns, rows, dtype)
+            y_nk = preprocessor.targets.tensor(dataset.columns, rows, dtype)
+            tensors[split] = X_nd.to(device), y_nk.to(device)
+    model = build_model(len(dataset.features), len(dataset.targets), bias=config.model.bias, dtype=dtype, device=device)
+    try:
+        initialise(model, config.model.init, config.seed)
+    except ValueError as error:
+        key, message = str(error).split(": ", 1)
+        raise loaded.error(f"model.init.{key}", message) from None
+    plan = StepPlan.from_config(config, n_samples=len(dataset.splits["train"]))
+    choice = choose(config.train.engine, *tensors["train"])
+    resolved = _resolved(config, device, choice)
+    return Prepared(resolved, dataset, preprocessor, tensors, plan, TrainingState(model), choice)
+
+
+def train_run(
+    loaded: LoadedConfig, *, outputs: Path, reporter: Reporter, command: Sequence[str], fail_if: Sequence[str] = ()
+) -> Outcome:
+    """Train, evaluate on every split, draw, and leave a complete run folder.
+
+    Args:
+        loaded: the config.
+        outputs: where run folders live.
+        reporter: where progress goes.
+        command: the command line, for the record.
+        fail_if: gates beside those of the config.
+
+    Returns:
+        What happened; a gate that failed is in it and is no exception.
+
+    Raises:
+        ConfigError, DataError, StoreError: before training, with nothing left behind.
+        DivergedError: with the last finite state in the run folder.
+        Interrupted: with the state at the interruption in the run folder.
+    """
+    begun = time.perf_counter()
+    with StopRequests() as stops:
+        prepared = prepare(loaded, reporter)
+        run = create_run(outputs, prepared.config.name)
+        record = RunRecord(run, _description(prepared, command))
+        try:
+            run.write("config.yaml", dump_config(prepared.config))
+            run.write_json("preprocess.json", prepared.preprocessor.as_json())
+            before = probe(prepared.formula(), prepared.config.probe)
+            end = _train(prepared, run, stops, reporter)
+            if isinstance(end, Diverged):
+                raise _diverged(end, prepared, run)
+            reporter.stage("evaluating")
+            metrics = _evaluate(prepared, run, before)
+            save_model(run, prepared.state.model.state_dict())
+            pictures = []
+            if prepared.config.plots:
+                reporter.stage("drawing the pictures")
+                pictures = write_pictures(draw_run(run, (), "png"), run.path / "plots")
+            seconds = time.perf_counter() - begun
+            gates = check_gates(prepared.config.gates, fail_if, {**metrics, "seconds": seconds})
+            record.finish("finished", **_result(end, prepared, seconds, gates))
+        except BaseException as error:
+            _record_failure(record, error, time.perf_counter() - begun)
+            raise
+        finally:
+            reporter.done()
+    return Outcome(run, "finished", metrics, seconds, gates, end.reason if end else None, pictures)
+
+
+def _resolved(config: Config, device: torch.device, choice: Choice) -> Config:
+    """The config that repeats the run from any folder: device, executor and path as they were chosen."""
+    train = config.train.model_copy(update={"device": str(device), "engine": choice.executor.name})
+    data = config.data
+    if isinstance(data, TableData):
+        data = data.model_copy(update={"path": str(Path(data.path).absolute())})
+    return config.model_copy(update={"train": train, "data": data})
+
+
+def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
+    config, dataset, plan = prepared.config, prepared.dataset, prepared.plan
+    return {
+        "command": shlex.join(command),
+        "seed": config.seed,
+        "loss": config.loss,
+        "device": config.train.device,
+        "dtype": config.train.dtype,
+        "engine": {"name": prepared.choice.executor.name, "why": prepared.choice.why},
+        "data": {
+            "source": config.data.source,
+            "name": dataset.name,
+            "fingerprint": dataset.fingerprint(),
+            "features": list(dataset.features),
+            "targets": list(dataset.targets),
+            "rows": {split: len(rows) for split, rows in dataset.splits.items()},
+        },
+        "steps": {"per_epoch": plan.steps_per_epoch, "total": plan.total_steps, "batch_size": plan.batch_size},
+        **environment(),
+    }
+
+
+def _train(prepared: Prepared, run: RunFolder, stops: StopRequests, reporter: Reporter) -> Stopped | Diverged | None:
+    """Run the plan; the history and a checkpoint are on the disk however it ends."""
+    config, state, plan = prepared.config, prepared.state, prepared.plan
+    options = config.train.early_stopping
+    stopping = EarlyStopping(options.patience, options.min_delta) if options else None
+    history = History(prepared.formula(), validation="validation" in prepared.tensors)
+    events = fit(
+        plan,
+        prepared.choice.executor,
+        state,
+        validation_loss=(lambda _: prepared.loss("validation")) if "validation" in prepared.tensors else None,
+        stopping=stopping,
+        monitor=options.monitor if options else "train.loss",
+    )
+
+    def save() -> None:
+        save_checkpoint(run, state.snapshot(), epoch=state.step // plan.steps_per_epoch, stopping=stopping)
+        run.write("history.csv", history.text())
+
+    reporter.training(plan)
+    end: Stopped | Diverged | None = None
+    with stops.deferred():
+        for event in events:
+            reporter.event(event)
+            if isinstance(event, Evaluated):
+                history.add(event, prepared.formula() if history.with_parameters else None)
+                if config.train.checkpoint_every and event.epoch and event.epoch % config.train.checkpoint_every == 0:
+                    save()
+            elif isinstance(event, Stopped | Diverged):
+                end = event
+            if stops.requested:
+                break
+        save()
+    return end
+
+
+def _diverged(event: Diverged, prepared: Prepared, run: RunFolder) -> DivergedError:
+    remedy = "lower optimizer.lr"
+    if not prepared.config.preprocess.standardize:
+        remedy += ", or set preprocess.standardize: true"
+    return DivergedError(
+        f"training diverged at step {event.step} (epoch {event.epoch}): the loss is {event.loss} at learning rate {event.lr:g}. "
+        f"The last finite state (step {event.finite_step}, train loss {event.finite_loss:.6g}) is in the checkpoint; "
+        f"no model is published. To go on, {remedy}",
+        str(run.path),
+    )
+
+
+def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float]]) -> Metrics:
+    """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`."""
+    dataset, formula = prepared.dataset, prepared.formula()
+    predicted = formula.predict(dataset.columns)
+    actual = np.column_stack([dataset.columns[target] for target in dataset.targets])
+    metrics: Metrics = dict.fromkeys(SPLITS)
+    for split in prepared.tensors:
+        rows = dataset.splits[split]
+        metrics[split] = split_metrics(dataset.targets, actual[rows], predicted[rows], prepared.loss(split))
+    metrics["parameters"] = parameters(formula)
+    points = prepared.config.probe
+    metrics["probe"] = [
+        {"input": list(point), "before": old, "after": new}
+        for point, old, new in zip(points, before, probe(formula, points), strict=True)
+    ]
+    run.write_json("metrics.json", metrics)
+    only = dataset.features[0] if len(dataset.features) == 1 else None
+    feature = (only, dataset.columns[only]) if only else None
+    with replacing(run.path / "predictions.csv") as sibling:
+        table = predictions_table(dataset.targets, dataset.splits, actual, predicted, feature)
+        write_table(sibling, ".csv", table.to_batches())
+    return metrics
+
+
+def _result(end: Stopped | None, prepared: Prepared, seconds: float, gates: list[GateResult]) -> dict[str, Any]:
+    step = prepared.state.step
+    return {
+        "seconds": round(seconds, 6),
+        "steps_done": step,
+        "epochs_done": step // prepared.plan.steps_per_epoch,
+        "stopped": end.reason if end else None,
+        "gates": [asdict(gate) for gate in gates],
+    }
+
+
+def _record_failure(record: RunRecord, error: BaseException, seconds: float) -> None:
+    """Say in `run.json` how the run ended; if even that cannot be written, the first error is the one to show."""
+    status = {DivergedError: "diverged", Interrupted: "interrupted"}.get(type(error), "failed")
+    message = str(error) or type(error).__name__
+    with contextlib.suppress(StoreError):
+        record.finish(status, seconds=round(seconds, 6), error=message)

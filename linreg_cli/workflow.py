@@ -124,7 +124,9 @@ def prepare(loaded: LoadedConfig, reporter: Reporter) -> Prepared:
     for position, point in enumerate(config.probe):
         if len(point) != len(dataset.features):
             features = ", ".join(dataset.features)
-            raise loaded.error(f"probe.{position}", f"{len(point)} values for {len(dataset.features)} features ({features})")
+            raise loaded.error(
+                f"probe.{position}", f"{len(point)} values for {len(dataset.features)} features ({features})"
+            )
     preprocessor = Preprocessor.fit(dataset, config.preprocess, bias=config.model.bias)
     dtype = torch.float64 if config.train.dtype == "float64" else torch.float32
     tensors = {}
@@ -146,7 +148,12 @@ def prepare(loaded: LoadedConfig, reporter: Reporter) -> Prepared:
 
 
 def train_run(
-    loaded: LoadedConfig, *, outputs: Path, reporter: Reporter, command: Sequence[str], fail_if: Sequence[str] = ()
+    loaded: LoadedConfig,
+    *,
+    outputs: Path,
+    reporter: Reporter,
+    command: Sequence[str],
+    fail_if: Sequence[str] = (),
 ) -> Outcome:
     """Train, evaluate on every split, draw, and leave a complete run folder.
 
@@ -221,7 +228,11 @@ def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
             "targets": list(dataset.targets),
             "rows": {split: len(rows) for split, rows in dataset.splits.items()},
         },
-        "steps": {"per_epoch": plan.steps_per_epoch, "total": plan.total_steps, "batch_size": plan.batch_size},
+        "steps": {
+            "per_epoch": plan.steps_per_epoch,
+            "total": plan.total_steps,
+            "batch_size": plan.batch_size,
+        },
         **environment(),
     }
 

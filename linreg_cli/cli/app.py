@@ -22,7 +22,7 @@ _EPILOG = "Start with: linreg train -c configs/housing.yaml"
 
 app = typer.Typer(
     name="linreg",
-    help="Linear regression by gradient descent, from a YAML file to a run you can look at.",
+    help="Linear regression by gradient descent, from a YAML file to a run.",
     epilog=_EPILOG,
     no_args_is_help=True,
     add_completion=False,
@@ -33,7 +33,9 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
-def _top(version: bool = typer.Option(False, "--version", help="Show the version and exit.", is_eager=True)) -> None:
+def _top(
+    version: bool = typer.Option(False, "--version", help="Show the version and exit.", is_eager=True),
+) -> None:
     if version:
         from linreg_cli import __version__
 

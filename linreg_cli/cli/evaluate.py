@@ -11,12 +11,18 @@ from linreg_cli.errors import Fault, UsageError
 
 def evaluate(
     run: options.Run,
-    data: Annotated[str | None, typer.Option("--data", metavar="PATH", help="Another table; default: the run's own splits.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", metavar="PATH", help="Another table; default: the run's own splits."),
+    ] = None,
     fail_if: options.FailIf = None,
     as_json: options.Json = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
-    """Metrics of a run on its own splits, or on another table (as the split 'data')."""
+    """Print the metrics of a run.
+
+    On the run's own splits, or on another table, whose metrics are named 'data'.
+    """
     from linreg_cli.config.gates import parse_comparison
     from linreg_cli.runs.store import find_run
 

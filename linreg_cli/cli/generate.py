@@ -11,12 +11,16 @@ from linreg_cli.cli import options, output
 def generate_data(
     config: options.Config,
     out: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="PATH", help="A .csv, .csv.gz or .parquet; default: data/NAME.csv.")
+        str | None,
+        typer.Option("--output", "-o", metavar="PATH", help="A .csv, .csv.gz or .parquet; default: data/NAME.csv."),
     ] = None,
     set_: options.Set = None,
     as_json: options.Json = False,
 ) -> None:
-    """Write the table that 'data.source: synthetic' describes, and <stem>.truth.json beside it."""
+    """Write generated data as a table.
+
+    The table is what 'data.source: synthetic' describes; <stem>.truth.json beside it holds the true weights.
+    """
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
 

@@ -7,10 +7,16 @@ import typer
 
 Config = Annotated[
     list[str],
-    typer.Option("--config", "-c", metavar="FILE", help="A config file; may be given again, later ones override key by key."),
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="A config file; may be given again, later ones override key by key.",
+    ),
 ]
 Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as optimizer.lr=0.1.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as optimizer.lr=0.1."),
 ]
 Outputs = Annotated[
     Path, typer.Option("--outputs", envvar="LINREG_OUTPUTS", metavar="DIR", help="Where run folders live.")

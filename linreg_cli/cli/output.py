@@ -71,7 +71,11 @@ def metrics_table(metrics: dict[str, Any], *, indent: str = "") -> str:
     for split, values in metrics.items():
         if isinstance(values, dict) and "n" in values:
             rows.append([split, *(number(values.get(name)) for name in names)])
-            notes += [f"{indent}{split} {key.removesuffix('_reason')}: {reason}" for key, reason in values.items() if key.endswith("_reason")]
+            notes += [
+                f"{indent}{split} {key.removesuffix('_reason')}: {reason}"
+                for key, reason in values.items()
+                if key.endswith("_reason")
+            ]
     return "\n".join([columns(rows, indent=indent), *notes])
 
 
@@ -80,7 +84,9 @@ def parameters_table(parameters: dict[str, Any], *, indent: str = "") -> str:
     weights, bias = parameters["weights"], parameters["bias"]
     if isinstance(bias, dict):
         targets = list(weights)
-        rows = [["", *targets]] + [[name, *(number(weights[target][name]) for target in targets)] for name in weights[targets[0]]]
+        rows = [["", *targets]] + [
+            [name, *(number(weights[target][name]) for target in targets)] for name in weights[targets[0]]
+        ]
         rows += [["(bias)", *(number(bias[target]) for target in targets)]] if bias[targets[0]] is not None else []
         return columns(rows, indent=indent)
     rows = [[name, number(value)] for name, value in weights.items()]

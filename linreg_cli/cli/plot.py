@@ -12,21 +12,29 @@ from linreg_cli.errors import UsageError
 def plot(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="One run, or several to overlay.")],
     kind: Annotated[
-        list[str] | None, typer.Option("--kind", metavar="KIND", help="loss, fit, predicted or residuals; default: all.")
+        list[str] | None,
+        typer.Option("--kind", metavar="KIND", help="loss, fit, predicted or residuals; default: all."),
     ] = None,
     format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="png, svg or pdf.")] = "png",
     folder: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where to write; default: the run's plots/.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Where to write; default: the run's plots/."),
     ] = None,
     as_json: options.Json = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
-    """Draw the pictures of a run again, or overlay the loss curves of several; prints the paths written."""
+    """Draw a run, or overlay several.
+
+    One run: all its pictures again. Several: their loss curves in one picture. Prints the paths written.
+    """
     from linreg_cli.errors import did_you_mean
     from linreg_cli.evaluate.pictures import FORMATS, KINDS, draw_run, overlay, write_pictures
     from linreg_cli.runs.store import find_run
 
-    for value, allowed, option in [*((item, KINDS, "--kind") for item in kind or []), (format_, FORMATS, "--format")]:
+    for value, allowed, option in [
+        *((item, KINDS, "--kind") for item in kind or []),
+        (format_, FORMATS, "--format"),
+    ]:
         if value not in allowed:
             raise UsageError(f"unknown value {value!r}{did_you_mean(value, allowed)}", option)
     folders = [find_run(outputs, run) for run in runs]
@@ -36,7 +44,10 @@ def plot(
         if kind and set(kind) != {"loss"}:
             raise UsageError("several runs are overlaid in one loss picture; for other kinds name one run", "--kind")
         name = f"loss-{'-'.join(run.id for run in folders)}"
-        pictures, target = {f"{name[:120]}.{format_}": overlay(folders, format_)}, folder or outputs / "comparisons"
+        pictures, target = (
+            {f"{name[:120]}.{format_}": overlay(folders, format_)},
+            folder or outputs / "comparisons",
+        )
     paths = write_pictures(pictures, target)
     if as_json:
         output.print_json({"pictures": [str(path) for path in paths]})

@@ -13,12 +13,16 @@ def predict(
     run: options.Run,
     data: Annotated[str, typer.Option("--data", metavar="PATH", help="The table; its columns are matched by name.")],
     out: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where to write; default: CSV on stdout.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="PATH", help="Where to write; default: CSV on stdout."),
     ] = None,
     as_json: options.Json = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
-    """Append the prediction to a table. The target column may be absent; other columns pass through."""
+    """Append predictions to a table.
+
+    The target column may be absent; other columns pass through unchanged.
+    """
     from linreg_cli.data.write import table_suffix, write_table
     from linreg_cli.runs.store import find_run
 

@@ -71,7 +71,13 @@ class Progress:
     def rows(self, written: int, total: int) -> None:
         """Rows of a table that is being written."""
         if self._bar is not None:
-            self._bar.update(self._task, description="writing", total=total, completed=written, text=f"{written:,} of {total:,} rows")
+            self._bar.update(
+                self._task,
+                description="writing",
+                total=total,
+                completed=written,
+                text=f"{written:,} of {total:,} rows",
+            )
 
     def done(self) -> None:
         """See `Reporter`."""

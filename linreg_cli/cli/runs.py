@@ -12,7 +12,18 @@ from linreg_cli.runs.store import RunFolder, find_run, list_runs
 
 runs_app = typer.Typer(help="Look at the runs that there are.", no_args_is_help=True, rich_markup_mode=None)
 
-_COLUMNS = ("run", "status", "created", "epochs", "train_loss", "train_r2", "validation_r2", "test_r2", "seconds", "data")
+_COLUMNS = (
+    "run",
+    "status",
+    "created",
+    "epochs",
+    "train_loss",
+    "train_r2",
+    "validation_r2",
+    "test_r2",
+    "seconds",
+    "data",
+)
 
 
 @runs_app.command("list")
@@ -21,7 +32,10 @@ def list_(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
-    """One line a run, the oldest first. Damaged folders are named on stderr and skipped."""
+    """List the runs, oldest first.
+
+    Damaged folders are named on stderr and skipped.
+    """
     readable, damaged = list_runs(outputs)
     for error in damaged:
         print(f"warning: {error}", file=sys.stderr)
@@ -42,17 +56,26 @@ def list_(
 
 @runs_app.command("show")
 def show(run: options.Run, as_json: options.Json = False, outputs: options.Outputs = options.OUTPUTS) -> None:
-    """What one run did: its record, its metrics and its files."""
+    """Show one run: its record and its metrics."""
     folder = find_run(outputs, run)
     record = folder.record()
     metrics = folder.read_json("metrics.json") if (folder.path / "metrics.json").is_file() else None
     if as_json:
         output.print_json({"run": folder.id, "path": str(folder.path), "record": record, "metrics": metrics})
         return
-    rows = [[name, str(record[name])] for name in ("status", "created", "finished", "seconds", "command", "device", "dtype") if name in record]
+    rows = [
+        [name, str(record[name])]
+        for name in ("status", "created", "finished", "seconds", "command", "device", "dtype")
+        if name in record
+    ]
     rows += [["error", str(record["error"])]] if "error" in record else []
     data = record.get("data", {})
-    rows += [["data", f"{data.get('name')} ({', '.join(f'{n} {split}' for split, n in data.get('rows', {}).items() if n)})"]]
+    rows += [
+        [
+            "data",
+            f"{data.get('name')} ({', '.join(f'{n} {split}' for split, n in data.get('rows', {}).items() if n)})",
+        ]
+    ]
     rows += [["engine", "{name} ({why})".format(**record["engine"])]] if "engine" in record else []
     print(folder.path)
     print(output.columns(rows, left=2, indent="  "))
@@ -86,4 +109,10 @@ def _cell(name: str, value: Any) -> str:
         return str(value)[:19].replace("T", " ")
     if name == "data":
         return str(value)
-    return f"{value:.2f}" if name == "seconds" and value is not None else value if isinstance(value, str) else output.number(value)
+    return (
+        f"{value:.2f}"
+        if name == "seconds" and value is not None
+        else value
+        if isinstance(value, str)
+        else output.number(value)
+    )

@@ -16,14 +16,21 @@ def train(
     config: options.Config,
     set_: options.Set = None,
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Same as --set name=NAME.")] = None,
-    device: Annotated[str | None, typer.Option("--device", metavar="DEVICE", help="Same as --set train.device=DEVICE.")] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="DEVICE", help="Same as --set train.device=DEVICE.")
+    ] = None,
     outputs: options.Outputs = options.OUTPUTS,
     fail_if: options.FailIf = None,
     as_json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the path of the run and nothing else.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and read the data, but train nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and read the data, but train nothing.")
+    ] = False,
 ) -> None:
-    """Train a model, evaluate it on every split, draw the pictures, and leave a run folder."""
+    """Train a model and leave a run folder.
+
+    Evaluates on every split and draws the pictures.
+    """
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
     from linreg_cli.config.gates import parse_comparison
@@ -62,7 +69,9 @@ def _show(outcome: "Outcome", config: Any, *, as_json: bool, quiet: bool) -> Non
         "metrics": outcome.metrics,
         "seconds": outcome.seconds,
     }
-    failed = [Fault(f"gate '{gate.gate}' failed: {gate.reason}", outcome.run.id) for gate in outcome.gates if not gate.passed]
+    failed = [
+        Fault(f"gate '{gate.gate}' failed: {gate.reason}", outcome.run.id) for gate in outcome.gates if not gate.passed
+    ]
     if as_json and not failed:
         output.print_json(result)
     elif quiet and not as_json:
@@ -117,6 +126,8 @@ def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
     print(f"rows:      {', '.join(f'{n:,} {split}' for split, n in rows.items() if n)}")
     print(f"features:  {', '.join(dataset.features)}")
     print(f"target:    {', '.join(dataset.targets)}")
-    print(f"steps:     {plan.epochs:,} epochs of {plan.steps_per_epoch:,} = {plan.total_steps:,}, batches of {plan.batch_size:,}")
+    print(
+        f"steps:     {plan.epochs:,} epochs of {plan.steps_per_epoch:,} = {plan.total_steps:,}, batches of {plan.batch_size:,}"
+    )
     print(f"executor:  {prepared.choice.executor.name} on {prepared.config.train.device} ({prepared.choice.why})")
     print("nothing was trained (--dry-run)")

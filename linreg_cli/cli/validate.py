@@ -12,7 +12,10 @@ def validate(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Config files, each checked by itself.")],
     as_json: options.Json = False,
 ) -> None:
-    """Check configs and report every error at once. No data is read."""
+    """Check configs, reporting every error at once.
+
+    No data is read.
+    """
     from linreg_cli.config import load_config
 
     faults: list[Fault] = []

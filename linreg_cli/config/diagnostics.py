@@ -13,7 +13,10 @@ from linreg_cli.errors import Fault, did_you_mean
 
 Path = tuple[str | int, ...]
 
-_TAGGED = {("data",): ("source", "table", SOURCES), ("optimizer", "schedule"): ("kind", "constant", SCHEDULES)}
+_TAGGED = {
+    ("data",): ("source", "table", SOURCES),
+    ("optimizer", "schedule"): ("kind", "constant", SCHEDULES),
+}
 
 _PATTERNS = {
     ("name",): "letters, digits, '.', '_' and '-', not beginning with '.' or '-', and no path separators",
@@ -59,7 +62,10 @@ def faults(error: ValidationError, tree: Node) -> list[Fault]:
         if path not in found:
             is_key = detail["type"] == "extra_forbidden"
             origin, _ = tree.locate(path, key=is_key)
-            found[path] = (origin.line, origin.column), fault_at(tree, path, _message(detail, path, tree), key=is_key)
+            found[path] = (
+                (origin.line, origin.column),
+                fault_at(tree, path, _message(detail, path, tree), key=is_key),
+            )
     return [fault for _, fault in sorted(found.values(), key=lambda pair: pair[0])]
 
 

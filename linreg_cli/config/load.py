@@ -92,9 +92,7 @@ def _carry(old: Node, new_kind: str) -> Node:
     if new_kind not in kinds:
         return old
     elsewhere = {key for section in kinds.values() for key in section.model_fields}
-    kept = {
-        key: node for key, node in old.value.items() if key in kinds[new_kind].model_fields or key not in elsewhere
-    }
+    kept = {key: node for key, node in old.value.items() if key in kinds[new_kind].model_fields or key not in elsewhere}
     features = kept.get("features")
     if features is not None and new_kind != "synthetic" and isinstance(features.value, dict):
         names = [Node(name, features.key_origins[name]) for name in features.value]

@@ -46,7 +46,10 @@ def _split(config: Config) -> Iterator[tuple[Path, str]]:
         if shares != {name: SplitConfig.model_fields[name].default for name in shares} or not split.shuffle:
             yield path, "a column decides alone: remove train, validation, test and shuffle"
         if isinstance(config.data, SyntheticData):
-            yield (*path, "column"), "generated data has no such column; give the shares train, validation, test"
+            yield (
+                (*path, "column"),
+                "generated data has no such column; give the shares train, validation, test",
+            )
     elif abs(sum(shares.values()) - 1) > 1e-9:
         listing = " + ".join(f"{name} {share:g}" for name, share in shares.items())
         yield path, f"the shares must add up to 1; {listing} = {sum(shares.values()):g}"
@@ -63,7 +66,10 @@ def _inline(data: InlineData) -> Iterator[tuple[Path, str]]:
     for key, rows in (("rows", data.rows), ("test_rows", data.test_rows)):
         for position, row in enumerate(rows):
             if len(row) != width:
-                yield ("data", key, position), f"{len(row)} values for {width} columns ({', '.join(data.columns)})"
+                yield (
+                    ("data", key, position),
+                    f"{len(row)} values for {width} columns ({', '.join(data.columns)})",
+                )
     if data.test_rows and data.split.test:
         yield ("data", "split", "test"), "test_rows are the test split; set split.test to 0"
     if data.test_rows and data.split.column is not None:
@@ -77,11 +83,17 @@ def _synthetic(data: SyntheticData) -> Iterator[tuple[Path, str]]:
         if not columns:
             yield ("data", "features"), "an empty mapping names no column"
         elif named is None and len(data.weights) != len(columns):
-            yield ("data", "weights"), f"{len(data.weights)} weights for {len(columns)} features ({', '.join(columns)})"
+            yield (
+                ("data", "weights"),
+                f"{len(data.weights)} weights for {len(columns)} features ({', '.join(columns)})",
+            )
         elif named is not None and set(named) != set(columns):
             lacking = [f"no weight for {name}" for name in columns if name not in named]
             extra = [f"no feature {name}" for name in named if name not in columns]
-            yield ("data", "weights"), f"weights and features name different columns: {', '.join(lacking + extra)}"
+            yield (
+                ("data", "weights"),
+                f"weights and features name different columns: {', '.join(lacking + extra)}",
+            )
     if data.target in data.feature_names:
         yield ("data", "target"), f"the target has the name of a feature, {data.target}"
 

@@ -33,14 +33,18 @@ class Section(BaseModel):
 class SplitConfig(Section):
     """Which rows train, validate and test."""
 
-    train: float = Field(1.0, gt=0, le=1, description="Share of the rows that is trained on. The three shares add up to 1.")
+    train: float = Field(
+        1.0, gt=0, le=1, description="Share of the rows that is trained on. The three shares add up to 1."
+    )
     validation: float = Field(0.0, ge=0, lt=1, description="Share that early stopping may look at.")
     test: float = Field(0.0, ge=0, lt=1, description="Share that is only evaluated, at the end.")
     shuffle: bool = Field(
-        True, description="Draw the rows at random (from `seed`); false: the first rows train, the last ones test."
+        True,
+        description="Draw the rows at random (from `seed`); false: the first rows train, the last ones test.",
     )
     column: str | None = Field(
-        None, description="Instead of shares: a column of the table that says `train`, `validation` or `test` in each row."
+        None,
+        description="Instead of shares: a column of the table that says `train`, `validation` or `test` in each row.",
     )
 
 
@@ -57,10 +61,15 @@ class TableData(Section):
         None, pattern=r"^[0-9a-fA-F]{64}$", description="Refuse the file unless its SHA-256 digest is this."
     )
     delimiter: str | None = Field(
-        None, min_length=1, max_length=1, description="The character between cells of a CSV; null: by suffix (`,`, or a tab for `.tsv`)."
+        None,
+        min_length=1,
+        max_length=1,
+        description="The character between cells of a CSV; null: by suffix (`,`, or a tab for `.tsv`).",
     )
     target: Columns = Field(description="The column to predict, or a list of them (several outputs).")
-    features: ColumnList | None = Field(None, description="The columns to predict from, in this order; null: every other column.")
+    features: ColumnList | None = Field(
+        None, description="The columns to predict from, in this order; null: every other column."
+    )
     ignore: tuple[str, ...] = Field((), description="Columns left out.")
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
@@ -107,7 +116,9 @@ class InlineData(Section):
     rows: tuple[tuple[float, ...], ...] = Field(min_length=1, description="One list of numbers a row.")
     test_rows: tuple[tuple[float, ...], ...] = Field((), description="More rows; they become the test split.")
     target: Columns | None = Field(None, description="The column to predict, or a list of them; null: the last column.")
-    features: ColumnList | None = Field(None, description="The columns to predict from, in this order; null: every other column.")
+    features: ColumnList | None = Field(
+        None, description="The columns to predict from, in this order; null: every other column."
+    )
     ignore: tuple[str, ...] = Field((), description="Columns left out.")
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
@@ -117,7 +128,9 @@ def _source(value: Any) -> str:
 
 
 DataConfig = Annotated[
-    Annotated[TableData, Tag("table")] | Annotated[SyntheticData, Tag("synthetic")] | Annotated[InlineData, Tag("inline")],
+    Annotated[TableData, Tag("table")]
+    | Annotated[SyntheticData, Tag("synthetic")]
+    | Annotated[InlineData, Tag("inline")],
     Discriminator(_source),
 ]
 
@@ -135,7 +148,8 @@ class PreprocessConfig(Section):
     standardize_target: bool = Field(False, description="The same for the target.")
     ddof: Literal[0, 1] = Field(0, description="The standard deviation divides by n - ddof.")
     missing: Annotated[Literal["error", "drop", "mean", "median"], only("error")] = Field(
-        "error", description="What to do with a missing cell. `error`: refuse the table, naming row and column."
+        "error",
+        description="What to do with a missing cell. `error`: refuse the table, naming row and column.",
     )
     categorical: Annotated[Literal["error", "one_hot"], only("error")] = Field(
         "error", description="What to do with a column of text. `error`: refuse it, naming the first cell."
@@ -145,7 +159,8 @@ class PreprocessConfig(Section):
     )
     columns: Annotated[dict[str, Any], only({})] = Field({}, description="Exceptions by column.")
     target_transform: Annotated[Literal["none", "log", "log1p"], only("none")] = Field(
-        "none", description="Train on a function of the target; metrics and predictions stay in original units."
+        "none",
+        description="Train on a function of the target; metrics and predictions stay in original units.",
     )
     missing_values: tuple[str, ...] = Field(
         ("", "NA", "N/A", "NaN", "nan", "null", "?"), description="Cells of a text file that mean 'missing'."
@@ -227,11 +242,14 @@ class OptimizerConfig(Section):
         0.03, description="Learning rate."
     )
     momentum: Annotated[
-        Annotated[float, Field(ge=0, lt=1)] | Literal["auto"], number_or("auto"), all_but("auto", instead="a number")
+        Annotated[float, Field(ge=0, lt=1)] | Literal["auto"],
+        number_or("auto"),
+        all_but("auto", instead="a number"),
     ] = Field(0.0, description="Momentum factor. As in torch, the first buffer is the gradient itself.")
     dampening: float = Field(0.0, ge=0, le=1, description="Dampening of the momentum.")
     weight_decay: NonNegative = Field(
-        0.0, description="Coefficient times the parameter (the bias too) is added to its gradient; losses are reported without it."
+        0.0,
+        description="Coefficient times the parameter (the bias too) is added to its gradient; losses are reported without it.",
     )
     nesterov: bool = Field(False, description="Nesterov momentum; needs momentum above 0 and dampening 0.")
     schedule: ScheduleConfig = Field(
@@ -246,7 +264,9 @@ class EarlyStoppingConfig(Section):
 
     monitor: Literal["validation.loss", "train.loss"] = Field("validation.loss", description="The loss to watch.")
     patience: Count = Field(10, description="Epochs without an improvement after which training stops.")
-    min_delta: NonNegative = Field(0.0, description="A smaller fall of the loss is no improvement; in units of the loss.")
+    min_delta: NonNegative = Field(
+        0.0, description="A smaller fall of the loss is no improvement; in units of the loss."
+    )
 
 
 class TrainConfig(Section):
@@ -257,15 +277,22 @@ class TrainConfig(Section):
         10, description="Rows a step, or `full`. The last batch of an epoch may be smaller."
     )
     shuffle: bool = Field(True, description="A new random order of the rows each epoch; false: as given.")
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$", description="`auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:N`.")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$",
+        description="`auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:N`.",
+    )
     dtype: Literal["float32", "float64"] = Field("float32", description="Number type of the data and the parameters.")
-    engine: Literal["auto", "reference"] = Field("auto", description="What runs the steps: `auto`, or an executor by name.")
+    engine: Literal["auto", "reference"] = Field(
+        "auto", description="What runs the steps: `auto`, or an executor by name."
+    )
     early_stopping: EarlyStoppingConfig | None = Field(None, description="Stop early; null: run every epoch.")
     stop_gap: Annotated[Positive | None, only(None)] = Field(
         None, description="Stop once (loss - optimum) / optimum is certified below this."
     )
     checkpoint_every: Count | None = Field(
-        None, description="Save a checkpoint after every so many epochs; null: only at the end and when stopped."
+        None,
+        description="Save a checkpoint after every so many epochs; null: only at the end and when stopped.",
     )
 
 
@@ -282,23 +309,32 @@ class Config(Section):
     MAX_NAME: ClassVar[int] = 100
 
     name: str = Field(
-        "run", max_length=MAX_NAME, pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", description="Run ids are NAME-0001, NAME-0002, ..."
+        "run",
+        max_length=MAX_NAME,
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$",
+        description="Run ids are NAME-0001, NAME-0002, ...",
     )
     seed: Annotated[Integer, Field(ge=0, lt=2**63)] = Field(0, description="Everything random follows from it.")
     data: DataConfig = Field(description="Where the rows come from; *required*.")
     preprocess: PreprocessConfig = Field(PreprocessConfig(), description="What happens to the columns before training.")
     model: ModelConfig = Field(ModelConfig(), description="The linear layer.")
     loss: Literal["mse", "sse", "half_mse", "mae", "huber"] = Field(
-        "mse", description="mse: mean of e^2; sse: sum of e^2; half_mse: mean of e^2/2; mae: mean of |e|; huber: mean of torch's Huber loss."
+        "mse",
+        description="mse: mean of e^2; sse: sum of e^2; half_mse: mean of e^2/2; mae: mean of |e|; huber: mean of torch's Huber loss.",
     )
-    huber_delta: Positive = Field(1.0, description="Where the Huber loss turns from e^2/2 to delta (|e| - delta/2), in trained units.")
+    huber_delta: Positive = Field(
+        1.0, description="Where the Huber loss turns from e^2/2 to delta (|e| - delta/2), in trained units."
+    )
     optimizer: OptimizerConfig = Field(OptimizerConfig(), description="torch.optim.SGD.")
     train: TrainConfig = Field(TrainConfig(), description="How long, on what, in which order.")
     evaluate: EvaluateConfig = Field(EvaluateConfig(), description="What is evaluated besides the splits.")
     probe: tuple[Point, ...] = Field(
-        (), description="Rows of feature values, in original units, that are predicted before and after training."
+        (),
+        description="Rows of feature values, in original units, that are predicted before and after training.",
     )
-    gates: tuple[str, ...] = Field((), description="Such as `test.r2 >= 0.9`; one that does not hold fails the run (exit code 5).")
+    gates: tuple[str, ...] = Field(
+        (), description="Such as `test.r2 >= 0.9`; one that does not hold fails the run (exit code 5)."
+    )
     plots: bool = Field(True, description="Draw the pictures at the end of training.")
 
 

@@ -172,7 +172,9 @@ class _Builder:
 
     def origin(self, event: Any) -> Origin:
         mark = event.start_mark
-        return Origin(self.source, mark.line + 1, mark.column + 1 + (self.source.column_offset if mark.line == 0 else 0))
+        return Origin(
+            self.source, mark.line + 1, mark.column + 1 + (self.source.column_offset if mark.line == 0 else 0)
+        )
 
     def document(self, events: Iterator[Any]) -> Node | None:
         root = None

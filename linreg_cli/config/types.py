@@ -82,7 +82,7 @@ def number_or(*words: str) -> BeforeValidator:
     """Accepts a number or one of `words`; the field's own type then checks the number's range."""
 
     def check(value: Any) -> Any:
-        if isinstance(value, str) and value not in words or not isinstance(value, str) and not is_number(value):
+        if (isinstance(value, str) and value not in words) or (not isinstance(value, str) and not is_number(value)):
             raise refuse(f"expected a number or {' or '.join(words)}, found {shown(value)}")
         return _integral(value)
 
@@ -128,12 +128,19 @@ def _distribution(value: Any, names: tuple[str, ...]) -> Distribution:
 
 
 def _as_mapping(value: Any) -> Any:
-    return {value.kind: [value.first, value.second]} if isinstance(value, Distribution) else value
+    if isinstance(value, Distribution):
+        return {value.kind: [value.first, value.second]}
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _schema(names: tuple[str, ...]) -> dict[str, Any]:
     pair = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
-    return {"type": "object", "properties": dict.fromkeys(names, pair), "minProperties": 1, "maxProperties": 1}
+    return {
+        "type": "object",
+        "properties": dict.fromkeys(names, pair),
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
 
 
 #: How a generated column is distributed.
@@ -181,6 +188,7 @@ def _weights(value: Any) -> Any:
 Weights = Annotated[
     dict[str, float] | tuple[float, ...],
     PlainValidator(_weights),
+    PlainSerializer(lambda value: value if isinstance(value, dict) else list(value)),
     WithJsonSchema({"anyOf": [_numbers, {"type": "object", "additionalProperties": {"type": "number"}}]}),
 ]
 
@@ -188,7 +196,9 @@ Weights = Annotated[
 def _names(value: Any) -> Any:
     names = (value,) if isinstance(value, str) else value
     if not isinstance(names, tuple | list) or not all(isinstance(name, str) and name for name in names):
-        raise refuse(f"expected a column name or a list of them (quote a name that reads as a number), found {shown(value)}")
+        raise refuse(
+            f"expected a column name or a list of them (quote a name that reads as a number), found {shown(value)}"
+        )
     if not names:
         raise refuse("an empty list names no column")
     doubled = sorted({name for name in names if list(names).count(name) > 1})
@@ -198,9 +208,12 @@ def _names(value: Any) -> Any:
 
 
 #: One column, or several.
-Columns = Annotated[str | tuple[str, ...], PlainValidator(_names), WithJsonSchema(
-    {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
-)]  # fmt: skip
+Columns = Annotated[
+    str | tuple[str, ...],
+    PlainValidator(_names),
+    PlainSerializer(lambda value: value if isinstance(value, str) else list(value)),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
 
 
 def _column_list(value: Any) -> Any:

@@ -114,9 +114,14 @@ class CsvTable:
         # Names only: one row is converted, as text, so that nothing can fail but the header itself.
         options = pcsv.ReadOptions(use_threads=False)
         try:
-            with self._stream() as stream, pcsv.open_csv(
-                stream, options, pcsv.ParseOptions(delimiter=self._delimiter, invalid_row_handler=lambda _: "skip")
-            ) as reader:
+            with (
+                self._stream() as stream,
+                pcsv.open_csv(
+                    stream,
+                    options,
+                    pcsv.ParseOptions(delimiter=self._delimiter, invalid_row_handler=lambda _: "skip"),
+                ) as reader,
+            ):
                 return list(reader.schema.names)
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             raise DataError([self._malformed(error)]) from None
@@ -163,7 +168,10 @@ class CsvTable:
             return "skip"
 
         try:
-            self._read(pcsv.ConvertOptions(column_types=dict.fromkeys(self.columns, pa.string())), invalid_row_handler=note)
+            self._read(
+                pcsv.ConvertOptions(column_types=dict.fromkeys(self.columns, pa.string())),
+                invalid_row_handler=note,
+            )
         except (pa.ArrowInvalid, AttributeError):
             bad_rows.clear()
         if not bad_rows:

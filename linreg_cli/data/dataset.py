@@ -72,7 +72,12 @@ def choose_columns(
     Raises:
         DataError: for every column that is named and not there, and for contradictions.
     """
-    wanted = {"data.target": targets, "data.features": features or (), "data.ignore": ignore, "data.split.column": reserved}
+    wanted = {
+        "data.target": targets,
+        "data.features": features or (),
+        "data.ignore": ignore,
+        "data.split.column": reserved,
+    }
     faults = [
         Fault(f"{key}: there is no column {column!r}{did_you_mean(column, available)}", name)
         for key, columns in wanted.items()
@@ -86,7 +91,11 @@ def choose_columns(
         chosen = features
         faults += [
             Fault(f"data.features: {column!r} is also under {key}", name)
-            for key, columns in (("data.target", targets), ("data.ignore", ignore), ("data.split.column", reserved))
+            for key, columns in (
+                ("data.target", targets),
+                ("data.ignore", ignore),
+                ("data.split.column", reserved),
+            )
             for column in columns
             if column in features
         ]

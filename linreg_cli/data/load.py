@@ -57,9 +57,7 @@ def _from_table(source: TableData, config: Config) -> Dataset:
 
     if source.sha256 is not None:
         _verify_digest(source.path, source.sha256)
-    table = open_table(
-        source.path, delimiter=source.delimiter, missing_values=config.preprocess.missing_values
-    )
+    table = open_table(source.path, delimiter=source.delimiter, missing_values=config.preprocess.missing_values)
     targets = as_tuple(source.target)
     reserved = as_tuple(source.split.column) if source.split.column else ()
     try:
@@ -88,6 +86,7 @@ def _verify_digest(path: str, expected: str) -> None:
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", path) from None
     if found != expected.lower():
-        raise DataError(f"its SHA-256 digest is {found}, and data.sha256 says {expected.lower()}; it is another file", path)
-
-
+        raise DataError(
+            f"its SHA-256 digest is {found}, and data.sha256 says {expected.lower()}; it is another file",
+            path,
+        )

@@ -27,7 +27,9 @@ def split_by_shares(n_samples: int, split: SplitConfig, seed: int) -> dict[str, 
     parts = np.split(order, cuts[:-1])
     empty = [name for name, part in zip(SPLITS, parts, strict=True) if shares[name] > 0 and not len(part)]
     if empty:
-        raise DataError([Fault(f"data.split.{name}: a share of {shares[name]:g} of {n_samples} rows is no row") for name in empty])
+        raise DataError(
+            [Fault(f"data.split.{name}: a share of {shares[name]:g} of {n_samples} rows is no row") for name in empty]
+        )
     return dict(zip(SPLITS, parts, strict=True))
 
 
@@ -42,7 +44,8 @@ def split_by_column(labels: list[str | None], column: str, name: str) -> dict[st
     if unknown.any():
         row = int(np.argmax(unknown))
         raise DataError(
-            f"expected train, validation or test, found {values[row]!r}", f"{name}, row {row + 1}, column {column!r}"
+            f"expected train, validation or test, found {values[row]!r}",
+            f"{name}, row {row + 1}, column {column!r}",
         )
     parts = {split: np.flatnonzero(values == split).astype(np.int64) for split in SPLITS}
     if not len(parts["train"]):

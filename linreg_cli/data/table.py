@@ -47,7 +47,10 @@ def open_table(path: str, *, delimiter: str | None = None, missing_values: Seque
 
     file = Path(path)
     if not file.exists():
-        raise DataError(f"there is no such file (in {Path.cwd()})" if not file.is_absolute() else "there is no such file", path)
+        raise DataError(
+            f"there is no such file (in {Path.cwd()})" if not file.is_absolute() else "there is no such file",
+            path,
+        )
     suffixes = [suffix.lower() for suffix in file.suffixes]
     if file.is_dir():
         return ArrowTable(path, sorted(part for part in file.glob("*.parquet") if not part.name.startswith((".", "_"))))
@@ -133,7 +136,9 @@ def refuse_bad_names(columns: Sequence[str], name: str) -> None:
     faults = []
     for position, column in enumerate(columns):
         if not column.strip():
-            faults.append(Fault(f"column {position + 1} of {len(columns)} has no name; give it one in the header", name))
+            faults.append(
+                Fault(f"column {position + 1} of {len(columns)} has no name; give it one in the header", name)
+            )
         elif column in columns[:position]:
             first = list(columns).index(column) + 1
             faults.append(Fault(f"columns {first} and {position + 1} are both named {column!r}; rename one", name))
@@ -198,7 +203,10 @@ def _bad_cell(array: Column, bad: np.ndarray, values: pa.ChunkedArray, column: s
     if np.isnan(array[row]):
         n_missing = int(np.isnan(array).sum())
         more = f" (so are {n_missing - 1:,} more cells of the column)" if n_missing > 1 else ""
-        return Fault(f"the cell is missing{more}; fill it in, leave out its row, or leave the column out with data.ignore", where)
+        return Fault(
+            f"the cell is missing{more}; fill it in, leave out its row, or leave the column out with data.ignore",
+            where,
+        )
     return Fault(f"the value is not finite: {array[row]:g}{more}; correct it or leave out its row", where)
 
 

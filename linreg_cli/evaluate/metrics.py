@@ -38,7 +38,9 @@ def regression_metrics(actual: Column, predicted: Column) -> Metrics:
         if not np.isfinite(value):
             metrics[name], reasons[f"{name}_reason"] = None, "too large for a floating-point number"
     if r2 is None:
-        reasons["r2_reason"] = "a single row has no variance" if len(actual) == 1 else "the target is constant in this split"
+        reasons["r2_reason"] = (
+            "a single row has no variance" if len(actual) == 1 else "the target is constant in this split"
+        )
     elif not np.isfinite(r2):
         r2, reasons["r2_reason"] = None, "too large for a floating-point number"
     return {**metrics, "r2": r2, "n": len(actual), **reasons}
@@ -58,7 +60,8 @@ def split_metrics(targets: tuple[str, ...], actual: Column, predicted: Column, l
     metrics = {"loss": loss, **regression_metrics(actual, predicted)}
     if len(targets) > 1:
         metrics["by_target"] = {
-            target: regression_metrics(actual[:, k : k + 1], predicted[:, k : k + 1]) for k, target in enumerate(targets)
+            target: regression_metrics(actual[:, k : k + 1], predicted[:, k : k + 1])
+            for k, target in enumerate(targets)
         }
     return metrics
 

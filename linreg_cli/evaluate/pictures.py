@@ -5,12 +5,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pcsv
 
 from linreg_cli.errors import StoreError, UsageError
-from linreg_cli.evaluate.plots import LossCurve, SplitPoints, fit_figure, loss_figure, predicted_figure, render, residual_figure
+from linreg_cli.evaluate.plots import (
+    LossCurve,
+    SplitPoints,
+    fit_figure,
+    loss_figure,
+    predicted_figure,
+    render,
+    residual_figure,
+)
 from linreg_cli.runs.atomic import write_bytes
 from linreg_cli.runs.store import RunFolder
 
@@ -45,7 +52,11 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
     published = (run.path / "predictions.csv").is_file()
     table = _csv(run, "predictions.csv") if published and set(kinds or KINDS) != {"loss"} else None
     targets, feature = _layout(table)
-    possible = ["loss", *(["fit"] if feature else []), *(["predicted", "residuals"] if table is not None else [])]
+    possible = [
+        "loss",
+        *(["fit"] if feature else []),
+        *(["predicted", "residuals"] if table is not None else []),
+    ]
     for kind in kinds:
         if kind not in possible:
             why = "it has more than one feature" if published else f"its status is {record['status']}"
@@ -152,7 +163,9 @@ def _fit(run: RunFolder, table: pa.Table, target: str, feature: str | None) -> A
 
 def _predicted(run: RunFolder, table: pa.Table, target: str, feature: str | None) -> Any:
     name = _target_name(run, target)
-    return predicted_figure(_points(table, target, feature), target=name, title=f"Predicted and actual {name}, {run.id}")
+    return predicted_figure(
+        _points(table, target, feature), target=name, title=f"Predicted and actual {name}, {run.id}"
+    )
 
 
 def _residuals(run: RunFolder, table: pa.Table, target: str, feature: str | None) -> Any:

@@ -50,7 +50,11 @@ def prediction_names(targets: Sequence[str], taken: Sequence[str]) -> list[str]:
 
 
 def predictions_table(
-    targets: Sequence[str], splits: dict[str, Rows], actual: Column, predicted: Column, feature: tuple[str, Column] | None
+    targets: Sequence[str],
+    splits: dict[str, Rows],
+    actual: Column,
+    predicted: Column,
+    feature: tuple[str, Column] | None,
 ) -> pa.Table:
     """The content of `predictions.csv`: split, row (from 1), target, prediction.
 

@@ -55,10 +55,11 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Diverged:
-    """A loss was not finite after `step` steps. The state is back at the last finite one, `finite_step`.
+    """A loss was not finite. The state is back at the last one whose loss over the train split was finite.
 
     Attributes:
-        step: steps after which the loss is not finite.
+        step: number, from 1, of the step that could not be taken, or whose update made the loss infinite;
+            0 if the loss is not finite before the first step.
         epoch: the epoch, from 1, that this step belongs to.
         loss: the loss, infinite or NaN.
         lr: rate of that epoch.
@@ -120,7 +121,7 @@ def fit(
             begun = time.perf_counter()
             losses = executor.run(plan, state, state.step, min(state.step + length, end))
             if not math.isfinite(losses[-1]):
-                yield _back_to_finite(plan, executor, state, safe, float(losses[-1]), lr)
+                yield _back_to_finite(plan, executor, state, safe, state.step + 1, float(losses[-1]), lr)
                 return
             # Doubling and halving keeps a segment near SEGMENT_SECONDS; the numbers do not depend on it.
             brief = time.perf_counter() - begun < SEGMENT_SECONDS
@@ -130,7 +131,7 @@ def fit(
         epoch += 1
         result = evaluate(epoch, lr)
         if not math.isfinite(result.train_loss):
-            yield _back_to_finite(plan, executor, state, safe, result.train_loss, lr)
+            yield _back_to_finite(plan, executor, state, safe, state.step, result.train_loss, lr)
             return
         safe = state.snapshot()
         yield from clock.paused(result)
@@ -142,24 +143,25 @@ def fit(
 
 
 def _back_to_finite(
-    plan: StepPlan, executor: Executor, state: TrainingState, safe: Snapshot, loss: float, lr: float
+    plan: StepPlan,
+    executor: Executor,
+    state: TrainingState,
+    safe: Snapshot,
+    step: int,
+    loss: float,
+    lr: float,
 ) -> Diverged:
-    """Find the last finite state by repeating the steps from the last snapshot: the path is deterministic."""
-    step = state.step
-    state.restore(safe)
-    target = max(step - 1, safe.step)
-    if target > safe.step:
-        executor.run(plan, state, safe.step, target)
-    finite_loss = executor.train_loss(plan, state)
-    while not math.isfinite(finite_loss) and target > safe.step:
-        # The batch was finite and the whole split is not: go back further, in halves.
-        target = safe.step + (target - safe.step) // 2
+    """Find a finite state by repeating the steps from the last snapshot: the path is deterministic."""
+    taken = max(state.step - 1, safe.step)
+    while True:
         state.restore(safe)
-        if target > safe.step:
-            executor.run(plan, state, safe.step, target)
+        if taken > safe.step:
+            executor.run(plan, state, safe.step, taken)
         finite_loss = executor.train_loss(plan, state)
-    epoch = max(step - 1, 0) // plan.steps_per_epoch + 1
-    return Diverged(step, epoch, loss, lr, state.step, finite_loss)
+        if math.isfinite(finite_loss) or taken == safe.step:
+            break
+        taken = safe.step + (taken - safe.step) // 2  # the batch was finite, the whole split was not
+    return Diverged(step, (step - 1) // plan.steps_per_epoch + 1, loss, lr, state.step, finite_loss)
 
 
 class _Clock:

@@ -1,7 +1,7 @@
 """The run store: a folder of run folders.
 
-    outputs/housing-0001/  run.json  config.yaml  history.csv  metrics.json  model.safetensors  preprocess.json
-                           checkpoint.safetensors  predictions.csv  plots/
+outputs/housing-0001/  run.json  config.yaml  history.csv  metrics.json  model.safetensors  preprocess.json
+                       checkpoint.safetensors  predictions.csv  plots/
 """
 
 import contextlib
@@ -80,7 +80,9 @@ class RunFolder:
         if not isinstance(version, int) or values.get("status") not in STATUSES:
             raise self.damaged("run.json", "format or status is not what linreg writes")
         if version > FORMAT:
-            message = f"format {version} is newer than format {FORMAT}, which this version of linreg reads; upgrade linreg"
+            message = (
+                f"format {version} is newer than format {FORMAT}, which this version of linreg reads; upgrade linreg"
+            )
             raise StoreError(message, str(self.path / "run.json"))
         return values
 
@@ -159,9 +161,13 @@ def find_run(outputs: Path, reference: str) -> RunFolder:
     if "/" in reference or "\\" in reference or path.name in ("", ".", "..") or (path / "run.json").is_file():
         if (path / "run.json").is_file():
             return RunFolder(path)
-        raise StoreError("there is no run.json in this folder" if path.is_dir() else "there is no such folder", reference)
+        raise StoreError(
+            "there is no run.json in this folder" if path.is_dir() else "there is no such folder", reference
+        )
     runs = {run.id: run for run in run_folders(outputs)}
-    matches = [run_id for run_id in runs if run_id == reference] or [run_id for run_id in runs if run_id.startswith(reference)]
+    matches = [run_id for run_id in runs if run_id == reference] or [
+        run_id for run_id in runs if run_id.startswith(reference)
+    ]
     if len(matches) == 1:
         return runs[matches[0]]
     if matches:

@@ -1,0 +1,64 @@
+"""What every test file may use."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+CONFIGS = REPOSITORY / "configs"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one command line did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def linreg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Run `linreg ARGUMENTS...` in this process, in an empty current folder; returns code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LINREG_OUTPUTS", raising=False)
+
+    def call(*arguments: object) -> Result:
+        from linreg_cli.cli.app import run
+
+        capfd.readouterr()
+        code = run([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a config and give its path."""
+
+    def write(text: str, name: str = "config.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def real_data() -> Iterator[Path]:
+    """The folder of real tables; a test that needs it is skipped where `LINREG_REAL_DATA` is not set."""
+    folder = os.environ.get("LINREG_REAL_DATA")
+    if not folder:
+        pytest.skip("LINREG_REAL_DATA is not set")
+    yield Path(folder)

@@ -305,7 +305,7 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float]]) -> 
     feature = (only, dataset.columns[only]) if only else None
     with replacing(run.path / "predictions.csv") as sibling:
         table = predictions_table(dataset.targets, dataset.splits, actual, predicted, feature)
-        write_table(sibling, ".csv", table.to_batches())
+        write_table(sibling, ".csv", table)
     return metrics
 
 

@@ -10,7 +10,12 @@ from linreg_cli.errors import Fault
 
 def print_json(values: Any) -> None:
     """Exactly one JSON object."""
-    print(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False, default=str))
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False, default=str)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a terminal that cannot show it, or the name of a file that is not UTF-8
+        text = json.dumps(values, indent=2, allow_nan=False, default=str)
+    print(text)
 
 
 def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dict[str, Any] | None = None) -> None:
@@ -23,7 +28,7 @@ def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dic
         result: what the command would have printed, when there is a result in spite of the error.
     """
     for fault in faults:
-        print(f"error: {fault}", file=sys.stderr)
+        print(f"error: {one_line(str(fault))}", file=sys.stderr)
         if fault.excerpt:
             print("\n".join(f"    {line}" for line in fault.excerpt.splitlines()), file=sys.stderr)
     if as_json:
@@ -35,6 +40,15 @@ def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dic
         if len(faults) > 1:
             error["faults"] = [{"message": fault.message, "where": fault.where} for fault in faults]
         print_json({**(result or {}), "error": error})
+
+
+def one_line(text: str) -> str:
+    r"""Text that may hold anything, as one line that does nothing to a terminal.
+
+    >>> print(one_line("no column 'a\nb\x1b[31m'"))
+    no column 'a\nb\x1b[31m'
+    """
+    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
 
 
 def number(value: Any) -> str:

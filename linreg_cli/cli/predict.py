@@ -36,12 +36,12 @@ def predict(
     result = {"run": folder.id, "rows": table.num_rows, "columns": added}
     if out is not None:
         with replacing(out) as sibling:
-            write_table(sibling, suffix, table.to_batches())
+            write_table(sibling, suffix, table)
         result["path"] = str(out)
         if not as_json:
             print(out)
     elif not as_json:
-        write_table(sys.stdout.buffer, suffix, table.to_batches())
+        write_table(sys.stdout.buffer, suffix, table)
     else:
         result["predictions"] = {name: table.column(name).to_pylist() for name in added}
     if as_json:

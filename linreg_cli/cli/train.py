@@ -1,5 +1,6 @@
 """`linreg train`."""
 
+import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,7 +42,9 @@ def train(
         except ValueError as error:
             raise UsageError(str(error), "--fail-if") from None
     shorthands = {"name": name, "train.device": device}
-    overrides = [*(set_ or []), *(f"{key}={value}" for key, value in shorthands.items() if value is not None)]
+    # In quotes, so that '--name 2014' is text.
+    quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in shorthands.items() if value is not None}
+    overrides = [*(set_ or []), *(f"{key}={value}" for key, value in quoted.items())]
     loaded = load_config(config, overrides)
     from linreg_cli import workflow
 

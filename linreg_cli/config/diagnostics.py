@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from linreg_cli.config.schema import SCHEDULES, SECTIONS, SOURCES, Section
 from linreg_cli.config.source import Node
-from linreg_cli.config.types import shown
+from linreg_cli.config.types import quotes_hint, shown
 from linreg_cli.errors import Fault, did_you_mean
 
 Path = tuple[str | int, ...]
@@ -111,12 +111,8 @@ def _message(detail: ErrorDetails, path: Path, tree: Node) -> str:
 
 
 def _type_hint(kind: str, value: Any) -> str:
-    if kind in ("int_type", "float_type") and isinstance(value, str):
-        try:
-            float(value)
-        except ValueError:
-            return ""
-        return "; remove the quotes"
+    if kind in ("int_type", "float_type"):
+        return quotes_hint(value)
     if kind == "bool_type" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
         return f"; write {'true' if value.lower() in ('yes', 'on') else 'false'}"
     if kind == "string_type" and not isinstance(value, dict | list | tuple) and value is not None:

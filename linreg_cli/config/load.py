@@ -44,8 +44,8 @@ def load_config(files: Sequence[str], overrides: Sequence[str] = ()) -> LoadedCo
         ConfigError: with all faults: of the syntax, else of the values, else of how they fit together.
     """
     # An override that changes a kind comes first, so that the settings beside it are checked against the new one.
-    kinds = tuple(".".join((*path, key)) + "=" for path, key in KIND_KEYS.items())
-    ordered = sorted(overrides, key=lambda expression: not expression.startswith(kinds))
+    kinds = {".".join((*path, key)) for path, key in KIND_KEYS.items()}
+    ordered = sorted(overrides, key=lambda expression: "".join(expression.partition("=")[0].split()) not in kinds)
     tree = merged(tuple(files), tuple(ordered), _carry)
     try:
         config = Config.model_validate(tree.to_value())

@@ -9,6 +9,9 @@ from linreg_cli.errors import ConfigError, Fault
 #: kind, the settings that only the old kind has must not linger.
 KIND_KEYS = {("data",): "source", ("optimizer", "schedule"): "kind"}
 
+#: The kind of a mapping that does not say it.
+DEFAULT_KINDS = {"source": "table", "kind": "constant"}
+
 #: Mappings with one entry, whose key is the name of a distribution.
 DISTRIBUTIONS = ("normal", "uniform", "integers", "linspace", "lognormal")
 
@@ -59,12 +62,13 @@ def _merge(
 ) -> Node:
     if not (isinstance(old.value, dict) and isinstance(new.value, dict)) or path == replace_at:
         return new
-    if any(name in new.value for name in DISTRIBUTIONS) and len(new.value) == 1:
+    if len(new.value) == 1 and any(isinstance(new.value[name].value, list) for name in DISTRIBUTIONS if name in new.value):
         return new
     kind_key = KIND_KEYS.get(path)
-    if kind_key in new.value:
+    if kind_key is not None and kind_key in new.value:
         kind = new.value[kind_key].value
-        if kind_key not in old.value or old.value[kind_key].value != kind:
+        before = old.value[kind_key].value if kind_key in old.value else DEFAULT_KINDS[kind_key]
+        if before != kind:
             old = carry(old, str(kind))
     entries, keys = dict(old.value), dict(old.key_origins)
     for key, child in new.value.items():

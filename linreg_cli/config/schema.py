@@ -13,10 +13,10 @@ from linreg_cli.config.types import (
     Count,
     FeatureDistribution,
     Initial,
-    Integer,
     NonNegative,
     Point,
     Positive,
+    Seed,
     Weights,
     all_but,
     number_or,
@@ -44,6 +44,7 @@ class SplitConfig(Section):
     )
     column: str | None = Field(
         None,
+        min_length=1,
         description="Instead of shares: a column of the table that says `train`, `validation` or `test` in each row.",
     )
 
@@ -188,30 +189,32 @@ class ModelConfig(Section):
 class ConstantSchedule(Section):
     """The rate stays."""
 
-    kind: Literal["constant"] = "constant"
+    kind: Literal["constant"] = Field(
+        "constant", description="How the rate goes: `constant`, `step`, `exponential` or `cosine`."
+    )
 
 
 class StepSchedule(Section):
     """torch's StepLR: lr * gamma^(epoch // step_size)."""
 
-    kind: Literal["step"]
-    step_size: Count
-    gamma: Positive = 0.1
+    kind: Literal["step"] = Field(description="See `constant`.")
+    step_size: Count = Field(description="Epochs between two changes of the rate.")
+    gamma: Positive = Field(0.1, description="Factor of each change.")
 
 
 class ExponentialSchedule(Section):
     """torch's ExponentialLR: lr * gamma^epoch."""
 
-    kind: Literal["exponential"]
-    gamma: Positive
+    kind: Literal["exponential"] = Field(description="See `constant`.")
+    gamma: Positive = Field(description="Factor of each epoch.")
 
 
 class CosineSchedule(Section):
     """torch's CosineAnnealingLR: eta_min + (lr - eta_min) (1 + cos(pi epoch / T_max)) / 2."""
 
-    kind: Literal["cosine"]
-    T_max: Count
-    eta_min: NonNegative = 0.0
+    kind: Literal["cosine"] = Field(description="See `constant`.")
+    T_max: Count = Field(description="Epochs until the rate is lowest.")
+    eta_min: NonNegative = Field(0.0, description="The lowest rate.")
 
 
 SCHEDULES: dict[str, type[Section]] = {
@@ -314,7 +317,7 @@ class Config(Section):
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$",
         description="Run ids are NAME-0001, NAME-0002, ...",
     )
-    seed: Annotated[Integer, Field(ge=0, lt=2**63)] = Field(0, description="Everything random follows from it.")
+    seed: Seed = Field(0, description="Everything random follows from it.")
     data: DataConfig = Field(description="Where the rows come from; *required*.")
     preprocess: PreprocessConfig = Field(PreprocessConfig(), description="What happens to the columns before training.")
     model: ModelConfig = Field(ModelConfig(), description="The linear layer.")

@@ -4,7 +4,9 @@ Scalars follow the YAML 1.2 core schema: `1e-3` is a number, `no` and `2014-10-1
 text. Tags are refused, duplicate keys are refused, and an alias cannot be used to blow a small file up.
 """
 
+import math
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,8 +106,10 @@ def read_file(path: str | Path) -> Node:
         with open(path, "rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        hint = "; 'linreg train -c FILE' takes a YAML file" if Path(path).is_dir() else ""
-        raise ConfigError(f"cannot read the config: {error.strerror}{hint}", str(path)) from None
+        hint = "; 'linreg train -c FILE' takes a YAML file" if str(path) and Path(path).is_dir() else ""
+        raise ConfigError(f"cannot read the config: {error.strerror}{hint}", str(path) or "''") from None
+    except ValueError:  # a NUL in the name
+        raise ConfigError("cannot read the config: this is no name of a file", repr(str(path))) from None
     if len(raw) > MAX_BYTES:
         raise ConfigError("larger than 8 MiB; put the rows into a table (data.source: table)", str(path))
     try:
@@ -121,9 +125,9 @@ def parse_override(expression: str) -> tuple[tuple[str, ...], Node]:
     """`optimizer.lr=0.1` as a path and the tree of its value."""
     name, separator, text = expression.partition("=")
     path = tuple(part.strip() for part in name.split("."))
-    where = f"--set {expression}"
+    where = f"--set {expression}" if len(expression) <= 60 else f"--set {expression[:57]}..."
     if not separator or not all(path):
-        raise ConfigError("--set takes key=value, such as optimizer.lr=0.1", where)
+        raise ConfigError("expected KEY=VALUE, such as optimizer.lr=0.1", where if expression else "--set ''")
     source = Source(where, (expression,), column_offset=len(name) + 1, is_file=False)
     return path, parse(text, source, mapping_only=False)
 
@@ -138,6 +142,8 @@ def parse(text: str, source: Source, *, mapping_only: bool = True) -> Node:
     except yaml.reader.ReaderError as error:
         bad = f"#x{error.character:04x}" if isinstance(error.character, int) else repr(error.character)
         raise ConfigError(f"character {bad} is not allowed in YAML", source.name) from None
+    except UnicodeEncodeError:  # bytes of a command line that are not UTF-8
+        raise ConfigError("the value is not UTF-8 text", source.name) from None
     if root is None:
         root = Node({} if mapping_only else None, Origin(source, 1, 1))
     if mapping_only and not isinstance(root.value, dict):
@@ -152,9 +158,12 @@ def _syntax_fault(error: yaml.MarkedYAMLError, source: Source) -> Fault:
     message = f"not valid YAML: {error.problem or error.context}"
     if mark is None:
         return Fault(message, source.name)
-    origin = Origin(source, mark.line + 1, mark.column + 1 + (source.column_offset if mark.line == 0 else 0))
+    line, column = mark.line + 1, mark.column + 1 + (source.column_offset if mark.line == 0 else 0)
+    if line > len(source.lines) > 0:  # something is open at the end of the text: show its last line
+        line, column = len(source.lines), len(source.lines[-1]) + 1
+    origin = Origin(source, line, column)
     excerpt = origin.excerpt()
-    if excerpt and "\t" in source.lines[min(mark.line, len(source.lines) - 1)]:
+    if excerpt and "\t" in source.lines[line - 1]:
         message += "; indent with spaces, not tabs"
     return Fault(message, str(origin), excerpt)
 
@@ -238,10 +247,15 @@ class _Builder:
         if text in _SPECIAL:
             return _SPECIAL[text]
         if PREFIXED_INTEGER.match(text):
-            return int(text, 0)
+            return self.bounded(int(text, 0), origin)
         if _INTEGER.match(text):
-            if len(text) > 400:  # int() refuses thousands of digits, and no setting is that large
-                self.faults.append(self.fault(origin, "the number is too large"))
-                return 0
-            return int(text)
-        return float(text) if FLOAT.match(text) else text
+            # int() refuses thousands of digits
+            return self.bounded(int(text) if len(text) <= 400 else math.inf, origin)
+        return self.bounded(float(text), origin) if FLOAT.match(text) else text
+
+    def bounded(self, number: int | float, origin: Origin) -> int | float:
+        """The number, if a float64 can hold it: no setting is larger."""
+        if abs(number) <= sys.float_info.max:
+            return number
+        self.faults.append(self.fault(origin, f"the number is too large; the largest is {sys.float_info.max:.2g}"))
+        return 0

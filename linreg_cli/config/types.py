@@ -1,6 +1,6 @@
 """The value types of the config: numbers that are exact, distributions, names, and refusals by name."""
 
-import math
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
@@ -27,7 +27,22 @@ def shown(value: Any) -> str:
         return f"the text {value[:40]!r}"
     if isinstance(value, dict):
         return "a mapping"
-    return "a list" if isinstance(value, tuple | list) else repr(value)
+    if isinstance(value, tuple | list):
+        return "a list"
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:20]}... ({len(text)} characters)"
+
+
+def quotes_hint(value: Any) -> str:
+    """The hint for a number that was written as text.
+
+    >>> quotes_hint("5"), quotes_hint("five")
+    ('; remove the quotes', '')
+    """
+    try:
+        return "; remove the quotes" if isinstance(value, str) and float(value) is not None else ""
+    except ValueError:
+        return ""
 
 
 def is_number(value: Any) -> bool:
@@ -36,7 +51,7 @@ def is_number(value: Any) -> bool:
     >>> [is_number(value) for value in (1, 0.5, True, "1", float("nan"))]
     [True, True, False, False, False]
     """
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def only(*available: Any) -> AfterValidator:
@@ -71,11 +86,11 @@ def _integral(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-#: A whole number; `5.0` and `1e3` are whole numbers too.
-Integer = Annotated[int, BeforeValidator(_integral)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[Integer, Field(ge=1)]
+#: Whole numbers; `5.0` and `1e3` are whole numbers too.
+Count = Annotated[int, Field(ge=1), BeforeValidator(_integral)]
+Seed = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(_integral)]
 
 
 def number_or(*words: str) -> BeforeValidator:
@@ -83,7 +98,7 @@ def number_or(*words: str) -> BeforeValidator:
 
     def check(value: Any) -> Any:
         if (isinstance(value, str) and value not in words) or (not isinstance(value, str) and not is_number(value)):
-            raise refuse(f"expected a number or {' or '.join(words)}, found {shown(value)}")
+            raise refuse(f"expected a number or {' or '.join(words)}, found {shown(value)}{quotes_hint(value)}")
         return _integral(value)
 
     return BeforeValidator(check)

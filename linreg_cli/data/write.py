@@ -1,11 +1,15 @@
 """Tables to disk, chunk by chunk, in the format that the suffix names."""
 
 import contextlib
+import csv
+import io
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from linreg_cli.errors import UsageError
 
@@ -34,40 +38,50 @@ def table_suffix(path: str | Path) -> str:
     raise UsageError(f"cannot tell the format from the name; it must end in one of {', '.join(_FORMATS)}", str(path))
 
 
-def write_table(target: Path | IO[bytes], suffix: str, batches: Iterable[pa.RecordBatch]) -> int:
-    """Write batches of rows, one at a time; returns the number of rows.
+def write_table(target: Path | IO[bytes], suffix: str, rows: pa.Table | Iterable[pa.RecordBatch]) -> int:
+    """Write a table, or batches of rows one at a time; returns the number of rows.
 
     Args:
         target: a path, or an open binary file.
         suffix: from `table_suffix`; it need not be that of the path.
-        batches: at least one, all of one schema.
+        rows: a table, or at least one batch, all of one schema.
     """
-    iterator = iter(batches)
+    quoting = "none"
+    if isinstance(rows, pa.Table):
+        quoting = "needed" if any(_has_marks(column) for column in rows.columns) else "none"
+        rows = rows.to_batches() or [pa.RecordBatch.from_pylist([], schema=rows.schema)]
+    iterator = iter(rows)
     first = next(iterator)
     n_rows = 0
-    with _writer(target, suffix, first.schema) as writer:
-        for batch in _chain(first, iterator):
+    with _writer(target, suffix, first.schema, quoting) as writer:
+        for batch in itertools.chain([first], iterator):
             writer.write_batch(batch)
             n_rows += batch.num_rows
     return n_rows
 
 
-def _chain(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    yield first
-    yield from rest
+def _has_marks(column: pa.ChunkedArray) -> bool:
+    """Whether a cell of text needs quotes in a CSV."""
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return not (pa.types.is_primitive(column.type) or pa.types.is_null(column.type))
+    return bool(pc.any(pc.match_substring_regex(column, '[,\t"\r\n]')).as_py())
 
 
 @contextlib.contextmanager
-def _writer(target: Path | IO[bytes], suffix: str, schema: pa.Schema) -> Iterator[Any]:
+def _writer(target: Path | IO[bytes], suffix: str, schema: pa.Schema, quoting: str) -> Iterator[Any]:
     delimiter, compression = _FORMATS[suffix]
-    sink = str(target) if isinstance(target, Path) else target
     with contextlib.ExitStack() as stack:
+        sink = stack.enter_context(open(target, "wb")) if isinstance(target, Path) else target
         if delimiter is not None:
             import pyarrow.csv as pcsv
 
             if compression is not None:
                 sink = stack.enter_context(pa.CompressedOutputStream(sink, compression))
-            options = pcsv.WriteOptions(delimiter=delimiter, quoting_style="needed")
+            # pyarrow quotes every name of a header; ours quotes those that need it.
+            header = io.StringIO()
+            csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(schema.names)
+            sink.write(header.getvalue().encode())
+            options = pcsv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style=quoting)
             yield stack.enter_context(pcsv.CSVWriter(sink, schema, write_options=options))
         elif suffix == ".parquet":
             import pyarrow.parquet as pq

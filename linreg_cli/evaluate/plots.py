@@ -1,12 +1,10 @@
 """Pictures of a run: the loss, the fitted line, predictions and residuals.
 
-Arrays in, a matplotlib figure out, without a display, without pyplot and without touching global settings.
-Every split and every run has a colour and a marker or line style of its own, so colour alone tells nothing.
-Legends stand outside the axes, where they cover no data. Numbers on the axes are written in full, without an
-offset in a corner. Names are shown as they are: `$`, `_` and `\\` have no meaning here.
+Arrays in, a matplotlib figure out, without a display, pyplot or a change of global settings. Splits and runs
+differ in markers or dashes, not only in colour. Legends stand outside the axes, where they cover no data, and
+own up to rows that are not drawn. Axes have no offset in a corner. `$`, `_` and `\\` in a name mean nothing.
 """
 
-import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -23,114 +21,87 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
+    _Entries = list[tuple[Line2D, str]]
+
 #: Points drawn of one split; more only darken the cloud and swell the file.
 MOST_POINTS = 5_000
-#: Beyond this, differences and axis transforms would overflow: such numbers count as not finite.
-_HUGEST = 1e150
+# Beyond this, or 1 / this, differences and transforms overflow: such numbers count as not finite, or as 0.
+_HUGE = 1e150
 _WIDTH, _HEIGHT, _DPI = 10.0, 7.0, 120
+_Cloud = tuple[str, np.ndarray, np.ndarray]  # the split, x, y
+_Rule = tuple[float, float, str, Any]  # slope, intercept, label, dashes
 
-# Okabe and Ito's palette, but for a plainer red; split: (colour, marker).
+# Okabe and Ito's palette, but for a plainer red. Of a split: (colour, marker).
 _SPLITS = {"train": ("#0072B2", "o"), "validation": ("#E69F00", "s"), "test": ("#D62728", "^")}
 _OTHER_SPLIT = ("#8C4A9E", "D")
 _RUN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D")
 _RUN_MARKERS = "osD^vP"
-_RUN_STYLES: tuple[Any, ...] = (
-    "-",
-    (0, (6, 1.5, 1, 1.5)),
-    (0, (1, 1)),
-    (0, (6, 1.5, 1, 1.5, 1, 1.5)),
-    (0, (10, 1)),
-)
-_VALIDATION_STYLE: Any = (0, (3.5, 2))
-# Marker size in points and opacity, by the most points of any split.
-_MARKS = ((30, 11.0, 1.0), (300, 7.5, 0.85), (1_500, 5.5, 0.6), (MOST_POINTS, 4.0, 0.35))
+_RUN_DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5, 1, 1.5)), (0, (1, 1)), (0, (6, 1, 1, 1, 1, 1)), (0, (10, 1)))
+_VALIDATION_DASHES: Any = (0, (3.5, 2))
+_RULE_DASHES: Any = (0, (5, 2))
+# By the points of the largest split: at most this many, marker size in points, opacity.
+_MARKS = ((30, 15.0, 1.0), (300, 8.0, 0.85), (1_500, 5.5, 0.6), (MOST_POINTS, 4.5, 0.45))
 
 _TITLE, _LABEL, _SMALL = 19.0, 17.0, 15.0
-_STYLE = {
-    "text.usetex": False,
-    "text.parse_math": False,
-    "xtick.labelsize": _SMALL,
-    "ytick.labelsize": _SMALL,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.edgecolor": "#444444",
-    "axes.linewidth": 1.2,
-    "grid.color": "#D9D9D9",
-    "grid.linewidth": 1.0,
-    "svg.hashsalt": "linreg",
-}
-# Scripts that matplotlib's own font lacks, from whichever of these is installed.
-_MORE_FONTS = (
-    "Noto Sans CJK SC", "Noto Sans CJK JP", "PingFang SC", "Hiragino Sans", "Microsoft YaHei", "Malgun Gothic",
-    "WenQuanYi Micro Hei", "Arial Unicode MS", "Noto Sans", "Noto Sans Devanagari", "Noto Sans Thai",
-)  # fmt: skip
+_LOOK = {"font.size": _SMALL, "axes.grid": True, "axes.axisbelow": True, "grid.color": "#D9D9D9"}
+_SAFE = {"text.parse_math": False, "agg.path.chunksize": 20_000, "svg.hashsalt": "linreg"}
+# For scripts that matplotlib's own font lacks: those of these that are installed.
+_MORE_FONTS = ("Noto Sans CJK SC", "PingFang SC", "Hiragino Sans", "Microsoft YaHei", "Malgun Gothic", "Noto Sans")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
 class LossCurve:
-    """The loss of one run after each epoch.
+    """The loss of one run after each epoch."""
 
-    Attributes:
-        label: the run's name in the legend.
-        epochs: (n,) epochs done, 0 first.
-        train: (n,) loss over the whole train split.
-        validation: (n,) loss over the validation split, or None without one.
-    """
-
-    label: str
-    epochs: np.ndarray
-    train: np.ndarray
-    validation: np.ndarray | None
+    label: str  #: the run's name
+    epochs: np.ndarray  #: (n,) epochs done, 0 first
+    train: np.ndarray  #: (n,) loss over the whole train split
+    validation: np.ndarray | None  #: (n,) loss over the validation split, if there is one
 
 
 @dataclass(frozen=True)
 class SplitPoints:
-    """One split of one target.
+    """One split of one target."""
 
-    Attributes:
-        split: `train`, `validation`, `test`, or `data` for another table.
-        actual: (n,) targets in original units.
-        predicted: (n,) predictions in the same units.
-        x: (n,) the only feature in original units, if there is one.
-    """
-
-    split: str
-    actual: np.ndarray
-    predicted: np.ndarray
-    x: np.ndarray | None = None
+    split: str  #: `train`, `validation`, `test`, or `data` for another table
+    actual: np.ndarray  #: (n,) targets in original units
+    predicted: np.ndarray  #: (n,) predictions in the same units
+    x: np.ndarray | None = None  #: (n,) the only feature in original units, if there is one
 
 
 def loss_figure(curves: Sequence[LossCurve], *, loss: str, title: str) -> "Figure":
-    """The loss against the epoch, of one run or several; dashed for validation.
+    """The loss against the epoch of one run or several; logarithmic where positive and over two decades.
 
-    The loss axis is logarithmic where all losses are positive and span more than two decades.
-
-    Args:
-        curves: the runs, in the order of the legend; non-finite losses are left out.
-        loss: the loss in words, such as "mean squared error".
-        title: stands above.
+    `curves` come in the legend's order, `loss` is the loss in words. Non-finite losses are left out.
 
     Raises:
-        ValueError: if the arrays of a curve differ in length.
+        ValueError: if arrays of a curve are not (n,) of one length.
     """
-    lines: list[tuple[np.ndarray, np.ndarray]] = []
-    entries: list[tuple[Line2D, str]] = []
+    entries = []
     with _style():
         figure, axes = _blank(title, "epoch", loss)
         for run, curve in enumerate(curves):
             for part, values in (("train", curve.train), ("validation", curve.validation)):
                 if values is None or not len(values):
                     continue
-                (epochs, losses), total = _drawable(curve.epochs, values)
-                lines.append((epochs, losses))
+                epochs, losses = _drawable(curve.epochs, values)
                 look = _run_look(run, part, len(epochs), alone=len(curves) == 1)
-                (line,) = axes.plot(*_outline(epochs, losses), gid=f"run{run}-{part}", zorder=3, **look)
-                entries.append((line, f"{curve.label}, {part}{_note(len(epochs), len(epochs), total)}"))
-        if _any_points(axes, [losses for _, losses in lines]):
-            _epoch_axis(axes, np.concatenate([epochs for epochs, _ in lines]))
-            _loss_axis(axes, np.concatenate([losses for _, losses in lines]), loss)
-        _add_legend(figure, entries)
+                (line,) = axes.plot(epochs, losses, gid=f"{part}-{run}", zorder=3, **look)
+                entries.append((line, f"{curve.label}, {part}{_note(len(epochs), len(epochs), len(values))}"))
+        epochs, losses = (np.concatenate([np.empty(0), *(line.get_data()[i] for line, _ in entries)]) for i in (0, 1))
+        if len(epochs):
+            first, last = epochs.min(), max(epochs.max(), epochs.min() + 1)
+            step = _nice_step(last - first, whole=True)
+            _set_axis(axes, "x", np.arange(math.ceil(first / step), math.floor(last / step) + 1) * step)
+            axes.set_xlim(first - 0.03 * (last - first), last + 0.03 * (last - first))
+            low, high = float(losses.min()), float(losses.max())
+            if low > 1 / _HUGE and high / low > 100:
+                _set_log_axis(axes, low, high)
+                axes.set_ylabel(*_fitted(f"{loss} (log scale)", _LABEL, 4.6))
+            else:
+                _set_axis(axes, "y", _ticks_beyond(low, high))
+        _finish(figure, axes, entries)
     return figure
 
 
@@ -140,10 +111,10 @@ def fit_figure(
     """The points of every split against the only feature, and the fitted line.
 
     The limits are nice ticks strictly beyond the points; an axis starts at 0 where its lowest value is positive
-    and no farther from 0 than half the values' range.
+    and at most half the values' range above 0. Empty splits are skipped.
 
     Args:
-        points: the splits, each with `x`; empty ones are skipped.
+        points: the splits, each with `x`.
         slope: of the line, in units of the target per unit of the feature.
         intercept: of the line, in units of the target.
         feature: name of the feature's column.
@@ -151,107 +122,53 @@ def fit_figure(
         title: stands above.
 
     Raises:
-        ValueError: if a split has no `x`, or its arrays differ in length.
+        ValueError: if a split has no `x`, or its arrays are not (n,) of one length.
     """
     clouds = []
     for split in points:
         if split.x is None:
-            raise ValueError(f"the {split.split} split has no feature to draw against")
+            raise ValueError(f"the {split.split} split has no single feature to draw against")
         clouds.append((split.split, split.x, split.actual))
-    with _style():
-        figure, axes = _blank(title, feature, target)
-        entries, xs, ys = _scatter(axes, clouds)
-        if _any_points(axes, [xs]):
-            x_ticks, y_ticks = _ticks_beyond(xs.min(), xs.max()), _ticks_beyond(ys.min(), ys.max())
-            _set_axis(axes, "x", x_ticks)
-            _set_axis(axes, "y", y_ticks)
-            ends = x_ticks[[0, -1]]
-            with np.errstate(all="ignore"):
-                heights = slope * ends + intercept
-            seen = bool(heights.min() <= y_ticks[-1] and heights.max() >= y_ticks[0])
-            sign = "−" if intercept < 0 else "+"
-            label = f"fitted line: y = {_number(slope)} x {sign} {_number(abs(intercept))}"
-            # A line that overflowed cannot be drawn; the legend owns up to it like to any line out of sight.
-            drawn = ends if np.all(np.abs(heights) <= _HUGEST) else ends[:0]
-            line = _rule(axes, drawn, heights[: len(drawn)], "-")
-            entries.append((line, label if seen and len(drawn) else f"{label} (outside the picture)"))
-        _add_legend(figure, entries)
-    return figure
+    label = f"fitted line: y = {slope:,.7g} x + {intercept:,.7g}".replace("+ -", "− ").replace("-", "−")
+    return _cloud_figure(clouds, (title, feature, target), (slope, intercept, label, "-"))
 
 
 def predicted_figure(points: Sequence[SplitPoints], *, target: str, title: str) -> "Figure":
     """Predicted against actual values on two equal axes, with the line of perfect prediction.
 
-    Args:
-        points: the splits; empty ones are skipped, `x` is not used.
-        target: name of the target's column.
-        title: stands above.
-
-    Raises:
-        ValueError: if the arrays of a split differ in length.
+    Empty splits are skipped; `target` is the column's name. Raises ValueError as `fit_figure` does.
     """
-    with _style():
-        figure, axes = _blank(title, f"actual {target}", f"predicted {target}")
-        axes.set_box_aspect(1)
-        entries, xs, ys = _scatter(axes, [(p.split, p.actual, p.predicted) for p in points])
-        if _any_points(axes, [xs]):
-            ticks = _ticks_beyond(min(xs.min(), ys.min()), max(xs.max(), ys.max()))
-            _set_axis(axes, "x", ticks, inches=5.0)
-            _set_axis(axes, "y", ticks)
-            entries.append((_rule(axes, ticks[[0, -1]], ticks[[0, -1]], (0, (5, 2))), "perfect prediction"))
-        _add_legend(figure, entries, right=True)
-    return figure
+    clouds = [(p.split, p.actual, p.predicted) for p in points]
+    labels = title, f"actual {target}", f"predicted {target}"
+    return _cloud_figure(clouds, labels, (1.0, 0.0, "perfect prediction", _RULE_DASHES), equal=True)
 
 
 def residual_figure(points: Sequence[SplitPoints], *, target: str, title: str) -> "Figure":
     """Residuals, actual minus predicted, against the predicted values, with the line of no error.
 
-    Args:
-        points: the splits; empty ones are skipped, `x` is not used.
-        target: name of the target's column.
-        title: stands above.
-
-    Raises:
-        ValueError: if the arrays of a split differ in length.
+    Empty splits are skipped; `target` is the column's name. Raises ValueError as `fit_figure` does.
     """
     clouds = []
     for p in points:
         _drawable(p.actual, p.predicted)
         with np.errstate(all="ignore"):
-            residual = np.asarray(p.actual, dtype=np.float64) - np.asarray(p.predicted, dtype=np.float64)
-        clouds.append((p.split, p.predicted, residual))
-    with _style():
-        figure, axes = _blank(title, f"predicted {target}", f"residual of {target}\n(actual − predicted)")
-        entries, xs, ys = _scatter(axes, clouds)
-        if _any_points(axes, [xs]):
-            ticks = _ticks_beyond(xs.min(), xs.max())
-            _set_axis(axes, "x", ticks)
-            _set_axis(axes, "y", _ticks_beyond(min(ys.min(), 0.0), max(ys.max(), 0.0)))
-            entries.append((_rule(axes, ticks[[0, -1]], np.zeros(2), (0, (5, 2))), "no error"))
-        _add_legend(figure, entries)
-    return figure
+            clouds.append((p.split, p.predicted, np.subtract(p.actual, p.predicted, dtype=np.float64)))
+    labels = title, f"predicted {target}", f"residual of {target} (actual − predicted)"
+    return _cloud_figure(clouds, labels, (0.0, 0.0, "no error", _RULE_DASHES), level=(0.0,))
 
 
 def render(figure: "Figure", format: str) -> bytes:
-    """The figure as a file's bytes, the same each time: no dates, no random ids.
-
-    Args:
-        figure: one of this module's.
-        format: `png` (120 dots per inch), `svg` or `pdf`.
+    """The figure as `png` (120 dots per inch), `svg` or `pdf`: the same bytes each time, without dates.
 
     Raises:
         ValueError: for another format.
     """
-    undated: dict[str, dict[str, None]] = {
-        "png": {"Software": None},
-        "svg": {"Date": None, "Creator": None},
-        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-    }
+    undated = {"png": ["Software"], "svg": ["Date", "Creator"], "pdf": ["CreationDate", "Creator", "Producer"]}
     if format not in undated:
-        raise ValueError(f"a picture's format is png, svg or pdf, not {format!r}")
+        raise ValueError(f"a picture is png, svg or pdf, not {format!r}")
     buffer = BytesIO()
     with _style():
-        figure.savefig(buffer, format=format, dpi=_DPI, metadata=undated[format])
+        figure.savefig(buffer, format=format, dpi=_DPI, metadata=dict.fromkeys(undated[format]))
     return buffer.getvalue()
 
 
@@ -259,116 +176,102 @@ def _style() -> AbstractContextManager[None]:
     """This module's settings over matplotlib's defaults, whatever the user's own matplotlibrc says."""
     from matplotlib import style
 
-    return style.context(["default", {**_STYLE, "font.family": list(_families())}])
+    return style.context(["default", {**_LOOK, **_SAFE, "font.family": _fonts()[0]}])
 
 
 def _blank(title: str, x_label: str, y_label: str) -> "tuple[Figure, Axes]":
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, layout="constrained")
-    text, size = _fitted(title, _TITLE, 9.2)
-    figure.suptitle(text, fontsize=size)
+    layout = ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.12)
+    figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, layout=layout)
     axes = figure.add_subplot()
-    text, size = _fitted(x_label, _LABEL, 7.6)
-    axes.set_xlabel(text, fontsize=size, labelpad=8)
-    text, size = _fitted(y_label, _LABEL, 4.6)
-    axes.set_ylabel(text, fontsize=size, labelpad=8)
+    text, font = _fitted(title, _TITLE, 9.2)
+    figure.suptitle(text, **font)
+    axes.set_xlabel(*_fitted(x_label, _LABEL, 7.0))
+    axes.set_ylabel(*_fitted(y_label, _LABEL, 4.6))
     return figure, axes
 
 
-def _any_points(axes: "Axes", columns: Sequence[np.ndarray]) -> bool:
-    if any(len(column) for column in columns):
-        return True
-    axes.text(0.5, 0.5, "no finite values to draw", transform=axes.transAxes, ha="center", fontsize=_LABEL)
-    return False
-
-
-def _drawable(*columns: np.ndarray) -> tuple[list[np.ndarray], int]:
-    """The rows of which every number can be drawn, and how many rows there were."""
-    if any(np.shape(column) != (len(columns[0]),) for column in columns):
-        raise ValueError(f"arrays (n,) of one length expected, found {[np.shape(c) for c in columns]}")
-    doubles = [np.asarray(column, dtype=np.float64) for column in columns]
-    kept = np.logical_and.reduce([np.abs(column) <= _HUGEST for column in doubles])
-    return [column[kept] for column in doubles], len(kept)
+def _drawable(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Of x and y (n,) the points (2, at most n) that can be drawn."""
+    if np.ndim(x) != 1 or np.shape(x) != np.shape(y):
+        raise ValueError(f"arrays (n,) of one length expected, found {np.shape(x)} and {np.shape(y)}")
+    xy = np.stack([x, y]).astype(np.float64)
+    return xy[:, np.all(np.abs(xy) <= _HUGE, axis=0)]
 
 
 def _note(drawn: int, finite: int, total: int) -> str:
-    """What the legend must own up to: rows that are not drawn."""
-    parts = [f"{drawn:,} of {finite:,}"] if drawn < finite else []
-    parts += [f"{total - finite:,} not finite"] if finite < total else []
-    return f" ({'; '.join(parts)})" if parts else ""
+    left_out = f" ({total - finite:,} not finite)" if finite < total else ""
+    return (f" ({drawn:,} of {finite:,})" if drawn < finite else "") + left_out
 
 
-def _scatter(
-    axes: "Axes", clouds: Sequence[tuple[str, np.ndarray, np.ndarray]]
-) -> "tuple[list[tuple[Line2D, str]], np.ndarray, np.ndarray]":
-    """Draws the clouds; returns the legend's entries and all finite x and y, drawn or not."""
+def _cloud_figure(
+    clouds: list[_Cloud], labels: tuple[str, str, str], rule: _Rule, equal: bool = False, level: Sequence[float] = ()
+) -> "Figure":
+    """Clouds under a straight line, on equal axes or not, with the heights of `level` inside the limits."""
+    slope, intercept, rule_label, dashes = rule
+    points = [(split, len(x), _drawable(x, y)) for split, x, y in clouds if len(x) or len(y)]
+    xs, ys = np.concatenate([np.empty((2, 0)), *(xy for _, _, xy in points)], axis=1)
+    with _style():
+        figure, axes = _blank(*labels)
+        entries = _scatter(axes, points)
+        if len(xs):
+            around = np.concatenate([xs, ys]) if equal else xs, np.concatenate([ys, xs if equal else level])
+            x_ticks, y_ticks = (_ticks_beyond(values.min(), values.max()) for values in around)
+            _set_axis(axes, "x", x_ticks, inches=4.6 if equal else 7.4)
+            _set_axis(axes, "y", y_ticks)
+            ends = x_ticks[[0, -1]]
+            with np.errstate(all="ignore"):
+                heights = slope * ends + intercept
+            if not (heights.min() <= y_ticks[-1] and heights.max() >= y_ticks[0]):
+                rule_label += " (outside the picture)"
+            heights = np.where(np.abs(heights) <= _HUGE, heights, np.nan)
+            # The white rim keeps the line visible in a dense cloud.
+            axes.plot(ends, heights, color="white", linewidth=4.5, alpha=0.7, zorder=4)
+            (line,) = axes.plot(ends, heights, "k", linewidth=2.5, linestyle=dashes, zorder=5, gid="line")
+            entries.append((line, rule_label))
+        _finish(figure, axes, entries, right=equal)
+    return figure
+
+
+def _scatter(axes: "Axes", points: list[tuple[str, int, np.ndarray]]) -> "_Entries":
+    """Draws (split, rows in all, drawable points) and returns the legend's entries."""
     from matplotlib.lines import Line2D
 
-    finite = [(name, *_drawable(x, y)) for name, x, y in clouds if len(x) or len(y)]
-    most = min(max((len(x) for _, (x, _), _ in finite), default=0), MOST_POINTS)
+    most = min(max((xy.shape[1] for _, _, xy in points), default=0), MOST_POINTS)
     _, size, alpha = next(mark for mark in _MARKS if most <= mark[0])
     entries = []
-    for name, (x, y), total in finite:
+    for split, total, (x, y) in points:
         drawn = min(len(x), MOST_POINTS)
         rows = np.arange(drawn) * len(x) // max(drawn, 1)
-        colour, marker = _SPLITS.get(name, _OTHER_SPLIT)
-        look: dict[str, Any] = {
-            "color": colour,
-            "marker": marker,
-            "linestyle": "none",
-            "markeredgecolor": "white",
-        }
-        look["markeredgewidth"] = 0.8 if size > 5 else 0
+        colour, marker = _SPLITS.get(split, _OTHER_SPLIT)
+        look: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": "none", "markeredgecolor": "white"}
         # Every point is inside the limits; unclipped, a marker beside the frame stays whole.
-        axes.plot(x[rows], y[rows], gid=name, zorder=3, clip_on=False, alpha=alpha, markersize=size, **look)
-        entries.append((Line2D([], [], markersize=11, **look), name + _note(drawn, len(x), total)))
-    xs, ys = (np.concatenate([np.empty(0), *(xy[i] for _, xy, _ in finite)]) for i in (0, 1))
-    return entries, xs, ys
-
-
-def _rule(axes: "Axes", x: np.ndarray, y: np.ndarray, style: Any) -> "Line2D":
-    """A black line above the points; a white rim keeps it visible in a dense cloud."""
-    axes.plot(x, y, color="white", linewidth=6, alpha=0.8, zorder=4)
-    (line,) = axes.plot(x, y, color="black", linewidth=3, linestyle=style, zorder=5, gid="line")
-    return line
+        (cloud,) = axes.plot(x[rows], y[rows], gid=split, zorder=3, clip_on=False, alpha=alpha, **look)
+        cloud.set(markersize=size, markeredgewidth=0.8 if size > 5 else 0)
+        entries.append((Line2D([], [], markersize=12, **look), split + _note(drawn, len(x), total)))
+    return entries
 
 
 def _run_look(run: int, part: str, n: int, alone: bool) -> dict[str, Any]:
-    """Colour, line and marker of one curve of n drawn points."""
+    """Colour, dashes and markers of a curve of n points: every point if few, some to tell runs apart."""
     held_out = part == "validation"
-    colour = _SPLITS[part][0] if alone else _RUN_COLOURS[run % len(_RUN_COLOURS)]
-    style = _VALIDATION_STYLE if held_out else _RUN_STYLES[run % len(_RUN_STYLES)]
-    look = {"color": colour, "linestyle": style, "linewidth": 2.4 if held_out else 3.0}
-    if n > 30 and alone:
+    dashes = _VALIDATION_DASHES if held_out else _RUN_DASHES[run % len(_RUN_DASHES)]
+    colour, marker = _RUN_COLOURS[run % len(_RUN_COLOURS)], _RUN_MARKERS[run % len(_RUN_MARKERS)]
+    if alone:
+        colour, marker = _SPLITS[part]
+    look = {"color": colour, "linestyle": dashes, "linewidth": 2.4 if held_out else 3.0}
+    if alone and n > 30:
         return look
     every = 1 if n <= 30 else n // 8
     # Staggered, so that curves on top of each other still show which runs they are.
     first = (every * run // 3 + every // 2 * held_out) % every
-    marker = _SPLITS[part][1] if alone else _RUN_MARKERS[run % len(_RUN_MARKERS)]
-    return {
-        **look,
-        "marker": marker,
-        "markersize": 9,
-        "markeredgecolor": "white",
-        "markevery": (first, every),
-    }
-
-
-def _outline(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A long curve by its ends and the lowest and highest point of each of 2,000 stretches."""
-    if len(x) <= 4_000:
-        return x, y
-    starts = np.linspace(0, len(x), 2_001).astype(int)
-    rows = {0, len(x) - 1}
-    for a, b in itertools.pairwise(starts):
-        rows |= {int(a + y[a:b].argmin()), int(a + y[a:b].argmax())}
-    kept = sorted(rows)
-    return x[kept], y[kept]
+    return {**look, "marker": marker, "markersize": 9, "markeredgecolor": "white", "markevery": (first, every)}
 
 
 def _nice_step(span: float, whole: bool = False) -> float:
-    """The smallest of 1, 2, 2.5, 5 times a power of ten that steps over the span in at most 7."""
+    """The smallest of 1, 2, 2.5, 5 times a power of ten that crosses the span in at most 7 steps."""
     power = math.floor(math.log10(span / 7))
     steps = [m * 10.0 ** (power + k) for k in (0, 1) for m in (1, 2, 2.5, 5)]
     return next(s for s in steps if span / s <= 7 and not (whole and s % 1))
@@ -377,8 +280,8 @@ def _nice_step(span: float, whole: bool = False) -> float:
 def _ticks_beyond(low: float, high: float) -> np.ndarray:
     """Nice ticks, the first and last strictly beyond low and high; from 0 where that is near."""
     biggest = max(abs(low), abs(high))
-    if high - low <= max(1e-12 * biggest, 1 / _HUGEST):
-        half = biggest / 2 if biggest > 1 / _HUGEST else 1.0
+    if high - low <= max(1e-12 * biggest, 1 / _HUGE):
+        half = biggest / 2 if biggest > 1 / _HUGE else 1.0
         low, high = low - half, high + half
     from_zero = 0 < low <= (high - low) / 2
     step = _nice_step(high if from_zero else high - low)
@@ -386,110 +289,77 @@ def _ticks_beyond(low: float, high: float) -> np.ndarray:
     return np.arange(first, math.floor(high / step) + 2) * step
 
 
-def _set_axis(axes: "Axes", which: str, ticks: np.ndarray, inches: float = 7.6) -> None:
-    """Limits at the outer ticks, and as many tick labels as fit."""
+def _set_axis(axes: "Axes", which: str, ticks: np.ndarray, inches: float = 7.4) -> None:
+    """Limits at the outer ticks, and on x as many labels as fit."""
     labels = _tick_labels(ticks)
-    step, room = ticks[1] - ticks[0], inches / (len(ticks) - 1)
-    widest = max(_inches(label, _SMALL) for label in labels) + 0.2
-    every = math.ceil(widest / room) if which == "x" else 1
-    shown = [label if round(t / step) % every == 0 else "" for t, label in zip(ticks, labels, strict=True)]
-    axes.set(**{f"{which}ticks": ticks, f"{which}ticklabels": shown, f"{which}lim": (ticks[0], ticks[-1])})
+    needed = (max(_inches(label, _SMALL) for label in labels) + 0.2) * (len(ticks) - 1)
+    every = max(1, math.ceil(needed / inches)) if which == "x" else 1
+    first = int(np.abs(ticks).argmin()) % every
+    labels = [label if i % every == first else "" for i, label in enumerate(labels)]
+    axes.set(**{f"{which}ticks": ticks, f"{which}ticklabels": labels, f"{which}lim": ticks[[0, -1]]})
 
 
-def _epoch_axis(axes: "Axes", epochs: np.ndarray) -> None:
-    low, high = epochs.min(), max(epochs.max(), epochs.min() + 1)
-    step = _nice_step(high - low, whole=True)
-    ticks = np.arange(math.ceil(low / step), math.floor(high / step) + 1) * step
-    _set_axis(axes, "x", ticks)
-    axes.set_xlim(low - 0.03 * (high - low), high + 0.03 * (high - low))
-
-
-def _loss_axis(axes: "Axes", losses: np.ndarray, loss: str) -> None:
-    from matplotlib.ticker import NullFormatter
-
-    low, high = float(losses.min()), float(losses.max())
-    if low < 1 / _HUGEST or high / low <= 100:
-        _set_axis(axes, "y", _ticks_beyond(low, high))
-        return
-    text, size = _fitted(f"{loss} (log scale)", _LABEL, 4.6)
-    axes.set_ylabel(text, fontsize=size)
-    first, last = math.log10(low), math.log10(high)
-    limits = 10 ** (first - 0.05 * (last - first)), 10 ** (last + 0.05 * (last - first))
-    every = math.ceil((last - first) / 8)
-    powers = [10.0**k for k in range(math.floor(first) - 1, math.ceil(last) + 1) if k % every == 0]
-    majors = [m * p for p in powers for m in ((1, 2, 5) if last - first < 3 else (1,))]
-    minors = [m * p for p in powers for m in range(2, 10) if every == 1]
-    majors, minors = ([t for t in ticks if limits[0] <= t <= limits[1]] for ticks in (majors, minors))
+def _set_log_axis(axes: "Axes", low: float, high: float) -> None:
+    first, decades = math.log10(low), math.log10(high / low)
+    bottom, top = 10 ** (first - 0.05 * decades), 10 ** (first + 1.05 * decades)
+    every = math.ceil(decades / 8)
+    powers = [k for k in range(math.floor(first) - 1, math.ceil(first + decades) + 1) if k % every == 0]
+    digits = (1, 2, 5) if decades < 3 else (1,)
+    major = [(m, k) for k in powers for m in digits if bottom <= m * 10.0**k <= top]
+    plain = all(-4 <= k <= 4 for _, k in major)
+    labels = [f"{m * 10.0**k:.{max(-k, 0)}f}" if plain else _power(str(m), k) for m, k in major]
     axes.set_yscale("log")
-    axes.set_yticks(majors, _tick_labels(np.array(majors), log=True))
-    axes.set_yticks(minors, minor=True)
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_ylim(limits)
+    axes.set_yticks([m * 10.0**k for m, k in major], labels)
+    axes.yaxis.set_minor_formatter("")
+    axes.set_ylim(bottom, top)
 
 
-def _tick_labels(ticks: np.ndarray, log: bool = False) -> list[str]:
-    """Each number in full: thousands separated, or as 2×10¹² from a billion up and below a thousandth."""
-    low, high = float(np.abs(ticks).min()), float(np.abs(ticks).max())
-    if log and (low < 1e-4 or high > 1e6):
-        return [_power(f"{10 ** (math.log10(t) % 1):.0f}", math.floor(math.log10(t) + 1e-9)) for t in ticks]
-    if log:
-        return [f"{t:,.{_decimals(t)}f}" for t in ticks]
-    step, exponent = float(ticks[1] - ticks[0]), math.floor(math.log10(high))
-    mantissas = _decimals(step / 10.0**exponent)
-    if -3 <= exponent < 9 or mantissas > 6:
-        return [f"{t + 0.0:,.{_decimals(step)}f}".replace("-", "−") for t in ticks]
-    return [_power(f"{t / 10.0**exponent:.{mantissas}f}", exponent) if t else "0" for t in ticks]
-
-
-def _decimals(number: float) -> int:
-    return next((d for d in range(17) if math.isclose(number, round(number, d), rel_tol=1e-6)), 17)
+def _tick_labels(ticks: np.ndarray) -> list[str]:
+    """Numbers in full, or as 20×10⁹ from a billion up and below a ten-thousandth."""
+    biggest, step = float(np.abs(ticks).max()), float(ticks[1] - ticks[0]) if len(ticks) > 1 else 1.0
+    exponent = 3 * math.floor(math.log10(biggest) / 3) if biggest else 0
+    if 1e-4 <= biggest < 1e9 or biggest > 1e6 * step:
+        exponent = 0
+    unit = step / 10.0**exponent
+    decimals = next((d for d in range(17) if math.isclose(unit, round(unit, d), rel_tol=1e-6)), 17)
+    form = f"{',' if biggest >= 1e4 and not exponent else ''}.{decimals}f"
+    texts = [f"{t / 10.0**exponent + 0.0:{form}}".replace("-", "−") for t in ticks]
+    return [f"{text}×{_power('1', exponent)}" if t and exponent else text for text, t in zip(texts, ticks, strict=True)]
 
 
 def _power(mantissa: str, exponent: int) -> str:
-    power = f"10{str(exponent).translate(_SUPERSCRIPTS)}"
-    return power if mantissa == "1" else f"{mantissa}×{power}".replace("-", "−")
+    return f"{mantissa}×10{str(exponent).translate(_SUPERSCRIPTS)}".removeprefix("1×")
 
 
-def _number(value: float) -> str:
-    text = f"{value:,.0f}" if 1e5 <= abs(value) < 1e9 else f"{value:,.6g}"
-    mantissa, _, exponent = text.partition("e")
-    return _power(mantissa, int(exponent)) if exponent else mantissa.replace("-", "−")
-
-
-def _add_legend(figure: "Figure", entries: "list[tuple[Line2D, str]]", right: bool = False) -> None:
-    """Outside the axes: to the right, or below in as many columns as fit."""
+def _finish(figure: "Figure", axes: "Axes", entries: "_Entries", right: bool = False) -> None:
+    """The legend outside the axes, to the right or below; a word where there is nothing to draw."""
+    if not any(len(line.get_path()) for line in axes.lines):
+        axes.text(0.5, 0.5, "no finite values to draw", transform=axes.transAxes, ha="center")
     if not entries:
         return
-    texts = [_fitted(label, _SMALL, 2.2 if right else 8.6)[0] for _, label in entries]
-    widest = max(_inches(line, _SMALL) for text in texts for line in text.split("\n")) + 1.2
-    columns = 1 if right else min(len(entries), max(1, int(_WIDTH / widest)))
-    # The label is set afterwards: given here, one that starts with an underscore would be dropped.
-    legend = figure.legend(
-        [handle for handle, _ in entries],
-        ["."] * len(entries),
-        loc="outside right center" if right else "outside lower center",
-        ncols=columns,
-        fontsize=_SMALL,
-        handlelength=2.6,
-        frameon=False,
-    )
+    texts = [_fitted(label, _SMALL, 2.2 if right else 8.4)[0] for _, label in entries]
+    widths = [1.2 + max(_inches(line, _SMALL) for line in text.split("\n")) for text in texts]
+    fits = [c for c in range(1, len(texts) + 1) if sum(map(max, np.array_split(widths, c))) < _WIDTH - 0.2]
+    rows = len(texts) if right or not fits else math.ceil(len(texts) / fits[-1])
+    place: dict[str, Any] = {"loc": f"outside {'right' if right else 'lower'} center", "frameon": False}
+    columns, handles = math.ceil(len(texts) / rows), [handle for handle, _ in entries]
+    legend = figure.legend(handles, ["."] * len(texts), ncols=columns, handlelength=2.6, **place)
+    # Set afterwards: given above, a label that starts with an underscore would be dropped.
     for shown, text in zip(legend.get_texts(), texts, strict=True):
         shown.set_text(text)
-    rows = math.ceil(len(entries) / columns)
     if not right and rows > 3:
         figure.set_figheight(_HEIGHT + (rows - 3) * 1.6 * _SMALL / 72)
 
 
-def _fitted(text: str, size: float, inches: float, lines: int = 2) -> tuple[str, float]:
-    """The text wrapped to a width, in a smaller font where it would take too many lines."""
-    glyphs = _glyphs()
-    text = " ".join("".join(c if ord(c) in glyphs or c.isspace() else "□" for c in text).split())
+def _fitted(text: str, size: float, inches: float) -> tuple[str, dict[str, Any]]:
+    """The text wrapped to a width, and the font's size at which three lines do; its middle left out if huge."""
+    text = " ".join("".join(c if ord(c) in _fonts()[1] or c.isspace() else "□" for c in text).split())
     text = text if len(text) <= 240 else f"{text[:120]} … {text[-117:]}"
-    for smaller in (1.0, 0.85, 0.7, 0.6):
-        wrapped = _wrapped(text, size * smaller, inches)
-        if len(wrapped) <= lines:
+    for smaller in (size, 0.85 * size, 0.7 * size, 0.6 * size):
+        lines = _wrapped(text, smaller, inches)
+        if len(lines) <= 3:
             break
-    return "\n".join(wrapped), size * smaller
+    return "\n".join(lines), {"fontsize": smaller}
 
 
 def _wrapped(text: str, size: float, inches: float) -> list[str]:
@@ -507,20 +377,14 @@ def _inches(text: str, size: float) -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    font = FontProperties(family=list(_families()), size=size)
+    font = FontProperties(family=_fonts()[0], size=size)
     return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
 
 
 @cache
-def _families() -> tuple[str, ...]:
-    from matplotlib.font_manager import fontManager
+def _fonts() -> tuple[list[str], frozenset[int]]:
+    """The families to use, and the characters that they can show; matplotlib would warn about any other."""
+    from matplotlib.font_manager import findfont, fontManager, get_font
 
-    return ("DejaVu Sans", *(name for name in _MORE_FONTS if name in fontManager.get_font_names()))
-
-
-@cache
-def _glyphs() -> frozenset[int]:
-    """The characters that can be shown; matplotlib would warn about any other."""
-    from matplotlib.font_manager import findfont, get_font
-
-    return frozenset(c for family in _families() for c in get_font(findfont(family)).get_charmap())
+    names = ["DejaVu Sans", *(name for name in _MORE_FONTS if name in fontManager.get_font_names())]
+    return names, frozenset(c for name in names for c in get_font(findfont(name)).get_charmap())

@@ -1,0 +1,142 @@
+"""Writes the pages of docs/ that come from the code: `python docs/generate.py`. A test holds them up to date."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from linreg_cli.config.schema import SECTIONS, Section
+
+DOCS = Path(__file__).parent
+COMMANDS = (
+    "generate-data",
+    "train",
+    "evaluate",
+    "predict",
+    "plot",
+    "validate",
+    "runs list",
+    "runs show",
+)
+
+_CONFIGURATION = """\
+# The config
+
+Generated from the code by `make docs`. Every key is optional unless it says *required*. An unknown key, a duplicate
+key, a value of the wrong type and a value out of range are errors that name file, line and column; all of them are
+reported at once, and `linreg validate FILE...` reports them without running anything.
+
+Values are read by the rules of YAML 1.2: `1e-3` is a number, `no` is text, `true` and `false` are the truth values.
+`--set optimizer.lr=0.1` parses its value in the same way. Several `--config` files are merged key by key, later ones
+win. When a later file or a `--set` changes `data.source` or the `kind` of a schedule, the keys that only the old kind
+has are dropped, and the columns of a synthetic source stay as the names of the features.
+"""
+
+_COMMANDS = """\
+# The commands
+
+Generated from the code by `make docs`. `RUN` is a run id, a unique prefix of one, `latest`, or a path to a run folder.
+Results go to stdout, progress and messages to stderr; a progress bar appears only on a terminal. `--json` prints exactly
+one JSON object. An error is a line on stderr that begins with `error:`; with `--json` it is also an object
+`{"error": {"kind", "message", "where"}}` on stdout, and where a gate failed the result stands beside it.
+
+| code | meaning |
+|---|---|
+| 0 | done |
+| 1 | a bug of ours, shown with a traceback |
+| 2 | usage or config error |
+| 3 | data error |
+| 4 | training diverged; the last finite state is in the run's checkpoint, no model is published |
+| 5 | a gate failed; the run itself is complete |
+| 6 | run-store error: unknown, ambiguous, damaged or unwritable run |
+| 130, 143 | interrupted (Ctrl-C), terminated |
+| 141 | the reader of our output went away |
+"""
+
+
+def configuration() -> str:
+    """The page about the config."""
+    parts = [_CONFIGURATION]
+    for path, section in SECTIONS.items():
+        parts += [f"\n## {_title(path)}\n", f"\n{section.__doc__}\n"]
+        parts += ["\n| key | default | values | meaning |\n|---|---|---|---|\n"]
+        schema = section.model_json_schema()["properties"]
+        for name, field in section.model_fields.items():
+            cells = [f"`{name}`", _default(field), _values(schema[name]), field.description or "see above"]
+            parts.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n")
+    return "".join(parts)
+
+
+_BOUNDS = {"exclusiveMinimum": "> {:g}", "minimum": ">= {:g}", "exclusiveMaximum": "< {:g}", "maximum": "<= {:g}"}
+_TYPES = {"number": "number", "integer": "whole number", "string": "text", "boolean": "true, false", "null": "null"}
+
+
+def _values(schema: dict[str, Any]) -> str:
+    """What a key takes, in a few words, from its JSON Schema."""
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(_values(option) for option in schema["anyOf"]))
+    if "oneOf" in schema or "$ref" in schema:
+        return "mapping"
+    kind = schema.get("type")
+    if kind == "array":
+        return f"list of {_values(schema.get('items', {})) or 'values'}"
+    if kind == "object":
+        return "mapping"
+    bounds = [text.format(schema[key]) for key, text in _BOUNDS.items() if key in schema]
+    return " ".join([_TYPES.get(str(kind), ""), " and ".join(bounds)]).strip()
+
+
+def _title(path: tuple[str, ...]) -> str:
+    if not path:
+        return "Top level"
+    if path[0] == "data" and path[-1] in ("table", "synthetic", "inline"):
+        return f"`data`, source: {path[-1]}"
+    if "schedule" in path:
+        return f"`optimizer.schedule`, kind: {path[-1]}"
+    return f"`{'.'.join(path)}`"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "*required*"
+    return "see there" if isinstance(field.default, Section) else f"`{_yaml(field.default)}`"
+
+
+def _yaml(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(_yaml(item) for item in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_yaml(item)}' for key, item in value.items())}}}"
+    return '""' if value == "" else str(value)
+
+
+def commands() -> str:
+    """The page about the commands: what `--help` says."""
+    parts = [_COMMANDS]
+    for command in COMMANDS:
+        environment = {**os.environ, "COLUMNS": "100", "TERMINAL_WIDTH": "100"}
+        text = subprocess.run(
+            [sys.executable, "-m", "linreg_cli", *command.split(), "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+        ).stdout
+        parts.append(f"\n## linreg {command}\n\n```text\n{text.strip()}\n```\n")
+    return "".join(parts)
+
+
+PAGES = {"configuration.md": configuration, "commands.md": commands}
+
+
+if __name__ == "__main__":
+    for page, write in PAGES.items():
+        (DOCS / page).write_text(write(), encoding="utf-8")
+        print(DOCS / page)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from linreg_cli.cli import options, output
+from linreg_cli.errors import UsageError
 
 
 def predict(
@@ -27,6 +28,8 @@ def predict(
     from linreg_cli.runs.store import find_run
 
     suffix = table_suffix(out) if out is not None else ".csv"
+    if out is not None and out.exists() and Path(data).exists() and out.samefile(data):
+        raise UsageError("this is the table itself, which is never written to; choose another with -o", str(out))
     folder = find_run(outputs, run)
     from linreg_cli.evaluate.predict import predict_table
     from linreg_cli.evaluate.trained import load_trained

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Pl
 from pydantic_core import PydanticCustomError
 
 from linreg_cli import __version__
+from linreg_cli.config.source import FLOAT
 
 
 def refuse(message: str) -> PydanticCustomError:
@@ -39,10 +40,7 @@ def quotes_hint(value: Any) -> str:
     >>> quotes_hint("5"), quotes_hint("five")
     ('; remove the quotes', '')
     """
-    try:
-        return "; remove the quotes" if isinstance(value, str) and float(value) is not None else ""
-    except ValueError:
-        return ""
+    return "; remove the quotes" if isinstance(value, str) and FLOAT.match(value.strip()) else ""
 
 
 def is_number(value: Any) -> bool:

@@ -12,6 +12,7 @@ import typer
 
 from linreg_cli.cli import output
 from linreg_cli.cli.evaluate import evaluate
+from linreg_cli.cli.explain import explain
 from linreg_cli.cli.generate import generate_data
 from linreg_cli.cli.plot import plot
 from linreg_cli.cli.predict import predict
@@ -51,6 +52,7 @@ app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("predict")(predict)
 app.command("plot")(plot)
+app.command("explain")(explain)
 app.command("validate")(validate)
 app.add_typer(runs_app, name="runs")
 

@@ -34,7 +34,6 @@ _Rule = tuple[float, float, str, Any]  # slope, intercept, label, dashes
 
 # Okabe and Ito's palette, but for a plainer red. Of a split: (colour, marker).
 _SPLITS = {"train": ("#0072B2", "o"), "validation": ("#E69F00", "s"), "test": ("#D62728", "^")}
-_OTHER_SPLIT = ("#8C4A9E", "D")
 _RUN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D")
 _RUN_MARKERS = "osD^vP"
 _RUN_DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5, 1, 1.5)), (0, (1, 1)), (0, (6, 1, 1, 1, 1, 1)), (0, (10, 1)))
@@ -195,17 +194,16 @@ def _cloud_figure(
         if len(xs):
             around = np.concatenate([xs, ys]) if equal else xs, np.concatenate([ys, xs if equal else level])
             x_ticks, y_ticks = (_ticks_beyond(values.min(), values.max()) for values in around)
-            _set_axis(axes, "x", x_ticks, inches=4.6 if equal else 7.4)
+            _set_axis(axes, "x", x_ticks, inches=4.0 if equal else 7.4)
             _set_axis(axes, "y", y_ticks)
-            ends = x_ticks[[0, -1]]
             # Python's floats overflow without a warning.
-            heights = np.array([float(slope) * end + float(intercept) for end in ends.tolist()])
+            heights = np.array([float(slope) * x + float(intercept) for x in x_ticks.tolist()])
             if not (heights.min() <= y_ticks[-1] and heights.max() >= y_ticks[0]):
                 rule_label += " (outside the picture)"
             heights = np.where(np.abs(heights) <= _HUGE, heights, np.nan)
             # The white rim keeps the line visible in a dense cloud.
-            axes.plot(ends, heights, color="white", linewidth=4.5, alpha=0.7, zorder=4)
-            (line,) = axes.plot(ends, heights, "k", linewidth=2.5, linestyle=dashes, zorder=5, gid="line")
+            axes.plot(x_ticks, heights, color="white", linewidth=4.5, alpha=0.7, zorder=4)
+            (line,) = axes.plot(x_ticks, heights, "k", linewidth=2.5, linestyle=dashes, zorder=5, gid="line")
             entries.append((line, rule_label))
         _finish(figure, axes, entries, right=equal)
     return figure
@@ -217,7 +215,7 @@ def _scatter(axes: "Axes", points: list[tuple[str, int, np.ndarray]]) -> "_Entri
     _, size, alpha = next(mark for mark in _MARKS if most <= mark[0])
     entries = []
     for split, total, (x, y) in points:
-        drawn, (colour, marker) = min(len(x), MOST_POINTS), _SPLITS.get(split, _OTHER_SPLIT)
+        drawn, (colour, marker) = min(len(x), MOST_POINTS), _SPLITS.get(split, ("#8C4A9E", "D"))
         rows = np.arange(drawn) * len(x) // max(drawn, 1)
         # Every point is inside the limits; unclipped, a marker beside the frame stays whole.
         (cloud,) = axes.plot(x[rows], y[rows], marker, color=colour, alpha=alpha, zorder=3, clip_on=False, gid=split)

@@ -39,7 +39,7 @@ def messages(action) -> list[str]:
         ("no", "no"), ("yes", "yes"), ("on", "on"), ("Off", "Off"), ("y", "y"), ("tRUE", "tRUE"),
         ("2014-10-13", "2014-10-13"), ("1_000", "1_000"), ("12:30:45", "12:30:45"), ("0b11", "0b11"),
         ("0o8", "0o8"), ("1e", "1e"), ("e3", "e3"), (".", "."), ("inf", "inf"), ("NaN", "NaN"), ("1 000", "1 000"),
-        ("'1'", "1"), ('"true"', "true"), ("''", ""), ("'null'", "null"), ("|\n  5", "5"), ("=", "="),
+        ("'1'", "1"), ('"true"', "true"), ("''", ""), ("'null'", "null"), ("|\n  5", "5\n"), ("=", "="),
         ("[1, 'a', null]", (1, "a", None)), ("{no: 1}", {"no": 1}), ("{1: a}", {"1": "a"}),
     ],
 )  # fmt: skip
@@ -53,7 +53,7 @@ def test_nan_is_a_number():
     assert math.isnan(value_of(".nan"))
 
 
-@pytest.mark.parametrize("text", ["1" * 309, "1e400", "-1e309", "0x" + "f" * 300, "9" * 5000])
+@pytest.mark.parametrize("text", ["2" * 309, "1e400", "-1e309", "0x" + "f" * 300, "9" * 5000])
 def test_a_number_that_no_float64_holds_is_refused(text):
     [message] = messages(lambda: value_of(text))
     assert "the number is too large" in message
@@ -116,12 +116,14 @@ def test_a_byte_order_mark_is_accepted(tmp_path):
     assert read(tmp_path, b"\xef\xbb\xbfname: a\n").to_value() == {"name": "a"}
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n", b"# only a comment\n", b"---\n", b"{}", b"null\n"])
-def test_an_empty_file_is_an_empty_mapping_or_refused(tmp_path, content):
-    try:
-        assert read(tmp_path, content).to_value() == {}
-    except ConfigError as error:
-        assert "a config is a mapping" in str(error)
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"# only a comment\n", b"{}"])
+def test_an_empty_file_is_an_empty_mapping(tmp_path, content):
+    assert read(tmp_path, content).to_value() == {}
+
+
+@pytest.mark.parametrize("content", [b"---\n", b"null\n", b"3\n"])
+def test_a_document_that_is_a_single_value_is_refused(tmp_path, content):
+    assert "a config is a mapping of keys to values" in messages(lambda: read(tmp_path, content))[0]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +190,8 @@ def test_an_override_is_a_path_and_a_yaml_value(expression, path, value):
 
 
 @pytest.mark.parametrize(
-    "expression", ["", "=", "=3", "lr", "a..b=1", ".a=1", "a.=1", "a=[1", "a={", "a=!!int 3", "a=\x00", "a=\udcff", "a=*x"]
+    "expression",
+    ["", "=", "=3", "lr", "a..b=1", ".a=1", "a.=1", "a=[1", "a={", "a=!!int 3", "a=\x00", "a=\udcff", "a=*x"],
 )
 def test_an_override_that_is_none_is_refused(expression):
     assert messages(lambda: parse_override(expression))[0].startswith("--set ")
@@ -203,8 +206,8 @@ def is_plain(value) -> bool:
 
 
 _fragments = st.sampled_from(
-    ["a", "data", ": ", ":", "\n", "\n  ", "- ", "[", "]", "{", "}", ",", "&x ", "*x", "!!int ", "!", "|", ">", "'", '"',
-     "#", "? ", "---\n", "...\n", "%YAML 1.2\n", "\t", "\r", "\0", "\x85", "\u2028", "\ufeff", "1e3", "0o7", "<<", "~"]
+    ["a", "data", ": ", ":", "\n", "\n  ", "- ", "[", "]", "{", "}", ",", "&x ", "*x", "!!int ", "!", "|", ">", "'",
+     '"', "#", "? ", "---\n", "...\n", "%YAML 1.2\n", "\t", "\r", "\0", "\x85", "\u2028", "\ufeff", "1e3", "0o7", "<<", "~"]
 )  # fmt: skip
 
 
@@ -212,15 +215,18 @@ _fragments = st.sampled_from(
 @example(b"%YAML 9.9\n---\na: 1\n")
 @example(b"\xef\xbb\xbf\xef\xbb\xbfa: 1")
 @example(b"<<: {a: 1}\nb: 2")
-@example('"\\ud800": 1'.encode())
+@example(b'"\\ud800": 1')
 def test_any_bytes_give_a_mapping_or_a_config_error(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "random.yaml"
     path.write_bytes(content)
+    refusal = None
     try:
         value = read_file(path).to_value()
     except ConfigError as error:
-        assert error.faults
-        assert all(fault.message for fault in error.faults)
-    else:
+        refusal = error
+    if refusal is None:
         assert type(value) is dict
         assert is_plain(value)
+    else:
+        assert refusal.faults
+        assert all(fault.message for fault in refusal.faults)

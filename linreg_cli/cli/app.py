@@ -68,16 +68,9 @@ def run(arguments: Sequence[str]) -> int:
     """
     as_json = "--json" in arguments
     try:
-        result = app(args=list(arguments), prog_name="linreg", standalone_mode=False)
+        code = _run(arguments, as_json=as_json)
         sys.stdout.flush()
-    except LinregError as error:
-        output.show_error(error.kind, error.faults, as_json=as_json)
-        return error.exit_code
-    except typer.TyperException as error:
-        output.show_error("usage", (Fault(_usage(error)),), as_json=as_json)
-        return error.exit_code
-    except typer.Abort:
-        return 130
+        return code
     except (BrokenPipeError, SystemExit):  # typer turns a closed pipe within a command into SystemExit
         _abandon_stdout()
         return 141
@@ -87,6 +80,21 @@ def run(arguments: Sequence[str]) -> int:
         _abandon_stdout()
         output.show_error("store", (Fault(f"cannot write the output: {error.strerror}"),), as_json=False)
         return StoreError.exit_code
+
+
+def _run(arguments: Sequence[str], *, as_json: bool) -> int:
+    try:
+        result = app(args=list(arguments), prog_name="linreg", standalone_mode=False)
+    except LinregError as error:
+        output.show_error(error.kind, error.faults, as_json=as_json)
+        return error.exit_code
+    except typer.TyperException as error:
+        output.show_error("usage", (Fault(_usage(error)),), as_json=as_json)
+        return error.exit_code
+    except typer.Abort:
+        return 130
+    except OSError:
+        raise  # of stdout, or a bug; see `run`
     except Exception as error:  # the boundary: a bug of ours is shown whole, and still as JSON where that was asked for
         return _bug(error, as_json=as_json)
     if result == 130:

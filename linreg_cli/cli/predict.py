@@ -1,5 +1,6 @@
 """`linreg predict`."""
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +25,8 @@ def predict(
 
     The target column may be absent; other columns pass through unchanged.
     """
+    import pyarrow as pa
+
     from linreg_cli.data.write import table_suffix, write_table
     from linreg_cli.runs.store import find_run
 
@@ -37,6 +40,10 @@ def predict(
 
     table, added = predict_table(load_trained(folder), data)
     result = {"run": folder.id, "rows": table.num_rows, "columns": added}
+    try:  # one row tells whether the format can hold every column, before anything is written
+        write_table(io.BytesIO(), suffix, table.slice(0, 1))
+    except pa.ArrowException as error:
+        raise UsageError(f"cannot write this table as {suffix}: {error}; write .parquet with -o", data) from None
     if out is not None:
         with replacing(out) as sibling:
             write_table(sibling, suffix, table)

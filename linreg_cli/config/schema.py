@@ -11,6 +11,7 @@ from linreg_cli.config.types import (
     ColumnList,
     Columns,
     Count,
+    Ddof,
     FeatureDistribution,
     Initial,
     NonNegative,
@@ -147,7 +148,7 @@ class PreprocessConfig(Section):
         "A constant column is left at 0. With `model.bias: false` columns are scaled and not centred.",
     )
     standardize_target: bool = Field(False, description="The same for the target.")
-    ddof: Literal[0, 1] = Field(0, description="The standard deviation divides by n - ddof.")
+    ddof: Ddof = Field(0, description="The standard deviation divides by n - ddof.")
     missing: Annotated[Literal["error", "drop", "mean", "median"], only("error")] = Field(
         "error",
         description="What to do with a missing cell. `error`: refuse the table, naming row and column.",

@@ -29,7 +29,7 @@ def shown(value: Any) -> str:
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, tuple | list):
-        return "a list"
+        return "a list" if value else "an empty list"
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:20]}... ({len(text)} characters)"
 
@@ -89,6 +89,9 @@ NonNegative = Annotated[float, Field(ge=0)]
 #: Whole numbers; `5.0` and `1e3` are whole numbers too.
 Count = Annotated[int, Field(ge=1), BeforeValidator(_integral)]
 Seed = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(_integral)]
+
+
+Ddof = Annotated[int, Field(ge=0, le=1), BeforeValidator(_integral)]
 
 
 def number_or(*words: str) -> BeforeValidator:

@@ -191,14 +191,15 @@ def find_run(outputs: Path, reference: str) -> RunFolder:
         if not readable:
             raise StoreError("there is no run yet; make one with 'linreg train -c CONFIG'", str(outputs))
         return readable[-1][0]
-    if not reference.strip("\0 "):
+    if not reference.strip():
         raise StoreError("the name of the run is empty; name a run, or 'latest'")
     path = Path(reference)
-    if "\0" in reference:
-        raise StoreError("there is no such run", repr(reference))
-    if "/" in reference or "\\" in reference or path.name in ("", ".", "..") or (path / "run.json").is_file():
-        if (path / "run.json").is_file():
-            return RunFolder(path)
+    is_run = False
+    with contextlib.suppress(OSError):  # such as a name that is too long
+        is_run = (path / "run.json").is_file()
+    if is_run:
+        return RunFolder(path)
+    if "/" in reference or "\\" in reference or path.name in ("", ".", ".."):
         raise StoreError(
             "there is no run.json in this folder" if path.is_dir() else "there is no such folder", reference
         )

@@ -286,9 +286,9 @@ def _diverged(event: Diverged, prepared: Prepared, run: RunFolder) -> DivergedEr
     if not prepared.config.preprocess.standardize:
         remedy += ", or set preprocess.standardize: true"
     return DivergedError(
-        f"training diverged at step {event.step} (epoch {event.epoch}): the loss is {event.loss} at learning rate {event.lr:g}. "
-        f"The last finite state (step {event.finite_step}, train loss {event.finite_loss:.6g}) is in the checkpoint; "
-        f"no model is published. To go on, {remedy}",
+        f"training diverged at step {event.step} (epoch {event.epoch}): the loss is {event.loss} "
+        f"at learning rate {event.lr:g}. The last finite state (step {event.finite_step}, train loss "
+        f"{event.finite_loss:.6g}) is in the checkpoint; no model is published. To go on, {remedy}",
         str(run.path),
     )
 

@@ -293,7 +293,7 @@ def _diverged(event: Diverged, prepared: Prepared, run: RunFolder) -> DivergedEr
     )
 
 
-def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float]]) -> Metrics:
+def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None]]) -> Metrics:
     """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`."""
     dataset, formula = prepared.dataset, prepared.formula()
     predicted = formula.predict(dataset.columns)

@@ -45,11 +45,9 @@ def _split(config: Config) -> Iterator[tuple[Path, str]]:
     if split.column is not None:
         if shares != {name: SplitConfig.model_fields[name].default for name in shares} or not split.shuffle:
             yield path, "a column decides alone: remove train, validation, test and shuffle"
-        if isinstance(config.data, SyntheticData):
-            yield (
-                (*path, "column"),
-                "generated data has no such column; give the shares train, validation, test",
-            )
+        if not isinstance(config.data, TableData):
+            message = f"only a table can hold such a column, and the source is {config.data.source}; give the shares"
+            yield (*path, "column"), message
     elif abs(sum(shares.values()) - 1) > 1e-9:
         listing = " + ".join(f"{name} {share:g}" for name, share in shares.items())
         yield path, f"the shares must add up to 1; {listing} = {sum(shares.values()):g}"
@@ -72,8 +70,6 @@ def _inline(data: InlineData) -> Iterator[tuple[Path, str]]:
                 )
     if data.test_rows and data.split.test:
         yield ("data", "split", "test"), "test_rows are the test split; set split.test to 0"
-    if data.test_rows and data.split.column is not None:
-        yield ("data", "test_rows"), "split.column decides which rows test; put these rows under rows"
 
 
 def _synthetic(data: SyntheticData) -> Iterator[tuple[Path, str]]:

@@ -286,7 +286,7 @@ class TrainConfig(Section):
     shuffle: bool = Field(True, description="A new random order of the rows each epoch; false: as given.")
     device: str = Field(
         "auto",
-        pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$",
+        pattern=r"^(auto|cpu|cuda(:(0|[1-9][0-9]*))?)$",
         description="`auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:N`.",
     )
     dtype: Literal["float32", "float64"] = Field("float32", description="Number type of the data and the parameters.")

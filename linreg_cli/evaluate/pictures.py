@@ -62,6 +62,7 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
             why = "it has more than one feature" if published else f"its status is {record['status']}"
             raise UsageError(f"run {run.id} has no {kind} picture, because {why}; it has: {', '.join(possible)}")
     pictures: dict[str, bytes] = {}
+    names = _file_names(targets)
     for kind in kinds or possible:
         if kind == "loss":
             figure = loss_figure([_curve(run)], loss=_loss_name(record), title=f"Training loss of {run.id}")
@@ -69,7 +70,7 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
             continue
         assert table is not None
         for target in targets:
-            suffix = f"-{_file_name(target)}" if len(targets) > 1 else ""
+            suffix = f"-{names[target]}" if len(targets) > 1 else ""
             figure = _FIGURES[kind](run, table, target, feature)
             pictures[f"{kind}{suffix}.{format}"] = render(figure, format)
     return pictures
@@ -185,5 +186,13 @@ _FIGURES: dict[str, Callable[[RunFolder, pa.Table, str, str | None], Any]] = {
 }
 
 
-def _file_name(target: str) -> str:
-    return "".join(character if character.isalnum() or character in "._-" else "_" for character in target)
+def _file_names(targets: Sequence[str]) -> dict[str, str]:
+    """A name for the files of each target, without marks that file systems refuse, and no two alike."""
+    names: dict[str, str] = {}
+    for target in targets:
+        base = name = "".join(mark if mark.isalnum() or mark in "._-" else "_" for mark in target)
+        number = 2
+        while name.casefold() in {taken.casefold() for taken in names.values()}:
+            name, number = f"{base}_{number}", number + 1
+        names[target] = name
+    return names

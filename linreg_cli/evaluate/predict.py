@@ -65,7 +65,7 @@ def predictions_table(
     """The content of `predictions.csv`: split, row (from 1), target, prediction.
 
     With several targets the last two are `target:<name>` and `prediction:<name>` for each. A model with one
-    feature adds `feature:<name>`, so that its line can be drawn from the run folder alone.
+    feature adds `feature:<name>` at the end, so that its line can be drawn from the run folder alone.
 
     Args:
         targets: names of the targets.
@@ -82,11 +82,11 @@ def predictions_table(
             "split": pa.repeat(split, len(rows)),
             "row": pa.array(rows + 1),
         }
-        if feature is not None:
-            columns[f"feature:{feature[0]}"] = pa.array(feature[1][rows])
         for position, target in enumerate(targets):
             suffix = f":{target}" if len(targets) > 1 else ""
             columns[f"target{suffix}"] = pa.array(actual[rows, position])
             columns[f"prediction{suffix}"] = pa.array(predicted[rows, position])
+        if feature is not None:
+            columns[f"feature:{feature[0]}"] = pa.array(feature[1][rows])
         parts.append(pa.table(columns))
     return pa.concat_tables(parts)

@@ -81,7 +81,7 @@ def evaluate_splits(trained: TrainedRun) -> tuple[Metrics, bool]:
     for split in SPLITS:
         rows = dataset.splits[split]
         metrics[split] = _metrics(trained, dataset.columns, rows) if len(rows) else None
-    unchanged = dataset.fingerprint() == trained.record.get("data", {}).get("fingerprint")
+    unchanged = dataset.fingerprint() == (trained.record.get("data") or {}).get("fingerprint")
     return {**metrics, "parameters": parameters(trained.formula)}, unchanged
 
 

@@ -56,8 +56,8 @@ def resolve_device(name: str) -> torch.device:
             return torch.device("cpu")
         built = "this build of torch has no CUDA" if torch.version.cuda is None else "torch finds no CUDA device"
         raise ValueError(f"{name} is not available: {built}; use cpu, or auto to take CUDA only where there is one")
-    device = torch.device("cuda" if name == "auto" else name)
     count = torch.cuda.device_count()
-    if device.index is not None and device.index >= count:
+    _, _, index = name.partition(":")
+    if index and int(index) >= count:  # torch keeps an index in eight bits, so it must not see a larger one
         raise ValueError(f"{name} is not available: there are {count} CUDA devices, cuda:0 to cuda:{count - 1}")
-    return device
+    return torch.device("cuda" if name == "auto" else name)

@@ -1,6 +1,5 @@
 """The native executor for the CPU: a whole segment of steps in one compiled call."""
 
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -10,16 +9,13 @@ from torch import Tensor
 
 from linreg_cli.optim.executors import native_kernels as kernels
 from linreg_cli.optim.executors.parameters import PackedParameters
+from linreg_cli.optim.executors.parts import over_parts, part_rows
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.state import TrainingState
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 LOSS_CODES = {"mse": 0, "sse": 1, "half_mse": 2, "mae": 3, "huber": 4}
-
-#: Elements of X in a part of a pass over all rows. Parts are shared out to the threads and added up in their order,
-#: so the numbers depend on neither the number of threads nor on which was faster.
-PART_ELEMENTS = 1 << 19
 
 #: Rows from which on the next epoch's order is drawn while this epoch runs; below, a thread costs more than it saves.
 DRAW_AHEAD_ROWS = 20_000
@@ -50,15 +46,13 @@ class NativeExecutor:
         self._X_nd: Array = X_nd.contiguous().view(-1).numpy()
         self._y_nk: Array = y_nk.contiguous().view(-1).numpy()
         self._orders = _RowOrders()
-        self._part_rows = max(1, PART_ELEMENTS // self._d)
-        self._pool: ThreadPoolExecutor | None = None
 
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         """Take the steps `start` to `stop - 1`; as `ReferenceExecutor.run`."""
         assert state.step == start, (state.step, start)
         packed = PackedParameters(state)
         losses = np.empty(stop - start)
-        if plan.batch_size == self._n and self._n > self._part_rows:
+        if plan.batch_size == self._n and self._n > part_rows(self._d):
             taken = self._run_full_batches(plan, packed, start, losses)
         else:
             taken = self._run_epochs(plan, packed, start, losses)
@@ -116,17 +110,15 @@ class NativeExecutor:
     def _pass_over(self, plan: StepPlan, packed: PackedParameters, *, gradient: bool) -> tuple[float, Array, Array]:
         """Sum of the element losses over all rows, and the sums that make the gradient, added up part by part."""
 
-        def part(first: int) -> tuple[float, Array, Array]:
+        def part(first: int, last: int) -> tuple[float, Array, Array]:
             g_kD, gb_k = np.empty(len(packed.w)), np.empty(len(packed.b))
-            last = min(first + self._part_rows, self._n)
             value = kernels.pass_over(
                 self._X_nd, self._y_nk, first, last, packed.w, packed.b, self._d, self._k,
                 LOSS_CODES[plan.loss.name], plan.loss.huber_delta, g_kD, gb_k, gradient,
             )  # fmt: skip
             return float(value), g_kD, gb_k
 
-        starts = range(0, self._n, self._part_rows)
-        parts = list((self._map() if len(starts) > 1 else map)(part, starts))
+        parts = over_parts(part, self._n, self._d)
         value, g_kD, gb_k = parts[0]
         for more, g_more, gb_more in parts[1:]:
             value += more
@@ -134,14 +126,6 @@ class NativeExecutor:
                 g_kD += g_more
                 gb_k += gb_more
         return value, g_kD, gb_k
-
-    def _map(self) -> Callable[..., Any]:
-        threads = torch.get_num_threads()
-        if threads == 1:
-            return map
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(threads, thread_name_prefix="linreg-rows")
-        return self._pool.map
 
 
 def _rule(plan: StepPlan) -> tuple[float, float, float, bool]:

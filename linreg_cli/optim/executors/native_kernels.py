@@ -226,7 +226,7 @@ def pass_over(X_nd, y_nk, first, last, w_kD, b_k, d, k, loss, delta, g_kD, gb_k,
 
 
 @njit(forceinline=True, fastmath=_FAST)
-def _update(w, m, g, scale, has_buffer, lr, momentum, dampening, weight_decay, nesterov):
+def sgd_update(w, m, g, scale, has_buffer, lr, momentum, dampening, weight_decay, nesterov):
     one = w.dtype.type
     rate, beta, decay = splat(one(-lr)), splat(one(momentum)), splat(one(weight_decay))
     fresh, factor = splat(one(1 - dampening)), splat(scale)
@@ -248,7 +248,7 @@ def update(w, m, g, scale, has_buffer, lr, momentum, dampening, weight_decay, ne
 
     The gradient is scale * g, rounded to the type of w; from there on everything is computed in that type.
     """
-    _update(w, m, g, scale, has_buffer, lr, momentum, dampening, weight_decay, nesterov)
+    sgd_update(w, m, g, scale, has_buffer, lr, momentum, dampening, weight_decay, nesterov)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -284,9 +284,9 @@ def run_steps(
         if not np.isfinite(value):
             return step + 1
         scale = (2.0 if loss <= SSE else 1.0) / count
-        _update(w_kD, m_kD, g_kD, scale, has_buffer, rates[epoch], momentum, dampening, weight_decay, nesterov)
+        sgd_update(w_kD, m_kD, g_kD, scale, has_buffer, rates[epoch], momentum, dampening, weight_decay, nesterov)
         if bias:
-            _update(b_k, mb_k, gb_k, scale, has_buffer, rates[epoch], momentum, dampening, weight_decay, nesterov)
+            sgd_update(b_k, mb_k, gb_k, scale, has_buffer, rates[epoch], momentum, dampening, weight_decay, nesterov)
         has_buffer = has_buffer or momentum != 0
         at = last
     return len(losses)

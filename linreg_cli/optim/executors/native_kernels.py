@@ -84,7 +84,7 @@ def _dot(X_nd, x, w_kD, w, d):
 
 
 @njit(forceinline=True, fastmath=_FAST)
-def _load_up_to(a, i, n):
+def load_up_to(a, i, n):
     """`a[i : i + 8]`, of which only the first n are there."""
     return load(a, i) if n >= LANES else load_first(a, i, n)
 
@@ -133,7 +133,7 @@ def _one_row(X_nd, y_nk, row, w_kD, b_k, d, k, loss, delta, g_kD, gb_k, gradient
             gb_k[t] += f
             factor = splat(f)
             for c in range(0, d, LANES):
-                v = mul(factor, _load_up_to(X_nd, x + c, d - c))
+                v = mul(factor, load_up_to(X_nd, x + c, d - c))
                 store(g_kD, t * D + c, add(load(g_kD, t * D + c), widen(v)))
     return value
 
@@ -149,14 +149,14 @@ def _eight_rows(X_nd, y_nk, r0, r1, r2, r3, r4, r5, r6, r7, w_kD, b_k, d, k, los
         s0, s1, s2, s3, s4, s5, s6, s7 = zero, zero, zero, zero, zero, zero, zero, zero
         for c in range(0, d, LANES):
             v, n = load(w_kD, t * D + c), d - c
-            s0 = mul_add(_load_up_to(X_nd, x0 + c, n), v, s0)
-            s1 = mul_add(_load_up_to(X_nd, x1 + c, n), v, s1)
-            s2 = mul_add(_load_up_to(X_nd, x2 + c, n), v, s2)
-            s3 = mul_add(_load_up_to(X_nd, x3 + c, n), v, s3)
-            s4 = mul_add(_load_up_to(X_nd, x4 + c, n), v, s4)
-            s5 = mul_add(_load_up_to(X_nd, x5 + c, n), v, s5)
-            s6 = mul_add(_load_up_to(X_nd, x6 + c, n), v, s6)
-            s7 = mul_add(_load_up_to(X_nd, x7 + c, n), v, s7)
+            s0 = mul_add(load_up_to(X_nd, x0 + c, n), v, s0)
+            s1 = mul_add(load_up_to(X_nd, x1 + c, n), v, s1)
+            s2 = mul_add(load_up_to(X_nd, x2 + c, n), v, s2)
+            s3 = mul_add(load_up_to(X_nd, x3 + c, n), v, s3)
+            s4 = mul_add(load_up_to(X_nd, x4 + c, n), v, s4)
+            s5 = mul_add(load_up_to(X_nd, x5 + c, n), v, s5)
+            s6 = mul_add(load_up_to(X_nd, x6 + c, n), v, s6)
+            s7 = mul_add(load_up_to(X_nd, x7 + c, n), v, s7)
         y = gather(
             y_nk, r0 * k + t, r1 * k + t, r2 * k + t, r3 * k + t, r4 * k + t, r5 * k + t, r6 * k + t, r7 * k + t
         )
@@ -169,14 +169,14 @@ def _eight_rows(X_nd, y_nk, r0, r1, r2, r3, r4, r5, r6, r7, w_kD, b_k, d, k, los
             f4, f5, f6, f7 = lane(f, 4), lane(f, 5), lane(f, 6), lane(f, 7)
             for c in range(0, d, LANES):
                 n = d - c
-                v = mul(f0, _load_up_to(X_nd, x0 + c, n))
-                u = mul(f1, _load_up_to(X_nd, x1 + c, n))
-                v = mul_add(f2, _load_up_to(X_nd, x2 + c, n), v)
-                u = mul_add(f3, _load_up_to(X_nd, x3 + c, n), u)
-                v = mul_add(f4, _load_up_to(X_nd, x4 + c, n), v)
-                u = mul_add(f5, _load_up_to(X_nd, x5 + c, n), u)
-                v = mul_add(f6, _load_up_to(X_nd, x6 + c, n), v)
-                u = mul_add(f7, _load_up_to(X_nd, x7 + c, n), u)
+                v = mul(f0, load_up_to(X_nd, x0 + c, n))
+                u = mul(f1, load_up_to(X_nd, x1 + c, n))
+                v = mul_add(f2, load_up_to(X_nd, x2 + c, n), v)
+                u = mul_add(f3, load_up_to(X_nd, x3 + c, n), u)
+                v = mul_add(f4, load_up_to(X_nd, x4 + c, n), v)
+                u = mul_add(f5, load_up_to(X_nd, x5 + c, n), u)
+                v = mul_add(f6, load_up_to(X_nd, x6 + c, n), v)
+                u = mul_add(f7, load_up_to(X_nd, x7 + c, n), u)
                 store(g_kD, t * D + c, add(load(g_kD, t * D + c), widen(add(v, u))))
     return value
 

@@ -11,14 +11,14 @@ Shapes as in `native_kernels`; all moments are float64:
 import numpy as np
 from numba import njit
 
-from linreg_cli.optim.executors.native_kernels import sgd_update
-from linreg_cli.optim.executors.simd import LANES, add, load, mul_add, splat, store, total
+from linreg_cli.optim.executors.native_kernels import load_up_to, sgd_update
+from linreg_cli.optim.executors.simd import LANES, add, load, mul, mul_add, splat, store, sub, total, widen
 
 #: Rows whose centred copy stays in the first-level cache.
 BLOCK_ROWS = 64
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
 def part_moments(X_nd, y_nk, first, last, d, k):
     """Means and centred second moments of the rows first..last-1, about their own means.
 
@@ -27,23 +27,29 @@ def part_moments(X_nd, y_nk, first, last, d, k):
     """
     D, Z = (d + LANES - 1) // LANES * LANES, (d + k + 3) // 4 * 4
     z_Z, yy_k, M_ZD = np.zeros(Z), np.zeros(k), np.zeros(Z * D)
-    for r in range(first, last):
-        for j in range(d):
-            z_Z[j] += X_nd[r * d + j]
-        for t in range(k):
-            z_Z[d + t] += y_nk[r * k + t]
-    for j in range(d + k):
-        z_Z[j] /= last - first
-    stride = max(Z, D)
+    mean_D = np.zeros(D)
+    for c in range(0, D, LANES):
+        s0, s1, n = splat(0.0), splat(0.0), d - c
+        for r in range(first, last - 1, 2):
+            s0 = add(s0, widen(load_up_to(X_nd, r * d + c, n)))
+            s1 = add(s1, widen(load_up_to(X_nd, r * d + d + c, n)))
+        if (last - first) % 2:
+            s0 = add(s0, widen(load_up_to(X_nd, (last - 1) * d + c, n)))
+        store(mean_D, c, mul(add(s0, s1), splat(1.0 / (last - first))))
+    z_Z[:d] = mean_D[:d]
+    for t in range(k):
+        s = 0.0
+        for r in range(first, last):
+            s += y_nk[r * k + t]
+        z_Z[d + t] = s / (last - first)
+    stride = D + (Z + LANES)
     block = np.zeros(BLOCK_ROWS * stride)
-    x_rD = np.zeros(BLOCK_ROWS * D)
     while first < last:
         rows = min(BLOCK_ROWS, last - first)
         for r in range(rows):
-            for j in range(d):
-                value = X_nd[(first + r) * d + j] - z_Z[j]
-                block[r * stride + j] = value
-                x_rD[r * D + j] = value
+            for c in range(0, D, LANES):
+                x = sub(widen(load_up_to(X_nd, (first + r) * d + c, d - c)), load(mean_D, c))
+                store(block, r * stride + c, x)
             for t in range(k):
                 value = y_nk[(first + r) * k + t] - z_Z[d + t]
                 block[r * stride + d + t] = value
@@ -55,7 +61,7 @@ def part_moments(X_nd, y_nk, first, last, d, k):
                 s0, s1 = load(M_ZD, at), load(M_ZD, at + D)
                 s2, s3 = load(M_ZD, at + 2 * D), load(M_ZD, at + 3 * D)
                 for r in range(rows):
-                    x, z = load(x_rD, r * D + c), r * stride + i
+                    x, z = load(block, r * stride + c), r * stride + i
                     s0 = mul_add(splat(block[z]), x, s0)
                     s1 = mul_add(splat(block[z + 1]), x, s1)
                     s2 = mul_add(splat(block[z + 2]), x, s2)

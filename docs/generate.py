@@ -17,6 +17,7 @@ COMMANDS = (
     "evaluate",
     "predict",
     "plot",
+    "explain",
     "validate",
     "runs list",
     "runs show",

@@ -17,7 +17,7 @@ def build_model(
     n_features: int, n_targets: int, *, bias: bool, dtype: torch.dtype, device: torch.device | str = "cpu"
 ) -> nn.Sequential:
     """An uninitialised nn.Sequential(nn.Linear(n_features, n_targets)); torch's random state is not touched."""
-    linear = nn.utils.skip_init(nn.Linear, n_features, n_targets, bias=bias, dtype=dtype, device=device)
+    linear = nn.utils.skip_init(nn.Linear, n_features, n_targets, bias=bias, dtype=dtype, device=device)  # type: ignore[no-untyped-call]
     return nn.Sequential(linear)
 
 

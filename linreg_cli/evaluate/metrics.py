@@ -26,7 +26,7 @@ def regression_metrics(actual: Column, predicted: Column) -> Metrics:
     {'mse': 0.5, 'rmse': 0.7071067811865476, 'mae': 0.5, 'r2': 0.5, 'n': 2}
     """
     assert actual.shape == predicted.shape, (actual.shape, predicted.shape)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         error = actual - predicted
         mse = float(np.mean(error**2))
         metrics: Metrics = {"mse": mse, "rmse": float(np.sqrt(mse)), "mae": float(np.mean(np.abs(error)))}
@@ -57,7 +57,9 @@ def split_metrics(targets: tuple[str, ...], actual: Column, predicted: Column, l
         predicted: the same shape.
         loss: of the split, in trained units.
     """
-    metrics = {"loss": loss, **regression_metrics(actual, predicted)}
+    metrics: Metrics = {"loss": loss, **regression_metrics(actual, predicted)}
+    if not np.isfinite(loss):
+        metrics["loss"], metrics["loss_reason"] = None, "too large for a floating-point number"
     if len(targets) > 1:
         metrics["by_target"] = {
             target: regression_metrics(actual[:, k : k + 1], predicted[:, k : k + 1])

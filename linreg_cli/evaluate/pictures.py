@@ -106,7 +106,8 @@ def _curve(run: RunFolder) -> LossCurve:
 
 
 def _loss_name(record: dict[str, Any]) -> str:
-    return _LOSS_NAMES.get(record.get("loss", ""), "loss")
+    name = _LOSS_NAMES.get(record.get("loss", ""), "loss")
+    return f"{name} (target standardised)" if record.get("target_standardized") else name
 
 
 def _csv(run: RunFolder, name: str) -> pa.Table:

@@ -1,1 +1,1 @@
-"""Executors that equal the reference step by step, only faster. One file each; kernels apart, so that their cache is stable."""
+"""Executors that equal the reference, only faster; kernels lie apart, so that their cache is stable."""

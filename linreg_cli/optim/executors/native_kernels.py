@@ -1,7 +1,7 @@
 """Compiled kernels of the native executor: rows in, residuals and gradient out, one parameter update after another.
 
 Shapes: n samples, d features, k targets, D = d rounded up to whole vectors. Everything is one-dimensional and
-contiguous; parameters and gradients are padded with zeros to whole vectors, so that an update needs no special last case.
+contiguous; parameters and gradients are padded with zeros to whole vectors, so that updates have no last case.
 
     X_nd  (n * d,)   y_nk  (n * k,)   order_n  (epochs * n,), or (0,) for rows as given
     w_kD  (k * D,)   b_k   (>= k,)    m_kD, mb_k: their momentum buffers         all of the training dtype
@@ -157,9 +157,7 @@ def _eight_rows(X_nd, y_nk, r0, r1, r2, r3, r4, r5, r6, r7, w_kD, b_k, d, k, los
             s5 = mul_add(load_up_to(X_nd, x5 + c, n), v, s5)
             s6 = mul_add(load_up_to(X_nd, x6 + c, n), v, s6)
             s7 = mul_add(load_up_to(X_nd, x7 + c, n), v, s7)
-        y = gather(
-            y_nk, r0 * k + t, r1 * k + t, r2 * k + t, r3 * k + t, r4 * k + t, r5 * k + t, r6 * k + t, r7 * k + t
-        )
+        y = gather(y_nk, r0 * k + t, r1 * k + t, r2 * k + t, r3 * k + t, r4 * k + t, r5 * k + t, r6 * k + t, r7 * k + t)
         e = sub(add(totals(s0, s1, s2, s3, s4, s5, s6, s7), splat(b_k[t])), y)
         part, f = _eight_losses(e, loss, width, half)
         value += total(widen(part))
@@ -227,6 +225,7 @@ def pass_over(X_nd, y_nk, first, last, w_kD, b_k, d, k, loss, delta, g_kD, gb_k,
 
 @njit(forceinline=True, fastmath=_FAST)
 def sgd_update(w, m, g, scale, has_buffer, lr, momentum, dampening, weight_decay, nesterov):
+    """As `update`, to be inlined."""
     one = w.dtype.type
     rate, beta, decay = splat(one(-lr)), splat(one(momentum)), splat(one(weight_decay))
     fresh, factor = splat(one(1 - dampening)), splat(scale)
@@ -265,7 +264,6 @@ def run_steps(
     one = w_kD.dtype.type
     width = one(delta)
     g_kD, gb_k = np.zeros(len(w_kD)), np.zeros(len(b_k))
-    per_epoch = (n + batch - 1) // batch
     shuffled = len(order_n) > 0
     epoch, at = 0, position * batch
     for step in range(len(losses)):

@@ -25,7 +25,7 @@ from linreg_cli.optim.executors import native_kernels as kernels
 from linreg_cli.optim.executors import statistics_kernels as moments
 from linreg_cli.optim.executors.parameters import PackedParameters
 from linreg_cli.optim.executors.parts import over_parts
-from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.plan import StepPlan, not_from_moments
 from linreg_cli.optim.state import TrainingState
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -68,7 +68,7 @@ class StatisticsExecutor:
             ValueError: for a plan whose steps are not determined by second moments.
         """
         assert state.step == start, (state.step, start)
-        check(plan)
+        _check(plan)
         packed, losses = PackedParameters(state), np.empty(stop - start)
         count = 1.0 if plan.loss.is_sum else float(self._y_nk.numel())
         rates = np.array([plan.learning_rate(epoch) for epoch in range(start, stop)], dtype=np.float64)
@@ -85,7 +85,7 @@ class StatisticsExecutor:
 
     def train_loss(self, plan: StepPlan, state: TrainingState) -> float:
         """The loss over the whole train split at the state's parameters, in float64, without reading a row."""
-        check(plan)
+        _check(plan)
         packed = PackedParameters(state)
         value = SQUARED[plan.loss.name] * float(moments.loss_sum(*self._statistics(), packed.w, packed.b))
         return value if plan.loss.is_sum else value / self._y_nk.numel()
@@ -118,7 +118,7 @@ class StatisticsExecutor:
         return S_dD.reshape(-1), q_kD.reshape(-1), rr_k, mx_D, mean_z[d:].copy(), v_kD.reshape(-1), float(n), d
 
     def _part_by_kernel(self, first: int, last: int) -> tuple[int, Array, Array]:
-        """Rows, means and centred second moments of [x | y] of a part; the block of y with y is left at its diagonal."""
+        """Rows, means and centred second moments of [x | y] of a part; of y with y the diagonal only."""
         d, k = self._X_nd.shape[1], self._y_nk.shape[1]
         mean_Z, M_ZD, yy_k = moments.part_moments(
             self._X_nd.view(-1).numpy(), self._y_nk.view(-1).numpy(), first, last, d, k
@@ -147,24 +147,16 @@ class StatisticsExecutor:
             r = self._y_nk[first:last].double() - mean[d:] - x @ fit_dk
             return r.T @ x, r.square().sum(0)
 
-        q_kd, rr_k = (torch.stack(list(sums)).sum(0) for sums in zip(*over_parts(part, len(self._X_nd), d), strict=True))
+        q_kd, rr_k = (
+            torch.stack(list(sums)).sum(0) for sums in zip(*over_parts(part, len(self._X_nd), d), strict=True)
+        )
         return q_kd.numpy(), rr_k.numpy()
 
 
-def check(plan: StepPlan) -> None:
-    """Raise ValueError, with what to do, unless second moments determine the steps of the plan."""
-    reason = unfit(plan)
+def _check(plan: StepPlan) -> None:
+    reason = not_from_moments(plan)
     if reason:
         raise ValueError(f"statistics cannot run this: {reason}; use auto, native or reference")
-
-
-def unfit(plan: StepPlan) -> str | None:
-    """Why second moments do not determine the steps of the plan, or None."""
-    if plan.loss.name not in SQUARED:
-        return f"the loss {plan.loss.name} is not a sum of squares"
-    if plan.batch_size < plan.n_samples:
-        return f"a batch of {plan.batch_size} rows is not the full batch of {plan.n_samples}"
-    return None
 
 
 def _best_fit(S_dd: Array, q_kd: Array) -> Array:

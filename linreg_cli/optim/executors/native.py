@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from linreg_cli.optim.executors import native_kernels as kernels
+from linreg_cli.optim.executors import row_kernels
 from linreg_cli.optim.executors.parameters import PackedParameters
 from linreg_cli.optim.executors.parts import over_parts, part_rows
 from linreg_cli.optim.plan import StepPlan
@@ -82,7 +83,8 @@ class NativeExecutor:
                 packed.has_buffer, self._d, self._n, plan.batch_size, packed.bias,
                 LOSS_CODES[plan.loss.name], plan.loss.huber_delta, rates, *_rule(plan), position, part,
             )  # fmt: skip
-            done = int(kernels.run_steps(*arguments))
+            run_steps = row_kernels.run_steps if plan.batch_size == self._k == 1 else kernels.run_steps
+            done = int(run_steps(*arguments))
             taken += done
             packed.has_buffer = packed.has_buffer or plan.momentum != 0
             if not np.isfinite(part[done - 1]):

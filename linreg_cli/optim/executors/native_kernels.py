@@ -50,7 +50,7 @@ _FAST = {"reassoc", "contract"}
 
 
 @njit(forceinline=True, fastmath=_FAST)
-def _ask_for(X_nd, y_nk, order_n, position, last, d, k):
+def ask_for(X_nd, y_nk, order_n, position, last, d, k):
     """Prefetch the rows of eight positions of the row order."""
     line = 64 // X_nd.itemsize
     for p in range(position, min(position + LANES, last)):
@@ -62,7 +62,7 @@ def _ask_for(X_nd, y_nk, order_n, position, last, d, k):
 
 
 @njit(forceinline=True, fastmath=_FAST)
-def _dot(X_nd, x, w_kD, w, d):
+def dot(X_nd, x, w_kD, w, d):
     """sum_j X[x + j] w[w + j]; four independent sums where d is large, since one addition waits for the one before."""
     s0 = splat(X_nd.dtype.type(0))
     c = 0
@@ -105,7 +105,7 @@ def _eight_losses(e, loss, delta, half):
 
 
 @njit(forceinline=True, fastmath=_FAST)
-def _one_loss(e, loss, delta, half):
+def one_loss(e, loss, delta, half):
     """The same for one residual."""
     if loss <= SSE:
         return e * e, e
@@ -126,8 +126,8 @@ def _one_row(X_nd, y_nk, row, w_kD, b_k, d, k, loss, delta, g_kD, gb_k, gradient
     D = (d + LANES - 1) // LANES * LANES
     x, half, value = row * d, w_kD.dtype.type(0.5), 0.0
     for t in range(k):
-        e = _dot(X_nd, x, w_kD, t * D, d) + b_k[t] - y_nk[row * k + t]
-        part, f = _one_loss(e, loss, delta, half)
+        e = dot(X_nd, x, w_kD, t * D, d) + b_k[t] - y_nk[row * k + t]
+        part, f = one_loss(e, loss, delta, half)
         value += part
         if gradient:
             gb_k[t] += f
@@ -197,7 +197,7 @@ def _batch(X_nd, y_nk, order_n, first, last, limit, w_kD, b_k, d, k, loss, delta
             p += 1
         return value
     while p + LANES <= last:
-        _ask_for(X_nd, y_nk, order_n, p + AHEAD, limit, d, k)
+        ask_for(X_nd, y_nk, order_n, p + AHEAD, limit, d, k)
         value += _eight_rows(
             X_nd, y_nk, order_n[p], order_n[p + 1], order_n[p + 2], order_n[p + 3],
             order_n[p + 4], order_n[p + 5], order_n[p + 6], order_n[p + 7],
@@ -205,7 +205,7 @@ def _batch(X_nd, y_nk, order_n, first, last, limit, w_kD, b_k, d, k, loss, delta
         )  # fmt: skip
         p += LANES
     if p < last:
-        _ask_for(X_nd, y_nk, order_n, p + AHEAD, limit, d, k)
+        ask_for(X_nd, y_nk, order_n, p + AHEAD, limit, d, k)
     while p < last:
         value += _one_row(X_nd, y_nk, order_n[p], w_kD, b_k, d, k, loss, delta, g_kD, gb_k, gradient)
         p += 1
@@ -250,58 +250,6 @@ def update(w, m, g, scale, has_buffer, lr, momentum, dampening, weight_decay, ne
     sgd_update(w, m, g, scale, has_buffer, lr, momentum, dampening, weight_decay, nesterov)
 
 
-@njit(forceinline=True, fastmath=_FAST)
-def _one_row_steps(
-    X_nd, y_nk, order_n, w_D, b_k, m_D, mb_k, has_buffer, d, n, bias,
-    loss, delta, rates, momentum, dampening, weight_decay, nesterov, position, losses,
-):  # fmt: skip
-    """`run_steps` for batches of one row and one target: each step waits for the one before, so the way is kept short.
-
-    The bias stays in a register, and a gradient is used where it arises instead of being stored and loaded.
-    """
-    one = w_D.dtype.type
-    half, gain = one(0.5), one(2.0 if loss <= SSE else 1.0)
-    beta, fresh, decay = one(momentum), one(1 - dampening), one(weight_decay)
-    b, mb, shuffled, epoch, at = b_k[0], mb_k[0], len(order_n) > 0, 0, position
-    done = len(losses)
-    for step in range(len(losses)):
-        if at >= n:
-            epoch, at = epoch + 1, 0
-        row = at
-        if shuffled:
-            row = order_n[epoch * n + at]
-            if (at & 7) == 0:
-                _ask_for(X_nd, y_nk, order_n, epoch * n + at + AHEAD, len(order_n), d, 1)
-        x, rate = row * d, one(-rates[epoch])
-        e = _dot(X_nd, x, w_D, 0, d) + (b - y_nk[row])
-        value, f = _one_loss(e, loss, delta, half)
-        losses[step] = value
-        if not np.isfinite(value):
-            done = step + 1
-            break
-        f *= gain
-        factor = splat(f)
-        for c in range(0, d, LANES):
-            v, s = load(w_D, c), mul(factor, load_up_to(X_nd, x + c, d - c))
-            if weight_decay != 0:
-                s = mul_add(splat(decay), v, s)
-            if momentum != 0:
-                buffer = mul_add(splat(beta), load(m_D, c), mul(splat(fresh), s)) if has_buffer else s
-                store(m_D, c, buffer)
-                s = mul_add(splat(beta), buffer, s) if nesterov else buffer
-            store(w_D, c, mul_add(splat(rate), s, v))
-        if bias:
-            f += decay * b
-            if momentum != 0:
-                mb = beta * mb + fresh * f if has_buffer else f
-                f = f + beta * mb if nesterov else mb
-            b += rate * f
-        has_buffer = has_buffer or momentum != 0
-        at += 1
-    b_k[0], mb_k[0] = b, mb
-    return done
-
-
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def run_steps(
     X_nd, y_nk, order_n, w_kD, b_k, m_kD, mb_k, has_buffer, d, n, batch, bias,
@@ -315,11 +263,6 @@ def run_steps(
     k = len(y_nk) // n
     one = w_kD.dtype.type
     width = one(delta)
-    if batch == 1 and k == 1:
-        return _one_row_steps(
-            X_nd, y_nk, order_n, w_kD, b_k, m_kD, mb_k, has_buffer, d, n, bias,
-            loss, width, rates, momentum, dampening, weight_decay, nesterov, position, losses,
-        )  # fmt: skip
     g_kD, gb_k = np.zeros(len(w_kD)), np.zeros(len(b_k))
     shuffled = len(order_n) > 0
     epoch, at = 0, position * batch

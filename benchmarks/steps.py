@@ -31,6 +31,7 @@ from linreg_cli.optim.state import TrainingState
 SHAPES = ((1_000_000, 8), (1_000_000, 32), (200_000, 128))
 BATCHES = (1, 32, 256)
 RATE = 1e-3
+KINDS = ("ms", "best")
 #: Rows of a loop of Python, and of the comparison with float64 torch.
 SLOW_ROWS = 4096
 
@@ -177,7 +178,7 @@ def epochs_in_batches(shapes: tuple[tuple[int, int], ...]) -> Iterator[dict[str,
             for shuffle in (True, False):
                 cell = {
                     "rows": rows, "features": features, "batch": batch, "shuffle": shuffle,
-                    "target": {kind: (1.5 * gather[kind] if shuffle else 0) + 3 * read[kind] for kind in ("ms", "best")},
+                    "target": {kind: (1.5 * gather[kind] if shuffle else 0) + 3 * read[kind] for kind in KINDS},
                     "gap": parameter_gap("native", features, batch, shuffle),
                     "native": timed(executor("native", X, y, plan(rows, batch, shuffle))),
                 }  # fmt: skip

@@ -1,6 +1,6 @@
 """What a plan costs on each executor, in seconds; constants of one machine, good for orders of magnitude.
 
-Measured on two cores of an AMD EPYC 9004 with torch 2.13 and numba 0.68; `make bench` measures the steps again.
+Measured on two shared cores of an AMD EPYC with torch 2.13 and numba 0.68; `make bench` measures the steps again.
 """
 
 import os

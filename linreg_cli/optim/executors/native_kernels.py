@@ -42,7 +42,7 @@ from linreg_cli.optim.executors.simd import (
 #: Codes of the losses.
 MSE, SSE, HALF_MSE, MAE, HUBER = range(5)
 
-#: Rows between asking for a row and using it: about the time that a read from memory takes.
+#: Rows between asking for a row and using it; long enough for a read from memory, and not tuned further.
 AHEAD = 64
 
 # Reassociation and contraction only: promising that no NaN or infinity occurs would let LLVM drop the divergence test.

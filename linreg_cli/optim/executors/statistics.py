@@ -36,7 +36,7 @@ REFINE_BELOW = 1e-4
 
 SQUARED = {"mse": 1.0, "sse": 1.0, "half_mse": 0.5}
 
-#: Numbers a row, features and targets together, from which on torch's matrix product, made for wide tables, is used; a guess, not tuned.
+#: Numbers a row, features and targets together, from which on torch's matrix product is used; a guess, not tuned.
 WIDE = 48
 
 

@@ -142,7 +142,10 @@ def prepare(loaded: LoadedConfig, reporter: Reporter) -> Prepared:
         key, message = str(error).split(": ", 1)
         raise loaded.error(f"model.init.{key}", message) from None
     plan = StepPlan.from_config(config, n_samples=len(dataset.splits["train"]))
-    choice = choose(config.train.engine, *tensors["train"])
+    try:
+        choice = choose(config.train.engine, plan, *tensors["train"])
+    except ValueError as error:
+        raise loaded.error("train.engine", str(error)) from None
     resolved = _resolved(config, device, choice)
     return Prepared(resolved, dataset, preprocessor, tensors, plan, TrainingState(model), choice)
 

@@ -290,8 +290,10 @@ class TrainConfig(Section):
         description="`auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:N`.",
     )
     dtype: Literal["float32", "float64"] = Field("float32", description="Number type of the data and the parameters.")
-    engine: Literal["auto", "reference"] = Field(
-        "auto", description="What runs the steps: `auto`, or an executor by name."
+    engine: Literal["auto", "reference", "native", "statistics"] = Field(
+        "auto",
+        description="What runs the steps: `auto` (the cheapest), `reference` (a torch.optim.SGD loop), "
+        "`native` (compiled, CPU), `statistics` (full batch with a squared loss, CPU).",
     )
     early_stopping: EarlyStoppingConfig | None = Field(None, description="Stop early; null: run every epoch.")
     stop_gap: Annotated[Positive | None, only(None)] = Field(

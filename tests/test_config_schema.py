@@ -268,7 +268,7 @@ def test_a_name_that_could_leave_the_folder_is_refused(empty, name):
     [
         (["data.split={train: 0.5}"], "the shares must add up to 1; train 0.5 + validation 0 + test 0 = 0.5"),
         (["train.early_stopping={}"], "watches validation.loss, and there is no validation split"),
-        (["data.split={column: fold}"], "data.split.column: only a table can hold such a column, and the source is synthetic"),
+        (["data.split={column: fold}"], "data.split.column: only a table can hold such a column"),
         (["data.features={a: {normal: [0, 1]}}"], "data.weights: 2 weights for 1 features (a)"),
         (["data.features={a: {normal: [0, 1]}}", "data.weights={b: 1}"], "no weight for a, no feature b"),
         (["data.features={}"], "data.features: an empty mapping names no column"),

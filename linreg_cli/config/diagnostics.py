@@ -92,7 +92,13 @@ def _path(detail: ErrorDetails, tree: Node) -> Path:
     """pydantic's location without the steps that are its own (names of union members)."""
     path: list[str | int] = []
     node: Node | None = tree
+    tags = [(*path, tag) for path, (_, _, kinds) in _TAGGED.items() for tag in kinds]
+    tagged = False
     for step in detail["loc"]:
+        if not tagged and (*path, step) in tags:  # a member of a union, even where a key has the same name
+            tagged = True
+            continue
+        tagged = False
         value = node.value if node is not None else None
         known = step in value if isinstance(value, dict) else isinstance(value, list) and isinstance(step, int)
         if known:

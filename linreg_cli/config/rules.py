@@ -20,6 +20,7 @@ def broken_rules(config: Config) -> Iterator[tuple[Path, str]]:
     if isinstance(config.data, SyntheticData):
         yield from _synthetic(config.data)
     yield from _training(config)
+    yield from _shapes(config)
     for position, gate in enumerate(config.gates):
         try:
             parse_comparison(gate)
@@ -92,6 +93,22 @@ def _synthetic(data: SyntheticData) -> Iterator[tuple[Path, str]]:
             )
     if data.target in data.feature_names:
         yield ("data", "target"), f"the target has the name of a feature, {data.target}"
+
+
+def _shapes(config: Config) -> Iterator[tuple[Path, str]]:
+    """Lists of one entry a feature, where the config names the features; a table's are checked when it is read."""
+    if isinstance(config.data, TableData):
+        return
+    features = config.data.feature_names
+    n_targets = len(config.data.targets) if isinstance(config.data, InlineData) else 1
+    for position, point in enumerate(config.probe):
+        if len(point) != len(features):
+            yield ("probe", position), f"{len(point)} values, and the features are {', '.join(features)}"
+    sizes = {"weight": len(features) * n_targets, "bias": n_targets}
+    for key, size in sizes.items():
+        start = getattr(config.model.init, key)
+        if isinstance(start, tuple) and not isinstance(start, Distribution) and len(start) != size:
+            yield ("model", "init", key), f"{len(start)} values for {size} parameter{'s' * (size != 1)}"
 
 
 def _training(config: Config) -> Iterator[tuple[Path, str]]:

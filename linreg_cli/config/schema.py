@@ -124,6 +124,18 @@ class InlineData(Section):
     ignore: tuple[str, ...] = Field((), description="Columns left out.")
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to predict; the last one where none is named."""
+        named = self.target or self.columns[-1]
+        return (named,) if isinstance(named, str) else named
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The columns to predict from: those named, or every other one."""
+        taken = {*self.targets, *self.ignore}
+        return self.features or tuple(column for column in self.columns if column not in taken)
+
 
 def _source(value: Any) -> str:
     return str(value.get("source", "table") if isinstance(value, dict) else getattr(value, "source", "table"))

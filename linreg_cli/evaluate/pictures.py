@@ -59,6 +59,8 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
     ]
     for kind in kinds:
         if kind not in possible:
+            if not published and record["status"] == "finished":
+                run.read("predictions.csv")  # says that the file is missing
             why = "it has more than one feature" if published else f"its status is {record['status']}"
             raise UsageError(f"run {run.id} has no {kind} picture, because {why}; it has: {', '.join(possible)}")
     pictures: dict[str, bytes] = {}

@@ -237,7 +237,7 @@ def test_zero_negative_infinite_and_huge_numbers_are_accepted_only_where_they_me
         load_config([empty], [*needed, f"{key}={number}"])
         return
     [message] = faults(empty, *needed, f"{key}={number}")
-    assert message.startswith(key) or "the number is too large" in message
+    assert message.startswith(key)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The value types of the config: numbers that are exact, distributions, names, and refusals by name."""
 
-import sys
 import math
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 

@@ -6,7 +6,8 @@ import pytest
 
 from linreg_cli.config import Config
 from linreg_cli.data import load_dataset
-from linreg_cli.data.table import numeric_columns, open_table
+from linreg_cli.data.cells import numeric_columns
+from linreg_cli.data.open import open_table
 from linreg_cli.errors import ConfigError, DataError
 
 

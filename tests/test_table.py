@@ -16,7 +16,7 @@ import pytest
 
 from linreg_cli.config import Config
 from linreg_cli.data import load_dataset
-from linreg_cli.data.table import numeric_columns
+from linreg_cli.data.cells import numeric_columns
 from linreg_cli.errors import DataError
 
 N_ROWS = 500

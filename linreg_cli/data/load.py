@@ -52,8 +52,9 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
 
 
 def _from_table(source: TableData, config: Config) -> Dataset:
+    from linreg_cli.data.cells import numeric_columns, text_column
     from linreg_cli.data.csv_table import CsvTable
-    from linreg_cli.data.table import numeric_columns, open_table, text_column
+    from linreg_cli.data.open import open_table
 
     if source.sha256 is not None:
         _verify_digest(source.path, source.sha256)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from linreg_cli.data.cells import numeric_columns
 from linreg_cli.data.dataset import Column, Rows
-from linreg_cli.data.table import numeric_columns
 from linreg_cli.evaluate.trained import TrainedRun, open_for
 
 

@@ -10,8 +10,10 @@ from torch import nn
 
 from linreg_cli.config import Config, load_config
 from linreg_cli.data import SPLITS, Preprocessor, load_dataset
+from linreg_cli.data.cells import numeric_columns
 from linreg_cli.data.dataset import Column, Rows
-from linreg_cli.data.table import Table, numeric_columns, open_table
+from linreg_cli.data.open import open_table
+from linreg_cli.data.table import Table
 from linreg_cli.errors import ConfigError, DataError, StoreError
 from linreg_cli.evaluate.metrics import Metrics, parameters, split_metrics
 from linreg_cli.model import LinearFormula, build_model, fold, linear_layer

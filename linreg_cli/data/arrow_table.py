@@ -22,16 +22,16 @@ class ArrowTable:
         self.columns: list[str] = self._schema(parts[0]).names
         refuse_bad_names(self.columns, path)
 
-    def read(self, columns: Sequence[str], text: Sequence[str] = ()) -> pa.Table:
+    def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> pa.Table:
         """See `Table.read`; types are those of the file."""
-        names = [*columns, *text]
+        names = [*columns, *text, *either]
         for part in self._parts[1:]:
             lacking = [name for name in names if name not in self._schema(part).names]
             if lacking:
                 raise DataError(f"lacks columns that {self._parts[0].name} has: {', '.join(lacking)}", str(part))
         tables = [self._guard(part, lambda part=part: _load(part, names)) for part in self._parts]
         try:
-            return pa.concat_tables(tables, promote_options="permissive").combine_chunks()
+            return pa.concat_tables(tables, promote_options="permissive")
         except pa.ArrowException as error:
             raise DataError(f"the parts do not fit together: {error}", self.name) from None
 
@@ -42,6 +42,14 @@ class ArrowTable:
     def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
         """See `Table.numbers`; the types are there already."""
         return table
+
+    def typed(self, table: pa.Table) -> pa.Table:
+        """See `Table.typed`; the types are there already."""
+        return table
+
+    def hint(self) -> str:
+        """See `Table.hint`; the format says where columns begin."""
+        return ""
 
     def _schema(self, part: Path) -> pa.Schema:
         return self._guard(part, lambda: _schema(part))

@@ -14,14 +14,23 @@ class Table(Protocol):
     name: str
     columns: list[str]
 
-    def read(self, columns: Sequence[str], text: Sequence[str] = ()) -> pa.Table:
-        """The named columns, `columns` as float64 where the format has no types, and `text` as text."""
+    def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> pa.Table:
+        """The named columns; a format without types gives `columns` as float64 and `text` as text.
+
+        Columns named in `either` are float64 if all of their cells are numbers, else text.
+        """
 
     def read_all(self) -> pa.Table:
         """Every column, as it is: text files as text."""
 
     def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
         """What `read_all` gave, with the named columns as numbers."""
+
+    def typed(self, table: pa.Table) -> pa.Table:
+        """What `read_all` gave, with every column as numbers that holds nothing else."""
+
+    def hint(self) -> str:
+        """Why a column may not be there, such as a wrong delimiter, and what to do; or nothing."""
 
 
 def refuse_bad_names(columns: Sequence[str], name: str) -> None:

@@ -117,8 +117,20 @@ class EncodedColumns(Mapping[str, Column]):
         out[codes == MISSING] = np.nan
         return out
 
+    def take(self, name: str, rows: Rows | slice) -> Column:
+        """Some rows of a column, without making the others."""
+        if name in self._arrays:
+            return self._arrays[name][rows]
+        codes, level = self._indicators[name]
+        return EncodedColumns({}, {name: (codes[rows], level)})[name]
+
     def __iter__(self) -> Iterator[str]:
         return iter((*self._arrays, *self._indicators))
 
     def __len__(self) -> int:
         return len(self._arrays) + len(self._indicators)
+
+
+def take(columns: Mapping[str, Column], name: str, rows: Rows | slice) -> Column:
+    """Some rows of a column."""
+    return columns.take(name, rows) if isinstance(columns, EncodedColumns) else columns[name][rows]

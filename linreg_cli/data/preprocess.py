@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from linreg_cli.config.schema import PreprocessConfig
+from linreg_cli.data.columns import Mask, take
 from linreg_cli.data.dataset import Column, Dataset, Rows
 from linreg_cli.data.encode import Encoder
 from linreg_cli.data.transform import NAMES, domain, forward
@@ -19,6 +20,8 @@ FORMAT = 2
 
 #: Below this, the squares in a standard deviation are lost to underflow.
 _SMALLEST = 1e-150
+
+_BLOCK_ROWS = 8_192
 
 
 @dataclass(frozen=True)
@@ -93,28 +96,33 @@ class Scaling:
 
         n_rows = len(columns[self.columns[0]][rows])
         out = torch.empty(n_rows, len(self.columns), dtype=dtype)
-        for position, column in enumerate(self.columns):
-            values = transformed(self.transform, columns, column, rows)
-            center, scale = self.center[position], self.scale[position]
-            if scale == 0:
-                values = np.zeros(n_rows)
-            elif center != 0 or scale != 1:
-                values = (values - center) / scale
-            with np.errstate(over="ignore"):  # what does not fit is found below, in the tensor
-                out.numpy()[:, position] = values
-            if not bool(torch.isfinite(out[:, position]).all()):
-                self._overflow(columns[column], rows, out[:, position], column, dtype)
+        X_nd, chosen = out.numpy(), _as_slice(rows)
+        # A block of rows stays in the cache while its columns are written, which are strides apart in memory.
+        for start in range(0, n_rows, _BLOCK_ROWS):
+            stop = min(start + _BLOCK_ROWS, n_rows)
+            block = _part(chosen, start, stop)
+            with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is found in the tensor
+                for position, column in enumerate(self.columns):
+                    center, scale = self.center[position], self.scale[position]
+                    values = transformed(self.transform, columns, column, block)
+                    if scale == 0:
+                        values = np.zeros(stop - start)
+                    elif center != 0 or scale != 1:
+                        values = (values - center) / scale
+                    X_nd[start:stop, position] = values
+                finite = np.isfinite(X_nd[start:stop].sum())
+            if not finite and not (good := np.isfinite(X_nd[start:stop])).all():
+                self._overflow(columns, block, ~good, dtype)
         return out
 
-    def _overflow(
-        self, values: Column, rows: Rows | slice, cast: "torch.Tensor", column: str, dtype: "torch.dtype"
-    ) -> None:
-        at = int((~cast.isfinite()).nonzero()[0, 0])
-        row = at if isinstance(rows, slice) else int(rows[at])
-        name = str(dtype).removeprefix("torch.")
+    def _overflow(self, columns: Mapping[str, Column], rows: Rows | slice, bad: Mask, dtype: "torch.dtype") -> None:
+        position = int(np.argmax(bad.any(axis=0)))
+        at = int(np.argmax(bad[:, position]))
+        row = _row(rows, at)
+        value, name = columns[self.columns[position]][row], str(dtype).removeprefix("torch.")
         raise DataError(
-            f"{values[row]:g} does not fit into {name}; set train.dtype: float64 or preprocess.standardize: true",
-            f"row {row + 1}, column {column!r}",
+            f"{value:g} does not fit into {name}; set train.dtype: float64 or preprocess.standardize: true",
+            f"row {row + 1}, column {self.columns[position]!r}",
         )
 
     def as_json(self) -> list[dict[str, Any]]:
@@ -142,16 +150,36 @@ def transformed(transform: str, columns: Mapping[str, Column], column: str, rows
     Raises:
         DataError: for a value that f is not defined for, with its row and column.
     """
-    original = columns[column][rows]
+    original = take(columns, column, rows)
     values = forward(transform, original)
     if transform != "none" and (bad := np.isnan(values)).any():
         at = int(np.argmax(bad))
-        row = at if isinstance(rows, slice) else int(rows[at])
+        row = _row(rows, at)
         raise DataError(
             f"preprocess.target_transform: {transform} needs values {domain(transform)}, found {original[at]:g}",
             f"row {row + 1}, column {column!r}",
         )
     return values
+
+
+def _as_slice(rows: Rows | slice) -> Rows | slice:
+    """Rows that follow one another as a slice, which is read without a copy."""
+    if isinstance(rows, slice) or not len(rows) or rows[-1] - rows[0] != len(rows) - 1 or (np.diff(rows) != 1).any():
+        return rows
+    return slice(int(rows[0]), int(rows[-1]) + 1)
+
+
+def _part(rows: Rows | slice, start: int, stop: int) -> Rows | slice:
+    """The entries `start` to `stop` of some rows."""
+    if isinstance(rows, slice):
+        first = rows.start or 0
+        return slice(first + start, first + stop)
+    return rows[start:stop]
+
+
+def _row(rows: Rows | slice, at: int) -> int:
+    """The row of the table that is entry `at` of some rows."""
+    return (rows.start or 0) + at if isinstance(rows, slice) else int(rows[at])
 
 
 @dataclass(frozen=True)

@@ -147,6 +147,8 @@ def _type_hint(kind: str, value: Any) -> str:
 
 def _section(path: Path, tree: Node) -> type[Section] | None:
     names = tuple(str(step) for step in path)
+    if names[:2] == ("preprocess", "columns") and len(names) == 3:
+        names = (*names[:2], "COLUMN")
     if names in _TAGGED:
         tag_key, default, _ = _TAGGED[names]
         _, node = tree.locate(path)

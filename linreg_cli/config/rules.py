@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from linreg_cli import __version__
 from linreg_cli.config.gates import parse_comparison
 from linreg_cli.config.schema import Config, InlineData, SplitConfig, SyntheticData, TableData
-from linreg_cli.config.types import Distribution
+from linreg_cli.config.types import Distribution, is_address
 
 Path = tuple[str | int, ...]
 
@@ -13,12 +12,13 @@ Path = tuple[str | int, ...]
 def broken_rules(config: Config) -> Iterator[tuple[Path, str]]:
     """Every pair of (path, message) for settings that contradict each other."""
     yield from _split(config)
-    if isinstance(config.data, TableData) and config.data.path.startswith(("http://", "https://")):
-        yield ("data", "path"), f"addresses are not available yet in linreg {__version__}; download the file"
+    if isinstance(config.data, TableData) and is_address(config.data.path) and config.data.sha256 is None:
+        yield ("data", "path"), "an address needs data.sha256, so that another file is noticed; give its digest"
     if isinstance(config.data, InlineData):
         yield from _inline(config.data)
     if isinstance(config.data, SyntheticData):
         yield from _synthetic(config.data)
+    yield from _columns(config)
     yield from _training(config)
     yield from _shapes(config)
     for position, gate in enumerate(config.gates):
@@ -35,6 +35,9 @@ def notes(config: Config) -> Iterator[str]:
         yield f"huber_delta: {config.huber_delta:g} has no effect with loss: {config.loss}"
     if config.optimizer.dampening and not config.optimizer.momentum:
         yield "optimizer.dampening has no effect without momentum"
+    one_hot = [config.preprocess.categorical, *(column.categorical for column in config.preprocess.columns.values())]
+    if "one_hot" not in one_hot and config.preprocess.drop_first != "auto":
+        yield "preprocess.drop_first has no effect: no column is categorical"
     if not (config.preprocess.standardize or config.preprocess.standardize_target) and config.preprocess.ddof:
         yield "preprocess.ddof has no effect: nothing is standardised"
 
@@ -109,6 +112,25 @@ def _shapes(config: Config) -> Iterator[tuple[Path, str]]:
         start = getattr(config.model.init, key)
         if isinstance(start, tuple) and not isinstance(start, Distribution) and len(start) != size:
             yield ("model", "init", key), f"{len(start)} values for {size} parameter{'s' * (size != 1)}"
+
+
+def _columns(config: Config) -> Iterator[tuple[Path, str]]:
+    data = config.data
+    if config.preprocess.columns and not isinstance(data, TableData):
+        yield (
+            ("preprocess", "columns"),
+            f"exceptions by column are for tables; the rows of source: {data.source} are numbers",
+        )
+        return
+    targets = (data.target,) if isinstance(data.target, str) else data.target or ()
+    for column, exception in config.preprocess.columns.items():
+        path: Path = ("preprocess", "columns", column)
+        if column in targets and exception.categorical == "one_hot":
+            yield (*path, "categorical"), f"{column} is the target, which must be a number"
+        if column in targets and exception.missing in ("mean", "median"):
+            yield (*path, "missing"), f"{column} is the target, which is not filled in; use error or drop"
+        if exception.categorical == "one_hot" and exception.missing in ("mean", "median"):
+            yield (*path, "missing"), f"a category has no {exception.missing}; use error or drop"
 
 
 def _training(config: Config) -> Iterator[tuple[Path, str]]:

@@ -38,6 +38,15 @@ def table_suffix(path: str | Path) -> str:
     raise UsageError(f"cannot tell the format from the name; it must end in one of {', '.join(_FORMATS)}", str(path))
 
 
+def is_text(suffix: str) -> bool:
+    """Whether a format is text, and so carries no types.
+
+    >>> is_text(".csv.gz"), is_text(".parquet")
+    (True, False)
+    """
+    return _FORMATS[suffix][0] is not None
+
+
 def write_table(target: Path | IO[bytes], suffix: str, rows: pa.Table | Iterable[pa.RecordBatch]) -> int:
     """Write a table, or batches of rows one at a time; returns the number of rows.
 

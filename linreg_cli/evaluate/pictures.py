@@ -52,6 +52,8 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
     published = (run.path / "predictions.csv").is_file()
     table = _csv(run, "predictions.csv", text=("split",)) if published and set(kinds or KINDS) != {"loss"} else None
     targets, feature = _layout(table)
+    curved = record.get("target_transform", "none") != "none"
+    feature = None if curved else feature  # the fit is no line in original units
     possible = [
         "loss",
         *(["fit"] if feature else []),
@@ -61,7 +63,8 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
         if kind not in possible:
             if not published and record["status"] == "finished":
                 run.read("predictions.csv")  # says that the file is missing
-            why = "it has more than one feature" if published else f"its status is {record['status']}"
+            more = "its target was transformed" if curved else "it has more than one feature"
+            why = more if published else f"its status is {record['status']}"
             raise UsageError(f"run {run.id} has no {kind} picture, because {why}; it has: {', '.join(possible)}")
     pictures: dict[str, bytes] = {}
     names = _file_names(targets)

@@ -128,6 +128,18 @@ class Factor:
             self._svd.append((U, S, Vt))
         return self._svd[0]
 
+    def whiten(self, X_nd: npt.ArrayLike) -> Array:
+        """Rows of the orthogonal factor, shape (n_rows, rank): over all rows Q'Q = 1, and QQ' is the hat matrix."""
+        A = self.rows(X_nd)
+        if self.rank == self.n_parameters:
+            from scipy.linalg import solve_triangular
+
+            solved: Array = solve_triangular(self.R_pp, A.T, trans="T").T
+            return solved
+        _, S, Vt = self.svd()
+        reduced: Array = (A * self.standard) @ Vt[: self.rank].T / (S[: self.rank] * math.sqrt(self.n_samples))
+        return reduced
+
     @property
     def rank(self) -> int:
         """How many columns are independent.

@@ -121,13 +121,14 @@ def best_batch_rate(
     Args:
         spectrum: as for `forecast`.
         start: as for `forecast`.
-        largest: the highest rate to consider, such as `safe_batch_rate`'s.
+        largest: the highest rate to consider, such as `safe_batch_rate`'s; never above half the full-batch limit.
         motion: how SGD moves.
         noise: of the batches.
         epochs: that the run will have.
     """
     modes = _modes(spectrum, start, motion, noise)
-    candidates = [largest * 2.0 ** (-j / 2) for j in range(81)]
+    top = min(largest, stable_rate(spectrum.largest, motion) / 2)
+    candidates = [top * 2.0 ** (-j / 2) for j in range(81)]
     best = min(candidates, key=lambda lr: _ConstantRate(modes, lr, 1.0).gap(epochs))
     why = "the safe rate from which the forecast ends lowest after the epochs given"
     return Rate(best, motion.momentum, why)
@@ -175,7 +176,8 @@ def batch_noise(
         second += (along**2).T @ e**2
     per_row = {"mse": 2 / y.shape[1], "half_mse": 1 / y.shape[1], "sse": 2.0 * batch_size}[loss]
     variance = np.maximum(second / n - (first / n) ** 2, 0.0) * per_row**2
-    return variance * (n - batch_size) / (max(n - 1, 1) * batch_size)
+    share: Array = variance * (n - batch_size) / (max(n - 1, 1) * batch_size)
+    return share
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,8 +230,8 @@ class _Modes:
         if m == 1:
             return np.zeros_like(S)
         s = np.linalg.solve(identity - M, (identity - power) @ u[:, None])
-        S = m / (m - 1) * (S - s @ s.swapaxes(1, 2) / m)
-        return S
+        together: Array = m / (m - 1) * (S - s @ s.swapaxes(1, 2) / m)
+        return together
 
 
 class _ConstantRate:

@@ -58,7 +58,7 @@ def test_the_full_batch_limit_is_sharp(loss, name):
     optimum = least_squares(X, y, bias=True, loss=loss, weight_decay=motion.weight_decay)
     spectrum = curvature(optimum.factor, loss)
     limit = stable_rate(spectrum.largest, motion)
-    # A start one step along every eigenvector; at 0.99 and 1.01 of the limit the steepest shrinks or grows by 2 % a step.
+    # One unit along every eigenvector: at 0.99 and 1.01 of the limit the steepest shrinks or grows by 2 % a step.
     away = spectrum.eigenvectors.sum(axis=1)[:, None]
     start = {"weights": optimum.weights + away[:2], "start_bias": float(optimum.bias[0] + away[2, 0])}
     begin = optimum.excess(start["weights"], [start["start_bias"]])

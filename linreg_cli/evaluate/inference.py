@@ -114,9 +114,10 @@ def refusal(
         return None
     labels = [*(names or [f"feature {j + 1}" for j in range(len(factor.scale))]), "bias"]
     relative, base = optimum.gap(*trained)
+    distance = "not defined" if relative is None else f"{relative:.3g} of the {base}'s loss"
     return (
-        f"the model is not at the optimum: {labels[worst[0]]!r} is {shift[worst]:.3g} standard errors away, and at "
-        f"most {NEAR:g} may be (the gap is {relative:.3g} of the {base}); train for more epochs, or with optimizer.lr: auto"
+        f"the model is not at the optimum: {labels[worst[0]]!r} is {shift[worst]:.3g} standard errors away, and must "
+        f"be below {NEAR:g} (the gap is {distance}); train for more epochs, or with optimizer.lr: auto"
     )
 
 
@@ -200,7 +201,7 @@ def _rows(
         residuals[rows] = np.asarray(y[rows, target], dtype=np.float64) - level - scaled @ weights
         q = factor.whiten(X[rows])
         leverage[rows] = np.einsum("ij,ij->i", q, q)
-        inflated = residuals[rows] / np.maximum(1 - leverage[rows], np.finfo(np.float64).tiny)
+        inflated = _divided(residuals[rows], 1 - leverage[rows])
         weighted = q * inflated[:, None]
         meat += weighted.T @ weighted
         ones += q.sum(axis=0)
@@ -226,11 +227,14 @@ def _regression(
 
 
 def _cooks(residuals: Array, leverage: Array, s2: float, p: int) -> Array:
-    # A row of leverage 1 fixes a coefficient alone: its residual is 0 and its distance has no value.
-    room = 1 - leverage
-    ratio = np.divide(leverage, room**2, out=np.full_like(room, math.nan), where=room > 1e-12)
-    distance: Array = residuals**2 / (p * s2) * ratio
+    distance: Array = _divided(residuals, 1 - leverage) ** 2 * leverage / (p * s2)
     return distance
+
+
+def _divided(residuals: Array, room: Array) -> Array:
+    """Residuals over 1 - leverage; NaN for a row of leverage 1, which fixes a coefficient alone: 0 / 0."""
+    inflated: Array = np.divide(residuals, room, out=np.full_like(room, math.nan), where=room > 1e-12)
+    return inflated
 
 
 def _stack(weights: Array, bias: Array | None) -> Array:

@@ -4,7 +4,6 @@ With the hat matrix H = QQ' of the design, the residuals of rows F under the fit
 (1 - H_FF)^-1 e_F. One decomposition gives them for every fold.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -195,8 +194,3 @@ def default_path(factor: Factor, loss: str, n_penalties: int = 25) -> tuple[floa
     top = 2 * loss_scale(loss, factor.n_samples, factor.n_targets) * float(np.linalg.norm(factor.as_given(), 2)) ** 2
     top = top or 1.0
     return tuple(float(value) for value in np.geomspace(1e-6 * top, 10 * top, n_penalties))
-
-
-def standard_deviation(held_out: HeldOut) -> float | None:
-    """Root of the mean squared error, in target units."""
-    return None if held_out.mse is None else math.sqrt(held_out.mse)

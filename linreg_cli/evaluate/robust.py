@@ -127,7 +127,7 @@ def _polished(A: Array, y: Array, theta: Array) -> Array:
 
 def _huber(A: Array, y: Array, delta: float) -> Array | None:
     """Newton steps, each to the optimum of the parabola that the rows within delta make, then L-BFGS if it stalls."""
-    theta = np.linalg.lstsq(A, y, rcond=None)[0]
+    theta: Array = np.asarray(np.linalg.lstsq(A, y, rcond=None)[0], dtype=np.float64)
     scale = len(y) * min(delta, 1.0)
     for _ in range(100):
         e = A @ theta - y
@@ -137,7 +137,7 @@ def _huber(A: Array, y: Array, delta: float) -> Array | None:
         inside = A[np.abs(e) <= delta]
         # A little of every row's curvature keeps a step finite where few rows are within delta.
         H = inside.T @ inside + 1e-10 * (A.T @ A)
-        step = -np.linalg.lstsq(H, gradient, rcond=None)[0]
+        step: Array = -np.asarray(np.linalg.lstsq(H, gradient, rcond=None)[0], dtype=np.float64)
         length = _line_search(A, y, delta, theta, step, gradient)
         if not length:
             break

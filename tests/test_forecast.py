@@ -16,7 +16,7 @@ from linreg_cli.evaluate.spectrum import Spectrum, curvature
 TARGETS = (1e-1, 1e-3, 1e-6)
 
 
-def table(n=60, k=1, noise=0.3, condition=8.0):
+def table(n=60, k=1, noise=0.3, condition=5.0):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n, 3)) * np.geomspace(1, condition**0.5, 3) + [0.5, 0.0, 1.0]
     return X, X @ rng.normal(size=(3, k)) + 2.0 + noise * rng.normal(size=(n, k))
@@ -52,7 +52,7 @@ def simulated(optimum, states, targets=TARGETS, most=5000):
         ("half_mse", Motion(momentum=0.7, weight_decay=0.1)),
     ],
 )
-@pytest.mark.parametrize("share", [0.2, 0.9])
+@pytest.mark.parametrize("share", [0.3, 0.9])
 def test_full_batch_epochs_are_exact(loss, motion, share):
     X, y = table(k=2)
     optimum, spectrum, start = problem(X, y, loss, motion.weight_decay)
@@ -159,8 +159,8 @@ def test_the_noise_floor_of_mini_batches(reshuffled, momentum, loss):
         X, y, lr=lr, momentum=momentum, loss=loss, weights=optimum.weights, start_bias=float(optimum.bias[0]),
         batches=batches_of(40, size, 1, reshuffled),
     )  # fmt: skip
-    gaps = [optimum.gap(*state)[0] for step, state in zip(range(4000), states, strict=False) if step % steps == 0]
-    # A time average over 800 epochs, of which the first quarter settles: within 30 % or so of the expectation.
+    gaps = [optimum.gap(*state)[0] for step, state in zip(range(3000), states, strict=False) if step % steps == 0]
+    # A time average over 600 epochs, of which the first third settles: within 30 % or so of the expectation.
     assert told.floor_gap == pytest.approx(float(np.mean(gaps[200:])), rel=0.35)
 
 

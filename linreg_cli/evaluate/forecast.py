@@ -221,15 +221,16 @@ class _Modes:
         Independent batches: the sum S over the steps j of M^j u u' M^j'. Reshuffled ones have covariance
         -1 / (m - 1) with each other: m / (m - 1) (S - s s' / m) with s the sum of M^j u.
         """
-        m, identity = self.steps, np.eye(2)
-        power = np.linalg.matrix_power(M, m)
-        endless = _lyapunov(M, np.outer(u, u) + np.zeros_like(M))
-        S: Array = endless - power @ endless @ power.swapaxes(1, 2)
+        m = self.steps
+        _, S = _accumulate(M, np.outer(u, u) + np.zeros_like(M), m)
         if not self.reshuffled:
             return S
         if m == 1:
             return np.zeros_like(S)
-        s = np.linalg.solve(identity - M, (identity - power) @ u[:, None])
+        # The sum of M^j u as the corner of a 3 x 3 power, which unlike (1 - M)^-1 exists for any M.
+        bordered = np.zeros((len(M), 3, 3))
+        bordered[:, :2, :2], bordered[:, :2, 2], bordered[:, 2, 2] = M, u, 1.0
+        s = np.linalg.matrix_power(bordered, m)[:, :2, 2:]
         together: Array = m / (m - 1) * (S - s @ s.swapaxes(1, 2) / m)
         return together
 
@@ -241,11 +242,10 @@ class _ConstantRate:
         self._modes, self._base = modes, base
         self._M, u, self._first = modes.matrices(lr)
         self._epoch = np.linalg.matrix_power(self._M, modes.steps)
-        self._settled = np.zeros_like(self._M)
+        self._added = np.zeros_like(self._M)
         if modes.variance.any():
-            added = modes.epoch_noise(self._M, u) * modes.variance[:, None, None]
-            self._settled = _lyapunov(self._epoch, added)
-        self.floor = modes.spread_energy(self._settled) / base
+            self._added = modes.epoch_noise(self._M, u) * modes.variance[:, None, None]
+        self.floor = self._noise(_FARTHEST) / base
 
     def gap(self, epochs: int) -> float:
         modes = self._modes
@@ -254,10 +254,12 @@ class _ConstantRate:
         # The first step has no buffer to start from; M takes over after it.
         moved = np.linalg.matrix_power(self._M, epochs * modes.steps - 1) @ self._first[:, :, None]
         energy = float(modes.energy @ moved[:, 0, 0] ** 2)
-        if self.floor:
-            power = np.linalg.matrix_power(self._epoch, epochs)
-            energy += modes.spread_energy(self._settled - power @ self._settled @ power.swapaxes(1, 2))
-        return energy / self._base
+        return (energy + self._noise(epochs)) / self._base
+
+    def _noise(self, epochs: int) -> float:
+        if not self._modes.variance.any():
+            return 0.0
+        return self._modes.spread_energy(_accumulate(self._epoch, self._added, epochs)[1])
 
 
 def _constant(
@@ -331,8 +333,13 @@ def _never(targets: Sequence[float], reason: str, start_gap: float, method: str)
     return Forecast(dict.fromkeys(targets), dict.fromkeys(targets, reason), start_gap, 0.0, method)
 
 
-def _lyapunov(M: Array, Q: Array) -> Array:
-    """X = M X M' + Q for each 2 x 2 matrix, all of spectral radius below 1."""
-    kron = np.einsum("nij,nkl->nikjl", M, M).reshape(-1, 4, 4)
-    solved: Array = np.linalg.solve(np.eye(4) - kron, Q.reshape(-1, 4, 1)).reshape(-1, 2, 2)
-    return solved
+def _accumulate(M: Array, Q: Array, count: int) -> tuple[Array, Array]:
+    """M^count and the sum over j < count of M^j Q M^j', for each 2 x 2 matrix, by doubling."""
+    power, total = np.broadcast_to(np.eye(2), M.shape), np.zeros_like(M)
+    while count:
+        if count & 1:
+            total = total + power @ Q @ power.swapaxes(1, 2)
+            power = power @ M
+        count >>= 1
+        M, Q = M @ M, Q + M @ Q @ M.swapaxes(1, 2)
+    return power, total

@@ -80,7 +80,7 @@ def robust_optimum(
     weights, intercept = factor.unscale(theta)
     # From scaled columns, as the residuals of columns far from zero would otherwise cancel.
     residuals = (factor.target_rows(y) - A @ theta) * factor.target_scale
-    method = "linear programme (HiGHS)" if loss == "mae" else "Newton's method, to a gradient of 1e-10"
+    method = "linear programme (HiGHS)" if loss == "mae" else "Newton's method, to a gradient of 1e-8 of its terms"
     return (
         RobustOptimum(
             weights=weights,
@@ -120,9 +120,8 @@ def _polished(A: Array, y: Array, theta: Array) -> Array:
     through = np.argsort(np.abs(y - A @ theta), kind="stable")[:p]
     if n < p or np.linalg.matrix_rank(A[through]) < p:
         return theta
-    vertex = np.linalg.solve(A[through], y[through])
-    better: Array = vertex if np.abs(y - A @ vertex).sum() <= np.abs(y - A @ theta).sum() else theta
-    return better
+    vertex: Array = np.asarray(np.linalg.solve(A[through], y[through]), dtype=np.float64)
+    return vertex if np.abs(y - A @ vertex).sum() <= np.abs(y - A @ theta).sum() else theta
 
 
 def _huber(A: Array, y: Array, delta: float) -> Array | None:
@@ -141,7 +140,7 @@ def _huber(A: Array, y: Array, delta: float) -> Array | None:
         length = _line_search(A, y, delta, theta, step, gradient)
         if not length:
             break
-        theta = theta + length * step
+        theta = np.asarray(theta + length * step, dtype=np.float64)
     return _lbfgs(A, y, delta, theta, scale)
 
 

@@ -71,6 +71,21 @@ def test_nist_wampler_polynomials(ratio):
     assert digits([*optimum.bias, *optimum.weights[:, 0]], ratio ** np.arange(6)) >= (14 if ratio == 1 else 9)
 
 
+@pytest.mark.parametrize("size", [1, 100, 10_000])
+def test_nist_wampler_polynomials_with_residuals(size):
+    # Wampler3, 4 and 5: Wampler1 with residuals orthogonal to every power, of the sizes 1, 100 and 10,000. Certified:
+    # all parameters 1, residual sum of squares 83554268 size^2 (NIST StRD).
+    half = [759, -2048, 2048, -2048, 2523, -2048, 2048, -2048, 1838, -2048]
+    deltas = np.array([*half, 2048, *half[::-1]])
+    powers = np.arange(21)[:, None] ** np.arange(6)
+    assert not (powers.T @ deltas).any()
+    assert deltas @ deltas == 83554268
+    y = (powers.sum(axis=1) + size * deltas)[:, None].astype(float)
+    optimum = least_squares(powers[:, 1:].astype(float), y, bias=True, loss="sse")
+    assert digits([*optimum.bias, *optimum.weights[:, 0]], np.ones(6)) >= 14
+    assert digits([optimum.train_loss], [83554268 * size**2]) >= 14
+
+
 def test_nist_no_intercept_2():
     # Certified: slope 0.727272727272727 = 8 / 11, residual sum of squares 0.272727272727273 = 3 / 11.
     optimum = least_squares([[4.0], [5.0], [6.0]], [[3.0], [4.0], [4.0]], bias=False, loss="sse")

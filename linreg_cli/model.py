@@ -17,7 +17,7 @@ def build_model(
     n_features: int, n_targets: int, *, bias: bool, dtype: torch.dtype, device: torch.device | str = "cpu"
 ) -> nn.Sequential:
     """An uninitialised nn.Sequential(nn.Linear(n_features, n_targets)); torch's random state is not touched."""
-    linear = nn.utils.skip_init(nn.Linear, n_features, n_targets, bias=bias, dtype=dtype, device=device)
+    linear = nn.utils.skip_init(nn.Linear, n_features, n_targets, bias=bias, dtype=dtype, device=device)  # type: ignore[no-untyped-call]
     return nn.Sequential(linear)
 
 
@@ -86,9 +86,10 @@ class LinearFormula:
         """
         n_samples = len(columns[self.features[0]])
         out = np.zeros((n_samples, len(self.targets)))
-        for position, feature in enumerate(self.features):
-            out += columns[feature][:, None] * self.weights[position]
-        return out if self.bias is None else out + self.bias
+        with np.errstate(over="ignore", invalid="ignore"):
+            for position, feature in enumerate(self.features):
+                out += columns[feature][:, None] * self.weights[position]
+            return out if self.bias is None else out + self.bias
 
 
 def fold(model: nn.Sequential, preprocessor: Preprocessor) -> LinearFormula:

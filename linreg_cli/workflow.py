@@ -217,6 +217,7 @@ def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
         "command": shlex.join(command),
         "seed": config.seed,
         "loss": config.loss,
+        "target_standardized": config.preprocess.standardize_target,
         "device": config.train.device,
         "dtype": config.train.dtype,
         "engine": {"name": prepared.choice.executor.name, "why": prepared.choice.why},
@@ -258,10 +259,12 @@ def _train(prepared: Prepared, run: RunFolder, stops: StopRequests, reporter: Re
 
     reporter.training(plan)
     end: Stopped | Diverged | None = None
+    first: Evaluated | None = None
     with stops.deferred():
         for event in events:
             reporter.event(event)
             if isinstance(event, Evaluated):
+                first, last = first or event, event
                 history.add(event, prepared.formula() if history.with_parameters else None)
                 if config.train.checkpoint_every and event.epoch and event.epoch % config.train.checkpoint_every == 0:
                     save()
@@ -270,6 +273,11 @@ def _train(prepared: Prepared, run: RunFolder, stops: StopRequests, reporter: Re
             if stops.requested:
                 break
         save()
+    if first is not None and last.train_loss > first.train_loss and not isinstance(end, Diverged):
+        reporter.warn(
+            f"the train loss rose from {first.train_loss:.6g} to {last.train_loss:.6g}: the learning rate is probably "
+            "too large; lower optimizer.lr or set preprocess.standardize: true"
+        )
     return end
 
 
@@ -278,14 +286,14 @@ def _diverged(event: Diverged, prepared: Prepared, run: RunFolder) -> DivergedEr
     if not prepared.config.preprocess.standardize:
         remedy += ", or set preprocess.standardize: true"
     return DivergedError(
-        f"training diverged at step {event.step} (epoch {event.epoch}): the loss is {event.loss} at learning rate {event.lr:g}. "
-        f"The last finite state (step {event.finite_step}, train loss {event.finite_loss:.6g}) is in the checkpoint; "
-        f"no model is published. To go on, {remedy}",
+        f"training diverged at step {event.step} (epoch {event.epoch}): the loss is {event.loss} "
+        f"at learning rate {event.lr:g}. The last finite state (step {event.finite_step}, train loss "
+        f"{event.finite_loss:.6g}) is in the checkpoint; no model is published. To go on, {remedy}",
         str(run.path),
     )
 
 
-def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float]]) -> Metrics:
+def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None]]) -> Metrics:
     """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`."""
     dataset, formula = prepared.dataset, prepared.formula()
     predicted = formula.predict(dataset.columns)

@@ -1,5 +1,7 @@
 """The `linreg` command: its subcommands, and errors as text and exit codes."""
 
+import errno
+import io
 import os
 import sys
 import traceback
@@ -10,13 +12,14 @@ import typer
 
 from linreg_cli.cli import output
 from linreg_cli.cli.evaluate import evaluate
+from linreg_cli.cli.explain import explain
 from linreg_cli.cli.generate import generate_data
 from linreg_cli.cli.plot import plot
 from linreg_cli.cli.predict import predict
 from linreg_cli.cli.runs import runs_app
 from linreg_cli.cli.train import train
 from linreg_cli.cli.validate import validate
-from linreg_cli.errors import Fault, LinregError
+from linreg_cli.errors import Fault, LinregError, StoreError
 
 _EPILOG = "Start with: linreg train -c configs/housing.yaml"
 
@@ -49,6 +52,7 @@ app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("predict")(predict)
 app.command("plot")(plot)
+app.command("explain")(explain)
 app.command("validate")(validate)
 app.add_typer(runs_app, name="runs")
 
@@ -64,30 +68,65 @@ def run(arguments: Sequence[str]) -> int:
     """
     as_json = "--json" in arguments
     try:
-        result = app(args=list(arguments), prog_name="linreg", standalone_mode=False)
+        code = _run(arguments, as_json=as_json)
         sys.stdout.flush()
+        return code
+    except (BrokenPipeError, SystemExit):  # typer turns a closed pipe within a command into SystemExit
+        _abandon_stdout()
+        return 141
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return _bug(error, as_json=as_json)
+        _abandon_stdout()
+        output.show_error("store", (Fault(f"cannot write the output: {error.strerror}"),), as_json=False)
+        return StoreError.exit_code
+
+
+def _run(arguments: Sequence[str], *, as_json: bool) -> int:
+    try:
+        result = app(args=list(arguments), prog_name="linreg", standalone_mode=False)
     except LinregError as error:
         output.show_error(error.kind, error.faults, as_json=as_json)
         return error.exit_code
     except typer.TyperException as error:
-        message = error.format_message().rstrip(".")
-        output.show_error("usage", (Fault(f"{message}; see 'linreg --help'"),), as_json=as_json)
+        output.show_error("usage", (Fault(_usage(error)),), as_json=as_json)
         return error.exit_code
     except typer.Abort:
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    except OSError:
+        raise  # of stdout, or a bug; see `run`
     except Exception as error:  # the boundary: a bug of ours is shown whole, and still as JSON where that was asked for
-        traceback.print_exc()
-        output.show_error("bug", (Fault(f"{type(error).__name__}: {error}; this is a bug of linreg"),), as_json=as_json)
-        return 1
+        return _bug(error, as_json=as_json)
     if result == 130:
         output.show_error("interrupted", (Fault("interrupted (Ctrl-C)"),), as_json=as_json)
     return result if isinstance(result, int) else 0
 
 
+def _usage(error: typer.TyperException) -> str:
+    """What is wrong with the command line, and where to read about it."""
+    message, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
+    if message.startswith("Usage:"):  # no command was given, and the message is the help
+        print(f"{message}.\n", file=sys.stderr)
+        message = "no command was given"
+    command = context.command_path if context is not None else "linreg"
+    return f"{message.replace('. Did you', '; did you')}; see '{command} --help'"
+
+
+def _abandon_stdout() -> None:
+    """Whoever read our output has gone, or it cannot be written: say nothing more when Python flushes at exit."""
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(descriptor, 1)
+    os.close(descriptor)
+
+
+def _bug(error: Exception, *, as_json: bool) -> int:
+    traceback.print_exception(error)
+    output.show_error("bug", (Fault(f"{type(error).__name__}: {error}; this is a bug of linreg"),), as_json=as_json)
+    return 1
+
+
 def main() -> NoReturn:
     """The console script."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name is no reason to fail
     sys.exit(run(sys.argv[1:]))

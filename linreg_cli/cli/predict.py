@@ -1,5 +1,6 @@
 """`linreg predict`."""
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from linreg_cli.cli import options, output
+from linreg_cli.errors import UsageError
 
 
 def predict(
@@ -23,10 +25,14 @@ def predict(
 
     The target column may be absent; other columns pass through unchanged.
     """
+    import pyarrow as pa
+
     from linreg_cli.data.write import table_suffix, write_table
     from linreg_cli.runs.store import find_run
 
     suffix = table_suffix(out) if out is not None else ".csv"
+    if out is not None and out.exists() and Path(data).exists() and out.samefile(data):
+        raise UsageError("this is the table itself, which is never written to; choose another with -o", str(out))
     folder = find_run(outputs, run)
     from linreg_cli.evaluate.predict import predict_table
     from linreg_cli.evaluate.trained import load_trained
@@ -34,6 +40,10 @@ def predict(
 
     table, added = predict_table(load_trained(folder), data)
     result = {"run": folder.id, "rows": table.num_rows, "columns": added}
+    try:  # one row tells whether the format can hold every column, before anything is written
+        write_table(io.BytesIO(), suffix, table.slice(0, 1))
+    except pa.ArrowException as error:
+        raise UsageError(f"cannot write this table as {suffix}: {error}; write .parquet with -o", data) from None
     if out is not None:
         with replacing(out) as sibling:
             write_table(sibling, suffix, table)

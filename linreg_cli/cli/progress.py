@@ -21,6 +21,7 @@ class Progress:
         self._bar: Any = None
         self._task: Any = None
         self._shown = -1.0
+        self._loss = float("nan")
         self._plan: StepPlan | None = None
         if sys.stderr.isatty() and not quiet:
             from rich.console import Console
@@ -58,12 +59,13 @@ class Progress:
         from linreg_cli.optim.fit import Evaluated, SegmentDone
 
         elapsed = time.monotonic() - self._begun
+        if isinstance(event, Evaluated):
+            self._loss = event.train_loss
         if self._bar is None or not isinstance(event, Evaluated | SegmentDone) or elapsed - self._shown < 0.05:
             return
         self._shown = elapsed
         assert self._plan is not None
-        loss = event.train_loss if isinstance(event, Evaluated) else event.loss
-        text = f"epoch {event.epoch}/{self._plan.epochs}  loss {loss:.6g}  lr {event.lr:g}"
+        text = f"epoch {event.epoch}/{self._plan.epochs}  train loss {self._loss:.6g}  lr {event.lr:g}"
         if elapsed > 0.2:
             text += f"  {event.step / elapsed:,.0f} steps/s"
         self._bar.update(self._task, completed=event.step, text=text)

@@ -63,27 +63,31 @@ def show(run: options.Run, as_json: options.Json = False, outputs: options.Outpu
     if as_json:
         output.print_json({"run": folder.id, "path": str(folder.path), "record": record, "metrics": metrics})
         return
+    try:
+        lines = _described(record, metrics)
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        reason = f"they do not hold what linreg writes ({type(error).__name__}: {error})"
+        raise folder.damaged("{run,metrics}.json", reason) from None
+    print(folder.path)
+    print("\n".join(lines))
+
+
+def _described(record: dict[str, Any], metrics: dict[str, Any] | None) -> list[str]:
     rows = [
         [name, str(record[name])]
         for name in ("status", "created", "finished", "seconds", "command", "device", "dtype")
         if name in record
     ]
     rows += [["error", str(record["error"])]] if "error" in record else []
-    data = record.get("data", {})
-    rows += [
-        [
-            "data",
-            f"{data.get('name')} ({', '.join(f'{n} {split}' for split, n in data.get('rows', {}).items() if n)})",
-        ]
-    ]
-    rows += [["engine", "{name} ({why})".format(**record["engine"])]] if "engine" in record else []
-    print(folder.path)
-    print(output.columns(rows, left=2, indent="  "))
+    data = record.get("data") or {}
+    splits = ", ".join(f"{n:,} {split}" for split, n in data.get("rows", {}).items() if n)
+    rows += [["data", f"{data.get('name')} ({splits})"]]
+    rows += [["engine", "{name} ({why})".format(**record["engine"])]] if record.get("engine") else []
+    lines = [output.columns(rows, left=2, indent="  ")]
     if metrics is not None:
-        print()
-        print(output.metrics_table(metrics, indent="  "))
-        print()
-        print(output.parameters_table(metrics["parameters"], indent="  "))
+        lines += ["", output.metrics_table(metrics, indent="  ")]
+        lines += ["", output.parameters_table(metrics["parameters"], indent="  ")]
+    return lines
 
 
 def _row(run: RunFolder, record: dict[str, Any]) -> dict[str, Any]:
@@ -91,13 +95,14 @@ def _row(run: RunFolder, record: dict[str, Any]) -> dict[str, Any]:
         metrics = run.read_json("metrics.json")
     except StoreError:
         metrics = {}
-    r2 = {f"{split}_r2": (metrics.get(split) or {}).get("r2") for split in ("train", "validation", "test")}
+    splits = {name: values for name, values in metrics.items() if isinstance(values, dict)}
+    r2 = {f"{split}_r2": splits.get(split, {}).get("r2") for split in ("train", "validation", "test")}
     return {
         "run": run.id,
         "status": record["status"],
         "created": record.get("created"),
         "epochs": record.get("epochs_done"),
-        "train_loss": (metrics.get("train") or {}).get("loss"),
+        "train_loss": splits.get("train", {}).get("loss"),
         **r2,
         "seconds": record.get("seconds"),
         "data": (record.get("data") or {}).get("name"),

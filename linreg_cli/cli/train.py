@@ -129,8 +129,7 @@ def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
     print(f"rows:      {', '.join(f'{n:,} {split}' for split, n in rows.items() if n)}")
     print(f"features:  {', '.join(dataset.features)}")
     print(f"target:    {', '.join(dataset.targets)}")
-    print(
-        f"steps:     {plan.epochs:,} epochs of {plan.steps_per_epoch:,} = {plan.total_steps:,}, batches of {plan.batch_size:,}"
-    )
+    steps = f"{plan.epochs:,} epochs of {plan.steps_per_epoch:,} = {plan.total_steps:,}"
+    print(f"steps:     {steps}, batches of {plan.batch_size:,}")
     print(f"executor:  {prepared.choice.executor.name} on {prepared.config.train.device} ({prepared.choice.why})")
     print("nothing was trained (--dry-run)")

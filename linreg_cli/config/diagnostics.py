@@ -1,6 +1,7 @@
 """What is wrong with a config, in the user's terms: the place, what was found, what is allowed, a hint."""
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -57,15 +58,20 @@ def fault_at(tree: Node, path: Path, message: str, *, key: bool = False) -> Faul
 def faults(error: ValidationError, tree: Node) -> list[Fault]:
     """Every fault that the schema found, in the order of the file, one for each place."""
     found: dict[Path, tuple[tuple[int, int], Fault]] = {}
+    counted: list[Path] = []
     for detail in error.errors(include_url=False):
         path = _path(detail, tree)
         if path not in found:
             is_key = detail["type"] == "extra_forbidden"
+            counted += [path] if detail["type"] == "too_short" else []
             origin, _ = tree.locate(path, key=is_key)
             found[path] = (
                 (origin.line, origin.column),
                 fault_at(tree, path, _message(detail, path, tree), key=is_key),
             )
+    for path in counted:  # entries that are wrong were not counted, so the length says nothing
+        if any(other[: len(path)] == path and other != path for other in found):
+            del found[path]
     return [fault for _, fault in sorted(found.values(), key=lambda pair: pair[0])]
 
 
@@ -143,9 +149,9 @@ def _unknown_key(path: Path, tree: Node) -> str:
                 return f"{message}: it belongs to source: {owner[1]}; remove it"
             if owner[:-1] == tuple(parents) and other in SCHEDULES.values():
                 return f"{message}: it belongs to kind: {owner[-1]}"
-    hint = did_you_mean(str(key), list(section.model_fields))
-    if not hint.startswith("; did you mean"):
+    # A slip of the pen comes first, then the same name elsewhere, then what is somehow alike.
+    if not get_close_matches(str(key), list(section.model_fields), n=1, cutoff=0.8):
         for owner, other in SECTIONS.items():
             if key in other.model_fields and other not in (*SOURCES.values(), *SCHEDULES.values()):
                 return f"{message}; did you mean {'.'.join((*owner, str(key)))}?"
-    return message + hint
+    return message + did_you_mean(str(key), list(section.model_fields))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from linreg_cli.config.source import Node, parse_override, read_file
+from linreg_cli.config.source import Node, Origin, parse_override, read_file
 from linreg_cli.errors import ConfigError, Fault
 
 #: The keys whose value says what kind of thing the mapping around them is. When a later layer changes the
@@ -52,8 +52,9 @@ def merged(files: tuple[str, ...], overrides: tuple[str, ...], carry: Carry) -> 
 
 
 def _nest(path: tuple[str, ...], value: Node) -> Node:
-    for key in reversed(path):
-        value = Node({key: value}, value.origin, {key: value.origin}, value.size + 1)
+    for depth in reversed(range(len(path))):
+        origin = Origin(value.origin.source, 1, 1 + sum(len(key) + 1 for key in path[:depth]))
+        value = Node({path[depth]: value}, origin, {path[depth]: origin}, value.size + 1)
     return value
 
 
@@ -62,7 +63,9 @@ def _merge(
 ) -> Node:
     if not (isinstance(old.value, dict) and isinstance(new.value, dict)) or path == replace_at:
         return new
-    if len(new.value) == 1 and any(isinstance(new.value[name].value, list) for name in DISTRIBUTIONS if name in new.value):
+    if len(new.value) == 1 and any(
+        isinstance(new.value[name].value, list) for name in DISTRIBUTIONS if name in new.value
+    ):
         return new
     kind_key = KIND_KEYS.get(path)
     if kind_key is not None and kind_key in new.value:

@@ -11,6 +11,7 @@ from linreg_cli.config.types import (
     ColumnList,
     Columns,
     Count,
+    Ddof,
     FeatureDistribution,
     Initial,
     NonNegative,
@@ -55,8 +56,8 @@ class TableData(Section):
     source: Literal["table"] = Field("table", description="Where the rows come from: `table`, `synthetic` or `inline`.")
     path: str = Field(
         min_length=1,
-        description="The file: `.csv`, `.tsv` (also `.gz`, `.zst`), `.parquet`, `.arrow`, `.feather`, `.jsonl`, or a folder of "
-        "Parquet parts. Relative to the current folder.",
+        description="The file: `.csv`, `.tsv` (also `.gz`, `.zst`), `.parquet`, `.arrow`, `.feather`, `.jsonl`, "
+        "or a folder of Parquet parts. Relative to the current folder.",
     )
     sha256: str | None = Field(
         None, pattern=r"^[0-9a-fA-F]{64}$", description="Refuse the file unless its SHA-256 digest is this."
@@ -85,9 +86,9 @@ class SyntheticData(Section):
     noise_std: NonNegative = Field(0.01, description="Standard deviation of the normal noise, in units of the target.")
     features: dict[str, FeatureDistribution] | None = Field(
         None,
-        description="Column name to distribution: `{normal: [mean, std]}`, `{uniform: [low, high]}`, `{integers: [low, high]}` "
-        "(both included), `{linspace: [first, last]}`, `{lognormal: [mean, std]}` (of the logarithm); "
-        "null: standard normal columns named as in `weights`, or `x1`, `x2`, ...",
+        description="Column name to distribution: `{normal: [mean, std]}`, `{uniform: [low, high]}`, "
+        "`{integers: [low, high]}` (both included), `{linspace: [first, last]}`, `{lognormal: [mean, std]}` "
+        "(of the logarithm); null: standard normal columns named as in `weights`, or `x1`, `x2`, ...",
     )
     target: str = Field("y", min_length=1, description="Name of the generated target column.")
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
@@ -143,11 +144,11 @@ class PreprocessConfig(Section):
 
     standardize: bool = Field(
         False,
-        description="Features to mean 0 and standard deviation 1, by statistics of the train split. A constant column is left at 0. "
-        "With `model.bias: false` columns are scaled and not centred.",
+        description="Features to mean 0 and standard deviation 1, by statistics of the train split. "
+        "A constant column is left at 0. With `model.bias: false` columns are scaled and not centred.",
     )
     standardize_target: bool = Field(False, description="The same for the target.")
-    ddof: Literal[0, 1] = Field(0, description="The standard deviation divides by n - ddof.")
+    ddof: Ddof = Field(0, description="The standard deviation divides by n - ddof.")
     missing: Annotated[Literal["error", "drop", "mean", "median"], only("error")] = Field(
         "error",
         description="What to do with a missing cell. `error`: refuse the table, naming row and column.",
@@ -174,7 +175,8 @@ class InitConfig(Section):
     weight: Initial = Field(
         {"normal": [0.0, 0.01]},
         validate_default=True,
-        description="A number, a list of numbers, `{normal: [mean, std]}` or `{uniform: [low, high]}`, in trained units.",
+        description="A number, a list of numbers, `{normal: [mean, std]}` or `{uniform: [low, high]}`, "
+        "in trained units.",
     )
     bias: Initial = Field(0.0, description="The same for the bias.")
 
@@ -252,13 +254,15 @@ class OptimizerConfig(Section):
     dampening: float = Field(0.0, ge=0, le=1, description="Dampening of the momentum.")
     weight_decay: NonNegative = Field(
         0.0,
-        description="Coefficient times the parameter (the bias too) is added to its gradient; losses are reported without it.",
+        description="Coefficient times the parameter (the bias too) is added to its gradient; "
+        "losses are reported without it.",
     )
     nesterov: bool = Field(False, description="Nesterov momentum; needs momentum above 0 and dampening 0.")
     schedule: ScheduleConfig = Field(
         ConstantSchedule(),
-        description="The rate by epoch, under torch's names: `{kind: constant}`, `{kind: step, step_size: 10, gamma: 0.1}`, "
-        "`{kind: exponential, gamma: 0.9}`, `{kind: cosine, T_max: 100, eta_min: 0}`.",
+        description="The rate by epoch, under torch's names: `{kind: constant}`, "
+        "`{kind: step, step_size: 10, gamma: 0.1}`, `{kind: exponential, gamma: 0.9}`, "
+        "`{kind: cosine, T_max: 100, eta_min: 0}`.",
     )
 
 
@@ -323,7 +327,8 @@ class Config(Section):
     model: ModelConfig = Field(ModelConfig(), description="The linear layer.")
     loss: Literal["mse", "sse", "half_mse", "mae", "huber"] = Field(
         "mse",
-        description="mse: mean of e^2; sse: sum of e^2; half_mse: mean of e^2/2; mae: mean of |e|; huber: mean of torch's Huber loss.",
+        description="mse: mean of e^2; sse: sum of e^2; half_mse: mean of e^2/2; mae: mean of |e|; "
+        "huber: mean of torch's Huber loss.",
     )
     huber_delta: Positive = Field(
         1.0, description="Where the Huber loss turns from e^2/2 to delta (|e| - delta/2), in trained units."

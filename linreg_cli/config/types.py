@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Pl
 from pydantic_core import PydanticCustomError
 
 from linreg_cli import __version__
+from linreg_cli.config.source import FLOAT
 
 
 def refuse(message: str) -> PydanticCustomError:
@@ -28,7 +29,7 @@ def shown(value: Any) -> str:
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, tuple | list):
-        return "a list"
+        return "a list" if value else "an empty list"
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:20]}... ({len(text)} characters)"
 
@@ -39,10 +40,7 @@ def quotes_hint(value: Any) -> str:
     >>> quotes_hint("5"), quotes_hint("five")
     ('; remove the quotes', '')
     """
-    try:
-        return "; remove the quotes" if isinstance(value, str) and float(value) is not None else ""
-    except ValueError:
-        return ""
+    return "; remove the quotes" if isinstance(value, str) and FLOAT.match(value.strip()) else ""
 
 
 def is_number(value: Any) -> bool:
@@ -91,6 +89,9 @@ NonNegative = Annotated[float, Field(ge=0)]
 #: Whole numbers; `5.0` and `1e3` are whole numbers too.
 Count = Annotated[int, Field(ge=1), BeforeValidator(_integral)]
 Seed = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(_integral)]
+
+
+Ddof = Annotated[int, Field(ge=0, le=1), BeforeValidator(_integral)]
 
 
 def number_or(*words: str) -> BeforeValidator:

@@ -1,5 +1,8 @@
 """CSV and TSV, plain or compressed, through pyarrow, with errors that name the line."""
 
+import csv
+import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +39,7 @@ class CsvTable:
         self._delimiter = delimiter
         self._missing_values = list(missing_values)
         self._refuse_other_kinds()
+        self._has_quotes = self._holds(b'"')
         self.columns = self._header()
         refuse_bad_names(self.columns, path)
 
@@ -54,8 +58,23 @@ class CsvTable:
         )
         try:
             return self._read(options).combine_chunks()
+        except pa.ArrowInvalid:
+            return self._read_with_care(columns, text)
+
+    def _read_with_care(self, columns: Sequence[str], text: Sequence[str]) -> pa.Table:
+        """Read every cell as text first: it finds each column that does not hold numbers, and blanks around `NA`."""
+        names = [*columns, *text]
+        options = pcsv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            include_columns=names,
+            null_values=self._missing_values,
+            strings_can_be_null=True,
+        )
+        try:
+            table = self._read(options)
         except pa.ArrowInvalid as error:
-            raise DataError(self._not_numbers(columns) or [self._malformed(error)]) from None
+            raise DataError([self._malformed(error)]) from None
+        return self.numbers(table, columns).combine_chunks()
 
     def read_all(self) -> pa.Table:
         """Every cell as the text that it is, so that it can be written again unchanged."""
@@ -81,17 +100,30 @@ class CsvTable:
             raise DataError(faults)
         return table
 
-    def _read(self, options: pcsv.ConvertOptions, **reading: Any) -> pa.Table:
-        parsing = pcsv.ParseOptions(delimiter=self._delimiter, **reading)
-        with self._stream() as stream:
-            threads = "invalid_row_handler" not in reading
-            return pcsv.read_csv(stream, pcsv.ReadOptions(use_threads=threads), parsing, options)
+    def _read(self, options: pcsv.ConvertOptions) -> pa.Table:
+        # Without newlines_in_values, a quoted line break at the end of a block silently cuts its row in two.
+        parsing = pcsv.ParseOptions(delimiter=self._delimiter, newlines_in_values=self._has_quotes)
+        try:
+            with self._stream() as stream:
+                return pcsv.read_csv(stream, parse_options=parsing, convert_options=options)
+        except OSError as error:
+            raise DataError(f"cannot be read: {error}", self.name) from None
 
     def _stream(self) -> Any:
         try:
             return pa.input_stream(self.name, compression="detect")
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror or error}", self.name) from None
+
+    def _holds(self, mark: bytes) -> bool:
+        try:
+            with self._stream() as stream:
+                while block := stream.read(1 << 20):
+                    if mark in block:
+                        return True
+        except OSError as error:
+            raise DataError(f"cannot be read: {error}", self.name) from None
+        return False
 
     def _refuse_other_kinds(self) -> None:
         try:
@@ -123,68 +155,72 @@ class CsvTable:
                 ) as reader,
             ):
                 return list(reader.schema.names)
-        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        except pa.ArrowInvalid as error:
+            if "Empty CSV" in str(error):
+                raise DataError("the table has no rows", self.name) from None
             raise DataError([self._malformed(error)]) from None
+        except UnicodeDecodeError:
+            raise DataError("the header is not UTF-8; save the file as UTF-8", f"{self.name}, line 1") from None
 
     def _parse(self, values: pa.ChunkedArray, column: str) -> tuple[pa.ChunkedArray, Fault | None]:
         """Text as float64, and what is wrong with the first cell that is not a number."""
-        gaps = pc.is_in(values, pa.array(self._missing_values, pa.string()))
-        text = pc.utf8_trim_whitespace(pc.if_else(gaps, pa.scalar(None, pa.string()), values))
+        trimmed = pc.utf8_trim_whitespace(values)
+        missing = {*self._missing_values, *(mark.strip() for mark in self._missing_values)}
+        gaps = pc.is_in(trimmed, pa.array(sorted(missing), pa.string()))
+        text = pc.if_else(gaps, pa.scalar(None, pa.string()), trimmed)
         try:
             return pc.cast(text, pa.float64()), None
         except pa.ArrowInvalid:
             return values, self._first_text(text, column)
 
     def _first_text(self, text: pa.ChunkedArray, column: str) -> Fault:
-        for row, cell in enumerate(text.to_pylist(), start=1):
-            if cell is None:
-                continue
+        # Halving: the cells before `first` are numbers, and one of those up to `last` is not.
+        first, last = 0, len(text)
+        while last - first > 1:
+            middle = (first + last) // 2
             try:
-                pc.cast(pa.scalar(cell, pa.string()), pa.float64())
+                pc.cast(text.slice(first, middle - first), pa.float64())
+                first = middle
             except pa.ArrowInvalid:
-                break
-        where = f"{self.name}, row {row}, column {column!r}"
-        if cell.count(",") == 1 and cell.replace(",", "").lstrip("+-").isdigit():
-            return Fault(f"{cell!r} is not a number; the decimal mark is '.', write {cell.replace(',', '.')}", where)
-        remedy = f"leave the column out with data.ignore: [{column}], or turn it into numbers"
-        return Fault(f"{cell!r} is not a number; {remedy}", where)
-
-    def _not_numbers(self, columns: Sequence[str]) -> list[Fault]:
-        """Read the columns as text, to find every one that does not hold numbers."""
-        options = pcsv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()), include_columns=list(columns))
-        try:
-            table = self._read(options)
-        except pa.ArrowInvalid:
-            return []
-        faults = [self._parse(table.column(column), column)[1] for column in columns]
-        return [fault for fault in faults if fault is not None]
+                last = middle
+        cell = text[first].as_py()
+        where = f"{self.name}, row {first + 1}, column {column!r}"
+        return Fault(f"{cell!r} is not a number; {_remedy(cell, column)}", where)
 
     def _malformed(self, error: Exception) -> Fault:
-        """The first line with the wrong number of cells, or what the reader said."""
-        bad_rows: list[Any] = []
+        """The first line that is not like the header, or what the reader said."""
+        not_utf8 = "UTF8" in str(error)
+        width, line = 0, 1
+        with self._stream() as stream:
+            lines = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+            records = csv.reader(lines, delimiter=self._delimiter)
+            try:
+                for cells in records:
+                    width = width or len(cells)
+                    text = self._delimiter.join(cells)
+                    if cells and len(cells) != width:
+                        return self._ragged(len(cells), width, text, line)
+                    if not_utf8 and any("\udc80" <= mark <= "\udcff" for mark in text):
+                        message = "the line is not UTF-8 text; save the file as UTF-8"
+                        return Fault(message, f"{self.name}, line {line}")
+                    line = records.line_num + 1
+            except csv.Error as reason:
+                return Fault(f"not a CSV: {reason}; check for an open quote", f"{self.name}, line {line}")
+        return Fault(f"not a CSV: {str(error).splitlines()[0]}", self.name)
 
-        def note(row: Any) -> str:
-            bad_rows.append(row)
-            return "skip"
+    def _ragged(self, count: int, width: int, text: str, line: int) -> Fault:
+        shown = text[:60].encode(errors="replace").decode()
+        cells = "1 cell" if count == 1 else f"{count} cells"
+        message = f"{cells}, and the header has {width}: {shown!r}; check for a stray delimiter or an open quote"
+        return Fault(message, f"{self.name}, line {line}")
 
-        try:
-            self._read(
-                pcsv.ConvertOptions(column_types=dict.fromkeys(self.columns, pa.string())),
-                invalid_row_handler=note,
-            )
-        except (pa.ArrowInvalid, AttributeError):
-            bad_rows.clear()
-        if not bad_rows:
-            return Fault(f"not a CSV: {str(error).splitlines()[0]}", self.name)
-        row = bad_rows[0]
-        message = f"{row.actual_columns} cells, and the header has {row.expected_columns}: {row.text[:60]!r}"
-        where = f"{self.name}, line {row.number}" if row.number else self.name
-        return Fault(f"{message}; check for a stray delimiter or an open quote", where)
-
-    def delimiter_hint(self) -> str:
+    def delimiter_hint(self, remedy: str = 'set data.delimiter: "{}"') -> str:
         """Which delimiter the header seems to have, for a message about a column that is not there.
 
         A header that is one name with other delimiters in it was cut by the wrong one.
+
+        Args:
+            remedy: what to do; `{}` stands for the delimiter found.
         """
         if len(self.columns) != 1:
             return ""
@@ -193,7 +229,7 @@ class CsvTable:
         if not counts[mark]:
             return ""
         written = "\\t" if mark == "\t" else mark
-        return f'the cells seem to be parted by {_DELIMITERS[mark]}; set data.delimiter: "{written}"'
+        return f"the cells seem to be parted by {_DELIMITERS[mark]}; {remedy.format(written)}"
 
     def headless_hint(self) -> str:
         """Whether the header looks like a row of numbers."""
@@ -203,3 +239,21 @@ class CsvTable:
         except ValueError:
             return ""
         return f"the first line of {Path(self.name).name} holds numbers; the file needs a header with column names"
+
+
+def _remedy(cell: str, column: str) -> str:
+    """What to do about a cell that is not a number.
+
+    >>> _remedy("1,5", "x")
+    "the decimal mark is '.', write 1.5"
+    >>> _remedy("1,234,567", "x")
+    'write it without separators, 1234567'
+    """
+    if re.fullmatch(r"[-+]?\d{1,3}(,\d{3}){2,}(\.\d*)?|[-+]?\d{1,3}(,\d{3})+\.\d*", cell):
+        return f"write it without separators, {cell.replace(',', '')}"
+    if re.fullmatch(r"[-+]?\d{1,3},\d{3}", cell):
+        point, without = cell.replace(",", "."), cell.replace(",", "")
+        return f"write {without} if the comma parts thousands, {point} if it is the decimal mark"
+    if re.fullmatch(r"[-+]?(\d+,\d*|,\d+)([eE][-+]?\d+)?", cell):
+        return f"the decimal mark is '.', write {cell.replace(',', '.')}"
+    return f"leave the column out with data.ignore: [{column}], or turn it into numbers"

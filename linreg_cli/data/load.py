@@ -70,8 +70,12 @@ def _from_table(source: TableData, config: Config) -> Dataset:
     cells = table.read([*features, *targets], text=reserved)
     columns = numeric_columns(cells, [*features, *targets], source.path)
     if source.split.column is not None:
-        labels = text_column(cells, source.split.column)
+        labels = text_column(cells, source.split.column, source.path)
         splits = split_by_column(labels, source.split.column, source.path)
+        stopping = config.train.early_stopping
+        if stopping is not None and stopping.monitor == "validation.loss" and not len(splits["validation"]):
+            message = f"column {source.split.column!r} gives no validation row, and early_stopping watches it"
+            raise DataError(f"{message}; mark some rows as validation, or monitor train.loss", source.path)
     else:
         splits = split_by_shares(cells.num_rows, source.split, config.seed)
     return Dataset(source.path, features, targets, columns, splits)

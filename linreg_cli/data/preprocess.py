@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 
+#: Below this, the squares in a standard deviation are lost to underflow.
+_SMALLEST = 1e-150
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -48,7 +51,7 @@ class Scaling:
             constant_scale: the scale of a column with one value: 0 leaves it at 0, 1 only centres it.
 
         Raises:
-            DataError: if the train split has too few rows for `ddof`.
+            DataError: if the train split has too few rows for `ddof`, or a deviation is beyond the range of floats.
         """
         rows = dataset.splits["train"]
         if len(rows) <= ddof:
@@ -56,9 +59,15 @@ class Scaling:
         center, scale = np.zeros(len(columns)), np.zeros(len(columns))
         for position, column in enumerate(columns):
             values = dataset.columns[column][rows]
-            center[position] = values.mean()
+            with np.errstate(over="ignore", invalid="ignore"):
+                center[position], deviation = values.mean(), values.std(ddof=ddof)
             # min and max, because rounding gives a constant column a tiny standard deviation
-            scale[position] = constant_scale if values.min() == values.max() else values.std(ddof=ddof)
+            constant = values.min() == values.max()
+            center[position] = values[0] if constant else center[position]
+            if not (constant or (_SMALLEST < deviation < np.inf)):
+                message = f"values from {values.min():g} to {values.max():g} cannot be standardised in float64"
+                raise DataError(f"column {column!r}: {message}; give the column in another unit", dataset.name)
+            scale[position] = constant_scale if constant else deviation
         return cls(columns, center if centered else np.zeros(len(columns)), scale)
 
     def tensor(self, columns: dict[str, Column], rows: Rows | slice, dtype: "torch.dtype") -> "torch.Tensor":
@@ -78,7 +87,8 @@ class Scaling:
                 values = np.zeros(n_rows)
             elif center != 0 or scale != 1:
                 values = (values - center) / scale
-            out[:, position] = torch.from_numpy(np.ascontiguousarray(values))
+            with np.errstate(over="ignore"):  # an overflow is found below, with its row
+                out.numpy()[:, position] = values
             if not bool(torch.isfinite(out[:, position]).all()):
                 self._overflow(columns[column], rows, out[:, position], column, dtype)
         return out
@@ -127,7 +137,7 @@ class Preprocessor:
 
     @classmethod
     def fit(cls, dataset: Dataset, config: PreprocessConfig, *, bias: bool) -> "Preprocessor":
-        """Learn the scaling from the train split. Without a bias nothing is centred, so that the fold has no intercept."""
+        """Learn the scaling from the train split; without a bias nothing is centred, and the fold has no intercept."""
         features, targets = Scaling.identity(dataset.features), Scaling.identity(dataset.targets)
         if config.standardize:
             features = Scaling.standard(dataset.features, dataset, ddof=config.ddof, centered=bias, constant_scale=0.0)

@@ -12,6 +12,7 @@ import numpy as np
 from linreg_cli.config.schema import SyntheticData
 from linreg_cli.config.types import Distribution
 from linreg_cli.data.dataset import Column
+from linreg_cli.errors import DataError
 from linreg_cli.seeds import numpy_stream
 
 CHUNK_ROWS = 65_536
@@ -28,18 +29,35 @@ def generate(config: SyntheticData, seed: int) -> Iterator[dict[str, Column]]:
 
     Yields:
         name -> float64 values, shape (rows of the chunk,).
+
+    Raises:
+        DataError: for a value beyond the range of a float.
     """
     names = config.feature_names
     distributions = config.features or dict.fromkeys(names, _STANDARD_NORMAL)
     for start in range(0, config.n_samples, CHUNK_ROWS):
         rows = np.arange(start, min(start + CHUNK_ROWS, config.n_samples))
         stream = numpy_stream(seed, "synthetic", start // CHUNK_ROWS)
-        columns = {name: _draw(distributions[name], rows, config.n_samples, stream) for name in names}
-        target = np.full(len(rows), config.bias)
-        for name, weight in zip(names, config.true_weights, strict=True):
-            target += weight * columns[name]
-        target += config.noise_std * stream.standard_normal(len(rows))
-        yield {**columns, config.target: target}
+        with np.errstate(over="ignore", invalid="ignore"):
+            columns = {name: _draw(distributions[name], rows, config.n_samples, stream) for name in names}
+            target = np.full(len(rows), config.bias)
+            for name, weight in zip(names, config.true_weights, strict=True):
+                target += weight * columns[name]
+            target += config.noise_std * stream.standard_normal(len(rows))
+        columns[config.target] = target
+        _refuse_overflow(columns, start)
+        yield columns
+
+
+def _refuse_overflow(columns: dict[str, Column], start: int) -> None:
+    for name, values in columns.items():
+        finite = np.isfinite(values)
+        if not finite.all():
+            row = start + int(np.argmin(finite)) + 1
+            raise DataError(
+                "the generated value is too large for a floating-point number; lower the distribution or the weights",
+                f"synthetic data, row {row}, column {name!r}",
+            )
 
 
 def _draw(distribution: Distribution, rows: np.ndarray, n_samples: int, stream: np.random.Generator) -> Column:

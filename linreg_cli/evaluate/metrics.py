@@ -26,7 +26,7 @@ def regression_metrics(actual: Column, predicted: Column) -> Metrics:
     {'mse': 0.5, 'rmse': 0.7071067811865476, 'mae': 0.5, 'r2': 0.5, 'n': 2}
     """
     assert actual.shape == predicted.shape, (actual.shape, predicted.shape)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         error = actual - predicted
         mse = float(np.mean(error**2))
         metrics: Metrics = {"mse": mse, "rmse": float(np.sqrt(mse)), "mae": float(np.mean(np.abs(error)))}
@@ -57,7 +57,9 @@ def split_metrics(targets: tuple[str, ...], actual: Column, predicted: Column, l
         predicted: the same shape.
         loss: of the split, in trained units.
     """
-    metrics = {"loss": loss, **regression_metrics(actual, predicted)}
+    metrics: Metrics = {"loss": loss, **regression_metrics(actual, predicted)}
+    if not np.isfinite(loss):
+        metrics["loss"], metrics["loss_reason"] = None, "too large for a floating-point number"
     if len(targets) > 1:
         metrics["by_target"] = {
             target: regression_metrics(actual[:, k : k + 1], predicted[:, k : k + 1])
@@ -80,10 +82,11 @@ def parameters(formula: LinearFormula) -> Metrics:
     return {"weights": weights[formula.targets[0]], "bias": bias[formula.targets[0]]}
 
 
-def probe(formula: LinearFormula, points: tuple[tuple[float, ...], ...]) -> list[list[float]]:
-    """Predictions for rows of feature values in original units, one list of targets a row."""
+def probe(formula: LinearFormula, points: tuple[tuple[float, ...], ...]) -> list[list[float | None]]:
+    """Predictions for rows of feature values in original units, a list of targets a row; None where not finite."""
     if not points:
         return []
     values = np.array(points, dtype=np.float64)
     columns = {feature: values[:, position] for position, feature in enumerate(formula.features)}
-    return [[float(value) for value in row] for row in formula.predict(columns)]
+    predictions = formula.predict(columns)
+    return [[float(value) if np.isfinite(value) else None for value in row] for row in predictions]

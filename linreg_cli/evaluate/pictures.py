@@ -50,7 +50,7 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
     """
     record = run.record()
     published = (run.path / "predictions.csv").is_file()
-    table = _csv(run, "predictions.csv") if published and set(kinds or KINDS) != {"loss"} else None
+    table = _csv(run, "predictions.csv", text=("split",)) if published and set(kinds or KINDS) != {"loss"} else None
     targets, feature = _layout(table)
     possible = [
         "loss",
@@ -106,18 +106,23 @@ def _curve(run: RunFolder) -> LossCurve:
 
 
 def _loss_name(record: dict[str, Any]) -> str:
-    return _LOSS_NAMES.get(record.get("loss", ""), "loss")
+    name = _LOSS_NAMES.get(record.get("loss", ""), "loss")
+    return f"{name} (target standardised)" if record.get("target_standardized") else name
 
 
-def _csv(run: RunFolder, name: str) -> pa.Table:
+def _csv(run: RunFolder, name: str, *, text: tuple[str, ...] = ()) -> pa.Table:
+    """A CSV of the run: numbers in every column but those of `text`."""
+    content = run.read(name)
     try:
-        return pcsv.read_csv(io.BytesIO(run.read(name)))
+        names = pcsv.open_csv(io.BytesIO(content)).schema.names
+        types = {column: pa.string() if column in text else pa.float64() for column in names}
+        return pcsv.read_csv(io.BytesIO(content), convert_options=pcsv.ConvertOptions(column_types=types))
     except pa.ArrowInvalid as error:
         raise run.damaged(name, str(error).splitlines()[0]) from None
 
 
 def _floats(table: pa.Table, column: str) -> Any:
-    return table.column(column).cast(pa.float64()).to_numpy()
+    return table.column(column).to_numpy()
 
 
 def _layout(table: pa.Table | None) -> tuple[list[str], str | None]:

@@ -2,7 +2,8 @@
 
 Arrays in, a matplotlib figure out, without a display, pyplot or a change of global settings. Splits and runs
 differ in markers or dashes, not only in colour. Legends stand outside the axes, where they cover no data, and
-own up to rows that are not drawn. Axes have no offset in a corner. `$`, `_` and `\\` in a name mean nothing.
+own up to rows that are not drawn. `$`, `_` and `\\` in a name mean nothing. Empty splits are skipped; arrays
+that are not (n,) of one length raise a ValueError.
 """
 
 import math
@@ -33,12 +34,9 @@ _Rule = tuple[float, float, str, Any]  # slope, intercept, label, dashes
 
 # Okabe and Ito's palette, but for a plainer red. Of a split: (colour, marker).
 _SPLITS = {"train": ("#0072B2", "o"), "validation": ("#E69F00", "s"), "test": ("#D62728", "^")}
-_OTHER_SPLIT = ("#8C4A9E", "D")
 _RUN_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D")
 _RUN_MARKERS = "osD^vP"
 _RUN_DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5, 1, 1.5)), (0, (1, 1)), (0, (6, 1, 1, 1, 1, 1)), (0, (10, 1)))
-_VALIDATION_DASHES: Any = (0, (3.5, 2))
-_RULE_DASHES: Any = (0, (5, 2))
 # By the points of the largest split: at most this many, marker size in points, opacity.
 _MARKS = ((30, 15.0, 1.0), (300, 8.0, 0.85), (1_500, 5.5, 0.6), (MOST_POINTS, 4.5, 0.45))
 
@@ -74,21 +72,16 @@ def loss_figure(curves: Sequence[LossCurve], *, loss: str, title: str) -> "Figur
     """The loss against the epoch of one run or several; logarithmic where positive and over two decades.
 
     `curves` come in the legend's order, `loss` is the loss in words. Non-finite losses are left out.
-
-    Raises:
-        ValueError: if arrays of a curve are not (n,) of one length.
     """
     entries = []
     with _style():
         figure, axes = _blank(title, "epoch", loss)
         for run, curve in enumerate(curves):
             for part, values in (("train", curve.train), ("validation", curve.validation)):
-                if values is None or not len(values):
-                    continue
-                epochs, losses = _drawable(curve.epochs, values)
-                look = _run_look(run, part, len(epochs), alone=len(curves) == 1)
-                (line,) = axes.plot(epochs, losses, gid=f"{part}-{run}", zorder=3, **look)
-                entries.append((line, f"{curve.label}, {part}{_note(len(epochs), len(epochs), len(values))}"))
+                if values is not None and len(values):
+                    epochs, losses = _drawable(curve.epochs, values)
+                    (line,) = axes.plot(epochs, losses, **_run_look(run, part, len(epochs), len(curves) == 1))
+                    entries.append((line, f"{curve.label}, {part}{_note(len(epochs), len(epochs), len(values))}"))
         epochs, losses = (np.concatenate([np.empty(0), *(line.get_data()[i] for line, _ in entries)]) for i in (0, 1))
         if len(epochs):
             first, last = epochs.min(), max(epochs.max(), epochs.min() + 1)
@@ -111,18 +104,11 @@ def fit_figure(
     """The points of every split against the only feature, and the fitted line.
 
     The limits are nice ticks strictly beyond the points; an axis starts at 0 where its lowest value is positive
-    and at most half the values' range above 0. Empty splits are skipped.
-
-    Args:
-        points: the splits, each with `x`.
-        slope: of the line, in units of the target per unit of the feature.
-        intercept: of the line, in units of the target.
-        feature: name of the feature's column.
-        target: name of the target's column.
-        title: stands above.
+    and at most half the values' range above 0. `slope` is in units of the target per unit of the feature, and
+    `feature` and `target` are the columns' names.
 
     Raises:
-        ValueError: if a split has no `x`, or its arrays are not (n,) of one length.
+        ValueError: if a split has no `x`.
     """
     clouds = []
     for split in points:
@@ -134,35 +120,25 @@ def fit_figure(
 
 
 def predicted_figure(points: Sequence[SplitPoints], *, target: str, title: str) -> "Figure":
-    """Predicted against actual values on two equal axes, with the line of perfect prediction.
-
-    Empty splits are skipped; `target` is the column's name. Raises ValueError as `fit_figure` does.
-    """
+    """Predicted against actual values of a column on two equal axes, with the line of perfect prediction."""
     clouds = [(p.split, p.actual, p.predicted) for p in points]
     labels = title, f"actual {target}", f"predicted {target}"
-    return _cloud_figure(clouds, labels, (1.0, 0.0, "perfect prediction", _RULE_DASHES), equal=True)
+    return _cloud_figure(clouds, labels, (1.0, 0.0, "perfect prediction", "--"), equal=True)
 
 
 def residual_figure(points: Sequence[SplitPoints], *, target: str, title: str) -> "Figure":
-    """Residuals, actual minus predicted, against the predicted values, with the line of no error.
-
-    Empty splits are skipped; `target` is the column's name. Raises ValueError as `fit_figure` does.
-    """
+    """Residuals, actual minus predicted, against the predicted values of a column, with the line of no error."""
     clouds = []
     for p in points:
         _drawable(p.actual, p.predicted)
         with np.errstate(all="ignore"):
             clouds.append((p.split, p.predicted, np.subtract(p.actual, p.predicted, dtype=np.float64)))
     labels = title, f"predicted {target}", f"residual of {target} (actual − predicted)"
-    return _cloud_figure(clouds, labels, (0.0, 0.0, "no error", _RULE_DASHES), level=(0.0,))
+    return _cloud_figure(clouds, labels, (0.0, 0.0, "no error", "--"), level=(0.0,))
 
 
 def render(figure: "Figure", format: str) -> bytes:
-    """The figure as `png` (120 dots per inch), `svg` or `pdf`: the same bytes each time, without dates.
-
-    Raises:
-        ValueError: for another format.
-    """
+    """The figure as `png` (120 dots per inch), `svg` or `pdf`, else a ValueError: the same bytes each time."""
     undated = {"png": ["Software"], "svg": ["Date", "Creator"], "pdf": ["CreationDate", "Creator", "Producer"]}
     if format not in undated:
         raise ValueError(f"a picture is png, svg or pdf, not {format!r}")
@@ -183,8 +159,7 @@ def _blank(title: str, x_label: str, y_label: str) -> "tuple[Figure, Axes]":
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    layout = ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.12)
-    figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, layout=layout)
+    figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, layout=ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.12))
     axes = figure.add_subplot()
     text, font = _fitted(title, _TITLE, 9.2)
     figure.suptitle(text, **font)
@@ -202,8 +177,8 @@ def _drawable(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _note(drawn: int, finite: int, total: int) -> str:
-    left_out = f" ({total - finite:,} not finite)" if finite < total else ""
-    return (f" ({drawn:,} of {finite:,})" if drawn < finite else "") + left_out
+    sampled = f" ({drawn:,} of {finite:,})" if drawn < finite else ""
+    return f"{sampled} ({total - finite:,} not finite)" if finite < total else sampled
 
 
 def _cloud_figure(
@@ -219,17 +194,16 @@ def _cloud_figure(
         if len(xs):
             around = np.concatenate([xs, ys]) if equal else xs, np.concatenate([ys, xs if equal else level])
             x_ticks, y_ticks = (_ticks_beyond(values.min(), values.max()) for values in around)
-            _set_axis(axes, "x", x_ticks, inches=4.6 if equal else 7.4)
+            _set_axis(axes, "x", x_ticks, inches=4.0 if equal else 7.4)
             _set_axis(axes, "y", y_ticks)
-            ends = x_ticks[[0, -1]]
-            with np.errstate(all="ignore"):
-                heights = slope * ends + intercept
+            # Python's floats overflow without a warning.
+            heights = np.array([float(slope) * x + float(intercept) for x in x_ticks.tolist()])
             if not (heights.min() <= y_ticks[-1] and heights.max() >= y_ticks[0]):
                 rule_label += " (outside the picture)"
             heights = np.where(np.abs(heights) <= _HUGE, heights, np.nan)
             # The white rim keeps the line visible in a dense cloud.
-            axes.plot(ends, heights, color="white", linewidth=4.5, alpha=0.7, zorder=4)
-            (line,) = axes.plot(ends, heights, "k", linewidth=2.5, linestyle=dashes, zorder=5, gid="line")
+            axes.plot(x_ticks, heights, color="white", linewidth=4.5, alpha=0.7, zorder=4)
+            (line,) = axes.plot(x_ticks, heights, "k", linewidth=2.5, linestyle=dashes, zorder=5, gid="line")
             entries.append((line, rule_label))
         _finish(figure, axes, entries, right=equal)
     return figure
@@ -237,43 +211,37 @@ def _cloud_figure(
 
 def _scatter(axes: "Axes", points: list[tuple[str, int, np.ndarray]]) -> "_Entries":
     """Draws (split, rows in all, drawable points) and returns the legend's entries."""
-    from matplotlib.lines import Line2D
-
     most = min(max((xy.shape[1] for _, _, xy in points), default=0), MOST_POINTS)
     _, size, alpha = next(mark for mark in _MARKS if most <= mark[0])
     entries = []
     for split, total, (x, y) in points:
-        drawn = min(len(x), MOST_POINTS)
+        drawn, (colour, marker) = min(len(x), MOST_POINTS), _SPLITS.get(split, ("#8C4A9E", "D"))
         rows = np.arange(drawn) * len(x) // max(drawn, 1)
-        colour, marker = _SPLITS.get(split, _OTHER_SPLIT)
-        look: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": "none", "markeredgecolor": "white"}
         # Every point is inside the limits; unclipped, a marker beside the frame stays whole.
-        (cloud,) = axes.plot(x[rows], y[rows], gid=split, zorder=3, clip_on=False, alpha=alpha, **look)
-        cloud.set(markersize=size, markeredgewidth=0.8 if size > 5 else 0)
-        entries.append((Line2D([], [], markersize=12, **look), split + _note(drawn, len(x), total)))
+        (cloud,) = axes.plot(x[rows], y[rows], marker, color=colour, alpha=alpha, zorder=3, clip_on=False, gid=split)
+        cloud.set(markersize=size, markeredgecolor="white", markeredgewidth=0.8 if size > 5 else 0)
+        entries.append((cloud, split + _note(drawn, len(x), total)))
     return entries
 
 
 def _run_look(run: int, part: str, n: int, alone: bool) -> dict[str, Any]:
     """Colour, dashes and markers of a curve of n points: every point if few, some to tell runs apart."""
-    held_out = part == "validation"
-    dashes = _VALIDATION_DASHES if held_out else _RUN_DASHES[run % len(_RUN_DASHES)]
+    held_out, few = part == "validation", n <= 30
+    dashes = "--" if held_out else _RUN_DASHES[run % len(_RUN_DASHES)]
     colour, marker = _RUN_COLOURS[run % len(_RUN_COLOURS)], _RUN_MARKERS[run % len(_RUN_MARKERS)]
     if alone:
-        colour, marker = _SPLITS[part]
-    look = {"color": colour, "linestyle": dashes, "linewidth": 2.4 if held_out else 3.0}
-    if alone and n > 30:
-        return look
-    every = 1 if n <= 30 else n // 8
+        colour, marker = _SPLITS[part][0], _SPLITS[part][1] if few else ""
+    every = 1 if few else n // 8
     # Staggered, so that curves on top of each other still show which runs they are.
-    first = (every * run // 3 + every // 2 * held_out) % every
-    return {**look, "marker": marker, "markersize": 9, "markeredgecolor": "white", "markevery": (first, every)}
+    marks = {"marker": marker, "markevery": ((every * run // 3 + every // 2 * held_out) % every, every)}
+    line = {"color": colour, "linestyle": dashes, "linewidth": 2.4 if held_out else 3.0, "gid": f"{part}-{run}"}
+    return {**line, **marks, "markersize": 9, "markeredgecolor": "white"}
 
 
 def _nice_step(span: float, whole: bool = False) -> float:
     """The smallest of 1, 2, 2.5, 5 times a power of ten that crosses the span in at most 7 steps."""
     power = math.floor(math.log10(span / 7))
-    steps = [m * 10.0 ** (power + k) for k in (0, 1) for m in (1, 2, 2.5, 5)]
+    steps = (m * 10.0 ** (power + k) for k in (0, 1) for m in (1, 2, 2.5, 5))
     return next(s for s in steps if span / s <= 7 and not (whole and s % 1))
 
 
@@ -303,11 +271,12 @@ def _set_log_axis(axes: "Axes", low: float, high: float) -> None:
     first, decades = math.log10(low), math.log10(high / low)
     bottom, top = 10 ** (first - 0.05 * decades), 10 ** (first + 1.05 * decades)
     every = math.ceil(decades / 8)
-    powers = [k for k in range(math.floor(first) - 1, math.ceil(first + decades) + 1) if k % every == 0]
+    powers = (k for k in range(math.floor(first) - 1, math.ceil(first + decades) + 1) if k % every == 0)
     digits = (1, 2, 5) if decades < 3 else (1,)
     major = [(m, k) for k in powers for m in digits if bottom <= m * 10.0**k <= top]
-    plain = all(-4 <= k <= 4 for _, k in major)
-    labels = [f"{m * 10.0**k:.{max(-k, 0)}f}" if plain else _power(str(m), k) for m, k in major]
+    labels = [f"{m}×10{str(k).translate(_SUPERSCRIPTS)}".removeprefix("1×") for m, k in major]
+    if all(-4 <= k <= 4 for _, k in major):
+        labels = [f"{m * 10.0**k:.{max(-k, 0)}f}" for m, k in major]
     axes.set_yscale("log")
     axes.set_yticks([m * 10.0**k for m, k in major], labels)
     axes.yaxis.set_minor_formatter("")
@@ -316,19 +285,14 @@ def _set_log_axis(axes: "Axes", low: float, high: float) -> None:
 
 def _tick_labels(ticks: np.ndarray) -> list[str]:
     """Numbers in full, or as 20×10⁹ from a billion up and below a ten-thousandth."""
-    biggest, step = float(np.abs(ticks).max()), float(ticks[1] - ticks[0]) if len(ticks) > 1 else 1.0
-    exponent = 3 * math.floor(math.log10(biggest) / 3) if biggest else 0
-    if 1e-4 <= biggest < 1e9 or biggest > 1e6 * step:
-        exponent = 0
+    biggest, step = float(np.abs(ticks).max()) or 1.0, float(ticks[1] - ticks[0]) if len(ticks) > 1 else 1.0
+    exponent = 0 if 1e-4 <= biggest < 1e9 or biggest > 1e6 * step else 3 * math.floor(math.log10(biggest) / 3)
     unit = step / 10.0**exponent
     decimals = next((d for d in range(17) if math.isclose(unit, round(unit, d), rel_tol=1e-6)), 17)
     form = f"{',' if biggest >= 1e4 and not exponent else ''}.{decimals}f"
     texts = [f"{t / 10.0**exponent + 0.0:{form}}".replace("-", "−") for t in ticks]
-    return [f"{text}×{_power('1', exponent)}" if t and exponent else text for text, t in zip(texts, ticks, strict=True)]
-
-
-def _power(mantissa: str, exponent: int) -> str:
-    return f"{mantissa}×10{str(exponent).translate(_SUPERSCRIPTS)}".removeprefix("1×")
+    power = f"×10{str(exponent).translate(_SUPERSCRIPTS)}" if exponent else ""
+    return [text + power if t else text for text, t in zip(texts, ticks, strict=True)]
 
 
 def _finish(figure: "Figure", axes: "Axes", entries: "_Entries", right: bool = False) -> None:
@@ -337,16 +301,17 @@ def _finish(figure: "Figure", axes: "Axes", entries: "_Entries", right: bool = F
         axes.text(0.5, 0.5, "no finite values to draw", transform=axes.transAxes, ha="center")
     if not entries:
         return
-    texts = [_fitted(label, _SMALL, 2.2 if right else 8.4)[0] for _, label in entries]
-    widths = [1.2 + max(_inches(line, _SMALL) for line in text.split("\n")) for text in texts]
+    texts = [_fitted(label, _SMALL, 2.2 if right else 8.4) for _, label in entries]
+    widths = [1.2 + max(_inches(line, font["fontsize"]) for line in text.split("\n")) for text, font in texts]
     fits = [c for c in range(1, len(texts) + 1) if sum(map(max, np.array_split(widths, c))) < _WIDTH - 0.2]
     rows = len(texts) if right or not fits else math.ceil(len(texts) / fits[-1])
     place: dict[str, Any] = {"loc": f"outside {'right' if right else 'lower'} center", "frameon": False}
-    columns, handles = math.ceil(len(texts) / rows), [handle for handle, _ in entries]
-    legend = figure.legend(handles, ["."] * len(texts), ncols=columns, handlelength=2.6, **place)
+    lines, columns = [line for line, _ in entries], math.ceil(len(texts) / rows)
+    legend = figure.legend(lines, ["."] * len(texts), ncols=columns, handlelength=2.6, **place)
     # Set afterwards: given above, a label that starts with an underscore would be dropped.
-    for shown, text in zip(legend.get_texts(), texts, strict=True):
-        shown.set_text(text)
+    for handle, shown, (text, font) in zip(legend.get_lines(), legend.get_texts(), texts, strict=True):
+        shown.set(text=text, **font)
+        handle.set(alpha=1, markersize=11)
     if not right and rows > 3:
         figure.set_figheight(_HEIGHT + (rows - 3) * 1.6 * _SMALL / 72)
 
@@ -355,22 +320,17 @@ def _fitted(text: str, size: float, inches: float) -> tuple[str, dict[str, Any]]
     """The text wrapped to a width, and the font's size at which three lines do; its middle left out if huge."""
     text = " ".join("".join(c if ord(c) in _fonts()[1] or c.isspace() else "□" for c in text).split())
     text = text if len(text) <= 240 else f"{text[:120]} … {text[-117:]}"
+    # After spaces and underscores; inside a word only where it is wider than a line.
+    pieces = re.findall(r"\s+|[^\s_]*_+|[^\s_]+", text)
     for smaller in (size, 0.85 * size, 0.7 * size, 0.6 * size):
-        lines = _wrapped(text, smaller, inches)
-        if len(lines) <= 3:
-            break
-    return "\n".join(lines), {"fontsize": smaller}
-
-
-def _wrapped(text: str, size: float, inches: float) -> list[str]:
-    """Breaks after spaces and underscores, and inside a word only where it is wider than a line."""
-    lines = [""]
-    for piece in re.findall(r"\s+|[^\s_]*_+|[^\s_]+", text):
-        for part in piece if _inches(piece, size) > inches else (piece,):
-            if _inches(lines[-1] + part, size) > inches:
+        lines = [""]
+        for part in (p for piece in pieces for p in (piece if _inches(piece, smaller) > inches else (piece,))):
+            if lines[-1] and _inches(lines[-1] + part, smaller) > inches:
                 lines.append("")
             lines[-1] += part
-    return [line.strip() for line in lines if line.strip()]
+        if len(lines) <= 3:
+            break
+    return "\n".join(line.strip() for line in lines), {"fontsize": smaller}
 
 
 def _inches(text: str, size: float) -> float:

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from linreg_cli.data.dataset import Column, Rows
 from linreg_cli.data.table import numeric_columns
+from linreg_cli.errors import DataError
 from linreg_cli.evaluate.trained import TrainedRun, open_for
 
 
@@ -20,13 +22,17 @@ def predict_table(trained: TrainedRun, path: str) -> tuple[pa.Table, list[str]]:
         path: the table.
 
     Raises:
-        DataError: if a feature is missing or is not numeric.
+        DataError: if a feature is missing or is not numeric, or a prediction is beyond the range of a float.
     """
     features = trained.formula.features
     table = open_for(trained, path, features)
     cells = table.read_all()
     columns = numeric_columns(table.numbers(cells, features), features, path)
     predicted = trained.formula.predict(columns)
+    finite = np.isfinite(predicted).all(axis=1)
+    if not finite.all():
+        row = int(np.argmin(finite)) + 1
+        raise DataError("the prediction is too large for a floating-point number", f"{path}, row {row}")
     added = prediction_names(trained.formula.targets, table.columns)
     for position, name in enumerate(added):
         cells = cells.append_column(name, pa.array(predicted[:, position]))

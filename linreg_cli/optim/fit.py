@@ -55,7 +55,7 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Diverged:
-    """A loss was not finite. The state is back at the last one whose loss over the train split was finite.
+    """A loss was not finite. The state is back at the last one before it whose loss over the train split was finite.
 
     Attributes:
         step: number, from 1, of the step that could not be taken, or whose update made the loss infinite;
@@ -137,8 +137,8 @@ def fit(
         yield from clock.paused(result)
         watched = result.validation_loss if monitor == "validation.loss" else result.train_loss
         if stopping is not None and watched is not None and stopping.update(epoch, watched) and epoch < plan.epochs:
-            reason = f"{monitor} has not fallen for {stopping.patience} epochs; its best was {stopping.best:.6g} in epoch {stopping.best_epoch}"
-            yield Stopped(epoch, reason)
+            best = f"its best was {stopping.best:.6g} in epoch {stopping.best_epoch}"
+            yield Stopped(epoch, f"{monitor} has not fallen for {stopping.patience} epochs; {best}")
             return
 
 
@@ -151,16 +151,23 @@ def _back_to_finite(
     loss: float,
     lr: float,
 ) -> Diverged:
-    """Find a finite state by repeating the steps from the last snapshot: the path is deterministic."""
-    taken = max(state.step - 1, safe.step)
-    while True:
+    """Find the last finite state by repeating the steps from the last snapshot: the path is deterministic."""
+
+    def replay(stop: int) -> float:
         state.restore(safe)
-        if taken > safe.step:
-            executor.run(plan, state, safe.step, taken)
-        finite_loss = executor.train_loss(plan, state)
-        if math.isfinite(finite_loss) or taken == safe.step:
-            break
-        taken = safe.step + (taken - safe.step) // 2  # the batch was finite, the whole split was not
+        if stop > safe.step:
+            executor.run(plan, state, safe.step, stop)
+        return executor.train_loss(plan, state)
+
+    # Nearly always the last step made the loss infinite, so that state is tried first; a batch may have been finite
+    # where the whole split was not, and then halving finds where that began: `finite` is, `not_finite` is not.
+    finite, not_finite = safe.step, max(state.step, safe.step + 1)
+    middle = not_finite - 1
+    finite_loss = replay(middle)
+    while not (math.isfinite(finite_loss) and middle + 1 == not_finite) and middle > safe.step:
+        finite, not_finite = (middle, not_finite) if math.isfinite(finite_loss) else (finite, middle)
+        middle = (finite + not_finite) // 2
+        finite_loss = replay(middle)
     return Diverged(step, (step - 1) // plan.steps_per_epoch + 1, loss, lr, state.step, finite_loss)
 
 

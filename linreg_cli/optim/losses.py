@@ -48,6 +48,10 @@ class Loss:
         """Whether the loss adds the samples up instead of averaging them."""
         return self.name == "sse"
 
+    def elements(self, residual: Tensor) -> Tensor:
+        """The loss of each residual, before they are added up or averaged; the shape of `residual`."""
+        return _ELEMENTWISE[self.name](residual, self.huber_delta)
+
     def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The loss of a batch, a scalar of the batch's dtype.
 
@@ -60,7 +64,7 @@ class Loss:
         """
         if prediction.shape != target.shape or prediction.dim() != 2:
             raise ValueError(f"shapes differ: prediction {tuple(prediction.shape)}, target {tuple(target.shape)}")
-        elements = _ELEMENTWISE[self.name](prediction - target, self.huber_delta)
+        elements = self.elements(prediction - target)
         return elements.sum() if self.is_sum else elements.mean()
 
     @torch.no_grad()
@@ -76,5 +80,5 @@ class Loss:
         for start in range(0, len(X_nd), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
             residual = model(X_nd[rows]).double() - y_nk[rows].double()
-            total += _ELEMENTWISE[self.name](residual, self.huber_delta).sum()
+            total += self.elements(residual).sum()
         return float(total) if self.is_sum else float(total) / y_nk.numel()

@@ -19,10 +19,17 @@ def schedule(config: OptimizerConfig) -> Schedule:
     """
     lr, options = float(config.lr), config.schedule
     if isinstance(options, StepSchedule):
-        return lambda epoch: lr * options.gamma ** (epoch // options.step_size)
+        return lambda epoch: lr * _power(options.gamma, epoch // options.step_size)
     if isinstance(options, ExponentialSchedule):
-        return lambda epoch: lr * options.gamma**epoch
+        return lambda epoch: lr * _power(options.gamma, epoch)
     if isinstance(options, CosineSchedule):
         low, half_period = options.eta_min, options.T_max
         return lambda epoch: low + (lr - low) * (1 + math.cos(math.pi * epoch / half_period)) / 2
     return lambda epoch: lr
+
+
+def _power(gamma: float, exponent: int) -> float:
+    try:
+        return gamma**exponent
+    except OverflowError:  # a gamma above 1; training diverges, and says so
+        return math.inf

@@ -25,7 +25,12 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(sibling, path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise StoreError(f"cannot write: {error.strerror or error}", str(path)) from None
+        reason = error.strerror or error
+        if not path.parent.is_dir():
+            reason = f"there is no folder {path.parent}; make it first"
+        elif path.is_dir():
+            reason = "it is a folder; choose the name of a file"
+        raise StoreError(f"cannot write: {reason}", str(path)) from None
     finally:
         with contextlib.suppress(OSError):
             sibling.unlink(missing_ok=True)

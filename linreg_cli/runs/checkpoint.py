@@ -1,5 +1,6 @@
 """Weights and checkpoints as safetensors: plain numbers, nothing that could be executed."""
 
+import json
 from typing import Any
 
 import torch
@@ -43,10 +44,11 @@ def save_checkpoint(run: RunFolder, snapshot: Snapshot, *, epoch: int, stopping:
     """
     tensors = {f"parameter.{name}": value.detach().cpu().contiguous() for name, value in snapshot.parameters.items()}
     tensors |= {f"momentum.{name}": value.detach().cpu().contiguous() for name, value in snapshot.momentum.items()}
-    metadata = {"format": str(FORMAT), "step": str(snapshot.step), "epoch": str(epoch)}
+    position: dict[str, Any] = {"format": FORMAT, "step": snapshot.step, "epoch": epoch}
     if stopping is not None:
-        metadata |= {"stopping.best": repr(stopping.best), "stopping.best_epoch": str(stopping.best_epoch)}
-    run.write(CHECKPOINT_FILE, save(tensors, metadata=metadata))
+        position["stopping"] = {"best": repr(stopping.best), "best_epoch": stopping.best_epoch}
+    # One entry: safetensors writes several in an order of chance, and equal states should be equal files.
+    run.write(CHECKPOINT_FILE, save(tensors, metadata={"linreg": json.dumps(position)}))
 
 
 def _load(run: RunFolder, name: str) -> dict[str, Any]:

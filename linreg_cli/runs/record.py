@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from linreg_cli import __version__
+from linreg_cli.runs.lock import hold
 from linreg_cli.runs.store import FORMAT, STATUSES, RunFolder
 
 
@@ -54,8 +55,9 @@ class RunRecord:
     """`run.json`, kept up to date while the run goes on."""
 
     def __init__(self, run: RunFolder, values: dict[str, Any]) -> None:
-        """Write the first version: status `running`."""
+        """Take the lock of the run and write the first version: status `running`."""
         self._run = run
+        self._lock = hold(run.path)
         self._values = {
             "format": FORMAT,
             "run": run.id,
@@ -73,3 +75,6 @@ class RunRecord:
         assert status in STATUSES, status
         self._values |= {"status": status, "finished": now(), **values}
         self._run.write_json("run.json", self._values)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None

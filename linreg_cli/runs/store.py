@@ -6,19 +6,38 @@ outputs/housing-0001/  run.json  config.yaml  history.csv  metrics.json  model.s
 
 import contextlib
 import json
+import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from linreg_cli.errors import StoreError
 from linreg_cli.runs.atomic import write_bytes
+from linreg_cli.runs.lock import in_use
 
 FORMAT = 1
 STATUSES = ("running", "finished", "diverged", "interrupted", "failed")
 
-_RUN_ID = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9._-]*)-(?P<number>\d{4,})\Z")
+_RUN_ID = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9._-]*)-(?P<number>[0-9]{4}|[1-9][0-9]{4,17})\Z")
 _ATTEMPTS = 10_000
+
+#: What readers of `run.json` rely on.
+_WELL_FORMED: dict[str, Callable[[Any], bool]] = {
+    "status": lambda value: value in STATUSES,
+    "created": lambda value: isinstance(value, str),
+    "seconds": lambda value: value is None or (isinstance(value, int | float) and not isinstance(value, bool)),
+    "epochs_done": lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool)),
+    "data": lambda value: value is None or isinstance(value, dict),
+    "engine": lambda value: value is None or isinstance(value, dict),
+}
+
+
+def _finite(text: str) -> float:
+    if not abs(number := float(text)) < math.inf:
+        raise ValueError(text)
+    return number
 
 
 @dataclass(frozen=True)
@@ -35,7 +54,8 @@ class RunFolder:
     def write(self, name: str, content: bytes | str) -> Path:
         """Write one file of the run, whole or not at all."""
         target = self.path / name
-        write_bytes(target, content.encode() if isinstance(content, str) else content)
+        # The names of files may hold bytes that are not UTF-8; in JSON `\\udcff` brings them back.
+        write_bytes(target, content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
         return target
 
     def write_json(self, name: str, values: Any) -> Path:
@@ -62,7 +82,7 @@ class RunFolder:
             StoreError: if it is missing or damaged.
         """
         try:
-            values = json.loads(self.read(name))
+            values = json.loads(self.read(name), parse_constant=_finite, parse_float=_finite)
         except (ValueError, RecursionError):
             raise self.damaged(name, "it is not JSON") from None
         if not isinstance(values, dict):
@@ -70,20 +90,25 @@ class RunFolder:
         return values
 
     def record(self) -> dict[str, Any]:
-        """The content of `run.json`.
+        """The content of `run.json`; a run that says `running` and whose process has gone is `interrupted`.
 
         Raises:
             StoreError: if it is missing, damaged or of a newer format.
         """
         values = self.read_json("run.json")
         version = values.get("format")
-        if not isinstance(version, int) or values.get("status") not in STATUSES:
-            raise self.damaged("run.json", "format or status is not what linreg writes")
+        if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+            raise self.damaged("run.json", "format is not what linreg writes")
         if version > FORMAT:
             message = (
                 f"format {version} is newer than format {FORMAT}, which this version of linreg reads; upgrade linreg"
             )
             raise StoreError(message, str(self.path / "run.json"))
+        wrong = [key for key, fits in _WELL_FORMED.items() if not fits(values.get(key))]
+        if wrong:
+            raise self.damaged("run.json", f"{', '.join(wrong)}: not what linreg writes")
+        if values["status"] == "running" and in_use(self.path) is False:
+            return {**values, "status": "interrupted", "error": "its process ended without finishing the run"}
         return values
 
     def damaged(self, name: str, reason: str) -> StoreError:
@@ -112,17 +137,26 @@ def create_run(outputs: Path, name: str) -> RunFolder:
                 path.mkdir()
                 return RunFolder(path)
     except OSError as error:
-        reason = "it is not a folder" if outputs.exists() and not outputs.is_dir() else error.strerror
-        message = f"cannot make a run folder: {reason}; choose another with --outputs or LINREG_OUTPUTS"
-        raise StoreError(message, str(outputs)) from None
+        raise StoreError(f"cannot make a run folder: {_why(error)}; {_ANOTHER}", str(outputs)) from None
     raise StoreError(f"no free run id after {_ATTEMPTS} attempts", str(outputs))
+
+
+_ANOTHER = "choose another with --outputs or LINREG_OUTPUTS"
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, NotADirectoryError | FileExistsError):
+        return "it is not a folder"
+    return error.strerror or str(error)
 
 
 def _ids(outputs: Path) -> list[tuple[str, int]]:
     try:
         names = [entry.name for entry in outputs.iterdir()]
-    except OSError:
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise StoreError(f"cannot read the run folders: {_why(error)}; {_ANOTHER}", str(outputs)) from None
     return [(match["name"], int(match["number"])) for name in names if (match := _RUN_ID.match(name))]
 
 
@@ -157,10 +191,15 @@ def find_run(outputs: Path, reference: str) -> RunFolder:
         if not readable:
             raise StoreError("there is no run yet; make one with 'linreg train -c CONFIG'", str(outputs))
         return readable[-1][0]
+    if not reference.strip():
+        raise StoreError("the name of the run is empty; name a run, or 'latest'")
     path = Path(reference)
-    if "/" in reference or "\\" in reference or path.name in ("", ".", "..") or (path / "run.json").is_file():
-        if (path / "run.json").is_file():
-            return RunFolder(path)
+    is_run = False
+    with contextlib.suppress(OSError):  # such as a name that is too long
+        is_run = (path / "run.json").is_file()
+    if is_run:
+        return RunFolder(path)
+    if "/" in reference or "\\" in reference or path.name in ("", ".", ".."):
         raise StoreError(
             "there is no run.json in this folder" if path.is_dir() else "there is no such folder", reference
         )

@@ -1,0 +1,135 @@
+"""A file is the old one or the new one, never half of each; its content is on the disk before its name."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from linreg_cli.errors import StoreError
+from linreg_cli.runs import atomic
+from linreg_cli.runs.atomic import replacing, write_bytes
+
+
+@pytest.fixture(params=["absent", "old"])
+def target(request, tmp_path) -> Path:
+    path = tmp_path / "model.bin"
+    if request.param == "old":
+        path.write_bytes(b"old")
+    return path
+
+
+def content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def siblings(path: Path) -> list[str]:
+    return sorted(name for name in os.listdir(path.parent) if name != path.name)
+
+
+def test_the_content_reaches_the_disk_before_the_name_and_the_folder_after_it(target, monkeypatch):
+    calls = []
+    real_fsync, real_replace, real_write = os.fsync, os.replace, Path.write_bytes
+
+    def fsync(descriptor):
+        kind = "folder" if os.path.samestat(os.fstat(descriptor), os.stat(target.parent)) else "file"
+        calls.append((f"fsync {kind}", content(target)))
+        real_fsync(descriptor)
+
+    def replace(source, destination):
+        calls.append(("rename", Path(source).read_bytes()))
+        assert Path(source).parent == Path(destination).parent  # else the rename could be a copy
+        real_replace(source, destination)
+
+    def write(path, data):
+        calls.append(("write", data))
+        return real_write(path, data)
+
+    before = content(target)
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(Path, "write_bytes", write)
+    write_bytes(target, b"new")
+    assert calls == [("write", b"new"), ("fsync file", before), ("rename", b"new"), ("fsync folder", b"new")]
+    assert siblings(target) == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "call", "which"),
+    [(Path, "write_bytes", 1), (os, "fsync", 1), (os, "replace", 1), (os, "fsync", 2), (os, "open", 1)],
+)
+def test_a_step_that_fails_leaves_old_or_new_and_nothing_beside_it(target, monkeypatch, owner, call, which):
+    """The N-th call fails as a full disk does."""
+    before, count, real = content(target), 0, getattr(owner, call)
+
+    def failing(*args, **kwargs):
+        nonlocal count
+        count += 1
+        if count == which:
+            raise OSError(28, os.strerror(28))
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(owner, call, failing)
+    with pytest.raises(StoreError, match="cannot write: No space left on device") as caught:
+        write_bytes(target, b"new")
+    monkeypatch.undo()
+    assert caught.value.faults[0].where == str(target)
+    renamed = (call, which) in (("fsync", 2), ("open", 1))  # only the folder is not known to be on the disk
+    assert content(target) == (b"new" if renamed else before)
+    assert siblings(target) == []
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), KeyboardInterrupt(), StoreError("other")])
+def test_an_error_in_the_block_passes_and_leaves_the_old_file(target, error):
+    before = content(target)
+
+    def half_written():
+        with replacing(target) as sibling:
+            sibling.write_bytes(b"half")
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        half_written()
+    assert caught.value is error
+    assert content(target) == before
+    assert siblings(target) == []
+
+
+def test_a_partial_write_that_fails_is_cleaned_up(target):
+    before = content(target)
+
+    def full_disk():
+        with replacing(target) as sibling:
+            sibling.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(StoreError, match="No space left"):
+        full_disk()
+    assert content(target) == before
+    assert siblings(target) == []
+
+
+def test_a_stale_sibling_of_a_dead_process_does_not_matter(target):
+    stale = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    stale.write_bytes(b"left over from a process with the same number")
+    write_bytes(target, b"new")
+    assert target.read_bytes() == b"new"
+    assert siblings(target) == []
+
+
+def test_what_is_not_a_file_in_a_folder_is_explained(tmp_path):
+    (tmp_path / "a.csv").mkdir()
+    for path, message in [
+        (tmp_path / "a.csv", "cannot write: it is a folder; choose the name of a file"),
+        (tmp_path / "no" / "b.csv", f"cannot write: there is no folder {tmp_path}/no; make it first"),
+    ]:
+        with pytest.raises(StoreError) as caught:
+            write_bytes(path, b"new")
+        assert caught.value.faults[0].message == message
+    assert os.listdir(tmp_path) == ["a.csv"]
+
+
+def test_two_writers_in_turn_leave_the_last_content(tmp_path):
+    path = tmp_path / "a"
+    for number in range(20):
+        atomic.write_bytes(path, b"%d" % number)
+    assert path.read_bytes() == b"19"

@@ -1,0 +1,163 @@
+"""`linreg predict` appends predictions to a table and changes nothing else in it."""
+
+import csv
+import io
+import os
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+CONFIG = """
+name: t
+data: {source: inline, columns: [a, b, y], rows: [[1, 2, 8], [2, 1, 7], [3, 5, 21], [0, 0, 1]], target: y}
+model: {init: {weight: [2, 3], bias: 1}}
+optimizer: {lr: 1e-30}
+train: {epochs: 1, dtype: float64}
+plots: false
+"""
+
+
+@pytest.fixture
+def trained(linreg, config_file):
+    """y = 2 a + 3 b + 1 by its initial values; a rate of 1e-30 leaves them as they are."""
+    assert linreg("train", "-c", config_file(CONFIG), "--quiet").code == 0
+
+
+@pytest.fixture
+def predict(linreg, trained, tmp_path):
+    def call(content, *arguments, name="in.csv"):
+        path = tmp_path / name
+        path.write_text(content, newline="") if isinstance(content, str) else pq.write_table(content, path)
+        return linreg("predict", "t", "--data", name, *arguments)
+
+    return call
+
+
+def cells(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text)))
+
+
+def test_predictions_go_to_stdout_as_csv_and_nothing_to_stderr(predict):
+    result = predict("a,b\n1,2\n10,20\n")
+    assert (result.code, result.err) == (0, "")
+    # by hand: 2 * 1 + 3 * 2 + 1 and 2 * 10 + 3 * 20 + 1
+    rows = cells(result.out)
+    assert rows[0] == ["a", "b", "prediction"]
+    assert [[row[0], row[1], float(row[2])] for row in rows[1:]] == [["1", "2", 9.0], ["10", "20", 81.0]]
+
+
+def test_columns_are_matched_by_name_in_any_order(predict):
+    straight = [float(row[-1]) for row in cells(predict("a,b\n1,2\n3,4\n").out)[1:]]
+    crossed = [float(row[-1]) for row in cells(predict("b,z,a\n2,x,1\n4,y,3\n").out)[1:]]
+    assert straight == crossed == [9.0, 19.0]
+
+
+def test_every_other_cell_passes_through_as_the_text_that_it_is(predict):
+    texts = ["007", "1.50", "1e3", "NA", "", " padded ", "2014-10-13", "true", "é, ü", 'say "hi"', "0x10", "+1", "12,5"]
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([["id", "a", "b"], *([text, "01.0", "2"] for text in texts)])
+    rows = cells(predict(out.getvalue()).out)
+    assert [row[:3] for row in rows[1:]] == [[text, "01.0", "2"] for text in texts]
+    assert {float(row[3]) for row in rows[1:]} == {9.0}
+
+
+def test_the_target_may_be_there_or_absent(predict):
+    assert cells(predict("a,b,y\n1,2,5\n").out) == [["a", "b", "y", "prediction"], ["1", "2", "5", "9"]]
+    assert cells(predict("a,b,y\n1,2,\n").out)[1] == ["1", "2", "", "9"]
+
+
+def test_a_column_that_is_already_named_prediction_is_kept(predict):
+    result = predict("a,b,prediction\n1,2,mine\n", "--json")
+    assert result.json["columns"] == ["prediction_2"]
+    assert cells(predict("a,b,prediction,prediction_2\n1,2,mine,too\n").out)[0][-1] == "prediction_3"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a,c\n1,2\n", "the run needs columns that the table lacks: b; it has a, c"),
+        ("x,y\n1,2\n", "the run needs columns that the table lacks: a, b; it has x, y"),
+        ("a,b\n1,\n", "in.csv, row 1, column 'b'"),
+        ("a,b\n1,2\n1,two\n", "in.csv, row 2, column 'b': 'two' is not a number"),
+        ("a,b\n1,inf\n", "in.csv, row 1, column 'b'"),
+        ("a,b\n", "no rows"),
+        ("", "empty"),
+        ("a,a,b\n1,2,3\n", "are both named 'a'"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_a_data_error_and_writes_nothing(predict, tmp_path, content, message):
+    result = predict(content, "-o", "out.csv")
+    assert (result.code, result.out) == (3, "")
+    assert message in result.err
+    assert result.err.startswith("error: ")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_row_by_row_equals_all_at_once(predict):
+    rows = [f"{0.1 * k},{k * k / 7}" for k in range(20)]
+    together = [row[-1] for row in cells(predict("a,b\n" + "\n".join(rows) + "\n").out)[1:]]
+    alone = [cells(predict(f"a,b\n{row}\n").out)[1][-1] for row in rows]
+    assert together == alone
+
+
+def test_parquet_to_parquet_keeps_the_types(predict, tmp_path):
+    table = pa.table(
+        {
+            "when": pa.array([1, 2], pa.timestamp("us")), "b": pa.array([2, 4], pa.int8()), "list": [[1], []],
+            "a": pa.array([1, 3], pa.float32()), "text": pa.array(["é", None]).dictionary_encode(),
+        }
+    )  # fmt: skip
+    result = predict(table, "-o", "out.parquet", name="in.parquet")
+    assert (result.code, result.out, result.err) == (0, "out.parquet\n", "")
+    out = pq.read_table(tmp_path / "out.parquet")
+    assert out.drop_columns(["prediction"]).equals(pq.read_table(tmp_path / "in.parquet"))
+    assert out.column("prediction").to_pylist() == [9.0, 19.0]
+    assert out.schema.field("prediction").type == pa.float64()
+
+
+def test_a_file_and_stdout_hold_the_same_bytes(predict, tmp_path):
+    content = 'id,a,b\n"x, y",1,2\nz,3,4\n'
+    stdout = predict(content).out
+    result = predict(content, "-o", "out.csv")
+    assert result.out == "out.csv\n"
+    assert (tmp_path / "out.csv").read_bytes().decode() == stdout
+
+
+def test_json_is_one_object_with_the_predictions_or_the_path(predict, tmp_path):
+    assert predict("a,b\n1,2\n", "--json").json == {
+        "run": "t-0001", "rows": 1, "columns": ["prediction"], "predictions": {"prediction": [9.0]},
+    }  # fmt: skip
+    result = predict("a,b\n1,2\n", "--json", "-o", "out.csv").json
+    assert result == {"run": "t-0001", "rows": 1, "columns": ["prediction"], "path": "out.csv"}
+    assert sorted(os.listdir(tmp_path)) == ["config.yaml", "in.csv", "out.csv", "outputs"]
+
+
+@pytest.mark.parametrize("output", ["in.csv", "./in.csv", "link.csv"])
+def test_the_table_itself_is_never_written_to(predict, tmp_path, output):
+    (tmp_path / "link.csv").symlink_to(tmp_path / "in.csv")
+    result = predict("a,b\n1,2\n", "-o", output)
+    assert result.code == 2
+    assert "never written to" in result.err
+    assert (tmp_path / "in.csv").read_text() == "a,b\n1,2\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "message"),
+    [
+        ("out.xlsx", 2, "error: out.xlsx: cannot tell the format from the name"),
+        ("no/out.csv", 6, "error: no/out.csv: cannot write: there is no folder no; make it first"),
+        ("outputs", 2, "error: outputs: cannot tell the format"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_explained(predict, output, code, message):
+    result = predict("a,b\n1,2\n", "-o", output)
+    assert result.code == code
+    assert result.err.startswith(message)
+
+
+def test_a_column_that_csv_cannot_hold_is_explained(predict):
+    result = predict(pa.table({"a": [1.0], "b": [2.0], "list": [[1, 2]]}), name="in.parquet")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("error: in.parquet: cannot write this table as .csv: ")
+    assert result.err.endswith("; write .parquet with -o\n")

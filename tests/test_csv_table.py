@@ -1,0 +1,233 @@
+"""CSV: ways to write it that are read rightly, and what is said, and where, about all others."""
+
+import gzip
+
+import pytest
+
+from linreg_cli.config import Config
+from linreg_cli.data import load_dataset
+from linreg_cli.data.table import numeric_columns, open_table
+from linreg_cli.errors import ConfigError, DataError
+
+
+def config(path, **data) -> Config:
+    return Config.model_validate({"data": {"path": str(path), "target": "y", **data}})
+
+
+def load(path, **data):
+    return load_dataset(config(path, **data))
+
+
+def error_of(path, **data) -> str:
+    with pytest.raises(DataError) as caught:
+        load(path, **data)
+    return str(caught.value)
+
+
+@pytest.fixture
+def csv(tmp_path):
+    """Write `t.csv` and give its path."""
+
+    def write(content: str | bytes, name: str = "t.csv"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+GOOD = {
+    "line feeds": "x,y\n1,2\n3,4\n",
+    "no last line end": "x,y\n1,2\n3,4",
+    "carriage returns and line feeds": "x,y\r\n1,2\r\n3,4\r\n",
+    "carriage returns": "x,y\r1,2\r3,4\r",
+    "mixed line ends": "x,y\r1,2\r\n3,4\n",
+    "blank lines": "x,y\n\n1,2\n\n\n3,4\n\n",
+    "a byte order mark": "\ufeffx,y\n1,2\n3,4\n",
+    "quoted numbers": '"x","y"\n"1","2"\n"3",4\n',
+    "blanks around numbers": "x,y\n 1 , 2\n3\t,4 \n",
+    "signs, points and exponents": "x,y\n+1,2.\n.3e1,4E+0\n",
+}
+
+
+@pytest.mark.parametrize("text", GOOD.values(), ids=GOOD)
+def test_ways_to_write_the_same_csv(text, csv):
+    dataset = load(csv(text))
+    assert dataset.columns["x"].tolist() == [1, 3]
+    assert dataset.columns["y"].tolist() == [2, 4]
+
+
+def test_integers_in_the_first_mebibytes_and_then_a_fraction(csv):
+    dataset = load(csv("x,y\n" + "1,2\n" * 600_000 + "1.5,2.25\n"))
+    assert dataset.n_samples == 600_001
+    assert (dataset.columns["x"][-1], dataset.columns["y"][-1]) == (1.5, 2.25)
+
+
+def test_quoted_line_breaks_do_not_cut_rows_at_block_boundaries(csv):
+    """Blocks are 1 MiB. A row that is cut in a quoted cell that looks like rows would become two good rows."""
+    n_rows = 30_000
+    body = "".join(f'"see\n1,2,3\n{"z" * 40}",{row},{2 * row}\n' for row in range(n_rows))
+    assert len(body) > 1 << 20
+    dataset = load(csv("note,x,y\n" + body), ignore=("note",))
+    assert dataset.columns["x"].tolist() == list(range(n_rows))
+
+
+def test_other_encodings_in_columns_that_are_left_out(csv):
+    assert load(csv("s,x,y\nä,1,2\n".encode("latin-1")), ignore=("s",)).n_samples == 1
+
+
+def test_the_delimiter_of_the_config(csv):
+    assert load(csv("x;y\n1;2\n"), delimiter=";").columns["y"].tolist() == [2]
+
+
+MISSING = "the cell is missing{}; fill it in, leave out its row, or leave the column out with data.ignore"
+LEAVE_OUT = "is not a number; leave the column out with data.ignore: [x], or turn it into numbers"
+INFINITE = "the value is not finite: {}; correct it or leave out its row"
+STRAY = "check for a stray delimiter or an open quote"
+
+#: what is wrong -> (file, what is said after the path)
+BAD = {
+    "empty": ("", [": the file is empty"]),
+    "blank": ("\n \n", [": the file is empty"]),
+    "header only": ("x,y", [": the table has no rows"]),
+    "header and line end": ("x,y\n", [": the table has no rows"]),
+    "missing": ("x,y\n1,2\n,3\n", [f", row 2, column 'x': {MISSING.format('')}"]),
+    "several missing": (
+        "x,y\n1,2\n?,3\nNA,\n5, NA \n",
+        [
+            f", row 2, column 'x': {MISSING.format(' (so is 1 more cell of the column)')}",
+            f", row 3, column 'y': {MISSING.format(' (so is 1 more cell of the column)')}",
+        ],
+    ),
+    "blank cell": ("x,y\n  ,2\n", [f", row 1, column 'x': {MISSING.format('')}"]),
+    "text": ("x,y\n1,2\nabc,3\ndef,4\n", [f", row 2, column 'x': 'abc' {LEAVE_OUT}"]),
+    "text in two columns": (
+        "x,y\n5%,2\n1,$3\n",
+        [
+            f", row 1, column 'x': '5%' {LEAVE_OUT}",
+            f", row 2, column 'y': '$3' {LEAVE_OUT.replace('[x]', '[y]')}",
+        ],
+    ),
+    "true": ("x,y\ntrue,2\n", [f", row 1, column 'x': 'true' {LEAVE_OUT}"]),
+    "a date": ("x,y\n2020-01-31,2\n", [f", row 1, column 'x': '2020-01-31' {LEAVE_OUT}"]),
+    "hexadecimal": ("x,y\n0x10,2\n", [f", row 1, column 'x': '0x10' {LEAVE_OUT}"]),
+    "infinity": ("x,y\n1,2\n-inf,2\n", [f", row 2, column 'x': {INFINITE.format('-inf')}"]),
+    "1e400": ("x,y\n1,2\n1e400,2\n", [f", row 2, column 'x': {INFINITE.format('inf')}"]),
+    "decimal comma": (
+        'x,y\n"-1,5",2\n',
+        [", row 1, column 'x': '-1,5' is not a number; the decimal mark is '.', write -1.5"],
+    ),
+    "a comma that may be either": (
+        'x,y\n"1,500",2\n',
+        [
+            ", row 1, column 'x': '1,500' is not a number; write 1500 if the comma parts thousands, "
+            "1.500 if it is the decimal mark"
+        ],
+    ),
+    "thousands": (
+        'x,y\n"1,234,567",2\n',
+        [", row 1, column 'x': '1,234,567' is not a number; write it without separators, 1234567"],
+    ),
+    "too few cells": ("x,y\n1,2\n3\n4,5\n", [f", line 3: 1 cell, and the header has 2: '3'; {STRAY}"]),
+    "too many cells": ("x,y\n1,2\n3,4,5\n", [f", line 3: 3 cells, and the header has 2: '3,4,5'; {STRAY}"]),
+    "ragged after blank lines": (
+        "x,y\r\n\r\n1,2\r\n\r\n3\r\n",
+        [f", line 5: 1 cell, and the header has 2: '3'; {STRAY}"],
+    ),
+    "ragged after a quoted line break": (
+        'x,y\n"1\n",2\n3\n',
+        [f", line 4: 1 cell, and the header has 2: '3'; {STRAY}"],
+    ),
+    "open quote": ('x,y\n1,2\n"3,4\n5,6\n', [f", line 3: 1 cell, and the header has 2: '3,4\\n5,6\\n'; {STRAY}"]),
+    "open quote in a large file": (
+        'x,y\n1,2\n"' + "3,4\n" * 500_000,
+        [", line 3: not a CSV: field larger than field limit (131072); check for an open quote"],
+    ),
+    "decimal commas without quotes": (
+        "x,y\n1,5,2,5\n",
+        [f", line 2: 4 cells, and the header has 2: '1,5,2,5'; {STRAY}"],
+    ),
+    "semicolons": (
+        "x;y\n1;2\n",
+        [
+            ": data.target: there is no column 'y'; allowed: x;y",
+            ': the cells seem to be parted by semicolons; set data.delimiter: ";"',
+        ],
+    ),
+    "tabs": (
+        "x\ty\n1\t2\n",
+        [
+            ": data.target: there is no column 'y'; allowed: x\ty",
+            ': the cells seem to be parted by tabs; set data.delimiter: "\\t"',
+        ],
+    ),
+    "no header": (
+        "1,2\n3,4\n",
+        [
+            ": data.target: there is no column 'y'; allowed: 1, 2",
+            ": the first line of t.csv holds numbers; the file needs a header with column names",
+        ],
+    ),
+    "a blank in the header": ("x, y\n1,2\n", [": data.target: there is no column 'y'; did you mean ' y'?"]),
+    "no target": ("x,Y\n1,2\n", [": data.target: there is no column 'y'; did you mean 'Y'?"]),
+    "nothing else": ("y\n1\n", [": no column is left to predict from"]),
+    "doubled name": ("x,y,x\n1,2,3\n", [": columns 1 and 3 are both named 'x'; rename one"]),
+    "blank names": (
+        "x,,y,\n1,2,3,\n",
+        [
+            ": column 2 of 4 has no name; give it one in the header",
+            ": column 4 of 4 has no name; give it one in the header",
+        ],
+    ),
+    "web page": (
+        "\n <!DOCTYPE html>\n<html>",
+        [": not a CSV: this is a web page (HTML or XML); download the file itself"],
+    ),
+    "picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", [": not a CSV: this is a PNG picture"]),
+    "gzip": (gzip.compress(b"x,y\n1,2\n"), [": not a CSV: this is gzip; rename it to .csv.gz"]),
+    "workbook": (
+        b"PK\x03\x04rest",
+        [": not a CSV: this is a ZIP archive or an Excel workbook; save the sheet as CSV"],
+    ),
+    "UTF-16": ("x,y\n1,2\n".encode("utf-16"), [": not a CSV: this is UTF-16 text; save it as UTF-8"]),
+    "NUL": (b"x,y\n1,2\n3,\0\n", [", line 3: not a CSV: it holds a NUL byte; save it as UTF-8 text"]),
+    "NUL further on": (
+        b"x,y\n" + b"1,2\n" * 2000 + b"\x003,4\n",
+        [f", row 2001, column 'x': '\\x003' {LEAVE_OUT}"],
+    ),
+    "Latin-1 header": (
+        "größe,y\n1,2\n".encode("latin-1"),
+        [", line 1: the header is not UTF-8; save the file as UTF-8"],
+    ),
+    "Latin-1 cell": (
+        "x,y\n1,2\nä,2\n".encode("latin-1"),
+        [", line 3: the line is not UTF-8 text; save the file as UTF-8"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "faults"), BAD.values(), ids=BAD)
+def test_what_is_wrong_with_a_csv_and_where(content, faults, csv):
+    path = csv(content)
+    assert error_of(path) == "\n".join(f"{path}{fault}" for fault in faults)
+
+
+def test_the_first_of_several_bad_cells_of_a_large_column_is_named(csv):
+    cells = ["1,2\n"] * 300_000
+    cells[250_000] = cells[280_000] = "abc,2\n"
+    assert ", row 250001, column 'x': 'abc'" in error_of(csv("x,y\n" + "".join(cells)))
+
+
+@pytest.mark.parametrize("delimiter", ["§", '"', "\n", "\r"])
+def test_a_delimiter_that_no_csv_has_is_a_config_error(delimiter, csv):
+    with pytest.raises(ConfigError, match="cannot part cells"):
+        load(csv("x,y\n1,2\n"), delimiter=delimiter)
+
+
+def test_read_all_keeps_text_as_it_is_and_numbers_parses_the_same_cells(csv):
+    path = csv('id,x\n007," 1.50"\nNA,+2e0\n', "p.csv")
+    table = open_table(str(path), missing_values=("NA",))
+    cells = table.read_all()
+    assert cells.column("id").to_pylist() == ["007", "NA"]
+    assert cells.column("x").to_pylist() == [" 1.50", "+2e0"]
+    assert numeric_columns(table.numbers(cells, ["x"]), ["x"], "p")["x"].tolist() == [1.5, 2.0]

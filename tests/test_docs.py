@@ -1,0 +1,81 @@
+"""The documentation says what the code does."""
+
+import re
+import runpy
+import shlex
+
+import pytest
+from conftest import CONFIGS, REPOSITORY
+
+from linreg_cli.cli.app import app
+from linreg_cli.config.schema import SECTIONS, Section
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+NUMBER = re.compile(r"-?[\d,]*\.?\d+(?:e-?\d+)?")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["configuration.md", "commands.md"])
+def test_generated_page_is_up_to_date(page):
+    pages = runpy.run_path(str(REPOSITORY / "docs" / "generate.py"))["PAGES"]
+    assert (REPOSITORY / "docs" / page).read_text(encoding="utf-8") == pages[page](), "run 'make docs'"
+
+
+def test_every_command_is_on_the_page():
+    page = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
+    names = [command.name for command in app.registered_commands if not command.hidden]
+    names += [f"runs {command.name}" for command in app.registered_groups[0].typer_instance.registered_commands]
+    assert len(names) >= 8
+    assert [name for name in names if f"\n## linreg {name}\n" not in page] == []
+
+
+def test_every_section_of_the_schema_is_on_the_page():
+    def sections(of: type[Section]) -> set[type[Section]]:
+        return {of}.union(*(sections(sub) for sub in of.__subclasses__()))
+
+    assert sections(Section) - {Section} == set(SECTIONS.values())
+
+
+def test_readme_shows_the_real_first_run(linreg):
+    [shown] = [block for block in blocks("text") if block.startswith("housing-0001")]
+    result = linreg("train", "-c", CONFIGS / "housing.yaml")
+    assert result.code == 0
+    assert NUMBER.sub("#", result.out).split() == NUMBER.sub("#", shown).split()
+    found, expected = ([float(text.replace(",", "")) for text in NUMBER.findall(out)] for out in (result.out, shown))
+    seconds = 3  # the fourth number of the first line is a time
+    del found[seconds], expected[seconds]
+    # Six digits are shown, and single precision on another processor may round the steps differently.
+    assert found == pytest.approx(expected, rel=1e-3)
+
+
+def test_readme_commands_for_an_own_table_work(linreg, tmp_path):
+    (tmp_path / "houses.yaml").write_text(blocks("yaml")[0], encoding="utf-8")
+    generate = ["generate-data", "-c", CONFIGS / "housing.yaml", "--set", "data.n_samples=300", "-o"]
+    assert linreg(*generate, "houses.csv").code == 0
+    assert linreg(*generate, "new_houses.csv", "--set", "seed=1").code == 0
+    commands = [line.split("#")[0] for line in blocks("sh")[-1].splitlines()]
+    assert len(commands) == 5
+    for command in commands:
+        program, *arguments = shlex.split(command)
+        result = linreg(*arguments)
+        assert (program, result.code) == ("linreg", 0), (command, result.err)
+    assert (tmp_path / "predicted.csv").read_text().splitlines()[0].endswith(",prediction")
+
+
+def test_links_of_the_readme_lead_somewhere():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert len(links) >= 5
+    assert [link for link in links if not (REPOSITORY / link).exists()] == []
+
+
+def test_every_shipped_config_is_in_the_readme():
+    assert [path.name for path in CONFIGS.glob("*.yaml") if f"`{path.name}`" not in README] == []
+
+
+def test_changelog_has_the_version_in_the_making():
+    changelog = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert "## [Unreleased]" in changelog
+    assert "### Numerics" in changelog

@@ -1,0 +1,351 @@
+"""Every executor against a plain float64 torch.optim.SGD loop, after every step.
+
+The loop is written out here, from torch's own losses, and shares nothing with the package but the plan's row order.
+"""
+
+import functools
+import itertools
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from linreg_cli.model import build_model, linear_layer
+from linreg_cli.optim.losses import Loss
+from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.select import EXECUTORS
+from linreg_cli.optim.state import TrainingState
+
+N_ROWS = 10
+DELTA = 0.8
+LOSSES = {
+    "mse": functional.mse_loss,
+    "sse": lambda p, t: functional.mse_loss(p, t, reduction="sum"),
+    "half_mse": lambda p, t: functional.mse_loss(p, t) / 2,
+    "mae": functional.l1_loss,
+    "huber": lambda p, t: functional.huber_loss(p, t, delta=DELTA),
+}
+OPTIMIZERS = {
+    "plain": {},
+    "momentum": {"momentum": 0.9},
+    "dampening": {"momentum": 0.8, "dampening": 0.3},
+    "nesterov": {"momentum": 0.9, "nesterov": True},
+    "weight_decay": {"weight_decay": 0.1},
+    "decay+dampening": {"momentum": 0.8, "dampening": 0.3, "weight_decay": 0.1},
+    "decay+nesterov": {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
+}
+RATES = (0.02, 0.005)
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+every_executor = pytest.mark.parametrize("name", EXECUTORS)
+every_loss = pytest.mark.parametrize("loss", LOSSES)
+every_dtype = pytest.mark.parametrize("dtype", DTYPES)
+
+
+@dataclass(frozen=True)
+class Case:
+    """The settings of one comparison; `rows`, `features` and `targets` are the shape of its data."""
+
+    loss: str = "mse"
+    optimizer: str = "plain"
+    batch_size: int = 3
+    bias: bool = True
+    shuffle: bool = True
+    rows: int = N_ROWS
+    features: int = 3
+    targets: int = 1
+    rates: tuple[float, ...] = RATES
+
+    def plan(self) -> StepPlan:
+        return StepPlan(
+            n_samples=self.rows,
+            batch_size=self.batch_size,
+            epochs=len(self.rates),
+            shuffle=self.shuffle,
+            seed=7,
+            loss=Loss(self.loss, DELTA),
+            learning_rate=lambda epoch: self.rates[epoch],
+            **OPTIMIZERS[self.optimizer],
+        )
+
+    def data(self) -> tuple[Tensor, Tensor]:
+        """Values that float32 holds exactly, as float64, so that the data is the same in both types."""
+        stream = torch.Generator().manual_seed(11)
+        X = torch.randn(self.rows, self.features, generator=stream)
+        y = X @ torch.randn(self.features, self.targets, generator=stream) + 0.5
+        y += 0.3 * torch.randn(self.rows, self.targets, generator=stream)
+        return X.double(), y.double()
+
+    def start(self) -> dict[str, Tensor]:
+        stream = torch.Generator().manual_seed(13)
+        values = {"0.weight": torch.randn(self.targets, self.features, generator=stream).double()}
+        return values | ({"0.bias": torch.randn(self.targets, generator=stream).double()} if self.bias else {})
+
+    def state(self, dtype: str) -> TrainingState:
+        model = build_model(self.features, self.targets, bias=self.bias, dtype=DTYPES[dtype])
+        model.load_state_dict(self.start())
+        return TrainingState(model)
+
+    def executor(self, name: str, dtype: str):
+        X, y = (values.to(DTYPES[dtype]) for values in self.data())
+        return EXECUTORS[name](X, y)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the loop has after a step, and the loss of the batch before it."""
+
+    loss: float
+    parameters: dict[str, Tensor]
+    momentum: dict[str, Tensor]
+
+
+@functools.cache
+def plain_loop(case: Case) -> tuple[Step, ...]:
+    """torch.optim.SGD in float64, one step after the other."""
+    plan, (X, y) = case.plan(), case.data()
+    parameters = {name: value.clone().requires_grad_() for name, value in case.start().items()}
+    optimizer = torch.optim.SGD(parameters.values(), lr=case.rates[0], **OPTIMIZERS[case.optimizer])
+    steps = []
+    for epoch, rate in enumerate(case.rates):
+        optimizer.param_groups[0]["lr"] = rate
+        order = plan.row_order(epoch)
+        order = torch.arange(case.rows) if order is None else order
+        for rows in order.split(case.batch_size):
+            optimizer.zero_grad()
+            output = functional.linear(X[rows], parameters["0.weight"], parameters.get("0.bias"))
+            loss = LOSSES[case.loss](output, y[rows])
+            loss.backward()
+            optimizer.step()
+            steps.append(
+                Step(
+                    loss.item(),
+                    {name: value.detach().clone() for name, value in parameters.items()},
+                    {
+                        name: optimizer.state[value]["momentum_buffer"].clone()
+                        for name, value in parameters.items()
+                        if "momentum_buffer" in optimizer.state[value]
+                    },
+                )
+            )
+    return tuple(steps)
+
+
+def tolerance(case: Case, dtype: str, n_steps: int) -> float:
+    """Absolute bound on the distance from the float64 loop after `n_steps`.
+
+    A step sums at most features + 1 products a row and batch x targets terms a gradient entry, each rounded to eps
+    of the largest number about (`scale`), so it adds at most (features + batch x targets + 4) eps scale. The rates
+    are below the stability limit, where steps do not magnify an error; momentum repeats a gradient's error at most
+    1 / (1 - 0.9) = 10 times.
+    """
+    largest = [
+        value.abs().max().item()
+        for step in plain_loop(case)
+        for value in (*step.parameters.values(), *step.momentum.values())
+    ]
+    scale = max(1.0, *largest, *(step.loss for step in plain_loop(case)))
+    repeats = 10 if "momentum" in OPTIMIZERS[case.optimizer] else 1
+    terms = case.features + case.batch_size * case.targets + 4
+    return n_steps * terms * repeats * torch.finfo(DTYPES[dtype]).eps * scale
+
+
+def assert_near(found: Tensor, expected: Tensor, bound: float, what: str) -> None:
+    assert found.shape == expected.shape
+    distance = (found.detach().double() - expected).abs().max().item()
+    assert distance <= bound, f"{what}: {distance:.3g} apart, {bound:.3g} allowed"
+
+
+def assert_matches_the_loop(case: Case, name: str, dtype: str) -> None:
+    plan, state, executor = case.plan(), case.state(dtype), case.executor(name, dtype)
+    expected, one_step = plain_loop(case), tolerance(case, dtype, 1)
+    assert len(expected) == plan.total_steps
+    for number, step in enumerate(expected):
+        losses = executor.run(plan, state, number, number + 1)
+        bound = (number + 1) * one_step
+        assert losses.dtype == torch.float64
+        assert_near(losses, torch.tensor([step.loss], dtype=torch.float64), bound, f"loss before step {number + 1}")
+        assert state.step == number + 1
+        found = dict(state.model.named_parameters())
+        assert found.keys() == step.parameters.keys()
+        assert state.momentum.keys() == step.momentum.keys()
+        for key, value in step.parameters.items():
+            assert found[key].dtype == DTYPES[dtype]
+            assert_near(found[key], value, bound, f"{key} after step {number + 1}")
+        for key, value in step.momentum.items():
+            assert state.momentum[key].dtype == DTYPES[dtype]
+            assert_near(state.momentum[key], value, bound, f"momentum of {key} after step {number + 1}")
+
+
+@every_executor
+@every_loss
+@every_dtype
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("batch_size", [1, 3, 7, N_ROWS])
+def test_every_step_is_that_of_the_plain_loop(name, loss, optimizer, batch_size, dtype):
+    for bias, shuffle in itertools.product((True, False), (True, False)):
+        assert_matches_the_loop(Case(loss, optimizer, batch_size, bias, shuffle), name, dtype)
+
+
+@every_executor
+@every_loss
+@every_dtype
+@pytest.mark.parametrize("optimizer", ["plain", "nesterov"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"rows": 1, "batch_size": 1},
+        {"features": 1},
+        {"rows": 1, "features": 1, "batch_size": 1},
+        {"targets": 3},
+        {"features": 1, "targets": 2, "batch_size": 1},
+        {"rows": 4, "features": 9, "batch_size": 4, "targets": 2},
+        {"features": 17, "batch_size": 7, "rates": (0.002, 0.001)},
+    ],
+    ids=str,
+)
+def test_unusual_shapes(name, loss, dtype, optimizer, shape):
+    assert_matches_the_loop(Case(loss, optimizer, **shape), name, dtype)
+
+
+@every_executor
+@every_dtype
+@pytest.mark.parametrize("optimizer", ["plain", "momentum", "decay+nesterov"])
+def test_rate_zero_moves_nothing(name, dtype, optimizer):
+    case = Case(optimizer=optimizer, rates=(0.0, 0.0))
+    state, plan = case.state(dtype), case.plan()
+    losses = case.executor(name, dtype).run(plan, state, 0, plan.total_steps)
+    assert len(losses) == plan.total_steps
+    assert all(torch.equal(value.double(), case.start()[key]) for key, value in state.model.named_parameters())
+    assert_matches_the_loop(case, name, dtype)
+
+
+def bits(state: TrainingState) -> list[bytes]:
+    values = [*dict(state.model.named_parameters()).values(), *(state.momentum[key] for key in sorted(state.momentum))]
+    return [value.detach().numpy().tobytes() for value in values]
+
+
+@every_executor
+@every_dtype
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("batch_size", [1, 3, N_ROWS])
+def test_stopping_at_any_step_and_going_on_changes_no_bit(name, dtype, optimizer, batch_size):
+    """One call over all epochs, across the changes of the rate, equals two calls, wherever they are parted."""
+    case = Case("huber", optimizer, batch_size)
+    plan, executor = case.plan(), case.executor(name, dtype)
+    whole = case.state(dtype)
+    losses = executor.run(plan, whole, 0, plan.total_steps)
+    for cut in range(plan.total_steps + 1):
+        parted = case.state(dtype)
+        before = executor.run(plan, parted, 0, cut)
+        middle = TrainingState(case.state(dtype).model)
+        middle.restore(parted.snapshot())  # as from a checkpoint, and with a new executor
+        after = case.executor(name, dtype).run(plan, middle, cut, plan.total_steps)
+        assert bits(middle) == bits(whole), cut
+        assert torch.equal(torch.cat([before, after]), losses), cut
+
+
+@every_executor
+@every_dtype
+@pytest.mark.parametrize("optimizer", ["plain", "dampening", "decay+nesterov"])
+def test_reference_takes_over_from_any_executor_and_back(name, dtype, optimizer):
+    """A third of the steps each; the momentum must be handed over, also where the cut is inside an epoch."""
+    case = Case("mse", optimizer, 3)
+    plan, state = case.plan(), case.state(dtype)
+    cuts = [0, 3, 6, plan.total_steps]
+    for (start, stop), runs in zip(itertools.pairwise(cuts), ("reference", name, "reference"), strict=True):
+        case.executor(runs, dtype).run(plan, state, start, stop)
+    last = plain_loop(case)[-1]
+    bound = tolerance(case, dtype, plan.total_steps)
+    for key, value in state.model.named_parameters():
+        assert_near(value, last.parameters[key], bound, key)
+    for key, value in state.momentum.items():
+        assert_near(value, last.momentum[key], bound, f"momentum of {key}")
+
+
+@every_executor
+@every_dtype
+@pytest.mark.parametrize(("loss", "optimizer"), [("mse", "plain"), ("sse", "momentum"), ("half_mse", "nesterov")])
+@pytest.mark.parametrize("batch_size", [1, 3, N_ROWS])
+def test_divergence_is_met_at_the_same_step_and_its_update_is_not_made(name, dtype, loss, optimizer, batch_size):
+    # Each step multiplies the error by about 1e4, so rounding cannot move the overflow to another step.
+    case = Case(loss, optimizer, batch_size, rates=(1e4,) * 60)
+    plan = case.plan()
+    expected, state = case.state(dtype), case.state(dtype)
+    reference = case.executor("reference", dtype).run(plan, expected, 0, plan.total_steps)
+    losses = case.executor(name, dtype).run(plan, state, 0, plan.total_steps)
+    assert len(losses) < plan.total_steps
+    assert not torch.isfinite(losses[-1])
+    assert torch.isfinite(losses[:-1]).all()
+    assert len(losses) == len(reference)
+    assert state.step == expected.step == len(losses) - 1
+    before = case.state(dtype)
+    case.executor(name, dtype).run(plan, before, 0, state.step)
+    assert bits(state) == bits(before)
+
+
+@every_executor
+@every_loss
+@every_dtype
+def test_loss_over_the_split(name, loss, dtype):
+    case = Case(loss, targets=2)
+    X, y = case.data()
+    start = case.start()
+    expected = LOSSES[loss](functional.linear(X, start["0.weight"], start["0.bias"]), y).item()
+    found = case.executor(name, dtype).train_loss(case.plan(), case.state(dtype))
+    # predictions are rounded to the type: (features + 1) eps of numbers below 10, with a slope below 10 x terms
+    terms = case.rows * case.targets if loss == "sse" else 1
+    assert found == pytest.approx(expected, abs=400 * terms * torch.finfo(DTYPES[dtype]).eps)
+
+
+def numpy_gradient(loss: str, e: np.ndarray) -> np.ndarray:
+    """d loss / d prediction, worked out by hand."""
+    return {
+        "mse": 2 * e / e.size,
+        "sse": 2 * e,
+        "half_mse": e / e.size,
+        "mae": np.sign(e) / e.size,
+        "huber": np.clip(e, -DELTA, DELTA) / e.size,
+    }[loss]
+
+
+@every_executor
+@every_loss
+@pytest.mark.parametrize("targets", [1, 2])
+def test_against_gradients_worked_out_by_hand(name, loss, targets):
+    """Momentum, weight decay and dampening as torch's documentation writes them, in numpy, without autograd."""
+    case = Case(loss, "decay+dampening", 3, shuffle=False, targets=targets)
+    X, y = (values.numpy() for values in case.data())
+    w, b = case.start()["0.weight"].numpy().T.copy(), case.start()["0.bias"].numpy().copy()
+    buffers: list[np.ndarray] = []
+    for rate in case.rates:
+        for first in range(0, case.rows, 3):
+            rows = slice(first, first + 3)
+            slope = numpy_gradient(loss, X[rows] @ w + b - y[rows])
+            gradients = [X[rows].T @ slope + 0.1 * w, slope.sum(axis=0) + 0.1 * b]
+            if not buffers:
+                buffers = [gradient.copy() for gradient in gradients]
+            else:
+                buffers = [0.8 * old + 0.7 * new for old, new in zip(buffers, gradients, strict=True)]
+            w, b = w - rate * buffers[0], b - rate * buffers[1]
+    state, plan = case.state("float64"), case.plan()
+    case.executor(name, "float64").run(plan, state, 0, plan.total_steps)
+    layer = linear_layer(state.model)
+    bound = tolerance(case, "float64", plan.total_steps)
+    np.testing.assert_allclose(layer.weight.detach().numpy().T, w, rtol=0, atol=bound)
+    np.testing.assert_allclose(layer.bias.detach().numpy(), b, rtol=0, atol=bound)
+
+
+def test_the_comparison_can_fail():
+    """A rate that is off by one part in a million is seen in float64, by one in a hundred in float32."""
+    case = Case()
+    for dtype, factor in (("float64", 1 + 1e-6), ("float32", 1.01)):
+        wrong = replace(case, rates=tuple(rate * factor for rate in case.rates))
+        state, plan = case.state(dtype), wrong.plan()
+        case.executor("reference", dtype).run(plan, state, 0, plan.total_steps)
+        found = linear_layer(state.model).weight.detach().double()
+        distance = (found - plain_loop(case)[-1].parameters["0.weight"]).abs().max().item()
+        assert distance > tolerance(case, dtype, plan.total_steps)

@@ -1,0 +1,155 @@
+"""Scaling against scikit-learn, from the train split alone."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from sklearn.preprocessing import StandardScaler
+
+from linreg_cli.config.schema import PreprocessConfig
+from linreg_cli.data.dataset import Dataset
+from linreg_cli.data.preprocess import Preprocessor, Scaling
+from linreg_cli.errors import DataError
+
+STANDARD = PreprocessConfig(standardize=True, standardize_target=True)
+
+
+def make_dataset(**columns: list[float]) -> Dataset:
+    """Every third row tests; the last column is the target."""
+    values = {name: np.array(column, dtype=np.float64) for name, column in columns.items()}
+    *features, target = values
+    rows = np.arange(len(values[target]))
+    splits = {"train": rows[rows % 3 != 2], "validation": rows[:0], "test": rows[rows % 3 == 2]}
+    return Dataset("rows", tuple(features), (target,), values, splits)
+
+
+@pytest.fixture
+def houses() -> Dataset:
+    stream = np.random.default_rng(2)
+    area, rooms = stream.lognormal(7.5, 0.4, 90), stream.integers(1, 7, 90).astype(float)
+    return make_dataset(area=area, rooms=rooms, year=stream.normal(1e6, 1e-2, 90), price=2e5 + 280 * area)
+
+
+def matrix(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+    return np.column_stack([dataset.columns[name][rows] for name in dataset.features])
+
+
+def test_standardising_is_that_of_scikit_learn(houses):
+    preprocessor = Preprocessor.fit(houses, STANDARD, bias=True)
+    scaler = StandardScaler().fit(matrix(houses, houses.splits["train"]))
+    # 'year' has a spread of 1e-8 of its size: rounding of the mean, eps 1e6 = 2e-10, is 2e-8 of the spread.
+    np.testing.assert_allclose(preprocessor.features.center, scaler.mean_, rtol=1e-14)
+    np.testing.assert_allclose(preprocessor.features.scale, scaler.scale_, rtol=1e-7)
+    for rows in houses.splits.values():
+        ours = preprocessor.features.tensor(houses.columns, rows, torch.float64).numpy()
+        assert ours.shape == (len(rows), 3)
+        if len(rows):
+            np.testing.assert_allclose(ours, scaler.transform(matrix(houses, rows)), rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_train_columns_have_mean_0_and_standard_deviation_1(houses, ddof):
+    config = PreprocessConfig(standardize=True, standardize_target=True, ddof=ddof)
+    preprocessor = Preprocessor.fit(houses, config, bias=True)
+    for scaling in (preprocessor.features, preprocessor.targets):
+        X = scaling.tensor(houses.columns, houses.splits["train"], torch.float64).numpy()
+        np.testing.assert_allclose(X.mean(axis=0), 0, atol=1e-7)
+        np.testing.assert_allclose(X.std(axis=0, ddof=ddof), 1, rtol=1e-12)
+
+
+def test_nothing_is_learnt_from_other_splits(houses):
+    before = Preprocessor.fit(houses, STANDARD, bias=True)
+    for column in houses.columns.values():
+        column[houses.splits["test"]] = -1e5
+    after = Preprocessor.fit(houses, STANDARD, bias=True)
+    assert before.as_json() == after.as_json()
+
+
+def test_without_a_bias_columns_are_scaled_and_not_centred(houses):
+    scaling = Preprocessor.fit(houses, STANDARD, bias=False)
+    centred = Preprocessor.fit(houses, STANDARD, bias=True)
+    assert not scaling.features.center.any()
+    assert not scaling.targets.center.any()
+    assert scaling.features.scale.tolist() == centred.features.scale.tolist()
+
+
+def test_a_constant_column_is_left_at_0_and_a_constant_target_is_only_centred():
+    dataset = make_dataset(x=[0.1] * 31, z=range(31), y=[0.3] * 31)
+    preprocessor = Preprocessor.fit(dataset, STANDARD, bias=True)
+    X = preprocessor.features.tensor(dataset.columns, slice(None), torch.float64)
+    y = preprocessor.targets.tensor(dataset.columns, slice(None), torch.float64)
+    assert X[:, 0].tolist() == [0.0] * 31
+    assert y[:, 0].tolist() == [0.0] * 31
+    assert preprocessor.targets.scale.tolist() == [1.0]
+
+
+def test_what_is_not_standardised_keeps_its_bits(houses):
+    preprocessor = Preprocessor.fit(houses, PreprocessConfig(), bias=True)
+    rows = houses.splits["train"]
+    assert preprocessor.features.tensor(houses.columns, rows, torch.float64).numpy().tobytes() == (
+        np.ascontiguousarray(matrix(houses, rows)).tobytes()
+    )
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_round_trip_through_json(houses, bias):
+    preprocessor = Preprocessor.fit(houses, STANDARD, bias=bias)
+    again = Preprocessor.from_json(json.loads(json.dumps(preprocessor.as_json(), allow_nan=False)))
+    for ours, theirs in ((preprocessor.features, again.features), (preprocessor.targets, again.targets)):
+        assert ours.columns == theirs.columns
+        assert ours.center.tobytes() == theirs.center.tobytes()
+        assert ours.scale.tobytes() == theirs.scale.tobytes()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda values: values.update(format=2),
+        lambda values: values.pop("targets"),
+        lambda values: values.update(features=[]),
+        lambda values: values["features"][0].update(scale=-1),
+        lambda values: values["features"][0].update(center=float("nan")),
+        lambda values: values["features"][0].pop("column"),
+        lambda values: values["features"][0].update(scale="wide"),
+    ],
+)
+def test_damaged_json_is_refused(houses, change):
+    values = Preprocessor.fit(houses, STANDARD, bias=True).as_json()
+    change(values)
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        Preprocessor.from_json(values)
+
+
+@pytest.mark.parametrize("value", [1e39, -3.5e38])
+def test_overflow_in_float32_says_row_and_column(value):
+    dataset = make_dataset(a=[0, 1, 2, 3, 4, 5], b=[0, 1, 2, 3, value, 5], y=[0] * 6)
+    scaling = Scaling.identity(("a", "b"))
+    with pytest.raises(DataError) as caught:
+        scaling.tensor(dataset.columns, dataset.splits["train"], torch.float32)
+    # the fourth row of the train split is the fifth of the table
+    assert str(caught.value).startswith(f"row 5, column 'b': {value:g} does not fit into float32; set train.dtype")
+    assert scaling.tensor(dataset.columns, dataset.splits["train"], torch.float64)[3, 1].item() == value
+    standard = Preprocessor.fit(dataset, STANDARD, bias=True).features
+    assert torch.isfinite(standard.tensor(dataset.columns, slice(None), torch.float32)).all()
+
+
+def test_the_largest_float32_still_fits():
+    largest = float(np.finfo(np.float32).max)
+    dataset = make_dataset(a=[largest, 1, 2], y=[0, 0, 0])
+    assert Scaling.identity(("a",)).tensor(dataset.columns, slice(None), torch.float32)[0, 0].item() == largest
+
+
+@pytest.mark.parametrize("values", [[1e200, -1e200, 0, 5], [1e-200, 3e-200, 0, 2e-200]])
+def test_a_spread_beyond_the_range_of_squares_is_refused_by_name(values):
+    """The standard deviation would overflow to infinity, or underflow to 0: the column would silently vanish."""
+    dataset = make_dataset(wide=values, y=[1, 2, 3, 4])
+    with pytest.raises(DataError, match=r"column 'wide': values from .* cannot be standardised"):
+        Preprocessor.fit(dataset, STANDARD, bias=True)
+
+
+def test_ddof_1_needs_two_rows():
+    dataset = make_dataset(x=[1.0], y=[2.0])
+    assert Preprocessor.fit(dataset, STANDARD, bias=True).features.scale.tolist() == [0.0]
+    with pytest.raises(DataError, match="ddof: 1 needs more than 1 row"):
+        Preprocessor.fit(dataset, PreprocessConfig(standardize=True, ddof=1), bias=True)

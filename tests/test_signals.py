@@ -1,0 +1,102 @@
+"""Ctrl-C and SIGTERM in the middle of training: the segment is finished, the state is saved, the exit code says why."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from safetensors import safe_open
+
+from linreg_cli.errors import Interrupted
+from linreg_cli.runs.signals import StopRequests
+
+CONFIG = """
+data: {source: synthetic, n_samples: 1000}
+train: {epochs: 1000000, batch_size: 10}
+plots: false
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_during_training_leaves_a_valid_interrupted_run(tmp_path, number, code):
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    command = [sys.executable, "-m", "linreg_cli", "train", "-c", "c.yaml", "--json"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        run = tmp_path / "outputs" / "run-0001"
+        for _ in range(600):
+            if (run / "preprocess.json").exists():
+                break
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert err.startswith("error: ")
+    assert "Traceback" not in err
+    assert json.loads(out)["error"]["kind"] == "interrupted"
+    record = json.loads((run / "run.json").read_text())
+    assert record["status"] == "interrupted"
+    assert record["finished"] is not None
+    assert sorted(os.listdir(run)) == [
+        "checkpoint.safetensors", "config.yaml", "history.csv", "preprocess.json", "run.json",
+    ]  # fmt: skip
+    with safe_open(run / "checkpoint.safetensors", "pt") as checkpoint:
+        step = json.loads(checkpoint.metadata()["linreg"])["step"]
+        assert step > 0
+        assert set(checkpoint.keys()) >= {"parameter.0.weight", "parameter.0.bias"}
+    rows = (run / "history.csv").read_text().splitlines()
+    # header, row 0, and one row for each epoch of 100 steps that was completed
+    assert len(rows) == 2 + step // 100
+    assert all(len(row.split(",")) == len(rows[0].split(",")) for row in rows)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_outside_of_training_a_signal_stops_at_once(number, code):
+    def wait():
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+
+    with StopRequests(), pytest.raises(Interrupted) as caught:
+        wait()
+    assert caught.value.exit_code == code
+
+
+def test_the_first_signal_within_a_deferred_block_waits_for_its_end():
+    done = False
+
+    def train(stops):
+        nonlocal done
+        with stops.deferred():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+            assert stops.requested == signal.SIGTERM
+            done = True
+
+    with StopRequests() as stops, pytest.raises(Interrupted) as caught:
+        train(stops)
+    assert done
+    assert caught.value.exit_code == 143
+
+
+def test_the_second_signal_within_a_deferred_block_stops_at_once():
+    def train(stops):
+        with stops.deferred():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+            raise AssertionError("not stopped")
+
+    with StopRequests() as stops, pytest.raises(Interrupted) as caught:
+        train(stops)
+    assert caught.value.exit_code == 143
+
+
+def test_the_handlers_are_put_back():
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with StopRequests():
+        assert all(signal.getsignal(number) != handler for number, handler in before.items())
+    assert {number: signal.getsignal(number) for number in before} == before

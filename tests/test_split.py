@@ -1,0 +1,87 @@
+"""Which rows train, validate and test."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linreg_cli.config.schema import SplitConfig
+from linreg_cli.data.dataset import SPLITS
+from linreg_cli.data.split import split_by_column, split_by_shares
+from linreg_cli.errors import DataError
+
+
+def sizes(n_samples: int, **shares: float) -> list[int]:
+    parts = split_by_shares(n_samples, SplitConfig(**shares), seed=0)
+    return [len(parts[name]) for name in SPLITS]
+
+
+@given(n_samples=st.integers(30, 3000), percent=st.tuples(st.integers(4, 60), st.integers(4, 30)), seed=st.integers(0))
+def test_every_row_is_in_exactly_one_split_of_the_asked_size(n_samples, percent, seed):
+    train, validation = percent[0] / 100, percent[1] / 100
+    split = SplitConfig(train=train, validation=validation, test=1 - train - validation)
+    parts = split_by_shares(n_samples, split, seed % 2**63)
+    assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(n_samples))
+    for name in SPLITS:
+        # each of the two cuts is rounded
+        assert abs(len(parts[name]) - n_samples * getattr(split, name)) <= 1
+
+
+def test_sizes_worked_out_by_hand():
+    assert sizes(10, train=0.7, validation=0.2, test=0.1) == [7, 2, 1]
+    assert sizes(21_613, train=0.8, test=0.2) == [17_290, 0, 4_323]  # 0.8 x 21613 = 17290.4
+    assert sizes(5) == [5, 0, 0]
+    assert sizes(10, train=0.1, validation=0.2, test=0.7) == [1, 2, 7]  # 0.1 + 0.2 is above 0.3 in floats
+
+
+def test_shuffling_follows_the_seed_and_its_absence_the_order():
+    shares = {"train": 0.6, "test": 0.4}
+    first, again, other = (split_by_shares(100, SplitConfig(**shares), seed) for seed in (0, 0, 1))
+    assert first["train"].tolist() == again["train"].tolist() != other["train"].tolist()
+    assert first["train"].tolist() != sorted(first["train"].tolist())
+    ordered = split_by_shares(100, SplitConfig(**shares, shuffle=False), 0)
+    assert ordered["train"].tolist() == list(range(60))
+    assert ordered["test"].tolist() == list(range(60, 100))
+
+
+def test_rows_that_all_train_stay_in_order():
+    assert split_by_shares(50, SplitConfig(), 0)["train"].tolist() == list(range(50))
+
+
+def test_a_share_that_is_no_row_is_refused_for_every_split():
+    with pytest.raises(DataError) as caught:
+        split_by_shares(3, SplitConfig(train=0.9, validation=0.05, test=0.05), 0)
+    assert str(caught.value).splitlines() == [
+        "data.split.validation: a share of 0.05 of 3 rows is no row",
+        "data.split.test: a share of 0.05 of 3 rows is no row",
+    ]
+
+
+def test_a_column_says_the_split():
+    parts = split_by_column(["test", "train", "validation", "train"], "fold", "t.csv")
+    assert {name: rows.tolist() for name, rows in parts.items()} == {"train": [1, 3], "validation": [2], "test": [0]}
+
+
+@pytest.mark.parametrize("label", ["Train", "train ", "", None, "0"])
+def test_another_word_is_refused_with_its_row(label):
+    with pytest.raises(DataError) as caught:
+        split_by_column(["train", "test", label, label], "fold", "t.csv")
+    expected = f"t.csv, row 3, column 'fold': expected train, validation or test, found {label or ''!r}"
+    assert str(caught.value) == expected
+
+
+def test_a_column_without_a_train_row_is_refused():
+    with pytest.raises(DataError, match=r"t\.csv: column 'fold' gives no row to train on"):
+        split_by_column(["test", "test"], "fold", "t.csv")
+
+
+def test_early_stopping_needs_the_validation_rows_it_watches(linreg, config_file, tmp_path):
+    (tmp_path / "t.csv").write_text("fold,x,y\ntrain,1,2\ntrain,2,3\n")
+    config = config_file(
+        "data: {path: t.csv, target: y, split: {column: fold}}\n"
+        "train: {early_stopping: {monitor: validation.loss}}\nplots: false\n"
+    )
+    result = linreg("train", "-c", config)
+    assert result.code == 3
+    assert result.err.startswith("error: t.csv: column 'fold' gives no validation row, and early_stopping watches it")
+    assert linreg("train", "-c", config, "--set", "train.early_stopping.monitor=train.loss").code == 0

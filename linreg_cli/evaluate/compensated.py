@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from linreg_cli.evaluate.factor import EPS, Array, Factor
+from linreg_cli.evaluate.factor import EPS, Array, Factor, solve_triangle
 
 _SPLITTER = 2.0**27 + 1
 _MAX_ITERATIONS = 6
@@ -101,15 +101,14 @@ def _exact_design(X_nd: Array, factor: Factor) -> DoubleDouble:
 
 
 def _iterate(A: DoubleDouble, y: DoubleDouble, Q: Array, R: Array, start: Array) -> tuple[DoubleDouble, Array] | None:
-    from scipy.linalg import solve_triangular
 
     x: DoubleDouble = (start.copy(), np.zeros_like(start))
     r = y[0] - A[0] @ start
     last, moved = math.inf, math.inf
     for _ in range(_MAX_ITERATIONS):
         f, g = _residuals(A, y, x, r)
-        projected, h = Q.T @ f, solve_triangular(R, g, trans="T")
-        dx = solve_triangular(R, projected - h)
+        projected, h = Q.T @ f, solve_triangle(R, g, transposed=True)
+        dx = solve_triangle(R, projected - h)
         last, moved = moved, float(np.linalg.norm(dx))
         if not moved < last / 2:
             break

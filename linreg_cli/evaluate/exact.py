@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.evaluate.compensated import refine
-from linreg_cli.evaluate.factor import EPS, Array, Factor, factorise, loss_scale, triangle
+from linreg_cli.evaluate.factor import EPS, Array, Factor, factorise, loss_scale, solve_triangle, triangle
 
 #: Cells of the design up to which a solution is refined in double-double; beyond, it would cost seconds.
 REFINED_CELLS = 500_000
@@ -140,9 +140,7 @@ def least_squares(
     if weight_decay > 0:
         theta = _ridge(factor, weight_decay / (2 * scale))
     elif unique:
-        from scipy.linalg import solve_triangular
-
-        theta = solve_triangular(factor.R_pp, factor.R_pk)
+        theta = solve_triangle(factor.R_pp, factor.R_pk)
     else:
         theta = _minimum_norm(factor)
     weights, intercept = factor.unscale(theta)
@@ -180,11 +178,9 @@ def condition_numbers(factor: Factor) -> tuple[float, float]:
     """
     if factor.rank < factor.n_parameters:
         return math.inf, math.inf
-    from scipy.linalg import solve_triangular
-
     singular = factor.svd()[1]
     # The smallest singular value is the inverse's largest, where a large offset cannot drown it.
-    inverse = factor.to_parameters() @ solve_triangular(factor.R_pp, np.eye(factor.n_parameters))
+    inverse = factor.to_parameters() @ solve_triangle(factor.R_pp, np.eye(factor.n_parameters))
     as_given = float(np.linalg.norm(factor.as_given(), 2) * np.linalg.norm(inverse, 2))
     return float(singular[0] / singular[-1]), as_given
 
@@ -202,16 +198,13 @@ def _ridge(factor: Factor, penalty: float) -> Array:
 
     The penalty is a block of rows below the triangle, so that no product A'A is formed.
     """
-    from scipy.linalg import solve_triangular
-
     p, k = factor.R_pk.shape
     rows, target = factor.to_parameters() * math.sqrt(penalty), np.zeros((p, k))
     if factor.bias:
         target[-1] = -math.sqrt(penalty) * factor.target_center / factor.target_scale
     stacked = np.hstack([np.vstack([factor.R_pp, rows]), np.vstack([factor.R_pk, target])])
     R = triangle(stacked)
-    solution: Array = solve_triangular(R[:p, :p], R[:p, p:])
-    return solution
+    return solve_triangle(R[:p, :p], R[:p, p:])
 
 
 def _rounding_loss(factor: Factor, scale: float, weights: Array, eps: float) -> float:

@@ -132,10 +132,7 @@ class Factor:
         """Rows of the orthogonal factor, shape (n_rows, rank): over all rows Q'Q = 1, and QQ' is the hat matrix."""
         A = self.rows(X_nd)
         if self.rank == self.n_parameters:
-            from scipy.linalg import solve_triangular
-
-            solved: Array = solve_triangular(self.R_pp, A.T, trans="T").T
-            return solved
+            return solve_triangle(self.R_pp, A.T, transposed=True).T
         _, S, Vt = self.svd()
         reduced: Array = (A * self.standard) @ Vt[: self.rank].T / (S[: self.rank] * math.sqrt(self.n_samples))
         return reduced
@@ -224,6 +221,17 @@ def triangle(A: Array) -> Array:
     """The R of A = QR, shape (min(n_rows, n_columns), n_columns)."""
     # numpy's annotation does not know that mode="r" returns one array.
     return np.asarray(np.linalg.qr(A, mode="r"))
+
+
+def solve_triangle(R: Array, b: Array, *, transposed: bool = False) -> Array:
+    """x with R x = b, or R' x = b, for an upper triangular R of full rank: back substitution.
+
+    LU with pivoting finds nothing to eliminate in an upper triangle, so numpy's general solver substitutes and no
+    more; R' is one with its rows and columns in reverse. scipy's own would cost every run its import.
+    """
+    if not transposed:
+        return np.asarray(np.linalg.solve(R, b), dtype=np.float64)
+    return np.asarray(np.linalg.solve(R.T[::-1, ::-1], b[::-1])[::-1], dtype=np.float64)
 
 
 def _reduce(X: npt.NDArray[np.generic], y: npt.NDArray[np.generic], factor: Factor) -> Array:

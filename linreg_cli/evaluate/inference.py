@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.evaluate.exact import Optimum
-from linreg_cli.evaluate.factor import Array, Factor, blocks
+from linreg_cli.evaluate.factor import Array, Factor, blocks, solve_triangle
 
 #: How far a trained coefficient may be from the optimum's, in standard errors. At 0.01 a 95 % interval covers
 #: 94.999 %: moving it by d standard errors costs d^2 z phi(z) of coverage, with z = 1.96 and phi the normal density.
@@ -138,7 +138,6 @@ def infer(
     Testing for serial correlation in least squares regression, 1950.
     """
     from scipy import special
-    from scipy.linalg import solve_triangular
 
     factor = optimum.factor
     n, p = factor.n_samples, factor.n_parameters
@@ -150,7 +149,7 @@ def infer(
     rss = float(residuals @ residuals)
     s2 = rss / degrees
     # (weights, bias) = to_q Q'y: the rows of to_q are what each parameter reads from the orthogonal columns.
-    to_q = factor.to_parameters() @ solve_triangular(factor.R_pp, np.eye(p))
+    to_q = factor.to_parameters() @ solve_triangle(factor.R_pp, np.eye(p))
     variance = np.einsum("ij,ij->i", to_q, to_q)
     estimate, std_err = _stack(optimum.weights, optimum.bias)[:, target], np.sqrt(s2 * variance)
     t = estimate / std_err
@@ -243,12 +242,10 @@ def _stack(weights: Array, bias: Array | None) -> Array:
 
 def _shift_in_errors(optimum: Optimum, weights: npt.ArrayLike, bias: npt.ArrayLike | None) -> Array:
     """|trained - optimum| / standard error, shape (n_parameters, n_targets)."""
-    from scipy.linalg import solve_triangular
-
     factor = optimum.factor
-    to_q = factor.to_parameters() @ solve_triangular(factor.R_pp, np.eye(factor.n_parameters))
+    to_q = factor.to_parameters() @ solve_triangle(factor.R_pp, np.eye(factor.n_parameters))
     variance = np.einsum("ij,ij->i", to_q, to_q)[:, None]
-    theta = factor.R_pk - factor.R_pp @ solve_triangular(factor.R_pp, factor.R_pk)
+    theta = factor.R_pk - factor.R_pp @ solve_triangle(factor.R_pp, factor.R_pk)
     rss = (np.sum(theta**2, axis=0) + factor.rest_k) * factor.target_scale**2
     std_err = np.sqrt(variance * rss / (factor.n_samples - factor.n_parameters))
     trained = _stack(

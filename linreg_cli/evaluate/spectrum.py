@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.evaluate.exact import Optimum
-from linreg_cli.evaluate.factor import Array, Factor, loss_scale
+from linreg_cli.evaluate.factor import Array, Factor, loss_scale, solve_triangle
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +103,7 @@ def curvature(factor: Factor, loss: str) -> Spectrum:
     _, singular, Vt = np.linalg.svd(factor.as_given())
     vectors = Vt.T.copy()
     if rank == p:
-        from scipy.linalg import solve_triangular
-
-        inverse = factor.to_parameters() @ solve_triangular(factor.R_pp, np.eye(p))
+        inverse = factor.to_parameters() @ solve_triangle(factor.R_pp, np.eye(p))
         U, reciprocal, _ = np.linalg.svd(inverse)
         lower = singular**2 < singular[0] / reciprocal[0]
         vectors[:, lower] = U[:, ::-1][:, lower]

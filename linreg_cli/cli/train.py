@@ -27,6 +27,7 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and read the data, but train nothing.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Train even at a learning rate that must diverge.")] = False,
 ) -> None:
     """Train a model and leave a run folder.
 
@@ -54,11 +55,14 @@ def train(
             progress.warn(note)
         if dry_run:
             prepared = workflow.prepare(loaded, progress)
+            prepared.check(loaded, progress, force=force)
             progress.done()
             _show_plan(prepared, as_json=as_json)
             return
         command = ["linreg", *sys.argv[1:]]
-        outcome = workflow.train_run(loaded, outputs=outputs, reporter=progress, command=command, fail_if=fail_if or [])
+        outcome = workflow.train_run(
+            loaded, outputs=outputs, reporter=progress, command=command, fail_if=fail_if or [], force=force
+        )
     finally:
         progress.done()
     _show(outcome, loaded.config, as_json=as_json, quiet=quiet)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linreg_cli.cli import options, output
+from linreg_cli.cli import coefficients, options, output
 from linreg_cli.errors import Fault, UsageError
 
 if TYPE_CHECKING:
@@ -99,6 +99,8 @@ def _summary(outcome: "Outcome") -> str:
         "",
         output.metrics_table(outcome.metrics, indent="  "),
         "",
+        coefficients.gap_in_words(outcome.metrics),
+        "",
         f"{', '.join(record['data']['targets'])}, in original units:",
         output.parameters_table(outcome.metrics["parameters"], indent="  "),
     ]
@@ -117,7 +119,7 @@ def _summary(outcome: "Outcome") -> str:
 def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
     plan, dataset = prepared.plan, prepared.dataset
     rows = {split: len(part) for split, part in dataset.splits.items()}
-    values = {
+    values: dict[str, Any] = {
         "status": "dry-run",
         "rows": rows,
         "features": list(dataset.features),
@@ -125,6 +127,8 @@ def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
         "steps_per_epoch": plan.steps_per_epoch,
         "total_steps": plan.total_steps,
         "device": prepared.config.train.device,
+        "lr": prepared.chosen.lr,
+        "momentum": prepared.chosen.momentum,
         "engine": {"name": prepared.choice.executor.name, "why": prepared.choice.why},
     }
     if as_json:
@@ -135,5 +139,6 @@ def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
     print(f"target:    {', '.join(dataset.targets)}")
     steps = f"{plan.epochs:,} epochs of {plan.steps_per_epoch:,} = {plan.total_steps:,}"
     print(f"steps:     {steps}, batches of {plan.batch_size:,}")
+    print(f"rate:      {output.number(values['lr']['value'])} ({values['lr']['why']})")
     print(f"executor:  {prepared.choice.executor.name} on {prepared.config.train.device} ({prepared.choice.why})")
     print("nothing was trained (--dry-run)")

@@ -103,19 +103,19 @@ def before_training(
     limit = exceeded(analysis, motion, high)
     if limit is None:
         return Verdict()
-    remedy = f"{at_fault(analysis)}. To go on, {remedy_for(analysis, motion, standardized=standardized)}"
+    remedy = remedy_for(analysis, motion, standardized=standardized)
     if low > limit.rate and (analysis.full_batch or _expands(analysis, plan, motion, low)):
         certain = "the loss would grow until it is infinite"
         found = f"{low:g} is {times(low, limit.rate)} the limit {limit.rate:.3g} of {limit.covers}"
-        return Verdict(f"{found}: {certain}. {remedy}; --force trains all the same")
+        return Verdict(f"{found}: {certain}; {at_fault(analysis)}. To go on, {remedy}; --force trains all the same")
     rate = f"optimizer.lr: {high:g}" if low == high else f"the rate of optimizer.schedule, up to {high:g},"
     consequence = limit.consequence
     if analysis.full_batch:
         consequence = "the loss grows while the rate is above it"
     return Verdict(
         warnings=(
-            f"{rate} is {times(high, limit.rate)} the limit {limit.rate:.3g} of {limit.covers}: {consequence}. "
-            f"{remedy}",
+            f"{rate} is {times(high, limit.rate)} the limit {limit.rate:.3g} of {limit.covers}: {consequence}; "
+            f"{at_fault(analysis)}. To be safe, {remedy}",
         )
     )
 

@@ -16,7 +16,7 @@ them at once. Only `linreg_cli.cli` turns them into text.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,20 @@ class DataError(LinregError):
 
 
 class DivergedError(LinregError):
-    """Training met a loss that is not finite."""
+    """Training met a loss that is not finite, or would have to.
+
+    Attributes:
+        details: for `run.json`: the limit, the column at fault, what to set instead.
+    """
 
     kind = "diverged"
     exit_code = 4
+
+    def __init__(
+        self, problem: str | Sequence[Fault], where: str | None = None, details: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(problem, where)
+        self.details = details
 
 
 class GateError(LinregError):

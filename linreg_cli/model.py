@@ -102,13 +102,23 @@ def fold(model: nn.Sequential, preprocessor: Preprocessor) -> LinearFormula:
     With x' = (x - m) / s and f(y) = m_y + s_y y':  w = s_y w' / s  and  b = m_y + s_y b' - sum_j w_j m_j.
     A column with s = 0 is constant in training and gets w = 0.
     """
-    layer, features, targets = linear_layer(model), preprocessor.features, preprocessor.targets
-    trained = layer.weight.detach().cpu().double().numpy().T
+    return fold_parameters(*parameters_of(model), preprocessor)
+
+
+def parameters_of(model: nn.Sequential) -> tuple[Column, Column | None]:
+    """Weights (n_features, n_targets) and bias (n_targets,) of the layer, in trained units and float64."""
+    layer = linear_layer(model)
+    bias = None if layer.bias is None else layer.bias.detach().cpu().double().numpy()
+    return layer.weight.detach().cpu().double().numpy().T, bias
+
+
+def fold_parameters(weights_dk: Column, bias_k: Column | None, preprocessor: Preprocessor) -> LinearFormula:
+    """`fold` for any parameters in trained units: weights (n_features, n_targets), bias (n_targets,) or None."""
+    features, targets = preprocessor.features, preprocessor.targets
     reciprocal = np.divide(1.0, features.scale, out=np.zeros_like(features.scale), where=features.scale != 0)
     # Multiplying by 1 is exact, so parameters of columns that are not scaled keep every bit.
-    weights = trained * reciprocal[:, None] * targets.scale
-    if layer.bias is None:
+    weights = weights_dk * reciprocal[:, None] * targets.scale
+    if bias_k is None:
         return LinearFormula(features.columns, targets.columns, weights, None, targets.transform)
-    bias = targets.center + targets.scale * layer.bias.detach().cpu().double().numpy()
-    bias = bias - features.center @ weights
+    bias = targets.center + targets.scale * bias_k - features.center @ weights
     return LinearFormula(features.columns, targets.columns, weights, bias, targets.transform)

@@ -20,12 +20,16 @@ from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
 from linreg_cli.data.report import DataReport
 from linreg_cli.data.write import write_table
 from linreg_cli.errors import DivergedError, Interrupted, StoreError
+from linreg_cli.evaluate.analysis import Analysis
+from linreg_cli.evaluate.auto import Chosen, resolve
 from linreg_cli.evaluate.cross_validation import cross_validate
 from linreg_cli.evaluate.gates import GateResult, check_gates
 from linreg_cli.evaluate.metrics import Metrics, parameters, probe, split_metrics
 from linreg_cli.evaluate.pictures import draw_run, write_pictures
 from linreg_cli.evaluate.predict import predictions_table
-from linreg_cli.model import LinearFormula, build_model, fold, initialise
+from linreg_cli.evaluate.preflight import check_before_training, diverged_error
+from linreg_cli.evaluate.worth import worth
+from linreg_cli.model import LinearFormula, build_model, fold, initialise, parameters_of
 from linreg_cli.optim.fit import Diverged, Evaluated, Event, Stopped, fit
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.select import Choice, choose, resolve_device
@@ -73,6 +77,8 @@ class Prepared:
         plan: the steps.
         state: before the first of them.
         choice: the executor.
+        analysis: the optimum and the curvature of the train split, worked out when asked for.
+        chosen: the rate and the momentum, and why.
     """
 
     config: Config
@@ -82,6 +88,8 @@ class Prepared:
     plan: StepPlan
     state: TrainingState
     choice: Choice
+    analysis: Analysis
+    chosen: Chosen
 
     def formula(self) -> LinearFormula:
         """The model as it is now, in original units."""
@@ -90,6 +98,12 @@ class Prepared:
     def loss(self, split: str) -> float:
         """The loss of a split as the model is now, in trained units."""
         return self.plan.loss.over(self.state.model, *self.tensors[split])
+
+    def check(self, loaded: LoadedConfig, reporter: Reporter, *, force: bool) -> None:
+        """Refuse a run that must diverge, and warn of what may go wrong; see `check_before_training`."""
+        found = check_before_training(loaded, self.config, self.analysis, self.plan, self.preprocessor, force=force)
+        for warning in found:
+            reporter.warn(warning)
 
 
 @dataclass(frozen=True)
@@ -151,6 +165,8 @@ def _assemble(loaded: LoadedConfig, config: Config, device: torch.device, datase
         if len(rows):
             X_nd = preprocessor.features.tensor(dataset.columns, rows, dtype)
             y_nk = preprocessor.targets.tensor(dataset.columns, rows, dtype)
+            if split == "train":
+                analysis = Analysis.of(config, dataset, X_nd.numpy(), y_nk.numpy())
             tensors[split] = X_nd.to(device), y_nk.to(device)
     model = build_model(len(dataset.features), len(dataset.targets), bias=config.model.bias, dtype=dtype, device=device)
     try:
@@ -158,13 +174,18 @@ def _assemble(loaded: LoadedConfig, config: Config, device: torch.device, datase
     except ValueError as error:
         key, message = str(error).split(": ", 1)
         raise loaded.error(f"model.init.{key}", message) from None
-    plan = StepPlan.from_config(config, n_samples=len(dataset.splits["train"]))
+    try:
+        chosen = resolve(config, analysis, *parameters_of(model))
+    except ValueError as error:
+        key, message = str(error).split(": ", 1)
+        raise loaded.error(f"optimizer.{key}", message) from None
+    plan = StepPlan.from_config(chosen.config, n_samples=len(dataset.splits["train"]))
     try:
         choice = choose(config.train.engine, plan, *tensors["train"])
     except ValueError as error:
         raise loaded.error("train.engine", str(error)) from None
-    resolved = _resolved(config, device, choice)
-    return Prepared(resolved, dataset, preprocessor, tensors, plan, TrainingState(model), choice)
+    resolved = _resolved(chosen.config, device, choice)
+    return Prepared(resolved, dataset, preprocessor, tensors, plan, TrainingState(model), choice, analysis, chosen)
 
 
 def train_run(
@@ -174,6 +195,7 @@ def train_run(
     reporter: Reporter,
     command: Sequence[str],
     fail_if: Sequence[str] = (),
+    force: bool = False,
 ) -> Outcome:
     """Train, evaluate on every split, draw, and leave a complete run folder.
 
@@ -183,18 +205,20 @@ def train_run(
         reporter: where progress goes.
         command: the command line, for the record.
         fail_if: gates beside those of the config.
+        force: train even where the rate must diverge.
 
     Returns:
         What happened; a gate that failed is in it and is no exception.
 
     Raises:
         ConfigError, DataError, StoreError: before training, with nothing left behind.
-        DivergedError: with the last finite state in the run folder.
+        DivergedError: before training, or with the last finite state in the run folder.
         Interrupted: with the state at the interruption in the run folder.
     """
     begun = time.perf_counter()
     with StopRequests() as stops:
         prepared = prepare(loaded, reporter)
+        prepared.check(loaded, reporter, force=force)
         run = create_run(outputs, prepared.config.name)
         record = RunRecord(run, _description(prepared, command))
         try:
@@ -203,7 +227,7 @@ def train_run(
             before = probe(prepared.formula(), prepared.config.probe, prepared.dataset.encoder)
             end = _train(prepared, run, stops, reporter)
             if isinstance(end, Diverged):
-                raise _diverged(end, prepared, run)
+                raise diverged_error(end, prepared.config, prepared.analysis, str(run.path))
             reporter.stage("evaluating")
             metrics = _evaluate(prepared, run, before, _cross_validate(loaded, prepared, reporter))
             save_model(run, prepared.state.model.state_dict())
@@ -241,6 +265,8 @@ def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
         "target_transform": config.preprocess.target_transform,
         "device": config.train.device,
         "dtype": config.train.dtype,
+        "lr": prepared.chosen.lr,
+        "momentum": prepared.chosen.momentum,
         "engine": {"name": prepared.choice.executor.name, "why": prepared.choice.why},
         "data": {
             "source": config.data.source,
@@ -265,7 +291,8 @@ def _train(prepared: Prepared, run: RunFolder, stops: StopRequests, reporter: Re
     config, state, plan = prepared.config, prepared.state, prepared.plan
     options = config.train.early_stopping
     stopping = EarlyStopping(options.patience, options.min_delta) if options else None
-    history = History(prepared.formula(), validation="validation" in prepared.tensors)
+    known = prepared.analysis.no_optimum is None
+    history = History(prepared.formula(), validation="validation" in prepared.tensors, gap=known)
     events = fit(
         plan,
         prepared.choice.executor,
@@ -273,6 +300,8 @@ def _train(prepared: Prepared, run: RunFolder, stops: StopRequests, reporter: Re
         validation_loss=(lambda _: prepared.loss("validation")) if "validation" in prepared.tensors else None,
         stopping=stopping,
         monitor=options.monitor if options else "train.loss",
+        distance=(lambda now, loss: prepared.analysis.distance(*parameters_of(now.model), loss)) if known else None,
+        stop_gap=config.train.stop_gap,
     )
 
     def save() -> None:
@@ -301,18 +330,6 @@ def _train(prepared: Prepared, run: RunFolder, stops: StopRequests, reporter: Re
             "too large; lower optimizer.lr or set preprocess.standardize: true"
         )
     return end
-
-
-def _diverged(event: Diverged, prepared: Prepared, run: RunFolder) -> DivergedError:
-    remedy = "lower optimizer.lr"
-    if not prepared.config.preprocess.standardize:
-        remedy += ", or set preprocess.standardize: true"
-    return DivergedError(
-        f"training diverged at step {event.step} (epoch {event.epoch}): the loss is {event.loss} "
-        f"at learning rate {event.lr:g}. The last finite state (step {event.finite_step}, train loss "
-        f"{event.finite_loss:.6g}) is in the checkpoint; no model is published. To go on, {remedy}",
-        str(run.path),
-    )
 
 
 def _cross_validate(loaded: LoadedConfig, prepared: Prepared, reporter: Reporter) -> Metrics:
@@ -349,6 +366,10 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
         rows = dataset.splits[split]
         metrics[split] = split_metrics(dataset.targets, actual[rows], predicted[rows], prepared.loss(split))
     metrics["parameters"] = parameters(formula)
+    train_loss = prepared.loss("train")
+    metrics |= worth(
+        prepared.config, dataset, prepared.preprocessor, prepared.analysis, prepared.state.model, train_loss
+    )
     points = prepared.config.probe
     metrics["probe"] = [
         {"input": list(point), "before": old, "after": new}
@@ -379,5 +400,6 @@ def _record_failure(record: RunRecord, error: BaseException, seconds: float) -> 
     """Say in `run.json` how the run ended; if even that cannot be written, the first error is the one to show."""
     status = {DivergedError: "diverged", Interrupted: "interrupted"}.get(type(error), "failed")
     message = str(error) or type(error).__name__
+    details = {"diverged": error.details} if isinstance(error, DivergedError) and error.details else {}
     with contextlib.suppress(StoreError):
-        record.finish(status, seconds=round(seconds, 6), error=message)
+        record.finish(status, seconds=round(seconds, 6), error=message, **details)

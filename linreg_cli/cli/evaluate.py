@@ -21,7 +21,8 @@ def evaluate(
 ) -> None:
     """Print the metrics of a run.
 
-    On the run's own splits, or on another table, whose metrics are named 'data'.
+    On the run's own splits, with the exact optimum, standard errors where the model is near enough to it, and the
+    truth where that is known; or on another table, whose metrics are named 'data'.
     """
     from linreg_cli.config.gates import parse_comparison
     from linreg_cli.runs.store import find_run
@@ -52,6 +53,13 @@ def evaluate(
         print()
         print(output.parameters_title(trained.formula.targets, trained.formula.transform))
         print(output.parameters_table(metrics["parameters"], indent="  "))
+        if "inference" in metrics:
+            from linreg_cli.cli import coefficients
+
+            print(f"\n{coefficients.gap_in_words(metrics)}")
+            print(f"\n{coefficients.inference_text(metrics, trained.formula.targets)}")
+            if "truth" in metrics:
+                print(f"\n{coefficients.truth_text(metrics['truth'])}")
     elif not failed:
         output.print_json(metrics)
     if failed:

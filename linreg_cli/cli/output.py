@@ -88,7 +88,7 @@ def metrics_table(metrics: dict[str, Any], *, indent: str = "") -> str:
     rows = [["", *names]]
     notes = []
     for split, values in metrics.items():
-        if isinstance(values, dict) and "n" in values:
+        if isinstance(values, dict) and "mse" in values:
             rows.append([split, *(number(values.get(name)) for name in names)])
             notes += [
                 f"{indent}{split} {key.removesuffix('_reason')}: {reason}"

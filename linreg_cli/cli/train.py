@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linreg_cli.cli import options, output
+from linreg_cli.cli import coefficients, options, output
 from linreg_cli.errors import Fault, UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and read the data, but train nothing.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Train even at a learning rate that must diverge.")] = False,
 ) -> None:
     """Train a model and leave a run folder.
 
@@ -54,11 +55,14 @@ def train(
             progress.warn(note)
         if dry_run:
             prepared = workflow.prepare(loaded, progress)
+            prepared.check(loaded, progress, force=force)
             progress.done()
             _show_plan(prepared, as_json=as_json)
             return
         command = ["linreg", *sys.argv[1:]]
-        outcome = workflow.train_run(loaded, outputs=outputs, reporter=progress, command=command, fail_if=fail_if or [])
+        outcome = workflow.train_run(
+            loaded, outputs=outputs, reporter=progress, command=command, fail_if=fail_if or [], force=force
+        )
     finally:
         progress.done()
     _show(outcome, loaded.config, as_json=as_json, quiet=quiet)
@@ -97,6 +101,8 @@ def _summary(outcome: "Outcome") -> str:
         output.metrics_table(outcome.metrics, indent="  "),
         *output.cross_validation_lines(outcome.metrics, indent="  "),
         "",
+        coefficients.gap_in_words(outcome.metrics),
+        "",
         output.parameters_title(record["data"]["targets"], record.get("target_transform", "none")),
         output.parameters_table(outcome.metrics["parameters"], indent="  "),
     ]
@@ -115,7 +121,7 @@ def _summary(outcome: "Outcome") -> str:
 def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
     plan, dataset = prepared.plan, prepared.dataset
     rows = {split: len(part) for split, part in dataset.splits.items()}
-    values = {
+    values: dict[str, Any] = {
         "status": "dry-run",
         "rows": rows,
         "features": list(dataset.features),
@@ -123,6 +129,8 @@ def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
         "steps_per_epoch": plan.steps_per_epoch,
         "total_steps": plan.total_steps,
         "device": prepared.config.train.device,
+        "lr": prepared.chosen.lr,
+        "momentum": prepared.chosen.momentum,
         "engine": {"name": prepared.choice.executor.name, "why": prepared.choice.why},
     }
     if dataset.report is not None:
@@ -135,5 +143,6 @@ def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
     print(f"target:    {', '.join(dataset.targets)}")
     steps = f"{plan.epochs:,} epochs of {plan.steps_per_epoch:,} = {plan.total_steps:,}"
     print(f"steps:     {steps}, batches of {plan.batch_size:,}")
+    print(f"rate:      {output.number(values['lr']['value'])} ({values['lr']['why']})")
     print(f"executor:  {prepared.choice.executor.name} on {prepared.config.train.device} ({prepared.choice.why})")
     print("nothing was trained (--dry-run)")

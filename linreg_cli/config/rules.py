@@ -137,6 +137,11 @@ def _training(config: Config) -> Iterator[tuple[Path, str]]:
     optimizer = config.optimizer
     if optimizer.nesterov and (not optimizer.momentum or optimizer.dampening):
         yield ("optimizer", "nesterov"), "Nesterov momentum needs momentum above 0 and dampening 0"
+    if optimizer.momentum == "auto":
+        if optimizer.nesterov:
+            yield ("optimizer", "nesterov"), "momentum: auto chooses the heavy ball's; set nesterov to false"
+        if optimizer.dampening:
+            yield ("optimizer", "dampening"), "momentum: auto chooses the undampened heavy ball's; set dampening to 0"
     initial = config.model.init.bias
     if not config.model.bias and (isinstance(initial, Distribution) or initial != 0.0):
         yield ("model", "init", "bias"), "there is no bias to start: model.bias is false"

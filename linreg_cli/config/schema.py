@@ -21,10 +21,8 @@ from linreg_cli.config.types import (
     Positive,
     Seed,
     Weights,
-    all_but,
     integral,
     number_or,
-    only,
 )
 
 
@@ -225,14 +223,18 @@ ScheduleConfig = Annotated[
 class OptimizerConfig(Section):
     """torch.optim.SGD."""
 
-    lr: Annotated[Positive | Literal["auto"], number_or("auto"), all_but("auto", instead="a number")] = Field(
-        0.03, description="Learning rate."
+    lr: Annotated[Positive | Literal["auto"], number_or("auto")] = Field(
+        0.03,
+        description="Learning rate. `auto`: from the curvature of the loss, explained in `run.json`; not for `mae`.",
     )
     momentum: Annotated[
         Annotated[float, Field(ge=0, lt=1)] | Literal["auto"],
         number_or("auto"),
-        all_but("auto", instead="a number"),
-    ] = Field(0.0, description="Momentum factor. As in torch, the first buffer is the gradient itself.")
+    ] = Field(
+        0.0,
+        description="Momentum factor. As in torch, the first buffer is the gradient itself. `auto`: the optimal heavy "
+        "ball for a full batch, 0 for mini-batches.",
+    )
     dampening: float = Field(0.0, ge=0, le=1, description="Dampening of the momentum.")
     weight_decay: NonNegative = Field(
         0.0,
@@ -278,8 +280,9 @@ class TrainConfig(Section):
         "`native` (compiled, CPU), `statistics` (full batch with a squared loss, CPU).",
     )
     early_stopping: EarlyStoppingConfig | None = Field(None, description="Stop early; null: run every epoch.")
-    stop_gap: Annotated[Positive | None, only(None)] = Field(
-        None, description="Stop once (loss - optimum) / optimum is certified below this."
+    stop_gap: Positive | None = Field(
+        None,
+        description="Stop after the epoch in which (loss - optimum) / optimum is certified below this; squared losses.",
     )
     checkpoint_every: Count | None = Field(
         None,

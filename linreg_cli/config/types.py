@@ -73,17 +73,6 @@ def only(*available: Any) -> AfterValidator:
     return AfterValidator(check)
 
 
-def all_but(*missing: Any, instead: str) -> AfterValidator:
-    """Every value works in this version except `missing`, which are refused by name."""
-
-    def check(value: Any) -> Any:
-        if value in missing:
-            raise _not_yet(value, (instead,))
-        return value
-
-    return AfterValidator(check)
-
-
 def _not_yet(value: Any, available: tuple[Any, ...]) -> PydanticCustomError:
     works = " or ".join({"{}": "an empty mapping", "None": "null"}.get(str(item), str(item)) for item in available)
     name = value if isinstance(value, str) else shown(value)

@@ -70,7 +70,12 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
     names = _file_names(targets)
     for kind in kinds or possible:
         if kind == "loss":
-            figure = loss_figure([_curve(run)], loss=_loss_name(record), title=f"Training loss of {run.id}")
+            figure = loss_figure(
+                [_curve(run)],
+                loss=_loss_name(record),
+                title=f"Training loss of {run.id}",
+                optimum=_optimum(run) if published else None,
+            )
             pictures[f"loss.{format}"] = render(figure, format)
             continue
         assert table is not None
@@ -109,6 +114,12 @@ def _curve(run: RunFolder) -> LossCurve:
         raise run.damaged("history.csv", "it lacks the columns epoch and train_loss")
     validation = _floats(history, "validation_loss") if "validation_loss" in history.column_names else None
     return LossCurve(run.id, _floats(history, "epoch"), _floats(history, "train_loss"), validation)
+
+
+def _optimum(run: RunFolder) -> float | None:
+    optimum = run.read_json("metrics.json").get("optimum")
+    value = optimum.get("train_loss") if isinstance(optimum, dict) else None
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _loss_name(record: dict[str, Any]) -> str:

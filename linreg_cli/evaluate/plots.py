@@ -68,10 +68,11 @@ class SplitPoints:
     x: np.ndarray | None = None  #: (n,) the only feature in original units, if there is one
 
 
-def loss_figure(curves: Sequence[LossCurve], *, loss: str, title: str) -> "Figure":
+def loss_figure(curves: Sequence[LossCurve], *, loss: str, title: str, optimum: float | None = None) -> "Figure":
     """The loss against the epoch of one run or several; logarithmic where positive and over two decades.
 
-    `curves` come in the legend's order, `loss` is the loss in words. Non-finite losses are left out.
+    `curves` come in the legend's order, `loss` is the loss in words, `optimum` the lowest that the train loss can
+    be: a line across. Non-finite losses are left out; an optimum far below every loss only stands in the legend.
     """
     entries = []
     with _style():
@@ -89,6 +90,8 @@ def loss_figure(curves: Sequence[LossCurve], *, loss: str, title: str) -> "Figur
             _set_axis(axes, "x", np.arange(math.ceil(first / step), math.floor(last / step) + 1) * step)
             axes.set_xlim(first - 0.03 * (last - first), last + 0.03 * (last - first))
             low, high = float(losses.min()), float(losses.max())
+            if optimum is not None and 0 <= optimum <= _HUGE:
+                low = _with_optimum(axes, optimum, low, high, entries)
             if low > 1 / _HUGE and high / low > 100:
                 _set_log_axis(axes, low, high)
                 axes.set_ylabel(*_fitted(f"{loss} (log scale)", _LABEL, 4.6))
@@ -207,6 +210,18 @@ def _cloud_figure(
             entries.append((line, rule_label))
         _finish(figure, axes, entries, right=equal)
     return figure
+
+
+def _with_optimum(axes: "Axes", optimum: float, low: float, high: float, entries: "_Entries") -> float:
+    """Draws the line of the optimum; the lowest value to show."""
+    # On a logarithmic axis an optimum of 1e-30 would squeeze the curve into a corner.
+    far = optimum < low / 1e3 and high / low > 100
+    (line,) = axes.plot([], [], "k", linestyle=(0, (4, 2)), linewidth=1.8, gid="optimum")
+    if not far:
+        line.set_data([0, 1], [optimum, optimum])
+        line.set(transform=axes.get_yaxis_transform(), zorder=1.5)
+    entries.append((line, f"optimum: {optimum:.6g}{' (far below)' if far else ''}"))
+    return low if far else min(low, optimum)
 
 
 def _scatter(axes: "Axes", points: list[tuple[str, int, np.ndarray]]) -> "_Entries":

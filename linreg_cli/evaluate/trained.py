@@ -1,5 +1,6 @@
 """A run folder as the model that it holds."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,10 @@ from linreg_cli.data.encode import Encoder, NumberInput
 from linreg_cli.data.open import open_table, text_suffix
 from linreg_cli.data.table import Table
 from linreg_cli.errors import ConfigError, DataError, Fault, StoreError
+from linreg_cli.evaluate.analysis import Analysis
 from linreg_cli.evaluate.metrics import Metrics, parameters, split_metrics
+from linreg_cli.evaluate.truth import compare, known_truth
+from linreg_cli.evaluate.worth import worth
 from linreg_cli.model import LinearFormula, build_model, fold, linear_layer
 from linreg_cli.optim.losses import Loss
 from linreg_cli.runs.checkpoint import load_model
@@ -77,6 +81,8 @@ def _config(run: RunFolder) -> Config:
 def evaluate_splits(trained: TrainedRun) -> tuple[Metrics, bool]:
     """Metrics on the run's own splits, read again, and whether the data is what it was trained on.
 
+    With the exact optimum, inference, and the truth where that is known.
+
     Raises:
         DataError: if the data cannot be read any more.
     """
@@ -85,8 +91,25 @@ def evaluate_splits(trained: TrainedRun) -> tuple[Metrics, bool]:
     for split in SPLITS:
         rows = dataset.splits[split]
         metrics[split] = _metrics(trained, dataset.columns, rows) if len(rows) else None
+    metrics["parameters"] = parameters(trained.formula)
+    rows, dtype = dataset.splits["train"], linear_layer(trained.model).weight.dtype
+    X_nd = trained.preprocessor.features.tensor(dataset.columns, rows, dtype).numpy()
+    y_nk = trained.preprocessor.targets.tensor(dataset.columns, rows, dtype).numpy()
+    analysis = Analysis.of(trained.config, dataset, X_nd, y_nk)
+    loss = metrics["train"]["loss"]
+    metrics |= worth(
+        trained.config,
+        dataset,
+        trained.preprocessor,
+        analysis,
+        trained.model,
+        math.inf if loss is None else loss,
+    )
+    known = known_truth(trained.config)
+    truth = compare(known, trained.formula, metrics) if known else None
+    metrics |= {"truth": truth} if truth else {}
     unchanged = dataset.fingerprint() == (trained.record.get("data") or {}).get("fingerprint")
-    return {**metrics, "parameters": parameters(trained.formula)}, unchanged
+    return metrics, unchanged
 
 
 def evaluate_table(trained: TrainedRun, path: str) -> Metrics:

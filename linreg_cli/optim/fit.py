@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.select import Executor
 from linreg_cli.optim.state import Snapshot, TrainingState
-from linreg_cli.optim.stopping import EarlyStopping
+from linreg_cli.optim.stopping import Distance, EarlyStopping
 
 #: A segment should take about this long, so that progress is seen and a stop is heard.
 SEGMENT_SECONDS = 0.1
@@ -25,6 +25,7 @@ class Evaluated:
         train_loss: over the whole train split, in trained units.
         validation_loss: likewise, or None without a validation split.
         seconds: of training, so far.
+        distance: from the exact optimum, where that is known.
     """
 
     epoch: int
@@ -33,6 +34,7 @@ class Evaluated:
     train_loss: float
     validation_loss: float | None
     seconds: float
+    distance: Distance | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ def fit(
     validation_loss: Callable[[TrainingState], float] | None = None,
     stopping: EarlyStopping | None = None,
     monitor: str = "train.loss",
+    distance: Callable[[TrainingState, float], Distance | None] | None = None,
+    stop_gap: float | None = None,
 ) -> Iterator[Event]:
     """Train from `state.step`, which is the beginning of an epoch, to the end of the plan or until stopped.
 
@@ -96,6 +100,8 @@ def fit(
         validation_loss: the loss of the validation split, if there is one.
         stopping: early stopping, if wanted.
         monitor: what it watches: `train.loss` or `validation.loss`.
+        distance: how far a state with a train loss is from the optimum.
+        stop_gap: stop, even before the first step, once the gap is certified below this.
 
     Yields:
         `Evaluated` before the first step and after each epoch, `SegmentDone` within epochs, and at most one
@@ -107,13 +113,21 @@ def fit(
     def evaluate(epoch: int, lr: float) -> Evaluated:
         train = executor.train_loss(plan, state)
         validation = validation_loss(state) if validation_loss is not None else None
-        return Evaluated(epoch, state.step, lr, train, validation, clock.seconds())
+        seconds = clock.seconds()
+        away = distance(state, train) if distance is not None and math.isfinite(train) else None
+        return Evaluated(epoch, state.step, lr, train, validation, seconds, away)
+
+    def near(result: Evaluated) -> str | None:
+        return result.distance.within(stop_gap) if stop_gap is not None and result.distance is not None else None
 
     result = evaluate(epoch, plan.learning_rate(epoch))
     safe = state.snapshot()
     yield from clock.paused(result)
     if not math.isfinite(result.train_loss):
         yield Diverged(state.step, epoch + 1, result.train_loss, result.lr, state.step, result.train_loss)
+        return
+    if epoch < plan.epochs and (reason := near(result)):
+        yield Stopped(epoch, reason)
         return
     while epoch < plan.epochs:
         lr, end = plan.learning_rate(epoch), (epoch + 1) * plan.steps_per_epoch
@@ -135,6 +149,9 @@ def fit(
             return
         safe = state.snapshot()
         yield from clock.paused(result)
+        if epoch < plan.epochs and (reason := near(result)):
+            yield Stopped(epoch, reason)
+            return
         watched = result.validation_loss if monitor == "validation.loss" else result.train_loss
         if stopping is not None and watched is not None and stopping.update(epoch, watched) and epoch < plan.epochs:
             best = f"its best was {stopping.best:.6g} in epoch {stopping.best_epoch}"

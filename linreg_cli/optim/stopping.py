@@ -2,6 +2,34 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Distance(NamedTuple):
+    """How far a state is from the exact optimum of the train loss.
+
+    Attributes:
+        gap: (loss - optimum) / optimum, or relative to the best constant's loss; None where that is not finite.
+        certified: an upper bound on the gap, rounding included; None where there is none.
+        relative_to: `optimum` or `constant`.
+    """
+
+    gap: float | None
+    certified: float | None
+    relative_to: str
+
+    def within(self, stop_gap: float) -> str | None:
+        """Why to stop, if the gap is certified below `stop_gap`.
+
+        >>> Distance(1e-4, 1.1e-4, "optimum").within(1e-3)
+        "the gap to the optimum's loss is certified to be 0.00011 or less, below train.stop_gap: 0.001"
+        """
+        if self.certified is None or not self.certified < stop_gap:
+            return None
+        base = "optimum's loss" if self.relative_to == "optimum" else "optimum, relative to the best constant's loss,"
+        return (
+            f"the gap to the {base} is certified to be {self.certified:.3g} or less, below train.stop_gap: {stop_gap:g}"
+        )
 
 
 @dataclass

@@ -1,5 +1,7 @@
 """`history.csv`: one line an epoch, the state before training first."""
 
+import math
+
 from linreg_cli.model import LinearFormula
 from linreg_cli.optim.fit import Evaluated
 
@@ -13,11 +15,13 @@ class History:
     Args:
         formula: any state of the model in original units; it says which parameters there are.
         validation: whether there is a validation split.
+        gap: whether the optimum is known.
     """
 
-    def __init__(self, formula: LinearFormula, *, validation: bool) -> None:
-        self._columns = ["epoch", "step", "lr", "train_loss"] + ["validation_loss"] * validation + ["seconds"]
-        self._validation = validation
+    def __init__(self, formula: LinearFormula, *, validation: bool, gap: bool = False) -> None:
+        self._columns = ["epoch", "step", "lr", "train_loss"]
+        self._columns += ["validation_loss"] * validation + ["gap"] * gap + ["seconds"]
+        self._validation, self._gap = validation, gap
         n_targets = len(formula.targets)
         n_parameters = formula.weights.size + (n_targets if formula.bias is not None else 0)
         self.with_parameters = n_parameters <= MAX_PARAMETERS
@@ -32,6 +36,9 @@ class History:
         """Append an epoch; `formula` is the model after it, needed only `with_parameters`."""
         values = [result.epoch, result.step, result.lr, result.train_loss]
         values += [result.validation_loss] * self._validation  # type: ignore[list-item]
+        if self._gap:
+            gap = result.distance.gap if result.distance else None
+            values += [math.nan if gap is None else gap]
         values += [round(result.seconds, 6)]
         if self.with_parameters and formula is not None:
             for k in range(len(formula.targets)):

@@ -1,0 +1,133 @@
+"""`optimizer.lr: auto` and `optimizer.momentum: auto`: the same data and config always give the same numbers."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from linreg_cli.config.schema import Config
+from linreg_cli.evaluate.analysis import Analysis, motion_of
+from linreg_cli.evaluate.factor import Array
+from linreg_cli.evaluate.forecast import Noise, batch_noise, best_batch_rate
+from linreg_cli.evaluate.rates import Motion, Rate, batch_safe_rate, best_rate, safe_batch_rate
+
+_SET = "set in the config"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The rate and the momentum of a run.
+
+    Attributes:
+        config: with numbers in place of `auto`.
+        lr: {"value", "why"}, for `run.json`.
+        momentum: the same.
+    """
+
+    config: Config
+    lr: dict[str, Any]
+    momentum: dict[str, Any]
+
+
+def resolve(config: Config, analysis: Analysis, weights: Array, bias: Array | None) -> Chosen:
+    """Put numbers in place of `auto`.
+
+    Full batch and a squared loss: the rate (and momentum, for the heavy ball) whose slowest direction is fastest.
+    Mini-batches: momentum 0, and of the rates that are safe for every batch the one from which the forecast ends
+    lowest. huber: half of what is safe for its largest curvature, that of half_mse, and momentum 0.
+
+    Args:
+        config: of the run.
+        analysis: of its train split.
+        weights: at the start, shape (n_features, n_targets), trained units.
+        bias: shape (n_targets,), or None.
+
+    Raises:
+        ValueError: where nothing can be chosen; the message begins with the key.
+    """
+    optimizer = config.optimizer
+    lr, momentum = optimizer.lr, optimizer.momentum
+    if lr != "auto" and momentum != "auto":
+        return Chosen(config, _explained(lr, _SET), _explained(momentum, _SET))
+    key = "lr" if lr == "auto" else "momentum"
+    if analysis.unknown:
+        raise ValueError(f"{key}: auto needs the curvature of the loss: {analysis.unknown}; give a number")
+    motion, why = motion_of(config), _SET
+    if momentum == "auto":
+        value, why = _momentum(analysis, motion, lr)
+        motion = Motion(value, motion.dampening, False, motion.weight_decay)
+    reason = _SET
+    if lr == "auto":
+        rate = _rate(config, analysis, motion, (weights, bias))
+        lr, reason = rate.lr, rate.why
+    resolved = optimizer.model_copy(update={"lr": lr, "momentum": motion.momentum})
+    return Chosen(
+        config.model_copy(update={"optimizer": resolved}), _explained(lr, reason), _explained(motion.momentum, why)
+    )
+
+
+def _explained(value: float, why: str) -> dict[str, Any]:
+    return {"value": value, "why": why}
+
+
+def _momentum(analysis: Analysis, motion: Motion, lr: Any) -> tuple[float, str]:
+    if not analysis.squared:
+        return 0.0, f"auto: 0, since the best momentum is known for squared losses, and this is {analysis.loss.name}"
+    if not analysis.full_batch:
+        return 0.0, (
+            "auto: 0, since with mini-batches momentum amplifies the noise of the batches, which sets where a run ends"
+        )
+    largest, smallest = analysis.spectrum.largest, analysis.spectrum.smallest
+    if lr == "auto":
+        best = best_rate(largest, smallest, motion)
+        return best.momentum, (
+            "auto: ((sqrt(k) - 1) / (sqrt(k) + 1))^2, the optimal heavy ball, with k = largest / smallest curvature = "
+            f"{(largest + motion.weight_decay) / max(smallest + motion.weight_decay, 1e-300):.6g}"
+        )
+    ends = [lr * (h + motion.weight_decay) for h in (largest, smallest)]
+    if not ends[0] < 4:
+        limit = 4 / (largest + motion.weight_decay)
+        raise ValueError(
+            f"momentum: auto cannot help: no momentum converges at optimizer.lr: {lr:g}, the limit is {limit:.3g}; "
+            "lower it, or set it to auto"
+        )
+    # Below this the roots of z^2 - (1 + b - lr h) z + b are real and the larger one slower; above it |z| = sqrt(b).
+    value = max((1 - math.sqrt(end)) ** 2 for end in ends)
+    return value, "auto: the largest (1 - sqrt(lr * curvature))^2, with which no direction is slower than the slowest"
+
+
+def _rate(config: Config, analysis: Analysis, motion: Motion, start: tuple[Array, Array | None]) -> Rate:
+    if not analysis.squared:
+        limit = batch_safe_rate(analysis.batches.largest, motion) / 2
+        why = (
+            "auto: half the rate that is safe for half_mse, whose curvature huber's never exceeds; the optimum need "
+            "not be approached as fast as possible"
+        )
+        return Rate(limit if math.isfinite(limit) else 1.0, motion.momentum, why)
+    spectrum = analysis.spectrum
+    if analysis.full_batch:
+        heavy_ball = config.optimizer.momentum == "auto"
+        rate = best_rate(spectrum.largest, spectrum.smallest, motion, momentum=None if heavy_ball else motion.momentum)
+        ends = f"largest curvature {spectrum.largest:.6g}, smallest {spectrum.smallest:.6g}"
+        return Rate(rate.lr, rate.momentum, f"auto: {rate.why} ({ends})")
+    assert analysis.optimum is not None
+    noise = Noise(
+        batch_noise(
+            spectrum,
+            analysis.optimum,
+            analysis.X_nd,
+            analysis.y_nk,
+            loss=analysis.loss.name,
+            batch_size=analysis.batch_size,
+        ),
+        math.ceil(len(analysis.X_nd) / analysis.batch_size),
+        reshuffled=True,
+    )
+    safe = safe_batch_rate(analysis.batches.largest, motion)
+    rate = best_batch_rate(
+        spectrum, analysis.distances(*start), largest=safe.lr, motion=motion, noise=noise, epochs=config.train.epochs
+    )
+    why = (
+        f"auto: of the rates up to {safe.lr:.6g}, {safe.why} ({analysis.batches.covers}), the one from which the "
+        f"forecast ends lowest after {config.train.epochs:,} epochs"
+    )
+    return Rate(rate.lr, rate.momentum, why)

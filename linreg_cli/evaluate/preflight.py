@@ -1,0 +1,70 @@
+"""What the exact side says to the user: before the first step, and when a run diverged."""
+
+from linreg_cli.config import Config, LoadedConfig
+from linreg_cli.data import Preprocessor
+from linreg_cli.errors import DivergedError
+from linreg_cli.evaluate.analysis import Analysis, motion_of
+from linreg_cli.evaluate.limits import before_training, diagnosis, not_unique
+from linreg_cli.optim.fit import Diverged
+from linreg_cli.optim.plan import StepPlan
+
+
+def check_before_training(
+    loaded: LoadedConfig,
+    config: Config,
+    analysis: Analysis,
+    plan: StepPlan,
+    preprocessor: Preprocessor,
+    *,
+    force: bool = False,
+) -> list[str]:
+    """Refuse what must diverge or cannot stop, before anything is written.
+
+    Args:
+        loaded: where each setting was written.
+        config: with numbers in place of `auto`.
+        analysis: of the train split.
+        plan: the steps.
+        preprocessor: of the run; a column that it leaves at 0 is missed by nobody.
+        force: warn of a rate that must diverge, and go on.
+
+    Returns:
+        What the user should know all the same.
+
+    Raises:
+        ConfigError: if `train.stop_gap` is set and no optimum is available.
+        DivergedError: if the rate must diverge.
+    """
+    if config.train.stop_gap is not None and analysis.optimum is None:
+        why = analysis.no_optimum or f"the optimum of loss: {config.loss} is found, and not certified"
+        raise loaded.error("train.stop_gap", f"it needs the exact optimum of a squared loss: {why}; set it to null")
+    verdict = before_training(
+        analysis,
+        plan,
+        config.optimizer.schedule,
+        motion_of(config),
+        standardized=config.preprocess.standardize,
+    )
+    if verdict.refusal and not force:
+        raise DivergedError(loaded.error("optimizer.lr", verdict.refusal).faults)
+    features = preprocessor.features
+    left_out = [name for name, scale in zip(features.columns, features.scale, strict=True) if not scale]
+    warnings = [f"optimizer.lr: {verdict.refusal}" if verdict.refusal else None, *verdict.warnings]
+    return [text for text in [*warnings, not_unique(analysis, left_out)] if text]
+
+
+def diverged_error(event: Diverged, config: Config, analysis: Analysis, where: str) -> DivergedError:
+    """The error for a run that diverged: the step, how far the rate is above which limit, what to set instead."""
+    standardized = config.preprocess.standardize
+    details = diagnosis(analysis, motion_of(config), event.lr, standardized=standardized)
+    remedy = "To go on, lower optimizer.lr" + ("" if standardized else ", or set preprocess.standardize: true")
+    if details:
+        remedy = details["message"]
+        details = {"step": event.step, "epoch": event.epoch, **details}
+    return DivergedError(
+        f"training diverged at step {event.step} (epoch {event.epoch}): the loss is {event.loss} "
+        f"at learning rate {event.lr:g}. The last finite state (step {event.finite_step}, train loss "
+        f"{event.finite_loss:.6g}) is in the checkpoint; no model is published. {remedy}",
+        where,
+        details,
+    )

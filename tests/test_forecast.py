@@ -1,0 +1,210 @@
+"""The forecast against torch.optim.SGD itself."""
+
+import math
+import time
+from itertools import count
+
+import numpy as np
+import pytest
+from descent import descend
+
+from linreg_cli.evaluate.exact import least_squares
+from linreg_cli.evaluate.forecast import Noise, batch_noise, best_batch_rate, forecast
+from linreg_cli.evaluate.rates import Motion, best_rate, stable_rate
+from linreg_cli.evaluate.spectrum import Spectrum, curvature
+
+TARGETS = (1e-1, 1e-3, 1e-6)
+
+
+def table(n=60, k=1, noise=0.3, condition=5.0):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 3)) * np.geomspace(1, condition**0.5, 3) + [0.5, 0.0, 1.0]
+    return X, X @ rng.normal(size=(3, k)) + 2.0 + noise * rng.normal(size=(n, k))
+
+
+def problem(X, y, loss="mse", weight_decay=0.0):
+    optimum = least_squares(X, y, bias=True, loss=loss, weight_decay=weight_decay)
+    spectrum = curvature(optimum.factor, loss)
+    k = y.shape[1]
+    return optimum, spectrum, spectrum.distances(optimum, np.zeros((X.shape[1], k)), np.zeros(k))
+
+
+def simulated(optimum, states, targets=TARGETS, most=5000):
+    """The first step at which the gap is at or below each target."""
+    found = {}
+    for step, (weights, bias) in zip(range(most), states, strict=False):
+        gap = optimum.excess(weights, bias) / optimum.relative_to
+        found.update({target: step for target in targets if target not in found and gap <= target})
+        if len(found) == len(targets):
+            break
+    return found
+
+
+@pytest.mark.parametrize(
+    ("loss", "motion"),
+    [
+        ("mse", Motion()),
+        ("sse", Motion()),
+        ("mse", Motion(momentum=0.7)),
+        ("mse", Motion(momentum=0.5, dampening=0.4)),
+        ("half_mse", Motion(momentum=0.6, nesterov=True)),
+        ("mse", Motion(weight_decay=0.2)),
+        ("half_mse", Motion(momentum=0.7, weight_decay=0.1)),
+    ],
+)
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_full_batch_epochs_are_exact(loss, motion, share):
+    X, y = table(k=2)
+    optimum, spectrum, start = problem(X, y, loss, motion.weight_decay)
+    lr = share * stable_rate(spectrum.largest, motion)
+    foretold = forecast(spectrum, start, rate=lr, motion=motion, relative_to=optimum.relative_to, targets=TARGETS)
+    expected = simulated(optimum, descend(X, y, lr=lr, loss=loss, **motion.__dict__))
+    assert foretold.epochs == expected
+    assert foretold.floor_gap == 0
+
+
+@pytest.mark.parametrize("motion", [Motion(), Motion(momentum=0.5)])
+def test_schedules_are_exact(motion):
+    X, y = table()
+    optimum, spectrum, start = problem(X, y)
+    high = 0.5 * stable_rate(spectrum.largest, motion)
+
+    def rate(epoch):
+        return high * 0.9 ** (epoch // 10)
+
+    told = forecast(spectrum, start, rate=rate, motion=motion, relative_to=optimum.relative_to, max_epochs=2000)
+    expected = simulated(optimum, descend(X, y, lr=rate, **motion.__dict__), targets=(1e-3, 1e-6), most=2001)
+    assert {target: epoch for target, epoch in told.epochs.items() if epoch is not None} == expected
+    assert 1e-3 in expected
+    # A rate that falls too fast never arrives.
+    told = forecast(spectrum, start, rate=lambda e: high * 0.5**e, motion=motion, relative_to=optimum.relative_to)
+    assert told.epochs == {1e-3: None, 1e-6: None}
+    assert "of the schedule the gap is" in told.reasons[1e-6]
+    told = forecast(spectrum, start, rate=lambda e: 9 * high, motion=motion, relative_to=optimum.relative_to)
+    assert told.reasons[1e-6] == "it diverges"
+
+
+def test_the_starting_point_matters():
+    # From a start that differs only along the steepest direction the flat ones do not slow anything.
+    spectrum = Spectrum(np.array([1.0, 1e-5]), np.eye(2), 2, 1, True)
+    along = forecast(spectrum, np.array([[1.0], [0.0]]), rate=0.5, motion=Motion(), relative_to=0.5)
+    across = forecast(spectrum, np.array([[1.0], [1e5**0.5]]), rate=0.5, motion=Motion(), relative_to=0.5)
+    assert along.epochs == {1e-3: 5, 1e-6: 10}  # 4^-5 < 1e-3, 4^-10 < 1e-6
+    # (1 - 5e-6)^(2 t) = 1e-3 and 1e-6
+    for target in (1e-3, 1e-6):
+        assert across.epochs[target] == pytest.approx(math.log(target) / 2 / math.log1p(-5e-6), rel=1e-5)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_ten_million_epochs_are_instant(momentum):
+    spectrum = Spectrum(np.geomspace(1, 1e-9, 10), np.eye(10), 10, 1, True)
+    begun = time.process_time()
+    told = forecast(spectrum, np.ones((10, 1)), rate=1.0, motion=Motion(momentum=momentum), relative_to=1e-9)
+    assert time.process_time() - begun < 5
+    assert told.epochs[1e-6] is None
+    assert told.reasons[1e-6] == "it takes more than 10,000,000 epochs"
+
+
+def test_reasons_are_given():
+    unit = Spectrum(np.array([2.0]), np.eye(1), 1, 1, False)
+    told = forecast(unit, np.array([[1.0]]), rate=1.5, motion=Motion(), relative_to=1.0)
+    assert told.epochs == {1e-3: None, 1e-6: None}
+    assert told.reasons[1e-3] == "it diverges: 1.5 is 1.5 times the limit 1"
+    told = forecast(unit, np.array([[1.0]]), rate=0.1, motion=Motion(), relative_to=0.0)
+    assert "constant" in told.reasons[1e-3]
+    told = forecast(unit, np.array([[1.0]]), rate=0.1, motion=Motion(momentum=0.5, dampening=1.0), relative_to=1.0)
+    assert "dampening" in told.reasons[1e-3]
+    assert forecast(unit, np.array([[0.0]]), rate=0.1, motion=Motion(), relative_to=1.0).epochs[1e-6] == 0
+
+
+@pytest.mark.parametrize("momentum", [None, 0.0])
+def test_the_best_rate_arrives_when_foretold(momentum):
+    X, y = table(condition=100.0)
+    optimum, spectrum, start = problem(X, y)
+    chosen = best_rate(spectrum.largest, spectrum.smallest, Motion(), momentum=momentum)
+    motion = Motion(momentum=chosen.momentum)
+    told = forecast(spectrum, start, rate=chosen.lr, motion=motion, relative_to=optimum.relative_to)
+    states = descend(X, y, lr=chosen.lr, momentum=chosen.momentum)
+    assert told.epochs == simulated(optimum, states, targets=(1e-3, 1e-6))
+
+
+def batches_of(n, size, seed, reshuffled):
+    rng = np.random.default_rng(seed)
+    for _ in count():
+        if reshuffled:
+            order = rng.permutation(n)
+            yield from (order[i : i + size] for i in range(0, n, size))
+        else:
+            yield rng.choice(n, size, replace=False)
+
+
+@pytest.mark.parametrize(
+    ("reshuffled", "momentum", "loss"),
+    [(True, 0.0, "mse"), (False, 0.0, "sse"), (True, 0.6, "mse"), (False, 0.6, "mse")],
+)
+def test_the_noise_floor_of_mini_batches(reshuffled, momentum, loss):
+    X, y = table(n=40, condition=2.0)
+    size, steps = 8, 5
+    optimum, spectrum, _ = problem(X, y, loss)
+    scale = size / 40 if loss == "sse" else 1.0
+    motion = Motion(momentum=momentum)
+    spectrum = spectrum.scaled(scale)
+    lr = 0.04 * stable_rate(spectrum.largest, motion)
+    variances = batch_noise(spectrum, optimum, X, y, loss=loss, batch_size=size)
+    told = forecast(
+        spectrum, spectrum.distances(optimum, optimum.weights, optimum.bias), rate=lr, motion=motion,
+        relative_to=optimum.relative_to * scale, noise=Noise(variances, steps, reshuffled),
+    )  # fmt: skip
+    states = descend(
+        X, y, lr=lr, momentum=momentum, loss=loss, weights=optimum.weights, start_bias=float(optimum.bias[0]),
+        batches=batches_of(40, size, 1, reshuffled),
+    )  # fmt: skip
+    gaps = [optimum.gap(*state)[0] for step, state in zip(range(3000), states, strict=False) if step % steps == 0]
+    # A time average over 600 epochs, of which the first third settles: within 30 % or so of the expectation.
+    assert told.floor_gap == pytest.approx(float(np.mean(gaps[200:])), rel=0.35)
+
+
+def test_batch_noise_is_the_variance_over_all_batches():
+    from itertools import combinations
+
+    X, y = table(n=7, k=2)
+    for loss, per_row in (("mse", 1.0), ("half_mse", 0.5), ("sse", 2 * 3)):
+        optimum, spectrum, _ = problem(X, y, loss)
+        A = np.column_stack([X, np.ones(7)])
+        e = A @ np.vstack([optimum.weights, optimum.bias]) - y
+        each = [spectrum.eigenvectors.T @ (per_row * A[list(r)].T @ e[list(r)] / 3) for r in combinations(range(7), 3)]
+        found = batch_noise(spectrum, optimum, X, y, loss=loss, batch_size=3)
+        np.testing.assert_allclose(found, np.var(each, axis=0), rtol=1e-9)
+
+
+def test_mini_batches_arrive_within_a_factor_of_two():
+    X, y = table(n=200, noise=0.05, condition=4.0)
+    optimum, spectrum, start = problem(X, y)
+    size, lr = 10, 0.03
+    noise = Noise(batch_noise(spectrum, optimum, X, y, loss="mse", batch_size=size), 20)
+    told = forecast(
+        spectrum, start, rate=lr, motion=Motion(), relative_to=optimum.relative_to, targets=(1.0, 1e-1), noise=noise
+    )
+    states = descend(X, y, lr=lr, batches=batches_of(200, size, 0, True))
+    epochs = {target: step / 20 for target, step in simulated(optimum, states, targets=(1.0, 1e-1)).items()}
+    for target, found in epochs.items():
+        assert found / 2 <= told.epochs[target] <= 2 * found + 1
+    unreachable = forecast(
+        spectrum, start, rate=lr, motion=Motion(), relative_to=optimum.relative_to, targets=(1e-9,), noise=noise
+    )
+    assert unreachable.reasons[1e-9].startswith("the noise of the batches keeps the gap near")
+
+
+def test_the_batch_rate_weighs_speed_against_noise():
+    X, y = table(n=200)
+    optimum, spectrum, start = problem(X, y)
+    highest = stable_rate(spectrum.largest, Motion()) / 2
+    noise = Noise(batch_noise(spectrum, optimum, X, y, loss="mse", batch_size=10), 20)
+    chosen = [
+        best_batch_rate(spectrum, start, largest=highest, motion=Motion(), noise=noise, epochs=epochs).lr
+        for epochs in (1, 30, 1000)
+    ]
+    assert chosen == sorted(chosen, reverse=True)
+    assert chosen[0] > 3 * chosen[-1]
+    quiet = Noise(0 * noise.variances, 20)
+    assert best_batch_rate(spectrum, start, largest=highest, motion=Motion(), noise=quiet, epochs=30).lr == highest

@@ -1,0 +1,96 @@
+"""The optimum of mae and huber against scikit-learn, statsmodels and the conditions that define it."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import QuantileRegressor
+
+from linreg_cli.evaluate import robust
+from linreg_cli.evaluate.exact import least_squares
+from linreg_cli.evaluate.robust import robust_optimum
+
+
+def table(n=60, k=1, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 3)) * [1.0, 40.0, 0.2] + [0.0, 500.0, 1.0]
+    return X, X @ rng.normal(size=(3, k)) + 2.0 + rng.standard_t(2, size=(n, k))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_mae_is_median_regression(bias):
+    X, y = table()
+    optimum, reason = robust_optimum(X, y, bias=bias, loss="mae")
+    theirs = QuantileRegressor(quantile=0.5, alpha=0.0, fit_intercept=bias, solver="highs").fit(X, y[:, 0])
+    assert reason is None
+    assert optimum.train_loss == pytest.approx(np.mean(np.abs(y[:, 0] - theirs.predict(X))), rel=1e-9)
+    assert optimum.constant_loss == pytest.approx(np.mean(np.abs(y - np.median(y))), rel=1e-12)
+
+
+@pytest.mark.parametrize("loss", ["mae", "huber"])
+def test_several_targets_are_fits_of_their_own(loss):
+    X, y = table(k=2)
+    together, _ = robust_optimum(X, y, bias=True, loss=loss)
+    alone = [robust_optimum(X, y[:, [t]], bias=True, loss=loss)[0] for t in (0, 1)]
+    assert together.train_loss == pytest.approx(np.mean([one.train_loss for one in alone]), rel=1e-10)
+
+
+def test_mae_passes_through_as_many_rows_as_it_has_parameters():
+    X, y = table()
+    optimum, _ = robust_optimum(X, y, bias=True, loss="mae")
+    e = np.abs(X @ optimum.weights + optimum.bias - y)[:, 0]
+    assert np.sum(e < 1e-9) == 4
+
+
+@pytest.mark.parametrize("delta", [0.01, 0.3, 1.0, 1e6])
+@pytest.mark.parametrize("bias", [True, False])
+def test_hubers_gradient_is_zero(delta, bias):
+    X, y = table(k=2)
+    optimum, reason = robust_optimum(X, y, bias=bias, loss="huber", huber_delta=delta)
+    assert reason is None
+    e = X @ optimum.weights - y + (optimum.bias if bias else 0)
+    A = np.column_stack([X, np.ones(len(X))]) if bias else X
+    gradient = A.T @ np.clip(e, -delta, delta) / len(X)
+    # The sum of as many terms of the size of a column times delta, beside its rounding.
+    assert np.abs(gradient).max() < 1e-9 * np.abs(A).max() * min(delta, np.abs(e).max())
+    size = np.abs(e)
+    expected = np.where(size <= delta, size**2 / 2, delta * (size - delta / 2)).mean()
+    assert optimum.train_loss == pytest.approx(expected, rel=1e-9)
+    assert optimum.train_loss < optimum.constant_loss
+
+
+def test_a_huge_delta_is_least_squares_and_a_tiny_one_the_median():
+    X, y = table()
+    squares = least_squares(X, y, bias=True, loss="half_mse")
+    optimum, _ = robust_optimum(X, y, bias=True, loss="huber", huber_delta=1e9)
+    np.testing.assert_allclose(optimum.weights, squares.weights, rtol=1e-8)
+    assert optimum.train_loss == pytest.approx(squares.train_loss, rel=1e-12)
+    assert optimum.constant_loss == pytest.approx(squares.constant_loss, rel=1e-12)
+    median, _ = robust_optimum(X, y, bias=True, loss="mae")
+    optimum, _ = robust_optimum(X, y, bias=True, loss="huber", huber_delta=1e-4)
+    assert optimum.train_loss / 1e-4 == pytest.approx(median.train_loss, rel=1e-3)
+
+
+def test_no_optimum_is_said_plainly(monkeypatch):
+    X, y = table()
+    assert robust_optimum(X, y, bias=True, loss="mae", weight_decay=0.1) == (
+        None,
+        "no exact optimum is known for loss: mae with weight decay; set optimizer.weight_decay: 0",
+    )
+    monkeypatch.setattr(robust, "MAE_CELLS", 100)
+    assert (
+        "too large to solve loss: mae exactly (180 cells; up to 100 are)"
+        in robust_optimum(X, y, bias=True, loss="mae")[1]
+    )
+
+
+def test_a_moderate_table_takes_seconds():
+    import time
+
+    X, y = table(n=6_000)
+    for loss in ("mae", "huber"):
+        begun = time.process_time()
+        optimum, _ = robust_optimum(X, y, bias=True, loss=loss)
+        assert time.process_time() - begun < 20
+        # Heavy-tailed noise of spread about 1: the coefficient of the first column is known to 0.02 or so.
+        truth = np.random.default_rng(0)
+        truth.normal(size=(6_000, 3))
+        assert optimum.weights[0, 0] == pytest.approx(truth.normal(size=(3, 1))[0, 0], abs=0.1)

@@ -135,12 +135,8 @@ def test_what_the_contract_offers_is_accepted(empty, setting):
 @pytest.mark.parametrize(
     "setting",
     [
-        "preprocess.missing=drop", "preprocess.missing=mean", "preprocess.missing=median",
-        "preprocess.categorical=one_hot", "preprocess.unknown=ignore",
-        "preprocess.columns={horsepower: {missing: median}}",
-        "preprocess.target_transform=log", "preprocess.target_transform=log1p",
         "optimizer.lr=auto", "optimizer.momentum=auto", "train.stop_gap=1e-3",
-        "evaluate.cross_validation={folds: 5}", "data.path=https://example.org/a.csv",
+        "data.path=https://example.org/a.csv",
     ],
 )  # fmt: skip
 def test_what_is_not_available_yet_is_refused_by_name_or_works(empty, setting):
@@ -150,6 +146,68 @@ def test_what_is_not_available_yet_is_refused_by_name_or_works(empty, setting):
         [message] = [fault.message for fault in error.faults]
         assert message.startswith(setting.partition("=")[0] + ": ")
         assert "not available yet in linreg" in message or "sha256" in message
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "preprocess.missing=drop", "preprocess.missing=mean", "preprocess.missing=median",
+        "preprocess.categorical=one_hot", "preprocess.unknown=ignore", "preprocess.max_levels=1e3",
+        "preprocess.columns={horsepower: {missing: median}, origin: {categorical: one_hot, missing: drop}}",
+        "preprocess.columns={y: {missing: drop}}",
+        "preprocess.target_transform=log", "preprocess.target_transform=log1p",
+        "evaluate.cross_validation={folds: 5}", "probe=[[1, usa]]",
+    ],
+)  # fmt: skip
+def test_what_the_contract_offers_for_tables_is_accepted(empty, setting):
+    assert load_config([empty], [*TABLE, setting]).notes == ()
+
+
+@pytest.mark.parametrize("value", ["auto", "true", "false"])
+def test_drop_first_is_auto_or_a_truth_value(empty, value):
+    loaded = load_config([empty], [*TABLE, "preprocess.categorical=one_hot", f"preprocess.drop_first={value}"])
+    assert str(loaded.config.preprocess.drop_first).lower() == value
+    assert loaded.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("preprocess.drop_first=first", "preprocess.drop_first: expected auto, true or false, found the text 'first'"),
+        (
+            "preprocess.columns={a: {mising: drop}}",
+            "unknown key 'mising' in preprocess.columns.a; did you mean 'missing'?",
+        ),
+        ("preprocess.columns={a: drop}", "preprocess.columns.a: expected a mapping, found the text 'drop'"),
+        (
+            "preprocess.columns={y: {categorical: one_hot}}",
+            "preprocess.columns.y.categorical: y is the target, which must be a number",
+        ),
+        (
+            "preprocess.columns={y: {missing: mean}}",
+            "preprocess.columns.y.missing: y is the target, which is not filled in; use error or drop",
+        ),
+        (
+            "preprocess.columns={a: {categorical: one_hot, missing: mean}}",
+            "preprocess.columns.a.missing: a category has no mean; use error or drop",
+        ),
+        ("evaluate.cross_validation={}", "evaluate.cross_validation.folds is required"),
+    ],
+)
+def test_exceptions_that_make_no_sense(empty, setting, message):
+    assert faults(empty, *TABLE, setting) == [message]
+
+
+def test_exceptions_by_column_are_for_tables(empty):
+    [message] = faults(empty, *SYNTHETIC, "preprocess.columns={x1: {missing: drop}}")
+    assert message == (
+        "preprocess.columns: exceptions by column are for tables; the rows of source: synthetic are numbers"
+    )
+
+
+def test_drop_first_without_a_category_is_noted(empty):
+    [note] = load_config([empty], [*TABLE, "preprocess.drop_first=true"]).notes
+    assert note == "preprocess.drop_first has no effect: no column is categorical"
 
 
 def test_every_field_has_a_description_that_ends_in_a_full_stop():

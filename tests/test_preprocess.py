@@ -169,3 +169,18 @@ def test_ddof_1_needs_two_rows():
     assert Preprocessor.fit(dataset, STANDARD, bias=True).features.scale.tolist() == [0.0]
     with pytest.raises(DataError, match="ddof: 1 needs more than 1 row"):
         Preprocessor.fit(dataset, PreprocessConfig(standardize=True, ddof=1), bias=True)
+
+
+@pytest.mark.parametrize("order", ["as given", "turned", "a part"])
+def test_blocks_of_rows_are_one_tensor_and_an_overflow_keeps_its_row(order):
+    n_rows = 20_001
+    a, b = np.arange(n_rows) / 7, np.arange(n_rows) % 13.0
+    rows = {"as given": np.arange(n_rows), "turned": np.arange(n_rows)[::-1], "a part": np.arange(5, 19_000)}[order]
+    splits = {"train": rows, "validation": rows[:0], "test": rows[:0]}
+    dataset = Dataset("rows", ("a", "b"), ("a",), {"a": a, "b": b}, splits)
+    X = Preprocessor.fit(dataset, STANDARD, bias=True).features.tensor(dataset.columns, rows, torch.float64).numpy()
+    expected = StandardScaler().fit_transform(np.column_stack([a, b])[rows])
+    np.testing.assert_allclose(X, expected, rtol=1e-9, atol=1e-12)
+    b[18_000] = 1e300
+    with pytest.raises(DataError, match="row 18001, column 'b': 1e\\+300 does not fit into float32"):
+        Scaling.identity(("a", "b")).tensor(dataset.columns, rows, torch.float32)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from linreg_cli.data.columns import Categories, Column, Rows
+from linreg_cli.data.columns import Categories, Column, Rows, take
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encode import CategoryInput
 
@@ -29,7 +29,7 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
     """
     rows = dataset.splits["train"]
     sample = rows[:: -(-len(rows) // SAMPLE_ROWS)]
-    columns = {name: dataset.columns[name][sample] for name in dataset.features[:MAX_FEATURES]}
+    columns = {name: take(dataset.columns, name, sample) for name in dataset.features[:MAX_FEATURES]}
     constant = [name for name in columns if _is_constant(dataset, name, columns[name], rows)]
     doubled = _duplicates(dataset, {name: columns[name] for name in columns if name not in constant}, rows)
     found = [f"{_listed(constant)}: one value in every row to train on; leave out with data.ignore"] if constant else []

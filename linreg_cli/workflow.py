@@ -1,6 +1,7 @@
 """train_run: the whole story of a run, in the order in which it happens."""
 
 import contextlib
+import functools
 import shlex
 import time
 from collections.abc import Sequence
@@ -16,23 +17,23 @@ from linreg_cli.config import Config, LoadedConfig, dump_config
 from linreg_cli.config.schema import TableData
 from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
 from linreg_cli.data.write import write_table
-from linreg_cli.errors import DivergedError, Interrupted, StoreError
+from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
 from linreg_cli.evaluate.gates import GateResult, check_gates
 from linreg_cli.evaluate.metrics import Metrics, parameters, probe, split_metrics
 from linreg_cli.evaluate.pictures import draw_run, write_pictures
 from linreg_cli.evaluate.predict import predictions_table
 from linreg_cli.model import LinearFormula, build_model, fold, initialise
-from linreg_cli.optim.fit import Diverged, Evaluated, Event, Stopped, fit
+from linreg_cli.optim.fit import Event, Stopped
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.select import Choice, choose, resolve_device
 from linreg_cli.optim.state import TrainingState
-from linreg_cli.optim.stopping import EarlyStopping
-from linreg_cli.runs.atomic import replacing
-from linreg_cli.runs.checkpoint import save_checkpoint, save_model
-from linreg_cli.runs.history import History
+from linreg_cli.resume import taken_up
+from linreg_cli.runs.atomic import write_file
+from linreg_cli.runs.checkpoint import Checkpoint, save_model
 from linreg_cli.runs.record import RunRecord, environment
 from linreg_cli.runs.signals import StopRequests
-from linreg_cli.runs.store import RunFolder, create_run
+from linreg_cli.runs.store import RESULTS, RunFolder, create_run, remove_unbegun
+from linreg_cli.training import Training
 
 
 class Reporter(Protocol):
@@ -75,6 +76,16 @@ class Prepared:
     plan: StepPlan
     state: TrainingState
     choice: Choice
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Of the data; see `Dataset.fingerprint`."""
+        return self.dataset.fingerprint()
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there is a validation split."""
+        return "validation" in self.tensors
 
     def formula(self) -> LinearFormula:
         """The model as it is now, in original units."""
@@ -176,29 +187,94 @@ def train_run(
     with StopRequests() as stops:
         prepared = prepare(loaded, reporter)
         run = create_run(outputs, prepared.config.name)
-        record = RunRecord(run, _description(prepared, command))
         try:
-            run.write("config.yaml", dump_config(prepared.config))
-            run.write_json("preprocess.json", prepared.preprocessor.as_json())
-            before = probe(prepared.formula(), prepared.config.probe)
-            end = _train(prepared, run, stops, reporter)
-            if isinstance(end, Diverged):
-                raise _diverged(end, prepared, run)
-            reporter.stage("evaluating")
-            metrics = _evaluate(prepared, run, before)
-            save_model(run, prepared.state.model.state_dict())
-            pictures = []
-            if prepared.config.plots:
-                reporter.stage("drawing the pictures")
-                pictures = write_pictures(draw_run(run, (), "png"), run.path / "plots")
-            seconds = time.perf_counter() - begun
-            gates = check_gates(prepared.config.gates, fail_if, {**metrics, "seconds": seconds})
-            record.finish("finished", **_result(end, prepared, seconds, gates))
-        except BaseException as error:
-            _record_failure(record, error, time.perf_counter() - begun)
+            record = RunRecord(run, _description(prepared, command))
+        except BaseException:
+            remove_unbegun(run)
             raise
-        finally:
-            reporter.done()
+        return _run_to_the_end(prepared, run, record, None, stops, reporter, fail_if, begun)
+
+
+def resume_run(
+    run: RunFolder,
+    files: Sequence[str],
+    overrides: Sequence[str],
+    *,
+    reporter: Reporter,
+    command: Sequence[str],
+    fail_if: Sequence[str] = (),
+) -> Outcome | str:
+    """Go on with a run in its folder, to the same bits as if it had never been stopped.
+
+    Args:
+        run: the run.
+        files: configs, which must agree with the run's; none: the run's own.
+        overrides: `--set` expressions; `train.epochs` may be raised.
+        reporter: where progress goes.
+        command: the command line, for the record.
+        fail_if: gates beside those of the config.
+
+    Returns:
+        What happened, or why the run is complete already.
+
+    Raises:
+        StoreError: if the run is in use, damaged, or has diverged.
+        ConfigError, DataError: if the config or the data are not those of the run, and as `train_run`.
+        DivergedError, Interrupted: as `train_run`.
+    """
+    begun = time.perf_counter()
+    with StopRequests() as stops, taken_up(run, files, overrides) as resumption:
+        if resumption.complete is not None:
+            return resumption.complete
+        for warning in resumption.warnings:
+            reporter.warn(warning)
+        prepared = prepare(resumption.loaded, reporter)
+        resumption.check_data(prepared.fingerprint)
+        values = resumption.described(_description(prepared, command), shlex.join(command))
+        record = RunRecord(run, values, resumption.lock)
+        begun -= resumption.seconds
+        return _run_to_the_end(prepared, run, record, resumption.checkpoint, stops, reporter, fail_if, begun)
+
+
+def _run_to_the_end(
+    prepared: Prepared,
+    run: RunFolder,
+    record: RunRecord,
+    checkpoint: Checkpoint | None,
+    stops: StopRequests,
+    reporter: Reporter,
+    fail_if: Sequence[str],
+    begun: float,
+) -> Outcome:
+    """Train, evaluate and draw in a folder that is ours, and say in `run.json` how that ended."""
+    try:
+        run.write("config.yaml", dump_config(prepared.config))
+        run.write_json("preprocess.json", prepared.preprocessor.as_json())
+        before = probe(prepared.formula(), prepared.config.probe)
+        if checkpoint is not None:
+            run.remove(*RESULTS)  # of fewer epochs, or of an evaluation that was cut short
+            prepared.state.restore(checkpoint.snapshot)
+        training = Training(prepared, run, prepared.fingerprint, checkpoint)
+        end = training.run(stops, reporter)
+        reporter.stage("evaluating")
+        metrics = _evaluate(prepared, run, before)
+        save_model(run, prepared.state.model.state_dict())
+        stops.check()  # a signal that a library has swallowed
+        pictures = []
+        if prepared.config.plots:
+            reporter.stage("drawing the pictures")
+            pictures = write_pictures(draw_run(run, (), "png"), run.path / "plots")
+            stops.check()
+        seconds = time.perf_counter() - begun
+        gates = check_gates(prepared.config.gates, fail_if, {**metrics, "seconds": seconds})
+        digests = run.digests("model.safetensors", "preprocess.json")
+        result = _result(end, prepared, seconds, gates)
+        record.finish("finished", **result, checkpoints=training.saved, digests=digests)
+    except BaseException as error:
+        _record_failure(record, error, time.perf_counter() - begun)
+        raise
+    finally:
+        reporter.done()
     return Outcome(run, "finished", metrics, seconds, gates, end.reason if end else None, pictures)
 
 
@@ -224,7 +300,7 @@ def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
         "data": {
             "source": config.data.source,
             "name": dataset.name,
-            "fingerprint": dataset.fingerprint(),
+            "fingerprint": prepared.fingerprint,
             "features": list(dataset.features),
             "targets": list(dataset.targets),
             "rows": {split: len(rows) for split, rows in dataset.splits.items()},
@@ -236,61 +312,6 @@ def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
         },
         **environment(),
     }
-
-
-def _train(prepared: Prepared, run: RunFolder, stops: StopRequests, reporter: Reporter) -> Stopped | Diverged | None:
-    """Run the plan; the history and a checkpoint are on the disk however it ends."""
-    config, state, plan = prepared.config, prepared.state, prepared.plan
-    options = config.train.early_stopping
-    stopping = EarlyStopping(options.patience, options.min_delta) if options else None
-    history = History(prepared.formula(), validation="validation" in prepared.tensors)
-    events = fit(
-        plan,
-        prepared.choice.executor,
-        state,
-        validation_loss=(lambda _: prepared.loss("validation")) if "validation" in prepared.tensors else None,
-        stopping=stopping,
-        monitor=options.monitor if options else "train.loss",
-    )
-
-    def save() -> None:
-        save_checkpoint(run, state.snapshot(), epoch=state.step // plan.steps_per_epoch, stopping=stopping)
-        run.write("history.csv", history.text())
-
-    reporter.training(plan)
-    end: Stopped | Diverged | None = None
-    first: Evaluated | None = None
-    with stops.deferred():
-        for event in events:
-            reporter.event(event)
-            if isinstance(event, Evaluated):
-                first, last = first or event, event
-                history.add(event, prepared.formula() if history.with_parameters else None)
-                if config.train.checkpoint_every and event.epoch and event.epoch % config.train.checkpoint_every == 0:
-                    save()
-            elif isinstance(event, Stopped | Diverged):
-                end = event
-            if stops.requested:
-                break
-        save()
-    if first is not None and last.train_loss > first.train_loss and not isinstance(end, Diverged):
-        reporter.warn(
-            f"the train loss rose from {first.train_loss:.6g} to {last.train_loss:.6g}: the learning rate is probably "
-            "too large; lower optimizer.lr or set preprocess.standardize: true"
-        )
-    return end
-
-
-def _diverged(event: Diverged, prepared: Prepared, run: RunFolder) -> DivergedError:
-    remedy = "lower optimizer.lr"
-    if not prepared.config.preprocess.standardize:
-        remedy += ", or set preprocess.standardize: true"
-    return DivergedError(
-        f"training diverged at step {event.step} (epoch {event.epoch}): the loss is {event.loss} at learning rate {event.lr:g}. "
-        f"The last finite state (step {event.finite_step}, train loss {event.finite_loss:.6g}) is in the checkpoint; "
-        f"no model is published. To go on, {remedy}",
-        str(run.path),
-    )
 
 
 def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float]]) -> Metrics:
@@ -311,9 +332,8 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float]]) -> 
     run.write_json("metrics.json", metrics)
     only = dataset.features[0] if len(dataset.features) == 1 else None
     feature = (only, dataset.columns[only]) if only else None
-    with replacing(run.path / "predictions.csv") as sibling:
-        table = predictions_table(dataset.targets, dataset.splits, actual, predicted, feature)
-        write_table(sibling, ".csv", table)
+    table = predictions_table(dataset.targets, dataset.splits, actual, predicted, feature)
+    write_file(run.path / "predictions.csv", lambda sibling: write_table(sibling, ".csv", table))
     return metrics
 
 
@@ -331,6 +351,6 @@ def _result(end: Stopped | None, prepared: Prepared, seconds: float, gates: list
 def _record_failure(record: RunRecord, error: BaseException, seconds: float) -> None:
     """Say in `run.json` how the run ended; if even that cannot be written, the first error is the one to show."""
     status = {DivergedError: "diverged", Interrupted: "interrupted"}.get(type(error), "failed")
-    message = str(error) or type(error).__name__
+    message = str(OutOfMemoryError() if OutOfMemoryError.is_meant_by(error) else error) or type(error).__name__
     with contextlib.suppress(StoreError):
         record.finish(status, seconds=round(seconds, 6), error=message)

@@ -28,7 +28,10 @@ def test_json_holds_each_step(linreg):
             "weights": {"x": pytest.approx(-40, rel=1e-9)},
             "bias": pytest.approx(-18, rel=1e-9),
         }
-    assert first["parameters"] == {"weights": {"x": pytest.approx(1.4, rel=1e-15)}, "bias": pytest.approx(0.18, rel=1e-15)}
+    assert first["parameters"] == {
+        "weights": {"x": pytest.approx(1.4, rel=1e-15)},
+        "bias": pytest.approx(0.18, rel=1e-15),
+    }
     assert (first["loss"], first["next_loss"], second["loss"]) == (29, pytest.approx(12.9612), first["next_loss"])
 
 

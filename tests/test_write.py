@@ -56,7 +56,9 @@ def test_compressed_bytes_do_not_depend_on_the_time(tmp_path):
     assert gzip.decompress((tmp_path / "a.csv.gz").read_bytes()) == b"x\n1\n"
 
 
-@pytest.mark.parametrize(("name", "suffix"), [("a.b.CSV", ".csv"), ("x.csv.gz", ".csv.gz"), ("d/y.parquet", ".parquet")])
+@pytest.mark.parametrize(
+    ("name", "suffix"), [("a.b.CSV", ".csv"), ("x.csv.gz", ".csv.gz"), ("d/y.parquet", ".parquet")]
+)
 def test_the_name_says_the_format(name, suffix):
     assert table_suffix(name) == suffix
 

@@ -87,7 +87,7 @@ class Scaling:
                 values = np.zeros(n_rows)
             elif center != 0 or scale != 1:
                 values = (values - center) / scale
-            out[:, position] = torch.from_numpy(np.ascontiguousarray(values))
+            out[:, position] = torch.from_numpy(np.require(values, requirements=["C", "W"]))
             if not bool(torch.isfinite(out[:, position]).all()):
                 self._overflow(columns[column], rows, out[:, position], column, dtype)
         return out

@@ -14,6 +14,7 @@ from linreg_cli.config import Config, LoadedConfig, load_config
 from linreg_cli.errors import ConfigError, DataError, Fault, StoreError
 from linreg_cli.runs.atomic import remove_siblings
 from linreg_cli.runs.checkpoint import Checkpoint, load_checkpoint
+from linreg_cli.runs.compare import flat
 from linreg_cli.runs.lock import RunLock, hold
 from linreg_cli.runs.record import now
 from linreg_cli.runs.store import RunFolder
@@ -177,19 +178,6 @@ def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
         raise ConfigError([*faults, Fault(advice, run_id)])
     train = before.train.model_copy(update={"epochs": loaded.config.train.epochs})
     return before.model_copy(update={"train": train})
-
-
-def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted keys.
-
-    >>> flat({"train": {"epochs": 3}, "seed": 0})
-    {'train.epochs': 3, 'seed': 0}
-    """
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        found |= flat(value, f"{name}.") if isinstance(value, dict) and value else {name: value}
-    return found
 
 
 def _drift(record: dict[str, Any]) -> list[str]:

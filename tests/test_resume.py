@@ -193,7 +193,8 @@ def test_without_a_reason_only_the_end_is_saved(train, tmp_path):
 CHANGES = [
     "seed=1", "loss=mae", "huber_delta=2", "name=other", "probe=[[1, 3]]", "plots=true", "gates=[train.r2 > 0]",
     "data.n_samples=15", "data.weights=[1, 2]", "data.bias=1", "data.noise_std=0.1", "data.target=z",
-    pictures = [sorted(os.listdir(folder / "plots")) for folder in (run, tmp_path / "whole" / "r-0001")]
+    "data.split={train: 0.5, validation: 0.5}", "data.split.shuffle=false",
+    "data.features={a: {uniform: [0, 1]}, b: {uniform: [0, 2]}}",
     "preprocess.standardize=true", "preprocess.standardize_target=true", "preprocess.ddof=1",
     "model.bias=false", "model.init.weight=0", "model.init.bias=1",
     "optimizer.lr=0.1", "optimizer.momentum=0.5", "optimizer.nesterov=false", "optimizer.weight_decay=1",

@@ -31,6 +31,7 @@ Outputs = Annotated[
     Path, typer.Option("--outputs", envvar="LINREG_OUTPUTS", metavar="DIR", help="Where run folders live.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 FailIf = Annotated[
     list[str] | None,
     typer.Option("--fail-if", metavar="EXPR", help="Exit with code 5 if this holds, such as 'test.r2 < 0.9'."),

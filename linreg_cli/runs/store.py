@@ -210,6 +210,11 @@ def _ids(outputs: Path) -> list[tuple[str, int]]:
     return [(match["name"], int(match["number"])) for name in names if (match := _RUN_ID.match(name))]
 
 
+def is_run_id(name: str) -> bool:
+    """Whether a folder of this name can be a run of ours."""
+    return _RUN_ID.match(name) is not None
+
+
 def run_folders(outputs: Path) -> list[RunFolder]:
     """Every folder whose name is a run id, by name."""
     return [RunFolder(outputs / f"{name}-{number:04d}") for name, number in sorted(_ids(outputs))]

@@ -188,6 +188,7 @@ def train_run(
         prepared = prepare(loaded, reporter)
         run = create_run(outputs, prepared.config.name)
         try:
+            run.write("config.yaml", dump_config(prepared.config))  # first: without it a run cannot go on
             record = RunRecord(run, _description(prepared, command))
         except BaseException:
             remove_unbegun(run)

@@ -69,8 +69,8 @@ def write_bytes(path: Path, content: bytes, *, keep: Path | None = None) -> None
 
 def remove_siblings(folder: Path) -> None:
     """Remove what processes that were killed while writing have left in a folder that nobody else writes to."""
-    for stale in folder.glob(".*.tmp"):
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):
+        for stale in folder.glob(".*.tmp"):
             stale.unlink()
 
 

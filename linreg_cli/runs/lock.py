@@ -20,20 +20,19 @@ class RunLock:
     """The lock of a run, held until `release` or the end of the process."""
 
     def __init__(self, folder: Path, descriptor: int | None) -> None:
-        self._folder, self._descriptor = folder, descriptor
+        self._folder, self._descriptor, self._released = folder, descriptor, False
         with contextlib.suppress(OSError):
             (folder / OWNER_FILE).write_text(f"{os.getpid()}\n")
 
     def release(self) -> None:
         """Let the run go; a second call does nothing."""
-        if self._descriptor is not None:
-            self._forget()
-            os.close(self._descriptor)
-            self._descriptor = None
-
-    def _forget(self) -> None:
+        if self._released:
+            return
+        self._released = True
         with contextlib.suppress(OSError):
             (self._folder / OWNER_FILE).unlink(missing_ok=True)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
 
 
 def hold(folder: Path) -> RunLock:

@@ -184,7 +184,7 @@ def create_run(outputs: Path, name: str) -> RunFolder:
 
 def remove_unbegun(run: RunFolder) -> None:
     """Remove the folder of a run whose `run.json` could not be written; one that holds anything stays."""
-    for name in (OWNER_FILE, "run.json"):
+    for name in (OWNER_FILE, "run.json", "config.yaml"):
         with contextlib.suppress(OSError):
             (run.path / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):

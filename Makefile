@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-only test-slow lint types docs clean
+.PHONY: help run test test-only test-slow lint types bench docs clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,10 @@ test-only: $(VENV)/.installed-test  ## pytest
 test-slow: $(VENV)/.installed-test  ## the long forms too: 200 kills, 10,000 hostile inputs, 50 runs at once
 	$(BIN)/python -m pytest -m "slow or not slow"
 
+bench: $(VENV)/.installed-test  ## time the steps against their peers and the floors; write the tables
+	$(BIN)/python -m benchmarks.steps
+	$(BIN)/python -m benchmarks.tables
+
 docs: $(VENV)/.installed-test  ## write the generated pages again
 	$(BIN)/python docs/generate.py
 
@@ -39,6 +43,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing what constraints.txt pins into $(VENV), which takes a minute or two"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
 

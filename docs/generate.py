@@ -43,9 +43,10 @@ _COMMANDS = """\
 # The commands
 
 Generated from the code by `make docs`. `RUN` is a run id, a unique prefix of one, `latest`, or a path to a run folder.
-Results go to stdout, progress and messages to stderr; a progress bar appears only on a terminal. `--json` prints exactly
-one JSON object. An error is a line on stderr that begins with `error:`; with `--json` it is also an object
-`{"error": {"kind", "message", "where"}}` on stdout, and where a gate failed the result stands beside it.
+Results go to stdout, progress and messages to stderr; a progress bar appears only on a terminal. `--json` prints
+exactly one JSON object (`explain` a list of steps). An error is a line on stderr that begins with `error:`; with
+`--json` it is also an object `{"error": {"kind", "message", "where"}}` on stdout, and where a gate failed the result
+stands beside it.
 
 | code | meaning |
 |---|---|

@@ -86,9 +86,10 @@ class LinearFormula:
         """
         n_samples = len(columns[self.features[0]])
         out = np.zeros((n_samples, len(self.targets)))
-        for position, feature in enumerate(self.features):
-            out += columns[feature][:, None] * self.weights[position]
-        return out if self.bias is None else out + self.bias
+        with np.errstate(over="ignore", invalid="ignore"):
+            for position, feature in enumerate(self.features):
+                out += columns[feature][:, None] * self.weights[position]
+            return out if self.bias is None else out + self.bias
 
 
 def fold(model: nn.Sequential, preprocessor: Preprocessor) -> LinearFormula:

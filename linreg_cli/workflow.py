@@ -153,7 +153,10 @@ def prepare(loaded: LoadedConfig, reporter: Reporter) -> Prepared:
         key, message = str(error).split(": ", 1)
         raise loaded.error(f"model.init.{key}", message) from None
     plan = StepPlan.from_config(config, n_samples=len(dataset.splits["train"]))
-    choice = choose(config.train.engine, *tensors["train"])
+    try:
+        choice = choose(config.train.engine, plan, *tensors["train"])
+    except ValueError as error:
+        raise loaded.error("train.engine", str(error)) from None
     resolved = _resolved(config, device, choice)
     return Prepared(resolved, dataset, preprocessor, tensors, plan, TrainingState(model), choice)
 
@@ -315,7 +318,7 @@ def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float]]) -> Metrics:
+def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None]]) -> Metrics:
     """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`."""
     dataset, formula = prepared.dataset, prepared.formula()
     predicted = formula.predict(dataset.columns)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,9 +56,9 @@ def config_file(tmp_path: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def real_data() -> Iterator[Path]:
+def real_data() -> Path:
     """The folder of real tables; a test that needs it is skipped where `LINREG_REAL_DATA` is not set."""
     folder = os.environ.get("LINREG_REAL_DATA")
     if not folder:
         pytest.skip("LINREG_REAL_DATA is not set")
-    yield Path(folder)
+    return Path(folder)

@@ -98,7 +98,7 @@ def test_a_damaged_run_is_a_store_error_that_names_the_file(linreg, trained, tmp
     assert "Traceback" not in result.err
 
 
-def test_every_truncated_or_flipped_model_is_refused_or_still_finite(linreg, trained, tmp_path):
+def test_a_model_that_was_cut_off_is_refused(linreg, trained, tmp_path):
     path = tmp_path / trained["path"] / "model.safetensors"
     whole = path.read_bytes()
     for length in range(0, len(whole), 7):

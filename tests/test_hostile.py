@@ -8,6 +8,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+# pyarrow says so by itself of a row that is not UTF-8, before it refuses it; `linreg` keeps that from the terminal.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 CODES = (0, 2, 3, 4, 5, 6)
 CONFIG = """
 name: h
@@ -48,7 +51,8 @@ def place(linreg, tmp_path) -> Path:
     pq.write_table(pcsv.read_csv(tmp_path / "t.csv"), tmp_path / "t.parquet")
     for _ in range(2):
         assert linreg("train", "-c", "c.yaml").code == 0
-    # Digests would find every damage to the model at once; without them its readers have to stand it.
+    for previous in tmp_path.rglob("checkpoint.previous.safetensors"):
+        previous.unlink()  # else every damage to the newest one would be mended by it
     return tmp_path
 
 
@@ -82,13 +86,13 @@ def check(result, command, content) -> None:
         assert line.startswith(("error: ", "warning: ", "    ")), (command, content, line)
 
 
-def damage_many(linreg, place: Path, name: str, times: int, *, digests: bool) -> None:
+def damage_many(linreg, place: Path, name: str, times: int) -> None:
     run = place / "outputs" / "h-0001"
     path = place / name if (place / name).exists() else run / name
-    if not digests:
-        text = (run / "run.json").read_text()
-        assert '"digests"' in text
-        (run / "run.json").write_text(text.replace('"digests"', '"no_digests"'))
+    # With digests every damage to the model is found at once; its readers have to stand it too.
+    text = (run / "run.json").read_text()
+    assert '"digests"' in text
+    (run / "run.json").write_text(text.replace('"digests"', '"no_digests"'))
     shutil.copytree(run, place / "kept")
     good, codes = path.read_bytes(), set()
     chance = random.Random(name)
@@ -110,13 +114,13 @@ def damage_many(linreg, place: Path, name: str, times: int, *, digests: bool) ->
 
 @pytest.mark.parametrize("name", list(READERS))
 def test_a_damaged_file_is_success_or_a_clean_error(linreg, place, name):
-    damage_many(linreg, place, name, 30, digests=False)
+    damage_many(linreg, place, name, 30)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(READERS))
 def test_a_thousand_damaged_files(linreg, place, name):
-    damage_many(linreg, place, name, 1000, digests=False)
+    damage_many(linreg, place, name, 1000)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "preprocess.json"])
@@ -178,8 +182,9 @@ def test_a_malformed_run_folder_is_named_and_the_others_are_listed(linreg, place
             path.mkdir()
         case "a link to itself":
             path.symlink_to(path)
-    commands = [["runs", "list"], ["runs", "show", "h-0001"], ["evaluate", "h-0001"], ["runs", "diff", "h-0001", "h-0002"],
-                ["plot", "h-0001", "--kind", "loss", "-o", "p"], ["train", "--resume", "h-0001"]]  # fmt: skip
+    commands = [["runs", "list"], ["runs", "show", "h-0001"], ["evaluate", "h-0001"]]
+    commands += [["runs", "diff", "h-0001", "h-0002"], ["plot", "h-0001", "--kind", "loss", "-o", "p"]]
+    commands += [["train", "--resume", "h-0001"]]
     for command in commands:
         check(linreg(*command), command, how)
     listed = linreg("runs", "list", "--json")

@@ -45,6 +45,10 @@ def test_the_order_is_a_function_of_seed_and_epoch():
     assert torch.equal(torch.get_rng_state(), state), "the global generator was used"
 
 
+def test_without_shuffling_the_order_is_the_given_one():
+    assert [make_plan(10, 3, shuffle=False).row_order(epoch) for epoch in range(3)] == [None] * 3
+
+
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize(("n_samples", "batch_size"), [(1, 1), (7, 1), (7, 3), (7, 6), (7, 7), (12, 4), (12, 5)])
 def test_batches_of_an_epoch_cover_each_row_once(n_samples, batch_size, shuffle):

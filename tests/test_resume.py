@@ -39,6 +39,8 @@ VARIANTS = {
     "early stopping": ["train.early_stopping={patience: 1, min_delta: 0.5}"],
     "as given": ["train.shuffle=false", "train.batch_size=1", "optimizer.lr=0.005", "train.epochs=2"],
 }
+#: What the default suite holds every executor to; the reference is held to all, and the slow suite holds all to all.
+BRIEF = ("momentum", "full")
 
 
 @pytest.fixture
@@ -90,8 +92,14 @@ def same(run: Path, other: Path) -> None:
         assert records[0][key] == records[1][key], key
 
 
-@pytest.mark.parametrize("engine", sorted(EXECUTORS))
-@pytest.mark.parametrize("variant", list(VARIANTS))
+@pytest.mark.parametrize(
+    ("engine", "variant"),
+    [
+        pytest.param(engine, variant, marks=[] if engine == "reference" or variant in BRIEF else pytest.mark.slow)
+        for engine in sorted(EXECUTORS)
+        for variant in VARIANTS
+    ],
+)
 def test_stopped_at_any_step_a_run_ends_as_if_it_had_not_been(linreg, train, stop_at, tmp_path, engine, variant):
     sets = [*VARIANTS[variant], f"train.engine={engine}"]
     whole = train(sets=sets, outputs="whole")

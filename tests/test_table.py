@@ -127,7 +127,7 @@ def test_features_come_in_the_order_of_the_config(features, table, tmp_path):
     assert load(tmp_path / "t.csv", features=features).features == features
 
 
-WHOLE = gzip.compress(b"x,y\n" + b"1.2345,2.3456\n" * 5000)
+WHOLE = gzip.compress(b"x,y\n" + b"1.2345,2.3456\n" * 5000, mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -293,3 +293,45 @@ def test_columns_that_cannot_be_chosen(data, messages, csv):
     assert len(faults) == len(messages)
     for fault, message in zip(faults, messages, strict=True):
         assert message in fault
+
+
+# A table that a finished run is applied to.
+
+
+@pytest.fixture
+def run(linreg, config_file):
+    """A run on columns x, z and y, in float32; gives the command line."""
+    config = config_file("data: {source: inline, columns: [x, z, y], rows: [[1, 2, 3], [2, 3, 4]]}\nplots: false\n")
+    assert linreg("train", "-c", config).code == 0
+    return linreg
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "faults"),
+    [
+        (
+            "p.csv",
+            "z;x;y\n1;2;3\n",
+            [
+                "p.csv: the run needs columns that the table lacks: x, z; it has z;x;y",
+                "p.csv: the cells seem to be parted by semicolons; write the table as the run's own was written",
+            ],
+        ),
+        ("p.csv", "z,x,y\n1e308,1e308,3\n", ["p.csv, row 1: the prediction is too large for a floating-point number"]),
+        ("p.csv", "z,x,y\n", ["p.csv: the table has no rows"]),
+        ("p.jsonl", '{"x": 1, "y": 3}\n', ["p.jsonl: the run needs columns that the table lacks: z; it has x, y"]),
+    ],
+)
+def test_predict_says_what_is_wrong_with_its_table(name, content, faults, run, csv):
+    csv(content, name)
+    run("train", "-c", "config.yaml", "--set", "model.init.weight=5", "--set", "optimizer.lr=1e-9")
+    result = run("predict", "latest", "--data", name)
+    assert (result.code, result.out) == (3, "")
+    assert result.err.splitlines() == [f"error: {fault}" for fault in faults]
+
+
+def test_evaluate_says_which_cell_does_not_fit_the_model(run, csv):
+    csv("z,x,y\n1,2,3\n1,1e39,3\n", "p.csv")
+    result = run("evaluate", "latest", "--data", "p.csv")
+    assert result.code == 3
+    assert result.err.startswith("error: row 2, column 'x': 1e+39 does not fit into float32")

@@ -136,6 +136,7 @@ def main() -> NoReturn:
     """The console script."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name is no reason to fail
+    sys.unraisablehook = lambda _: None  # such as pyarrow's own, about bytes that it then refuses with an error
     try:
         with StopRequests():
             code = run(sys.argv[1:])

@@ -20,6 +20,7 @@ def broken_rules(config: Config) -> Iterator[tuple[Path, str]]:
     if isinstance(config.data, SyntheticData):
         yield from _synthetic(config.data)
     yield from _training(config)
+    yield from _shapes(config)
     for position, gate in enumerate(config.gates):
         try:
             parse_comparison(gate)
@@ -45,11 +46,9 @@ def _split(config: Config) -> Iterator[tuple[Path, str]]:
     if split.column is not None:
         if shares != {name: SplitConfig.model_fields[name].default for name in shares} or not split.shuffle:
             yield path, "a column decides alone: remove train, validation, test and shuffle"
-        if isinstance(config.data, SyntheticData):
-            yield (
-                (*path, "column"),
-                "generated data has no such column; give the shares train, validation, test",
-            )
+        if not isinstance(config.data, TableData):
+            message = f"only a table can hold such a column, and the source is {config.data.source}; give the shares"
+            yield (*path, "column"), message
     elif abs(sum(shares.values()) - 1) > 1e-9:
         listing = " + ".join(f"{name} {share:g}" for name, share in shares.items())
         yield path, f"the shares must add up to 1; {listing} = {sum(shares.values()):g}"
@@ -72,8 +71,6 @@ def _inline(data: InlineData) -> Iterator[tuple[Path, str]]:
                 )
     if data.test_rows and data.split.test:
         yield ("data", "split", "test"), "test_rows are the test split; set split.test to 0"
-    if data.test_rows and data.split.column is not None:
-        yield ("data", "test_rows"), "split.column decides which rows test; put these rows under rows"
 
 
 def _synthetic(data: SyntheticData) -> Iterator[tuple[Path, str]]:
@@ -96,6 +93,22 @@ def _synthetic(data: SyntheticData) -> Iterator[tuple[Path, str]]:
             )
     if data.target in data.feature_names:
         yield ("data", "target"), f"the target has the name of a feature, {data.target}"
+
+
+def _shapes(config: Config) -> Iterator[tuple[Path, str]]:
+    """Lists of one entry a feature, where the config names the features; a table's are checked when it is read."""
+    if isinstance(config.data, TableData):
+        return
+    features = config.data.feature_names
+    n_targets = len(config.data.targets) if isinstance(config.data, InlineData) else 1
+    for position, point in enumerate(config.probe):
+        if len(point) != len(features):
+            yield ("probe", position), f"{len(point)} values, and the features are {', '.join(features)}"
+    sizes = {"weight": len(features) * n_targets, "bias": n_targets}
+    for key, size in sizes.items():
+        start = getattr(config.model.init, key)
+        if isinstance(start, tuple) and not isinstance(start, Distribution) and len(start) != size:
+            yield ("model", "init", key), f"{len(start)} values for {size} parameter{'s' * (size != 1)}"
 
 
 def _training(config: Config) -> Iterator[tuple[Path, str]]:

@@ -124,6 +124,18 @@ class InlineData(Section):
     ignore: tuple[str, ...] = Field((), description="Columns left out.")
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to predict; the last one where none is named."""
+        named = self.target or self.columns[-1]
+        return (named,) if isinstance(named, str) else named
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The columns to predict from: those named, or every other one."""
+        taken = {*self.targets, *self.ignore}
+        return self.features or tuple(column for column in self.columns if column not in taken)
+
 
 def _source(value: Any) -> str:
     return str(value.get("source", "table") if isinstance(value, dict) else getattr(value, "source", "table"))
@@ -286,12 +298,14 @@ class TrainConfig(Section):
     shuffle: bool = Field(True, description="A new random order of the rows each epoch; false: as given.")
     device: str = Field(
         "auto",
-        pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$",
+        pattern=r"^(auto|cpu|cuda(:(0|[1-9][0-9]*))?)$",
         description="`auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:N`.",
     )
     dtype: Literal["float32", "float64"] = Field("float32", description="Number type of the data and the parameters.")
-    engine: Literal["auto", "reference"] = Field(
-        "auto", description="What runs the steps: `auto`, or an executor by name."
+    engine: Literal["auto", "reference", "native", "statistics"] = Field(
+        "auto",
+        description="What runs the steps: `auto` (the cheapest), `reference` (a torch.optim.SGD loop), "
+        "`native` (compiled, CPU), `statistics` (full batch with a squared loss, CPU).",
     )
     early_stopping: EarlyStoppingConfig | None = Field(None, description="Stop early; null: run every epoch.")
     stop_gap: Annotated[Positive | None, only(None)] = Field(

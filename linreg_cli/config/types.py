@@ -1,6 +1,7 @@
 """The value types of the config: numbers that are exact, distributions, names, and refusals by name."""
 
 import sys
+import math
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
@@ -98,6 +99,8 @@ def number_or(*words: str) -> BeforeValidator:
     """Accepts a number or one of `words`; the field's own type then checks the number's range."""
 
     def check(value: Any) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise refuse(f"must be finite, found {value}")
         if (isinstance(value, str) and value not in words) or (not isinstance(value, str) and not is_number(value)):
             raise refuse(f"expected a number or {' or '.join(words)}, found {shown(value)}{quotes_hint(value)}")
         return _integral(value)

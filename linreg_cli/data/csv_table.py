@@ -214,10 +214,13 @@ class CsvTable:
         message = f"{cells}, and the header has {width}: {shown!r}; check for a stray delimiter or an open quote"
         return Fault(message, f"{self.name}, line {line}")
 
-    def delimiter_hint(self) -> str:
+    def delimiter_hint(self, remedy: str = 'set data.delimiter: "{}"') -> str:
         """Which delimiter the header seems to have, for a message about a column that is not there.
 
         A header that is one name with other delimiters in it was cut by the wrong one.
+
+        Args:
+            remedy: what to do; `{}` stands for the delimiter found.
         """
         if len(self.columns) != 1:
             return ""
@@ -226,7 +229,7 @@ class CsvTable:
         if not counts[mark]:
             return ""
         written = "\\t" if mark == "\t" else mark
-        return f'the cells seem to be parted by {_DELIMITERS[mark]}; set data.delimiter: "{written}"'
+        return f"the cells seem to be parted by {_DELIMITERS[mark]}; {remedy.format(written)}"
 
     def headless_hint(self) -> str:
         """Whether the header looks like a row of numbers."""

@@ -39,9 +39,6 @@ def _from_synthetic(source: SyntheticData, config: Config) -> Dataset:
 def _from_inline(source: InlineData, config: Config) -> Dataset:
     name = "inline rows"
     targets = as_tuple(source.target or source.columns[-1])
-    reserved = as_tuple(source.split.column) if source.split.column else ()
-    if reserved:
-        raise DataError("data.split.column: inline rows hold numbers only; use test_rows or shares", name)
     features = choose_columns(source.columns, targets, source.features, source.ignore, name=name)
     values = np.array(source.rows + source.test_rows, dtype=np.float64)
     columns = {column: np.ascontiguousarray(values[:, position]) for position, column in enumerate(source.columns)}

@@ -87,7 +87,8 @@ class Scaling:
                 values = np.zeros(n_rows)
             elif center != 0 or scale != 1:
                 values = (values - center) / scale
-            out[:, position] = torch.from_numpy(np.require(values, requirements=["C", "W"]))
+            with np.errstate(over="ignore"):  # an overflow is found below, with its row
+                out.numpy()[:, position] = values
             if not bool(torch.isfinite(out[:, position]).all()):
                 self._overflow(columns[column], rows, out[:, position], column, dtype)
         return out

@@ -67,6 +67,20 @@ def _has_marks(column: pa.ChunkedArray) -> bool:
     return bool(pc.any(pc.match_substring_regex(column, '[,\t"\r\n]')).as_py())
 
 
+class _QuotingWriter:
+    """Rows in which some cell needs quotes; pyarrow would then quote every cell of text, numbers as well."""
+
+    def __init__(self, sink: Any, delimiter: str) -> None:
+        self._sink, self._delimiter = sink, delimiter
+
+    def write_batch(self, batch: pa.RecordBatch) -> None:
+        """Write some rows."""
+        text = io.StringIO()
+        columns = (pc.fill_null(pc.cast(column, pa.string()), "").to_pylist() for column in batch.columns)
+        csv.writer(text, delimiter=self._delimiter, lineterminator="\n").writerows(zip(*columns, strict=True))
+        self._sink.write(text.getvalue().encode())
+
+
 @contextlib.contextmanager
 def _writer(target: Path | IO[bytes], suffix: str, schema: pa.Schema, quoting: str) -> Iterator[Any]:
     delimiter, compression = _FORMATS[suffix]
@@ -81,7 +95,10 @@ def _writer(target: Path | IO[bytes], suffix: str, schema: pa.Schema, quoting: s
             header = io.StringIO()
             csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(schema.names)
             sink.write(header.getvalue().encode())
-            options = pcsv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style=quoting)
+            if quoting == "needed":
+                yield _QuotingWriter(sink, delimiter)
+                return
+            options = pcsv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style="none")
             yield stack.enter_context(pcsv.CSVWriter(sink, schema, write_options=options))
         elif suffix == ".parquet":
             import pyarrow.parquet as pq

@@ -82,10 +82,11 @@ def parameters(formula: LinearFormula) -> Metrics:
     return {"weights": weights[formula.targets[0]], "bias": bias[formula.targets[0]]}
 
 
-def probe(formula: LinearFormula, points: tuple[tuple[float, ...], ...]) -> list[list[float]]:
-    """Predictions for rows of feature values in original units, one list of targets a row."""
+def probe(formula: LinearFormula, points: tuple[tuple[float, ...], ...]) -> list[list[float | None]]:
+    """Predictions for rows of feature values in original units, a list of targets a row; None where not finite."""
     if not points:
         return []
     values = np.array(points, dtype=np.float64)
     columns = {feature: values[:, position] for position, feature in enumerate(formula.features)}
-    return [[float(value) for value in row] for row in formula.predict(columns)]
+    predictions = formula.predict(columns)
+    return [[float(value) if np.isfinite(value) else None for value in row] for row in predictions]

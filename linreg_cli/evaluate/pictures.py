@@ -1,7 +1,8 @@
 """The pictures of a run, drawn from its folder alone."""
 
+import contextlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
     """
     record = run.record()
     published = (run.path / "predictions.csv").is_file()
-    table = _csv(run, "predictions.csv") if published and set(kinds or KINDS) != {"loss"} else None
+    table = _csv(run, "predictions.csv", text=("split",)) if published and set(kinds or KINDS) != {"loss"} else None
     targets, feature = _layout(table)
     possible = [
         "loss",
@@ -59,9 +60,12 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
     ]
     for kind in kinds:
         if kind not in possible:
+            if not published and record["status"] == "finished":
+                run.read("predictions.csv")  # says that the file is missing
             why = "it has more than one feature" if published else f"its status is {record['status']}"
             raise UsageError(f"run {run.id} has no {kind} picture, because {why}; it has: {', '.join(possible)}")
     pictures: dict[str, bytes] = {}
+    names = _file_names(targets)
     for kind in kinds or possible:
         if kind == "loss":
             figure = loss_figure([_curve(run)], loss=_loss_name(record), title=f"Training loss of {run.id}")
@@ -69,8 +73,9 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
             continue
         assert table is not None
         for target in targets:
-            suffix = f"-{_file_name(target)}" if len(targets) > 1 else ""
-            figure = _FIGURES[kind](run, table, target, feature)
+            suffix = f"-{names[target]}" if len(targets) > 1 else ""
+            with _damage_named(run):
+                figure = _FIGURES[kind](run, table, target, feature)
             pictures[f"{kind}{suffix}.{format}"] = render(figure, format)
     return pictures
 
@@ -110,15 +115,29 @@ def _loss_name(record: dict[str, Any]) -> str:
     return f"{name} (target standardised)" if record.get("target_standardized") else name
 
 
-def _csv(run: RunFolder, name: str) -> pa.Table:
+def _csv(run: RunFolder, name: str, *, text: tuple[str, ...] = ()) -> pa.Table:
+    """A CSV of the run: numbers in every column but those of `text`."""
+    content = run.read(name)
     try:
-        return pcsv.read_csv(io.BytesIO(run.read(name)))
-    except pa.ArrowInvalid as error:
+        names = pcsv.open_csv(io.BytesIO(content)).schema.names
+        types = {column: pa.string() if column in text else pa.float64() for column in names}
+        return pcsv.read_csv(io.BytesIO(content), convert_options=pcsv.ConvertOptions(column_types=types))
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise run.damaged(name, str(error).splitlines()[0]) from None
 
 
+@contextlib.contextmanager
+def _damage_named(run: RunFolder) -> Iterator[None]:
+    """A run whose files do not fit together is damaged, whatever it is that does not fit."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, pa.ArrowException) as error:
+        reason = f"they do not hold what linreg writes ({type(error).__name__}: {str(error).splitlines()[:1]})"
+        raise run.damaged("{run,metrics}.json, predictions.csv", reason) from None
+
+
 def _floats(table: pa.Table, column: str) -> Any:
-    return table.column(column).cast(pa.float64()).to_numpy()
+    return table.column(column).to_numpy()
 
 
 def _layout(table: pa.Table | None) -> tuple[list[str], str | None]:
@@ -181,5 +200,13 @@ _FIGURES: dict[str, Callable[[RunFolder, pa.Table, str, str | None], Any]] = {
 }
 
 
-def _file_name(target: str) -> str:
-    return "".join(character if character.isalnum() or character in "._-" else "_" for character in target)
+def _file_names(targets: Sequence[str]) -> dict[str, str]:
+    """A name for the files of each target, without marks that file systems refuse, and no two alike."""
+    names: dict[str, str] = {}
+    for target in targets:
+        base = name = "".join(mark if mark.isalnum() or mark in "._-" else "_" for mark in target)
+        number = 2
+        while name.casefold() in {taken.casefold() for taken in names.values()}:
+            name, number = f"{base}_{number}", number + 1
+        names[target] = name
+    return names

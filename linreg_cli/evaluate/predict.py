@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from linreg_cli.data.dataset import Column, Rows
 from linreg_cli.data.table import numeric_columns
+from linreg_cli.errors import DataError
 from linreg_cli.evaluate.trained import TrainedRun, open_for
 
 
@@ -20,13 +22,17 @@ def predict_table(trained: TrainedRun, path: str) -> tuple[pa.Table, list[str]]:
         path: the table.
 
     Raises:
-        DataError: if a feature is missing or is not numeric.
+        DataError: if a feature is missing or is not numeric, or a prediction is beyond the range of a float.
     """
     features = trained.formula.features
     table = open_for(trained, path, features)
     cells = table.read_all()
     columns = numeric_columns(table.numbers(cells, features), features, path)
     predicted = trained.formula.predict(columns)
+    finite = np.isfinite(predicted).all(axis=1)
+    if not finite.all():
+        row = int(np.argmin(finite)) + 1
+        raise DataError("the prediction is too large for a floating-point number", f"{path}, row {row}")
     added = prediction_names(trained.formula.targets, table.columns)
     for position, name in enumerate(added):
         cells = cells.append_column(name, pa.array(predicted[:, position]))
@@ -59,7 +65,7 @@ def predictions_table(
     """The content of `predictions.csv`: split, row (from 1), target, prediction.
 
     With several targets the last two are `target:<name>` and `prediction:<name>` for each. A model with one
-    feature adds `feature:<name>`, so that its line can be drawn from the run folder alone.
+    feature adds `feature:<name>` at the end, so that its line can be drawn from the run folder alone.
 
     Args:
         targets: names of the targets.
@@ -76,11 +82,11 @@ def predictions_table(
             "split": pa.repeat(split, len(rows)),
             "row": pa.array(rows + 1),
         }
-        if feature is not None:
-            columns[f"feature:{feature[0]}"] = pa.array(feature[1][rows])
         for position, target in enumerate(targets):
             suffix = f":{target}" if len(targets) > 1 else ""
             columns[f"target{suffix}"] = pa.array(actual[rows, position])
             columns[f"prediction{suffix}"] = pa.array(predicted[rows, position])
+        if feature is not None:
+            columns[f"feature:{feature[0]}"] = pa.array(feature[1][rows])
         parts.append(pa.table(columns))
     return pa.concat_tables(parts)

@@ -10,9 +10,10 @@ from torch import nn
 
 from linreg_cli.config import Config, load_config
 from linreg_cli.data import SPLITS, Preprocessor, load_dataset
+from linreg_cli.data.csv_table import CsvTable
 from linreg_cli.data.dataset import Column, Rows
 from linreg_cli.data.table import Table, numeric_columns, open_table
-from linreg_cli.errors import ConfigError, DataError, StoreError
+from linreg_cli.errors import ConfigError, DataError, Fault, StoreError
 from linreg_cli.evaluate.metrics import Metrics, parameters, split_metrics
 from linreg_cli.model import LinearFormula, build_model, fold, linear_layer
 from linreg_cli.optim.losses import Loss
@@ -81,7 +82,7 @@ def evaluate_splits(trained: TrainedRun) -> tuple[Metrics, bool]:
     for split in SPLITS:
         rows = dataset.splits[split]
         metrics[split] = _metrics(trained, dataset.columns, rows) if len(rows) else None
-    unchanged = dataset.fingerprint() == trained.record.get("data", {}).get("fingerprint")
+    unchanged = dataset.fingerprint() == (trained.record.get("data") or {}).get("fingerprint")
     return {**metrics, "parameters": parameters(trained.formula)}, unchanged
 
 
@@ -109,7 +110,10 @@ def open_for(trained: TrainedRun, path: str, names: Sequence[str]) -> Table:
     lacking = [name for name in names if name not in table.columns]
     if lacking:
         message = f"the run needs columns that the table lacks: {', '.join(lacking)}; it has {', '.join(table.columns)}"
-        raise DataError(message, path)
+        hint = (
+            table.delimiter_hint("write the table as the run's own was written") if isinstance(table, CsvTable) else ""
+        )
+        raise DataError([Fault(message, path), *([Fault(hint, path)] if hint else [])])
     return table
 
 

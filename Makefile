@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-only lint types bench docs clean
+.PHONY: help run test test-only test-slow lint types bench docs clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ types: $(VENV)/.installed-test  ## mypy, strict
 
 test-only: $(VENV)/.installed-test  ## pytest
 	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.installed-test  ## the long forms too: 200 kills, 10,000 hostile inputs, 50 runs at once
+	$(BIN)/python -m pytest -m "slow or not slow"
 
 bench: $(VENV)/.installed-test  ## time the steps against their peers and the floors; write the tables
 	$(BIN)/python -m benchmarks.steps

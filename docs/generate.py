@@ -21,6 +21,9 @@ COMMANDS = (
     "validate",
     "runs list",
     "runs show",
+    "runs diff",
+    "runs label",
+    "runs rm",
 )
 
 _CONFIGURATION = """\

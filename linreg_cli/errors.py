@@ -4,6 +4,7 @@
     ├── UsageError      2   the command line is wrong
     ├── ConfigError     2   a config or a `--set` is wrong
     ├── DataError       3   a table cannot be read, or does not hold what the config says
+    ├── OutOfMemoryError 3 the data do not fit into memory
     ├── DivergedError   4   a loss was not finite
     ├── GateError       5   a gate failed; the run itself is complete
     ├── StoreError      6   an unknown, damaged or unwritable run
@@ -67,6 +68,26 @@ class DataError(LinregError):
 
     kind = "data"
     exit_code = 3
+
+
+class OutOfMemoryError(LinregError):
+    """Memory ran out, which with one layer means that the data are too large."""
+
+    kind = "memory"
+    exit_code = 3
+
+    def __init__(self) -> None:
+        super().__init__(
+            "memory ran out; take fewer rows or columns, train.dtype: float32, or a machine with more memory"
+        )
+
+    @staticmethod
+    def is_meant_by(error: BaseException) -> bool:
+        """Whether Python, numpy, pyarrow or torch says by this error that memory ran out."""
+        marks = ("out of memory", "can't allocate memory", "not enough memory")
+        return isinstance(error, MemoryError) or (
+            isinstance(error, RuntimeError) and any(mark in str(error) for mark in marks)
+        )
 
 
 class DivergedError(LinregError):

@@ -57,18 +57,25 @@ def test_the_content_reaches_the_disk_before_the_name_and_the_folder_after_it(ta
     ("owner", "call", "which"),
     [(Path, "write_bytes", 1), (os, "fsync", 1), (os, "replace", 1), (os, "fsync", 2), (os, "open", 1)],
 )
-def test_a_step_that_fails_leaves_old_or_new_and_nothing_beside_it(target, monkeypatch, owner, call, which):
-    """The N-th call fails as a full disk does."""
+@pytest.mark.parametrize("once", [False, True], ids=["for ever", "once"])
+def test_a_step_that_fails_leaves_old_or_new_and_nothing_beside_it(target, monkeypatch, owner, call, which, once):
+    """The N-th call fails as a full disk does: once, which another attempt mends, or from then on."""
     before, count, real = content(target), 0, getattr(owner, call)
 
     def failing(*args, **kwargs):
         nonlocal count
         count += 1
-        if count == which:
+        if count == which or (count > which and not once):
             raise OSError(28, os.strerror(28))
         return real(*args, **kwargs)
 
     monkeypatch.setattr(owner, call, failing)
+    monkeypatch.setattr(atomic, "RETRY_SECONDS", (0.0, 0.0))
+    if once:
+        write_bytes(target, b"new")
+        assert count > which
+        assert (content(target), siblings(target)) == (b"new", [])
+        return
     with pytest.raises(StoreError, match="cannot write: No space left on device") as caught:
         write_bytes(target, b"new")
     monkeypatch.undo()
@@ -133,3 +140,48 @@ def test_two_writers_in_turn_leave_the_last_content(tmp_path):
     for number in range(20):
         atomic.write_bytes(path, b"%d" % number)
     assert path.read_bytes() == b"19"
+
+
+def test_the_content_before_may_be_kept_under_another_name(tmp_path, monkeypatch):
+    path, kept = tmp_path / "a", tmp_path / "b"
+    write_bytes(path, b"1", keep=kept)
+    assert not kept.exists()
+    write_bytes(path, b"2", keep=kept)
+    assert (path.read_bytes(), kept.read_bytes()) == (b"2", b"1")
+
+    def no_links(*_):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    write_bytes(path, b"3", keep=kept)
+    assert (path.read_bytes(), kept.read_bytes()) == (b"3", b"2")
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+def test_whatever_fails_one_of_both_is_whole(tmp_path, monkeypatch):
+    """Each rename, link and fsync fails in turn, for ever."""
+    monkeypatch.setattr(atomic, "RETRY_SECONDS", ())
+    for call in ("replace", "fsync", "open"):
+        for which in range(1, 9):
+            path, kept = tmp_path / f"{call}{which}", tmp_path / f"{call}{which}.previous"
+            path.write_bytes(b"2")
+            kept.write_bytes(b"1")
+            count, real = 0, getattr(os, call)
+
+            def failing(*args, call=call, which=which, real=real, **kwargs):
+                nonlocal count
+                count += 1
+                if count >= which:
+                    raise OSError(5, os.strerror(5))
+                return real(*args, **kwargs)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(os, call, failing)
+                try:
+                    write_bytes(path, b"3", keep=kept)
+                except StoreError:
+                    assert (path.read_bytes(), kept.read_bytes()) in [(b"2", b"1"), (b"2", b"2"), (b"3", b"2")]
+                else:
+                    assert which > 1
+                    break
+    assert not list(tmp_path.glob(".*"))

@@ -79,3 +79,12 @@ def test_changelog_has_the_version_in_the_making():
     changelog = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
     assert "## [Unreleased]" in changelog
     assert "### Numerics" in changelog
+
+
+def test_every_test_that_the_page_about_reliability_names_is_there():
+    page = (REPOSITORY / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", page)
+    assert len(named) > 60
+    texts = {file: (REPOSITORY / "tests" / file).read_text(encoding="utf-8") for file, _ in named}
+    assert [f"{file}::{test}" for file, test in named if f"\ndef {test}(" not in texts[file]] == []
+    assert re.findall(r"^\| (\d+) \|", page, flags=re.MULTILINE) == [str(number) for number in range(1, 53)]

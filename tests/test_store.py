@@ -265,7 +265,7 @@ def test_a_run_is_running_while_its_process_holds_it_and_interrupted_when_that_i
         assert process.stdout.readline() == b"ready\n"
         run = find_run(tmp_path / "outputs", "a")
         assert run.record()["status"] == "running"
-        assert message(hold, run.path).endswith("the run is in use by another process")
+        assert message(hold, run.path).endswith(f"the run is in use by PID {process.pid}; wait for it, or stop it")
         shutil.copytree(run.path, tmp_path / "copy")
         assert RunFolder(tmp_path / "copy").record()["status"] == "interrupted"
         process.kill()
@@ -296,9 +296,7 @@ def test_looking_at_a_run_does_not_keep_its_process_from_taking_it(tmp_path):
         looker.start()
     try:
         for _ in range(20):
-            descriptor = hold(run.path)
-            assert descriptor is not None
-            os.close(descriptor)
+            hold(run.path).release()
     finally:
         stop.set()
         for looker in lookers:

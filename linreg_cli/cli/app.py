@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -19,7 +20,8 @@ from linreg_cli.cli.predict import predict
 from linreg_cli.cli.runs import runs_app
 from linreg_cli.cli.train import train
 from linreg_cli.cli.validate import validate
-from linreg_cli.errors import Fault, LinregError, StoreError
+from linreg_cli.errors import Fault, Interrupted, LinregError, OutOfMemoryError, StoreError
+from linreg_cli.runs.signals import StopRequests
 
 _EPILOG = "Start with: linreg train -c configs/housing.yaml"
 
@@ -95,6 +97,11 @@ def _run(arguments: Sequence[str], *, as_json: bool) -> int:
         return 130
     except OSError:
         raise  # of stdout, or a bug; see `run`
+    except (MemoryError, RuntimeError) as error:
+        if not OutOfMemoryError.is_meant_by(error):
+            return _bug(error, as_json=as_json)
+        output.show_error(OutOfMemoryError.kind, OutOfMemoryError().faults, as_json=as_json)
+        return OutOfMemoryError.exit_code
     except Exception as error:  # the boundary: a bug of ours is shown whole, and still as JSON where that was asked for
         return _bug(error, as_json=as_json)
     if result == 130:
@@ -129,4 +136,12 @@ def main() -> NoReturn:
     """The console script."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name is no reason to fail
-    sys.exit(run(sys.argv[1:]))
+    sys.unraisablehook = lambda _: None  # such as pyarrow's own, about bytes that it then refuses with an error
+    try:
+        with StopRequests():
+            code = run(sys.argv[1:])
+            for number in (signal.SIGINT, signal.SIGTERM):  # all is done; what is left is to leave
+                signal.signal(number, signal.SIG_IGN)
+    except Interrupted as error:  # a second signal, while the first one was being told
+        code = error.exit_code
+    sys.exit(code)

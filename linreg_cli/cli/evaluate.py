@@ -16,6 +16,7 @@ def evaluate(
         typer.Option("--data", metavar="PATH", help="Another table; default: the run's own splits."),
     ] = None,
     fail_if: options.FailIf = None,
+    junit: options.Junit = None,
     as_json: options.Json = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
@@ -24,6 +25,7 @@ def evaluate(
     On the run's own splits, with the exact optimum, standard errors where the model is near enough to it, and the
     truth where that is known; or on another table, whose metrics are named 'data'.
     """
+    from linreg_cli.cli.junit import write_junit
     from linreg_cli.config.gates import parse_comparison
     from linreg_cli.runs.store import find_run
 
@@ -43,11 +45,10 @@ def evaluate(
         metrics, unchanged = evaluate_splits(trained)
         if not unchanged:
             print("warning: the data has changed since the run was trained", file=sys.stderr)
-    failed = [
-        Fault(f"gate '{gate.gate}' failed: {gate.reason}", folder.id)
-        for gate in check_gates((), fail_if or (), metrics)
-        if not gate.passed
-    ]
+    gates = check_gates((), fail_if or (), metrics)
+    if junit is not None:
+        write_junit(junit, folder.id, gates)
+    failed = [Fault(f"gate '{gate.gate}' failed: {gate.reason}", folder.id) for gate in gates if not gate.passed]
     if not as_json:
         print(output.metrics_table(metrics))
         print()

@@ -39,7 +39,7 @@ def explain(
 
     loaded = load_config(config, [*(set_ or []), "train.dtype=float64", "train.device=cpu", "train.engine=reference"])
     from linreg_cli.evaluate.explain import explain as work
-    from linreg_cli.workflow import prepare
+    from linreg_cli.preparation import prepare
 
     prepared = prepare(loaded, Progress(quiet=True))
     if steps > prepared.plan.total_steps:

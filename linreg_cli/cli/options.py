@@ -14,6 +14,15 @@ Config = Annotated[
         help="A config file; may be given again, later ones override key by key.",
     ),
 ]
+MaybeConfig = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="A config file; may be given again, later ones override key by key. Needed without --resume.",
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as optimizer.lr=0.1."),
@@ -22,9 +31,14 @@ Outputs = Annotated[
     Path, typer.Option("--outputs", envvar="LINREG_OUTPUTS", metavar="DIR", help="Where run folders live.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 FailIf = Annotated[
     list[str] | None,
     typer.Option("--fail-if", metavar="EXPR", help="Exit with code 5 if this holds, such as 'test.r2 < 0.9'."),
+]
+Junit = Annotated[
+    Path | None,
+    typer.Option("--junit", metavar="PATH", help="Write the gates as JUnit XML, one test case each."),
 ]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run id, a unique prefix of one, 'latest', or a path.")]
 

@@ -87,8 +87,9 @@ def metrics_table(metrics: dict[str, Any], *, indent: str = "") -> str:
     names = ["n", "loss", "rmse", "mae", "r2"]
     rows = [["", *names]]
     notes = []
-    for split, values in metrics.items():
-        if isinstance(values, dict) and "mse" in values:
+    for split in ("train", "validation", "test", "data"):
+        values = metrics.get(split)
+        if values is not None:
             rows.append([split, *(number(values.get(name)) for name in names)])
             notes += [
                 f"{indent}{split} {key.removesuffix('_reason')}: {reason}"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """A `workflow.Reporter` on stderr; a bar only on a terminal.
+    """A `preparation.Reporter` on stderr; a bar only on a terminal.
 
     Args:
         quiet: no warnings either.

@@ -1,19 +1,21 @@
-"""`linreg runs list` and `linreg runs show`."""
+"""`linreg runs`: list, show, diff, label, rm."""
 
 import csv
+import fnmatch
 import sys
 from typing import Annotated, Any
 
 import typer
 
 from linreg_cli.cli import options, output
-from linreg_cli.errors import StoreError
-from linreg_cli.runs.store import RunFolder, find_run, list_runs
+from linreg_cli.errors import StoreError, UsageError, did_you_mean
+from linreg_cli.runs.store import STATUSES, RunFolder, find_run, list_runs
 
 runs_app = typer.Typer(help="Look at the runs that there are.", no_args_is_help=True, rich_markup_mode=None)
 
 _COLUMNS = (
     "run",
+    "label",
     "status",
     "created",
     "epochs",
@@ -28,30 +30,59 @@ _COLUMNS = (
 
 @runs_app.command("list")
 def list_(
+    status: Annotated[
+        list[str] | None,
+        typer.Option("--status", metavar="STATUS", help="Only runs with this status; may be given again."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Only runs of this name; * and ? stand for anything.")
+    ] = None,
+    label: Annotated[str | None, typer.Option("--label", metavar="LABEL", help="Only runs with this label.")] = None,
+    sort: Annotated[
+        str, typer.Option("--sort", metavar="KEY", help="A column; runs without it come last.")
+    ] = "created",
+    reverse: Annotated[bool, typer.Option("--reverse", help="The largest or the latest first.")] = False,
     as_json: options.Json = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_csv: options.Csv = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
     """List the runs, oldest first.
 
-    Damaged folders are named on stderr and skipped.
+    A run that was killed is shown as interrupted. Damaged folders are named on stderr and skipped.
     """
+    for value, allowed, option in [
+        *((item, STATUSES, "--status") for item in status or []),
+        (sort, _COLUMNS, "--sort"),
+    ]:
+        if value not in allowed:
+            raise UsageError(f"unknown value {value!r}{did_you_mean(value, allowed)}", option)
     readable, damaged = list_runs(outputs)
     for error in damaged:
-        print(f"warning: {error}", file=sys.stderr)
-    rows = [_row(run, record) for run, record in readable]
+        print(f"warning: {output.one_line(str(error))}", file=sys.stderr)
+    rows = [
+        row
+        for run, record in readable
+        if (row := _row(run, record))
+        and (not status or row["status"] in status)
+        and (name is None or fnmatch.fnmatchcase(run.id.rpartition("-")[0], name))
+        and (label is None or row["label"] == label)
+    ]
+    known = sorted((row for row in rows if row[sort] is not None), key=lambda row: row[sort], reverse=reverse)
+    rows = [*known, *(row for row in rows if row[sort] is None)]
     if as_json:
         output.print_json({"runs": rows})
     elif as_csv:
         writer = csv.DictWriter(sys.stdout, _COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    elif readable and not rows:
+        print(f"no run of {len(readable)} in {outputs} is like that")
     elif not rows:
         print(f"no runs in {outputs}; make one with 'linreg train -c CONFIG'")
     else:
         shown = [name for name in _COLUMNS if any(row[name] is not None for row in rows)]
         lines = [[_cell(name, row[name]) for name in shown] for row in rows]
-        print(output.columns([shown, *lines], left=3))
+        print(output.columns([shown, *lines], left=sum(name in shown for name in _COLUMNS[:4])))
 
 
 @runs_app.command("show")
@@ -72,15 +103,98 @@ def show(run: options.Run, as_json: options.Json = False, outputs: options.Outpu
     print("\n".join(lines))
 
 
+@runs_app.command("diff")
+def diff(
+    run: options.Run,
+    other: Annotated[str, typer.Argument(metavar="OTHER", help="Another run.")],
+    as_json: options.Json = False,
+    as_csv: options.Csv = False,
+    outputs: options.Outputs = options.OUTPUTS,
+) -> None:
+    """Show what differs between two runs: config, data, versions, machine, metrics.
+
+    Times and ids always differ and are left out.
+    """
+    from linreg_cli.runs.compare import differences
+
+    folders = find_run(outputs, run), find_run(outputs, other)
+    found = differences(*folders)
+    if as_json:
+        values = {key: {"first": first, "second": second} for key, first, second in found}
+        output.print_json({"runs": [folder.id for folder in folders], "differences": values})
+    elif as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows([("key", *(folder.id for folder in folders)), *found])
+    elif not found:
+        print(f"{folders[0].id} and {folders[1].id} differ in nothing but time")
+    else:
+        cells = [[key, *(output.one_line(_short(value)) for value in values)] for key, *values in found]
+        print(output.columns([["", *(folder.id for folder in folders)], *cells], left=3))
+
+
+def _short(value: Any) -> str:
+    text = "-" if value is None else str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+@runs_app.command("label")
+def label(
+    run: options.Run,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The label; an empty one takes it away.")],
+    as_json: options.Json = False,
+    outputs: options.Outputs = options.OUTPUTS,
+) -> None:
+    """Give a run a label, which 'runs list' shows."""
+    from linreg_cli.runs.edit import set_label
+
+    folder = find_run(outputs, run)
+    set_label(folder, text)
+    if as_json:
+        output.print_json({"run": folder.id, "label": text or None})
+
+
+@runs_app.command("rm")
+def rm(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="The runs to remove.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: options.Json = False,
+    outputs: options.Outputs = options.OUTPUTS,
+) -> None:
+    """Remove runs for good.
+
+    Asks first; where there is no terminal to ask on, --yes is needed. A run in use is not removed, and unless every
+    run can be found none is.
+    """
+    from linreg_cli.runs.edit import check_removable, remove
+
+    folders = {folder.path.absolute(): folder for folder in (find_run(outputs, run) for run in runs)}
+    for folder in folders.values():
+        check_removable(folder)
+    names = ", ".join(folder.id for folder in folders.values())
+    if not yes:
+        if as_json or not sys.stdin.isatty():
+            raise UsageError(f"this removes {names} for good; say so with --yes")
+        typer.confirm(f"Remove {names} for good?", abort=True, err=True)
+    for folder in folders.values():
+        remove(folder)
+    if as_json:
+        output.print_json({"removed": [folder.id for folder in folders.values()]})
+    else:
+        print(f"removed {names}")
+
+
 def _described(record: dict[str, Any], metrics: dict[str, Any] | None) -> list[str]:
     rows = [
         [name, str(record[name])]
-        for name in ("status", "created", "finished", "seconds", "command", "device", "dtype")
-        if name in record
+        for name in ("label", "status", "created", "finished", "seconds", "command", "device", "dtype")
+        if record.get(name) is not None
     ]
     rows += [["error", str(record["error"])]] if "error" in record else []
     data = record.get("data") or {}
     splits = ", ".join(f"{n:,} {split}" for split, n in data.get("rows", {}).items() if n)
+    for gate in record.get("gates") or []:
+        rows += [["gate", f"{gate['gate']}: {'passed' if gate['passed'] else 'failed, ' + gate['reason']}"]]
+    rows += [["resumed", f"{len(record['resumed'])} times"]] if record.get("resumed") else []
     rows += [["data", f"{data.get('name')} ({splits})"]]
     rows += [["engine", "{name} ({why})".format(**record["engine"])]] if record.get("engine") else []
     lines = [output.columns(rows, left=2, indent="  ")]
@@ -97,8 +211,9 @@ def _row(run: RunFolder, record: dict[str, Any]) -> dict[str, Any]:
         metrics = {}
     splits = {name: values for name, values in metrics.items() if isinstance(values, dict)}
     r2 = {f"{split}_r2": splits.get(split, {}).get("r2") for split in ("train", "validation", "test")}
-    return {
+    row = {
         "run": run.id,
+        "label": record.get("label"),
         "status": record["status"],
         "created": record.get("created"),
         "epochs": record.get("epochs_done"),
@@ -107,13 +222,16 @@ def _row(run: RunFolder, record: dict[str, Any]) -> dict[str, Any]:
         "seconds": record.get("seconds"),
         "data": (record.get("data") or {}).get("name"),
     }
+    numbers = ("epochs", "train_loss", *r2, "seconds")
+    fits = {key: isinstance(value, (int, float) if key in numbers else str) for key, value in row.items()}
+    return {key: value if fits[key] else None for key, value in row.items()}
 
 
 def _cell(name: str, value: Any) -> str:
     if name == "created":
         return str(value)[:19].replace("T", " ")
-    if name == "data":
-        return str(value)
+    if name in ("data", "label"):
+        return "-" if value is None else output.one_line(str(value))
     return (
         f"{value:.2f}"
         if name == "seconds" and value is not None

@@ -10,11 +10,13 @@ from linreg_cli.cli import coefficients, options, output
 from linreg_cli.errors import Fault, UsageError
 
 if TYPE_CHECKING:
-    from linreg_cli.workflow import Outcome, Prepared
+    from linreg_cli.preparation import Prepared
+    from linreg_cli.runs.store import RunFolder
+    from linreg_cli.workflow import Outcome
 
 
 def train(
-    config: options.Config,
+    config: options.MaybeConfig = None,
     set_: options.Set = None,
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Same as --set name=NAME.")] = None,
     device: Annotated[
@@ -23,6 +25,11 @@ def train(
     outputs: options.Outputs = options.OUTPUTS,
     fail_if: options.FailIf = None,
     as_json: options.Json = False,
+    resume: Annotated[
+        str | None,
+        typer.Option("--resume", metavar="RUN", help="Go on with a run, with its config; -c is then optional."),
+    ] = None,
+    junit: options.Junit = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the path of the run and nothing else.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and read the data, but train nothing.")
@@ -31,11 +38,14 @@ def train(
 ) -> None:
     """Train a model and leave a run folder.
 
-    Evaluates on every split and draws the pictures.
+    Evaluates on every split and draws the pictures. A run that was interrupted goes on with --resume, to the same
+    bits as without the stop; with --set train.epochs=N it may get more epochs.
     """
+    from linreg_cli.cli.junit import write_junit
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
     from linreg_cli.config.gates import parse_comparison
+    from linreg_cli.runs.store import find_run
 
     for expression in fail_if or []:
         try:
@@ -46,29 +56,65 @@ def train(
     # In quotes, so that '--name 2014' is text.
     quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in shorthands.items() if value is not None}
     overrides = [*(set_ or []), *(f"{key}={value}" for key, value in quoted.items())]
-    loaded = load_config(config, overrides)
+    if resume is not None:
+        _check_resume(dry_run=dry_run, force=force)
+        folder = find_run(outputs, resume)
+    elif config:
+        loaded = load_config(config, overrides)
+    else:
+        message = "Missing option '--config' / '-c'; see 'linreg train --help', or go on with a run by --resume RUN"
+        raise UsageError(message)
     from linreg_cli import workflow
+    from linreg_cli.preparation import prepare
 
     progress = Progress(quiet=quiet, as_json=as_json)
     try:
-        for note in loaded.notes:
-            progress.warn(note)
-        if dry_run:
-            prepared = workflow.prepare(loaded, progress)
-            prepared.check(loaded, progress, force=force)
-            progress.done()
-            _show_plan(prepared, as_json=as_json)
-            return
         command = ["linreg", *sys.argv[1:]]
-        outcome = workflow.train_run(
-            loaded, outputs=outputs, reporter=progress, command=command, fail_if=fail_if or [], force=force
-        )
+        if resume is not None:
+            outcome = workflow.resume_run(
+                folder, config or (), overrides, reporter=progress, command=command, fail_if=fail_if or []
+            )
+            if isinstance(outcome, str):
+                progress.done()
+                _show_complete(folder, outcome, as_json=as_json, quiet=quiet)
+                return
+        else:
+            for note in loaded.notes:
+                progress.warn(note)
+            if dry_run:
+                prepared = prepare(loaded, progress)
+                prepared.check(loaded, progress, force=force)
+                progress.done()
+                _show_plan(prepared, as_json=as_json)
+                return
+            outcome = workflow.train_run(
+                loaded, outputs=outputs, reporter=progress, command=command, fail_if=fail_if or [], force=force
+            )
     finally:
         progress.done()
-    _show(outcome, loaded.config, as_json=as_json, quiet=quiet)
+    if junit is not None:
+        write_junit(junit, outcome.run.id, outcome.gates, outcome.seconds)
+    _show(outcome, as_json=as_json, quiet=quiet)
 
 
-def _show(outcome: "Outcome", config: Any, *, as_json: bool, quiet: bool) -> None:
+def _check_resume(*, dry_run: bool, force: bool) -> None:
+    if force:
+        raise UsageError("--force is for a run that begins; one that goes on has begun at its rate", "--resume")
+    if dry_run:
+        raise UsageError("--dry-run looks at a config, and --resume trains; leave one of them out", "--resume")
+
+
+def _show_complete(run: "RunFolder", why: str, *, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        record = run.record()
+        metrics = run.read_json("metrics.json")
+        values = {"run": run.id, "path": str(run.path), "status": record["status"], "metrics": metrics}
+        output.print_json({**values, "seconds": record.get("seconds"), "note": f"already complete: {why}"})
+    else:
+        print(run.path if quiet else f"{run.id} is already complete: {why}")
+
+
+def _show(outcome: "Outcome", *, as_json: bool, quiet: bool) -> None:
     result = {
         "run": outcome.run.id,
         "path": str(outcome.run.path),

@@ -286,7 +286,8 @@ class TrainConfig(Section):
     )
     checkpoint_every: Count | None = Field(
         None,
-        description="Save a checkpoint after every so many epochs; null: only at the end and when stopped.",
+        description="Save a checkpoint after every so many epochs, besides those by time (10 s apart or more, for at "
+        "most 1 % of the time), at the end and when stopped.",
     )
 
 

@@ -1,7 +1,8 @@
 """The pictures of a run, drawn from its folder alone."""
 
+import contextlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,8 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
         assert table is not None
         for target in targets:
             suffix = f"-{names[target]}" if len(targets) > 1 else ""
-            figure = _FIGURES[kind](run, table, target, feature)
+            with _damage_named(run):
+                figure = _FIGURES[kind](run, table, target, feature)
             pictures[f"{kind}{suffix}.{format}"] = render(figure, format)
     return pictures
 
@@ -134,8 +136,18 @@ def _csv(run: RunFolder, name: str, *, text: tuple[str, ...] = ()) -> pa.Table:
         names = pcsv.open_csv(io.BytesIO(content)).schema.names
         types = {column: pa.string() if column in text else pa.float64() for column in names}
         return pcsv.read_csv(io.BytesIO(content), convert_options=pcsv.ConvertOptions(column_types=types))
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise run.damaged(name, str(error).splitlines()[0]) from None
+
+
+@contextlib.contextmanager
+def _damage_named(run: RunFolder) -> Iterator[None]:
+    """A run whose files do not fit together is damaged, whatever it is that does not fit."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, pa.ArrowException) as error:
+        reason = f"they do not hold what linreg writes ({type(error).__name__}: {str(error).splitlines()[:1]})"
+        raise run.damaged("{run,metrics}.json, predictions.csv", reason) from None
 
 
 def _floats(table: pa.Table, column: str) -> Any:

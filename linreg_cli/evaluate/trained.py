@@ -58,6 +58,7 @@ def load_trained(run: RunFolder) -> TrainedRun:
     """
     record = run.record()
     config = _config(run)
+    run.verify(record, "preprocess.json", "model.safetensors")
     values = run.read_json("preprocess.json")
     try:
         preprocessor = Preprocessor.from_json(values)

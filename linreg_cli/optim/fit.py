@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.select import Executor
@@ -39,12 +40,13 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class SegmentDone:
-    """Some steps are done: `epoch` (from 0), `step`, rate `lr`, and the `loss` of the last batch."""
+    """Some steps are done: `epoch` (from 0), `step`, rate `lr`, `loss` of the last batch, `seconds` of training."""
 
     epoch: int
     step: int
     lr: float
     loss: float
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,10 @@ def fit(
     monitor: str = "train.loss",
     distance: Callable[[TrainingState, float], Distance | None] | None = None,
     stop_gap: float | None = None,
+    resumed: bool = False,
+    seconds: float = 0.0,
 ) -> Iterator[Event]:
-    """Train from `state.step`, which is the beginning of an epoch, to the end of the plan or until stopped.
+    """Train from `state.step` to the end of the plan or until stopped.
 
     Args:
         plan: the steps.
@@ -102,12 +106,15 @@ def fit(
         monitor: what it watches: `train.loss` or `validation.loss`.
         distance: how far a state with a train loss is from the optimum.
         stop_gap: stop, even before the first step, once the gap is certified below this.
+        resumed: whether an earlier call was left at `state.step`, which may be anywhere in an epoch; what it has
+            evaluated is not evaluated again. Otherwise `state.step` is the beginning of an epoch.
+        seconds: of training before.
 
     Yields:
-        `Evaluated` before the first step and after each epoch, `SegmentDone` within epochs, and at most one
-        `Stopped` or `Diverged`, which is then the last event.
+        `Evaluated` before the first step (unless `resumed`) and after each epoch, `SegmentDone` within epochs, and at
+        most one `Stopped` or `Diverged`, which is then the last event.
     """
-    clock = _Clock()
+    clock = _Clock(seconds)
     epoch, length = state.step // plan.steps_per_epoch, 1
 
     def evaluate(epoch: int, lr: float) -> Evaluated:
@@ -120,15 +127,19 @@ def fit(
     def near(result: Evaluated) -> str | None:
         return result.distance.within(stop_gap) if stop_gap is not None and result.distance is not None else None
 
-    result = evaluate(epoch, plan.learning_rate(epoch))
     safe = state.snapshot()
-    yield from clock.paused(result)
-    if not math.isfinite(result.train_loss):
-        yield Diverged(state.step, epoch + 1, result.train_loss, result.lr, state.step, result.train_loss)
+    if resumed and state.step % plan.steps_per_epoch == 0 and epoch < plan.epochs and _exhausted(stopping, epoch):
+        yield _stopped(stopping, epoch, monitor)
         return
-    if epoch < plan.epochs and (reason := near(result)):
-        yield Stopped(epoch, reason)
-        return
+    if not resumed:
+        result = evaluate(epoch, plan.learning_rate(epoch))
+        yield from clock.paused(result)
+        if not math.isfinite(result.train_loss):
+            yield Diverged(state.step, epoch + 1, result.train_loss, result.lr, state.step, result.train_loss)
+            return
+        if epoch < plan.epochs and (reason := near(result)):
+            yield Stopped(epoch, reason)
+            return
     while epoch < plan.epochs:
         lr, end = plan.learning_rate(epoch), (epoch + 1) * plan.steps_per_epoch
         while state.step < end:
@@ -141,22 +152,32 @@ def fit(
             brief = time.perf_counter() - begun < SEGMENT_SECONDS
             length = min(2 * length, plan.total_steps) if brief else max(length // 2, 1)
             if state.step < end:
-                yield from clock.paused(SegmentDone(epoch, state.step, lr, float(losses[-1])))
+                yield from clock.paused(SegmentDone(epoch, state.step, lr, float(losses[-1]), clock.seconds()))
         epoch += 1
         result = evaluate(epoch, lr)
         if not math.isfinite(result.train_loss):
             yield _back_to_finite(plan, executor, state, safe, state.step, result.train_loss, lr)
             return
         safe = state.snapshot()
+        watched = result.validation_loss if monitor == "validation.loss" else result.train_loss
+        if stopping is not None and watched is not None:
+            stopping.update(epoch, watched)  # before anybody can save a checkpoint of this epoch
         yield from clock.paused(result)
         if epoch < plan.epochs and (reason := near(result)):
             yield Stopped(epoch, reason)
             return
-        watched = result.validation_loss if monitor == "validation.loss" else result.train_loss
-        if stopping is not None and watched is not None and stopping.update(epoch, watched) and epoch < plan.epochs:
-            best = f"its best was {stopping.best:.6g} in epoch {stopping.best_epoch}"
-            yield Stopped(epoch, f"{monitor} has not fallen for {stopping.patience} epochs; {best}")
+        if epoch < plan.epochs and _exhausted(stopping, epoch):
+            yield _stopped(stopping, epoch, monitor)
             return
+
+
+def _exhausted(stopping: EarlyStopping | None, epoch: int) -> TypeGuard[EarlyStopping]:
+    return stopping is not None and stopping.exhausted(epoch)
+
+
+def _stopped(stopping: EarlyStopping, epoch: int, monitor: str) -> Stopped:
+    best = f"its best was {stopping.best:.6g} in epoch {stopping.best_epoch}"
+    return Stopped(epoch, f"{monitor} has not fallen for {stopping.patience} epochs; {best}")
 
 
 def _back_to_finite(
@@ -191,8 +212,8 @@ def _back_to_finite(
 class _Clock:
     """Seconds of training, without the time that the consumer of the events takes."""
 
-    def __init__(self) -> None:
-        self._begun, self._away = time.perf_counter(), 0.0
+    def __init__(self, before: float) -> None:
+        self._begun, self._away = time.perf_counter() - before, 0.0
 
     def seconds(self) -> float:
         return time.perf_counter() - self._begun - self._away

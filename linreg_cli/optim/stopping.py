@@ -56,4 +56,8 @@ class EarlyStopping:
         """Take note of an epoch's loss; true if training should stop."""
         if loss < self.best - self.min_delta:
             self.best, self.best_epoch = loss, epoch
+        return self.exhausted(epoch)
+
+    def exhausted(self, epoch: int) -> bool:
+        """Whether training should stop after `epoch`, whose loss is taken note of."""
         return epoch - self.best_epoch >= self.patience

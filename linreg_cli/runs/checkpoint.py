@@ -1,6 +1,8 @@
 """Weights and checkpoints as safetensors: plain numbers, nothing that could be executed."""
 
+import hashlib
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -8,13 +10,48 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from linreg_cli.errors import StoreError
 from linreg_cli.optim.state import Snapshot
 from linreg_cli.optim.stopping import EarlyStopping
 from linreg_cli.runs.store import RunFolder
 
-FORMAT = 1
+#: 2: with digest, history and config; 1 had only parameters, momentum and step.
+FORMAT = 2
 MODEL_FILE = "model.safetensors"
 CHECKPOINT_FILE = "checkpoint.safetensors"
+PREVIOUS_FILE = "checkpoint.previous.safetensors"
+
+#: In the place of the digest while it is computed: SHA-256 of the whole file with zeros there.
+_NO_DIGEST = "0" * 64
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything that is needed to go on.
+
+    The order of the rows is a function of the seed and the epoch, so the step stands for the random state, and for
+    the position inside the epoch.
+
+    Attributes:
+        snapshot: parameters, momentum and step.
+        history: the text of `history.csv` so far.
+        seconds: of training so far.
+        stopping: (best loss, its epoch) of early stopping, or None.
+        config: the resolved config.
+        fingerprint: of the data.
+    """
+
+    snapshot: Snapshot
+    history: str
+    seconds: float
+    stopping: tuple[float, int] | None
+    config: dict[str, Any]
+    fingerprint: str
+
+    def restore_stopping(self, stopping: EarlyStopping) -> None:
+        """Put early stopping where it was."""
+        if self.stopping is not None:
+            stopping.best, stopping.best_epoch = self.stopping
 
 
 def save_model(run: RunFolder, parameters: dict[str, Tensor]) -> None:
@@ -29,7 +66,7 @@ def load_model(run: RunFolder, n_features: int, n_targets: int) -> dict[str, Ten
     Raises:
         StoreError: if the file is missing or damaged.
     """
-    tensors = _load(run, MODEL_FILE)
+    tensors = _tensors(run, MODEL_FILE, run.read(MODEL_FILE))
     shapes = {"0.weight": (n_targets, n_features), "0.bias": (n_targets,)}
     right = "0.weight" in tensors and all(tuple(value.shape) == shapes.get(name) for name, value in tensors.items())
     if not right or not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
@@ -37,22 +74,102 @@ def load_model(run: RunFolder, n_features: int, n_targets: int) -> dict[str, Ten
     return tensors
 
 
-def save_checkpoint(run: RunFolder, snapshot: Snapshot, *, epoch: int, stopping: EarlyStopping | None) -> None:
-    """Write everything that is needed to go on: parameters, momentum, position, stopping state.
+def save_checkpoint(run: RunFolder, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; the one before it is kept until the new one is whole, and after that as the previous one.
 
-    The order of the rows is a function of the seed and the epoch, so the position stands for the random state.
+    Raises:
+        StoreError: if it cannot be written; the old one is then as it was.
     """
+    snapshot = checkpoint.snapshot
     tensors = {f"parameter.{name}": value.detach().cpu().contiguous() for name, value in snapshot.parameters.items()}
     tensors |= {f"momentum.{name}": value.detach().cpu().contiguous() for name, value in snapshot.momentum.items()}
-    position: dict[str, Any] = {"format": FORMAT, "step": snapshot.step, "epoch": epoch}
-    if stopping is not None:
-        position["stopping"] = {"best": repr(stopping.best), "best_epoch": stopping.best_epoch}
+    tensors["history"] = torch.frombuffer(bytearray(checkpoint.history.encode()), dtype=torch.uint8)
+    values: dict[str, Any] = {
+        "digest": _NO_DIGEST,  # first, so that these are the first zeros of the file
+        "format": FORMAT,
+        "step": snapshot.step,
+        "seconds": checkpoint.seconds,
+        "stopping": None if checkpoint.stopping is None else [repr(checkpoint.stopping[0]), checkpoint.stopping[1]],
+        "fingerprint": checkpoint.fingerprint,
+        "config": checkpoint.config,
+    }
     # One entry: safetensors writes several in an order of chance, and equal states should be equal files.
-    run.write(CHECKPOINT_FILE, save(tensors, metadata={"linreg": json.dumps(position)}))
+    content = save(tensors, metadata={"linreg": json.dumps(values)})
+    digest = hashlib.sha256(content).hexdigest()
+    run.write(CHECKPOINT_FILE, content.replace(_NO_DIGEST.encode(), digest.encode(), 1), keep=PREVIOUS_FILE)
 
 
-def _load(run: RunFolder, name: str) -> dict[str, Any]:
+def load_checkpoint(run: RunFolder) -> tuple[Checkpoint | None, list[str]]:
+    """The newest whole checkpoint, or None where none was ever saved; and warnings about those that are damaged.
+
+    Raises:
+        StoreError: if there are checkpoints and none of them is whole, or one is of another format.
+    """
+    faults: list[StoreError] = []
+    for name in (CHECKPOINT_FILE, PREVIOUS_FILE):
+        if not (run.path / name).exists():
+            continue
+        try:
+            checkpoint = _read(run, name)
+        except StoreError as error:
+            faults.append(error)
+            continue
+        used = f"{name} (step {checkpoint.snapshot.step}) is used instead"
+        return checkpoint, [f"{fault}; {used}" for fault in faults]
+    if faults:
+        advice = f"no whole checkpoint is left; train again with 'linreg train -c {run.path / 'config.yaml'}'"
+        raise StoreError(f"{faults[0].faults[0].message}; {advice}", faults[0].faults[0].where)
+    return None, []
+
+
+def _read(run: RunFolder, name: str) -> Checkpoint:
+    content = run.read(name)
+    values = _verified(run, name, content)
+    tensors = _tensors(run, name, content)
     try:
-        return dict(load(run.read(name)))
-    except (SafetensorError, ValueError, OverflowError) as error:
+        stopping = values["stopping"]
+        return Checkpoint(
+            Snapshot(_named(tensors, "parameter."), _named(tensors, "momentum."), int(values["step"])),
+            tensors["history"].numpy().tobytes().decode(),
+            float(values["seconds"]),
+            None if stopping is None else (float(stopping[0]), int(stopping[1])),
+            dict(values["config"]),
+            str(values["fingerprint"]),
+        )
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise run.damaged(name, f"{type(error).__name__}: {error}") from None
+
+
+def _verified(run: RunFolder, name: str, content: bytes) -> dict[str, Any]:
+    """What a checkpoint says about itself, once its digest has shown that it is as it was written."""
+    try:
+        length = int.from_bytes(content[:8], "little")
+        if not 0 < length <= len(content) - 8:
+            raise ValueError("it is cut short")
+        values = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["linreg"])
+        version = values["format"]
+        if not isinstance(version, int):
+            raise TypeError("format is not a number")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise run.damaged(name, f"it is not a checkpoint ({type(error).__name__}: {error})") from None
+    if version != FORMAT:
+        which = "newer than" if version > FORMAT else "older than"
+        advice = "upgrade linreg" if version > FORMAT else f"train again with 'linreg train -c {run.path}/config.yaml'"
+        message = f"format {version} is {which} format {FORMAT}, from which this version of linreg resumes; {advice}"
+        raise StoreError(message, str(run.path / name))
+    digest = str(values.get("digest"))
+    blank = content.replace(digest.encode(), _NO_DIGEST.encode(), 1)
+    if len(digest) != 64 or hashlib.sha256(blank).hexdigest() != digest:
+        raise run.damaged(name, "its content does not match its digest")
+    return dict(values)
+
+
+def _named(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _tensors(run: RunFolder, name: str, content: bytes) -> dict[str, Any]:
+    try:
+        return dict(load(content))
+    except (SafetensorError, ValueError, OverflowError, KeyError, TypeError) as error:
         raise run.damaged(name, f"it is not safetensors ({error})") from None

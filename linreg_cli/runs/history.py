@@ -46,6 +46,17 @@ class History:
                 values += [float(formula.bias[k])] if formula.bias is not None else []
         self._lines.append(",".join(repr(value) for value in values))
 
+    def restore(self, text: str) -> None:
+        """Go on after the lines of an earlier `text`.
+
+        Raises:
+            ValueError: if they are of other columns.
+        """
+        lines = text.removesuffix("\n").split("\n")
+        if lines[:1] != self._lines[:1]:
+            raise ValueError("the history in the checkpoint has other columns")
+        self._lines = lines
+
     def text(self) -> str:
         """The whole file; numbers have all the digits that bring them back exactly."""
         return "\n".join(self._lines) + "\n"

@@ -1,5 +1,7 @@
 """A run is in use while a process holds its lock. The lock ends with the process and is not copied with the folder."""
 
+import contextlib
+import json
 import os
 import sys
 import time
@@ -7,25 +9,54 @@ from pathlib import Path
 
 from linreg_cli.errors import StoreError
 
+#: Who holds the lock, for messages. It says nothing about whether the lock is held.
+OWNER_FILE = ".owner"
+
 #: Looking whether a run is in use takes its lock for an instant, so one refusal proves nothing.
 _ATTEMPTS, _PAUSE_SECONDS = 20, 0.01
 
 
-def hold(folder: Path) -> int | None:
+class RunLock:
+    """The lock of a run, held until `release` or the end of the process."""
+
+    def __init__(self, folder: Path, descriptor: int | None) -> None:
+        self._folder, self._descriptor, self._released = folder, descriptor, False
+        with contextlib.suppress(OSError):
+            (folder / OWNER_FILE).write_text(f"{os.getpid()}\n")
+
+    def release(self) -> None:
+        """Let the run go; a second call does nothing."""
+        if self._released:
+            return
+        self._released = True
+        with contextlib.suppress(OSError):
+            (self._folder / OWNER_FILE).unlink(missing_ok=True)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+
+def hold(folder: Path) -> RunLock:
     """Take the lock of a run.
 
-    Returns:
-        A descriptor, which `os.close` or the end of the process lets go; None where there are no such locks.
+    Where the system has no such locks the run counts as free.
 
     Raises:
         StoreError: if another process holds it.
     """
     for attempt in range(_ATTEMPTS):
         try:
-            return _lock(folder, shared=False)
+            return RunLock(folder, _lock(folder, shared=False))
         except BlockingIOError:
             time.sleep(_PAUSE_SECONDS if attempt < _ATTEMPTS - 1 else 0)
-    raise StoreError("the run is in use by another process", str(folder))
+    raise StoreError(f"the run is in use by {_owner(folder)}; wait for it, or stop it", str(folder))
+
+
+def _owner(folder: Path) -> str:
+    with contextlib.suppress(OSError, ValueError):
+        return f"PID {int((folder / OWNER_FILE).read_text())}"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return f"PID {int(json.loads((folder / 'run.json').read_bytes())['pid'])}"
+    return "another process"
 
 
 def in_use(folder: Path) -> bool | None:

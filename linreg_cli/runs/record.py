@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from linreg_cli import __version__
-from linreg_cli.runs.lock import hold
+from linreg_cli.runs.lock import RunLock, hold
 from linreg_cli.runs.store import FORMAT, STATUSES, RunFolder
 
 
@@ -52,29 +52,39 @@ def git_commit() -> str | None:
 
 
 class RunRecord:
-    """`run.json`, kept up to date while the run goes on."""
+    """`run.json`, kept up to date while the run goes on.
 
-    def __init__(self, run: RunFolder, values: dict[str, Any]) -> None:
+    Args:
+        run: the folder.
+        values: what it says besides the result; for a run that goes on, all that it said before.
+        lock: of the run, where this process holds it already.
+    """
+
+    def __init__(self, run: RunFolder, values: dict[str, Any], lock: RunLock | None = None) -> None:
         """Take the lock of the run and write the first version: status `running`."""
         self._run = run
-        self._lock = hold(run.path)
+        self._lock = lock or hold(run.path)
         self._values = {
             "format": FORMAT,
             "run": run.id,
             "label": None,
-            "status": "running",
             "created": now(),
+            **values,
+            "status": "running",
             "finished": None,
             "pid": os.getpid(),
-            **values,
         }
-        run.write_json("run.json", self._values)
+        try:
+            run.write_json("run.json", self._values)
+        except BaseException:
+            self._lock.release()
+            raise
 
     def finish(self, status: str, **values: Any) -> None:
         """Write the last version: how the run ended."""
         assert status in STATUSES, status
         self._values |= {"status": status, "finished": now(), **values}
-        self._run.write_json("run.json", self._values)
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        try:
+            self._run.write_json("run.json", self._values)
+        finally:
+            self._lock.release()

@@ -1,4 +1,8 @@
-"""Ctrl-C and SIGTERM: training finishes its segment first, everything else stops at once."""
+"""Ctrl-C and SIGTERM: training finishes its segment first, everything else stops at once.
+
+`linreg` enters one `StopRequests` around every command, so that also imports and reading end with the right code, and
+training enters another.
+"""
 
 import contextlib
 import signal
@@ -17,7 +21,7 @@ class StopRequests:
 
     def __init__(self) -> None:
         self._deferring = False
-        #: The signal that has come within `deferred`, or None.
+        #: The signal that has come, or None. A library may swallow the exception, so `check` looks here.
         self.requested: int | None = None
         self._previous: dict[int, Any] = {}
 
@@ -25,6 +29,10 @@ class StopRequests:
         if threading.current_thread() is threading.main_thread():
             for number in _NAMES:
                 self._previous[number] = signal.signal(number, self._handle)
+        for handler in self._previous.values():
+            outer = getattr(handler, "__self__", None)
+            if isinstance(outer, StopRequests):
+                outer.check()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -51,9 +59,8 @@ class StopRequests:
             raise _interrupted(self.requested)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if self._deferring and self.requested is None:
-            self.requested = number
-        else:
+        asked_before, self.requested = self.requested is not None, number
+        if asked_before or not self._deferring:
             raise _interrupted(number)
 
 

@@ -5,6 +5,7 @@ outputs/housing-0001/  run.json  config.yaml  history.csv  metrics.json  model.s
 """
 
 import contextlib
+import hashlib
 import json
 import math
 import re
@@ -15,10 +16,13 @@ from typing import Any
 
 from linreg_cli.errors import StoreError
 from linreg_cli.runs.atomic import write_bytes
-from linreg_cli.runs.lock import in_use
+from linreg_cli.runs.lock import OWNER_FILE, in_use
 
 FORMAT = 1
 STATUSES = ("running", "finished", "diverged", "interrupted", "failed")
+
+#: What only a finished run has, apart from its pictures.
+RESULTS = ("model.safetensors", "metrics.json", "predictions.csv")
 
 _RUN_ID = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9._-]*)-(?P<number>[0-9]{4}|[1-9][0-9]{4,17})\Z")
 _ATTEMPTS = 10_000
@@ -31,6 +35,11 @@ _WELL_FORMED: dict[str, Callable[[Any], bool]] = {
     "epochs_done": lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool)),
     "data": lambda value: value is None or isinstance(value, dict),
     "engine": lambda value: value is None or isinstance(value, dict),
+    "label": lambda value: value is None or isinstance(value, str),
+    "stopped": lambda value: value is None or isinstance(value, str),
+    "command": lambda value: value is None or isinstance(value, str),
+    "resumed": lambda value: value is None or isinstance(value, list),
+    "versions": lambda value: value is None or isinstance(value, dict),
 }
 
 
@@ -51,11 +60,12 @@ class RunFolder:
         """The name of the folder, such as `housing-0001`."""
         return self.path.resolve().name
 
-    def write(self, name: str, content: bytes | str) -> Path:
-        """Write one file of the run, whole or not at all."""
-        target = self.path / name
+    def write(self, name: str, content: bytes | str, *, keep: str | None = None) -> Path:
+        """Write one file of the run, whole or not at all; `keep` is a name for what it held before."""
+        target, kept = self.path / name, None if keep is None else self.path / keep
         # The names of files may hold bytes that are not UTF-8; in JSON `\\udcff` brings them back.
-        write_bytes(target, content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+        content = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+        write_bytes(target, content, keep=kept)
         return target
 
     def write_json(self, name: str, values: Any) -> Path:
@@ -74,6 +84,37 @@ class RunFolder:
             raise StoreError(f"the run has no {name}{self._why_incomplete(name)}", str(self.path)) from None
         except OSError as error:
             raise StoreError(f"cannot read {name}: {error.strerror}", str(self.path)) from None
+
+    def digests(self, *names: str) -> dict[str, str]:
+        """SHA-256 of files of the run, by name.
+
+        Raises:
+            StoreError: if one cannot be read.
+        """
+        return {name: hashlib.sha256(self.read(name)).hexdigest() for name in names}
+
+    def verify(self, record: dict[str, Any], *names: str) -> None:
+        """Compare files with the digests that `run.json` has for them; a run of an older version has none.
+
+        Raises:
+            StoreError: if a file is missing, or is not as the run left it.
+        """
+        digests = record.get("digests")
+        for name, found in self.digests(*names).items():
+            if isinstance(digests, dict) and digests.get(name) not in (None, found):
+                raise self.damaged(name, "its SHA-256 digest is not the one in run.json")
+
+    def remove(self, *names: str) -> None:
+        """Remove files of the run, where they are there.
+
+        Raises:
+            StoreError: if one cannot be removed.
+        """
+        for name in names:
+            try:
+                (self.path / name).unlink(missing_ok=True)
+            except OSError as error:
+                raise StoreError(f"cannot remove {name}: {error.strerror}", str(self.path)) from None
 
     def read_json(self, name: str) -> dict[str, Any]:
         """One JSON file of the run.
@@ -141,6 +182,15 @@ def create_run(outputs: Path, name: str) -> RunFolder:
     raise StoreError(f"no free run id after {_ATTEMPTS} attempts", str(outputs))
 
 
+def remove_unbegun(run: RunFolder) -> None:
+    """Remove the folder of a run whose `run.json` could not be written; one that holds anything stays."""
+    for name in (OWNER_FILE, "run.json", "config.yaml"):
+        with contextlib.suppress(OSError):
+            (run.path / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        run.path.rmdir()
+
+
 _ANOTHER = "choose another with --outputs or LINREG_OUTPUTS"
 
 
@@ -158,6 +208,11 @@ def _ids(outputs: Path) -> list[tuple[str, int]]:
     except OSError as error:
         raise StoreError(f"cannot read the run folders: {_why(error)}; {_ANOTHER}", str(outputs)) from None
     return [(match["name"], int(match["number"])) for name in names if (match := _RUN_ID.match(name))]
+
+
+def is_run_id(name: str) -> bool:
+    """Whether a folder of this name can be a run of ours."""
+    return _RUN_ID.match(name) is not None
 
 
 def run_folders(outputs: Path) -> list[RunFolder]:

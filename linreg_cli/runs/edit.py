@@ -1,0 +1,56 @@
+"""What changes runs that are there: labels, removal. Nothing here asks; the command line does."""
+
+import os
+import shutil
+
+from linreg_cli.errors import StoreError, UsageError
+from linreg_cli.runs.lock import hold, in_use
+from linreg_cli.runs.store import RunFolder, is_run_id
+
+MAX_LABEL = 200
+
+
+def set_label(run: RunFolder, text: str) -> None:
+    """Write a label into `run.json`; an empty one takes it away.
+
+    Raises:
+        UsageError: for a label that would not stay on its line.
+        StoreError: if the run is in use or damaged.
+    """
+    if len(text) > MAX_LABEL or not text.isprintable():
+        raise UsageError(f"a label is one line of at most {MAX_LABEL} printable characters", "TEXT")
+    run.record()
+    lock = hold(run.path)
+    try:
+        run.write_json("run.json", {**run.read_json("run.json"), "label": text or None})
+    finally:
+        lock.release()
+
+
+def check_removable(run: RunFolder) -> None:
+    """Refuse what is not a run folder, or is in use.
+
+    Raises:
+        StoreError: saying why.
+    """
+    if run.path.is_symlink():
+        raise StoreError("it is a link; remove the folder that it leads to", str(run.path))
+    if not is_run_id(run.id) and not (run.path / "config.yaml").is_file():
+        raise StoreError("it has neither the name nor the config of a run; remove it yourself", str(run.path))
+    if in_use(run.path):
+        hold(run.path).release()  # says by whom
+
+
+def remove(run: RunFolder) -> None:
+    """Remove a run folder: first its name, so that there is never half a run.
+
+    Raises:
+        StoreError: if it cannot be removed, or is in use.
+    """
+    check_removable(run)
+    gone = run.path.with_name(f".{run.path.name}.{os.getpid()}.removed")
+    try:
+        run.path.rename(gone)
+        shutil.rmtree(gone)
+    except OSError as error:
+        raise StoreError(f"cannot remove: {error.strerror or error}", str(run.path)) from None

@@ -1,0 +1,99 @@
+"""Gates as CI sees them: JUnit XML, and the recipes of docs/ci.md, which are run."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+import yaml
+from conftest import REPOSITORY
+
+PAGE = (REPOSITORY / "docs" / "ci.md").read_text(encoding="utf-8")
+CONFIG = """
+name: a
+data: {source: synthetic, n_samples: 50, split: {train: 0.8, test: 0.2}}
+gates: ["train.rmse >= 0", "no.such > 1", 'train.r2 > 2']
+plots: false
+"""
+
+
+def block(language: str) -> str:
+    [text] = re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
+    return text
+
+
+def cases(path) -> dict[str, str | None]:
+    """Name of each test case -> why it failed, or None."""
+    suites = ElementTree.parse(path).getroot()
+    assert suites.tag == "testsuites"
+    [suite] = suites
+    found = {case.get("name"): case.find("failure") for case in suite}
+    failures = {name: None if failure is None else failure.get("message") for name, failure in found.items()}
+    for element in (suites, suite):
+        assert int(element.get("tests")) == len(failures)
+        assert int(element.get("failures")) == sum(message is not None for message in failures.values())
+    return failures
+
+
+def test_every_gate_is_a_case_and_every_failure_says_why(linreg, config_file, tmp_path):
+    result = linreg("train", "-c", config_file(CONFIG), "--fail-if", "seconds < 1e9", "--junit", "gates.xml")
+    assert result.code == 5
+    found = cases(tmp_path / "gates.xml")
+    assert list(found) == ["train.rmse >= 0", "no.such > 1", "train.r2 > 2", "fail if seconds < 1e9"]
+    assert found["train.rmse >= 0"] is None
+    assert found["no.such > 1"] == "there is no metric no.such"
+    assert found["train.r2 > 2"].startswith("train.r2 is 0.")
+    assert found["fail if seconds < 1e9"].startswith("seconds is ")
+    for gate in list(found)[1:]:
+        assert f"gate '{gate}' failed" in result.err
+
+
+def test_evaluate_writes_its_gates(linreg, config_file, tmp_path):
+    assert linreg("train", "-c", config_file(CONFIG), "--set", "gates=[]", "--junit", "none.xml").code == 0
+    assert cases(tmp_path / "none.xml") == {}
+    options = ["--fail-if", "test.r2 < 0.1", "--fail-if", "test.n > 3", "--junit", "gates.xml"]
+    assert linreg("evaluate", "a", *options).code == 5
+    assert cases(tmp_path / "gates.xml") == {"fail if test.r2 < 0.1": None, "fail if test.n > 3": "test.n is 10"}
+
+
+def test_a_file_that_cannot_be_written_is_an_error(linreg, config_file):
+    result = linreg("train", "-c", config_file(CONFIG), "--set", "gates=[]", "--junit", "no/gates.xml")
+    assert (result.code, "there is no folder no; make it first" in result.err) == (6, True)
+
+
+def test_the_workflow_is_one_and_its_commands_pass(linreg, tmp_path):
+    (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
+    workflow = yaml.safe_load(block("yaml"))
+    [job] = workflow["jobs"].values()
+    assert set(job) == {"runs-on", "steps"}
+    assert all(("uses" in step) != ("run" in step) for step in job["steps"])
+    commands = [shlex.split(step["run"]) for step in job["steps"] if "run" in step]
+    assert [command[0] for command in commands] == ["pip", "linreg", "linreg"]
+    assert commands[0][1:] == ["install", "--constraint", "constraints.txt", "."]
+    assert (REPOSITORY / "constraints.txt").exists()
+    for command in commands[1:]:
+        result = linreg(*command[1:])
+        assert result.code == 0, result.err
+    kept = job["steps"][-1]["with"]["path"].split()
+    assert kept == ["outputs", "gates.xml"]
+    assert all((tmp_path / path).exists() for path in kept)
+    assert list(cases(tmp_path / "gates.xml").values()) == [None, None]
+
+
+@pytest.mark.parametrize(("gate", "code", "said"), [("0.9", 0, "passed its gates"), ("2", 5, "a gate failed")])
+def test_the_shell_form_says_how_it_ended(tmp_path, gate, code, said):
+    (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
+    program = tmp_path / "bin" / "linreg"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m linreg_cli "$@"\n')
+    program.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", "PYTHONPATH": str(REPOSITORY)}
+    script = block("sh").replace("test.r2 < 0.9", f"test.r2 < {gate}")
+    result = subprocess.run(
+        ["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, said in result.stdout) == (code, True), result.stderr
+    assert len(cases(tmp_path / "gates.xml")) == 1

@@ -1,0 +1,354 @@
+"""Whatever fails, whenever the process dies: all old or all new, the right exit code, and resuming loses nothing."""
+
+import errno
+import itertools
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from faults import Faults, ended, forked
+
+from linreg_cli.data import Preprocessor
+from linreg_cli.optim.reference import ReferenceExecutor
+from linreg_cli.runs import atomic
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+]
+
+CONFIG = """
+name: r
+data: {source: synthetic, n_samples: 200, noise_std: 0.5, split: {train: 0.8, test: 0.2}}
+optimizer: {lr: 0.01, momentum: 0.9}
+train: {epochs: 40, batch_size: 10, checkpoint_every: 1, engine: reference, device: cpu}
+plots: false
+"""
+FEW = ["--set", "train.epochs=2"]
+WHOLE_FILES = ("model.safetensors", "metrics.json", "predictions.csv", "preprocess.json")
+
+
+@pytest.fixture
+def config(config_file) -> Path:
+    return config_file(CONFIG)
+
+
+def history(run: Path) -> list[list[str]]:
+    lines = [line.split(",") for line in (run / "history.csv").read_text().splitlines()]
+    seconds = lines[0].index("seconds")
+    return [line[:seconds] + line[seconds + 1 :] for line in lines]
+
+
+def assert_same(run: Path, other: Path) -> None:
+    for name in WHOLE_FILES:
+        assert (run / name).read_bytes() == (other / name).read_bytes(), name
+    assert history(run) == history(other)
+    assert json.loads((run / "run.json").read_text())["status"] == "finished"
+
+
+def assert_clean(result, codes) -> None:
+    assert result.code in codes, result.err
+    assert "Traceback" not in result.err
+    assert bool(result.code) == any(line.startswith("error: ") for line in result.err.splitlines()), result.err
+
+
+# ------------------------------------------------------------------------------------- the N-th call to a file fails
+
+
+@pytest.mark.parametrize("once", [True, False], ids=["once", "for ever"])
+@pytest.mark.parametrize("resumed", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["train", "resume"])
+def test_whichever_call_fails_nothing_is_half_and_resuming_completes(
+    linreg, config, monkeypatch, tmp_path, once, resumed
+):
+    monkeypatch.setattr(atomic, "RETRY_SECONDS", (0.0, 0.0))
+    assert linreg("train", "-c", config, *FEW, "--outputs", "whole").code == 0
+    whole, ways = tmp_path / "whole" / "r-0001", set()
+    for which in itertools.count(1):
+        outputs = tmp_path / f"o{which}"
+        command = ["train", "-c", config, *FEW]
+        if resumed:
+            assert linreg("train", "-c", config, "--set", "train.epochs=1", "--outputs", outputs).code == 0
+            command = ["train", "--resume", "r", *FEW]
+        with Faults(tmp_path, which, once=once).injected(monkeypatch) as faults:
+            result = linreg(*command, "--outputs", outputs)
+        if not faults.failed:
+            break
+        ways.add(faults.failed[0].split()[0])
+        assert_clean(result, (0, 2, 3, 6))
+        run = outputs / "r-0001"
+        listed = linreg("runs", "list", "--json", "--outputs", outputs)
+        assert (listed.code, listed.err) == (0, ""), faults.failed
+        if result.code == 0:
+            assert_same(run, whole)
+        elif run.exists():
+            assert listed.json["runs"][0]["status"] in ("failed", "interrupted", "finished")
+            again = linreg("train", "--resume", "r", *FEW, "--outputs", outputs)
+            assert again.code == 0, (faults.failed, again.err)
+            assert_same(run, whole)
+        assert not list(outputs.rglob(".*")), faults.failed
+    assert result.code == 0
+    assert which > 30
+    assert {"open", "write", "fsync", "replace", "read"} <= ways
+
+
+# -------------------------------------------------------------------------------------------------- killed, stopped
+
+
+def interrupted_at_random(config: Path, folder: Path, number: int, seconds: float, *numbers: int) -> int:
+    """Train in a forked process and send it signals after `seconds`, 10 ms apart; its exit code."""
+    folder.mkdir()
+    child = forked(["train", "-c", config], folder)
+    time.sleep(seconds)
+    for signal_number in (number, *numbers):
+        os.kill(child, signal_number)
+        time.sleep(0.01)
+    return ended(child)
+
+
+def survives(linreg, config: Path, folder: Path, whole: Path, allowed: set[str]) -> str:
+    """After a stop the list says what happened, and resuming ends as if there had been none."""
+    outputs = folder / "outputs"
+    run = outputs / "r-0001"
+    if not run.exists():
+        return "not begun"
+    listed = linreg("runs", "list", "--json", "--outputs", outputs)
+    assert listed.code == 0
+    if not (run / "run.json").exists():  # between making the folder and its first file
+        assert "the run has no run.json" in listed.err
+        return "not begun"
+    status = listed.json["runs"][0]["status"]
+    assert status in allowed
+    result = linreg("train", "--resume", "r", "--outputs", outputs)
+    assert result.code == 0, result.err
+    assert_same(run, whole)
+    return status
+
+
+def kill_many(linreg, config, tmp_path, times: int) -> None:
+    begun = time.monotonic()
+    assert ended(forked(["train", "-c", config, "--outputs", "whole"], tmp_path)) == 0
+    usual, seen = time.monotonic() - begun, []
+    chance = random.Random(times)
+    for number in range(times):
+        folder = tmp_path / f"k{number}"
+        code = interrupted_at_random(config, folder, signal.SIGKILL, chance.uniform(0.3, 1.0) * usual)
+        assert code in (0, -signal.SIGKILL)
+        status = survives(linreg, config, folder, tmp_path / "whole" / "r-0001", {"interrupted", "finished"})
+        assert code != 0 or status == "finished"
+        seen.append(status)
+    assert "interrupted" in seen
+
+
+def test_killed_at_any_moment_a_run_goes_on_as_if_it_had_not_been(linreg, config, tmp_path):
+    kill_many(linreg, config, tmp_path, 5)
+
+
+@pytest.mark.slow
+def test_killed_two_hundred_times(linreg, config, tmp_path):
+    kill_many(linreg, config, tmp_path, 200)
+
+
+def stop_many(linreg, config, tmp_path, times: int) -> None:
+    begun = time.monotonic()
+    assert ended(forked(["train", "-c", config, "--outputs", "whole"], tmp_path)) == 0
+    usual = time.monotonic() - begun
+    chance, codes = random.Random(times), set()
+    for number in range(times):
+        folder = tmp_path / f"s{number}"
+        first = chance.choice([signal.SIGTERM, signal.SIGINT])
+        second = chance.choice([(), (signal.SIGTERM,), (signal.SIGINT,)])
+        code = interrupted_at_random(config, folder, first, chance.uniform(0.1, 1.0) * usual, *second)
+        err = (folder / "stderr").read_text()
+        assert "Traceback" not in err
+        assert code in ({0} | {128 + number for number in (first, *second)}), err
+        status = survives(linreg, config, folder, tmp_path / "whole" / "r-0001", {"interrupted", "finished"})
+        assert code != 0 or status == "finished"
+        codes.add(code)
+    assert codes & {130, 143}
+
+
+def test_signals_at_any_moment_end_with_their_code(linreg, config, tmp_path):
+    stop_many(linreg, config, tmp_path, 5)
+
+
+@pytest.mark.slow
+def test_two_hundred_signals(linreg, config, tmp_path):
+    stop_many(linreg, config, tmp_path, 200)
+
+
+# ------------------------------------------------------------------------------------------- many runs, full disks
+
+
+def many_at_once(linreg, config, tmp_path, times: int) -> None:
+    children = []
+    for number in range(times):
+        (tmp_path / f"c{number}").mkdir()
+        children.append(forked(["train", "-c", config, *FEW, "--outputs", tmp_path / "all"], tmp_path / f"c{number}"))
+    assert {ended(child, 300) for child in children} == {0}
+    rows = linreg("runs", "list", "--json", "--outputs", "all").json["runs"]
+    assert sorted(row["run"] for row in rows) == [f"r-{number:04d}" for number in range(1, times + 1)]
+    assert {row["status"] for row in rows} == {"finished"}
+    for row in rows:
+        assert_same(tmp_path / "all" / row["run"], tmp_path / "all" / "r-0001")
+
+
+def test_runs_started_at_once_get_a_folder_each(linreg, config, tmp_path):
+    many_at_once(linreg, config, tmp_path, 6)
+
+
+@pytest.mark.slow
+def test_fifty_runs_started_at_once(linreg, config, tmp_path):
+    many_at_once(linreg, config, tmp_path, 50)
+
+
+def test_of_two_resumes_one_is_told_who_has_the_run(config, tmp_path):
+    assert ended(forked(["train", "-c", config, *FEW], tmp_path)) == 0
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        folder.mkdir()
+    more = ["train", "--resume", tmp_path / "outputs" / "r-0001", "--set", "train.epochs=100000"]
+    first = forked(more, folders[0])
+    until = time.monotonic() + 30
+    while '"running"' not in (tmp_path / "outputs" / "r-0001" / "run.json").read_text():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    try:
+        assert ended(forked(more, folders[1])) == 6
+        assert f"the run is in use by PID {first}" in (folders[1] / "stderr").read_text()
+    finally:
+        os.kill(first, signal.SIGTERM)
+    assert ended(first) == 143
+
+
+@pytest.mark.parametrize("size", [0, 300, 900, 1500, 3000])
+def test_a_file_that_cannot_grow_is_a_clean_error(linreg, config, tmp_path, size):
+    """A limit on the size of files stands for a full disk; `size` bytes fit."""
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    (tmp_path / "out").mkdir()
+    (tmp_path / "err").symlink_to(os.devnull)
+    code = ended(forked(["train", "-c", config, *FEW, "--quiet"], tmp_path / "out", prepare=limit))
+    assert code == 6
+    outputs = tmp_path / "out" / "outputs"
+    listed = linreg("runs", "list", "--json", "--outputs", outputs)
+    assert (listed.code, listed.err) == (0, "")
+    if listed.json["runs"]:
+        assert listed.json["runs"][0]["status"] in ("failed", "interrupted")
+        assert linreg("train", "--resume", "r", "--outputs", outputs).code == 0
+        assert linreg("train", "-c", config, *FEW, "--outputs", "whole").code == 0
+        assert_same(outputs / "r-0001", tmp_path / "whole" / "r-0001")
+
+
+def test_a_full_disk_is_a_clean_error_and_the_run_goes_on_when_there_is_room(linreg, config, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if mount.returncode:
+        pytest.skip("a tmpfs cannot be mounted here")
+    try:
+        filler = disk / "filler"
+        for free in (0, 4, 8, 16, 24, 32):
+            filler.write_bytes(b"x" * (64 - free) * 1024)
+            result = linreg("train", "-c", config, *FEW, "--outputs", disk / f"o{free}")
+            assert_clean(result, (0, 6))
+            filler.unlink()
+            listed = linreg("runs", "list", "--json", "--outputs", disk / f"o{free}")
+            assert (listed.code, listed.err) == (0, "")
+            for row in listed.json["runs"]:
+                again = linreg("train", "--resume", row["run"], "--outputs", disk / f"o{free}")
+                assert again.code == 0, again.err
+            subprocess.run(["rm", "-r", str(disk / f"o{free}")], check=False, capture_output=True)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_outputs_that_cannot_be_written_fail_before_training(linreg, config, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = linreg("train", "-c", config, "--outputs", "file")
+    assert (result.code, "it is not a folder" in result.err) == (6, True)
+    (tmp_path / "closed").mkdir(mode=0o555)
+
+    def nobody():
+        os.setuid(65534)
+
+    if os.getuid() == 0:
+        (tmp_path / "out").mkdir(mode=0o777)
+        os.chmod(tmp_path / "out", 0o777)
+        for parent in (tmp_path, *tmp_path.parents[:2]):
+            os.chmod(parent, 0o755)
+        config.chmod(0o644)
+        child = forked(["train", "-c", config, "--outputs", tmp_path / "closed"], tmp_path / "out", prepare=nobody)
+        assert ended(child) == 6, (tmp_path / "out" / "stderr").read_text()
+        assert "cannot make a run folder: Permission denied" in (tmp_path / "out" / "stderr").read_text()
+    else:
+        assert linreg("train", "-c", config, "--outputs", "closed").code == 6
+
+
+# ------------------------------------------------------------------------------------------------------------ memory
+
+TORCH_SAYS = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError(TORCH_SAYS), RuntimeError("CUDA out of memory.")])
+@pytest.mark.parametrize("where", ["before the run", "in training"])
+def test_memory_that_runs_out_is_a_clean_error_and_the_run_has_failed(
+    linreg, config, monkeypatch, tmp_path, error, where
+):
+    def fail(*_, **__):
+        raise error
+
+    with monkeypatch.context() as patch:
+        owner, name = (Preprocessor, "fit") if where == "before the run" else (ReferenceExecutor, "run")
+        patch.setattr(owner, name, fail)
+        result = linreg("train", "-c", config, *FEW, "--json")
+    assert (result.code, result.json["error"]["kind"]) == (3, "memory")
+    assert "Traceback" not in result.err
+    rows = linreg("runs", "list", "--json").json["runs"]
+    assert [row["status"] for row in rows] == ([] if where == "before the run" else ["failed"])
+    if rows:
+        assert "memory ran out" in json.loads((tmp_path / "outputs" / "r-0001" / "run.json").read_text())["error"]
+        assert linreg("train", "--resume", "r").code == 0
+
+
+def test_another_runtime_error_is_a_bug_and_says_so(linreg, config, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(ReferenceExecutor, "run", fail)
+    assert linreg("train", "-c", config).code == 1
+
+
+def test_a_limit_on_memory_is_met_cleanly(config, tmp_path):
+    def limit():
+        with open("/proc/self/statm") as file:
+            now = int(file.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (now + 300_000_000,) * 2)
+
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("no /proc")
+    command = ["train", "-c", config, "--set", "data.n_samples=100000000"]
+    assert ended(forked(command, tmp_path, prepare=limit)) == 3
+    err = (tmp_path / "stderr").read_text()
+    assert "error: memory ran out" in err
+    assert "Traceback" not in err
+
+
+def test_disk_full_is_named(linreg, config, monkeypatch, tmp_path):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(atomic, "RETRY_SECONDS", (0.0,))
+    monkeypatch.setattr(os, "replace", full)
+    result = linreg("train", "-c", config, *FEW)
+    assert (result.code, "cannot write: No space left on device" in result.err) == (6, True)
+    assert not (tmp_path / "outputs" / "r-0001").exists()

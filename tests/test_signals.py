@@ -30,7 +30,7 @@ def test_a_signal_during_training_leaves_a_valid_interrupted_run(tmp_path, numbe
             if (run / "preprocess.json").exists():
                 break
             time.sleep(0.05)
-        time.sleep(0.5)
+        time.sleep(1.5)
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
     assert process.returncode == code

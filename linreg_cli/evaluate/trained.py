@@ -88,6 +88,8 @@ def evaluate_splits(trained: TrainedRun) -> tuple[Metrics, bool]:
         DataError: if the data cannot be read any more.
     """
     dataset = load_dataset(trained.config, trained.preprocessor.encoder)
+    if {*trained.formula.features, *trained.formula.targets} - set(dataset.columns):
+        raise trained.run.damaged("preprocess.json", "its columns are not those of config.yaml")
     metrics: Metrics = {}
     for split in SPLITS:
         rows = dataset.splits[split]

@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-only lint types docs clean
+.PHONY: help run test test-only lint types bench docs clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,10 @@ types: $(VENV)/.installed-test  ## mypy, strict
 test-only: $(VENV)/.installed-test  ## pytest
 	$(BIN)/python -m pytest
 
+bench: $(VENV)/.installed-test  ## time the steps against their peers and the floors; write the tables
+	$(BIN)/python -m benchmarks.steps
+	$(BIN)/python -m benchmarks.tables
+
 docs: $(VENV)/.installed-test  ## write the generated pages again
 	$(BIN)/python docs/generate.py
 
@@ -36,6 +40,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing what constraints.txt pins into $(VENV), which takes a minute or two"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
 

@@ -1,5 +1,6 @@
 """The model, nn.Sequential(nn.Linear), and the formula in original units that it folds into."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from linreg_cli.config.schema import InitConfig
 from linreg_cli.config.types import Distribution
 from linreg_cli.data.dataset import Column
 from linreg_cli.data.preprocess import Preprocessor
+from linreg_cli.data.transform import inverse
 from linreg_cli.seeds import torch_stream
 
 
@@ -60,22 +62,24 @@ def initialise(model: nn.Sequential, init: InitConfig, seed: int) -> None:
 
 @dataclass(frozen=True)
 class LinearFormula:
-    """y = X w + b in original units.
+    """f(y) = X w + b in original units, where f is the function of the target that was trained on.
 
     Attributes:
         features: names of the columns of X.
         targets: names of the columns of y.
-        weights: w, shape (n_features, n_targets), target units per feature unit.
-        bias: b, shape (n_targets,), target units; None for a model without an intercept.
+        weights: w, shape (n_features, n_targets), units of f(target) per feature unit.
+        bias: b, shape (n_targets,), units of f(target); None for a model without an intercept.
+        transform: what f is: `none`, `log` or `log1p`.
     """
 
     features: tuple[str, ...]
     targets: tuple[str, ...]
     weights: Column
     bias: Column | None
+    transform: str = "none"
 
-    def predict(self, columns: dict[str, Column]) -> Column:
-        """Predictions, shape (n_samples, n_targets).
+    def predict(self, columns: Mapping[str, Column]) -> Column:
+        """Predictions in original units, shape (n_samples, n_targets).
 
         The sum runs column by column, so that one row alone gives the same bits as that row among others,
         which a matrix product does not promise.
@@ -89,13 +93,13 @@ class LinearFormula:
         with np.errstate(over="ignore", invalid="ignore"):
             for position, feature in enumerate(self.features):
                 out += columns[feature][:, None] * self.weights[position]
-            return out if self.bias is None else out + self.bias
+            return inverse(self.transform, out if self.bias is None else out + self.bias)
 
 
 def fold(model: nn.Sequential, preprocessor: Preprocessor) -> LinearFormula:
     """The trained layer and the scaling around it as one formula in original units, in float64.
 
-    With x' = (x - m) / s and y = m_y + s_y y':  w = s_y w' / s  and  b = m_y + s_y b' - sum_j w_j m_j.
+    With x' = (x - m) / s and f(y) = m_y + s_y y':  w = s_y w' / s  and  b = m_y + s_y b' - sum_j w_j m_j.
     A column with s = 0 is constant in training and gets w = 0.
     """
     return fold_parameters(*parameters_of(model), preprocessor)
@@ -111,10 +115,11 @@ def parameters_of(model: nn.Sequential) -> tuple[Column, Column | None]:
 def fold_parameters(weights_dk: Column, bias_k: Column | None, preprocessor: Preprocessor) -> LinearFormula:
     """`fold` for any parameters in trained units: weights (n_features, n_targets), bias (n_targets,) or None."""
     features, targets = preprocessor.features, preprocessor.targets
-    inverse = np.divide(1.0, features.scale, out=np.zeros_like(features.scale), where=features.scale != 0)
+    reciprocal = np.divide(1.0, features.scale, out=np.zeros_like(features.scale), where=features.scale != 0)
     # Multiplying by 1 is exact, so parameters of columns that are not scaled keep every bit.
-    weights = weights_dk * inverse[:, None] * targets.scale
+    weights = weights_dk * reciprocal[:, None] * targets.scale
     if bias_k is None:
-        return LinearFormula(features.columns, targets.columns, weights, None)
+        return LinearFormula(features.columns, targets.columns, weights, None, targets.transform)
     bias = targets.center + targets.scale * bias_k
-    return LinearFormula(features.columns, targets.columns, weights, bias - features.center @ weights)
+    bias = bias - features.center @ weights
+    return LinearFormula(features.columns, targets.columns, weights, bias, targets.transform)

@@ -1,6 +1,7 @@
 """train_run: the whole story of a run, in the order in which it happens."""
 
 import contextlib
+import itertools
 import shlex
 import time
 from collections.abc import Sequence
@@ -14,11 +15,14 @@ from torch import Tensor
 
 from linreg_cli.config import Config, LoadedConfig, dump_config
 from linreg_cli.config.schema import TableData
+from linreg_cli.config.types import is_address
 from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
+from linreg_cli.data.report import DataReport
 from linreg_cli.data.write import write_table
 from linreg_cli.errors import DivergedError, Interrupted, StoreError
 from linreg_cli.evaluate.analysis import Analysis
 from linreg_cli.evaluate.auto import Chosen, resolve
+from linreg_cli.evaluate.cross_validation import cross_validate
 from linreg_cli.evaluate.gates import GateResult, check_gates
 from linreg_cli.evaluate.metrics import Metrics, parameters, probe, split_metrics
 from linreg_cli.evaluate.pictures import draw_run, write_pictures
@@ -47,6 +51,9 @@ class Reporter(Protocol):
 
     def warn(self, text: str) -> None:
         """Something that the user should know."""
+
+    def data(self, report: DataReport) -> None:
+        """A table was read."""
 
     def training(self, plan: StepPlan) -> None:
         """Training begins."""
@@ -134,13 +141,23 @@ def prepare(loaded: LoadedConfig, reporter: Reporter) -> Prepared:
     except ValueError as error:
         raise loaded.error("train.device", str(error)) from None
     reporter.stage("reading the data")
-    dataset = load_dataset(config)
-    for position, point in enumerate(config.probe):
-        if len(point) != len(dataset.features):
-            features = ", ".join(dataset.features)
-            raise loaded.error(
-                f"probe.{position}", f"{len(point)} values for {len(dataset.features)} features ({features})"
-            )
+    dataset = load_dataset(config, progress=reporter.stage)
+    if dataset.report is not None:
+        reporter.data(dataset.report)
+    prepared = _assemble(loaded, config, device, dataset)
+    try:
+        probe(prepared.formula(), config.probe, dataset.encoder)
+    except ValueError as error:
+        position, message = str(error).split(": ", 1)
+        raise loaded.error(f"probe.{position}", message) from None
+    options, n_train = config.evaluate.cross_validation, len(dataset.splits["train"])
+    if options is not None and options.folds > n_train:
+        raise loaded.error("evaluate.cross_validation.folds", f"{options.folds} folds of {n_train} rows to train on")
+    return prepared
+
+
+def _assemble(loaded: LoadedConfig, config: Config, device: torch.device, dataset: Dataset) -> Prepared:
+    """Learn the preprocessing from the train split of a dataset, build the model and the plan."""
     preprocessor = Preprocessor.fit(dataset, config.preprocess, bias=config.model.bias)
     dtype = torch.float64 if config.train.dtype == "float64" else torch.float32
     tensors = {}
@@ -163,7 +180,10 @@ def prepare(loaded: LoadedConfig, reporter: Reporter) -> Prepared:
         key, message = str(error).split(": ", 1)
         raise loaded.error(f"optimizer.{key}", message) from None
     plan = StepPlan.from_config(chosen.config, n_samples=len(dataset.splits["train"]))
-    choice = choose(config.train.engine, *tensors["train"])
+    try:
+        choice = choose(config.train.engine, plan, *tensors["train"])
+    except ValueError as error:
+        raise loaded.error("train.engine", str(error)) from None
     resolved = _resolved(chosen.config, device, choice)
     return Prepared(resolved, dataset, preprocessor, tensors, plan, TrainingState(model), choice, analysis, chosen)
 
@@ -204,12 +224,12 @@ def train_run(
         try:
             run.write("config.yaml", dump_config(prepared.config))
             run.write_json("preprocess.json", prepared.preprocessor.as_json())
-            before = probe(prepared.formula(), prepared.config.probe)
+            before = probe(prepared.formula(), prepared.config.probe, prepared.dataset.encoder)
             end = _train(prepared, run, stops, reporter)
             if isinstance(end, Diverged):
                 raise diverged_error(end, prepared.config, prepared.analysis, str(run.path))
             reporter.stage("evaluating")
-            metrics = _evaluate(prepared, run, before)
+            metrics = _evaluate(prepared, run, before, _cross_validate(loaded, prepared, reporter))
             save_model(run, prepared.state.model.state_dict())
             pictures = []
             if prepared.config.plots:
@@ -230,7 +250,7 @@ def _resolved(config: Config, device: torch.device, choice: Choice) -> Config:
     """The config that repeats the run from any folder: device, executor and path as they were chosen."""
     train = config.train.model_copy(update={"device": str(device), "engine": choice.executor.name})
     data = config.data
-    if isinstance(data, TableData):
+    if isinstance(data, TableData) and not is_address(data.path):
         data = data.model_copy(update={"path": str(Path(data.path).absolute())})
     return config.model_copy(update={"train": train, "data": data})
 
@@ -242,6 +262,7 @@ def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
         "seed": config.seed,
         "loss": config.loss,
         "target_standardized": config.preprocess.standardize_target,
+        "target_transform": config.preprocess.target_transform,
         "device": config.train.device,
         "dtype": config.train.dtype,
         "lr": prepared.chosen.lr,
@@ -254,6 +275,7 @@ def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
             "features": list(dataset.features),
             "targets": list(dataset.targets),
             "rows": {split: len(rows) for split, rows in dataset.splits.items()},
+            **(dataset.report.as_json() if dataset.report is not None else {}),
         },
         "steps": {
             "per_epoch": plan.steps_per_epoch,
@@ -310,7 +332,31 @@ def _train(prepared: Prepared, run: RunFolder, stops: StopRequests, reporter: Re
     return end
 
 
-def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None]]) -> Metrics:
+def _cross_validate(loaded: LoadedConfig, prepared: Prepared, reporter: Reporter) -> Metrics:
+    """`cross_validation` for `metrics.json`, where the config asks for it."""
+    config = prepared.config
+    if config.evaluate.cross_validation is None:
+        return {}
+    options, number = config.train.early_stopping, itertools.count(1)
+
+    def train(fold: Dataset) -> LinearFormula | None:
+        reporter.stage(f"cross-validation, fold {next(number)}")
+        part = _assemble(loaded, config, torch.device(config.train.device), fold)
+        events = fit(
+            part.plan,
+            part.choice.executor,
+            part.state,
+            validation_loss=(lambda _: part.loss("validation")) if "validation" in part.tensors else None,
+            stopping=EarlyStopping(options.patience, options.min_delta) if options else None,
+            monitor=options.monitor if options else "train.loss",
+        )
+        diverged = any([isinstance(event, Diverged) for event in events])  # noqa: C419 - every event, to the end
+        return None if diverged else part.formula()
+
+    return {"cross_validation": cross_validate(prepared.dataset, config, train)}
+
+
+def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics) -> Metrics:
     """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`."""
     dataset, formula = prepared.dataset, prepared.formula()
     predicted = formula.predict(dataset.columns)
@@ -327,8 +373,9 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     points = prepared.config.probe
     metrics["probe"] = [
         {"input": list(point), "before": old, "after": new}
-        for point, old, new in zip(points, before, probe(formula, points), strict=True)
+        for point, old, new in zip(points, before, probe(formula, points, dataset.encoder), strict=True)
     ]
+    metrics |= more
     run.write_json("metrics.json", metrics)
     only = dataset.features[0] if len(dataset.features) == 1 else None
     feature = (only, dataset.columns[only]) if only else None

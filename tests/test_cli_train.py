@@ -40,7 +40,7 @@ def names(folder: Path) -> set[str]:
 def test_train_prints_one_json_object_and_leaves_a_complete_run(linreg, tmp_path):
     result = linreg("train", "-c", CONFIGS / "smoke.yaml", "--json", "--fail-if", "test.r2 < 0.9")
     assert result.code == 0, result.err
-    assert set(result.json) == {"run", "path", "status", "metrics", "seconds"}
+    assert set(result.json) == {"run", "path", "status", "metrics", "seconds", "data"}
     assert result.json["status"] == "finished"
     assert names(tmp_path / "outputs" / "smoke-0001") == FILES
 
@@ -255,7 +255,7 @@ def test_a_gate_that_fails_fails_a_complete_run(linreg, small, tmp_path, gate, r
     result = linreg("train", "-c", small, "--set", f"gates=['{gate}']", "--json")
     assert result.code == 5
     assert result.err.startswith(f"error: small-0001: gate '{gate}' failed: {reason}")
-    assert result.json.keys() == {"run", "path", "status", "metrics", "seconds", "error"}
+    assert result.json.keys() == {"run", "path", "status", "metrics", "seconds", "data", "error"}
     assert result.json["error"]["where"] == "small-0001"
     assert names(tmp_path / "outputs" / "small-0001") == FILES
     record = json.loads((tmp_path / "outputs" / "small-0001" / "run.json").read_text())

@@ -6,7 +6,8 @@ import pytest
 
 from linreg_cli.config import Config
 from linreg_cli.data import load_dataset
-from linreg_cli.data.table import numeric_columns, open_table
+from linreg_cli.data.cells import Treatment, raw_columns
+from linreg_cli.data.open import open_table
 from linreg_cli.errors import ConfigError, DataError
 
 
@@ -80,8 +81,18 @@ def test_the_delimiter_of_the_config(csv):
     assert load(csv("x;y\n1;2\n"), delimiter=";").columns["y"].tolist() == [2]
 
 
-MISSING = "the cell is missing{}; fill it in, leave out its row, or leave the column out with data.ignore"
-LEAVE_OUT = "is not a number; leave the column out with data.ignore: [x], or turn it into numbers"
+MISSING = (
+    "the cell is missing{}; fill it in, set preprocess.missing to drop, mean or median, or leave the column out with "
+    "data.ignore"
+)
+MISSING_TARGET = (
+    "the cell is missing{}; fill it in, or leave out such rows with preprocess.missing: drop or "
+    "preprocess.columns: {{y: {{missing: drop}}}}"
+)
+LEAVE_OUT = (
+    "is not a number; set preprocess.categorical: one_hot, leave the column out with data.ignore: [x], or turn it into "
+    "numbers"
+)
 INFINITE = "the value is not finite: {}; correct it or leave out its row"
 STRAY = "check for a stray delimiter or an open quote"
 
@@ -96,7 +107,7 @@ BAD = {
         "x,y\n1,2\n?,3\nNA,\n5, NA \n",
         [
             f", row 2, column 'x': {MISSING.format(' (so is 1 more cell of the column)')}",
-            f", row 3, column 'y': {MISSING.format(' (so is 1 more cell of the column)')}",
+            f", row 3, column 'y': {MISSING_TARGET.format(' (so is 1 more cell of the column)')}",
         ],
     ),
     "blank cell": ("x,y\n  ,2\n", [f", row 1, column 'x': {MISSING.format('')}"]),
@@ -109,7 +120,13 @@ BAD = {
         ],
     ),
     "true": ("x,y\ntrue,2\n", [f", row 1, column 'x': 'true' {LEAVE_OUT}"]),
-    "a date": ("x,y\n2020-01-31,2\n", [f", row 1, column 'x': '2020-01-31' {LEAVE_OUT}"]),
+    "a date": (
+        "x,y\n2020-01-31,2\n",
+        [
+            ", row 1, column 'x': '2020-01-31' is not a number; leave the column out with data.ignore: [x], "
+            "or turn dates into numbers (days since a date)"
+        ],
+    ),
     "hexadecimal": ("x,y\n0x10,2\n", [f", row 1, column 'x': '0x10' {LEAVE_OUT}"]),
     "infinity": ("x,y\n1,2\n-inf,2\n", [f", row 2, column 'x': {INFINITE.format('-inf')}"]),
     "1e400": ("x,y\n1,2\n1e400,2\n", [f", row 2, column 'x': {INFINITE.format('inf')}"]),
@@ -230,4 +247,5 @@ def test_read_all_keeps_text_as_it_is_and_numbers_parses_the_same_cells(csv):
     cells = table.read_all()
     assert cells.column("id").to_pylist() == ["007", "NA"]
     assert cells.column("x").to_pylist() == [" 1.50", "+2e0"]
-    assert numeric_columns(table.numbers(cells, ["x"]), ["x"], "p")["x"].tolist() == [1.5, 2.0]
+    raw, faults = raw_columns(table.numbers(cells, ["x"]), {"x": Treatment()}, ("NA",), "p")
+    assert (raw["x"].values.tolist(), faults) == ([1.5, 2.0], [])

@@ -16,7 +16,7 @@ from torch.nn import functional
 from linreg_cli.model import build_model, linear_layer
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.select import EXECUTORS
+from linreg_cli.optim.select import EXECUTORS, unable
 from linreg_cli.optim.state import TrainingState
 
 N_ROWS = 10
@@ -90,6 +90,9 @@ class Case:
         return TrainingState(model)
 
     def executor(self, name: str, dtype: str):
+        reason = unable(name, self.plan(), "cpu")
+        if reason:
+            pytest.skip(f"{name}: {reason}")
         X, y = (values.to(DTYPES[dtype]) for values in self.data())
         return EXECUTORS[name](X, y)
 

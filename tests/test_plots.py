@@ -321,13 +321,14 @@ def test_non_finite_losses_are_left_out_and_owned_up_to() -> None:
 
 def test_a_large_split_is_sampled_evenly_and_the_legend_says_so() -> None:
     x = np.arange(1_000_000.0)
-    points = [SplitPoints("train", x, x, x), SplitPoints("test", x[:MOST_POINTS], x[:MOST_POINTS], x[:MOST_POINTS])]
+    test = x[:250_000]
+    points = [SplitPoints("train", x, x, x), SplitPoints("test", test, test, test)]
     for figure in all_figures(points):
-        assert legend_texts(figure)[:2] == ["train (5,000 of 1,000,000)", "test"]
-        assert len(line(figure, "test").get_xdata()) == MOST_POINTS
+        # 5,000 points in all, in the proportion of the splits
+        assert legend_texts(figure)[:2] == ["train (4,000 of 1,000,000)", "test (1,000 of 250,000)"]
+        assert len(line(figure, "test").get_xdata()) == MOST_POINTS / 5
     drawn = line(fit(points), "train").get_xdata()
-    assert len(drawn) == MOST_POINTS
-    assert set(np.diff(drawn)) == {200}
+    assert set(np.diff(drawn)) == {250}
     assert line(fit(points), "train").get_alpha() < 1
 
 

@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from linreg_cli.config.schema import PreprocessConfig
 from linreg_cli.data.dataset import Dataset
+from linreg_cli.data.encode import Encoder
 from linreg_cli.data.preprocess import Preprocessor, Scaling
 from linreg_cli.errors import DataError
 
@@ -105,7 +106,13 @@ def test_round_trip_through_json(houses, bias):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda values: values.update(format=2),
+        lambda values: values.update(format=3),
+        lambda values: values.pop("inputs"),
+        lambda values: values["inputs"].pop(),
+        lambda values: values["inputs"][0].update(missing="zero"),
+        lambda values: values["inputs"][0].update(missing="mean"),
+        lambda values: values["inputs"][0].update(kind="text"),
+        lambda values: values.update(target_transform="sqrt"),
         lambda values: values.pop("targets"),
         lambda values: values.update(features=[]),
         lambda values: values["features"][0].update(scale=-1),
@@ -119,6 +126,15 @@ def test_damaged_json_is_refused(houses, change):
     change(values)
     with pytest.raises((ValueError, KeyError, TypeError)):
         Preprocessor.from_json(values)
+
+
+def test_format_1_is_read_as_numbers_without_gaps(houses):
+    new = Preprocessor.fit(houses, STANDARD, bias=True)
+    old = {"format": 1, "features": new.features.as_json(), "targets": new.targets.as_json()}
+    again = Preprocessor.from_json(json.loads(json.dumps(old)))
+    assert again.inputs == Encoder.plain(houses.features)
+    assert again.features.scale.tolist() == new.features.scale.tolist()
+    assert again.targets.transform == "none"
 
 
 @pytest.mark.parametrize("value", [1e39, -3.5e38])

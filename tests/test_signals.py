@@ -15,7 +15,7 @@ from linreg_cli.runs.signals import StopRequests
 
 CONFIG = """
 data: {source: synthetic, n_samples: 1000}
-train: {epochs: 1000000, batch_size: 10}
+train: {epochs: 1000000, batch_size: 10, engine: reference}
 plots: false
 """
 

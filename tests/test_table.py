@@ -16,7 +16,7 @@ import pytest
 
 from linreg_cli.config import Config
 from linreg_cli.data import load_dataset
-from linreg_cli.data.table import numeric_columns
+from linreg_cli.data.cells import Treatment, raw_columns
 from linreg_cli.errors import DataError
 
 N_ROWS = 500
@@ -214,11 +214,17 @@ DAY = datetime.date(2020, 1, 31)
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (pa.array(["a", "b"]), "row 1, column 'x': the column holds text, such as 'a'; leave it out"),
+        (
+            pa.array(["a", "b"]),
+            "row 1, column 'x': the column holds text, such as 'a'; set preprocess.categorical: one_hot, leave it out",
+        ),
         (pa.array([None, "b"]), "row 2, column 'x': the column holds text, such as 'b'"),
         (pa.array(["a", "b"], pa.large_string()), "the column holds text, such as 'a'"),
         (pa.array(["a", "b"]).dictionary_encode(), "the column holds text, such as 'a'"),
-        (pa.array([True, False]), "the column holds true and false; leave it out with data.ignore: [x]"),
+        (
+            pa.array([True, False]),
+            "the column holds true and false; set preprocess.categorical: one_hot, leave it out with data.ignore: [x]",
+        ),
         (pa.array([DAY, DAY]), "the column holds dates or times, such as 2020-01-31; leave it out"),
         (pa.array([{"a": 1}, {"a": 2}]), "the column holds values of type struct<a: int64>"),
         (pa.array([1.0, None]), "row 2, column 'x': the cell is missing; fill it in"),
@@ -256,9 +262,9 @@ def test_every_kind_of_number_is_a_number(values, tmp_path):
 
 def test_faults_of_all_columns_are_reported_at_once():
     values = pa.table({"a": ["u"], "b": [math.inf], "c": [1.0], "d": [True]})
-    with pytest.raises(DataError) as caught:
-        numeric_columns(values, ["a", "b", "c", "d"], "t")
-    assert [fault.where for fault in caught.value.faults] == [f"t, row 1, column '{name}'" for name in "abd"]
+    raw, faults = raw_columns(values, dict.fromkeys("abcd", Treatment()), (), "t")
+    assert [fault.where for fault in faults] == [f"t, row 1, column '{name}'" for name in "abd"]
+    assert list(raw) == ["c"]
 
 
 def test_a_split_column_must_hold_text(tmp_path):

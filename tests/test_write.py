@@ -8,7 +8,7 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
 
-from linreg_cli.data.table import open_table
+from linreg_cli.data.open import open_table
 from linreg_cli.data.write import table_suffix, write_table
 from linreg_cli.errors import UsageError
 

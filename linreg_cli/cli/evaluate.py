@@ -51,7 +51,7 @@ def evaluate(
     if not as_json:
         print(output.metrics_table(metrics))
         print()
-        print(f"{', '.join(trained.formula.targets)}, in original units:")
+        print(output.parameters_title(trained.formula.targets, trained.formula.transform))
         print(output.parameters_table(metrics["parameters"], indent="  "))
         if "inference" in metrics:
             from linreg_cli.cli import coefficients

@@ -1,11 +1,12 @@
 """`linreg explain`."""
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from linreg_cli.cli import options, output
-from linreg_cli.errors import Fault
+from linreg_cli.errors import DivergedError, Fault, UsageError
 
 if TYPE_CHECKING:
     from linreg_cli.evaluate.explain import ExplainedStep, Parameters
@@ -37,26 +38,37 @@ def explain(
     from linreg_cli.config import load_config
 
     loaded = load_config(config, [*(set_ or []), "train.dtype=float64", "train.device=cpu", "train.engine=reference"])
-    from linreg_cli.evaluate.explain import AGREEMENT
     from linreg_cli.evaluate.explain import explain as work
     from linreg_cli.workflow import prepare
 
     prepared = prepare(loaded, Progress(quiet=True))
+    if steps > prepared.plan.total_steps:
+        raise UsageError(
+            f"the config trains {prepared.plan.total_steps} steps, and --steps asks for {steps}", "--steps"
+        )
     names = prepared.dataset.features, prepared.dataset.targets
-    X_nd, y_nk = prepared.tensors["train"]
-    done = list(work(prepared.plan, prepared.state, X_nd, y_nk, steps))
-    if as_json:
-        output.print_json([_as_json(step, *names) for step in done])
-    else:
-        print("\n\n".join(_page(step, *names, loaded.config) for step in done))
-    wrong = [step for step in done if not step.disagreement() <= AGREEMENT]
-    if wrong:
-        faults = [
-            Fault(f"step {step.number}: the gradients disagree by {step.disagreement():.2g} of their size")
-            for step in wrong
-        ]
-        output.show_error("gradient", faults, as_json=False)
+    done: list[ExplainedStep] = []
+    try:
+        for step in work(prepared.plan, prepared.state, *prepared.tensors["train"], steps):
+            done.append(step)
+            if not as_json:
+                print(("\n" if len(done) > 1 else "") + _page(step, *names, loaded.config))
+    except DivergedError as error:
+        output.show_error(
+            error.kind, error.faults, as_json=as_json, result={"steps": [_as_json(s, *names) for s in done]}
+        )
+        raise typer.Exit(error.exit_code) from None
+    faults = [
+        Fault(f"step {step.number}: {reason}; this is a bug of linreg")
+        for step in done
+        if (reason := step.disagreement()) is not None
+    ]
+    steps_json = [_as_json(step, *names) for step in done]
+    if faults:
+        output.show_error("bug", faults, as_json=as_json, result={"steps": steps_json})
         raise typer.Exit(1)
+    if as_json:
+        output.print_json(steps_json)
 
 
 def _as_json(step: "ExplainedStep", features: tuple[str, ...], targets: tuple[str, ...]) -> dict[str, Any]:
@@ -78,7 +90,7 @@ def _as_json(step: "ExplainedStep", features: tuple[str, ...], targets: tuple[st
         "gradient": {name: named(values) for name, values in step.gradients.items()},
         "before": named(step.before),
         "parameters": named(step.after),
-        "next_loss": step.next_loss,
+        "next_loss": step.next_loss if math.isfinite(step.next_loss) else None,
     }
 
 

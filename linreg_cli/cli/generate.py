@@ -9,7 +9,10 @@ from linreg_cli.cli import options, output
 
 
 def generate_data(
-    config: options.Config,
+    config: Annotated[
+        list[str] | None,
+        typer.Option("--config", "-c", metavar="FILE", help="A config file; default: 'data: {source: synthetic}'."),
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option("--output", "-o", metavar="PATH", help="A .csv, .csv.gz or .parquet; default: data/NAME.csv."),
@@ -25,7 +28,7 @@ def generate_data(
     from linreg_cli.config import load_config
 
     begun = time.perf_counter()
-    loaded = load_config(config, set_ or [])
+    loaded = load_config(config or [], [*([] if config else ["data.source=synthetic"]), *(set_ or [])])
     from linreg_cli.generate import generate_table
 
     progress = Progress(quiet=False)

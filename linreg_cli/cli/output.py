@@ -64,6 +64,11 @@ def number(value: Any) -> str:
     return f"{value:,.0f}" if 1e5 <= abs(value) < 1e15 else f"{value:,.6g}" if abs(value) >= 1e3 else f"{value:.6g}"
 
 
+def value(given: Any) -> str:
+    """A number, or the text of a category."""
+    return one_line(given) if isinstance(given, str) else number(given)
+
+
 def columns(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -> str:
     """Rows of text in aligned columns; the first `left` columns to the left, the others to the right."""
     widths = [max(len(row[position]) for row in rows) for position in range(len(rows[0]))]
@@ -83,7 +88,7 @@ def metrics_table(metrics: dict[str, Any], *, indent: str = "") -> str:
     rows = [["", *names]]
     notes = []
     for split, values in metrics.items():
-        if isinstance(values, dict) and "mse" in values:
+        if isinstance(values, dict) and {"n", "mse"} <= values.keys():
             rows.append([split, *(number(values.get(name)) for name in names)])
             notes += [
                 f"{indent}{split} {key.removesuffix('_reason')}: {reason}"
@@ -106,3 +111,29 @@ def parameters_table(parameters: dict[str, Any], *, indent: str = "") -> str:
     rows = [[name, number(value)] for name, value in weights.items()]
     rows += [["(bias)", number(bias)]] if bias is not None else []
     return columns(rows, indent=indent)
+
+
+def parameters_title(targets: Sequence[str], transform: str) -> str:
+    """What the parameters below are in units of.
+
+    >>> parameters_title(["price"], "log")
+    'log of price, in units of the features:'
+    """
+    names = ", ".join(targets)
+    return (
+        f"{names}, in original units:" if transform == "none" else f"{transform} of {names}, in units of the features:"
+    )
+
+
+def cross_validation_lines(metrics: dict[str, Any], *, indent: str = "") -> list[str]:
+    """Mean and spread over the folds, a line; nothing where there was no cross-validation."""
+    found = metrics.get("cross_validation")
+    if not found:
+        return []
+    parts = []
+    for name in ("rmse", "mae", "r2"):
+        summary = found[name]
+        shown = f"{number(summary['mean'])} +- {number(summary['std'])}" if summary else "-"
+        parts.append(f"{name} {shown}")
+    reasons = dict.fromkeys(reason for key, reason in found.items() if key.endswith("_reason"))
+    return [f"{indent}{found['folds']} folds: {', '.join(parts)}", *(f"{indent}{reason}" for reason in reasons)]

@@ -27,7 +27,7 @@ def predict(
     """
     import pyarrow as pa
 
-    from linreg_cli.data.write import table_suffix, write_table
+    from linreg_cli.data.write import is_text, table_suffix, write_table
     from linreg_cli.runs.store import find_run
 
     suffix = table_suffix(out) if out is not None else ".csv"
@@ -38,7 +38,11 @@ def predict(
     from linreg_cli.evaluate.trained import load_trained
     from linreg_cli.runs.atomic import replacing
 
-    table, added = predict_table(load_trained(folder), data)
+    table, added = predict_table(load_trained(folder), data, typed=not is_text(suffix))
+    gaps = table.column(added[0]).null_count
+    if gaps:
+        missing = "a cell is missing that training dropped rows for (preprocess.missing: drop)"
+        print(f"warning: {gaps:,} of {table.num_rows:,} rows have no prediction: {missing}", file=sys.stderr)
     result = {"run": folder.id, "rows": table.num_rows, "columns": added}
     try:  # one row tells whether the format can hold every column, before anything is written
         write_table(io.BytesIO(), suffix, table.slice(0, 1))

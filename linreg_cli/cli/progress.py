@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from linreg_cli.data.report import DataReport
     from linreg_cli.optim.fit import Event
     from linreg_cli.optim.plan import StepPlan
 
@@ -14,10 +15,12 @@ class Progress:
 
     Args:
         quiet: no warnings either.
+        as_json: nothing about the data, which the object on stdout holds.
     """
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, as_json: bool = False) -> None:
         self._quiet = quiet
+        self._tells_data = not (quiet or as_json)
         self._bar: Any = None
         self._task: Any = None
         self._shown = -1.0
@@ -47,6 +50,17 @@ class Progress:
         """See `Reporter`."""
         if not self._quiet:
             print(f"warning: {text}", file=sys.stderr)
+
+    def data(self, report: "DataReport") -> None:
+        """See `Reporter`; a table of numbers without gaps is worth a line on a terminal only."""
+        from linreg_cli.cli.data_table import data_table
+
+        if not self._tells_data:
+            return
+        if self._bar is not None or not report.is_plain:
+            print(data_table(report), file=sys.stderr)
+        for warning in report.warnings:
+            self.warn(warning)
 
     def training(self, plan: "StepPlan") -> None:
         """See `Reporter`."""

@@ -49,7 +49,7 @@ def train(
     loaded = load_config(config, overrides)
     from linreg_cli import workflow
 
-    progress = Progress(quiet=quiet)
+    progress = Progress(quiet=quiet, as_json=as_json)
     try:
         for note in loaded.notes:
             progress.warn(note)
@@ -75,6 +75,7 @@ def _show(outcome: "Outcome", config: Any, *, as_json: bool, quiet: bool) -> Non
         "status": outcome.status,
         "metrics": outcome.metrics,
         "seconds": outcome.seconds,
+        "data": outcome.run.record()["data"],
     }
     failed = [
         Fault(f"gate '{gate.gate}' failed: {gate.reason}", outcome.run.id) for gate in outcome.gates if not gate.passed
@@ -98,16 +99,17 @@ def _summary(outcome: "Outcome") -> str:
         *([f"stopped early: {outcome.stopped}"] if outcome.stopped else []),
         "",
         output.metrics_table(outcome.metrics, indent="  "),
+        *output.cross_validation_lines(outcome.metrics, indent="  "),
         "",
         coefficients.gap_in_words(outcome.metrics),
         "",
-        f"{', '.join(record['data']['targets'])}, in original units:",
+        output.parameters_title(record["data"]["targets"], record.get("target_transform", "none")),
         output.parameters_table(outcome.metrics["parameters"], indent="  "),
     ]
     if outcome.metrics["probe"]:
         rows = [["probe", "before", "after"]]
         for point in outcome.metrics["probe"]:
-            rows.append([", ".join(map(output.number, point[key])) for key in ("input", "before", "after")])
+            rows.append([", ".join(map(output.value, point[key])) for key in ("input", "before", "after")])
         lines += ["", output.columns(rows, indent="  ")]
     passed = [gate for gate in outcome.gates if gate.passed]
     lines += ["", *(f"gate '{gate.gate}' passed ({output.number(gate.measured)})" for gate in passed)] if passed else []
@@ -131,6 +133,8 @@ def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
         "momentum": prepared.chosen.momentum,
         "engine": {"name": prepared.choice.executor.name, "why": prepared.choice.why},
     }
+    if dataset.report is not None:
+        values["data"] = dataset.report.as_json()
     if as_json:
         output.print_json(values)
         return

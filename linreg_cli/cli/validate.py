@@ -1,5 +1,6 @@
 """`linreg validate`."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -21,12 +22,14 @@ def validate(
     faults: list[Fault] = []
     for file in files:
         try:
-            load_config([file])
+            loaded = load_config([file])
         except ConfigError as error:
             faults += error.faults
         else:
             if not as_json:
                 print(f"{file}: ok")
+            for note in loaded.notes:
+                print(f"warning: {file}: {note}", file=sys.stderr)
     if faults:
         raise ConfigError(faults)
     if as_json:

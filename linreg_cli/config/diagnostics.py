@@ -19,6 +19,19 @@ _TAGGED = {
     ("optimizer", "schedule"): ("kind", "constant", SCHEDULES),
 }
 
+#: What other tools call our keys.
+_ALIASES: dict[str | int, str] = {
+    "learning_rate": "optimizer.lr",
+    "eta0": "optimizer.lr",
+    "max_iter": "train.epochs",
+    "n_epochs": "train.epochs",
+    "num_epochs": "train.epochs",
+    "random_state": "seed",
+    "fit_intercept": "model.bias",
+    "normalize": "preprocess.standardize",
+    "label": "data.target",
+}
+
 _PATTERNS = {
     ("name",): "letters, digits, '.', '_' and '-', not beginning with '.' or '-', and no path separators",
     ("train", "device"): "auto, cpu, cuda or cuda:N",
@@ -79,7 +92,13 @@ def _path(detail: ErrorDetails, tree: Node) -> Path:
     """pydantic's location without the steps that are its own (names of union members)."""
     path: list[str | int] = []
     node: Node | None = tree
+    tags = [(*path, tag) for path, (_, _, kinds) in _TAGGED.items() for tag in kinds]
+    tagged = False
     for step in detail["loc"]:
+        if not tagged and (*path, step) in tags:  # a member of a union, even where a key has the same name
+            tagged = True
+            continue
+        tagged = False
         value = node.value if node is not None else None
         known = step in value if isinstance(value, dict) else isinstance(value, list) and isinstance(step, int)
         if known:
@@ -128,6 +147,8 @@ def _type_hint(kind: str, value: Any) -> str:
 
 def _section(path: Path, tree: Node) -> type[Section] | None:
     names = tuple(str(step) for step in path)
+    if names[:2] == ("preprocess", "columns") and len(names) == 3:
+        names = (*names[:2], "COLUMN")
     if names in _TAGGED:
         tag_key, default, _ = _TAGGED[names]
         _, node = tree.locate(path)
@@ -143,15 +164,14 @@ def _unknown_key(path: Path, tree: Node) -> str:
     message = f"unknown key {str(key)!r}" + (f" in {here}" if here else "")
     if section is None:
         return message
-    for owner, other in SECTIONS.items():
-        if key in other.model_fields:
-            if owner[:1] == tuple(parents)[:1] and other in SOURCES.values():
-                return f"{message}: it belongs to source: {owner[1]}; remove it"
-            if owner[:-1] == tuple(parents) and other in SCHEDULES.values():
-                return f"{message}: it belongs to kind: {owner[-1]}"
+    if key in _ALIASES:
+        return f"{message}; did you mean {_ALIASES[key]}?"
+    owners = [owner for owner, other in SECTIONS.items() if key in other.model_fields]
+    for owner in owners:  # the same mapping under another source or kind
+        if owner[:-1] == tuple(parents) and owner[:-1] in _TAGGED:
+            return f"{message}: it belongs to {_TAGGED[owner[:-1]][0]}: {owner[-1]}; remove it"
     # A slip of the pen comes first, then the same name elsewhere, then what is somehow alike.
-    if not get_close_matches(str(key), list(section.model_fields), n=1, cutoff=0.8):
-        for owner, other in SECTIONS.items():
-            if key in other.model_fields and other not in (*SOURCES.values(), *SCHEDULES.values()):
-                return f"{message}; did you mean {'.'.join((*owner, str(key)))}?"
+    if owners and not get_close_matches(str(key), list(section.model_fields), n=1, cutoff=0.8):
+        owner = owners[0][:-1] if owners[0][:-1] in _TAGGED else owners[0]
+        return f"{message}; did you mean {'.'.join((*owner, str(key)))}?"
     return message + did_you_mean(str(key), list(section.model_fields))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from linreg_cli.config.source import Node, Origin, parse_override, read_file
+from linreg_cli.config.source import Node, Origin, Source, parse_override, read_file
 from linreg_cli.errors import ConfigError, Fault
 
 #: The keys whose value says what kind of thing the mapping around them is. When a later layer changes the
@@ -22,7 +22,7 @@ def merged(files: tuple[str, ...], overrides: tuple[str, ...], carry: Carry) -> 
     """Read every layer and merge them.
 
     Args:
-        files: paths, the weakest first.
+        files: paths, the weakest first; none: the overrides alone.
         overrides: `key.path=value` expressions, stronger than every file.
         carry: what is left of a tagged mapping when a later layer changes its kind: (old mapping, new kind).
 
@@ -30,7 +30,7 @@ def merged(files: tuple[str, ...], overrides: tuple[str, ...], carry: Carry) -> 
         ConfigError: with the faults of all layers.
     """
     faults: list[Fault] = []
-    tree: Node | None = None
+    tree: Node | None = None if files else Node({}, Origin(Source("--set", (), is_file=False), 1, 1))
     for file in files:
         try:
             layer = read_file(file)
@@ -46,7 +46,7 @@ def merged(files: tuple[str, ...], overrides: tuple[str, ...], carry: Carry) -> 
             continue
         if tree is not None:
             tree = _merge(tree, _nest(path, value), (), carry, replace_at=path)
-    if faults or tree is None:
+    if faults or tree is None or not (files or overrides):
         raise ConfigError(faults or "no config file was given")
     return tree
 

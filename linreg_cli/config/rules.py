@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from linreg_cli import __version__
 from linreg_cli.config.gates import parse_comparison
 from linreg_cli.config.schema import Config, InlineData, SplitConfig, SyntheticData, TableData
-from linreg_cli.config.types import Distribution
+from linreg_cli.config.types import Distribution, is_address
 
 Path = tuple[str | int, ...]
 
@@ -13,13 +12,15 @@ Path = tuple[str | int, ...]
 def broken_rules(config: Config) -> Iterator[tuple[Path, str]]:
     """Every pair of (path, message) for settings that contradict each other."""
     yield from _split(config)
-    if isinstance(config.data, TableData) and config.data.path.startswith(("http://", "https://")):
-        yield ("data", "path"), f"addresses are not available yet in linreg {__version__}; download the file"
+    if isinstance(config.data, TableData) and is_address(config.data.path) and config.data.sha256 is None:
+        yield ("data", "path"), "an address needs data.sha256, so that another file is noticed; give its digest"
     if isinstance(config.data, InlineData):
         yield from _inline(config.data)
     if isinstance(config.data, SyntheticData):
         yield from _synthetic(config.data)
+    yield from _columns(config)
     yield from _training(config)
+    yield from _shapes(config)
     for position, gate in enumerate(config.gates):
         try:
             parse_comparison(gate)
@@ -34,6 +35,9 @@ def notes(config: Config) -> Iterator[str]:
         yield f"huber_delta: {config.huber_delta:g} has no effect with loss: {config.loss}"
     if config.optimizer.dampening and not config.optimizer.momentum:
         yield "optimizer.dampening has no effect without momentum"
+    one_hot = [config.preprocess.categorical, *(column.categorical for column in config.preprocess.columns.values())]
+    if "one_hot" not in one_hot and config.preprocess.drop_first != "auto":
+        yield "preprocess.drop_first has no effect: no column is categorical"
     if not (config.preprocess.standardize or config.preprocess.standardize_target) and config.preprocess.ddof:
         yield "preprocess.ddof has no effect: nothing is standardised"
 
@@ -45,11 +49,9 @@ def _split(config: Config) -> Iterator[tuple[Path, str]]:
     if split.column is not None:
         if shares != {name: SplitConfig.model_fields[name].default for name in shares} or not split.shuffle:
             yield path, "a column decides alone: remove train, validation, test and shuffle"
-        if isinstance(config.data, SyntheticData):
-            yield (
-                (*path, "column"),
-                "generated data has no such column; give the shares train, validation, test",
-            )
+        if not isinstance(config.data, TableData):
+            message = f"only a table can hold such a column, and the source is {config.data.source}; give the shares"
+            yield (*path, "column"), message
     elif abs(sum(shares.values()) - 1) > 1e-9:
         listing = " + ".join(f"{name} {share:g}" for name, share in shares.items())
         yield path, f"the shares must add up to 1; {listing} = {sum(shares.values()):g}"
@@ -72,8 +74,6 @@ def _inline(data: InlineData) -> Iterator[tuple[Path, str]]:
                 )
     if data.test_rows and data.split.test:
         yield ("data", "split", "test"), "test_rows are the test split; set split.test to 0"
-    if data.test_rows and data.split.column is not None:
-        yield ("data", "test_rows"), "split.column decides which rows test; put these rows under rows"
 
 
 def _synthetic(data: SyntheticData) -> Iterator[tuple[Path, str]]:
@@ -96,6 +96,41 @@ def _synthetic(data: SyntheticData) -> Iterator[tuple[Path, str]]:
             )
     if data.target in data.feature_names:
         yield ("data", "target"), f"the target has the name of a feature, {data.target}"
+
+
+def _shapes(config: Config) -> Iterator[tuple[Path, str]]:
+    """Lists of one entry a feature, where the config names the features; a table's are checked when it is read."""
+    if isinstance(config.data, TableData):
+        return
+    features = config.data.feature_names
+    n_targets = len(config.data.targets) if isinstance(config.data, InlineData) else 1
+    for position, point in enumerate(config.probe):
+        if len(point) != len(features):
+            yield ("probe", position), f"{len(point)} values, and the features are {', '.join(features)}"
+    sizes = {"weight": len(features) * n_targets, "bias": n_targets}
+    for key, size in sizes.items():
+        start = getattr(config.model.init, key)
+        if isinstance(start, tuple) and not isinstance(start, Distribution) and len(start) != size:
+            yield ("model", "init", key), f"{len(start)} values for {size} parameter{'s' * (size != 1)}"
+
+
+def _columns(config: Config) -> Iterator[tuple[Path, str]]:
+    data = config.data
+    if config.preprocess.columns and not isinstance(data, TableData):
+        yield (
+            ("preprocess", "columns"),
+            f"exceptions by column are for tables; the rows of source: {data.source} are numbers",
+        )
+        return
+    targets = (data.target,) if isinstance(data.target, str) else data.target or ()
+    for column, exception in config.preprocess.columns.items():
+        path: Path = ("preprocess", "columns", column)
+        if column in targets and exception.categorical == "one_hot":
+            yield (*path, "categorical"), f"{column} is the target, which must be a number"
+        if column in targets and exception.missing in ("mean", "median"):
+            yield (*path, "missing"), f"{column} is the target, which is not filled in; use error or drop"
+        if exception.categorical == "one_hot" and exception.missing in ("mean", "median"):
+            yield (*path, "missing"), f"a category has no {exception.missing}; use error or drop"
 
 
 def _training(config: Config) -> Iterator[tuple[Path, str]]:

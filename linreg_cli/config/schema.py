@@ -5,13 +5,15 @@ The page `docs/configuration.md` is generated from here.
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
+from linreg_cli.config.preprocess import ColumnConfig as ColumnConfig
+from linreg_cli.config.preprocess import PreprocessConfig as PreprocessConfig
+from linreg_cli.config.section import Section as Section
 from linreg_cli.config.types import (
     ColumnList,
     Columns,
     Count,
-    Ddof,
     FeatureDistribution,
     Initial,
     NonNegative,
@@ -19,15 +21,9 @@ from linreg_cli.config.types import (
     Positive,
     Seed,
     Weights,
+    integral,
     number_or,
-    only,
 )
-
-
-class Section(BaseModel):
-    """A part of the config: read-only, nothing unknown, nothing converted behind the user's back."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class SplitConfig(Section):
@@ -56,10 +52,13 @@ class TableData(Section):
     path: str = Field(
         min_length=1,
         description="The file: `.csv`, `.tsv` (also `.gz`, `.zst`), `.parquet`, `.arrow`, `.feather`, `.jsonl`, "
-        "or a folder of Parquet parts. Relative to the current folder.",
+        "a folder of Parquet parts, or an http(s) address of such a file, which needs `sha256`. Relative to the "
+        "current folder.",
     )
     sha256: str | None = Field(
-        None, pattern=r"^[0-9a-fA-F]{64}$", description="Refuse the file unless its SHA-256 digest is this."
+        None,
+        pattern=r"^[0-9a-fA-F]{64}$",
+        description="Refuse the file unless its SHA-256 digest is this. What an address gives is kept under it.",
     )
     delimiter: str | None = Field(
         None,
@@ -123,6 +122,18 @@ class InlineData(Section):
     ignore: tuple[str, ...] = Field((), description="Columns left out.")
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to predict; the last one where none is named."""
+        named = self.target or self.columns[-1]
+        return (named,) if isinstance(named, str) else named
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The columns to predict from: those named, or every other one."""
+        taken = {*self.targets, *self.ignore}
+        return self.features or tuple(column for column in self.columns if column not in taken)
+
 
 def _source(value: Any) -> str:
     return str(value.get("source", "table") if isinstance(value, dict) else getattr(value, "source", "table"))
@@ -136,36 +147,6 @@ DataConfig = Annotated[
 ]
 
 SOURCES: dict[str, type[Section]] = {"table": TableData, "synthetic": SyntheticData, "inline": InlineData}
-
-
-class PreprocessConfig(Section):
-    """What happens to the columns before training; all of it is undone in what is reported."""
-
-    standardize: bool = Field(
-        False,
-        description="Features to mean 0 and standard deviation 1, by statistics of the train split. "
-        "A constant column is left at 0. With `model.bias: false` columns are scaled and not centred.",
-    )
-    standardize_target: bool = Field(False, description="The same for the target.")
-    ddof: Ddof = Field(0, description="The standard deviation divides by n - ddof.")
-    missing: Annotated[Literal["error", "drop", "mean", "median"], only("error")] = Field(
-        "error",
-        description="What to do with a missing cell. `error`: refuse the table, naming row and column.",
-    )
-    categorical: Annotated[Literal["error", "one_hot"], only("error")] = Field(
-        "error", description="What to do with a column of text. `error`: refuse it, naming the first cell."
-    )
-    unknown: Annotated[Literal["error", "ignore"], only("error")] = Field(
-        "error", description="What to do at prediction with a category that training never saw."
-    )
-    columns: Annotated[dict[str, Any], only({})] = Field({}, description="Exceptions by column.")
-    target_transform: Annotated[Literal["none", "log", "log1p"], only("none")] = Field(
-        "none",
-        description="Train on a function of the target; metrics and predictions stay in original units.",
-    )
-    missing_values: tuple[str, ...] = Field(
-        ("", "NA", "N/A", "NaN", "nan", "null", "?"), description="Cells of a text file that mean 'missing'."
-    )
 
 
 class InitConfig(Section):
@@ -289,12 +270,14 @@ class TrainConfig(Section):
     shuffle: bool = Field(True, description="A new random order of the rows each epoch; false: as given.")
     device: str = Field(
         "auto",
-        pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$",
+        pattern=r"^(auto|cpu|cuda(:(0|[1-9][0-9]*))?)$",
         description="`auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:N`.",
     )
     dtype: Literal["float32", "float64"] = Field("float32", description="Number type of the data and the parameters.")
-    engine: Literal["auto", "reference"] = Field(
-        "auto", description="What runs the steps: `auto`, or an executor by name."
+    engine: Literal["auto", "reference", "native", "statistics"] = Field(
+        "auto",
+        description="What runs the steps: `auto` (the cheapest), `reference` (a torch.optim.SGD loop), "
+        "`native` (compiled, CPU), `statistics` (full batch with a squared loss, CPU).",
     )
     early_stopping: EarlyStoppingConfig | None = Field(None, description="Stop early; null: run every epoch.")
     stop_gap: Positive | None = Field(
@@ -307,10 +290,22 @@ class TrainConfig(Section):
     )
 
 
+class CrossValidationConfig(Section):
+    """The train split in K parts: each is held out once, and predicted by a model that is trained on the others."""
+
+    folds: Annotated[int, Field(ge=2), BeforeValidator(integral)] = Field(
+        description="How many parts. Drawn at random from `seed`, or in order where `data.split.shuffle` is false."
+    )
+
+
 class EvaluateConfig(Section):
     """What is evaluated besides the splits."""
 
-    cross_validation: Annotated[dict[str, Any] | None, only(None)] = Field(None, description="`{folds: K}`.")
+    cross_validation: CrossValidationConfig | None = Field(
+        None,
+        description="`{folds: K}`: mean and spread of each metric over K held-out parts of the train split, in "
+        "`metrics.json`; null: none.",
+    )
 
 
 class Config(Section):
@@ -342,7 +337,8 @@ class Config(Section):
     evaluate: EvaluateConfig = Field(EvaluateConfig(), description="What is evaluated besides the splits.")
     probe: tuple[Point, ...] = Field(
         (),
-        description="Rows of feature values, in original units, that are predicted before and after training.",
+        description="Rows of feature values, in original units (text for a category), that are predicted before and "
+        "after training.",
     )
     gates: tuple[str, ...] = Field(
         (), description="Such as `test.r2 >= 0.9`; one that does not hold fails the run (exit code 5)."
@@ -356,6 +352,7 @@ SECTIONS: dict[tuple[str, ...], type[Section]] = {
     **{("data", source): section for source, section in SOURCES.items()},
     ("data", "split"): SplitConfig,
     ("preprocess",): PreprocessConfig,
+    ("preprocess", "columns", "COLUMN"): ColumnConfig,
     ("model",): ModelConfig,
     ("model", "init"): InitConfig,
     ("optimizer",): OptimizerConfig,
@@ -363,4 +360,5 @@ SECTIONS: dict[tuple[str, ...], type[Section]] = {
     ("train",): TrainConfig,
     ("train", "early_stopping"): EarlyStoppingConfig,
     ("evaluate",): EvaluateConfig,
+    ("evaluate", "cross_validation"): CrossValidationConfig,
 }

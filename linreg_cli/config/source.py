@@ -205,7 +205,7 @@ class _Builder:
         if event.tag is not None:
             self.faults.append(self.fault(origin, f"the tag {event.tag!r} is not allowed; write the plain value"))
         if isinstance(event, yaml.ScalarEvent):
-            node = Node(self.scalar(event, origin), origin)
+            node = Node(self.scalar(event), origin)
         elif isinstance(event, yaml.SequenceStartEvent):
             node = self.sequence(origin, events, depth)
         else:
@@ -238,7 +238,7 @@ class _Builder:
             entries.setdefault(event.value, value)
         return Node(entries, origin, keys, 1 + sum(value.size for value in entries.values()))
 
-    def scalar(self, event: Any, origin: Origin) -> Any:
+    def scalar(self, event: Any) -> Any:
         text = event.value
         if not event.implicit[0]:  # quoted, or a block of text
             return text
@@ -247,15 +247,13 @@ class _Builder:
         if text in _SPECIAL:
             return _SPECIAL[text]
         if PREFIXED_INTEGER.match(text):
-            return self.bounded(int(text, 0), origin)
+            return _bounded(int(text, 0))
         if _INTEGER.match(text):
             # int() refuses thousands of digits
-            return self.bounded(int(text) if len(text) <= 400 else math.inf, origin)
-        return self.bounded(float(text), origin) if FLOAT.match(text) else text
+            return _bounded(int(text) if len(text) <= 400 else math.inf)
+        return float(text) if FLOAT.match(text) else text
 
-    def bounded(self, number: int | float, origin: Origin) -> int | float:
-        """The number, if a float64 can hold it: no setting is larger."""
-        if abs(number) <= sys.float_info.max:
-            return number
-        self.faults.append(self.fault(origin, f"the number is too large; the largest is {sys.float_info.max:.2g}"))
-        return 0
+
+def _bounded(number: int | float) -> int | float:
+    """The number; infinite, which the schema refuses in its place, if a float64 cannot hold it."""
+    return number if abs(number) <= sys.float_info.max else math.inf if number > 0 else -math.inf

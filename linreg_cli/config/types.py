@@ -1,5 +1,6 @@
 """The value types of the config: numbers that are exact, distributions, names, and refusals by name."""
 
+import math
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
@@ -52,6 +53,15 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
+def is_address(path: str) -> bool:
+    """Whether a path is an http(s) address.
+
+    >>> is_address("https://example.org/a.csv"), is_address("http.csv")
+    (True, False)
+    """
+    return path.lower().startswith(("http://", "https://"))
+
+
 def only(*available: Any) -> AfterValidator:
     """Of the contract's values only `available` work in this version; the others are refused by name."""
 
@@ -69,27 +79,30 @@ def _not_yet(value: Any, available: tuple[Any, ...]) -> PydanticCustomError:
     return refuse(f"{name} is not available yet in linreg {__version__}; use {works}")
 
 
-def _integral(value: Any) -> Any:
+def integral(value: Any) -> Any:
+    """`5.0` and `1e3` as the whole numbers that they are."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 #: Whole numbers; `5.0` and `1e3` are whole numbers too.
-Count = Annotated[int, Field(ge=1), BeforeValidator(_integral)]
-Seed = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(_integral)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(integral)]
+Seed = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(integral)]
 
 
-Ddof = Annotated[int, Field(ge=0, le=1), BeforeValidator(_integral)]
+Ddof = Annotated[int, Field(ge=0, le=1), BeforeValidator(integral)]
 
 
 def number_or(*words: str) -> BeforeValidator:
     """Accepts a number or one of `words`; the field's own type then checks the number's range."""
 
     def check(value: Any) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise refuse(f"must be finite, found {value}")
         if (isinstance(value, str) and value not in words) or (not isinstance(value, str) and not is_number(value)):
             raise refuse(f"expected a number or {' or '.join(words)}, found {shown(value)}{quotes_hint(value)}")
-        return _integral(value)
+        return integral(value)
 
     return BeforeValidator(check)
 
@@ -235,5 +248,5 @@ def _point(value: Any) -> Any:
     return (value,) if is_number(value) else value
 
 
-#: The feature values of one row; for one feature a bare number will do.
-Point = Annotated[tuple[float, ...], BeforeValidator(_point), Field(min_length=1)]
+#: The values of the feature columns of one row, text for a category; for one feature a bare number will do.
+Point = Annotated[tuple[float | str, ...], BeforeValidator(_point), Field(min_length=1)]

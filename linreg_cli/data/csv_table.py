@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
+from linreg_cli.data.cells import remedy
 from linreg_cli.data.table import refuse_bad_names
 from linreg_cli.errors import DataError, Fault
 
@@ -40,30 +40,32 @@ class CsvTable:
         self._missing_values = list(missing_values)
         self._refuse_other_kinds()
         self._has_quotes = self._holds(b'"')
-        self.columns = self._header()
+        self._seen = self._header()
+        self.columns: list[str] = self._seen.names
         refuse_bad_names(self.columns, path)
 
-    def read(self, columns: Sequence[str], text: Sequence[str] = ()) -> pa.Table:
+    def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> pa.Table:
         """See `Table.read`.
 
         Raises:
             DataError: with the first cell of each column that is not a number, or the line that is not CSV.
         """
-        types = dict.fromkeys(columns, pa.float64()) | dict.fromkeys(text, pa.string())
+        worded = [column for column in either if self._seems_text(column)]
+        types = dict.fromkeys((*columns, *either), pa.float64()) | dict.fromkeys((*text, *worded), pa.string())
         options = pcsv.ConvertOptions(
             column_types=types,
-            include_columns=[*columns, *text],
+            include_columns=list(types),
             null_values=self._missing_values,
             strings_can_be_null=True,
         )
         try:
-            return self._read(options).combine_chunks()
+            return self._numbers_where_possible(self._read(options), worded)
         except pa.ArrowInvalid:
-            return self._read_with_care(columns, text)
+            return self._read_with_care(columns, text, either)
 
-    def _read_with_care(self, columns: Sequence[str], text: Sequence[str]) -> pa.Table:
+    def _read_with_care(self, columns: Sequence[str], text: Sequence[str], either: Sequence[str]) -> pa.Table:
         """Read every cell as text first: it finds each column that does not hold numbers, and blanks around `NA`."""
-        names = [*columns, *text]
+        names = [*columns, *text, *either]
         options = pcsv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
             include_columns=names,
@@ -74,13 +76,26 @@ class CsvTable:
             table = self._read(options)
         except pa.ArrowInvalid as error:
             raise DataError([self._malformed(error)]) from None
-        return self.numbers(table, columns).combine_chunks()
+        return self._numbers_where_possible(self.numbers(table, columns), either)
+
+    def _numbers_where_possible(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
+        for column in columns:
+            position = table.column_names.index(column)
+            values, fault = self._parse(table.column(position), column)
+            if fault is None:
+                table = table.set_column(position, column, values)
+        return table
+
+    def _seems_text(self, column: str) -> bool:
+        """Whether the first block of the file has text in a column; the whole of it is looked at while reading."""
+        kind = self._seen.field(column).type
+        return not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
 
     def read_all(self) -> pa.Table:
         """Every cell as the text that it is, so that it can be written again unchanged."""
         options = pcsv.ConvertOptions(column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False)
         try:
-            return self._read(options).combine_chunks()
+            return self._read(options)
         except pa.ArrowInvalid as error:
             raise DataError([self._malformed(error)]) from None
 
@@ -98,6 +113,16 @@ class CsvTable:
             table = table.set_column(position, column, values)
         if faults:
             raise DataError(faults)
+        return table
+
+    def typed(self, table: pa.Table) -> pa.Table:
+        """See `Table.typed`; a column with a code such as 007 stays text."""
+        for position, column in enumerate(table.column_names):
+            values, fault = self._parse(table.column(position), column)
+            coded = pc.any(pc.match_substring_regex(table.column(position), r"^\s*[-+]?0\d")).as_py()
+            if fault is None and not coded and values.null_count < len(values):
+                whole = pc.all(pc.match_substring_regex(table.column(position), r"^\s*([-+]?\d{1,15}\s*)?$")).as_py()
+                table = table.set_column(position, column, values.cast(pa.int64()) if whole else values)
         return table
 
     def _read(self, options: pcsv.ConvertOptions) -> pa.Table:
@@ -142,9 +167,10 @@ class CsvTable:
             line = head[: head.index(b"\0")].count(b"\n") + 1
             raise DataError("not a CSV: it holds a NUL byte; save it as UTF-8 text", f"{self.name}, line {line}")
 
-    def _header(self) -> list[str]:
-        # Names only: one row is converted, as text, so that nothing can fail but the header itself.
+    def _header(self) -> pa.Schema:
+        # Names, and what the first block looks like: nothing can fail but the header itself.
         options = pcsv.ReadOptions(use_threads=False)
+        types = pcsv.ConvertOptions(null_values=self._missing_values, strings_can_be_null=True)
         try:
             with (
                 self._stream() as stream,
@@ -152,9 +178,12 @@ class CsvTable:
                     stream,
                     options,
                     pcsv.ParseOptions(delimiter=self._delimiter, invalid_row_handler=lambda _: "skip"),
+                    types,
                 ) as reader,
             ):
-                return list(reader.schema.names)
+                schema = reader.schema
+                _ = schema.names  # a header that is not UTF-8 shows here
+                return schema
         except pa.ArrowInvalid as error:
             if "Empty CSV" in str(error):
                 raise DataError("the table has no rows", self.name) from None
@@ -185,7 +214,7 @@ class CsvTable:
                 last = middle
         cell = text[first].as_py()
         where = f"{self.name}, row {first + 1}, column {column!r}"
-        return Fault(f"{cell!r} is not a number; {_remedy(cell, column)}", where)
+        return Fault(f"{cell!r} is not a number; {remedy(cell, column)}", where)
 
     def _malformed(self, error: Exception) -> Fault:
         """The first line that is not like the header, or what the reader said."""
@@ -214,7 +243,11 @@ class CsvTable:
         message = f"{cells}, and the header has {width}: {shown!r}; check for a stray delimiter or an open quote"
         return Fault(message, f"{self.name}, line {line}")
 
-    def delimiter_hint(self, remedy: str = 'set data.delimiter: "{}"') -> str:
+    def hint(self, remedy: str = 'set data.delimiter: "{}"') -> str:
+        """See `Table.hint`."""
+        return self._delimiter_hint(remedy) or self._headless_hint()
+
+    def _delimiter_hint(self, remedy: str) -> str:
         """Which delimiter the header seems to have, for a message about a column that is not there.
 
         A header that is one name with other delimiters in it was cut by the wrong one.
@@ -231,7 +264,7 @@ class CsvTable:
         written = "\\t" if mark == "\t" else mark
         return f"the cells seem to be parted by {_DELIMITERS[mark]}; {remedy.format(written)}"
 
-    def headless_hint(self) -> str:
+    def _headless_hint(self) -> str:
         """Whether the header looks like a row of numbers."""
         try:
             for column in self.columns:
@@ -239,21 +272,3 @@ class CsvTable:
         except ValueError:
             return ""
         return f"the first line of {Path(self.name).name} holds numbers; the file needs a header with column names"
-
-
-def _remedy(cell: str, column: str) -> str:
-    """What to do about a cell that is not a number.
-
-    >>> _remedy("1,5", "x")
-    "the decimal mark is '.', write 1.5"
-    >>> _remedy("1,234,567", "x")
-    'write it without separators, 1234567'
-    """
-    if re.fullmatch(r"[-+]?\d{1,3}(,\d{3}){2,}(\.\d*)?|[-+]?\d{1,3}(,\d{3})+\.\d*", cell):
-        return f"write it without separators, {cell.replace(',', '')}"
-    if re.fullmatch(r"[-+]?\d{1,3},\d{3}", cell):
-        point, without = cell.replace(",", "."), cell.replace(",", "")
-        return f"write {without} if the comma parts thousands, {point} if it is the decimal mark"
-    if re.fullmatch(r"[-+]?(\d+,\d*|,\d+)([eE][-+]?\d+)?", cell):
-        return f"the decimal mark is '.', write {cell.replace(',', '.')}"
-    return f"leave the column out with data.ignore: [{column}], or turn it into numbers"

@@ -1,16 +1,17 @@
 """Named numeric columns with a split: what every source of data becomes."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from linreg_cli.data.columns import Column as Column
+from linreg_cli.data.columns import RawColumn
+from linreg_cli.data.columns import Rows as Rows
+from linreg_cli.data.encode import Encoder
+from linreg_cli.data.report import DataReport
 from linreg_cli.errors import DataError, Fault, did_you_mean
-
-Column = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.int64]
 
 SPLITS = ("train", "validation", "test")
 
@@ -21,21 +22,28 @@ class Dataset:
 
     Attributes:
         name: what messages call it: a path, or the kind of source.
-        features: names of the input columns, in the order of the model's inputs.
+        features: names of the model's inputs, in order; `column=level` for an indicator.
         targets: names of the columns to predict.
-        columns: name -> float64 values, shape (n_samples,); finite.
-        splits: `train`, `validation` and `test` -> row numbers from 0; a split may be empty.
+        columns: name -> float64 values, shape (n_samples,); finite in the rows of the splits.
+        splits: `train`, `validation` and `test` -> row numbers from 0; a split may be empty, and a row that was
+            dropped is in none.
+        encoder: how the columns of the table became inputs; None for numbers that were taken as they are.
+        raw: the columns as they were read, where they may be encoded again.
+        report: what was found in the table and done to it.
     """
 
     name: str
     features: tuple[str, ...]
     targets: tuple[str, ...]
-    columns: dict[str, Column]
+    columns: Mapping[str, Column]
     splits: dict[str, Rows]
+    encoder: Encoder | None = None
+    raw: Mapping[str, RawColumn] | None = None
+    report: DataReport | None = None
 
     @property
     def n_samples(self) -> int:
-        """Rows in all splits together."""
+        """Rows of the table, dropped ones too."""
         return len(self.columns[self.targets[0]])
 
     def fingerprint(self) -> str:

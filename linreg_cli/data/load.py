@@ -1,26 +1,39 @@
 """From the `data` section of the config to a `Dataset`, whatever the source."""
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from linreg_cli.config.schema import Config, InlineData, SyntheticData, TableData
-from linreg_cli.data.dataset import Dataset, choose_columns
+from linreg_cli.config.schema import Config, InlineData, SplitConfig, SyntheticData, TableData
+from linreg_cli.config.types import is_address
+from linreg_cli.data.assemble import Split, assemble
+from linreg_cli.data.dataset import Dataset, Rows, choose_columns
+from linreg_cli.data.encode import Encoder
 from linreg_cli.data.split import split_by_column, split_by_shares
 from linreg_cli.data.synthetic import generate
-from linreg_cli.errors import DataError, Fault
+from linreg_cli.data.table import Table
+from linreg_cli.errors import DataError, Fault, did_you_mean
 
 
-def load_dataset(config: Config) -> Dataset:
-    """Read or generate the rows, choose the columns, split.
+def load_dataset(
+    config: Config, encoder: Encoder | None = None, progress: Callable[[str], None] = lambda _: None
+) -> Dataset:
+    """Read or generate the rows, choose the columns, split, encode.
+
+    Args:
+        config: what to read, and what to do to it.
+        encoder: one that was learnt before, instead of learning it from the train split.
+        progress: called with a line of text now and then while a file is downloaded.
 
     Raises:
         DataError: for a table that cannot be read or does not hold what the config says.
     """
     source = config.data
     if isinstance(source, TableData):
-        return _from_table(source, config)
+        return _from_table(source, config, encoder, progress)
     return _from_inline(source, config) if isinstance(source, InlineData) else _from_synthetic(source, config)
 
 
@@ -39,9 +52,6 @@ def _from_synthetic(source: SyntheticData, config: Config) -> Dataset:
 def _from_inline(source: InlineData, config: Config) -> Dataset:
     name = "inline rows"
     targets = as_tuple(source.target or source.columns[-1])
-    reserved = as_tuple(source.split.column) if source.split.column else ()
-    if reserved:
-        raise DataError("data.split.column: inline rows hold numbers only; use test_rows or shares", name)
     features = choose_columns(source.columns, targets, source.features, source.ignore, name=name)
     values = np.array(source.rows + source.test_rows, dtype=np.float64)
     columns = {column: np.ascontiguousarray(values[:, position]) for position, column in enumerate(source.columns)}
@@ -51,34 +61,75 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
     return Dataset(name, features, targets, {column: columns[column] for column in (*features, *targets)}, splits)
 
 
-def _from_table(source: TableData, config: Config) -> Dataset:
-    from linreg_cli.data.csv_table import CsvTable
-    from linreg_cli.data.table import numeric_columns, open_table, text_column
+def _from_table(source: TableData, config: Config, encoder: Encoder | None, progress: Callable[[str], None]) -> Dataset:
+    from linreg_cli.data.cells import raw_columns, text_column, treatments
+    from linreg_cli.data.checks import warnings
+    from linreg_cli.data.download import fetch
+    from linreg_cli.data.open import open_table
 
-    if source.sha256 is not None:
+    path = source.path
+    if source.sha256 is not None and is_address(source.path):
+        path = str(fetch(source.path, source.sha256, progress))
+    elif source.sha256 is not None:
         _verify_digest(source.path, source.sha256)
-    table = open_table(source.path, delimiter=source.delimiter, missing_values=config.preprocess.missing_values)
+    marks = config.preprocess.missing_values
+    table = open_table(path, delimiter=source.delimiter, missing_values=marks)
     targets = as_tuple(source.target)
     reserved = as_tuple(source.split.column) if source.split.column else ()
     try:
         features = choose_columns(
             table.columns, targets, source.features, source.ignore, reserved=reserved, name=source.path
         )
+        _refuse_unknown_exceptions(config, table)
     except DataError as error:
-        hint = (table.delimiter_hint() or table.headless_hint()) if isinstance(table, CsvTable) else ""
+        hint = table.hint()
         raise DataError([*error.faults, *([Fault(hint, source.path)] if hint else [])]) from None
-    cells = table.read([*features, *targets], text=reserved)
-    columns = numeric_columns(cells, [*features, *targets], source.path)
-    if source.split.column is not None:
-        labels = text_column(cells, source.split.column, source.path)
-        splits = split_by_column(labels, source.split.column, source.path)
+    treated = treatments(config.preprocess, features, targets)
+    named = [column for column in features if treated[column].named]
+    either = [column for column in features if treated[column].categorical and column not in named]
+    numbers = [column for column in (*features, *targets) if not treated[column].categorical]
+    cells = table.read(numbers, text=[*reserved, *named], either=either)
+    raw, faults = raw_columns(cells, treated, marks, source.path)
+    if faults:
+        raise DataError(faults)
+    labels = text_column(cells, source.split.column, source.path) if source.split.column else None
+    del cells  # before more is made of them
+    dataset = assemble(source.path, raw, targets, config, _splitter(source, config, labels), encoder)
+    if encoder is None and dataset.report is not None:
+        found = warnings(dataset, bias=config.model.bias)
+        dataset = replace(dataset, report=replace(dataset.report, warnings=found))
+    return dataset
+
+
+def _splitter(source: TableData, config: Config, labels: list[str | None] | None) -> Split:
+    def split(kept: Rows) -> dict[str, Rows]:
+        if labels is None or source.split.column is None:
+            return _by_shares(kept, source.split, config.seed)
+        by_column = split_by_column(labels, source.split.column, source.path)
+        splits = {name: np.intersect1d(rows, kept) for name, rows in by_column.items()}
+        if not len(splits["train"]):
+            raise DataError("every row to train on lacks a cell of a column with missing: drop", source.path)
         stopping = config.train.early_stopping
         if stopping is not None and stopping.monitor == "validation.loss" and not len(splits["validation"]):
             message = f"column {source.split.column!r} gives no validation row, and early_stopping watches it"
             raise DataError(f"{message}; mark some rows as validation, or monitor train.loss", source.path)
-    else:
-        splits = split_by_shares(cells.num_rows, source.split, config.seed)
-    return Dataset(source.path, features, targets, columns, splits)
+        return splits
+
+    return split
+
+
+def _by_shares(kept: Rows, split: SplitConfig, seed: int) -> dict[str, Rows]:
+    return {name: kept[rows] for name, rows in split_by_shares(len(kept), split, seed).items()}
+
+
+def _refuse_unknown_exceptions(config: Config, table: Table) -> None:
+    faults = [
+        Fault(f"preprocess.columns: there is no column {column!r}{did_you_mean(column, table.columns)}", table.name)
+        for column in config.preprocess.columns
+        if column not in table.columns
+    ]
+    if faults:
+        raise DataError(faults)
 
 
 def _verify_digest(path: str, expected: str) -> None:

@@ -1,36 +1,44 @@
 """From original units to what the model trains on, and back. Learnt on the train split only."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from linreg_cli.config.schema import PreprocessConfig
+from linreg_cli.data.columns import Mask, take
 from linreg_cli.data.dataset import Column, Dataset, Rows
+from linreg_cli.data.encode import Encoder
+from linreg_cli.data.transform import NAMES, domain, forward
 from linreg_cli.errors import DataError
 
 if TYPE_CHECKING:
     import torch
 
-FORMAT = 1
+FORMAT = 2
 
 #: Below this, the squares in a standard deviation are lost to underflow.
 _SMALLEST = 1e-150
 
+_BLOCK_ROWS = 8_192
+
 
 @dataclass(frozen=True)
 class Scaling:
-    """trained = (original - center) / scale, column by column; a scale of 0 marks a column that is left at 0.
+    """trained = (f(original) - center) / scale, column by column; a scale of 0 marks a column that is left at 0.
 
     Attributes:
         columns: names, in order.
-        center: shape (n_columns,), original units.
-        scale: shape (n_columns,), original units.
+        center: shape (n_columns,), units of f.
+        scale: shape (n_columns,), units of f.
+        transform: what f is: `none`, `log` or `log1p`.
     """
 
     columns: tuple[str, ...]
     center: Column
     scale: Column
+    transform: str = "none"
 
     @classmethod
     def identity(cls, columns: tuple[str, ...]) -> "Scaling":
@@ -39,7 +47,14 @@ class Scaling:
 
     @classmethod
     def standard(
-        cls, columns: tuple[str, ...], dataset: Dataset, *, ddof: int, centered: bool, constant_scale: float
+        cls,
+        columns: tuple[str, ...],
+        dataset: Dataset,
+        *,
+        ddof: int,
+        centered: bool,
+        constant_scale: float,
+        transform: str = "none",
     ) -> "Scaling":
         """Mean and standard deviation of the train split.
 
@@ -49,6 +64,7 @@ class Scaling:
             ddof: the variance divides by n - ddof.
             centered: false leaves the mean where it is.
             constant_scale: the scale of a column with one value: 0 leaves it at 0, 1 only centres it.
+            transform: the function f.
 
         Raises:
             DataError: if the train split has too few rows for `ddof`, or a deviation is beyond the range of floats.
@@ -58,7 +74,7 @@ class Scaling:
             raise DataError(f"preprocess.ddof: {ddof} needs more than {len(rows)} row to train on", dataset.name)
         center, scale = np.zeros(len(columns)), np.zeros(len(columns))
         for position, column in enumerate(columns):
-            values = dataset.columns[column][rows]
+            values = transformed(transform, dataset.columns, column, rows)
             with np.errstate(over="ignore", invalid="ignore"):
                 center[position], deviation = values.mean(), values.std(ddof=ddof)
             # min and max, because rounding gives a constant column a tiny standard deviation
@@ -68,9 +84,9 @@ class Scaling:
                 message = f"values from {values.min():g} to {values.max():g} cannot be standardised in float64"
                 raise DataError(f"column {column!r}: {message}; give the column in another unit", dataset.name)
             scale[position] = constant_scale if constant else deviation
-        return cls(columns, center if centered else np.zeros(len(columns)), scale)
+        return cls(columns, center if centered else np.zeros(len(columns)), scale, transform)
 
-    def tensor(self, columns: dict[str, Column], rows: Rows | slice, dtype: "torch.dtype") -> "torch.Tensor":
+    def tensor(self, columns: Mapping[str, Column], rows: Rows | slice, dtype: "torch.dtype") -> "torch.Tensor":
         """The scaled columns as a row-major tensor, shape (n_rows, n_columns).
 
         Raises:
@@ -80,28 +96,33 @@ class Scaling:
 
         n_rows = len(columns[self.columns[0]][rows])
         out = torch.empty(n_rows, len(self.columns), dtype=dtype)
-        for position, column in enumerate(self.columns):
-            values = columns[column][rows]
-            center, scale = self.center[position], self.scale[position]
-            if scale == 0:
-                values = np.zeros(n_rows)
-            elif center != 0 or scale != 1:
-                values = (values - center) / scale
-            with np.errstate(over="ignore"):  # an overflow is found below, with its row
-                out.numpy()[:, position] = values
-            if not bool(torch.isfinite(out[:, position]).all()):
-                self._overflow(columns[column], rows, out[:, position], column, dtype)
+        X_nd, chosen = out.numpy(), _as_slice(rows)
+        # A block of rows stays in the cache while its columns are written, which are strides apart in memory.
+        for start in range(0, n_rows, _BLOCK_ROWS):
+            stop = min(start + _BLOCK_ROWS, n_rows)
+            block = _part(chosen, start, stop)
+            with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is found in the tensor
+                for position, column in enumerate(self.columns):
+                    center, scale = self.center[position], self.scale[position]
+                    values = transformed(self.transform, columns, column, block)
+                    if scale == 0:
+                        values = np.zeros(stop - start)
+                    elif center != 0 or scale != 1:
+                        values = (values - center) / scale
+                    X_nd[start:stop, position] = values
+                finite = np.isfinite(X_nd[start:stop].sum())
+            if not finite and not (good := np.isfinite(X_nd[start:stop])).all():
+                self._overflow(columns, block, ~good, dtype)
         return out
 
-    def _overflow(
-        self, values: Column, rows: Rows | slice, cast: "torch.Tensor", column: str, dtype: "torch.dtype"
-    ) -> None:
-        at = int((~cast.isfinite()).nonzero()[0, 0])
-        row = at if isinstance(rows, slice) else int(rows[at])
-        name = str(dtype).removeprefix("torch.")
+    def _overflow(self, columns: Mapping[str, Column], rows: Rows | slice, bad: Mask, dtype: "torch.dtype") -> None:
+        position = int(np.argmax(bad.any(axis=0)))
+        at = int(np.argmax(bad[:, position]))
+        row = _row(rows, at)
+        value, name = columns[self.columns[position]][row], str(dtype).removeprefix("torch.")
         raise DataError(
-            f"{values[row]:g} does not fit into {name}; set train.dtype: float64 or preprocess.standardize: true",
-            f"row {row + 1}, column {column!r}",
+            f"{value:g} does not fit into {name}; set train.dtype: float64 or preprocess.standardize: true",
+            f"row {row + 1}, column {self.columns[position]!r}",
         )
 
     def as_json(self) -> list[dict[str, Any]]:
@@ -123,39 +144,101 @@ class Scaling:
         return cls(tuple(str(entry["column"]) for entry in entries), center, scale)
 
 
+def transformed(transform: str, columns: Mapping[str, Column], column: str, rows: Rows | slice) -> Column:
+    """f of some rows of a column.
+
+    Raises:
+        DataError: for a value that f is not defined for, with its row and column.
+    """
+    original = take(columns, column, rows)
+    values = forward(transform, original)
+    if transform != "none" and (bad := np.isnan(values)).any():
+        at = int(np.argmax(bad))
+        row = _row(rows, at)
+        raise DataError(
+            f"preprocess.target_transform: {transform} needs values {domain(transform)}, found {original[at]:g}",
+            f"row {row + 1}, column {column!r}",
+        )
+    return values
+
+
+def _as_slice(rows: Rows | slice) -> Rows | slice:
+    """Rows that follow one another as a slice, which is read without a copy."""
+    if isinstance(rows, slice) or not len(rows) or rows[-1] - rows[0] != len(rows) - 1 or (np.diff(rows) != 1).any():
+        return rows
+    return slice(int(rows[0]), int(rows[-1]) + 1)
+
+
+def _part(rows: Rows | slice, start: int, stop: int) -> Rows | slice:
+    """The entries `start` to `stop` of some rows."""
+    if isinstance(rows, slice):
+        first = rows.start or 0
+        return slice(first + start, first + stop)
+    return rows[start:stop]
+
+
+def _row(rows: Rows | slice, at: int) -> int:
+    """The row of the table that is entry `at` of some rows."""
+    return (rows.start or 0) + at if isinstance(rows, slice) else int(rows[at])
+
+
 @dataclass(frozen=True)
 class Preprocessor:
     """How the raw columns of a run become its tensors.
 
     Attributes:
         features: scaling of the inputs.
-        targets: scaling of the outputs.
+        targets: function and scaling of the outputs.
+        encoder: from the columns of a table to the inputs; None for numbers that are taken as they are.
     """
 
     features: Scaling
     targets: Scaling
+    encoder: Encoder | None = None
+
+    @property
+    def inputs(self) -> Encoder:
+        """From the columns of a table to the inputs."""
+        return self.encoder or Encoder.plain(self.features.columns)
 
     @classmethod
     def fit(cls, dataset: Dataset, config: PreprocessConfig, *, bias: bool) -> "Preprocessor":
         """Learn the scaling from the train split; without a bias nothing is centred, and the fold has no intercept."""
+        transform = config.target_transform
         features, targets = Scaling.identity(dataset.features), Scaling.identity(dataset.targets)
+        targets = replace(targets, transform=transform)
         if config.standardize:
             features = Scaling.standard(dataset.features, dataset, ddof=config.ddof, centered=bias, constant_scale=0.0)
         if config.standardize_target:
-            targets = Scaling.standard(dataset.targets, dataset, ddof=config.ddof, centered=bias, constant_scale=1.0)
-        return cls(features, targets)
+            targets = Scaling.standard(
+                dataset.targets, dataset, ddof=config.ddof, centered=bias, constant_scale=1.0, transform=transform
+            )
+        return cls(features, targets, dataset.encoder)
 
     def as_json(self) -> dict[str, Any]:
         """The content of `preprocess.json`."""
-        return {"format": FORMAT, "features": self.features.as_json(), "targets": self.targets.as_json()}
+        return {
+            "format": FORMAT,
+            "inputs": self.inputs.as_json(),
+            "features": self.features.as_json(),
+            "targets": self.targets.as_json(),
+            "target_transform": self.targets.transform,
+        }
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Preprocessor":
-        """The inverse of `as_json`.
+        """The inverse of `as_json`; format 1 knew numbers only.
 
         Raises:
             ValueError, KeyError, TypeError: if the values are not what `as_json` writes.
         """
-        if values["format"] != FORMAT:
-            raise ValueError(f"format {values['format']} is not format {FORMAT}, which this version reads")
-        return cls(Scaling.from_json(values["features"]), Scaling.from_json(values["targets"]))
+        version = values["format"]
+        if version not in (1, FORMAT):
+            raise ValueError(f"format {version} is not format 1 or {FORMAT}, which this version reads")
+        features, targets = Scaling.from_json(values["features"]), Scaling.from_json(values["targets"])
+        if version == 1:
+            return cls(features, targets)
+        encoder, transform = Encoder.from_json(values["inputs"]), values["target_transform"]
+        if encoder.features != features.columns or transform not in NAMES:
+            raise ValueError("inputs, features and target_transform do not fit together")
+        return cls(features, replace(targets, transform=transform), encoder)

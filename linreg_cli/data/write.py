@@ -38,6 +38,15 @@ def table_suffix(path: str | Path) -> str:
     raise UsageError(f"cannot tell the format from the name; it must end in one of {', '.join(_FORMATS)}", str(path))
 
 
+def is_text(suffix: str) -> bool:
+    """Whether a format is text, and so carries no types.
+
+    >>> is_text(".csv.gz"), is_text(".parquet")
+    (True, False)
+    """
+    return _FORMATS[suffix][0] is not None
+
+
 def write_table(target: Path | IO[bytes], suffix: str, rows: pa.Table | Iterable[pa.RecordBatch]) -> int:
     """Write a table, or batches of rows one at a time; returns the number of rows.
 
@@ -67,6 +76,20 @@ def _has_marks(column: pa.ChunkedArray) -> bool:
     return bool(pc.any(pc.match_substring_regex(column, '[,\t"\r\n]')).as_py())
 
 
+class _QuotingWriter:
+    """Rows in which some cell needs quotes; pyarrow would then quote every cell of text, numbers as well."""
+
+    def __init__(self, sink: Any, delimiter: str) -> None:
+        self._sink, self._delimiter = sink, delimiter
+
+    def write_batch(self, batch: pa.RecordBatch) -> None:
+        """Write some rows."""
+        text = io.StringIO()
+        columns = (pc.fill_null(pc.cast(column, pa.string()), "").to_pylist() for column in batch.columns)
+        csv.writer(text, delimiter=self._delimiter, lineterminator="\n").writerows(zip(*columns, strict=True))
+        self._sink.write(text.getvalue().encode())
+
+
 @contextlib.contextmanager
 def _writer(target: Path | IO[bytes], suffix: str, schema: pa.Schema, quoting: str) -> Iterator[Any]:
     delimiter, compression = _FORMATS[suffix]
@@ -81,7 +104,10 @@ def _writer(target: Path | IO[bytes], suffix: str, schema: pa.Schema, quoting: s
             header = io.StringIO()
             csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(schema.names)
             sink.write(header.getvalue().encode())
-            options = pcsv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style=quoting)
+            if quoting == "needed":
+                yield _QuotingWriter(sink, delimiter)
+                return
+            options = pcsv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style="none")
             yield stack.enter_context(pcsv.CSVWriter(sink, schema, write_options=options))
         elif suffix == ".parquet":
             import pyarrow.parquet as pq

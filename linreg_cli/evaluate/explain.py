@@ -1,20 +1,28 @@
 """Gradient steps as one would work them on paper, with the gradient found in three independent ways."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from linreg_cli.errors import DivergedError
 from linreg_cli.model import linear_layer
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.reference import ReferenceExecutor
 from linreg_cli.optim.state import TrainingState
 
-#: Two gradients agree if they differ by at most this share of the largest entry (or of 1, if that is larger).
-#: Central differences lose about two thirds of float64's 16 digits, and the loss is summed over the batch.
-AGREEMENT = 1e-6
+#: Autograd and the formula add up the same terms in another order. They agree if they differ by at most this share
+#: of the sum of the terms' sizes, which is what rounding is relative to where the terms cancel.
+AGREEMENT = 1e-10
+
+#: Half the distance of a central difference, times the size of the parameter: the cube root of the rounding error
+#: balances rounding against the third derivative.
+H = torch.finfo(torch.float64).eps ** (1 / 3)
+
+WAYS = ("autograd", "formula", "finite_difference")
 
 Parameters = dict[str, Tensor]
 
@@ -34,6 +42,8 @@ class ExplainedStep:
         loss: of the batch before the update: the sum or the mean of the terms.
         before: `weight` (n_targets, n_features) and, with a bias, `bias` (n_targets,).
         gradients: `autograd`, `formula` and `finite_difference` -> gradient of the loss, as `before`.
+        term_sizes: sum over the rows of the size of each row's part of the gradient, as `before`.
+        difference_errors: how far a central difference may be off, as `before`.
         direction: what the rate multiplies: the gradient with weight decay and momentum applied.
         after: the parameters after the update.
         next_loss: of the same batch after the update.
@@ -49,15 +59,27 @@ class ExplainedStep:
     loss: float
     before: Parameters
     gradients: dict[str, Parameters]
+    term_sizes: Parameters
+    difference_errors: Parameters
     direction: Parameters
     after: Parameters
     next_loss: float
 
-    def disagreement(self) -> float:
-        """The largest difference between two of the gradients, as a share of the largest entry (at least 1)."""
-        flat = [torch.cat([part.flatten() for part in gradient.values()]) for gradient in self.gradients.values()]
-        scale = max(1.0, *(float(values.abs().max()) for values in flat))
-        return max(float((a - b).abs().max()) for a in flat for b in flat) / scale
+    def disagreement(self) -> str | None:
+        """Why the three gradients cannot all be right, in words; None where they agree.
+
+        Autograd and the formula must agree to rounding, and a central difference to its own error.
+        """
+        autograd, formula, difference = (_flat(self.gradients[name]) for name in WAYS)
+        rounding = AGREEMENT * _flat(self.term_sizes)
+        for name, other, error in (
+            ("the formula", formula, rounding),
+            ("the central difference", difference, rounding + _flat(self.difference_errors)),
+        ):
+            apart = (autograd - other).abs()
+            if not bool((apart <= error).all()):
+                return f"autograd and {name} differ by {float(apart.max()):.3g}"
+        return None
 
 
 def explain(plan: StepPlan, state: TrainingState, X_nd: Tensor, y_nk: Tensor, steps: int) -> Iterator[ExplainedStep]:
@@ -68,7 +90,10 @@ def explain(plan: StepPlan, state: TrainingState, X_nd: Tensor, y_nk: Tensor, st
         state: changed in place; its model is float64 and on the CPU.
         X_nd: inputs of the train split, float64.
         y_nk: targets of the train split, float64.
-        steps: how many, at most those of the plan.
+        steps: how many; the plan may end before.
+
+    Raises:
+        DivergedError: for a step whose loss is not finite, after the steps before it were yielded.
     """
     executor = ReferenceExecutor(X_nd, y_nk)
     for step in range(state.step, min(state.step + steps, plan.total_steps)):
@@ -77,14 +102,19 @@ def explain(plan: StepPlan, state: TrainingState, X_nd: Tensor, y_nk: Tensor, st
         rows = torch.arange(first, last) if order is None else order[first:last]
         X_bd, y_bk = X_nd[rows], y_nk[rows]
         before = _parameters(state)
+        predictions, lr = _predict(before, X_bd), plan.learning_rate(epoch)
+        loss = float(plan.loss(predictions, y_bk))
+        if not math.isfinite(loss):
+            raise DivergedError(f"the loss of step {step + 1} is {loss} at learning rate {lr:g}; lower optimizer.lr")
+        differences, errors = _by_differences(before, plan.loss, X_bd, y_bk)
         gradients = {
             "autograd": _by_autograd(state, plan.loss, X_bd, y_bk),
             "formula": _by_formula(before, plan.loss, X_bd, y_bk),
-            "finite_difference": _by_differences(before, plan.loss, X_bd, y_bk),
+            "finite_difference": differences,
         }
-        predictions = _predict(before, X_bd)
+        direction = _direction(plan, state, before, gradients["autograd"])
         executor.run(plan, state, step, step + 1)
-        after, lr = _parameters(state), plan.learning_rate(epoch)
+        after = _parameters(state)
         yield ExplainedStep(
             number=step + 1,
             rows=rows.tolist(),
@@ -93,10 +123,12 @@ def explain(plan: StepPlan, state: TrainingState, X_nd: Tensor, y_nk: Tensor, st
             targets=y_bk,
             predictions=predictions,
             terms=plan.loss.elements(predictions - y_bk),
-            loss=float(plan.loss(predictions, y_bk)),
+            loss=loss,
             before=before,
             gradients=gradients,
-            direction={name: (before[name] - after[name]) / lr for name in before},
+            term_sizes=_sum_of_slopes(_slopes(plan.loss, predictions - y_bk).abs(), X_bd.abs(), before),
+            difference_errors=errors,
+            direction=direction,
             after=after,
             next_loss=float(plan.loss(_predict(after, X_bd), y_bk)),
         )
@@ -109,8 +141,8 @@ def _parameters(state: TrainingState) -> Parameters:
 
 
 def _predict(parameters: Parameters, X_bd: Tensor) -> Tensor:
-    prediction = X_bd @ parameters["weight"].T
-    return prediction + parameters["bias"] if "bias" in parameters else prediction
+    # The arithmetic of nn.Linear, bit for bit: at a kink of the loss one bit would change the slope.
+    return torch.nn.functional.linear(X_bd, parameters["weight"], parameters.get("bias"))
 
 
 def _by_autograd(state: TrainingState, loss: Loss, X_bd: Tensor, y_bk: Tensor) -> Parameters:
@@ -124,7 +156,10 @@ def _by_autograd(state: TrainingState, loss: Loss, X_bd: Tensor, y_bk: Tensor) -
 
 def _by_formula(parameters: Parameters, loss: Loss, X_bd: Tensor, y_bk: Tensor) -> Parameters:
     """The chain rule by hand: dL/dw = g' X and dL/db = sum of g, with g = dL/de for each residual e."""
-    residual = _predict(parameters, X_bd) - y_bk
+    return _sum_of_slopes(_slopes(loss, _predict(parameters, X_bd) - y_bk), X_bd, parameters)
+
+
+def _slopes(loss: Loss, residual: Tensor) -> Tensor:
     slopes = {
         "mse": 2 * residual,
         "sse": 2 * residual,
@@ -132,22 +167,53 @@ def _by_formula(parameters: Parameters, loss: Loss, X_bd: Tensor, y_bk: Tensor) 
         "mae": residual.sign(),
         "huber": residual.clamp(-loss.huber_delta, loss.huber_delta),
     }
-    slope = slopes[loss.name] if loss.is_sum else slopes[loss.name] / residual.numel()
-    gradient = {"weight": slope.T @ X_bd}
-    return {**gradient, "bias": slope.sum(dim=0)} if "bias" in parameters else gradient
+    return slopes[loss.name] if loss.is_sum else slopes[loss.name] / residual.numel()
 
 
-def _by_differences(parameters: Parameters, loss: Loss, X_bd: Tensor, y_bk: Tensor) -> Parameters:
-    """(L(p + h) - L(p - h)) / 2h for each parameter p."""
+def _sum_of_slopes(slopes_bk: Tensor, X_bd: Tensor, like: Parameters) -> Parameters:
+    gradient = {"weight": slopes_bk.T @ X_bd}
+    return {**gradient, "bias": slopes_bk.sum(dim=0)} if "bias" in like else gradient
+
+
+def _by_differences(parameters: Parameters, loss: Loss, X_bd: Tensor, y_bk: Tensor) -> tuple[Parameters, Parameters]:
+    """(L(p + h) - L(p - h)) / 2h for each parameter p, and how far each may be off.
+
+    Within h of a kink of the absolute or the Huber loss the difference mixes two slopes, and may be off by half of
+    what the slope changes there; elsewhere the losses are parabolas or lines, and only rounding is left.
+    """
     gradient = {name: torch.zeros_like(values) for name, values in parameters.items()}
+    errors = {name: torch.zeros_like(values) for name, values in parameters.items()}
     for name, values in parameters.items():
         for position in range(values.numel()):
-            # The cube root of the rounding error balances rounding against the third derivative.
-            h = torch.finfo(torch.float64).eps ** (1 / 3) * max(1.0, abs(float(values.flatten()[position])))
-            sides = []
+            h = H * max(1.0, abs(float(values.flatten()[position])))
+            sides, slopes = [], []
             for sign in (1, -1):
                 moved = {**parameters, name: values.clone()}
                 moved[name].view(-1)[position] += sign * h
                 sides.append(float(loss(_predict(moved, X_bd), y_bk)))
+                slopes.append(float(_by_formula(moved, loss, X_bd, y_bk)[name].view(-1)[position]))
             gradient[name].view(-1)[position] = (sides[0] - sides[1]) / (2 * h)
-    return gradient
+            rounding = 100 * torch.finfo(torch.float64).eps * max(map(abs, sides)) / h
+            errors[name].view(-1)[position] = rounding + (abs(slopes[0] - slopes[1]) if _has_kinks(loss) else 0.0)
+    return gradient, errors
+
+
+def _has_kinks(loss: Loss) -> bool:
+    return loss.name in ("mae", "huber")
+
+
+def _direction(plan: StepPlan, state: TrainingState, parameters: Parameters, gradient: Parameters) -> Parameters:
+    """What torch.optim.SGD multiplies the rate with: the gradient, with weight decay and momentum applied."""
+    direction = {}
+    for name, values in gradient.items():
+        decayed = values + plan.weight_decay * parameters[name]
+        buffer = state.momentum.get(f"0.{name}")
+        if plan.momentum:
+            kept = decayed if buffer is None else plan.momentum * buffer + (1 - plan.dampening) * decayed
+            decayed = decayed + plan.momentum * kept if plan.nesterov else kept
+        direction[name] = decayed
+    return direction
+
+
+def _flat(parameters: Parameters) -> Tensor:
+    return torch.cat([values.flatten() for values in parameters.values()])

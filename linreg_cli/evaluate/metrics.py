@@ -1,10 +1,13 @@
 """Metrics of predictions in original units, in float64."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from linreg_cli.data.dataset import Column
+from linreg_cli.data.encode import Encoder
+from linreg_cli.data.points import Point, encode_points
 from linreg_cli.model import LinearFormula
 
 Metrics = dict[str, Any]
@@ -82,11 +85,15 @@ def parameters(formula: LinearFormula) -> Metrics:
     return {"weights": weights[formula.targets[0]], "bias": bias[formula.targets[0]]}
 
 
-def probe(formula: LinearFormula, points: tuple[tuple[float, ...], ...]) -> list[list[float | None]]:
-    """Predictions for rows of feature values in original units, a list of targets a row; None where not finite."""
+def probe(formula: LinearFormula, points: Sequence[Point], encoder: Encoder | None = None) -> list[list[float | None]]:
+    """Predictions for rows of feature values in original units, a list of targets a row; None where not finite.
+
+    Args:
+        formula: the model.
+        points: one value a feature column.
+        encoder: how columns become inputs; None: they are numbers.
+    """
     if not points:
         return []
-    values = np.array(points, dtype=np.float64)
-    columns = {feature: values[:, position] for position, feature in enumerate(formula.features)}
-    predictions = formula.predict(columns)
+    predictions = formula.predict(encode_points(encoder or Encoder.plain(formula.features), points))
     return [[float(value) if np.isfinite(value) else None for value in row] for row in predictions]

@@ -52,6 +52,8 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
     published = (run.path / "predictions.csv").is_file()
     table = _csv(run, "predictions.csv", text=("split",)) if published and set(kinds or KINDS) != {"loss"} else None
     targets, feature = _layout(table)
+    curved = record.get("target_transform", "none") != "none"
+    feature = None if curved else feature  # the fit is no line in original units
     possible = [
         "loss",
         *(["fit"] if feature else []),
@@ -59,9 +61,13 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
     ]
     for kind in kinds:
         if kind not in possible:
-            why = "it has more than one feature" if published else f"its status is {record['status']}"
+            if not published and record["status"] == "finished":
+                run.read("predictions.csv")  # says that the file is missing
+            more = "its target was transformed" if curved else "it has more than one feature"
+            why = more if published else f"its status is {record['status']}"
             raise UsageError(f"run {run.id} has no {kind} picture, because {why}; it has: {', '.join(possible)}")
     pictures: dict[str, bytes] = {}
+    names = _file_names(targets)
     for kind in kinds or possible:
         if kind == "loss":
             figure = loss_figure(
@@ -74,7 +80,7 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
             continue
         assert table is not None
         for target in targets:
-            suffix = f"-{_file_name(target)}" if len(targets) > 1 else ""
+            suffix = f"-{names[target]}" if len(targets) > 1 else ""
             figure = _FIGURES[kind](run, table, target, feature)
             pictures[f"{kind}{suffix}.{format}"] = render(figure, format)
     return pictures
@@ -196,5 +202,13 @@ _FIGURES: dict[str, Callable[[RunFolder, pa.Table, str, str | None], Any]] = {
 }
 
 
-def _file_name(target: str) -> str:
-    return "".join(character if character.isalnum() or character in "._-" else "_" for character in target)
+def _file_names(targets: Sequence[str]) -> dict[str, str]:
+    """A name for the files of each target, without marks that file systems refuse, and no two alike."""
+    names: dict[str, str] = {}
+    for target in targets:
+        base = name = "".join(mark if mark.isalnum() or mark in "._-" else "_" for mark in target)
+        number = 2
+        while name.casefold() in {taken.casefold() for taken in names.values()}:
+            name, number = f"{base}_{number}", number + 1
+        names[target] = name
+    return names

@@ -227,10 +227,12 @@ def _with_optimum(axes: "Axes", optimum: float, low: float, high: float, entries
 def _scatter(axes: "Axes", points: list[tuple[str, int, np.ndarray]]) -> "_Entries":
     """Draws (split, rows in all, drawable points) and returns the legend's entries."""
     most = min(max((xy.shape[1] for _, _, xy in points), default=0), MOST_POINTS)
+    # Splits are thinned alike, so that a small one drawn last does not bury a large one that was thinned.
+    thinning = min(1.0, MOST_POINTS / max(sum(xy.shape[1] for _, _, xy in points), 1))
     _, size, alpha = next(mark for mark in _MARKS if most <= mark[0])
     entries = []
     for split, total, (x, y) in points:
-        drawn, (colour, marker) = min(len(x), MOST_POINTS), _SPLITS.get(split, ("#8C4A9E", "D"))
+        drawn, (colour, marker) = math.ceil(len(x) * thinning), _SPLITS.get(split, ("#8C4A9E", "D"))
         rows = np.arange(drawn) * len(x) // max(drawn, 1)
         # Every point is inside the limits; unclipped, a marker beside the frame stays whole.
         (cloud,) = axes.plot(x[rows], y[rows], marker, color=colour, alpha=alpha, zorder=3, clip_on=False, gid=split)

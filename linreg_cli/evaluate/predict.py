@@ -6,36 +6,41 @@ import numpy as np
 import pyarrow as pa
 
 from linreg_cli.data.dataset import Column, Rows
-from linreg_cli.data.table import numeric_columns
 from linreg_cli.errors import DataError
-from linreg_cli.evaluate.trained import TrainedRun, open_for
+from linreg_cli.evaluate.trained import TrainedRun, input_columns, open_for, raw_inputs
 
 
-def predict_table(trained: TrainedRun, path: str) -> tuple[pa.Table, list[str]]:
+def predict_table(trained: TrainedRun, path: str, *, typed: bool = False) -> tuple[pa.Table, list[str]]:
     """The table with its predictions in original units, and the names of the added columns.
 
     Columns are matched by name, in any order; columns that the model does not know pass through unchanged
-    (of a text file, as the text that they are). The target may be absent.
+    (of a text file, as the text that they are). The target may be absent. A row with a gap in a column whose gaps
+    were dropped in training gets no prediction.
 
     Args:
         trained: the run.
         path: the table.
+        typed: whether columns of a text file that hold numbers only become numbers, for a format with types.
 
     Raises:
-        DataError: if a feature is missing or is not numeric, or a prediction is beyond the range of a float.
+        DataError: if a feature is missing, is not numeric where it should be, or holds what training did not allow,
+            or a prediction is beyond the range of a float.
     """
-    features = trained.formula.features
-    table = open_for(trained, path, features)
+    encoder = trained.preprocessor.inputs
+    table = open_for(trained, path, encoder.columns)
     cells = table.read_all()
-    columns = numeric_columns(table.numbers(cells, features), features, path)
-    predicted = trained.formula.predict(columns)
-    finite = np.isfinite(predicted).all(axis=1)
-    if not finite.all():
-        row = int(np.argmin(finite)) + 1
+    raw = raw_inputs(table.numbers(cells, input_columns(encoder)[0]), encoder, (), trained, path)
+    dropped = encoder.dropped(raw)
+    predicted = trained.formula.predict(encoder.encode(raw, np.flatnonzero(~dropped), path))
+    overflow = ~np.isfinite(predicted).all(axis=1) & ~dropped
+    if overflow.any():
+        row = int(np.argmax(overflow)) + 1
         raise DataError("the prediction is too large for a floating-point number", f"{path}, row {row}")
     added = prediction_names(trained.formula.targets, table.columns)
+    if typed:
+        cells = table.typed(cells)
     for position, name in enumerate(added):
-        cells = cells.append_column(name, pa.array(predicted[:, position]))
+        cells = cells.append_column(name, pa.array(predicted[:, position], mask=dropped))
     return cells, added
 
 
@@ -65,7 +70,7 @@ def predictions_table(
     """The content of `predictions.csv`: split, row (from 1), target, prediction.
 
     With several targets the last two are `target:<name>` and `prediction:<name>` for each. A model with one
-    feature adds `feature:<name>`, so that its line can be drawn from the run folder alone.
+    feature adds `feature:<name>` at the end, so that its line can be drawn from the run folder alone.
 
     Args:
         targets: names of the targets.
@@ -82,11 +87,11 @@ def predictions_table(
             "split": pa.repeat(split, len(rows)),
             "row": pa.array(rows + 1),
         }
-        if feature is not None:
-            columns[f"feature:{feature[0]}"] = pa.array(feature[1][rows])
         for position, target in enumerate(targets):
             suffix = f":{target}" if len(targets) > 1 else ""
             columns[f"target{suffix}"] = pa.array(actual[rows, position])
             columns[f"prediction{suffix}"] = pa.array(predicted[rows, position])
+        if feature is not None:
+            columns[f"feature:{feature[0]}"] = pa.array(feature[1][rows])
         parts.append(pa.table(columns))
     return pa.concat_tables(parts)

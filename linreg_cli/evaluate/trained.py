@@ -1,19 +1,23 @@
 """A run folder as the model that it holds."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from torch import nn
 
 from linreg_cli.config import Config, load_config
+from linreg_cli.config.types import is_address
 from linreg_cli.data import SPLITS, Preprocessor, load_dataset
-from linreg_cli.data.csv_table import CsvTable
-from linreg_cli.data.dataset import Column, Rows
-from linreg_cli.data.table import Table, numeric_columns, open_table
+from linreg_cli.data.assemble import assemble
+from linreg_cli.data.cells import category_column, number_column
+from linreg_cli.data.columns import Column, RawColumn, Rows
+from linreg_cli.data.encode import Encoder, NumberInput
+from linreg_cli.data.open import open_table, text_suffix
+from linreg_cli.data.table import Table
 from linreg_cli.errors import ConfigError, DataError, Fault, StoreError
 from linreg_cli.evaluate.analysis import Analysis
 from linreg_cli.evaluate.metrics import Metrics, parameters, split_metrics
@@ -82,7 +86,7 @@ def evaluate_splits(trained: TrainedRun) -> tuple[Metrics, bool]:
     Raises:
         DataError: if the data cannot be read any more.
     """
-    dataset = load_dataset(trained.config)
+    dataset = load_dataset(trained.config, trained.preprocessor.encoder)
     metrics: Metrics = {}
     for split in SPLITS:
         rows = dataset.splits[split]
@@ -104,7 +108,7 @@ def evaluate_splits(trained: TrainedRun) -> tuple[Metrics, bool]:
     known = known_truth(trained.config)
     truth = compare(known, trained.formula, metrics) if known else None
     metrics |= {"truth": truth} if truth else {}
-    unchanged = dataset.fingerprint() == trained.record.get("data", {}).get("fingerprint")
+    unchanged = dataset.fingerprint() == (trained.record.get("data") or {}).get("fingerprint")
     return metrics, unchanged
 
 
@@ -114,10 +118,62 @@ def evaluate_table(trained: TrainedRun, path: str) -> Metrics:
     Raises:
         DataError: if the table cannot be read or lacks columns.
     """
-    names = [*trained.formula.features, *trained.formula.targets]
-    table = open_for(trained, path, names)
-    columns = numeric_columns(table.read(names), names, path)
-    return {"data": _metrics(trained, columns, slice(None)), "parameters": parameters(trained.formula)}
+    encoder, targets = trained.preprocessor.inputs, trained.formula.targets
+    table = open_for(trained, path, [*encoder.columns, *targets])
+    numbers, text = input_columns(encoder)
+    raw = raw_inputs(table.read([*numbers, *targets], text=text), encoder, targets, trained, path)
+    return {
+        "data": _metrics_of_table(trained, raw, path),
+        "parameters": parameters(trained.formula),
+    }
+
+
+def input_columns(encoder: Encoder) -> tuple[list[str], list[str]]:
+    """The columns that are read as numbers, and those that are read as text."""
+    numbers = [each.column for each in encoder.inputs if isinstance(each, NumberInput)]
+    return numbers, [each.column for each in encoder.inputs if not isinstance(each, NumberInput)]
+
+
+def raw_inputs(
+    cells: pa.Table, encoder: Encoder, targets: Sequence[str], trained: TrainedRun, path: str
+) -> dict[str, RawColumn]:
+    """The columns of another table, of the kinds that were learnt.
+
+    Raises:
+        DataError: if there is no row, or a column that should hold numbers does not.
+    """
+    if not cells.num_rows:
+        raise DataError("the table has no rows", path)
+    marks = trained.config.preprocess.missing_values
+    raw: dict[str, RawColumn] = {}
+    faults = []
+    for each in (*encoder.inputs, *map(NumberInput, targets)):
+        values = cells.column(each.column)
+        if isinstance(each, NumberInput):
+            found = number_column(values, each.column, marks, path)
+            if isinstance(found, Fault):
+                faults.append(found)
+            else:
+                raw[each.column] = found
+        else:
+            raw[each.column] = category_column(values, marks, each.kind)
+    if faults:
+        raise DataError(faults)
+    return raw
+
+
+def _metrics_of_table(trained: TrainedRun, raw: Mapping[str, RawColumn], path: str) -> Metrics:
+    dataset = assemble(
+        path,
+        raw,
+        trained.formula.targets,
+        trained.config,
+        lambda kept: {**dict.fromkeys(SPLITS, kept[:0]), "train": kept},
+        trained.preprocessor.inputs,
+    )
+    metrics = _metrics(trained, dataset.columns, dataset.splits["train"])
+    dropped = dataset.n_samples - len(dataset.splits["train"])
+    return {**metrics, "dropped": dropped} if dropped else metrics
 
 
 def open_for(trained: TrainedRun, path: str, names: Sequence[str]) -> Table:
@@ -126,24 +182,22 @@ def open_for(trained: TrainedRun, path: str, names: Sequence[str]) -> Table:
     Raises:
         DataError: if it lacks some of the columns `names`.
     """
-    is_csv = ".csv" in Path(path).name.lower()
-    delimiter = getattr(trained.config.data, "delimiter", None) if is_csv else None
+    if is_address(path):
+        raise DataError("only a config can name an address, with data.sha256; download the file", path)
+    delimiter = getattr(trained.config.data, "delimiter", None) if text_suffix(path) else None
     table = open_table(path, delimiter=delimiter, missing_values=trained.config.preprocess.missing_values)
     lacking = [name for name in names if name not in table.columns]
     if lacking:
         message = f"the run needs columns that the table lacks: {', '.join(lacking)}; it has {', '.join(table.columns)}"
-        hint = (
-            table.delimiter_hint("write the table as the run's own was written") if isinstance(table, CsvTable) else ""
-        )
+        hint = table.hint("write the table as the run's own was written")
         raise DataError([Fault(message, path), *([Fault(hint, path)] if hint else [])])
     return table
 
 
-def _metrics(trained: TrainedRun, columns: dict[str, Column], rows: Rows | slice) -> Metrics:
+def _metrics(trained: TrainedRun, columns: Mapping[str, Column], rows: Rows) -> Metrics:
     dtype = linear_layer(trained.model).weight.dtype
     X_nd = trained.preprocessor.features.tensor(columns, rows, dtype)
     y_nk = trained.preprocessor.targets.tensor(columns, rows, dtype)
     loss = Loss(trained.config.loss, trained.config.huber_delta).over(trained.model, X_nd, y_nk)
-    chosen = {name: values[rows] for name, values in columns.items()}
-    actual = np.column_stack([chosen[target] for target in trained.formula.targets])
-    return split_metrics(trained.formula.targets, actual, trained.formula.predict(chosen), loss)
+    actual = np.column_stack([columns[target][rows] for target in trained.formula.targets])
+    return split_metrics(trained.formula.targets, actual, trained.formula.predict(columns)[rows], loss)

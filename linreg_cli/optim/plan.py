@@ -92,3 +92,12 @@ class StepPlan:
         """First position and one past the last position, in the epoch's row order, of a batch."""
         start = batch * self.batch_size
         return start, min(start + self.batch_size, self.n_samples)
+
+
+def not_from_moments(plan: StepPlan) -> str | None:
+    """Why second moments of the rows do not determine the steps of a plan, or None if they do."""
+    if plan.loss.name not in ("mse", "sse", "half_mse"):
+        return f"the loss {plan.loss.name} is not a sum of squares"
+    if plan.batch_size < plan.n_samples:
+        return f"a batch of {plan.batch_size} rows is not the full batch of {plan.n_samples}"
+    return None

@@ -1,0 +1,42 @@
+"""What was found in a table, for people."""
+
+from typing import TYPE_CHECKING
+
+from linreg_cli.cli import output
+
+if TYPE_CHECKING:
+    from linreg_cli.data.report import ColumnReport, DataReport
+
+#: More levels are counted and not listed.
+_MAX_LEVELS = 6
+
+
+def data_table(report: "DataReport") -> str:
+    """A line for each column with gaps or levels, and one for all others."""
+    dropped = f", {report.n_dropped:,} dropped" if report.n_dropped else ""
+    lines = [f"{report.name}: {report.n_rows:,} rows{dropped}"]
+    told = [column for column in report.columns if not column.is_plain]
+    if told:
+        rows = [["column", "kind", "what was done", "missing"]]
+        rows += [[output.one_line(each.column), each.kind, _done(each), f"{each.missing:,}"] for each in told]
+        lines.append(output.columns(rows, left=3, indent="  "))
+    plain = [column for column in report.columns if column.is_plain]
+    if plain:
+        names = ", ".join(output.one_line(column.column) for column in plain[:8])
+        more = f" and {len(plain) - 8} more" if len(plain) > 8 else ""
+        lines.append(f"  numbers without gaps: {names}{more}")
+    return "\n".join(lines)
+
+
+def _done(column: "ColumnReport") -> str:
+    parts = []
+    if column.levels is not None:
+        few = len(column.levels) <= _MAX_LEVELS
+        listed = ": " + ", ".join(output.one_line(level) for level in column.levels) if few else ""
+        inputs = f"{column.indicators} input{'s' if column.indicators != 1 else ''}"
+        parts.append(f"{len(column.levels):,} levels{listed}; {inputs}")
+    if column.missing and column.fill is not None:
+        parts.append(f"filled with the {column.treatment}, {output.number(column.fill)}")
+    if column.missing and column.treatment == "drop":
+        parts.append("rows dropped")
+    return "; ".join(parts)

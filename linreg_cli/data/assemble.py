@@ -1,0 +1,106 @@
+"""From columns as they were read to a `Dataset`: rows with gaps dropped, rows split, columns encoded."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from linreg_cli.config.schema import Config
+from linreg_cli.data.cells import treatments
+from linreg_cli.data.columns import EncodedColumns, Mask, Numbers, RawColumn, Rows
+from linreg_cli.data.dataset import SPLITS, Dataset
+from linreg_cli.data.encode import Encoder, missing_fault
+from linreg_cli.data.report import DataReport, column_reports
+from linreg_cli.errors import DataError, Fault
+
+Split = Callable[[Rows], dict[str, Rows]]
+
+
+def assemble(
+    name: str,
+    raw: Mapping[str, RawColumn],
+    targets: tuple[str, ...],
+    config: Config,
+    split: Split,
+    encoder: Encoder | None = None,
+) -> Dataset:
+    """Drop, split, learn the encoding from the train split, encode.
+
+    Args:
+        name: what messages call the source.
+        raw: the features, in order, and the targets.
+        targets: names of the columns to predict.
+        config: what happens to gaps and categories.
+        split: row numbers that are kept -> split -> row numbers.
+        encoder: one that was learnt before, instead of learning it here.
+
+    Raises:
+        DataError: for gaps and categories that the config does not allow, and where no row is left.
+    """
+    features = {column: values for column, values in raw.items() if column not in targets}
+    treated = treatments(config.preprocess, tuple(features), targets)
+    dropped = _dropped(raw, [column for column in raw if treated[column].missing == "drop"])
+    n_rows = len(dropped)
+    kept = np.flatnonzero(~dropped) if dropped.any() else np.arange(n_rows, dtype=np.int64)
+    if not len(kept):
+        raise DataError("every row lacks a cell of a column with missing: drop; no row is left", name)
+    splits = split(kept)
+    if encoder is None:
+        drop_first, unknown = config.preprocess.drop_first, config.preprocess.unknown
+        encoder = Encoder.fit(
+            features,
+            treated,
+            splits["train"],
+            drop_first=config.model.bias if drop_first == "auto" else drop_first,
+            unknown=unknown,
+            name=name,
+        )
+    used = np.sort(np.concatenate([splits[each] for each in SPLITS]))
+    columns = _encoded(encoder, raw, targets, used, name)
+    reports = column_reports(raw, encoder, {target: treated[target].missing for target in targets})
+    report = DataReport(name, n_rows, n_rows - len(kept), reports)
+    return Dataset(name, encoder.features, targets, columns, splits, encoder, raw, report)
+
+
+def resplit(dataset: Dataset, config: Config, splits: dict[str, Rows]) -> Dataset:
+    """The same rows in other splits, the encoding learnt again from the new train split."""
+    if dataset.raw is None:
+        return replace(dataset, splits=splits)
+    return assemble(dataset.name, dataset.raw, dataset.targets, config, lambda _: splits)
+
+
+def _encoded(
+    encoder: Encoder, raw: Mapping[str, RawColumn], targets: tuple[str, ...], rows: Rows, name: str
+) -> EncodedColumns:
+    """The inputs and the targets, or every fault of both."""
+    faults: list[Fault] = []
+    for target in targets:
+        values = raw[target]
+        remedy = "fill it in, or leave out such rows with preprocess.missing: drop"
+        remedy += f" or preprocess.columns: {{{target}: {{missing: drop}}}}"
+        if values.n_missing and (fault := missing_fault(values.missing(), rows, target, name, remedy)):
+            faults.append(fault)
+    try:
+        columns = encoder.encode(raw, rows, name)
+    except DataError as error:
+        raise DataError([*error.faults, *faults]) from None
+    if faults:
+        raise DataError(faults)
+    for target in targets:
+        if target in columns:
+            raise DataError(f"an input would have the name of the target, {target!r}; rename a column", name)
+    return columns.with_arrays({target: _values(raw[target]) for target in targets})
+
+
+def _values(raw: RawColumn) -> np.ndarray:
+    assert isinstance(raw, Numbers)
+    return raw.values
+
+
+def _dropped(raw: Mapping[str, RawColumn], columns: list[str]) -> Mask:
+    first = next(iter(raw.values()))
+    out = np.zeros(len(first.values if isinstance(first, Numbers) else first.codes), dtype=bool)
+    for column in columns:
+        if raw[column].n_missing:
+            out |= raw[column].missing()
+    return out

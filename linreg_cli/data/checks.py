@@ -1,0 +1,195 @@
+"""What is suspicious about the columns of a table, in words: found in a sample of rows, confirmed in all of them."""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from linreg_cli.data.columns import Categories, Column, Rows
+from linreg_cli.data.dataset import Dataset
+from linreg_cli.data.encode import CategoryInput
+
+SAMPLE_ROWS = 10_000
+MAX_FEATURES = 1_000
+#: Fewer rows say nothing about identifiers and leaks.
+MIN_ROWS = 20
+
+_ID_NAME = re.compile(r"(^|[^a-z])(id|idx|index|uuid|guid|key|number|no|nr|row)$|^(unnamed|id[^a-z])", re.IGNORECASE)
+#: A share of the variance above this is the target itself, rounded.
+_LEAK = 0.9999
+_SHOWN = 10
+
+
+def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
+    """Constant, duplicate and collinear inputs, identifiers, and features that determine the target.
+
+    Args:
+        dataset: a table, split and encoded; only its train split is looked at.
+        bias: whether the model has an intercept, which duplicates a constant.
+    """
+    rows = dataset.splits["train"]
+    sample = rows[:: -(-len(rows) // SAMPLE_ROWS)]
+    columns = {name: dataset.columns[name][sample] for name in dataset.features[:MAX_FEATURES]}
+    constant = [name for name in columns if _is_constant(dataset, name, columns[name], rows)]
+    doubled = _duplicates(dataset, {name: columns[name] for name in columns if name not in constant}, rows)
+    found = [f"{_listed(constant)}: one value in every row to train on; leave out with data.ignore"] if constant else []
+    found += [f"{name} is the same as {first}; leave one of them out with data.ignore" for name, first in doubled]
+    left = [name for name in columns if name not in constant and name not in dict(doubled)]
+    whole = _whole_sets(dataset, bias=bias)
+    found += [
+        f"every level of {column} has an input of its own, which the bias duplicates; set preprocess.drop_first: auto"
+        for column in whole
+    ]
+    last = {f"{column}={whole[column][-1]}" for column in whole}
+    if len(rows) < len(left) + bias:
+        found.append(f"{len(rows)} rows to train on, and {len(left)} inputs: the weights are not unique")
+    else:
+        names = [name for name in left if name not in last]
+        found += _collinear(dataset, names, {name: columns[name] for name in names}, rows, bias=bias)
+    if len(rows) >= MIN_ROWS:
+        found += _identifiers(dataset, sample)
+        found += _leaks(dataset, sample)
+    return tuple(found[:_SHOWN]) + ((f"and {len(found) - _SHOWN} more such findings",) if len(found) > _SHOWN else ())
+
+
+def _is_constant(dataset: Dataset, name: str, sample: Column, rows: Rows) -> bool:
+    if sample.min() != sample.max():
+        return False
+    values = dataset.columns[name][rows]
+    return bool(values.min() == values.max())
+
+
+def _duplicates(dataset: Dataset, columns: dict[str, Column], rows: Rows) -> list[tuple[str, str]]:
+    first: dict[bytes, str] = {}
+    found = []
+    for name, values in columns.items():
+        other = first.setdefault(values.tobytes(), name)
+        if other != name and np.array_equal(dataset.columns[name][rows], dataset.columns[other][rows]):
+            found.append((name, other))
+    return found
+
+
+def _whole_sets(dataset: Dataset, *, bias: bool) -> dict[str, tuple[str, ...]]:
+    """Categories whose indicators add up to 1, which the bias is too."""
+    inputs = dataset.encoder.inputs if dataset.encoder is not None and bias else ()
+    return {each.column: each.levels for each in inputs if isinstance(each, CategoryInput) and not each.drop_first}
+
+
+def _collinear(
+    dataset: Dataset, names: list[str], columns: dict[str, Column], rows: Rows, *, bias: bool
+) -> Iterator[str]:
+    """Columns that are combinations of those before them, by Gram-Schmidt on the standardised sample."""
+    if not names:
+        return
+    scaled = {name: _standard(values, bias=bias) for name, values in columns.items()}
+    basis = np.zeros((len(scaled[names[0]]), len(names)))
+    kept: list[str] = []
+    for name in names:
+        rest = scaled[name]
+        for _ in range(2):  # once is not enough in floating point
+            rest = rest - basis[:, : len(kept)] @ (basis[:, : len(kept)].T @ rest)
+        size = np.linalg.norm(scaled[name])
+        if np.linalg.norm(rest) > 1e-7 * size or not size:
+            basis[:, len(kept)] = rest / max(float(np.linalg.norm(rest)), 1e-300)
+            kept.append(name)
+            continue
+        matrix = np.column_stack([scaled[other] for other in kept])
+        weights = np.linalg.lstsq(matrix, scaled[name])[0]
+        spread = {other: _spread(columns[other], bias=bias) for other in (*kept, name)}
+        terms = {
+            other: float(weight * spread[name] / spread[other])
+            for other, weight in zip(kept, weights, strict=True)
+            if abs(weight) > 1e-6
+        }
+        rest = dataset.columns[name][rows] - sum(
+            weight * dataset.columns[other][rows] for other, weight in terms.items()
+        )
+        if _spread(rest, bias=bias) <= 1e-6 * spread[name]:
+            constant = float(rest.mean()) if abs(rest.mean()) > 1e-6 * spread[name] else 0.0
+            message = f"{name}{_combination(terms, constant)}: the weights of these columns are not unique"
+            yield f"{message}; leave one out with data.ignore"
+
+
+def _standard(values: Column, *, bias: bool) -> Column:
+    centred = values - values.mean() if bias else values
+    return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-300))
+
+
+def _spread(values: Column, *, bias: bool) -> float:
+    return float(np.std(values) if bias else np.sqrt(np.mean(values**2)))
+
+
+def _combination(terms: dict[str, float], constant: float) -> str:
+    if len(terms) > 4:
+        return f" is a combination of {_listed(list(terms))}"
+    parts: list[str] = []
+    for name, weight in terms.items():
+        size = "" if abs(abs(weight) - 1) < 1e-6 else f"{abs(weight):.4g} "
+        sign = "- " if weight < 0 else "+ " if parts else ""
+        parts.append(f"{sign}{size}{name}")
+    if constant:
+        parts.append(f"{'-' if constant < 0 else '+'} {abs(constant):.4g}")
+    return f" = {' '.join(parts)}"
+
+
+def _identifiers(dataset: Dataset, sample: Rows) -> Iterator[str]:
+    """Whole numbers that hardly ever repeat, and are called an identifier or count the rows."""
+    for each in dataset.encoder.inputs if dataset.encoder is not None else ():
+        if isinstance(each, CategoryInput):
+            continue
+        values = dataset.columns[each.column][sample]
+        if (values != np.floor(values)).any() or len(np.unique(values)) < 0.95 * len(values):
+            continue
+        steps = np.diff(np.sort(dataset.columns[each.column][dataset.splits["train"]]))
+        counts = len(steps) and (steps == 1).mean() > 0.5 and len(sample) >= 50
+        if counts or _ID_NAME.search(each.column):
+            why = "counts the rows" if counts else "hardly ever has a value twice"
+            yield f"{each.column} looks like an identifier: it {why}; leave it out with data.ignore: [{each.column}]"
+
+
+def _leaks(dataset: Dataset, sample: Rows) -> Iterator[str]:
+    """Features that say the target by themselves: in proportion, in order, or by level."""
+    inputs = dataset.encoder.inputs if dataset.encoder is not None else ()
+    if len(inputs) < 2 or dataset.raw is None:  # a line through its points is no leak
+        return
+    for target in dataset.targets:
+        y = dataset.columns[target][sample]
+        if y.min() == y.max():
+            continue
+        for each in inputs:
+            raw = dataset.raw[each.column]
+            if isinstance(raw, Categories):
+                tells = _share_between(raw.codes[sample], y) > _LEAK
+            else:
+                x = dataset.columns[each.column][sample]
+                tells = x.min() != x.max() and (_squared(x, y) > _LEAK or _in_order(x, y))
+            if tells:
+                message = f"{each.column} alone determines {target}: is it known before {target} is?"
+                yield f"{message} Leave it out with data.ignore: [{each.column}] if not"
+
+
+def _squared(x: Column, y: Column) -> float:
+    x, y = _standard(x, bias=True), _standard(y, bias=True)
+    return float(x @ y) ** 2
+
+
+def _in_order(x: Column, y: Column) -> bool:
+    if min(len(np.unique(x)), len(np.unique(y))) < max(MIN_ROWS, len(x) / 2):
+        return False
+    ranks = [np.argsort(np.argsort(values, kind="stable"), kind="stable").astype(float) for values in (x, y)]
+    return _squared(*ranks) > _LEAK
+
+
+def _share_between(codes: np.ndarray, y: Column) -> float:
+    """The share of the variance of y that is between the levels; 0 where levels are too many to tell."""
+    _, level = np.unique(codes, return_inverse=True)
+    counts = np.bincount(level)
+    if len(counts) > len(y) / 5:
+        return 0.0
+    means = np.bincount(level, y) / counts
+    return float(1 - np.sum((y - means[level]) ** 2) / np.sum((y - y.mean()) ** 2))
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

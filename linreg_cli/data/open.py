@@ -1,0 +1,63 @@
+"""From a path to the table that is there: which format it has."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from linreg_cli.data.arrow_table import ArrowTable
+from linreg_cli.data.csv_table import CsvTable
+from linreg_cli.data.table import Table
+from linreg_cli.errors import ConfigError, DataError
+
+CSV_SUFFIXES = {".csv": ",", ".tsv": "\t"}
+COMPRESSIONS = (".gz", ".zst")
+OTHER_SUFFIXES = (".parquet", ".arrow", ".feather", ".jsonl")
+
+
+def text_suffix(path: str | Path) -> str | None:
+    """`.csv` or `.tsv` for a text file of cells, compressed or not; None for another kind of table.
+
+    >>> text_suffix("a.csv.gz"), text_suffix("a.csv.parquet")
+    ('.csv', None)
+    """
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    if suffixes and suffixes[-1] in COMPRESSIONS:
+        suffixes.pop()
+    return suffixes[-1] if suffixes and suffixes[-1] in CSV_SUFFIXES else None
+
+
+def open_table(path: str, *, delimiter: str | None = None, missing_values: Sequence[str] = ("",)) -> Table:
+    """Find out what a file is, and its columns.
+
+    Args:
+        path: a file, or a folder of Parquet parts.
+        delimiter: between the cells of a CSV; None: by suffix.
+        missing_values: cells of a text file that mean 'missing'.
+
+    Raises:
+        ConfigError: for a delimiter that no CSV can have.
+        DataError: for a file that is not there, of an unknown kind, or not what its name says.
+    """
+    file = Path(path)
+    try:
+        exists = file.exists()
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", path) from None
+    if not exists:
+        raise DataError(
+            f"there is no such file (in {Path.cwd()})" if not file.is_absolute() else "there is no such file",
+            path,
+        )
+    suffixes = [suffix.lower() for suffix in file.suffixes]
+    if file.is_dir():
+        return ArrowTable(path, sorted(part for part in file.glob("*.parquet") if not part.name.startswith((".", "_"))))
+    if text_suffix(file) is not None:
+        if delimiter is not None and (not delimiter.isascii() or delimiter in '"\r\n'):
+            message = f"data.delimiter: {delimiter!r} cannot part cells; it must be an ASCII character, no quote"
+            raise ConfigError(f"{message} and no line break", path)
+        return CsvTable(path, delimiter or CSV_SUFFIXES[str(text_suffix(file))], missing_values)
+    if suffixes and suffixes[-1] in OTHER_SUFFIXES:
+        if delimiter is not None:
+            raise DataError(f"data.delimiter is for CSV files, and this is {suffixes[-1]}", path)
+        return ArrowTable(path, [file])
+    known = ", ".join((*CSV_SUFFIXES, *(f".csv{suffix}" for suffix in COMPRESSIONS), *OTHER_SUFFIXES))
+    raise DataError(f"unknown kind of file; linreg reads {known}, and folders of .parquet", path)

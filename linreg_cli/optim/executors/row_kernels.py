@@ -1,0 +1,110 @@
+"""Compiled steps of one row and one target, where each step waits for the one before and the way must be short.
+
+Shapes as in `native_kernels`. A gradient is used where it arises instead of being stored and loaded. With at most
+eight features and plain SGD the weights stay in a register: what a step then waits for is one product, three
+additions across the lanes, the residual, and one multiply-add.
+"""
+
+import numpy as np
+from numba import njit
+
+from linreg_cli.optim.executors.native_kernels import AHEAD, SSE, ask_for, dot, load_up_to, one_loss
+from linreg_cli.optim.executors.simd import LANES, load, mul, mul_add, splat, store, total
+
+FAST = {"reassoc", "contract"}
+
+
+@njit(forceinline=True, fastmath=FAST)
+def _plain(X_nd, y_nk, order_n, w_D, b_k, d, n, bias, loss, delta, rates, position, losses):
+    """At most eight features, neither momentum nor weight decay."""
+    one = w_D.dtype.type
+    half, gain = one(0.5), one(2.0 if loss <= SSE else 1.0)
+    w, b, shuffled, epoch, at = load(w_D, 0), b_k[0], len(order_n) > 0, 0, position
+    learns, done = one(1 if bias else 0), len(losses)
+    for step in range(len(losses)):
+        if at >= n:
+            epoch, at = epoch + 1, 0
+        row = at
+        if shuffled:
+            row = order_n[epoch * n + at]
+            if (at & 7) == 0:
+                ask_for(X_nd, y_nk, order_n, epoch * n + at + AHEAD, len(order_n), d, 1)
+        # Neither the scaled row nor b - y needs this step's residual, so both are ready before it is.
+        x, rate = load_up_to(X_nd, row * d, d), one(-rates[epoch]) * gain
+        scaled = mul(splat(rate), x)
+        e = total(mul(w, x)) + (b - y_nk[row])
+        value, f = one_loss(e, loss, delta, half)
+        losses[step] = value
+        if not np.isfinite(value):
+            done = step + 1
+            break
+        w = mul_add(splat(f), scaled, w)
+        b += f * (rate * learns)
+        at += 1
+    store(w_D, 0, w)
+    b_k[0] = b
+    return done
+
+
+@njit(forceinline=True, fastmath=FAST)
+def _general(
+    X_nd, y_nk, order_n, w_D, b_k, m_D, mb_k, has_buffer, d, n, bias,
+    loss, delta, rates, momentum, dampening, weight_decay, nesterov, position, losses,
+):  # fmt: skip
+    """Any rule and any number of features; the bias stays in a register, the weights in the first-level cache."""
+    one = w_D.dtype.type
+    half, gain = one(0.5), one(2.0 if loss <= SSE else 1.0)
+    beta, fresh, decay = one(momentum), one(1 - dampening), one(weight_decay)
+    b, mb, shuffled, epoch, at = b_k[0], mb_k[0], len(order_n) > 0, 0, position
+    done = len(losses)
+    for step in range(len(losses)):
+        if at >= n:
+            epoch, at = epoch + 1, 0
+        row = at
+        if shuffled:
+            row = order_n[epoch * n + at]
+            if (at & 7) == 0:
+                ask_for(X_nd, y_nk, order_n, epoch * n + at + AHEAD, len(order_n), d, 1)
+        x, rate = row * d, one(-rates[epoch])
+        e = dot(X_nd, x, w_D, 0, d) + (b - y_nk[row])
+        value, f = one_loss(e, loss, delta, half)
+        losses[step] = value
+        if not np.isfinite(value):
+            done = step + 1
+            break
+        f *= gain
+        factor = splat(f)
+        for c in range(0, d, LANES):
+            v, s = load(w_D, c), mul(factor, load_up_to(X_nd, x + c, d - c))
+            if weight_decay != 0:
+                s = mul_add(splat(decay), v, s)
+            if momentum != 0:
+                buffer = mul_add(splat(beta), load(m_D, c), mul(splat(fresh), s)) if has_buffer else s
+                store(m_D, c, buffer)
+                s = mul_add(splat(beta), buffer, s) if nesterov else buffer
+            store(w_D, c, mul_add(splat(rate), s, v))
+        if bias:
+            f += decay * b
+            if momentum != 0:
+                mb = beta * mb + fresh * f if has_buffer else f
+                f = f + beta * mb if nesterov else mb
+            b += rate * f
+        has_buffer = has_buffer or momentum != 0
+        at += 1
+    b_k[0], mb_k[0] = b, mb
+    return done
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def run_steps(
+    X_nd, y_nk, order_n, w_D, b_k, m_D, mb_k, has_buffer, d, n, batch, bias,
+    loss, delta, rates, momentum, dampening, weight_decay, nesterov, position, losses,
+):  # fmt: skip
+    """As `native_kernels.run_steps`, for batch = 1 and one target."""
+    width = w_D.dtype.type(delta)
+    if d <= LANES and momentum == 0 and weight_decay == 0:
+        return _plain(X_nd, y_nk, order_n, w_D, b_k, d, n, bias, loss, width, rates, position, losses)
+    return _general(
+        X_nd, y_nk, order_n, w_D, b_k, m_D, mb_k, has_buffer, d, n, bias,
+        loss, width, rates, momentum, dampening, weight_decay, nesterov, position, losses,
+    )  # fmt: skip

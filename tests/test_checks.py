@@ -1,0 +1,95 @@
+"""What is said about suspicious columns, and that nothing is said about sound ones."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from linreg_cli.config import Config
+from linreg_cli.data import load_dataset
+
+N = 400
+STREAM = np.random.default_rng(5)
+A, B, C = STREAM.normal(size=(3, N)) * [[1], [100], [1e-3]]
+Y = A + B / 50 + STREAM.normal(size=N)
+
+
+@pytest.fixture
+def found(tmp_path):
+    def call(columns, *, bias=True, **preprocess):
+        pq.write_table(pa.table({**columns, "y": columns.get("y", Y)}), tmp_path / "t.parquet")
+        values = {"data": {"path": str(tmp_path / "t.parquet"), "target": "y"}, "model": {"bias": bias}}
+        return load_dataset(Config.model_validate({**values, "preprocess": preprocess})).report.warnings
+
+    return call
+
+
+def test_sound_columns_are_not_warned_of(found):
+    square = A**2
+    assert found({"a": A, "b": B, "c": C, "square": square, "cube": A**3, "n": np.arange(N) % 7.0}) == ()
+
+
+NOT_UNIQUE = "the weights of these columns are not unique; leave one out with data.ignore"
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"a": A, "k": np.full(N, 3.0)}, "k: one value in every row to train on; leave out with data.ignore"),
+        ({"a": A, "twin": A}, "twin is the same as a; leave one of them out with data.ignore"),
+        ({"a": A, "b": B, "sum": A + B}, f"sum = a + b: {NOT_UNIQUE}"),
+        ({"a": A, "b": B, "f": 3 - 1.8 * A + 32}, f"f = - 1.8 a + 35: {NOT_UNIQUE}"),
+        ({"big": A * 1e9 + 1e12, "a": A, "b": B}, f"a = 1e-09 big - 1000: {NOT_UNIQUE}"),
+        (
+            {"a": A, "row": np.arange(N)},
+            "row looks like an identifier: it counts the rows; leave it out with data.ignore: [row]",
+        ),
+        (
+            {"a": A, "house_id": STREAM.permutation(10**6)[:N]},
+            "house_id looks like an identifier: it hardly ever has a value twice; leave it out with "
+            "data.ignore: [house_id]",
+        ),
+        (
+            {"a": A, "cents": Y * 100},
+            "cents alone determines y: is it known before y is? Leave it out with data.ignore: [cents] if not",
+        ),
+        (
+            {"a": A, "squeezed": np.exp(Y * 3)},
+            "squeezed alone determines y: is it known before y is? Leave it out with data.ignore: [squeezed] if not",
+        ),
+    ],
+)  # fmt: skip
+def test_each_finding_is_named_and_is_the_only_one(columns, message, found):
+    assert found(columns) == (message,)
+
+
+def test_a_category_that_determines_the_target(found):
+    codes = np.arange(N) % 4
+    [message] = found({"a": A, "grade": np.array(list("abcd"))[codes], "y": codes * 2.0}, categorical="one_hot")
+    assert message.startswith("grade alone determines y")
+
+
+def test_every_level_beside_a_bias_is_told_once(found):
+    c = np.array(list("abcd"))[np.arange(N) % 4]
+    assert found({"a": A, "c": c}, categorical="one_hot", drop_first=False) == (
+        "every level of c has an input of its own, which the bias duplicates; set preprocess.drop_first: auto",
+    )
+    assert found({"a": A, "c": c}, categorical="one_hot", drop_first=False, bias=False) == ()
+    assert found({"a": A, "c": c}, categorical="one_hot") == ()
+
+
+def test_a_shifted_column_is_a_duplicate_only_beside_a_bias(found):
+    assert len(found({"a": A, "shifted": A + 5, "b": B})) == 1
+    assert found({"a": A, "shifted": A + 5, "b": B}, bias=False) == ()
+
+
+def test_fewer_rows_than_inputs(found):
+    columns = {name: values[:3] for name, values in {"a": A, "b": B, "c": C, "y": Y}.items()}
+    assert found(columns) == ("3 rows to train on, and 3 inputs: the weights are not unique",)
+
+
+def test_what_holds_in_the_sample_is_confirmed_in_all_rows(found):
+    n_rows = 30_001
+    a = np.arange(n_rows) % 11.0
+    nearly = np.where(np.arange(n_rows) == 1, 7.0, 0.0)  # row 1 is not in the sample of every third row and more
+    assert found({"a": a, "nearly": nearly, "y": STREAM.normal(size=n_rows)}) == ()

@@ -1,0 +1,107 @@
+"""Cross-validation against the same folds by hand, with scikit-learn's exact solution."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from linreg_cli.config import Config
+from linreg_cli.data import Dataset
+from linreg_cli.data.columns import Rows
+from linreg_cli.evaluate.cross_validation import cross_validate, folds
+from linreg_cli.model import LinearFormula
+
+STREAM = np.random.default_rng(3)
+X = STREAM.normal(size=(60, 2))
+Y = np.exp(0.5 * X[:, 0] - 0.2 * X[:, 1] + 1 + 0.1 * STREAM.normal(size=60))
+CONFIG = """
+name: t
+data: {path: t.csv, target: y, split: {train: 0.8, test: 0.2, shuffle: SHUFFLE}}
+preprocess: {standardize: true, target_transform: log}
+optimizer: {lr: 0.3}
+train: {epochs: 200, batch_size: full, dtype: float64}
+evaluate: {cross_validation: {folds: 4}}
+plots: false
+"""
+
+
+@pytest.fixture
+def train(linreg, config_file, tmp_path):
+    rows = "".join(f"{a!r},{b!r},{y!r}\n" for (a, b), y in zip(X.tolist(), Y.tolist(), strict=True))
+    (tmp_path / "t.csv").write_text("a,b,y\n" + rows)
+
+    def call(*more, shuffle="false"):
+        return linreg("train", "-c", config_file(CONFIG.replace("SHUFFLE", shuffle)), *more)
+
+    return call
+
+
+def test_each_fold_is_predicted_by_a_model_of_the_others_in_original_units(train):
+    found = train("--json").json["metrics"]["cross_validation"]
+    expected = []
+    for held_out in np.array_split(np.arange(48), 4):
+        others = np.setdiff1d(np.arange(48), held_out)
+        model = LinearRegression().fit(X[others], np.log(Y[others]))
+        errors = Y[held_out] - np.exp(model.predict(X[held_out]))
+        expected.append(np.sqrt(np.mean(errors**2)))
+    assert found["folds"] == 4
+    assert found["rmse"]["values"] == pytest.approx(expected, rel=1e-9)
+    assert found["rmse"]["mean"] == pytest.approx(np.mean(expected), rel=1e-9)
+    assert found["rmse"]["std"] == pytest.approx(np.std(expected, ddof=1), rel=1e-9)
+
+
+def test_people_see_it_and_gates_may_ask_for_it(train):
+    result = train("--fail-if", "cross_validation.r2.mean < 0.5")
+    assert result.code == 0, result.err
+    assert "\n  4 folds: rmse " in result.out
+    assert train("--fail-if", "cross_validation.r2.mean > 0.5").code == 5
+
+
+def test_folds_are_drawn_from_the_seed(train):
+    first, again = (train("--json", shuffle="true").json["metrics"]["cross_validation"] for _ in range(2))
+    other = train("--json", "--set", "seed=1", shuffle="true").json["metrics"]["cross_validation"]
+    assert first == again != other
+
+
+def test_every_row_is_held_out_once():
+    rows: Rows = np.arange(10, 33)
+    parts = folds(rows, 5, shuffle=True, seed=2)
+    assert sorted(np.concatenate(parts).tolist()) == rows.tolist()
+    assert {len(part) for part in parts} == {4, 5}
+
+
+def test_a_level_that_a_fold_lacks_stops_nothing(linreg, config_file, tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "c,x,y\n" + "".join(f"{'rare' if k == 3 else 'ab'[k % 2]},{k},{k + k % 2}\n" for k in range(12))
+    )
+    config = config_file(
+        "name: t\ndata: {path: t.csv, target: y}\npreprocess: {categorical: one_hot, standardize: true}\n"
+        "evaluate: {cross_validation: {folds: 3}}\nplots: false\n"
+    )
+    result = linreg("train", "-c", config, "--json")
+    assert result.code == 0, result.err
+    assert len(result.json["metrics"]["cross_validation"]["mae"]["values"]) == 3
+
+
+def test_a_fold_that_diverges_leaves_the_metrics_undefined_and_says_why():
+    rows = np.arange(6)
+    splits = {"train": rows, "validation": rows[:0], "test": rows[:0]}
+    dataset = Dataset("rows", ("x",), ("y",), {"x": np.arange(6.0), "y": np.arange(6.0)}, splits)
+    config = Config.model_validate(
+        {"data": {"path": "t.csv", "target": "y"}, "evaluate": {"cross_validation": {"folds": 3}}}
+    )
+    answers = iter([LinearFormula(("x",), ("y",), np.ones((1, 1)), None), None])
+    found = cross_validate(dataset, config, lambda _: next(answers))
+    assert (found["rmse"], found["rmse_reason"]) == (None, "training diverged on fold 2")
+
+
+@pytest.mark.parametrize(
+    ("count", "code", "message"),
+    [
+        ("1", 2, "evaluate.cross_validation.folds must be at least 2, found 1"),
+        ("49", 2, "evaluate.cross_validation.folds: 49 folds of 48 rows to train on"),
+        ("half", 2, "evaluate.cross_validation.folds: expected a whole number"),
+    ],
+)
+def test_a_count_that_makes_no_sense(train, count, code, message):
+    result = train("--set", f"evaluate.cross_validation.folds={count}")
+    assert (result.code, message in result.err) == (code, True), result.err

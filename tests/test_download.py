@@ -1,0 +1,159 @@
+"""Tables at an address, from a server on this machine that misbehaves in every way."""
+
+import hashlib
+import http.server
+import itertools
+import os
+import threading
+
+import pytest
+
+from linreg_cli.data import download
+
+TABLE = b"x,y\n" + b"".join(b"%d,%d\n" % (x, 2 * x + 1) for x in range(10))
+DIGEST = hashlib.sha256(TABLE).hexdigest()
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """The path says how it behaves."""
+
+    requests = itertools.count()
+
+    def do_GET(self):
+        next(type(self).requests)
+        kind = self.path.split("/")[1]
+        if kind in ("once", "ever"):
+            self.send_response(302)
+            self.send_header("Location", "/good/t.csv" if kind == "once" else "/ever/t.csv")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        elif kind in ("missing", "broken"):
+            self.send_error({"missing": 404, "broken": 500}[kind])
+        else:
+            body = TABLE[:-2] + b"2\n" if kind == "other" else TABLE
+            self.send_response(200)
+            if kind != "unsaid":
+                self.send_header(
+                    "Content-Length", str({"long": 2, "short": 0.5}.get(kind, 1) * len(body)).split(".")[0]
+                )
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    monkeypatch.setenv(download.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setattr(download, "TIMEOUT", (2.0, 2.0))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_address[1]}"
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def train(linreg, config_file, server):
+    def call(kind, digest=DIGEST, *more):
+        config = config_file(
+            f"name: t\ndata: {{path: '{server}/{kind}/t.csv', target: y, sha256: {digest}}}\nplots: false\n"
+        )
+        return linreg("train", "-c", config, "--quiet", *more)
+
+    return call
+
+
+@pytest.mark.parametrize("kind", ["good", "once", "unsaid"])
+def test_a_table_is_downloaded_once_and_kept_under_its_digest(train, tmp_path, kind):
+    assert (train(kind).code, train(kind).code) == (0, 0)
+    before = next(Server.requests)
+    result = train(kind, DIGEST.upper())
+    assert (result.code, result.err) == (0, "")
+    assert next(Server.requests) == before + 1  # nobody asked
+    assert (tmp_path / "cache" / DIGEST / "t.csv").read_bytes() == TABLE
+
+
+def test_a_run_says_its_address_and_repeats_from_it(train, linreg, tmp_path):
+    assert train("good").code == 0
+    config = tmp_path / "outputs" / "t-0001" / "config.yaml"
+    assert "/good/t.csv" in config.read_text()
+    assert linreg("train", "-c", config, "--quiet").code == 0
+    assert linreg("evaluate", "t-0001").code == 0
+
+
+def test_a_file_that_was_changed_in_the_cache_is_downloaded_again(train, tmp_path):
+    assert train("good").code == 0
+    kept = tmp_path / "cache" / DIGEST / "t.csv"
+    kept.write_bytes(b"x,y\n1,1\n")
+    assert train("good").code == 0
+    assert kept.read_bytes() == TABLE
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("ever", "cannot be downloaded: more than 3 redirects; give the address of the file itself"),
+        ("missing", "cannot be downloaded: the server answered 404 Not Found"),
+        ("broken", "cannot be downloaded: the server answered 500 Internal Server Error"),
+        ("long", "cannot be downloaded: the connection ended before the whole file had come"),
+        ("short", "and data.sha256 says"),
+        ("other", f"and data.sha256 says {DIGEST}; it is another file; nothing was kept"),
+    ],
+)
+def test_a_server_that_misbehaves_is_a_data_error_and_leaves_nothing(train, server, tmp_path, kind, message):
+    result = train(kind)
+    assert result.code == 3, result.err
+    assert result.err.startswith(f"error: {server}/{kind}/t.csv: ")
+    assert message in result.err
+    assert len(result.err.splitlines()) == 1
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_an_answer_without_end_is_cut_off(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "MAX_BYTES", 20)
+    result = train("unsaid")
+    assert result.code == 3
+    assert "the answer is longer than 20 bytes" in result.err
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+
+
+def test_nobody_at_the_address(linreg, config_file, tmp_path, monkeypatch):
+    monkeypatch.setenv(download.CACHE, str(tmp_path / "cache"))
+    config = config_file(f"data: {{path: 'http://127.0.0.1:9/t.csv', target: y, sha256: {DIGEST}}}\n")
+    result = linreg("train", "-c", config)
+    assert result.code == 3
+    assert "http://127.0.0.1:9/t.csv: cannot be downloaded: no connection" in result.err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_cache_that_cannot_be_written(train, tmp_path):
+    (tmp_path / "cache").mkdir(mode=0o555)
+    result = train("good")
+    assert result.code == 3
+    assert "set LINREG_CACHE to a folder" in result.err
+
+
+def test_a_cache_that_is_a_file(train, tmp_path):
+    (tmp_path / "cache").write_text("")
+    result = train("good")
+    assert result.code == 3
+    assert "cannot be kept in" in result.err
+
+
+def test_an_address_needs_a_digest(linreg, config_file):
+    result = linreg("validate", config_file("data: {path: 'https://example.org/t.csv', target: y}\n"))
+    assert result.code == 2
+    assert "data.path: an address needs data.sha256, so that another file is noticed" in result.err
+
+
+def test_prediction_reads_files_only(train, linreg):
+    assert train("good").code == 0
+    result = linreg("predict", "t", "--data", "http://127.0.0.1:9/t.csv")
+    assert result.code == 3
+    assert "only a config can name an address" in result.err

@@ -1,0 +1,180 @@
+"""What is special to the native executor; parity step by step is in test_executor_parity.py."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from linreg_cli.model import build_model
+from linreg_cli.optim.executors import native, parts
+from linreg_cli.optim.executors.native import NativeExecutor
+from linreg_cli.optim.executors.statistics import StatisticsExecutor
+from linreg_cli.optim.losses import Loss
+from linreg_cli.optim.plan import StepPlan, not_from_moments
+from linreg_cli.optim.reference import ReferenceExecutor
+from linreg_cli.optim.state import TrainingState
+
+
+def table(rows, features, targets=1, dtype=torch.float64, seed=0):
+    stream = torch.Generator().manual_seed(seed)
+    X = torch.randn(rows, features, generator=stream, dtype=torch.float64)
+    y = X.sum(1, keepdim=True) + torch.randn(rows, targets, generator=stream, dtype=torch.float64)
+    return X.to(dtype), y.to(dtype)
+
+
+def start(features, targets=1, bias=True, dtype=torch.float64):
+    model = build_model(features, targets, bias=bias, dtype=dtype)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.linspace(-0.5, 0.5, parameter.numel(), dtype=torch.float64).view(parameter.shape))
+    return TrainingState(model)
+
+
+def plan(rows, batch, *, epochs=2, shuffle=True, loss="mse", rate=0.01, fall=1.0, **rule):
+    return StepPlan(rows, batch, epochs, shuffle, 3, Loss(loss, 0.7), lambda epoch: rate / (1 + fall * epoch), **rule)
+
+
+def assert_equal(state, other, rtol=1e-10):
+    assert state.step == other.step
+    for name, value in other.model.named_parameters():
+        torch.testing.assert_close(dict(state.model.named_parameters())[name], value, rtol=rtol, atol=rtol)
+    assert state.momentum.keys() == other.momentum.keys()
+    for name, value in other.momentum.items():
+        torch.testing.assert_close(state.momentum[name], value, rtol=rtol, atol=rtol)
+
+
+# Vectors hold 8 numbers: one below, at and above their multiples, for rows and for columns.
+@pytest.mark.parametrize("features", [1, 7, 8, 9, 31, 32, 33, 41])
+@pytest.mark.parametrize("batch", [1, 7, 8, 9, 17])
+def test_every_remainder_of_rows_and_columns(features, batch):
+    X, y = table(2 * 17 + 3, features)
+    p = plan(len(X), batch, rate=0.002, momentum=0.5)
+    one, other = start(features), start(features)
+    losses = NativeExecutor(X, y).run(p, one, 0, p.total_steps)
+    torch.testing.assert_close(losses, ReferenceExecutor(X, y).run(p, other, 0, p.total_steps))
+    assert_equal(one, other)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_random_plans_with_hand_overs_equal_the_reference(data):
+    rows, features = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 12))
+    targets, bias = data.draw(st.integers(1, 3)), data.draw(st.booleans())
+    momentum = data.draw(st.sampled_from([0.0, 0.5, 0.9]))
+    nesterov = momentum > 0 and data.draw(st.booleans())
+    p = plan(
+        rows,
+        data.draw(st.one_of(st.just(rows), st.integers(1, rows))),
+        shuffle=data.draw(st.booleans()),
+        loss=data.draw(st.sampled_from(list(native.LOSS_CODES))),
+        epochs=data.draw(st.integers(1, 4)),
+        rate=0.0005,
+        momentum=momentum,
+        dampening=0.0 if nesterov else data.draw(st.sampled_from([0.0, 0.4])),
+        weight_decay=data.draw(st.sampled_from([0.0, 0.1])),
+        nesterov=nesterov,
+    )
+    X, y = table(rows, features, targets, seed=data.draw(st.integers(0, 99)))
+    executors = [ReferenceExecutor(X, y), NativeExecutor(X, y)]
+    if not_from_moments(p) is None:
+        executors.append(StatisticsExecutor(X, y))
+    one, other = start(features, targets, bias), start(features, targets, bias)
+    expected = executors[0].run(p, other, 0, p.total_steps)
+    losses = []
+    while one.step < p.total_steps:
+        stop = data.draw(st.integers(one.step + 1, p.total_steps))
+        losses.append(data.draw(st.sampled_from(executors)).run(p, one, one.step, stop))
+    torch.testing.assert_close(torch.cat(losses), expected, rtol=1e-8, atol=1e-12)
+    assert_equal(one, other, rtol=1e-8)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("batch", [1, 3, 16, 40])
+@pytest.mark.parametrize("loss", ["mse", "sse", "half_mse"])
+def test_divergence_is_found_at_the_step_of_the_reference(dtype, batch, loss):
+    X, y = table(40, 5, dtype=dtype)
+    p = plan(40, batch, rate=50.0, fall=0.0, epochs=400, loss=loss)
+    one, other = start(5, dtype=dtype), start(5, dtype=dtype)
+    expected = ReferenceExecutor(X, y).run(p, other, 0, p.total_steps)
+    losses = NativeExecutor(X, y).run(p, one, 0, p.total_steps)
+    assert not math.isfinite(expected[-1])
+    assert len(losses) == len(expected)
+    assert not math.isfinite(losses[-1])
+    assert one.step == other.step
+    assert all(bool(value.isfinite().all()) for value in one.model.parameters())
+
+
+@pytest.mark.parametrize("loss", list(native.LOSS_CODES))
+@pytest.mark.parametrize(("row", "batch"), [(0, 1), (2, 8), (39, 7), (5, 40)])
+def test_a_nan_in_the_data_stops_every_loss(loss, row, batch):
+    X, y = table(40, 3)
+    X[row, 1] = math.nan
+    p = plan(40, batch, shuffle=False, loss=loss)
+    one, other = start(3), start(3)
+    losses = NativeExecutor(X, y).run(p, one, 0, p.total_steps)
+    assert len(losses) == len(ReferenceExecutor(X, y).run(p, other, 0, p.total_steps)) == row // batch + 1
+    assert math.isnan(losses[-1])
+    assert_equal(one, other)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_number_of_threads_changes_no_bit(monkeypatch, threads):
+    X, y = table(500, 6, 2, torch.float32)
+    p = plan(500, 500, epochs=5, loss="huber", momentum=0.9)
+    monkeypatch.setattr(parts, "PART_ELEMENTS", 300)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3 - threads)
+    one, other = start(6, 2, dtype=torch.float32), start(6, 2, dtype=torch.float32)
+    executor = NativeExecutor(X, y)
+    executor.run(p, one, 0, 5)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    executor.run(p, other, 0, 5)
+    assert_equal(one, other, rtol=0)
+    monkeypatch.undo()
+    reference = start(6, 2, dtype=torch.float32)
+    ReferenceExecutor(X, y).run(p, reference, 0, 5)
+    assert_equal(one, reference, rtol=1e-5)
+
+
+def test_orders_drawn_ahead_are_the_orders_of_the_plan(monkeypatch):
+    monkeypatch.setattr(native, "DRAW_AHEAD_ROWS", 1)
+    X, y = table(50, 2)
+    p = plan(50, 4, epochs=6)
+    one, other = start(2), start(2)
+    executor = NativeExecutor(X, y)
+    for stop in (5, 13, 14, 40, p.total_steps):  # within an epoch, at its end, over several
+        executor.run(p, one, one.step, stop)
+    ReferenceExecutor(X, y).run(p, other, 0, p.total_steps)
+    assert_equal(one, other)
+
+
+def test_a_large_float32_batch_is_summed_up_as_well_as_in_torch():
+    X, y = table(200_000, 4, dtype=torch.float32)
+    p = plan(len(X), len(X), epochs=3, rate=0.1)
+    state, exact = start(4, dtype=torch.float32), start(4)
+    losses = NativeExecutor(X, y).run(p, state, 0, 3)
+    expected = ReferenceExecutor(X.double(), y.double()).run(p, exact, 0, 3)
+    torch.testing.assert_close(losses, expected, rtol=3e-7, atol=0)
+    for one, other in zip(state.model.parameters(), exact.model.parameters(), strict=True):
+        torch.testing.assert_close(one.double(), other, rtol=1e-6, atol=3e-7)
+
+
+@pytest.mark.parametrize("loss", list(native.LOSS_CODES))
+def test_train_loss_is_that_of_the_reference(loss):
+    X, y = table(333, 5, 2)
+    p, state = plan(333, 10, loss=loss), start(5, 2)
+    value = NativeExecutor(X, y).train_loss(p, state)
+    assert value == pytest.approx(ReferenceExecutor(X, y).train_loss(p, state), rel=1e-13)
+
+
+def test_data_that_is_not_row_major_is_read_right():
+    X, y = table(6, 30)
+    one, other = start(3), start(3)
+    turned = X.T.contiguous().T[:, ::10]
+    p = plan(6, 2)
+    NativeExecutor(turned, y).run(p, one, 0, p.total_steps)
+    ReferenceExecutor(turned, y).run(p, other, 0, p.total_steps)
+    assert_equal(one, other)
+    assert np.isfinite(NativeExecutor(turned, y).train_loss(p, one))

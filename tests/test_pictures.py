@@ -54,7 +54,7 @@ def test_a_picture_that_the_run_cannot_have_is_refused_with_the_reason(train):
 
 
 def test_a_diverged_run_shows_its_loss_and_nothing_else(train):
-    run = train(CONFIGS / "noisy_line.yaml", "--set", "optimizer.lr=4e-4")
+    run = train(CONFIGS / "noisy_line.yaml", "--set", "optimizer.lr=4e-4", "--force")
     assert set(draw_run(run, (), "png")) == {"loss.png"}
     with pytest.raises(UsageError, match="its status is diverged"):
         draw_run(run, ("predicted",), "png")

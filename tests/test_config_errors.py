@@ -241,7 +241,10 @@ def test_without_a_command_the_help_is_shown_on_stderr(linreg, arguments, comman
     [
         (("trian",), "No such command 'trian'; did you mean 'train'?; see 'linreg --help'"),
         (("train",), "Missing option '--config' / '-c'; see 'linreg train --help'"),
-        (("train", "-c", "a.yaml", "--frob"), "No such option: --frob (Possible options: --force); see 'linreg train --help'"),
+        (
+            ("train", "-c", "a.yaml", "--frob"),
+            "No such option: --frob (Possible options: --force); see 'linreg train --help'",
+        ),
         (("evaluate",), "Missing argument 'RUN'; see 'linreg evaluate --help'"),
         (("evaluate", "a", "--fail-if", "x"), "--fail-if: 'x' is not METRIC OPERATOR NUMBER, such as 'test.r2 >= 0.9'"),
         (("train", "-c", "a.yaml", "--fail-if", "r2 > x"), "--fail-if: 'r2 > x' is not METRIC OPERATOR NUMBER"),

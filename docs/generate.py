@@ -54,7 +54,7 @@ stands beside it.
 | 1 | a bug of ours, shown with a traceback |
 | 2 | usage or config error |
 | 3 | data error |
-| 4 | training diverged; the last finite state is in the run's checkpoint, no model is published |
+| 4 | training diverged (the last finite state is kept, no model is published), or was refused as it must diverge |
 | 5 | a gate failed; the run itself is complete |
 | 6 | run-store error: unknown, ambiguous, damaged or unwritable run |
 | 130, 143 | interrupted (Ctrl-C), terminated |

@@ -46,7 +46,7 @@ def truth_text(truth: dict[str, Any]) -> str:
 
 
 def _one(target: str, inference: dict[str, Any]) -> str:
-    rows = [[target, "estimate", "std err", "HC3", "t", "p", "low 95 %", "high 95 %", "VIF"]]
+    rows = [[target, "estimate", "std err", "HC3", "t", "p", "2.5 %", "97.5 %", "VIF"]]
     for name, values in inference["coefficients"].items():
         shown = [_short(values[key]) for key in ("estimate", "std_err", "std_err_hc3")]
         shown += [_short(values["t"], 4), "-" if values["p"] is None else f"{values['p']:.2g}"]

@@ -1,6 +1,7 @@
 """`linreg evaluate`."""
 
 import sys
+from textwrap import wrap
 from typing import Annotated
 
 import typer
@@ -57,7 +58,7 @@ def evaluate(
         if "inference" in metrics:
             from linreg_cli.cli import coefficients
 
-            print(f"\n{coefficients.gap_in_words(metrics)}")
+            print("\n" + "\n".join(wrap(coefficients.gap_in_words(metrics), 80)))
             print(f"\n{coefficients.inference_text(metrics, trained.formula.targets)}")
             if "truth" in metrics:
                 print(f"\n{coefficients.truth_text(metrics['truth'])}")

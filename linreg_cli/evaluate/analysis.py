@@ -209,14 +209,15 @@ class Analysis:
             gap, base = exact.gap(train_loss, self.robust.train_loss, self.robust.constant_loss)
             return Distance(gap, None, base)
         with np.errstate(over="ignore", invalid="ignore"):
-            gap, base = self.optimum.gap(weights, bias)
-            excess, against = self.optimum.excess(weights, bias), self.optimum.relative_to
-        if gap is not None and not math.isfinite(gap):
-            gap = None
+            excess = self.optimum.excess(weights, bias)
+        zero, against = self.optimum.objective <= self.optimum.rounding_loss, self.optimum.relative_to
+        base = "constant" if zero else "optimum"
+        if against <= 0:
+            return Distance(0.0 if excess <= self.optimum.rounding_loss else None, None, base)
         # Rounding of the optimum itself, and of the numbers that were trained on, counts against the run.
         rounding = math.sqrt(self.optimum.rounding_loss)
-        certain = (math.sqrt(excess) + rounding) ** 2 / against if excess >= 0 and against > 0 else None
-        return Distance(gap, certain, base)
+        certain = (math.sqrt(excess) + rounding) ** 2 / against if excess >= 0 else None
+        return Distance(excess / against if math.isfinite(excess / against) else None, certain, base)
 
     def idle_columns(self) -> list[str]:
         """Columns of which others (or the bias) leave nothing: those of the directions in which the loss is flat."""

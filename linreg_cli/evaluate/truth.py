@@ -55,10 +55,10 @@ def compare(known: dict[str, Any], formula: LinearFormula, metrics: Metrics) -> 
         metrics: of the run, with `inference`.
 
     Returns:
-        None if the run predicts something else, or has a column that the truth does not know.
+        None if the run predicts something else or a function of it, or has a column that the truth does not know.
     """
     target, weights = known["target"], known["weights"]
-    if target not in formula.targets or not set(formula.features) <= set(weights):
+    if formula.transform != "none" or target not in formula.targets or not set(formula.features) <= set(weights):
         return None
     k = formula.targets.index(target)
     left_out = [name for name in weights if name not in formula.features]

@@ -38,9 +38,9 @@ def worth(
     """
     original = None
     if config.loss in SQUARED and analysis.no_optimum is None:
-        X, y = original_rows(dataset, config.preprocess.target_transform)
+        X, y = original_rows(dataset, preprocessor)
         original = least_squares(X, y, bias=config.model.bias, loss=config.loss)
-    inference = _inference(config, dataset, analysis, original, fold(model, preprocessor))
+    inference = _inference(config, dataset, preprocessor, analysis, original, fold(model, preprocessor))
     if analysis.no_optimum is not None:
         return {"optimum": None, "optimum_reason": analysis.no_optimum, "inference": inference}
     optimum = _optimum(config, preprocessor, analysis, original)
@@ -52,9 +52,9 @@ def worth(
     return {"optimum": {"train_loss": optimum.pop("train_loss"), **position, **optimum}, "inference": inference}
 
 
-def original_rows(dataset: Dataset, transform: str) -> tuple[Array, Array]:
-    """The train split in original units: X (n_samples, n_features) and y (n_samples, n_targets), transformed."""
-    rows = dataset.splits["train"]
+def original_rows(dataset: Dataset, preprocessor: Preprocessor) -> tuple[Array, Array]:
+    """The train split in original units (the target's transform applied): X (n, n_features), y (n, n_targets)."""
+    rows, transform = dataset.splits["train"], preprocessor.targets.transform
     X = np.column_stack([dataset.columns[name][rows] for name in dataset.features])
     return X, np.column_stack([forward(transform, dataset.columns[name][rows]) for name in dataset.targets])
 
@@ -88,7 +88,12 @@ def _optimum(config: Config, preprocessor: Preprocessor, analysis: Analysis, ori
 
 
 def _inference(
-    config: Config, dataset: Dataset, analysis: Analysis, original: Optimum | None, trained: LinearFormula
+    config: Config,
+    dataset: Dataset,
+    preprocessor: Preprocessor,
+    analysis: Analysis,
+    original: Optimum | None,
+    trained: LinearFormula,
 ) -> Metrics:
     if config.optimizer.weight_decay:
         return {"refused": "weight decay biases the coefficients; set optimizer.weight_decay: 0"}
@@ -101,7 +106,7 @@ def _inference(
     reason = refusal(original, config.loss, (trained.weights, trained.bias), names=dataset.features)
     if reason is not None:
         return {"refused": reason}
-    X, y = original_rows(dataset, config.preprocess.target_transform)
+    X, y = original_rows(dataset, preprocessor)
     each = {
         target: {"n": len(X), **infer(original, X, y, names=dataset.features, target=k).as_json()}
         for k, target in enumerate(dataset.targets)

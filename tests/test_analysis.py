@@ -1,0 +1,335 @@
+"""What training says of itself: the gap, the limits of the rate, auto, certified stopping, by the command line."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+from conftest import CONFIGS, REPOSITORY
+
+from linreg_cli.evaluate.exact import least_squares
+from linreg_cli.evaluate.rates import Motion, stable_rate
+from linreg_cli.evaluate.spectrum import curvature
+
+# Two columns of different scale, whose optimum is away from the start along both.
+ROWS = 40
+BASE = f"""
+name: t
+data:
+  source: synthetic
+  n_samples: {ROWS}
+  features: {{a: {{normal: [1, 2]}}, b: {{uniform: [-1, 1]}}}}
+  weights: {{a: 2, b: -3}}
+  noise_std: 0.5
+model: {{init: {{weight: 0}}}}
+train: {{epochs: 2500, batch_size: full, dtype: float64}}
+plots: false
+"""
+MOTIONS = {
+    "plain": {},
+    "momentum": {"momentum": 0.9},
+    "dampened": {"momentum": 0.5, "dampening": 0.3},
+    "nesterov": {"momentum": 0.9, "nesterov": True},
+    "weight decay": {"weight_decay": 0.5},
+    "all": {"momentum": 0.7, "nesterov": True, "weight_decay": 0.3},
+}
+
+
+@pytest.fixture
+def base(config_file):
+    return config_file(BASE)
+
+
+@pytest.fixture
+def table(linreg, base):
+    """The rows of BASE as X (n, 2) and y (n, 1)."""
+    assert linreg("generate-data", "-c", base, "-o", "t.csv").code == 0
+    values = np.loadtxt("t.csv", delimiter=",", skiprows=1)
+    return values[:, :2], values[:, 2:]
+
+
+def settings(**values) -> list[str]:
+    return [part for key, value in values.items() for part in ("--set", f"optimizer.{key}={json.dumps(value)}")]
+
+
+def sets(*assignments: str) -> list[str]:
+    return [part for assignment in assignments for part in ("--set", assignment)]
+
+
+def history(path) -> list[dict[str, float]]:
+    with open(f"{path}/history.csv", newline="") as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def record(path) -> dict:
+    with open(f"{path}/run.json") as file:
+        return json.load(file)
+
+
+# --- limits
+
+
+@pytest.mark.parametrize("case", MOTIONS)
+@pytest.mark.parametrize("loss", ["mse", "half_mse", "sse"])
+def test_a_hundredth_below_the_limit_converges_and_a_hundredth_above_is_refused_and_diverges(
+    linreg, base, table, tmp_path, case, loss
+):
+    X, y = table
+    options = MOTIONS[case]
+    found = least_squares(X, y, bias=True, loss=loss)
+    limit = stable_rate(curvature(found.factor, loss).largest, Motion(**options))
+    call = ["train", "-c", base, "--json", "--set", f"loss={loss}", *settings(**options)]
+    below = linreg(*call, *settings(lr=0.99 * limit))
+    assert (below.code, below.err) == (0, "")
+    assert below.json["metrics"]["optimum"]["gap"] < 1e-6
+    above = linreg(*call, *settings(lr=1.01 * limit))
+    assert (above.code, above.json["error"]["kind"]) == (4, "diverged")
+    message = above.json["error"]["message"]
+    assert f"is 1.01 times the limit {limit:.3g} of full-batch training" in message
+    assert "column 'a' carries" in message
+    assert "--force trains all the same" in message
+    assert sorted(path.name for path in (tmp_path / "outputs").iterdir()) == ["t-0001"]
+    forced = linreg(*call, *settings(lr=1.01 * limit), "--force")
+    assert forced.err.startswith("warning: optimizer.lr: ")
+    losses = [row["train_loss"] for row in history("outputs/t-0002")]
+    assert losses[-1] > 10 * losses[len(losses) // 2]
+
+
+def test_the_refusal_points_at_the_line_and_the_advice_in_it_works(linreg, base, config_file):
+    path = config_file(BASE + "optimizer:\n  lr: 2\n", "high.yaml")
+    result = linreg("train", "-c", path)
+    assert result.code == 4
+    first, source, caret = result.err.splitlines()
+    assert first.startswith(f"error: {path}:13:7: optimizer.lr: 2 is ")
+    assert (source, caret) == ("      lr: 2", "          ^")
+    advised = first.split("set optimizer.lr: ")[1].split(",")[0]
+    assert linreg("train", "-c", path, "--set", f"optimizer.lr={advised}", "--quiet").err == ""
+    assert linreg("train", "-c", path, "--dry-run").code == 4
+
+
+def test_noisy_line_is_refused_at_the_rate_that_it_names(linreg, tmp_path):
+    result = linreg("train", "-c", CONFIGS / "noisy_line.yaml", "--set", "optimizer.lr=4e-4", "--json")
+    assert result.code == 4
+    # 2 / lambda for 100 points on 0..100, from the trace and determinant of (2/n) [X 1]'[X 1]
+    x = np.linspace(0, 100, 100)
+    a, b = 2 * np.mean(x**2), 2 * np.mean(x)
+    limit = 2 / ((a + 2) / 2 + np.hypot((a - 2) / 2, b))
+    assert f"is {4e-4 / limit:.3g} times the limit {limit:.3g} of full-batch" in result.json["error"]["message"]
+    assert "column 'x' carries 100 %" in result.json["error"]["message"]
+    assert "preprocess.standardize: true (the limit of a full batch is then 1)" in result.json["error"]["message"]
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_run_that_diverged_says_in_its_record_what_was_wrong(linreg, base):
+    result = linreg("train", "-c", base, "--json", *settings(lr=1.0), "--force")
+    assert result.code == 4
+    diverged = record("outputs/t-0001")["diverged"]
+    assert diverged.keys() >= {"step", "limit", "times_the_limit", "column", "share", "lr_instead"}
+    assert diverged["column"] == "a"
+    assert 0.5 < diverged["share"] <= 1
+    assert diverged["times_the_limit"] == pytest.approx(1.0 / diverged["limit"])
+    assert f"{diverged['times_the_limit']:.3g} times the limit" in result.json["error"]["message"]
+    again = linreg("train", "-c", base, "--json", *settings(lr=diverged["lr_instead"]))
+    assert again.json["metrics"]["optimum"]["gap"] < 1e-6
+
+
+def test_a_schedule_is_refused_only_if_it_never_falls_below_the_limit(linreg, base):
+    falling = sets("optimizer.schedule={kind: exponential, gamma: 0.5}", "train.epochs=60")
+    result = linreg("train", "-c", base, *settings(lr=1.0), *falling)
+    assert result.code == 0
+    assert result.err.startswith("warning: the rate of optimizer.schedule, up to 1, is ")
+    assert "the loss grows while the rate is above it" in result.err
+    slow = sets("optimizer.schedule={kind: exponential, gamma: 0.99}", "train.epochs=10")
+    assert linreg("train", "-c", base, *settings(lr=1.0), *slow).code == 4
+
+
+@pytest.mark.parametrize(
+    ("lr", "words"),
+    [(0.02, None), (0.08, "probably converge"), (0.12, "probably diverge"), (0.15, "almost certainly diverge")],
+)
+def test_mini_batches_are_warned_of_with_the_probability_in_words(linreg, base, lr, words):
+    result = linreg("train", "-c", base, *sets("train.batch_size=4", "train.epochs=1"), *settings(lr=lr), "--quiet")
+    shown = linreg("train", "-c", base, *sets("train.batch_size=4", "train.epochs=1"), *settings(lr=lr))
+    assert result.err == "" or result.code == 4
+    assert (words or "") in shown.err
+    assert bool(shown.err) == bool(words)
+
+
+def test_mini_batches_that_must_diverge_are_refused(linreg, base, tmp_path):
+    call = ["train", "-c", base, *sets("train.batch_size=4", "train.epochs=50")]
+    result = linreg(*call, *settings(lr=50.0))
+    assert (result.code, (tmp_path / "outputs").exists()) == (4, False)
+    assert "of the average batch: the loss would grow until it is infinite" in result.err
+    assert linreg(*call, *settings(lr=50.0), "--force").code == 4
+
+
+# --- the optimum and the gap
+
+
+@pytest.mark.parametrize("extra", [[], sets("preprocess.standardize=true"), sets("optimizer.weight_decay=0.2")])
+def test_the_gap_of_every_epoch_is_that_of_numpy(linreg, base, table, extra):
+    X, y = table
+    result = linreg("train", "-c", base, "--json", *settings(lr=0.02), *sets("train.epochs=40"), *extra)
+    rows = history(result.json["path"])
+    if "preprocess.standardize=true" in extra:
+        X = (X - X.mean(axis=0)) / X.std(axis=0)
+    A, decay = np.column_stack([X, np.ones(ROWS)]), 0.2 * ("optimizer.weight_decay=0.2" in extra)
+    best = np.linalg.solve(A.T @ A * 2 / ROWS + decay * np.eye(3), A.T @ y * 2 / ROWS)
+    lowest = float(np.mean((A @ best - y) ** 2)) + decay / 2 * float(np.sum(best**2))
+    for row in rows:
+        loss = row["train_loss"]
+        if decay:
+            loss += decay / 2 * (row["weight:a"] ** 2 + row["weight:b"] ** 2 + row["bias"] ** 2)
+        assert row["gap"] == pytest.approx((loss - lowest) / lowest, rel=1e-8, abs=1e-12)
+    optimum = result.json["metrics"]["optimum"]
+    assert optimum["gap"] == rows[-1]["gap"]
+    assert optimum["gap_relative_to"] == "optimum"
+    assert (optimum["rank"], optimum["is_unique"]) == (3, True)
+
+
+def test_the_gap_stands_between_the_losses_and_the_seconds(linreg, base):
+    extra = sets("data.split={train: 0.5, validation: 0.5}", "train.epochs=1", "optimizer.lr=0.01")
+    path = linreg("train", "-c", base, "--json", *extra).json["path"]
+    with open(f"{path}/history.csv") as file:
+        assert file.readline().startswith("epoch,step,lr,train_loss,validation_loss,gap,seconds,")
+
+
+def test_the_summary_says_the_gap_in_words(linreg, base):
+    assert " above it (gap " in linreg("train", "-c", base, *sets("optimizer.lr=0.02", "train.epochs=20")).out
+    assert "the run is there to rounding" in linreg("train", "-c", base, *settings(lr="auto")).out
+
+
+@pytest.mark.parametrize("loss", ["mae", "huber"])
+def test_losses_that_are_not_squared_have_an_optimum_or_say_why_not(linreg, base, loss):
+    call = ["train", "-c", base, "--json", *sets(f"loss={loss}", "optimizer.lr=0.05", "train.epochs=300")]
+    optimum = linreg(*call).json["metrics"]["optimum"]
+    assert optimum["train_loss"] > 0
+    assert 0 <= optimum["gap"] < 0.1
+    refused = linreg(*call, "--set", "optimizer.weight_decay=0.1").json["metrics"]
+    assert refused["optimum"] is None
+    assert "weight decay" in refused["optimum_reason"]
+
+
+def test_an_optimum_that_is_not_unique_names_the_columns(linreg, config_file):
+    rows = [[x, 2 * x + 1, x**2, 5, 3 * x] for x in range(6)]
+    path = config_file(f"data: {{source: inline, columns: [a, b, c, k, y], rows: {rows}}}\nplots: false\n"
+                       "train: {batch_size: full}\noptimizer: {lr: 1e-4}\n")  # fmt: skip
+    result = linreg("train", "-c", path, "--json")
+    assert result.code == 0
+    assert (
+        "the optimum is not unique (rank 3 of 5): column 'k' is constant and columns 'a', 'b' determine" in result.err
+    )
+    assert result.json["metrics"]["optimum"]["is_unique"] is False
+    assert "not unique" in result.json["metrics"]["inference"]["refused"]
+
+
+# --- auto
+
+
+@pytest.mark.parametrize(
+    "extra", [[], settings(momentum="auto"), settings(momentum=0.5, nesterov=True), settings(weight_decay=0.1)]
+)
+def test_auto_is_explained_and_its_config_repeats_the_run(linreg, base, tmp_path, extra):
+    first = linreg("train", "-c", base, "--json", *settings(lr="auto"), *extra)
+    assert (first.code, first.err) == (0, "")
+    assert first.json["metrics"]["optimum"]["gap"] < 1e-12
+    known = record(first.json["path"])
+    config = yaml.safe_load((tmp_path / first.json["path"] / "config.yaml").read_text())
+    for key in ("lr", "momentum"):
+        assert config["optimizer"][key] == known[key]["value"]
+    assert known["lr"]["why"].startswith("auto: ")
+    second = linreg("train", "-c", tmp_path / first.json["path"] / "config.yaml", "--json")
+    assert second.json["metrics"] == first.json["metrics"]
+
+
+def test_auto_momentum_makes_the_most_of_a_rate(linreg, base):
+    found = {}
+    for momentum in ("auto", 0.0, 0.97):
+        call = ["train", "-c", base, "--json", "--set", "train.epochs=150", *settings(lr=0.05, momentum=momentum)]
+        found[momentum] = linreg(*call).json["metrics"]["optimum"]["gap"]
+    assert found["auto"] < min(found[0.0], found[0.97])
+    result = linreg("train", "-c", base, *settings(lr=5.0, momentum="auto"))
+    assert result.code == 2
+    assert "no momentum converges at optimizer.lr: 5" in result.err
+
+
+@pytest.mark.parametrize("momentum", ["auto", 0.5])
+def test_auto_with_mini_batches_is_safe_for_every_batch(linreg, base, momentum):
+    extra = sets("train.batch_size=4", "train.epochs=30", "optimizer.lr=auto", f"optimizer.momentum={momentum}")
+    result = linreg("train", "-c", base, "--json", *extra)
+    assert (result.code, result.err) == (0, "")
+    assert "safe for every batch" in record(result.json["path"])["lr"]["why"]
+    losses = [row["train_loss"] for row in history(result.json["path"])]
+    assert losses[-1] < losses[0] / 10
+
+
+def test_auto_for_other_losses(linreg, base):
+    result = linreg("train", "-c", base, "--json", *settings(lr="auto"), "--set", "loss=huber")
+    assert result.json["metrics"]["optimum"]["gap"] < 1e-4
+    refused = linreg("train", "-c", base, *settings(lr="auto"), "--set", "loss=mae")
+    assert refused.code == 2
+    assert "optimizer.lr: auto needs the curvature of the loss: loss: mae has a kink" in refused.err
+
+
+def test_auto_momentum_refuses_what_it_would_not_honour(linreg, base):
+    result = linreg("train", "-c", base, *settings(momentum="auto", nesterov=True))
+    assert result.code == 2
+    assert "momentum: auto chooses the heavy ball's; set nesterov to false" in result.err
+
+
+# --- stop_gap
+
+
+def test_stop_gap_stops_where_the_true_gap_is_below(linreg, base, table):
+    X, y = table
+    result = linreg("train", "-c", base, "--json", *settings(lr="auto"), "--set", "train.stop_gap=1e-4")
+    rows, known = history(result.json["path"]), record(result.json["path"])
+    assert known["epochs_done"] == len(rows) - 1 < 2500
+    assert "certified to be" in known["stopped"]
+    A = np.column_stack([X, np.ones(ROWS)])
+    residuals = y - A @ np.linalg.lstsq(A, y, rcond=None)[0]
+    lowest = float(np.mean(residuals**2))
+    gaps = [(row["train_loss"] - lowest) / lowest for row in rows]
+    assert gaps[-1] < 1e-4 <= gaps[-2]
+
+
+def test_stop_gap_needs_an_optimum(linreg, base, tmp_path):
+    result = linreg("train", "-c", base, *settings(lr=0.01), *sets("loss=mae", "train.stop_gap=1e-3"))
+    assert result.code == 2
+    assert "train.stop_gap: it needs the exact optimum of a squared loss" in result.err
+    assert not (tmp_path / "outputs").exists()
+
+
+# --- cost
+
+
+def test_a_small_run_does_not_import_scipy(tmp_path):
+    script = (
+        "import sys; from linreg_cli.cli.app import run; code = run(sys.argv[1:]);"
+        "print('LOADED', code, 'scipy' in sys.modules)"
+    )
+    arguments = ["train", "-c", str(CONFIGS / "smoke.yaml"), "--quiet"]
+    result = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+    assert result.stdout.splitlines()[-1] == "LOADED 0 False"
+
+
+def test_what_is_too_costly_is_left_out_with_the_reason(linreg, base, monkeypatch):
+    monkeypatch.setattr("linreg_cli.evaluate.analysis.MOST_WORK", 100)
+    result = linreg("train", "-c", base, "--json", *settings(lr=0.01), "--set", "train.epochs=2")
+    assert result.code == 0
+    assert result.json["metrics"]["optimum"] is None
+    assert "rows x parameters^2 is at most 100" in result.json["metrics"]["optimum_reason"]
+    assert "gap" not in history(result.json["path"])[0]
+    refused = linreg("train", "-c", base, *settings(lr="auto"))
+    assert (refused.code, "rows x parameters^2" in refused.err) == (2, True)

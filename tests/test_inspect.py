@@ -262,6 +262,35 @@ def test_one_row(linreg):
         assert linreg("inspect", "-c", CONFIGS / "points.yaml", *options).code == 0
 
 
+@pytest.mark.parametrize("size", ["full", 1])
+def test_nothing_that_moves_or_is_curved(linreg, size):
+    settings = ["optimizer.momentum=0.5", "optimizer.dampening=1", f"train.batch_size={size}"]
+    options = [part for setting in settings for part in ("--set", setting)]
+    values = linreg("inspect", "-c", CONFIGS / "points.yaml", "--json", *options).json
+    assert values["stable_lr"]["full_batch"] is None
+    assert "nothing moves" in values["stable_lr"]["full_batch_reason"]
+    assert "dampening" in values["forecast"]["1e-3_reason"]
+    settings = ["model.bias=false", "data.rows=[[0, 1], [0, 2], [0, 4]]", f"train.batch_size={size}"]
+    options = [part for setting in settings for part in ("--set", setting)]
+    values = linreg("inspect", "-c", CONFIGS / "points.yaml", "--json", "--ridge", *options).json
+    assert (values["rank"], values["curvature"]["max"], values["dependent_columns"]) == (0, 0, ["x"])
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:divide", "ignore:invalid")
+@pytest.mark.parametrize("unit", ["1e200", "1e-200"])
+def test_values_whose_squares_are_no_numbers_are_refused(linreg, unit):
+    rows = f"data.rows=[[{unit}, 1], [2{unit[1:]}, 2], [3{unit[1:]}, 4]]"
+    result = linreg("inspect", "-c", CONFIGS / "points.yaml", "--set", rows)
+    assert result.code == 3
+    assert "beyond the range of float64; give the columns in another unit" in result.err
+    assert linreg(
+        "inspect", "-c", CONFIGS / "points.yaml", "--set", rows, "--set", "preprocess.standardize=true"
+    ).code in (
+        0,
+        3,
+    )
+
+
 def test_fewer_rows_than_parameters(linreg, table):
     rng = np.random.default_rng(0)
     values = linreg("inspect", "-c", table({**from_svd(rng, 9, 2), "y": rng.normal(size=9)}), "--json").json

@@ -124,7 +124,7 @@ def forecast_values(forecast: "Forecast") -> dict[str, Any]:
     return {
         **values,
         "start_gap": forecast.start_gap if math.isfinite(forecast.start_gap) else None,
-        "floor_gap": forecast.floor_gap,
+        "floor_gap": forecast.floor_gap if math.isfinite(forecast.floor_gap) else None,
         "method": forecast.method,
     }
 

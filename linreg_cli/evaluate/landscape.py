@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from linreg_cli.errors import DataError
 from linreg_cli.evaluate.batches import any_batch, mean_square_curvature, ordered_batches
 from linreg_cli.evaluate.exact import Optimum, least_squares
 from linreg_cli.evaluate.factor import EPS, Array
@@ -96,12 +97,19 @@ class Landscape:
             weights_dk: initial weights, shape (n_features, n_targets).
             bias_k: initial biases, shape (n_targets,), or None.
             setting: how it is trained.
+
+        Raises:
+            DataError: if a curvature overflows or underflows.
         """
         loss, motion, size = setting.loss, setting.motion, setting.batch_size
         # Each batch of a sum adds the whole penalty to a share of the loss.
         penalty = motion.weight_decay / setting.share
         optimum = least_squares(X_nd, y_nk, bias=bias_k is not None, loss=loss, weight_decay=penalty)
         spectrum = curvature(optimum.factor, loss)
+        curved = spectrum.eigenvalues[: spectrum.rank]
+        if not np.all((curved > 0) & np.isfinite(curved)):
+            message = "the squares of the columns are beyond the range of float64"
+            raise DataError(f"{message}; give the columns in another unit, or set preprocess.standardize: true")
         start = spectrum.distances(optimum, weights_dk, bias_k)
         if setting.full:
             sharp = _limit(stable_rate(spectrum.largest, motion), "the only batch is the whole train split")
@@ -116,7 +124,8 @@ class Landscape:
         if not worst.is_exact or motion.momentum:
             covers += " (sufficient, not necessary)"
         safe = _limit(batch_safe_rate(worst.largest, motion), covers)
-        spread = mean_square_curvature(optimum.factor, X_nd, loss=loss, batch_size=size)
+        rank = optimum.factor.rank
+        spread = mean_square_curvature(optimum.factor, X_nd, loss=loss, batch_size=size) if rank else 0.0
         if motion.momentum:
             mean_square = Limit(None, "known for runs without momentum only")
         elif not setting.shuffle:
@@ -173,6 +182,8 @@ class Landscape:
             full: as if the batch were full.
         """
         setting, spectrum = self.setting, self.spectrum
+        if momentum is not None and setting.motion.gain <= 0:
+            return Rate(1.0, momentum, "full dampening keeps every gradient but the first out, so no rate helps")
         if full or setting.full:
             rate = best_rate(spectrum.largest, spectrum.smallest, setting.motion, momentum=momentum)
             if momentum is not None:
@@ -205,6 +216,8 @@ class Landscape:
             eps: the relative distance of two numbers of the parameters' type.
         """
         motion, optimum = self.setting.motion, self.optimum
+        if motion.gain <= 0 or not self.spectrum.largest > 0:
+            return 0.0
         h = self.spectrum.eigenvalues * self.setting.share + motion.weight_decay
         parameters = optimum.weights if optimum.bias is None else np.vstack([optimum.weights, optimum.bias])
         rest = eps * np.abs(parameters) / 2 / (lr * motion.gain / (1 - motion.momentum))
@@ -229,4 +242,8 @@ def rounded_down(value: float, digits: int = 4) -> float:
 
 
 def _limit(lr: float, covers: str) -> Limit:
-    return Limit(lr, covers) if math.isfinite(lr) else Limit(None, "nothing is curved, so no rate is too large")
+    return (
+        Limit(lr, covers)
+        if 0 < lr < math.inf
+        else Limit(None, "nothing is curved or nothing moves, so no rate is too large")
+    )

@@ -276,19 +276,12 @@ def test_nothing_that_moves_or_is_curved(linreg, size):
     assert (values["rank"], values["curvature"]["max"], values["dependent_columns"]) == (0, 0, ["x"])
 
 
-@pytest.mark.filterwarnings("ignore:overflow", "ignore:divide", "ignore:invalid")
 @pytest.mark.parametrize("unit", ["1e200", "1e-200"])
 def test_values_whose_squares_are_no_numbers_are_refused(linreg, unit):
     rows = f"data.rows=[[{unit}, 1], [2{unit[1:]}, 2], [3{unit[1:]}, 4]]"
     result = linreg("inspect", "-c", CONFIGS / "points.yaml", "--set", rows)
     assert result.code == 3
     assert "beyond the range of float64; give the columns in another unit" in result.err
-    assert linreg(
-        "inspect", "-c", CONFIGS / "points.yaml", "--set", rows, "--set", "preprocess.standardize=true"
-    ).code in (
-        0,
-        3,
-    )
 
 
 def test_fewer_rows_than_parameters(linreg, table):

@@ -104,8 +104,9 @@ class Landscape:
         loss, motion, size = setting.loss, setting.motion, setting.batch_size
         # Each batch of a sum adds the whole penalty to a share of the loss.
         penalty = motion.weight_decay / setting.share
-        optimum = least_squares(X_nd, y_nk, bias=bias_k is not None, loss=loss, weight_decay=penalty)
-        spectrum = curvature(optimum.factor, loss)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what comes of it is refused below
+            optimum = least_squares(X_nd, y_nk, bias=bias_k is not None, loss=loss, weight_decay=penalty)
+            spectrum = curvature(optimum.factor, loss)
         curved = spectrum.eigenvalues[: spectrum.rank]
         if not np.all((curved > 0) & np.isfinite(curved)):
             message = "the squares of the columns are beyond the range of float64"

@@ -17,6 +17,7 @@ COMMANDS = (
     "evaluate",
     "predict",
     "plot",
+    "inspect",
     "explain",
     "validate",
     "runs list",

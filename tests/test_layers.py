@@ -11,7 +11,8 @@ PACKAGE = REPOSITORY / "linreg_cli"
 #: The first part of a module's name after `linreg_cli` -> its layer.
 LAYERS = {
     "errors": 0, "seeds": 0, "config": 1, "data": 2, "model": 3, "optim": 4, "runs": 5, "evaluate": 6,
-    "preparation": 7, "training": 7, "resume": 7, "workflow": 7, "generate": 7, "sweep": 8, "cli": 9, "__main__": 10,
+    "preparation": 7, "training": 7, "resume": 7, "workflow": 7, "inspection": 7, "advice": 7, "generate": 7,
+    "sweep": 8, "cli": 9, "__main__": 10,
 }  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

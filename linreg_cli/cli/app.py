@@ -15,6 +15,7 @@ from linreg_cli.cli import output
 from linreg_cli.cli.evaluate import evaluate
 from linreg_cli.cli.explain import explain
 from linreg_cli.cli.generate import generate_data
+from linreg_cli.cli.inspect import inspect
 from linreg_cli.cli.plot import plot
 from linreg_cli.cli.predict import predict
 from linreg_cli.cli.runs import runs_app
@@ -54,6 +55,7 @@ app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("predict")(predict)
 app.command("plot")(plot)
+app.command("inspect")(inspect)
 app.command("explain")(explain)
 app.command("validate")(validate)
 app.add_typer(runs_app, name="runs")

@@ -1,0 +1,159 @@
+"""The page of `linreg inspect`, 80 columns wide."""
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from linreg_cli.advice import rank_meaning
+from linreg_cli.cli import output
+from linreg_cli.cli.inspect import not_squared
+
+if TYPE_CHECKING:
+    from linreg_cli.evaluate.landscape import Landscape
+    from linreg_cli.inspection import Course, Inspection, Ridge
+
+WIDTH = 80
+#: Columns of the table that are listed; --json has them all.
+MOST_COLUMNS = 40
+_LABEL = 18
+
+
+def page(found: "Inspection", said: Sequence[str], *, ridge: bool) -> str:
+    """Everything that was found, and at the end what to do."""
+    dataset = found.dataset
+    others = [f"{len(dataset.splits[split]):,} {split}" for split in dataset.splits if split != "train"]
+    rows, features = found.factor.n_samples, len(dataset.features)
+    title = f"{rows:,} row{'s' * (rows != 1)} to train on ({', '.join(others)}), "
+    title += f"{features:,} feature{'s' * (features != 1)}, target {', '.join(dataset.targets)}"
+    parts = [_wrapped(f"{found.config.name}: {title}"), _columns(found), _shape(found)]
+    if found.landscape is not None:
+        parts += [_limits(found, found.landscape), _courses(found)]
+    if ridge:
+        parts.append(
+            _ridge(found.ridge) if found.ridge is not None else f"Ridge: {found.config.loss} is not a squared loss."
+        )
+    parts.append(_wrapped(f"What to do: {' '.join(said)}"))
+    return "\n\n".join(parts)
+
+
+def _wrapped(text: str, indent: str = "", label: str = "") -> str:
+    first = f"{indent}{label:<{_LABEL}}" if label else indent
+    rest = " " * len(first) if label else indent
+    return textwrap.fill(
+        output.one_line(text), WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
+    )
+
+
+def _columns(found: "Inspection") -> str:
+    features = len(found.dataset.features)
+    shown = [*found.columns[: min(features, MOST_COLUMNS)], *found.columns[features:][:MOST_COLUMNS]]
+    rows = [["column", "kind", "min", "mean", "max", "std", "missing"]]
+    for column in shown:
+        numbers = (column.minimum, column.mean, column.maximum, column.std)
+        rows.append([column.name, column.kind, *(f"{value:.4g}" for value in numbers), str(column.missing)])
+    rest = sum(2 + max(len(row[at]) for row in rows) for at in range(1, 7))
+    text = output.columns([[_cut(row[0], WIDTH - rest), *row[1:]] for row in rows], left=2)
+    left = len(found.columns) - len(shown)
+    return f"{text}\n... and {left:,} more; --json has them all" if left else text
+
+
+def _cut(name: str, width: int) -> str:
+    name = output.one_line(name)
+    return name if len(name) <= width else f"{name[: width - 1]}…"
+
+
+def _shape(found: "Inspection") -> str:
+    factor, landscape = found.factor, found.landscape
+    lines = [
+        _wrapped(f"{factor.rank:,} of {factor.n_parameters:,}: {rank_meaning(found)}", label="rank"),
+        _wrapped(
+            f"{_number(found.condition_number)} as given, {_number(found.condition_number_standardized)} standardised",
+            label="condition number",
+        ),
+    ]
+    if landscape is None:
+        return "\n".join([*lines, _wrapped(f"{not_squared(found)}", label="curvature")])
+    spectrum = landscape.spectrum
+    units = "as trained" if found.config.preprocess.standardize else "as given"
+    text = f"{spectrum.largest:.4g} at most, {spectrum.smallest:.4g} at least ({units})"
+    if found.standardized is not None:
+        other = found.standardized.spectrum
+        text += f"; {other.largest:.4g} and {other.smallest:.4g} standardised"
+    lines.append(_wrapped(text, label="curvature"))
+    if spectrum.rank:
+        for label, which in (("  steepest along", 0), ("  flattest along", spectrum.rank - 1)):
+            lines.append(_wrapped(_carriers(landscape, found.dataset.features, which), label=label))
+    return "\n".join(lines)
+
+
+def _carriers(landscape: "Landscape", names: Sequence[str], which: int) -> str:
+    carried = landscape.spectrum.carriers(names, which)
+    return ", ".join(f"{name} {share:.1%}" for name, share in carried if share >= 0.001)
+
+
+def _limits(found: "Inspection", landscape: "Landscape") -> str:
+    motion = found.motion
+    ways = [f"{'Nesterov ' if motion.nesterov else ''}momentum {motion.momentum:g}"] if motion.momentum else ["plain"]
+    ways += [f"dampening {motion.dampening:g}"] if motion.dampening and motion.momentum else []
+    ways += [f"weight decay {motion.weight_decay:g}"] if motion.weight_decay else []
+    lines = [_wrapped(f"Learning rates are stable below ({', '.join(ways)}, {found.config.loss}):")]
+    limits = [("full batch", landscape.full_batch), ("batch-safe", landscape.batch_safe)]
+    if not found.setting.full:
+        limits.append(("on average", landscape.mean_square))
+    for name, limit in limits:
+        value = "-" if limit.lr is None else f"{limit.lr:.6g}"
+        lines.append(_wrapped(f"{value:<12} {limit.covers}", indent="  ", label=name))
+    return "\n".join(lines)
+
+
+def _courses(found: "Inspection") -> str:
+    batch = "full batch" if found.setting.full else f"batches of {found.setting.batch_size:,}"
+    head = f"Epochs until the loss is within a share of the optimum's ({batch}"
+    own = found.courses[0].forecast
+    head += f", from a gap of {own.start_gap:.3g}):" if math.isfinite(own.start_gap) else "):"
+    rows = [["", "rate", "momentum", "1e-3", "1e-6"]]
+    for course in found.courses:
+        rows.append([course.label, f"{course.lr:.4g}", f"{course.momentum:.6g}", *_epochs(course)])
+    lines = [_wrapped(head), output.columns(rows, indent="  ")]
+    reasons = dict.fromkeys(own.reasons.values())
+    lines += [_wrapped(f"as configured: {reason}", indent="  ") for reason in reasons]
+    if not found.setting.full:
+        lines.append(_wrapped(f"{own.method}; single runs scatter around it", indent="  "))
+        lines.append(_wrapped(f"best rate: ends lowest after {found.setting.epochs:,} epochs", indent="  "))
+    return "\n".join(lines)
+
+
+def _epochs(course: "Course") -> list[str]:
+    forecast = course.forecast
+    texts = []
+    for target, epochs in forecast.epochs.items():
+        if epochs is not None:
+            texts.append(f"{epochs:,}")
+            continue
+        reason = forecast.reasons[target]
+        words = {"it diverges": "diverges", "it takes more": "> 10^7", "the noise": "noise"}
+        texts.append(next((word for begin, word in words.items() if reason.startswith(begin)), "never"))
+    return texts
+
+
+def _ridge(ridge: "Ridge") -> str:
+    path, plain = ridge.path, ridge.unpenalised
+    rows = [["weight_decay", "leave-one-out mse", "|weights|"]]
+    for position, decay in enumerate(ridge.weight_decays):
+        error, size = float(path.leave_one_out[position]), float((path.weights[position] ** 2).sum()) ** 0.5
+        mark = " *" if position == path.best else "  "
+        rows.append([f"{decay:.4g}", f"{error:.8g}{mark}" if math.isfinite(error) else "-  ", f"{size:.6g}"])
+    lines = ["Ridge penalties, each row predicted without itself (in trained units):"]
+    lines.append(output.columns(rows, left=0, indent="  "))
+    best = float(path.leave_one_out[path.best])
+    if plain.mse is not None and plain.mse <= best:
+        words = f"no penalty is best: {plain.mse:.8g}"
+    else:
+        without = f"{plain.mse:.8g} without one" if plain.mse is not None else f"without one, {plain.reason}"
+        words = f"* best: optimizer.weight_decay: {ridge.weight_decays[path.best]:.4g} ({without})"
+    return "\n".join([*lines, _wrapped(words, indent="  ")])
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "infinite"

@@ -1,0 +1,467 @@
+"""`linreg inspect` against numpy, against itself in words, and against what training then does."""
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+import yaml
+from conftest import CONFIGS, REPOSITORY
+
+KEYS = {
+    "n_samples", "n_features", "rank", "condition_number", "condition_number_standardized", "curvature", "stable_lr",
+    "forecast", "columns", "advice",
+}  # fmt: skip
+
+
+def design(columns, names):
+    return np.column_stack([*(columns[name] for name in names), np.ones(len(columns[names[0]]))])
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Write columns as a CSV and a config beside it; gives the config's path."""
+
+    def write(columns, *, target="y", name="t", **sections):
+        names = list(columns)
+        with open(tmp_path / f"{name}.csv", "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(names)
+            writer.writerows(zip(*(np.asarray(columns[n]).tolist() for n in names), strict=True))
+        config = {
+            "name": name, "data": {"path": str(tmp_path / f"{name}.csv"), "target": target}, "plots": False,
+            "train": {"batch_size": "full", "dtype": "float64"},
+        }  # fmt: skip
+        for key, value in sections.items():
+            config[key] = {**config.get(key, {}), **value} if isinstance(value, dict) else value
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(config))
+        return path
+
+    return write
+
+
+def history(tmp_path, name):
+    with open(tmp_path / "outputs" / f"{name}-0001" / "history.csv") as file:
+        return np.array([float(row["train_loss"]) for row in csv.DictReader(file)])
+
+
+def from_svd(rng, n, condition, d=4):
+    """Columns whose standardised design has this condition number, exactly but for the means."""
+    U = np.linalg.qr(rng.normal(size=(n, d)) - rng.normal(size=(1, d)))[0]
+    U = np.linalg.qr(U - U.mean(0))[0]
+    V = np.linalg.qr(rng.normal(size=(d, d)))[0]
+    X = math.sqrt(n) * U * np.geomspace(1, 1 / condition, d) @ V.T
+    return {f"x{j + 1}": X[:, j] for j in range(d)}
+
+
+def test_the_contract_holds(linreg):
+    values = linreg("inspect", "-c", CONFIGS / "noisy_line.yaml", "--json").json
+    assert set(values) >= KEYS
+    assert set(values["curvature"]) >= {"max", "min"}
+    assert set(values["stable_lr"]) >= {"full_batch", "batch_safe"}
+    assert set(values["forecast"]) >= {"1e-3", "1e-6"}
+    assert (values["n_samples"], values["n_features"], values["rank"]) == (100, 1, 2)
+    assert values["columns"][0] == {
+        "name": "x", "role": "feature", "kind": "real", "min": 0.0, "max": 100.0, "mean": pytest.approx(50),
+        "std": pytest.approx(np.linspace(0, 100, 100).std()), "missing": 0,
+    }  # fmt: skip
+
+
+def test_noisy_line_has_the_published_limit(linreg):
+    # "The full-batch stability limit here is about 3e-4": 2 / lambda_max of (2/n) [x 1]'[x 1].
+    values = linreg("inspect", "-c", CONFIGS / "noisy_line.yaml", "--json").json
+    A = np.column_stack([np.linspace(0, 100, 100), np.ones(100)])
+    eigenvalues = np.linalg.eigvalsh(2 / 100 * A.T @ A)
+    assert values["stable_lr"]["full_batch"] == pytest.approx(2 / eigenvalues[-1], rel=1e-12)
+    assert values["stable_lr"]["full_batch"] == pytest.approx(3e-4, rel=0.01)
+    assert values["curvature"]["max"] == pytest.approx(eigenvalues[-1], rel=1e-12)
+    assert values["curvature"]["min"] == pytest.approx(eigenvalues[0], rel=1e-12)
+    assert values["condition_number"] == pytest.approx(np.linalg.cond(A), rel=1e-12)
+    assert values["condition_number_standardized"] == pytest.approx(1, rel=1e-12)
+    assert values["curvature"]["carried_by"]["max"][0]["column"] == "x"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [],
+        ["optimizer.momentum=0.9"],
+        ["optimizer.momentum=0.9", "optimizer.nesterov=true"],
+        ["optimizer.weight_decay=100"],
+        ["loss=sse"],
+        ["preprocess.standardize=true"],
+    ],
+)
+def test_training_obeys_the_printed_limit(linreg, tmp_path, settings):
+    options = [part for setting in [*settings, "train.dtype=float64"] for part in ("--set", setting)]
+    config = ("-c", CONFIGS / "noisy_line.yaml", *options)
+    # The page's own digits.
+    [line] = [line for line in linreg("inspect", *config).out.splitlines() if line.startswith("  full batch ")]
+    limit = float(line.split()[2])
+    train = ("train", *config, "--set", "plots=false", "--set", "train.epochs=2000")
+    assert linreg(*train, "--name", "below", "--set", f"optimizer.lr={0.99 * limit:.17g}").code == 0
+    below = history(tmp_path, "below")
+    assert below[-1] <= below[0]
+    assert abs(below[-1] - below[-500]) < 0.05 * below[-1]
+    above = linreg(*train, "--name", "above", "--set", f"optimizer.lr={1.01 * limit:.17g}")
+    assert above.code == 4 or history(tmp_path, "above")[-1] > 1e6 * below[0]
+
+
+def arrives(losses, gaps_relative_to, optimum):
+    gaps = (losses - optimum) / gaps_relative_to
+    return {key: int(np.argmax(gaps <= gap)) if (gaps <= gap).any() else None for key, gap in
+            (("1e-3", 1e-3), ("1e-6", 1e-6))}  # fmt: skip
+
+
+def exact_loss(config, scale=1.0):
+    """The lowest loss by numpy's lstsq on standardised columns, and that of the mean."""
+    spec = yaml.safe_load(config.read_text())
+    with open(spec["data"]["path"]) as file:
+        rows = list(csv.DictReader(file))
+    target = spec["data"]["target"]
+    names = spec["data"].get("features") or [name for name in rows[0] if name != target]
+    X = np.array([[float(row[name]) for name in names] for row in rows])
+    X = (X - X.mean(0)) / X.std(0)
+    y = np.array([float(row[target]) for row in rows])
+    A = np.column_stack([X, np.ones(len(X))])
+    residuals = y - A @ np.linalg.lstsq(A, y, rcond=None)[0]
+    return scale * float(np.mean(residuals**2)), scale * float(np.var(y))
+
+
+def check_forecast(linreg, tmp_path, config, *, scale=1.0, reached=("1e-3", "1e-6")):
+    values = linreg("inspect", "-c", config, "--json").json
+    told = values["forecast"]
+    epochs = 2 * max(told[key] for key in reached) + 2
+    assert linreg("train", "-c", config, "--name", "real", "--set", f"train.epochs={epochs}").code == 0
+    optimum, _ = exact_loss(config, scale)
+    seen = arrives(history(tmp_path, "real"), optimum, optimum)
+    for key in reached:
+        assert told[key] / 2 <= seen[key] <= 2 * told[key] + 1, (key, told, seen)
+    return told, seen
+
+
+@pytest.mark.parametrize("condition", [3, 15])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_the_forecast_of_a_full_batch_comes_true(linreg, tmp_path, table, condition, momentum):
+    rng = np.random.default_rng(condition)
+    columns = from_svd(rng, 80, condition)
+    y = sum(columns.values()) + 3 + 0.5 * rng.normal(size=80)
+    config = table({**columns, "y": y}, optimizer={"lr": 0.2, "momentum": momentum})
+    told, seen = check_forecast(linreg, tmp_path, config)
+    # For a full batch it is exact.
+    assert {key: told[key] for key in seen} == seen
+
+
+def test_the_forecast_of_mini_batches_comes_true(linreg, tmp_path, table):
+    rng = np.random.default_rng(1)
+    columns = from_svd(rng, 400, 8)
+    y = sum(columns.values()) + 3 + 0.05 * rng.normal(size=400)
+    config = table({**columns, "y": y}, optimizer={"lr": 0.01}, train={"batch_size": 20})
+    check_forecast(linreg, tmp_path, config, reached=("1e-3",))
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "features", "sections", "scale"),
+    [
+        ("food_truck_97", "profit_10k", None, {"loss": "half_mse", "optimizer": {"lr": 0.02}}, 0.5),
+        ("advertising", "Sales", None, {"preprocess": {"standardize": True}, "optimizer": {"lr": 0.1}}, 1),
+        ("portland_47", "price", None, {"preprocess": {"standardize": True}, "optimizer": {"lr": 0.05}}, 1),
+        (
+            "auto_mpg",
+            "mpg",
+            ["cylinders", "displacement", "weight", "acceleration", "model_year"],
+            {"preprocess": {"standardize": True}, "optimizer": {"lr": 0.2}},
+            1,
+        ),
+        (
+            "kc_house",
+            "price",
+            ["bedrooms", "bathrooms", "sqft_living", "floors", "grade", "lat", "yr_built"],
+            {"preprocess": {"standardize": True}, "optimizer": {"lr": 0.2}},
+            1,
+        ),
+    ],
+)
+def test_the_forecast_comes_true_on_real_tables(
+    linreg, tmp_path, real_data, config_file, name, target, features, sections, scale
+):
+    data = {"path": str(real_data / f"{name}.csv"), "target": target}
+    data |= {"features": features} if features else {}
+    train = {"batch_size": "full", "dtype": "float64"}
+    config = config_file(yaml.safe_dump({"name": name, "data": data, "train": train, "plots": False, **sections}))
+    told, seen = check_forecast(linreg, tmp_path, config, scale=scale)
+    assert told["method"] == "full batch: exact"
+    assert {key: told[key] for key in seen} == seen
+
+
+def test_the_forecast_of_mini_batches_comes_true_on_a_real_table(linreg, tmp_path, real_data, config_file):
+    config = {
+        "name": "advertising", "data": {"path": str(real_data / "advertising.csv"), "target": "Sales"}, "plots": False,
+        "preprocess": {"standardize": True}, "optimizer": {"lr": 0.002},
+        "train": {"batch_size": 20, "dtype": "float64"},
+    }  # fmt: skip
+    check_forecast(linreg, tmp_path, config_file(yaml.safe_dump(config)), reached=("1e-3",))
+
+
+def test_a_rate_that_diverges_has_no_forecast(linreg):
+    values = linreg("inspect", "-c", CONFIGS / "noisy_line.yaml", "--json", "--set", "optimizer.lr=4e-4").json
+    assert values["forecast"]["1e-3"] is values["forecast"]["1e-6"] is None
+    assert values["forecast"]["1e-6_reason"] == "it diverges: 0.0004 is 1.34 times the limit 0.000298"
+    assert "The rate 0.0004 diverges, 1.34 times the limit: set preprocess.standardize=true" in values["advice"][0]
+    page = linreg("inspect", "-c", CONFIGS / "noisy_line.yaml", "--set", "optimizer.lr=4e-4").out
+    assert "diverges" in page.split("as configured")[1]
+
+
+def test_every_alternative_does_what_it_says(linreg, tmp_path, table):
+    rng = np.random.default_rng(2)
+    columns = {"a": 3 * rng.normal(size=60) + 2, "b": rng.normal(size=60)}
+    y = 0.3 * columns["a"] + columns["b"] + rng.normal(size=60)
+    config = table({**columns, "y": y}, optimizer={"lr": 1e-3, "momentum": 0.5, "nesterov": True})
+    alternatives = linreg("inspect", "-c", config, "--json").json["alternatives"]
+    assert [alternative["label"] for alternative in alternatives] == [
+        "best rate", "best rate and momentum", "standardised, best rate", "standardised, and momentum",
+    ]  # fmt: skip
+    optimum, _ = exact_loss(config)
+    for number, alternative in enumerate(alternatives):
+        options = [part for setting in alternative["set"] for part in ("--set", setting)]
+        epochs = alternative["forecast"]["1e-6"]
+        run = ("--name", f"way{number}", "--set", f"train.epochs={max(2 * epochs, 1)}")
+        assert linreg("train", "-c", config, *options, *run).code == 0
+        seen = arrives(history(tmp_path, f"way{number}"), optimum, optimum)["1e-6"]
+        assert abs(seen - epochs) <= 1, alternative
+
+
+def test_dependent_columns_are_named(linreg, table):
+    rng = np.random.default_rng(0)
+    a, b, c = rng.normal(size=(3, 30))
+    columns = {"a": a, "b": b, "same": 2 * a + 1, "flat": np.full(30, 7.0), "y": a + b + c}
+    config = table(columns)
+    values = linreg("inspect", "-c", config, "--json").json
+    assert (values["rank"], values["n_parameters"]) == (3, 5)
+    assert values["dependent_columns"] == ["a", "same", "flat"]
+    assert values["condition_number"] is None
+    assert "dependent" in values["condition_number_reason"]
+    assert values["rank_meaning"].startswith("2 directions of the parameters change no prediction")
+    A = design(columns, ["a", "b", "same", "flat"])
+    nonzero = np.linalg.eigvalsh(2 / 30 * A.T @ A)[2:]
+    assert values["curvature"]["min"] == pytest.approx(nonzero[0], rel=1e-9)
+    said = " ".join(values["advice"])
+    assert "Leave out one of a, same" in said
+    assert "Leave out flat (data.ignore): constant" in said
+    assert values["columns"][3]["kind"] == "constant"
+
+
+def test_one_row(linreg):
+    for settings in ([], ["preprocess.standardize=true"], ["loss=mse", "model.bias=false"], ["preprocess.ddof=1"]):
+        options = [part for setting in ["data.rows=[[1, 2]]", *settings] for part in ("--set", setting)]
+        values = linreg("inspect", "-c", CONFIGS / "points.yaml", "--json", *options).json
+        assert values["rank"] == 1
+        assert values["advice"]
+        assert linreg("inspect", "-c", CONFIGS / "points.yaml", *options).code == 0
+
+
+@pytest.mark.parametrize("size", ["full", 1])
+def test_nothing_that_moves_or_is_curved(linreg, size):
+    settings = ["optimizer.momentum=0.5", "optimizer.dampening=1", f"train.batch_size={size}"]
+    options = [part for setting in settings for part in ("--set", setting)]
+    values = linreg("inspect", "-c", CONFIGS / "points.yaml", "--json", *options).json
+    assert values["stable_lr"]["full_batch"] is None
+    assert "nothing moves" in values["stable_lr"]["full_batch_reason"]
+    assert "dampening" in values["forecast"]["1e-3_reason"]
+    settings = ["model.bias=false", "data.rows=[[0, 1], [0, 2], [0, 4]]", f"train.batch_size={size}"]
+    options = [part for setting in settings for part in ("--set", setting)]
+    values = linreg("inspect", "-c", CONFIGS / "points.yaml", "--json", "--ridge", *options).json
+    assert (values["rank"], values["curvature"]["max"], values["dependent_columns"]) == (0, 0, ["x"])
+
+
+@pytest.mark.parametrize("unit", ["1e200", "1e-200"])
+def test_values_whose_squares_are_no_numbers_are_refused(linreg, unit):
+    rows = f"data.rows=[[{unit}, 1], [2{unit[1:]}, 2], [3{unit[1:]}, 4]]"
+    result = linreg("inspect", "-c", CONFIGS / "points.yaml", "--set", rows)
+    assert result.code == 3
+    assert "beyond the range of float64; give the columns in another unit" in result.err
+
+
+def test_fewer_rows_than_parameters(linreg, table):
+    rng = np.random.default_rng(0)
+    values = linreg("inspect", "-c", table({**from_svd(rng, 9, 2), "y": rng.normal(size=9)}), "--json").json
+    assert values["rank"] == 5
+    few = {name: column[:3] for name, column in from_svd(rng, 9, 2).items()}
+    values = linreg("inspect", "-c", table({**few, "y": [1.0, 2.0, 4.0]}), "--json").json
+    assert values["rank"] == 3
+    assert "fewer rows than parameters" in values["advice"][0]
+
+
+def test_a_constant_target(linreg, table):
+    values = linreg("inspect", "-c", table({"x": [1.0, 2.0, 3.0], "y": [5.0, 5.0, 5.0]}), "--json").json
+    assert values["forecast"]["1e-3"] is None
+    assert values["advice"][-1] == "The target is constant: there is nothing to learn."
+
+
+def test_filip_is_hopeless_and_norris_is_not(linreg, real_data, table, config_file):
+    # NIST StRD: Filip's columns are ten powers of one variable.
+    def config(name):
+        path = str(real_data / "nist" / f"{name}.csv")
+        train = {"batch_size": "full", "dtype": "float64"}
+        return config_file(yaml.safe_dump({"data": {"path": path, "target": "y"}, "train": train}))
+
+    for settings in ([], ["--set", "preprocess.standardize=true"], ["--set", "train.dtype=float32"]):
+        values = linreg("inspect", "-c", config("Filip"), "--json", *settings).json
+        assert values["rank"] == 11
+        assert values["condition_number_standardized"] == pytest.approx(4e9, rel=0.1)
+        assert values["forecast"]["1e-6"] is None
+        assert "hopeless" in " ".join(values["advice"])
+    assert "hopeless" in " ".join(linreg("inspect", "-c", config("Filip")).out.split())
+    values = linreg("inspect", "-c", config("Norris"), "--json").json
+    assert values["condition_number_standardized"] == pytest.approx(1, rel=1e-9)
+    assert "preprocess.standardize=true" in " ".join(values["advice"])
+
+
+@pytest.mark.parametrize("loss", ["mae", "huber"])
+def test_what_does_not_apply_to_other_losses_is_said(linreg, loss):
+    values = linreg("inspect", "-c", CONFIGS / "points.yaml", "--set", f"loss={loss}", "--ridge", "--json").json
+    assert set(values) >= KEYS
+    assert values["curvature"]["max"] is values["stable_lr"]["full_batch"] is values["forecast"]["1e-3"] is None
+    assert values["ridge"] is None
+    for reason in (
+        values["curvature"]["reason"], values["stable_lr"]["reason"], values["forecast"]["1e-3_reason"],
+        values["ridge_reason"],
+    ):  # fmt: skip
+        assert reason.startswith(f"{loss} is not a squared loss")
+    assert values["rank"] == 2
+    assert values["condition_number_standardized"] == pytest.approx(1)
+    # The Huber loss is nowhere more curved than half_mse.
+    half = linreg("inspect", "-c", CONFIGS / "points.yaml", "--set", "loss=half_mse", "--json").json["stable_lr"]
+    assert values["stable_lr"].get("sufficient") == (half["full_batch"] if loss == "huber" else None)
+
+
+def test_mini_batches_have_three_limits(linreg):
+    values = linreg("inspect", "-c", CONFIGS / "synthetic.yaml", "--json").json["stable_lr"]
+    assert values["batch_safe"] < values["mean_square"] < values["full_batch"]
+    assert "every possible batch of 10 rows" in values["batch_safe_covers"]
+    above = (values["mean_square"] + values["full_batch"]) / 2
+    told = linreg("inspect", "-c", CONFIGS / "synthetic.yaml", "--json", "--set", f"optimizer.lr={above}").json
+    assert "random batches drive a run away on average" in told["forecast"]["1e-3_reason"]
+    assert "random batches drive a run away" in told["advice"][0]
+    ordered = linreg("inspect", "-c", CONFIGS / "sgd.yaml", "--json").json["stable_lr"]
+    assert ordered["batch_safe"] == pytest.approx(2 / (2 * 3.0**2))  # the row x = 3, without a bias
+    assert ordered["mean_square_reason"] == "known for shuffled rows only"
+
+
+def test_batches_of_a_sum_descend_as_foretold(linreg, tmp_path, table):
+    # A batch of 10 of 200 rows adds the whole penalty to a twentieth of the loss.
+    rng = np.random.default_rng(3)
+    columns = from_svd(rng, 200, 2)
+    y = sum(columns.values())
+    config = table({**columns, "y": y}, loss="sse", optimizer={"lr": 0.001}, train={"batch_size": 10})
+    told = linreg("inspect", "-c", config, "--json").json["forecast"]
+    assert linreg("train", "-c", config, "--set", "train.epochs=100").code == 0
+    losses = history(tmp_path, "t")
+    constant = 200 * float(np.var(y))
+    seen = arrives(losses, constant, 0.0)
+    for key in seen:
+        assert told[key] / 2 <= seen[key] <= 2 * told[key] + 1
+
+
+def test_ridge_agrees_with_refitting(linreg, table):
+    from sklearn.linear_model import Ridge
+
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(12, 6))
+    y = X[:, 0] + 2 * rng.normal(size=12)
+    y -= y.mean()
+    columns = {f"x{j}": X[:, j] for j in range(6)}
+    config = table({**columns, "y": y}, model={"bias": False})
+    ridge = linreg("inspect", "-c", config, "--ridge", "--json").json["ridge"]
+    assert len(ridge["path"]) == 25
+    best = ridge["best"]
+    assert best["leave_one_out_mse"] == min(step["leave_one_out_mse"] for step in ridge["path"])
+    assert best["leave_one_out_mse"] < ridge["no_penalty"]["leave_one_out_mse"]
+    step = next(step for step in ridge["path"] if step["weight_decay"] == best["weight_decay"])
+    # mse + wd / 2 |w|^2 is (sum of squares + (n wd / 2) |w|^2) / n.
+    alpha = 12 * step["weight_decay"] / 2
+    errors = []
+    for row in range(12):
+        rest = np.arange(12) != row
+        errors.append(y[row] - Ridge(alpha, fit_intercept=False).fit(X[rest], y[rest]).predict(X[row : row + 1])[0])
+    assert step["leave_one_out_mse"] == pytest.approx(float(np.mean(np.square(errors))), rel=1e-9)
+    weights = Ridge(alpha, fit_intercept=False).fit(X, y).coef_
+    assert [w[0] for w in step["weights"].values()] == pytest.approx(weights, rel=1e-9)
+    text = linreg("inspect", "-c", config, "--ridge").out
+    assert f"* best: optimizer.weight_decay: {best['weight_decay']:.4g}" in text
+
+
+def test_float32_stops_about_where_it_is_said_to(linreg, tmp_path, table):
+    # A target far from zero beside a small rate: steps fall below the bias's last place.
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=50)
+    config = table({"x": x, "y": 1000 + x + 0.1 * rng.normal(size=50)}, train={"dtype": "float32", "epochs": 9000})
+    options = ("--set", "optimizer.lr=0.002", "--set", "model.init.bias=999")
+    values = linreg("inspect", "-c", config, "--json", *options).json
+    assert linreg("train", "-c", config, *options).code == 0
+    optimum, _ = exact_loss(config)
+    gap = (history(tmp_path, "t")[-1] - optimum) / optimum
+    assert values["rounding_gap"] / 10 < gap < values["rounding_gap"] * 10
+    assert any("train.dtype=float64" in text for text in values["advice"])
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_config_fits_the_page(linreg, path):
+    if path.stem == "king_county":
+        pytest.skip("needs a table that is not shipped")
+    result = linreg("inspect", "-c", path, "--ridge")
+    assert (result.code, result.err) == (0, "")
+    assert max(map(len, result.out.splitlines())) <= 80
+    assert "What to do: " in result.out
+    assert json.loads(linreg("inspect", "-c", path, "--ridge", "--json").out)["advice"]
+
+
+def test_long_names_and_many_columns_fit_the_page(linreg, table):
+    rng = np.random.default_rng(6)
+    columns = {
+        f"a_column_with_a_very_long_name_indeed_number_{j}\x1b[31m": rng.normal(size=60) * 1e-7 for j in range(45)
+    }
+    columns["y"] = rng.normal(size=60) * 1e9
+    out = linreg("inspect", "-c", table(columns)).out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "... and 5 more; --json has them all" in out
+    assert "\x1b" not in out
+
+
+def test_several_targets(linreg, table):
+    rng = np.random.default_rng(7)
+    columns = {**from_svd(rng, 40, 3), "y": rng.normal(size=40), "z": rng.normal(size=40)}
+    values = linreg("inspect", "-c", table(columns, target=["y", "z"]), "--json", "--ridge").json
+    A = design(columns, ["x1", "x2", "x3", "x4"])
+    assert values["curvature"]["max"] == pytest.approx(np.linalg.eigvalsh(A.T @ A / 40)[-1], rel=1e-9)
+    assert [column["role"] for column in values["columns"]].count("target") == 2
+    assert len(values["ridge"]["path"][0]["weights"]["x1"]) == 2
+
+
+def test_a_schedule_is_foretold(linreg, tmp_path, table):
+    rng = np.random.default_rng(8)
+    columns = from_svd(rng, 50, 2)
+    y = sum(columns.values()) + 0.3 * rng.normal(size=50)
+    schedule = {"kind": "exponential", "gamma": 0.99}
+    config = table({**columns, "y": y}, optimizer={"lr": 0.3, "schedule": schedule})
+    told, seen = check_forecast(linreg, tmp_path, config)
+    assert {key: told[key] for key in seen} == seen
+    never = linreg("inspect", "-c", config, "--json", "--set", "optimizer.schedule.gamma=0.5").json["forecast"]
+    assert "of the schedule the gap is" in never["1e-6_reason"]
+
+
+def test_nothing_is_written_and_errors_are_those_of_the_config(linreg, tmp_path):
+    assert linreg("inspect", "-c", CONFIGS / "points.yaml").code == 0
+    assert list(tmp_path.iterdir()) == []
+    assert linreg("inspect", "-c", CONFIGS / "points.yaml", "--set", "optimizer.lrr=1").code == 2
+    assert linreg("inspect", "-c", CONFIGS / "king_county.yaml", "--json").json["error"]["kind"] == "data"
+
+
+def test_every_key_of_the_json_is_documented(linreg):
+    page = (REPOSITORY / "docs" / "conventions.md").read_text(encoding="utf-8")
+    values = linreg("inspect", "-c", CONFIGS / "synthetic.yaml", "--ridge", "--json").json
+    keys = {*values, *values["stable_lr"], *values["forecast"], *values["alternatives"][0], *values["ridge"]}
+    keys -= {key for key in keys if key.endswith(("_covers", "_reason"))}
+    assert [key for key in sorted(keys) if f"`{key}`" not in page] == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from linreg_cli.config import LoadedConfig
-from linreg_cli.config.schema import SyntheticData
+from linreg_cli.config.data import SyntheticData
 from linreg_cli.data.synthetic import generate, truth
 from linreg_cli.data.write import table_suffix, write_table
 from linreg_cli.errors import StoreError, UsageError

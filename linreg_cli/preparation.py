@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from linreg_cli.config import Config, LoadedConfig
-from linreg_cli.config.schema import TableData
+from linreg_cli.config.data import TableData
 from linreg_cli.config.types import is_address
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
 from linreg_cli.data.report import DataReport

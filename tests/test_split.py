@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linreg_cli.config.schema import SplitConfig
+from linreg_cli.config.data import SplitConfig
 from linreg_cli.data.dataset import SPLITS
 from linreg_cli.data.split import split_by_column, split_by_shares
 from linreg_cli.errors import DataError

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from linreg_cli.config.schema import SyntheticData
+from linreg_cli.config.data import SyntheticData
 from linreg_cli.data.synthetic import CHUNK_ROWS, generate, truth
 from linreg_cli.errors import DataError
 

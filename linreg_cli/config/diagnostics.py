@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from linreg_cli.config.schema import SCHEDULES, SECTIONS, SOURCES, Section
+from linreg_cli.config.data import SOURCES
+from linreg_cli.config.schema import SCHEDULES, SECTIONS, Section
 from linreg_cli.config.source import Node
 from linreg_cli.config.types import quotes_hint, shown
 from linreg_cli.errors import Fault, did_you_mean

@@ -8,9 +8,10 @@ import yaml
 from pydantic import ValidationError
 
 from linreg_cli.config import diagnostics
+from linreg_cli.config.data import SOURCES
 from linreg_cli.config.merge import KIND_KEYS, merged
 from linreg_cli.config.rules import broken_rules, notes
-from linreg_cli.config.schema import SCHEDULES, SOURCES, Config
+from linreg_cli.config.schema import SCHEDULES, Config
 from linreg_cli.config.source import FLOAT, PREFIXED_INTEGER, Node
 from linreg_cli.errors import ConfigError
 

@@ -5,10 +5,9 @@ import sys
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from linreg_cli import __version__
 from linreg_cli.config.source import FLOAT
 
 
@@ -62,23 +61,6 @@ def is_address(path: str) -> bool:
     return path.lower().startswith(("http://", "https://"))
 
 
-def only(*available: Any) -> AfterValidator:
-    """Of the contract's values only `available` work in this version; the others are refused by name."""
-
-    def check(value: Any) -> Any:
-        if value not in available:
-            raise _not_yet(value, available)
-        return value
-
-    return AfterValidator(check)
-
-
-def _not_yet(value: Any, available: tuple[Any, ...]) -> PydanticCustomError:
-    works = " or ".join({"{}": "an empty mapping", "None": "null"}.get(str(item), str(item)) for item in available)
-    name = value if isinstance(value, str) else shown(value)
-    return refuse(f"{name} is not available yet in linreg {__version__}; use {works}")
-
-
 def integral(value: Any) -> Any:
     """`5.0` and `1e3` as the whole numbers that they are."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -89,8 +71,6 @@ NonNegative = Annotated[float, Field(ge=0)]
 #: Whole numbers; `5.0` and `1e3` are whole numbers too.
 Count = Annotated[int, Field(ge=1), BeforeValidator(integral)]
 Seed = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(integral)]
-
-
 Ddof = Annotated[int, Field(ge=0, le=1), BeforeValidator(integral)]
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from linreg_cli.config.schema import Config, InlineData, SplitConfig, SyntheticData, TableData
+from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, TableData
+from linreg_cli.config.schema import Config
 from linreg_cli.config.types import is_address
 from linreg_cli.data.assemble import Split, assemble
 from linreg_cli.data.dataset import Dataset, Rows, choose_columns

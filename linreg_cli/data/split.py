@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from linreg_cli.config.schema import SplitConfig
+from linreg_cli.config.data import SplitConfig
 from linreg_cli.data.dataset import SPLITS, Rows
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.seeds import numpy_stream

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from linreg_cli.config.schema import SyntheticData
+from linreg_cli.config.data import SyntheticData
 from linreg_cli.config.types import Distribution
 from linreg_cli.data.dataset import Column
 from linreg_cli.errors import DataError

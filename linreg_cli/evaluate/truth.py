@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from linreg_cli.config.schema import Config, SyntheticData, TableData
+from linreg_cli.config.data import SyntheticData, TableData
+from linreg_cli.config.schema import Config
 from linreg_cli.data.synthetic import truth
 from linreg_cli.data.write import table_suffix
 from linreg_cli.errors import DataError, UsageError

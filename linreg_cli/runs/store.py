@@ -200,14 +200,17 @@ def _why(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _ids(outputs: Path) -> list[tuple[str, int]]:
+def _names(outputs: Path) -> list[str]:
     try:
-        names = [entry.name for entry in outputs.iterdir()]
+        return [entry.name for entry in outputs.iterdir()]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise StoreError(f"cannot read the run folders: {_why(error)}; {_ANOTHER}", str(outputs)) from None
-    return [(match["name"], int(match["number"])) for name in names if (match := _RUN_ID.match(name))]
+
+
+def _ids(outputs: Path) -> list[tuple[str, int]]:
+    return [(match["name"], int(match["number"])) for name in _names(outputs) if (match := _RUN_ID.match(name))]
 
 
 def is_run_id(name: str) -> bool:
@@ -216,8 +219,12 @@ def is_run_id(name: str) -> bool:
 
 
 def run_folders(outputs: Path) -> list[RunFolder]:
-    """Every folder whose name is a run id, by name."""
-    return [RunFolder(outputs / f"{name}-{number:04d}") for name, number in sorted(_ids(outputs))]
+    """Every folder whose name is a run id, by name; then every other one that holds a run, such as one renamed."""
+    named = [RunFolder(outputs / f"{name}-{number:04d}") for name, number in sorted(_ids(outputs))]
+    others = [
+        name for name in sorted(_names(outputs)) if not is_run_id(name) and (outputs / name / "run.json").is_file()
+    ]
+    return named + [RunFolder(outputs / name) for name in others]
 
 
 def list_runs(outputs: Path) -> tuple[list[tuple[RunFolder, dict[str, Any]]], list[StoreError]]:

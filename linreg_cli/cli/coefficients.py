@@ -11,15 +11,16 @@ def gap_in_words(metrics: dict[str, Any]) -> str:
     optimum = metrics.get("optimum")
     if optimum is None:
         return f"optimum: not known ({metrics.get('optimum_reason', 'an older run')})"
-    lowest = f"the lowest possible train loss is {number(optimum['train_loss'])}"
+    zero = optimum["gap_relative_to"] == "constant"  # the optimum's own loss is nothing but rounding
+    lowest = f"the lowest possible train loss is {'0, to rounding' if zero else number(optimum['train_loss'])}"
     gap = optimum["gap"]
     if gap is None:
         return f"optimum: {lowest}"
     what = "train loss" if "objective" not in optimum else "loss with its penalty"
     if gap < 1e-12:
         return f"optimum: {lowest}, and the run is there to rounding (gap {gap:.3g})"
-    if optimum["gap_relative_to"] == "constant":
-        return f"optimum: {lowest}; the {what} is above it by {_share(gap)} of the best constant's loss (gap {gap:.3g})"
+    if zero:
+        return f"optimum: {lowest}; the {what} is {gap:.3g} times that of the best constant"
     return f"optimum: {lowest}; the {what} is {_share(gap)} above it (gap {gap:.3g})"
 
 

@@ -140,10 +140,16 @@ def main() -> NoReturn:
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name is no reason to fail
     sys.unraisablehook = lambda _: None  # such as pyarrow's own, about bytes that it then refuses with an error
     try:
-        with StopRequests():
+        with StopRequests(restore=False):
             code = run(sys.argv[1:])
-            for number in (signal.SIGINT, signal.SIGTERM):  # all is done; what is left is to leave
-                signal.signal(number, signal.SIG_IGN)
+            _ignore_signals()
     except Interrupted as error:  # a second signal, while the first one was being told
+        _ignore_signals()
         code = error.exit_code
     sys.exit(code)
+
+
+def _ignore_signals() -> None:
+    """All is done; what is left is to leave."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

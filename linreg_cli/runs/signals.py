@@ -17,10 +17,15 @@ _NAMES = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "terminated (SI
 
 
 class StopRequests:
-    """While it is entered, SIGINT and SIGTERM raise `Interrupted`; within `deferred` the first one only asks."""
+    """While it is entered, SIGINT and SIGTERM raise `Interrupted`; within `deferred` the first one only asks.
 
-    def __init__(self) -> None:
-        self._deferring = False
+    Args:
+        restore: whether the handlers from before come back at the end; a process that is about to leave wants no
+            instant in which a late signal meets Python's own.
+    """
+
+    def __init__(self, *, restore: bool = True) -> None:
+        self._deferring, self._restore = False, restore
         #: The signal that has come, or None. A library may swallow the exception, so `check` looks here.
         self.requested: int | None = None
         self._previous: dict[int, Any] = {}
@@ -36,7 +41,7 @@ class StopRequests:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._previous.items():
+        for number, handler in self._previous.items() if self._restore else ():
             signal.signal(number, handler)
 
     @contextlib.contextmanager

@@ -278,3 +278,10 @@ def test_every_gate_that_fails_is_reported(linreg, small):
     result = linreg("train", "-c", small, "--quiet", "--set", "gates=[test.r2 > 2]", "--fail-if", "test.n == 15")
     assert (result.code, result.out) == (5, "outputs/small-0001\n")
     assert len(result.err.splitlines()) == 2
+
+
+def test_a_complete_run_that_is_resumed_still_meets_its_gates(linreg):
+    linreg("train", "-c", CONFIGS / "smoke.yaml")
+    result = linreg("train", "--resume", "smoke", "--fail-if", "test.r2 > 0.5", "--json")
+    assert (result.code, result.json["error"]["kind"], result.json["status"]) == (5, "gate", "finished")
+    assert linreg("train", "--resume", "smoke", "--fail-if", "test.r2 < 0.5").code == 0

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from linreg_cli.cli import options, output
-from linreg_cli.errors import Fault, UsageError
+from linreg_cli.cli import gates, options, output
 
 
 def evaluate(
@@ -27,14 +26,9 @@ def evaluate(
     truth where that is known; or on another table, whose metrics are named 'data'.
     """
     from linreg_cli.cli.junit import write_junit
-    from linreg_cli.config.gates import parse_comparison
     from linreg_cli.runs.store import find_run
 
-    for expression in fail_if or []:
-        try:
-            parse_comparison(expression)
-        except ValueError as error:
-            raise UsageError(str(error), "--fail-if") from None
+    expressions = gates.checked(fail_if)
     folder = find_run(outputs, run)
     from linreg_cli.evaluate.gates import check_gates
     from linreg_cli.evaluate.trained import evaluate_splits, evaluate_table, load_trained
@@ -46,10 +40,10 @@ def evaluate(
         metrics, unchanged = evaluate_splits(trained)
         if not unchanged:
             print("warning: the data has changed since the run was trained", file=sys.stderr)
-    gates = check_gates((), fail_if or (), metrics)
+    results = check_gates((), expressions, metrics)
     if junit is not None:
-        write_junit(junit, folder.id, gates)
-    failed = [Fault(f"gate '{gate.gate}' failed: {gate.reason}", folder.id) for gate in gates if not gate.passed]
+        write_junit(junit, folder.id, results)
+    failed = gates.failed(results, folder.id)
     if not as_json:
         print(output.metrics_table(metrics))
         print()
@@ -64,6 +58,4 @@ def evaluate(
                 print(f"\n{coefficients.truth_text(metrics['truth'])}")
     elif not failed:
         output.print_json(metrics)
-    if failed:
-        output.show_error("gate", failed, as_json=as_json, result=metrics)
-        raise typer.Exit(5)
+    gates.stop(failed, as_json=as_json, result=metrics)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linreg_cli.cli import coefficients, options, output
-from linreg_cli.errors import Fault, UsageError
+from linreg_cli.cli import coefficients, gates, options, output
+from linreg_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from linreg_cli.preparation import Prepared
@@ -44,14 +44,9 @@ def train(
     from linreg_cli.cli.junit import write_junit
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
-    from linreg_cli.config.gates import parse_comparison
     from linreg_cli.runs.store import find_run
 
-    for expression in fail_if or []:
-        try:
-            parse_comparison(expression)
-        except ValueError as error:
-            raise UsageError(str(error), "--fail-if") from None
+    expressions = gates.checked(fail_if)
     shorthands = {"name": name, "train.device": device}
     # In quotes, so that '--name 2014' is text.
     quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in shorthands.items() if value is not None}
@@ -72,11 +67,11 @@ def train(
         command = ["linreg", *sys.argv[1:]]
         if resume is not None:
             outcome = workflow.resume_run(
-                folder, config or (), overrides, reporter=progress, command=command, fail_if=fail_if or []
+                folder, config or (), overrides, reporter=progress, command=command, fail_if=expressions
             )
             if isinstance(outcome, str):
                 progress.done()
-                _show_complete(folder, outcome, as_json=as_json, quiet=quiet)
+                _show_complete(folder, outcome, expressions, as_json=as_json, quiet=quiet)
                 return
         else:
             for note in loaded.notes:
@@ -88,7 +83,7 @@ def train(
                 _show_plan(prepared, as_json=as_json)
                 return
             outcome = workflow.train_run(
-                loaded, outputs=outputs, reporter=progress, command=command, fail_if=fail_if or [], force=force
+                loaded, outputs=outputs, reporter=progress, command=command, fail_if=expressions, force=force
             )
     finally:
         progress.done()
@@ -104,14 +99,19 @@ def _check_resume(*, dry_run: bool, force: bool) -> None:
         raise UsageError("--dry-run looks at a config, and --resume trains; leave one of them out", "--resume")
 
 
-def _show_complete(run: "RunFolder", why: str, *, as_json: bool, quiet: bool) -> None:
-    if as_json:
-        record = run.record()
-        metrics = run.read_json("metrics.json")
-        values = {"run": run.id, "path": str(run.path), "status": record["status"], "metrics": metrics}
-        output.print_json({**values, "seconds": record.get("seconds"), "note": f"already complete: {why}"})
-    else:
+def _show_complete(run: "RunFolder", why: str, expressions: list[str], *, as_json: bool, quiet: bool) -> None:
+    from linreg_cli.evaluate.gates import check_gates
+
+    record, metrics = run.record(), run.read_json("metrics.json")
+    seconds = record.get("seconds")
+    values = {"run": run.id, "path": str(run.path), "status": record["status"], "metrics": metrics}
+    result = {**values, "seconds": seconds, "note": f"already complete: {why}"}
+    failed = gates.failed(check_gates((), expressions, {**metrics, "seconds": seconds}), run.id)
+    if not as_json:
         print(run.path if quiet else f"{run.id} is already complete: {why}")
+    elif not failed:
+        output.print_json(result)
+    gates.stop(failed, as_json=as_json, result=result)
 
 
 def _show(outcome: "Outcome", *, as_json: bool, quiet: bool) -> None:
@@ -123,18 +123,14 @@ def _show(outcome: "Outcome", *, as_json: bool, quiet: bool) -> None:
         "seconds": outcome.seconds,
         "data": outcome.run.record()["data"],
     }
-    failed = [
-        Fault(f"gate '{gate.gate}' failed: {gate.reason}", outcome.run.id) for gate in outcome.gates if not gate.passed
-    ]
+    failed = gates.failed(outcome.gates, outcome.run.id)
     if as_json and not failed:
         output.print_json(result)
     elif quiet and not as_json:
         print(outcome.run.path)
     elif not as_json:
         print(_summary(outcome))
-    if failed:
-        output.show_error("gate", failed, as_json=as_json, result=result)
-        raise typer.Exit(5)
+    gates.stop(failed, as_json=as_json, result=result)
 
 
 def _summary(outcome: "Outcome") -> str:

@@ -39,7 +39,8 @@ def initialise(model: nn.Sequential, init: InitConfig, seed: int) -> None:
         seed: of the stream that random values come from.
 
     Raises:
-        ValueError: for a list whose length is not the number of parameters; the message begins with the key.
+        ValueError: for a list whose length is not the number of parameters, and for a value that is too large for
+            their dtype; the message begins with the key.
     """
     layer, stream = linear_layer(model), torch_stream(seed, "init")
     for key, parameter in (("weight", layer.weight), ("bias", layer.bias)):
@@ -58,6 +59,11 @@ def initialise(model: nn.Sequential, init: InitConfig, seed: int) -> None:
             values = torch.full(parameter.shape, start, dtype=torch.float64)
         with torch.no_grad():
             parameter.copy_(values)
+        if not bool(torch.isfinite(parameter).all()):
+            name = str(parameter.dtype).removeprefix("torch.")
+            raise ValueError(
+                f"{key}: {float(values.abs().max()):g} does not fit into {name}; start from smaller values"
+            )
 
 
 @dataclass(frozen=True)

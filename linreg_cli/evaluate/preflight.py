@@ -56,6 +56,11 @@ def check_before_training(
 def diverged_error(event: Diverged, config: Config, analysis: Analysis, where: str) -> DivergedError:
     """The error for a run that diverged: the step, how far the rate is above which limit, what to set instead."""
     standardized = config.preprocess.standardize
+    if event.step == 0:
+        remedy = "start from smaller values (model.init)" + (
+            "" if standardized else ", or set preprocess.standardize: true"
+        )
+        return DivergedError(f"the loss is {event.loss} before the first step; {remedy}", where)
     details = diagnosis(analysis, motion_of(config), event.lr, standardized=standardized)
     remedy = "To go on, lower optimizer.lr" + ("" if standardized else ", or set preprocess.standardize: true")
     if details:

@@ -28,6 +28,9 @@ _MAGIC = {
     b"\xfe\xff": "UTF-16 text; save it as UTF-8",
 }
 
+#: What the kinds of the columns are guessed from.
+_HEAD_BYTES = 2**20
+
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
 
@@ -168,22 +171,19 @@ class CsvTable:
             raise DataError("not a CSV: it holds a NUL byte; save it as UTF-8 text", f"{self.name}, line {line}")
 
     def _header(self) -> pa.Schema:
-        # Names, and what the first block looks like: nothing can fail but the header itself.
+        # Names, and what the first block looks like: nothing can fail but the header itself. The block is read whole:
+        # a streaming reader that is dropped half-way leaves a thread that can abort the process as it ends.
         options = pcsv.ReadOptions(use_threads=False)
         types = pcsv.ConvertOptions(null_values=self._missing_values, strings_can_be_null=True)
+        parsing = pcsv.ParseOptions(delimiter=self._delimiter, invalid_row_handler=lambda _: "skip")
         try:
-            with (
-                self._stream() as stream,
-                pcsv.open_csv(
-                    stream,
-                    options,
-                    pcsv.ParseOptions(delimiter=self._delimiter, invalid_row_handler=lambda _: "skip"),
-                    types,
-                ) as reader,
-            ):
-                schema = reader.schema
-                _ = schema.names  # a header that is not UTF-8 shows here
-                return schema
+            with self._stream() as stream:
+                head = stream.read(_HEAD_BYTES)
+            if len(head) == _HEAD_BYTES and b"\n" in head:
+                head = head[: head.rindex(b"\n") + 1]
+            schema = pcsv.read_csv(pa.BufferReader(head), options, parsing, types).schema
+            _ = schema.names  # a header that is not UTF-8 shows here
+            return schema
         except pa.ArrowInvalid as error:
             if "Empty CSV" in str(error):
                 raise DataError("the table has no rows", self.name) from None

@@ -135,7 +135,7 @@ def _csv(run: RunFolder, name: str, *, text: tuple[str, ...] = ()) -> pa.Table:
     """A CSV of the run: numbers in every column but those of `text`."""
     content = run.read(name)
     try:
-        names = pcsv.open_csv(io.BytesIO(content)).schema.names
+        names = pcsv.read_csv(io.BytesIO(content), pcsv.ReadOptions(use_threads=False)).column_names
         types = {column: pa.string() if column in text else pa.float64() for column in names}
         return pcsv.read_csv(io.BytesIO(content), convert_options=pcsv.ConvertOptions(column_types=types))
     except (pa.ArrowException, UnicodeDecodeError) as error:

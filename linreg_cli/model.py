@@ -18,9 +18,11 @@ from linreg_cli.seeds import torch_stream
 def build_model(
     n_features: int, n_targets: int, *, bias: bool, dtype: torch.dtype, device: torch.device | str = "cpu"
 ) -> nn.Sequential:
-    """An uninitialised nn.Sequential(nn.Linear(n_features, n_targets)); torch's random state is not touched."""
-    linear = nn.utils.skip_init(nn.Linear, n_features, n_targets, bias=bias, dtype=dtype, device=device)  # type: ignore[no-untyped-call]
-    return nn.Sequential(linear)
+    """nn.Sequential(nn.Linear(n_features, n_targets)) to be initialised; torch's random state is as it was."""
+    # Not nn.utils.skip_init: it makes the layer on the meta device, for which torch imports sympy, half a second.
+    with torch.random.fork_rng(devices=()):
+        linear = nn.Linear(n_features, n_targets, bias=bias, dtype=dtype)
+    return nn.Sequential(linear).to(device)
 
 
 def linear_layer(model: nn.Sequential) -> nn.Linear:

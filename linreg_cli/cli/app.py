@@ -1,6 +1,7 @@
 """The `linreg` command: its subcommands, and errors as text and exit codes."""
 
 import errno
+import gc
 import io
 import os
 import signal
@@ -23,6 +24,10 @@ from linreg_cli.cli.train import train
 from linreg_cli.cli.validate import validate
 from linreg_cli.errors import Fault, Interrupted, LinregError, OutOfMemoryError, StoreError
 from linreg_cli.runs.signals import StopRequests
+
+#: Objects between two looks for garbage. Importing torch makes a million that stay, and at Python's default of 700 to
+#: look at them again and again takes a fifth of the import.
+GARBAGE_THRESHOLD = 100_000
 
 _EPILOG = "Start with: linreg train -c configs/housing.yaml"
 
@@ -136,6 +141,7 @@ def _bug(error: Exception, *, as_json: bool) -> int:
 
 def main() -> NoReturn:
     """The console script."""
+    gc.set_threshold(GARBAGE_THRESHOLD)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name is no reason to fail
     sys.unraisablehook = lambda _: None  # such as pyarrow's own, about bytes that it then refuses with an error

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from linreg_cli.config.preprocess import PreprocessConfig
-from linreg_cli.data.columns import MISSING, Categories, Codes, Column, Numbers, RawColumn, canonical, ordered
+from linreg_cli.data.buffers import to_numpy
+from linreg_cli.data.columns import MISSING, Categories, Codes, Numbers, RawColumn, canonical, ordered
 from linreg_cli.errors import DataError, Fault
 
 #: Up to so many levels a small table is not suspected of holding identifiers.
@@ -102,7 +103,7 @@ def number_column(values: pa.ChunkedArray, column: str, missing_values: Collecti
         return _wrong_type(values, column, name)
     if values.null_count == len(values):
         return Numbers(np.full(len(values), np.nan))
-    array: Column = values.cast(pa.float64(), safe=False).to_numpy()
+    array = to_numpy(values.cast(pa.float64(), safe=False))
     marks = [mark for mark in map(_number, missing_values) if mark is not None]
     if marks and (sentinel := np.isin(array, marks)).any():
         array = np.where(sentinel, np.nan, array)

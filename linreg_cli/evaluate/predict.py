@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from linreg_cli.data.buffers import repeated, to_arrow
 from linreg_cli.data.dataset import Column, Rows
 from linreg_cli.errors import DataError
 from linreg_cli.evaluate.trained import TrainedRun, input_columns, open_for, raw_inputs
@@ -84,14 +85,14 @@ def predictions_table(
         if not len(rows):
             continue
         columns = {
-            "split": pa.repeat(split, len(rows)),
-            "row": pa.array(rows + 1),
+            "split": repeated(split, len(rows)),
+            "row": to_arrow(rows + 1),
         }
         for position, target in enumerate(targets):
             suffix = f":{target}" if len(targets) > 1 else ""
-            columns[f"target{suffix}"] = pa.array(actual[rows, position])
-            columns[f"prediction{suffix}"] = pa.array(predicted[rows, position])
+            columns[f"target{suffix}"] = to_arrow(actual[rows, position])
+            columns[f"prediction{suffix}"] = to_arrow(predicted[rows, position])
         if feature is not None:
-            columns[f"feature:{feature[0]}"] = pa.array(feature[1][rows])
+            columns[f"feature:{feature[0]}"] = to_arrow(feature[1][rows])
         parts.append(pa.table(columns))
     return pa.concat_tables(parts)

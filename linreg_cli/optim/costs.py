@@ -9,8 +9,6 @@ from pathlib import Path
 
 from linreg_cli.optim.plan import StepPlan
 
-#: The first torch.optim.SGD of a process makes torch import its compiler.
-OPTIMIZER_SECONDS = 0.75
 #: Importing numba and loading kernels that lie compiled on the disk.
 LOAD_SECONDS = 0.7
 #: Compiling them: the first run of an installation, and of each dtype.
@@ -51,7 +49,7 @@ def estimate(name: str, plan: StepPlan, n_features: int, n_targets: int, *, cach
     if name == "reference":
         # Dispatch rules; a row costs what torch's passes over it and over its gradient cost.
         steps = plan.total_steps * 120e-6 + rows * (80e-9 + 1e-9 * n_features * n_targets)
-        return Cost(OPTIMIZER_SECONDS, steps + plan.epochs * 60e-6)
+        return Cost(0.0, steps + plan.epochs * 60e-6)
     start = LOAD_SECONDS + (0.0 if cached else COMPILE_SECONDS[name])
     if name == "statistics":
         width = n_features + n_targets

@@ -1,9 +1,14 @@
-"""THE definition of training: a plain torch.optim.SGD loop with autograd. Faster executors equal it, step by step."""
+"""THE definition of training: a plain loop of autograd and torch's SGD. Faster executors equal it, step by step.
+
+The update is `torch.optim.sgd.sgd`, the function that `torch.optim.SGD.step` consists of, called as it calls it. An
+object of that class would give the same bits; but to make the first one of a process, torch imports its compiler.
+"""
 
 import math
 
 import torch
 from torch import Tensor
+from torch.optim.sgd import sgd
 
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.state import TrainingState
@@ -36,47 +41,35 @@ class ReferenceExecutor:
             the last, and its update was not made.
         """
         assert state.step == start, (state.step, start)
-        model, optimizer = state.model, _optimizer(plan, state)
+        model = state.model
+        names, parameters = map(list, zip(*model.named_parameters(), strict=True))
+        buffers = [state.momentum.get(name) for name in names]
         losses = torch.empty(stop - start, dtype=torch.float64)
-        epoch, order = -1, None
+        epoch, order, lr = -1, None, 0.0
         for step in range(start, stop):
             if step // plan.steps_per_epoch != epoch:
                 epoch = step // plan.steps_per_epoch
                 order = plan.row_order(epoch)
                 order = None if order is None else order.to(self._X_nd.device)
-                optimizer.param_groups[0]["lr"] = plan.learning_rate(epoch)
+                lr = plan.learning_rate(epoch)
             first, last = plan.batch_bounds(step % plan.steps_per_epoch)
             rows = slice(first, last) if order is None else order[first:last]
-            optimizer.zero_grad()
             loss = plan.loss(model(self._X_nd[rows]), self._y_nk[rows])
             losses[step - start] = value = loss.item()
             if not math.isfinite(value):
                 losses = losses[: step - start + 1]
                 break
+            model.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            with torch.no_grad():
+                sgd(
+                    parameters, [parameter.grad for parameter in parameters], buffers, weight_decay=plan.weight_decay, momentum=plan.momentum, lr=lr,
+                    dampening=plan.dampening, nesterov=plan.nesterov, maximize=False,
+                )  # fmt: skip
             state.step += 1
-        for name, parameter in model.named_parameters():
-            buffer = optimizer.state[parameter].get("momentum_buffer")
-            if buffer is not None:
-                state.momentum[name] = buffer
+        state.momentum |= {name: buffer for name, buffer in zip(names, buffers, strict=True) if buffer is not None}
         return losses
 
     def train_loss(self, plan: StepPlan, state: TrainingState) -> float:
         """The loss over the whole train split at the state's parameters, summed up in float64."""
         return plan.loss.over(state.model, self._X_nd, self._y_nk)
-
-
-def _optimizer(plan: StepPlan, state: TrainingState) -> torch.optim.SGD:
-    optimizer = torch.optim.SGD(
-        state.model.parameters(),
-        lr=plan.learning_rate(0),
-        momentum=plan.momentum,
-        dampening=plan.dampening,
-        weight_decay=plan.weight_decay,
-        nesterov=plan.nesterov,
-    )
-    for name, parameter in state.model.named_parameters():
-        if name in state.momentum:
-            optimizer.state[parameter]["momentum_buffer"] = state.momentum[name]
-    return optimizer

@@ -30,6 +30,9 @@ class Reporter(Protocol):
     def stage(self, text: str) -> None:
         """A new stage begins."""
 
+    def detail(self, text: str) -> None:
+        """Something for a user who wants to know more."""
+
     def warn(self, text: str) -> None:
         """Something that the user should know."""
 
@@ -112,6 +115,7 @@ def prepare(loaded: LoadedConfig, reporter: Reporter) -> Prepared:
     dataset = load_dataset(config, progress=reporter.stage)
     if dataset.report is not None:
         reporter.data(dataset.report)
+    reporter.stage("preparing")
     prepared = assemble_run(loaded, config, device, dataset)
     try:
         probe(prepared.formula(), config.probe, dataset.encoder)

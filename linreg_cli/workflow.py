@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from linreg_cli.config import LoadedConfig, dump_config
 from linreg_cli.data import SPLITS
@@ -157,7 +158,10 @@ def _run_to_the_end(
             run.remove(*RESULTS)  # of fewer epochs, or of an evaluation that was cut short
             prepared.state.restore(checkpoint.snapshot)
         training = Training(prepared, run, prepared.fingerprint, checkpoint)
+        for text in _choices(prepared):
+            reporter.detail(text)
         end = training.run(stops, reporter)
+        reporter.detail("checkpoints: {count}, {seconds:.2f} s".format(**training.saved))
         reporter.stage("evaluating")
         metrics = _evaluate(prepared, run, before, cross_validation(loaded, prepared, reporter))
         save_model(run, prepared.state.model.state_dict())
@@ -209,6 +213,18 @@ def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
         },
         **environment(),
     }
+
+
+def _choices(prepared: Prepared) -> list[str]:
+    """What was chosen for the run and why, as in `run.json`."""
+    plan, chosen, choice = prepared.plan, prepared.chosen, prepared.choice
+    return [
+        f"device: {prepared.config.train.device}, {torch.get_num_threads()} threads, {prepared.config.train.dtype}",
+        f"engine: {choice.executor.name} ({choice.why})",
+        f"rate: {chosen.lr['value']:g} ({chosen.lr['why']})",
+        f"momentum: {chosen.momentum['value']:g} ({chosen.momentum['why']})",
+        f"steps: {plan.epochs:,} epochs of {plan.steps_per_epoch:,}, batches of {plan.batch_size:,} rows",
+    ]
 
 
 def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics) -> Metrics:

@@ -25,22 +25,23 @@ def evaluate(
     On the run's own splits, with the exact optimum, standard errors where the model is near enough to it, and the
     truth where that is known; or on another table, whose metrics are named 'data'.
     """
-    from linreg_cli.cli.junit import write_junit
+    from linreg_cli.cli.junit import telling_failure, write_junit
     from linreg_cli.runs.store import find_run
 
     expressions = gates.checked(fail_if)
-    folder = find_run(outputs, run)
-    from linreg_cli.evaluate.gates import check_gates
-    from linreg_cli.evaluate.trained import evaluate_splits, evaluate_table, load_trained
+    with telling_failure(junit, "evaluate"):
+        folder = find_run(outputs, run)
+        from linreg_cli.evaluate.gates import check_gates
+        from linreg_cli.evaluate.trained import evaluate_splits, evaluate_table, load_trained
 
-    trained = load_trained(folder)
-    if data is not None:
-        metrics = evaluate_table(trained, data)
-    else:
-        metrics, unchanged = evaluate_splits(trained)
-        if not unchanged:
-            print("warning: the data has changed since the run was trained", file=sys.stderr)
-    results = check_gates((), expressions, metrics)
+        trained = load_trained(folder)
+        if data is not None:
+            metrics = evaluate_table(trained, data)
+        else:
+            metrics, unchanged = evaluate_splits(trained)
+            if not unchanged:
+                print("warning: the data has changed since the run was trained", file=sys.stderr)
+        results = check_gates((), expressions, metrics)
     if junit is not None:
         write_junit(junit, folder.id, results)
     failed = gates.failed(results, folder.id)

@@ -18,6 +18,7 @@ def inspect(
     set_: options.Set = None,
     ridge: Annotated[bool, typer.Option("--ridge", help="Also the error of ridge penalties on rows left out.")] = False,
     as_json: options.Json = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say on stderr what each stage took.")] = False,
 ) -> None:
     """Say what training will be like, before any.
 
@@ -31,7 +32,7 @@ def inspect(
     from linreg_cli.advice import advice
     from linreg_cli.inspection import inspect_config
 
-    progress = Progress(quiet=False)
+    progress = Progress(quiet=False, verbose=verbose)
     try:
         for note in loaded.notes:
             progress.warn(note)

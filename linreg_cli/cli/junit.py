@@ -1,15 +1,20 @@
 """Gates as a JUnit XML file, which CI systems show."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 from linreg_cli.cli.output import one_line
+from linreg_cli.errors import LinregError, StoreError
 from linreg_cli.runs.atomic import write_bytes
 
 if TYPE_CHECKING:
     from linreg_cli.evaluate.gates import GateResult
+
+#: The name of a test case, and (`failure` or `error`, why), or None where it passed.
+_Case = tuple[str, tuple[str, str] | None]
 
 
 def write_junit(path: Path, run_id: str, gates: "Sequence[GateResult]", seconds: float = 0.0) -> None:
@@ -18,19 +23,44 @@ def write_junit(path: Path, run_id: str, gates: "Sequence[GateResult]", seconds:
     Raises:
         StoreError: if the file cannot be written.
     """
-    failures = sum(not gate.passed for gate in gates)
-    counts = f'tests="{len(gates)}" failures="{failures}" errors="0" time="{seconds:.3f}"'
+    cases = [(gate.gate, None if gate.passed else ("failure", gate.reason)) for gate in gates]
+    _write(path, f"linreg {run_id}", f"linreg.gates.{run_id}", cases, seconds)
+
+
+@contextlib.contextmanager
+def telling_failure(path: Path | None, command: str) -> Iterator[None]:
+    """If the block ends with an error that is told to the user, write one test case, with that error.
+
+    Args:
+        path: the file, or None for none.
+        command: what was to be done, the name of the case.
+    """
+    try:
+        yield
+    except LinregError as error:
+        if path is not None:
+            with contextlib.suppress(StoreError):  # the error that came first is the one to show
+                _write(path, "linreg", f"linreg.{error.kind}", [(command, ("error", str(error)))])
+        raise
+
+
+def _write(path: Path, suite: str, group: str, cases: Sequence[_Case], seconds: float = 0.0) -> None:
+    """Write a suite of cases."""
+    kinds = [found[0] for _, found in cases if found is not None]
+    counts = f'tests="{len(cases)}" failures="{kinds.count("failure")}" errors="{kinds.count("error")}"'
+    counts += f' time="{seconds:.3f}"'
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f"<testsuites {counts}>",
-        f"  <testsuite name={_attribute(f'linreg {run_id}')} {counts}>",
+        f"  <testsuite name={_attribute(suite)} {counts}>",
     ]
-    for gate in gates:
-        case = f"    <testcase classname={_attribute(f'linreg.gates.{run_id}')} name={_attribute(gate.gate)}"
-        if gate.passed:
+    for name, found in cases:
+        case = f"    <testcase classname={_attribute(group)} name={_attribute(name)}"
+        if found is None:
             lines.append(f"{case}/>")
         else:
-            lines += [f"{case}>", f"      <failure message={_attribute(gate.reason)}/>", "    </testcase>"]
+            kind, why = found
+            lines += [f"{case}>", f"      <{kind} message={_attribute(why)}/>", "    </testcase>"]
     write_bytes(path, "\n".join([*lines, "  </testsuite>", "</testsuites>", ""]).encode("utf-8", "backslashreplace"))
 
 

@@ -40,6 +40,10 @@ Junit = Annotated[
     Path | None,
     typer.Option("--junit", metavar="PATH", help="Write the gates as JUnit XML, one test case each."),
 ]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Say on stderr what was chosen and why, and what each stage took."),
+]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run id, a unique prefix of one, 'latest', or a path.")]
 
 OUTPUTS = Path("outputs")

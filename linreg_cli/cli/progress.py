@@ -4,6 +4,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from linreg_cli.cli import output
+
 if TYPE_CHECKING:
     from linreg_cli.data.report import DataReport
     from linreg_cli.optim.fit import Event
@@ -16,11 +18,13 @@ class Progress:
     Args:
         quiet: no warnings either.
         as_json: nothing about the data, which the object on stdout holds.
+        verbose: also what was chosen and why, what was found in the data, and the seconds of each stage.
     """
 
-    def __init__(self, *, quiet: bool, as_json: bool = False) -> None:
-        self._quiet = quiet
-        self._tells_data = not (quiet or as_json)
+    def __init__(self, *, quiet: bool, as_json: bool = False, verbose: bool = False) -> None:
+        self._quiet, self._verbose = quiet, verbose
+        self._tells_data = verbose or not (quiet or as_json)
+        self._stage: tuple[str, float] | None = None
         self._bar: Any = None
         self._task: Any = None
         self._shown = -1.0
@@ -41,10 +45,22 @@ class Progress:
             self._task = self._bar.add_task("", total=None, text="")
             self._bar.start()
 
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.done()
+
     def stage(self, text: str) -> None:
         """See `Reporter`."""
+        self._enter(text)
         if self._bar is not None:
             self._bar.update(self._task, description=text, total=None, text="")
+
+    def detail(self, text: str) -> None:
+        """See `Reporter`."""
+        if self._verbose:
+            print(output.one_line(text), file=sys.stderr)
 
     def warn(self, text: str) -> None:
         """See `Reporter`."""
@@ -57,13 +73,14 @@ class Progress:
 
         if not self._tells_data:
             return
-        if self._bar is not None or not report.is_plain:
+        if self._verbose or self._bar is not None or not report.is_plain:
             print(data_table(report), file=sys.stderr)
         for warning in report.warnings:
             self.warn(warning)
 
     def training(self, plan: "StepPlan") -> None:
         """See `Reporter`."""
+        self._enter("training")
         self._plan, self._begun = plan, time.monotonic()
         if self._bar is not None:
             self._bar.update(self._task, description="training", total=plan.total_steps)
@@ -97,6 +114,15 @@ class Progress:
 
     def done(self) -> None:
         """See `Reporter`."""
+        self._enter(None)
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+    def _enter(self, stage: str | None) -> None:
+        """A stage begins, and the one before is over; None: nothing follows."""
+        now = time.monotonic()
+        if self._stage is not None:
+            name, begun = self._stage
+            self.detail(f"{name}: {now - begun:.2f} s")
+        self._stage = None if stage is None else (stage, now)

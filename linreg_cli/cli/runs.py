@@ -2,6 +2,7 @@
 
 import csv
 import fnmatch
+import json
 import sys
 from typing import Annotated, Any
 
@@ -86,13 +87,29 @@ def list_(
 
 
 @runs_app.command("show")
-def show(run: options.Run, as_json: options.Json = False, outputs: options.Outputs = options.OUTPUTS) -> None:
-    """Show one run: its record and its metrics."""
+def show(
+    run: options.Run,
+    as_json: options.Json = False,
+    as_csv: options.Csv = False,
+    outputs: options.Outputs = options.OUTPUTS,
+) -> None:
+    """Show one run: its record and its metrics.
+
+    As CSV, a line for each value, with the keys of run.json and metrics.json joined by dots.
+    """
     folder = find_run(outputs, run)
     record = folder.record()
     metrics = folder.read_json("metrics.json") if (folder.path / "metrics.json").is_file() else None
     if as_json:
         output.print_json({"run": folder.id, "path": str(folder.path), "record": record, "metrics": metrics})
+        return
+    if as_csv:
+        from linreg_cli.runs.compare import flat
+
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(("key", "value"))
+        for key, value in flat({"record": record, "metrics": metrics}).items():
+            writer.writerow((key, json.dumps(value, ensure_ascii=False) if isinstance(value, list | bool) else value))
         return
     try:
         lines = _described(record, metrics)

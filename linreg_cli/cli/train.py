@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -31,6 +32,7 @@ def train(
     ] = None,
     junit: options.Junit = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the path of the run and nothing else.")] = False,
+    verbose: options.Verbose = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and read the data, but train nothing.")
     ] = False,
@@ -41,7 +43,7 @@ def train(
     Evaluates on every split and draws the pictures. A run that was interrupted goes on with --resume, to the same
     bits as without the stop; with --set train.epochs=N it may get more epochs.
     """
-    from linreg_cli.cli.junit import write_junit
+    from linreg_cli.cli.junit import telling_failure, write_junit
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
     from linreg_cli.runs.store import find_run
@@ -51,62 +53,72 @@ def train(
     # In quotes, so that '--name 2014' is text.
     quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in shorthands.items() if value is not None}
     overrides = [*(set_ or []), *(f"{key}={value}" for key, value in quoted.items())]
-    if resume is not None:
-        _check_resume(dry_run=dry_run, force=force)
-        folder = find_run(outputs, resume)
-    elif config:
-        loaded = load_config(config, overrides)
-    else:
-        message = "Missing option '--config' / '-c'; see 'linreg train --help', or go on with a run by --resume RUN"
-        raise UsageError(message)
-    from linreg_cli import workflow
-    from linreg_cli.preparation import prepare
-
-    progress = Progress(quiet=quiet, as_json=as_json)
-    try:
+    _check_options(config, resume, dry_run=dry_run, force=force, quiet=quiet, verbose=verbose)
+    progress = Progress(quiet=quiet, as_json=as_json, verbose=verbose)
+    with telling_failure(junit, "train"), progress:
         command = ["linreg", *sys.argv[1:]]
         if resume is not None:
-            outcome = workflow.resume_run(
+            folder = find_run(outputs, resume)
+            progress.stage("loading torch")
+            from linreg_cli.workflow import resume_run
+
+            outcome = resume_run(
                 folder, config or (), overrides, reporter=progress, command=command, fail_if=expressions
             )
             if isinstance(outcome, str):
                 progress.done()
-                _show_complete(folder, outcome, expressions, as_json=as_json, quiet=quiet)
+                _show_complete(folder, outcome, expressions, junit, as_json=as_json, quiet=quiet)
                 return
         else:
+            loaded = load_config(config or (), overrides)
             for note in loaded.notes:
                 progress.warn(note)
+            progress.stage("loading torch")
+            from linreg_cli.preparation import prepare
+            from linreg_cli.workflow import train_run
+
             if dry_run:
                 prepared = prepare(loaded, progress)
                 prepared.check(loaded, progress, force=force)
                 progress.done()
                 _show_plan(prepared, as_json=as_json)
                 return
-            outcome = workflow.train_run(
+            outcome = train_run(
                 loaded, outputs=outputs, reporter=progress, command=command, fail_if=expressions, force=force
             )
-    finally:
-        progress.done()
     if junit is not None:
         write_junit(junit, outcome.run.id, outcome.gates, outcome.seconds)
     _show(outcome, as_json=as_json, quiet=quiet)
 
 
-def _check_resume(*, dry_run: bool, force: bool) -> None:
-    if force:
+def _check_options(
+    config: list[str] | None, resume: str | None, *, dry_run: bool, force: bool, quiet: bool, verbose: bool
+) -> None:
+    if quiet and verbose:
+        raise UsageError("--quiet asks for less and --verbose for more; leave one of them out", "--quiet")
+    if resume is not None and force:
         raise UsageError("--force is for a run that begins; one that goes on has begun at its rate", "--resume")
-    if dry_run:
+    if resume is not None and dry_run:
         raise UsageError("--dry-run looks at a config, and --resume trains; leave one of them out", "--resume")
+    if resume is None and not config:
+        message = "Missing option '--config' / '-c'; see 'linreg train --help', or go on with a run by --resume RUN"
+        raise UsageError(message)
 
 
-def _show_complete(run: "RunFolder", why: str, expressions: list[str], *, as_json: bool, quiet: bool) -> None:
+def _show_complete(
+    run: "RunFolder", why: str, expressions: list[str], junit: Path | None, *, as_json: bool, quiet: bool
+) -> None:
+    from linreg_cli.cli.junit import write_junit
     from linreg_cli.evaluate.gates import check_gates
 
     record, metrics = run.record(), run.read_json("metrics.json")
     seconds = record.get("seconds")
     values = {"run": run.id, "path": str(run.path), "status": record["status"], "metrics": metrics}
     result = {**values, "seconds": seconds, "note": f"already complete: {why}"}
-    failed = gates.failed(check_gates((), expressions, {**metrics, "seconds": seconds}), run.id)
+    results = check_gates((), expressions, {**metrics, "seconds": seconds})
+    if junit is not None:
+        write_junit(junit, run.id, results, seconds or 0.0)
+    failed = gates.failed(results, run.id)
     if not as_json:
         print(run.path if quiet else f"{run.id} is already complete: {why}")
     elif not failed:

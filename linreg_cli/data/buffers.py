@@ -39,9 +39,7 @@ def repeated(text: str, count: int) -> pa.Array:
     """
     content = text.encode()
     ends = np.arange(count + 1, dtype=np.int64) * len(content)
-    return pa.Array.from_buffers(
-        pa.large_string(), count, [None, pa.py_buffer(ends), pa.py_buffer(content * count)]
-    )
+    return pa.Array.from_buffers(pa.large_string(), count, [None, pa.py_buffer(ends), pa.py_buffer(content * count)])
 
 
 def _chunk(chunk: pa.Array) -> Column:

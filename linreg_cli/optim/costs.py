@@ -76,4 +76,4 @@ def kernels_cached(name: str) -> bool:
 
 
 def _short(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 0.1 else f"{seconds * 1000:.1g} ms"
+    return f"{seconds:.1f} s" if seconds >= 0.1 else f"{float(f'{seconds * 1000:.1g}'):g} ms"

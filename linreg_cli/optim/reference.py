@@ -61,9 +61,10 @@ class ReferenceExecutor:
                 break
             model.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
+            gradients = [parameter.grad for parameter in parameters]
             with torch.no_grad():
                 sgd(
-                    parameters, [parameter.grad for parameter in parameters], buffers, weight_decay=plan.weight_decay, momentum=plan.momentum, lr=lr,
+                    parameters, gradients, buffers, weight_decay=plan.weight_decay, momentum=plan.momentum, lr=lr,
                     dampening=plan.dampening, nesterov=plan.nesterov, maximize=False,
                 )  # fmt: skip
             state.step += 1

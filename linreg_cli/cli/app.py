@@ -142,6 +142,9 @@ def _bug(error: Exception, *, as_json: bool) -> int:
 def main() -> NoReturn:
     """The console script."""
     gc.set_threshold(GARBAGE_THRESHOLD)
+    # For numpy's BLAS, before numpy is imported: on tall, thin blocks its threads wait for each other for longer than
+    # they work, by a factor of 10 to 100 where other processes want the cores too. torch has its own threads.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name is no reason to fail
     sys.unraisablehook = lambda _: None  # such as pyarrow's own, about bytes that it then refuses with an error

@@ -97,3 +97,39 @@ def test_the_shell_form_says_how_it_ended(tmp_path, gate, code, said):
     )
     assert (result.returncode, said in result.stdout) == (code, True), result.stderr
     assert len(cases(tmp_path / "gates.xml")) == 1
+
+
+@pytest.mark.parametrize(
+    ("sets", "code", "kind", "said"),
+    [
+        (["optimizer.lr=1e6"], 4, "diverged", "must diverge|would grow"),
+        (["optimizer.lr=nan"], 2, "config", "optimizer.lr"),
+        (["data={source: table, path: no.csv, target: y}"], 3, "data", "there is no such file"),
+    ],
+)
+def test_a_run_that_fails_is_a_case_with_its_error(linreg, config_file, tmp_path, sets, code, kind, said):
+    arguments = [part for each in sets for part in ("--set", each)]
+    result = linreg("train", "-c", config_file(CONFIG), *arguments, "--junit", "gates.xml")
+    assert result.code == code, result.err
+    suites = ElementTree.parse(tmp_path / "gates.xml").getroot()
+    assert [(each.get("tests"), each.get("failures"), each.get("errors")) for each in suites.iter("testsuite")] == [
+        ("1", "0", "1")
+    ]
+    [case] = suites.iter("testcase")
+    assert (case.get("classname"), case.get("name")) == (f"linreg.{kind}", "train")
+    assert re.search(said, case.find("error").get("message"))
+
+
+def test_a_run_that_diverges_on_its_way_and_a_run_that_is_not_there_are_cases(linreg, config_file, tmp_path):
+    arguments = ["--set", "optimizer.lr=1e6", "--force", "--junit", "gates.xml"]
+    assert linreg("train", "-c", config_file(CONFIG), *arguments).code == 4
+    assert "training diverged at step" in (tmp_path / "gates.xml").read_text()
+    assert linreg("evaluate", "nobody", "--junit", "other.xml").code == 6
+    assert 'classname="linreg.store" name="evaluate"' in (tmp_path / "other.xml").read_text()
+
+
+def test_a_complete_run_that_is_resumed_writes_its_gates(linreg, config_file, tmp_path):
+    assert linreg("train", "-c", config_file(CONFIG), "--set", "gates=[]").code == 0
+    options = ["--fail-if", "test.n > 3", "--junit", "gates.xml"]
+    assert linreg("train", "--resume", "a", *options).code == 5
+    assert cases(tmp_path / "gates.xml") == {"fail if test.n > 3": "test.n is 10"}

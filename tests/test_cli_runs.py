@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import shutil
 
 import pytest
@@ -234,3 +235,13 @@ def test_a_newer_run_is_refused(linreg, tmp_path):
         result = linreg(*command, "old")
         assert (result.code, "is newer than format 1" in result.err) == (6, True)
     assert "format 2 is newer" in linreg("runs", "list").err
+
+
+def test_show_as_csv_has_a_line_for_each_value(linreg, config_file):
+    linreg("train", "-c", config_file("{name: s, data: {source: synthetic, n_samples: 20}, plots: false}"))
+    shown = linreg("runs", "show", "s", "--json").json
+    rows = dict(csv.reader(io.StringIO(linreg("runs", "show", "s", "--csv").out)))
+    assert rows.pop("key") == "value"
+    assert rows["record.run"] == "s-0001"
+    assert float(rows["metrics.train.r2"]) == shown["metrics"]["train"]["r2"]
+    assert json.loads(rows["record.data.features"]) == shown["record"]["data"]["features"]

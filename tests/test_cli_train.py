@@ -295,3 +295,32 @@ def test_a_start_that_is_too_large_is_told_as_that(linreg):
     assert result.code == 4
     assert "the loss is inf before the first step; start from smaller values (model.init)" in result.err
     assert "last finite state" not in result.err
+
+
+def test_verbose_says_what_was_chosen_and_what_each_stage_took(linreg, small):
+    result = linreg("train", "-c", small, "-v", "--json")
+    assert result.code == 0, result.err
+    record = json.loads((Path(result.json["path"]) / "run.json").read_text())
+    lines = result.err.splitlines()
+    assert f"engine: {record['engine']['name']} ({record['engine']['why']})" in lines
+    assert f"rate: {record['lr']['value']:g} (set in the config)" in lines
+    assert "momentum: 0 (set in the config)" in lines
+    assert any(line.startswith(f"checkpoints: {record['checkpoints']['count']}, ") for line in lines)
+    took = [line.rpartition(": ")[0] for line in lines if line.endswith(" s") and line[-4].isdigit()]
+    stages = ["loading torch", "reading the data", "preparing", "training", "evaluating"]
+    assert [name for name in took if name in stages] == stages
+    assert linreg("train", "-c", small).err == ""
+
+
+def test_verbose_tells_of_plain_data_and_of_what_auto_chose(linreg, config_file, tmp_path):
+    (tmp_path / "t.csv").write_text("x,y\n1,2\n2,4\n3,6\n4,8.5\n")
+    config = config_file("data: {path: t.csv, target: y}\noptimizer: {lr: auto}\nplots: false\n")
+    result = linreg("train", "-c", config, "--verbose")
+    assert "t.csv: 4 rows\n  numbers without gaps: x, y\n" in result.err
+    assert "(auto: " in result.err.partition("\nrate: ")[2].partition("\n")[0]
+
+
+def test_quiet_and_verbose_contradict_each_other(linreg, small, tmp_path):
+    result = linreg("train", "-c", small, "-q", "-v")
+    assert (result.code, "leave one of them out" in result.err) == (2, True)
+    assert not (tmp_path / "outputs").exists()

@@ -1,5 +1,6 @@
 """A command imports what it needs, when it needs it: help is immediate, and looking at runs loads no torch."""
 
+import os
 import subprocess
 import sys
 
@@ -40,3 +41,47 @@ def test_the_module_runs_as_the_command_does(tmp_path):
         [sys.executable, "-m", "linreg_cli", "--version"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert result.stdout.startswith("linreg ")
+
+
+TRAINING = """
+import sys
+from linreg_cli.cli.app import run
+code = run(["train", "-c", sys.argv[1], "-q"])
+print("\\nLOADED", code, *({"torch._dynamo", "sympy", "pandas", "numba", "matplotlib", "rich"} & set(sys.modules)))
+"""
+
+
+def test_a_small_run_loads_neither_torchs_compiler_nor_pandas(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-c", TRAINING, str(CONFIGS / "smoke.yaml")],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert result.stdout.splitlines()[-1] == "LOADED 0"
+
+
+def test_a_table_of_numbers_is_read_and_its_predictions_are_written_without_pandas(tmp_path):
+    (tmp_path / "t.csv").write_text("x,y\n1,2\n2,\n3,6\n4,8.5\n")
+    config = tmp_path / "c.yaml"
+    config.write_text("data: {path: t.csv, target: y}\npreprocess: {missing: drop}\nplots: false\n")
+    result = subprocess.run(
+        [sys.executable, "-c", TRAINING, str(config)], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines()[-1] == "LOADED 0", result.stderr
+
+
+def test_the_command_sets_up_its_process_before_numpy_and_leaves_a_setting_of_the_user(tmp_path):
+    program = """
+import atexit, gc, os, sys
+from linreg_cli.cli import app
+assert "numpy" not in sys.modules
+atexit.register(lambda: print(gc.get_threshold()[0], os.environ["OPENBLAS_NUM_THREADS"]))
+sys.argv = ["linreg", "--version"]
+app.main()
+"""
+    for given, expected in ((None, "1"), ("3", "3")):
+        environment = {key: value for key, value in os.environ.items() if key != "OPENBLAS_NUM_THREADS"}
+        environment |= {"OPENBLAS_NUM_THREADS": given} if given else {}
+        result = subprocess.run(
+            [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        assert result.stdout.splitlines()[-1] == f"100000 {expected}"

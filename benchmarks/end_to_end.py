@@ -2,8 +2,9 @@
 
     python -m benchmarks.end_to_end [--share 0.01] [--rounds 5] [--results benchmarks/results]
 
-Ten epochs, batch 32 where the tool has batches, else 1. Files are in the page cache and kernels compiled, but for the row
-that says otherwise. The floor is what nothing built on torch can go below: import torch, build an SGD, read the CSV.
+Ten epochs, batch 32 where the tool has batches, else 1. Files are in the page cache and kernels compiled, but for the
+rows that say otherwise. The floor is what nothing built on torch can go below: import torch, build an SGD, read the
+CSV.
 """
 
 import importlib.util
@@ -59,18 +60,19 @@ def script(name: str, *arguments: str) -> list[str]:
     return [sys.executable, str(PROGRAMS / f"{name}.py"), *arguments]
 
 
-def train(csv: str, rate: float, *settings: str) -> list[str]:
-    """`linreg train` on a CSV, as the other programs train."""
-    given = (f"optimizer.lr={rate!r}", f"train.epochs={EPOCHS}", "train.batch_size=32", "plots=false", *settings)
-    options = [part for setting in given for part in ("--set", setting)]
+def train(*settings: str) -> list[str]:
+    """`linreg train` on `table.csv`, without pictures."""
+    options = [part for setting in (*settings, "plots=false") for part in ("--set", setting)]
     return [sys.executable, "-m", "linreg_cli", "train", "-c", "table.yaml", *options, "-q"]
 
 
 def programs(table: Problem, loops: bool) -> list[Program]:
-    """Every way from `table.csv` of the current folder to a model in it; without loops of Python if they take minutes."""
+    """Every way from `table.csv` of the current folder to a model in it; with `loops` also those that take minutes."""
     rate = repr(table.rate)
     given = "table.csv", "model", str(EPOCHS), rate
-    vowpal = f"--csv -d wabbit.csv -k --cache_file wabbit.cache --passes {EPOCHS} --sgd -l {rate} --power_t 0 --holdout_off"
+    vowpal = [sys.executable, "-m", "vowpalwabbit", *"--csv -d wabbit.csv -k --cache_file wabbit.cache".split()]
+    vowpal += f"--passes {EPOCHS} --sgd -l {rate} --power_t 0 --holdout_off -f model --quiet".split()
+    to_gap = "optimizer.lr=auto", "optimizer.momentum=auto", "train.epochs=1000", "train.stop_gap=1e-6"
     if loops:
         textbook = Program(TEXTBOOK, script("textbook_torch", *given), "pandas")
     else:
@@ -78,14 +80,13 @@ def programs(table: Problem, loops: bool) -> list[Program]:
         textbook = Program(TEXTBOOK, one, "pandas", none)
     found = [
         Program(FLOOR, script("floor", "table.csv")),
-        Program(LINREG, train("table.csv", table.rate)),
+        Program(LINREG, train(f"optimizer.lr={rate}", f"train.epochs={EPOCHS}", "train.batch_size=32")),
+        Program(f"{LINREG}, full batch to a gap of 1e-6", train("train.batch_size=full", *to_gap)),
         textbook,
         Program("scikit-learn SGDRegressor, pandas", script("sklearn_sgd", *given), "sklearn"),
         Program("scikit-learn LinearRegression, pandas", script("sklearn_exact", "table.csv", "model"), "sklearn"),
         Program("statsmodels OLS, pandas", script("statsmodels_ols", "table.csv", "model"), "statsmodels"),
-        Program(
-            "Vowpal Wabbit", [sys.executable, "-m", "vowpalwabbit", *vowpal.split(), "-f", "model", "--quiet"], "vowpalwabbit"
-        ),
+        Program("Vowpal Wabbit", vowpal, "vowpalwabbit"),
     ]
     if loops:
         found.append(Program("Lightning, pandas", script("lightning_sgd", *given), "lightning"))
@@ -132,7 +133,11 @@ def tables(options: Options) -> Iterator[dict[str, Any]]:
             (folder / "table.yaml").write_text("data: {path: table.csv, target: y}\n", encoding="utf-8")
             size = (folder / "table.csv").stat().st_size
             entries = run_all(programs(table, loops=rows <= 100_000), options.rounds, folder)
-        yield {"title": f"{table.name}, a CSV of {size / 1e6:.0f} MB, {EPOCHS} epochs", "floor": FLOOR, "programs": entries}
+        yield {
+            "title": f"{table.name}, a CSV of {size / 1e6:.0f} MB, {EPOCHS} epochs",
+            "floor": FLOOR,
+            "programs": entries,
+        }
 
 
 def starts(options: Options) -> dict[str, Any]:

@@ -21,8 +21,8 @@ Figure = dict[str, Any]
 
 
 def summary(milliseconds: Sequence[float], first: float, scale: float = 1.0) -> Figure:
-    """Median, quartiles and least of times, in ms, each multiplied by `scale`; `first` is the run that does not count."""
-    low, median, high = statistics.quantiles(milliseconds, n=4) if len(milliseconds) > 1 else milliseconds * 3
+    """Median, quartiles and least of times in ms, multiplied by `scale`; `first` is the run that does not count."""
+    low, median, high = statistics.quantiles([*milliseconds] * (2 if len(milliseconds) == 1 else 1), n=4)
     figures = {"ms": median, "low": low, "high": high, "best": min(milliseconds), "first": first}
     return {name: value * scale for name, value in figures.items()} | {"runs": len(milliseconds), "scale": scale}
 
@@ -65,12 +65,13 @@ said = child.stderr.read()
 _, status, used = os.wait4(child.pid, 0)
 seconds = time.perf_counter() - begun
 mib = used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-print(json.dumps([os.waitstatus_to_exitcode(status), seconds * 1e3, mib, said[-2000:].decode(errors="replace")]))
+print(json.dumps([os.waitstatus_to_exitcode(status), seconds * 1e3, mib, (used.ru_utime + used.ru_stime) * 1e3,
+    said[-2000:].decode(errors="replace")]))
 """
 
 
 def fresh_process(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> Figure:
-    """Wall time and peak memory of a program in a process of its own: `ms` and `mib`.
+    """Wall time, peak memory and time on the cores of a program in a process of its own: `ms`, `mib`, `cpu_ms`.
 
     Raises:
         RuntimeError: if the program fails; with the end of what it said.
@@ -79,10 +80,10 @@ def fresh_process(command: Sequence[str], folder: Path, environment: Mapping[str
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     variables = os.environ | {"PYTHONPATH": os.pathsep.join(paths), **(environment or {})}
     result = subprocess.run(launcher, cwd=folder, env=variables, check=True, capture_output=True, text=True)
-    code, milliseconds, mib, said = json.loads(result.stdout)
+    code, milliseconds, mib, cpu, said = json.loads(result.stdout)
     if code != 0:
         raise RuntimeError(f"{Path(command[0]).name} {' '.join(command[1:])} ended with {code}:\n{said}")
-    return {"ms": milliseconds, "mib": mib}
+    return {"ms": milliseconds, "mib": mib, "cpu_ms": cpu}
 
 
 def machine() -> dict[str, Any]:
@@ -130,5 +131,5 @@ def _rounded(value: Any) -> Any:
 
 
 def say(text: str) -> None:
-    """Progress, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """Progress with the time of day, on stderr."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)

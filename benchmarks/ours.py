@@ -108,7 +108,7 @@ def by_hand(steps: Steps) -> Callable[[], Array]:
 
 
 def prefix_products(steps: Steps) -> Callable[[], Array]:
-    """A step of a squared loss is affine in (w, b, 1): multiply the matrices pairwise, all batches at once; one epoch."""
+    """A step of a squared loss is affine in (w, b, 1): multiply the matrices of an epoch pairwise, all at once."""
     X, y = tensors(steps)
     (n, d), batch = X.shape, steps.batch
     rows = torch.cat([X, torch.ones(n, 1), -y], 1)

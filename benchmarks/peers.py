@@ -42,18 +42,17 @@ def jax_scan(steps: Steps) -> Callable[[], Array]:
         carry, _ = jax.lax.scan(step, carry, batches)
         return step(carry, (X[whole:], y[whole:]))[0] if whole < n else carry
 
-    @jax.jit
     def as_given(X: Any, y: Any) -> Any:
         return jax.lax.fori_loop(0, steps.epochs, lambda _, carry: epoch(carry, X, y, None), start())
 
     def start() -> Any:
         return jnp.zeros(d), jnp.zeros(()), jnp.zeros(d), jnp.zeros(())
 
-    shuffled = jax.jit(epoch)
+    given, shuffled = jax.jit(as_given), jax.jit(epoch)
 
     def run() -> Array:
         if orders[0] is None:
-            w, b, *_ = as_given(X, y)
+            w, b, *_ = given(X, y)
         else:
             carry = start()
             for order in orders:
@@ -126,7 +125,7 @@ def _cache_of(steps: Steps) -> str:
 
 def lightning(steps: Steps) -> Callable[[], Array]:
     """A LightningModule and its Trainer, with everything turned off that can be."""
-    import lightning as L
+    import lightning as L  # noqa: N812 - its own name for itself
     import torch
 
     X, y = tensors(steps)
@@ -139,7 +138,7 @@ def lightning(steps: Steps) -> Callable[[], Array]:
     if steps.batch < len(X):
         loader = torch.utils.data.DataLoader(dataset, batch_size=steps.batch, sampler=sampler)
 
-    class Regression(L.LightningModule):
+    class Regression(L.LightningModule):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.layer = torch.nn.Linear(X.shape[1], 1)

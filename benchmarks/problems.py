@@ -42,7 +42,7 @@ class Problem:
     def curvatures(self) -> Array:
         """Eigenvalues of the Hessian of the mean squared error, 2/n [X 1]'[X 1], ascending, float64."""
         design = np.column_stack([self.X, np.ones(len(self.X), dtype=np.float32)]).astype(np.float64)
-        return np.clip(np.linalg.eigvalsh(2 / len(design) * design.T @ design), 0.0, None)
+        return np.asarray(np.linalg.eigvalsh(2 / len(design) * design.T @ design).clip(0.0))
 
     @property
     def rate(self) -> float:

@@ -2,8 +2,8 @@
 
     python -m benchmarks.same_steps [--share 0.01] [--rounds 5] [--results benchmarks/results]
 
-One epoch of plain SGD on the mean squared error unless said, in float32, on all cores. Engines that would take minutes are
-timed on a part of the rows (of the epochs, for full batches) and scaled up, as the cost of a loop scales.
+One epoch of plain SGD on the mean squared error unless said, in float32, on all cores. Engines that would take minutes
+are timed on a part of the rows (of the epochs, for full batches) and scaled up, as the cost of a loop scales.
 """
 
 from collections.abc import Callable
@@ -19,21 +19,23 @@ from benchmarks.section import Options, Section, run_section
 from benchmarks.steps import Contender, Steps, difference
 
 #: A loop of Python takes this many steps, and meets this many rows, before it is scaled up.
-LOOP = {"most_steps": 2000, "most_rows": 100_000}
+LOOP_STEPS, LOOP_ROWS = 2000, 100_000
 NATIVE, STATISTICS, TEXTBOOK = "linreg native", "linreg statistics", "torch: textbook loop"
 JAX, REGRESSOR = "JAX lax.scan", "scikit-learn SGDRegressor"
 
 CONTENDERS = (
     Contender(NATIVE, ours.executor("native"), most_rows=2_000_000),
     Contender(STATISTICS, ours.executor("statistics"), batches="full"),
-    Contender(TEXTBOOK, ours.textbook, batches="loader", **LOOP),
-    Contender("torch: tensor slices", ours.slices, **LOOP),
-    Contender("torch: gradient by hand", ours.by_hand, **LOOP),
+    Contender(TEXTBOOK, ours.textbook, batches="loader", most_steps=LOOP_STEPS, most_rows=LOOP_ROWS),
+    Contender("torch: tensor slices", ours.slices, most_steps=LOOP_STEPS, most_rows=LOOP_ROWS),
+    Contender("torch: gradient by hand", ours.by_hand, most_steps=LOOP_STEPS, most_rows=LOOP_ROWS),
     Contender("torch: prefix products", ours.prefix_products, batches="mini", most_rows=1_000_000),
     Contender(JAX, peers.jax_scan, package="jax"),
     Contender(REGRESSOR, peers.sgd_regressor, package="sklearn", batches="one"),
-    Contender("Vowpal Wabbit, from its cache", peers.vowpal_wabbit, package="vowpalwabbit", batches="one", shuffles=False),
-    Contender("Lightning", peers.lightning, package="lightning", **{**LOOP, "most_steps": 500}),
+    Contender(
+        "Vowpal Wabbit, from its cache", peers.vowpal_wabbit, package="vowpalwabbit", batches="one", shuffles=False
+    ),
+    Contender("Lightning", peers.lightning, package="lightning", most_steps=500, most_rows=LOOP_ROWS),
 )
 #: Widths above which d^3 work a step makes prefix products hopeless.
 PREFIX_WIDTH = 8

@@ -1,13 +1,12 @@
 """The same steps: what every engine is asked to do, and how it answers.
 
-An engine is a function from `Steps` to a call that takes them, starting at zeros, and returns the parameters. What a user
-would have done before training (arrays of the right kind, a file converted) is done before the call; what training
+An engine is a function from `Steps` to a call that takes them, starting at zeros, and returns the parameters. What a
+user would have done before training (arrays of the right kind, a file converted) is done before the call; what training
 itself needs (an optimiser, rows put in order) within it. A package that is not there raises ImportError.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
@@ -63,11 +62,8 @@ class Steps:
         return len(self.table.X) * self.epochs
 
 
-class Engine(Protocol):
-    """How to take steps."""
-
-    def __call__(self, steps: Steps) -> Callable[[], Array]:
-        """Get ready; the call takes the steps and returns weights and then the bias, shape (n_features + 1,)."""
+#: Get ready; the call takes the steps and returns weights and then the bias, shape (n_features + 1,).
+Engine = Callable[[Steps], Callable[[], Array]]
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,8 @@ class Contender:
         name: in the table.
         engine: how it takes steps.
         package: what must be installed.
-        batches: the batches that it can take: `any`, `one` row without momentum, `mini`, `full`.
+        batches: the batches that it can take: `any`, `one` row without momentum, `full`, `loader`: all but the full
+            one, whose rows nobody would collate, `mini`: these without single rows.
         shuffles: whether it can be fed an order.
         most_steps: beyond these it is timed on a part and scaled up.
         most_rows: likewise.

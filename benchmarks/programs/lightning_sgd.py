@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-import lightning as L
+import lightning as L  # noqa: N812 - its own name for itself
 import pandas as pd
 import torch
 from torch import nn
@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 table, model_file, epochs, rate = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 
 
-class Regression(L.LightningModule):
+class Regression(L.LightningModule):  # type: ignore[misc]
     """One linear layer."""
 
     def __init__(self, features: int) -> None:

@@ -70,8 +70,8 @@ def programs(table: Problem, loops: bool) -> list[Program]:
     """Every way from `table.csv` of the current folder to a model in it; with `loops` also those that take minutes."""
     rate = repr(table.rate)
     given = "table.csv", "model", str(EPOCHS), rate
-    vowpal = [sys.executable, "-m", "vowpalwabbit", "--csv", "-d", "wabbit.csv"]
-    vowpal += f"-k --cache_file wabbit.cache --passes {EPOCHS} --sgd -l {rate} --power_t 0 --holdout_off -f model --quiet".split()
+    vowpal = [sys.executable, "-m", "vowpalwabbit", "--csv", "-d", "wabbit.csv", "--cache_file", "wabbit.cache", "-k"]
+    vowpal += f"--passes {EPOCHS} --sgd -l {rate} --power_t 0 --holdout_off -f model --quiet".split()
     to_gap = "optimizer.lr=auto", "optimizer.momentum=auto", "train.epochs=1000", "train.stop_gap=1e-6"
     if loops:
         textbook = Program(TEXTBOOK, script("textbook_torch", *given), "pandas")

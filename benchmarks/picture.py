@@ -29,13 +29,16 @@ def figure(cell: Mapping[str, Any]) -> Any:
     """Bars, the fastest on top, with their values; lines for the floors, which the legend below names."""
     from matplotlib import style
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     measured = {name: entry["ms"] for name, entry in cell["engines"].items() if "ms" in entry}
     names = sorted(measured, key=measured.__getitem__, reverse=True)
     floors = {name: cell["floors"][name]["ms"] for name in FLOORS}
     low = min(*floors.values(), *measured.values()) / 2
     with style.context(["default", _LOOK]):
-        drawn = Figure(figsize=(10, 1.9 + 0.52 * len(names)), dpi=120, layout="constrained")
+        drawn = Figure(
+            figsize=(10, 2.1 + 0.52 * len(names)), dpi=120, layout=ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.1)
+        )
         axes = drawn.add_subplot()
         for position, name in enumerate(names):
             ours = name.startswith("linreg")
@@ -54,7 +57,7 @@ def figure(cell: Mapping[str, Any]) -> Any:
         axes.set_yticks(range(len(names)), names)
         axes.set_xscale("log")
         high = max(measured.values())
-        axes.set_xlim(low, high * (high / low) ** 0.2)  # room for the longest bar's value
+        axes.set_xlim(low, high * (high / low) ** 0.18)  # room for the longest bar's value
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
         axes.set_xlabel("milliseconds an epoch (log scale; shorter is faster)")
         axes.spines[["top", "right"]].set_visible(False)
@@ -64,5 +67,5 @@ def figure(cell: Mapping[str, Any]) -> Any:
 
 
 def short(value: float) -> str:
-    """Two digits or a whole number."""
-    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+    """Three digits or a whole number."""
+    return f"{value:,.0f}" if value >= 99.5 else f"{value:.3g}"

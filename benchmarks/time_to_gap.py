@@ -34,6 +34,8 @@ TABLES = (
 )  # fmt: skip
 #: Rows of a step that the search tries besides all of them.
 BATCHES = (32, 256, 4096)
+#: Milliseconds above which a descent is not run whole: its steps times the cost of one.
+MOST_MS = 3000.0
 MOST_EPOCHS, MOST_FULL_EPOCHS = 10, 20_000
 
 #: name -> (engine, package, the batches that it may choose from).
@@ -121,27 +123,32 @@ def step_costs(table: Problem, engine: Engine, batches: set[int]) -> dict[int, f
     return costs
 
 
-def fastest(table: Problem, engine: Engine, batches: str, reached: list[Tuned]) -> Tuned | None:
-    """Of the settings that an engine can use the one that should take it least time."""
+def fastest(table: Problem, engine: Engine, batches: str, reached: list[Tuned]) -> tuple[Tuned, float] | None:
+    """Of the settings that an engine can use the one that should take it least time, and how many milliseconds."""
     able = [s for s in reached if batches == "any" or (batches == "full") == s.full]
     if not able:
         return None
     if batches == "full":
-        return min(able, key=lambda s: s.epochs)
+        return min(able, key=lambda s: s.epochs), 0.0
     costs = step_costs(table, engine, {s.batch for s in able})
-    return min(able, key=lambda s: costs[s.batch] * math.ceil(len(table.X) / s.batch) * s.epochs)
+    estimates = [costs[s.batch] * math.ceil(len(table.X) / s.batch) * s.epochs for s in able]
+    best = min(range(len(able)), key=estimates.__getitem__)
+    return able[best], estimates[best]
 
 
-def descents(table: Problem, optimum: Optimum) -> Iterator[tuple[str, str, str, Callable[[], Array] | None]]:
-    """(tool, gap, setting or why there is none, the call)."""
+def descents(table: Problem, optimum: Optimum) -> Iterator[tuple[str, str, str, Callable[[], Array] | float | None]]:
+    """(tool, gap, setting or why there is none, the call, or the milliseconds that it would take)."""
     reached = search(table, optimum)
     for name, (engine, package, batches) in DESCENTS.items():
         for gap in GAPS:
             try:
-                best = fastest(table, engine, batches, reached[gap])
-                if best is None:
+                found = fastest(table, engine, batches, reached[gap])
+                if found is None:
                     yield name, gap, "not reached", None
+                elif found[1] > MOST_MS:
+                    yield name, gap, str(found[0]), found[1]
                 else:
+                    best = found[0]
                     steps = Steps(table, best.batch, best.rate, best.epochs, momentum=best.momentum)
                     yield name, gap, str(best), engine(steps)
             except ImportError:
@@ -166,7 +173,9 @@ def cell(table: Problem, rounds: int) -> dict[str, Any]:
     runs: dict[str, Callable[[], Array]] = {}
     for name, gap, setting, run in descents(given, optimum):
         tools.setdefault(name, {})[gap] = {"setting": setting}
-        if run is not None:
+        if isinstance(run, float):
+            tools[name][gap] |= summary([run + before], run) | {"scale": "estimated"}
+        elif run is not None:
             runs[f"{name} {gap}"] = run
     for name, gap, figure in _timed(runs, rounds, before):
         tools[name][gap] |= figure | {"gap": gap_of(runs[f"{name} {gap}"](), optimum)}

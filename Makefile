@@ -30,7 +30,7 @@ test-only: $(VENV)/.installed-test  ## pytest
 test-slow: $(VENV)/.installed-test  ## the long forms too: 200 kills, 10,000 hostile inputs, 50 runs at once
 	$(BIN)/python -m pytest -m "slow or not slow"
 
-bench-peers: $(VENV)/.installed-test $(VENV)-bench/.installed  ## install what `make bench` compares with, beside the environment
+bench-peers: $(VENV)-bench/.installed  ## install what `make bench` compares with, beside the environment
 
 bench: $(VENV)/.installed-test  ## the three tables of docs/performance.md: half an hour on an idle machine
 	$(BENCH) -m benchmarks

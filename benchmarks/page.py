@@ -153,12 +153,12 @@ def _names(parts: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def time_to_gap(results: Mapping[str, Any]) -> str:
     """Table 2."""
-    text = "### 2. Time to a gap\n\nMilliseconds until (loss - optimum) / optimum is below 1e-3 and 1e-6, data in "
-    text += "memory, each tool with the setting that was fastest for it; searching for it, compiling and loading are "
-    text += (
-        "not counted. ≈: the steps times the cost of one. Columns about an offset are standardised first, which is counted. "
-        + machine_of(results)
+    text = (
+        "### 2. Time to a gap\n\nMilliseconds until (loss - optimum) / optimum is below 1e-3 and 1e-6, data in memory, "
+        "each tool with the setting that was fastest for it; searching for it, compiling and loading are not counted. "
+        "≈: the steps times the cost of one. Columns about an offset are standardised first, which is counted. "
     )
+    text += machine_of(results)
     for cell in results["cells"]:
         condition = f", condition of the Hessian {cell['condition']:,.3g}" if cell["condition"] else ""
         text += f"**{cell['table']}**{condition}\n\n"

@@ -52,8 +52,8 @@ def vowpal_wabbit(table: Problem, wanted: float, gap_of: GapOf) -> Found:
         return f"not run: its text would take {table.X.size / 1e8:.1f} GB", None
     steps = Steps(table, 1, 0.0)
     wide = "--holdout_off --min_prediction -1e9 --max_prediction 1e9"
-    flags = [f"-l {rate} --power_t {power}" for power in (0.5, 0.0, 1.0) for rate in (0.5, 0.1, 2.0, 0.02)]
-    flags.append(BFGS)
+    flags = [BFGS]
+    flags += [f"-l {rate} --power_t {power}" for power in (0.5, 0.0, 1.0) for rate in (0.5, 0.1, 2.0, 0.02)]
 
     def passes(flag: str, count: int) -> Callable[[], Array]:
         # The first pass of BFGS only finds the gradient.

@@ -18,7 +18,7 @@ Found = tuple[str, Callable[[], Array] | None]
 
 #: A search tries nothing more after this many seconds; each table has one search a gap.
 SECONDS = 8.0
-PASSES = (1, 2, 3, 5, 8, 13, 20)
+PASSES = (1, 2, 3, 5, 8, 13, 20, 40, 80)
 #: Cells above which Vowpal Wabbit's text, ten bytes a cell, is not written.
 MOST_CELLS = 20_000_000
 BFGS = "--bfgs --termination 0 --l2 1e-12"

@@ -3,12 +3,14 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# Where `make bench-peers` was run, its environment; the others' absence is a line in the tables.
+BENCH   = $(if $(wildcard $(VENV)-bench/.installed),$(VENV)-bench/bin/python,$(BIN)/python)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-only test-slow lint types bench docs clean
+.PHONY: help run test test-only test-slow lint types bench bench-peers bench-quick docs clean
 
 help:  ## what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 run: $(VENV)/.installed  ## install, train configs/housing.yaml, say where the run and its pictures are
 	$(BIN)/linreg train -c configs/housing.yaml
@@ -28,15 +30,19 @@ test-only: $(VENV)/.installed-test  ## pytest
 test-slow: $(VENV)/.installed-test  ## the long forms too: 200 kills, 10,000 hostile inputs, 50 runs at once
 	$(BIN)/python -m pytest -m "slow or not slow"
 
-bench: $(VENV)/.installed-test  ## time the steps against their peers and the floors; write the tables
-	$(BIN)/python -m benchmarks.steps
-	$(BIN)/python -m benchmarks.tables
+bench-peers: $(VENV)-bench/.installed  ## install what `make bench` compares with, beside the environment
+
+bench: $(VENV)/.installed-test  ## the three tables of docs/performance.md: half an hour on an idle machine
+	$(BENCH) -m benchmarks
+
+bench-quick: $(VENV)/.installed-test  ## has linreg become slower? ratios of now against stored ones, a minute
+	$(BIN)/python -m benchmarks.quick
 
 docs: $(VENV)/.installed-test  ## write the generated pages again
 	$(BIN)/python docs/generate.py
 
 clean:  ## remove the environment and caches; runs stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(VENV)-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("linreg needs Python 3.11 or later, and this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
@@ -50,3 +56,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)-bench/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	@touch $@

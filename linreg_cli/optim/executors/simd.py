@@ -4,7 +4,11 @@ LLVM turns them into the registers of the machine at hand, whichever they are. E
 register for a whole batch, which loops over arrays of unknown length do not.
 
 All functions are numba intrinsics: they can be called in compiled code only. `v` is a vector, `a` a contiguous
-one-dimensional array, `i` a position in it. Nothing here assumes that numbers are finite: divergence must be seen.
+one-dimensional array or a pointer to its numbers, `i` a position in it. Nothing here assumes that numbers are finite:
+divergence must be seen.
+
+Inner loops take pointers. numba counts references to arrays, also in functions that are inlined, and where its pruning
+fails that is a call and an atomic instruction for every few rows (batch 32 at 8 features: 2.3 ms an epoch, and 1.5).
 """
 
 from typing import Any
@@ -14,6 +18,9 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
 LANES = 8
+CACHE_LINE = 64
+#: How far ahead `prefetch_far` asks; the best of 2, 4, 8, 16 and 32 KiB.
+BYTES_AHEAD = 8192
 
 
 class Vector(types.Type):
@@ -36,7 +43,7 @@ def _llvm(context: Any, vector: Vector) -> Any:
 
 
 def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
+    data = array if isinstance(array_type, types.CPointer) else context.make_array(array_type)(context, builder, array).data
     return builder.gep(data, [index])
 
 
@@ -48,6 +55,47 @@ def _splat(builder: Any, value: Any) -> Any:
 
 def _suffix(vector: Any) -> str:
     return "v8f32" if isinstance(vector.element, ir.FloatType) else "v8f64"
+
+
+@intrinsic
+def pointer(_: Any, a: Any) -> Any:
+    """The address of `a[0]`; the array must outlive it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+    return types.CPointer(a.dtype)(a), generate
+
+
+@intrinsic
+def item(_: Any, a: Any, i: Any) -> Any:
+    """`a[i]` for an i that is not negative."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(_address(context, builder, signature.args[0], *arguments))
+
+    return a.dtype(a, types.intp), generate
+
+
+@intrinsic
+def put(_: Any, a: Any, i: Any, x: Any) -> Any:
+    """`a[i] = x` for an i that is not negative."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[2], _address(context, builder, signature.args[0], *arguments[:2]))
+        return context.get_dummy_value()
+
+    return types.none(a, types.intp, a.dtype), generate
+
+
+@intrinsic
+def number(_: Any, a: Any, x: Any) -> Any:
+    """The float64 x in the type of the numbers of a."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.cast(builder, arguments[1], types.float64, a.dtype)
+
+    return a.dtype(a, types.float64), generate
 
 
 @intrinsic
@@ -175,6 +223,26 @@ def totals(_: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: An
 
 
 @intrinsic
+def columns(_: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any) -> Any:
+    """Eight vectors transposed: the tuple of the vectors of their lanes 0, of their lanes 1, ..."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def interleaved(vectors: list[Any], apart: int, low: list[int], high: list[int]) -> list[Any]:
+            kind = ir.VectorType(ir.IntType(32), LANES)
+            masks = ir.Constant(kind, low), ir.Constant(kind, high)
+            firsts = [i for i in range(LANES) if not i & apart]
+            return [builder.shuffle_vector(vectors[i], vectors[i + apart], mask) for i in firsts for mask in masks]
+
+        # Each half of a vector by itself, as the machine's cheap shuffles go; then the halves.
+        vectors = interleaved(list(arguments), 1, [0, 8, 1, 9, 4, 12, 5, 13], [2, 10, 3, 11, 6, 14, 7, 15])
+        vectors = interleaved(vectors, 2, [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15])
+        vectors = interleaved(vectors, 4, [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15])
+        return context.make_tuple(builder, signature.return_type, vectors[::2] + vectors[1::2])
+
+    return types.UniTuple(a, LANES)(a, a, a, a, a, a, a, a), generate
+
+
+@intrinsic
 def lane(_: Any, v: Any, i: Any) -> Any:
     """A vector whose lanes all are lane i of v."""
 
@@ -258,17 +326,42 @@ def narrow(_: Any, v: Any, a: Any) -> Any:
 
 
 @intrinsic
+def per_line(_: Any, a: Any) -> Any:
+    """Numbers of a cache line, as a constant (`a.itemsize` is read from memory)."""
+    count = CACHE_LINE // (a.dtype.bitwidth // 8)
+    return types.intp(a), lambda context, builder, signature, arguments: context.get_constant(types.intp, count)
+
+
+def _ask(builder: Any, pointer: Any) -> None:
+    byte, integer = ir.IntType(8).as_pointer(), ir.IntType(32)
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(ir.VoidType(), [byte, integer, integer, integer]), "llvm.prefetch.p0"
+    )
+    options = [ir.Constant(integer, value) for value in (0, 3, 1)]  # to read, to keep, data
+    builder.call(function, [pointer, *options])
+
+
+@intrinsic
 def prefetch(_: Any, a: Any, i: Any) -> Any:
     """Ask for the cache line that holds `a[i]`; an address out of bounds does no harm."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        byte, integer = ir.IntType(8).as_pointer(), ir.IntType(32)
-        address = _address(context, builder, signature.args[0], arguments[0], arguments[1])
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.VoidType(), [byte, integer, integer, integer]), "llvm.prefetch.p0"
-        )
-        options = [ir.Constant(integer, value) for value in (0, 3, 1)]  # to read, to keep, data
-        builder.call(function, [builder.bitcast(address, byte), *options])
+        address = _address(context, builder, signature.args[0], *arguments)
+        _ask(builder, builder.bitcast(address, ir.IntType(8).as_pointer()))
+        return context.get_dummy_value()
+
+    return types.none(a, types.intp), generate
+
+
+@intrinsic
+def prefetch_far(_: Any, a: Any, i: Any) -> Any:
+    """Ask for the cache lines of 64 numbers that lie BYTES_AHEAD after `a[i]`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = _address(context, builder, signature.args[0], *arguments)
+        pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
+        for byte in range(0, LANES * LANES * a.dtype.bitwidth // 8, CACHE_LINE):
+            _ask(builder, builder.gep(pointer, [ir.Constant(ir.IntType(64), BYTES_AHEAD + byte)]))
         return context.get_dummy_value()
 
     return types.none(a, types.intp), generate

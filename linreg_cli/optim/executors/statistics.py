@@ -40,6 +40,10 @@ SQUARED = {"mse": 1.0, "sse": 1.0, "half_mse": 0.5}
 WIDE = 48
 
 
+#: Rows of the sample that moments of a part are measured about; a power of two, for the mean of equal numbers.
+SAMPLE_ROWS = 64
+
+
 class StatisticsExecutor:
     """Runs full-batch steps of mse, sse and half_mse at a cost that does not depend on the number of rows.
 
@@ -118,17 +122,27 @@ class StatisticsExecutor:
         return S_dD.reshape(-1), q_kD.reshape(-1), rr_k, mx_D, mean_z[d:].copy(), v_kD.reshape(-1), float(n), d
 
     def _part_by_kernel(self, first: int, last: int) -> tuple[int, Array, Array]:
-        """Rows, means and centred second moments of [x | y] of a part; of y with y the diagonal only."""
-        d, k = self._X_nd.shape[1], self._y_nk.shape[1]
-        mean_Z, M_ZD, yy_k = moments.part_moments(
-            self._X_nd.view(-1).numpy(), self._y_nk.view(-1).numpy(), first, last, d, k
-        )
-        M_zz = np.zeros((d + k, d + k))
-        upper = np.triu(M_ZD[:d, :d])
-        M_zz[:d, :d] = upper + np.triu(upper, 1).T
-        M_zz[d:, :d] = M_ZD[d : d + k, :d]
-        M_zz[np.arange(d, d + k), np.arange(d, d + k)] = yy_k
-        return last - first, mean_Z[: d + k], M_zz
+        """Rows, means and centred second moments of [x | y] of a part, read once."""
+        rows, d = last - first, self._X_nd.shape[1]
+        X, y = (values.view(-1).numpy() for values in (self._X_nd, self._y_nk))
+        centre_z = self._sample(first, last)
+        for _ in range(2):
+            sums_Z, M_ZZ = moments.part_moments(X, y, first, last, d, len(centre_z) - d, centre_z)
+            shift_z = sums_Z[: len(centre_z)] / rows
+            about_centre_zz = M_ZZ[: len(centre_z), : len(centre_z)]
+            about_centre_zz = np.triu(about_centre_zz) + np.triu(about_centre_zz, 1).T
+            M_zz = about_centre_zz - rows * np.outer(shift_z, shift_z)
+            centre_z = centre_z + shift_z
+            # Else the sample was far from the mean, and what was subtracted took digits along.
+            if (np.diag(M_zz) >= 0.1 * np.diag(about_centre_zz)).all():
+                break
+        return rows, centre_z, M_zz
+
+    def _sample(self, first: int, last: int) -> Array:
+        """Means of [x | y] over at most SAMPLE_ROWS rows of a part, evenly spaced: near those of all its rows."""
+        every = slice(first, last, max(1, (last - first) // SAMPLE_ROWS))
+        z = torch.cat([self._X_nd[every], self._y_nk[every]], dim=1)[:SAMPLE_ROWS]
+        return z.double().mean(0).numpy()
 
     def _part_by_product(self, first: int, last: int) -> tuple[int, Array, Array]:
         """The same as a matrix product, which is what it is."""

@@ -44,7 +44,7 @@ def part_moments(X_nd, y_nk, first, last, d, k, centre_z):
     Eight rows of a column make a vector, so that only pairs i <= j are multiplied and nothing is broadcast.
 
     Returns the sums, shape (Z,), and the products, shape (Z, Z) with Z = d + k rounded up to 3, right where
-    row / 3 <= column / 3; the rest is zero.
+    row <= column; the rest is zero.
     """
     Z = (d + k + TILE - 1) // TILE * TILE
     block_zr, sums_z8, sums_zz8 = np.zeros(Z * BLOCK_ROWS), np.zeros(Z * LANES), np.zeros(Z * Z * LANES)
@@ -54,13 +54,9 @@ def part_moments(X_nd, y_nk, first, last, d, k, centre_z):
         rows = min(BLOCK_ROWS, last - first)
         _fill(X, y, first, rows, d, k, centre, block)
         rows = (rows + LANES - 1) // LANES * LANES
-        for j in range(d + k):
-            s = load(sums, j * LANES)
-            for r in range(0, rows, LANES):
-                s = add(s, load(block, j * BLOCK_ROWS + r))
-            store(sums, j * LANES, s)
         for i in range(0, Z, TILE):
-            for j in range(i, Z, TILE):
+            _add_corner(block, i, rows, sums, products, Z)
+            for j in range(i + TILE, Z, TILE):
                 _add_tile(block, i, j, rows, products, Z)
         first += rows
     return sums_z8.reshape(Z, LANES).sum(1), sums_zz8.reshape(Z * Z, LANES).sum(1).reshape(Z, Z)
@@ -108,6 +104,30 @@ def _fill(X, y, first, rows, d, k, centre, block):
             for r in range(whole, rows):
                 value = item(X, (first + r) * d + j) if j < d else item(y, (first + r) * k + j - d)
                 put(block, j * BLOCK_ROWS + r, float(value) - item(centre, j))
+
+
+@njit(forceinline=True, fastmath={"contract"})
+def _add_corner(block, i, rows, sums, products, Z):
+    """Add the columns i, i + 1, i + 2 and the products of their pairs."""
+    a, b, c, s = (i * Z + i) * LANES, ((i + 1) * Z + i + 1) * LANES, ((i + 2) * Z + i + 2) * LANES, i * LANES
+    s0, s1, s2 = load(sums, s), load(sums, s + LANES), load(sums, s + 2 * LANES)
+    a0, a1, a2 = load(products, a), load(products, a + LANES), load(products, a + 2 * LANES)
+    b0, b1, c0 = load(products, b), load(products, b + LANES), load(products, c)
+    for r in range(0, rows, LANES):
+        at = i * BLOCK_ROWS + r
+        u, v, w = load(block, at), load(block, at + BLOCK_ROWS), load(block, at + 2 * BLOCK_ROWS)
+        s0, s1, s2 = add(s0, u), add(s1, v), add(s2, w)
+        a0, a1, a2 = mul_add(u, u, a0), mul_add(u, v, a1), mul_add(u, w, a2)
+        b0, b1, c0 = mul_add(v, v, b0), mul_add(v, w, b1), mul_add(w, w, c0)
+    store(sums, s, s0)
+    store(sums, s + LANES, s1)
+    store(sums, s + 2 * LANES, s2)
+    store(products, a, a0)
+    store(products, a + LANES, a1)
+    store(products, a + 2 * LANES, a2)
+    store(products, b, b0)
+    store(products, b + LANES, b1)
+    store(products, c, c0)
 
 
 @njit(forceinline=True, fastmath={"contract"})

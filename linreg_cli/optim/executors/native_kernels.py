@@ -15,13 +15,13 @@ batch of a million rows loses nothing; the update is float32, as in torch.
 """
 
 import numpy as np
-from numba import njit
+from linreg_cli.optim.executors.compiled import inlined, kernel
 
 from linreg_cli.optim.executors.simd import LANES, load, mul, mul_add, narrow, number, pointer, splat, store
 from linreg_cli.optim.executors.tiles import FAST, SSE, sums_of
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@kernel(fastmath=FAST)
 def pass_over(X_nd, y_nk, first, last, w_kD, b_k, d, k, loss, delta, g_kD, gb_k, gradient):
     """Sum of the element losses of the rows first..last-1; with `gradient` also sum f x and sum f, into g and gb.
 
@@ -34,7 +34,7 @@ def pass_over(X_nd, y_nk, first, last, w_kD, b_k, d, k, loss, delta, g_kD, gb_k,
     )  # fmt: skip
 
 
-@njit(forceinline=True, fastmath=FAST)
+@inlined(fastmath=FAST)
 def sgd_update(w, m, g, count, scale, has_buffer, lr, momentum, dampening, weight_decay, nesterov):
     """As `update` for `count` numbers, by pointers."""
     rate, beta, decay = splat(number(w, -lr)), splat(number(w, momentum)), splat(number(w, weight_decay))
@@ -51,7 +51,7 @@ def sgd_update(w, m, g, count, scale, has_buffer, lr, momentum, dampening, weigh
         store(w, c, mul_add(rate, s, v))
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@kernel(fastmath=FAST)
 def update(w, m, g, scale, has_buffer, lr, momentum, dampening, weight_decay, nesterov):
     """One step of torch.optim.SGD for the parameters w with buffers m, all padded to whole vectors.
 
@@ -62,7 +62,7 @@ def update(w, m, g, scale, has_buffer, lr, momentum, dampening, weight_decay, ne
     )
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@kernel(fastmath=FAST)
 def run_steps(
     X_nd, y_nk, order_n, w_kD, b_k, m_kD, mb_k, has_buffer, d, n, batch, bias,
     loss, delta, rates, momentum, dampening, weight_decay, nesterov, position, losses,

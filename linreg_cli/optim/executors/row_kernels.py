@@ -6,13 +6,13 @@ additions across the lanes, the residual, and one multiply-add.
 """
 
 import numpy as np
-from numba import njit
+from linreg_cli.optim.executors.compiled import inlined, kernel
 
 from linreg_cli.optim.executors.simd import LANES, item, load, mul, mul_add, number, pointer, put, splat, store, total
 from linreg_cli.optim.executors.tiles import AHEAD, FAST, SSE, ask_for, load_up_to, one_loss, products
 
 
-@njit(forceinline=True, fastmath=FAST)
+@inlined(fastmath=FAST)
 def _plain(X_nd, y_nk, order_n, shuffled, limit, w_D, b_k, d, n, bias, loss, delta, rates, position, losses):
     """At most eight features, neither momentum nor weight decay."""
     half, gain = number(X_nd, 0.5), number(X_nd, 2.0 if loss <= SSE else 1.0)
@@ -43,7 +43,7 @@ def _plain(X_nd, y_nk, order_n, shuffled, limit, w_D, b_k, d, n, bias, loss, del
     return done
 
 
-@njit(forceinline=True, fastmath=FAST)
+@inlined(fastmath=FAST)
 def _general(
     X_nd, y_nk, order_n, shuffled, limit, w_D, b_k, m_D, mb_k, has_buffer, d, n, bias,
     loss, delta, rates, momentum, dampening, weight_decay, nesterov, position, losses,
@@ -92,7 +92,7 @@ def _general(
     return done
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@kernel(fastmath=FAST)
 def run_steps(
     X_nd, y_nk, order_n, w_D, b_k, m_D, mb_k, has_buffer, d, n, batch, bias,
     loss, delta, rates, momentum, dampening, weight_decay, nesterov, position, losses,

@@ -9,7 +9,7 @@ Shapes as in `native_kernels`; all moments are float64:
 """
 
 import numpy as np
-from numba import njit
+from linreg_cli.optim.executors.compiled import inlined, kernel
 
 from linreg_cli.optim.executors.native_kernels import sgd_update
 from linreg_cli.optim.executors.simd import (
@@ -37,7 +37,7 @@ BLOCK_ROWS = 128
 TILE = 3
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def part_moments(X_nd, y_nk, first, last, d, k, centre_z):
     """Sums over the rows first..last-1 of z - centre and of (z - centre)(z - centre)', where z = [x | y].
 
@@ -62,14 +62,14 @@ def part_moments(X_nd, y_nk, first, last, d, k, centre_z):
     return sums_z8.reshape(Z, LANES).sum(1), sums_zz8.reshape(Z * Z, LANES).sum(1).reshape(Z, Z)
 
 
-@njit(forceinline=True)
+@inlined()
 def _store_centred(block, j, r, column, centre, d):
     """Eight rows of column j of x; a column that pads x to whole vectors holds zeros and stays so."""
     if j < d:
         store(block, j * BLOCK_ROWS + r, sub(widen(column), splat(item(centre, j))))
 
 
-@njit(forceinline=True)
+@inlined()
 def _fill(X, y, first, rows, d, k, centre, block):
     """Write the columns of [x | y] less their centres for some rows; rows beyond, up to a whole vector, are zero."""
     whole = rows // LANES * LANES
@@ -106,7 +106,7 @@ def _fill(X, y, first, rows, d, k, centre, block):
                 put(block, j * BLOCK_ROWS + r, float(value) - item(centre, j))
 
 
-@njit(forceinline=True, fastmath={"contract"})
+@inlined(fastmath={"contract"})
 def _add_corner(block, i, rows, sums, products, Z):
     """Add the columns i, i + 1, i + 2 and the products of their pairs."""
     a, b, c, s = (i * Z + i) * LANES, ((i + 1) * Z + i + 1) * LANES, ((i + 2) * Z + i + 2) * LANES, i * LANES
@@ -130,7 +130,7 @@ def _add_corner(block, i, rows, sums, products, Z):
     store(products, c, c0)
 
 
-@njit(forceinline=True, fastmath={"contract"})
+@inlined(fastmath={"contract"})
 def _add_tile(block, i, j, rows, products, Z):
     """Add the products of the columns i, i + 1, i + 2 and j, j + 1, j + 2."""
     a, b, c = (i * Z + j) * LANES, ((i + 1) * Z + j) * LANES, ((i + 2) * Z + j) * LANES
@@ -155,7 +155,7 @@ def _add_tile(block, i, j, rows, products, Z):
     store(products, c + 2 * LANES, c2)
 
 
-@njit(forceinline=True)
+@inlined()
 def _loss_and_gradient(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, w_kD, b_k, u_D, g_kD, gb_k):
     """Sum of e^2 over all rows; half its gradient goes into g and gb."""
     D, value = len(mx_D), 0.0
@@ -178,14 +178,14 @@ def _loss_and_gradient(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, w_kD, b_k, u_D,
     return value
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def loss_sum(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, w_kD, b_k):
     """Sum of e^2 over all rows."""
     u_D, g_kD, gb_k = np.zeros(len(mx_D)), np.zeros(len(w_kD)), np.zeros(len(b_k))
     return _loss_and_gradient(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, w_kD, b_k, u_D, g_kD, gb_k)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def run_steps(
     S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, w_kD, b_k, m_kD, mb_k, has_buffer, bias,
     factor, count, rates, momentum, dampening, weight_decay, nesterov, losses,

@@ -10,7 +10,7 @@ multiplied by the weights, the eight products are summed across lanes together, 
 first-level cache.
 """
 
-from numba import njit
+from linreg_cli.optim.executors.compiled import inlined, kernel
 
 from linreg_cli.optim.executors.simd import (
     LANES,
@@ -56,7 +56,7 @@ LONG_ROW = 40
 FAST = {"contract"}
 
 
-@njit(forceinline=True, fastmath=FAST)
+@inlined(fastmath=FAST)
 def ask_for(X_nd, y_nk, order_n, position, last, d, k):
     """Prefetch the rows of eight positions of the row order."""
     for p in range(position, min(position + LANES, last)):
@@ -67,13 +67,13 @@ def ask_for(X_nd, y_nk, order_n, position, last, d, k):
         prefetch(y_nk, row * k)
 
 
-@njit(forceinline=True, fastmath=FAST)
+@inlined(fastmath=FAST)
 def load_up_to(a, i, n):
     """`a[i : i + 8]`, of which only the first n are there."""
     return load(a, i) if n >= LANES else load_first(a, i, n)
 
 
-@njit(forceinline=True, fastmath=FAST)
+@inlined(fastmath=FAST)
 def products(X_nd, x, w_kD, w, d):
     """A vector whose lanes add up to sum_j X[x + j] w[w + j].
 
@@ -98,7 +98,7 @@ def products(X_nd, x, w_kD, w, d):
     return s0
 
 
-@njit(forceinline=True, fastmath=FAST)
+@inlined(fastmath=FAST)
 def eight_losses(e, loss, delta, half):
     """Vector of residuals -> element losses and factors f; a loss is NaN where e is. `half` is 0.5 as a vector."""
     if loss <= SSE:
@@ -113,7 +113,7 @@ def eight_losses(e, loss, delta, half):
     return mul(q, sub(size, mul(half, q))), mul(q, sign(e))
 
 
-@njit(forceinline=True, fastmath=FAST)
+@inlined(fastmath=FAST)
 def one_loss(e, loss, delta, half):
     """The same for one residual."""
     if loss <= SSE:
@@ -129,7 +129,7 @@ def one_loss(e, loss, delta, half):
     return q * (size - half * q), q * s
 
 
-@njit(forceinline=True, fastmath=FAST)
+@inlined(fastmath=FAST)
 def one_row(X_nd, y_nk, row, w_kD, b_k, d, k, loss, delta, g_kD, gb_k, gradient):
     """Loss of one row; its part of the gradient is added to g and gb."""
     D = (d + LANES - 1) // LANES * LANES
@@ -147,7 +147,7 @@ def one_row(X_nd, y_nk, row, w_kD, b_k, d, k, loss, delta, g_kD, gb_k, gradient)
     return value
 
 
-@njit(forceinline=True)
+@inlined()
 def _rows_of(order_n, shuffled, p):
     """The rows at eight positions."""
     if not shuffled:
@@ -158,7 +158,7 @@ def _rows_of(order_n, shuffled, p):
     )  # fmt: skip
 
 
-@njit(forceinline=True)
+@inlined()
 def _targets(y_nk, order_n, shuffled, p, k, t):
     """Target t of the rows at eight positions."""
     if k == 1 and not shuffled:
@@ -167,7 +167,7 @@ def _targets(y_nk, order_n, shuffled, p, k, t):
     return gather(y_nk, r0 * k + t, r1 * k + t, r2 * k + t, r3 * k + t, r4 * k + t, r5 * k + t, r6 * k + t, r7 * k + t)
 
 
-@njit(forceinline=True, fastmath=FAST)
+@inlined(fastmath=FAST)
 def _narrow_tile(X_nd, y_nk, order_n, shuffled, p, stop, w, b, t, d, k, loss, delta, g_kD, gb_k, gradient):
     """Loss of target t of a tile with at most eight features, whose weights begin at w_kD[8 t]."""
     w0, w1, w2, w3, w4, w5, w6, w7 = lane(w, 0), lane(w, 1), lane(w, 2), lane(w, 3), lane(w, 4), lane(w, 5), lane(w, 6), lane(w, 7)
@@ -201,7 +201,7 @@ def _narrow_tile(X_nd, y_nk, order_n, shuffled, p, stop, w, b, t, d, k, loss, de
     return total(widen(value))
 
 
-@njit(forceinline=True, fastmath=FAST | {"reassoc"})
+@inlined(fastmath=FAST | {"reassoc"})
 def _wide_tile(X_nd, y_nk, order_n, shuffled, p, stop, w_kD, b, t, d, k, loss, delta, dots_8, g_kD, gb_k, gradient):
     """Loss of target t of a tile with any number of features."""
     D = (d + LANES - 1) // LANES * LANES
@@ -250,7 +250,7 @@ def _wide_tile(X_nd, y_nk, order_n, shuffled, p, stop, w_kD, b, t, d, k, loss, d
     return total(widen(value))
 
 
-@njit(forceinline=True, fastmath=FAST)
+@inlined(fastmath=FAST)
 def sums_of(X_nd, y_nk, order_n, shuffled, first, last, limit, w_kD, b_k, d, k, loss, delta, dots_8, g_kD, gb_k, gradient):
     """Loss of the rows at the positions first..last-1 and, with `gradient`, their sums of f x and f in g and gb."""
     D, value, p = (d + LANES - 1) // LANES * LANES, 0.0, first

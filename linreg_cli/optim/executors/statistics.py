@@ -36,8 +36,8 @@ REFINE_BELOW = 1e-4
 
 SQUARED = {"mse": 1.0, "sse": 1.0, "half_mse": 0.5}
 
-#: Numbers a row, features and targets together, from which on torch's matrix product is used; a guess, not tuned.
-WIDE = 48
+#: Numbers a row, features and targets together, from which on torch's matrix product is faster; it is not at 257.
+WIDE = 400
 
 
 #: Rows of the sample that moments of a part are measured about; a power of two, for the mean of equal numbers.
@@ -177,5 +177,7 @@ def _best_fit(S_dd: Array, q_kd: Array) -> Array:
     """A least-squares solution of S v = q for each target, from standardised columns; any good one will do."""
     scale_d = np.sqrt(np.diag(S_dd))
     inverse_d = np.divide(1.0, scale_d, out=np.zeros_like(scale_d), where=scale_d > 0)
-    pseudo_dd = np.linalg.pinv(S_dd * np.outer(inverse_d, inverse_d), rcond=1e-13, hermitian=True)
-    return np.asarray((q_kd * inverse_d) @ pseudo_dd * inverse_d)
+    correlations_dd = S_dd * np.outer(inverse_d, inverse_d)
+    # Where columns repeat each other, so much on the diagonal keeps the solution small, as a pseudo-inverse would.
+    correlations_dd[np.diag_indices_from(correlations_dd)] += 1e-13 * len(S_dd)
+    return np.asarray(np.linalg.solve(correlations_dd, (q_kd * inverse_d).T).T * inverse_d)

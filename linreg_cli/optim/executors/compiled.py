@@ -29,7 +29,8 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 def inlined(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """A decorator for a function that other compiled functions take in."""
-    return numba.njit(forceinline=True, **options)
+    decorate: Callable[[Callable[..., Any]], Any] = numba.njit(forceinline=True, **options)
+    return decorate
 
 
 class _Cache:

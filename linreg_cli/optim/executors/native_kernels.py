@@ -7,18 +7,19 @@ contiguous; parameters and gradients are padded with zeros to whole vectors, so 
     w_kD  (k * D,)   b_k   (>= k,)    m_kD, mb_k: their momentum buffers         all of the training dtype
     g_kD  (k * D,)   gb_k  (>= k,)    sums of f x and of f over a batch          float64 whatever the dtype
 
-Eight rows are taken at a time: their residuals e = x w + b - y make one vector, which becomes the factors f of the
-gradient sum f x while the rows are still in the first-level cache, so memory is read once.
+Residuals e = x w + b - y become the factors f of the gradient sum f x while the rows are still in registers or in the
+first-level cache (`tile_kernels`), so memory is read once.
 
-float32 models: products and sums over eight rows are float32, as in torch; from there on sums are float64, so that a
-batch of a million rows loses nothing; the update is float32, as in torch.
+float32 models: products, and sums of at most eight of them on end, are float32, as in torch; from there on sums are
+float64, so that a batch of a million rows loses nothing; the update is float32, as in torch.
 """
 
 import numpy as np
-from linreg_cli.optim.executors.compiled import inlined, kernel
 
-from linreg_cli.optim.executors.simd import LANES, load, mul, mul_add, narrow, number, pointer, splat, store
-from linreg_cli.optim.executors.tiles import FAST, SSE, sums_of
+from linreg_cli.optim.executors.addresses import number, pointer
+from linreg_cli.optim.executors.compiled import inlined, kernel
+from linreg_cli.optim.executors.simd import LANES, load, mul, mul_add, narrow, splat, store
+from linreg_cli.optim.executors.tile_kernels import FAST, SSE, sums_of
 
 
 @kernel(fastmath=FAST)
@@ -27,9 +28,9 @@ def pass_over(X_nd, y_nk, first, last, w_kD, b_k, d, k, loss, delta, g_kD, gb_k,
 
     The loss is undivided and the gradient is without its scale (2, 1, 1/n ...), so that parts can be added up.
     """
-    dots_8 = np.zeros(LANES, w_kD.dtype)
+    dots_8, order_0 = np.zeros(LANES, w_kD.dtype), np.zeros(1, np.int64)
     return sums_of(
-        pointer(X_nd), pointer(y_nk), pointer(np.zeros(1, np.int64)), False, first, last, 0, pointer(w_kD), pointer(b_k),
+        pointer(X_nd), pointer(y_nk), pointer(order_0), False, first, last, 0, pointer(w_kD), pointer(b_k),
         d, k, loss, w_kD.dtype.type(delta), pointer(dots_8), pointer(g_kD), pointer(gb_k), gradient,
     )  # fmt: skip
 
@@ -84,7 +85,9 @@ def run_steps(
             epoch, at = epoch + 1, 0
         last = min(at + batch, n)
         base = epoch * n if shuffled else 0
-        value = sums_of(X, y, order, shuffled, base + at, base + last, limit, w, b, d, k, loss, width, dots, g, gb, True)
+        value = sums_of(
+            X, y, order, shuffled, base + at, base + last, limit, w, b, d, k, loss, width, dots, g, gb, True
+        )
         count = 1.0 if loss == SSE else float((last - at) * k)
         # The sum is rounded to the training dtype first: where that overflows, torch's loss is infinite too.
         value = float(one(one(value) / one(count)))

@@ -6,10 +6,11 @@ additions across the lanes, the residual, and one multiply-add.
 """
 
 import numpy as np
-from linreg_cli.optim.executors.compiled import inlined, kernel
 
-from linreg_cli.optim.executors.simd import LANES, item, load, mul, mul_add, number, pointer, put, splat, store, total
-from linreg_cli.optim.executors.tiles import AHEAD, FAST, SSE, ask_for, load_up_to, one_loss, products
+from linreg_cli.optim.executors.addresses import item, number, pointer, put
+from linreg_cli.optim.executors.compiled import inlined, kernel
+from linreg_cli.optim.executors.simd import LANES, load, mul, mul_add, splat, store, total
+from linreg_cli.optim.executors.tile_kernels import AHEAD, FAST, SSE, ask_for, load_up_to, one_loss, products
 
 
 @inlined(fastmath=FAST)

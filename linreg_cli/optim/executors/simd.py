@@ -6,9 +6,6 @@ register for a whole batch, which loops over arrays of unknown length do not.
 All functions are numba intrinsics: they can be called in compiled code only. `v` is a vector, `a` a contiguous
 one-dimensional array or a pointer to its numbers, `i` a position in it. Nothing here assumes that numbers are finite:
 divergence must be seen.
-
-Inner loops take pointers. numba counts references to arrays, also in functions that are inlined, and where its pruning
-fails that is a call and an atomic instruction for every few rows (batch 32 at 8 features: 2.3 ms an epoch, and 1.5).
 """
 
 from typing import Any
@@ -17,10 +14,9 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
+from linreg_cli.optim.executors.addresses import address_of
+
 LANES = 8
-CACHE_LINE = 64
-#: How far ahead `prefetch_far` asks; the best of 2, 4, 8, 16 and 32 KiB.
-BYTES_AHEAD = 8192
 
 
 class Vector(types.Type):
@@ -42,11 +38,6 @@ def _llvm(context: Any, vector: Vector) -> Any:
     return context.get_value_type(vector)
 
 
-def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    data = array if isinstance(array_type, types.CPointer) else context.make_array(array_type)(context, builder, array).data
-    return builder.gep(data, [index])
-
-
 def _splat(builder: Any, value: Any) -> Any:
     one = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
     lane = builder.insert_element(one, value, ir.Constant(ir.IntType(32), 0))
@@ -58,53 +49,12 @@ def _suffix(vector: Any) -> str:
 
 
 @intrinsic
-def pointer(_: Any, a: Any) -> Any:
-    """The address of `a[0]`; the array must outlive it."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
-
-    return types.CPointer(a.dtype)(a), generate
-
-
-@intrinsic
-def item(_: Any, a: Any, i: Any) -> Any:
-    """`a[i]` for an i that is not negative."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(_address(context, builder, signature.args[0], *arguments))
-
-    return a.dtype(a, types.intp), generate
-
-
-@intrinsic
-def put(_: Any, a: Any, i: Any, x: Any) -> Any:
-    """`a[i] = x` for an i that is not negative."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[2], _address(context, builder, signature.args[0], *arguments[:2]))
-        return context.get_dummy_value()
-
-    return types.none(a, types.intp, a.dtype), generate
-
-
-@intrinsic
-def number(_: Any, a: Any, x: Any) -> Any:
-    """The float64 x in the type of the numbers of a."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return context.cast(builder, arguments[1], types.float64, a.dtype)
-
-    return a.dtype(a, types.float64), generate
-
-
-@intrinsic
 def load(_: Any, a: Any, i: Any) -> Any:
     """`a[i : i + 8]`, which need not be aligned."""
     vector = Vector(a.dtype)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = _address(context, builder, signature.args[0], arguments[0], arguments[1])
+        address = address_of(context, builder, signature.args[0], arguments[0], arguments[1])
         pointer = builder.bitcast(address, _llvm(context, vector).as_pointer())
         return builder.load(pointer, align=a.dtype.bitwidth // 8)
 
@@ -118,7 +68,7 @@ def load_first(_: Any, a: Any, i: Any, n: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         type_ = _llvm(context, vector)
-        address = _address(context, builder, signature.args[0], arguments[0], arguments[1])
+        address = address_of(context, builder, signature.args[0], arguments[0], arguments[1])
         pointer = builder.bitcast(address, type_.as_pointer())
         lanes = ir.Constant(ir.VectorType(ir.IntType(64), LANES), list(range(LANES)))
         mask = builder.icmp_signed("<", lanes, _splat(builder, arguments[2]))
@@ -139,7 +89,7 @@ def store(_: Any, a: Any, i: Any, v: Any) -> Any:
     """`a[i : i + 8] = v`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = _address(context, builder, signature.args[0], arguments[0], arguments[1])
+        address = address_of(context, builder, signature.args[0], arguments[0], arguments[1])
         pointer = builder.bitcast(address, arguments[2].type.as_pointer())
         builder.store(arguments[2], pointer, align=a.dtype.bitwidth // 8)
         return context.get_dummy_value()
@@ -260,7 +210,7 @@ def gather(_: Any, a: Any, i0: Any, i1: Any, i2: Any, i3: Any, i4: Any, i5: Any,
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         result = ir.Constant(_llvm(context, vector), ir.Undefined)
         for position, index in enumerate(arguments[1:]):
-            value = builder.load(_address(context, builder, signature.args[0], arguments[0], index))
+            value = builder.load(address_of(context, builder, signature.args[0], arguments[0], index))
             result = builder.insert_element(result, value, ir.Constant(ir.IntType(32), position))
         return result
 
@@ -323,45 +273,3 @@ def narrow(_: Any, v: Any, a: Any) -> Any:
         return arguments[0] if a.dtype == types.float64 else builder.fptrunc(arguments[0], _llvm(context, vector))
 
     return vector(v, a), generate
-
-
-@intrinsic
-def per_line(_: Any, a: Any) -> Any:
-    """Numbers of a cache line, as a constant (`a.itemsize` is read from memory)."""
-    count = CACHE_LINE // (a.dtype.bitwidth // 8)
-    return types.intp(a), lambda context, builder, signature, arguments: context.get_constant(types.intp, count)
-
-
-def _ask(builder: Any, pointer: Any) -> None:
-    byte, integer = ir.IntType(8).as_pointer(), ir.IntType(32)
-    function = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(ir.VoidType(), [byte, integer, integer, integer]), "llvm.prefetch.p0"
-    )
-    options = [ir.Constant(integer, value) for value in (0, 3, 1)]  # to read, to keep, data
-    builder.call(function, [pointer, *options])
-
-
-@intrinsic
-def prefetch(_: Any, a: Any, i: Any) -> Any:
-    """Ask for the cache line that holds `a[i]`; an address out of bounds does no harm."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = _address(context, builder, signature.args[0], *arguments)
-        _ask(builder, builder.bitcast(address, ir.IntType(8).as_pointer()))
-        return context.get_dummy_value()
-
-    return types.none(a, types.intp), generate
-
-
-@intrinsic
-def prefetch_far(_: Any, a: Any, i: Any) -> Any:
-    """Ask for the cache lines of 64 numbers that lie BYTES_AHEAD after `a[i]`."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = _address(context, builder, signature.args[0], *arguments)
-        pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
-        for byte in range(0, LANES * LANES * a.dtype.bitwidth // 8, CACHE_LINE):
-            _ask(builder, builder.gep(pointer, [ir.Constant(ir.IntType(64), BYTES_AHEAD + byte)]))
-        return context.get_dummy_value()
-
-    return types.none(a, types.intp), generate

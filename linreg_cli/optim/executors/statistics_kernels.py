@@ -9,27 +9,12 @@ Shapes as in `native_kernels`; all moments are float64:
 """
 
 import numpy as np
-from linreg_cli.optim.executors.compiled import inlined, kernel
 
+from linreg_cli.optim.executors.addresses import item, pointer, prefetch_far, put
+from linreg_cli.optim.executors.compiled import inlined, kernel
 from linreg_cli.optim.executors.native_kernels import sgd_update
-from linreg_cli.optim.executors.simd import (
-    LANES,
-    add,
-    columns,
-    gather,
-    item,
-    load,
-    mul_add,
-    pointer,
-    prefetch_far,
-    put,
-    splat,
-    store,
-    sub,
-    total,
-    widen,
-)
-from linreg_cli.optim.executors.tiles import load_up_to
+from linreg_cli.optim.executors.simd import LANES, add, columns, gather, load, mul_add, splat, store, sub, total, widen
+from linreg_cli.optim.executors.tile_kernels import load_up_to
 
 #: Rows whose centred copy, as float64 columns, stays in the first-level cache.
 BLOCK_ROWS = 128

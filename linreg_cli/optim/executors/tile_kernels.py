@@ -1,34 +1,27 @@
 """Compiled passes over a few rows: residuals, losses and their part of the gradient. Eight rows are taken at a time.
 
-Shapes as in `native_kernels`; arrays come as pointers (see `simd`). Rows are named by their positions in the row order. All sums of a tile (at most
-TILE_ROWS rows) that reach across rows are of the training dtype, at most eight numbers in a row of additions; tiles
-are added up in float64.
+Shapes as in `native_kernels`; arrays come as pointers (see `addresses`). Rows are named by their positions in the row
+order. Sums across the rows of a tile (at most TILE_ROWS) are of the training dtype, eight additions on end at most;
+tiles are added up in float64.
 
 With at most eight features the eight rows are transposed in registers: then a column is a vector, the weights and the
-gradient stay in registers for a whole tile, and nothing is summed across lanes until its end. With more, each row is
-multiplied by the weights, the eight products are summed across lanes together, and the rows are used again from the
-first-level cache.
+gradient stay in registers for a whole tile, and nothing is summed across lanes until its end. With more, the products
+of eight rows and the weights are summed across lanes together, and the rows are used again from the first-level cache.
 """
 
-from linreg_cli.optim.executors.compiled import inlined, kernel
-
+from linreg_cli.optim.executors.addresses import item, number, per_line, prefetch, prefetch_far, put
+from linreg_cli.optim.executors.compiled import inlined
 from linreg_cli.optim.executors.simd import (
     LANES,
     absolute,
     add,
     columns,
     gather,
-    item,
     lane,
     load,
     load_first,
     mul,
     mul_add,
-    number,
-    per_line,
-    prefetch,
-    prefetch_far,
-    put,
     sign,
     smaller,
     splat,
@@ -170,7 +163,8 @@ def _targets(y_nk, order_n, shuffled, p, k, t):
 @inlined(fastmath=FAST)
 def _narrow_tile(X_nd, y_nk, order_n, shuffled, p, stop, w, b, t, d, k, loss, delta, g_kD, gb_k, gradient):
     """Loss of target t of a tile with at most eight features, whose weights begin at w_kD[8 t]."""
-    w0, w1, w2, w3, w4, w5, w6, w7 = lane(w, 0), lane(w, 1), lane(w, 2), lane(w, 3), lane(w, 4), lane(w, 5), lane(w, 6), lane(w, 7)
+    w0, w1, w2, w3 = lane(w, 0), lane(w, 1), lane(w, 2), lane(w, 3)
+    w4, w5, w6, w7 = lane(w, 4), lane(w, 5), lane(w, 6), lane(w, 7)
     zero, half, bias, width = splat(number(X_nd, 0.0)), splat(number(X_nd, 0.5)), splat(b), splat(delta)
     g0, g1, g2, g3, g4, g5, g6, g7 = zero, zero, zero, zero, zero, zero, zero, zero
     value, gb = zero, zero
@@ -251,7 +245,9 @@ def _wide_tile(X_nd, y_nk, order_n, shuffled, p, stop, w_kD, b, t, d, k, loss, d
 
 
 @inlined(fastmath=FAST)
-def sums_of(X_nd, y_nk, order_n, shuffled, first, last, limit, w_kD, b_k, d, k, loss, delta, dots_8, g_kD, gb_k, gradient):
+def sums_of(
+    X_nd, y_nk, order_n, shuffled, first, last, limit, w_kD, b_k, d, k, loss, delta, dots_8, g_kD, gb_k, gradient
+):
     """Loss of the rows at the positions first..last-1 and, with `gradient`, their sums of f x and f in g and gb."""
     D, value, p = (d + LANES - 1) // LANES * LANES, 0.0, first
     for c in range(0, D * k, LANES):
@@ -266,7 +262,9 @@ def sums_of(X_nd, y_nk, order_n, shuffled, first, last, limit, w_kD, b_k, d, k, 
             b = item(b_k, t)
             if d <= LANES:
                 w = load(w_kD, t * LANES)
-                value += _narrow_tile(X_nd, y_nk, order_n, shuffled, p, stop, w, b, t, d, k, loss, delta, g_kD, gb_k, gradient)
+                value += _narrow_tile(
+                    X_nd, y_nk, order_n, shuffled, p, stop, w, b, t, d, k, loss, delta, g_kD, gb_k, gradient
+                )
             else:
                 value += _wide_tile(
                     X_nd, y_nk, order_n, shuffled, p, stop, w_kD, b, t, d, k, loss, delta, dots_8, g_kD, gb_k, gradient

@@ -49,18 +49,21 @@ def test_compiling_counts(monkeypatch):
 
 def test_only_the_kernels_of_these_sources_and_this_dtype_count(monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    rows, batches, full = plan(1000, 1), plan(1000, 10), plan(1000, 1000)
+    rows, batches, full, large = plan(1000, 1), plan(1000, 10), plan(1000, 1000), plan(10**6, 10**6)
     kernel_files.write("native_kernels.pass_over", "float32", "any", b"code")
-    assert costs.kernels_cached("native", full, 1, "float32")
-    assert not costs.kernels_cached("native", batches, 1, "float32")
+    assert not costs.kernels_cached("native", large, 4, 1, "float32")
+    kernel_files.write("native_kernels.update", "float32", "any", b"code")
+    assert costs.kernels_cached("native", large, 4, 1, "float32")
+    assert not costs.kernels_cached("native", full, 4, 1, "float32")
     kernel_files.write("native_kernels.run_steps", "float32", "any", b"code")
-    assert costs.kernels_cached("native", batches, 1, "float32")
-    assert not costs.kernels_cached("native", rows, 1, "float32")
-    assert costs.kernels_cached("native", rows, 2, "float32")
-    assert not costs.kernels_cached("native", batches, 1, "float64")
-    assert not costs.kernels_cached("statistics", full, 1, "float32")
+    assert costs.kernels_cached("native", full, 4, 1, "float32")
+    assert costs.kernels_cached("native", batches, 4, 1, "float32")
+    assert costs.kernels_cached("native", rows, 4, 2, "float32")
+    assert not costs.kernels_cached("native", rows, 4, 1, "float32")
+    assert not costs.kernels_cached("native", batches, 4, 1, "float64")
+    assert not costs.kernels_cached("statistics", full, 4, 1, "float32")
     monkeypatch.setattr(kernel_files, "source_digest", lambda: "other sources")
-    assert not costs.kernels_cached("native", batches, 1, "float32")
+    assert not costs.kernels_cached("native", batches, 4, 1, "float32")
 
 
 def test_a_named_executor_that_cannot_run_is_an_error():

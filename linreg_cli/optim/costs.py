@@ -6,6 +6,7 @@ Measured on two shared cores of an AMD EPYC with torch 2.13 and numba 0.68; `mak
 from dataclasses import dataclass
 
 from linreg_cli.optim.executors import kernel_files
+from linreg_cli.optim.executors.parts import part_rows
 from linreg_cli.optim.plan import StepPlan
 
 #: The first torch.optim.SGD of a process makes torch import its compiler.
@@ -61,17 +62,17 @@ def estimate(name: str, plan: StepPlan, n_features: int, n_targets: int, *, cach
     return Cost(start, steps + rows * (2 * passing + shuffling) + plan.epochs * 80e-6)
 
 
-def kernels_cached(name: str, plan: StepPlan, n_targets: int, dtype: str) -> bool:
+def kernels_cached(name: str, plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
     """Whether the kernels that an executor needs for a plan lie compiled on the disk, for models of a dtype."""
     if name == "reference":
         return True
     if name == "statistics":
-        kernels = ["statistics_kernels.part_moments", "statistics_kernels.run_steps"]
+        kernels = ["statistics_kernels.run_steps", "statistics_kernels.loss_sum"]
+    elif plan.batch_size == plan.n_samples > part_rows(n_features):
+        kernels = ["native_kernels.pass_over", "native_kernels.update"]
     else:
         rows = plan.batch_size == n_targets == 1
-        kernels = ["row_kernels.run_steps" if rows else "native_kernels.run_steps", "native_kernels.pass_over"]
-        if plan.batch_size == plan.n_samples and plan.n_samples > 1:
-            kernels = ["native_kernels.pass_over"]
+        kernels = ["native_kernels.pass_over", "row_kernels.run_steps" if rows else "native_kernels.run_steps"]
     return all(kernel_files.exists(kernel, dtype) for kernel in kernels)
 
 

@@ -77,7 +77,7 @@ def choose(engine: str, plan: StepPlan, X_nd: Tensor, y_nk: Tensor) -> Choice:
         return Choice(EXECUTORS[able[0]](X_nd, y_nk), f"auto: {unable('native', plan, device)}")
     shape = X_nd.shape[1], y_nk.shape[1]
     dtype = str(X_nd.dtype).removeprefix("torch.")
-    cached = {name: kernels_cached(name, plan, shape[1], dtype) for name in able}
+    cached = {name: kernels_cached(name, plan, *shape, dtype) for name in able}
     costs = {name: estimate(name, plan, *shape, cached=cached[name]) for name in able}
     best = min(costs, key=lambda name: costs[name].total + (0 if name == "reference" else WORTH))
     text = ", ".join(f"{name} {cost}" for name, cost in costs.items())

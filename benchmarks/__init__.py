@@ -3,7 +3,8 @@
 problems    tables in memory and on the disk
 measure     times, spreads, fresh processes, the machine
 steps       what every engine is asked to do, and the list of engines
-ours, peers the engines: linreg's and torch's; everybody else's
+ours, peers, c_loop
+            the engines: linreg's and torch's; everybody else's; the alternative to numba
 same_steps, time_to_gap, end_to_end
             the three tables, each `python -m benchmarks.NAME`, each saved as results/NAME.json
 programs/   the programs that end_to_end starts, as a user would write them

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from benchmarks import ours, peers
+from benchmarks.c_loop import c_loop
 from benchmarks.measure import Figure, interleaved, say
 from benchmarks.problems import Array, Problem, problem
 from benchmarks.section import Options, Section, run_section
@@ -30,6 +31,7 @@ CONTENDERS = (
     Contender("torch: tensor slices", ours.slices, most_steps=LOOP_STEPS, most_rows=LOOP_ROWS),
     Contender("torch: gradient by hand", ours.by_hand, most_steps=LOOP_STEPS, most_rows=LOOP_ROWS),
     Contender("torch: prefix products", ours.prefix_products, batches="mini", most_rows=1_000_000),
+    Contender("C loop, gcc -Ofast", c_loop, package="gcc", most_rows=2_000_000),
     Contender(JAX, peers.jax_scan, package="jax"),
     Contender(REGRESSOR, peers.sgd_regressor, package="sklearn", batches="one"),
     Contender(

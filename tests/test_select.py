@@ -1,6 +1,5 @@
 """Which executor runs, and that the reason is said."""
 
-import os
 import subprocess
 import sys
 
@@ -8,11 +7,12 @@ import pytest
 from test_native import plan, table
 
 from linreg_cli.optim import costs, select
+from linreg_cli.optim.executors import kernel_files
 
 
 @pytest.fixture
 def cached(monkeypatch):
-    monkeypatch.setattr(select, "kernels_cached", lambda name: True)
+    monkeypatch.setattr(select, "kernels_cached", lambda *_: True)
 
 
 def test_a_small_run_takes_the_reference(cached):
@@ -41,20 +41,29 @@ def test_few_epochs_of_many_columns_are_streamed():
 
 def test_compiling_counts(monkeypatch):
     p, data = plan(1000, 10, epochs=300), table(1000, 4)
-    monkeypatch.setattr(select, "kernels_cached", lambda name: False)
+    monkeypatch.setattr(select, "kernels_cached", lambda *_: False)
     assert select.choose("auto", p, *data).executor.name == "reference"
-    monkeypatch.setattr(select, "kernels_cached", lambda name: True)
+    monkeypatch.setattr(select, "kernels_cached", lambda *_: True)
     assert select.choose("auto", p, *data).executor.name == "native"
 
 
-def test_a_cache_older_than_its_source_does_not_count(monkeypatch, tmp_path):
+def test_only_the_kernels_of_these_sources_and_this_dtype_count(monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    assert not costs.kernels_cached("native")
-    index = tmp_path / "native_kernels.run_steps-1.py311.nbi"
-    index.write_bytes(b"")
-    assert costs.kernels_cached("native")
-    os.utime(index, (1, 1))
-    assert not costs.kernels_cached("native")
+    rows, batches, full, large = plan(1000, 1), plan(1000, 10), plan(1000, 1000), plan(10**6, 10**6)
+    kernel_files.write("native_kernels.pass_over", "float32", "any", b"code")
+    assert not costs.kernels_cached("native", large, 4, 1, "float32")
+    kernel_files.write("native_kernels.update", "float32", "any", b"code")
+    assert costs.kernels_cached("native", large, 4, 1, "float32")
+    assert not costs.kernels_cached("native", full, 4, 1, "float32")
+    kernel_files.write("native_kernels.run_steps", "float32", "any", b"code")
+    assert costs.kernels_cached("native", full, 4, 1, "float32")
+    assert costs.kernels_cached("native", batches, 4, 1, "float32")
+    assert costs.kernels_cached("native", rows, 4, 2, "float32")
+    assert not costs.kernels_cached("native", rows, 4, 1, "float32")
+    assert not costs.kernels_cached("native", batches, 4, 1, "float64")
+    assert not costs.kernels_cached("statistics", full, 4, 1, "float32")
+    monkeypatch.setattr(kernel_files, "source_digest", lambda: "other sources")
+    assert not costs.kernels_cached("native", batches, 4, 1, "float32")
 
 
 def test_a_named_executor_that_cannot_run_is_an_error():

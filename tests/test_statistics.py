@@ -91,6 +91,33 @@ def test_parts_and_products_give_the_same_moments(monkeypatch):
         np.testing.assert_allclose(one, third, rtol=1e-11, atol=1e-9)
 
 
+@pytest.mark.parametrize("rows", [1, 7, 8, 129, 1000])
+@pytest.mark.parametrize(("features", "targets"), [(1, 1), (2, 1), (7, 3), (8, 1), (9, 2), (17, 1)])
+def test_moments_are_those_of_extended_precision(rows, features, targets):
+    X, y = table(rows, features, targets, torch.float32)
+    S, q, rr, mx, my, v, n, d = StatisticsExecutor(X * 3 + 100, y)._statistics()
+    z = np.concatenate([(X * 3 + 100).numpy(), y.numpy()], axis=1).astype(np.longdouble)
+    np.testing.assert_allclose(np.concatenate([mx[:d], my]), z.mean(0).astype(float), rtol=1e-13, atol=1e-13)
+    z -= z.mean(0)
+    S, v = S.reshape(d, -1)[:, :d], v.reshape(targets, -1)[:, :d]
+    r = z[:, d:] - z[:, :d] @ v.T
+    np.testing.assert_allclose(S, (z[:, :d].T @ z[:, :d]).astype(float), rtol=1e-11, atol=1e-11 * n)
+    np.testing.assert_allclose(q.reshape(targets, -1)[:, :d], (r.T @ z[:, :d]).astype(float), rtol=0, atol=1e-11 * n)
+    np.testing.assert_allclose(rr, (r * r).sum(0).astype(float), rtol=1e-11, atol=1e-20)
+
+
+@pytest.mark.parametrize("size", [1e3, 1e8])
+def test_a_sample_that_is_far_from_the_mean_costs_no_digits(size):
+    """Every 64th row is an outlier, and those are the rows that are sampled of 4096."""
+    X, y = table(4096, 3)
+    X[::64] += size
+    state = start(3)
+    with torch.no_grad():
+        state.model[0].weight.fill_(1 / size)
+    value = StatisticsExecutor(X, y).train_loss(plan(4096, 4096), state)
+    assert value == pytest.approx(exact_loss(X, y, state), rel=1e-9)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_divergence_is_found_at_the_step_of_the_reference(dtype):
     X, y = table(40, 5, dtype=dtype)

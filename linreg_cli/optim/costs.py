@@ -3,20 +3,18 @@
 Measured on two shared cores of an AMD EPYC with torch 2.13 and numba 0.68; `make bench` measures the steps again.
 """
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
+from linreg_cli.optim.executors import kernel_files
+from linreg_cli.optim.executors.parts import part_rows
 from linreg_cli.optim.plan import StepPlan
 
 #: Importing numba and loading kernels that lie compiled on the disk.
 LOAD_SECONDS = 0.7
 #: Compiling them: the first run of an installation, and of each dtype.
-COMPILE_SECONDS = {"native": 12.0, "statistics": 19.0}
+COMPILE_SECONDS = {"native": 4.5, "statistics": 3.5}
 #: A fast executor must save this much, or the definition runs: below, nobody would notice.
 WORTH = 0.5
-
-_EXECUTORS = Path(__file__).parent / "executors"
 
 
 @dataclass(frozen=True)
@@ -53,26 +51,27 @@ def estimate(name: str, plan: StepPlan, n_features: int, n_targets: int, *, cach
     start = LOAD_SECONDS + (0.0 if cached else COMPILE_SECONDS[name])
     if name == "statistics":
         width = n_features + n_targets
-        measuring = plan.n_samples * width * (width + 8) * 0.15e-9
+        measuring = plan.n_samples * (1.5e-9 + 0.2e-9 * width + 0.015e-9 * width**2) + 0.1e-9 * n_features**3
         return Cost(start, measuring + plan.epochs * (60e-6 + 0.5e-9 * n_features**2 * n_targets))
-    passing = n_targets * (3e-9 + 0.3e-9 * n_features)
-    shuffling = 30e-9 + 1e-9 * n_features if plan.shuffle and plan.batch_size < plan.n_samples else 0.0
-    steps = plan.total_steps * (0.1e-6 + 1e-9 * n_features * n_targets)
+    passing = n_targets * (0.5e-9 + 0.15e-9 * n_features)
+    shuffling = 12e-9 + 0.5e-9 * n_features if plan.shuffle and plan.batch_size < plan.n_samples else 0.0
+    steps = plan.total_steps * (8e-9 + 0.2e-9 * n_features * n_targets)
     # A pass for the steps and one for the loss of each epoch.
     return Cost(start, steps + rows * (2 * passing + shuffling) + plan.epochs * 80e-6)
 
 
-def kernels_cached(name: str) -> bool:
-    """Whether numba's cache on the disk holds the kernels of an executor, newer than their source."""
-    sources = {"native": ("native_kernels",), "statistics": ("native_kernels", "statistics_kernels")}.get(name, ())
-    folder = os.environ.get("NUMBA_CACHE_DIR")
-    places = [Path(folder)] if folder else [_EXECUTORS / "__pycache__"]
-    for source in sources:
-        changed = (_EXECUTORS / f"{source}.py").stat().st_mtime
-        found = (index for place in places for index in place.rglob(f"{source}.run_steps-*.nbi"))
-        if not any(index.stat().st_mtime >= changed for index in found):
-            return False
-    return True
+def kernels_cached(name: str, plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
+    """Whether the kernels that an executor needs for a plan lie compiled on the disk, for models of a dtype."""
+    if name == "reference":
+        return True
+    if name == "statistics":
+        kernels = ["statistics_kernels.run_steps", "statistics_kernels.loss_sum"]
+    elif plan.batch_size == plan.n_samples > part_rows(n_features):
+        kernels = ["native_kernels.pass_over", "native_kernels.update"]
+    else:
+        rows = plan.batch_size == n_targets == 1
+        kernels = ["native_kernels.pass_over", "row_kernels.run_steps" if rows else "native_kernels.run_steps"]
+    return all(kernel_files.exists(kernel, dtype) for kernel in kernels)
 
 
 def _short(seconds: float) -> str:

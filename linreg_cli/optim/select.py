@@ -76,7 +76,9 @@ def choose(engine: str, plan: StepPlan, X_nd: Tensor, y_nk: Tensor) -> Choice:
     if len(able) == 1:
         return Choice(EXECUTORS[able[0]](X_nd, y_nk), f"auto: {unable('native', plan, device)}")
     shape = X_nd.shape[1], y_nk.shape[1]
-    costs = {name: estimate(name, plan, *shape, cached=kernels_cached(name)) for name in able}
+    dtype = str(X_nd.dtype).removeprefix("torch.")
+    cached = {name: kernels_cached(name, plan, *shape, dtype) for name in able}
+    costs = {name: estimate(name, plan, *shape, cached=cached[name]) for name in able}
     best = min(costs, key=lambda name: costs[name].total + (0 if name == "reference" else WORTH))
     text = ", ".join(f"{name} {cost}" for name, cost in costs.items())
     return Choice(EXECUTORS[best](X_nd, y_nk), f"auto: estimated {text}")

@@ -6,33 +6,31 @@ additions across the lanes, the residual, and one multiply-add.
 """
 
 import numpy as np
-from numba import njit
 
-from linreg_cli.optim.executors.native_kernels import AHEAD, SSE, ask_for, dot, load_up_to, one_loss
+from linreg_cli.optim.executors.addresses import item, number, pointer, put
+from linreg_cli.optim.executors.compiled import inlined, kernel
 from linreg_cli.optim.executors.simd import LANES, load, mul, mul_add, splat, store, total
+from linreg_cli.optim.executors.tile_kernels import AHEAD, FAST, SSE, ask_for, load_up_to, one_loss, products
 
-FAST = {"reassoc", "contract"}
 
-
-@njit(forceinline=True, fastmath=FAST)
-def _plain(X_nd, y_nk, order_n, w_D, b_k, d, n, bias, loss, delta, rates, position, losses):
+@inlined(fastmath=FAST)
+def _plain(X_nd, y_nk, order_n, shuffled, limit, w_D, b_k, d, n, bias, loss, delta, rates, position, losses):
     """At most eight features, neither momentum nor weight decay."""
-    one = w_D.dtype.type
-    half, gain = one(0.5), one(2.0 if loss <= SSE else 1.0)
-    w, b, shuffled, epoch, at = load(w_D, 0), b_k[0], len(order_n) > 0, 0, position
-    learns, done = one(1 if bias else 0), len(losses)
+    half, gain = number(X_nd, 0.5), number(X_nd, 2.0 if loss <= SSE else 1.0)
+    w, b, epoch, at = load(w_D, 0), item(b_k, 0), 0, position
+    learns, done = number(X_nd, 1.0 if bias else 0.0), len(losses)
     for step in range(len(losses)):
         if at >= n:
             epoch, at = epoch + 1, 0
         row = at
         if shuffled:
-            row = order_n[epoch * n + at]
+            row = item(order_n, epoch * n + at)
             if (at & 7) == 0:
-                ask_for(X_nd, y_nk, order_n, epoch * n + at + AHEAD, len(order_n), d, 1)
+                ask_for(X_nd, y_nk, order_n, epoch * n + at + AHEAD, limit, d, 1)
         # Neither the scaled row nor b - y needs this step's residual, so both are ready before it is.
-        x, rate = load_up_to(X_nd, row * d, d), one(-rates[epoch]) * gain
+        x, rate = load_up_to(X_nd, row * d, d), number(X_nd, -rates[epoch]) * gain
         scaled = mul(splat(rate), x)
-        e = total(mul(w, x)) + (b - y_nk[row])
+        e = total(mul(w, x)) + (b - item(y_nk, row))
         value, f = one_loss(e, loss, delta, half)
         losses[step] = value
         if not np.isfinite(value):
@@ -42,31 +40,30 @@ def _plain(X_nd, y_nk, order_n, w_D, b_k, d, n, bias, loss, delta, rates, positi
         b += f * (rate * learns)
         at += 1
     store(w_D, 0, w)
-    b_k[0] = b
+    put(b_k, 0, b)
     return done
 
 
-@njit(forceinline=True, fastmath=FAST)
+@inlined(fastmath=FAST)
 def _general(
-    X_nd, y_nk, order_n, w_D, b_k, m_D, mb_k, has_buffer, d, n, bias,
+    X_nd, y_nk, order_n, shuffled, limit, w_D, b_k, m_D, mb_k, has_buffer, d, n, bias,
     loss, delta, rates, momentum, dampening, weight_decay, nesterov, position, losses,
 ):  # fmt: skip
     """Any rule and any number of features; the bias stays in a register, the weights in the first-level cache."""
-    one = w_D.dtype.type
-    half, gain = one(0.5), one(2.0 if loss <= SSE else 1.0)
-    beta, fresh, decay = one(momentum), one(1 - dampening), one(weight_decay)
-    b, mb, shuffled, epoch, at = b_k[0], mb_k[0], len(order_n) > 0, 0, position
+    half, gain = number(X_nd, 0.5), number(X_nd, 2.0 if loss <= SSE else 1.0)
+    beta, fresh, decay = number(X_nd, momentum), number(X_nd, 1 - dampening), number(X_nd, weight_decay)
+    b, mb, epoch, at = item(b_k, 0), item(mb_k, 0), 0, position
     done = len(losses)
     for step in range(len(losses)):
         if at >= n:
             epoch, at = epoch + 1, 0
         row = at
         if shuffled:
-            row = order_n[epoch * n + at]
+            row = item(order_n, epoch * n + at)
             if (at & 7) == 0:
-                ask_for(X_nd, y_nk, order_n, epoch * n + at + AHEAD, len(order_n), d, 1)
-        x, rate = row * d, one(-rates[epoch])
-        e = dot(X_nd, x, w_D, 0, d) + (b - y_nk[row])
+                ask_for(X_nd, y_nk, order_n, epoch * n + at + AHEAD, limit, d, 1)
+        x, rate = row * d, number(X_nd, -rates[epoch])
+        e = total(products(X_nd, x, w_D, 0, d)) + (b - item(y_nk, row))
         value, f = one_loss(e, loss, delta, half)
         losses[step] = value
         if not np.isfinite(value):
@@ -91,20 +88,24 @@ def _general(
             b += rate * f
         has_buffer = has_buffer or momentum != 0
         at += 1
-    b_k[0], mb_k[0] = b, mb
+    put(b_k, 0, b)
+    put(mb_k, 0, mb)
     return done
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@kernel(fastmath=FAST)
 def run_steps(
     X_nd, y_nk, order_n, w_D, b_k, m_D, mb_k, has_buffer, d, n, batch, bias,
     loss, delta, rates, momentum, dampening, weight_decay, nesterov, position, losses,
 ):  # fmt: skip
     """As `native_kernels.run_steps`, for batch = 1 and one target."""
-    width = w_D.dtype.type(delta)
+    width, limit, shuffled = w_D.dtype.type(delta), len(order_n), len(order_n) > 0
+    X, y, order, w, b, m, mb = (
+        pointer(X_nd), pointer(y_nk), pointer(order_n), pointer(w_D), pointer(b_k), pointer(m_D), pointer(mb_k)
+    )  # fmt: skip
     if d <= LANES and momentum == 0 and weight_decay == 0:
-        return _plain(X_nd, y_nk, order_n, w_D, b_k, d, n, bias, loss, width, rates, position, losses)
+        return _plain(X, y, order, shuffled, limit, w, b, d, n, bias, loss, width, rates, position, losses)
     return _general(
-        X_nd, y_nk, order_n, w_D, b_k, m_D, mb_k, has_buffer, d, n, bias,
+        X, y, order, shuffled, limit, w, b, m, mb, has_buffer, d, n, bias,
         loss, width, rates, momentum, dampening, weight_decay, nesterov, position, losses,
     )  # fmt: skip

@@ -4,7 +4,8 @@ LLVM turns them into the registers of the machine at hand, whichever they are. E
 register for a whole batch, which loops over arrays of unknown length do not.
 
 All functions are numba intrinsics: they can be called in compiled code only. `v` is a vector, `a` a contiguous
-one-dimensional array, `i` a position in it. Nothing here assumes that numbers are finite: divergence must be seen.
+one-dimensional array or a pointer to its numbers, `i` a position in it. Nothing here assumes that numbers are finite:
+divergence must be seen.
 """
 
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
+
+from linreg_cli.optim.executors.addresses import address_of
 
 LANES = 8
 
@@ -35,11 +38,6 @@ def _llvm(context: Any, vector: Vector) -> Any:
     return context.get_value_type(vector)
 
 
-def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.gep(data, [index])
-
-
 def _splat(builder: Any, value: Any) -> Any:
     one = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
     lane = builder.insert_element(one, value, ir.Constant(ir.IntType(32), 0))
@@ -56,7 +54,7 @@ def load(_: Any, a: Any, i: Any) -> Any:
     vector = Vector(a.dtype)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = _address(context, builder, signature.args[0], arguments[0], arguments[1])
+        address = address_of(context, builder, signature.args[0], arguments[0], arguments[1])
         pointer = builder.bitcast(address, _llvm(context, vector).as_pointer())
         return builder.load(pointer, align=a.dtype.bitwidth // 8)
 
@@ -70,7 +68,7 @@ def load_first(_: Any, a: Any, i: Any, n: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         type_ = _llvm(context, vector)
-        address = _address(context, builder, signature.args[0], arguments[0], arguments[1])
+        address = address_of(context, builder, signature.args[0], arguments[0], arguments[1])
         pointer = builder.bitcast(address, type_.as_pointer())
         lanes = ir.Constant(ir.VectorType(ir.IntType(64), LANES), list(range(LANES)))
         mask = builder.icmp_signed("<", lanes, _splat(builder, arguments[2]))
@@ -91,7 +89,7 @@ def store(_: Any, a: Any, i: Any, v: Any) -> Any:
     """`a[i : i + 8] = v`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = _address(context, builder, signature.args[0], arguments[0], arguments[1])
+        address = address_of(context, builder, signature.args[0], arguments[0], arguments[1])
         pointer = builder.bitcast(address, arguments[2].type.as_pointer())
         builder.store(arguments[2], pointer, align=a.dtype.bitwidth // 8)
         return context.get_dummy_value()
@@ -175,6 +173,26 @@ def totals(_: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: An
 
 
 @intrinsic
+def columns(_: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any) -> Any:
+    """Eight vectors transposed: the tuple of the vectors of their lanes 0, of their lanes 1, ..."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def interleaved(vectors: list[Any], apart: int, low: list[int], high: list[int]) -> list[Any]:
+            kind = ir.VectorType(ir.IntType(32), LANES)
+            masks = ir.Constant(kind, low), ir.Constant(kind, high)
+            firsts = [i for i in range(LANES) if not i & apart]
+            return [builder.shuffle_vector(vectors[i], vectors[i + apart], mask) for i in firsts for mask in masks]
+
+        # Each half of a vector by itself, as the machine's cheap shuffles go; then the halves.
+        vectors = interleaved(list(arguments), 1, [0, 8, 1, 9, 4, 12, 5, 13], [2, 10, 3, 11, 6, 14, 7, 15])
+        vectors = interleaved(vectors, 2, [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15])
+        vectors = interleaved(vectors, 4, [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15])
+        return context.make_tuple(builder, signature.return_type, vectors[::2] + vectors[1::2])
+
+    return types.UniTuple(a, LANES)(a, a, a, a, a, a, a, a), generate
+
+
+@intrinsic
 def lane(_: Any, v: Any, i: Any) -> Any:
     """A vector whose lanes all are lane i of v."""
 
@@ -192,7 +210,7 @@ def gather(_: Any, a: Any, i0: Any, i1: Any, i2: Any, i3: Any, i4: Any, i5: Any,
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         result = ir.Constant(_llvm(context, vector), ir.Undefined)
         for position, index in enumerate(arguments[1:]):
-            value = builder.load(_address(context, builder, signature.args[0], arguments[0], index))
+            value = builder.load(address_of(context, builder, signature.args[0], arguments[0], index))
             result = builder.insert_element(result, value, ir.Constant(ir.IntType(32), position))
         return result
 
@@ -255,20 +273,3 @@ def narrow(_: Any, v: Any, a: Any) -> Any:
         return arguments[0] if a.dtype == types.float64 else builder.fptrunc(arguments[0], _llvm(context, vector))
 
     return vector(v, a), generate
-
-
-@intrinsic
-def prefetch(_: Any, a: Any, i: Any) -> Any:
-    """Ask for the cache line that holds `a[i]`; an address out of bounds does no harm."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        byte, integer = ir.IntType(8).as_pointer(), ir.IntType(32)
-        address = _address(context, builder, signature.args[0], arguments[0], arguments[1])
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.VoidType(), [byte, integer, integer, integer]), "llvm.prefetch.p0"
-        )
-        options = [ir.Constant(integer, value) for value in (0, 3, 1)]  # to read, to keep, data
-        builder.call(function, [builder.bitcast(address, byte), *options])
-        return context.get_dummy_value()
-
-    return types.none(a, types.intp), generate

@@ -36,8 +36,13 @@ REFINE_BELOW = 1e-4
 
 SQUARED = {"mse": 1.0, "sse": 1.0, "half_mse": 0.5}
 
-#: Numbers a row, features and targets together, from which on torch's matrix product is used; a guess, not tuned.
-WIDE = 48
+#: Numbers a row, features and targets together, from which on torch's matrix product is used; slower at 257, faster
+#: at 1,001, and not tuned between.
+WIDE = 400
+
+
+#: Rows of the sample that moments of a part are measured about; a power of two, for the mean of equal numbers.
+SAMPLE_ROWS = 64
 
 
 class StatisticsExecutor:
@@ -118,17 +123,27 @@ class StatisticsExecutor:
         return S_dD.reshape(-1), q_kD.reshape(-1), rr_k, mx_D, mean_z[d:].copy(), v_kD.reshape(-1), float(n), d
 
     def _part_by_kernel(self, first: int, last: int) -> tuple[int, Array, Array]:
-        """Rows, means and centred second moments of [x | y] of a part; of y with y the diagonal only."""
-        d, k = self._X_nd.shape[1], self._y_nk.shape[1]
-        mean_Z, M_ZD, yy_k = moments.part_moments(
-            self._X_nd.view(-1).numpy(), self._y_nk.view(-1).numpy(), first, last, d, k
-        )
-        M_zz = np.zeros((d + k, d + k))
-        upper = np.triu(M_ZD[:d, :d])
-        M_zz[:d, :d] = upper + np.triu(upper, 1).T
-        M_zz[d:, :d] = M_ZD[d : d + k, :d]
-        M_zz[np.arange(d, d + k), np.arange(d, d + k)] = yy_k
-        return last - first, mean_Z[: d + k], M_zz
+        """Rows, means and centred second moments of [x | y] of a part, read once."""
+        rows, d = last - first, self._X_nd.shape[1]
+        X, y = (values.view(-1).numpy() for values in (self._X_nd, self._y_nk))
+        centre_z = self._sample(first, last)
+        for _ in range(2):
+            sums_Z, M_ZZ = moments.part_moments(X, y, first, last, d, len(centre_z) - d, centre_z)
+            shift_z = sums_Z[: len(centre_z)] / rows
+            about_centre_zz = M_ZZ[: len(centre_z), : len(centre_z)]
+            about_centre_zz = np.triu(about_centre_zz) + np.triu(about_centre_zz, 1).T
+            M_zz = about_centre_zz - rows * np.outer(shift_z, shift_z)
+            centre_z = centre_z + shift_z
+            # Else the sample was far from the mean, and what was subtracted took digits along.
+            if (np.diag(M_zz) >= 0.1 * np.diag(about_centre_zz)).all():
+                break
+        return rows, centre_z, M_zz
+
+    def _sample(self, first: int, last: int) -> Array:
+        """Means of [x | y] over at most SAMPLE_ROWS rows of a part, evenly spaced: near those of all its rows."""
+        every = slice(first, last, max(1, (last - first) // SAMPLE_ROWS))
+        z = torch.cat([self._X_nd[every], self._y_nk[every]], dim=1)[:SAMPLE_ROWS]
+        return z.double().mean(0).numpy()
 
     def _part_by_product(self, first: int, last: int) -> tuple[int, Array, Array]:
         """The same as a matrix product, which is what it is."""
@@ -163,5 +178,7 @@ def _best_fit(S_dd: Array, q_kd: Array) -> Array:
     """A least-squares solution of S v = q for each target, from standardised columns; any good one will do."""
     scale_d = np.sqrt(np.diag(S_dd))
     inverse_d = np.divide(1.0, scale_d, out=np.zeros_like(scale_d), where=scale_d > 0)
-    pseudo_dd = np.linalg.pinv(S_dd * np.outer(inverse_d, inverse_d), rcond=1e-13, hermitian=True)
-    return np.asarray((q_kd * inverse_d) @ pseudo_dd * inverse_d)
+    correlations_dd = S_dd * np.outer(inverse_d, inverse_d)
+    # Where columns repeat each other, so much on the diagonal keeps the solution small, as a pseudo-inverse would.
+    correlations_dd[np.diag_indices_from(correlations_dd)] += 1e-13 * len(S_dd)
+    return np.asarray(np.linalg.solve(correlations_dd, (q_kd * inverse_d).T).T * inverse_d)

@@ -10,11 +10,12 @@ from linreg_cli.config import LoadedConfig
 from linreg_cli.config.schema import Config
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.errors import DataError
+from linreg_cli.evaluate.batch_rates import best_batch_rate, cosine, fewest_epochs, fewest_falling
 from linreg_cli.evaluate.columns import ColumnSummary, summarise
 from linreg_cli.evaluate.exact import condition_numbers, least_squares
 from linreg_cli.evaluate.factor import Array, Factor, factorise
 from linreg_cli.evaluate.forecast import Forecast
-from linreg_cli.evaluate.landscape import Landscape, Setting
+from linreg_cli.evaluate.landscape import TARGETS, Landscape, Setting, rounded_down
 from linreg_cli.evaluate.rates import Motion, stable_rate
 from linreg_cli.evaluate.resampling import HeldOut, RidgePath, leave_one_out, ridge_path
 from linreg_cli.evaluate.spectrum import curvature
@@ -202,10 +203,14 @@ def _courses(prepared: Prepared, landscape: Landscape, standardized: Landscape |
     scheduled = config.optimizer.schedule.kind != "constant"
     rate = plan.learning_rate if scheduled else plan.learning_rate(0)
     own = Course("as configured", (), plan.learning_rate(0), plan.momentum, landscape.expect(rate))
-    courses = [own, _course(config, "best rate", (), landscape, plan.momentum)]
+    courses, best = [own], _course(config, "best rate", (), landscape, plan.momentum)
+    if scheduled or abs(best.lr / own.lr - 1) > 2e-3:  # lr: auto is that already, but for its digits
+        courses.append(best)
     if setting.full:
         courses.append(_course(config, "best rate and momentum", (), landscape, None))
-    elif setting.share == 1:
+    else:
+        courses += _patient(config, landscape, plan.momentum)
+    if not setting.full and setting.share == 1:
         # A full batch of a sum is another loss beside the same penalty.
         courses.append(_course(config, "full batch, best rate", ("train.batch_size=full",), landscape, plan.momentum))
     if standardized is not None:
@@ -214,6 +219,37 @@ def _courses(prepared: Prepared, landscape: Landscape, standardized: Landscape |
         if setting.full:
             courses.append(_course(config, "standardised, and momentum", change, standardized, None))
     return tuple(courses)
+
+
+def _patient(config: Config, landscape: Landscape, momentum: float) -> list[Course]:
+    """For mini-batches: the epochs with which a constant rate ends at a gap of 1e-6, and a falling rate if sooner.
+
+    The noise of the batches keeps any constant rate at a distance that falls with the rate, so one that is low enough
+    for the end is slow from the start. A schedule is proposed only where its own forecast arrives in two thirds of the
+    epochs or fewer.
+    """
+    if (
+        not landscape.batch_largest > 0
+        or not landscape.setting.motion.gain > 0
+        or not landscape.optimum.relative_to > 0
+    ):
+        return []
+    problem, target, found = landscape.problem, TARGETS[-1], []
+    constant = "optimizer.schedule={kind: constant}" if config.optimizer.schedule.kind != "constant" else ""
+    epochs = fewest_epochs(problem, target)
+    if epochs is not None and epochs != landscape.setting.epochs:
+        rate = best_batch_rate(problem, epochs)
+        change = [f"optimizer.lr={rounded_down(rate.lr):g}", f"train.epochs={epochs}", constant]
+        told = landscape.expect(rounded_down(rate.lr))
+        found.append(Course("best rate, more epochs", tuple(filter(None, change)), rate.lr, momentum, told))
+    falling = fewest_falling(problem, cosine, target, int((epochs or 3_000) / 1.5))
+    if falling is not None and landscape.noise is not None and landscape.noise.variances.any():
+        lr = rounded_down(problem.highest.lr)
+        told = landscape.expect(lambda epoch: lr * cosine(min(epoch, falling), falling))
+        schedule = f"optimizer.schedule={{kind: cosine, T_max: {falling}}}"
+        change = [f"optimizer.lr={lr:g}", schedule, f"train.epochs={falling}"]
+        found.append(Course("falling rate (cosine)", tuple(change), lr, momentum, told))
+    return found
 
 
 def _course(

@@ -53,9 +53,9 @@ def rank_meaning(found: Inspection) -> str:
 def _table(found: Inspection) -> list[str]:
     if not found.dependent:
         return []
-    kinds = {column.name: column.kind for column in found.columns}
-    constant = [name for name in found.dependent if kinds[name] == "constant"]
-    rest = [name for name in found.dependent if kinds[name] != "constant"]
+    spread = dict(zip(found.dataset.features, found.factor.spread, strict=True))
+    constant = [name for name in found.dependent if not spread[name]]
+    rest = [name for name in found.dependent if spread[name]]
     said = []
     if found.factor.n_samples < found.factor.n_parameters:
         said.append("Add rows, or leave out columns (data.ignore): there are fewer rows than parameters.")

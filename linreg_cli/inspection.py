@@ -11,19 +11,23 @@ from linreg_cli.config.schema import Config
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.errors import DataError
 from linreg_cli.evaluate.batch_rates import best_batch_rate, cosine, fewest_epochs, fewest_falling
-from linreg_cli.evaluate.columns import ColumnSummary, summarise
-from linreg_cli.evaluate.exact import condition_numbers, least_squares
+from linreg_cli.evaluate.columns import ColumnSummary, summaries
+from linreg_cli.evaluate.cross_validation import folds
+from linreg_cli.evaluate.exact import Optimum, condition_numbers, least_squares
 from linreg_cli.evaluate.factor import Array, Factor, factorise
 from linreg_cli.evaluate.forecast import Forecast
 from linreg_cli.evaluate.landscape import TARGETS, Landscape, Setting, rounded_down
 from linreg_cli.evaluate.rates import Motion, stable_rate
-from linreg_cli.evaluate.resampling import HeldOut, RidgePath, leave_one_out, ridge_path
+from linreg_cli.evaluate.resampling import HeldOut, RidgePath, k_fold, leave_one_out, ridge_path
 from linreg_cli.evaluate.spectrum import curvature
+from linreg_cli.evaluate.worth import original_rows
 from linreg_cli.model import linear_layer
 from linreg_cli.preparation import Prepared, Reporter, prepare
 
 #: Losses that have one curvature everywhere.
 SQUARED = ("mse", "sse", "half_mse")
+#: Parts of the k-fold error where `evaluate.cross_validation` says none.
+FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -61,13 +65,34 @@ class Ridge:
 
 
 @dataclass(frozen=True, eq=False)
+class HeldOutErrors:
+    """Errors of the optimum on rows left out of the fit, in original units (the target's transform applied).
+
+    Attributes:
+        optimum: of the whole train split, without weight decay.
+        fitted: root mean square of its residuals.
+        leave_one_out: each row predicted by the fit of the others.
+        k_fold: each fold predicted by the fit of the others.
+        folds: how many.
+        spread: shape (n_targets,), standard deviation of each target, n in the denominator.
+    """
+
+    optimum: Optimum
+    fitted: float
+    leave_one_out: HeldOut
+    k_fold: HeldOut | None
+    folds: int
+    spread: Array
+
+
+@dataclass(frozen=True, eq=False)
 class Inspection:
     """Everything that `inspect` knows.
 
     Attributes:
         config: as it would be trained.
         dataset: the rows.
-        columns: of the train split, features first, then targets.
+        columns: of the table, features first, then targets.
         factor: of the train split's columns in original units.
         dependent: columns that a combination of the others gives, or that are constant beside the bias.
         condition_number: of [X 1] in original units; infinite where columns are dependent.
@@ -81,6 +106,7 @@ class Inspection:
         rounding_gap: the gap near which steps get lost in the rounding of the config's dtype, roughly.
         huber_lr: for huber, a rate below which a full batch without momentum converges, else None.
         ridge: where it was asked for and applies.
+        held_out: what the optimum does on rows that it has not seen; None where it is not worked out.
     """
 
     config: Config
@@ -98,6 +124,7 @@ class Inspection:
     rounding_gap: float
     huber_lr: float | None
     ridge: Ridge | None
+    held_out: HeldOutErrors | None
 
 
 def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = False) -> Inspection:
@@ -127,11 +154,10 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
     standardized = _standardized(prepared, setting) if squared and not config.preprocess.standardize else None
     dtype = np.float64 if config.train.dtype == "float64" else np.float32
     rate = plan.learning_rate(0)
-    rows = dataset.splits["train"]
     return Inspection(
         config=config,
         dataset=dataset,
-        columns=tuple(summarise(name, dataset.columns[name][rows]) for name in (*dataset.features, *dataset.targets)),
+        columns=summaries(dataset),
         factor=factor,
         dependent=dependent_columns(factor, dataset.features),
         condition_number=given,
@@ -144,6 +170,7 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
         rounding_gap=landscape.rounding_gap(rate, float(np.finfo(dtype).eps)) if landscape else 0.0,
         huber_lr=_huber_lr(X_nd, y_nk, prepared) if config.loss == "huber" else None,
         ridge=_ridge(X_nd, y_nk, landscape) if ridge and landscape else None,
+        held_out=_held_out(prepared, landscape) if landscape else None,
     )
 
 
@@ -267,6 +294,28 @@ def _course(
     if config.optimizer.schedule.kind != "constant":
         change = (*change, "optimizer.schedule={kind: constant}")
     return Course(label, change, best.lr, best.momentum, landscape.expect(best.lr, motion, full=full))
+
+
+def _held_out(prepared: Prepared, landscape: Landscape) -> HeldOutErrors:
+    """Leave-one-out and K folds as `evaluate.cross_validation` cuts them, without refitting."""
+    dataset, config = prepared.dataset, prepared.config
+    given, rows = config.evaluate.cross_validation, dataset.splits["train"]
+    X, y = original_rows(dataset, prepared.preprocessor)
+    optimum = landscape.optimum
+    if not _as_it_is(config) or optimum.weight_decay:
+        optimum = least_squares(X, y, bias=config.model.bias, loss="mse")
+    count = min(given.folds if given is not None else FOLDS, len(rows))
+    k_folded = None
+    if count > 1:
+        shuffled = folds(np.arange(len(rows)), count, shuffle=config.data.split.shuffle, seed=config.seed)
+        k_folded = k_fold(optimum, X, y, shuffled)
+    fitted = math.sqrt(optimum.train_loss / (optimum.scale * y.size))
+    return HeldOutErrors(optimum, fitted, leave_one_out(optimum, X, y), k_folded, count, y.std(axis=0))
+
+
+def _as_it_is(config: Config) -> bool:
+    """Whether the trained units are the original ones (after the target's transform)."""
+    return not (config.preprocess.standardize or config.preprocess.standardize_target)
 
 
 def _ridge(X_nd: Array, y_nk: Array, landscape: Landscape) -> Ridge:

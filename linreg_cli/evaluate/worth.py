@@ -77,22 +77,26 @@ def worth(
         position["gap_reason"] = "the optimum and the loss of the best constant are both zero, or the loss is too large"
     optimum = {"train_loss": optimum.pop("train_loss"), **position, **optimum}
     if original is not None and not config.optimizer.weight_decay and X.size <= MOST_HELD_OUT_CELLS:
-        optimum["leave_one_out"] = held_out_metrics(leave_one_out(original, X, y), y)
+        optimum["leave_one_out"] = held_out_metrics(leave_one_out(original, X, y), y.std(axis=0))
     return Worth({"optimum": optimum, "inference": values}, influence)
 
 
-def held_out_metrics(found: HeldOut, y_nk: Array) -> Metrics:
+def held_out_metrics(found: HeldOut, spread_k: Array) -> Metrics:
     """`mse`, `rmse` and `r2` of rows predicted by fits without them; None with `reason` where they are undefined.
 
-    R2 is 1 - (sum of squared errors) / (sum of squares about the mean), the mean over targets.
+    R2 is 1 - (mean squared error) / (variance), the mean over targets.
+
+    Args:
+        found: the errors.
+        spread_k: shape (n_targets,), standard deviation of each target, n in the denominator.
     """
     if found.errors is None:
         return {"mse": None, "rmse": None, "r2": None, "reason": found.reason}
-    squares, spread = np.sum(found.errors**2, axis=0), np.sum((y_nk - y_nk.mean(axis=0)) ** 2, axis=0)
-    mse = float(np.mean(found.errors**2))
+    squares = np.mean(found.errors**2, axis=0)
+    mse = float(np.mean(squares))
     values: Metrics = {"mse": mse, "rmse": math.sqrt(mse), "r2": None}
-    if (spread > 0).all():
-        return {**values, "r2": float(np.mean(1 - squares / spread))}
+    if (spread_k > 0).all():
+        return {**values, "r2": float(np.mean(1 - squares / spread_k**2))}
     return {**values, "reason": "R2 is undefined: a target is constant"}
 
 

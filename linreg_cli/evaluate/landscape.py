@@ -90,7 +90,15 @@ class Landscape:
     batch_largest: float = 0.0  #: the largest curvature of any batch
 
     @classmethod
-    def of(cls, X_nd: Array, y_nk: Array, weights_dk: Array, bias_k: Array | None, setting: Setting) -> "Landscape":
+    def of(
+        cls,
+        X_nd: Array,
+        y_nk: Array,
+        weights_dk: Array,
+        bias_k: Array | None,
+        setting: Setting,
+        known: Optimum | None = None,
+    ) -> "Landscape":
         """Read a table: a few passes over the rows, all of them linear in their number.
 
         Args:
@@ -99,6 +107,7 @@ class Landscape:
             weights_dk: initial weights, shape (n_features, n_targets).
             bias_k: initial biases, shape (n_targets,), or None.
             setting: how it is trained.
+            known: the optimum of the same numbers and the same penalty, where it has been worked out.
 
         Raises:
             DataError: if a curvature overflows or underflows.
@@ -107,7 +116,7 @@ class Landscape:
         # Each batch of a sum adds the whole penalty to a share of the loss.
         penalty = motion.weight_decay / setting.share
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what comes of it is refused below
-            optimum = least_squares(X_nd, y_nk, bias=bias_k is not None, loss=loss, weight_decay=penalty)
+            optimum = known or least_squares(X_nd, y_nk, bias=bias_k is not None, loss=loss, weight_decay=penalty)
             spectrum = curvature(optimum.factor, loss)
         curved = spectrum.eigenvalues[: spectrum.rank]
         if not np.all((curved > 0) & np.isfinite(curved)):

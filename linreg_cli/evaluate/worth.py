@@ -59,7 +59,11 @@ def worth(
     X = y = np.empty((0, 0))
     if config.loss in SQUARED and analysis.no_optimum is None:
         X, y = original_rows(dataset, preprocessor)
-        original = least_squares(X, y, bias=config.model.bias, loss=config.loss)
+        scaled = config.preprocess.standardize or config.preprocess.standardize_target
+        if scaled or config.train.dtype == "float32" or config.optimizer.weight_decay:
+            original = least_squares(X, y, bias=config.model.bias, loss=config.loss)
+        else:
+            original = analysis.optimum  # trained on the very numbers
     fits, refused = _inference(config, dataset, analysis, original, (X, y), fold(model, preprocessor))
     values: Metrics = {"refused": refused}
     if fits:

@@ -9,11 +9,8 @@ import pytest
 MOTIONS = {
     "plain": {},
     "momentum": {"momentum": 0.9},
-    "small momentum": {"momentum": 0.3},
     "nesterov": {"momentum": 0.9, "nesterov": True},
-    "small nesterov": {"momentum": 0.4, "nesterov": True},
     "weight decay": {"weight_decay": 0.5},
-    "momentum and decay": {"momentum": 0.8, "weight_decay": 0.2},
     "nesterov and decay": {"momentum": 0.8, "nesterov": True, "weight_decay": 0.2},
     "dampening": {"momentum": 0.6, "dampening": 0.3},
     "dampening and decay": {"momentum": 0.6, "dampening": 0.5, "weight_decay": 0.1},

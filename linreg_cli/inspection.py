@@ -148,7 +148,8 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
     setting = Setting(config.loss, motion, plan.n_samples, plan.batch_size, plan.shuffle, plan.epochs)
     X_nd, y_nk = (tensor.numpy() for tensor in prepared.tensors["train"])
     squared = config.loss in SQUARED
-    known = prepared.analysis.optimum if squared else None  # of the same float64 numbers
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what comes of it is refused by the landscape
+        known = prepared.analysis.optimum if squared else None  # of the same float64 numbers
     landscape = Landscape.of(X_nd, y_nk, *_start(prepared), setting, known) if squared else None
     factor = _as_given(prepared, landscape)
     given, standard = _condition_numbers(factor)

@@ -137,7 +137,7 @@ class Landscape:
         spread = mean_square_curvature(optimum.factor, X_nd, loss=loss, batch_size=size) if rank else 0.0
         if setting.shuffle:
             met = spectrum.scaled(setting.share)
-            words = f"random batches of {size:,} rows come nearer on average"
+            words = f"random {f'batches of {size:,} rows' if size > 1 else 'rows'} come nearer on average"
             words += " (sufficient, not necessary)" if motion.momentum else ""
             mean_square = _limit(mean_square_rate(spread, met.largest, met.smallest, size, motion), words)
         else:

@@ -118,8 +118,9 @@ def _noise(found: Inspection, own: Course) -> list[str]:
         return []
     ways = [course for course in found.courses[1:] if course.forecast.epochs[1e-6] is not None]
     falling = [course for course in ways if any("cosine" in change for change in course.overrides)]
+    size = found.setting.batch_size
     said = (
-        f"Batches of {found.setting.batch_size:,} row{'s' * (found.setting.batch_size > 1)} at the rate {own.lr:g} level off near a gap of {floor:.2g}, and "
+        f"Batches of {size:,} row{'s' * (size > 1)} at the rate {own.lr:g} level off near a gap of {floor:.2g}, and "
         "not at 1e-6: their noise keeps a constant rate there"
     )
     if falling:

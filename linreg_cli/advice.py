@@ -24,13 +24,14 @@ def advice(found: Inspection) -> list[str]:
     problem = _rate_problem(found, own)
     if problem:
         return [*said, f"{problem}: {_remedy(own, better)}."]
-    said += _noise(found, own)
+    noise = _noise(found, own)
+    said += noise
     target = _finest(own)
     now = _epochs(own, target)
     faster = tuple(c for c in better if now > max(WORTHWHILE * _epochs(c, target), WORTHWHILE_EPOCHS))
-    if faster:
+    if faster and not noise:
         said.append(f"A faster way: {_remedy(own, faster)}.")
-    said += _length(found, own)
+    said += [] if noise else _length(found, own)
     if not said and target is not None:
         planned = found.setting.epochs
         said.append(f"Train: a gap of {gap_name(target)} is reached in {_count(own, target)} of {planned:,} epochs.")
@@ -52,9 +53,9 @@ def rank_meaning(found: Inspection) -> str:
 def _table(found: Inspection) -> list[str]:
     if not found.dependent:
         return []
-    kinds = {column.name: column.kind for column in found.columns}
-    constant = [name for name in found.dependent if kinds[name] == "constant"]
-    rest = [name for name in found.dependent if kinds[name] != "constant"]
+    spread = dict(zip(found.dataset.features, found.factor.spread, strict=True))
+    constant = [name for name in found.dependent if not spread[name]]
+    rest = [name for name in found.dependent if spread[name]]
     said = []
     if found.factor.n_samples < found.factor.n_parameters:
         said.append("Add rows, or leave out columns (data.ignore): there are fewer rows than parameters.")
@@ -102,26 +103,30 @@ def _rate_problem(found: Inspection, own: Course) -> str | None:
     limit = landscape.average
     if own.lr >= limit:
         return f"The rate {own.lr:g} diverges, {own.lr / limit:.3g} times the limit"
-    mean_square, safe = landscape.mean_square.lr, landscape.batch_safe.lr
-    if mean_square is not None and own.lr >= mean_square:
+    mean_square = landscape.mean_square.lr
+    if mean_square is not None and not found.setting.full and own.lr >= mean_square:
+        if found.motion.momentum:
+            return f"The rate {own.lr:g} is above {mean_square:.4g}, below which random batches are sure to settle"
         return f"The rate {own.lr:g} is above {mean_square:.4g}, where random batches drive a run away on average"
-    if found.motion.momentum and not found.setting.full and safe is not None and own.lr >= safe:
-        effective = own.lr * found.motion.gain / (1 - found.motion.momentum)
-        if landscape.batch_spread * effective >= 2:
-            return (
-                f"The rate {own.lr:g} with momentum {own.momentum:g} acts like {effective:.3g}, too large for batches"
-            )
     return None
 
 
 def _noise(found: Inspection, own: Course) -> list[str]:
-    floor = own.forecast.floor_gap
-    if floor < 1e-3 or found.setting.full:
+    """What mini-batches at a constant rate cannot reach, and what can."""
+    floor, told = own.forecast.floor_gap, own.forecast
+    if found.setting.full or floor < 1e-6 or told.epochs[1e-6] is not None:
         return []
-    return [
-        f"Batches of {found.setting.batch_size:,} rows at the rate {own.lr:g} end near a gap of {floor:.2g} on "
-        "average; a rate that falls (optimizer.schedule), or a larger batch, ends lower."
-    ]
+    ways = [course for course in found.courses[1:] if course.forecast.epochs[1e-6] is not None]
+    falling = [course for course in ways if any("cosine" in change for change in course.overrides)]
+    size = found.setting.batch_size
+    said = (
+        f"Batches of {size:,} row{'s' * (size > 1)} at the rate {own.lr:g} level off near a gap of {floor:.2g}, and "
+        "not at 1e-6: their noise keeps a constant rate there"
+    )
+    if falling:
+        course = falling[0]
+        return [f"{said}. A rate that falls lets it through no more: set {', '.join(course.overrides)}."]
+    return [f"{said}; a lower rate for more epochs, or a larger batch, ends lower."]
 
 
 def _length(found: Inspection, own: Course) -> list[str]:

@@ -10,19 +10,24 @@ from linreg_cli.config import LoadedConfig
 from linreg_cli.config.schema import Config
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.errors import DataError
-from linreg_cli.evaluate.columns import ColumnSummary, summarise
-from linreg_cli.evaluate.exact import condition_numbers, least_squares
+from linreg_cli.evaluate.batch_rates import best_batch_rate, cosine, fewest_epochs, fewest_falling
+from linreg_cli.evaluate.columns import ColumnSummary, summaries
+from linreg_cli.evaluate.cross_validation import folds
+from linreg_cli.evaluate.exact import Optimum, condition_numbers, least_squares
 from linreg_cli.evaluate.factor import Array, Factor, factorise
 from linreg_cli.evaluate.forecast import Forecast
-from linreg_cli.evaluate.landscape import Landscape, Setting
+from linreg_cli.evaluate.landscape import TARGETS, Landscape, Setting, rounded_down
 from linreg_cli.evaluate.rates import Motion, stable_rate
-from linreg_cli.evaluate.resampling import HeldOut, RidgePath, leave_one_out, ridge_path
+from linreg_cli.evaluate.resampling import HeldOut, RidgePath, k_fold, leave_one_out, ridge_path
 from linreg_cli.evaluate.spectrum import curvature
+from linreg_cli.evaluate.worth import original_rows
 from linreg_cli.model import linear_layer
 from linreg_cli.preparation import Prepared, Reporter, prepare
 
 #: Losses that have one curvature everywhere.
 SQUARED = ("mse", "sse", "half_mse")
+#: Parts of the k-fold error where `evaluate.cross_validation` says none.
+FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -60,13 +65,34 @@ class Ridge:
 
 
 @dataclass(frozen=True, eq=False)
+class HeldOutErrors:
+    """Errors of the optimum on rows left out of the fit, in original units (the target's transform applied).
+
+    Attributes:
+        optimum: of the whole train split, without weight decay.
+        fitted: root mean square of its residuals.
+        leave_one_out: each row predicted by the fit of the others.
+        k_fold: each fold predicted by the fit of the others.
+        folds: how many.
+        spread: shape (n_targets,), standard deviation of each target, n in the denominator.
+    """
+
+    optimum: Optimum
+    fitted: float
+    leave_one_out: HeldOut
+    k_fold: HeldOut | None
+    folds: int
+    spread: Array
+
+
+@dataclass(frozen=True, eq=False)
 class Inspection:
     """Everything that `inspect` knows.
 
     Attributes:
         config: as it would be trained.
         dataset: the rows.
-        columns: of the train split, features first, then targets.
+        columns: of the table, features first, then targets.
         factor: of the train split's columns in original units.
         dependent: columns that a combination of the others gives, or that are constant beside the bias.
         condition_number: of [X 1] in original units; infinite where columns are dependent.
@@ -80,6 +106,7 @@ class Inspection:
         rounding_gap: the gap near which steps get lost in the rounding of the config's dtype, roughly.
         huber_lr: for huber, a rate below which a full batch without momentum converges, else None.
         ridge: where it was asked for and applies.
+        held_out: what the optimum does on rows that it has not seen; None where it is not worked out.
     """
 
     config: Config
@@ -97,6 +124,7 @@ class Inspection:
     rounding_gap: float
     huber_lr: float | None
     ridge: Ridge | None
+    held_out: HeldOutErrors | None
 
 
 def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = False) -> Inspection:
@@ -120,17 +148,18 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
     setting = Setting(config.loss, motion, plan.n_samples, plan.batch_size, plan.shuffle, plan.epochs)
     X_nd, y_nk = (tensor.numpy() for tensor in prepared.tensors["train"])
     squared = config.loss in SQUARED
-    landscape = Landscape.of(X_nd, y_nk, *_start(prepared), setting) if squared else None
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what comes of it is refused by the landscape
+        known = prepared.analysis.optimum if squared else None  # of the same float64 numbers
+    landscape = Landscape.of(X_nd, y_nk, *_start(prepared), setting, known) if squared else None
     factor = _as_given(prepared, landscape)
     given, standard = _condition_numbers(factor)
     standardized = _standardized(prepared, setting) if squared and not config.preprocess.standardize else None
     dtype = np.float64 if config.train.dtype == "float64" else np.float32
     rate = plan.learning_rate(0)
-    rows = dataset.splits["train"]
     return Inspection(
         config=config,
         dataset=dataset,
-        columns=tuple(summarise(name, dataset.columns[name][rows]) for name in (*dataset.features, *dataset.targets)),
+        columns=summaries(dataset),
         factor=factor,
         dependent=dependent_columns(factor, dataset.features),
         condition_number=given,
@@ -143,6 +172,7 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
         rounding_gap=landscape.rounding_gap(rate, float(np.finfo(dtype).eps)) if landscape else 0.0,
         huber_lr=_huber_lr(X_nd, y_nk, prepared) if config.loss == "huber" else None,
         ridge=_ridge(X_nd, y_nk, landscape) if ridge and landscape else None,
+        held_out=_held_out(prepared, landscape) if landscape else None,
     )
 
 
@@ -202,10 +232,14 @@ def _courses(prepared: Prepared, landscape: Landscape, standardized: Landscape |
     scheduled = config.optimizer.schedule.kind != "constant"
     rate = plan.learning_rate if scheduled else plan.learning_rate(0)
     own = Course("as configured", (), plan.learning_rate(0), plan.momentum, landscape.expect(rate))
-    courses = [own, _course(config, "best rate", (), landscape, plan.momentum)]
+    courses, best = [own], _course(config, "best rate", (), landscape, plan.momentum)
+    if scheduled or abs(best.lr / own.lr - 1) > 2e-3:  # lr: auto is that already, but for its digits
+        courses.append(best)
     if setting.full:
         courses.append(_course(config, "best rate and momentum", (), landscape, None))
-    elif setting.share == 1:
+    else:
+        courses += _patient(config, landscape, plan.momentum)
+    if not setting.full and setting.share == 1:
         # A full batch of a sum is another loss beside the same penalty.
         courses.append(_course(config, "full batch, best rate", ("train.batch_size=full",), landscape, plan.momentum))
     if standardized is not None:
@@ -214,6 +248,37 @@ def _courses(prepared: Prepared, landscape: Landscape, standardized: Landscape |
         if setting.full:
             courses.append(_course(config, "standardised, and momentum", change, standardized, None))
     return tuple(courses)
+
+
+def _patient(config: Config, landscape: Landscape, momentum: float) -> list[Course]:
+    """For mini-batches: the epochs with which a constant rate ends at a gap of 1e-6, and a falling rate if sooner.
+
+    The noise of the batches keeps any constant rate at a distance that falls with the rate, so one that is low enough
+    for the end is slow from the start. A schedule is proposed only where its own forecast arrives in two thirds of the
+    epochs or fewer.
+    """
+    if (
+        not landscape.batch_largest > 0
+        or not landscape.setting.motion.gain > 0
+        or not landscape.optimum.relative_to > 0
+    ):
+        return []
+    problem, target, found = landscape.problem, TARGETS[-1], []
+    constant = "optimizer.schedule={kind: constant}" if config.optimizer.schedule.kind != "constant" else ""
+    epochs = fewest_epochs(problem, target)
+    if epochs is not None and epochs != landscape.setting.epochs:
+        rate = best_batch_rate(problem, epochs)
+        change = [f"optimizer.lr={rounded_down(rate.lr):g}", f"train.epochs={epochs}", constant]
+        told = landscape.expect(rounded_down(rate.lr))
+        found.append(Course("best rate, more epochs", tuple(filter(None, change)), rate.lr, momentum, told))
+    falling = fewest_falling(problem, cosine, target, int((epochs or 3_000) / 1.5))
+    if falling is not None and landscape.noise is not None and landscape.noise.variances.any():
+        lr = rounded_down(problem.highest.lr)
+        told = landscape.expect(lambda epoch: lr * cosine(min(epoch, falling), falling))
+        schedule = f"optimizer.schedule={{kind: cosine, T_max: {falling}}}"
+        change = [f"optimizer.lr={lr:g}", schedule, f"train.epochs={falling}"]
+        found.append(Course("falling rate (cosine)", tuple(change), lr, momentum, told))
+    return found
 
 
 def _course(
@@ -231,6 +296,28 @@ def _course(
     if config.optimizer.schedule.kind != "constant":
         change = (*change, "optimizer.schedule={kind: constant}")
     return Course(label, change, best.lr, best.momentum, landscape.expect(best.lr, motion, full=full))
+
+
+def _held_out(prepared: Prepared, landscape: Landscape) -> HeldOutErrors:
+    """Leave-one-out and K folds as `evaluate.cross_validation` cuts them, without refitting."""
+    dataset, config = prepared.dataset, prepared.config
+    given, rows = config.evaluate.cross_validation, dataset.splits["train"]
+    X, y = original_rows(dataset, prepared.preprocessor)
+    optimum = landscape.optimum
+    if not _as_it_is(config) or optimum.weight_decay:
+        optimum = least_squares(X, y, bias=config.model.bias, loss="mse")
+    count = min(given.folds if given is not None else FOLDS, len(rows))
+    k_folded = None
+    if count > 1:
+        shuffled = folds(np.arange(len(rows)), count, shuffle=config.data.split.shuffle, seed=config.seed)
+        k_folded = k_fold(optimum, X, y, shuffled)
+    fitted = math.sqrt(optimum.train_loss / (optimum.scale * y.size))
+    return HeldOutErrors(optimum, fitted, leave_one_out(optimum, X, y), k_folded, count, y.std(axis=0))
+
+
+def _as_it_is(config: Config) -> bool:
+    """Whether the trained units are the original ones (after the target's transform)."""
+    return not (config.preprocess.standardize or config.preprocess.standardize_target)
 
 
 def _ridge(X_nd: Array, y_nk: Array, landscape: Landscape) -> Ridge:

@@ -238,9 +238,8 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
         metrics[split] = split_metrics(dataset.targets, actual[rows], predicted[rows], prepared.loss(split))
     metrics["parameters"] = parameters(formula)
     train_loss = prepared.loss("train")
-    metrics |= worth(
-        prepared.config, dataset, prepared.preprocessor, prepared.analysis, prepared.state.model, train_loss
-    )
+    found = worth(prepared.config, dataset, prepared.preprocessor, prepared.analysis, prepared.state.model, train_loss)
+    metrics |= found.metrics
     points = prepared.config.probe
     metrics["probe"] = [
         {"input": list(point), "before": old, "after": new}
@@ -252,6 +251,9 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     feature = (only, dataset.columns[only]) if only else None
     table = predictions_table(dataset.targets, dataset.splits, actual, predicted, feature)
     write_file(run.path / "predictions.csv", lambda sibling: write_table(sibling, ".csv", table))
+    influence = found.influence
+    if influence is not None:
+        write_file(run.path / "influence.csv", lambda sibling: write_table(sibling, ".csv", influence))
     return metrics
 
 

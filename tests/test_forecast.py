@@ -2,15 +2,19 @@
 
 import math
 import time
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
 import pytest
 from descent import descend
 
+from linreg_cli.evaluate.batch_rates import BatchProblem, best_batch_rate, cosine, fewest_epochs, fewest_falling
+from linreg_cli.evaluate.batches import any_batch, mean_square_curvature
 from linreg_cli.evaluate.exact import least_squares
-from linreg_cli.evaluate.forecast import Noise, batch_noise, best_batch_rate, forecast
-from linreg_cli.evaluate.rates import Motion, best_rate, stable_rate
+from linreg_cli.evaluate.forecast import forecast
+from linreg_cli.evaluate.noise import batch_noise
+from linreg_cli.evaluate.rates import Motion, best_rate, mean_square_rate, stable_rate
 from linreg_cli.evaluate.spectrum import Spectrum, curvature
 
 TARGETS = (1e-1, 1e-3, 1e-6)
@@ -150,10 +154,10 @@ def test_the_noise_floor_of_mini_batches(reshuffled, momentum, loss):
     motion = Motion(momentum=momentum)
     spectrum = spectrum.scaled(scale)
     lr = 0.04 * stable_rate(spectrum.largest, motion)
-    variances = batch_noise(spectrum, optimum, X, y, loss=loss, batch_size=size)
     told = forecast(
         spectrum, spectrum.distances(optimum, optimum.weights, optimum.bias), rate=lr, motion=motion,
-        relative_to=optimum.relative_to * scale, noise=Noise(variances, steps, reshuffled),
+        relative_to=optimum.relative_to * scale,
+        noise=batch_noise(spectrum, optimum, X, y, loss=loss, batch_size=size, reshuffled=reshuffled),
     )  # fmt: skip
     states = descend(
         X, y, lr=lr, momentum=momentum, loss=loss, weights=optimum.weights, start_bias=float(optimum.bias[0]),
@@ -164,16 +168,64 @@ def test_the_noise_floor_of_mini_batches(reshuffled, momentum, loss):
     assert told.floor_gap == pytest.approx(float(np.mean(gaps[200:])), rel=0.35)
 
 
+@pytest.mark.parametrize(("size", "loss"), [(7, "mse"), (12, "half_mse"), (16, "sse"), (39, "mse")])
+@pytest.mark.parametrize("momentum", [0.0, 0.6])
+def test_a_smaller_last_batch_adds_its_own_noise(size, loss, momentum):
+    """Of 40 rows the last batch has 5, 4, 8 and 1, and the mean of one row is 39 times as noisy as that of 39."""
+    X, y = table(n=40, condition=2.0)
+    optimum, spectrum, _ = problem(X, y, loss)
+    scale, steps = size / 40 if loss == "sse" else 1.0, math.ceil(40 / size)
+    spectrum, motion = spectrum.scaled(scale), Motion(momentum=momentum)
+    lr = 0.02 * stable_rate(spectrum.largest, motion)
+    told = forecast(
+        spectrum, spectrum.distances(optimum, optimum.weights, optimum.bias), rate=lr, motion=motion,
+        relative_to=optimum.relative_to * scale,
+        noise=batch_noise(spectrum, optimum, X, y, loss=loss, batch_size=size),
+    )  # fmt: skip
+    states = descend(
+        X, y, lr=lr, momentum=momentum, loss=loss, weights=optimum.weights, start_bias=float(optimum.bias[0]),
+        batches=batches_of(40, size, 1, True),
+    )  # fmt: skip
+    gaps = [
+        optimum.gap(*state)[0] for step, state in zip(range(1500 * steps), states, strict=False) if not step % steps
+    ]
+    assert told.floor_gap == pytest.approx(float(np.mean(gaps[300:])), rel=0.35)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+@pytest.mark.parametrize("momentum", [0.0, 0.8])
+@pytest.mark.parametrize("size", [1, 5])
+def test_the_noise_away_from_the_optimum_is_counted(share, momentum, size):
+    """At half the mean-square limit it makes the floor about twice as high; a fixed noise would be far too low."""
+    X, y = table(n=60, condition=2.0)
+    optimum, spectrum, start = problem(X, y)
+    motion, noise = Motion(momentum=momentum), batch_noise(spectrum, optimum, X, y, loss="mse", batch_size=size)
+    spread = mean_square_curvature(optimum.factor, X, loss="mse", batch_size=size)
+    lr = share * mean_square_rate(spread, spectrum.largest, spectrum.smallest, size, motion)
+    given = {"rate": lr, "motion": motion, "relative_to": optimum.relative_to, "targets": (1e-12,)}
+    told = forecast(spectrum, start, noise=noise, **given)
+    steps = 60 // size
+    states = descend(X, y, lr=lr, momentum=momentum, batches=batches_of(60, size, 0, True))
+    gaps = [optimum.gap(*state)[0] for step, state in zip(range(150 * steps), states, strict=False)
+            if step > 30 * steps and not step % steps]  # fmt: skip
+    assert np.mean(gaps) / 2 <= told.floor_gap <= 2 * np.mean(gaps)
+    fixed = forecast(spectrum, start, noise=replace(noise, coupling=None), **given)
+    assert fixed.floor_gap < told.floor_gap
+
+
 def test_batch_noise_is_the_variance_over_all_batches():
     from itertools import combinations
 
     X, y = table(n=7, k=2)
-    for loss, per_row in (("mse", 1.0), ("half_mse", 0.5), ("sse", 2 * 3)):
+    for loss, per_row, whole in (("mse", 1.0, 1 / 3), ("half_mse", 0.5, 1 / 3), ("sse", 2, 1)):
         optimum, spectrum, _ = problem(X, y, loss)
         A = np.column_stack([X, np.ones(7)])
         e = A @ np.vstack([optimum.weights, optimum.bias]) - y
-        each = [spectrum.eigenvectors.T @ (per_row * A[list(r)].T @ e[list(r)] / 3) for r in combinations(range(7), 3)]
-        found = batch_noise(spectrum, optimum, X, y, loss=loss, batch_size=3)
+        each = [
+            spectrum.eigenvectors.T @ (per_row * whole * A[list(r)].T @ e[list(r)]) for r in combinations(range(7), 3)
+        ]
+        # 3 of 7 rows without replacement: (7 - 3) / (7 - 1) of the variance of 3 independent ones.
+        found = batch_noise(spectrum, optimum, X, y, loss=loss, batch_size=3).variances * 3 * whole**2 * 4 / 6
         np.testing.assert_allclose(found, np.var(each, axis=0), rtol=1e-9)
 
 
@@ -181,7 +233,7 @@ def test_mini_batches_arrive_within_a_factor_of_two():
     X, y = table(n=200, noise=0.05, condition=4.0)
     optimum, spectrum, start = problem(X, y)
     size, lr = 10, 0.03
-    noise = Noise(batch_noise(spectrum, optimum, X, y, loss="mse", batch_size=size), 20)
+    noise = batch_noise(spectrum, optimum, X, y, loss="mse", batch_size=size)
     told = forecast(
         spectrum, start, rate=lr, motion=Motion(), relative_to=optimum.relative_to, targets=(1.0, 1e-1), noise=noise
     )
@@ -198,13 +250,35 @@ def test_mini_batches_arrive_within_a_factor_of_two():
 def test_the_batch_rate_weighs_speed_against_noise():
     X, y = table(n=200)
     optimum, spectrum, start = problem(X, y)
-    highest = stable_rate(spectrum.largest, Motion()) / 2
-    noise = Noise(batch_noise(spectrum, optimum, X, y, loss="mse", batch_size=10), 20)
-    chosen = [
-        best_batch_rate(spectrum, start, largest=highest, motion=Motion(), noise=noise, epochs=epochs).lr
-        for epochs in (1, 30, 1000)
-    ]
+    noise = batch_noise(spectrum, optimum, X, y, loss="mse", batch_size=10)
+    worst = any_batch(optimum.factor, X, loss="mse", batch_size=10).largest
+    weighed = BatchProblem(spectrum, start, worst, Motion(), noise, optimum.relative_to)
+    chosen = [best_batch_rate(weighed, epochs).lr for epochs in (1, 30, 1000)]
     assert chosen == sorted(chosen, reverse=True)
     assert chosen[0] > 3 * chosen[-1]
-    quiet = Noise(0 * noise.variances, 20)
-    assert best_batch_rate(spectrum, start, largest=highest, motion=Motion(), noise=quiet, epochs=30).lr == highest
+    quiet = replace(weighed, noise=replace(noise, variances=0 * noise.variances))
+    assert best_batch_rate(quiet, 30).lr == weighed.highest.lr == 1 / worst
+    # A rate that falls anyway may begin higher than one that stays.
+    assert best_batch_rate(weighed, 30, lambda epoch: cosine(epoch, 30)).lr > best_batch_rate(weighed, 30).lr
+
+
+@pytest.mark.parametrize("size", [1, 8])
+def test_the_fewest_epochs_are_enough(size):
+    X, y = table(n=64, noise=0.2, condition=3.0)
+    optimum, spectrum, start = problem(X, y)
+    noise = batch_noise(spectrum, optimum, X, y, loss="mse", batch_size=size)
+    worst = any_batch(optimum.factor, X, loss="mse", batch_size=size).largest
+    weighed = BatchProblem(spectrum, start, worst, Motion(), noise, optimum.relative_to)
+    epochs, falling = fewest_epochs(weighed, 1e-4), fewest_falling(weighed, cosine, 1e-4, 2000)
+    steps = 64 // size
+    lr, highest = best_batch_rate(weighed, epochs).lr, weighed.highest.lr
+    ways = [(epochs, lr), (falling, lambda step: highest * cosine(step // steps, falling))]
+    for length, rate in ways:
+        ends = []
+        for seed in range(3):
+            states = descend(X, y, lr=rate, batches=batches_of(64, size, seed, True))
+            *_, last = (state for _, state in zip(range(length * steps + 1), states, strict=False))
+            ends.append(optimum.gap(*last)[0])
+        assert np.mean(ends) < 2e-4
+    assert fewest_epochs(weighed, 1e-4) > fewest_epochs(weighed, 1e-2)
+    assert fewest_falling(weighed, cosine, 1e-4, falling - 1) is None

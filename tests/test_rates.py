@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from linreg_cli.evaluate.batches import any_batch
 from linreg_cli.evaluate.exact import least_squares
 from linreg_cli.evaluate.factor import factorise
-from linreg_cli.evaluate.rates import Motion, batch_safe_rate, best_rate, certified_gap, safe_batch_rate, stable_rate
+from linreg_cli.evaluate.rates import (
+    Motion,
+    batch_safe_rate,
+    best_rate,
+    certified_gap,
+    mean_square_rate,
+    safe_batch_rate,
+    stable_rate,
+)
 from linreg_cli.evaluate.spectrum import curvature
 
 MOTIONS = {
@@ -178,3 +186,22 @@ def test_a_gradient_certifies_the_gap(weight_decay):
     assert gap == pytest.approx(certified_gap(float(np.sum(g**2)), spectrum.smallest, weight_decay), rel=1e-9)
     assert certified_gap(1.0, 0.0) == math.inf
     assert certified_gap(0.0, 0.0) == 0.0
+
+
+@pytest.mark.parametrize("p", [2, 5, 20])
+@pytest.mark.parametrize("motion", [Motion(), Motion(momentum=0.5), Motion(momentum=0.9), Motion(0.9, 0.0, True)])
+@pytest.mark.parametrize("share", [0.99, 1.01])
+def test_the_mean_square_limit_is_sharp_where_rows_are_alike(p, motion, share):
+    """Rows sqrt(p) e_i, one at a time: coordinate i meets the curvature p with probability 1 / p and 0 otherwise.
+
+    The expected outer product of (z, v) moves by the mean of the Kronecker squares of the two steps, exactly.
+    """
+    lr = share * mean_square_rate(p, 1.0, 1.0, 1, motion)
+    moves = []
+    for h in (p, 0.0):
+        b, look = motion.momentum, motion.momentum if motion.nesterov else 0.0
+        v = np.array([h, b])  # v' = h z + b v; z' = z - lr (v' or h z + b v')
+        moves.append(np.array([[1, 0] - lr * ((look * v + [h, 0]) if motion.nesterov else v), v]))
+    squares = [np.kron(M, M) for M in moves]
+    radius = np.abs(np.linalg.eigvals(squares[0] / p + squares[1] * (1 - 1 / p))).max()
+    assert (radius < 1) == (share < 1)

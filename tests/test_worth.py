@@ -4,9 +4,11 @@ import csv
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import statsmodels.api as sm
 from conftest import CONFIGS
+from statsmodels.stats.outliers_influence import variance_inflation_factor
 from statsmodels.stats.stattools import durbin_watson
 
 FULL = [
@@ -133,3 +135,62 @@ def test_nist_digits_of_the_optimum(linreg, config_file, real_data, name, digits
     values = [found["bias"], *found["weights"].values()]
     for ours, theirs in zip(values, certified["params"], strict=True):
         assert ours == pytest.approx(theirs, rel=10.0**-digits, abs=10.0**-digits)
+
+
+# --- tables that ship with statsmodels, and ill-scaled ones, at the optimum that auto reaches
+
+
+def shipped(name):
+    frame = getattr(sm.datasets, name).load_pandas()
+    return frame.exog.drop(columns="const", errors="ignore"), frame.endog
+
+
+def ill_scaled(seed):
+    # Wider scales (1e-4 beside 1e6) cost statsmodels' own pseudo-inverse of raw columns more than eight digits.
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(60, 4)) @ (np.eye(4) + 0.4 * rng.normal(size=(4, 4))) * [0.01, 1.0, 100.0, 10.0]
+    X += [1, 0, 300, -3]
+    y = X @ (rng.normal(size=4) / X.std(0)) + rng.standard_t(4, size=60)
+    return pd.DataFrame(X, columns=list("abcd")), pd.Series(y, name="y")
+
+
+@pytest.mark.parametrize("name", ["stackloss", "longley", "ccard", 1, 2])
+def test_every_number_agrees_with_statsmodels(linreg, config_file, tmp_path, name):
+    X, y = shipped(name) if isinstance(name, str) else ill_scaled(name)
+    pd.concat([X, y], axis=1).to_csv(tmp_path / "t.csv", index=False)
+    path = config_file(config_of(tmp_path / "t.csv", y.name, 20000))
+    result = linreg("train", "-c", path, *FULL, "--set", "train.stop_gap=1e-18")
+    assert result.code == 0, result.err
+    ours = result.json["metrics"]["inference"]
+    theirs = sm.OLS(y, sm.add_constant(X)).fit()
+    robust, interval = theirs.get_robustcov_results("HC3"), theirs.conf_int()
+    exog = theirs.model.exog
+    for i, column in enumerate(["bias", *X.columns]):
+        expected = {
+            "estimate": theirs.params.iloc[i], "std_err": theirs.bse.iloc[i], "std_err_hc3": robust.bse[i],
+            "t": theirs.tvalues.iloc[i], "p": theirs.pvalues.iloc[i],
+            "ci_low": interval.iloc[i, 0], "ci_high": interval.iloc[i, 1],
+        }  # fmt: skip
+        if i:
+            expected["vif"] = variance_inflation_factor(exog, i)
+        found = ours["coefficients"][column]
+        assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-8), column
+    facts = {
+        "residual_std": np.sqrt(theirs.mse_resid), "r2": theirs.rsquared, "r2_adjusted": theirs.rsquared_adj,
+        "f": theirs.fvalue, "f_p": theirs.f_pvalue, "aic": theirs.aic, "bic": theirs.bic,
+        "durbin_watson": durbin_watson(theirs.resid), "n": len(X),
+    }  # fmt: skip
+    assert {key: ours[key] for key in facts} == pytest.approx(facts, rel=1e-8)
+    with open(f"{result.json['path']}/influence.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    influence = theirs.get_influence()
+    for key, values in {
+        "leverage": influence.hat_matrix_diag, "cooks_distance": influence.cooks_distance[0],
+        "standardized_residual": influence.resid_studentized_internal,
+    }.items():  # fmt: skip
+        np.testing.assert_allclose([float(row[key]) for row in rows], values, rtol=1e-8, atol=1e-12)
+    # PRESS by statsmodels: the mean square of e / (1 - h).
+    left_out = result.json["metrics"]["optimum"]["leave_one_out"]
+    assert left_out["mse"] == pytest.approx(float(np.mean(influence.resid_press**2)), rel=1e-8)
+    spread = float(np.var(y))
+    assert left_out["r2"] == pytest.approx(1 - left_out["mse"] / spread, rel=1e-9)

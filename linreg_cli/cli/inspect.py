@@ -83,6 +83,7 @@ def _as_json(found: "Inspection", said: list[str], *, ridge: bool) -> dict[str, 
         }
         for course in found.courses[1:]
     ]
+    values["optimum"] = _optimum(found)
     if ridge:
         values["ridge"] = _ridge(found.ridge, found)
         if found.ridge is None:
@@ -91,17 +92,19 @@ def _as_json(found: "Inspection", said: list[str], *, ridge: bool) -> dict[str, 
 
 
 def _columns(found: "Inspection") -> list[dict[str, Any]]:
-    features = set(found.dataset.features)
+    targets = set(found.dataset.targets)
     return [
         {
             "name": column.name,
-            "role": "feature" if column.name in features else "target",
+            "role": "target" if column.name in targets else "feature",
             "kind": column.kind,
             "min": column.minimum,
             "mean": column.mean,
             "max": column.maximum,
             "std": column.std,
             "missing": column.missing,
+            **({"treatment": column.treatment} if column.missing else {}),
+            **({"levels": column.levels} if column.levels is not None else {}),
         }
         for column in found.columns
     ]
@@ -185,6 +188,28 @@ def _comparison(standardized: "Landscape | None") -> dict[str, Any] | None:
         "curvature": {"max": spectrum.largest, "min": spectrum.smallest},
         "stable_lr": {"full_batch": standardized.full_batch.lr, "batch_safe": standardized.batch_safe.lr},
     }
+
+
+def _optimum(found: "Inspection") -> dict[str, Any] | None:
+    """Parameters and errors of plain least squares, in original units (the target's transform applied)."""
+    from linreg_cli.evaluate.worth import held_out_metrics
+
+    errors = found.held_out
+    if errors is None:
+        return None
+    optimum, dataset = errors.optimum, found.dataset
+    each = []
+    for k in range(len(dataset.targets)):
+        weights = dict(zip(dataset.features, optimum.weights[:, k].tolist(), strict=True))
+        each.append({"weights": weights, "bias": None if optimum.bias is None else float(optimum.bias[k])})
+    names = dataset.targets
+    values: dict[str, Any] = {
+        "parameters": each[0] if len(each) == 1 else dict(zip(names, each, strict=True)),
+        "rmse": errors.fitted,
+        "leave_one_out": held_out_metrics(errors.leave_one_out, errors.spread),
+    }
+    values["k_fold"] = None if errors.k_fold is None else held_out_metrics(errors.k_fold, errors.spread)
+    return {**values, "folds": errors.folds}
 
 
 def _ridge(ridge: "Ridge | None", found: "Inspection") -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from linreg_cli.cli.inspect import not_squared
 
 if TYPE_CHECKING:
     from linreg_cli.evaluate.landscape import Landscape
-    from linreg_cli.inspection import Course, Inspection, Ridge
+    from linreg_cli.inspection import Course, HeldOutErrors, Inspection, Ridge
 
 WIDTH = 80
 #: Columns of the table that are listed; --json has them all.
@@ -29,6 +29,8 @@ def page(found: "Inspection", said: Sequence[str], *, ridge: bool) -> str:
     parts = [_wrapped(f"{found.config.name}: {title}"), _columns(found), _shape(found)]
     if found.landscape is not None:
         parts += [_limits(found, found.landscape), _courses(found)]
+    if found.held_out is not None:
+        parts.append(_held_out(found.held_out, found))
     if ridge:
         parts.append(
             _ridge(found.ridge) if found.ridge is not None else f"Ridge: {found.config.loss} is not a squared loss."
@@ -46,16 +48,22 @@ def _wrapped(text: str, indent: str = "", label: str = "") -> str:
 
 
 def _columns(found: "Inspection") -> str:
-    features = len(found.dataset.features)
+    features = len(found.columns) - len(found.dataset.targets)
     shown = [*found.columns[: min(features, MOST_COLUMNS)], *found.columns[features:][:MOST_COLUMNS]]
     rows = [["column", "kind", "min", "mean", "max", "std", "missing"]]
     for column in shown:
         numbers = (column.minimum, column.mean, column.maximum, column.std)
-        rows.append([column.name, column.kind, *(f"{value:.4g}" for value in numbers), str(column.missing)])
+        kind = column.kind if column.levels is None else _levels(column.levels)
+        missing = f"{column.missing:,}" + (f" ({column.treatment})" if column.missing else "")
+        rows.append([column.name, kind, *("-" if n is None else f"{n:.4g}" for n in numbers), missing])
     rest = sum(2 + max(len(row[at]) for row in rows) for at in range(1, 7))
     text = output.columns([[_cut(row[0], WIDTH - rest), *row[1:]] for row in rows], left=2)
     left = len(found.columns) - len(shown)
     return f"{text}\n... and {left:,} more; --json has them all" if left else text
+
+
+def _levels(levels: dict[str, int]) -> str:
+    return f"{len(levels):,} level{'s' * (len(levels) != 1)}"
 
 
 def _cut(name: str, width: int) -> str:
@@ -135,6 +143,23 @@ def _epochs(course: "Course") -> list[str]:
         words = {"it diverges": "diverges", "it takes more": "> 10^7", "the noise": "noise"}
         texts.append(next((word for begin, word in words.items() if reason.startswith(begin)), "never"))
     return texts
+
+
+def _held_out(errors: "HeldOutErrors", found: "Inspection") -> str:
+    """What the optimum does on its own rows and on others."""
+    parts = [f"{errors.fitted:.6g} on the rows that it is fitted to"]
+    for words, error in (
+        ("row by row left out", errors.leave_one_out),
+        (f"{errors.folds} folds left out", errors.k_fold),
+    ):
+        if error is None:
+            continue
+        parts.append(
+            f"{math.sqrt(error.mse):.6g} with {words}" if error.mse is not None else f"- {words}: {error.reason}"
+        )
+    transform = found.config.preprocess.target_transform
+    unit = "" if transform == "none" else f" of {transform}(target)"
+    return _wrapped(f"The optimum is off by (root mean square{unit}): {', '.join(parts)}.")
 
 
 def _ridge(ridge: "Ridge") -> str:

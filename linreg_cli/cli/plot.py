@@ -13,7 +13,7 @@ def plot(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="One run, or several to overlay.")],
     kind: Annotated[
         list[str] | None,
-        typer.Option("--kind", metavar="KIND", help="loss, fit, predicted or residuals; default: all."),
+        typer.Option("--kind", metavar="KIND", help="loss, fit, predicted, residuals or leverage; default: all."),
     ] = None,
     format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="png, svg or pdf.")] = "png",
     folder: Annotated[

@@ -4,11 +4,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from linreg_cli.config.schema import Config
+from linreg_cli.config.schema import Config, OptimizerConfig
 from linreg_cli.evaluate.analysis import Analysis, motion_of
+from linreg_cli.evaluate.batch_rates import BatchProblem, best_batch_rate
 from linreg_cli.evaluate.factor import Array
-from linreg_cli.evaluate.forecast import Noise, batch_noise, best_batch_rate
-from linreg_cli.evaluate.rates import Motion, Rate, batch_safe_rate, best_rate, safe_batch_rate
+from linreg_cli.evaluate.noise import batch_noise
+from linreg_cli.evaluate.rates import Motion, Rate, batch_safe_rate, best_rate
+from linreg_cli.optim.schedules import Schedule, schedule
 
 _SET = "set in the config"
 
@@ -110,24 +112,28 @@ def _rate(config: Config, analysis: Analysis, motion: Motion, start: tuple[Array
         ends = f"largest curvature {spectrum.largest:.6g}, smallest {spectrum.smallest:.6g}"
         return Rate(rate.lr, rate.momentum, f"auto: {rate.why} ({ends})")
     assert analysis.optimum is not None
-    noise = Noise(
-        batch_noise(
-            spectrum,
-            analysis.optimum,
-            analysis.X_nd,
-            analysis.y_nk,
-            loss=analysis.loss.name,
-            batch_size=analysis.batch_size,
-        ),
-        math.ceil(len(analysis.X_nd) / analysis.batch_size),
-        reshuffled=True,
+    noise = batch_noise(
+        spectrum,
+        analysis.optimum,
+        analysis.X_nd,
+        analysis.y_nk,
+        loss=analysis.loss.name,
+        batch_size=analysis.batch_size,
     )
-    safe = safe_batch_rate(analysis.batches.largest, motion)
-    rate = best_batch_rate(
-        spectrum, analysis.distances(*start), largest=safe.lr, motion=motion, noise=noise, epochs=config.train.epochs
+    problem = BatchProblem(
+        spectrum,
+        analysis.distances(*start),
+        analysis.batches.largest,
+        motion,
+        noise,
+        analysis.optimum.relative_to * analysis.share,
     )
-    why = (
-        f"auto: of the rates up to {safe.lr:.6g}, {safe.why} ({analysis.batches.covers}), the one from which the "
-        f"forecast ends lowest after {config.train.epochs:,} epochs"
-    )
-    return Rate(rate.lr, rate.momentum, why)
+    rate = best_batch_rate(problem, config.train.epochs, shape_of(config.optimizer))
+    return Rate(rate.lr, rate.momentum, f"auto: {rate.why}; {analysis.batches.covers}")
+
+
+def shape_of(optimizer: OptimizerConfig) -> Schedule | None:
+    """epoch -> rate as a share of the first; None where the rate is constant."""
+    if optimizer.schedule.kind == "constant":
+        return None
+    return schedule(optimizer.model_copy(update={"lr": 1.0}))

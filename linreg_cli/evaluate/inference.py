@@ -44,6 +44,7 @@ class Inference:
         durbin_watson: of the residuals in the order of the rows.
         leverage: diagonal of the hat matrix, shape (n_samples,).
         cooks: Cook's distance, shape (n_samples,).
+        standardized_residuals: residual / (residual_std sqrt(1 - leverage)), shape (n_samples,); NaN at leverage 1.
         residuals: y - prediction, shape (n_samples,).
     """
 
@@ -66,6 +67,7 @@ class Inference:
     durbin_watson: float
     leverage: Array
     cooks: Array
+    standardized_residuals: Array
     residuals: Array
 
     def as_json(self) -> dict[str, Any]:
@@ -179,6 +181,7 @@ def infer(
         durbin_watson=float(np.sum(np.diff(residuals) ** 2)) / rss,
         leverage=leverage,
         cooks=_cooks(residuals, leverage, s2, p),
+        standardized_residuals=_divided(residuals, 1 - leverage) * np.sqrt(np.maximum(1 - leverage, 0.0) / s2),
         residuals=residuals,
     )
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from linreg_cli.errors import DataError
+from linreg_cli.evaluate.batch_rates import BatchProblem, best_batch_rate
 from linreg_cli.evaluate.batches import any_batch, mean_square_curvature, ordered_batches
 from linreg_cli.evaluate.exact import Optimum, least_squares
 from linreg_cli.evaluate.factor import EPS, Array
-from linreg_cli.evaluate.forecast import Forecast, Noise, batch_noise, best_batch_rate, forecast
-from linreg_cli.evaluate.rates import Motion, Rate, batch_safe_rate, best_rate, stable_rate
+from linreg_cli.evaluate.forecast import Forecast, forecast
+from linreg_cli.evaluate.noise import Noise, batch_noise
+from linreg_cli.evaluate.rates import Motion, Rate, batch_safe_rate, best_rate, mean_square_rate, stable_rate
 from linreg_cli.evaluate.spectrum import Spectrum, curvature
 from linreg_cli.optim.schedules import Schedule
 
@@ -85,10 +87,18 @@ class Landscape:
     noise: Noise | None
     batch_safe: Limit
     mean_square: Limit
-    batch_spread: float = 0.0  #: the L of `mean_square_curvature`
+    batch_largest: float = 0.0  #: the largest curvature of any batch
 
     @classmethod
-    def of(cls, X_nd: Array, y_nk: Array, weights_dk: Array, bias_k: Array | None, setting: Setting) -> "Landscape":
+    def of(
+        cls,
+        X_nd: Array,
+        y_nk: Array,
+        weights_dk: Array,
+        bias_k: Array | None,
+        setting: Setting,
+        known: Optimum | None = None,
+    ) -> "Landscape":
         """Read a table: a few passes over the rows, all of them linear in their number.
 
         Args:
@@ -97,6 +107,7 @@ class Landscape:
             weights_dk: initial weights, shape (n_features, n_targets).
             bias_k: initial biases, shape (n_targets,), or None.
             setting: how it is trained.
+            known: the optimum of the same numbers and the same penalty, where it has been worked out.
 
         Raises:
             DataError: if a curvature overflows or underflows.
@@ -105,7 +116,7 @@ class Landscape:
         # Each batch of a sum adds the whole penalty to a share of the loss.
         penalty = motion.weight_decay / setting.share
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what comes of it is refused below
-            optimum = least_squares(X_nd, y_nk, bias=bias_k is not None, loss=loss, weight_decay=penalty)
+            optimum = known or least_squares(X_nd, y_nk, bias=bias_k is not None, loss=loss, weight_decay=penalty)
             spectrum = curvature(optimum.factor, loss)
         curved = spectrum.eigenvalues[: spectrum.rank]
         if not np.all((curved > 0) & np.isfinite(curved)):
@@ -115,10 +126,7 @@ class Landscape:
         if setting.full:
             sharp = _limit(stable_rate(spectrum.largest, motion), "the only batch is the whole train split")
             return cls(setting, optimum, spectrum, start, None, sharp, sharp)
-        variances = batch_noise(spectrum, optimum, X_nd, y_nk, loss=loss, batch_size=size)
-        if optimum.objective <= optimum.rounding_loss:  # every row is met, and what is left is rounding
-            variances = np.zeros_like(variances)
-        noise = Noise(variances, math.ceil(setting.n_samples / size))
+        noise = batch_noise(spectrum, optimum, X_nd, y_nk, loss=loss, batch_size=size)
         batches = any_batch if setting.shuffle else ordered_batches
         worst = batches(optimum.factor, X_nd, loss=loss, batch_size=size)
         covers = f"{worst.covers}; no luck can break it"
@@ -127,13 +135,14 @@ class Landscape:
         safe = _limit(batch_safe_rate(worst.largest, motion), covers)
         rank = optimum.factor.rank
         spread = mean_square_curvature(optimum.factor, X_nd, loss=loss, batch_size=size) if rank else 0.0
-        if motion.momentum:
-            mean_square = Limit(None, "known for runs without momentum only")
-        elif not setting.shuffle:
-            mean_square = Limit(None, "known for shuffled rows only")
+        if setting.shuffle:
+            met = spectrum.scaled(setting.share)
+            words = f"random {f'batches of {size:,} rows' if size > 1 else 'rows'} come nearer on average"
+            words += " (sufficient, not necessary)" if motion.momentum else ""
+            mean_square = _limit(mean_square_rate(spread, met.largest, met.smallest, size, motion), words)
         else:
-            mean_square = _limit(stable_rate(spread, motion), "random batches come nearer on average")
-        return cls(setting, optimum, spectrum, start, noise, safe, mean_square, spread)
+            mean_square = Limit(None, "known for shuffled rows only")
+        return cls(setting, optimum, spectrum, start, noise, safe, mean_square, worst.largest)
 
     @property
     def full_batch(self) -> Limit:
@@ -156,7 +165,8 @@ class Landscape:
     ) -> Forecast:
         """When a run at this rate arrives; with `full`, if its batch were full."""
         share = 1.0 if full else self.setting.share
-        limit = None if full or self.setting.full or callable(rate) else self.mean_square.lr
+        told_only = full or self.setting.full or callable(rate) or self.setting.motion.momentum
+        limit = None if told_only else self.mean_square.lr
         if limit is not None and not callable(rate) and limit <= rate < self.average:
             reason = f"{rate:g} is above {limit:.4g}, where random batches drive a run away on average"
             told = self.expect(limit / 2, motion, targets=targets)
@@ -174,9 +184,8 @@ class Landscape:
     def best(self, *, momentum: float | None, full: bool = False) -> Rate:
         """The best rate, cut to four digits so that it can be written into a config.
 
-        Full batch: that of `best_rate`. Mini-batches: that of `best_batch_rate` below half the rate at which random
-        batches come nearer on average, with the config's momentum, which counts as a rate 1 / (1 - momentum) times
-        as high (an approximation, good for low rates).
+        Full batch: that of `best_rate`. Mini-batches: that of `best_batch_rate`, with the config's momentum. Both are
+        what `optimizer.lr: auto` takes, but for the digits.
 
         Args:
             momentum: to use; None chooses it, for a full batch.
@@ -190,20 +199,18 @@ class Landscape:
             if momentum is not None:
                 return Rate(rounded_down(rate.lr), momentum, rate.why)
             return Rate(rounded_down(rate.lr), min(1 - float(f"{1 - rate.momentum:.3g}"), MOST_MOMENTUM), rate.why)
-        assert self.noise is not None
-        motion = setting.motion
-        plain = stable_rate(self.batch_spread, Motion(weight_decay=motion.weight_decay))
-        if not math.isfinite(plain) or motion.gain <= 0:
-            return Rate(1.0, motion.momentum, "nothing is curved or nothing moves, so any rate does")
-        found = best_batch_rate(
-            spectrum.scaled(setting.share),
-            self.start,
-            largest=plain / 2 * (1 - motion.momentum) / motion.gain,
-            motion=motion,
-            noise=self.noise,
-            epochs=setting.epochs,
-        )
+        if not self.batch_largest > 0 or setting.motion.gain <= 0:
+            return Rate(1.0, momentum or 0.0, "nothing is curved or nothing moves, so any rate does")
+        found = best_batch_rate(self.problem, setting.epochs)
         return Rate(rounded_down(found.lr), found.momentum, found.why)
+
+    @property
+    def problem(self) -> BatchProblem:
+        """What a choice for its mini-batches depends on."""
+        assert self.noise is not None
+        share = self.setting.share
+        base, motion = self.optimum.relative_to * share, self.setting.motion
+        return BatchProblem(self.spectrum.scaled(share), self.start, self.batch_largest, motion, self.noise, base)
 
     def rounding_gap(self, lr: float, eps: float) -> float:
         """The gap near which steps get too small to change parameters stored with this precision, roughly.

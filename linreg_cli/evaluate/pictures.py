@@ -10,19 +10,20 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 
 from linreg_cli.errors import StoreError, UsageError
+from linreg_cli.evaluate.canvas import render
 from linreg_cli.evaluate.plots import (
     LossCurve,
     SplitPoints,
     fit_figure,
+    leverage_figure,
     loss_figure,
     predicted_figure,
-    render,
     residual_figure,
 )
 from linreg_cli.runs.atomic import write_bytes
 from linreg_cli.runs.store import RunFolder
 
-KINDS = ("loss", "fit", "predicted", "residuals")
+KINDS = ("loss", "fit", "predicted", "residuals", "leverage")
 FORMATS = ("png", "svg", "pdf")
 
 _LOSS_NAMES = {
@@ -59,12 +60,14 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
         "loss",
         *(["fit"] if feature else []),
         *(["predicted", "residuals"] if table is not None else []),
+        *(["leverage"] if published and (run.path / "influence.csv").is_file() else []),
     ]
     for kind in kinds:
         if kind not in possible:
             if not published and record["status"] == "finished":
                 run.read("predictions.csv")  # says that the file is missing
             more = "its target was transformed" if curved else "it has more than one feature"
+            more = _no_influence(run) if kind == "leverage" and published else more
             why = more if published else f"its status is {record['status']}"
             raise UsageError(f"run {run.id} has no {kind} picture, because {why}; it has: {', '.join(possible)}")
     pictures: dict[str, bytes] = {}
@@ -209,10 +212,36 @@ def _residuals(run: RunFolder, table: pa.Table, target: str, feature: str | None
     return residual_figure(_points(table, target, feature), target=name, title=f"Residuals of {name}, {run.id}")
 
 
+def _leverage(run: RunFolder, table: pa.Table, target: str, feature: str | None) -> Any:
+    name, suffix = _target_name(run, target), f":{target}" if target else ""
+    rows = _csv(run, "influence.csv")
+    inference = run.read_json("metrics.json")["inference"]
+    inference = inference[target] if target else inference
+    n, most = int(inference["n"]), len(rows)
+    sampled = f", {most:,} of {n:,} rows" if most < n else ""
+    return leverage_figure(
+        _floats(rows, "leverage"),
+        _floats(rows, f"standardized_residual{suffix}"),
+        _floats(rows, f"cooks_distance{suffix}"),
+        _floats(rows, "row").astype(int),
+        n_samples=n,
+        n_parameters=len(inference["coefficients"]),
+        title=f"Influence of each row on {name}, {run.id}{sampled}",
+    )
+
+
+def _no_influence(run: RunFolder) -> str:
+    """Why a run that has ended has no picture of leverage."""
+    inference = run.read_json("metrics.json").get("inference")
+    refused = inference.get("refused") if isinstance(inference, dict) else None
+    return f"inference was refused: {refused}" if refused else "an older version trained it; train it again"
+
+
 _FIGURES: dict[str, Callable[[RunFolder, pa.Table, str, str | None], Any]] = {
     "fit": _fit,
     "predicted": _predicted,
     "residuals": _residuals,
+    "leverage": _leverage,
 }
 
 

@@ -1,34 +1,41 @@
-"""Pictures of a run: the loss, the fitted line, predictions and residuals.
+"""Pictures of a run: the loss, the fitted line, predictions, residuals and influence.
 
-Arrays in, a matplotlib figure out, without a display, pyplot or a change of global settings. Splits and runs
-differ in markers or dashes, not only in colour. Legends stand outside the axes, where they cover no data, and
-own up to rows that are not drawn. `$`, `_` and `\\` in a name mean nothing. Empty splits are skipped; arrays
-that are not (n,) of one length raise a ValueError.
+Arrays in, a matplotlib figure out (`linreg_cli.evaluate.canvas`). Splits and runs differ in markers or dashes, not
+only in colour. Legends stand outside the axes, where they cover no data, and own up to rows that are not drawn.
+Empty splits are skipped; arrays that are not (n,) of one length raise a ValueError.
 """
 
 import math
-import re
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from linreg_cli.evaluate.canvas import (
+    HUGE,
+    LABEL,
+    SMALL,
+    blank,
+    finish,
+    fitted,
+    nice_step,
+    set_axis,
+    set_log_axis,
+    style,
+    ticks_beyond,
+)
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
-    _Entries = list[tuple[Line2D, str]]
+    from linreg_cli.evaluate.canvas import Entries
 
 #: Points drawn of one split; more only darken the cloud and swell the file.
 MOST_POINTS = 5_000
-# Beyond this, or 1 / this, differences and transforms overflow: such numbers count as not finite, or as 0.
-_HUGE = 1e150
-_WIDTH, _HEIGHT, _DPI = 10.0, 7.0, 120
+#: Rows that the picture of influence names.
+MOST_NAMED = 5
 _Cloud = tuple[str, np.ndarray, np.ndarray]  # the split, x, y
 _Rule = tuple[float, float, str, Any]  # slope, intercept, label, dashes
 
@@ -39,13 +46,6 @@ _RUN_MARKERS = "osD^vP"
 _RUN_DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5, 1, 1.5)), (0, (1, 1)), (0, (6, 1, 1, 1, 1, 1)), (0, (10, 1)))
 # By the points of the largest split: at most this many, marker size in points, opacity.
 _MARKS = ((30, 15.0, 1.0), (300, 8.0, 0.85), (1_500, 5.5, 0.6), (MOST_POINTS, 4.5, 0.45))
-
-_TITLE, _LABEL, _SMALL = 19.0, 17.0, 15.0
-_LOOK = {"font.size": _SMALL, "axes.grid": True, "axes.axisbelow": True, "grid.color": "#D9D9D9"}
-_SAFE = {"text.parse_math": False, "agg.path.chunksize": 20_000, "svg.hashsalt": "linreg"}
-# For scripts that matplotlib's own font lacks: those of these that are installed.
-_MORE_FONTS = ("Noto Sans CJK SC", "PingFang SC", "Hiragino Sans", "Microsoft YaHei", "Malgun Gothic", "Noto Sans")
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def loss_figure(curves: Sequence[LossCurve], *, loss: str, title: str, optimum: 
     be: a line across. Non-finite losses are left out; an optimum far below every loss only stands in the legend.
     """
     entries = []
-    with _style():
-        figure, axes = _blank(title, "epoch", loss)
+    with style():
+        figure, axes = blank(title, "epoch", loss)
         for run, curve in enumerate(curves):
             for part, values in (("train", curve.train), ("validation", curve.validation)):
                 if values is not None and len(values):
@@ -86,18 +86,18 @@ def loss_figure(curves: Sequence[LossCurve], *, loss: str, title: str, optimum: 
         epochs, losses = (np.concatenate([np.empty(0), *(line.get_data()[i] for line, _ in entries)]) for i in (0, 1))
         if len(epochs):
             first, last = epochs.min(), max(epochs.max(), epochs.min() + 1)
-            step = _nice_step(last - first, whole=True)
-            _set_axis(axes, "x", np.arange(math.ceil(first / step), math.floor(last / step) + 1) * step)
+            step = nice_step(last - first, whole=True)
+            set_axis(axes, "x", np.arange(math.ceil(first / step), math.floor(last / step) + 1) * step)
             axes.set_xlim(first - 0.03 * (last - first), last + 0.03 * (last - first))
             low, high = float(losses.min()), float(losses.max())
-            if optimum is not None and 0 <= optimum <= _HUGE:
+            if optimum is not None and 0 <= optimum <= HUGE:
                 low = _with_optimum(axes, optimum, low, high, entries)
-            if low > 1 / _HUGE and high / low > 100:
-                _set_log_axis(axes, low, high)
-                axes.set_ylabel(*_fitted(f"{loss} (log scale)", _LABEL, 4.6))
+            if low > 1 / HUGE and high / low > 100:
+                set_log_axis(axes, low, high)
+                axes.set_ylabel(*fitted(f"{loss} (log scale)", LABEL, 4.6))
             else:
-                _set_axis(axes, "y", _ticks_beyond(low, high))
-        _finish(figure, axes, entries)
+                set_axis(axes, "y", ticks_beyond(low, high))
+        finish(figure, axes, entries)
     return figure
 
 
@@ -140,35 +140,88 @@ def residual_figure(points: Sequence[SplitPoints], *, target: str, title: str) -
     return _cloud_figure(clouds, labels, (0.0, 0.0, "no error", "--"), level=(0.0,))
 
 
-def render(figure: "Figure", format: str) -> bytes:
-    """The figure as `png` (120 dots per inch), `svg` or `pdf`, else a ValueError: the same bytes each time."""
-    undated = {"png": ["Software"], "svg": ["Date", "Creator"], "pdf": ["CreationDate", "Creator", "Producer"]}
-    if format not in undated:
-        raise ValueError(f"a picture is png, svg or pdf, not {format!r}")
-    buffer = BytesIO()
-    with _style():
-        figure.savefig(buffer, format=format, dpi=_DPI, metadata=dict.fromkeys(undated[format]))
-    return buffer.getvalue()
+def leverage_figure(
+    leverage: np.ndarray,
+    residual: np.ndarray,
+    cooks: np.ndarray,
+    rows: np.ndarray,
+    *,
+    n_samples: int,
+    n_parameters: int,
+    title: str,
+) -> "Figure":
+    """Standardised residuals against leverage, with the curves of Cook's distance 0.5 and 1.
+
+    Lines stand at the mean leverage p / n and at twice it; the rows of greatest Cook's distance are labelled.
+
+    Args:
+        leverage: shape (n,), in [0, 1].
+        residual: shape (n,), internally studentised.
+        cooks: shape (n,).
+        rows: shape (n,), what to call each row.
+        n_samples: rows of the fit, of which these may be some.
+        n_parameters: of the fit.
+        title: above the picture.
+
+    Source: R. D. Cook, S. Weisberg, Residuals and Influence in Regression, 1982: D = r^2 h / (p (1 - h)).
+    """
+    drawable = np.isfinite(residual) & np.isfinite(cooks)
+    h, r, d, names = leverage[drawable], residual[drawable], cooks[drawable], rows[drawable]
+    with style():
+        figure, axes = blank(title, "leverage", "standardised residual")
+        entries = _scatter(axes, [("train", len(leverage), np.stack([h, r]))])
+        if len(h):
+            mean = n_parameters / n_samples
+            most = min(max(float(h.max()), 2 * mean), 1.0)
+            x_ticks = ticks_beyond(0.0, most)
+            x_ticks = x_ticks[x_ticks >= 0]
+            y_ticks = ticks_beyond(min(float(r.min()), -2.0), max(float(r.max()), 2.0))
+            set_axis(axes, "x", x_ticks)
+            set_axis(axes, "y", y_ticks)
+            axes.axhline(0, color="#808080", linewidth=1.2, zorder=2)
+            for times, dashes in ((1, (0, (1, 1.5))), (2, (0, (4, 2)))):
+                line = axes.axvline(times * mean, color="#4D4D4D", linestyle=dashes, linewidth=1.6, zorder=2)
+                entries.append((line, f"{'mean' if times == 1 else 'twice the mean'} {times * mean:.3g}"))
+            _cook_curves(axes, x_ticks, y_ticks, n_parameters, entries)
+            _name_rows(axes, h, r, d, names)
+        finish(figure, axes, entries)
+    return figure
 
 
-def _style() -> AbstractContextManager[None]:
-    """This module's settings over matplotlib's defaults, whatever the user's own matplotlibrc says."""
-    from matplotlib import style
+def _cook_curves(axes: "Axes", x_ticks: np.ndarray, y_ticks: np.ndarray, n_parameters: int, entries: "Entries") -> None:
+    h = np.linspace(float(x_ticks[-1]) / 400, min(float(x_ticks[-1]), 1 - 1e-9), 400)
+    for distance, colour, dashes in ((0.5, "#D55E00", (0, (6, 2))), (1.0, "#B00020", "-")):
+        reach = np.sqrt(distance * n_parameters * (1 - h) / h)
+        for sign in (1, -1):
+            (line,) = axes.plot(h, sign * reach, color=colour, linestyle=dashes, linewidth=1.8, zorder=2.5)
+        inside = np.mean((reach <= y_ticks[-1]) | (-reach >= y_ticks[0])) > 0.02
+        entries.append((line, f"Cook's distance {distance:g}{'' if inside else ' (outside)'}"))
 
-    return style.context(["default", {**_LOOK, **_SAFE, "font.family": _fonts()[0]}])
 
-
-def _blank(title: str, x_label: str, y_label: str) -> "tuple[Figure, Axes]":
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, layout=ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.12))
-    axes = figure.add_subplot()
-    text, font = _fitted(title, _TITLE, 9.2)
-    figure.suptitle(text, **font)
-    axes.set_xlabel(*_fitted(x_label, _LABEL, 7.0))
-    axes.set_ylabel(*_fitted(y_label, _LABEL, 4.6))
-    return figure, axes
+def _name_rows(axes: "Axes", h: np.ndarray, r: np.ndarray, d: np.ndarray, names: np.ndarray) -> None:
+    """Row numbers beside the points of greatest Cook's distance, inside the frame and not on top of each other."""
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    taken: list[tuple[float, float, float]] = []  # middle and half the width, as shares of the frame
+    for at in np.argsort(-d, kind="stable")[:MOST_NAMED]:
+        text, x, y = f"{names[at]}", float(h[at]), float(r[at])
+        half = 0.008 * len(text) + 0.004
+        across, up = (x - left) / (right - left), (y - low) / (high - low)
+        for side, above in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
+            middle, height = across + side * (half + 0.01), up + 0.025 * above
+            free = all(abs(middle - m) > half + w or abs(height - t) > 0.045 for m, t, w in taken)
+            if free and half < middle < 1 - half and 0.03 < height < 0.97:
+                break
+        taken.append((middle, height, half))
+        axes.annotate(
+            text,
+            (x, y),
+            xytext=(7 * side, 3 * above),
+            textcoords="offset points",
+            ha="left" if side > 0 else "right",
+            va="bottom" if above > 0 else "top",
+            fontsize=0.85 * SMALL,
+            zorder=6,
+        )
 
 
 def _drawable(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -176,7 +229,7 @@ def _drawable(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     if np.ndim(x) != 1 or np.shape(x) != np.shape(y):
         raise ValueError(f"arrays (n,) of one length expected, found {np.shape(x)} and {np.shape(y)}")
     xy = np.stack([x, y]).astype(np.float64)
-    return xy[:, np.all(np.abs(xy) <= _HUGE, axis=0)]
+    return xy[:, np.all(np.abs(xy) <= HUGE, axis=0)]
 
 
 def _note(drawn: int, finite: int, total: int) -> str:
@@ -191,28 +244,28 @@ def _cloud_figure(
     slope, intercept, rule_label, dashes = rule
     points = [(split, len(x), _drawable(x, y)) for split, x, y in clouds if len(x) or len(y)]
     xs, ys = np.concatenate([np.empty((2, 0)), *(xy for _, _, xy in points)], axis=1)
-    with _style():
-        figure, axes = _blank(*labels)
+    with style():
+        figure, axes = blank(*labels)
         entries = _scatter(axes, points)
         if len(xs):
             around = np.concatenate([xs, ys]) if equal else xs, np.concatenate([ys, xs if equal else level])
-            x_ticks, y_ticks = (_ticks_beyond(values.min(), values.max()) for values in around)
-            _set_axis(axes, "x", x_ticks, inches=4.0 if equal else 7.4)
-            _set_axis(axes, "y", y_ticks)
+            x_ticks, y_ticks = (ticks_beyond(values.min(), values.max()) for values in around)
+            set_axis(axes, "x", x_ticks, inches=4.0 if equal else 7.4)
+            set_axis(axes, "y", y_ticks)
             # Python's floats overflow without a warning.
             heights = np.array([float(slope) * x + float(intercept) for x in x_ticks.tolist()])
             if not (heights.min() <= y_ticks[-1] and heights.max() >= y_ticks[0]):
                 rule_label += " (outside the picture)"
-            heights = np.where(np.abs(heights) <= _HUGE, heights, np.nan)
+            heights = np.where(np.abs(heights) <= HUGE, heights, np.nan)
             # The white rim keeps the line visible in a dense cloud.
             axes.plot(x_ticks, heights, color="white", linewidth=4.5, alpha=0.7, zorder=4)
             (line,) = axes.plot(x_ticks, heights, "k", linewidth=2.5, linestyle=dashes, zorder=5, gid="line")
             entries.append((line, rule_label))
-        _finish(figure, axes, entries, right=equal)
+        finish(figure, axes, entries, right=equal)
     return figure
 
 
-def _with_optimum(axes: "Axes", optimum: float, low: float, high: float, entries: "_Entries") -> float:
+def _with_optimum(axes: "Axes", optimum: float, low: float, high: float, entries: "Entries") -> float:
     """Draws the line of the optimum; the lowest value to show."""
     # On a logarithmic axis an optimum of 1e-30 would squeeze the curve into a corner.
     far = optimum < low / 1e3 and high / low > 100
@@ -224,7 +277,7 @@ def _with_optimum(axes: "Axes", optimum: float, low: float, high: float, entries
     return low if far else min(low, optimum)
 
 
-def _scatter(axes: "Axes", points: list[tuple[str, int, np.ndarray]]) -> "_Entries":
+def _scatter(axes: "Axes", points: list[tuple[str, int, np.ndarray]]) -> "Entries":
     """Draws (split, rows in all, drawable points) and returns the legend's entries."""
     most = min(max((xy.shape[1] for _, _, xy in points), default=0), MOST_POINTS)
     # Splits are thinned alike, so that a small one drawn last does not bury a large one that was thinned.
@@ -253,115 +306,3 @@ def _run_look(run: int, part: str, n: int, alone: bool) -> dict[str, Any]:
     marks = {"marker": marker, "markevery": ((every * run // 3 + every // 2 * held_out) % every, every)}
     line = {"color": colour, "linestyle": dashes, "linewidth": 2.4 if held_out else 3.0, "gid": f"{part}-{run}"}
     return {**line, **marks, "markersize": 9, "markeredgecolor": "white"}
-
-
-def _nice_step(span: float, whole: bool = False) -> float:
-    """The smallest of 1, 2, 2.5, 5 times a power of ten that crosses the span in at most 7 steps."""
-    power = math.floor(math.log10(span / 7))
-    steps = (m * 10.0 ** (power + k) for k in (0, 1) for m in (1, 2, 2.5, 5))
-    return next(s for s in steps if span / s <= 7 and not (whole and s % 1))
-
-
-def _ticks_beyond(low: float, high: float) -> np.ndarray:
-    """Nice ticks, the first and last strictly beyond low and high; from 0 where that is near."""
-    biggest = max(abs(low), abs(high))
-    if high - low <= max(1e-12 * biggest, 1 / _HUGE):
-        half = biggest / 2 if biggest > 1 / _HUGE else 1.0
-        low, high = low - half, high + half
-    from_zero = 0 < low <= (high - low) / 2
-    step = _nice_step(high if from_zero else high - low)
-    first = 0 if from_zero else math.ceil(low / step) - 1
-    return np.arange(first, math.floor(high / step) + 2) * step
-
-
-def _set_axis(axes: "Axes", which: str, ticks: np.ndarray, inches: float = 7.4) -> None:
-    """Limits at the outer ticks, and on x as many labels as fit."""
-    labels = _tick_labels(ticks)
-    needed = (max(_inches(label, _SMALL) for label in labels) + 0.2) * (len(ticks) - 1)
-    every = max(1, math.ceil(needed / inches)) if which == "x" else 1
-    first = int(np.abs(ticks).argmin()) % every
-    labels = [label if i % every == first else "" for i, label in enumerate(labels)]
-    axes.set(**{f"{which}ticks": ticks, f"{which}ticklabels": labels, f"{which}lim": ticks[[0, -1]]})
-
-
-def _set_log_axis(axes: "Axes", low: float, high: float) -> None:
-    first, decades = math.log10(low), math.log10(high / low)
-    bottom, top = 10 ** (first - 0.05 * decades), 10 ** (first + 1.05 * decades)
-    every = math.ceil(decades / 8)
-    powers = (k for k in range(math.floor(first) - 1, math.ceil(first + decades) + 1) if k % every == 0)
-    digits = (1, 2, 5) if decades < 3 else (1,)
-    major = [(m, k) for k in powers for m in digits if bottom <= m * 10.0**k <= top]
-    labels = [f"{m}×10{str(k).translate(_SUPERSCRIPTS)}".removeprefix("1×") for m, k in major]
-    if all(-4 <= k <= 4 for _, k in major):
-        labels = [f"{m * 10.0**k:.{max(-k, 0)}f}" for m, k in major]
-    axes.set_yscale("log")
-    axes.set_yticks([m * 10.0**k for m, k in major], labels)
-    axes.yaxis.set_minor_formatter("")
-    axes.set_ylim(bottom, top)
-
-
-def _tick_labels(ticks: np.ndarray) -> list[str]:
-    """Numbers in full, or as 20×10⁹ from a billion up and below a ten-thousandth."""
-    biggest, step = float(np.abs(ticks).max()) or 1.0, float(ticks[1] - ticks[0]) if len(ticks) > 1 else 1.0
-    exponent = 0 if 1e-4 <= biggest < 1e9 or biggest > 1e6 * step else 3 * math.floor(math.log10(biggest) / 3)
-    unit = step / 10.0**exponent
-    decimals = next((d for d in range(17) if math.isclose(unit, round(unit, d), rel_tol=1e-6)), 17)
-    form = f"{',' if biggest >= 1e4 and not exponent else ''}.{decimals}f"
-    texts = [f"{t / 10.0**exponent + 0.0:{form}}".replace("-", "−") for t in ticks]
-    power = f"×10{str(exponent).translate(_SUPERSCRIPTS)}" if exponent else ""
-    return [text + power if t else text for text, t in zip(texts, ticks, strict=True)]
-
-
-def _finish(figure: "Figure", axes: "Axes", entries: "_Entries", right: bool = False) -> None:
-    """The legend outside the axes, to the right or below; a word where there is nothing to draw."""
-    if not any(len(line.get_path()) for line in axes.lines):
-        axes.text(0.5, 0.5, "no finite values to draw", transform=axes.transAxes, ha="center")
-    if not entries:
-        return
-    texts = [_fitted(label, _SMALL, 2.2 if right else 8.4) for _, label in entries]
-    widths = [1.2 + max(_inches(line, font["fontsize"]) for line in text.split("\n")) for text, font in texts]
-    fits = [c for c in range(1, len(texts) + 1) if sum(map(max, np.array_split(widths, c))) < _WIDTH - 0.2]
-    rows = len(texts) if right or not fits else math.ceil(len(texts) / fits[-1])
-    place: dict[str, Any] = {"loc": f"outside {'right' if right else 'lower'} center", "frameon": False}
-    lines, columns = [line for line, _ in entries], math.ceil(len(texts) / rows)
-    legend = figure.legend(lines, ["."] * len(texts), ncols=columns, handlelength=2.6, **place)
-    # Set afterwards: given above, a label that starts with an underscore would be dropped.
-    for handle, shown, (text, font) in zip(legend.get_lines(), legend.get_texts(), texts, strict=True):
-        shown.set(text=text, **font)
-        handle.set(alpha=1, markersize=11)
-    if not right and rows > 3:
-        figure.set_figheight(_HEIGHT + (rows - 3) * 1.6 * _SMALL / 72)
-
-
-def _fitted(text: str, size: float, inches: float) -> tuple[str, dict[str, Any]]:
-    """The text wrapped to a width, and the font's size at which three lines do; its middle left out if huge."""
-    text = " ".join("".join(c if ord(c) in _fonts()[1] or c.isspace() else "□" for c in text).split())
-    text = text if len(text) <= 240 else f"{text[:120]} … {text[-117:]}"
-    # After spaces and underscores; inside a word only where it is wider than a line.
-    pieces = re.findall(r"\s+|[^\s_]*_+|[^\s_]+", text)
-    for smaller in (size, 0.85 * size, 0.7 * size, 0.6 * size):
-        lines = [""]
-        for part in (p for piece in pieces for p in (piece if _inches(piece, smaller) > inches else (piece,))):
-            if lines[-1] and _inches(lines[-1] + part, smaller) > inches:
-                lines.append("")
-            lines[-1] += part
-        if len(lines) <= 3:
-            break
-    return "\n".join(line.strip() for line in lines), {"fontsize": smaller}
-
-
-def _inches(text: str, size: float) -> float:
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
-    font = FontProperties(family=_fonts()[0], size=size)
-    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
-
-
-@cache
-def _fonts() -> tuple[list[str], frozenset[int]]:
-    """The families to use, and the characters that they can show; matplotlib would warn about any other."""
-    from matplotlib.font_manager import findfont, fontManager, get_font
-
-    names = ["DejaVu Sans", *(name for name in _MORE_FONTS if name in fontManager.get_font_names())]
-    return names, frozenset(c for name in names for c in get_font(findfont(name)).get_charmap())

@@ -10,6 +10,10 @@ distance z from the optimum moves by itself. With h = lambda + weight_decay, tor
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
+from linreg_cli.evaluate.factor import Array
+
 #: How far below a sharp limit a chosen rate stays, so that rounding (float32's too) cannot carry it across.
 _MARGIN = 1e-6
 
@@ -143,21 +147,89 @@ def best_rate(largest: float, smallest: float, motion: Motion, *, momentum: floa
     return Rate(min(lr, limit), motion.momentum, why)
 
 
+def mean_square_rate(spread: float, largest: float, smallest: float, batch_size: int, motion: Motion) -> float:
+    """A rate below which random batches bring a run nearer to its optimum on average, in the mean square.
+
+    With L of `linreg_cli.evaluate.batches.mean_square_curvature`, R / B = L - (1 - 1/B) h_max the part of it that is
+    noise, q = (1 + b) / (1 - b) and h = curvature + weight_decay. Plain: 2 / (L + weight_decay). Momentum b:
+
+        2 (1 + b) / ((1 - dampening) max over curvatures (q (R - curvature) / B + h))
+
+    since white noise of variance 1 in the gradient leaves E[z^2] = lr (1 + b) / ((1 - b) h (2 (1 + b) - lr h)), and
+    the noise that a distance z makes, at most (R - curvature) curvature z^2 / B in all, must leave less than z^2. The
+    maximum is at one end of the spectrum. Nesterov: the same with its own E[z^2], by bisection. Sufficient; sharp
+    where every row is as long as the others and all curvatures are equal.
+
+    Args:
+        spread: L, for the batches of the run.
+        largest: curvature that a step meets on average.
+        smallest: the smallest that is not zero.
+        batch_size: B, rows drawn independently of each other.
+        motion: how SGD moves.
+
+    >>> mean_square_rate(4.0, 1.0, 1.0, 1, Motion())
+    0.5
+    >>> round(mean_square_rate(4.0, 1.0, 1.0, 1, Motion(momentum=0.5)), 12)  # 2 x 1.5 / (3 x 3 + 1)
+    0.3
+    """
+    b, ends = motion.momentum, (largest, smallest)
+    row = (spread - (1 - 1 / batch_size) * largest) * batch_size
+    if largest + motion.weight_decay <= 0 or motion.gain <= 0:
+        return math.inf
+    if not b:
+        return 2 / (spread + motion.weight_decay)
+    q = (1 + b) / (1 - b)
+    if not motion.nesterov:
+        most = max(q * max(row - h, 0.0) / batch_size + h + motion.weight_decay for h in ends)
+        return 2 * (1 + b) / (motion.gain * most)
+    below, above = 0.0, stable_rate(largest, motion)
+    for _ in range(80):
+        middle = (below + above) / 2
+        squares = stationary_square(middle, np.array(ends) + motion.weight_decay, motion)
+        fed = max(max(row - h, 0.0) / batch_size * square for h, square in zip(ends, squares, strict=True))
+        below, above = (middle, above) if fed < 1 else (below, middle)
+    return below
+
+
+def stationary_square(lr: float, h: Array, motion: Motion) -> Array:
+    """h E[z^2] in the long run, for white noise of variance 1 in the gradient; only below the limit of the rate.
+
+    Plain and heavy ball: an AR(2) process, of variance lr (1 + b) / ((1 - b) h (2 (1 + b) - lr h)) with lr times
+    1 - dampening. Nesterov: an ARMA(2, 1) process.
+
+    Args:
+        lr: the rate.
+        h: curvatures with the weight decay, above 0.
+        motion: how SGD moves.
+    """
+    b = motion.momentum
+    if not (b and motion.nesterov):
+        lr = lr * motion.gain
+        square: Array = lr * (1 + b) / ((1 - b) * (2 * (1 + b) - lr * h))
+        return square
+    q = 1 - lr * h
+    noise = ((1 + b) ** 2 + b**2) * (1 + b * q) - 2 * b * (1 + b) ** 2 * q
+    return np.asarray(lr * noise / ((1 - b * q) * (1 + (1 + 2 * b) * q)))
+
+
 def safe_batch_rate(batch_largest: float, motion: Motion) -> Rate:
-    """The rate for mini-batches where nothing else is known: half the batch-safe limit.
+    """The highest rate for mini-batches where nothing else is known: half the batch-safe limit of plain steps.
 
     At half the limit no step can overshoot the optimum of the batch that it sees, whatever rows that batch has,
-    so the loss of that batch falls in every step; the limit itself would let it stand still. Without momentum,
-    which only speeds up the mean, while the noise of the batches, amplified by 1 / (1 - momentum), sets where
-    a run ends.
+    so the loss of that batch falls in every step; the limit itself would let it stand still. With momentum b it is
+    divided by 1 / (1 - b), as far as a gradient moves the parameters in the end, which keeps random batches below
+    `mean_square_rate`; that no sequence of batches can do harm is known for much lower rates only.
 
     Args:
         batch_largest: the largest curvature of any batch.
         motion: how SGD moves.
     """
-    lr = batch_safe_rate(batch_largest, motion) / 2
+    lr = batch_safe_rate(batch_largest, Motion(weight_decay=motion.weight_decay)) / 2
     lr = lr if math.isfinite(lr) else 1.0
-    return Rate(lr, motion.momentum, "half the rate that is safe for every batch")
+    if not motion.momentum or motion.gain <= 0:
+        return Rate(lr, motion.momentum, "half the rate that is safe for every batch")
+    lr *= (1 - motion.momentum) / motion.gain
+    return Rate(lr, motion.momentum, "half the rate that is safe for every batch, divided by what momentum adds up to")
 
 
 def certified_gap(squared_gradient: float, smallest: float, weight_decay: float = 0.0) -> float:

@@ -105,7 +105,7 @@ def k_fold(
     for number, fold in enumerate(folds):
         q, e = factor.whiten(X[fold]), _residuals(optimum, X[fold], y[fold])
         remaining = identity - q.T @ q
-        if len(fold) and np.linalg.eigvalsh(remaining)[0] < _ALONE:
+        if remaining.size and len(fold) and np.linalg.eigvalsh(remaining)[0] < _ALONE:
             return HeldOut(None, f"without fold {number + 1} the columns are not independent", None)
         errors[fold] = e + q @ np.linalg.solve(remaining, q.T @ e)
     return HeldOut(float(np.mean(errors**2)), None, errors)

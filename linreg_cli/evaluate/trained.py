@@ -107,7 +107,7 @@ def evaluate_splits(trained: TrainedRun) -> tuple[Metrics, bool]:
         analysis,
         trained.model,
         math.inf if loss is None else loss,
-    )
+    ).metrics
     known = known_truth(trained.config)
     truth = compare(known, trained.formula, metrics) if known else None
     metrics |= {"truth": truth} if truth else {}

@@ -22,7 +22,7 @@ FORMAT = 1
 STATUSES = ("running", "finished", "diverged", "interrupted", "failed")
 
 #: What only a finished run has, apart from its pictures.
-RESULTS = ("model.safetensors", "metrics.json", "predictions.csv")
+RESULTS = ("model.safetensors", "metrics.json", "predictions.csv", "influence.csv")
 
 _RUN_ID = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9._-]*)-(?P<number>[0-9]{4}|[1-9][0-9]{4,17})\Z")
 _ATTEMPTS = 10_000

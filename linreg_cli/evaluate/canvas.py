@@ -1,0 +1,175 @@
+"""An empty picture: its size and look, readable ticks, names of any length, a legend that covers nothing.
+
+Without a display, pyplot or a change of global settings. `$`, `_` and `\\` in a name mean nothing.
+"""
+
+import math
+import re
+from contextlib import AbstractContextManager
+from functools import cache
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    Entries = list[tuple[Line2D, str]]
+
+# Beyond this, or 1 / this, differences and transforms overflow: such numbers count as not finite, or as 0.
+HUGE = 1e150
+_WIDTH, _HEIGHT, _DPI = 10.0, 7.0, 120
+_TITLE, LABEL, SMALL = 19.0, 17.0, 15.0
+_LOOK = {"font.size": SMALL, "axes.grid": True, "axes.axisbelow": True, "grid.color": "#D9D9D9"}
+_SAFE = {"text.parse_math": False, "agg.path.chunksize": 20_000, "svg.hashsalt": "linreg"}
+# For scripts that matplotlib's own font lacks: those of these that are installed.
+_MORE_FONTS = ("Noto Sans CJK SC", "PingFang SC", "Hiragino Sans", "Microsoft YaHei", "Malgun Gothic", "Noto Sans")
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def render(figure: "Figure", format: str) -> bytes:
+    """The figure as `png` (120 dots per inch), `svg` or `pdf`, else a ValueError: the same bytes each time."""
+    undated = {"png": ["Software"], "svg": ["Date", "Creator"], "pdf": ["CreationDate", "Creator", "Producer"]}
+    if format not in undated:
+        raise ValueError(f"a picture is png, svg or pdf, not {format!r}")
+    buffer = BytesIO()
+    with style():
+        figure.savefig(buffer, format=format, dpi=_DPI, metadata=dict.fromkeys(undated[format]))
+    return buffer.getvalue()
+
+
+def style() -> AbstractContextManager[None]:
+    """This module's settings over matplotlib's defaults, whatever the user's own matplotlibrc says."""
+    from matplotlib import style
+
+    return style.context(["default", {**_LOOK, **_SAFE, "font.family": _fonts()[0]}])
+
+
+def blank(title: str, x_label: str, y_label: str) -> "tuple[Figure, Axes]":
+    """Empty axes under a title, with names that are wrapped and made smaller as they need."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, layout=ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.12))
+    axes = figure.add_subplot()
+    text, font = fitted(title, _TITLE, 9.2)
+    figure.suptitle(text, **font)
+    axes.set_xlabel(*fitted(x_label, LABEL, 7.0))
+    axes.set_ylabel(*fitted(y_label, LABEL, 4.6))
+    return figure, axes
+
+
+def nice_step(span: float, whole: bool = False) -> float:
+    """The smallest of 1, 2, 2.5, 5 times a power of ten that crosses the span in at most 7 steps."""
+    power = math.floor(math.log10(span / 7))
+    steps = (m * 10.0 ** (power + k) for k in (0, 1) for m in (1, 2, 2.5, 5))
+    return next(s for s in steps if span / s <= 7 and not (whole and s % 1))
+
+
+def ticks_beyond(low: float, high: float) -> np.ndarray:
+    """Nice ticks, the first and last strictly beyond low and high; from 0 where that is near."""
+    biggest = max(abs(low), abs(high))
+    if high - low <= max(1e-12 * biggest, 1 / HUGE):
+        half = biggest / 2 if biggest > 1 / HUGE else 1.0
+        low, high = low - half, high + half
+    from_zero = 0 < low <= (high - low) / 2
+    step = nice_step(high if from_zero else high - low)
+    first = 0 if from_zero else math.ceil(low / step) - 1
+    return np.arange(first, math.floor(high / step) + 2) * step
+
+
+def set_axis(axes: "Axes", which: str, ticks: np.ndarray, inches: float = 7.4) -> None:
+    """Limits at the outer ticks, and on x as many labels as fit."""
+    labels = _tick_labels(ticks)
+    needed = (max(_inches(label, SMALL) for label in labels) + 0.2) * (len(ticks) - 1)
+    every = max(1, math.ceil(needed / inches)) if which == "x" else 1
+    first = int(np.abs(ticks).argmin()) % every
+    labels = [label if i % every == first else "" for i, label in enumerate(labels)]
+    axes.set(**{f"{which}ticks": ticks, f"{which}ticklabels": labels, f"{which}lim": ticks[[0, -1]]})
+
+
+def set_log_axis(axes: "Axes", low: float, high: float) -> None:
+    """A logarithmic y axis a little beyond low and high, with at most eight decades labelled."""
+    first, decades = math.log10(low), math.log10(high / low)
+    bottom, top = 10 ** (first - 0.05 * decades), 10 ** (first + 1.05 * decades)
+    every = math.ceil(decades / 8)
+    powers = (k for k in range(math.floor(first) - 1, math.ceil(first + decades) + 1) if k % every == 0)
+    digits = (1, 2, 5) if decades < 3 else (1,)
+    major = [(m, k) for k in powers for m in digits if bottom <= m * 10.0**k <= top]
+    labels = [f"{m}×10{str(k).translate(_SUPERSCRIPTS)}".removeprefix("1×") for m, k in major]
+    if all(-4 <= k <= 4 for _, k in major):
+        labels = [f"{m * 10.0**k:.{max(-k, 0)}f}" for m, k in major]
+    axes.set_yscale("log")
+    axes.set_yticks([m * 10.0**k for m, k in major], labels)
+    axes.yaxis.set_minor_formatter("")
+    axes.set_ylim(bottom, top)
+
+
+def _tick_labels(ticks: np.ndarray) -> list[str]:
+    """Numbers in full, or as 20×10⁹ from a billion up and below a ten-thousandth."""
+    biggest, step = float(np.abs(ticks).max()) or 1.0, float(ticks[1] - ticks[0]) if len(ticks) > 1 else 1.0
+    exponent = 0 if 1e-4 <= biggest < 1e9 or biggest > 1e6 * step else 3 * math.floor(math.log10(biggest) / 3)
+    unit = step / 10.0**exponent
+    decimals = next((d for d in range(17) if math.isclose(unit, round(unit, d), rel_tol=1e-6)), 17)
+    form = f"{',' if biggest >= 1e4 and not exponent else ''}.{decimals}f"
+    texts = [f"{t / 10.0**exponent + 0.0:{form}}".replace("-", "−") for t in ticks]
+    power = f"×10{str(exponent).translate(_SUPERSCRIPTS)}" if exponent else ""
+    return [text + power if t else text for text, t in zip(texts, ticks, strict=True)]
+
+
+def finish(figure: "Figure", axes: "Axes", entries: "Entries", right: bool = False) -> None:
+    """The legend outside the axes, to the right or below; a word where there is nothing to draw."""
+    if not any(len(line.get_path()) for line in axes.lines):
+        axes.text(0.5, 0.5, "no finite values to draw", transform=axes.transAxes, ha="center")
+    if not entries:
+        return
+    texts = [fitted(label, SMALL, 2.2 if right else 8.4) for _, label in entries]
+    widths = [1.2 + max(_inches(line, font["fontsize"]) for line in text.split("\n")) for text, font in texts]
+    fits = [c for c in range(1, len(texts) + 1) if sum(map(max, np.array_split(widths, c))) < _WIDTH - 0.2]
+    rows = len(texts) if right or not fits else math.ceil(len(texts) / fits[-1])
+    place: dict[str, Any] = {"loc": f"outside {'right' if right else 'lower'} center", "frameon": False}
+    lines, columns = [line for line, _ in entries], math.ceil(len(texts) / rows)
+    legend = figure.legend(lines, ["."] * len(texts), ncols=columns, handlelength=2.6, **place)
+    # Set afterwards: given above, a label that starts with an underscore would be dropped.
+    for handle, shown, (text, font) in zip(legend.get_lines(), legend.get_texts(), texts, strict=True):
+        shown.set(text=text, **font)
+        handle.set(alpha=1, markersize=11)
+    if not right and rows > 3:
+        figure.set_figheight(_HEIGHT + (rows - 3) * 1.6 * SMALL / 72)
+
+
+def fitted(text: str, size: float, inches: float) -> tuple[str, dict[str, Any]]:
+    """The text wrapped to a width, and the font's size at which three lines do; its middle left out if huge."""
+    text = " ".join("".join(c if ord(c) in _fonts()[1] or c.isspace() else "□" for c in text).split())
+    text = text if len(text) <= 240 else f"{text[:120]} … {text[-117:]}"
+    # After spaces and underscores; inside a word only where it is wider than a line.
+    pieces = re.findall(r"\s+|[^\s_]*_+|[^\s_]+", text)
+    for smaller in (size, 0.85 * size, 0.7 * size, 0.6 * size):
+        lines = [""]
+        for part in (p for piece in pieces for p in (piece if _inches(piece, smaller) > inches else (piece,))):
+            if lines[-1] and _inches(lines[-1] + part, smaller) > inches:
+                lines.append("")
+            lines[-1] += part
+        if len(lines) <= 3:
+            break
+    return "\n".join(line.strip() for line in lines), {"fontsize": smaller}
+
+
+def _inches(text: str, size: float) -> float:
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family=_fonts()[0], size=size)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
+
+
+@cache
+def _fonts() -> tuple[list[str], frozenset[int]]:
+    """The families to use, and the characters that they can show; matplotlib would warn about any other."""
+    from matplotlib.font_manager import findfont, fontManager, get_font
+
+    names = ["DejaVu Sans", *(name for name in _MORE_FONTS if name in fontManager.get_font_names())]
+    return names, frozenset(c for name in names for c in get_font(findfont(name)).get_charmap())

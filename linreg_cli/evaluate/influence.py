@@ -1,0 +1,48 @@
+"""How much each row of the train split pulls the fit: `influence.csv` of a run, which its picture is drawn from."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from linreg_cli.evaluate.inference import Inference
+
+#: Rows that are kept of a larger table: half of them those of greatest Cook's distance, half evenly spaced.
+MOST_ROWS = 10_000
+
+
+def influence_table(rows: npt.NDArray[np.integer], fits: Mapping[str, Inference]) -> pa.Table:
+    """A line a row: `row,leverage,standardized_residual,cooks_distance`, the last two `:<target>` for several.
+
+    The standardised residual is e / (s sqrt(1 - h)), internally studentised; empty for a row of leverage 1, which
+    fixes a coefficient alone.
+
+    Args:
+        rows: shape (n_samples,), numbers from 0 of the train split's rows, in the table's order.
+        fits: target -> inference of the train split.
+    """
+    first = next(iter(fits.values()))
+    kept = chosen([fit.cooks for fit in fits.values()])
+    columns: dict[str, npt.NDArray[np.generic]] = {"row": rows[kept] + 1, "leverage": first.leverage[kept]}
+    for target, fit in fits.items():
+        suffix = f":{target}" if len(fits) > 1 else ""
+        columns[f"standardized_residual{suffix}"] = fit.standardized_residuals[kept]
+        columns[f"cooks_distance{suffix}"] = fit.cooks[kept]
+    return pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
+
+
+def chosen(cooks: list[npt.NDArray[np.float64]], most: int = MOST_ROWS) -> npt.NDArray[np.intp]:
+    """Numbers of the rows to keep, rising: all of them up to `most`.
+
+    >>> chosen([np.array([0.0, 9.0, 0.0, 0.0, 0.0, 8.0, 0.0, 0.0])], most=4).tolist()
+    [0, 1, 5, 7]
+    """
+    n = len(cooks[0])
+    if n <= most:
+        return np.arange(n)
+    strongest = np.nan_to_num(np.max(cooks, axis=0), nan=np.inf)
+    extreme = np.argpartition(-strongest, most // 2)[: most // 2]
+    rest = np.setdiff1d(np.arange(n), extreme)
+    evenly = rest[np.linspace(0, len(rest) - 1, most - len(extreme)).astype(np.intp)]
+    return np.sort(np.concatenate([extreme, evenly]))

@@ -120,7 +120,9 @@ def _splitter(source: TableData, config: Config, labels: list[str | None] | None
 
 
 def _by_shares(kept: Rows, split: SplitConfig, seed: int) -> dict[str, Rows]:
-    return {name: kept[rows] for name, rows in split_by_shares(len(kept), split, seed).items()}
+    splits = split_by_shares(len(kept), split, seed)
+    # Where nothing was dropped, the number of a row among those kept is its number.
+    return splits if kept[-1] == len(kept) - 1 else {name: kept[rows] for name, rows in splits.items()}
 
 
 def _refuse_unknown_exceptions(config: Config, table: Table) -> None:

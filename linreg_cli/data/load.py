@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from linreg_cli.data.split import split_by_column, split_by_shares
 from linreg_cli.data.synthetic import generate
 from linreg_cli.data.table import Table
 from linreg_cli.errors import DataError, Fault, did_you_mean
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def load_dataset(
@@ -89,7 +93,8 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     named = [column for column in features if treated[column].named]
     either = [column for column in features if treated[column].categorical and column not in named]
     numbers = [column for column in (*features, *targets) if not treated[column].categorical]
-    cells = table.read(numbers, text=[*reserved, *named], either=either)
+    text = [*reserved, *named]
+    cells = _cells(path, source, table, {"numbers": numbers, "text": text, "either": either}, list(marks))
     raw, faults = raw_columns(cells, treated, marks, source.path)
     if faults:
         raise DataError(faults)
@@ -100,6 +105,22 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
         found = warnings(dataset, bias=config.model.bias)
         dataset = replace(dataset, report=replace(dataset.report, warnings=found))
     return dataset
+
+
+def _cells(path: str, source: TableData, table: Table, columns: dict[str, list[str]], marks: list[str]) -> "pa.Table":
+    """The columns as they are in the file, from the cache if the config has one."""
+    from linreg_cli.data.cache import cached
+
+    def read() -> "pa.Table":
+        return table.read(columns["numbers"], text=columns["text"], either=columns["either"])
+
+    if not source.cache:
+        return read()
+    options = {**columns, "missing_values": marks, "delimiter": source.delimiter, "sha256": source.sha256}
+    try:
+        return cached(path, options, read)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", path) from None
 
 
 def _splitter(source: TableData, config: Config, labels: list[str | None] | None) -> Split:

@@ -38,8 +38,8 @@ def worth(
     """
     original = None
     if config.loss in SQUARED and analysis.no_optimum is None:
-        X, y = original_rows(dataset, preprocessor)
-        original = least_squares(X, y, bias=config.model.bias, loss=config.loss)
+        # Not named, so that these rows are gone before others are made.
+        original = least_squares(*original_rows(dataset, preprocessor), bias=config.model.bias, loss=config.loss)
     inference = _inference(config, dataset, preprocessor, analysis, original, fold(model, preprocessor))
     if analysis.no_optimum is not None:
         return {"optimum": None, "optimum_reason": analysis.no_optimum, "inference": inference}

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from linreg_cli.data import blocks
-from linreg_cli.data.blocks import UnevenLines, line_blocks
+from linreg_cli.data.blocks import UnevenLinesError, line_blocks
 from linreg_cli.data.cache import cached
 from linreg_cli.data.open import open_table
 from linreg_cli.errors import DataError
@@ -24,7 +25,10 @@ def small_blocks(monkeypatch):
 
 def rows(n=200):
     rng = np.random.default_rng(0)
-    return [(f"{x!r}", f"{'' if i % 17 == 3 else i}", "red" if i % 3 else "blue") for i, x in enumerate(rng.normal(size=n))]
+    return [
+        (f"{x!r}", f"{'' if i % 17 == 3 else i}", "red" if i % 3 else "blue")
+        for i, x in enumerate(rng.normal(size=n).tolist())
+    ]
 
 
 def text(sep="\n", quote="", n=200):
@@ -72,7 +76,7 @@ def test_a_quoted_line_break_has_the_file_read_whole(tmp_path, small_blocks):
     table = open_table(str(tmp_path / "t.csv")).read(["x"], text=["c"])
     assert table.column("x").to_pylist() == list(range(100))
     assert table.column("c").to_pylist() == [f"a\n{i},b" for i in range(100)]
-    with open(tmp_path / "t.csv", "rb") as stream, pytest.raises(UnevenLines):
+    with open(tmp_path / "t.csv", "rb") as stream, pytest.raises(UnevenLinesError):
         list(line_blocks(stream))
 
 
@@ -80,7 +84,8 @@ def test_blocks_end_with_lines_and_lose_nothing(tmp_path):
     (tmp_path / "t").write_bytes(content := text().encode())
     with open(tmp_path / "t", "rb") as stream:
         found = list(line_blocks(stream, 100))
-    assert b"".join(found) == content and len(found) > 10
+    assert b"".join(found) == content
+    assert len(found) > 10
     assert all(block.endswith(b"\n") for block in found)
 
 
@@ -133,7 +138,9 @@ def test_the_cache_gives_the_same_cells_without_reading(source):
     seen = []
     first, second = (cached(str(source), {}, reader(source, seen)) for _ in range(2))
     assert len(seen) == 1
-    assert all(a.equals(b) for a, b in zip(first.select(["x", "c"]).columns, second.select(["x", "c"]).columns, strict=True))
+    assert all(
+        a.equals(b) for a, b in zip(first.select(["x", "c"]).columns, second.select(["x", "c"]).columns, strict=True)
+    )
     assert first.column("y").to_numpy().tobytes() == second.column("y").to_numpy().tobytes()
     cached(str(source), {"delimiter": ";"}, reader(source, seen))
     assert len(seen) == 2
@@ -172,7 +179,8 @@ def test_a_folder_that_cannot_be_written_leaves_the_cache_elsewhere(source, tmp_
     seen = []
     for _ in range(2):
         cached(str(source), {}, reader(source, seen))
-    assert len(seen) == 1 and len(list((tmp_path / "kept" / "tables").iterdir())) == 1
+    assert len(seen) == 1
+    assert len(list((tmp_path / "kept" / "tables").iterdir())) == 1
 
 
 def test_a_run_with_a_cache_is_the_same_run(linreg, config_file, source):
@@ -185,5 +193,5 @@ def test_a_run_with_a_cache_is_the_same_run(linreg, config_file, source):
     folders = [run.out.strip() for run in runs]
     assert cache_of(source).exists()
     for name in ("model.safetensors", "metrics.json", "predictions.csv", "preprocess.json"):
-        contents = {open(f"{folder}/{name}", "rb").read() for folder in folders}
+        contents = {Path(folder, name).read_bytes() for folder in folders}
         assert len(contents) == 1, name

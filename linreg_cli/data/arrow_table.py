@@ -40,7 +40,9 @@ class ArrowTable:
                 raise DataError(f"lacks columns that {other} has: {', '.join(lacking)}", str(part))
         if self._parts[0].suffix.lower() != ".parquet":
             return self._guard(self._parts[0], lambda: _load(self._parts[0], names))
-        numbers = [name for name in (*columns, *either) if all(is_number(each.field(name).type) for each in self._schemas)]
+        numbers = [
+            name for name in (*columns, *either) if all(is_number(each.field(name).type) for each in self._schemas)
+        ]
         sink = ColumnSink(numbers, sum(self._guard(part, lambda part=part: _n_rows(part)) for part in self._parts))
         for part in self._parts:
             self._guard(part, lambda part=part: _pour(part, names, sink))

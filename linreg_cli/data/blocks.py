@@ -16,7 +16,7 @@ BLOCK_BYTES = 2**20
 _LONGEST_LINE = 32 * 2**20
 
 
-class UnevenLines(ValueError):
+class UnevenLinesError(ValueError):
     """A line holds one end of a quoted line break, or is too long to be one: its file must be read whole."""
 
 
@@ -59,11 +59,11 @@ class ColumnSink:
         Raises:
             pa.ArrowException: if a column changed its type on the way to something else.
         """
-        others = pa.concat_tables(self._others, promote_options="permissive") if self._others else None
-        columns: dict[str, Any] = {}
-        for name in self._names:
-            array = self._arrays.get(name)
-            columns[name] = others.column(name) if array is None else pa.array(array[: self._n_rows])
+        columns: dict[str, Any] = dict.fromkeys(self._names)
+        if self._others:
+            others = pa.concat_tables(self._others, promote_options="permissive")
+            columns |= dict(zip(others.column_names, others.columns, strict=True))
+        columns |= {name: pa.array(array[: self._n_rows]) for name, array in self._arrays.items()}
         pa.default_memory_pool().release_unused()
         return pa.table(columns)
 
@@ -77,7 +77,7 @@ def line_blocks(stream: Any, size: int = BLOCK_BYTES) -> Iterator[bytes]:
     """The bytes of a text file in blocks of whole lines.
 
     Raises:
-        UnevenLines: where a line has an odd number of quote marks, so that its end may not be the end of a row.
+        UnevenLinesError: where a line has an odd number of quote marks, so that its end may not be the end of a row.
     """
     rest = b""
     while chunk := stream.read(size):
@@ -85,7 +85,7 @@ def line_blocks(stream: Any, size: int = BLOCK_BYTES) -> Iterator[bytes]:
         if not cut:
             rest += chunk
             if len(rest) > _LONGEST_LINE:
-                raise UnevenLines
+                raise UnevenLinesError
             continue
         block = rest + chunk[:cut]
         _refuse_uneven(block)
@@ -102,7 +102,7 @@ def _refuse_uneven(block: bytes) -> None:
     marks = np.frombuffer(block, np.uint8)
     quotes, ends = np.flatnonzero(marks == ord('"')), np.flatnonzero(marks == ord("\n"))
     if (np.searchsorted(quotes, ends) % 2).any():
-        raise UnevenLines
+        raise UnevenLinesError
 
 
 def in_parallel(work: Callable[[int, bytes], pa.Table], blocks: Iterable[bytes]) -> Iterator[pa.Table]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
-from linreg_cli.data.blocks import ColumnSink, UnevenLines, in_parallel, line_blocks
+from linreg_cli.data.blocks import ColumnSink, UnevenLinesError, in_parallel, line_blocks
 from linreg_cli.data.cells import remedy
 from linreg_cli.data.table import refuse_bad_names
 from linreg_cli.errors import DataError, Fault
@@ -64,7 +64,7 @@ class CsvTable:
         )
         try:
             return self._numbers_where_possible(self._read_in_blocks(options), worded)
-        except UnevenLines:
+        except UnevenLinesError:
             pass
         except pa.ArrowInvalid:
             return self._read_with_care(columns, text, either)
@@ -77,11 +77,11 @@ class CsvTable:
         """What `_read` gives, in about the memory of the columns alone; a missing number is nan.
 
         Raises:
-            UnevenLines: for a file that can only be read whole.
+            UnevenLinesError: for a file that can only be read whole.
             pa.ArrowInvalid: as `_read`.
         """
         if len(self.columns) == 1:
-            raise UnevenLines  # a blank line is a cell
+            raise UnevenLinesError  # a blank line is a cell
         parsing = pcsv.ParseOptions(delimiter=self._delimiter)
 
         def parse(number: int, block: bytes) -> pa.Table:

@@ -195,3 +195,9 @@ def test_a_run_with_a_cache_is_the_same_run(linreg, config_file, source):
     for name in ("model.safetensors", "metrics.json", "predictions.csv", "preprocess.json"):
         contents = {Path(folder, name).read_bytes() for folder in folders}
         assert len(contents) == 1, name
+
+
+def test_a_spreadsheet_note_before_the_header_is_told(tmp_path):
+    (tmp_path / "t.csv").write_text("sep=;\nx;y\n1;2\n")
+    with pytest.raises(DataError, match=r'line 1: a note for spreadsheets .* set data.delimiter: ";"'):
+        open_table(str(tmp_path / "t.csv"), delimiter=";")

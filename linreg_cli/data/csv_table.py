@@ -210,6 +210,10 @@ class CsvTable:
                 raise DataError(f"not a CSV: this is {kind}", self.name)
         if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
             raise DataError("not a CSV: this is a web page (HTML or XML); download the file itself", self.name)
+        if head.removeprefix(b"\xef\xbb\xbf").lower().startswith(b"sep=") and b"," not in head.split(b"\n", 1)[0][5:]:
+            mark = head.lower().split(b"sep=", 1)[1][:1].decode("ascii", "replace")
+            message = f'a note for spreadsheets and no header; delete the line and set data.delimiter: "{mark}"'
+            raise DataError(message, f"{self.name}, line 1")
         if b"\0" in head:
             line = head[: head.index(b"\0")].count(b"\n") + 1
             raise DataError("not a CSV: it holds a NUL byte; save it as UTF-8 text", f"{self.name}, line {line}")

@@ -14,6 +14,8 @@ from linreg_cli.data.preprocess import Preprocessor
 from linreg_cli.data.transform import inverse
 from linreg_cli.seeds import torch_stream
 
+_BLOCK_ROWS = 65_536
+
 
 def build_model(
     n_features: int, n_targets: int, *, bias: bool, dtype: torch.dtype, device: torch.device | str = "cpu"
@@ -100,8 +102,13 @@ class LinearFormula:
         out = np.zeros((n_samples, len(self.targets)))
         with np.errstate(over="ignore", invalid="ignore"):
             for position, feature in enumerate(self.features):
-                out += columns[feature][:, None] * self.weights[position]
-            return inverse(self.transform, out if self.bias is None else out + self.bias)
+                values = columns[feature]
+                for start in range(0, n_samples, _BLOCK_ROWS):  # a product of the whole column need not be held
+                    rows = slice(start, start + _BLOCK_ROWS)
+                    out[rows] += values[rows, None] * self.weights[position]
+            if self.bias is not None:
+                out += self.bias
+            return inverse(self.transform, out)
 
 
 def fold(model: nn.Sequential, preprocessor: Preprocessor) -> LinearFormula:

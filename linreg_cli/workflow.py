@@ -18,7 +18,7 @@ from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, Stor
 from linreg_cli.evaluate.gates import GateResult, check_gates
 from linreg_cli.evaluate.metrics import Metrics, parameters, probe, split_metrics
 from linreg_cli.evaluate.pictures import draw_run, write_pictures
-from linreg_cli.evaluate.predict import predictions_table
+from linreg_cli.evaluate.predict import prediction_batches
 from linreg_cli.evaluate.worth import worth
 from linreg_cli.optim.fit import Stopped
 from linreg_cli.preparation import Prepared, Reporter, prepare
@@ -249,8 +249,12 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     run.write_json("metrics.json", metrics)
     only = dataset.features[0] if len(dataset.features) == 1 else None
     feature = (only, dataset.columns[only]) if only else None
-    table = predictions_table(dataset.targets, dataset.splits, actual, predicted, feature)
-    write_file(run.path / "predictions.csv", lambda sibling: write_table(sibling, ".csv", table))
+
+    def write(sibling: Path) -> int:
+        rows = prediction_batches(dataset.targets, dataset.splits, actual, predicted, feature)
+        return write_table(sibling, ".csv", rows)
+
+    write_file(run.path / "predictions.csv", write)
     influence = found.influence
     if influence is not None:
         write_file(run.path / "influence.csv", lambda sibling: write_table(sibling, ".csv", influence))

@@ -53,6 +53,11 @@ class TableData(Section):
         None, description="The columns to predict from, in this order; null: every other column."
     )
     ignore: tuple[str, ...] = Field((), description="Columns left out.")
+    cache: bool = Field(
+        False,
+        description="Keep what was read beside the table (`.<name>.linreg-cache`), or in the cache folder where that "
+        "cannot be written, and map it in later runs; it is made anew when the file or how it is read has changed.",
+    )
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
 

@@ -1,14 +1,19 @@
 """Parquet, Arrow (Feather) and JSON lines, and folders of Parquet parts: formats that carry types."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from linreg_cli.data.blocks import ColumnSink
+from linreg_cli.data.cells import is_number
 from linreg_cli.data.table import refuse_bad_names
 from linreg_cli.errors import DataError, Fault
+
+#: Rows of a Parquet file that are decoded at once.
+BATCH_ROWS = 32_768
 
 
 class ArrowTable:
@@ -19,25 +24,40 @@ class ArrowTable:
             raise DataError("the folder holds no .parquet file", path)
         self.name = path
         self._parts = parts
-        self.columns: list[str] = self._schema(parts[0]).names
-        refuse_bad_names(self.columns, path)
+        self._schemas = [self._schema(part) for part in parts]
+        for schema, part in zip(self._schemas, parts, strict=True):
+            refuse_bad_names(schema.names, path if len(parts) == 1 else str(part))
+        self.columns: list[str] = list(dict.fromkeys(name for schema in self._schemas for name in schema.names))
 
     def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> pa.Table:
-        """See `Table.read`; types are those of the file."""
+        """See `Table.read`; numbers that need not be text are float64, other types are those of the file."""
         names = [*columns, *text, *either]
-        for part in self._parts[1:]:
-            lacking = [name for name in names if name not in self._schema(part).names]
+        for part, schema in zip(self._parts, self._schemas, strict=True):
+            lacking = [name for name in names if name not in schema.names]
             if lacking:
-                raise DataError(f"lacks columns that {self._parts[0].name} has: {', '.join(lacking)}", str(part))
-        tables = [self._guard(part, lambda part=part: _load(part, names)) for part in self._parts]
-        try:
-            return pa.concat_tables(tables, promote_options="permissive")
-        except pa.ArrowException as error:
-            raise DataError(f"the parts do not fit together: {error}", self.name) from None
+                pairs = zip(self._parts, self._schemas, strict=True)
+                other = next(each.name for each, schema in pairs if lacking[0] in schema.names)
+                raise DataError(f"lacks columns that {other} has: {', '.join(lacking)}", str(part))
+        if self._parts[0].suffix.lower() != ".parquet":
+            return self._guard(self._parts[0], lambda: _load(self._parts[0], names))
+        numbers = [
+            name for name in (*columns, *either) if all(is_number(each.field(name).type) for each in self._schemas)
+        ]
+        sink = ColumnSink(numbers, sum(self._guard(part, lambda part=part: _n_rows(part)) for part in self._parts))
+        for part in self._parts:
+            self._guard(part, lambda part=part: _pour(part, names, sink))
+        return self._fitting(sink.table)
 
     def read_all(self) -> pa.Table:
-        """See `Table.read_all`."""
-        return self.read(self.columns)
+        """See `Table.read_all`; a column that a part lacks is missing in its rows."""
+        loaded = [self._guard(part, lambda part=part: _load(part, None)) for part in self._parts]
+        return self._fitting(lambda: pa.concat_tables(loaded, promote_options="permissive").select(self.columns))
+
+    def _fitting(self, together: Callable[[], pa.Table]) -> pa.Table:
+        try:
+            return together()
+        except pa.ArrowException as error:
+            raise DataError(f"the parts do not fit together: {error}", self.name) from None
 
     def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
         """See `Table.numbers`; the types are there already."""
@@ -69,6 +89,25 @@ def _schema(part: Path) -> pa.Schema:
 
         return pq.read_schema(part)
     return _load(part, None).schema
+
+
+def _n_rows(part: Path) -> int:
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(part).num_rows)
+
+
+def _pour(part: Path, columns: list[str], sink: ColumnSink) -> None:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(part, pre_buffer=False, buffer_size=2**18) as file:  # else a whole row group is fetched
+        batches = file.iter_batches(BATCH_ROWS, columns=columns)
+        empty = True
+        for batch in batches:
+            sink.add(batch)
+            empty = False
+        if empty:
+            sink.add(file.schema_arrow.empty_table().select(columns))
 
 
 def _load(part: Path, columns: list[str] | None) -> pa.Table:

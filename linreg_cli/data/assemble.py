@@ -55,7 +55,8 @@ def assemble(
             unknown=unknown,
             name=name,
         )
-    used = np.sort(np.concatenate([splits[each] for each in SPLITS]))
+    whole = sum(map(len, splits.values())) == len(kept)
+    used = kept if whole else np.sort(np.concatenate([splits[each] for each in SPLITS]))
     columns = _encoded(encoder, raw, targets, used, name)
     reports = column_reports(raw, encoder, {target: treated[target].missing for target in targets})
     report = DataReport(name, n_rows, n_rows - len(kept), reports)

@@ -83,7 +83,7 @@ def _raw(
     values: pa.ChunkedArray, column: str, treatment: Treatment, missing_values: Collection[str], name: str
 ) -> RawColumn | Fault:
     kind = values.type
-    if _is_number(kind) and not treatment.named:
+    if is_number(kind) and not treatment.named:
         return number_column(values, column, missing_values, name)
     if values.null_count == len(values):
         return Numbers(np.full(len(values), np.nan))
@@ -99,7 +99,7 @@ def _raw(
 
 def number_column(values: pa.ChunkedArray, column: str, missing_values: Collection[str], name: str) -> Numbers | Fault:
     """A column of a numeric type as float64; a cell that is missing is nan, and an infinite one a fault."""
-    if not _is_number(values.type) and values.null_count != len(values):
+    if not is_number(values.type) and values.null_count != len(values):
         return _wrong_type(values, column, name)
     if values.null_count == len(values):
         return Numbers(np.full(len(values), np.nan))
@@ -187,10 +187,11 @@ def _kind_of(kind: pa.DataType) -> str | None:
         kind = kind.value_type
     if pa.types.is_boolean(kind):
         return "boolean"
-    return "number" if _is_number(kind) else None
+    return "number" if is_number(kind) else None
 
 
-def _is_number(kind: pa.DataType) -> bool:
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a type holds numbers, or nothing at all."""
     types = pa.types
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind))
 

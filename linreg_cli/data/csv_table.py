@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
+from linreg_cli.data.blocks import ColumnSink, UnevenLinesError, in_parallel, line_blocks
 from linreg_cli.data.cells import remedy
 from linreg_cli.data.table import refuse_bad_names
 from linreg_cli.errors import DataError, Fault
@@ -42,7 +44,6 @@ class CsvTable:
         self._delimiter = delimiter
         self._missing_values = list(missing_values)
         self._refuse_other_kinds()
-        self._has_quotes = self._holds(b'"')
         self._seen = self._header()
         self.columns: list[str] = self._seen.names
         refuse_bad_names(self.columns, path)
@@ -62,9 +63,45 @@ class CsvTable:
             strings_can_be_null=True,
         )
         try:
+            return self._numbers_where_possible(self._read_in_blocks(options), worded)
+        except UnevenLinesError:
+            pass
+        except pa.ArrowInvalid:
+            return self._read_with_care(columns, text, either)
+        try:
             return self._numbers_where_possible(self._read(options), worded)
         except pa.ArrowInvalid:
             return self._read_with_care(columns, text, either)
+
+    def _read_in_blocks(self, options: pcsv.ConvertOptions) -> pa.Table:
+        """What `_read` gives, in about the memory of the columns alone; a missing number is nan.
+
+        Raises:
+            UnevenLinesError: for a file that can only be read whole.
+            pa.ArrowInvalid: as `_read`.
+        """
+        if len(self.columns) == 1:
+            raise UnevenLinesError  # a blank line is a cell
+        parsing = pcsv.ParseOptions(delimiter=self._delimiter)
+
+        def parse(number: int, block: bytes) -> pa.Table:
+            names = self.columns if number else None
+            reading = pcsv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=names)
+            return pcsv.read_csv(pa.BufferReader(block), reading, parsing, options)
+
+        numbers = [name for name, kind in options.column_types.items() if pa.types.is_float64(kind)]
+        try:
+            with self._stream() as stream:
+                sink = ColumnSink(numbers, self._expected_rows())
+                for table in in_parallel(parse, line_blocks(stream)):
+                    sink.add(table)
+        except OSError as error:
+            raise DataError(f"cannot be read: {error}", self.name) from None
+        return sink.table()
+
+    def _expected_rows(self) -> int:
+        """Rows of the file if all lines were as long as those of its head, and some more."""
+        return int(1.1 * self._head_rows * Path(self.name).stat().st_size / self._head_bytes) + 1024
 
     def _read_with_care(self, columns: Sequence[str], text: Sequence[str], either: Sequence[str]) -> pa.Table:
         """Read every cell as text first: it finds each column that does not hold numbers, and blanks around `NA`."""
@@ -130,9 +167,15 @@ class CsvTable:
 
     def _read(self, options: pcsv.ConvertOptions) -> pa.Table:
         # Without newlines_in_values, a quoted line break at the end of a block silently cuts its row in two.
-        parsing = pcsv.ParseOptions(delimiter=self._delimiter, newlines_in_values=self._has_quotes)
+        parsing = pcsv.ParseOptions(
+            delimiter=self._delimiter,
+            newlines_in_values=self._has_quotes,
+            ignore_empty_lines=len(self.columns) > 1,  # a blank line in a table of one column is a missing cell
+        )
         try:
             with self._stream() as stream:
+                if len(self.columns) == 1:
+                    stream = pa.BufferReader(stream.read().strip(b"\r\n") + b"\n")
                 return pcsv.read_csv(stream, parse_options=parsing, convert_options=options)
         except OSError as error:
             raise DataError(f"cannot be read: {error}", self.name) from None
@@ -143,11 +186,12 @@ class CsvTable:
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror or error}", self.name) from None
 
-    def _holds(self, mark: bytes) -> bool:
+    @cached_property
+    def _has_quotes(self) -> bool:
         try:
             with self._stream() as stream:
                 while block := stream.read(1 << 20):
-                    if mark in block:
+                    if b'"' in block:
                         return True
         except OSError as error:
             raise DataError(f"cannot be read: {error}", self.name) from None
@@ -166,6 +210,10 @@ class CsvTable:
                 raise DataError(f"not a CSV: this is {kind}", self.name)
         if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
             raise DataError("not a CSV: this is a web page (HTML or XML); download the file itself", self.name)
+        if head.removeprefix(b"\xef\xbb\xbf").lower().startswith(b"sep=") and b"," not in head.split(b"\n", 1)[0][5:]:
+            mark = head.lower().split(b"sep=", 1)[1][:1].decode("ascii", "replace")
+            message = f'a note for spreadsheets and no header; delete the line and set data.delimiter: "{mark}"'
+            raise DataError(message, f"{self.name}, line 1")
         if b"\0" in head:
             line = head[: head.index(b"\0")].count(b"\n") + 1
             raise DataError("not a CSV: it holds a NUL byte; save it as UTF-8 text", f"{self.name}, line {line}")
@@ -181,9 +229,13 @@ class CsvTable:
                 head = stream.read(_HEAD_BYTES)
             if len(head) == _HEAD_BYTES and b"\n" in head:
                 head = head[: head.rindex(b"\n") + 1]
-            schema = pcsv.read_csv(pa.BufferReader(head), options, parsing, types).schema
+            seen = pcsv.read_csv(pa.BufferReader(head), options, parsing, types)
+            schema = seen.schema
             _ = schema.names  # a header that is not UTF-8 shows here
+            self._head_rows, self._head_bytes = seen.num_rows, len(head)
             return schema
+        except OSError as error:
+            raise DataError(f"cannot be read: {error}", self.name) from None
         except pa.ArrowInvalid as error:
             if "Empty CSV" in str(error):
                 raise DataError("the table has no rows", self.name) from None

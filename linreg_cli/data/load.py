@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from linreg_cli.data.split import split_by_column, split_by_shares
 from linreg_cli.data.synthetic import generate
 from linreg_cli.data.table import Table
 from linreg_cli.errors import DataError, Fault, did_you_mean
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def load_dataset(
@@ -89,7 +93,8 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     named = [column for column in features if treated[column].named]
     either = [column for column in features if treated[column].categorical and column not in named]
     numbers = [column for column in (*features, *targets) if not treated[column].categorical]
-    cells = table.read(numbers, text=[*reserved, *named], either=either)
+    text = [*reserved, *named]
+    cells = _cells(path, source, table, {"numbers": numbers, "text": text, "either": either}, list(marks))
     raw, faults = raw_columns(cells, treated, marks, source.path)
     if faults:
         raise DataError(faults)
@@ -100,6 +105,22 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
         found = warnings(dataset, bias=config.model.bias)
         dataset = replace(dataset, report=replace(dataset.report, warnings=found))
     return dataset
+
+
+def _cells(path: str, source: TableData, table: Table, columns: dict[str, list[str]], marks: list[str]) -> "pa.Table":
+    """The columns as they are in the file, from the cache if the config has one."""
+    from linreg_cli.data.cache import cached
+
+    def read() -> "pa.Table":
+        return table.read(columns["numbers"], text=columns["text"], either=columns["either"])
+
+    if not source.cache:
+        return read()
+    options = {**columns, "missing_values": marks, "delimiter": source.delimiter, "sha256": source.sha256}
+    try:
+        return cached(path, options, read)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", path) from None
 
 
 def _splitter(source: TableData, config: Config, labels: list[str | None] | None) -> Split:
@@ -120,7 +141,9 @@ def _splitter(source: TableData, config: Config, labels: list[str | None] | None
 
 
 def _by_shares(kept: Rows, split: SplitConfig, seed: int) -> dict[str, Rows]:
-    return {name: kept[rows] for name, rows in split_by_shares(len(kept), split, seed).items()}
+    splits = split_by_shares(len(kept), split, seed)
+    # Where nothing was dropped, the number of a row among those kept is its number.
+    return splits if kept[-1] == len(kept) - 1 else {name: kept[rows] for name, rows in splits.items()}
 
 
 def _refuse_unknown_exceptions(config: Config, table: Table) -> None:

@@ -42,9 +42,10 @@ def refuse_bad_names(columns: Sequence[str], name: str) -> None:
     faults = []
     for position, column in enumerate(columns):
         if not column.strip():
-            faults.append(
-                Fault(f"column {position + 1} of {len(columns)} has no name; give it one in the header", name)
-            )
+            message = f"column {position + 1} of {len(columns)} has no name; give it one in the header"
+            if position == 0:
+                message += "; if it only counts the rows, write the table without it (pandas: to_csv(..., index=False))"
+            faults.append(Fault(message, name))
         elif column in columns[:position]:
             first = list(columns).index(column) + 1
             faults.append(Fault(f"columns {first} and {position + 1} are both named {column!r}; rename one", name))

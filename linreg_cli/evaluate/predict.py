@@ -1,6 +1,6 @@
 """A trained run applied to a table: the prediction columns appended, everything else passed through."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +9,8 @@ from linreg_cli.data.buffers import repeated, to_arrow
 from linreg_cli.data.dataset import Column, Rows
 from linreg_cli.errors import DataError
 from linreg_cli.evaluate.trained import TrainedRun, input_columns, open_for, raw_inputs
+
+_BATCH_ROWS = 65_536
 
 
 def predict_table(trained: TrainedRun, path: str, *, typed: bool = False) -> tuple[pa.Table, list[str]]:
@@ -61,14 +63,14 @@ def prediction_names(targets: Sequence[str], taken: Sequence[str]) -> list[str]:
     return names
 
 
-def predictions_table(
+def prediction_batches(
     targets: Sequence[str],
     splits: dict[str, Rows],
     actual: Column,
     predicted: Column,
     feature: tuple[str, Column] | None,
-) -> pa.Table:
-    """The content of `predictions.csv`: split, row (from 1), target, prediction.
+) -> Iterator[pa.RecordBatch]:
+    """The content of `predictions.csv`, some rows at a time: split, row (from 1), target, prediction.
 
     With several targets the last two are `target:<name>` and `prediction:<name>` for each. A model with one
     feature adds `feature:<name>` at the end, so that its line can be drawn from the run folder alone.
@@ -80,19 +82,14 @@ def predictions_table(
         predicted: the same shape.
         feature: name and values of the only feature, if there is one.
     """
-    parts = []
-    for split, rows in splits.items():
-        if not len(rows):
-            continue
-        columns = {
-            "split": repeated(split, len(rows)),
-            "row": to_arrow(rows + 1),
-        }
-        for position, target in enumerate(targets):
-            suffix = f":{target}" if len(targets) > 1 else ""
-            columns[f"target{suffix}"] = to_arrow(actual[rows, position])
-            columns[f"prediction{suffix}"] = to_arrow(predicted[rows, position])
-        if feature is not None:
-            columns[f"feature:{feature[0]}"] = to_arrow(feature[1][rows])
-        parts.append(pa.table(columns))
-    return pa.concat_tables(parts)
+    for split, every in splits.items():
+        for start in range(0, len(every), _BATCH_ROWS):
+            rows = every[start : start + _BATCH_ROWS]
+            columns = {"split": repeated(split, len(rows)), "row": to_arrow(rows + 1)}
+            for position, target in enumerate(targets):
+                suffix = f":{target}" if len(targets) > 1 else ""
+                columns[f"target{suffix}"] = to_arrow(actual[rows, position])
+                columns[f"prediction{suffix}"] = to_arrow(predicted[rows, position])
+            if feature is not None:
+                columns[f"feature:{feature[0]}"] = to_arrow(feature[1][rows])
+            yield pa.record_batch(columns)

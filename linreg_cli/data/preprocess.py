@@ -10,6 +10,7 @@ from linreg_cli.config.schema import PreprocessConfig
 from linreg_cli.data.columns import Mask, take
 from linreg_cli.data.dataset import Column, Dataset, Rows
 from linreg_cli.data.encode import Encoder
+from linreg_cli.data.rows import as_slice, part
 from linreg_cli.data.transform import NAMES, domain, forward
 from linreg_cli.errors import DataError
 
@@ -96,11 +97,11 @@ class Scaling:
 
         n_rows = len(columns[self.columns[0]][rows])
         out = torch.empty(n_rows, len(self.columns), dtype=dtype)
-        X_nd, chosen = out.numpy(), _as_slice(rows)
+        X_nd, chosen = out.numpy(), as_slice(rows)
         # A block of rows stays in the cache while its columns are written, which are strides apart in memory.
         for start in range(0, n_rows, _BLOCK_ROWS):
             stop = min(start + _BLOCK_ROWS, n_rows)
-            block = _part(chosen, start, stop)
+            block = part(chosen, start, stop)
             with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is found in the tensor
                 for position, column in enumerate(self.columns):
                     center, scale = self.center[position], self.scale[position]
@@ -160,21 +161,6 @@ def transformed(transform: str, columns: Mapping[str, Column], column: str, rows
             f"row {row + 1}, column {column!r}",
         )
     return values
-
-
-def _as_slice(rows: Rows | slice) -> Rows | slice:
-    """Rows that follow one another as a slice, which is read without a copy."""
-    if isinstance(rows, slice) or not len(rows) or rows[-1] - rows[0] != len(rows) - 1 or (np.diff(rows) != 1).any():
-        return rows
-    return slice(int(rows[0]), int(rows[-1]) + 1)
-
-
-def _part(rows: Rows | slice, start: int, stop: int) -> Rows | slice:
-    """The entries `start` to `stop` of some rows."""
-    if isinstance(rows, slice):
-        first = rows.start or 0
-        return slice(first + start, first + stop)
-    return rows[start:stop]
 
 
 def _row(rows: Rows | slice, at: int) -> int:

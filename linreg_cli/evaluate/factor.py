@@ -7,9 +7,12 @@ s in front: in scaled coordinates.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from linreg_cli.data.rows import StackedRows
 
 Array = npt.NDArray[np.float64]
 
@@ -172,6 +175,11 @@ def blocks(n_rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
     return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
 
 
+def matrix(values: npt.ArrayLike) -> Any:
+    """An array, or rows that are made when they are asked for as they are (`StackedRows`)."""
+    return values if isinstance(values, StackedRows) else np.asarray(values)
+
+
 def factorise(X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, *, bias: bool) -> Factor:
     """Three passes over the rows in float64, in blocks; memory beside the data does not grow with the rows.
 
@@ -186,7 +194,7 @@ def factorise(X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, *, bias: bool) -> Factor
     Source: J. Demmel, L. Grigori, M. Hoemmen, J. Langou, Communication-optimal parallel and sequential QR and LU
     factorizations, 2012 (a tree of small QRs).
     """
-    X, y = np.asarray(X_nd), np.asarray(y_nk)
+    X, y = matrix(X_nd), np.asarray(y_nk)
     if X.ndim != 2 or y.ndim != 2 or len(X) != len(y) or not len(X):
         raise ValueError(f"X {X.shape} and y {y.shape} must be 2-D, with the same number of rows, at least one")
     center, spread, largest = _column_statistics(X, centered=bias)

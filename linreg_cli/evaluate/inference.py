@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.evaluate.exact import Optimum
-from linreg_cli.evaluate.factor import Array, Factor, blocks, solve_triangle
+from linreg_cli.evaluate.factor import Array, Factor, blocks, matrix, solve_triangle
 
 #: How far a trained coefficient may be from the optimum's, in standard errors. At 0.01 a 95 % interval covers
 #: 94.999 %: moving it by d standard errors costs d^2 z phi(z) of coverage, with z = 1.96 and phi the normal density.
@@ -146,7 +146,7 @@ def infer(
     degrees = n - p
     assert degrees > 0, (n, p)
     assert optimum.is_unique
-    X, y = np.asarray(X_nd), np.asarray(y_nk)
+    X, y = matrix(X_nd), np.asarray(y_nk)
     residuals, leverage, meat, ones = _rows(optimum, X, y, target)
     rss = float(residuals @ residuals)
     s2 = rss / degrees

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.evaluate.exact import Optimum
-from linreg_cli.evaluate.factor import Array, Factor, blocks, loss_scale
+from linreg_cli.evaluate.factor import Array, Factor, blocks, loss_scale, matrix
 
 #: 1 - (leverage) below which a row, or a fold, is what makes a column independent of the others.
 _ALONE = 1e-10
@@ -69,7 +69,7 @@ def leave_one_out(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike) ->
     prediction, 1974.
     """
     assert not optimum.weight_decay
-    X, y = np.asarray(X_nd), np.asarray(y_nk)
+    X, y = matrix(X_nd), np.asarray(y_nk)
     errors = np.empty(y.shape)
     for rows in blocks(len(X)):
         q = optimum.factor.whiten(X[rows])
@@ -98,7 +98,7 @@ def k_fold(
         ValueError: unless the folds cover every row once.
     """
     assert not optimum.weight_decay
-    X, y, factor = np.asarray(X_nd), np.asarray(y_nk), optimum.factor
+    X, y, factor = matrix(X_nd), np.asarray(y_nk), optimum.factor
     if not np.array_equal(np.sort(np.concatenate([np.asarray(fold) for fold in folds])), np.arange(len(X))):
         raise ValueError("the folds must hold every row exactly once")
     errors, identity = np.empty(y.shape), np.eye(factor.rank)
@@ -129,7 +129,7 @@ def ridge_path(
     Source: G. H. Golub, M. Heath, G. Wahba, Generalized cross-validation as a method for choosing a good ridge
     parameter, 1979.
     """
-    X, y, k = np.asarray(X_nd), np.asarray(y_nk), factor.n_targets
+    X, y, k = matrix(X_nd), np.asarray(y_nk), factor.n_targets
     penalties = np.array(weight_decays) / (2 * loss_scale(loss, factor.n_samples, k))
     assert len(penalties), "a path needs a penalty"
     left, S, Vt = np.linalg.svd(_orthonormal_design(factor))

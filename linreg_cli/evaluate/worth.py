@@ -10,6 +10,7 @@ import torch
 
 from linreg_cli.config.schema import Config
 from linreg_cli.data import Dataset, Preprocessor
+from linreg_cli.data.rows import StackedRows
 from linreg_cli.data.transform import forward
 from linreg_cli.evaluate.analysis import SQUARED, Analysis
 from linreg_cli.evaluate.exact import Optimum, least_squares
@@ -56,9 +57,8 @@ def worth(
         train_loss: over the train split, in trained units.
     """
     original = None
-    X = y = np.empty((0, 0))
+    X, y = original_rows(dataset, preprocessor)
     if config.loss in SQUARED and analysis.no_optimum is None:
-        X, y = original_rows(dataset, preprocessor)
         scaled = config.preprocess.standardize or config.preprocess.standardize_target
         if scaled or config.train.dtype == "float32" or config.optimizer.weight_decay:
             original = least_squares(X, y, bias=config.model.bias, loss=config.loss)
@@ -104,11 +104,13 @@ def held_out_metrics(found: HeldOut, spread_k: Array) -> Metrics:
     return {**values, "reason": "R2 is undefined: a target is constant"}
 
 
-def original_rows(dataset: Dataset, preprocessor: Preprocessor) -> tuple[Array, Array]:
+def original_rows(dataset: Dataset, preprocessor: Preprocessor) -> tuple[StackedRows, Array]:
     """The train split in original units (the target's transform applied): X (n, n_features), y (n, n_targets)."""
     rows, transform = dataset.splits["train"], preprocessor.targets.transform
-    X = np.column_stack([dataset.columns[name][rows] for name in dataset.features])
-    return X, np.column_stack([forward(transform, dataset.columns[name][rows]) for name in dataset.targets])
+    y = np.empty((len(rows), len(dataset.targets)))
+    for position, name in enumerate(dataset.targets):
+        y[:, position] = forward(transform, dataset.columns[name][rows])
+    return StackedRows(dataset.columns, dataset.features, rows), y
 
 
 def _optimum(config: Config, preprocessor: Preprocessor, analysis: Analysis, original: Optimum | None) -> Metrics:
@@ -144,7 +146,7 @@ def _inference(
     dataset: Dataset,
     analysis: Analysis,
     original: Optimum | None,
-    rows: tuple[Array, Array],
+    rows: tuple[StackedRows, Array],
     trained: LinearFormula,
 ) -> tuple[dict[str, Inference], str | None]:
     """By target; where there is none, why."""

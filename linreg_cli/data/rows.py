@@ -1,0 +1,63 @@
+"""Columns as rows, without a second copy of the table."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from linreg_cli.data.columns import Column, Rows, take
+
+
+def as_slice(rows: Rows | slice) -> Rows | slice:
+    """Rows that follow one another as a slice, which is read without a copy."""
+    if isinstance(rows, slice) or not len(rows) or rows[-1] - rows[0] != len(rows) - 1 or (np.diff(rows) != 1).any():
+        return rows
+    return slice(int(rows[0]), int(rows[-1]) + 1)
+
+
+def part(rows: Rows | slice, start: int, stop: int) -> Rows | slice:
+    """The entries `start` to `stop` of some rows."""
+    if isinstance(rows, slice):
+        first = rows.start or 0
+        return slice(first + start, first + stop)
+    return rows[start:stop]
+
+
+class StackedRows:
+    """A matrix, shape (n_rows, n_columns), float64, of which only the rows that are asked for are ever made.
+
+    Args:
+        columns: where the values are.
+        names: of the columns, in order.
+        rows: of the table.
+
+    >>> X = StackedRows({"a": np.array([1.0, 2.0]), "b": np.array([3.0, 4.0])}, ["a", "b"], np.array([1, 0]))
+    >>> X.shape, X[0:1].tolist(), np.asarray(X).tolist()
+    ((2, 2), [[2.0, 4.0]], [[2.0, 4.0], [1.0, 3.0]])
+    """
+
+    def __init__(self, columns: Mapping[str, Column], names: Sequence[str], rows: Rows) -> None:
+        self._columns, self._names, self._rows = columns, names, as_slice(rows)
+        self.shape = len(rows), len(names)
+        self.ndim, self.size, self.dtype = 2, len(rows) * len(names), np.dtype(np.float64)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, chosen: slice | npt.NDArray[np.integer[Any]]) -> Column:
+        if isinstance(chosen, slice):
+            start, stop, step = chosen.indices(len(self))
+            assert step == 1, chosen
+            rows = part(self._rows, start, stop)
+            n_rows = max(stop - start, 0)
+        else:
+            rows = chosen + (self._rows.start or 0) if isinstance(self._rows, slice) else self._rows[chosen]
+            n_rows = len(chosen)
+        out = np.empty((n_rows, len(self._names)))
+        for position, name in enumerate(self._names):
+            out[:, position] = take(self._columns, name, rows)
+        return out
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return np.asarray(self[0 : len(self)], dtype=dtype)

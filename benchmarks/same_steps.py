@@ -31,7 +31,7 @@ CONTENDERS = (
     Contender("torch: tensor slices", ours.slices, most_steps=LOOP_STEPS, most_rows=LOOP_ROWS),
     Contender("torch: gradient by hand", ours.by_hand, most_steps=LOOP_STEPS, most_rows=LOOP_ROWS),
     Contender("torch: prefix products", ours.prefix_products, batches="mini", most_rows=1_000_000),
-    Contender("C loop, gcc -Ofast", c_loop, package="gcc", most_rows=2_000_000),
+    Contender("C loop, gcc -ffast-math", c_loop, package="gcc", most_rows=2_000_000),
     Contender(JAX, peers.jax_scan, package="jax"),
     Contender(REGRESSOR, peers.sgd_regressor, package="sklearn", batches="one"),
     Contender(

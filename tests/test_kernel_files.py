@@ -9,7 +9,12 @@ import pytest
 
 from linreg_cli.optim.executors import kernel_files
 
-NAME = "some_kernels.run", "float32"
+NAME, SOURCES = ("some_kernels.run", "float32"), "0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def _known_sources(monkeypatch):
+    monkeypatch.setattr(kernel_files, "_digest_once", lambda: SOURCES)
 
 
 @pytest.fixture
@@ -18,65 +23,107 @@ def folder(monkeypatch, tmp_path):
     return tmp_path
 
 
+def write(content, key="key", sources=SOURCES):
+    kernel_files.write(*NAME, sources, key, content)
+
+
+def read(key="key", sources=SOURCES):
+    return kernel_files.read(*NAME, sources, key)
+
+
 def test_what_is_written_is_read_under_its_own_key_only(folder):
-    assert kernel_files.read(*NAME, "key") is None
-    kernel_files.write(*NAME, "key", b"code")
-    assert kernel_files.read(*NAME, "key") == b"code"
-    assert kernel_files.read(*NAME, "another processor") is None
+    assert read() is None
+    write(b"code")
+    assert read() == b"code"
+    assert read("another processor") is None
     assert kernel_files.exists(*NAME)
     assert not kernel_files.exists(NAME[0], "float64")
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * 1000], ids=len)
 def test_a_damaged_file_is_not_used_and_is_replaced(folder, content):
-    kernel_files.write(*NAME, "key", b"code")
+    write(b"code")
     (file,) = folder.iterdir()
     file.write_bytes(content)
-    assert kernel_files.read(*NAME, "key") is None
-    kernel_files.write(*NAME, "key", b"code")
-    assert kernel_files.read(*NAME, "key") == b"code"
+    assert read() is None
+    write(b"code")
+    assert read() == b"code"
 
 
-def test_a_kernel_of_other_sources_is_not_found_and_then_removed(folder, monkeypatch):
-    kernel_files.write(*NAME, "key", b"old")
-    monkeypatch.setattr(kernel_files, "source_digest", lambda: "0123456789abcdef")
-    assert kernel_files.read(*NAME, "key") is None
-    kernel_files.write(*NAME, "key", b"new")
-    assert kernel_files.read(*NAME, "key") == b"new"
-    assert len(list(folder.iterdir())) == 1
+@pytest.mark.parametrize("mode", [0o666, 0o664])
+def test_a_file_that_others_may_write_is_not_read_since_it_becomes_code(folder, mode):
+    write(b"code")
+    (file,) = folder.iterdir()
+    file.chmod(mode)
+    assert read() is None
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_of_another_user_is_not_read(folder):
+    write(b"code")
+    (file,) = folder.iterdir()
+    os.chown(file, 65534, 65534)
+    assert read() is None
+
+
+def test_a_kernel_under_the_name_of_another_is_not_used(folder):
+    write(b"code")
+    (file,) = folder.iterdir()
+    kernel_files.write("other_kernels.run", NAME[1], SOURCES, "key", b"other")
+    (other,) = (each for each in folder.iterdir() if each != file)
+    other.replace(file)
+    assert read() is None
+
+
+def test_a_kernel_of_other_sources_is_not_found_and_beside_the_sources_removed(tmp_path, monkeypatch):
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setattr(kernel_files, "_SOURCES", tmp_path)
+    write(b"old", sources="f" * 16)
+    assert read() is None
+    write(b"new")
+    assert read() == b"new"
+    assert len(list((tmp_path / "__pycache__").iterdir())) == 1
+
+
+def test_a_write_that_fails_leaves_nothing(folder, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    write(b"code")
+    assert list(folder.iterdir()) == []
 
 
 def test_the_digest_is_of_every_module_that_a_kernel_may_call(tmp_path, monkeypatch):
     for module in ("kernels.py", "simd.py"):
         (tmp_path / module).write_text("before")
     monkeypatch.setattr(kernel_files, "_SOURCES", tmp_path)
-    before = kernel_files.source_digest.__wrapped__()
+    before = kernel_files.source_digest()
     (tmp_path / "simd.py").write_text("after")
-    assert kernel_files.source_digest.__wrapped__() != before
+    assert kernel_files.source_digest() != before
 
 
 def test_a_folder_that_cannot_be_written_is_passed_over(tmp_path, monkeypatch):
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     (tmp_path / "package").write_text("a file, so that no folder can be made in it, by root neither")
     monkeypatch.setattr(kernel_files, "_SOURCES", tmp_path / "package")
-    monkeypatch.setattr(kernel_files, "source_digest", lambda: "0123456789abcdef")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    kernel_files.write(*NAME, "key", b"code")
-    assert kernel_files.read(*NAME, "key") == b"code"
+    write(b"code")
+    assert read() == b"code"
     assert [path.parent for path in tmp_path.rglob("*.kernel")] == [tmp_path / "cache" / "linreg"]
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "package"))
-    kernel_files.write(*NAME, "other", b"code")  # nowhere, and no error
-    assert kernel_files.read(*NAME, "other") is None
+    write(b"code", "other")  # nowhere, and no error
+    assert read("other") is None
 
 
 def test_writers_at_the_same_time_leave_a_whole_file(folder):
     contents = [bytes([i]) * 100_000 for i in range(8)]
-    writers = [threading.Thread(target=kernel_files.write, args=(*NAME, "key", content)) for content in contents]
+    writers = [threading.Thread(target=write, args=(content,)) for content in contents]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
-    assert kernel_files.read(*NAME, "key") in contents
+    assert read() in contents
     assert len(list(folder.iterdir())) == 1
 
 
@@ -104,3 +151,23 @@ def test_a_kernel_is_compiled_once_and_a_damaged_one_again(tmp_path):
     file.write_bytes(file.read_bytes()[:-1])
     assert run() == ["42.0", "0", "1"]
     assert run() == ["42.0", "1", "0"]
+
+
+def test_sources_that_change_while_a_process_runs_leave_no_kernel_under_a_name_that_is_not_theirs(tmp_path):
+    (tmp_path / "small_kernels.py").write_text(
+        "from linreg_cli.optim.executors.compiled import kernel\n@kernel()\ndef twice(x):\n    return 2 * x\n"
+    )
+    program = (
+        "from linreg_cli.optim.executors import compiled, kernel_files\n"
+        "kernel_files.source_digest = lambda: 'changed'\n"
+        "import small_kernels as s\n"
+        "print(s.twice(21.0))"
+    )
+    environment = os.environ | {
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), os.getcwd()]),
+    }
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert result.stdout.split() == ["42.0"]
+    assert not (tmp_path / "cache").exists()

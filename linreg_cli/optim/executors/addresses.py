@@ -29,12 +29,18 @@ def address_of(context: Any, builder: Any, array_type: Any, array: Any, index: A
 
 @intrinsic
 def pointer(_: Any, a: Any) -> Any:
-    """The address of `a[0]`; the array must outlive it."""
+    """The address of `a[0]`. An array that compiled code has made itself must be kept alive with `keep`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return context.make_array(signature.args[0])(context, builder, arguments[0]).data
 
     return types.CPointer(a.dtype)(a), generate
+
+
+@intrinsic
+def keep(_: Any, a: Any) -> Any:
+    """Nothing but a use of an array, after the last use of its pointer: without one numba frees it before that."""
+    return types.none(a), lambda context, builder, signature, arguments: context.get_dummy_value()
 
 
 @intrinsic

@@ -16,6 +16,10 @@ from linreg_cli.optim.executors import kernel_files
 numba.config.OPT = type(numba.config.OPT)(min(numba.config.OPT, 2))
 
 
+#: Taken before any kernel's module is read, and again after each: where they differ, nobody knows what a module was.
+_SOURCES = kernel_files.source_digest()
+
+
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """A decorator as `numba.njit(nogil=True, **options)`, with the code kept on the disk by `kernel_files`."""
 
@@ -44,10 +48,13 @@ class _Cache:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._kernel = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+        self._is_known = kernel_files.source_digest() == _SOURCES
 
     def load_overload(self, signature: Any, target: Any) -> Any:
         """The compiled function for a signature, or None."""
-        content = kernel_files.read(self._kernel, *_type_and_key(signature, target.codegen()))
+        content = None
+        if self._is_known:
+            content = kernel_files.read(self._kernel, *_names(signature, target.codegen()))
         if content is None:
             return None
         target.refresh()  # numba's tables of what compiled code may call, which compiling would have filled
@@ -55,15 +62,16 @@ class _Cache:
 
     def save_overload(self, signature: Any, result: Any) -> None:
         """Keep a compiled function."""
-        content = serialize.dumps(result._reduce())
-        kernel_files.write(self._kernel, *_type_and_key(signature, result.library.codegen), content)
+        if self._is_known:
+            content = serialize.dumps(result._reduce())
+            kernel_files.write(self._kernel, *_names(signature, result.library.codegen), content)
 
     def flush(self) -> None:
         """Forget what an older source has left; there is nothing, since the source is part of the name."""
 
 
-def _type_and_key(signature: Any, codegen: Any) -> tuple[str, str]:
-    """The training dtype, and all that machine code depends on besides its source."""
+def _names(signature: Any, codegen: Any) -> tuple[str, str, str]:
+    """The training dtype, the sources, and all else that machine code depends on."""
     versions = sys.version_info[:3], numba.__version__, llvmlite.__version__, int(numba.config.OPT)
     dtype = "float32" if "float32" in str(signature) else "float64"
-    return dtype, repr((str(signature), codegen.magic_tuple(), versions))
+    return dtype, _SOURCES, repr((str(signature), codegen.magic_tuple(), versions))

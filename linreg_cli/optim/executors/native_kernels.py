@@ -16,7 +16,7 @@ float64, so that a batch of a million rows loses nothing; the update is float32,
 
 import numpy as np
 
-from linreg_cli.optim.executors.addresses import number, pointer
+from linreg_cli.optim.executors.addresses import keep, number, pointer
 from linreg_cli.optim.executors.compiled import inlined, kernel
 from linreg_cli.optim.executors.simd import LANES, load, mul, mul_add, narrow, splat, store
 from linreg_cli.optim.executors.tile_kernels import FAST, SSE, sums_of
@@ -29,10 +29,13 @@ def pass_over(X_nd, y_nk, first, last, w_kD, b_k, d, k, loss, delta, g_kD, gb_k,
     The loss is undivided and the gradient is without its scale (2, 1, 1/n ...), so that parts can be added up.
     """
     dots_8, order_0 = np.zeros(LANES, w_kD.dtype), np.zeros(1, np.int64)
-    return sums_of(
+    value = sums_of(
         pointer(X_nd), pointer(y_nk), pointer(order_0), False, first, last, 0, pointer(w_kD), pointer(b_k),
         d, k, loss, w_kD.dtype.type(delta), pointer(dots_8), pointer(g_kD), pointer(gb_k), gradient,
     )  # fmt: skip
+    keep(dots_8)
+    keep(order_0)
+    return value
 
 
 @inlined(fastmath=FAST)
@@ -80,6 +83,7 @@ def run_steps(
     X, y, order, w, b = pointer(X_nd), pointer(y_nk), pointer(order_n), pointer(w_kD), pointer(b_k)
     m, mb, dots, g, gb = pointer(m_kD), pointer(mb_k), pointer(dots_8), pointer(g_kD), pointer(gb_k)
     rule, epoch, at = (momentum, dampening, weight_decay, nesterov), 0, position * batch
+    done = len(losses)
     for step in range(len(losses)):
         if at >= n:
             epoch, at = epoch + 1, 0
@@ -93,11 +97,15 @@ def run_steps(
         value = float(one(one(value) / one(count)))
         losses[step] = value
         if not np.isfinite(value):
-            return step + 1
+            done = step + 1
+            break
         scale = (2.0 if loss <= SSE else 1.0) / count
         sgd_update(w, m, g, len(w_kD), scale, has_buffer, rates[epoch], *rule)
         if bias:
             sgd_update(b, mb, gb, len(b_k), scale, has_buffer, rates[epoch], *rule)
         has_buffer = has_buffer or momentum != 0
         at = last
-    return len(losses)
+    keep(dots_8)
+    keep(g_kD)
+    keep(gb_k)
+    return done

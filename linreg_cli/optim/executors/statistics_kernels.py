@@ -10,7 +10,7 @@ Shapes as in `native_kernels`; all moments are float64:
 
 import numpy as np
 
-from linreg_cli.optim.executors.addresses import item, pointer, prefetch_far, put
+from linreg_cli.optim.executors.addresses import item, keep, pointer, prefetch_far, put
 from linreg_cli.optim.executors.compiled import inlined, kernel
 from linreg_cli.optim.executors.native_kernels import sgd_update
 from linreg_cli.optim.executors.simd import LANES, add, columns, gather, load, mul_add, splat, store, sub, total, widen
@@ -44,6 +44,7 @@ def part_moments(X_nd, y_nk, first, last, d, k, centre_z):
             for j in range(i + TILE, Z, TILE):
                 _add_tile(block, i, j, rows, products, Z)
         first += rows
+    keep(block_zr)
     return sums_z8.reshape(Z, LANES).sum(1), sums_zz8.reshape(Z * Z, LANES).sum(1).reshape(Z, Z)
 
 
@@ -182,16 +183,20 @@ def run_steps(
     u_D, g_kD, gb_k = np.zeros(len(mx_D)), np.zeros(len(w_kD)), np.zeros(len(b_k))
     w, m, g, b, mb, gb = pointer(w_kD), pointer(m_kD), pointer(g_kD), pointer(b_k), pointer(mb_k), pointer(gb_k)
     one, scale, rule = w_kD.dtype.type, 2 * factor / count, (momentum, dampening, weight_decay, nesterov)
+    done = len(losses)
     for step in range(len(losses)):
         value = _loss_and_gradient(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, w_kD, b_k, u_D, g_kD, gb_k)
         # The sum is rounded to the training dtype first: where that overflows, torch's loss is infinite too.
         value = float(one(one(factor * value) / one(count)))
         losses[step] = value
         if not np.isfinite(value):
-            return step + 1
+            done = step + 1
+            break
         rate = rates[step]
         sgd_update(w, m, g, len(w_kD), scale, has_buffer, rate, *rule)
         if bias:
             sgd_update(b, mb, gb, len(b_k), scale, has_buffer, rate, *rule)
         has_buffer = has_buffer or momentum != 0
-    return len(losses)
+    keep(g_kD)
+    keep(gb_k)
+    return done

@@ -69,7 +69,19 @@ def problem(rows: int, features: int, kind: str = "plain", seed: int = 0) -> Pro
     y = X.sum(1, dtype=np.float64) + 0.1 * stream.standard_normal(rows)
     if kind == "offset":
         X = X + OFFSET
-    return Problem(kind, X.astype(np.float32), y.astype(np.float32))
+    return Problem(kind, _on_cache_lines(X), _on_cache_lines(y))
+
+
+def _on_cache_lines(values: Array) -> Array:
+    """A float32 copy that begins at a cache line, as torch's own tensors do and numpy's arrays happen to or not.
+
+    A row of 16 numbers is then one line and not parts of two, which is half the time of a gather.
+    """
+    room = np.empty(values.size + 16, np.float32)
+    start = -room.ctypes.data % 64 // 4
+    out = room[start : start + values.size].reshape(values.shape)
+    out[...] = values
+    return out
 
 
 def write_csv(table: Problem, path: Path, target: str = "y") -> None:

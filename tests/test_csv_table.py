@@ -192,8 +192,8 @@ BAD = {
     "blank names": (
         "x,,y,\n1,2,3,\n",
         [
-            ": column 2 of 4 has no name; give it one in the header",
-            ": column 4 of 4 has no name; give it one in the header",
+            ': column 2 of 4 has no name; give it one in the header, or leave it out with data.ignore: [""]',
+            ': column 4 of 4 has no name; give it one in the header, or leave it out with data.ignore: [""]',
         ],
     ),
     "web page": (
@@ -239,6 +239,24 @@ def test_the_first_of_several_bad_cells_of_a_large_column_is_named(csv):
 def test_a_delimiter_that_no_csv_has_is_a_config_error(delimiter, csv):
     with pytest.raises(ConfigError, match="cannot part cells"):
         load(csv("x,y\n1,2\n"), delimiter=delimiter)
+
+
+INDEXED = ",a,c,y\n0,1,u,2\n1,2,v,4\n2,4,w,8\n"
+
+
+@pytest.mark.parametrize("data", [{"ignore": ("", "c")}, {"features": ("a",)}])
+def test_a_column_without_a_name_that_is_not_used_is_no_fault(data, csv):
+    """pandas writes its index so."""
+    path = csv(INDEXED)
+    assert load(path, **data).features == ("a",)
+    message = 'column 1 of 4 has no name; give it one in the header, or leave it out with data.ignore: [""] if it only'
+    assert message in error_of(path, ignore=("c",))
+
+
+def test_doubled_names_that_are_not_used_are_no_fault(csv):
+    path = csv("a,a,x,y\n1,2,3,4\n5,6,8,8\n")
+    assert load(path, ignore=("a",)).features == load(path, features=("x",)).features == ("x",)
+    assert "columns 1 and 2 are both named 'a'; rename one" in error_of(path)
 
 
 def test_read_all_keeps_text_as_it_is_and_numbers_parses_the_same_cells(csv):

@@ -48,14 +48,14 @@ def train(
     from linreg_cli.config import load_config
     from linreg_cli.runs.store import find_run
 
-    expressions = gates.checked(fail_if)
     shorthands = {"name": name, "train.device": device}
     # In quotes, so that '--name 2014' is text.
     quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in shorthands.items() if value is not None}
     overrides = [*(set_ or []), *(f"{key}={value}" for key, value in quoted.items())]
-    _check_options(config, resume, dry_run=dry_run, force=force, quiet=quiet, verbose=verbose)
     progress = Progress(quiet=quiet, as_json=as_json, verbose=verbose)
     with telling_failure(junit, "train"), progress:
+        expressions = gates.checked(fail_if)
+        _check_options(config, resume, dry_run=dry_run, force=force, quiet=quiet, verbose=verbose)
         command = ["linreg", *sys.argv[1:]]
         if resume is not None:
             folder = find_run(outputs, resume)

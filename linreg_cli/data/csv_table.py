@@ -13,7 +13,6 @@ import pyarrow.csv as pcsv
 
 from linreg_cli.data.blocks import ColumnSink, UnevenLinesError, in_parallel, line_blocks
 from linreg_cli.data.cells import remedy
-from linreg_cli.data.table import refuse_bad_names
 from linreg_cli.errors import DataError, Fault
 
 #: How files begin that are often misnamed .csv.
@@ -46,7 +45,6 @@ class CsvTable:
         self._refuse_other_kinds()
         self._seen = self._header()
         self.columns: list[str] = self._seen.names
-        refuse_bad_names(self.columns, path)
 
     def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> pa.Table:
         """See `Table.read`.

@@ -16,7 +16,7 @@ from linreg_cli.data.dataset import Dataset, Rows, choose_columns
 from linreg_cli.data.encode import Encoder
 from linreg_cli.data.split import split_by_column, split_by_shares
 from linreg_cli.data.synthetic import generate
-from linreg_cli.data.table import Table
+from linreg_cli.data.table import Table, refuse_bad_names
 from linreg_cli.errors import DataError, Fault, did_you_mean
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     except DataError as error:
         hint = table.hint()
         raise DataError([*error.faults, *([Fault(hint, source.path)] if hint else [])]) from None
+    refuse_bad_names(table.columns, (*features, *targets, *reserved), source.path)
     treated = treatments(config.preprocess, features, targets)
     named = [column for column in features if treated[column].named]
     either = [column for column in features if treated[column].categorical and column not in named]

@@ -17,7 +17,7 @@ from linreg_cli.data.cells import category_column, number_column
 from linreg_cli.data.columns import Column, RawColumn, Rows
 from linreg_cli.data.encode import Encoder, NumberInput
 from linreg_cli.data.open import open_table, text_suffix
-from linreg_cli.data.table import Table
+from linreg_cli.data.table import Table, refuse_bad_names
 from linreg_cli.errors import ConfigError, DataError, Fault, StoreError
 from linreg_cli.evaluate.analysis import Analysis
 from linreg_cli.evaluate.metrics import Metrics, parameters, split_metrics
@@ -194,6 +194,7 @@ def open_for(trained: TrainedRun, path: str, names: Sequence[str]) -> Table:
         message = f"the run needs columns that the table lacks: {', '.join(lacking)}; it has {', '.join(table.columns)}"
         hint = table.hint("write the table as the run's own was written")
         raise DataError([Fault(message, path), *([Fault(hint, path)] if hint else [])])
+    refuse_bad_names(table.columns, names, path)
     return table
 
 

@@ -13,6 +13,7 @@ import pytest
 from linreg_cli.data import blocks
 from linreg_cli.data.blocks import UnevenLinesError, line_blocks
 from linreg_cli.data.cache import cached
+from linreg_cli.data.cells import Treatment, raw_columns
 from linreg_cli.data.open import open_table
 from linreg_cli.errors import DataError
 
@@ -58,8 +59,9 @@ def test_text_after_the_first_block_is_told_with_its_row(tmp_path, small_blocks)
     lines = text().splitlines()
     lines[151] = "?,1,red"
     (tmp_path / "t.csv").write_text("\n".join(lines))
-    with pytest.raises(DataError, match=r"row 151, column 'x': '\?' is not a number"):
-        open_table(str(tmp_path / "t.csv")).read(["x", "y"])
+    cells = open_table(str(tmp_path / "t.csv")).read(["x", "y"])
+    _, [fault] = raw_columns(cells, {"x": Treatment(), "y": Treatment()}, (), "t")
+    assert str(fault).startswith("t, row 151, column 'x': '?' is not a number")
 
 
 def test_a_ragged_line_in_a_later_block_is_told_with_its_line(tmp_path, small_blocks):

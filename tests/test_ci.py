@@ -146,9 +146,7 @@ def test_options_that_are_wrong_leave_no_older_result(linreg, config_file, tmp_p
     assert f'classname="linreg.{kind}" name="{arguments[0]}"' in (tmp_path / "gates.xml").read_text()
 
 
-@pytest.mark.parametrize(
-    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: not enough memory")]
-)
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: not enough memory")])
 def test_memory_that_runs_out_is_a_case(tmp_path, error):
     with pytest.raises(type(error)), telling_failure(tmp_path / "gates.xml", "train"):
         raise error

@@ -86,6 +86,7 @@ def test_a_column_that_is_already_named_prediction_is_kept(predict):
     [
         ("a,c\n1,2\n", "the run needs columns that the table lacks: b; it has a, c"),
         ("x,y\n1,2\n", "the run needs columns that the table lacks: a, b; it has x, y"),
+        ("A,B\n1,2\n", "lacks: a (did you mean 'A'?), b (did you mean 'B'?); it has A, B"),
         ("a,b\n1,\n", "in.csv, row 1, column 'b'"),
         ("a,b\n1,2\n1,two\n", "in.csv, row 2, column 'b': 'two' is not a number"),
         ("a,b\n1,inf\n", "in.csv, row 1, column 'b'"),

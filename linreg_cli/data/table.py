@@ -18,6 +18,8 @@ class Table(Protocol):
     def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> pa.Table:
         """The named columns; a format without types gives `columns` as float64 and `text` as text.
 
+        A column among `columns` with a cell that is not a number is text.
+
         Columns named in `either` are float64 if all of their cells are numbers, else text.
         """
 
@@ -25,7 +27,7 @@ class Table(Protocol):
         """Every column, as it is: text files as text."""
 
     def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
-        """What `read_all` gave, with the named columns as numbers."""
+        """What `read_all` gave, with the named columns as numbers, where all of their cells are."""
 
     def typed(self, table: pa.Table) -> pa.Table:
         """What `read_all` gave, with every column as numbers that holds nothing else."""

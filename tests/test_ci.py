@@ -135,6 +135,7 @@ def test_a_run_that_diverges_on_its_way_and_a_run_that_is_not_there_are_cases(li
     [
         (["train", "-c", "config.yaml", "--fail-if", "nonsense =="], 2, "usage"),
         (["train", "-c", "config.yaml", "--quiet", "--verbose"], 2, "usage"),
+        (["train", "-c", "config.yaml", "--dry-run"], 2, "usage"),
         (["train"], 2, "usage"),
         (["evaluate", "latest", "--fail-if", "nonsense =="], 2, "usage"),
     ],

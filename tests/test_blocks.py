@@ -175,6 +175,14 @@ def test_the_cache_of_another_version_is_not_used(source, monkeypatch):
     assert len(seen) == 2
 
 
+def test_a_system_without_owners_has_a_cache_too(source, monkeypatch):
+    monkeypatch.delattr(os, "getuid")
+    seen = []
+    for _ in range(2):
+        cached(str(source), {}, reader(source, seen))
+    assert len(seen) == 1
+
+
 def test_what_killed_runs_left_is_swept_when_a_cache_is_written(source):
     part = f"{cache_of(source).name}.part-"
     old, new, other = (source.with_name(name) for name in (f"{part}a", f"{part}b", "mine.part-c"))

@@ -35,7 +35,7 @@ bench-peers: $(VENV)-bench/.installed  ## install what `make bench` compares wit
 bench: $(VENV)/.installed-test  ## the three tables of docs/performance.md: half an hour on an idle machine
 	$(BENCH) -m benchmarks
 
-bench-quick: $(VENV)/.installed-test  ## has linreg become slower? ratios of now against stored ones, a minute
+bench-quick: $(VENV)/.installed-test  ## has linreg become slower? ratios of now against stored ones, under two minutes
 	$(BIN)/python -m benchmarks.quick
 
 docs: $(VENV)/.installed-test  ## write the generated pages again

@@ -140,8 +140,16 @@ def did_you_mean(name: str, allowed: Sequence[str]) -> str:
     >>> did_you_mean("zzz", ["lr", "momentum"])
     '; allowed: lr, momentum'
     """
+    close = closest(name, allowed)
+    return f"; did you mean '{close}'?" if close else f"; allowed: {', '.join(allowed)}"
+
+
+def closest(name: str, allowed: Sequence[str]) -> str | None:
+    """The name that was probably meant, or None.
+
+    >>> closest("SQFT", ["price", "sqft"])
+    'sqft'
+    """
     close = get_close_matches(name, allowed, n=1, cutoff=0.6)
-    if not close:
-        folded = {candidate.casefold(): candidate for candidate in allowed}
-        close = [folded[name.casefold()]] if name.casefold() in folded else []
-    return f"; did you mean '{close[0]}'?" if close else f"; allowed: {', '.join(allowed)}"
+    folded = {candidate.casefold(): candidate for candidate in allowed}
+    return close[0] if close else folded.get(name.casefold())

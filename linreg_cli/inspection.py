@@ -223,7 +223,7 @@ def _standardized(prepared: Prepared, setting: Setting) -> Landscape | None:
     except DataError:  # values that cannot be standardised; training as configured still can be foretold
         return None
     y_nk = prepared.tensors["train"][1]
-    X_nd = preprocessor.features.tensor(dataset.columns, dataset.splits["train"], y_nk.dtype)
+    X_nd = preprocessor.features.tensor(dataset, dataset.splits["train"], y_nk.dtype)
     return Landscape.of(X_nd.numpy(), y_nk.numpy(), *_start(prepared), setting)
 
 

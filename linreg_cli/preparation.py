@@ -135,8 +135,8 @@ def assemble_run(loaded: LoadedConfig, config: Config, device: torch.device, dat
     tensors = {}
     for split, rows in dataset.splits.items():
         if len(rows):
-            X_nd = preprocessor.features.tensor(dataset.columns, rows, dtype)
-            y_nk = preprocessor.targets.tensor(dataset.columns, rows, dtype)
+            X_nd = preprocessor.features.tensor(dataset, rows, dtype)
+            y_nk = preprocessor.targets.tensor(dataset, rows, dtype)
             if split == "train":
                 analysis = Analysis.of(config, dataset, X_nd.numpy(), y_nk.numpy())
             tensors[split] = X_nd.to(device), y_nk.to(device)

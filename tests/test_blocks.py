@@ -1,6 +1,7 @@
 """Tables read block by block, and kept in a cache: the same cells as read whole, or the same errors."""
 
 import gzip
+import hashlib
 import os
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
 
-from linreg_cli.data import blocks
+from linreg_cli.data import blocks, cache
 from linreg_cli.data.blocks import UnevenLinesError, line_blocks
 from linreg_cli.data.cache import cached
+from linreg_cli.data.cells import Treatment, raw_columns
 from linreg_cli.data.open import open_table
 from linreg_cli.errors import DataError
 
@@ -58,8 +60,9 @@ def test_text_after_the_first_block_is_told_with_its_row(tmp_path, small_blocks)
     lines = text().splitlines()
     lines[151] = "?,1,red"
     (tmp_path / "t.csv").write_text("\n".join(lines))
-    with pytest.raises(DataError, match=r"row 151, column 'x': '\?' is not a number"):
-        open_table(str(tmp_path / "t.csv")).read(["x", "y"])
+    cells = open_table(str(tmp_path / "t.csv")).read(["x", "y"])
+    _, [fault] = raw_columns(cells, {"x": Treatment(), "y": Treatment()}, (), "t")
+    assert str(fault).startswith("t, row 151, column 'x': '?' is not a number")
 
 
 def test_a_ragged_line_in_a_later_block_is_told_with_its_line(tmp_path, small_blocks):
@@ -131,7 +134,9 @@ def reader(path, seen):
 
 
 def cache_of(path):
-    return path.with_name(f".{path.name}.linreg-cache")
+    """The only cache of a table that was read with no options."""
+    digest = hashlib.sha256(b"{}").hexdigest()[:8]
+    return path.with_name(f".{path.name}.{digest}.linreg-cache")
 
 
 def test_the_cache_gives_the_same_cells_without_reading(source):
@@ -142,8 +147,10 @@ def test_the_cache_gives_the_same_cells_without_reading(source):
         a.equals(b) for a, b in zip(first.select(["x", "c"]).columns, second.select(["x", "c"]).columns, strict=True)
     )
     assert first.column("y").to_numpy().tobytes() == second.column("y").to_numpy().tobytes()
-    cached(str(source), {"delimiter": ";"}, reader(source, seen))
-    assert len(seen) == 2
+    for options in ({"delimiter": ";"}, {}, {"delimiter": ";"}):
+        cached(str(source), options, reader(source, seen))
+    assert len(seen) == 2, "each set of options has a cache of its own"
+    assert len(list(source.parent.glob(".t.csv.*.linreg-cache"))) == 2
 
 
 @pytest.mark.parametrize("change", ["content", "time", "same size and time"])
@@ -158,6 +165,34 @@ def test_the_cache_of_a_file_that_changed_is_not_used(change, source):
     table = cached(str(source), {}, reader(source, seen))
     assert len(seen) == 2
     assert ("tan" in table.column("c").to_pylist()) is (change != "time")
+
+
+def test_the_cache_of_another_version_is_not_used(source, monkeypatch):
+    seen = []
+    cached(str(source), {}, reader(source, seen))
+    monkeypatch.setattr(cache, "__version__", "0.0.0")
+    cached(str(source), {}, reader(source, seen))
+    assert len(seen) == 2
+
+
+def test_a_system_without_owners_has_a_cache_too(source, monkeypatch):
+    monkeypatch.delattr(os, "getuid")
+    seen = []
+    for _ in range(2):
+        cached(str(source), {}, reader(source, seen))
+    assert len(seen) == 1
+
+
+def test_what_killed_runs_left_is_swept_when_a_cache_is_written(source):
+    part = f"{cache_of(source).name}.part-"
+    old, new, other = (source.with_name(name) for name in (f"{part}a", f"{part}b", "mine.part-c"))
+    for path in (old, new, other):
+        path.write_bytes(b"torn")
+    for path in (old, other):
+        os.utime(path, (1, 1))
+    cached(str(source), {}, reader(source, []))
+    assert [path.exists() for path in (old, new, other)] == [False, True, True]
+    assert not [path for path in source.parent.glob("*.part-*") if path not in (new, other)]
 
 
 @pytest.mark.parametrize("damage", ["cut", "bit", "empty", "other"])
@@ -211,7 +246,7 @@ def test_a_run_with_a_cache_is_the_same_run(linreg, config_file, source):
     runs = [linreg("train", "-c", config, "--set", f"data.cache={cache}", "-q") for cache in ("false", "true", "true")]
     assert [run.code for run in runs] == [0, 0, 0], runs[0].err
     folders = [run.out.strip() for run in runs]
-    assert cache_of(source).exists()
+    assert len(list(source.parent.glob(".t.csv.*.linreg-cache"))) == 1
     for name in ("model.safetensors", "metrics.json", "predictions.csv", "preprocess.json"):
         contents = {Path(folder, name).read_bytes() for folder in folders}
         assert len(contents) == 1, name

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from conftest import REPOSITORY
 
+from linreg_cli.cli.junit import telling_failure
+
 PAGE = (REPOSITORY / "docs" / "ci.md").read_text(encoding="utf-8")
 CONFIG = """
 name: a
@@ -126,6 +128,38 @@ def test_a_run_that_diverges_on_its_way_and_a_run_that_is_not_there_are_cases(li
     assert "training diverged at step" in (tmp_path / "gates.xml").read_text()
     assert linreg("evaluate", "nobody", "--junit", "other.xml").code == 6
     assert 'classname="linreg.store" name="evaluate"' in (tmp_path / "other.xml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "kind"),
+    [
+        (["train", "-c", "config.yaml", "--fail-if", "nonsense =="], 2, "usage"),
+        (["train", "-c", "config.yaml", "--quiet", "--verbose"], 2, "usage"),
+        (["train", "-c", "config.yaml", "--dry-run"], 2, "usage"),
+        (["train"], 2, "usage"),
+        (["evaluate", "latest", "--fail-if", "nonsense =="], 2, "usage"),
+    ],
+)
+def test_options_that_are_wrong_leave_no_older_result(linreg, config_file, tmp_path, arguments, code, kind):
+    config_file(CONFIG)
+    (tmp_path / "gates.xml").write_text("of an earlier run")
+    assert linreg(*arguments, "--junit", "gates.xml").code == code
+    assert f'classname="linreg.{kind}" name="{arguments[0]}"' in (tmp_path / "gates.xml").read_text()
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: not enough memory")])
+def test_memory_that_runs_out_is_a_case(tmp_path, error):
+    with pytest.raises(type(error)), telling_failure(tmp_path / "gates.xml", "train"):
+        raise error
+    text = (tmp_path / "gates.xml").read_text()
+    assert 'classname="linreg.memory" name="train"' in text
+    assert "memory ran out" in text
+
+
+def test_a_bug_is_no_case(tmp_path):
+    with pytest.raises(RuntimeError), telling_failure(tmp_path / "gates.xml", "train"):
+        raise RuntimeError("an index is wrong")
+    assert not (tmp_path / "gates.xml").exists()
 
 
 def test_a_complete_run_that_is_resumed_writes_its_gates(linreg, config_file, tmp_path):

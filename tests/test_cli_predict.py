@@ -62,6 +62,14 @@ def test_every_other_cell_passes_through_as_the_text_that_it_is(predict):
     assert {float(row[3]) for row in rows[1:]} == {9.0}
 
 
+def test_columns_without_a_name_and_doubled_names_pass_through(predict):
+    result = predict(",a,z,b,z,\n0,1,u,2,v,\n007,10,,20,w,x\n")
+    assert (result.code, result.err) == (0, "")
+    header, *rows = cells(result.out)
+    assert header == ["", "a", "z", "b", "z", "", "prediction"]
+    assert rows == [["0", "1", "u", "2", "v", "", "9"], ["007", "10", "", "20", "w", "x", "81"]]
+
+
 def test_the_target_may_be_there_or_absent(predict):
     assert cells(predict("a,b,y\n1,2,5\n").out) == [["a", "b", "y", "prediction"], ["1", "2", "5", "9"]]
     assert cells(predict("a,b,y\n1,2,\n").out)[1] == ["1", "2", "", "9"]
@@ -78,6 +86,7 @@ def test_a_column_that_is_already_named_prediction_is_kept(predict):
     [
         ("a,c\n1,2\n", "the run needs columns that the table lacks: b; it has a, c"),
         ("x,y\n1,2\n", "the run needs columns that the table lacks: a, b; it has x, y"),
+        ("A,B\n1,2\n", "lacks: a (did you mean 'A'?), b (did you mean 'B'?); it has A, B"),
         ("a,b\n1,\n", "in.csv, row 1, column 'b'"),
         ("a,b\n1,2\n1,two\n", "in.csv, row 2, column 'b': 'two' is not a number"),
         ("a,b\n1,inf\n", "in.csv, row 1, column 'b'"),

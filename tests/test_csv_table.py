@@ -93,7 +93,10 @@ LEAVE_OUT = (
     "is not a number; set preprocess.categorical: one_hot, leave the column out with data.ignore: [x], or turn it into "
     "numbers"
 )
-INFINITE = "the value is not finite: {}; correct it or leave out its row"
+MOSTLY = "is not a number, and most of the column is numbers"
+CORRECT = f"{MOSTLY}; correct the cell"
+NONE = "or add '{}' to preprocess.missing_values if it means that there is none"
+INFINITE = "the value is infinite or too large for float64; correct it or leave out its row"
 STRAY = "check for a stray delimiter or an open quote"
 
 #: what is wrong -> (file, what is said after the path)
@@ -115,8 +118,35 @@ BAD = {
     "text in two columns": (
         "x,y\n5%,2\n1,$3\n",
         [
-            f", row 1, column 'x': '5%' {LEAVE_OUT}",
-            f", row 2, column 'y': '$3' {LEAVE_OUT.replace('[x]', '[y]')}",
+            f", row 1, column 'x': '5%' {MOSTLY}; write it as a plain number, 5",
+            f", row 2, column 'y': '$3' {MOSTLY}; write it as a plain number, 3",
+        ],
+    ),
+    "a placeholder": ("x,y\n1,2\n-,3\n", [f", row 2, column 'x': '-' {CORRECT}, {NONE.format('-')}"]),
+    "a slip": ("x,y\n1,2\n12..5,3\n", [f", row 2, column 'x': '12..5' {CORRECT}"]),
+    "money": (
+        'x,y\n"$1,200",2\n"$2,300",3\n',
+        [", row 1, column 'x': '$1,200' is not a number; write it as a plain number, 1200"],
+    ),
+    "a target of words": (
+        "x,y\n1,low\n2,high\n",
+        [
+            ", row 1, column 'y': 'low' is not a number; a target must be numbers; map words to numbers, or choose "
+            "another target"
+        ],
+    ),
+    "a target of dates": (
+        "x,y\n1,2020-01-31\n2,2020-01-31\n",
+        [
+            ", row 1, column 'y': '2020-01-31' is not a number; turn dates into numbers, or choose another target "
+            "(days since a date)"
+        ],
+    ),
+    "a comment": (
+        "# made by foo\nx,y\n1,2\n",
+        [
+            ": data.target: there is no column 'y'; allowed: # made by foo",
+            ": the first line of t.csv looks like a comment; delete it, the header must come first",
         ],
     ),
     "true": ("x,y\ntrue,2\n", [f", row 1, column 'x': 'true' {LEAVE_OUT}"]),
@@ -128,8 +158,8 @@ BAD = {
         ],
     ),
     "hexadecimal": ("x,y\n0x10,2\n", [f", row 1, column 'x': '0x10' {LEAVE_OUT}"]),
-    "infinity": ("x,y\n1,2\n-inf,2\n", [f", row 2, column 'x': {INFINITE.format('-inf')}"]),
-    "1e400": ("x,y\n1,2\n1e400,2\n", [f", row 2, column 'x': {INFINITE.format('inf')}"]),
+    "infinity": ("x,y\n1,2\n-inf,2\n", [f", row 2, column 'x': {INFINITE}"]),
+    "1e400": ("x,y\n1,2\n1e400,2\n", [f", row 2, column 'x': {INFINITE}"]),
     "decimal comma": (
         'x,y\n"-1,5",2\n',
         [", row 1, column 'x': '-1,5' is not a number; the decimal mark is '.', write -1.5"],
@@ -192,8 +222,8 @@ BAD = {
     "blank names": (
         "x,,y,\n1,2,3,\n",
         [
-            ": column 2 of 4 has no name; give it one in the header",
-            ": column 4 of 4 has no name; give it one in the header",
+            ': column 2 of 4 has no name; give it one in the header, or leave it out with data.ignore: [""]',
+            ': column 4 of 4 has no name; give it one in the header, or leave it out with data.ignore: [""]',
         ],
     ),
     "web page": (
@@ -210,7 +240,7 @@ BAD = {
     "NUL": (b"x,y\n1,2\n3,\0\n", [", line 3: not a CSV: it holds a NUL byte; save it as UTF-8 text"]),
     "NUL further on": (
         b"x,y\n" + b"1,2\n" * 2000 + b"\x003,4\n",
-        [f", row 2001, column 'x': '\\x003' {LEAVE_OUT}"],
+        [f", row 2001, column 'x': '\\x003' {CORRECT}, " + NONE.format("\\x003")],
     ),
     "Latin-1 header": (
         "größe,y\n1,2\n".encode("latin-1"),
@@ -239,6 +269,44 @@ def test_the_first_of_several_bad_cells_of_a_large_column_is_named(csv):
 def test_a_delimiter_that_no_csv_has_is_a_config_error(delimiter, csv):
     with pytest.raises(ConfigError, match="cannot part cells"):
         load(csv("x,y\n1,2\n"), delimiter=delimiter)
+
+
+@pytest.mark.parametrize("preprocess", [{}, {"categorical": "one_hot"}])
+def test_decimal_commas_of_a_whole_table_are_one_fault(preprocess, csv):
+    path = csv("x;c;n;y\n0,346;1;1,250;2,5\n0,822;2;3;NA\n")
+    values = {"data": {"path": str(path), "target": "y", "delimiter": ";"}, "preprocess": preprocess}
+    with pytest.raises(DataError) as caught:
+        load_dataset(Config.model_validate(values))
+    assert str(caught.value) == (
+        f"{path}: columns 'x', 'n', 'y' have decimal commas; write the numbers with '.', such as by saving the table "
+        "again with an English locale"
+    )
+
+
+def test_names_that_are_numbers_are_warned_of(csv):
+    dataset = load(csv("1.5,2\n2,3\n3,5\n"), target="2")
+    assert dataset.report.warnings[0].endswith(
+        "t.csv holds numbers, which were taken for names; if it is a row, add a header"
+    )
+    assert not load(csv("x,2\n2,3\n3,5\n"), target="2").report.warnings
+
+
+INDEXED = ",a,c,y\n0,1,u,2\n1,2,v,4\n2,4,w,8\n"
+
+
+@pytest.mark.parametrize("data", [{"ignore": ("", "c")}, {"features": ("a",)}])
+def test_a_column_without_a_name_that_is_not_used_is_no_fault(data, csv):
+    """pandas writes its index so."""
+    path = csv(INDEXED)
+    assert load(path, **data).features == ("a",)
+    message = 'column 1 of 4 has no name; give it one in the header, or leave it out with data.ignore: [""] if it only'
+    assert message in error_of(path, ignore=("c",))
+
+
+def test_doubled_names_that_are_not_used_are_no_fault(csv):
+    path = csv("a,a,x,y\n1,2,3,4\n5,6,8,8\n")
+    assert load(path, ignore=("a",)).features == load(path, features=("x",)).features == ("x",)
+    assert "columns 1 and 2 are both named 'a'; rename one" in error_of(path)
 
 
 def test_read_all_keeps_text_as_it_is_and_numbers_parses_the_same_cells(csv):

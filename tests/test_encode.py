@@ -105,7 +105,7 @@ def test_levels_and_fills_are_those_of_the_train_split(tmp_path):
     message = error_of(path, {**preprocess, "unknown": "error"}, split={"column": "s"})
     assert message == (
         ", row 4, column 'c': 'd' is no level of the train split, which has a, b; "
-        "set preprocess.unknown: ignore to treat it as none of them"
+        "set preprocess.unknown: ignore and train again to treat it as none of them"
     )
 
 
@@ -164,8 +164,8 @@ BAD = {
     "a word among numbers": (
         "c,y\n1,1\n2,2\n3,3\nabc,4\n",
         ONE_HOT,
-        ", row 4, column 'c': 'abc' is not a number, and most of the column is numbers; leave the column out with "
-        "data.ignore: [c], or turn it into numbers, or add 'abc' to preprocess.missing_values; to keep it as text: "
+        ", row 4, column 'c': 'abc' is not a number, and most of the column is numbers; correct the cell, or "
+        "add 'abc' to preprocess.missing_values if it means that there is none; to keep it as text: "
         "preprocess.columns: {c: {categorical: one_hot}}",
     ),
     "decimal commas": (

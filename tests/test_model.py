@@ -116,7 +116,7 @@ def test_fold_is_standardise_predict_and_undo(standardize, standardize_target, b
     config = PreprocessConfig(standardize=standardize, standardize_target=standardize_target)
     preprocessor, model = Preprocessor.fit(dataset, config, bias=bias), trained(dataset, bias=bias)
     with torch.no_grad():
-        output = model(preprocessor.features.tensor(dataset.columns, slice(None), torch.float64)).numpy()
+        output = model(preprocessor.features.tensor(dataset, slice(None), torch.float64)).numpy()
     expected = output * preprocessor.targets.scale + preprocessor.targets.center
     formula = fold(model, preprocessor)
     assert (formula.bias is None) is not bias
@@ -145,7 +145,7 @@ def test_a_column_that_is_constant_in_training_gets_weight_zero():
     # It varies in the test split, and the trained layer does not see that either.
     test = dataset.splits["test"]
     with torch.no_grad():
-        output = model(preprocessor.features.tensor(dataset.columns, test, torch.float64)).numpy()
+        output = model(preprocessor.features.tensor(dataset, test, torch.float64)).numpy()
     chosen = {name: values[test] for name, values in dataset.columns.items()}
     np.testing.assert_allclose(formula.predict(chosen), output, rtol=0, atol=2e-11)
 

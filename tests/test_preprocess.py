@@ -43,7 +43,7 @@ def test_standardising_is_that_of_scikit_learn(houses):
     np.testing.assert_allclose(preprocessor.features.center, scaler.mean_, rtol=1e-14)
     np.testing.assert_allclose(preprocessor.features.scale, scaler.scale_, rtol=1e-7)
     for rows in houses.splits.values():
-        ours = preprocessor.features.tensor(houses.columns, rows, torch.float64).numpy()
+        ours = preprocessor.features.tensor(houses, rows, torch.float64).numpy()
         assert ours.shape == (len(rows), 3)
         if len(rows):
             np.testing.assert_allclose(ours, scaler.transform(matrix(houses, rows)), rtol=1e-7, atol=1e-7)
@@ -54,7 +54,7 @@ def test_train_columns_have_mean_0_and_standard_deviation_1(houses, ddof):
     config = PreprocessConfig(standardize=True, standardize_target=True, ddof=ddof)
     preprocessor = Preprocessor.fit(houses, config, bias=True)
     for scaling in (preprocessor.features, preprocessor.targets):
-        X = scaling.tensor(houses.columns, houses.splits["train"], torch.float64).numpy()
+        X = scaling.tensor(houses, houses.splits["train"], torch.float64).numpy()
         np.testing.assert_allclose(X.mean(axis=0), 0, atol=1e-7)
         np.testing.assert_allclose(X.std(axis=0, ddof=ddof), 1, rtol=1e-12)
 
@@ -78,8 +78,8 @@ def test_without_a_bias_columns_are_scaled_and_not_centred(houses):
 def test_a_constant_column_is_left_at_0_and_a_constant_target_is_only_centred():
     dataset = make_dataset(x=[0.1] * 31, z=range(31), y=[0.3] * 31)
     preprocessor = Preprocessor.fit(dataset, STANDARD, bias=True)
-    X = preprocessor.features.tensor(dataset.columns, slice(None), torch.float64)
-    y = preprocessor.targets.tensor(dataset.columns, slice(None), torch.float64)
+    X = preprocessor.features.tensor(dataset, slice(None), torch.float64)
+    y = preprocessor.targets.tensor(dataset, slice(None), torch.float64)
     assert X[:, 0].tolist() == [0.0] * 31
     assert y[:, 0].tolist() == [0.0] * 31
     assert preprocessor.targets.scale.tolist() == [1.0]
@@ -88,7 +88,7 @@ def test_a_constant_column_is_left_at_0_and_a_constant_target_is_only_centred():
 def test_what_is_not_standardised_keeps_its_bits(houses):
     preprocessor = Preprocessor.fit(houses, PreprocessConfig(), bias=True)
     rows = houses.splits["train"]
-    assert preprocessor.features.tensor(houses.columns, rows, torch.float64).numpy().tobytes() == (
+    assert preprocessor.features.tensor(houses, rows, torch.float64).numpy().tobytes() == (
         np.ascontiguousarray(matrix(houses, rows)).tobytes()
     )
 
@@ -142,18 +142,20 @@ def test_overflow_in_float32_says_row_and_column(value):
     dataset = make_dataset(a=[0, 1, 2, 3, 4, 5], b=[0, 1, 2, 3, value, 5], y=[0] * 6)
     scaling = Scaling.identity(("a", "b"))
     with pytest.raises(DataError) as caught:
-        scaling.tensor(dataset.columns, dataset.splits["train"], torch.float32)
+        scaling.tensor(dataset, dataset.splits["train"], torch.float32)
     # the fourth row of the train split is the fifth of the table
-    assert str(caught.value).startswith(f"row 5, column 'b': {value:g} does not fit into float32; set train.dtype")
-    assert scaling.tensor(dataset.columns, dataset.splits["train"], torch.float64)[3, 1].item() == value
+    assert str(caught.value).startswith(
+        f"{dataset.name}, row 5, column 'b': {value:g} does not fit into float32; set train.dtype"
+    )
+    assert scaling.tensor(dataset, dataset.splits["train"], torch.float64)[3, 1].item() == value
     standard = Preprocessor.fit(dataset, STANDARD, bias=True).features
-    assert torch.isfinite(standard.tensor(dataset.columns, slice(None), torch.float32)).all()
+    assert torch.isfinite(standard.tensor(dataset, slice(None), torch.float32)).all()
 
 
 def test_the_largest_float32_still_fits():
     largest = float(np.finfo(np.float32).max)
     dataset = make_dataset(a=[largest, 1, 2], y=[0, 0, 0])
-    assert Scaling.identity(("a",)).tensor(dataset.columns, slice(None), torch.float32)[0, 0].item() == largest
+    assert Scaling.identity(("a",)).tensor(dataset, slice(None), torch.float32)[0, 0].item() == largest
 
 
 @pytest.mark.parametrize("values", [[1e200, -1e200, 0, 5], [1e-200, 3e-200, 0, 2e-200]])
@@ -178,9 +180,9 @@ def test_blocks_of_rows_are_one_tensor_and_an_overflow_keeps_its_row(order):
     rows = {"as given": np.arange(n_rows), "turned": np.arange(n_rows)[::-1], "a part": np.arange(5, 19_000)}[order]
     splits = {"train": rows, "validation": rows[:0], "test": rows[:0]}
     dataset = Dataset("rows", ("a", "b"), ("a",), {"a": a, "b": b}, splits)
-    X = Preprocessor.fit(dataset, STANDARD, bias=True).features.tensor(dataset.columns, rows, torch.float64).numpy()
+    X = Preprocessor.fit(dataset, STANDARD, bias=True).features.tensor(dataset, rows, torch.float64).numpy()
     expected = StandardScaler().fit_transform(np.column_stack([a, b])[rows])
     np.testing.assert_allclose(X, expected, rtol=1e-9, atol=1e-12)
     b[18_000] = 1e300
-    with pytest.raises(DataError, match="row 18001, column 'b': 1e\\+300 does not fit into float32"):
-        Scaling.identity(("a", "b")).tensor(dataset.columns, rows, torch.float32)
+    with pytest.raises(DataError, match="rows, row 18001, column 'b': 1e\\+300 does not fit into float32"):
+        Scaling.identity(("a", "b")).tensor(dataset, rows, torch.float32)

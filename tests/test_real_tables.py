@@ -251,7 +251,8 @@ def test_a_target_without_a_logarithm(linreg, config_file, tmp_path, transform, 
     result = linreg("train", "-c", config)
     assert result.code == 3
     assert result.err == (
-        f"error: row 2, column 'y': preprocess.target_transform: {transform} needs values {bound}, found {value}\n"
+        "error: t.csv, row 2, column 'y': "
+        f"preprocess.target_transform: {transform} needs values {bound}, found {value}\n"
     )
 
 

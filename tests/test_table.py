@@ -216,20 +216,24 @@ DAY = datetime.date(2020, 1, 31)
     [
         (
             pa.array(["a", "b"]),
-            "row 1, column 'x': the column holds text, such as 'a'; set preprocess.categorical: one_hot, leave it out",
+            "row 1, column 'x': 'a' is not a number; set preprocess.categorical: one_hot, leave the column out",
         ),
-        (pa.array([None, "b"]), "row 2, column 'x': the column holds text, such as 'b'"),
-        (pa.array(["a", "b"], pa.large_string()), "the column holds text, such as 'a'"),
-        (pa.array(["a", "b"]).dictionary_encode(), "the column holds text, such as 'a'"),
+        (pa.array([None, "b"]), "row 2, column 'x': 'b' is not a number"),
+        (
+            pa.array(["1", "2"]),
+            "row 1, column 'x': the column holds numbers as text, such as '1'; write it with",
+        ),
+        (pa.array(["a", "b"], pa.large_string()), "row 1, column 'x': 'a' is not a number"),
+        (pa.array(["a", "b"]).dictionary_encode(), "row 1, column 'x': 'a' is not a number"),
         (
             pa.array([True, False]),
-            "the column holds true and false; set preprocess.categorical: one_hot, leave it out with data.ignore: [x]",
+            "the column holds true and false; set preprocess.categorical: one_hot, leave the column out",
         ),
-        (pa.array([DAY, DAY]), "the column holds dates or times, such as 2020-01-31; leave it out"),
+        (pa.array([DAY, DAY]), "the column holds dates or times, such as 2020-01-31; leave the column out"),
         (pa.array([{"a": 1}, {"a": 2}]), "the column holds values of type struct<a: int64>"),
         (pa.array([1.0, None]), "row 2, column 'x': the cell is missing; fill it in"),
         (pa.array([1.0, math.nan]), "row 2, column 'x': the cell is missing; fill it in"),
-        (pa.array([1.0, math.inf]), "row 2, column 'x': the value is not finite: inf"),
+        (pa.array([1.0, math.inf]), "row 2, column 'x': the value is infinite or too large for float64"),
         (pa.nulls(2), "row 1, column 'x': the cell is missing (so is 1 more cell of the column)"),
         (pa.nulls(2, pa.string()), "row 1, column 'x': the cell is missing (so is 1 more cell of the column)"),
         (pa.nulls(2, pa.date32()), "row 1, column 'x': the cell is missing (so is 1 more cell of the column)"),
@@ -340,4 +344,4 @@ def test_evaluate_says_which_cell_does_not_fit_the_model(run, csv):
     csv("z,x,y\n1,2,3\n1,1e39,3\n", "p.csv")
     result = run("evaluate", "latest", "--data", "p.csv")
     assert result.code == 3
-    assert result.err.startswith("error: row 2, column 'x': 1e+39 does not fit into float32")
+    assert result.err.startswith("error: p.csv, row 2, column 'x': 1e+39 does not fit into float32")

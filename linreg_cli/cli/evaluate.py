@@ -28,8 +28,8 @@ def evaluate(
     from linreg_cli.cli.junit import telling_failure, write_junit
     from linreg_cli.runs.store import find_run
 
-    expressions = gates.checked(fail_if)
     with telling_failure(junit, "evaluate"):
+        expressions = gates.checked(fail_if)
         folder = find_run(outputs, run)
         from linreg_cli.evaluate.gates import check_gates
         from linreg_cli.evaluate.trained import evaluate_splits, evaluate_table, load_trained

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 from linreg_cli.cli.output import one_line
-from linreg_cli.errors import LinregError, StoreError
+from linreg_cli.errors import LinregError, OutOfMemoryError, StoreError
 from linreg_cli.runs.atomic import write_bytes
 
 if TYPE_CHECKING:
@@ -37,10 +37,11 @@ def telling_failure(path: Path | None, command: str) -> Iterator[None]:
     """
     try:
         yield
-    except LinregError as error:
-        if path is not None:
+    except (LinregError, MemoryError, RuntimeError) as error:
+        told = OutOfMemoryError() if OutOfMemoryError.is_meant_by(error) else error
+        if path is not None and isinstance(told, LinregError):
             with contextlib.suppress(StoreError):  # the error that came first is the one to show
-                _write(path, "linreg", f"linreg.{error.kind}", [(command, ("error", str(error)))])
+                _write(path, "linreg", f"linreg.{told.kind}", [(command, ("error", str(told)))])
         raise
 
 

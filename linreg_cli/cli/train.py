@@ -48,14 +48,14 @@ def train(
     from linreg_cli.config import load_config
     from linreg_cli.runs.store import find_run
 
-    expressions = gates.checked(fail_if)
     shorthands = {"name": name, "train.device": device}
     # In quotes, so that '--name 2014' is text.
     quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in shorthands.items() if value is not None}
     overrides = [*(set_ or []), *(f"{key}={value}" for key, value in quoted.items())]
-    _check_options(config, resume, dry_run=dry_run, force=force, quiet=quiet, verbose=verbose)
     progress = Progress(quiet=quiet, as_json=as_json, verbose=verbose)
     with telling_failure(junit, "train"), progress:
+        expressions = gates.checked(fail_if)
+        _check_options(config, resume, junit, dry_run=dry_run, force=force, quiet=quiet, verbose=verbose)
         command = ["linreg", *sys.argv[1:]]
         if resume is not None:
             folder = find_run(outputs, resume)
@@ -92,7 +92,14 @@ def train(
 
 
 def _check_options(
-    config: list[str] | None, resume: str | None, *, dry_run: bool, force: bool, quiet: bool, verbose: bool
+    config: list[str] | None,
+    resume: str | None,
+    junit: Path | None,
+    *,
+    dry_run: bool,
+    force: bool,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     if quiet and verbose:
         raise UsageError("--quiet asks for less and --verbose for more; leave one of them out", "--quiet")
@@ -100,6 +107,10 @@ def _check_options(
         raise UsageError("--force is for a run that begins; one that goes on has begun at its rate", "--resume")
     if resume is not None and dry_run:
         raise UsageError("--dry-run looks at a config, and --resume trains; leave one of them out", "--resume")
+    if junit is not None and dry_run:
+        raise UsageError(
+            "--junit tells of the gates of a run, and --dry-run makes none; leave one of them out", "--junit"
+        )
     if resume is None and not config:
         message = "Missing option '--config' / '-c'; see 'linreg train --help', or go on with a run by --resume RUN"
         raise UsageError(message)

@@ -55,8 +55,9 @@ class TableData(Section):
     ignore: tuple[str, ...] = Field((), description="Columns left out.")
     cache: bool = Field(
         False,
-        description="Keep what was read beside the table (`.<name>.linreg-cache`), or in the cache folder where that "
-        "cannot be written, and map it in later runs; it is made anew when the file or how it is read has changed.",
+        description="Keep what was read beside the table (`.<name>.<digits>.linreg-cache`), or in the cache folder "
+        "where that cannot be written, and map it in later runs; it is made anew when the file or how it is read has "
+        "changed.",
     )
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 

@@ -26,7 +26,8 @@ class ArrowTable:
         self._parts = parts
         self._schemas = [self._schema(part) for part in parts]
         for schema, part in zip(self._schemas, parts, strict=True):
-            refuse_bad_names(schema.names, path if len(parts) == 1 else str(part))
+            doubled = [name for name in schema.names if schema.names.count(name) > 1]  # which Arrow cannot select
+            refuse_bad_names(schema.names, doubled, path if len(parts) == 1 else str(part))
         self.columns: list[str] = list(dict.fromkeys(name for schema in self._schemas for name in schema.names))
 
     def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> pa.Table:

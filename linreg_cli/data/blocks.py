@@ -109,7 +109,8 @@ def _refuse_uneven(block: bytes) -> None:
 
 def in_parallel(work: Callable[[int, bytes], pa.Table], blocks: Iterable[bytes]) -> Iterator[pa.Table]:
     """`work` on each block (its number, its bytes), in order, a few at a time: pyarrow parses without Python's lock."""
-    workers = min(4, os.cpu_count() or 1)
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(4, available)
     with ThreadPoolExecutor(workers) as pool:
         pending: deque[Future[pa.Table]] = deque()
         try:

@@ -11,15 +11,11 @@ import pyarrow.compute as pc
 from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.data.buffers import to_numpy
 from linreg_cli.data.columns import MISSING, Categories, Codes, Numbers, RawColumn, canonical, ordered
+from linreg_cli.data.remedies import DATE, NUMBERISH, Use, is_text, not_a_number, together, wrong_type
 from linreg_cli.errors import DataError, Fault
 
 #: Up to so many levels a small table is not suspected of holding identifiers.
 FEW_LEVELS = 20
-
-_DATE = re.compile(
-    r"\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}.*)?|\d{8}T\d{6}.*|\d{1,4}/\d{1,2}/\d{1,4}( .*)?|\d{1,2}\.\d{1,2}\.\d{2,4}"
-)
-_NUMBERISH = re.compile(r"[-+]?[$€£]?\s?\d[\d.,' ]*([eE][-+]?\d+)?\s?[%$€£]?|[-+]?[.,]\d+")
 
 
 @dataclass(frozen=True)
@@ -31,12 +27,14 @@ class Treatment:
         categorical: whether text becomes indicators.
         named: whether the column was called categorical by its name, so that numbers and dates become levels too.
         max_levels: a category with more levels is refused.
+        use: whether it is an input or the output.
     """
 
     missing: str = "error"
     categorical: bool = False
     named: bool = False
     max_levels: int = 100
+    use: Use = "feature"
 
 
 def treatments(config: PreprocessConfig, features: Sequence[str], targets: Sequence[str]) -> dict[str, Treatment]:
@@ -48,7 +46,9 @@ def treatments(config: PreprocessConfig, features: Sequence[str], targets: Seque
         how = (exception and exception.categorical) or config.categorical
         named = exception is not None and exception.categorical == "one_hot"
         is_feature = column in features
-        out[column] = Treatment(missing, is_feature and how == "one_hot", is_feature and named, config.max_levels)
+        use: Use = "feature" if is_feature else "target"
+        one_hot, named = is_feature and how == "one_hot", is_feature and named
+        out[column] = Treatment(missing, one_hot, named, config.max_levels, use)
     return out
 
 
@@ -69,14 +69,14 @@ def raw_columns(
     if table.num_rows == 0:
         raise DataError("the table has no rows", name)
     out: dict[str, RawColumn] = {}
-    faults: list[Fault] = []
+    faults: dict[str, Fault] = {}
     for column, treatment in wanted.items():
         found = _raw(table.column(column), column, treatment, missing_values, name)
         if isinstance(found, Fault):
-            faults.append(found)
+            faults[column] = found
         else:
             out[column] = found
-    return out, faults
+    return out, together(faults, table, missing_values, name)
 
 
 def _raw(
@@ -87,9 +87,9 @@ def _raw(
         return number_column(values, column, missing_values, name)
     if values.null_count == len(values):
         return Numbers(np.full(len(values), np.nan))
-    is_category = _is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind)
+    is_category = is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind)
     if not (treatment.categorical and (is_category or (treatment.named and not pa.types.is_nested(kind)))):
-        return _wrong_type(values, column, name)
+        return wrong_type(values, column, missing_values, name, treatment.use)
     categories = category_column(values, missing_values, _kind_of(kind))
     if categories.n_missing == len(values):
         return Numbers(np.full(len(values), np.nan))
@@ -98,9 +98,9 @@ def _raw(
 
 
 def number_column(values: pa.ChunkedArray, column: str, missing_values: Collection[str], name: str) -> Numbers | Fault:
-    """A column of a numeric type as float64; a cell that is missing is nan, and an infinite one a fault."""
+    """A column of a numeric type as float64; a cell that is missing is nan, an infinite one and text are faults."""
     if not is_number(values.type) and values.null_count != len(values):
-        return _wrong_type(values, column, name)
+        return wrong_type(values, column, missing_values, name, "trained")
     if values.null_count == len(values):
         return Numbers(np.full(len(values), np.nan))
     array = to_numpy(values.cast(pa.float64(), safe=False))
@@ -114,7 +114,7 @@ def number_column(values: pa.ChunkedArray, column: str, missing_values: Collecti
         row, count = int(np.argmax(infinite)), int(infinite.sum())
         more = f" ({count:,} such cells in the column)" if count > 1 else ""
         where = f"{name}, row {row + 1}, column {column!r}"
-        return Fault(f"the value is not finite: {array[row]:g}{more}; correct it or leave out its row", where)
+        return Fault(f"the value is infinite or too large for float64{more}; correct it or leave out its row", where)
     return Numbers(array)
 
 
@@ -196,38 +196,17 @@ def is_number(kind: pa.DataType) -> bool:
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind))
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
-def _wrong_type(values: pa.ChunkedArray, column: str, name: str) -> Fault:
-    kind = values.type
-    row = int(np.argmax(values.is_valid().to_numpy()))
-    where = f"{name}, row {row + 1}, column {column!r}"
-    leave_out = f"leave it out with data.ignore: [{column}], or turn it into numbers"
-    one_hot = f"set preprocess.categorical: one_hot, {leave_out}"
-    first = values[row].as_py()
-    if _is_text(kind) or pa.types.is_dictionary(kind):
-        remedy = leave_out if isinstance(first, str) and _DATE.fullmatch(first.strip()) else one_hot
-        return Fault(f"the column holds text, such as {first!r}; {remedy}", where)
-    if pa.types.is_boolean(kind):
-        return Fault(f"the column holds true and false; {one_hot} (0 and 1)", where)
-    if pa.types.is_temporal(kind):
-        return Fault(f"the column holds dates or times, such as {first}; {leave_out} (days since a date)", where)
-    return Fault(f"the column holds values of type {kind}; {leave_out}", where)
-
-
 def _not_text(values: pa.ChunkedArray, categories: Categories, column: str, name: str) -> Fault | None:
     """What is wrong with a column of text that seems to be one of dates, or of numbers that are not all readable."""
     if categories.kind != "text":
         return None
     levels, keep = categories.levels, f"preprocess.columns: {{{column}: {{categorical: one_hot}}}}"
-    if all(_DATE.fullmatch(level) for level in levels):
+    if all(DATE.fullmatch(level) for level in levels):
         where = f"{name}, row {int(np.argmax(categories.codes >= 0)) + 1}, column {column!r}"
         first = levels[categories.codes[categories.codes >= 0][0]]
         message = f"the column holds dates or times, such as {first!r}; leave it out with data.ignore: [{column}]"
         return Fault(f"{message}, or turn it into numbers (days since a date); to keep it as text: {keep}", where)
-    seems = np.array([_NUMBERISH.fullmatch(level) is not None for level in levels])
+    seems = np.array([NUMBERISH.fullmatch(level) is not None for level in levels])
     n_cells = len(values) - categories.n_missing
     present = categories.codes[categories.codes >= 0]
     if np.count_nonzero(seems[present]) <= n_cells / 2:
@@ -235,9 +214,9 @@ def _not_text(values: pa.ChunkedArray, categories: Categories, column: str, name
     bad = np.array([_number(level) is None for level in levels])
     row = int(np.argmax((categories.codes >= 0) & bad[categories.codes]))
     cell = levels[categories.codes[row]]
-    message = f"{cell!r} is not a number, and most of the column is numbers; {remedy(cell, column, one_hot=False)}"
-    missing = f", or add {cell!r} to preprocess.missing_values" if not _NUMBERISH.fullmatch(cell) else ""
-    return Fault(f"{message}{missing}; to keep it as text: {keep}", f"{name}, row {row + 1}, column {column!r}")
+    advice = not_a_number(cell, column, "feature", mostly_numbers=True)
+    message = f"{cell!r} is not a number, and most of the column is numbers; {advice}; to keep it as text: {keep}"
+    return Fault(message, f"{name}, row {row + 1}, column {column!r}")
 
 
 def _too_many(categories: Categories, column: str, treatment: Treatment, name: str) -> Fault | None:
@@ -251,24 +230,3 @@ def _too_many(categories: Categories, column: str, treatment: Treatment, name: s
         more = f"{shown}: more levels than preprocess.max_levels allows ({treatment.max_levels:,})"
         return Fault(f"{more}; {ignore}, or raise it", where)
     return None
-
-
-def remedy(cell: str, column: str, *, one_hot: bool = True) -> str:
-    """What to do about a cell that is not a number.
-
-    >>> remedy("1,5", "x")
-    "the decimal mark is '.', write 1.5"
-    >>> remedy("1,234,567", "x")
-    'write it without separators, 1234567'
-    """
-    if re.fullmatch(r"[-+]?\d{1,3}(,\d{3}){2,}(\.\d*)?|[-+]?\d{1,3}(,\d{3})+\.\d*", cell):
-        return f"write it without separators, {cell.replace(',', '')}"
-    if re.fullmatch(r"[-+]?\d{1,3},\d{3}", cell):
-        point, without = cell.replace(",", "."), cell.replace(",", "")
-        return f"write {without} if the comma parts thousands, {point} if it is the decimal mark"
-    if re.fullmatch(r"[-+]?(\d+,\d*|,\d+)([eE][-+]?\d+)?", cell):
-        return f"the decimal mark is '.', write {cell.replace(',', '.')}"
-    if _DATE.fullmatch(cell):
-        return f"leave the column out with data.ignore: [{column}], or turn dates into numbers (days since a date)"
-    leave_out = f"leave the column out with data.ignore: [{column}], or turn it into numbers"
-    return f"set preprocess.categorical: one_hot, {leave_out}" if one_hot else leave_out

@@ -11,9 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
+from linreg_cli.data import header
 from linreg_cli.data.blocks import ColumnSink, UnevenLinesError, in_parallel, line_blocks
-from linreg_cli.data.cells import remedy
-from linreg_cli.data.table import refuse_bad_names
 from linreg_cli.errors import DataError, Fault
 
 #: How files begin that are often misnamed .csv.
@@ -33,8 +32,6 @@ _MAGIC = {
 #: What the kinds of the columns are guessed from.
 _HEAD_BYTES = 2**20
 
-_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
-
 
 class CsvTable:
     """A CSV file; the header is read at once, the cells when asked for."""
@@ -46,13 +43,12 @@ class CsvTable:
         self._refuse_other_kinds()
         self._seen = self._header()
         self.columns: list[str] = self._seen.names
-        refuse_bad_names(self.columns, path)
 
     def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> pa.Table:
         """See `Table.read`.
 
         Raises:
-            DataError: with the first cell of each column that is not a number, or the line that is not CSV.
+            DataError: with the line that is not CSV.
         """
         worded = [column for column in either if self._seems_text(column)]
         types = dict.fromkeys((*columns, *either), pa.float64()) | dict.fromkeys((*text, *worded), pa.string())
@@ -63,13 +59,13 @@ class CsvTable:
             strings_can_be_null=True,
         )
         try:
-            return self._numbers_where_possible(self._read_in_blocks(options), worded)
+            return self.numbers(self._read_in_blocks(options), worded)
         except UnevenLinesError:
             pass
         except pa.ArrowInvalid:
             return self._read_with_care(columns, text, either)
         try:
-            return self._numbers_where_possible(self._read(options), worded)
+            return self.numbers(self._read(options), worded)
         except pa.ArrowInvalid:
             return self._read_with_care(columns, text, either)
 
@@ -104,7 +100,7 @@ class CsvTable:
         return int(1.1 * self._head_rows * Path(self.name).stat().st_size / self._head_bytes) + 1024
 
     def _read_with_care(self, columns: Sequence[str], text: Sequence[str], either: Sequence[str]) -> pa.Table:
-        """Read every cell as text first: it finds each column that does not hold numbers, and blanks around `NA`."""
+        """Read every cell as text first: columns that are not numbers stay text, and blanks around `NA` are no text."""
         names = [*columns, *text, *either]
         options = pcsv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
@@ -116,15 +112,7 @@ class CsvTable:
             table = self._read(options)
         except pa.ArrowInvalid as error:
             raise DataError([self._malformed(error)]) from None
-        return self._numbers_where_possible(self.numbers(table, columns), either)
-
-    def _numbers_where_possible(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
-        for column in columns:
-            position = table.column_names.index(column)
-            values, fault = self._parse(table.column(position), column)
-            if fault is None:
-                table = table.set_column(position, column, values)
-        return table
+        return self.numbers(table, [*columns, *either])
 
     def _seems_text(self, column: str) -> bool:
         """Whether the first block of the file has text in a column; the whole of it is looked at while reading."""
@@ -140,27 +128,20 @@ class CsvTable:
             raise DataError([self._malformed(error)]) from None
 
     def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
-        """See `Table.numbers`.
-
-        Raises:
-            DataError: with the first cell of each column that is not a number.
-        """
-        faults = []
+        """See `Table.numbers`."""
         for column in columns:
             position = table.column_names.index(column)
-            values, fault = self._parse(table.column(position), column)
-            faults += [fault] if fault else []
-            table = table.set_column(position, column, values)
-        if faults:
-            raise DataError(faults)
+            values = self._parse(table.column(position))
+            if values is not None:
+                table = table.set_column(position, column, values)
         return table
 
     def typed(self, table: pa.Table) -> pa.Table:
         """See `Table.typed`; a column with a code such as 007 stays text."""
         for position, column in enumerate(table.column_names):
-            values, fault = self._parse(table.column(position), column)
+            values = self._parse(table.column(position))
             coded = pc.any(pc.match_substring_regex(table.column(position), r"^\s*[-+]?0\d")).as_py()
-            if fault is None and not coded and values.null_count < len(values):
+            if values is not None and not coded and values.null_count < len(values):
                 whole = pc.all(pc.match_substring_regex(table.column(position), r"^\s*([-+]?\d{1,15}\s*)?$")).as_py()
                 table = table.set_column(position, column, values.cast(pa.int64()) if whole else values)
         return table
@@ -243,30 +224,16 @@ class CsvTable:
         except UnicodeDecodeError:
             raise DataError("the header is not UTF-8; save the file as UTF-8", f"{self.name}, line 1") from None
 
-    def _parse(self, values: pa.ChunkedArray, column: str) -> tuple[pa.ChunkedArray, Fault | None]:
-        """Text as float64, and what is wrong with the first cell that is not a number."""
+    def _parse(self, values: pa.ChunkedArray) -> pa.ChunkedArray | None:
+        """Text as float64; None where a cell is not a number."""
         trimmed = pc.utf8_trim_whitespace(values)
         missing = {*self._missing_values, *(mark.strip() for mark in self._missing_values)}
         gaps = pc.is_in(trimmed, pa.array(sorted(missing), pa.string()))
         text = pc.if_else(gaps, pa.scalar(None, pa.string()), trimmed)
         try:
-            return pc.cast(text, pa.float64()), None
+            return pc.cast(text, pa.float64())
         except pa.ArrowInvalid:
-            return values, self._first_text(text, column)
-
-    def _first_text(self, text: pa.ChunkedArray, column: str) -> Fault:
-        # Halving: the cells before `first` are numbers, and one of those up to `last` is not.
-        first, last = 0, len(text)
-        while last - first > 1:
-            middle = (first + last) // 2
-            try:
-                pc.cast(text.slice(first, middle - first), pa.float64())
-                first = middle
-            except pa.ArrowInvalid:
-                last = middle
-        cell = text[first].as_py()
-        where = f"{self.name}, row {first + 1}, column {column!r}"
-        return Fault(f"{cell!r} is not a number; {remedy(cell, column)}", where)
+            return None
 
     def _malformed(self, error: Exception) -> Fault:
         """The first line that is not like the header, or what the reader said."""
@@ -297,30 +264,4 @@ class CsvTable:
 
     def hint(self, remedy: str = 'set data.delimiter: "{}"') -> str:
         """See `Table.hint`."""
-        return self._delimiter_hint(remedy) or self._headless_hint()
-
-    def _delimiter_hint(self, remedy: str) -> str:
-        """Which delimiter the header seems to have, for a message about a column that is not there.
-
-        A header that is one name with other delimiters in it was cut by the wrong one.
-
-        Args:
-            remedy: what to do; `{}` stands for the delimiter found.
-        """
-        if len(self.columns) != 1:
-            return ""
-        counts = {mark: self.columns[0].count(mark) for mark in _DELIMITERS if mark != self._delimiter}
-        mark = max(counts, key=lambda candidate: counts[candidate])
-        if not counts[mark]:
-            return ""
-        written = "\\t" if mark == "\t" else mark
-        return f"the cells seem to be parted by {_DELIMITERS[mark]}; {remedy.format(written)}"
-
-    def _headless_hint(self) -> str:
-        """Whether the header looks like a row of numbers."""
-        try:
-            for column in self.columns:
-                float(column)
-        except ValueError:
-            return ""
-        return f"the first line of {Path(self.name).name} holds numbers; the file needs a header with column names"
+        return header.hint(self.columns, self._delimiter, self.name, remedy)

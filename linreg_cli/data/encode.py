@@ -290,7 +290,7 @@ def _bad_code(each: CategoryInput, codes: Codes, values: Categories, rows: Rows,
         levels = ", ".join(each.levels[:10]) + (", ..." if len(each.levels) > 10 else "")
         more = f" (so are {len(strange) - 1:,} more cells)" if len(strange) > 1 else ""
         message = f"{values.levels[values.codes[row]]!r} is no level of the train split{more}, which has {levels}"
-        ignore = "set preprocess.unknown: ignore to treat it as none of them"
+        ignore = "set preprocess.unknown: ignore and train again to treat it as none of them"
         return Fault(f"{message}; {ignore}", f"{name}, row {row + 1}, column {each.column!r}")
     return fault
 

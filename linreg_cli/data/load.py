@@ -1,7 +1,7 @@
 """From the `data` section of the config to a `Dataset`, whatever the source."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from linreg_cli.data.dataset import Dataset, Rows, choose_columns
 from linreg_cli.data.encode import Encoder
 from linreg_cli.data.split import split_by_column, split_by_shares
 from linreg_cli.data.synthetic import generate
-from linreg_cli.data.table import Table
+from linreg_cli.data.table import Table, refuse_bad_names
 from linreg_cli.errors import DataError, Fault, did_you_mean
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     except DataError as error:
         hint = table.hint()
         raise DataError([*error.faults, *([Fault(hint, source.path)] if hint else [])]) from None
+    refuse_bad_names(table.columns, (*features, *targets, *reserved), source.path)
     treated = treatments(config.preprocess, features, targets)
     named = [column for column in features if treated[column].named]
     either = [column for column in features if treated[column].categorical and column not in named]
@@ -102,9 +103,19 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     del cells  # before more is made of them
     dataset = assemble(source.path, raw, targets, config, _splitter(source, config, labels), encoder)
     if encoder is None and dataset.report is not None:
-        found = warnings(dataset, bias=config.model.bias)
+        found = (*_of_header(table.columns, path, source.path), *warnings(dataset, bias=config.model.bias))
         dataset = replace(dataset, report=replace(dataset.report, warnings=found))
     return dataset
+
+
+def _of_header(columns: Sequence[str], path: str, name: str) -> tuple[str, ...]:
+    """A warning where the first row may have been taken for the header, which only text has in its first line."""
+    from linreg_cli.data.header import all_numbers
+    from linreg_cli.data.open import text_suffix
+
+    if text_suffix(path) is None or not all_numbers(columns):
+        return ()
+    return (f"the first line of {name} holds numbers, which were taken for names; if it is a row, add a header",)
 
 
 def _cells(path: str, source: TableData, table: Table, columns: dict[str, list[str]], marks: list[str]) -> "pa.Table":

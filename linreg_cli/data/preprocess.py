@@ -1,6 +1,5 @@
 """From original units to what the model trains on, and back. Learnt on the train split only."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +74,7 @@ class Scaling:
             raise DataError(f"preprocess.ddof: {ddof} needs more than {len(rows)} row to train on", dataset.name)
         center, scale = np.zeros(len(columns)), np.zeros(len(columns))
         for position, column in enumerate(columns):
-            values = transformed(transform, dataset.columns, column, rows)
+            values = transformed(transform, dataset, column, rows)
             with np.errstate(over="ignore", invalid="ignore"):
                 center[position], deviation = values.mean(), values.std(ddof=ddof)
             # min and max, because rounding gives a constant column a tiny standard deviation
@@ -87,15 +86,20 @@ class Scaling:
             scale[position] = constant_scale if constant else deviation
         return cls(columns, center if centered else np.zeros(len(columns)), scale, transform)
 
-    def tensor(self, columns: Mapping[str, Column], rows: Rows | slice, dtype: "torch.dtype") -> "torch.Tensor":
+    def tensor(self, dataset: Dataset, rows: Rows | slice, dtype: "torch.dtype") -> "torch.Tensor":
         """The scaled columns as a row-major tensor, shape (n_rows, n_columns).
+
+        Args:
+            dataset: holds the columns.
+            rows: those wanted.
+            dtype: of the tensor.
 
         Raises:
             DataError: for a value that is too large for `dtype`, with its row and column.
         """
         import torch
 
-        n_rows = len(columns[self.columns[0]][rows])
+        n_rows = len(dataset.columns[self.columns[0]][rows])
         out = torch.empty(n_rows, len(self.columns), dtype=dtype)
         X_nd, chosen = out.numpy(), as_slice(rows)
         # A block of rows stays in the cache while its columns are written, which are strides apart in memory.
@@ -105,7 +109,7 @@ class Scaling:
             with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is found in the tensor
                 for position, column in enumerate(self.columns):
                     center, scale = self.center[position], self.scale[position]
-                    values = transformed(self.transform, columns, column, block)
+                    values = transformed(self.transform, dataset, column, block)
                     if scale == 0:
                         values = np.zeros(stop - start)
                     elif center != 0 or scale != 1:
@@ -113,17 +117,17 @@ class Scaling:
                     X_nd[start:stop, position] = values
                 finite = np.isfinite(X_nd[start:stop].sum())
             if not finite and not (good := np.isfinite(X_nd[start:stop])).all():
-                self._overflow(columns, block, ~good, dtype)
+                self._overflow(dataset, block, ~good, dtype)
         return out
 
-    def _overflow(self, columns: Mapping[str, Column], rows: Rows | slice, bad: Mask, dtype: "torch.dtype") -> None:
+    def _overflow(self, dataset: Dataset, rows: Rows | slice, bad: Mask, dtype: "torch.dtype") -> None:
         position = int(np.argmax(bad.any(axis=0)))
         at = int(np.argmax(bad[:, position]))
         row = _row(rows, at)
-        value, name = columns[self.columns[position]][row], str(dtype).removeprefix("torch.")
+        value, name = dataset.columns[self.columns[position]][row], str(dtype).removeprefix("torch.")
         raise DataError(
             f"{value:g} does not fit into {name}; set train.dtype: float64 or preprocess.standardize: true",
-            f"row {row + 1}, column {self.columns[position]!r}",
+            f"{dataset.name}, row {row + 1}, column {self.columns[position]!r}",
         )
 
     def as_json(self) -> list[dict[str, Any]]:
@@ -145,20 +149,20 @@ class Scaling:
         return cls(tuple(str(entry["column"]) for entry in entries), center, scale)
 
 
-def transformed(transform: str, columns: Mapping[str, Column], column: str, rows: Rows | slice) -> Column:
+def transformed(transform: str, dataset: Dataset, column: str, rows: Rows | slice) -> Column:
     """f of some rows of a column.
 
     Raises:
         DataError: for a value that f is not defined for, with its row and column.
     """
-    original = take(columns, column, rows)
+    original = take(dataset.columns, column, rows)
     values = forward(transform, original)
     if transform != "none" and (bad := np.isnan(values)).any():
         at = int(np.argmax(bad))
         row = _row(rows, at)
         raise DataError(
             f"preprocess.target_transform: {transform} needs values {domain(transform)}, found {original[at]:g}",
-            f"row {row + 1}, column {column!r}",
+            f"{dataset.name}, row {row + 1}, column {column!r}",
         )
     return values
 

@@ -1,5 +1,6 @@
 """What a table on disk offers, whatever its format; `open.py` finds out which format it has."""
 
+import json
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -17,6 +18,8 @@ class Table(Protocol):
     def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> pa.Table:
         """The named columns; a format without types gives `columns` as float64 and `text` as text.
 
+        A column among `columns` with a cell that is not a number is text.
+
         Columns named in `either` are float64 if all of their cells are numbers, else text.
         """
 
@@ -24,7 +27,7 @@ class Table(Protocol):
         """Every column, as it is: text files as text."""
 
     def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
-        """What `read_all` gave, with the named columns as numbers."""
+        """What `read_all` gave, with the named columns as numbers, where all of their cells are."""
 
     def typed(self, table: pa.Table) -> pa.Table:
         """What `read_all` gave, with every column as numbers that holds nothing else."""
@@ -33,18 +36,26 @@ class Table(Protocol):
         """Why a column may not be there, such as a wrong delimiter, and what to do; or nothing."""
 
 
-def refuse_bad_names(columns: Sequence[str], name: str) -> None:
-    """Refuse a header in which columns cannot be told apart.
+def refuse_bad_names(columns: Sequence[str], used: Sequence[str], name: str) -> None:
+    """Refuse columns that are used and cannot be told apart; others may be called anything.
+
+    Args:
+        columns: the header.
+        used: names of columns that are used.
+        name: what messages call the table.
 
     Raises:
         DataError: for names that are blank or stand twice.
     """
     faults = []
     for position, column in enumerate(columns):
+        if column not in used:
+            continue
         if not column.strip():
-            message = f"column {position + 1} of {len(columns)} has no name; give it one in the header"
+            message = f"column {position + 1} of {len(columns)} has no name; give it one in the header, or leave it out"
+            message += f" with data.ignore: [{json.dumps(column)}]"
             if position == 0:
-                message += "; if it only counts the rows, write the table without it (pandas: to_csv(..., index=False))"
+                message += " if it only counts the rows (pandas: to_csv(..., index=False) does not write it)"
             faults.append(Fault(message, name))
         elif column in columns[:position]:
             first = list(columns).index(column) + 1

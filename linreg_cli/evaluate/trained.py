@@ -11,14 +11,14 @@ from torch import nn
 
 from linreg_cli.config import Config, load_config
 from linreg_cli.config.types import is_address
-from linreg_cli.data import SPLITS, Preprocessor, load_dataset
+from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
 from linreg_cli.data.assemble import assemble
 from linreg_cli.data.cells import category_column, number_column
-from linreg_cli.data.columns import Column, RawColumn, Rows
+from linreg_cli.data.columns import RawColumn, Rows
 from linreg_cli.data.encode import Encoder, NumberInput
 from linreg_cli.data.open import open_table, text_suffix
-from linreg_cli.data.table import Table
-from linreg_cli.errors import ConfigError, DataError, Fault, StoreError
+from linreg_cli.data.table import Table, refuse_bad_names
+from linreg_cli.errors import ConfigError, DataError, Fault, StoreError, closest
 from linreg_cli.evaluate.analysis import Analysis
 from linreg_cli.evaluate.metrics import Metrics, parameters, split_metrics
 from linreg_cli.evaluate.truth import compare, known_truth
@@ -93,11 +93,11 @@ def evaluate_splits(trained: TrainedRun) -> tuple[Metrics, bool]:
     metrics: Metrics = {}
     for split in SPLITS:
         rows = dataset.splits[split]
-        metrics[split] = _metrics(trained, dataset.columns, rows) if len(rows) else None
+        metrics[split] = _metrics(trained, dataset, rows) if len(rows) else None
     metrics["parameters"] = parameters(trained.formula)
     rows, dtype = dataset.splits["train"], linear_layer(trained.model).weight.dtype
-    X_nd = trained.preprocessor.features.tensor(dataset.columns, rows, dtype).numpy()
-    y_nk = trained.preprocessor.targets.tensor(dataset.columns, rows, dtype).numpy()
+    X_nd = trained.preprocessor.features.tensor(dataset, rows, dtype).numpy()
+    y_nk = trained.preprocessor.targets.tensor(dataset, rows, dtype).numpy()
     analysis = Analysis.of(trained.config, dataset, X_nd, y_nk)
     loss = metrics["train"]["loss"]
     metrics |= worth(
@@ -174,7 +174,7 @@ def _metrics_of_table(trained: TrainedRun, raw: Mapping[str, RawColumn], path: s
         lambda kept: {**dict.fromkeys(SPLITS, kept[:0]), "train": kept},
         trained.preprocessor.inputs,
     )
-    metrics = _metrics(trained, dataset.columns, dataset.splits["train"])
+    metrics = _metrics(trained, dataset, dataset.splits["train"])
     dropped = dataset.n_samples - len(dataset.splits["train"])
     return {**metrics, "dropped": dropped} if dropped else metrics
 
@@ -191,16 +191,19 @@ def open_for(trained: TrainedRun, path: str, names: Sequence[str]) -> Table:
     table = open_table(path, delimiter=delimiter, missing_values=trained.config.preprocess.missing_values)
     lacking = [name for name in names if name not in table.columns]
     if lacking:
-        message = f"the run needs columns that the table lacks: {', '.join(lacking)}; it has {', '.join(table.columns)}"
+        near = {name: closest(name, table.columns) for name in lacking}
+        named = ", ".join(name if near[name] is None else f"{name} (did you mean {near[name]!r}?)" for name in lacking)
+        message = f"the run needs columns that the table lacks: {named}; it has {', '.join(table.columns)}"
         hint = table.hint("write the table as the run's own was written")
         raise DataError([Fault(message, path), *([Fault(hint, path)] if hint else [])])
+    refuse_bad_names(table.columns, names, path)
     return table
 
 
-def _metrics(trained: TrainedRun, columns: Mapping[str, Column], rows: Rows) -> Metrics:
+def _metrics(trained: TrainedRun, dataset: Dataset, rows: Rows) -> Metrics:
     dtype = linear_layer(trained.model).weight.dtype
-    X_nd = trained.preprocessor.features.tensor(columns, rows, dtype)
-    y_nk = trained.preprocessor.targets.tensor(columns, rows, dtype)
+    X_nd = trained.preprocessor.features.tensor(dataset, rows, dtype)
+    y_nk = trained.preprocessor.targets.tensor(dataset, rows, dtype)
     loss = Loss(trained.config.loss, trained.config.huber_delta).over(trained.model, X_nd, y_nk)
-    actual = np.column_stack([columns[target][rows] for target in trained.formula.targets])
-    return split_metrics(trained.formula.targets, actual, trained.formula.predict(columns)[rows], loss)
+    actual = np.column_stack([dataset.columns[target][rows] for target in trained.formula.targets])
+    return split_metrics(trained.formula.targets, actual, trained.formula.predict(dataset.columns)[rows], loss)

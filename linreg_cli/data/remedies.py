@@ -1,0 +1,171 @@
+"""What is wrong with columns that should hold numbers and do not, and what to do."""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from linreg_cli.errors import Fault
+
+DATE = re.compile(
+    r"\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}.*)?|\d{8}T\d{6}.*|\d{1,4}/\d{1,2}/\d{1,4}( .*)?|\d{1,2}\.\d{1,2}\.\d{2,4}"
+)
+NUMBERISH = re.compile(r"[-+]?[$€£]?\s?\d[\d.,' ]*([eE][-+]?\d+)?\s?[%$€£]?|[-+]?[.,]\d+")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?inf(inity)?|nan", re.ASCII | re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"[-+]?(\d+,\d*|,\d+)([eE][-+]?\d+)?")
+_MAY_BE_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}((,\d{3}){2,}(\.\d*)?|(,\d{3})+\.\d*)")
+
+#: What a column is for: an input or the output of a new model, or either of a trained one.
+Use = Literal["feature", "target", "trained"]
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type holds text."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def wrong_type(values: pa.ChunkedArray, column: str, missing_values: Collection[str], name: str, use: Use) -> Fault:
+    """What to do about a column that is not of numbers.
+
+    Args:
+        values: the column, with at least one cell that is not null.
+        column: its name.
+        missing_values: cells of text that mean 'missing'.
+        name: what messages call the table.
+        use: what the column is for.
+    """
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    kind = values.type
+    if is_text(kind):
+        return _text_fault(values, column, missing_values, name, use)
+    row = pc.index(values.is_valid(), True).as_py()
+    where = f"{name}, row {row + 1}, column {column!r}"
+    leave_out, first = _other_ways(column, use), values[row].as_py()
+    one_hot = f"set preprocess.categorical: one_hot, {leave_out}" if use == "feature" else leave_out
+    if pa.types.is_boolean(kind):
+        return Fault(f"the column holds true and false; {one_hot} (0 and 1)", where)
+    if pa.types.is_temporal(kind):
+        return Fault(f"the column holds dates or times, such as {first}; {leave_out} (days since a date)", where)
+    return Fault(f"the column holds values of type {kind}; {leave_out}", where)
+
+
+def together(faults: Mapping[str, Fault], table: pa.Table, missing_values: Collection[str], name: str) -> list[Fault]:
+    """The faults of columns, those of a table with decimal commas as one.
+
+    A cell such as 1,500 may be thousands; a column with another, such as 1,5 or 0,346, decides for all of them.
+
+    Args:
+        faults: column -> what is wrong with it.
+        table: holds the columns.
+        missing_values: cells that mean 'missing'.
+        name: what messages call the table.
+    """
+    commas: dict[str, bool] = {}
+    for column in faults:
+        if is_text(table.column(column).type):
+            cells = pc.unique(_present(table.column(column), missing_values).drop_null()).to_pylist()
+            parted = [cell for cell in cells if _DECIMAL_COMMA.fullmatch(cell)]
+            if parted and all("," in cell or _NUMBER.fullmatch(cell) for cell in cells):
+                commas[column] = any(not _MAY_BE_THOUSANDS.fullmatch(cell) for cell in parted)
+    if len(commas) < 2 or not any(commas.values()):
+        return list(faults.values())
+    remedy = "write the numbers with '.', such as by saving the table again with an English locale"
+    first = Fault(f"columns {', '.join(map(repr, commas))} have decimal commas; {remedy}", name)
+    return [first, *(fault for column, fault in faults.items() if column not in commas)]
+
+
+def not_a_number(cell: str, column: str, use: Use, *, mostly_numbers: bool) -> str:
+    """What to do about a cell that is not a number.
+
+    >>> not_a_number("1,5", "x", "feature", mostly_numbers=False)
+    "the decimal mark is '.', write 1.5"
+    >>> not_a_number("-", "x", "feature", mostly_numbers=True)
+    "correct the cell, or add '-' to preprocess.missing_values if it means that there is none"
+    """
+    if written := _written_otherwise(cell):
+        return written
+    if use == "trained":
+        return "the model needs numbers in this column; correct the cell"
+    if DATE.fullmatch(cell):
+        return f"{_other_ways(column, use, 'turn dates into numbers')} (days since a date)"
+    if mostly_numbers:
+        missing = f", or add {cell!r} to preprocess.missing_values if it means that there is none"
+        return "correct the cell" + ("" if NUMBERISH.fullmatch(cell) else missing)
+    if use == "target":
+        return f"a target must be numbers; {_other_ways(column, use, 'map words to numbers')}"
+    return f"set preprocess.categorical: one_hot, {_other_ways(column, use)}"
+
+
+def _other_ways(column: str, use: Use, numbers: str = "turn it into numbers") -> str:
+    """What to do with a column that holds something else."""
+    if use == "trained":
+        return f"the model needs numbers in this column; {numbers}"
+    if use == "target":
+        return f"{numbers}, or choose another target"
+    return f"leave the column out with data.ignore: [{column}], or {numbers}"
+
+
+def _written_otherwise(cell: str) -> str:
+    """How a cell that is a number with other marks should be written, or nothing."""
+    if _THOUSANDS.fullmatch(cell):
+        return f"write it without separators, {cell.replace(',', '')}"
+    if _MAY_BE_THOUSANDS.fullmatch(cell):
+        point, without = cell.replace(",", "."), cell.replace(",", "")
+        return f"write {without} if the comma parts thousands, {point} if it is the decimal mark"
+    if _DECIMAL_COMMA.fullmatch(cell):
+        return f"the decimal mark is '.', write {cell.replace(',', '.')}"
+    plain = re.sub(r"[$€£%\s]", "", cell)
+    if plain != cell and NUMBERISH.fullmatch(cell):
+        plain = plain.replace(",", "") if re.fullmatch(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", plain) else plain
+        return f"write it as a plain number, {plain}" if _NUMBER.fullmatch(plain) else ""
+    return ""
+
+
+def _present(values: pa.ChunkedArray, missing_values: Collection[str]) -> pa.ChunkedArray:
+    """Cells without the blanks around them, null where they are missing."""
+    trimmed = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    gaps = pc.is_in(trimmed, pa.array(sorted({mark.strip() for mark in missing_values}), pa.string()))
+    return pc.if_else(gaps, pa.scalar(None, pa.string()), trimmed)
+
+
+def _text_fault(values: pa.ChunkedArray, column: str, missing_values: Collection[str], name: str, use: Use) -> Fault:
+    text = _present(values, missing_values)
+    row = _first_text(text)
+    if row is None:
+        row = pc.index(text.is_valid(), True).as_py()
+        message = f"the column holds numbers as text, such as {text[row].as_py()!r}; write it with a type of number"
+    else:
+        cell = text[row].as_py()
+        counts = pc.value_counts(text.drop_null())
+        readable = sum(each["counts"] for each in counts.to_pylist() if _NUMBER.fullmatch(each["values"]))
+        mostly = 2 * readable >= len(text) - text.null_count
+        seen = ", and most of the column is numbers" if mostly else ""
+        message = f"{cell!r} is not a number{seen}; {not_a_number(cell, column, use, mostly_numbers=mostly)}"
+    return Fault(message, f"{name}, row {row + 1}, column {column!r}")
+
+
+def _first_text(text: pa.ChunkedArray) -> int | None:
+    """The first cell that is not a number, or None."""
+    # Halving: the cells before `first` are numbers, and one of those up to `last` is not.
+    first, last = 0, len(text)
+    if _all_numbers(text):
+        return None
+    while last - first > 1:
+        middle = (first + last) // 2
+        if _all_numbers(text.slice(first, middle - first)):
+            first = middle
+        else:
+            last = middle
+    return first
+
+
+def _all_numbers(text: pa.ChunkedArray) -> bool:
+    try:
+        pc.cast(text, pa.float64())
+    except pa.ArrowInvalid:
+        return False
+    return True

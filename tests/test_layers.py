@@ -63,7 +63,8 @@ def test_only_the_command_line_prints_and_exits(path):
 
 
 def test_optimisation_knows_no_files():
-    for path in (PACKAGE / "optim").rglob("*.py"):
+    """But for one module, which keeps what the compiler made."""
+    for path in {*(PACKAGE / "optim").rglob("*.py")} - {PACKAGE / "optim" / "executors" / "kernel_files.py"}:
         for node in ast.walk(ast.parse(path.read_text())):
             assert not (isinstance(node, ast.Call) and ast.unparse(node.func) == "open"), path
 

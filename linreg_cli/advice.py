@@ -107,14 +107,14 @@ def _rate_problem(found: Inspection, own: Course) -> str | None:
     if mean_square is not None and not found.setting.full and own.lr >= mean_square:
         if found.motion.momentum:
             return f"The rate {own.lr:g} is above {mean_square:.4g}, below which random batches are sure to settle"
-        return f"The rate {own.lr:g} is above {mean_square:.4g}, where random batches drive a run away on average"
+        return f"The rate {own.lr:g} is above {mean_square:.4g}, so a run of random batches may not settle"
     return None
 
 
 def _noise(found: Inspection, own: Course) -> list[str]:
     """What mini-batches at a constant rate cannot reach, and what can."""
     floor, told = own.forecast.floor_gap, own.forecast
-    if found.setting.full or floor < 1e-6 or told.epochs[1e-6] is not None:
+    if found.setting.full or floor is None or floor < 1e-6 or told.epochs[1e-6] is not None:
         return []
     ways = [course for course in found.courses[1:] if course.forecast.epochs[1e-6] is not None]
     falling = [course for course in ways if any("cosine" in change for change in course.overrides)]
@@ -163,7 +163,8 @@ def _remedy(own: Course, better: tuple[Course, ...]) -> str:
     course = min(near, key=lambda course: len(course.overrides))
     settings = f"set {', '.join(course.overrides)}"
     if target is None or course.forecast.epochs[target] is None:
-        return f"{settings} (it then ends near a gap of {course.forecast.floor_gap:.2g})"
+        floor = course.forecast.floor_gap
+        return settings if floor is None else f"{settings} (it then ends near a gap of {floor:.2g})"
     before = own.forecast.epochs[target]
     instead = f", not {before:,}" if before is not None else ""
     return f"{settings} (epochs to a gap of {gap_name(target)}: {course.forecast.epochs[target]:,}{instead})"

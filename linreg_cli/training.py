@@ -2,14 +2,17 @@
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 
-from linreg_cli.config import LoadedConfig
+from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.data import Dataset
+from linreg_cli.errors import ConfigError
+from linreg_cli.evaluate.analysis import motion_of
 from linreg_cli.evaluate.cross_validation import cross_validate
+from linreg_cli.evaluate.limits import before_training, diagnosis
 from linreg_cli.evaluate.metrics import Metrics
 from linreg_cli.evaluate.preflight import diverged_error
 from linreg_cli.model import LinearFormula, parameters_of
@@ -133,16 +136,39 @@ class Training:
         return self._prepared.analysis.distance(*parameters_of(state.model), train_loss)
 
 
-def cross_validation(loaded: LoadedConfig, prepared: Prepared, reporter: Reporter) -> Metrics:
-    """`cross_validation` for `metrics.json`, where the config asks for it."""
+def cross_validation(loaded: LoadedConfig, prepared: Prepared, chosen: Sequence[str], reporter: Reporter) -> Metrics:
+    """`cross_validation` for `metrics.json`, where the config asks for it.
+
+    Args:
+        loaded: where each setting was written.
+        prepared: of the run.
+        chosen: of `lr` and `momentum` those that were `auto`: each fold chooses them anew from its own rows.
+        reporter: where progress goes.
+    """
     config = prepared.config
     if config.evaluate.cross_validation is None:
         return {}
-    options, number = config.train.early_stopping, itertools.count(1)
+    optimizer = config.optimizer.model_copy(update=dict.fromkeys(chosen, "auto"))
+    config, number = config.model_copy(update={"optimizer": optimizer}), itertools.count(1)
 
-    def train(fold: Dataset) -> LinearFormula | None:
+    def train(fold: Dataset) -> LinearFormula | str:
         reporter.stage(f"cross-validation, fold {next(number)}")
+        return _trained(loaded, config, fold)
+
+    return {"cross_validation": cross_validate(prepared.dataset, config, train)}
+
+
+def _trained(loaded: LoadedConfig, config: Config, fold: Dataset) -> LinearFormula | str:
+    """The model of a fold, trained as a run is and stopped by the same rules; or why there is none."""
+    try:
         part = assemble_run(loaded, config, torch.device(config.train.device), fold)
+    except ConfigError as error:
+        return error.faults[0].message
+    analysis, motion, standardized = part.analysis, motion_of(part.config), config.preprocess.standardize
+    verdict = before_training(analysis, part.plan, config.optimizer.schedule, motion, standardized=standardized)
+    options, gap = config.train.early_stopping, config.train.stop_gap
+    diverged = verdict.refusal is not None
+    if not diverged:
         events = fit(
             part.plan,
             part.choice.executor,
@@ -150,8 +176,12 @@ def cross_validation(loaded: LoadedConfig, prepared: Prepared, reporter: Reporte
             validation_loss=(lambda _: part.loss("validation")) if "validation" in part.tensors else None,
             stopping=EarlyStopping(options.patience, options.min_delta) if options else None,
             monitor=options.monitor if options else "train.loss",
+            distance=None if gap is None else lambda state, loss: analysis.distance(*parameters_of(state.model), loss),
+            stop_gap=gap,
         )
         diverged = any([isinstance(event, Diverged) for event in events])  # noqa: C419 - every event, to the end
-        return None if diverged else part.formula()
-
-    return {"cross_validation": cross_validate(prepared.dataset, config, train)}
+    if not diverged:
+        return part.formula()
+    details = diagnosis(analysis, motion, part.plan.learning_rate(0), standardized=standardized)
+    remedy = details["message"] if details else "Lower optimizer.lr"
+    return f"training diverges on the rows that it is left. {remedy}"

@@ -163,7 +163,7 @@ def _run_to_the_end(
         end = training.run(stops, reporter)
         reporter.detail("checkpoints: {count}, {seconds:.2f} s".format(**training.saved))
         reporter.stage("evaluating")
-        metrics = _evaluate(prepared, run, before, cross_validation(loaded, prepared, reporter))
+        metrics = _evaluate(prepared, run, before, cross_validation(loaded, prepared, record.chosen, reporter))
         save_model(run, prepared.state.model.state_dict())
         stops.check()  # a signal that a library has swallowed
         pictures = []

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import KFold, cross_val_score
 
 from linreg_cli.config import Config
 from linreg_cli.data import Dataset
@@ -89,9 +90,75 @@ def test_a_fold_that_diverges_leaves_the_metrics_undefined_and_says_why():
     config = Config.model_validate(
         {"data": {"path": "t.csv", "target": "y"}, "evaluate": {"cross_validation": {"folds": 3}}}
     )
-    answers = iter([LinearFormula(("x",), ("y",), np.ones((1, 1)), None), None])
+    answers = iter([LinearFormula(("x",), ("y",), np.ones((1, 1)), None), "it diverged"])
     found = cross_validate(dataset, config, lambda _: next(answers))
-    assert (found["rmse"], found["rmse_reason"]) == (None, "training diverged on fold 2")
+    assert (found["rmse"], found["rmse_reason"]) == (None, "fold 2: it diverged")
+
+
+def test_a_spread_beyond_a_float_is_null_with_its_reason():
+    rows = np.arange(4)
+    splits = {"train": rows, "validation": rows[:0], "test": rows[:0]}
+    dataset = Dataset("rows", ("x",), ("y",), {"x": np.arange(4.0), "y": np.arange(4.0)}, splits)
+    config = Config.model_validate(
+        {"data": {"path": "t.csv", "target": "y"}, "evaluate": {"cross_validation": {"folds": 2}}}
+    )
+    slopes = iter([1e153, 1.0])  # squares of errors near 1e306 are finite, the square of their spread is not
+    found = cross_validate(dataset, config, lambda _: LinearFormula(("x",), ("y",), np.array([[next(slopes)]]), None))
+    assert (found["mse"], "too large" in found["mse_reason"]) == (None, True)
+
+
+AUTO = """
+name: t
+data: {path: t.csv, target: y, split: {train: 1.0, validation: 0.0, test: 0.0, shuffle: false}}
+preprocess: {standardize: true, standardize_target: true}
+optimizer: {lr: auto, momentum: MOMENTUM}
+train: {epochs: 20000, batch_size: full, dtype: float64, stop_gap: 1.0e-15}
+evaluate: {cross_validation: {folds: 5}}
+plots: false
+"""
+
+
+@pytest.fixture
+def steep(tmp_path):
+    """Rows whose curvature changes from fold to fold, so that a rate of the whole split diverges on some."""
+    stream = np.random.default_rng(5)
+    X = stream.normal(size=(60, 3)) * np.where(np.arange(60) < 12, 30.0, 1.0)[:, None]
+    X[12:, 2] = X[12:, 1] + 0.2 * X[12:, 2]
+    y = X @ [1.0, -2.0, 3.0] + stream.normal(size=60)
+    lines = (",".join(repr(float(v)) for v in (*row, target)) for row, target in zip(X, y, strict=True))
+    (tmp_path / "t.csv").write_text("a,b,c,y\n" + "\n".join(lines) + "\n")
+    return X, y
+
+
+@pytest.mark.parametrize("momentum", ["auto", "0"])
+def test_auto_is_chosen_anew_for_each_fold(linreg, config_file, steep, momentum):
+    result = linreg("train", "-c", config_file(AUTO.replace("MOMENTUM", momentum)), "--json")
+    assert result.code == 0, result.err
+    found = result.json["metrics"]["cross_validation"]
+    for name, scoring in (("r2", "r2"), ("mse", "neg_mean_squared_error"), ("mae", "neg_mean_absolute_error")):
+        theirs = cross_val_score(LinearRegression(), *steep, cv=KFold(5), scoring=scoring)
+        expected = theirs if name == "r2" else -theirs
+        assert found[name]["values"] == pytest.approx(expected, rel=1e-6), name
+        assert found[name]["std"] == pytest.approx(np.std(expected, ddof=1), rel=1e-6)
+
+
+def test_a_run_that_goes_on_chooses_anew_too(linreg, config_file, steep):
+    short = ("--set", "train.epochs=2", "--set", "train.stop_gap=null", "--json")
+    begun = linreg("train", "-c", config_file(AUTO.replace("MOMENTUM", "auto")), *short).json
+    on = linreg("train", "--resume", begun["run"], "--set", "train.epochs=3000", "--json").json
+    theirs = cross_val_score(LinearRegression(), *steep, cv=KFold(5))
+    assert on["metrics"]["cross_validation"]["r2"]["values"] == pytest.approx(theirs, rel=1e-6)
+
+
+def test_a_rate_above_the_limit_of_a_fold_is_named_with_the_remedy(linreg, config_file, steep):
+    config = config_file(AUTO.replace("MOMENTUM", "0"))
+    whole = linreg("inspect", "-c", config, "--json").json["stable_lr"]["full_batch"]
+    result = linreg("train", "-c", config, "--set", f"optimizer.lr={0.99 * whole}", "--json")
+    assert result.code == 0, result.err
+    found = result.json["metrics"]["cross_validation"]
+    assert found["r2"] is None
+    assert "To go on, set optimizer.lr: " in found["r2_reason"]
+    assert " times the limit " in found["r2_reason"]
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,21 @@ def test_a_table_of_numbers_is_read_and_its_predictions_are_written_without_pand
     assert result.stdout.splitlines()[-1] == "LOADED 0", result.stderr
 
 
+def test_a_run_with_inference_writes_the_influence_of_its_rows_without_pandas(tmp_path):
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{k},{2 * k + k % 3}\n" for k in range(12)))
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        "name: i\ndata: {path: t.csv, target: y}\npreprocess: {standardize: true}\nplots: false\n"
+        "optimizer: {lr: auto, momentum: auto}\ntrain: {epochs: 500, batch_size: full, dtype: float64}\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", TRAINING, str(config)], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines()[-1] == "LOADED 0", result.stderr
+    [written] = tmp_path.glob("outputs/*/influence.csv")
+    assert len(written.read_text().splitlines()) > 5
+
+
 def test_the_command_sets_up_its_process_before_numpy_and_leaves_a_setting_of_the_user(tmp_path):
     program = """
 import atexit, gc, os, sys

@@ -149,7 +149,7 @@ def test_near_enough_is_a_hundredth_of_a_standard_error():
         assert (reason is None) == shown
     assert reason is not None
     assert "'b' is 0.011 standard errors away" in reason
-    assert "train for more epochs, or with optimizer.lr: auto" in reason
+    assert "train for more epochs or, where optimizer.lr is a number, set it to auto" in reason
     assert "'bias' is 5 standard errors" in refusal(optimum, "mse", (optimum.weights, optimum.bias + 5 * errors[3]))
 
 

@@ -126,3 +126,19 @@ def test_the_picture_names_the_strongest_rows_and_draws_cooks_curves():
             distance = 0.5 if line.get_color() == "#D55E00" else 1.0
             np.testing.assert_allclose(y**2 * x / (p * (1 - x)), distance, rtol=1e-9)
     assert {"mean 0.075", "twice the mean 0.15"} <= {text.get_text() for text in figure.legends[0].get_texts()}
+
+
+@pytest.mark.parametrize("n", [40, 6_366, 10_000])
+def test_the_picture_draws_every_row_that_it_names(n):
+    rng = np.random.default_rng(n)
+    h, r = rng.uniform(0.1, 0.2, n) * 30 / n, rng.normal(size=n)
+    cooks = r**2 * h / (3 * (1 - h))
+    figure = leverage_figure(h, r, cooks, np.arange(1, n + 1), n_samples=n, n_parameters=3, title="t")
+    [axes] = figure.axes
+    [cloud] = [line for line in axes.lines if line.get_gid() == "train"]
+    drawn = set(zip(*(values.tolist() for values in cloud.get_data()), strict=True))
+    assert len(drawn) == min(n, 5_000)
+    assert len(axes.texts) == MOST_NAMED
+    for text in axes.texts:
+        assert text.xy in drawn
+        assert text.xy == (h[int(text.get_text()) - 1], r[int(text.get_text()) - 1])

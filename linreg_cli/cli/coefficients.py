@@ -5,6 +5,9 @@ from typing import Any
 
 from linreg_cli.cli.output import columns, number
 
+#: A gap of which nothing but the rounding of float64 is left.
+ROUNDING = 1e-15
+
 
 def gap_in_words(metrics: dict[str, Any]) -> str:
     """How far a run is from the optimum, in a sentence."""
@@ -17,7 +20,7 @@ def gap_in_words(metrics: dict[str, Any]) -> str:
     if gap is None:
         return f"optimum: {lowest}"
     what = "train loss" if "objective" not in optimum else "loss with its penalty"
-    if gap < 1e-12:
+    if gap <= ROUNDING:
         return f"optimum: {lowest}, and the run is there to rounding (gap {gap:.3g})"
     if zero:
         return f"optimum: {lowest}; the {what} is {gap:.3g} times that of the best constant"
@@ -70,4 +73,4 @@ def _short(value: float | None, digits: int = 5) -> str:
 
 def _share(gap: float) -> str:
     percent = 100 * gap
-    return f"{percent:.3g} %" if 1e-3 <= percent < 1e4 else f"{gap:.3g} times"
+    return f"{percent:.3g} %" if percent < 100 else f"{gap:.3g} times that"

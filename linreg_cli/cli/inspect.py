@@ -128,7 +128,7 @@ def forecast_values(forecast: "Forecast") -> dict[str, Any]:
     return {
         **values,
         "start_gap": forecast.start_gap if math.isfinite(forecast.start_gap) else None,
-        "floor_gap": forecast.floor_gap if math.isfinite(forecast.floor_gap) else None,
+        **_number("floor_gap", forecast.floor_gap, next(iter(forecast.reasons.values()), "beyond a float")),
         "method": forecast.method,
     }
 

@@ -122,7 +122,7 @@ def _courses(found: "Inspection") -> str:
     head += f", from a gap of {own.start_gap:.3g}):" if math.isfinite(own.start_gap) else "):"
     rows = [["", "rate", "momentum", "1e-3", "1e-6"]]
     for course in found.courses:
-        rows.append([course.label, f"{course.lr:.4g}", f"{course.momentum:.6g}", *_epochs(course)])
+        rows.append([course.label, f"{course.lr:.6g}", f"{course.momentum:.6g}", *_epochs(course)])
     lines = [_wrapped(head), output.columns(rows, indent="  ")]
     reasons = dict.fromkeys(own.reasons.values())
     lines += [_wrapped(f"as configured: {reason}", indent="  ") for reason in reasons]

@@ -21,14 +21,19 @@ def to_numpy(values: pa.ChunkedArray) -> Column:
     return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0), *parts])
 
 
-def to_arrow(values: npt.NDArray[np.float64] | npt.NDArray[np.int64]) -> pa.Array:
-    """An array of float64 or int64 as a column without gaps; shape (n_samples,).
+def to_arrow(
+    values: npt.NDArray[np.float64] | npt.NDArray[np.int64], known: npt.NDArray[np.bool_] | None = None
+) -> pa.Array:
+    """An array of float64 or int64 as a column, shape (n_samples,); cells where `known` is False are missing.
 
     >>> to_arrow(np.array([1, 2])).to_pylist()
     [1, 2]
+    >>> to_arrow(np.array([1.0, np.nan, 3.0]), np.array([True, False, True])).to_pylist()
+    [1.0, None, 3.0]
     """
     kind = {"float64": pa.float64(), "int64": pa.int64()}[values.dtype.name]
-    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
+    valid = None if known is None else pa.py_buffer(np.packbits(known, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(np.ascontiguousarray(values))])
 
 
 def repeated(text: str, count: int) -> pa.Array:

@@ -14,8 +14,8 @@ from linreg_cli.seeds import numpy_stream
 
 NAMES = ("mse", "rmse", "mae", "r2")
 
-#: Trains on the train split of a dataset; None if that diverged.
-Fit = Callable[[Dataset], LinearFormula | None]
+#: Trains on the train split of a dataset; a text says why there is no model.
+Fit = Callable[[Dataset], LinearFormula | str]
 
 
 def folds(rows: Rows, count: int, *, shuffle: bool, seed: int) -> list[Rows]:
@@ -41,7 +41,7 @@ def cross_validate(dataset: Dataset, config: Config, fit: Fit) -> Metrics:
 
     Returns:
         `folds`, and for each metric its `mean`, its standard deviation over the parts (`std`, n - 1), and `values`.
-        A metric that is undefined in a part is None, with `<metric>_reason`.
+        A metric that is undefined in a part, or of a part without a model, is None, with `<metric>_reason`.
     """
     assert config.evaluate.cross_validation is not None
     lenient = config.model_copy(update={"preprocess": config.preprocess.model_copy(update={"unknown": "ignore"})})
@@ -53,8 +53,8 @@ def cross_validate(dataset: Dataset, config: Config, fit: Fit) -> Metrics:
         splits = {"train": others, "validation": dataset.splits["validation"], "test": held_out}
         fold = resplit(dataset, lenient, splits)
         formula = fit(fold)
-        if formula is None:
-            reason = f"training diverged on fold {number + 1}"
+        if isinstance(formula, str):
+            reason = f"fold {number + 1}: {formula}"
             return {"folds": count, **dict.fromkeys(NAMES), **{f"{key}_reason": reason for key in NAMES}}
         actual = np.column_stack([fold.columns[target][held_out] for target in fold.targets])
         measured.append(regression_metrics(actual, formula.predict(fold.columns)[held_out]))
@@ -69,7 +69,11 @@ def _summary(measured: list[Metrics]) -> Metrics:
         if undefined:
             reason = measured[undefined[0] - 1].get(f"{name}_reason")
             out |= {name: None, f"{name}_reason": f"fold {undefined[0]}: {reason}"}
-        else:
+            continue
+        with np.errstate(over="ignore", invalid="ignore"):
             spread = {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1))}
+        if all(np.isfinite(value) for value in spread.values()):
             out[name] = {**spread, "values": values}
+        else:
+            out |= {name: None, f"{name}_reason": "its spread is too large for a floating-point number"}
     return out

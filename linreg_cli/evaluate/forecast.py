@@ -27,14 +27,15 @@ class Forecast:
         epochs: target gap -> the first epoch at whose end the gap is at or below it; None if there is none.
         reasons: target gap -> why there is none.
         start_gap: the gap before the first step.
-        floor_gap: the gap at which the noise of the batches keeps a run on average; 0 for a full batch.
+        floor_gap: the gap at which the noise of the batches keeps a run on average; 0 for a full batch; None where a
+            run does not settle, or may not.
         method: in words, what the numbers are worth.
     """
 
     epochs: dict[float, int | None]
     reasons: dict[float, str]
     start_gap: float
-    floor_gap: float
+    floor_gap: float | None
     method: str
 
 
@@ -148,4 +149,4 @@ def _scheduled(
 
 
 def _never(targets: Sequence[float], reason: str, start_gap: float, method: str) -> Forecast:
-    return Forecast(dict.fromkeys(targets), dict.fromkeys(targets, reason), start_gap, 0.0, method)
+    return Forecast(dict.fromkeys(targets), dict.fromkeys(targets, reason), start_gap, None, method)

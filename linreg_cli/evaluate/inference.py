@@ -116,10 +116,11 @@ def refusal(
         return None
     labels = [*(names or [f"feature {j + 1}" for j in range(len(factor.scale))]), "bias"]
     relative, base = optimum.gap(*trained)
-    distance = "not defined" if relative is None else f"{relative:.3g} of the {base}'s loss"
+    distance = "not defined" if relative is None else f"{relative:.3g} times the {base}'s loss"
     return (
         f"the model is not at the optimum: {labels[worst[0]]!r} is {shift[worst]:.3g} standard errors away, and must "
-        f"be below {NEAR:g} (the gap is {distance}); train for more epochs, or with optimizer.lr: auto"
+        f"be below {NEAR:g} (the gap is {distance}); train for more epochs or, "
+        "where optimizer.lr is a number, set it to auto"
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from linreg_cli.data.buffers import to_arrow
 from linreg_cli.evaluate.inference import Inference
 
 #: Rows that are kept of a larger table: half of them those of greatest Cook's distance, half evenly spaced.
@@ -24,12 +25,12 @@ def influence_table(rows: npt.NDArray[np.integer], fits: Mapping[str, Inference]
     """
     first = next(iter(fits.values()))
     kept = chosen([fit.cooks for fit in fits.values()])
-    columns: dict[str, npt.NDArray[np.generic]] = {"row": rows[kept] + 1, "leverage": first.leverage[kept]}
+    columns = {"row": to_arrow(rows[kept].astype(np.int64) + 1), "leverage": to_arrow(first.leverage[kept])}
     for target, fit in fits.items():
         suffix = f":{target}" if len(fits) > 1 else ""
-        columns[f"standardized_residual{suffix}"] = fit.standardized_residuals[kept]
-        columns[f"cooks_distance{suffix}"] = fit.cooks[kept]
-    return pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
+        for name, values in (("standardized_residual", fit.standardized_residuals), ("cooks_distance", fit.cooks)):
+            columns[f"{name}{suffix}"] = to_arrow(values[kept], ~np.isnan(values[kept]))
+    return pa.table(columns)
 
 
 def chosen(cooks: list[npt.NDArray[np.float64]], most: int = MOST_ROWS) -> npt.NDArray[np.intp]:

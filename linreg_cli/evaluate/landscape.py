@@ -168,9 +168,9 @@ class Landscape:
         told_only = full or self.setting.full or callable(rate) or self.setting.motion.momentum
         limit = None if told_only else self.mean_square.lr
         if limit is not None and not callable(rate) and limit <= rate < self.average:
-            reason = f"{rate:g} is above {limit:.4g}, where random batches drive a run away on average"
-            told = self.expect(limit / 2, motion, targets=targets)
-            return replace(told, epochs=dict.fromkeys(targets), reasons=dict.fromkeys(targets, reason))
+            reason = f"{rate:g} is above {limit:.4g}, so the run may not settle: the noise of its batches may grow"
+            told = self.expect(limit / 2, motion, targets=targets)  # of which only the start is of this rate too
+            return replace(told, epochs=dict.fromkeys(targets), reasons=dict.fromkeys(targets, reason), floor_gap=None)
         return forecast(
             self.spectrum.scaled(share),
             self.start,
@@ -185,7 +185,7 @@ class Landscape:
         """The best rate, cut to four digits so that it can be written into a config.
 
         Full batch: that of `best_rate`. Mini-batches: that of `best_batch_rate`, with the config's momentum. Both are
-        what `optimizer.lr: auto` takes, but for the digits.
+        for a constant rate, and there what `optimizer.lr: auto` takes, but for the digits.
 
         Args:
             momentum: to use; None chooses it, for a full batch.

@@ -21,7 +21,7 @@ MOST_COUPLED = 300
 
 @dataclass(frozen=True, eq=False)
 class Noise:
-    """What mini-batches add.
+    """What mini-batches add: each epoch sees every row once, so the noises of an epoch's rows add up to zero.
 
     Attributes:
         variances: shape (n_parameters, n_targets): variance of the gradient of one row at the optimum, along each
@@ -30,8 +30,6 @@ class Noise:
         n_samples: rows of an epoch.
         batch_size: rows a step; the last step of an epoch has the rest.
         summed: whether a step's loss is a sum over its rows (sse), and not their mean.
-        reshuffled: each epoch sees every row once, in a new order, so the noises of an epoch's rows add up to zero;
-            otherwise each batch is drawn anew.
     """
 
     variances: Array
@@ -39,7 +37,6 @@ class Noise:
     n_samples: int
     batch_size: int
     summed: bool = False
-    reshuffled: bool = True
 
     @property
     def full_steps(self) -> int:
@@ -53,10 +50,14 @@ class Noise:
 
     @property
     def gain(self) -> float:
-        """The variance of a step's noise beside that of a row's, on average over the steps of an epoch."""
+        """The variance of a step's noise beside that of a row's, on average over the steps of an epoch.
+
+        Of b rows drawn without replacement from n it is (n - b) / (n - 1) / b for a mean, and b^2 times that for a sum.
+        """
         sizes = [self.batch_size] * (self.full_steps > 0) + [self.last_size] * (self.last_size > 0)
         counts = [self.full_steps, 1][: len(sizes)]
-        each = [size if self.summed else 1 / size for size in sizes]
+        left = [(self.n_samples - size) / max(self.n_samples - 1, 1) for size in sizes]
+        each = [part * size if self.summed else part / size for part, size in zip(left, sizes, strict=True)]
         return float(np.average(each, weights=counts))
 
     @property
@@ -87,10 +88,6 @@ class Noise:
         if r:
             diagonal = last_M @ diagonal @ last_M.swapaxes(1, 2) + r * rest**2 * np.outer(u, u)
             drift = last_M @ drift + r * rest * u[:, None]
-        if not self.reshuffled:
-            # Each batch on its own is still drawn without replacement.
-            kept: Array = diagonal * (n - b) / max(n - 1, 1)
-            return kept
         together: Array = n / max(n - 1, 1) * (diagonal - drift @ drift.swapaxes(1, 2) / n)
         return together
 
@@ -103,7 +100,6 @@ def batch_noise(
     *,
     loss: str,
     batch_size: int,
-    reshuffled: bool = True,
 ) -> Noise:
     """The noise of random batches, from one pass over the rows.
 
@@ -117,7 +113,6 @@ def batch_noise(
         y_nk: shape (n_samples, n_targets).
         loss: mse, sse or half_mse.
         batch_size: b.
-        reshuffled: see `Noise`.
     """
     X, y, n, p = np.asarray(X_nd), np.asarray(y_nk), len(np.asarray(X_nd)), len(spectrum.eigenvalues)
     per_row = {"mse": 2 / y.shape[1], "half_mse": 1 / y.shape[1], "sse": 2.0}[loss]
@@ -141,7 +136,7 @@ def batch_noise(
         variances = np.zeros_like(variances)
     if fourth is not None:
         fourth = np.maximum(fourth / n - np.diag(square / n) ** 2, 0.0) * per_row**2
-    return Noise(variances, fourth, n, batch_size, loss == "sse", reshuffled)
+    return Noise(variances, fourth, n, batch_size, loss == "sse")
 
 
 def accumulate(M: Array, Q: Array, count: int) -> tuple[Array, Array]:

@@ -166,10 +166,12 @@ def leverage_figure(
     Source: R. D. Cook, S. Weisberg, Residuals and Influence in Regression, 1982: D = r^2 h / (p (1 - h)).
     """
     drawable = np.isfinite(residual) & np.isfinite(cooks)
-    h, r, d, names = leverage[drawable], residual[drawable], cooks[drawable], rows[drawable]
+    # The most influential rows first: the picture thins the others, and draws all that it names.
+    order = np.flatnonzero(drawable)[np.argsort(-cooks[drawable], kind="stable")]
+    h, r, names = leverage[order], residual[order], rows[order]
     with style():
         figure, axes = blank(title, "leverage", "standardised residual")
-        entries = _scatter(axes, [("train", len(leverage), np.stack([h, r]))])
+        entries = _scatter(axes, [("train", len(leverage), np.stack([h, r]))], kept=MOST_NAMED)
         if len(h):
             mean = n_parameters / n_samples
             most = min(max(float(h.max()), 2 * mean), 1.0)
@@ -183,7 +185,7 @@ def leverage_figure(
                 line = axes.axvline(times * mean, color="#4D4D4D", linestyle=dashes, linewidth=1.6, zorder=2)
                 entries.append((line, f"{'mean' if times == 1 else 'twice the mean'} {times * mean:.3g}"))
             _cook_curves(axes, x_ticks, y_ticks, n_parameters, entries)
-            _name_rows(axes, h, r, d, names)
+            _name_rows(axes, h[:MOST_NAMED], r[:MOST_NAMED], names)
         finish(figure, axes, entries)
     return figure
 
@@ -198,11 +200,11 @@ def _cook_curves(axes: "Axes", x_ticks: np.ndarray, y_ticks: np.ndarray, n_param
         entries.append((line, f"Cook's distance {distance:g}{'' if inside else ' (outside)'}"))
 
 
-def _name_rows(axes: "Axes", h: np.ndarray, r: np.ndarray, d: np.ndarray, names: np.ndarray) -> None:
-    """Row numbers beside the points of greatest Cook's distance, inside the frame and not on top of each other."""
+def _name_rows(axes: "Axes", h: np.ndarray, r: np.ndarray, names: np.ndarray) -> None:
+    """Row numbers beside their points, inside the frame and not on top of each other."""
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     taken: list[tuple[float, float, float]] = []  # middle and half the width, as shares of the frame
-    for at in np.argsort(-d, kind="stable")[:MOST_NAMED]:
+    for at in range(len(h)):
         text, x, y = f"{names[at]}", float(h[at]), float(r[at])
         half = 0.008 * len(text) + 0.004
         across, up = (x - left) / (right - left), (y - low) / (high - low)
@@ -277,8 +279,8 @@ def _with_optimum(axes: "Axes", optimum: float, low: float, high: float, entries
     return low if far else min(low, optimum)
 
 
-def _scatter(axes: "Axes", points: list[tuple[str, int, np.ndarray]]) -> "Entries":
-    """Draws (split, rows in all, drawable points) and returns the legend's entries."""
+def _scatter(axes: "Axes", points: list[tuple[str, int, np.ndarray]], kept: int = 0) -> "Entries":
+    """Draws (split, rows in all, drawable points), the first `kept` of each for certain; the legend's entries."""
     most = min(max((xy.shape[1] for _, _, xy in points), default=0), MOST_POINTS)
     # Splits are thinned alike, so that a small one drawn last does not bury a large one that was thinned.
     thinning = min(1.0, MOST_POINTS / max(sum(xy.shape[1] for _, _, xy in points), 1))
@@ -286,7 +288,9 @@ def _scatter(axes: "Axes", points: list[tuple[str, int, np.ndarray]]) -> "Entrie
     entries = []
     for split, total, (x, y) in points:
         drawn, (colour, marker) = math.ceil(len(x) * thinning), _SPLITS.get(split, ("#8C4A9E", "D"))
-        rows = np.arange(drawn) * len(x) // max(drawn, 1)
+        first = min(kept, drawn)
+        rows = first + np.arange(drawn - first) * (len(x) - first) // max(drawn - first, 1)
+        rows = np.concatenate([np.arange(first), rows])
         # Every point is inside the limits; unclipped, a marker beside the frame stays whole.
         (cloud,) = axes.plot(x[rows], y[rows], marker, color=colour, alpha=alpha, zorder=3, clip_on=False, gid=split)
         cloud.set(markersize=size, markeredgecolor="white", markeredgewidth=0.8 if size > 5 else 0)

@@ -80,6 +80,11 @@ class RunRecord:
             self._lock.release()
             raise
 
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """Of `lr` and `momentum` those that were `auto` in the config that the run began with."""
+        return tuple(key for key in ("lr", "momentum") if self._values[key]["why"].startswith("auto"))
+
     def finish(self, status: str, **values: Any) -> None:
         """Write the last version: how the run ended."""
         assert status in STATUSES, status

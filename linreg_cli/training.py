@@ -179,7 +179,7 @@ def _trained(loaded: LoadedConfig, config: Config, fold: Dataset) -> LinearFormu
             distance=None if gap is None else lambda state, loss: analysis.distance(*parameters_of(state.model), loss),
             stop_gap=gap,
         )
-        diverged = any([isinstance(event, Diverged) for event in events])  # noqa: C419 - every event, to the end
+        diverged = Diverged in [type(event) for event in events]
     if not diverged:
         return part.formula()
     details = diagnosis(analysis, motion, part.plan.learning_rate(0), standardized=standardized)

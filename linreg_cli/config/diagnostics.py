@@ -15,7 +15,7 @@ from linreg_cli.errors import Fault, did_you_mean
 
 Path = tuple[str | int, ...]
 
-_TAGGED = {
+_TAGGED: dict[Path, tuple[str, str, Any]] = {
     ("data",): ("source", "table", SOURCES),
     ("optimizer", "schedule"): ("kind", "constant", SCHEDULES),
 }
@@ -33,7 +33,7 @@ _ALIASES: dict[str | int, str] = {
     "label": "data.target",
 }
 
-_PATTERNS = {
+_PATTERNS: dict[Path, str] = {
     ("name",): "letters, digits, '.', '_' and '-', not beginning with '.' or '-', and no path separators",
     ("train", "device"): "auto, cpu, cuda or cuda:N",
     ("data", "sha256"): "64 hexadecimal digits",
@@ -101,10 +101,12 @@ def _path(detail: ErrorDetails, tree: Node) -> Path:
             continue
         tagged = False
         value = node.value if node is not None else None
-        known = step in value if isinstance(value, dict) else isinstance(value, list) and isinstance(step, int)
-        if known:
+        if isinstance(value, dict) and step in value:
             path.append(step)
-            node = value[step] if not isinstance(value, list) or step < len(value) else None  # type: ignore[index,operator]
+            node = value[step]
+        elif isinstance(value, list) and isinstance(step, int):
+            path.append(step)
+            node = value[step] if step < len(value) else None
     if detail["type"] == "missing":
         path.append(detail["loc"][-1])
     return tuple(path)
@@ -120,13 +122,13 @@ def _message(detail: ErrorDetails, path: Path, tree: Node) -> str:
     if kind == "linreg":
         return f"{name}: {detail['msg']}"
     if kind == "union_tag_invalid":
-        tag_key, _, kinds = _TAGGED[path]  # type: ignore[index]
+        tag_key, _, kinds = _TAGGED[path]
         tag = str(context["tag"])
         return f"{name}.{tag_key}: unknown value {tag!r}{did_you_mean(tag, list(kinds))}"
     if kind in _LIMITS:
         return f"{name} {_LIMITS[kind](context)}, found {shown(value)}"
     if kind == "string_pattern_mismatch":
-        return f"{name}: expected {_PATTERNS[path]}, found {shown(value)}"  # type: ignore[index]
+        return f"{name}: expected {_PATTERNS[path]}, found {shown(value)}"
     if kind == "literal_error":
         expected = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         hint = did_you_mean(value, expected) if isinstance(value, str) else f"; allowed: {', '.join(expected)}"

@@ -146,12 +146,9 @@ def _predict(parameters: Parameters, X_bd: Tensor) -> Tensor:
 
 
 def _by_autograd(state: TrainingState, loss: Loss, X_bd: Tensor, y_bk: Tensor) -> Parameters:
-    layer = linear_layer(state.model)
-    state.model.zero_grad()
-    loss(state.model(X_bd), y_bk).backward()  # type: ignore[no-untyped-call]
-    gradients = {name: value.grad for name, value in layer.named_parameters()}
-    assert all(gradient is not None for gradient in gradients.values())
-    return {name: gradient.clone() for name, gradient in gradients.items() if gradient is not None}
+    parameters = dict(linear_layer(state.model).named_parameters())
+    gradients = torch.autograd.grad(loss(state.model(X_bd), y_bk), list(parameters.values()))
+    return dict(zip(parameters, gradients, strict=True))
 
 
 def _by_formula(parameters: Parameters, loss: Loss, X_bd: Tensor, y_bk: Tensor) -> Parameters:

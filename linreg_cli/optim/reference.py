@@ -59,9 +59,7 @@ class ReferenceExecutor:
             if not math.isfinite(value):
                 losses = losses[: step - start + 1]
                 break
-            model.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            gradients = [parameter.grad for parameter in parameters]
+            gradients = list(torch.autograd.grad(loss, parameters))
             with torch.no_grad():
                 sgd(
                     parameters, gradients, buffers, weight_decay=plan.weight_decay, momentum=plan.momentum, lr=lr,

@@ -35,7 +35,9 @@ class History:
     def add(self, result: Evaluated, formula: LinearFormula | None) -> None:
         """Append an epoch; `formula` is the model after it, needed only `with_parameters`."""
         values = [result.epoch, result.step, result.lr, result.train_loss]
-        values += [result.validation_loss] * self._validation  # type: ignore[list-item]
+        if self._validation:
+            assert result.validation_loss is not None
+            values += [result.validation_loss]
         if self._gap:
             gap = result.distance.gap if result.distance else None
             values += [math.nan if gap is None else gap]

@@ -9,6 +9,7 @@ import numpy as np
 from linreg_cli.config import LoadedConfig
 from linreg_cli.config.schema import Config
 from linreg_cli.data import Dataset, Preprocessor
+from linreg_cli.data.rows import StackedRows, in_order
 from linreg_cli.errors import DataError
 from linreg_cli.evaluate.batch_rates import best_batch_rate, cosine, fewest_epochs, fewest_falling
 from linreg_cli.evaluate.columns import ColumnSummary, summaries
@@ -201,12 +202,10 @@ def _as_given(prepared: Prepared, landscape: Landscape | None) -> Factor:
     """The triangle of the columns in original units."""
     if landscape is not None and not prepared.config.preprocess.standardize:
         return landscape.optimum.factor
-    columns, rows = prepared.dataset.columns, prepared.dataset.splits["train"]
-    X_nd, y_nk = (
-        np.column_stack([columns[name][rows] for name in names])
-        for names in (prepared.dataset.features, prepared.dataset.targets)
-    )
-    return factorise(X_nd, y_nk, bias=prepared.config.model.bias)
+    dataset = prepared.dataset
+    rows = in_order(dataset.splits["train"])
+    X_nd, y_nk = (StackedRows(dataset.columns, names, rows) for names in (dataset.features, dataset.targets))
+    return factorise(X_nd, np.asarray(y_nk), bias=prepared.config.model.bias)
 
 
 def _condition_numbers(factor: Factor) -> tuple[float, float]:
@@ -302,15 +301,16 @@ def _held_out(prepared: Prepared, landscape: Landscape) -> HeldOutErrors:
     """Leave-one-out and K folds as `evaluate.cross_validation` cuts them, without refitting."""
     dataset, config = prepared.dataset, prepared.config
     given, rows = config.evaluate.cross_validation, dataset.splits["train"]
-    X, y = original_rows(dataset, prepared.preprocessor)
+    _, X, y = original_rows(dataset, prepared.preprocessor)
     optimum = landscape.optimum
     if not _as_it_is(config) or optimum.weight_decay:
         optimum = least_squares(X, y, bias=config.model.bias, loss="mse")
     count = min(given.folds if given is not None else FOLDS, len(rows))
     k_folded = None
     if count > 1:
-        shuffled = folds(np.arange(len(rows)), count, shuffle=config.data.split.shuffle, seed=config.seed)
-        k_folded = k_fold(optimum, X, y, shuffled)
+        cut = folds(rows, count, shuffle=config.data.split.shuffle, seed=config.seed)
+        rising = np.sort(rows)
+        k_folded = k_fold(optimum, X, y, [np.searchsorted(rising, np.sort(fold)) for fold in cut])
     fitted = math.sqrt(optimum.train_loss / (optimum.scale * y.size))
     return HeldOutErrors(optimum, fitted, leave_one_out(optimum, X, y), k_folded, count, y.std(axis=0))
 

@@ -9,12 +9,10 @@ from torch import nn
 
 from linreg_cli.config.schema import InitConfig
 from linreg_cli.config.types import Distribution
-from linreg_cli.data.dataset import Column
+from linreg_cli.data.columns import Column, Rows, take
 from linreg_cli.data.preprocess import Preprocessor
 from linreg_cli.data.transform import inverse
 from linreg_cli.seeds import torch_stream
-
-_BLOCK_ROWS = 65_536
 
 
 def build_model(
@@ -88,8 +86,8 @@ class LinearFormula:
     bias: Column | None
     transform: str = "none"
 
-    def predict(self, columns: Mapping[str, Column]) -> Column:
-        """Predictions in original units, shape (n_samples, n_targets).
+    def predict(self, columns: Mapping[str, Column], rows: Rows | slice = slice(None)) -> Column:
+        """Predictions of some rows in original units, shape (n_rows, n_targets).
 
         The sum runs column by column, so that one row alone gives the same bits as that row among others,
         which a matrix product does not promise.
@@ -98,14 +96,12 @@ class LinearFormula:
         >>> formula.predict({"x": np.array([1.0, 2.0])}).tolist()
         [[3.0], [5.0]]
         """
-        n_samples = len(columns[self.features[0]])
-        out = np.zeros((n_samples, len(self.targets)))
+        out = np.zeros((0, len(self.targets)))
         with np.errstate(over="ignore", invalid="ignore"):
             for position, feature in enumerate(self.features):
-                values = columns[feature]
-                for start in range(0, n_samples, _BLOCK_ROWS):  # a product of the whole column need not be held
-                    rows = slice(start, start + _BLOCK_ROWS)
-                    out[rows] += values[rows, None] * self.weights[position]
+                values = take(columns, feature, rows)
+                out = out if position else np.zeros((len(values), len(self.targets)))
+                out += values[:, None] * self.weights[position]
             if self.bias is not None:
                 out += self.bias
             return inverse(self.transform, out)

@@ -8,17 +8,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from linreg_cli.config import LoadedConfig, dump_config
 from linreg_cli.data import SPLITS
+from linreg_cli.data.rows import in_order
 from linreg_cli.data.write import write_table
 from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
 from linreg_cli.evaluate.gates import GateResult, check_gates
 from linreg_cli.evaluate.metrics import Metrics, parameters, probe, split_metrics
 from linreg_cli.evaluate.pictures import draw_run, write_pictures
-from linreg_cli.evaluate.predict import prediction_batches
+from linreg_cli.evaluate.predictions import predicted_blocks, prediction_batches
 from linreg_cli.evaluate.worth import worth
 from linreg_cli.optim.fit import Stopped
 from linreg_cli.preparation import Prepared, Reporter, prepare
@@ -230,12 +230,11 @@ def _choices(prepared: Prepared) -> list[str]:
 def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics) -> Metrics:
     """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`."""
     dataset, formula = prepared.dataset, prepared.formula()
-    predicted = formula.predict(dataset.columns)
-    actual = np.column_stack([dataset.columns[target] for target in dataset.targets])
     metrics: Metrics = dict.fromkeys(SPLITS)
     for split in prepared.tensors:
-        rows = dataset.splits[split]
-        metrics[split] = split_metrics(dataset.targets, actual[rows], predicted[rows], prepared.loss(split))
+        blocks = predicted_blocks(formula, dataset, in_order(dataset.splits[split]))
+        pairs = ((actual, predicted) for _, actual, predicted in blocks)
+        metrics[split] = split_metrics(dataset.targets, pairs, prepared.loss(split))
     metrics["parameters"] = parameters(formula)
     train_loss = prepared.loss("train")
     found = worth(prepared.config, dataset, prepared.preprocessor, prepared.analysis, prepared.state.model, train_loss)
@@ -247,14 +246,8 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     ]
     metrics |= more
     run.write_json("metrics.json", metrics)
-    only = dataset.features[0] if len(dataset.features) == 1 else None
-    feature = (only, dataset.columns[only]) if only else None
-
-    def write(sibling: Path) -> int:
-        rows = prediction_batches(dataset.targets, dataset.splits, actual, predicted, feature)
-        return write_table(sibling, ".csv", rows)
-
-    write_file(run.path / "predictions.csv", write)
+    predictions = prediction_batches(formula, dataset)
+    write_file(run.path / "predictions.csv", lambda sibling: write_table(sibling, ".csv", predictions))
     influence = found.influence
     if influence is not None:
         write_file(run.path / "influence.csv", lambda sibling: write_table(sibling, ".csv", influence))

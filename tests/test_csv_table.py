@@ -6,6 +6,7 @@ import pytest
 
 from linreg_cli.config import Config
 from linreg_cli.data import load_dataset
+from linreg_cli.data.blocks import cells_of
 from linreg_cli.data.cells import Treatment, raw_columns
 from linreg_cli.data.open import open_table
 from linreg_cli.errors import ConfigError, DataError
@@ -315,5 +316,6 @@ def test_read_all_keeps_text_as_it_is_and_numbers_parses_the_same_cells(csv):
     cells = table.read_all()
     assert cells.column("id").to_pylist() == ["007", "NA"]
     assert cells.column("x").to_pylist() == [" 1.50", "+2e0"]
-    raw, faults = raw_columns(table.numbers(cells, ["x"]), {"x": Treatment()}, ("NA",), "p")
+    numbers = cells_of(table.numbers(cells, ["x"]), ["x"], ("NA",))
+    raw, faults = raw_columns(numbers, {"x": Treatment()}, ("NA",), "p")
     assert (raw["x"].values.tolist(), faults) == ([1.5, 2.0], [])

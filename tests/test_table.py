@@ -16,6 +16,7 @@ import pytest
 
 from linreg_cli.config import Config
 from linreg_cli.data import load_dataset
+from linreg_cli.data.blocks import cells_of
 from linreg_cli.data.cells import Treatment, raw_columns
 from linreg_cli.errors import DataError
 
@@ -266,7 +267,7 @@ def test_every_kind_of_number_is_a_number(values, tmp_path):
 
 def test_faults_of_all_columns_are_reported_at_once():
     values = pa.table({"a": ["u"], "b": [math.inf], "c": [1.0], "d": [True]})
-    raw, faults = raw_columns(values, dict.fromkeys("abcd", Treatment()), (), "t")
+    raw, faults = raw_columns(cells_of(values, list("abcd"), ()), dict.fromkeys("abcd", Treatment()), (), "t")
     assert [fault.where for fault in faults] == [f"t, row 1, column '{name}'" for name in "abd"]
     assert list(raw) == ["c"]
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from linreg_cli.data.blocks import ColumnSink
-from linreg_cli.data.cells import is_number
-from linreg_cli.data.table import refuse_bad_names
+from linreg_cli.data.blocks import ColumnSink, cells_of
+from linreg_cli.data.table import Cells, is_number, refuse_bad_names
 from linreg_cli.errors import DataError, Fault
 
 #: Rows of a Parquet file that are decoded at once.
@@ -19,10 +18,11 @@ BATCH_ROWS = 32_768
 class ArrowTable:
     """Parquet, Arrow (Feather) and JSON lines: formats that carry types."""
 
-    def __init__(self, path: str, parts: list[Path]) -> None:
+    def __init__(self, path: str, parts: list[Path], missing_values: Sequence[str]) -> None:
         if not parts:
             raise DataError("the folder holds no .parquet file", path)
         self.name = path
+        self._missing_values = missing_values
         self._parts = parts
         self._schemas = [self._schema(part) for part in parts]
         for schema, part in zip(self._schemas, parts, strict=True):
@@ -30,7 +30,7 @@ class ArrowTable:
             refuse_bad_names(schema.names, doubled, path if len(parts) == 1 else str(part))
         self.columns: list[str] = list(dict.fromkeys(name for schema in self._schemas for name in schema.names))
 
-    def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> pa.Table:
+    def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> Cells:
         """See `Table.read`; numbers that need not be text are float64, other types are those of the file."""
         names = [*columns, *text, *either]
         for part, schema in zip(self._parts, self._schemas, strict=True):
@@ -40,21 +40,23 @@ class ArrowTable:
                 other = next(each.name for each, schema in pairs if lacking[0] in schema.names)
                 raise DataError(f"lacks columns that {other} has: {', '.join(lacking)}", str(part))
         if self._parts[0].suffix.lower() != ".parquet":
-            return self._guard(self._parts[0], lambda: _load(self._parts[0], names))
+            whole = self._guard(self._parts[0], lambda: _load(self._parts[0], names))
+            return cells_of(whole, [*columns, *either], self._missing_values)
         numbers = [
             name for name in (*columns, *either) if all(is_number(each.field(name).type) for each in self._schemas)
         ]
-        sink = ColumnSink(numbers, sum(self._guard(part, lambda part=part: _n_rows(part)) for part in self._parts))
+        sink = ColumnSink(numbers, self._missing_values)
         for part in self._parts:
             self._guard(part, lambda part=part: _pour(part, names, sink))
-        return self._fitting(sink.table)
+        cells: Cells = self._fitting(sink.cells)
+        return cells
 
     def read_all(self) -> pa.Table:
         """See `Table.read_all`; a column that a part lacks is missing in its rows."""
         loaded = [self._guard(part, lambda part=part: _load(part, None)) for part in self._parts]
         return self._fitting(lambda: pa.concat_tables(loaded, promote_options="permissive").select(self.columns))
 
-    def _fitting(self, together: Callable[[], pa.Table]) -> pa.Table:
+    def _fitting(self, together: Callable[[], Any]) -> Any:
         try:
             return together()
         except pa.ArrowException as error:
@@ -90,12 +92,6 @@ def _schema(part: Path) -> pa.Schema:
 
         return pq.read_schema(part)
     return _load(part, None).schema
-
-
-def _n_rows(part: Path) -> int:
-    import pyarrow.parquet as pq
-
-    return int(pq.read_metadata(part).num_rows)
 
 
 def _pour(part: Path, columns: list[str], sink: ColumnSink) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from linreg_cli.config.schema import Config
 from linreg_cli.data.cells import treatments
-from linreg_cli.data.columns import EncodedColumns, Mask, Numbers, RawColumn, Rows
+from linreg_cli.data.columns import EncodedColumns, Mask, Numbers, RawColumn, Rows, Values
 from linreg_cli.data.dataset import SPLITS, Dataset
 from linreg_cli.data.encode import Encoder, missing_fault
 from linreg_cli.data.report import DataReport, column_reports
@@ -90,10 +90,10 @@ def _encoded(
     for target in targets:
         if target in columns:
             raise DataError(f"an input would have the name of the target, {target!r}; rename a column", name)
-    return columns.with_arrays({target: _values(raw[target]) for target in targets})
+    return columns.with_numbers({target: _values(raw[target]) for target in targets})
 
 
-def _values(raw: RawColumn) -> np.ndarray:
+def _values(raw: RawColumn) -> Values:
     assert isinstance(raw, Numbers)
     return raw.values
 

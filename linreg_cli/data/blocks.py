@@ -1,16 +1,18 @@
-"""Columns that arrive block by block, kept once: numbers as one float64 array each, text as Arrow chunks."""
+"""Tables that arrive block by block: numbers are kept once, as float64, and everything else as Arrow chunks."""
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from linreg_cli.data.buffers import to_arrow, to_numpy
+from linreg_cli.data.buffers import to_numpy
+from linreg_cli.data.columns import BLOCK_ROWS, Column, Numbers, as_number
+from linreg_cli.data.scratch import NumberSink
+from linreg_cli.data.table import Cells, is_number
 
 #: Bytes of text that are parsed at once: many rows, and little beside the columns that they become.
 BLOCK_BYTES = 2**20
@@ -23,56 +25,57 @@ class UnevenLinesError(ValueError):
 
 
 class ColumnSink:
-    """Takes tables of a few thousand rows and gives one table, with each number copied once.
-
-    Arrays are allocated for the rows expected; pages that nothing was written to take no memory.
+    """Takes tables of a few thousand rows and gives their cells, with each number copied once.
 
     Args:
         numbers: columns that become float64; a missing cell is nan.
-        expected_rows: how many rows will come, roughly.
+        missing_values: cells that mean 'missing', here those that are numbers.
     """
 
-    def __init__(self, numbers: Sequence[str], expected_rows: int) -> None:
-        self._n_rows = 0
-        self._arrays = {name: np.empty(max(expected_rows, 1)) for name in numbers}
+    def __init__(self, numbers: Sequence[str], missing_values: Collection[str]) -> None:
+        self._names = list(numbers)
+        self._marks = [mark for mark in map(as_number, missing_values) if mark is not None]
+        self._numbers = NumberSink(self._names)
         self._others: list[pa.Table] = []
-        self._names: list[str] = []
 
     def add(self, block: pa.Table | pa.RecordBatch) -> None:
         """Copy the cells of some rows."""
-        self._names = block.schema.names
-        start, stop = self._n_rows, self._n_rows + block.num_rows
-        for name, array in self._arrays.items():
-            if stop > len(array):
-                array.resize(max(stop, len(array) * 5 // 4), refcheck=False)
-            at = start
-            column = block.column(name)
-            for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
-                array[at : at + len(chunk)] = _float64(chunk)
-                at += len(chunk)
-        others = [name for name in self._names if name not in self._arrays]
-        if others:
+        self._numbers.add([self._float64(block.column(name)) for name in self._names])
+        others = [name for name in block.schema.names if name not in self._names]
+        if others or not self._names:
             self._others.append(pa.table({name: block.column(name) for name in others}))
-        self._n_rows = stop
 
-    def table(self) -> pa.Table:
-        """What was added, in the order of its columns; the numbers are not copied again.
+    def cells(self) -> Cells:
+        """What was added.
 
         Raises:
             pa.ArrowException: if a column changed its type on the way to something else.
         """
-        columns: dict[str, Any] = dict.fromkeys(self._names)
-        if self._others:
-            others = pa.concat_tables(self._others, promote_options="permissive")
-            columns |= dict(zip(others.column_names, others.columns, strict=True))
-        columns |= {name: to_arrow(array[: self._n_rows]) for name, array in self._arrays.items()}
+        others = pa.concat_tables(self._others, promote_options="permissive") if self._others else pa.table({})
         pa.default_memory_pool().release_unused()
-        return pa.table(columns)
+        return Cells({name: Numbers(values) for name, values in self._numbers.columns().items()}, others)
+
+    def _float64(self, column: pa.Array | pa.ChunkedArray) -> Column:
+        values = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+        found = to_numpy(values if pa.types.is_float64(values.type) else values.cast(pa.float64(), safe=False))
+        if self._marks and (gaps := np.isin(found, self._marks)).any():
+            return np.where(gaps, np.nan, found)
+        return found
 
 
-def _float64(chunk: pa.Array) -> npt.NDArray[np.float64]:
-    values = chunk if pa.types.is_float64(chunk.type) else chunk.cast(pa.float64(), safe=False)
-    return to_numpy(pa.chunked_array([values]))
+def cells_of(table: pa.Table, columns: Sequence[str], missing_values: Collection[str]) -> Cells:
+    """The cells of a table that was read whole.
+
+    Args:
+        table: of any types.
+        columns: those that are numbers if their type is one.
+        missing_values: cells that mean 'missing'.
+    """
+    numbers = [name for name in columns if is_number(table.schema.field(name).type)]
+    sink = ColumnSink(numbers, missing_values)
+    for batch in table.to_batches(BLOCK_ROWS) or [table]:
+        sink.add(batch)
+    return sink.cells()
 
 
 def line_blocks(stream: Any, size: int = BLOCK_BYTES) -> Iterator[bytes]:

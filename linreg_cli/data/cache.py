@@ -1,26 +1,38 @@
-"""What was read from a table, kept as an Arrow file that is mapped and not read again (`data.cache`)."""
+"""What was read from a table, kept as a file that later runs take their columns from (`data.cache`).
+
+The columns of numbers lie in it as a `NumberFile` has them, then the other columns as an Arrow file, then where they
+are, a checksum of all this, and the key of the table.
+"""
 
 import contextlib
 import glob
 import hashlib
 import json
 import os
+import struct
 import tempfile
 import time
 import zlib
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from linreg_cli import __version__
+from linreg_cli.data.columns import Numbers
 from linreg_cli.data.download import CACHE
+from linreg_cli.data.scratch import GROUP_CELLS, NumberFile, StoredColumn
+from linreg_cli.data.table import Cells
 from linreg_cli.errors import DataError
 
-FORMAT = 1
-_MAGIC = b"LINREG\0\1"
-_TRAILER = len(_MAGIC) + 4 + 32
+FORMAT = 2
+_MAGIC = b"LINREG\0\2"
+#: Length of what says where the columns are, mark, checksum, key.
+_TRAILER = struct.Struct("<I8sI32s")
+_PIECE_BYTES = 2**20
 #: So much of both ends of a file is part of what it is known by.
 _END_BYTES = 2**16
 _PART = ".part-"
@@ -28,8 +40,8 @@ _PART = ".part-"
 _ABANDONED_SECONDS = 3600.0
 
 
-def cached(path: str, options: dict[str, Any], read: Callable[[], pa.Table]) -> pa.Table:
-    """What `read` gives, mapped from the cache if the same was read from the same file before.
+def cached(path: str, options: dict[str, Any], read: Callable[[], Cells]) -> Cells:
+    """What `read` gives, from the cache if the same was read from the same file before.
 
     A file is known by its path, size, times of change (of its content and of anything about it) and its first and last
     64 KiB. A cache that is damaged, torn or of another file is written anew. Other options have a cache of their own.
@@ -45,16 +57,16 @@ def cached(path: str, options: dict[str, Any], read: Callable[[], pa.Table]) -> 
     key = _key(path, options)
     places = _places(Path(path), options)
     for place in places:
-        found = _mapped(place, key)
+        found = _kept(place, key)
         if found is not None:
             return found
-    table = read()
+    cells = read()
     if _key(path, options) != key:  # the file changed while it was read
-        return table
+        return cells
     for place in places:
         try:
-            _write(place, key, table.unify_dictionaries())
-            return table
+            _write(place, key, cells)
+            return cells
         except OSError as error:
             reason = error.strerror
     remedy = "make room there, name another folder by LINREG_CACHE, or set data.cache: false"
@@ -92,33 +104,72 @@ def _identity(part: Path) -> list[str | int]:
     return [part.name, status.st_size, status.st_mtime_ns, status.st_ctime_ns, hashlib.sha256(ends).hexdigest()]
 
 
-def _mapped(place: Path, key: bytes) -> pa.Table | None:
-    """The table in a cache file, or None: the file ends with a mark, a checksum of the rest, and the key."""
+def _kept(place: Path, key: bytes) -> Cells | None:
+    """The columns in a cache file, or None if it is not whole or not what is wanted."""
     try:
-        if hasattr(os, "getuid") and place.stat().st_uid != os.getuid():  # which Windows has not
-            return None
-        with pa.memory_map(str(place)) as source:
-            whole = source.read_buffer()
-        body, trailer = whole.slice(0, max(whole.size - _TRAILER, 0)), whole[-_TRAILER:].to_pybytes()
-        checksum = zlib.crc32(memoryview(body)).to_bytes(4, "little")
-        if trailer != _MAGIC + checksum + key:
-            return None
-        return pa.ipc.open_file(body).read_all()
-    except (OSError, pa.ArrowException):
+        handle = place.open("rb", buffering=0)
+    except OSError:
         return None
+    try:
+        cells = _read(handle, key)
+    except (OSError, ValueError, pa.ArrowException):
+        cells = None
+    if cells is None or not cells.numbers:
+        handle.close()
+    return cells
 
 
-def _write(place: Path, key: bytes, table: pa.Table) -> None:
-    """A whole file takes the place of the old one, which runs that have it mapped keep."""
+def _read(handle: FileIO, key: bytes) -> Cells | None:
+    status = os.fstat(handle.fileno())
+    if hasattr(os, "getuid") and status.st_uid != os.getuid():  # which Windows has not
+        return None
+    end = status.st_size - _TRAILER.size
+    if end < 0:
+        return None
+    handle.seek(end)
+    length, magic, checksum, found = _TRAILER.unpack(handle.read(_TRAILER.size))
+    if (magic, found) != (_MAGIC, key) or checksum != _checksum(handle, end):
+        return None
+    handle.seek(end - length)
+    contents = json.loads(handle.read(length))
+    names, n_rows, group_rows = contents["numbers"], contents["rows"], contents["group_rows"]
+    file = NumberFile(handle, len(names), group_rows, n_rows)
+    start = 8 * len(names) * n_rows
+    handle.seek(start)
+    others = pa.ipc.open_file(pa.py_buffer(handle.read(end - length - start))).read_all()
+    return Cells({name: Numbers(StoredColumn(file, at)) for at, name in enumerate(names)}, others)
+
+
+def _checksum(handle: FileIO, end: int) -> int:
+    """Of the first `end` bytes, read a piece at a time."""
+    handle.seek(0)
+    checksum, left = 0, end
+    while left:
+        piece = handle.read(min(left, _PIECE_BYTES))
+        if not piece:
+            raise OSError("the file is shorter than it was")
+        checksum, left = zlib.crc32(piece, checksum), left - len(piece)
+    return checksum
+
+
+def _write(place: Path, key: bytes, cells: Cells) -> None:
+    """A whole file takes the place of the old one, which runs that read from it keep."""
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _sweep(place)
     handle, name = tempfile.mkstemp(prefix=f"{place.name}{_PART}", dir=place.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             sink = _Summed(file)
-            with pa.ipc.new_file(pa.PythonFile(sink, mode="w"), table.schema) as writer:
-                writer.write_table(table)
-            file.write(_MAGIC + sink.checksum.to_bytes(4, "little") + key)
+            names, n_rows = list(cells.numbers), cells.num_rows
+            group_rows = max(1, GROUP_CELLS // max(1, len(names)))
+            for start in range(0, n_rows, group_rows) if names else ():
+                for numbers in cells.numbers.values():
+                    sink.write(np.ascontiguousarray(numbers.values[start : start + group_rows]).data)
+            with pa.ipc.new_file(pa.PythonFile(sink, mode="w"), cells.others.schema) as writer:
+                writer.write_table(cells.others.unify_dictionaries())
+            contents = json.dumps({"numbers": names, "rows": n_rows, "group_rows": group_rows}).encode()
+            sink.write(contents)
+            file.write(_TRAILER.pack(len(contents), _MAGIC, sink.checksum, key))
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, place)

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from linreg_cli.config.preprocess import PreprocessConfig
-from linreg_cli.data.buffers import to_numpy
-from linreg_cli.data.columns import MISSING, Categories, Codes, Numbers, RawColumn, canonical, ordered
+from linreg_cli.data.columns import MISSING, Categories, Codes, Numbers, RawColumn, as_number, canonical, ordered
 from linreg_cli.data.remedies import DATE, NUMBERISH, Use, is_text, not_a_number, together, wrong_type
+from linreg_cli.data.table import Cells, is_number
 from linreg_cli.errors import DataError, Fault
 
 #: Up to so many levels a small table is not suspected of holding identifiers.
@@ -53,12 +53,12 @@ def treatments(config: PreprocessConfig, features: Sequence[str], targets: Seque
 
 
 def raw_columns(
-    table: pa.Table, wanted: Mapping[str, Treatment], missing_values: Collection[str], name: str
+    cells: Cells, wanted: Mapping[str, Treatment], missing_values: Collection[str], name: str
 ) -> tuple[dict[str, RawColumn], list[Fault]]:
     """The columns of a table, and one fault for each that is not what it should be.
 
     Args:
-        table: holds the columns.
+        cells: holds the columns.
         wanted: column -> what the config says about it.
         missing_values: cells that mean 'missing'.
         name: what messages call the table.
@@ -66,25 +66,27 @@ def raw_columns(
     Raises:
         DataError: if there is no row.
     """
-    if table.num_rows == 0:
+    if cells.num_rows == 0:
         raise DataError("the table has no rows", name)
     out: dict[str, RawColumn] = {}
     faults: dict[str, Fault] = {}
     for column, treatment in wanted.items():
-        found = _raw(table.column(column), column, treatment, missing_values, name)
+        found: RawColumn | Fault
+        if column in cells.numbers:
+            found = _finite(cells.numbers[column], column, name)
+        else:
+            found = _raw(cells.others.column(column), column, treatment, missing_values, name)
         if isinstance(found, Fault):
             faults[column] = found
         else:
             out[column] = found
-    return out, together(faults, table, missing_values, name)
+    return out, together(faults, cells.others, missing_values, name)
 
 
 def _raw(
     values: pa.ChunkedArray, column: str, treatment: Treatment, missing_values: Collection[str], name: str
 ) -> RawColumn | Fault:
     kind = values.type
-    if is_number(kind) and not treatment.named:
-        return number_column(values, column, missing_values, name)
     if values.null_count == len(values):
         return Numbers(np.full(len(values), np.nan))
     is_category = is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind)
@@ -97,25 +99,22 @@ def _raw(
     return fault or _too_many(categories, column, treatment, name) or categories
 
 
-def number_column(values: pa.ChunkedArray, column: str, missing_values: Collection[str], name: str) -> Numbers | Fault:
-    """A column of a numeric type as float64; a cell that is missing is nan, an infinite one and text are faults."""
-    if not is_number(values.type) and values.null_count != len(values):
-        return wrong_type(values, column, missing_values, name, "trained")
+def number_column(cells: Cells, column: str, missing_values: Collection[str], name: str) -> Numbers | Fault:
+    """A column that a model needs as numbers; an infinite one and text are faults."""
+    if column in cells.numbers:
+        return _finite(cells.numbers[column], column, name)
+    values = cells.others.column(column)
     if values.null_count == len(values):
         return Numbers(np.full(len(values), np.nan))
-    array = to_numpy(values.cast(pa.float64(), safe=False))
-    marks = [mark for mark in map(_number, missing_values) if mark is not None]
-    if marks and (sentinel := np.isin(array, marks)).any():
-        array = np.where(sentinel, np.nan, array)
-    # A sum that is finite has finite terms, and costs no array of the column's size.
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = np.sum(array)
-    if not np.isfinite(total) and (infinite := np.isinf(array)).any():
-        row, count = int(np.argmax(infinite)), int(infinite.sum())
-        more = f" ({count:,} such cells in the column)" if count > 1 else ""
-        where = f"{name}, row {row + 1}, column {column!r}"
-        return Fault(f"the value is infinite or too large for float64{more}; correct it or leave out its row", where)
-    return Numbers(array)
+    return wrong_type(values, column, missing_values, name, "trained")
+
+
+def _finite(numbers: Numbers, column: str, name: str) -> Numbers | Fault:
+    if not numbers.n_infinite:
+        return numbers
+    more = f" ({numbers.n_infinite:,} such cells in the column)" if numbers.n_infinite > 1 else ""
+    where = f"{name}, row {numbers.first_infinite() + 1}, column {column!r}"
+    return Fault(f"the value is infinite or too large for float64{more}; correct it or leave out its row", where)
 
 
 def category_column(values: pa.ChunkedArray, missing_values: Collection[str], kind: str | None) -> Categories:
@@ -147,26 +146,18 @@ def category_column(values: pa.ChunkedArray, missing_values: Collection[str], ki
     return Categories(kind, np.array(lookup, dtype=np.int32)[codes], levels)
 
 
-def text_column(table: pa.Table, column: str, name: str) -> list[str | None]:
+def text_column(cells: Cells, column: str, name: str) -> list[str | None]:
     """A column as text; None where it is missing.
 
     Raises:
         DataError: for values that are not text, such as lists.
     """
-    values = table.column(column)
+    values = cells.column(column)
     try:
         texts: list[str | None] = pc.cast(values, pa.string()).to_pylist()
     except pa.ArrowNotImplementedError:
         raise DataError(f"column {column!r} holds values of type {values.type}, and should hold text", name) from None
     return texts
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None
 
 
 def _text(cell: object) -> str | None:
@@ -177,7 +168,7 @@ def _text(cell: object) -> str | None:
 
 def _looks_like(cells: Sequence[str]) -> str:
     # A leading zero belongs to a code, such as 02138, and 1_000 is Python's alone.
-    if cells and all(_number(cell) is not None and not re.match(r"[-+]?0\d|.*_", cell.strip()) for cell in cells):
+    if cells and all(as_number(cell) is not None and not re.match(r"[-+]?0\d|.*_", cell.strip()) for cell in cells):
         return "number"
     return "boolean" if {cell.strip().lower() for cell in cells} <= {"true", "false"} else "text"
 
@@ -188,12 +179,6 @@ def _kind_of(kind: pa.DataType) -> str | None:
     if pa.types.is_boolean(kind):
         return "boolean"
     return "number" if is_number(kind) else None
-
-
-def is_number(kind: pa.DataType) -> bool:
-    """Whether a type holds numbers, or nothing at all."""
-    types = pa.types
-    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind))
 
 
 def _not_text(values: pa.ChunkedArray, categories: Categories, column: str, name: str) -> Fault | None:
@@ -211,7 +196,7 @@ def _not_text(values: pa.ChunkedArray, categories: Categories, column: str, name
     present = categories.codes[categories.codes >= 0]
     if np.count_nonzero(seems[present]) <= n_cells / 2:
         return None
-    bad = np.array([_number(level) is None for level in levels])
+    bad = np.array([as_number(level) is None for level in levels])
     row = int(np.argmax((categories.codes >= 0) & bad[categories.codes]))
     cell = levels[categories.codes[row]]
     advice = not_a_number(cell, column, "feature", mostly_numbers=True)

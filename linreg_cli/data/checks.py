@@ -8,6 +8,7 @@ import numpy as np
 from linreg_cli.data.columns import Categories, Column, Rows, take
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encode import CategoryInput
+from linreg_cli.data.rows import in_order
 
 SAMPLE_ROWS = 10_000
 MAX_FEATURES = 1_000
@@ -27,8 +28,9 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
         dataset: a table, split and encoded; only its train split is looked at.
         bias: whether the model has an intercept, which duplicates a constant.
     """
-    rows = dataset.splits["train"]
-    sample = rows[:: -(-len(rows) // SAMPLE_ROWS)]
+    rows = in_order(dataset.splits["train"])
+    n_train = len(dataset.splits["train"])
+    sample = np.sort(dataset.splits["train"][:: -(-n_train // SAMPLE_ROWS)])
     columns = {name: take(dataset.columns, name, sample) for name in dataset.features[:MAX_FEATURES]}
     constant = [name for name in columns if _is_constant(dataset, name, columns[name], rows)]
     doubled = _duplicates(dataset, {name: columns[name] for name in columns if name not in constant}, rows)
@@ -41,30 +43,30 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
         for column in whole
     ]
     last = {f"{column}={whole[column][-1]}" for column in whole}
-    if len(rows) < len(left) + bias:
-        found.append(f"{len(rows)} rows to train on, and {len(left)} inputs: the weights are not unique")
+    if n_train < len(left) + bias:
+        found.append(f"{n_train} rows to train on, and {len(left)} inputs: the weights are not unique")
     else:
         names = [name for name in left if name not in last]
         found += _collinear(dataset, names, {name: columns[name] for name in names}, rows, bias=bias)
-    if len(rows) >= MIN_ROWS:
+    if n_train >= MIN_ROWS:
         found += _identifiers(dataset, sample)
         found += _leaks(dataset, sample)
     return tuple(found[:_SHOWN]) + ((f"and {len(found) - _SHOWN} more such findings",) if len(found) > _SHOWN else ())
 
 
-def _is_constant(dataset: Dataset, name: str, sample: Column, rows: Rows) -> bool:
+def _is_constant(dataset: Dataset, name: str, sample: Column, rows: Rows | slice) -> bool:
     if sample.min() != sample.max():
         return False
-    values = dataset.columns[name][rows]
+    values = take(dataset.columns, name, rows)
     return bool(values.min() == values.max())
 
 
-def _duplicates(dataset: Dataset, columns: dict[str, Column], rows: Rows) -> list[tuple[str, str]]:
+def _duplicates(dataset: Dataset, columns: dict[str, Column], rows: Rows | slice) -> list[tuple[str, str]]:
     first: dict[bytes, str] = {}
     found = []
     for name, values in columns.items():
         other = first.setdefault(values.tobytes(), name)
-        if other != name and np.array_equal(dataset.columns[name][rows], dataset.columns[other][rows]):
+        if other != name and np.array_equal(take(dataset.columns, name, rows), take(dataset.columns, other, rows)):
             found.append((name, other))
     return found
 
@@ -76,7 +78,7 @@ def _whole_sets(dataset: Dataset, *, bias: bool) -> dict[str, tuple[str, ...]]:
 
 
 def _collinear(
-    dataset: Dataset, names: list[str], columns: dict[str, Column], rows: Rows, *, bias: bool
+    dataset: Dataset, names: list[str], columns: dict[str, Column], rows: Rows | slice, *, bias: bool
 ) -> Iterator[str]:
     """Columns that are combinations of those before them, by Gram-Schmidt on the standardised sample."""
     if not names:
@@ -101,8 +103,8 @@ def _collinear(
             for other, weight in zip(kept, weights, strict=True)
             if abs(weight) > 1e-6
         }
-        rest = dataset.columns[name][rows] - sum(
-            weight * dataset.columns[other][rows] for other, weight in terms.items()
+        rest = take(dataset.columns, name, rows) - sum(
+            weight * take(dataset.columns, other, rows) for other, weight in terms.items()
         )
         if _spread(rest, bias=bias) <= 1e-6 * spread[name]:
             constant = float(rest.mean()) if abs(rest.mean()) > 1e-6 * spread[name] else 0.0
@@ -137,7 +139,7 @@ def _identifiers(dataset: Dataset, sample: Rows) -> Iterator[str]:
     for each in dataset.encoder.inputs if dataset.encoder is not None else ():
         if isinstance(each, CategoryInput):
             continue
-        values = dataset.columns[each.column][sample]
+        values = take(dataset.columns, each.column, sample)
         if (values != np.floor(values)).any() or len(np.unique(values)) < 0.95 * len(values):
             continue
         steps = np.diff(np.sort(dataset.columns[each.column][dataset.splits["train"]]))
@@ -153,7 +155,7 @@ def _leaks(dataset: Dataset, sample: Rows) -> Iterator[str]:
     if len(inputs) < 2 or dataset.raw is None:  # a line through its points is no leak
         return
     for target in dataset.targets:
-        y = dataset.columns[target][sample]
+        y = take(dataset.columns, target, sample)
         if y.min() == y.max():
             continue
         for each in inputs:
@@ -161,7 +163,7 @@ def _leaks(dataset: Dataset, sample: Rows) -> Iterator[str]:
             if isinstance(raw, Categories):
                 tells = _share_between(raw.codes[sample], y) > _LEAK
             else:
-                x = dataset.columns[each.column][sample]
+                x = take(dataset.columns, each.column, sample)
                 tells = x.min() != x.max() and (_squared(x, y) > _LEAK or _in_order(x, y))
             if tells:
                 message = f"{each.column} alone determines {target}: is it known before {target} is?"

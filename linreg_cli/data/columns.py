@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,23 @@ Mask = npt.NDArray[np.bool_]
 #: Codes that are no level.
 MISSING, UNKNOWN = -1, -2
 
+#: Rows of a column that are looked at together.
+BLOCK_ROWS = 65_536
+
+
+class Values(Protocol):
+    """float64 numbers, shape (n_samples,), whose rows are asked for: an array, or a column kept elsewhere."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Rows | slice, /) -> Column: ...
+
+
+def pieces(values: Values) -> Iterator[Column]:
+    """The numbers of a column, `BLOCK_ROWS` at a time."""
+    for start in range(0, len(values), BLOCK_ROWS):
+        yield values[start : start + BLOCK_ROWS]
+
 
 @dataclass(frozen=True)
 class Numbers:
@@ -24,19 +42,57 @@ class Numbers:
         values: shape (n_samples,); nan where a cell is missing.
     """
 
-    values: Column
+    values: Values
 
-    @cached_property
+    @property
     def n_missing(self) -> int:
         """How many cells are missing."""
-        # The sum of a column is nan if one of its cells is, and costs no array of the column's size.
-        with np.errstate(over="ignore", invalid="ignore"):
-            total = np.sum(self.values)
-        return int(np.count_nonzero(np.isnan(self.values))) if np.isnan(total) else 0
+        return self._counts[0]
+
+    @property
+    def n_infinite(self) -> int:
+        """How many cells hold no finite number."""
+        return self._counts[1]
 
     def missing(self) -> Mask:
         """Which cells are missing, shape (n_samples,)."""
-        return np.isnan(self.values)
+        return np.concatenate([np.zeros(0, dtype=bool), *map(np.isnan, pieces(self.values))])
+
+    def first_infinite(self) -> int:
+        """The row, from 0, of the first cell without a finite number; there must be one."""
+        return int(np.argmax(np.concatenate([np.isinf(part) for part in pieces(self.values)])))
+
+    @cached_property
+    def _counts(self) -> tuple[int, int]:
+        missing = infinite = 0
+        for part in pieces(self.values):
+            # A sum is finite only if all of its terms are, and it costs no array.
+            with np.errstate(over="ignore", invalid="ignore"):
+                total = np.sum(part)
+            if not np.isfinite(total):
+                missing += int(np.count_nonzero(np.isnan(part)))
+                infinite += int(np.count_nonzero(np.isinf(part)))
+        return missing, infinite
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A column of numbers with one number for its gaps.
+
+    Attributes:
+        values: shape (n_samples,); nan where a cell is missing.
+        fill: what stands there instead.
+    """
+
+    values: Values
+    fill: float
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: Rows | slice) -> Column:
+        values = self.values[rows]
+        return np.where(np.isnan(values), self.fill, values)
 
 
 @dataclass(frozen=True)
@@ -64,6 +120,19 @@ class Categories:
 
 
 RawColumn = Numbers | Categories
+
+
+def as_number(cell: str) -> float | None:
+    """The finite number that a cell is, or None.
+
+    >>> as_number("-999"), as_number("nan"), as_number("?")
+    (-999.0, None, None)
+    """
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None
 
 
 def canonical(cell: str, kind: str) -> str:
@@ -96,41 +165,47 @@ def ordered(levels: Mapping[str, object] | set[str], kind: str) -> tuple[str, ..
 
 
 class EncodedColumns(Mapping[str, Column]):
-    """Columns by name; an indicator of a level is made from the codes each time, and not kept.
+    """Columns by name, which are made when they are asked for and not kept.
 
-    A table of a million rows and a hundred levels would otherwise take 800 MB of zeros and ones.
+    An indicator of a level comes from the codes, since a million rows of a hundred levels would take 800 MB of zeros
+    and ones; numbers come from wherever they are.
     """
 
-    def __init__(self, arrays: dict[str, Column], indicators: dict[str, tuple[Codes, int]]) -> None:
-        self._arrays = arrays
+    def __init__(self, numbers: Mapping[str, Values], indicators: dict[str, tuple[Codes, int]]) -> None:
+        self._numbers = dict(numbers)
         self._indicators = indicators
 
-    def with_arrays(self, arrays: dict[str, Column]) -> "EncodedColumns":
+    def with_numbers(self, numbers: Mapping[str, Values]) -> "EncodedColumns":
         """The same, with further columns."""
-        return EncodedColumns({**self._arrays, **arrays}, self._indicators)
+        return EncodedColumns({**self._numbers, **numbers}, self._indicators)
+
+    @property
+    def n_samples(self) -> int:
+        """Rows of each column."""
+        for values in self._numbers.values():
+            return len(values)
+        return len(next(iter(self._indicators.values()))[0])
 
     def __getitem__(self, name: str) -> Column:
-        if name in self._arrays:
-            return self._arrays[name]
+        return self.take(name, slice(None))
+
+    def take(self, name: str, rows: Rows | slice) -> Column:
+        """Some rows of a column, without making the others; not to be written to."""
+        if name in self._numbers:
+            return self._numbers[name][rows]
         codes, level = self._indicators[name]
+        codes = codes[rows]
         out: Column = (codes == level).astype(np.float64)
         out[codes == MISSING] = np.nan
         return out
 
-    def take(self, name: str, rows: Rows | slice) -> Column:
-        """Some rows of a column, without making the others."""
-        if name in self._arrays:
-            return self._arrays[name][rows]
-        codes, level = self._indicators[name]
-        return EncodedColumns({}, {name: (codes[rows], level)})[name]
-
     def __iter__(self) -> Iterator[str]:
-        return iter((*self._arrays, *self._indicators))
+        return iter((*self._numbers, *self._indicators))
 
     def __len__(self) -> int:
-        return len(self._arrays) + len(self._indicators)
+        return len(self._numbers) + len(self._indicators)
 
 
 def take(columns: Mapping[str, Column], name: str, rows: Rows | slice) -> Column:
-    """Some rows of a column."""
+    """Some rows of a column; not to be written to."""
     return columns.take(name, rows) if isinstance(columns, EncodedColumns) else columns[name][rows]

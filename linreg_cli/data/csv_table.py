@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
 from linreg_cli.data import header
-from linreg_cli.data.blocks import ColumnSink, UnevenLinesError, in_parallel, line_blocks
+from linreg_cli.data.blocks import ColumnSink, UnevenLinesError, cells_of, in_parallel, line_blocks
+from linreg_cli.data.table import Cells
 from linreg_cli.errors import DataError, Fault
 
 #: How files begin that are often misnamed .csv.
@@ -44,7 +44,7 @@ class CsvTable:
         self._seen = self._header()
         self.columns: list[str] = self._seen.names
 
-    def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> pa.Table:
+    def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> Cells:
         """See `Table.read`.
 
         Raises:
@@ -58,19 +58,30 @@ class CsvTable:
             null_values=self._missing_values,
             strings_can_be_null=True,
         )
+        read: Cells | None = None
         try:
-            return self.numbers(self._read_in_blocks(options), worded)
+            read = self._read_in_blocks(options)
         except UnevenLinesError:
+            read = self._read_whole(options)
+        except pa.ArrowInvalid:
             pass
-        except pa.ArrowInvalid:
-            return self._read_with_care(columns, text, either)
-        try:
-            return self.numbers(self._read(options), worded)
-        except pa.ArrowInvalid:
-            return self._read_with_care(columns, text, either)
+        if read is None:  # a column of numbers holds something else
+            return self._cells(self._read_with_care(columns, text, either), [*columns, *either])
+        turned = self._cells(self.numbers(read.others, worded), worded)
+        return Cells({**read.numbers, **turned.numbers}, turned.others)
 
-    def _read_in_blocks(self, options: pcsv.ConvertOptions) -> pa.Table:
-        """What `_read` gives, in about the memory of the columns alone; a missing number is nan.
+    def _cells(self, table: pa.Table, columns: Sequence[str]) -> Cells:
+        return cells_of(table, columns, self._missing_values)
+
+    def _read_whole(self, options: pcsv.ConvertOptions) -> Cells | None:
+        """The cells of a file that cannot be read in blocks; None where `_read_with_care` is needed."""
+        try:
+            return self._cells(self._read(options), options.include_columns)
+        except pa.ArrowInvalid:
+            return None
+
+    def _read_in_blocks(self, options: pcsv.ConvertOptions) -> Cells:
+        """The cells of what `_read` gives, in about the memory of what is not a number.
 
         Raises:
             UnevenLinesError: for a file that can only be read whole.
@@ -85,19 +96,16 @@ class CsvTable:
             reading = pcsv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=names)
             return pcsv.read_csv(pa.BufferReader(block), reading, parsing, options)
 
-        numbers = [name for name, kind in options.column_types.items() if pa.types.is_float64(kind)]
+        # `column_types` has an order of its own.
+        numbers = [name for name in options.include_columns if pa.types.is_float64(options.column_types[name])]
         try:
             with self._stream() as stream:
-                sink = ColumnSink(numbers, self._expected_rows())
+                sink = ColumnSink(numbers, self._missing_values)
                 for table in in_parallel(parse, line_blocks(stream)):
                     sink.add(table)
         except OSError as error:
             raise DataError(f"cannot be read: {error}", self.name) from None
-        return sink.table()
-
-    def _expected_rows(self) -> int:
-        """Rows of the file if all lines were as long as those of its head, and some more."""
-        return int(1.1 * self._head_rows * Path(self.name).stat().st_size / self._head_bytes) + 1024
+        return sink.cells()
 
     def _read_with_care(self, columns: Sequence[str], text: Sequence[str], either: Sequence[str]) -> pa.Table:
         """Read every cell as text first: columns that are not numbers stay text, and blanks around `NA` are no text."""
@@ -213,7 +221,6 @@ class CsvTable:
             seen = pcsv.read_csv(pa.BufferReader(head), options, parsing, types)
             schema = seen.schema
             _ = schema.names  # a header that is not UTF-8 shows here
-            self._head_rows, self._head_bytes = seen.num_rows, len(head)
             return schema
         except OSError as error:
             raise DataError(f"cannot be read: {error}", self.name) from None

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from linreg_cli.data.columns import BLOCK_ROWS, EncodedColumns, RawColumn, take
 from linreg_cli.data.columns import Column as Column
-from linreg_cli.data.columns import RawColumn
 from linreg_cli.data.columns import Rows as Rows
 from linreg_cli.data.encode import Encoder
 from linreg_cli.data.report import DataReport
@@ -44,6 +44,8 @@ class Dataset:
     @property
     def n_samples(self) -> int:
         """Rows of the table, dropped ones too."""
+        if isinstance(self.columns, EncodedColumns):
+            return self.columns.n_samples
         return len(self.columns[self.targets[0]])
 
     def fingerprint(self) -> str:
@@ -51,7 +53,9 @@ class Dataset:
         digest = hashlib.sha256()
         for name in (*self.features, *self.targets):
             digest.update(f"{name}\0".encode())
-            digest.update(np.ascontiguousarray(self.columns[name]).data)
+            for start in range(0, self.n_samples, BLOCK_ROWS):
+                values = take(self.columns, name, slice(start, start + BLOCK_ROWS))
+                digest.update(np.ascontiguousarray(values).data)
         for rows in self.splits.values():
             digest.update(b"|")
             digest.update(np.ascontiguousarray(rows).data)

@@ -15,13 +15,15 @@ from linreg_cli.data.columns import (
     UNKNOWN,
     Categories,
     Codes,
-    Column,
     EncodedColumns,
+    Filled,
     Mask,
     Numbers,
     RawColumn,
     Rows,
+    Values,
 )
+from linreg_cli.data.rows import as_slice
 from linreg_cli.errors import DataError, Fault
 
 KINDS = ("text", "boolean", "number")
@@ -191,14 +193,14 @@ class Encoder:
         Raises:
             DataError: for a cell that is missing or of an unknown level, and may not be.
         """
-        arrays: dict[str, Column] = {}
+        numbers: dict[str, Values] = {}
         indicators: dict[str, tuple[Codes, int]] = {}
         faults: list[Fault] = []
         for each in self.inputs:
             values = raw[each.column]
             if isinstance(each, NumberInput):
                 assert isinstance(values, Numbers)
-                arrays[each.column], fault = _filled(each, values, rows, name)
+                numbers[each.column], fault = _filled(each, values, rows, name)
             else:
                 assert isinstance(values, Categories)
                 codes = each.codes(values)
@@ -208,7 +210,7 @@ class Encoder:
             faults += [fault] if fault else []
         if faults:
             raise DataError(faults)
-        return EncodedColumns(arrays, indicators)
+        return EncodedColumns(numbers, indicators)
 
     def as_json(self) -> list[dict[str, Any]]:
         """For `preprocess.json`: one entry a column."""
@@ -263,18 +265,18 @@ def _fill(values: Numbers, missing: str, rows: Rows) -> float | None:
     """What gaps are filled with: learnt even where there is no gap yet, because there may be one at prediction."""
     if missing not in ("mean", "median"):
         return None
-    present = values.values[rows]
+    present = values.values[as_slice(rows)]
     present = present[~np.isnan(present)] if values.n_missing else present
     if not len(present):
         return float("nan")
     return float(np.mean(present) if missing == "mean" else np.median(present))
 
 
-def _filled(each: NumberInput, values: Numbers, rows: Rows, name: str) -> tuple[Column, Fault | None]:
+def _filled(each: NumberInput, values: Numbers, rows: Rows, name: str) -> tuple[Values, Fault | None]:
     if not values.n_missing:
         return values.values, None
     if each.fill is not None:
-        return np.where(np.isnan(values.values), each.fill, values.values), None
+        return Filled(values.values, each.fill), None
     remedy = "fill it in, set preprocess.missing to drop, mean or median, or leave the column out with data.ignore"
     return values.values, missing_fault(values.missing(), rows, each.column, name, remedy)
 

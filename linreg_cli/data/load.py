@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,15 +11,14 @@ from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, Table
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import is_address
 from linreg_cli.data.assemble import Split, assemble
+from linreg_cli.data.columns import EncodedColumns
 from linreg_cli.data.dataset import Dataset, Rows, choose_columns
 from linreg_cli.data.encode import Encoder
+from linreg_cli.data.scratch import NumberSink
 from linreg_cli.data.split import split_by_column, split_by_shares
 from linreg_cli.data.synthetic import generate
-from linreg_cli.data.table import Table, refuse_bad_names
+from linreg_cli.data.table import Cells, Table, refuse_bad_names
 from linreg_cli.errors import DataError, Fault, did_you_mean
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 def load_dataset(
@@ -48,9 +46,11 @@ def as_tuple(columns: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _from_synthetic(source: SyntheticData, config: Config) -> Dataset:
-    chunks = list(generate(source, config.seed))
-    columns = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    sink = NumberSink((*source.feature_names, source.target))
+    for chunk in generate(source, config.seed):
+        sink.add(list(chunk.values()))
     splits = split_by_shares(source.n_samples, source.split, config.seed)
+    columns = EncodedColumns(sink.columns(), {})
     return Dataset("synthetic data", source.feature_names, (source.target,), columns, splits)
 
 
@@ -118,11 +118,11 @@ def _of_header(columns: Sequence[str], path: str, name: str) -> tuple[str, ...]:
     return (f"the first line of {name} holds numbers, which were taken for names; if it is a row, add a header",)
 
 
-def _cells(path: str, source: TableData, table: Table, columns: dict[str, list[str]], marks: list[str]) -> "pa.Table":
+def _cells(path: str, source: TableData, table: Table, columns: dict[str, list[str]], marks: list[str]) -> Cells:
     """The columns as they are in the file, from the cache if the config has one."""
     from linreg_cli.data.cache import cached
 
-    def read() -> "pa.Table":
+    def read() -> Cells:
         return table.read(columns["numbers"], text=columns["text"], either=columns["either"])
 
     if not source.cache:

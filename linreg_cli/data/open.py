@@ -31,7 +31,7 @@ def open_table(path: str, *, delimiter: str | None = None, missing_values: Seque
     Args:
         path: a file, or a folder of Parquet parts.
         delimiter: between the cells of a CSV; None: by suffix.
-        missing_values: cells of a text file that mean 'missing'.
+        missing_values: cells that mean 'missing'; of columns of numbers by value.
 
     Raises:
         ConfigError: for a delimiter that no CSV can have.
@@ -49,7 +49,8 @@ def open_table(path: str, *, delimiter: str | None = None, missing_values: Seque
         )
     suffixes = [suffix.lower() for suffix in file.suffixes]
     if file.is_dir():
-        return ArrowTable(path, sorted(part for part in file.glob("*.parquet") if not part.name.startswith((".", "_"))))
+        parts = sorted(part for part in file.glob("*.parquet") if not part.name.startswith((".", "_")))
+        return ArrowTable(path, parts, missing_values)
     if text_suffix(file) is not None:
         if delimiter is not None and (not delimiter.isascii() or delimiter in '"\r\n'):
             message = f"data.delimiter: {delimiter!r} cannot part cells; it must be an ASCII character, no quote"
@@ -58,6 +59,6 @@ def open_table(path: str, *, delimiter: str | None = None, missing_values: Seque
     if suffixes and suffixes[-1] in OTHER_SUFFIXES:
         if delimiter is not None:
             raise DataError(f"data.delimiter is for CSV files, and this is {suffixes[-1]}", path)
-        return ArrowTable(path, [file])
+        return ArrowTable(path, [file], missing_values)
     known = ", ".join((*CSV_SUFFIXES, *(f".csv{suffix}" for suffix in COMPRESSIONS), *OTHER_SUFFIXES))
     raise DataError(f"unknown kind of file; linreg reads {known}, and folders of .parquet", path)

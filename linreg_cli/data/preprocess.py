@@ -1,5 +1,6 @@
 """From original units to what the model trains on, and back. Learnt on the train split only."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from linreg_cli.config.schema import PreprocessConfig
 from linreg_cli.data.columns import Mask, take
 from linreg_cli.data.dataset import Column, Dataset, Rows
 from linreg_cli.data.encode import Encoder
-from linreg_cli.data.rows import as_slice, part
+from linreg_cli.data.rows import as_slice, count, part
 from linreg_cli.data.transform import NAMES, domain, forward
 from linreg_cli.errors import DataError
 
@@ -69,12 +70,14 @@ class Scaling:
         Raises:
             DataError: if the train split has too few rows for `ddof`, or a deviation is beyond the range of floats.
         """
-        rows = dataset.splits["train"]
-        if len(rows) <= ddof:
-            raise DataError(f"preprocess.ddof: {ddof} needs more than {len(rows)} row to train on", dataset.name)
+        rows = as_slice(dataset.splits["train"])
+        if len(dataset.splits["train"]) <= ddof:
+            raise DataError(
+                f"preprocess.ddof: {ddof} needs more than {len(dataset.splits['train'])} row to train on", dataset.name
+            )
         center, scale = np.zeros(len(columns)), np.zeros(len(columns))
         for position, column in enumerate(columns):
-            values = transformed(transform, dataset, column, rows)
+            values = transformed(transform, dataset.name, dataset.columns, column, rows)
             with np.errstate(over="ignore", invalid="ignore"):
                 center[position], deviation = values.mean(), values.std(ddof=ddof)
             # min and max, because rounding gives a constant column a tiny standard deviation
@@ -99,35 +102,52 @@ class Scaling:
         """
         import torch
 
-        n_rows = len(dataset.columns[self.columns[0]][rows])
+        chosen = as_slice(rows)
+        n_rows = count(chosen, dataset.n_samples)
         out = torch.empty(n_rows, len(self.columns), dtype=dtype)
-        X_nd, chosen = out.numpy(), as_slice(rows)
-        # A block of rows stays in the cache while its columns are written, which are strides apart in memory.
-        for start in range(0, n_rows, _BLOCK_ROWS):
+        X_nd = out.numpy()
+        for columns, positions, start in self._pieces(dataset, chosen, n_rows):
             stop = min(start + _BLOCK_ROWS, n_rows)
-            block = part(chosen, start, stop)
+            block, written = part(chosen, start, stop), X_nd[start:stop, positions]
             with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is found in the tensor
-                for position, column in enumerate(self.columns):
+                for position, place in zip(range(len(self.columns))[positions], written.T, strict=True):
                     center, scale = self.center[position], self.scale[position]
-                    values = transformed(self.transform, dataset, column, block)
+                    values = transformed(self.transform, dataset.name, columns, self.columns[position], block)
                     if scale == 0:
                         values = np.zeros(stop - start)
                     elif center != 0 or scale != 1:
                         values = (values - center) / scale
-                    X_nd[start:stop, position] = values
-                finite = np.isfinite(X_nd[start:stop].sum())
-            if not finite and not (good := np.isfinite(X_nd[start:stop])).all():
-                self._overflow(dataset, block, ~good, dtype)
+                    place[:] = values
+                finite = np.isfinite(written.sum())
+            if not finite and not (good := np.isfinite(written)).all():
+                self._overflow(dataset, block, ~good, self.columns[positions], dtype)
         return out
 
-    def _overflow(self, dataset: Dataset, rows: Rows | slice, bad: Mask, dtype: "torch.dtype") -> None:
+    def _pieces(
+        self, dataset: Dataset, rows: Rows | slice, n_rows: int
+    ) -> Iterator[tuple[Mapping[str, Column], slice, int]]:
+        """Where to take what from: the source of some columns, their positions, and the first row of a block."""
+        starts = range(0, n_rows, _BLOCK_ROWS)
+        if isinstance(rows, slice):
+            # A block stays in the processor's cache while its columns are written, which are strides apart in memory.
+            for start in starts:
+                yield dataset.columns, slice(None), start
+            return
+        for position, column in enumerate(self.columns):
+            held = {column: dataset.columns[column]}  # rows in any order: the whole column is read, and only once
+            for start in starts:
+                yield held, slice(position, position + 1), start
+
+    def _overflow(
+        self, dataset: Dataset, rows: Rows | slice, bad: Mask, columns: Sequence[str], dtype: "torch.dtype"
+    ) -> None:
         position = int(np.argmax(bad.any(axis=0)))
         at = int(np.argmax(bad[:, position]))
-        row = _row(rows, at)
-        value, name = dataset.columns[self.columns[position]][row], str(dtype).removeprefix("torch.")
+        row, column = _row(rows, at), columns[position]
+        (value,), name = take(dataset.columns, column, slice(row, row + 1)), str(dtype).removeprefix("torch.")
         raise DataError(
             f"{value:g} does not fit into {name}; set train.dtype: float64 or preprocess.standardize: true",
-            f"{dataset.name}, row {row + 1}, column {self.columns[position]!r}",
+            f"{dataset.name}, row {row + 1}, column {column!r}",
         )
 
     def as_json(self) -> list[dict[str, Any]]:
@@ -149,20 +169,27 @@ class Scaling:
         return cls(tuple(str(entry["column"]) for entry in entries), center, scale)
 
 
-def transformed(transform: str, dataset: Dataset, column: str, rows: Rows | slice) -> Column:
+def transformed(transform: str, name: str, columns: Mapping[str, Column], column: str, rows: Rows | slice) -> Column:
     """f of some rows of a column.
+
+    Args:
+        transform: what f is.
+        name: what messages call the table.
+        columns: where the column is.
+        column: its name.
+        rows: those wanted.
 
     Raises:
         DataError: for a value that f is not defined for, with its row and column.
     """
-    original = take(dataset.columns, column, rows)
+    original = take(columns, column, rows)
     values = forward(transform, original)
     if transform != "none" and (bad := np.isnan(values)).any():
         at = int(np.argmax(bad))
         row = _row(rows, at)
         raise DataError(
             f"preprocess.target_transform: {transform} needs values {domain(transform)}, found {original[at]:g}",
-            f"{dataset.name}, row {row + 1}, column {column!r}",
+            f"{name}, row {row + 1}, column {column!r}",
         )
     return values
 

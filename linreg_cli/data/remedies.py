@@ -60,13 +60,13 @@ def together(faults: Mapping[str, Fault], table: pa.Table, missing_values: Colle
 
     Args:
         faults: column -> what is wrong with it.
-        table: holds the columns.
+        table: holds the columns of text.
         missing_values: cells that mean 'missing'.
         name: what messages call the table.
     """
     commas: dict[str, bool] = {}
     for column in faults:
-        if is_text(table.column(column).type):
+        if column in table.column_names and is_text(table.column(column).type):
             cells = pc.unique(_present(table.column(column), missing_values).drop_null()).to_pylist()
             parted = [cell for cell in cells if _DECIMAL_COMMA.fullmatch(cell)]
             if parted and all("," in cell or _NUMBER.fullmatch(cell) for cell in cells):

@@ -6,14 +6,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.data.columns import Column, Rows, take
+from linreg_cli.data.columns import BLOCK_ROWS, Column, Rows, take
 
 
 def as_slice(rows: Rows | slice) -> Rows | slice:
     """Rows that follow one another as a slice, which is read without a copy."""
-    if isinstance(rows, slice) or not len(rows) or rows[-1] - rows[0] != len(rows) - 1 or (np.diff(rows) != 1).any():
+    if isinstance(rows, slice) or not len(rows) or rows[-1] - rows[0] != len(rows) - 1:
         return rows
+    for start in range(0, len(rows), BLOCK_ROWS):
+        if (np.diff(rows[start : start + BLOCK_ROWS + 1]) != 1).any():
+            return rows
     return slice(int(rows[0]), int(rows[-1]) + 1)
+
+
+def in_order(rows: Rows) -> Rows | slice:
+    """The same rows, rising: those of a table that is kept on the disk are then read once and near each other."""
+    chosen = as_slice(rows)
+    return chosen if isinstance(chosen, slice) else np.sort(chosen)
+
+
+def count(rows: Rows | slice, n_samples: int) -> int:
+    """How many of a table's rows some are."""
+    return len(range(n_samples)[rows]) if isinstance(rows, slice) else len(rows)
 
 
 def part(rows: Rows | slice, start: int, stop: int) -> Rows | slice:
@@ -24,23 +38,29 @@ def part(rows: Rows | slice, start: int, stop: int) -> Rows | slice:
     return rows[start:stop]
 
 
+def pick(rows: Rows | slice, positions: npt.NDArray[np.integer[Any]]) -> Rows:
+    """The entries of some rows at some positions."""
+    chosen: Rows = positions + (rows.start or 0) if isinstance(rows, slice) else rows[positions]
+    return chosen
+
+
 class StackedRows:
     """A matrix, shape (n_rows, n_columns), float64, of which only the rows that are asked for are ever made.
 
     Args:
         columns: where the values are.
         names: of the columns, in order.
-        rows: of the table.
+        rows: of the table, numbers or a slice with both ends; rising, where there are many.
 
     >>> X = StackedRows({"a": np.array([1.0, 2.0]), "b": np.array([3.0, 4.0])}, ["a", "b"], np.array([1, 0]))
     >>> X.shape, X[0:1].tolist(), np.asarray(X).tolist()
     ((2, 2), [[2.0, 4.0]], [[2.0, 4.0], [1.0, 3.0]])
     """
 
-    def __init__(self, columns: Mapping[str, Column], names: Sequence[str], rows: Rows) -> None:
+    def __init__(self, columns: Mapping[str, Column], names: Sequence[str], rows: Rows | slice) -> None:
         self._columns, self._names, self._rows = columns, names, as_slice(rows)
-        self.shape = len(rows), len(names)
-        self.ndim, self.size, self.dtype = 2, len(rows) * len(names), np.dtype(np.float64)
+        self.shape = rows.stop - rows.start if isinstance(rows, slice) else len(rows), len(names)
+        self.ndim, self.size, self.dtype = 2, self.shape[0] * len(names), np.dtype(np.float64)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -52,8 +72,7 @@ class StackedRows:
             rows = part(self._rows, start, stop)
             n_rows = max(stop - start, 0)
         else:
-            rows = chosen + (self._rows.start or 0) if isinstance(self._rows, slice) else self._rows[chosen]
-            n_rows = len(chosen)
+            rows, n_rows = pick(self._rows, chosen), len(chosen)
         out = np.empty((n_rows, len(self._names)))
         for position, name in enumerate(self._names):
             out[:, position] = take(self._columns, name, rows)

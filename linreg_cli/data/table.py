@@ -2,11 +2,46 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
 
+from linreg_cli.data.buffers import to_arrow
+from linreg_cli.data.columns import Numbers
 from linreg_cli.errors import DataError, Fault
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a type holds numbers, or nothing at all."""
+    types = pa.types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind))
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Columns of a table as they were read.
+
+    Attributes:
+        numbers: the columns of numbers, float64; a missing cell is nan.
+        others: every other column, of the type that the file gives it.
+    """
+
+    numbers: dict[str, Numbers]
+    others: pa.Table
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of each column."""
+        for numbers in self.numbers.values():
+            return len(numbers.values)
+        return int(self.others.num_rows)
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """A column in memory, whatever it holds."""
+        if name in self.numbers:
+            return pa.chunked_array([to_arrow(self.numbers[name].values[:])])
+        return self.others.column(name)
 
 
 class Table(Protocol):
@@ -15,7 +50,7 @@ class Table(Protocol):
     name: str
     columns: list[str]
 
-    def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> pa.Table:
+    def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> Cells:
         """The named columns; a format without types gives `columns` as float64 and `text` as text.
 
         A column among `columns` with a cell that is not a number is text.

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.data import Dataset
-from linreg_cli.data.columns import Categories, Numbers
+from linreg_cli.data.columns import Categories, Numbers, Rows, take
+from linreg_cli.data.rows import as_slice
 from linreg_cli.evaluate.factor import blocks
 
 
@@ -39,9 +40,11 @@ class ColumnSummary:
 
 def summaries(dataset: Dataset) -> tuple[ColumnSummary, ...]:
     """Every column that is used, features first, then targets: columns of the table, not the inputs made of them."""
-    rows = dataset.splits["train"]
+    rows = as_slice(dataset.splits["train"])
     if dataset.raw is None or dataset.report is None:
-        return tuple(summarise(name, dataset.columns[name][rows]) for name in (*dataset.features, *dataset.targets))
+        return tuple(
+            summarise(name, take(dataset.columns, name, rows)) for name in (*dataset.features, *dataset.targets)
+        )
     found = []
     for report in dataset.report.columns:
         raw = dataset.raw[report.column]
@@ -55,7 +58,7 @@ def summaries(dataset: Dataset) -> tuple[ColumnSummary, ...]:
     return tuple(found)
 
 
-def _present(raw: Numbers, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def _present(raw: Numbers, rows: Rows | slice) -> npt.NDArray[np.float64]:
     values = raw.values[rows]
     return values[~np.isnan(values)] if raw.n_missing else values
 

@@ -8,7 +8,9 @@ from linreg_cli.config import Config
 from linreg_cli.data import Dataset
 from linreg_cli.data.assemble import resplit
 from linreg_cli.data.columns import Rows
-from linreg_cli.evaluate.metrics import Metrics, regression_metrics
+from linreg_cli.data.rows import in_order
+from linreg_cli.evaluate.metrics import ErrorSums, Metrics
+from linreg_cli.evaluate.predictions import predicted_blocks
 from linreg_cli.model import LinearFormula
 from linreg_cli.seeds import numpy_stream
 
@@ -56,8 +58,10 @@ def cross_validate(dataset: Dataset, config: Config, fit: Fit) -> Metrics:
         if isinstance(formula, str):
             reason = f"fold {number + 1}: {formula}"
             return {"folds": count, **dict.fromkeys(NAMES), **{f"{key}_reason": reason for key in NAMES}}
-        actual = np.column_stack([fold.columns[target][held_out] for target in fold.targets])
-        measured.append(regression_metrics(actual, formula.predict(fold.columns)[held_out]))
+        sums = ErrorSums()
+        for _, actual, predicted in predicted_blocks(formula, fold, in_order(held_out)):
+            sums.add(actual, predicted)
+        measured.append(sums.metrics())
     return {"folds": count, **_summary(measured)}
 
 

@@ -7,25 +7,27 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from linreg_cli.data.buffers import to_arrow
+from linreg_cli.data.columns import Rows
+from linreg_cli.data.rows import pick
 from linreg_cli.evaluate.inference import Inference
 
 #: Rows that are kept of a larger table: half of them those of greatest Cook's distance, half evenly spaced.
 MOST_ROWS = 10_000
 
 
-def influence_table(rows: npt.NDArray[np.integer], fits: Mapping[str, Inference]) -> pa.Table:
+def influence_table(rows: Rows | slice, fits: Mapping[str, Inference]) -> pa.Table:
     """A line a row: `row,leverage,standardized_residual,cooks_distance`, the last two `:<target>` for several.
 
     The standardised residual is e / (s sqrt(1 - h)), internally studentised; empty for a row of leverage 1, which
     fixes a coefficient alone.
 
     Args:
-        rows: shape (n_samples,), numbers from 0 of the train split's rows, in the table's order.
+        rows: numbers from 0 of the train split's rows, in the order of `fits`.
         fits: target -> inference of the train split.
     """
     first = next(iter(fits.values()))
     kept = chosen([fit.cooks for fit in fits.values()])
-    columns = {"row": to_arrow(rows[kept].astype(np.int64) + 1), "leverage": to_arrow(first.leverage[kept])}
+    columns = {"row": to_arrow(pick(rows, kept) + 1), "leverage": to_arrow(first.leverage[kept])}
     for target, fit in fits.items():
         suffix = f":{target}" if len(fits) > 1 else ""
         for name, values in (("standardized_residual", fit.standardized_residuals), ("cooks_distance", fit.cooks)):

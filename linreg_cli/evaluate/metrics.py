@@ -1,6 +1,6 @@
 """Metrics of predictions in original units, in float64."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,71 @@ from linreg_cli.model import LinearFormula
 Metrics = dict[str, Any]
 
 
-def regression_metrics(actual: Column, predicted: Column) -> Metrics:
-    """mse, rmse, mae, r2 and n of predictions.
+class ErrorSums:
+    """What the metrics of predictions need of their rows, which come block by block.
 
     With e = actual - predicted, over all samples and targets: mse = mean of e^2, rmse = its root, mae = mean of
     |e|. r2 = 1 - sum of e^2 / sum of (actual - mean of actual)^2 for each target, averaged over targets (as
-    scikit-learn's r2_score; for models without an intercept too). A metric that is undefined or beyond the range
-    of a float is None, and `<metric>_reason` says why.
+    scikit-learn's r2_score; for models without an intercept too).
+    """
+
+    def __init__(self) -> None:
+        self._n = 0
+
+    def add(self, actual: Column, predicted: Column) -> "ErrorSums":
+        """Count some rows in, in original units.
+
+        Args:
+            actual: shape (n_rows, n_targets), at least one row.
+            predicted: the same shape.
+        """
+        assert actual.shape == predicted.shape, (actual.shape, predicted.shape)
+        n = len(actual)
+        with np.errstate(over="ignore", invalid="ignore"):
+            error = actual - predicted
+            absolute, squares = np.abs(error).sum(axis=0), np.sum(error**2, axis=0)
+            low, high, mean = actual.min(axis=0), actual.max(axis=0), actual.mean(axis=0)
+            spread = np.sum((actual - mean) ** 2, axis=0)
+            if not self._n:
+                self._absolute, self._squares, self._low, self._high = absolute, squares, low, high
+                self._mean, self._spread = mean, spread
+            else:
+                self._absolute, self._squares = self._absolute + absolute, self._squares + squares
+                self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
+                # Chan, Golub and LeVeque (1983): squares about the mean of both together.
+                shift, share = mean - self._mean, n / (self._n + n)
+                self._spread = self._spread + spread + shift**2 * (self._n * share)
+                self._mean = self._mean + shift * share
+        self._n += n
+        return self
+
+    def metrics(self, targets: slice = slice(None)) -> Metrics:
+        """mse, rmse, mae, r2 and n, of all targets or of some.
+
+        A metric that is undefined or beyond the range of a float is None, and `<metric>_reason` says why.
+        """
+        squares, constant = self._squares[targets], (self._low == self._high)[targets]
+        count = self._n * len(squares)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            mse = float(squares.sum() / count)
+            mae = float(self._absolute[targets].sum() / count)
+            r2 = None if constant.any() else float(np.mean(1 - squares / self._spread[targets]))
+        metrics: Metrics = {"mse": mse, "rmse": float(np.sqrt(mse)), "mae": mae}
+        reasons = {}
+        for name, value in metrics.items():
+            if not np.isfinite(value):
+                metrics[name], reasons[f"{name}_reason"] = None, "too large for a floating-point number"
+        if r2 is None:
+            reasons["r2_reason"] = (
+                "a single row has no variance" if self._n == 1 else "the target is constant in this split"
+            )
+        elif not np.isfinite(r2):
+            r2, reasons["r2_reason"] = None, "too large for a floating-point number"
+        return {**metrics, "r2": r2, "n": self._n, **reasons}
+
+
+def regression_metrics(actual: Column, predicted: Column) -> Metrics:
+    """The metrics of predictions that are in memory; see `ErrorSums`.
 
     Args:
         actual: shape (n_samples, n_targets), original units.
@@ -28,46 +86,27 @@ def regression_metrics(actual: Column, predicted: Column) -> Metrics:
     >>> regression_metrics(np.array([[1.0], [3.0]]), np.array([[1.0], [2.0]]))
     {'mse': 0.5, 'rmse': 0.7071067811865476, 'mae': 0.5, 'r2': 0.5, 'n': 2}
     """
-    assert actual.shape == predicted.shape, (actual.shape, predicted.shape)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        error = actual - predicted
-        mse = float(np.mean(error**2))
-        metrics: Metrics = {"mse": mse, "rmse": float(np.sqrt(mse)), "mae": float(np.mean(np.abs(error)))}
-        spread = np.sum((actual - actual.mean(axis=0)) ** 2, axis=0)
-        constant = actual.min(axis=0) == actual.max(axis=0)
-        r2 = None if constant.any() else float(np.mean(1 - np.sum(error**2, axis=0) / spread))
-    reasons = {}
-    for name, value in metrics.items():
-        if not np.isfinite(value):
-            metrics[name], reasons[f"{name}_reason"] = None, "too large for a floating-point number"
-    if r2 is None:
-        reasons["r2_reason"] = (
-            "a single row has no variance" if len(actual) == 1 else "the target is constant in this split"
-        )
-    elif not np.isfinite(r2):
-        r2, reasons["r2_reason"] = None, "too large for a floating-point number"
-    return {**metrics, "r2": r2, "n": len(actual), **reasons}
+    return ErrorSums().add(actual, predicted).metrics()
 
 
-def split_metrics(targets: tuple[str, ...], actual: Column, predicted: Column, loss: float) -> Metrics:
-    """Metrics of one split: its loss in trained units, then `regression_metrics` in original units.
+def split_metrics(targets: tuple[str, ...], pairs: Iterable[tuple[Column, Column]], loss: float) -> Metrics:
+    """Metrics of one split: its loss in trained units, then those of `ErrorSums` in original units.
 
     Several targets also get their own metrics, under `by_target`.
 
     Args:
         targets: names of the targets.
-        actual: shape (n_samples, n_targets), original units.
-        predicted: the same shape.
+        pairs: actual and predicted values of some rows at a time, both of shape (n_rows, n_targets).
         loss: of the split, in trained units.
     """
-    metrics: Metrics = {"loss": loss, **regression_metrics(actual, predicted)}
+    sums = ErrorSums()
+    for actual, predicted in pairs:
+        sums.add(actual, predicted)
+    metrics: Metrics = {"loss": loss, **sums.metrics()}
     if not np.isfinite(loss):
         metrics["loss"], metrics["loss_reason"] = None, "too large for a floating-point number"
     if len(targets) > 1:
-        metrics["by_target"] = {
-            target: regression_metrics(actual[:, k : k + 1], predicted[:, k : k + 1])
-            for k, target in enumerate(targets)
-        }
+        metrics["by_target"] = {target: sums.metrics(slice(k, k + 1)) for k, target in enumerate(targets)}
     return metrics
 
 

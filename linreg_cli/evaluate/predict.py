@@ -1,16 +1,13 @@
 """A trained run applied to a table: the prediction columns appended, everything else passed through."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
-from linreg_cli.data.buffers import repeated, to_arrow
-from linreg_cli.data.dataset import Column, Rows
+from linreg_cli.data.blocks import cells_of
 from linreg_cli.errors import DataError
 from linreg_cli.evaluate.trained import TrainedRun, input_columns, open_for, raw_inputs
-
-_BATCH_ROWS = 65_536
 
 
 def predict_table(trained: TrainedRun, path: str, *, typed: bool = False) -> tuple[pa.Table, list[str]]:
@@ -32,7 +29,9 @@ def predict_table(trained: TrainedRun, path: str, *, typed: bool = False) -> tup
     encoder = trained.preprocessor.inputs
     table = open_for(trained, path, encoder.columns)
     cells = table.read_all()
-    raw = raw_inputs(table.numbers(cells, input_columns(encoder)[0]), encoder, (), trained, path)
+    numbers, _ = input_columns(encoder)
+    known = cells_of(table.numbers(cells, numbers), numbers, trained.config.preprocess.missing_values)
+    raw = raw_inputs(known, encoder, (), trained, path)
     dropped = encoder.dropped(raw)
     predicted = trained.formula.predict(encoder.encode(raw, np.flatnonzero(~dropped), path))
     overflow = ~np.isfinite(predicted).all(axis=1) & ~dropped
@@ -61,35 +60,3 @@ def prediction_names(targets: Sequence[str], taken: Sequence[str]) -> list[str]:
             name, number = f"{base}_{number}", number + 1
         names.append(name)
     return names
-
-
-def prediction_batches(
-    targets: Sequence[str],
-    splits: dict[str, Rows],
-    actual: Column,
-    predicted: Column,
-    feature: tuple[str, Column] | None,
-) -> Iterator[pa.RecordBatch]:
-    """The content of `predictions.csv`, some rows at a time: split, row (from 1), target, prediction.
-
-    With several targets the last two are `target:<name>` and `prediction:<name>` for each. A model with one
-    feature adds `feature:<name>` at the end, so that its line can be drawn from the run folder alone.
-
-    Args:
-        targets: names of the targets.
-        splits: split -> row numbers from 0.
-        actual: shape (n_samples, n_targets), original units.
-        predicted: the same shape.
-        feature: name and values of the only feature, if there is one.
-    """
-    for split, every in splits.items():
-        for start in range(0, len(every), _BATCH_ROWS):
-            rows = every[start : start + _BATCH_ROWS]
-            columns = {"split": repeated(split, len(rows)), "row": to_arrow(rows + 1)}
-            for position, target in enumerate(targets):
-                suffix = f":{target}" if len(targets) > 1 else ""
-                columns[f"target{suffix}"] = to_arrow(actual[rows, position])
-                columns[f"prediction{suffix}"] = to_arrow(predicted[rows, position])
-            if feature is not None:
-                columns[f"feature:{feature[0]}"] = to_arrow(feature[1][rows])
-            yield pa.record_batch(columns)

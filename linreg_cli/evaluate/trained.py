@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 from torch import nn
 
 from linreg_cli.config import Config, load_config
@@ -17,10 +15,12 @@ from linreg_cli.data.cells import category_column, number_column
 from linreg_cli.data.columns import RawColumn, Rows
 from linreg_cli.data.encode import Encoder, NumberInput
 from linreg_cli.data.open import open_table, text_suffix
-from linreg_cli.data.table import Table, refuse_bad_names
+from linreg_cli.data.rows import in_order
+from linreg_cli.data.table import Cells, Table, refuse_bad_names
 from linreg_cli.errors import ConfigError, DataError, Fault, StoreError, closest
 from linreg_cli.evaluate.analysis import Analysis
 from linreg_cli.evaluate.metrics import Metrics, parameters, split_metrics
+from linreg_cli.evaluate.predictions import predicted_blocks
 from linreg_cli.evaluate.truth import compare, known_truth
 from linreg_cli.evaluate.worth import worth
 from linreg_cli.model import LinearFormula, build_model, fold, linear_layer
@@ -138,7 +138,7 @@ def input_columns(encoder: Encoder) -> tuple[list[str], list[str]]:
 
 
 def raw_inputs(
-    cells: pa.Table, encoder: Encoder, targets: Sequence[str], trained: TrainedRun, path: str
+    cells: Cells, encoder: Encoder, targets: Sequence[str], trained: TrainedRun, path: str
 ) -> dict[str, RawColumn]:
     """The columns of another table, of the kinds that were learnt.
 
@@ -151,15 +151,14 @@ def raw_inputs(
     raw: dict[str, RawColumn] = {}
     faults = []
     for each in (*encoder.inputs, *map(NumberInput, targets)):
-        values = cells.column(each.column)
         if isinstance(each, NumberInput):
-            found = number_column(values, each.column, marks, path)
+            found = number_column(cells, each.column, marks, path)
             if isinstance(found, Fault):
                 faults.append(found)
             else:
                 raw[each.column] = found
         else:
-            raw[each.column] = category_column(values, marks, each.kind)
+            raw[each.column] = category_column(cells.column(each.column), marks, each.kind)
     if faults:
         raise DataError(faults)
     return raw
@@ -205,5 +204,5 @@ def _metrics(trained: TrainedRun, dataset: Dataset, rows: Rows) -> Metrics:
     X_nd = trained.preprocessor.features.tensor(dataset, rows, dtype)
     y_nk = trained.preprocessor.targets.tensor(dataset, rows, dtype)
     loss = Loss(trained.config.loss, trained.config.huber_delta).over(trained.model, X_nd, y_nk)
-    actual = np.column_stack([dataset.columns[target][rows] for target in trained.formula.targets])
-    return split_metrics(trained.formula.targets, actual, trained.formula.predict(dataset.columns)[rows], loss)
+    pairs = ((actual, predicted) for _, actual, predicted in predicted_blocks(trained.formula, dataset, in_order(rows)))
+    return split_metrics(trained.formula.targets, pairs, loss)

@@ -10,7 +10,8 @@ import torch
 
 from linreg_cli.config.schema import Config
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.data.rows import StackedRows
+from linreg_cli.data.columns import Rows, take
+from linreg_cli.data.rows import StackedRows, in_order
 from linreg_cli.data.transform import forward
 from linreg_cli.evaluate.analysis import SQUARED, Analysis
 from linreg_cli.evaluate.exact import Optimum, least_squares
@@ -57,7 +58,7 @@ def worth(
         train_loss: over the train split, in trained units.
     """
     original = None
-    X, y = original_rows(dataset, preprocessor)
+    rows, X, y = original_rows(dataset, preprocessor)
     if config.loss in SQUARED and analysis.no_optimum is None:
         scaled = config.preprocess.standardize or config.preprocess.standardize_target
         if scaled or config.train.dtype == "float32" or config.optimizer.weight_decay:
@@ -69,7 +70,7 @@ def worth(
     if fits:
         each = {target: {"n": len(fit.residuals), **fit.as_json()} for target, fit in fits.items()}
         values = each if len(each) > 1 else each[dataset.targets[0]]
-    influence = influence_table(dataset.splits["train"], fits) if fits else None
+    influence = influence_table(rows, fits) if fits else None
     if analysis.no_optimum is not None:
         none = {"optimum": None, "optimum_reason": analysis.no_optimum, "inference": values}
         return Worth(none, influence)
@@ -104,13 +105,15 @@ def held_out_metrics(found: HeldOut, spread_k: Array) -> Metrics:
     return {**values, "reason": "R2 is undefined: a target is constant"}
 
 
-def original_rows(dataset: Dataset, preprocessor: Preprocessor) -> tuple[StackedRows, Array]:
-    """The train split in original units (the target's transform applied): X (n, n_features), y (n, n_targets)."""
-    rows, transform = dataset.splits["train"], preprocessor.targets.transform
-    y = np.empty((len(rows), len(dataset.targets)))
-    for position, name in enumerate(dataset.targets):
-        y[:, position] = forward(transform, dataset.columns[name][rows])
-    return StackedRows(dataset.columns, dataset.features, rows), y
+def original_rows(dataset: Dataset, preprocessor: Preprocessor) -> tuple[Rows | slice, StackedRows, Array]:
+    """The train split in the table's order and in original units (the target's transform applied).
+
+    Returns:
+        Its rows, X (n, n_features) and y (n, n_targets).
+    """
+    rows, transform = in_order(dataset.splits["train"]), preprocessor.targets.transform
+    y = np.column_stack([forward(transform, take(dataset.columns, name, rows)) for name in dataset.targets])
+    return rows, StackedRows(dataset.columns, dataset.features, rows), y
 
 
 def _optimum(config: Config, preprocessor: Preprocessor, analysis: Analysis, original: Optimum | None) -> Metrics:

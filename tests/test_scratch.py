@@ -1,0 +1,205 @@
+"""Columns that wait on the disk: the same numbers as in memory, whatever is asked for and whatever fails."""
+
+import errno
+import gc
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from linreg_cli.data import scratch
+from linreg_cli.data.columns import Numbers, pieces
+from linreg_cli.data.scratch import NumberSink, StoredColumn
+from linreg_cli.errors import DataError
+
+
+@pytest.fixture
+def small_groups(monkeypatch):
+    """Groups of seven rows of three columns."""
+    monkeypatch.setattr(scratch, "GROUP_CELLS", 21)
+
+
+def table(n=100):
+    return np.random.default_rng(1).normal(size=(3, n))
+
+
+def poured(values, sizes):
+    sink = NumberSink("abc")
+    at = 0
+    for size in sizes:
+        sink.add(list(values[:, at : at + size]))
+        at += size
+    return sink.columns()
+
+
+@pytest.mark.parametrize("n", [1, 6, 7, 8, 14, 100])
+@pytest.mark.parametrize("size", [1, 5, 7, 30])
+def test_columns_hold_what_was_added(n, size, small_groups):
+    values = table(n)
+    columns = poured(values, [size] * (n // size) + [n % size])
+    assert list(columns) == ["a", "b", "c"]
+    assert isinstance(columns["a"], StoredColumn) is (n >= 7), "a full group goes to the disk"
+    for name, expected in zip("abc", values, strict=True):
+        assert len(columns[name]) == n
+        assert columns[name][:].tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [slice(3, 3), slice(6, 8), slice(13, 40), slice(90, 1000), slice(None), [0], [99, 0, 50], [8, 9, 8], []],
+    ids=str,
+)
+def test_any_rows_can_be_asked_for(rows, small_groups):
+    values = table()
+    column = poured(values, [100])["b"]
+    rows = rows if isinstance(rows, slice) else np.array(rows, dtype=np.int64)
+    np.testing.assert_array_equal(column[rows], values[1][rows])
+
+
+def test_a_table_without_columns_or_rows(small_groups):
+    sink = NumberSink([])
+    sink.add([])
+    assert sink.columns() == {}
+    assert {name: len(values) for name, values in NumberSink("ab").columns().items()} == {"a": 0, "b": 0}
+
+
+class Failing:
+    """A file whose `count`-th write fails, half done."""
+
+    def __init__(self, count):
+        self.file, self.left = scratch_file(), count
+
+    def write(self, data):
+        self.left -= 1
+        if self.left < 0:
+            self.file.write(data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return self.file.write(data)
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+
+scratch_file = scratch.open_nameless
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 13])
+def test_a_full_disk_leaves_everything_in_memory(count, small_groups, monkeypatch):
+    files = []
+    monkeypatch.setattr(scratch, "open_nameless", lambda: files.append(Failing(count)) or files[-1])
+    values = table()
+    columns = poured(values, [9] * 11 + [1])
+    for name, expected in zip("abc", values, strict=True):
+        assert isinstance(columns[name], np.ndarray)
+        np.testing.assert_array_equal(columns[name], expected)
+    assert len(files) == 1, "it is not tried again"
+    gc.collect()
+    assert files[0].file.closed
+
+
+def test_a_folder_that_cannot_be_written_leaves_everything_in_memory(small_groups, monkeypatch):
+    monkeypatch.setenv("TMPDIR", "/nowhere/at/all")
+    monkeypatch.setattr(scratch.tempfile, "gettempdir", lambda: "/nowhere/at/all")
+    values = table()
+    np.testing.assert_array_equal(poured(values, [100])["c"], values[2])
+
+
+def test_writes_and_reads_may_be_cut_short_by_the_system(small_groups, monkeypatch):
+    class Slow:
+        def __init__(self):
+            self.file = scratch_file()
+
+        def write(self, data):
+            return self.file.write(data[:11])
+
+        def readinto(self, data):
+            return self.file.readinto(data[:13])
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+    monkeypatch.setattr(scratch, "open_nameless", Slow)
+    values = table()
+    assert poured(values, [100])["a"][:].tobytes() == values[0].tobytes()
+
+
+def test_a_file_that_cannot_be_read_back_is_a_data_error(small_groups, monkeypatch):
+    files = []
+    monkeypatch.setattr(scratch, "open_nameless", lambda: files.append(scratch_file()) or files[-1])
+    column = poured(table(), [100])["a"]
+    files[0].truncate(100)
+    with pytest.raises(DataError, match=r"kept on the disk cannot be read back: the file is shorter"):
+        column[:]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are listed under /proc")
+def test_the_file_has_no_name_and_is_closed_with_its_last_column(small_groups, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(scratch.tempfile, "tempdir", None)
+
+    def still_open():
+        links = [os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+        return [link for link in links if link.startswith(str(tmp_path))]
+
+    columns = poured(table(), [100])
+    assert not list(tmp_path.iterdir())
+    assert len(still_open()) == 1
+    last = columns.pop("b")
+    del columns
+    gc.collect()
+    assert len(still_open()) == 1
+    del last
+    gc.collect()
+    assert still_open() == []
+
+
+def test_gaps_and_infinities_are_counted_wherever_the_column_is(small_groups, monkeypatch):
+    monkeypatch.setattr("linreg_cli.data.columns.BLOCK_ROWS", 8)
+    values = table()
+    values[0, [3, 50, 99]], values[0, [51, 7]], values[1, 2] = np.nan, np.inf, -np.inf
+    values[2, [0, 1]] = 1e308  # a sum that overflows is not an infinite cell
+    for columns in (poured(values, [100]), dict(zip("abc", values, strict=True))):
+        found = [Numbers(columns[name]) for name in "abc"]
+        assert [(each.n_missing, each.n_infinite) for each in found] == [(3, 2), (0, 1), (0, 0)]
+        assert found[0].first_infinite() == 7
+        assert np.flatnonzero(found[0].missing()).tolist() == [3, 50, 99]
+        assert np.concatenate(list(pieces(columns["a"]))).tobytes() == values[0].tobytes()
+
+
+SETTINGS = {
+    "in order": "train: {epochs: 3}\n",
+    "split": "preprocess: {standardize: true}\ntrain: {epochs: 3}\n",
+    "gaps": "preprocess: {missing: median, categorical: one_hot, standardize: true, standardize_target: true}\n",
+    "dropped": "preprocess: {missing: drop, categorical: one_hot, target_transform: log1p}\noptimizer: {lr: 0.001}\n",
+    "folds": "evaluate: {cross_validation: {folds: 3}}\noptimizer: {lr: auto}\ntrain: {batch_size: full, epochs: 300}\n",
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_run_whose_columns_are_on_the_disk_is_the_same_run(setting, linreg, config_file, tmp_path, monkeypatch):
+    rng = np.random.default_rng(2)
+    X, words = rng.normal(size=(300, 2)), rng.choice(["red", "blue"], 300)
+    y = np.abs(X @ [1.0, -2.0] + 5 + rng.normal(size=300))
+    gap = np.where(rng.random(300) < 0.1, "", "0") if setting in ("gaps", "dropped") else np.full(300, "0")
+    words = words if setting in ("gaps", "dropped") else np.full(300, "1")
+    first = [f"{value!r}" if mark else "" for value, mark in zip(X[:, 0].tolist(), gap, strict=True)]
+    lines = [f"{a},{b!r},{c},{d!r}" for a, b, c, d in zip(first, X[:, 1].tolist(), words, y.tolist(), strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,c,y", *lines]) + "\n")
+    split = "" if setting == "in order" else ", split: {train: 0.7, validation: 0.1, test: 0.2}"
+    config = config_file(f"data: {{path: {tmp_path}/t.csv, target: y{split}}}\nplots: false\n{SETTINGS[setting]}")
+    folders = []
+    for cells in (2**19, 40):
+        monkeypatch.setattr(scratch, "GROUP_CELLS", cells)
+        run = linreg("train", "-c", config, "-q")
+        assert run.code == 0, run.err
+        folders.append(run.out.strip())
+    for name in ("model.safetensors", "metrics.json", "predictions.csv", "preprocess.json"):
+        contents = [Path(folder, name).read_bytes() for folder in folders]
+        assert contents[0] == contents[1], name
+    evaluated = [linreg("evaluate", folder, "--json").json for folder in folders]
+    assert evaluated[0] == evaluated[1]
+    predicted = [
+        linreg("predict", folder, "--data", tmp_path / "t.csv", "-o", tmp_path / "p.csv") for folder in folders
+    ]
+    assert [each.code for each in predicted] == [0, 0]

@@ -172,7 +172,7 @@ SETTINGS = {
     "split": "preprocess: {standardize: true}\ntrain: {epochs: 3}\n",
     "gaps": "preprocess: {missing: median, categorical: one_hot, standardize: true, standardize_target: true}\n",
     "dropped": "preprocess: {missing: drop, categorical: one_hot, target_transform: log1p}\noptimizer: {lr: 0.001}\n",
-    "folds": "evaluate: {cross_validation: {folds: 3}}\noptimizer: {lr: auto}\ntrain: {batch_size: full, epochs: 300}\n",
+    "folds": "evaluate: {cross_validation: {folds: 3}}\noptimizer: {lr: auto}\ntrain: {batch_size: full, epochs: 99}\n",
 }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from linreg_cli.config.schema import Config
 from linreg_cli.data.cells import treatments
-from linreg_cli.data.columns import EncodedColumns, Mask, Numbers, RawColumn, Rows, Values
+from linreg_cli.data.columns import EncodedColumns, Mask, Numbers, RawColumn, Rows, Values, row_numbers, rows_where
 from linreg_cli.data.dataset import SPLITS, Dataset
 from linreg_cli.data.encode import Encoder, missing_fault
 from linreg_cli.data.report import DataReport, column_reports
@@ -41,7 +41,7 @@ def assemble(
     treated = treatments(config.preprocess, tuple(features), targets)
     dropped = _dropped(raw, [column for column in raw if treated[column].missing == "drop"])
     n_rows = len(dropped)
-    kept = np.flatnonzero(~dropped) if dropped.any() else np.arange(n_rows, dtype=np.int64)
+    kept = rows_where(~dropped) if dropped.any() else row_numbers(0, n_rows)
     if not len(kept):
         raise DataError("every row lacks a cell of a column with missing: drop; no row is left", name)
     splits = split(kept)

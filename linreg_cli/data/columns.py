@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 Column = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.int64]
+#: Numbers of rows, from 0; see `row_numbers`.
+Rows = npt.NDArray[np.signedinteger[Any]]
 Codes = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 
@@ -18,6 +19,16 @@ MISSING, UNKNOWN = -1, -2
 
 #: Rows of a column that are looked at together.
 BLOCK_ROWS = 65_536
+
+
+def row_numbers(start: int, stop: int) -> Rows:
+    """The rows `start` to `stop - 1`, in four bytes each where they fit."""
+    return np.arange(start, stop, dtype=np.int32 if stop <= 2**31 else np.int64)
+
+
+def rows_where(mask: Mask) -> Rows:
+    """The rows that are marked, in four bytes each where they fit."""
+    return np.flatnonzero(mask).astype(np.int32 if len(mask) <= 2**31 else np.int64)
 
 
 class Values(Protocol):

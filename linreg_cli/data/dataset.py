@@ -58,7 +58,8 @@ class Dataset:
                 digest.update(np.ascontiguousarray(values).data)
         for rows in self.splits.values():
             digest.update(b"|")
-            digest.update(np.ascontiguousarray(rows).data)
+            for start in range(0, len(rows), BLOCK_ROWS):
+                digest.update(rows[start : start + BLOCK_ROWS].astype(np.int64).data)
         return f"sha256:{digest.hexdigest()}"
 
 

@@ -11,7 +11,7 @@ from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, Table
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import is_address
 from linreg_cli.data.assemble import Split, assemble
-from linreg_cli.data.columns import EncodedColumns
+from linreg_cli.data.columns import EncodedColumns, row_numbers
 from linreg_cli.data.dataset import Dataset, Rows, choose_columns
 from linreg_cli.data.encode import Encoder
 from linreg_cli.data.scratch import NumberSink
@@ -62,7 +62,7 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
     columns = {column: np.ascontiguousarray(values[:, position]) for position, column in enumerate(source.columns)}
     splits = split_by_shares(len(source.rows), source.split, config.seed)
     if source.test_rows:
-        splits["test"] = np.arange(len(source.rows), len(values), dtype=np.int64)
+        splits["test"] = row_numbers(len(source.rows), len(values))
     return Dataset(name, features, targets, {column: columns[column] for column in (*features, *targets)}, splits)
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from linreg_cli.config.data import SplitConfig
-from linreg_cli.data.dataset import SPLITS, Rows
+from linreg_cli.data.columns import Rows, row_numbers, rows_where
+from linreg_cli.data.dataset import SPLITS
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.seeds import numpy_stream
 
@@ -19,7 +20,7 @@ def split_by_shares(n_samples: int, split: SplitConfig, seed: int) -> dict[str, 
         DataError: if a split with a share above 0 would have no row.
     """
     shares = {name: float(getattr(split, name)) for name in SPLITS}
-    order = np.arange(n_samples, dtype=np.int64)
+    order = row_numbers(0, n_samples)
     if split.shuffle and shares["train"] < 1:
         order = numpy_stream(seed, "split").permutation(order)
     cuts = [int(np.floor(n_samples * total + 0.5)) for total in np.cumsum(list(shares.values()))]
@@ -47,7 +48,7 @@ def split_by_column(labels: list[str | None], column: str, name: str) -> dict[st
             f"expected train, validation or test, found {values[row]!r}",
             f"{name}, row {row + 1}, column {column!r}",
         )
-    parts = {split: np.flatnonzero(values == split).astype(np.int64) for split in SPLITS}
+    parts = {split: rows_where(values == split) for split in SPLITS}
     if not len(parts["train"]):
         raise DataError(f"column {column!r} gives no row to train on", name)
     return parts

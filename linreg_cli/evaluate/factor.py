@@ -17,7 +17,8 @@ from linreg_cli.data.rows import StackedRows
 Array = npt.NDArray[np.float64]
 
 #: Rows that are factorised at once: few enough to stay near the processor, enough to hide the cost of a call.
-BLOCK_ROWS = 32_768
+#: 1,000,000 x 8: 0.26 s, and 0.39 with four times as many; 100,000 x 100: 0.55 and 0.80.
+BLOCK_ROWS = 8_192
 EPS = float(np.finfo(np.float64).eps)
 
 

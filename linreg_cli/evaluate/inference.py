@@ -43,8 +43,6 @@ class Inference:
         bic: -2 log-likelihood + log(n) p.
         durbin_watson: of the residuals in the order of the rows.
         leverage: diagonal of the hat matrix, shape (n_samples,).
-        cooks: Cook's distance, shape (n_samples,).
-        standardized_residuals: residual / (residual_std sqrt(1 - leverage)), shape (n_samples,); NaN at leverage 1.
         residuals: y - prediction, shape (n_samples,).
     """
 
@@ -66,9 +64,19 @@ class Inference:
     bic: float
     durbin_watson: float
     leverage: Array
-    cooks: Array
-    standardized_residuals: Array
     residuals: Array
+
+    def cooks(self) -> Array:
+        """Cook's distance, shape (n_samples,); NaN at leverage 1."""
+        scale = len(self.names) * self.residual_std**2
+        distance: Array = _divided(self.residuals, 1 - self.leverage) ** 2 * self.leverage / scale
+        return distance
+
+    def standardized_residuals(self) -> Array:
+        """residual / (residual_std sqrt(1 - leverage)), shape (n_samples,); NaN at leverage 1."""
+        room = np.maximum(1 - self.leverage, 0.0)
+        scaled: Array = _divided(self.residuals, room) * np.sqrt(room) / self.residual_std
+        return scaled
 
     def as_json(self) -> dict[str, Any]:
         """The `inference` of `metrics.json`; a number that is not finite is None."""
@@ -179,10 +187,8 @@ def infer(
         f_p=f_p,
         aic=-2 * likelihood + 2 * p,
         bic=-2 * likelihood + math.log(n) * p,
-        durbin_watson=float(np.sum(np.diff(residuals) ** 2)) / rss,
+        durbin_watson=_sum_of_squared_steps(residuals) / rss,
         leverage=leverage,
-        cooks=_cooks(residuals, leverage, s2, p),
-        standardized_residuals=_divided(residuals, 1 - leverage) * np.sqrt(np.maximum(1 - leverage, 0.0) / s2),
         residuals=residuals,
     )
 
@@ -200,9 +206,10 @@ def _rows(
         # Residuals from centred columns: the same numbers without the digits that an offset costs.
         level = float(optimum.bias[target] + factor.center @ optimum.weights[:, target])
     for rows in blocks(len(X)):
-        scaled = factor.rows(X[rows])[:, : len(weights)]
+        part = X[rows]
+        scaled = factor.rows(part)[:, : len(weights)]
         residuals[rows] = np.asarray(y[rows, target], dtype=np.float64) - level - scaled @ weights
-        q = factor.whiten(X[rows])
+        q = factor.whiten(part)
         leverage[rows] = np.einsum("ij,ij->i", q, q)
         inflated = _divided(residuals[rows], 1 - leverage[rows])
         weighted = q * inflated[:, None]
@@ -229,9 +236,9 @@ def _regression(
     return r2, f, float(special.fdtrc(explained, degrees, f))
 
 
-def _cooks(residuals: Array, leverage: Array, s2: float, p: int) -> Array:
-    distance: Array = _divided(residuals, 1 - leverage) ** 2 * leverage / (p * s2)
-    return distance
+def _sum_of_squared_steps(residuals: Array) -> float:
+    steps = np.diff(residuals)
+    return float(steps @ steps)
 
 
 def _divided(residuals: Array, room: Array) -> Array:

@@ -26,11 +26,11 @@ def influence_table(rows: Rows | slice, fits: Mapping[str, Inference]) -> pa.Tab
         fits: target -> inference of the train split.
     """
     first = next(iter(fits.values()))
-    kept = chosen([fit.cooks for fit in fits.values()])
-    columns = {"row": to_arrow(pick(rows, kept) + 1), "leverage": to_arrow(first.leverage[kept])}
+    kept = chosen([fit.cooks() for fit in fits.values()])
+    columns = {"row": to_arrow(pick(rows, kept).astype(np.int64) + 1), "leverage": to_arrow(first.leverage[kept])}
     for target, fit in fits.items():
         suffix = f":{target}" if len(fits) > 1 else ""
-        for name, values in (("standardized_residual", fit.standardized_residuals), ("cooks_distance", fit.cooks)):
+        for name, values in (("standardized_residual", fit.standardized_residuals()), ("cooks_distance", fit.cooks())):
             columns[f"{name}{suffix}"] = to_arrow(values[kept], ~np.isnan(values[kept]))
     return pa.table(columns)
 
@@ -44,8 +44,10 @@ def chosen(cooks: list[npt.NDArray[np.float64]], most: int = MOST_ROWS) -> npt.N
     n = len(cooks[0])
     if n <= most:
         return np.arange(n)
-    strongest = np.nan_to_num(np.max(cooks, axis=0), nan=np.inf)
-    extreme = np.argpartition(-strongest, most // 2)[: most // 2]
-    rest = np.setdiff1d(np.arange(n), extreme)
+    strongest = cooks[0] if len(cooks) == 1 else np.max(cooks, axis=0)
+    extreme = np.argpartition(strongest, n - most // 2)[n - most // 2 :]  # a NaN, of leverage 1, counts as largest
+    left = np.ones(n, dtype=bool)
+    left[extreme] = False
+    rest = np.flatnonzero(left)
     evenly = rest[np.linspace(0, len(rest) - 1, most - len(extreme)).astype(np.intp)]
     return np.sort(np.concatenate([extreme, evenly]))

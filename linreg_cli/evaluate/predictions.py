@@ -47,7 +47,7 @@ def prediction_batches(formula: LinearFormula, dataset: Dataset) -> Iterator[pa.
     for split, rows in dataset.splits.items():
         for block, actual, predicted in predicted_blocks(formula, dataset, in_order(rows)):
             numbers = pick(block, np.arange(len(actual)))
-            columns = {"split": repeated(split, len(numbers)), "row": to_arrow(numbers + 1)}
+            columns = {"split": repeated(split, len(numbers)), "row": to_arrow(numbers.astype(np.int64) + 1)}
             for position, target in enumerate(formula.targets):
                 suffix = f":{target}" if len(formula.targets) > 1 else ""
                 columns[f"target{suffix}"] = to_arrow(actual[:, position])

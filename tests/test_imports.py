@@ -1,8 +1,10 @@
 """A command imports what it needs, when it needs it: help is immediate, and looking at runs loads no torch."""
 
 import os
+import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import CONFIGS
@@ -82,6 +84,31 @@ def test_a_run_with_inference_writes_the_influence_of_its_rows_without_pandas(tm
     assert result.stdout.splitlines()[-1] == "LOADED 0", result.stderr
     [written] = tmp_path.glob("outputs/*/influence.csv")
     assert len(written.read_text().splitlines()) > 5
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of the process is read from /proc")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps large blocks")
+def test_columns_that_were_freed_leave_the_process(tmp_path):
+    program = """
+import os, sys
+from linreg_cli.cli import process
+if sys.argv[1] == "set":
+    process.set_up()
+import numpy as np
+def megabytes():
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+np.ones(2**21) # as glibc sees the first one freed, it would keep the next ones
+before = megabytes()
+held = [np.ones(2**19) for _ in range(20)]
+between, last = np.ones(1000), held.pop()
+del held
+print(megabytes() - before)
+"""
+    kept = {}
+    for mode in ("set", "unset"):
+        command = [sys.executable, "-c", program, mode]
+        kept[mode] = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert kept["set"] < 8 < kept["unset"], kept  # of 80 MB, 4 are held
 
 
 def test_the_command_sets_up_its_process_before_numpy_and_leaves_a_setting_of_the_user(tmp_path):

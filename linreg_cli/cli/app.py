@@ -1,7 +1,6 @@
 """The `linreg` command: its subcommands, and errors as text and exit codes."""
 
 import errno
-import gc
 import io
 import os
 import signal
@@ -12,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from linreg_cli.cli import output
+from linreg_cli.cli import output, process
 from linreg_cli.cli.evaluate import evaluate
 from linreg_cli.cli.explain import explain
 from linreg_cli.cli.generate import generate_data
@@ -24,10 +23,6 @@ from linreg_cli.cli.train import train
 from linreg_cli.cli.validate import validate
 from linreg_cli.errors import Fault, Interrupted, LinregError, OutOfMemoryError, StoreError
 from linreg_cli.runs.signals import StopRequests
-
-#: Objects between two looks for garbage. Importing torch makes a million that stay, and at Python's default of 700 to
-#: look at them again and again takes a fifth of the import.
-GARBAGE_THRESHOLD = 100_000
 
 _EPILOG = "Start with: linreg train -c configs/housing.yaml"
 
@@ -141,10 +136,7 @@ def _bug(error: Exception, *, as_json: bool) -> int:
 
 def main() -> NoReturn:
     """The console script."""
-    gc.set_threshold(GARBAGE_THRESHOLD)
-    # For numpy's BLAS, before numpy is imported: on tall, thin blocks its threads wait for each other for longer than
-    # they work, by a factor of 10 to 100 where other processes want the cores too. torch has its own threads.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    process.set_up()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name is no reason to fail
     sys.unraisablehook = lambda _: None  # such as pyarrow's own, about bytes that it then refuses with an error
@@ -155,8 +147,7 @@ def main() -> NoReturn:
     except Interrupted as error:  # a second signal, while the first one was being told
         _ignore_signals()
         code = error.exit_code
-    # Or Python would look through the million objects of torch for garbage once more, for half a second.
-    gc.freeze()
+    process.leave_garbage()
     sys.exit(code)
 
 

@@ -49,6 +49,12 @@ def write_parts(table, path):
     (path / "_SUCCESS").touch()
 
 
+def write_stream(table, path):
+    """As Hugging Face's datasets are kept: batches without a table of them at the end."""
+    with pa.ipc.new_stream(path, table.schema) as sink:
+        sink.write_table(table, max_chunksize=77)
+
+
 def write_jsonl(table, path):
     path.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
 
@@ -63,6 +69,7 @@ WRITERS = {
     "t.parquet": lambda table, path: pq.write_table(table, path, row_group_size=77),
     "t.arrow": lambda table, path: feather.write_feather(table, str(path), compression="uncompressed"),
     "t.feather": lambda table, path: feather.write_feather(table, str(path), compression="lz4"),
+    "stream.arrow": write_stream,
     "t.jsonl": write_jsonl,
     "parts": write_parts,
 }

@@ -56,8 +56,8 @@ class TableData(Section):
     cache: bool = Field(
         False,
         description="Keep what was read beside the table (`.<name>.<digits>.linreg-cache`), or in the cache folder "
-        "where that cannot be written, and map it in later runs; it is made anew when the file or how it is read has "
-        "changed.",
+        "where that cannot be written, and take it from there in later runs; it is made anew when the file or how it "
+        "is read has changed.",
     )
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 

@@ -1,7 +1,8 @@
 """Parquet, Arrow (Feather) and JSON lines, and folders of Parquet parts: formats that carry types."""
 
+import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,8 @@ class ArrowTable:
                 pairs = zip(self._parts, self._schemas, strict=True)
                 other = next(each.name for each, schema in pairs if lacking[0] in schema.names)
                 raise DataError(f"lacks columns that {other} has: {', '.join(lacking)}", str(part))
-        if self._parts[0].suffix.lower() != ".parquet":
-            whole = self._guard(self._parts[0], lambda: _load(self._parts[0], names))
+        if self._parts[0].suffix.lower() == ".jsonl":
+            whole = self._guard(self._parts[0], lambda: _load(self._parts[0]).select(names))
             return cells_of(whole, [*columns, *either], self._missing_values)
         numbers = [
             name for name in (*columns, *either) if all(is_number(each.field(name).type) for each in self._schemas)
@@ -53,7 +54,7 @@ class ArrowTable:
 
     def read_all(self) -> pa.Table:
         """See `Table.read_all`; a column that a part lacks is missing in its rows."""
-        loaded = [self._guard(part, lambda part=part: _load(part, None)) for part in self._parts]
+        loaded = [self._guard(part, lambda part=part: _load(part)) for part in self._parts]
         return self._fitting(lambda: pa.concat_tables(loaded, promote_options="permissive").select(self.columns))
 
     def _fitting(self, together: Callable[[], Any]) -> Any:
@@ -91,36 +92,64 @@ def _schema(part: Path) -> pa.Schema:
         import pyarrow.parquet as pq
 
         return pq.read_schema(part)
-    return _load(part, None).schema
+    if part.suffix.lower() == ".jsonl":
+        return _load(part).schema
+    with _arrow(part) as (schema, _):
+        return schema
 
 
 def _pour(part: Path, columns: list[str], sink: ColumnSink) -> None:
-    import pyarrow.parquet as pq
+    empty = True
+    for batch in _batches(part, columns):
+        sink.add(batch)
+        empty = False
+    if empty:
+        sink.add(_schema(part).empty_table().select(columns))
 
-    with pq.ParquetFile(part, pre_buffer=False, buffer_size=2**18) as file:  # else a whole row group is fetched
-        batches = file.iter_batches(BATCH_ROWS, columns=columns)
-        empty = True
+
+def _batches(part: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    if part.suffix.lower() == ".parquet":
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(part, pre_buffer=False, buffer_size=2**18) as file:  # else a whole row group is fetched
+            yield from file.iter_batches(BATCH_ROWS, columns=columns)
+        return
+    with _arrow(part) as (_, batches):
         for batch in batches:
-            sink.add(batch)
-            empty = False
-        if empty:
-            sink.add(file.schema_arrow.empty_table().select(columns))
+            yield batch.select(columns)
 
 
-def _load(part: Path, columns: list[str] | None) -> pa.Table:
+@contextlib.contextmanager
+def _arrow(part: Path) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
+    """Schema and batches of a file of Arrow's: the one with a footer, Feather of before 2020, or a stream."""
+    with pa.OSFile(str(part)) as stream:
+        mark = stream.read(6)
+        stream.seek(0)
+        if mark[:4] == b"FEA1":
+            import pyarrow.feather as feather
+
+            table = feather.read_table(stream)
+            yield table.schema, iter(table.to_batches())
+        elif mark == b"ARROW1":
+            file = pa.ipc.open_file(stream)
+            yield file.schema, map(file.get_batch, range(file.num_record_batches))
+        else:
+            reader = pa.ipc.open_stream(stream)
+            yield reader.schema, iter(reader)
+
+
+def _load(part: Path) -> pa.Table:
     suffix = part.suffix.lower()
     if suffix == ".parquet":
         import pyarrow.parquet as pq
 
-        return pq.ParquetFile(part).read(columns=columns)
+        return pq.ParquetFile(part).read()
     if suffix == ".jsonl":
         import pyarrow.json as pj
 
-        table = pj.read_json(str(part))
-        return table.select(columns) if columns is not None else table
-    import pyarrow.feather as feather
-
-    return feather.read_table(str(part), columns=columns)
+        return pj.read_json(str(part))
+    with _arrow(part) as (schema, batches):
+        return pa.Table.from_batches(batches, schema)
 
 
 def _bad_json(part: Path) -> Fault | None:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from linreg_cli.data.buffers import to_numpy
+from linreg_cli.data.buffers import release_unused, to_numpy
 from linreg_cli.data.columns import BLOCK_ROWS, Column, Numbers, as_number
+from linreg_cli.data.remedies import is_text
 from linreg_cli.data.scratch import NumberSink
 from linreg_cli.data.table import Cells, is_number
 
@@ -43,7 +44,7 @@ class ColumnSink:
         self._numbers.add([self._float64(block.column(name)) for name in self._names])
         others = [name for name in block.schema.names if name not in self._names]
         if others or not self._names:
-            self._others.append(pa.table({name: block.column(name) for name in others}))
+            self._others.append(pa.table({name: _compact(block.column(name)) for name in others}))
 
     def cells(self) -> Cells:
         """What was added.
@@ -52,7 +53,7 @@ class ColumnSink:
             pa.ArrowException: if a column changed its type on the way to something else.
         """
         others = pa.concat_tables(self._others, promote_options="permissive") if self._others else pa.table({})
-        pa.default_memory_pool().release_unused()
+        release_unused()
         return Cells({name: Numbers(values) for name, values in self._numbers.columns().items()}, others)
 
     def _float64(self, column: pa.Array | pa.ChunkedArray) -> Column:
@@ -61,6 +62,11 @@ class ColumnSink:
         if self._marks and (gaps := np.isin(found, self._marks)).any():
             return np.where(gaps, np.nan, found)
         return found
+
+
+def _compact(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Text as positions in a dictionary: four bytes a cell, whatever the words are that come again and again."""
+    return column.dictionary_encode() if is_text(column.type) else column
 
 
 def cells_of(table: pa.Table, columns: Sequence[str], missing_values: Collection[str]) -> Cells:

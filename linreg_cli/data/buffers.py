@@ -1,13 +1,16 @@
-"""Numbers between numpy and pyarrow, straight through their buffers.
+"""Numbers and texts between Python, numpy and pyarrow, straight through their buffers.
 
-pyarrow's own `to_numpy` and `pa.array` look for pandas, and where it is installed they import it: 0.3 s, for nothing.
+pyarrow's own `to_numpy`, `pa.array` and `pa.scalar` look for pandas, and where it is installed they import it: 0.3 s
+and 40 MB, for nothing.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from linreg_cli.data.columns import Column
+from linreg_cli.data.columns import Codes, Column
 
 
 def to_numpy(values: pa.ChunkedArray) -> Column:
@@ -36,6 +39,11 @@ def to_arrow(
     return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(np.ascontiguousarray(values))])
 
 
+def release_unused() -> None:
+    """Give back the memory of tables that are not needed any more, which pyarrow would keep for the next ones."""
+    pa.default_memory_pool().release_unused()
+
+
 def repeated(text: str, count: int) -> pa.Array:
     """A column that holds one text `count` times.
 
@@ -47,12 +55,46 @@ def repeated(text: str, count: int) -> pa.Array:
     return pa.Array.from_buffers(pa.large_string(), count, [None, pa.py_buffer(ends), pa.py_buffer(content * count)])
 
 
+def texts(values: Sequence[str]) -> pa.Array:
+    """A column of some texts.
+
+    >>> texts(["a", "", "ä"]).to_pylist()
+    ['a', '', 'ä']
+    """
+    contents = [value.encode() for value in values]
+    ends = np.cumsum([0, *map(len, contents)], dtype=np.int32)
+    return pa.Array.from_buffers(pa.string(), len(values), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(contents))])
+
+
+def null_text() -> pa.Scalar:
+    """A text that is missing."""
+    ends = np.zeros(2, np.int32)
+    return pa.Array.from_buffers(pa.string(), 1, [pa.py_buffer(b"\0"), pa.py_buffer(ends), pa.py_buffer(b"")])[0]
+
+
+def indices(values: pa.ChunkedArray) -> Codes:
+    """Positions in the dictionary of a column that is encoded by one, int32; -1 where a cell is missing.
+
+    >>> indices(pa.chunked_array([pa.array(["a", None, "b", "a"]).dictionary_encode()])).tolist()
+    [0, -1, 1, 0]
+    """
+    parts = [chunk.indices.cast(pa.int32()) for chunk in values.chunks]
+    found = [np.where(_known(part), np.frombuffer(part.buffers()[1], np.int32, len(part), 4 * part.offset), -1)
+             for part in parts if len(part)]  # fmt: skip
+    return np.concatenate([np.zeros(0, np.int32), *found], dtype=np.int32)
+
+
 def _chunk(chunk: pa.Array) -> Column:
     if not len(chunk):
         return np.zeros(0)
-    valid, content = chunk.buffers()
-    out: Column = np.frombuffer(content, np.float64, len(chunk), 8 * chunk.offset)
-    if not chunk.null_count:
-        return out
+    out: Column = np.frombuffer(chunk.buffers()[1], np.float64, len(chunk), 8 * chunk.offset)
+    return np.where(_known(chunk), out, np.nan) if chunk.null_count else out
+
+
+def _known(chunk: pa.Array) -> npt.NDArray[np.bool_]:
+    """Which cells are not missing, shape (n_rows,)."""
+    valid = chunk.buffers()[0]
+    if valid is None or not chunk.null_count:
+        return np.ones(len(chunk), dtype=bool)
     bits = np.unpackbits(np.frombuffer(valid, np.uint8), count=chunk.offset + len(chunk), bitorder="little")
-    return np.where(bits[chunk.offset :] == 1, out, np.nan)
+    return np.equal(bits[chunk.offset :], 1)

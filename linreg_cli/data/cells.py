@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from linreg_cli.config.preprocess import PreprocessConfig
-from linreg_cli.data.columns import MISSING, Categories, Codes, Numbers, RawColumn, as_number, canonical, ordered
-from linreg_cli.data.remedies import DATE, NUMBERISH, Use, is_text, not_a_number, together, wrong_type
+from linreg_cli.data.buffers import indices
+from linreg_cli.data.columns import MISSING, Categories, Numbers, RawColumn, as_number, canonical, ordered
+from linreg_cli.data.remedies import DATE, NUMBERISH, Use, is_text, not_a_number, together, value_type, wrong_type
 from linreg_cli.data.table import Cells, is_number
 from linreg_cli.errors import DataError, Fault
 
@@ -125,39 +125,36 @@ def category_column(values: pa.ChunkedArray, missing_values: Collection[str], ki
         missing_values: cells that mean 'missing'.
         kind: `text`, `boolean` or `number`; None: what the cells look like.
     """
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    encoded = values.dictionary_encode().unify_dictionaries()
-    codes: Codes = np.concatenate(
-        [chunk.indices.fill_null(MISSING).to_numpy(zero_copy_only=False).astype(np.int32) for chunk in encoded.chunks]
-    )
-    dictionary = encoded.chunk(0).dictionary
+    encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+    encoded = encoded.unify_dictionaries()
+    codes = indices(encoded)
     missing = {mark.strip() for mark in missing_values}
-    cells = [_text(cell) for cell in dictionary.to_pylist()]
-    present = [cell for cell in cells if cell is not None and cell.strip() not in missing]
+    cells = [_text(cell) for cell in encoded.chunk(0).dictionary.to_pylist()]
+    occurs = np.bincount(codes[codes >= 0], minlength=len(cells)) > 0  # a dictionary may know more than is there
+    found = [cell for cell, there in zip(cells, occurs, strict=True) if there]
+    present = [cell for cell in found if cell is not None and cell.strip() not in missing]
     kind = kind or _looks_like(present)
     levels = ordered({canonical(cell, kind) for cell in present}, kind)
     position = {level: code for code, level in enumerate(levels)}
     # The last entry is where -1, a null, ends up.
     lookup = [
-        MISSING if cell is None or cell.strip() in missing else position[canonical(cell, kind)]
+        MISSING if cell is None or cell.strip() in missing else position.get(canonical(cell, kind), MISSING)
         for cell in (*cells, None)
     ]
     return Categories(kind, np.array(lookup, dtype=np.int32)[codes], levels)
 
 
-def text_column(cells: Cells, column: str, name: str) -> list[str | None]:
-    """A column as text; None where it is missing.
+def text_column(cells: Cells, column: str, missing_values: Collection[str], name: str) -> Categories:
+    """A column of words, such as the one that says the split.
 
     Raises:
         DataError: for values that are not text, such as lists.
     """
     values = cells.column(column)
     try:
-        texts: list[str | None] = pc.cast(values, pa.string()).to_pylist()
+        return category_column(values, missing_values, "text")
     except pa.ArrowNotImplementedError:
         raise DataError(f"column {column!r} holds values of type {values.type}, and should hold text", name) from None
-    return texts
 
 
 def _text(cell: object) -> str | None:
@@ -174,8 +171,7 @@ def _looks_like(cells: Sequence[str]) -> str:
 
 
 def _kind_of(kind: pa.DataType) -> str | None:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
+    kind = value_type(kind)
     if pa.types.is_boolean(kind):
         return "boolean"
     return "number" if is_number(kind) else None

@@ -12,6 +12,7 @@ import pyarrow.csv as pcsv
 
 from linreg_cli.data import header
 from linreg_cli.data.blocks import ColumnSink, UnevenLinesError, cells_of, in_parallel, line_blocks
+from linreg_cli.data.buffers import null_text, texts
 from linreg_cli.data.table import Cells
 from linreg_cli.errors import DataError, Fault
 
@@ -233,10 +234,17 @@ class CsvTable:
 
     def _parse(self, values: pa.ChunkedArray) -> pa.ChunkedArray | None:
         """Text as float64; None where a cell is not a number."""
+        if pa.types.is_dictionary(values.type):
+            encoded = values.unify_dictionaries()
+            words = self._parse_each(encoded.chunk(0).dictionary) if encoded.num_chunks else None
+            return None if words is None else pa.chunked_array([words.take(part.indices) for part in encoded.chunks])
+        return self._parse_each(values)
+
+    def _parse_each(self, values: pa.Array | pa.ChunkedArray) -> Any:
         trimmed = pc.utf8_trim_whitespace(values)
         missing = {*self._missing_values, *(mark.strip() for mark in self._missing_values)}
-        gaps = pc.is_in(trimmed, pa.array(sorted(missing), pa.string()))
-        text = pc.if_else(gaps, pa.scalar(None, pa.string()), trimmed)
+        gaps = pc.is_in(trimmed, texts(sorted(missing)))
+        text = pc.if_else(gaps, null_text(), trimmed)
         try:
             return pc.cast(text, pa.float64())
         except pa.ArrowInvalid:

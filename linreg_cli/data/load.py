@@ -11,7 +11,7 @@ from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, Table
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import is_address
 from linreg_cli.data.assemble import Split, assemble
-from linreg_cli.data.columns import EncodedColumns, row_numbers
+from linreg_cli.data.columns import Categories, EncodedColumns, row_numbers
 from linreg_cli.data.dataset import Dataset, Rows, choose_columns
 from linreg_cli.data.encode import Encoder
 from linreg_cli.data.scratch import NumberSink
@@ -67,6 +67,7 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
 
 
 def _from_table(source: TableData, config: Config, encoder: Encoder | None, progress: Callable[[str], None]) -> Dataset:
+    from linreg_cli.data.buffers import release_unused
     from linreg_cli.data.cells import raw_columns, text_column, treatments
     from linreg_cli.data.checks import warnings
     from linreg_cli.data.download import fetch
@@ -99,8 +100,9 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     raw, faults = raw_columns(cells, treated, marks, source.path)
     if faults:
         raise DataError(faults)
-    labels = text_column(cells, source.split.column, source.path) if source.split.column else None
+    labels = text_column(cells, source.split.column, marks, source.path) if source.split.column else None
     del cells  # before more is made of them
+    release_unused()
     dataset = assemble(source.path, raw, targets, config, _splitter(source, config, labels), encoder)
     if encoder is None and dataset.report is not None:
         found = (*_of_header(table.columns, path, source.path), *warnings(dataset, bias=config.model.bias))
@@ -134,7 +136,7 @@ def _cells(path: str, source: TableData, table: Table, columns: dict[str, list[s
         raise DataError(f"cannot be read: {error.strerror}", path) from None
 
 
-def _splitter(source: TableData, config: Config, labels: list[str | None] | None) -> Split:
+def _splitter(source: TableData, config: Config, labels: Categories | None) -> Split:
     def split(kept: Rows) -> dict[str, Rows]:
         if labels is None or source.split.column is None:
             return _by_shares(kept, source.split, config.seed)

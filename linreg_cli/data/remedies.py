@@ -7,6 +7,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from linreg_cli.data.buffers import null_text, texts
 from linreg_cli.errors import Fault
 
 DATE = re.compile(
@@ -27,6 +28,11 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
+def value_type(kind: pa.DataType) -> pa.DataType:
+    """What cells of a type hold; those of a dictionary, what it holds."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
 def wrong_type(values: pa.ChunkedArray, column: str, missing_values: Collection[str], name: str, use: Use) -> Fault:
     """What to do about a column that is not of numbers.
 
@@ -37,9 +43,8 @@ def wrong_type(values: pa.ChunkedArray, column: str, missing_values: Collection[
         name: what messages call the table.
         use: what the column is for.
     """
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    kind = values.type
+    kind = value_type(values.type)
+    values = values.cast(kind)
     if is_text(kind):
         return _text_fault(values, column, missing_values, name, use)
     row = pc.index(values.is_valid(), True).as_py()
@@ -66,7 +71,7 @@ def together(faults: Mapping[str, Fault], table: pa.Table, missing_values: Colle
     """
     commas: dict[str, bool] = {}
     for column in faults:
-        if column in table.column_names and is_text(table.column(column).type):
+        if column in table.column_names and is_text(value_type(table.column(column).type)):
             cells = pc.unique(_present(table.column(column), missing_values).drop_null()).to_pylist()
             parted = [cell for cell in cells if _DECIMAL_COMMA.fullmatch(cell)]
             if parted and all("," in cell or _NUMBER.fullmatch(cell) for cell in cells):
@@ -128,8 +133,8 @@ def _written_otherwise(cell: str) -> str:
 def _present(values: pa.ChunkedArray, missing_values: Collection[str]) -> pa.ChunkedArray:
     """Cells without the blanks around them, null where they are missing."""
     trimmed = pc.utf8_trim_whitespace(values.cast(pa.string()))
-    gaps = pc.is_in(trimmed, pa.array(sorted({mark.strip() for mark in missing_values}), pa.string()))
-    return pc.if_else(gaps, pa.scalar(None, pa.string()), trimmed)
+    gaps = pc.is_in(trimmed, texts(sorted({mark.strip() for mark in missing_values})))
+    return pc.if_else(gaps, null_text(), trimmed)
 
 
 def _text_fault(values: pa.ChunkedArray, column: str, missing_values: Collection[str], name: str, use: Use) -> Fault:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from linreg_cli.config.data import SplitConfig
-from linreg_cli.data.columns import Rows, row_numbers, rows_where
+from linreg_cli.data.columns import UNKNOWN, Categories, Rows, row_numbers, rows_where
 from linreg_cli.data.dataset import SPLITS
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.seeds import numpy_stream
@@ -34,21 +34,21 @@ def split_by_shares(n_samples: int, split: SplitConfig, seed: int) -> dict[str, 
     return dict(zip(SPLITS, parts, strict=True))
 
 
-def split_by_column(labels: list[str | None], column: str, name: str) -> dict[str, Rows]:
-    """The split that a column of the table says.
+def split_by_column(labels: Categories, column: str, name: str) -> dict[str, Rows]:
+    """The split that a column of the table, of words, says.
 
     Raises:
         DataError: for another word than `train`, `validation` or `test`, and where no row trains.
     """
-    values = np.array([label if label is not None else "" for label in labels], dtype=object)
-    unknown = ~np.isin(values.astype(str), SPLITS)
+    known = [code for code, level in enumerate(labels.levels) if level in SPLITS]
+    unknown = ~np.isin(labels.codes, known)
     if unknown.any():
         row = int(np.argmax(unknown))
-        raise DataError(
-            f"expected train, validation or test, found {values[row]!r}",
-            f"{name}, row {row + 1}, column {column!r}",
-        )
-    parts = {split: rows_where(values == split) for split in SPLITS}
+        found = "a missing cell" if labels.codes[row] < 0 else repr(labels.levels[labels.codes[row]])
+        where = f"{name}, row {row + 1}, column {column!r}"
+        raise DataError(f"expected train, validation or test, found {found}", where)
+    code = {level: code for code, level in enumerate(labels.levels)}
+    parts = {split: rows_where(labels.codes == code.get(split, UNKNOWN)) for split in SPLITS}
     if not len(parts["train"]):
         raise DataError(f"column {column!r} gives no row to train on", name)
     return parts

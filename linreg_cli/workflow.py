@@ -246,8 +246,11 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     ]
     metrics |= more
     run.write_json("metrics.json", metrics)
-    predictions = prediction_batches(formula, dataset)
-    write_file(run.path / "predictions.csv", lambda sibling: write_table(sibling, ".csv", predictions))
+
+    def write(sibling: Path) -> int:  # from the first row again where a write is tried again
+        return write_table(sibling, ".csv", prediction_batches(formula, dataset))
+
+    write_file(run.path / "predictions.csv", write)
     influence = found.influence
     if influence is not None:
         write_file(run.path / "influence.csv", lambda sibling: write_table(sibling, ".csv", influence))

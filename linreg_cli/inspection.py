@@ -205,7 +205,7 @@ def _as_given(prepared: Prepared, landscape: Landscape | None) -> Factor:
     dataset = prepared.dataset
     rows = in_order(dataset.splits["train"])
     X_nd, y_nk = (StackedRows(dataset.columns, names, rows) for names in (dataset.features, dataset.targets))
-    return factorise(X_nd, np.asarray(y_nk), bias=prepared.config.model.bias)
+    return factorise(X_nd, y_nk, bias=prepared.config.model.bias)
 
 
 def _condition_numbers(factor: Factor) -> tuple[float, float]:
@@ -301,7 +301,8 @@ def _held_out(prepared: Prepared, landscape: Landscape) -> HeldOutErrors:
     """Leave-one-out and K folds as `evaluate.cross_validation` cuts them, without refitting."""
     dataset, config = prepared.dataset, prepared.config
     given, rows = config.evaluate.cross_validation, dataset.splits["train"]
-    _, X, y = original_rows(dataset, prepared.preprocessor)
+    _, X, given_y = original_rows(dataset, prepared.preprocessor)
+    y = np.asarray(given_y)
     optimum = landscape.optimum
     if not _as_it_is(config) or optimum.weight_decay:
         optimum = least_squares(X, y, bias=config.model.bias, loss="mse")

@@ -99,7 +99,7 @@ def test_going_on_replaces_the_table(train, linreg):
 def test_a_large_table_keeps_the_strongest_rows_and_an_even_sample():
     cooks = np.random.default_rng(0).exponential(size=25_000)
     cooks[17] = np.nan
-    kept = chosen([cooks])
+    kept = chosen(len(cooks), lambda rows: cooks[rows])
     assert len(kept) == len(set(kept)) == MOST_ROWS
     assert 17 in kept
     strongest = np.argsort(-np.nan_to_num(cooks, nan=np.inf))[: MOST_ROWS // 2]

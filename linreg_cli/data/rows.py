@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.data.columns import BLOCK_ROWS, Column, Rows, take
+from linreg_cli.data.transform import forward
 
 
 def as_slice(rows: Rows | slice) -> Rows | slice:
@@ -51,14 +52,17 @@ class StackedRows:
         columns: where the values are.
         names: of the columns, in order.
         rows: of the table, numbers or a slice with both ends; rising, where there are many.
+        transform: function of the values, see `transform.forward`.
 
     >>> X = StackedRows({"a": np.array([1.0, 2.0]), "b": np.array([3.0, 4.0])}, ["a", "b"], np.array([1, 0]))
     >>> X.shape, X[0:1].tolist(), np.asarray(X).tolist()
     ((2, 2), [[2.0, 4.0]], [[2.0, 4.0], [1.0, 3.0]])
     """
 
-    def __init__(self, columns: Mapping[str, Column], names: Sequence[str], rows: Rows | slice) -> None:
-        self._columns, self._names, self._rows = columns, names, as_slice(rows)
+    def __init__(
+        self, columns: Mapping[str, Column], names: Sequence[str], rows: Rows | slice, transform: str = "none"
+    ) -> None:
+        self._columns, self._names, self._rows, self._transform = columns, names, as_slice(rows), transform
         self.shape = rows.stop - rows.start if isinstance(rows, slice) else len(rows), len(names)
         self.ndim, self.size, self.dtype = 2, self.shape[0] * len(names), np.dtype(np.float64)
 
@@ -75,7 +79,7 @@ class StackedRows:
             rows, n_rows = pick(self._rows, chosen), len(chosen)
         out = np.empty((n_rows, len(self._names)))
         for position, name in enumerate(self._names):
-            out[:, position] = take(self._columns, name, rows)
+            out[:, position] = forward(self._transform, take(self._columns, name, rows))
         return out
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:

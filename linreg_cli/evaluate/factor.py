@@ -195,7 +195,7 @@ def factorise(X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, *, bias: bool) -> Factor
     Source: J. Demmel, L. Grigori, M. Hoemmen, J. Langou, Communication-optimal parallel and sequential QR and LU
     factorizations, 2012 (a tree of small QRs).
     """
-    X, y = matrix(X_nd), np.asarray(y_nk)
+    X, y = matrix(X_nd), matrix(y_nk)
     if X.ndim != 2 or y.ndim != 2 or len(X) != len(y) or not len(X):
         raise ValueError(f"X {X.shape} and y {y.shape} must be 2-D, with the same number of rows, at least one")
     center, spread, largest = _column_statistics(X, centered=bias)

@@ -19,6 +19,9 @@ from linreg_cli.evaluate.factor import Array, Factor, blocks, matrix, solve_tria
 #: 94.999 %: moving it by d standard errors costs d^2 z phi(z) of coverage, with z = 1.96 and phi the normal density.
 NEAR = 1e-2
 
+#: Numbers of rows.
+Some = npt.NDArray[np.integer[Any]] | slice
+
 
 @dataclass(frozen=True, eq=False)
 class Inference:
@@ -66,16 +69,16 @@ class Inference:
     leverage: Array
     residuals: Array
 
-    def cooks(self) -> Array:
-        """Cook's distance, shape (n_samples,); NaN at leverage 1."""
-        scale = len(self.names) * self.residual_std**2
-        distance: Array = _divided(self.residuals, 1 - self.leverage) ** 2 * self.leverage / scale
+    def cooks(self, rows: Some = slice(None)) -> Array:
+        """Cook's distance of some rows, shape (n_rows,); NaN at leverage 1."""
+        leverage, scale = self.leverage[rows], len(self.names) * self.residual_std**2
+        distance: Array = _divided(self.residuals[rows], 1 - leverage) ** 2 * leverage / scale
         return distance
 
-    def standardized_residuals(self) -> Array:
-        """residual / (residual_std sqrt(1 - leverage)), shape (n_samples,); NaN at leverage 1."""
-        room = np.maximum(1 - self.leverage, 0.0)
-        scaled: Array = _divided(self.residuals, room) * np.sqrt(room) / self.residual_std
+    def standardized_residuals(self, rows: Some = slice(None)) -> Array:
+        """residual / (residual_std sqrt(1 - leverage)) of some rows, shape (n_rows,); NaN at leverage 1."""
+        room = np.maximum(1 - self.leverage[rows], 0.0)
+        scaled: Array = _divided(self.residuals[rows], room) * np.sqrt(room) / self.residual_std
         return scaled
 
     def as_json(self) -> dict[str, Any]:
@@ -155,7 +158,7 @@ def infer(
     degrees = n - p
     assert degrees > 0, (n, p)
     assert optimum.is_unique
-    X, y = matrix(X_nd), np.asarray(y_nk)
+    X, y = matrix(X_nd), matrix(y_nk)
     residuals, leverage, meat, ones = _rows(optimum, X, y, target)
     rss = float(residuals @ residuals)
     s2 = rss / degrees
@@ -167,7 +170,7 @@ def infer(
     reach = float(special.stdtrit(degrees, 0.975)) * std_err
     # A model without a bias has an implicit constant where its columns add up to one, as indicators do.
     constant = factor.bias or float(ones @ ones) > n * (1 - 1e-10)
-    r2, f, f_p = _regression(factor, y[:, target], rss, target, constant)
+    r2, f, f_p = _regression(factor, y, rss, target, constant)
     likelihood = -n / 2 * (math.log(2 * math.pi) + math.log(rss / n) + 1)
     spread = n * np.append(factor.spread, math.nan)[:p] ** 2
     return Inference(
@@ -208,7 +211,7 @@ def _rows(
     for rows in blocks(len(X)):
         part = X[rows]
         scaled = factor.rows(part)[:, : len(weights)]
-        residuals[rows] = np.asarray(y[rows, target], dtype=np.float64) - level - scaled @ weights
+        residuals[rows] = np.asarray(y[rows][:, target], dtype=np.float64) - level - scaled @ weights
         q = factor.whiten(part)
         leverage[rows] = np.einsum("ij,ij->i", q, q)
         inflated = _divided(residuals[rows], 1 - leverage[rows])
@@ -226,7 +229,7 @@ def _regression(
 
     total = float(factor.constant_k[target])
     if not constant:
-        values = np.asarray(y, dtype=np.float64)
+        values = np.asarray(y, dtype=np.float64)[:, target]
         total = float(values @ values)
     r2 = 1 - rss / total if total else math.nan
     explained, degrees = factor.n_parameters - constant, factor.n_samples - factor.n_parameters

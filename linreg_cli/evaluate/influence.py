@@ -1,6 +1,6 @@
 """How much each row of the train split pulls the fit: `influence.csv` of a run, which its picture is drawn from."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,7 @@ import pyarrow as pa
 from linreg_cli.data.buffers import to_arrow
 from linreg_cli.data.columns import Rows
 from linreg_cli.data.rows import pick
+from linreg_cli.evaluate.factor import Array, blocks
 from linreg_cli.evaluate.inference import Inference
 
 #: Rows that are kept of a larger table: half of them those of greatest Cook's distance, half evenly spaced.
@@ -26,28 +27,40 @@ def influence_table(rows: Rows | slice, fits: Mapping[str, Inference]) -> pa.Tab
         fits: target -> inference of the train split.
     """
     first = next(iter(fits.values()))
-    kept = chosen([fit.cooks() for fit in fits.values()])
+    kept = chosen(len(first.residuals), lambda rows: np.max([fit.cooks(rows) for fit in fits.values()], axis=0))
     columns = {"row": to_arrow(pick(rows, kept).astype(np.int64) + 1), "leverage": to_arrow(first.leverage[kept])}
     for target, fit in fits.items():
         suffix = f":{target}" if len(fits) > 1 else ""
-        for name, values in (("standardized_residual", fit.standardized_residuals()), ("cooks_distance", fit.cooks())):
-            columns[f"{name}{suffix}"] = to_arrow(values[kept], ~np.isnan(values[kept]))
+        for name, values in (
+            ("standardized_residual", fit.standardized_residuals(kept)),
+            ("cooks_distance", fit.cooks(kept)),
+        ):
+            columns[f"{name}{suffix}"] = to_arrow(values, ~np.isnan(values))
     return pa.table(columns)
 
 
-def chosen(cooks: list[npt.NDArray[np.float64]], most: int = MOST_ROWS) -> npt.NDArray[np.intp]:
+def chosen(n_rows: int, cooks: Callable[[slice], Array], most: int = MOST_ROWS) -> npt.NDArray[np.intp]:
     """Numbers of the rows to keep, rising: all of them up to `most`.
 
-    >>> chosen([np.array([0.0, 9.0, 0.0, 0.0, 0.0, 8.0, 0.0, 0.0])], most=4).tolist()
+    Args:
+        n_rows: rows there are.
+        cooks: Cook's distance of some rows that follow each other; NaN, of leverage 1, counts as largest.
+        most: how many rows to keep.
+
+    >>> distances = np.array([0.0, 9.0, 0.0, 0.0, 0.0, 8.0, 0.0, 0.0])
+    >>> chosen(8, lambda rows: distances[rows], most=4).tolist()
     [0, 1, 5, 7]
     """
-    n = len(cooks[0])
-    if n <= most:
-        return np.arange(n)
-    strongest = cooks[0] if len(cooks) == 1 else np.max(cooks, axis=0)
-    extreme = np.argpartition(strongest, n - most // 2)[n - most // 2 :]  # a NaN, of leverage 1, counts as largest
-    left = np.ones(n, dtype=bool)
-    left[extreme] = False
-    rest = np.flatnonzero(left)
-    evenly = rest[np.linspace(0, len(rest) - 1, most - len(extreme)).astype(np.intp)]
-    return np.sort(np.concatenate([extreme, evenly]))
+    if n_rows <= most:
+        return np.arange(n_rows)
+    extreme, values = np.zeros(0, dtype=np.intp), np.zeros(0)
+    for rows in blocks(n_rows):  # the largest of the rows so far, so that nothing of the size of the table is made
+        extreme = np.concatenate([extreme, np.arange(rows.start, rows.stop)])
+        values = np.concatenate([values, cooks(rows)])
+        largest = np.argpartition(values, -min(most // 2, len(values)))[-(most // 2) :]
+        extreme, values = extreme[largest], values[largest]
+    extreme = np.sort(extreme)
+    evenly = np.linspace(0, n_rows - len(extreme) - 1, most - len(extreme)).astype(np.intp)
+    # The i-th of the others is row i + (how many of the extreme rows come before it).
+    others = evenly + np.searchsorted(extreme - np.arange(len(extreme)), evenly, side="right")
+    return np.sort(np.concatenate([extreme, others]))

@@ -10,9 +10,8 @@ import torch
 
 from linreg_cli.config.schema import Config
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.data.columns import Rows, take
+from linreg_cli.data.columns import Rows
 from linreg_cli.data.rows import StackedRows, in_order
-from linreg_cli.data.transform import forward
 from linreg_cli.evaluate.analysis import SQUARED, Analysis
 from linreg_cli.evaluate.exact import Optimum, least_squares
 from linreg_cli.evaluate.factor import Array
@@ -82,7 +81,7 @@ def worth(
         position["gap_reason"] = "the optimum and the loss of the best constant are both zero, or the loss is too large"
     optimum = {"train_loss": optimum.pop("train_loss"), **position, **optimum}
     if original is not None and not config.optimizer.weight_decay and X.size <= MOST_HELD_OUT_CELLS:
-        optimum["leave_one_out"] = held_out_metrics(leave_one_out(original, X, y), y.std(axis=0))
+        optimum["leave_one_out"] = held_out_metrics(leave_one_out(original, X, y), np.asarray(y).std(axis=0))
     return Worth({"optimum": optimum, "inference": values}, influence)
 
 
@@ -105,15 +104,15 @@ def held_out_metrics(found: HeldOut, spread_k: Array) -> Metrics:
     return {**values, "reason": "R2 is undefined: a target is constant"}
 
 
-def original_rows(dataset: Dataset, preprocessor: Preprocessor) -> tuple[Rows | slice, StackedRows, Array]:
+def original_rows(dataset: Dataset, preprocessor: Preprocessor) -> tuple[Rows | slice, StackedRows, StackedRows]:
     """The train split in the table's order and in original units (the target's transform applied).
 
     Returns:
         Its rows, X (n, n_features) and y (n, n_targets).
     """
     rows, transform = in_order(dataset.splits["train"]), preprocessor.targets.transform
-    y = np.column_stack([forward(transform, take(dataset.columns, name, rows)) for name in dataset.targets])
-    return rows, StackedRows(dataset.columns, dataset.features, rows), y
+    X = StackedRows(dataset.columns, dataset.features, rows)
+    return rows, X, StackedRows(dataset.columns, dataset.targets, rows, transform)
 
 
 def _optimum(config: Config, preprocessor: Preprocessor, analysis: Analysis, original: Optimum | None) -> Metrics:
@@ -149,7 +148,7 @@ def _inference(
     dataset: Dataset,
     analysis: Analysis,
     original: Optimum | None,
-    rows: tuple[StackedRows, Array],
+    rows: tuple[StackedRows, StackedRows],
     trained: LinearFormula,
 ) -> tuple[dict[str, Inference], str | None]:
     """By target; where there is none, why."""

@@ -200,10 +200,10 @@ def test_kernels_stay_within_the_room_that_they_are_given(monkeypatch):
 
     for module in (native, statistics, parameters):
         monkeypatch.setattr(module, "np", _Numpy(empty=guarded(np.empty), zeros=guarded(np.zeros)))
-    for features, targets, batch in ((1, 1, 1), (3, 2, 7), (41, 3, 7), (41, 3, 29), (9, 9, 29)):
-        X, y = table(29, features, targets)
-        for executor in (NativeExecutor, StatisticsExecutor)[: 1 + (batch == 29)]:
-            p, state = plan(29, batch, rate=1e-4, momentum=0.5), start(features, targets)
+    for features, targets, batch in ((1, 1, 1), (3, 2, 7), (41, 3, 7), (41, 3, 150), (9, 9, 150)):
+        X, y = table(150, features, targets)
+        for executor in (NativeExecutor, StatisticsExecutor)[: 1 + (batch == 150)]:
+            p, state = plan(150, batch, rate=1e-4, momentum=0.5), start(features, targets)
             executor(X, y).run(p, state, 0, p.total_steps)
             executor(X, y).train_loss(p, state)
     assert len(edges) > 100

@@ -50,11 +50,9 @@ def compiled(name: str, dtypes: dict[str, str]) -> bytes:
         RuntimeError: for a kernel that could raise an exception, or that needs something beside itself.
     """
     module, _, function = name.partition(".")
+    source = getattr(importlib.import_module(f"{__package__}.{module}"), function)
     signature = SIGNATURES[name]
-    parameters = [_numba_type(kind, dtypes) for kind in signature.types]
-    return object_code(
-        getattr(importlib.import_module(f"{__package__}.{module}"), function), signature.names, parameters
-    )
+    return object_code(source, signature.names, [_numba_type(kind, dtypes) for kind in signature.types])
 
 
 def object_code(function: Function, names: tuple[str, ...], parameters: list[Any]) -> bytes:
@@ -62,14 +60,16 @@ def object_code(function: Function, names: tuple[str, ...], parameters: list[Any
     types_ = tuple(parameters)
     dispatcher = numba.njit(types_, **_PLAIN, **function.__dict__["options"])(function)
     module = llvm.parse_assembly(dispatcher.inspect_llvm(types_))
-    (code,) = (each for each in module.functions if not each.is_declaration)
-    _check(module, code, names)
-    code.name = machine_code.SYMBOL
+    _checked(module, names).name = machine_code.SYMBOL
     return machine_code.emit(module)
 
 
-def _check(module: Any, code: Any, names: tuple[str, ...]) -> None:
-    """That the function takes what callers will pass, has nothing to raise, and needs nothing but itself."""
+def _checked(module: Any, names: tuple[str, ...]) -> Any:
+    """The one function of a module, which takes what callers pass, raises nothing, and needs nothing but itself."""
+    defined = [each for each in module.functions if not each.is_declaration]
+    if len(defined) != 1:
+        raise RuntimeError(f"a kernel is one function, and these are {[each.name for each in defined]}")
+    (code,) = defined
     found = [argument.name for argument in code.arguments]
     if found != ["retptr", "excinfo", *(f"arg.{name}" for name in names)]:
         raise RuntimeError(f"{code.name} takes {found}, and the signature says {names}")
@@ -81,6 +81,7 @@ def _check(module: Any, code: Any, names: tuple[str, ...]) -> None:
     needed = [name for name in needed if not name.startswith("llvm.")]
     if needed:
         raise RuntimeError(f"{code.name} needs {needed}")
+    return code
 
 
 def _numba_type(kind: str, dtypes: dict[str, str]) -> Any:

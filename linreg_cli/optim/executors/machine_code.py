@@ -35,7 +35,8 @@ def load(code: bytes) -> int:
     Raises:
         RuntimeError: where LLVM cannot read it, or it calls what is not there.
     """
-    builder = llvm.JITLibraryBuilder().add_object_img(code).export_symbol(SYMBOL)
+    # The process, for memset and the like of the C library, which LLVM writes for a loop that fills memory.
+    builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process().export_symbol(SYMBOL)
     tracker = builder.link(_linker(), f"linreg-{next(_numbers)}")
     _loaded.append(tracker)
     return int(tracker[SYMBOL])

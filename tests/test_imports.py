@@ -61,6 +61,19 @@ def test_a_small_run_loads_neither_torchs_compiler_nor_pandas(tmp_path):
     assert result.stdout.splitlines()[-1] == "LOADED 0"
 
 
+@pytest.mark.parametrize("engine", ["native", "statistics"])
+def test_a_run_of_compiled_kernels_loads_numba_only_to_compile_them(tmp_path, engine):
+    command = [sys.executable, "-c", TRAINING, str(CONFIGS / "smoke.yaml")]
+    program = TRAINING.replace('"-q"', f'"-q", "--set", "train.engine={engine}", "--set", "train.batch_size=full"')
+    command[2] = program
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    loaded = [
+        subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert [output.splitlines()[-1] for output in loaded] == ["LOADED 0 numba", "LOADED 0"]
+
+
 def test_a_table_of_numbers_is_read_and_its_predictions_are_written_without_pandas(tmp_path):
     (tmp_path / "t.csv").write_text("x,y\n1,2\n2,\n3,6\n4,8.5\n")
     config = tmp_path / "c.yaml"

@@ -1,8 +1,6 @@
 """Compiled kernels on the disk: never stale, never in the way."""
 
 import os
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -125,49 +123,3 @@ def test_writers_at_the_same_time_leave_a_whole_file(folder):
         writer.join()
     assert read() in contents
     assert len(list(folder.iterdir())) == 1
-
-
-def test_a_kernel_is_compiled_once_and_a_damaged_one_again(tmp_path):
-    """In processes of their own: the second takes the file of the first, the third finds it damaged."""
-    (tmp_path / "small_kernels.py").write_text(
-        "from linreg_cli.optim.executors.compiled import kernel\n"
-        "@kernel(fastmath={'contract'})\n"
-        "def twice(x):\n"
-        "    return 2 * x\n"
-    )
-    program = "import small_kernels as s; print(s.twice(21.0), len(s.twice._cache_hits), len(s.twice._cache_misses))"
-    environment = os.environ | {
-        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
-        "PYTHONPATH": os.pathsep.join([str(tmp_path), os.getcwd()]),
-    }
-
-    def run():
-        command = [sys.executable, "-c", program]
-        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.split()
-
-    assert run() == ["42.0", "0", "1"]
-    assert run() == ["42.0", "1", "0"]
-    (file,) = (tmp_path / "cache").iterdir()
-    file.write_bytes(file.read_bytes()[:-1])
-    assert run() == ["42.0", "0", "1"]
-    assert run() == ["42.0", "1", "0"]
-
-
-def test_sources_that_change_while_a_process_runs_leave_no_kernel_under_a_name_that_is_not_theirs(tmp_path):
-    (tmp_path / "small_kernels.py").write_text(
-        "from linreg_cli.optim.executors.compiled import kernel\n@kernel()\ndef twice(x):\n    return 2 * x\n"
-    )
-    program = (
-        "from linreg_cli.optim.executors import compiled, kernel_files\n"
-        "kernel_files.source_digest = lambda: 'changed'\n"
-        "import small_kernels as s\n"
-        "print(s.twice(21.0))"
-    )
-    environment = os.environ | {
-        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
-        "PYTHONPATH": os.pathsep.join([str(tmp_path), os.getcwd()]),
-    }
-    command = [sys.executable, "-c", program]
-    result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    assert result.stdout.split() == ["42.0"]
-    assert not (tmp_path / "cache").exists()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linreg_cli.model import build_model
-from linreg_cli.optim.executors import native, parts
+from linreg_cli.optim.executors import native, parameters, parts, statistics
 from linreg_cli.optim.executors.native import NativeExecutor
 from linreg_cli.optim.executors.statistics import StatisticsExecutor
 from linreg_cli.optim.losses import Loss
@@ -168,6 +168,58 @@ def test_orders_drawn_ahead_are_the_orders_of_the_plan(monkeypatch):
         executor.run(p, one, one.step, stop)
     ReferenceExecutor(X, y).run(p, other, 0, p.total_steps)
     assert_equal(one, other)
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_orders_too_long_for_int32_give_the_same_bits(monkeypatch, batch):
+    X, y = table(50, 2)
+    p = plan(50, batch, epochs=3)
+    one, other = start(2), start(2)
+    NativeExecutor(X, y).run(p, one, 0, p.total_steps)
+    monkeypatch.setattr(native, "WIDE_ROWS", 50)
+    wide = NativeExecutor(X, y)
+    wide.run(p, other, 0, p.total_steps)
+    assert wide._orders.of(p, 2).dtype == np.int64
+    assert_equal(one, other, rtol=0)
+
+
+def test_kernels_stay_within_the_room_that_they_are_given(monkeypatch):
+    """What lies around each array that they work in is as it was."""
+    edges = []
+
+    def guarded(make):
+        def within(shape, dtype=np.float64):
+            size, dtype = int(np.prod(shape)), np.dtype(dtype)
+            whole = np.full(size + 32, 77, dtype)
+            edges.append((whole, size))
+            part = whole[16 : 16 + size].reshape(shape)
+            part[...] = make(shape, dtype)
+            return part
+
+        return within
+
+    for module in (native, statistics, parameters):
+        monkeypatch.setattr(module, "np", _Numpy(empty=guarded(np.empty), zeros=guarded(np.zeros)))
+    for features, targets, batch in ((1, 1, 1), (3, 2, 7), (41, 3, 7), (41, 3, 150), (9, 9, 150)):
+        X, y = table(150, features, targets)
+        for executor in (NativeExecutor, StatisticsExecutor)[: 1 + (batch == 150)]:
+            p, state = plan(150, batch, rate=1e-4, momentum=0.5), start(features, targets)
+            executor(X, y).run(p, state, 0, p.total_steps)
+            executor(X, y).train_loss(p, state)
+    assert len(edges) > 100
+    for whole, size in edges:
+        assert (whole[:16] == 77).all()
+        assert (whole[16 + size :] == 77).all()
+
+
+class _Numpy:
+    """numpy, but for some functions."""
+
+    def __init__(self, **functions):
+        self.__dict__.update(functions)
+
+    def __getattr__(self, name):
+        return getattr(np, name)
 
 
 def test_a_large_float32_batch_is_summed_up_as_well_as_in_torch():

@@ -45,6 +45,15 @@ def test_the_order_is_a_function_of_seed_and_epoch():
     assert torch.equal(torch.get_rng_state(), state), "the global generator was used"
 
 
+@pytest.mark.parametrize("n_samples", [2, 3, 10, 65_536, 1_000_000, 3_000_001])
+def test_an_order_of_narrow_integers_is_the_same_order(n_samples):
+    for seed in (0, 7):
+        plan = make_plan(n_samples, 1, seed=seed)
+        narrow = plan.row_order(1, torch.int32)
+        assert narrow.dtype == torch.int32
+        assert torch.equal(narrow.long(), plan.row_order(1))
+
+
 def test_without_shuffling_the_order_is_the_given_one():
     assert [make_plan(10, 3, shuffle=False).row_order(epoch) for epoch in range(3)] == [None] * 3
 

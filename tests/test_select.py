@@ -83,7 +83,7 @@ def test_other_devices_take_the_reference():
     assert "the data is on meta" in choice.why
 
 
-def test_a_small_run_imports_no_numba_and_a_native_one_builds_no_optimiser(tmp_path):
+def test_a_run_imports_no_numba_unless_it_compiles_and_builds_no_optimiser():
     program = """
 import sys, torch
 from linreg_cli.model import build_model
@@ -106,7 +106,8 @@ print(choice.executor.name, "numba" in sys.modules, "torch._dynamo" in sys.modul
         ).stdout
 
     assert run("auto").split()[:2] == ["reference", "False"]
-    assert run("native").split() == ["native", "True", "False"]
+    run("native")  # where its kernels were not on the disk, now they are
+    assert run("native").split() == ["native", "False", "False"]
 
 
 def test_the_names_are_those_of_the_config():

@@ -95,7 +95,7 @@ def test_parts_and_products_give_the_same_moments(monkeypatch):
 @pytest.mark.parametrize(("features", "targets"), [(1, 1), (2, 1), (7, 3), (8, 1), (9, 2), (17, 1)])
 def test_moments_are_those_of_extended_precision(rows, features, targets):
     X, y = table(rows, features, targets, torch.float32)
-    S, q, rr, mx, my, v, n, d = StatisticsExecutor(X * 3 + 100, y)._statistics()
+    S, q, rr, mx, my, v, n, d, _ = StatisticsExecutor(X * 3 + 100, y)._statistics()
     z = np.concatenate([(X * 3 + 100).numpy(), y.numpy()], axis=1).astype(np.longdouble)
     np.testing.assert_allclose(np.concatenate([mx[:d], my]), z.mean(0).astype(float), rtol=1e-13, atol=1e-13)
     z -= z.mean(0)

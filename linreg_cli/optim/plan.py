@@ -79,14 +79,18 @@ class StepPlan:
         """Steps of all epochs."""
         return self.epochs * self.steps_per_epoch
 
-    def row_order(self, epoch: int) -> Tensor | None:
-        """The rows in the order in which the epoch sees them, int64 of shape (n_samples,); None: as given.
+    def row_order(self, epoch: int, dtype: torch.dtype = torch.int64) -> Tensor | None:
+        """The rows in the order in which the epoch sees them, shape (n_samples,); None: as given.
 
         A full batch sees every row at once, so its order is left as given.
+
+        Args:
+            epoch: of the steps.
+            dtype: of the integers, which are the same in any that holds them.
         """
         if not self.shuffle or self.batch_size == self.n_samples:
             return None
-        return torch.randperm(self.n_samples, generator=torch_stream(self.seed, "order", epoch))
+        return torch.randperm(self.n_samples, generator=torch_stream(self.seed, "order", epoch), dtype=dtype)
 
     def batch_bounds(self, batch: int) -> tuple[int, int]:
         """First position and one past the last position, in the epoch's row order, of a batch."""

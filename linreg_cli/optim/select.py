@@ -38,7 +38,7 @@ def _statistics(X_nd: Tensor, y_nk: Tensor) -> Executor:
 
 
 #: name -> how to make one from (X, y). The names are the values of `train.engine` besides `auto`. The fast ones
-#: import numba, and therefore only when they are made.
+#: import LLVM's binding, and therefore only when they are made.
 EXECUTORS: dict[str, Callable[[Tensor, Tensor], Executor]] = {
     ReferenceExecutor.name: ReferenceExecutor,
     "native": _native,

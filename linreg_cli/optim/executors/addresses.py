@@ -1,11 +1,12 @@
-"""Pointers, single numbers and prefetching for numba kernels, without what arrays cost there.
+"""Single numbers behind pointers, and prefetching, for numba kernels.
 
-Inner loops take pointers. numba counts references to arrays, also in functions that are inlined, and where its pruning
-fails that is a call and an atomic instruction for every few rows (batch 32 at 8 features: 2.3 ms an epoch, and 1.7).
-Indexing an array also asks whether the index is negative.
+Kernels know pointers and no arrays. Arrays would need numba's runtime, which counts references to them (where pruning
+those fails, that is a call and an atomic instruction for every few rows: batch 32 at 8 features 2.3 ms an epoch, and
+1.7), and code that needs no runtime can be loaded without numba. Indexing an array also asks whether the index is
+negative.
 
-All functions but `address_of` are numba intrinsics: they can be called in compiled code only. `a` is a contiguous
-one-dimensional array or a pointer to its numbers, `i` a position in it, which is not negative.
+All functions are numba intrinsics: they can be called in compiled code only. `a` is a pointer to
+numbers that lie side by side, `i` a position among them, which is not negative.
 """
 
 from typing import Any
@@ -19,28 +20,14 @@ CACHE_LINE = 64
 BYTES_AHEAD = 8192
 
 
-def address_of(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    """The LLVM address of a number, from the numba type and the value of an array or pointer."""
-    if isinstance(array_type, types.CPointer):
-        return builder.gep(array, [index])
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.gep(data, [index])
-
-
 @intrinsic
-def pointer(_: Any, a: Any) -> Any:
-    """The address of `a[0]`. An array that compiled code has made itself must be kept alive with `keep`."""
+def nowhere(_: Any) -> Any:
+    """A pointer to integers that is never followed."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        return context.get_constant_null(signature.return_type)
 
-    return types.CPointer(a.dtype)(a), generate
-
-
-@intrinsic
-def keep(_: Any, a: Any) -> Any:
-    """Nothing but a use of an array, after the last use of its pointer: without one numba frees it before that."""
-    return types.none(a), lambda context, builder, signature, arguments: context.get_dummy_value()
+    return types.CPointer(types.int64)(), generate
 
 
 @intrinsic
@@ -48,7 +35,7 @@ def item(_: Any, a: Any, i: Any) -> Any:
     """`a[i]`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(address_of(context, builder, signature.args[0], *arguments))
+        return builder.load(builder.gep(arguments[0], [arguments[1]]))
 
     return a.dtype(a, types.intp), generate
 
@@ -58,7 +45,7 @@ def put(_: Any, a: Any, i: Any, x: Any) -> Any:
     """`a[i] = x`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[2], address_of(context, builder, signature.args[0], *arguments[:2]))
+        builder.store(arguments[2], builder.gep(arguments[0], [arguments[1]]))
         return context.get_dummy_value()
 
     return types.none(a, types.intp, a.dtype), generate
@@ -95,7 +82,7 @@ def prefetch(_: Any, a: Any, i: Any) -> Any:
     """Ask for the cache line that holds `a[i]`; an address out of bounds does no harm."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = address_of(context, builder, signature.args[0], *arguments)
+        address = builder.gep(arguments[0], [arguments[1]])
         _ask(builder, builder.bitcast(address, ir.IntType(8).as_pointer()))
         return context.get_dummy_value()
 
@@ -107,7 +94,7 @@ def prefetch_far(_: Any, a: Any, i: Any) -> Any:
     """Ask for the cache lines of 64 numbers that lie BYTES_AHEAD after `a[i]`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = address_of(context, builder, signature.args[0], *arguments)
+        address = builder.gep(arguments[0], [arguments[1]])
         pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
         for byte in range(0, 64 * a.dtype.bitwidth // 8, CACHE_LINE):
             _ask(builder, builder.gep(pointer, [ir.Constant(ir.IntType(64), BYTES_AHEAD + byte)]))

@@ -1,77 +1,90 @@
-"""How kernels are compiled by numba and kept: `kernel` is called from Python, `inlined` is part of a kernel."""
+"""How kernels are compiled by numba: a `kernel` can be called from Python, an `inlined` function is part of kernels.
 
-import pickle
-import sys
+What comes out is a relocatable object that calls nothing but what LLVM itself puts in, such as memset: neither Python
+nor numba's runtime. So it can be run in a process that has not imported numba.
+"""
+
+import importlib
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite
+import llvmlite.binding as llvm
 import numba
-from numba.core import compiler, serialize
+from numba import types
 
-from linreg_cli.optim.executors import kernel_files
+from linreg_cli.optim.executors import machine_code
+from linreg_cli.optim.executors.signatures import FLOAT64, INTEGER, SIGNATURES
 
-# Level 3 makes a copy of every loop for each value of a setting that does not change in it. With vectors written out
-# that is twice the code and the seconds of compilation, and not faster.
-numba.config.OPT = type(numba.config.OPT)(min(numba.config.OPT, 2))
+numba.config.OPT = type(numba.config.OPT)(machine_code.OPTIMIZATION)
+
+#: No arrays, no exceptions (a division by zero is an infinity), and nothing for calls from Python or C.
+_PLAIN = {"error_model": "numpy", "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+Function = Callable[..., Any]
 
 
-#: Taken before any kernel's module is read, and again after each: where they differ, nobody knows what a module was.
-_SOURCES = kernel_files.source_digest()
+def kernel(**options: Any) -> Callable[[Function], Function]:
+    """A decorator for a function of `signatures.SIGNATURES`, with options of `numba.njit`."""
 
-
-def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """A decorator as `numba.njit(nogil=True, **options)`, with the code kept on the disk by `kernel_files`."""
-
-    def decorate(function: Callable[..., Any]) -> Any:
-        dispatcher = numba.njit(nogil=True, **options)(function)
-        dispatcher._cache = _Cache(function)
-        return dispatcher
+    def decorate(function: Function) -> Function:
+        function.__dict__["options"] = options
+        return function
 
     return decorate
 
 
-def inlined(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """A decorator for a function that other compiled functions take in."""
-    decorate: Callable[[Callable[..., Any]], Any] = numba.njit(forceinline=True, **options)
+def inlined(**options: Any) -> Callable[[Function], Function]:
+    """A decorator for a function that kernels take in, with options of `numba.njit`."""
+    decorate: Callable[[Function], Function] = numba.njit(forceinline=True, **_PLAIN, **options)
     return decorate
 
 
-class _Cache:
-    """What a numba dispatcher asks of its cache, except that nothing here fails.
+def compiled(name: str, dtypes: dict[str, str]) -> bytes:
+    """The object code of a kernel for this machine.
 
-    numba's own takes a kernel for new as long as the file of its function is unchanged, whatever the modules that it
-    calls are; raises where no folder can be written or a file is damaged.
+    Args:
+        name: module and function.
+        dtypes: pointer type -> the dtype of the numbers behind it.
+
+    Raises:
+        RuntimeError: for a kernel that could raise an exception, or that needs something beside itself.
     """
-
-    cache_path = None
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._kernel = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
-        self._is_known = kernel_files.source_digest() == _SOURCES
-
-    def load_overload(self, signature: Any, target: Any) -> Any:
-        """The compiled function for a signature, or None."""
-        content = None
-        if self._is_known:
-            content = kernel_files.read(self._kernel, *_names(signature, target.codegen()))
-        if content is None:
-            return None
-        target.refresh()  # numba's tables of what compiled code may call, which compiling would have filled
-        return compiler.CompileResult._rebuild(target, *pickle.loads(content))
-
-    def save_overload(self, signature: Any, result: Any) -> None:
-        """Keep a compiled function."""
-        if self._is_known:
-            content = serialize.dumps(result._reduce())
-            kernel_files.write(self._kernel, *_names(signature, result.library.codegen), content)
-
-    def flush(self) -> None:
-        """Forget what an older source has left; there is nothing, since the source is part of the name."""
+    module, _, function = name.partition(".")
+    source = getattr(importlib.import_module(f"{__package__}.{module}"), function)
+    signature = SIGNATURES[name]
+    return object_code(source, signature.names, [_numba_type(kind, dtypes) for kind in signature.types])
 
 
-def _names(signature: Any, codegen: Any) -> tuple[str, str, str]:
-    """The training dtype, the sources, and all else that machine code depends on."""
-    versions = sys.version_info[:3], numba.__version__, llvmlite.__version__, int(numba.config.OPT)
-    dtype = "float32" if "float32" in str(signature) else "float64"
-    return dtype, _SOURCES, repr((str(signature), codegen.magic_tuple(), versions))
+def object_code(function: Function, names: tuple[str, ...], parameters: list[Any]) -> bytes:
+    """The same of a function that `kernel` decorates, whose parameters have these names and numba types."""
+    types_ = tuple(parameters)
+    dispatcher = numba.njit(types_, **_PLAIN, **function.__dict__["options"])(function)
+    module = llvm.parse_assembly(dispatcher.inspect_llvm(types_))
+    _checked(module, names).name = machine_code.SYMBOL
+    return machine_code.emit(module)
+
+
+def _checked(module: Any, names: tuple[str, ...]) -> Any:
+    """The one function of a module, which takes what callers pass, raises nothing, and needs nothing but itself."""
+    defined = [each for each in module.functions if not each.is_declaration]
+    if len(defined) != 1:
+        raise RuntimeError(f"a kernel is one function, and these are {[each.name for each in defined]}")
+    (code,) = defined
+    found = [argument.name for argument in code.arguments]
+    if found != ["retptr", "excinfo", *(f"arg.{name}" for name in names)]:
+        raise RuntimeError(f"{code.name} takes {found}, and the signature says {names}")
+    lines = [line for block in code.blocks for line in block.instructions]
+    statuses = {str(value) for line in lines if line.opcode == "ret" for value in line.operands}
+    if statuses != {"i32 0"}:
+        raise RuntimeError(f"{code.name} can raise an exception: it returns {statuses}")
+    needed = [each.name for each in (*module.functions, *module.global_variables) if each.is_declaration]
+    needed = [name for name in needed if not name.startswith("llvm.")]
+    if needed:
+        raise RuntimeError(f"{code.name} needs {needed}")
+    return code
+
+
+def _numba_type(kind: str, dtypes: dict[str, str]) -> Any:
+    if kind in (INTEGER, FLOAT64):
+        return getattr(types, kind)
+    return types.CPointer(getattr(types, dtypes[kind]))

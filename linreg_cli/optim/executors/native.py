@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from linreg_cli.optim.executors import native_kernels as kernels
-from linreg_cli.optim.executors import row_kernels
+from linreg_cli.optim.executors.kernels import kernel
 from linreg_cli.optim.executors.parameters import PackedParameters
 from linreg_cli.optim.executors.parts import over_parts, part_rows
+from linreg_cli.optim.executors.signatures import LANES
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.state import TrainingState
 
@@ -21,7 +21,8 @@ LOSS_CODES = {"mse": 0, "sse": 1, "half_mse": 2, "mae": 3, "huber": 4}
 #: Rows from which on the next epoch's order is drawn while this epoch runs; below, a thread costs more than it saves.
 DRAW_AHEAD_ROWS = 20_000
 
-_AS_GIVEN = np.zeros(0, dtype=np.int64)
+#: Rows from which on a row order needs int64; below, int32 is half the memory and half the reading.
+WIDE_ROWS = 2**31
 
 
 class NativeExecutor:
@@ -46,7 +47,9 @@ class NativeExecutor:
         self._n, self._d, self._k = len(X_nd), X_nd.shape[1], y_nk.shape[1]
         self._X_nd: Array = X_nd.contiguous().view(-1).numpy()
         self._y_nk: Array = y_nk.contiguous().view(-1).numpy()
-        self._orders = _RowOrders()
+        self._dtype = str(self._X_nd.dtype)
+        self._rows = "int32" if self._n < WIDE_ROWS else "int64"
+        self._orders = _RowOrders(self._rows)
 
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         """Take the steps `start` to `stop - 1`; as `ReferenceExecutor.run`."""
@@ -74,28 +77,37 @@ class NativeExecutor:
         while taken < len(losses):
             epoch, position = divmod(start + taken, per_epoch)
             order = self._orders.of(plan, epoch)
-            steps = len(losses) - taken if order is None else min(len(losses) - taken, per_epoch - position)
+            shuffled = len(order) > 0
+            steps = min(len(losses) - taken, per_epoch - position) if shuffled else len(losses) - taken
             last_epoch = (start + taken + steps - 1) // per_epoch
             rates = np.array([plan.learning_rate(e) for e in range(epoch, last_epoch + 1)], dtype=np.float64)
             part = losses[taken : taken + steps]
-            arguments = (
-                self._X_nd, self._y_nk, _AS_GIVEN if order is None else order, packed.w, packed.b, packed.mw, packed.mb,
-                packed.has_buffer, self._d, self._n, plan.batch_size, packed.bias,
-                LOSS_CODES[plan.loss.name], plan.loss.huber_delta, rates, *_rule(plan), position, part,
-            )  # fmt: skip
-            run_steps = row_kernels.run_steps if plan.batch_size == self._k == 1 else kernels.run_steps
-            done = int(run_steps(*arguments))
+            done = self._run_steps(plan, packed, order, position, rates, part)
             taken += done
             packed.has_buffer = packed.has_buffer or plan.momentum != 0
             if not np.isfinite(part[done - 1]):
                 break
         return taken
 
+    def _run_steps(
+        self, plan: StepPlan, packed: PackedParameters, order: Array, position: int, rates: Array, losses: Array
+    ) -> int:
+        """Take len(losses) steps from batch `position` of an epoch on; the losses computed."""
+        data = self._X_nd, self._y_nk, order, len(order) > 0
+        parameters = packed.w, packed.b, packed.mw, packed.mb, packed.has_buffer
+        setting = packed.bias, LOSS_CODES[plan.loss.name], plan.loss.huber_delta, rates, *_rule(plan), position
+        if plan.batch_size == self._k == 1:
+            rows = kernel("row_kernels.run_steps", self._dtype, self._rows)
+            return int(rows(*data, *parameters, self._d, self._n, *setting, losses, len(losses)))
+        batches = kernel("native_kernels.run_steps", self._dtype, self._rows)
+        shape = self._d, self._k, self._n, plan.batch_size
+        return int(batches(*data, *parameters, *shape, *setting, losses, len(losses), *_room(packed)))
+
     def _run_full_batches(self, plan: StepPlan, packed: PackedParameters, start: int, losses: Array) -> int:
         """A pass over all rows on every core, then one update, for each step."""
         count = 1.0 if plan.loss.is_sum else float(self._n * self._k)
         scale = (2.0 if plan.loss.name in ("mse", "sse") else 1.0) / count
-        dtype = packed.w.dtype.type
+        dtype, update = packed.w.dtype.type, kernel("native_kernels.update", self._dtype)
         for step in range(len(losses)):
             value, g_kD, gb_k = self._pass_over(plan, packed, gradient=True)
             with np.errstate(over="ignore", invalid="ignore"):
@@ -103,20 +115,21 @@ class NativeExecutor:
             if not np.isfinite(losses[step]):
                 return step + 1
             rule = plan.learning_rate(start + step), *_rule(plan)
-            kernels.update(packed.w, packed.mw, g_kD, scale, packed.has_buffer, *rule)
+            update(packed.w, packed.mw, g_kD, len(g_kD), scale, packed.has_buffer, *rule)
             if packed.bias:
-                kernels.update(packed.b, packed.mb, gb_k, scale, packed.has_buffer, *rule)
+                update(packed.b, packed.mb, gb_k, len(gb_k), scale, packed.has_buffer, *rule)
             packed.has_buffer = packed.has_buffer or plan.momentum != 0
         return len(losses)
 
     def _pass_over(self, plan: StepPlan, packed: PackedParameters, *, gradient: bool) -> tuple[float, Array, Array]:
         """Sum of the element losses over all rows, and the sums that make the gradient, added up part by part."""
+        pass_over = kernel("native_kernels.pass_over", self._dtype)
 
         def part(first: int, last: int) -> tuple[float, Array, Array]:
-            g_kD, gb_k = np.empty(len(packed.w)), np.empty(len(packed.b))
-            value = kernels.pass_over(
+            dots_8, g_kD, gb_k = _room(packed)
+            value = pass_over(
                 self._X_nd, self._y_nk, first, last, packed.w, packed.b, self._d, self._k,
-                LOSS_CODES[plan.loss.name], plan.loss.huber_delta, g_kD, gb_k, gradient,
+                LOSS_CODES[plan.loss.name], plan.loss.huber_delta, dots_8, g_kD, gb_k, gradient,
             )  # fmt: skip
             return float(value), g_kD, gb_k
 
@@ -134,31 +147,41 @@ def _rule(plan: StepPlan) -> tuple[float, float, float, bool]:
     return plan.momentum, plan.dampening, plan.weight_decay, plan.nesterov
 
 
-class _RowOrders:
-    """The order of the rows, epoch by epoch; the next one is drawn while the compiled code runs this one."""
+def _room(packed: PackedParameters) -> tuple[Array, Array, Array]:
+    """Where kernels put eight dot products, the gradient of the weights and that of the bias."""
+    return np.empty(LANES, packed.w.dtype), np.empty(len(packed.w)), np.empty(len(packed.b))
 
-    def __init__(self) -> None:
+
+class _RowOrders:
+    """The order of the rows, epoch by epoch; the next one is drawn while the compiled code runs this one.
+
+    Args:
+        dtype: of the orders, int32 or int64.
+    """
+
+    def __init__(self, dtype: str) -> None:
+        self._dtype = getattr(torch, dtype)
+        self._as_given = np.empty(0, dtype)
         self._now: tuple[tuple[int, int, int], Array] | None = None
         self._next: tuple[tuple[int, int, int], Future[Array]] | None = None
         self._pool: ThreadPoolExecutor | None = None
 
-    def of(self, plan: StepPlan, epoch: int) -> Array | None:
-        """`plan.row_order(epoch)` as an array."""
+    def of(self, plan: StepPlan, epoch: int) -> Array:
+        """`plan.row_order(epoch)` as an array; empty where rows come as given."""
         if not plan.shuffle or plan.batch_size == plan.n_samples:
-            return None
+            return self._as_given
         key = (plan.seed, plan.n_samples, epoch)
         if self._now is None or self._now[0] != key:
             ahead = self._next[1].result() if self._next is not None and self._next[0] == key else None
-            self._now = key, _draw(plan, epoch) if ahead is None else ahead
+            self._now = key, self._draw(plan, epoch) if ahead is None else ahead
             self._next = None
             if plan.n_samples >= DRAW_AHEAD_ROWS and epoch + 1 < plan.epochs:
                 if self._pool is None:
                     self._pool = ThreadPoolExecutor(1, thread_name_prefix="linreg-order")
-                self._next = (plan.seed, plan.n_samples, epoch + 1), self._pool.submit(_draw, plan, epoch + 1)
+                self._next = (plan.seed, plan.n_samples, epoch + 1), self._pool.submit(self._draw, plan, epoch + 1)
         return self._now[1]
 
-
-def _draw(plan: StepPlan, epoch: int) -> Array:
-    order = plan.row_order(epoch)
-    assert order is not None
-    return order.numpy()
+    def _draw(self, plan: StepPlan, epoch: int) -> Array:
+        order = plan.row_order(epoch, self._dtype)
+        assert order is not None
+        return order.numpy()

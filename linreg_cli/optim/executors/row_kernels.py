@@ -7,32 +7,42 @@ additions across the lanes, the residual, and one multiply-add.
 
 import numpy as np
 
-from linreg_cli.optim.executors.addresses import item, number, pointer, put
+from linreg_cli.optim.executors.addresses import item, number, put
 from linreg_cli.optim.executors.compiled import inlined, kernel
-from linreg_cli.optim.executors.simd import LANES, load, mul, mul_add, splat, store, total
-from linreg_cli.optim.executors.tile_kernels import AHEAD, FAST, SSE, ask_for, load_up_to, one_loss, products
+from linreg_cli.optim.executors.signatures import LANES
+from linreg_cli.optim.executors.simd import load, mul, mul_add, splat, store, total
+from linreg_cli.optim.executors.tile_kernels import (
+    AHEAD,
+    FAST,
+    SSE,
+    ask_for,
+    load_up_to,
+    one_loss,
+    products,
+    row_at,
+)
 
 
 @inlined(fastmath=FAST)
-def _plain(X_nd, y_nk, order_n, shuffled, limit, w_D, b_k, d, n, bias, loss, delta, rates, position, losses):
+def _plain(X_nd, y_nk, order_n, shuffled, w_D, b_k, d, n, bias, loss, delta, rates, position, losses, steps):
     """At most eight features, neither momentum nor weight decay."""
     half, gain = number(X_nd, 0.5), number(X_nd, 2.0 if loss <= SSE else 1.0)
     w, b, epoch, at = load(w_D, 0), item(b_k, 0), 0, position
-    learns, done = number(X_nd, 1.0 if bias else 0.0), len(losses)
-    for step in range(len(losses)):
+    learns, done = number(X_nd, 1.0 if bias else 0.0), steps
+    for step in range(steps):
         if at >= n:
             epoch, at = epoch + 1, 0
         row = at
         if shuffled:
-            row = item(order_n, epoch * n + at)
+            row = row_at(order_n, at)
             if (at & 7) == 0:
-                ask_for(X_nd, y_nk, order_n, epoch * n + at + AHEAD, limit, d, 1)
+                ask_for(X_nd, y_nk, order_n, at + AHEAD, n, d, 1)
         # Neither the scaled row nor b - y needs this step's residual, so both are ready before it is.
-        x, rate = load_up_to(X_nd, row * d, d), number(X_nd, -rates[epoch]) * gain
+        x, rate = load_up_to(X_nd, row * d, d), number(X_nd, -item(rates, epoch)) * gain
         scaled = mul(splat(rate), x)
         e = total(mul(w, x)) + (b - item(y_nk, row))
         value, f = one_loss(e, loss, delta, half)
-        losses[step] = value
+        put(losses, step, value)
         if not np.isfinite(value):
             done = step + 1
             break
@@ -46,26 +56,26 @@ def _plain(X_nd, y_nk, order_n, shuffled, limit, w_D, b_k, d, n, bias, loss, del
 
 @inlined(fastmath=FAST)
 def _general(
-    X_nd, y_nk, order_n, shuffled, limit, w_D, b_k, m_D, mb_k, has_buffer, d, n, bias,
-    loss, delta, rates, momentum, dampening, weight_decay, nesterov, position, losses,
+    X_nd, y_nk, order_n, shuffled, w_D, b_k, m_D, mb_k, has_buffer, d, n, bias,
+    loss, delta, rates, momentum, dampening, weight_decay, nesterov, position, losses, steps,
 ):  # fmt: skip
     """Any rule and any number of features; the bias stays in a register, the weights in the first-level cache."""
     half, gain = number(X_nd, 0.5), number(X_nd, 2.0 if loss <= SSE else 1.0)
     beta, fresh, decay = number(X_nd, momentum), number(X_nd, 1 - dampening), number(X_nd, weight_decay)
     b, mb, epoch, at = item(b_k, 0), item(mb_k, 0), 0, position
-    done = len(losses)
-    for step in range(len(losses)):
+    done = steps
+    for step in range(steps):
         if at >= n:
             epoch, at = epoch + 1, 0
         row = at
         if shuffled:
-            row = item(order_n, epoch * n + at)
+            row = row_at(order_n, at)
             if (at & 7) == 0:
-                ask_for(X_nd, y_nk, order_n, epoch * n + at + AHEAD, limit, d, 1)
-        x, rate = row * d, number(X_nd, -rates[epoch])
+                ask_for(X_nd, y_nk, order_n, at + AHEAD, n, d, 1)
+        x, rate = row * d, number(X_nd, -item(rates, epoch))
         e = total(products(X_nd, x, w_D, 0, d)) + (b - item(y_nk, row))
         value, f = one_loss(e, loss, delta, half)
-        losses[step] = value
+        put(losses, step, value)
         if not np.isfinite(value):
             done = step + 1
             break
@@ -95,17 +105,16 @@ def _general(
 
 @kernel(fastmath=FAST)
 def run_steps(
-    X_nd, y_nk, order_n, w_D, b_k, m_D, mb_k, has_buffer, d, n, batch, bias,
-    loss, delta, rates, momentum, dampening, weight_decay, nesterov, position, losses,
+    X_nd, y_nk, order_n, shuffled, w_kD, b_k, m_kD, mb_k, has_buffer, d, n, bias,
+    loss, delta, rates, momentum, dampening, weight_decay, nesterov, position, losses, steps,
 ):  # fmt: skip
     """As `native_kernels.run_steps`, for batch = 1 and one target."""
-    width, limit, shuffled = w_D.dtype.type(delta), len(order_n), len(order_n) > 0
-    X, y, order, w, b, m, mb = (
-        pointer(X_nd), pointer(y_nk), pointer(order_n), pointer(w_D), pointer(b_k), pointer(m_D), pointer(mb_k)
-    )  # fmt: skip
+    width = number(w_kD, delta)
     if d <= LANES and momentum == 0 and weight_decay == 0:
-        return _plain(X, y, order, shuffled, limit, w, b, d, n, bias, loss, width, rates, position, losses)
+        return _plain(
+            X_nd, y_nk, order_n, shuffled != 0, w_kD, b_k, d, n, bias != 0, loss, width, rates, position, losses, steps
+        )
     return _general(
-        X, y, order, shuffled, limit, w, b, m, mb, has_buffer, d, n, bias,
-        loss, width, rates, momentum, dampening, weight_decay, nesterov, position, losses,
+        X_nd, y_nk, order_n, shuffled != 0, w_kD, b_k, m_kD, mb_k, has_buffer != 0, d, n, bias != 0,
+        loss, width, rates, momentum, dampening, weight_decay, nesterov != 0, position, losses, steps,
     )  # fmt: skip

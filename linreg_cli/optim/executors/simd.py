@@ -3,9 +3,9 @@
 LLVM turns them into the registers of the machine at hand, whichever they are. Explicit vectors keep a gradient in a
 register for a whole batch, which loops over arrays of unknown length do not.
 
-All functions are numba intrinsics: they can be called in compiled code only. `v` is a vector, `a` a contiguous
-one-dimensional array or a pointer to its numbers, `i` a position in it. Nothing here assumes that numbers are finite:
-divergence must be seen.
+All functions are numba intrinsics: they can be called in compiled code only. `v` is a vector, `a` a pointer
+to numbers that lie side by side, `i` a position among them. Nothing here assumes that numbers are finite: divergence
+must be seen.
 """
 
 from typing import Any
@@ -14,9 +14,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
-from linreg_cli.optim.executors.addresses import address_of
-
-LANES = 8
+from linreg_cli.optim.executors.signatures import LANES
 
 
 class Vector(types.Type):
@@ -54,7 +52,7 @@ def load(_: Any, a: Any, i: Any) -> Any:
     vector = Vector(a.dtype)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = address_of(context, builder, signature.args[0], arguments[0], arguments[1])
+        address = builder.gep(arguments[0], [arguments[1]])
         pointer = builder.bitcast(address, _llvm(context, vector).as_pointer())
         return builder.load(pointer, align=a.dtype.bitwidth // 8)
 
@@ -68,7 +66,7 @@ def load_first(_: Any, a: Any, i: Any, n: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         type_ = _llvm(context, vector)
-        address = address_of(context, builder, signature.args[0], arguments[0], arguments[1])
+        address = builder.gep(arguments[0], [arguments[1]])
         pointer = builder.bitcast(address, type_.as_pointer())
         lanes = ir.Constant(ir.VectorType(ir.IntType(64), LANES), list(range(LANES)))
         mask = builder.icmp_signed("<", lanes, _splat(builder, arguments[2]))
@@ -89,7 +87,7 @@ def store(_: Any, a: Any, i: Any, v: Any) -> Any:
     """`a[i : i + 8] = v`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = address_of(context, builder, signature.args[0], arguments[0], arguments[1])
+        address = builder.gep(arguments[0], [arguments[1]])
         pointer = builder.bitcast(address, arguments[2].type.as_pointer())
         builder.store(arguments[2], pointer, align=a.dtype.bitwidth // 8)
         return context.get_dummy_value()
@@ -210,7 +208,7 @@ def gather(_: Any, a: Any, i0: Any, i1: Any, i2: Any, i3: Any, i4: Any, i5: Any,
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         result = ir.Constant(_llvm(context, vector), ir.Undefined)
         for position, index in enumerate(arguments[1:]):
-            value = builder.load(address_of(context, builder, signature.args[0], arguments[0], index))
+            value = builder.load(builder.gep(arguments[0], [index]))
             result = builder.insert_element(result, value, ir.Constant(ir.IntType(32), position))
         return result
 
@@ -266,7 +264,7 @@ def widen(_: Any, v: Any) -> Any:
 
 @intrinsic
 def narrow(_: Any, v: Any, a: Any) -> Any:
-    """The float64 vector v rounded to the type of the array a."""
+    """The float64 vector v rounded to the type of the numbers of a."""
     vector = Vector(a.dtype)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

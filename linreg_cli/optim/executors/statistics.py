@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from linreg_cli.optim.executors import native_kernels as kernels
-from linreg_cli.optim.executors import statistics_kernels as moments
-from linreg_cli.optim.executors.parameters import PackedParameters
+from linreg_cli.optim.executors.kernels import kernel
+from linreg_cli.optim.executors.parameters import PackedParameters, rounded_up
 from linreg_cli.optim.executors.parts import over_parts
+from linreg_cli.optim.executors.signatures import BLOCK_ROWS, LANES, TILE
 from linreg_cli.optim.plan import StepPlan, not_from_moments
 from linreg_cli.optim.state import TrainingState
 
@@ -64,6 +64,7 @@ class StatisticsExecutor:
                 f"statistics runs on the CPU and the data is on {X_nd.device}; use reference, or device: cpu"
             )
         self._X_nd, self._y_nk = X_nd.contiguous(), y_nk.contiguous()
+        self._dtype = str(X_nd.dtype).removeprefix("torch.")
         self._moments: tuple[Any, ...] | None = None
 
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
@@ -77,10 +78,10 @@ class StatisticsExecutor:
         packed, losses = PackedParameters(state), np.empty(stop - start)
         count = 1.0 if plan.loss.is_sum else float(self._y_nk.numel())
         rates = np.array([plan.learning_rate(epoch) for epoch in range(start, stop)], dtype=np.float64)
-        taken = moments.run_steps(
+        taken = kernel("statistics_kernels.run_steps", self._dtype)(
             *self._statistics(), packed.w, packed.b, packed.mw, packed.mb, packed.has_buffer, packed.bias,
-            SQUARED[plan.loss.name], count, rates,
-            plan.momentum, plan.dampening, plan.weight_decay, plan.nesterov, losses,
+            SQUARED[plan.loss.name], count, rates, plan.momentum, plan.dampening, plan.weight_decay, plan.nesterov,
+            losses, len(losses), *self._room(),
         )  # fmt: skip
         losses = losses[:taken]
         updates = taken if taken == 0 or np.isfinite(losses[-1]) else taken - 1
@@ -92,14 +93,20 @@ class StatisticsExecutor:
         """The loss over the whole train split at the state's parameters, in float64, without reading a row."""
         _check(plan)
         packed = PackedParameters(state)
-        value = SQUARED[plan.loss.name] * float(moments.loss_sum(*self._statistics(), packed.w, packed.b))
+        loss_sum = kernel("statistics_kernels.loss_sum", self._dtype)
+        value = SQUARED[plan.loss.name] * float(loss_sum(*self._statistics(), packed.w, packed.b, *self._room()))
         return value if plan.loss.is_sum else value / self._y_nk.numel()
 
     def _statistics(self) -> tuple[Any, ...]:
-        """What the kernels need: S, q, rr, mx, my, v, n and d; measured once."""
+        """What the kernels need: S, q, rr, mx, my, v, n, d and k; measured once."""
         if self._moments is None:
             self._moments = self._measured()
         return self._moments
+
+    def _room(self) -> tuple[Array, Array, Array]:
+        """Where kernels put distances from the reference point, the gradient of the weights and that of the bias."""
+        d, k = self._X_nd.shape[1], self._y_nk.shape[1]
+        return np.zeros(rounded_up(d)), np.zeros(k * rounded_up(d)), np.zeros(rounded_up(k))
 
     def _measured(self) -> tuple[Any, ...]:
         (n, d), k = self._X_nd.shape, self._y_nk.shape[1]
@@ -112,7 +119,7 @@ class StatisticsExecutor:
             M_zz = M_zz + M + np.outer(shift, shift) * (rows * more / (rows + more))
             mean_z = mean_z + shift * (more / (rows + more))
             rows += more
-        D = (d + kernels.LANES - 1) // kernels.LANES * kernels.LANES
+        D = rounded_up(d)
         S_dD, q_kD, v_kD, mx_D = np.zeros((d, D)), np.zeros((k, D)), np.zeros((k, D)), np.zeros(D)
         S_dD[:, :d], q_kD[:, :d], rr_k, mx_D[:d] = M_zz[:d, :d], M_zz[d:, :d], np.diag(M_zz)[d:].copy(), mean_z[:d]
         fit_kd = _best_fit(S_dD[:, :d], q_kD[:, :d])
@@ -120,15 +127,18 @@ class StatisticsExecutor:
         if (unexplained < REFINE_BELOW * rr_k).any():
             v_kD[:, :d] = fit_kd
             q_kD[:, :d], rr_k = self._about(fit_kd, mean_z)
-        return S_dD.reshape(-1), q_kD.reshape(-1), rr_k, mx_D, mean_z[d:].copy(), v_kD.reshape(-1), float(n), d
+        return S_dD.reshape(-1), q_kD.reshape(-1), rr_k, mx_D, mean_z[d:].copy(), v_kD.reshape(-1), n, d, k
 
     def _part_by_kernel(self, first: int, last: int) -> tuple[int, Array, Array]:
         """Rows, means and centred second moments of [x | y] of a part, read once."""
-        rows, d = last - first, self._X_nd.shape[1]
-        X, y = (values.view(-1).numpy() for values in (self._X_nd, self._y_nk))
-        centre_z = self._sample(first, last)
+        rows, d, k = last - first, self._X_nd.shape[1], self._y_nk.shape[1]
+        X, y = self._X_nd.numpy(), self._y_nk.numpy()
+        part_moments = kernel("statistics_kernels.part_moments", self._dtype)
+        centre_z, Z = self._sample(first, last), rounded_up(d + k, TILE)
         for _ in range(2):
-            sums_Z, M_ZZ = moments.part_moments(X, y, first, last, d, len(centre_z) - d, centre_z)
+            sums_Z, M_ZZ = np.empty(Z), np.empty((Z, Z))
+            room = np.zeros(Z * BLOCK_ROWS), np.zeros(Z * LANES), np.zeros(Z * Z * LANES)
+            part_moments(X, y, first, last, d, k, centre_z, *room, sums_Z, M_ZZ)
             shift_z = sums_Z[: len(centre_z)] / rows
             about_centre_zz = M_ZZ[: len(centre_z), : len(centre_z)]
             about_centre_zz = np.triu(about_centre_zz) + np.triu(about_centre_zz, 1).T

@@ -6,46 +6,52 @@ Shapes as in `native_kernels`; all moments are float64:
     S_dD (d * D,)           sum (x - mx)(x - mx)'
     q_kD (k * D,)           sum (x - mx) r              rr_k (k,)   sum r^2
     v_kD (k * D,)           the weights that the residuals r are about
+
+u_D (D,), g_kD and gb_k are room to work in, filled with zeros.
 """
 
 import numpy as np
 
-from linreg_cli.optim.executors.addresses import item, keep, pointer, prefetch_far, put
+from linreg_cli.optim.executors.addresses import item, number, prefetch_far, put
 from linreg_cli.optim.executors.compiled import inlined, kernel
 from linreg_cli.optim.executors.native_kernels import sgd_update
-from linreg_cli.optim.executors.simd import LANES, add, columns, gather, load, mul_add, splat, store, sub, total, widen
+from linreg_cli.optim.executors.signatures import BLOCK_ROWS, LANES, TILE
+from linreg_cli.optim.executors.simd import add, columns, gather, load, mul_add, splat, store, sub, total, widen
 from linreg_cli.optim.executors.tile_kernels import load_up_to
-
-#: Rows whose centred copy, as float64 columns, stays in the first-level cache.
-BLOCK_ROWS = 128
-#: Columns of a tile of the moments: its 3 x 3 sums stay in registers, and 8 features and a target make whole tiles.
-TILE = 3
 
 
 @kernel(fastmath={"contract"})
-def part_moments(X_nd, y_nk, first, last, d, k, centre_z):
+def part_moments(X_nd, y_nk, first, last, d, k, centre_z, block_Zr, sums_Z8, products_ZZ8, sums_Z, products_ZZ):
     """Sums over the rows first..last-1 of z - centre and of (z - centre)(z - centre)', where z = [x | y].
 
     Eight rows of a column make a vector, so that only pairs i <= j are multiplied and nothing is broadcast.
 
-    Returns the sums, shape (Z,), and the products, shape (Z, Z) with Z = d + k rounded up to 3, right where
-    row <= column; the rest is zero.
+    The sums go into sums_Z, shape (Z,), and the products into products_ZZ, shape (Z * Z,) with Z = d + k rounded up
+    to 3, right where row <= column; the rest is zero. The other three are room to work in, filled with zeros, of the
+    shapes (Z * BLOCK_ROWS,), (Z * 8,) and (Z * Z * 8,): columns, and sums lane by lane.
     """
     Z = (d + k + TILE - 1) // TILE * TILE
-    block_zr, sums_z8, sums_zz8 = np.zeros(Z * BLOCK_ROWS), np.zeros(Z * LANES), np.zeros(Z * Z * LANES)
-    X, y, block, centre = pointer(X_nd), pointer(y_nk), pointer(block_zr), pointer(centre_z)
-    sums, products = pointer(sums_z8), pointer(sums_zz8)
     while first < last:
         rows = min(BLOCK_ROWS, last - first)
-        _fill(X, y, first, rows, d, k, centre, block)
+        _fill(X_nd, y_nk, first, rows, d, k, centre_z, block_Zr)
         rows = (rows + LANES - 1) // LANES * LANES
         for i in range(0, Z, TILE):
-            _add_corner(block, i, rows, sums, products, Z)
+            _add_corner(block_Zr, i, rows, sums_Z8, products_ZZ8, Z)
             for j in range(i + TILE, Z, TILE):
-                _add_tile(block, i, j, rows, products, Z)
+                _add_tile(block_Zr, i, j, rows, products_ZZ8, Z)
         first += rows
-    keep(block_zr)
-    return sums_z8.reshape(Z, LANES).sum(1), sums_zz8.reshape(Z * Z, LANES).sum(1).reshape(Z, Z)
+    _add_lanes(sums_Z8, Z, sums_Z)
+    _add_lanes(products_ZZ8, Z * Z, products_ZZ)
+
+
+@inlined()
+def _add_lanes(lanes, count, sums):
+    """The sum of each eight numbers, from the first to the last."""
+    for i in range(count):
+        value = 0.0
+        for r in range(i * LANES, (i + 1) * LANES):
+            value += item(lanes, r)
+        put(sums, i, value)
 
 
 @inlined()
@@ -142,61 +148,58 @@ def _add_tile(block, i, j, rows, products, Z):
 
 
 @inlined()
-def _loss_and_gradient(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, w_kD, b_k, u_D, g_kD, gb_k):
+def _loss_and_gradient(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, k, w_kD, b_k, u_D, g_kD, gb_k):
     """Sum of e^2 over all rows; half its gradient goes into g and gb."""
-    D, value = len(mx_D), 0.0
-    for t in range(len(my_k)):
-        c = float(b_k[t]) - my_k[t]
+    D, value = (d + LANES - 1) // LANES * LANES, 0.0
+    for t in range(k):
+        c = float(item(b_k, t)) - item(my_k, t)
         for j in range(d):
-            c += mx_D[j] * w_kD[t * D + j]
-            u_D[j] = w_kD[t * D + j] - v_kD[t * D + j]
+            w = float(item(w_kD, t * D + j))
+            c += item(mx_D, j) * w
+            put(u_D, j, w - item(v_kD, t * D + j))
         quadratic, offset = splat(0.0), splat(n * c)
         for j in range(0, D, LANES):
             s = splat(0.0)
             for i in range(d):
-                s = mul_add(splat(u_D[i]), load(S_dD, i * D + j), s)
+                s = mul_add(splat(item(u_D, i)), load(S_dD, i * D + j), s)
             minus_q = mul_add(splat(-1.0), load(q_kD, t * D + j), splat(0.0))
             s = add(s, minus_q)
             quadratic = mul_add(load(u_D, j), add(s, minus_q), quadratic)
             store(g_kD, t * D + j, mul_add(offset, load(mx_D, j), s))
-        gb_k[t] = n * c
-        value += total(quadratic) + rr_k[t] + n * c * c
+        put(gb_k, t, n * c)
+        value += total(quadratic) + item(rr_k, t) + n * c * c
     return value
 
 
 @kernel()
-def loss_sum(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, w_kD, b_k):
+def loss_sum(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, k, w_kD, b_k, u_D, g_kD, gb_k):
     """Sum of e^2 over all rows."""
-    u_D, g_kD, gb_k = np.zeros(len(mx_D)), np.zeros(len(w_kD)), np.zeros(len(b_k))
-    return _loss_and_gradient(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, w_kD, b_k, u_D, g_kD, gb_k)
+    return _loss_and_gradient(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, k, w_kD, b_k, u_D, g_kD, gb_k)
 
 
 @kernel()
 def run_steps(
-    S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, w_kD, b_k, m_kD, mb_k, has_buffer, bias,
-    factor, count, rates, momentum, dampening, weight_decay, nesterov, losses,
+    S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, k, w_kD, b_k, m_kD, mb_k, has_buffer, bias,
+    factor, divisor, rates, momentum, dampening, weight_decay, nesterov, losses, steps, u_D, g_kD, gb_k,
 ):  # fmt: skip
-    """Take len(losses) steps, or stop before the update at a loss that is not finite; returns the losses computed.
+    """Take `steps` steps, or stop before the update at a loss that is not finite; returns the losses computed.
 
-    The loss is factor * (sum of e^2) / count.
+    The loss is factor * (sum of e^2) / divisor.
     """
-    u_D, g_kD, gb_k = np.zeros(len(mx_D)), np.zeros(len(w_kD)), np.zeros(len(b_k))
-    w, m, g, b, mb, gb = pointer(w_kD), pointer(m_kD), pointer(g_kD), pointer(b_k), pointer(mb_k), pointer(gb_k)
-    one, scale, rule = w_kD.dtype.type, 2 * factor / count, (momentum, dampening, weight_decay, nesterov)
-    done = len(losses)
-    for step in range(len(losses)):
-        value = _loss_and_gradient(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, w_kD, b_k, u_D, g_kD, gb_k)
+    D, K = (d + LANES - 1) // LANES * LANES, (k + LANES - 1) // LANES * LANES
+    scale, rule = 2 * factor / divisor, (momentum, dampening, weight_decay, nesterov != 0)
+    has_buffer, done = has_buffer != 0, steps
+    for step in range(steps):
+        value = _loss_and_gradient(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, k, w_kD, b_k, u_D, g_kD, gb_k)
         # The sum is rounded to the training dtype first: where that overflows, torch's loss is infinite too.
-        value = float(one(one(factor * value) / one(count)))
-        losses[step] = value
+        value = float(number(w_kD, factor * value) / number(w_kD, divisor))
+        put(losses, step, value)
         if not np.isfinite(value):
             done = step + 1
             break
-        rate = rates[step]
-        sgd_update(w, m, g, len(w_kD), scale, has_buffer, rate, *rule)
-        if bias:
-            sgd_update(b, mb, gb, len(b_k), scale, has_buffer, rate, *rule)
+        rate = item(rates, step)
+        sgd_update(w_kD, m_kD, g_kD, k * D, scale, has_buffer, rate, *rule)
+        if bias != 0:
+            sgd_update(b_k, mb_k, gb_k, K, scale, has_buffer, rate, *rule)
         has_buffer = has_buffer or momentum != 0
-    keep(g_kD)
-    keep(gb_k)
     return done

@@ -1,6 +1,6 @@
 """Compiled passes over a few rows: residuals, losses and their part of the gradient. Eight rows are taken at a time.
 
-Shapes as in `native_kernels`; arrays come as pointers (see `addresses`). Rows are named by their positions in the row
+Shapes as in `native_kernels`. Rows are named by their positions in the row
 order. Sums across the rows of a tile (at most TILE_ROWS) are of the training dtype, eight additions on end at most;
 tiles are added up in float64.
 
@@ -9,10 +9,12 @@ gradient stay in registers for a whole tile, and nothing is summed across lanes 
 of eight rows and the weights are summed across lanes together, and the rows are used again from the first-level cache.
 """
 
+import numpy as np
+
 from linreg_cli.optim.executors.addresses import item, number, per_line, prefetch, prefetch_far, put
 from linreg_cli.optim.executors.compiled import inlined
+from linreg_cli.optim.executors.signatures import LANES
 from linreg_cli.optim.executors.simd import (
-    LANES,
     absolute,
     add,
     columns,
@@ -50,11 +52,17 @@ LONG_ROW = 40
 FAST = {"contract"}
 
 
+@inlined()
+def row_at(order_n, p):
+    """The row at a position of the row order, whose integers may be narrow."""
+    return np.int64(item(order_n, p))
+
+
 @inlined(fastmath=FAST)
 def ask_for(X_nd, y_nk, order_n, position, last, d, k):
     """Prefetch the rows of eight positions of the row order."""
     for p in range(position, min(position + LANES, last)):
-        row = item(order_n, p)
+        row = row_at(order_n, p)
         for c in range(0, d, per_line(X_nd)):
             prefetch(X_nd, row * d + c)
         prefetch(X_nd, row * d + d - 1)
@@ -147,8 +155,8 @@ def _rows_of(order_n, shuffled, p):
     if not shuffled:
         return p, p + 1, p + 2, p + 3, p + 4, p + 5, p + 6, p + 7
     return (
-        item(order_n, p), item(order_n, p + 1), item(order_n, p + 2), item(order_n, p + 3),
-        item(order_n, p + 4), item(order_n, p + 5), item(order_n, p + 6), item(order_n, p + 7),
+        row_at(order_n, p), row_at(order_n, p + 1), row_at(order_n, p + 2), row_at(order_n, p + 3),
+        row_at(order_n, p + 4), row_at(order_n, p + 5), row_at(order_n, p + 6), row_at(order_n, p + 7),
     )  # fmt: skip
 
 
@@ -207,7 +215,7 @@ def _wide_tile(X_nd, y_nk, order_n, shuffled, p, stop, w_kD, b, t, d, k, loss, d
         x0, x1, x2, x3, x4, x5, x6, x7 = r0 * d, r1 * d, r2 * d, r3 * d, r4 * d, r5 * d, r6 * d, r7 * d
         if d >= LONG_ROW:
             for r in range(LANES):
-                row = item(order_n, p + r) if shuffled else p + r
+                row = row_at(order_n, p + r) if shuffled else p + r
                 put(dots_8, r, total(products(X_nd, row * d, w_kD, t * D, d)))
             e = load(dots_8, 0)
         else:
@@ -274,7 +282,7 @@ def sums_of(
     if p < last and shuffled:
         ask_for(X_nd, y_nk, order_n, p + AHEAD, limit, d, k)
     while p < last:
-        row = item(order_n, p) if shuffled else p
+        row = row_at(order_n, p) if shuffled else p
         value += one_row(X_nd, y_nk, row, w_kD, b_k, d, k, loss, delta, g_kD, gb_k, gradient)
         p += 1
     return value

@@ -1,0 +1,219 @@
+"""Compiled kernels: loaded without their compiler, and refused where they could need it."""
+
+import gc
+import importlib
+import inspect
+import subprocess
+import sys
+import threading
+import time
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+
+from linreg_cli.optim.executors import kernel_files, kernels, machine_code
+from linreg_cli.optim.executors.kernels import kernel
+from linreg_cli.optim.executors.signatures import SIGNATURES
+
+#: A small kernel, called with numbers whose result is known: 8 parameters of 1, a rate of 0.5 and gradients of 2 * 3.
+UPDATE = """
+import numpy as np, sys
+from linreg_cli.optim.executors.kernels import kernel
+w, m, g = np.ones(8), np.zeros(8), np.full(8, 3.0)
+kernel("native_kernels.update", "float64")(w, m, g, 8, 2.0, False, 0.5, 0.0, 0.0, 0.0, False)
+print(set(w.tolist()), "numba" in sys.modules)
+"""
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """Kernels lie here, and none is loaded yet."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(kernels, "_kernels", {})
+    return tmp_path
+
+
+def updated(program=UPDATE):
+    """What UPDATE prints in a process of its own."""
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_kernel_is_compiled_once_and_a_damaged_one_again(folder):
+    compiled, loaded = "{-2.0} True", "{-2.0} False"
+    assert updated() == compiled
+    assert updated() == loaded
+    (file,) = folder.iterdir()
+    file.write_bytes(file.read_bytes()[:-1])
+    assert updated() == compiled
+    assert updated() == loaded
+    content = b"whole and no machine code"
+    file.write_bytes(kernel_files._checksum(file.name, content) + content)
+    assert updated() == compiled
+    assert updated() == loaded
+
+
+def test_processes_that_compile_at_the_same_time_leave_one_whole_kernel(folder):
+    command = [sys.executable, "-c", UPDATE]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [process.communicate()[0].split()[0] for process in processes] == ["{-2.0}"] * 3
+    assert len(list(folder.iterdir())) == 1
+    assert updated() == "{-2.0} False"
+
+
+def test_where_nothing_can_be_written_kernels_are_compiled(folder, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("so that no folder can be made here, by root neither")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
+    assert updated() == updated() == "{-2.0} True"
+
+
+def test_sources_that_change_while_a_process_runs_leave_no_kernel_under_a_name_that_is_not_theirs(folder):
+    changed = UPDATE.replace("\nw, m", "\nfrom linreg_cli.optim.executors import kernel_files\nDIGEST\nw, m", 1)
+    assert updated(changed.replace("DIGEST", "kernel_files.source_digest = lambda: 'changed'")) == "{-2.0} True"
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("conditions", [("another processor",), ("x86_64", "same", "+avx512f")])
+def test_a_kernel_for_another_processor_is_not_found(folder, monkeypatch, conditions):
+    kernel("native_kernels.update", "float64")
+    compiled = importlib.import_module("linreg_cli.optim.executors.compiled")
+
+    def refuse(*_):
+        raise NotImplementedError
+
+    monkeypatch.setattr(compiled, "compiled", refuse)
+    monkeypatch.setattr(kernels, "_kernels", {})
+    kernel("native_kernels.update", "float64")
+    monkeypatch.setattr(kernels, "_kernels", {})
+    monkeypatch.setattr(machine_code, "conditions", lambda: conditions)
+    with pytest.raises(NotImplementedError):
+        kernel("native_kernels.update", "float64")
+
+
+def test_the_conditions_name_every_feature_of_the_processor():
+    features = llvm.get_host_cpu_features()
+    assert features.flatten() in machine_code.conditions()
+    assert llvm.get_host_cpu_name() in machine_code.conditions()
+    assert len(features) > 0
+
+
+def test_threads_that_ask_at_the_same_time_share_a_kernel(folder, monkeypatch):
+    kernel("native_kernels.update", "float32")
+    monkeypatch.setattr(kernels, "_kernels", {})
+    load, found = machine_code.load, []
+
+    def slow(code):
+        time.sleep(0.05)
+        return load(code)
+
+    monkeypatch.setattr(machine_code, "load", slow)
+    ask = [threading.Thread(target=lambda: found.append(kernel("native_kernels.update", "float32"))) for _ in range(4)]
+    for thread in ask:
+        thread.start()
+    for thread in ask:
+        thread.join()
+    assert len(found) == 4
+    assert len(set(map(id, found))) == 1
+
+
+def test_machine_code_stays_when_nothing_else_refers_to_it(folder):
+    function = kernel("native_kernels.update", "float64")
+    kernels._kernels.clear()
+    gc.collect()
+    w = np.ones(8)
+    function(w, np.zeros(8), np.full(8, 3.0), 8, 2.0, False, 0.5, 0.0, 0.0, 0.0, False)
+    assert set(w) == {-2.0}
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_a_signature_names_the_parameters_of_its_kernel(name):
+    module, function = name.split(".")
+    found = getattr(importlib.import_module(f"linreg_cli.optim.executors.{module}"), function)
+    assert tuple(inspect.signature(found).parameters) == SIGNATURES[name].names
+
+
+@pytest.mark.parametrize(
+    ("w", "error"),
+    [
+        (np.ones(8, np.float32), AssertionError),
+        (np.ones(16)[::2], TypeError),
+        (8, AttributeError),
+        (np.array(1.0).item(), AttributeError),
+    ],
+    ids=["dtype", "strides", "integer", "float"],
+)
+def test_what_a_kernel_would_misread_is_refused(w, error):
+    with pytest.raises(error):
+        kernel("native_kernels.update", "float64")(w, w, w, 8, 2.0, False, 0.5, 0.0, 0.0, 0.0, False)
+
+
+def object_code_of(function, *, names=("n",)):
+    from numba import types
+
+    from linreg_cli.optim.executors.compiled import kernel as decorated
+    from linreg_cli.optim.executors.compiled import object_code
+
+    return object_code(decorated()(function), names, [types.int64] * len(names))
+
+
+def test_a_kernel_that_needs_something_beside_itself_is_refused():
+    from numba import types
+
+    python = types.ExternalFunction("Py_IsInitialized", types.int64())  # there in this process, as all of Python is
+
+    def calls(n):
+        return n + python()
+
+    with pytest.raises(RuntimeError, match=r"needs \['Py_IsInitialized'\]"):
+        object_code_of(calls)
+
+
+def test_a_kernel_that_can_raise_is_refused():
+    def raises(n):
+        if n > 3:
+            raise ValueError
+        return n
+
+    with pytest.raises(RuntimeError, match="can raise an exception"):
+        object_code_of(raises)
+
+
+def test_a_kernel_whose_parameters_are_not_those_of_its_signature_is_refused():
+    with pytest.raises(RuntimeError, match="the signature says"):
+        object_code_of(lambda n: n, names=("m",))
+
+
+def test_a_kernel_that_makes_an_array_is_refused():
+    from numba.core.errors import NumbaError
+
+    def makes(n):
+        return np.zeros(n).sum()
+
+    with pytest.raises((NumbaError, RuntimeError)):
+        object_code_of(makes)
+
+
+def test_a_division_by_zero_does_not_make_a_kernel_one_that_can_raise():
+    assert object_code_of(lambda n: 1 / n)
+
+
+@pytest.mark.parametrize("code", [b"", b"no object", None], ids=["empty", "other", "calls what is not there"])
+def test_an_object_that_cannot_be_loaded_is_an_error_and_not_the_end_of_the_process(code):
+    if code is None:
+        module = llvm.parse_assembly(
+            f"declare void @linreg_elsewhere()\n"
+            f"define i32 @{machine_code.SYMBOL}() {{\n  call void @linreg_elsewhere()\n  ret i32 0\n}}\n"
+        )
+        code = machine_code.emit(module)
+    with pytest.raises(RuntimeError):
+        machine_code.load(code)
+    kernel("native_kernels.update", "float64")  # and others still can
+
+
+def test_what_cannot_be_loaded_is_not_kept(folder, monkeypatch):
+    compiled = importlib.import_module("linreg_cli.optim.executors.compiled")
+    monkeypatch.setattr(compiled, "compiled", lambda *_: b"no object")
+    with pytest.raises(RuntimeError):
+        kernel("native_kernels.update", "float64")
+    assert list(folder.iterdir()) == []

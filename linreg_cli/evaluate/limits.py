@@ -83,6 +83,25 @@ def exceeded(analysis: Analysis, motion: Motion, lr: float) -> Limit | None:
     return next((limit for limit in limits(analysis, motion) if lr > limit.rate), None)
 
 
+def known_limit(analysis: Analysis, plan: StepPlan, schedule: ScheduleConfig, motion: Motion) -> dict[str, Any] | None:
+    """For `run.json`: the highest limit that the rate is above, or else the lowest that `before_training` looked at.
+
+    None where no limit is known, or nothing limits the rate.
+    """
+    if not analysis.squared or analysis.unknown:
+        return None
+    _, highest = _extremes(plan, schedule)
+    limit = above = exceeded(analysis, motion, highest)
+    if limit is None and (analysis.full_batch or motion.momentum):
+        limit = limits(analysis, motion)[0]
+    elif limit is None:
+        limit = Limit(batch_safe_rate(analysis.batches.largest, motion), analysis.batches.covers, "")
+    if not 0 < limit.rate < math.inf:
+        return None
+    values = {"rate": limit.rate, "covers": limit.covers, "exceeded": above is not None, "highest": highest}
+    return values if above is None else {**values, "consequence": above.consequence}
+
+
 def before_training(
     analysis: Analysis, plan: StepPlan, schedule: ScheduleConfig, motion: Motion, *, standardized: bool
 ) -> Verdict:

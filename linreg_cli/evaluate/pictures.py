@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pcsv
 
-from linreg_cli.errors import StoreError, UsageError
+from linreg_cli.errors import UsageError
 from linreg_cli.evaluate.canvas import render
 from linreg_cli.evaluate.plots import (
     LossCurve,
@@ -19,7 +19,7 @@ from linreg_cli.evaluate.plots import (
     predicted_figure,
     residual_figure,
 )
-from linreg_cli.runs.atomic import write_bytes
+from linreg_cli.runs.atomic import make_folder, write_bytes
 from linreg_cli.runs.store import RunFolder
 
 KINDS = ("loss", "fit", "predicted", "residuals", "leverage")
@@ -103,10 +103,7 @@ def write_pictures(pictures: dict[str, bytes], folder: Path) -> list[Path]:
     Raises:
         StoreError: if the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot make the folder: {error.strerror}", str(folder)) from None
+    make_folder(folder)
     for name, content in pictures.items():
         write_bytes(folder / name, content)
     return [folder / name for name in pictures]

@@ -16,6 +16,8 @@ def one_line(text: str) -> str:
     >>> print(one_line("no column 'a\nb\x1b[31m'"))
     no column 'a\nb\x1b[31m'
     """
+    if text.isprintable():
+        return text
     return "".join(mark if mark.isprintable() or mark in _JOINERS else repr(mark)[1:-1] for mark in text)
 
 
@@ -35,6 +37,15 @@ def number(value: Any) -> str:
 def value(given: Any) -> str:
     """A number, or the text of a category."""
     return one_line(given) if isinstance(given, str) else number(given)
+
+
+def plural(count: int, noun: str) -> str:
+    """A count and what is counted.
+
+    >>> plural(1, "epoch"), plural(2500, "step")
+    ('1 epoch', '2,500 steps')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def short(value: float | None, digits: int = 5) -> str:

@@ -1,5 +1,6 @@
 """What a run was: how it ended, what it was trained on, how, by what; and its config."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -89,13 +90,10 @@ def _notice(run: RunContents) -> Html:
             )
         )
     if run.curve is not None and len(run.curve.epochs):
-        done = int(run.curve.epochs[-1])
-        last = number(float(run.curve.train[-1]))
-        parts.append(
-            paragraph(text(f"{done:,} of {plural(run.config.train.epochs, 'epoch')} done; train loss {last}."))
-        )
+        done = f"{int(run.curve.epochs[-1]):,} of {plural(run.config.train.epochs, 'epoch')} done"
+        parts.append(paragraph(text(f"{done}; train loss {number(float(run.curve.train[-1]))}.")))
     if record["status"] in ("interrupted", "failed"):
-        command = element("code", text(f"linreg train --resume {run.run.id}"))
+        command = element("code", text(f"linreg train --resume {shlex.quote(run.run.id)}"))
         parts.append(paragraph(text("It goes on from its last checkpoint with "), command))
     return element("div", *parts, class_="notice", role="note")
 
@@ -103,17 +101,15 @@ def _notice(run: RunContents) -> Html:
 def summary(run: RunContents) -> Html:
     """When, how long, with what: the facts that tell runs apart."""
     record, data = run.record, run.record["data"]
-    rows = ", ".join(f"{n:,} {split}" for split, n in data["rows"].items() if n)
     return facts(
         [
-            ("data", element("span", name(data["name"]), text(f" ({rows})"))),
+            ("data", element("span", name(data["name"]), text(f" ({_rows(data)})"))),
             ("predicts", names(run.targets)),
             ("began", _time(record.get("created"))),
             ("ended", _time(record.get("finished"))),
             ("took", text(_seconds(record)) if record.get("seconds") is not None else None),
             ("device", text(f"{record['device']}, {record['dtype']}")),
             ("executor", text(record["engine"]["name"])),
-            ("command", element("code", text(record["command"])) if record.get("command") else None),
         ]
     )
 
@@ -140,7 +136,7 @@ def training(run: RunContents) -> Html:
             ("planned", text(f"{plural(train.epochs, 'epoch')}, {plural(steps['total'], 'step')}; {every}")),
             ("done", _done(run)),
             ("early stopping", text(_stopping(run)) if train.early_stopping or train.stop_gap else None),
-            ("order of rows", text("shuffled" if train.shuffle else "as given")),
+            ("order of rows", text("shuffled every epoch" if train.shuffle and steps["per_epoch"] > 1 else "as given")),
             ("executor", text("{name} ({why})".format(**record["engine"]))),
         ]
     )
@@ -155,7 +151,7 @@ def _stability(record: Mapping[str, Any]) -> str:
     """How the rate stands to the limit that it was held against before the first step."""
     limit = (record.get("lr") or {}).get("limit")
     if limit is None:
-        return f"not recorded; 'linreg inspect -c {record['run']}/config.yaml' works it out from the data"
+        return "not recorded; 'linreg inspect' with the config of the run works it out from the data"
     rate, covers = number(limit["highest"]), limit["covers"]
     if not limit["exceeded"]:
         return f"stable: {rate} is below the limit {limit['rate']:.3g} of {covers}"
@@ -185,7 +181,6 @@ def data(run: RunContents) -> Html:
     """Where the rows came from and what was done to them."""
     found = run.record["data"]
     read, dropped = found.get("rows_read"), found.get("rows_dropped")
-    splits = [[text(split), figure_of(n)] for split, n in found["rows"].items()]
     columns = found.get("columns")
     used = _columns(columns) if columns else _features(found["features"])
     warnings = [lines(warning) for warning in found.get("warnings") or []]
@@ -196,6 +191,7 @@ def data(run: RunContents) -> Html:
                 ("name", name(found["name"])),
                 ("rows read", None if read is None else figure_of(read)),
                 ("rows dropped", None if dropped is None else figure_of(dropped)),
+                ("rows", text(_rows(found))),
                 ("inputs", figure_of(len(found["features"]))),
                 ("target", names(run.targets)),
                 ("transformed by", text(run.record["target_transform"]) if _transformed(run) else None),
@@ -204,9 +200,13 @@ def data(run: RunContents) -> Html:
         ),
         paragraph(verdict(False, f"{plural(len(warnings), 'warning')} about the table")) if warnings else None,
         bullets(warnings),
-        table("Rows of each split", ["split", "rows"], splits),
         used,
     )
+
+
+def _rows(data: Mapping[str, Any]) -> str:
+    """The rows of each split that has some."""
+    return ", ".join(f"{n:,} {split}" for split, n in data["rows"].items() if n)
 
 
 def _transformed(run: RunContents) -> bool:

@@ -29,15 +29,14 @@ def overview(runs: Sequence[RunContents], anchors: Sequence[str]) -> Html:
     rows = []
     for run, anchor in zip(runs, anchors, strict=True):
         link = element("a", text(run.run.id), href=f"#{anchor}")
-        label = (
-            [text(" "), element("span", name(run.record["label"]), class_="label")] if run.record.get("label") else []
-        )
+        label = run.record.get("label")
+        named = [link, text(" "), element("span", name(label), class_="label")] if label else [link]
         reached = [figure_of(run.splits.get(split, {}).get(key)) for split in present for key, _ in _METRICS]
         gap = ((run.metrics or {}).get("optimum") or {}).get("gap")
         seconds = run.record.get("seconds")
         rows.append(
             [
-                element("span", link, *label),
+                element("span", *named),
                 status(run.record),
                 name(run.record["data"]["name"]),
                 *reached,
@@ -53,12 +52,18 @@ def overview(runs: Sequence[RunContents], anchors: Sequence[str]) -> Html:
 
 def differences(runs: Sequence[RunContents]) -> Html:
     """Config, data, machine and versions wherever they are not the same in every run."""
-    found = varying([settings(run.run) for run in runs])
+    # Why an executor was chosen is told of each run, with estimates of seconds that are never the same twice.
+    found = [(key, values) for key, values in varying([settings(run.run) for run in runs]) if key != "engine.why"]
     if not found:
         return paragraph(text("The runs have the same config, data, machine and versions."))
-    rows = [[element("code", text(key)), *(_value(value) for value in values)] for key, values in found]
+    rows = [[_key(key), *(_value(value) for value in values)] for key, values in found]
     header = ["key", *(run.run.id for run in runs)]
     return table("Config, data and machine where they differ", header, rows, words=range(len(header)))
+
+
+def _key(key: str) -> Html:
+    """A dotted key, which may be broken between its words."""
+    return element("code", Html(text(key).replace(".", ".<wbr>").replace("_", "_<wbr>")), class_="key")
 
 
 def _value(value: Any) -> Html:

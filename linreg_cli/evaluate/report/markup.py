@@ -4,6 +4,7 @@ Tables stand in a box of their own that scrolls sideways, and have a caption and
 """
 
 import base64
+import re
 import struct
 from collections.abc import Collection, Iterable, Sequence
 from html import escape
@@ -17,8 +18,9 @@ Html = NewType("Html", str)
 MOST_ROWS = 40
 
 #: Characters of a fact that gets a line of its own.
-_LONG = 100
+_LONG = 50
 
+_TAG = re.compile("<[^>]*>")
 _VOID = ("img", "meta")
 
 
@@ -81,7 +83,7 @@ def facts(pairs: Sequence[tuple[str, Html | None]]) -> Html:
     groups = []
     for term, what in pairs:
         if what:
-            wide = {"class_": "wide"} if len(what) > _LONG else {}
+            wide = {"class_": "wide"} if len(_TAG.sub("", what)) > _LONG else {}
             groups.append(element("div", element("dt", text(term)), element("dd", what), **wide))
     return element("dl", Html("\n"), stack(*groups))
 

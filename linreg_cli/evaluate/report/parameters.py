@@ -25,7 +25,6 @@ def optimum(run: RunContents) -> Html | None:
         parts.append(
             facts(
                 [
-                    ("gap", text("undefined" if found["gap"] is None else f"{found['gap']:.3g}")),
                     ("rank", text(f"{found['rank']:,} of {found['n_parameters']:,}")),
                     ("unique", text(unique)),
                     (
@@ -39,15 +38,18 @@ def optimum(run: RunContents) -> Html | None:
                 ]
             )
         )
-    parts += [_leave_one_out(found["leave_one_out"])] if found is not None and "leave_one_out" in found else []
+    if found is not None and "leave_one_out" in found:
+        transform = run.record.get("target_transform", "none")
+        units = "" if transform == "none" else f", of {transform} of {', '.join(run.targets)}"
+        parts.append(_leave_one_out(found["leave_one_out"], f"Leave-one-out error of the optimum{units}"))
     return stack(*parts)
 
 
-def _leave_one_out(found: Mapping[str, Any]) -> Html:
+def _leave_one_out(found: Mapping[str, Any], caption: str) -> Html:
     cells = [figure_of(found[key]) for key in ("mse", "rmse", "r2")]
     rows = [[text("each row, by the fit of the others"), *cells]]
     note = paragraph(text(found["reason"]), class_="note") if found.get("reason") else None
-    return stack(table("Leave-one-out error of the optimum", ["predicted", "MSE", "RMSE", "R²"], rows), note)
+    return stack(table(caption, ["predicted", "MSE", "RMSE", "R²"], rows), note)
 
 
 def parameters(run: RunContents) -> Html | None:
@@ -125,13 +127,13 @@ def truth(run: RunContents) -> Html | None:
     found = _truth(run)
     if found is None:
         return None
-    rows = []
+    rows, judged = [], all(values["covered"] is not None for values in found["coefficients"].values())
     for key, values in found["coefficients"].items():
         label = text("(bias)") if key == "bias" else name(key)
-        covered = values["covered"]
-        told = text("-") if covered is None else verdict(covered, "yes" if covered else "no")
-        rows.append([label, *(figure_of(values[part]) for part in ("true", "estimate", "error")), told])
-    header = ["parameter", "true", "trained", "error", "in the 95 % interval"]
+        rows.append([label, *(figure_of(values[part]) for part in ("true", "estimate", "error"))])
+        if judged:
+            rows[-1].append(verdict(values["covered"], "yes" if values["covered"] else "no"))
+    header = ["parameter", "true", "trained", "error", *(["in the 95 % interval"] if judged else [])]
     attained = ", ".join(f"{number(mse)} ({split})" for split, mse in found["mse"].items())
     left_out = found.get("left_out")
     return stack(

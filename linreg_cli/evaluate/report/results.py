@@ -28,7 +28,7 @@ _NAMES = {"n": "n", "loss": "loss", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", 
 _SHOWS = {
     "fit": "The rows of each split, {target} against the only feature, with the fitted line.",
     "predicted": "Predicted against actual {target} of each split, with the line of perfect prediction.",
-    "residuals": "Residuals of {target}, actual minus predicted, against the predicted values, with the line of no error.",
+    "residuals": "Residuals of {target}, actual minus predicted, against predicted values, with the line of no error.",
     "leverage": "Standardised residuals of {target} against leverage, with curves of Cook's distance 0.5 and 1.",
 }
 
@@ -90,9 +90,10 @@ def cross_validation(run: RunContents) -> Html | None:
     for fold in range(found["folds"]):
         rows.append([text(f"fold {fold + 1}"), *(_of_fold(found[key], "values", fold) for key in keys)])
     reasons = dict.fromkeys(reasons_of(found).values())
+    header = ["over the folds", *(_NAMES[key] for key in keys)]
     return stack(
         paragraph(text(f"Each of {found['folds']} parts of the train split predicted by a model of the other parts.")),
-        table("Mean and spread over the folds, and each fold", ["", *(_NAMES[key] for key in keys)], rows),
+        table("Cross-validated metrics: mean, spread, and each fold", header, rows),
         bullets([text(f"undefined: {reason}") for reason in reasons]),
     )
 

@@ -32,17 +32,20 @@ dl > div.wide { grid-column: 1 / -1; }
 dt { color: var(--faint); }
 dd { margin: 0; overflow-wrap: anywhere; min-width: 0; }
 .scroll { overflow-x: auto; margin: 0.75rem 0 1.25rem; }
-table { border-collapse: collapse; font-size: 0.95rem; }
-caption { text-align: left; font-weight: 600; padding: 0.25rem 0; overflow-wrap: anywhere; }
+table { border-collapse: collapse; font-size: 0.95rem; min-width: min(24rem, 100%); }
+caption { text-align: left; font-weight: 600; padding: 0.25rem 0; overflow-wrap: anywhere;
+  max-width: min(48rem, calc(100vw - 2.5rem)); }
 th, td { padding: 0.3rem 0.75rem; border-bottom: 1px solid var(--line); vertical-align: top; text-align: left; }
 thead th { border-bottom: 2px solid var(--faint); vertical-align: bottom; font-weight: 600; }
 tbody th { font-weight: 400; }
 th.w, td.w, tbody th { overflow-wrap: anywhere; min-width: 7rem; max-width: 28rem; padding-left: 0; }
 th.n, td.n { text-align: right; }
-th.n { overflow-wrap: anywhere; min-width: 4.5rem; }
+thead th.n, thead th.w { overflow-wrap: break-word; max-width: 14rem; }
 td.n { white-space: nowrap; font-variant-numeric: tabular-nums; }
+tbody tr { background: var(--page); }
 tbody tr:nth-child(even) { background: var(--band); }
-tr.total th, tr.total td { border-top: 2px solid var(--faint); font-weight: 600; }
+/* The name of a row stays in sight while its numbers are scrolled. */
+tbody th { position: sticky; left: 0; background: inherit; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); gap: 1.25rem; }
 figure { margin: 0; }
 img { display: block; width: 100%; max-width: 50rem; height: auto; background: #fff; border: 1px solid var(--line);
@@ -53,12 +56,15 @@ summary { cursor: pointer; color: var(--link); padding: 0.25rem 0; }
 pre { overflow-x: auto; background: var(--band); padding: 0.75rem; border-radius: 0.25rem; font-size: 0.85rem;
   unicode-bidi: plaintext; }
 code { font-family: ui-monospace, monospace; font-size: 0.9em; overflow-wrap: anywhere; }
+.key { overflow-wrap: break-word; }
 footer { font-size: 0.9rem; border-top: 1px solid var(--line); margin-top: 3rem; }
 @media (max-width: 40rem) {
   main, footer { padding: 0.5rem 0.9rem; }
   h1 { font-size: 1.6rem; }
   dl > div { grid-template-columns: 7rem 1fr; }
-  th, td { padding: 0.3rem 0.5rem; }
+  th, td { padding: 0.3rem 0.4rem; }
+  table { font-size: 0.875rem; }
+  th.w, td.w, tbody th { min-width: 5rem; max-width: 9rem; }
 }
 @page { size: A4; margin: 14mm; }
 @media print {
@@ -69,10 +75,12 @@ footer { font-size: 0.9rem; border-top: 1px solid var(--line); margin-top: 3rem;
   tr, figure, .notice { break-inside: avoid; }
   article { break-before: page; }
   .scroll, pre { overflow: visible; }
-  table { font-size: 7.5pt; }
+  table { font-size: 8pt; }
   th, td { padding: 0.15rem 0.35rem; }
   th.w, td.w, tbody th { min-width: 4rem; }
-  th.n { min-width: 0; }
+  thead { break-after: avoid; }
+  dl { grid-template-columns: 1fr 1fr; }
+  dl > div { grid-template-columns: 7rem 1fr; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 7.5pt; }
   .pictures { grid-template-columns: 1fr 1fr; }
   details::details-content { content-visibility: visible; block-size: auto; }

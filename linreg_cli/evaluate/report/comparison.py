@@ -63,7 +63,9 @@ def differences(runs: Sequence[RunContents]) -> Html:
 
 def _key(key: str) -> Html:
     """A dotted key, which may be broken between its words."""
-    return element("code", Html(text(key).replace(".", ".<wbr>").replace("_", "_<wbr>")), class_="key")
+    may_break = element("wbr")
+    broken = text(key).replace(".", f".{may_break}").replace("_", f"_{may_break}")
+    return element("code", Html(broken), class_="key")
 
 
 def _value(value: Any) -> Html:

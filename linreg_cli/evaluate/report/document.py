@@ -50,21 +50,18 @@ _FILES = "{run,metrics}.json"
 
 def _compared(runs: Sequence[RunContents]) -> list[Html]:
     anchors = [f"run-{position}" for position in range(1, len(runs) + 1)]
-    for run in runs:
-        with run.run.holding_together(_FILES):
-            run.record["data"]["fingerprint"]  # what the tables of all runs read of each
+    articles = []
+    for anchor, run in zip(anchors, runs, strict=True):
+        with run.run.holding_together(_FILES):  # before the tables of all runs, which could not say whose fault it is
+            parts = [part._replace(key=f"{anchor}-{part.key}") for part in _parts(run)]
+            body = [_head(run, "h2"), about.summary(run), *(_section(part, "h3") for part in parts)]
+        articles.append(element("article", stack(*body), id=anchor))
     overall = [
         _Part("runs", "The runs", comparison.overview(runs, anchors)),
         _Part("differences", "What differs", comparison.differences(runs)),
         _Part("loss", "Loss", results.overlaid([run.run for run in runs])),
     ]
     own = [_Part(anchor, run.run.id, Html("")) for anchor, run in zip(anchors, runs, strict=True)]
-    articles = []
-    for anchor, run in zip(anchors, runs, strict=True):
-        with run.run.holding_together(_FILES):
-            parts = [part._replace(key=f"{anchor}-{part.key}") for part in _parts(run)]
-            body = [_head(run, "h2"), about.summary(run), *(_section(part, "h3") for part in parts)]
-        articles.append(element("article", stack(*body), id=anchor))
     return [_links([*overall, *own]), *(_section(part, "h2") for part in overall), *articles]
 
 

@@ -21,7 +21,7 @@ MOST_ROWS = 40
 _LONG = 50
 
 _TAG = re.compile("<[^>]*>")
-_VOID = ("img", "meta")
+_VOID = ("img", "meta", "wbr")
 
 
 def text(given: str) -> Html:

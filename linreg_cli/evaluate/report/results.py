@@ -87,7 +87,7 @@ def cross_validation(run: RunContents) -> Html | None:
         [element("strong", text(title)), *(_of_fold(found[key], part) for key in keys)]
         for title, part in (("mean", "mean"), ("standard deviation", "std"))
     ]
-    for fold in range(found["folds"]):
+    for fold in range(found["folds"]) if any(found[key] for key in keys) else ():
         rows.append([text(f"fold {fold + 1}"), *(_of_fold(found[key], "values", fold) for key in keys)])
     reasons = dict.fromkeys(reasons_of(found).values())
     header = ["over the folds", *(_NAMES[key] for key in keys)]
@@ -115,7 +115,7 @@ def probe(run: RunContents) -> Html | None:
     rows = []
     for point in points:
         shown = ", ".join(map(value, point["input"]))
-        rows.append([name(shown), *(figure_of(number_) for key in ("before", "after") for number_ in point[key])])
+        rows.append([name(shown), *(figure_of(predicted) for key in ("before", "after") for predicted in point[key])])
     columns = run.record["data"].get("columns")
     order = [each["column"] for each in columns if each["role"] == "feature"] if columns else None
     order = order or run.record["data"]["features"]

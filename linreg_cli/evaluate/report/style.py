@@ -32,13 +32,15 @@ dl > div.wide { grid-column: 1 / -1; }
 dt { color: var(--faint); }
 dd { margin: 0; overflow-wrap: anywhere; min-width: 0; }
 .scroll { overflow-x: auto; margin: 0.75rem 0 1.25rem; }
-table { border-collapse: collapse; font-size: 0.95rem; min-width: min(24rem, 100%); }
+table { border-collapse: separate; border-spacing: 0; font-size: 0.95rem; min-width: min(24rem, 100%); }
 caption { text-align: left; font-weight: 600; padding: 0.25rem 0; overflow-wrap: anywhere;
   max-width: min(48rem, calc(100vw - 2.5rem)); }
 th, td { padding: 0.3rem 0.75rem; border-bottom: 1px solid var(--line); vertical-align: top; text-align: left; }
 thead th { border-bottom: 2px solid var(--faint); vertical-align: bottom; font-weight: 600; }
 tbody th { font-weight: 400; }
-th.w, td.w, tbody th { overflow-wrap: anywhere; min-width: 7rem; max-width: 28rem; padding-left: 0; }
+th.w, td.w, tbody th { overflow-wrap: anywhere; min-width: 7rem; max-width: 28rem; }
+tr > :first-child { padding-left: 0; }
+td .good, td .bad { white-space: nowrap; }
 th.n, td.n { text-align: right; }
 thead th.n, thead th.w { overflow-wrap: break-word; max-width: 14rem; }
 td.n { white-space: nowrap; font-variant-numeric: tabular-nums; }
@@ -68,7 +70,7 @@ footer { font-size: 0.9rem; border-top: 1px solid var(--line); margin-top: 3rem;
 }
 @page { size: A4; margin: 14mm; }
 @media print {
-  body { font-size: 9.5pt; }
+  :root { font-size: 9.5pt; }
   main, footer { max-width: none; padding: 0; }
   nav { display: none; }
   h2, h3, caption, summary { break-after: avoid; }
@@ -78,6 +80,7 @@ footer { font-size: 0.9rem; border-top: 1px solid var(--line); margin-top: 3rem;
   table { font-size: 8pt; }
   th, td { padding: 0.15rem 0.35rem; }
   th.w, td.w, tbody th { min-width: 4rem; }
+  tbody th { position: static; }
   thead { break-after: avoid; }
   dl { grid-template-columns: 1fr 1fr; }
   dl > div { grid-template-columns: 7rem 1fr; }

@@ -471,6 +471,9 @@ def test_a_comparison_has_the_runs_their_differences_and_their_losses(outputs, c
     config = (renamed.path / "config.yaml").read_text()
     assert "lr: 0.05" in config
     (renamed.path / "config.yaml").write_text(config.replace("lr: 0.05", "lr: 0.02"))
+    record = renamed.read_json("run.json")
+    record["engine"]["why"] = "estimates are never the same twice"
+    renamed.write_json("run.json", record)
     read = page(run_of(outputs, "known"), renamed)
     metrics = renamed.read_json("metrics.json")
     overview = read.table("The runs, what they reached and what it took")

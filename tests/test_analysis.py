@@ -293,7 +293,7 @@ def test_run_json_has_the_limit_that_inspect_tells(linreg, base, assignments, ke
     extra = sets("optimizer.lr=0.01", "train.epochs=2", *assignments)
     told = linreg("inspect", "-c", base, "--json", *extra).json
     limit = record(linreg("train", "-c", base, "--json", *extra).json["path"])["lr"]["limit"]
-    assert (limit["exceeded"], limit["highest"]) == (False, 0.01)
+    assert (limit["exceeded"], limit["safe"], limit["highest"]) == (False, key is not None, 0.01)
     if key is not None:
         assert limit["rate"] == pytest.approx(told["stable_lr"][key], rel=1e-9)
     else:  # with momentum only the limit of the average batch is known

@@ -408,12 +408,21 @@ def test_what_was_done_to_the_table_is_told(outputs, undrawn):
     assert ["rows", "63 train, 27 test"] in read.facts
 
 
-def test_the_rate_is_held_against_its_limit(outputs, undrawn):
+def test_the_rate_is_held_against_its_limit(outputs, copy, undrawn):
     told = {stem: dict(page(run_of(outputs, stem)).facts)["stability"] for stem in STEMS}
     limit = run_of(outputs, "known").record()["lr"]["limit"]
     assert told["known"] == f"stable: 0.05 is below the limit {limit['rate']:.3g} of {limit['covers']}"
     assert told["noisy_line"].startswith("not safe: 0.0004 is 1.34 times the limit 0.000298 of full-batch training; ")
     assert told["old"].startswith("not recorded")
+    run = copy("known")
+    record = run.read_json("run.json")
+    for changed, said in (
+        ({**limit, "safe": False}, f"0.05 is below the limit {limit['rate']:.3g} of {limit['covers']}; with momentum"),
+        (None, "no limit is known"),  # as for mae
+    ):
+        record["lr"]["limit"] = changed
+        run.write_json("run.json", record)
+        assert dict(page(run).facts)["stability"].startswith(said)
 
 
 # ------------------------------------------------------------------------------------------------- every status

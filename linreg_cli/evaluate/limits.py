@@ -86,7 +86,8 @@ def exceeded(analysis: Analysis, motion: Motion, lr: float) -> Limit | None:
 def known_limit(analysis: Analysis, plan: StepPlan, schedule: ScheduleConfig, motion: Motion) -> dict[str, Any] | None:
     """For `run.json`: the highest limit that the rate is above, or else the lowest that `before_training` looked at.
 
-    None where no limit is known, or nothing limits the rate.
+    `safe` says whether below it nothing can go wrong; with mini-batches and momentum, whose limit is that of the
+    average batch, this is not known. None where no limit is known, or nothing limits the rate.
     """
     if not analysis.squared or analysis.unknown:
         return None
@@ -98,8 +99,9 @@ def known_limit(analysis: Analysis, plan: StepPlan, schedule: ScheduleConfig, mo
         limit = Limit(batch_safe_rate(analysis.batches.largest, motion), analysis.batches.covers, "")
     if not 0 < limit.rate < math.inf:
         return None
-    values = {"rate": limit.rate, "covers": limit.covers, "exceeded": above is not None, "highest": highest}
-    return values if above is None else {**values, "consequence": above.consequence}
+    safe = above is None and (analysis.full_batch or not motion.momentum)
+    values = {"rate": limit.rate, "covers": limit.covers, "highest": highest, "exceeded": above is not None}
+    return {**values, "safe": safe, "consequence": None if above is None else above.consequence}
 
 
 def before_training(

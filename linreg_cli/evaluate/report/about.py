@@ -149,12 +149,16 @@ def _chosen(record: Mapping[str, Any], key: str) -> str:
 
 def _stability(record: Mapping[str, Any]) -> str:
     """How the rate stands to the limit that it was held against before the first step."""
-    limit = (record.get("lr") or {}).get("limit")
-    if limit is None:
+    lr = record.get("lr") or {}
+    if "limit" not in lr:
         return "not recorded; 'linreg inspect' with the config of the run works it out from the data"
+    limit = lr["limit"]
+    if limit is None:
+        return "no limit is known: there is one for squared losses and tables that are not too wide"
     rate, covers = number(limit["highest"]), limit["covers"]
     if not limit["exceeded"]:
-        return f"stable: {rate} is below the limit {limit['rate']:.3g} of {covers}"
+        below = f"{rate} is below the limit {limit['rate']:.3g} of {covers}"
+        return f"stable: {below}" if limit["safe"] else f"{below}; with momentum none for every batch is known"
     ratio = limit["highest"] / limit["rate"]
     return f"not safe: {rate} is {ratio:.4g} times the limit {limit['rate']:.3g} of {covers}; {limit['consequence']}"
 

@@ -17,6 +17,7 @@ COMMANDS = (
     "evaluate",
     "predict",
     "plot",
+    "report",
     "inspect",
     "explain",
     "validate",

@@ -3,7 +3,7 @@
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -13,8 +13,9 @@ from linreg_cli.config.data import TableData
 from linreg_cli.config.types import is_address
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
 from linreg_cli.data.report import DataReport
-from linreg_cli.evaluate.analysis import Analysis
+from linreg_cli.evaluate.analysis import Analysis, motion_of
 from linreg_cli.evaluate.auto import Chosen, resolve
+from linreg_cli.evaluate.limits import known_limit
 from linreg_cli.evaluate.metrics import probe
 from linreg_cli.evaluate.preflight import check_before_training
 from linreg_cli.model import LinearFormula, build_model, fold, initialise, parameters_of
@@ -92,6 +93,10 @@ class Prepared:
     def loss(self, split: str) -> float:
         """The loss of a split as the model is now, in trained units."""
         return self.plan.loss.over(self.state.model, *self.tensors[split])
+
+    def rate_limit(self) -> dict[str, Any] | None:
+        """How the rate stands to its limit, for `run.json`; see `known_limit`."""
+        return known_limit(self.analysis, self.plan, self.config.optimizer.schedule, motion_of(self.config))
 
     def check(self, loaded: LoadedConfig, reporter: Reporter, *, force: bool) -> None:
         """Refuse a run that must diverge, and warn of what may go wrong; see `check_before_training`."""

@@ -15,6 +15,7 @@ from linreg_cli.errors import ConfigError, DataError, Fault, StoreError
 from linreg_cli.runs.atomic import remove_siblings
 from linreg_cli.runs.checkpoint import Checkpoint, load_checkpoint
 from linreg_cli.runs.compare import flat
+from linreg_cli.runs.config import config_of
 from linreg_cli.runs.lock import RunLock, hold
 from linreg_cli.runs.record import now
 from linreg_cli.runs.store import RunFolder
@@ -106,11 +107,7 @@ def _resumption(
     run: RunFolder, lock: RunLock, record: dict[str, Any], files: Sequence[str], overrides: Sequence[str]
 ) -> Resumption:
     own = str(run.path / "config.yaml")
-    run.read("config.yaml")
-    try:
-        written = load_config([own])
-    except ConfigError as error:
-        raise StoreError(error.faults) from None
+    written = config_of(run)
     loaded = load_config(list(files) or [own], overrides)
     checkpoint, warnings = load_checkpoint(run)
     before = _stored(run, checkpoint) if checkpoint else written.config

@@ -154,8 +154,8 @@ def _run_to_the_end(
         run.write("config.yaml", dump_config(prepared.config))
         run.write_json("preprocess.json", prepared.preprocessor.as_json())
         before = probe(prepared.formula(), prepared.config.probe, prepared.dataset.encoder)
+        run.remove(*RESULTS)  # of fewer epochs, or of an evaluation that was cut short
         if checkpoint is not None:
-            run.remove(*RESULTS)  # of fewer epochs, or of an evaluation that was cut short
             prepared.state.restore(checkpoint.snapshot)
         training = Training(prepared, run, prepared.fingerprint, checkpoint)
         for text in _choices(prepared):
@@ -194,7 +194,7 @@ def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
         "target_transform": config.preprocess.target_transform,
         "device": config.train.device,
         "dtype": config.train.dtype,
-        "lr": prepared.chosen.lr,
+        "lr": {**prepared.chosen.lr, "limit": prepared.rate_limit()},
         "momentum": prepared.chosen.momentum,
         "engine": {"name": prepared.choice.executor.name, "why": prepared.choice.why},
         "data": {

@@ -281,6 +281,32 @@ def test_auto_momentum_refuses_what_it_would_not_honour(linreg, base):
     assert "momentum: auto chooses the heavy ball's; set nesterov to false" in result.err
 
 
+@pytest.mark.parametrize(
+    ("assignments", "key"),
+    [
+        ([], "full_batch"),
+        (["train.batch_size=4"], "batch_safe"),
+        (["train.batch_size=4", "optimizer.momentum=0.5"], None),
+    ],
+)
+def test_run_json_has_the_limit_that_inspect_tells(linreg, base, assignments, key):
+    extra = sets("optimizer.lr=0.01", "train.epochs=2", *assignments)
+    told = linreg("inspect", "-c", base, "--json", *extra).json
+    limit = record(linreg("train", "-c", base, "--json", *extra).json["path"])["lr"]["limit"]
+    assert (limit["exceeded"], limit["safe"], limit["highest"]) == (False, key is not None, 0.01)
+    if key is not None:
+        assert limit["rate"] == pytest.approx(told["stable_lr"][key], rel=1e-9)
+    else:  # with momentum only the limit of the average batch is known
+        assert limit["covers"] == "the average batch"
+        assert limit["rate"] == pytest.approx(stable_rate(told["curvature"]["max"], Motion(0.5)), rel=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["mae", "huber"])
+def test_run_json_has_no_limit_where_none_is_known(linreg, base, loss):
+    result = linreg("train", "-c", base, "--json", *sets("optimizer.lr=0.01", "train.epochs=2", f"loss={loss}"))
+    assert record(result.json["path"])["lr"]["limit"] is None
+
+
 # --- stop_gap
 
 

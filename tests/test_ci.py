@@ -73,7 +73,7 @@ def test_the_workflow_is_one_and_its_commands_pass(linreg, tmp_path):
     assert set(job) == {"runs-on", "steps"}
     assert all(("uses" in step) != ("run" in step) for step in job["steps"])
     commands = [shlex.split(step["run"]) for step in job["steps"] if "run" in step]
-    assert [command[0] for command in commands] == ["pip", "linreg", "linreg"]
+    assert [command[0] for command in commands] == ["pip", "linreg", "linreg", "linreg"]
     assert commands[0][1:] == ["install", "--constraint", "constraints.txt", "."]
     assert (REPOSITORY / "constraints.txt").exists()
     for command in commands[1:]:
@@ -83,6 +83,7 @@ def test_the_workflow_is_one_and_its_commands_pass(linreg, tmp_path):
     assert kept == ["outputs", "gates.xml"]
     assert all((tmp_path / path).exists() for path in kept)
     assert list(cases(tmp_path / "gates.xml").values()) == [None, None]
+    assert (tmp_path / "outputs" / "smoke-0001" / "report.html").exists()
 
 
 @pytest.mark.parametrize(("gate", "code", "said"), [("0.9", 0, "passed its gates"), ("2", 5, "a gate failed")])

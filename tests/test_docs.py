@@ -57,7 +57,7 @@ def test_readme_commands_for_an_own_table_work(linreg, tmp_path):
     assert linreg(*generate, "houses.csv").code == 0
     assert linreg(*generate, "new_houses.csv", "--set", "seed=1").code == 0
     commands = [line.split("#")[0] for line in blocks("sh")[-1].splitlines()]
-    assert len(commands) == 7
+    assert len(commands) == 8
     for command in commands:
         program, *arguments = shlex.split(command)
         result = linreg(*arguments)

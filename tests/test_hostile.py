@@ -22,16 +22,23 @@ plots: false
 """
 TABLE = "a,b,y\n" + "".join(f"{row},{row % 3},{2 * row + 1}.5\n" for row in range(12))
 
+REPORT = ["report", "h-0001", "h-0002", "-o", "r.html"]
+
 #: What is damaged -> the commands that read it.
 READERS = {
     "c.yaml": [["validate", "c.yaml"], ["train", "-c", "c.yaml", "--quiet"]],
     "t.csv": [["train", "-c", "c.yaml", "--quiet"], ["evaluate", "h-0001", "--data", "t.csv"]],
     "t.parquet": [["train", "-c", "c.yaml", "--quiet", "--set", "data.path=t.parquet"]],
-    "run.json": [["runs", "list"], ["runs", "show", "h-0001"], ["evaluate", "h-0001"]],
-    "config.yaml": [["evaluate", "h-0001"], ["train", "--resume", "h-0001"], ["runs", "diff", "h-0001", "h-0002"]],
+    "run.json": [["runs", "list"], ["runs", "show", "h-0001"], ["evaluate", "h-0001"], REPORT],
+    "config.yaml": [
+        ["evaluate", "h-0001"],
+        ["train", "--resume", "h-0001"],
+        ["runs", "diff", "h-0001", "h-0002"],
+        REPORT,
+    ],
     "history.csv": [["plot", "h-0001", "--kind", "loss", "--format", "svg", "-o", "p"]],
     "predictions.csv": [["plot", "h-0001", "--kind", "predicted", "--format", "svg", "-o", "p"]],
-    "metrics.json": [["runs", "list"], ["runs", "show", "h-0001"], ["train", "--resume", "h-0001"]],
+    "metrics.json": [["runs", "list"], ["runs", "show", "h-0001"], ["train", "--resume", "h-0001"], REPORT],
     "preprocess.json": [["evaluate", "h-0001"], ["predict", "h-0001", "--data", "t.csv"]],
     "model.safetensors": [["evaluate", "h-0001"], ["predict", "h-0001", "--data", "t.csv"]],
     "checkpoint.safetensors": [["train", "--resume", "h-0001", "--set", "train.epochs=3", "--quiet"]],

@@ -18,6 +18,7 @@ from linreg_cli.cli.generate import generate_data
 from linreg_cli.cli.inspect import inspect
 from linreg_cli.cli.plot import plot
 from linreg_cli.cli.predict import predict
+from linreg_cli.cli.report import report
 from linreg_cli.cli.runs import runs_app
 from linreg_cli.cli.train import train
 from linreg_cli.cli.validate import validate
@@ -55,6 +56,7 @@ app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("predict")(predict)
 app.command("plot")(plot)
+app.command("report")(report)
 app.command("inspect")(inspect)
 app.command("explain")(explain)
 app.command("validate")(validate)

@@ -3,28 +3,8 @@
 from textwrap import wrap
 from typing import Any
 
-from linreg_cli.cli.output import columns, number
-
-#: A gap of which nothing but the rounding of float64 is left.
-ROUNDING = 1e-15
-
-
-def gap_in_words(metrics: dict[str, Any]) -> str:
-    """How far a run is from the optimum, in a sentence."""
-    optimum = metrics.get("optimum")
-    if optimum is None:
-        return f"optimum: not known ({metrics.get('optimum_reason', 'an older run')})"
-    zero = optimum["gap_relative_to"] == "constant"  # the optimum's own loss is nothing but rounding
-    lowest = f"the lowest possible train loss is {'0, to rounding' if zero else number(optimum['train_loss'])}"
-    gap = optimum["gap"]
-    if gap is None:
-        return f"optimum: {lowest}"
-    what = "train loss" if "objective" not in optimum else "loss with its penalty"
-    if gap <= ROUNDING:
-        return f"optimum: {lowest}, and the run is there to rounding (gap {gap:.3g})"
-    if zero:
-        return f"optimum: {lowest}; the {what} is {gap:.3g} times that of the best constant"
-    return f"optimum: {lowest}; the {what} is {_share(gap)} above it (gap {gap:.3g})"
+from linreg_cli.cli.output import columns
+from linreg_cli.evaluate.wording import number, p_value, short
 
 
 def inference_text(metrics: dict[str, Any], targets: tuple[str, ...]) -> str:
@@ -52,9 +32,9 @@ def truth_text(truth: dict[str, Any]) -> str:
 def _one(target: str, inference: dict[str, Any]) -> str:
     rows = [[target, "estimate", "std err", "HC3", "t", "p", "2.5 %", "97.5 %", "VIF"]]
     for name, values in inference["coefficients"].items():
-        shown = [_short(values[key]) for key in ("estimate", "std_err", "std_err_hc3")]
-        shown += [_short(values["t"], 4), "-" if values["p"] is None else f"{values['p']:.2g}"]
-        shown += [_short(values["ci_low"]), _short(values["ci_high"]), _short(values["vif"], 3)]
+        shown = [short(values[key]) for key in ("estimate", "std_err", "std_err_hc3")]
+        shown += [short(values["t"], 4), p_value(values["p"])]
+        shown += [short(values["ci_low"]), short(values["ci_high"]), short(values["vif"], 3)]
         rows.append([_label(name), *shown])
     first = [("n", inference["n"]), ("R2", inference["r2"]), ("adjusted", inference["r2_adjusted"])]
     second = [("F", inference["f"]), ("p of F", inference["f_p"]), ("residual std", inference["residual_std"])]
@@ -65,12 +45,3 @@ def _one(target: str, inference: dict[str, Any]) -> str:
 
 def _label(name: str) -> str:
     return "(bias)" if name == "bias" else name if len(name) <= 18 else f"{name[:9]}…{name[-8:]}"
-
-
-def _short(value: float | None, digits: int = 5) -> str:
-    return "-" if value is None else f"{value:.{digits}g}"
-
-
-def _share(gap: float) -> str:
-    percent = 100 * gap
-    return f"{percent:.3g} %" if percent < 100 else f"{gap:.3g} times that"

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from linreg_cli.cli import output
+from linreg_cli.evaluate import wording
 
 if TYPE_CHECKING:
     from linreg_cli.data.report import ColumnReport, DataReport
@@ -18,11 +19,11 @@ def data_table(report: "DataReport") -> str:
     told = [column for column in report.columns if not column.is_plain]
     if told:
         rows = [["column", "kind", "what was done", "missing"]]
-        rows += [[output.one_line(each.column), each.kind, _done(each), f"{each.missing:,}"] for each in told]
+        rows += [[wording.one_line(each.column), each.kind, _done(each), f"{each.missing:,}"] for each in told]
         lines.append(output.columns(rows, left=3, indent="  "))
     plain = [column for column in report.columns if column.is_plain]
     if plain:
-        names = ", ".join(output.one_line(column.column) for column in plain[:8])
+        names = ", ".join(wording.one_line(column.column) for column in plain[:8])
         more = f" and {len(plain) - 8} more" if len(plain) > 8 else ""
         lines.append(f"  numbers without gaps: {names}{more}")
     return "\n".join(lines)
@@ -32,11 +33,11 @@ def _done(column: "ColumnReport") -> str:
     parts = []
     if column.levels is not None:
         few = len(column.levels) <= _MAX_LEVELS
-        listed = ": " + ", ".join(output.one_line(level) for level in column.levels) if few else ""
+        listed = ": " + ", ".join(wording.one_line(level) for level in column.levels) if few else ""
         inputs = f"{column.indicators} input{'s' if column.indicators != 1 else ''}"
         parts.append(f"{len(column.levels):,} levels{listed}; {inputs}")
     if column.missing and column.fill is not None:
-        parts.append(f"filled with the {column.treatment}, {output.number(column.fill)}")
+        parts.append(f"filled with the {column.treatment}, {wording.number(column.fill)}")
     if column.missing and column.treatment == "drop":
         parts.append("rows dropped")
     return "; ".join(parts)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from linreg_cli.cli import gates, options, output
+from linreg_cli.evaluate import wording
 
 
 def evaluate(
@@ -48,12 +49,12 @@ def evaluate(
     if not as_json:
         print(output.metrics_table(metrics))
         print()
-        print(output.parameters_title(trained.formula.targets, trained.formula.transform))
+        print(wording.parameters_title(trained.formula.targets, trained.formula.transform))
         print(output.parameters_table(metrics["parameters"], indent="  "))
         if "inference" in metrics:
             from linreg_cli.cli import coefficients
 
-            print("\n" + "\n".join(wrap(coefficients.gap_in_words(metrics), 80)))
+            print("\n" + "\n".join(wrap(f"optimum: {wording.gap_in_words(metrics)}", 80)))
             print(f"\n{coefficients.inference_text(metrics, trained.formula.targets)}")
             if "truth" in metrics:
                 print(f"\n{coefficients.truth_text(metrics['truth'])}")

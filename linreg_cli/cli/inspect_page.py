@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from linreg_cli.advice import rank_meaning
 from linreg_cli.cli import output
 from linreg_cli.cli.inspect import not_squared
+from linreg_cli.evaluate import wording
 
 if TYPE_CHECKING:
     from linreg_cli.evaluate.landscape import Landscape
@@ -43,7 +44,7 @@ def _wrapped(text: str, indent: str = "", label: str = "") -> str:
     first = f"{indent}{label:<{_LABEL}}" if label else indent
     rest = " " * len(first) if label else indent
     return textwrap.fill(
-        output.one_line(text), WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
+        wording.one_line(text), WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
     )
 
 
@@ -67,7 +68,7 @@ def _levels(levels: dict[str, int]) -> str:
 
 
 def _cut(name: str, width: int) -> str:
-    name = output.one_line(name)
+    name = wording.one_line(name)
     return name if len(name) <= width else f"{name[: width - 1]}…"
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
-from linreg_cli.cli.output import one_line
 from linreg_cli.errors import LinregError, OutOfMemoryError, StoreError
+from linreg_cli.evaluate.wording import one_line
 from linreg_cli.runs.atomic import write_bytes
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from linreg_cli.errors import Fault
+from linreg_cli.evaluate.wording import number, one_line
 
 
 def print_json(values: Any) -> None:
@@ -40,33 +41,6 @@ def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dic
         if len(faults) > 1:
             error["faults"] = [{"message": fault.message, "where": fault.where} for fault in faults]
         print_json({**(result or {}), "error": error})
-
-
-def one_line(text: str) -> str:
-    r"""Text that may hold anything, as one line that does nothing to a terminal.
-
-    >>> print(one_line("no column 'a\nb\x1b[31m'"))
-    no column 'a\nb\x1b[31m'
-    """
-    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
-
-
-def number(value: Any) -> str:
-    """A number for people: 6 significant digits, thousands separated; '-' for none.
-
-    >>> number(1234567.891), number(0.00012345678), number(None), number(1.0)
-    ('1,234,568', '0.000123457', '-', '1')
-    """
-    if value is None:
-        return "-"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.0f}" if 1e5 <= abs(value) < 1e15 else f"{value:,.6g}" if abs(value) >= 1e3 else f"{value:.6g}"
-
-
-def value(given: Any) -> str:
-    """A number, or the text of a category."""
-    return one_line(given) if isinstance(given, str) else number(given)
 
 
 def columns(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -> str:
@@ -112,18 +86,6 @@ def parameters_table(parameters: dict[str, Any], *, indent: str = "") -> str:
     rows = [[name, number(value)] for name, value in weights.items()]
     rows += [["(bias)", number(bias)]] if bias is not None else []
     return columns(rows, indent=indent)
-
-
-def parameters_title(targets: Sequence[str], transform: str) -> str:
-    """What the parameters below are in units of.
-
-    >>> parameters_title(["price"], "log")
-    'log of price, in units of the features:'
-    """
-    names = ", ".join(targets)
-    return (
-        f"{names}, in original units:" if transform == "none" else f"{transform} of {names}, in units of the features:"
-    )
 
 
 def cross_validation_lines(metrics: dict[str, Any], *, indent: str = "") -> list[str]:

@@ -4,7 +4,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from linreg_cli.cli import output
+from linreg_cli.evaluate import wording
 
 if TYPE_CHECKING:
     from linreg_cli.data.report import DataReport
@@ -60,7 +60,7 @@ class Progress:
     def detail(self, text: str) -> None:
         """See `Reporter`."""
         if self._verbose:
-            print(output.one_line(text), file=sys.stderr)
+            print(wording.one_line(text), file=sys.stderr)
 
     def warn(self, text: str) -> None:
         """See `Reporter`."""

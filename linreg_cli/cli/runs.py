@@ -10,6 +10,7 @@ import typer
 
 from linreg_cli.cli import options, output
 from linreg_cli.errors import StoreError, UsageError, did_you_mean
+from linreg_cli.evaluate import wording
 from linreg_cli.runs.store import STATUSES, RunFolder, find_run, list_runs
 
 runs_app = typer.Typer(help="Look at the runs that there are.", no_args_is_help=True, rich_markup_mode=None)
@@ -59,7 +60,7 @@ def list_(
             raise UsageError(f"unknown value {value!r}{did_you_mean(value, allowed)}", option)
     readable, damaged = list_runs(outputs)
     for error in damaged:
-        print(f"warning: {output.one_line(str(error))}", file=sys.stderr)
+        print(f"warning: {wording.one_line(str(error))}", file=sys.stderr)
     rows = [
         row
         for run, record in readable
@@ -111,11 +112,8 @@ def show(
         for key, value in flat({"record": record, "metrics": metrics}).items():
             writer.writerow((key, json.dumps(value, ensure_ascii=False) if isinstance(value, list | bool) else value))
         return
-    try:
+    with folder.holding_together("{run,metrics}.json"):
         lines = _described(record, metrics)
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
-        reason = f"they do not hold what linreg writes ({type(error).__name__}: {error})"
-        raise folder.damaged("{run,metrics}.json", reason) from None
     print(folder.path)
     print("\n".join(lines))
 
@@ -145,7 +143,7 @@ def diff(
     elif not found:
         print(f"{folders[0].id} and {folders[1].id} differ in nothing but time")
     else:
-        cells = [[key, *(output.one_line(_short(value)) for value in values)] for key, *values in found]
+        cells = [[key, *(wording.one_line(_short(value)) for value in values)] for key, *values in found]
         print(output.columns([["", *(folder.id for folder in folders)], *cells], left=3))
 
 
@@ -248,11 +246,11 @@ def _cell(name: str, value: Any) -> str:
     if name == "created":
         return str(value)[:19].replace("T", " ")
     if name in ("data", "label"):
-        return "-" if value is None else output.one_line(str(value))
+        return "-" if value is None else wording.one_line(str(value))
     return (
         f"{value:.2f}"
         if name == "seconds" and value is not None
         else value
         if isinstance(value, str)
-        else output.number(value)
+        else wording.number(value)
     )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linreg_cli.cli import coefficients, gates, options, output
+from linreg_cli.cli import gates, options, output
 from linreg_cli.errors import UsageError
+from linreg_cli.evaluate import wording
 
 if TYPE_CHECKING:
     from linreg_cli.preparation import Prepared
@@ -166,18 +167,20 @@ def _summary(outcome: "Outcome") -> str:
         output.metrics_table(outcome.metrics, indent="  "),
         *output.cross_validation_lines(outcome.metrics, indent="  "),
         "",
-        coefficients.gap_in_words(outcome.metrics),
+        f"optimum: {wording.gap_in_words(outcome.metrics)}",
         "",
-        output.parameters_title(record["data"]["targets"], record.get("target_transform", "none")),
+        wording.parameters_title(record["data"]["targets"], record.get("target_transform", "none")),
         output.parameters_table(outcome.metrics["parameters"], indent="  "),
     ]
     if outcome.metrics["probe"]:
         rows = [["probe", "before", "after"]]
         for point in outcome.metrics["probe"]:
-            rows.append([", ".join(map(output.value, point[key])) for key in ("input", "before", "after")])
+            rows.append([", ".join(map(wording.value, point[key])) for key in ("input", "before", "after")])
         lines += ["", output.columns(rows, indent="  ")]
     passed = [gate for gate in outcome.gates if gate.passed]
-    lines += ["", *(f"gate '{gate.gate}' passed ({output.number(gate.measured)})" for gate in passed)] if passed else []
+    lines += (
+        ["", *(f"gate '{gate.gate}' passed ({wording.number(gate.measured)})" for gate in passed)] if passed else []
+    )
     lines += ["", f"run:      {outcome.run.path}"]
     lines += [f"{'pictures:' if position == 0 else '':9} {path}" for position, path in enumerate(outcome.pictures)]
     return "\n".join(lines)
@@ -208,6 +211,6 @@ def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
     print(f"target:    {', '.join(dataset.targets)}")
     steps = f"{plan.epochs:,} epochs of {plan.steps_per_epoch:,} = {plan.total_steps:,}"
     print(f"steps:     {steps}, batches of {plan.batch_size:,}")
-    print(f"rate:      {output.number(values['lr']['value'])} ({values['lr']['why']})")
+    print(f"rate:      {wording.number(values['lr']['value'])} ({values['lr']['why']})")
     print(f"executor:  {prepared.choice.executor.name} on {prepared.config.train.device} ({prepared.choice.why})")
     print("nothing was trained (--dry-run)")

@@ -83,6 +83,27 @@ def exceeded(analysis: Analysis, motion: Motion, lr: float) -> Limit | None:
     return next((limit for limit in limits(analysis, motion) if lr > limit.rate), None)
 
 
+def known_limit(analysis: Analysis, plan: StepPlan, schedule: ScheduleConfig, motion: Motion) -> dict[str, Any] | None:
+    """For `run.json`: the highest limit that the rate is above, or else the lowest that `before_training` looked at.
+
+    `safe` says whether below it nothing can go wrong; with mini-batches and momentum, whose limit is that of the
+    average batch, this is not known. None where no limit is known, or nothing limits the rate.
+    """
+    if not analysis.squared or analysis.unknown:
+        return None
+    _, highest = _extremes(plan, schedule)
+    limit = above = exceeded(analysis, motion, highest)
+    if limit is None and (analysis.full_batch or motion.momentum):
+        limit = limits(analysis, motion)[0]
+    elif limit is None:
+        limit = Limit(batch_safe_rate(analysis.batches.largest, motion), analysis.batches.covers, "")
+    if not 0 < limit.rate < math.inf:
+        return None
+    safe = above is None and (analysis.full_batch or not motion.momentum)
+    values = {"rate": limit.rate, "covers": limit.covers, "highest": highest, "exceeded": above is not None}
+    return {**values, "safe": safe, "consequence": None if above is None else above.consequence}
+
+
 def before_training(
     analysis: Analysis, plan: StepPlan, schedule: ScheduleConfig, motion: Motion, *, standardized: bool
 ) -> Verdict:

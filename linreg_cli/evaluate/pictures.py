@@ -1,15 +1,14 @@
 """The pictures of a run, drawn from its folder alone."""
 
-import contextlib
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pcsv
 
-from linreg_cli.errors import StoreError, UsageError
+from linreg_cli.errors import UsageError
 from linreg_cli.evaluate.canvas import render
 from linreg_cli.evaluate.plots import (
     LossCurve,
@@ -20,7 +19,7 @@ from linreg_cli.evaluate.plots import (
     predicted_figure,
     residual_figure,
 )
-from linreg_cli.runs.atomic import write_bytes
+from linreg_cli.runs.atomic import make_folder, write_bytes
 from linreg_cli.runs.store import RunFolder
 
 KINDS = ("loss", "fit", "predicted", "residuals", "leverage")
@@ -75,7 +74,7 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
     for kind in kinds or possible:
         if kind == "loss":
             figure = loss_figure(
-                [_curve(run)],
+                [loss_curve(run)],
                 loss=_loss_name(record),
                 title=f"Training loss of {run.id}",
                 optimum=_optimum(run) if published else None,
@@ -85,7 +84,7 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
         assert table is not None
         for target in targets:
             suffix = f"-{names[target]}" if len(targets) > 1 else ""
-            with _damage_named(run):
+            with run.holding_together("{run,metrics}.json, predictions.csv", pa.ArrowException):
                 figure = _FIGURES[kind](run, table, target, feature)
             pictures[f"{kind}{suffix}.{format}"] = render(figure, format)
     return pictures
@@ -95,7 +94,7 @@ def overlay(runs: Sequence[RunFolder], format: str) -> bytes:
     """The loss curves of several runs in one picture."""
     losses = {_loss_name(run.record()) for run in runs}
     title = "Training loss of " + (" and ".join(run.id for run in runs) if len(runs) <= 3 else f"{len(runs)} runs")
-    return render(loss_figure([_curve(run) for run in runs], loss=" / ".join(sorted(losses)), title=title), format)
+    return render(loss_figure([loss_curve(run) for run in runs], loss=" / ".join(sorted(losses)), title=title), format)
 
 
 def write_pictures(pictures: dict[str, bytes], folder: Path) -> list[Path]:
@@ -104,16 +103,18 @@ def write_pictures(pictures: dict[str, bytes], folder: Path) -> list[Path]:
     Raises:
         StoreError: if the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot make the folder: {error.strerror}", str(folder)) from None
+    make_folder(folder)
     for name, content in pictures.items():
         write_bytes(folder / name, content)
     return [folder / name for name in pictures]
 
 
-def _curve(run: RunFolder) -> LossCurve:
+def loss_curve(run: RunFolder) -> LossCurve:
+    """The loss after each epoch, from `history.csv`.
+
+    Raises:
+        StoreError: if that is missing or damaged.
+    """
     history = _csv(run, "history.csv")
     if not {"epoch", "train_loss"} <= set(history.column_names):
         raise run.damaged("history.csv", "it lacks the columns epoch and train_loss")
@@ -143,16 +144,6 @@ def _csv(run: RunFolder, name: str, *, text: tuple[str, ...] = ()) -> pa.Table:
         return pcsv.read_csv(io.BytesIO(content), convert_options=pcsv.ConvertOptions(column_types=types))
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise run.damaged(name, str(error).splitlines()[0]) from None
-
-
-@contextlib.contextmanager
-def _damage_named(run: RunFolder) -> Iterator[None]:
-    """A run whose files do not fit together is damaged, whatever it is that does not fit."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, pa.ArrowException) as error:
-        reason = f"they do not hold what linreg writes ({type(error).__name__}: {str(error).splitlines()[:1]})"
-        raise run.damaged("{run,metrics}.json, predictions.csv", reason) from None
 
 
 def _floats(table: pa.Table, column: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from linreg_cli.config import Config, load_config
+from linreg_cli.config import Config
 from linreg_cli.config.types import is_address
 from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
 from linreg_cli.data.assemble import assemble
@@ -17,7 +17,7 @@ from linreg_cli.data.encode import Encoder, NumberInput
 from linreg_cli.data.open import open_table, text_suffix
 from linreg_cli.data.rows import in_order
 from linreg_cli.data.table import Cells, Table, refuse_bad_names
-from linreg_cli.errors import ConfigError, DataError, Fault, StoreError, closest
+from linreg_cli.errors import DataError, Fault, closest
 from linreg_cli.evaluate.analysis import Analysis
 from linreg_cli.evaluate.metrics import Metrics, parameters, split_metrics
 from linreg_cli.evaluate.predictions import predicted_blocks
@@ -26,6 +26,7 @@ from linreg_cli.evaluate.worth import worth
 from linreg_cli.model import LinearFormula, build_model, fold, linear_layer
 from linreg_cli.optim.losses import Loss
 from linreg_cli.runs.checkpoint import load_model
+from linreg_cli.runs.config import config_of
 from linreg_cli.runs.store import RunFolder
 
 
@@ -57,7 +58,7 @@ def load_trained(run: RunFolder) -> TrainedRun:
         StoreError: if the run has no model, or one of its files is damaged.
     """
     record = run.record()
-    config = _config(run)
+    config = config_of(run).config
     run.verify(record, "preprocess.json", "model.safetensors")
     values = run.read_json("preprocess.json")
     try:
@@ -69,14 +70,6 @@ def load_trained(run: RunFolder) -> TrainedRun:
     model = build_model(n_features, n_targets, bias="0.bias" in tensors, dtype=tensors["0.weight"].dtype)
     model.load_state_dict(tensors)
     return TrainedRun(run, record, config, preprocessor, model, fold(model, preprocessor))
-
-
-def _config(run: RunFolder) -> Config:
-    run.read("config.yaml")
-    try:
-        return load_config([str(run.path / "config.yaml")]).config
-    except ConfigError as error:
-        raise StoreError(error.faults) from None
 
 
 def evaluate_splits(trained: TrainedRun) -> tuple[Metrics, bool]:

@@ -67,6 +67,18 @@ def write_bytes(path: Path, content: bytes, *, keep: Path | None = None) -> None
     write_file(path, lambda sibling: sibling.write_bytes(content), keep=keep)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are missing.
+
+    Raises:
+        StoreError: if it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make the folder: {error.strerror}", str(folder)) from None
+
+
 def remove_siblings(folder: Path) -> None:
     """Remove what processes that were killed while writing have left in a folder that nobody else writes to."""
     with contextlib.suppress(OSError):

@@ -1,9 +1,9 @@
 """What differs between two runs."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from linreg_cli.config import load_config
-from linreg_cli.errors import ConfigError, StoreError
+from linreg_cli.runs.config import config_of
 from linreg_cli.runs.store import RunFolder
 
 #: Of `run.json`, what may differ for a reason; the rest are times, ids and results.
@@ -16,23 +16,32 @@ def differences(first: RunFolder, second: RunFolder) -> list[tuple[str, Any, Any
     Raises:
         StoreError: if one of the runs is damaged.
     """
-    a, b = _facts(first), _facts(second)
-    return [(key, a.get(key), b.get(key)) for key in dict.fromkeys([*a, *b]) if a.get(key) != b.get(key)]
+    return [(key, *values) for key, values in varying([{**settings(run), **_results(run)} for run in (first, second)])]
 
 
-def _facts(run: RunFolder) -> dict[str, Any]:
-    record = run.record()
+def settings(run: RunFolder) -> dict[str, Any]:
+    """The config of a run and what it met, with dotted keys: data, device, versions.
+
+    Raises:
+        StoreError: if the run is damaged.
+    """
+    record, config = run.record(), config_of(run).config
+    return {**flat(config.model_dump(mode="json")), **flat({key: record.get(key) for key in _RECORD})}
+
+
+def varying(facts: Sequence[dict[str, Any]]) -> list[tuple[str, list[Any]]]:
+    """(key, its value in each) wherever not all are the same; None for what one of them lacks.
+
+    >>> varying([{"seed": 0, "lr": 1}, {"seed": 0, "lr": 2}, {"seed": 0}])
+    [('lr', [1, 2, None])]
+    """
+    rows = [(key, [each.get(key) for each in facts]) for key in dict.fromkeys(key for each in facts for key in each)]
+    return [(key, values) for key, values in rows if any(value != values[0] for value in values)]
+
+
+def _results(run: RunFolder) -> dict[str, Any]:
     metrics = run.read_json("metrics.json") if (run.path / "metrics.json").is_file() else {}
-    run.read("config.yaml")
-    try:
-        config = load_config([str(run.path / "config.yaml")]).config
-    except ConfigError as error:
-        raise StoreError(error.faults) from None
-    return {
-        **flat(config.model_dump(mode="json")),
-        **flat({key: record.get(key) for key in _RECORD}),
-        **flat({key: value for key, value in metrics.items() if key != "probe"}),
-    }
+    return flat({key: value for key, value in metrics.items() if key != "probe"})
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,11 @@ from linreg_cli.runs.lock import OWNER_FILE, in_use
 FORMAT = 1
 STATUSES = ("running", "finished", "diverged", "interrupted", "failed")
 
-#: What only a finished run has, apart from its pictures.
-RESULTS = ("model.safetensors", "metrics.json", "predictions.csv", "influence.csv")
+#: What `linreg report` writes into a run.
+REPORT = "report.html"
+
+#: What does not hold any more when a run goes on, apart from its pictures.
+RESULTS = ("model.safetensors", "metrics.json", "predictions.csv", "influence.csv", REPORT)
 
 _RUN_ID = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9._-]*)-(?P<number>[0-9]{4}|[1-9][0-9]{4,17})\Z")
 _ATTEMPTS = 10_000
@@ -41,6 +44,10 @@ _WELL_FORMED: dict[str, Callable[[Any], bool]] = {
     "resumed": lambda value: value is None or isinstance(value, list),
     "versions": lambda value: value is None or isinstance(value, dict),
 }
+
+
+#: What Python raises when a value is of another kind than was expected.
+_UNFIT = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 
 
 def _finite(text: str) -> float:
@@ -151,6 +158,25 @@ class RunFolder:
         if values["status"] == "running" and in_use(self.path) is False:
             return {**values, "status": "interrupted", "error": "its process ended without finishing the run"}
         return values
+
+    @contextlib.contextmanager
+    def holding_together(self, names: str, *more: type[Exception]) -> Iterator[None]:
+        """A block that reads what files of the run hold; a run whose files do not fit together is damaged.
+
+        Args:
+            names: of the files, for the message.
+            more: errors besides Python's own that tell of values of another kind.
+
+        Raises:
+            StoreError: in place of any such error, whatever it is that does not fit.
+        """
+        telling: tuple[type[Exception], ...] = (*_UNFIT, *more)
+        try:
+            yield
+        except telling as error:
+            found = str(error).partition("\n")[0]
+            reason = f"they do not hold what linreg writes ({type(error).__name__}: {found})"
+            raise self.damaged(names, reason) from None
 
     def damaged(self, name: str, reason: str) -> StoreError:
         """The error for a file of the run that is not what linreg writes."""

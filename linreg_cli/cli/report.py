@@ -1,0 +1,48 @@
+"""`linreg report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from linreg_cli.cli import options, output
+
+
+def report(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="One run, or several to compare.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where to write; default: report.html in the run, for several in OUTPUTS/comparisons.",
+        ),
+    ] = None,
+    as_json: options.Json = False,
+    outputs: options.Outputs = options.OUTPUTS,
+) -> None:
+    """Write a run, or a comparison of several, as one HTML file.
+
+    The file needs nothing else: it can be mailed, kept with a CI job and printed. A run that did not finish has a
+    report too, which says so first. Prints the path written.
+    """
+    from linreg_cli.evaluate.report.document import page_of
+    from linreg_cli.runs.atomic import make_folder, write_bytes
+    from linreg_cli.runs.store import REPORT, find_run
+
+    folders = list({folder.path.resolve(): folder for folder in (find_run(outputs, run) for run in runs)}.values())
+    content = page_of(folders).encode("utf-8")
+    if out is None and len(folders) == 1:
+        path = folders[0].path / REPORT
+    elif out is None:
+        name = f"report-{'-'.join(run.id for run in folders)}"
+        path = outputs / "comparisons" / f"{name[:120]}.html"
+        make_folder(path.parent)
+    else:
+        path = out
+    write_bytes(path, content)
+    if as_json:
+        output.print_json({"report": str(path), "runs": [folder.id for folder in folders]})
+    else:
+        print(path)

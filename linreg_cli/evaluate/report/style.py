@@ -1,0 +1,91 @@
+"""How reports look: on a phone and on a wide screen, light and dark, on A4; pictures stay on white."""
+
+STYLE = """
+:root { color-scheme: light dark; --page: #fff; --text: #1b1e22; --faint: #59616a; --line: #cfd5db; --band: #f3f5f7;
+  --link: #0b5cad; --good: #0b5cad; --bad: #a33c00; }
+@media screen and (prefers-color-scheme: dark) {
+  :root { --page: #16191d; --text: #e4e7ea; --faint: #a3abb4; --line: #3c434b; --band: #20252b; --link: #85bbf2;
+    --good: #85bbf2; --bad: #ff9f66; }
+}
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--text); font: 1rem/1.5 system-ui, sans-serif; }
+main, footer { max-width: 72rem; margin: 0 auto; padding: 1rem 1.25rem; }
+h1, h2, h3 { line-height: 1.2; overflow-wrap: anywhere; text-wrap: balance; }
+h1 { font-size: 2rem; margin: 0.5rem 0; }
+h2 { font-size: 1.4rem; margin: 2.5rem 0 0.75rem; padding-top: 0.75rem; border-top: 1px solid var(--line); }
+h3 { font-size: 1.15rem; margin: 2rem 0 0.5rem; }
+article > h2 { font-size: 1.7rem; margin-top: 4rem; border-top: 3px solid var(--text); }
+p, ul, dl { margin: 0.5rem 0; max-width: 48rem; overflow-wrap: anywhere; }
+a { color: var(--link); }
+nav ul { display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; padding: 0; margin: 1rem 0; list-style: none;
+  max-width: none; }
+.label, .note, figcaption, footer { color: var(--faint); }
+.lead { font-size: 1.1rem; }
+.good { color: var(--good); font-weight: 600; }
+.bad { color: var(--bad); font-weight: 600; }
+.notice { border: 1px solid var(--bad); border-left-width: 0.4rem; border-radius: 0.25rem; padding: 0.25rem 1rem;
+  margin: 1rem 0; background: var(--band); }
+dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); gap: 0.1rem 2rem;
+  max-width: none; }
+dl > div { display: grid; grid-template-columns: 9rem 1fr; gap: 0.75rem; padding: 0.2rem 0; }
+dl > div.wide { grid-column: 1 / -1; }
+dt { color: var(--faint); }
+dd { margin: 0; overflow-wrap: anywhere; min-width: 0; }
+.scroll { overflow-x: auto; margin: 0.75rem 0 1.25rem; }
+table { border-collapse: separate; border-spacing: 0; font-size: 0.95rem; min-width: min(24rem, 100%); }
+caption { text-align: left; font-weight: 600; padding: 0.25rem 0; overflow-wrap: anywhere;
+  max-width: min(48rem, calc(100vw - 2.5rem)); }
+th, td { padding: 0.3rem 0.75rem; border-bottom: 1px solid var(--line); vertical-align: top; text-align: left; }
+thead th { border-bottom: 2px solid var(--faint); vertical-align: bottom; font-weight: 600; }
+tbody th { font-weight: 400; }
+th.w, td.w, tbody th { overflow-wrap: anywhere; min-width: 7rem; max-width: 28rem; }
+tr > :first-child { padding-left: 0; }
+td .good, td .bad { white-space: nowrap; }
+th.n, td.n { text-align: right; }
+thead th.n, thead th.w { overflow-wrap: break-word; max-width: 14rem; }
+td.n { white-space: nowrap; font-variant-numeric: tabular-nums; }
+tbody tr { background: var(--page); }
+tbody tr:nth-child(even) { background: var(--band); }
+/* The name of a row stays in sight while its numbers are scrolled. */
+tbody th { position: sticky; left: 0; background: inherit; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); gap: 1.25rem; }
+figure { margin: 0; }
+img { display: block; width: 100%; max-width: 50rem; height: auto; background: #fff; border: 1px solid var(--line);
+  border-radius: 0.25rem; }
+figcaption { font-size: 0.9rem; padding-top: 0.25rem; overflow-wrap: anywhere; }
+details { margin: 0.5rem 0; }
+summary { cursor: pointer; color: var(--link); padding: 0.25rem 0; }
+pre { overflow-x: auto; background: var(--band); padding: 0.75rem; border-radius: 0.25rem; font-size: 0.85rem;
+  unicode-bidi: plaintext; }
+code { font-family: ui-monospace, monospace; font-size: 0.9em; overflow-wrap: anywhere; }
+.key { overflow-wrap: break-word; }
+footer { font-size: 0.9rem; border-top: 1px solid var(--line); margin-top: 3rem; }
+@media (max-width: 40rem) {
+  main, footer { padding: 0.5rem 0.9rem; }
+  h1 { font-size: 1.6rem; }
+  dl > div { grid-template-columns: 7rem 1fr; }
+  th, td { padding: 0.3rem 0.4rem; }
+  table { font-size: 0.875rem; }
+  th.w, td.w, tbody th { min-width: 5rem; max-width: 9rem; }
+}
+@page { size: A4; margin: 14mm; }
+@media print {
+  :root { font-size: 9.5pt; }
+  main, footer { max-width: none; padding: 0; }
+  nav { display: none; }
+  h2, h3, caption, summary { break-after: avoid; }
+  tr, figure, .notice { break-inside: avoid; }
+  article { break-before: page; }
+  .scroll, pre { overflow: visible; }
+  table { font-size: 8pt; }
+  th, td { padding: 0.15rem 0.35rem; }
+  th.w, td.w, tbody th { min-width: 4rem; }
+  tbody th { position: static; }
+  thead { break-after: avoid; }
+  dl { grid-template-columns: 1fr 1fr; }
+  dl > div { grid-template-columns: 7rem 1fr; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 7.5pt; }
+  .pictures { grid-template-columns: 1fr 1fr; }
+  details::details-content { content-visibility: visible; block-size: auto; }
+}
+"""

@@ -1,0 +1,97 @@
+"""How numbers and findings are put into words, on the terminal and in reports alike."""
+
+from collections.abc import Sequence
+from typing import Any
+
+#: A gap of which nothing but the rounding of float64 is left.
+ROUNDING = 1e-15
+
+#: Not printable by themselves, but words of some scripts and many emoji are not whole without them.
+_JOINERS = "\u200c\u200d"
+
+
+def one_line(text: str) -> str:
+    r"""Text that may hold anything, as one line that does nothing to a terminal.
+
+    >>> print(one_line("no column 'a\nb\x1b[31m'"))
+    no column 'a\nb\x1b[31m'
+    """
+    if text.isprintable():
+        return text
+    return "".join(mark if mark.isprintable() or mark in _JOINERS else repr(mark)[1:-1] for mark in text)
+
+
+def number(value: Any) -> str:
+    """A number for people: 6 significant digits, thousands separated; '-' for none.
+
+    >>> number(1234567.891), number(0.00012345678), number(None), number(1.0)
+    ('1,234,568', '0.000123457', '-', '1')
+    """
+    if value is None:
+        return "-"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if 1e5 <= abs(value) < 1e15 else f"{value:,.6g}" if abs(value) >= 1e3 else f"{value:.6g}"
+
+
+def value(given: Any) -> str:
+    """A number, or the text of a category."""
+    return one_line(given) if isinstance(given, str) else number(given)
+
+
+def plural(count: int, noun: str) -> str:
+    """A count and what is counted.
+
+    >>> plural(1, "epoch"), plural(2500, "step")
+    ('1 epoch', '2,500 steps')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def short(value: float | None, digits: int = 5) -> str:
+    """A number in few digits, for tables with many columns; '-' for none."""
+    return "-" if value is None else f"{value:.{digits}g}"
+
+
+def p_value(value: float | None) -> str:
+    """A p value in two digits; '-' for none.
+
+    >>> p_value(0.00123456), p_value(None)
+    ('0.0012', '-')
+    """
+    return "-" if value is None else f"{value:.2g}"
+
+
+def parameters_title(targets: Sequence[str], transform: str) -> str:
+    """What the parameters below are in units of.
+
+    >>> parameters_title(["price"], "log")
+    'log of price, in units of the features:'
+    """
+    names = ", ".join(targets)
+    return (
+        f"{names}, in original units:" if transform == "none" else f"{transform} of {names}, in units of the features:"
+    )
+
+
+def gap_in_words(metrics: dict[str, Any]) -> str:
+    """How far a run is from the optimum, in a sentence."""
+    optimum = metrics.get("optimum")
+    if optimum is None:
+        return f"not known ({metrics.get('optimum_reason', 'an older run')})"
+    zero = optimum["gap_relative_to"] == "constant"  # the optimum's own loss is nothing but rounding
+    lowest = f"the lowest possible train loss is {'0, to rounding' if zero else number(optimum['train_loss'])}"
+    gap = optimum["gap"]
+    if gap is None:
+        return lowest
+    what = "train loss" if "objective" not in optimum else "loss with its penalty"
+    if gap <= ROUNDING:
+        return f"{lowest}, and the run is there to rounding (gap {gap:.3g})"
+    if zero:
+        return f"{lowest}; the {what} is {gap:.3g} times that of the best constant"
+    return f"{lowest}; the {what} is {_share(gap)} above it (gap {gap:.3g})"
+
+
+def _share(gap: float) -> str:
+    percent = 100 * gap
+    return f"{percent:.3g} %" if percent < 100 else f"{gap:.3g} times that"

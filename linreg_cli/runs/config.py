@@ -1,0 +1,18 @@
+"""The config that a run was trained with."""
+
+from linreg_cli.config import LoadedConfig, load_config
+from linreg_cli.errors import ConfigError, StoreError
+from linreg_cli.runs.store import RunFolder
+
+
+def config_of(run: RunFolder) -> LoadedConfig:
+    """The content of `config.yaml`, which knows where each value stands.
+
+    Raises:
+        StoreError: if it is missing, or is not a config.
+    """
+    run.read("config.yaml")
+    try:
+        return load_config([str(run.path / "config.yaml")])
+    except ConfigError as error:
+        raise StoreError(error.faults) from None

@@ -141,15 +141,20 @@ def did_you_mean(name: str, allowed: Sequence[str]) -> str:
     '; allowed: lr, momentum'
     """
     close = closest(name, allowed)
-    return f"; did you mean '{close}'?" if close else f"; allowed: {', '.join(allowed)}"
+    return f"; did you mean '{close}'?" if close else f"; allowed: {', '.join(map(_shown, allowed))}"
+
+
+def _shown(name: str) -> str:
+    """A name, in quotes where one would not see its end."""
+    return name if name and name == name.strip() else repr(name)
 
 
 def closest(name: str, allowed: Sequence[str]) -> str | None:
     """The name that was probably meant, or None.
 
-    >>> closest("SQFT", ["price", "sqft"])
-    'sqft'
+    >>> closest("SQFT", ["price", "sqft"]), closest("y", [" x ", " y "])
+    ('sqft', ' y ')
     """
     close = get_close_matches(name, allowed, n=1, cutoff=0.6)
-    folded = {candidate.casefold(): candidate for candidate in allowed}
-    return close[0] if close else folded.get(name.casefold())
+    folded = {candidate.strip().casefold(): candidate for candidate in allowed}
+    return close[0] if close else folded.get(name.strip().casefold())

@@ -14,7 +14,7 @@ from linreg_cli.evaluate.analysis import motion_of
 from linreg_cli.evaluate.cross_validation import cross_validate
 from linreg_cli.evaluate.limits import before_training, diagnosis
 from linreg_cli.evaluate.metrics import Metrics
-from linreg_cli.evaluate.preflight import diverged_error
+from linreg_cli.evaluate.preflight import diverged_error, risen_loss
 from linreg_cli.model import LinearFormula, parameters_of
 from linreg_cli.optim.fit import Diverged, Evaluated, Event, SegmentDone, Stopped, fit
 from linreg_cli.optim.state import TrainingState
@@ -83,9 +83,9 @@ class Training:
         if isinstance(end, Diverged):
             raise diverged_error(end, self._prepared.config, self._prepared.analysis, str(self._run.path))
         if first is not None and last.train_loss > first.train_loss:
+            prepared = self._prepared
             reporter.warn(
-                f"the train loss rose from {first.train_loss:.6g} to {last.train_loss:.6g}: the learning rate is "
-                "probably too large; lower optimizer.lr or set preprocess.standardize: true"
+                risen_loss(first.train_loss, last.train_loss, prepared.config, prepared.analysis, prepared.plan)
             )
         return end
 

@@ -135,10 +135,10 @@ def test_a_file_and_stdout_hold_the_same_bytes(predict, tmp_path):
 
 def test_json_is_one_object_with_the_predictions_or_the_path(predict, tmp_path):
     assert predict("a,b\n1,2\n", "--json").json == {
-        "run": "t-0001", "rows": 1, "columns": ["prediction"], "predictions": {"prediction": [9.0]},
+        "run": "t-0001", "rows": 1, "columns": ["prediction"], "repaired": [], "predictions": {"prediction": [9.0]},
     }  # fmt: skip
     result = predict("a,b\n1,2\n", "--json", "-o", "out.csv").json
-    assert result == {"run": "t-0001", "rows": 1, "columns": ["prediction"], "path": "out.csv"}
+    assert result == {"run": "t-0001", "rows": 1, "columns": ["prediction"], "repaired": [], "path": "out.csv"}
     assert sorted(os.listdir(tmp_path)) == ["config.yaml", "in.csv", "out.csv", "outputs"]
 
 
@@ -170,3 +170,63 @@ def test_a_column_that_csv_cannot_hold_is_explained(predict):
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("error: in.parquet: cannot write this table as .csv: ")
     assert result.err.endswith("; write .parquet with -o\n")
+
+
+TABLE = "c;x;y\n" + "".join(f"{'pq'[i % 2]};{i / 7:.3f};{i / 7 + i % 2:.3f}\n" for i in range(40))
+SEMICOLONS = """
+name: s
+data: {path: t.csv, delimiter: ";", target: y}
+preprocess: {categorical: one_hot, unknown: ignore, columns: {x: {missing: median}}}
+train: {epochs: 1}
+plots: false
+"""
+
+
+@pytest.fixture
+def semicolons(linreg, config_file, tmp_path):
+    (tmp_path / "t.csv").write_text(TABLE)
+    run = linreg("train", "-c", config_file(SEMICOLONS))
+    assert run.code == 0, run.err
+
+
+def test_a_table_comes_out_with_the_delimiter_it_came_with_and_can_be_read_again(linreg, semicolons, tmp_path):
+    assert linreg("predict", "s", "--data", "t.csv", "-o", "once.csv").code == 0
+    rows = (tmp_path / "once.csv").read_text().splitlines()
+    assert rows[0] == "c;x;y;prediction"
+    assert linreg("predict", "s", "--data", "once.csv", "-o", "twice.csv").code == 0
+    again = (tmp_path / "twice.csv").read_text().splitlines()
+    assert again[0] == "c;x;y;prediction;prediction_2"
+    assert [row.rsplit(";", 1)[1] for row in again[1:]] == [row.rsplit(";", 1)[1] for row in rows[1:]]
+    assert linreg("predict", "s", "--data", "t.csv", "-o", "t.tsv").code == 0  # cut as its suffix says, both ways
+    assert (tmp_path / "t.tsv").read_text().startswith("c\tx\ty\tprediction\n")
+    assert linreg("evaluate", "s", "--data", "t.tsv", "--json").json["data"]["n"] == 40
+
+
+def test_a_cell_with_the_delimiter_in_it_is_quoted(linreg, semicolons, tmp_path):
+    (tmp_path / "new.csv").write_text('note;c;x\n"a;b";p;1\n')
+    assert (
+        cells(linreg("predict", "s", "--data", "new.csv").out.replace('"a;b"', "whole").replace(";", ","))[1][0]
+        == "whole"
+    )
+
+
+def test_what_was_done_to_cells_is_told_and_counted(linreg, semicolons, tmp_path):
+    (tmp_path / "new.csv").write_text("c;x\np;1\nz;\nz;3\n")
+    result = linreg("predict", "s", "--data", "new.csv", "--json")
+    assert result.err.splitlines() == [
+        "note: c: 2 cells are of levels that training did not see, and count as none of them",
+        "note: x: 1 missing cell filled with the median of the train split, 2.7855",  # of 0, 1/7, ..., 39/7 in 3 digits
+    ]
+    levels = {"column": "c", "role": "feature", "kind": "text", "missing": 0, "levels": 2, "inputs": 1, "unknown": 2}
+    assert result.json["repaired"][0] == levels
+    assert result.json["repaired"][1]["fill"] == 2.7855
+
+
+def test_levels_that_do_not_train_are_counted_in_the_run(linreg, config_file, tmp_path):
+    more = TABLE + "r;1;2\nr;2;3\n"
+    (tmp_path / "t.csv").write_text(more)
+    split = "split: {train: 0.9, test: 0.1, shuffle: false}"
+    run = linreg("train", "-c", config_file(SEMICOLONS.replace("target: y", f"target: y, {split}")))
+    assert "2 cells of levels that do not train count as none of them" in run.err
+    columns = {each["column"]: each for each in linreg("runs", "show", "s", "--json").json["record"]["data"]["columns"]}
+    assert columns["c"]["unknown"] == 2

@@ -324,3 +324,40 @@ def test_quiet_and_verbose_contradict_each_other(linreg, small, tmp_path):
     result = linreg("train", "-c", small, "-q", "-v")
     assert (result.code, "leave one of them out" in result.err) == (2, True)
     assert not (tmp_path / "outputs").exists()
+
+
+RISING = """
+data: {source: synthetic, n_samples: 200, bias: 0, weights: {a: 1, b: 100}, noise_std: 0.1,
+       features: {a: {normal: [0, 1]}, b: {normal: [0, 0.01]}}}
+train: {epochs: 20, batch_size: full, dtype: float64}
+plots: false
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        # a heavy ball for a condition of 1e4 has a double root: it grows for some hundred steps before it shrinks
+        ("optimizer: {lr: auto, momentum: auto}", "overshoots before it settles"),
+        # from the truth itself, which is nearer to the optimum than the noise of two rows leaves a run
+        (
+            "optimizer: {lr: 0.02}\nmodel: {init: {weight: [1, 100], bias: 0}}\ntrain: {batch_size: 2}",
+            "noise of batches",
+        ),
+    ],
+)
+def test_a_loss_that_rose_under_a_stable_rate_is_not_blamed_on_it(settings, expected, linreg, config_file):
+    files = [config_file(RISING, "a.yaml"), config_file(settings, "b.yaml")]
+    result = linreg("train", "-c", files[0], "-c", files[1])
+    assert result.code == 0, result.err
+    [line] = [line for line in result.err.splitlines() if "the train loss rose" in line]
+    assert expected in line
+    assert "the rate is stable" in line
+    assert "standardize" not in line
+
+
+def test_a_gap_that_float32_cannot_certify_is_told_before_training(linreg, config_file):
+    config = config_file(RISING + "optimizer: {lr: auto}\n")
+    asked = ("train", "-c", config, "--set", "train.stop_gap=1e-13", "--set", "train.dtype=float32")
+    assert "train.stop_gap: 1e-13 can never be certified: the rounding of float32" in linreg(*asked).err
+    assert "never be certified" not in linreg(*asked, "--set", "train.dtype=float64").err

@@ -148,7 +148,11 @@ WHOLE = gzip.compress(b"x,y\n" + b"1.2345,2.3456\n" * 5000, mtime=0)
         ("t.jsonl", b"", "cannot be read as .jsonl: Empty JSON file"),
         ("t.jsonl", b'{"x": 1, "y": 2}\n\n{"x": 1,\n', "t.jsonl, line 3: expected a JSON object, found '{\"x\": 1,'"),
         ("t.jsonl", b"[1, 2]\n", "t.jsonl, line 1: expected a JSON object, found '[1, 2]'"),
-        ("t.jsonl", b'{"x": 1, "y": 2}\n{"x": "a", "y": 2}\n', "Column(/x) changed from number to string"),
+        (
+            "t.jsonl",
+            b'{"x": 1, "y": 2}\n{"x": "a", "y": 2}\n',
+            "line 2: 'x' is text, and in line 1 it is a number; write one type",
+        ),
         ("t.jsonl", b'{"x": 1, "y": 2}\n{"y": 2}\n', "row 2, column 'x': the cell is missing"),
         ("t.xlsx", b"PK", "unknown kind of file; linreg reads .csv, .tsv, .csv.gz"),
         ("t", b"x,y\n1,2\n", "unknown kind of file"),
@@ -353,3 +357,50 @@ def test_evaluate_says_which_cell_does_not_fit_the_model(run, csv):
     result = run("evaluate", "latest", "--data", "p.csv")
     assert result.code == 3
     assert result.err.startswith("error: p.csv, row 2, column 'x': 1e+39 does not fit into float32")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "t.csv")
+    assert "no file but a pipe or a device; write the table to a file first" in error_of(tmp_path / "t.csv")
+
+
+def test_parts_in_folders_of_their_own_are_refused_and_not_left_out(tmp_path):
+    table = pa.table({"x": [1.0, 2.0], "y": [1, 2]})
+    (tmp_path / "parts" / "year=2020").mkdir(parents=True)
+    (tmp_path / "parts" / "_temporary").mkdir()
+    for name in ("a.parquet", "_temporary/b.parquet"):
+        pq.write_table(table, tmp_path / "parts" / name)
+    assert load(tmp_path / "parts").n_samples == 2
+    pq.write_table(table, tmp_path / "parts" / "year=2020" / "a.parquet")
+    assert "the folder year=2020 in it holds parts too" in error_of(tmp_path / "parts")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
+def test_a_folder_that_may_not_be_read(tmp_path):
+    (tmp_path / "parts").mkdir(mode=0o111)
+    assert "the folder cannot be read: Permission denied" in error_of(tmp_path / "parts")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.xlsx", "PK", "save the sheet as CSV"),
+        ("t.txt", "x,y\n1,2\n", "rename it to .csv, and set data.delimiter"),
+        (
+            "t.csv",
+            '{"x": 1, "y": 2}\n{"x": 3, "y": 4}\n',
+            "looks like JSON; write one object a line and call it .jsonl",
+        ),
+        ("t.csv", "x y\n1 2\n", 'the cells seem to be parted by single blanks; set data.delimiter: " "'),
+        ("t.csv", "Sales 2020,,\nx,z,y\n1,2,3\n", "looks like a title; delete what is above the column names"),
+        ("t.csv", " x , y \n1,2\n", "did you mean ' y '?"),
+    ],
+)
+def test_what_people_have_instead_of_a_table(name, content, message, tmp_path):
+    (tmp_path / name).write_text(content)
+    assert message in error_of(tmp_path / name)
+
+
+def test_the_target_cannot_say_the_split(tmp_path):
+    (tmp_path / "t.csv").write_text("x,y\n1,2\n3,4\n")
+    assert "data.split.column: 'y' is also the target" in error_of(tmp_path / "t.csv", split={"column": "y"})

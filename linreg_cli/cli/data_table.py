@@ -36,6 +36,9 @@ def _done(column: "ColumnReport") -> str:
         listed = ": " + ", ".join(wording.one_line(level) for level in column.levels) if few else ""
         inputs = f"{column.indicators} input{'s' if column.indicators != 1 else ''}"
         parts.append(f"{len(column.levels):,} levels{listed}; {inputs}")
+    if column.unknown:
+        cells = "1 cell" if column.unknown == 1 else f"{column.unknown:,} cells"
+        parts.append(f"{cells} of levels that do not train count as none of them")
     if column.missing and column.fill is not None:
         parts.append(f"filled with the {column.treatment}, {wording.number(column.fill)}")
     if column.missing and column.treatment == "drop":

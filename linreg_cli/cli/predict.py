@@ -2,13 +2,18 @@
 
 import io
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from linreg_cli.cli import options, output
 from linreg_cli.errors import UsageError
+from linreg_cli.evaluate import wording
+
+if TYPE_CHECKING:
+    from linreg_cli.data.report import ColumnReport
 
 
 def predict(
@@ -38,25 +43,42 @@ def predict(
     from linreg_cli.evaluate.trained import load_trained
     from linreg_cli.runs.atomic import replacing
 
-    table, added = predict_table(load_trained(folder), data, typed=not is_text(suffix))
+    found = predict_table(load_trained(folder), data, typed=not is_text(suffix))
+    table, added = found.table, found.added
+    for text in _told(found.columns):
+        print(f"note: {text}", file=sys.stderr)
     gaps = table.column(added[0]).null_count
     if gaps:
         missing = "a cell is missing that training dropped rows for (preprocess.missing: drop)"
         print(f"warning: {gaps:,} of {table.num_rows:,} rows have no prediction: {missing}", file=sys.stderr)
-    result = {"run": folder.id, "rows": table.num_rows, "columns": added}
+    told = [column.as_json() for column in found.columns if column.unknown or column.filled]
+    result = {"run": folder.id, "rows": table.num_rows, "columns": added, "repaired": told}
     try:  # one row tells whether the format can hold every column, before anything is written
         write_table(io.BytesIO(), suffix, table.slice(0, 1))
     except pa.ArrowException as error:
         raise UsageError(f"cannot write this table as {suffix}: {error}; write .parquet with -o", data) from None
     if out is not None:
         with replacing(out) as sibling:
-            write_table(sibling, suffix, table)
+            write_table(sibling, suffix, table, found.delimiter)
         result["path"] = str(out)
         if not as_json:
             print(out)
     elif not as_json:
-        write_table(sys.stdout.buffer, suffix, table)
+        write_table(sys.stdout.buffer, suffix, table, found.delimiter)
     else:
         result["predictions"] = {name: table.column(name).to_pylist() for name in added}
     if as_json:
         output.print_json(result)
+
+
+def _told(columns: "Sequence[ColumnReport]") -> Iterator[str]:
+    """What was done to cells that the model could not take as they are."""
+    for each in columns:
+        name = wording.one_line(each.column)
+        if each.filled and each.fill is not None:
+            cells = "1 missing cell" if each.missing == 1 else f"{each.missing:,} missing cells"
+            value = f"the {each.treatment} of the train split, {wording.number(each.fill)}"
+            yield f"{name}: {cells} filled with {value}"
+        if each.unknown:
+            cells = "1 cell is" if each.unknown == 1 else f"{each.unknown:,} cells are"
+            yield f"{name}: {cells} of levels that training did not see, and count as none of them"

@@ -19,6 +19,8 @@ BATCH_ROWS = 32_768
 class ArrowTable:
     """Parquet, Arrow (Feather) and JSON lines: formats that carry types."""
 
+    delimiter: str | None = None
+
     def __init__(self, path: str, parts: list[Path], missing_values: Sequence[str]) -> None:
         if not parts:
             raise DataError("the folder holds no .parquet file", path)
@@ -153,16 +155,32 @@ def _load(part: Path) -> pa.Table:
 
 
 def _bad_json(part: Path) -> Fault | None:
-    """The first line that is not a JSON object; the reader counts lines from the beginning of a block."""
+    """The first line that is no JSON object, or where a key changes its type; the reader counts from inside a block."""
+    kinds: dict[str, tuple[str, int]] = {}
     try:
         with part.open(encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
+                where = f"{part}, line {number}"
                 try:
-                    is_object = not line.strip() or isinstance(json.loads(line), dict)
+                    values = json.loads(line) if line.strip() else {}
                 except ValueError:
-                    is_object = False
-                if not is_object:
-                    return Fault(f"expected a JSON object, found {line.rstrip()[:60]!r}", f"{part}, line {number}")
+                    values = None
+                if not isinstance(values, dict):
+                    return Fault(f"expected a JSON object, found {line.rstrip()[:60]!r}", where)
+                for key, value in values.items():
+                    kind = _json_kind(value)
+                    first, since = kinds.setdefault(key, (kind, number)) if value is not None else (kind, number)
+                    if kind != first:
+                        message = f"{key!r} is {kind}, and in line {since} it is {first}; write one type in every line"
+                        return Fault(message, where)
     except (OSError, UnicodeDecodeError):
         return None
     return None
+
+
+def _json_kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "a number"
+    return "text" if isinstance(value, str) else "a list" if isinstance(value, list) else "an object"

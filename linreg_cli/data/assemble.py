@@ -58,7 +58,7 @@ def assemble(
     whole = sum(map(len, splits.values())) == len(kept)
     used = kept if whole else np.sort(np.concatenate([splits[each] for each in SPLITS]))
     columns = _encoded(encoder, raw, targets, used, name)
-    reports = column_reports(raw, encoder, {target: treated[target].missing for target in targets})
+    reports = column_reports(raw, encoder, {target: treated[target].missing for target in targets}, used)
     report = DataReport(name, n_rows, n_rows - len(kept), reports)
     return Dataset(name, encoder.features, targets, columns, splits, encoder, raw, report)
 

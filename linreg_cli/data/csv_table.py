@@ -39,7 +39,7 @@ class CsvTable:
 
     def __init__(self, path: str, delimiter: str, missing_values: Sequence[str]) -> None:
         self.name = path
-        self._delimiter = delimiter
+        self.delimiter = delimiter
         self._missing_values = list(missing_values)
         self._refuse_other_kinds()
         self._seen = self._header()
@@ -90,9 +90,11 @@ class CsvTable:
         """
         if len(self.columns) == 1:
             raise UnevenLinesError  # a blank line is a cell
-        parsing = pcsv.ParseOptions(delimiter=self._delimiter)
+        parsing = pcsv.ParseOptions(delimiter=self.delimiter)
 
         def parse(number: int, block: bytes) -> pa.Table:
+            if b"\0" in block:
+                raise self._holds_nul()
             names = self.columns if number else None
             reading = pcsv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=names)
             return pcsv.read_csv(pa.BufferReader(block), reading, parsing, options)
@@ -158,7 +160,7 @@ class CsvTable:
     def _read(self, options: pcsv.ConvertOptions) -> pa.Table:
         # Without newlines_in_values, a quoted line break at the end of a block silently cuts its row in two.
         parsing = pcsv.ParseOptions(
-            delimiter=self._delimiter,
+            delimiter=self.delimiter,
             newlines_in_values=self._has_quotes,
             ignore_empty_lines=len(self.columns) > 1,  # a blank line in a table of one column is a missing cell
         )
@@ -205,15 +207,22 @@ class CsvTable:
             message = f'a note for spreadsheets and no header; delete the line and set data.delimiter: "{mark}"'
             raise DataError(message, f"{self.name}, line 1")
         if b"\0" in head:
-            line = head[: head.index(b"\0")].count(b"\n") + 1
-            raise DataError("not a CSV: it holds a NUL byte; save it as UTF-8 text", f"{self.name}, line {line}")
+            raise self._holds_nul()
+
+    def _holds_nul(self) -> DataError:
+        line = 1
+        with self._stream() as stream:
+            while (block := stream.read(1 << 20)) and b"\0" not in block:
+                line += block.count(b"\n")
+        line += block.partition(b"\0")[0].count(b"\n")
+        return DataError("not a CSV: it holds a NUL byte; save it as UTF-8 text", f"{self.name}, line {line}")
 
     def _header(self) -> pa.Schema:
         # Names, and what the first block looks like: nothing can fail but the header itself. The block is read whole:
         # a streaming reader that is dropped half-way leaves a thread that can abort the process as it ends.
         options = pcsv.ReadOptions(use_threads=False)
         types = pcsv.ConvertOptions(null_values=self._missing_values, strings_can_be_null=True)
-        parsing = pcsv.ParseOptions(delimiter=self._delimiter, invalid_row_handler=lambda _: "skip")
+        parsing = pcsv.ParseOptions(delimiter=self.delimiter, invalid_row_handler=lambda _: "skip")
         try:
             with self._stream() as stream:
                 head = stream.read(_HEAD_BYTES)
@@ -256,11 +265,11 @@ class CsvTable:
         width, line = 0, 1
         with self._stream() as stream:
             lines = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-            records = csv.reader(lines, delimiter=self._delimiter)
+            records = csv.reader(lines, delimiter=self.delimiter)
             try:
                 for cells in records:
                     width = width or len(cells)
-                    text = self._delimiter.join(cells)
+                    text = self.delimiter.join(cells)
                     if cells and len(cells) != width:
                         return self._ragged(len(cells), width, text, line)
                     if not_utf8 and any("\udc80" <= mark <= "\udcff" for mark in text):
@@ -279,4 +288,4 @@ class CsvTable:
 
     def hint(self, remedy: str = 'set data.delimiter: "{}"') -> str:
         """See `Table.hint`."""
-        return header.hint(self.columns, self._delimiter, self.name, remedy)
+        return header.hint(self.columns, self.delimiter, self.name, remedy)

@@ -113,6 +113,8 @@ def choose_columns(
             if column in features
         ]
     faults += [Fault(f"data.ignore: {column!r} is also the target", name) for column in targets if column in ignore]
+    both = [column for column in targets if column in reserved]
+    faults += [Fault(f"data.split.column: {column!r} is also the target", name) for column in both]
     if not faults and not chosen:
         faults.append(Fault("no column is left to predict from", name))
     if faults:

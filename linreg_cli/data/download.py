@@ -1,6 +1,8 @@
 """Tables at http(s) addresses: downloaded once, verified, kept under their digest."""
 
+import contextlib
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ TIMEOUT = (10.0, 30.0)
 MAX_BYTES = 4 << 30
 
 _PIECE = 1 << 18
+#: Nobody writes to a file any more that was not written to for so long.
+_ABANDONED_SECONDS = 3600.0
 
 
 def fetch(address: str, sha256: str, progress: Callable[[str], None] = lambda _: None) -> Path:
@@ -41,6 +45,7 @@ def fetch(address: str, sha256: str, progress: Callable[[str], None] = lambda _:
     def download(url: str, output_file: str, _: Any) -> None:
         _download(url, output_file, progress)
 
+    _sweep(folder)
     try:
         path = pooch.retrieve(address, f"sha256:{sha256.lower()}", fname=name, path=folder, downloader=download)
     except requests.RequestException as error:
@@ -50,7 +55,18 @@ def fetch(address: str, sha256: str, progress: Callable[[str], None] = lambda _:
     except OSError as error:
         where = str(error.filename or folder)
         raise DataError(f"cannot be kept in {where}: {error.strerror}; set {CACHE} to a folder", address) from None
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # where nothing came to be in it
     return Path(path)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what downloads left that were killed."""
+    for part in folder.glob("tmp*"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
+                part.unlink()
 
 
 def _download(url: str, output_file: str, progress: Callable[[str], None]) -> None:
@@ -91,7 +107,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"the server answered {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return f"the connection ended before the whole file had come ({error})"
+        return "the connection ended before the whole file had come"
+    if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.InvalidURL):
+        return "it is, or leads to, no http(s) address"
     if isinstance(error, requests.ConnectionError):
         return "no connection; is the address right, and the server up?"
     return str(error)

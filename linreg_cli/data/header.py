@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
+_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas", " ": "single blanks"}
 
 
 def hint(columns: Sequence[str], delimiter: str, path: str, remedy: str) -> str:
@@ -17,8 +17,12 @@ def hint(columns: Sequence[str], delimiter: str, path: str, remedy: str) -> str:
     """
     if columns[0].lstrip().startswith(("#", "//")):
         return f"the first line of {Path(path).name} looks like a comment; delete it, the header must come first"
+    if columns[0].lstrip().startswith(("{", "[")):
+        return f"{Path(path).name} looks like JSON; write one object a line and call it .jsonl"
     if all_numbers(columns):
         return f"the first line of {Path(path).name} holds numbers; the file needs a header with column names"
+    if len(columns) > 2 and sum(not column.strip() for column in columns) > len(columns) / 2:
+        return f"the first line of {Path(path).name} looks like a title; delete what is above the column names"
     if len(columns) != 1:
         return ""
     # A header that is one name with other delimiters in it was cut by the wrong one.

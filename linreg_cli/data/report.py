@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from linreg_cli.data.columns import Categories, RawColumn
+import numpy as np
+
+from linreg_cli.data.columns import UNKNOWN, Categories, RawColumn, Rows
 from linreg_cli.data.encode import CategoryInput, Encoder
 
 
@@ -21,6 +23,7 @@ class ColumnReport:
         fill: what they were filled with, or None.
         levels: those of the train split, None for numbers.
         indicators: how many inputs the column became.
+        unknown: cells of levels that the train split does not have, which count as none of them.
     """
 
     column: str
@@ -31,18 +34,26 @@ class ColumnReport:
     fill: float | None
     levels: tuple[str, ...] | None
     indicators: int
+    unknown: int = 0
 
     @property
     def is_plain(self) -> bool:
         """A column of numbers without gaps: nothing to tell."""
         return self.levels is None and not self.missing
 
+    @property
+    def filled(self) -> bool:
+        """Whether gaps were filled."""
+        return self.missing > 0 and self.fill is not None
+
     def as_json(self) -> dict[str, Any]:
         """For `run.json`; levels are counted, `preprocess.json` has their names."""
         values: dict[str, Any] = {"column": self.column, "role": self.role, "kind": self.kind, "missing": self.missing}
         if self.missing:
             values |= {"treatment": self.treatment, "fill": self.fill}
-        return values if self.levels is None else {**values, "levels": len(self.levels), "inputs": self.indicators}
+        if self.levels is not None:
+            values |= {"levels": len(self.levels), "inputs": self.indicators}
+        return {**values, "unknown": self.unknown} if self.unknown else values
 
 
 @dataclass(frozen=True)
@@ -79,7 +90,7 @@ class DataReport:
 
 
 def column_reports(
-    raw: Mapping[str, RawColumn], encoder: Encoder, targets: Mapping[str, str]
+    raw: Mapping[str, RawColumn], encoder: Encoder, targets: Mapping[str, str], rows: Rows
 ) -> tuple[ColumnReport, ...]:
     """A report of each column.
 
@@ -87,17 +98,22 @@ def column_reports(
         raw: the columns as they were read.
         encoder: what became of the features.
         targets: target -> what happens to its gaps.
+        rows: those that are used.
     """
     reports = []
     for each in encoder.inputs:
         values = raw[each.column]
-        kind, levels = "number", None
+        kind, levels, unknown = "number", None, 0
         if isinstance(each, CategoryInput):
             levels = each.levels
+            if isinstance(values, Categories) and set(values.levels) - set(levels):
+                unknown = int(np.count_nonzero(each.codes(values)[rows] == UNKNOWN))
             kind = "number category" if each.kind == "number" else each.kind
         fill = None if isinstance(values, Categories) or isinstance(each, CategoryInput) else each.fill
         reports.append(
-            ColumnReport(each.column, "feature", kind, values.n_missing, each.missing, fill, levels, len(each.features))
+            ColumnReport(
+                each.column, "feature", kind, values.n_missing, each.missing, fill, levels, len(each.features), unknown
+            )
         )
     for target, missing in targets.items():
         reports.append(ColumnReport(target, "target", "number", raw[target].n_missing, missing, None, None, 1))

@@ -50,6 +50,10 @@ class Table(Protocol):
     name: str
     columns: list[str]
 
+    @property
+    def delimiter(self) -> str | None:
+        """Between the cells of a text file; None for other formats."""
+
     def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> Cells:
         """The named columns; a format without types gives `columns` as float64 and `text` as text.
 

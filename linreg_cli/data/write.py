@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -47,33 +48,38 @@ def is_text(suffix: str) -> bool:
     return _FORMATS[suffix][0] is not None
 
 
-def write_table(target: Path | IO[bytes], suffix: str, rows: pa.Table | Iterable[pa.RecordBatch]) -> int:
+def write_table(
+    target: Path | IO[bytes], suffix: str, rows: pa.Table | Iterable[pa.RecordBatch], delimiter: str | None = None
+) -> int:
     """Write a table, or batches of rows one at a time; returns the number of rows.
 
     Args:
         target: a path, or an open binary file.
         suffix: from `table_suffix`; it need not be that of the path.
         rows: a table, or at least one batch, all of one schema.
+        delimiter: between the cells of a .csv; None: a comma.
     """
+    usual, compression = _FORMATS[suffix]
+    delimiter = delimiter if delimiter is not None and usual == "," else usual
     quoting = "none"
     if isinstance(rows, pa.Table):
-        quoting = "needed" if any(_has_marks(column) for column in rows.columns) else "none"
+        quoting = "needed" if any(_has_marks(column, delimiter or ",") for column in rows.columns) else "none"
         rows = rows.to_batches() or [pa.RecordBatch.from_pylist([], schema=rows.schema)]
     iterator = iter(rows)
     first = next(iterator)
     n_rows = 0
-    with _writer(target, suffix, first.schema, quoting) as writer:
+    with _writer(target, suffix, first.schema, quoting, delimiter, compression) as writer:
         for batch in itertools.chain([first], iterator):
             writer.write_batch(batch)
             n_rows += batch.num_rows
     return n_rows
 
 
-def _has_marks(column: pa.ChunkedArray) -> bool:
+def _has_marks(column: pa.ChunkedArray, delimiter: str) -> bool:
     """Whether a cell of text needs quotes in a CSV."""
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         return not (pa.types.is_primitive(column.type) or pa.types.is_null(column.type))
-    return bool(pc.any(pc.match_substring_regex(column, '[,\t"\r\n]')).as_py())
+    return bool(pc.any(pc.match_substring_regex(column, f'[,\\t"\\r\\n{re.escape(delimiter)}]')).as_py())
 
 
 class _QuotingWriter:
@@ -91,8 +97,14 @@ class _QuotingWriter:
 
 
 @contextlib.contextmanager
-def _writer(target: Path | IO[bytes], suffix: str, schema: pa.Schema, quoting: str) -> Iterator[Any]:
-    delimiter, compression = _FORMATS[suffix]
+def _writer(
+    target: Path | IO[bytes],
+    suffix: str,
+    schema: pa.Schema,
+    quoting: str,
+    delimiter: str | None,
+    compression: str | None,
+) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(open(target, "wb")) if isinstance(target, Path) else target
         if delimiter is not None:

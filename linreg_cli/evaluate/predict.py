@@ -1,17 +1,37 @@
 """A trained run applied to a table: the prediction columns appended, everything else passed through."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from linreg_cli.data.blocks import cells_of
+from linreg_cli.data.columns import rows_where
+from linreg_cli.data.report import ColumnReport, column_reports
 from linreg_cli.errors import DataError
 from linreg_cli.evaluate.trained import TrainedRun, input_columns, open_for, raw_inputs
 
 
-def predict_table(trained: TrainedRun, path: str, *, typed: bool = False) -> tuple[pa.Table, list[str]]:
-    """The table with its predictions in original units, and the names of the added columns.
+@dataclass(frozen=True)
+class Predicted:
+    """A table with its predictions.
+
+    Attributes:
+        table: the table, the added columns last.
+        added: their names.
+        delimiter: between the cells of the table that was read, if it is a text file.
+        columns: what was found in the columns that the model needs, and done to them.
+    """
+
+    table: pa.Table
+    added: list[str]
+    delimiter: str | None
+    columns: tuple[ColumnReport, ...]
+
+
+def predict_table(trained: TrainedRun, path: str, *, typed: bool = False) -> Predicted:
+    """The table with its predictions in original units.
 
     Columns are matched by name, in any order; columns that the model does not know pass through unchanged
     (of a text file, as the text that they are). The target may be absent. A row with a gap in a column whose gaps
@@ -34,7 +54,8 @@ def predict_table(trained: TrainedRun, path: str, *, typed: bool = False) -> tup
     known = cells_of(needed, numbers, trained.config.preprocess.missing_values)
     raw = raw_inputs(known, encoder, (), trained, path)
     dropped = encoder.dropped(raw)
-    predicted = trained.formula.predict(encoder.encode(raw, np.flatnonzero(~dropped), path))
+    rows = rows_where(~dropped)
+    predicted = trained.formula.predict(encoder.encode(raw, rows, path))
     overflow = ~np.isfinite(predicted).all(axis=1) & ~dropped
     if overflow.any():
         row = int(np.argmax(overflow)) + 1
@@ -44,7 +65,7 @@ def predict_table(trained: TrainedRun, path: str, *, typed: bool = False) -> tup
         cells = table.typed(cells)
     for position, name in enumerate(added):
         cells = cells.append_column(name, pa.array(predicted[:, position], mask=dropped))
-    return cells, added
+    return Predicted(cells, added, table.delimiter, column_reports(raw, encoder, {}, rows))
 
 
 def prediction_names(targets: Sequence[str], taken: Sequence[str]) -> list[str]:

@@ -50,7 +50,47 @@ def check_before_training(
     features = preprocessor.features
     left_out = [name for name, scale in zip(features.columns, features.scale, strict=True) if not scale]
     warnings = [f"optimizer.lr: {verdict.refusal}" if verdict.refusal else None, *verdict.warnings]
-    return [text for text in [*warnings, not_unique(analysis, left_out)] if text]
+    warnings += [not_unique(analysis, left_out), _never_certain(config, analysis)]
+    return [text for text in warnings if text]
+
+
+def _never_certain(config: Config, analysis: Analysis) -> str | None:
+    """A gap that is asked for and below what the rounding of the numbers trained on lets anybody certify."""
+    gap, optimum = config.train.stop_gap, analysis.optimum
+    if gap is None or optimum is None or optimum.relative_to <= 0:
+        return None
+    least = optimum.rounding_loss / optimum.relative_to
+    if gap > least:
+        return None
+    remedy = "set train.dtype: float64" if config.train.dtype == "float32" else "set a larger gap"
+    return (
+        f"train.stop_gap: {gap:g} can never be certified: the rounding of {config.train.dtype} alone may be worth "
+        f"a gap of {least:.2g}; {remedy}, or all epochs will be trained"
+    )
+
+
+def risen_loss(first: float, last: float, config: Config, analysis: Analysis, plan: StepPlan) -> str:
+    """Why a run may have ended above where it began, and what to do.
+
+    Args:
+        first: train loss before the first step.
+        last: train loss at the end.
+        config: with numbers in place of `auto`.
+        analysis: of the train split.
+        plan: the steps.
+    """
+    told, standardized = f"the train loss rose from {first:.6g} to {last:.6g}", config.preprocess.standardize
+    verdict = before_training(analysis, plan, config.optimizer.schedule, motion_of(config), standardized=standardized)
+    if analysis.unknown or verdict.refusal or verdict.warnings:
+        remedy = "lower optimizer.lr" + ("" if standardized else " or set preprocess.standardize: true")
+        return f"{told}: the learning rate is probably too large; {remedy}"
+    if plan.momentum > 0:
+        ways = "raise train.epochs, or set optimizer.momentum: 0"
+        return f"{told}: the rate is stable, and momentum {plan.momentum:g} overshoots before it settles; {ways}"
+    if plan.batch_size < plan.n_samples:
+        ways = "lower optimizer.lr, or raise train.batch_size"
+        return f"{told}: the rate is stable, and this is the noise of batches of {plan.batch_size:,} rows; {ways}"
+    return f"{told}, by rounding; nothing is left to learn"
 
 
 def diverged_error(event: Diverged, config: Config, analysis: Analysis, where: str) -> DivergedError:

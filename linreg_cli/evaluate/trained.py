@@ -180,7 +180,11 @@ def open_for(trained: TrainedRun, path: str, names: Sequence[str]) -> Table:
     if is_address(path):
         raise DataError("only a config can name an address, with data.sha256; download the file", path)
     delimiter = getattr(trained.config.data, "delimiter", None) if text_suffix(path) else None
-    table = open_table(path, delimiter=delimiter, missing_values=trained.config.preprocess.missing_values)
+    marks = trained.config.preprocess.missing_values
+    table = open_table(path, delimiter=delimiter, missing_values=marks)
+    if delimiter is not None and not set(names) <= set(table.columns):
+        usual = open_table(path, missing_values=marks)  # written by somebody else, with the delimiter of its suffix
+        table = usual if set(names) <= set(usual.columns) else table
     lacking = [name for name in names if name not in table.columns]
     if lacking:
         near = {name: closest(name, table.columns) for name in lacking}

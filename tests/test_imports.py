@@ -129,14 +129,17 @@ def test_the_command_sets_up_its_process_before_numpy_and_leaves_a_setting_of_th
 import atexit, gc, os, sys
 from linreg_cli.cli import app
 assert "numpy" not in sys.modules
-atexit.register(lambda: print(gc.get_threshold()[0], os.environ["OPENBLAS_NUM_THREADS"]))
+names = ("OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY")
+atexit.register(lambda: print(gc.get_threshold()[0], *(os.environ[name] for name in names)))
+assert "torch" not in sys.modules
 sys.argv = ["linreg", "--version"]
 app.main()
 """
-    for given, expected in ((None, "1"), ("3", "3")):
-        environment = {key: value for key, value in os.environ.items() if key != "OPENBLAS_NUM_THREADS"}
-        environment |= {"OPENBLAS_NUM_THREADS": given} if given else {}
+    names = ("OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY")
+    for expected, is_set in ((("1", "PASSIVE"), False), (("3", "ACTIVE"), True)):
+        environment = {key: value for key, value in os.environ.items() if key not in names}
+        environment |= dict(zip(names, expected, strict=True)) if is_set else {}
         result = subprocess.run(
             [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
         )
-        assert result.stdout.splitlines()[-1] == f"100000 {expected}"
+        assert result.stdout.splitlines()[-1] == f"100000 {' '.join(expected)}"

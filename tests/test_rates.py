@@ -205,3 +205,30 @@ def test_the_mean_square_limit_is_sharp_where_rows_are_alike(p, motion, share):
     squares = [np.kron(M, M) for M in moves]
     radius = np.abs(np.linalg.eigvals(squares[0] / p + squares[1] * (1 - 1 / p))).max()
     assert (radius < 1) == (share < 1)
+
+
+def test_auto_takes_the_heavy_ball_that_the_epochs_are_enough_for(linreg, config_file):
+    """Two columns of a condition of 1e4: the optimal ball of momentum 0.96 grows for some hundred steps first."""
+    config = config_file(
+        "data: {source: synthetic, n_samples: 200, bias: 0, weights: {a: 1, b: 100}, noise_std: 0.1,\n"
+        "       features: {a: {normal: [0, 1]}, b: {normal: [0, 0.01]}}}\n"
+        "optimizer: {lr: auto, momentum: auto}\nplots: false\n"
+        "train: {batch_size: full, dtype: float64}\n"
+    )
+
+    def run(epochs, *more):
+        result = linreg("train", "-c", config, "--set", f"train.epochs={epochs}", "--json", *more).json
+        record = linreg("runs", "show", result["run"], "--json").json["record"]
+        return result["metrics"]["optimum"]["gap"], record["lr"], record["momentum"]
+
+    patient, lr, momentum = run(2000)
+    assert patient < 1e-6
+    assert "the optimal heavy ball" in momentum["why"]
+    optimal = ("--set", f"optimizer.lr={lr['value']!r}", "--set", f"optimizer.momentum={momentum['value']!r}")
+    for epochs in (5, 50):
+        gap, _, chosen = run(epochs)
+        plain, _, _ = run(epochs, "--set", "optimizer.momentum=0")
+        assert gap < min(run(epochs, *optimal)[0] / 2, plain), epochs
+        assert chosen["value"] < momentum["value"]
+        foretold = float(chosen["why"].partition("a gap of ")[2].partition(";")[0])
+        assert gap == pytest.approx(foretold, rel=2e-3)  # three digits are printed

@@ -29,6 +29,7 @@ def plot(
     """
     from linreg_cli.errors import did_you_mean
     from linreg_cli.evaluate.pictures import FORMATS, KINDS, draw_run, overlay, write_pictures
+    from linreg_cli.runs.compare import comparison_name
     from linreg_cli.runs.store import find_run
 
     for value, allowed, option in [
@@ -43,9 +44,9 @@ def plot(
     else:
         if kind and set(kind) != {"loss"}:
             raise UsageError("several runs are overlaid in one loss picture; for other kinds name one run", "--kind")
-        name = f"loss-{'-'.join(run.id for run in folders)}"
+        name = comparison_name("loss", [run.id for run in folders])
         pictures, target = (
-            {f"{name[:120]}.{format_}": overlay(folders, format_)},
+            {f"{name}.{format_}": overlay(folders, format_)},
             folder or outputs / "comparisons",
         )
     paths = write_pictures(pictures, target)

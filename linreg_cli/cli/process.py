@@ -24,7 +24,7 @@ def set_up() -> None:
     # from the one they wait for, where there are fewer cores than threads: a run of 3,300 small steps on a busy machine
     # or in a container with half a core took 31 s instead of 4.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if "MALLOC_MMAP_THRESHOLD_" not in os.environ:
+    if "MALLOC_MMAP_THRESHOLD_" not in os.environ and "mmap_threshold" not in os.environ.get("GLIBC_TUNABLES", ""):
         _give_memory_back()
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from linreg_cli.cli import options, output
+from linreg_cli.errors import UsageError
 
 
 def report(
@@ -29,6 +30,7 @@ def report(
     """
     from linreg_cli.evaluate.report.document import page_of
     from linreg_cli.runs.atomic import make_folder, write_bytes
+    from linreg_cli.runs.compare import comparison_name
     from linreg_cli.runs.store import REPORT, find_run
 
     folders = list({folder.path.resolve(): folder for folder in (find_run(outputs, run) for run in runs)}.values())
@@ -36,11 +38,14 @@ def report(
     if out is None and len(folders) == 1:
         path = folders[0].path / REPORT
     elif out is None:
-        name = f"report-{'-'.join(run.id for run in folders)}"
-        path = outputs / "comparisons" / f"{name[:120]}.html"
+        path = outputs / "comparisons" / f"{comparison_name('report', [run.id for run in folders])}.html"
         make_folder(path.parent)
     else:
         path = out
+        if path.name != REPORT and (path.parent / "run.json").exists():
+            raise UsageError(
+                "this is in the folder of a run, whose files are its own; choose another with -o", str(out)
+            )
     write_bytes(path, content)
     if as_json:
         output.print_json({"report": str(path), "runs": [folder.id for folder in folders]})

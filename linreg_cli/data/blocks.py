@@ -42,7 +42,7 @@ class ColumnSink:
     def add(self, block: pa.Table | pa.RecordBatch) -> None:
         """Copy the cells of some rows."""
         self._numbers.add([self._float64(block.column(name)) for name in self._names])
-        others = [name for name in block.schema.names if name not in self._names]
+        others = [name for name in block.schema.names if name not in self._numbers.names]
         if others or not self._names:
             self._others.append(pa.table({name: _compact(block.column(name)) for name in others}))
 

@@ -11,9 +11,8 @@ import json
 import os
 import struct
 import tempfile
-import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,8 @@ import pyarrow as pa
 
 from linreg_cli import __version__
 from linreg_cli.data.columns import Numbers
-from linreg_cli.data.download import CACHE
-from linreg_cli.data.scratch import GROUP_CELLS, NumberFile, StoredColumn
+from linreg_cli.data.download import CACHE, sweep
+from linreg_cli.data.scratch import NumberFile, StoredColumn, group_rows
 from linreg_cli.data.table import Cells
 from linreg_cli.errors import DataError
 
@@ -36,8 +35,6 @@ _PIECE_BYTES = 2**20
 #: So much of both ends of a file is part of what it is known by.
 _END_BYTES = 2**16
 _PART = ".part-"
-#: Nobody writes to a file any more that was not written to for so long.
-_ABANDONED_SECONDS = 3600.0
 
 
 def cached(path: str, options: dict[str, Any], read: Callable[[], Cells]) -> Cells:
@@ -111,7 +108,7 @@ def _kept(place: Path, key: bytes) -> Cells | None:
     except OSError:
         return None
     try:
-        cells = _read(handle, key)
+        cells = _read(handle, key, place)
     except (OSError, ValueError, pa.ArrowException):
         cells = None
     if cells is None or not cells.numbers:
@@ -119,7 +116,7 @@ def _kept(place: Path, key: bytes) -> Cells | None:
     return cells
 
 
-def _read(handle: FileIO, key: bytes) -> Cells | None:
+def _read(handle: FileIO, key: bytes, place: Path) -> Cells | None:
     status = os.fstat(handle.fileno())
     if hasattr(os, "getuid") and status.st_uid != os.getuid():  # which Windows has not
         return None
@@ -132,42 +129,49 @@ def _read(handle: FileIO, key: bytes) -> Cells | None:
         return None
     handle.seek(end - length)
     contents = json.loads(handle.read(length))
-    names, n_rows, group_rows = contents["numbers"], contents["rows"], contents["group_rows"]
-    file = NumberFile(handle, len(names), group_rows, n_rows)
+    names, n_rows = contents["numbers"], contents["rows"]
+    file = NumberFile(handle, len(names), contents["group_rows"], n_rows, str(place))
     start = 8 * len(names) * n_rows
     handle.seek(start)
-    others = pa.ipc.open_file(pa.py_buffer(handle.read(end - length - start))).read_all()
+    others = pa.ipc.open_file(pa.py_buffer(b"".join(_pieces(handle, end - length - start)))).read_all()
     return Cells({name: Numbers(StoredColumn(file, at)) for at, name in enumerate(names)}, others)
 
 
 def _checksum(handle: FileIO, end: int) -> int:
-    """Of the first `end` bytes, read a piece at a time."""
+    """Of the first `end` bytes."""
     handle.seek(0)
-    checksum, left = 0, end
-    while left:
-        piece = handle.read(min(left, _PIECE_BYTES))
+    checksum = 0
+    for piece in _pieces(handle, end):
+        checksum = zlib.crc32(piece, checksum)
+    return checksum
+
+
+def _pieces(handle: FileIO, length: int) -> Iterator[bytes]:
+    """The next bytes of a file, so many at a time that the system gives them at once."""
+    while length:
+        piece = handle.read(min(length, _PIECE_BYTES))
         if not piece:
             raise OSError("the file is shorter than it was")
-        checksum, left = zlib.crc32(piece, checksum), left - len(piece)
-    return checksum
+        length -= len(piece)
+        yield piece
 
 
 def _write(place: Path, key: bytes, cells: Cells) -> None:
     """A whole file takes the place of the old one, which runs that read from it keep."""
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _sweep(place)
+    sweep(place.parent, f"{glob.escape(place.name)}{_PART}*")
     handle, name = tempfile.mkstemp(prefix=f"{place.name}{_PART}", dir=place.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             sink = _Summed(file)
             names, n_rows = list(cells.numbers), cells.num_rows
-            group_rows = max(1, GROUP_CELLS // max(1, len(names)))
-            for start in range(0, n_rows, group_rows) if names else ():
+            size = group_rows(len(names))
+            for start in range(0, n_rows, size) if names else ():
                 for numbers in cells.numbers.values():
-                    sink.write(np.ascontiguousarray(numbers.values[start : start + group_rows]).data)
+                    sink.write(np.ascontiguousarray(numbers.values[start : start + size]).data)
             with pa.ipc.new_file(pa.PythonFile(sink, mode="w"), cells.others.schema) as writer:
                 writer.write_table(cells.others.unify_dictionaries())
-            contents = json.dumps({"numbers": names, "rows": n_rows, "group_rows": group_rows}).encode()
+            contents = json.dumps({"numbers": names, "rows": n_rows, "group_rows": size}).encode()
             sink.write(contents)
             file.write(_TRAILER.pack(len(contents), _MAGIC, sink.checksum, key))
             file.flush()
@@ -177,14 +181,6 @@ def _write(place: Path, key: bytes, cells: Cells) -> None:
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
-
-
-def _sweep(place: Path) -> None:
-    """Remove what runs left that were killed while they wrote."""
-    for part in place.parent.glob(f"{glob.escape(place.name)}{_PART}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
-                part.unlink()
 
 
 class _Summed:

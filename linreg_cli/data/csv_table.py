@@ -99,8 +99,8 @@ class CsvTable:
             reading = pcsv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=names)
             return pcsv.read_csv(pa.BufferReader(block), reading, parsing, options)
 
-        # `column_types` has an order of its own.
-        numbers = [name for name in options.include_columns if pa.types.is_float64(options.column_types[name])]
+        kinds = options.column_types  # once: pyarrow makes the whole mapping each time; and it has an order of its own
+        numbers = [name for name in options.include_columns if pa.types.is_float64(kinds[name])]
         try:
             with self._stream() as stream:
                 sink = ColumnSink(numbers, self._missing_values)
@@ -181,13 +181,15 @@ class CsvTable:
     @cached_property
     def _has_quotes(self) -> bool:
         try:
+            found = False
             with self._stream() as stream:
                 while block := stream.read(1 << 20):
-                    if b'"' in block:
-                        return True
+                    if b"\0" in block:
+                        raise self._holds_nul()
+                    found = found or b'"' in block
+            return found
         except OSError as error:
             raise DataError(f"cannot be read: {error}", self.name) from None
-        return False
 
     def _refuse_other_kinds(self) -> None:
         try:

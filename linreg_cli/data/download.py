@@ -45,7 +45,7 @@ def fetch(address: str, sha256: str, progress: Callable[[str], None] = lambda _:
     def download(url: str, output_file: str, _: Any) -> None:
         _download(url, output_file, progress)
 
-    _sweep(folder)
+    sweep(folder, "tmp*")
     try:
         path = pooch.retrieve(address, f"sha256:{sha256.lower()}", fname=name, path=folder, downloader=download)
     except requests.RequestException as error:
@@ -61,9 +61,14 @@ def fetch(address: str, sha256: str, progress: Callable[[str], None] = lambda _:
     return Path(path)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what downloads left that were killed."""
-    for part in folder.glob("tmp*"):
+def sweep(folder: Path, pattern: str) -> None:
+    """Remove files that were begun by runs which were killed while they wrote.
+
+    Args:
+        folder: where they are.
+        pattern: of their names.
+    """
+    for part in folder.glob(pattern):
         with contextlib.suppress(OSError):
             if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
                 part.unlink()

@@ -18,8 +18,19 @@ import numpy as np
 from linreg_cli.data.columns import Column, Rows, Values
 from linreg_cli.errors import DataError
 
-#: Numbers of a group, 4 MiB: what a table may hold before it goes to the disk, and what is written at once.
-GROUP_CELLS = 2**19
+#: Numbers of a group: what a table may hold before it goes to the disk, and what is written at once. 4 MiB, but so much
+#: more for a wide table that a column of a group has `GROUP_ROWS` numbers, which are read at once, and up to 64 MiB.
+GROUP_CELLS, LARGEST_GROUP, GROUP_ROWS = 2**19, 2**23, 4_096
+
+
+def group_rows(n_columns: int) -> int:
+    """Rows of a group.
+
+    >>> group_rows(8), group_rows(500), group_rows(100_000)
+    (65536, 4096, 83)
+    """
+    n_columns = max(1, n_columns)
+    return max(1, GROUP_CELLS // n_columns, min(GROUP_ROWS, LARGEST_GROUP // n_columns))
 
 
 class NumberFile:
@@ -30,10 +41,11 @@ class NumberFile:
         n_columns: columns of a group.
         group_rows: rows of each group but the last, which has the rest.
         n_rows: rows of all groups.
+        where: what messages call the file.
     """
 
-    def __init__(self, handle: IO[bytes], n_columns: int, group_rows: int, n_rows: int) -> None:
-        self._handle, self._lock = handle, threading.Lock()
+    def __init__(self, handle: IO[bytes], n_columns: int, group_rows: int, n_rows: int, where: str) -> None:
+        self._handle, self._lock, self._where = handle, threading.Lock(), where
         self._n_columns, self._group_rows, self.n_rows = n_columns, group_rows, n_rows
         weakref.finalize(self, handle.close)
 
@@ -64,7 +76,7 @@ class NumberFile:
                         raise OSError(0, "the file is shorter than it was")
                     rest = rest[count:]
         except OSError as error:
-            raise DataError(f"columns kept on the disk cannot be read back: {error.strerror}", folder()) from None
+            raise DataError(f"columns kept there cannot be read back: {error.strerror}", self._where) from None
 
 
 class StoredColumn:
@@ -98,9 +110,8 @@ class NumberSink:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._names = tuple(names)
-        rows = max(1, GROUP_CELLS // max(1, len(names)))
-        self._group = np.empty((len(names), rows))  # pages that nothing was written to take no memory
+        self.names = dict.fromkeys(names)
+        self._group = np.empty((len(names), group_rows(len(names))))  # pages that nothing was written to take no memory
         self._filled, self._n_rows = 0, 0
         self._file: IO[bytes] | None = None
         self._kept: list[Column] = []
@@ -122,15 +133,15 @@ class NumberSink:
     def columns(self) -> dict[str, Values]:
         """The columns; nothing can be added any more."""
         if not self._n_rows - self._filled:
-            return {name: self._group[position, : self._filled] for position, name in enumerate(self._names)}
+            return {name: self._group[position, : self._filled] for position, name in enumerate(self.names)}
         if self._filled:
             self._put_away()
         if self._file is None:
             kept = self._kept
-            return {name: np.concatenate([part[i] for part in kept]) for i, name in enumerate(self._names)}
-        file = NumberFile(self._file, len(self._names), self._group.shape[1], self._n_rows)
+            return {name: np.concatenate([part[i] for part in kept]) for i, name in enumerate(self.names)}
+        file = NumberFile(self._file, len(self.names), self._group.shape[1], self._n_rows, folder())
         self._group = np.empty((0, 0))
-        return {name: StoredColumn(file, position) for position, name in enumerate(self._names)}
+        return {name: StoredColumn(file, position) for position, name in enumerate(self.names)}
 
     def _put_away(self) -> None:
         rows = self._group[:, : self._filled]
@@ -150,9 +161,9 @@ class NumberSink:
         self._on_disk = False
         if self._file is None:
             return
-        file, self._file = NumberFile(self._file, len(self._names), self._group.shape[1], n_rows), None
+        file, self._file = NumberFile(self._file, len(self.names), self._group.shape[1], n_rows, folder()), None
         if n_rows:
-            self._kept = [np.stack([file.read(column, 0, n_rows) for column in range(len(self._names))])]
+            self._kept = [np.stack([file.read(column, 0, n_rows) for column in range(len(self.names))])]
 
 
 def open_nameless() -> IO[bytes]:

@@ -81,7 +81,7 @@ def risen_loss(first: float, last: float, config: Config, analysis: Analysis, pl
     """
     told, standardized = f"the train loss rose from {first:.6g} to {last:.6g}", config.preprocess.standardize
     verdict = before_training(analysis, plan, config.optimizer.schedule, motion_of(config), standardized=standardized)
-    if analysis.unknown or verdict.refusal or verdict.warnings:
+    if not analysis.squared or analysis.unknown or verdict.refusal or verdict.warnings:
         remedy = "lower optimizer.lr" + ("" if standardized else " or set preprocess.standardize: true")
         return f"{told}: the learning rate is probably too large; {remedy}"
     if plan.momentum > 0:
@@ -90,7 +90,12 @@ def risen_loss(first: float, last: float, config: Config, analysis: Analysis, pl
     if plan.batch_size < plan.n_samples:
         ways = "lower optimizer.lr, or raise train.batch_size"
         return f"{told}: the rate is stable, and this is the noise of batches of {plan.batch_size:,} rows; {ways}"
-    return f"{told}, by rounding; nothing is left to learn"
+    if plan.weight_decay > 0:
+        ways = "lower optimizer.weight_decay if it should not have"
+        return f"{told}: the rate is stable, and what fell is the loss with the penalty of the weight decay; {ways}"
+    if analysis.optimum is not None and last - first <= analysis.optimum.rounding_loss:
+        return f"{told}, by rounding; nothing is left to learn"
+    return f"{told}, although the rate is stable"
 
 
 def diverged_error(event: Diverged, config: Config, analysis: Analysis, where: str) -> DivergedError:

@@ -72,12 +72,13 @@ def leave_one_out(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike) ->
     X, y = matrix(X_nd), np.asarray(y_nk)
     errors = np.empty(y.shape)
     for rows in blocks(len(X)):
-        q = optimum.factor.whiten(X[rows])
+        part = X[rows]
+        q = optimum.factor.whiten(part)
         room = 1 - np.einsum("ij,ij->i", q, q)
         alone = np.flatnonzero(room < _ALONE)
         if len(alone):
             return HeldOut(None, f"without row {rows.start + alone[0] + 1} the columns are not independent", None)
-        errors[rows] = _residuals(optimum, X[rows], y[rows]) / room[:, None]
+        errors[rows] = _residuals(optimum, part, y[rows]) / room[:, None]
     return HeldOut(float(np.mean(errors**2)), None, errors)
 
 
@@ -103,7 +104,8 @@ def k_fold(
         raise ValueError("the folds must hold every row exactly once")
     errors, identity = np.empty(y.shape), np.eye(factor.rank)
     for number, fold in enumerate(folds):
-        q, e = factor.whiten(X[fold]), _residuals(optimum, X[fold], y[fold])
+        part = X[fold]
+        q, e = factor.whiten(part), _residuals(optimum, part, y[fold])
         remaining = identity - q.T @ q
         if remaining.size and len(fold) and np.linalg.eigvalsh(remaining)[0] < _ALONE:
             return HeldOut(None, f"without fold {number + 1} the columns are not independent", None)

@@ -1,5 +1,6 @@
 """What differs between two runs."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,22 @@ from linreg_cli.runs.store import RunFolder
 
 #: Of `run.json`, what may differ for a reason; the rest are times, ids and results.
 _RECORD = ("status", "device", "dtype", "engine", "data", "versions", "platform", "threads", "git_commit", "stopped")
+
+
+#: A file's name may be of 255 bytes, with what is added to it.
+_LONGEST_NAME = 120
+
+
+def comparison_name(kind: str, ids: Sequence[str]) -> str:
+    """A file name for something about several runs; another for others, also where it had to be cut.
+
+    >>> comparison_name("loss", ["a-0001", "b-0001"])
+    'loss-a-0001-b-0001'
+    """
+    name = "-".join((kind, *ids))
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[: _LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def differences(first: RunFolder, second: RunFolder) -> list[tuple[str, Any, Any]]:

@@ -76,6 +76,11 @@ def test_every_level_beside_a_bias_is_told_once(found):
     )
     assert found({"a": A, "c": c}, categorical="one_hot", drop_first=False, bias=False) == ()
     assert found({"a": A, "c": c}, categorical="one_hot") == ()
+    columns = {"a": A, "c": c, "d": np.array(list("pq"))[STREAM.integers(0, 2, N)]}
+    assert found(columns, categorical="one_hot", drop_first=False, bias=False) == (
+        "every level of d has an input of its own, as another category has; set preprocess.drop_first: auto",
+    )
+    assert found(columns, categorical="one_hot", bias=False) == ()
 
 
 def test_a_shifted_column_is_a_duplicate_only_beside_a_bias(found):

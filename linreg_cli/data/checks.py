@@ -38,9 +38,9 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
     found += [f"{name} is the same as {first}; leave one of them out with data.ignore" for name, first in doubled]
     left = [name for name in columns if name not in constant and name not in dict(doubled)]
     whole = _whole_sets(dataset, bias=bias)
+    why = "which the bias duplicates" if bias else "as another category has"
     found += [
-        f"every level of {column} has an input of its own, which the bias duplicates; set preprocess.drop_first: auto"
-        for column in whole
+        f"every level of {column} has an input of its own, {why}; set preprocess.drop_first: auto" for column in whole
     ]
     last = {f"{column}={whole[column][-1]}" for column in whole}
     if n_train < len(left) + bias:
@@ -72,9 +72,10 @@ def _duplicates(dataset: Dataset, columns: dict[str, Column], rows: Rows | slice
 
 
 def _whole_sets(dataset: Dataset, *, bias: bool) -> dict[str, tuple[str, ...]]:
-    """Categories whose indicators add up to 1, which the bias is too."""
-    inputs = dataset.encoder.inputs if dataset.encoder is not None and bias else ()
-    return {each.column: each.levels for each in inputs if isinstance(each, CategoryInput) and not each.drop_first}
+    """Categories whose indicators add up to 1, as the bias or those of a category before them do."""
+    inputs = dataset.encoder.inputs if dataset.encoder is not None else ()
+    whole = [each for each in inputs if isinstance(each, CategoryInput) and not each.drop_first]
+    return {each.column: each.levels for each in whole[not bias :]}
 
 
 def _collinear(

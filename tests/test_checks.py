@@ -63,6 +63,34 @@ def test_each_finding_is_named_and_is_the_only_one(columns, message, found):
     assert found(columns) == (message,)
 
 
+YEARS = np.arange(N) + 1600.0
+
+
+def test_years_count_no_rows(found):
+    assert found({"a": A, "year": YEARS}) == ()
+    assert found({"a": A, "year": np.arange(N) + 2.0}) == ()
+
+
+@pytest.mark.parametrize("name", ["year", "row", "id"])
+def test_the_only_column_is_not_to_be_left_out(name, found):
+    assert found({name: np.arange(N) + 1.0}) == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["CustomerID", "userId", "OrderId", "order_id", "ID", "id", "RowNumber", "id_", "caseNo"]
+)
+def test_names_of_identifiers(name, found):
+    [message] = found({"a": A, name: STREAM.permutation(10**6)[:N]})
+    assert message == (
+        f"{name} looks like an identifier: it hardly ever has a value twice; leave it out with data.ignore: [{name}]"
+    )
+
+
+@pytest.mark.parametrize("name", ["paid", "humid", "grid", "valid", "Covid", "GRID", "PAID", "Paid", "area", "casino"])
+def test_names_of_measurements(name, found):
+    assert found({"a": A, name: STREAM.permutation(10**6)[:N]}) == ()
+
+
 def test_a_category_that_determines_the_target(found):
     codes = np.arange(N) % 4
     [message] = found({"a": A, "grade": np.array(list("abcd"))[codes], "y": codes * 2.0}, categorical="one_hot")

@@ -1,23 +1,17 @@
 """What is suspicious about the columns of a table, in words: found in a sample of rows, confirmed in all of them."""
 
-import re
 from collections.abc import Iterator
 
 import numpy as np
 
-from linreg_cli.data.columns import Categories, Column, Rows, take
+from linreg_cli.data.columns import Column, Rows, take
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encode import CategoryInput
 from linreg_cli.data.rows import in_order
+from linreg_cli.data.suspects import MIN_ROWS, identifiers, leaks, standard
 
 SAMPLE_ROWS = 10_000
 MAX_FEATURES = 1_000
-#: Fewer rows say nothing about identifiers and leaks.
-MIN_ROWS = 20
-
-_ID_NAME = re.compile(r"(^|[^a-z])(id|idx|index|uuid|guid|key|number|no|nr|row)$|^(unnamed|id[^a-z])", re.IGNORECASE)
-#: A share of the variance above this is the target itself, rounded.
-_LEAK = 0.9999
 _SHOWN = 10
 
 
@@ -49,8 +43,8 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
         names = [name for name in left if name not in last]
         found += _collinear(dataset, names, {name: columns[name] for name in names}, rows, bias=bias)
     if n_train >= MIN_ROWS:
-        found += _identifiers(dataset, sample)
-        found += _leaks(dataset, sample)
+        found += identifiers(dataset, sample)
+        found += leaks(dataset, sample)
     return tuple(found[:_SHOWN]) + ((f"and {len(found) - _SHOWN} more such findings",) if len(found) > _SHOWN else ())
 
 
@@ -84,7 +78,7 @@ def _collinear(
     """Columns that are combinations of those before them, by Gram-Schmidt on the standardised sample."""
     if not names:
         return
-    scaled = {name: _standard(values, bias=bias) for name, values in columns.items()}
+    scaled = {name: standard(values, bias=bias) for name, values in columns.items()}
     basis = np.zeros((len(scaled[names[0]]), len(names)))
     kept: list[str] = []
     for name in names:
@@ -113,11 +107,6 @@ def _collinear(
             yield f"{message}; leave one out with data.ignore"
 
 
-def _standard(values: Column, *, bias: bool) -> Column:
-    centred = values - values.mean() if bias else values
-    return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-300))
-
-
 def _spread(values: Column, *, bias: bool) -> float:
     return float(np.std(values) if bias else np.sqrt(np.mean(values**2)))
 
@@ -133,64 +122,6 @@ def _combination(terms: dict[str, float], constant: float) -> str:
     if constant:
         parts.append(f"{'-' if constant < 0 else '+'} {abs(constant):.4g}")
     return f" = {' '.join(parts)}"
-
-
-def _identifiers(dataset: Dataset, sample: Rows) -> Iterator[str]:
-    """Whole numbers that hardly ever repeat, and are called an identifier or count the rows."""
-    for each in dataset.encoder.inputs if dataset.encoder is not None else ():
-        if isinstance(each, CategoryInput):
-            continue
-        values = take(dataset.columns, each.column, sample)
-        if (values != np.floor(values)).any() or len(np.unique(values)) < 0.95 * len(values):
-            continue
-        steps = np.diff(np.sort(dataset.columns[each.column][dataset.splits["train"]]))
-        counts = len(steps) and (steps == 1).mean() > 0.5 and len(sample) >= 50
-        if counts or _ID_NAME.search(each.column):
-            why = "counts the rows" if counts else "hardly ever has a value twice"
-            yield f"{each.column} looks like an identifier: it {why}; leave it out with data.ignore: [{each.column}]"
-
-
-def _leaks(dataset: Dataset, sample: Rows) -> Iterator[str]:
-    """Features that say the target by themselves: in proportion, in order, or by level."""
-    inputs = dataset.encoder.inputs if dataset.encoder is not None else ()
-    if len(inputs) < 2 or dataset.raw is None:  # a line through its points is no leak
-        return
-    for target in dataset.targets:
-        y = take(dataset.columns, target, sample)
-        if y.min() == y.max():
-            continue
-        for each in inputs:
-            raw = dataset.raw[each.column]
-            if isinstance(raw, Categories):
-                tells = _share_between(raw.codes[sample], y) > _LEAK
-            else:
-                x = take(dataset.columns, each.column, sample)
-                tells = x.min() != x.max() and (_squared(x, y) > _LEAK or _in_order(x, y))
-            if tells:
-                message = f"{each.column} alone determines {target}: is it known before {target} is?"
-                yield f"{message} Leave it out with data.ignore: [{each.column}] if not"
-
-
-def _squared(x: Column, y: Column) -> float:
-    x, y = _standard(x, bias=True), _standard(y, bias=True)
-    return float(x @ y) ** 2
-
-
-def _in_order(x: Column, y: Column) -> bool:
-    if min(len(np.unique(x)), len(np.unique(y))) < max(MIN_ROWS, len(x) / 2):
-        return False
-    ranks = [np.argsort(np.argsort(values, kind="stable"), kind="stable").astype(float) for values in (x, y)]
-    return _squared(*ranks) > _LEAK
-
-
-def _share_between(codes: np.ndarray, y: Column) -> float:
-    """The share of the variance of y that is between the levels; 0 where levels are too many to tell."""
-    _, level = np.unique(codes, return_inverse=True)
-    counts = np.bincount(level)
-    if len(counts) > len(y) / 5:
-        return 0.0
-    means = np.bincount(level, y) / counts
-    return float(1 - np.sum((y - means[level]) ** 2) / np.sum((y - y.mean()) ** 2))
 
 
 def _listed(names: list[str]) -> str:

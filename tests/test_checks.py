@@ -91,6 +91,28 @@ def test_names_of_measurements(name, found):
     assert found({"a": A, name: STREAM.permutation(10**6)[:N]}) == ()
 
 
+GROWING = 1e6 * np.exp(np.arange(N) / 70 + STREAM.normal(size=N) / 1e4)
+TIMES = {
+    "years": YEARS,
+    "the years of a census": YEARS * 10,
+    "decimal years": np.round(1958.2 + np.arange(N) * 7 / 365.25, 4),
+    "days of months": np.cumsum(STREAM.choice([28.0, 30.0, 31.0], N)),
+    "working days": np.arange(N) + 2 * (np.arange(N) // 5) + 2.0,
+}
+
+
+@pytest.mark.parametrize("times", TIMES.values(), ids=TIMES)
+def test_what_only_grows_is_not_determined_by_the_time(times, found, tmp_path):
+    assert found({"a": A, "when": times, "y": GROWING}) == ()
+    order = STREAM.permutation(N)
+    assert found({"a": A, "when": times[order], "y": GROWING[order]}) == ()
+
+
+def test_the_order_tells_where_the_steps_differ(found):
+    [message] = found({"a": A, "spent": np.sqrt(GROWING + STREAM.normal(size=N) / 1e3), "y": GROWING})
+    assert message.startswith("spent alone determines y")
+
+
 def test_a_category_that_determines_the_target(found):
     codes = np.arange(N) % 4
     [message] = found({"a": A, "grade": np.array(list("abcd"))[codes], "y": codes * 2.0}, categorical="one_hot")

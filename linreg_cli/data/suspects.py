@@ -54,28 +54,49 @@ def leaks(dataset: Dataset, sample: Rows) -> Iterator[str]:
         y = take(dataset.columns, target, sample)
         if y.min() == y.max():
             continue
+        line = standard(y, bias=True)
+        ranks = standard(_ranks(y), bias=True) if _mostly_different(y) else None
         for each in inputs:
             raw = dataset.raw[each.column]
             if isinstance(raw, Categories):
                 tells = _share_between(raw.codes[sample], y) > _LEAK
             else:
                 x = take(dataset.columns, each.column, sample)
-                tells = x.min() != x.max() and (_squared(x, y) > _LEAK or _in_order(x, y))
+                tells = _squared(x, line) > _LEAK or (
+                    ranks is not None
+                    and _squared(_ranks(x), ranks) > _LEAK
+                    and _mostly_different(x)
+                    and not _evenly_spaced(dataset.columns[each.column])
+                )
             if tells:
                 message = f"{each.column} alone determines {target}: is it known before {target} is?"
                 yield f"{message} Leave it out with data.ignore: [{each.column}] if not"
 
 
-def _squared(x: Column, y: Column) -> float:
-    x, y = standard(x, bias=True), standard(y, bias=True)
-    return float(x @ y) ** 2
+def _squared(x: Column, line: Column) -> float:
+    """The share of one column's variance that another determines, which is scaled already."""
+    return float(standard(x, bias=True) @ line) ** 2
 
 
-def _in_order(x: Column, y: Column) -> bool:
-    if min(len(np.unique(x)), len(np.unique(y))) < max(MIN_ROWS, len(x) / 2):
-        return False
-    ranks = [np.argsort(np.argsort(values, kind="stable"), kind="stable").astype(float) for values in (x, y)]
-    return _squared(*ranks) > _LEAK
+def _ranks(values: Column) -> Column:
+    ranks = np.empty(len(values))
+    ranks[np.argsort(values, kind="stable")] = np.arange(len(values))
+    return ranks
+
+
+def _mostly_different(values: Column) -> bool:
+    """Whether values hardly ever come twice, so that their order says much."""
+    return len(np.unique(values)) >= max(MIN_ROWS, len(values) / 2)
+
+
+def _evenly_spaced(values: Column) -> bool:
+    """Whether most steps from a value to the next are as long, as those of years and days are.
+
+    Whatever only ever grows is in the order of time, which tells nothing beforehand.
+    """
+    steps = np.diff(np.unique(values[~np.isnan(values)]))
+    usual = np.median(steps)
+    return bool(np.mean(np.abs(steps - usual) <= 0.1 * usual) >= 0.75)
 
 
 def _share_between(codes: np.ndarray, y: Column) -> float:

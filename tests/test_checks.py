@@ -119,6 +119,23 @@ def test_a_category_that_determines_the_target(found):
     assert message.startswith("grade alone determines y")
 
 
+@pytest.mark.parametrize(("bias", "drop_first"), [(True, "auto"), (True, False), (False, "auto")])
+def test_a_category_of_one_level_is_constant(bias, drop_first, found):
+    columns = {"a": A, "k": np.full(N, 2.0), "c": np.full(N, "only"), "d": np.array(list("pq"))[np.arange(N) % 2]}
+    message = "k, c: one value in every row to train on; leave out with data.ignore"
+    assert found(columns, bias=bias, categorical="one_hot", drop_first=drop_first)[0] == message
+
+
+def test_the_only_column_is_constant(found):
+    assert found({"k": np.full(N, 2.0)}) == ("k: one value in every row to train on; there is nothing to learn from",)
+
+
+def test_a_constant_target(found):
+    assert found({"a": A, "b": B, "y": np.full(N, 2.0)}) == (
+        "y: one value in every row to train on, so R2 is undefined and there is nothing to learn",
+    )
+
+
 def test_every_level_beside_a_bias_is_told_once(found):
     c = np.array(list("abcd"))[np.arange(N) % 4]
     assert found({"a": A, "c": c}, categorical="one_hot", drop_first=False) == (

@@ -28,7 +28,12 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
     columns = {name: take(dataset.columns, name, sample) for name in dataset.features[:MAX_FEATURES]}
     constant = [name for name in columns if _is_constant(dataset, name, columns[name], rows)]
     doubled = _duplicates(dataset, {name: columns[name] for name in columns if name not in constant}, rows)
-    found = [f"{_listed(constant)}: one value in every row to train on; leave out with data.ignore"] if constant else []
+    found = [
+        f"{target}: one value in every row to train on, so R2 is undefined and there is nothing to learn"
+        for target in dataset.targets
+        if _is_constant(dataset, target, take(dataset.columns, target, sample), rows)
+    ]
+    found += _flat(dataset, constant)
     found += [f"{name} is the same as {first}; leave one of them out with data.ignore" for name, first in doubled]
     left = [name for name in columns if name not in constant and name not in dict(doubled)]
     whole = _whole_sets(dataset, bias=bias)
@@ -46,6 +51,19 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
         found += identifiers(dataset, sample)
         found += leaks(dataset, sample)
     return tuple(found[:_SHOWN]) + ((f"and {len(found) - _SHOWN} more such findings",) if len(found) > _SHOWN else ())
+
+
+def _flat(dataset: Dataset, constant: list[str]) -> Iterator[str]:
+    """Columns of one number or one level, of which the first has no input where it is dropped."""
+    inputs = dataset.encoder.inputs if dataset.encoder is not None else ()
+    names = [
+        each.column
+        for each in inputs
+        if (len(each.levels) == 1 if isinstance(each, CategoryInput) else each.column in constant)
+    ]
+    if names:
+        remedy = "leave out with data.ignore" if len(names) < len(inputs) else "there is nothing to learn from"
+        yield f"{_listed(names)}: one value in every row to train on; {remedy}"
 
 
 def _is_constant(dataset: Dataset, name: str, sample: Column, rows: Rows | slice) -> bool:
@@ -68,7 +86,9 @@ def _duplicates(dataset: Dataset, columns: dict[str, Column], rows: Rows | slice
 def _whole_sets(dataset: Dataset, *, bias: bool) -> dict[str, tuple[str, ...]]:
     """Categories whose indicators add up to 1, as the bias or those of a category before them do."""
     inputs = dataset.encoder.inputs if dataset.encoder is not None else ()
-    whole = [each for each in inputs if isinstance(each, CategoryInput) and not each.drop_first]
+    whole = [
+        each for each in inputs if isinstance(each, CategoryInput) and not each.drop_first and len(each.levels) > 1
+    ]
     return {each.column: each.levels for each in whole[not bias :]}
 
 

@@ -136,6 +136,48 @@ def test_a_constant_target(found):
     )
 
 
+#: Of each maker one model or more, as in R's mpg; levels in the order of the text.
+MODELS = {"audi": "abc", "honda": "d", "jeep": "e", "kia": "fg", "vw": "hi"}
+CARS = [(maker, f"m{model}") for maker, models in MODELS.items() for model in models]
+
+
+def cars():
+    rows = STREAM.integers(0, len(CARS), N)
+    maker, model = (np.array([car[part] for car in CARS])[rows] for part in (0, 1))
+    return {"maker": maker, "model": model, "a": A}
+
+
+def test_levels_that_are_those_of_another_column_are_told_by_column(found):
+    assert found(cars(), categorical="one_hot") == (
+        "2 levels of model are levels of maker under another name, such as model=md and maker=honda; "
+        "leave out model or maker with data.ignore: [model]",
+        "2 levels of model are combinations of inputs of maker, model, such as model=mg = maker=kia "
+        "- model=mf: the weights of these inputs are not unique; leave out model or maker with data.ignore: [model]",
+    )
+
+
+def test_an_indicator_that_is_a_column_of_numbers(found):
+    sex = np.array(["f", "m"])[STREAM.integers(0, 2, N)]
+    assert found({"a": A, "sex": sex, "male": (sex == "m") * 1.0}, categorical="one_hot") == (
+        "male is the same as sex=m; leave out male or sex with data.ignore: [male]",
+    )
+    [message] = found({"a": A, "sex": sex, "female": (sex == "f") * 1.0}, categorical="one_hot")
+    assert message == (
+        "female = - sex=m + 1: the weights of these inputs are not unique; "
+        "leave out female or sex with data.ignore: [female]"
+    )
+    [message] = found({"sex": sex, "a": A, "sum": A + (sex == "m") * 2}, categorical="one_hot")
+    assert message.endswith("; leave out sum, sex or a with data.ignore: [sum]")
+
+
+def test_the_remedy_works(found):
+    more = {"both": [f"k{k % 3}{k % 2}" for k in range(N)], "third": [f"k{k % 3}" for k in range(N)]}
+    for columns in (cars(), {"b": B, **cars(), **more, "half": np.arange(N) % 2}):
+        for message in found(columns, categorical="one_hot"):
+            columns.pop(message.split("data.ignore: [")[1].rstrip("]"), None)
+        assert found(columns, categorical="one_hot") == ()
+
+
 def test_every_level_beside_a_bias_is_told_once(found):
     c = np.array(list("abcd"))[np.arange(N) % 4]
     assert found({"a": A, "c": c}, categorical="one_hot", drop_first=False) == (

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from linreg_cli.data.collinear import combinations
 from linreg_cli.data.columns import Column, Rows, take
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encode import CategoryInput
+from linreg_cli.data.findings import combined, equal, listed
 from linreg_cli.data.rows import in_order
-from linreg_cli.data.suspects import MIN_ROWS, identifiers, leaks, standard
+from linreg_cli.data.suspects import MIN_ROWS, identifiers, leaks
 
 SAMPLE_ROWS = 10_000
 MAX_FEATURES = 1_000
@@ -34,7 +36,8 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
         if _is_constant(dataset, target, take(dataset.columns, target, sample), rows)
     ]
     found += _flat(dataset, constant)
-    found += [f"{name} is the same as {first}; leave one of them out with data.ignore" for name, first in doubled]
+    column_of = {feature: each.column for each in dataset.inputs for feature in each.features}
+    found += equal(doubled, column_of)
     left = [name for name in columns if name not in constant and name not in dict(doubled)]
     whole = _whole_sets(dataset, bias=bias)
     why = "which the bias duplicates" if bias else "as another category has"
@@ -46,7 +49,7 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
         found.append(f"{n_train} rows to train on, and {len(left)} inputs: the weights are not unique")
     else:
         names = [name for name in left if name not in last]
-        found += _collinear(dataset, names, {name: columns[name] for name in names}, rows, bias=bias)
+        found += combined(combinations(dataset, {name: columns[name] for name in names}, rows, bias=bias), column_of)
     if n_train >= MIN_ROWS:
         found += identifiers(dataset, sample)
         found += leaks(dataset, sample)
@@ -55,15 +58,14 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
 
 def _flat(dataset: Dataset, constant: list[str]) -> Iterator[str]:
     """Columns of one number or one level, of which the first has no input where it is dropped."""
-    inputs = dataset.encoder.inputs if dataset.encoder is not None else ()
     names = [
         each.column
-        for each in inputs
+        for each in dataset.inputs
         if (len(each.levels) == 1 if isinstance(each, CategoryInput) else each.column in constant)
     ]
     if names:
-        remedy = "leave out with data.ignore" if len(names) < len(inputs) else "there is nothing to learn from"
-        yield f"{_listed(names)}: one value in every row to train on; {remedy}"
+        remedy = "leave out with data.ignore" if len(names) < len(dataset.inputs) else "there is nothing to learn from"
+        yield f"{listed(names)}: one value in every row to train on; {remedy}"
 
 
 def _is_constant(dataset: Dataset, name: str, sample: Column, rows: Rows | slice) -> bool:
@@ -90,60 +92,3 @@ def _whole_sets(dataset: Dataset, *, bias: bool) -> dict[str, tuple[str, ...]]:
         each for each in inputs if isinstance(each, CategoryInput) and not each.drop_first and len(each.levels) > 1
     ]
     return {each.column: each.levels for each in whole[not bias :]}
-
-
-def _collinear(
-    dataset: Dataset, names: list[str], columns: dict[str, Column], rows: Rows | slice, *, bias: bool
-) -> Iterator[str]:
-    """Columns that are combinations of those before them, by Gram-Schmidt on the standardised sample."""
-    if not names:
-        return
-    scaled = {name: standard(values, bias=bias) for name, values in columns.items()}
-    basis = np.zeros((len(scaled[names[0]]), len(names)))
-    kept: list[str] = []
-    for name in names:
-        rest = scaled[name]
-        for _ in range(2):  # once is not enough in floating point
-            rest = rest - basis[:, : len(kept)] @ (basis[:, : len(kept)].T @ rest)
-        size = np.linalg.norm(scaled[name])
-        if np.linalg.norm(rest) > 1e-7 * size or not size:
-            basis[:, len(kept)] = rest / max(float(np.linalg.norm(rest)), 1e-300)
-            kept.append(name)
-            continue
-        matrix = np.column_stack([scaled[other] for other in kept])
-        weights = np.linalg.lstsq(matrix, scaled[name])[0]
-        spread = {other: _spread(columns[other], bias=bias) for other in (*kept, name)}
-        terms = {
-            other: float(weight * spread[name] / spread[other])
-            for other, weight in zip(kept, weights, strict=True)
-            if abs(weight) > 1e-6
-        }
-        rest = take(dataset.columns, name, rows) - sum(
-            weight * take(dataset.columns, other, rows) for other, weight in terms.items()
-        )
-        if _spread(rest, bias=bias) <= 1e-6 * spread[name]:
-            constant = float(rest.mean()) if abs(rest.mean()) > 1e-6 * spread[name] else 0.0
-            message = f"{name}{_combination(terms, constant)}: the weights of these columns are not unique"
-            yield f"{message}; leave one out with data.ignore"
-
-
-def _spread(values: Column, *, bias: bool) -> float:
-    return float(np.std(values) if bias else np.sqrt(np.mean(values**2)))
-
-
-def _combination(terms: dict[str, float], constant: float) -> str:
-    if len(terms) > 4:
-        return f" is a combination of {_listed(list(terms))}"
-    parts: list[str] = []
-    for name, weight in terms.items():
-        size = "" if abs(abs(weight) - 1) < 1e-6 else f"{abs(weight):.4g} "
-        sign = "- " if weight < 0 else "+ " if parts else ""
-        parts.append(f"{sign}{size}{name}")
-    if constant:
-        parts.append(f"{'-' if constant < 0 else '+'} {abs(constant):.4g}")
-    return f" = {' '.join(parts)}"
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:5])
-    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

@@ -25,8 +25,7 @@ _LEAK = 0.9999
 
 def identifiers(dataset: Dataset, sample: Rows) -> Iterator[str]:
     """Whole numbers that hardly ever repeat, and are called an identifier or count the rows."""
-    inputs = dataset.encoder.inputs if dataset.encoder is not None else ()
-    for each in inputs if len(inputs) > 1 else ():  # without its only column there would be no model
+    for each in dataset.inputs if len(dataset.inputs) > 1 else ():  # without its only column there would be no model
         if isinstance(each, CategoryInput):
             continue
         values = take(dataset.columns, each.column, sample)
@@ -47,8 +46,7 @@ def _counts_rows(dataset: Dataset, column: str) -> bool:
 
 def leaks(dataset: Dataset, sample: Rows) -> Iterator[str]:
     """Features that say the target by themselves: in proportion, in order, or by level."""
-    inputs = dataset.encoder.inputs if dataset.encoder is not None else ()
-    if len(inputs) < 2 or dataset.raw is None:  # a line through its points is no leak
+    if len(dataset.inputs) < 2 or dataset.raw is None:  # a line through its points is no leak
         return
     for target in dataset.targets:
         y = take(dataset.columns, target, sample)
@@ -56,7 +54,7 @@ def leaks(dataset: Dataset, sample: Rows) -> Iterator[str]:
             continue
         line = standard(y, bias=True)
         ranks = standard(_ranks(y), bias=True) if _mostly_different(y) else None
-        for each in inputs:
+        for each in dataset.inputs:
             raw = dataset.raw[each.column]
             if isinstance(raw, Categories):
                 tells = _share_between(raw.codes[sample], y) > _LEAK

@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from linreg_cli.config import Config
-from linreg_cli.data import load_dataset
+from linreg_cli.data import checks, load_dataset
+from linreg_cli.data.collinear import BLOCK
 
 N = 400
 STREAM = np.random.default_rng(5)
@@ -200,6 +201,31 @@ def test_a_shifted_column_is_a_duplicate_only_beside_a_bias(found):
 def test_fewer_rows_than_inputs(found):
     columns = {name: values[:3] for name, values in {"a": A, "b": B, "c": C, "y": Y}.items()}
     assert found(columns) == ("3 rows to train on, and 3 inputs: the weights are not unique",)
+
+
+def test_wide_tables(found, monkeypatch):
+    monkeypatch.setattr(checks, "MAX_FEATURES", 3)
+    numbers = {f"x{number}": STREAM.normal(size=N) for number in range(6)}
+    columns = {**numbers, "twin": numbers["x5"], "k": np.full(N, 2.0), "sum": numbers["x0"] + numbers["x5"]}
+    assert found(columns) == (
+        "k: one value in every row to train on; leave out with data.ignore",
+        "twin is the same as x5; leave one of them out with data.ignore",
+        "only the first 3 of 7 inputs were looked at for combinations",
+    )
+    few = {name: values[:5] for name, values in {**numbers, "y": Y}.items()}
+    assert found(few) == ("5 rows to train on, and 6 inputs: the weights are not unique",)
+
+
+def test_combinations_of_columns_far_apart(found):
+    columns = {f"x{number:03}": STREAM.normal(size=N) for number in range(BLOCK * 3)}
+    columns |= {"sum": columns["x001"] + 2 * columns["x100"] - columns["x180"], "last": STREAM.normal(size=N)}
+    columns |= {"more": columns["last"] - columns["x064"]}
+    assert found(columns) == (f"sum = x001 + 2 x100 - x180: {NOT_UNIQUE}", f"more = - x064 + last: {NOT_UNIQUE}")
+
+
+def test_columns_that_are_nearly_combinations_are_none(found):
+    columns = {f"x{number:03}": STREAM.normal(size=N) for number in range(BLOCK + 5)}
+    assert found({**columns, "near": columns["x001"] + columns["x068"] + 1e-5 * A}) == ()
 
 
 def test_what_holds_in_the_sample_is_confirmed_in_all_rows(found):

@@ -40,13 +40,13 @@ class Treatment:
 
 def treatments(config: PreprocessConfig, features: Sequence[str], targets: Sequence[str]) -> dict[str, Treatment]:
     """What to do with each column; a target is a number."""
-    out = {}
+    out, inputs = {}, set(features)
     for column in (*features, *targets):
         exception = config.columns.get(column)
         missing = (exception and exception.missing) or config.missing
         how = (exception and exception.categorical) or config.categorical
         named = exception is not None and exception.categorical == "one_hot"
-        is_feature = column in features
+        is_feature = column in inputs
         use: Use = "feature" if is_feature else "target"
         one_hot, named = is_feature and how == "one_hot", is_feature and named
         out[column] = Treatment(missing, one_hot, named, config.max_levels, use)

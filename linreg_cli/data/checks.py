@@ -1,6 +1,7 @@
 """What is suspicious about the columns of a table, in words: found in a sample of rows, confirmed in all of them."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from linreg_cli.data.rows import in_order
 from linreg_cli.data.suspects import MIN_ROWS, identifiers, leaks
 
 SAMPLE_ROWS = 10_000
+#: Combinations are looked for in so many inputs; each is set against all before it.
 MAX_FEATURES = 1_000
 _SHOWN = 10
 
@@ -27,9 +29,7 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
     rows = in_order(dataset.splits["train"])
     n_train = len(dataset.splits["train"])
     sample = np.sort(dataset.splits["train"][:: -(-n_train // SAMPLE_ROWS)])
-    columns = {name: take(dataset.columns, name, sample) for name in dataset.features[:MAX_FEATURES]}
-    constant = [name for name in columns if _is_constant(dataset, name, columns[name], rows)]
-    doubled = _duplicates(dataset, {name: columns[name] for name in columns if name not in constant}, rows)
+    constant, doubled = _screened(dataset, sample, rows)
     found = [
         f"{target}: one value in every row to train on, so R2 is undefined and there is nothing to learn"
         for target in dataset.targets
@@ -37,8 +37,8 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
     ]
     found += _flat(dataset, constant)
     column_of = {feature: each.column for each in dataset.inputs for feature in each.features}
-    found += equal(doubled, column_of)
-    left = [name for name in columns if name not in constant and name not in dict(doubled)]
+    found += equal(doubled.items(), column_of)
+    left = [name for name in dataset.features if name not in constant and name not in doubled]
     whole = _whole_sets(dataset, bias=bias)
     why = "which the bias duplicates" if bias else "as another category has"
     found += [
@@ -46,17 +46,20 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
     ]
     last = {f"{column}={whole[column][-1]}" for column in whole}
     if n_train < len(left) + bias:
-        found.append(f"{n_train} rows to train on, and {len(left)} inputs: the weights are not unique")
+        found.append(f"{n_train:,} rows to train on, and {len(left):,} inputs: the weights are not unique")
     else:
         names = [name for name in left if name not in last]
-        found += combined(combinations(dataset, {name: columns[name] for name in names}, rows, bias=bias), column_of)
+        columns = {name: take(dataset.columns, name, sample) for name in names[:MAX_FEATURES]}
+        found += combined(combinations(dataset, columns, rows, bias=bias), column_of)
+        if len(names) > MAX_FEATURES:
+            found.append(f"only the first {MAX_FEATURES:,} of {len(names):,} inputs were looked at for combinations")
     if n_train >= MIN_ROWS:
         found += identifiers(dataset, sample)
         found += leaks(dataset, sample)
     return tuple(found[:_SHOWN]) + ((f"and {len(found) - _SHOWN} more such findings",) if len(found) > _SHOWN else ())
 
 
-def _flat(dataset: Dataset, constant: list[str]) -> Iterator[str]:
+def _flat(dataset: Dataset, constant: Collection[str]) -> Iterator[str]:
     """Columns of one number or one level, of which the first has no input where it is dropped."""
     names = [
         each.column
@@ -75,14 +78,20 @@ def _is_constant(dataset: Dataset, name: str, sample: Column, rows: Rows | slice
     return bool(values.min() == values.max())
 
 
-def _duplicates(dataset: Dataset, columns: dict[str, Column], rows: Rows | slice) -> list[tuple[str, str]]:
-    first: dict[bytes, str] = {}
-    found = []
-    for name, values in columns.items():
-        other = first.setdefault(values.tobytes(), name)
+def _screened(dataset: Dataset, sample: Rows, rows: Rows | slice) -> tuple[set[str], dict[str, str]]:
+    """Inputs of one value, and those that equal another: input -> the first such one."""
+    constant: set[str] = set()
+    doubled: dict[str, str] = {}
+    first: dict[bytes, str] = {}  # digests: the samples of thousands of inputs would be hundreds of megabytes
+    for name in dataset.features:
+        values = take(dataset.columns, name, sample)
+        if _is_constant(dataset, name, values, rows):
+            constant.add(name)
+            continue
+        other = first.setdefault(hashlib.blake2b((values + 0.0).tobytes()).digest(), name)  # -0.0 + 0.0 is 0.0
         if other != name and np.array_equal(take(dataset.columns, name, rows), take(dataset.columns, other, rows)):
-            found.append((name, other))
-    return found
+            doubled[name] = other
+    return constant, doubled
 
 
 def _whole_sets(dataset: Dataset, *, bias: bool) -> dict[str, tuple[str, ...]]:

@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from linreg_cli.config import Config
-from linreg_cli.data import load_dataset
+from linreg_cli.data import checks, load_dataset
+from linreg_cli.data.collinear import BLOCK
 
 N = 400
 STREAM = np.random.default_rng(5)
@@ -63,10 +64,119 @@ def test_each_finding_is_named_and_is_the_only_one(columns, message, found):
     assert found(columns) == (message,)
 
 
+YEARS = np.arange(N) + 1600.0
+
+
+def test_years_count_no_rows(found):
+    assert found({"a": A, "year": YEARS}) == ()
+    assert found({"a": A, "year": np.arange(N) + 2.0}) == ()
+
+
+@pytest.mark.parametrize("name", ["year", "row", "id"])
+def test_the_only_column_is_not_to_be_left_out(name, found):
+    assert found({name: np.arange(N) + 1.0}) == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["CustomerID", "userId", "OrderId", "order_id", "ID", "id", "RowNumber", "id_", "caseNo"]
+)
+def test_names_of_identifiers(name, found):
+    [message] = found({"a": A, name: STREAM.permutation(10**6)[:N]})
+    assert message == (
+        f"{name} looks like an identifier: it hardly ever has a value twice; leave it out with data.ignore: [{name}]"
+    )
+
+
+@pytest.mark.parametrize("name", ["paid", "humid", "grid", "valid", "Covid", "GRID", "PAID", "Paid", "area", "casino"])
+def test_names_of_measurements(name, found):
+    assert found({"a": A, name: STREAM.permutation(10**6)[:N]}) == ()
+
+
+GROWING = 1e6 * np.exp(np.arange(N) / 70 + STREAM.normal(size=N) / 1e4)
+TIMES = {
+    "years": YEARS,
+    "the years of a census": YEARS * 10,
+    "decimal years": np.round(1958.2 + np.arange(N) * 7 / 365.25, 4),
+    "days of months": np.cumsum(STREAM.choice([28.0, 30.0, 31.0], N)),
+    "working days": np.arange(N) + 2 * (np.arange(N) // 5) + 2.0,
+}
+
+
+@pytest.mark.parametrize("times", TIMES.values(), ids=TIMES)
+def test_what_only_grows_is_not_determined_by_the_time(times, found, tmp_path):
+    assert found({"a": A, "when": times, "y": GROWING}) == ()
+    order = STREAM.permutation(N)
+    assert found({"a": A, "when": times[order], "y": GROWING[order]}) == ()
+
+
+def test_the_order_tells_where_the_steps_differ(found):
+    [message] = found({"a": A, "spent": np.sqrt(GROWING + STREAM.normal(size=N) / 1e3), "y": GROWING})
+    assert message.startswith("spent alone determines y")
+
+
 def test_a_category_that_determines_the_target(found):
     codes = np.arange(N) % 4
     [message] = found({"a": A, "grade": np.array(list("abcd"))[codes], "y": codes * 2.0}, categorical="one_hot")
     assert message.startswith("grade alone determines y")
+
+
+@pytest.mark.parametrize(("bias", "drop_first"), [(True, "auto"), (True, False), (False, "auto")])
+def test_a_category_of_one_level_is_constant(bias, drop_first, found):
+    columns = {"a": A, "k": np.full(N, 2.0), "c": np.full(N, "only"), "d": np.array(list("pq"))[np.arange(N) % 2]}
+    message = "k, c: one value in every row to train on; leave out with data.ignore"
+    assert found(columns, bias=bias, categorical="one_hot", drop_first=drop_first)[0] == message
+
+
+def test_the_only_column_is_constant(found):
+    assert found({"k": np.full(N, 2.0)}) == ("k: one value in every row to train on; there is nothing to learn from",)
+
+
+def test_a_constant_target(found):
+    assert found({"a": A, "b": B, "y": np.full(N, 2.0)}) == (
+        "y: one value in every row to train on, so R2 is undefined and there is nothing to learn",
+    )
+
+
+#: Of each maker one model or more, as in R's mpg; levels in the order of the text.
+MODELS = {"audi": "abc", "honda": "d", "jeep": "e", "kia": "fg", "vw": "hi"}
+CARS = [(maker, f"m{model}") for maker, models in MODELS.items() for model in models]
+
+
+def cars():
+    rows = STREAM.integers(0, len(CARS), N)
+    maker, model = (np.array([car[part] for car in CARS])[rows] for part in (0, 1))
+    return {"maker": maker, "model": model, "a": A}
+
+
+def test_levels_that_are_those_of_another_column_are_told_by_column(found):
+    assert found(cars(), categorical="one_hot") == (
+        "2 levels of model are levels of maker under another name, such as model=md and maker=honda; "
+        "leave out model or maker with data.ignore: [model]",
+        "2 levels of model are combinations of inputs of maker, model, such as model=mg = maker=kia "
+        "- model=mf: the weights of these inputs are not unique; leave out model or maker with data.ignore: [model]",
+    )
+
+
+def test_an_indicator_that_is_a_column_of_numbers(found):
+    sex = np.array(["f", "m"])[STREAM.integers(0, 2, N)]
+    assert found({"a": A, "sex": sex, "male": (sex == "m") * 1.0}, categorical="one_hot") == (
+        "male is the same as sex=m; leave out male or sex with data.ignore: [male]",
+    )
+    [message] = found({"a": A, "sex": sex, "female": (sex == "f") * 1.0}, categorical="one_hot")
+    assert message == (
+        "female = - sex=m + 1: the weights of these inputs are not unique; "
+        "leave out female or sex with data.ignore: [female]"
+    )
+    [message] = found({"sex": sex, "a": A, "sum": A + (sex == "m") * 2}, categorical="one_hot")
+    assert message.endswith("; leave out sum, sex or a with data.ignore: [sum]")
+
+
+def test_the_remedy_works(found):
+    more = {"both": [f"k{k % 3}{k % 2}" for k in range(N)], "third": [f"k{k % 3}" for k in range(N)]}
+    for columns in (cars(), {"b": B, **cars(), **more, "half": np.arange(N) % 2}):
+        for message in found(columns, categorical="one_hot"):
+            columns.pop(message.split("data.ignore: [")[1].rstrip("]"), None)
+        assert found(columns, categorical="one_hot") == ()
 
 
 def test_every_level_beside_a_bias_is_told_once(found):
@@ -76,6 +186,11 @@ def test_every_level_beside_a_bias_is_told_once(found):
     )
     assert found({"a": A, "c": c}, categorical="one_hot", drop_first=False, bias=False) == ()
     assert found({"a": A, "c": c}, categorical="one_hot") == ()
+    columns = {"a": A, "c": c, "d": np.array(list("pq"))[STREAM.integers(0, 2, N)]}
+    assert found(columns, categorical="one_hot", drop_first=False, bias=False) == (
+        "every level of d has an input of its own, as another category has; set preprocess.drop_first: auto",
+    )
+    assert found(columns, categorical="one_hot", bias=False) == ()
 
 
 def test_a_shifted_column_is_a_duplicate_only_beside_a_bias(found):
@@ -86,6 +201,31 @@ def test_a_shifted_column_is_a_duplicate_only_beside_a_bias(found):
 def test_fewer_rows_than_inputs(found):
     columns = {name: values[:3] for name, values in {"a": A, "b": B, "c": C, "y": Y}.items()}
     assert found(columns) == ("3 rows to train on, and 3 inputs: the weights are not unique",)
+
+
+def test_wide_tables(found, monkeypatch):
+    monkeypatch.setattr(checks, "MAX_FEATURES", 3)
+    numbers = {f"x{number}": STREAM.normal(size=N) for number in range(6)}
+    columns = {**numbers, "twin": numbers["x5"], "k": np.full(N, 2.0), "sum": numbers["x0"] + numbers["x5"]}
+    assert found(columns) == (
+        "k: one value in every row to train on; leave out with data.ignore",
+        "twin is the same as x5; leave one of them out with data.ignore",
+        "only the first 3 of 7 inputs were looked at for combinations",
+    )
+    few = {name: values[:5] for name, values in {**numbers, "y": Y}.items()}
+    assert found(few) == ("5 rows to train on, and 6 inputs: the weights are not unique",)
+
+
+def test_combinations_of_columns_far_apart(found):
+    columns = {f"x{number:03}": STREAM.normal(size=N) for number in range(BLOCK * 3)}
+    columns |= {"sum": columns["x001"] + 2 * columns["x100"] - columns["x180"], "last": STREAM.normal(size=N)}
+    columns |= {"more": columns["last"] - columns["x064"]}
+    assert found(columns) == (f"sum = x001 + 2 x100 - x180: {NOT_UNIQUE}", f"more = - x064 + last: {NOT_UNIQUE}")
+
+
+def test_columns_that_are_nearly_combinations_are_none(found):
+    columns = {f"x{number:03}": STREAM.normal(size=N) for number in range(BLOCK + 5)}
+    assert found({**columns, "near": columns["x001"] + columns["x068"] + 1e-5 * A}) == ()
 
 
 def test_what_holds_in_the_sample_is_confirmed_in_all_rows(found):

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import OneHotEncoder
 
 from linreg_cli.config import Config
@@ -65,6 +66,25 @@ def test_indicators_are_those_of_scikit_learn(table, drop_first):
 )
 def test_by_default_a_level_is_dropped_where_there_is_a_bias(table, bias, features):
     assert load(table, bias=bias, features=("c",)).features == features
+
+
+def test_without_a_bias_the_first_category_alone_keeps_all_levels(tmp_path):
+    stream = np.random.default_rng(3)
+    names = {"c": ["low", "mid", "top"], "d": ["n", "s"], "e": ["p", "q", "r", "s"]}
+    words = {column: np.array(levels)[stream.integers(0, len(levels), 90)] for column, levels in names.items()}
+    x, y = stream.normal(size=(2, 90))
+    pq.write_table(pa.table({"x": x, **words, "y": y}), tmp_path / "t.parquet")
+    dataset = load(tmp_path / "t.parquet", bias=False)
+    assert dataset.features == ("x", "c=low", "c=mid", "c=top", "d=s", "e=q", "e=r", "e=s")
+    X = np.column_stack([dataset.columns[name] for name in dataset.features])
+    assert np.linalg.matrix_rank(X) == X.shape[1]
+    # The columns with a bias span the same space.
+    dropped = OneHotEncoder(drop="first", sparse_output=False).fit_transform(np.column_stack(list(words.values())))
+    expected = LinearRegression().fit(Z := np.column_stack([x, dropped]), y).predict(Z)
+    np.testing.assert_allclose(LinearRegression(fit_intercept=False).fit(X, y).predict(X), expected, atol=1e-12)
+    assert load(tmp_path / "t.parquet", {**ONE_HOT, "drop_first": True}, bias=False).features == (
+        "x", "c=mid", "c=top", "d=s", "e=q", "e=r", "e=s",
+    )  # fmt: skip
 
 
 TYPED = {

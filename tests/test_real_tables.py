@@ -208,6 +208,14 @@ def test_what_was_done_is_told_counted_and_kept(train, tmp_path):
     assert train("--quiet").err == ""
 
 
+def test_one_level_is_told_in_the_singular(linreg, config_file, tmp_path):
+    (tmp_path / "t.csv").write_text("x,c,y\n" + "".join(f"{k % 7},only,{(k * k) % 5}\n" for k in range(30)))
+    text = "name: t\ndata: {path: t.csv, target: y}\npreprocess: {categorical: one_hot}\nplots: false\n"
+    result = linreg("train", "-c", config_file(text))
+    assert "1 level: only; 0 inputs" in result.err
+    assert "warning: c: one value in every row to train on; leave out with data.ignore" in result.err
+
+
 def test_row_numbers_of_predictions_are_those_of_the_table(train, tmp_path):
     assert train("--quiet").code == 0
     rows = cells((tmp_path / "outputs" / "t-0001" / "predictions.csv").read_text())[1:]

@@ -35,7 +35,8 @@ def _done(column: "ColumnReport") -> str:
         few = len(column.levels) <= _MAX_LEVELS
         listed = ": " + ", ".join(wording.one_line(level) for level in column.levels) if few else ""
         inputs = f"{column.indicators} input{'s' if column.indicators != 1 else ''}"
-        parts.append(f"{len(column.levels):,} levels{listed}; {inputs}")
+        levels = f"{len(column.levels):,} level{'s' if len(column.levels) != 1 else ''}"
+        parts.append(f"{levels}{listed}; {inputs}")
     if column.unknown:
         cells = "1 cell" if column.unknown == 1 else f"{column.unknown:,} cells"
         parts.append(f"{cells} of levels that do not train count as none of them")

@@ -51,7 +51,8 @@ class PreprocessConfig(Section):
     drop_first: Annotated[bool | Literal["auto"], BeforeValidator(_auto_or_bool)] = Field(
         "auto",
         description="Whether the first level of each category has no column of its own, so that the weights of the "
-        "others are differences from it. `auto`: where there is a bias, which it would duplicate.",
+        "others are differences from it. `auto`: with a bias that of every category, without one that of every "
+        "category but the first (as R does); more columns would leave the weights undetermined.",
     )
     max_levels: Count = Field(
         100, description="A category with more levels is refused: it is probably an identifier, or free text."

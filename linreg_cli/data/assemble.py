@@ -51,7 +51,9 @@ def assemble(
             features,
             treated,
             splits["train"],
-            drop_first=config.model.bias if drop_first == "auto" else drop_first,
+            drop_first=drop_first is not False,
+            # The indicators of each category add up to 1: of several such sums, and a bias, one is enough.
+            keep_one=drop_first == "auto" and not config.model.bias,
             unknown=unknown,
             name=name,
         )

@@ -35,6 +35,7 @@ class ColumnSink:
 
     def __init__(self, numbers: Sequence[str], missing_values: Collection[str]) -> None:
         self._names = list(numbers)
+        self._known = frozenset(numbers)
         self._marks = [mark for mark in map(as_number, missing_values) if mark is not None]
         self._numbers = NumberSink(self._names)
         self._others: list[pa.Table] = []
@@ -42,7 +43,7 @@ class ColumnSink:
     def add(self, block: pa.Table | pa.RecordBatch) -> None:
         """Copy the cells of some rows."""
         self._numbers.add([self._float64(block.column(name)) for name in self._names])
-        others = [name for name in block.schema.names if name not in self._numbers.names]
+        others = [name for name in block.schema.names if name not in self._known]
         if others or not self._names:
             self._others.append(pa.table({name: _compact(block.column(name)) for name in others}))
 

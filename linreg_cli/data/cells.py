@@ -10,7 +10,8 @@ import pyarrow as pa
 from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.data.buffers import indices
 from linreg_cli.data.columns import MISSING, Categories, Numbers, RawColumn, as_number, canonical, ordered
-from linreg_cli.data.remedies import DATE, NUMBERISH, Use, is_text, not_a_number, together, value_type, wrong_type
+from linreg_cli.data.dates import as_numbers, is_date
+from linreg_cli.data.remedies import NUMBERISH, Use, is_text, not_a_number, together, value_type, wrong_type
 from linreg_cli.data.table import Cells, is_number
 from linreg_cli.errors import DataError, Fault
 
@@ -39,13 +40,13 @@ class Treatment:
 
 def treatments(config: PreprocessConfig, features: Sequence[str], targets: Sequence[str]) -> dict[str, Treatment]:
     """What to do with each column; a target is a number."""
-    out = {}
+    out, inputs = {}, set(features)
     for column in (*features, *targets):
         exception = config.columns.get(column)
         missing = (exception and exception.missing) or config.missing
         how = (exception and exception.categorical) or config.categorical
         named = exception is not None and exception.categorical == "one_hot"
-        is_feature = column in features
+        is_feature = column in inputs
         use: Use = "feature" if is_feature else "target"
         one_hot, named = is_feature and how == "one_hot", is_feature and named
         out[column] = Treatment(missing, one_hot, named, config.max_levels, use)
@@ -182,14 +183,16 @@ def _not_text(values: pa.ChunkedArray, categories: Categories, column: str, name
     if categories.kind != "text":
         return None
     levels, keep = categories.levels, f"preprocess.columns: {{{column}: {{categorical: one_hot}}}}"
-    if all(DATE.fullmatch(level) for level in levels):
-        where = f"{name}, row {int(np.argmax(categories.codes >= 0)) + 1}, column {column!r}"
-        first = levels[categories.codes[categories.codes >= 0][0]]
-        message = f"the column holds dates or times, such as {first!r}; leave it out with data.ignore: [{column}]"
-        return Fault(f"{message}, or turn it into numbers (days since a date); to keep it as text: {keep}", where)
-    seems = np.array([NUMBERISH.fullmatch(level) is not None for level in levels])
     n_cells = len(values) - categories.n_missing
     present = categories.codes[categories.codes >= 0]
+    dates = np.array([is_date(level) for level in levels])
+    if np.count_nonzero(dates[present]) > n_cells / 2:
+        row = int(np.argmax((categories.codes >= 0) & dates[categories.codes]))
+        first = levels[categories.codes[row]]
+        message = f"the column holds dates or times, such as {first!r}; leave it out with data.ignore: [{column}]"
+        message += f", or turn it into numbers ({as_numbers(first)}); to keep it as text: {keep}"
+        return Fault(message, f"{name}, row {row + 1}, column {column!r}")
+    seems = np.array([NUMBERISH.fullmatch(level) is not None for level in levels])
     if np.count_nonzero(seems[present]) <= n_cells / 2:
         return None
     bad = np.array([as_number(level) is None for level in levels])

@@ -1,23 +1,21 @@
 """What is suspicious about the columns of a table, in words: found in a sample of rows, confirmed in all of them."""
 
-import re
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from linreg_cli.data.columns import Categories, Column, Rows, take
+from linreg_cli.data.collinear import combinations
+from linreg_cli.data.columns import Column, Rows, take
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encode import CategoryInput
+from linreg_cli.data.findings import combined, equal, listed
 from linreg_cli.data.rows import in_order
+from linreg_cli.data.suspects import MIN_ROWS, identifiers, leaks
 
 SAMPLE_ROWS = 10_000
+#: Combinations are looked for in so many inputs; each is set against all before it.
 MAX_FEATURES = 1_000
-#: Fewer rows say nothing about identifiers and leaks.
-MIN_ROWS = 20
-
-_ID_NAME = re.compile(r"(^|[^a-z])(id|idx|index|uuid|guid|key|number|no|nr|row)$|^(unnamed|id[^a-z])", re.IGNORECASE)
-#: A share of the variance above this is the target itself, rounded.
-_LEAK = 0.9999
 _SHOWN = 10
 
 
@@ -31,27 +29,46 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
     rows = in_order(dataset.splits["train"])
     n_train = len(dataset.splits["train"])
     sample = np.sort(dataset.splits["train"][:: -(-n_train // SAMPLE_ROWS)])
-    columns = {name: take(dataset.columns, name, sample) for name in dataset.features[:MAX_FEATURES]}
-    constant = [name for name in columns if _is_constant(dataset, name, columns[name], rows)]
-    doubled = _duplicates(dataset, {name: columns[name] for name in columns if name not in constant}, rows)
-    found = [f"{_listed(constant)}: one value in every row to train on; leave out with data.ignore"] if constant else []
-    found += [f"{name} is the same as {first}; leave one of them out with data.ignore" for name, first in doubled]
-    left = [name for name in columns if name not in constant and name not in dict(doubled)]
+    constant, doubled = _screened(dataset, sample, rows)
+    found = [
+        f"{target}: one value in every row to train on, so R2 is undefined and there is nothing to learn"
+        for target in dataset.targets
+        if _is_constant(dataset, target, take(dataset.columns, target, sample), rows)
+    ]
+    found += _flat(dataset, constant)
+    column_of = {feature: each.column for each in dataset.inputs for feature in each.features}
+    found += equal(doubled.items(), column_of)
+    left = [name for name in dataset.features if name not in constant and name not in doubled]
     whole = _whole_sets(dataset, bias=bias)
+    why = "which the bias duplicates" if bias else "as another category has"
     found += [
-        f"every level of {column} has an input of its own, which the bias duplicates; set preprocess.drop_first: auto"
-        for column in whole
+        f"every level of {column} has an input of its own, {why}; set preprocess.drop_first: auto" for column in whole
     ]
     last = {f"{column}={whole[column][-1]}" for column in whole}
     if n_train < len(left) + bias:
-        found.append(f"{n_train} rows to train on, and {len(left)} inputs: the weights are not unique")
+        found.append(f"{n_train:,} rows to train on, and {len(left):,} inputs: the weights are not unique")
     else:
         names = [name for name in left if name not in last]
-        found += _collinear(dataset, names, {name: columns[name] for name in names}, rows, bias=bias)
+        columns = {name: take(dataset.columns, name, sample) for name in names[:MAX_FEATURES]}
+        found += combined(combinations(dataset, columns, rows, bias=bias), column_of)
+        if len(names) > MAX_FEATURES:
+            found.append(f"only the first {MAX_FEATURES:,} of {len(names):,} inputs were looked at for combinations")
     if n_train >= MIN_ROWS:
-        found += _identifiers(dataset, sample)
-        found += _leaks(dataset, sample)
+        found += identifiers(dataset, sample)
+        found += leaks(dataset, sample)
     return tuple(found[:_SHOWN]) + ((f"and {len(found) - _SHOWN} more such findings",) if len(found) > _SHOWN else ())
+
+
+def _flat(dataset: Dataset, constant: Collection[str]) -> Iterator[str]:
+    """Columns of one number or one level, of which the first has no input where it is dropped."""
+    names = [
+        each.column
+        for each in dataset.inputs
+        if (len(each.levels) == 1 if isinstance(each, CategoryInput) else each.column in constant)
+    ]
+    if names:
+        remedy = "leave out with data.ignore" if len(names) < len(dataset.inputs) else "there is nothing to learn from"
+        yield f"{listed(names)}: one value in every row to train on; {remedy}"
 
 
 def _is_constant(dataset: Dataset, name: str, sample: Column, rows: Rows | slice) -> bool:
@@ -61,137 +78,26 @@ def _is_constant(dataset: Dataset, name: str, sample: Column, rows: Rows | slice
     return bool(values.min() == values.max())
 
 
-def _duplicates(dataset: Dataset, columns: dict[str, Column], rows: Rows | slice) -> list[tuple[str, str]]:
-    first: dict[bytes, str] = {}
-    found = []
-    for name, values in columns.items():
-        other = first.setdefault(values.tobytes(), name)
+def _screened(dataset: Dataset, sample: Rows, rows: Rows | slice) -> tuple[set[str], dict[str, str]]:
+    """Inputs of one value, and those that equal another: input -> the first such one."""
+    constant: set[str] = set()
+    doubled: dict[str, str] = {}
+    first: dict[bytes, str] = {}  # digests: the samples of thousands of inputs would be hundreds of megabytes
+    for name in dataset.features:
+        values = take(dataset.columns, name, sample)
+        if _is_constant(dataset, name, values, rows):
+            constant.add(name)
+            continue
+        other = first.setdefault(hashlib.blake2b((values + 0.0).tobytes()).digest(), name)  # -0.0 + 0.0 is 0.0
         if other != name and np.array_equal(take(dataset.columns, name, rows), take(dataset.columns, other, rows)):
-            found.append((name, other))
-    return found
+            doubled[name] = other
+    return constant, doubled
 
 
 def _whole_sets(dataset: Dataset, *, bias: bool) -> dict[str, tuple[str, ...]]:
-    """Categories whose indicators add up to 1, which the bias is too."""
-    inputs = dataset.encoder.inputs if dataset.encoder is not None and bias else ()
-    return {each.column: each.levels for each in inputs if isinstance(each, CategoryInput) and not each.drop_first}
-
-
-def _collinear(
-    dataset: Dataset, names: list[str], columns: dict[str, Column], rows: Rows | slice, *, bias: bool
-) -> Iterator[str]:
-    """Columns that are combinations of those before them, by Gram-Schmidt on the standardised sample."""
-    if not names:
-        return
-    scaled = {name: _standard(values, bias=bias) for name, values in columns.items()}
-    basis = np.zeros((len(scaled[names[0]]), len(names)))
-    kept: list[str] = []
-    for name in names:
-        rest = scaled[name]
-        for _ in range(2):  # once is not enough in floating point
-            rest = rest - basis[:, : len(kept)] @ (basis[:, : len(kept)].T @ rest)
-        size = np.linalg.norm(scaled[name])
-        if np.linalg.norm(rest) > 1e-7 * size or not size:
-            basis[:, len(kept)] = rest / max(float(np.linalg.norm(rest)), 1e-300)
-            kept.append(name)
-            continue
-        matrix = np.column_stack([scaled[other] for other in kept])
-        weights = np.linalg.lstsq(matrix, scaled[name])[0]
-        spread = {other: _spread(columns[other], bias=bias) for other in (*kept, name)}
-        terms = {
-            other: float(weight * spread[name] / spread[other])
-            for other, weight in zip(kept, weights, strict=True)
-            if abs(weight) > 1e-6
-        }
-        rest = take(dataset.columns, name, rows) - sum(
-            weight * take(dataset.columns, other, rows) for other, weight in terms.items()
-        )
-        if _spread(rest, bias=bias) <= 1e-6 * spread[name]:
-            constant = float(rest.mean()) if abs(rest.mean()) > 1e-6 * spread[name] else 0.0
-            message = f"{name}{_combination(terms, constant)}: the weights of these columns are not unique"
-            yield f"{message}; leave one out with data.ignore"
-
-
-def _standard(values: Column, *, bias: bool) -> Column:
-    centred = values - values.mean() if bias else values
-    return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-300))
-
-
-def _spread(values: Column, *, bias: bool) -> float:
-    return float(np.std(values) if bias else np.sqrt(np.mean(values**2)))
-
-
-def _combination(terms: dict[str, float], constant: float) -> str:
-    if len(terms) > 4:
-        return f" is a combination of {_listed(list(terms))}"
-    parts: list[str] = []
-    for name, weight in terms.items():
-        size = "" if abs(abs(weight) - 1) < 1e-6 else f"{abs(weight):.4g} "
-        sign = "- " if weight < 0 else "+ " if parts else ""
-        parts.append(f"{sign}{size}{name}")
-    if constant:
-        parts.append(f"{'-' if constant < 0 else '+'} {abs(constant):.4g}")
-    return f" = {' '.join(parts)}"
-
-
-def _identifiers(dataset: Dataset, sample: Rows) -> Iterator[str]:
-    """Whole numbers that hardly ever repeat, and are called an identifier or count the rows."""
-    for each in dataset.encoder.inputs if dataset.encoder is not None else ():
-        if isinstance(each, CategoryInput):
-            continue
-        values = take(dataset.columns, each.column, sample)
-        if (values != np.floor(values)).any() or len(np.unique(values)) < 0.95 * len(values):
-            continue
-        steps = np.diff(np.sort(dataset.columns[each.column][dataset.splits["train"]]))
-        counts = len(steps) and (steps == 1).mean() > 0.5 and len(sample) >= 50
-        if counts or _ID_NAME.search(each.column):
-            why = "counts the rows" if counts else "hardly ever has a value twice"
-            yield f"{each.column} looks like an identifier: it {why}; leave it out with data.ignore: [{each.column}]"
-
-
-def _leaks(dataset: Dataset, sample: Rows) -> Iterator[str]:
-    """Features that say the target by themselves: in proportion, in order, or by level."""
+    """Categories whose indicators add up to 1, as the bias or those of a category before them do."""
     inputs = dataset.encoder.inputs if dataset.encoder is not None else ()
-    if len(inputs) < 2 or dataset.raw is None:  # a line through its points is no leak
-        return
-    for target in dataset.targets:
-        y = take(dataset.columns, target, sample)
-        if y.min() == y.max():
-            continue
-        for each in inputs:
-            raw = dataset.raw[each.column]
-            if isinstance(raw, Categories):
-                tells = _share_between(raw.codes[sample], y) > _LEAK
-            else:
-                x = take(dataset.columns, each.column, sample)
-                tells = x.min() != x.max() and (_squared(x, y) > _LEAK or _in_order(x, y))
-            if tells:
-                message = f"{each.column} alone determines {target}: is it known before {target} is?"
-                yield f"{message} Leave it out with data.ignore: [{each.column}] if not"
-
-
-def _squared(x: Column, y: Column) -> float:
-    x, y = _standard(x, bias=True), _standard(y, bias=True)
-    return float(x @ y) ** 2
-
-
-def _in_order(x: Column, y: Column) -> bool:
-    if min(len(np.unique(x)), len(np.unique(y))) < max(MIN_ROWS, len(x) / 2):
-        return False
-    ranks = [np.argsort(np.argsort(values, kind="stable"), kind="stable").astype(float) for values in (x, y)]
-    return _squared(*ranks) > _LEAK
-
-
-def _share_between(codes: np.ndarray, y: Column) -> float:
-    """The share of the variance of y that is between the levels; 0 where levels are too many to tell."""
-    _, level = np.unique(codes, return_inverse=True)
-    counts = np.bincount(level)
-    if len(counts) > len(y) / 5:
-        return 0.0
-    means = np.bincount(level, y) / counts
-    return float(1 - np.sum((y - means[level]) ** 2) / np.sum((y - y.mean()) ** 2))
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:5])
-    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
+    whole = [
+        each for each in inputs if isinstance(each, CategoryInput) and not each.drop_first and len(each.levels) > 1
+    ]
+    return {each.column: each.levels for each in whole[not bias :]}

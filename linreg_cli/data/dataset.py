@@ -9,7 +9,7 @@ import numpy as np
 from linreg_cli.data.columns import BLOCK_ROWS, EncodedColumns, RawColumn, take
 from linreg_cli.data.columns import Column as Column
 from linreg_cli.data.columns import Rows as Rows
-from linreg_cli.data.encode import Encoder
+from linreg_cli.data.encode import Encoder, Input
 from linreg_cli.data.report import DataReport
 from linreg_cli.errors import DataError, Fault, did_you_mean
 
@@ -47,6 +47,11 @@ class Dataset:
         if isinstance(self.columns, EncodedColumns):
             return self.columns.n_samples
         return len(self.columns[self.targets[0]])
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """What became of each feature column, in order."""
+        return (self.encoder or Encoder.plain(self.features)).inputs
 
     def fingerprint(self) -> str:
         """SHA-256 of the names, the values and the split: equal for equal data, wherever it was read from."""

@@ -124,6 +124,7 @@ class Encoder:
         rows: Rows,
         *,
         drop_first: bool,
+        keep_one: bool,
         unknown: str,
         name: str,
     ) -> "Encoder":
@@ -133,7 +134,8 @@ class Encoder:
             raw: the feature columns, in order.
             treatments: what the config says about each.
             rows: the train split.
-            drop_first: whether the first level has no indicator.
+            drop_first: whether the first level of a category has no indicator.
+            keep_one: whether that of the first category has one all the same.
             unknown: what happens to a level that is not in the train split.
             name: what messages call the table.
 
@@ -142,12 +144,14 @@ class Encoder:
         """
         inputs: list[Input] = []
         faults: list[Fault] = []
+        first = next((column for column, values in raw.items() if isinstance(values, Categories)), None)
         for column, values in raw.items():
             missing = treatments[column].missing
             if isinstance(values, Categories):
                 present = np.unique(values.codes[rows])
                 levels = tuple(values.levels[code] for code in present if code >= 0)
-                inputs.append(CategoryInput(column, values.kind, levels, drop_first, missing, unknown))
+                drop = drop_first and not (keep_one and column == first)
+                inputs.append(CategoryInput(column, values.kind, levels, drop, missing, unknown))
                 continue
             fill = _fill(values, missing, rows)
             if fill is not None and not np.isfinite(fill):

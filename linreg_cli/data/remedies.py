@@ -1,18 +1,16 @@
 """What is wrong with columns that should hold numbers and do not, and what to do."""
 
 import re
-from collections.abc import Collection, Mapping
-from typing import Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from linreg_cli.data.buffers import null_text, texts
+from linreg_cli.data.dates import as_numbers, is_date
 from linreg_cli.errors import Fault
 
-DATE = re.compile(
-    r"\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}.*)?|\d{8}T\d{6}.*|\d{1,4}/\d{1,2}/\d{1,4}( .*)?|\d{1,2}\.\d{1,2}\.\d{2,4}"
-)
 NUMBERISH = re.compile(r"[-+]?[$€£]?\s?\d[\d.,' ]*([eE][-+]?\d+)?\s?[%$€£]?|[-+]?[.,]\d+")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?inf(inity)?|nan", re.ASCII | re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[-+]?(\d+,\d*|,\d+)([eE][-+]?\d+)?")
@@ -95,8 +93,6 @@ def not_a_number(cell: str, column: str, use: Use, *, mostly_numbers: bool) -> s
         return written
     if use == "trained":
         return "the model needs numbers in this column; correct the cell"
-    if DATE.fullmatch(cell):
-        return f"{_other_ways(column, use, 'turn dates into numbers')} (days since a date)"
     if mostly_numbers:
         missing = f", or add {cell!r} to preprocess.missing_values if it means that there is none"
         return "correct the cell" + ("" if NUMBERISH.fullmatch(cell) else missing)
@@ -148,9 +144,24 @@ def _text_fault(values: pa.ChunkedArray, column: str, missing_values: Collection
         counts = pc.value_counts(text.drop_null())
         readable = sum(each["counts"] for each in counts.to_pylist() if _NUMBER.fullmatch(each["values"]))
         mostly = 2 * readable >= len(text) - text.null_count
+        date = _mostly_dates(counts.to_pylist())
         seen = ", and most of the column is numbers" if mostly else ""
-        message = f"{cell!r} is not a number{seen}; {not_a_number(cell, column, use, mostly_numbers=mostly)}"
+        if date and not is_date(cell):
+            seen = f", and most of the column is dates, such as {date!r}"
+        advice = _of_dates(date, column, use) if date else not_a_number(cell, column, use, mostly_numbers=mostly)
+        message = f"{cell!r} is not a number{seen}; {advice}"
     return Fault(message, f"{name}, row {row + 1}, column {column!r}")
+
+
+def _mostly_dates(counts: Sequence[Mapping[str, Any]]) -> str:
+    """The first date of a column that holds little else, or nothing."""
+    dates = [each for each in counts if is_date(each["values"])]
+    n_dates, n_cells = (sum(each["counts"] for each in some) for some in (dates, counts))
+    return str(dates[0]["values"]) if 2 * n_dates > n_cells else ""
+
+
+def _of_dates(date: str, column: str, use: Use) -> str:
+    return f"{_other_ways(column, use, 'turn dates into numbers')} ({as_numbers(date)})"
 
 
 def _first_text(text: pa.ChunkedArray) -> int | None:

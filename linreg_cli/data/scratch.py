@@ -110,7 +110,7 @@ class NumberSink:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        self.names = dict.fromkeys(names)
+        self._names = tuple(names)
         self._group = np.empty((len(names), group_rows(len(names))))  # pages that nothing was written to take no memory
         self._filled, self._n_rows = 0, 0
         self._file: IO[bytes] | None = None
@@ -133,15 +133,15 @@ class NumberSink:
     def columns(self) -> dict[str, Values]:
         """The columns; nothing can be added any more."""
         if not self._n_rows - self._filled:
-            return {name: self._group[position, : self._filled] for position, name in enumerate(self.names)}
+            return {name: self._group[position, : self._filled] for position, name in enumerate(self._names)}
         if self._filled:
             self._put_away()
         if self._file is None:
             kept = self._kept
-            return {name: np.concatenate([part[i] for part in kept]) for i, name in enumerate(self.names)}
-        file = NumberFile(self._file, len(self.names), self._group.shape[1], self._n_rows, folder())
+            return {name: np.concatenate([part[i] for part in kept]) for i, name in enumerate(self._names)}
+        file = NumberFile(self._file, len(self._names), self._group.shape[1], self._n_rows, folder())
         self._group = np.empty((0, 0))
-        return {name: StoredColumn(file, position) for position, name in enumerate(self.names)}
+        return {name: StoredColumn(file, position) for position, name in enumerate(self._names)}
 
     def _put_away(self) -> None:
         rows = self._group[:, : self._filled]
@@ -161,9 +161,9 @@ class NumberSink:
         self._on_disk = False
         if self._file is None:
             return
-        file, self._file = NumberFile(self._file, len(self.names), self._group.shape[1], n_rows, folder()), None
+        file, self._file = NumberFile(self._file, len(self._names), self._group.shape[1], n_rows, folder()), None
         if n_rows:
-            self._kept = [np.stack([file.read(column, 0, n_rows) for column in range(len(self.names))])]
+            self._kept = [np.stack([file.read(column, 0, n_rows) for column in range(len(self._names))])]
 
 
 def open_nameless() -> IO[bytes]:

@@ -87,8 +87,11 @@ def refuse_bad_names(columns: Sequence[str], used: Sequence[str], name: str) -> 
         DataError: for names that are blank or stand twice.
     """
     faults = []
+    first: dict[str, int] = {}
+    wanted = set(used)
     for position, column in enumerate(columns):
-        if column not in used:
+        first.setdefault(column, position)
+        if column not in wanted:
             continue
         if not column.strip():
             message = f"column {position + 1} of {len(columns)} has no name; give it one in the header, or leave it out"
@@ -96,8 +99,9 @@ def refuse_bad_names(columns: Sequence[str], used: Sequence[str], name: str) -> 
             if position == 0:
                 message += " if it only counts the rows (pandas: to_csv(..., index=False) does not write it)"
             faults.append(Fault(message, name))
-        elif column in columns[:position]:
-            first = list(columns).index(column) + 1
-            faults.append(Fault(f"columns {first} and {position + 1} are both named {column!r}; rename one", name))
+        elif first[column] < position:
+            faults.append(
+                Fault(f"columns {first[column] + 1} and {position + 1} are both named {column!r}; rename one", name)
+            )
     if faults:
         raise DataError(faults)

@@ -148,3 +148,23 @@ def test_a_run_in_a_copy_of_another_name_is_called_by_that_name(linreg, runs, tm
     page = (tmp_path / "outputs" / "z & co" / "report.html").read_text()
     assert "<h1>z &amp; co</h1>" in page
     assert json.loads((tmp_path / "outputs" / "z & co" / "run.json").read_text())["run"] == "a-0001"
+
+
+def test_a_report_of_other_runs_does_not_replace_one_however_long_the_names(linreg, config_file):
+    for _ in range(4):
+        assert linreg("train", "-c", config_file("name: " + "long" * 15 + "\n" + INLINE)).code == 0
+    ids = sorted(run["run"] for run in linreg("runs", "list", "--json").json["runs"])
+    paths = {linreg("report", *ids[:2], last).out for last in ids[2:]}
+    assert len(paths) == 2
+
+
+def test_the_files_of_a_run_are_not_written_over(linreg, config_file):
+    assert linreg("train", "-c", config_file("name: t\n" + INLINE)).code == 0
+    result = linreg("report", "latest", "-o", "outputs/t-0001/run.json")
+    assert result.code == 2
+    assert "the folder of a run, whose files are its own" in result.err
+    assert linreg("runs", "show", "t").code == 0
+    assert linreg("report", "latest", "-o", "outputs/t-0001/report.html").code == 0
+
+
+INLINE = "data: {source: inline, columns: [x, y], rows: [[1, 2], [2, 4], [3, 7]]}\nplots: false\n"

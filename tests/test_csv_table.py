@@ -319,3 +319,13 @@ def test_read_all_keeps_text_as_it_is_and_numbers_parses_the_same_cells(csv):
     numbers = cells_of(table.numbers(cells, ["x"]), ["x"], ("NA",))
     raw, faults = raw_columns(numbers, {"x": Treatment()}, ("NA",), "p")
     assert (raw["x"].values.tolist(), faults) == ([1.5, 2.0], [])
+
+
+@pytest.mark.parametrize("first", ['a,"b\nc"\n', "a,b\n"])
+def test_a_nul_byte_is_told_with_its_line_however_the_file_is_read(csv, first):
+    path = csv("x,c\n" + first + "1,d\n" * 5000 + "1,e\0f\n")
+    table = open_table(str(path))
+    line = 5002 + first.count("\n")
+    for read in (lambda: table.read([], either=["c"]), table.read_all):
+        with pytest.raises(DataError, match=rf"line {line}: not a CSV: it holds a NUL byte"):
+            read()

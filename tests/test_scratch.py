@@ -1,23 +1,38 @@
 """Columns that wait on the disk: the same numbers as in memory, whatever is asked for and whatever fails."""
 
+import csv
 import errno
 import gc
+import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import r2_score
 
-from linreg_cli.data import scratch
+from linreg_cli.data import blocks, dataset, preprocess, rows, scratch
+from linreg_cli.data import columns as column_module
 from linreg_cli.data.columns import Numbers, pieces
 from linreg_cli.data.scratch import NumberSink, StoredColumn
 from linreg_cli.errors import DataError
+from linreg_cli.evaluate import factor, predictions
 
 
 @pytest.fixture
 def small_groups(monkeypatch):
     """Groups of seven rows of three columns."""
     monkeypatch.setattr(scratch, "GROUP_CELLS", 21)
+    monkeypatch.setattr(scratch, "LARGEST_GROUP", 21)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Sixteen rows wherever a table is looked at block by block."""
+    for module in (column_module, predictions, rows, dataset, blocks):
+        monkeypatch.setattr(module, "BLOCK_ROWS", 16)
+    monkeypatch.setattr(preprocess, "_BLOCK_ROWS", 16)
+    monkeypatch.setattr(factor.blocks, "__defaults__", (16,))
 
 
 def table(n=100):
@@ -129,7 +144,7 @@ def test_a_file_that_cannot_be_read_back_is_a_data_error(small_groups, monkeypat
     monkeypatch.setattr(scratch, "open_nameless", lambda: files.append(scratch_file()) or files[-1])
     column = poured(table(), [100])["a"]
     files[0].truncate(100)
-    with pytest.raises(DataError, match=r"kept on the disk cannot be read back: the file is shorter"):
+    with pytest.raises(DataError, match=r"kept there cannot be read back: the file is shorter"):
         column[:]
 
 
@@ -167,6 +182,27 @@ def test_gaps_and_infinities_are_counted_wherever_the_column_is(small_groups, mo
         assert np.concatenate(list(pieces(columns["a"]))).tobytes() == values[0].tobytes()
 
 
+def _hold_to_the_table(folder, table, log):
+    """Every row is predicted once, with its own target, and the metrics are those of the predictions."""
+    with open(Path(folder, "predictions.csv"), newline="") as file:
+        lines = list(csv.DictReader(file))
+    numbers = [int(line["row"]) for line in lines]
+    assert len(set(numbers)) == len(numbers) > 250
+    assert [float(line["target"]) for line in lines] == table[np.array(numbers) - 1, 2].tolist()
+    metrics = json.loads(Path(folder, "metrics.json").read_text())
+    for split in ("train", "validation", "test"):
+        rows = [(float(line["target"]), float(line["prediction"])) for line in lines if line["split"] == split]
+        if rows:
+            assert metrics[split]["n"] == len(rows)
+            # sums of at most 300 terms in another order: 300 eps = 7e-14
+            assert metrics[split]["r2"] == pytest.approx(r2_score(*zip(*rows, strict=True)), rel=1e-12, abs=1e-12)
+    weights = metrics["parameters"]["weights"]
+    if set(weights) == {"a", "b", "c"} and not log:
+        formula = table[:, :2] @ [weights["a"], weights["b"]] + weights["c"] + metrics["parameters"]["bias"]
+        found = [float(line["prediction"]) for line in lines]
+        np.testing.assert_allclose(found, formula[np.array(numbers) - 1], rtol=1e-12, atol=1e-12)
+
+
 SETTINGS = {
     "in order": "train: {epochs: 3}\n",
     "split": "preprocess: {standardize: true}\ntrain: {epochs: 3}\n",
@@ -177,7 +213,9 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_a_run_whose_columns_are_on_the_disk_is_the_same_run(setting, linreg, config_file, tmp_path, monkeypatch):
+def test_a_run_whose_columns_are_on_the_disk_is_the_same_run(
+    setting, linreg, config_file, tmp_path, monkeypatch, small_blocks
+):
     rng = np.random.default_rng(2)
     X, words = rng.normal(size=(300, 2)), rng.choice(["red", "blue"], 300)
     y = np.abs(X @ [1.0, -2.0] + 5 + rng.normal(size=300))
@@ -191,12 +229,17 @@ def test_a_run_whose_columns_are_on_the_disk_is_the_same_run(setting, linreg, co
     folders = []
     for cells in (2**19, 40):
         monkeypatch.setattr(scratch, "GROUP_CELLS", cells)
+        monkeypatch.setattr(scratch, "LARGEST_GROUP", cells)
         run = linreg("train", "-c", config, "-q")
         assert run.code == 0, run.err
         folders.append(run.out.strip())
     for name in ("model.safetensors", "metrics.json", "predictions.csv", "preprocess.json"):
         contents = [Path(folder, name).read_bytes() for folder in folders]
         assert contents[0] == contents[1], name
+    for name in ("influence.csv",):
+        texts = [path.read_bytes() if (path := Path(folder, name)).exists() else None for folder in folders]
+        assert texts[0] == texts[1], name
+    _hold_to_the_table(folders[1], np.column_stack([X, y]), log=setting == "dropped")
     evaluated = [linreg("evaluate", folder, "--json").json for folder in folders]
     assert evaluated[0] == evaluated[1]
     predicted = [

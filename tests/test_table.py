@@ -404,3 +404,25 @@ def test_what_people_have_instead_of_a_table(name, content, message, tmp_path):
 def test_the_target_cannot_say_the_split(tmp_path):
     (tmp_path / "t.csv").write_text("x,y\n1,2\n3,4\n")
     assert "data.split.column: 'y' is also the target" in error_of(tmp_path / "t.csv", split={"column": "y"})
+
+
+@pytest.mark.parametrize(
+    ("cell", "remedy"),
+    [
+        ("\u22123.5", "its minus is a dash, write -3.5"),
+        ("(3.5)", "write -3.5 if the parentheses mean a negative number"),
+        ("$(3.5)", "correct the cell"),
+    ],
+)
+def test_a_number_that_is_written_otherwise_is_not_called_missing(cell, remedy, tmp_path):
+    (tmp_path / "t.csv").write_text("x,y\n" + "1,2\n" * 5 + f"{cell},3\n")
+    message = error_of(tmp_path / "t.csv")
+    assert remedy in message
+    assert ("missing_values" in message) is (cell == "$(3.5)")
+
+
+def test_a_target_of_truths_is_told_in_words_that_fit(tmp_path):
+    pq.write_table(pa.table({"x": [1.0, 2.0], "y": [True, False]}), tmp_path / "t.parquet")
+    assert "the column holds true and false; turn it into 0 and 1, or choose another" in error_of(
+        tmp_path / "t.parquet"
+    )

@@ -48,9 +48,10 @@ def wrong_type(values: pa.ChunkedArray, column: str, missing_values: Collection[
     row = pc.index(values.is_valid(), True).as_py()
     where = f"{name}, row {row + 1}, column {column!r}"
     leave_out, first = _other_ways(column, use), values[row].as_py()
-    one_hot = f"set preprocess.categorical: one_hot, {leave_out}" if use == "feature" else leave_out
     if pa.types.is_boolean(kind):
-        return Fault(f"the column holds true and false; {one_hot} (0 and 1)", where)
+        one_hot = "set preprocess.categorical: one_hot, " if use == "feature" else ""
+        other = _other_ways(column, use, "turn it into 0 and 1")
+        return Fault(f"the column holds true and false; {one_hot}{other}", where)
     if pa.types.is_temporal(kind):
         return Fault(f"the column holds dates or times, such as {first}; {leave_out} (days since a date)", where)
     return Fault(f"the column holds values of type {kind}; {leave_out}", where)
@@ -119,6 +120,10 @@ def _written_otherwise(cell: str) -> str:
         return f"write {without} if the comma parts thousands, {point} if it is the decimal mark"
     if _DECIMAL_COMMA.fullmatch(cell):
         return f"the decimal mark is '.', write {cell.replace(',', '.')}"
+    if cell[:1] in ("\u2212", "\u2013") and _NUMBER.fullmatch(cell[1:]):
+        return f"its minus is a dash, write -{cell[1:]}"
+    if (inner := re.fullmatch(r"\(\s*([^()]*?)\s*\)", cell)) and _NUMBER.fullmatch(inner[1]):
+        return f"write -{inner[1]} if the parentheses mean a negative number"
     plain = re.sub(r"[$€£%\s]", "", cell)
     if plain != cell and NUMBERISH.fullmatch(cell):
         plain = plain.replace(",", "") if re.fullmatch(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", plain) else plain

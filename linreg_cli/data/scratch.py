@@ -11,7 +11,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Sequence
-from typing import IO
+from io import FileIO
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class NumberFile:
         where: what messages call the file.
     """
 
-    def __init__(self, handle: IO[bytes], n_columns: int, group_rows: int, n_rows: int, where: str) -> None:
+    def __init__(self, handle: FileIO, n_columns: int, group_rows: int, n_rows: int, where: str) -> None:
         self._handle, self._lock, self._where = handle, threading.Lock(), where
         self._n_columns, self._group_rows, self.n_rows = n_columns, group_rows, n_rows
         weakref.finalize(self, handle.close)
@@ -71,7 +71,7 @@ class NumberFile:
             with self._lock:
                 self._handle.seek(position * out.itemsize)
                 while len(rest):
-                    count = self._handle.readinto(rest)  # type: ignore[attr-defined]
+                    count = self._handle.readinto(rest)
                     if not count:
                         raise OSError(0, "the file is shorter than it was")
                     rest = rest[count:]
@@ -113,7 +113,7 @@ class NumberSink:
         self._names = tuple(names)
         self._group = np.empty((len(names), group_rows(len(names))))  # pages that nothing was written to take no memory
         self._filled, self._n_rows = 0, 0
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
         self._kept: list[Column] = []
         self._on_disk = True
 
@@ -166,7 +166,7 @@ class NumberSink:
             self._kept = [np.stack([file.read(column, 0, n_rows) for column in range(len(self._names))])]
 
 
-def open_nameless() -> IO[bytes]:
+def open_nameless() -> FileIO:
     """An unbuffered file without a name, to be closed by whoever asked for it."""
     return tempfile.TemporaryFile(prefix="linreg-", dir=folder(), buffering=0)
 
@@ -178,7 +178,7 @@ def folder() -> str:
     return tempfile.gettempdir()
 
 
-def _write(file: IO[bytes], rows: Column) -> None:
+def _write(file: FileIO, rows: Column) -> None:
     rest = np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data
     while len(rest):
         rest = rest[file.write(rest) :]

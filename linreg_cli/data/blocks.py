@@ -99,7 +99,7 @@ def line_blocks(stream: Any, size: int = BLOCK_BYTES) -> Iterator[bytes]:
             if len(rest) > _LONGEST_LINE:
                 raise UnevenLinesError
             continue
-        block = rest + chunk[:cut]
+        block = b"".join((rest, memoryview(chunk)[:cut]))
         _refuse_uneven(block)
         rest = chunk[cut:]
         yield block

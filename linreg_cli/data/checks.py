@@ -10,10 +10,10 @@ from linreg_cli.data.columns import Column, Rows, take
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encode import CategoryInput
 from linreg_cli.data.findings import combined, equal, listed
-from linreg_cli.data.rows import in_order
+from linreg_cli.data.rows import in_order, pick
 from linreg_cli.data.suspects import MIN_ROWS, identifiers, leaks
 
-SAMPLE_ROWS = 10_000
+SAMPLE_ROWS, _RUN = 10_000, 100
 #: Combinations are looked for in so many inputs; each is set against all before it.
 MAX_FEATURES = 1_000
 _SHOWN = 10
@@ -28,7 +28,7 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
     """
     rows = in_order(dataset.splits["train"])
     n_train = len(dataset.splits["train"])
-    sample = np.sort(dataset.splits["train"][:: -(-n_train // SAMPLE_ROWS)])
+    sample = pick(rows, _sample(n_train))
     constant, doubled = _screened(dataset, sample, rows)
     found = [
         f"{target}: one value in every row to train on, so R2 is undefined and there is nothing to learn"
@@ -69,6 +69,14 @@ def _flat(dataset: Dataset, constant: Collection[str]) -> Iterator[str]:
     if names:
         remedy = "leave out with data.ignore" if len(names) < len(dataset.inputs) else "there is nothing to learn from"
         yield f"{listed(names)}: one value in every row to train on; {remedy}"
+
+
+def _sample(n_rows: int) -> Rows:
+    """Positions of at most `SAMPLE_ROWS` rows: runs of neighbours, which are read at once, all over the table."""
+    if n_rows <= SAMPLE_ROWS:
+        return np.arange(n_rows)
+    starts = np.linspace(0, n_rows - _RUN, SAMPLE_ROWS // _RUN).astype(np.int64)
+    return (starts[:, None] + np.arange(_RUN)).reshape(-1)
 
 
 def _is_constant(dataset: Dataset, name: str, sample: Column, rows: Rows | slice) -> bool:

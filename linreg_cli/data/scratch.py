@@ -22,6 +22,9 @@ from linreg_cli.errors import DataError
 #: more for a wide table that a column of a group has `GROUP_ROWS` numbers, which are read at once, and up to 64 MiB.
 GROUP_CELLS, LARGEST_GROUP, GROUP_ROWS = 2**19, 2**23, 4_096
 
+#: Rows between two that are asked for, from which on reading them all takes longer than beginning anew: some pages.
+_FAR = 2_048
+
 
 def group_rows(n_columns: int) -> int:
     """Rows of a group.
@@ -89,15 +92,22 @@ class StoredColumn:
         return self._file.n_rows
 
     def __getitem__(self, rows: Rows | slice) -> Column:
-        """Some rows; those between the first and the last of them are read, so they had better be near each other."""
+        """Some rows; of rows that rise, those near each other are read together, and of others all between them."""
         if isinstance(rows, slice):
             first, last, step = rows.indices(len(self))
             assert step == 1, rows
             return self._file.read(self._column, first, max(first, last))
         if not len(rows):
             return np.empty(0)
-        first = int(rows.min())
-        return self._file.read(self._column, first, int(rows.max()) + 1)[rows - first]
+        steps = np.diff(rows)
+        ends = [*(np.flatnonzero(steps > _FAR) + 1), len(rows)] if (steps >= 0).all() else [len(rows)]
+        out, at = np.empty(len(rows)), 0
+        for end in ends:
+            near = rows[at:end]
+            first = int(near.min())
+            out[at:end] = self._file.read(self._column, first, int(near.max()) + 1)[near - first]
+            at = end
+        return out
 
 
 class NumberSink:

@@ -13,7 +13,7 @@ from linreg_cli.data.findings import combined, equal, listed
 from linreg_cli.data.rows import in_order, pick
 from linreg_cli.data.suspects import MIN_ROWS, identifiers, leaks
 
-SAMPLE_ROWS, _RUN = 10_000, 100
+SAMPLE_ROWS, _RUN = 10_000, 250
 #: Combinations are looked for in so many inputs; each is set against all before it.
 MAX_FEATURES = 1_000
 _SHOWN = 10

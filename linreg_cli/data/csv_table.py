@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -175,8 +176,9 @@ class CsvTable:
     def _stream(self) -> Any:
         try:
             return pa.input_stream(self.name, compression="detect")
-        except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror or error}", self.name) from None
+        except OSError as error:  # whose strerror is a sentence of pyarrow's own
+            reason = os.strerror(error.errno) if error.errno else error
+            raise DataError(f"cannot be read: {reason}", self.name) from None
 
     @cached_property
     def _has_quotes(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.problems import Array, Problem
-from linreg_cli.evaluate.exact import least_squares
+from linreg_cli.least_squares.solve import least_squares
 
 
 def linreg_exact(table: Problem) -> Callable[[], Array]:

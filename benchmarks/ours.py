@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from benchmarks.problems import Array
 from benchmarks.steps import Steps
 from linreg_cli.model import build_model
-from linreg_cli.optim.select import EXECUTORS
+from linreg_cli.optim.engines.select import EXECUTORS
 from linreg_cli.optim.state import TrainingState
 
 

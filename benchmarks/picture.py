@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from linreg_cli.evaluate.canvas import render
+from linreg_cli.figures.canvas import render
 
 #: The cell that is drawn.
 DRAWN = {"rows": 1_000_000, "features": 8, "kind": "plain", "batch": 32, "shuffle": True, "epochs": 1}

@@ -23,8 +23,8 @@ from benchmarks.measure import interleaved, say, summary, timed
 from benchmarks.problems import Array, Problem, problem
 from benchmarks.section import Options, Section, run_section
 from benchmarks.steps import Engine, Steps
-from linreg_cli.evaluate.exact import Optimum, least_squares
-from linreg_cli.optim.select import EXECUTORS
+from linreg_cli.least_squares.solve import Optimum, least_squares
+from linreg_cli.optim.engines.select import EXECUTORS
 from linreg_cli.optim.state import TrainingState
 
 GAPS = ("1e-3", "1e-6")

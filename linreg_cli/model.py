@@ -9,9 +9,9 @@ from torch import nn
 
 from linreg_cli.config.schema import InitConfig
 from linreg_cli.config.types import Distribution
-from linreg_cli.data.columns import Column, Rows, take
-from linreg_cli.data.preprocess import Preprocessor
-from linreg_cli.data.transform import inverse
+from linreg_cli.data.columns.kinds import Column, Rows, take
+from linreg_cli.data.encoding.transform import inverse
+from linreg_cli.data.scaling import Preprocessor
 from linreg_cli.seeds import torch_stream
 
 

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from conftest import CONFIGS, REPOSITORY
 
-from linreg_cli.evaluate.exact import least_squares
-from linreg_cli.evaluate.rates import Motion, stable_rate
-from linreg_cli.evaluate.spectrum import curvature
+from linreg_cli.convergence.rates import Motion, stable_rate
+from linreg_cli.convergence.spectrum import curvature
+from linreg_cli.least_squares.solve import least_squares
 
 # Two columns of different scale, whose optimum is away from the start along both.
 ROWS = 40
@@ -351,7 +351,7 @@ def test_a_small_run_does_not_import_scipy(tmp_path):
 
 
 def test_what_is_too_costly_is_left_out_with_the_reason(linreg, base, monkeypatch):
-    monkeypatch.setattr("linreg_cli.evaluate.analysis.MOST_WORK", 100)
+    monkeypatch.setattr("linreg_cli.convergence.analysis.MOST_WORK", 100)
     result = linreg("train", "-c", base, "--json", *settings(lr=0.01), "--set", "train.epochs=2")
     assert result.code == 0
     assert result.json["metrics"]["optimum"] is None

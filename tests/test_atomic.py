@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from linreg_cli import files
 from linreg_cli.errors import StoreError
-from linreg_cli.runs import atomic
-from linreg_cli.runs.atomic import replacing, write_bytes
+from linreg_cli.files import replacing, write_bytes
 
 
 @pytest.fixture(params=["absent", "old"])
@@ -70,7 +70,7 @@ def test_a_step_that_fails_leaves_old_or_new_and_nothing_beside_it(target, monke
         return real(*args, **kwargs)
 
     monkeypatch.setattr(owner, call, failing)
-    monkeypatch.setattr(atomic, "RETRY_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(files, "RETRY_SECONDS", (0.0, 0.0))
     if once:
         write_bytes(target, b"new")
         assert count > which
@@ -138,7 +138,7 @@ def test_what_is_not_a_file_in_a_folder_is_explained(tmp_path):
 def test_two_writers_in_turn_leave_the_last_content(tmp_path):
     path = tmp_path / "a"
     for number in range(20):
-        atomic.write_bytes(path, b"%d" % number)
+        files.write_bytes(path, b"%d" % number)
     assert path.read_bytes() == b"19"
 
 
@@ -160,7 +160,7 @@ def test_the_content_before_may_be_kept_under_another_name(tmp_path, monkeypatch
 
 def test_whatever_fails_one_of_both_is_whole(tmp_path, monkeypatch):
     """Each rename, link and fsync fails in turn, for ever."""
-    monkeypatch.setattr(atomic, "RETRY_SECONDS", ())
+    monkeypatch.setattr(files, "RETRY_SECONDS", ())
     for call in ("replace", "fsync", "open"):
         for which in range(1, 9):
             path, kept = tmp_path / f"{call}{which}", tmp_path / f"{call}{which}.previous"

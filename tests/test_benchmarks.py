@@ -12,7 +12,7 @@ from benchmarks.measure import fresh_process, summary
 from benchmarks.problems import problem
 from benchmarks.ratios import LEAST_MARGIN, Spread, limit, regressed, regressions
 from benchmarks.steps import Steps, difference
-from linreg_cli.evaluate.exact import least_squares
+from linreg_cli.least_squares.solve import least_squares
 
 
 def numpy_steps(steps):

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from linreg_cli.data.buffers import repeated, to_arrow, to_numpy
+from linreg_cli.data.columns.arrow import repeated, to_arrow, to_numpy
 
 CHUNKS = {
     "one": [pa.array([1.5, -0.0, float("inf")])],

@@ -6,8 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from linreg_cli.config import Config
-from linreg_cli.data import checks, load_dataset
-from linreg_cli.data.collinear import BLOCK
+from linreg_cli.data import load_dataset
+from linreg_cli.data.checks import warnings
+from linreg_cli.data.checks.collinear import BLOCK
 
 N = 400
 STREAM = np.random.default_rng(5)
@@ -204,7 +205,7 @@ def test_fewer_rows_than_inputs(found):
 
 
 def test_wide_tables(found, monkeypatch):
-    monkeypatch.setattr(checks, "MAX_FEATURES", 3)
+    monkeypatch.setattr(warnings, "MAX_FEATURES", 3)
     numbers = {f"x{number}": STREAM.normal(size=N) for number in range(6)}
     columns = {**numbers, "twin": numbers["x5"], "k": np.full(N, 2.0), "sum": numbers["x0"] + numbers["x5"]}
     assert found(columns) == (

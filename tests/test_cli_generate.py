@@ -90,7 +90,7 @@ def test_a_failure_leaves_nothing(linreg, config_file, tmp_path, arguments, code
 
 
 def test_a_disk_that_fills_up_leaves_the_old_table_and_the_old_truth(linreg, config_file, tmp_path, monkeypatch):
-    from linreg_cli import generate
+    from linreg_cli.pipeline import generate
 
     config = config_file(CONFIG)
     linreg("generate-data", "-c", config, "-o", "t.csv")

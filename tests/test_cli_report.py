@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from linreg_cli.evaluate.report import results
-from linreg_cli.evaluate.report.markup import text
+from linreg_cli.report import results
+from linreg_cli.report.markup import text
 
 CONFIG = """
 name: {name}

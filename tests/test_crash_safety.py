@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from faults import Faults, ended, forked
 
+from linreg_cli import files
 from linreg_cli.data import Preprocessor
-from linreg_cli.optim.reference import ReferenceExecutor
-from linreg_cli.runs import atomic
+from linreg_cli.optim.engines.reference import ReferenceExecutor
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
@@ -66,7 +66,7 @@ def assert_clean(result, codes) -> None:
 def test_whichever_call_fails_nothing_is_half_and_resuming_completes(
     linreg, config, monkeypatch, tmp_path, once, resumed
 ):
-    monkeypatch.setattr(atomic, "RETRY_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(files, "RETRY_SECONDS", (0.0, 0.0))
     assert linreg("train", "-c", config, *FEW, "--outputs", "whole").code == 0
     whole, ways = tmp_path / "whole" / "r-0001", set()
     for which in itertools.count(1):
@@ -354,7 +354,7 @@ def test_disk_full_is_named(linreg, config, monkeypatch, tmp_path):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(atomic, "RETRY_SECONDS", (0.0,))
+    monkeypatch.setattr(files, "RETRY_SECONDS", (0.0,))
     monkeypatch.setattr(os, "replace", full)
     result = linreg("train", "-c", config, *FEW)
     assert (result.code, "cannot write: No space left on device" in result.err) == (6, True)

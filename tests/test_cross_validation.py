@@ -7,8 +7,8 @@ from sklearn.model_selection import KFold, cross_val_score
 
 from linreg_cli.config import Config
 from linreg_cli.data import Dataset
-from linreg_cli.data.columns import Rows
-from linreg_cli.evaluate.cross_validation import cross_validate, folds
+from linreg_cli.data.columns.kinds import Rows
+from linreg_cli.evaluation.cross_validation import cross_validate, folds
 from linreg_cli.model import LinearFormula
 
 STREAM = np.random.default_rng(3)

@@ -6,9 +6,9 @@ import pytest
 
 from linreg_cli.config import Config
 from linreg_cli.data import load_dataset
-from linreg_cli.data.blocks import cells_of
-from linreg_cli.data.cells import Treatment, raw_columns
-from linreg_cli.data.open import open_table
+from linreg_cli.data.encoding.cells import Treatment, raw_columns
+from linreg_cli.data.tables.blocks import cells_of
+from linreg_cli.data.tables.open import open_table
 from linreg_cli.errors import ConfigError, DataError
 
 

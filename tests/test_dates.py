@@ -4,7 +4,7 @@ import pytest
 
 from linreg_cli.config import Config
 from linreg_cli.data import load_dataset
-from linreg_cli.data.dates import is_date
+from linreg_cli.data.encoding.dates import is_date
 from linreg_cli.errors import DataError
 
 DATES = """

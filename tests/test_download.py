@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from linreg_cli.data import download
+from linreg_cli.data.tables import download
 
 TABLE = b"x,y\n" + b"".join(b"%d,%d\n" % (x, 2 * x + 1) for x in range(10))
 DIGEST = hashlib.sha256(TABLE).hexdigest()

@@ -12,7 +12,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from linreg_cli.config import Config
 from linreg_cli.data import load_dataset
-from linreg_cli.data.encode import Encoder
+from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.errors import DataError
 
 ONE_HOT = {"categorical": "one_hot"}

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from linreg_cli.evaluate.exact import gap, least_squares
-from linreg_cli.evaluate.factor import factorise, loss_scale
+from linreg_cli.least_squares.factor import factorise, loss_scale
+from linreg_cli.least_squares.solve import gap, least_squares
 
 #: Digits that must agree with NIST's certified parameters; Filip's powers are stored rounded, which leaves 7.
 CERTIFIED_DIGITS = {"Norris": 12, "NoInt1": 14, "Longley": 12, "Wampler1": 14, "Filip": 7}

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from linreg_cli.model import build_model, linear_layer
+from linreg_cli.optim.engines.select import EXECUTORS, unable
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.select import EXECUTORS, unable
 from linreg_cli.optim.state import TrainingState
 
 N_ROWS = 10

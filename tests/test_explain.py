@@ -5,7 +5,7 @@ import pytest
 import torch
 from conftest import CONFIGS
 
-from linreg_cli.evaluate.explain import explain
+from linreg_cli.inspection.explain import explain
 from linreg_cli.model import build_model
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
@@ -70,7 +70,7 @@ def test_three_gradients_agree(loss, n_targets, bias):
 
 
 def test_a_wrong_gradient_is_an_error(linreg, monkeypatch):
-    import linreg_cli.evaluate.explain as module
+    import linreg_cli.inspection.explain as module
 
     right = module._by_formula
     monkeypatch.setattr(module, "_by_formula", lambda *a: {name: g * 1.001 for name, g in right(*a).items()})

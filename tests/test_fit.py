@@ -10,10 +10,10 @@ import torch
 
 from linreg_cli.model import build_model, linear_layer
 from linreg_cli.optim import fit as fit_module
+from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.fit import Diverged, Evaluated, SegmentDone, Stopped, fit
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.reference import ReferenceExecutor
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.optim.stopping import EarlyStopping
 

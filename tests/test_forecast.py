@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from descent import descend
 
-from linreg_cli.evaluate.batch_rates import BatchProblem, best_batch_rate, cosine, fewest_epochs, fewest_falling
-from linreg_cli.evaluate.batches import any_batch, mean_square_curvature
-from linreg_cli.evaluate.exact import least_squares
-from linreg_cli.evaluate.forecast import forecast
-from linreg_cli.evaluate.noise import batch_noise
-from linreg_cli.evaluate.rates import Motion, best_rate, mean_square_rate, stable_rate
-from linreg_cli.evaluate.spectrum import Spectrum, curvature
+from linreg_cli.convergence.batch_curvature import any_batch, mean_square_curvature
+from linreg_cli.convergence.forecast import forecast
+from linreg_cli.convergence.gradient_noise import batch_noise
+from linreg_cli.convergence.rate_search import BatchProblem, best_batch_rate, cosine, fewest_epochs, fewest_falling
+from linreg_cli.convergence.rates import Motion, best_rate, mean_square_rate, stable_rate
+from linreg_cli.convergence.spectrum import Spectrum, curvature
+from linreg_cli.least_squares.solve import least_squares
 
 TARGETS = (1e-1, 1e-3, 1e-6)
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from linreg_cli.evaluate.gates import check_gates
+from linreg_cli.gates import check_gates
 
 METRICS = {
     "train": {"r2": 0.95, "n": 800, "loss": None},

@@ -9,8 +9,8 @@ import statsmodels.api as sm
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 from statsmodels.stats.stattools import durbin_watson
 
-from linreg_cli.evaluate.exact import least_squares
-from linreg_cli.evaluate.inference import NEAR, infer, refusal
+from linreg_cli.least_squares.inference import NEAR, infer, refusal
+from linreg_cli.least_squares.solve import least_squares
 
 NAMES = ["a", "b", "c"]
 

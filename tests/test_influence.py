@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from linreg_cli.evaluate.influence import MOST_ROWS, chosen
-from linreg_cli.evaluate.plots import MOST_NAMED, leverage_figure
+from linreg_cli.figures.figures import MOST_NAMED, leverage_figure
+from linreg_cli.least_squares.influence import MOST_ROWS, chosen
 
 
 def write(path, columns):

@@ -5,14 +5,14 @@ import threading
 
 import pytest
 
-from linreg_cli.optim.executors import kernel_files
+from linreg_cli.optim.engines.kernels import disk
 
 NAME, SOURCES = ("some_kernels.run", "float32"), "0123456789abcdef"
 
 
 @pytest.fixture(autouse=True)
 def _known_sources(monkeypatch):
-    monkeypatch.setattr(kernel_files, "_digest_once", lambda: SOURCES)
+    monkeypatch.setattr(disk, "_digest_once", lambda: SOURCES)
 
 
 @pytest.fixture
@@ -22,11 +22,11 @@ def folder(monkeypatch, tmp_path):
 
 
 def write(content, key="key", sources=SOURCES):
-    kernel_files.write(*NAME, sources, key, content)
+    disk.write(*NAME, sources, key, content)
 
 
 def read(key="key", sources=SOURCES):
-    return kernel_files.read(*NAME, sources, key)
+    return disk.read(*NAME, sources, key)
 
 
 def test_what_is_written_is_read_under_its_own_key_only(folder):
@@ -34,8 +34,8 @@ def test_what_is_written_is_read_under_its_own_key_only(folder):
     write(b"code")
     assert read() == b"code"
     assert read("another processor") is None
-    assert kernel_files.exists(*NAME)
-    assert not kernel_files.exists(NAME[0], "float64")
+    assert disk.exists(*NAME)
+    assert not disk.exists(NAME[0], "float64")
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * 1000], ids=len)
@@ -67,7 +67,7 @@ def test_a_file_of_another_user_is_not_read(folder):
 def test_a_kernel_under_the_name_of_another_is_not_used(folder):
     write(b"code")
     (file,) = folder.iterdir()
-    kernel_files.write("other_kernels.run", NAME[1], SOURCES, "key", b"other")
+    disk.write("other_kernels.run", NAME[1], SOURCES, "key", b"other")
     (other,) = (each for each in folder.iterdir() if each != file)
     other.replace(file)
     assert read() is None
@@ -75,7 +75,7 @@ def test_a_kernel_under_the_name_of_another_is_not_used(folder):
 
 def test_a_kernel_of_other_sources_is_not_found_and_beside_the_sources_removed(tmp_path, monkeypatch):
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    monkeypatch.setattr(kernel_files, "_SOURCES", tmp_path)
+    monkeypatch.setattr(disk, "_SOURCES", tmp_path)
     write(b"old", sources="f" * 16)
     assert read() is None
     write(b"new")
@@ -95,16 +95,16 @@ def test_a_write_that_fails_leaves_nothing(folder, monkeypatch):
 def test_the_digest_is_of_every_module_that_a_kernel_may_call(tmp_path, monkeypatch):
     for module in ("kernels.py", "simd.py"):
         (tmp_path / module).write_text("before")
-    monkeypatch.setattr(kernel_files, "_SOURCES", tmp_path)
-    before = kernel_files.source_digest()
+    monkeypatch.setattr(disk, "_SOURCES", tmp_path)
+    before = disk.source_digest()
     (tmp_path / "simd.py").write_text("after")
-    assert kernel_files.source_digest() != before
+    assert disk.source_digest() != before
 
 
 def test_a_folder_that_cannot_be_written_is_passed_over(tmp_path, monkeypatch):
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     (tmp_path / "package").write_text("a file, so that no folder can be made in it, by root neither")
-    monkeypatch.setattr(kernel_files, "_SOURCES", tmp_path / "package")
+    monkeypatch.setattr(disk, "_SOURCES", tmp_path / "package")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     write(b"code")
     assert read() == b"code"

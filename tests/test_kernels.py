@@ -12,16 +12,16 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
-from linreg_cli.optim.executors import kernel_files, kernels, machine_code
-from linreg_cli.optim.executors.kernels import kernel
-from linreg_cli.optim.executors.signatures import SIGNATURES
+from linreg_cli.optim.engines.kernels import disk, loader, machine_code
+from linreg_cli.optim.engines.kernels.loader import kernel
+from linreg_cli.optim.engines.kernels.signatures import SIGNATURES
 
 #: A small kernel, called with numbers whose result is known: 8 parameters of 1, a rate of 0.5 and gradients of 2 * 3.
 UPDATE = """
 import numpy as np, sys
-from linreg_cli.optim.executors.kernels import kernel
+from linreg_cli.optim.engines.kernels.loader import kernel
 w, m, g = np.ones(8), np.zeros(8), np.full(8, 3.0)
-kernel("native_kernels.update", "float64")(w, m, g, 8, 2.0, False, 0.5, 0.0, 0.0, 0.0, False)
+kernel("batches.update", "float64")(w, m, g, 8, 2.0, False, 0.5, 0.0, 0.0, 0.0, False)
 print(set(w.tolist()), "numba" in sys.modules)
 """
 
@@ -30,7 +30,7 @@ print(set(w.tolist()), "numba" in sys.modules)
 def folder(monkeypatch, tmp_path):
     """Kernels lie here, and none is loaded yet."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(kernels, "_kernels", {})
+    monkeypatch.setattr(loader, "_kernels", {})
     return tmp_path
 
 
@@ -49,7 +49,7 @@ def test_a_kernel_is_compiled_once_and_a_damaged_one_again(folder):
     assert updated() == compiled
     assert updated() == loaded
     content = b"whole and no machine code"
-    file.write_bytes(kernel_files._checksum(file.name, content) + content)
+    file.write_bytes(disk._checksum(file.name, content) + content)
     assert updated() == compiled
     assert updated() == loaded
 
@@ -70,25 +70,25 @@ def test_where_nothing_can_be_written_kernels_are_compiled(folder, tmp_path, mon
 
 def test_sources_that_change_while_a_process_runs_leave_no_kernel_under_a_name_that_is_not_theirs(folder):
     changed = UPDATE.replace("\nw, m", "\nfrom linreg_cli.optim.executors import kernel_files\nDIGEST\nw, m", 1)
-    assert updated(changed.replace("DIGEST", "kernel_files.source_digest = lambda: 'changed'")) == "{-2.0} True"
+    assert updated(changed.replace("DIGEST", "disk.source_digest = lambda: 'changed'")) == "{-2.0} True"
     assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("conditions", [("another processor",), ("x86_64", "same", "+avx512f")])
 def test_a_kernel_for_another_processor_is_not_found(folder, monkeypatch, conditions):
-    kernel("native_kernels.update", "float64")
-    compiled = importlib.import_module("linreg_cli.optim.executors.compiled")
+    kernel("batches.update", "float64")
+    compiled = importlib.import_module("linreg_cli.optim.engines.kernels.compiler")
 
     def refuse(*_):
         raise NotImplementedError
 
     monkeypatch.setattr(compiled, "compiled", refuse)
-    monkeypatch.setattr(kernels, "_kernels", {})
-    kernel("native_kernels.update", "float64")
-    monkeypatch.setattr(kernels, "_kernels", {})
+    monkeypatch.setattr(loader, "_kernels", {})
+    kernel("batches.update", "float64")
+    monkeypatch.setattr(loader, "_kernels", {})
     monkeypatch.setattr(machine_code, "conditions", lambda: conditions)
     with pytest.raises(NotImplementedError):
-        kernel("native_kernels.update", "float64")
+        kernel("batches.update", "float64")
 
 
 def test_the_conditions_name_every_feature_of_the_processor():
@@ -99,8 +99,8 @@ def test_the_conditions_name_every_feature_of_the_processor():
 
 
 def test_threads_that_ask_at_the_same_time_share_a_kernel(folder, monkeypatch):
-    kernel("native_kernels.update", "float32")
-    monkeypatch.setattr(kernels, "_kernels", {})
+    kernel("batches.update", "float32")
+    monkeypatch.setattr(loader, "_kernels", {})
     load, found = machine_code.load, []
 
     def slow(code):
@@ -108,7 +108,7 @@ def test_threads_that_ask_at_the_same_time_share_a_kernel(folder, monkeypatch):
         return load(code)
 
     monkeypatch.setattr(machine_code, "load", slow)
-    ask = [threading.Thread(target=lambda: found.append(kernel("native_kernels.update", "float32"))) for _ in range(4)]
+    ask = [threading.Thread(target=lambda: found.append(kernel("batches.update", "float32"))) for _ in range(4)]
     for thread in ask:
         thread.start()
     for thread in ask:
@@ -118,8 +118,8 @@ def test_threads_that_ask_at_the_same_time_share_a_kernel(folder, monkeypatch):
 
 
 def test_machine_code_stays_when_nothing_else_refers_to_it(folder):
-    function = kernel("native_kernels.update", "float64")
-    kernels._kernels.clear()
+    function = kernel("batches.update", "float64")
+    loader._kernels.clear()
     gc.collect()
     w = np.ones(8)
     function(w, np.zeros(8), np.full(8, 3.0), 8, 2.0, False, 0.5, 0.0, 0.0, 0.0, False)
@@ -129,7 +129,7 @@ def test_machine_code_stays_when_nothing_else_refers_to_it(folder):
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_a_signature_names_the_parameters_of_its_kernel(name):
     module, function = name.split(".")
-    found = getattr(importlib.import_module(f"linreg_cli.optim.executors.{module}"), function)
+    found = getattr(importlib.import_module(f"linreg_cli.optim.engines.kernels.{module}"), function)
     assert tuple(inspect.signature(found).parameters) == SIGNATURES[name].names
 
 
@@ -145,14 +145,14 @@ def test_a_signature_names_the_parameters_of_its_kernel(name):
 )
 def test_what_a_kernel_would_misread_is_refused(w, error):
     with pytest.raises(error):
-        kernel("native_kernels.update", "float64")(w, w, w, 8, 2.0, False, 0.5, 0.0, 0.0, 0.0, False)
+        kernel("batches.update", "float64")(w, w, w, 8, 2.0, False, 0.5, 0.0, 0.0, 0.0, False)
 
 
 def object_code_of(function, *, names=("n",)):
     from numba import types
 
-    from linreg_cli.optim.executors.compiled import kernel as decorated
-    from linreg_cli.optim.executors.compiled import object_code
+    from linreg_cli.optim.engines.kernels.compiler import kernel as decorated
+    from linreg_cli.optim.engines.kernels.compiler import object_code
 
     return object_code(decorated()(function), names, [types.int64] * len(names))
 
@@ -208,12 +208,12 @@ def test_an_object_that_cannot_be_loaded_is_an_error_and_not_the_end_of_the_proc
         code = machine_code.emit(module)
     with pytest.raises(RuntimeError):
         machine_code.load(code)
-    kernel("native_kernels.update", "float64")  # and others still can
+    kernel("batches.update", "float64")  # and others still can
 
 
 def test_what_cannot_be_loaded_is_not_kept(folder, monkeypatch):
-    compiled = importlib.import_module("linreg_cli.optim.executors.compiled")
+    compiled = importlib.import_module("linreg_cli.optim.engines.kernels.compiler")
     monkeypatch.setattr(compiled, "compiled", lambda *_: b"no object")
     with pytest.raises(RuntimeError):
-        kernel("native_kernels.update", "float64")
+        kernel("batches.update", "float64")
     assert list(folder.iterdir()) == []

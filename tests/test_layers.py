@@ -1,6 +1,7 @@
 """The way of the data is one-way: a module imports only from its own layer or an earlier one, and only `cli` prints."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -8,13 +9,23 @@ from conftest import REPOSITORY
 
 PACKAGE = REPOSITORY / "linreg_cli"
 
-#: The first part of a module's name after `linreg_cli` -> its layer.
-LAYERS = {
-    "errors": 0, "seeds": 0, "config": 1, "data": 2, "model": 3, "optim": 4, "runs": 5, "evaluate": 6,
-    "preparation": 7, "training": 7, "resume": 7, "workflow": 7, "inspection": 7, "advice": 7, "generate": 7,
-    "sweep": 8, "cli": 9, "__main__": 10,
+#: A folder of the package -> its parts (files and folders), in the order of the flow: each imports only from itself and
+#: from those before it. In every other folder the parts may come in any order that has no circle.
+ORDER = {
+    "linreg_cli": [
+        "errors", "seeds", "wording", "files", "gates", "config", "data", "model", "optim", "least_squares",
+        "convergence", "runs", "evaluation", "figures", "report", "pipeline", "inspection", "cli", "__main__",
+    ],
+    "linreg_cli.data": [
+        "columns", "tables", "encoding", "summary", "dataset", "split", "synthetic", "scaling", "assemble", "checks",
+        "load",
+    ],
+    "linreg_cli.optim": ["losses", "schedules", "stopping", "plan", "state", "engines", "fit"],
 }  # fmt: skip
+#: What may import compiled code, its compiler and its loader: the executors, and what they are made of.
+MAY_IMPORT_KERNELS = ["costs", "native", "parameters", "statistics"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
+FOLDERS = sorted({".".join(path.parent.relative_to(PACKAGE.parent).parts) for path in MODULES})
 
 
 def name_of(path: Path) -> str:
@@ -22,10 +33,13 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def part_of(module: str) -> str | None:
-    """`linreg_cli.config.load` -> `config`; None for the package itself and for others."""
-    parts = module.split(".")
-    return parts[1] if parts[0] == "linreg_cli" and len(parts) > 1 else None
+def part_of(module: str, folder: str = "linreg_cli") -> str | None:
+    """The part of a folder that a module is in, or None for the folder itself and for what is not in it.
+
+    `linreg_cli.config.load` is in `config` of `linreg_cli`, and in `load` of `linreg_cli.config`.
+    """
+    inside = module.removeprefix(f"{folder}.")
+    return inside.split(".")[0] if inside != module else None
 
 
 def imports(tree: ast.AST) -> list[str]:
@@ -41,15 +55,43 @@ def imports(tree: ast.AST) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_a_module_imports_only_from_its_own_or_earlier_layers(path):
-    part = part_of(name_of(path))
-    assert part is None or part in LAYERS, f"give {part} a layer"
-    own = LAYERS[part] if part else 0
-    used = {part_of(module) for module in imports(ast.parse(path.read_text()))} - {None, "__version__"}
-    assert used <= set(LAYERS)
-    later = {module for module in used if LAYERS[module] > own}
-    assert later == set()
+def uses(folder: str) -> dict[str, set[str]]:
+    """Part of a folder -> the other parts that its modules import."""
+    parts = {part for path in MODULES if (part := part_of(name_of(path), folder))}
+    found: dict[str, set[str]] = {part: set() for part in parts}
+    for path in MODULES:
+        part = part_of(name_of(path), folder)
+        if part is not None:
+            used = {part_of(module, folder) for module in imports(ast.parse(path.read_text()))}
+            found[part] |= (used & parts) - {part}
+    return found
+
+
+@pytest.mark.parametrize("folder", ORDER)
+def test_a_module_imports_only_from_its_own_or_earlier_parts(folder):
+    order, found = ORDER[folder], uses(folder)
+    assert sorted(found) == sorted(order), "each part has its place in the order"
+    later = {
+        part: sorted(other for other in used if order.index(other) > order.index(part)) for part, used in found.items()
+    }
+    assert {part: others for part, others in later.items() if others} == {}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_folder_has_a_circle_among_its_parts(folder):
+    graphlib.TopologicalSorter(uses(folder)).prepare()  # CycleError names the circle
+
+
+def test_only_executors_and_what_they_are_made_of_import_kernels():
+    engines = PACKAGE / "optim" / "engines"
+    outside = [path for path in MODULES if engines / "kernels" not in path.parents]
+    found = {
+        path
+        for path in outside
+        for module in imports(ast.parse(path.read_text()))
+        if module.startswith("linreg_cli.optim.engines.kernels")
+    }
+    assert found == {engines / f"{name}.py" for name in MAY_IMPORT_KERNELS}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -64,9 +106,14 @@ def test_only_the_command_line_prints_and_exits(path):
 
 def test_optimisation_knows_no_files():
     """But for one module, which keeps what the compiler made."""
-    for path in {*(PACKAGE / "optim").rglob("*.py")} - {PACKAGE / "optim" / "executors" / "kernel_files.py"}:
+    for path in {*(PACKAGE / "optim").rglob("*.py")} - {PACKAGE / "optim" / "engines" / "kernels" / "disk.py"}:
         for node in ast.walk(ast.parse(path.read_text())):
             assert not (isinstance(node, ast.Call) and ast.unparse(node.func) == "open"), path
+
+
+def test_a_circle_would_be_found():
+    with pytest.raises(graphlib.CycleError):
+        graphlib.TopologicalSorter({"a": {"b"}, "b": {"a"}}).prepare()
 
 
 def test_the_parser_sees_imports_within_functions():

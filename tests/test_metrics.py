@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from linreg_cli.evaluate.metrics import parameters, probe, regression_metrics, split_metrics
+from linreg_cli.evaluation.metrics import parameters, probe, regression_metrics, split_metrics
 from linreg_cli.model import LinearFormula
 
 TOO_LARGE = "too large for a floating-point number"

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linreg_cli.model import build_model
-from linreg_cli.optim.executors import native, parameters, parts, statistics
-from linreg_cli.optim.executors.native import NativeExecutor
-from linreg_cli.optim.executors.statistics import StatisticsExecutor
+from linreg_cli.optim.engines import native, parameters, parts, statistics
+from linreg_cli.optim.engines.native import NativeExecutor
+from linreg_cli.optim.engines.reference import ReferenceExecutor
+from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.reference import ReferenceExecutor
 from linreg_cli.optim.state import TrainingState
 
 

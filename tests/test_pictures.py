@@ -6,7 +6,7 @@ import pytest
 from conftest import CONFIGS
 
 from linreg_cli.errors import StoreError, UsageError
-from linreg_cli.evaluate.pictures import draw_run, overlay
+from linreg_cli.figures.of_run import draw_run, overlay
 from linreg_cli.runs.store import RunFolder
 
 TWO_TARGETS = """

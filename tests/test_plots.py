@@ -13,8 +13,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from linreg_cli.evaluate.canvas import render
-from linreg_cli.evaluate.plots import (
+from linreg_cli.figures.canvas import render
+from linreg_cli.figures.figures import (
     MOST_POINTS,
     LossCurve,
     SplitPoints,
@@ -453,8 +453,8 @@ def test_a_picture_has_the_same_bytes_each_time(format: str, monkeypatch: pytest
 CHILD = """
 import hashlib, sys
 import numpy as np
-import linreg_cli.evaluate.canvas as canvas
-import linreg_cli.evaluate.plots as plots
+import linreg_cli.figures.canvas as canvas
+import linreg_cli.figures.figures as plots
 assert not [name for name in sys.modules if name.split(".")[0] in ("matplotlib", "torch")]
 x = np.arange(1.0, 4.0)
 points = [plots.SplitPoints("train", x * x, 4 * x, x)]

@@ -9,8 +9,8 @@ from sklearn.preprocessing import StandardScaler
 
 from linreg_cli.config.schema import PreprocessConfig
 from linreg_cli.data.dataset import Dataset
-from linreg_cli.data.encode import Encoder
-from linreg_cli.data.preprocess import Preprocessor, Scaling
+from linreg_cli.data.encoding.encode import Encoder
+from linreg_cli.data.scaling import Preprocessor, Scaling
 from linreg_cli.errors import DataError
 
 STANDARD = PreprocessConfig(standardize=True, standardize_target=True)

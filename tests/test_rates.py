@@ -8,10 +8,8 @@ from descent import state_after
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linreg_cli.evaluate.batches import any_batch
-from linreg_cli.evaluate.exact import least_squares
-from linreg_cli.evaluate.factor import factorise
-from linreg_cli.evaluate.rates import (
+from linreg_cli.convergence.batch_curvature import any_batch
+from linreg_cli.convergence.rates import (
     Motion,
     batch_safe_rate,
     best_rate,
@@ -20,7 +18,9 @@ from linreg_cli.evaluate.rates import (
     safe_batch_rate,
     stable_rate,
 )
-from linreg_cli.evaluate.spectrum import curvature
+from linreg_cli.convergence.spectrum import curvature
+from linreg_cli.least_squares.factor import factorise
+from linreg_cli.least_squares.solve import least_squares
 
 MOTIONS = {
     "plain": Motion(),

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from linreg_cli.model import build_model
+from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.reference import ReferenceExecutor
 from linreg_cli.optim.state import TrainingState
 
 SETTINGS = [

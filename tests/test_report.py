@@ -14,12 +14,12 @@ from conftest import CONFIGS, REPOSITORY
 
 from linreg_cli.cli.app import run as run_command
 from linreg_cli.errors import StoreError
-from linreg_cli.evaluate.report import results
-from linreg_cli.evaluate.report.document import page_of
-from linreg_cli.evaluate.report.markup import MOST_ROWS, element, facts, name, table, text
-from linreg_cli.evaluate.wording import gap_in_words, number, p_value, short
+from linreg_cli.report import results
+from linreg_cli.report.document import page_of
+from linreg_cli.report.markup import MOST_ROWS, element, facts, name, table, text
 from linreg_cli.runs.lock import hold
 from linreg_cli.runs.store import RunFolder
+from linreg_cli.wording import gap_in_words, number, p_value, short
 
 NAMES = [
     "<script>alert(1)</script>",
@@ -540,7 +540,7 @@ def leaves(values, path=()):
 def test_whatever_a_value_is_replaced_by_the_page_is_whole_or_the_run_is_damaged(
     outputs, copy, undrawn, monkeypatch, file
 ):
-    monkeypatch.setattr("linreg_cli.evaluate.report.parameters._truth", lambda run: None)  # loads torch each time
+    monkeypatch.setattr("linreg_cli.report.parameters._truth", lambda run: None)  # loads torch each time
     run, ends = copy("hostile"), set()
     good = run.read_json(file)
     paths = [path for path in leaves(good) if path]

@@ -5,8 +5,8 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold, cross_val_predict
 
-from linreg_cli.evaluate.exact import least_squares
-from linreg_cli.evaluate.resampling import default_path, folds_of, k_fold, leave_one_out, ridge_path
+from linreg_cli.least_squares.resampling import default_path, folds_of, k_fold, leave_one_out, ridge_path
+from linreg_cli.least_squares.solve import least_squares
 
 
 def table(n=30, k=1, seed=0):

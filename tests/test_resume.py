@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from linreg_cli import training
 from linreg_cli.cli import progress
 from linreg_cli.errors import StoreError
 from linreg_cli.optim import fit as fit_module
-from linreg_cli.optim.select import EXECUTORS
+from linreg_cli.optim.engines.select import EXECUTORS
+from linreg_cli.pipeline import train as training
 from linreg_cli.runs.checkpoint import CHECKPOINT_FILE, PREVIOUS_FILE, load_checkpoint
 from linreg_cli.runs.lock import hold
 from linreg_cli.runs.store import RunFolder
@@ -175,9 +175,9 @@ def test_checkpoints_by_time_lie_within_epochs_too(linreg, train, monkeypatch, t
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(training, "CHECKPOINT_RATIO", 0.0)
     saved = []
-    real = training.save_checkpoint
+    real = train.save_checkpoint
     monkeypatch.setattr(
-        training, "save_checkpoint", lambda run, point: (saved.append(point.snapshot.step), real(run, point))
+        train, "save_checkpoint", lambda run, point: (saved.append(point.snapshot.step), real(run, point))
     )
     assert train().code == 0
     assert saved == [*range(STEPS + 1), STEPS]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import QuantileRegressor
 
-from linreg_cli.evaluate import robust
-from linreg_cli.evaluate.exact import least_squares
-from linreg_cli.evaluate.robust import robust_optimum
+from linreg_cli.least_squares import robust
+from linreg_cli.least_squares.robust import robust_optimum
+from linreg_cli.least_squares.solve import least_squares
 
 
 def table(n=60, k=1, seed=0):

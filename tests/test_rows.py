@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from linreg_cli.data.columns import EncodedColumns
-from linreg_cli.data.rows import StackedRows
-from linreg_cli.evaluate.exact import least_squares
-from linreg_cli.evaluate.inference import infer
-from linreg_cli.evaluate.resampling import k_fold, leave_one_out
+from linreg_cli.data.columns.kinds import EncodedColumns
+from linreg_cli.data.columns.rows import StackedRows
+from linreg_cli.least_squares.inference import infer
+from linreg_cli.least_squares.resampling import k_fold, leave_one_out
+from linreg_cli.least_squares.solve import least_squares
 
 ROWS = {
     "all": np.arange(40),

@@ -15,19 +15,22 @@ import pyarrow.csv as pcsv
 import pytest
 from sklearn.metrics import r2_score
 
-from linreg_cli.data import blocks, dataset, preprocess, rows, scratch
-from linreg_cli.data import columns as column_module
-from linreg_cli.data.columns import Numbers, pieces
-from linreg_cli.data.scratch import NumberSink, StoredColumn
+from linreg_cli.data import dataset, scaling
+from linreg_cli.data.columns import kinds as column_module
+from linreg_cli.data.columns import on_disk, rows
+from linreg_cli.data.columns.kinds import Numbers, pieces
+from linreg_cli.data.columns.on_disk import NumberSink, StoredColumn
+from linreg_cli.data.tables import blocks
 from linreg_cli.errors import DataError
-from linreg_cli.evaluate import factor, predictions
+from linreg_cli.evaluation import predictions
+from linreg_cli.least_squares import factor
 
 
 @pytest.fixture
 def small_groups(monkeypatch):
     """Groups of seven rows of three columns."""
-    monkeypatch.setattr(scratch, "GROUP_CELLS", 21)
-    monkeypatch.setattr(scratch, "LARGEST_GROUP", 21)
+    monkeypatch.setattr(on_disk, "GROUP_CELLS", 21)
+    monkeypatch.setattr(on_disk, "LARGEST_GROUP", 21)
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def small_blocks(monkeypatch):
     """Sixteen rows wherever a table is looked at block by block."""
     for module in (column_module, predictions, rows, dataset, blocks):
         monkeypatch.setattr(module, "BLOCK_ROWS", 16)
-    monkeypatch.setattr(preprocess, "_BLOCK_ROWS", 16)
+    monkeypatch.setattr(scaling, "_BLOCK_ROWS", 16)
     monkeypatch.setattr(factor.blocks, "__defaults__", (16,))
 
 
@@ -100,13 +103,13 @@ class Failing:
         return getattr(self.file, name)
 
 
-scratch_file = scratch.open_nameless
+scratch_file = on_disk.open_nameless
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 13])
 def test_a_full_disk_leaves_everything_in_memory(count, small_groups, monkeypatch):
     files = []
-    monkeypatch.setattr(scratch, "open_nameless", lambda: files.append(Failing(count)) or files[-1])
+    monkeypatch.setattr(on_disk, "open_nameless", lambda: files.append(Failing(count)) or files[-1])
     values = table()
     columns = poured(values, [9] * 11 + [1])
     for name, expected in zip("abc", values, strict=True):
@@ -119,7 +122,7 @@ def test_a_full_disk_leaves_everything_in_memory(count, small_groups, monkeypatc
 
 def test_a_folder_that_cannot_be_written_leaves_everything_in_memory(small_groups, monkeypatch):
     monkeypatch.setenv("TMPDIR", "/nowhere/at/all")
-    monkeypatch.setattr(scratch.tempfile, "gettempdir", lambda: "/nowhere/at/all")
+    monkeypatch.setattr(on_disk.tempfile, "gettempdir", lambda: "/nowhere/at/all")
     values = table()
     np.testing.assert_array_equal(poured(values, [100])["c"], values[2])
 
@@ -138,14 +141,14 @@ def test_writes_and_reads_may_be_cut_short_by_the_system(small_groups, monkeypat
         def __getattr__(self, name):
             return getattr(self.file, name)
 
-    monkeypatch.setattr(scratch, "open_nameless", Slow)
+    monkeypatch.setattr(on_disk, "open_nameless", Slow)
     values = table()
     assert poured(values, [100])["a"][:].tobytes() == values[0].tobytes()
 
 
 def test_a_file_that_cannot_be_read_back_is_a_data_error(small_groups, monkeypatch):
     files = []
-    monkeypatch.setattr(scratch, "open_nameless", lambda: files.append(scratch_file()) or files[-1])
+    monkeypatch.setattr(on_disk, "open_nameless", lambda: files.append(scratch_file()) or files[-1])
     column = poured(table(), [100])["a"]
     files[0].truncate(100)
     with pytest.raises(DataError, match=r"kept there cannot be read back: the file is shorter"):
@@ -155,7 +158,7 @@ def test_a_file_that_cannot_be_read_back_is_a_data_error(small_groups, monkeypat
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are listed under /proc")
 def test_the_file_has_no_name_and_is_closed_with_its_last_column(small_groups, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(scratch.tempfile, "tempdir", None)
+    monkeypatch.setattr(on_disk.tempfile, "tempdir", None)
 
     def still_open():
         links = [os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
@@ -174,7 +177,7 @@ def test_the_file_has_no_name_and_is_closed_with_its_last_column(small_groups, t
 
 
 def test_gaps_and_infinities_are_counted_wherever_the_column_is(small_groups, monkeypatch):
-    monkeypatch.setattr("linreg_cli.data.columns.BLOCK_ROWS", 8)
+    monkeypatch.setattr("linreg_cli.data.columns.kinds.BLOCK_ROWS", 8)
     values = table()
     values[0, [3, 50, 99]], values[0, [51, 7]], values[1, 2] = np.nan, np.inf, -np.inf
     values[2, [0, 1]] = 1e308  # a sum that overflows is not an infinite cell
@@ -232,8 +235,8 @@ def test_a_run_whose_columns_are_on_the_disk_is_the_same_run(
     config = config_file(f"data: {{path: {tmp_path}/t.csv, target: y{split}}}\nplots: false\n{SETTINGS[setting]}")
     folders = []
     for cells in (2**19, 40):
-        monkeypatch.setattr(scratch, "GROUP_CELLS", cells)
-        monkeypatch.setattr(scratch, "LARGEST_GROUP", cells)
+        monkeypatch.setattr(on_disk, "GROUP_CELLS", cells)
+        monkeypatch.setattr(on_disk, "LARGEST_GROUP", cells)
         run = linreg("train", "-c", config, "-q")
         assert run.code == 0, run.err
         folders.append(run.out.strip())
@@ -259,7 +262,8 @@ process.set_up()
 import torch
 from linreg_cli.config import load_config
 from linreg_cli.data import Preprocessor, load_dataset
-import linreg_cli.data.cells, linreg_cli.data.checks, linreg_cli.data.csv_table, linreg_cli.data.download
+import linreg_cli.data.checks.warnings, linreg_cli.data.encoding.cells
+import linreg_cli.data.tables.csv_table, linreg_cli.data.tables.download
 
 def kilobytes(key):
     lines = open("/proc/self/status").read().splitlines()

@@ -6,8 +6,8 @@ import sys
 import pytest
 from test_native import plan, table
 
-from linreg_cli.optim import costs, select
-from linreg_cli.optim.executors import kernel_files
+from linreg_cli.optim.engines import costs, select
+from linreg_cli.optim.engines.kernels import disk
 
 
 @pytest.fixture
@@ -50,19 +50,19 @@ def test_compiling_counts(monkeypatch):
 def test_only_the_kernels_of_these_sources_and_this_dtype_count(monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     rows, batches, full, large = plan(1000, 1), plan(1000, 10), plan(1000, 1000), plan(10**6, 10**6)
-    kernel_files.write("native_kernels.pass_over", "float32", kernel_files.source_digest(), "any", b"code")
+    disk.write("batches.pass_over", "float32", disk.source_digest(), "any", b"code")
     assert not costs.kernels_cached("native", large, 4, 1, "float32")
-    kernel_files.write("native_kernels.update", "float32", kernel_files.source_digest(), "any", b"code")
+    disk.write("batches.update", "float32", disk.source_digest(), "any", b"code")
     assert costs.kernels_cached("native", large, 4, 1, "float32")
     assert not costs.kernels_cached("native", full, 4, 1, "float32")
-    kernel_files.write("native_kernels.run_steps", "float32", kernel_files.source_digest(), "any", b"code")
+    disk.write("batches.run_steps", "float32", disk.source_digest(), "any", b"code")
     assert costs.kernels_cached("native", full, 4, 1, "float32")
     assert costs.kernels_cached("native", batches, 4, 1, "float32")
     assert costs.kernels_cached("native", rows, 4, 2, "float32")
     assert not costs.kernels_cached("native", rows, 4, 1, "float32")
     assert not costs.kernels_cached("native", batches, 4, 1, "float64")
     assert not costs.kernels_cached("statistics", full, 4, 1, "float32")
-    monkeypatch.setattr(kernel_files, "_digest_once", lambda: "other sources")
+    monkeypatch.setattr(disk, "_digest_once", lambda: "other sources")
     assert not costs.kernels_cached("native", batches, 4, 1, "float32")
 
 
@@ -89,7 +89,7 @@ import sys, torch
 from linreg_cli.model import build_model
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.select import choose
+from linreg_cli.optim.engines.select import choose
 from linreg_cli.optim.state import TrainingState
 X, y = torch.ones(20, 2), torch.ones(20, 1)
 plan = StepPlan(20, 4, 1, True, 0, Loss("mse"), lambda epoch: 0.1)

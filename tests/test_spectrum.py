@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from linreg_cli.evaluate.batches import any_batch, mean_square_curvature, ordered_batches
-from linreg_cli.evaluate.exact import least_squares
-from linreg_cli.evaluate.factor import factorise
-from linreg_cli.evaluate.spectrum import curvature
+from linreg_cli.convergence.batch_curvature import any_batch, mean_square_curvature, ordered_batches
+from linreg_cli.convergence.spectrum import curvature
+from linreg_cli.least_squares.factor import factorise
+from linreg_cli.least_squares.solve import least_squares
 from linreg_cli.optim.losses import Loss
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linreg_cli.config.data import SplitConfig
-from linreg_cli.data.cells import category_column
 from linreg_cli.data.dataset import SPLITS
+from linreg_cli.data.encoding.cells import category_column
 from linreg_cli.data.split import split_by_column, split_by_shares
 from linreg_cli.errors import DataError
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from test_native import assert_equal, plan, start, table
 
-from linreg_cli.optim.executors import parts, statistics
-from linreg_cli.optim.executors.statistics import StatisticsExecutor
-from linreg_cli.optim.reference import ReferenceExecutor
+from linreg_cli.optim.engines import parts, statistics
+from linreg_cli.optim.engines.reference import ReferenceExecutor
+from linreg_cli.optim.engines.statistics import StatisticsExecutor
 
 
 def exact_loss(X, y, state):

@@ -8,8 +8,8 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
 
-from linreg_cli.data.open import open_table
-from linreg_cli.data.write import table_suffix, write_table
+from linreg_cli.data.tables.open import open_table
+from linreg_cli.data.tables.write import table_suffix, write_table
 from linreg_cli.errors import UsageError
 
 SUFFIXES = [".csv", ".csv.gz", ".csv.zst", ".tsv", ".parquet", ".arrow", ".feather"]

@@ -4,7 +4,7 @@ from textwrap import wrap
 from typing import Any
 
 from linreg_cli.cli.output import columns
-from linreg_cli.evaluate.wording import number, p_value, short
+from linreg_cli.wording import number, p_value, short
 
 
 def inference_text(metrics: dict[str, Any], targets: tuple[str, ...]) -> str:

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from linreg_cli import wording
 from linreg_cli.cli import output
-from linreg_cli.evaluate import wording
 
 if TYPE_CHECKING:
-    from linreg_cli.data.report import ColumnReport, DataReport
+    from linreg_cli.data.summary import ColumnReport, DataReport
 
 #: More levels are counted and not listed.
 _MAX_LEVELS = 6

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from linreg_cli import wording
 from linreg_cli.cli import gates, options, output
-from linreg_cli.evaluate import wording
 
 
 def evaluate(
@@ -32,8 +32,8 @@ def evaluate(
     with telling_failure(junit, "evaluate"):
         expressions = gates.checked(fail_if)
         folder = find_run(outputs, run)
-        from linreg_cli.evaluate.gates import check_gates
-        from linreg_cli.evaluate.trained import evaluate_splits, evaluate_table, load_trained
+        from linreg_cli.evaluation.saved_model import evaluate_splits, evaluate_table, load_trained
+        from linreg_cli.gates import check_gates
 
         trained = load_trained(folder)
         if data is not None:

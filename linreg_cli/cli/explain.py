@@ -9,7 +9,7 @@ from linreg_cli.cli import options, output
 from linreg_cli.errors import DivergedError, Fault, UsageError
 
 if TYPE_CHECKING:
-    from linreg_cli.evaluate.explain import ExplainedStep, Parameters
+    from linreg_cli.inspection.explain import ExplainedStep, Parameters
 
 #: Batches with more rows, or models with more features, are not written out row by row.
 MAX_ROWS, MAX_FEATURES = 10, 4
@@ -38,8 +38,8 @@ def explain(
     from linreg_cli.config import load_config
 
     loaded = load_config(config, [*(set_ or []), "train.dtype=float64", "train.device=cpu", "train.engine=reference"])
-    from linreg_cli.evaluate.explain import explain as work
-    from linreg_cli.preparation import prepare
+    from linreg_cli.inspection.explain import explain as work
+    from linreg_cli.pipeline.prepare import prepare
 
     prepared = prepare(loaded, Progress(quiet=True))
     if steps > prepared.plan.total_steps:

@@ -9,7 +9,7 @@ from linreg_cli.cli import output
 from linreg_cli.errors import Fault, GateError, UsageError
 
 if TYPE_CHECKING:
-    from linreg_cli.evaluate.gates import GateResult
+    from linreg_cli.gates import GateResult
 
 
 def checked(expressions: Sequence[str] | None) -> list[str]:
@@ -18,7 +18,7 @@ def checked(expressions: Sequence[str] | None) -> list[str]:
     Raises:
         UsageError: for one that cannot.
     """
-    from linreg_cli.config.gates import parse_comparison
+    from linreg_cli.gates import parse_comparison
 
     for expression in expressions or ():
         try:

@@ -29,7 +29,7 @@ def generate_data(
 
     begun = time.perf_counter()
     loaded = load_config(config or [], [*([] if config else ["data.source=synthetic"]), *(set_ or [])])
-    from linreg_cli.generate import generate_table
+    from linreg_cli.pipeline.generate import generate_table
 
     progress = Progress(quiet=False)
     try:

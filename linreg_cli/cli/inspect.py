@@ -1,16 +1,10 @@
 """`linreg inspect`."""
 
-import math
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from linreg_cli.cli import options, output
-
-if TYPE_CHECKING:
-    from linreg_cli.evaluate.forecast import Forecast
-    from linreg_cli.evaluate.landscape import Landscape, Limit
-    from linreg_cli.inspection import Inspection, Ridge
 
 
 def inspect(
@@ -29,8 +23,8 @@ def inspect(
     from linreg_cli.config import load_config
 
     loaded = load_config(config, set_ or [])
-    from linreg_cli.advice import advice
-    from linreg_cli.inspection import inspect_config
+    from linreg_cli.inspection.advice import advice
+    from linreg_cli.inspection.inspect import inspect_config
 
     progress = Progress(quiet=False, verbose=verbose)
     try:
@@ -41,189 +35,10 @@ def inspect(
         progress.done()
     said = advice(found)
     if as_json:
-        output.print_json(_as_json(found, said, ridge=ridge))
+        from linreg_cli.cli.inspect_json import inspection_as_json
+
+        output.print_json(inspection_as_json(found, said, ridge=ridge))
     else:
         from linreg_cli.cli.inspect_page import page
 
         print(page(found, said, ridge=ridge))
-
-
-def _as_json(found: "Inspection", said: list[str], *, ridge: bool) -> dict[str, Any]:
-    from linreg_cli.advice import rank_meaning
-
-    dataset, factor, landscape = found.dataset, found.factor, found.landscape
-    dependent = "columns are dependent, so it is infinite"
-    values: dict[str, Any] = {
-        "name": found.config.name,
-        "n_samples": factor.n_samples,
-        "n_features": len(dataset.features),
-        "n_targets": len(dataset.targets),
-        "n_parameters": factor.n_parameters,
-        "rows": {split: len(rows) for split, rows in dataset.splits.items()},
-        "columns": _columns(found),
-        "rank": factor.rank,
-        "rank_meaning": rank_meaning(found),
-        "dependent_columns": list(found.dependent),
-        **_number("condition_number", found.condition_number, dependent),
-        **_number("condition_number_standardized", found.condition_number_standardized, dependent),
-        "curvature": _curvature(found),
-        "stable_lr": _stable(found),
-        "forecast": _no_forecast(found) if landscape is None else forecast_values(found.courses[0].forecast),
-    }
-    if landscape is not None:
-        values["standardized"] = _comparison(found.standardized)
-        values["rounding_gap"] = found.rounding_gap
-    values["alternatives"] = [
-        {
-            "label": course.label,
-            "set": list(course.overrides),
-            "lr": course.lr,
-            "momentum": course.momentum,
-            "forecast": forecast_values(course.forecast),
-        }
-        for course in found.courses[1:]
-    ]
-    values["optimum"] = _optimum(found)
-    if ridge:
-        values["ridge"] = _ridge(found.ridge, found)
-        if found.ridge is None:
-            values["ridge_reason"] = f"{found.config.loss} is not a squared loss"
-    return {**values, "advice": said}
-
-
-def _columns(found: "Inspection") -> list[dict[str, Any]]:
-    targets = set(found.dataset.targets)
-    return [
-        {
-            "name": column.name,
-            "role": "target" if column.name in targets else "feature",
-            "kind": column.kind,
-            "min": column.minimum,
-            "mean": column.mean,
-            "max": column.maximum,
-            "std": column.std,
-            "missing": column.missing,
-            **({"treatment": column.treatment} if column.missing else {}),
-            **({"levels": column.levels} if column.levels is not None else {}),
-        }
-        for column in found.columns
-    ]
-
-
-def not_squared(found: "Inspection") -> str:
-    """Why something is not given for this loss."""
-    return f"{found.config.loss} is not a squared loss, so its curvature is not one number"
-
-
-def forecast_values(forecast: "Forecast") -> dict[str, Any]:
-    """A forecast with the reasons beside what is null."""
-    from linreg_cli.advice import gap_name
-
-    values: dict[str, Any] = {}
-    for target, epochs in forecast.epochs.items():
-        key = gap_name(target)
-        values[key] = epochs
-        if epochs is None:
-            values[f"{key}_reason"] = forecast.reasons[target]
-    return {
-        **values,
-        "start_gap": forecast.start_gap if math.isfinite(forecast.start_gap) else None,
-        **_number("floor_gap", forecast.floor_gap, next(iter(forecast.reasons.values()), "beyond a float")),
-        "method": forecast.method,
-    }
-
-
-def _no_forecast(found: "Inspection") -> dict[str, Any]:
-    from linreg_cli.advice import gap_name
-    from linreg_cli.evaluate.landscape import TARGETS
-
-    return {key: value for t in TARGETS for key, value in _number(gap_name(t), None, not_squared(found)).items()}
-
-
-def _number(key: str, value: float | None, reason: str) -> dict[str, Any]:
-    if value is not None and math.isfinite(value):
-        return {key: value}
-    return {key: None, f"{key}_reason": reason}
-
-
-def _curvature(found: "Inspection") -> dict[str, Any]:
-    if found.landscape is None:
-        return {"max": None, "min": None, "reason": not_squared(found)}
-    return _spectrum(found.landscape, found)
-
-
-def _spectrum(landscape: "Landscape", found: "Inspection") -> dict[str, Any]:
-    spectrum, names = landscape.spectrum, found.dataset.features
-    ends = {"max": 0, "min": max(spectrum.rank - 1, 0)}
-    carried = {end: [{"column": n, "share": s} for n, s in spectrum.carriers(names, at)] for end, at in ends.items()}
-    return {"max": spectrum.largest, "min": spectrum.smallest, "carried_by": carried}
-
-
-def _stable(found: "Inspection") -> dict[str, Any]:
-    landscape = found.landscape
-    if landscape is None:
-        values: dict[str, Any] = {"full_batch": None, "batch_safe": None, "reason": not_squared(found)}
-        if found.huber_lr is not None:
-            values["sufficient"] = found.huber_lr
-            values["sufficient_covers"] = "huber with a full batch and without momentum; higher rates may work too"
-        return values
-    limits: dict[str, Limit] = {
-        "full_batch": landscape.full_batch,
-        "batch_safe": landscape.batch_safe,
-        "mean_square": landscape.mean_square,
-    }
-    values = {}
-    for name, limit in limits.items():
-        values[name] = limit.lr
-        values[f"{name}_covers" if limit.lr is not None else f"{name}_reason"] = limit.covers
-    return values
-
-
-def _comparison(standardized: "Landscape | None") -> dict[str, Any] | None:
-    """What `preprocess.standardize: true` would make of the curvature and the limits."""
-    if standardized is None:
-        return None
-    spectrum = standardized.spectrum
-    return {
-        "curvature": {"max": spectrum.largest, "min": spectrum.smallest},
-        "stable_lr": {"full_batch": standardized.full_batch.lr, "batch_safe": standardized.batch_safe.lr},
-    }
-
-
-def _optimum(found: "Inspection") -> dict[str, Any] | None:
-    """Parameters and errors of plain least squares, in original units (the target's transform applied)."""
-    from linreg_cli.evaluate.worth import held_out_metrics
-
-    errors = found.held_out
-    if errors is None:
-        return None
-    optimum, dataset = errors.optimum, found.dataset
-    each = []
-    for k in range(len(dataset.targets)):
-        weights = dict(zip(dataset.features, optimum.weights[:, k].tolist(), strict=True))
-        each.append({"weights": weights, "bias": None if optimum.bias is None else float(optimum.bias[k])})
-    names = dataset.targets
-    values: dict[str, Any] = {
-        "parameters": each[0] if len(each) == 1 else dict(zip(names, each, strict=True)),
-        "rmse": errors.fitted,
-        "leave_one_out": held_out_metrics(errors.leave_one_out, errors.spread),
-    }
-    values["k_fold"] = None if errors.k_fold is None else held_out_metrics(errors.k_fold, errors.spread)
-    return {**values, "folds": errors.folds}
-
-
-def _ridge(ridge: "Ridge | None", found: "Inspection") -> dict[str, Any] | None:
-    if ridge is None:
-        return None
-    path, names = ridge.path, found.dataset.features
-    steps = []
-    for position, decay in enumerate(ridge.weight_decays):
-        error = float(path.leave_one_out[position])
-        step: dict[str, Any] = {"weight_decay": decay}
-        step |= _number("leave_one_out_mse", error, "a row is what makes the columns independent")
-        step["weights"] = dict(zip(names, path.weights[position].tolist(), strict=True))
-        step["bias"] = None if path.bias is None else path.bias[position].tolist()
-        steps.append(step)
-    plain = _number("leave_one_out_mse", ridge.unpenalised.mse, ridge.unpenalised.reason or "")
-    best = {key: steps[path.best][key] for key in ("weight_decay", "leave_one_out_mse")}
-    return {"units": "as trained", "no_penalty": plain, "best": best, "path": steps}

@@ -5,14 +5,14 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from linreg_cli.advice import rank_meaning
+from linreg_cli import wording
 from linreg_cli.cli import output
-from linreg_cli.cli.inspect import not_squared
-from linreg_cli.evaluate import wording
+from linreg_cli.cli.inspect_json import not_squared
+from linreg_cli.inspection.advice import rank_meaning
 
 if TYPE_CHECKING:
-    from linreg_cli.evaluate.landscape import Landscape
-    from linreg_cli.inspection import Course, HeldOutErrors, Inspection, Ridge
+    from linreg_cli.convergence.landscape import Landscape
+    from linreg_cli.inspection.inspect import Course, HeldOutErrors, Inspection, Ridge
 
 WIDTH = 80
 #: Columns of the table that are listed; --json has them all.

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 from linreg_cli.errors import LinregError, OutOfMemoryError, StoreError
-from linreg_cli.evaluate.wording import one_line
-from linreg_cli.runs.atomic import write_bytes
+from linreg_cli.files import write_bytes
+from linreg_cli.wording import one_line
 
 if TYPE_CHECKING:
-    from linreg_cli.evaluate.gates import GateResult
+    from linreg_cli.gates import GateResult
 
 #: The name of a test case, and (`failure` or `error`, why), or None where it passed.
 _Case = tuple[str, tuple[str, str] | None]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from linreg_cli.errors import Fault
-from linreg_cli.evaluate.wording import number, one_line
+from linreg_cli.wording import number, one_line
 
 
 def print_json(values: Any) -> None:

@@ -28,7 +28,7 @@ def plot(
     One run: all its pictures again. Several: their loss curves in one picture. Prints the paths written.
     """
     from linreg_cli.errors import did_you_mean
-    from linreg_cli.evaluate.pictures import FORMATS, KINDS, draw_run, overlay, write_pictures
+    from linreg_cli.figures.of_run import FORMATS, KINDS, draw_run, overlay, write_pictures
     from linreg_cli.runs.compare import comparison_name
     from linreg_cli.runs.store import find_run
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linreg_cli import wording
 from linreg_cli.cli import options, output
 from linreg_cli.errors import UsageError
-from linreg_cli.evaluate import wording
 
 if TYPE_CHECKING:
-    from linreg_cli.data.report import ColumnReport
+    from linreg_cli.data.summary import ColumnReport
 
 
 def predict(
@@ -32,16 +32,16 @@ def predict(
     """
     import pyarrow as pa
 
-    from linreg_cli.data.write import is_text, table_suffix, write_table
+    from linreg_cli.data.tables.write import is_text, table_suffix, write_table
     from linreg_cli.runs.store import find_run
 
     suffix = table_suffix(out) if out is not None else ".csv"
     if out is not None and out.exists() and Path(data).exists() and out.samefile(data):
         raise UsageError("this is the table itself, which is never written to; choose another with -o", str(out))
     folder = find_run(outputs, run)
-    from linreg_cli.evaluate.predict import predict_table
-    from linreg_cli.evaluate.trained import load_trained
-    from linreg_cli.runs.atomic import replacing
+    from linreg_cli.evaluation.predict import predict_table
+    from linreg_cli.evaluation.saved_model import load_trained
+    from linreg_cli.files import replacing
 
     found = predict_table(load_trained(folder), data, typed=not is_text(suffix))
     table, added = found.table, found.added

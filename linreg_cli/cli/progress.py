@@ -4,10 +4,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from linreg_cli.evaluate import wording
+from linreg_cli import wording
 
 if TYPE_CHECKING:
-    from linreg_cli.data.report import DataReport
+    from linreg_cli.data.summary import DataReport
     from linreg_cli.optim.fit import Event
     from linreg_cli.optim.plan import StepPlan
 

@@ -28,8 +28,8 @@ def report(
     The file needs nothing else: it can be mailed, kept with a CI job and printed. A run that did not finish has a
     report too, which says so first. Prints the path written.
     """
-    from linreg_cli.evaluate.report.document import page_of
-    from linreg_cli.runs.atomic import make_folder, write_bytes
+    from linreg_cli.files import make_folder, write_bytes
+    from linreg_cli.report.document import page_of
     from linreg_cli.runs.compare import comparison_name
     from linreg_cli.runs.store import REPORT, find_run
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from linreg_cli import wording
 from linreg_cli.cli import options, output
 from linreg_cli.errors import StoreError, UsageError, did_you_mean
-from linreg_cli.evaluate import wording
 from linreg_cli.runs.store import STATUSES, RunFolder, find_run, list_runs
 
 runs_app = typer.Typer(help="Look at the runs that there are.", no_args_is_help=True, rich_markup_mode=None)

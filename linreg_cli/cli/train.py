@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from linreg_cli import wording
 from linreg_cli.cli import gates, options, output
 from linreg_cli.errors import UsageError
-from linreg_cli.evaluate import wording
 
 if TYPE_CHECKING:
-    from linreg_cli.preparation import Prepared
+    from linreg_cli.pipeline.prepare import Prepared
+    from linreg_cli.pipeline.workflow import Outcome
     from linreg_cli.runs.store import RunFolder
-    from linreg_cli.workflow import Outcome
 
 
 def train(
@@ -61,7 +61,7 @@ def train(
         if resume is not None:
             folder = find_run(outputs, resume)
             progress.stage("loading torch")
-            from linreg_cli.workflow import resume_run
+            from linreg_cli.pipeline.workflow import resume_run
 
             outcome = resume_run(
                 folder, config or (), overrides, reporter=progress, command=command, fail_if=expressions
@@ -75,8 +75,8 @@ def train(
             for note in loaded.notes:
                 progress.warn(note)
             progress.stage("loading torch")
-            from linreg_cli.preparation import prepare
-            from linreg_cli.workflow import train_run
+            from linreg_cli.pipeline.prepare import prepare
+            from linreg_cli.pipeline.workflow import train_run
 
             if dry_run:
                 prepared = prepare(loaded, progress)
@@ -121,7 +121,7 @@ def _show_complete(
     run: "RunFolder", why: str, expressions: list[str], junit: Path | None, *, as_json: bool, quiet: bool
 ) -> None:
     from linreg_cli.cli.junit import write_junit
-    from linreg_cli.evaluate.gates import check_gates
+    from linreg_cli.gates import check_gates
 
     record, metrics = run.record(), run.read_json("metrics.json")
     seconds = record.get("seconds")

@@ -4,8 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from linreg_cli.config.section import Section
-from linreg_cli.config.types import ColumnList, Columns, Count, FeatureDistribution, NonNegative, Weights
+from linreg_cli.config.types import ColumnList, Columns, Count, FeatureDistribution, NonNegative, Section, Weights
 
 
 class SplitConfig(Section):
@@ -53,12 +52,6 @@ class TableData(Section):
         None, description="The columns to predict from, in this order; null: every other column."
     )
     ignore: tuple[str, ...] = Field((), description="Columns left out.")
-    cache: bool = Field(
-        False,
-        description="Keep what was read beside the table (`.<name>.<digits>.linreg-cache`), or in the cache folder "
-        "where that cannot be written, and take it from there in later runs; it is made anew when the file or how it "
-        "is read has changed.",
-    )
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
 

@@ -33,6 +33,15 @@ _ALIASES: dict[str | int, str] = {
     "label": "data.target",
 }
 
+#: Keys that older versions had, and what to do without them. A run folder may still hold them.
+RETIRED: dict[Path, str] = {
+    (
+        "data",
+        "cache",
+    ): "was removed, since a Parquet file is read as fast as its cache was; remove the key, and convert "
+    "a table that takes long to read to Parquet",
+}
+
 _PATTERNS: dict[Path, str] = {
     ("name",): "letters, digits, '.', '_' and '-', not beginning with '.' or '-', and no path separators",
     ("train", "device"): "auto, cpu, cuda or cuda:N",
@@ -61,6 +70,16 @@ _LIMITS: dict[str, Callable[[dict[str, Any]], str]] = {
     "string_too_short": lambda ctx: f"must be at least {ctx['min_length']} character long",
     "too_short": lambda ctx: f"needs at least {ctx['min_length']} entry",
 }
+
+
+def without_retired(values: dict[str, Any]) -> dict[str, Any]:
+    """The plain values of a config that a run holds, without the keys that are gone."""
+    for *parents, key in RETIRED:
+        section = values
+        for step in parents:
+            section = section.get(str(step)) or {}
+        section.pop(str(key), None)
+    return values
 
 
 def fault_at(tree: Node, path: Path, message: str, *, key: bool = False) -> Fault:
@@ -161,6 +180,8 @@ def _section(path: Path, tree: Node) -> type[Section] | None:
 
 
 def _unknown_key(path: Path, tree: Node) -> str:
+    if path in RETIRED:
+        return f"{'.'.join(map(str, path))} {RETIRED[path]}"
     *parents, key = path
     section = _section(tuple(parents), tree)
     here = ".".join(str(step) for step in parents)

@@ -34,12 +34,14 @@ class LoadedConfig:
         return ConfigError([diagnostics.fault_at(self.tree, tuple(key.split(".")), f"{key}: {message}")])
 
 
-def load_config(files: Sequence[str], overrides: Sequence[str] = ()) -> LoadedConfig:
+def load_config(files: Sequence[str], overrides: Sequence[str] = (), *, stored: bool = False) -> LoadedConfig:
     """Read, merge and check.
 
     Args:
         files: config files; later ones override earlier ones, key by key.
         overrides: `key.path=value` expressions, applied after the files.
+        stored: whether the files are those of a run, which an older version may have written: keys that it had and
+            that are gone are passed over.
 
     Raises:
         ConfigError: with all faults: of the syntax, else of the values, else of how they fit together.
@@ -48,6 +50,8 @@ def load_config(files: Sequence[str], overrides: Sequence[str] = ()) -> LoadedCo
     kinds = {".".join((*path, key)) for path, key in KIND_KEYS.items()}
     ordered = sorted(overrides, key=lambda expression: "".join(expression.partition("=")[0].split()) not in kinds)
     tree = merged(tuple(files), tuple(ordered), _carry)
+    for path in diagnostics.RETIRED if stored else ():
+        tree = tree.without(path)
     try:
         config = Config.model_validate(tree.to_value())
     except ValidationError as error:

@@ -4,8 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from linreg_cli.config.section import Section
-from linreg_cli.config.types import Count, Ddof, refuse, shown
+from linreg_cli.config.types import Count, Ddof, Section, refuse, shown
 
 
 class ColumnConfig(Section):

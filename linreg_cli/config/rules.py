@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, TableData
-from linreg_cli.config.gates import parse_comparison
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import Distribution, is_address
+from linreg_cli.gates import parse_comparison
 
 Path = tuple[str | int, ...]
 

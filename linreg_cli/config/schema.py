@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from linreg_cli.config.data import SOURCES, DataConfig, SplitConfig
 from linreg_cli.config.preprocess import ColumnConfig as ColumnConfig
 from linreg_cli.config.preprocess import PreprocessConfig as PreprocessConfig
-from linreg_cli.config.section import Section as Section
 from linreg_cli.config.types import Count, Initial, NonNegative, Point, Positive, Seed, integral, number_or
+from linreg_cli.config.types import Section as Section
 
 
 class InitConfig(Section):

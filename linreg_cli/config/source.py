@@ -79,6 +79,17 @@ class Node:
             return tuple(child.to_value() for child in self.value)
         return self.value
 
+    def without(self, path: tuple[str | int, ...]) -> "Node":
+        """The same tree without the key at `path`, where it is there."""
+        key, *rest = path
+        if not isinstance(self.value, dict) or key not in self.value:
+            return self
+        entries = {name: child for name, child in self.value.items() if name != key or rest}
+        if rest:
+            entries[str(key)] = self.value[key].without(tuple(rest))
+        origins = {name: origin for name, origin in self.key_origins.items() if name in entries}
+        return Node(entries, self.origin, origins, self.size)
+
     def locate(self, path: tuple[str | int, ...], *, key: bool = False) -> tuple[Origin, Any]:
         """The origin and the node at `path`, or of its nearest ancestor; `key` asks for the key itself."""
         node, origin = self, self.origin

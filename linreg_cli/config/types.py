@@ -5,10 +5,16 @@ import sys
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from linreg_cli.config.source import FLOAT
+
+
+class Section(BaseModel):
+    """A part of the config: read-only, nothing unknown, nothing converted behind the user's back."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def refuse(message: str) -> PydanticCustomError:

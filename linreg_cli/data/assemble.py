@@ -6,11 +6,20 @@ from dataclasses import replace
 import numpy as np
 
 from linreg_cli.config.schema import Config
-from linreg_cli.data.cells import treatments
-from linreg_cli.data.columns import EncodedColumns, Mask, Numbers, RawColumn, Rows, Values, row_numbers, rows_where
+from linreg_cli.data.columns.kinds import (
+    EncodedColumns,
+    Mask,
+    Numbers,
+    RawColumn,
+    Rows,
+    Values,
+    row_numbers,
+    rows_where,
+)
 from linreg_cli.data.dataset import SPLITS, Dataset
-from linreg_cli.data.encode import Encoder, missing_fault
-from linreg_cli.data.report import DataReport, column_reports
+from linreg_cli.data.encoding.cells import treatments
+from linreg_cli.data.encoding.encode import Encoder, missing_fault
+from linreg_cli.data.summary import DataReport, column_reports
 from linreg_cli.errors import DataError, Fault
 
 Split = Callable[[Rows], dict[str, Rows]]

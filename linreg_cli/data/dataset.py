@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linreg_cli.data.columns import BLOCK_ROWS, EncodedColumns, RawColumn, take
-from linreg_cli.data.columns import Column as Column
-from linreg_cli.data.columns import Rows as Rows
-from linreg_cli.data.encode import Encoder, Input
-from linreg_cli.data.report import DataReport
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, EncodedColumns, RawColumn, take
+from linreg_cli.data.columns.kinds import Column as Column
+from linreg_cli.data.columns.kinds import Rows as Rows
+from linreg_cli.data.encoding.encode import Encoder, Input
+from linreg_cli.data.summary import DataReport
 from linreg_cli.errors import DataError, Fault, did_you_mean
 
 SPLITS = ("train", "validation", "test")

@@ -11,13 +11,13 @@ from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, Table
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import is_address
 from linreg_cli.data.assemble import Split, assemble
-from linreg_cli.data.columns import Categories, EncodedColumns, row_numbers
+from linreg_cli.data.columns.kinds import Categories, EncodedColumns, row_numbers
+from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.dataset import Dataset, Rows, choose_columns
-from linreg_cli.data.encode import Encoder
-from linreg_cli.data.scratch import NumberSink
+from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.split import split_by_column, split_by_shares
 from linreg_cli.data.synthetic import generate
-from linreg_cli.data.table import Cells, Table, refuse_bad_names
+from linreg_cli.data.tables.table import Table, refuse_bad_names
 from linreg_cli.errors import DataError, Fault, did_you_mean
 
 
@@ -67,11 +67,11 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
 
 
 def _from_table(source: TableData, config: Config, encoder: Encoder | None, progress: Callable[[str], None]) -> Dataset:
-    from linreg_cli.data.buffers import release_unused
-    from linreg_cli.data.cells import raw_columns, text_column, treatments
-    from linreg_cli.data.checks import warnings
-    from linreg_cli.data.download import fetch
-    from linreg_cli.data.open import open_table
+    from linreg_cli.data.checks.warnings import warnings
+    from linreg_cli.data.columns.arrow import release_unused
+    from linreg_cli.data.encoding.cells import raw_columns, text_column, treatments
+    from linreg_cli.data.tables.download import fetch
+    from linreg_cli.data.tables.open import open_table
 
     path = source.path
     if source.sha256 is not None and is_address(source.path):
@@ -95,8 +95,7 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     named = [column for column in features if treated[column].named]
     either = [column for column in features if treated[column].categorical and column not in named]
     numbers = [column for column in (*features, *targets) if not treated[column].categorical]
-    text = [*reserved, *named]
-    cells = _cells(path, source, table, {"numbers": numbers, "text": text, "either": either}, list(marks))
+    cells = table.read(numbers, text=[*reserved, *named], either=either)
     raw, faults = raw_columns(cells, treated, marks, source.path)
     if faults:
         raise DataError(faults)
@@ -112,28 +111,12 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
 
 def _of_header(columns: Sequence[str], path: str, name: str) -> tuple[str, ...]:
     """A warning where the first row may have been taken for the header, which only text has in its first line."""
-    from linreg_cli.data.header import all_numbers
-    from linreg_cli.data.open import text_suffix
+    from linreg_cli.data.tables.header import all_numbers
+    from linreg_cli.data.tables.open import text_suffix
 
     if text_suffix(path) is None or not all_numbers(columns):
         return ()
     return (f"the first line of {name} holds numbers, which were taken for names; if it is a row, add a header",)
-
-
-def _cells(path: str, source: TableData, table: Table, columns: dict[str, list[str]], marks: list[str]) -> Cells:
-    """The columns as they are in the file, from the cache if the config has one."""
-    from linreg_cli.data.cache import cached
-
-    def read() -> Cells:
-        return table.read(columns["numbers"], text=columns["text"], either=columns["either"])
-
-    if not source.cache:
-        return read()
-    options = {**columns, "missing_values": marks, "delimiter": source.delimiter, "sha256": source.sha256}
-    try:
-        return cached(path, options, read)
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", path) from None
 
 
 def _splitter(source: TableData, config: Config, labels: Categories | None) -> Split:

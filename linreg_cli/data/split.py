@@ -3,7 +3,7 @@
 import numpy as np
 
 from linreg_cli.config.data import SplitConfig
-from linreg_cli.data.columns import UNKNOWN, Categories, Rows, row_numbers, rows_where
+from linreg_cli.data.columns.kinds import UNKNOWN, Categories, Rows, row_numbers, rows_where
 from linreg_cli.data.dataset import SPLITS
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.seeds import numpy_stream

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeGuard
 
+from linreg_cli.optim.engines.select import Executor
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.select import Executor
 from linreg_cli.optim.state import Snapshot, TrainingState
 from linreg_cli.optim.stopping import Distance, EarlyStopping
 

@@ -13,6 +13,6 @@ def config_of(run: RunFolder) -> LoadedConfig:
     """
     run.read("config.yaml")
     try:
-        return load_config([str(run.path / "config.yaml")])
+        return load_config([str(run.path / "config.yaml")], stored=True)
     except ConfigError as error:
         raise StoreError(error.faults) from None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from linreg_cli.errors import StoreError
-from linreg_cli.runs.atomic import write_bytes
+from linreg_cli.files import write_bytes
 from linreg_cli.runs.lock import OWNER_FILE, in_use
 
 FORMAT = 1

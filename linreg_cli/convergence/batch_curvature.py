@@ -1,0 +1,126 @@
+"""The curvature of mini-batches: what a rate must survive when a step sees only some of the rows.
+
+A row of the design is a_i = (x_i, 1); a batch B of b rows has the Hessian H_B = 2 c_b (sum of a_i a_i' over B), with
+c_b = 1/(b k) for mse, 1/(2 b k) for half_mse and 1 for sse, and k targets.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from linreg_cli.least_squares.factor import Array, Factor, blocks, loss_scale
+
+#: Rows whose batches are decomposed at once.
+_CHUNK_ROWS = 16_384
+
+
+@dataclass(frozen=True)
+class BatchCurvature:
+    """The largest curvature that a batch's own loss can have.
+
+    Attributes:
+        largest: the largest eigenvalue of any batch's Hessian, or a bound above it.
+        is_exact: whether some batch attains it.
+        covers: in words, which batches it holds for.
+    """
+
+    largest: float
+    is_exact: bool
+    covers: str
+
+
+def any_batch(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int) -> BatchCurvature:
+    """A bound on the curvature of every batch of `batch_size` rows, and of the smaller last one of an epoch.
+
+    lambda(H_B) <= 2 c_b min(sum of |a_i|^2 over the b longest rows, lambda([X 1]'[X 1])), since a sum of positive
+    semi-definite terms is at most its trace, and at most the sum over all rows. Exact for b = 1, where one row is
+    a batch, and for b = n.
+
+    Args:
+        factor: of the table.
+        X_nd: the table, shape (n_samples, n_features), in trained units.
+        loss: mse, sse or half_mse.
+        batch_size: b, 1 to n_samples.
+    """
+    n, last = factor.n_samples, factor.n_samples % batch_size
+    assert 1 <= batch_size <= n, (batch_size, n)
+    squares = _squared_lengths(factor, X_nd)
+    longest = np.cumsum(np.sort(np.partition(squares, n - batch_size)[n - batch_size :])[::-1])
+    whole = float(np.linalg.norm(factor.as_given(), 2)) ** 2
+    sizes = {batch_size, last or batch_size}
+    largest = max(2 * loss_scale(loss, b, factor.n_targets) * min(float(longest[b - 1]), whole) for b in sizes)
+    words = "every single row" if batch_size == 1 else f"every possible batch of {batch_size} rows"
+    if last:
+        words += f", and of the last {last} of an epoch"
+    return BatchCurvature(largest, batch_size in (1, n), words)
+
+
+def ordered_batches(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int) -> BatchCurvature:
+    """The largest curvature among the batches of the rows in the order given, exactly; the last may be smaller.
+
+    The arguments are those of `any_batch`. A batch whose trace is below the largest eigenvalue found so far need
+    not be decomposed.
+    """
+    X = np.asarray(X_nd)
+    full, last = divmod(factor.n_samples, batch_size)
+    squares = _squared_lengths(factor, X)
+    traces = squares[: full * batch_size].reshape(full, batch_size).sum(axis=1)
+    order = np.argsort(-traces, kind="stable")
+    largest, chunk = 0.0, max(1, _CHUNK_ROWS // batch_size)
+    for start in range(0, full, chunk):
+        chosen = order[start : start + chunk]
+        chosen = chosen[traces[chosen] > largest]
+        if not len(chosen):
+            break
+        rows = (chosen[:, None] * batch_size + np.arange(batch_size)).ravel()
+        A = _design(factor, X[rows]).reshape(len(chosen), batch_size, -1)
+        largest = max(largest, float(np.linalg.norm(A, 2, axis=(1, 2)).max()) ** 2)
+    found = 2 * loss_scale(loss, batch_size, factor.n_targets) * largest
+    if last:
+        tail = float(np.linalg.norm(_design(factor, X[-last:]), 2)) ** 2
+        found = max(found, 2 * loss_scale(loss, last, factor.n_targets) * tail)
+    return BatchCurvature(found, True, f"the batches of {batch_size} rows in the order given")
+
+
+def mean_square_curvature(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int) -> float:
+    """The L for which rates below 2 / L shrink the expected squared distance, with batches of random rows.
+
+    E[H_B^2] <= L E[H_B] with L = R / b + (1 - 1/b) lambda_max(H), for rows drawn with replacement, where R is the
+    least number with E[H_i^2] <= R E[H_i] over single rows. It lies between the curvature of the whole table and
+    that of the worst batch: below 2 / L a plain run settles in the mean, above it a run may, by luck.
+
+    Args:
+        factor: of the table.
+        X_nd: the table, shape (n_samples, n_features), in trained units.
+        loss: mse, sse or half_mse.
+        batch_size: b.
+
+    Source: P. Jain, S. Kakade, R. Kidambi, P. Netrapalli, A. Sidford, Parallelizing stochastic gradient descent
+    for least squares regression, 2018.
+    """
+    X, fourth = np.asarray(X_nd), np.zeros((factor.rank, factor.rank))
+    for rows in blocks(len(X)):
+        q = factor.whiten(X[rows])
+        fourth += (q * _squared_lengths(factor, X[rows])[:, None]).T @ q
+    per_row = 2 * loss_scale(loss, 1, factor.n_targets)
+    single = per_row * float(np.linalg.eigvalsh(fourth)[-1])
+    whole = per_row * float(np.linalg.norm(factor.as_given(), 2)) ** 2 / factor.n_samples
+    mean = single / batch_size + (1 - 1 / batch_size) * whole
+    return mean * (batch_size if loss == "sse" else 1)
+
+
+def _squared_lengths(factor: Factor, X_nd: npt.ArrayLike) -> Array:
+    """|a_i|^2 of each row, shape (n_rows,)."""
+    lengths = [np.einsum("ij,ij->i", part, part) for part in _float64(np.asarray(X_nd))]
+    return np.concatenate(lengths) + factor.bias
+
+
+def _float64(X: npt.NDArray[np.generic]) -> Iterator[Array]:
+    return (np.asarray(X[rows], dtype=np.float64) for rows in blocks(len(X)))
+
+
+def _design(factor: Factor, X: npt.NDArray[np.generic]) -> Array:
+    A = np.asarray(X, dtype=np.float64)
+    return np.column_stack([A, np.ones(len(A))]) if factor.bias else A

@@ -1,0 +1,1 @@
+"""What is suspicious about a table: constant and dependent columns, identifiers, leaks."""

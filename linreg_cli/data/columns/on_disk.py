@@ -1,0 +1,194 @@
+"""Columns of numbers that arrive some rows at a time: in memory while they are few, else in a file without a name.
+
+A table is needed in float64 now and then (for the split, the exact optimum, the metrics), and trained on in its own
+dtype. So what does not fit into a small buffer waits on the disk, where it takes the memory of nobody but the system's
+cache of files, and is read back block by block. The file is a series of groups of rows; in a group each column lies in
+one piece. It has no name, so that nothing is left of it however the process ends.
+"""
+
+import os
+import tempfile
+import threading
+import weakref
+from collections.abc import Sequence
+from io import FileIO
+
+import numpy as np
+
+from linreg_cli.data.columns.kinds import Column, Rows, Values
+from linreg_cli.errors import DataError
+
+#: Numbers of a group: what a table may hold before it goes to the disk, and what is written at once. 4 MiB, but so much
+#: more for a wide table that a column of a group has `GROUP_ROWS` numbers, which are read at once, and up to 64 MiB.
+GROUP_CELLS, LARGEST_GROUP, GROUP_ROWS = 2**19, 2**23, 4_096
+
+#: Rows between two that are asked for, from which on reading them all takes longer than beginning anew: some pages.
+_FAR = 2_048
+
+
+def group_rows(n_columns: int) -> int:
+    """Rows of a group.
+
+    >>> group_rows(8), group_rows(500), group_rows(100_000)
+    (65536, 4096, 83)
+    """
+    n_columns = max(1, n_columns)
+    return max(1, GROUP_CELLS // n_columns, min(GROUP_ROWS, LARGEST_GROUP // n_columns))
+
+
+class NumberFile:
+    """Groups of rows of float64 in an open file, which is closed with the last column that reads from it.
+
+    Args:
+        handle: the file, unbuffered.
+        n_columns: columns of a group.
+        group_rows: rows of each group but the last, which has the rest.
+        n_rows: rows of all groups.
+        where: what messages call the file.
+    """
+
+    def __init__(self, handle: FileIO, n_columns: int, group_rows: int, n_rows: int, where: str) -> None:
+        self._handle, self._lock, self._where = handle, threading.Lock(), where
+        self._n_columns, self._group_rows, self.n_rows = n_columns, group_rows, n_rows
+        weakref.finalize(self, handle.close)
+
+    def read(self, column: int, first: int, last: int) -> Column:
+        """The rows `first` to `last - 1` of a column.
+
+        Raises:
+            DataError: if the file cannot be read back.
+        """
+        out = np.empty(last - first)
+        start = first
+        while start < last:
+            begin = start // self._group_rows * self._group_rows
+            size = min(self._group_rows, self.n_rows - begin)
+            stop = min(last, begin + size)
+            self._fill(out[start - first : stop - first], begin * self._n_columns + column * size + start - begin)
+            start = stop
+        return out
+
+    def _fill(self, out: Column, position: int) -> None:
+        rest = out.view(np.uint8).data
+        try:
+            with self._lock:
+                self._handle.seek(position * out.itemsize)
+                while len(rest):
+                    count = self._handle.readinto(rest)
+                    if not count:
+                        raise OSError(0, "the file is shorter than it was")
+                    rest = rest[count:]
+        except OSError as error:
+            raise DataError(f"columns kept there cannot be read back: {error.strerror}", self._where) from None
+
+
+class StoredColumn:
+    """A column of a `NumberFile`, shape (n_samples,), float64: rows are read when they are asked for."""
+
+    def __init__(self, file: NumberFile, column: int) -> None:
+        self._file, self._column = file, column
+
+    def __len__(self) -> int:
+        return self._file.n_rows
+
+    def __getitem__(self, rows: Rows | slice) -> Column:
+        """Some rows; of rows that rise, those near each other are read together, and of others all between them."""
+        if isinstance(rows, slice):
+            first, last, step = rows.indices(len(self))
+            assert step == 1, rows
+            return self._file.read(self._column, first, max(first, last))
+        if not len(rows):
+            return np.empty(0)
+        steps = np.diff(rows)
+        ends = [*(np.flatnonzero(steps > _FAR) + 1), len(rows)] if (steps >= 0).all() else [len(rows)]
+        out, at = np.empty(len(rows)), 0
+        for end in ends:
+            near = rows[at:end]
+            first = int(near.min())
+            out[at:end] = self._file.read(self._column, first, int(near.max()) + 1)[near - first]
+            at = end
+        return out
+
+
+class NumberSink:
+    """Takes the rows of a table of numbers and gives its columns.
+
+    Where the disk cannot be written, everything stays in memory.
+
+    Args:
+        names: of the columns.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = tuple(names)
+        self._group = np.empty((len(names), group_rows(len(names))))  # pages that nothing was written to take no memory
+        self._filled, self._n_rows = 0, 0
+        self._file: FileIO | None = None
+        self._kept: list[Column] = []
+        self._on_disk = True
+
+    def add(self, columns: Sequence[Column]) -> None:
+        """Copy the cells of some rows: for each column, in order, an array of the same length."""
+        at, count = 0, len(columns[0]) if columns else 0
+        while at < count:
+            stop = min(count, at + self._group.shape[1] - self._filled)
+            end = self._filled + stop - at
+            for place, values in zip(self._group, columns, strict=True):
+                place[self._filled : end] = values[at:stop]
+            self._n_rows += stop - at
+            self._filled, at = end, stop
+            if self._filled == self._group.shape[1]:
+                self._put_away()
+
+    def columns(self) -> dict[str, Values]:
+        """The columns; nothing can be added any more."""
+        if not self._n_rows - self._filled:
+            return {name: self._group[position, : self._filled] for position, name in enumerate(self._names)}
+        if self._filled:
+            self._put_away()
+        if self._file is None:
+            kept = self._kept
+            return {name: np.concatenate([part[i] for part in kept]) for i, name in enumerate(self._names)}
+        file = NumberFile(self._file, len(self._names), self._group.shape[1], self._n_rows, folder())
+        self._group = np.empty((0, 0))
+        return {name: StoredColumn(file, position) for position, name in enumerate(self._names)}
+
+    def _put_away(self) -> None:
+        rows = self._group[:, : self._filled]
+        self._filled = 0
+        if self._on_disk:
+            try:
+                if self._file is None:
+                    self._file = open_nameless()
+                _write(self._file, rows)
+                return
+            except OSError:
+                self._back_to_memory(self._n_rows - rows.shape[1])
+        self._kept.append(rows.copy())
+
+    def _back_to_memory(self, n_rows: int) -> None:
+        """Go on without the file, with the rows that it holds."""
+        self._on_disk = False
+        if self._file is None:
+            return
+        file, self._file = NumberFile(self._file, len(self._names), self._group.shape[1], n_rows, folder()), None
+        if n_rows:
+            self._kept = [np.stack([file.read(column, 0, n_rows) for column in range(len(self._names))])]
+
+
+def open_nameless() -> FileIO:
+    """An unbuffered file without a name, to be closed by whoever asked for it."""
+    return tempfile.TemporaryFile(prefix="linreg-", dir=folder(), buffering=0)
+
+
+def folder() -> str:
+    """Where files without a name lie: `TMPDIR`, else /var/tmp, which is on a disk where /tmp may be in memory."""
+    if not os.environ.get("TMPDIR") and os.access("/var/tmp", os.W_OK | os.X_OK):
+        return "/var/tmp"
+    return tempfile.gettempdir()
+
+
+def _write(file: FileIO, rows: Column) -> None:
+    rest = np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data
+    while len(rest):
+        rest = rest[file.write(rest) :]

@@ -1,0 +1,90 @@
+"""Columns as rows, without a second copy of the table."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Rows, take
+
+
+def as_slice(rows: Rows | slice) -> Rows | slice:
+    """Rows that follow one another as a slice, which is read without a copy."""
+    if isinstance(rows, slice) or not len(rows) or rows[-1] - rows[0] != len(rows) - 1:
+        return rows
+    for start in range(0, len(rows), BLOCK_ROWS):
+        if (np.diff(rows[start : start + BLOCK_ROWS + 1]) != 1).any():
+            return rows
+    return slice(int(rows[0]), int(rows[-1]) + 1)
+
+
+def in_order(rows: Rows) -> Rows | slice:
+    """The same rows, rising: those of a table that is kept on the disk are then read once and near each other."""
+    chosen = as_slice(rows)
+    return chosen if isinstance(chosen, slice) else np.sort(chosen)
+
+
+def count(rows: Rows | slice, n_samples: int) -> int:
+    """How many of a table's rows some are."""
+    return len(range(n_samples)[rows]) if isinstance(rows, slice) else len(rows)
+
+
+def part(rows: Rows | slice, start: int, stop: int) -> Rows | slice:
+    """The entries `start` to `stop` of some rows."""
+    if isinstance(rows, slice):
+        first = rows.start or 0
+        return slice(first + start, first + stop)
+    return rows[start:stop]
+
+
+def pick(rows: Rows | slice, positions: npt.NDArray[np.integer[Any]]) -> Rows:
+    """The entries of some rows at some positions."""
+    chosen: Rows = positions + (rows.start or 0) if isinstance(rows, slice) else rows[positions]
+    return chosen
+
+
+class StackedRows:
+    """A matrix, shape (n_rows, n_columns), float64, of which only the rows that are asked for are ever made.
+
+    Args:
+        columns: where the values are.
+        names: of the columns, in order.
+        rows: of the table, numbers or a slice with both ends; rising, where there are many.
+        function: of the values, such as the transform of a target; None leaves them as they are.
+
+    >>> X = StackedRows({"a": np.array([1.0, 2.0]), "b": np.array([3.0, 4.0])}, ["a", "b"], np.array([1, 0]))
+    >>> X.shape, X[0:1].tolist(), np.asarray(X).tolist()
+    ((2, 2), [[2.0, 4.0]], [[2.0, 4.0], [1.0, 3.0]])
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, Column],
+        names: Sequence[str],
+        rows: Rows | slice,
+        function: Callable[[Column], Column] | None = None,
+    ) -> None:
+        self._columns, self._names, self._rows, self._function = columns, names, as_slice(rows), function
+        self.shape = rows.stop - rows.start if isinstance(rows, slice) else len(rows), len(names)
+        self.ndim, self.size, self.dtype = 2, self.shape[0] * len(names), np.dtype(np.float64)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, chosen: slice | npt.NDArray[np.integer[Any]]) -> Column:
+        if isinstance(chosen, slice):
+            start, stop, step = chosen.indices(len(self))
+            assert step == 1, chosen
+            rows = part(self._rows, start, stop)
+            n_rows = max(stop - start, 0)
+        else:
+            rows, n_rows = pick(self._rows, chosen), len(chosen)
+        out = np.empty((n_rows, len(self._names)))
+        for position, name in enumerate(self._names):
+            values = take(self._columns, name, rows)
+            out[:, position] = values if self._function is None else self._function(values)
+        return out
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return np.asarray(self[0 : len(self)], dtype=dtype)

@@ -1,0 +1,309 @@
+"""From columns as they were read to the inputs of the model: gaps filled, categories as indicators.
+
+Learnt on the train split, stored with the run, and repeated exactly at prediction.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from linreg_cli.data.columns.kinds import (
+    MISSING,
+    UNKNOWN,
+    Categories,
+    Codes,
+    EncodedColumns,
+    Filled,
+    Mask,
+    Numbers,
+    RawColumn,
+    Rows,
+    Values,
+)
+from linreg_cli.data.columns.rows import as_slice
+from linreg_cli.data.encoding.cells import Treatment
+from linreg_cli.errors import DataError, Fault
+
+KINDS = ("text", "boolean", "number")
+MISSING_WAYS = ("error", "drop", "mean", "median")
+
+
+@dataclass(frozen=True)
+class NumberInput:
+    """A column of numbers, which is an input itself.
+
+    Attributes:
+        column: its name.
+        missing: what happens to a gap.
+        fill: what a gap is filled with, original units; None where it is not.
+    """
+
+    column: str
+    missing: str = "error"
+    fill: float | None = None
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the inputs."""
+        return (self.column,)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `preprocess.json`."""
+        return {"column": self.column, "kind": "number", "missing": self.missing, "fill": self.fill}
+
+
+@dataclass(frozen=True)
+class CategoryInput:
+    """A column of categories, with an indicator for each level but perhaps the first.
+
+    Attributes:
+        column: its name.
+        kind: `text`, `boolean` or `number`: how cells are read as levels.
+        levels: of the train split, in order.
+        drop_first: whether the first level has no indicator.
+        missing: what happens to a gap, `error` or `drop`.
+        unknown: what happens to another level, `error` or `ignore`.
+    """
+
+    column: str
+    kind: str
+    levels: tuple[str, ...]
+    drop_first: bool
+    missing: str
+    unknown: str
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the inputs: `column=level`."""
+        return tuple(f"{self.column}={level}" for level in self.levels[self.drop_first :])
+
+    def as_json(self) -> dict[str, Any]:
+        """For `preprocess.json`."""
+        return {
+            "column": self.column,
+            "kind": "category",
+            "of": self.kind,
+            "levels": list(self.levels),
+            "drop_first": self.drop_first,
+            "missing": self.missing,
+            "unknown": self.unknown,
+        }
+
+    def codes(self, raw: Categories) -> Codes:
+        """Position in `levels` of each cell, or `MISSING`, or `UNKNOWN`."""
+        position = {level: code for code, level in enumerate(self.levels)}
+        lookup = [position.get(level, UNKNOWN) for level in raw.levels] + [MISSING]
+        return np.array(lookup, dtype=np.int32)[raw.codes]
+
+
+Input = NumberInput | CategoryInput
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """How the columns of a table become inputs.
+
+    Attributes:
+        inputs: one for each feature column, in order.
+    """
+
+    inputs: tuple[Input, ...]
+
+    @classmethod
+    def plain(cls, columns: Sequence[str]) -> "Encoder":
+        """Numbers without gaps, as they are."""
+        return cls(tuple(NumberInput(column) for column in columns))
+
+    @classmethod
+    def fit(
+        cls,
+        raw: Mapping[str, RawColumn],
+        treatments: Mapping[str, Treatment],
+        rows: Rows,
+        *,
+        drop_first: bool,
+        keep_one: bool,
+        unknown: str,
+        name: str,
+    ) -> "Encoder":
+        """Learn what gaps are filled with and which levels there are.
+
+        Args:
+            raw: the feature columns, in order.
+            treatments: what the config says about each.
+            rows: the train split.
+            drop_first: whether the first level of a category has no indicator.
+            keep_one: whether that of the first category has one all the same.
+            unknown: what happens to a level that is not in the train split.
+            name: what messages call the table.
+
+        Raises:
+            DataError: where there is nothing to learn from, or two inputs would have one name.
+        """
+        inputs: list[Input] = []
+        faults: list[Fault] = []
+        first = next((column for column, values in raw.items() if isinstance(values, Categories)), None)
+        for column, values in raw.items():
+            missing = treatments[column].missing
+            if isinstance(values, Categories):
+                present = np.unique(values.codes[rows])
+                levels = tuple(values.levels[code] for code in present if code >= 0)
+                drop = drop_first and not (keep_one and column == first)
+                inputs.append(CategoryInput(column, values.kind, levels, drop, missing, unknown))
+                continue
+            fill = _fill(values, missing, rows)
+            if fill is not None and not np.isfinite(fill):
+                message = f"no cell of the train split has a value to take the {missing} of"
+                faults.append(
+                    Fault(f"{message}; leave it out with data.ignore: [{column}]", f"{name}, column {column!r}")
+                )
+            inputs.append(NumberInput(column, missing, fill))
+        encoder = cls(tuple(inputs))
+        faults += _doubled(encoder, name)
+        if not faults and not encoder.features:
+            faults.append(Fault("every column has a single level; no column is left to predict from", name))
+        if faults:
+            raise DataError(faults)
+        return encoder
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the table that are needed."""
+        return tuple(each.column for each in self.inputs)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The inputs of the model."""
+        return tuple(feature for each in self.inputs for feature in each.features)
+
+    def dropped(self, raw: Mapping[str, RawColumn]) -> Mask:
+        """Which rows lack a cell of a column whose gaps are neither filled nor refused, shape (n_samples,)."""
+        out = np.zeros(_n_samples(raw[self.columns[0]]), dtype=bool)
+        for each in self.inputs:
+            if each.missing == "drop" and raw[each.column].n_missing:
+                out |= raw[each.column].missing()
+        return out
+
+    def encode(self, raw: Mapping[str, RawColumn], rows: Rows, name: str) -> EncodedColumns:
+        """The inputs; a row that is not among `rows` may hold nan.
+
+        Args:
+            raw: the columns, of the kinds that were learnt.
+            rows: those that will be used.
+            name: what messages call the table.
+
+        Raises:
+            DataError: for a cell that is missing or of an unknown level, and may not be.
+        """
+        numbers: dict[str, Values] = {}
+        indicators: dict[str, tuple[Codes, int]] = {}
+        faults: list[Fault] = []
+        for each in self.inputs:
+            values = raw[each.column]
+            if isinstance(each, NumberInput):
+                assert isinstance(values, Numbers)
+                numbers[each.column], fault = _filled(each, values, rows, name)
+            else:
+                assert isinstance(values, Categories)
+                codes = each.codes(values)
+                fault = _bad_code(each, codes, values, rows, name)
+                for level, feature in enumerate(each.features, start=int(each.drop_first)):
+                    indicators[feature] = codes, level
+            faults += [fault] if fault else []
+        if faults:
+            raise DataError(faults)
+        return EncodedColumns(numbers, indicators)
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """For `preprocess.json`: one entry a column."""
+        return [each.as_json() for each in self.inputs]
+
+    @classmethod
+    def from_json(cls, entries: list[dict[str, Any]]) -> "Encoder":
+        """The inverse of `as_json`.
+
+        Raises:
+            ValueError, KeyError, TypeError: if the entries are not what `as_json` writes.
+        """
+        encoder = cls(tuple(_input(entry) for entry in entries))
+        if not encoder.features or len(set(encoder.columns)) != len(entries):
+            raise ValueError("the inputs are empty or doubled")
+        return encoder
+
+
+def _input(entry: dict[str, Any]) -> Input:
+    if entry["missing"] not in MISSING_WAYS or entry["kind"] not in ("number", "category"):
+        raise ValueError(f"unknown input {entry['kind']}, {entry['missing']}")
+    if entry["kind"] == "number":
+        fill = None if entry["fill"] is None else float(entry["fill"])
+        if (fill is None) == (entry["missing"] in ("mean", "median")) or not np.isfinite(fill or 0.0):
+            raise ValueError(f"a fill of {fill} for {entry['missing']}")
+        return NumberInput(str(entry["column"]), entry["missing"], fill)
+    levels = tuple(str(level) for level in entry["levels"])
+    if entry["of"] not in KINDS or not isinstance(entry["drop_first"], bool) or len(set(levels)) != len(levels):
+        raise ValueError("levels that are doubled or of no kind")
+    if entry["unknown"] not in ("error", "ignore"):
+        raise ValueError(f"unknown: {entry['unknown']}")
+    return CategoryInput(
+        str(entry["column"]), entry["of"], levels, entry["drop_first"], entry["missing"], entry["unknown"]
+    )
+
+
+def missing_fault(missing: Mask, rows: Rows, column: str, name: str, remedy: str) -> Fault | None:
+    """The first gap of a column among `rows`, if there is one."""
+    gaps = rows[missing[rows]]
+    if not len(gaps):
+        return None
+    others = "is 1 more cell" if len(gaps) == 2 else f"are {len(gaps) - 1:,} more cells"
+    more = f" (so {others} of the column)" if len(gaps) > 1 else ""
+    return Fault(f"the cell is missing{more}; {remedy}", f"{name}, row {int(gaps.min()) + 1}, column {column!r}")
+
+
+def _n_samples(raw: RawColumn) -> int:
+    return len(raw.values if isinstance(raw, Numbers) else raw.codes)
+
+
+def _fill(values: Numbers, missing: str, rows: Rows) -> float | None:
+    """What gaps are filled with: learnt even where there is no gap yet, because there may be one at prediction."""
+    if missing not in ("mean", "median"):
+        return None
+    present = values.values[as_slice(rows)]
+    present = present[~np.isnan(present)] if values.n_missing else present
+    if not len(present):
+        return float("nan")
+    return float(np.mean(present) if missing == "mean" else np.median(present))
+
+
+def _filled(each: NumberInput, values: Numbers, rows: Rows, name: str) -> tuple[Values, Fault | None]:
+    if not values.n_missing:
+        return values.values, None
+    if each.fill is not None:
+        return Filled(values.values, each.fill), None
+    remedy = "fill it in, set preprocess.missing to drop, mean or median, or leave the column out with data.ignore"
+    return values.values, missing_fault(values.missing(), rows, each.column, name, remedy)
+
+
+def _bad_code(each: CategoryInput, codes: Codes, values: Categories, rows: Rows, name: str) -> Fault | None:
+    remedy = (
+        f"a category is not filled in; set preprocess.columns: {{{each.column}: {{missing: drop}}}}, or leave it out"
+    )
+    fault = missing_fault(codes == MISSING, rows, each.column, name, remedy) if values.n_missing else None
+    strange = rows[codes[rows] == UNKNOWN]
+    if fault is None and len(strange) and each.unknown == "error":
+        row = int(strange.min())
+        levels = ", ".join(each.levels[:10]) + (", ..." if len(each.levels) > 10 else "")
+        more = f" (so are {len(strange) - 1:,} more cells)" if len(strange) > 1 else ""
+        message = f"{values.levels[values.codes[row]]!r} is no level of the train split{more}, which has {levels}"
+        ignore = "set preprocess.unknown: ignore and train again to treat it as none of them"
+        return Fault(f"{message}; {ignore}", f"{name}, row {row + 1}, column {each.column!r}")
+    return fault
+
+
+def _doubled(encoder: Encoder, name: str) -> list[Fault]:
+    features = encoder.features
+    if len(set(features)) == len(features):
+        return []
+    doubled = sorted({feature for feature in features if features.count(feature) > 1})
+    return [Fault(f"two inputs would be named {feature!r}; rename a column", name) for feature in doubled]

@@ -1,0 +1,49 @@
+"""Single rows that are written in the config, as inputs of the model."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from linreg_cli.data.columns.kinds import Categories, Column, Numbers, RawColumn, canonical
+from linreg_cli.data.encoding.encode import Encoder, NumberInput
+from linreg_cli.errors import DataError
+
+Point = Sequence[float | str]
+
+
+def encode_points(encoder: Encoder, points: Sequence[Point]) -> Mapping[str, Column]:
+    """The inputs of some rows, one value a feature column, in original units.
+
+    Args:
+        encoder: says what each column holds.
+        points: at least one.
+
+    Raises:
+        ValueError: with the number of the point (from 0), a colon, and what is wrong with it.
+    """
+    for number, point in enumerate(points):
+        if len(point) != len(encoder.columns):
+            names = ", ".join(encoder.columns)
+            raise ValueError(f"{number}: {len(point)} values for {len(encoder.columns)} features ({names})")
+        for each, value in zip(encoder.inputs, point, strict=True):
+            if isinstance(each, NumberInput) and isinstance(value, str):
+                raise ValueError(f"{number}: expected a number for {each.column}, found the text {value!r}")
+    raw: dict[str, RawColumn] = {}
+    for each, values in zip(encoder.inputs, zip(*points, strict=True), strict=True):
+        if isinstance(each, NumberInput):
+            raw[each.column] = Numbers(np.array(values, dtype=np.float64))
+        else:
+            levels = tuple(canonical(_text(value), each.kind) for value in values)
+            raw[each.column] = Categories(each.kind, np.arange(len(levels), dtype=np.int32), levels)
+    columns: dict[str, Column] = {}
+    for number in range(len(points)):
+        try:
+            encoded = encoder.encode(raw, np.array([number]), "probe")
+        except DataError as error:
+            raise ValueError(f"{number}: {error.faults[0].message}") from None
+        columns = columns or {name: encoded[name] for name in encoder.features}
+    return columns
+
+
+def _text(value: float | str) -> str:
+    return value if isinstance(value, str) else repr(int(value) if value == int(value) else value)

@@ -1,0 +1,1 @@
+"""Files: opened by their format, read block by block, written, downloaded."""

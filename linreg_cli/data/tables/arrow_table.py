@@ -1,0 +1,186 @@
+"""Parquet, Arrow (Feather) and JSON lines, and folders of Parquet parts: formats that carry types."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from linreg_cli.data.tables.blocks import ColumnSink, cells_of
+from linreg_cli.data.tables.table import Cells, is_number, refuse_bad_names
+from linreg_cli.errors import DataError, Fault
+
+#: Rows of a Parquet file that are decoded at once.
+BATCH_ROWS = 32_768
+
+
+class ArrowTable:
+    """Parquet, Arrow (Feather) and JSON lines: formats that carry types."""
+
+    delimiter: str | None = None
+
+    def __init__(self, path: str, parts: list[Path], missing_values: Sequence[str]) -> None:
+        if not parts:
+            raise DataError("the folder holds no .parquet file", path)
+        self.name = path
+        self._missing_values = missing_values
+        self._parts = parts
+        self._schemas = [self._schema(part) for part in parts]
+        for schema, part in zip(self._schemas, parts, strict=True):
+            doubled = [name for name in schema.names if schema.names.count(name) > 1]  # which Arrow cannot select
+            refuse_bad_names(schema.names, doubled, path if len(parts) == 1 else str(part))
+        self.columns: list[str] = list(dict.fromkeys(name for schema in self._schemas for name in schema.names))
+
+    def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> Cells:
+        """See `Table.read`; numbers that need not be text are float64, other types are those of the file."""
+        names = [*columns, *text, *either]
+        for part, schema in zip(self._parts, self._schemas, strict=True):
+            lacking = [name for name in names if name not in schema.names]
+            if lacking:
+                pairs = zip(self._parts, self._schemas, strict=True)
+                other = next(each.name for each, schema in pairs if lacking[0] in schema.names)
+                raise DataError(f"lacks columns that {other} has: {', '.join(lacking)}", str(part))
+        if self._parts[0].suffix.lower() == ".jsonl":
+            whole = self._guard(self._parts[0], lambda: _load(self._parts[0]).select(names))
+            return cells_of(whole, [*columns, *either], self._missing_values)
+        numbers = [
+            name for name in (*columns, *either) if all(is_number(each.field(name).type) for each in self._schemas)
+        ]
+        sink = ColumnSink(numbers, self._missing_values)
+        for part in self._parts:
+            self._guard(part, lambda part=part: _pour(part, names, sink))
+        cells: Cells = self._fitting(sink.cells)
+        return cells
+
+    def read_all(self) -> pa.Table:
+        """See `Table.read_all`; a column that a part lacks is missing in its rows."""
+        loaded = [self._guard(part, lambda part=part: _load(part)) for part in self._parts]
+        return self._fitting(lambda: pa.concat_tables(loaded, promote_options="permissive").select(self.columns))
+
+    def _fitting(self, together: Callable[[], Any]) -> Any:
+        try:
+            return together()
+        except pa.ArrowException as error:
+            raise DataError(f"the parts do not fit together: {error}", self.name) from None
+
+    def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
+        """See `Table.numbers`; the types are there already."""
+        return table
+
+    def typed(self, table: pa.Table) -> pa.Table:
+        """See `Table.typed`; the types are there already."""
+        return table
+
+    def hint(self, remedy: str = "") -> str:
+        """See `Table.hint`; the format says where columns begin."""
+        return ""
+
+    def _schema(self, part: Path) -> pa.Schema:
+        return self._guard(part, lambda: _schema(part))
+
+    def _guard(self, part: Path, action: Any) -> Any:
+        try:
+            return action()
+        except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            fault = _bad_json(part) if part.suffix.lower() == ".jsonl" else None
+            raise DataError([fault or Fault(f"cannot be read as {part.suffix}: {reason}", str(part))]) from None
+
+
+def _schema(part: Path) -> pa.Schema:
+    if part.suffix.lower() == ".parquet":
+        import pyarrow.parquet as pq
+
+        return pq.read_schema(part)
+    if part.suffix.lower() == ".jsonl":
+        return _load(part).schema
+    with _arrow(part) as (schema, _):
+        return schema
+
+
+def _pour(part: Path, columns: list[str], sink: ColumnSink) -> None:
+    empty = True
+    for batch in _batches(part, columns):
+        sink.add(batch)
+        empty = False
+    if empty:
+        sink.add(_schema(part).empty_table().select(columns))
+
+
+def _batches(part: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    if part.suffix.lower() == ".parquet":
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(part, pre_buffer=False, buffer_size=2**18) as file:  # else a whole row group is fetched
+            yield from file.iter_batches(BATCH_ROWS, columns=columns)
+        return
+    with _arrow(part) as (_, batches):
+        for batch in batches:
+            yield batch.select(columns)
+
+
+@contextlib.contextmanager
+def _arrow(part: Path) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
+    """Schema and batches of a file of Arrow's: the one with a footer, Feather of before 2020, or a stream."""
+    with pa.OSFile(str(part)) as stream:
+        mark = stream.read(6)
+        stream.seek(0)
+        if mark[:4] == b"FEA1":
+            import pyarrow.feather as feather
+
+            table = feather.read_table(stream)
+            yield table.schema, iter(table.to_batches())
+        elif mark == b"ARROW1":
+            file = pa.ipc.open_file(stream)
+            yield file.schema, map(file.get_batch, range(file.num_record_batches))
+        else:
+            reader = pa.ipc.open_stream(stream)
+            yield reader.schema, iter(reader)
+
+
+def _load(part: Path) -> pa.Table:
+    suffix = part.suffix.lower()
+    if suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        return pq.ParquetFile(part).read()
+    if suffix == ".jsonl":
+        import pyarrow.json as pj
+
+        return pj.read_json(str(part))
+    with _arrow(part) as (schema, batches):
+        return pa.Table.from_batches(batches, schema)
+
+
+def _bad_json(part: Path) -> Fault | None:
+    """The first line that is no JSON object, or where a key changes its type; the reader counts from inside a block."""
+    kinds: dict[str, tuple[str, int]] = {}
+    try:
+        with part.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                where = f"{part}, line {number}"
+                try:
+                    values = json.loads(line) if line.strip() else {}
+                except ValueError:
+                    values = None
+                if not isinstance(values, dict):
+                    return Fault(f"expected a JSON object, found {line.rstrip()[:60]!r}", where)
+                for key, value in values.items():
+                    kind = _json_kind(value)
+                    first, since = kinds.setdefault(key, (kind, number)) if value is not None else (kind, number)
+                    if kind != first:
+                        message = f"{key!r} is {kind}, and in line {since} it is {first}; write one type in every line"
+                        return Fault(message, where)
+    except (OSError, UnicodeDecodeError):
+        return None
+    return None
+
+
+def _json_kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "a number"
+    return "text" if isinstance(value, str) else "a list" if isinstance(value, list) else "an object"

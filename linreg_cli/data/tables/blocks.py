@@ -1,0 +1,134 @@
+"""Tables that arrive block by block: numbers are kept once, as float64, and everything else as Arrow chunks."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from linreg_cli.data.columns.arrow import is_text, release_unused, to_numpy
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Numbers, as_number
+from linreg_cli.data.columns.on_disk import NumberSink
+from linreg_cli.data.tables.table import Cells, is_number
+
+#: Bytes of text that are parsed at once: many rows, and little beside the columns that they become.
+BLOCK_BYTES = 2**20
+#: A line longer than this is no line of a table.
+_LONGEST_LINE = 32 * 2**20
+
+
+class UnevenLinesError(ValueError):
+    """A line holds one end of a quoted line break, or is too long to be one: its file must be read whole."""
+
+
+class ColumnSink:
+    """Takes tables of a few thousand rows and gives their cells, with each number copied once.
+
+    Args:
+        numbers: columns that become float64; a missing cell is nan.
+        missing_values: cells that mean 'missing', here those that are numbers.
+    """
+
+    def __init__(self, numbers: Sequence[str], missing_values: Collection[str]) -> None:
+        self._names = list(numbers)
+        self._known = frozenset(numbers)
+        self._marks = [mark for mark in map(as_number, missing_values) if mark is not None]
+        self._numbers = NumberSink(self._names)
+        self._others: list[pa.Table] = []
+
+    def add(self, block: pa.Table | pa.RecordBatch) -> None:
+        """Copy the cells of some rows."""
+        self._numbers.add([self._float64(block.column(name)) for name in self._names])
+        others = [name for name in block.schema.names if name not in self._known]
+        if others or not self._names:
+            self._others.append(pa.table({name: _compact(block.column(name)) for name in others}))
+
+    def cells(self) -> Cells:
+        """What was added.
+
+        Raises:
+            pa.ArrowException: if a column changed its type on the way to something else.
+        """
+        others = pa.concat_tables(self._others, promote_options="permissive") if self._others else pa.table({})
+        release_unused()
+        return Cells({name: Numbers(values) for name, values in self._numbers.columns().items()}, others)
+
+    def _float64(self, column: pa.Array | pa.ChunkedArray) -> Column:
+        values = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+        found = to_numpy(values if pa.types.is_float64(values.type) else values.cast(pa.float64(), safe=False))
+        if self._marks and (gaps := np.isin(found, self._marks)).any():
+            return np.where(gaps, np.nan, found)
+        return found
+
+
+def _compact(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Text as positions in a dictionary: four bytes a cell, whatever the words are that come again and again."""
+    return column.dictionary_encode() if is_text(column.type) else column
+
+
+def cells_of(table: pa.Table, columns: Sequence[str], missing_values: Collection[str]) -> Cells:
+    """The cells of a table that was read whole.
+
+    Args:
+        table: of any types.
+        columns: those that are numbers if their type is one.
+        missing_values: cells that mean 'missing'.
+    """
+    numbers = [name for name in columns if is_number(table.schema.field(name).type)]
+    sink = ColumnSink(numbers, missing_values)
+    for batch in table.to_batches(BLOCK_ROWS) or [table]:
+        sink.add(batch)
+    return sink.cells()
+
+
+def line_blocks(stream: Any, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+    """The bytes of a text file in blocks of whole lines.
+
+    Raises:
+        UnevenLinesError: where a line has an odd number of quote marks, so that its end may not be the end of a row.
+    """
+    rest = b""
+    while chunk := stream.read(size):
+        cut = chunk.rfind(b"\n") + 1
+        if not cut:
+            rest += chunk
+            if len(rest) > _LONGEST_LINE:
+                raise UnevenLinesError
+            continue
+        block = b"".join((rest, memoryview(chunk)[:cut]))
+        _refuse_uneven(block)
+        rest = chunk[cut:]
+        yield block
+    if rest.strip(b"\r\n"):
+        _refuse_uneven(rest + b"\n")
+        yield rest
+
+
+def _refuse_uneven(block: bytes) -> None:
+    if b'"' not in block:
+        return
+    marks = np.frombuffer(block, np.uint8)
+    quotes, ends = np.flatnonzero(marks == ord('"')), np.flatnonzero(marks == ord("\n"))
+    if (np.searchsorted(quotes, ends) % 2).any():
+        raise UnevenLinesError
+
+
+def in_parallel(work: Callable[[int, bytes], pa.Table], blocks: Iterable[bytes]) -> Iterator[pa.Table]:
+    """`work` on each block (its number, its bytes), in order, a few at a time: pyarrow parses without Python's lock."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(4, available)
+    with ThreadPoolExecutor(workers) as pool:
+        pending: deque[Future[pa.Table]] = deque()
+        try:
+            for number, block in enumerate(blocks):
+                pending.append(pool.submit(work, number, block))
+                if len(pending) > workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for each in pending:
+                each.cancel()

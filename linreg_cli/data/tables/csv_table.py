@@ -1,0 +1,295 @@
+"""CSV and TSV, plain or compressed, through pyarrow, with errors that name the line."""
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pcsv
+
+from linreg_cli.data.columns.arrow import null_text, texts
+from linreg_cli.data.tables import header
+from linreg_cli.data.tables.blocks import ColumnSink, UnevenLinesError, cells_of, in_parallel, line_blocks
+from linreg_cli.data.tables.table import Cells
+from linreg_cli.errors import DataError, Fault
+
+#: How files begin that are often misnamed .csv.
+_MAGIC = {
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook; save the sheet as CSV",
+    b"\x1f\x8b": "gzip; rename it to .csv.gz",
+    b"\x28\xb5\x2f\xfd": "zstd; rename it to .csv.zst",
+    b"PAR1": "Parquet; rename it to .parquet",
+    b"ARROW1": "Arrow; rename it to .arrow",
+    b"\xff\xfe": "UTF-16 text; save it as UTF-8",
+    b"\xfe\xff": "UTF-16 text; save it as UTF-8",
+}
+
+#: What the kinds of the columns are guessed from.
+_HEAD_BYTES = 2**20
+
+
+class CsvTable:
+    """A CSV file; the header is read at once, the cells when asked for."""
+
+    def __init__(self, path: str, delimiter: str, missing_values: Sequence[str]) -> None:
+        self.name = path
+        self.delimiter = delimiter
+        self._missing_values = list(missing_values)
+        self._refuse_other_kinds()
+        self._seen = self._header()
+        self.columns: list[str] = self._seen.names
+
+    def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> Cells:
+        """See `Table.read`.
+
+        Raises:
+            DataError: with the line that is not CSV.
+        """
+        worded = [column for column in either if self._seems_text(column)]
+        types = dict.fromkeys((*columns, *either), pa.float64()) | dict.fromkeys((*text, *worded), pa.string())
+        options = pcsv.ConvertOptions(
+            column_types=types,
+            include_columns=list(types),
+            null_values=self._missing_values,
+            strings_can_be_null=True,
+        )
+        read: Cells | None = None
+        try:
+            read = self._read_in_blocks(options)
+        except UnevenLinesError:
+            read = self._read_whole(options)
+        except pa.ArrowInvalid:
+            pass
+        if read is None:  # a column of numbers holds something else
+            return self._cells(self._read_with_care(columns, text, either), [*columns, *either])
+        turned = self._cells(self.numbers(read.others, worded), worded)
+        return Cells({**read.numbers, **turned.numbers}, turned.others)
+
+    def _cells(self, table: pa.Table, columns: Sequence[str]) -> Cells:
+        return cells_of(table, columns, self._missing_values)
+
+    def _read_whole(self, options: pcsv.ConvertOptions) -> Cells | None:
+        """The cells of a file that cannot be read in blocks; None where `_read_with_care` is needed."""
+        try:
+            return self._cells(self._read(options), options.include_columns)
+        except pa.ArrowInvalid:
+            return None
+
+    def _read_in_blocks(self, options: pcsv.ConvertOptions) -> Cells:
+        """The cells of what `_read` gives, in about the memory of what is not a number.
+
+        Raises:
+            UnevenLinesError: for a file that can only be read whole.
+            pa.ArrowInvalid: as `_read`.
+        """
+        if len(self.columns) == 1:
+            raise UnevenLinesError  # a blank line is a cell
+        parsing = pcsv.ParseOptions(delimiter=self.delimiter)
+
+        def parse(number: int, block: bytes) -> pa.Table:
+            if b"\0" in block:
+                raise self._holds_nul()
+            names = self.columns if number else None
+            reading = pcsv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=names)
+            return pcsv.read_csv(pa.BufferReader(block), reading, parsing, options)
+
+        kinds = options.column_types  # once: pyarrow makes the whole mapping each time; and it has an order of its own
+        numbers = [name for name in options.include_columns if pa.types.is_float64(kinds[name])]
+        try:
+            with self._stream() as stream:
+                sink = ColumnSink(numbers, self._missing_values)
+                for table in in_parallel(parse, line_blocks(stream)):
+                    sink.add(table)
+        except OSError as error:
+            raise DataError(f"cannot be read: {error}", self.name) from None
+        return sink.cells()
+
+    def _read_with_care(self, columns: Sequence[str], text: Sequence[str], either: Sequence[str]) -> pa.Table:
+        """Read every cell as text first: columns that are not numbers stay text, and blanks around `NA` are no text."""
+        names = [*columns, *text, *either]
+        options = pcsv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            include_columns=names,
+            null_values=self._missing_values,
+            strings_can_be_null=True,
+        )
+        try:
+            table = self._read(options)
+        except pa.ArrowInvalid as error:
+            raise DataError([self._malformed(error)]) from None
+        return self.numbers(table, [*columns, *either])
+
+    def _seems_text(self, column: str) -> bool:
+        """Whether the first block of the file has text in a column; the whole of it is looked at while reading."""
+        kind = self._seen.field(column).type
+        return not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
+
+    def read_all(self) -> pa.Table:
+        """Every cell as the text that it is, so that it can be written again unchanged."""
+        options = pcsv.ConvertOptions(column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False)
+        try:
+            return self._read(options)
+        except pa.ArrowInvalid as error:
+            raise DataError([self._malformed(error)]) from None
+
+    def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
+        """See `Table.numbers`."""
+        for column in columns:
+            position = table.column_names.index(column)
+            values = self._parse(table.column(position))
+            if values is not None:
+                table = table.set_column(position, column, values)
+        return table
+
+    def typed(self, table: pa.Table) -> pa.Table:
+        """See `Table.typed`; a column with a code such as 007 stays text."""
+        for position, column in enumerate(table.column_names):
+            values = self._parse(table.column(position))
+            coded = pc.any(pc.match_substring_regex(table.column(position), r"^\s*[-+]?0\d")).as_py()
+            if values is not None and not coded and values.null_count < len(values):
+                whole = pc.all(pc.match_substring_regex(table.column(position), r"^\s*([-+]?\d{1,15}\s*)?$")).as_py()
+                table = table.set_column(position, column, values.cast(pa.int64()) if whole else values)
+        return table
+
+    def _read(self, options: pcsv.ConvertOptions) -> pa.Table:
+        # Without newlines_in_values, a quoted line break at the end of a block silently cuts its row in two.
+        parsing = pcsv.ParseOptions(
+            delimiter=self.delimiter,
+            newlines_in_values=self._has_quotes,
+            ignore_empty_lines=len(self.columns) > 1,  # a blank line in a table of one column is a missing cell
+        )
+        try:
+            with self._stream() as stream:
+                if len(self.columns) == 1:
+                    stream = pa.BufferReader(stream.read().strip(b"\r\n") + b"\n")
+                return pcsv.read_csv(stream, parse_options=parsing, convert_options=options)
+        except OSError as error:
+            raise DataError(f"cannot be read: {error}", self.name) from None
+
+    def _stream(self) -> Any:
+        try:
+            return pa.input_stream(self.name, compression="detect")
+        except OSError as error:  # whose strerror is a sentence of pyarrow's own
+            reason = os.strerror(error.errno) if error.errno else error
+            raise DataError(f"cannot be read: {reason}", self.name) from None
+
+    @cached_property
+    def _has_quotes(self) -> bool:
+        try:
+            found = False
+            with self._stream() as stream:
+                while block := stream.read(1 << 20):
+                    if b"\0" in block:
+                        raise self._holds_nul()
+                    found = found or b'"' in block
+            return found
+        except OSError as error:
+            raise DataError(f"cannot be read: {error}", self.name) from None
+
+    def _refuse_other_kinds(self) -> None:
+        try:
+            with self._stream() as stream:
+                head = stream.read(4096)
+        except OSError as error:
+            raise DataError(f"cannot be read: {error}", self.name) from None
+        if not head.strip():
+            raise DataError("the file is empty", self.name)
+        for magic, kind in _MAGIC.items():
+            if head.startswith(magic):
+                raise DataError(f"not a CSV: this is {kind}", self.name)
+        if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+            raise DataError("not a CSV: this is a web page (HTML or XML); download the file itself", self.name)
+        if head.removeprefix(b"\xef\xbb\xbf").lower().startswith(b"sep=") and b"," not in head.split(b"\n", 1)[0][5:]:
+            mark = head.lower().split(b"sep=", 1)[1][:1].decode("ascii", "replace")
+            message = f'a note for spreadsheets and no header; delete the line and set data.delimiter: "{mark}"'
+            raise DataError(message, f"{self.name}, line 1")
+        if b"\0" in head:
+            raise self._holds_nul()
+
+    def _holds_nul(self) -> DataError:
+        line = 1
+        with self._stream() as stream:
+            while (block := stream.read(1 << 20)) and b"\0" not in block:
+                line += block.count(b"\n")
+        line += block.partition(b"\0")[0].count(b"\n")
+        return DataError("not a CSV: it holds a NUL byte; save it as UTF-8 text", f"{self.name}, line {line}")
+
+    def _header(self) -> pa.Schema:
+        # Names, and what the first block looks like: nothing can fail but the header itself. The block is read whole:
+        # a streaming reader that is dropped half-way leaves a thread that can abort the process as it ends.
+        options = pcsv.ReadOptions(use_threads=False)
+        types = pcsv.ConvertOptions(null_values=self._missing_values, strings_can_be_null=True)
+        parsing = pcsv.ParseOptions(delimiter=self.delimiter, invalid_row_handler=lambda _: "skip")
+        try:
+            with self._stream() as stream:
+                head = stream.read(_HEAD_BYTES)
+            if len(head) == _HEAD_BYTES and b"\n" in head:
+                head = head[: head.rindex(b"\n") + 1]
+            seen = pcsv.read_csv(pa.BufferReader(head), options, parsing, types)
+            schema = seen.schema
+            _ = schema.names  # a header that is not UTF-8 shows here
+            return schema
+        except OSError as error:
+            raise DataError(f"cannot be read: {error}", self.name) from None
+        except pa.ArrowInvalid as error:
+            if "Empty CSV" in str(error):
+                raise DataError("the table has no rows", self.name) from None
+            raise DataError([self._malformed(error)]) from None
+        except UnicodeDecodeError:
+            raise DataError("the header is not UTF-8; save the file as UTF-8", f"{self.name}, line 1") from None
+
+    def _parse(self, values: pa.ChunkedArray) -> pa.ChunkedArray | None:
+        """Text as float64; None where a cell is not a number."""
+        if pa.types.is_dictionary(values.type):
+            encoded = values.unify_dictionaries()
+            words = self._parse_each(encoded.chunk(0).dictionary) if encoded.num_chunks else None
+            return None if words is None else pa.chunked_array([words.take(part.indices) for part in encoded.chunks])
+        return self._parse_each(values)
+
+    def _parse_each(self, values: pa.Array | pa.ChunkedArray) -> Any:
+        trimmed = pc.utf8_trim_whitespace(values)
+        missing = {*self._missing_values, *(mark.strip() for mark in self._missing_values)}
+        gaps = pc.is_in(trimmed, texts(sorted(missing)))
+        text = pc.if_else(gaps, null_text(), trimmed)
+        try:
+            return pc.cast(text, pa.float64())
+        except pa.ArrowInvalid:
+            return None
+
+    def _malformed(self, error: Exception) -> Fault:
+        """The first line that is not like the header, or what the reader said."""
+        not_utf8 = "UTF8" in str(error)
+        width, line = 0, 1
+        with self._stream() as stream:
+            lines = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+            records = csv.reader(lines, delimiter=self.delimiter)
+            try:
+                for cells in records:
+                    width = width or len(cells)
+                    text = self.delimiter.join(cells)
+                    if cells and len(cells) != width:
+                        return self._ragged(len(cells), width, text, line)
+                    if not_utf8 and any("\udc80" <= mark <= "\udcff" for mark in text):
+                        message = "the line is not UTF-8 text; save the file as UTF-8"
+                        return Fault(message, f"{self.name}, line {line}")
+                    line = records.line_num + 1
+            except csv.Error as reason:
+                return Fault(f"not a CSV: {reason}; check for an open quote", f"{self.name}, line {line}")
+        return Fault(f"not a CSV: {str(error).splitlines()[0]}", self.name)
+
+    def _ragged(self, count: int, width: int, text: str, line: int) -> Fault:
+        shown = text[:60].encode(errors="replace").decode()
+        cells = "1 cell" if count == 1 else f"{count} cells"
+        message = f"{cells}, and the header has {width}: {shown!r}; check for a stray delimiter or an open quote"
+        return Fault(message, f"{self.name}, line {line}")
+
+    def hint(self, remedy: str = 'set data.delimiter: "{}"') -> str:
+        """See `Table.hint`."""
+        return header.hint(self.columns, self.delimiter, self.name, remedy)

@@ -1,0 +1,138 @@
+"""Metrics of predictions in original units, in float64."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from linreg_cli.data.dataset import Column
+from linreg_cli.data.encoding.encode import Encoder
+from linreg_cli.data.encoding.points import Point, encode_points
+from linreg_cli.model import LinearFormula
+
+Metrics = dict[str, Any]
+
+
+class ErrorSums:
+    """What the metrics of predictions need of their rows, which come block by block.
+
+    With e = actual - predicted, over all samples and targets: mse = mean of e^2, rmse = its root, mae = mean of
+    |e|. r2 = 1 - sum of e^2 / sum of (actual - mean of actual)^2 for each target, averaged over targets (as
+    scikit-learn's r2_score; for models without an intercept too).
+    """
+
+    def __init__(self) -> None:
+        self._n = 0
+
+    def add(self, actual: Column, predicted: Column) -> "ErrorSums":
+        """Count some rows in, in original units.
+
+        Args:
+            actual: shape (n_rows, n_targets), at least one row.
+            predicted: the same shape.
+        """
+        assert actual.shape == predicted.shape, (actual.shape, predicted.shape)
+        n = len(actual)
+        with np.errstate(over="ignore", invalid="ignore"):
+            error = actual - predicted
+            absolute, squares = np.abs(error).sum(axis=0), np.sum(error**2, axis=0)
+            low, high, mean = actual.min(axis=0), actual.max(axis=0), actual.mean(axis=0)
+            spread = np.sum((actual - mean) ** 2, axis=0)
+            if not self._n:
+                self._absolute, self._squares, self._low, self._high = absolute, squares, low, high
+                self._mean, self._spread = mean, spread
+            else:
+                self._absolute, self._squares = self._absolute + absolute, self._squares + squares
+                self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
+                # Chan, Golub and LeVeque (1983): squares about the mean of both together.
+                shift, share = mean - self._mean, n / (self._n + n)
+                self._spread = self._spread + spread + shift**2 * (self._n * share)
+                self._mean = self._mean + shift * share
+        self._n += n
+        return self
+
+    def metrics(self, targets: slice = slice(None)) -> Metrics:
+        """mse, rmse, mae, r2 and n, of all targets or of some.
+
+        A metric that is undefined or beyond the range of a float is None, and `<metric>_reason` says why.
+        """
+        squares, constant = self._squares[targets], (self._low == self._high)[targets]
+        count = self._n * len(squares)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            mse = float(squares.sum() / count)
+            mae = float(self._absolute[targets].sum() / count)
+            r2 = None if constant.any() else float(np.mean(1 - squares / self._spread[targets]))
+        metrics: Metrics = {"mse": mse, "rmse": float(np.sqrt(mse)), "mae": mae}
+        reasons = {}
+        for name, value in metrics.items():
+            if not np.isfinite(value):
+                metrics[name], reasons[f"{name}_reason"] = None, "too large for a floating-point number"
+        if r2 is None:
+            reasons["r2_reason"] = (
+                "a single row has no variance" if self._n == 1 else "the target is constant in this split"
+            )
+        elif not np.isfinite(r2):
+            r2, reasons["r2_reason"] = None, "too large for a floating-point number"
+        return {**metrics, "r2": r2, "n": self._n, **reasons}
+
+
+def regression_metrics(actual: Column, predicted: Column) -> Metrics:
+    """The metrics of predictions that are in memory; see `ErrorSums`.
+
+    Args:
+        actual: shape (n_samples, n_targets), original units.
+        predicted: the same shape.
+
+    >>> regression_metrics(np.array([[1.0], [3.0]]), np.array([[1.0], [2.0]]))
+    {'mse': 0.5, 'rmse': 0.7071067811865476, 'mae': 0.5, 'r2': 0.5, 'n': 2}
+    """
+    return ErrorSums().add(actual, predicted).metrics()
+
+
+def split_metrics(targets: tuple[str, ...], pairs: Iterable[tuple[Column, Column]], loss: float) -> Metrics:
+    """Metrics of one split: its loss in trained units, then those of `ErrorSums` in original units.
+
+    Several targets also get their own metrics, under `by_target`.
+
+    Args:
+        targets: names of the targets.
+        pairs: actual and predicted values of some rows at a time, both of shape (n_rows, n_targets).
+        loss: of the split, in trained units.
+    """
+    sums = ErrorSums()
+    for actual, predicted in pairs:
+        sums.add(actual, predicted)
+    metrics: Metrics = {"loss": loss, **sums.metrics()}
+    if not np.isfinite(loss):
+        metrics["loss"], metrics["loss_reason"] = None, "too large for a floating-point number"
+    if len(targets) > 1:
+        metrics["by_target"] = {target: sums.metrics(slice(k, k + 1)) for k, target in enumerate(targets)}
+    return metrics
+
+
+def parameters(formula: LinearFormula) -> Metrics:
+    """Weights and bias in original units, by name; nested by target where there are several."""
+    weights = {
+        target: {feature: float(formula.weights[j, k]) for j, feature in enumerate(formula.features)}
+        for k, target in enumerate(formula.targets)
+    }
+    bias = {
+        target: None if formula.bias is None else float(formula.bias[k]) for k, target in enumerate(formula.targets)
+    }
+    if len(formula.targets) > 1:
+        return {"weights": weights, "bias": bias}
+    return {"weights": weights[formula.targets[0]], "bias": bias[formula.targets[0]]}
+
+
+def probe(formula: LinearFormula, points: Sequence[Point], encoder: Encoder | None = None) -> list[list[float | None]]:
+    """Predictions for rows of feature values in original units, a list of targets a row; None where not finite.
+
+    Args:
+        formula: the model.
+        points: one value a feature column.
+        encoder: how columns become inputs; None: they are numbers.
+    """
+    if not points:
+        return []
+    predictions = formula.predict(encode_points(encoder or Encoder.plain(formula.features), points))
+    return [[float(value) if np.isfinite(value) else None for value in row] for row in predictions]

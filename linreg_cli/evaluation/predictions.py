@@ -1,0 +1,57 @@
+"""What a model predicts for the rows of a dataset, some of them at a time."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from linreg_cli.data.columns.arrow import repeated, to_arrow
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Rows, take
+from linreg_cli.data.columns.rows import as_slice, count, in_order, part, pick
+from linreg_cli.data.dataset import Dataset
+from linreg_cli.model import LinearFormula
+
+
+def predicted_blocks(
+    formula: LinearFormula, dataset: Dataset, rows: Rows | slice
+) -> Iterator[tuple[Rows | slice, Column, Column]]:
+    """Some rows of a dataset at a time: which, what their targets are, and what is predicted for them.
+
+    Both arrays have the shape (rows of the block, n_targets) and are in original units.
+
+    Args:
+        formula: the model.
+        dataset: holds the columns.
+        rows: those wanted, rising.
+    """
+    chosen = as_slice(rows)
+    n_rows = count(chosen, dataset.n_samples)
+    for start in range(0, n_rows, BLOCK_ROWS):
+        block = part(chosen, start, min(start + BLOCK_ROWS, n_rows))
+        actual = np.column_stack([take(dataset.columns, target, block) for target in formula.targets])
+        yield block, actual, formula.predict(dataset.columns, block)
+
+
+def prediction_batches(formula: LinearFormula, dataset: Dataset) -> Iterator[pa.RecordBatch]:
+    """The content of `predictions.csv`, some rows at a time: split, row (from 1), target, prediction.
+
+    The rows of a split are in the table's order. With several targets the last two are `target:<name>` and
+    `prediction:<name>` for each. A model with one feature adds `feature:<name>` at the end, so that its line can be
+    drawn from the run folder alone.
+
+    Args:
+        formula: the model.
+        dataset: the rows, split.
+    """
+    only = dataset.features[0] if len(dataset.features) == 1 else None
+    for split, rows in dataset.splits.items():
+        for block, actual, predicted in predicted_blocks(formula, dataset, in_order(rows)):
+            numbers = pick(block, np.arange(len(actual)))
+            columns = {"split": repeated(split, len(numbers)), "row": to_arrow(numbers.astype(np.int64) + 1)}
+            for position, target in enumerate(formula.targets):
+                suffix = f":{target}" if len(formula.targets) > 1 else ""
+                columns[f"target{suffix}"] = to_arrow(actual[:, position])
+                columns[f"prediction{suffix}"] = to_arrow(predicted[:, position])
+            if only is not None:
+                columns[f"feature:{only}"] = to_arrow(take(dataset.columns, only, block))
+            yield pa.record_batch(columns)

@@ -1,0 +1,84 @@
+"""Generated data of a known truth: what training recovered of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from linreg_cli.config.data import SyntheticData, TableData
+from linreg_cli.config.schema import Config
+from linreg_cli.data.synthetic import truth
+from linreg_cli.data.tables.write import table_suffix
+from linreg_cli.errors import DataError, UsageError
+from linreg_cli.evaluation.metrics import Metrics
+from linreg_cli.model import LinearFormula
+
+
+def known_truth(config: Config) -> dict[str, Any] | None:
+    """The truth of a synthetic source, or what `<stem>.truth.json` beside a table says; None where there is none.
+
+    Raises:
+        DataError: if the file is not what `linreg generate-data` writes.
+    """
+    if isinstance(config.data, SyntheticData):
+        return truth(config.data, config.seed)
+    if not isinstance(config.data, TableData):
+        return None
+    table = Path(config.data.path)
+    try:
+        suffix = table_suffix(table)
+    except UsageError:  # a format that is read and not written
+        return None
+    path = table.with_name(table.name[: -len(suffix)] + ".truth.json")
+    if not path.is_file():
+        return None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        weights = {str(name): float(weight) for name, weight in values["weights"].items()}
+        numbers = {key: float(values[key]) for key in ("bias", "noise_std")}
+        return {"target": str(values["target"]), "weights": weights, **numbers}
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", str(path)) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise DataError(
+            "this is not the truth of a generated table; move it, or generate it again", str(path)
+        ) from None
+
+
+def compare(known: dict[str, Any], formula: LinearFormula, metrics: Metrics) -> Metrics | None:
+    """The `truth` of `evaluate --json`: each coefficient beside the true one, and the noise beside the loss.
+
+    Columns of the truth that the run leaves out are named; the bias then stands for their mean as well and is not
+    compared. `covered` says whether the 95 % interval holds the true value; None where inference was refused.
+
+    Args:
+        known: from `known_truth`.
+        formula: the trained model in original units.
+        metrics: of the run, with `inference`.
+
+    Returns:
+        None if the run predicts something else or a function of it, or has a column that the truth does not know.
+    """
+    target, weights = known["target"], known["weights"]
+    if formula.transform != "none" or target not in formula.targets or not set(formula.features) <= set(weights):
+        return None
+    k = formula.targets.index(target)
+    left_out = [name for name in weights if name not in formula.features]
+    pairs = [(name, weights[name], float(formula.weights[j, k])) for j, name in enumerate(formula.features)]
+    if formula.bias is not None and not left_out:
+        pairs.append(("bias", known["bias"], float(formula.bias[k])))
+    inference = metrics["inference"]
+    intervals = (inference if len(formula.targets) == 1 else inference.get(target, {})).get("coefficients", {})
+    coefficients = {}
+    for name, true, estimate in pairs:
+        interval = intervals.get(name)
+        covered = None
+        if interval and None not in (interval["ci_low"], interval["ci_high"]):
+            covered = interval["ci_low"] <= true <= interval["ci_high"]
+        coefficients[name] = {"true": true, "estimate": estimate, "error": estimate - true, "covered": covered}
+    attained = {
+        split: (values["by_target"][target] if "by_target" in values else values)["mse"]
+        for split in ("train", "validation", "test")
+        if (values := metrics.get(split))
+    }
+    result: Metrics = {"coefficients": coefficients, "noise_mse": known["noise_std"] ** 2, "mse": attained}
+    return {**result, "left_out": left_out} if left_out else result

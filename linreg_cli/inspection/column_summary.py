@@ -1,0 +1,95 @@
+"""One column of a table in a line: what kind it is, where it lies, how far it spreads, what it lacks."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from linreg_cli.data import Dataset
+from linreg_cli.data.columns.kinds import Categories, Numbers, Rows, take
+from linreg_cli.data.columns.rows import as_slice
+from linreg_cli.least_squares.factor import blocks
+
+
+@dataclass(frozen=True)
+class ColumnSummary:
+    """What a column of the table holds in the train split, in its own units, before gaps are filled.
+
+    Attributes:
+        name: of the column.
+        kind: `constant`, `binary` (two values, 0 and 1), `integer`, `real`, or `category`.
+        minimum: smallest value; None for a category, as are the others.
+        mean: mean value.
+        maximum: largest value.
+        std: standard deviation, n in the denominator.
+        missing: cells of the whole table without a value, those of dropped rows among them.
+        treatment: what happens to them: `error`, `drop`, `mean` or `median`.
+        levels: of a category, level -> rows of the train split; None for numbers.
+    """
+
+    name: str
+    kind: str
+    minimum: float | None
+    mean: float | None
+    maximum: float | None
+    std: float | None
+    missing: int = 0
+    treatment: str = "error"
+    levels: dict[str, int] | None = None
+
+
+def summaries(dataset: Dataset) -> tuple[ColumnSummary, ...]:
+    """Every column that is used, features first, then targets: columns of the table, not the inputs made of them."""
+    rows = as_slice(dataset.splits["train"])
+    if dataset.raw is None or dataset.report is None:
+        return tuple(
+            summarise(name, take(dataset.columns, name, rows)) for name in (*dataset.features, *dataset.targets)
+        )
+    found = []
+    for report in dataset.report.columns:
+        raw = dataset.raw[report.column]
+        if isinstance(raw, Categories):
+            counts = np.bincount(raw.codes[rows] + 1, minlength=len(raw.levels) + 1)[1:]
+            levels = {level: int(count) for level, count in zip(raw.levels, counts, strict=True) if count}
+            one = ColumnSummary(report.column, "category", None, None, None, None, levels=levels)
+        else:
+            one = summarise(report.column, _present(raw, rows))
+        found.append(replace(one, missing=report.missing, treatment=report.treatment))
+    return tuple(found)
+
+
+def _present(raw: Numbers, rows: Rows | slice) -> npt.NDArray[np.float64]:
+    values = raw.values[rows]
+    return values[~np.isnan(values)] if raw.n_missing else values
+
+
+def summarise(name: str, values: npt.NDArray[np.float64]) -> ColumnSummary:
+    """Summary of a column of numbers.
+
+    Args:
+        name: of the column.
+        values: shape (n_samples,), finite; None for every figure where there are none.
+
+    >>> summary = summarise("rooms", np.array([1.0, 2.0, 3.0, 2.0]))
+    >>> summary.kind, summary.mean
+    ('integer', 2.0)
+    """
+    if not len(values):
+        return ColumnSummary(name, "constant", None, None, None, None)
+    low, high = float(values.min()), float(values.max())
+    if low == high:  # a mean has rounding, which would give a constant column a tiny spread
+        return ColumnSummary(name, "constant", low, low, high, 0.0)
+    # In units of the largest value, so that neither sums nor squares overflow.
+    unit = max(abs(low), abs(high))
+    scaled = values / unit
+    return ColumnSummary(name, _kind(values), low, float(scaled.mean()) * unit, high, float(scaled.std()) * unit)
+
+
+def _kind(values: npt.NDArray[np.float64]) -> str:
+    binary = True
+    for rows in blocks(len(values)):
+        part = values[rows]
+        if not np.array_equal(part, np.rint(part)):
+            return "real"
+        binary = binary and bool(np.all((part == 0) | (part == 1)))
+    return "binary" if binary else "integer"

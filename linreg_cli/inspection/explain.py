@@ -1,0 +1,216 @@
+"""Gradient steps as one would work them on paper, with the gradient found in three independent ways."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from linreg_cli.errors import DivergedError
+from linreg_cli.model import linear_layer
+from linreg_cli.optim.engines.reference import ReferenceExecutor
+from linreg_cli.optim.losses import Loss
+from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.state import TrainingState
+
+#: Autograd and the formula add up the same terms in another order. They agree if they differ by at most this share
+#: of the sum of the terms' sizes, which is what rounding is relative to where the terms cancel.
+AGREEMENT = 1e-10
+
+#: Half the distance of a central difference, times the size of the parameter: the cube root of the rounding error
+#: balances rounding against the third derivative.
+H = torch.finfo(torch.float64).eps ** (1 / 3)
+
+WAYS = ("autograd", "formula", "finite_difference")
+
+Parameters = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class ExplainedStep:
+    """One step, in trained units and float64.
+
+    Attributes:
+        number: of the step, from 1.
+        rows: of the train split that the batch holds, from 0.
+        lr: learning rate.
+        inputs: X of the batch, shape (batch, n_features).
+        targets: y of the batch, shape (batch, n_targets).
+        predictions: of the batch before the update, shape (batch, n_targets).
+        terms: the loss of each residual before the update, shape (batch, n_targets).
+        loss: of the batch before the update: the sum or the mean of the terms.
+        before: `weight` (n_targets, n_features) and, with a bias, `bias` (n_targets,).
+        gradients: `autograd`, `formula` and `finite_difference` -> gradient of the loss, as `before`.
+        term_sizes: sum over the rows of the size of each row's part of the gradient, as `before`.
+        difference_errors: how far a central difference may be off, as `before`.
+        direction: what the rate multiplies: the gradient with weight decay and momentum applied.
+        after: the parameters after the update.
+        next_loss: of the same batch after the update.
+    """
+
+    number: int
+    rows: list[int]
+    lr: float
+    inputs: Tensor
+    targets: Tensor
+    predictions: Tensor
+    terms: Tensor
+    loss: float
+    before: Parameters
+    gradients: dict[str, Parameters]
+    term_sizes: Parameters
+    difference_errors: Parameters
+    direction: Parameters
+    after: Parameters
+    next_loss: float
+
+    def disagreement(self) -> str | None:
+        """Why the three gradients cannot all be right, in words; None where they agree.
+
+        Autograd and the formula must agree to rounding, and a central difference to its own error.
+        """
+        autograd, formula, difference = (_flat(self.gradients[name]) for name in WAYS)
+        rounding = AGREEMENT * _flat(self.term_sizes)
+        for name, other, error in (
+            ("the formula", formula, rounding),
+            ("the central difference", difference, rounding + _flat(self.difference_errors)),
+        ):
+            apart = (autograd - other).abs()
+            if not bool((apart <= error).all()):
+                return f"autograd and {name} differ by {float(apart.max()):.3g}"
+        return None
+
+
+def explain(plan: StepPlan, state: TrainingState, X_nd: Tensor, y_nk: Tensor, steps: int) -> Iterator[ExplainedStep]:
+    """Take steps of a plan with the reference executor, and keep what each one did.
+
+    Args:
+        plan: the steps.
+        state: changed in place; its model is float64 and on the CPU.
+        X_nd: inputs of the train split, float64.
+        y_nk: targets of the train split, float64.
+        steps: how many; the plan may end before.
+
+    Raises:
+        DivergedError: for a step whose loss is not finite, after the steps before it were yielded.
+    """
+    executor = ReferenceExecutor(X_nd, y_nk)
+    for step in range(state.step, min(state.step + steps, plan.total_steps)):
+        epoch, batch = divmod(step, plan.steps_per_epoch)
+        order, (first, last) = plan.row_order(epoch), plan.batch_bounds(batch)
+        rows = torch.arange(first, last) if order is None else order[first:last]
+        X_bd, y_bk = X_nd[rows], y_nk[rows]
+        before = _parameters(state)
+        predictions, lr = _predict(before, X_bd), plan.learning_rate(epoch)
+        loss = float(plan.loss(predictions, y_bk))
+        if not math.isfinite(loss):
+            raise DivergedError(f"the loss of step {step + 1} is {loss} at learning rate {lr:g}; lower optimizer.lr")
+        differences, errors = _by_differences(before, plan.loss, X_bd, y_bk)
+        gradients = {
+            "autograd": _by_autograd(state, plan.loss, X_bd, y_bk),
+            "formula": _by_formula(before, plan.loss, X_bd, y_bk),
+            "finite_difference": differences,
+        }
+        direction = _direction(plan, state, before, gradients["autograd"])
+        executor.run(plan, state, step, step + 1)
+        after = _parameters(state)
+        yield ExplainedStep(
+            number=step + 1,
+            rows=rows.tolist(),
+            lr=lr,
+            inputs=X_bd,
+            targets=y_bk,
+            predictions=predictions,
+            terms=plan.loss.elements(predictions - y_bk),
+            loss=loss,
+            before=before,
+            gradients=gradients,
+            term_sizes=_sum_of_slopes(_slopes(plan.loss, predictions - y_bk).abs(), X_bd.abs(), before),
+            difference_errors=errors,
+            direction=direction,
+            after=after,
+            next_loss=float(plan.loss(_predict(after, X_bd), y_bk)),
+        )
+
+
+def _parameters(state: TrainingState) -> Parameters:
+    layer = linear_layer(state.model)
+    parameters = {"weight": layer.weight.detach().clone()}
+    return parameters if layer.bias is None else {**parameters, "bias": layer.bias.detach().clone()}
+
+
+def _predict(parameters: Parameters, X_bd: Tensor) -> Tensor:
+    # The arithmetic of nn.Linear, bit for bit: at a kink of the loss one bit would change the slope.
+    return torch.nn.functional.linear(X_bd, parameters["weight"], parameters.get("bias"))
+
+
+def _by_autograd(state: TrainingState, loss: Loss, X_bd: Tensor, y_bk: Tensor) -> Parameters:
+    parameters = dict(linear_layer(state.model).named_parameters())
+    gradients = torch.autograd.grad(loss(state.model(X_bd), y_bk), list(parameters.values()))
+    return dict(zip(parameters, gradients, strict=True))
+
+
+def _by_formula(parameters: Parameters, loss: Loss, X_bd: Tensor, y_bk: Tensor) -> Parameters:
+    """The chain rule by hand: dL/dw = g' X and dL/db = sum of g, with g = dL/de for each residual e."""
+    return _sum_of_slopes(_slopes(loss, _predict(parameters, X_bd) - y_bk), X_bd, parameters)
+
+
+def _slopes(loss: Loss, residual: Tensor) -> Tensor:
+    slopes = {
+        "mse": 2 * residual,
+        "sse": 2 * residual,
+        "half_mse": residual,
+        "mae": residual.sign(),
+        "huber": residual.clamp(-loss.huber_delta, loss.huber_delta),
+    }
+    return slopes[loss.name] if loss.is_sum else slopes[loss.name] / residual.numel()
+
+
+def _sum_of_slopes(slopes_bk: Tensor, X_bd: Tensor, like: Parameters) -> Parameters:
+    gradient = {"weight": slopes_bk.T @ X_bd}
+    return {**gradient, "bias": slopes_bk.sum(dim=0)} if "bias" in like else gradient
+
+
+def _by_differences(parameters: Parameters, loss: Loss, X_bd: Tensor, y_bk: Tensor) -> tuple[Parameters, Parameters]:
+    """(L(p + h) - L(p - h)) / 2h for each parameter p, and how far each may be off.
+
+    Within h of a kink of the absolute or the Huber loss the difference mixes two slopes, and may be off by half of
+    what the slope changes there; elsewhere the losses are parabolas or lines, and only rounding is left.
+    """
+    gradient = {name: torch.zeros_like(values) for name, values in parameters.items()}
+    errors = {name: torch.zeros_like(values) for name, values in parameters.items()}
+    for name, values in parameters.items():
+        for position in range(values.numel()):
+            h = H * max(1.0, abs(float(values.flatten()[position])))
+            sides, slopes = [], []
+            for sign in (1, -1):
+                moved = {**parameters, name: values.clone()}
+                moved[name].view(-1)[position] += sign * h
+                sides.append(float(loss(_predict(moved, X_bd), y_bk)))
+                slopes.append(float(_by_formula(moved, loss, X_bd, y_bk)[name].view(-1)[position]))
+            gradient[name].view(-1)[position] = (sides[0] - sides[1]) / (2 * h)
+            rounding = 100 * torch.finfo(torch.float64).eps * max(map(abs, sides)) / h
+            errors[name].view(-1)[position] = rounding + (abs(slopes[0] - slopes[1]) if _has_kinks(loss) else 0.0)
+    return gradient, errors
+
+
+def _has_kinks(loss: Loss) -> bool:
+    return loss.name in ("mae", "huber")
+
+
+def _direction(plan: StepPlan, state: TrainingState, parameters: Parameters, gradient: Parameters) -> Parameters:
+    """What torch.optim.SGD multiplies the rate with: the gradient, with weight decay and momentum applied."""
+    direction = {}
+    for name, values in gradient.items():
+        decayed = values + plan.weight_decay * parameters[name]
+        buffer = state.momentum.get(f"0.{name}")
+        if plan.momentum:
+            kept = decayed if buffer is None else plan.momentum * buffer + (1 - plan.dampening) * decayed
+            decayed = decayed + plan.momentum * kept if plan.nesterov else kept
+        direction[name] = decayed
+    return direction
+
+
+def _flat(parameters: Parameters) -> Tensor:
+    return torch.cat([values.flatten() for values in parameters.values()])

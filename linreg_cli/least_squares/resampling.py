@@ -1,0 +1,198 @@
+"""What the optimum would do on rows that it has not seen: leave-one-out, k-fold and a ridge path, without refitting.
+
+With the hat matrix H = QQ' of the design, the residuals of rows F under the fit without them are
+(1 - H_FF)^-1 e_F. One decomposition gives them for every fold.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from linreg_cli.least_squares.factor import Array, Factor, blocks, loss_scale, matrix
+from linreg_cli.least_squares.solve import Optimum
+
+#: 1 - (leverage) below which a row, or a fold, is what makes a column independent of the others.
+_ALONE = 1e-10
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Errors on rows left out of the fit.
+
+    Attributes:
+        mse: mean of the squared errors over rows and targets; None if it is undefined.
+        reason: why it is undefined, or None.
+        errors: shape (n_samples, n_targets), target - prediction of the fit without the row; None if undefined.
+    """
+
+    mse: float | None
+    reason: str | None
+    errors: Array | None
+
+    @property
+    def press(self) -> float | None:
+        """Allen's PRESS: the sum of the squared errors."""
+        return None if self.errors is None else float(np.sum(self.errors**2))
+
+
+@dataclass(frozen=True, eq=False)
+class RidgePath:
+    """Ridge regression for several penalties.
+
+    Attributes:
+        weight_decays: as given, torch.optim.SGD's convention, the bias penalised too.
+        weights: shape (len(weight_decays), n_features, n_targets).
+        bias: shape (len(weight_decays), n_targets), or None.
+        leave_one_out: shape (len(weight_decays),), mean squared leave-one-out error; the penalty beside the sum of
+            squares stays what it is for all rows.
+        best: number of the penalty with the lowest leave-one-out error.
+    """
+
+    weight_decays: tuple[float, ...]
+    weights: Array
+    bias: Array | None
+    leave_one_out: Array
+    best: int
+
+
+def leave_one_out(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike) -> HeldOut:
+    """The errors e_i / (1 - h_i) of least squares fitted without row i, for every row, from one pass.
+
+    Args:
+        optimum: of the table, without weight decay.
+        X_nd: shape (n_samples, n_features).
+        y_nk: shape (n_samples, n_targets).
+
+    Source: D. M. Allen, The relationship between variable selection and data augmentation and a method for
+    prediction, 1974.
+    """
+    assert not optimum.weight_decay
+    X, y = matrix(X_nd), np.asarray(y_nk)
+    errors = np.empty(y.shape)
+    for rows in blocks(len(X)):
+        part = X[rows]
+        q = optimum.factor.whiten(part)
+        room = 1 - np.einsum("ij,ij->i", q, q)
+        alone = np.flatnonzero(room < _ALONE)
+        if len(alone):
+            return HeldOut(None, f"without row {rows.start + alone[0] + 1} the columns are not independent", None)
+        errors[rows] = _residuals(optimum, part, y[rows]) / room[:, None]
+    return HeldOut(float(np.mean(errors**2)), None, errors)
+
+
+def k_fold(
+    optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, folds: Sequence[npt.NDArray[np.integer]]
+) -> HeldOut:
+    """The errors of least squares fitted without each fold, for its rows.
+
+    (1 - Q_F Q_F')^-1 e_F = e_F + Q_F (1 - Q_F'Q_F)^-1 Q_F' e_F, so that a fold of any size costs one small solve.
+
+    Args:
+        optimum: of the table, without weight decay.
+        X_nd: shape (n_samples, n_features).
+        y_nk: shape (n_samples, n_targets).
+        folds: row numbers of each fold; every row is in exactly one.
+
+    Raises:
+        ValueError: unless the folds cover every row once.
+    """
+    assert not optimum.weight_decay
+    X, y, factor = matrix(X_nd), np.asarray(y_nk), optimum.factor
+    if not np.array_equal(np.sort(np.concatenate([np.asarray(fold) for fold in folds])), np.arange(len(X))):
+        raise ValueError("the folds must hold every row exactly once")
+    errors, identity = np.empty(y.shape), np.eye(factor.rank)
+    for number, fold in enumerate(folds):
+        part = X[fold]
+        q, e = factor.whiten(part), _residuals(optimum, part, y[fold])
+        remaining = identity - q.T @ q
+        if remaining.size and len(fold) and np.linalg.eigvalsh(remaining)[0] < _ALONE:
+            return HeldOut(None, f"without fold {number + 1} the columns are not independent", None)
+        errors[fold] = e + q @ np.linalg.solve(remaining, q.T @ e)
+    return HeldOut(float(np.mean(errors**2)), None, errors)
+
+
+def ridge_path(
+    factor: Factor, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, weight_decays: Sequence[float], *, loss: str = "mse"
+) -> RidgePath:
+    """Ridge coefficients and their leave-one-out errors for every penalty, from one decomposition and one pass.
+
+    With [X 1] = U S V' and a penalty of L = weight_decay / (2 c) beside the sum of squares, where the loss is c times
+    it: theta = V diag(S / (S^2 + L)) U'y and h_i = sum over j of u_ij^2 S_j^2 / (S_j^2 + L).
+
+    Args:
+        factor: of the table.
+        X_nd: shape (n_samples, n_features).
+        y_nk: shape (n_samples, n_targets).
+        weight_decays: at least one, each above 0, or 0 where the columns are independent.
+        loss: mse, sse or half_mse, which says what a weight decay is relative to.
+
+    Source: G. H. Golub, M. Heath, G. Wahba, Generalized cross-validation as a method for choosing a good ridge
+    parameter, 1979.
+    """
+    X, y, k = matrix(X_nd), np.asarray(y_nk), factor.n_targets
+    penalties = np.array(weight_decays) / (2 * loss_scale(loss, factor.n_samples, k))
+    assert len(penalties), "a path needs a penalty"
+    left, S, Vt = np.linalg.svd(_orthonormal_design(factor))
+    S = np.where(np.arange(len(S)) < factor.rank, S, 0.0)[: factor.rank]
+    left, V = left[:, : factor.rank], Vt[: factor.rank].T
+    kept = S**2 / (S**2 + penalties[:, None])
+    projected = np.zeros((factor.rank, k))
+    for rows in blocks(len(X)):
+        projected += (factor.whiten(X[rows]) @ left).T @ np.asarray(y[rows], dtype=np.float64)
+    theta = np.einsum("jr,lr,rk->ljk", V, kept / S, projected)
+    squares = np.zeros(len(penalties))
+    for rows in blocks(len(X)):
+        u = factor.whiten(X[rows]) @ left
+        target = np.asarray(y[rows], dtype=np.float64)
+        room = 1 - u**2 @ kept.T
+        fitted = np.einsum("nr,lr,rk->lnk", u, kept, projected, optimize=True)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            squares += np.sum(((target - fitted) / room.T[:, :, None]) ** 2, axis=(1, 2))
+    errors = squares / y.size
+    d = len(factor.scale)
+    bias = theta[:, d] if factor.bias else None
+    best = int(np.nanargmin(errors)) if np.isfinite(errors).any() else 0
+    return RidgePath(tuple(map(float, weight_decays)), theta[:, :d], bias, errors, best)
+
+
+def _orthonormal_design(factor: Factor) -> Array:
+    """Q'[X 1] for the Q of `Factor.whiten`, shape (rank, n_parameters)."""
+    if factor.rank == factor.n_parameters:
+        return factor.as_given()
+    # whiten is A D V / (S sqrt(n)) there, so Q'A = (S sqrt(n))^-1 V' D R'R, and R D = sqrt(n) U S V'.
+    U, _, _ = factor.svd()
+    product: Array = U[:, : factor.rank].T @ factor.as_given()
+    return product
+
+
+def _residuals(optimum: Optimum, X: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> Array:
+    factor = optimum.factor
+    level = 0.0 if optimum.bias is None else optimum.bias + factor.center @ optimum.weights
+    scaled = factor.rows(X)[:, : len(factor.scale)] @ (optimum.weights * factor.scale[:, None])
+    residuals: Array = np.asarray(y, dtype=np.float64) - level - scaled
+    return residuals
+
+
+def folds_of(n_samples: int, n_folds: int) -> list[npt.NDArray[np.integer]]:
+    """Contiguous folds, the first ones a row larger, as scikit-learn's KFold without shuffling.
+
+    >>> [fold.tolist() for fold in folds_of(5, 2)]
+    [[0, 1, 2], [3, 4]]
+    """
+    assert 2 <= n_folds <= n_samples, (n_folds, n_samples)
+    return list(np.array_split(np.arange(n_samples), n_folds))
+
+
+def default_path(factor: Factor, loss: str, n_penalties: int = 25) -> tuple[float, ...]:
+    """Weight decays from where nothing is shrunk to where everything is: 1e-6 to 10 times the largest curvature.
+
+    >>> from linreg_cli.least_squares.factor import factorise
+    >>> path = default_path(factorise([[1.0], [-1.0]], [[1.0], [2.0]], bias=True), "mse", 3)
+    >>> [float(f"{value:.3g}") for value in path]
+    [2e-06, 0.00632, 20.0]
+    """
+    top = 2 * loss_scale(loss, factor.n_samples, factor.n_targets) * float(np.linalg.norm(factor.as_given(), 2)) ** 2
+    top = top or 1.0
+    return tuple(float(value) for value in np.geomspace(1e-6 * top, 10 * top, n_penalties))

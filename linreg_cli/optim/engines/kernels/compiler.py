@@ -1,0 +1,90 @@
+"""How kernels are compiled by numba: a `kernel` can be called from Python, an `inlined` function is part of kernels.
+
+What comes out is a relocatable object that calls nothing but what LLVM itself puts in, such as memset: neither Python
+nor numba's runtime. So it can be run in a process that has not imported numba.
+"""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import llvmlite.binding as llvm
+import numba
+from numba import types
+
+from linreg_cli.optim.engines.kernels import machine_code
+from linreg_cli.optim.engines.kernels.signatures import FLOAT64, INTEGER, SIGNATURES
+
+numba.config.OPT = type(numba.config.OPT)(machine_code.OPTIMIZATION)
+
+#: No arrays, no exceptions (a division by zero is an infinity), and nothing for calls from Python or C.
+_PLAIN = {"error_model": "numpy", "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+Function = Callable[..., Any]
+
+
+def kernel(**options: Any) -> Callable[[Function], Function]:
+    """A decorator for a function of `signatures.SIGNATURES`, with options of `numba.njit`."""
+
+    def decorate(function: Function) -> Function:
+        function.__dict__["options"] = options
+        return function
+
+    return decorate
+
+
+def inlined(**options: Any) -> Callable[[Function], Function]:
+    """A decorator for a function that kernels take in, with options of `numba.njit`."""
+    decorate: Callable[[Function], Function] = numba.njit(forceinline=True, **_PLAIN, **options)
+    return decorate
+
+
+def compiled(name: str, dtypes: dict[str, str]) -> bytes:
+    """The object code of a kernel for this machine.
+
+    Args:
+        name: module and function.
+        dtypes: pointer type -> the dtype of the numbers behind it.
+
+    Raises:
+        RuntimeError: for a kernel that could raise an exception, or that needs something beside itself.
+    """
+    module, _, function = name.partition(".")
+    source = getattr(importlib.import_module(f"{__package__}.{module}"), function)
+    signature = SIGNATURES[name]
+    return object_code(source, signature.names, [_numba_type(kind, dtypes) for kind in signature.types])
+
+
+def object_code(function: Function, names: tuple[str, ...], parameters: list[Any]) -> bytes:
+    """The same of a function that `kernel` decorates, whose parameters have these names and numba types."""
+    types_ = tuple(parameters)
+    dispatcher = numba.njit(types_, **_PLAIN, **function.__dict__["options"])(function)
+    module = llvm.parse_assembly(dispatcher.inspect_llvm(types_))
+    _checked(module, names).name = machine_code.SYMBOL
+    return machine_code.emit(module)
+
+
+def _checked(module: Any, names: tuple[str, ...]) -> Any:
+    """The one function of a module, which takes what callers pass, raises nothing, and needs nothing but itself."""
+    defined = [each for each in module.functions if not each.is_declaration]
+    if len(defined) != 1:
+        raise RuntimeError(f"a kernel is one function, and these are {[each.name for each in defined]}")
+    (code,) = defined
+    found = [argument.name for argument in code.arguments]
+    if found != ["retptr", "excinfo", *(f"arg.{name}" for name in names)]:
+        raise RuntimeError(f"{code.name} takes {found}, and the signature says {names}")
+    lines = [line for block in code.blocks for line in block.instructions]
+    statuses = {str(value) for line in lines if line.opcode == "ret" for value in line.operands}
+    if statuses != {"i32 0"}:
+        raise RuntimeError(f"{code.name} can raise an exception: it returns {statuses}")
+    needed = [each.name for each in (*module.functions, *module.global_variables) if each.is_declaration]
+    needed = [name for name in needed if not name.startswith("llvm.")]
+    if needed:
+        raise RuntimeError(f"{code.name} needs {needed}")
+    return code
+
+
+def _numba_type(kind: str, dtypes: dict[str, str]) -> Any:
+    if kind in (INTEGER, FLOAT64):
+        return getattr(types, kind)
+    return types.CPointer(getattr(types, dtypes[kind]))

@@ -1,0 +1,187 @@
+"""The native executor for the CPU: a whole segment of steps in one compiled call."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from linreg_cli.optim.engines.kernels.loader import kernel
+from linreg_cli.optim.engines.kernels.signatures import LANES
+from linreg_cli.optim.engines.parameters import PackedParameters
+from linreg_cli.optim.engines.parts import over_parts, part_rows
+from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.state import TrainingState
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+LOSS_CODES = {"mse": 0, "sse": 1, "half_mse": 2, "mae": 3, "huber": 4}
+
+#: Rows from which on the next epoch's order is drawn while this epoch runs; below, a thread costs more than it saves.
+DRAW_AHEAD_ROWS = 20_000
+
+#: Rows from which on a row order needs int64; below, int32 is half the memory and half the reading.
+WIDE_ROWS = 2**31
+
+
+class NativeExecutor:
+    """Runs the steps of a plan on one core, and a pass over all rows on every core that torch may use.
+
+    Equal to the reference but for rounding: float32 models multiply in float32 and add up in float64 from eight rows
+    on, float64 models are float64 throughout.
+
+    Args:
+        X_nd: inputs of the train split, shape (n_samples, n_features), on the CPU, float32 or float64.
+        y_nk: targets, shape (n_samples, n_targets), of the same dtype.
+
+    Raises:
+        ValueError: for tensors that are not on the CPU.
+    """
+
+    name = "native"
+
+    def __init__(self, X_nd: Tensor, y_nk: Tensor) -> None:
+        if X_nd.device.type != "cpu":
+            raise ValueError(f"native runs on the CPU and the data is on {X_nd.device}; use reference, or device: cpu")
+        self._n, self._d, self._k = len(X_nd), X_nd.shape[1], y_nk.shape[1]
+        self._X_nd: Array = X_nd.contiguous().view(-1).numpy()
+        self._y_nk: Array = y_nk.contiguous().view(-1).numpy()
+        self._dtype = str(self._X_nd.dtype)
+        self._rows = "int32" if self._n < WIDE_ROWS else "int64"
+        self._orders = _RowOrders(self._rows)
+
+    def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
+        """Take the steps `start` to `stop - 1`; as `ReferenceExecutor.run`."""
+        assert state.step == start, (state.step, start)
+        packed = PackedParameters(state)
+        losses = np.empty(stop - start)
+        if plan.batch_size == self._n and self._n > part_rows(self._d):
+            taken = self._run_full_batches(plan, packed, start, losses)
+        else:
+            taken = self._run_epochs(plan, packed, start, losses)
+        losses = losses[:taken]
+        updates = taken if taken == 0 or np.isfinite(losses[-1]) else taken - 1
+        packed.write_back(state, plan, updates)
+        state.step += updates
+        return torch.from_numpy(losses)
+
+    def train_loss(self, plan: StepPlan, state: TrainingState) -> float:
+        """The loss over the whole train split at the state's parameters, summed up in float64."""
+        value, _, _ = self._pass_over(plan, PackedParameters(state), gradient=False)
+        return value if plan.loss.is_sum else value / (self._n * self._k)
+
+    def _run_epochs(self, plan: StepPlan, packed: PackedParameters, start: int, losses: Array) -> int:
+        """One compiled call for all steps where rows come as given, one for each epoch where they are shuffled."""
+        per_epoch, taken = plan.steps_per_epoch, 0
+        while taken < len(losses):
+            epoch, position = divmod(start + taken, per_epoch)
+            order = self._orders.of(plan, epoch)
+            shuffled = len(order) > 0
+            steps = min(len(losses) - taken, per_epoch - position) if shuffled else len(losses) - taken
+            last_epoch = (start + taken + steps - 1) // per_epoch
+            rates = np.array([plan.learning_rate(e) for e in range(epoch, last_epoch + 1)], dtype=np.float64)
+            part = losses[taken : taken + steps]
+            done = self._run_steps(plan, packed, order, position, rates, part)
+            taken += done
+            packed.has_buffer = packed.has_buffer or plan.momentum != 0
+            if not np.isfinite(part[done - 1]):
+                break
+        return taken
+
+    def _run_steps(
+        self, plan: StepPlan, packed: PackedParameters, order: Array, position: int, rates: Array, losses: Array
+    ) -> int:
+        """Take len(losses) steps from batch `position` of an epoch on; the losses computed."""
+        data = self._X_nd, self._y_nk, order, len(order) > 0
+        parameters = packed.w, packed.b, packed.mw, packed.mb, packed.has_buffer
+        setting = packed.bias, LOSS_CODES[plan.loss.name], plan.loss.huber_delta, rates, *_rule(plan), position
+        if plan.batch_size == self._k == 1:
+            rows = kernel("single_rows.run_steps", self._dtype, self._rows)
+            return int(rows(*data, *parameters, self._d, self._n, *setting, losses, len(losses)))
+        batches = kernel("batches.run_steps", self._dtype, self._rows)
+        shape = self._d, self._k, self._n, plan.batch_size
+        return int(batches(*data, *parameters, *shape, *setting, losses, len(losses), *_room(packed)))
+
+    def _run_full_batches(self, plan: StepPlan, packed: PackedParameters, start: int, losses: Array) -> int:
+        """A pass over all rows on every core, then one update, for each step."""
+        count = 1.0 if plan.loss.is_sum else float(self._n * self._k)
+        scale = (2.0 if plan.loss.name in ("mse", "sse") else 1.0) / count
+        dtype, update = packed.w.dtype.type, kernel("batches.update", self._dtype)
+        for step in range(len(losses)):
+            value, g_kD, gb_k = self._pass_over(plan, packed, gradient=True)
+            with np.errstate(over="ignore", invalid="ignore"):
+                losses[step] = dtype(value) / dtype(count)
+            if not np.isfinite(losses[step]):
+                return step + 1
+            rule = plan.learning_rate(start + step), *_rule(plan)
+            update(packed.w, packed.mw, g_kD, len(g_kD), scale, packed.has_buffer, *rule)
+            if packed.bias:
+                update(packed.b, packed.mb, gb_k, len(gb_k), scale, packed.has_buffer, *rule)
+            packed.has_buffer = packed.has_buffer or plan.momentum != 0
+        return len(losses)
+
+    def _pass_over(self, plan: StepPlan, packed: PackedParameters, *, gradient: bool) -> tuple[float, Array, Array]:
+        """Sum of the element losses over all rows, and the sums that make the gradient, added up part by part."""
+        pass_over = kernel("batches.pass_over", self._dtype)
+
+        def part(first: int, last: int) -> tuple[float, Array, Array]:
+            dots_8, g_kD, gb_k = _room(packed)
+            value = pass_over(
+                self._X_nd, self._y_nk, first, last, packed.w, packed.b, self._d, self._k,
+                LOSS_CODES[plan.loss.name], plan.loss.huber_delta, dots_8, g_kD, gb_k, gradient,
+            )  # fmt: skip
+            return float(value), g_kD, gb_k
+
+        parts = over_parts(part, self._n, self._d)
+        value, g_kD, gb_k = parts[0]
+        for more, g_more, gb_more in parts[1:]:
+            value += more
+            if gradient:
+                g_kD += g_more
+                gb_k += gb_more
+        return value, g_kD, gb_k
+
+
+def _rule(plan: StepPlan) -> tuple[float, float, float, bool]:
+    return plan.momentum, plan.dampening, plan.weight_decay, plan.nesterov
+
+
+def _room(packed: PackedParameters) -> tuple[Array, Array, Array]:
+    """Where kernels put eight dot products, the gradient of the weights and that of the bias."""
+    return np.empty(LANES, packed.w.dtype), np.empty(len(packed.w)), np.empty(len(packed.b))
+
+
+class _RowOrders:
+    """The order of the rows, epoch by epoch; the next one is drawn while the compiled code runs this one.
+
+    Args:
+        dtype: of the orders, int32 or int64.
+    """
+
+    def __init__(self, dtype: str) -> None:
+        self._dtype = getattr(torch, dtype)
+        self._as_given = np.empty(0, dtype)
+        self._now: tuple[tuple[int, int, int], Array] | None = None
+        self._next: tuple[tuple[int, int, int], Future[Array]] | None = None
+        self._pool: ThreadPoolExecutor | None = None
+
+    def of(self, plan: StepPlan, epoch: int) -> Array:
+        """`plan.row_order(epoch)` as an array; empty where rows come as given."""
+        if not plan.shuffle or plan.batch_size == plan.n_samples:
+            return self._as_given
+        key = (plan.seed, plan.n_samples, epoch)
+        if self._now is None or self._now[0] != key:
+            ahead = self._next[1].result() if self._next is not None and self._next[0] == key else None
+            self._now = key, self._draw(plan, epoch) if ahead is None else ahead
+            self._next = None
+            if plan.n_samples >= DRAW_AHEAD_ROWS and epoch + 1 < plan.epochs:
+                if self._pool is None:
+                    self._pool = ThreadPoolExecutor(1, thread_name_prefix="linreg-order")
+                self._next = (plan.seed, plan.n_samples, epoch + 1), self._pool.submit(self._draw, plan, epoch + 1)
+        return self._now[1]
+
+    def _draw(self, plan: StepPlan, epoch: int) -> Array:
+        order = plan.row_order(epoch, self._dtype)
+        assert order is not None
+        return order.numpy()

@@ -1,0 +1,69 @@
+"""Parameters and momentum as flat arrays padded to whole vectors, for compiled code, and back."""
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from linreg_cli.model import linear_layer
+from linreg_cli.optim.engines.kernels.signatures import LANES
+from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.state import TrainingState
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class PackedParameters:
+    """A copy of the state in the layout of the kernels.
+
+    Attributes:
+        w: weights, shape (n_targets * D,), D = n_features rounded up to whole vectors; padded with zeros.
+        b: bias, n_targets rounded up; zeros for a model without one.
+        mw: momentum buffer of the weights, shaped likewise.
+        mb: momentum buffer of the bias.
+        bias: whether the model has one.
+        has_buffer: whether a momentum buffer exists yet.
+    """
+
+    def __init__(self, state: TrainingState) -> None:
+        layer = linear_layer(state.model)
+        weight, bias = layer.weight.detach(), cast(Tensor | None, layer.bias)
+        momentum = state.momentum.get("0.weight")
+        self.bias = bias is not None
+        self.has_buffer = momentum is not None
+        self.w = self._pad(weight)
+        self.mw = np.zeros_like(self.w) if momentum is None else self._pad(momentum)
+        self.b = np.zeros(rounded_up(len(weight)), self.w.dtype) if bias is None else self._pad(bias.detach()[None])
+        self.mb = self._pad(state.momentum["0.bias"][None]) if "0.bias" in state.momentum else np.zeros_like(self.b)
+
+    def write_back(self, state: TrainingState, plan: StepPlan, updates: int) -> None:
+        """Put the numbers into the state, in place; `updates` says how many steps they are away from it."""
+        if not updates:
+            return
+        layer = linear_layer(state.model)
+        parameters = [("0.weight", layer.weight, self.w, self.mw)]
+        if self.bias:
+            parameters.append(("0.bias", layer.bias, self.b, self.mb))
+        for name, parameter, values, buffer in parameters:
+            parameter.detach().copy_(self._cut(values, parameter.shape))
+            if plan.momentum != 0:
+                state.momentum[name] = self._cut(buffer, parameter.shape).clone()
+
+    @staticmethod
+    def _pad(values: Tensor) -> Array:
+        rows, columns = values.shape
+        padded = np.zeros((rows, rounded_up(columns)), values.numpy().dtype)
+        padded[:, :columns] = values.numpy()
+        return padded.reshape(-1)
+
+    @staticmethod
+    def _cut(array: Array, shape: torch.Size) -> Tensor:
+        if len(shape) == 1:
+            return torch.from_numpy(array[: shape[0]])
+        return torch.from_numpy(array.reshape(shape[0], -1)[:, : shape[1]])
+
+
+def rounded_up(count: int, unit: int = LANES) -> int:
+    """The next multiple of a unit; whole vectors, unless it is given."""
+    return -(-count // unit) * unit

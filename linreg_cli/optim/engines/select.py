@@ -1,0 +1,113 @@
+"""Which device and which executor run the plan, and why."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from linreg_cli.optim.engines.costs import WORTH, estimate, kernels_cached
+from linreg_cli.optim.engines.reference import ReferenceExecutor
+from linreg_cli.optim.plan import StepPlan, not_from_moments
+from linreg_cli.optim.state import TrainingState
+
+
+class Executor(Protocol):
+    """Runs a plan; `linreg_cli.optim.engines.reference` says what each call means."""
+
+    name: str
+
+    def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
+        """Take the steps `start` to `stop - 1`; the loss of each batch."""
+
+    def train_loss(self, plan: StepPlan, state: TrainingState) -> float:
+        """The loss over the whole train split."""
+
+
+def _native(X_nd: Tensor, y_nk: Tensor) -> Executor:
+    from linreg_cli.optim.engines.native import NativeExecutor
+
+    return NativeExecutor(X_nd, y_nk)
+
+
+def _statistics(X_nd: Tensor, y_nk: Tensor) -> Executor:
+    from linreg_cli.optim.engines.statistics import StatisticsExecutor
+
+    return StatisticsExecutor(X_nd, y_nk)
+
+
+#: name -> how to make one from (X, y). The names are the values of `train.engine` besides `auto`. The fast ones
+#: import LLVM's binding, and therefore only when they are made.
+EXECUTORS: dict[str, Callable[[Tensor, Tensor], Executor]] = {
+    ReferenceExecutor.name: ReferenceExecutor,
+    "native": _native,
+    "statistics": _statistics,
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An executor and the reason for it, in words; both go into `run.json`."""
+
+    executor: Executor
+    why: str
+
+
+def choose(engine: str, plan: StepPlan, X_nd: Tensor, y_nk: Tensor) -> Choice:
+    """The executor that the config names, or for `auto` the cheapest one for this plan.
+
+    Args:
+        engine: the value of `train.engine`.
+        plan: the steps.
+        X_nd: inputs of the train split, shape (n_samples, n_features).
+        y_nk: targets, shape (n_samples, n_targets).
+
+    Raises:
+        ValueError: if the executor named cannot run this plan; the message says why and what to do.
+    """
+    device = X_nd.device.type
+    if engine != "auto":
+        reason = unable(engine, plan, device)
+        if reason:
+            raise ValueError(f"{engine} cannot run this: {reason}; use auto or reference")
+        return Choice(EXECUTORS[engine](X_nd, y_nk), "named by train.engine")
+    able = [name for name in EXECUTORS if unable(name, plan, device) is None]
+    if len(able) == 1:
+        return Choice(EXECUTORS[able[0]](X_nd, y_nk), f"auto: {unable('native', plan, device)}")
+    shape = X_nd.shape[1], y_nk.shape[1]
+    dtype = str(X_nd.dtype).removeprefix("torch.")
+    cached = {name: kernels_cached(name, plan, *shape, dtype) for name in able}
+    costs = {name: estimate(name, plan, *shape, cached=cached[name]) for name in able}
+    best = min(costs, key=lambda name: costs[name].total + (0 if name == "reference" else WORTH))
+    text = ", ".join(f"{name} {cost}" for name, cost in costs.items())
+    return Choice(EXECUTORS[best](X_nd, y_nk), f"auto: estimated {text}")
+
+
+def unable(engine: str, plan: StepPlan, device: str) -> str | None:
+    """Why an executor cannot run a plan on a kind of device, or None if it can."""
+    if engine == "reference":
+        return None
+    if device != "cpu":
+        return f"compiled steps run on the CPU and the data is on {device}"
+    return not_from_moments(plan) if engine == "statistics" else None
+
+
+def resolve_device(name: str) -> torch.device:
+    """The torch device for `train.device`; `auto` is CUDA where there is one.
+
+    Raises:
+        ValueError: for a CUDA device that this machine or this build of torch does not have.
+    """
+    if name == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        if name == "auto":
+            return torch.device("cpu")
+        built = "this build of torch has no CUDA" if torch.version.cuda is None else "torch finds no CUDA device"
+        raise ValueError(f"{name} is not available: {built}; use cpu, or auto to take CUDA only where there is one")
+    count = torch.cuda.device_count()
+    _, _, index = name.partition(":")
+    if index and int(index) >= count:  # torch keeps an index in eight bits, so it must not see a larger one
+        raise ValueError(f"{name} is not available: there are {count} CUDA devices, cuda:0 to cuda:{count - 1}")
+    return torch.device("cuda" if name == "auto" else name)

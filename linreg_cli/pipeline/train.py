@@ -1,0 +1,187 @@
+"""The steps of a run: `fit`, with its history and its checkpoints on the disk."""
+
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from linreg_cli.config import Config, LoadedConfig
+from linreg_cli.convergence.analysis import motion_of
+from linreg_cli.convergence.limits import before_training, diagnosis
+from linreg_cli.convergence.preflight import diverged_error, risen_loss
+from linreg_cli.data import Dataset
+from linreg_cli.errors import ConfigError
+from linreg_cli.evaluation.cross_validation import cross_validate
+from linreg_cli.evaluation.metrics import Metrics
+from linreg_cli.model import LinearFormula, parameters_of
+from linreg_cli.optim.fit import Diverged, Evaluated, Event, SegmentDone, Stopped, fit
+from linreg_cli.optim.state import TrainingState
+from linreg_cli.optim.stopping import Distance, EarlyStopping
+from linreg_cli.pipeline.prepare import Prepared, Reporter, assemble_run
+from linreg_cli.runs.checkpoint import Checkpoint, save_checkpoint
+from linreg_cli.runs.history import History
+from linreg_cli.runs.signals import StopRequests
+from linreg_cli.runs.store import RunFolder
+
+#: Between two checkpoints pass at least this many seconds, and at least this many times the time that the last one
+#: took: so they cost less than a hundredth of training, however large they are.
+CHECKPOINT_SECONDS, CHECKPOINT_RATIO = 10.0, 100.0
+
+
+class Training:
+    """The training part of one run.
+
+    Args:
+        prepared: what is trained, in the state of `checkpoint` where there is one.
+        run: where the history and the checkpoints go.
+        fingerprint: of the data.
+        checkpoint: where to go on, or None to begin.
+    """
+
+    def __init__(self, prepared: Prepared, run: RunFolder, fingerprint: str, checkpoint: Checkpoint | None) -> None:
+        self._prepared, self._run, self._fingerprint = prepared, run, fingerprint
+        options = prepared.config.train.early_stopping
+        self._stopping = EarlyStopping(options.patience, options.min_delta) if options else None
+        self._monitor = options.monitor if options else "train.loss"
+        self._known = prepared.analysis.no_optimum is None
+        self._history = History(prepared.formula(), validation=prepared.has_validation, gap=self._known)
+        self._seconds, self._resumed = 0.0, checkpoint is not None
+        if checkpoint is not None:
+            self._seconds = checkpoint.seconds
+            self._history.restore(checkpoint.history)
+            if self._stopping is not None:
+                checkpoint.restore_stopping(self._stopping)
+        self._config = prepared.config.model_dump(mode="json")
+        self._saved_at, self._cost = time.monotonic(), 0.0
+        #: How many checkpoints were saved, and the seconds that took.
+        self.saved: dict[str, Any] = {"count": 0, "seconds": 0.0}
+
+    def run(self, stops: StopRequests, reporter: Reporter) -> Stopped | None:
+        """Take the steps; the history and a checkpoint are on the disk however it ends.
+
+        Raises:
+            DivergedError: with the last finite state in the checkpoint.
+            Interrupted: after the step in which the signal came, and with everything saved.
+        """
+        reporter.training(self._prepared.plan)
+        end: Stopped | Diverged | None = None
+        first: Evaluated | None = None
+        with stops.deferred():
+            for event in self._events():
+                reporter.event(event)
+                if isinstance(event, Evaluated):
+                    first, last = first or event, event
+                if isinstance(event, Stopped | Diverged):
+                    end = event
+                elif self._take_note(event):
+                    self._save()
+                if stops.requested:
+                    break
+            self._save()
+        if isinstance(end, Diverged):
+            raise diverged_error(end, self._prepared.config, self._prepared.analysis, str(self._run.path))
+        if first is not None and last.train_loss > first.train_loss:
+            prepared = self._prepared
+            reporter.warn(
+                risen_loss(first.train_loss, last.train_loss, prepared.config, prepared.analysis, prepared.plan)
+            )
+        return end
+
+    def _events(self) -> Iterator[Event]:
+        prepared = self._prepared
+        return fit(
+            prepared.plan,
+            prepared.choice.executor,
+            prepared.state,
+            validation_loss=(lambda _: prepared.loss("validation")) if prepared.has_validation else None,
+            stopping=self._stopping,
+            monitor=self._monitor,
+            distance=self._distance if self._known else None,
+            stop_gap=prepared.config.train.stop_gap,
+            resumed=self._resumed,
+            seconds=self._seconds,
+        )
+
+    def _take_note(self, event: Evaluated | SegmentDone) -> bool:
+        """Write the event into the history; whether it is time for a checkpoint."""
+        self._seconds = event.seconds
+        every = None
+        if isinstance(event, Evaluated):
+            self._history.add(event, self._prepared.formula() if self._history.with_parameters else None)
+            every = self._prepared.config.train.checkpoint_every
+        passed = time.monotonic() - self._saved_at
+        return bool(every and event.epoch and event.epoch % every == 0) or passed >= max(
+            CHECKPOINT_SECONDS, CHECKPOINT_RATIO * self._cost
+        )
+
+    def _save(self) -> None:
+        begun, stopping = time.monotonic(), self._stopping
+        checkpoint = Checkpoint(
+            self._prepared.state.snapshot(),
+            self._history.text(),
+            self._seconds,
+            None if stopping is None else (stopping.best, stopping.best_epoch),
+            self._config,
+            self._fingerprint,
+        )
+        save_checkpoint(self._run, checkpoint)
+        self._run.write("history.csv", checkpoint.history)
+        self._saved_at = time.monotonic()
+        self._cost = self._saved_at - begun
+        self.saved = {"count": self.saved["count"] + 1, "seconds": round(self.saved["seconds"] + self._cost, 6)}
+
+    def _distance(self, state: TrainingState, train_loss: float) -> Distance | None:
+        return self._prepared.analysis.distance(*parameters_of(state.model), train_loss)
+
+
+def cross_validation(loaded: LoadedConfig, prepared: Prepared, chosen: Sequence[str], reporter: Reporter) -> Metrics:
+    """`cross_validation` for `metrics.json`, where the config asks for it.
+
+    Args:
+        loaded: where each setting was written.
+        prepared: of the run.
+        chosen: of `lr` and `momentum` those that were `auto`: each fold chooses them anew from its own rows.
+        reporter: where progress goes.
+    """
+    config = prepared.config
+    if config.evaluate.cross_validation is None:
+        return {}
+    optimizer = config.optimizer.model_copy(update=dict.fromkeys(chosen, "auto"))
+    config, number = config.model_copy(update={"optimizer": optimizer}), itertools.count(1)
+
+    def train(fold: Dataset) -> LinearFormula | str:
+        reporter.stage(f"cross-validation, fold {next(number)}")
+        return _trained(loaded, config, fold)
+
+    return {"cross_validation": cross_validate(prepared.dataset, config, train)}
+
+
+def _trained(loaded: LoadedConfig, config: Config, fold: Dataset) -> LinearFormula | str:
+    """The model of a fold, trained as a run is and stopped by the same rules; or why there is none."""
+    try:
+        part = assemble_run(loaded, config, torch.device(config.train.device), fold)
+    except ConfigError as error:
+        return error.faults[0].message
+    analysis, motion, standardized = part.analysis, motion_of(part.config), config.preprocess.standardize
+    verdict = before_training(analysis, part.plan, config.optimizer.schedule, motion, standardized=standardized)
+    options, gap = config.train.early_stopping, config.train.stop_gap
+    diverged = verdict.refusal is not None
+    if not diverged:
+        events = fit(
+            part.plan,
+            part.choice.executor,
+            part.state,
+            validation_loss=(lambda _: part.loss("validation")) if "validation" in part.tensors else None,
+            stopping=EarlyStopping(options.patience, options.min_delta) if options else None,
+            monitor=options.monitor if options else "train.loss",
+            distance=None if gap is None else lambda state, loss: analysis.distance(*parameters_of(state.model), loss),
+            stop_gap=gap,
+        )
+        diverged = Diverged in [type(event) for event in events]
+    if not diverged:
+        return part.formula()
+    details = diagnosis(analysis, motion, part.plan.learning_rate(0), standardized=standardized)
+    remedy = details["message"] if details else "Lower optimizer.lr"
+    return f"training diverges on the rows that it is left. {remedy}"

@@ -1,0 +1,277 @@
+"""train_run: the whole story of a run, in the order in which it happens."""
+
+import contextlib
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from linreg_cli.config import LoadedConfig, dump_config
+from linreg_cli.data import SPLITS
+from linreg_cli.data.columns.rows import in_order
+from linreg_cli.data.tables.write import write_table
+from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
+from linreg_cli.evaluation.fit_quality import worth
+from linreg_cli.evaluation.metrics import Metrics, parameters, probe, split_metrics
+from linreg_cli.evaluation.predictions import predicted_blocks, prediction_batches
+from linreg_cli.figures.of_run import draw_run, write_pictures
+from linreg_cli.files import write_file
+from linreg_cli.gates import GateResult, check_gates
+from linreg_cli.optim.fit import Stopped
+from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
+from linreg_cli.pipeline.resume import taken_up
+from linreg_cli.pipeline.train import Training, cross_validation
+from linreg_cli.runs.checkpoint import Checkpoint, save_model
+from linreg_cli.runs.record import RunRecord, environment
+from linreg_cli.runs.signals import StopRequests
+from linreg_cli.runs.store import RESULTS, RunFolder, create_run, remove_unbegun
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `train` reports.
+
+    Attributes:
+        run: the folder.
+        status: as in `run.json`.
+        metrics: as in `metrics.json`.
+        seconds: from the start of reading to the last file.
+        gates: what each gate said.
+        stopped: why training ended early, or None.
+        pictures: the files drawn.
+    """
+
+    run: RunFolder
+    status: str
+    metrics: Metrics
+    seconds: float
+    gates: list[GateResult]
+    stopped: str | None
+    pictures: list[Path]
+
+
+def train_run(
+    loaded: LoadedConfig,
+    *,
+    outputs: Path,
+    reporter: Reporter,
+    command: Sequence[str],
+    fail_if: Sequence[str] = (),
+    force: bool = False,
+) -> Outcome:
+    """Train, evaluate on every split, draw, and leave a complete run folder.
+
+    Args:
+        loaded: the config.
+        outputs: where run folders live.
+        reporter: where progress goes.
+        command: the command line, for the record.
+        fail_if: gates beside those of the config.
+        force: train even where the rate must diverge.
+
+    Returns:
+        What happened; a gate that failed is in it and is no exception.
+
+    Raises:
+        ConfigError, DataError, StoreError: before training, with nothing left behind.
+        DivergedError: before training, or with the last finite state in the run folder.
+        Interrupted: with the state at the interruption in the run folder.
+    """
+    begun = time.perf_counter()
+    with StopRequests() as stops:
+        prepared = prepare(loaded, reporter)
+        prepared.check(loaded, reporter, force=force)
+        run = create_run(outputs, prepared.config.name)
+        try:
+            run.write("config.yaml", dump_config(prepared.config))  # first: without it a run cannot go on
+            record = RunRecord(run, _description(prepared, command))
+        except BaseException:
+            remove_unbegun(run)
+            raise
+        return _run_to_the_end(loaded, prepared, run, record, None, stops, reporter, fail_if, begun)
+
+
+def resume_run(
+    run: RunFolder,
+    files: Sequence[str],
+    overrides: Sequence[str],
+    *,
+    reporter: Reporter,
+    command: Sequence[str],
+    fail_if: Sequence[str] = (),
+) -> Outcome | str:
+    """Go on with a run in its folder, to the same bits as if it had never been stopped.
+
+    Args:
+        run: the run.
+        files: configs, which must agree with the run's; none: the run's own.
+        overrides: `--set` expressions; `train.epochs` may be raised.
+        reporter: where progress goes.
+        command: the command line, for the record.
+        fail_if: gates beside those of the config.
+
+    Returns:
+        What happened, or why the run is complete already.
+
+    Raises:
+        StoreError: if the run is in use, damaged, or has diverged.
+        ConfigError, DataError: if the config or the data are not those of the run, and as `train_run`.
+        DivergedError, Interrupted: as `train_run`.
+    """
+    begun = time.perf_counter()
+    with StopRequests() as stops, taken_up(run, files, overrides) as resumption:
+        if resumption.complete is not None:
+            return resumption.complete
+        for warning in resumption.warnings:
+            reporter.warn(warning)
+        prepared = prepare(resumption.loaded, reporter)
+        resumption.check_data(prepared.fingerprint)
+        values = resumption.described(_description(prepared, command), shlex.join(command))
+        record = RunRecord(run, values, resumption.lock)
+        begun -= resumption.seconds
+        return _run_to_the_end(
+            resumption.loaded, prepared, run, record, resumption.checkpoint, stops, reporter, fail_if, begun
+        )
+
+
+def _run_to_the_end(
+    loaded: LoadedConfig,
+    prepared: Prepared,
+    run: RunFolder,
+    record: RunRecord,
+    checkpoint: Checkpoint | None,
+    stops: StopRequests,
+    reporter: Reporter,
+    fail_if: Sequence[str],
+    begun: float,
+) -> Outcome:
+    """Train, evaluate and draw in a folder that is ours, and say in `run.json` how that ended."""
+    try:
+        run.write("config.yaml", dump_config(prepared.config))
+        run.write_json("preprocess.json", prepared.preprocessor.as_json())
+        before = probe(prepared.formula(), prepared.config.probe, prepared.dataset.encoder)
+        run.remove(*RESULTS)  # of fewer epochs, or of an evaluation that was cut short
+        if checkpoint is not None:
+            prepared.state.restore(checkpoint.snapshot)
+        training = Training(prepared, run, prepared.fingerprint, checkpoint)
+        for text in _choices(prepared):
+            reporter.detail(text)
+        end = training.run(stops, reporter)
+        reporter.detail("checkpoints: {count}, {seconds:.2f} s".format(**training.saved))
+        reporter.stage("evaluating")
+        metrics = _evaluate(prepared, run, before, cross_validation(loaded, prepared, record.chosen, reporter))
+        save_model(run, prepared.state.model.state_dict())
+        stops.check()  # a signal that a library has swallowed
+        pictures = []
+        if prepared.config.plots:
+            reporter.stage("drawing the pictures")
+            pictures = write_pictures(draw_run(run, (), "png"), run.path / "plots")
+            stops.check()
+        seconds = time.perf_counter() - begun
+        gates = check_gates(prepared.config.gates, fail_if, {**metrics, "seconds": seconds})
+        digests = run.digests("model.safetensors", "preprocess.json")
+        result = _result(end, prepared, seconds, gates)
+        record.finish("finished", **result, checkpoints=training.saved, digests=digests)
+    except BaseException as error:
+        _record_failure(record, error, time.perf_counter() - begun)
+        raise
+    finally:
+        reporter.done()
+    return Outcome(run, "finished", metrics, seconds, gates, end.reason if end else None, pictures)
+
+
+def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
+    config, dataset, plan = prepared.config, prepared.dataset, prepared.plan
+    return {
+        "command": shlex.join(command),
+        "seed": config.seed,
+        "loss": config.loss,
+        "target_standardized": config.preprocess.standardize_target,
+        "target_transform": config.preprocess.target_transform,
+        "device": config.train.device,
+        "dtype": config.train.dtype,
+        "lr": {**prepared.chosen.lr, "limit": prepared.rate_limit()},
+        "momentum": prepared.chosen.momentum,
+        "engine": {"name": prepared.choice.executor.name, "why": prepared.choice.why},
+        "data": {
+            "source": config.data.source,
+            "name": dataset.name,
+            "fingerprint": prepared.fingerprint,
+            "features": list(dataset.features),
+            "targets": list(dataset.targets),
+            "rows": {split: len(rows) for split, rows in dataset.splits.items()},
+            **(dataset.report.as_json() if dataset.report is not None else {}),
+        },
+        "steps": {
+            "per_epoch": plan.steps_per_epoch,
+            "total": plan.total_steps,
+            "batch_size": plan.batch_size,
+        },
+        **environment(),
+    }
+
+
+def _choices(prepared: Prepared) -> list[str]:
+    """What was chosen for the run and why, as in `run.json`."""
+    plan, chosen, choice = prepared.plan, prepared.chosen, prepared.choice
+    return [
+        f"device: {prepared.config.train.device}, {torch.get_num_threads()} threads, {prepared.config.train.dtype}",
+        f"engine: {choice.executor.name} ({choice.why})",
+        f"rate: {chosen.lr['value']:g} ({chosen.lr['why']})",
+        f"momentum: {chosen.momentum['value']:g} ({chosen.momentum['why']})",
+        f"steps: {plan.epochs:,} epochs of {plan.steps_per_epoch:,}, batches of {plan.batch_size:,} rows",
+    ]
+
+
+def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics) -> Metrics:
+    """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`."""
+    dataset, formula = prepared.dataset, prepared.formula()
+    metrics: Metrics = dict.fromkeys(SPLITS)
+    for split in prepared.tensors:
+        blocks = predicted_blocks(formula, dataset, in_order(dataset.splits[split]))
+        pairs = ((actual, predicted) for _, actual, predicted in blocks)
+        metrics[split] = split_metrics(dataset.targets, pairs, prepared.loss(split))
+    metrics["parameters"] = parameters(formula)
+    train_loss = prepared.loss("train")
+    found = worth(prepared.config, dataset, prepared.preprocessor, prepared.analysis, prepared.state.model, train_loss)
+    metrics |= found.metrics
+    points = prepared.config.probe
+    metrics["probe"] = [
+        {"input": list(point), "before": old, "after": new}
+        for point, old, new in zip(points, before, probe(formula, points, dataset.encoder), strict=True)
+    ]
+    metrics |= more
+    run.write_json("metrics.json", metrics)
+
+    def write(sibling: Path) -> int:  # from the first row again where a write is tried again
+        return write_table(sibling, ".csv", prediction_batches(formula, dataset))
+
+    write_file(run.path / "predictions.csv", write)
+    influence = found.influence
+    if influence is not None:
+        write_file(run.path / "influence.csv", lambda sibling: write_table(sibling, ".csv", influence))
+    return metrics
+
+
+def _result(end: Stopped | None, prepared: Prepared, seconds: float, gates: list[GateResult]) -> dict[str, Any]:
+    step = prepared.state.step
+    return {
+        "seconds": round(seconds, 6),
+        "steps_done": step,
+        "epochs_done": step // prepared.plan.steps_per_epoch,
+        "stopped": end.reason if end else None,
+        "gates": [asdict(gate) for gate in gates],
+    }
+
+
+def _record_failure(record: RunRecord, error: BaseException, seconds: float) -> None:
+    """Say in `run.json` how the run ended; if even that cannot be written, the first error is the one to show."""
+    status = {DivergedError: "diverged", Interrupted: "interrupted"}.get(type(error), "failed")
+    message = str(OutOfMemoryError() if OutOfMemoryError.is_meant_by(error) else error) or type(error).__name__
+    details = {"diverged": error.details} if isinstance(error, DivergedError) and error.details else {}
+    with contextlib.suppress(StoreError):
+        record.finish(status, seconds=round(seconds, 6), error=message, **details)

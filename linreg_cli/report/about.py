@@ -1,0 +1,281 @@
+"""What a run was: how it ended, what it was trained on, how, by what; and its config."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from linreg_cli.report.contents import RunContents
+from linreg_cli.report.markup import (
+    MOST_ROWS,
+    Html,
+    bullets,
+    element,
+    facts,
+    figure_of,
+    fold,
+    lines,
+    name,
+    names,
+    paragraph,
+    stack,
+    table,
+    text,
+)
+from linreg_cli.wording import number, plural
+
+#: A mark and a class for each status, so that none is told by its colour alone.
+_MARKS = {
+    "finished": ("✓", "good"),
+    "running": ("…", "good"),
+    "interrupted": ("‖", "bad"),
+    "diverged": ("✗", "bad"),
+    "failed": ("✗", "bad"),
+}
+_UNFINISHED = {
+    "running": "This run was still going on when this page was written.",
+    "interrupted": "This run was interrupted and has not finished.",
+    "diverged": "This run diverged: its loss was not finite any more, and there is no model.",
+    "failed": "This run failed and has not finished.",
+}
+
+
+def verdict(good: bool, words: str) -> Html:
+    """Words with a mark and a colour that say the same."""
+    return element("span", text(f"{'✓' if good else '✗'} {words}"), class_="good" if good else "bad")
+
+
+def status(record: Mapping[str, Any]) -> Html:
+    """How a run ended."""
+    mark, kind = _MARKS[record["status"]]
+    return element("span", text(f"{mark} {record['status']}"), class_=kind)
+
+
+def opening(run: RunContents) -> Html:
+    """What stands first: the status and, of a run that did not finish, why and what there is."""
+    record = run.record
+    label = record.get("label")
+    parts = [paragraph(name(label), class_="label")] if label else []
+    line = [status(record)]
+    if record["status"] == "finished":
+        steps = f": {plural(record['epochs_done'], 'epoch')}, {plural(record['steps_done'], 'step')}"
+        line.append(text(f"{steps} on {record['device']} in {_seconds(record)}"))
+    parts.append(paragraph(*line, class_="lead"))
+    if record.get("stopped"):
+        parts.append(paragraph(text(f"Stopped early: {record['stopped']}")))
+    failed = [gate for gate in record.get("gates") or [] if not gate["passed"]]
+    if failed:
+        parts.append(paragraph(verdict(False, f"{plural(len(failed), 'gate')} failed"), class_="lead"))
+    if record["status"] != "finished":
+        parts.append(_notice(run))
+    return stack(*parts)
+
+
+def _notice(run: RunContents) -> Html:
+    """Why a run did not finish, how far it came, and how it goes on."""
+    record, found = run.record, run.record.get("diverged") or {}
+    parts = [paragraph(element("strong", text(_UNFINISHED[record["status"]])))]
+    parts += [paragraph(lines(str(record["error"])))] if record.get("error") else []
+    if found:
+        share = f" ({100 * found['share']:.3g} % of the steepest direction)"
+        parts.append(
+            facts(
+                [
+                    ("at step", figure_of(found["step"])),
+                    ("rate", figure_of(found["lr"])),
+                    ("limit", text(f"{number(found['limit'])}, of {found['limit_of']}")),
+                    ("column at fault", stack(element("span", name(found["column"]), text(share)))),
+                    ("a rate that works", figure_of(found["lr_instead"])),
+                ]
+            )
+        )
+    if run.curve is not None and len(run.curve.epochs):
+        done = f"{int(run.curve.epochs[-1]):,} of {plural(run.config.train.epochs, 'epoch')} done"
+        parts.append(paragraph(text(f"{done}; train loss {number(float(run.curve.train[-1]))}.")))
+    if record["status"] in ("interrupted", "failed"):
+        command = element("code", text(f"linreg train --resume {shlex.quote(run.run.id)}"))
+        parts.append(paragraph(text("It goes on from its last checkpoint with "), command))
+    return element("div", *parts, class_="notice", role="note")
+
+
+def summary(run: RunContents) -> Html:
+    """When, how long, with what: the facts that tell runs apart."""
+    record, data = run.record, run.record["data"]
+    return facts(
+        [
+            ("data", element("span", name(data["name"]), text(f" ({_rows(data)})"))),
+            ("predicts", names(run.targets)),
+            ("began", _time(record.get("created"))),
+            ("ended", _time(record.get("finished"))),
+            ("took", text(_seconds(record)) if record.get("seconds") is not None else None),
+            ("device", text(f"{record['device']}, {record['dtype']}")),
+            ("executor", text(record["engine"]["name"])),
+        ]
+    )
+
+
+def training(run: RunContents) -> Html:
+    """The rate and whether it is stable, the momentum, the steps."""
+    record, optimizer, train = run.record, run.config.optimizer, run.config.train
+    steps = record["steps"]
+    schedule = optimizer.schedule.model_dump()
+    parts = [f"{key} {number(value)}" for key, value in schedule.items() if key != "kind" and value is not None]
+    momentum = _chosen(record, "momentum")
+    how = [word for word, given in (("Nesterov", optimizer.nesterov), ("dampened", optimizer.dampening)) if given]
+    every = f"{plural(steps['per_epoch'], 'step')} an epoch of {plural(steps['batch_size'], 'row')}"
+    loss = run.config.loss + (f", delta {number(run.config.huber_delta)}" if run.config.loss == "huber" else "")
+    units = " (target standardised)" if record.get("target_standardized") else ""
+    return facts(
+        [
+            ("loss", text(f"{loss}{units}")),
+            ("learning rate", text(_chosen(record, "lr"))),
+            ("stability", text(_stability(record))),
+            ("schedule", text(" ".join([schedule["kind"], ", ".join(parts)]).strip())),
+            ("momentum", text(", ".join([momentum, *how]))),
+            ("weight decay", figure_of(optimizer.weight_decay) if optimizer.weight_decay else None),
+            ("planned", text(f"{plural(train.epochs, 'epoch')}, {plural(steps['total'], 'step')}; {every}")),
+            ("done", _done(run)),
+            ("early stopping", text(_stopping(run)) if train.early_stopping or train.stop_gap else None),
+            ("order of rows", text("shuffled every epoch" if train.shuffle and steps["per_epoch"] > 1 else "as given")),
+            ("executor", text("{name} ({why})".format(**record["engine"]))),
+        ]
+    )
+
+
+def _chosen(record: Mapping[str, Any], key: str) -> str:
+    found = record.get(key)
+    return "not recorded" if found is None else f"{number(found['value'])} ({found['why']})"
+
+
+def _stability(record: Mapping[str, Any]) -> str:
+    """How the rate stands to the limit that it was held against before the first step."""
+    lr = record.get("lr") or {}
+    if "limit" not in lr:
+        return "not recorded; 'linreg inspect' with the config of the run works it out from the data"
+    limit = lr["limit"]
+    if limit is None:
+        return "no limit is known: there is one for squared losses and tables that are not too wide"
+    rate, covers = number(limit["highest"]), limit["covers"]
+    if not limit["exceeded"]:
+        below = f"{rate} is below the limit {limit['rate']:.3g} of {covers}"
+        return f"stable: {below}" if limit["safe"] else f"{below}; with momentum none for every batch is known"
+    ratio = limit["highest"] / limit["rate"]
+    return f"not safe: {rate} is {ratio:.4g} times the limit {limit['rate']:.3g} of {covers}; {limit['consequence']}"
+
+
+def _done(run: RunContents) -> Html | None:
+    curve = run.curve
+    if curve is None or not len(curve.epochs):
+        return None
+    first, last = number(float(curve.train[0])), number(float(curve.train[-1]))
+    return text(f"{plural(int(curve.epochs[-1]), 'epoch')}; train loss from {first} to {last}")
+
+
+def _stopping(run: RunContents) -> str:
+    options, gap = run.config.train.early_stopping, run.config.train.stop_gap
+    parts = []
+    if options is not None:
+        parts.append(f"{options.monitor}, patience {options.patience}, at least {number(options.min_delta)} better")
+    if gap is not None:
+        parts.append(f"once the gap is below {number(gap)}")
+    return "; ".join([*parts, run.record.get("stopped") or "did not come to that"])
+
+
+def data(run: RunContents) -> Html:
+    """Where the rows came from and what was done to them."""
+    found = run.record["data"]
+    read, dropped = found.get("rows_read"), found.get("rows_dropped")
+    columns = found.get("columns")
+    used = _columns(columns) if columns else _features(found["features"])
+    warnings = [lines(warning) for warning in found.get("warnings") or []]
+    return stack(
+        facts(
+            [
+                ("source", text(found["source"])),
+                ("name", name(found["name"])),
+                ("rows read", None if read is None else figure_of(read)),
+                ("rows dropped", None if dropped is None else figure_of(dropped)),
+                ("rows", text(_rows(found))),
+                ("inputs", figure_of(len(found["features"]))),
+                ("target", names(run.targets)),
+                ("transformed by", text(run.record["target_transform"]) if _transformed(run) else None),
+                ("fingerprint", element("code", text(found["fingerprint"]))),
+            ]
+        ),
+        paragraph(verdict(False, f"{plural(len(warnings), 'warning')} about the table")) if warnings else None,
+        bullets(warnings),
+        used,
+    )
+
+
+def _rows(data: Mapping[str, Any]) -> str:
+    """The rows of each split that has some."""
+    return ", ".join(f"{n:,} {split}" for split, n in data["rows"].items() if n)
+
+
+def _transformed(run: RunContents) -> bool:
+    return bool(run.record.get("target_transform", "none") != "none")
+
+
+def _features(features: Sequence[str]) -> Html:
+    if len(features) <= MOST_ROWS:
+        return facts([("features", names(features))])
+    return fold(f"{len(features):,} features", paragraph(names(features)))
+
+
+def _columns(columns: Sequence[Mapping[str, Any]]) -> Html:
+    header = ["column", "role", "kind", "missing", "levels", "inputs", "what was done"]
+    rows = []
+    for column in columns:
+        inputs = column.get("inputs", 1) if column["role"] == "feature" else None
+        cells = [text(column["role"]), text(column["kind"]), figure_of(column["missing"])]
+        cells += [figure_of(column.get("levels")), figure_of(inputs), text(_treatment(column))]
+        rows.append([name(column["column"]), *cells])
+    return table("Columns that are used", header, rows, words=(0, 1, 2, 6))
+
+
+def _treatment(column: Mapping[str, Any]) -> str:
+    if not column["missing"]:
+        return ""
+    if column.get("fill") is not None:
+        return f"filled with the {column['treatment']}, {number(column['fill'])}"
+    return "rows dropped" if column.get("treatment") == "drop" else ""
+
+
+def origin(run: RunContents) -> Html:
+    """What it takes to make the run again."""
+    record = run.record
+    versions = ", ".join(f"{program} {version}" for program, version in (record.get("versions") or {}).items())
+    resumed = record.get("resumed") or []
+    return facts(
+        [
+            ("run", text(run.run.id)),
+            ("command", element("code", text(record["command"])) if record.get("command") else None),
+            ("versions", text(versions)),
+            ("git commit", element("code", text(record["git_commit"])) if record.get("git_commit") else text("none")),
+            ("machine", text(str(record.get("platform")))),
+            ("threads", text(f"{record.get('threads')} of {record.get('cpu_count')} cores")),
+            ("seed", text(str(record["seed"]))),
+            ("resumed", text(plural(len(resumed), "time")) if resumed else None),
+        ]
+    )
+
+
+def config(run: RunContents) -> Html:
+    """The resolved config, as `linreg train -c` reads it."""
+    return fold("config.yaml", element("pre", element("code", lines(run.config_text)), tabindex="0"))
+
+
+def _time(given: Any) -> Html | None:
+    """A time of `run.json`, in UTC; one that is none stands there as it is."""
+    if not isinstance(given, str):
+        return None
+    try:
+        datetime.fromisoformat(given)
+    except ValueError:
+        return text(given)
+    return element("time", text(f"{given[:19].replace('T', ' ')} UTC"), datetime=given)
+
+
+def _seconds(record: Mapping[str, Any]) -> str:
+    return f"{record['seconds']:,.2f} s"

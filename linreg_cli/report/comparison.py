@@ -1,0 +1,75 @@
+"""Several runs beside each other: what they reached, and what differs between them."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from linreg_cli.data import SPLITS
+from linreg_cli.report.about import status
+from linreg_cli.report.contents import RunContents
+from linreg_cli.report.markup import Html, element, figure_of, name, paragraph, stack, table, text
+from linreg_cli.runs.compare import settings, varying
+from linreg_cli.wording import number
+
+#: Longer values, such as the columns of a table, are cut.
+_MOST_CHARACTERS = 160
+_METRICS = (("rmse", "RMSE"), ("r2", "R²"))
+
+
+def overview(runs: Sequence[RunContents], anchors: Sequence[str]) -> Html:
+    """A line for each run, with a link to its own part of the page.
+
+    Args:
+        runs: in the order given.
+        anchors: the id of each run's part.
+    """
+    present = [split for split in SPLITS if any(split in run.splits for run in runs)]
+    header = ["run", "status", "data", *(f"{split} {title}" for split in present for _, title in _METRICS)]
+    header += ["gap", "seconds"]
+    rows = []
+    for run, anchor in zip(runs, anchors, strict=True):
+        link = element("a", text(run.run.id), href=f"#{anchor}")
+        label = run.record.get("label")
+        named = [link, text(" "), element("span", name(label), class_="label")] if label else [link]
+        reached = [figure_of(run.splits.get(split, {}).get(key)) for split in present for key, _ in _METRICS]
+        gap = ((run.metrics or {}).get("optimum") or {}).get("gap")
+        seconds = run.record.get("seconds")
+        rows.append(
+            [
+                element("span", *named),
+                status(run.record),
+                name(run.record["data"]["name"]),
+                *reached,
+                text("-" if gap is None else f"{gap:.3g}"),
+                text("-" if seconds is None else f"{seconds:,.2f}"),
+            ]
+        )
+    prints = {run.record["data"]["fingerprint"] for run in runs}
+    said = "The runs were trained on different data, so their metrics do not compare directly."
+    note = paragraph(text(said), class_="note") if len(prints) > 1 else None
+    return stack(table("The runs, what they reached and what it took", header, rows, words=(0, 1, 2)), note)
+
+
+def differences(runs: Sequence[RunContents]) -> Html:
+    """Config, data, machine and versions wherever they are not the same in every run."""
+    # Why an executor was chosen is told of each run, with estimates of seconds that are never the same twice.
+    found = [(key, values) for key, values in varying([settings(run.run) for run in runs]) if key != "engine.why"]
+    if not found:
+        return paragraph(text("The runs have the same config, data, machine and versions."))
+    rows = [[_key(key), *(_value(value) for value in values)] for key, values in found]
+    header = ["key", *(run.run.id for run in runs)]
+    return table("Config, data and machine where they differ", header, rows, words=range(len(header)))
+
+
+def _key(key: str) -> Html:
+    """A dotted key, which may be broken between its words."""
+    may_break = element("wbr")
+    broken = text(key).replace(".", f".{may_break}").replace("_", f"_{may_break}")
+    return element("code", Html(broken), class_="key")
+
+
+def _value(value: Any) -> Html:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return text(number(value))
+    shown = "-" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text(shown if len(shown) <= _MOST_CHARACTERS else f"{shown[: _MOST_CHARACTERS - 1]}…")

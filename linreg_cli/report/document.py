@@ -1,0 +1,110 @@
+"""The page: of one run, or of several with a comparison first. The same runs give the same bytes."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from linreg_cli.report import about, comparison, parameters, results
+from linreg_cli.report.contents import RunContents, contents_of
+from linreg_cli.report.markup import Html, element, paragraph, stack, text
+from linreg_cli.report.style import STYLE
+from linreg_cli.runs.store import RunFolder
+
+#: Not even a name that slipped through could load anything or run.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_FOOT = (
+    "Made by linreg report from the files of the run alone. Parameters and metrics are in the original units of the "
+    "columns; times are in UTC."
+)
+
+
+class _Part(NamedTuple):
+    """A section: its id on the page, its title, what stands in it."""
+
+    key: str
+    title: str
+    body: Html
+
+
+def page_of(runs: Sequence[RunFolder]) -> str:
+    """The page as text.
+
+    Args:
+        runs: one, or several to compare; one that did not finish has its part as well.
+
+    Raises:
+        StoreError: if a run is damaged. A picture that cannot be drawn is told on the page.
+    """
+    read = [contents_of(run) for run in runs]
+    if len(read) == 1:
+        [run] = read
+        with run.run.holding_together(_FILES):
+            parts = _parts(run)
+            body = stack(_head(run, "h1"), _links(parts), about.summary(run), *(_section(part, "h2") for part in parts))
+        return _document(f"{run.run.id}, {run.record['status']}", body)
+    title = f"Comparison of {len(read)} runs"
+    return _document(title, stack(element("h1", text(title)), *_compared(read)))
+
+
+_FILES = "{run,metrics}.json"
+
+
+def _compared(runs: Sequence[RunContents]) -> list[Html]:
+    anchors = [f"run-{position}" for position in range(1, len(runs) + 1)]
+    articles = []
+    for anchor, run in zip(anchors, runs, strict=True):
+        with run.run.holding_together(_FILES):  # before the tables of all runs, which could not say whose fault it is
+            parts = [part._replace(key=f"{anchor}-{part.key}") for part in _parts(run)]
+            body = [_head(run, "h2"), about.summary(run), *(_section(part, "h3") for part in parts)]
+        articles.append(element("article", stack(*body), id=anchor))
+    overall = [
+        _Part("runs", "The runs", comparison.overview(runs, anchors)),
+        _Part("differences", "What differs", comparison.differences(runs)),
+        _Part("loss", "Loss", results.overlaid([run.run for run in runs])),
+    ]
+    own = [_Part(anchor, run.run.id, Html("")) for anchor, run in zip(anchors, runs, strict=True)]
+    return [_links([*overall, *own]), *(_section(part, "h2") for part in overall), *articles]
+
+
+def _parts(run: RunContents) -> list[_Part]:
+    """The sections of one run, in the order in which a reader asks."""
+    candidates = [
+        ("metrics", "Metrics", results.metrics(run)),
+        ("gates", "Gates", results.gates(run)),
+        ("pictures", "Pictures", results.pictures(run)),
+        ("optimum", "Distance to the optimum", parameters.optimum(run)),
+        ("parameters", "Parameters", parameters.parameters(run)),
+        ("truth", "Truth recovered", parameters.truth(run)),
+        ("cross-validation", "Cross-validation", results.cross_validation(run)),
+        ("probe", "Probe", results.probe(run)),
+        ("training", "Training", about.training(run)),
+        ("data", "Data", about.data(run)),
+        ("origin", "How it was made", about.origin(run)),
+        ("config", "Config", about.config(run)),
+    ]
+    return [_Part(key, title, body) for key, title, body in candidates if body]
+
+
+def _head(run: RunContents, level: str) -> Html:
+    return element("header", element(level, text(run.run.id)), Html("\n"), about.opening(run))
+
+
+def _section(part: _Part, level: str) -> Html:
+    return element("section", stack(element(level, text(part.title)), part.body), id=part.key)
+
+
+def _links(parts: Sequence[_Part]) -> Html:
+    items = [element("li", element("a", text(part.title), href=f"#{part.key}")) for part in parts]
+    return element("nav", element("ul", *items), aria_label="On this page")
+
+
+def _document(title: str, body: Html) -> str:
+    head = stack(
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        element("title", text(title)),
+        element("style", Html(STYLE)),
+    )
+    main = element("main", Html("\n"), body, Html("\n"))
+    page = stack(element("head", head), element("body", main, element("footer", paragraph(text(_FOOT)))))
+    return f"<!doctype html>\n{element('html', page, lang='en')}\n"

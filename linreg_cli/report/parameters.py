@@ -1,0 +1,173 @@
+"""Parameters in original units beside the optimum's, with standard errors where these may be shown; the truth."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from linreg_cli.config.data import SyntheticData
+from linreg_cli.report.about import verdict
+from linreg_cli.report.contents import RunContents
+from linreg_cli.report.markup import Html, facts, figure_of, name, names, paragraph, stack, table, text
+from linreg_cli.wording import gap_in_words, number, p_value, parameters_title, short
+
+_ERRORS = ("std err", "HC3", "t", "p", "2.5 %", "97.5 %", "VIF")
+
+
+def optimum(run: RunContents) -> Html | None:
+    """How far the run is from the lowest possible loss, and what there is to know of that optimum."""
+    if run.metrics is None:
+        return None
+    said = gap_in_words(run.metrics)
+    found = run.metrics.get("optimum")
+    parts = [paragraph(text(f"{said[0].upper()}{said[1:]}."))]
+    if found is not None and "rank" in found:
+        unique = "yes" if found["is_unique"] else "no: other parameters do as well"
+        condition = found["condition_number"]
+        parts.append(
+            facts(
+                [
+                    ("rank", text(f"{found['rank']:,} of {found['n_parameters']:,}")),
+                    ("unique", text(unique)),
+                    (
+                        "condition number",
+                        text(
+                            f"{number(condition)} standardised, {number(found['condition_number_as_given'])} as given"
+                            if condition is not None
+                            else f"infinite: {found.get('condition_number_reason')}"
+                        ),
+                    ),
+                ]
+            )
+        )
+    if found is not None and "leave_one_out" in found:
+        transform = run.record.get("target_transform", "none")
+        units = "" if transform == "none" else f", of {transform} of {', '.join(run.targets)}"
+        parts.append(_leave_one_out(found["leave_one_out"], f"Leave-one-out error of the optimum{units}"))
+    return stack(*parts)
+
+
+def _leave_one_out(found: Mapping[str, Any], caption: str) -> Html:
+    cells = [figure_of(found[key]) for key in ("mse", "rmse", "r2")]
+    rows = [[text("each row, by the fit of the others"), *cells]]
+    note = paragraph(text(found["reason"]), class_="note") if found.get("reason") else None
+    return stack(table(caption, ["predicted", "MSE", "RMSE", "R²"], rows), note)
+
+
+def parameters(run: RunContents) -> Html | None:
+    """A table for each target, and what the fit is worth as a whole or why there are no standard errors."""
+    if run.metrics is None:
+        return None
+    inference = run.metrics.get("inference") or {"refused": "an older version trained the run"}
+    refused = inference.get("refused")
+    transform = run.record.get("target_transform", "none")
+    parts: list[Html | None] = []
+    if isinstance(refused, str):
+        parts.append(paragraph(text(f"No standard errors: {refused}.")))
+    for target in run.targets:
+        several = len(run.targets) > 1
+        own = {} if isinstance(refused, str) else inference[target] if several else inference
+        caption = parameters_title([target], transform).removesuffix(":")
+        parts += [_parameters(run, target if several else None, f"Parameters of {caption}", own)]
+        parts += [_fit(own)] if own else []
+    return stack(*parts)
+
+
+def _parameters(run: RunContents, target: str | None, caption: str, inference: Mapping[str, Any]) -> Html:
+    """One target's table.
+
+    Args:
+        run: the run.
+        target: its name; None for the only one, which `metrics.json` does not name.
+        caption: of the table.
+        inference: of the target; empty where it was refused.
+    """
+    assert run.metrics is not None
+    trained = _of(run.metrics["parameters"], target)
+    best = (run.metrics.get("optimum") or {}).get("parameters")
+    optimum = _of(best, target) if best else None
+    coefficients = inference.get("coefficients", {})
+    header = ["parameter", "trained", *(["at the optimum"] if optimum else []), *(_ERRORS if coefficients else [])]
+    rows = []
+    for key, label, of_bias in [*((key, name(key), False) for key in trained[0]), ("bias", text("(bias)"), True)]:
+        values = [given[1] if of_bias else given[0][key] for given in (trained, optimum) if given]
+        if values[0] is None:  # a model without an intercept
+            continue
+        cells = [label, *map(figure_of, values)]
+        rows.append([*cells, *(_errors(coefficients[key]) if coefficients else [])])
+    return table(caption, header, rows)
+
+
+def _of(parameters: Mapping[str, Any], target: str | None) -> tuple[Mapping[str, float], float | None]:
+    """The weights and the bias of one target."""
+    weights, bias = parameters["weights"], parameters["bias"]
+    return (weights, bias) if target is None else (weights[target], bias[target])
+
+
+def _errors(found: Mapping[str, Any]) -> list[Html]:
+    shown = [number(found["std_err"]), number(found["std_err_hc3"]), short(found["t"], 4), p_value(found["p"])]
+    shown += [number(found["ci_low"]), number(found["ci_high"]), short(found["vif"], 3)]
+    return [text(each) for each in shown]
+
+
+def _fit(inference: Mapping[str, Any]) -> Html:
+    return facts(
+        [
+            ("rows", figure_of(inference["n"])),
+            ("R²", figure_of(inference["r2"])),
+            ("R², adjusted", figure_of(inference["r2_adjusted"])),
+            ("residual std", figure_of(inference["residual_std"])),
+            ("F", text(f"{number(inference['f'])}, p {p_value(inference['f_p'])}")),
+            ("AIC, BIC", text(f"{number(inference['aic'])}, {number(inference['bic'])}")),
+            ("Durbin-Watson", figure_of(inference["durbin_watson"])),
+        ]
+    )
+
+
+def truth(run: RunContents) -> Html | None:
+    """What training recovered of generated data; None where no truth is known."""
+    found = _truth(run)
+    if found is None:
+        return None
+    rows, judged = [], all(values["covered"] is not None for values in found["coefficients"].values())
+    for key, values in found["coefficients"].items():
+        label = text("(bias)") if key == "bias" else name(key)
+        rows.append([label, *(figure_of(values[part]) for part in ("true", "estimate", "error"))])
+        if judged:
+            rows[-1].append(verdict(values["covered"], "yes" if values["covered"] else "no"))
+    header = ["parameter", "true", "trained", "error", *(["in the 95 % interval"] if judged else [])]
+    attained = ", ".join(f"{number(mse)} ({split})" for split, mse in found["mse"].items())
+    left_out = found.get("left_out")
+    return stack(
+        table("The true parameters and the trained ones", header, rows, words=(0, 4)),
+        facts(
+            [
+                ("MSE of the noise", figure_of(found["noise_mse"])),
+                ("MSE attained", text(attained)),
+                ("not in the model", names(left_out) if left_out else None),
+            ]
+        ),
+    )
+
+
+def _truth(run: RunContents) -> dict[str, Any] | None:
+    """The truth beside the trained parameters, from the run's own files: those of a generated source know it."""
+    if run.metrics is None or not isinstance(run.config.data, SyntheticData):
+        return None
+    # These load torch, a second that other runs need not wait for.
+    import numpy as np
+
+    from linreg_cli.evaluation.truth import compare, known_truth
+    from linreg_cli.model import LinearFormula
+
+    known = known_truth(run.config)
+    several = len(run.targets) > 1
+    each = [_of(run.metrics["parameters"], target if several else None) for target in run.targets]
+    features = tuple(run.record["data"]["features"])
+    formula = LinearFormula(
+        features,
+        tuple(run.targets),
+        np.array([[weights[feature] for weights, _ in each] for feature in features]),
+        None if each[0][1] is None else np.array([bias for _, bias in each]),
+        run.record.get("target_transform", "none"),
+    )
+    assert known is not None
+    return compare(known, formula, {"inference": {}, **run.metrics})

@@ -1,0 +1,175 @@
+"""What came of a run: gates, metrics by split and over folds, probes, pictures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from linreg_cli.errors import LinregError, StoreError, UsageError
+from linreg_cli.figures.of_run import KINDS, draw_run, overlay
+from linreg_cli.report.about import verdict
+from linreg_cli.report.contents import RunContents
+from linreg_cli.report.markup import (
+    Html,
+    bullets,
+    element,
+    figure_of,
+    lines,
+    name,
+    paragraph,
+    picture,
+    stack,
+    table,
+    text,
+)
+from linreg_cli.runs.store import RunFolder
+from linreg_cli.wording import number, value
+
+_NAMES = {"n": "n", "loss": "loss", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
+_SHOWS = {
+    "fit": "The rows of each split, {target} against the only feature, with the fitted line.",
+    "predicted": "Predicted against actual {target} of each split, with the line of perfect prediction.",
+    "residuals": "Residuals of {target}, actual minus predicted, against predicted values, with the line of no error.",
+    "leverage": "Standardised residuals of {target} against leverage, with curves of Cook's distance 0.5 and 1.",
+}
+
+
+def gates(run: RunContents) -> Html | None:
+    """Each gate with what it measured; None for a run without gates."""
+    found = run.record.get("gates") or []
+    rows = []
+    for gate in found:
+        result = verdict(gate["passed"], "passed" if gate["passed"] else "failed")
+        rows.append([element("code", text(gate["gate"])), result, figure_of(gate["measured"]), text(gate["reason"])])
+    header = ["gate", "result", "measured", "reason"]
+    return table("Gates of the run", header, rows, words=(0, 1, 3)) if rows else None
+
+
+def metrics(run: RunContents) -> Html | None:
+    """The metrics of each split, for all targets together and for each."""
+    if not run.splits:
+        return None
+    what = "all targets" if len(run.targets) > 1 else run.targets[0]
+    parts = [_metrics(f"Metrics of {what}", run.splits, list(_NAMES))]
+    if len(run.targets) > 1:
+        for target in run.targets:
+            own = {split: values["by_target"][target] for split, values in run.splits.items()}
+            parts.append(_metrics(f"Metrics of {target}", own, [key for key in _NAMES if key != "loss"]))
+    said = "Loss is in the units that were trained; the other metrics are in original units."
+    return stack(*parts, paragraph(text(said), class_="note"))
+
+
+def _metrics(caption: str, splits: Mapping[str, Mapping[str, Any]], keys: Sequence[str]) -> Html:
+    rows = [[text(split), *(_metric(values, key) for key in keys)] for split, values in splits.items()]
+    reasons = [
+        text(f"{split} {_NAMES.get(key, key)} is undefined: {why}")
+        for split, values in splits.items()
+        for key, why in reasons_of(values).items()
+    ]
+    return stack(table(caption, ["split", *(_NAMES[key] for key in keys)], rows), bullets(reasons))
+
+
+def reasons_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """Why metrics are undefined, by their names."""
+    return {key.removesuffix("_reason"): why for key, why in values.items() if key.endswith("_reason")}
+
+
+def _metric(values: Mapping[str, Any], key: str) -> Html:
+    return text("undefined") if f"{key}_reason" in values else figure_of(values.get(key))
+
+
+def cross_validation(run: RunContents) -> Html | None:
+    """Mean and spread of each metric over the folds, and the folds; None where there was no cross-validation."""
+    found = (run.metrics or {}).get("cross_validation")
+    if not found:
+        return None
+    keys = ["mse", "rmse", "mae", "r2"]
+    rows = [
+        [element("strong", text(title)), *(_of_fold(found[key], part) for key in keys)]
+        for title, part in (("mean", "mean"), ("standard deviation", "std"))
+    ]
+    for fold in range(found["folds"]) if any(found[key] for key in keys) else ():
+        rows.append([text(f"fold {fold + 1}"), *(_of_fold(found[key], "values", fold) for key in keys)])
+    reasons = dict.fromkeys(reasons_of(found).values())
+    header = ["over the folds", *(_NAMES[key] for key in keys)]
+    return stack(
+        paragraph(text(f"Each of {found['folds']} parts of the train split predicted by a model of the other parts.")),
+        table("Cross-validated metrics: mean, spread, and each fold", header, rows),
+        bullets([text(f"undefined: {reason}") for reason in reasons]),
+    )
+
+
+def _of_fold(summary: Mapping[str, Any] | None, part: str, fold: int | None = None) -> Html:
+    if summary is None:
+        return text("undefined")
+    return figure_of(summary[part] if fold is None else summary[part][fold])
+
+
+def probe(run: RunContents) -> Html | None:
+    """Predictions before and after training; None for a run without probes."""
+    points = (run.metrics or {}).get("probe") or []
+    if not points:
+        return None
+    header = ["input"]
+    for moment in ("before", "after"):
+        header += [moment] if len(run.targets) == 1 else [f"{moment}, {target}" for target in run.targets]
+    rows = []
+    for point in points:
+        shown = ", ".join(map(value, point["input"]))
+        rows.append([name(shown), *(figure_of(predicted) for key in ("before", "after") for predicted in point[key])])
+    columns = run.record["data"].get("columns")
+    order = [each["column"] for each in columns if each["role"] == "feature"] if columns else None
+    order = order or run.record["data"]["features"]
+    note = paragraph(text("Inputs are "), name(", ".join(order)), text("."), class_="note")
+    return stack(table("Predictions before and after training", header, rows), note)
+
+
+def pictures(run: RunContents) -> Html:
+    """Every picture that the run has; of one that cannot be drawn, why."""
+    figures, failures = [], []
+    for kind in KINDS:
+        try:
+            drawn = draw_run(run.run, (kind,), "png")
+        except UsageError:  # the run has no such picture
+            continue
+        except StoreError as error:
+            failures.append(_why(error))
+            continue
+        if kind == "loss":
+            [png] = drawn.values()
+            figures.append(picture(png, _loss_alt(run), "Loss after each epoch"))
+            continue
+        for target, png in zip(run.targets, drawn.values(), strict=True):
+            shows = _SHOWS[kind].format(target=target)
+            figures.append(picture(png, f"Picture: {shows}", shows))
+    return stack(element("div", *figures, class_="pictures") if figures else None, not_drawn(failures))
+
+
+def overlaid(runs: Sequence[RunFolder]) -> Html:
+    """The loss curves of several runs in one picture, or why there is none."""
+    try:
+        png = overlay(runs, "png")
+    except StoreError as error:
+        return stack(not_drawn([_why(error)]))
+    each = ", ".join(run.id for run in runs)
+    return picture(png, f"Picture: loss against epoch of {each}, a curve each.", "Loss after each epoch of every run")
+
+
+def not_drawn(failures: Sequence[str]) -> Html | None:
+    """Why pictures are missing, each reason once."""
+    items = [paragraph(lines(f"A picture could not be drawn: {why}"), class_="note") for why in dict.fromkeys(failures)]
+    return stack(*items) or None
+
+
+def _why(error: LinregError) -> str:
+    """What is wrong with which file, wherever the run lies."""
+    return "; ".join(
+        f"{Path(fault.where).name}: {fault.message}" if fault.where else fault.message for fault in error.faults
+    )
+
+
+def _loss_alt(run: RunContents) -> str:
+    curve = run.curve
+    if curve is None or not len(curve.train):
+        return "Picture: loss against epoch."
+    ends = f"{number(float(curve.train[0]))} at epoch 0 to {number(float(curve.train[-1]))} at the last"
+    return f"Picture: loss against epoch; the train loss goes from {ends}."

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -151,12 +152,21 @@ def test_a_schedule_is_refused_only_if_it_never_falls_below_the_limit(linreg, ba
     ("lr", "words"),
     [(0.02, None), (0.08, "probably converge"), (0.12, "probably diverge"), (0.15, "almost certainly diverge")],
 )
-def test_mini_batches_are_warned_of_with_the_probability_in_words(linreg, base, lr, words):
-    result = linreg("train", "-c", base, *sets("train.batch_size=4", "train.epochs=1"), *settings(lr=lr), "--quiet")
-    shown = linreg("train", "-c", base, *sets("train.batch_size=4", "train.epochs=1"), *settings(lr=lr))
-    assert result.err == "" or result.code == 4
-    assert (words or "") in shown.err
-    assert bool(shown.err) == bool(words)
+def test_mini_batches_are_warned_of_with_the_probability_in_words(linreg, base, table, lr, words):
+    call = ["train", "-c", base, *sets("train.batch_size=4", "train.epochs=1"), *settings(lr=lr)]
+    quiet, shown = linreg(*call, "--quiet"), linreg(*call)
+    assert (quiet.code, quiet.err, shown.code) == (0, "", 0)
+    said = re.findall(r"training will ((?:almost certainly|probably) (?:con|di)verge)", shown.err)
+    assert said == ([words] if words else [])
+    assert shown.err.splitlines() == [line for line in shown.err.splitlines() if line.startswith("warning: ")]
+    assert len(shown.err.splitlines()) == len(said)
+    if words:
+        times, limit = map(float, re.search(r"is (\S+) times the limit (\S+) of ", shown.err).groups())
+        assert times == pytest.approx(lr / limit, rel=0.01)  # three digits are shown of each
+        A = np.column_stack([table[0], np.ones(ROWS)])
+        average = 2 / np.linalg.eigvalsh(2 * A.T @ A / ROWS)[-1]
+        is_of_the_average = limit == pytest.approx(float(average), rel=0.005)
+        assert is_of_the_average == (words == "almost certainly diverge")
 
 
 def test_mini_batches_that_must_diverge_are_refused(linreg, base, tmp_path):

@@ -53,9 +53,10 @@ print("\\nLOADED", code, *({"torch._dynamo", "sympy", "pandas", "numba", "matplo
 """
 
 
-def test_a_small_run_loads_neither_torchs_compiler_nor_pandas(tmp_path):
+def test_a_small_run_loads_neither_torchs_compiler_nor_pandas_nor_scipy(tmp_path):
+    program = TRAINING.replace('"rich"', '"rich", "scipy"')
     result = subprocess.run(
-        [sys.executable, "-c", TRAINING, str(CONFIGS / "smoke.yaml")],
+        [sys.executable, "-c", program, str(CONFIGS / "smoke.yaml")],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert result.stdout.splitlines()[-1] == "LOADED 0"

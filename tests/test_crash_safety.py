@@ -339,7 +339,7 @@ def test_a_limit_on_memory_is_met_cleanly(config, tmp_path):
     def limit():
         with open("/proc/self/statm") as file:
             now = int(file.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (now + 300_000_000,) * 2)
+        resource.setrlimit(resource.RLIMIT_AS, (now + 100_000_000,) * 2)
 
     if not Path("/proc/self/statm").exists():
         pytest.skip("no /proc")

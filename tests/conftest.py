@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-# As the command sets it: torch's threads do not spin, which on a busy machine makes tests ten times slower.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from linreg_cli.cli import process
+
+# As the command's process: otherwise Python looks for garbage among torch's million objects, and threads spin.
+process.set_up()
 # `make test` has as many processes as cores, and the tables are small: a second thread would only wait for a core.
 # Tests about threads ask for theirs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -181,10 +181,9 @@ def test_a_smaller_last_batch_adds_its_own_noise(size, loss, momentum):
         X, y, lr=lr, momentum=momentum, loss=loss, weights=optimum.weights, start_bias=float(optimum.bias[0]),
         batches=batches_of(40, size, 1),
     )  # fmt: skip
-    gaps = [
-        optimum.gap(*state)[0] for step, state in zip(range(1500 * steps), states, strict=False) if not step % steps
-    ]
-    assert told.floor_gap == pytest.approx(float(np.mean(gaps[300:])), rel=0.35)
+    # 4,500 steps, of which the first fifth settles.
+    gaps = [optimum.gap(*state)[0] for step, state in zip(range(4500), states, strict=False) if not step % steps]
+    assert told.floor_gap == pytest.approx(float(np.mean(gaps[len(gaps) // 5 :])), rel=0.35)
 
 
 def test_half_of_the_rows_have_the_variance_of_a_draw_without_replacement():

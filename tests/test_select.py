@@ -18,8 +18,8 @@ def cached(monkeypatch):
 def test_a_small_run_takes_the_reference(cached):
     choice = select.choose("auto", plan(1000, 10, epochs=3), *table(1000, 4))
     assert choice.executor.name == "reference"
-    assert "estimated reference" in choice.why
-    assert "native" in choice.why
+    assert "estimated reference" in choice.decision.why
+    assert "native" in choice.decision.why
 
 
 def test_many_steps_take_the_native_loop(cached):
@@ -73,14 +73,14 @@ def test_a_named_executor_that_cannot_run_is_an_error():
 
 def test_a_named_executor_is_taken():
     choice = select.choose("native", plan(100, 10), *table(100, 2))
-    assert (choice.executor.name, choice.why) == ("native", "named by train.engine")
+    assert (choice.executor.name, choice.decision.why) == ("native", "named by train.engine")
 
 
 def test_other_devices_take_the_reference():
     X, y = (values.to("meta") for values in table(100, 2))
     choice = select.choose("auto", plan(100, 10, epochs=10**6), X, y)
     assert choice.executor.name == "reference"
-    assert "the data is on meta" in choice.why
+    assert "the data is on meta" in choice.decision.why
 
 
 def test_a_run_imports_no_numba_unless_it_compiles_and_builds_no_optimiser():

@@ -197,9 +197,9 @@ def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
         "steps_per_epoch": plan.steps_per_epoch,
         "total_steps": plan.total_steps,
         "device": prepared.config.train.device,
-        "lr": prepared.chosen.lr,
-        "momentum": prepared.chosen.momentum,
-        "engine": {"name": prepared.choice.executor.name, "why": prepared.choice.why},
+        "lr": prepared.chosen.lr.as_json(),
+        "momentum": prepared.chosen.momentum.as_json(),
+        "engine": prepared.choice.as_json(),
     }
     if dataset.report is not None:
         values["data"] = dataset.report.as_json()
@@ -212,5 +212,6 @@ def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
     steps = f"{plan.epochs:,} epochs of {plan.steps_per_epoch:,} = {plan.total_steps:,}"
     print(f"steps:     {steps}, batches of {plan.batch_size:,}")
     print(f"rate:      {wording.number(values['lr']['value'])} ({values['lr']['why']})")
-    print(f"executor:  {prepared.choice.executor.name} on {prepared.config.train.device} ({prepared.choice.why})")
+    engine = values["engine"]
+    print(f"executor:  {engine['name']} on {prepared.config.train.device} ({engine['why']})")
     print("nothing was trained (--dry-run)")

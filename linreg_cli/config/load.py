@@ -1,6 +1,7 @@
 """Config files and overrides to one checked `Config`, or every fault at once."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from linreg_cli.config.merge import KIND_KEYS, merged
 from linreg_cli.config.rules import broken_rules, notes
 from linreg_cli.config.schema import SCHEDULES, Config
 from linreg_cli.config.source import FLOAT, PREFIXED_INTEGER, Node
-from linreg_cli.errors import ConfigError
+from linreg_cli.errors import ConfigError, SettingError
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,23 @@ class LoadedConfig:
     tree: Node
     notes: tuple[str, ...]
 
-    def error(self, key: str, message: str) -> ConfigError:
-        """A config error at `key`, for what can only be found out later (such as a missing GPU)."""
-        return ConfigError([diagnostics.fault_at(self.tree, tuple(key.split(".")), f"{key}: {message}")])
+    def error(self, key: str | Sequence[str | int], message: str) -> ConfigError:
+        """A config error at a key, for what can only be found out later (such as a missing GPU).
+
+        Args:
+            key: dotted, or the steps to it, where a number is a position in a list.
+            message: what is wrong.
+        """
+        path = tuple(key.split(".")) if isinstance(key, str) else tuple(key)
+        return ConfigError([diagnostics.fault_at(self.tree, path, f"{_dotted(path)}: {message}")])
+
+    @contextlib.contextmanager
+    def placing_errors(self) -> Iterator[None]:
+        """A block whose `SettingError`s become config errors with the file and the line of the setting."""
+        try:
+            yield
+        except SettingError as error:
+            raise self.error(error.key, error.message) from None
 
 
 def load_config(files: Sequence[str], overrides: Sequence[str] = (), *, stored: bool = False) -> LoadedConfig:

@@ -51,9 +51,14 @@ class StepPlan:
 
     @classmethod
     def from_config(cls, config: Config, n_samples: int) -> "StepPlan":
-        """The plan that a config describes for a train split of `n_samples` rows; a larger batch is the full batch."""
+        """The plan that a config describes for a train split of `n_samples` rows; a larger batch is the full batch.
+
+        Until a number is chosen, a rate of `auto` counts as 1 and a momentum of `auto` as 0.
+        """
         train, optimizer = config.train, config.optimizer
         batch_size = n_samples if train.batch_size == "full" else min(train.batch_size, n_samples)
+        undecided = {key: value for key, value in (("lr", 1.0), ("momentum", 0.0)) if getattr(optimizer, key) == "auto"}
+        optimizer = optimizer.model_copy(update=undecided)
         assert optimizer.momentum != "auto"
         return cls(
             n_samples=n_samples,
@@ -68,6 +73,11 @@ class StepPlan:
             weight_decay=optimizer.weight_decay,
             nesterov=optimizer.nesterov,
         )
+
+    @property
+    def is_full_batch(self) -> bool:
+        """Whether every step sees every row."""
+        return self.batch_size == self.n_samples
 
     @property
     def steps_per_epoch(self) -> int:
@@ -100,7 +110,7 @@ class StepPlan:
 
 def not_from_moments(plan: StepPlan) -> str | None:
     """Why second moments of the rows do not determine the steps of a plan, or None if they do."""
-    if plan.loss.name not in ("mse", "sse", "half_mse"):
+    if not plan.loss.is_squared:
         return f"the loss {plan.loss.name} is not a sum of squares"
     if plan.batch_size < plan.n_samples:
         return f"a batch of {plan.batch_size} rows is not the full batch of {plan.n_samples}"

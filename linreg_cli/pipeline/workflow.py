@@ -15,7 +15,7 @@ from linreg_cli.data import SPLITS
 from linreg_cli.data.columns.rows import in_order
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
-from linreg_cli.evaluation.fit_quality import worth
+from linreg_cli.evaluation.fit_quality import fit_quality
 from linreg_cli.evaluation.metrics import Metrics, parameters, probe, split_metrics
 from linreg_cli.evaluation.predictions import predicted_blocks, prediction_batches
 from linreg_cli.figures.of_run import draw_run, write_pictures
@@ -163,7 +163,7 @@ def _run_to_the_end(
         end = training.run(stops, reporter)
         reporter.detail("checkpoints: {count}, {seconds:.2f} s".format(**training.saved))
         reporter.stage("evaluating")
-        metrics = _evaluate(prepared, run, before, cross_validation(loaded, prepared, record.chosen, reporter))
+        metrics = _evaluate(prepared, run, before, cross_validation(loaded, prepared, record.auto_keys, reporter))
         save_model(run, prepared.state.model.state_dict())
         stops.check()  # a signal that a library has swallowed
         pictures = []
@@ -194,9 +194,9 @@ def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
         "target_transform": config.preprocess.target_transform,
         "device": config.train.device,
         "dtype": config.train.dtype,
-        "lr": {**prepared.chosen.lr, "limit": prepared.rate_limit()},
-        "momentum": prepared.chosen.momentum,
-        "engine": {"name": prepared.choice.executor.name, "why": prepared.choice.why},
+        "lr": {**prepared.chosen.lr.as_json(), "limit": prepared.rate_limit()},
+        "momentum": prepared.chosen.momentum.as_json(),
+        "engine": prepared.choice.as_json(),
         "data": {
             "source": config.data.source,
             "name": dataset.name,
@@ -220,9 +220,9 @@ def _choices(prepared: Prepared) -> list[str]:
     plan, chosen, choice = prepared.plan, prepared.chosen, prepared.choice
     return [
         f"device: {prepared.config.train.device}, {torch.get_num_threads()} threads, {prepared.config.train.dtype}",
-        f"engine: {choice.executor.name} ({choice.why})",
-        f"rate: {chosen.lr['value']:g} ({chosen.lr['why']})",
-        f"momentum: {chosen.momentum['value']:g} ({chosen.momentum['why']})",
+        f"engine: {choice.executor.name} ({choice.decision.why})",
+        f"rate: {chosen.lr.value:g} ({chosen.lr.why})",
+        f"momentum: {chosen.momentum.value:g} ({chosen.momentum.why})",
         f"steps: {plan.epochs:,} epochs of {plan.steps_per_epoch:,}, batches of {plan.batch_size:,} rows",
     ]
 
@@ -237,7 +237,9 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
         metrics[split] = split_metrics(dataset.targets, pairs, prepared.loss(split))
     metrics["parameters"] = parameters(formula)
     train_loss = prepared.loss("train")
-    found = worth(prepared.config, dataset, prepared.preprocessor, prepared.analysis, prepared.state.model, train_loss)
+    found = fit_quality(
+        prepared.config, dataset, prepared.preprocessor, prepared.problem, prepared.state.model, train_loss
+    )
     metrics |= found.metrics
     points = prepared.config.probe
     metrics["probe"] = [

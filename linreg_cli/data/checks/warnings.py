@@ -5,22 +5,21 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from linreg_cli.data.checks.collinear import combinations
 from linreg_cli.data.checks.leaks import MIN_ROWS, identifiers, leaks
-from linreg_cli.data.checks.wording import combined, equal, listed
+from linreg_cli.data.checks.wording import equal, listed
 from linreg_cli.data.columns.kinds import Column, Rows, take
 from linreg_cli.data.columns.rows import in_order, pick
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import CategoryInput
 
 SAMPLE_ROWS, _RUN = 10_000, 250
-#: Combinations are looked for in so many inputs; each is set against all before it.
-MAX_FEATURES = 1_000
 _SHOWN = 10
 
 
 def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
-    """Constant, duplicate and collinear inputs, identifiers, and features that determine the target.
+    """Constant and duplicate inputs, identifiers, and features that determine the target.
+
+    Inputs that are combinations of others are found by the factor of the train split, before training.
 
     Args:
         dataset: a table, split and encoded; only its train split is looked at.
@@ -38,21 +37,11 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
     found += _flat(dataset, constant)
     column_of = {feature: each.column for each in dataset.inputs for feature in each.features}
     found += equal(doubled.items(), column_of)
-    left = [name for name in dataset.features if name not in constant and name not in doubled]
     whole = _whole_sets(dataset, bias=bias)
     why = "which the bias duplicates" if bias else "as another category has"
     found += [
         f"every level of {column} has an input of its own, {why}; set preprocess.drop_first: auto" for column in whole
     ]
-    last = {f"{column}={whole[column][-1]}" for column in whole}
-    if n_train < len(left) + bias:
-        found.append(f"{n_train:,} rows to train on, and {len(left):,} inputs: the weights are not unique")
-    else:
-        names = [name for name in left if name not in last]
-        columns = {name: take(dataset.columns, name, sample) for name in names[:MAX_FEATURES]}
-        found += combined(combinations(dataset, columns, rows, bias=bias), column_of)
-        if len(names) > MAX_FEATURES:
-            found.append(f"only the first {MAX_FEATURES:,} of {len(names):,} inputs were looked at for combinations")
     if n_train >= MIN_ROWS:
         found += identifiers(dataset, sample)
         found += leaks(dataset, sample)

@@ -6,7 +6,7 @@ import numpy as np
 
 from linreg_cli.data.columns.kinds import Categories, Column, Numbers, RawColumn, canonical
 from linreg_cli.data.encoding.encode import Encoder, NumberInput
-from linreg_cli.errors import DataError
+from linreg_cli.errors import DataError, SettingError
 
 Point = Sequence[float | str]
 
@@ -19,15 +19,15 @@ def encode_points(encoder: Encoder, points: Sequence[Point]) -> Mapping[str, Col
         points: at least one.
 
     Raises:
-        ValueError: with the number of the point (from 0), a colon, and what is wrong with it.
+        SettingError: at `probe` and the position of the point (from 0).
     """
     for number, point in enumerate(points):
         if len(point) != len(encoder.columns):
             names = ", ".join(encoder.columns)
-            raise ValueError(f"{number}: {len(point)} values for {len(encoder.columns)} features ({names})")
+            raise SettingError(("probe", number), f"{len(point)} values for {len(encoder.columns)} features ({names})")
         for each, value in zip(encoder.inputs, point, strict=True):
             if isinstance(each, NumberInput) and isinstance(value, str):
-                raise ValueError(f"{number}: expected a number for {each.column}, found the text {value!r}")
+                raise SettingError(("probe", number), f"expected a number for {each.column}, found the text {value!r}")
     raw: dict[str, RawColumn] = {}
     for each, values in zip(encoder.inputs, zip(*points, strict=True), strict=True):
         if isinstance(each, NumberInput):
@@ -40,7 +40,7 @@ def encode_points(encoder: Encoder, points: Sequence[Point]) -> Mapping[str, Col
         try:
             encoded = encoder.encode(raw, np.array([number]), "probe")
         except DataError as error:
-            raise ValueError(f"{number}: {error.faults[0].message}") from None
+            raise SettingError(("probe", number), error.faults[0].message) from None
         columns = columns or {name: encoded[name] for name in encoder.features}
     return columns
 

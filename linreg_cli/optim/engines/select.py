@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from linreg_cli.decisions import Decision
 from linreg_cli.optim.engines.costs import WORTH, estimate, kernels_cached
 from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.plan import StepPlan, not_from_moments
@@ -48,10 +49,14 @@ EXECUTORS: dict[str, Callable[[Tensor, Tensor], Executor]] = {
 
 @dataclass(frozen=True)
 class Choice:
-    """An executor and the reason for it, in words; both go into `run.json`."""
+    """An executor and how it came to be chosen; both go into `run.json`."""
 
     executor: Executor
-    why: str
+    decision: Decision
+
+    def as_json(self) -> dict[str, Any]:
+        """The decision, and its value under the name that `run.json` has always had too."""
+        return {"name": self.executor.name, **self.decision.as_json()}
 
 
 def choose(engine: str, plan: StepPlan, X_nd: Tensor, y_nk: Tensor) -> Choice:
@@ -71,17 +76,21 @@ def choose(engine: str, plan: StepPlan, X_nd: Tensor, y_nk: Tensor) -> Choice:
         reason = unable(engine, plan, device)
         if reason:
             raise ValueError(f"{engine} cannot run this: {reason}; use auto or reference")
-        return Choice(EXECUTORS[engine](X_nd, y_nk), "named by train.engine")
+        return _choice(engine, X_nd, y_nk, "named by train.engine", auto=False)
     able = [name for name in EXECUTORS if unable(name, plan, device) is None]
     if len(able) == 1:
-        return Choice(EXECUTORS[able[0]](X_nd, y_nk), f"auto: {unable('native', plan, device)}")
+        return _choice(able[0], X_nd, y_nk, f"auto: {unable('native', plan, device)}", auto=True)
     shape = X_nd.shape[1], y_nk.shape[1]
     dtype = str(X_nd.dtype).removeprefix("torch.")
     cached = {name: kernels_cached(name, plan, *shape, dtype) for name in able}
     costs = {name: estimate(name, plan, *shape, cached=cached[name]) for name in able}
     best = min(costs, key=lambda name: costs[name].total + (0 if name == "reference" else WORTH))
     text = ", ".join(f"{name} {cost}" for name, cost in costs.items())
-    return Choice(EXECUTORS[best](X_nd, y_nk), f"auto: estimated {text}")
+    return _choice(best, X_nd, y_nk, f"auto: estimated {text}", auto=True)
+
+
+def _choice(name: str, X_nd: Tensor, y_nk: Tensor, why: str, *, auto: bool) -> Choice:
+    return Choice(EXECUTORS[name](X_nd, y_nk), Decision(name, why, auto))
 
 
 def unable(engine: str, plan: StepPlan, device: str) -> str | None:

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from linreg_cli.optim.engines.kernels import disk
 from linreg_cli.optim.engines.kernels.loader import kernel
 from linreg_cli.optim.engines.kernels.signatures import BLOCK_ROWS, LANES, TILE
 from linreg_cli.optim.engines.parameters import PackedParameters, rounded_up
@@ -67,6 +68,12 @@ class StatisticsExecutor:
         self._dtype = str(X_nd.dtype).removeprefix("torch.")
         self._moments: tuple[Any, ...] | None = None
 
+    @staticmethod
+    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
+        """Whether the kernels that run a plan lie compiled on the disk; as `ReferenceExecutor.is_compiled`."""
+        measuring = () if _is_wide(n_features, n_targets) else ("moments.part_moments",)
+        return all(disk.exists(name, dtype) for name in (*measuring, "moments.run_steps", "moments.loss_sum"))
+
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         """Take the steps `start` to `stop - 1`; as `ReferenceExecutor.run`.
 
@@ -110,7 +117,7 @@ class StatisticsExecutor:
 
     def _measured(self) -> tuple[Any, ...]:
         (n, d), k = self._X_nd.shape, self._y_nk.shape[1]
-        part = self._part_by_product if d + k >= WIDE else self._part_by_kernel
+        part = self._part_by_product if _is_wide(d, k) else self._part_by_kernel
         parts = over_parts(part, n, d)
         rows, mean_z, M_zz = parts[0]
         for more, mean, M in parts[1:]:
@@ -176,6 +183,10 @@ class StatisticsExecutor:
             torch.stack(list(sums)).sum(0) for sums in zip(*over_parts(part, len(self._X_nd), d), strict=True)
         )
         return q_kd.numpy(), rr_k.numpy()
+
+
+def _is_wide(n_features: int, n_targets: int) -> bool:
+    return n_features + n_targets >= WIDE
 
 
 def _check(plan: StepPlan) -> None:

@@ -66,7 +66,7 @@ def test_a_run_of_compiled_kernels_loads_numba_only_to_compile_them(tmp_path, en
     command = [sys.executable, "-c", TRAINING, str(CONFIGS / "smoke.yaml")]
     program = TRAINING.replace('"-q"', f'"-q", "--set", "train.engine={engine}", "--set", "train.batch_size=full"')
     command[2] = program
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    environment = os.environ | {"LINREG_CACHE": str(tmp_path / "cache")}
     loaded = [
         subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
         for _ in range(2)

@@ -48,7 +48,7 @@ def test_compiling_counts(monkeypatch):
 
 
 def test_only_the_kernels_of_these_sources_and_this_dtype_count(monkeypatch, tmp_path):
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("LINREG_CACHE", str(tmp_path))
     rows, batches, full, large = plan(1000, 1), plan(1000, 10), plan(1000, 1000), plan(10**6, 10**6)
     disk.write("batches.pass_over", "float32", disk.source_digest(), "any", b"code")
     assert not costs.kernels_cached("native", large, 4, 1, "float32")

@@ -76,19 +76,6 @@ class ErrorSums:
         return {**metrics, "r2": r2, "n": self._n, **reasons}
 
 
-def regression_metrics(actual: Column, predicted: Column) -> Metrics:
-    """The metrics of predictions that are in memory; see `ErrorSums`.
-
-    Args:
-        actual: shape (n_samples, n_targets), original units.
-        predicted: the same shape.
-
-    >>> regression_metrics(np.array([[1.0], [3.0]]), np.array([[1.0], [2.0]]))
-    {'mse': 0.5, 'rmse': 0.7071067811865476, 'mae': 0.5, 'r2': 0.5, 'n': 2}
-    """
-    return ErrorSums().add(actual, predicted).metrics()
-
-
 def split_metrics(targets: tuple[str, ...], pairs: Iterable[tuple[Column, Column]], loss: float) -> Metrics:
     """Metrics of one split: its loss in trained units, then those of `ErrorSums` in original units.
 

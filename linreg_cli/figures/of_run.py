@@ -10,15 +10,11 @@ import pyarrow.csv as pcsv
 
 from linreg_cli.errors import UsageError
 from linreg_cli.figures.canvas import render
-from linreg_cli.figures.figures import (
-    LossCurve,
-    SplitPoints,
-    fit_figure,
-    leverage_figure,
-    loss_figure,
-    predicted_figure,
-    residual_figure,
-)
+from linreg_cli.figures.clouds import SplitPoints
+from linreg_cli.figures.fit import fit_figure, predicted_figure
+from linreg_cli.figures.influence import leverage_figure
+from linreg_cli.figures.loss import LossCurve, loss_figure
+from linreg_cli.figures.residuals import residual_figure
 from linreg_cli.files import make_folder, write_bytes
 from linreg_cli.runs.store import RunFolder
 

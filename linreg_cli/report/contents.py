@@ -13,7 +13,7 @@ from linreg_cli.runs.store import RunFolder
 if TYPE_CHECKING:
     from linreg_cli.config import Config
     from linreg_cli.evaluation.metrics import Metrics
-    from linreg_cli.figures.figures import LossCurve
+    from linreg_cli.figures.loss import LossCurve
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,38 @@ def test_a_run_with_inference_writes_the_influence_of_its_rows_without_pandas(tm
     assert len(written.read_text().splitlines()) > 5
 
 
+LOOKING = """
+import sys
+from linreg_cli.cli.app import run
+
+class Refuse:  # pandas need not be installed: looking for it is enough
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "pandas":
+            raise AssertionError("pandas is imported")
+
+sys.meta_path.insert(0, Refuse())
+train = ["train", "-c", "c.yaml", "-q"]
+predict = ["predict", "latest", "--data", "t.csv"]
+commands = [train, ["plot", "latest", "-o", "."], ["report", "latest", "-o", "r.html"], predict]
+commands += [[*predict, "--json"], [*predict, "-o", "p.parquet"]]
+print("\\nCODES", *(run(command) for command in commands))
+"""
+
+
+@pytest.mark.parametrize("targets", ["y", "[y, z]"])
+def test_a_run_with_pictures_and_all_that_looks_at_it_import_no_pandas(tmp_path, targets):
+    lines = "".join(f"{k},{'ab'[k % 2] if k else ''},{2 * k + k % 3},{k * k}\n" for k in range(20))
+    (tmp_path / "t.csv").write_text(f"x,kind,y,z\n{lines}")
+    (tmp_path / "c.yaml").write_text(
+        f"data: {{path: t.csv, target: {targets}, features: [x, kind], split: {{train: 0.8, test: 0.2}}}}\n"
+        "preprocess: {standardize: true, categorical: one_hot, missing: drop}\nplots: true\n"
+        "optimizer: {lr: auto, momentum: auto}\ntrain: {epochs: 300, batch_size: full, dtype: float64}\n"
+    )
+    result = subprocess.run([sys.executable, "-c", LOOKING], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.stdout.splitlines()[-1:] == ["CODES 0 0 0 0 0 0"], result.stderr
+    assert len(list(tmp_path.glob("leverage*.png"))) == len(targets.split())
+
+
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of the process is read from /proc")
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps large blocks")
 def test_columns_that_were_freed_leave_the_process(tmp_path):

@@ -89,6 +89,11 @@ def split_metrics(targets: tuple[str, ...], pairs: Iterable[tuple[Column, Column
     sums = ErrorSums()
     for actual, predicted in pairs:
         sums.add(actual, predicted)
+    return summed_metrics(targets, sums, loss)
+
+
+def summed_metrics(targets: tuple[str, ...], sums: ErrorSums, loss: float) -> Metrics:
+    """As `split_metrics`, of rows that were counted already."""
     metrics: Metrics = {"loss": loss, **sums.metrics()}
     if not np.isfinite(loss):
         metrics["loss"], metrics["loss_reason"] = None, "too large for a floating-point number"

@@ -112,7 +112,7 @@ sys.meta_path.insert(0, Refuse())
 train = ["train", "-c", "c.yaml", "-q"]
 predict = ["predict", "latest", "--data", "t.csv"]
 commands = [train, ["plot", "latest", "-o", "."], ["report", "latest", "-o", "r.html"], predict]
-commands += [[*predict, "--json"], [*predict, "-o", "p.parquet"]]
+commands += [[*predict, "--json"], [*predict, "-o", "p.parquet"], ["generate-data", "-o", "g.csv"]]
 print("\\nCODES", *(run(command) for command in commands))
 """
 
@@ -127,7 +127,7 @@ def test_a_run_with_pictures_and_all_that_looks_at_it_import_no_pandas(tmp_path,
         "optimizer: {lr: auto, momentum: auto}\ntrain: {epochs: 300, batch_size: full, dtype: float64}\n"
     )
     result = subprocess.run([sys.executable, "-c", LOOKING], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert result.stdout.splitlines()[-1:] == ["CODES 0 0 0 0 0 0"], result.stderr
+    assert result.stdout.splitlines()[-1:] == ["CODES 0 0 0 0 0 0 0"], result.stderr
     assert len(list(tmp_path.glob("leverage*.png"))) == len(targets.split())
 
 

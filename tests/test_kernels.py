@@ -69,7 +69,7 @@ def test_where_nothing_can_be_written_kernels_are_compiled(folder, tmp_path, mon
 
 
 def test_sources_that_change_while_a_process_runs_leave_no_kernel_under_a_name_that_is_not_theirs(folder):
-    changed = UPDATE.replace("\nw, m", "\nfrom linreg_cli.optim.executors import kernel_files\nDIGEST\nw, m", 1)
+    changed = UPDATE.replace("\nw, m", "\nfrom linreg_cli.optim.engines.kernels import disk\nDIGEST\nw, m", 1)
     assert updated(changed.replace("DIGEST", "disk.source_digest = lambda: 'changed'")) == "{-2.0} True"
     assert list(folder.iterdir()) == []
 

@@ -66,7 +66,7 @@ def test_a_run_of_compiled_kernels_loads_numba_only_to_compile_them(tmp_path, en
     command = [sys.executable, "-c", TRAINING, str(CONFIGS / "smoke.yaml")]
     program = TRAINING.replace('"-q"', f'"-q", "--set", "train.engine={engine}", "--set", "train.batch_size=full"')
     command[2] = program
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    environment = os.environ | {"LINREG_CACHE": str(tmp_path / "cache")}
     loaded = [
         subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
         for _ in range(2)
@@ -97,6 +97,38 @@ def test_a_run_with_inference_writes_the_influence_of_its_rows_without_pandas(tm
     assert result.stdout.splitlines()[-1] == "LOADED 0", result.stderr
     [written] = tmp_path.glob("outputs/*/influence.csv")
     assert len(written.read_text().splitlines()) > 5
+
+
+LOOKING = """
+import sys
+from linreg_cli.cli.app import run
+
+class Refuse:  # pandas need not be installed: looking for it is enough
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "pandas":
+            raise AssertionError("pandas is imported")
+
+sys.meta_path.insert(0, Refuse())
+train = ["train", "-c", "c.yaml", "-q"]
+predict = ["predict", "latest", "--data", "t.csv"]
+commands = [train, ["plot", "latest", "-o", "."], ["report", "latest", "-o", "r.html"], predict]
+commands += [[*predict, "--json"], [*predict, "-o", "p.parquet"], ["generate-data", "-o", "g.csv"]]
+print("\\nCODES", *(run(command) for command in commands))
+"""
+
+
+@pytest.mark.parametrize("targets", ["y", "[y, z]"])
+def test_a_run_with_pictures_and_all_that_looks_at_it_import_no_pandas(tmp_path, targets):
+    lines = "".join(f"{k},{'ab'[k % 2] if k else ''},{2 * k + k % 3},{k * k}\n" for k in range(20))
+    (tmp_path / "t.csv").write_text(f"x,kind,y,z\n{lines}")
+    (tmp_path / "c.yaml").write_text(
+        f"data: {{path: t.csv, target: {targets}, features: [x, kind], split: {{train: 0.8, test: 0.2}}}}\n"
+        "preprocess: {standardize: true, categorical: one_hot, missing: drop}\nplots: true\n"
+        "optimizer: {lr: auto, momentum: auto}\ntrain: {epochs: 300, batch_size: full, dtype: float64}\n"
+    )
+    result = subprocess.run([sys.executable, "-c", LOOKING], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.stdout.splitlines()[-1:] == ["CODES 0 0 0 0 0 0 0"], result.stderr
+    assert len(list(tmp_path.glob("leverage*.png"))) == len(targets.split())
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of the process is read from /proc")

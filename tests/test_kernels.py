@@ -29,7 +29,7 @@ print(set(w.tolist()), "numba" in sys.modules)
 @pytest.fixture
 def folder(monkeypatch, tmp_path):
     """Kernels lie here, and none is loaded yet."""
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("LINREG_CACHE", str(tmp_path))
     monkeypatch.setattr(loader, "_kernels", {})
     return tmp_path
 
@@ -64,7 +64,7 @@ def test_processes_that_compile_at_the_same_time_leave_one_whole_kernel(folder):
 
 def test_where_nothing_can_be_written_kernels_are_compiled(folder, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("so that no folder can be made here, by root neither")
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
+    monkeypatch.setenv("LINREG_CACHE", str(tmp_path / "file"))
     assert updated() == updated() == "{-2.0} True"
 
 

@@ -59,7 +59,7 @@ def test_compiling_counts(compiled):
 
 
 def test_only_the_kernels_of_these_sources_and_this_dtype_count(monkeypatch, tmp_path):
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("LINREG_CACHE", str(tmp_path))
     rows, batches, full, large = plan(1000, 1), plan(1000, 10), plan(1000, 1000), plan(10**6, 10**6)
     is_compiled = NativeExecutor.is_compiled
 

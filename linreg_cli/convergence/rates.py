@@ -238,31 +238,6 @@ def safe_batch_rate(batch_largest: float, rule: SgdRule) -> Rate:
     return Rate(lr, rule.momentum, "half the rate that is safe for every batch, divided by what momentum adds up to")
 
 
-def certified_gap(squared_gradient: float, smallest: float, weight_decay: float = 0.0) -> float:
-    """An upper bound on how far the objective is above its optimum, from its gradient alone.
-
-    L - L* <= |g|^2 / (2 (smallest + weight_decay)), since g = H (theta - theta*) has no part in flat directions.
-
-    Args:
-        squared_gradient: |g|^2 of the full-batch objective, all targets, the penalty's part included.
-        smallest: the smallest curvature that is not zero.
-        weight_decay: of the objective; where it is not zero flat directions are curved by it alone, and
-            `smallest` must be 0 if there are any.
-
-    Returns:
-        The bound, in the units of the loss; infinite where nothing is curved but the gradient is not zero.
-
-    >>> certified_gap(4.0, 2.0)
-    1.0
-
-    Source: Polyak-Łojasiewicz inequality; B. T. Polyak, Gradient methods for the minimisation of functionals, 1963.
-    """
-    h = smallest + weight_decay
-    if h > 0:
-        return squared_gradient / (2 * h)
-    return math.inf if squared_gradient > 0 else 0.0
-
-
 def _circle(rule: SgdRule) -> float:
     """s in the batch-safe limit 2 s / h: 1 without momentum.
 

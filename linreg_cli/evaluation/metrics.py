@@ -76,19 +76,6 @@ class ErrorSums:
         return {**metrics, "r2": r2, "n": self._n, **reasons}
 
 
-def regression_metrics(actual: Column, predicted: Column) -> Metrics:
-    """The metrics of predictions that are in memory; see `ErrorSums`.
-
-    Args:
-        actual: shape (n_samples, n_targets), original units.
-        predicted: the same shape.
-
-    >>> regression_metrics(np.array([[1.0], [3.0]]), np.array([[1.0], [2.0]]))
-    {'mse': 0.5, 'rmse': 0.7071067811865476, 'mae': 0.5, 'r2': 0.5, 'n': 2}
-    """
-    return ErrorSums().add(actual, predicted).metrics()
-
-
 def split_metrics(targets: tuple[str, ...], pairs: Iterable[tuple[Column, Column]], loss: float) -> Metrics:
     """Metrics of one split: its loss in trained units, then those of `ErrorSums` in original units.
 
@@ -102,6 +89,11 @@ def split_metrics(targets: tuple[str, ...], pairs: Iterable[tuple[Column, Column
     sums = ErrorSums()
     for actual, predicted in pairs:
         sums.add(actual, predicted)
+    return summed_metrics(targets, sums, loss)
+
+
+def summed_metrics(targets: tuple[str, ...], sums: ErrorSums, loss: float) -> Metrics:
+    """As `split_metrics`, of rows that were counted already."""
     metrics: Metrics = {"loss": loss, **sums.metrics()}
     if not np.isfinite(loss):
         metrics["loss"], metrics["loss_reason"] = None, "too large for a floating-point number"

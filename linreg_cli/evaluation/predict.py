@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from linreg_cli.data.columns.arrow import to_arrow
 from linreg_cli.data.columns.kinds import rows_where
 from linreg_cli.data.summary import ColumnReport, column_reports
 from linreg_cli.data.tables.blocks import cells_of
@@ -64,7 +65,7 @@ def predict_table(trained: TrainedRun, path: str, *, typed: bool = False) -> Pre
     if typed:
         cells = table.typed(cells)
     for position, name in enumerate(added):
-        cells = cells.append_column(name, pa.array(predicted[:, position], mask=dropped))
+        cells = cells.append_column(name, to_arrow(predicted[:, position], ~dropped))
     return Predicted(cells, added, table.delimiter, column_reports(raw, encoder, {}, rows))
 
 

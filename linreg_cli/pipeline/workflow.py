@@ -12,12 +12,11 @@ import torch
 
 from linreg_cli.config import LoadedConfig, dump_config
 from linreg_cli.data import SPLITS
-from linreg_cli.data.columns.rows import in_order
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
 from linreg_cli.evaluation.fit_quality import fit_quality
-from linreg_cli.evaluation.metrics import Metrics, parameters, probe, split_metrics
-from linreg_cli.evaluation.predictions import predicted_blocks, prediction_batches
+from linreg_cli.evaluation.metrics import Metrics, parameters, probe, summed_metrics
+from linreg_cli.evaluation.predictions import write_predictions
 from linreg_cli.figures.of_run import draw_run, write_pictures
 from linreg_cli.files import write_file
 from linreg_cli.gates import GateResult, check_gates
@@ -236,10 +235,9 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`."""
     dataset, formula = prepared.dataset, prepared.formula()
     metrics: Metrics = dict.fromkeys(SPLITS)
+    sums = write_predictions(run.path / "predictions.csv", formula, dataset)
     for split in prepared.tensors:
-        blocks = predicted_blocks(formula, dataset, in_order(dataset.splits[split]))
-        pairs = ((actual, predicted) for _, actual, predicted in blocks)
-        metrics[split] = split_metrics(dataset.targets, pairs, prepared.loss(split))
+        metrics[split] = summed_metrics(dataset.targets, sums[split], prepared.loss(split))
     metrics["parameters"] = parameters(formula)
     train_loss = prepared.loss("train")
     found = fit_quality(
@@ -253,11 +251,6 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     ]
     metrics |= more
     run.write_json("metrics.json", metrics)
-
-    def write(sibling: Path) -> int:  # from the first row again where a write is tried again
-        return write_table(sibling, ".csv", prediction_batches(formula, dataset))
-
-    write_file(run.path / "predictions.csv", write)
     influence = found.influence
     if influence is not None:
         write_file(run.path / "influence.csv", lambda sibling: write_table(sibling, ".csv", influence))

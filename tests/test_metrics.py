@@ -16,6 +16,13 @@ def metrics_of(actual: np.ndarray, predicted: np.ndarray) -> dict:
     return ErrorSums().add(actual, predicted).metrics()
 
 
+def summed(blocks) -> ErrorSums:
+    errors = ErrorSums()
+    for actual, predicted in blocks:
+        errors.add(actual, predicted)
+    return errors
+
+
 def pairs(n_samples: int, n_targets: int) -> tuple[np.ndarray, np.ndarray]:
     stream = np.random.default_rng(6)
     actual = stream.normal(5, 2, (n_samples, n_targets)) * [10.0**k for k in range(n_targets)]
@@ -44,7 +51,7 @@ def test_metrics_do_not_depend_on_the_blocks_that_rows_come_in(sizes):
     actual[:, 1] += 1e8  # a mean square less a squared mean would have no digit left
     cuts = np.cumsum(sizes)[:-1]
     blocks = zip(np.split(actual, cuts), np.split(predicted, cuts), strict=True)
-    found = split_metrics(("a", "b"), blocks, loss=1.5)
+    found = split_metrics(("a", "b"), summed(blocks), loss=1.5)
     for k, name in enumerate("ab"):
         # the values near 1e8 have an error of 1e8 eps = 1e-8 each, which stays below 1e-9 of the sum of squares
         assert found["by_target"][name]["r2"] == pytest.approx(sk.r2_score(actual[:, k], predicted[:, k]), rel=1e-9)
@@ -54,19 +61,19 @@ def test_metrics_do_not_depend_on_the_blocks_that_rows_come_in(sizes):
 
 
 def test_a_target_that_is_constant_in_each_block_is_not_constant():
-    found = split_metrics(("y",), [(np.full((3, 1), v), np.full((3, 1), v + 1)) for v in (1.0, 2.0)], loss=1.0)
+    found = split_metrics(("y",), summed([(np.full((3, 1), v), np.full((3, 1), v + 1)) for v in (1.0, 2.0)]), loss=1.0)
     assert found["r2"] == pytest.approx(1 - 6 / 1.5)  # by hand: six errors of 1, spread 6 x 0.25
 
 
 def test_each_target_has_its_own_metrics_and_the_mean_of_r2_is_the_whole():
     actual, predicted = pairs(50, 2)
-    found = split_metrics(("a", "b"), [(actual, predicted)], loss=1.5)
+    found = split_metrics(("a", "b"), summed([(actual, predicted)]), loss=1.5)
     assert found["loss"] == 1.5
     for k, name in enumerate("ab"):
         assert found["by_target"][name]["r2"] == pytest.approx(sk.r2_score(actual[:, k], predicted[:, k]), rel=1e-12)
         assert found["by_target"][name]["mse"] == pytest.approx(np.mean((actual - predicted)[:, k] ** 2), rel=1e-12)
     assert found["r2"] == pytest.approx(np.mean([found["by_target"][name]["r2"] for name in "ab"]))
-    assert "by_target" not in split_metrics(("a",), [(actual[:, :1], predicted[:, :1])], loss=1.5)
+    assert "by_target" not in split_metrics(("a",), summed([(actual[:, :1], predicted[:, :1])]), loss=1.5)
 
 
 def test_perfect_and_useless_predictions():
@@ -95,7 +102,7 @@ def test_r2_of_a_constant_target_is_null_with_the_reason(actual, reason, error):
 
 def test_overflow_is_null_with_the_reason():
     actual = np.array([[1e200], [2e200]])
-    found = split_metrics(("y",), [(actual, -actual)], loss=np.inf)
+    found = split_metrics(("y",), summed([(actual, -actual)]), loss=np.inf)
     assert [found[name] for name in ("loss", "mse", "rmse", "r2")] == [None] * 4
     assert [found[f"{name}_reason"] for name in ("loss", "mse", "rmse", "r2")] == [TOO_LARGE] * 4
     assert found["mae"] == 3e200

@@ -32,14 +32,15 @@ def evaluate(
     with telling_failure(junit, "evaluate"):
         expressions = gates.checked(fail_if)
         folder = find_run(outputs, run)
-        from linreg_cli.evaluation.saved_model import evaluate_splits, evaluate_table, load_trained
+        from linreg_cli.evaluation.evaluate import evaluate_splits, evaluate_table
+        from linreg_cli.evaluation.saved_model import load_saved_model
         from linreg_cli.gates import check_gates
 
-        trained = load_trained(folder)
+        saved = load_saved_model(folder)
         if data is not None:
-            metrics = evaluate_table(trained, data)
+            metrics = evaluate_table(saved, data)
         else:
-            metrics, unchanged = evaluate_splits(trained)
+            metrics, unchanged = evaluate_splits(saved)
             if not unchanged:
                 print("warning: the data has changed since the run was trained", file=sys.stderr)
         results = check_gates((), expressions, metrics)
@@ -49,13 +50,13 @@ def evaluate(
     if not as_json:
         print(output.metrics_table(metrics))
         print()
-        print(wording.parameters_title(trained.formula.targets, trained.formula.transform))
+        print(wording.parameters_title(saved.formula.targets, saved.formula.transform))
         print(output.parameters_table(metrics["parameters"], indent="  "))
         if "inference" in metrics:
             from linreg_cli.cli import coefficients
 
             print("\n" + "\n".join(wrap(f"optimum: {wording.gap_in_words(metrics)}", 80)))
-            print(f"\n{coefficients.inference_text(metrics, trained.formula.targets)}")
+            print(f"\n{coefficients.inference_text(metrics, saved.formula.targets)}")
             if "truth" in metrics:
                 print(f"\n{coefficients.truth_text(metrics['truth'])}")
     elif not failed:

@@ -36,6 +36,20 @@ def predicted_blocks(
         yield block, actual, formula.predict(dataset.columns, block)
 
 
+def summed_errors(formula: LinearFormula, dataset: Dataset, rows: Rows) -> ErrorSums:
+    """What the metrics of some rows are made of.
+
+    Args:
+        formula: the model.
+        dataset: holds the columns.
+        rows: those wanted, at least one, in any order.
+    """
+    sums = ErrorSums()
+    for _, actual, predicted in predicted_blocks(formula, dataset, in_order(rows)):
+        sums.add(actual, predicted)
+    return sums
+
+
 def write_predictions(path: Path, formula: LinearFormula, dataset: Dataset) -> dict[str, ErrorSums]:
     """Write `predictions.csv` (split, row, target, prediction), and count each split's errors in the same pass.
 

@@ -11,11 +11,10 @@ from typing import Any
 import torch
 
 from linreg_cli.config import LoadedConfig, dump_config
-from linreg_cli.data import SPLITS
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
-from linreg_cli.evaluation.fit_quality import fit_quality
-from linreg_cli.evaluation.metrics import Metrics, parameters, probe, summed_metrics
+from linreg_cli.evaluation.evaluate import evaluate_model
+from linreg_cli.evaluation.metrics import Metrics, probe
 from linreg_cli.evaluation.predictions import write_predictions
 from linreg_cli.figures.of_run import draw_run, write_pictures
 from linreg_cli.files import write_file
@@ -233,25 +232,17 @@ def _choices(prepared: Prepared) -> list[str]:
 
 def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics) -> Metrics:
     """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`."""
-    dataset, formula = prepared.dataset, prepared.formula()
-    metrics: Metrics = dict.fromkeys(SPLITS)
-    sums = write_predictions(run.path / "predictions.csv", formula, dataset)
-    for split in prepared.tensors:
-        metrics[split] = summed_metrics(dataset.targets, sums[split], prepared.loss(split))
-    metrics["parameters"] = parameters(formula)
-    train_loss = prepared.loss("train")
-    found = fit_quality(
-        prepared.config, dataset, prepared.preprocessor, prepared.problem, prepared.state.model, train_loss
-    )
-    metrics |= found.metrics
-    points = prepared.config.probe
+    config, dataset, model, formula = prepared.config, prepared.dataset, prepared.state.model, prepared.formula()
+    errors = write_predictions(run.path / "predictions.csv", formula, dataset)
+    losses = {split: prepared.loss(split) for split in errors}
+    found = evaluate_model(config, dataset, prepared.preprocessor, model, prepared.problem, errors, losses)
+    metrics, influence, points = found.metrics, found.influence, config.probe
     metrics["probe"] = [
         {"input": list(point), "before": old, "after": new}
         for point, old, new in zip(points, before, probe(formula, points, dataset.encoder), strict=True)
     ]
     metrics |= more
     run.write_json("metrics.json", metrics)
-    influence = found.influence
     if influence is not None:
         write_file(run.path / "influence.csv", lambda sibling: write_table(sibling, ".csv", influence))
     return metrics

@@ -286,10 +286,10 @@ def test_decimal_commas_of_a_whole_table_are_one_fault(preprocess, csv):
 
 def test_names_that_are_numbers_are_warned_of(csv):
     dataset = load(csv("1.5,2\n2,3\n3,5\n"), target="2")
-    assert dataset.report.warnings[0].endswith(
+    assert dataset.summary.warnings[0].endswith(
         "t.csv holds numbers, which were taken for names; if it is a row, add a header"
     )
-    assert not load(csv("x,2\n2,3\n3,5\n"), target="2").report.warnings
+    assert not load(csv("x,2\n2,3\n3,5\n"), target="2").summary.warnings
 
 
 INDEXED = ",a,c,y\n0,1,u,2\n1,2,v,4\n2,4,w,8\n"

@@ -142,13 +142,13 @@ def test_dropped_rows_are_in_no_split_and_keep_their_numbers(table):
     assert {name: rows.tolist() for name, rows in dataset.splits.items()} == {
         "train": [0, 2], "validation": [], "test": [3, 4],
     }  # fmt: skip
-    assert (dataset.report.n_rows, dataset.report.n_dropped) == (6, 2)
+    assert (dataset.summary.n_rows, dataset.summary.n_dropped) == (6, 2)
 
 
 def test_a_row_that_is_dropped_for_one_column_is_no_fault_of_another(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b,y\n1,2,3\n,,4\n3,4,5\n")
-    assert load(path, {"columns": {"a": {"missing": "drop"}}}).report.n_dropped == 1
+    assert load(path, {"columns": {"a": {"missing": "drop"}}}).summary.n_dropped == 1
 
 
 def test_a_sentinel_is_missing_in_every_format(tmp_path):
@@ -158,7 +158,7 @@ def test_a_sentinel_is_missing_in_every_format(tmp_path):
         dataset = load(path, {"missing": "mean", "missing_values": ("-999", "-999.0")})
         assert dataset.columns["x"].tolist() == [1, 2, 3]
     pq.write_table(pa.table({"c": ["a", " ? ", "b", "a"], "y": [1, 2, 3, 4]}), tmp_path / "c.parquet")
-    assert load(tmp_path / "c.parquet", {**ONE_HOT, "missing": "drop"}).report.n_dropped == 1
+    assert load(tmp_path / "c.parquet", {**ONE_HOT, "missing": "drop"}).summary.n_dropped == 1
 
 
 BAD = {

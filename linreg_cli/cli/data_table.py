@@ -6,22 +6,22 @@ from linreg_cli import wording
 from linreg_cli.cli import output
 
 if TYPE_CHECKING:
-    from linreg_cli.data.summary import ColumnReport, DataReport
+    from linreg_cli.data.summary import DataSummary, UsedColumn
 
 #: More levels are counted and not listed.
 _MAX_LEVELS = 6
 
 
-def data_table(report: "DataReport") -> str:
+def data_table(summary: "DataSummary") -> str:
     """A line for each column with gaps or levels, and one for all others."""
-    dropped = f", {report.n_dropped:,} dropped" if report.n_dropped else ""
-    lines = [f"{report.name}: {report.n_rows:,} rows{dropped}"]
-    told = [column for column in report.columns if not column.is_plain]
-    if told:
+    dropped = f", {summary.n_dropped:,} dropped" if summary.n_dropped else ""
+    lines = [f"{summary.name}: {summary.n_rows:,} rows{dropped}"]
+    noted = [column for column in summary.columns if not column.is_plain]
+    if noted:
         rows = [["column", "kind", "what was done", "missing"]]
-        rows += [[wording.one_line(each.column), each.kind, _done(each), f"{each.missing:,}"] for each in told]
+        rows += [[wording.one_line(each.column), each.kind, _done(each), f"{each.missing:,}"] for each in noted]
         lines.append(output.columns(rows, left=3, indent="  "))
-    plain = [column for column in report.columns if column.is_plain]
+    plain = [column for column in summary.columns if column.is_plain]
     if plain:
         names = ", ".join(wording.one_line(column.column) for column in plain[:8])
         more = f" and {len(plain) - 8} more" if len(plain) > 8 else ""
@@ -29,7 +29,7 @@ def data_table(report: "DataReport") -> str:
     return "\n".join(lines)
 
 
-def _done(column: "ColumnReport") -> str:
+def _done(column: "UsedColumn") -> str:
     parts = []
     if column.levels is not None:
         few = len(column.levels) <= _MAX_LEVELS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from linreg_cli import wording
 
 if TYPE_CHECKING:
-    from linreg_cli.data.summary import DataReport
+    from linreg_cli.data.summary import DataSummary
     from linreg_cli.optim.fit import Event
     from linreg_cli.optim.plan import StepPlan
 
@@ -23,7 +23,7 @@ class Progress:
 
     def __init__(self, *, quiet: bool, as_json: bool = False, verbose: bool = False) -> None:
         self._quiet, self._verbose = quiet, verbose
-        self._tells_data = verbose or not (quiet or as_json)
+        self._shows_data = verbose or not (quiet or as_json)
         self._stage: tuple[str, float] | None = None
         self._bar: Any = None
         self._task: Any = None
@@ -67,15 +67,15 @@ class Progress:
         if not self._quiet:
             print(f"warning: {text}", file=sys.stderr)
 
-    def data(self, report: "DataReport") -> None:
+    def data(self, summary: "DataSummary") -> None:
         """See `Reporter`; a table of numbers without gaps is worth a line on a terminal only."""
         from linreg_cli.cli.data_table import data_table
 
-        if not self._tells_data:
+        if not self._shows_data:
             return
-        if self._verbose or self._bar is not None or not report.is_plain:
-            print(data_table(report), file=sys.stderr)
-        for warning in report.warnings:
+        if self._verbose or self._bar is not None or not summary.is_plain:
+            print(data_table(summary), file=sys.stderr)
+        for warning in summary.warnings:
             self.warn(warning)
 
     def training(self, plan: "StepPlan") -> None:

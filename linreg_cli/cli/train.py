@@ -201,8 +201,8 @@ def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
         "momentum": prepared.chosen.momentum,
         "engine": {"name": prepared.choice.executor.name, "why": prepared.choice.why},
     }
-    if dataset.report is not None:
-        values["data"] = dataset.report.as_json()
+    if dataset.summary is not None:
+        values["data"] = dataset.summary.as_json()
     if as_json:
         output.print_json(values)
         return

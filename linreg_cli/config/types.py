@@ -49,10 +49,10 @@ def quotes_hint(value: Any) -> str:
     return "; remove the quotes" if isinstance(value, str) and FLOAT.match(value.strip()) else ""
 
 
-def is_number(value: Any) -> bool:
+def is_finite_number(value: Any) -> bool:
     """Whether a value is a finite number (true and false are not numbers).
 
-    >>> [is_number(value) for value in (1, 0.5, True, "1", float("nan"))]
+    >>> [is_finite_number(value) for value in (1, 0.5, True, "1", float("nan"))]
     [True, True, False, False, False]
     """
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
@@ -86,7 +86,9 @@ def number_or(*words: str) -> BeforeValidator:
     def check(value: Any) -> Any:
         if isinstance(value, float) and not math.isfinite(value):
             raise refuse(f"must be finite, found {value}")
-        if (isinstance(value, str) and value not in words) or (not isinstance(value, str) and not is_number(value)):
+        if (isinstance(value, str) and value not in words) or (
+            not isinstance(value, str) and not is_finite_number(value)
+        ):
             raise refuse(f"expected a number or {' or '.join(words)}, found {shown(value)}{quotes_hint(value)}")
         return integral(value)
 
@@ -124,7 +126,7 @@ def _distribution(value: Any, names: tuple[str, ...]) -> Distribution:
         raise refuse(f"expected one of {forms}, found {found}")
     [(name, pair)] = value.items()
     parameters, accepts, rule = _DISTRIBUTIONS[name]
-    if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(is_number(item) for item in pair):
+    if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(is_finite_number(item) for item in pair):
         raise refuse(f"{name} takes two finite numbers, [{parameters}]")
     if not accepts(pair[0], pair[1]):
         raise refuse(f"{name}: [{parameters}] needs {rule}, found [{pair[0]}, {pair[1]}]")
@@ -157,10 +159,10 @@ FeatureDistribution = Annotated[
 
 
 def _initial(value: Any) -> Any:
-    if is_number(value):
+    if is_finite_number(value):
         return float(value)
     if isinstance(value, tuple | list) and not isinstance(value, Distribution):
-        if not value or not all(is_number(item) for item in value):
+        if not value or not all(is_finite_number(item) for item in value):
             raise refuse("expected a list of finite numbers, one for each parameter")
         return tuple(float(item) for item in value)
     if isinstance(value, dict | Distribution):
@@ -181,9 +183,9 @@ Initial = Annotated[
 
 
 def _weights(value: Any) -> Any:
-    if isinstance(value, dict) and value and all(is_number(item) for item in value.values()):
+    if isinstance(value, dict) and value and all(is_finite_number(item) for item in value.values()):
         return {name: float(item) for name, item in value.items()}
-    if isinstance(value, tuple | list) and value and all(is_number(item) for item in value):
+    if isinstance(value, tuple | list) and value and all(is_finite_number(item) for item in value):
         return tuple(float(item) for item in value)
     raise refuse("expected a list of numbers, or a mapping of column names to numbers")
 
@@ -231,7 +233,7 @@ ColumnList = Annotated[tuple[str, ...], BeforeValidator(_column_list)]
 
 
 def _point(value: Any) -> Any:
-    return (value,) if is_number(value) else value
+    return (value,) if is_finite_number(value) else value
 
 
 #: The values of the feature columns of one row, text for a category; for one feature a bare number will do.

@@ -19,7 +19,7 @@ from linreg_cli.data.columns.kinds import (
 from linreg_cli.data.dataset import SPLITS, Dataset
 from linreg_cli.data.encoding.cells import treatments
 from linreg_cli.data.encoding.encode import Encoder, missing_fault
-from linreg_cli.data.summary import DataReport, column_reports
+from linreg_cli.data.summary import DataSummary, used_columns
 from linreg_cli.errors import DataError, Fault
 
 Split = Callable[[Rows], dict[str, Rows]]
@@ -69,9 +69,9 @@ def assemble(
     whole = sum(map(len, splits.values())) == len(kept)
     used = kept if whole else np.sort(np.concatenate([splits[each] for each in SPLITS]))
     columns = _encoded(encoder, raw, targets, used, name)
-    reports = column_reports(raw, encoder, {target: treated[target].missing for target in targets}, used)
-    report = DataReport(name, n_rows, n_rows - len(kept), reports)
-    return Dataset(name, encoder.features, targets, columns, splits, encoder, raw, report)
+    gaps = {target: treated[target].missing for target in targets}
+    summary = DataSummary(name, n_rows, n_rows - len(kept), used_columns(raw, encoder, gaps, used))
+    return Dataset(name, encoder.features, targets, columns, splits, encoder, raw, summary)
 
 
 def resplit(dataset: Dataset, config: Config, splits: dict[str, Rows]) -> Dataset:

@@ -10,7 +10,7 @@ from linreg_cli.data.columns.kinds import BLOCK_ROWS, EncodedColumns, RawColumn,
 from linreg_cli.data.columns.kinds import Column as Column
 from linreg_cli.data.columns.kinds import Rows as Rows
 from linreg_cli.data.encoding.encode import Encoder, Input
-from linreg_cli.data.summary import DataReport
+from linreg_cli.data.summary import DataSummary
 from linreg_cli.errors import DataError, Fault, did_you_mean
 
 SPLITS = ("train", "validation", "test")
@@ -29,7 +29,7 @@ class Dataset:
             dropped is in none.
         encoder: how the columns of the table became inputs; None for numbers that were taken as they are.
         raw: the columns as they were read, where they may be encoded again.
-        report: what was found in the table and done to it.
+        summary: what was found in the table and done to it.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Dataset:
     splits: dict[str, Rows]
     encoder: Encoder | None = None
     raw: Mapping[str, RawColumn] | None = None
-    report: DataReport | None = None
+    summary: DataSummary | None = None
 
     @property
     def n_samples(self) -> int:

@@ -103,9 +103,9 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     del cells  # before more is made of them
     release_unused()
     dataset = assemble(source.path, raw, targets, config, _splitter(source, config, labels), encoder)
-    if encoder is None and dataset.report is not None:
+    if encoder is None and dataset.summary is not None:
         found = (*_of_header(table.columns, path, source.path), *warnings(dataset, bias=config.model.bias))
-        dataset = replace(dataset, report=replace(dataset.report, warnings=found))
+        dataset = replace(dataset, summary=replace(dataset.summary, warnings=found))
     return dataset
 
 

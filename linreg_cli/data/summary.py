@@ -11,7 +11,7 @@ from linreg_cli.data.encoding.encode import CategoryInput, Encoder
 
 
 @dataclass(frozen=True)
-class ColumnReport:
+class UsedColumn:
     """One column that is used.
 
     Attributes:
@@ -57,7 +57,7 @@ class ColumnReport:
 
 
 @dataclass(frozen=True)
-class DataReport:
+class DataSummary:
     """A table.
 
     Attributes:
@@ -71,7 +71,7 @@ class DataReport:
     name: str
     n_rows: int
     n_dropped: int
-    columns: tuple[ColumnReport, ...]
+    columns: tuple[UsedColumn, ...]
     warnings: tuple[str, ...] = ()
 
     @property
@@ -89,9 +89,9 @@ class DataReport:
         }
 
 
-def column_reports(
+def used_columns(
     raw: Mapping[str, RawColumn], encoder: Encoder, targets: Mapping[str, str], rows: Rows
-) -> tuple[ColumnReport, ...]:
+) -> tuple[UsedColumn, ...]:
     """A report of each column.
 
     Args:
@@ -111,10 +111,10 @@ def column_reports(
             kind = "number category" if each.kind == "number" else each.kind
         fill = None if isinstance(values, Categories) or isinstance(each, CategoryInput) else each.fill
         reports.append(
-            ColumnReport(
+            UsedColumn(
                 each.column, "feature", kind, values.n_missing, each.missing, fill, levels, len(each.features), unknown
             )
         )
     for target, missing in targets.items():
-        reports.append(ColumnReport(target, "target", "number", raw[target].n_missing, missing, None, None, 1))
+        reports.append(UsedColumn(target, "target", "number", raw[target].n_missing, missing, None, None, 1))
     return tuple(reports)

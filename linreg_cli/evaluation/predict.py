@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from linreg_cli.data.columns.kinds import rows_where
-from linreg_cli.data.summary import ColumnReport, column_reports
+from linreg_cli.data.summary import UsedColumn, used_columns
 from linreg_cli.data.tables.blocks import cells_of
 from linreg_cli.errors import DataError
 from linreg_cli.evaluation.saved_model import TrainedRun, input_columns, open_for, raw_inputs
@@ -27,7 +27,7 @@ class Predicted:
     table: pa.Table
     added: list[str]
     delimiter: str | None
-    columns: tuple[ColumnReport, ...]
+    columns: tuple[UsedColumn, ...]
 
 
 def predict_table(trained: TrainedRun, path: str, *, typed: bool = False) -> Predicted:
@@ -65,7 +65,7 @@ def predict_table(trained: TrainedRun, path: str, *, typed: bool = False) -> Pre
         cells = table.typed(cells)
     for position, name in enumerate(added):
         cells = cells.append_column(name, pa.array(predicted[:, position], mask=dropped))
-    return Predicted(cells, added, table.delimiter, column_reports(raw, encoder, {}, rows))
+    return Predicted(cells, added, table.delimiter, used_columns(raw, encoder, {}, rows))
 
 
 def prediction_names(targets: Sequence[str], taken: Sequence[str]) -> list[str]:

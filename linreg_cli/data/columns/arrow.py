@@ -13,7 +13,7 @@ import pyarrow as pa
 from linreg_cli.data.columns.kinds import Codes, Column
 
 
-def is_text(kind: pa.DataType) -> bool:
+def is_text_type(kind: pa.DataType) -> bool:
     """Whether a type holds text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from linreg_cli.config.preprocess import PreprocessConfig
-from linreg_cli.data.columns.arrow import indices, is_text
+from linreg_cli.data.columns.arrow import indices, is_text_type
 from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, RawColumn, as_number, canonical, ordered
 from linreg_cli.data.encoding.dates import as_numbers, is_date
 from linreg_cli.data.encoding.number_hints import (
@@ -19,7 +19,7 @@ from linreg_cli.data.encoding.number_hints import (
     value_type,
     wrong_type,
 )
-from linreg_cli.data.tables.table import Cells, is_number
+from linreg_cli.data.tables.table import Cells, is_number_type
 from linreg_cli.errors import DataError, Fault
 
 #: Up to so many levels a small table is not suspected of holding identifiers.
@@ -97,7 +97,7 @@ def _raw(
     kind = values.type
     if values.null_count == len(values):
         return Numbers(np.full(len(values), np.nan))
-    is_category = is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind)
+    is_category = is_text_type(kind) or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind)
     if not (treatment.categorical and (is_category or (treatment.named and not pa.types.is_nested(kind)))):
         return wrong_type(values, column, missing_values, name, treatment.use)
     categories = category_column(values, missing_values, _kind_of(kind))
@@ -182,7 +182,7 @@ def _kind_of(kind: pa.DataType) -> str | None:
     kind = value_type(kind)
     if pa.types.is_boolean(kind):
         return "boolean"
-    return "number" if is_number(kind) else None
+    return "number" if is_number_type(kind) else None
 
 
 def _not_text(values: pa.ChunkedArray, categories: Categories, column: str, name: str) -> Fault | None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from linreg_cli.data.columns.arrow import is_text, null_text, texts
+from linreg_cli.data.columns.arrow import is_text_type, null_text, texts
 from linreg_cli.data.encoding.dates import as_numbers, is_date
 from linreg_cli.errors import Fault
 
@@ -38,7 +38,7 @@ def wrong_type(values: pa.ChunkedArray, column: str, missing_values: Collection[
     """
     kind = value_type(values.type)
     values = values.cast(kind)
-    if is_text(kind):
+    if is_text_type(kind):
         return _text_fault(values, column, missing_values, name, use)
     row = pc.index(values.is_valid(), True).as_py()
     where = f"{name}, row {row + 1}, column {column!r}"
@@ -65,7 +65,7 @@ def together(faults: Mapping[str, Fault], table: pa.Table, missing_values: Colle
     """
     commas: dict[str, bool] = {}
     for column in faults:
-        if column in table.column_names and is_text(value_type(table.column(column).type)):
+        if column in table.column_names and is_text_type(value_type(table.column(column).type)):
             cells = pc.unique(_present(table.column(column), missing_values).drop_null()).to_pylist()
             parted = [cell for cell in cells if _DECIMAL_COMMA.fullmatch(cell)]
             if parted and all("," in cell or _NUMBER.fullmatch(cell) for cell in cells):

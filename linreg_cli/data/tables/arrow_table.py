@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from linreg_cli.data.tables.blocks import ColumnSink, cells_of
-from linreg_cli.data.tables.table import Cells, is_number, refuse_bad_names
+from linreg_cli.data.tables.table import Cells, is_number_type, refuse_bad_names
 from linreg_cli.errors import DataError, Fault
 
 #: Rows of a Parquet file that are decoded at once.
@@ -46,7 +46,7 @@ class ArrowTable:
             whole = self._guard(self._parts[0], lambda: _load(self._parts[0]).select(names))
             return cells_of(whole, [*columns, *either], self._missing_values)
         numbers = [
-            name for name in (*columns, *either) if all(is_number(each.field(name).type) for each in self._schemas)
+            name for name in (*columns, *either) if all(is_number_type(each.field(name).type) for each in self._schemas)
         ]
         sink = ColumnSink(numbers, self._missing_values)
         for part in self._parts:

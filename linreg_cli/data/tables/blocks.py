@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from linreg_cli.data.columns.arrow import is_text, release_unused, to_numpy
+from linreg_cli.data.columns.arrow import is_text_type, release_unused, to_numpy
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Numbers, as_number
 from linreg_cli.data.columns.on_disk import NumberSink
-from linreg_cli.data.tables.table import Cells, is_number
+from linreg_cli.data.tables.table import Cells, is_number_type
 
 #: Bytes of text that are parsed at once: many rows, and little beside the columns that they become.
 BLOCK_BYTES = 2**20
@@ -66,7 +66,7 @@ class ColumnSink:
 
 def _compact(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """Text as positions in a dictionary: four bytes a cell, whatever the words are that come again and again."""
-    return column.dictionary_encode() if is_text(column.type) else column
+    return column.dictionary_encode() if is_text_type(column.type) else column
 
 
 def cells_of(table: pa.Table, columns: Sequence[str], missing_values: Collection[str]) -> Cells:
@@ -77,7 +77,7 @@ def cells_of(table: pa.Table, columns: Sequence[str], missing_values: Collection
         columns: those that are numbers if their type is one.
         missing_values: cells that mean 'missing'.
     """
-    numbers = [name for name in columns if is_number(table.schema.field(name).type)]
+    numbers = [name for name in columns if is_number_type(table.schema.field(name).type)]
     sink = ColumnSink(numbers, missing_values)
     for batch in table.to_batches(BLOCK_ROWS) or [table]:
         sink.add(batch)

@@ -12,7 +12,7 @@ from linreg_cli.data.columns.kinds import Numbers
 from linreg_cli.errors import DataError, Fault
 
 
-def is_number(kind: pa.DataType) -> bool:
+def is_number_type(kind: pa.DataType) -> bool:
     """Whether a type holds numbers, or nothing at all."""
     types = pa.types
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind))

@@ -15,7 +15,7 @@ from linreg_cli.data.columns.kinds import Categories, EncodedColumns, row_number
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.dataset import Dataset, Rows, choose_columns
 from linreg_cli.data.encoding.encode import Encoder
-from linreg_cli.data.split import split_by_column, split_by_shares
+from linreg_cli.data.split import split_by_column, split_by_fractions
 from linreg_cli.data.synthetic import generate
 from linreg_cli.data.tables.table import Table, refuse_bad_names
 from linreg_cli.errors import DataError, Fault, did_you_mean
@@ -49,7 +49,7 @@ def _from_synthetic(source: SyntheticData, config: Config) -> Dataset:
     sink = NumberSink((*source.feature_names, source.target))
     for chunk in generate(source, config.seed):
         sink.add(list(chunk.values()))
-    splits = split_by_shares(source.n_samples, source.split, config.seed)
+    splits = split_by_fractions(source.n_samples, source.split, config.seed)
     columns = EncodedColumns(sink.columns(), {})
     return Dataset("synthetic data", source.feature_names, (source.target,), columns, splits)
 
@@ -60,7 +60,7 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
     features = choose_columns(source.columns, targets, source.features, source.ignore, name=name)
     values = np.array(source.rows + source.test_rows, dtype=np.float64)
     columns = {column: np.ascontiguousarray(values[:, position]) for position, column in enumerate(source.columns)}
-    splits = split_by_shares(len(source.rows), source.split, config.seed)
+    splits = split_by_fractions(len(source.rows), source.split, config.seed)
     if source.test_rows:
         splits["test"] = row_numbers(len(source.rows), len(values))
     return Dataset(name, features, targets, {column: columns[column] for column in (*features, *targets)}, splits)
@@ -137,7 +137,7 @@ def _splitter(source: TableData, config: Config, labels: Categories | None) -> S
 
 
 def _by_shares(kept: Rows, split: SplitConfig, seed: int) -> dict[str, Rows]:
-    splits = split_by_shares(len(kept), split, seed)
+    splits = split_by_fractions(len(kept), split, seed)
     # Where nothing was dropped, the number of a row among those kept is its number.
     return splits if kept[-1] == len(kept) - 1 else {name: kept[rows] for name, rows in splits.items()}
 

@@ -9,10 +9,10 @@ from linreg_cli.errors import DataError, Fault
 from linreg_cli.seeds import numpy_stream
 
 
-def split_by_shares(n_samples: int, split: SplitConfig, seed: int) -> dict[str, Rows]:
+def split_by_fractions(n_samples: int, split: SplitConfig, seed: int) -> dict[str, Rows]:
     """Cut the rows, shuffled or in order, where the running sum of the shares says; each cut is rounded.
 
-    >>> rows = split_by_shares(5, SplitConfig(train=0.6, test=0.4, shuffle=False), seed=0)
+    >>> rows = split_by_fractions(5, SplitConfig(train=0.6, test=0.4, shuffle=False), seed=0)
     >>> {name: list(map(int, part)) for name, part in rows.items()}
     {'train': [0, 1, 2], 'validation': [], 'test': [3, 4]}
 

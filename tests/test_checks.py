@@ -37,7 +37,7 @@ NOT_UNIQUE = "the weights of these columns are not unique; leave one out with da
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"a": A, "k": np.full(N, 3.0)}, "k: one value in every row to train on; leave out with data.ignore"),
+        ({"a": A, "k": np.full(N, 3.0)}, "k is a constant column in the train split; leave out with data.ignore"),
         ({"a": A, "twin": A}, "twin is the same as a; leave one of them out with data.ignore"),
         ({"a": A, "b": B, "sum": A + B}, f"sum = a + b: {NOT_UNIQUE}"),
         ({"a": A, "b": B, "f": 3 - 1.8 * A + 32}, f"f = - 1.8 a + 35: {NOT_UNIQUE}"),
@@ -48,16 +48,18 @@ NOT_UNIQUE = "the weights of these columns are not unique; leave one out with da
         ),
         (
             {"a": A, "house_id": STREAM.permutation(10**6)[:N]},
-            "house_id looks like an identifier: it hardly ever has a value twice; leave it out with "
+            "house_id looks like an identifier: it has almost no repeated values; leave it out with "
             "data.ignore: [house_id]",
         ),
         (
             {"a": A, "cents": Y * 100},
-            "cents alone determines y: is it known before y is? Leave it out with data.ignore: [cents] if not",
+            "cents alone determines y (target leakage); if it is known only after y, leave it out with "
+            "data.ignore: [cents]",
         ),
         (
             {"a": A, "squeezed": np.exp(Y * 3)},
-            "squeezed alone determines y: is it known before y is? Leave it out with data.ignore: [squeezed] if not",
+            "squeezed alone determines y (target leakage); if it is known only after y, leave it out with "
+            "data.ignore: [squeezed]",
         ),
     ],
 )  # fmt: skip
@@ -84,7 +86,7 @@ def test_the_only_column_is_not_to_be_left_out(name, found):
 def test_names_of_identifiers(name, found):
     [message] = found({"a": A, name: STREAM.permutation(10**6)[:N]})
     assert message == (
-        f"{name} looks like an identifier: it hardly ever has a value twice; leave it out with data.ignore: [{name}]"
+        f"{name} looks like an identifier: it has almost no repeated values; leave it out with data.ignore: [{name}]"
     )
 
 
@@ -124,17 +126,19 @@ def test_a_category_that_determines_the_target(found):
 @pytest.mark.parametrize(("bias", "drop_first"), [(True, "auto"), (True, False), (False, "auto")])
 def test_a_category_of_one_level_is_constant(bias, drop_first, found):
     columns = {"a": A, "k": np.full(N, 2.0), "c": np.full(N, "only"), "d": np.array(list("pq"))[np.arange(N) % 2]}
-    message = "k, c: one value in every row to train on; leave out with data.ignore"
+    message = "k, c are constant columns in the train split; leave out with data.ignore"
     assert found(columns, bias=bias, categorical="one_hot", drop_first=drop_first)[0] == message
 
 
 def test_the_only_column_is_constant(found):
-    assert found({"k": np.full(N, 2.0)}) == ("k: one value in every row to train on; there is nothing to learn from",)
+    assert found({"k": np.full(N, 2.0)}) == (
+        "k is a constant column in the train split; there is nothing to learn from",
+    )
 
 
 def test_a_constant_target(found):
     assert found({"a": A, "b": B, "y": np.full(N, 2.0)}) == (
-        "y: one value in every row to train on, so R2 is undefined and there is nothing to learn",
+        "y is constant in the train split: R2 is undefined, and there is nothing to learn",
     )
 
 
@@ -183,13 +187,14 @@ def test_the_remedy_works(found):
 def test_every_level_beside_a_bias_is_told_once(found):
     c = np.array(list("abcd"))[np.arange(N) % 4]
     assert found({"a": A, "c": c}, categorical="one_hot", drop_first=False) == (
-        "every level of c has an input of its own, which the bias duplicates; set preprocess.drop_first: auto",
+        "the indicators of c are collinear with the bias: every level has one; set preprocess.drop_first: auto",
     )
     assert found({"a": A, "c": c}, categorical="one_hot", drop_first=False, bias=False) == ()
     assert found({"a": A, "c": c}, categorical="one_hot") == ()
     columns = {"a": A, "c": c, "d": np.array(list("pq"))[STREAM.integers(0, 2, N)]}
     assert found(columns, categorical="one_hot", drop_first=False, bias=False) == (
-        "every level of d has an input of its own, as another category has; set preprocess.drop_first: auto",
+        "the indicators of d are collinear with those of another category: every level has one; set "
+        "preprocess.drop_first: auto",
     )
     assert found(columns, categorical="one_hot", bias=False) == ()
 
@@ -201,7 +206,7 @@ def test_a_shifted_column_is_a_duplicate_only_beside_a_bias(found):
 
 def test_fewer_rows_than_inputs(found):
     columns = {name: values[:3] for name, values in {"a": A, "b": B, "c": C, "y": Y}.items()}
-    assert found(columns) == ("3 rows to train on, and 3 inputs: the weights are not unique",)
+    assert found(columns) == ("3 train rows for 3 inputs: the weights are not unique",)
 
 
 def test_wide_tables(found, monkeypatch):
@@ -209,12 +214,12 @@ def test_wide_tables(found, monkeypatch):
     numbers = {f"x{number}": STREAM.normal(size=N) for number in range(6)}
     columns = {**numbers, "twin": numbers["x5"], "k": np.full(N, 2.0), "sum": numbers["x0"] + numbers["x5"]}
     assert found(columns) == (
-        "k: one value in every row to train on; leave out with data.ignore",
+        "k is a constant column in the train split; leave out with data.ignore",
         "twin is the same as x5; leave one of them out with data.ignore",
-        "only the first 3 of 7 inputs were looked at for combinations",
+        "linear combinations were looked for in the first 3 of 7 inputs only",
     )
     few = {name: values[:5] for name, values in {**numbers, "y": Y}.items()}
-    assert found(few) == ("5 rows to train on, and 6 inputs: the weights are not unique",)
+    assert found(few) == ("5 train rows for 6 inputs: the weights are not unique",)
 
 
 def test_combinations_of_columns_far_apart(found):

@@ -92,7 +92,7 @@ def test_a_column_that_is_already_named_prediction_is_kept(predict):
         ("a,b\n1,inf\n", "in.csv, row 1, column 'b'"),
         ("a,b\n", "no rows"),
         ("", "empty"),
-        ("a,a,b\n1,2,3\n", "are both named 'a'"),
+        ("a,a,b\n1,2,3\n", "duplicate column name: columns 1 and 2 are 'a'"),
     ],
 )
 def test_a_table_that_does_not_fit_is_a_data_error_and_writes_nothing(predict, tmp_path, content, message):

@@ -54,8 +54,8 @@ def test_a_share_that_is_no_row_is_refused_for_every_split():
     with pytest.raises(DataError) as caught:
         split_by_fractions(3, SplitConfig(train=0.9, validation=0.05, test=0.05), 0)
     assert str(caught.value).splitlines() == [
-        "data.split.validation: a share of 0.05 of 3 rows is no row",
-        "data.split.test: a share of 0.05 of 3 rows is no row",
+        "data.split.validation: 0.05 of 3 rows is no row; raise it or set it to 0",
+        "data.split.test: 0.05 of 3 rows is no row; raise it or set it to 0",
     ]
 
 
@@ -78,7 +78,7 @@ def test_another_word_is_refused_with_its_row(label):
 
 
 def test_a_column_without_a_train_row_is_refused():
-    with pytest.raises(DataError, match=r"t\.csv: column 'fold' gives no row to train on"):
+    with pytest.raises(DataError, match=r"t\.csv: the train split is empty: no row has train in column 'fold'"):
         split_by_column(words(["test ", "test"]), "fold", "t.csv")
 
 
@@ -90,5 +90,7 @@ def test_early_stopping_needs_the_validation_rows_it_watches(linreg, config_file
     )
     result = linreg("train", "-c", config)
     assert result.code == 3
-    assert result.err.startswith("error: t.csv: column 'fold' gives no validation row, and early_stopping watches it")
+    assert result.err.startswith(
+        "error: t.csv: column 'fold' gives no validation rows, and early_stopping monitors them"
+    )
     assert linreg("train", "-c", config, "--set", "train.early_stopping.monitor=train.loss").code == 0

@@ -19,7 +19,7 @@ class SplitConfig(Section):
     test: float = Field(0.0, ge=0, lt=1, description="Fraction in the test split, which is evaluated at the end only.")
     shuffle: bool = Field(
         True,
-        description="Assign the rows at random (from `seed`); false: in the order of the table, train first, test last.",
+        description="Assign the rows at random (from `seed`); false: in the order of the table, test last.",
     )
     column: str | None = Field(
         None,

@@ -150,8 +150,8 @@ class TrainConfig(Section):
     early_stopping: EarlyStoppingConfig | None = Field(None, description="When to stop early; null: never.")
     stop_gap: Positive | None = Field(
         None,
-        description="Stop after the epoch in which (loss - optimum) / optimum is certain to be below this. Squared losses "
-        "only.",
+        description="Stop after the epoch in which (loss - optimum) / optimum is certain to be below this. Squared "
+        "losses only.",
     )
     checkpoint_every: Count | None = Field(
         None,

@@ -1,4 +1,4 @@
-"""From the `data` section of the config to a `Dataset`, whatever the source."""
+"""The `data` section of the config becomes a `Dataset`, whatever the source."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -27,12 +27,12 @@ def load_dataset(
     """Read or generate the rows, choose the columns, split, encode.
 
     Args:
-        config: what to read, and what to do to it.
-        encoder: one that was learnt before, instead of learning it from the train split.
-        progress: called with a line of text now and then while a file is downloaded.
+        config: what to read, and how to treat it.
+        encoder: a fitted one; None fits one on the train split.
+        progress: called with a line of text during a download.
 
     Raises:
-        DataError: for a table that cannot be read or does not hold what the config says.
+        DataError: for a table that cannot be read, or whose columns are not what the config says.
     """
     source = config.data
     if isinstance(source, TableData):
@@ -100,7 +100,7 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     if faults:
         raise DataError(faults)
     labels = text_column(cells, source.split.column, marks, source.path) if source.split.column else None
-    del cells  # before more is made of them
+    del cells  # their memory is needed for the encoded columns
     release_unused()
     dataset = assemble(source.path, raw, targets, config, _splitter(source, config, labels), encoder)
     if encoder is None and dataset.summary is not None:
@@ -110,13 +110,13 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
 
 
 def _of_header(columns: Sequence[str], path: str, name: str) -> tuple[str, ...]:
-    """A warning where the first row may have been taken for the header, which only text has in its first line."""
+    """A warning if the header of a text file holds numbers, and so may be the first row."""
     from linreg_cli.data.tables.header import all_numbers
     from linreg_cli.data.tables.open import text_suffix
 
     if text_suffix(path) is None or not all_numbers(columns):
         return ()
-    return (f"the first line of {name} holds numbers, which were taken for names; if it is a row, add a header",)
+    return (f"the header of {name} holds numbers only; if it is the first row, add a line with column names",)
 
 
 def _splitter(source: TableData, config: Config, labels: Categories | None) -> Split:
@@ -126,10 +126,12 @@ def _splitter(source: TableData, config: Config, labels: Categories | None) -> S
         by_column = split_by_column(labels, source.split.column, source.path)
         splits = {name: np.intersect1d(rows, kept) for name, rows in by_column.items()}
         if not len(splits["train"]):
-            raise DataError("every row to train on lacks a cell of a column with missing: drop", source.path)
+            raise DataError(
+                "no train row is left: in every one, a cell is missing from a column with missing: drop", source.path
+            )
         stopping = config.train.early_stopping
         if stopping is not None and stopping.monitor == "validation.loss" and not len(splits["validation"]):
-            message = f"column {source.split.column!r} gives no validation row, and early_stopping watches it"
+            message = f"column {source.split.column!r} gives no validation rows, and early_stopping monitors them"
             raise DataError(f"{message}; mark some rows as validation, or monitor train.loss", source.path)
         return splits
 
@@ -138,7 +140,7 @@ def _splitter(source: TableData, config: Config, labels: Categories | None) -> S
 
 def _by_shares(kept: Rows, split: SplitConfig, seed: int) -> dict[str, Rows]:
     splits = split_by_fractions(len(kept), split, seed)
-    # Where nothing was dropped, the number of a row among those kept is its number.
+    # If no row was dropped, positions among the kept rows are row numbers.
     return splits if kept[-1] == len(kept) - 1 else {name: kept[rows] for name, rows in splits.items()}
 
 
@@ -154,7 +156,7 @@ def _refuse_unknown_exceptions(config: Config, table: Table) -> None:
 
 def _verify_digest(path: str, expected: str) -> None:
     if Path(path).is_dir():
-        raise DataError("data.sha256 is for one file, and this is a folder", path)
+        raise DataError("data.sha256 is the digest of one file, and this is a folder; remove it", path)
     try:
         with open(path, "rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -162,6 +164,6 @@ def _verify_digest(path: str, expected: str) -> None:
         raise DataError(f"cannot be read: {error.strerror}", path) from None
     if found != expected.lower():
         raise DataError(
-            f"its SHA-256 digest is {found}, and data.sha256 says {expected.lower()}; it is another file",
+            f"the file is not the expected one: its SHA-256 digest is {found}, and data.sha256 is {expected.lower()}",
             path,
         )

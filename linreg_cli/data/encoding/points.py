@@ -1,4 +1,4 @@
-"""Single rows that are written in the config, as inputs of the model."""
+"""Encoding of single rows that are written in the config."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,14 +12,14 @@ Point = Sequence[float | str]
 
 
 def encode_points(encoder: Encoder, points: Sequence[Point]) -> Mapping[str, Column]:
-    """The inputs of some rows, one value a feature column, in original units.
+    """The inputs of some rows: input -> values of shape (n_points,), float64, in original units.
 
     Args:
-        encoder: says what each column holds.
-        points: at least one.
+        encoder: the encoding of the feature columns.
+        points: at least one; a value for each feature column, text for a category.
 
     Raises:
-        ValueError: with the number of the point (from 0), a colon, and what is wrong with it.
+        ValueError: with the position of the point (from 0), a colon, and what is wrong with it.
     """
     for number, point in enumerate(points):
         if len(point) != len(encoder.columns):

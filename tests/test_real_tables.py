@@ -196,7 +196,7 @@ def test_what_was_done_is_told_counted_and_kept(train, tmp_path):
         "c text 3 levels: asia, europe, usa; 2 inputs; rows dropped 1",
         "zip number category 4 levels: 9800, 9801, 9802, 9803; 3 inputs 0",
         "flag boolean 2 levels: false, true; 1 input 0",
-        "numbers without gaps: y",
+        "numbers without missing cells: y",
     ]
     data = json.loads((tmp_path / "outputs" / "t-0001" / "run.json").read_text())["data"]
     assert (data["rows_read"], data["rows_dropped"], data["warnings"]) == (60, 1, [])

@@ -1,4 +1,4 @@
-"""What was found in a table, for people."""
+"""The summary of a table, for the terminal."""
 
 from typing import TYPE_CHECKING
 
@@ -8,12 +8,16 @@ from linreg_cli.cli import output
 if TYPE_CHECKING:
     from linreg_cli.data.summary import DataSummary, UsedColumn
 
-#: More levels are counted and not listed.
+#: Up to so many levels are listed; more are counted.
 _MAX_LEVELS = 6
 
 
 def data_table(summary: "DataSummary") -> str:
-    """A line for each column with gaps or levels, and one for all others."""
+    """The summary as text: a line for each column with missing cells or levels, and one for all others.
+
+    Args:
+        summary: of the table that was read.
+    """
     dropped = f", {summary.n_dropped:,} dropped" if summary.n_dropped else ""
     lines = [f"{summary.name}: {summary.n_rows:,} rows{dropped}"]
     noted = [column for column in summary.columns if not column.is_plain]
@@ -25,7 +29,7 @@ def data_table(summary: "DataSummary") -> str:
     if plain:
         names = ", ".join(wording.one_line(column.column) for column in plain[:8])
         more = f" and {len(plain) - 8} more" if len(plain) > 8 else ""
-        lines.append(f"  numbers without gaps: {names}{more}")
+        lines.append(f"  numbers without missing cells: {names}{more}")
     return "\n".join(lines)
 
 
@@ -39,7 +43,7 @@ def _done(column: "UsedColumn") -> str:
         parts.append(f"{levels}{listed}; {inputs}")
     if column.unknown:
         cells = "1 cell" if column.unknown == 1 else f"{column.unknown:,} cells"
-        parts.append(f"{cells} of levels that do not train count as none of them")
+        parts.append(f"{cells} with levels that are not in the train split, treated as none of them")
     if column.missing and column.fill is not None:
         parts.append(f"filled with the {column.treatment}, {wording.number(column.fill)}")
     if column.missing and column.treatment == "drop":

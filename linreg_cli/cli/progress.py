@@ -1,4 +1,4 @@
-"""Progress on a terminal, silence elsewhere."""
+"""Progress: a bar on a terminal, and nothing elsewhere."""
 
 import sys
 import time
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """A `preparation.Reporter` on stderr; a bar only on a terminal.
+    """A `pipeline.prepare.Reporter` that writes to stderr, with a progress bar on a terminal.
 
     Args:
-        quiet: no warnings either.
-        as_json: nothing about the data, which the object on stdout holds.
-        verbose: also what was chosen and why, what was found in the data, and the seconds of each stage.
+        quiet: print nothing, not even warnings.
+        as_json: do not print the summary of the data, which is in the JSON object on stdout.
+        verbose: also print what was chosen and why, the summary of the data, and the seconds of each stage.
     """
 
     def __init__(self, *, quiet: bool, as_json: bool = False, verbose: bool = False) -> None:
@@ -68,7 +68,7 @@ class Progress:
             print(f"warning: {text}", file=sys.stderr)
 
     def data(self, summary: "DataSummary") -> None:
-        """See `Reporter`; a table of numbers without gaps is worth a line on a terminal only."""
+        """See `Reporter`. For a table of numbers without missing cells, print only on a terminal."""
         from linreg_cli.cli.data_table import data_table
 
         if not self._shows_data:
@@ -102,7 +102,7 @@ class Progress:
         self._bar.update(self._task, completed=event.step, text=text)
 
     def rows(self, written: int, total: int) -> None:
-        """Rows of a table that is being written."""
+        """Show how many rows of a table are written."""
         if self._bar is not None:
             self._bar.update(
                 self._task,
@@ -120,7 +120,7 @@ class Progress:
             self._bar = None
 
     def _enter(self, stage: str | None) -> None:
-        """A stage begins, and the one before is over; None: nothing follows."""
+        """End the current stage and begin another; None: begin none."""
         now = time.monotonic()
         if self._stage is not None:
             name, begun = self._stage

@@ -129,7 +129,7 @@ class Landscape:
         noise = batch_noise(spectrum, optimum, X_nd, y_nk, loss=loss, batch_size=size)
         batches = any_batch if setting.shuffle else ordered_batches
         worst = batches(optimum.factor, X_nd, loss=loss, batch_size=size)
-        covers = f"{worst.covers}; no luck can break it"
+        covers = f"{worst.covers}; safe in any order"
         if not worst.is_exact or motion.momentum:
             covers += " (sufficient, not necessary)"
         safe = _limit(batch_safe_rate(worst.largest, motion), covers)

@@ -79,7 +79,7 @@ class DataError(LinregError):
 
 
 class OutOfMemoryError(LinregError):
-    """Memory ran out. With one linear layer, it is the data that are too large."""
+    """Memory ran out. The model is small, so the data is too large."""
 
     kind = "memory"
     exit_code = 3

@@ -327,7 +327,7 @@ def test_a_name_that_could_leave_the_folder_is_refused(empty, name):
         (["data.split={train: 0.5}"], "the fractions must add up to 1; train 0.5 + validation 0 + test 0 = 0.5"),
         (["train.early_stopping={}"], "monitors validation.loss, and there is no validation split"),
         (["data.split={column: fold}"], "data.split.column: only a table has such a column"),
-        (["data.features={a: {normal: [0, 1]}}"], "data.weights: 2 weights for 1 features (a)"),
+        (["data.features={a: {normal: [0, 1]}}"], "data.weights: 2 weights for 1 feature (a)"),
         (["data.features={a: {normal: [0, 1]}}", "data.weights={b: 1}"], "no weight for a, no feature b"),
         (["data.features={}"], "data.features: the mapping is empty; it needs at least one column"),
         (["data.target=x1"], "data.target: x1 is also a feature; rename one of them"),
@@ -359,7 +359,7 @@ def test_settings_that_contradict_each_other_are_refused(empty, settings_, messa
 @pytest.mark.parametrize(
     ("settings_", "messages"),
     [
-        (["data.rows=[[1, 2], [3]]"], ["data.rows.1: 1 values for 2 columns (x, y)"]),
+        (["data.rows=[[1, 2], [3]]"], ["data.rows.1: 1 value for 2 columns (x, y)"]),
         (["data.rows=[]"], ["data.rows needs at least 1 entry, found an empty list"]),
         (["data.rows=[[1, a], [b, 2]]"], ["data.rows.0.1: expected a number, found the text 'a'",
                                           "data.rows.1.0: expected a number, found the text 'b'"]),
@@ -404,7 +404,7 @@ def test_a_probe_of_one_feature_may_be_a_bare_number(empty):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("probe=[[1, 2], [3]]", "probe.1: 1 values for 2 features (x1, x2)"),
+        ("probe=[[1, 2], [3]]", "probe.1: 1 value for 2 features (x1, x2)"),
         ("model.init.weight=[1, 2, 3]", "model.init.weight: 3 values for 2 parameters"),
         ("model.init.bias=[1, 2]", "model.init.bias: 2 values for 1 parameter"),
     ],

@@ -275,4 +275,4 @@ def test_a_probe_names_categories(train):
     assert train("--quiet", "--set", "probe=[[1, mars, 9801, 'true']]").code == 2
     wrong = train("--quiet", "--set", "probe=[[one, usa, 9801, 'true']]")
     assert "probe.0: expected a number for x, found the text 'one'" in wrong.err
-    assert "1 values for 4 features (x, c, zip, flag)" in train("--quiet", "--set", "probe=[1]").err
+    assert "1 value for 4 features (x, c, zip, flag)" in train("--quiet", "--set", "probe=[1]").err

@@ -38,11 +38,11 @@ def _done(column: "UsedColumn") -> str:
     if column.levels is not None:
         few = len(column.levels) <= _MAX_LEVELS
         listed = ": " + ", ".join(wording.one_line(level) for level in column.levels) if few else ""
-        inputs = f"{column.indicators} input{'s' if column.indicators != 1 else ''}"
-        levels = f"{len(column.levels):,} level{'s' if len(column.levels) != 1 else ''}"
+        inputs = wording.plural(column.indicators, "input")
+        levels = wording.plural(len(column.levels), "level")
         parts.append(f"{levels}{listed}; {inputs}")
     if column.unknown:
-        cells = "1 cell" if column.unknown == 1 else f"{column.unknown:,} cells"
+        cells = wording.plural(column.unknown, "cell")
         parts.append(f"{cells} with levels that are not in the train split, treated as none of them")
     if column.missing and column.fill is not None:
         parts.append(f"filled with the {column.treatment}, {wording.number(column.fill)}")

@@ -208,7 +208,7 @@ def _described(record: dict[str, Any], metrics: dict[str, Any] | None) -> list[s
     splits = ", ".join(f"{n:,} {split}" for split, n in data.get("rows", {}).items() if n)
     for gate in record.get("gates") or []:
         rows += [["gate", f"{gate['gate']}: {'passed' if gate['passed'] else 'failed, ' + gate['reason']}"]]
-    rows += [["resumed", f"{len(record['resumed'])} times"]] if record.get("resumed") else []
+    rows += [["resumed", wording.plural(len(record["resumed"]), "time")]] if record.get("resumed") else []
     rows += [["data", f"{data.get('name')} ({splits})"]]
     rows += [["engine", "{name} ({why})".format(**record["engine"])]] if record.get("engine") else []
     lines = [output.columns(rows, left=2, indent="  ")]

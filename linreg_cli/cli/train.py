@@ -157,7 +157,7 @@ def _show(outcome: "Outcome", *, as_json: bool, quiet: bool) -> None:
 
 def _summary(outcome: "Outcome") -> str:
     record = outcome.run.record()
-    steps = f"{record['epochs_done']:,} epochs, {record['steps_done']:,} steps"
+    steps = f"{wording.plural(record['epochs_done'], 'epoch')}, {wording.plural(record['steps_done'], 'step')}"
     lines = [
         f"{outcome.run.id}: {steps} on {record['device']} in {outcome.seconds:.2f} s",
         *([f"stopped early: {outcome.stopped}"] if outcome.stopped else []),

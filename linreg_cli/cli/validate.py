@@ -15,7 +15,7 @@ def validate(
 ) -> None:
     """Check configs and report every error at once.
 
-    No data are read.
+    No data is read.
     """
     from linreg_cli.config import load_config
 

@@ -6,6 +6,7 @@ from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, Table
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import Distribution, is_address
 from linreg_cli.gates import parse_comparison
+from linreg_cli.wording import plural
 
 Path = tuple[str | int, ...]
 
@@ -79,7 +80,7 @@ def _inline(data: InlineData) -> Iterator[tuple[Path, str]]:
             if len(row) != width:
                 yield (
                     ("data", key, position),
-                    f"{len(row)} values for {width} columns ({', '.join(data.columns)})",
+                    f"{plural(len(row), 'value')} for {plural(width, 'column')} ({', '.join(data.columns)})",
                 )
     if data.test_rows and data.split.test:
         yield ("data", "split", "test"), "test_rows are the test split; set data.split.test to 0"
@@ -94,14 +95,14 @@ def _synthetic(data: SyntheticData) -> Iterator[tuple[Path, str]]:
         elif named is None and len(data.weights) != len(columns):
             yield (
                 ("data", "weights"),
-                f"{len(data.weights)} weights for {len(columns)} features ({', '.join(columns)})",
+                f"{plural(len(data.weights), 'weight')} for {plural(len(columns), 'feature')} ({', '.join(columns)})",
             )
         elif named is not None and set(named) != set(columns):
-            lacking = [f"no weight for {name}" for name in columns if name not in named]
+            absent = [f"no weight for {name}" for name in columns if name not in named]
             extra = [f"no feature {name}" for name in named if name not in columns]
             yield (
                 ("data", "weights"),
-                f"weights and features name different columns: {', '.join(lacking + extra)}",
+                f"weights and features name different columns: {', '.join(absent + extra)}",
             )
     if data.target in data.feature_names:
         yield ("data", "target"), f"{data.target} is also a feature; rename one of them"
@@ -115,12 +116,15 @@ def _shapes(config: Config) -> Iterator[tuple[Path, str]]:
     n_targets = len(config.data.targets) if isinstance(config.data, InlineData) else 1
     for position, point in enumerate(config.probe):
         if len(point) != len(features):
-            yield ("probe", position), f"{len(point)} values for {len(features)} features ({', '.join(features)})"
+            yield (
+                ("probe", position),
+                f"{plural(len(point), 'value')} for {plural(len(features), 'feature')} ({', '.join(features)})",
+            )
     sizes = {"weight": len(features) * n_targets, "bias": n_targets}
     for key, size in sizes.items():
         start = getattr(config.model.init, key)
         if isinstance(start, tuple) and not isinstance(start, Distribution) and len(start) != size:
-            yield ("model", "init", key), f"{len(start)} values for {size} parameter{'s' * (size != 1)}"
+            yield ("model", "init", key), f"{plural(len(start), 'value')} for {plural(size, 'parameter')}"
 
 
 def _columns(config: Config) -> Iterator[tuple[Path, str]]:

@@ -87,7 +87,7 @@ class Node:
         return self.value
 
     def without(self, path: tuple[str | int, ...]) -> "Node":
-        """The same tree without the key at `path`, where it is there."""
+        """The same tree without the key at `path`, if it has it."""
         key, *rest = path
         if not isinstance(self.value, dict) or key not in self.value:
             return self

@@ -207,9 +207,9 @@ def _names(value: Any) -> Any:
         )
     if not names:
         raise refuse("the list is empty; it needs at least one column")
-    doubled = sorted({name for name in names if list(names).count(name) > 1})
-    if doubled:
-        raise refuse(f"named more than once: {', '.join(doubled)}")
+    duplicates = sorted({name for name in names if list(names).count(name) > 1})
+    if duplicates:
+        raise refuse(f"named more than once: {', '.join(duplicates)}")
     return value if isinstance(value, str) else tuple(value)
 
 

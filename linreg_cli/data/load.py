@@ -86,7 +86,7 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
         features = choose_columns(
             table.columns, targets, source.features, source.ignore, reserved=reserved, name=source.path
         )
-        _refuse_unknown_exceptions(config, table)
+        _refuse_unknown_columns(config, table)
     except DataError as error:
         hint = table.hint()
         raise DataError([*error.faults, *([Fault(hint, source.path)] if hint else [])]) from None
@@ -104,12 +104,12 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     release_unused()
     dataset = assemble(source.path, raw, targets, config, _splitter(source, config, labels), encoder)
     if encoder is None and dataset.summary is not None:
-        found = (*_of_header(table.columns, path, source.path), *warnings(dataset, bias=config.model.bias))
+        found = (*_header_warning(table.columns, path, source.path), *warnings(dataset, bias=config.model.bias))
         dataset = replace(dataset, summary=replace(dataset.summary, warnings=found))
     return dataset
 
 
-def _of_header(columns: Sequence[str], path: str, name: str) -> tuple[str, ...]:
+def _header_warning(columns: Sequence[str], path: str, name: str) -> tuple[str, ...]:
     """A warning if the header of a text file holds numbers, and so may be the first row."""
     from linreg_cli.data.tables.header import all_numbers
     from linreg_cli.data.tables.open import text_suffix
@@ -122,7 +122,7 @@ def _of_header(columns: Sequence[str], path: str, name: str) -> tuple[str, ...]:
 def _splitter(source: TableData, config: Config, labels: Categories | None) -> Split:
     def split(kept: Rows) -> dict[str, Rows]:
         if labels is None or source.split.column is None:
-            return _by_shares(kept, source.split, config.seed)
+            return _by_fractions(kept, source.split, config.seed)
         by_column = split_by_column(labels, source.split.column, source.path)
         splits = {name: np.intersect1d(rows, kept) for name, rows in by_column.items()}
         if not len(splits["train"]):
@@ -138,13 +138,13 @@ def _splitter(source: TableData, config: Config, labels: Categories | None) -> S
     return split
 
 
-def _by_shares(kept: Rows, split: SplitConfig, seed: int) -> dict[str, Rows]:
+def _by_fractions(kept: Rows, split: SplitConfig, seed: int) -> dict[str, Rows]:
     splits = split_by_fractions(len(kept), split, seed)
     # If no row was dropped, positions among the kept rows are row numbers.
     return splits if kept[-1] == len(kept) - 1 else {name: kept[rows] for name, rows in splits.items()}
 
 
-def _refuse_unknown_exceptions(config: Config, table: Table) -> None:
+def _refuse_unknown_columns(config: Config, table: Table) -> None:
     faults = [
         Fault(f"preprocess.columns: there is no column {column!r}{did_you_mean(column, table.columns)}", table.name)
         for column in config.preprocess.columns

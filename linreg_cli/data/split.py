@@ -17,7 +17,6 @@ def split_by_fractions(n_samples: int, split: SplitConfig, seed: int) -> dict[st
         split: the fractions, and whether to shuffle.
         seed: of the run.
 
-
     >>> rows = split_by_fractions(5, SplitConfig(train=0.6, test=0.4, shuffle=False), seed=0)
     >>> {name: list(map(int, part)) for name, part in rows.items()}
     {'train': [0, 1, 2], 'validation': [], 'test': [3, 4]}

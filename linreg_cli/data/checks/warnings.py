@@ -13,10 +13,10 @@ from linreg_cli.data.columns.rows import in_order, pick
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import CategoryInput
 
-SAMPLE_ROWS, _RUN = 10_000, 250
+SAMPLE_ROWS, _RUN_ROWS = 10_000, 250
 #: Linear combinations are looked for in so many inputs.
 MAX_FEATURES = 1_000
-_SHOWN = 10
+_MAX_WARNINGS = 10
 
 
 def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
@@ -32,23 +32,23 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
     rows = in_order(dataset.splits["train"])
     n_train = len(dataset.splits["train"])
     sample = pick(rows, _sample(n_train))
-    constant, duplicates = _screened(dataset, sample, rows)
+    constant, duplicates = _constants_and_duplicates(dataset, sample, rows)
     found = [
         f"{target} is constant in the train split: R2 is undefined, and there is nothing to learn"
         for target in dataset.targets
         if _is_constant(dataset, target, take(dataset.columns, target, sample), rows)
     ]
-    found += _flat(dataset, constant)
+    found += _constant_warning(dataset, constant)
     column_of = {feature: each.column for each in dataset.inputs for feature in each.features}
     found += equal(duplicates.items(), column_of)
     left = [name for name in dataset.features if name not in constant and name not in duplicates]
-    whole = _whole_sets(dataset, bias=bias)
+    complete = _complete_categories(dataset, bias=bias)
     other = "the bias" if bias else "those of another category"
     found += [
         f"the indicators of {column} are collinear with {other}: every level has one; set preprocess.drop_first: auto"
-        for column in whole
+        for column in complete
     ]
-    last = {f"{column}={whole[column][-1]}" for column in whole}
+    last = {f"{column}={complete[column][-1]}" for column in complete}
     if n_train < len(left) + bias:
         found.append(f"{n_train:,} train rows for {len(left):,} inputs: the weights are not unique")
     else:
@@ -62,12 +62,12 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
     if n_train >= MIN_ROWS:
         found += identifiers(dataset, sample)
         found += leaks(dataset, sample)
-    return tuple(found[:_SHOWN]) + (
-        (f"and {len(found) - _SHOWN} more warnings about columns",) if len(found) > _SHOWN else ()
+    return tuple(found[:_MAX_WARNINGS]) + (
+        (f"and {len(found) - _MAX_WARNINGS} more warnings about columns",) if len(found) > _MAX_WARNINGS else ()
     )
 
 
-def _flat(dataset: Dataset, constant: Collection[str]) -> Iterator[str]:
+def _constant_warning(dataset: Dataset, constant: Collection[str]) -> Iterator[str]:
     """A sentence for constant columns: those of one number or one level."""
     names = [
         each.column
@@ -84,8 +84,8 @@ def _sample(n_rows: int) -> Rows:
     """Positions of at most `SAMPLE_ROWS` rows: runs of adjacent rows, evenly spaced over the table."""
     if n_rows <= SAMPLE_ROWS:
         return np.arange(n_rows)
-    starts = np.linspace(0, n_rows - _RUN, SAMPLE_ROWS // _RUN).astype(np.int64)
-    return (starts[:, None] + np.arange(_RUN)).reshape(-1)
+    starts = np.linspace(0, n_rows - _RUN_ROWS, SAMPLE_ROWS // _RUN_ROWS).astype(np.int64)
+    return (starts[:, None] + np.arange(_RUN_ROWS)).reshape(-1)
 
 
 def _is_constant(dataset: Dataset, name: str, sample: Column, rows: Rows | slice) -> bool:
@@ -95,7 +95,7 @@ def _is_constant(dataset: Dataset, name: str, sample: Column, rows: Rows | slice
     return bool(values.min() == values.max())
 
 
-def _screened(dataset: Dataset, sample: Rows, rows: Rows | slice) -> tuple[set[str], dict[str, str]]:
+def _constants_and_duplicates(dataset: Dataset, sample: Rows, rows: Rows | slice) -> tuple[set[str], dict[str, str]]:
     """Constant inputs, and duplicates: input -> the first input that it equals."""
     constant: set[str] = set()
     duplicates: dict[str, str] = {}
@@ -111,10 +111,10 @@ def _screened(dataset: Dataset, sample: Rows, rows: Rows | slice) -> tuple[set[s
     return constant, duplicates
 
 
-def _whole_sets(dataset: Dataset, *, bias: bool) -> dict[str, tuple[str, ...]]:
+def _complete_categories(dataset: Dataset, *, bias: bool) -> dict[str, tuple[str, ...]]:
     """Category -> levels, where the indicators add up to 1 as the bias or an earlier category's indicators do."""
     inputs = dataset.encoder.inputs if dataset.encoder is not None else ()
-    whole = [
+    complete = [
         each for each in inputs if isinstance(each, CategoryInput) and not each.drop_first and len(each.levels) > 1
     ]
-    return {each.column: each.levels for each in whole[not bias :]}
+    return {each.column: each.levels for each in complete[not bias :]}

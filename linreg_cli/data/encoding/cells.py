@@ -14,8 +14,8 @@ from linreg_cli.data.encoding.dates import as_numbers, is_date
 from linreg_cli.data.encoding.number_hints import (
     NUMBERISH,
     Use,
+    merged_faults,
     not_a_number,
-    together,
     value_type,
     wrong_type,
 )
@@ -88,7 +88,7 @@ def raw_columns(
             faults[column] = found
         else:
             out[column] = found
-    return out, together(faults, cells.others, missing_values, name)
+    return out, merged_faults(faults, cells.others, missing_values, name)
 
 
 def _raw(
@@ -103,8 +103,8 @@ def _raw(
     categories = category_column(values, missing_values, _kind_of(kind))
     if categories.n_missing == len(values):
         return Numbers(np.full(len(values), np.nan))
-    fault = None if treatment.named else _not_text(values, categories, column, name)
-    return fault or _too_many(categories, column, treatment, name) or categories
+    fault = None if treatment.named else _mostly_dates_or_numbers(values, categories, column, name)
+    return fault or _too_many_levels(categories, column, treatment, name) or categories
 
 
 def number_column(cells: Cells, column: str, missing_values: Collection[str], name: str) -> Numbers | Fault:
@@ -185,7 +185,7 @@ def _kind_of(kind: pa.DataType) -> str | None:
     return "number" if is_number_type(kind) else None
 
 
-def _not_text(values: pa.ChunkedArray, categories: Categories, column: str, name: str) -> Fault | None:
+def _mostly_dates_or_numbers(values: pa.ChunkedArray, categories: Categories, column: str, name: str) -> Fault | None:
     """A fault for a column of text that is mostly dates, or mostly numbers."""
     if categories.kind != "text":
         return None
@@ -199,8 +199,8 @@ def _not_text(values: pa.ChunkedArray, categories: Categories, column: str, name
         message = f"the column holds dates or times, such as {first!r}; leave it out with data.ignore: [{column}]"
         message += f", or convert it to numbers ({as_numbers(first)}); to use it as text, set {keep}"
         return Fault(message, f"{name}, row {row + 1}, column {column!r}")
-    seems = np.array([NUMBERISH.fullmatch(level) is not None for level in levels])
-    if np.count_nonzero(seems[present]) <= n_cells / 2:
+    numberish = np.array([NUMBERISH.fullmatch(level) is not None for level in levels])
+    if np.count_nonzero(numberish[present]) <= n_cells / 2:
         return None
     bad = np.array([as_number(level) is None for level in levels])
     row = int(np.argmax((categories.codes >= 0) & bad[categories.codes]))
@@ -210,7 +210,7 @@ def _not_text(values: pa.ChunkedArray, categories: Categories, column: str, name
     return Fault(message, f"{name}, row {row + 1}, column {column!r}")
 
 
-def _too_many(categories: Categories, column: str, treatment: Treatment, name: str) -> Fault | None:
+def _too_many_levels(categories: Categories, column: str, treatment: Treatment, name: str) -> Fault | None:
     n_levels, n_cells = len(categories.levels), len(categories.codes) - categories.n_missing
     where = f"{name}, column {column!r}"
     ignore = f"leave it out with data.ignore: [{column}]"

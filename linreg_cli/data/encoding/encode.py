@@ -298,11 +298,11 @@ def _bad_code(each: CategoryInput, codes: Codes, values: Categories, rows: Rows,
         f"a category cannot be filled in; set preprocess.columns: {{{each.column}: {{missing: drop}}}}, or leave it out"
     )
     fault = missing_fault(codes == MISSING, rows, each.column, name, remedy) if values.n_missing else None
-    strange = rows[codes[rows] == UNKNOWN]
-    if fault is None and len(strange) and each.unknown == "error":
-        row = int(strange.min())
+    unseen = rows[codes[rows] == UNKNOWN]
+    if fault is None and len(unseen) and each.unknown == "error":
+        row = int(unseen.min())
         levels = ", ".join(each.levels[:10]) + (", ..." if len(each.levels) > 10 else "")
-        more = f", nor are {len(strange) - 1:,} more cells" if len(strange) > 1 else ""
+        more = f", nor are {len(unseen) - 1:,} more cells" if len(unseen) > 1 else ""
         message = f"{values.levels[values.codes[row]]!r} is not a level of the train split ({levels}){more}"
         ignore = "to treat it as none of them, set preprocess.unknown: ignore and train again"
         return Fault(f"{message}; {ignore}", f"{name}, row {row + 1}, column {each.column!r}")

@@ -52,7 +52,9 @@ def wrong_type(values: pa.ChunkedArray, column: str, missing_values: Collection[
     return Fault(f"the column holds values of type {kind}; {leave_out}", where)
 
 
-def together(faults: Mapping[str, Fault], table: pa.Table, missing_values: Collection[str], name: str) -> list[Fault]:
+def merged_faults(
+    faults: Mapping[str, Fault], table: pa.Table, missing_values: Collection[str], name: str
+) -> list[Fault]:
     """The faults of columns, with one for all columns with decimal commas.
 
     In 1,500 the comma may separate thousands. If a column has a cell such as 1,5 or 0,346, all commas are decimal.
@@ -85,7 +87,7 @@ def not_a_number(cell: str, column: str, use: Use, *, mostly_numbers: bool) -> s
     >>> not_a_number("-", "x", "feature", mostly_numbers=True)
     "correct the cell, or add '-' to preprocess.missing_values if it means 'missing'"
     """
-    if written := _written_otherwise(cell):
+    if written := _other_notation(cell):
         return written
     if use == "trained":
         return "the model was trained on numbers in this column; correct the cell"
@@ -106,7 +108,7 @@ def _other_ways(column: str, use: Use, numbers: str = "convert it to numbers") -
     return f"leave the column out with data.ignore: [{column}], or {numbers}"
 
 
-def _written_otherwise(cell: str) -> str:
+def _other_notation(cell: str) -> str:
     """How to write a number in another notation, such as 1,5 or $3; an empty text if the cell is no number."""
     if _THOUSANDS.fullmatch(cell):
         return f"write it without thousands separators: {cell.replace(',', '')}"
@@ -148,7 +150,9 @@ def _text_fault(values: pa.ChunkedArray, column: str, missing_values: Collection
         seen = ", and the column is mostly numbers" if mostly else ""
         if date and not is_date(cell):
             seen = f", and the column is mostly dates, such as {date!r}"
-        advice = _of_dates(date, column, use) if date else not_a_number(cell, column, use, mostly_numbers=mostly)
+        advice = (
+            _advice_for_dates(date, column, use) if date else not_a_number(cell, column, use, mostly_numbers=mostly)
+        )
         message = f"{cell!r} is not a number{seen}; {advice}"
     return Fault(message, f"{name}, row {row + 1}, column {column!r}")
 
@@ -160,7 +164,7 @@ def _mostly_dates(counts: Sequence[Mapping[str, Any]]) -> str:
     return str(dates[0]["values"]) if 2 * n_dates > n_cells else ""
 
 
-def _of_dates(date: str, column: str, use: Use) -> str:
+def _advice_for_dates(date: str, column: str, use: Use) -> str:
     return f"{_other_ways(column, use, 'convert dates to numbers')} ({as_numbers(date)})"
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from linreg_cli.data.columns.kinds import Categories, Column, Numbers, RawColumn, canonical
 from linreg_cli.data.encoding.encode import Encoder, NumberInput
 from linreg_cli.errors import DataError
+from linreg_cli.wording import plural
 
 Point = Sequence[float | str]
 
@@ -24,7 +25,9 @@ def encode_points(encoder: Encoder, points: Sequence[Point]) -> Mapping[str, Col
     for number, point in enumerate(points):
         if len(point) != len(encoder.columns):
             names = ", ".join(encoder.columns)
-            raise ValueError(f"{number}: {len(point)} values for {len(encoder.columns)} features ({names})")
+            raise ValueError(
+                f"{number}: {plural(len(point), 'value')} for {plural(len(encoder.columns), 'feature')} ({names})"
+            )
         for each, value in zip(encoder.inputs, point, strict=True):
             if isinstance(each, NumberInput) and isinstance(value, str):
                 raise ValueError(f"{number}: expected a number for {each.column}, found the text {value!r}")

@@ -38,19 +38,19 @@ class ArrowTable:
         self._parts = parts
         self._schemas = [self._schema(part) for part in parts]
         for schema, part in zip(self._schemas, parts, strict=True):
-            doubled = [name for name in schema.names if schema.names.count(name) > 1]  # which Arrow cannot select
-            refuse_bad_names(schema.names, doubled, path if len(parts) == 1 else str(part))
+            duplicates = [name for name in schema.names if schema.names.count(name) > 1]  # which Arrow cannot select
+            refuse_bad_names(schema.names, duplicates, path if len(parts) == 1 else str(part))
         self.columns: list[str] = list(dict.fromkeys(name for schema in self._schemas for name in schema.names))
 
     def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> Cells:
         """See `Table.read`. Numeric columns are float64 unless named in `text`; others keep the type of the file."""
         names = [*columns, *text, *either]
         for part, schema in zip(self._parts, self._schemas, strict=True):
-            lacking = [name for name in names if name not in schema.names]
-            if lacking:
+            absent = [name for name in names if name not in schema.names]
+            if absent:
                 pairs = zip(self._parts, self._schemas, strict=True)
-                other = next(each.name for each, schema in pairs if lacking[0] in schema.names)
-                raise DataError(f"columns of {other} are missing here: {', '.join(lacking)}", str(part))
+                other = next(each.name for each, schema in pairs if absent[0] in schema.names)
+                raise DataError(f"columns of {other} are missing here: {', '.join(absent)}", str(part))
         if self._parts[0].suffix.lower() == ".jsonl":
             whole = self._guard(self._parts[0], lambda: _load(self._parts[0]).select(names))
             return cells_of(whole, [*columns, *either], self._missing_values)

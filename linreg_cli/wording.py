@@ -49,7 +49,11 @@ def plural(count: int, noun: str) -> str:
 
 
 def short(value: float | None, digits: int = 5) -> str:
-    """A number in `digits` significant digits, for tables with many columns; '-' for None."""
+    """A number in `digits` significant digits, for tables with many columns; '-' for None.
+
+    >>> short(0.123456789), short(1234.5, 3), short(None)
+    ('0.12346', '1.23e+03', '-')
+    """
     return "-" if value is None else f"{value:.{digits}g}"
 
 

@@ -88,6 +88,9 @@ def choose_columns(
 
     Raises:
         DataError: with every column that does not exist or has two uses, and if no feature is left.
+
+    >>> choose_columns(["id", "x", "z", "y"], ("y",), None, ("id",), name="t.csv")
+    ('x', 'z')
     """
     wanted = {
         "data.target": targets,

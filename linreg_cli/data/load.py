@@ -41,7 +41,11 @@ def load_dataset(
 
 
 def as_tuple(columns: str | tuple[str, ...]) -> tuple[str, ...]:
-    """One name or several, as a tuple."""
+    """One name or several, as a tuple.
+
+    >>> as_tuple("y"), as_tuple(("y", "z"))
+    (('y',), ('y', 'z'))
+    """
     return (columns,) if isinstance(columns, str) else columns
 
 

@@ -27,7 +27,11 @@ def row_numbers(start: int, stop: int) -> Rows:
 
 
 def rows_where(mask: Mask) -> Rows:
-    """The row numbers where `mask` is True: int32, or int64 for more than 2^31 rows."""
+    """The row numbers where `mask` is True: int32, or int64 for more than 2^31 rows.
+
+    >>> rows_where(np.array([True, False, True])).tolist()
+    [0, 2]
+    """
     return np.flatnonzero(mask).astype(np.int32 if len(mask) <= 2**31 else np.int64)
 
 

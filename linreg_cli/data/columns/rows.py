@@ -10,7 +10,11 @@ from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Rows, take
 
 
 def as_slice(rows: Rows | slice) -> Rows | slice:
-    """Consecutive rows as a slice, which is read without a copy; other rows unchanged."""
+    """Consecutive rows as a slice, which is read without a copy; other rows unchanged.
+
+    >>> as_slice(np.array([2, 3, 4])), as_slice(np.array([2, 4])).tolist()
+    (slice(2, 5, None), [2, 4])
+    """
     if isinstance(rows, slice) or not len(rows) or rows[-1] - rows[0] != len(rows) - 1:
         return rows
     for start in range(0, len(rows), BLOCK_ROWS):
@@ -36,7 +40,11 @@ def count(rows: Rows | slice, n_samples: int) -> int:
 
 
 def part(rows: Rows | slice, start: int, stop: int) -> Rows | slice:
-    """The row numbers at positions `start` to `stop - 1`."""
+    """The row numbers at positions `start` to `stop - 1`.
+
+    >>> part(slice(10, 20), 2, 4), part(np.array([7, 5, 9]), 1, 3).tolist()
+    (slice(12, 14, None), [5, 9])
+    """
     if isinstance(rows, slice):
         first = rows.start or 0
         return slice(first + start, first + stop)
@@ -44,7 +52,11 @@ def part(rows: Rows | slice, start: int, stop: int) -> Rows | slice:
 
 
 def pick(rows: Rows | slice, positions: npt.NDArray[np.integer[Any]]) -> Rows:
-    """The row numbers at some positions."""
+    """The row numbers at some positions.
+
+    >>> pick(slice(10, 20), np.array([0, 3])).tolist(), pick(np.array([7, 5, 9]), np.array([2])).tolist()
+    ([10, 13], [9])
+    """
     chosen: Rows = positions + (rows.start or 0) if isinstance(rows, slice) else rows[positions]
     return chosen
 

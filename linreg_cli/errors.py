@@ -3,6 +3,7 @@
     LinregError
     ├── UsageError      2   the command line is wrong
     ├── ConfigError     2   a config or a `--set` is wrong
+    │   └── SettingError    the same, by a part that does not know where the setting was written
     ├── DataError       3   a table cannot be read, or does not hold what the config says
     ├── OutOfMemoryError 3 memory ran out
     ├── DivergedError   4   training diverged, or must diverge
@@ -69,6 +70,19 @@ class ConfigError(LinregError):
 
     kind = "config"
     exit_code = 2
+
+
+class SettingError(ConfigError):
+    """A setting asks for what the data or this machine do not allow; found by code that does not know the files.
+
+    Attributes:
+        key: the steps to the setting, such as `("probe", 1)`; `LoadedConfig.placing_errors` adds its file and line.
+        message: what is wrong, without the key.
+    """
+
+    def __init__(self, key: Sequence[str | int], message: str) -> None:
+        self.key, self.message = tuple(key), message
+        super().__init__(f"{'.'.join(map(str, key))}: {message}")
 
 
 class DataError(LinregError):

@@ -53,9 +53,9 @@ print("\\nLOADED", code, *({"torch._dynamo", "sympy", "pandas", "numba", "matplo
 """
 
 
-def test_a_small_run_loads_neither_torchs_compiler_nor_pandas(tmp_path):
+def test_a_small_run_loads_no_compiler_and_no_pandas(tmp_path):
     result = subprocess.run(
-        [sys.executable, "-c", TRAINING, str(CONFIGS / "smoke.yaml")],
+        [sys.executable, "-c", TRAINING.replace('"numba"', '"numba", "llvmlite"'), str(CONFIGS / "smoke.yaml")],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert result.stdout.splitlines()[-1] == "LOADED 0"
@@ -143,3 +143,42 @@ app.main()
             [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
         )
         assert result.stdout.splitlines()[-1] == f"100000 {' '.join(expected)}"
+
+
+def main_of(tmp_path, program, *arguments):
+    """The console script in a process of its own, after a program."""
+    whole = f"import sys\nfrom linreg_cli.cli import app\n{program}\napp.main()\n"
+    command = [sys.executable, "-c", whole, *arguments]
+    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("row", [b"\xff\xfe,3,4", b"\xff\xfe", b'"\xff,3,4'], ids=["longer", "shorter", "open quote"])
+def test_a_row_that_pyarrow_cannot_decode_is_one_error(tmp_path, row):
+    (tmp_path / "t.csv").write_bytes(b"a,y\n1,2\n" + row + b"\n5,6\n")
+    (tmp_path / "c.yaml").write_text("data: {path: t.csv, target: y}\n")
+    silent = main_of(tmp_path, "", "train", "-c", "c.yaml")
+    assert silent.returncode == 3
+    assert len(silent.stderr.splitlines()) == 1, silent.stderr
+    assert silent.stderr.startswith("error: t.csv, line 3: ")
+    # It is pyarrow's own hook that is meant: without ours there is more to see.
+    program = "app.process.show_unraisable = sys.__unraisablehook__"
+    assert "UnicodeDecodeError" in main_of(tmp_path, program, "train", "-c", "c.yaml").stderr
+
+
+def test_every_other_error_that_cannot_be_raised_is_shown(tmp_path):
+    program = """
+class Lost:
+    def __init__(self, error):
+        self.error = error
+    def __del__(self):
+        raise self.error
+def run(arguments):
+    Lost(ValueError("lost on the way"))
+    Lost(UnicodeDecodeError("utf-8", b"x", 0, 1, "lost too"))
+    return 0
+app.run = run
+"""
+    result = main_of(tmp_path, program)
+    assert result.returncode == 0
+    assert "ValueError: lost on the way" in result.stderr
+    assert "lost too" in result.stderr

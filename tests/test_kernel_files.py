@@ -12,7 +12,7 @@ NAME, SOURCES = ("some_kernels.run", "float32"), "0123456789abcdef"
 
 @pytest.fixture(autouse=True)
 def _known_sources(monkeypatch):
-    monkeypatch.setattr(disk, "_digest_once", lambda: SOURCES)
+    monkeypatch.setattr(disk, "first_digest", lambda: SOURCES)
 
 
 @pytest.fixture

@@ -175,9 +175,9 @@ def test_checkpoints_by_time_lie_within_epochs_too(linreg, train, monkeypatch, t
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(training, "CHECKPOINT_RATIO", 0.0)
     saved = []
-    real = train.save_checkpoint
+    real = training.save_checkpoint
     monkeypatch.setattr(
-        train, "save_checkpoint", lambda run, point: (saved.append(point.snapshot.step), real(run, point))
+        training, "save_checkpoint", lambda run, point: (saved.append(point.snapshot.step), real(run, point))
     )
     assert train().code == 0
     assert saved == [*range(STEPS + 1), STEPS]

@@ -47,6 +47,7 @@ def train(
     from linreg_cli.cli.junit import telling_failure, write_junit
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
+    from linreg_cli.runs.signals import StopRequests
     from linreg_cli.runs.store import find_run
 
     shorthands = {"name": name, "train.device": device}
@@ -63,9 +64,16 @@ def train(
             progress.stage("loading torch")
             from linreg_cli.pipeline.workflow import resume_run
 
-            outcome = resume_run(
-                folder, config or (), overrides, reporter=progress, command=command, fail_if=expressions
-            )
+            with StopRequests() as stops:
+                outcome = resume_run(
+                    folder,
+                    config or (),
+                    overrides,
+                    reporter=progress,
+                    command=command,
+                    fail_if=expressions,
+                    stops=stops,
+                )
             if isinstance(outcome, str):
                 progress.done()
                 _show_complete(folder, outcome, expressions, junit, as_json=as_json, quiet=quiet)
@@ -84,9 +92,11 @@ def train(
                 progress.done()
                 _show_plan(prepared, as_json=as_json)
                 return
-            outcome = train_run(
-                loaded, outputs=outputs, reporter=progress, command=command, fail_if=expressions, force=force
-            )
+            with StopRequests() as stops:
+                outcome = train_run(
+                    loaded, outputs=outputs, reporter=progress, command=command, fail_if=expressions, force=force,
+                    stops=stops,
+                )  # fmt: skip
     if junit is not None:
         write_junit(junit, outcome.run.id, outcome.gates, outcome.seconds)
     _show(outcome, as_json=as_json, quiet=quiet)
@@ -195,9 +205,9 @@ def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
         "steps_per_epoch": plan.steps_per_epoch,
         "total_steps": plan.total_steps,
         "device": prepared.config.train.device,
-        "lr": prepared.chosen.lr,
-        "momentum": prepared.chosen.momentum,
-        "engine": {"name": prepared.choice.executor.name, "why": prepared.choice.why},
+        "lr": prepared.chosen.lr.as_json(),
+        "momentum": prepared.chosen.momentum.as_json(),
+        "engine": prepared.choice.as_json(),
     }
     if dataset.summary is not None:
         values["data"] = dataset.summary.as_json()
@@ -210,5 +220,6 @@ def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
     steps = f"{plan.epochs:,} epochs of {plan.steps_per_epoch:,} = {plan.total_steps:,}"
     print(f"steps:     {steps}, batches of {plan.batch_size:,}")
     print(f"rate:      {wording.number(values['lr']['value'])} ({values['lr']['why']})")
-    print(f"executor:  {prepared.choice.executor.name} on {prepared.config.train.device} ({prepared.choice.why})")
+    engine = values["engine"]
+    print(f"executor:  {engine['name']} on {prepared.config.train.device} ({engine['why']})")
     print("nothing was trained (--dry-run)")

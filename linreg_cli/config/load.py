@@ -1,6 +1,7 @@
 """Config files and overrides become one validated `Config`, or an error with every fault."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from linreg_cli.config.merge import KIND_KEYS, merged
 from linreg_cli.config.rules import broken_rules, notes
 from linreg_cli.config.schema import SCHEDULES, Config
 from linreg_cli.config.source import FLOAT, PREFIXED_INTEGER, Node
-from linreg_cli.errors import ConfigError
+from linreg_cli.errors import ConfigError, SettingError
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,27 @@ class LoadedConfig:
     tree: Node
     notes: tuple[str, ...]
 
-    def error(self, key: str, message: str) -> ConfigError:
+    def error(self, key: str | Sequence[str | int], message: str) -> ConfigError:
         """A config error at a key, for what is found after validation, such as a missing GPU.
 
         Args:
-            key: the path of the key, with dots.
+            key: the path of the key, with dots or as steps, where a number is a position in a list.
             message: what was found, what is allowed, what to do.
         """
-        return ConfigError([diagnostics.fault_at(self.tree, tuple(key.split(".")), f"{key}: {message}")])
+        path = tuple(key.split(".")) if isinstance(key, str) else tuple(key)
+        return ConfigError([diagnostics.fault_at(self.tree, path, f"{_dotted(path)}: {message}")])
+
+    @contextlib.contextmanager
+    def placing_errors(self) -> Iterator[None]:
+        """A block in which a `SettingError` becomes a config error with the file and line of the setting.
+
+        Raises:
+            ConfigError: for a `SettingError` in the block.
+        """
+        try:
+            yield
+        except SettingError as error:
+            raise self.error(error.key, error.message) from None
 
 
 def load_config(files: Sequence[str], overrides: Sequence[str] = (), *, stored: bool = False) -> LoadedConfig:

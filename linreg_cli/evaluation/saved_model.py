@@ -9,7 +9,7 @@ from torch import nn
 
 from linreg_cli.config import Config
 from linreg_cli.config.types import is_address
-from linreg_cli.convergence.analysis import Analysis
+from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
 from linreg_cli.data.assemble import assemble
 from linreg_cli.data.columns.kinds import RawColumn, Rows
@@ -19,12 +19,13 @@ from linreg_cli.data.encoding.encode import Encoder, NumberInput
 from linreg_cli.data.tables.open import open_table, text_suffix
 from linreg_cli.data.tables.table import Cells, Table, refuse_bad_names
 from linreg_cli.errors import DataError, Fault, closest
-from linreg_cli.evaluation.fit_quality import worth
+from linreg_cli.evaluation.fit_quality import fit_quality
 from linreg_cli.evaluation.metrics import Metrics, parameters, split_metrics
 from linreg_cli.evaluation.predictions import predicted_blocks
 from linreg_cli.evaluation.truth import compare, known_truth
-from linreg_cli.model import LinearFormula, build_model, fold, linear_layer
+from linreg_cli.model import LinearFormula, build_model, fold, linear_layer, parameters_of
 from linreg_cli.optim.losses import Loss
+from linreg_cli.optim.plan import StepPlan
 from linreg_cli.runs.checkpoint import load_model
 from linreg_cli.runs.config import config_of
 from linreg_cli.runs.store import RunFolder
@@ -91,13 +92,14 @@ def evaluate_splits(trained: TrainedRun) -> tuple[Metrics, bool]:
     rows, dtype = dataset.splits["train"], linear_layer(trained.model).weight.dtype
     X_nd = trained.preprocessor.features.tensor(dataset, rows, dtype).numpy()
     y_nk = trained.preprocessor.targets.tensor(dataset, rows, dtype).numpy()
-    analysis = Analysis.of(trained.config, dataset, X_nd, y_nk)
+    plan, start = StepPlan.from_config(trained.config, n_samples=len(X_nd)), parameters_of(trained.model)
+    problem = Problem(plan, X_nd, y_nk, dataset.features, start)
     loss = metrics["train"]["loss"]
-    metrics |= worth(
+    metrics |= fit_quality(
         trained.config,
         dataset,
         trained.preprocessor,
-        analysis,
+        problem,
         trained.model,
         math.inf if loss is None else loss,
     ).metrics

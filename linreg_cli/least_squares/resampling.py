@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.least_squares.factor import Array, Factor, blocks, loss_scale, matrix
+from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix
 from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.optim.losses import loss_scale
 
 #: 1 - (leverage) below which a row, or a fold, is what makes a column independent of the others.
 _ALONE = 1e-10

@@ -52,8 +52,9 @@ def overview(runs: Sequence[RunContents], anchors: Sequence[str]) -> Html:
 
 def differences(runs: Sequence[RunContents]) -> Html:
     """Config, data, machine and versions wherever they are not the same in every run."""
-    # Why an executor was chosen is told of each run, with estimates of seconds that are never the same twice.
-    found = [(key, values) for key, values in varying([settings(run.run) for run in runs]) if key != "engine.why"]
+    # Why an executor was chosen is shown for each run, with estimates of seconds that are never the same twice.
+    left_out = ("engine.why", "engine.value")
+    found = [each for each in varying([settings(run.run) for run in runs]) if each[0] not in left_out]
     if not found:
         return paragraph(text("The runs have the same config, data, machine and versions."))
     rows = [[_key(key), *(_value(value) for value in values)] for key, values in found]

@@ -5,22 +5,21 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from linreg_cli.data.checks.collinear import combinations
 from linreg_cli.data.checks.leaks import MIN_ROWS, identifiers, leaks
-from linreg_cli.data.checks.wording import combined, equal, listed
+from linreg_cli.data.checks.wording import equal, listed
 from linreg_cli.data.columns.kinds import Column, Rows, take
 from linreg_cli.data.columns.rows import in_order, pick
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import CategoryInput
 
 SAMPLE_ROWS, _RUN_ROWS = 10_000, 250
-#: Linear combinations are looked for in so many inputs.
-MAX_FEATURES = 1_000
 _MAX_WARNINGS = 10
 
 
 def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
-    """Constant, duplicate and collinear inputs, identifiers, and features that determine the target.
+    """Constant and duplicate inputs, identifiers, and features that determine the target.
+
+    Linear combinations are found later, from the factor of the train split.
 
     Args:
         dataset: a table, split and encoded; only its train split is checked.
@@ -41,24 +40,12 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
     found += _constant_warning(dataset, constant)
     column_of = {feature: each.column for each in dataset.inputs for feature in each.features}
     found += equal(duplicates.items(), column_of)
-    left = [name for name in dataset.features if name not in constant and name not in duplicates]
     complete = _complete_categories(dataset, bias=bias)
     other = "the bias" if bias else "those of another category"
     found += [
         f"the indicators of {column} are collinear with {other}: every level has one; set preprocess.drop_first: auto"
         for column in complete
     ]
-    last = {f"{column}={complete[column][-1]}" for column in complete}
-    if n_train < len(left) + bias:
-        found.append(f"{n_train:,} train rows for {len(left):,} inputs: the weights are not unique")
-    else:
-        names = [name for name in left if name not in last]
-        columns = {name: take(dataset.columns, name, sample) for name in names[:MAX_FEATURES]}
-        found += combined(combinations(dataset, columns, rows, bias=bias), column_of)
-        if len(names) > MAX_FEATURES:
-            found.append(
-                f"linear combinations were looked for in the first {MAX_FEATURES:,} of {len(names):,} inputs only"
-            )
     if n_train >= MIN_ROWS:
         found += identifiers(dataset, sample)
         found += leaks(dataset, sample)

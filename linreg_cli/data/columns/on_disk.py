@@ -155,7 +155,7 @@ class NumberSink:
         if self._file is None:
             kept = self._kept
             return {name: np.concatenate([part[i] for part in kept]) for i, name in enumerate(self._names)}
-        file = NumberFile(self._file, len(self._names), self._group.shape[1], self._n_rows, folder())
+        file = self._handed_over(self._file, self._n_rows)
         self._group = np.empty((0, 0))
         return {name: StoredColumn(file, position) for position, name in enumerate(self._names)}
 
@@ -166,6 +166,7 @@ class NumberSink:
             try:
                 if self._file is None:
                     self._file = open_nameless()
+                    self._unfinished = weakref.finalize(self, self._file.close)
                 _write(self._file, rows)
                 return
             except OSError:
@@ -177,9 +178,14 @@ class NumberSink:
         self._on_disk = False
         if self._file is None:
             return
-        file, self._file = NumberFile(self._file, len(self._names), self._group.shape[1], n_rows, folder()), None
+        file, self._file = self._handed_over(self._file, n_rows), None
         if n_rows:
             self._kept = [np.stack([file.read(column, 0, n_rows) for column in range(len(self._names))])]
+
+    def _handed_over(self, file: FileIO, n_rows: int) -> NumberFile:
+        """The file for reading; from now on it is closed with what reads from it."""
+        self._unfinished.detach()
+        return NumberFile(file, len(self._names), self._group.shape[1], n_rows, folder())
 
 
 def open_nameless() -> FileIO:

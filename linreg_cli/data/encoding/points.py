@@ -6,7 +6,7 @@ import numpy as np
 
 from linreg_cli.data.columns.kinds import Categories, Column, Numbers, RawColumn, canonical
 from linreg_cli.data.encoding.encode import Encoder, NumberInput
-from linreg_cli.errors import DataError
+from linreg_cli.errors import DataError, SettingError
 from linreg_cli.wording import plural
 
 Point = Sequence[float | str]
@@ -20,17 +20,16 @@ def encode_points(encoder: Encoder, points: Sequence[Point]) -> Mapping[str, Col
         points: at least one; a value for each feature column, text for a category.
 
     Raises:
-        ValueError: with the position of the point (from 0), a colon, and what is wrong with it.
+        SettingError: at `probe` and the position of the point (from 0).
     """
     for number, point in enumerate(points):
         if len(point) != len(encoder.columns):
             names = ", ".join(encoder.columns)
-            raise ValueError(
-                f"{number}: {plural(len(point), 'value')} for {plural(len(encoder.columns), 'feature')} ({names})"
-            )
+            found, expected = plural(len(point), "value"), plural(len(encoder.columns), "feature")
+            raise SettingError(("probe", number), f"{found} for {expected} ({names})")
         for each, value in zip(encoder.inputs, point, strict=True):
             if isinstance(each, NumberInput) and isinstance(value, str):
-                raise ValueError(f"{number}: expected a number for {each.column}, found the text {value!r}")
+                raise SettingError(("probe", number), f"expected a number for {each.column}, found the text {value!r}")
     raw: dict[str, RawColumn] = {}
     for each, values in zip(encoder.inputs, zip(*points, strict=True), strict=True):
         if isinstance(each, NumberInput):
@@ -43,7 +42,7 @@ def encode_points(encoder: Encoder, points: Sequence[Point]) -> Mapping[str, Col
         try:
             encoded = encoder.encode(raw, np.array([number]), "probe")
         except DataError as error:
-            raise ValueError(f"{number}: {error.faults[0].message}") from None
+            raise SettingError(("probe", number), error.faults[0].message) from None
         columns = columns or {name: encoded[name] for name in encoder.features}
     return columns
 

@@ -21,7 +21,7 @@ _SUFFIX = ".kernel"
 
 def exists(kernel: str, dtype: str) -> bool:
     """Whether a kernel such as `batches.run_steps` lies compiled for models of a type such as `float32`."""
-    pattern = f"{kernel}-{dtype}-{_digest_once()}-*{_SUFFIX}"
+    pattern = f"{kernel}-{dtype}-{first_digest()}-*{_SUFFIX}"
     return any(any(folder.glob(pattern)) for folder in _folders())
 
 
@@ -31,7 +31,7 @@ def read(kernel: str, dtype: str, sources: str, key: str) -> bytes | None:
     Args:
         kernel: module and function.
         dtype: of the training.
-        sources: from `source_digest`.
+        sources: from `first_digest`.
         key: whatever else the machine code depends on.
     """
     name = _name(kernel, dtype, sources, key)
@@ -72,7 +72,10 @@ def source_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-_digest_once = cache(source_digest)
+@cache
+def first_digest() -> str:
+    """`source_digest()` when this process first asked: where it is another now, the sources have changed since."""
+    return source_digest()
 
 
 def _write_whole(folder: Path, name: str, content: bytes) -> None:

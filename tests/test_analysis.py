@@ -200,7 +200,7 @@ def test_the_gap_stands_between_the_losses_and_the_seconds(linreg, base):
 
 def test_the_summary_says_the_gap_in_words(linreg, base):
     assert " above it (gap " in linreg("train", "-c", base, *sets("optimizer.lr=0.02", "train.epochs=20")).out
-    assert "the run is there to rounding" in linreg("train", "-c", base, *settings(lr="auto")).out
+    assert "the run reached it within rounding error" in linreg("train", "-c", base, *settings(lr="auto")).out
 
 
 @pytest.mark.parametrize("loss", ["mae", "huber"])
@@ -277,7 +277,7 @@ def test_auto_for_other_losses(linreg, base):
 def test_auto_momentum_refuses_what_it_would_not_honour(linreg, base):
     result = linreg("train", "-c", base, *settings(momentum="auto", nesterov=True))
     assert result.code == 2
-    assert "momentum: auto chooses the heavy ball's; set nesterov to false" in result.err
+    assert "momentum: auto chooses heavy-ball momentum; set nesterov to false" in result.err
 
 
 @pytest.mark.parametrize(

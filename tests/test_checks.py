@@ -19,7 +19,7 @@ def found(tmp_path):
     def call(columns, *, bias=True, **preprocess):
         pq.write_table(pa.table({**columns, "y": columns.get("y", Y)}), tmp_path / "t.parquet")
         values = {"data": {"path": str(tmp_path / "t.parquet"), "target": "y"}, "model": {"bias": bias}}
-        return load_dataset(Config.model_validate({**values, "preprocess": preprocess})).report.warnings
+        return load_dataset(Config.model_validate({**values, "preprocess": preprocess})).summary.warnings
 
     return call
 
@@ -32,7 +32,7 @@ def test_sound_columns_are_not_warned_of(found):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"a": A, "k": np.full(N, 3.0)}, "k: one value in every row to train on; leave out with data.ignore"),
+        ({"a": A, "k": np.full(N, 3.0)}, "k is a constant column in the train split; leave out with data.ignore"),
         ({"a": A, "twin": A}, "twin is the same as a; leave one of them out with data.ignore"),
         (
             {"a": A, "row": np.arange(N)},
@@ -40,16 +40,18 @@ def test_sound_columns_are_not_warned_of(found):
         ),
         (
             {"a": A, "house_id": STREAM.permutation(10**6)[:N]},
-            "house_id looks like an identifier: it hardly ever has a value twice; leave it out with "
+            "house_id looks like an identifier: it has almost no repeated values; leave it out with "
             "data.ignore: [house_id]",
         ),
         (
             {"a": A, "cents": Y * 100},
-            "cents alone determines y: is it known before y is? Leave it out with data.ignore: [cents] if not",
+            "cents alone determines y (target leakage); if it is known only after y, leave it out with "
+            "data.ignore: [cents]",
         ),
         (
             {"a": A, "squeezed": np.exp(Y * 3)},
-            "squeezed alone determines y: is it known before y is? Leave it out with data.ignore: [squeezed] if not",
+            "squeezed alone determines y (target leakage); if it is known only after y, leave it out with "
+            "data.ignore: [squeezed]",
         ),
     ],
 )  # fmt: skip
@@ -76,7 +78,7 @@ def test_the_only_column_is_not_to_be_left_out(name, found):
 def test_names_of_identifiers(name, found):
     [message] = found({"a": A, name: STREAM.permutation(10**6)[:N]})
     assert message == (
-        f"{name} looks like an identifier: it hardly ever has a value twice; leave it out with data.ignore: [{name}]"
+        f"{name} looks like an identifier: it has almost no repeated values; leave it out with data.ignore: [{name}]"
     )
 
 
@@ -116,17 +118,19 @@ def test_a_category_that_determines_the_target(found):
 @pytest.mark.parametrize(("bias", "drop_first"), [(True, "auto"), (True, False), (False, "auto")])
 def test_a_category_of_one_level_is_constant(bias, drop_first, found):
     columns = {"a": A, "k": np.full(N, 2.0), "c": np.full(N, "only"), "d": np.array(list("pq"))[np.arange(N) % 2]}
-    message = "k, c: one value in every row to train on; leave out with data.ignore"
+    message = "k, c are constant columns in the train split; leave out with data.ignore"
     assert found(columns, bias=bias, categorical="one_hot", drop_first=drop_first)[0] == message
 
 
 def test_the_only_column_is_constant(found):
-    assert found({"k": np.full(N, 2.0)}) == ("k: one value in every row to train on; there is nothing to learn from",)
+    assert found({"k": np.full(N, 2.0)}) == (
+        "k is a constant column in the train split; there is nothing to learn from",
+    )
 
 
 def test_a_constant_target(found):
     assert found({"a": A, "b": B, "y": np.full(N, 2.0)}) == (
-        "y: one value in every row to train on, so R2 is undefined and there is nothing to learn",
+        "y is constant in the train split: R2 is undefined, and there is nothing to learn",
     )
 
 
@@ -158,13 +162,14 @@ def test_an_indicator_that_is_a_column_of_numbers(found):
 def test_every_level_beside_a_bias_is_told_once(found):
     c = np.array(list("abcd"))[np.arange(N) % 4]
     assert found({"a": A, "c": c}, categorical="one_hot", drop_first=False) == (
-        "every level of c has an input of its own, which the bias duplicates; set preprocess.drop_first: auto",
+        "the indicators of c are collinear with the bias: every level has one; set preprocess.drop_first: auto",
     )
     assert found({"a": A, "c": c}, categorical="one_hot", drop_first=False, bias=False) == ()
     assert found({"a": A, "c": c}, categorical="one_hot") == ()
     columns = {"a": A, "c": c, "d": np.array(list("pq"))[STREAM.integers(0, 2, N)]}
     assert found(columns, categorical="one_hot", drop_first=False, bias=False) == (
-        "every level of d has an input of its own, as another category has; set preprocess.drop_first: auto",
+        "the indicators of d are collinear with those of another category: every level has one; set "
+        "preprocess.drop_first: auto",
     )
     assert found(columns, categorical="one_hot", bias=False) == ()
 

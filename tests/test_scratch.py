@@ -151,7 +151,7 @@ def test_a_file_that_cannot_be_read_back_is_a_data_error(small_groups, monkeypat
     monkeypatch.setattr(on_disk, "open_nameless", lambda: files.append(scratch_file()) or files[-1])
     column = poured(table(), [100])["a"]
     files[0].truncate(100)
-    with pytest.raises(DataError, match=r"kept there cannot be read back: the file is shorter"):
+    with pytest.raises(DataError, match=r"columns cannot be read back: the file is truncated"):
         column[:]
 
 

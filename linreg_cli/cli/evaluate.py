@@ -14,7 +14,7 @@ def evaluate(
     run: options.Run,
     data: Annotated[
         str | None,
-        typer.Option("--data", metavar="PATH", help="Another table; default: the run's own splits."),
+        typer.Option("--data", metavar="PATH", help="Another table; default: the splits of the run."),
     ] = None,
     fail_if: options.FailIf = None,
     junit: options.Junit = None,
@@ -23,8 +23,8 @@ def evaluate(
 ) -> None:
     """Print the metrics of a run.
 
-    On the run's own splits, with the exact optimum, standard errors where the model is near enough to it, and the
-    truth where that is known; or on another table, whose metrics are named 'data'.
+    On the splits of the run, with the distance to the exact optimum, standard errors if the model is close enough to
+    it, and the true parameters of generated data. Or on another table, whose metrics are named 'data'.
     """
     from linreg_cli.cli.junit import telling_failure, write_junit
     from linreg_cli.runs.store import find_run

@@ -13,7 +13,7 @@ from linreg_cli.cli import options, output
 from linreg_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from linreg_cli.data.summary import ColumnReport
+    from linreg_cli.data.summary import UsedColumn
 
 
 def predict(
@@ -71,7 +71,7 @@ def predict(
         output.print_json(result)
 
 
-def _told(columns: "Sequence[ColumnReport]") -> Iterator[str]:
+def _told(columns: "Sequence[UsedColumn]") -> Iterator[str]:
     """What was done to cells that the model could not take as they are."""
     for each in columns:
         name = wording.one_line(each.column)

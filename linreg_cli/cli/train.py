@@ -29,20 +29,20 @@ def train(
     as_json: options.Json = False,
     resume: Annotated[
         str | None,
-        typer.Option("--resume", metavar="RUN", help="Go on with a run, with its config; -c is then optional."),
+        typer.Option("--resume", metavar="RUN", help="Continue a run, with its own config; -c is optional."),
     ] = None,
     junit: options.Junit = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the path of the run and nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the path of the run only.")] = False,
     verbose: options.Verbose = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything and read the data, but train nothing.")
+        bool, typer.Option("--dry-run", help="Check the config and read the data, without training.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Train even at a learning rate that must diverge.")] = False,
 ) -> None:
-    """Train a model and leave a run folder.
+    """Train a model and write a run folder.
 
-    Evaluates on every split and draws the pictures. A run that was interrupted goes on with --resume, to the same
-    bits as without the stop; with --set train.epochs=N it may get more epochs.
+    Evaluates the model on every split and draws the pictures. --resume continues an interrupted run, with the same
+    result, bit for bit, as without the interruption; --set train.epochs=N adds epochs to a run.
     """
     from linreg_cli.cli.junit import telling_failure, write_junit
     from linreg_cli.cli.progress import Progress
@@ -113,17 +113,15 @@ def _check_options(
     verbose: bool,
 ) -> None:
     if quiet and verbose:
-        raise UsageError("--quiet asks for less and --verbose for more; leave one of them out", "--quiet")
+        raise UsageError("--quiet and --verbose contradict each other; use one of them", "--quiet")
     if resume is not None and force:
-        raise UsageError("--force is for a run that begins; one that goes on has begun at its rate", "--resume")
+        raise UsageError("--force is for a new run; --resume continues at the rate of the run", "--resume")
     if resume is not None and dry_run:
-        raise UsageError("--dry-run looks at a config, and --resume trains; leave one of them out", "--resume")
+        raise UsageError("--dry-run does not train, and --resume does; use one of them", "--resume")
     if junit is not None and dry_run:
-        raise UsageError(
-            "--junit tells of the gates of a run, and --dry-run makes none; leave one of them out", "--junit"
-        )
+        raise UsageError("--junit reports the gates of a run, and --dry-run has no run; use one of them", "--junit")
     if resume is None and not config:
-        message = "Missing option '--config' / '-c'; see 'linreg train --help', or go on with a run by --resume RUN"
+        message = "Missing option '--config' / '-c'; see 'linreg train --help', or continue a run with --resume RUN"
         raise UsageError(message)
 
 
@@ -169,7 +167,7 @@ def _show(outcome: "Outcome", *, as_json: bool, quiet: bool) -> None:
 
 def _summary(outcome: "Outcome") -> str:
     record = outcome.run.record()
-    steps = f"{record['epochs_done']:,} epochs, {record['steps_done']:,} steps"
+    steps = f"{wording.plural(record['epochs_done'], 'epoch')}, {wording.plural(record['steps_done'], 'step')}"
     lines = [
         f"{outcome.run.id}: {steps} on {record['device']} in {outcome.seconds:.2f} s",
         *([f"stopped early: {outcome.stopped}"] if outcome.stopped else []),
@@ -211,8 +209,8 @@ def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
         "momentum": prepared.chosen.momentum.as_json(),
         "engine": prepared.choice.as_json(),
     }
-    if dataset.report is not None:
-        values["data"] = dataset.report.as_json()
+    if dataset.summary is not None:
+        values["data"] = dataset.summary.as_json()
     if as_json:
         output.print_json(values)
         return

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from linreg_cli.data.columns.arrow import to_arrow
 from linreg_cli.data.columns.kinds import rows_where
-from linreg_cli.data.summary import ColumnReport, column_reports
+from linreg_cli.data.summary import UsedColumn, used_columns
 from linreg_cli.data.tables.blocks import cells_of
 from linreg_cli.errors import DataError
 from linreg_cli.evaluation.saved_model import SavedModel, input_columns, open_for, raw_inputs
@@ -28,7 +28,7 @@ class Predicted:
     table: pa.Table
     added: list[str]
     delimiter: str | None
-    columns: tuple[ColumnReport, ...]
+    columns: tuple[UsedColumn, ...]
 
 
 def predict_table(saved: SavedModel, path: str, *, typed: bool = False) -> Predicted:
@@ -66,7 +66,7 @@ def predict_table(saved: SavedModel, path: str, *, typed: bool = False) -> Predi
         cells = table.typed(cells)
     for position, name in enumerate(added):
         cells = cells.append_column(name, to_arrow(predicted[:, position], ~dropped))
-    return Predicted(cells, added, table.delimiter, column_reports(raw, encoder, {}, rows))
+    return Predicted(cells, added, table.delimiter, used_columns(raw, encoder, {}, rows))
 
 
 def prediction_names(targets: Sequence[str], taken: Sequence[str]) -> list[str]:

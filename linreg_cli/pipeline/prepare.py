@@ -16,7 +16,7 @@ from linreg_cli.convergence.limits import rate_limit
 from linreg_cli.convergence.preflight import check_before_training
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
-from linreg_cli.data.summary import DataReport
+from linreg_cli.data.summary import DataSummary
 from linreg_cli.evaluation.metrics import probe
 from linreg_cli.model import LinearFormula, build_model, fold, initialise, parameters_of
 from linreg_cli.optim.engines.select import Choice, choose, resolve_device
@@ -37,7 +37,7 @@ class Reporter(Protocol):
     def warn(self, text: str) -> None:
         """Something that the user should know."""
 
-    def data(self, report: DataReport) -> None:
+    def data(self, summary: DataSummary) -> None:
         """A table was read."""
 
     def training(self, plan: StepPlan) -> None:
@@ -120,8 +120,8 @@ def prepare(loaded: LoadedConfig, reporter: Reporter) -> Prepared:
         raise loaded.error("train.device", str(error)) from None
     reporter.stage("reading the data")
     dataset = load_dataset(config, progress=reporter.stage)
-    if dataset.report is not None:
-        reporter.data(dataset.report)
+    if dataset.summary is not None:
+        reporter.data(dataset.summary)
     reporter.stage("preparing")
     prepared = assemble_run(loaded, config, device, dataset)
     with loaded.placing_errors():

@@ -207,7 +207,7 @@ def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
             "features": list(dataset.features),
             "targets": list(dataset.targets),
             "rows": {split: len(rows) for split, rows in dataset.splits.items()},
-            **(dataset.report.as_json() if dataset.report is not None else {}),
+            **(dataset.summary.as_json() if dataset.summary is not None else {}),
         },
         "steps": {
             "per_epoch": plan.steps_per_epoch,

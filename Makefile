@@ -24,11 +24,14 @@ lint: $(VENV)/.installed-test  ## ruff
 types: $(VENV)/.installed-test  ## mypy, strict
 	$(BIN)/mypy
 
+# A process a core, and a process that has nothing left to do takes tests of another.
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
 test-only: $(VENV)/.installed-test  ## pytest
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-slow: $(VENV)/.installed-test  ## the long forms too: 200 kills, 10,000 hostile inputs, 50 runs at once
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(PYTEST) -m "slow or not slow"
 
 bench-peers: $(VENV)-bench/.installed  ## install what `make bench` compares with, beside the environment
 

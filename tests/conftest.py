@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,30 @@ from typing import Any
 
 import pytest
 
-# As the command sets it: torch's threads do not spin, which on a busy machine makes tests ten times slower.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from linreg_cli.cli import process
+
+# As the command's process: otherwise Python looks for garbage among torch's million objects, and threads spin.
+process.set_up()
+# `make test` has as many processes as cores, and the tables are small: a second thread would only wait for a core.
+# Tests about threads ask for theirs.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIGS = REPOSITORY / "configs"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run files, and the tests of each, in a random order")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The same order for the same seed, in every process; fixtures of a module still serve all of its tests."""
+    seed = config.getoption("--shuffle")
+    if seed is not None:
+        files = sorted({item.path for item in items})
+        random.Random(seed).shuffle(files)
+        random.Random(seed).shuffle(items)
+        items.sort(key=lambda item: files.index(item.path))
 
 
 @dataclass(frozen=True)

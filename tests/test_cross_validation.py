@@ -145,7 +145,7 @@ def test_auto_is_chosen_anew_for_each_fold(linreg, config_file, steep, momentum)
 def test_a_run_that_goes_on_chooses_anew_too(linreg, config_file, steep):
     short = ("--set", "train.epochs=2", "--set", "train.stop_gap=null", "--json")
     begun = linreg("train", "-c", config_file(AUTO.replace("MOMENTUM", "auto")), *short).json
-    on = linreg("train", "--resume", begun["run"], "--set", "train.epochs=3000", "--json").json
+    on = linreg("train", "--resume", begun["run"], "--set", "train.epochs=1000", "--json").json
     theirs = cross_val_score(LinearRegression(), *steep, cv=KFold(5))
     assert on["metrics"]["cross_validation"]["r2"]["values"] == pytest.approx(theirs, rel=1e-6)
 

@@ -3,7 +3,7 @@
 import math
 import time
 from dataclasses import replace
-from itertools import count
+from itertools import count, product
 
 import numpy as np
 import pytest
@@ -162,8 +162,9 @@ def test_the_noise_floor_of_mini_batches(momentum, loss):
     assert told.floor_gap == pytest.approx(float(np.mean(gaps[200:])), rel=0.35)
 
 
-@pytest.mark.parametrize(("size", "loss"), [(7, "mse"), (12, "half_mse"), (16, "sse"), (39, "mse")])
-@pytest.mark.parametrize("momentum", [0.0, 0.6])
+@pytest.mark.parametrize(
+    ("size", "loss", "momentum"), [(7, "mse", 0.6), (12, "half_mse", 0.0), (16, "sse", 0.6), (39, "mse", 0.0)]
+)
 def test_a_smaller_last_batch_adds_its_own_noise(size, loss, momentum):
     """Of 40 rows the last batch has 5, 4, 8 and 1, and the mean of one row is 39 times as noisy as that of 39."""
     X, y = table(n=40, condition=2.0)
@@ -201,9 +202,14 @@ def test_half_of_the_rows_have_the_variance_of_a_draw_without_replacement():
     assert np.mean(gaps[1::2]) / 2 <= told.floor_gap <= 2 * np.mean(gaps[1::2])
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5])
-@pytest.mark.parametrize("momentum", [0.0, 0.8])
-@pytest.mark.parametrize("size", [1, 5])
+# Each pair of values once; the slow suite has the other four.
+@pytest.mark.parametrize(
+    ("share", "momentum", "size"),
+    [
+        pytest.param(*values, marks=[] if number in (0, 3, 5, 6) else pytest.mark.slow)
+        for number, values in enumerate(product((0.1, 0.5), (0.0, 0.8), (1, 5)))
+    ],
+)
 def test_the_noise_away_from_the_optimum_is_counted(share, momentum, size):
     """At half the mean-square limit it makes the floor about twice as high; a fixed noise would be far too low."""
     X, y = table(n=60, condition=2.0)
@@ -271,7 +277,7 @@ def test_the_batch_rate_weighs_speed_against_noise():
     assert best_batch_rate(weighed, 30, lambda epoch: cosine(epoch, 30)).lr > best_batch_rate(weighed, 30).lr
 
 
-@pytest.mark.parametrize("size", [1, 8])
+@pytest.mark.parametrize("size", [pytest.param(1, marks=pytest.mark.slow), 8])
 def test_the_fewest_epochs_are_enough(size):
     X, y = table(n=64, noise=0.2, condition=3.0)
     optimum, spectrum, start = problem(X, y)

@@ -1,6 +1,7 @@
 """`linreg inspect` against numpy, against itself in words, and against what training then does."""
 
 import csv
+import itertools
 import json
 import math
 
@@ -100,11 +101,11 @@ def test_training_obeys_the_printed_limit(linreg, tmp_path, settings):
     # The page's own digits.
     [line] = [line for line in linreg("inspect", *config).out.splitlines() if line.startswith("  full batch ")]
     limit = float(line.split()[2])
-    train = ("train", *config, "--set", "plots=false", "--set", "train.epochs=2000")
+    train = ("train", *config, "--set", "plots=false", "--set", "train.epochs=1000")
     assert linreg(*train, "--name", "below", "--set", f"optimizer.lr={0.99 * limit:.17g}").code == 0
     below = history(tmp_path, "below")
     assert below[-1] <= below[0]
-    assert abs(below[-1] - below[-500]) < 0.05 * below[-1]
+    assert abs(below[-1] - below[-250]) < 0.05 * below[-1]
     above = linreg(*train, "--name", "above", "--set", f"optimizer.lr={1.01 * limit:.17g}")
     assert above.code == 4 or history(tmp_path, "above")[-1] > 1e6 * below[0]
 
@@ -396,10 +397,11 @@ def test_ridge_agrees_with_refitting(linreg, table):
 
 
 def test_float32_stops_about_where_it_is_said_to(linreg, tmp_path, table):
-    # A target far from zero beside a small rate: steps fall below the bias's last place.
+    # A target far from zero beside a small rate: steps fall below the bias's last place. Half of that, 3e-5, is a step
+    # of 0.002 on a gradient of 0.015, and the bias is so near after ln(1 / 0.0075) / (0.002 x 2) = 1,200 steps.
     rng = np.random.default_rng(5)
     x = rng.normal(size=50)
-    config = table({"x": x, "y": 1000 + x + 0.1 * rng.normal(size=50)}, train={"dtype": "float32", "epochs": 9000})
+    config = table({"x": x, "y": 1000 + x + 0.1 * rng.normal(size=50)}, train={"dtype": "float32", "epochs": 3000})
     options = ("--set", "optimizer.lr=0.002", "--set", "model.init.bias=999")
     values = linreg("inspect", "-c", config, "--json", *options).json
     assert linreg("train", "-c", config, *options).code == 0
@@ -410,17 +412,20 @@ def test_float32_stops_about_where_it_is_said_to(linreg, tmp_path, table):
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_shipped_config_fits_the_page(linreg, path, request):
+def test_every_shipped_config_fits_the_page(linreg, path, request, tmp_path):
     tables = {"king_county": "kc_house.csv", "auto_mpg": "auto_mpg.csv"}
     options = ()
     if path.stem in tables:
-        options = ("--set", f"data.path={request.getfixturevalue('real_data') / tables[path.stem]}")
+        with open(request.getfixturevalue("real_data") / tables[path.stem]) as file:
+            (tmp_path / "t.csv").write_text("".join(itertools.islice(file, 2001)))  # for a page they are enough
+        options = ("--set", f"data.path={tmp_path / 't.csv'}")
     result = linreg("inspect", "-c", path, "--ridge", *options)
     assert result.code == 0, result.err
     assert result.err == "" or options
     assert max(map(len, result.out.splitlines())) <= 80
     assert "What to do: " in result.out
-    assert json.loads(linreg("inspect", "-c", path, "--ridge", "--json", *options).out)["advice"]
+    if not options:
+        assert json.loads(linreg("inspect", "-c", path, "--ridge", "--json").out)["advice"]
 
 
 def test_long_names_and_many_columns_fit_the_page(linreg, table):

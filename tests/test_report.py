@@ -242,7 +242,11 @@ def test_a_report_of_a_usual_run_is_below_a_megabyte(outputs, tmp_path):
 
 
 def test_the_same_run_gives_the_same_bytes_wherever_it_lies(outputs, copy):
-    for stem in ("hostile", "noisy_line"):
+    assert page_of([copy("known")]) == page_of([run_of(outputs, "known")])
+
+
+def test_the_same_words_of_every_kind_of_run_and_of_several(outputs, copy, undrawn):
+    for stem in ("hostile", "noisy_line", "undefined"):
         assert page_of([copy(stem)]) == page_of([run_of(outputs, stem)])
     both = [run_of(outputs, "known"), run_of(outputs, "undefined")]
     assert page_of(both) == page_of(both)

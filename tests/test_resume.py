@@ -6,7 +6,9 @@ import shutil
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from linreg_cli.cli import progress
 from linreg_cli.errors import StoreError
@@ -329,6 +331,33 @@ def test_what_has_no_meaning_together_is_a_usage_error(linreg, train):
     assert "--resume" in linreg("train").err
     assert linreg("train", "--resume", "r", "--dry-run").code == 2
     assert linreg("train", "--resume", "nothing").code == 6
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"versions": {"torch": "1.0.0"}}, f"torch 1.0.0 is now {torch.__version__}"),
+        ({"versions": {"numpy": "1.2.3"}}, f"numpy 1.2.3 is now {np.__version__}"),
+        ({"threads": 99}, f"99 threads are now {torch.get_num_threads()}"),
+        ({"versions": {}, "threads": None}, None),
+        ({}, None),
+    ],
+    ids=["torch", "numpy", "threads", "not known", "nothing"],
+)
+def test_what_changes_the_last_digits_is_warned_of_on_resume(linreg, train, stop_at, tmp_path, changed, said):
+    stop_at(5)
+    assert train().code == 143
+    path = tmp_path / "outputs" / "r-0001" / "run.json"
+    record = json.loads(path.read_text())
+    assert {"torch", "numpy"} <= record["versions"].keys()
+    if changed.get("versions"):
+        changed = {"versions": record["versions"] | changed["versions"]}
+    path.write_text(json.dumps(record | changed))
+    result = linreg("train", "--resume", "r")
+    assert result.code == 0
+    warned = [line for line in result.err.splitlines() if "last digits" in line or " is now " in line]
+    expected = f"warning: {said}: the run may end with other last digits than without the stop"
+    assert warned == ([expected] if said else [])
 
 
 # --------------------------------------------------------------------------------------------- damaged checkpoints

@@ -48,7 +48,7 @@ def test_a_damaged_file_is_not_used_and_is_replaced(folder, content):
     assert read() == b"code"
 
 
-@pytest.mark.parametrize("mode", [0o666, 0o664])
+@pytest.mark.parametrize("mode", [0o666, 0o664, 0o646, 0o602, 0o620])
 def test_a_file_that_others_may_write_is_not_read_since_it_becomes_code(folder, mode):
     write(b"code")
     (file,) = folder.iterdir()
@@ -56,12 +56,50 @@ def test_a_file_that_others_may_write_is_not_read_since_it_becomes_code(folder, 
     assert read() is None
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("mode", [0o644, 0o600, 0o444])
+def test_a_file_that_only_its_owner_may_write_is_read(folder, mode):
+    write(b"code")
+    (file,) = folder.iterdir()
+    file.chmod(mode)
+    assert read() == b"code"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_file_of_another_user_is_not_read(folder):
     write(b"code")
     (file,) = folder.iterdir()
     os.chown(file, 65534, 65534)
     assert read() is None
+
+
+@pytest.mark.parametrize(
+    ("owner", "trusted"),
+    [("this user", True), ("root", True), ("who installed the sources", True), ("somebody", False)],
+)
+def test_a_file_is_read_by_its_owner_and_from_those_who_could_change_the_program(folder, monkeypatch, owner, trusted):
+    """The same for users who are not root, who cannot give a file away: the system is said to name another owner."""
+    users = {"this user": 70001, "root": 0, "who installed the sources": 70002, "somebody": 70003}
+    write(b"code")
+    file, sources = next(folder.iterdir()), disk._SOURCES
+
+    def owned_by(uid, status):
+        return os.stat_result([*status[:4], uid, *status[5:]])
+
+    real_fstat, real_stat = os.fstat, os.stat
+    ours = file.stat().st_ino
+
+    def fstat(descriptor):
+        status = real_fstat(descriptor)
+        return owned_by(users[owner], status) if status.st_ino == ours else status
+
+    def stat(path, *rest, **more):
+        status = real_stat(path, *rest, **more)
+        return owned_by(users["who installed the sources"], status) if path == sources else status
+
+    monkeypatch.setattr(os, "geteuid", lambda: users["this user"])
+    monkeypatch.setattr(os, "fstat", fstat)
+    monkeypatch.setattr(os, "stat", stat)
+    assert read() == (b"code" if trusted else None)
 
 
 def test_a_kernel_under_the_name_of_another_is_not_used(folder):

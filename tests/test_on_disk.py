@@ -3,8 +3,10 @@
 import csv
 import errno
 import gc
+import importlib
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,14 +17,11 @@ import pyarrow.csv as pcsv
 import pytest
 from sklearn.metrics import r2_score
 
-from linreg_cli.data import dataset, scaling
-from linreg_cli.data.columns import kinds as column_module
-from linreg_cli.data.columns import on_disk, rows
+from linreg_cli import data, evaluation, least_squares
+from linreg_cli.data.columns import on_disk
 from linreg_cli.data.columns.kinds import Numbers, pieces
 from linreg_cli.data.columns.on_disk import NumberSink, StoredColumn
-from linreg_cli.data.tables import blocks
 from linreg_cli.errors import DataError
-from linreg_cli.evaluation import predictions
 from linreg_cli.least_squares import factor
 
 
@@ -35,10 +34,15 @@ def small_groups(monkeypatch):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    """Sixteen rows wherever a table is looked at block by block."""
-    for module in (column_module, predictions, rows, dataset, blocks):
-        monkeypatch.setattr(module, "BLOCK_ROWS", 16)
-    monkeypatch.setattr(scaling, "_BLOCK_ROWS", 16)
+    """Sixteen rows wherever a table is looked at block by block, in whichever modules that is."""
+    found = 0
+    for folder in (data, least_squares, evaluation):
+        for entry in pkgutil.walk_packages(folder.__path__, f"{folder.__name__}."):
+            module = importlib.import_module(entry.name)
+            for name in {"BLOCK_ROWS", "_BLOCK_ROWS"} & vars(module).keys():
+                monkeypatch.setattr(module, name, 16)
+                found += 1
+    assert found > 3, "the constant has another name"
     monkeypatch.setattr(factor.blocks, "__defaults__", (16,))
 
 

@@ -65,7 +65,7 @@ def test_processes_that_compile_at_the_same_time_leave_one_whole_kernel(folder):
 def test_where_nothing_can_be_written_kernels_are_compiled(folder, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("so that no folder can be made here, by root neither")
     monkeypatch.setenv("LINREG_CACHE", str(tmp_path / "file"))
-    assert updated() == updated() == "{-2.0} True"
+    assert updated() == "{-2.0} True"
 
 
 def test_sources_that_change_while_a_process_runs_leave_no_kernel_under_a_name_that_is_not_theirs(folder):

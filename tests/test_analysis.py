@@ -73,7 +73,7 @@ def record(path) -> dict:
 
 
 # Every loss with every motion, and random tables, are in test_limits_hold.py.
-@pytest.mark.parametrize(("case", "loss"), zip(MOTIONS, itertools.cycle(["mse", "half_mse", "sse"])))
+@pytest.mark.parametrize(("case", "loss"), list(zip(MOTIONS, itertools.cycle(["mse", "half_mse", "sse"]))))
 def test_a_hundredth_below_the_limit_converges_and_a_hundredth_above_is_refused_and_diverges(
     linreg, base, table, tmp_path, case, loss
 ):

@@ -291,8 +291,9 @@ def test_outputs_that_cannot_be_written_fail_before_training(linreg, config, tmp
     if os.getuid() == 0:
         (tmp_path / "out").mkdir(mode=0o777)
         os.chmod(tmp_path / "out", 0o777)
-        for parent in (tmp_path, *tmp_path.parents[:2]):
-            os.chmod(parent, 0o755)
+        for folder in (tmp_path, *tmp_path.parents):
+            if folder.name.startswith(("test_", "popen-", "pytest-")):  # as pytest calls what it makes
+                os.chmod(folder, 0o755)
         config.chmod(0o644)
         child = forked(["train", "-c", config, "--outputs", tmp_path / "closed"], tmp_path / "out", prepare=nobody)
         assert ended(child) == 6, (tmp_path / "out" / "stderr").read_text()

@@ -149,7 +149,7 @@ def starts(options: Options) -> dict[str, Any]:
         chosen = [Program(SMOKE_FLOOR, script("floor")), Program(SMOKE, smoke)]
         entries = run_all(chosen, options.rounds, folder)
         say("end to end: compiling from nothing")
-        compiled = {"NUMBA_CACHE_DIR": cache}
+        compiled = {"LINREG_CACHE": cache}
         for engine, more in (("native", ()), ("statistics", ("--set", "train.batch_size=full"))):
             figures = []
             for name in ("and kernels not compiled yet", "and kernels compiled"):

@@ -1,4 +1,4 @@
-"""Writes the pages of docs/ that come from the code: `python docs/generate.py`. A test holds them up to date."""
+"""Generates the pages of docs/ that come from the code: `python docs/generate.py`. A test checks them."""
 
 import os
 import subprocess
@@ -31,36 +31,36 @@ COMMANDS = (
 _CONFIGURATION = """\
 # The config
 
-Generated from the code by `make docs`. Every key is optional unless it says *required*. An unknown key, a duplicate
-key, a value of the wrong type and a value out of range are errors that name file, line and column; all of them are
-reported at once, and `linreg validate FILE...` reports them without running anything.
+Generated from the code by `make docs`. Keys are optional unless marked *required*. Unknown keys, duplicate keys,
+values of the wrong type and values out of range are errors that name file, line and column. All of them are reported
+at once; `linreg validate FILE...` reports them without training.
 
-Values are read by the rules of YAML 1.2: `1e-3` is a number, `no` is text, `true` and `false` are the truth values.
-`--set optimizer.lr=0.1` parses its value in the same way. Several `--config` files are merged key by key, later ones
-win. When a later file or a `--set` changes `data.source` or the `kind` of a schedule, the keys that only the old kind
-has are dropped, and the columns of a synthetic source stay as the names of the features.
+Values follow YAML 1.2: `1e-3` is a number, `no` is text, `true` and `false` are booleans. `--set optimizer.lr=0.1`
+follows the same rules. Several `--config` files are merged key by key; later ones win. If a later file or a `--set`
+changes `data.source` or the `kind` of a schedule, keys that only the old kind has are dropped; the columns of a
+synthetic source become the features.
 """
 
 _COMMANDS = """\
 # The commands
 
-Generated from the code by `make docs`. `RUN` is a run id, a unique prefix of one, `latest`, or a path to a run folder.
-Results go to stdout, progress and messages to stderr; a progress bar appears only on a terminal. `--json` prints
-exactly one JSON object (`explain` a list of steps). An error is a line on stderr that begins with `error:`; with
-`--json` it is also an object `{"error": {"kind", "message", "where"}}` on stdout, and where a gate failed the result
-stands beside it.
+Generated from the code by `make docs`. `RUN` is a run id, a unique prefix of one, `latest`, or the path of a run
+folder. Results are printed to stdout, progress and messages to stderr; a progress bar is shown on a terminal only.
+`--json` prints exactly one JSON object (`explain`: a list of steps). An error is a line on stderr that begins with
+`error:`. With `--json` it is also an object `{"error": {"kind", "message", "where"}}` on stdout; if a gate failed,
+the result is in the same object.
 
 | code | meaning |
 |---|---|
-| 0 | done |
-| 1 | a bug of ours, shown with a traceback |
-| 2 | usage or config error |
-| 3 | data error |
-| 4 | training diverged (the last finite state is kept, no model is published), or was refused as it must diverge |
-| 5 | a gate failed; the run itself is complete |
-| 6 | run-store error: unknown, ambiguous, damaged or unwritable run |
-| 130, 143 | interrupted (Ctrl-C), terminated |
-| 141 | the reader of our output went away |
+| 0 | success |
+| 1 | a bug of linreg, with a traceback |
+| 2 | error in the command line or the config |
+| 3 | error in the data, or out of memory |
+| 4 | training diverged (the last finite state is kept, no model is written), or was refused because it must diverge |
+| 5 | a gate failed; the run is complete |
+| 6 | error in the run store: a run is unknown, ambiguous, damaged, in use, or cannot be written |
+| 130, 143 | interrupted (Ctrl-C, SIGTERM) |
+| 141 | broken pipe: the reader of the output has closed it |
 """
 
 

@@ -1,17 +1,18 @@
-"""Everything that can go wrong for a user, as one tree.
+"""The tree of user errors, each class with its exit code.
 
     LinregError
     ├── UsageError      2   the command line is wrong
     ├── ConfigError     2   a config or a `--set` is wrong
+    │   └── SettingError    the same, by a part that does not know where the setting was written
     ├── DataError       3   a table cannot be read, or does not hold what the config says
-    ├── OutOfMemoryError 3 the data do not fit into memory
-    ├── DivergedError   4   a loss was not finite
+    ├── OutOfMemoryError 3 memory ran out
+    ├── DivergedError   4   training diverged, or must diverge
     ├── GateError       5   a gate failed; the run itself is complete
     ├── StoreError      6   an unknown, damaged or unwritable run
     └── Interrupted   130   Ctrl-C (143 for SIGTERM)
 
-Each class carries its exit code. An error holds one or more `Fault`s, because a user wants to see all of
-them at once. Only `linreg_cli.cli` turns them into text.
+An error holds one `Fault` for each thing that is wrong, so that all of them are reported at once. Only
+`linreg_cli.cli` turns errors into text.
 """
 
 from collections.abc import Sequence
@@ -25,9 +26,9 @@ class Fault:
     """One thing that is wrong.
 
     Attributes:
-        message: what was found, what is allowed, and what to do.
+        message: what was found, what is allowed, what to do.
         where: the place, such as `houses.yaml:3:5` or `houses.csv, row 14, column 'bedrooms'`.
-        excerpt: the offending source lines with a caret, or nothing.
+        excerpt: the line of the config with a caret below the error, or None.
     """
 
     message: str
@@ -39,7 +40,15 @@ class Fault:
 
 
 class LinregError(Exception):
-    """The root: an error that a user can do something about."""
+    """The root: an error that the user can correct.
+
+    Args:
+        problem: the message of the only fault, or all faults.
+        where: the place of the only fault.
+
+    Attributes:
+        faults: at least one.
+    """
 
     kind: ClassVar[str]
     exit_code: int
@@ -57,10 +66,23 @@ class UsageError(LinregError):
 
 
 class ConfigError(LinregError):
-    """A config file or an override is wrong, or asks for what this machine cannot do."""
+    """A config file or an override is wrong, or needs something that this machine lacks."""
 
     kind = "config"
     exit_code = 2
+
+
+class SettingError(ConfigError):
+    """A setting asks for what the data or this machine do not allow; found by code that does not know the files.
+
+    Attributes:
+        key: the steps to the setting, such as `("probe", 1)`; `LoadedConfig.placing_errors` adds its file and line.
+        message: what is wrong, without the key.
+    """
+
+    def __init__(self, key: Sequence[str | int], message: str) -> None:
+        self.key, self.message = tuple(key), message
+        super().__init__(f"{'.'.join(map(str, key))}: {message}")
 
 
 class DataError(LinregError):
@@ -71,19 +93,19 @@ class DataError(LinregError):
 
 
 class OutOfMemoryError(LinregError):
-    """Memory ran out, which with one layer means that the data are too large."""
+    """Memory ran out. The model is small, so the data is too large."""
 
     kind = "memory"
     exit_code = 3
 
     def __init__(self) -> None:
         super().__init__(
-            "memory ran out; take fewer rows or columns, train.dtype: float32, or a machine with more memory"
+            "out of memory; use fewer rows or columns, train.dtype: float32, or a machine with more memory"
         )
 
     @staticmethod
     def is_meant_by(error: BaseException) -> bool:
-        """Whether Python, numpy, pyarrow or torch says by this error that memory ran out."""
+        """Whether an exception of Python, numpy, pyarrow or torch means that memory ran out."""
         marks = ("out of memory", "can't allocate memory", "not enough memory")
         return isinstance(error, MemoryError) or (
             isinstance(error, RuntimeError) and any(mark in str(error) for mark in marks)
@@ -91,10 +113,10 @@ class OutOfMemoryError(LinregError):
 
 
 class DivergedError(LinregError):
-    """Training met a loss that is not finite, or would have to.
+    """A loss was not finite, or training was refused because it must diverge.
 
     Attributes:
-        details: for `run.json`: the limit, the column at fault, what to set instead.
+        details: for `run.json`: the limit of the rate, the column with the largest curvature, a rate that works.
     """
 
     kind = "diverged"
@@ -115,7 +137,7 @@ class GateError(LinregError):
 
 
 class StoreError(LinregError):
-    """A run is unknown, ambiguous or damaged, or a run folder cannot be written."""
+    """A run is unknown, ambiguous, damaged, in use, or cannot be written."""
 
     kind = "store"
     exit_code = 6
@@ -133,7 +155,7 @@ class Interrupted(LinregError):  # noqa: N818 - it reports a request, not a fail
 
 
 def did_you_mean(name: str, allowed: Sequence[str]) -> str:
-    """The hint that ends a message about an unknown name.
+    """The hint at the end of a message about an unknown name: the closest one, or all that are allowed.
 
     >>> did_you_mean("momentun", ["lr", "momentum"])
     "; did you mean 'momentum'?"
@@ -145,12 +167,12 @@ def did_you_mean(name: str, allowed: Sequence[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    """A name, in quotes where one would not see its end."""
+    """A name; in quotes if it is empty or has blanks around it."""
     return name if name and name == name.strip() else repr(name)
 
 
 def closest(name: str, allowed: Sequence[str]) -> str | None:
-    """The name that was probably meant, or None.
+    """The allowed name that is most similar to `name`, or None.
 
     >>> closest("SQFT", ["price", "sqft"]), closest("y", [" x ", " y "])
     ('sqft', ' y ')

@@ -12,6 +12,7 @@ from linreg_cli.config.types import Distribution
 from linreg_cli.data.columns.kinds import Column, Rows, take
 from linreg_cli.data.encoding.transform import inverse
 from linreg_cli.data.scaling import Preprocessor
+from linreg_cli.errors import SettingError
 from linreg_cli.seeds import torch_stream
 
 
@@ -41,8 +42,8 @@ def initialise(model: nn.Sequential, init: InitConfig, seed: int) -> None:
         seed: of the stream that random values come from.
 
     Raises:
-        ValueError: for a list whose length is not the number of parameters, and for a value that is too large for
-            their dtype; the message begins with the key.
+        SettingError: at `model.init.weight` or `.bias`, for a list whose length is not the number of parameters, and
+            for a value that is too large for their dtype.
     """
     layer, stream = linear_layer(model), torch_stream(seed, "init")
     for key, parameter in (("weight", layer.weight), ("bias", layer.bias)):
@@ -55,7 +56,8 @@ def initialise(model: nn.Sequential, init: InitConfig, seed: int) -> None:
             values = draw(start.first, start.second, generator=stream)
         elif isinstance(start, tuple):
             if len(start) != parameter.numel():
-                raise ValueError(f"{key}: {len(start)} values for {parameter.numel()} parameters")
+                message = f"{len(start)} values for {parameter.numel()} parameters"
+                raise SettingError(("model", "init", key), message)
             values = torch.tensor(start, dtype=torch.float64).reshape(parameter.shape)
         else:
             values = torch.full(parameter.shape, start, dtype=torch.float64)
@@ -63,9 +65,8 @@ def initialise(model: nn.Sequential, init: InitConfig, seed: int) -> None:
             parameter.copy_(values)
         if not bool(torch.isfinite(parameter).all()):
             name = str(parameter.dtype).removeprefix("torch.")
-            raise ValueError(
-                f"{key}: {float(values.abs().max()):g} does not fit into {name}; start from smaller values"
-            )
+            message = f"{float(values.abs().max()):g} does not fit into {name}; start from smaller values"
+            raise SettingError(("model", "init", key), message)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Random streams. Everything random follows from one seed, and each use has a stream of its own.
+"""Named random streams, all derived from one seed.
 
-A stream is named by (seed, purpose, counter...), so that it can be entered anywhere: epoch 900's row order
-does not need the 900 before it, and adding a new use of randomness changes no old one.
+A stream is identified by (seed, purpose, counter, ...). The row order of epoch 900 is computed without the 900
+before it, and a new purpose changes no existing stream.
 """
 
 import zlib
@@ -18,7 +18,12 @@ def _sequence(seed: int, purpose: str, *counter: int) -> np.random.SeedSequence:
 
 
 def numpy_stream(seed: int, purpose: str, *counter: int) -> np.random.Generator:
-    """A numpy generator for one purpose.
+    """A numpy generator (PCG64) for one purpose.
+
+    Args:
+        seed: of the run, at least 0.
+        purpose: the name of the stream, such as `split`.
+        counter: which part of it, such as an epoch.
 
     >>> a, b = numpy_stream(0, "noise", 3), numpy_stream(0, "noise", 3)
     >>> bool(a.random() == b.random())
@@ -28,7 +33,13 @@ def numpy_stream(seed: int, purpose: str, *counter: int) -> np.random.Generator:
 
 
 def torch_stream(seed: int, purpose: str, *counter: int) -> "torch.Generator":
-    """A torch generator on the CPU for one purpose; it leaves torch's global generator alone."""
+    """A torch generator on the CPU for one purpose. torch's global generator is not touched.
+
+    Args:
+        seed: of the run, at least 0.
+        purpose: the name of the stream, such as `init`.
+        counter: which part of it, such as an epoch.
+    """
     import torch
 
     state = _sequence(seed, purpose, *counter).generate_state(1, np.uint64)[0]

@@ -1,17 +1,17 @@
-"""How numbers and findings are put into words, on the terminal and in reports alike."""
+"""How numbers and results are written, on the terminal and in reports."""
 
 from collections.abc import Sequence
 from typing import Any
 
-#: A gap of which nothing but the rounding of float64 is left.
+#: A relative gap that is within the rounding error of float64.
 ROUNDING = 1e-15
 
-#: Not printable by themselves, but words of some scripts and many emoji are not whole without them.
+#: Zero-width joiners: not printable, but part of words in some scripts and of many emoji.
 _JOINERS = "\u200c\u200d"
 
 
 def one_line(text: str) -> str:
-    r"""Text that may hold anything, as one line that does nothing to a terminal.
+    r"""Text on one line, with control characters escaped.
 
     >>> print(one_line("no column 'a\nb\x1b[31m'"))
     no column 'a\nb\x1b[31m'
@@ -22,7 +22,7 @@ def one_line(text: str) -> str:
 
 
 def number(value: Any) -> str:
-    """A number for people: 6 significant digits, thousands separated; '-' for none.
+    """A number in 6 significant digits, with thousands separators; '-' for None.
 
     >>> number(1234567.891), number(0.00012345678), number(None), number(1.0)
     ('1,234,568', '0.000123457', '-', '1')
@@ -40,7 +40,7 @@ def value(given: Any) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """A count and what is counted.
+    """A count with its noun.
 
     >>> plural(1, "epoch"), plural(2500, "step")
     ('1 epoch', '2,500 steps')
@@ -49,12 +49,16 @@ def plural(count: int, noun: str) -> str:
 
 
 def short(value: float | None, digits: int = 5) -> str:
-    """A number in few digits, for tables with many columns; '-' for none."""
+    """A number in `digits` significant digits, for tables with many columns; '-' for None.
+
+    >>> short(0.123456789), short(1234.5, 3), short(None)
+    ('0.12346', '1.23e+03', '-')
+    """
     return "-" if value is None else f"{value:.{digits}g}"
 
 
 def p_value(value: float | None) -> str:
-    """A p value in two digits; '-' for none.
+    """A p-value in two significant digits; '-' for None.
 
     >>> p_value(0.00123456), p_value(None)
     ('0.0012', '-')
@@ -63,7 +67,7 @@ def p_value(value: float | None) -> str:
 
 
 def parameters_title(targets: Sequence[str], transform: str) -> str:
-    """What the parameters below are in units of.
+    """The title of a table of parameters, which says their units.
 
     >>> parameters_title(["price"], "log")
     'log of price, in units of the features:'
@@ -75,23 +79,27 @@ def parameters_title(targets: Sequence[str], transform: str) -> str:
 
 
 def gap_in_words(metrics: dict[str, Any]) -> str:
-    """How far a run is from the optimum, in a sentence."""
+    """How far a run is from the optimum, as a sentence.
+
+    Args:
+        metrics: the content of `metrics.json`.
+    """
     optimum = metrics.get("optimum")
     if optimum is None:
         return f"not known ({metrics.get('optimum_reason', 'an older run')})"
-    zero = optimum["gap_relative_to"] == "constant"  # the optimum's own loss is nothing but rounding
-    lowest = f"the lowest possible train loss is {'0, to rounding' if zero else number(optimum['train_loss'])}"
+    zero = optimum["gap_relative_to"] == "constant"  # the optimum's own loss is rounding error
+    lowest = f"the lowest possible train loss is {'0 within rounding error' if zero else number(optimum['train_loss'])}"
     gap = optimum["gap"]
     if gap is None:
         return lowest
     what = "train loss" if "objective" not in optimum else "loss with its penalty"
     if gap <= ROUNDING:
-        return f"{lowest}, and the run is there to rounding (gap {gap:.3g})"
+        return f"{lowest}; the run reached it within rounding error (gap {gap:.3g})"
     if zero:
         return f"{lowest}; the {what} is {gap:.3g} times that of the best constant"
-    return f"{lowest}; the {what} is {_share(gap)} above it (gap {gap:.3g})"
+    return f"{lowest}; the {what} is {_excess(gap)} above it (gap {gap:.3g})"
 
 
-def _share(gap: float) -> str:
+def _excess(gap: float) -> str:
     percent = 100 * gap
     return f"{percent:.3g} %" if percent < 100 else f"{gap:.3g} times that"

@@ -111,11 +111,11 @@ def test_parquet_parts_in_batches(tmp_path, small_blocks):
     assert table.column("x").to_pylist() == [*range(20), *[0.5] * 15]
     assert table.column("c").to_pylist() == ["a"] * 20 + ["b"] * 15
     assert folder.read_all().column("z").to_pylist() == [1] * 20 + [None] * 15
-    with pytest.raises(DataError, match=r"b.parquet: lacks columns that a.parquet has: z"):
+    with pytest.raises(DataError, match=r"b.parquet: columns of a.parquet are missing here: z"):
         folder.read(["z"])
 
 
 def test_a_spreadsheet_note_before_the_header_is_told(tmp_path):
     (tmp_path / "t.csv").write_text("sep=;\nx;y\n1;2\n")
-    with pytest.raises(DataError, match=r'line 1: a note for spreadsheets .* set data.delimiter: ";"'):
+    with pytest.raises(DataError, match=r'line 1: a "sep=" line of Excel, .* set data.delimiter: ";"'):
         open_table(str(tmp_path / "t.csv"), delimiter=";")

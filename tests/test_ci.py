@@ -154,7 +154,7 @@ def test_memory_that_runs_out_is_a_case(tmp_path, error):
         raise error
     text = (tmp_path / "gates.xml").read_text()
     assert 'classname="linreg.memory" name="train"' in text
-    assert "memory ran out" in text
+    assert "out of memory" in text
 
 
 def test_a_bug_is_no_case(tmp_path):

@@ -92,7 +92,7 @@ def test_a_column_that_is_already_named_prediction_is_kept(predict):
         ("a,b\n1,inf\n", "in.csv, row 1, column 'b'"),
         ("a,b\n", "no rows"),
         ("", "empty"),
-        ("a,a,b\n1,2,3\n", "are both named 'a'"),
+        ("a,a,b\n1,2,3\n", "duplicate column name: columns 1 and 2 are 'a'"),
     ],
 )
 def test_a_table_that_does_not_fit_is_a_data_error_and_writes_nothing(predict, tmp_path, content, message):
@@ -227,6 +227,6 @@ def test_levels_that_do_not_train_are_counted_in_the_run(linreg, config_file, tm
     (tmp_path / "t.csv").write_text(more)
     split = "split: {train: 0.9, test: 0.1, shuffle: false}"
     run = linreg("train", "-c", config_file(SEMICOLONS.replace("target: y", f"target: y, {split}")))
-    assert "2 cells of levels that do not train count as none of them" in run.err
+    assert "2 cells with levels that are not in the train split, treated as none of them" in run.err
     columns = {each["column"]: each for each in linreg("runs", "show", "s", "--json").json["record"]["data"]["columns"]}
     assert columns["c"]["unknown"] == 2

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import threading
 
 import pytest
 
@@ -108,6 +109,30 @@ def test_a_run_that_cannot_be_written_to_is_a_store_error(linreg, runs, tmp_path
     result = linreg("report", "a")
     assert (result.code, result.err) == (6, "error: outputs/a-0001/report.html: cannot write: Permission denied\n")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_link_and_a_pipe_are_written_to_and_stay(linreg, runs, tmp_path):
+    assert linreg("report", "a").code == 0
+    page = (tmp_path / "outputs" / "a-0001" / "report.html").read_bytes()
+    (tmp_path / "link.html").symlink_to("elsewhere.html")
+    assert linreg("report", "a", "-o", "link.html").out == "link.html\n"
+    assert (os.readlink("link.html"), (tmp_path / "elsewhere.html").read_bytes()) == ("elsewhere.html", page)
+    os.mkfifo(tmp_path / "pipe")
+    received = []
+    reader = threading.Thread(target=lambda: received.append((tmp_path / "pipe").read_bytes()), daemon=True)
+    reader.start()
+    assert linreg("report", "a", "-o", "pipe").code == 0
+    reader.join(timeout=60)
+    assert (received, (tmp_path / "pipe").is_fifo()) == ([page], True)
+
+
+def test_a_link_to_a_file_of_a_run_is_refused(linreg, runs, tmp_path):
+    metrics = tmp_path / "outputs" / "a-0001" / "metrics.json"
+    before = metrics.read_bytes()
+    (tmp_path / "link.html").symlink_to(metrics)
+    result = linreg("report", "a", "-o", "link.html")
+    assert (result.code, "this is in the folder of a run" in result.err) == (2, True)
+    assert metrics.read_bytes() == before
 
 
 @pytest.mark.parametrize("file", ["run.json", "config.yaml", "metrics.json"])

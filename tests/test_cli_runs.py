@@ -88,7 +88,7 @@ def test_filters_and_sorting(linreg, runs, tmp_path):
     assert listed("--sort", "created", "--reverse") == ["a-0002", "b-0001", "a-0001"]
     (tmp_path / "outputs" / "a-0001" / "metrics.json").unlink()
     assert listed("--sort", "train_loss")[-1] == listed("--sort", "train_loss", "--reverse")[-1] == "a-0001"
-    assert "no run of 3" in linreg("runs", "list", "--name", "z").out
+    assert "none of the 3 runs" in linreg("runs", "list", "--name", "z").out
     for options, message in [
         (("--status", "finishd"), "--status: unknown value 'finishd'; did you mean 'finished'?"),
         (("--sort", "loss"), "--sort: unknown value 'loss'; allowed: run, label"),
@@ -129,7 +129,7 @@ def test_diff_shows_what_differs_and_nothing_else(linreg, config_file):
     assert rows[0] == ["key", "a-0001", "a-0002"]
     assert ["optimizer.lr", "0.1", "0.2"] in rows
     assert "optimizer.lr" in linreg("runs", "diff", "a-0001", "a-0002").out
-    assert linreg("runs", "diff", "a-0001", "a-0003").out == "a-0001 and a-0003 differ in nothing but time\n"
+    assert linreg("runs", "diff", "a-0001", "a-0003").out == "a-0001 and a-0003 differ only in times and ids\n"
 
 
 # ------------------------------------------------------------------------------------------------------- removal
@@ -142,7 +142,7 @@ def folders(tmp_path):
 def test_nothing_is_removed_without_being_asked(linreg, runs, tmp_path, monkeypatch):
     for options in ((), ("--json",)):
         result = linreg("runs", "rm", "b", *options)
-        assert (result.code, "b-0001 for good; say so with --yes" in result.err) == (2, True)
+        assert (result.code, "b-0001 permanently; confirm with --yes" in result.err) == (2, True)
     assert folders(tmp_path) == ["a-0001", "a-0002", "b-0001"]
     for answer, code, left in [("n\n", 130, ["a-0001", "a-0002", "b-0001"]), ("y\n", 0, ["a-0001", "a-0002"])]:
         terminal = io.StringIO(answer)

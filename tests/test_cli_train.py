@@ -316,13 +316,13 @@ def test_verbose_tells_of_plain_data_and_of_what_auto_chose(linreg, config_file,
     (tmp_path / "t.csv").write_text("x,y\n1,2\n2,4\n3,6\n4,8.5\n")
     config = config_file("data: {path: t.csv, target: y}\noptimizer: {lr: auto}\nplots: false\n")
     result = linreg("train", "-c", config, "--verbose")
-    assert "t.csv: 4 rows\n  numbers without gaps: x, y\n" in result.err
+    assert "t.csv: 4 rows\n  numbers without missing cells: x, y\n" in result.err
     assert "(auto: " in result.err.partition("\nrate: ")[2].partition("\n")[0]
 
 
 def test_quiet_and_verbose_contradict_each_other(linreg, small, tmp_path):
     result = linreg("train", "-c", small, "-q", "-v")
-    assert (result.code, "leave one of them out" in result.err) == (2, True)
+    assert (result.code, "use one of them" in result.err) == (2, True)
     assert not (tmp_path / "outputs").exists()
 
 

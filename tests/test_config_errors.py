@@ -131,7 +131,7 @@ error: config.yaml:4:1: duplicate key 'seed'; it is first set on line 3
     "contradiction": (
         SYNTHETIC + "  split: {train: 0.8, test: 0.1}\n",
         """\
-error: config.yaml:3:10: data.split: the shares must add up to 1; train 0.8 + validation 0 + test 0.1 = 0.9
+error: config.yaml:3:10: data.split: the fractions must add up to 1; train 0.8 + validation 0 + test 0.1 = 0.9
       split: {train: 0.8, test: 0.1}
              ^
 """,

@@ -201,7 +201,7 @@ def test_exceptions_that_make_no_sense(empty, setting, message):
 def test_exceptions_by_column_are_for_tables(empty):
     [message] = faults(empty, *SYNTHETIC, "preprocess.columns={x1: {missing: drop}}")
     assert message == (
-        "preprocess.columns: exceptions by column are for tables; the rows of source: synthetic are numbers"
+        "preprocess.columns: settings of single columns are for tables; the rows of source: synthetic are numbers"
     )
 
 
@@ -324,22 +324,23 @@ def test_a_name_that_could_leave_the_folder_is_refused(empty, name):
 @pytest.mark.parametrize(
     ("settings_", "message"),
     [
-        (["data.split={train: 0.5}"], "the shares must add up to 1; train 0.5 + validation 0 + test 0 = 0.5"),
-        (["train.early_stopping={}"], "watches validation.loss, and there is no validation split"),
-        (["data.split={column: fold}"], "data.split.column: only a table can hold such a column"),
-        (["data.features={a: {normal: [0, 1]}}"], "data.weights: 2 weights for 1 features (a)"),
+        (["data.split={train: 0.5}"], "the fractions must add up to 1; train 0.5 + validation 0 + test 0 = 0.5"),
+        (["train.early_stopping={}"], "monitors validation.loss, and there is no validation split"),
+        (["data.split={column: fold}"], "data.split.column: only a table has such a column"),
+        (["data.features={a: {normal: [0, 1]}}"], "data.weights: 2 weights for 1 feature (a)"),
         (["data.features={a: {normal: [0, 1]}}", "data.weights={b: 1}"], "no weight for a, no feature b"),
-        (["data.features={}"], "data.features: an empty mapping names no column"),
-        (["data.target=x1"], "data.target: the target has the name of a feature, x1"),
+        (["data.features={}"], "data.features: the mapping is empty; it needs at least one column"),
+        (["data.target=x1"], "data.target: x1 is also a feature; rename one of them"),
         (["data.features={a: {normal: [0, -1]}, b: {normal: [0, 1]}}"], "needs std at least 0, found [0, -1]"),
         (["data.features={a: {uniform: [2, 1]}, b: {normal: [0, 1]}}"], "needs low at most high, found [2, 1]"),
         (["data.features={a: {integers: [0, 1.5]}, b: {normal: [0, 1]}}"], "needs whole numbers"),
-        ([*TABLE, "data.source=table", "data.split={column: fold, train: 0.5}"], "data.split: a column decides alone"),
+        ([*TABLE, "data.source=table", "data.split={column: fold, train: 0.5}"],
+         "data.split: split.column replaces the fractions"),
         (["data.features={a: {gauss: [0, 1]}, b: {normal: [0, 1]}}"], "found {gauss}"),
         (["data.features={a: {normal: [0]}, b: {normal: [0, 1]}}"], "normal takes two finite numbers, [mean, std]"),
         (["model.init.weight={normal: [0, .inf]}"], "normal takes two finite numbers, [mean, std]"),
         (["model.init.weight={linspace: [0, 1]}"], "found {linspace}"),
-        (["model.bias=false", "model.init.bias=1"], "there is no bias to start: model.bias is false"),
+        (["model.bias=false", "model.init.bias=1"], "the model has no bias to initialise: model.bias is false"),
         (["optimizer.nesterov=true"], "Nesterov momentum needs momentum above 0 and dampening 0"),
         (["gates=[test.r2]"], "gates.0: 'test.r2' is not METRIC OPERATOR NUMBER"),
         (["gates=[test.r2 >= high]"], "is not METRIC OPERATOR NUMBER"),
@@ -358,14 +359,14 @@ def test_settings_that_contradict_each_other_are_refused(empty, settings_, messa
 @pytest.mark.parametrize(
     ("settings_", "messages"),
     [
-        (["data.rows=[[1, 2], [3]]"], ["data.rows.1: 1 values for 2 columns (x, y)"]),
+        (["data.rows=[[1, 2], [3]]"], ["data.rows.1: 1 value for 2 columns (x, y)"]),
         (["data.rows=[]"], ["data.rows needs at least 1 entry, found an empty list"]),
         (["data.rows=[[1, a], [b, 2]]"], ["data.rows.0.1: expected a number, found the text 'a'",
                                           "data.rows.1.0: expected a number, found the text 'b'"]),
         (["data.columns=[x, x]"], ["data.columns: named more than once: x"]),
         (["data.columns=x"], ["data.columns: expected a list of column names; write [x]"]),
         (["data.test_rows=[[1, 2]]", "data.split={train: 0.5, test: 0.5}"],
-         ["data.split.test: test_rows are the test split; set split.test to 0"]),
+         ["data.split.test: test_rows are the test split; set data.split.test to 0"]),
     ],
 )  # fmt: skip
 def test_inline_rows_must_fit_their_columns(empty, settings_, messages):
@@ -403,7 +404,7 @@ def test_a_probe_of_one_feature_may_be_a_bare_number(empty):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("probe=[[1, 2], [3]]", "probe.1: 1 values, and the features are x1, x2"),
+        ("probe=[[1, 2], [3]]", "probe.1: 1 value for 2 features (x1, x2)"),
         ("model.init.weight=[1, 2, 3]", "model.init.weight: 3 values for 2 parameters"),
         ("model.init.bias=[1, 2]", "model.init.bias: 2 values for 1 parameter"),
     ],

@@ -164,7 +164,7 @@ def test_a_huge_file_is_refused_without_being_read_whole(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("absent.yaml", "No such file"), (".", "takes a YAML file"), ("", "No such file"), ("a\0b", "no name of a file")],
+    [("absent.yaml", "No such file"), (".", "takes a YAML file"), ("", "No such file"), ("a\0b", "not a file name")],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch, name, message):
     monkeypatch.chdir(tmp_path)

@@ -324,7 +324,7 @@ def test_memory_that_runs_out_is_a_clean_error_and_the_run_has_failed(
     rows = linreg("runs", "list", "--json").json["runs"]
     assert [row["status"] for row in rows] == ([] if where == "before the run" else ["failed"])
     if rows:
-        assert "memory ran out" in json.loads((tmp_path / "outputs" / "r-0001" / "run.json").read_text())["error"]
+        assert "out of memory" in json.loads((tmp_path / "outputs" / "r-0001" / "run.json").read_text())["error"]
         assert linreg("train", "--resume", "r").code == 0
 
 
@@ -348,7 +348,7 @@ def test_a_limit_on_memory_is_met_cleanly(config, tmp_path):
     command = ["train", "-c", config, "--set", "data.n_samples=20000000"]
     assert ended(forked(command, tmp_path, prepare=limit)) == 3
     err = (tmp_path / "stderr").read_text()
-    assert "error: memory ran out" in err
+    assert "error: out of memory" in err
     assert "Traceback" not in err
 
 

@@ -87,18 +87,18 @@ MISSING = (
     "data.ignore"
 )
 MISSING_TARGET = (
-    "the cell is missing{}; fill it in, or leave out such rows with preprocess.missing: drop or "
+    "the cell is missing{}; fill it in, or drop such rows with preprocess.missing: drop or "
     "preprocess.columns: {{y: {{missing: drop}}}}"
 )
 LEAVE_OUT = (
-    "is not a number; set preprocess.categorical: one_hot, leave the column out with data.ignore: [x], or turn it into "
-    "numbers"
+    "is not a number; set preprocess.categorical: one_hot, leave the column out with data.ignore: [x], or "
+    "convert it to numbers"
 )
-MOSTLY = "is not a number, and most of the column is numbers"
+MOSTLY = "is not a number, and the column is mostly numbers"
 CORRECT = f"{MOSTLY}; correct the cell"
-NONE = "or add '{}' to preprocess.missing_values if it means that there is none"
-INFINITE = "the value is infinite or too large for float64; correct it or leave out its row"
-STRAY = "check for a stray delimiter or an open quote"
+NONE = "or add '{}' to preprocess.missing_values if it means 'missing'"
+INFINITE = "the value is infinite or overflows float64; correct it or remove the row"
+STRAY = "check for a stray delimiter or an unclosed quote"
 
 #: what is wrong -> (file, what is said after the path)
 BAD = {
@@ -110,8 +110,8 @@ BAD = {
     "several missing": (
         "x,y\n1,2\n?,3\nNA,\n5, NA \n",
         [
-            f", row 2, column 'x': {MISSING.format(' (so is 1 more cell of the column)')}",
-            f", row 3, column 'y': {MISSING_TARGET.format(' (so is 1 more cell of the column)')}",
+            f", row 2, column 'x': {MISSING.format(' (2 missing cells in the column)')}",
+            f", row 3, column 'y': {MISSING_TARGET.format(' (2 missing cells in the column)')}",
         ],
     ),
     "blank cell": ("x,y\n  ,2\n", [f", row 1, column 'x': {MISSING.format('')}"]),
@@ -119,27 +119,27 @@ BAD = {
     "text in two columns": (
         "x,y\n5%,2\n1,$3\n",
         [
-            f", row 1, column 'x': '5%' {MOSTLY}; write it as a plain number, 5",
-            f", row 2, column 'y': '$3' {MOSTLY}; write it as a plain number, 3",
+            f", row 1, column 'x': '5%' {MOSTLY}; write it as a plain number: 5",
+            f", row 2, column 'y': '$3' {MOSTLY}; write it as a plain number: 3",
         ],
     ),
     "a placeholder": ("x,y\n1,2\n-,3\n", [f", row 2, column 'x': '-' {CORRECT}, {NONE.format('-')}"]),
     "a slip": ("x,y\n1,2\n12..5,3\n", [f", row 2, column 'x': '12..5' {CORRECT}"]),
     "money": (
         'x,y\n"$1,200",2\n"$2,300",3\n',
-        [", row 1, column 'x': '$1,200' is not a number; write it as a plain number, 1200"],
+        [", row 1, column 'x': '$1,200' is not a number; write it as a plain number: 1200"],
     ),
     "a target of words": (
         "x,y\n1,low\n2,high\n",
         [
-            ", row 1, column 'y': 'low' is not a number; a target must be numbers; map words to numbers, or choose "
+            ", row 1, column 'y': 'low' is not a number; the target must be numeric; convert it to numbers, or choose "
             "another target"
         ],
     ),
     "a target of dates": (
         "x,y\n1,2020-01-31\n2,2020-01-31\n",
         [
-            ", row 1, column 'y': '2020-01-31' is not a number; turn dates into numbers, or choose another target "
+            ", row 1, column 'y': '2020-01-31' is not a number; convert dates to numbers, or choose another target "
             "(days since a date)"
         ],
     ),
@@ -147,7 +147,7 @@ BAD = {
         "# made by foo\nx,y\n1,2\n",
         [
             ": data.target: there is no column 'y'; allowed: # made by foo",
-            ": the first line of t.csv looks like a comment; delete it, the header must come first",
+            ": the first line of t.csv looks like a comment; delete it: the header must be the first line",
         ],
     ),
     "true": ("x,y\ntrue,2\n", [f", row 1, column 'x': 'true' {LEAVE_OUT}"]),
@@ -155,7 +155,7 @@ BAD = {
         "x,y\n2020-01-31,2\n",
         [
             ", row 1, column 'x': '2020-01-31' is not a number; leave the column out with data.ignore: [x], "
-            "or turn dates into numbers (days since a date)"
+            "or convert dates to numbers (days since a date)"
         ],
     ),
     "hexadecimal": ("x,y\n0x10,2\n", [f", row 1, column 'x': '0x10' {LEAVE_OUT}"]),
@@ -163,18 +163,18 @@ BAD = {
     "1e400": ("x,y\n1,2\n1e400,2\n", [f", row 2, column 'x': {INFINITE}"]),
     "decimal comma": (
         'x,y\n"-1,5",2\n',
-        [", row 1, column 'x': '-1,5' is not a number; the decimal mark is '.', write -1.5"],
+        [", row 1, column 'x': '-1,5' is not a number; the decimal mark must be '.': write -1.5"],
     ),
     "a comma that may be either": (
         'x,y\n"1,500",2\n',
         [
-            ", row 1, column 'x': '1,500' is not a number; write 1500 if the comma parts thousands, "
+            ", row 1, column 'x': '1,500' is not a number; write 1500 if the comma separates thousands, "
             "1.500 if it is the decimal mark"
         ],
     ),
     "thousands": (
         'x,y\n"1,234,567",2\n',
-        [", row 1, column 'x': '1,234,567' is not a number; write it without separators, 1234567"],
+        [", row 1, column 'x': '1,234,567' is not a number; write it without thousands separators: 1234567"],
     ),
     "too few cells": ("x,y\n1,2\n3\n4,5\n", [f", line 3: 1 cell, and the header has 2: '3'; {STRAY}"]),
     "too many cells": ("x,y\n1,2\n3,4,5\n", [f", line 3: 3 cells, and the header has 2: '3,4,5'; {STRAY}"]),
@@ -189,7 +189,7 @@ BAD = {
     "open quote": ('x,y\n1,2\n"3,4\n5,6\n', [f", line 3: 1 cell, and the header has 2: '3,4\\n5,6\\n'; {STRAY}"]),
     "open quote in a large file": (
         'x,y\n1,2\n"' + "3,4\n" * 500_000,
-        [", line 3: not a CSV: field larger than field limit (131072); check for an open quote"],
+        [", line 3: not a CSV: field larger than field limit (131072); check for an unclosed quote"],
     ),
     "decimal commas without quotes": (
         "x,y\n1,5,2,5\n",
@@ -199,27 +199,27 @@ BAD = {
         "x;y\n1;2\n",
         [
             ": data.target: there is no column 'y'; allowed: x;y",
-            ': the cells seem to be parted by semicolons; set data.delimiter: ";"',
+            ': the cells seem to be separated by semicolons; set data.delimiter: ";"',
         ],
     ),
     "tabs": (
         "x\ty\n1\t2\n",
         [
             ": data.target: there is no column 'y'; allowed: x\ty",
-            ': the cells seem to be parted by tabs; set data.delimiter: "\\t"',
+            ': the cells seem to be separated by tabs; set data.delimiter: "\\t"',
         ],
     ),
     "no header": (
         "1,2\n3,4\n",
         [
             ": data.target: there is no column 'y'; allowed: 1, 2",
-            ": the first line of t.csv holds numbers; the file needs a header with column names",
+            ": the first line of t.csv holds numbers only; add a header with column names",
         ],
     ),
     "a blank in the header": ("x, y\n1,2\n", [": data.target: there is no column 'y'; did you mean ' y'?"]),
     "no target": ("x,Y\n1,2\n", [": data.target: there is no column 'y'; did you mean 'Y'?"]),
-    "nothing else": ("y\n1\n", [": no column is left to predict from"]),
-    "doubled name": ("x,y,x\n1,2,3\n", [": columns 1 and 3 are both named 'x'; rename one"]),
+    "nothing else": ("y\n1\n", [": no feature is left: every column is a target or ignored"]),
+    "doubled name": ("x,y,x\n1,2,3\n", [": duplicate column name: columns 1 and 3 are 'x'; rename one"]),
     "blank names": (
         "x,,y,\n1,2,3,\n",
         [
@@ -229,19 +229,19 @@ BAD = {
     ),
     "web page": (
         "\n <!DOCTYPE html>\n<html>",
-        [": not a CSV: this is a web page (HTML or XML); download the file itself"],
+        [": not a CSV: the file is a web page (HTML or XML); download the table itself"],
     ),
-    "picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", [": not a CSV: this is a PNG picture"]),
-    "gzip": (gzip.compress(b"x,y\n1,2\n"), [": not a CSV: this is gzip; rename it to .csv.gz"]),
+    "picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", [": not a CSV: the file is a PNG picture"]),
+    "gzip": (gzip.compress(b"x,y\n1,2\n"), [": not a CSV: the file is gzip; rename it to .csv.gz"]),
     "workbook": (
         b"PK\x03\x04rest",
-        [": not a CSV: this is a ZIP archive or an Excel workbook; save the sheet as CSV"],
+        [": not a CSV: the file is a ZIP archive or an Excel workbook; save the sheet as CSV"],
     ),
-    "UTF-16": ("x,y\n1,2\n".encode("utf-16"), [": not a CSV: this is UTF-16 text; save it as UTF-8"]),
-    "NUL": (b"x,y\n1,2\n3,\0\n", [", line 3: not a CSV: it holds a NUL byte; save it as UTF-8 text"]),
+    "UTF-16": ("x,y\n1,2\n".encode("utf-16"), [": not a CSV: the file is UTF-16 text; save it as UTF-8"]),
+    "NUL": (b"x,y\n1,2\n3,\0\n", [", line 3: not a CSV: the file has a NUL byte; save it as UTF-8 text"]),
     "NUL further on": (
         b"x,y\n" + b"1,2\n" * 2000 + b"\x003,4\n",
-        [", line 2002: not a CSV: it holds a NUL byte; save it as UTF-8 text"],
+        [", line 2002: not a CSV: the file has a NUL byte; save it as UTF-8 text"],
     ),
     "Latin-1 header": (
         "größe,y\n1,2\n".encode("latin-1"),
@@ -268,7 +268,7 @@ def test_the_first_of_several_bad_cells_of_a_large_column_is_named(csv):
 
 @pytest.mark.parametrize("delimiter", ["§", '"', "\n", "\r"])
 def test_a_delimiter_that_no_csv_has_is_a_config_error(delimiter, csv):
-    with pytest.raises(ConfigError, match="cannot part cells"):
+    with pytest.raises(ConfigError, match="cannot be a delimiter"):
         load(csv("x,y\n1,2\n"), delimiter=delimiter)
 
 
@@ -279,17 +279,17 @@ def test_decimal_commas_of_a_whole_table_are_one_fault(preprocess, csv):
     with pytest.raises(DataError) as caught:
         load_dataset(Config.model_validate(values))
     assert str(caught.value) == (
-        f"{path}: columns 'x', 'n', 'y' have decimal commas; write the numbers with '.', such as by saving the table "
-        "again with an English locale"
+        f"{path}: columns 'x', 'n', 'y' have decimal commas; save the table with decimal points, such as "
+        "with an English locale"
     )
 
 
 def test_names_that_are_numbers_are_warned_of(csv):
     dataset = load(csv("1.5,2\n2,3\n3,5\n"), target="2")
-    assert dataset.report.warnings[0].endswith(
-        "t.csv holds numbers, which were taken for names; if it is a row, add a header"
+    assert dataset.summary.warnings[0].endswith(
+        "t.csv holds numbers only; if it is the first row, add a line with column names"
     )
-    assert not load(csv("x,2\n2,3\n3,5\n"), target="2").report.warnings
+    assert not load(csv("x,2\n2,3\n3,5\n"), target="2").summary.warnings
 
 
 INDEXED = ",a,c,y\n0,1,u,2\n1,2,v,4\n2,4,w,8\n"
@@ -300,14 +300,15 @@ def test_a_column_without_a_name_that_is_not_used_is_no_fault(data, csv):
     """pandas writes its index so."""
     path = csv(INDEXED)
     assert load(path, **data).features == ("a",)
-    message = 'column 1 of 4 has no name; give it one in the header, or leave it out with data.ignore: [""] if it only'
+    message = 'column 1 of 4 has no name; give it one in the header, or leave it out with data.ignore: [""]'
+    message += " if it is a row index"
     assert message in error_of(path, ignore=("c",))
 
 
 def test_doubled_names_that_are_not_used_are_no_fault(csv):
     path = csv("a,a,x,y\n1,2,3,4\n5,6,8,8\n")
     assert load(path, ignore=("a",)).features == load(path, features=("x",)).features == ("x",)
-    assert "columns 1 and 2 are both named 'a'; rename one" in error_of(path)
+    assert "duplicate column name: columns 1 and 2 are 'a'; rename one" in error_of(path)
 
 
 def test_read_all_keeps_text_as_it_is_and_numbers_parses_the_same_cells(csv):
@@ -327,5 +328,5 @@ def test_a_nul_byte_is_told_with_its_line_however_the_file_is_read(csv, first):
     table = open_table(str(path))
     line = 5002 + first.count("\n")
     for read in (lambda: table.read([], either=["c"]), table.read_all):
-        with pytest.raises(DataError, match=rf"line {line}: not a CSV: it holds a NUL byte"):
+        with pytest.raises(DataError, match=rf"line {line}: not a CSV: the file has a NUL byte"):
             read()

@@ -54,7 +54,7 @@ def error_of(tmp_path, cells, **preprocess):
     return str(caught.value).replace(f"{tmp_path}/", "")
 
 
-KEEP = "to keep it as text: preprocess.columns: {when: {categorical: one_hot}}"
+KEEP = "to use it as text, set preprocess.columns: {when: {categorical: one_hot}}"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 COLUMNS = {
     "days": [f"{1 + k % 28:02}-{1 + k % 12:02}-2020" for k in range(60)],
@@ -70,13 +70,13 @@ def test_a_column_of_dates_is_refused_with_what_to_do(cells, tmp_path):
     assert error_of(tmp_path, cells * 10, categorical="one_hot") == error_of(tmp_path, cells, categorical="one_hot")
     assert error_of(tmp_path, cells, categorical="one_hot") == (
         f"t.csv, row 1, column 'when': the column holds dates or times, such as {cells[0]!r}; leave it out with "
-        f"data.ignore: [when], or turn it into numbers (days since a date); {KEEP}"
+        f"data.ignore: [when], or convert it to numbers (days since a date); {KEEP}"
     )
 
 
 def test_times_are_refused_too(tmp_path):
     message = error_of(tmp_path, [f"{k % 24:02}:00" for k in range(60)], categorical="one_hot")
-    assert "leave it out with data.ignore: [when], or turn it into numbers (minutes since midnight)" in message
+    assert "leave it out with data.ignore: [when], or convert it to numbers (minutes since midnight)" in message
 
 
 @pytest.mark.parametrize("others", [["unknown"], ["-", "unknown", "", "", "NA"]])
@@ -94,9 +94,9 @@ def test_a_column_of_dates_that_is_named_is_text(tmp_path):
 
 @pytest.mark.parametrize("cells", COLUMNS.values(), ids=COLUMNS)
 def test_without_categories_dates_are_not_told_to_become_them(cells, tmp_path):
-    remedy = "leave the column out with data.ignore: [when], or turn dates into numbers (days since a date)"
+    remedy = "leave the column out with data.ignore: [when], or convert dates to numbers (days since a date)"
     assert error_of(tmp_path, cells) == f"t.csv, row 1, column 'when': {cells[0]!r} is not a number; {remedy}"
     assert error_of(tmp_path, ["unknown", *cells]) == (
-        f"t.csv, row 1, column 'when': 'unknown' is not a number, and most of the column is dates, such as "
+        f"t.csv, row 1, column 'when': 'unknown' is not a number, and the column is mostly dates, such as "
         f"{cells[0]!r}; {remedy}"
     )

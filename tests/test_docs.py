@@ -87,4 +87,19 @@ def test_every_test_that_the_page_about_reliability_names_is_there():
     assert len(named) > 60
     texts = {file: (REPOSITORY / "tests" / file).read_text(encoding="utf-8") for file, _ in named}
     assert [f"{file}::{test}" for file, test in named if f"\ndef {test}(" not in texts[file]] == []
-    assert re.findall(r"^\| (\d+) \|", page, flags=re.MULTILINE) == [str(number) for number in range(1, 53)]
+    assert re.findall(r"^\| (\d+) \|", page, flags=re.MULTILINE) == [str(number) for number in range(1, 55)]
+
+
+def test_every_file_and_folder_that_the_page_about_architecture_names_is_there():
+    page = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:[\w.-]+/)*[\w-]+\.py|(?:[\w-]+/)+)`", page)
+    [flow] = re.findall(r"```text\n(.*?)```", page, flags=re.DOTALL)
+    in_flow = re.findall(r"^([\w/]+(?:/|\.py)) {2,}", flow, flags=re.MULTILINE)
+    folders = [path.name for path in (REPOSITORY / "linreg_cli").iterdir() if (path / "__init__.py").is_file()]
+    assert sorted(name.strip("/") for name in in_flow if name.endswith("/")) == sorted(folders)
+    table = page.partition("## To change X, open Y")[2].partition("\n## ")[0]
+    assert sum(line.startswith("| ") for line in table.splitlines()) > 30
+    places = REPOSITORY, REPOSITORY / "linreg_cli"
+    missing = {name for name in [*named, *in_flow] if not any((place / name).exists() for place in places)}
+    # `plots/` is a folder of a run, which the page about runs describes.
+    assert missing - {"plots/"} == set()

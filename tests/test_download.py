@@ -149,7 +149,7 @@ def test_a_cache_that_is_a_file(train, tmp_path):
 def test_an_address_needs_a_digest(linreg, config_file):
     result = linreg("validate", config_file("data: {path: 'https://example.org/t.csv', target: y}\n"))
     assert result.code == 2
-    assert "data.path: an address needs data.sha256, so that another file is noticed" in result.err
+    assert "data.path: an address needs data.sha256, the digest that the downloaded file must have" in result.err
 
 
 def test_prediction_reads_files_only(train, linreg):

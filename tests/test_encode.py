@@ -124,8 +124,8 @@ def test_levels_and_fills_are_those_of_the_train_split(tmp_path):
     assert dataset.columns["c=b"].tolist() == [0, 1, 1, 0]
     message = error_of(path, {**preprocess, "unknown": "error"}, split={"column": "s"})
     assert message == (
-        ", row 4, column 'c': 'd' is no level of the train split, which has a, b; "
-        "set preprocess.unknown: ignore and train again to treat it as none of them"
+        ", row 4, column 'c': 'd' is not a level of the train split (a, b); "
+        "to treat it as none of them, set preprocess.unknown: ignore and train again"
     )
 
 
@@ -142,13 +142,13 @@ def test_dropped_rows_are_in_no_split_and_keep_their_numbers(table):
     assert {name: rows.tolist() for name, rows in dataset.splits.items()} == {
         "train": [0, 2], "validation": [], "test": [3, 4],
     }  # fmt: skip
-    assert (dataset.report.n_rows, dataset.report.n_dropped) == (6, 2)
+    assert (dataset.summary.n_rows, dataset.summary.n_dropped) == (6, 2)
 
 
 def test_a_row_that_is_dropped_for_one_column_is_no_fault_of_another(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b,y\n1,2,3\n,,4\n3,4,5\n")
-    assert load(path, {"columns": {"a": {"missing": "drop"}}}).report.n_dropped == 1
+    assert load(path, {"columns": {"a": {"missing": "drop"}}}).summary.n_dropped == 1
 
 
 def test_a_sentinel_is_missing_in_every_format(tmp_path):
@@ -158,69 +158,70 @@ def test_a_sentinel_is_missing_in_every_format(tmp_path):
         dataset = load(path, {"missing": "mean", "missing_values": ("-999", "-999.0")})
         assert dataset.columns["x"].tolist() == [1, 2, 3]
     pq.write_table(pa.table({"c": ["a", " ? ", "b", "a"], "y": [1, 2, 3, 4]}), tmp_path / "c.parquet")
-    assert load(tmp_path / "c.parquet", {**ONE_HOT, "missing": "drop"}).report.n_dropped == 1
+    assert load(tmp_path / "c.parquet", {**ONE_HOT, "missing": "drop"}).summary.n_dropped == 1
 
 
 BAD = {
     "an identifier": (
         "c,y\n" + "".join(f"k{row},{row}\n" for row in range(40)),
         ONE_HOT,
-        ", column 'c': 40 different values in 40 cells, such as 'k0': this looks like an identifier or free text; "
+        ", column 'c': 40 levels in 40 cells, such as 'k0': the column looks like an identifier or free text; "
         "leave it out with data.ignore: [c]",
     ),
     "too many levels": (
         "c,y\n" + "".join(f"k{row % 5},{row}\n" for row in range(40)),
         {**ONE_HOT, "max_levels": 4},
-        ", column 'c': 5 different values in 40 cells, such as 'k0': more levels than preprocess.max_levels allows "
-        "(4); leave it out with data.ignore: [c], or raise it",
+        ", column 'c': 5 levels in 40 cells, such as 'k0': preprocess.max_levels is 4; "
+        "leave it out with data.ignore: [c], or raise max_levels",
     ),
     "dates": (
         "c,y\n2014-10-13,1\n2014-10-14,2\n2014-10-13,3\n",
         ONE_HOT,
         ", row 1, column 'c': the column holds dates or times, such as '2014-10-13'; leave it out with "
-        "data.ignore: [c], or turn it into numbers (days since a date); to keep it as text: "
+        "data.ignore: [c], or convert it to numbers (days since a date); to use it as text, set "
         "preprocess.columns: {c: {categorical: one_hot}}",
     ),
     "a word among numbers": (
         "c,y\n1,1\n2,2\n3,3\nabc,4\n",
         ONE_HOT,
-        ", row 4, column 'c': 'abc' is not a number, and most of the column is numbers; correct the cell, or "
-        "add 'abc' to preprocess.missing_values if it means that there is none; to keep it as text: "
+        ", row 4, column 'c': 'abc' is not a number, and the column is mostly numbers; correct the cell, or "
+        "add 'abc' to preprocess.missing_values if it means 'missing'; to use it as text, set "
         "preprocess.columns: {c: {categorical: one_hot}}",
     ),
     "decimal commas": (
         'c,y\n"1,5",1\n"2,5",2\n"3,5",3\n',
         ONE_HOT,
-        ", row 1, column 'c': '1,5' is not a number, and most of the column is numbers; the decimal mark is '.', "
-        "write 1.5; to keep it as text: preprocess.columns: {c: {categorical: one_hot}}",
+        ", row 1, column 'c': '1,5' is not a number, and the column is mostly numbers; the decimal mark must be '.': "
+        "write 1.5; to use it as text, set preprocess.columns: {c: {categorical: one_hot}}",
     ),
     "a gap in a category": (
         "c,y\na,1\nb,2\n,3\n",
         {**ONE_HOT, "missing": "mean"},
-        ", row 3, column 'c': the cell is missing; a category is not filled in; set "
+        ", row 3, column 'c': the cell is missing; a category cannot be filled in; set "
         "preprocess.columns: {c: {missing: drop}}, or leave it out",
     ),
     "a gap in the target": (
         "c,y\n1,1\n2,\n",
         {"missing": "mean"},
-        ", row 2, column 'y': the cell is missing; fill it in, or leave out such rows with preprocess.missing: drop or "
+        ", row 2, column 'y': the cell is missing; fill it in, or drop such rows with preprocess.missing: drop or "
         "preprocess.columns: {y: {missing: drop}}",
     ),
     "nothing to fill with": (
         "c,x,y\n1,,1\n2,,2\n",
         {"missing": "mean"},
-        ", column 'x': no cell of the train split has a value to take the mean of; leave it out with data.ignore: [x]",
+        ", column 'x': every cell of the train split is missing, so there is no mean; leave it out with "
+        "data.ignore: [x]",
     ),
     "no row left": (
         "c,y\n,1\n,2\n",
         {"missing": "drop"},
-        ": every row lacks a cell of a column with missing: drop; no row is left",
+        ": no row is left: in every row, a cell is missing from a column with missing: drop",
     ),
-    "one level": ("c,y\na,1\na,2\n", ONE_HOT, ": every column has a single level; no column is left to predict from"),
+    "one level": ("c,y\na,1\na,2\n", ONE_HOT, ": no feature is left: every column is a category with a single level"),
     "two inputs of one name": (
         "a=b,a,y\nc,b=c,1\nx,z,2\n",
         {**ONE_HOT, "drop_first": False},
-        ": two inputs would be named 'a=b=c'; rename a column",
+        ": two inputs have the name 'a=b=c'; rename a column",
     ),
     "an exception for no column": (
         "x,y\n1,2\n",

@@ -118,4 +118,7 @@ def test_a_rate_of_zero_shows_the_gradient_and_no_move(linreg):
 
 def test_more_steps_than_the_config_trains_are_refused(linreg):
     result = linreg("explain", "-c", CONFIGS / "points.yaml", "--set", "train.epochs=2", "--steps", "3")
-    assert (result.code, result.err) == (2, "error: --steps: the config trains 2 steps, and --steps asks for 3\n")
+    assert (result.code, result.err) == (
+        2,
+        "error: --steps: 3 steps are more than the 2 of the config; raise train.epochs\n",
+    )

@@ -14,15 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from linreg_cli.figures.canvas import render
-from linreg_cli.figures.figures import (
-    MOST_POINTS,
-    LossCurve,
-    SplitPoints,
-    fit_figure,
-    loss_figure,
-    predicted_figure,
-    residual_figure,
-)
+from linreg_cli.figures.clouds import MOST_POINTS, SplitPoints
+from linreg_cli.figures.fit import fit_figure, predicted_figure
+from linreg_cli.figures.loss import LossCurve, loss_figure
+from linreg_cli.figures.residuals import residual_figure
 
 FORMATS = ("png", "svg", "pdf")
 HARD_NAME = "price_in_$_of_\\alpha_{x}^2 & 100%"
@@ -454,16 +449,16 @@ CHILD = """
 import hashlib, sys
 import numpy as np
 import linreg_cli.figures.canvas as canvas
-import linreg_cli.figures.figures as plots
+from linreg_cli.figures import clouds, fit, loss, residuals
 assert not [name for name in sys.modules if name.split(".")[0] in ("matplotlib", "torch")]
 x = np.arange(1.0, 4.0)
-points = [plots.SplitPoints("train", x * x, 4 * x, x)]
-figure = plots.fit_figure(points, slope=4.0, intercept=-3.0, feature="x", target="y", title="t")
+points = [clouds.SplitPoints("train", x * x, 4 * x, x)]
+figure = fit.fit_figure(points, slope=4.0, intercept=-3.0, feature="x", target="y", title="t")
 for format in ("png", "svg", "pdf"):
     print(hashlib.sha256(canvas.render(figure, format)).hexdigest())
-canvas.render(plots.loss_figure([plots.LossCurve("a", x, x, x)], loss="l", title="t"), "png")
-canvas.render(plots.predicted_figure(points, target="y", title="t"), "png")
-canvas.render(plots.residual_figure(points, target="y", title="t"), "png")
+canvas.render(loss.loss_figure([loss.LossCurve("a", x, x, x)], loss="l", title="t"), "png")
+canvas.render(fit.predicted_figure(points, target="y", title="t"), "png")
+canvas.render(residuals.residual_figure(points, target="y", title="t"), "png")
 assert "matplotlib" in sys.modules
 assert "matplotlib.pyplot" not in sys.modules, "pyplot"
 assert "torch" not in sys.modules

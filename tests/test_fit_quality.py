@@ -11,6 +11,9 @@ from conftest import CONFIGS
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 from statsmodels.stats.stattools import durbin_watson
 
+from linreg_cli.convergence import problem
+from linreg_cli.evaluation import fit_quality
+
 FULL = [
     *("--json", "--set", "train.batch_size=full", "--set", "train.dtype=float64", "--set", "plots=false"),
     *("--set", "preprocess.standardize=true", "--set", "optimizer.lr=auto", "--set", "optimizer.momentum=auto"),
@@ -194,3 +197,35 @@ def test_every_number_agrees_with_statsmodels(linreg, config_file, tmp_path, nam
     assert left_out["mse"] == pytest.approx(float(np.mean(influence.resid_press**2)), rel=1e-8)
     spread = float(np.var(y))
     assert left_out["r2"] == pytest.approx(1 - left_out["mse"] / spread, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("columns", "settings", "solved"),
+    [
+        ("whole", [], 1),  # float32 keeps whole numbers
+        ("decimal", [], 2),  # and not these
+        ("decimal", ["train.dtype=float64"], 1),
+        ("whole", ["preprocess.standardize=true"], 2),
+    ],
+)
+def test_least_squares_is_solved_once_where_the_trained_numbers_are_those_of_the_table(
+    linreg, tmp_path, monkeypatch, columns, settings, solved
+):
+    rng = np.random.default_rng(0)
+    values = rng.integers(-50, 50, size=(200, 3)) / {"whole": 1, "decimal": 10}[columns]
+    np.savetxt(tmp_path / "t.csv", values, delimiter=",", header="a,b,y", comments="", fmt="%.17g")
+    (tmp_path / "t.yaml").write_text(
+        "data: {path: t.csv, target: y}\noptimizer: {lr: 1e-5}\ntrain: {epochs: 1}\nplots: false\n"
+    )
+    calls = []
+    for module in (problem, fit_quality):
+        real = module.least_squares
+        monkeypatch.setattr(
+            module, "least_squares", lambda *args, real=real, **options: calls.append(1) or real(*args, **options)
+        )
+    result = linreg("train", "-c", "t.yaml", "--json", *(part for each in settings for part in ("--set", each)))
+    assert (result.code, len(calls)) == (0, solved), result.err
+    optimum = result.json["metrics"]["optimum"]["parameters"]
+    A = np.column_stack([values[:, :2], np.ones(200)])
+    best = np.linalg.lstsq(A, values[:, 2], rcond=None)[0]
+    assert [*optimum["weights"].values(), optimum["bias"]] == pytest.approx(best.tolist(), rel=1e-11)

@@ -13,7 +13,7 @@ from linreg_cli.convergence.batch_curvature import any_batch, mean_square_curvat
 from linreg_cli.convergence.forecast import forecast
 from linreg_cli.convergence.gradient_noise import batch_noise
 from linreg_cli.convergence.rate_search import BatchProblem, best_batch_rate, cosine, fewest_epochs, fewest_falling
-from linreg_cli.convergence.rates import Motion, best_rate, mean_square_rate, stable_rate
+from linreg_cli.convergence.rates import SgdRule, best_rate, mean_square_rate, stable_rate
 from linreg_cli.convergence.spectrum import Spectrum, curvature
 from linreg_cli.least_squares.solve import least_squares
 
@@ -45,54 +45,54 @@ def simulated(optimum, states, targets=TARGETS, most=5000):
 
 
 @pytest.mark.parametrize(
-    ("loss", "motion"),
+    ("loss", "rule"),
     [
-        ("mse", Motion()),
-        ("sse", Motion()),
-        ("mse", Motion(momentum=0.7)),
-        ("mse", Motion(momentum=0.5, dampening=0.4)),
-        ("half_mse", Motion(momentum=0.6, nesterov=True)),
-        ("mse", Motion(weight_decay=0.2)),
-        ("half_mse", Motion(momentum=0.7, weight_decay=0.1)),
+        ("mse", SgdRule()),
+        ("sse", SgdRule()),
+        ("mse", SgdRule(momentum=0.7)),
+        ("mse", SgdRule(momentum=0.5, dampening=0.4)),
+        ("half_mse", SgdRule(momentum=0.6, nesterov=True)),
+        ("mse", SgdRule(weight_decay=0.2)),
+        ("half_mse", SgdRule(momentum=0.7, weight_decay=0.1)),
     ],
 )
 @pytest.mark.parametrize("share", [0.3, 0.9])
-def test_full_batch_epochs_are_exact(loss, motion, share):
+def test_full_batch_epochs_are_exact(loss, rule, share):
     X, y = table(k=2)
-    optimum, spectrum, start = problem(X, y, loss, motion.weight_decay)
-    lr = share * stable_rate(spectrum.largest, motion)
-    foretold = forecast(spectrum, start, rate=lr, motion=motion, relative_to=optimum.relative_to, targets=TARGETS)
-    expected = simulated(optimum, descend(X, y, lr=lr, loss=loss, **motion.__dict__))
+    optimum, spectrum, start = problem(X, y, loss, rule.weight_decay)
+    lr = share * stable_rate(spectrum.largest, rule)
+    foretold = forecast(spectrum, start, rate=lr, rule=rule, relative_to=optimum.relative_to, targets=TARGETS)
+    expected = simulated(optimum, descend(X, y, lr=lr, loss=loss, **rule.__dict__))
     assert foretold.epochs == expected
     assert foretold.floor_gap == 0
 
 
-@pytest.mark.parametrize("motion", [Motion(), Motion(momentum=0.5)])
-def test_schedules_are_exact(motion):
+@pytest.mark.parametrize("rule", [SgdRule(), SgdRule(momentum=0.5)])
+def test_schedules_are_exact(rule):
     X, y = table()
     optimum, spectrum, start = problem(X, y)
-    high = 0.5 * stable_rate(spectrum.largest, motion)
+    high = 0.5 * stable_rate(spectrum.largest, rule)
 
     def rate(epoch):
         return high * 0.9 ** (epoch // 10)
 
-    told = forecast(spectrum, start, rate=rate, motion=motion, relative_to=optimum.relative_to, max_epochs=2000)
-    expected = simulated(optimum, descend(X, y, lr=rate, **motion.__dict__), targets=(1e-3, 1e-6), most=2001)
+    told = forecast(spectrum, start, rate=rate, rule=rule, relative_to=optimum.relative_to, max_epochs=2000)
+    expected = simulated(optimum, descend(X, y, lr=rate, **rule.__dict__), targets=(1e-3, 1e-6), most=2001)
     assert {target: epoch for target, epoch in told.epochs.items() if epoch is not None} == expected
     assert 1e-3 in expected
     # A rate that falls too fast never arrives.
-    told = forecast(spectrum, start, rate=lambda e: high * 0.5**e, motion=motion, relative_to=optimum.relative_to)
+    told = forecast(spectrum, start, rate=lambda e: high * 0.5**e, rule=rule, relative_to=optimum.relative_to)
     assert told.epochs == {1e-3: None, 1e-6: None}
     assert "of the schedule the gap is" in told.reasons[1e-6]
-    told = forecast(spectrum, start, rate=lambda e: 9 * high, motion=motion, relative_to=optimum.relative_to)
+    told = forecast(spectrum, start, rate=lambda e: 9 * high, rule=rule, relative_to=optimum.relative_to)
     assert told.reasons[1e-6] == "it diverges"
 
 
 def test_the_starting_point_matters():
     # From a start that differs only along the steepest direction the flat ones do not slow anything.
     spectrum = Spectrum(np.array([1.0, 1e-5]), np.eye(2), 2, 1, True)
-    along = forecast(spectrum, np.array([[1.0], [0.0]]), rate=0.5, motion=Motion(), relative_to=0.5)
-    across = forecast(spectrum, np.array([[1.0], [1e5**0.5]]), rate=0.5, motion=Motion(), relative_to=0.5)
+    along = forecast(spectrum, np.array([[1.0], [0.0]]), rate=0.5, rule=SgdRule(), relative_to=0.5)
+    across = forecast(spectrum, np.array([[1.0], [1e5**0.5]]), rate=0.5, rule=SgdRule(), relative_to=0.5)
     assert along.epochs == {1e-3: 5, 1e-6: 10}  # 4^-5 < 1e-3, 4^-10 < 1e-6
     # (1 - 5e-6)^(2 t) = 1e-3 and 1e-6
     for target in (1e-3, 1e-6):
@@ -103,7 +103,7 @@ def test_the_starting_point_matters():
 def test_ten_million_epochs_are_instant(momentum):
     spectrum = Spectrum(np.geomspace(1, 1e-9, 10), np.eye(10), 10, 1, True)
     begun = time.process_time()
-    told = forecast(spectrum, np.ones((10, 1)), rate=1.0, motion=Motion(momentum=momentum), relative_to=1e-9)
+    told = forecast(spectrum, np.ones((10, 1)), rate=1.0, rule=SgdRule(momentum=momentum), relative_to=1e-9)
     assert time.process_time() - begun < 5
     assert told.epochs[1e-6] is None
     assert told.reasons[1e-6] == "it takes more than 10,000,000 epochs"
@@ -111,23 +111,23 @@ def test_ten_million_epochs_are_instant(momentum):
 
 def test_reasons_are_given():
     unit = Spectrum(np.array([2.0]), np.eye(1), 1, 1, False)
-    told = forecast(unit, np.array([[1.0]]), rate=1.5, motion=Motion(), relative_to=1.0)
+    told = forecast(unit, np.array([[1.0]]), rate=1.5, rule=SgdRule(), relative_to=1.0)
     assert told.epochs == {1e-3: None, 1e-6: None}
     assert told.reasons[1e-3] == "it diverges: 1.5 is 1.5 times the limit 1"
-    told = forecast(unit, np.array([[1.0]]), rate=0.1, motion=Motion(), relative_to=0.0)
+    told = forecast(unit, np.array([[1.0]]), rate=0.1, rule=SgdRule(), relative_to=0.0)
     assert "constant" in told.reasons[1e-3]
-    told = forecast(unit, np.array([[1.0]]), rate=0.1, motion=Motion(momentum=0.5, dampening=1.0), relative_to=1.0)
+    told = forecast(unit, np.array([[1.0]]), rate=0.1, rule=SgdRule(momentum=0.5, dampening=1.0), relative_to=1.0)
     assert "dampening" in told.reasons[1e-3]
-    assert forecast(unit, np.array([[0.0]]), rate=0.1, motion=Motion(), relative_to=1.0).epochs[1e-6] == 0
+    assert forecast(unit, np.array([[0.0]]), rate=0.1, rule=SgdRule(), relative_to=1.0).epochs[1e-6] == 0
 
 
 @pytest.mark.parametrize("momentum", [None, 0.0])
 def test_the_best_rate_arrives_when_foretold(momentum):
     X, y = table(condition=100.0)
     optimum, spectrum, start = problem(X, y)
-    chosen = best_rate(spectrum.largest, spectrum.smallest, Motion(), momentum=momentum)
-    motion = Motion(momentum=chosen.momentum)
-    told = forecast(spectrum, start, rate=chosen.lr, motion=motion, relative_to=optimum.relative_to)
+    chosen = best_rate(spectrum.largest, spectrum.smallest, SgdRule(), momentum=momentum)
+    rule = SgdRule(momentum=chosen.momentum)
+    told = forecast(spectrum, start, rate=chosen.lr, rule=rule, relative_to=optimum.relative_to)
     states = descend(X, y, lr=chosen.lr, momentum=chosen.momentum)
     assert told.epochs == simulated(optimum, states, targets=(1e-3, 1e-6))
 
@@ -145,11 +145,11 @@ def test_the_noise_floor_of_mini_batches(momentum, loss):
     size, steps = 8, 5
     optimum, spectrum, _ = problem(X, y, loss)
     scale = size / 40 if loss == "sse" else 1.0
-    motion = Motion(momentum=momentum)
+    rule = SgdRule(momentum=momentum)
     spectrum = spectrum.scaled(scale)
-    lr = 0.04 * stable_rate(spectrum.largest, motion)
+    lr = 0.04 * stable_rate(spectrum.largest, rule)
     told = forecast(
-        spectrum, spectrum.distances(optimum, optimum.weights, optimum.bias), rate=lr, motion=motion,
+        spectrum, spectrum.distances(optimum, optimum.weights, optimum.bias), rate=lr, rule=rule,
         relative_to=optimum.relative_to * scale,
         noise=batch_noise(spectrum, optimum, X, y, loss=loss, batch_size=size),
     )  # fmt: skip
@@ -170,10 +170,10 @@ def test_a_smaller_last_batch_adds_its_own_noise(size, loss, momentum):
     X, y = table(n=40, condition=2.0)
     optimum, spectrum, _ = problem(X, y, loss)
     scale, steps = size / 40 if loss == "sse" else 1.0, math.ceil(40 / size)
-    spectrum, motion = spectrum.scaled(scale), Motion(momentum=momentum)
-    lr = 0.02 * stable_rate(spectrum.largest, motion)
+    spectrum, rule = spectrum.scaled(scale), SgdRule(momentum=momentum)
+    lr = 0.02 * stable_rate(spectrum.largest, rule)
     told = forecast(
-        spectrum, spectrum.distances(optimum, optimum.weights, optimum.bias), rate=lr, motion=motion,
+        spectrum, spectrum.distances(optimum, optimum.weights, optimum.bias), rate=lr, rule=rule,
         relative_to=optimum.relative_to * scale,
         noise=batch_noise(spectrum, optimum, X, y, loss=loss, batch_size=size),
     )  # fmt: skip
@@ -194,8 +194,8 @@ def test_half_of_the_rows_have_the_variance_of_a_draw_without_replacement():
     means = [np.random.default_rng(k).permutation(rows)[:20].mean() for k in range(20_000)]
     assert noise.gain == pytest.approx(np.var(means) / np.var(rows), rel=0.03)
     spread = mean_square_curvature(optimum.factor, X, loss="mse", batch_size=20)
-    lr = 0.9 * mean_square_rate(spread, spectrum.largest, spectrum.smallest, 20, Motion())
-    told = forecast(spectrum, start, noise=noise, rate=lr, motion=Motion(), relative_to=optimum.relative_to)
+    lr = 0.9 * mean_square_rate(spread, spectrum.largest, spectrum.smallest, 20, SgdRule())
+    told = forecast(spectrum, start, noise=noise, rate=lr, rule=SgdRule(), relative_to=optimum.relative_to)
     states = descend(X, y, lr=lr, momentum=0.0, batches=batches_of(40, 20, 0))
     gaps = [optimum.gap(*state)[0] for step, state in zip(range(8000), states, strict=False) if step > 100]
     assert np.mean(gaps[1::2]) / 2 <= told.floor_gap <= 2 * np.mean(gaps[1::2])
@@ -213,10 +213,10 @@ def test_the_noise_away_from_the_optimum_is_counted(share, momentum, size):
     """At half the mean-square limit it makes the floor about twice as high; a fixed noise would be far too low."""
     X, y = table(n=60, condition=2.0)
     optimum, spectrum, start = problem(X, y)
-    motion, noise = Motion(momentum=momentum), batch_noise(spectrum, optimum, X, y, loss="mse", batch_size=size)
+    rule, noise = SgdRule(momentum=momentum), batch_noise(spectrum, optimum, X, y, loss="mse", batch_size=size)
     spread = mean_square_curvature(optimum.factor, X, loss="mse", batch_size=size)
-    lr = share * mean_square_rate(spread, spectrum.largest, spectrum.smallest, size, motion)
-    given = {"rate": lr, "motion": motion, "relative_to": optimum.relative_to, "targets": (1e-12,)}
+    lr = share * mean_square_rate(spread, spectrum.largest, spectrum.smallest, size, rule)
+    given = {"rate": lr, "rule": rule, "relative_to": optimum.relative_to, "targets": (1e-12,)}
     told = forecast(spectrum, start, noise=noise, **given)
     steps = 60 // size
     states = descend(X, y, lr=lr, momentum=momentum, batches=batches_of(60, size, 0))
@@ -249,14 +249,14 @@ def test_mini_batches_arrive_within_a_factor_of_two():
     size, lr = 10, 0.03
     noise = batch_noise(spectrum, optimum, X, y, loss="mse", batch_size=size)
     told = forecast(
-        spectrum, start, rate=lr, motion=Motion(), relative_to=optimum.relative_to, targets=(1.0, 1e-1), noise=noise
+        spectrum, start, rate=lr, rule=SgdRule(), relative_to=optimum.relative_to, targets=(1.0, 1e-1), noise=noise
     )
     states = descend(X, y, lr=lr, batches=batches_of(200, size, 0))
     epochs = {target: step / 20 for target, step in simulated(optimum, states, targets=(1.0, 1e-1)).items()}
     for target, found in epochs.items():
         assert found / 2 <= told.epochs[target] <= 2 * found + 1
     unreachable = forecast(
-        spectrum, start, rate=lr, motion=Motion(), relative_to=optimum.relative_to, targets=(1e-9,), noise=noise
+        spectrum, start, rate=lr, rule=SgdRule(), relative_to=optimum.relative_to, targets=(1e-9,), noise=noise
     )
     assert unreachable.reasons[1e-9].startswith("the noise of the batches keeps the gap near")
 
@@ -266,7 +266,7 @@ def test_the_batch_rate_weighs_speed_against_noise():
     optimum, spectrum, start = problem(X, y)
     noise = batch_noise(spectrum, optimum, X, y, loss="mse", batch_size=10)
     worst = any_batch(optimum.factor, X, loss="mse", batch_size=10).largest
-    weighed = BatchProblem(spectrum, start, worst, Motion(), noise, optimum.relative_to)
+    weighed = BatchProblem(spectrum, start, worst, SgdRule(), noise, optimum.relative_to)
     chosen = [best_batch_rate(weighed, epochs).lr for epochs in (1, 30, 1000)]
     assert chosen == sorted(chosen, reverse=True)
     assert chosen[0] > 3 * chosen[-1]
@@ -282,7 +282,7 @@ def test_the_fewest_epochs_are_enough(size):
     optimum, spectrum, start = problem(X, y)
     noise = batch_noise(spectrum, optimum, X, y, loss="mse", batch_size=size)
     worst = any_batch(optimum.factor, X, loss="mse", batch_size=size).largest
-    weighed = BatchProblem(spectrum, start, worst, Motion(), noise, optimum.relative_to)
+    weighed = BatchProblem(spectrum, start, worst, SgdRule(), noise, optimum.relative_to)
     epochs, falling = fewest_epochs(weighed, 1e-4), fewest_falling(weighed, cosine, 1e-4, 2000)
     steps = 64 // size
     lr, highest = best_batch_rate(weighed, epochs).lr, weighed.highest.lr

@@ -54,7 +54,7 @@ print("\\nLOADED", code, *({"torch._dynamo", "sympy", "pandas", "numba", "matplo
 
 
 def test_a_small_run_loads_neither_torchs_compiler_nor_pandas_nor_scipy(tmp_path):
-    program = TRAINING.replace('"rich"', '"rich", "scipy"')
+    program = TRAINING.replace('"rich"', '"rich", "scipy", "llvmlite"')
     result = subprocess.run(
         [sys.executable, "-c", program, str(CONFIGS / "smoke.yaml")],
         cwd=tmp_path, capture_output=True, text=True, check=True,
@@ -98,6 +98,38 @@ def test_a_run_with_inference_writes_the_influence_of_its_rows_without_pandas(tm
     assert result.stdout.splitlines()[-1] == "LOADED 0", result.stderr
     [written] = tmp_path.glob("outputs/*/influence.csv")
     assert len(written.read_text().splitlines()) > 5
+
+
+LOOKING = """
+import sys
+from linreg_cli.cli.app import run
+
+class Refuse:  # pandas need not be installed: looking for it is enough
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "pandas":
+            raise AssertionError("pandas is imported")
+
+sys.meta_path.insert(0, Refuse())
+train = ["train", "-c", "c.yaml", "-q"]
+predict = ["predict", "latest", "--data", "t.csv"]
+commands = [train, ["plot", "latest", "-o", "."], ["report", "latest", "-o", "r.html"], predict]
+commands += [[*predict, "--json"], [*predict, "-o", "p.parquet"], ["generate-data", "-o", "g.csv"]]
+print("\\nCODES", *(run(command) for command in commands))
+"""
+
+
+@pytest.mark.parametrize("targets", ["y", "[y, z]"])
+def test_a_run_with_pictures_and_all_that_looks_at_it_import_no_pandas(tmp_path, targets):
+    lines = "".join(f"{k},{'ab'[k % 2] if k else ''},{2 * k + k % 3},{k * k}\n" for k in range(20))
+    (tmp_path / "t.csv").write_text(f"x,kind,y,z\n{lines}")
+    (tmp_path / "c.yaml").write_text(
+        f"data: {{path: t.csv, target: {targets}, features: [x, kind], split: {{train: 0.8, test: 0.2}}}}\n"
+        "preprocess: {standardize: true, categorical: one_hot, missing: drop}\nplots: true\n"
+        "optimizer: {lr: auto, momentum: auto}\ntrain: {epochs: 300, batch_size: full, dtype: float64}\n"
+    )
+    result = subprocess.run([sys.executable, "-c", LOOKING], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.stdout.splitlines()[-1:] == ["CODES 0 0 0 0 0 0 0"], result.stderr
+    assert len(list(tmp_path.glob("leverage*.png"))) == len(targets.split())
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of the process is read from /proc")
@@ -144,3 +176,42 @@ app.main()
             [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
         )
         assert result.stdout.splitlines()[-1] == f"100000 {' '.join(expected)}"
+
+
+def main_of(tmp_path, program, *arguments):
+    """The console script in a process of its own, after a program."""
+    whole = f"import sys\nfrom linreg_cli.cli import app\n{program}\napp.main()\n"
+    command = [sys.executable, "-c", whole, *arguments]
+    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("row", [b"\xff\xfe,3,4", b"\xff\xfe", b'"\xff,3,4'], ids=["longer", "shorter", "open quote"])
+def test_a_row_that_pyarrow_cannot_decode_is_one_error(tmp_path, row):
+    (tmp_path / "t.csv").write_bytes(b"a,y\n1,2\n" + row + b"\n5,6\n")
+    (tmp_path / "c.yaml").write_text("data: {path: t.csv, target: y}\n")
+    silent = main_of(tmp_path, "", "train", "-c", "c.yaml")
+    assert silent.returncode == 3
+    assert len(silent.stderr.splitlines()) == 1, silent.stderr
+    assert silent.stderr.startswith("error: t.csv, line 3: ")
+    # It is pyarrow's own hook that is meant: without ours there is more to see.
+    program = "app.process.show_unraisable = sys.__unraisablehook__"
+    assert "UnicodeDecodeError" in main_of(tmp_path, program, "train", "-c", "c.yaml").stderr
+
+
+def test_every_other_error_that_cannot_be_raised_is_shown(tmp_path):
+    program = """
+class Lost:
+    def __init__(self, error):
+        self.error = error
+    def __del__(self):
+        raise self.error
+def run(arguments):
+    Lost(ValueError("lost on the way"))
+    Lost(UnicodeDecodeError("utf-8", b"x", 0, 1, "lost too"))
+    return 0
+app.run = run
+"""
+    result = main_of(tmp_path, program)
+    assert result.returncode == 0
+    assert "ValueError: lost on the way" in result.stderr
+    assert "lost too" in result.stderr

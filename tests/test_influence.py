@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from linreg_cli.figures.figures import MOST_NAMED, leverage_figure
+from linreg_cli.figures.influence import MOST_NAMED, leverage_figure
 from linreg_cli.least_squares.influence import MOST_ROWS, chosen
 
 

@@ -12,12 +12,12 @@ NAME, SOURCES = ("some_kernels.run", "float32"), "0123456789abcdef"
 
 @pytest.fixture(autouse=True)
 def _known_sources(monkeypatch):
-    monkeypatch.setattr(disk, "_digest_once", lambda: SOURCES)
+    monkeypatch.setattr(disk, "first_digest", lambda: SOURCES)
 
 
 @pytest.fixture
 def folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("LINREG_CACHE", str(tmp_path))
     return tmp_path
 
 
@@ -112,7 +112,7 @@ def test_a_kernel_under_the_name_of_another_is_not_used(folder):
 
 
 def test_a_kernel_of_other_sources_is_not_found_and_beside_the_sources_removed(tmp_path, monkeypatch):
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.delenv("LINREG_CACHE", raising=False)
     monkeypatch.setattr(disk, "_SOURCES", tmp_path)
     write(b"old", sources="f" * 16)
     assert read() is None
@@ -130,6 +130,28 @@ def test_a_write_that_fails_leaves_nothing(folder, monkeypatch):
     assert list(folder.iterdir()) == []
 
 
+def test_an_administrator_may_compile_for_all_users(folder):
+    mask = os.umask(0o077)
+    try:
+        write(b"code")
+    finally:
+        os.umask(mask)
+    (file,) = folder.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_cache_folder_that_was_named_is_the_only_place(folder, monkeypatch, tmp_path_factory):
+    package = tmp_path_factory.mktemp("package")
+    monkeypatch.setattr(disk, "_SOURCES", package)
+    write(b"code")
+    assert (read(), list(package.iterdir())) == (b"code", [])
+    monkeypatch.delenv("LINREG_CACHE")
+    assert read() is None
+    write(b"beside")
+    monkeypatch.setenv("LINREG_CACHE", str(folder))
+    assert read() == b"code"
+
+
 def test_the_digest_is_of_every_module_that_a_kernel_may_call(tmp_path, monkeypatch):
     for module in ("kernels.py", "simd.py"):
         (tmp_path / module).write_text("before")
@@ -140,7 +162,7 @@ def test_the_digest_is_of_every_module_that_a_kernel_may_call(tmp_path, monkeypa
 
 
 def test_a_folder_that_cannot_be_written_is_passed_over(tmp_path, monkeypatch):
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.delenv("LINREG_CACHE", raising=False)
     (tmp_path / "package").write_text("a file, so that no folder can be made in it, by root neither")
     monkeypatch.setattr(disk, "_SOURCES", tmp_path / "package")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

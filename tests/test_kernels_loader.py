@@ -29,7 +29,7 @@ print(set(w.tolist()), "numba" in sys.modules)
 @pytest.fixture
 def folder(monkeypatch, tmp_path):
     """Kernels lie here, and none is loaded yet."""
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("LINREG_CACHE", str(tmp_path))
     monkeypatch.setattr(loader, "_kernels", {})
     return tmp_path
 
@@ -64,14 +64,84 @@ def test_processes_that_compile_at_the_same_time_leave_one_whole_kernel(folder):
 
 def test_where_nothing_can_be_written_kernels_are_compiled(folder, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("so that no folder can be made here, by root neither")
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
+    monkeypatch.setenv("LINREG_CACHE", str(tmp_path / "file"))
     assert updated() == "{-2.0} True"
 
 
 def test_sources_that_change_while_a_process_runs_leave_no_kernel_under_a_name_that_is_not_theirs(folder):
-    changed = UPDATE.replace("\nw, m", "\nfrom linreg_cli.optim.engines.kernels import disk\nDIGEST\nw, m", 1)
-    assert updated(changed.replace("DIGEST", "disk.source_digest = lambda: 'changed'")) == "{-2.0} True"
+    before = "from linreg_cli.optim.engines.kernels import disk\n"
+    changed = f"{before}assert not disk.exists('batches.update', 'float64')\ndisk.source_digest = lambda: 'changed'\n"
+    assert updated(changed + UPDATE) == "{-2.0} True"
     assert list(folder.iterdir()) == []
+    assert updated() == "{-2.0} True"
+    assert updated(changed.replace("not ", "") + UPDATE) == "{-2.0} True", "what lies there is of other sources"
+
+
+def test_the_sources_are_read_when_a_kernel_is_asked_for_and_before_its_module_is(folder):
+    program = (
+        """
+import sys
+from linreg_cli.optim.engines.kernels import disk
+read = disk.source_digest
+MODULE = "linreg_cli.optim.engines.kernels.batches"
+def digest():
+    print("read", MODULE in sys.modules)
+    return read()
+disk.source_digest = digest
+from linreg_cli.optim.engines import native, statistics
+print("imported", "llvmlite" in sys.modules)
+"""
+        + UPDATE
+    )
+    assert updated(program).splitlines() == [
+        "imported False",
+        "read False", "read False",  # to find it; and whether that changed
+        "read True",  # whether what was compiled may be kept
+        "{-2.0} True",
+    ]  # fmt: skip
+
+
+def test_a_kernel_for_callers_that_agreed_on_something_else_is_not_found(folder):
+    assert updated() == "{-2.0} True"
+    program = "from linreg_cli.optim.engines.kernels import signatures as s\nNEW\n" + UPDATE
+    other = "s.SIGNATURES['batches.update'] = s.Signature(s.INTEGER, s.SIGNATURES['batches.update'].names)"
+    assert updated(program.replace("NEW", other)) == "{-2.0} True"
+    assert updated(program.replace("NEW", "s.SIZES = (8, 64, 3)")) == "{-2.0} True"
+    assert updated() == "{-2.0} False"
+
+
+@pytest.mark.parametrize("level", ["0", "3", "max"])
+def test_compiling_leaves_numbas_level_of_optimisation_to_others(folder, level):
+    """Also where the compiler fails, and what others compile afterwards is compiled at their level."""
+    program = """
+import numba, sys
+from numba.core import codegen
+numba.config.OPT = mine = type(numba.config.OPT)(sys.argv[1] if sys.argv[1] == "max" else int(sys.argv[1]))
+made, levels = codegen.create_pass_builder, []
+def create(machine, **options):
+    levels.append(int(options["opt"]))
+    return made(machine, **options)
+codegen.create_pass_builder = create
+from linreg_cli.optim.engines.kernels import compiler, machine_code
+from linreg_cli.optim.engines.kernels.loader import kernel
+kernel("batches.update", "float64")
+assert numba.config.OPT is mine
+# numba also inlines, at 0, or at 3 where its level is "max".
+assert set(levels) == {3 if sys.argv[1] == "max" else 0, machine_code.OPTIMIZATION}
+def raises(n):
+    if n:
+        raise ValueError
+try:
+    compiler.object_code(compiler.kernel()(raises), ("n",), [numba.types.int64])
+except RuntimeError:
+    assert numba.config.OPT is mine
+    levels.clear()
+    assert numba.njit(lambda x: x + 1)(1) == 2
+    print(int(mine), int(mine) in levels, machine_code.OPTIMIZATION in levels)
+"""
+    command = [sys.executable, "-c", program, level]
+    result = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert result.split() == [{"max": "3"}.get(level, level), "True", "False"]
 
 
 @pytest.mark.parametrize("conditions", [("another processor",), ("x86_64", "same", "+avx512f")])

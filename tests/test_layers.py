@@ -13,17 +13,18 @@ PACKAGE = REPOSITORY / "linreg_cli"
 #: from those before it. In every other folder the parts may come in any order that has no circle.
 ORDER = {
     "linreg_cli": [
-        "errors", "seeds", "wording", "files", "gates", "config", "data", "model", "optim", "least_squares",
-        "convergence", "runs", "evaluation", "figures", "report", "pipeline", "inspection", "cli", "__main__",
+        "errors", "seeds", "wording", "decisions", "files", "gates", "config", "data", "model", "optim",
+        "least_squares", "convergence", "runs", "evaluation", "figures", "report", "pipeline", "inspection", "cli",
+        "__main__",
     ],
     "linreg_cli.data": [
         "columns", "tables", "encoding", "summary", "dataset", "split", "synthetic", "scaling", "assemble", "checks",
         "load",
     ],
-    "linreg_cli.optim": ["losses", "schedules", "stopping", "plan", "state", "engines", "fit"],
+    "linreg_cli.optim": ["losses", "schedules", "stopping", "row_order", "plan", "state", "engines", "fit"],
 }  # fmt: skip
 #: What may import compiled code, its compiler and its loader: the executors, and what they are made of.
-MAY_IMPORT_KERNELS = ["costs", "native", "parameters", "statistics"]
+MAY_IMPORT_KERNELS = ["native", "parameters", "statistics"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 FOLDERS = sorted({".".join(path.parent.relative_to(PACKAGE.parent).parts) for path in MODULES})
 

@@ -31,13 +31,13 @@ def write(path, seed, n_targets):
 
 
 @pytest.mark.parametrize(("seed", "loss"), [(1, "mse"), (2, "sse"), (3, "half_mse")])
-@pytest.mark.parametrize("motion", MOTIONS)
-def test_full_batches_obey_the_limit(linreg, config_file, tmp_path, seed, motion, loss):
-    targets = write(tmp_path / "t.csv", 100 * seed + len(motion), 1 + seed % 2)
+@pytest.mark.parametrize("rule", MOTIONS)
+def test_full_batches_obey_the_limit(linreg, config_file, tmp_path, seed, rule, loss):
+    targets = write(tmp_path / "t.csv", 100 * seed + len(rule), 1 + seed % 2)
     config = {
         "data": {"path": str(tmp_path / "t.csv"), "target": targets}, "loss": loss, "plots": False,
         "model": {"bias": seed != 3, "init": {"weight": {"normal": [0, 1]}}},
-        "optimizer": {"lr": 1e-9, **MOTIONS[motion]},
+        "optimizer": {"lr": 1e-9, **MOTIONS[rule]},
         "train": {"epochs": 250, "batch_size": "full", "dtype": "float64"},
     }  # fmt: skip
     path = config_file(json.dumps(config))

@@ -8,6 +8,7 @@ from scipy import stats
 from linreg_cli.config.schema import InitConfig, PreprocessConfig
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.scaling import Preprocessor
+from linreg_cli.errors import SettingError
 from linreg_cli.model import LinearFormula, build_model, fold, initialise, linear_layer
 
 
@@ -32,13 +33,13 @@ def test_a_list_is_one_number_each_target_by_target():
 @pytest.mark.parametrize(
     ("init", "message"),
     [
-        ({"weight": [1, 2]}, r"^weight: 2 values for 3 parameters$"),
-        ({"weight": [1, 2, 3, 4]}, r"^weight: 4 values for 3 parameters$"),
-        ({"weight": 0, "bias": [1, 2]}, r"^bias: 2 values for 1 parameters$"),
+        ({"weight": [1, 2]}, r"^model\.init\.weight: 2 values for 3 parameters$"),
+        ({"weight": [1, 2, 3, 4]}, r"^model\.init\.weight: 4 values for 3 parameters$"),
+        ({"weight": 0, "bias": [1, 2]}, r"^model\.init\.bias: 2 values for 1 parameters$"),
     ],
 )
 def test_a_list_of_another_length_is_refused(init, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(SettingError, match=message):
         initialised(init)
 
 

@@ -1,6 +1,9 @@
 """What is special to the native executor; parity step by step is in test_executor_parity.py."""
 
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -250,3 +253,61 @@ def test_data_that_is_not_row_major_is_read_right():
     ReferenceExecutor(turned, y).run(p, other, 0, p.total_steps)
     assert_equal(one, other)
     assert np.isfinite(NativeExecutor(turned, y).train_loss(p, one))
+
+
+FORK = """
+import os, signal
+import torch
+from linreg_cli.model import build_model
+from linreg_cli.optim.engines import native, parts
+from linreg_cli.optim.losses import Loss
+from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.state import TrainingState
+
+torch.set_num_threads(2)
+ROWS = native.DRAW_AHEAD_ROWS + 1
+parts.PART_ELEMENTS = 2000
+stream = torch.Generator().manual_seed(0)
+X, y = torch.randn(ROWS, 2, generator=stream), torch.randn(ROWS, 1, generator=stream)
+plan = StepPlan(ROWS, 64, 6, True, 3, Loss("mse"), lambda epoch: 0.01)
+executor = native.NativeExecutor(X, y)
+
+def numbers():
+    sums = parts.over_parts(lambda first, last: float(X[first:last].numpy().sum()), ROWS, 2)
+    return sum(sums)
+
+def trained(state, stop):
+    losses = executor.run(plan, state, state.step, stop)
+    return float(losses[-1]), executor.train_loss(plan, state), state.model[0].weight.tolist()
+
+def fresh():
+    model = build_model(2, 1, bias=True, dtype=torch.float32)
+    for parameter in model.parameters():
+        torch.nn.init.zeros_(parameter)
+    return TrainingState(model)
+
+expected = numbers(), trained(fresh(), plan.total_steps)
+half = fresh()
+trained(half, plan.total_steps // 2)  # the next order is drawn by a thread, or waits for its turn
+child = os.fork()
+if child == 0:
+    signal.alarm(60)  # the end of one that waits for threads that are not there
+    code = 1
+    try:
+        half_way = trained(half, plan.total_steps)
+        whole = trained(fresh(), plan.total_steps)
+        code = 0 if (numbers(), whole) == expected and half_way == whole else 3
+    finally:
+        os._exit(code)
+_, status = os.waitpid(child, 0)
+assert trained(half, plan.total_steps) == expected[1]
+print(os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_process_trains_to_the_same_numbers():
+    """It has none of the threads that its parent made; that Python warns of forking beside threads is not the point."""
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (result.stdout, result.returncode) == ("0\n", 0), result.stderr

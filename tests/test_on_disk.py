@@ -155,7 +155,7 @@ def test_a_file_that_cannot_be_read_back_is_a_data_error(small_groups, monkeypat
     monkeypatch.setattr(on_disk, "open_nameless", lambda: files.append(scratch_file()) or files[-1])
     column = poured(table(), [100])["a"]
     files[0].truncate(100)
-    with pytest.raises(DataError, match=r"kept there cannot be read back: the file is shorter"):
+    with pytest.raises(DataError, match=r"columns cannot be read back: the file is truncated"):
         column[:]
 
 
@@ -178,6 +178,18 @@ def test_the_file_has_no_name_and_is_closed_with_its_last_column(small_groups, t
     del last
     gc.collect()
     assert still_open() == []
+
+
+def test_the_file_of_a_table_that_is_not_read_to_its_end_is_closed(small_groups, monkeypatch):
+    """Python would warn of a file that is left open, and warnings are errors here."""
+    opened, real = [], on_disk.open_nameless
+    monkeypatch.setattr(on_disk, "open_nameless", lambda: opened.append(real()) or opened[-1])
+    sink = NumberSink("ab")
+    sink.add([np.arange(100.0)] * 2)
+    (file,) = opened
+    assert not file.closed
+    del sink
+    assert file.closed
 
 
 def test_gaps_and_infinities_are_counted_wherever_the_column_is(small_groups, monkeypatch):

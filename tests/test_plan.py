@@ -8,6 +8,7 @@ import torch
 from linreg_cli.config.schema import Config
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.row_order import Full, Given
 
 
 def make_plan(n_samples: int, batch_size: int, *, shuffle: bool = True, seed: int = 0) -> StepPlan:
@@ -43,6 +44,30 @@ def test_the_order_is_a_function_of_seed_and_epoch():
     torch.set_rng_state(state)
     first.row_order(5)
     assert torch.equal(torch.get_rng_state(), state), "the global generator was used"
+
+
+def test_the_orders_of_a_seed_stay_what_they_were():
+    """As torch 2.13 drew them for the first version of linreg: a later one can repeat and resume its runs."""
+    assert Full(8, 0).of(0).tolist() == [1, 7, 4, 6, 3, 2, 5, 0]
+    assert Full(8, 0).of(3).tolist() == [1, 7, 2, 3, 6, 5, 4, 0]
+    assert Full(8, 1).of(0).tolist() == [6, 1, 0, 3, 2, 7, 5, 4]
+
+
+def test_equal_orders_are_equal_values():
+    plans = make_plan(100, 10), make_plan(100, 7), make_plan(100, 10, seed=1)
+    assert plans[0].rows == plans[1].rows == Full(100, 0)
+    assert plans[2].rows != plans[0].rows
+    assert len({plan.rows for plan in plans}) == 2
+    assert make_plan(100, 100).rows == make_plan(7, 3, shuffle=False).rows == Given()
+    assert [Given().is_random, Full(3, 0).is_random] == [False, True]
+
+
+@pytest.mark.parametrize(("n_samples", "batch_size"), [(7, 7), (7, 3), (12, 4)])
+def test_a_step_is_located_by_its_number(n_samples, batch_size):
+    plan = make_plan(n_samples, batch_size)
+    every = [(epoch, batch) for epoch in range(plan.epochs) for batch in range(plan.steps_per_epoch)]
+    assert [plan.locate(step) for step in range(plan.total_steps)] == every
+    assert plan.locate(plan.total_steps) == (plan.epochs, 0)
 
 
 @pytest.mark.parametrize("n_samples", [2, 3, 10, 65_536, 1_000_000, 3_000_001])

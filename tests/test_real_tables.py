@@ -152,11 +152,14 @@ def test_csv_to_parquet_carries_numbers_as_numbers(predict, tmp_path):
     [
         (
             ["1", "mars", "9801", "True", "n", "2"],
-            "row 1, column 'c': 'mars' is no level of the train split, which has asia",
+            "row 1, column 'c': 'mars' is not a level of the train split (asia",
         ),
-        (["1", "usa", "1", "True", "n", "2"], "row 1, column 'zip': '1' is no level of the train split"),
+        (["1", "usa", "1", "True", "n", "2"], "row 1, column 'zip': '1' is not a level of the train split"),
         (["one", "usa", "9801", "True", "n", "2"], "row 1, column 'x': 'one' is not a number"),
-        (["1", "usa", "", "True", "n", "2"], "row 1, column 'zip': the cell is missing; a category is not filled in"),
+        (
+            ["1", "usa", "", "True", "n", "2"],
+            "row 1, column 'zip': the cell is missing; a category cannot be filled in",
+        ),
     ],
 )
 def test_a_cell_that_training_did_not_allow(row, message, predict, linreg, tmp_path):
@@ -193,7 +196,7 @@ def test_what_was_done_is_told_counted_and_kept(train, tmp_path):
         "c text 3 levels: asia, europe, usa; 2 inputs; rows dropped 1",
         "zip number category 4 levels: 9800, 9801, 9802, 9803; 3 inputs 0",
         "flag boolean 2 levels: false, true; 1 input 0",
-        "numbers without gaps: y",
+        "numbers without missing cells: y",
     ]
     data = json.loads((tmp_path / "outputs" / "t-0001" / "run.json").read_text())["data"]
     assert (data["rows_read"], data["rows_dropped"], data["warnings"]) == (60, 1, [])
@@ -213,7 +216,7 @@ def test_one_level_is_told_in_the_singular(linreg, config_file, tmp_path):
     text = "name: t\ndata: {path: t.csv, target: y}\npreprocess: {categorical: one_hot}\nplots: false\n"
     result = linreg("train", "-c", config_file(text))
     assert "1 level: only; 0 inputs" in result.err
-    assert "warning: c: one value in every row to train on; leave out with data.ignore" in result.err
+    assert "warning: c is a constant column in the train split; leave out with data.ignore" in result.err
 
 
 def test_row_numbers_of_predictions_are_those_of_the_table(train, tmp_path):
@@ -272,4 +275,4 @@ def test_a_probe_names_categories(train):
     assert train("--quiet", "--set", "probe=[[1, mars, 9801, 'true']]").code == 2
     wrong = train("--quiet", "--set", "probe=[[one, usa, 9801, 'true']]")
     assert "probe.0: expected a number for x, found the text 'one'" in wrong.err
-    assert "1 values for 4 features (x, c, zip, flag)" in train("--quiet", "--set", "probe=[1]").err
+    assert "1 value for 4 features (x, c, zip, flag)" in train("--quiet", "--set", "probe=[1]").err

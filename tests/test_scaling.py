@@ -145,7 +145,7 @@ def test_overflow_in_float32_says_row_and_column(value):
         scaling.tensor(dataset, dataset.splits["train"], torch.float32)
     # the fourth row of the train split is the fifth of the table
     assert str(caught.value).startswith(
-        f"{dataset.name}, row 5, column 'b': {value:g} does not fit into float32; set train.dtype"
+        f"{dataset.name}, row 5, column 'b': {value:g} overflows float32; set train.dtype"
     )
     assert scaling.tensor(dataset, dataset.splits["train"], torch.float64)[3, 1].item() == value
     standard = Preprocessor.fit(dataset, STANDARD, bias=True).features
@@ -169,7 +169,7 @@ def test_a_spread_beyond_the_range_of_squares_is_refused_by_name(values):
 def test_ddof_1_needs_two_rows():
     dataset = make_dataset(x=[1.0], y=[2.0])
     assert Preprocessor.fit(dataset, STANDARD, bias=True).features.scale.tolist() == [0.0]
-    with pytest.raises(DataError, match="ddof: 1 needs more than 1 row"):
+    with pytest.raises(DataError, match="ddof: 1 needs at least 2 train rows, found 1"):
         Preprocessor.fit(dataset, PreprocessConfig(standardize=True, ddof=1), bias=True)
 
 
@@ -184,5 +184,5 @@ def test_blocks_of_rows_are_one_tensor_and_an_overflow_keeps_its_row(order):
     expected = StandardScaler().fit_transform(np.column_stack([a, b])[rows])
     np.testing.assert_allclose(X, expected, rtol=1e-9, atol=1e-12)
     b[18_000] = 1e300
-    with pytest.raises(DataError, match="rows, row 18001, column 'b': 1e\\+300 does not fit into float32"):
+    with pytest.raises(DataError, match="rows, row 18001, column 'b': 1e\\+300 overflows float32"):
         Scaling.identity(("a", "b")).tensor(dataset, rows, torch.float32)

@@ -4,30 +4,41 @@ import subprocess
 import sys
 
 import pytest
-from test_native import plan, table
+from test_native import plan, start, table
 
-from linreg_cli.optim.engines import costs, select
+from linreg_cli.optim.engines import costs, native, select, statistics
 from linreg_cli.optim.engines.kernels import disk
+from linreg_cli.optim.engines.kernels.loader import kernel
+from linreg_cli.optim.engines.native import NativeExecutor
+from linreg_cli.optim.engines.reference import ReferenceExecutor
+from linreg_cli.optim.engines.statistics import WIDE, StatisticsExecutor
 
 
 @pytest.fixture
-def cached(monkeypatch):
-    monkeypatch.setattr(select, "kernels_cached", lambda *_: True)
+def compiled(monkeypatch):
+    """Say whether the fast executors' kernels lie on the disk; they do, unless a test says otherwise."""
+
+    def are(answer):
+        for executor in (NativeExecutor, StatisticsExecutor):
+            monkeypatch.setattr(executor, "is_compiled", lambda *_: answer)
+
+    are(True)
+    return are
 
 
-def test_a_small_run_takes_the_reference(cached):
+def test_a_small_run_takes_the_reference(compiled):
     choice = select.choose("auto", plan(1000, 10, epochs=3), *table(1000, 4))
     assert choice.executor.name == "reference"
-    assert "estimated reference" in choice.why
-    assert "native" in choice.why
+    assert "estimated reference" in choice.decision.why
+    assert "native" in choice.decision.why
 
 
-def test_many_steps_take_the_native_loop(cached):
+def test_many_steps_take_the_native_loop(compiled):
     choice = select.choose("auto", plan(1000, 10, epochs=1000), *table(1000, 4))
     assert choice.executor.name == "native"
 
 
-def test_many_full_batches_of_a_squared_loss_take_the_statistics(cached):
+def test_many_full_batches_of_a_squared_loss_take_the_statistics(compiled):
     X, y = table(100_000, 4)
     assert select.choose("auto", plan(100_000, 100_000, epochs=5000), X, y).executor.name == "statistics"
     assert select.choose("auto", plan(100_000, 100_000, epochs=5000, loss="mae"), X, y).executor.name == "native"
@@ -35,35 +46,72 @@ def test_many_full_batches_of_a_squared_loss_take_the_statistics(cached):
 
 def test_few_epochs_of_many_columns_are_streamed():
     p = plan(20_000, 20_000, epochs=5)
-    streamed, measured = (costs.estimate(name, p, 1000, 1, cached=True) for name in ("native", "statistics"))
+    streamed, measured = (costs.estimate(name, p, 1000, 1, compiled=True) for name in ("native", "statistics"))
     assert streamed.total < measured.total
 
 
-def test_compiling_counts(monkeypatch):
+def test_compiling_counts(compiled):
     p, data = plan(1000, 10, epochs=300), table(1000, 4)
-    monkeypatch.setattr(select, "kernels_cached", lambda *_: False)
+    compiled(False)
     assert select.choose("auto", p, *data).executor.name == "reference"
-    monkeypatch.setattr(select, "kernels_cached", lambda *_: True)
+    compiled(True)
     assert select.choose("auto", p, *data).executor.name == "native"
 
 
 def test_only_the_kernels_of_these_sources_and_this_dtype_count(monkeypatch, tmp_path):
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("LINREG_CACHE", str(tmp_path))
     rows, batches, full, large = plan(1000, 1), plan(1000, 10), plan(1000, 1000), plan(10**6, 10**6)
-    disk.write("batches.pass_over", "float32", disk.source_digest(), "any", b"code")
-    assert not costs.kernels_cached("native", large, 4, 1, "float32")
-    disk.write("batches.update", "float32", disk.source_digest(), "any", b"code")
-    assert costs.kernels_cached("native", large, 4, 1, "float32")
-    assert not costs.kernels_cached("native", full, 4, 1, "float32")
-    disk.write("batches.run_steps", "float32", disk.source_digest(), "any", b"code")
-    assert costs.kernels_cached("native", full, 4, 1, "float32")
-    assert costs.kernels_cached("native", batches, 4, 1, "float32")
-    assert costs.kernels_cached("native", rows, 4, 2, "float32")
-    assert not costs.kernels_cached("native", rows, 4, 1, "float32")
-    assert not costs.kernels_cached("native", batches, 4, 1, "float64")
-    assert not costs.kernels_cached("statistics", full, 4, 1, "float32")
-    monkeypatch.setattr(disk, "_digest_once", lambda: "other sources")
-    assert not costs.kernels_cached("native", batches, 4, 1, "float32")
+    is_compiled = NativeExecutor.is_compiled
+
+    def write(name):
+        disk.write(name, "float32", disk.source_digest(), "any", b"code")
+
+    write("batches.pass_over")
+    assert not is_compiled(large, 4, 1, "float32")
+    write("batches.update")
+    assert is_compiled(large, 4, 1, "float32")
+    assert not is_compiled(full, 4, 1, "float32")
+    write("batches.run_steps")
+    assert is_compiled(full, 4, 1, "float32")
+    assert is_compiled(batches, 4, 1, "float32")
+    assert is_compiled(rows, 4, 2, "float32")
+    assert not is_compiled(rows, 4, 1, "float32")
+    assert not is_compiled(batches, 4, 1, "float64")
+    write("moments.run_steps")
+    write("moments.loss_sum")
+    assert not StatisticsExecutor.is_compiled(full, 4, 1, "float32")
+    assert StatisticsExecutor.is_compiled(full, WIDE, 1, "float32"), "a matrix product measures it"
+    write("moments.part_moments")
+    assert StatisticsExecutor.is_compiled(full, 4, 1, "float32")
+    assert ReferenceExecutor.is_compiled(batches, 4, 1, "float64"), "nothing needs to be"
+    monkeypatch.setattr(disk, "first_digest", lambda: "other sources")
+    assert not is_compiled(batches, 4, 1, "float32")
+    assert not StatisticsExecutor.is_compiled(full, 4, 1, "float32")
+
+
+@pytest.mark.parametrize(
+    ("executor", "rows", "batch", "targets"),
+    [
+        (NativeExecutor, 20, 1, 1),
+        (NativeExecutor, 20, 4, 1),
+        (NativeExecutor, 20, 20, 2),
+        (NativeExecutor, 200_000, 200_000, 1),
+        (StatisticsExecutor, 20, 20, 1),
+    ],
+)
+def test_a_run_calls_the_kernels_that_it_asks_for(monkeypatch, executor, rows, batch, targets):
+    """Whether a plan's code is compiled is asked about just those kernels that its steps and losses call."""
+    asked, called = set(), set()
+    monkeypatch.setattr(disk, "exists", lambda name, dtype: asked.add(name) is None)
+    for module in (native, statistics):
+        monkeypatch.setattr(module, "kernel", lambda name, *types: called.add(name) or kernel(name, *types))
+    X, y = table(rows, 4, targets)
+    p, state = plan(rows, batch), start(4, targets)
+    assert executor.is_compiled(p, 4, targets, "float64")
+    made = executor(X, y)
+    made.run(p, state, 0, p.total_steps)
+    made.train_loss(p, state)
+    assert asked == called
 
 
 def test_a_named_executor_that_cannot_run_is_an_error():
@@ -73,14 +121,14 @@ def test_a_named_executor_that_cannot_run_is_an_error():
 
 def test_a_named_executor_is_taken():
     choice = select.choose("native", plan(100, 10), *table(100, 2))
-    assert (choice.executor.name, choice.why) == ("native", "named by train.engine")
+    assert (choice.executor.name, choice.decision.why) == ("native", "named by train.engine")
 
 
 def test_other_devices_take_the_reference():
     X, y = (values.to("meta") for values in table(100, 2))
     choice = select.choose("auto", plan(100, 10, epochs=10**6), X, y)
     assert choice.executor.name == "reference"
-    assert "the data is on meta" in choice.why
+    assert "the data is on meta" in choice.decision.why
 
 
 def test_a_run_imports_no_numba_unless_it_compiles_and_builds_no_optimiser():
@@ -97,7 +145,7 @@ model = build_model(2, 1, bias=True, dtype=torch.float32)
 torch.nn.init.zeros_(model[0].weight), torch.nn.init.zeros_(model[0].bias)
 choice = choose(sys.argv[1], plan, X, y)
 choice.executor.run(plan, TrainingState(model), 0, 5)
-print(choice.executor.name, "numba" in sys.modules, "torch._dynamo" in sys.modules)
+print(choice.executor.name, *(name in sys.modules for name in ("numba", "llvmlite", "torch._dynamo")))
 """
 
     def run(engine):
@@ -105,9 +153,9 @@ print(choice.executor.name, "numba" in sys.modules, "torch._dynamo" in sys.modul
             [sys.executable, "-c", program, engine], capture_output=True, text=True, check=True
         ).stdout
 
-    assert run("auto").split()[:2] == ["reference", "False"]
+    assert run("auto").split() == ["reference", "False", "False", "False"]
     run("native")  # where its kernels were not on the disk, now they are
-    assert run("native").split() == ["native", "False", "False"]
+    assert run("native").split() == ["native", "False", "True", "False"]
 
 
 def test_the_names_are_those_of_the_config():

@@ -100,3 +100,94 @@ def test_the_handlers_are_put_back():
     with StopRequests():
         assert all(signal.getsignal(number) != handler for number, handler in before.items())
     assert {number: signal.getsignal(number) for number in before} == before
+
+
+#: The program of somebody else, which trains; `train(event)` calls `event` at each event of training.
+PROGRAM = """
+import json, os, signal, sys, threading
+from pathlib import Path
+from linreg_cli.config import load_config
+from linreg_cli.pipeline.workflow import resume_run, train_run
+
+class Reporter:
+    def __init__(self, event):
+        self.event = event
+    def stage(self, text): pass
+    def detail(self, text): pass
+    def warn(self, text): pass
+    def training(self, plan): pass
+    def done(self): pass
+
+def train(event, name="run"):
+    sets = ["data={source: synthetic, n_samples: 100}", "train={epochs: 5, batch_size: 10}", "plots=false"]
+    loaded = load_config((), [*sets, f"name={name}"])
+    return train_run(loaded, outputs=Path("outputs"), reporter=Reporter(event), command=["program"])
+"""
+
+
+def program(tmp_path, body):
+    """What the program prints."""
+    command = [sys.executable, "-c", PROGRAM + body]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.split()
+
+
+def test_training_leaves_the_handlers_of_another_program_alone(tmp_path):
+    body = """
+heard = []
+numbers = (signal.SIGINT, signal.SIGTERM)
+def mine(number, frame):
+    heard.append(number)
+for number in numbers:
+    signal.signal(number, mine)
+during = set()
+def event(what):
+    if not during:
+        for number in numbers:
+            os.kill(os.getpid(), number)
+    during.update(signal.getsignal(number) for number in numbers)
+outcome = train(event)
+assert resume_run(outcome.run, (), ["train.epochs=6"], reporter=Reporter(event), command=[]).status == "finished"
+assert during == {mine} == {signal.getsignal(number) for number in numbers}
+print(outcome.status, outcome.run.record()["epochs_done"], *heard)
+"""
+    assert program(tmp_path, body) == ["finished", "6", "2", "15"]
+
+
+def test_training_in_a_thread_that_is_not_the_main_one(tmp_path):
+    body = """
+found = []
+def event(what):
+    found.append(threading.current_thread() is threading.main_thread())
+threads = [threading.Thread(target=train, args=(event, f"thread{k}")) for k in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+train(lambda what: None, "main")
+runs = [Path(f"outputs/{name}-0001") for name in ("thread0", "thread1", "main")]
+models = [json.loads((run / "metrics.json").read_text())["parameters"] for run in runs]
+print(any(found), models[0] == models[1] == models[2])
+"""
+    assert program(tmp_path, body) == ["False", "True"]
+
+
+def test_a_keyboard_interrupt_of_another_program_leaves_a_run_that_can_go_on(tmp_path):
+    body = """
+signal.signal(signal.SIGINT, signal.default_int_handler)
+seen = []
+def event(what):
+    seen.append(what)
+    if len(seen) == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+try:
+    train(event)
+except KeyboardInterrupt:
+    record = json.loads(Path("outputs/run-0001/run.json").read_text())
+    print("raised", record["status"])
+from linreg_cli.runs.store import find_run
+outcome = resume_run(find_run(Path("outputs"), "run"), (), (), reporter=Reporter(lambda what: None), command=[])
+print(outcome.status)
+"""
+    assert program(tmp_path, body) == ["raised", "interrupted", "finished"]

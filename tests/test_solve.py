@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from linreg_cli.least_squares.factor import factorise, loss_scale
+from linreg_cli.least_squares import solve
+from linreg_cli.least_squares.factor import factorise
 from linreg_cli.least_squares.solve import gap, least_squares
+from linreg_cli.optim.losses import loss_scale
 
 #: Digits that must agree with NIST's certified parameters; Filip's powers are stored rounded, which leaves 7.
 CERTIFIED_DIGITS = {"Norris": 12, "NoInt1": 14, "Longley": 12, "Wampler1": 14, "Filip": 7}
@@ -274,9 +276,9 @@ def test_a_table_cast_to_float32_has_a_zero_optimum_for_its_precision():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 2))
     X32, y32 = X.astype(np.float32), (X @ [[2.0], [-3.4]] + 4.2).astype(np.float32)
-    eps = float(np.finfo(np.float32).eps)
-    assert least_squares(X32, y32, bias=True, eps=eps).gap([[2.1], [-3.4]], [4.2])[1] == "constant"
-    assert least_squares(X32, y32, bias=True).gap([[2.1], [-3.4]], [4.2])[1] == "optimum"
+    exact = float(np.finfo(np.float64).eps)  # as if no digit had been lost
+    assert least_squares(X32, y32, bias=True).gap([[2.1], [-3.4]], [4.2])[1] == "constant"
+    assert least_squares(X32, y32, bias=True, eps=exact).gap([[2.1], [-3.4]], [4.2])[1] == "optimum"
 
 
 @pytest.mark.parametrize("shapes", [((3, 2), (4, 1)), ((3,), (3, 1)), ((0, 2), (0, 1))])
@@ -295,3 +297,50 @@ def test_a_million_rows_take_seconds():
     assert time.process_time() - begun < 10
     # Standard error 1e-3 for each coefficient, from unit noise, unit spread and a million rows.
     np.testing.assert_allclose(optimum.weights[:, 0], np.arange(1.0, 9.0), atol=6e-3)
+
+
+# --- where a solution is refined
+
+
+def refined_calls(monkeypatch, X, y, **options):
+    """The optimum, and how often it was refined in double-double."""
+    calls = []
+    real = solve.refine
+    monkeypatch.setattr(solve, "refine", lambda *arguments: calls.append(1) or real(*arguments))
+    return least_squares(X, y, bias=True, **options), len(calls)
+
+
+def test_a_well_conditioned_table_is_not_refined_and_loses_no_digits(monkeypatch):
+    """Refined and plain agree to 13 digits: a plain solution is worth about eps times the condition number."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(20_000, 4)) @ (np.eye(4) + 0.3) + [1.0, -2.0, 3.0, 0.5]
+    y = X @ [[1.0], [-2.0], [0.5], [3.0]] + 4.0 + rng.normal(size=(20_000, 1))
+    plain, calls = refined_calls(monkeypatch, X, y)
+    assert (calls, plain.condition_number < solve.REFINED_CONDITION) == (0, True)
+    monkeypatch.setattr(solve, "CHEAP_CELLS", 10**6)
+    refined, calls = refined_calls(monkeypatch, X, y)
+    assert calls == 1
+    assert plain.weights == pytest.approx(refined.weights, rel=1e-13)
+    assert plain.bias == pytest.approx(refined.bias, rel=1e-13)
+    assert plain.train_loss == pytest.approx(refined.train_loss, rel=1e-13)
+
+
+@pytest.mark.parametrize("case", ["ill-conditioned", "intercept that cancels", "small"])
+def test_what_would_lose_digits_is_refined(case, monkeypatch):
+    rng = np.random.default_rng(2)
+    n = 100 if case == "small" else 20_000
+    X = rng.normal(size=(n, 2))
+    if case == "ill-conditioned":
+        X[:, 1] = X[:, 0] + 1e-2 * X[:, 1]
+    if case == "intercept that cancels":  # as in Norris: the means are 10^5 times the intercept
+        X += 1e4
+    y = X @ [[1.0], [1.0]] + 0.1 + 0.01 * rng.normal(size=(n, 1))
+    assert refined_calls(monkeypatch, X, y)[1] == 1
+
+
+def test_numbers_that_were_cast_to_float32_are_not_refined(monkeypatch):
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(20_000, 2))
+    X[:, 1] = X[:, 0] + 1e-2 * X[:, 1]
+    y = X.sum(axis=1, keepdims=True) + rng.normal(size=(20_000, 1))
+    assert refined_calls(monkeypatch, X.astype(np.float32), y.astype(np.float32))[1] == 0

@@ -67,10 +67,10 @@ def test_carriers_name_the_columns_of_an_eigenvector():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(500, 3)) * [1.0, 1000.0, 1e-3]
     spectrum = curvature(factorise(X, X[:, :1], bias=True), "mse")
-    (name, share), *_ = spectrum.carriers(["rooms", "sqft", "ratio"])
+    (name, share), *_ = spectrum.loadings(["rooms", "sqft", "ratio"])
     assert (name, share) == ("sqft", pytest.approx(1.0, abs=1e-4))
-    assert spectrum.carriers(["rooms", "sqft", "ratio"], spectrum.rank - 1, most=1)[0][0] == "ratio"
-    assert sum(share for _, share in spectrum.carriers(["a", "b", "c"], 2, most=4)) == pytest.approx(1.0)
+    assert spectrum.loadings(["rooms", "sqft", "ratio"], spectrum.rank - 1, most=1)[0][0] == "ratio"
+    assert sum(share for _, share in spectrum.loadings(["a", "b", "c"], 2, most=4)) == pytest.approx(1.0)
 
 
 def test_distances_give_the_excess():

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from linreg_cli.config.data import SplitConfig
 from linreg_cli.data.dataset import SPLITS
 from linreg_cli.data.encoding.cells import category_column
-from linreg_cli.data.split import split_by_column, split_by_shares
+from linreg_cli.data.split import split_by_column, split_by_fractions
 from linreg_cli.errors import DataError
 
 
 def sizes(n_samples: int, **shares: float) -> list[int]:
-    parts = split_by_shares(n_samples, SplitConfig(**shares), seed=0)
+    parts = split_by_fractions(n_samples, SplitConfig(**shares), seed=0)
     return [len(parts[name]) for name in SPLITS]
 
 
@@ -22,7 +22,7 @@ def sizes(n_samples: int, **shares: float) -> list[int]:
 def test_every_row_is_in_exactly_one_split_of_the_asked_size(n_samples, percent, seed):
     train, validation = percent[0] / 100, percent[1] / 100
     split = SplitConfig(train=train, validation=validation, test=1 - train - validation)
-    parts = split_by_shares(n_samples, split, seed % 2**63)
+    parts = split_by_fractions(n_samples, split, seed % 2**63)
     assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(n_samples))
     for name in SPLITS:
         # each of the two cuts is rounded
@@ -38,24 +38,24 @@ def test_sizes_worked_out_by_hand():
 
 def test_shuffling_follows_the_seed_and_its_absence_the_order():
     shares = {"train": 0.6, "test": 0.4}
-    first, again, other = (split_by_shares(100, SplitConfig(**shares), seed) for seed in (0, 0, 1))
+    first, again, other = (split_by_fractions(100, SplitConfig(**shares), seed) for seed in (0, 0, 1))
     assert first["train"].tolist() == again["train"].tolist() != other["train"].tolist()
     assert first["train"].tolist() != sorted(first["train"].tolist())
-    ordered = split_by_shares(100, SplitConfig(**shares, shuffle=False), 0)
+    ordered = split_by_fractions(100, SplitConfig(**shares, shuffle=False), 0)
     assert ordered["train"].tolist() == list(range(60))
     assert ordered["test"].tolist() == list(range(60, 100))
 
 
 def test_rows_that_all_train_stay_in_order():
-    assert split_by_shares(50, SplitConfig(), 0)["train"].tolist() == list(range(50))
+    assert split_by_fractions(50, SplitConfig(), 0)["train"].tolist() == list(range(50))
 
 
 def test_a_share_that_is_no_row_is_refused_for_every_split():
     with pytest.raises(DataError) as caught:
-        split_by_shares(3, SplitConfig(train=0.9, validation=0.05, test=0.05), 0)
+        split_by_fractions(3, SplitConfig(train=0.9, validation=0.05, test=0.05), 0)
     assert str(caught.value).splitlines() == [
-        "data.split.validation: a share of 0.05 of 3 rows is no row",
-        "data.split.test: a share of 0.05 of 3 rows is no row",
+        "data.split.validation: 0.05 of 3 rows is no row; raise it or set it to 0",
+        "data.split.test: 0.05 of 3 rows is no row; raise it or set it to 0",
     ]
 
 
@@ -78,7 +78,7 @@ def test_another_word_is_refused_with_its_row(label):
 
 
 def test_a_column_without_a_train_row_is_refused():
-    with pytest.raises(DataError, match=r"t\.csv: column 'fold' gives no row to train on"):
+    with pytest.raises(DataError, match=r"t\.csv: the train split is empty: no row has train in column 'fold'"):
         split_by_column(words(["test ", "test"]), "fold", "t.csv")
 
 
@@ -90,5 +90,7 @@ def test_early_stopping_needs_the_validation_rows_it_watches(linreg, config_file
     )
     result = linreg("train", "-c", config)
     assert result.code == 3
-    assert result.err.startswith("error: t.csv: column 'fold' gives no validation row, and early_stopping watches it")
+    assert result.err.startswith(
+        "error: t.csv: column 'fold' gives no validation rows, and early_stopping monitors them"
+    )
     assert linreg("train", "-c", config, "--set", "train.early_stopping.monitor=train.loss").code == 0

@@ -112,7 +112,9 @@ def test_the_seed_decides():
     ],
 )
 def test_a_value_beyond_the_range_of_floats_is_refused_with_its_row(settings, name):
-    with pytest.raises(DataError, match=rf"synthetic data, row \d+, column '{name}': the generated value is too large"):
+    with pytest.raises(
+        DataError, match=rf"synthetic data, row \d+, column '{name}': the generated value overflows float64"
+    ):
         rows(n_samples=1000, **settings)
 
 

@@ -151,12 +151,12 @@ WHOLE = gzip.compress(b"x,y\n" + b"1.2345,2.3456\n" * 5000, mtime=0)
         (
             "t.jsonl",
             b'{"x": 1, "y": 2}\n{"x": "a", "y": 2}\n',
-            "line 2: 'x' is text, and in line 1 it is a number; write one type",
+            "line 2: 'x' is text, and on line 1 it is a number; use one type",
         ),
         ("t.jsonl", b'{"x": 1, "y": 2}\n{"y": 2}\n', "row 2, column 'x': the cell is missing"),
-        ("t.xlsx", b"PK", "unknown kind of file; linreg reads .csv, .tsv, .csv.gz"),
-        ("t", b"x,y\n1,2\n", "unknown kind of file"),
-        ("t.csv.bz2", b"", "unknown kind of file"),
+        ("t.xlsx", b"PK", "unsupported file format; linreg reads .csv, .tsv, .csv.gz"),
+        ("t", b"x,y\n1,2\n", "unsupported file format"),
+        ("t.csv.bz2", b"", "unsupported file format"),
     ],
 )
 def test_files_that_are_not_what_they_are_called(name, content, message, csv):
@@ -190,9 +190,12 @@ def test_the_digest_is_checked(csv):
     right = hashlib.sha256(path.read_bytes()).hexdigest()
     assert load(path, sha256=right).n_samples == load(path, sha256=right.upper()).n_samples == 1
     wrong = "0" * 64
-    expected = f"{path}: its SHA-256 digest is {right}, and data.sha256 says {wrong}; it is another file"
+    expected = f"{path}: the file is not the expected one: its SHA-256 digest is {right}, and data.sha256 is {wrong}"
     assert error_of(path, sha256=wrong) == expected
-    assert error_of(path.parent, sha256=right) == f"{path.parent}: data.sha256 is for one file, and this is a folder"
+    assert (
+        error_of(path.parent, sha256=right)
+        == f"{path.parent}: data.sha256 is the digest of one file, and this is a folder; remove it"
+    )
 
 
 def test_parts_may_order_columns_and_type_numbers_differently(tmp_path):
@@ -206,8 +209,8 @@ def test_parts_may_order_columns_and_type_numbers_differently(tmp_path):
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        ({"x": [1.0]}, "b.parquet: lacks columns that a.parquet has: y"),
-        ({"x": ["a"], "y": [1]}, ": the parts do not fit together: Unable to merge: Field x"),
+        ({"x": [1.0]}, "b.parquet: columns of a.parquet are missing here: y"),
+        ({"x": ["a"], "y": [1]}, ": the schemas of the parts differ: Unable to merge: Field x"),
     ],
 )
 def test_parts_that_do_not_fit(second, message, tmp_path):
@@ -217,7 +220,7 @@ def test_parts_that_do_not_fit(second, message, tmp_path):
 
 
 def test_a_folder_without_parts(tmp_path):
-    assert error_of(tmp_path) == f"{tmp_path}: the folder holds no .parquet file"
+    assert error_of(tmp_path) == f"{tmp_path}: the folder has no .parquet files"
 
 
 DAY = datetime.date(2020, 1, 31)
@@ -233,7 +236,7 @@ DAY = datetime.date(2020, 1, 31)
         (pa.array([None, "b"]), "row 2, column 'x': 'b' is not a number"),
         (
             pa.array(["1", "2"]),
-            "row 1, column 'x': the column holds numbers as text, such as '1'; write it with",
+            "row 1, column 'x': the column holds numbers as text, such as '1'; store it with",
         ),
         (pa.array(["a", "b"], pa.large_string()), "row 1, column 'x': 'a' is not a number"),
         (pa.array(["a", "b"]).dictionary_encode(), "row 1, column 'x': 'a' is not a number"),
@@ -245,10 +248,10 @@ DAY = datetime.date(2020, 1, 31)
         (pa.array([{"a": 1}, {"a": 2}]), "the column holds values of type struct<a: int64>"),
         (pa.array([1.0, None]), "row 2, column 'x': the cell is missing; fill it in"),
         (pa.array([1.0, math.nan]), "row 2, column 'x': the cell is missing; fill it in"),
-        (pa.array([1.0, math.inf]), "row 2, column 'x': the value is infinite or too large for float64"),
-        (pa.nulls(2), "row 1, column 'x': the cell is missing (so is 1 more cell of the column)"),
-        (pa.nulls(2, pa.string()), "row 1, column 'x': the cell is missing (so is 1 more cell of the column)"),
-        (pa.nulls(2, pa.date32()), "row 1, column 'x': the cell is missing (so is 1 more cell of the column)"),
+        (pa.array([1.0, math.inf]), "row 2, column 'x': the value is infinite or overflows float64"),
+        (pa.nulls(2), "row 1, column 'x': the cell is missing (2 missing cells in the column)"),
+        (pa.nulls(2, pa.string()), "row 1, column 'x': the cell is missing (2 missing cells in the column)"),
+        (pa.nulls(2, pa.date32()), "row 1, column 'x': the cell is missing (2 missing cells in the column)"),
     ],
     ids=lambda value: str(getattr(value, "type", "")),
 )
@@ -285,7 +288,7 @@ def test_faults_of_all_columns_are_reported_at_once():
 
 def test_a_split_column_must_hold_text(tmp_path):
     pq.write_table(pa.table({"s": [["train"]], "x": [1], "y": [2]}), tmp_path / "t.parquet")
-    assert "column 's' holds values of type list" in error_of(tmp_path / "t.parquet", split={"column": "s"})
+    assert "column 's' has type list" in error_of(tmp_path / "t.parquet", split={"column": "s"})
 
 
 def test_a_categorical_split_column(tmp_path):
@@ -307,7 +310,7 @@ def test_a_categorical_split_column(tmp_path):
         ({"features": ("x", "y")}, ["data.features: 'y' is also under data.target"]),
         ({"features": ("x",), "ignore": ("x",)}, ["data.features: 'x' is also under data.ignore"]),
         ({"ignore": ("y",)}, ["data.ignore: 'y' is also the target"]),
-        ({"ignore": ("x", "n")}, ["no column is left to predict from"]),
+        ({"ignore": ("x", "n")}, ["no feature is left: every column is a target or ignored"]),
     ],
 )
 def test_columns_that_cannot_be_chosen(data, messages, csv):
@@ -336,7 +339,7 @@ def run(linreg, config_file):
             "z;x;y\n1;2;3\n",
             [
                 "p.csv: the run needs columns that the table lacks: x, z; it has z;x;y",
-                "p.csv: the cells seem to be parted by semicolons; write the table as the run's own was written",
+                "p.csv: the cells seem to be separated by semicolons; write the table as the run's own was written",
             ],
         ),
         ("p.csv", "z,x,y\n1e308,1e308,3\n", ["p.csv, row 1: the prediction is too large for a floating-point number"]),
@@ -356,12 +359,12 @@ def test_evaluate_says_which_cell_does_not_fit_the_model(run, csv):
     csv("z,x,y\n1,2,3\n1,1e39,3\n", "p.csv")
     result = run("evaluate", "latest", "--data", "p.csv")
     assert result.code == 3
-    assert result.err.startswith("error: p.csv, row 2, column 'x': 1e+39 does not fit into float32")
+    assert result.err.startswith("error: p.csv, row 2, column 'x': 1e+39 overflows float32")
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "t.csv")
-    assert "no file but a pipe or a device; write the table to a file first" in error_of(tmp_path / "t.csv")
+    assert "not a file but a pipe or a device; write the table to a file first" in error_of(tmp_path / "t.csv")
 
 
 def test_parts_in_folders_of_their_own_are_refused_and_not_left_out(tmp_path):
@@ -372,7 +375,7 @@ def test_parts_in_folders_of_their_own_are_refused_and_not_left_out(tmp_path):
         pq.write_table(table, tmp_path / "parts" / name)
     assert load(tmp_path / "parts").n_samples == 2
     pq.write_table(table, tmp_path / "parts" / "year=2020" / "a.parquet")
-    assert "the folder year=2020 in it holds parts too" in error_of(tmp_path / "parts")
+    assert "its folder year=2020 has .parquet files too" in error_of(tmp_path / "parts")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
@@ -389,10 +392,10 @@ def test_a_folder_that_may_not_be_read(tmp_path):
         (
             "t.csv",
             '{"x": 1, "y": 2}\n{"x": 3, "y": 4}\n',
-            "looks like JSON; write one object a line and call it .jsonl",
+            "looks like JSON; write one object per line and rename it to .jsonl",
         ),
-        ("t.csv", "x y\n1 2\n", 'the cells seem to be parted by single blanks; set data.delimiter: " "'),
-        ("t.csv", "Sales 2020,,\nx,z,y\n1,2,3\n", "looks like a title; delete what is above the column names"),
+        ("t.csv", "x y\n1 2\n", 'the cells seem to be separated by single spaces; set data.delimiter: " "'),
+        ("t.csv", "Sales 2020,,\nx,z,y\n1,2,3\n", "looks like a title; delete the lines above the column names"),
         ("t.csv", " x , y \n1,2\n", "did you mean ' y '?"),
     ],
 )
@@ -409,7 +412,7 @@ def test_the_target_cannot_say_the_split(tmp_path):
 @pytest.mark.parametrize(
     ("cell", "remedy"),
     [
-        ("\u22123.5", "its minus is a dash, write -3.5"),
+        ("\u22123.5", "the minus sign is a dash: write -3.5"),
         ("(3.5)", "write -3.5 if the parentheses mean a negative number"),
         ("$(3.5)", "correct the cell"),
     ],
@@ -423,6 +426,6 @@ def test_a_number_that_is_written_otherwise_is_not_called_missing(cell, remedy, 
 
 def test_a_target_of_truths_is_told_in_words_that_fit(tmp_path):
     pq.write_table(pa.table({"x": [1.0, 2.0], "y": [True, False]}), tmp_path / "t.parquet")
-    assert "the column holds true and false; turn it into 0 and 1, or choose another" in error_of(
+    assert "the column holds true and false; convert it to 0 and 1, or choose another" in error_of(
         tmp_path / "t.parquet"
     )

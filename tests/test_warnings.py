@@ -7,8 +7,6 @@ import pytest
 
 from linreg_cli.config import Config
 from linreg_cli.data import load_dataset
-from linreg_cli.data.checks import warnings
-from linreg_cli.data.checks.collinear import BLOCK
 
 N = 400
 STREAM = np.random.default_rng(5)
@@ -21,7 +19,7 @@ def found(tmp_path):
     def call(columns, *, bias=True, **preprocess):
         pq.write_table(pa.table({**columns, "y": columns.get("y", Y)}), tmp_path / "t.parquet")
         values = {"data": {"path": str(tmp_path / "t.parquet"), "target": "y"}, "model": {"bias": bias}}
-        return load_dataset(Config.model_validate({**values, "preprocess": preprocess})).report.warnings
+        return load_dataset(Config.model_validate({**values, "preprocess": preprocess})).summary.warnings
 
     return call
 
@@ -31,33 +29,29 @@ def test_sound_columns_are_not_warned_of(found):
     assert found({"a": A, "b": B, "c": C, "square": square, "cube": A**3, "n": np.arange(N) % 7.0}) == ()
 
 
-NOT_UNIQUE = "the weights of these columns are not unique; leave one out with data.ignore"
-
-
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"a": A, "k": np.full(N, 3.0)}, "k: one value in every row to train on; leave out with data.ignore"),
+        ({"a": A, "k": np.full(N, 3.0)}, "k is a constant column in the train split; leave out with data.ignore"),
         ({"a": A, "twin": A}, "twin is the same as a; leave one of them out with data.ignore"),
-        ({"a": A, "b": B, "sum": A + B}, f"sum = a + b: {NOT_UNIQUE}"),
-        ({"a": A, "b": B, "f": 3 - 1.8 * A + 32}, f"f = - 1.8 a + 35: {NOT_UNIQUE}"),
-        ({"big": A * 1e9 + 1e12, "a": A, "b": B}, f"a = 1e-09 big - 1000: {NOT_UNIQUE}"),
         (
             {"a": A, "row": np.arange(N)},
             "row looks like an identifier: it counts the rows; leave it out with data.ignore: [row]",
         ),
         (
             {"a": A, "house_id": STREAM.permutation(10**6)[:N]},
-            "house_id looks like an identifier: it hardly ever has a value twice; leave it out with "
+            "house_id looks like an identifier: it has almost no repeated values; leave it out with "
             "data.ignore: [house_id]",
         ),
         (
             {"a": A, "cents": Y * 100},
-            "cents alone determines y: is it known before y is? Leave it out with data.ignore: [cents] if not",
+            "cents alone determines y (target leakage); if it is known only after y, leave it out with "
+            "data.ignore: [cents]",
         ),
         (
             {"a": A, "squeezed": np.exp(Y * 3)},
-            "squeezed alone determines y: is it known before y is? Leave it out with data.ignore: [squeezed] if not",
+            "squeezed alone determines y (target leakage); if it is known only after y, leave it out with "
+            "data.ignore: [squeezed]",
         ),
     ],
 )  # fmt: skip
@@ -84,7 +78,7 @@ def test_the_only_column_is_not_to_be_left_out(name, found):
 def test_names_of_identifiers(name, found):
     [message] = found({"a": A, name: STREAM.permutation(10**6)[:N]})
     assert message == (
-        f"{name} looks like an identifier: it hardly ever has a value twice; leave it out with data.ignore: [{name}]"
+        f"{name} looks like an identifier: it has almost no repeated values; leave it out with data.ignore: [{name}]"
     )
 
 
@@ -124,17 +118,19 @@ def test_a_category_that_determines_the_target(found):
 @pytest.mark.parametrize(("bias", "drop_first"), [(True, "auto"), (True, False), (False, "auto")])
 def test_a_category_of_one_level_is_constant(bias, drop_first, found):
     columns = {"a": A, "k": np.full(N, 2.0), "c": np.full(N, "only"), "d": np.array(list("pq"))[np.arange(N) % 2]}
-    message = "k, c: one value in every row to train on; leave out with data.ignore"
+    message = "k, c are constant columns in the train split; leave out with data.ignore"
     assert found(columns, bias=bias, categorical="one_hot", drop_first=drop_first)[0] == message
 
 
 def test_the_only_column_is_constant(found):
-    assert found({"k": np.full(N, 2.0)}) == ("k: one value in every row to train on; there is nothing to learn from",)
+    assert found({"k": np.full(N, 2.0)}) == (
+        "k is a constant column in the train split; there is nothing to learn from",
+    )
 
 
 def test_a_constant_target(found):
     assert found({"a": A, "b": B, "y": np.full(N, 2.0)}) == (
-        "y: one value in every row to train on, so R2 is undefined and there is nothing to learn",
+        "y is constant in the train split: R2 is undefined, and there is nothing to learn",
     )
 
 
@@ -153,8 +149,6 @@ def test_levels_that_are_those_of_another_column_are_told_by_column(found):
     assert found(cars(), categorical="one_hot") == (
         "2 levels of model are levels of maker under another name, such as model=md and maker=honda; "
         "leave out model or maker with data.ignore: [model]",
-        "2 levels of model are combinations of inputs of maker, model, such as model=mg = maker=kia "
-        "- model=mf: the weights of these inputs are not unique; leave out model or maker with data.ignore: [model]",
     )
 
 
@@ -163,70 +157,21 @@ def test_an_indicator_that_is_a_column_of_numbers(found):
     assert found({"a": A, "sex": sex, "male": (sex == "m") * 1.0}, categorical="one_hot") == (
         "male is the same as sex=m; leave out male or sex with data.ignore: [male]",
     )
-    [message] = found({"a": A, "sex": sex, "female": (sex == "f") * 1.0}, categorical="one_hot")
-    assert message == (
-        "female = - sex=m + 1: the weights of these inputs are not unique; "
-        "leave out female or sex with data.ignore: [female]"
-    )
-    [message] = found({"sex": sex, "a": A, "sum": A + (sex == "m") * 2}, categorical="one_hot")
-    assert message.endswith("; leave out sum, sex or a with data.ignore: [sum]")
-
-
-def test_the_remedy_works(found):
-    more = {"both": [f"k{k % 3}{k % 2}" for k in range(N)], "third": [f"k{k % 3}" for k in range(N)]}
-    for columns in (cars(), {"b": B, **cars(), **more, "half": np.arange(N) % 2}):
-        for message in found(columns, categorical="one_hot"):
-            columns.pop(message.split("data.ignore: [")[1].rstrip("]"), None)
-        assert found(columns, categorical="one_hot") == ()
 
 
 def test_every_level_beside_a_bias_is_told_once(found):
     c = np.array(list("abcd"))[np.arange(N) % 4]
     assert found({"a": A, "c": c}, categorical="one_hot", drop_first=False) == (
-        "every level of c has an input of its own, which the bias duplicates; set preprocess.drop_first: auto",
+        "the indicators of c are collinear with the bias: every level has one; set preprocess.drop_first: auto",
     )
     assert found({"a": A, "c": c}, categorical="one_hot", drop_first=False, bias=False) == ()
     assert found({"a": A, "c": c}, categorical="one_hot") == ()
     columns = {"a": A, "c": c, "d": np.array(list("pq"))[STREAM.integers(0, 2, N)]}
     assert found(columns, categorical="one_hot", drop_first=False, bias=False) == (
-        "every level of d has an input of its own, as another category has; set preprocess.drop_first: auto",
+        "the indicators of d are collinear with those of another category: every level has one; set "
+        "preprocess.drop_first: auto",
     )
     assert found(columns, categorical="one_hot", bias=False) == ()
-
-
-def test_a_shifted_column_is_a_duplicate_only_beside_a_bias(found):
-    assert len(found({"a": A, "shifted": A + 5, "b": B})) == 1
-    assert found({"a": A, "shifted": A + 5, "b": B}, bias=False) == ()
-
-
-def test_fewer_rows_than_inputs(found):
-    columns = {name: values[:3] for name, values in {"a": A, "b": B, "c": C, "y": Y}.items()}
-    assert found(columns) == ("3 rows to train on, and 3 inputs: the weights are not unique",)
-
-
-def test_wide_tables(found, monkeypatch):
-    monkeypatch.setattr(warnings, "MAX_FEATURES", 3)
-    numbers = {f"x{number}": STREAM.normal(size=N) for number in range(6)}
-    columns = {**numbers, "twin": numbers["x5"], "k": np.full(N, 2.0), "sum": numbers["x0"] + numbers["x5"]}
-    assert found(columns) == (
-        "k: one value in every row to train on; leave out with data.ignore",
-        "twin is the same as x5; leave one of them out with data.ignore",
-        "only the first 3 of 7 inputs were looked at for combinations",
-    )
-    few = {name: values[:5] for name, values in {**numbers, "y": Y}.items()}
-    assert found(few) == ("5 rows to train on, and 6 inputs: the weights are not unique",)
-
-
-def test_combinations_of_columns_far_apart(found):
-    columns = {f"x{number:03}": STREAM.normal(size=N) for number in range(BLOCK * 3)}
-    columns |= {"sum": columns["x001"] + 2 * columns["x100"] - columns["x180"], "last": STREAM.normal(size=N)}
-    columns |= {"more": columns["last"] - columns["x064"]}
-    assert found(columns) == (f"sum = x001 + 2 x100 - x180: {NOT_UNIQUE}", f"more = - x064 + last: {NOT_UNIQUE}")
-
-
-def test_columns_that_are_nearly_combinations_are_none(found):
-    columns = {f"x{number:03}": STREAM.normal(size=N) for number in range(BLOCK + 5)}
-    assert found({**columns, "near": columns["x001"] + columns["x068"] + 1e-5 * A}) == ()
 
 
 def test_what_holds_in_the_sample_is_confirmed_in_all_rows(found):

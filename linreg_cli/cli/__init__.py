@@ -1,1 +1,1 @@
-"""The command line: one small file a command. Nothing heavy is imported before a command runs."""
+"""The command line: one small file for each command. Nothing heavy is imported before a command runs."""

@@ -141,7 +141,7 @@ def main() -> NoReturn:
     process.set_up()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name is no reason to fail
-    sys.unraisablehook = lambda _: None  # such as pyarrow's own, about bytes that it then refuses with an error
+    sys.unraisablehook = process.show_unraisable
     try:
         with StopRequests(restore=False):
             code = run(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""What was found in a table, for people."""
+"""The summary of a table, for the terminal."""
 
 from typing import TYPE_CHECKING
 
@@ -6,40 +6,44 @@ from linreg_cli import wording
 from linreg_cli.cli import output
 
 if TYPE_CHECKING:
-    from linreg_cli.data.summary import ColumnReport, DataReport
+    from linreg_cli.data.summary import DataSummary, UsedColumn
 
-#: More levels are counted and not listed.
+#: Up to so many levels are listed; more are counted.
 _MAX_LEVELS = 6
 
 
-def data_table(report: "DataReport") -> str:
-    """A line for each column with gaps or levels, and one for all others."""
-    dropped = f", {report.n_dropped:,} dropped" if report.n_dropped else ""
-    lines = [f"{report.name}: {report.n_rows:,} rows{dropped}"]
-    told = [column for column in report.columns if not column.is_plain]
-    if told:
+def data_table(summary: "DataSummary") -> str:
+    """The summary as text: a line for each column with missing cells or levels, and one for all others.
+
+    Args:
+        summary: of the table that was read.
+    """
+    dropped = f", {summary.n_dropped:,} dropped" if summary.n_dropped else ""
+    lines = [f"{summary.name}: {summary.n_rows:,} rows{dropped}"]
+    noted = [column for column in summary.columns if not column.is_plain]
+    if noted:
         rows = [["column", "kind", "what was done", "missing"]]
-        rows += [[wording.one_line(each.column), each.kind, _done(each), f"{each.missing:,}"] for each in told]
+        rows += [[wording.one_line(each.column), each.kind, _done(each), f"{each.missing:,}"] for each in noted]
         lines.append(output.columns(rows, left=3, indent="  "))
-    plain = [column for column in report.columns if column.is_plain]
+    plain = [column for column in summary.columns if column.is_plain]
     if plain:
         names = ", ".join(wording.one_line(column.column) for column in plain[:8])
         more = f" and {len(plain) - 8} more" if len(plain) > 8 else ""
-        lines.append(f"  numbers without gaps: {names}{more}")
+        lines.append(f"  numbers without missing cells: {names}{more}")
     return "\n".join(lines)
 
 
-def _done(column: "ColumnReport") -> str:
+def _done(column: "UsedColumn") -> str:
     parts = []
     if column.levels is not None:
         few = len(column.levels) <= _MAX_LEVELS
         listed = ": " + ", ".join(wording.one_line(level) for level in column.levels) if few else ""
-        inputs = f"{column.indicators} input{'s' if column.indicators != 1 else ''}"
-        levels = f"{len(column.levels):,} level{'s' if len(column.levels) != 1 else ''}"
+        inputs = wording.plural(column.indicators, "input")
+        levels = wording.plural(len(column.levels), "level")
         parts.append(f"{levels}{listed}; {inputs}")
     if column.unknown:
-        cells = "1 cell" if column.unknown == 1 else f"{column.unknown:,} cells"
-        parts.append(f"{cells} of levels that do not train count as none of them")
+        cells = wording.plural(column.unknown, "cell")
+        parts.append(f"{cells} with levels that are not in the train split, treated as none of them")
     if column.missing and column.fill is not None:
         parts.append(f"filled with the {column.treatment}, {wording.number(column.fill)}")
     if column.missing and column.treatment == "drop":

@@ -14,7 +14,7 @@ def evaluate(
     run: options.Run,
     data: Annotated[
         str | None,
-        typer.Option("--data", metavar="PATH", help="Another table; default: the run's own splits."),
+        typer.Option("--data", metavar="PATH", help="Another table; default: the splits of the run."),
     ] = None,
     fail_if: options.FailIf = None,
     junit: options.Junit = None,
@@ -23,8 +23,8 @@ def evaluate(
 ) -> None:
     """Print the metrics of a run.
 
-    On the run's own splits, with the exact optimum, standard errors where the model is near enough to it, and the
-    truth where that is known; or on another table, whose metrics are named 'data'.
+    On the splits of the run, with the distance to the exact optimum, standard errors if the model is close enough to
+    it, and the true parameters of generated data. Or on another table, whose metrics are named 'data'.
     """
     from linreg_cli.cli.junit import telling_failure, write_junit
     from linreg_cli.runs.store import find_run
@@ -32,14 +32,15 @@ def evaluate(
     with telling_failure(junit, "evaluate"):
         expressions = gates.checked(fail_if)
         folder = find_run(outputs, run)
-        from linreg_cli.evaluation.saved_model import evaluate_splits, evaluate_table, load_trained
+        from linreg_cli.evaluation.evaluate import evaluate_splits, evaluate_table
+        from linreg_cli.evaluation.saved_model import load_saved_model
         from linreg_cli.gates import check_gates
 
-        trained = load_trained(folder)
+        saved = load_saved_model(folder)
         if data is not None:
-            metrics = evaluate_table(trained, data)
+            metrics = evaluate_table(saved, data)
         else:
-            metrics, unchanged = evaluate_splits(trained)
+            metrics, unchanged = evaluate_splits(saved)
             if not unchanged:
                 print("warning: the data has changed since the run was trained", file=sys.stderr)
         results = check_gates((), expressions, metrics)
@@ -49,13 +50,13 @@ def evaluate(
     if not as_json:
         print(output.metrics_table(metrics))
         print()
-        print(wording.parameters_title(trained.formula.targets, trained.formula.transform))
+        print(wording.parameters_title(saved.formula.targets, saved.formula.transform))
         print(output.parameters_table(metrics["parameters"], indent="  "))
         if "inference" in metrics:
             from linreg_cli.cli import coefficients
 
             print("\n" + "\n".join(wrap(f"optimum: {wording.gap_in_words(metrics)}", 80)))
-            print(f"\n{coefficients.inference_text(metrics, trained.formula.targets)}")
+            print(f"\n{coefficients.inference_text(metrics, saved.formula.targets)}")
             if "truth" in metrics:
                 print(f"\n{coefficients.truth_text(metrics['truth'])}")
     elif not failed:

@@ -11,7 +11,7 @@ from linreg_cli.errors import DivergedError, Fault, UsageError
 if TYPE_CHECKING:
     from linreg_cli.inspection.explain import ExplainedStep, Parameters
 
-#: Batches with more rows, or models with more features, are not written out row by row.
+#: Batches with more rows and models with more features are not shown row by row.
 MAX_ROWS, MAX_FEATURES = 10, 4
 
 _FORMULAS = {
@@ -25,14 +25,14 @@ _FORMULAS = {
 
 def explain(
     config: options.Config,
-    steps: Annotated[int, typer.Option("--steps", min=1, metavar="K", help="How many steps.")] = 1,
+    steps: Annotated[int, typer.Option("--steps", min=1, metavar="K", help="Number of steps.")] = 1,
     set_: options.Set = None,
     as_json: options.Json = False,
 ) -> None:
-    """Work gradient steps by hand.
+    """Show gradient steps, worked by hand.
 
-    Shows the loss, its gradient by autograd, by formula and by finite differences, the update with its numbers, and
-    the new loss: in float64, on the CPU, in the units that are trained. Fails if the gradients disagree.
+    For each step: the loss, its gradient by autograd, by formula and by finite differences, the update, and the new
+    loss. Computed in float64 on the CPU, in the units of the scaled columns. Fails if the gradients differ.
     """
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
@@ -44,7 +44,7 @@ def explain(
     prepared = prepare(loaded, Progress(quiet=True))
     if steps > prepared.plan.total_steps:
         raise UsageError(
-            f"the config trains {prepared.plan.total_steps} steps, and --steps asks for {steps}", "--steps"
+            f"{steps} steps are more than the {prepared.plan.total_steps} of the config; raise train.epochs", "--steps"
         )
     names = prepared.dataset.features, prepared.dataset.targets
     done: list[ExplainedStep] = []

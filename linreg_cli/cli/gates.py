@@ -1,4 +1,4 @@
-"""`--fail-if`, and the end of a command whose gate failed."""
+"""`--fail-if`, and the exit of a command whose gate failed."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def checked(expressions: Sequence[str] | None) -> list[str]:
-    """The expressions of `--fail-if`, all of which can be read.
+    """The expressions of `--fail-if`, after a check of their grammar.
 
     Raises:
-        UsageError: for one that cannot.
+        UsageError: for an expression that is not METRIC OPERATOR NUMBER.
     """
     from linreg_cli.gates import parse_comparison
 
@@ -29,12 +29,26 @@ def checked(expressions: Sequence[str] | None) -> list[str]:
 
 
 def failed(gates: Sequence["GateResult"], run: str) -> list[Fault]:
-    """What is wrong, one fault a gate that failed."""
+    """A fault for each gate that failed.
+
+    Args:
+        gates: all gates of a run.
+        run: the id of the run.
+    """
     return [Fault(f"gate '{gate.gate}' failed: {gate.reason}", run) for gate in gates if not gate.passed]
 
 
 def stop(faults: Sequence[Fault], *, as_json: bool, result: dict[str, Any]) -> None:
-    """If a gate failed, say so (with `--json` beside the result) and end with its exit code."""
+    """If a gate failed, report it (with `--json` beside the result) and exit with code 5.
+
+    Args:
+        faults: those of `failed`.
+        as_json: whether stdout carries JSON.
+        result: the result of the command.
+
+    Raises:
+        typer.Exit: if there is a fault.
+    """
     if faults:
         output.show_error(GateError.kind, faults, as_json=as_json, result=result)
         raise typer.Exit(GateError.exit_code)

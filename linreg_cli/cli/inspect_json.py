@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from linreg_cli.convergence.forecast import Forecast
-    from linreg_cli.convergence.landscape import Landscape, Limit
+    from linreg_cli.convergence.problem import Problem
     from linreg_cli.inspection.inspect import Inspection, Ridge
 
 
@@ -19,7 +19,7 @@ def inspection_as_json(found: "Inspection", said: list[str], *, ridge: bool) -> 
     """
     from linreg_cli.inspection.advice import rank_meaning
 
-    dataset, factor, landscape = found.dataset, found.factor, found.landscape
+    dataset, factor = found.dataset, found.problem.factor
     dependent = "columns are dependent, so it is infinite"
     values: dict[str, Any] = {
         "name": found.config.name,
@@ -31,25 +31,25 @@ def inspection_as_json(found: "Inspection", said: list[str], *, ridge: bool) -> 
         "columns": _columns(found),
         "rank": factor.rank,
         "rank_meaning": rank_meaning(found),
-        "dependent_columns": list(found.dependent),
+        "dependent_columns": list(found.problem.dependent_columns),
         **_number("condition_number", found.condition_number, dependent),
         **_number("condition_number_standardized", found.condition_number_standardized, dependent),
         "curvature": _curvature(found),
         "stable_lr": _stable(found),
-        "forecast": _no_forecast(found) if landscape is None else forecast_values(found.courses[0].forecast),
+        "forecast": forecast_values(found.plans[0].forecast) if found.is_squared else _no_forecast(found),
     }
-    if landscape is not None:
+    if found.is_squared:
         values["standardized"] = _comparison(found.standardized)
         values["rounding_gap"] = found.rounding_gap
     values["alternatives"] = [
         {
-            "label": course.label,
-            "set": list(course.overrides),
-            "lr": course.lr,
-            "momentum": course.momentum,
-            "forecast": forecast_values(course.forecast),
+            "label": plan.label,
+            "set": list(plan.overrides),
+            "lr": plan.lr,
+            "momentum": plan.momentum,
+            "forecast": forecast_values(plan.forecast),
         }
-        for course in found.courses[1:]
+        for plan in found.plans[1:]
     ]
     values["optimum"] = _optimum(found)
     if ridge:
@@ -102,8 +102,8 @@ def forecast_values(forecast: "Forecast") -> dict[str, Any]:
 
 
 def _no_forecast(found: "Inspection") -> dict[str, Any]:
-    from linreg_cli.convergence.landscape import TARGETS
     from linreg_cli.inspection.advice import gap_name
+    from linreg_cli.inspection.training_plans import TARGETS
 
     return {key: value for t in TARGETS for key, value in _number(gap_name(t), None, not_squared(found)).items()}
 
@@ -115,46 +115,39 @@ def _number(key: str, value: float | None, reason: str) -> dict[str, Any]:
 
 
 def _curvature(found: "Inspection") -> dict[str, Any]:
-    if found.landscape is None:
+    if not found.is_squared:
         return {"max": None, "min": None, "reason": not_squared(found)}
-    return _spectrum(found.landscape, found)
-
-
-def _spectrum(landscape: "Landscape", found: "Inspection") -> dict[str, Any]:
-    spectrum, names = landscape.spectrum, found.dataset.features
+    spectrum, names = found.problem.spectrum, found.dataset.features
     ends = {"max": 0, "min": max(spectrum.rank - 1, 0)}
-    carried = {end: [{"column": n, "share": s} for n, s in spectrum.carriers(names, at)] for end, at in ends.items()}
+    carried = {end: [{"column": n, "share": s} for n, s in spectrum.loadings(names, at)] for end, at in ends.items()}
     return {"max": spectrum.largest, "min": spectrum.smallest, "carried_by": carried}
 
 
 def _stable(found: "Inspection") -> dict[str, Any]:
-    landscape = found.landscape
-    if landscape is None:
+    if not found.is_squared:
         values: dict[str, Any] = {"full_batch": None, "batch_safe": None, "reason": not_squared(found)}
         if found.huber_lr is not None:
             values["sufficient"] = found.huber_lr
             values["sufficient_covers"] = "huber with a full batch and without momentum; higher rates may work too"
         return values
-    limits: dict[str, Limit] = {
-        "full_batch": landscape.full_batch,
-        "batch_safe": landscape.batch_safe,
-        "mean_square": landscape.mean_square,
-    }
     values = {}
-    for name, limit in limits.items():
-        values[name] = limit.lr
-        values[f"{name}_covers" if limit.lr is not None else f"{name}_reason"] = limit.covers
+    for name, limit in found.limits.items():
+        values[name] = limit.rate
+        values[f"{name}_covers" if limit.rate is not None else f"{name}_reason"] = limit.covers
     return values
 
 
-def _comparison(standardized: "Landscape | None") -> dict[str, Any] | None:
+def _comparison(standardized: "Problem | None") -> dict[str, Any] | None:
     """What `preprocess.standardize: true` would make of the curvature and the limits."""
     if standardized is None:
         return None
-    spectrum = standardized.spectrum
+    from linreg_cli.convergence.limits import batch_safe_limit, full_batch_limit
+
+    spectrum, rule = standardized.spectrum, standardized.rule
+    limits = {"full_batch": full_batch_limit, "batch_safe": batch_safe_limit}
     return {
         "curvature": {"max": spectrum.largest, "min": spectrum.smallest},
-        "stable_lr": {"full_batch": standardized.full_batch.lr, "batch_safe": standardized.batch_safe.lr},
+        "stable_lr": {name: limit(standardized, rule).rate for name, limit in limits.items()},
     }
 
 

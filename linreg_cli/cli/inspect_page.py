@@ -11,8 +11,9 @@ from linreg_cli.cli.inspect_json import not_squared
 from linreg_cli.inspection.advice import rank_meaning
 
 if TYPE_CHECKING:
-    from linreg_cli.convergence.landscape import Landscape
-    from linreg_cli.inspection.inspect import Course, HeldOutErrors, Inspection, Ridge
+    from linreg_cli.convergence.problem import Problem
+    from linreg_cli.inspection.inspect import HeldOutErrors, Inspection, Ridge
+    from linreg_cli.inspection.training_plans import TrainingPlan
 
 WIDTH = 80
 #: Columns of the table that are listed; --json has them all.
@@ -24,12 +25,12 @@ def page(found: "Inspection", said: Sequence[str], *, ridge: bool) -> str:
     """Everything that was found, and at the end what to do."""
     dataset = found.dataset
     others = [f"{len(dataset.splits[split]):,} {split}" for split in dataset.splits if split != "train"]
-    rows, features = found.factor.n_samples, len(dataset.features)
+    rows, features = found.problem.plan.n_samples, len(dataset.features)
     title = f"{rows:,} row{'s' * (rows != 1)} to train on ({', '.join(others)}), "
     title += f"{features:,} feature{'s' * (features != 1)}, target {', '.join(dataset.targets)}"
     parts = [_wrapped(f"{found.config.name}: {title}"), _columns(found), _shape(found)]
-    if found.landscape is not None:
-        parts += [_limits(found, found.landscape), _courses(found)]
+    if found.is_squared:
+        parts += [_limits(found), _plans(found)]
     if found.held_out is not None:
         parts.append(_held_out(found.held_out, found))
     if ridge:
@@ -73,7 +74,7 @@ def _cut(name: str, width: int) -> str:
 
 
 def _shape(found: "Inspection") -> str:
-    factor, landscape = found.factor, found.landscape
+    factor, problem = found.problem.factor, found.problem
     lines = [
         _wrapped(f"{factor.rank:,} of {factor.n_parameters:,}: {rank_meaning(found)}", label="rank"),
         _wrapped(
@@ -81,9 +82,9 @@ def _shape(found: "Inspection") -> str:
             label="condition number",
         ),
     ]
-    if landscape is None:
+    if not found.is_squared:
         return "\n".join([*lines, _wrapped(f"{not_squared(found)}", label="curvature")])
-    spectrum = landscape.spectrum
+    spectrum = problem.spectrum
     units = "as trained" if found.config.preprocess.standardize else "as given"
     text = f"{spectrum.largest:.4g} at most, {spectrum.smallest:.4g} at least ({units})"
     if found.standardized is not None:
@@ -92,49 +93,50 @@ def _shape(found: "Inspection") -> str:
     lines.append(_wrapped(text, label="curvature"))
     if spectrum.rank:
         for label, which in (("  steepest along", 0), ("  flattest along", spectrum.rank - 1)):
-            lines.append(_wrapped(_carriers(landscape, found.dataset.features, which), label=label))
+            lines.append(_wrapped(_loadings(problem, which), label=label))
     return "\n".join(lines)
 
 
-def _carriers(landscape: "Landscape", names: Sequence[str], which: int) -> str:
-    carried = landscape.spectrum.carriers(names, which)
-    return ", ".join(f"{name} {share:.1%}" for name, share in carried if share >= 0.001)
+def _loadings(problem: "Problem", which: int) -> str:
+    loadings = problem.spectrum.loadings(problem.features, which)
+    return ", ".join(f"{name} {loading:.1%}" for name, loading in loadings if loading >= 0.001)
 
 
-def _limits(found: "Inspection", landscape: "Landscape") -> str:
-    motion = found.motion
-    ways = [f"{'Nesterov ' if motion.nesterov else ''}momentum {motion.momentum:g}"] if motion.momentum else ["plain"]
-    ways += [f"dampening {motion.dampening:g}"] if motion.dampening and motion.momentum else []
-    ways += [f"weight decay {motion.weight_decay:g}"] if motion.weight_decay else []
+def _limits(found: "Inspection") -> str:
+    rule, limits = found.problem.rule, found.limits
+    ways = [f"{'Nesterov ' if rule.nesterov else ''}momentum {rule.momentum:g}"] if rule.momentum else ["plain"]
+    ways += [f"dampening {rule.dampening:g}"] if rule.dampening and rule.momentum else []
+    ways += [f"weight decay {rule.weight_decay:g}"] if rule.weight_decay else []
     lines = [_wrapped(f"Learning rates are stable below ({', '.join(ways)}, {found.config.loss}):")]
-    limits = [("full batch", landscape.full_batch), ("batch-safe", landscape.batch_safe)]
-    if not found.setting.full:
-        limits.append(("on average", landscape.mean_square))
-    for name, limit in limits:
-        value = "-" if limit.lr is None else f"{limit.lr:.6g}"
+    labels = {"full batch": "full_batch", "batch-safe": "batch_safe"}
+    if not found.problem.plan.is_full_batch:
+        labels["on average"] = "mean_square"
+    for name, key in labels.items():
+        limit = limits[key]
+        value = "-" if limit.rate is None else f"{limit.rate:.6g}"
         lines.append(_wrapped(f"{value:<12} {limit.covers}", indent="  ", label=name))
     return "\n".join(lines)
 
 
-def _courses(found: "Inspection") -> str:
-    batch = "full batch" if found.setting.full else f"batches of {found.setting.batch_size:,}"
+def _plans(found: "Inspection") -> str:
+    batch = "full batch" if found.problem.plan.is_full_batch else f"batches of {found.problem.plan.batch_size:,}"
     head = f"Epochs until the loss is within a share of the optimum's ({batch}"
-    own = found.courses[0].forecast
+    own = found.plans[0].forecast
     head += f", from a gap of {own.start_gap:.3g}):" if math.isfinite(own.start_gap) else "):"
     rows = [["", "rate", "momentum", "1e-3", "1e-6"]]
-    for course in found.courses:
-        rows.append([course.label, f"{course.lr:.6g}", f"{course.momentum:.6g}", *_epochs(course)])
+    for plan in found.plans:
+        rows.append([plan.label, f"{plan.lr:.6g}", f"{plan.momentum:.6g}", *_epochs(plan)])
     lines = [_wrapped(head), output.columns(rows, indent="  ")]
     reasons = dict.fromkeys(own.reasons.values())
     lines += [_wrapped(f"as configured: {reason}", indent="  ") for reason in reasons]
-    if not found.setting.full:
+    if not found.problem.plan.is_full_batch:
         lines.append(_wrapped(f"{own.method}; single runs scatter around it", indent="  "))
-        lines.append(_wrapped(f"best rate: ends lowest after {found.setting.epochs:,} epochs", indent="  "))
+        lines.append(_wrapped(f"best rate: ends lowest after {found.problem.plan.epochs:,} epochs", indent="  "))
     return "\n".join(lines)
 
 
-def _epochs(course: "Course") -> list[str]:
-    forecast = course.forecast
+def _epochs(plan: "TrainingPlan") -> list[str]:
+    forecast = plan.forecast
     texts = []
     for target, epochs in forecast.epochs.items():
         if epochs is not None:

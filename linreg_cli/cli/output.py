@@ -10,23 +10,23 @@ from linreg_cli.wording import number, one_line
 
 
 def print_json(values: Any) -> None:
-    """Exactly one JSON object."""
+    """Print exactly one JSON object."""
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False, default=str)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:  # a terminal that cannot show it, or the name of a file that is not UTF-8
+    except UnicodeEncodeError:  # the encoding of the terminal, or a file name that is not UTF-8
         text = json.dumps(values, indent=2, allow_nan=False, default=str)
     print(text)
 
 
 def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dict[str, Any] | None = None) -> None:
-    """One `error:` line a fault on stderr, with its source line below; with `--json` also the object on stdout.
+    """An `error:` line for each fault on stderr, with its excerpt; with `--json` also an object on stdout.
 
     Args:
-        kind: of the error.
-        faults: what is wrong.
+        kind: the kind of the error, such as `config`.
+        faults: at least one.
         as_json: whether stdout carries JSON.
-        result: what the command would have printed, when there is a result in spite of the error.
+        result: what the command would have printed, if there is a result in spite of the error.
     """
     for fault in faults:
         print(f"error: {one_line(str(fault))}", file=sys.stderr)
@@ -44,7 +44,13 @@ def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dic
 
 
 def columns(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -> str:
-    """Rows of text in aligned columns; the first `left` columns to the left, the others to the right."""
+    """Rows of text in aligned columns.
+
+    Args:
+        rows: at least one; all of the same length.
+        left: number of columns that are left-aligned; the others are right-aligned.
+        indent: text before each line.
+    """
     widths = [max(len(row[position]) for row in rows) for position in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -57,7 +63,7 @@ def columns(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -
 
 
 def metrics_table(metrics: dict[str, Any], *, indent: str = "") -> str:
-    """The metrics of each split, a line a split."""
+    """The metrics, a line for each split, and the reason for each undefined one."""
     names = ["n", "loss", "rmse", "mae", "r2"]
     rows = [["", *names]]
     notes = []
@@ -74,7 +80,7 @@ def metrics_table(metrics: dict[str, Any], *, indent: str = "") -> str:
 
 
 def parameters_table(parameters: dict[str, Any], *, indent: str = "") -> str:
-    """Weights and bias in original units; a column a target."""
+    """Weights and bias in original units, a column for each target."""
     weights, bias = parameters["weights"], parameters["bias"]
     if isinstance(bias, dict):
         targets = list(weights)
@@ -89,7 +95,7 @@ def parameters_table(parameters: dict[str, Any], *, indent: str = "") -> str:
 
 
 def cross_validation_lines(metrics: dict[str, Any], *, indent: str = "") -> list[str]:
-    """Mean and spread over the folds, a line; nothing where there was no cross-validation."""
+    """Mean and standard deviation over the folds as a line; empty without cross-validation."""
     found = metrics.get("cross_validation")
     if not found:
         return []

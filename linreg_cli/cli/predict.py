@@ -13,7 +13,7 @@ from linreg_cli.cli import options, output
 from linreg_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from linreg_cli.data.summary import ColumnReport
+    from linreg_cli.data.summary import UsedColumn
 
 
 def predict(
@@ -40,10 +40,10 @@ def predict(
         raise UsageError("this is the table itself, which is never written to; choose another with -o", str(out))
     folder = find_run(outputs, run)
     from linreg_cli.evaluation.predict import predict_table
-    from linreg_cli.evaluation.saved_model import load_trained
+    from linreg_cli.evaluation.saved_model import load_saved_model
     from linreg_cli.files import replacing
 
-    found = predict_table(load_trained(folder), data, typed=not is_text(suffix))
+    found = predict_table(load_saved_model(folder), data, typed=not is_text(suffix))
     table, added = found.table, found.added
     for text in _told(found.columns):
         print(f"note: {text}", file=sys.stderr)
@@ -71,7 +71,7 @@ def predict(
         output.print_json(result)
 
 
-def _told(columns: "Sequence[ColumnReport]") -> Iterator[str]:
+def _told(columns: "Sequence[UsedColumn]") -> Iterator[str]:
     """What was done to cells that the model could not take as they are."""
     for each in columns:
         name = wording.one_line(each.column)

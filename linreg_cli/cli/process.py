@@ -4,6 +4,11 @@ import contextlib
 import ctypes
 import gc
 import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 #: Objects between two looks for garbage. Importing torch makes a million that stay, and at Python's default of 700 to
 #: look at them again and again takes a fifth of the import.
@@ -37,6 +42,17 @@ def _give_memory_back() -> None:
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):  # TypeError: Windows has no library of None
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE_BLOCK)
+
+
+def show_unraisable(error: "UnraisableHookArgs", /) -> None:
+    """A `sys.unraisablehook` that shows every error but one.
+
+    pyarrow asks for rows that are not like the header whether to skip them. Where such a row is not UTF-8 it cannot
+    ask, and says so in this way; the row is then reported as an error with its line, so nothing is lost.
+    """
+    asked = getattr(error.object, "__module__", None) == "linreg_cli.data.tables.csv_table"
+    if not (asked and issubclass(error.exc_type, UnicodeDecodeError)):
+        sys.__unraisablehook__(error)
 
 
 def leave_garbage() -> None:

@@ -1,4 +1,4 @@
-"""Progress on a terminal, silence elsewhere."""
+"""Progress: a bar on a terminal, and nothing elsewhere."""
 
 import sys
 import time
@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any
 from linreg_cli import wording
 
 if TYPE_CHECKING:
-    from linreg_cli.data.summary import DataReport
+    from linreg_cli.data.summary import DataSummary
     from linreg_cli.optim.fit import Event
     from linreg_cli.optim.plan import StepPlan
 
 
 class Progress:
-    """A `preparation.Reporter` on stderr; a bar only on a terminal.
+    """A `pipeline.prepare.Reporter` that writes to stderr, with a progress bar on a terminal.
 
     Args:
-        quiet: no warnings either.
-        as_json: nothing about the data, which the object on stdout holds.
-        verbose: also what was chosen and why, what was found in the data, and the seconds of each stage.
+        quiet: print nothing, not even warnings.
+        as_json: do not print the summary of the data, which is in the JSON object on stdout.
+        verbose: also print what was chosen and why, the summary of the data, and the seconds of each stage.
     """
 
     def __init__(self, *, quiet: bool, as_json: bool = False, verbose: bool = False) -> None:
         self._quiet, self._verbose = quiet, verbose
-        self._tells_data = verbose or not (quiet or as_json)
+        self._shows_data = verbose or not (quiet or as_json)
         self._stage: tuple[str, float] | None = None
         self._bar: Any = None
         self._task: Any = None
@@ -67,15 +67,15 @@ class Progress:
         if not self._quiet:
             print(f"warning: {text}", file=sys.stderr)
 
-    def data(self, report: "DataReport") -> None:
-        """See `Reporter`; a table of numbers without gaps is worth a line on a terminal only."""
+    def data(self, summary: "DataSummary") -> None:
+        """See `Reporter`. For a table of numbers without missing cells, print only on a terminal."""
         from linreg_cli.cli.data_table import data_table
 
-        if not self._tells_data:
+        if not self._shows_data:
             return
-        if self._verbose or self._bar is not None or not report.is_plain:
-            print(data_table(report), file=sys.stderr)
-        for warning in report.warnings:
+        if self._verbose or self._bar is not None or not summary.is_plain:
+            print(data_table(summary), file=sys.stderr)
+        for warning in summary.warnings:
             self.warn(warning)
 
     def training(self, plan: "StepPlan") -> None:
@@ -102,7 +102,7 @@ class Progress:
         self._bar.update(self._task, completed=event.step, text=text)
 
     def rows(self, written: int, total: int) -> None:
-        """Rows of a table that is being written."""
+        """Show how many rows of a table are written."""
         if self._bar is not None:
             self._bar.update(
                 self._task,
@@ -120,7 +120,7 @@ class Progress:
             self._bar = None
 
     def _enter(self, stage: str | None) -> None:
-        """A stage begins, and the one before is over; None: nothing follows."""
+        """End the current stage and begin another; None: begin none."""
         now = time.monotonic()
         if self._stage is not None:
             name, begun = self._stage

@@ -1,5 +1,6 @@
 """`linreg report`."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -41,8 +42,8 @@ def report(
         path = outputs / "comparisons" / f"{comparison_name('report', [run.id for run in folders])}.html"
         make_folder(path.parent)
     else:
-        path = out
-        if path.name != REPORT and (path.parent / "run.json").exists():
+        path, target = out, Path(os.path.realpath(out))  # a link is followed
+        if target.name != REPORT and (target.parent / "run.json").exists():
             raise UsageError(
                 "this is in the folder of a run, whose files are its own; choose another with -o", str(out)
             )

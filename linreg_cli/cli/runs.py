@@ -13,7 +13,7 @@ from linreg_cli.cli import options, output
 from linreg_cli.errors import StoreError, UsageError, did_you_mean
 from linreg_cli.runs.store import STATUSES, RunFolder, find_run, list_runs
 
-runs_app = typer.Typer(help="Look at the runs that there are.", no_args_is_help=True, rich_markup_mode=None)
+runs_app = typer.Typer(help="List, show, compare, label and remove runs.", no_args_is_help=True, rich_markup_mode=None)
 
 _COLUMNS = (
     "run",
@@ -34,23 +34,23 @@ _COLUMNS = (
 def list_(
     status: Annotated[
         list[str] | None,
-        typer.Option("--status", metavar="STATUS", help="Only runs with this status; may be given again."),
+        typer.Option("--status", metavar="STATUS", help="Only runs with this status. May be repeated."),
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="Only runs of this name; * and ? stand for anything.")
+        str | None, typer.Option("--name", metavar="NAME", help="Only runs of this name; * and ? are wildcards.")
     ] = None,
     label: Annotated[str | None, typer.Option("--label", metavar="LABEL", help="Only runs with this label.")] = None,
     sort: Annotated[
-        str, typer.Option("--sort", metavar="KEY", help="A column; runs without it come last.")
+        str, typer.Option("--sort", metavar="KEY", help="The column to sort by; runs without a value come last.")
     ] = "created",
-    reverse: Annotated[bool, typer.Option("--reverse", help="The largest or the latest first.")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Sort in descending order.")] = False,
     as_json: options.Json = False,
     as_csv: options.Csv = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
     """List the runs, oldest first.
 
-    A run that was killed is shown as interrupted. Damaged folders are named on stderr and skipped.
+    A run whose process was killed is shown as interrupted. Damaged folders are reported on stderr and skipped.
     """
     for value, allowed, option in [
         *((item, STATUSES, "--status") for item in status or []),
@@ -78,7 +78,7 @@ def list_(
         writer.writeheader()
         writer.writerows(rows)
     elif readable and not rows:
-        print(f"no run of {len(readable)} in {outputs} is like that")
+        print(f"none of the {len(readable)} runs in {outputs} matches")
     elif not rows:
         print(f"no runs in {outputs}; make one with 'linreg train -c CONFIG'")
     else:
@@ -96,7 +96,7 @@ def show(
 ) -> None:
     """Show one run: its record and its metrics.
 
-    As CSV, a line for each value, with the keys of run.json and metrics.json joined by dots.
+    With --csv, a line for each value of run.json and metrics.json, with the path of its key joined by dots.
     """
     folder = find_run(outputs, run)
     record = folder.record()
@@ -128,7 +128,7 @@ def diff(
 ) -> None:
     """Show what differs between two runs: config, data, versions, machine, metrics.
 
-    Times and ids always differ and are left out.
+    Times and ids, which always differ, are left out.
     """
     from linreg_cli.runs.compare import differences
 
@@ -141,7 +141,7 @@ def diff(
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerows([("key", *(folder.id for folder in folders)), *found])
     elif not found:
-        print(f"{folders[0].id} and {folders[1].id} differ in nothing but time")
+        print(f"{folders[0].id} and {folders[1].id} differ only in times and ids")
     else:
         cells = [[key, *(wording.one_line(_short(value)) for value in values)] for key, *values in found]
         print(output.columns([["", *(folder.id for folder in folders)], *cells], left=3))
@@ -155,7 +155,7 @@ def _short(value: Any) -> str:
 @runs_app.command("label")
 def label(
     run: options.Run,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="The label; an empty one takes it away.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The label; an empty text removes it.")],
     as_json: options.Json = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
@@ -175,10 +175,9 @@ def rm(
     as_json: options.Json = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
-    """Remove runs for good.
+    """Remove runs permanently.
 
-    Asks first; where there is no terminal to ask on, --yes is needed. A run in use is not removed, and unless every
-    run can be found none is.
+    Asks for confirmation; without a terminal, --yes is needed. If a run is in use or cannot be found, none is removed.
     """
     from linreg_cli.runs.edit import check_removable, remove
 
@@ -188,8 +187,8 @@ def rm(
     names = ", ".join(folder.id for folder in folders.values())
     if not yes:
         if as_json or not sys.stdin.isatty():
-            raise UsageError(f"this removes {names} for good; say so with --yes")
-        typer.confirm(f"Remove {names} for good?", abort=True, err=True)
+            raise UsageError(f"this removes {names} permanently; confirm with --yes")
+        typer.confirm(f"Remove {names} permanently?", abort=True, err=True)
     for folder in folders.values():
         remove(folder)
     if as_json:
@@ -209,7 +208,7 @@ def _described(record: dict[str, Any], metrics: dict[str, Any] | None) -> list[s
     splits = ", ".join(f"{n:,} {split}" for split, n in data.get("rows", {}).items() if n)
     for gate in record.get("gates") or []:
         rows += [["gate", f"{gate['gate']}: {'passed' if gate['passed'] else 'failed, ' + gate['reason']}"]]
-    rows += [["resumed", f"{len(record['resumed'])} times"]] if record.get("resumed") else []
+    rows += [["resumed", wording.plural(len(record["resumed"]), "time")]] if record.get("resumed") else []
     rows += [["data", f"{data.get('name')} ({splits})"]]
     rows += [["engine", "{name} ({why})".format(**record["engine"])]] if record.get("engine") else []
     lines = [output.columns(rows, left=2, indent="  ")]

@@ -29,24 +29,25 @@ def train(
     as_json: options.Json = False,
     resume: Annotated[
         str | None,
-        typer.Option("--resume", metavar="RUN", help="Go on with a run, with its config; -c is then optional."),
+        typer.Option("--resume", metavar="RUN", help="Continue a run, with its own config; -c is optional."),
     ] = None,
     junit: options.Junit = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the path of the run and nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the path of the run only.")] = False,
     verbose: options.Verbose = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything and read the data, but train nothing.")
+        bool, typer.Option("--dry-run", help="Check the config and read the data, without training.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Train even at a learning rate that must diverge.")] = False,
 ) -> None:
-    """Train a model and leave a run folder.
+    """Train a model and write a run folder.
 
-    Evaluates on every split and draws the pictures. A run that was interrupted goes on with --resume, to the same
-    bits as without the stop; with --set train.epochs=N it may get more epochs.
+    Evaluates the model on every split and draws the pictures. --resume continues an interrupted run, with the same
+    result, bit for bit, as without the interruption; --set train.epochs=N adds epochs to a run.
     """
     from linreg_cli.cli.junit import telling_failure, write_junit
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
+    from linreg_cli.runs.signals import StopRequests
     from linreg_cli.runs.store import find_run
 
     shorthands = {"name": name, "train.device": device}
@@ -63,9 +64,16 @@ def train(
             progress.stage("loading torch")
             from linreg_cli.pipeline.workflow import resume_run
 
-            outcome = resume_run(
-                folder, config or (), overrides, reporter=progress, command=command, fail_if=expressions
-            )
+            with StopRequests() as stops:
+                outcome = resume_run(
+                    folder,
+                    config or (),
+                    overrides,
+                    reporter=progress,
+                    command=command,
+                    fail_if=expressions,
+                    stops=stops,
+                )
             if isinstance(outcome, str):
                 progress.done()
                 _show_complete(folder, outcome, expressions, junit, as_json=as_json, quiet=quiet)
@@ -84,9 +92,11 @@ def train(
                 progress.done()
                 _show_plan(prepared, as_json=as_json)
                 return
-            outcome = train_run(
-                loaded, outputs=outputs, reporter=progress, command=command, fail_if=expressions, force=force
-            )
+            with StopRequests() as stops:
+                outcome = train_run(
+                    loaded, outputs=outputs, reporter=progress, command=command, fail_if=expressions, force=force,
+                    stops=stops,
+                )  # fmt: skip
     if junit is not None:
         write_junit(junit, outcome.run.id, outcome.gates, outcome.seconds)
     _show(outcome, as_json=as_json, quiet=quiet)
@@ -103,17 +113,15 @@ def _check_options(
     verbose: bool,
 ) -> None:
     if quiet and verbose:
-        raise UsageError("--quiet asks for less and --verbose for more; leave one of them out", "--quiet")
+        raise UsageError("--quiet and --verbose contradict each other; use one of them", "--quiet")
     if resume is not None and force:
-        raise UsageError("--force is for a run that begins; one that goes on has begun at its rate", "--resume")
+        raise UsageError("--force is for a new run; --resume continues at the rate of the run", "--resume")
     if resume is not None and dry_run:
-        raise UsageError("--dry-run looks at a config, and --resume trains; leave one of them out", "--resume")
+        raise UsageError("--dry-run does not train, and --resume does; use one of them", "--resume")
     if junit is not None and dry_run:
-        raise UsageError(
-            "--junit tells of the gates of a run, and --dry-run makes none; leave one of them out", "--junit"
-        )
+        raise UsageError("--junit reports the gates of a run, and --dry-run has no run; use one of them", "--junit")
     if resume is None and not config:
-        message = "Missing option '--config' / '-c'; see 'linreg train --help', or go on with a run by --resume RUN"
+        message = "Missing option '--config' / '-c'; see 'linreg train --help', or continue a run with --resume RUN"
         raise UsageError(message)
 
 
@@ -159,7 +167,7 @@ def _show(outcome: "Outcome", *, as_json: bool, quiet: bool) -> None:
 
 def _summary(outcome: "Outcome") -> str:
     record = outcome.run.record()
-    steps = f"{record['epochs_done']:,} epochs, {record['steps_done']:,} steps"
+    steps = f"{wording.plural(record['epochs_done'], 'epoch')}, {wording.plural(record['steps_done'], 'step')}"
     lines = [
         f"{outcome.run.id}: {steps} on {record['device']} in {outcome.seconds:.2f} s",
         *([f"stopped early: {outcome.stopped}"] if outcome.stopped else []),
@@ -197,12 +205,12 @@ def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
         "steps_per_epoch": plan.steps_per_epoch,
         "total_steps": plan.total_steps,
         "device": prepared.config.train.device,
-        "lr": prepared.chosen.lr,
-        "momentum": prepared.chosen.momentum,
-        "engine": {"name": prepared.choice.executor.name, "why": prepared.choice.why},
+        "lr": prepared.chosen.lr.as_json(),
+        "momentum": prepared.chosen.momentum.as_json(),
+        "engine": prepared.choice.as_json(),
     }
-    if dataset.report is not None:
-        values["data"] = dataset.report.as_json()
+    if dataset.summary is not None:
+        values["data"] = dataset.summary.as_json()
     if as_json:
         output.print_json(values)
         return
@@ -212,5 +220,6 @@ def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
     steps = f"{plan.epochs:,} epochs of {plan.steps_per_epoch:,} = {plan.total_steps:,}"
     print(f"steps:     {steps}, batches of {plan.batch_size:,}")
     print(f"rate:      {wording.number(values['lr']['value'])} ({values['lr']['why']})")
-    print(f"executor:  {prepared.choice.executor.name} on {prepared.config.train.device} ({prepared.choice.why})")
+    engine = values["engine"]
+    print(f"executor:  {engine['name']} on {prepared.config.train.device} ({engine['why']})")
     print("nothing was trained (--dry-run)")

@@ -10,10 +10,10 @@ from linreg_cli.errors import ConfigError, Fault
 
 
 def validate(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Config files, each checked by itself.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Config files, each checked alone.")],
     as_json: options.Json = False,
 ) -> None:
-    """Check configs, reporting every error at once.
+    """Check configs and report every error at once.
 
     No data is read.
     """

@@ -1,4 +1,4 @@
-"""The YAML config: reading, merging, checking, and saying what is wrong."""
+"""The YAML config: reading, merging, validation, and error messages."""
 
 from linreg_cli.config.load import LoadedConfig, dump_config, load_config
 from linreg_cli.config.schema import Config

@@ -1,4 +1,4 @@
-"""The `data` section of the config, one class a source."""
+"""The `data` section of the config, one class for each source."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,21 +8,23 @@ from linreg_cli.config.types import ColumnList, Columns, Count, FeatureDistribut
 
 
 class SplitConfig(Section):
-    """Which rows train, validate and test."""
+    """Which rows are in the train, validation and test split."""
 
     train: float = Field(
-        1.0, gt=0, le=1, description="Share of the rows that is trained on. The three shares add up to 1."
+        1.0, gt=0, le=1, description="Fraction of the rows in the train split. The three fractions add up to 1."
     )
-    validation: float = Field(0.0, ge=0, lt=1, description="Share that early stopping may look at.")
-    test: float = Field(0.0, ge=0, lt=1, description="Share that is only evaluated, at the end.")
+    validation: float = Field(
+        0.0, ge=0, lt=1, description="Fraction in the validation split, which early stopping can monitor."
+    )
+    test: float = Field(0.0, ge=0, lt=1, description="Fraction in the test split, which is evaluated at the end only.")
     shuffle: bool = Field(
         True,
-        description="Draw the rows at random (from `seed`); false: the first rows train, the last ones test.",
+        description="Assign the rows at random (from `seed`); false: in the order of the table, test last.",
     )
     column: str | None = Field(
         None,
         min_length=1,
-        description="Instead of shares: a column of the table that says `train`, `validation` or `test` in each row.",
+        description="A column that holds `train`, `validation` or `test` in each row. It replaces the fractions.",
     )
 
 
@@ -33,30 +35,30 @@ class TableData(Section):
     path: str = Field(
         min_length=1,
         description="The file: `.csv`, `.tsv` (also `.gz`, `.zst`), `.parquet`, `.arrow`, `.feather`, `.jsonl`, "
-        "a folder of Parquet parts, or an http(s) address of such a file, which needs `sha256`. Relative to the "
-        "current folder.",
+        "a folder of Parquet files, or an http(s) address of such a file, which needs `sha256`. A relative path "
+        "starts at the current folder.",
     )
     sha256: str | None = Field(
         None,
         pattern=r"^[0-9a-fA-F]{64}$",
-        description="Refuse the file unless its SHA-256 digest is this. What an address gives is kept under it.",
+        description="The SHA-256 digest that the file must have. A downloaded file is kept under this digest.",
     )
     delimiter: str | None = Field(
         None,
         min_length=1,
         max_length=1,
-        description="The character between cells of a CSV; null: by suffix (`,`, or a tab for `.tsv`).",
+        description="The character between the cells of a CSV; null: `,`, or a tab for `.tsv`.",
     )
     target: Columns = Field(description="The column to predict, or a list of them (several outputs).")
     features: ColumnList | None = Field(
         None, description="The columns to predict from, in this order; null: every other column."
     )
-    ignore: tuple[str, ...] = Field((), description="Columns left out.")
+    ignore: tuple[str, ...] = Field((), description="Columns that are not used.")
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
 
 class SyntheticData(Section):
-    """`source: synthetic`: rows of a known truth, y = X w + b + noise."""
+    """`source: synthetic`: rows generated from known parameters, y = X w + b + noise."""
 
     source: Literal["synthetic"] = Field("synthetic", description="See `table`.")
     n_samples: Count = Field(1000, description="Rows to generate.")
@@ -66,8 +68,8 @@ class SyntheticData(Section):
     features: dict[str, FeatureDistribution] | None = Field(
         None,
         description="Column name to distribution: `{normal: [mean, std]}`, `{uniform: [low, high]}`, "
-        "`{integers: [low, high]}` (both included), `{linspace: [first, last]}`, `{lognormal: [mean, std]}` "
-        "(of the logarithm); null: standard normal columns named as in `weights`, or `x1`, `x2`, ...",
+        "`{integers: [low, high]}` (both included), `{linspace: [first, last]}`, `{lognormal: [mean, std]}` (mean "
+        "and std of the logarithm); null: standard normal columns named as in `weights`, or `x1`, `x2`, ...",
     )
     target: str = Field("y", min_length=1, description="Name of the generated target column.")
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
@@ -90,22 +92,22 @@ class SyntheticData(Section):
 
 
 class InlineData(Section):
-    """`source: inline`: rows in the config itself."""
+    """`source: inline`: rows written in the config."""
 
     source: Literal["inline"] = Field("inline", description="See `table`.")
     columns: ColumnList = Field(description="Names of the columns.")
-    rows: tuple[tuple[float, ...], ...] = Field(min_length=1, description="One list of numbers a row.")
-    test_rows: tuple[tuple[float, ...], ...] = Field((), description="More rows; they become the test split.")
+    rows: tuple[tuple[float, ...], ...] = Field(min_length=1, description="The rows, each a list of numbers.")
+    test_rows: tuple[tuple[float, ...], ...] = Field((), description="Further rows, which are the test split.")
     target: Columns | None = Field(None, description="The column to predict, or a list of them; null: the last column.")
     features: ColumnList | None = Field(
         None, description="The columns to predict from, in this order; null: every other column."
     )
-    ignore: tuple[str, ...] = Field((), description="Columns left out.")
+    ignore: tuple[str, ...] = Field((), description="Columns that are not used.")
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The columns to predict; the last one where none is named."""
+        """The columns to predict: those named, or the last one."""
         named = self.target or self.columns[-1]
         return (named,) if isinstance(named, str) else named
 

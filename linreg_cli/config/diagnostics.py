@@ -1,4 +1,4 @@
-"""What is wrong with a config, in the user's terms: the place, what was found, what is allowed, a hint."""
+"""Errors of the schema as messages: the place, what was found, what is allowed, a hint."""
 
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -20,7 +20,7 @@ _TAGGED: dict[Path, tuple[str, str, Any]] = {
     ("optimizer", "schedule"): ("kind", "constant", SCHEDULES),
 }
 
-#: What other tools call our keys.
+#: Names that other tools have for our keys.
 _ALIASES: dict[str | int, str] = {
     "learning_rate": "optimizer.lr",
     "eta0": "optimizer.lr",
@@ -33,13 +33,13 @@ _ALIASES: dict[str | int, str] = {
     "label": "data.target",
 }
 
-#: Keys that older versions had, and what to do without them. A run folder may still hold them.
+#: Keys that were removed, and what to do instead. The config of an older run may hold them.
 RETIRED: dict[Path, str] = {
     (
         "data",
         "cache",
-    ): "was removed, since a Parquet file is read as fast as its cache was; remove the key, and convert "
-    "a table that takes long to read to Parquet",
+    ): "was removed: a Parquet file is read as fast as the cache was; remove the key, and convert "
+    "a table that is slow to read to Parquet",
 }
 
 _PATTERNS: dict[Path, str] = {
@@ -73,7 +73,7 @@ _LIMITS: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 def without_retired(values: dict[str, Any]) -> dict[str, Any]:
-    """The plain values of a config that a run holds, without the keys that are gone."""
+    """The values of a stored config without the keys that were removed."""
     for *parents, key in RETIRED:
         section = values
         for step in parents:
@@ -102,14 +102,14 @@ def faults(error: ValidationError, tree: Node) -> list[Fault]:
                 (origin.line, origin.column),
                 fault_at(tree, path, _message(detail, path, tree), key=is_key),
             )
-    for path in counted:  # entries that are wrong were not counted, so the length says nothing
+    for path in counted:  # a wrong entry is not counted, so the length error follows from it
         if any(other[: len(path)] == path and other != path for other in found):
             del found[path]
     return [fault for _, fault in sorted(found.values(), key=lambda pair: pair[0])]
 
 
 def _path(detail: ErrorDetails, tree: Node) -> Path:
-    """pydantic's location without the steps that are its own (names of union members)."""
+    """pydantic's location without the names of union members, which are no keys."""
     path: list[str | int] = []
     node: Node | None = tree
     tags = [(*path, tag) for path, (_, _, kinds) in _TAGGED.items() for tag in kinds]
@@ -194,7 +194,7 @@ def _unknown_key(path: Path, tree: Node) -> str:
     for owner in owners:  # the same mapping under another source or kind
         if owner[:-1] == tuple(parents) and owner[:-1] in _TAGGED:
             return f"{message}: it belongs to {_TAGGED[owner[:-1]][0]}: {owner[-1]}; remove it"
-    # A slip of the pen comes first, then the same name elsewhere, then what is somehow alike.
+    # A typo of a key in this section comes first, then the same key of another section, then a similar key.
     if owners and not get_close_matches(str(key), list(section.model_fields), n=1, cutoff=0.8):
         owner = owners[0][:-1] if owners[0][:-1] in _TAGGED else owners[0]
         return f"{message}; did you mean {'.'.join((*owner, str(key)))}?"

@@ -1,6 +1,7 @@
-"""Config files and overrides to one checked `Config`, or every fault at once."""
+"""Config files and overrides become one validated `Config`, or an error with every fault."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,40 +14,58 @@ from linreg_cli.config.merge import KIND_KEYS, merged
 from linreg_cli.config.rules import broken_rules, notes
 from linreg_cli.config.schema import SCHEDULES, Config
 from linreg_cli.config.source import FLOAT, PREFIXED_INTEGER, Node
-from linreg_cli.errors import ConfigError
+from linreg_cli.errors import ConfigError, SettingError
 
 
 @dataclass(frozen=True)
 class LoadedConfig:
-    """A config together with where each of its values was written.
+    """A config, with the place where each of its values was written.
 
     Attributes:
-        config: the checked values.
-        notes: settings that have no effect, in words.
+        config: the validated values.
+        tree: the values as written, with file, line and column.
+        notes: a sentence for each setting that has no effect.
     """
 
     config: Config
     tree: Node
     notes: tuple[str, ...]
 
-    def error(self, key: str, message: str) -> ConfigError:
-        """A config error at `key`, for what can only be found out later (such as a missing GPU)."""
-        return ConfigError([diagnostics.fault_at(self.tree, tuple(key.split(".")), f"{key}: {message}")])
+    def error(self, key: str | Sequence[str | int], message: str) -> ConfigError:
+        """A config error at a key, for what is found after validation, such as a missing GPU.
+
+        Args:
+            key: the path of the key, with dots or as steps, where a number is a position in a list.
+            message: what was found, what is allowed, what to do.
+        """
+        path = tuple(key.split(".")) if isinstance(key, str) else tuple(key)
+        return ConfigError([diagnostics.fault_at(self.tree, path, f"{_dotted(path)}: {message}")])
+
+    @contextlib.contextmanager
+    def placing_errors(self) -> Iterator[None]:
+        """A block in which a `SettingError` becomes a config error with the file and line of the setting.
+
+        Raises:
+            ConfigError: for a `SettingError` in the block.
+        """
+        try:
+            yield
+        except SettingError as error:
+            raise self.error(error.key, error.message) from None
 
 
 def load_config(files: Sequence[str], overrides: Sequence[str] = (), *, stored: bool = False) -> LoadedConfig:
-    """Read, merge and check.
+    """Read, merge and validate.
 
     Args:
         files: config files; later ones override earlier ones, key by key.
         overrides: `key.path=value` expressions, applied after the files.
-        stored: whether the files are those of a run, which an older version may have written: keys that it had and
-            that are gone are passed over.
+        stored: whether the file belongs to a run, which an older version may have written: removed keys are ignored.
 
     Raises:
-        ConfigError: with all faults: of the syntax, else of the values, else of how they fit together.
+        ConfigError: with every fault of the syntax, else of the values, else of the rules between keys.
     """
-    # An override that changes a kind comes first, so that the settings beside it are checked against the new one.
+    # An override that changes a kind is applied first, so that the other overrides are checked against the new kind.
     kinds = {".".join((*path, key)) for path, key in KIND_KEYS.items()}
     ordered = sorted(overrides, key=lambda expression: "".join(expression.partition("=")[0].split()) not in kinds)
     tree = merged(tuple(files), tuple(ordered), _carry)
@@ -69,7 +88,7 @@ def dump_config(config: Config) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what YAML 1.1 readers would misread, and writes short lists on one line."""
+    """Quotes text that YAML 1.1 would read as a number, and writes flat lists on one line."""
 
 
 def _represent_list(dumper: yaml.SafeDumper, values: list[Any]) -> yaml.Node:
@@ -78,14 +97,14 @@ def _represent_list(dumper: yaml.SafeDumper, values: list[Any]) -> yaml.Node:
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    # Only in double quotes are line breaks such as U+0085 escaped; elsewhere they would come back as spaces.
+    # Line breaks such as U+0085 are escaped in double quotes only; elsewhere they are read back as spaces.
     style = '"' if any(mark in text for mark in "\n\r\x85\u2028\u2029") else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(list, _represent_list)
 _Dumper.add_representer(str, _represent_text)
-# Text such as '1e3' is a number to us and text to YAML 1.1: with these the dumper knows to quote it.
+# Text such as '1e3' is a number in YAML 1.2 and text in YAML 1.1: these resolvers make the dumper quote it.
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+.0123456789"))
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:int", PREFIXED_INTEGER, ["0"])
 
@@ -95,10 +114,10 @@ def _dotted(path: tuple[str | int, ...]) -> str:
 
 
 def _carry(old: Node, new_kind: str) -> Node:
-    """What stays of `data` or of a schedule when a later layer changes its kind.
+    """What is kept of `data` or of a schedule when a later file or override changes its kind.
 
-    Keys that the new kind does not have go; keys that no kind has stay, so that they are reported. The
-    columns of a synthetic source stay as the names of the features of a table.
+    Keys that only other kinds have are dropped. Keys that no kind has are kept, so that they are reported. The
+    columns of a synthetic source become the features of a table.
     """
     kinds = SOURCES if new_kind in SOURCES else SCHEDULES
     if new_kind not in kinds:

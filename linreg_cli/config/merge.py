@@ -1,18 +1,18 @@
-"""Several config files and `--set` overrides become one tree; later ones win, key by key."""
+"""Config files and `--set` overrides become one tree. Later ones win, key by key."""
 
 from collections.abc import Callable
 
 from linreg_cli.config.source import Node, Origin, Source, parse_override, read_file
 from linreg_cli.errors import ConfigError, Fault
 
-#: The keys whose value says what kind of thing the mapping around them is. When a later layer changes the
-#: kind, the settings that only the old kind has must not linger.
+#: Path of a mapping -> the key that selects its kind. When a later layer changes the kind, keys that only the old
+#: kind has are dropped.
 KIND_KEYS = {("data",): "source", ("optimizer", "schedule"): "kind"}
 
-#: The kind of a mapping that does not say it.
+#: The kind of a mapping without that key.
 DEFAULT_KINDS = {"source": "table", "kind": "constant"}
 
-#: Mappings with one entry, whose key is the name of a distribution.
+#: Names of distributions: the only key of a mapping such as `{normal: [0, 1]}`, which is replaced and not merged.
 DISTRIBUTIONS = ("normal", "uniform", "integers", "linspace", "lognormal")
 
 Carry = Callable[[Node, str], Node]
@@ -22,9 +22,9 @@ def merged(files: tuple[str, ...], overrides: tuple[str, ...], carry: Carry) -> 
     """Read every layer and merge them.
 
     Args:
-        files: paths, the weakest first; none: the overrides alone.
-        overrides: `key.path=value` expressions, stronger than every file.
-        carry: what is left of a tagged mapping when a later layer changes its kind: (old mapping, new kind).
+        files: paths, in order of increasing precedence; empty: the overrides alone.
+        overrides: `key.path=value` expressions, applied after the files.
+        carry: (old mapping, new kind) -> what is kept of the mapping when a later layer changes its kind.
 
     Raises:
         ConfigError: with the faults of all layers.

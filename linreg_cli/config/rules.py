@@ -1,4 +1,4 @@
-"""Rules between keys: each setting is right by itself, and they must also fit together."""
+"""Rules between keys: settings that are valid alone and contradict each other or have no effect."""
 
 from collections.abc import Iterator
 
@@ -6,15 +6,20 @@ from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, Table
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import Distribution, is_address
 from linreg_cli.gates import parse_comparison
+from linreg_cli.wording import plural
 
 Path = tuple[str | int, ...]
 
 
 def broken_rules(config: Config) -> Iterator[tuple[Path, str]]:
-    """Every pair of (path, message) for settings that contradict each other."""
+    """The path and the message of every setting that contradicts another.
+
+    Args:
+        config: valid by the schema.
+    """
     yield from _split(config)
     if isinstance(config.data, TableData) and is_address(config.data.path) and config.data.sha256 is None:
-        yield ("data", "path"), "an address needs data.sha256, so that another file is noticed; give its digest"
+        yield ("data", "path"), "an address needs data.sha256, the digest that the downloaded file must have"
     if isinstance(config.data, InlineData):
         yield from _inline(config.data)
     if isinstance(config.data, SyntheticData):
@@ -30,7 +35,11 @@ def broken_rules(config: Config) -> Iterator[tuple[Path, str]]:
 
 
 def notes(config: Config) -> Iterator[str]:
-    """Settings that are in order and have no effect here, so that nobody waits for one."""
+    """A sentence for each setting that is valid and has no effect.
+
+    Args:
+        config: without broken rules.
+    """
     default = Config.model_fields["huber_delta"].default
     if config.loss != "huber" and config.huber_delta != default:
         yield f"huber_delta: {config.huber_delta:g} has no effect with loss: {config.loss}"
@@ -45,22 +54,22 @@ def notes(config: Config) -> Iterator[str]:
 
 def _split(config: Config) -> Iterator[tuple[Path, str]]:
     split = config.data.split
-    shares = {name: getattr(split, name) for name in ("train", "validation", "test")}
+    fractions = {name: getattr(split, name) for name in ("train", "validation", "test")}
     path: Path = ("data", "split")
     if split.column is not None:
-        if shares != {name: SplitConfig.model_fields[name].default for name in shares} or not split.shuffle:
-            yield path, "a column decides alone: remove train, validation, test and shuffle"
+        if fractions != {name: SplitConfig.model_fields[name].default for name in fractions} or not split.shuffle:
+            yield path, "split.column replaces the fractions; remove train, validation, test and shuffle"
         if not isinstance(config.data, TableData):
-            message = f"only a table can hold such a column, and the source is {config.data.source}; give the shares"
+            message = f"only a table has such a column, and the source is {config.data.source}; set the fractions"
             yield (*path, "column"), message
-    elif abs(sum(shares.values()) - 1) > 1e-9:
-        listing = " + ".join(f"{name} {share:g}" for name, share in shares.items())
-        yield path, f"the shares must add up to 1; {listing} = {sum(shares.values()):g}"
+    elif abs(sum(fractions.values()) - 1) > 1e-9:
+        listing = " + ".join(f"{name} {fraction:g}" for name, fraction in fractions.items())
+        yield path, f"the fractions must add up to 1; {listing} = {sum(fractions.values()):g}"
     monitor = config.train.early_stopping and config.train.early_stopping.monitor
     if monitor == "validation.loss" and split.validation == 0 and split.column is None:
         yield (
             ("train", "early_stopping"),
-            "early_stopping watches validation.loss, and there is no validation split; set data.split.validation",
+            "early_stopping monitors validation.loss, and there is no validation split; set data.split.validation",
         )
 
 
@@ -71,10 +80,10 @@ def _inline(data: InlineData) -> Iterator[tuple[Path, str]]:
             if len(row) != width:
                 yield (
                     ("data", key, position),
-                    f"{len(row)} values for {width} columns ({', '.join(data.columns)})",
+                    f"{plural(len(row), 'value')} for {plural(width, 'column')} ({', '.join(data.columns)})",
                 )
     if data.test_rows and data.split.test:
-        yield ("data", "split", "test"), "test_rows are the test split; set split.test to 0"
+        yield ("data", "split", "test"), "test_rows are the test split; set data.split.test to 0"
 
 
 def _synthetic(data: SyntheticData) -> Iterator[tuple[Path, str]]:
@@ -82,37 +91,40 @@ def _synthetic(data: SyntheticData) -> Iterator[tuple[Path, str]]:
     if data.features is not None:
         columns = list(data.features)
         if not columns:
-            yield ("data", "features"), "an empty mapping names no column"
+            yield ("data", "features"), "the mapping is empty; it needs at least one column"
         elif named is None and len(data.weights) != len(columns):
             yield (
                 ("data", "weights"),
-                f"{len(data.weights)} weights for {len(columns)} features ({', '.join(columns)})",
+                f"{plural(len(data.weights), 'weight')} for {plural(len(columns), 'feature')} ({', '.join(columns)})",
             )
         elif named is not None and set(named) != set(columns):
-            lacking = [f"no weight for {name}" for name in columns if name not in named]
+            absent = [f"no weight for {name}" for name in columns if name not in named]
             extra = [f"no feature {name}" for name in named if name not in columns]
             yield (
                 ("data", "weights"),
-                f"weights and features name different columns: {', '.join(lacking + extra)}",
+                f"weights and features name different columns: {', '.join(absent + extra)}",
             )
     if data.target in data.feature_names:
-        yield ("data", "target"), f"the target has the name of a feature, {data.target}"
+        yield ("data", "target"), f"{data.target} is also a feature; rename one of them"
 
 
 def _shapes(config: Config) -> Iterator[tuple[Path, str]]:
-    """Lists of one entry a feature, where the config names the features; a table's are checked when it is read."""
+    """Lengths of lists, where the config names the features. Those of a table are checked when it is read."""
     if isinstance(config.data, TableData):
         return
     features = config.data.feature_names
     n_targets = len(config.data.targets) if isinstance(config.data, InlineData) else 1
     for position, point in enumerate(config.probe):
         if len(point) != len(features):
-            yield ("probe", position), f"{len(point)} values, and the features are {', '.join(features)}"
+            yield (
+                ("probe", position),
+                f"{plural(len(point), 'value')} for {plural(len(features), 'feature')} ({', '.join(features)})",
+            )
     sizes = {"weight": len(features) * n_targets, "bias": n_targets}
     for key, size in sizes.items():
         start = getattr(config.model.init, key)
         if isinstance(start, tuple) and not isinstance(start, Distribution) and len(start) != size:
-            yield ("model", "init", key), f"{len(start)} values for {size} parameter{'s' * (size != 1)}"
+            yield ("model", "init", key), f"{plural(len(start), 'value')} for {plural(size, 'parameter')}"
 
 
 def _columns(config: Config) -> Iterator[tuple[Path, str]]:
@@ -120,7 +132,7 @@ def _columns(config: Config) -> Iterator[tuple[Path, str]]:
     if config.preprocess.columns and not isinstance(data, TableData):
         yield (
             ("preprocess", "columns"),
-            f"exceptions by column are for tables; the rows of source: {data.source} are numbers",
+            f"settings of single columns are for tables; the rows of source: {data.source} are numbers",
         )
         return
     targets = (data.target,) if isinstance(data.target, str) else data.target or ()
@@ -140,9 +152,12 @@ def _training(config: Config) -> Iterator[tuple[Path, str]]:
         yield ("optimizer", "nesterov"), "Nesterov momentum needs momentum above 0 and dampening 0"
     if optimizer.momentum == "auto":
         if optimizer.nesterov:
-            yield ("optimizer", "nesterov"), "momentum: auto chooses the heavy ball's; set nesterov to false"
+            yield ("optimizer", "nesterov"), "momentum: auto chooses heavy-ball momentum; set nesterov to false"
         if optimizer.dampening:
-            yield ("optimizer", "dampening"), "momentum: auto chooses the undampened heavy ball's; set dampening to 0"
+            yield (
+                ("optimizer", "dampening"),
+                "momentum: auto chooses heavy-ball momentum without dampening; set dampening to 0",
+            )
     initial = config.model.init.bias
     if not config.model.bias and (isinstance(initial, Distribution) or initial != 0.0):
-        yield ("model", "init", "bias"), "there is no bias to start: model.bias is false"
+        yield ("model", "init", "bias"), "the model has no bias to initialise: model.bias is false"

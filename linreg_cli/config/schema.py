@@ -1,4 +1,4 @@
-"""Every key of the config: its type, its range, its default and its meaning, once.
+"""Every key of the config with its type, range, default and meaning.
 
 The page `docs/configuration.md` is generated from here.
 """
@@ -15,13 +15,13 @@ from linreg_cli.config.types import Section as Section
 
 
 class InitConfig(Section):
-    """How the parameters start."""
+    """Initial values of the parameters."""
 
     weight: Initial = Field(
         {"normal": [0.0, 0.01]},
         validate_default=True,
         description="A number, a list of numbers, `{normal: [mean, std]}` or `{uniform: [low, high]}`, "
-        "in trained units.",
+        "in the units of the scaled columns.",
     )
     bias: Initial = Field(0.0, description="The same for the bias.")
 
@@ -30,14 +30,14 @@ class ModelConfig(Section):
     """nn.Sequential(nn.Linear(n_features, n_targets))."""
 
     bias: bool = Field(True, description="Whether the model has an intercept.")
-    init: InitConfig = Field(InitConfig(), description="How the parameters start.")
+    init: InitConfig = Field(InitConfig(), description="Initial values of the parameters.")
 
 
 class ConstantSchedule(Section):
-    """The rate stays."""
+    """The learning rate is lr in every epoch."""
 
     kind: Literal["constant"] = Field(
-        "constant", description="How the rate goes: `constant`, `step`, `exponential` or `cosine`."
+        "constant", description="The schedule: `constant`, `step`, `exponential` or `cosine`."
     )
 
 
@@ -45,23 +45,23 @@ class StepSchedule(Section):
     """torch's StepLR: lr * gamma^(epoch // step_size)."""
 
     kind: Literal["step"] = Field(description="See `constant`.")
-    step_size: Count = Field(description="Epochs between two changes of the rate.")
-    gamma: Positive = Field(0.1, description="Factor of each change.")
+    step_size: Count = Field(description="Epochs between two changes of the learning rate.")
+    gamma: Positive = Field(0.1, description="The factor of each change.")
 
 
 class ExponentialSchedule(Section):
     """torch's ExponentialLR: lr * gamma^epoch."""
 
     kind: Literal["exponential"] = Field(description="See `constant`.")
-    gamma: Positive = Field(description="Factor of each epoch.")
+    gamma: Positive = Field(description="The factor of each epoch.")
 
 
 class CosineSchedule(Section):
     """torch's CosineAnnealingLR: eta_min + (lr - eta_min) (1 + cos(pi epoch / T_max)) / 2."""
 
     kind: Literal["cosine"] = Field(description="See `constant`.")
-    T_max: Count = Field(description="Epochs until the rate is lowest.")
-    eta_min: NonNegative = Field(0.0, description="The lowest rate.")
+    T_max: Count = Field(description="Epochs until the learning rate is lowest.")
+    eta_min: NonNegative = Field(0.0, description="The lowest learning rate.")
 
 
 SCHEDULES: dict[str, type[Section]] = {
@@ -90,26 +90,27 @@ class OptimizerConfig(Section):
 
     lr: Annotated[Positive | Literal["auto"], number_or("auto")] = Field(
         0.03,
-        description="Learning rate. `auto`: from the curvature of the loss, explained in `run.json`; not for `mae`.",
+        description="Learning rate. `auto`: chosen from the curvature of the loss, with the reason in `run.json`; not "
+        "for `mae`.",
     )
     momentum: Annotated[
         Annotated[float, Field(ge=0, lt=1)] | Literal["auto"],
         number_or("auto"),
     ] = Field(
         0.0,
-        description="Momentum factor. As in torch, the first buffer is the gradient itself. `auto`: the optimal heavy "
-        "ball for a full batch, 0 for mini-batches.",
+        description="Momentum. As in torch, the first buffer is the gradient itself. `auto`: the optimal heavy-ball "
+        "momentum for a full batch, 0 for mini-batches.",
     )
     dampening: float = Field(0.0, ge=0, le=1, description="Dampening of the momentum.")
     weight_decay: NonNegative = Field(
         0.0,
-        description="Coefficient times the parameter (the bias too) is added to its gradient; "
-        "losses are reported without it.",
+        description="L2 penalty as in torch: weight_decay * parameter is added to each gradient, the bias's too. "
+        "Losses are reported without the penalty.",
     )
     nesterov: bool = Field(False, description="Nesterov momentum; needs momentum above 0 and dampening 0.")
     schedule: ScheduleConfig = Field(
         ConstantSchedule(),
-        description="The rate by epoch, under torch's names: `{kind: constant}`, "
+        description="The learning rate by epoch, under torch's names: `{kind: constant}`, "
         "`{kind: step, step_size: 10, gamma: 0.1}`, `{kind: exponential, gamma: 0.9}`, "
         "`{kind: cosine, T_max: 100, eta_min: 0}`.",
     )
@@ -118,21 +119,23 @@ class OptimizerConfig(Section):
 class EarlyStoppingConfig(Section):
     """Stop when the monitored loss no longer falls. The parameters of the last epoch are kept."""
 
-    monitor: Literal["validation.loss", "train.loss"] = Field("validation.loss", description="The loss to watch.")
+    monitor: Literal["validation.loss", "train.loss"] = Field("validation.loss", description="The loss to monitor.")
     patience: Count = Field(10, description="Epochs without an improvement after which training stops.")
     min_delta: NonNegative = Field(
-        0.0, description="A smaller fall of the loss is no improvement; in units of the loss."
+        0.0, description="The loss must fall by more than this to improve; in units of the loss."
     )
 
 
 class TrainConfig(Section):
-    """How long, on what, in which order."""
+    """Epochs, batches, device, number type, executor, and when to stop."""
 
     epochs: Count = Field(3, description="Passes over the train split.")
     batch_size: Annotated[Count | Literal["full"], number_or("full")] = Field(
-        10, description="Rows a step, or `full`. The last batch of an epoch may be smaller."
+        10, description="Rows in a step, or `full`. The last batch of an epoch may be smaller."
     )
-    shuffle: bool = Field(True, description="A new random order of the rows each epoch; false: as given.")
+    shuffle: bool = Field(
+        True, description="A new random order of the rows in each epoch; false: the order of the table."
+    )
     device: str = Field(
         "auto",
         pattern=r"^(auto|cpu|cuda(:(0|[1-9][0-9]*))?)$",
@@ -141,26 +144,27 @@ class TrainConfig(Section):
     dtype: Literal["float32", "float64"] = Field("float32", description="Number type of the data and the parameters.")
     engine: Literal["auto", "reference", "native", "statistics"] = Field(
         "auto",
-        description="What runs the steps: `auto` (the cheapest), `reference` (a torch.optim.SGD loop), "
+        description="The executor, which takes the steps: `auto` (the fastest), `reference` (a torch.optim.SGD loop), "
         "`native` (compiled, CPU), `statistics` (full batch with a squared loss, CPU).",
     )
-    early_stopping: EarlyStoppingConfig | None = Field(None, description="Stop early; null: run every epoch.")
+    early_stopping: EarlyStoppingConfig | None = Field(None, description="When to stop early; null: never.")
     stop_gap: Positive | None = Field(
         None,
-        description="Stop after the epoch in which (loss - optimum) / optimum is certified below this; squared losses.",
+        description="Stop after the epoch in which (loss - optimum) / optimum is certain to be below this. Squared "
+        "losses only.",
     )
     checkpoint_every: Count | None = Field(
         None,
-        description="Save a checkpoint after every so many epochs, besides those by time (10 s apart or more, for at "
-        "most 1 % of the time), at the end and when stopped.",
+        description="Epochs between two checkpoints. Others are saved by time (at least 10 s apart, for at most 1 % of "
+        "the time), at the end, and when the run is stopped.",
     )
 
 
 class CrossValidationConfig(Section):
-    """The train split in K parts: each is held out once, and predicted by a model that is trained on the others."""
+    """K-fold cross-validation: each part of the train split is predicted by a model trained on the others."""
 
     folds: Annotated[int, Field(ge=2), BeforeValidator(integral)] = Field(
-        description="How many parts. Drawn at random from `seed`, or in order where `data.split.shuffle` is false."
+        description="Number of folds K. Drawn at random from `seed`; in order if `data.split.shuffle` is false."
     )
 
 
@@ -169,15 +173,15 @@ class EvaluateConfig(Section):
 
     cross_validation: CrossValidationConfig | None = Field(
         None,
-        description="`{folds: K}`: mean and spread of each metric over K held-out parts of the train split, in "
-        "`metrics.json`; null: none.",
+        description="`{folds: K}`: mean and standard deviation of each metric over K held-out folds of the train "
+        "split, in `metrics.json`; null: none.",
     )
 
 
 class Config(Section):
     """The whole config."""
 
-    #: Longest run name, so that paths stay below the limits of file systems.
+    #: Length of the longest run name, so that paths stay below the limits of file systems.
     MAX_NAME: ClassVar[int] = 100
 
     name: str = Field(
@@ -186,9 +190,9 @@ class Config(Section):
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$",
         description="Run ids are NAME-0001, NAME-0002, ...",
     )
-    seed: Seed = Field(0, description="Everything random follows from it.")
+    seed: Seed = Field(0, description="Seed of all random numbers.")
     data: DataConfig = Field(description="Where the rows come from; *required*.")
-    preprocess: PreprocessConfig = Field(PreprocessConfig(), description="What happens to the columns before training.")
+    preprocess: PreprocessConfig = Field(PreprocessConfig(), description="What is done to the columns before training.")
     model: ModelConfig = Field(ModelConfig(), description="The linear layer.")
     loss: Literal["mse", "sse", "half_mse", "mae", "huber"] = Field(
         "mse",
@@ -196,23 +200,24 @@ class Config(Section):
         "huber: mean of torch's Huber loss.",
     )
     huber_delta: Positive = Field(
-        1.0, description="Where the Huber loss turns from e^2/2 to delta (|e| - delta/2), in trained units."
+        1.0,
+        description="Where the Huber loss turns from e^2/2 to delta (|e| - delta/2), in units of the scaled target.",
     )
     optimizer: OptimizerConfig = Field(OptimizerConfig(), description="torch.optim.SGD.")
-    train: TrainConfig = Field(TrainConfig(), description="How long, on what, in which order.")
+    train: TrainConfig = Field(TrainConfig(), description="Epochs, batches, device, executor, when to stop.")
     evaluate: EvaluateConfig = Field(EvaluateConfig(), description="What is evaluated besides the splits.")
     probe: tuple[Point, ...] = Field(
         (),
-        description="Rows of feature values, in original units (text for a category), that are predicted before and "
-        "after training.",
+        description="Rows that are predicted before and after training: feature values in original units, text for a "
+        "category.",
     )
     gates: tuple[str, ...] = Field(
-        (), description="Such as `test.r2 >= 0.9`; one that does not hold fails the run (exit code 5)."
+        (), description="Conditions such as `test.r2 >= 0.9`. If one does not hold, the exit code is 5."
     )
     plots: bool = Field(True, description="Draw the pictures at the end of training.")
 
 
-#: Each section by its path; a tuple key ends in the value of its `source` or `kind`.
+#: Path -> section. The path of one of several kinds ends in its `source` or `kind`.
 SECTIONS: dict[tuple[str, ...], type[Section]] = {
     (): Config,
     **{("data", source): section for source, section in SOURCES.items()},

@@ -1,7 +1,7 @@
-"""YAML text to a tree of values in which every node knows where it was written.
+"""YAML text to a tree of values, each with the line and column where it was written.
 
 Scalars follow the YAML 1.2 core schema: `1e-3` is a number, `no` and `2014-10-13` are text, keys are always
-text. Tags are refused, duplicate keys are refused, and an alias cannot be used to blow a small file up.
+text. Tags and duplicate keys are refused. Depth and size are limited, also through aliases ("billion laughs").
 """
 
 import math
@@ -32,7 +32,14 @@ _WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false"
 
 @dataclass(frozen=True)
 class Source:
-    """One text that was read: a file, or the value of one `--set`."""
+    """A text that was read: a file, or the value of one `--set`.
+
+    Attributes:
+        name: what messages call it.
+        lines: of the text.
+        column_offset: characters before the text, which are added to columns of its first line.
+        is_file: whether lines and columns mean something to the user.
+    """
 
     name: str
     lines: tuple[str, ...]
@@ -80,7 +87,7 @@ class Node:
         return self.value
 
     def without(self, path: tuple[str | int, ...]) -> "Node":
-        """The same tree without the key at `path`, where it is there."""
+        """The same tree without the key at `path`, if it has it."""
         key, *rest = path
         if not isinstance(self.value, dict) or key not in self.value:
             return self
@@ -91,7 +98,12 @@ class Node:
         return Node(entries, self.origin, origins, self.size)
 
     def locate(self, path: tuple[str | int, ...], *, key: bool = False) -> tuple[Origin, Any]:
-        """The origin and the node at `path`, or of its nearest ancestor; `key` asks for the key itself."""
+        """The origin and the node at a path, or those of its nearest ancestor that is there.
+
+        Args:
+            path: keys and positions.
+            key: whether the origin is that of the key instead of its value.
+        """
         node, origin = self, self.origin
         for depth, step in enumerate(path):
             if isinstance(node.value, dict) and step in node.value:
@@ -120,7 +132,7 @@ def read_file(path: str | Path) -> Node:
         hint = "; 'linreg train -c FILE' takes a YAML file" if str(path) and Path(path).is_dir() else ""
         raise ConfigError(f"cannot read the config: {error.strerror}{hint}", str(path) or "''") from None
     except ValueError:  # a NUL in the name
-        raise ConfigError("cannot read the config: this is no name of a file", repr(str(path))) from None
+        raise ConfigError("cannot read the config: not a file name", repr(str(path))) from None
     if len(raw) > MAX_BYTES:
         raise ConfigError("larger than 8 MiB; put the rows into a table (data.source: table)", str(path))
     try:
@@ -133,7 +145,11 @@ def read_file(path: str | Path) -> Node:
 
 
 def parse_override(expression: str) -> tuple[tuple[str, ...], Node]:
-    """`optimizer.lr=0.1` as a path and the tree of its value."""
+    """`optimizer.lr=0.1` as a path and the tree of its value.
+
+    Raises:
+        ConfigError: for text that is not KEY=VALUE, or a value that is not YAML.
+    """
     name, separator, text = expression.partition("=")
     path = tuple(part.strip() for part in name.split("."))
     where = f"--set {expression}" if len(expression) <= 60 else f"--set {expression[:57]}..."
@@ -144,7 +160,16 @@ def parse_override(expression: str) -> tuple[tuple[str, ...], Node]:
 
 
 def parse(text: str, source: Source, *, mapping_only: bool = True) -> Node:
-    """Build the tree of one YAML document; every duplicate key and tag is reported at once."""
+    """The tree of one YAML document.
+
+    Args:
+        text: the document.
+        source: where it comes from.
+        mapping_only: whether the document must be a mapping, as a config is.
+
+    Raises:
+        ConfigError: with every duplicate key and tag, or the first error of syntax.
+    """
     builder = _Builder(source)
     try:
         root = builder.document(yaml.parse(text, Loader=_PARSER))
@@ -180,7 +205,7 @@ def _syntax_fault(error: yaml.MarkedYAMLError, source: Source) -> Fault:
 
 
 class _Builder:
-    """Turns parser events into nodes, with limits on depth and size."""
+    """Builds nodes from parser events, with limits on depth and size."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -266,5 +291,5 @@ class _Builder:
 
 
 def _bounded(number: int | float) -> int | float:
-    """The number; infinite, which the schema refuses in its place, if a float64 cannot hold it."""
+    """The number; infinity if it overflows float64, which the schema refuses with its place."""
     return number if abs(number) <= sys.float_info.max else math.inf if number > 0 else -math.inf

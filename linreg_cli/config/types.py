@@ -1,4 +1,4 @@
-"""The value types of the config: numbers that are exact, distributions, names, and refusals by name."""
+"""Types of the values of the config: numbers, distributions, names, and their error messages."""
 
 import math
 import sys
@@ -12,18 +12,18 @@ from linreg_cli.config.source import FLOAT
 
 
 class Section(BaseModel):
-    """A part of the config: read-only, nothing unknown, nothing converted behind the user's back."""
+    """A part of the config: read-only, no unknown keys, no silent conversion."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def refuse(message: str) -> PydanticCustomError:
-    """An error whose text is `message`, found at the field that is being validated."""
+    """A validation error with this message, at the field that is being validated."""
     return PydanticCustomError("linreg", "{message}", {"message": message})
 
 
 def shown(value: Any) -> str:
-    """A value as a user wrote it, shortened.
+    """A value as the user wrote it, shortened.
 
     >>> shown(True), shown("5"), shown(None), shown((1, 2)), shown({"a": 1})
     ('true', "the text '5'", 'null', 'a list', 'a mapping')
@@ -41,7 +41,7 @@ def shown(value: Any) -> str:
 
 
 def quotes_hint(value: Any) -> str:
-    """The hint for a number that was written as text.
+    """The hint for a number that was written in quotes.
 
     >>> quotes_hint("5"), quotes_hint("five")
     ('; remove the quotes', '')
@@ -49,10 +49,10 @@ def quotes_hint(value: Any) -> str:
     return "; remove the quotes" if isinstance(value, str) and FLOAT.match(value.strip()) else ""
 
 
-def is_number(value: Any) -> bool:
-    """Whether a value is a finite number (true and false are not numbers).
+def is_finite_number(value: Any) -> bool:
+    """Whether a value is a finite number. True and false are not.
 
-    >>> [is_number(value) for value in (1, 0.5, True, "1", float("nan"))]
+    >>> [is_finite_number(value) for value in (1, 0.5, True, "1", float("nan"))]
     [True, True, False, False, False]
     """
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
@@ -68,25 +68,27 @@ def is_address(path: str) -> bool:
 
 
 def integral(value: Any) -> Any:
-    """`5.0` and `1e3` as the whole numbers that they are."""
+    """A float without a fraction, such as `5.0` or `1e3`, as an int; other values unchanged."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
-#: Whole numbers; `5.0` and `1e3` are whole numbers too.
+#: Whole numbers, also written `5.0` or `1e3`.
 Count = Annotated[int, Field(ge=1), BeforeValidator(integral)]
 Seed = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(integral)]
 Ddof = Annotated[int, Field(ge=0, le=1), BeforeValidator(integral)]
 
 
 def number_or(*words: str) -> BeforeValidator:
-    """Accepts a number or one of `words`; the field's own type then checks the number's range."""
+    """A validator that accepts a number or one of `words`. The range is checked by the field's type."""
 
     def check(value: Any) -> Any:
         if isinstance(value, float) and not math.isfinite(value):
             raise refuse(f"must be finite, found {value}")
-        if (isinstance(value, str) and value not in words) or (not isinstance(value, str) and not is_number(value)):
+        if (isinstance(value, str) and value not in words) or (
+            not isinstance(value, str) and not is_finite_number(value)
+        ):
             raise refuse(f"expected a number or {' or '.join(words)}, found {shown(value)}{quotes_hint(value)}")
         return integral(value)
 
@@ -101,7 +103,7 @@ class Distribution(NamedTuple):
     second: float
 
 
-#: name -> (what the two parameters are called, whether a pair is acceptable, what must hold)
+#: name -> (names of the two parameters, whether a pair is valid, the rule in words)
 _DISTRIBUTIONS: dict[str, tuple[str, Callable[[float, float], bool], str]] = {
     "normal": ("mean, std", lambda _, std: std >= 0, "std at least 0"),
     "uniform": ("low, high", lambda low, high: low <= high, "low at most high"),
@@ -124,7 +126,7 @@ def _distribution(value: Any, names: tuple[str, ...]) -> Distribution:
         raise refuse(f"expected one of {forms}, found {found}")
     [(name, pair)] = value.items()
     parameters, accepts, rule = _DISTRIBUTIONS[name]
-    if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(is_number(item) for item in pair):
+    if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(is_finite_number(item) for item in pair):
         raise refuse(f"{name} takes two finite numbers, [{parameters}]")
     if not accepts(pair[0], pair[1]):
         raise refuse(f"{name}: [{parameters}] needs {rule}, found [{pair[0]}, {pair[1]}]")
@@ -147,7 +149,7 @@ def _schema(names: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-#: How a generated column is distributed.
+#: The distribution of a generated column.
 FeatureDistribution = Annotated[
     Distribution,
     PlainValidator(lambda value: _distribution(value, tuple(_DISTRIBUTIONS))),
@@ -157,10 +159,10 @@ FeatureDistribution = Annotated[
 
 
 def _initial(value: Any) -> Any:
-    if is_number(value):
+    if is_finite_number(value):
         return float(value)
     if isinstance(value, tuple | list) and not isinstance(value, Distribution):
-        if not value or not all(is_number(item) for item in value):
+        if not value or not all(is_finite_number(item) for item in value):
             raise refuse("expected a list of finite numbers, one for each parameter")
         return tuple(float(item) for item in value)
     if isinstance(value, dict | Distribution):
@@ -171,7 +173,7 @@ def _initial(value: Any) -> Any:
 
 _numbers: dict[str, Any] = {"type": "array", "items": {"type": "number"}, "minItems": 1}
 
-#: How parameters start: one number for all, one number each, or drawn from a distribution.
+#: Initial values: one number for all parameters, a list with one for each, or a distribution.
 Initial = Annotated[
     float | tuple[float, ...] | Distribution,
     PlainValidator(_initial),
@@ -181,14 +183,14 @@ Initial = Annotated[
 
 
 def _weights(value: Any) -> Any:
-    if isinstance(value, dict) and value and all(is_number(item) for item in value.values()):
+    if isinstance(value, dict) and value and all(is_finite_number(item) for item in value.values()):
         return {name: float(item) for name, item in value.items()}
-    if isinstance(value, tuple | list) and value and all(is_number(item) for item in value):
+    if isinstance(value, tuple | list) and value and all(is_finite_number(item) for item in value):
         return tuple(float(item) for item in value)
     raise refuse("expected a list of numbers, or a mapping of column names to numbers")
 
 
-#: True weights of generated data, by position or by column.
+#: True weights of generated data, by position or by name.
 Weights = Annotated[
     dict[str, float] | tuple[float, ...],
     PlainValidator(_weights),
@@ -204,10 +206,10 @@ def _names(value: Any) -> Any:
             f"expected a column name or a list of them (quote a name that reads as a number), found {shown(value)}"
         )
     if not names:
-        raise refuse("an empty list names no column")
-    doubled = sorted({name for name in names if list(names).count(name) > 1})
-    if doubled:
-        raise refuse(f"named more than once: {', '.join(doubled)}")
+        raise refuse("the list is empty; it needs at least one column")
+    duplicates = sorted({name for name in names if list(names).count(name) > 1})
+    if duplicates:
+        raise refuse(f"named more than once: {', '.join(duplicates)}")
     return value if isinstance(value, str) else tuple(value)
 
 
@@ -231,8 +233,8 @@ ColumnList = Annotated[tuple[str, ...], BeforeValidator(_column_list)]
 
 
 def _point(value: Any) -> Any:
-    return (value,) if is_number(value) else value
+    return (value,) if is_finite_number(value) else value
 
 
-#: The values of the feature columns of one row, text for a category; for one feature a bare number will do.
+#: The features of one row, text for a category. One feature may be a bare number.
 Point = Annotated[tuple[float | str, ...], BeforeValidator(_point), Field(min_length=1)]

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.least_squares.factor import Array, Factor, blocks, loss_scale
+from linreg_cli.least_squares.factor import Array, Factor, blocks
+from linreg_cli.optim.losses import loss_scale
 
 #: Rows whose batches are decomposed at once.
 _CHUNK_ROWS = 16_384

@@ -1,4 +1,4 @@
-"""The expected motion of a run on a quadratic, one eigenvector at a time, epoch by epoch.
+"""The expected rule of a run on a quadratic, one eigenvector at a time, epoch by epoch.
 
 Along an eigenvector of curvature h (the penalty's included) the distance z from the optimum and the buffer v of
 torch.optim.SGD follow (z, v) <- M (z, v) + xi u with a 2 x 2 matrix M (see `linreg_cli.convergence.rates`), where xi is
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from linreg_cli.convergence.gradient_noise import Noise, accumulate
-from linreg_cli.convergence.rates import Motion, stationary_square
+from linreg_cli.convergence.rates import SgdRule, stationary_square
 from linreg_cli.convergence.spectrum import Spectrum
 from linreg_cli.least_squares.factor import Array
 
@@ -31,12 +31,12 @@ class Modes:
     variance: Array
     coupling: Array | None
     noise: Noise | None
-    motion: Motion
+    rule: SgdRule
 
     @classmethod
-    def of(cls, spectrum: Spectrum, start: Array, motion: Motion, noise: Noise | None) -> "Modes":
+    def of(cls, spectrum: Spectrum, start: Array, rule: SgdRule, noise: Noise | None) -> "Modes":
         """The arguments are those of `linreg_cli.convergence.forecast.forecast`."""
-        h = spectrum.eigenvalues + motion.weight_decay
+        h = spectrum.eigenvalues + rule.weight_decay
         curved = h > 0
         coupling = None if noise is None or noise.coupling is None else noise.coupling[np.ix_(curved, curved)]
         return cls(
@@ -46,7 +46,7 @@ class Modes:
             variance=np.zeros(int(curved.sum())) if noise is None else noise.variances[curved].sum(axis=1),
             coupling=coupling,
             noise=noise,
-            motion=motion,
+            rule=rule,
         )
 
     @property
@@ -70,13 +70,13 @@ class Epoch:
     """What an epoch at one rate does: to (z, v) by its steps, and to their covariance by the noise of its batches."""
 
     def __init__(self, modes: Modes, lr: float) -> None:
-        noise, motion = modes.noise, modes.motion
-        step, u, start = _matrices(modes.h, lr, motion)
+        noise, rule = modes.noise, modes.rule
+        step, u, start = _matrices(modes.h, lr, rule)
         last = None
         if noise is not None and noise.last_size:
             # The rest of a sum has less of the curvature, but all of the penalty.
             share = noise.last_size / noise.batch_size if noise.summed else 1.0
-            last = _matrices(modes.eigenvalues * share + motion.weight_decay, lr, motion)[0]
+            last = _matrices(modes.eigenvalues * share + rule.weight_decay, lr, rule)[0]
         full = 1 if noise is None else noise.full_steps
         self.power = np.linalg.matrix_power(step, full)
         # The first step of all has no buffer to start from: (z, v) for z = 1 after the first epoch.
@@ -90,11 +90,11 @@ class Epoch:
             self.added = self.added * modes.variance[:, None, None]
 
 
-def _matrices(h: Array, lr: float, motion: Motion) -> tuple[Array, Array, Array]:
+def _matrices(h: Array, lr: float, rule: SgdRule) -> tuple[Array, Array, Array]:
     """M of shape (modes, 2, 2), u of shape (2,) and the first step's (z, v) for z = 1, shape (modes, 2)."""
-    b, gain = motion.momentum, motion.gain
+    b, gain = rule.momentum, rule.gain
     M = np.empty((len(h), 2, 2))
-    if motion.nesterov and b:
+    if rule.nesterov and b:
         M[:, 0, 0], M[:, 0, 1] = 1 - lr * h * (1 + b), -lr * b * b
         u = np.array([-lr * (1 + b), 1.0])
         first = np.column_stack([1 - lr * h * (1 + b), h])
@@ -115,20 +115,20 @@ class _Coupled:
     """
 
     def __init__(self, modes: Modes, lr: float) -> None:
-        noise, motion = modes.noise, modes.motion
+        noise, rule = modes.noise, modes.rule
         self._modes, self.amplified, self.settles = modes, np.ones(len(modes.h)), True
         self._values: Array | None = None
-        if noise is None or modes.coupling is None or not lr or motion.gain <= 0 or not len(modes.h):
+        if noise is None or modes.coupling is None or not lr or rule.gain <= 0 or not len(modes.h):
             return
         # Where no eigenvalue reaches 1 the noise that noise makes dies out.
-        root = np.sqrt(stationary_square(lr, modes.h, motion) / modes.h * noise.gain)
+        root = np.sqrt(stationary_square(lr, modes.h, rule) / modes.h * noise.gain)
         loop, vectors = np.linalg.eigh(root[:, None] * modes.coupling * root)
         self.settles = bool(loop[-1] < 1)
         if self.settles and modes.variance.any():
             alone = root * modes.variance
             together = vectors @ ((vectors.T @ alone) / (1 - loop))
             self.amplified = np.divide(together, alone, out=self.amplified, where=alone > 0)
-        rate = lr * motion.gain / (1 - motion.momentum)
+        rate = lr * rule.gain / (1 - rule.momentum)
         self._alone = (1 - rate * modes.h) ** 2
         if self._alone.max() < 1:
             coupled = rate**2 * noise.gain * modes.coupling

@@ -12,7 +12,7 @@ import numpy as np
 
 from linreg_cli.convergence.dynamics import FARTHEST, ConstantRate, Modes, scheduled_gaps
 from linreg_cli.convergence.gradient_noise import Noise
-from linreg_cli.convergence.rates import Motion, stable_rate
+from linreg_cli.convergence.rates import SgdRule, stable_rate
 from linreg_cli.convergence.spectrum import Spectrum
 from linreg_cli.least_squares.factor import Array
 
@@ -45,7 +45,7 @@ def forecast(
     start: Array,
     *,
     rate: float | Callable[[int], float],
-    motion: Motion,
+    rule: SgdRule,
     relative_to: float,
     targets: Sequence[float] = (1e-3, 1e-6),
     noise: Noise | None = None,
@@ -55,7 +55,7 @@ def forecast(
 
     Full batch: exact but for rounding, for any rate, momentum, dampening and weight decay. (Momentum makes the gap
     swing, so beyond 2,048 epochs a first crossing shorter than 1 % of the epochs may be missed.) Mini-batches: the
-    expected gap, with the mean motion of random batches and their noise, which for a constant rate and up to 300
+    expected gap, with the mean rule of random batches and their noise, which for a constant rate and up to 300
     parameters is followed away from the optimum too; single runs scatter around it. Rows in a fixed order are like
     random ones only as far as their order is without a pattern.
 
@@ -63,17 +63,17 @@ def forecast(
         spectrum: in trained units; with sse and mini-batches scaled by batch_size / n_samples.
         start: shape (n_parameters, n_targets), from `Spectrum.distances`.
         rate: a learning rate, or epoch (from 0) -> learning rate.
-        motion: how SGD moves.
+        rule: how SGD moves.
         relative_to: the loss that gaps are relative to, `Optimum.relative_to`, in the units of the spectrum's loss.
         targets: relative gaps.
         noise: of mini-batches; None for a full batch.
         max_epochs: how far to look; by default 10,000,000 epochs of a constant rate and 10,000 of a schedule.
 
     >>> unit = Spectrum(np.array([1.0]), np.eye(1), 1, 1, False)
-    >>> forecast(unit, np.array([[1.0]]), rate=0.5, motion=Motion(), relative_to=0.5).epochs
+    >>> forecast(unit, np.array([[1.0]]), rate=0.5, rule=SgdRule(), relative_to=0.5).epochs
     {0.001: 5, 1e-06: 10}
     """
-    modes = Modes.of(spectrum, start, motion, noise)
+    modes = Modes.of(spectrum, start, rule, noise)
     method = "full batch: exact" if noise is None else "mini-batches: the expected gap, noise taken at the optimum"
     if noise is not None and noise.coupling is not None and not callable(rate):
         method = "mini-batches: the expected gap"
@@ -83,11 +83,11 @@ def forecast(
     if callable(rate):
         with np.errstate(over="ignore", invalid="ignore"):
             return _scheduled(modes, rate, relative_to, targets, max_epochs or 10_000, start_gap, method)
-    limit = stable_rate(spectrum.largest, motion)
+    limit = stable_rate(spectrum.largest, rule)
     if not 0 < rate < limit:
         times = f"{rate / limit:.3g} times the limit {limit:.3g}" if rate > 0 else "no rate above 0"
         return _never(targets, f"it diverges: {rate:g} is {times}", start_gap, method)
-    if motion.gain <= 0:
+    if rule.gain <= 0:
         return _never(targets, "dampening of 1 keeps every gradient but the first out of the buffer", start_gap, method)
     return _constant(modes, rate, relative_to, targets, max_epochs or FARTHEST, start_gap, method)
 
@@ -104,7 +104,7 @@ def _constant(
     reasons: dict[float, str] = {}
     for target in targets:
         reachable = run.floor < target
-        epochs[target] = _first(run.gap, target, horizon, not modes.motion.momentum) if reachable else None
+        epochs[target] = _first(run.gap, target, horizon, not modes.rule.momentum) if reachable else None
         if not reachable:
             reasons[target] = (
                 f"the noise of the batches keeps the gap near {run.floor:.3g} on average; a lower rate lowers it"

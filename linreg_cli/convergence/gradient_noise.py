@@ -1,4 +1,4 @@
-"""What mini-batches add to the mean motion: the noise of their gradients, at the optimum and away from it.
+"""What mini-batches add to the mean rule: the noise of their gradients, at the optimum and away from it.
 
 Along eigenvector i of the curvature a row's design entry is a_i, its residual at the optimum e. With z the distance
 from the optimum a row's gradient is s a_i (sum of a_j z_j + e): its mean over the rows is h_i z_i, and the rest is
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from linreg_cli.convergence.spectrum import Spectrum
 from linreg_cli.least_squares.factor import Array, blocks
 from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.optim.losses import loss_scale
 
 #: Eigenvectors up to which the noise away from the optimum is followed; it takes a p x p decomposition a rate.
 MOST_COUPLED = 300
@@ -115,7 +116,7 @@ def batch_noise(
         batch_size: b.
     """
     X, y, n, p = np.asarray(X_nd), np.asarray(y_nk), len(np.asarray(X_nd)), len(spectrum.eigenvalues)
-    per_row = {"mse": 2 / y.shape[1], "half_mse": 1 / y.shape[1], "sse": 2.0}[loss]
+    per_row = 2 * loss_scale(loss, 1, y.shape[1])
     first, second = np.zeros((2, p, y.shape[1]))
     square, fourth = np.zeros(p), np.zeros((p, p)) if p <= MOST_COUPLED else None
     for rows in blocks(n):

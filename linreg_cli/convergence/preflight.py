@@ -1,31 +1,39 @@
-"""What the exact side says to the user: before the first step, and when a run diverged."""
+"""What is said before the first step, from what is known exactly: refusals and warnings."""
+
+from dataclasses import dataclass
 
 from linreg_cli.config import Config, LoadedConfig
-from linreg_cli.convergence.analysis import Analysis, motion_of
-from linreg_cli.convergence.limits import before_training, diagnosis, not_unique
+from linreg_cli.convergence.diagnosis import at_fault, remedy_for, times
+from linreg_cli.convergence.limits import exceeded, extreme_rates, must_diverge
+from linreg_cli.convergence.problem import Problem
+from linreg_cli.convergence.uniqueness import not_unique
 from linreg_cli.data import Preprocessor
 from linreg_cli.errors import DivergedError
-from linreg_cli.optim.fit import Diverged
-from linreg_cli.optim.plan import StepPlan
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of the rate before the first step.
+
+    Attributes:
+        refusal: why the run must diverge, or None.
+        warning: what may go wrong, or None.
+    """
+
+    refusal: str | None = None
+    warning: str | None = None
 
 
 def check_before_training(
-    loaded: LoadedConfig,
-    config: Config,
-    analysis: Analysis,
-    plan: StepPlan,
-    preprocessor: Preprocessor,
-    *,
-    force: bool = False,
+    loaded: LoadedConfig, config: Config, problem: Problem, preprocessor: Preprocessor, *, force: bool = False
 ) -> list[str]:
     """Refuse what must diverge or cannot stop, before anything is written.
 
     Args:
         loaded: where each setting was written.
         config: with numbers in place of `auto`.
-        analysis: of the train split.
-        plan: the steps.
-        preprocessor: of the run; a column that it leaves at 0 is missed by nobody.
+        problem: the plan and the train split.
+        preprocessor: of the run; a column that it leaves at 0 takes part in nothing.
         force: warn of a rate that must diverge, and go on.
 
     Returns:
@@ -35,28 +43,54 @@ def check_before_training(
         ConfigError: if `train.stop_gap` is set and no optimum is available.
         DivergedError: if the rate must diverge.
     """
-    if config.train.stop_gap is not None and analysis.optimum is None:
-        why = analysis.no_optimum or f"the optimum of loss: {config.loss} is found, and not certified"
+    if config.train.stop_gap is not None and problem.optimum is None:
+        why = problem.no_optimum_reason or f"the optimum of loss: {config.loss} is found, and not certified"
         raise loaded.error("train.stop_gap", f"it needs the exact optimum of a squared loss: {why}; set it to null")
-    verdict = before_training(
-        analysis,
-        plan,
-        config.optimizer.schedule,
-        motion_of(config),
-        standardized=config.preprocess.standardize,
-    )
+    verdict = judge_rate(problem, config)
     if verdict.refusal and not force:
         raise DivergedError(loaded.error("optimizer.lr", verdict.refusal).faults)
-    features = preprocessor.features
-    left_out = [name for name, scale in zip(features.columns, features.scale, strict=True) if not scale]
-    warnings = [f"optimizer.lr: {verdict.refusal}" if verdict.refusal else None, *verdict.warnings]
-    warnings += [not_unique(analysis, left_out), _never_certain(config, analysis)]
+    warnings = [f"optimizer.lr: {verdict.refusal}" if verdict.refusal else None, verdict.warning]
+    warnings += [not_unique(problem, preprocessor), _never_certain(config, problem)]
     return [text for text in warnings if text]
 
 
-def _never_certain(config: Config, analysis: Analysis) -> str | None:
+def judge_rate(problem: Problem, config: Config) -> Verdict:
+    """Whether the rates of the plan can work.
+
+    Refused is only what must diverge: a full batch whose rate is above the sharp limit in every epoch, and plain
+    mini-batches whose steps expand volumes on average, for then some direction grows without bound. Everything
+    else above a limit is a warning.
+
+    Args:
+        problem: the plan and the train split.
+        config: of the run: its schedule, and whether the features are standardised.
+    """
+    rule, standardized = problem.rule, config.preprocess.standardize
+    low, high = extreme_rates(problem, config.optimizer.schedule)
+    limit = exceeded(problem, rule, high)
+    if limit is None:
+        return Verdict()
+    assert limit.rate is not None
+    remedy = remedy_for(problem, rule, standardized=standardized)
+    if limit.is_exceeded_by(low) and must_diverge(problem, rule, low):
+        found = f"{low:g} is {times(low, limit.rate)} the limit {limit.rate:.3g} of {limit.of}"
+        return Verdict(
+            f"{found}: the loss would grow without bound; {at_fault(problem)}. To go on, {remedy}; "
+            "--force trains all the same"
+        )
+    rate = f"optimizer.lr: {high:g}" if low == high else f"the rate of optimizer.schedule, up to {high:g},"
+    consequence = limit.consequence
+    if problem.plan.is_full_batch:
+        consequence = "the loss grows while the rate is above it"
+    return Verdict(
+        warning=f"{rate} is {times(high, limit.rate)} the limit {limit.rate:.3g} of {limit.of}: {consequence}; "
+        f"{at_fault(problem)}. To be safe, {remedy}"
+    )
+
+
+def _never_certain(config: Config, problem: Problem) -> str | None:
     """A gap that is asked for and below what the rounding of the numbers trained on lets anybody certify."""
-    gap, optimum = config.train.stop_gap, analysis.optimum
+    gap, optimum = config.train.stop_gap, problem.optimum
     if gap is None or optimum is None or optimum.relative_to <= 0:
         return None
     least = optimum.rounding_loss / optimum.relative_to
@@ -66,55 +100,4 @@ def _never_certain(config: Config, analysis: Analysis) -> str | None:
     return (
         f"train.stop_gap: {gap:g} can never be certified: the rounding of {config.train.dtype} alone may be worth "
         f"a gap of {least:.2g}; {remedy}, or all epochs will be trained"
-    )
-
-
-def risen_loss(first: float, last: float, config: Config, analysis: Analysis, plan: StepPlan) -> str:
-    """Why a run may have ended above where it began, and what to do.
-
-    Args:
-        first: train loss before the first step.
-        last: train loss at the end.
-        config: with numbers in place of `auto`.
-        analysis: of the train split.
-        plan: the steps.
-    """
-    told, standardized = f"the train loss rose from {first:.6g} to {last:.6g}", config.preprocess.standardize
-    verdict = before_training(analysis, plan, config.optimizer.schedule, motion_of(config), standardized=standardized)
-    if not analysis.squared or analysis.unknown or verdict.refusal or verdict.warnings:
-        remedy = "lower optimizer.lr" + ("" if standardized else " or set preprocess.standardize: true")
-        return f"{told}: the learning rate is probably too large; {remedy}"
-    if plan.momentum > 0:
-        ways = "raise train.epochs, or set optimizer.momentum: 0"
-        return f"{told}: the rate is stable, and momentum {plan.momentum:g} overshoots before it settles; {ways}"
-    if plan.batch_size < plan.n_samples:
-        ways = "lower optimizer.lr, or raise train.batch_size"
-        return f"{told}: the rate is stable, and this is the noise of batches of {plan.batch_size:,} rows; {ways}"
-    if plan.weight_decay > 0:
-        ways = "lower optimizer.weight_decay if it should not have"
-        return f"{told}: the rate is stable, and what fell is the loss with the penalty of the weight decay; {ways}"
-    if analysis.optimum is not None and last - first <= analysis.optimum.rounding_loss:
-        return f"{told}, by rounding; nothing is left to learn"
-    return f"{told}, although the rate is stable"
-
-
-def diverged_error(event: Diverged, config: Config, analysis: Analysis, where: str) -> DivergedError:
-    """The error for a run that diverged: the step, how far the rate is above which limit, what to set instead."""
-    standardized = config.preprocess.standardize
-    if event.step == 0:
-        remedy = "start from smaller values (model.init)" + (
-            "" if standardized else ", or set preprocess.standardize: true"
-        )
-        return DivergedError(f"the loss is {event.loss} before the first step; {remedy}", where)
-    details = diagnosis(analysis, motion_of(config), event.lr, standardized=standardized)
-    remedy = "To go on, lower optimizer.lr" + ("" if standardized else ", or set preprocess.standardize: true")
-    if details:
-        remedy = details["message"]
-        details = {"step": event.step, "epoch": event.epoch, **details}
-    return DivergedError(
-        f"training diverged at step {event.step} (epoch {event.epoch}): the loss is {event.loss} "
-        f"at learning rate {event.lr:g}. The last finite state (step {event.finite_step}, train loss "
-        f"{event.finite_loss:.6g}) is in the checkpoint; no model is published. {remedy}",
-        where,
-        details,
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from linreg_cli.convergence.dynamics import ConstantRate, Modes, scheduled_gaps
 from linreg_cli.convergence.gradient_noise import Noise
-from linreg_cli.convergence.rates import Motion, Rate, safe_batch_rate, stable_rate
+from linreg_cli.convergence.rates import Rate, SgdRule, safe_batch_rate, stable_rate
 from linreg_cli.convergence.spectrum import Spectrum
 from linreg_cli.least_squares.factor import Array
 
@@ -27,7 +27,7 @@ class BatchProblem:
         spectrum: in trained units; with sse scaled by batch_size / n_samples.
         start: shape (n_parameters, n_targets), from `Spectrum.distances`.
         batch_largest: the largest curvature of any batch, from `linreg_cli.convergence.batch_curvature`.
-        motion: how SGD moves.
+        rule: how SGD moves.
         noise: of the batches.
         relative_to: the loss that gaps are relative to, in the units of the spectrum's loss.
     """
@@ -35,21 +35,21 @@ class BatchProblem:
     spectrum: Spectrum
     start: Array
     batch_largest: float
-    motion: Motion
+    rule: SgdRule
     noise: Noise
     relative_to: float
 
     @property
     def highest(self) -> Rate:
         """The highest rate that is considered: `safe_batch_rate`, never above half the full-batch limit."""
-        safe = safe_batch_rate(self.batch_largest, self.motion)
-        lr = min(safe.lr, stable_rate(self.spectrum.largest, self.motion) / 2)
+        safe = safe_batch_rate(self.batch_largest, self.rule)
+        lr = min(safe.lr, stable_rate(self.spectrum.largest, self.rule) / 2)
         return Rate(lr, safe.momentum, safe.why)
 
     @property
     def modes(self) -> Modes:
         """The curved directions."""
-        return Modes.of(self.spectrum, self.start, self.motion, self.noise)
+        return Modes.of(self.spectrum, self.start, self.rule, self.noise)
 
 
 def best_batch_rate(problem: BatchProblem, epochs: int, shape: Callable[[int], float] | None = None) -> Rate:

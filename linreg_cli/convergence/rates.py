@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from linreg_cli.least_squares.factor import Array
+from linreg_cli.optim.plan import StepPlan
 
 #: How far below a sharp limit a chosen rate stays, so that rounding (float32's too) cannot carry it across.
 _MARGIN = 1e-6
 
 
 @dataclass(frozen=True)
-class Motion:
+class SgdRule:
     """How torch.optim.SGD moves, all but the rate.
 
     Attributes:
@@ -33,6 +34,11 @@ class Motion:
     dampening: float = 0.0
     nesterov: bool = False
     weight_decay: float = 0.0
+
+    @classmethod
+    def of(cls, plan: StepPlan) -> "SgdRule":
+        """The rule of a plan."""
+        return cls(plan.momentum, plan.dampening, plan.nesterov and plan.momentum > 0, plan.weight_decay)
 
     @property
     def gain(self) -> float:
@@ -55,7 +61,7 @@ class Rate:
     why: str
 
 
-def stable_rate(curvature: float, motion: Motion) -> float:
+def stable_rate(curvature: float, rule: SgdRule) -> float:
     """The sharp limit for a full batch: below it every start converges, above it almost none does.
 
     With h = curvature + weight_decay and momentum b: plain 2 / h; momentum 2 (1 + b) / ((1 - dampening) h);
@@ -65,22 +71,22 @@ def stable_rate(curvature: float, motion: Motion) -> float:
 
     Args:
         curvature: the largest of the full-batch loss.
-        motion: how SGD moves.
+        rule: how SGD moves.
 
-    >>> round(stable_rate(4.0, Motion()), 12), round(stable_rate(4.0, Motion(momentum=0.9)), 12)
+    >>> round(stable_rate(4.0, SgdRule()), 12), round(stable_rate(4.0, SgdRule(momentum=0.9)), 12)
     (0.5, 0.95)
 
     Source: B. T. Polyak, Some methods of speeding up the convergence of iteration methods, 1964.
     """
-    h, b = curvature + motion.weight_decay, motion.momentum
-    if h <= 0 or motion.gain <= 0:
+    h, b = curvature + rule.weight_decay, rule.momentum
+    if h <= 0 or rule.gain <= 0:
         return math.inf
-    if motion.nesterov:
+    if rule.nesterov:
         return 2 * (1 + b) / ((1 + 2 * b) * h)
-    return 2 * (1 + b) / (motion.gain * h)
+    return 2 * (1 + b) / (rule.gain * h)
 
 
-def batch_safe_rate(curvature: float, motion: Motion) -> float:
+def batch_safe_rate(curvature: float, rule: SgdRule) -> float:
     """A rate at which no sequence of batches, however unlucky, can drive the distance away.
 
     With h = (the largest curvature of any batch) + weight_decay. Plain: 2 / h, where each step is a contraction.
@@ -90,20 +96,20 @@ def batch_safe_rate(curvature: float, motion: Motion) -> float:
 
     Args:
         curvature: the largest of any batch, from `linreg_cli.convergence.batch_curvature`.
-        motion: how SGD moves.
+        rule: how SGD moves.
 
-    >>> round(batch_safe_rate(4.0, Motion()), 12)
+    >>> round(batch_safe_rate(4.0, SgdRule()), 12)
     0.5
 
     Source: G. Zames, On the input-output stability of time-varying nonlinear feedback systems, 1966.
     """
-    h = curvature + motion.weight_decay
-    if h <= 0 or motion.gain <= 0:
+    h = curvature + rule.weight_decay
+    if h <= 0 or rule.gain <= 0:
         return math.inf
-    return 2 / h * _circle(motion) / motion.gain
+    return 2 / h * _circle(rule) / rule.gain
 
 
-def best_rate(largest: float, smallest: float, motion: Motion, *, momentum: float | None = None) -> Rate:
+def best_rate(largest: float, smallest: float, rule: SgdRule, *, momentum: float | None = None) -> Rate:
     """The full-batch rate whose slowest direction is fastest.
 
     With h = curvature + weight_decay: plain 2 / (h_max + h_min); momentum b given 2 (1 + b) / (h_max + h_min),
@@ -114,40 +120,40 @@ def best_rate(largest: float, smallest: float, motion: Motion, *, momentum: floa
     Args:
         largest: the largest curvature.
         smallest: the smallest that is not zero; flat directions need no rate.
-        motion: how SGD moves; its momentum is not read.
+        rule: how SGD moves; its momentum is not read.
         momentum: the momentum to use; None chooses it, for the heavy ball, without dampening.
 
-    >>> best_rate(3.0, 1.0, Motion(), momentum=0.0).lr
+    >>> best_rate(3.0, 1.0, SgdRule(), momentum=0.0).lr
     0.5
-    >>> best_rate(9.0, 1.0, Motion())
+    >>> best_rate(9.0, 1.0, SgdRule())
     Rate(lr=0.25, momentum=0.25, why='4 / (sqrt(largest) + sqrt(smallest))^2, the optimal heavy ball')
     """
-    high, low = largest + motion.weight_decay, smallest + motion.weight_decay
+    high, low = largest + rule.weight_decay, smallest + rule.weight_decay
     if high <= 0:
         return Rate(1.0, momentum or 0.0, "the loss is flat, so any rate does")
     if momentum is None:
         root = math.sqrt(high / low)
         chosen = ((root - 1) / (root + 1)) ** 2
-        motion = Motion(chosen, 0.0, False, motion.weight_decay)
+        rule = SgdRule(chosen, 0.0, False, rule.weight_decay)
         lr, why = (
             4 / (math.sqrt(high) + math.sqrt(low)) ** 2,
             "4 / (sqrt(largest) + sqrt(smallest))^2, the optimal heavy ball",
         )
     else:
-        motion = Motion(momentum, motion.dampening, motion.nesterov and momentum > 0, motion.weight_decay)
-        lr, why = 2 * (1 + momentum) / (motion.gain * (high + low)), "2 / (largest + smallest curvature)"
+        rule = SgdRule(momentum, rule.dampening, rule.nesterov and momentum > 0, rule.weight_decay)
+        lr, why = 2 * (1 + momentum) / (rule.gain * (high + low)), "2 / (largest + smallest curvature)"
         if momentum:
             why = "2 (1 + momentum) / (largest + smallest curvature)"
-    if motion.nesterov:
+    if rule.nesterov:
         lr, why = (
-            _balance(high, low, motion.momentum),
+            _balance(high, low, rule.momentum),
             "the rate at which Nesterov's two slowest directions are equally fast",
         )
-    limit = stable_rate(largest, motion) * (1 - _MARGIN)
-    return Rate(min(lr, limit), motion.momentum, why)
+    limit = stable_rate(largest, rule) * (1 - _MARGIN)
+    return Rate(min(lr, limit), rule.momentum, why)
 
 
-def mean_square_rate(spread: float, largest: float, smallest: float, batch_size: int, motion: Motion) -> float:
+def mean_square_rate(spread: float, largest: float, smallest: float, batch_size: int, rule: SgdRule) -> float:
     """A rate below which random batches bring a run nearer to its optimum on average, in the mean square.
 
     With L of `batch_curvature.mean_square_curvature`, R / B = L - (1 - 1/B) h_max the part of it that is noise, q =
@@ -165,33 +171,33 @@ def mean_square_rate(spread: float, largest: float, smallest: float, batch_size:
         largest: curvature that a step meets on average.
         smallest: the smallest that is not zero.
         batch_size: B, rows drawn independently of each other.
-        motion: how SGD moves.
+        rule: how SGD moves.
 
-    >>> mean_square_rate(4.0, 1.0, 1.0, 1, Motion())
+    >>> mean_square_rate(4.0, 1.0, 1.0, 1, SgdRule())
     0.5
-    >>> round(mean_square_rate(4.0, 1.0, 1.0, 1, Motion(momentum=0.5)), 12)  # 2 x 1.5 / (3 x 3 + 1)
+    >>> round(mean_square_rate(4.0, 1.0, 1.0, 1, SgdRule(momentum=0.5)), 12)  # 2 x 1.5 / (3 x 3 + 1)
     0.3
     """
-    b, ends = motion.momentum, (largest, smallest)
+    b, ends = rule.momentum, (largest, smallest)
     row = (spread - (1 - 1 / batch_size) * largest) * batch_size
-    if largest + motion.weight_decay <= 0 or motion.gain <= 0:
+    if largest + rule.weight_decay <= 0 or rule.gain <= 0:
         return math.inf
     if not b:
-        return 2 / (spread + motion.weight_decay)
+        return 2 / (spread + rule.weight_decay)
     q = (1 + b) / (1 - b)
-    if not motion.nesterov:
-        most = max(q * max(row - h, 0.0) / batch_size + h + motion.weight_decay for h in ends)
-        return 2 * (1 + b) / (motion.gain * most)
-    below, above = 0.0, stable_rate(largest, motion)
+    if not rule.nesterov:
+        most = max(q * max(row - h, 0.0) / batch_size + h + rule.weight_decay for h in ends)
+        return 2 * (1 + b) / (rule.gain * most)
+    below, above = 0.0, stable_rate(largest, rule)
     for _ in range(80):
         middle = (below + above) / 2
-        squares = stationary_square(middle, np.array(ends) + motion.weight_decay, motion)
+        squares = stationary_square(middle, np.array(ends) + rule.weight_decay, rule)
         fed = max(max(row - h, 0.0) / batch_size * square for h, square in zip(ends, squares, strict=True))
         below, above = (middle, above) if fed < 1 else (below, middle)
     return below
 
 
-def stationary_square(lr: float, h: Array, motion: Motion) -> Array:
+def stationary_square(lr: float, h: Array, rule: SgdRule) -> Array:
     """h E[z^2] in the long run, for white noise of variance 1 in the gradient; only below the limit of the rate.
 
     Plain and heavy ball: an AR(2) process, of variance lr (1 + b) / ((1 - b) h (2 (1 + b) - lr h)) with lr times
@@ -200,11 +206,11 @@ def stationary_square(lr: float, h: Array, motion: Motion) -> Array:
     Args:
         lr: the rate.
         h: curvatures with the weight decay, above 0.
-        motion: how SGD moves.
+        rule: how SGD moves.
     """
-    b = motion.momentum
-    if not (b and motion.nesterov):
-        lr = lr * motion.gain
+    b = rule.momentum
+    if not (b and rule.nesterov):
+        lr = lr * rule.gain
         square: Array = lr * (1 + b) / ((1 - b) * (2 * (1 + b) - lr * h))
         return square
     q = 1 - lr * h
@@ -212,7 +218,7 @@ def stationary_square(lr: float, h: Array, motion: Motion) -> Array:
     return np.asarray(lr * noise / ((1 - b * q) * (1 + (1 + 2 * b) * q)))
 
 
-def safe_batch_rate(batch_largest: float, motion: Motion) -> Rate:
+def safe_batch_rate(batch_largest: float, rule: SgdRule) -> Rate:
     """The highest rate for mini-batches where nothing else is known: half the batch-safe limit of plain steps.
 
     At half the limit no step can overshoot the optimum of the batch that it sees, whatever rows that batch has,
@@ -222,42 +228,17 @@ def safe_batch_rate(batch_largest: float, motion: Motion) -> Rate:
 
     Args:
         batch_largest: the largest curvature of any batch.
-        motion: how SGD moves.
+        rule: how SGD moves.
     """
-    lr = batch_safe_rate(batch_largest, Motion(weight_decay=motion.weight_decay)) / 2
+    lr = batch_safe_rate(batch_largest, SgdRule(weight_decay=rule.weight_decay)) / 2
     lr = lr if math.isfinite(lr) else 1.0
-    if not motion.momentum or motion.gain <= 0:
-        return Rate(lr, motion.momentum, "half the rate that is safe for every batch")
-    lr *= (1 - motion.momentum) / motion.gain
-    return Rate(lr, motion.momentum, "half the rate that is safe for every batch, divided by what momentum adds up to")
+    if not rule.momentum or rule.gain <= 0:
+        return Rate(lr, rule.momentum, "half the rate that is safe for every batch")
+    lr *= (1 - rule.momentum) / rule.gain
+    return Rate(lr, rule.momentum, "half the rate that is safe for every batch, divided by what momentum adds up to")
 
 
-def certified_gap(squared_gradient: float, smallest: float, weight_decay: float = 0.0) -> float:
-    """An upper bound on how far the objective is above its optimum, from its gradient alone.
-
-    L - L* <= |g|^2 / (2 (smallest + weight_decay)), since g = H (theta - theta*) has no part in flat directions.
-
-    Args:
-        squared_gradient: |g|^2 of the full-batch objective, all targets, the penalty's part included.
-        smallest: the smallest curvature that is not zero.
-        weight_decay: of the objective; where it is not zero flat directions are curved by it alone, and
-            `smallest` must be 0 if there are any.
-
-    Returns:
-        The bound, in the units of the loss; infinite where nothing is curved but the gradient is not zero.
-
-    >>> certified_gap(4.0, 2.0)
-    1.0
-
-    Source: Polyak-Łojasiewicz inequality; B. T. Polyak, Gradient methods for the minimisation of functionals, 1963.
-    """
-    h = smallest + weight_decay
-    if h > 0:
-        return squared_gradient / (2 * h)
-    return math.inf if squared_gradient > 0 else 0.0
-
-
-def _circle(motion: Motion) -> float:
+def _circle(rule: SgdRule) -> float:
     """s in the batch-safe limit 2 s / h: 1 without momentum.
 
     With G the transfer function from -(curvature times position) to the position at rate 1, the criterion is
@@ -265,8 +246,8 @@ def _circle(motion: Motion) -> float:
     G = z / ((z - 1)(z - b)), least -(1 + b) / (2 (1 - b)^2). Nesterov: G = ((1 + b) z - b) / ((z - 1)(z - b)),
     least -(1 - b + 2 b^2) / (2 (1 - b)^2).
     """
-    b = motion.momentum
-    return (1 - b) ** 2 / ((1 - b + 2 * b * b) if motion.nesterov else (1 + b))
+    b = rule.momentum
+    return (1 - b) ** 2 / ((1 - b + 2 * b * b) if rule.nesterov else (1 + b))
 
 
 def _balance(high: float, low: float, momentum: float) -> float:

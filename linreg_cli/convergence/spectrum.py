@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.least_squares.factor import Array, Factor, loss_scale, solve_triangle
+from linreg_cli.least_squares.factor import Array, Factor, solve_triangle
 from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.optim.losses import loss_scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ class Spectrum:
         projected: Array = self.eigenvectors.T @ offset
         return projected
 
-    def carriers(self, names: Sequence[str], which: int = 0, most: int = 3) -> list[tuple[str, float]]:
+    def loadings(self, names: Sequence[str], which: int = 0, most: int = 3) -> list[tuple[str, float]]:
         """The columns that carry an eigenvector, and the share of each: the square of its entry; shares add up to 1.
 
         Args:
@@ -71,7 +72,7 @@ class Spectrum:
             most: how many columns to name, largest share first.
 
         >>> spectrum = Spectrum(np.array([4.0, 1.0]), np.eye(2), 2, 1, True)
-        >>> spectrum.carriers(["sqft"]), spectrum.carriers(["sqft"], 1, most=1)
+        >>> spectrum.loadings(["sqft"]), spectrum.loadings(["sqft"], 1, most=1)
         ([('sqft', 1.0), ('bias', 0.0)], [('bias', 1.0)])
         """
         labels = [*names, "bias"] if self.bias else list(names)

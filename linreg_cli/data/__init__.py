@@ -1,4 +1,4 @@
-"""Rows: generated, inline or from tables; split, and turned into tensors."""
+"""Rows from generators, the config or tables: split, encoded and scaled into tensors."""
 
 from linreg_cli.data.dataset import SPLITS, Dataset
 from linreg_cli.data.load import load_dataset

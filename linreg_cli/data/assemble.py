@@ -1,4 +1,4 @@
-"""From columns as they were read to a `Dataset`: rows with gaps dropped, rows split, columns encoded."""
+"""Columns as they were read become a `Dataset`: incomplete rows dropped, rows split, columns encoded."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -19,7 +19,7 @@ from linreg_cli.data.columns.kinds import (
 from linreg_cli.data.dataset import SPLITS, Dataset
 from linreg_cli.data.encoding.cells import treatments
 from linreg_cli.data.encoding.encode import Encoder, missing_fault
-from linreg_cli.data.summary import DataReport, column_reports
+from linreg_cli.data.summary import DataSummary, used_columns
 from linreg_cli.errors import DataError, Fault
 
 Split = Callable[[Rows], dict[str, Rows]]
@@ -33,18 +33,18 @@ def assemble(
     split: Split,
     encoder: Encoder | None = None,
 ) -> Dataset:
-    """Drop, split, learn the encoding from the train split, encode.
+    """Drop incomplete rows, split, fit the encoding on the train split, encode.
 
     Args:
-        name: what messages call the source.
-        raw: the features, in order, and the targets.
+        name: the source, for messages.
+        raw: the features, in order, and the targets; each of shape (n_samples,).
         targets: names of the columns to predict.
-        config: what happens to gaps and categories.
-        split: row numbers that are kept -> split -> row numbers.
-        encoder: one that was learnt before, instead of learning it here.
+        config: how gaps and categories are treated.
+        split: numbers of the kept rows -> split -> row numbers.
+        encoder: a fitted one; None fits one on the train split.
 
     Raises:
-        DataError: for gaps and categories that the config does not allow, and where no row is left.
+        DataError: for missing cells and levels that the config does not allow, and if no row is left.
     """
     features = {column: values for column, values in raw.items() if column not in targets}
     treated = treatments(config.preprocess, tuple(features), targets)
@@ -52,7 +52,7 @@ def assemble(
     n_rows = len(dropped)
     kept = rows_where(~dropped) if dropped.any() else row_numbers(0, n_rows)
     if not len(kept):
-        raise DataError("every row lacks a cell of a column with missing: drop; no row is left", name)
+        raise DataError("no row is left: in every row, a cell is missing from a column with missing: drop", name)
     splits = split(kept)
     if encoder is None:
         drop_first, unknown = config.preprocess.drop_first, config.preprocess.unknown
@@ -61,7 +61,7 @@ def assemble(
             treated,
             splits["train"],
             drop_first=drop_first is not False,
-            # The indicators of each category add up to 1: of several such sums, and a bias, one is enough.
+            # The indicators of a category add up to 1, as the bias is. Two such sums would be collinear.
             keep_one=drop_first == "auto" and not config.model.bias,
             unknown=unknown,
             name=name,
@@ -69,13 +69,13 @@ def assemble(
     whole = sum(map(len, splits.values())) == len(kept)
     used = kept if whole else np.sort(np.concatenate([splits[each] for each in SPLITS]))
     columns = _encoded(encoder, raw, targets, used, name)
-    reports = column_reports(raw, encoder, {target: treated[target].missing for target in targets}, used)
-    report = DataReport(name, n_rows, n_rows - len(kept), reports)
-    return Dataset(name, encoder.features, targets, columns, splits, encoder, raw, report)
+    gaps = {target: treated[target].missing for target in targets}
+    summary = DataSummary(name, n_rows, n_rows - len(kept), used_columns(raw, encoder, gaps, used))
+    return Dataset(name, encoder.features, targets, columns, splits, encoder, raw, summary)
 
 
 def resplit(dataset: Dataset, config: Config, splits: dict[str, Rows]) -> Dataset:
-    """The same rows in other splits, the encoding learnt again from the new train split."""
+    """The same rows in other splits, with the encoding fitted on the new train split."""
     if dataset.raw is None:
         return replace(dataset, splits=splits)
     return assemble(dataset.name, dataset.raw, dataset.targets, config, lambda _: splits)
@@ -84,11 +84,15 @@ def resplit(dataset: Dataset, config: Config, splits: dict[str, Rows]) -> Datase
 def _encoded(
     encoder: Encoder, raw: Mapping[str, RawColumn], targets: tuple[str, ...], rows: Rows, name: str
 ) -> EncodedColumns:
-    """The inputs and the targets, or every fault of both."""
+    """The encoded inputs and the targets.
+
+    Raises:
+        DataError: with every fault of both.
+    """
     faults: list[Fault] = []
     for target in targets:
         values = raw[target]
-        remedy = "fill it in, or leave out such rows with preprocess.missing: drop"
+        remedy = "fill it in, or drop such rows with preprocess.missing: drop"
         remedy += f" or preprocess.columns: {{{target}: {{missing: drop}}}}"
         if values.n_missing and (fault := missing_fault(values.missing(), rows, target, name, remedy)):
             faults.append(fault)
@@ -100,7 +104,7 @@ def _encoded(
         raise DataError(faults)
     for target in targets:
         if target in columns:
-            raise DataError(f"an input would have the name of the target, {target!r}; rename a column", name)
+            raise DataError(f"an indicator and the target are both named {target!r}; rename a column", name)
     return columns.with_numbers({target: _values(raw[target]) for target in targets})
 
 

@@ -1,4 +1,4 @@
-"""Named numeric columns with a split: what every source of data becomes."""
+"""Named numeric columns with their splits, the same for every source of data."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from linreg_cli.data.columns.kinds import BLOCK_ROWS, EncodedColumns, RawColumn,
 from linreg_cli.data.columns.kinds import Column as Column
 from linreg_cli.data.columns.kinds import Rows as Rows
 from linreg_cli.data.encoding.encode import Encoder, Input
-from linreg_cli.data.summary import DataReport
+from linreg_cli.data.summary import DataSummary
 from linreg_cli.errors import DataError, Fault, did_you_mean
 
 SPLITS = ("train", "validation", "test")
@@ -21,15 +21,14 @@ class Dataset:
     """The rows of one run, in original units.
 
     Attributes:
-        name: what messages call it: a path, or the kind of source.
+        name: the path or the kind of source, for messages.
         features: names of the model's inputs, in order; `column=level` for an indicator.
         targets: names of the columns to predict.
         columns: name -> float64 values, shape (n_samples,); finite in the rows of the splits.
-        splits: `train`, `validation` and `test` -> row numbers from 0; a split may be empty, and a row that was
-            dropped is in none.
-        encoder: how the columns of the table became inputs; None for numbers that were taken as they are.
-        raw: the columns as they were read, where they may be encoded again.
-        report: what was found in the table and done to it.
+        splits: `train`, `validation` and `test` -> row numbers from 0. A split may be empty; a dropped row is in none.
+        encoder: how the columns of the table became inputs; None for numbers that were not encoded.
+        raw: the columns as they were read, for encoding them again; None if there is nothing to encode.
+        summary: what was found in the table and done to it; None for data that is not from a table.
     """
 
     name: str
@@ -39,22 +38,22 @@ class Dataset:
     splits: dict[str, Rows]
     encoder: Encoder | None = None
     raw: Mapping[str, RawColumn] | None = None
-    report: DataReport | None = None
+    summary: DataSummary | None = None
 
     @property
     def n_samples(self) -> int:
-        """Rows of the table, dropped ones too."""
+        """Rows of the table, with those that were dropped."""
         if isinstance(self.columns, EncodedColumns):
             return self.columns.n_samples
         return len(self.columns[self.targets[0]])
 
     @property
     def inputs(self) -> tuple[Input, ...]:
-        """What became of each feature column, in order."""
+        """How each feature column is encoded, in order."""
         return (self.encoder or Encoder.plain(self.features)).inputs
 
     def fingerprint(self) -> str:
-        """SHA-256 of the names, the values and the split: equal for equal data, wherever it was read from."""
+        """SHA-256 of the names, the values and the splits: equal for equal data, whatever its source."""
         digest = hashlib.sha256()
         for name in (*self.features, *self.targets):
             digest.update(f"{name}\0".encode())
@@ -77,18 +76,21 @@ def choose_columns(
     reserved: tuple[str, ...] = (),
     name: str,
 ) -> tuple[str, ...]:
-    """The feature columns: those that were named, or every column that is not used otherwise.
+    """The feature columns: those named, or every column without another use.
 
     Args:
         available: the columns of the table.
         targets: the columns to predict.
-        features: the columns to predict from, or None.
-        ignore: columns left out.
-        reserved: columns with another use, such as the one that says the split.
-        name: what messages call the table.
+        features: the columns to predict from; None: all others.
+        ignore: columns that are not used.
+        reserved: columns with another use, such as `data.split.column`.
+        name: the table, for messages.
 
     Raises:
-        DataError: for every column that is named and not there, and for contradictions.
+        DataError: with every column that does not exist or has two uses, and if no feature is left.
+
+    >>> choose_columns(["id", "x", "z", "y"], ("y",), None, ("id",), name="t.csv")
+    ('x', 'z')
     """
     wanted = {
         "data.target": targets,
@@ -121,7 +123,7 @@ def choose_columns(
     both = [column for column in targets if column in reserved]
     faults += [Fault(f"data.split.column: {column!r} is also the target", name) for column in both]
     if not faults and not chosen:
-        faults.append(Fault("no column is left to predict from", name))
+        faults.append(Fault("no feature is left: every column is a target or ignored", name))
     if faults:
         raise DataError(faults)
     return chosen

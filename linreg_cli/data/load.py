@@ -1,4 +1,4 @@
-"""From the `data` section of the config to a `Dataset`, whatever the source."""
+"""The `data` section of the config becomes a `Dataset`, whatever the source."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from linreg_cli.data.columns.kinds import Categories, EncodedColumns, row_number
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.dataset import Dataset, Rows, choose_columns
 from linreg_cli.data.encoding.encode import Encoder
-from linreg_cli.data.split import split_by_column, split_by_shares
+from linreg_cli.data.split import split_by_column, split_by_fractions
 from linreg_cli.data.synthetic import generate
 from linreg_cli.data.tables.table import Table, refuse_bad_names
 from linreg_cli.errors import DataError, Fault, did_you_mean
@@ -27,12 +27,12 @@ def load_dataset(
     """Read or generate the rows, choose the columns, split, encode.
 
     Args:
-        config: what to read, and what to do to it.
-        encoder: one that was learnt before, instead of learning it from the train split.
-        progress: called with a line of text now and then while a file is downloaded.
+        config: what to read, and how to treat it.
+        encoder: a fitted one; None fits one on the train split.
+        progress: called with a line of text during a download.
 
     Raises:
-        DataError: for a table that cannot be read or does not hold what the config says.
+        DataError: for a table that cannot be read, or whose columns are not what the config says.
     """
     source = config.data
     if isinstance(source, TableData):
@@ -41,7 +41,11 @@ def load_dataset(
 
 
 def as_tuple(columns: str | tuple[str, ...]) -> tuple[str, ...]:
-    """One name or several, as a tuple."""
+    """One name or several, as a tuple.
+
+    >>> as_tuple("y"), as_tuple(("y", "z"))
+    (('y',), ('y', 'z'))
+    """
     return (columns,) if isinstance(columns, str) else columns
 
 
@@ -49,7 +53,7 @@ def _from_synthetic(source: SyntheticData, config: Config) -> Dataset:
     sink = NumberSink((*source.feature_names, source.target))
     for chunk in generate(source, config.seed):
         sink.add(list(chunk.values()))
-    splits = split_by_shares(source.n_samples, source.split, config.seed)
+    splits = split_by_fractions(source.n_samples, source.split, config.seed)
     columns = EncodedColumns(sink.columns(), {})
     return Dataset("synthetic data", source.feature_names, (source.target,), columns, splits)
 
@@ -60,7 +64,7 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
     features = choose_columns(source.columns, targets, source.features, source.ignore, name=name)
     values = np.array(source.rows + source.test_rows, dtype=np.float64)
     columns = {column: np.ascontiguousarray(values[:, position]) for position, column in enumerate(source.columns)}
-    splits = split_by_shares(len(source.rows), source.split, config.seed)
+    splits = split_by_fractions(len(source.rows), source.split, config.seed)
     if source.test_rows:
         splits["test"] = row_numbers(len(source.rows), len(values))
     return Dataset(name, features, targets, {column: columns[column] for column in (*features, *targets)}, splits)
@@ -86,7 +90,7 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
         features = choose_columns(
             table.columns, targets, source.features, source.ignore, reserved=reserved, name=source.path
         )
-        _refuse_unknown_exceptions(config, table)
+        _refuse_unknown_columns(config, table)
     except DataError as error:
         hint = table.hint()
         raise DataError([*error.faults, *([Fault(hint, source.path)] if hint else [])]) from None
@@ -100,49 +104,51 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     if faults:
         raise DataError(faults)
     labels = text_column(cells, source.split.column, marks, source.path) if source.split.column else None
-    del cells  # before more is made of them
+    del cells  # their memory is needed for the encoded columns
     release_unused()
     dataset = assemble(source.path, raw, targets, config, _splitter(source, config, labels), encoder)
-    if encoder is None and dataset.report is not None:
-        found = (*_of_header(table.columns, path, source.path), *warnings(dataset, bias=config.model.bias))
-        dataset = replace(dataset, report=replace(dataset.report, warnings=found))
+    if encoder is None and dataset.summary is not None:
+        found = (*_header_warning(table.columns, path, source.path), *warnings(dataset, bias=config.model.bias))
+        dataset = replace(dataset, summary=replace(dataset.summary, warnings=found))
     return dataset
 
 
-def _of_header(columns: Sequence[str], path: str, name: str) -> tuple[str, ...]:
-    """A warning where the first row may have been taken for the header, which only text has in its first line."""
+def _header_warning(columns: Sequence[str], path: str, name: str) -> tuple[str, ...]:
+    """A warning if the header of a text file holds numbers, and so may be the first row."""
     from linreg_cli.data.tables.header import all_numbers
     from linreg_cli.data.tables.open import text_suffix
 
     if text_suffix(path) is None or not all_numbers(columns):
         return ()
-    return (f"the first line of {name} holds numbers, which were taken for names; if it is a row, add a header",)
+    return (f"the header of {name} holds numbers only; if it is the first row, add a line with column names",)
 
 
 def _splitter(source: TableData, config: Config, labels: Categories | None) -> Split:
     def split(kept: Rows) -> dict[str, Rows]:
         if labels is None or source.split.column is None:
-            return _by_shares(kept, source.split, config.seed)
+            return _by_fractions(kept, source.split, config.seed)
         by_column = split_by_column(labels, source.split.column, source.path)
         splits = {name: np.intersect1d(rows, kept) for name, rows in by_column.items()}
         if not len(splits["train"]):
-            raise DataError("every row to train on lacks a cell of a column with missing: drop", source.path)
+            raise DataError(
+                "no train row is left: in every one, a cell is missing from a column with missing: drop", source.path
+            )
         stopping = config.train.early_stopping
         if stopping is not None and stopping.monitor == "validation.loss" and not len(splits["validation"]):
-            message = f"column {source.split.column!r} gives no validation row, and early_stopping watches it"
+            message = f"column {source.split.column!r} gives no validation rows, and early_stopping monitors them"
             raise DataError(f"{message}; mark some rows as validation, or monitor train.loss", source.path)
         return splits
 
     return split
 
 
-def _by_shares(kept: Rows, split: SplitConfig, seed: int) -> dict[str, Rows]:
-    splits = split_by_shares(len(kept), split, seed)
-    # Where nothing was dropped, the number of a row among those kept is its number.
+def _by_fractions(kept: Rows, split: SplitConfig, seed: int) -> dict[str, Rows]:
+    splits = split_by_fractions(len(kept), split, seed)
+    # If no row was dropped, positions among the kept rows are row numbers.
     return splits if kept[-1] == len(kept) - 1 else {name: kept[rows] for name, rows in splits.items()}
 
 
-def _refuse_unknown_exceptions(config: Config, table: Table) -> None:
+def _refuse_unknown_columns(config: Config, table: Table) -> None:
     faults = [
         Fault(f"preprocess.columns: there is no column {column!r}{did_you_mean(column, table.columns)}", table.name)
         for column in config.preprocess.columns
@@ -154,7 +160,7 @@ def _refuse_unknown_exceptions(config: Config, table: Table) -> None:
 
 def _verify_digest(path: str, expected: str) -> None:
     if Path(path).is_dir():
-        raise DataError("data.sha256 is for one file, and this is a folder", path)
+        raise DataError("data.sha256 is the digest of one file, and this is a folder; remove it", path)
     try:
         with open(path, "rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -162,6 +168,6 @@ def _verify_digest(path: str, expected: str) -> None:
         raise DataError(f"cannot be read: {error.strerror}", path) from None
     if found != expected.lower():
         raise DataError(
-            f"its SHA-256 digest is {found}, and data.sha256 says {expected.lower()}; it is another file",
+            f"the file is not the expected one: its SHA-256 digest is {found}, and data.sha256 is {expected.lower()}",
             path,
         )

@@ -1,4 +1,4 @@
-"""From original units to what the model trains on, and back. Learnt on the train split only."""
+"""Scaling of the columns, fitted on the train split: original units to the units of the model, and back."""
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 
-#: Below this, the squares in a standard deviation are lost to underflow.
+#: Below this, the squares in a standard deviation underflow.
 _SMALLEST = 1e-150
 
 _BLOCK_ROWS = 8_192
@@ -28,13 +28,13 @@ _BLOCK_ROWS = 8_192
 
 @dataclass(frozen=True)
 class Scaling:
-    """trained = (f(original) - center) / scale, column by column; a scale of 0 marks a column that is left at 0.
+    """scaled = (f(original) - center) / scale, column by column. A scale of 0 marks a column that is set to 0.
 
     Attributes:
         columns: names, in order.
-        center: shape (n_columns,), units of f.
-        scale: shape (n_columns,), units of f.
-        transform: what f is: `none`, `log` or `log1p`.
+        center: shape (n_columns,), float64, in units of f.
+        scale: shape (n_columns,), float64, in units of f, at least 0.
+        transform: the function f: `none`, `log` or `log1p`.
     """
 
     columns: tuple[str, ...]
@@ -44,7 +44,7 @@ class Scaling:
 
     @classmethod
     def identity(cls, columns: tuple[str, ...]) -> "Scaling":
-        """Leaves every column as it is."""
+        """Center 0 and scale 1 for every column."""
         return cls(columns, np.zeros(len(columns)), np.ones(len(columns)))
 
     @classmethod
@@ -58,35 +58,36 @@ class Scaling:
         constant_scale: float,
         transform: str = "none",
     ) -> "Scaling":
-        """Mean and standard deviation of the train split.
+        """Standardising with the mean and the standard deviation of the train split.
 
         Args:
             columns: the columns to scale.
-            dataset: where they are.
+            dataset: holds the columns and the train split.
             ddof: the variance divides by n - ddof.
-            centered: false leaves the mean where it is.
-            constant_scale: the scale of a column with one value: 0 leaves it at 0, 1 only centres it.
+            centered: whether the mean is subtracted.
+            constant_scale: the scale of a constant column: 0 sets it to 0, 1 only centres it.
             transform: the function f.
 
         Raises:
-            DataError: if the train split has too few rows for `ddof`, or a deviation is beyond the range of floats.
+            DataError: if the train split has too few rows for `ddof`, or a standard deviation overflows float64.
         """
         rows = as_slice(dataset.splits["train"])
         if len(dataset.splits["train"]) <= ddof:
             raise DataError(
-                f"preprocess.ddof: {ddof} needs more than {len(dataset.splits['train'])} row to train on", dataset.name
+                f"preprocess.ddof: {ddof} needs at least {ddof + 1} train rows, found {len(dataset.splits['train'])}",
+                dataset.name,
             )
         center, scale = np.zeros(len(columns)), np.zeros(len(columns))
         for position, column in enumerate(columns):
             values = transformed(transform, dataset.name, dataset.columns, column, rows)
             with np.errstate(over="ignore", invalid="ignore"):
                 center[position], deviation = values.mean(), values.std(ddof=ddof)
-            # min and max, because rounding gives a constant column a tiny standard deviation
+            # min and max, because rounding error gives a constant column a tiny standard deviation
             constant = values.min() == values.max()
             center[position] = values[0] if constant else center[position]
             if not (constant or (_SMALLEST < deviation < np.inf)):
                 message = f"values from {values.min():g} to {values.max():g} cannot be standardised in float64"
-                raise DataError(f"column {column!r}: {message}; give the column in another unit", dataset.name)
+                raise DataError(f"column {column!r}: {message}; use another unit", dataset.name)
             scale[position] = constant_scale if constant else deviation
         return cls(columns, center if centered else np.zeros(len(columns)), scale, transform)
 
@@ -95,11 +96,11 @@ class Scaling:
 
         Args:
             dataset: holds the columns.
-            rows: those wanted.
+            rows: numbers of the rows, in the order of the tensor.
             dtype: of the tensor.
 
         Raises:
-            DataError: for a value that is too large for `dtype`, with its row and column.
+            DataError: for a value that overflows `dtype`, with its row and column.
         """
         import torch
 
@@ -110,7 +111,7 @@ class Scaling:
         for columns, positions, start in self._pieces(dataset, chosen, n_rows):
             stop = min(start + _BLOCK_ROWS, n_rows)
             block, written = part(chosen, start, stop), X_nd[start:stop, positions]
-            with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is found in the tensor
+            with np.errstate(over="ignore", invalid="ignore"):  # an overflow is found in the tensor
                 for position, place in zip(range(len(self.columns))[positions], written.T, strict=True):
                     center, scale = self.center[position], self.scale[position]
                     values = transformed(self.transform, dataset.name, columns, self.columns[position], block)
@@ -127,15 +128,15 @@ class Scaling:
     def _pieces(
         self, dataset: Dataset, rows: Rows | slice, n_rows: int
     ) -> Iterator[tuple[Mapping[str, Column], slice, int]]:
-        """Where to take what from: the source of some columns, their positions, and the first row of a block."""
+        """(source of some columns, their positions, first row of the block) for each block of the tensor."""
         starts = range(0, n_rows, _BLOCK_ROWS)
         if isinstance(rows, slice):
-            # A block stays in the processor's cache while its columns are written, which are strides apart in memory.
+            # A block stays in the processor's cache while its columns, which are strided, are written.
             for start in starts:
                 yield dataset.columns, slice(None), start
             return
         for position, column in enumerate(self.columns):
-            held = {column: dataset.columns[column]}  # rows in any order: the whole column is read, and only once
+            held = {column: dataset.columns[column]}  # rows in any order: each column is read once, as a whole
             for start in starts:
                 yield held, slice(position, position + 1), start
 
@@ -147,12 +148,12 @@ class Scaling:
         row, column = _row(rows, at), columns[position]
         (value,), name = take(dataset.columns, column, slice(row, row + 1)), str(dtype).removeprefix("torch.")
         raise DataError(
-            f"{value:g} does not fit into {name}; set train.dtype: float64 or preprocess.standardize: true",
+            f"{value:g} overflows {name}; set train.dtype: float64 or preprocess.standardize: true",
             f"{dataset.name}, row {row + 1}, column {column!r}",
         )
 
     def as_json(self) -> list[dict[str, Any]]:
-        """For `preprocess.json`: one entry a column."""
+        """For `preprocess.json`: one entry for each column."""
         triples = zip(self.columns, self.center, self.scale, strict=True)
         return [{"column": column, "center": float(center), "scale": float(scale)} for column, center, scale in triples]
 
@@ -171,17 +172,17 @@ class Scaling:
 
 
 def transformed(transform: str, name: str, columns: Mapping[str, Column], column: str, rows: Rows | slice) -> Column:
-    """f of some rows of a column.
+    """f of some rows of a column, shape (n_rows,), float64.
 
     Args:
-        transform: what f is.
-        name: what messages call the table.
-        columns: where the column is.
+        transform: the function f: `none`, `log` or `log1p`.
+        name: the table, for messages.
+        columns: hold the column.
         column: its name.
-        rows: those wanted.
+        rows: numbers of the rows.
 
     Raises:
-        DataError: for a value that f is not defined for, with its row and column.
+        DataError: for a value outside the domain of f, with its row and column.
     """
     original = take(columns, column, rows)
     values = forward(transform, original)
@@ -196,18 +197,18 @@ def transformed(transform: str, name: str, columns: Mapping[str, Column], column
 
 
 def _row(rows: Rows | slice, at: int) -> int:
-    """The row of the table that is entry `at` of some rows."""
+    """The row number at position `at`."""
     return (rows.start or 0) + at if isinstance(rows, slice) else int(rows[at])
 
 
 @dataclass(frozen=True)
 class Preprocessor:
-    """How the raw columns of a run become its tensors.
+    """Encoding and scaling of a run.
 
     Attributes:
         features: scaling of the inputs.
-        targets: function and scaling of the outputs.
-        encoder: from the columns of a table to the inputs; None for numbers that are taken as they are.
+        targets: transform and scaling of the targets.
+        encoder: encoding of the columns of a table; None for numbers that are not encoded.
     """
 
     features: Scaling
@@ -216,12 +217,22 @@ class Preprocessor:
 
     @property
     def inputs(self) -> Encoder:
-        """From the columns of a table to the inputs."""
+        """The encoding of the columns of a table."""
         return self.encoder or Encoder.plain(self.features.columns)
 
     @classmethod
     def fit(cls, dataset: Dataset, config: PreprocessConfig, *, bias: bool) -> "Preprocessor":
-        """Learn the scaling from the train split; without a bias nothing is centred, and the fold has no intercept."""
+        """Fit the scaling on the train split.
+
+        Args:
+            dataset: holds the train split.
+            config: what is scaled.
+            bias: whether the model has one. Without it nothing is centred, so that the model in original units has
+                no intercept either.
+
+        Raises:
+            DataError: as `Scaling.standard`.
+        """
         transform = config.target_transform
         features, targets = Scaling.identity(dataset.features), Scaling.identity(dataset.targets)
         targets = replace(targets, transform=transform)
@@ -245,7 +256,7 @@ class Preprocessor:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Preprocessor":
-        """The inverse of `as_json`; format 1 knew numbers only.
+        """The inverse of `as_json`. Format 1 has numbers only.
 
         Raises:
             ValueError, KeyError, TypeError: if the values are not what `as_json` writes.
@@ -263,10 +274,10 @@ class Preprocessor:
 
 
 def original_rows(dataset: Dataset, preprocessor: Preprocessor) -> tuple[Rows | slice, StackedRows, StackedRows]:
-    """The train split in the table's order and in original units (the target's transform applied).
+    """The train split in the order of the table and in original units, with the target's transform applied.
 
     Returns:
-        Its rows, X (n, n_features) and y (n, n_targets).
+        The row numbers, X of shape (n_samples, n_features), y of shape (n_samples, n_targets).
     """
     rows, transform = in_order(dataset.splits["train"]), preprocessor.targets.transform
     X = StackedRows(dataset.columns, dataset.features, rows)

@@ -1,4 +1,4 @@
-"""What was found in a table and what was done to it, for people and for `run.json`."""
+"""The summary of a table: what was found in it and done to it, for the terminal and `run.json`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from linreg_cli.data.encoding.encode import CategoryInput, Encoder
 
 
 @dataclass(frozen=True)
-class ColumnReport:
-    """One column that is used.
+class UsedColumn:
+    """A column that is a feature or a target.
 
     Attributes:
         column: its name.
         role: `feature` or `target`.
-        kind: `number`, or of a category `text`, `boolean` or `number category`.
-        missing: how many cells are.
-        treatment: what happens to them: `error`, `drop`, `mean` or `median`.
-        fill: what they were filled with, or None.
-        levels: those of the train split, None for numbers.
-        indicators: how many inputs the column became.
-        unknown: cells of levels that the train split does not have, which count as none of them.
+        kind: `number`; for a category `text`, `boolean` or `number category`.
+        missing: number of missing cells.
+        treatment: what is done with them: `error`, `drop`, `mean` or `median`.
+        fill: the value that replaces them, in original units, or None.
+        levels: levels of the train split; None for numbers.
+        indicators: number of inputs that the column became.
+        unknown: cells with a level that the train split does not have; all of their indicators are 0.
     """
 
     column: str
@@ -38,16 +38,16 @@ class ColumnReport:
 
     @property
     def is_plain(self) -> bool:
-        """A column of numbers without gaps: nothing to tell."""
+        """Whether this is a column of numbers without missing cells."""
         return self.levels is None and not self.missing
 
     @property
     def filled(self) -> bool:
-        """Whether gaps were filled."""
+        """Whether missing cells were filled in."""
         return self.missing > 0 and self.fill is not None
 
     def as_json(self) -> dict[str, Any]:
-        """For `run.json`; levels are counted, `preprocess.json` has their names."""
+        """For `run.json`: the number of levels, whose names are in `preprocess.json`."""
         values: dict[str, Any] = {"column": self.column, "role": self.role, "kind": self.kind, "missing": self.missing}
         if self.missing:
             values |= {"treatment": self.treatment, "fill": self.fill}
@@ -57,26 +57,26 @@ class ColumnReport:
 
 
 @dataclass(frozen=True)
-class DataReport:
-    """A table.
+class DataSummary:
+    """The summary of a table.
 
     Attributes:
-        name: what messages call it.
+        name: the table, for messages.
         n_rows: rows of the table.
-        n_dropped: how many of them were left out because a cell was missing.
-        columns: those that are used.
-        warnings: what the user should know before trusting the model.
+        n_dropped: rows that were dropped because a cell was missing.
+        columns: the features and the targets.
+        warnings: a sentence for each suspicious finding.
     """
 
     name: str
     n_rows: int
     n_dropped: int
-    columns: tuple[ColumnReport, ...]
+    columns: tuple[UsedColumn, ...]
     warnings: tuple[str, ...] = ()
 
     @property
     def is_plain(self) -> bool:
-        """Whether there is nothing to tell: numbers without gaps."""
+        """Whether all columns are numbers without missing cells."""
         return all(column.is_plain for column in self.columns)
 
     def as_json(self) -> dict[str, Any]:
@@ -89,18 +89,18 @@ class DataReport:
         }
 
 
-def column_reports(
+def used_columns(
     raw: Mapping[str, RawColumn], encoder: Encoder, targets: Mapping[str, str], rows: Rows
-) -> tuple[ColumnReport, ...]:
-    """A report of each column.
+) -> tuple[UsedColumn, ...]:
+    """The summary of each column: the features, then the targets.
 
     Args:
         raw: the columns as they were read.
-        encoder: what became of the features.
-        targets: target -> what happens to its gaps.
-        rows: those that are used.
+        encoder: how the features were encoded.
+        targets: target -> what is done with its missing cells.
+        rows: numbers of the rows that are used.
     """
-    reports = []
+    found = []
     for each in encoder.inputs:
         values = raw[each.column]
         kind, levels, unknown = "number", None, 0
@@ -110,11 +110,11 @@ def column_reports(
                 unknown = int(np.count_nonzero(each.codes(values)[rows] == UNKNOWN))
             kind = "number category" if each.kind == "number" else each.kind
         fill = None if isinstance(values, Categories) or isinstance(each, CategoryInput) else each.fill
-        reports.append(
-            ColumnReport(
+        found.append(
+            UsedColumn(
                 each.column, "feature", kind, values.n_missing, each.missing, fill, levels, len(each.features), unknown
             )
         )
     for target, missing in targets.items():
-        reports.append(ColumnReport(target, "target", "number", raw[target].n_missing, missing, None, None, 1))
-    return tuple(reports)
+        found.append(UsedColumn(target, "target", "number", raw[target].n_missing, missing, None, None, 1))
+    return tuple(found)

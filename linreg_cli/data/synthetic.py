@@ -1,7 +1,7 @@
-"""Generated rows of a known truth: y = X w + b + noise.
+"""Generated rows: y = X w + b + noise, with known w and b.
 
-Rows come in chunks of a fixed size, each from a random stream of its own, so that a table of any size needs
-the memory of one chunk and the same seed gives the same rows however they are read.
+Rows are generated in chunks of a fixed size, each from its own random stream. A table of any size takes the memory
+of one chunk, and the same seed gives the same rows.
 """
 
 from collections.abc import Iterator
@@ -24,14 +24,14 @@ def generate(config: SyntheticData, seed: int) -> Iterator[dict[str, Column]]:
     """The columns, chunk by chunk: the features, then the target.
 
     Args:
-        config: the truth and the distributions.
-        seed: where the random streams start.
+        config: the true parameters and the distributions of the features.
+        seed: of the random streams.
 
     Yields:
         name -> float64 values, shape (rows of the chunk,).
 
     Raises:
-        DataError: for a value beyond the range of a float.
+        DataError: for a value that overflows float64, with its row and column.
     """
     names = config.feature_names
     distributions = config.features or dict.fromkeys(names, _STANDARD_NORMAL)
@@ -55,7 +55,7 @@ def _refuse_overflow(columns: dict[str, Column], start: int) -> None:
         if not finite.all():
             row = start + int(np.argmin(finite)) + 1
             raise DataError(
-                "the generated value is too large for a floating-point number; lower the distribution or the weights",
+                "the generated value overflows float64; use smaller features or weights",
                 f"synthetic data, row {row}, column {name!r}",
             )
 
@@ -76,7 +76,7 @@ def _draw(distribution: Distribution, rows: np.ndarray, n_samples: int, stream: 
 
 
 def truth(config: SyntheticData, seed: int) -> dict[str, Any]:
-    """What `<stem>.truth.json` says beside a generated table."""
+    """The content of `<stem>.truth.json`, which is written beside a generated table: the true parameters."""
     return {
         "format": 1,
         "seed": seed,

@@ -1,24 +1,25 @@
-"""What a trained model is worth beside the exact answer: its gap, and inference where it is near enough."""
+"""How good a fit is, beside the exact answer: its gap, and inference where it is near enough."""
 
 import math
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import torch
 
 from linreg_cli.config.schema import Config
-from linreg_cli.convergence.analysis import SQUARED, Analysis
+from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.rows import StackedRows
 from linreg_cli.data.scaling import original_rows
 from linreg_cli.evaluation.metrics import Metrics, parameters
-from linreg_cli.least_squares.factor import Array
+from linreg_cli.least_squares.factor import Array, blocks
 from linreg_cli.least_squares.inference import Inference, infer, refusal
 from linreg_cli.least_squares.influence import influence_table
 from linreg_cli.least_squares.resampling import HeldOut, leave_one_out
-from linreg_cli.least_squares.solve import Optimum, least_squares
+from linreg_cli.least_squares.solve import Optimum, least_squares, loses_digits
 from linreg_cli.model import LinearFormula, fold, fold_parameters, parameters_of
 
 #: Cells of the train split up to which `metrics.json` has the leave-one-out error; `linreg inspect` always has it.
@@ -26,8 +27,8 @@ MOST_HELD_OUT_CELLS = 2_000_000
 
 
 @dataclass(frozen=True)
-class Worth:
-    """What there is to say of a fit.
+class FitQuality:
+    """How good a fit is.
 
     Attributes:
         metrics: `optimum` and `inference` of `metrics.json`.
@@ -38,43 +39,37 @@ class Worth:
     influence: pa.Table | None
 
 
-def worth(
+def fit_quality(
     config: Config,
     dataset: Dataset,
     preprocessor: Preprocessor,
-    analysis: Analysis,
+    problem: Problem,
     model: torch.nn.Sequential,
     train_loss: float,
-) -> Worth:
+) -> FitQuality:
     """`optimum` and `inference` of `metrics.json`; where there is none, the reason.
 
     Args:
         config: of the run.
         dataset: its rows.
         preprocessor: of the run.
-        analysis: of the train split.
+        problem: its plan and its train split.
         model: as trained.
         train_loss: over the train split, in trained units.
     """
-    original = None
     rows, X, y = original_rows(dataset, preprocessor)
-    if config.loss in SQUARED and analysis.no_optimum is None:
-        scaled = config.preprocess.standardize or config.preprocess.standardize_target
-        if scaled or config.train.dtype == "float32" or config.optimizer.weight_decay:
-            original = least_squares(X, y, bias=config.model.bias, loss=config.loss)
-        else:
-            original = analysis.optimum  # trained on the very numbers
-    fits, refused = _inference(config, dataset, analysis, original, (X, y), fold(model, preprocessor))
+    original = _original_optimum(config, problem, X, y)
+    fits, refused = _inference(config, dataset, problem, original, (X, y), fold(model, preprocessor))
     values: Metrics = {"refused": refused}
     if fits:
         each = {target: {"n": len(fit.residuals), **fit.as_json()} for target, fit in fits.items()}
         values = each if len(each) > 1 else each[dataset.targets[0]]
     influence = influence_table(rows, fits) if fits else None
-    if analysis.no_optimum is not None:
-        none = {"optimum": None, "optimum_reason": analysis.no_optimum, "inference": values}
-        return Worth(none, influence)
-    optimum = _optimum(config, preprocessor, analysis, original)
-    distance = analysis.distance(*parameters_of(model), train_loss)
+    if problem.no_optimum_reason is not None:
+        none = {"optimum": None, "optimum_reason": problem.no_optimum_reason, "inference": values}
+        return FitQuality(none, influence)
+    optimum = _optimum(config, preprocessor, problem, original)
+    distance = problem.distance(*parameters_of(model), train_loss)
     assert distance is not None
     position: Metrics = {"gap": distance.gap, "gap_relative_to": distance.relative_to}
     if distance.gap is None:
@@ -82,7 +77,7 @@ def worth(
     optimum = {"train_loss": optimum.pop("train_loss"), **position, **optimum}
     if original is not None and not config.optimizer.weight_decay and X.size <= MOST_HELD_OUT_CELLS:
         optimum["leave_one_out"] = held_out_metrics(leave_one_out(original, X, y), np.asarray(y).std(axis=0))
-    return Worth({"optimum": optimum, "inference": values}, influence)
+    return FitQuality({"optimum": optimum, "inference": values}, influence)
 
 
 def held_out_metrics(found: HeldOut, spread_k: Array) -> Metrics:
@@ -104,10 +99,33 @@ def held_out_metrics(found: HeldOut, spread_k: Array) -> Metrics:
     return {**values, "reason": "R2 is undefined: a target is constant"}
 
 
-def _optimum(config: Config, preprocessor: Preprocessor, analysis: Analysis, original: Optimum | None) -> Metrics:
-    found = analysis.optimum
+def _original_optimum(config: Config, problem: Problem, X: StackedRows, y: StackedRows) -> Optimum | None:
+    """The optimum of the squared loss in original units, without a penalty; None where it is not worked out.
+
+    Solved anew only where the numbers that were trained on are others: scaled, penalised, or rounded to float32.
+    """
+    trained = problem.optimum
+    if trained is None:
+        return None
+    scaled = config.preprocess.standardize or config.preprocess.standardize_target
+    if not (scaled or config.optimizer.weight_decay):
+        if config.train.dtype == "float64":
+            return trained
+        digits = trained.is_unique and not loses_digits(trained.factor, trained.weights, trained.bias)
+        if digits and _are_equal(problem.X_nd, X) and _are_equal(problem.y_nk, y):
+            return trained
+    return least_squares(X, y, bias=config.model.bias, loss=config.loss)
+
+
+def _are_equal(trained: npt.NDArray[Any], original: StackedRows) -> bool:
+    """Whether no value was rounded on the way to the tensor; both in the table's order, or they differ."""
+    return all(np.array_equal(trained[rows], original[rows]) for rows in blocks(len(original)))
+
+
+def _optimum(config: Config, preprocessor: Preprocessor, problem: Problem, original: Optimum | None) -> Metrics:
+    found = problem.optimum
     if found is None:
-        robust = analysis.robust
+        robust = problem.robust
         assert robust is not None
         formula = fold_parameters(robust.weights, robust.bias, preprocessor)
         return {"train_loss": robust.train_loss, "parameters": parameters(formula), "method": robust.method}
@@ -125,7 +143,9 @@ def _optimum(config: Config, preprocessor: Preprocessor, analysis: Analysis, ori
         "condition_number_as_given": _finite(found.condition_number_as_given),
     }
     if not math.isfinite(found.condition_number):
-        values["condition_number_reason"] = "columns are constant or determine each other"
+        values["condition_number_reason"] = "columns are constant or depend on each other"
+    if found.rank < found.factor.n_parameters:
+        values["dependent_columns"] = list(problem.dependent_columns)
     if config.optimizer.weight_decay:
         # What SGD descends on when a step sees a part of a sum meets more of the penalty.
         values["objective"] = found.objective
@@ -135,7 +155,7 @@ def _optimum(config: Config, preprocessor: Preprocessor, analysis: Analysis, ori
 def _inference(
     config: Config,
     dataset: Dataset,
-    analysis: Analysis,
+    problem: Problem,
     original: Optimum | None,
     rows: tuple[StackedRows, StackedRows],
     trained: LinearFormula,
@@ -143,10 +163,10 @@ def _inference(
     """By target; where there is none, why."""
     if config.optimizer.weight_decay:
         return {}, "weight decay biases the coefficients; set optimizer.weight_decay: 0"
-    if config.loss not in SQUARED:
+    if not problem.plan.loss.is_squared:
         return {}, f"standard errors of least squares do not hold for loss: {config.loss}; train with mse"
     if original is None:
-        return {}, f"it needs the exact optimum: {analysis.no_optimum}"
+        return {}, f"it needs the exact optimum: {problem.no_optimum_reason}"
     if "bias" in dataset.features and config.model.bias:
         return {}, "a column is named 'bias', as the intercept is; rename it"
     reason = refusal(original, config.loss, (trained.weights, trained.bias), names=dataset.features)

@@ -1,6 +1,6 @@
 """Metrics of predictions in original units, in float64."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -76,37 +76,21 @@ class ErrorSums:
         return {**metrics, "r2": r2, "n": self._n, **reasons}
 
 
-def regression_metrics(actual: Column, predicted: Column) -> Metrics:
-    """The metrics of predictions that are in memory; see `ErrorSums`.
-
-    Args:
-        actual: shape (n_samples, n_targets), original units.
-        predicted: the same shape.
-
-    >>> regression_metrics(np.array([[1.0], [3.0]]), np.array([[1.0], [2.0]]))
-    {'mse': 0.5, 'rmse': 0.7071067811865476, 'mae': 0.5, 'r2': 0.5, 'n': 2}
-    """
-    return ErrorSums().add(actual, predicted).metrics()
-
-
-def split_metrics(targets: tuple[str, ...], pairs: Iterable[tuple[Column, Column]], loss: float) -> Metrics:
+def split_metrics(targets: tuple[str, ...], errors: ErrorSums, loss: float) -> Metrics:
     """Metrics of one split: its loss in trained units, then those of `ErrorSums` in original units.
 
     Several targets also get their own metrics, under `by_target`.
 
     Args:
         targets: names of the targets.
-        pairs: actual and predicted values of some rows at a time, both of shape (n_rows, n_targets).
+        errors: of the predictions for the rows of the split.
         loss: of the split, in trained units.
     """
-    sums = ErrorSums()
-    for actual, predicted in pairs:
-        sums.add(actual, predicted)
-    metrics: Metrics = {"loss": loss, **sums.metrics()}
+    metrics: Metrics = {"loss": loss, **errors.metrics()}
     if not np.isfinite(loss):
         metrics["loss"], metrics["loss_reason"] = None, "too large for a floating-point number"
     if len(targets) > 1:
-        metrics["by_target"] = {target: sums.metrics(slice(k, k + 1)) for k, target in enumerate(targets)}
+        metrics["by_target"] = {target: errors.metrics(slice(k, k + 1)) for k, target in enumerate(targets)}
     return metrics
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from linreg_cli.data.columns.arrow import to_arrow
 from linreg_cli.data.columns.kinds import rows_where
-from linreg_cli.data.summary import ColumnReport, column_reports
+from linreg_cli.data.summary import UsedColumn, used_columns
 from linreg_cli.data.tables.blocks import cells_of
 from linreg_cli.errors import DataError
-from linreg_cli.evaluation.saved_model import TrainedRun, input_columns, open_for, raw_inputs
+from linreg_cli.evaluation.saved_model import SavedModel, input_columns, open_for, raw_inputs
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,10 @@ class Predicted:
     table: pa.Table
     added: list[str]
     delimiter: str | None
-    columns: tuple[ColumnReport, ...]
+    columns: tuple[UsedColumn, ...]
 
 
-def predict_table(trained: TrainedRun, path: str, *, typed: bool = False) -> Predicted:
+def predict_table(saved: SavedModel, path: str, *, typed: bool = False) -> Predicted:
     """The table with its predictions in original units.
 
     Columns are matched by name, in any order; columns that the model does not know pass through unchanged
@@ -38,7 +39,7 @@ def predict_table(trained: TrainedRun, path: str, *, typed: bool = False) -> Pre
     were dropped in training gets no prediction.
 
     Args:
-        trained: the run.
+        saved: the run.
         path: the table.
         typed: whether columns of a text file that hold numbers only become numbers, for a format with types.
 
@@ -46,26 +47,26 @@ def predict_table(trained: TrainedRun, path: str, *, typed: bool = False) -> Pre
         DataError: if a feature is missing, is not numeric where it should be, or holds what training did not allow,
             or a prediction is beyond the range of a float.
     """
-    encoder = trained.preprocessor.inputs
-    table = open_for(trained, path, encoder.columns)
+    encoder = saved.preprocessor.inputs
+    table = open_for(saved, path, encoder.columns)
     cells = table.read_all()
     numbers, _ = input_columns(encoder)
     needed = table.numbers(cells.select(list(encoder.columns)), numbers)
-    known = cells_of(needed, numbers, trained.config.preprocess.missing_values)
-    raw = raw_inputs(known, encoder, (), trained, path)
+    known = cells_of(needed, numbers, saved.config.preprocess.missing_values)
+    raw = raw_inputs(known, encoder, (), saved, path)
     dropped = encoder.dropped(raw)
     rows = rows_where(~dropped)
-    predicted = trained.formula.predict(encoder.encode(raw, rows, path))
+    predicted = saved.formula.predict(encoder.encode(raw, rows, path))
     overflow = ~np.isfinite(predicted).all(axis=1) & ~dropped
     if overflow.any():
         row = int(np.argmax(overflow)) + 1
         raise DataError("the prediction is too large for a floating-point number", f"{path}, row {row}")
-    added = prediction_names(trained.formula.targets, table.columns)
+    added = prediction_names(saved.formula.targets, table.columns)
     if typed:
         cells = table.typed(cells)
     for position, name in enumerate(added):
-        cells = cells.append_column(name, pa.array(predicted[:, position], mask=dropped))
-    return Predicted(cells, added, table.delimiter, column_reports(raw, encoder, {}, rows))
+        cells = cells.append_column(name, to_arrow(predicted[:, position], ~dropped))
+    return Predicted(cells, added, table.delimiter, used_columns(raw, encoder, {}, rows))
 
 
 def prediction_names(targets: Sequence[str], taken: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """What a model predicts for the rows of a dataset, some of them at a time."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +10,9 @@ from linreg_cli.data.columns.arrow import repeated, to_arrow
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Rows, take
 from linreg_cli.data.columns.rows import as_slice, count, in_order, part, pick
 from linreg_cli.data.dataset import Dataset
+from linreg_cli.data.tables.write import write_table
+from linreg_cli.evaluation.metrics import ErrorSums
+from linreg_cli.files import write_file
 from linreg_cli.model import LinearFormula
 
 
@@ -32,20 +36,54 @@ def predicted_blocks(
         yield block, actual, formula.predict(dataset.columns, block)
 
 
-def prediction_batches(formula: LinearFormula, dataset: Dataset) -> Iterator[pa.RecordBatch]:
-    """The content of `predictions.csv`, some rows at a time: split, row (from 1), target, prediction.
-
-    The rows of a split are in the table's order. With several targets the last two are `target:<name>` and
-    `prediction:<name>` for each. A model with one feature adds `feature:<name>` at the end, so that its line can be
-    drawn from the run folder alone.
+def summed_errors(formula: LinearFormula, dataset: Dataset, rows: Rows) -> ErrorSums:
+    """What the metrics of some rows are made of.
 
     Args:
         formula: the model.
-        dataset: the rows, split.
+        dataset: holds the columns.
+        rows: those wanted, at least one, in any order.
     """
+    sums = ErrorSums()
+    for _, actual, predicted in predicted_blocks(formula, dataset, in_order(rows)):
+        sums.add(actual, predicted)
+    return sums
+
+
+def write_predictions(path: Path, formula: LinearFormula, dataset: Dataset) -> dict[str, ErrorSums]:
+    """Write `predictions.csv` (split, row, target, prediction), and count each split's errors in the same pass.
+
+    Rows count from 1, and those of a split are in the table's order. With several targets the last two columns are
+    `target:<name>` and `prediction:<name>` for each. A model with one feature adds `feature:<name>` at the end, so that
+    its line can be drawn from the run folder alone.
+
+    Args:
+        path: the file, written whole or not at all.
+        formula: the model.
+        dataset: the rows, split.
+
+    Returns:
+        For each split that has rows, what its metrics are made of.
+
+    Raises:
+        StoreError: if the file cannot be written.
+    """
+    sums: dict[str, ErrorSums] = {}
+
+    def write(draft: Path) -> None:
+        sums.clear()  # a write that is tried again begins at the first row
+        write_table(draft, ".csv", _batches(formula, dataset, sums))
+
+    write_file(path, write)
+    return sums
+
+
+def _batches(formula: LinearFormula, dataset: Dataset, sums: dict[str, ErrorSums]) -> Iterator[pa.RecordBatch]:
+    """The content of `predictions.csv`, some rows at a time, which are counted into `sums` as they come."""
     only = dataset.features[0] if len(dataset.features) == 1 else None
     for split, rows in dataset.splits.items():
         for block, actual, predicted in predicted_blocks(formula, dataset, in_order(rows)):
+            sums.setdefault(split, ErrorSums()).add(actual, predicted)
             numbers = pick(block, np.arange(len(actual)))
             columns = {"split": repeated(split, len(numbers)), "row": to_arrow(numbers.astype(np.int64) + 1)}
             for position, target in enumerate(formula.targets):

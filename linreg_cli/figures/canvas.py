@@ -1,6 +1,8 @@
-"""An empty picture: its size and look, readable ticks, names of any length, a legend that covers nothing.
+"""What all pictures share: size and look, colours of the splits, readable ticks, names of any length, the legend.
 
-Without a display, pyplot or a change of global settings. `$`, `_` and `\\` in a name mean nothing.
+Arrays in, a matplotlib figure out, without a display, pyplot or a change of global settings. Legends stand outside the
+axes, where they cover no data. Empty splits are skipped; arrays that are not (n,) of one length raise a ValueError.
+`$`, `_` and `\\` in a name mean nothing.
 """
 
 import math
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 # Beyond this, or 1 / this, differences and transforms overflow: such numbers count as not finite, or as 0.
 HUGE = 1e150
+# Okabe and Ito's palette, but for a plainer red. Of a split: (colour, marker).
+SPLITS = {"train": ("#0072B2", "o"), "validation": ("#E69F00", "s"), "test": ("#D62728", "^")}
 _WIDTH, _HEIGHT, _DPI = 10.0, 7.0, 120
 _TITLE, LABEL, SMALL = 19.0, 17.0, 15.0
 _LOOK = {"font.size": SMALL, "axes.grid": True, "axes.axisbelow": True, "grid.color": "#D9D9D9"}
@@ -60,6 +64,20 @@ def blank(title: str, x_label: str, y_label: str) -> "tuple[Figure, Axes]":
     axes.set_xlabel(*fitted(x_label, LABEL, 7.0))
     axes.set_ylabel(*fitted(y_label, LABEL, 4.6))
     return figure, axes
+
+
+def drawable(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Of x and y (n,) the points (2, at most n) that can be drawn."""
+    if np.ndim(x) != 1 or np.shape(x) != np.shape(y):
+        raise ValueError(f"arrays (n,) of one length expected, found {np.shape(x)} and {np.shape(y)}")
+    xy = np.stack([x, y]).astype(np.float64)
+    return xy[:, np.all(np.abs(xy) <= HUGE, axis=0)]
+
+
+def note(drawn: int, finite: int, total: int) -> str:
+    """What the legend says of rows that are not drawn: sampled, or not finite."""
+    sampled = f" ({drawn:,} of {finite:,})" if drawn < finite else ""
+    return f"{sampled} ({total - finite:,} not finite)" if finite < total else sampled
 
 
 def nice_step(span: float, whole: bool = False) -> float:

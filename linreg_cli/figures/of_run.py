@@ -1,26 +1,26 @@
 """The pictures of a run, drawn from its folder alone."""
 
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.csv as pcsv
 
+from linreg_cli.data.columns.arrow import indices, to_numpy
+from linreg_cli.data.columns.kinds import Column
 from linreg_cli.errors import UsageError
 from linreg_cli.figures.canvas import render
-from linreg_cli.figures.figures import (
-    LossCurve,
-    SplitPoints,
-    fit_figure,
-    leverage_figure,
-    loss_figure,
-    predicted_figure,
-    residual_figure,
-)
+from linreg_cli.figures.clouds import SplitPoints
+from linreg_cli.figures.fit import fit_figure, predicted_figure
+from linreg_cli.figures.influence import leverage_figure
+from linreg_cli.figures.loss import LossCurve, loss_figure
+from linreg_cli.figures.residuals import residual_figure
 from linreg_cli.files import make_folder, write_bytes
+from linreg_cli.runs.contents import RunContents
 from linreg_cli.runs.store import RunFolder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 KINDS = ("loss", "fit", "predicted", "residuals", "leverage")
 FORMATS = ("png", "svg", "pdf")
@@ -38,7 +38,8 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
     """Draw a run's pictures.
 
     Args:
-        run: a run with a history; one that diverged has no predictions and gets the loss only.
+        run: a run with a history; one that diverged has no predictions and gets the loss only. Of a `RunContents` no
+            file is read that was read before.
         kinds: of `KINDS`; empty for all that the run can show.
         format: `png`, `svg` or `pdf`.
 
@@ -49,37 +50,21 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
         UsageError: if a picture was asked for that this run does not have.
         StoreError: if a file of the run is missing or damaged.
     """
-    record = run.record()
-    published = (run.path / "predictions.csv").is_file()
-    table = _csv(run, "predictions.csv", text=("split",)) if published and set(kinds or KINDS) != {"loss"} else None
-    targets, feature = _layout(table)
-    curved = record.get("target_transform", "none") != "none"
-    feature = None if curved else feature  # the fit is no line in original units
-    possible = [
-        "loss",
-        *(["fit"] if feature else []),
-        *(["predicted", "residuals"] if table is not None else []),
-        *(["leverage"] if published and (run.path / "influence.csv").is_file() else []),
-    ]
+    run = RunContents.of(run)
+    table = _predictions(run) if set(kinds or KINDS) != {"loss"} else None
+    targets, feature = _layout(run, table)
+    possible = ["loss"]
+    if table is not None:
+        possible += [*(["fit"] if feature else []), "predicted", "residuals"]
+        possible += ["leverage"] if (run.path / "influence.csv").is_file() else []
     for kind in kinds:
         if kind not in possible:
-            if not published and record["status"] == "finished":
-                run.read("predictions.csv")  # says that the file is missing
-            more = "its target was transformed" if curved else "it has more than one feature"
-            more = _no_influence(run) if kind == "leverage" and published else more
-            why = more if published else f"its status is {record['status']}"
-            raise UsageError(f"run {run.id} has no {kind} picture, because {why}; it has: {', '.join(possible)}")
+            raise _refusal(run, kind, possible)
     pictures: dict[str, bytes] = {}
     names = _file_names(targets)
     for kind in kinds or possible:
         if kind == "loss":
-            figure = loss_figure(
-                [loss_curve(run)],
-                loss=_loss_name(record),
-                title=f"Training loss of {run.id}",
-                optimum=_optimum(run) if published else None,
-            )
-            pictures[f"loss.{format}"] = render(figure, format)
+            pictures[f"loss.{format}"] = render(_loss(run), format)
             continue
         assert table is not None
         for target in targets:
@@ -92,9 +77,10 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
 
 def overlay(runs: Sequence[RunFolder], format: str) -> bytes:
     """The loss curves of several runs in one picture."""
-    losses = {_loss_name(run.record()) for run in runs}
-    title = "Training loss of " + (" and ".join(run.id for run in runs) if len(runs) <= 3 else f"{len(runs)} runs")
-    return render(loss_figure([loss_curve(run) for run in runs], loss=" / ".join(sorted(losses)), title=title), format)
+    read = [RunContents.of(run) for run in runs]
+    losses = {_loss_name(run.record()) for run in read}
+    title = "Training loss of " + (" and ".join(run.id for run in read) if len(read) <= 3 else f"{len(read)} runs")
+    return render(loss_figure([loss_curve(run) for run in read], loss=" / ".join(sorted(losses)), title=title), format)
 
 
 def write_pictures(pictures: dict[str, bytes], folder: Path) -> list[Path]:
@@ -109,20 +95,59 @@ def write_pictures(pictures: dict[str, bytes], folder: Path) -> list[Path]:
     return [folder / name for name in pictures]
 
 
-def loss_curve(run: RunFolder) -> LossCurve:
+def loss_curve(run: RunContents) -> LossCurve:
     """The loss after each epoch, from `history.csv`.
 
     Raises:
         StoreError: if that is missing or damaged.
     """
-    history = _csv(run, "history.csv")
+    history = run.table("history.csv")
     if not {"epoch", "train_loss"} <= set(history.column_names):
         raise run.damaged("history.csv", "it lacks the columns epoch and train_loss")
     validation = _floats(history, "validation_loss") if "validation_loss" in history.column_names else None
     return LossCurve(run.id, _floats(history, "epoch"), _floats(history, "train_loss"), validation)
 
 
-def _optimum(run: RunFolder) -> float | None:
+def _evaluated(run: RunContents) -> bool:
+    """Whether a run has come to its metrics and predictions."""
+    ended = run.record()["status"] == "finished" or (run.path / "metrics.json").is_file()
+    return ended and (run.path / "predictions.csv").is_file()
+
+
+def _predictions(run: RunContents) -> pa.Table | None:
+    return run.table("predictions.csv", text=("split",)) if _evaluated(run) else None
+
+
+def _is_curved(run: RunContents) -> bool:
+    """Whether the fit is no line in original units."""
+    return bool(run.record().get("target_transform", "none") != "none")
+
+
+def _refusal(run: RunContents, kind: str, possible: Sequence[str]) -> UsageError:
+    """Why a run has no picture of a kind, and which it has.
+
+    Raises:
+        StoreError: if that is because it has lost a file.
+    """
+    status = run.record()["status"]
+    if not _evaluated(run):
+        if status == "finished":
+            run.read("predictions.csv")  # says that the file is missing
+        why = f"its status is {status}"
+    elif kind == "leverage":
+        why = _no_influence(run)
+    else:
+        why = "its target was transformed" if _is_curved(run) else "it has more than one feature"
+    return UsageError(f"run {run.id} has no {kind} picture, because {why}; it has: {', '.join(possible)}")
+
+
+def _loss(run: RunContents) -> "Figure":
+    curve, name = loss_curve(run), _loss_name(run.record())
+    optimum = _optimum(run) if _evaluated(run) else None
+    return loss_figure([curve], loss=name, title=f"Training loss of {run.id}", optimum=optimum)
+
+
+def _optimum(run: RunContents) -> float | None:
     optimum = run.read_json("metrics.json").get("optimum")
     value = optimum.get("train_loss") if isinstance(optimum, dict) else None
     if isinstance(optimum, dict) and optimum.get("gap_relative_to") == "constant":
@@ -135,46 +160,37 @@ def _loss_name(record: dict[str, Any]) -> str:
     return f"{name} (target standardised)" if record.get("target_standardized") else name
 
 
-def _csv(run: RunFolder, name: str, *, text: tuple[str, ...] = ()) -> pa.Table:
-    """A CSV of the run: numbers in every column but those of `text`."""
-    content = run.read(name)
-    try:
-        names = pcsv.read_csv(io.BytesIO(content), pcsv.ReadOptions(use_threads=False)).column_names
-        types = {column: pa.string() if column in text else pa.float64() for column in names}
-        return pcsv.read_csv(io.BytesIO(content), convert_options=pcsv.ConvertOptions(column_types=types))
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise run.damaged(name, str(error).splitlines()[0]) from None
+def _floats(table: pa.Table, column: str) -> Column:
+    return to_numpy(table.column(column))
 
 
-def _floats(table: pa.Table, column: str) -> Any:
-    return table.column(column).to_numpy()
-
-
-def _layout(table: pa.Table | None) -> tuple[list[str], str | None]:
-    """Names of the targets ('' for a single one) and of the only feature."""
+def _layout(run: RunContents, table: pa.Table | None) -> tuple[list[str], str | None]:
+    """Names of the targets ('' for a single one), and of the only feature where the fit is a line over it."""
     if table is None:
         return [], None
     names = table.column_names
     feature = next((name.removeprefix("feature:") for name in names if name.startswith("feature:")), None)
-    return [name.removeprefix("target").removeprefix(":") for name in names if name.split(":")[0] == "target"], feature
+    targets = [name.removeprefix("target").removeprefix(":") for name in names if name.split(":")[0] == "target"]
+    return targets, None if _is_curved(run) else feature
 
 
 def _points(table: pa.Table, target: str, feature: str | None) -> list[SplitPoints]:
     suffix = f":{target}" if target else ""
-    split = table.column("split").to_numpy()
     actual, predicted = _floats(table, f"target{suffix}"), _floats(table, f"prediction{suffix}")
     x = _floats(table, f"feature:{feature}") if feature else None
-    return [
-        SplitPoints(name, actual[split == name], predicted[split == name], None if x is None else x[split == name])
-        for name in dict.fromkeys(split)
-    ]
+    split = table.column("split").dictionary_encode().unify_dictionaries()
+    codes, points = indices(split), []
+    for code, name in enumerate(split.chunk(0).dictionary.to_pylist() if len(codes) else []):
+        rows = codes == code
+        points.append(SplitPoints(name, actual[rows], predicted[rows], None if x is None else x[rows]))
+    return points
 
 
-def _target_name(run: RunFolder, target: str) -> str:
+def _target_name(run: RunContents, target: str) -> str:
     return target or str(run.record()["data"]["targets"][0])
 
 
-def _fit(run: RunFolder, table: pa.Table, target: str, feature: str | None) -> Any:
+def _fit(run: RunContents, table: pa.Table, target: str, feature: str | None) -> "Figure":
     assert feature is not None
     parameters = run.read_json("metrics.json")["parameters"]
     weights, bias = parameters["weights"], parameters["bias"]
@@ -191,21 +207,21 @@ def _fit(run: RunFolder, table: pa.Table, target: str, feature: str | None) -> A
     )
 
 
-def _predicted(run: RunFolder, table: pa.Table, target: str, feature: str | None) -> Any:
+def _predicted(run: RunContents, table: pa.Table, target: str, feature: str | None) -> "Figure":
     name = _target_name(run, target)
     return predicted_figure(
         _points(table, target, feature), target=name, title=f"Predicted and actual {name}, {run.id}"
     )
 
 
-def _residuals(run: RunFolder, table: pa.Table, target: str, feature: str | None) -> Any:
+def _residuals(run: RunContents, table: pa.Table, target: str, feature: str | None) -> "Figure":
     name = _target_name(run, target)
     return residual_figure(_points(table, target, feature), target=name, title=f"Residuals of {name}, {run.id}")
 
 
-def _leverage(run: RunFolder, table: pa.Table, target: str, feature: str | None) -> Any:
+def _leverage(run: RunContents, table: pa.Table, target: str, feature: str | None) -> "Figure":
     name, suffix = _target_name(run, target), f":{target}" if target else ""
-    rows = _csv(run, "influence.csv")
+    rows = run.table("influence.csv")
     inference = run.read_json("metrics.json")["inference"]
     inference = inference[target] if target else inference
     n, most = int(inference["n"]), len(rows)
@@ -221,14 +237,14 @@ def _leverage(run: RunFolder, table: pa.Table, target: str, feature: str | None)
     )
 
 
-def _no_influence(run: RunFolder) -> str:
+def _no_influence(run: RunContents) -> str:
     """Why a run that has ended has no picture of leverage."""
     inference = run.read_json("metrics.json").get("inference")
     refused = inference.get("refused") if isinstance(inference, dict) else None
     return f"inference was refused: {refused}" if refused else "an older version trained it; train it again"
 
 
-_FIGURES: dict[str, Callable[[RunFolder, pa.Table, str, str | None], Any]] = {
+_FIGURES: dict[str, Callable[[RunContents, pa.Table, str, str | None], "Figure"]] = {
     "fit": _fit,
     "predicted": _predicted,
     "residuals": _residuals,

@@ -41,20 +41,20 @@ class ColumnSummary:
 def summaries(dataset: Dataset) -> tuple[ColumnSummary, ...]:
     """Every column that is used, features first, then targets: columns of the table, not the inputs made of them."""
     rows = as_slice(dataset.splits["train"])
-    if dataset.raw is None or dataset.report is None:
+    if dataset.raw is None or dataset.summary is None:
         return tuple(
             summarise(name, take(dataset.columns, name, rows)) for name in (*dataset.features, *dataset.targets)
         )
     found = []
-    for report in dataset.report.columns:
-        raw = dataset.raw[report.column]
+    for used in dataset.summary.columns:
+        raw = dataset.raw[used.column]
         if isinstance(raw, Categories):
             counts = np.bincount(raw.codes[rows] + 1, minlength=len(raw.levels) + 1)[1:]
             levels = {level: int(count) for level, count in zip(raw.levels, counts, strict=True) if count}
-            one = ColumnSummary(report.column, "category", None, None, None, None, levels=levels)
+            one = ColumnSummary(used.column, "category", None, None, None, None, levels=levels)
         else:
-            one = summarise(report.column, _present(raw, rows))
-        found.append(replace(one, missing=report.missing, treatment=report.treatment))
+            one = summarise(used.column, _present(raw, rows))
+        found.append(replace(one, missing=used.missing, treatment=used.treatment))
     return tuple(found)
 
 

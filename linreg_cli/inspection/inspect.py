@@ -1,53 +1,29 @@
 """inspect_config: what can be known about a training before its first step."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from linreg_cli.config import LoadedConfig
 from linreg_cli.config.schema import Config
-from linreg_cli.convergence.forecast import Forecast
-from linreg_cli.convergence.landscape import TARGETS, Landscape, Setting, rounded_down
-from linreg_cli.convergence.rate_search import best_batch_rate, cosine, fewest_epochs, fewest_falling
-from linreg_cli.convergence.rates import Motion, stable_rate
-from linreg_cli.convergence.spectrum import curvature
+from linreg_cli.convergence.limits import Limit, batch_safe_limit, full_batch_limit, mean_square_limit
+from linreg_cli.convergence.problem import Problem
+from linreg_cli.convergence.rates import SgdRule, stable_rate
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.rows import StackedRows, in_order
 from linreg_cli.data.scaling import original_rows
 from linreg_cli.errors import DataError
 from linreg_cli.evaluation.cross_validation import folds
 from linreg_cli.inspection.column_summary import ColumnSummary, summaries
-from linreg_cli.least_squares.factor import Array, Factor, factorise
+from linreg_cli.inspection.training_plans import TrainingPlan, training_plans
+from linreg_cli.least_squares.factor import EPS, Array, factorise
 from linreg_cli.least_squares.resampling import HeldOut, RidgePath, k_fold, leave_one_out, ridge_path
 from linreg_cli.least_squares.solve import Optimum, condition_numbers, least_squares
-from linreg_cli.model import linear_layer
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
 
-#: Losses that have one curvature everywhere.
-SQUARED = ("mse", "sse", "half_mse")
 #: Parts of the k-fold error where `evaluate.cross_validation` says none.
 FOLDS = 5
-
-
-@dataclass(frozen=True)
-class Course:
-    """A way to train, and when it arrives.
-
-    Attributes:
-        label: what it changes, in words.
-        overrides: the `--set` expressions that change the config into it; none for the config itself.
-        lr: the rate, or that of the first epoch.
-        momentum: the momentum.
-        forecast: epochs to each gap.
-    """
-
-    label: str
-    overrides: tuple[str, ...]
-    lr: float
-    momentum: float
-    forecast: Forecast
 
 
 @dataclass(frozen=True)
@@ -94,38 +70,47 @@ class Inspection:
         config: as it would be trained.
         dataset: the rows.
         columns: of the table, features first, then targets.
-        factor: of the train split's columns in original units.
-        dependent: columns that a combination of the others gives, or that are constant beside the bias.
+        problem: the plan and the train split in the units that are trained: rank, dependent columns, curvature,
+            limits and forecasts are read from it. Its numbers are float64, so that what is said is about the data; what
+            the rounding of the dtype that is trained in makes of rank and gap is counted in.
+        standardized: the same with `preprocess.standardize: true`; None where the config says so already, where it
+            cannot be, and for a loss that is not squared.
         condition_number: of [X 1] in original units; infinite where columns are dependent.
         condition_number_standardized: the same of standardised columns.
-        motion: how SGD moves.
-        setting: how the train split is trained.
-        landscape: of the table that the config trains; None for a loss that is not squared.
-        standardized: of the table with `preprocess.standardize: true`; None where the config says so already, where
-            it cannot be, and for a loss that is not squared.
-        courses: the config's own way first, then better ones.
+        plans: the config's own way to train first, then better ones; empty for a loss that is not squared.
         rounding_gap: the gap near which steps get lost in the rounding of the config's dtype, roughly.
         huber_lr: for huber, a rate below which a full batch without momentum converges, else None.
         ridge: where it was asked for and applies.
-        held_out: what the optimum does on rows that it has not seen; None where it is not worked out.
+        held_out: errors of the optimum on rows that it was not fitted to; None where it is not worked out.
     """
 
     config: Config
     dataset: Dataset
     columns: tuple[ColumnSummary, ...]
-    factor: Factor
-    dependent: tuple[str, ...]
+    problem: Problem
+    standardized: Problem | None
     condition_number: float
     condition_number_standardized: float
-    motion: Motion
-    setting: Setting
-    landscape: Landscape | None
-    standardized: Landscape | None
-    courses: tuple[Course, ...]
+    plans: tuple[TrainingPlan, ...]
     rounding_gap: float
     huber_lr: float | None
     ridge: Ridge | None
     held_out: HeldOutErrors | None
+
+    @property
+    def is_squared(self) -> bool:
+        """Whether the loss is squared, so that it has one curvature everywhere."""
+        return self.problem.plan.loss.is_squared
+
+    @property
+    def limits(self) -> dict[str, Limit]:
+        """The limits of the rate by the names that `stable_lr` has; only for a squared loss."""
+        problem, rule = self.problem, self.problem.rule
+        return {
+            "full_batch": full_batch_limit(problem, rule),
+            "batch_safe": batch_safe_limit(problem, rule),
+            "mean_square": mean_square_limit(problem, rule),
+        }
 
 
 def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = False) -> Inspection:
@@ -140,171 +125,85 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
         ConfigError, DataError: as for `prepare`.
     """
     config = loaded.config
-    # In float64, so that what is said is about the data and not about the rounding of it.
     exact = config.train.model_copy(update={"dtype": "float64", "device": "cpu", "engine": "reference"})
     prepared = prepare(replace(loaded, config=config.model_copy(update={"train": exact})), reporter)
     reporter.stage("finding the optimum and the curvature")
-    plan, dataset = prepared.plan, prepared.dataset
-    motion = Motion(plan.momentum, plan.dampening, plan.nesterov, plan.weight_decay)
-    setting = Setting(config.loss, motion, plan.n_samples, plan.batch_size, plan.shuffle, plan.epochs)
-    X_nd, y_nk = (tensor.numpy() for tensor in prepared.tensors["train"])
-    squared = config.loss in SQUARED
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what comes of it is refused by the landscape
-        known = prepared.analysis.optimum if squared else None  # of the same float64 numbers
-    landscape = Landscape.of(X_nd, y_nk, *_start(prepared), setting, known) if squared else None
-    factor = _as_given(prepared, landscape)
-    given, standard = _condition_numbers(factor)
-    standardized = _standardized(prepared, setting) if squared and not config.preprocess.standardize else None
-    dtype = np.float64 if config.train.dtype == "float64" else np.float32
-    rate = plan.learning_rate(0)
+    eps = float(np.finfo(config.train.dtype).eps)
+    problem = prepared.problem
+    if problem.no_factor_reason or eps != EPS:  # a table that takes minutes is worth them here
+        problem = replace(problem, patient=True, eps=eps)
+    _refuse_extremes(problem)
+    squared = problem.plan.loss.is_squared
+    dataset, rule = prepared.dataset, problem.rule
+    standardized = _standardized(prepared, problem) if squared and not config.preprocess.standardize else None
+    given, standard = _condition_numbers(prepared, problem)
     return Inspection(
         config=config,
         dataset=dataset,
         columns=summaries(dataset),
-        factor=factor,
-        dependent=dependent_columns(factor, dataset.features),
+        problem=problem,
+        standardized=standardized,
         condition_number=given,
         condition_number_standardized=standard,
-        motion=motion,
-        setting=setting,
-        landscape=landscape,
-        standardized=standardized,
-        courses=_courses(prepared, landscape, standardized) if landscape else (),
-        rounding_gap=landscape.rounding_gap(rate, float(np.finfo(dtype).eps)) if landscape else 0.0,
-        huber_lr=_huber_lr(X_nd, y_nk, prepared) if config.loss == "huber" else None,
-        ridge=_ridge(X_nd, y_nk, landscape) if ridge and landscape else None,
-        held_out=_held_out(prepared, landscape) if landscape else None,
+        plans=training_plans(prepared.config, problem, standardized) if squared else (),
+        rounding_gap=problem.rounding_gap(problem.plan.learning_rate(0), rule) if squared else 0.0,
+        huber_lr=_huber_lr(problem) if config.loss == "huber" else None,
+        ridge=_ridge(problem) if ridge and squared else None,
+        held_out=_held_out(prepared, problem) if squared else None,
     )
 
 
-def dependent_columns(factor: Factor, names: Sequence[str]) -> tuple[str, ...]:
-    """The columns that say nothing of their own: constant beside a bias (or zero), or in a combination that vanishes.
+def _refuse_extremes(problem: Problem) -> None:
+    """Refuse columns whose squares overflow or underflow.
 
-    Args:
-        factor: of the table.
-        names: of the features.
+    Raises:
+        DataError: with what to do about it.
     """
-    if factor.rank == factor.n_parameters:
-        return ()
-    _, _, Vt = factor.svd()
-    # A column that is constant is left out of the standardised design, so it is a vanishing combination by itself.
-    involved = np.sqrt(np.sum(Vt[factor.rank :] ** 2, axis=0))[: len(names)] > 1e-6
-    return tuple(name for name, is_in in zip(names, involved, strict=True) if is_in)
+    reason = problem.no_factor_reason
+    if reason is None and problem.plan.loss.is_squared:
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            curved = problem.spectrum.eigenvalues[: problem.spectrum.rank]
+        if not np.all((curved > 0) & np.isfinite(curved)):
+            reason = "the squares of the values are beyond the range of float64"
+    if reason is not None:
+        raise DataError(f"{reason}; give the columns in another unit, or set preprocess.standardize: true")
 
 
-def _start(prepared: Prepared) -> tuple[Array, Array | None]:
-    layer = linear_layer(prepared.state.model)
-    bias = None if layer.bias is None else layer.bias.detach().numpy()
-    return layer.weight.detach().numpy().T, bias
-
-
-def _as_given(prepared: Prepared, landscape: Landscape | None) -> Factor:
-    """The triangle of the columns in original units."""
-    if landscape is not None and not prepared.config.preprocess.standardize:
-        return landscape.optimum.factor
-    dataset = prepared.dataset
-    rows = in_order(dataset.splits["train"])
-    X_nd, y_nk = (StackedRows(dataset.columns, names, rows) for names in (dataset.features, dataset.targets))
-    return factorise(X_nd, y_nk, bias=prepared.config.model.bias)
-
-
-def _condition_numbers(factor: Factor) -> tuple[float, float]:
+def _condition_numbers(prepared: Prepared, problem: Problem) -> tuple[float, float]:
+    """Of [X 1] in original units, as given and standardised; infinite where the trained columns are dependent."""
+    config, dataset = prepared.config, prepared.dataset
+    if problem.factor.rank < problem.factor.n_parameters:
+        return math.inf, math.inf
+    factor = problem.factor
+    if config.preprocess.standardize:
+        rows = in_order(dataset.splits["train"])
+        X_nd, y_nk = (StackedRows(dataset.columns, names, rows) for names in (dataset.features, dataset.targets))
+        factor = factorise(X_nd, y_nk, bias=config.model.bias)
     standardized, as_given = condition_numbers(factor)
     return as_given, standardized
 
 
-def _standardized(prepared: Prepared, setting: Setting) -> Landscape | None:
+def _standardized(prepared: Prepared, problem: Problem) -> Problem | None:
     """The same training with `preprocess.standardize: true`, from the same initial parameters."""
     dataset, config = prepared.dataset, prepared.config
     options = config.preprocess.model_copy(update={"standardize": True})
     try:
         preprocessor = Preprocessor.fit(dataset, options, bias=config.model.bias)
-    except DataError:  # values that cannot be standardised; training as configured still can be foretold
+    except DataError:  # values that cannot be standardised; training as configured can still be forecast
         return None
-    y_nk = prepared.tensors["train"][1]
-    X_nd = preprocessor.features.tensor(dataset, dataset.splits["train"], y_nk.dtype)
-    return Landscape.of(X_nd.numpy(), y_nk.numpy(), *_start(prepared), setting)
+    X_nd = preprocessor.features.tensor(dataset, dataset.splits["train"], prepared.tensors["train"][1].dtype)
+    return replace(problem, X_nd=X_nd.numpy())
 
 
-def _courses(prepared: Prepared, landscape: Landscape, standardized: Landscape | None) -> tuple[Course, ...]:
-    config, plan, setting = prepared.config, prepared.plan, landscape.setting
-    scheduled = config.optimizer.schedule.kind != "constant"
-    rate = plan.learning_rate if scheduled else plan.learning_rate(0)
-    own = Course("as configured", (), plan.learning_rate(0), plan.momentum, landscape.expect(rate))
-    courses, best = [own], _course(config, "best rate", (), landscape, plan.momentum)
-    if scheduled or abs(best.lr / own.lr - 1) > 2e-3:  # lr: auto is that already, but for its digits
-        courses.append(best)
-    if setting.full:
-        courses.append(_course(config, "best rate and momentum", (), landscape, None))
-    else:
-        courses += _patient(config, landscape, plan.momentum)
-    if not setting.full and setting.share == 1:
-        # A full batch of a sum is another loss beside the same penalty.
-        courses.append(_course(config, "full batch, best rate", ("train.batch_size=full",), landscape, plan.momentum))
-    if standardized is not None:
-        change = ("preprocess.standardize=true",)
-        courses.append(_course(config, "standardised, best rate", change, standardized, plan.momentum))
-        if setting.full:
-            courses.append(_course(config, "standardised, and momentum", change, standardized, None))
-    return tuple(courses)
-
-
-def _patient(config: Config, landscape: Landscape, momentum: float) -> list[Course]:
-    """For mini-batches: the epochs with which a constant rate ends at a gap of 1e-6, and a falling rate if sooner.
-
-    The noise of the batches keeps any constant rate at a distance that falls with the rate, so one that is low enough
-    for the end is slow from the start. A schedule is proposed only where its own forecast arrives in two thirds of the
-    epochs or fewer.
-    """
-    if (
-        not landscape.batch_largest > 0
-        or not landscape.setting.motion.gain > 0
-        or not landscape.optimum.relative_to > 0
-    ):
-        return []
-    problem, target, found = landscape.problem, TARGETS[-1], []
-    constant = "optimizer.schedule={kind: constant}" if config.optimizer.schedule.kind != "constant" else ""
-    epochs = fewest_epochs(problem, target)
-    if epochs is not None and epochs != landscape.setting.epochs:
-        rate = best_batch_rate(problem, epochs)
-        change = [f"optimizer.lr={rounded_down(rate.lr):g}", f"train.epochs={epochs}", constant]
-        told = landscape.expect(rounded_down(rate.lr))
-        found.append(Course("best rate, more epochs", tuple(filter(None, change)), rate.lr, momentum, told))
-    falling = fewest_falling(problem, cosine, target, int((epochs or 3_000) / 1.5))
-    if falling is not None and landscape.noise is not None and landscape.noise.variances.any():
-        lr = rounded_down(problem.highest.lr)
-        told = landscape.expect(lambda epoch: lr * cosine(min(epoch, falling), falling))
-        schedule = f"optimizer.schedule={{kind: cosine, T_max: {falling}}}"
-        change = [f"optimizer.lr={lr:g}", schedule, f"train.epochs={falling}"]
-        found.append(Course("falling rate (cosine)", tuple(change), lr, momentum, told))
-    return found
-
-
-def _course(
-    config: Config, label: str, change: tuple[str, ...], landscape: Landscape, momentum: float | None
-) -> Course:
-    full = "train.batch_size=full" in change
-    best = landscape.best(momentum=momentum, full=full)
-    motion = landscape.setting.motion
-    if momentum is None:
-        motion = Motion(best.momentum, 0.0, False, motion.weight_decay)
-        change = (*change, f"optimizer.momentum={best.momentum:.12g}")
-        change += ("optimizer.nesterov=false",) if config.optimizer.nesterov else ()
-        change += ("optimizer.dampening=0",) if config.optimizer.dampening else ()
-    change = (*change, f"optimizer.lr={best.lr:g}")
-    if config.optimizer.schedule.kind != "constant":
-        change = (*change, "optimizer.schedule={kind: constant}")
-    return Course(label, change, best.lr, best.momentum, landscape.expect(best.lr, motion, full=full))
-
-
-def _held_out(prepared: Prepared, landscape: Landscape) -> HeldOutErrors:
+def _held_out(prepared: Prepared, problem: Problem) -> HeldOutErrors:
     """Leave-one-out and K folds as `evaluate.cross_validation` cuts them, without refitting."""
     dataset, config = prepared.dataset, prepared.config
     given, rows = config.evaluate.cross_validation, dataset.splits["train"]
     _, X, given_y = original_rows(dataset, prepared.preprocessor)
     y = np.asarray(given_y)
-    optimum = landscape.optimum
-    if not _as_it_is(config) or optimum.weight_decay:
+    optimum = problem.optimum
+    assert optimum is not None
+    if not _as_it_is(config) or optimum.weight_decay or optimum.factor.eps > EPS:
         optimum = least_squares(X, y, bias=config.model.bias, loss="mse")
     count = min(given.folds if given is not None else FOLDS, len(rows))
     k_folded = None
@@ -321,22 +220,21 @@ def _as_it_is(config: Config) -> bool:
     return not (config.preprocess.standardize or config.preprocess.standardize_target)
 
 
-def _ridge(X_nd: Array, y_nk: Array, landscape: Landscape) -> Ridge:
-    setting, factor = landscape.setting, landscape.optimum.factor
-    spectrum = landscape.spectrum
+def _ridge(problem: Problem) -> Ridge:
+    """The ridge path of the train split in trained units."""
+    plain, spectrum, loss = problem.optimum, problem.spectrum, problem.plan.loss.name
+    assert plain is not None
     # From well below the flattest direction that the data can tell from rounding, to where everything is shrunk.
     low = min(1e-6 * spectrum.largest, max(1e-2 * spectrum.smallest, 1e-14 * spectrum.largest))
     penalties = np.geomspace(low, 10 * spectrum.largest, 25) if spectrum.largest else np.geomspace(1e-6, 10, 25)
-    path = ridge_path(factor, X_nd, y_nk, penalties.tolist(), loss=setting.loss)
-    plain = landscape.optimum
+    path = ridge_path(problem.factor, problem.X_nd, problem.y_nk, penalties.tolist(), loss=loss)
     if plain.weight_decay:
-        plain = least_squares(X_nd, y_nk, bias=factor.bias, loss=setting.loss)
-    decays = tuple(decay * setting.share for decay in path.weight_decays)
-    return Ridge(path, decays, leave_one_out(plain, X_nd, y_nk))
+        plain = least_squares(problem.X_nd, problem.y_nk, bias=problem.bias, loss=loss)
+    decays = tuple(decay * problem.batch_share for decay in path.weight_decays)
+    return Ridge(path, decays, leave_one_out(plain, problem.X_nd, problem.y_nk))
 
 
-def _huber_lr(X_nd: Array, y_nk: Array, prepared: Prepared) -> float | None:
+def _huber_lr(problem: Problem) -> float | None:
     """2 / (largest curvature of half_mse + weight decay): the Huber loss is nowhere more curved, and it is convex."""
-    steepest = curvature(factorise(X_nd, y_nk, bias=prepared.config.model.bias), "half_mse").largest
-    lr = stable_rate(steepest, Motion(weight_decay=prepared.plan.weight_decay))
+    lr = stable_rate(problem.spectrum.largest, SgdRule(weight_decay=problem.plan.weight_decay))
     return lr if math.isfinite(lr) else None

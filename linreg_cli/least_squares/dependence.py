@@ -10,6 +10,11 @@ import numpy as np
 
 from linreg_cli.least_squares.factor import Array, Factor
 
+#: Columns whose part is unclear are counted one by one, an SVD each; of more, all are taken to take part.
+MOST_COUNTED = 50
+#: A term this small beside the largest one of its vector does not decide which column the others give.
+_TINY = 1e-3
+
 
 @dataclass(frozen=True)
 class Combination:
@@ -27,10 +32,11 @@ class Combination:
 
 
 def dependent_columns(factor: Factor, names: Sequence[str]) -> tuple[str, ...]:
-    """Every column that takes part in a linear dependence: constant beside the intercept, or in a vanishing combination.
+    """Every column that takes part in a linear dependence: a constant beside an intercept, or part of a combination.
 
-    A column takes part if its term in some unit vector of the null space of the standardised design is larger than
-    what rounding may have made of it: `Factor.tolerance` over the smallest singular value that counts.
+    A column takes part where leaving it out would leave the rank as it is. That shows in the unit vectors that the
+    standardised design maps to 0: a large entry says yes, one within rounding error no; what is between is counted
+    without the column.
 
     Args:
         factor: of the table.
@@ -43,18 +49,25 @@ def dependent_columns(factor: Factor, names: Sequence[str]) -> tuple[str, ...]:
     """
     if factor.rank == factor.n_parameters:
         return ()
-    involved = np.any(np.abs(_null_space(factor)) > _smallest_term(factor), axis=0)[: len(names)]
+    entries = np.abs(_null_space(factor)).max(axis=0)[: len(names)]
+    singular, rounding = factor.svd()[1], _rounding(factor)
+    # Rounding turns a null vector towards the direction of the smallest singular value that counts, by this at most.
+    turned = rounding / min(float(singular[factor.rank - 1]), 1.0) if factor.rank else rounding
+    unclear = np.flatnonzero((entries > rounding) & (entries <= turned))
+    involved = entries > rounding
+    for column in unclear if len(unclear) <= MOST_COUNTED else ():
+        involved[column] = factor.rank_without(int(column)) == factor.rank
     return tuple(name for name, is_in in zip(names, involved, strict=True) if is_in)
 
 
 def combinations(factor: Factor, names: Sequence[str]) -> list[Combination]:
-    """For each column that those before it give (and the intercept, where there is one): how.
+    """The columns that others give, and how: as many as the rank is short of.
 
-    The columns before it that are needed are independent of each other, so the combination is unique. There are as
-    many combinations as the rank is short of, but for a design without an intercept whose columns are zero.
+    Of the columns in a dependence it is the last one that the others give, unless its term is tiny. Constant columns
+    beside an intercept have no terms; a column that is 0 in every row has no constant either.
 
     Args:
-        factor: of the table.
+        factor: of the table, with at least as many rows as parameters.
         names: of its columns, without the intercept.
 
     >>> from linreg_cli.least_squares.factor import factorise
@@ -63,52 +76,50 @@ def combinations(factor: Factor, names: Sequence[str]) -> list[Combination]:
     >>> found.name, {name: round(weight, 9) for name, weight in found.terms.items()}, round(found.constant, 9)
     ('c', {'a': 1.0, 'b': 1.0}, 1.0)
     """
-    missing = factor.n_parameters - factor.rank
-    if not missing:
+    if factor.rank == factor.n_parameters:
         return []
-    null, smallest = _echelon(_null_space(factor)), _smallest_term(factor)
-    found = []
-    for row, pivot in null:
-        if pivot >= len(names):  # the intercept itself, which columns without a spread have given already
-            continue
-        # sum of row_j x standardised column_j = 0, with the entry of the pivot 1.
-        shares = {j: -row[j] for j in range(pivot) if abs(row[j]) > smallest and factor.spread[j] > 0}
-        terms = {names[j]: float(share * factor.spread[pivot] / factor.spread[j]) for j, share in shares.items()}
-        constant = factor.center[pivot] - sum(terms[names[j]] * factor.center[j] for j in shares)
-        scale = max(factor.largest[pivot], *(abs(terms[names[j]]) * factor.largest[j] for j in shares), 0.0)
-        exact = abs(constant) <= 1e-6 * max(factor.spread[pivot], 8 * factor.eps * scale)
-        found.append(Combination(names[pivot], terms, 0.0 if exact else float(constant)))
-    return sorted(found, key=lambda combination: names.index(combination.name))
+    found, dependent = [], set(dependent_columns(factor, names))
+    for row, pivot in _echelon(_null_space(factor), len(names)):
+        # sum of row_j x (standardised column j) = 0, with 1 for the pivot.
+        small = _rounding(factor) * np.abs(row).max()
+        others = [j for j, name in enumerate(names) if j != pivot and abs(row[j]) > small and name in dependent]
+        others = [j for j in others if factor.spread[j] > 0]
+        weights = {j: float(-row[j] * factor.spread[pivot] / factor.spread[j]) for j in others}
+        constant = float(factor.center[pivot] - sum(weight * factor.center[j] for j, weight in weights.items()))
+        if abs(constant) <= 1e-6 * factor.spread[pivot]:
+            constant = 0.0
+        found.append((pivot, Combination(names[pivot], {names[j]: w for j, w in weights.items()}, constant)))
+    return [combination for _, combination in sorted(found, key=lambda pair: pair[0])]
 
 
 def _null_space(factor: Factor) -> Array:
-    """Unit vectors, shape (n_parameters - rank, n_parameters), of standardised coordinates that the design maps to 0."""
+    """Unit vectors that the standardised design maps to 0, shape (n_parameters - rank, n_parameters)."""
     return factor.svd()[2][factor.rank :]
 
 
-def _smallest_term(factor: Factor) -> float:
-    """What rounding may have made of a term in a unit vector of the null space."""
-    singular, rank = factor.svd()[1], factor.rank
-    counted = float(singular[rank - 1]) if rank else 1.0
-    return float(np.max(factor.tolerance()[rank:])) / min(counted, 1.0)
+def _rounding(factor: Factor) -> float:
+    """What rounding may have made of an entry of a unit vector of the null space, in the best case."""
+    return float(np.max(factor.tolerance()[factor.rank :]))
 
 
-def _echelon(null: Array) -> list[tuple[Array, int]]:
-    """The same space by vectors that each end in a 1 at a column of their own, where the other vectors are 0.
+def _echelon(null: Array, n_columns: int) -> list[tuple[Array, int]]:
+    """Vectors of the same space, each with a 1 at a column of its own where all others are 0, and that column.
 
-    Columns are taken from the last one, so that a column is given by those before it.
+    Args:
+        null: shape (n_vectors, n_parameters).
+        n_columns: columns that may be such ones, taken from the last one: the parameters without the intercept.
     """
-    rows, done = null.copy(), []
-    for column in reversed(range(null.shape[1])):
-        left = [i for i in range(len(rows)) if i not in {row for row, _ in done}]
-        if not left:
+    rows, free = null.copy(), list(range(len(null)))
+    found: dict[int, int] = {}
+    for column in reversed(range(n_columns)):
+        if not free:
             break
-        best = max(left, key=lambda i: abs(rows[i, column]))
-        if abs(rows[best, column]) <= 1e-3 * np.abs(rows[best]).max():
+        best = max(free, key=lambda i: abs(rows[i, column]))
+        if abs(rows[best, column]) <= _TINY * np.abs(rows[best]).max():
             continue
         rows[best] /= rows[best, column]
-        for i in range(len(rows)):
-            if i != best:
-                rows[i] -= rows[i, column] * rows[best]
-        done.append((best, column))
-    return [(rows[row], column) for row, column in done]
+        rest = np.arange(len(rows)) != best
+        rows[rest] -= np.outer(rows[rest, column], rows[best])
+        found[best] = column
+        free.remove(best)
+    return [(rows[row], column) for row, column in found.items()]

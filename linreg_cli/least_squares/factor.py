@@ -32,6 +32,7 @@ class Factor:
 
     Attributes:
         n_samples: rows.
+        eps: the unit in the last place of the values, relative: that of float32 for a table that was cast to it.
         bias: whether the last parameter is a bias; without one nothing is centred.
         center: shape (d,), column means to rounding, in the units given.
         scale: shape (d,), a power of two near each column's spread; 1 where the spread is 0.
@@ -48,6 +49,7 @@ class Factor:
     """
 
     n_samples: int
+    eps: float
     bias: bool
     center: Array
     scale: Array
@@ -61,6 +63,7 @@ class Factor:
     rest_k: Array
     constant_k: Array
     _svd: list[tuple[Array, Array, Array]] = field(default_factory=list, repr=False)
+    _rank: list[int] = field(default_factory=list, repr=False)
 
     @property
     def n_parameters(self) -> int:
@@ -126,11 +129,46 @@ class Factor:
         return np.append(D, 1.0) if self.bias else D
 
     def svd(self) -> tuple[Array, Array, Array]:
-        """U, the singular values and V' of the factor of the standardised design, divided by sqrt(n)."""
+        """U, the singular values and V' of the factor of the standardised design, divided by sqrt(n).
+
+        The directions that count towards the rank come first, and in both parts the larger ones.
+        """
         if not self._svd:
-            U, S, Vt = np.linalg.svd(self.R_pp * self.standard / math.sqrt(self.n_samples))
-            self._svd.append((U, S, Vt))
+            U, S, Vt = np.linalg.svd(self.standardized())
+            order = np.argsort(self._rounding(S, Vt, self._offsets()) >= S, kind="stable")
+            self._svd.append((U[:, order], S[order], Vt[order]))
         return self._svd[0]
+
+    def standardized(self) -> Array:
+        """The factor of the standardised design, divided by sqrt(n), shape (p, p)."""
+        scaled: Array = self.R_pp * self.standard / math.sqrt(self.n_samples)
+        return scaled
+
+    def tolerance(self) -> Array:
+        """The singular value at or below which a direction of `svd` counts as none, shape (p,)."""
+        return self._rounding(*self.svd()[1:], self._offsets())
+
+    def rank_without(self, column: int) -> int:
+        """The rank of the design without one of its columns."""
+        _, S, Vt = np.linalg.svd(np.delete(self.standardized(), column, axis=1), full_matrices=False)
+        return int(np.sum(self._rounding(S, Vt, np.delete(self._offsets(), column)) < S))
+
+    def _offsets(self) -> Array:
+        """How many spreads from zero each column reaches, shape (p,); 0 for the intercept and without a spread."""
+        offsets = np.divide(self.largest, self.spread, out=np.zeros_like(self.largest), where=self.spread > 0)
+        return np.append(offsets, 0.0) if self.bias else offsets
+
+    def _rounding(self, S: Array, Vt: Array, offsets: Array) -> Array:
+        """What rounding may have made of each singular value of a standardised design, shape (p,).
+
+        By the arithmetic: 64 (or p, if more) units in the last place of the largest one. By storing the values: eps
+        times their size beside the spread of the column, in the columns that a direction v consists of, the root of
+        the sum of (v_j offset_j)^2. A column far from zero for its spread has few digits left, and so have the
+        directions that it takes part in, but no others.
+        """
+        stored = np.linalg.norm(Vt * offsets, axis=1)
+        rounding: Array = EPS * max(64, len(S)) * S.max(initial=0.0) + self.eps * stored
+        return rounding
 
     def whiten(self, X_nd: npt.ArrayLike) -> Array:
         """Rows of the orthogonal factor, shape (n_rows, rank): over all rows Q'Q = 1, and QQ' is the hat matrix."""
@@ -143,32 +181,13 @@ class Factor:
 
     @property
     def rank(self) -> int:
-        """How many columns are independent.
+        """How many columns are independent: the singular values that are larger than rounding can have made them.
 
-        A singular value of the standardised design counts as zero if rounding can have made it: of the
-        arithmetic, 64 (or p, if more) units in the last place, or of storing the values, for which a column
-        far from zero for its spread has few digits left.
+        This is the one rank, with the one tolerance, of everything that is said about a table.
         """
-        singular = self.svd()[1]
-        counted = self.spread > 0
-        stored = float(np.linalg.norm(self.largest[counted] / self.spread[counted])) if counted.any() else 0.0
-        tolerance = EPS * (max(64, len(singular)) * singular[0] + stored)
-        return int(np.sum(singular > tolerance))
-
-
-def loss_scale(loss: str, n_samples: int, n_targets: int) -> float:
-    """The c in loss = c * (sum of squared residuals): 1/(n k) for mse, 1 for sse, 1/(2 n k) for half_mse.
-
-    >>> loss_scale("half_mse", 5, 1)
-    0.1
-
-    Raises:
-        ValueError: for a loss that is not squared.
-    """
-    scales = {"mse": 1 / (n_samples * n_targets), "sse": 1.0, "half_mse": 0.5 / (n_samples * n_targets)}
-    if loss not in scales:
-        raise ValueError(f"{loss} is not a squared loss; squared are {', '.join(scales)}")
-    return scales[loss]
+        if not self._rank:
+            self._rank.append(int(np.sum(self.svd()[1] > self.tolerance())))
+        return self._rank[0]
 
 
 def blocks(n_rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
@@ -181,13 +200,15 @@ def matrix(values: npt.ArrayLike) -> Any:
     return values if isinstance(values, StackedRows) else np.asarray(values)
 
 
-def factorise(X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, *, bias: bool) -> Factor:
+def factorise(X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, *, bias: bool, eps: float | None = None) -> Factor:
     """Three passes over the rows in float64, in blocks; memory beside the data does not grow with the rows.
 
     Args:
         X_nd: shape (n_samples, n_features), finite, any float dtype.
         y_nk: shape (n_samples, n_targets), finite.
         bias: whether there is an intercept.
+        eps: the unit in the last place of the values, for numbers that are to be judged as if they were of another
+            type; None: that of their own dtype.
 
     Raises:
         ValueError: unless both are 2-D with the same number of rows, at least one.
@@ -206,6 +227,7 @@ def factorise(X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, *, bias: bool) -> Factor
     empty = np.zeros((0, 0))
     factor = Factor(
         n_samples=len(X),
+        eps=max(_unit(X), _unit(y)) if eps is None else eps,
         bias=bias,
         center=center,
         scale=_power_of_two(spread),
@@ -223,7 +245,12 @@ def factorise(X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, *, bias: bool) -> Factor
     reduced = _reduce(X, y, factor)
     R[: len(reduced)] = reduced
     values = {**factor.__dict__, "R_pp": R[:p, :p], "R_pk": R[:p, p:], "rest_k": np.sum(R[p:, p:] ** 2, axis=0)}
-    return Factor(**{**values, "_svd": []})
+    return Factor(**{**values, "_svd": [], "_rank": []})
+
+
+def _unit(values: Any) -> float:
+    """The relative unit in the last place of the values; that of float64 for numbers of other types."""
+    return float(np.finfo(values.dtype).eps) if values.dtype.kind == "f" else EPS
 
 
 def triangle(A: Array) -> Array:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix, solve_triangle
 from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.optim.losses import is_squared
 
 #: How far a trained coefficient may be from the optimum's, in standard errors. At 0.01 a 95 % interval covers
 #: 94.999 %: moving it by d standard errors costs d^2 z phi(z) of coverage, with z = 1.96 and phi the normal density.
@@ -109,7 +110,7 @@ def refusal(
     """
     factor = optimum.factor
     n, p = factor.n_samples, factor.n_parameters
-    if loss not in ("mse", "sse", "half_mse"):
+    if not is_squared(loss):
         return f"standard errors of least squares do not hold for loss: {loss}; train with loss: mse"
     if optimum.weight_decay > 0:
         return "weight decay biases the coefficients; set optimizer.weight_decay: 0"

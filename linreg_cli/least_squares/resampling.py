@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.least_squares.factor import Array, Factor, blocks, loss_scale, matrix
+from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix
 from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.optim.losses import loss_scale
 
 #: 1 - (leverage) below which a row, or a fold, is what makes a column independent of the others.
 _ALONE = 1e-10
@@ -30,11 +31,6 @@ class HeldOut:
     mse: float | None
     reason: str | None
     errors: Array | None
-
-    @property
-    def press(self) -> float | None:
-        """Allen's PRESS: the sum of the squared errors."""
-        return None if self.errors is None else float(np.sum(self.errors**2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,26 +169,3 @@ def _residuals(optimum: Optimum, X: npt.NDArray[np.generic], y: npt.NDArray[np.g
     scaled = factor.rows(X)[:, : len(factor.scale)] @ (optimum.weights * factor.scale[:, None])
     residuals: Array = np.asarray(y, dtype=np.float64) - level - scaled
     return residuals
-
-
-def folds_of(n_samples: int, n_folds: int) -> list[npt.NDArray[np.integer]]:
-    """Contiguous folds, the first ones a row larger, as scikit-learn's KFold without shuffling.
-
-    >>> [fold.tolist() for fold in folds_of(5, 2)]
-    [[0, 1, 2], [3, 4]]
-    """
-    assert 2 <= n_folds <= n_samples, (n_folds, n_samples)
-    return list(np.array_split(np.arange(n_samples), n_folds))
-
-
-def default_path(factor: Factor, loss: str, n_penalties: int = 25) -> tuple[float, ...]:
-    """Weight decays from where nothing is shrunk to where everything is: 1e-6 to 10 times the largest curvature.
-
-    >>> from linreg_cli.least_squares.factor import factorise
-    >>> path = default_path(factorise([[1.0], [-1.0]], [[1.0], [2.0]], bias=True), "mse", 3)
-    >>> [float(f"{value:.3g}") for value in path]
-    [2e-06, 0.00632, 20.0]
-    """
-    top = 2 * loss_scale(loss, factor.n_samples, factor.n_targets) * float(np.linalg.norm(factor.as_given(), 2)) ** 2
-    top = top or 1.0
-    return tuple(float(value) for value in np.geomspace(1e-6 * top, 10 * top, n_penalties))

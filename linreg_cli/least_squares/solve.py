@@ -6,11 +6,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.least_squares.factor import EPS, Array, Factor, factorise, loss_scale, solve_triangle, triangle
+from linreg_cli.least_squares.factor import EPS, Array, Factor, factorise, solve_triangle, triangle
 from linreg_cli.least_squares.refine import refine
+from linreg_cli.optim.losses import loss_scale
 
-#: Cells of the design up to which a solution is refined in double-double; beyond, it would cost seconds.
-REFINED_CELLS = 500_000
+#: Cells of the design up to which a solution is refined in double-double: always where it takes milliseconds, up to
+#: the larger number where rounding costs digits; beyond, it would take seconds.
+CHEAP_CELLS, REFINED_CELLS = 10_000, 500_000
+#: Rounding costs digits above this condition number of the standardised design, or where the terms of the intercept
+#: are, times the condition number, this many times larger than the intercept. Below, refining 50,000 x 8 would take a
+#: third of the processor time of a short run for changes of 1e-14 (relative) and less.
+REFINED_CONDITION, REFINED_CANCELLATION = 30.0, 1_000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,15 +113,16 @@ def least_squares(
     bias: bool,
     loss: str = "mse",
     weight_decay: float = 0.0,
-    eps: float = EPS,
+    eps: float | None = None,
 ) -> Optimum:
     """The parameters with the lowest loss + weight_decay / 2 * (sum of squared weights and biases).
 
-    QR of the centred and scaled columns in float64, a block of rows at a time; for up to 500,000 cells refined
-    with double-double residuals, which gives about 15 digits wherever the condition number is below 1e15. Where
-    the optimum is not unique, the one whose weights, each times its column's spread (standard deviation, or root
-    mean square without a bias), have the smallest sum of squares: this does not depend on the units. A column
-    that is constant beside a bias gets weight 0. A penalty makes every optimum unique.
+    QR of the centred and scaled columns in float64, a block of rows at a time. Where it is cheap (10,000 cells), or
+    rounding costs more than about two digits (`loses_digits`) of up to 500,000 cells, the solution is refined with
+    double-double residuals, which gives about 15 digits wherever the condition number is below 1e15. Where the optimum
+    is not unique, it is the one whose weights, each times its column's spread (standard deviation, or root mean square
+    without a bias), have the smallest sum of squares: this does not depend on the units. A column that is constant
+    beside a bias gets weight 0. A penalty makes every optimum unique.
 
     Args:
         X_nd: shape (n_samples, n_features), finite.
@@ -123,7 +130,7 @@ def least_squares(
         bias: whether there is an intercept; it is penalised like the weights, as torch.optim.SGD does.
         loss: mse (mean of e^2), sse (sum of e^2) or half_mse (mean of e^2 / 2), means over all elements.
         weight_decay: as in torch.optim.SGD, at least 0.
-        eps: the unit in the last place of the values, for a table that was cast to float32.
+        eps: see `factorise`.
 
     Raises:
         ValueError: for other losses, and for shapes that do not fit.
@@ -134,7 +141,7 @@ def least_squares(
 
     Source: Å. Björck, Numerical Methods for Least Squares Problems, 1996.
     """
-    factor = factorise(X_nd, y_nk, bias=bias)
+    factor = factorise(X_nd, y_nk, bias=bias, eps=eps)
     scale = loss_scale(loss, factor.n_samples, factor.n_targets)
     unique = weight_decay > 0 or factor.rank == factor.n_parameters
     if weight_decay > 0:
@@ -146,7 +153,7 @@ def least_squares(
     weights, intercept = factor.unscale(theta)
     misfit = np.sum((factor.R_pp @ theta - factor.R_pk) ** 2, axis=0) + factor.rest_k
     train_loss = scale * float(misfit @ factor.target_scale**2)
-    if unique and not weight_decay and factor.n_samples * factor.n_parameters <= REFINED_CELLS:
+    if unique and not weight_decay and _is_refined(factor, weights, intercept):
         X, y = np.asarray(X_nd, dtype=np.float64), np.asarray(y_nk, dtype=np.float64)
         refined = refine(X, y, factor, theta)
         if refined is not None:
@@ -160,7 +167,7 @@ def least_squares(
         train_loss=train_loss,
         objective=train_loss + penalty,
         constant_loss=scale * float(factor.constant_k.sum()),
-        rounding_loss=_rounding_loss(factor, scale, weights, eps),
+        rounding_loss=_rounding_loss(factor, scale, weights),
         rank=factor.rank,
         condition_number=standardized,
         condition_number_as_given=as_given,
@@ -207,7 +214,31 @@ def _ridge(factor: Factor, penalty: float) -> Array:
     return solve_triangle(R[:p, :p], R[:p, p:])
 
 
-def _rounding_loss(factor: Factor, scale: float, weights: Array, eps: float) -> float:
+def _is_refined(factor: Factor, weights: Array, intercept: Array | None) -> bool:
+    """Whether refining a plain solution is worth what it costs."""
+    cells = factor.n_samples * factor.n_parameters
+    if cells > REFINED_CELLS:
+        return False
+    # Numbers that were cast to float32 have no more digits than a plain solution keeps.
+    return cells <= CHEAP_CELLS or (factor.eps == EPS and loses_digits(factor, weights, intercept))
+
+
+def loses_digits(factor: Factor, weights: Array, intercept: Array | None) -> bool:
+    """Whether rounding may cost a plain solution of full rank more than its last two digits or so.
+
+    Weights of standardised columns lose about as many units in the last place as the condition number of the
+    standardised design. The intercept is a difference, mean of y - means of x times weights, and loses in addition
+    what cancels in it.
+    """
+    singular = factor.svd()[1]
+    condition = float(singular[0] / singular[-1])
+    if condition > REFINED_CONDITION or intercept is None:
+        return condition > REFINED_CONDITION
+    terms = np.abs(factor.target_center) + np.abs(factor.center) @ np.abs(weights)
+    return bool(np.any(condition * terms > REFINED_CANCELLATION * np.abs(intercept)))
+
+
+def _rounding_loss(factor: Factor, scale: float, weights: Array) -> float:
     """The loss of residuals of 8 units in the last place of the largest terms that a prediction sums up."""
     terms = factor.target_largest + factor.largest @ np.abs(weights)
-    return scale * factor.n_samples * float(np.sum((8 * eps * terms) ** 2))
+    return scale * factor.n_samples * float(np.sum((8 * factor.eps * terms) ** 2))

@@ -115,7 +115,7 @@ def fit(
         most one `Stopped` or `Diverged`, which is then the last event.
     """
     clock = _Clock(seconds)
-    epoch, length = state.step // plan.steps_per_epoch, 1
+    (epoch, batch), length = plan.locate(state.step), 1
 
     def evaluate(epoch: int, lr: float) -> Evaluated:
         train = executor.train_loss(plan, state)
@@ -128,7 +128,7 @@ def fit(
         return result.distance.within(stop_gap) if stop_gap is not None and result.distance is not None else None
 
     safe = state.snapshot()
-    if resumed and state.step % plan.steps_per_epoch == 0 and epoch < plan.epochs and _exhausted(stopping, epoch):
+    if resumed and batch == 0 and epoch < plan.epochs and _exhausted(stopping, epoch):
         yield _stopped(stopping, epoch, monitor)
         return
     if not resumed:
@@ -206,7 +206,7 @@ def _back_to_finite(
         finite, not_finite = (middle, not_finite) if math.isfinite(finite_loss) else (finite, middle)
         middle = (finite + not_finite) // 2
         finite_loss = replay(middle)
-    return Diverged(step, (step - 1) // plan.steps_per_epoch + 1, loss, lr, state.step, finite_loss)
+    return Diverged(step, plan.locate(step - 1)[0] + 1, loss, lr, state.step, finite_loss)
 
 
 class _Clock:

@@ -27,6 +27,34 @@ _ELEMENTWISE: dict[str, Callable[[Tensor, float], Tensor]] = {
     "huber": lambda e, delta: torch.where(e.abs() <= delta, e.square() / 2, delta * (e.abs() - delta / 2)),
 }
 
+#: Squared losses, c * (sum of e^2): name -> c for one element, and whether it is divided by the number of elements.
+_SQUARED: dict[str, tuple[float, bool]] = {"mse": (1.0, True), "sse": (1.0, False), "half_mse": (0.5, True)}
+
+
+def is_squared(name: str) -> bool:
+    """Whether a loss is a multiple of the sum of squared residuals, and so a quadratic of the parameters."""
+    return name in _SQUARED
+
+
+def loss_scale(name: str, n_samples: int, n_targets: int) -> float:
+    """The c in loss = c * (sum of squared residuals): 1/(n k) for mse, 1 for sse, 1/(2 n k) for half_mse.
+
+    Args:
+        name: of the loss.
+        n_samples: n, rows.
+        n_targets: k.
+
+    >>> loss_scale("half_mse", 5, 1)
+    0.1
+
+    Raises:
+        ValueError: for a loss that is not squared.
+    """
+    if name not in _SQUARED:
+        raise ValueError(f"{name} is not a squared loss; squared are {', '.join(_SQUARED)}")
+    scale, is_mean = _SQUARED[name]
+    return scale / (n_samples * n_targets) if is_mean else scale
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -47,6 +75,11 @@ class Loss:
     def is_sum(self) -> bool:
         """Whether the loss adds the samples up instead of averaging them."""
         return self.name == "sse"
+
+    @property
+    def is_squared(self) -> bool:
+        """Whether the loss is a quadratic of the parameters: mse, sse and half_mse."""
+        return is_squared(self.name)
 
     def elements(self, residual: Tensor) -> Tensor:
         """The loss of each residual, before they are added up or averaged; the shape of `residual`."""

@@ -3,22 +3,23 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from linreg_cli.config.schema import Config
 from linreg_cli.optim.losses import Loss
+from linreg_cli.optim.row_order import Full, Given, RowOrder
 from linreg_cli.optim.schedules import schedule
-from linreg_cli.seeds import torch_stream
 
 
 @dataclass(frozen=True)
 class StepPlan:
     """Which rows each step sees, at which rate, and how the parameters move.
 
-    Step `s` belongs to epoch `s // steps_per_epoch` and is batch `s % steps_per_epoch` of it. Both the order of
-    the rows and the rate are functions of the epoch alone, so any step can be entered from its number.
+    Steps, epochs and batches are numbered from 0. Both the order of the rows and the rate are functions of the epoch
+    alone, so any step can be entered from its number: `locate` says where in which epoch it is.
 
     Attributes:
         n_samples: rows of the train split.
@@ -51,9 +52,14 @@ class StepPlan:
 
     @classmethod
     def from_config(cls, config: Config, n_samples: int) -> "StepPlan":
-        """The plan that a config describes for a train split of `n_samples` rows; a larger batch is the full batch."""
+        """The plan that a config describes for a train split of `n_samples` rows; a larger batch is the full batch.
+
+        Until a number is chosen, a rate of `auto` counts as 1 and a momentum of `auto` as 0.
+        """
         train, optimizer = config.train, config.optimizer
         batch_size = n_samples if train.batch_size == "full" else min(train.batch_size, n_samples)
+        undecided = {key: value for key, value in (("lr", 1.0), ("momentum", 0.0)) if getattr(optimizer, key) == "auto"}
+        optimizer = optimizer.model_copy(update=undecided)
         assert optimizer.momentum != "auto"
         return cls(
             n_samples=n_samples,
@@ -70,6 +76,11 @@ class StepPlan:
         )
 
     @property
+    def is_full_batch(self) -> bool:
+        """Whether every step sees every row."""
+        return self.batch_size == self.n_samples
+
+    @property
     def steps_per_epoch(self) -> int:
         """Batches of an epoch, the partial last one included."""
         return math.ceil(self.n_samples / self.batch_size)
@@ -79,18 +90,23 @@ class StepPlan:
         """Steps of all epochs."""
         return self.epochs * self.steps_per_epoch
 
-    def row_order(self, epoch: int, dtype: torch.dtype = torch.int64) -> Tensor | None:
-        """The rows in the order in which the epoch sees them, shape (n_samples,); None: as given.
+    def locate(self, step: int) -> tuple[int, int]:
+        """The epoch that a step belongs to, and which batch of it the step is.
 
-        A full batch sees every row at once, so its order is left as given.
-
-        Args:
-            epoch: of the steps.
-            dtype: of the integers, which are the same in any that holds them.
+        At the end of an epoch, `step` being the number of steps taken, that is batch 0 of the next one.
         """
-        if not self.shuffle or self.batch_size == self.n_samples:
-            return None
-        return torch.randperm(self.n_samples, generator=torch_stream(self.seed, "order", epoch), dtype=dtype)
+        return divmod(step, self.steps_per_epoch)
+
+    @cached_property
+    def rows(self) -> RowOrder:
+        """The order of the rows. A full batch sees every row at once, so that its order is left as given."""
+        if not self.shuffle or self.is_full_batch:
+            return Given()
+        return Full(self.n_samples, self.seed)
+
+    def row_order(self, epoch: int, dtype: torch.dtype = torch.int64) -> Tensor | None:
+        """`rows.of(epoch, dtype)`: positions in the train split, shape (n_samples,); None: as given."""
+        return self.rows.of(epoch, dtype)
 
     def batch_bounds(self, batch: int) -> tuple[int, int]:
         """First position and one past the last position, in the epoch's row order, of a batch."""
@@ -100,8 +116,8 @@ class StepPlan:
 
 def not_from_moments(plan: StepPlan) -> str | None:
     """Why second moments of the rows do not determine the steps of a plan, or None if they do."""
-    if plan.loss.name not in ("mse", "sse", "half_mse"):
+    if not plan.loss.is_squared:
         return f"the loss {plan.loss.name} is not a sum of squares"
-    if plan.batch_size < plan.n_samples:
+    if not plan.is_full_batch:
         return f"a batch of {plan.batch_size} rows is not the full batch of {plan.n_samples}"
     return None

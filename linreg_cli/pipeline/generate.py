@@ -9,10 +9,11 @@ import pyarrow as pa
 
 from linreg_cli.config import LoadedConfig
 from linreg_cli.config.data import SyntheticData
+from linreg_cli.data.columns.arrow import to_arrow
 from linreg_cli.data.synthetic import generate, truth
 from linreg_cli.data.tables.write import table_suffix, write_table
-from linreg_cli.errors import StoreError, UsageError
-from linreg_cli.files import replacing
+from linreg_cli.errors import UsageError
+from linreg_cli.files import make_folder, replacing
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,12 @@ def generate_table(loaded: LoadedConfig, output: str | None, progress: Callable[
         )
     if path.is_dir():
         raise UsageError("this is a folder; choose the name of a file with -o", str(path))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot make the folder: {error.strerror}", str(path.parent)) from None
+    make_folder(path.parent)
 
     def batches() -> Iterator[pa.RecordBatch]:
         written = 0
         for chunk in generate(source, config.seed):
-            batch = pa.RecordBatch.from_pydict(chunk)
+            batch = pa.record_batch({name: to_arrow(values) for name, values in chunk.items()})
             written += batch.num_rows
             yield batch
             progress(written, source.n_samples)

@@ -11,12 +11,12 @@ from torch import Tensor
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.config.data import TableData
 from linreg_cli.config.types import is_address
-from linreg_cli.convergence.analysis import Analysis, motion_of
 from linreg_cli.convergence.auto import Chosen, resolve
-from linreg_cli.convergence.limits import known_limit
+from linreg_cli.convergence.limits import rate_limit
 from linreg_cli.convergence.preflight import check_before_training
+from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
-from linreg_cli.data.summary import DataReport
+from linreg_cli.data.summary import DataSummary
 from linreg_cli.evaluation.metrics import probe
 from linreg_cli.model import LinearFormula, build_model, fold, initialise, parameters_of
 from linreg_cli.optim.engines.select import Choice, choose, resolve_device
@@ -37,7 +37,7 @@ class Reporter(Protocol):
     def warn(self, text: str) -> None:
         """Something that the user should know."""
 
-    def data(self, report: DataReport) -> None:
+    def data(self, summary: DataSummary) -> None:
         """A table was read."""
 
     def training(self, plan: StepPlan) -> None:
@@ -59,10 +59,9 @@ class Prepared:
         dataset: the rows.
         preprocessor: learnt on the train split.
         tensors: split -> (X, y) in trained units on the device, for splits with rows.
-        plan: the steps.
-        state: before the first of them.
+        state: before the first step.
         choice: the executor.
-        analysis: the optimum and the curvature of the train split, worked out when asked for.
+        problem: the plan and the train split; its optimum, curvature and limits are worked out when asked for.
         chosen: the rate and the momentum, and why.
     """
 
@@ -70,11 +69,15 @@ class Prepared:
     dataset: Dataset
     preprocessor: Preprocessor
     tensors: dict[str, tuple[Tensor, Tensor]]
-    plan: StepPlan
     state: TrainingState
     choice: Choice
-    analysis: Analysis
+    problem: Problem
     chosen: Chosen
+
+    @property
+    def plan(self) -> StepPlan:
+        """The steps."""
+        return self.problem.plan
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -95,13 +98,12 @@ class Prepared:
         return self.plan.loss.over(self.state.model, *self.tensors[split])
 
     def rate_limit(self) -> dict[str, Any] | None:
-        """How the rate stands to its limit, for `run.json`; see `known_limit`."""
-        return known_limit(self.analysis, self.plan, self.config.optimizer.schedule, motion_of(self.config))
+        """How the rate stands to its limit, for `run.json`; see `limits.rate_limit`."""
+        return rate_limit(self.problem, self.config.optimizer.schedule, self.problem.rule)
 
     def check(self, loaded: LoadedConfig, reporter: Reporter, *, force: bool) -> None:
         """Refuse a run that must diverge, and warn of what may go wrong; see `check_before_training`."""
-        found = check_before_training(loaded, self.config, self.analysis, self.plan, self.preprocessor, force=force)
-        for warning in found:
+        for warning in check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force):
             reporter.warn(warning)
 
 
@@ -118,15 +120,12 @@ def prepare(loaded: LoadedConfig, reporter: Reporter) -> Prepared:
         raise loaded.error("train.device", str(error)) from None
     reporter.stage("reading the data")
     dataset = load_dataset(config, progress=reporter.stage)
-    if dataset.report is not None:
-        reporter.data(dataset.report)
+    if dataset.summary is not None:
+        reporter.data(dataset.summary)
     reporter.stage("preparing")
     prepared = assemble_run(loaded, config, device, dataset)
-    try:
+    with loaded.placing_errors():
         probe(prepared.formula(), config.probe, dataset.encoder)
-    except ValueError as error:
-        position, message = str(error).split(": ", 1)
-        raise loaded.error(f"probe.{position}", message) from None
     options, n_train = config.evaluate.cross_validation, len(dataset.splits["train"])
     if options is not None and options.folds > n_train:
         raise loaded.error("evaluate.cross_validation.folds", f"{options.folds} folds of {n_train} rows to train on")
@@ -134,35 +133,31 @@ def prepare(loaded: LoadedConfig, reporter: Reporter) -> Prepared:
 
 
 def assemble_run(loaded: LoadedConfig, config: Config, device: torch.device, dataset: Dataset) -> Prepared:
-    """Learn the preprocessing from the train split of a dataset, build the model and the plan."""
+    """Learn the preprocessing from the train split of a dataset, build the model and the plan, choose the rate."""
     preprocessor = Preprocessor.fit(dataset, config.preprocess, bias=config.model.bias)
     dtype = torch.float64 if config.train.dtype == "float64" else torch.float32
-    tensors = {}
-    for split, rows in dataset.splits.items():
-        if len(rows):
-            X_nd = preprocessor.features.tensor(dataset, rows, dtype)
-            y_nk = preprocessor.targets.tensor(dataset, rows, dtype)
-            if split == "train":
-                analysis = Analysis.of(config, dataset, X_nd.numpy(), y_nk.numpy())
-            tensors[split] = X_nd.to(device), y_nk.to(device)
+    tensors = {
+        split: (preprocessor.features.tensor(dataset, rows, dtype), preprocessor.targets.tensor(dataset, rows, dtype))
+        for split, rows in dataset.splits.items()
+        if len(rows)
+    }
+    X_nd, y_nk = (tensor.numpy() for tensor in tensors["train"])
+    tensors = {split: (X.to(device), y.to(device)) for split, (X, y) in tensors.items()}
     model = build_model(len(dataset.features), len(dataset.targets), bias=config.model.bias, dtype=dtype, device=device)
-    try:
+    with loaded.placing_errors():
         initialise(model, config.model.init, config.seed)
-    except ValueError as error:
-        key, message = str(error).split(": ", 1)
-        raise loaded.error(f"model.init.{key}", message) from None
+        plan = StepPlan.from_config(config, n_samples=len(X_nd))
+        weights, bias = parameters_of(model)
+        start = weights.copy(), None if bias is None else bias.copy()  # the parameters themselves will move
+        problem = Problem(plan, X_nd, y_nk, dataset.features, start)
+        chosen = resolve(config, problem)
+    problem = problem.with_plan(StepPlan.from_config(chosen.config, n_samples=len(X_nd)))
     try:
-        chosen = resolve(config, analysis, *parameters_of(model))
-    except ValueError as error:
-        key, message = str(error).split(": ", 1)
-        raise loaded.error(f"optimizer.{key}", message) from None
-    plan = StepPlan.from_config(chosen.config, n_samples=len(dataset.splits["train"]))
-    try:
-        choice = choose(config.train.engine, plan, *tensors["train"])
+        choice = choose(config.train.engine, problem.plan, *tensors["train"])
     except ValueError as error:
         raise loaded.error("train.engine", str(error)) from None
     resolved = _resolved(chosen.config, device, choice)
-    return Prepared(resolved, dataset, preprocessor, tensors, plan, TrainingState(model), choice, analysis, chosen)
+    return Prepared(resolved, dataset, preprocessor, tensors, TrainingState(model), choice, problem, chosen)
 
 
 def _resolved(config: Config, device: torch.device, choice: Choice) -> Config:

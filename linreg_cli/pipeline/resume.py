@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from linreg_cli.config import Config, LoadedConfig, load_config
 from linreg_cli.config.diagnostics import without_retired
 from linreg_cli.errors import ConfigError, DataError, Fault, StoreError
-from linreg_cli.files import remove_siblings
+from linreg_cli.files import remove_drafts
 from linreg_cli.runs.checkpoint import Checkpoint, load_checkpoint
 from linreg_cli.runs.compare import flat
 from linreg_cli.runs.config import config_of
@@ -98,7 +98,7 @@ def taken_up(run: RunFolder, files: Sequence[str], overrides: Sequence[str]) -> 
     run.record()  # so that a damaged run is named as such and not locked
     lock = hold(run.path)
     try:
-        remove_siblings(run.path)
+        remove_drafts(run.path)
         yield _resumption(run, lock, run.record(), files, overrides)
     finally:
         lock.release()

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from linreg_cli.config import Config, LoadedConfig
-from linreg_cli.convergence.analysis import motion_of
-from linreg_cli.convergence.limits import before_training, diagnosis
-from linreg_cli.convergence.preflight import diverged_error, risen_loss
+from linreg_cli.convergence.diagnosis import diagnosis
+from linreg_cli.convergence.outcome import diverged_error, risen_loss
+from linreg_cli.convergence.preflight import judge_rate
 from linreg_cli.data import Dataset
 from linreg_cli.errors import ConfigError
 from linreg_cli.evaluation.cross_validation import cross_validate
@@ -45,7 +45,7 @@ class Training:
         options = prepared.config.train.early_stopping
         self._stopping = EarlyStopping(options.patience, options.min_delta) if options else None
         self._monitor = options.monitor if options else "train.loss"
-        self._known = prepared.analysis.no_optimum is None
+        self._known = prepared.problem.no_optimum_reason is None
         self._history = History(prepared.formula(), validation=prepared.has_validation, gap=self._known)
         self._seconds, self._resumed = 0.0, checkpoint is not None
         if checkpoint is not None:
@@ -81,12 +81,10 @@ class Training:
                     break
             self._save()
         if isinstance(end, Diverged):
-            raise diverged_error(end, self._prepared.config, self._prepared.analysis, str(self._run.path))
+            raise diverged_error(end, self._prepared.config, self._prepared.problem, str(self._run.path))
         if first is not None and last.train_loss > first.train_loss:
             prepared = self._prepared
-            reporter.warn(
-                risen_loss(first.train_loss, last.train_loss, prepared.config, prepared.analysis, prepared.plan)
-            )
+            reporter.warn(risen_loss(first.train_loss, last.train_loss, prepared.config, prepared.problem))
         return end
 
     def _events(self) -> Iterator[Event]:
@@ -133,7 +131,7 @@ class Training:
         self.saved = {"count": self.saved["count"] + 1, "seconds": round(self.saved["seconds"] + self._cost, 6)}
 
     def _distance(self, state: TrainingState, train_loss: float) -> Distance | None:
-        return self._prepared.analysis.distance(*parameters_of(state.model), train_loss)
+        return self._prepared.problem.distance(*parameters_of(state.model), train_loss)
 
 
 def cross_validation(loaded: LoadedConfig, prepared: Prepared, chosen: Sequence[str], reporter: Reporter) -> Metrics:
@@ -164,10 +162,8 @@ def _trained(loaded: LoadedConfig, config: Config, fold: Dataset) -> LinearFormu
         part = assemble_run(loaded, config, torch.device(config.train.device), fold)
     except ConfigError as error:
         return error.faults[0].message
-    analysis, motion, standardized = part.analysis, motion_of(part.config), config.preprocess.standardize
-    verdict = before_training(analysis, part.plan, config.optimizer.schedule, motion, standardized=standardized)
-    options, gap = config.train.early_stopping, config.train.stop_gap
-    diverged = verdict.refusal is not None
+    problem, options, gap = part.problem, config.train.early_stopping, config.train.stop_gap
+    diverged = judge_rate(problem, config).refusal is not None
     if not diverged:
         events = fit(
             part.plan,
@@ -176,12 +172,13 @@ def _trained(loaded: LoadedConfig, config: Config, fold: Dataset) -> LinearFormu
             validation_loss=(lambda _: part.loss("validation")) if "validation" in part.tensors else None,
             stopping=EarlyStopping(options.patience, options.min_delta) if options else None,
             monitor=options.monitor if options else "train.loss",
-            distance=None if gap is None else lambda state, loss: analysis.distance(*parameters_of(state.model), loss),
+            distance=None if gap is None else lambda state, loss: problem.distance(*parameters_of(state.model), loss),
             stop_gap=gap,
         )
         diverged = Diverged in [type(event) for event in events]
     if not diverged:
         return part.formula()
-    details = diagnosis(analysis, motion, part.plan.learning_rate(0), standardized=standardized)
+    standardized = config.preprocess.standardize
+    details = diagnosis(problem, problem.rule, problem.plan.learning_rate(0), standardized=standardized)
     remedy = details["message"] if details else "Lower optimizer.lr"
     return f"training diverges on the rows that it is left. {remedy}"

@@ -11,13 +11,11 @@ from typing import Any
 import torch
 
 from linreg_cli.config import LoadedConfig, dump_config
-from linreg_cli.data import SPLITS
-from linreg_cli.data.columns.rows import in_order
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
-from linreg_cli.evaluation.fit_quality import worth
-from linreg_cli.evaluation.metrics import Metrics, parameters, probe, split_metrics
-from linreg_cli.evaluation.predictions import predicted_blocks, prediction_batches
+from linreg_cli.evaluation.evaluate import evaluate_model
+from linreg_cli.evaluation.metrics import Metrics, probe
+from linreg_cli.evaluation.predictions import write_predictions
 from linreg_cli.figures.of_run import draw_run, write_pictures
 from linreg_cli.files import write_file
 from linreg_cli.gates import GateResult, check_gates
@@ -62,6 +60,7 @@ def train_run(
     command: Sequence[str],
     fail_if: Sequence[str] = (),
     force: bool = False,
+    stops: StopRequests | None = None,
 ) -> Outcome:
     """Train, evaluate on every split, draw, and leave a complete run folder.
 
@@ -72,6 +71,7 @@ def train_run(
         command: the command line, for the record.
         fail_if: gates beside those of the config.
         force: train even where the rate must diverge.
+        stops: what asks to stop, entered by the caller; None: nothing does, and signals are left alone.
 
     Returns:
         What happened; a gate that failed is in it and is no exception.
@@ -79,20 +79,20 @@ def train_run(
     Raises:
         ConfigError, DataError, StoreError: before training, with nothing left behind.
         DivergedError: before training, or with the last finite state in the run folder.
-        Interrupted: with the state at the interruption in the run folder.
+        Interrupted: where `stops` asked for it, with the state at the interruption in the run folder.
     """
     begun = time.perf_counter()
-    with StopRequests() as stops:
-        prepared = prepare(loaded, reporter)
-        prepared.check(loaded, reporter, force=force)
-        run = create_run(outputs, prepared.config.name)
-        try:
-            run.write("config.yaml", dump_config(prepared.config))  # first: without it a run cannot go on
-            record = RunRecord(run, _description(prepared, command))
-        except BaseException:
-            remove_unbegun(run)
-            raise
-        return _run_to_the_end(loaded, prepared, run, record, None, stops, reporter, fail_if, begun)
+    stops = stops or StopRequests()
+    prepared = prepare(loaded, reporter)
+    prepared.check(loaded, reporter, force=force)
+    run = create_run(outputs, prepared.config.name)
+    try:
+        run.write("config.yaml", dump_config(prepared.config))  # first: without it a run cannot go on
+        record = RunRecord(run, _description(prepared, command))
+    except BaseException:
+        remove_unbegun(run)
+        raise
+    return _run_to_the_end(loaded, prepared, run, record, None, stops, reporter, fail_if, begun)
 
 
 def resume_run(
@@ -103,6 +103,7 @@ def resume_run(
     reporter: Reporter,
     command: Sequence[str],
     fail_if: Sequence[str] = (),
+    stops: StopRequests | None = None,
 ) -> Outcome | str:
     """Go on with a run in its folder, to the same bits as if it had never been stopped.
 
@@ -113,6 +114,7 @@ def resume_run(
         reporter: where progress goes.
         command: the command line, for the record.
         fail_if: gates beside those of the config.
+        stops: as in `train_run`.
 
     Returns:
         What happened, or why the run is complete already.
@@ -123,7 +125,8 @@ def resume_run(
         DivergedError, Interrupted: as `train_run`.
     """
     begun = time.perf_counter()
-    with StopRequests() as stops, taken_up(run, files, overrides) as resumption:
+    stops = stops or StopRequests()
+    with taken_up(run, files, overrides) as resumption:
         if resumption.complete is not None:
             return resumption.complete
         for warning in resumption.warnings:
@@ -163,7 +166,7 @@ def _run_to_the_end(
         end = training.run(stops, reporter)
         reporter.detail("checkpoints: {count}, {seconds:.2f} s".format(**training.saved))
         reporter.stage("evaluating")
-        metrics = _evaluate(prepared, run, before, cross_validation(loaded, prepared, record.chosen, reporter))
+        metrics = _evaluate(prepared, run, before, cross_validation(loaded, prepared, record.auto_keys, reporter))
         save_model(run, prepared.state.model.state_dict())
         stops.check()  # a signal that a library has swallowed
         pictures = []
@@ -194,9 +197,9 @@ def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
         "target_transform": config.preprocess.target_transform,
         "device": config.train.device,
         "dtype": config.train.dtype,
-        "lr": {**prepared.chosen.lr, "limit": prepared.rate_limit()},
-        "momentum": prepared.chosen.momentum,
-        "engine": {"name": prepared.choice.executor.name, "why": prepared.choice.why},
+        "lr": {**prepared.chosen.lr.as_json(), "limit": prepared.rate_limit()},
+        "momentum": prepared.chosen.momentum.as_json(),
+        "engine": prepared.choice.as_json(),
         "data": {
             "source": config.data.source,
             "name": dataset.name,
@@ -204,7 +207,7 @@ def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
             "features": list(dataset.features),
             "targets": list(dataset.targets),
             "rows": {split: len(rows) for split, rows in dataset.splits.items()},
-            **(dataset.report.as_json() if dataset.report is not None else {}),
+            **(dataset.summary.as_json() if dataset.summary is not None else {}),
         },
         "steps": {
             "per_epoch": plan.steps_per_epoch,
@@ -220,38 +223,26 @@ def _choices(prepared: Prepared) -> list[str]:
     plan, chosen, choice = prepared.plan, prepared.chosen, prepared.choice
     return [
         f"device: {prepared.config.train.device}, {torch.get_num_threads()} threads, {prepared.config.train.dtype}",
-        f"engine: {choice.executor.name} ({choice.why})",
-        f"rate: {chosen.lr['value']:g} ({chosen.lr['why']})",
-        f"momentum: {chosen.momentum['value']:g} ({chosen.momentum['why']})",
+        f"engine: {choice.executor.name} ({choice.decision.why})",
+        f"rate: {chosen.lr.value:g} ({chosen.lr.why})",
+        f"momentum: {chosen.momentum.value:g} ({chosen.momentum.why})",
         f"steps: {plan.epochs:,} epochs of {plan.steps_per_epoch:,}, batches of {plan.batch_size:,} rows",
     ]
 
 
 def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics) -> Metrics:
     """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`."""
-    dataset, formula = prepared.dataset, prepared.formula()
-    metrics: Metrics = dict.fromkeys(SPLITS)
-    for split in prepared.tensors:
-        blocks = predicted_blocks(formula, dataset, in_order(dataset.splits[split]))
-        pairs = ((actual, predicted) for _, actual, predicted in blocks)
-        metrics[split] = split_metrics(dataset.targets, pairs, prepared.loss(split))
-    metrics["parameters"] = parameters(formula)
-    train_loss = prepared.loss("train")
-    found = worth(prepared.config, dataset, prepared.preprocessor, prepared.analysis, prepared.state.model, train_loss)
-    metrics |= found.metrics
-    points = prepared.config.probe
+    config, dataset, model, formula = prepared.config, prepared.dataset, prepared.state.model, prepared.formula()
+    errors = write_predictions(run.path / "predictions.csv", formula, dataset)
+    losses = {split: prepared.loss(split) for split in errors}
+    found = evaluate_model(config, dataset, prepared.preprocessor, model, prepared.problem, errors, losses)
+    metrics, influence, points = found.metrics, found.influence, config.probe
     metrics["probe"] = [
         {"input": list(point), "before": old, "after": new}
         for point, old, new in zip(points, before, probe(formula, points, dataset.encoder), strict=True)
     ]
     metrics |= more
     run.write_json("metrics.json", metrics)
-
-    def write(sibling: Path) -> int:  # from the first row again where a write is tried again
-        return write_table(sibling, ".csv", prediction_batches(formula, dataset))
-
-    write_file(run.path / "predictions.csv", write)
-    influence = found.influence
     if influence is not None:
         write_file(run.path / "influence.csv", lambda sibling: write_table(sibling, ".csv", influence))
     return metrics
@@ -270,7 +261,8 @@ def _result(end: Stopped | None, prepared: Prepared, seconds: float, gates: list
 
 def _record_failure(record: RunRecord, error: BaseException, seconds: float) -> None:
     """Say in `run.json` how the run ended; if even that cannot be written, the first error is the one to show."""
-    status = {DivergedError: "diverged", Interrupted: "interrupted"}.get(type(error), "failed")
+    names = {DivergedError: "diverged", Interrupted: "interrupted", KeyboardInterrupt: "interrupted"}
+    status = names.get(type(error), "failed")
     message = str(OutOfMemoryError() if OutOfMemoryError.is_meant_by(error) else error) or type(error).__name__
     details = {"diverged": error.details} if isinstance(error, DivergedError) and error.details else {}
     with contextlib.suppress(StoreError):

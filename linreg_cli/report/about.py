@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from linreg_cli.report.contents import RunContents
+from linreg_cli.report.contents import curve_of
 from linreg_cli.report.markup import (
     MOST_ROWS,
     Html,
@@ -22,6 +22,7 @@ from linreg_cli.report.markup import (
     table,
     text,
 )
+from linreg_cli.runs.contents import RunContents
 from linreg_cli.wording import number, plural
 
 #: A mark and a class for each status, so that none is told by its colour alone.
@@ -53,7 +54,7 @@ def status(record: Mapping[str, Any]) -> Html:
 
 def opening(run: RunContents) -> Html:
     """What stands first: the status and, of a run that did not finish, why and what there is."""
-    record = run.record
+    record = run.record()
     label = record.get("label")
     parts = [paragraph(name(label), class_="label")] if label else []
     line = [status(record)]
@@ -73,7 +74,7 @@ def opening(run: RunContents) -> Html:
 
 def _notice(run: RunContents) -> Html:
     """Why a run did not finish, how far it came, and how it goes on."""
-    record, found = run.record, run.record.get("diverged") or {}
+    record, found = run.record(), run.record().get("diverged") or {}
     parts = [paragraph(element("strong", text(_UNFINISHED[record["status"]])))]
     parts += [paragraph(lines(str(record["error"])))] if record.get("error") else []
     if found:
@@ -89,18 +90,19 @@ def _notice(run: RunContents) -> Html:
                 ]
             )
         )
-    if run.curve is not None and len(run.curve.epochs):
-        done = f"{int(run.curve.epochs[-1]):,} of {plural(run.config.train.epochs, 'epoch')} done"
-        parts.append(paragraph(text(f"{done}; train loss {number(float(run.curve.train[-1]))}.")))
+    curve = curve_of(run)
+    if curve is not None and len(curve.epochs):
+        done = f"{int(curve.epochs[-1]):,} of {plural(run.config.train.epochs, 'epoch')} done"
+        parts.append(paragraph(text(f"{done}; train loss {number(float(curve.train[-1]))}.")))
     if record["status"] in ("interrupted", "failed"):
-        command = element("code", text(f"linreg train --resume {shlex.quote(run.run.id)}"))
+        command = element("code", text(f"linreg train --resume {shlex.quote(run.id)}"))
         parts.append(paragraph(text("It goes on from its last checkpoint with "), command))
     return element("div", *parts, class_="notice", role="note")
 
 
 def summary(run: RunContents) -> Html:
     """When, how long, with what: the facts that tell runs apart."""
-    record, data = run.record, run.record["data"]
+    record, data = run.record(), run.record()["data"]
     return facts(
         [
             ("data", element("span", name(data["name"]), text(f" ({_rows(data)})"))),
@@ -116,7 +118,7 @@ def summary(run: RunContents) -> Html:
 
 def training(run: RunContents) -> Html:
     """The rate and whether it is stable, the momentum, the steps."""
-    record, optimizer, train = run.record, run.config.optimizer, run.config.train
+    record, optimizer, train = run.record(), run.config.optimizer, run.config.train
     steps = record["steps"]
     schedule = optimizer.schedule.model_dump()
     parts = [f"{key} {number(value)}" for key, value in schedule.items() if key != "kind" and value is not None]
@@ -164,7 +166,7 @@ def _stability(record: Mapping[str, Any]) -> str:
 
 
 def _done(run: RunContents) -> Html | None:
-    curve = run.curve
+    curve = curve_of(run)
     if curve is None or not len(curve.epochs):
         return None
     first, last = number(float(curve.train[0])), number(float(curve.train[-1]))
@@ -178,12 +180,12 @@ def _stopping(run: RunContents) -> str:
         parts.append(f"{options.monitor}, patience {options.patience}, at least {number(options.min_delta)} better")
     if gap is not None:
         parts.append(f"once the gap is below {number(gap)}")
-    return "; ".join([*parts, run.record.get("stopped") or "did not come to that"])
+    return "; ".join([*parts, run.record().get("stopped") or "did not come to that"])
 
 
 def data(run: RunContents) -> Html:
     """Where the rows came from and what was done to them."""
-    found = run.record["data"]
+    found = run.record()["data"]
     read, dropped = found.get("rows_read"), found.get("rows_dropped")
     columns = found.get("columns")
     used = _columns(columns) if columns else _features(found["features"])
@@ -198,7 +200,7 @@ def data(run: RunContents) -> Html:
                 ("rows", text(_rows(found))),
                 ("inputs", figure_of(len(found["features"]))),
                 ("target", names(run.targets)),
-                ("transformed by", text(run.record["target_transform"]) if _transformed(run) else None),
+                ("transformed by", text(run.record()["target_transform"]) if _transformed(run) else None),
                 ("fingerprint", element("code", text(found["fingerprint"]))),
             ]
         ),
@@ -214,7 +216,7 @@ def _rows(data: Mapping[str, Any]) -> str:
 
 
 def _transformed(run: RunContents) -> bool:
-    return bool(run.record.get("target_transform", "none") != "none")
+    return bool(run.record().get("target_transform", "none") != "none")
 
 
 def _features(features: Sequence[str]) -> Html:
@@ -244,12 +246,12 @@ def _treatment(column: Mapping[str, Any]) -> str:
 
 def origin(run: RunContents) -> Html:
     """What it takes to make the run again."""
-    record = run.record
+    record = run.record()
     versions = ", ".join(f"{program} {version}" for program, version in (record.get("versions") or {}).items())
     resumed = record.get("resumed") or []
     return facts(
         [
-            ("run", text(run.run.id)),
+            ("run", text(run.id)),
             ("command", element("code", text(record["command"])) if record.get("command") else None),
             ("versions", text(versions)),
             ("git commit", element("code", text(record["git_commit"])) if record.get("git_commit") else text("none")),

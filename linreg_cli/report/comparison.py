@@ -6,9 +6,9 @@ from typing import Any
 
 from linreg_cli.data import SPLITS
 from linreg_cli.report.about import status
-from linreg_cli.report.contents import RunContents
 from linreg_cli.report.markup import Html, element, figure_of, name, paragraph, stack, table, text
 from linreg_cli.runs.compare import settings, varying
+from linreg_cli.runs.contents import RunContents
 from linreg_cli.wording import number
 
 #: Longer values, such as the columns of a table, are cut.
@@ -28,23 +28,23 @@ def overview(runs: Sequence[RunContents], anchors: Sequence[str]) -> Html:
     header += ["gap", "seconds"]
     rows = []
     for run, anchor in zip(runs, anchors, strict=True):
-        link = element("a", text(run.run.id), href=f"#{anchor}")
-        label = run.record.get("label")
+        link = element("a", text(run.id), href=f"#{anchor}")
+        label = run.record().get("label")
         named = [link, text(" "), element("span", name(label), class_="label")] if label else [link]
         reached = [figure_of(run.splits.get(split, {}).get(key)) for split in present for key, _ in _METRICS]
         gap = ((run.metrics or {}).get("optimum") or {}).get("gap")
-        seconds = run.record.get("seconds")
+        seconds = run.record().get("seconds")
         rows.append(
             [
                 element("span", *named),
-                status(run.record),
-                name(run.record["data"]["name"]),
+                status(run.record()),
+                name(run.record()["data"]["name"]),
                 *reached,
                 text("-" if gap is None else f"{gap:.3g}"),
                 text("-" if seconds is None else f"{seconds:,.2f}"),
             ]
         )
-    prints = {run.record["data"]["fingerprint"] for run in runs}
+    prints = {run.record()["data"]["fingerprint"] for run in runs}
     said = "The runs were trained on different data, so their metrics do not compare directly."
     note = paragraph(text(said), class_="note") if len(prints) > 1 else None
     return stack(table("The runs, what they reached and what it took", header, rows, words=(0, 1, 2)), note)
@@ -52,12 +52,13 @@ def overview(runs: Sequence[RunContents], anchors: Sequence[str]) -> Html:
 
 def differences(runs: Sequence[RunContents]) -> Html:
     """Config, data, machine and versions wherever they are not the same in every run."""
-    # Why an executor was chosen is told of each run, with estimates of seconds that are never the same twice.
-    found = [(key, values) for key, values in varying([settings(run.run) for run in runs]) if key != "engine.why"]
+    # Why an executor was chosen is shown for each run, with estimates of seconds that are never the same twice.
+    left_out = ("engine.why", "engine.value")
+    found = [each for each in varying([settings(run) for run in runs]) if each[0] not in left_out]
     if not found:
         return paragraph(text("The runs have the same config, data, machine and versions."))
     rows = [[_key(key), *(_value(value) for value in values)] for key, values in found]
-    header = ["key", *(run.run.id for run in runs)]
+    header = ["key", *(run.id for run in runs)]
     return table("Config, data and machine where they differ", header, rows, words=range(len(header)))
 
 

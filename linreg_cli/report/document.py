@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from linreg_cli.report import about, comparison, parameters, results
-from linreg_cli.report.contents import RunContents, contents_of
+from linreg_cli.report.contents import contents_of
 from linreg_cli.report.markup import Html, element, paragraph, stack, text
 from linreg_cli.report.style import STYLE
+from linreg_cli.runs.contents import RunContents
 from linreg_cli.runs.store import RunFolder
 
 #: Not even a name that slipped through could load anything or run.
@@ -37,10 +38,10 @@ def page_of(runs: Sequence[RunFolder]) -> str:
     read = [contents_of(run) for run in runs]
     if len(read) == 1:
         [run] = read
-        with run.run.holding_together(_FILES):
+        with run.holding_together(_FILES):
             parts = _parts(run)
             body = stack(_head(run, "h1"), _links(parts), about.summary(run), *(_section(part, "h2") for part in parts))
-        return _document(f"{run.run.id}, {run.record['status']}", body)
+        return _document(f"{run.id}, {run.record()['status']}", body)
     title = f"Comparison of {len(read)} runs"
     return _document(title, stack(element("h1", text(title)), *_compared(read)))
 
@@ -52,16 +53,16 @@ def _compared(runs: Sequence[RunContents]) -> list[Html]:
     anchors = [f"run-{position}" for position in range(1, len(runs) + 1)]
     articles = []
     for anchor, run in zip(anchors, runs, strict=True):
-        with run.run.holding_together(_FILES):  # before the tables of all runs, which could not say whose fault it is
+        with run.holding_together(_FILES):  # before the tables of all runs, which could not say whose fault it is
             parts = [part._replace(key=f"{anchor}-{part.key}") for part in _parts(run)]
             body = [_head(run, "h2"), about.summary(run), *(_section(part, "h3") for part in parts)]
         articles.append(element("article", stack(*body), id=anchor))
     overall = [
         _Part("runs", "The runs", comparison.overview(runs, anchors)),
         _Part("differences", "What differs", comparison.differences(runs)),
-        _Part("loss", "Loss", results.overlaid([run.run for run in runs])),
+        _Part("loss", "Loss", results.overlaid(runs)),
     ]
-    own = [_Part(anchor, run.run.id, Html("")) for anchor, run in zip(anchors, runs, strict=True)]
+    own = [_Part(anchor, run.id, Html("")) for anchor, run in zip(anchors, runs, strict=True)]
     return [_links([*overall, *own]), *(_section(part, "h2") for part in overall), *articles]
 
 
@@ -85,7 +86,7 @@ def _parts(run: RunContents) -> list[_Part]:
 
 
 def _head(run: RunContents, level: str) -> Html:
-    return element("header", element(level, text(run.run.id)), Html("\n"), about.opening(run))
+    return element("header", element(level, text(run.id)), Html("\n"), about.opening(run))
 
 
 def _section(part: _Part, level: str) -> Html:

@@ -5,8 +5,8 @@ from typing import Any
 
 from linreg_cli.config.data import SyntheticData
 from linreg_cli.report.about import verdict
-from linreg_cli.report.contents import RunContents
 from linreg_cli.report.markup import Html, facts, figure_of, name, names, paragraph, stack, table, text
+from linreg_cli.runs.contents import RunContents
 from linreg_cli.wording import gap_in_words, number, p_value, parameters_title, short
 
 _ERRORS = ("std err", "HC3", "t", "p", "2.5 %", "97.5 %", "VIF")
@@ -39,7 +39,7 @@ def optimum(run: RunContents) -> Html | None:
             )
         )
     if found is not None and "leave_one_out" in found:
-        transform = run.record.get("target_transform", "none")
+        transform = run.record().get("target_transform", "none")
         units = "" if transform == "none" else f", of {transform} of {', '.join(run.targets)}"
         parts.append(_leave_one_out(found["leave_one_out"], f"Leave-one-out error of the optimum{units}"))
     return stack(*parts)
@@ -58,7 +58,7 @@ def parameters(run: RunContents) -> Html | None:
         return None
     inference = run.metrics.get("inference") or {"refused": "an older version trained the run"}
     refused = inference.get("refused")
-    transform = run.record.get("target_transform", "none")
+    transform = run.record().get("target_transform", "none")
     parts: list[Html | None] = []
     if isinstance(refused, str):
         parts.append(paragraph(text(f"No standard errors: {refused}.")))
@@ -161,13 +161,13 @@ def _truth(run: RunContents) -> dict[str, Any] | None:
     known = known_truth(run.config)
     several = len(run.targets) > 1
     each = [_of(run.metrics["parameters"], target if several else None) for target in run.targets]
-    features = tuple(run.record["data"]["features"])
+    features = tuple(run.record()["data"]["features"])
     formula = LinearFormula(
         features,
         tuple(run.targets),
         np.array([[weights[feature] for weights, _ in each] for feature in features]),
         None if each[0][1] is None else np.array([bias for _, bias in each]),
-        run.record.get("target_transform", "none"),
+        run.record().get("target_transform", "none"),
     )
     assert known is not None
     return compare(known, formula, {"inference": {}, **run.metrics})

@@ -7,7 +7,7 @@ from typing import Any
 from linreg_cli.errors import LinregError, StoreError, UsageError
 from linreg_cli.figures.of_run import KINDS, draw_run, overlay
 from linreg_cli.report.about import verdict
-from linreg_cli.report.contents import RunContents
+from linreg_cli.report.contents import curve_of
 from linreg_cli.report.markup import (
     Html,
     bullets,
@@ -21,7 +21,7 @@ from linreg_cli.report.markup import (
     table,
     text,
 )
-from linreg_cli.runs.store import RunFolder
+from linreg_cli.runs.contents import RunContents
 from linreg_cli.wording import number, value
 
 _NAMES = {"n": "n", "loss": "loss", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
@@ -35,7 +35,7 @@ _SHOWS = {
 
 def gates(run: RunContents) -> Html | None:
     """Each gate with what it measured; None for a run without gates."""
-    found = run.record.get("gates") or []
+    found = run.record().get("gates") or []
     rows = []
     for gate in found:
         result = verdict(gate["passed"], "passed" if gate["passed"] else "failed")
@@ -116,9 +116,9 @@ def probe(run: RunContents) -> Html | None:
     for point in points:
         shown = ", ".join(map(value, point["input"]))
         rows.append([name(shown), *(figure_of(predicted) for key in ("before", "after") for predicted in point[key])])
-    columns = run.record["data"].get("columns")
+    columns = run.record()["data"].get("columns")
     order = [each["column"] for each in columns if each["role"] == "feature"] if columns else None
-    order = order or run.record["data"]["features"]
+    order = order or run.record()["data"]["features"]
     note = paragraph(text("Inputs are "), name(", ".join(order)), text("."), class_="note")
     return stack(table("Predictions before and after training", header, rows), note)
 
@@ -128,7 +128,7 @@ def pictures(run: RunContents) -> Html:
     figures, failures = [], []
     for kind in KINDS:
         try:
-            drawn = draw_run(run.run, (kind,), "png")
+            drawn = draw_run(run, (kind,), "png")
         except UsageError:  # the run has no such picture
             continue
         except StoreError as error:
@@ -144,7 +144,7 @@ def pictures(run: RunContents) -> Html:
     return stack(element("div", *figures, class_="pictures") if figures else None, not_drawn(failures))
 
 
-def overlaid(runs: Sequence[RunFolder]) -> Html:
+def overlaid(runs: Sequence[RunContents]) -> Html:
     """The loss curves of several runs in one picture, or why there is none."""
     try:
         png = overlay(runs, "png")
@@ -168,7 +168,7 @@ def _why(error: LinregError) -> str:
 
 
 def _loss_alt(run: RunContents) -> str:
-    curve = run.curve
+    curve = curve_of(run)
     if curve is None or not len(curve.train):
         return "Picture: loss against epoch."
     ends = f"{number(float(curve.train[0]))} at epoch 0 to {number(float(curve.train[-1]))} at the last"

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from linreg_cli.runs.config import config_of
+from linreg_cli.runs.contents import RunContents
 from linreg_cli.runs.store import RunFolder
 
 #: Of `run.json`, what may differ for a reason; the rest are times, ids and results.
@@ -33,17 +33,18 @@ def differences(first: RunFolder, second: RunFolder) -> list[tuple[str, Any, Any
     Raises:
         StoreError: if one of the runs is damaged.
     """
-    return [(key, *values) for key, values in varying([{**settings(run), **_results(run)} for run in (first, second)])]
+    runs = RunContents.of(first), RunContents.of(second)
+    return [(key, *values) for key, values in varying([{**settings(run), **_results(run)} for run in runs])]
 
 
-def settings(run: RunFolder) -> dict[str, Any]:
+def settings(run: RunContents) -> dict[str, Any]:
     """The config of a run and what it met, with dotted keys: data, device, versions.
 
     Raises:
         StoreError: if the run is damaged.
     """
-    record, config = run.record(), config_of(run).config
-    return {**flat(config.model_dump(mode="json")), **flat({key: record.get(key) for key in _RECORD})}
+    record = run.record()
+    return {**flat(run.config.model_dump(mode="json")), **flat({key: record.get(key) for key in _RECORD})}
 
 
 def varying(facts: Sequence[dict[str, Any]]) -> list[tuple[str, list[Any]]]:
@@ -56,7 +57,7 @@ def varying(facts: Sequence[dict[str, Any]]) -> list[tuple[str, list[Any]]]:
     return [(key, values) for key, values in rows if any(value != values[0] for value in values)]
 
 
-def _results(run: RunFolder) -> dict[str, Any]:
+def _results(run: RunContents) -> dict[str, Any]:
     metrics = run.read_json("metrics.json") if (run.path / "metrics.json").is_file() else {}
     return flat({key: value for key, value in metrics.items() if key != "probe"})
 

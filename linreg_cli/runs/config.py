@@ -11,8 +11,10 @@ def config_of(run: RunFolder) -> LoadedConfig:
     Raises:
         StoreError: if it is missing, or is not a config.
     """
-    run.read("config.yaml")
+    path = run.path / "config.yaml"
+    if not path.is_file():
+        run.read("config.yaml")  # says what is there instead
     try:
-        return load_config([str(run.path / "config.yaml")], stored=True)
+        return load_config([str(path)], stored=True)
     except ConfigError as error:
         raise StoreError(error.faults) from None

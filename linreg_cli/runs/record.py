@@ -81,9 +81,9 @@ class RunRecord:
             raise
 
     @property
-    def chosen(self) -> tuple[str, ...]:
+    def auto_keys(self) -> tuple[str, ...]:
         """Of `lr` and `momentum` those that were `auto` in the config that the run began with."""
-        return tuple(key for key in ("lr", "momentum") if self._values[key]["why"].startswith("auto"))
+        return tuple(key for key in ("lr", "momentum") if self._values[key].get("auto"))
 
     def finish(self, status: str, **values: Any) -> None:
         """Write the last version: how the run ended."""

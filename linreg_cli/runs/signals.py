@@ -1,7 +1,8 @@
 """Ctrl-C and SIGTERM: training finishes its segment first, everything else stops at once.
 
 `linreg` enters one `StopRequests` around every command, so that also imports and reading end with the right code, and
-training enters another.
+`linreg train` enters another, which it gives to training. Nothing else sets handlers: where another program trains,
+signals are its own.
 """
 
 import contextlib
@@ -18,6 +19,9 @@ _NAMES = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "terminated (SI
 
 class StopRequests:
     """While it is entered, SIGINT and SIGTERM raise `Interrupted`; within `deferred` the first one only asks.
+
+    One that is not entered, or not by the main thread, which is the only one that Python lets set handlers, changes
+    nothing in the process and never asks to stop.
 
     Args:
         restore: whether the handlers from before come back at the end; a process that is about to leave wants no

@@ -1,1 +1,1 @@
-"""What is suspicious about a table: constant and dependent columns, identifiers, leaks."""
+"""Checks of a table: constant, equal and collinear columns, identifiers, target leakage."""

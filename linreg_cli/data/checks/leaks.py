@@ -1,4 +1,4 @@
-"""Columns that are no properties of a row: those that name it, and those that say the target by themselves."""
+"""Columns that are identifiers of the rows, and features that determine the target (target leakage)."""
 
 import re
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from linreg_cli.data.columns.kinds import Categories, Column, Rows, take
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import CategoryInput
 
-#: Fewer rows say nothing about identifiers and leaks.
+#: With fewer rows, identifiers and leaks are not looked for.
 MIN_ROWS = 20
-#: In fewer rows, whole numbers from 0 or 1 may be anything.
+#: With fewer rows, a column of consecutive whole numbers is not called a row number.
 MIN_COUNTED = 50
 
 _ID_NAME = re.compile(
@@ -19,13 +19,18 @@ _ID_NAME = re.compile(
     # CustomerID and userId, but not paid, Covid or GRID.
     r"|[a-z](ID|Id|IDX|Idx|Index|UUID|Uuid|GUID|Guid|Key|Number|No|Nr|Row)$"
 )
-#: A share of the variance above this is the target itself, rounded.
+#: A feature with a squared correlation above this is the target itself, rounded.
 _LEAK = 0.9999
 
 
 def identifiers(dataset: Dataset, sample: Rows) -> Iterator[str]:
-    """Whole numbers that hardly ever repeat, and are called an identifier or count the rows."""
-    for each in dataset.inputs if len(dataset.inputs) > 1 else ():  # without its only column there would be no model
+    """A sentence for each column of nearly unique whole numbers that count the rows or are named like an identifier.
+
+    Args:
+        dataset: a table, encoded.
+        sample: numbers of the train rows that are looked at.
+    """
+    for each in dataset.inputs if len(dataset.inputs) > 1 else ():  # the only feature cannot be left out
         if isinstance(each, CategoryInput):
             continue
         values = take(dataset.columns, each.column, sample)
@@ -33,20 +38,28 @@ def identifiers(dataset: Dataset, sample: Rows) -> Iterator[str]:
             continue
         counts = len(sample) >= MIN_COUNTED and _counts_rows(dataset, each.column)
         if counts or _ID_NAME.search(each.column):
-            why = "counts the rows" if counts else "hardly ever has a value twice"
+            why = "counts the rows" if counts else "has almost no repeated values"
             yield f"{each.column} looks like an identifier: it {why}; leave it out with data.ignore: [{each.column}]"
 
 
 def _counts_rows(dataset: Dataset, column: str) -> bool:
-    """Whether a column goes up by 1 from 0 or 1; years go up by 1 too."""
+    """Whether most sorted values increase by 1, from 0 or 1. The start excludes years."""
     values = dataset.columns[column]
     steps = np.diff(np.sort(values[dataset.splits["train"]]))
     return bool(len(steps) and (steps == 1).mean() > 0.5 and np.nanmin(values) in (0, 1))
 
 
 def leaks(dataset: Dataset, sample: Rows) -> Iterator[str]:
-    """Features that say the target by themselves: in proportion, in order, or by level."""
-    if len(dataset.inputs) < 2 or dataset.raw is None:  # a line through its points is no leak
+    """A sentence for each feature that alone determines a target: linearly, by rank, or by level.
+
+    A feature does if its squared Pearson or Spearman correlation with the target, or the fraction of the target's
+    variance between its levels (eta squared), is above 0.9999.
+
+    Args:
+        dataset: a table, encoded; of one feature nothing is said.
+        sample: numbers of the train rows that are looked at.
+    """
+    if len(dataset.inputs) < 2 or dataset.raw is None:  # a straight line through all points is no leak
         return
     for target in dataset.targets:
         y = take(dataset.columns, target, sample)
@@ -57,22 +70,22 @@ def leaks(dataset: Dataset, sample: Rows) -> Iterator[str]:
         for each in dataset.inputs:
             raw = dataset.raw[each.column]
             if isinstance(raw, Categories):
-                tells = _share_between(raw.codes[sample], y) > _LEAK
+                determines = _eta_squared(raw.codes[sample], y) > _LEAK
             else:
                 x = take(dataset.columns, each.column, sample)
-                tells = _squared(x, line) > _LEAK or (
+                determines = _correlation_squared(x, line) > _LEAK or (
                     ranks is not None
-                    and _squared(_ranks(x), ranks) > _LEAK
+                    and _correlation_squared(_ranks(x), ranks) > _LEAK
                     and _mostly_different(x)
                     and not _evenly_spaced(dataset.columns[each.column])
                 )
-            if tells:
-                message = f"{each.column} alone determines {target}: is it known before {target} is?"
-                yield f"{message} Leave it out with data.ignore: [{each.column}] if not"
+            if determines:
+                message = f"{each.column} alone determines {target} (target leakage)"
+                yield f"{message}; if it is known only after {target}, leave it out with data.ignore: [{each.column}]"
 
 
-def _squared(x: Column, line: Column) -> float:
-    """The share of one column's variance that another determines, which is scaled already."""
+def _correlation_squared(x: Column, line: Column) -> float:
+    """The squared correlation of a column with one that is standardised already."""
     return float(standard(x, bias=True) @ line) ** 2
 
 
@@ -83,22 +96,22 @@ def _ranks(values: Column) -> Column:
 
 
 def _mostly_different(values: Column) -> bool:
-    """Whether values hardly ever come twice, so that their order says much."""
+    """Whether most values are distinct, so that their ranks mean something."""
     return len(np.unique(values)) >= max(MIN_ROWS, len(values) / 2)
 
 
 def _evenly_spaced(values: Column) -> bool:
-    """Whether most steps from a value to the next are as long, as those of years and days are.
+    """Whether most sorted values have the same distance to the next, as years and days have.
 
-    Whatever only ever grows is in the order of time, which tells nothing beforehand.
+    Such a column is a time axis. A target that grows with time has the same ranks, and that is no leak.
     """
     steps = np.diff(np.unique(values[~np.isnan(values)]))
     usual = np.median(steps)
     return bool(np.mean(np.abs(steps - usual) <= 0.1 * usual) >= 0.75)
 
 
-def _share_between(codes: np.ndarray, y: Column) -> float:
-    """The share of the variance of y that is between the levels; 0 where levels are too many to tell."""
+def _eta_squared(codes: np.ndarray, y: Column) -> float:
+    """Eta squared: the fraction of the variance of y between the levels. 0 for fewer than 5 rows per level."""
     _, level = np.unique(codes, return_inverse=True)
     counts = np.bincount(level)
     if len(counts) > len(y) / 5:
@@ -108,6 +121,6 @@ def _share_between(codes: np.ndarray, y: Column) -> float:
 
 
 def standard(values: Column, *, bias: bool) -> Column:
-    """Scaled to length 1; beside a bias, centred."""
+    """A column scaled to length 1, shape (n_rows,); centred if the model has a bias."""
     centred = values - values.mean() if bias else values
     return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-300))

@@ -1,82 +1,78 @@
-"""What is suspicious about the columns of a table, in words: found in a sample of rows, confirmed in all of them."""
+"""Warnings about the columns of a table: found in a sample of the rows, confirmed in all of them."""
 
 import hashlib
 from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from linreg_cli.data.checks.collinear import combinations
 from linreg_cli.data.checks.leaks import MIN_ROWS, identifiers, leaks
-from linreg_cli.data.checks.wording import combined, equal, listed
+from linreg_cli.data.checks.wording import equal, listed
 from linreg_cli.data.columns.kinds import Column, Rows, take
 from linreg_cli.data.columns.rows import in_order, pick
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import CategoryInput
 
-SAMPLE_ROWS, _RUN = 10_000, 250
-#: Combinations are looked for in so many inputs; each is set against all before it.
-MAX_FEATURES = 1_000
-_SHOWN = 10
+SAMPLE_ROWS, _RUN_ROWS = 10_000, 250
+_MAX_WARNINGS = 10
 
 
 def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
-    """Constant, duplicate and collinear inputs, identifiers, and features that determine the target.
+    """Constant and duplicate inputs, identifiers, and features that determine the target.
+
+    Linear combinations are found later, from the factor of the train split.
 
     Args:
-        dataset: a table, split and encoded; only its train split is looked at.
-        bias: whether the model has an intercept, which duplicates a constant.
+        dataset: a table, split and encoded; only its train split is checked.
+        bias: whether the model has an intercept, which is collinear with a constant column.
+
+    Returns:
+        At most ten sentences, and one with the number of the others.
     """
     rows = in_order(dataset.splits["train"])
     n_train = len(dataset.splits["train"])
     sample = pick(rows, _sample(n_train))
-    constant, doubled = _screened(dataset, sample, rows)
+    constant, duplicates = _constants_and_duplicates(dataset, sample, rows)
     found = [
-        f"{target}: one value in every row to train on, so R2 is undefined and there is nothing to learn"
+        f"{target} is constant in the train split: R2 is undefined, and there is nothing to learn"
         for target in dataset.targets
         if _is_constant(dataset, target, take(dataset.columns, target, sample), rows)
     ]
-    found += _flat(dataset, constant)
+    found += _constant_warning(dataset, constant)
     column_of = {feature: each.column for each in dataset.inputs for feature in each.features}
-    found += equal(doubled.items(), column_of)
-    left = [name for name in dataset.features if name not in constant and name not in doubled]
-    whole = _whole_sets(dataset, bias=bias)
-    why = "which the bias duplicates" if bias else "as another category has"
+    found += equal(duplicates.items(), column_of)
+    complete = _complete_categories(dataset, bias=bias)
+    other = "the bias" if bias else "those of another category"
     found += [
-        f"every level of {column} has an input of its own, {why}; set preprocess.drop_first: auto" for column in whole
+        f"the indicators of {column} are collinear with {other}: every level has one; set preprocess.drop_first: auto"
+        for column in complete
     ]
-    last = {f"{column}={whole[column][-1]}" for column in whole}
-    if n_train < len(left) + bias:
-        found.append(f"{n_train:,} rows to train on, and {len(left):,} inputs: the weights are not unique")
-    else:
-        names = [name for name in left if name not in last]
-        columns = {name: take(dataset.columns, name, sample) for name in names[:MAX_FEATURES]}
-        found += combined(combinations(dataset, columns, rows, bias=bias), column_of)
-        if len(names) > MAX_FEATURES:
-            found.append(f"only the first {MAX_FEATURES:,} of {len(names):,} inputs were looked at for combinations")
     if n_train >= MIN_ROWS:
         found += identifiers(dataset, sample)
         found += leaks(dataset, sample)
-    return tuple(found[:_SHOWN]) + ((f"and {len(found) - _SHOWN} more such findings",) if len(found) > _SHOWN else ())
+    return tuple(found[:_MAX_WARNINGS]) + (
+        (f"and {len(found) - _MAX_WARNINGS} more warnings about columns",) if len(found) > _MAX_WARNINGS else ()
+    )
 
 
-def _flat(dataset: Dataset, constant: Collection[str]) -> Iterator[str]:
-    """Columns of one number or one level, of which the first has no input where it is dropped."""
+def _constant_warning(dataset: Dataset, constant: Collection[str]) -> Iterator[str]:
+    """A sentence for constant columns: those of one number or one level."""
     names = [
         each.column
         for each in dataset.inputs
         if (len(each.levels) == 1 if isinstance(each, CategoryInput) else each.column in constant)
     ]
     if names:
+        verb = "is a constant column" if len(names) == 1 else "are constant columns"
         remedy = "leave out with data.ignore" if len(names) < len(dataset.inputs) else "there is nothing to learn from"
-        yield f"{listed(names)}: one value in every row to train on; {remedy}"
+        yield f"{listed(names)} {verb} in the train split; {remedy}"
 
 
 def _sample(n_rows: int) -> Rows:
-    """Positions of at most `SAMPLE_ROWS` rows: runs of neighbours, which are read at once, all over the table."""
+    """Positions of at most `SAMPLE_ROWS` rows: runs of adjacent rows, evenly spaced over the table."""
     if n_rows <= SAMPLE_ROWS:
         return np.arange(n_rows)
-    starts = np.linspace(0, n_rows - _RUN, SAMPLE_ROWS // _RUN).astype(np.int64)
-    return (starts[:, None] + np.arange(_RUN)).reshape(-1)
+    starts = np.linspace(0, n_rows - _RUN_ROWS, SAMPLE_ROWS // _RUN_ROWS).astype(np.int64)
+    return (starts[:, None] + np.arange(_RUN_ROWS)).reshape(-1)
 
 
 def _is_constant(dataset: Dataset, name: str, sample: Column, rows: Rows | slice) -> bool:
@@ -86,11 +82,11 @@ def _is_constant(dataset: Dataset, name: str, sample: Column, rows: Rows | slice
     return bool(values.min() == values.max())
 
 
-def _screened(dataset: Dataset, sample: Rows, rows: Rows | slice) -> tuple[set[str], dict[str, str]]:
-    """Inputs of one value, and those that equal another: input -> the first such one."""
+def _constants_and_duplicates(dataset: Dataset, sample: Rows, rows: Rows | slice) -> tuple[set[str], dict[str, str]]:
+    """Constant inputs, and duplicates: input -> the first input that it equals."""
     constant: set[str] = set()
-    doubled: dict[str, str] = {}
-    first: dict[bytes, str] = {}  # digests: the samples of thousands of inputs would be hundreds of megabytes
+    duplicates: dict[str, str] = {}
+    first: dict[bytes, str] = {}  # of digests, since samples of thousands of inputs take hundreds of megabytes
     for name in dataset.features:
         values = take(dataset.columns, name, sample)
         if _is_constant(dataset, name, values, rows):
@@ -98,14 +94,14 @@ def _screened(dataset: Dataset, sample: Rows, rows: Rows | slice) -> tuple[set[s
             continue
         other = first.setdefault(hashlib.blake2b((values + 0.0).tobytes()).digest(), name)  # -0.0 + 0.0 is 0.0
         if other != name and np.array_equal(take(dataset.columns, name, rows), take(dataset.columns, other, rows)):
-            doubled[name] = other
-    return constant, doubled
+            duplicates[name] = other
+    return constant, duplicates
 
 
-def _whole_sets(dataset: Dataset, *, bias: bool) -> dict[str, tuple[str, ...]]:
-    """Categories whose indicators add up to 1, as the bias or those of a category before them do."""
+def _complete_categories(dataset: Dataset, *, bias: bool) -> dict[str, tuple[str, ...]]:
+    """Category -> levels, where the indicators add up to 1 as the bias or an earlier category's indicators do."""
     inputs = dataset.encoder.inputs if dataset.encoder is not None else ()
-    whole = [
+    complete = [
         each for each in inputs if isinstance(each, CategoryInput) and not each.drop_first and len(each.levels) > 1
     ]
-    return {each.column: each.levels for each in whole[not bias :]}
+    return {each.column: each.levels for each in complete[not bias :]}

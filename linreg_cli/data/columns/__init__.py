@@ -1,1 +1,1 @@
-"""What a column is: numbers or categories, in memory or on the disk, and columns taken as rows."""
+"""Columns: numbers or categories, in memory or on the disk, and read as rows."""

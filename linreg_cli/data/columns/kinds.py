@@ -1,4 +1,4 @@
-"""Columns as they were read, numbers with gaps or categories, and columns that are made when they are asked for."""
+"""Kinds of columns: numbers with missing cells, categories, and encoded columns that are computed on access."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,30 +9,34 @@ import numpy as np
 import numpy.typing as npt
 
 Column = npt.NDArray[np.float64]
-#: Numbers of rows, from 0; see `row_numbers`.
+#: Row numbers, from 0; see `row_numbers`.
 Rows = npt.NDArray[np.signedinteger[Any]]
 Codes = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 
-#: Codes that are no level.
+#: Codes of cells without a level.
 MISSING, UNKNOWN = -1, -2
 
-#: Rows of a column that are looked at together.
+#: Rows of a column that are read together.
 BLOCK_ROWS = 65_536
 
 
 def row_numbers(start: int, stop: int) -> Rows:
-    """The rows `start` to `stop - 1`, in four bytes each where they fit."""
+    """The row numbers `start` to `stop - 1`: int32, or int64 for more than 2^31 rows."""
     return np.arange(start, stop, dtype=np.int32 if stop <= 2**31 else np.int64)
 
 
 def rows_where(mask: Mask) -> Rows:
-    """The rows that are marked, in four bytes each where they fit."""
+    """The row numbers where `mask` is True: int32, or int64 for more than 2^31 rows.
+
+    >>> rows_where(np.array([True, False, True])).tolist()
+    [0, 2]
+    """
     return np.flatnonzero(mask).astype(np.int32 if len(mask) <= 2**31 else np.int64)
 
 
 class Values(Protocol):
-    """float64 numbers, shape (n_samples,), whose rows are asked for: an array, or a column kept elsewhere."""
+    """A float64 column, shape (n_samples,), read by row numbers or slices: an array, or a column on the disk."""
 
     def __len__(self) -> int: ...
 
@@ -40,7 +44,7 @@ class Values(Protocol):
 
 
 def pieces(values: Values) -> Iterator[Column]:
-    """The numbers of a column, `BLOCK_ROWS` at a time."""
+    """The values of a column, `BLOCK_ROWS` at a time."""
     for start in range(0, len(values), BLOCK_ROWS):
         yield values[start : start + BLOCK_ROWS]
 
@@ -62,7 +66,7 @@ class Numbers:
 
     @property
     def n_infinite(self) -> int:
-        """How many cells hold no finite number."""
+        """How many cells are infinite."""
         return self._counts[1]
 
     def missing(self) -> Mask:
@@ -70,14 +74,14 @@ class Numbers:
         return np.concatenate([np.zeros(0, dtype=bool), *map(np.isnan, pieces(self.values))])
 
     def first_infinite(self) -> int:
-        """The row, from 0, of the first cell without a finite number; there must be one."""
+        """The row, from 0, of the first infinite cell; there must be one."""
         return int(np.argmax(np.concatenate([np.isinf(part) for part in pieces(self.values)])))
 
     @cached_property
     def _counts(self) -> tuple[int, int]:
         missing = infinite = 0
         for part in pieces(self.values):
-            # A sum is finite only if all of its terms are, and it costs no array.
+            # A sum is finite only if all of its terms are, and it needs no array.
             with np.errstate(over="ignore", invalid="ignore"):
                 total = np.sum(part)
             if not np.isfinite(total):
@@ -88,11 +92,11 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Filled:
-    """A column of numbers with one number for its gaps.
+    """A column of numbers whose missing cells are filled in.
 
     Attributes:
         values: shape (n_samples,); nan where a cell is missing.
-        fill: what stands there instead.
+        fill: the value of the missing cells.
     """
 
     values: Values
@@ -111,8 +115,8 @@ class Categories:
     """A column of categories.
 
     Attributes:
-        kind: `text`, `boolean` or `number`: what the levels are, and so how they are written and ordered.
-        codes: position in `levels` of each cell, shape (n_samples,); `MISSING` where there is none.
+        kind: `text`, `boolean` or `number`: determines how levels are written and ordered.
+        codes: shape (n_samples,), int32: position in `levels`; `MISSING` where a cell is missing.
         levels: every level of the table, in order.
     """
 
@@ -134,7 +138,7 @@ RawColumn = Numbers | Categories
 
 
 def as_number(cell: str) -> float | None:
-    """The finite number that a cell is, or None.
+    """A cell as a number; None if it is not a finite one.
 
     >>> as_number("-999"), as_number("nan"), as_number("?")
     (-999.0, None, None)
@@ -147,7 +151,7 @@ def as_number(cell: str) -> float | None:
 
 
 def canonical(cell: str, kind: str) -> str:
-    """A level as every format writes it.
+    """A level in the form that is the same for every table format.
 
     >>> canonical(" usa ", "text"), canonical("True", "boolean"), canonical("98178.0", "number")
     ('usa', 'true', '98178')
@@ -165,7 +169,7 @@ def canonical(cell: str, kind: str) -> str:
 
 
 def ordered(levels: Mapping[str, object] | set[str], kind: str) -> tuple[str, ...]:
-    """Levels in the order that does not depend on the rows: of numbers, else of the text.
+    """Levels sorted: numbers by value, others as text.
 
     >>> ordered({"10", "9", "-1"}, "number"), ordered({"usa", "asia"}, "text")
     (('-1', '9', '10'), ('asia', 'usa'))
@@ -176,10 +180,14 @@ def ordered(levels: Mapping[str, object] | set[str], kind: str) -> tuple[str, ..
 
 
 class EncodedColumns(Mapping[str, Column]):
-    """Columns by name, which are made when they are asked for and not kept.
+    """Name -> column, shape (n_samples,), float64; each is computed on access and not kept.
 
-    An indicator of a level comes from the codes, since a million rows of a hundred levels would take 800 MB of zeros
-    and ones; numbers come from wherever they are.
+    An indicator is computed from the codes of its category: stored, a million rows of a hundred levels would take
+    800 MB.
+
+    Args:
+        numbers: name -> column of numbers.
+        indicators: name -> codes of the category, and the level that is 1.
     """
 
     def __init__(self, numbers: Mapping[str, Values], indicators: dict[str, tuple[Codes, int]]) -> None:
@@ -187,7 +195,7 @@ class EncodedColumns(Mapping[str, Column]):
         self._indicators = indicators
 
     def with_numbers(self, numbers: Mapping[str, Values]) -> "EncodedColumns":
-        """The same, with further columns."""
+        """These columns and further ones."""
         return EncodedColumns({**self._numbers, **numbers}, self._indicators)
 
     @property
@@ -201,7 +209,7 @@ class EncodedColumns(Mapping[str, Column]):
         return self.take(name, slice(None))
 
     def take(self, name: str, rows: Rows | slice) -> Column:
-        """Some rows of a column, without making the others; not to be written to."""
+        """Some rows of a column, without computing the others. Read-only."""
         if name in self._numbers:
             return self._numbers[name][rows]
         codes, level = self._indicators[name]
@@ -218,5 +226,5 @@ class EncodedColumns(Mapping[str, Column]):
 
 
 def take(columns: Mapping[str, Column], name: str, rows: Rows | slice) -> Column:
-    """Some rows of a column; not to be written to."""
+    """Some rows of a column, shape (n_rows,), float64. Read-only."""
     return columns.take(name, rows) if isinstance(columns, EncodedColumns) else columns[name][rows]

@@ -1,9 +1,9 @@
-"""Columns of numbers that arrive some rows at a time: in memory while they are few, else in a file without a name.
+"""Columns of numbers that are written some rows at a time: a small table in memory, a larger one in a temporary file.
 
-A table is needed in float64 now and then (for the split, the exact optimum, the metrics), and trained on in its own
-dtype. So what does not fit into a small buffer waits on the disk, where it takes the memory of nobody but the system's
-cache of files, and is read back block by block. The file is a series of groups of rows; in a group each column lies in
-one piece. It has no name, so that nothing is left of it however the process ends.
+The float64 columns of a table are read a few times a run (for the exact optimum, the metrics, the predictions), the
+tensor thousands of times. So columns beyond a small buffer are kept on the disk and read back block by block. The file
+is a sequence of groups of rows; in a group, each column is contiguous. The file has no name, so that nothing is left
+of it however the process ends.
 """
 
 import os
@@ -18,16 +18,16 @@ import numpy as np
 from linreg_cli.data.columns.kinds import Column, Rows, Values
 from linreg_cli.errors import DataError
 
-#: Numbers of a group: what a table may hold before it goes to the disk, and what is written at once. 4 MiB, but so much
-#: more for a wide table that a column of a group has `GROUP_ROWS` numbers, which are read at once, and up to 64 MiB.
+#: A group has `GROUP_CELLS` numbers (4 MiB): the size of a table that stays in memory, and of one write. The group of
+#: a wide table is larger, up to `LARGEST_GROUP` (64 MiB), so that each column has `GROUP_ROWS` numbers in one piece.
 GROUP_CELLS, LARGEST_GROUP, GROUP_ROWS = 2**19, 2**23, 4_096
 
-#: Rows between two that are asked for, from which on reading them all takes longer than beginning anew: some pages.
+#: With more rows than this between two that are wanted, two reads are faster than one.
 _FAR = 2_048
 
 
 def group_rows(n_columns: int) -> int:
-    """Rows of a group.
+    """The number of rows in a group.
 
     >>> group_rows(8), group_rows(500), group_rows(100_000)
     (65536, 4096, 83)
@@ -37,14 +37,14 @@ def group_rows(n_columns: int) -> int:
 
 
 class NumberFile:
-    """Groups of rows of float64 in an open file, which is closed with the last column that reads from it.
+    """Groups of float64 rows in an open file, which is closed with the last column that reads from it.
 
     Args:
         handle: the file, unbuffered.
-        n_columns: columns of a group.
-        group_rows: rows of each group but the last, which has the rest.
+        n_columns: number of columns.
+        group_rows: rows of each group; the last one may have fewer.
         n_rows: rows of all groups.
-        where: what messages call the file.
+        where: the file, for messages.
     """
 
     def __init__(self, handle: FileIO, n_columns: int, group_rows: int, n_rows: int, where: str) -> None:
@@ -53,7 +53,7 @@ class NumberFile:
         weakref.finalize(self, handle.close)
 
     def read(self, column: int, first: int, last: int) -> Column:
-        """The rows `first` to `last - 1` of a column.
+        """The rows `first` to `last - 1` of a column, shape (last - first,), float64.
 
         Raises:
             DataError: if the file cannot be read back.
@@ -76,14 +76,16 @@ class NumberFile:
                 while len(rest):
                     count = self._handle.readinto(rest)
                     if not count:
-                        raise OSError(0, "the file is shorter than it was")
+                        raise OSError(0, "the file is truncated")
                     rest = rest[count:]
         except OSError as error:
-            raise DataError(f"columns kept there cannot be read back: {error.strerror}", self._where) from None
+            raise DataError(
+                f"a temporary file with columns cannot be read back: {error.strerror}", self._where
+            ) from None
 
 
 class StoredColumn:
-    """A column of a `NumberFile`, shape (n_samples,), float64: rows are read when they are asked for."""
+    """A column of a `NumberFile`, shape (n_samples,), float64. Rows are read on access."""
 
     def __init__(self, file: NumberFile, column: int) -> None:
         self._file, self._column = file, column
@@ -92,7 +94,7 @@ class StoredColumn:
         return self._file.n_rows
 
     def __getitem__(self, rows: Rows | slice) -> Column:
-        """Some rows; of rows that rise, those near each other are read together, and of others all between them."""
+        """Some rows. Ascending rows that are close are read together; for others, the whole range is read."""
         if isinstance(rows, slice):
             first, last, step = rows.indices(len(self))
             assert step == 1, rows
@@ -111,24 +113,28 @@ class StoredColumn:
 
 
 class NumberSink:
-    """Takes the rows of a table of numbers and gives its columns.
+    """Collects the rows of a table of numbers and returns its columns.
 
-    Where the disk cannot be written, everything stays in memory.
+    If the disk cannot be written, the columns stay in memory.
 
     Args:
-        names: of the columns.
+        names: names of the columns.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = tuple(names)
-        self._group = np.empty((len(names), group_rows(len(names))))  # pages that nothing was written to take no memory
+        self._group = np.empty((len(names), group_rows(len(names))))  # pages that were never written take no memory
         self._filled, self._n_rows = 0, 0
         self._file: FileIO | None = None
         self._kept: list[Column] = []
         self._on_disk = True
 
     def add(self, columns: Sequence[Column]) -> None:
-        """Copy the cells of some rows: for each column, in order, an array of the same length."""
+        """Copy some rows.
+
+        Args:
+            columns: for each column, in order, an array of shape (n_rows,).
+        """
         at, count = 0, len(columns[0]) if columns else 0
         while at < count:
             stop = min(count, at + self._group.shape[1] - self._filled)
@@ -141,7 +147,7 @@ class NumberSink:
                 self._put_away()
 
     def columns(self) -> dict[str, Values]:
-        """The columns; nothing can be added any more."""
+        """Name -> column. No rows can be added afterwards."""
         if not self._n_rows - self._filled:
             return {name: self._group[position, : self._filled] for position, name in enumerate(self._names)}
         if self._filled:
@@ -149,7 +155,7 @@ class NumberSink:
         if self._file is None:
             kept = self._kept
             return {name: np.concatenate([part[i] for part in kept]) for i, name in enumerate(self._names)}
-        file = NumberFile(self._file, len(self._names), self._group.shape[1], self._n_rows, folder())
+        file = self._handed_over(self._file, self._n_rows)
         self._group = np.empty((0, 0))
         return {name: StoredColumn(file, position) for position, name in enumerate(self._names)}
 
@@ -160,6 +166,7 @@ class NumberSink:
             try:
                 if self._file is None:
                     self._file = open_nameless()
+                    self._unfinished = weakref.finalize(self, self._file.close)
                 _write(self._file, rows)
                 return
             except OSError:
@@ -167,22 +174,27 @@ class NumberSink:
         self._kept.append(rows.copy())
 
     def _back_to_memory(self, n_rows: int) -> None:
-        """Go on without the file, with the rows that it holds."""
+        """Read the rows of the file back, and continue in memory."""
         self._on_disk = False
         if self._file is None:
             return
-        file, self._file = NumberFile(self._file, len(self._names), self._group.shape[1], n_rows, folder()), None
+        file, self._file = self._handed_over(self._file, n_rows), None
         if n_rows:
             self._kept = [np.stack([file.read(column, 0, n_rows) for column in range(len(self._names))])]
 
+    def _handed_over(self, file: FileIO, n_rows: int) -> NumberFile:
+        """The file for reading; from now on it is closed with what reads from it."""
+        self._unfinished.detach()
+        return NumberFile(file, len(self._names), self._group.shape[1], n_rows, folder())
+
 
 def open_nameless() -> FileIO:
-    """An unbuffered file without a name, to be closed by whoever asked for it."""
+    """An unbuffered temporary file without a name. The caller closes it."""
     return tempfile.TemporaryFile(prefix="linreg-", dir=folder(), buffering=0)
 
 
 def folder() -> str:
-    """Where files without a name lie: `TMPDIR`, else /var/tmp, which is on a disk where /tmp may be in memory."""
+    """The folder of temporary files: `TMPDIR`, else /var/tmp, since /tmp may be in memory, else the system's."""
     if not os.environ.get("TMPDIR") and os.access("/var/tmp", os.W_OK | os.X_OK):
         return "/var/tmp"
     return tempfile.gettempdir()

@@ -1,4 +1,4 @@
-"""Columns as rows, without a second copy of the table."""
+"""Columns read as rows, without a second copy of the table."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,7 +10,11 @@ from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Rows, take
 
 
 def as_slice(rows: Rows | slice) -> Rows | slice:
-    """Rows that follow one another as a slice, which is read without a copy."""
+    """Consecutive rows as a slice, which is read without a copy; other rows unchanged.
+
+    >>> as_slice(np.array([2, 3, 4])), as_slice(np.array([2, 4])).tolist()
+    (slice(2, 5, None), [2, 4])
+    """
     if isinstance(rows, slice) or not len(rows) or rows[-1] - rows[0] != len(rows) - 1:
         return rows
     for start in range(0, len(rows), BLOCK_ROWS):
@@ -20,18 +24,27 @@ def as_slice(rows: Rows | slice) -> Rows | slice:
 
 
 def in_order(rows: Rows) -> Rows | slice:
-    """The same rows, rising: those of a table that is kept on the disk are then read once and near each other."""
+    """The same rows in ascending order, so that a table on the disk is read once, from start to end."""
     chosen = as_slice(rows)
     return chosen if isinstance(chosen, slice) else np.sort(chosen)
 
 
 def count(rows: Rows | slice, n_samples: int) -> int:
-    """How many of a table's rows some are."""
+    """The number of rows.
+
+    Args:
+        rows: row numbers or a slice.
+        n_samples: rows of the table.
+    """
     return len(range(n_samples)[rows]) if isinstance(rows, slice) else len(rows)
 
 
 def part(rows: Rows | slice, start: int, stop: int) -> Rows | slice:
-    """The entries `start` to `stop` of some rows."""
+    """The row numbers at positions `start` to `stop - 1`.
+
+    >>> part(slice(10, 20), 2, 4), part(np.array([7, 5, 9]), 1, 3).tolist()
+    (slice(12, 14, None), [5, 9])
+    """
     if isinstance(rows, slice):
         first = rows.start or 0
         return slice(first + start, first + stop)
@@ -39,19 +52,23 @@ def part(rows: Rows | slice, start: int, stop: int) -> Rows | slice:
 
 
 def pick(rows: Rows | slice, positions: npt.NDArray[np.integer[Any]]) -> Rows:
-    """The entries of some rows at some positions."""
+    """The row numbers at some positions.
+
+    >>> pick(slice(10, 20), np.array([0, 3])).tolist(), pick(np.array([7, 5, 9]), np.array([2])).tolist()
+    ([10, 13], [9])
+    """
     chosen: Rows = positions + (rows.start or 0) if isinstance(rows, slice) else rows[positions]
     return chosen
 
 
 class StackedRows:
-    """A matrix, shape (n_rows, n_columns), float64, of which only the rows that are asked for are ever made.
+    """A matrix of shape (n_rows, n_columns), float64, whose rows are computed on access.
 
     Args:
-        columns: where the values are.
-        names: of the columns, in order.
-        rows: of the table, numbers or a slice with both ends; rising, where there are many.
-        function: of the values, such as the transform of a target; None leaves them as they are.
+        columns: name -> column.
+        names: names of the columns of the matrix, in order.
+        rows: rows of the table: row numbers, or a slice with both ends. Ascending rows are read faster.
+        function: applied to the values, such as the transform of a target; None: none.
 
     >>> X = StackedRows({"a": np.array([1.0, 2.0]), "b": np.array([3.0, 4.0])}, ["a", "b"], np.array([1, 0]))
     >>> X.shape, X[0:1].tolist(), np.asarray(X).tolist()

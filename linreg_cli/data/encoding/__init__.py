@@ -1,1 +1,1 @@
-"""From cells to the inputs of the model: numbers, categories, dates, fills, transforms, scaling."""
+"""Encoding: cells to numbers and categories, and those to the inputs of the model."""

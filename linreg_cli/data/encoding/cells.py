@@ -1,4 +1,4 @@
-"""Columns of a table that was read, as numbers and categories, or what is wrong with them."""
+"""Columns of a table as numbers and categories, or what is wrong with them."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -8,21 +8,21 @@ import numpy as np
 import pyarrow as pa
 
 from linreg_cli.config.preprocess import PreprocessConfig
-from linreg_cli.data.columns.arrow import indices, is_text
+from linreg_cli.data.columns.arrow import indices, is_text_type
 from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, RawColumn, as_number, canonical, ordered
 from linreg_cli.data.encoding.dates import as_numbers, is_date
 from linreg_cli.data.encoding.number_hints import (
     NUMBERISH,
     Use,
+    merged_faults,
     not_a_number,
-    together,
     value_type,
     wrong_type,
 )
-from linreg_cli.data.tables.table import Cells, is_number
+from linreg_cli.data.tables.table import Cells, is_number_type
 from linreg_cli.errors import DataError, Fault
 
-#: Up to so many levels a small table is not suspected of holding identifiers.
+#: A category with so many levels or fewer is never called an identifier.
 FEW_LEVELS = 20
 
 
@@ -32,10 +32,10 @@ class Treatment:
 
     Attributes:
         missing: `error`, `drop`, `mean` or `median`.
-        categorical: whether text becomes indicators.
-        named: whether the column was called categorical by its name, so that numbers and dates become levels too.
+        categorical: whether text is encoded as indicators.
+        named: whether `preprocess.columns` names the column as categorical, so that numbers and dates are levels too.
         max_levels: a category with more levels is refused.
-        use: whether it is an input or the output.
+        use: `feature` or `target`.
     """
 
     missing: str = "error"
@@ -46,7 +46,7 @@ class Treatment:
 
 
 def treatments(config: PreprocessConfig, features: Sequence[str], targets: Sequence[str]) -> dict[str, Treatment]:
-    """What to do with each column; a target is a number."""
+    """Column -> what the config says about it. A target is never categorical."""
     out, inputs = {}, set(features)
     for column in (*features, *targets):
         exception = config.columns.get(column)
@@ -63,16 +63,16 @@ def treatments(config: PreprocessConfig, features: Sequence[str], targets: Seque
 def raw_columns(
     cells: Cells, wanted: Mapping[str, Treatment], missing_values: Collection[str], name: str
 ) -> tuple[dict[str, RawColumn], list[Fault]]:
-    """The columns of a table, and one fault for each that is not what it should be.
+    """The columns of a table, and a fault for each that cannot be used.
 
     Args:
-        cells: holds the columns.
+        cells: the cells that were read.
         wanted: column -> what the config says about it.
         missing_values: cells that mean 'missing'.
-        name: what messages call the table.
+        name: the table, for messages.
 
     Raises:
-        DataError: if there is no row.
+        DataError: if the table has no rows.
     """
     if cells.num_rows == 0:
         raise DataError("the table has no rows", name)
@@ -88,7 +88,7 @@ def raw_columns(
             faults[column] = found
         else:
             out[column] = found
-    return out, together(faults, cells.others, missing_values, name)
+    return out, merged_faults(faults, cells.others, missing_values, name)
 
 
 def _raw(
@@ -97,18 +97,18 @@ def _raw(
     kind = values.type
     if values.null_count == len(values):
         return Numbers(np.full(len(values), np.nan))
-    is_category = is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind)
+    is_category = is_text_type(kind) or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind)
     if not (treatment.categorical and (is_category or (treatment.named and not pa.types.is_nested(kind)))):
         return wrong_type(values, column, missing_values, name, treatment.use)
     categories = category_column(values, missing_values, _kind_of(kind))
     if categories.n_missing == len(values):
         return Numbers(np.full(len(values), np.nan))
-    fault = None if treatment.named else _not_text(values, categories, column, name)
-    return fault or _too_many(categories, column, treatment, name) or categories
+    fault = None if treatment.named else _mostly_dates_or_numbers(values, categories, column, name)
+    return fault or _too_many_levels(categories, column, treatment, name) or categories
 
 
 def number_column(cells: Cells, column: str, missing_values: Collection[str], name: str) -> Numbers | Fault:
-    """A column that a model needs as numbers; an infinite one and text are faults."""
+    """A column that a trained model needs as numbers; a fault for text and infinite values."""
     if column in cells.numbers:
         return _finite(cells.numbers[column], column, name)
     values = cells.others.column(column)
@@ -122,29 +122,29 @@ def _finite(numbers: Numbers, column: str, name: str) -> Numbers | Fault:
         return numbers
     more = f" ({numbers.n_infinite:,} such cells in the column)" if numbers.n_infinite > 1 else ""
     where = f"{name}, row {numbers.first_infinite() + 1}, column {column!r}"
-    return Fault(f"the value is infinite or too large for float64{more}; correct it or leave out its row", where)
+    return Fault(f"the value is infinite or overflows float64{more}; correct it or remove the row", where)
 
 
 def category_column(values: pa.ChunkedArray, missing_values: Collection[str], kind: str | None) -> Categories:
     """A column as categories.
 
     Args:
-        values: of any type that can be written as text.
+        values: cells of any type that can be written as text.
         missing_values: cells that mean 'missing'.
-        kind: `text`, `boolean` or `number`; None: what the cells look like.
+        kind: `text`, `boolean` or `number`; None: inferred from the cells.
     """
     encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     encoded = encoded.unify_dictionaries()
     codes = indices(encoded)
     missing = {mark.strip() for mark in missing_values}
     cells = [_text(cell) for cell in encoded.chunk(0).dictionary.to_pylist()]
-    occurs = np.bincount(codes[codes >= 0], minlength=len(cells)) > 0  # a dictionary may know more than is there
+    occurs = np.bincount(codes[codes >= 0], minlength=len(cells)) > 0  # a dictionary may have entries that no cell has
     found = [cell for cell, there in zip(cells, occurs, strict=True) if there]
     present = [cell for cell in found if cell is not None and cell.strip() not in missing]
     kind = kind or _looks_like(present)
     levels = ordered({canonical(cell, kind) for cell in present}, kind)
     position = {level: code for code, level in enumerate(levels)}
-    # The last entry is where -1, a null, ends up.
+    # The last entry is for the code -1 of a null.
     lookup = [
         MISSING if cell is None or cell.strip() in missing else position.get(canonical(cell, kind), MISSING)
         for cell in (*cells, None)
@@ -153,16 +153,16 @@ def category_column(values: pa.ChunkedArray, missing_values: Collection[str], ki
 
 
 def text_column(cells: Cells, column: str, missing_values: Collection[str], name: str) -> Categories:
-    """A column of words, such as the one that says the split.
+    """A column of text, such as `data.split.column`.
 
     Raises:
-        DataError: for values that are not text, such as lists.
+        DataError: for cells that cannot be written as text, such as lists.
     """
     values = cells.column(column)
     try:
         return category_column(values, missing_values, "text")
     except pa.ArrowNotImplementedError:
-        raise DataError(f"column {column!r} holds values of type {values.type}, and should hold text", name) from None
+        raise DataError(f"column {column!r} has type {values.type}, and must be text", name) from None
 
 
 def _text(cell: object) -> str | None:
@@ -172,7 +172,7 @@ def _text(cell: object) -> str | None:
 
 
 def _looks_like(cells: Sequence[str]) -> str:
-    # A leading zero belongs to a code, such as 02138, and 1_000 is Python's alone.
+    # A leading zero makes a code, such as 02138, and only Python reads 1_000 as a number.
     if cells and all(as_number(cell) is not None and not re.match(r"[-+]?0\d|.*_", cell.strip()) for cell in cells):
         return "number"
     return "boolean" if {cell.strip().lower() for cell in cells} <= {"true", "false"} else "text"
@@ -182,11 +182,11 @@ def _kind_of(kind: pa.DataType) -> str | None:
     kind = value_type(kind)
     if pa.types.is_boolean(kind):
         return "boolean"
-    return "number" if is_number(kind) else None
+    return "number" if is_number_type(kind) else None
 
 
-def _not_text(values: pa.ChunkedArray, categories: Categories, column: str, name: str) -> Fault | None:
-    """What is wrong with a column of text that seems to be one of dates, or of numbers that are not all readable."""
+def _mostly_dates_or_numbers(values: pa.ChunkedArray, categories: Categories, column: str, name: str) -> Fault | None:
+    """A fault for a column of text that is mostly dates, or mostly numbers."""
     if categories.kind != "text":
         return None
     levels, keep = categories.levels, f"preprocess.columns: {{{column}: {{categorical: one_hot}}}}"
@@ -197,27 +197,27 @@ def _not_text(values: pa.ChunkedArray, categories: Categories, column: str, name
         row = int(np.argmax((categories.codes >= 0) & dates[categories.codes]))
         first = levels[categories.codes[row]]
         message = f"the column holds dates or times, such as {first!r}; leave it out with data.ignore: [{column}]"
-        message += f", or turn it into numbers ({as_numbers(first)}); to keep it as text: {keep}"
+        message += f", or convert it to numbers ({as_numbers(first)}); to use it as text, set {keep}"
         return Fault(message, f"{name}, row {row + 1}, column {column!r}")
-    seems = np.array([NUMBERISH.fullmatch(level) is not None for level in levels])
-    if np.count_nonzero(seems[present]) <= n_cells / 2:
+    numberish = np.array([NUMBERISH.fullmatch(level) is not None for level in levels])
+    if np.count_nonzero(numberish[present]) <= n_cells / 2:
         return None
     bad = np.array([as_number(level) is None for level in levels])
     row = int(np.argmax((categories.codes >= 0) & bad[categories.codes]))
     cell = levels[categories.codes[row]]
     advice = not_a_number(cell, column, "feature", mostly_numbers=True)
-    message = f"{cell!r} is not a number, and most of the column is numbers; {advice}; to keep it as text: {keep}"
+    message = f"{cell!r} is not a number, and the column is mostly numbers; {advice}; to use it as text, set {keep}"
     return Fault(message, f"{name}, row {row + 1}, column {column!r}")
 
 
-def _too_many(categories: Categories, column: str, treatment: Treatment, name: str) -> Fault | None:
+def _too_many_levels(categories: Categories, column: str, treatment: Treatment, name: str) -> Fault | None:
     n_levels, n_cells = len(categories.levels), len(categories.codes) - categories.n_missing
     where = f"{name}, column {column!r}"
     ignore = f"leave it out with data.ignore: [{column}]"
-    shown = f"{n_levels:,} different values in {n_cells:,} cells, such as {categories.levels[0]!r}"
+    shown = f"{n_levels:,} levels in {n_cells:,} cells, such as {categories.levels[0]!r}"
     if not treatment.named and n_levels > max(FEW_LEVELS, n_cells / 2):
-        return Fault(f"{shown}: this looks like an identifier or free text; {ignore}", where)
+        return Fault(f"{shown}: the column looks like an identifier or free text; {ignore}", where)
     if n_levels > treatment.max_levels:
-        more = f"{shown}: more levels than preprocess.max_levels allows ({treatment.max_levels:,})"
-        return Fault(f"{more}; {ignore}, or raise it", where)
+        more = f"{shown}: preprocess.max_levels is {treatment.max_levels:,}"
+        return Fault(f"{more}; {ignore}, or raise max_levels", where)
     return None

@@ -1,4 +1,4 @@
-"""Which cells of text are dates or times, or periods such as a month or a quarter."""
+"""Recognition of dates, times and periods (months, quarters) in text."""
 
 import re
 
@@ -16,7 +16,7 @@ _NTH = rf"{_DAY}(?:st|nd|rd|th|\.)?"
 _DATES = (
     rf"{_YEAR}([-/.]){_MONTH}\1{_DAY}",
     rf"{_YEAR}年{_MONTH}月(?:{_DAY}日)?",
-    # The day or the month first. Of a year without its century dots would be those of a version, such as 1.2.13.
+    # Day or month first. With dots, a two-digit year needs a two-digit day and month, since 1.2.13 may be a version.
     rf"(?:{_DAY}[-]{_MONTH}|{_MONTH}[-]{_DAY})-(?:{_YEAR}|\d\d)",
     rf"(?:{_DAY}/{_MONTH}|{_MONTH}/{_DAY})/(?:{_YEAR}|\d\d)",
     rf"{_DAY}\.{_MONTH}\.{_YEAR}|(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])\.\d\d",
@@ -26,7 +26,7 @@ _DATES = (
     rf"{_YEAR}[-/ ]?{_NAME}(?:[-/ ]?{_DAY})?",
 )
 _PERIODS = (
-    # Of months alone 10-2000 might be a range; 01-2000 to 09-2000 are most of them.
+    # With a dash, only 01 to 09 are months before a year, since 10-2000 may be a range.
     rf"{_YEAR}[-/](?:0[1-9]|1[0-2])|0[1-9]-{_YEAR}|(?:0[1-9]|1[0-2])/{_YEAR}",
     rf"{_NAME}(?:[-/ ,']{{1,2}}(?:{_YEAR}|\d\d)|{_YEAR})",
     rf"{_YEAR}[-/ ]?(?:Q[1-4]|[HS][12]|M(?:0[1-9]|1[0-2])|W[0-5]\d(?:-?[1-7])?)",
@@ -54,7 +54,7 @@ def is_date(cell: str) -> bool:
 
 
 def is_clock(cell: str) -> bool:
-    """Whether a cell is a time of the day.
+    """Whether a cell is a time of day.
 
     >>> is_clock("09:00:30"), is_clock("9 pm"), is_clock("2020-01-12 09:00")
     (True, True, False)
@@ -63,5 +63,5 @@ def is_clock(cell: str) -> bool:
 
 
 def as_numbers(cell: str) -> str:
-    """Which numbers a date or a time can be turned into."""
+    """What a date or a time can be converted to, in words."""
     return "minutes since midnight" if is_clock(cell) else "days since a date"

@@ -1,6 +1,6 @@
-"""From columns as they were read to the inputs of the model: gaps filled, categories as indicators.
+"""Columns as they were read become the inputs of the model: missing cells filled in, categories as indicators.
 
-Learnt on the train split, stored with the run, and repeated exactly at prediction.
+The encoding is fitted on the train split, stored with the run, and applied unchanged at prediction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,12 +32,12 @@ MISSING_WAYS = ("error", "drop", "mean", "median")
 
 @dataclass(frozen=True)
 class NumberInput:
-    """A column of numbers, which is an input itself.
+    """A column of numbers, which is one input.
 
     Attributes:
         column: its name.
-        missing: what happens to a gap.
-        fill: what a gap is filled with, original units; None where it is not.
+        missing: what is done with a missing cell: `error`, `drop`, `mean` or `median`.
+        fill: the value of a missing cell, in original units; None if it is not filled in.
     """
 
     column: str
@@ -56,15 +56,15 @@ class NumberInput:
 
 @dataclass(frozen=True)
 class CategoryInput:
-    """A column of categories, with an indicator for each level but perhaps the first.
+    """A category, encoded as one indicator for each level, with or without the reference level.
 
     Attributes:
         column: its name.
         kind: `text`, `boolean` or `number`: how cells are read as levels.
-        levels: of the train split, in order.
-        drop_first: whether the first level has no indicator.
-        missing: what happens to a gap, `error` or `drop`.
-        unknown: what happens to another level, `error` or `ignore`.
+        levels: levels of the train split, in order.
+        drop_first: whether the first level is the reference level, without an indicator.
+        missing: what is done with a missing cell: `error` or `drop`.
+        unknown: what is done with a level that is not in `levels`: `error` or `ignore`.
     """
 
     column: str
@@ -92,7 +92,7 @@ class CategoryInput:
         }
 
     def codes(self, raw: Categories) -> Codes:
-        """Position in `levels` of each cell, or `MISSING`, or `UNKNOWN`."""
+        """The position in `levels` of each cell, shape (n_samples,), int32; or `MISSING`, or `UNKNOWN`."""
         position = {level: code for code, level in enumerate(self.levels)}
         lookup = [position.get(level, UNKNOWN) for level in raw.levels] + [MISSING]
         return np.array(lookup, dtype=np.int32)[raw.codes]
@@ -103,17 +103,17 @@ Input = NumberInput | CategoryInput
 
 @dataclass(frozen=True)
 class Encoder:
-    """How the columns of a table become inputs.
+    """The encoding of the feature columns of a table.
 
     Attributes:
-        inputs: one for each feature column, in order.
+        inputs: one for each column, in order.
     """
 
     inputs: tuple[Input, ...]
 
     @classmethod
     def plain(cls, columns: Sequence[str]) -> "Encoder":
-        """Numbers without gaps, as they are."""
+        """Columns of numbers without missing cells."""
         return cls(tuple(NumberInput(column) for column in columns))
 
     @classmethod
@@ -128,19 +128,20 @@ class Encoder:
         unknown: str,
         name: str,
     ) -> "Encoder":
-        """Learn what gaps are filled with and which levels there are.
+        """Fit the fill values and the levels.
 
         Args:
             raw: the feature columns, in order.
-            treatments: what the config says about each.
-            rows: the train split.
-            drop_first: whether the first level of a category has no indicator.
-            keep_one: whether that of the first category has one all the same.
-            unknown: what happens to a level that is not in the train split.
-            name: what messages call the table.
+            treatments: column -> what the config says about it.
+            rows: numbers of the train rows.
+            drop_first: whether the first level of each category is its reference level.
+            keep_one: whether the first category has no reference level nevertheless.
+            unknown: what is done with a level that is not in the train split.
+            name: the table, for messages.
 
         Raises:
-            DataError: where there is nothing to learn from, or two inputs would have one name.
+            DataError: if a column has no cell to fit a fill value on, if no input is left, or if two inputs have the
+                same name.
         """
         inputs: list[Input] = []
         faults: list[Fault] = []
@@ -155,31 +156,31 @@ class Encoder:
                 continue
             fill = _fill(values, missing, rows)
             if fill is not None and not np.isfinite(fill):
-                message = f"no cell of the train split has a value to take the {missing} of"
+                message = f"every cell of the train split is missing, so there is no {missing}"
                 faults.append(
                     Fault(f"{message}; leave it out with data.ignore: [{column}]", f"{name}, column {column!r}")
                 )
             inputs.append(NumberInput(column, missing, fill))
         encoder = cls(tuple(inputs))
-        faults += _doubled(encoder, name)
+        faults += _duplicates(encoder, name)
         if not faults and not encoder.features:
-            faults.append(Fault("every column has a single level; no column is left to predict from", name))
+            faults.append(Fault("no feature is left: every column is a category with a single level", name))
         if faults:
             raise DataError(faults)
         return encoder
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the table that are needed."""
+        """Names of the columns of the table."""
         return tuple(each.column for each in self.inputs)
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The inputs of the model."""
+        """Names of the inputs of the model."""
         return tuple(feature for each in self.inputs for feature in each.features)
 
     def dropped(self, raw: Mapping[str, RawColumn]) -> Mask:
-        """Which rows lack a cell of a column whose gaps are neither filled nor refused, shape (n_samples,)."""
+        """Which rows are dropped because a cell is missing, shape (n_samples,)."""
         out = np.zeros(_n_samples(raw[self.columns[0]]), dtype=bool)
         for each in self.inputs:
             if each.missing == "drop" and raw[each.column].n_missing:
@@ -187,15 +188,15 @@ class Encoder:
         return out
 
     def encode(self, raw: Mapping[str, RawColumn], rows: Rows, name: str) -> EncodedColumns:
-        """The inputs; a row that is not among `rows` may hold nan.
+        """The inputs; nan is possible in a row that is not among `rows`.
 
         Args:
-            raw: the columns, of the kinds that were learnt.
-            rows: those that will be used.
-            name: what messages call the table.
+            raw: the columns, of the kinds that were fitted.
+            rows: numbers of the rows that will be used.
+            name: the table, for messages.
 
         Raises:
-            DataError: for a cell that is missing or of an unknown level, and may not be.
+            DataError: for a missing cell or an unknown level that is not allowed.
         """
         numbers: dict[str, Values] = {}
         indicators: dict[str, tuple[Codes, int]] = {}
@@ -217,7 +218,7 @@ class Encoder:
         return EncodedColumns(numbers, indicators)
 
     def as_json(self) -> list[dict[str, Any]]:
-        """For `preprocess.json`: one entry a column."""
+        """For `preprocess.json`: one entry for each column."""
         return [each.as_json() for each in self.inputs]
 
     @classmethod
@@ -229,7 +230,7 @@ class Encoder:
         """
         encoder = cls(tuple(_input(entry) for entry in entries))
         if not encoder.features or len(set(encoder.columns)) != len(entries):
-            raise ValueError("the inputs are empty or doubled")
+            raise ValueError("there are no inputs, or duplicate ones")
         return encoder
 
 
@@ -243,7 +244,7 @@ def _input(entry: dict[str, Any]) -> Input:
         return NumberInput(str(entry["column"]), entry["missing"], fill)
     levels = tuple(str(level) for level in entry["levels"])
     if entry["of"] not in KINDS or not isinstance(entry["drop_first"], bool) or len(set(levels)) != len(levels):
-        raise ValueError("levels that are doubled or of no kind")
+        raise ValueError("duplicate levels, or an unknown kind")
     if entry["unknown"] not in ("error", "ignore"):
         raise ValueError(f"unknown: {entry['unknown']}")
     return CategoryInput(
@@ -252,12 +253,19 @@ def _input(entry: dict[str, Any]) -> Input:
 
 
 def missing_fault(missing: Mask, rows: Rows, column: str, name: str, remedy: str) -> Fault | None:
-    """The first gap of a column among `rows`, if there is one."""
+    """A fault for the first missing cell of a column among some rows; None if there is none.
+
+    Args:
+        missing: which cells are missing, shape (n_samples,).
+        rows: numbers of the rows that are used.
+        column: its name.
+        name: the table, for messages.
+        remedy: what to do.
+    """
     gaps = rows[missing[rows]]
     if not len(gaps):
         return None
-    others = "is 1 more cell" if len(gaps) == 2 else f"are {len(gaps) - 1:,} more cells"
-    more = f" (so {others} of the column)" if len(gaps) > 1 else ""
+    more = f" ({len(gaps):,} missing cells in the column)" if len(gaps) > 1 else ""
     return Fault(f"the cell is missing{more}; {remedy}", f"{name}, row {int(gaps.min()) + 1}, column {column!r}")
 
 
@@ -266,7 +274,7 @@ def _n_samples(raw: RawColumn) -> int:
 
 
 def _fill(values: Numbers, missing: str, rows: Rows) -> float | None:
-    """What gaps are filled with: learnt even where there is no gap yet, because there may be one at prediction."""
+    """The fill value, also of a column without missing cells, which may have some at prediction."""
     if missing not in ("mean", "median"):
         return None
     present = values.values[as_slice(rows)]
@@ -287,23 +295,23 @@ def _filled(each: NumberInput, values: Numbers, rows: Rows, name: str) -> tuple[
 
 def _bad_code(each: CategoryInput, codes: Codes, values: Categories, rows: Rows, name: str) -> Fault | None:
     remedy = (
-        f"a category is not filled in; set preprocess.columns: {{{each.column}: {{missing: drop}}}}, or leave it out"
+        f"a category cannot be filled in; set preprocess.columns: {{{each.column}: {{missing: drop}}}}, or leave it out"
     )
     fault = missing_fault(codes == MISSING, rows, each.column, name, remedy) if values.n_missing else None
-    strange = rows[codes[rows] == UNKNOWN]
-    if fault is None and len(strange) and each.unknown == "error":
-        row = int(strange.min())
+    unseen = rows[codes[rows] == UNKNOWN]
+    if fault is None and len(unseen) and each.unknown == "error":
+        row = int(unseen.min())
         levels = ", ".join(each.levels[:10]) + (", ..." if len(each.levels) > 10 else "")
-        more = f" (so are {len(strange) - 1:,} more cells)" if len(strange) > 1 else ""
-        message = f"{values.levels[values.codes[row]]!r} is no level of the train split{more}, which has {levels}"
-        ignore = "set preprocess.unknown: ignore and train again to treat it as none of them"
+        more = f", nor are {len(unseen) - 1:,} more cells" if len(unseen) > 1 else ""
+        message = f"{values.levels[values.codes[row]]!r} is not a level of the train split ({levels}){more}"
+        ignore = "to treat it as none of them, set preprocess.unknown: ignore and train again"
         return Fault(f"{message}; {ignore}", f"{name}, row {row + 1}, column {each.column!r}")
     return fault
 
 
-def _doubled(encoder: Encoder, name: str) -> list[Fault]:
+def _duplicates(encoder: Encoder, name: str) -> list[Fault]:
     features = encoder.features
     if len(set(features)) == len(features):
         return []
-    doubled = sorted({feature for feature in features if features.count(feature) > 1})
-    return [Fault(f"two inputs would be named {feature!r}; rename a column", name) for feature in doubled]
+    duplicates = sorted({feature for feature in features if features.count(feature) > 1})
+    return [Fault(f"two inputs have the name {feature!r}; rename a column", name) for feature in duplicates]

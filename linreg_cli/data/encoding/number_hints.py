@@ -1,4 +1,4 @@
-"""What is wrong with columns that should hold numbers and do not, and what to do."""
+"""Faults of columns that must be numbers and are not, with the advice that fits the cells."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from linreg_cli.data.columns.arrow import is_text, null_text, texts
+from linreg_cli.data.columns.arrow import is_text_type, null_text, texts
 from linreg_cli.data.encoding.dates import as_numbers, is_date
 from linreg_cli.errors import Fault
 
@@ -17,117 +17,119 @@ _DECIMAL_COMMA = re.compile(r"[-+]?(\d+,\d*|,\d+)([eE][-+]?\d+)?")
 _MAY_BE_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}((,\d{3}){2,}(\.\d*)?|(,\d{3})+\.\d*)")
 
-#: What a column is for: an input or the output of a new model, or either of a trained one.
+#: The use of a column: feature or target of a new model, or either of a trained one.
 Use = Literal["feature", "target", "trained"]
 
 
 def value_type(kind: pa.DataType) -> pa.DataType:
-    """What cells of a type hold; those of a dictionary, what it holds."""
+    """The type of the values; of a dictionary type, that of its entries."""
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def wrong_type(values: pa.ChunkedArray, column: str, missing_values: Collection[str], name: str, use: Use) -> Fault:
-    """What to do about a column that is not of numbers.
+    """The fault of a column that is not numeric.
 
     Args:
         values: the column, with at least one cell that is not null.
         column: its name.
         missing_values: cells of text that mean 'missing'.
-        name: what messages call the table.
-        use: what the column is for.
+        name: the table, for messages.
+        use: the use of the column.
     """
     kind = value_type(values.type)
     values = values.cast(kind)
-    if is_text(kind):
+    if is_text_type(kind):
         return _text_fault(values, column, missing_values, name, use)
     row = pc.index(values.is_valid(), True).as_py()
     where = f"{name}, row {row + 1}, column {column!r}"
     leave_out, first = _other_ways(column, use), values[row].as_py()
     if pa.types.is_boolean(kind):
         one_hot = "set preprocess.categorical: one_hot, " if use == "feature" else ""
-        other = _other_ways(column, use, "turn it into 0 and 1")
+        other = _other_ways(column, use, "convert it to 0 and 1")
         return Fault(f"the column holds true and false; {one_hot}{other}", where)
     if pa.types.is_temporal(kind):
         return Fault(f"the column holds dates or times, such as {first}; {leave_out} (days since a date)", where)
     return Fault(f"the column holds values of type {kind}; {leave_out}", where)
 
 
-def together(faults: Mapping[str, Fault], table: pa.Table, missing_values: Collection[str], name: str) -> list[Fault]:
-    """The faults of columns, those of a table with decimal commas as one.
+def merged_faults(
+    faults: Mapping[str, Fault], table: pa.Table, missing_values: Collection[str], name: str
+) -> list[Fault]:
+    """The faults of columns, with one for all columns with decimal commas.
 
-    A cell such as 1,500 may be thousands; a column with another, such as 1,5 or 0,346, decides for all of them.
+    In 1,500 the comma may separate thousands. If a column has a cell such as 1,5 or 0,346, all commas are decimal.
 
     Args:
-        faults: column -> what is wrong with it.
-        table: holds the columns of text.
+        faults: column -> its fault.
+        table: the columns of text.
         missing_values: cells that mean 'missing'.
-        name: what messages call the table.
+        name: the table, for messages.
     """
     commas: dict[str, bool] = {}
     for column in faults:
-        if column in table.column_names and is_text(value_type(table.column(column).type)):
+        if column in table.column_names and is_text_type(value_type(table.column(column).type)):
             cells = pc.unique(_present(table.column(column), missing_values).drop_null()).to_pylist()
             parted = [cell for cell in cells if _DECIMAL_COMMA.fullmatch(cell)]
             if parted and all("," in cell or _NUMBER.fullmatch(cell) for cell in cells):
                 commas[column] = any(not _MAY_BE_THOUSANDS.fullmatch(cell) for cell in parted)
     if len(commas) < 2 or not any(commas.values()):
         return list(faults.values())
-    remedy = "write the numbers with '.', such as by saving the table again with an English locale"
+    remedy = "save the table with decimal points, such as with an English locale"
     first = Fault(f"columns {', '.join(map(repr, commas))} have decimal commas; {remedy}", name)
     return [first, *(fault for column, fault in faults.items() if column not in commas)]
 
 
 def not_a_number(cell: str, column: str, use: Use, *, mostly_numbers: bool) -> str:
-    """What to do about a cell that is not a number.
+    """The advice for a cell that is not a number.
 
     >>> not_a_number("1,5", "x", "feature", mostly_numbers=False)
-    "the decimal mark is '.', write 1.5"
+    "the decimal mark must be '.': write 1.5"
     >>> not_a_number("-", "x", "feature", mostly_numbers=True)
-    "correct the cell, or add '-' to preprocess.missing_values if it means that there is none"
+    "correct the cell, or add '-' to preprocess.missing_values if it means 'missing'"
     """
-    if written := _written_otherwise(cell):
+    if written := _other_notation(cell):
         return written
     if use == "trained":
-        return "the model needs numbers in this column; correct the cell"
+        return "the model was trained on numbers in this column; correct the cell"
     if mostly_numbers:
-        missing = f", or add {cell!r} to preprocess.missing_values if it means that there is none"
+        missing = f", or add {cell!r} to preprocess.missing_values if it means 'missing'"
         return "correct the cell" + ("" if NUMBERISH.fullmatch(cell) else missing)
     if use == "target":
-        return f"a target must be numbers; {_other_ways(column, use, 'map words to numbers')}"
+        return f"the target must be numeric; {_other_ways(column, use, 'convert it to numbers')}"
     return f"set preprocess.categorical: one_hot, {_other_ways(column, use)}"
 
 
-def _other_ways(column: str, use: Use, numbers: str = "turn it into numbers") -> str:
-    """What to do with a column that holds something else."""
+def _other_ways(column: str, use: Use, numbers: str = "convert it to numbers") -> str:
+    """The advice for a column that is not numeric."""
     if use == "trained":
-        return f"the model needs numbers in this column; {numbers}"
+        return f"the model was trained on numbers in this column; {numbers}"
     if use == "target":
         return f"{numbers}, or choose another target"
     return f"leave the column out with data.ignore: [{column}], or {numbers}"
 
 
-def _written_otherwise(cell: str) -> str:
-    """How a cell that is a number with other marks should be written, or nothing."""
+def _other_notation(cell: str) -> str:
+    """How to write a number in another notation, such as 1,5 or $3; an empty text if the cell is no number."""
     if _THOUSANDS.fullmatch(cell):
-        return f"write it without separators, {cell.replace(',', '')}"
+        return f"write it without thousands separators: {cell.replace(',', '')}"
     if _MAY_BE_THOUSANDS.fullmatch(cell):
         point, without = cell.replace(",", "."), cell.replace(",", "")
-        return f"write {without} if the comma parts thousands, {point} if it is the decimal mark"
+        return f"write {without} if the comma separates thousands, {point} if it is the decimal mark"
     if _DECIMAL_COMMA.fullmatch(cell):
-        return f"the decimal mark is '.', write {cell.replace(',', '.')}"
+        return f"the decimal mark must be '.': write {cell.replace(',', '.')}"
     if cell[:1] in ("\u2212", "\u2013") and _NUMBER.fullmatch(cell[1:]):
-        return f"its minus is a dash, write -{cell[1:]}"
+        return f"the minus sign is a dash: write -{cell[1:]}"
     if (inner := re.fullmatch(r"\(\s*([^()]*?)\s*\)", cell)) and _NUMBER.fullmatch(inner[1]):
         return f"write -{inner[1]} if the parentheses mean a negative number"
     plain = re.sub(r"[$€£%\s]", "", cell)
     if plain != cell and NUMBERISH.fullmatch(cell):
         plain = plain.replace(",", "") if re.fullmatch(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", plain) else plain
-        return f"write it as a plain number, {plain}" if _NUMBER.fullmatch(plain) else ""
+        return f"write it as a plain number: {plain}" if _NUMBER.fullmatch(plain) else ""
     return ""
 
 
 def _present(values: pa.ChunkedArray, missing_values: Collection[str]) -> pa.ChunkedArray:
-    """Cells without the blanks around them, null where they are missing."""
+    """Cells without leading and trailing blanks; null where they are missing."""
     trimmed = pc.utf8_trim_whitespace(values.cast(pa.string()))
     gaps = pc.is_in(trimmed, texts(sorted({mark.strip() for mark in missing_values})))
     return pc.if_else(gaps, null_text(), trimmed)
@@ -138,35 +140,37 @@ def _text_fault(values: pa.ChunkedArray, column: str, missing_values: Collection
     row = _first_text(text)
     if row is None:
         row = pc.index(text.is_valid(), True).as_py()
-        message = f"the column holds numbers as text, such as {text[row].as_py()!r}; write it with a type of number"
+        message = f"the column holds numbers as text, such as {text[row].as_py()!r}; store it with a numeric type"
     else:
         cell = text[row].as_py()
         counts = pc.value_counts(text.drop_null())
         readable = sum(each["counts"] for each in counts.to_pylist() if _NUMBER.fullmatch(each["values"]))
         mostly = 2 * readable >= len(text) - text.null_count
         date = _mostly_dates(counts.to_pylist())
-        seen = ", and most of the column is numbers" if mostly else ""
+        seen = ", and the column is mostly numbers" if mostly else ""
         if date and not is_date(cell):
-            seen = f", and most of the column is dates, such as {date!r}"
-        advice = _of_dates(date, column, use) if date else not_a_number(cell, column, use, mostly_numbers=mostly)
+            seen = f", and the column is mostly dates, such as {date!r}"
+        advice = (
+            _advice_for_dates(date, column, use) if date else not_a_number(cell, column, use, mostly_numbers=mostly)
+        )
         message = f"{cell!r} is not a number{seen}; {advice}"
     return Fault(message, f"{name}, row {row + 1}, column {column!r}")
 
 
 def _mostly_dates(counts: Sequence[Mapping[str, Any]]) -> str:
-    """The first date of a column that holds little else, or nothing."""
+    """The first date of a column that is mostly dates; otherwise an empty text."""
     dates = [each for each in counts if is_date(each["values"])]
     n_dates, n_cells = (sum(each["counts"] for each in some) for some in (dates, counts))
     return str(dates[0]["values"]) if 2 * n_dates > n_cells else ""
 
 
-def _of_dates(date: str, column: str, use: Use) -> str:
-    return f"{_other_ways(column, use, 'turn dates into numbers')} ({as_numbers(date)})"
+def _advice_for_dates(date: str, column: str, use: Use) -> str:
+    return f"{_other_ways(column, use, 'convert dates to numbers')} ({as_numbers(date)})"
 
 
 def _first_text(text: pa.ChunkedArray) -> int | None:
-    """The first cell that is not a number, or None."""
-    # Halving: the cells before `first` are numbers, and one of those up to `last` is not.
+    """The row of the first cell that is not a number, or None."""
+    # Bisection: the cells before `first` are numbers, and at least one from `first` to `last - 1` is not.
     first, last = 0, len(text)
     if _all_numbers(text):
         return None

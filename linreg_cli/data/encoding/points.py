@@ -1,4 +1,4 @@
-"""Single rows that are written in the config, as inputs of the model."""
+"""Encoding of single rows that are written in the config."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,28 +6,30 @@ import numpy as np
 
 from linreg_cli.data.columns.kinds import Categories, Column, Numbers, RawColumn, canonical
 from linreg_cli.data.encoding.encode import Encoder, NumberInput
-from linreg_cli.errors import DataError
+from linreg_cli.errors import DataError, SettingError
+from linreg_cli.wording import plural
 
 Point = Sequence[float | str]
 
 
 def encode_points(encoder: Encoder, points: Sequence[Point]) -> Mapping[str, Column]:
-    """The inputs of some rows, one value a feature column, in original units.
+    """The inputs of some rows: input -> values of shape (n_points,), float64, in original units.
 
     Args:
-        encoder: says what each column holds.
-        points: at least one.
+        encoder: the encoding of the feature columns.
+        points: at least one; a value for each feature column, text for a category.
 
     Raises:
-        ValueError: with the number of the point (from 0), a colon, and what is wrong with it.
+        SettingError: at `probe` and the position of the point (from 0).
     """
     for number, point in enumerate(points):
         if len(point) != len(encoder.columns):
             names = ", ".join(encoder.columns)
-            raise ValueError(f"{number}: {len(point)} values for {len(encoder.columns)} features ({names})")
+            found, expected = plural(len(point), "value"), plural(len(encoder.columns), "feature")
+            raise SettingError(("probe", number), f"{found} for {expected} ({names})")
         for each, value in zip(encoder.inputs, point, strict=True):
             if isinstance(each, NumberInput) and isinstance(value, str):
-                raise ValueError(f"{number}: expected a number for {each.column}, found the text {value!r}")
+                raise SettingError(("probe", number), f"expected a number for {each.column}, found the text {value!r}")
     raw: dict[str, RawColumn] = {}
     for each, values in zip(encoder.inputs, zip(*points, strict=True), strict=True):
         if isinstance(each, NumberInput):
@@ -40,7 +42,7 @@ def encode_points(encoder: Encoder, points: Sequence[Point]) -> Mapping[str, Col
         try:
             encoded = encoder.encode(raw, np.array([number]), "probe")
         except DataError as error:
-            raise ValueError(f"{number}: {error.faults[0].message}") from None
+            raise SettingError(("probe", number), error.faults[0].message) from None
         columns = columns or {name: encoded[name] for name in encoder.features}
     return columns
 

@@ -1,4 +1,4 @@
-"""Functions of the target that are trained on, and their inverses."""
+"""Transforms of the target and their inverses."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from linreg_cli.data.columns.kinds import Column
 
-#: name -> (function, inverse, what a value must be above)
+#: name -> (function, inverse, open lower end of the domain)
 _TRANSFORMS: dict[str, tuple[Callable[[Column], Column], Callable[[Column], Column], float]] = {
     "log": (np.log, np.exp, 0.0),
     "log1p": (np.log1p, np.expm1, -1.0),
@@ -16,7 +16,7 @@ NAMES = ("none", *_TRANSFORMS)
 
 
 def forward(name: str, values: Column) -> Column:
-    """The values that are trained on; nan where there is none.
+    """The transformed values, of the same shape; nan outside the domain.
 
     >>> forward("log", np.array([1.0, -1.0])).tolist()
     [0.0, nan]
@@ -29,10 +29,10 @@ def forward(name: str, values: Column) -> Column:
 
 
 def inverse(name: str, values: Column) -> Column:
-    """Back to original units; what is too large becomes infinite.
+    """The values in original units, of the same shape; infinite on overflow.
 
-    >>> inverse("log1p", forward("log1p", np.array([0.0, 2.0]))).tolist()
-    [0.0, 2.0]
+    >>> inverse("log", np.array([0.0, np.inf])).tolist()
+    [1.0, inf]
     """
     if name == "none":
         return values
@@ -41,7 +41,7 @@ def inverse(name: str, values: Column) -> Column:
 
 
 def domain(name: str) -> str:
-    """What values must be, in words.
+    """The domain of a transform, in words.
 
     >>> domain("log1p")
     'above -1'

@@ -1,1 +1,1 @@
-"""Files: opened by their format, read block by block, written, downloaded."""
+"""Table files: formats, reading block by block, writing, downloading."""

@@ -1,4 +1,4 @@
-"""Parquet, Arrow (Feather) and JSON lines, and folders of Parquet parts: formats that carry types."""
+"""Parquet, Arrow (Feather) and JSON Lines files, and folders of Parquet files: formats with column types."""
 
 import contextlib
 import json
@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from linreg_cli.data.tables.blocks import ColumnSink, cells_of
-from linreg_cli.data.tables.table import Cells, is_number, refuse_bad_names
+from linreg_cli.data.tables.table import Cells, is_number_type, refuse_bad_names
 from linreg_cli.errors import DataError, Fault
 
 #: Rows of a Parquet file that are decoded at once.
@@ -17,36 +17,45 @@ BATCH_ROWS = 32_768
 
 
 class ArrowTable:
-    """Parquet, Arrow (Feather) and JSON lines: formats that carry types."""
+    """A table with column types: Parquet, Arrow (Feather), JSON Lines, or a folder of Parquet files.
+
+    Args:
+        path: the file or folder, for messages.
+        parts: its files, in order.
+        missing_values: cells that mean 'missing'; those that are numbers, by value.
+
+    Raises:
+        DataError: if there is no part, a part cannot be read, or a part has two columns of one name.
+    """
 
     delimiter: str | None = None
 
     def __init__(self, path: str, parts: list[Path], missing_values: Sequence[str]) -> None:
         if not parts:
-            raise DataError("the folder holds no .parquet file", path)
+            raise DataError("the folder has no .parquet files", path)
         self.name = path
         self._missing_values = missing_values
         self._parts = parts
         self._schemas = [self._schema(part) for part in parts]
         for schema, part in zip(self._schemas, parts, strict=True):
-            doubled = [name for name in schema.names if schema.names.count(name) > 1]  # which Arrow cannot select
-            refuse_bad_names(schema.names, doubled, path if len(parts) == 1 else str(part))
+            duplicates = [name for name in schema.names if schema.names.count(name) > 1]  # which Arrow cannot select
+            refuse_bad_names(schema.names, duplicates, path if len(parts) == 1 else str(part))
         self.columns: list[str] = list(dict.fromkeys(name for schema in self._schemas for name in schema.names))
 
     def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> Cells:
-        """See `Table.read`; numbers that need not be text are float64, other types are those of the file."""
+        """See `Table.read`. Numeric columns are float64 unless named in `text`; others keep the type of the file."""
         names = [*columns, *text, *either]
         for part, schema in zip(self._parts, self._schemas, strict=True):
-            lacking = [name for name in names if name not in schema.names]
-            if lacking:
+            absent = [name for name in names if name not in schema.names]
+            if absent:
                 pairs = zip(self._parts, self._schemas, strict=True)
-                other = next(each.name for each, schema in pairs if lacking[0] in schema.names)
-                raise DataError(f"lacks columns that {other} has: {', '.join(lacking)}", str(part))
+                other = next(each.name for each, schema in pairs if absent[0] in schema.names)
+                raise DataError(f"columns of {other} are missing here: {', '.join(absent)}", str(part))
         if self._parts[0].suffix.lower() == ".jsonl":
             whole = self._guard(self._parts[0], lambda: _load(self._parts[0]).select(names))
             return cells_of(whole, [*columns, *either], self._missing_values)
         numbers = [
-            name for name in (*columns, *either) if all(is_number(each.field(name).type) for each in self._schemas)
+            name for name in (*columns, *either) if all(is_number_type(each.field(name).type) for each in self._schemas)
         ]
         sink = ColumnSink(numbers, self._missing_values)
         for part in self._parts:
@@ -55,7 +64,7 @@ class ArrowTable:
         return cells
 
     def read_all(self) -> pa.Table:
-        """See `Table.read_all`; a column that a part lacks is missing in its rows."""
+        """See `Table.read_all`. The cells of a column that a part does not have are missing."""
         loaded = [self._guard(part, lambda part=part: _load(part)) for part in self._parts]
         return self._fitting(lambda: pa.concat_tables(loaded, promote_options="permissive").select(self.columns))
 
@@ -63,18 +72,18 @@ class ArrowTable:
         try:
             return together()
         except pa.ArrowException as error:
-            raise DataError(f"the parts do not fit together: {error}", self.name) from None
+            raise DataError(f"the schemas of the parts differ: {error}", self.name) from None
 
     def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
-        """See `Table.numbers`; the types are there already."""
+        """See `Table.numbers`. The file has the types already."""
         return table
 
     def typed(self, table: pa.Table) -> pa.Table:
-        """See `Table.typed`; the types are there already."""
+        """See `Table.typed`. The file has the types already."""
         return table
 
     def hint(self, remedy: str = "") -> str:
-        """See `Table.hint`; the format says where columns begin."""
+        """See `Table.hint`. The format leaves no doubt about the columns."""
         return ""
 
     def _schema(self, part: Path) -> pa.Schema:
@@ -113,7 +122,9 @@ def _batches(part: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
     if part.suffix.lower() == ".parquet":
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(part, pre_buffer=False, buffer_size=2**18) as file:  # else a whole row group is fetched
+        with pq.ParquetFile(
+            part, pre_buffer=False, buffer_size=2**18
+        ) as file:  # otherwise a whole row group is read at once
             yield from file.iter_batches(BATCH_ROWS, columns=columns)
         return
     with _arrow(part) as (_, batches):
@@ -123,7 +134,7 @@ def _batches(part: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
 
 @contextlib.contextmanager
 def _arrow(part: Path) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
-    """Schema and batches of a file of Arrow's: the one with a footer, Feather of before 2020, or a stream."""
+    """Schema and record batches of an Arrow file: IPC file, IPC stream, or Feather version 1."""
     with pa.OSFile(str(part)) as stream:
         mark = stream.read(6)
         stream.seek(0)
@@ -155,7 +166,7 @@ def _load(part: Path) -> pa.Table:
 
 
 def _bad_json(part: Path) -> Fault | None:
-    """The first line that is no JSON object, or where a key changes its type; the reader counts from inside a block."""
+    """The first line that is not a JSON object, or in which a key changes its type. pyarrow names no line."""
     kinds: dict[str, tuple[str, int]] = {}
     try:
         with part.open(encoding="utf-8") as file:
@@ -171,7 +182,7 @@ def _bad_json(part: Path) -> Fault | None:
                     kind = _json_kind(value)
                     first, since = kinds.setdefault(key, (kind, number)) if value is not None else (kind, number)
                     if kind != first:
-                        message = f"{key!r} is {kind}, and in line {since} it is {first}; write one type in every line"
+                        message = f"{key!r} is {kind}, and on line {since} it is {first}; use one type on all lines"
                         return Fault(message, where)
     except (OSError, UnicodeDecodeError):
         return None

@@ -1,4 +1,4 @@
-"""Tables that arrive block by block: numbers are kept once, as float64, and everything else as Arrow chunks."""
+"""Reading tables block by block: numbers are stored once, as float64; other columns as Arrow chunks."""
 
 import os
 from collections import deque
@@ -9,27 +9,27 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from linreg_cli.data.columns.arrow import is_text, release_unused, to_numpy
+from linreg_cli.data.columns.arrow import is_text_type, release_unused, to_numpy
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Numbers, as_number
 from linreg_cli.data.columns.on_disk import NumberSink
-from linreg_cli.data.tables.table import Cells, is_number
+from linreg_cli.data.tables.table import Cells, is_number_type
 
-#: Bytes of text that are parsed at once: many rows, and little beside the columns that they become.
+#: Bytes of text that are parsed at once: many rows, and few bytes beside the columns that they become.
 BLOCK_BYTES = 2**20
-#: A line longer than this is no line of a table.
+#: Bytes of the longest line that is read in blocks.
 _LONGEST_LINE = 32 * 2**20
 
 
 class UnevenLinesError(ValueError):
-    """A line holds one end of a quoted line break, or is too long to be one: its file must be read whole."""
+    """A line has an odd number of quotes (a quoted line break) or is too long; the file must be read as a whole."""
 
 
 class ColumnSink:
-    """Takes tables of a few thousand rows and gives their cells, with each number copied once.
+    """Collects blocks of rows and returns their cells. Each number is copied once.
 
     Args:
-        numbers: columns that become float64; a missing cell is nan.
-        missing_values: cells that mean 'missing', here those that are numbers.
+        numbers: names of the columns that become float64; a missing cell is nan.
+        missing_values: cells that mean 'missing'; only those that are numbers are used.
     """
 
     def __init__(self, numbers: Sequence[str], missing_values: Collection[str]) -> None:
@@ -47,10 +47,10 @@ class ColumnSink:
             self._others.append(pa.table({name: _compact(block.column(name)) for name in others}))
 
     def cells(self) -> Cells:
-        """What was added.
+        """The cells of all blocks.
 
         Raises:
-            pa.ArrowException: if a column changed its type on the way to something else.
+            pa.ArrowException: if the types of a column in two blocks cannot be combined.
         """
         others = pa.concat_tables(self._others, promote_options="permissive") if self._others else pa.table({})
         release_unused()
@@ -65,19 +65,19 @@ class ColumnSink:
 
 
 def _compact(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Text as positions in a dictionary: four bytes a cell, whatever the words are that come again and again."""
-    return column.dictionary_encode() if is_text(column.type) else column
+    """Text in dictionary encoding, which takes four bytes a cell and stores each text once."""
+    return column.dictionary_encode() if is_text_type(column.type) else column
 
 
 def cells_of(table: pa.Table, columns: Sequence[str], missing_values: Collection[str]) -> Cells:
-    """The cells of a table that was read whole.
+    """The cells of a table that was read as a whole.
 
     Args:
-        table: of any types.
-        columns: those that are numbers if their type is one.
+        table: columns of any types.
+        columns: names of the columns that become float64 if their type is numeric.
         missing_values: cells that mean 'missing'.
     """
-    numbers = [name for name in columns if is_number(table.schema.field(name).type)]
+    numbers = [name for name in columns if is_number_type(table.schema.field(name).type)]
     sink = ColumnSink(numbers, missing_values)
     for batch in table.to_batches(BLOCK_ROWS) or [table]:
         sink.add(batch)
@@ -85,10 +85,14 @@ def cells_of(table: pa.Table, columns: Sequence[str], missing_values: Collection
 
 
 def line_blocks(stream: Any, size: int = BLOCK_BYTES) -> Iterator[bytes]:
-    """The bytes of a text file in blocks of whole lines.
+    """The bytes of a text file in blocks of complete lines.
+
+    Args:
+        stream: an open binary file.
+        size: bytes of a block, about.
 
     Raises:
-        UnevenLinesError: where a line has an odd number of quote marks, so that its end may not be the end of a row.
+        UnevenLinesError: for a line with an odd number of quotes, whose end may not be the end of a row.
     """
     rest = b""
     while chunk := stream.read(size):
@@ -117,7 +121,12 @@ def _refuse_uneven(block: bytes) -> None:
 
 
 def in_parallel(work: Callable[[int, bytes], pa.Table], blocks: Iterable[bytes]) -> Iterator[pa.Table]:
-    """`work` on each block (its number, its bytes), in order, a few at a time: pyarrow parses without Python's lock."""
+    """Apply a function to blocks in parallel threads (pyarrow releases the GIL), with the results in order.
+
+    Args:
+        work: (position of the block, its bytes) -> table.
+        blocks: bytes.
+    """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = min(4, available)
     with ThreadPoolExecutor(workers) as pool:

@@ -1,4 +1,4 @@
-"""CSV and TSV, plain or compressed, through pyarrow, with errors that name the line."""
+"""CSV and TSV files, plain or compressed, read by pyarrow, with errors that name the line."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ from linreg_cli.data.tables.blocks import ColumnSink, UnevenLinesError, cells_of
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.errors import DataError, Fault
 
-#: How files begin that are often misnamed .csv.
+#: First bytes of files that are often misnamed .csv.
 _MAGIC = {
     b"\x89PNG": "a PNG picture",
     b"\xff\xd8\xff": "a JPEG picture",
@@ -31,12 +31,21 @@ _MAGIC = {
     b"\xfe\xff": "UTF-16 text; save it as UTF-8",
 }
 
-#: What the kinds of the columns are guessed from.
+#: Bytes from which the types of the columns are inferred.
 _HEAD_BYTES = 2**20
 
 
 class CsvTable:
-    """A CSV file; the header is read at once, the cells when asked for."""
+    """A CSV file. The header is read at once, the cells on `read`.
+
+    Args:
+        path: the file.
+        delimiter: between the cells.
+        missing_values: cells that mean 'missing'.
+
+    Raises:
+        DataError: for a file that cannot be read, is another format, or has no valid header.
+    """
 
     def __init__(self, path: str, delimiter: str, missing_values: Sequence[str]) -> None:
         self.name = path
@@ -50,7 +59,7 @@ class CsvTable:
         """See `Table.read`.
 
         Raises:
-            DataError: with the line that is not CSV.
+            DataError: for a line that is not valid CSV.
         """
         worded = [column for column in either if self._seems_text(column)]
         types = dict.fromkeys((*columns, *either), pa.float64()) | dict.fromkeys((*text, *worded), pa.string())
@@ -67,8 +76,8 @@ class CsvTable:
             read = self._read_whole(options)
         except pa.ArrowInvalid:
             pass
-        if read is None:  # a column of numbers holds something else
-            return self._cells(self._read_with_care(columns, text, either), [*columns, *either])
+        if read is None:  # a cell in a column of numbers is not a number
+            return self._cells(self._read_as_text(columns, text, either), [*columns, *either])
         turned = self._cells(self.numbers(read.others, worded), worded)
         return Cells({**read.numbers, **turned.numbers}, turned.others)
 
@@ -76,21 +85,21 @@ class CsvTable:
         return cells_of(table, columns, self._missing_values)
 
     def _read_whole(self, options: pcsv.ConvertOptions) -> Cells | None:
-        """The cells of a file that cannot be read in blocks; None where `_read_with_care` is needed."""
+        """The cells of a file that cannot be read in blocks; None if `_read_as_text` is needed."""
         try:
             return self._cells(self._read(options), options.include_columns)
         except pa.ArrowInvalid:
             return None
 
     def _read_in_blocks(self, options: pcsv.ConvertOptions) -> Cells:
-        """The cells of what `_read` gives, in about the memory of what is not a number.
+        """The cells that `_read` returns, with little memory beside the columns.
 
         Raises:
-            UnevenLinesError: for a file that can only be read whole.
+            UnevenLinesError: for a file that must be read as a whole.
             pa.ArrowInvalid: as `_read`.
         """
         if len(self.columns) == 1:
-            raise UnevenLinesError  # a blank line is a cell
+            raise UnevenLinesError  # a blank line is a missing cell
         parsing = pcsv.ParseOptions(delimiter=self.delimiter)
 
         def parse(number: int, block: bytes) -> pa.Table:
@@ -100,7 +109,9 @@ class CsvTable:
             reading = pcsv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=names)
             return pcsv.read_csv(pa.BufferReader(block), reading, parsing, options)
 
-        kinds = options.column_types  # once: pyarrow makes the whole mapping each time; and it has an order of its own
+        kinds = (
+            options.column_types
+        )  # read once, since pyarrow builds the mapping on each access; its order is not that of the file
         numbers = [name for name in options.include_columns if pa.types.is_float64(kinds[name])]
         try:
             with self._stream() as stream:
@@ -111,8 +122,8 @@ class CsvTable:
             raise DataError(f"cannot be read: {error}", self.name) from None
         return sink.cells()
 
-    def _read_with_care(self, columns: Sequence[str], text: Sequence[str], either: Sequence[str]) -> pa.Table:
-        """Read every cell as text first: columns that are not numbers stay text, and blanks around `NA` are no text."""
+    def _read_as_text(self, columns: Sequence[str], text: Sequence[str], either: Sequence[str]) -> pa.Table:
+        """Read every cell as text, then convert columns whose cells are all numbers (or `NA`, blanks around it)."""
         names = [*columns, *text, *either]
         options = pcsv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
@@ -127,12 +138,12 @@ class CsvTable:
         return self.numbers(table, [*columns, *either])
 
     def _seems_text(self, column: str) -> bool:
-        """Whether the first block of the file has text in a column; the whole of it is looked at while reading."""
+        """Whether a column has text in the first block of the file. The rest is checked while reading."""
         kind = self._seen.field(column).type
         return not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
 
     def read_all(self) -> pa.Table:
-        """Every cell as the text that it is, so that it can be written again unchanged."""
+        """Every cell as text, so that it can be written unchanged."""
         options = pcsv.ConvertOptions(column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False)
         try:
             return self._read(options)
@@ -149,7 +160,7 @@ class CsvTable:
         return table
 
     def typed(self, table: pa.Table) -> pa.Table:
-        """See `Table.typed`; a column with a code such as 007 stays text."""
+        """See `Table.typed`. A column with a code such as 007 stays text."""
         for position, column in enumerate(table.column_names):
             values = self._parse(table.column(position))
             coded = pc.any(pc.match_substring_regex(table.column(position), r"^\s*[-+]?0\d")).as_py()
@@ -159,7 +170,7 @@ class CsvTable:
         return table
 
     def _read(self, options: pcsv.ConvertOptions) -> pa.Table:
-        # Without newlines_in_values, a quoted line break at the end of a block silently cuts its row in two.
+        # Without newlines_in_values, a quoted line break at the end of a block silently splits its row.
         parsing = pcsv.ParseOptions(
             delimiter=self.delimiter,
             newlines_in_values=self._has_quotes,
@@ -176,7 +187,7 @@ class CsvTable:
     def _stream(self) -> Any:
         try:
             return pa.input_stream(self.name, compression="detect")
-        except OSError as error:  # whose strerror is a sentence of pyarrow's own
+        except OSError as error:  # pyarrow replaces strerror by its own message
             reason = os.strerror(error.errno) if error.errno else error
             raise DataError(f"cannot be read: {reason}", self.name) from None
 
@@ -203,12 +214,12 @@ class CsvTable:
             raise DataError("the file is empty", self.name)
         for magic, kind in _MAGIC.items():
             if head.startswith(magic):
-                raise DataError(f"not a CSV: this is {kind}", self.name)
+                raise DataError(f"not a CSV: the file is {kind}", self.name)
         if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-            raise DataError("not a CSV: this is a web page (HTML or XML); download the file itself", self.name)
+            raise DataError("not a CSV: the file is a web page (HTML or XML); download the table itself", self.name)
         if head.removeprefix(b"\xef\xbb\xbf").lower().startswith(b"sep=") and b"," not in head.split(b"\n", 1)[0][5:]:
             mark = head.lower().split(b"sep=", 1)[1][:1].decode("ascii", "replace")
-            message = f'a note for spreadsheets and no header; delete the line and set data.delimiter: "{mark}"'
+            message = f'a "sep=" line of Excel, and no header; delete the line and set data.delimiter: "{mark}"'
             raise DataError(message, f"{self.name}, line 1")
         if b"\0" in head:
             raise self._holds_nul()
@@ -219,11 +230,11 @@ class CsvTable:
             while (block := stream.read(1 << 20)) and b"\0" not in block:
                 line += block.count(b"\n")
         line += block.partition(b"\0")[0].count(b"\n")
-        return DataError("not a CSV: it holds a NUL byte; save it as UTF-8 text", f"{self.name}, line {line}")
+        return DataError("not a CSV: the file has a NUL byte; save it as UTF-8 text", f"{self.name}, line {line}")
 
     def _header(self) -> pa.Schema:
-        # Names, and what the first block looks like: nothing can fail but the header itself. The block is read whole:
-        # a streaming reader that is dropped half-way leaves a thread that can abort the process as it ends.
+        # Names, and types inferred from the first block; only the header can fail. The block is read as a whole: a
+        # streaming reader that is not exhausted leaves a thread that can abort the process at exit.
         options = pcsv.ReadOptions(use_threads=False)
         types = pcsv.ConvertOptions(null_values=self._missing_values, strings_can_be_null=True)
         parsing = pcsv.ParseOptions(delimiter=self.delimiter, invalid_row_handler=lambda _: "skip")
@@ -234,7 +245,7 @@ class CsvTable:
                 head = head[: head.rindex(b"\n") + 1]
             seen = pcsv.read_csv(pa.BufferReader(head), options, parsing, types)
             schema = seen.schema
-            _ = schema.names  # a header that is not UTF-8 shows here
+            _ = schema.names  # raises if the header is not UTF-8
             return schema
         except OSError as error:
             raise DataError(f"cannot be read: {error}", self.name) from None
@@ -264,7 +275,7 @@ class CsvTable:
             return None
 
     def _malformed(self, error: Exception) -> Fault:
-        """The first line that is not like the header, or what the reader said."""
+        """The first line with another number of cells than the header, or pyarrow's message."""
         not_utf8 = "UTF8" in str(error)
         width, line = 0, 1
         with self._stream() as stream:
@@ -281,13 +292,13 @@ class CsvTable:
                         return Fault(message, f"{self.name}, line {line}")
                     line = records.line_num + 1
             except csv.Error as reason:
-                return Fault(f"not a CSV: {reason}; check for an open quote", f"{self.name}, line {line}")
+                return Fault(f"not a CSV: {reason}; check for an unclosed quote", f"{self.name}, line {line}")
         return Fault(f"not a CSV: {str(error).splitlines()[0]}", self.name)
 
     def _ragged(self, count: int, width: int, text: str, line: int) -> Fault:
         shown = text[:60].encode(errors="replace").decode()
         cells = "1 cell" if count == 1 else f"{count} cells"
-        message = f"{cells}, and the header has {width}: {shown!r}; check for a stray delimiter or an open quote"
+        message = f"{cells}, and the header has {width}: {shown!r}; check for a stray delimiter or an unclosed quote"
         return Fault(message, f"{self.name}, line {line}")
 
     def hint(self, remedy: str = 'set data.delimiter: "{}"') -> str:

@@ -1,7 +1,6 @@
 """Tables at http(s) addresses: downloaded once, verified, kept under their digest."""
 
 import contextlib
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +8,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from linreg_cli.errors import DataError
-
-#: Where files are kept; default: the cache folder of the system.
-CACHE = "LINREG_CACHE"
+from linreg_cli.files import CACHE, cache_folder
 
 MAX_REDIRECTS = 3
 #: Seconds until a connection stands, and between two pieces of an answer.
@@ -40,7 +37,10 @@ def fetch(address: str, sha256: str, progress: Callable[[str], None] = lambda _:
 
     pooch.get_logger().setLevel("ERROR")
     name = Path(unquote(urlsplit(address).path)).name or "table"
-    folder = Path(os.environ.get(CACHE) or pooch.os_cache("linreg")) / sha256.lower()
+    cached = cache_folder()
+    if cached is None:
+        raise DataError(f"cannot be kept: the user has no home folder; set {CACHE} to a folder", address)
+    folder = cached / sha256.lower()
 
     def download(url: str, output_file: str, _: Any) -> None:
         _download(url, output_file, progress)

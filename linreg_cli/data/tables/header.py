@@ -1,41 +1,41 @@
-"""What a header says about how its file was written."""
+"""Hints from the header of a CSV about what is wrong with the file."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas", " ": "single blanks"}
+_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars", ",": "commas", " ": "single spaces"}
 
 
 def hint(columns: Sequence[str], delimiter: str, path: str, remedy: str) -> str:
-    """Why a column may not be there, or nothing.
+    """Why a column may be missing, and what to do; an empty text if the header looks right.
 
     Args:
         columns: the names in the header.
-        delimiter: what the file was cut by.
+        delimiter: the delimiter that the file was read with.
         path: the file.
-        remedy: what to do about another delimiter; `{}` stands for it.
+        remedy: what to do about another delimiter, with `{}` in its place.
     """
     if columns[0].lstrip().startswith(("#", "//")):
-        return f"the first line of {Path(path).name} looks like a comment; delete it, the header must come first"
+        return f"the first line of {Path(path).name} looks like a comment; delete it: the header must be the first line"
     if columns[0].lstrip().startswith(("{", "[")):
-        return f"{Path(path).name} looks like JSON; write one object a line and call it .jsonl"
+        return f"{Path(path).name} looks like JSON; write one object per line and rename it to .jsonl"
     if all_numbers(columns):
-        return f"the first line of {Path(path).name} holds numbers; the file needs a header with column names"
+        return f"the first line of {Path(path).name} holds numbers only; add a header with column names"
     if len(columns) > 2 and sum(not column.strip() for column in columns) > len(columns) / 2:
-        return f"the first line of {Path(path).name} looks like a title; delete what is above the column names"
+        return f"the first line of {Path(path).name} looks like a title; delete the lines above the column names"
     if len(columns) != 1:
         return ""
-    # A header that is one name with other delimiters in it was cut by the wrong one.
+    # A header with a single name that contains other delimiters was read with the wrong one.
     counts = {mark: columns[0].count(mark) for mark in _DELIMITERS if mark != delimiter}
     mark = max(counts, key=lambda candidate: counts[candidate])
     if not counts[mark]:
         return ""
     written = "\\t" if mark == "\t" else mark
-    return f"the cells seem to be parted by {_DELIMITERS[mark]}; {remedy.format(written)}"
+    return f"the cells seem to be separated by {_DELIMITERS[mark]}; {remedy.format(written)}"
 
 
 def all_numbers(columns: Sequence[str]) -> bool:
-    """Whether the header may be a row of the table.
+    """Whether all names are numbers, so that the header may be the first row.
 
     >>> all_numbers(["1.5", "2"]), all_numbers(["x1", "2"])
     (True, False)

@@ -1,4 +1,4 @@
-"""From a path to the table that is there: which format it has."""
+"""Opening a table: the format is found from the path."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,18 +12,18 @@ CSV_SUFFIXES = {".csv": ",", ".tsv": "\t"}
 COMPRESSIONS = (".gz", ".zst")
 OTHER_SUFFIXES = (".parquet", ".arrow", ".feather", ".jsonl")
 _SHEET = "save the sheet as CSV"
-#: What to do about kinds of files that are no tables here.
+#: Suffix -> what to do with a file of a format that is not supported.
 _REMEDIES = {
     ".xlsx": _SHEET, ".xls": _SHEET, ".ods": _SHEET, ".numbers": _SHEET,
-    ".txt": "rename it to .csv, and set data.delimiter if its cells are not parted by commas",
-    ".dat": "rename it to .csv, and set data.delimiter if its cells are not parted by commas",
-    ".json": "write one object a line and call it .jsonl",
+    ".txt": "rename it to .csv, and set data.delimiter if its cells are not separated by commas",
+    ".dat": "rename it to .csv, and set data.delimiter if its cells are not separated by commas",
+    ".json": "write one object per line and rename it to .jsonl",
     ".zip": "unpack it", ".bz2": "unpack it", ".xz": "unpack it", ".tar": "unpack it",
 }  # fmt: skip
 
 
 def text_suffix(path: str | Path) -> str | None:
-    """`.csv` or `.tsv` for a text file of cells, compressed or not; None for another kind of table.
+    """`.csv` or `.tsv` for such a file, compressed or not; None for another format.
 
     >>> text_suffix("a.csv.gz"), text_suffix("a.csv.parquet")
     ('.csv', None)
@@ -35,16 +35,16 @@ def text_suffix(path: str | Path) -> str | None:
 
 
 def open_table(path: str, *, delimiter: str | None = None, missing_values: Sequence[str] = ("",)) -> Table:
-    """Find out what a file is, and its columns.
+    """Open a table and read its header or schema.
 
     Args:
-        path: a file, or a folder of Parquet parts.
+        path: a file, or a folder of Parquet files.
         delimiter: between the cells of a CSV; None: by suffix.
-        missing_values: cells that mean 'missing'; of columns of numbers by value.
+        missing_values: cells that mean 'missing'; in columns of numbers, by value.
 
     Raises:
-        ConfigError: for a delimiter that no CSV can have.
-        DataError: for a file that is not there, of an unknown kind, or not what its name says.
+        ConfigError: for a delimiter that a CSV cannot have.
+        DataError: for a file that does not exist, has an unsupported format, or is not what its suffix says.
     """
     file = Path(path)
     try:
@@ -59,11 +59,11 @@ def open_table(path: str, *, delimiter: str | None = None, missing_values: Seque
     if file.is_dir():
         return ArrowTable(path, _parts(file), missing_values)
     if not file.is_file():  # opening a pipe would wait for whoever writes to it, and it can be read only once
-        raise DataError("this is no file but a pipe or a device; write the table to a file first", path)
+        raise DataError("not a file but a pipe or a device; write the table to a file first", path)
     if text_suffix(file) is not None:
         if delimiter is not None and (not delimiter.isascii() or delimiter in '"\r\n'):
-            message = f"data.delimiter: {delimiter!r} cannot part cells; it must be an ASCII character, no quote"
-            raise ConfigError(f"{message} and no line break", path)
+            message = f"data.delimiter: {delimiter!r} cannot be a delimiter; use one ASCII character other than"
+            raise ConfigError(f"{message} a quote or a line break", path)
         return CsvTable(path, delimiter or CSV_SUFFIXES[str(text_suffix(file))], missing_values)
     suffix = file.suffix.lower()
     if suffix in OTHER_SUFFIXES:
@@ -71,8 +71,8 @@ def open_table(path: str, *, delimiter: str | None = None, missing_values: Seque
             raise DataError(f"data.delimiter is for CSV files, and this is {suffix}", path)
         return ArrowTable(path, [file], missing_values)
     known = ", ".join((*CSV_SUFFIXES, *(f".csv{suffix}" for suffix in COMPRESSIONS), *OTHER_SUFFIXES))
-    remedy = _REMEDIES.get(suffix, "rename it if it is one of these")
-    raise DataError(f"unknown kind of file; linreg reads {known}, and folders of .parquet; {remedy}", path)
+    remedy = _REMEDIES.get(suffix, "rename the file if it is one of these")
+    raise DataError(f"unsupported file format; linreg reads {known}, and folders of .parquet; {remedy}", path)
 
 
 def _parts(folder: Path) -> list[Path]:
@@ -88,6 +88,6 @@ def _parts(folder: Path) -> list[Path]:
     entries = [entry for entry in entries if not entry.name.startswith((".", "_"))]
     for entry in entries:
         if entry.is_dir() and next(entry.rglob("*.parquet"), None) is not None:
-            message = f"the folder {entry.name} in it holds parts too, and linreg reads the files of one folder"
-            raise DataError(f"{message}; move them together, or name that folder", str(folder))
+            message = f"its folder {entry.name} has .parquet files too, and linreg reads the files of one folder"
+            raise DataError(f"{message}; move them into one folder, or set data.path to that folder", str(folder))
     return [entry for entry in entries if entry.suffix == ".parquet"]

@@ -1,4 +1,4 @@
-"""What a table on disk offers, whatever its format; `open.py` finds out which format it has."""
+"""The interface of a table, whatever its format; `open.py` finds the format."""
 
 import json
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from linreg_cli.data.columns.kinds import Numbers
 from linreg_cli.errors import DataError, Fault
 
 
-def is_number(kind: pa.DataType) -> bool:
-    """Whether a type holds numbers, or nothing at all."""
+def is_number_type(kind: pa.DataType) -> bool:
+    """Whether an Arrow type is numeric (integer, floating, decimal) or null."""
     types = pa.types
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind))
 
@@ -23,8 +23,8 @@ class Cells:
     """Columns of a table as they were read.
 
     Attributes:
-        numbers: the columns of numbers, float64; a missing cell is nan.
-        others: every other column, of the type that the file gives it.
+        numbers: name -> column of numbers, float64; a missing cell is nan.
+        others: the other columns, with the types of the file.
     """
 
     numbers: dict[str, Numbers]
@@ -38,53 +38,57 @@ class Cells:
         return int(self.others.num_rows)
 
     def column(self, name: str) -> pa.ChunkedArray:
-        """A column in memory, whatever it holds."""
+        """A column in memory, of any kind."""
         if name in self.numbers:
             return pa.chunked_array([to_arrow(self.numbers[name].values[:])])
         return self.others.column(name)
 
 
 class Table(Protocol):
-    """A table that was opened and not read yet."""
+    """A table that was opened: its columns are known, its cells are not read yet."""
 
     name: str
     columns: list[str]
 
     @property
     def delimiter(self) -> str | None:
-        """Between the cells of a text file; None for other formats."""
+        """The delimiter of a CSV or TSV; None for other formats."""
 
     def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> Cells:
-        """The named columns; a format without types gives `columns` as float64 and `text` as text.
+        """Read the named columns.
 
-        A column among `columns` with a cell that is not a number is text.
+        Args:
+            columns: columns of numbers, read as float64. One with a cell that is not a number is read as text.
+            text: columns that are read as text; a format with types keeps theirs.
+            either: columns that are read as float64 if all of their cells are numbers, else as text.
 
-        Columns named in `either` are float64 if all of their cells are numbers, else text.
+        Raises:
+            DataError: for a file that cannot be read.
         """
 
     def read_all(self) -> pa.Table:
-        """Every column, as it is: text files as text."""
+        """Every column, unchanged: that of a text file as text."""
 
     def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
-        """What `read_all` gave, with the named columns as numbers, where all of their cells are."""
+        """The table of `read_all`, with those of the named columns as float64 whose cells are all numbers."""
 
     def typed(self, table: pa.Table) -> pa.Table:
-        """What `read_all` gave, with every column as numbers that holds nothing else."""
+        """The table of `read_all`, with every column as numbers whose cells are all numbers."""
 
     def hint(self, remedy: str = ...) -> str:
-        """Why a column may not be there, such as a wrong delimiter, and what to do; or nothing."""
+        """Why a column may be missing, such as a wrong delimiter, and what to do; or an empty text."""
 
 
 def refuse_bad_names(columns: Sequence[str], used: Sequence[str], name: str) -> None:
-    """Refuse columns that are used and cannot be told apart; others may be called anything.
+    """Refuse blank and duplicate names of columns that are used.
 
     Args:
         columns: the header.
-        used: names of columns that are used.
-        name: what messages call the table.
+        used: names of the columns that are used.
+        name: the table, for messages.
 
     Raises:
-        DataError: for names that are blank or stand twice.
+        DataError: for each name that is blank or a duplicate.
     """
     faults = []
     first: dict[str, int] = {}
@@ -97,11 +101,14 @@ def refuse_bad_names(columns: Sequence[str], used: Sequence[str], name: str) -> 
             message = f"column {position + 1} of {len(columns)} has no name; give it one in the header, or leave it out"
             message += f" with data.ignore: [{json.dumps(column)}]"
             if position == 0:
-                message += " if it only counts the rows (pandas: to_csv(..., index=False) does not write it)"
+                message += " if it is a row index (pandas does not write it with to_csv(..., index=False))"
             faults.append(Fault(message, name))
         elif first[column] < position:
             faults.append(
-                Fault(f"columns {first[column] + 1} and {position + 1} are both named {column!r}; rename one", name)
+                Fault(
+                    f"duplicate column name: columns {first[column] + 1} and {position + 1} are {column!r}; rename one",
+                    name,
+                )
             )
     if faults:
         raise DataError(faults)

@@ -5,8 +5,6 @@ Measured on two shared cores of an AMD EPYC with torch 2.13 and numba 0.68; `mak
 
 from dataclasses import dataclass
 
-from linreg_cli.optim.engines.kernels import disk
-from linreg_cli.optim.engines.parts import part_rows
 from linreg_cli.optim.plan import StepPlan
 
 #: Importing LLVM's binding and loading kernels that lie compiled on the disk: 0.03 to 0.06, from the executor being
@@ -16,7 +14,7 @@ LOAD_SECONDS = 0.05
 #: cache; 3.4 for `native` with steps of single rows.
 COMPILE_SECONDS = {"native": 5.0, "statistics": 2.3}
 #: A fast executor must save this much, or the definition runs: below, nobody would notice.
-WORTH = 0.5
+MIN_SAVING = 0.5
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Cost:
         return f"{_short(self.total)} ({_short(self.start)} to start)"
 
 
-def estimate(name: str, plan: StepPlan, n_features: int, n_targets: int, *, cached: bool) -> Cost:
+def estimate(name: str, plan: StepPlan, n_features: int, n_targets: int, *, compiled: bool) -> Cost:
     """The cost of a whole plan.
 
     Args:
@@ -43,37 +41,23 @@ def estimate(name: str, plan: StepPlan, n_features: int, n_targets: int, *, cach
         plan: the steps.
         n_features: columns of X.
         n_targets: columns of y.
-        cached: whether its kernels lie compiled on the disk.
+        compiled: whether its kernels lie compiled on the disk, as the executor's `is_compiled` says.
     """
     rows = plan.n_samples * plan.epochs
     if name == "reference":
         # Dispatch rules; a row costs what torch's passes over it and over its gradient cost.
         steps = plan.total_steps * 120e-6 + rows * (80e-9 + 1e-9 * n_features * n_targets)
         return Cost(0.0, steps + plan.epochs * 60e-6)
-    start = LOAD_SECONDS + (0.0 if cached else COMPILE_SECONDS[name])
+    start = LOAD_SECONDS + (0.0 if compiled else COMPILE_SECONDS[name])
     if name == "statistics":
         width = n_features + n_targets
         measuring = plan.n_samples * (1.5e-9 + 0.2e-9 * width + 0.015e-9 * width**2) + 0.1e-9 * n_features**3
         return Cost(start, measuring + plan.epochs * (60e-6 + 0.5e-9 * n_features**2 * n_targets))
     passing = n_targets * (0.5e-9 + 0.15e-9 * n_features)
-    shuffling = 12e-9 + 0.5e-9 * n_features if plan.shuffle and plan.batch_size < plan.n_samples else 0.0
+    shuffling = 12e-9 + 0.5e-9 * n_features if plan.rows.is_random else 0.0
     steps = plan.total_steps * (8e-9 + 0.2e-9 * n_features * n_targets)
     # A pass for the steps and one for the loss of each epoch.
     return Cost(start, steps + rows * (2 * passing + shuffling) + plan.epochs * 80e-6)
-
-
-def kernels_cached(name: str, plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
-    """Whether the kernels that an executor needs for a plan lie compiled on the disk, for models of a dtype."""
-    if name == "reference":
-        return True
-    if name == "statistics":
-        kernels = ["moments.run_steps", "moments.loss_sum"]
-    elif plan.batch_size == plan.n_samples > part_rows(n_features):
-        kernels = ["batches.pass_over", "batches.update"]
-    else:
-        rows = plan.batch_size == n_targets == 1
-        kernels = ["batches.pass_over", "single_rows.run_steps" if rows else "batches.run_steps"]
-    return all(disk.exists(kernel, dtype) for kernel in kernels)
 
 
 def _short(seconds: float) -> str:

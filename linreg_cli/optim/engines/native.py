@@ -1,17 +1,22 @@
 """The native executor for the CPU: a whole segment of steps in one compiled call."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
+import os
+from collections.abc import Hashable
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from linreg_cli.optim.engines.kernels import disk
 from linreg_cli.optim.engines.kernels.loader import kernel
 from linreg_cli.optim.engines.kernels.signatures import LANES
 from linreg_cli.optim.engines.parameters import PackedParameters
 from linreg_cli.optim.engines.parts import over_parts, part_rows
+from linreg_cli.optim.engines.threads import pool
 from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.row_order import RowOrder
 from linreg_cli.optim.state import TrainingState
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -23,6 +28,8 @@ DRAW_AHEAD_ROWS = 20_000
 
 #: Rows from which on a row order needs int64; below, int32 is half the memory and half the reading.
 WIDE_ROWS = 2**31
+
+SINGLE_ROWS = "single_rows.run_steps"
 
 
 class NativeExecutor:
@@ -51,12 +58,18 @@ class NativeExecutor:
         self._rows = "int32" if self._n < WIDE_ROWS else "int64"
         self._orders = _RowOrders(self._rows)
 
+    @staticmethod
+    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
+        """Whether the kernels that run a plan lie compiled on the disk; as `ReferenceExecutor.is_compiled`."""
+        step = "batches.update" if _in_parts(plan, n_features) else _steps_kernel(plan, n_targets)
+        return all(disk.exists(name, dtype) for name in ("batches.pass_over", step))
+
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         """Take the steps `start` to `stop - 1`; as `ReferenceExecutor.run`."""
         assert state.step == start, (state.step, start)
         packed = PackedParameters(state)
         losses = np.empty(stop - start)
-        if plan.batch_size == self._n and self._n > part_rows(self._d):
+        if _in_parts(plan, self._d):
             taken = self._run_full_batches(plan, packed, start, losses)
         else:
             taken = self._run_epochs(plan, packed, start, losses)
@@ -73,13 +86,14 @@ class NativeExecutor:
 
     def _run_epochs(self, plan: StepPlan, packed: PackedParameters, start: int, losses: Array) -> int:
         """One compiled call for all steps where rows come as given, one for each epoch where they are shuffled."""
-        per_epoch, taken = plan.steps_per_epoch, 0
+        taken = 0
         while taken < len(losses):
-            epoch, position = divmod(start + taken, per_epoch)
+            epoch, position = plan.locate(start + taken)
             order = self._orders.of(plan, epoch)
-            shuffled = len(order) > 0
-            steps = min(len(losses) - taken, per_epoch - position) if shuffled else len(losses) - taken
-            last_epoch = (start + taken + steps - 1) // per_epoch
+            steps = len(losses) - taken
+            if len(order) > 0:
+                steps = min(steps, plan.steps_per_epoch - position)
+            last_epoch, _ = plan.locate(start + taken + steps - 1)
             rates = np.array([plan.learning_rate(e) for e in range(epoch, last_epoch + 1)], dtype=np.float64)
             part = losses[taken : taken + steps]
             done = self._run_steps(plan, packed, order, position, rates, part)
@@ -96,12 +110,12 @@ class NativeExecutor:
         data = self._X_nd, self._y_nk, order, len(order) > 0
         parameters = packed.w, packed.b, packed.mw, packed.mb, packed.has_buffer
         setting = packed.bias, LOSS_CODES[plan.loss.name], plan.loss.huber_delta, rates, *_rule(plan), position
-        if plan.batch_size == self._k == 1:
-            rows = kernel("single_rows.run_steps", self._dtype, self._rows)
-            return int(rows(*data, *parameters, self._d, self._n, *setting, losses, len(losses)))
-        batches = kernel("batches.run_steps", self._dtype, self._rows)
+        name = _steps_kernel(plan, self._k)
+        run_steps = kernel(name, self._dtype, self._rows)
+        if name == SINGLE_ROWS:
+            return int(run_steps(*data, *parameters, self._d, self._n, *setting, losses, len(losses)))
         shape = self._d, self._k, self._n, plan.batch_size
-        return int(batches(*data, *parameters, *shape, *setting, losses, len(losses), *_room(packed)))
+        return int(run_steps(*data, *parameters, *shape, *setting, losses, len(losses), *_room(packed)))
 
     def _run_full_batches(self, plan: StepPlan, packed: PackedParameters, start: int, losses: Array) -> int:
         """A pass over all rows on every core, then one update, for each step."""
@@ -143,6 +157,16 @@ class NativeExecutor:
         return value, g_kD, gb_k
 
 
+def _in_parts(plan: StepPlan, n_features: int) -> bool:
+    """Whether a step is a pass over all rows that more than one core can share, and an update."""
+    return plan.is_full_batch and plan.n_samples > part_rows(n_features)
+
+
+def _steps_kernel(plan: StepPlan, n_targets: int) -> str:
+    """The kernel that takes many steps in one call."""
+    return SINGLE_ROWS if plan.batch_size == n_targets == 1 else "batches.run_steps"
+
+
 def _rule(plan: StepPlan) -> tuple[float, float, float, bool]:
     return plan.momentum, plan.dampening, plan.weight_decay, plan.nesterov
 
@@ -162,26 +186,26 @@ class _RowOrders:
     def __init__(self, dtype: str) -> None:
         self._dtype = getattr(torch, dtype)
         self._as_given = np.empty(0, dtype)
-        self._now: tuple[tuple[int, int, int], Array] | None = None
-        self._next: tuple[tuple[int, int, int], Future[Array]] | None = None
-        self._pool: ThreadPoolExecutor | None = None
+        self._now: tuple[Hashable, Array] | None = None
+        self._next: tuple[Hashable, Future[Array]] | None = None
 
     def of(self, plan: StepPlan, epoch: int) -> Array:
         """`plan.row_order(epoch)` as an array; empty where rows come as given."""
-        if not plan.shuffle or plan.batch_size == plan.n_samples:
-            return self._as_given
-        key = (plan.seed, plan.n_samples, epoch)
+        key = _key(plan.rows, epoch)
         if self._now is None or self._now[0] != key:
             ahead = self._next[1].result() if self._next is not None and self._next[0] == key else None
-            self._now = key, self._draw(plan, epoch) if ahead is None else ahead
-            self._next = None
-            if plan.n_samples >= DRAW_AHEAD_ROWS and epoch + 1 < plan.epochs:
-                if self._pool is None:
-                    self._pool = ThreadPoolExecutor(1, thread_name_prefix="linreg-order")
-                self._next = (plan.seed, plan.n_samples, epoch + 1), self._pool.submit(self._draw, plan, epoch + 1)
+            order = self._draw(plan.rows, epoch) if ahead is None else ahead
+            self._now, self._next = (key, order), None
+            if len(order) >= DRAW_AHEAD_ROWS and epoch + 1 < plan.epochs:
+                drawing = pool("linreg-order", 1).submit(self._draw, plan.rows, epoch + 1)
+                self._next = _key(plan.rows, epoch + 1), drawing
         return self._now[1]
 
-    def _draw(self, plan: StepPlan, epoch: int) -> Array:
-        order = plan.row_order(epoch, self._dtype)
-        assert order is not None
-        return order.numpy()
+    def _draw(self, rows: RowOrder, epoch: int) -> Array:
+        order = rows.of(epoch, self._dtype)
+        return self._as_given if order is None else order.numpy()
+
+
+def _key(rows: RowOrder, epoch: int) -> Hashable:
+    # With the process: after a fork nobody draws what the parent's thread was about to.
+    return rows, epoch, os.getpid()

@@ -1,11 +1,11 @@
 """A pass over all rows, shared out to the cores that torch may use."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import TypeVar
 
 import torch
+
+from linreg_cli.optim.engines.threads import pool
 
 #: Elements of X in a part. Parts do not depend on the number of threads and their results come back in order,
 #: so the numbers depend neither on that nor on which thread was faster.
@@ -21,14 +21,9 @@ def over_parts(function: Callable[[int, int], Result], n_samples: int, n_feature
     threads = torch.get_num_threads()
     if len(bounds) == 1 or threads == 1:
         return [function(*bound) for bound in bounds]
-    return list(_pool(threads).map(lambda bound: function(*bound), bounds))
+    return list(pool("linreg-rows", threads).map(lambda bound: function(*bound), bounds))
 
 
 def part_rows(n_features: int) -> int:
     """Rows of a part."""
     return max(1, PART_ELEMENTS // n_features)
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="linreg-rows")

@@ -27,6 +27,18 @@ class ReferenceExecutor:
     def __init__(self, X_nd: Tensor, y_nk: Tensor) -> None:
         self._X_nd, self._y_nk = X_nd, y_nk
 
+    @staticmethod
+    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
+        """Whether all compiled code that a plan needs lies on the disk; this executor needs none.
+
+        Args:
+            plan: the steps.
+            n_features: columns of X.
+            n_targets: columns of y.
+            dtype: of the model, `float32` or `float64`.
+        """
+        return True
+
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         """Take the steps `start` to `stop - 1`, changing the state in place.
 
@@ -47,12 +59,13 @@ class ReferenceExecutor:
         losses = torch.empty(stop - start, dtype=torch.float64)
         epoch, order, lr = -1, None, 0.0
         for step in range(start, stop):
-            if step // plan.steps_per_epoch != epoch:
-                epoch = step // plan.steps_per_epoch
+            in_epoch, batch = plan.locate(step)
+            if in_epoch != epoch:
+                epoch = in_epoch
                 order = plan.row_order(epoch)
                 order = None if order is None else order.to(self._X_nd.device)
                 lr = plan.learning_rate(epoch)
-            first, last = plan.batch_bounds(step % plan.steps_per_epoch)
+            first, last = plan.batch_bounds(batch)
             rows = slice(first, last) if order is None else order[first:last]
             loss = plan.loss(model(self._X_nd[rows]), self._y_nk[rows])
             losses[step - start] = value = loss.item()

@@ -1,14 +1,16 @@
 """Which device and which executor run the plan, and why."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from linreg_cli.optim.engines.costs import WORTH, estimate, kernels_cached
+from linreg_cli.decisions import Decision
+from linreg_cli.optim.engines.costs import MIN_SAVING, estimate
+from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
+from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.plan import StepPlan, not_from_moments
 from linreg_cli.optim.state import TrainingState
 
@@ -18,6 +20,12 @@ class Executor(Protocol):
 
     name: str
 
+    def __init__(self, X_nd: Tensor, y_nk: Tensor) -> None: ...
+
+    @staticmethod
+    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
+        """Whether all compiled code that a plan needs lies on the disk."""
+
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         """Take the steps `start` to `stop - 1`; the loss of each batch."""
 
@@ -25,33 +33,22 @@ class Executor(Protocol):
         """The loss over the whole train split."""
 
 
-def _native(X_nd: Tensor, y_nk: Tensor) -> Executor:
-    from linreg_cli.optim.engines.native import NativeExecutor
-
-    return NativeExecutor(X_nd, y_nk)
-
-
-def _statistics(X_nd: Tensor, y_nk: Tensor) -> Executor:
-    from linreg_cli.optim.engines.statistics import StatisticsExecutor
-
-    return StatisticsExecutor(X_nd, y_nk)
-
-
-#: name -> how to make one from (X, y). The names are the values of `train.engine` besides `auto`. The fast ones
-#: import LLVM's binding, and therefore only when they are made.
-EXECUTORS: dict[str, Callable[[Tensor, Tensor], Executor]] = {
-    ReferenceExecutor.name: ReferenceExecutor,
-    "native": _native,
-    "statistics": _statistics,
+#: name -> its class, which is made from (X, y). The names are the values of `train.engine` besides `auto`.
+EXECUTORS: dict[str, type[Executor]] = {
+    each.name: each for each in (ReferenceExecutor, NativeExecutor, StatisticsExecutor)
 }
 
 
 @dataclass(frozen=True)
 class Choice:
-    """An executor and the reason for it, in words; both go into `run.json`."""
+    """An executor and how it came to be chosen; both go into `run.json`."""
 
     executor: Executor
-    why: str
+    decision: Decision
+
+    def as_json(self) -> dict[str, Any]:
+        """The decision, and its value under the name that `run.json` has always had too."""
+        return {"name": self.executor.name, **self.decision.as_json()}
 
 
 def choose(engine: str, plan: StepPlan, X_nd: Tensor, y_nk: Tensor) -> Choice:
@@ -71,17 +68,21 @@ def choose(engine: str, plan: StepPlan, X_nd: Tensor, y_nk: Tensor) -> Choice:
         reason = unable(engine, plan, device)
         if reason:
             raise ValueError(f"{engine} cannot run this: {reason}; use auto or reference")
-        return Choice(EXECUTORS[engine](X_nd, y_nk), "named by train.engine")
+        return _choice(engine, X_nd, y_nk, "named by train.engine", auto=False)
     able = [name for name in EXECUTORS if unable(name, plan, device) is None]
     if len(able) == 1:
-        return Choice(EXECUTORS[able[0]](X_nd, y_nk), f"auto: {unable('native', plan, device)}")
+        return _choice(able[0], X_nd, y_nk, f"auto: {unable('native', plan, device)}", auto=True)
     shape = X_nd.shape[1], y_nk.shape[1]
     dtype = str(X_nd.dtype).removeprefix("torch.")
-    cached = {name: kernels_cached(name, plan, *shape, dtype) for name in able}
-    costs = {name: estimate(name, plan, *shape, cached=cached[name]) for name in able}
-    best = min(costs, key=lambda name: costs[name].total + (0 if name == "reference" else WORTH))
+    compiled = {name: EXECUTORS[name].is_compiled(plan, *shape, dtype) for name in able}
+    costs = {name: estimate(name, plan, *shape, compiled=compiled[name]) for name in able}
+    best = min(costs, key=lambda name: costs[name].total + (0 if name == "reference" else MIN_SAVING))
     text = ", ".join(f"{name} {cost}" for name, cost in costs.items())
-    return Choice(EXECUTORS[best](X_nd, y_nk), f"auto: estimated {text}")
+    return _choice(best, X_nd, y_nk, f"auto: estimated {text}", auto=True)
+
+
+def _choice(name: str, X_nd: Tensor, y_nk: Tensor, why: str, *, auto: bool) -> Choice:
+    return Choice(EXECUTORS[name](X_nd, y_nk), Decision(name, why, auto))
 
 
 def unable(engine: str, plan: StepPlan, device: str) -> str | None:

@@ -21,10 +21,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from linreg_cli.optim.engines.kernels import disk
 from linreg_cli.optim.engines.kernels.loader import kernel
 from linreg_cli.optim.engines.kernels.signatures import BLOCK_ROWS, LANES, TILE
 from linreg_cli.optim.engines.parameters import PackedParameters, rounded_up
 from linreg_cli.optim.engines.parts import over_parts
+from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan, not_from_moments
 from linreg_cli.optim.state import TrainingState
 
@@ -33,8 +35,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 #: Below this share of unexplained variance the moments are measured about the best fit: the digits that cancel
 #: in w'Sw - 2 w's + ss are those of its inverse, and 4 of 16 may go.
 REFINE_BELOW = 1e-4
-
-SQUARED = {"mse": 1.0, "sse": 1.0, "half_mse": 0.5}
 
 #: Numbers a row, features and targets together, from which on torch's matrix product is used; slower at 257, faster
 #: at 1,001, and not tuned between.
@@ -67,6 +67,12 @@ class StatisticsExecutor:
         self._dtype = str(X_nd.dtype).removeprefix("torch.")
         self._moments: tuple[Any, ...] | None = None
 
+    @staticmethod
+    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
+        """Whether the kernels that run a plan lie compiled on the disk; as `ReferenceExecutor.is_compiled`."""
+        measuring = () if _is_wide(n_features, n_targets) else ("moments.part_moments",)
+        return all(disk.exists(name, dtype) for name in (*measuring, "moments.run_steps", "moments.loss_sum"))
+
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         """Take the steps `start` to `stop - 1`; as `ReferenceExecutor.run`.
 
@@ -78,9 +84,10 @@ class StatisticsExecutor:
         packed, losses = PackedParameters(state), np.empty(stop - start)
         count = 1.0 if plan.loss.is_sum else float(self._y_nk.numel())
         rates = np.array([plan.learning_rate(epoch) for epoch in range(start, stop)], dtype=np.float64)
+        scale = loss_scale(plan.loss.name, 1, 1)  # of one squared residual
         taken = kernel("moments.run_steps", self._dtype)(
             *self._statistics(), packed.w, packed.b, packed.mw, packed.mb, packed.has_buffer, packed.bias,
-            SQUARED[plan.loss.name], count, rates, plan.momentum, plan.dampening, plan.weight_decay, plan.nesterov,
+            scale, count, rates, plan.momentum, plan.dampening, plan.weight_decay, plan.nesterov,
             losses, len(losses), *self._room(),
         )  # fmt: skip
         losses = losses[:taken]
@@ -94,7 +101,9 @@ class StatisticsExecutor:
         _check(plan)
         packed = PackedParameters(state)
         loss_sum = kernel("moments.loss_sum", self._dtype)
-        value = SQUARED[plan.loss.name] * float(loss_sum(*self._statistics(), packed.w, packed.b, *self._room()))
+        value = loss_scale(plan.loss.name, 1, 1) * float(
+            loss_sum(*self._statistics(), packed.w, packed.b, *self._room())
+        )
         return value if plan.loss.is_sum else value / self._y_nk.numel()
 
     def _statistics(self) -> tuple[Any, ...]:
@@ -110,7 +119,7 @@ class StatisticsExecutor:
 
     def _measured(self) -> tuple[Any, ...]:
         (n, d), k = self._X_nd.shape, self._y_nk.shape[1]
-        part = self._part_by_product if d + k >= WIDE else self._part_by_kernel
+        part = self._part_by_product if _is_wide(d, k) else self._part_by_kernel
         parts = over_parts(part, n, d)
         rows, mean_z, M_zz = parts[0]
         for more, mean, M in parts[1:]:
@@ -176,6 +185,10 @@ class StatisticsExecutor:
             torch.stack(list(sums)).sum(0) for sums in zip(*over_parts(part, len(self._X_nd), d), strict=True)
         )
         return q_kd.numpy(), rr_k.numpy()
+
+
+def _is_wide(n_features: int, n_targets: int) -> bool:
+    return n_features + n_targets >= WIDE
 
 
 def _check(plan: StepPlan) -> None:

@@ -4,18 +4,19 @@ What comes out is a relocatable object that calls nothing but what LLVM itself p
 nor numba's runtime. So it can be run in a process that has not imported numba.
 """
 
+import contextlib
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import llvmlite.binding as llvm
 import numba
 from numba import types
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import cpu_target
 
 from linreg_cli.optim.engines.kernels import machine_code
 from linreg_cli.optim.engines.kernels.signatures import FLOAT64, INTEGER, SIGNATURES
-
-numba.config.OPT = type(numba.config.OPT)(machine_code.OPTIMIZATION)
 
 #: No arrays, no exceptions (a division by zero is an infinity), and nothing for calls from Python or C.
 _PLAIN = {"error_model": "numpy", "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -58,10 +59,29 @@ def compiled(name: str, dtypes: dict[str, str]) -> bytes:
 def object_code(function: Function, names: tuple[str, ...], parameters: list[Any]) -> bytes:
     """The same of a function that `kernel` decorates, whose parameters have these names and numba types."""
     types_ = tuple(parameters)
-    dispatcher = numba.njit(types_, **_PLAIN, **function.__dict__["options"])(function)
-    module = llvm.parse_assembly(dispatcher.inspect_llvm(types_))
+    with _optimization(machine_code.OPTIMIZATION):
+        dispatcher = numba.njit(types_, **_PLAIN, **function.__dict__["options"])(function)
+        module = llvm.parse_assembly(dispatcher.inspect_llvm(types_))
     _checked(module, names).name = machine_code.SYMBOL
     return machine_code.emit(module)
+
+
+@contextlib.contextmanager
+def _optimization(level: int) -> Iterator[None]:
+    """Within this block numba optimises at a level: other threads that compile wait, and then find their own.
+
+    numba knows one level for a process, which it reads as it optimises a function. Its code generator keeps the one of
+    when it was made, and is therefore made before.
+    """
+    _ = cpu_target.target_context
+    with global_compiler_lock:
+        numba.config.reload_config()  # or numba would, within the block, where the environment has changed
+        before = numba.config.OPT
+        numba.config.OPT = type(before)(level)
+        try:
+            yield
+        finally:
+            numba.config.OPT = before
 
 
 def _checked(module: Any, names: tuple[str, ...]) -> Any:

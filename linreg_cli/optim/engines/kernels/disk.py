@@ -7,13 +7,14 @@ user could have written is not read. A folder that cannot be written is passed o
 compiled in every process; none of it can fail a run.
 """
 
-import contextlib
 import hashlib
 import os
 import stat
-import tempfile
 from functools import cache
 from pathlib import Path
+
+from linreg_cli.errors import StoreError
+from linreg_cli.files import CACHE, cache_folder, write_bytes
 
 _SOURCES = Path(__file__).parent
 _SUFFIX = ".kernel"
@@ -21,7 +22,7 @@ _SUFFIX = ".kernel"
 
 def exists(kernel: str, dtype: str) -> bool:
     """Whether a kernel such as `batches.run_steps` lies compiled for models of a type such as `float32`."""
-    pattern = f"{kernel}-{dtype}-{_digest_once()}-*{_SUFFIX}"
+    pattern = f"{kernel}-{dtype}-{first_digest()}-*{_SUFFIX}"
     return any(any(folder.glob(pattern)) for folder in _folders())
 
 
@@ -31,7 +32,7 @@ def read(kernel: str, dtype: str, sources: str, key: str) -> bytes | None:
     Args:
         kernel: module and function.
         dtype: of the training.
-        sources: from `source_digest`.
+        sources: from `first_digest`.
         key: whatever else the machine code depends on.
     """
     name = _name(kernel, dtype, sources, key)
@@ -55,11 +56,12 @@ def write(kernel: str, dtype: str, sources: str, key: str, content: bytes) -> No
         try:
             beside = folder.parent == _SOURCES
             folder.mkdir(mode=0o777 if beside else 0o700, parents=True, exist_ok=True)
-            _write_whole(folder, name, _checksum(name, content) + content)
+            # An administrator may compile for all users.
+            write_bytes(folder / name, _checksum(name, content) + content, mode=0o644, durable=False)
             for old in folder.glob(f"{kernel}-{dtype}-*{_SUFFIX}") if beside else ():
                 if sources not in old.name:
                     old.unlink(missing_ok=True)
-        except OSError:
+        except (OSError, StoreError):
             continue
         return
 
@@ -72,21 +74,10 @@ def source_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-_digest_once = cache(source_digest)
-
-
-def _write_whole(folder: Path, name: str, content: bytes) -> None:
-    """The whole file or none, also when two processes compile at a time."""
-    handle, draft = tempfile.mkstemp(dir=folder, suffix=_SUFFIX + ".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(draft, 0o644)  # an administrator may compile for all users
-        os.replace(draft, folder / name)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(draft)
-        raise
+@cache
+def first_digest() -> str:
+    """`source_digest()` when this process first asked: where it is another now, the sources have changed since."""
+    return source_digest()
 
 
 def _is_ours(status: os.stat_result) -> bool:
@@ -98,12 +89,10 @@ def _is_ours(status: os.stat_result) -> bool:
 
 
 def _folders() -> list[Path]:
-    """Beside the sources, where Python keeps what it compiles too, else with the user's other caches."""
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
-    if chosen:
-        return [Path(chosen)]
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return [_SOURCES / "__pycache__", Path(home) / "linreg"]
+    """Beside the sources, where Python keeps what it compiles too, else the cache folder; only there if it is named."""
+    cached, beside = cache_folder(), _SOURCES / "__pycache__"
+    folders = [] if os.environ.get(CACHE) else [beside]
+    return folders if cached is None else [*folders, cached]
 
 
 def _name(kernel: str, dtype: str, sources: str, key: str) -> str:

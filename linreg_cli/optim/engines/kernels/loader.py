@@ -1,7 +1,8 @@
 """Compiled kernels as functions of arrays: found on the disk, or compiled and kept there.
 
 numba is imported to compile a kernel, never to run one that lies on the disk: importing it and giving it back what it
-knew about a kernel takes 0.6 s and 120 MB, and loading the machine code by LLVM alone 0.03 s and 47 MB.
+knew about a kernel takes 0.6 s and 120 MB, and loading the machine code by LLVM alone 0.03 s and 47 MB. LLVM's binding
+is imported when the first kernel is asked for, so that importing an executor costs nothing.
 """
 
 import ctypes
@@ -11,11 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from linreg_cli.optim.engines.kernels import disk, machine_code
-from linreg_cli.optim.engines.kernels.signatures import FLOAT64, FLOAT64S, INTEGER, ROWS, SIGNATURES, TRAINED, Signature
-
-#: Taken before any kernel's module is read, and again after: where they differ, nobody knows what a module was.
-_SOURCES = disk.source_digest()
+from linreg_cli.optim.engines.kernels import disk
+from linreg_cli.optim.engines.kernels.signatures import (
+    FLOAT64,
+    FLOAT64S,
+    INTEGER,
+    ROWS,
+    SIGNATURES,
+    SIZES,
+    TRAINED,
+    Signature,
+)
 
 _NUMBERS: dict[str | None, Any] = {INTEGER: ctypes.c_int64, FLOAT64: ctypes.c_double, None: ctypes.c_int64}
 
@@ -74,9 +81,15 @@ def kernel(name: str, dtype: str, rows: str = "int32") -> Kernel:
 
 def _loaded(name: str, dtypes: dict[str, str]) -> int:
     """The address of a kernel's machine code; compiled first, unless it lies on the disk."""
-    conditions = repr((dtypes[ROWS], version("numba"), machine_code.conditions()))
-    place = name, dtypes[TRAINED], _SOURCES, conditions
-    if disk.source_digest() == _SOURCES:
+    from linreg_cli.optim.engines.kernels import machine_code
+
+    # Before any kernel's module is read, and again after: where they differ, nobody knows what a module was.
+    sources = disk.first_digest()
+    # What callers agree on with kernels was imported earlier, so it is not known to be of these sources.
+    agreed = SIGNATURES[name], SIGNATURES[name].types, SIZES
+    conditions = repr((dtypes[ROWS], agreed, version("numba"), machine_code.conditions()))
+    place = name, dtypes[TRAINED], sources, conditions
+    if disk.source_digest() == sources:
         code = disk.read(*place)
         if code is not None:
             try:
@@ -87,6 +100,6 @@ def _loaded(name: str, dtypes: dict[str, str]) -> int:
 
     code = compiled(name, dtypes)
     address = machine_code.load(code)
-    if disk.source_digest() == _SOURCES:
+    if disk.source_digest() == sources:
         disk.write(*place, code)
     return address

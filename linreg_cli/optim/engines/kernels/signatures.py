@@ -13,6 +13,8 @@ LANES = 8
 BLOCK_ROWS = 128
 #: Columns of a tile of the moments: its 3 x 3 sums stay in registers, and 8 features and a target make whole tiles.
 TILE = 3
+#: All of them.
+SIZES = LANES, BLOCK_ROWS, TILE
 
 INTEGER, FLOAT64 = "int64", "float64"
 

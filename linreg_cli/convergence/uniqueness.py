@@ -1,0 +1,98 @@
+"""What is said where the optimum is not unique: which columns depend on each other, and how."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from linreg_cli.convergence.problem import Problem
+from linreg_cli.data import Preprocessor
+from linreg_cli.data.checks.wording import listed
+from linreg_cli.data.scaling import Scaling
+from linreg_cli.least_squares.dependence import Combination
+
+#: Combinations that are written out; more are counted.
+_SHOWN = 3
+#: Names that YAML reads as text without quotes.
+_PLAIN = re.compile(r"(?!(?i:true|false|yes|no|on|off|null|y|n|nan|inf)$)[A-Za-z_]\w*")
+
+_CONSEQUENCE = "The weights depend on where training starts, the predictions of the train split do not"
+
+
+def not_unique(problem: Problem, preprocessor: Preprocessor) -> str | None:
+    """A warning where other parameters do as well as the optimum's, naming columns and how they depend.
+
+    Args:
+        problem: the plan and the train split.
+        preprocessor: of the run; columns that it leaves at 0 (constant, standardised) change no prediction.
+    """
+    if problem.plan.weight_decay:
+        return None
+    n, p = problem.plan.n_samples, len(problem.features) + problem.bias
+    if n < p:
+        ways = "use more rows or fewer columns, or set optimizer.weight_decay"
+        return f"the optimum is not unique: {n:,} rows are fewer than {p:,} parameters. {_CONSEQUENCE}; {ways}"
+    if problem.no_factor_reason:
+        return None
+    factor, scaling = problem.factor, preprocessor.features
+    left_out = {name for name, scale in zip(scaling.columns, scaling.scale, strict=True) if not scale}
+    if not set(problem.dependent_columns) - left_out:
+        return None
+    column_of = {feature: each.column for each in preprocessor.inputs.inputs for feature in each.features}
+    found = [each for each in problem.combinations if each.name not in left_out]
+    constant = [each.name for each in found if not each.terms]
+    parts = [f"{listed(constant)} {'is' if len(constant) == 1 else 'are'} constant"] if constant else []
+    phrases = list(_phrases([_original(each, scaling) for each in found if each.terms], column_of))
+    more = len(phrases) - _SHOWN
+    parts += phrases[:_SHOWN] + ([f"and {more} more columns likewise"] if more > 0 else [])
+    names = ", ".join(map(_quoted, dict.fromkeys(column_of[each.name] for each in found)))
+    return (
+        f"the optimum is not unique (rank {factor.rank} of {factor.n_parameters}): {'; '.join(parts)}. {_CONSEQUENCE}; "
+        f"set data.ignore: [{names}], or optimizer.weight_decay"
+    )
+
+
+def _quoted(name: str) -> str:
+    """A name as an entry of a YAML list."""
+    return name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+
+
+def _original(trained: Combination, scaling: Scaling) -> Combination:
+    """A combination of scaled columns as one of the columns of the table."""
+    center = dict(zip(scaling.columns, map(float, scaling.center), strict=True))
+    scale = dict(zip(scaling.columns, map(float, scaling.scale), strict=True))
+    unit = scale[trained.name]
+    terms = {name: weight * unit / scale[name] for name, weight in trained.terms.items()}
+    constant = center[trained.name] + unit * trained.constant - sum(w * center[name] for name, w in terms.items())
+    return Combination(trained.name, terms, constant if abs(constant) > 1e-6 * unit else 0.0)
+
+
+def _phrases(combinations: Sequence[Combination], column_of: Mapping[str, str]) -> Iterator[str]:
+    """Combinations in words, those of the levels of one category together.
+
+    Args:
+        combinations: the columns that others give.
+        column_of: input of the model -> column of the table.
+    """
+    groups: dict[str, list[Combination]] = {}
+    for each in combinations:
+        groups.setdefault(column_of[each.name], []).append(each)
+    for column, given in groups.items():
+        formula = f"{given[0].name}{_formula(given[0].terms, given[0].constant)}"
+        if len(given) > 1:
+            others = dict.fromkeys(column_of[name] for each in given for name in each.terms)
+            levels = f"{len(given)} levels of {column} are combinations of inputs of {listed(list(others))}"
+            formula = f"{levels}, such as {formula}"
+        yield formula
+
+
+def _formula(terms: Mapping[str, float], constant: float) -> str:
+    if len(terms) > 4:
+        return f" is a combination of {listed(list(terms))}"
+    parts: list[str] = []
+    for name, weight in terms.items():
+        size = f"{abs(weight):.4g} ".removeprefix("1 ")
+        sign = "- " if weight < 0 else "+ " if parts else ""
+        parts.append(f"{sign}{size}{name}")
+    if constant:
+        parts.append(f"{'-' if constant < 0 else '+'} {abs(constant):.4g}")
+    return f" = {' '.join(parts)}"

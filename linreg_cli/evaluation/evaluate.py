@@ -1,0 +1,128 @@
+"""The metrics of a model: of one that was just trained, of a saved one on its own splits, or on another table."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+from torch import nn
+
+from linreg_cli.config import Config
+from linreg_cli.convergence.problem import Problem
+from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
+from linreg_cli.data.assemble import assemble
+from linreg_cli.data.columns.kinds import RawColumn
+from linreg_cli.evaluation.fit_quality import fit_quality
+from linreg_cli.evaluation.metrics import ErrorSums, Metrics, parameters, split_metrics
+from linreg_cli.evaluation.predictions import summed_errors
+from linreg_cli.evaluation.saved_model import SavedModel, input_columns, open_for, raw_inputs
+from linreg_cli.evaluation.truth import compare, known_truth
+from linreg_cli.model import fold, linear_layer, parameters_of
+from linreg_cli.optim.losses import Loss
+from linreg_cli.optim.plan import StepPlan
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `metrics.json` says of a model and its data.
+
+    Attributes:
+        metrics: of each split, None for one without rows; `parameters`, `optimum` and `inference`.
+        influence: `influence.csv`, of the optimum's rows; None where inference is refused.
+    """
+
+    metrics: Metrics
+    influence: pa.Table | None
+
+
+def evaluate_model(
+    config: Config,
+    dataset: Dataset,
+    preprocessor: Preprocessor,
+    model: nn.Sequential,
+    problem: Problem,
+    errors: Mapping[str, ErrorSums],
+    losses: Mapping[str, float],
+) -> Evaluation:
+    """The metrics of a model on its splits, and how good the fit is beside the exact answer.
+
+    Args:
+        config: of the run.
+        dataset: its rows.
+        preprocessor: of the run.
+        model: as trained.
+        problem: the plan and the train split.
+        errors: split -> the errors of its predictions, original units, for splits with rows.
+        losses: split -> its loss, trained units.
+    """
+    metrics: Metrics = dict.fromkeys(SPLITS)
+    for split in errors:
+        metrics[split] = split_metrics(dataset.targets, errors[split], losses[split])
+    metrics["parameters"] = parameters(fold(model, preprocessor))
+    train_loss = losses["train"] if math.isfinite(losses["train"]) else math.inf
+    found = fit_quality(config, dataset, preprocessor, problem, model, train_loss)
+    return Evaluation(metrics | found.metrics, found.influence)
+
+
+def evaluate_splits(saved: SavedModel) -> tuple[Metrics, bool]:
+    """Metrics on the run's own splits, read again, and whether the data is what it was trained on.
+
+    With the exact optimum, inference, and the truth where that is known.
+
+    Raises:
+        DataError: if the data cannot be read any more.
+    """
+    config, preprocessor, model = saved.config, saved.preprocessor, saved.model
+    dataset = load_dataset(config, preprocessor.encoder)
+    if {*saved.formula.features, *saved.formula.targets} - set(dataset.columns):
+        raise saved.run.damaged("preprocess.json", "its columns are not those of config.yaml")
+    dtype, loss = linear_layer(model).weight.dtype, Loss(config.loss, config.huber_delta)
+    losses = {}
+    for split, rows in dataset.splits.items():
+        if len(rows):
+            X_nd, y_nk = (each.tensor(dataset, rows, dtype) for each in (preprocessor.features, preprocessor.targets))
+            losses[split] = loss.over(model, X_nd, y_nk)
+            if split == "train":
+                plan = StepPlan.from_config(config, n_samples=len(rows))
+                problem = Problem(plan, X_nd.numpy(), y_nk.numpy(), dataset.features, parameters_of(model))
+    errors = {split: summed_errors(saved.formula, dataset, dataset.splits[split]) for split in losses}
+    metrics = evaluate_model(config, dataset, preprocessor, model, problem, errors, losses).metrics
+    known = known_truth(config)
+    truth = compare(known, saved.formula, metrics) if known else None
+    metrics |= {"truth": truth} if truth else {}
+    unchanged = dataset.fingerprint() == (saved.record.get("data") or {}).get("fingerprint")
+    return metrics, unchanged
+
+
+def evaluate_table(saved: SavedModel, path: str) -> Metrics:
+    """Metrics on another table that holds the run's columns, as one split named `data`.
+
+    Raises:
+        DataError: if the table cannot be read or lacks columns.
+    """
+    encoder, targets = saved.preprocessor.inputs, saved.formula.targets
+    table = open_for(saved, path, [*encoder.columns, *targets])
+    numbers, text = input_columns(encoder)
+    raw = raw_inputs(table.read([*numbers, *targets], text=text), encoder, targets, saved, path)
+    return {
+        "data": _metrics_of_table(saved, raw, path),
+        "parameters": parameters(saved.formula),
+    }
+
+
+def _metrics_of_table(saved: SavedModel, raw: Mapping[str, RawColumn], path: str) -> Metrics:
+    config, preprocessor = saved.config, saved.preprocessor
+    dataset = assemble(
+        path,
+        raw,
+        saved.formula.targets,
+        config,
+        lambda kept: {**dict.fromkeys(SPLITS, kept[:0]), "train": kept},
+        preprocessor.inputs,
+    )
+    rows, dtype = dataset.splits["train"], linear_layer(saved.model).weight.dtype
+    X_nd, y_nk = (each.tensor(dataset, rows, dtype) for each in (preprocessor.features, preprocessor.targets))
+    loss = Loss(config.loss, config.huber_delta).over(saved.model, X_nd, y_nk)
+    metrics = split_metrics(saved.formula.targets, summed_errors(saved.formula, dataset, rows), loss)
+    dropped = dataset.n_samples - len(rows)
+    return {**metrics, "dropped": dropped} if dropped else metrics

@@ -1,0 +1,352 @@
+"""A file is the old one or the new one, never half of each; its content is on the disk before its name."""
+
+import os
+import pwd
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pooch
+import pytest
+
+from linreg_cli import files
+from linreg_cli.data.tables.download import fetch
+from linreg_cli.errors import DataError, StoreError
+from linreg_cli.files import cache_folder, remove_drafts, replacing, write_bytes
+from linreg_cli.optim.engines.kernels import disk
+
+
+@pytest.fixture(params=["absent", "old"])
+def target(request, tmp_path) -> Path:
+    path = tmp_path / "model.bin"
+    if request.param == "old":
+        path.write_bytes(b"old")
+    return path
+
+
+def content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def siblings(path: Path) -> list[str]:
+    return sorted(name for name in os.listdir(path.parent) if name != path.name)
+
+
+def test_the_content_reaches_the_disk_before_the_name_and_the_folder_after_it(target, monkeypatch):
+    calls = []
+    real_fsync, real_replace, real_write = os.fsync, os.replace, Path.write_bytes
+
+    def fsync(descriptor):
+        kind = "folder" if os.path.samestat(os.fstat(descriptor), os.stat(target.parent)) else "file"
+        calls.append((f"fsync {kind}", content(target)))
+        real_fsync(descriptor)
+
+    def replace(source, destination):
+        calls.append(("rename", Path(source).read_bytes()))
+        assert Path(source).parent == Path(destination).parent  # else the rename could be a copy
+        real_replace(source, destination)
+
+    def write(path, data):
+        calls.append(("write", data))
+        return real_write(path, data)
+
+    before = content(target)
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(Path, "write_bytes", write)
+    write_bytes(target, b"new")
+    assert calls == [("write", b"new"), ("fsync file", before), ("rename", b"new"), ("fsync folder", b"new")]
+    assert siblings(target) == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "call", "which"),
+    [(Path, "write_bytes", 1), (os, "fsync", 1), (os, "replace", 1), (os, "fsync", 2), (os, "open", 1)],
+)
+@pytest.mark.parametrize("once", [False, True], ids=["for ever", "once"])
+def test_a_step_that_fails_leaves_old_or_new_and_nothing_beside_it(target, monkeypatch, owner, call, which, once):
+    """The N-th call fails as a full disk does: once, which another attempt mends, or from then on."""
+    before, count, real = content(target), 0, getattr(owner, call)
+
+    def failing(*args, **kwargs):
+        nonlocal count
+        count += 1
+        if count == which or (count > which and not once):
+            raise OSError(28, os.strerror(28))
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(owner, call, failing)
+    monkeypatch.setattr(files, "RETRY_SECONDS", (0.0, 0.0))
+    if once:
+        write_bytes(target, b"new")
+        assert count > which
+        assert (content(target), siblings(target)) == (b"new", [])
+        return
+    with pytest.raises(StoreError, match="cannot write: No space left on device") as caught:
+        write_bytes(target, b"new")
+    monkeypatch.undo()
+    assert caught.value.faults[0].where == str(target)
+    renamed = (call, which) in (("fsync", 2), ("open", 1))  # only the folder is not known to be on the disk
+    assert content(target) == (b"new" if renamed else before)
+    assert siblings(target) == []
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), KeyboardInterrupt(), StoreError("other")])
+def test_an_error_in_the_block_passes_and_leaves_the_old_file(target, error):
+    before = content(target)
+
+    def half_written():
+        with replacing(target) as sibling:
+            sibling.write_bytes(b"half")
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        half_written()
+    assert caught.value is error
+    assert content(target) == before
+    assert siblings(target) == []
+
+
+def test_a_partial_write_that_fails_is_cleaned_up(target):
+    before = content(target)
+
+    def full_disk():
+        with replacing(target) as sibling:
+            sibling.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(StoreError, match="No space left"):
+        full_disk()
+    assert content(target) == before
+    assert siblings(target) == []
+
+
+def test_what_a_killed_process_left_does_not_matter_and_can_be_removed(target):
+    """It is killed within a write; the draft that it leaves is of the form that `remove_drafts` finds."""
+    child = os.fork()
+    if not child:
+        files.write_file(target, lambda draft: (draft.write_bytes(b"half"), os._exit(0)))
+    os.waitpid(child, 0)
+    (stale,) = siblings(target)
+    write_bytes(target, b"new")
+    assert (target.read_bytes(), siblings(target)) == (b"new", [stale])  # it could be another writer's
+    remove_drafts(target.parent)
+    assert (target.read_bytes(), siblings(target)) == (b"new", [])
+
+
+def test_threads_that_write_one_file_leave_the_whole_content_of_one_of_them(target):
+    contents = [bytes([i]) * 100_000 for i in range(8)]
+    writers = [threading.Thread(target=write_bytes, args=(target, content)) for content in contents]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert target.read_bytes() in contents
+    assert siblings(target) == []
+
+
+def test_what_can_be_made_again_is_not_synchronised_and_tried_once(target, monkeypatch):
+    calls, before = [], content(target)
+    monkeypatch.setattr(os, "fsync", calls.append)
+    write_bytes(target, b"new", durable=False)
+    assert (target.read_bytes(), calls) == (b"new", [])
+
+    def fail(*_):
+        calls.append("replace")
+        raise OSError(28, os.strerror(28))
+
+    target.unlink() if before is None else target.write_bytes(before)
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(StoreError, match="No space left"):
+        write_bytes(target, b"new", durable=False)
+    assert (content(target), calls, siblings(target)) == (before, ["replace"], [])
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o755])
+def test_a_file_that_is_replaced_keeps_its_mode_and_its_draft_is_private(tmp_path, mode):
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    with replacing(path) as draft:
+        assert stat.S_IMODE(draft.stat().st_mode) == 0o600
+        draft.write_bytes(b"new")
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"new", mode)
+
+
+def test_a_new_file_has_the_usual_mode_or_the_one_that_is_asked_for(tmp_path):
+    (tmp_path / "usual").write_bytes(b"")
+    write_bytes(tmp_path / "a", b"new")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "usual").stat().st_mode
+    for path in (tmp_path / "a", tmp_path / "b"):
+        write_bytes(path, b"new", mode=0o640)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_link_stays_and_the_file_that_it_leads_to_is_replaced(tmp_path, whole):
+    (tmp_path / "links").mkdir()
+    (tmp_path / "files").mkdir()
+    link, file = tmp_path / "links" / "a", tmp_path / "files" / "b"
+    if whole:
+        file.write_bytes(b"old")
+    link.symlink_to("../files/b")
+    write_bytes(link, b"new")
+    assert (os.readlink(link), file.read_bytes()) == ("../files/b", b"new")
+    assert (os.listdir(link.parent), os.listdir(file.parent)) == (["a"], ["b"])
+
+
+def test_a_link_that_leads_in_a_circle_is_an_error_and_stays(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(StoreError, match="cannot write: Too many levels of symbolic links"):
+        write_bytes(tmp_path / "a", b"new")
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+def test_a_pipe_is_written_to_and_stays(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    received = []
+    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    write_bytes(pipe, b"new" * 100_000)
+    reader.join(timeout=60)
+    assert received == [b"new" * 100_000]
+    assert (pipe.is_fifo(), os.listdir(tmp_path)) == (True, ["pipe"])
+
+
+def test_nothing_reaches_a_pipe_when_the_content_cannot_be_made(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)  # opening it without a reader would wait for ever
+
+    def half(draft):
+        draft.write_bytes(b"half")
+        raise OSError(13, os.strerror(13))
+
+    with pytest.raises(StoreError, match="Permission denied"):
+        files.write_file(pipe, half)
+    assert (pipe.is_fifo(), os.listdir(tmp_path)) == (True, ["pipe"])
+
+
+def test_what_is_not_a_file_in_a_folder_is_explained(tmp_path):
+    (tmp_path / "a.csv").mkdir()
+    for path, message in [
+        (tmp_path / "a.csv", "cannot write: it is a folder; choose the name of a file"),
+        (tmp_path / "no" / "b.csv", f"cannot write: there is no folder {tmp_path}/no; make it first"),
+    ]:
+        with pytest.raises(StoreError) as caught:
+            write_bytes(path, b"new")
+        assert caught.value.faults[0].message == message
+    assert os.listdir(tmp_path) == ["a.csv"]
+
+
+def test_two_writers_in_turn_leave_the_last_content(tmp_path):
+    path = tmp_path / "a"
+    for number in range(20):
+        files.write_bytes(path, b"%d" % number)
+    assert path.read_bytes() == b"19"
+
+
+def test_the_content_before_may_be_kept_under_another_name(tmp_path, monkeypatch):
+    path, kept = tmp_path / "a", tmp_path / "b"
+    write_bytes(path, b"1", keep=kept)
+    assert not kept.exists()
+    write_bytes(path, b"2", keep=kept)
+    assert (path.read_bytes(), kept.read_bytes()) == (b"2", b"1")
+
+    def no_links(*_):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    write_bytes(path, b"3", keep=kept)
+    assert (path.read_bytes(), kept.read_bytes()) == (b"3", b"2")
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+def test_whatever_fails_one_of_both_is_whole(tmp_path, monkeypatch):
+    """Each rename, link and fsync fails in turn, for ever."""
+    monkeypatch.setattr(files, "RETRY_SECONDS", ())
+    for call in ("replace", "fsync", "open"):
+        for which in range(1, 9):
+            path, kept = tmp_path / f"{call}{which}", tmp_path / f"{call}{which}.previous"
+            path.write_bytes(b"2")
+            kept.write_bytes(b"1")
+            count, real = 0, getattr(os, call)
+
+            def failing(*args, call=call, which=which, real=real, **kwargs):
+                nonlocal count
+                count += 1
+                if count >= which:
+                    raise OSError(5, os.strerror(5))
+                return real(*args, **kwargs)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(os, call, failing)
+                try:
+                    write_bytes(path, b"3", keep=kept)
+                except StoreError:
+                    assert (path.read_bytes(), kept.read_bytes()) in [(b"2", b"1"), (b"2", b"2"), (b"3", b"2")]
+                else:
+                    assert which > 1
+                    break
+    assert not list(tmp_path.glob(".*"))
+
+
+# --------------------------------------------------------------------------------------------------- the cache folder
+
+
+def test_the_cache_folder_is_the_one_that_is_named_else_the_users(monkeypatch, tmp_path):
+    for name in ("LINREG_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == pooch.os_cache("linreg")
+    assert tmp_path in cache_folder().parents
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "linreg"
+    monkeypatch.setenv("LINREG_CACHE", str(tmp_path / "named"))
+    assert cache_folder() == tmp_path / "named"
+    assert os.listdir(tmp_path) == []  # asking makes nothing
+
+
+@pytest.mark.parametrize(
+    ("system", "expected"),
+    [("linux", ".cache/linreg"), ("darwin", "Library/Caches/linreg"), ("win32", "AppData/linreg/linreg/Cache")],
+)
+def test_each_system_has_its_own_place(monkeypatch, tmp_path, system, expected):
+    """As documented by platformdirs, https://platformdirs.readthedocs.io, for `user_cache_dir("linreg")`."""
+    for name in ("LINREG_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "AppData"))
+    monkeypatch.setattr(sys, "platform", system)
+    assert cache_folder() == tmp_path / expected
+
+
+def test_a_user_without_a_home_has_no_cache_folder_and_none_called_tilde_is_made(monkeypatch, tmp_path):
+    for name in ("LINREG_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def nobody(_):
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    package = tmp_path / "package"
+    package.write_text("a file, so that no folder can be made in it, by root neither")
+    monkeypatch.setattr(disk, "_SOURCES", package)
+    assert cache_folder() is None
+    disk.write("some_kernels.run", "float32", "0" * 16, "key", b"code")
+    assert disk.read("some_kernels.run", "float32", "0" * 16, "key") is None
+    with pytest.raises(DataError, match="has no home folder; set LINREG_CACHE to a folder"):
+        fetch("http://127.0.0.1:9/t.csv", "0" * 64)
+    assert os.listdir(tmp_path) == ["package"]
+
+
+def test_writing_files_imports_nothing_else_of_the_package_and_nothing_heavy():
+    program = "import sys, linreg_cli.files; print(*sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    ours = {name for name in loaded if name.startswith("linreg_cli")}
+    assert ours == {"linreg_cli", "linreg_cli.errors", "linreg_cli.files"}
+    assert not {"numpy", "pooch", "requests", "tempfile", "platformdirs", "torch"} & set(loaded)

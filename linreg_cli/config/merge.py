@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from linreg_cli.config.source import Node, Origin, Source, parse_override, read_file
+from linreg_cli.config.types import DISTRIBUTIONS
 from linreg_cli.errors import ConfigError, Fault
 
 #: Path of a mapping -> the key that selects its kind. When a later layer changes the kind, keys that only the old
@@ -11,9 +12,6 @@ KIND_KEYS = {("data",): "source", ("optimizer", "schedule"): "kind"}
 
 #: The kind of a mapping without that key.
 DEFAULT_KINDS = {"source": "table", "kind": "constant"}
-
-#: Names of distributions: the only key of a mapping such as `{normal: [0, 1]}`, which is replaced and not merged.
-DISTRIBUTIONS = ("normal", "uniform", "integers", "linspace", "lognormal")
 
 Carry = Callable[[Node, str], Node]
 

@@ -6,13 +6,15 @@ from pydantic import BeforeValidator, Field
 
 from linreg_cli.config.types import Count, Ddof, Section, refuse, shown
 
+#: What happens to missing cells, and which of these fill them with a statistic of the train split.
+Missing = Literal["error", "drop", "mean", "median"]
+FILLS = ("mean", "median")
+
 
 class ColumnConfig(Section):
     """Settings of one column. A key that is left out has the value of `preprocess`."""
 
-    missing: Literal["error", "drop", "mean", "median"] | None = Field(
-        None, description="As `preprocess.missing`, for this column."
-    )
+    missing: Missing | None = Field(None, description="As `preprocess.missing`, for this column.")
     categorical: Literal["error", "one_hot"] | None = Field(
         None,
         description="As `preprocess.categorical`, for this column. Here `one_hot` encodes numbers and dates too.",
@@ -36,7 +38,7 @@ class PreprocessConfig(Section):
     )
     standardize_target: bool = Field(False, description="The same for the target.")
     ddof: Ddof = Field(0, description="The standard deviation divides by n - ddof.")
-    missing: Literal["error", "drop", "mean", "median"] = Field(
+    missing: Missing = Field(
         "error",
         description="What to do with a missing cell. `error`: refuse the table, with row and column; `drop`: leave "
         "the row out (at prediction, it gets no prediction); `mean`, `median`: fill in the mean or median of the train "

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, TableData
+from linreg_cli.config.preprocess import FILLS
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import Distribution, is_address
 from linreg_cli.gates import parse_comparison
@@ -140,9 +141,9 @@ def _columns(config: Config) -> Iterator[tuple[Path, str]]:
         path: Path = ("preprocess", "columns", column)
         if column in targets and exception.categorical == "one_hot":
             yield (*path, "categorical"), f"{column} is the target, which must be a number"
-        if column in targets and exception.missing in ("mean", "median"):
+        if column in targets and exception.missing in FILLS:
             yield (*path, "missing"), f"{column} is the target, which is not filled in; use error or drop"
-        if exception.categorical == "one_hot" and exception.missing in ("mean", "median"):
+        if exception.categorical == "one_hot" and exception.missing in FILLS:
             yield (*path, "missing"), f"a category has no {exception.missing}; use error or drop"
 
 

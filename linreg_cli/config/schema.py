@@ -134,7 +134,9 @@ class TrainConfig(Section):
         10, description="Rows in a step, or `full`. The last batch of an epoch may be smaller."
     )
     shuffle: bool = Field(
-        True, description="A new random order of the rows in each epoch; false: the order of the table."
+        True,
+        description="A new random order of the rows in each epoch; false: the order of the train split, which is that of "
+        "the table unless `data.split.shuffle` draws the split at random.",
     )
     device: str = Field(
         "auto",

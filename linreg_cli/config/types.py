@@ -104,7 +104,7 @@ class Distribution(NamedTuple):
 
 
 #: name -> (names of the two parameters, whether a pair is valid, the rule in words)
-_DISTRIBUTIONS: dict[str, tuple[str, Callable[[float, float], bool], str]] = {
+DISTRIBUTIONS: dict[str, tuple[str, Callable[[float, float], bool], str]] = {
     "normal": ("mean, std", lambda _, std: std >= 0, "std at least 0"),
     "uniform": ("low, high", lambda low, high: low <= high, "low at most high"),
     "integers": (
@@ -120,12 +120,12 @@ _DISTRIBUTIONS: dict[str, tuple[str, Callable[[float, float], bool], str]] = {
 def _distribution(value: Any, names: tuple[str, ...]) -> Distribution:
     if isinstance(value, Distribution):
         return value
-    forms = ", ".join(f"{{{name}: [{_DISTRIBUTIONS[name][0]}]}}" for name in names)
+    forms = ", ".join(f"{{{name}: [{DISTRIBUTIONS[name][0]}]}}" for name in names)
     if not isinstance(value, dict) or len(value) != 1 or next(iter(value)) not in names:
         found = f"{{{', '.join(value)}}}" if isinstance(value, dict) else shown(value)
         raise refuse(f"expected one of {forms}, found {found}")
     [(name, pair)] = value.items()
-    parameters, accepts, rule = _DISTRIBUTIONS[name]
+    parameters, accepts, rule = DISTRIBUTIONS[name]
     if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(is_finite_number(item) for item in pair):
         raise refuse(f"{name} takes two finite numbers, [{parameters}]")
     if not accepts(pair[0], pair[1]):
@@ -152,9 +152,9 @@ def _schema(names: tuple[str, ...]) -> dict[str, Any]:
 #: The distribution of a generated column.
 FeatureDistribution = Annotated[
     Distribution,
-    PlainValidator(lambda value: _distribution(value, tuple(_DISTRIBUTIONS))),
+    PlainValidator(lambda value: _distribution(value, tuple(DISTRIBUTIONS))),
     PlainSerializer(_as_mapping),
-    WithJsonSchema(_schema(tuple(_DISTRIBUTIONS))),
+    WithJsonSchema(_schema(tuple(DISTRIBUTIONS))),
 ]
 
 

@@ -5,10 +5,11 @@ The encoding is fitted on the train split, stored with the run, and applied unch
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
+from linreg_cli.config.preprocess import FILLS, Missing
 from linreg_cli.data.columns.kinds import (
     MISSING,
     UNKNOWN,
@@ -27,7 +28,7 @@ from linreg_cli.data.encoding.cells import Treatment
 from linreg_cli.errors import DataError, Fault
 
 KINDS = ("text", "boolean", "number")
-MISSING_WAYS = ("error", "drop", "mean", "median")
+MISSING_WAYS = get_args(Missing)
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,7 @@ def _input(entry: dict[str, Any]) -> Input:
         raise ValueError(f"unknown input {entry['kind']}, {entry['missing']}")
     if entry["kind"] == "number":
         fill = None if entry["fill"] is None else float(entry["fill"])
-        if (fill is None) == (entry["missing"] in ("mean", "median")) or not np.isfinite(fill or 0.0):
+        if (fill is None) == (entry["missing"] in FILLS) or not np.isfinite(fill or 0.0):
             raise ValueError(f"a fill of {fill} for {entry['missing']}")
         return NumberInput(str(entry["column"]), entry["missing"], fill)
     levels = tuple(str(level) for level in entry["levels"])
@@ -275,7 +276,7 @@ def _n_samples(raw: RawColumn) -> int:
 
 def _fill(values: Numbers, missing: str, rows: Rows) -> float | None:
     """The fill value, also of a column without missing cells, which may have some at prediction."""
-    if missing not in ("mean", "median"):
+    if missing not in FILLS:
         return None
     present = values.values[as_slice(rows)]
     present = present[~np.isnan(present)] if values.n_missing else present

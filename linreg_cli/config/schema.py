@@ -135,8 +135,8 @@ class TrainConfig(Section):
     )
     shuffle: bool = Field(
         True,
-        description="A new random order of the rows in each epoch; false: the order of the train split, which is that of "
-        "the table unless `data.split.shuffle` draws the split at random.",
+        description="A new random order of the rows in each epoch; false: the order of the train split, which is "
+        "that of the table unless `data.split.shuffle` draws the split at random.",
     )
     device: str = Field(
         "auto",

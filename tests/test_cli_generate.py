@@ -108,5 +108,5 @@ def test_a_disk_that_fills_up_leaves_the_old_table_and_the_old_truth(linreg, con
 def test_a_config_of_a_table_generates_nothing(linreg, tmp_path):
     result = linreg("generate-data", "-c", CONFIGS / "king_county.yaml")
     assert result.code == 2
-    assert "generate-data needs source: synthetic, and this is table" in result.err
+    assert "generate-data needs source: synthetic, found table" in result.err
     assert list(tmp_path.iterdir()) == []

@@ -338,7 +338,7 @@ plots: false
     ("settings", "expected"),
     [
         # near the limit, 1.65: the double root of a heavy ball, which grows for dozens of steps before it shrinks
-        ("optimizer: {lr: 1.64, momentum: 0.96}", "overshoots before it settles"),
+        ("optimizer: {lr: 1.64, momentum: 0.96}", "overshoots before it converges"),
         # from the truth itself, which is nearer to the optimum than the noise of two rows leaves a run
         (
             "optimizer: {lr: 0.02}\nmodel: {init: {weight: [1, 100], bias: 0}}\ntrain: {batch_size: 2}",
@@ -359,7 +359,7 @@ def test_a_loss_that_rose_under_a_stable_rate_is_not_blamed_on_it(settings, expe
 def test_a_gap_that_float32_cannot_certify_is_told_before_training(linreg, config_file):
     config = config_file(RISING + "optimizer: {lr: auto}\n")
     asked = ("train", "-c", config, "--set", "train.stop_gap=1e-13", "--set", "train.dtype=float32")
-    assert "train.stop_gap: 1e-13 can never be certified: the rounding of float32" in linreg(*asked).err
+    assert "train.stop_gap: 1e-13 can never be certified: the rounding error of float32" in linreg(*asked).err
     assert "never be certified" not in linreg(*asked, "--set", "train.dtype=float64").err
 
 

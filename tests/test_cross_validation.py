@@ -157,7 +157,7 @@ def test_a_rate_above_the_limit_of_a_fold_is_named_with_the_remedy(linreg, confi
     assert result.code == 0, result.err
     found = result.json["metrics"]["cross_validation"]
     assert found["r2"] is None
-    assert "To go on, set optimizer.lr: " in found["r2_reason"]
+    assert ". Set optimizer.lr: " in found["r2_reason"]
     assert " times the limit " in found["r2_reason"]
 
 
@@ -165,7 +165,7 @@ def test_a_rate_above_the_limit_of_a_fold_is_named_with_the_remedy(linreg, confi
     ("count", "code", "message"),
     [
         ("1", 2, "evaluate.cross_validation.folds must be at least 2, found 1"),
-        ("49", 2, "evaluate.cross_validation.folds: 49 folds of 48 rows to train on"),
+        ("49", 2, "evaluate.cross_validation.folds: 49 folds are more than the 48 rows of the train split; lower it"),
         ("half", 2, "evaluate.cross_validation.folds: expected a whole number"),
     ],
 )

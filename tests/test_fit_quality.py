@@ -70,7 +70,7 @@ def test_a_model_far_from_the_optimum_gets_no_errors(linreg, houses, config_file
     refused = short.json["metrics"]["inference"]["refused"]
     assert "standard errors away" in refused
     assert "the gap is" in refused
-    assert "train for more epochs" in refused
+    assert "raise train.epochs" in refused
     assert "no standard errors: the model is not at the optimum" in linreg("evaluate", "latest").out
 
 

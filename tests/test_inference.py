@@ -151,7 +151,8 @@ def test_near_enough_is_a_hundredth_of_a_standard_error():
         assert (reason is None) == shown
     assert reason is not None
     assert "'b' is 0.011 standard errors away" in reason
-    assert "train for more epochs or, where optimizer.lr is a number, set it to auto" in reason
+    assert "the limit is 0.01 " in reason
+    assert "raise train.epochs, or set optimizer.lr to auto if it is a number" in reason
     assert "'bias' is 5 standard errors" in refusal(optimum, "mse", (optimum.weights, optimum.bias + 5 * errors[3]))
 
 
@@ -170,7 +171,9 @@ def test_refusals_say_why_and_what_to_do():
     assert refusal(optimum, "mse") is None
     assert "loss: mae; train with loss: mse" in refusal(optimum, "mae")
     assert "weight_decay: 0" in refusal(least_squares(X, y, bias=True, weight_decay=0.1), "mse")
-    assert "4 rows leave nothing" in refusal(least_squares(X[:4], y[:4], bias=True), "mse")
+    assert "4 rows and 4 parameters leave no residual degrees of freedom" in refusal(
+        least_squares(X[:4], y[:4], bias=True), "mse"
+    )
     twice = np.column_stack([X, X[:, 0]])
     assert "not unique (rank 4 of 5)" in refusal(least_squares(twice, y, bias=True), "mse")
-    assert "exact to rounding" in refusal(least_squares(X, X @ [[1.0], [2.0], [3.0]], bias=True), "mse")
+    assert "exact within rounding error" in refusal(least_squares(X, X @ [[1.0], [2.0], [3.0]], bias=True), "mse")

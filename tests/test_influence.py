@@ -84,7 +84,7 @@ def test_why_there_is_no_picture_is_said(train, linreg):
     result = linreg("plot", "latest", "--kind", "leverage")
     assert result.code == 2
     assert "has no leverage picture, because inference was refused: the model is not at the optimum" in result.err
-    assert "train for more epochs" in result.err
+    assert "raise train.epochs" in result.err
     train(table(), "--set", "optimizer.weight_decay=0.1")
     assert "weight decay biases the coefficients" in linreg("plot", "latest", "--kind", "leverage").err
 

@@ -96,8 +96,8 @@ def test_errors_on_rows_left_out_are_those_of_refitting(linreg, config_file, tmp
         assert found[key]["r2"] == pytest.approx(1 - squares.mean() / y.var(), rel=1e-9)
     assert found["folds"] == 3
     page = " ".join(linreg("inspect", "-c", path).out.split())
-    assert f"{found['leave_one_out']['rmse']:.6g} with row by row left out" in page
-    assert "3 folds left out" in page
+    assert f"{found['leave_one_out']['rmse']:.6g} by leave-one-out" in page
+    assert "by 3-fold cross-validation" in page
 
 
 @pytest.mark.parametrize("size", [1, 7, "full"])

@@ -67,10 +67,10 @@ def test_what_only_one_row_or_fold_says_cannot_be_left_out():
     X = np.column_stack([X, np.zeros(30)])
     X[4, 3] = 1.0
     optimum = least_squares(X, y, bias=True)
-    assert leave_one_out(optimum, X, y).reason == "without row 5 the columns are not independent"
+    assert leave_one_out(optimum, X, y).reason == "without row 5 the columns are linearly dependent"
     found = k_fold(optimum, X, y, np.array_split(np.arange(30), 3))
     assert (found.mse, found.errors) == (None, None)
-    assert found.reason == "without fold 1 the columns are not independent"
+    assert found.reason == "without fold 1 the columns are linearly dependent"
 
 
 @pytest.mark.parametrize("loss", ["mse", "sse", "half_mse"])

@@ -272,7 +272,7 @@ def test_a_finished_run_is_complete_already(linreg, train, tmp_path):
     before = content(tmp_path / "outputs")
     result = linreg("train", "--resume", "r")
     assert result.code == 0
-    assert result.out == "r-0001 is already complete: all of its 4 epochs are done; raise train.epochs to go on\n"
+    assert result.out == "r-0001 is already complete: all 4 epochs are done; raise train.epochs to continue\n"
     result = linreg("train", "--resume", "r", "--json")
     assert (result.code, result.json["status"]) == (0, "finished")
     assert content(tmp_path / "outputs") == before

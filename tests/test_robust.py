@@ -77,7 +77,7 @@ def test_no_optimum_is_said_plainly(monkeypatch):
     )
     monkeypatch.setattr(robust, "MAE_CELLS", 100)
     assert (
-        "too large to solve loss: mae exactly (180 cells; up to 100 are)"
+        "too large for the exact solver of loss: mae (180 cells; limit 100)"
         in robust_optimum(X, y, bias=True, loss="mae")[1]
     )
 

@@ -107,7 +107,7 @@ def cars():
 
 def test_levels_are_reported_by_the_column_of_the_table(found):
     message = found(cars(), "preprocess.categorical=one_hot")
-    assert how(message).startswith("4 levels of model are combinations of inputs of maker")
+    assert how(message).startswith("4 levels of model are linear combinations of inputs of maker")
     assert "set data.ignore: [model]" in message
 
 

@@ -1,4 +1,4 @@
-"""The optimum, the inference and the truth of a run, for people: within 80 columns where names are short."""
+"""Tables of the inference and of the true coefficients of a run; within 80 columns if names are short."""
 
 from textwrap import wrap
 from typing import Any
@@ -8,7 +8,12 @@ from linreg_cli.wording import number, p_value, short
 
 
 def inference_text(metrics: dict[str, Any], targets: tuple[str, ...]) -> str:
-    """The coefficients with their errors, tests and intervals, or why there are none."""
+    """The coefficients of each target with standard errors, tests and confidence intervals, or why there are none.
+
+    Args:
+        metrics: `metrics.json` of a run, with `inference`.
+        targets: the names of the targets.
+    """
     inference = metrics["inference"]
     if "refused" in inference:
         return "\n".join(wrap(f"no standard errors: {inference['refused']}", 80, break_long_words=False))
@@ -17,16 +22,20 @@ def inference_text(metrics: dict[str, Any], targets: tuple[str, ...]) -> str:
 
 
 def truth_text(truth: dict[str, Any]) -> str:
-    """The true coefficients beside the trained ones, and the noise beside the loss."""
+    """The true and the trained coefficients, the mse of the noise and that of the model.
+
+    Args:
+        truth: `truth` of `metrics.json`.
+    """
     rows = [["truth", "true", "trained", "error", "in interval"]]
     for name, values in truth["coefficients"].items():
         covered = {None: "-", True: "yes", False: "no"}[values["covered"]]
         rows.append([_label(name), *(number(values[key]) for key in ("true", "estimate", "error")), covered])
     lines = [columns(rows)]
     if truth.get("left_out"):
-        lines.append(f"not in the model, so that the rest stands for them too: {', '.join(truth['left_out'])}")
+        lines.append(f"omitted variables, which bias correlated coefficients: {', '.join(truth['left_out'])}")
     attained = ", ".join(f"{number(mse)} ({split})" for split, mse in truth["mse"].items())
-    return "\n".join([*lines, f"mse of the noise alone: {number(truth['noise_mse'])}", f"mse attained: {attained}"])
+    return "\n".join([*lines, f"mse of the noise alone: {number(truth['noise_mse'])}", f"mse of the model: {attained}"])
 
 
 def _one(target: str, inference: dict[str, Any]) -> str:

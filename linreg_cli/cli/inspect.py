@@ -10,14 +10,14 @@ from linreg_cli.cli import options, output
 def inspect(
     config: options.Config,
     set_: options.Set = None,
-    ridge: Annotated[bool, typer.Option("--ridge", help="Also the error of ridge penalties on rows left out.")] = False,
+    ridge: Annotated[bool, typer.Option("--ridge", help="Also the leave-one-out errors of ridge penalties.")] = False,
     as_json: options.Json = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say on stderr what each stage took.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the time of each stage on stderr.")] = False,
 ) -> None:
-    """Say what training will be like, before any.
+    """Show what is known before training.
 
-    The columns, how well conditioned they are, which learning rates are stable, how many epochs it will take, what
-    would be faster, and what to do. Reads the data once; trains and writes nothing.
+    The columns, their condition number, the stable learning rates, the number of epochs, faster settings, and what to
+    do. Reads the data once; trains and writes nothing.
     """
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
@@ -33,12 +33,12 @@ def inspect(
         found = inspect_config(loaded, progress, ridge=ridge)
     finally:
         progress.done()
-    said = advice(found)
+    sentences = advice(found)
     if as_json:
         from linreg_cli.cli.inspect_json import inspection_as_json
 
-        output.print_json(inspection_as_json(found, said, ridge=ridge))
+        output.print_json(inspection_as_json(found, sentences, ridge=ridge))
     else:
         from linreg_cli.cli.inspect_page import page
 
-        print(page(found, said, ridge=ridge))
+        print(page(found, sentences, ridge=ridge))

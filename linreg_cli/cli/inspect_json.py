@@ -1,4 +1,4 @@
-"""`linreg inspect --json`: what is known before training, as one JSON object."""
+"""`linreg inspect --json`: the result of `inspect_config` as one JSON object."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -9,18 +9,18 @@ if TYPE_CHECKING:
     from linreg_cli.inspection.inspect import Inspection, Ridge
 
 
-def inspection_as_json(found: "Inspection", said: list[str], *, ridge: bool) -> dict[str, Any]:
-    """The one JSON object of `linreg inspect --json`.
+def inspection_as_json(found: "Inspection", sentences: list[str], *, ridge: bool) -> dict[str, Any]:
+    """The JSON object of `linreg inspect --json`.
 
     Args:
-        found: what is known.
-        said: the advice, in sentences.
-        ridge: whether the ridge path was asked for.
+        found: the result of `inspect_config`.
+        sentences: the advice.
+        ridge: whether the ridge path was requested.
     """
     from linreg_cli.inspection.advice import rank_meaning
 
     dataset, factor = found.dataset, found.problem.factor
-    dependent = "columns are dependent, so it is infinite"
+    dependent = "columns are linearly dependent, so it is infinite"
     values: dict[str, Any] = {
         "name": found.config.name,
         "n_samples": factor.n_samples,
@@ -56,7 +56,7 @@ def inspection_as_json(found: "Inspection", said: list[str], *, ridge: bool) -> 
         values["ridge"] = _ridge(found.ridge, found)
         if found.ridge is None:
             values["ridge_reason"] = f"{found.config.loss} is not a squared loss"
-    return {**values, "advice": said}
+    return {**values, "advice": sentences}
 
 
 def _columns(found: "Inspection") -> list[dict[str, Any]]:
@@ -79,12 +79,12 @@ def _columns(found: "Inspection") -> list[dict[str, Any]]:
 
 
 def not_squared(found: "Inspection") -> str:
-    """Why something is not given for this loss."""
-    return f"{found.config.loss} is not a squared loss, so its curvature is not one number"
+    """Why a value is not available for the loss."""
+    return f"{found.config.loss} is not a squared loss, so its curvature is not constant"
 
 
 def forecast_values(forecast: "Forecast") -> dict[str, Any]:
-    """A forecast with the reasons beside what is null."""
+    """A forecast, with the reason for each value that is null."""
     from linreg_cli.inspection.advice import gap_name
 
     values: dict[str, Any] = {}
@@ -96,7 +96,7 @@ def forecast_values(forecast: "Forecast") -> dict[str, Any]:
     return {
         **values,
         "start_gap": forecast.start_gap if math.isfinite(forecast.start_gap) else None,
-        **_number("floor_gap", forecast.floor_gap, next(iter(forecast.reasons.values()), "beyond a float")),
+        **_number("floor_gap", forecast.floor_gap, next(iter(forecast.reasons.values()), "it overflows")),
         "method": forecast.method,
     }
 
@@ -119,8 +119,11 @@ def _curvature(found: "Inspection") -> dict[str, Any]:
         return {"max": None, "min": None, "reason": not_squared(found)}
     spectrum, names = found.problem.spectrum, found.dataset.features
     ends = {"max": 0, "min": max(spectrum.rank - 1, 0)}
-    carried = {end: [{"column": n, "share": s} for n, s in spectrum.loadings(names, at)] for end, at in ends.items()}
-    return {"max": spectrum.largest, "min": spectrum.smallest, "carried_by": carried}
+    loadings = {
+        end: [{"column": name, "share": loading} for name, loading in spectrum.loadings(names, at)]
+        for end, at in ends.items()
+    }
+    return {"max": spectrum.largest, "min": spectrum.smallest, "carried_by": loadings}
 
 
 def _stable(found: "Inspection") -> dict[str, Any]:
@@ -128,7 +131,7 @@ def _stable(found: "Inspection") -> dict[str, Any]:
         values: dict[str, Any] = {"full_batch": None, "batch_safe": None, "reason": not_squared(found)}
         if found.huber_lr is not None:
             values["sufficient"] = found.huber_lr
-            values["sufficient_covers"] = "huber with a full batch and without momentum; higher rates may work too"
+            values["sufficient_covers"] = "huber with a full batch and without momentum; higher rates may converge too"
         return values
     values = {}
     for name, limit in found.limits.items():
@@ -138,7 +141,7 @@ def _stable(found: "Inspection") -> dict[str, Any]:
 
 
 def _comparison(standardized: "Problem | None") -> dict[str, Any] | None:
-    """What `preprocess.standardize: true` would make of the curvature and the limits."""
+    """The curvature and the limits with `preprocess.standardize: true`."""
     if standardized is None:
         return None
     from linreg_cli.convergence.limits import batch_safe_limit, full_batch_limit
@@ -152,7 +155,7 @@ def _comparison(standardized: "Problem | None") -> dict[str, Any] | None:
 
 
 def _optimum(found: "Inspection") -> dict[str, Any] | None:
-    """Parameters and errors of plain least squares, in original units (the target's transform applied)."""
+    """Parameters and errors of ordinary least squares, in original units of the transformed target."""
     from linreg_cli.evaluation.fit_quality import held_out_metrics
 
     errors = found.held_out
@@ -181,7 +184,7 @@ def _ridge(ridge: "Ridge | None", found: "Inspection") -> dict[str, Any] | None:
     for position, decay in enumerate(ridge.weight_decays):
         error = float(path.leave_one_out[position])
         step: dict[str, Any] = {"weight_decay": decay}
-        step |= _number("leave_one_out_mse", error, "a row is what makes the columns independent")
+        step |= _number("leave_one_out_mse", error, "without some row the columns are linearly dependent")
         step["weights"] = dict(zip(names, path.weights[position].tolist(), strict=True))
         step["bias"] = None if path.bias is None else path.bias[position].tolist()
         steps.append(step)

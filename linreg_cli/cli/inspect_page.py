@@ -1,4 +1,4 @@
-"""The page of `linreg inspect`, 80 columns wide."""
+"""The text of `linreg inspect`, 80 columns wide."""
 
 import math
 import textwrap
@@ -12,17 +12,23 @@ from linreg_cli.inspection.advice import rank_meaning
 
 if TYPE_CHECKING:
     from linreg_cli.convergence.problem import Problem
-    from linreg_cli.inspection.inspect import HeldOutErrors, Inspection, Ridge
+    from linreg_cli.inspection.inspect import Inspection, OptimumErrors, Ridge
     from linreg_cli.inspection.training_plans import TrainingPlan
 
 WIDTH = 80
-#: Columns of the table that are listed; --json has them all.
+#: The most columns of the table that are listed; --json has all.
 MOST_COLUMNS = 40
 _LABEL = 18
 
 
-def page(found: "Inspection", said: Sequence[str], *, ridge: bool) -> str:
-    """Everything that was found, and at the end what to do."""
+def page(found: "Inspection", sentences: Sequence[str], *, ridge: bool) -> str:
+    """The text of `linreg inspect`, with the advice at the end.
+
+    Args:
+        found: the result of `inspect_config`.
+        sentences: the advice.
+        ridge: whether the ridge path was requested.
+    """
     dataset = found.dataset
     others = [f"{len(dataset.splits[split]):,} {split}" for split in dataset.splits if split != "train"]
     rows, features = found.problem.plan.n_samples, len(dataset.features)
@@ -37,7 +43,7 @@ def page(found: "Inspection", said: Sequence[str], *, ridge: bool) -> str:
         parts.append(
             _ridge(found.ridge) if found.ridge is not None else f"Ridge: {found.config.loss} is not a squared loss."
         )
-    parts.append(_wrapped(f"What to do: {' '.join(said)}"))
+    parts.append(_wrapped(f"What to do: {' '.join(sentences)}"))
     return "\n\n".join(parts)
 
 
@@ -120,7 +126,7 @@ def _limits(found: "Inspection") -> str:
 
 def _plans(found: "Inspection") -> str:
     batch = "full batch" if found.problem.plan.is_full_batch else f"batches of {found.problem.plan.batch_size:,}"
-    head = f"Epochs until the loss is within a share of the optimum's ({batch}"
+    head = f"Epochs until the gap, (loss - optimum) / optimum, is at most 1e-3 and 1e-6 ({batch}"
     own = found.plans[0].forecast
     head += f", from a gap of {own.start_gap:.3g}):" if math.isfinite(own.start_gap) else "):"
     rows = [["", "rate", "momentum", "1e-3", "1e-6"]]
@@ -131,7 +137,9 @@ def _plans(found: "Inspection") -> str:
     lines += [_wrapped(f"as configured: {reason}", indent="  ") for reason in reasons]
     if not found.problem.plan.is_full_batch:
         lines.append(_wrapped(f"{own.method}; single runs scatter around it", indent="  "))
-        lines.append(_wrapped(f"best rate: ends lowest after {found.problem.plan.epochs:,} epochs", indent="  "))
+        lines.append(
+            _wrapped(f"best rate: lowest expected gap after {found.problem.plan.epochs:,} epochs", indent="  ")
+        )
     return "\n".join(lines)
 
 
@@ -148,21 +156,21 @@ def _epochs(plan: "TrainingPlan") -> list[str]:
     return texts
 
 
-def _held_out(errors: "HeldOutErrors", found: "Inspection") -> str:
-    """What the optimum does on its own rows and on others."""
-    parts = [f"{errors.fitted:.6g} on the rows that it is fitted to"]
+def _held_out(errors: "OptimumErrors", found: "Inspection") -> str:
+    """The train and cross-validation errors of ordinary least squares."""
+    parts = [f"{errors.fitted:.6g} on the train split"]
     for words, error in (
-        ("row by row left out", errors.leave_one_out),
-        (f"{errors.folds} folds left out", errors.k_fold),
+        ("leave-one-out", errors.leave_one_out),
+        (f"{errors.folds}-fold cross-validation", errors.k_fold),
     ):
         if error is None:
             continue
         parts.append(
-            f"{math.sqrt(error.mse):.6g} with {words}" if error.mse is not None else f"- {words}: {error.reason}"
+            f"{math.sqrt(error.mse):.6g} by {words}" if error.mse is not None else f"none by {words} ({error.reason})"
         )
     transform = found.config.preprocess.target_transform
     unit = "" if transform == "none" else f" of {transform}(target)"
-    return _wrapped(f"The optimum is off by (root mean square{unit}): {', '.join(parts)}.")
+    return _wrapped(f"RMSE{unit} of ordinary least squares: {', '.join(parts)}.")
 
 
 def _ridge(ridge: "Ridge") -> str:
@@ -172,13 +180,13 @@ def _ridge(ridge: "Ridge") -> str:
         error, size = float(path.leave_one_out[position]), float((path.weights[position] ** 2).sum()) ** 0.5
         mark = " *" if position == path.best else "  "
         rows.append([f"{decay:.4g}", f"{error:.8g}{mark}" if math.isfinite(error) else "-  ", f"{size:.6g}"])
-    lines = ["Ridge penalties, each row predicted without itself (in trained units):"]
+    lines = ["Ridge penalties, with leave-one-out errors (in scaled units):"]
     lines.append(output.columns(rows, left=0, indent="  "))
     best = float(path.leave_one_out[path.best])
     if plain.mse is not None and plain.mse <= best:
-        words = f"no penalty is best: {plain.mse:.8g}"
+        words = f"best without a penalty: {plain.mse:.8g}"
     else:
-        without = f"{plain.mse:.8g} without one" if plain.mse is not None else f"without one, {plain.reason}"
+        without = f"{plain.mse:.8g} without a penalty" if plain.mse is not None else f"no penalty: {plain.reason}"
         words = f"* best: optimizer.weight_decay: {ridge.weight_decays[path.best]:.4g} ({without})"
     return "\n".join([*lines, _wrapped(words, indent="  ")])
 

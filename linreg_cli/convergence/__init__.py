@@ -1,1 +1,1 @@
-"""What descent will do: curvature, limits of the rate, forecasts, and the choice of rate and momentum."""
+"""The convergence of gradient descent: curvature, limits of the rate, forecasts, the choice of rate and momentum."""

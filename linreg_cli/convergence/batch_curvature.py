@@ -1,7 +1,7 @@
-"""The curvature of mini-batches: what a rate must survive when a step sees only some of the rows.
+"""The curvature of mini-batches, which limits the learning rate if a step uses only some of the rows.
 
-A row of the design is a_i = (x_i, 1); a batch B of b rows has the Hessian H_B = 2 c_b (sum of a_i a_i' over B), with
-c_b = 1/(b k) for mse, 1/(2 b k) for half_mse and 1 for sse, and k targets.
+A row of the design matrix is a_i = (x_i, 1). The loss of a batch B of b rows and k targets has the Hessian
+H_B = 2 c_b (sum of a_i a_i' over B), where c_b is 1/(b k) for mse, 1/(2 b k) for half_mse and 1 for sse.
 """
 
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ import numpy.typing as npt
 from linreg_cli.least_squares.factor import Array, Factor, blocks
 from linreg_cli.optim.losses import loss_scale
 
-#: Rows whose batches are decomposed at once.
+#: The number of rows in one batched SVD.
 _CHUNK_ROWS = 16_384
 
 
 @dataclass(frozen=True)
 class BatchCurvature:
-    """The largest curvature that a batch's own loss can have.
+    """The largest curvature of the loss of a single batch.
 
     Attributes:
-        largest: the largest eigenvalue of any batch's Hessian, or a bound above it.
-        is_exact: whether some batch attains it.
-        covers: in words, which batches it holds for.
+        largest: the largest eigenvalue of the Hessian of any batch, or an upper bound of it.
+        is_exact: whether a batch attains `largest`; otherwise it is a bound.
+        covers: the batches that it holds for, in words.
     """
 
     largest: float
@@ -33,17 +33,17 @@ class BatchCurvature:
 
 
 def any_batch(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int) -> BatchCurvature:
-    """A bound on the curvature of every batch of `batch_size` rows, and of the smaller last one of an epoch.
+    """An upper bound on the curvature of all batches of `batch_size` rows, and of the smaller last batch of an epoch.
 
-    lambda(H_B) <= 2 c_b min(sum of |a_i|^2 over the b longest rows, lambda([X 1]'[X 1])), since a sum of positive
-    semi-definite terms is at most its trace, and at most the sum over all rows. Exact for b = 1, where one row is
-    a batch, and for b = n.
+    lambda_max(H_B) <= 2 c_b min(sum of |a_i|^2 over the b longest rows, lambda_max([X 1]'[X 1])), because the largest
+    eigenvalue of a sum of positive semi-definite terms is at most its trace and at most that of the sum over all
+    rows. The bound is exact for b = 1 and for b = n.
 
     Args:
-        factor: of the table.
-        X_nd: the table, shape (n_samples, n_features), in trained units.
+        factor: of the train split.
+        X_nd: the features of the train split in scaled units, shape (n_samples, n_features), any float dtype.
         loss: mse, sse or half_mse.
-        batch_size: b, 1 to n_samples.
+        batch_size: b, from 1 to n_samples.
     """
     n, last = factor.n_samples, factor.n_samples % batch_size
     assert 1 <= batch_size <= n, (batch_size, n)
@@ -59,18 +59,17 @@ def any_batch(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int
 
 
 def ordered_batches(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int) -> BatchCurvature:
-    """The largest curvature among the batches of the rows in the order given, exactly; the last may be smaller.
+    """The largest curvature of the batches of the rows in the given order, exactly; the last batch may be smaller.
 
-    The arguments are those of `any_batch`. A batch whose trace is below the largest eigenvalue found so far need
-    not be decomposed.
+    The arguments are those of `any_batch`. Batches whose trace is below the largest eigenvalue so far are skipped.
     """
     X = np.asarray(X_nd)
-    full, last = divmod(factor.n_samples, batch_size)
+    complete, last = divmod(factor.n_samples, batch_size)
     squares = _squared_lengths(factor, X)
-    traces = squares[: full * batch_size].reshape(full, batch_size).sum(axis=1)
+    traces = squares[: complete * batch_size].reshape(complete, batch_size).sum(axis=1)
     order = np.argsort(-traces, kind="stable")
     largest, chunk = 0.0, max(1, _CHUNK_ROWS // batch_size)
-    for start in range(0, full, chunk):
+    for start in range(0, complete, chunk):
         chosen = order[start : start + chunk]
         chosen = chosen[traces[chosen] > largest]
         if not len(chosen):
@@ -86,16 +85,17 @@ def ordered_batches(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_siz
 
 
 def mean_square_curvature(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int) -> float:
-    """The L for which rates below 2 / L shrink the expected squared distance, with batches of random rows.
+    """The curvature L of random batches in the mean square: below the rate 2 / L, E|theta - theta*|^2 decreases.
 
     E[H_B^2] <= L E[H_B] with L = R / b + (1 - 1/b) lambda_max(H), for rows drawn with replacement, where R is the
-    least number with E[H_i^2] <= R E[H_i] over single rows. It lies between the curvature of the whole table and
-    that of the worst batch: below 2 / L a plain run settles in the mean, above it a run may, by luck.
+    smallest number with E[H_i^2] <= R E[H_i] over single rows. L is between the curvature of the whole train split
+    and that of the worst batch. Below 2 / L, SGD without momentum converges in the mean square, up to the noise at the
+    optimum. Above it, single runs may still converge.
 
     Args:
-        factor: of the table.
-        X_nd: the table, shape (n_samples, n_features), in trained units.
-        loss: mse, sse or half_mse.
+        factor: of the train split.
+        X_nd: the features of the train split in scaled units, shape (n_samples, n_features), any float dtype.
+        loss: mse, sse or half_mse; for sse, L is that of a batch's sum: b times that of its mean.
         batch_size: b.
 
     Source: P. Jain, S. Kakade, R. Kidambi, P. Netrapalli, A. Sidford, Parallelizing stochastic gradient descent

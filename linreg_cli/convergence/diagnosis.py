@@ -1,4 +1,4 @@
-"""Why a rate is too high, in words: the columns at fault, and what to set instead."""
+"""Why a learning rate is too high, in words: the columns of the largest curvature, and a rate that works."""
 
 import math
 from typing import Any
@@ -9,7 +9,14 @@ from linreg_cli.convergence.rates import SgdRule, batch_safe_rate, stable_rate
 
 
 def diagnosis(problem: Problem, rule: SgdRule, lr: float, *, standardized: bool) -> dict[str, Any] | None:
-    """For `run.json`: what a run that diverged at a rate did wrong; None where no limit is known to be exceeded."""
+    """For `run.json`: why a rate is too high; None if it is not known to exceed a limit.
+
+    Args:
+        problem: the plan and the train split.
+        rule: the parameters of SGD.
+        lr: the rate at which the run diverged.
+        standardized: whether the features are standardised.
+    """
     limit = exceeded(problem, rule, lr)
     if limit is None:
         return None
@@ -25,33 +32,35 @@ def diagnosis(problem: Problem, rule: SgdRule, lr: float, *, standardized: bool)
         "lr_instead": lower_rate(problem, rule),
         "standardize": _standardizing_helps(problem, rule, standardized) is not None,
         "message": f"The rate is {times(lr, limit.rate)} the limit {limit.rate:.3g} of {limit.of}; "
-        f"{at_fault(problem)}. To go on, {remedy_for(problem, rule, standardized=standardized)}",
+        f"{steepest_columns(problem)}. {remedy_for(problem, rule, standardized=standardized)}",
     }
 
 
-def at_fault(problem: Problem) -> str:
-    """Which columns carry the eigenvector of the largest curvature."""
+def steepest_columns(problem: Problem) -> str:
+    """The columns with the largest loadings of the direction of largest curvature, in words."""
     loadings = problem.spectrum.loadings(problem.features)
     name, loading = loadings[0]
     if loading >= 0.5:
-        return f"{_called(name)} carries {_percent(loading)} of the steepest direction"
+        return f"{_called(name)} has {_percent(loading)} of the direction of largest curvature"
     listed = [f"{_called(name)} ({_percent(loading)})" for name, loading in loadings]
-    return f"the steepest direction is spread over columns, most of it on {', '.join(listed)}"
+    return f"the direction of largest curvature is spread over columns, mainly {', '.join(listed)}"
 
 
 def remedy_for(problem: Problem, rule: SgdRule, *, standardized: bool) -> str:
-    """What to set instead."""
-    advice = f"set optimizer.lr: {lower_rate(problem, rule):g}, or auto"
+    """A sentence with the settings to change: a lower rate, and standardised columns if they allow a higher one."""
+    advice = f"Set optimizer.lr: {lower_rate(problem, rule):g}, or auto"
     limit = _standardizing_helps(problem, rule, standardized)
     if limit is not None:
-        advice += f", or set preprocess.standardize: true (the limit of a full batch is then {limit:.3g})"
+        advice += f", or set preprocess.standardize: true (the full-batch limit is then {limit:.3g})"
     return advice
 
 
 def lower_rate(problem: Problem, rule: SgdRule) -> float:
-    """A rate that works, in two digits: half the sharp limit of a full batch, half the batch-safe rate otherwise.
+    """A rate that is stable, rounded down to two significant digits.
 
-    With momentum b and mini-batches 1 - b times the plain batch-safe half: as far as a step moves in the end.
+    Full batch: half the sharp limit. Mini-batches with momentum b: 1 - b times half the batch-safe limit of SGD without
+    momentum, because a gradient moves the parameters by 1 / (1 - b) times the rate in total. 1 if nothing limits the
+    rate.
     """
     if problem.plan.is_full_batch:
         rate = stable_rate(problem.step_spectrum.largest, rule) / 2
@@ -65,7 +74,7 @@ def lower_rate(problem: Problem, rule: SgdRule) -> float:
 
 
 def times(rate: float, limit: float) -> str:
-    """How many times a limit a rate is.
+    """The ratio of a rate to a limit, with more digits close to 1.
 
     >>> times(0.4, 0.3), times(1.001, 1.0)
     ('1.33 times', '1.001 times')
@@ -75,7 +84,7 @@ def times(rate: float, limit: float) -> str:
 
 
 def _standardizing_helps(problem: Problem, rule: SgdRule, standardized: bool) -> float | None:
-    """The full-batch limit of standardised columns, if it is well above that of the columns as they are."""
+    """The full-batch limit with standardised columns if it is more than 1.5 times the present one; otherwise None."""
     if standardized:
         return None
     limit = stable_rate(problem.standardized_curvature, rule)

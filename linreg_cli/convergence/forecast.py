@@ -1,7 +1,7 @@
-"""How many epochs a rate needs, from the whole spectrum and the starting point, before the first step.
+"""The number of epochs that a learning rate needs, from the spectrum and the initial parameters, without training.
 
-The expected dynamics are those of `linreg_cli.convergence.dynamics`: the forecast of a full-batch run is exact within
-rounding error, and no bound.
+The expected dynamics are those of `linreg_cli.convergence.dynamics`. The forecast of a full-batch run is exact within
+rounding error; it is not a bound.
 """
 
 import math
@@ -10,27 +10,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linreg_cli.convergence.dynamics import FARTHEST, ConstantRate, Modes, scheduled_gaps
+from linreg_cli.convergence.dynamics import MAX_EPOCHS, ConstantRate, Modes, scheduled_gaps
 from linreg_cli.convergence.gradient_noise import Noise
 from linreg_cli.convergence.rates import SgdRule, stable_rate
 from linreg_cli.convergence.spectrum import Spectrum
 from linreg_cli.least_squares.factor import Array
 
-#: Up to here every epoch is looked at; beyond, epochs 1 % apart, and the crossing between two by bisection.
+#: Every epoch is evaluated up to this one; after it, epochs 1 % apart, with bisection between two of them.
 _EVERY_EPOCH = 2048
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """When a run gets near its optimum.
+    """The number of epochs after which the relative gap of a run is at most each target.
+
+    gap = (objective - minimum) / (the loss that gaps are relative to); for mini-batches, its expectation.
 
     Attributes:
-        epochs: target gap -> the first epoch at whose end the gap is at or below it; None if there is none.
-        reasons: target gap -> why there is none.
-        start_gap: the gap before the first step.
-        floor_gap: the gap at which the noise of the batches keeps a run on average; 0 for a full batch; None where a
-            run does not settle, or may not.
-        method: in words, what the numbers are worth.
+        epochs: target gap -> the first epoch (from 1; 0 is the initial state) at whose end the gap is at most the
+            target; None if there is none.
+        reasons: target gap -> the reason, for targets without an epoch.
+        start_gap: the gap of the initial parameters.
+        floor_gap: the gap at which the noise of the batches keeps a run on average; 0 for a full batch; None if a run
+            does not converge, or may not.
+        method: the accuracy of the forecast, in words.
     """
 
     epochs: dict[float, int | None]
@@ -51,23 +54,26 @@ def forecast(
     noise: Noise | None = None,
     max_epochs: int | None = None,
 ) -> Forecast:
-    """Epochs until the relative gap of the objective is at or below each target.
+    """The number of epochs until the relative gap of the objective is at most each target.
 
-    Full batch: exact but for rounding, for any rate, momentum, dampening and weight decay. (Momentum makes the gap
-    swing, so beyond 2,048 epochs a first crossing shorter than 1 % of the epochs may be missed.) Mini-batches: the
-    expected gap, with the mean rule of random batches and their noise, which for a constant rate and up to 300
-    parameters is followed away from the optimum too; single runs scatter around it. Rows in a fixed order are like
-    random ones only as far as their order is without a pattern.
+    gap = (objective - minimum) / relative_to, where the objective includes the penalty of the weight decay.
+
+    Full batch: exact within rounding error, for any rate, momentum, dampening and weight decay. With momentum the gap
+    oscillates, so after 2,048 epochs a first crossing that lasts less than 1 % of the epochs may be missed.
+
+    Mini-batches: the expected gap over random orders of the rows. The noise of the gradients is that at the optimum;
+    for a constant rate and up to 300 parameters, its growth with the distance is included. Single runs scatter around
+    the expectation. For rows in a fixed order, the forecast assumes that the order has no pattern.
 
     Args:
-        spectrum: in trained units; with sse and mini-batches scaled by batch_size / n_samples.
-        start: shape (n_parameters, n_targets), from `Spectrum.distances`.
-        rate: a learning rate, or epoch (from 0) -> learning rate.
-        rule: how SGD moves.
+        spectrum: in scaled units; for sse with mini-batches, scaled by batch_size / n_samples.
+        start: the distances of the initial parameters, shape (n_parameters, n_targets), from `Spectrum.distances`.
+        rate: a learning rate, or a schedule: epoch (from 0) -> learning rate.
+        rule: the parameters of SGD.
         relative_to: the loss that gaps are relative to, `Optimum.relative_to`, in the units of the spectrum's loss.
-        targets: relative gaps.
+        targets: relative gaps, above 0.
         noise: of mini-batches; None for a full batch.
-        max_epochs: how far to look; by default 10,000,000 epochs of a constant rate and 10,000 of a schedule.
+        max_epochs: the longest run; None: 10,000,000 epochs for a constant rate and 10,000 for a schedule.
 
     >>> unit = Spectrum(np.array([1.0]), np.eye(1), 1, 1, False)
     >>> forecast(unit, np.array([[1.0]]), rate=0.5, rule=SgdRule(), relative_to=0.5).epochs
@@ -79,17 +85,18 @@ def forecast(
         method = "mini-batches: the expected gap"
     start_gap = float(modes.energy.sum()) / relative_to if relative_to > 0 else math.inf
     if relative_to <= 0:
-        return _never(targets, "the target is constant, so there is nothing to be relative to", start_gap, method)
+        return _never(targets, "the target is constant, so the relative gap is not defined", start_gap, method)
     if callable(rate):
         with np.errstate(over="ignore", invalid="ignore"):
             return _scheduled(modes, rate, relative_to, targets, max_epochs or 10_000, start_gap, method)
     limit = stable_rate(spectrum.largest, rule)
     if not 0 < rate < limit:
-        times = f"{rate / limit:.3g} times the limit {limit:.3g}" if rate > 0 else "no rate above 0"
+        times = f"{rate / limit:.3g} times the limit {limit:.3g}" if rate > 0 else "not above 0"
         return _never(targets, f"it diverges: {rate:g} is {times}", start_gap, method)
     if rule.gain <= 0:
-        return _never(targets, "dampening of 1 keeps every gradient but the first out of the buffer", start_gap, method)
-    return _constant(modes, rate, relative_to, targets, max_epochs or FARTHEST, start_gap, method)
+        reason = "a dampening of 1 keeps all gradients but the first out of the momentum buffer"
+        return _never(targets, reason, start_gap, method)
+    return _constant(modes, rate, relative_to, targets, max_epochs or MAX_EPOCHS, start_gap, method)
 
 
 def _constant(
@@ -98,7 +105,7 @@ def _constant(
     with np.errstate(over="ignore", invalid="ignore"):
         run = ConstantRate(modes, lr, base)
     if not run.settles:
-        reason = f"the noise of the batches is too strong at the rate {lr:g} to foretell where a run goes"
+        reason = f"the noise of the batches is too large at the rate {lr:g}, so a run may not converge"
         return _never(targets, reason, start_gap, method)
     epochs: dict[float, int | None] = {}
     reasons: dict[float, str] = {}
@@ -107,7 +114,7 @@ def _constant(
         epochs[target] = _first(run.gap, target, horizon, not modes.rule.momentum) if reachable else None
         if not reachable:
             reasons[target] = (
-                f"the noise of the batches keeps the gap near {run.floor:.3g} on average; a lower rate lowers it"
+                f"the noise of the batches keeps the gap near {run.floor:.3g} on average; a lower rate reduces it"
             )
         elif epochs[target] is None:
             reasons[target] = f"it takes more than {horizon:,} epochs"
@@ -115,7 +122,7 @@ def _constant(
 
 
 def _first(gap_at: Callable[[int], float], target: float, horizon: int, monotone: bool) -> int | None:
-    """The first epoch with a gap at or below the target; see `forecast` for what may be missed."""
+    """The first epoch with a gap at or below the target, within the accuracy that `forecast` states."""
     low, high = -1, 0
     while gap_at(high) > target:
         if high >= horizon:
@@ -137,7 +144,7 @@ def _scheduled(
     start_gap: float,
     method: str,
 ) -> Forecast:
-    """Epoch by epoch, since each may have its own rate; the floor is that of the last epoch seen."""
+    """The forecast of a schedule, epoch by epoch; the floor is the noise part of the gap in the last epoch."""
     epochs, gap, floor = dict[float, int | None](), start_gap, 0.0
     for epoch, state in enumerate(scheduled_gaps(modes, rate, base, horizon)):
         gap, floor = state

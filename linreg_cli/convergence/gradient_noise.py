@@ -1,9 +1,9 @@
-"""What mini-batches add to the mean rule: the noise of their gradients, at the optimum and away from it.
+"""The noise of mini-batch gradients: its variance at the optimum, and its growth with the distance from the optimum.
 
-Along eigenvector i of the curvature a row's design entry is a_i, its residual at the optimum e. With z the distance
-from the optimum a row's gradient is s a_i (sum of a_j z_j + e): its mean over the rows is h_i z_i, and the rest is
-noise, of variance s^2 E[a_i^2 e^2] at the optimum and about sum over j of K_ij z_j^2 more away from it, with
-K_ij = s^2 E[a_i^2 a_j^2] - h_i^2 [i = j].
+Let a_i be the component of a row of the design matrix along eigenvector i, e the residual of the row at the optimum,
+and z the distance from the optimum. The gradient of the row is s a_i (sum of a_j z_j + e). Its mean over the rows is
+h_i z_i. The rest is noise, with the variance s^2 E[a_i^2 e^2] at the optimum and approximately sum over j of
+K_ij z_j^2 more at the distance z, where K_ij = s^2 E[a_i^2 a_j^2] - h_i^2 [i = j].
 """
 
 from dataclasses import dataclass
@@ -16,21 +16,23 @@ from linreg_cli.least_squares.factor import Array, blocks
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.losses import loss_scale
 
-#: Eigenvectors up to which the noise away from the optimum is followed; it takes a p x p decomposition a rate.
+#: The most parameters for which the growth of the noise is computed: it takes a p x p eigendecomposition for each rate.
 MOST_COUPLED = 300
 
 
 @dataclass(frozen=True, eq=False)
 class Noise:
-    """What mini-batches add: each epoch sees every row once, so the noises of an epoch's rows add up to zero.
+    """The covariance of the noise of mini-batch gradients, for rows drawn without replacement in each epoch.
+
+    An epoch uses every row once, so at fixed parameters the noise of all rows of an epoch sums to zero.
 
     Attributes:
-        variances: shape (n_parameters, n_targets): variance of the gradient of one row at the optimum, along each
-            eigenvector, in the units of a step's gradient.
-        coupling: shape (n_parameters, n_parameters), the K above; None above `MOST_COUPLED` parameters.
-        n_samples: rows of an epoch.
-        batch_size: rows a step; the last step of an epoch has the rest.
-        summed: whether a step's loss is a sum over its rows (sse), and not their mean.
+        variances: shape (n_parameters, n_targets), float64: the variance of the gradient of one row at the optimum,
+            s^2 (E[a_i^2 e^2] - E[a_i e]^2), along each eigenvector, in (loss / unit of the parameter)^2.
+        coupling: K, shape (n_parameters, n_parameters), float64; None above `MOST_COUPLED` parameters.
+        n_samples: the number of rows in an epoch.
+        batch_size: the number of rows in a step; the last step of an epoch has the remaining ones.
+        summed: whether the loss of a step is the sum over its rows (sse); otherwise it is the mean.
     """
 
     variances: Array
@@ -40,51 +42,54 @@ class Noise:
     summed: bool = False
 
     @property
-    def full_steps(self) -> int:
-        """Steps of an epoch with a whole batch."""
+    def complete_steps(self) -> int:
+        """The number of steps of an epoch with `batch_size` rows."""
         return self.n_samples // self.batch_size
 
     @property
     def last_size(self) -> int:
-        """Rows of the last step of an epoch if they are fewer; 0 if they are not."""
+        """The number of rows of the last step of an epoch if it is smaller than `batch_size`; otherwise 0."""
         return self.n_samples % self.batch_size
 
     @property
     def gain(self) -> float:
-        """The variance of a step's noise beside that of a row's, on average over the steps of an epoch.
+        """The variance of the noise of a step divided by that of a row, averaged over the steps of an epoch.
 
-        Of b rows drawn without replacement from n it is (n - b) / (n - 1) / b for a mean, and b^2 times that for a sum.
+        For b of n rows without replacement it is (n - b) / (n - 1) / b for a mean, and b^2 times that for a sum.
         """
-        sizes = [self.batch_size] * (self.full_steps > 0) + [self.last_size] * (self.last_size > 0)
-        counts = [self.full_steps, 1][: len(sizes)]
+        sizes = [self.batch_size] * (self.complete_steps > 0) + [self.last_size] * (self.last_size > 0)
+        counts = [self.complete_steps, 1][: len(sizes)]
         left = [(self.n_samples - size) / max(self.n_samples - 1, 1) for size in sizes]
         each = [part * size if self.summed else part / size for part, size in zip(left, sizes, strict=True)]
         return float(np.average(each, weights=counts))
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps of an epoch."""
-        return self.full_steps + (self.last_size > 0)
+        """The number of steps of an epoch."""
+        return self.complete_steps + (self.last_size > 0)
 
     def epoch_covariance(self, M: Array, u: Array, last_M: Array) -> Array:
-        """Covariance that an epoch adds to (z, v) per unit of a row's variance, shape (modes, 2, 2).
+        """The covariance of (z, v) that the noise of one epoch adds, for a variance of 1 of a row's gradient.
 
-        The noise of batch j is the sum (or mean) of b_j rows drawn without replacement: batches j and l have the
-        covariance n / (n - 1) w_j w_l (b_j [j = l] - b_j b_l / n) for weights w = 1 / b of a mean and 1 of a sum. Step
-        j's noise reaches the end of the epoch through the later steps, all alike but for a smaller last batch.
+        The noise of batch j is the sum or mean of b_j rows drawn without replacement. Batches j and l have the
+        covariance n / (n - 1) w_j w_l (b_j [j = l] - b_j b_l / n), with the weight w = 1 / b of a mean and 1 of a sum.
+        The noise of step j is propagated to the end of the epoch by the matrices of the later steps.
 
         Args:
-            M: shape (modes, 2, 2), what a step of a whole batch does to (z, v).
-            u: shape (2,), where its noise enters.
+            M: shape (n_modes, 2, 2), the matrix of a step of `batch_size` rows for (z, v).
+            u: shape (2,), the direction in which the noise of a step enters (z, v).
             last_M: as M, for the smaller last batch.
+
+        Returns:
+            Shape (n_modes, 2, 2).
         """
-        n, b, r, full = self.n_samples, self.batch_size, self.last_size, self.full_steps
+        n, b, r, complete = self.n_samples, self.batch_size, self.last_size, self.complete_steps
         whole, rest = (1.0, 1.0) if self.summed else (1 / b, 1 / r if r else 0.0)
-        _, squares = accumulate(M, np.outer(u, u) + np.zeros_like(M), full)
-        # The sum of M^j u as the corner of a 3 x 3 power, which unlike (1 - M)^-1 exists for any M.
+        _, squares = accumulate(M, np.outer(u, u) + np.zeros_like(M), complete)
+        # The sum of M^j u is a block of a power of a 3 x 3 matrix. Unlike (1 - M)^-1, it exists for every M.
         bordered = np.zeros((len(M), 3, 3))
         bordered[:, :2, :2], bordered[:, :2, 2], bordered[:, 2, 2] = M, u, 1.0
-        reach = np.linalg.matrix_power(bordered, full)[:, :2, 2:]
+        reach = np.linalg.matrix_power(bordered, complete)[:, :2, 2:]
         diagonal, drift = b * whole**2 * squares, b * whole * reach
         if r:
             diagonal = last_M @ diagonal @ last_M.swapaxes(1, 2) + r * rest**2 * np.outer(u, u)
@@ -102,18 +107,18 @@ def batch_noise(
     loss: str,
     batch_size: int,
 ) -> Noise:
-    """The noise of random batches, from one pass over the rows.
+    """The noise of the gradients of random batches, from one pass over the rows.
 
-    A row's gradient is s e a with its residual e and design row a, s = 2 / k for mse, 1 / k for half_mse and 2 for
-    sse, whose batch is a sum.
+    The gradient of a row is s e a, with its residual e = prediction - target and its row a of the design matrix. For k
+    targets, s is 2 / k for mse, 1 / k for half_mse and 2 for sse.
 
     Args:
-        spectrum: of the same table; of its eigenvectors only.
-        optimum: where the residuals are taken.
-        X_nd: shape (n_samples, n_features), in trained units.
-        y_nk: shape (n_samples, n_targets).
+        spectrum: of the same rows; only its eigenvectors are used.
+        optimum: the parameters at which the residuals are computed.
+        X_nd: shape (n_samples, n_features), in scaled units, any float dtype.
+        y_nk: shape (n_samples, n_targets), in scaled units.
         loss: mse, sse or half_mse.
-        batch_size: b.
+        batch_size: b, from 1 to n_samples.
     """
     X, y, n, p = np.asarray(X_nd), np.asarray(y_nk), len(np.asarray(X_nd)), len(spectrum.eigenvalues)
     per_row = 2 * loss_scale(loss, 1, y.shape[1])
@@ -133,7 +138,7 @@ def batch_noise(
         if fourth is not None:
             fourth += along.T @ along
     variances = np.maximum(second / n - (first / n) ** 2, 0.0) * per_row**2
-    if optimum.objective <= optimum.rounding_loss:  # every row is met, and what is left is rounding
+    if optimum.objective <= optimum.rounding_loss:  # an exact fit: the residuals are rounding error
         variances = np.zeros_like(variances)
     if fourth is not None:
         fourth = np.maximum(fourth / n - np.diag(square / n) ** 2, 0.0) * per_row**2
@@ -141,7 +146,16 @@ def batch_noise(
 
 
 def accumulate(M: Array, Q: Array, count: int) -> tuple[Array, Array]:
-    """M^count and the sum over j < count of M^j Q M^j', for each 2 x 2 matrix, by doubling."""
+    """M^count and the sum over j < count of M^j Q (M^j)', for a stack of 2 x 2 matrices, by repeated doubling.
+
+    Args:
+        M: shape (n_modes, 2, 2).
+        Q: shape (n_modes, 2, 2).
+        count: at least 0.
+
+    Returns:
+        Both of shape (n_modes, 2, 2).
+    """
     power, total = np.broadcast_to(np.eye(2), M.shape), np.zeros_like(M)
     while count:
         if count & 1:

@@ -1,4 +1,4 @@
-"""The limits of the learning rate: which there are, what each covers, and which one a rate exceeds."""
+"""The limits of the learning rate: what each one guarantees, and which of them a rate exceeds."""
 
 import math
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, batch_safe_rate, mean_square_rate, stable_rate
 from linreg_cli.optim.losses import loss_scale
 
-#: Batches that are decomposed to see whether a run must diverge, at most; fewer where they are large.
+#: The most batches that `must_diverge` decomposes, and the most operations; large batches are fewer.
 _SAMPLED = 64
 _SAMPLED_WORK = 2e9
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A learning rate below which something holds.
+    """A limit of the learning rate.
 
     Attributes:
-        rate: the limit; None if there is none.
-        of: the training that it is the limit of, such as `full-batch training`.
-        covers: in words, what holds below it, or why there is none.
-        consequence: of a rate above it, with its probability in words.
+        rate: the limit, in scaled units; None if there is none.
+        of: what is stable below it, such as `full-batch training`.
+        covers: what it guarantees, in words, or the reason why there is none.
+        consequence: of a rate above it, with its likelihood, in words.
     """
 
     rate: float | None
@@ -39,7 +39,7 @@ class Limit:
 
 
 def full_batch_limit(problem: Problem, rule: SgdRule) -> Limit:
-    """The sharp limit of a full-batch run; see `rates.stable_rate`."""
+    """The sharp limit of full-batch training; see `rates.stable_rate`."""
     return _limit(
         stable_rate(problem.spectrum.largest, rule),
         "full-batch training",
@@ -49,7 +49,10 @@ def full_batch_limit(problem: Problem, rule: SgdRule) -> Limit:
 
 
 def average_batch_limit(problem: Problem, rule: SgdRule) -> Limit:
-    """The limit of the mean of the parameters over random batches: that of a full batch, but for batches of a sum."""
+    """The limit below which the expected parameters converge with random batches: `rates.stable_rate` of a step.
+
+    Except for mini-batches of sse, it is the full-batch limit.
+    """
     return _limit(
         stable_rate(problem.step_spectrum.largest, rule),
         "the average batch",
@@ -59,7 +62,7 @@ def average_batch_limit(problem: Problem, rule: SgdRule) -> Limit:
 
 
 def mean_square_limit(problem: Problem, rule: SgdRule) -> Limit:
-    """A rate below which random batches come nearer in the mean square; see `rates.mean_square_rate`."""
+    """The limit below which the expected squared distance from the optimum falls; see `rates.mean_square_rate`."""
     plan = problem.plan
     if plan.is_full_batch:
         return _only_batch(problem, rule)
@@ -70,13 +73,14 @@ def mean_square_limit(problem: Problem, rule: SgdRule) -> Limit:
     return _limit(
         mean_square_rate(problem.mean_square_curvature, met.largest, met.smallest, size, rule),
         "the mean square over batches",
-        f"random {batches} come nearer on average{' (sufficient, not necessary)' if rule.momentum else ''}",
-        "training will probably diverge, or settle far from the optimum",
+        f"random {batches}: the expected squared distance to the optimum falls"
+        f"{' (sufficient, not necessary)' if rule.momentum else ''}",
+        "training will probably diverge, or stay far from the optimum",
     )
 
 
 def batch_safe_limit(problem: Problem, rule: SgdRule) -> Limit:
-    """A rate at which no sequence of batches can increase the distance for good; see `rates.batch_safe_rate`."""
+    """The limit below which no sequence of batches diverges; see `rates.batch_safe_rate`."""
     if problem.plan.is_full_batch:
         return _only_batch(problem, rule)
     worst = problem.batches
@@ -84,8 +88,8 @@ def batch_safe_limit(problem: Problem, rule: SgdRule) -> Limit:
     return _limit(
         batch_safe_rate(worst.largest, rule),
         worst.covers,
-        f"{worst.covers}, in any sequence{sufficient}",
-        "training will probably converge, but single batches may throw it off",
+        f"{worst.covers}; safe in any order{sufficient}",
+        "training will probably converge, but single batches may increase the loss",
     )
 
 
@@ -97,15 +101,15 @@ def _only_batch(problem: Problem, rule: SgdRule) -> Limit:
 def _limit(rate: float, of: str, covers: str, consequence: str = "") -> Limit:
     if 0 < rate < math.inf:
         return Limit(rate, of, covers, consequence)
-    return Limit(None, of, "nothing is curved or nothing moves, so no rate is too large")
+    return Limit(None, of, "the loss is constant or its gradient is not used, so no rate is too large")
 
 
 def limits(problem: Problem, rule: SgdRule) -> list[Limit]:
-    """The limits that a run's rate is compared with, highest first.
+    """The limits that the rate of a run is compared with, the highest first.
 
-    A full batch has its sharp limit. Mini-batches: that of the average batch, above which the mean of the parameters
-    grows; without momentum also that of the mean square, above which their variance does, and the batch-safe one.
-    With momentum the last two are sufficient and far from necessary, so that a rate above them says little.
+    Full batch: the sharp limit. Mini-batches: the limit of the average batch, above which the expected parameters
+    diverge. Without momentum also the mean-square limit, above which their variance diverges, and the batch-safe limit.
+    With momentum these two are sufficient but far from necessary, so they are left out.
     """
     if problem.plan.is_full_batch:
         return [full_batch_limit(problem, rule)]
@@ -118,7 +122,7 @@ def limits(problem: Problem, rule: SgdRule) -> list[Limit]:
 
 
 def exceeded(problem: Problem, rule: SgdRule, lr: float) -> Limit | None:
-    """The highest limit that a rate is above; the costly ones are worked out only for a rate that needs them."""
+    """The highest limit that a rate exceeds, or None; costly limits are computed only if the rate may exceed them."""
     if not problem.is_quadratic:
         return None
     if not problem.plan.is_full_batch:
@@ -131,10 +135,10 @@ def exceeded(problem: Problem, rule: SgdRule, lr: float) -> Limit | None:
 
 
 def rate_limit(problem: Problem, schedule: ScheduleConfig, rule: SgdRule) -> dict[str, Any] | None:
-    """For `run.json`: the highest limit that the rate is above, or else the lowest that it was compared with.
+    """For `run.json`: the highest limit that the rate exceeds, or else the lowest limit that it was compared with.
 
-    `safe` says whether below it nothing can go wrong; with mini-batches and momentum, whose limit is that of the
-    average batch, this is not known. None where no limit is known, or nothing limits the rate.
+    `safe` is whether a rate below the limit is guaranteed to be stable. With mini-batches and momentum the limit is
+    that of the average batch, which is no guarantee. None if no limit is known, or if there is none.
     """
     if not problem.is_quadratic:
         return None
@@ -151,7 +155,7 @@ def rate_limit(problem: Problem, schedule: ScheduleConfig, rule: SgdRule) -> dic
 
 
 def extreme_rates(problem: Problem, schedule: ScheduleConfig) -> tuple[float, float]:
-    """The lowest and the highest rate of the epochs; every schedule is monotone up to the epoch `T_max`."""
+    """The lowest and the highest rate of all epochs; every schedule is monotone up to the epoch `T_max`."""
     plan = problem.plan
     last = plan.epochs - 1
     epochs = {0, last, min(last, getattr(schedule, "T_max", last))}
@@ -160,12 +164,12 @@ def extreme_rates(problem: Problem, schedule: ScheduleConfig) -> tuple[float, fl
 
 
 def must_diverge(problem: Problem, rule: SgdRule, lr: float) -> bool:
-    """Whether every rate from `lr` on diverges from almost every start.
+    """Whether the rate `lr` and every higher one diverge from almost every start.
 
-    Full batch: above the sharp limit. Plain mini-batches: where the steps on the run's own first batches expand
-    volumes, on average by three standard errors. The mean of log |det(1 - lr H_B)| is the sum of the Lyapunov
-    exponents of the product of random steps, so where it is above 0 the largest is too, and almost every start
-    diverges almost surely. Mini-batches with momentum: not known, so false.
+    Full batch: a rate above the sharp limit. Mini-batches without momentum: the steps on the first batches of the run
+    expand volumes, that is, the mean of log |det(1 - lr H_B)| is more than three standard errors above 0. This mean is
+    the sum of the Lyapunov exponents of the product of random matrices. If it is above 0, so is the largest exponent,
+    and almost every start diverges almost surely. Mini-batches with momentum: not known, so false.
 
     Source: H. Furstenberg, H. Kesten, Products of random matrices, 1960.
     """

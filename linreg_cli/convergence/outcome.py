@@ -1,44 +1,51 @@
-"""What is said of a run that went wrong: why its loss rose, and why it diverged."""
+"""Messages about a run that failed: why its loss rose, why it diverged."""
 
 from linreg_cli.config import Config
 from linreg_cli.convergence.diagnosis import diagnosis
-from linreg_cli.convergence.preflight import judge_rate
+from linreg_cli.convergence.preflight import check_rate
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.errors import DivergedError
 from linreg_cli.optim.fit import Diverged
 
 
 def risen_loss(first: float, last: float, config: Config, problem: Problem) -> str:
-    """Why a run may have ended above where it began, and what to do.
+    """The warning for a run whose final train loss is above its initial one: the likely cause, and what to do.
 
     Args:
-        first: train loss before the first step.
-        last: train loss at the end.
+        first: the train loss before the first step.
+        last: the train loss after the last step.
         config: with numbers in place of `auto`.
         problem: the plan and the train split.
     """
     risen = f"the train loss rose from {first:.6g} to {last:.6g}"
     standardized, plan = config.preprocess.standardize, problem.plan
-    verdict = judge_rate(problem, config)
-    if not problem.is_quadratic or verdict.refusal or verdict.warning:
+    found = check_rate(problem, config)
+    if not problem.is_quadratic or found.refusal or found.warning:
         remedy = "lower optimizer.lr" + ("" if standardized else " or set preprocess.standardize: true")
         return f"{risen}: the learning rate is probably too large; {remedy}"
     if plan.momentum > 0:
         ways = "raise train.epochs, or set optimizer.momentum: 0"
-        return f"{risen}: the rate is stable, and momentum {plan.momentum:g} overshoots before it settles; {ways}"
+        return f"{risen}: the rate is stable, but momentum {plan.momentum:g} overshoots before it converges; {ways}"
     if not plan.is_full_batch:
         ways = "lower optimizer.lr, or raise train.batch_size"
-        return f"{risen}: the rate is stable, and this is the noise of batches of {plan.batch_size:,} rows; {ways}"
+        return f"{risen}: the rate is stable; the cause is the noise of batches of {plan.batch_size:,} rows; {ways}"
     if plan.weight_decay > 0:
-        ways = "lower optimizer.weight_decay if it should not have"
-        return f"{risen}: the rate is stable, and what fell is the loss with the penalty of the weight decay; {ways}"
+        ways = "for a lower train loss, lower optimizer.weight_decay"
+        return f"{risen}: the rate is stable; SGD minimises the loss with the penalty of the weight decay; {ways}"
     if problem.optimum is not None and last - first <= problem.optimum.rounding_loss:
-        return f"{risen}, within rounding error; nothing is left to learn"
+        return f"{risen}, within rounding error: the initial parameters were optimal"
     return f"{risen}, although the rate is stable"
 
 
 def diverged_error(event: Diverged, config: Config, problem: Problem, where: str) -> DivergedError:
-    """The error for a run that diverged: the step, how far the rate is above which limit, what to set instead."""
+    """The error for a run that diverged: the step, the limit that the rate exceeds, and a rate that works.
+
+    Args:
+        event: the step whose loss was not finite.
+        config: with numbers in place of `auto`.
+        problem: the plan and the train split.
+        where: the run folder.
+    """
     standardized = config.preprocess.standardize
     if event.step == 0:
         remedy = "start from smaller values (model.init)" + (
@@ -46,14 +53,14 @@ def diverged_error(event: Diverged, config: Config, problem: Problem, where: str
         )
         return DivergedError(f"the loss is {event.loss} before the first step; {remedy}", where)
     details = diagnosis(problem, problem.rule, event.lr, standardized=standardized)
-    remedy = "To go on, lower optimizer.lr" + ("" if standardized else ", or set preprocess.standardize: true")
+    remedy = "Lower optimizer.lr" + ("" if standardized else ", or set preprocess.standardize: true")
     if details:
         remedy = details["message"]
         details = {"step": event.step, "epoch": event.epoch, **details}
     return DivergedError(
         f"training diverged at step {event.step} (epoch {event.epoch}): the loss is {event.loss} "
         f"at learning rate {event.lr:g}. The last finite state (step {event.finite_step}, train loss "
-        f"{event.finite_loss:.6g}) is in the checkpoint; no model is published. {remedy}",
+        f"{event.finite_loss:.6g}) is in the checkpoint; no model is saved. {remedy}",
         where,
         details,
     )

@@ -1,9 +1,9 @@
-"""What is said before the first step, from what is known exactly: refusals and warnings."""
+"""The checks before the first step: settings that must fail are refused, settings that may fail give a warning."""
 
 from dataclasses import dataclass
 
 from linreg_cli.config import Config, LoadedConfig
-from linreg_cli.convergence.diagnosis import at_fault, remedy_for, times
+from linreg_cli.convergence.diagnosis import remedy_for, steepest_columns, times
 from linreg_cli.convergence.limits import exceeded, extreme_rates, must_diverge
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.uniqueness import not_unique
@@ -12,12 +12,12 @@ from linreg_cli.errors import DivergedError
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What is known of the rate before the first step.
+class RateCheck:
+    """The result of the check of the learning rate before the first step; at most one of the two is set.
 
     Attributes:
-        refusal: why the run must diverge, or None.
-        warning: what may go wrong, or None.
+        refusal: why the run must diverge, and what to set; None if it may converge.
+        warning: which limit the rate exceeds, and what to set; None if there is nothing to warn of.
     """
 
     refusal: str | None = None
@@ -27,69 +27,68 @@ class Verdict:
 def check_before_training(
     loaded: LoadedConfig, config: Config, problem: Problem, preprocessor: Preprocessor, *, force: bool = False
 ) -> list[str]:
-    """Refuse what must diverge or cannot stop, before anything is written.
+    """Refuse a rate that must diverge and a `stop_gap` that cannot be certified, before anything is written.
 
     Args:
-        loaded: where each setting was written.
+        loaded: the config with the position of each setting.
         config: with numbers in place of `auto`.
         problem: the plan and the train split.
-        preprocessor: of the run; a column that it leaves at 0 takes part in nothing.
-        force: warn of a rate that must diverge, and go on.
+        preprocessor: of the run; constant columns that it sets to 0 are not reported as dependent.
+        force: warn of a rate that must diverge instead of refusing it.
 
     Returns:
-        What the user should know all the same.
+        The warnings.
 
     Raises:
-        ConfigError: if `train.stop_gap` is set and no optimum is available.
-        DivergedError: if the rate must diverge.
+        ConfigError: if `train.stop_gap` is set and the exact optimum is not available.
+        DivergedError: if the rate must diverge, without `force`.
     """
     if config.train.stop_gap is not None and problem.optimum is None:
-        why = problem.no_optimum_reason or f"the optimum of loss: {config.loss} is found, and not certified"
+        why = problem.no_optimum_reason or f"the optimum of loss: {config.loss} has no certificate"
         raise loaded.error("train.stop_gap", f"it needs the exact optimum of a squared loss: {why}; set it to null")
-    verdict = judge_rate(problem, config)
-    if verdict.refusal and not force:
-        raise DivergedError(loaded.error("optimizer.lr", verdict.refusal).faults)
-    warnings = [f"optimizer.lr: {verdict.refusal}" if verdict.refusal else None, verdict.warning]
-    warnings += [not_unique(problem, preprocessor), _never_certain(config, problem)]
+    found = check_rate(problem, config)
+    if found.refusal and not force:
+        raise DivergedError(loaded.error("optimizer.lr", found.refusal).faults)
+    warnings = [f"optimizer.lr: {found.refusal}" if found.refusal else None, found.warning]
+    warnings += [not_unique(problem, preprocessor), _uncertifiable_gap(config, problem)]
     return [text for text in warnings if text]
 
 
-def judge_rate(problem: Problem, config: Config) -> Verdict:
-    """Whether the rates of the plan can work.
+def check_rate(problem: Problem, config: Config) -> RateCheck:
+    """Compare the rates of all epochs with the limits.
 
-    Refused is only what must diverge: a full batch whose rate is above the sharp limit in every epoch, and plain
-    mini-batches whose steps expand volumes on average, for then some direction grows without bound. Everything
-    else above a limit is a warning.
+    Only a run that must diverge is refused: a full batch whose rate is above the sharp limit in every epoch, and
+    mini-batches without momentum whose steps expand volumes on average (`limits.must_diverge`). Any other rate above a
+    limit gives a warning.
 
     Args:
         problem: the plan and the train split.
-        config: of the run: its schedule, and whether the features are standardised.
+        config: of the run; its schedule and `preprocess.standardize` are used.
     """
     rule, standardized = problem.rule, config.preprocess.standardize
     low, high = extreme_rates(problem, config.optimizer.schedule)
     limit = exceeded(problem, rule, high)
     if limit is None:
-        return Verdict()
+        return RateCheck()
     assert limit.rate is not None
     remedy = remedy_for(problem, rule, standardized=standardized)
     if limit.is_exceeded_by(low) and must_diverge(problem, rule, low):
         found = f"{low:g} is {times(low, limit.rate)} the limit {limit.rate:.3g} of {limit.of}"
-        return Verdict(
-            f"{found}: the loss would grow without bound; {at_fault(problem)}. To go on, {remedy}; "
-            "--force trains all the same"
+        return RateCheck(
+            f"{found}: the loss would grow without bound; {steepest_columns(problem)}. {remedy}; --force trains anyway"
         )
     rate = f"optimizer.lr: {high:g}" if low == high else f"the rate of optimizer.schedule, up to {high:g},"
     consequence = limit.consequence
     if problem.plan.is_full_batch:
         consequence = "the loss grows while the rate is above it"
-    return Verdict(
+    return RateCheck(
         warning=f"{rate} is {times(high, limit.rate)} the limit {limit.rate:.3g} of {limit.of}: {consequence}; "
-        f"{at_fault(problem)}. To be safe, {remedy}"
+        f"{steepest_columns(problem)}. {remedy}"
     )
 
 
-def _never_certain(config: Config, problem: Problem) -> str | None:
-    """A gap that is asked for and below what the rounding of the numbers trained on lets anybody certify."""
+def _uncertifiable_gap(config: Config, problem: Problem) -> str | None:
+    """A warning if `train.stop_gap` is below the smallest gap that can be certified within rounding error."""
     gap, optimum = config.train.stop_gap, problem.optimum
     if gap is None or optimum is None or optimum.relative_to <= 0:
         return None
@@ -98,6 +97,6 @@ def _never_certain(config: Config, problem: Problem) -> str | None:
         return None
     remedy = "set train.dtype: float64" if config.train.dtype == "float32" else "set a larger gap"
     return (
-        f"train.stop_gap: {gap:g} can never be certified: the rounding of {config.train.dtype} alone may be worth "
-        f"a gap of {least:.2g}; {remedy}, or all epochs will be trained"
+        f"train.stop_gap: {gap:g} can never be certified: the rounding error of {config.train.dtype} is a gap of up to "
+        f"{least:.2g}; {remedy}, or all epochs are trained"
     )

@@ -1,6 +1,6 @@
-"""What gradient descent meets on one table: the optimum, the curvature, where it starts; and how a run will go.
+"""The optimisation problem of one run: the optimum, the curvature, the initial distance, and the forecast of training.
 
-Everything is worked out when first asked for, in trained units, from the very numbers that are trained on.
+Everything is computed on first access, in scaled units, from the values that are used for training.
 """
 
 import copy
@@ -28,22 +28,27 @@ from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.stopping import Distance
 
-#: A decomposition takes about 2 n p^2 operations for n rows and p parameters: up to here it is a matter of seconds.
+#: The largest n p^2 for n rows and p parameters: the QR takes about twice as many operations, which is a few seconds.
 MOST_WORK = 1e10
 MOST_PARAMETERS = 2_000
-#: mae is a linear programme, which grows faster; larger tables get no optimum without being asked for one.
+#: The largest number of cells for mae and huber: the cost of the linear programme of mae grows faster.
 MOST_ROBUST_CELLS = 50_000
-#: Squares of larger values leave the range of a float.
+#: Squares of larger values overflow.
 _LARGEST = 1e140
 
 
 def too_costly(n_samples: int, n_parameters: int) -> str | None:
-    """Why the optimum of a table is not worked out, or None: more than 2,000 parameters, or n p^2 above 1e10."""
+    """Why the optimum is not computed: more than 2,000 parameters, or n p^2 above 1e10; None if it is.
+
+    Args:
+        n_samples: n, rows of the train split.
+        n_parameters: p, parameters of one target, with the bias.
+    """
     if n_parameters > MOST_PARAMETERS:
-        return f"the optimum is worked out for up to {MOST_PARAMETERS:,} parameters, and there are {n_parameters:,}"
+        return f"the optimum is computed for up to {MOST_PARAMETERS:,} parameters, and there are {n_parameters:,}"
     if n_samples * n_parameters**2 > MOST_WORK:
         return (
-            f"the optimum is worked out where rows x parameters^2 is at most {MOST_WORK:g}, and here it is "
+            f"the optimum is computed if rows x parameters^2 is at most {MOST_WORK:g}, and it is "
             f"{n_samples * n_parameters**2:.3g}"
         )
     return None
@@ -51,19 +56,20 @@ def too_costly(n_samples: int, n_parameters: int) -> str | None:
 
 @dataclass(eq=False)
 class Problem:
-    """A plan, the rows that it trains on, and where it starts.
+    """A plan, the train split, and the initial parameters.
 
-    The cached values depend on neither the rate nor the momentum of the plan, which are arguments of what does.
+    The cached values do not depend on the rate and the momentum of the plan. What depends on them takes them as
+    arguments.
 
     Attributes:
-        plan: loss, batches, order of the rows, penalty, epochs; its rate and its momentum are read by `rule` alone.
-        X_nd: the train split in trained units, shape (n_samples, n_features), of the dtype that is trained in.
-        y_nk: shape (n_samples, n_targets), of the same dtype.
-        features: names of the columns of X.
-        start: initial weights, shape (n_features, n_targets), and bias, shape (n_targets,), or None without one.
-        patient: whether a large table may take minutes; otherwise its optimum is not worked out, see `too_costly`.
-        eps: the unit in the last place of the dtype that is trained in, which ranks and rounding are judged by; None:
-            that of X's own.
+        plan: loss, batches, order of the rows, penalty, epochs; its rate and its momentum are used by `rule` only.
+        X_nd: the features of the train split in scaled units, shape (n_samples, n_features), in the dtype of training.
+        y_nk: the targets, shape (n_samples, n_targets), in the same dtype.
+        features: the names of the columns of X.
+        start: the initial weights, shape (n_features, n_targets), and bias, shape (n_targets,); None without an
+            intercept.
+        allow_slow: whether a large table may take minutes; otherwise its optimum is not computed, see `too_costly`.
+        eps: the machine epsilon that rank and rounding error are judged by; None: that of the dtype of X.
     """
 
     plan: StepPlan
@@ -71,11 +77,11 @@ class Problem:
     y_nk: npt.NDArray[Any]
     features: tuple[str, ...]
     start: tuple[Array, Array | None]
-    patient: bool = False
+    allow_slow: bool = False
     eps: float | None = None
 
     def with_plan(self, plan: StepPlan) -> "Problem":
-        """The same problem at another rate and momentum; what has been worked out is kept."""
+        """The same problem, with its cached values, at another rate and momentum; the rest of the plan must agree."""
         same = replace(
             plan,
             learning_rate=self.plan.learning_rate,
@@ -95,66 +101,66 @@ class Problem:
 
     @property
     def rule(self) -> SgdRule:
-        """How SGD moves under the plan."""
+        """The parameters of SGD of the plan."""
         return SgdRule.of(self.plan)
 
     @property
     def batch_share(self) -> float:
-        """A batch's expected loss as a share of the whole loss: 1, but for mini-batches of a sum (sse)."""
+        """The expected loss of a batch divided by that of the train split: batch_size / n_samples for sse, else 1."""
         return self.plan.batch_size / self.plan.n_samples if self.plan.loss.is_sum else 1.0
 
     @property
     def curvature_loss(self) -> str:
-        """The squared loss whose curvature this is; of huber, that of half_mse is the most that it reaches."""
+        """The squared loss whose curvature is used: the loss itself; for huber half_mse, which is an upper bound."""
         return "half_mse" if self.plan.loss.name == "huber" else self.plan.loss.name
 
-    # What can be known
+    # What can be computed
 
     @cached_property
     def no_factor_reason(self) -> str | None:
-        """Why the rows cannot be factorised, or None."""
+        """Why the train split is not factorised; None if it is."""
         if not max(_largest(values) for values in (self.X_nd, self.y_nk)) < _LARGEST:
             return "the squares of the values are beyond the range of float64"
-        return None if self.patient else too_costly(len(self.X_nd), self.X_nd.shape[1] + self.bias)
+        return None if self.allow_slow else too_costly(len(self.X_nd), self.X_nd.shape[1] + self.bias)
 
     @property
     def no_curvature_reason(self) -> str | None:
-        """Why there is no curvature to speak of, or None."""
+        """Why the curvature is not available; None if it is."""
         if self.plan.loss.name == "mae":
-            return "loss: mae has a kink and no curvature"
+            return "loss: mae is piecewise linear and has no curvature"
         return self.no_factor_reason
 
     @property
     def no_optimum_reason(self) -> str | None:
-        """Why there is no exact optimum, or None."""
+        """Why the exact optimum is not available; None if it is."""
         return self.no_curvature_reason if self.plan.loss.is_squared else self._robust[1]
 
     @property
     def is_quadratic(self) -> bool:
-        """Whether the loss is a quadratic whose curvature is known, so that limits and forecasts are exact."""
+        """Whether the loss is quadratic and its curvature is available, so that limits and forecasts are exact."""
         return self.plan.loss.is_squared and self.no_curvature_reason is None
 
     # The optimum
 
     @cached_property
     def factor(self) -> Factor:
-        """The train split as one triangle; only where `no_factor_reason` is None."""
+        """The triangular factor of the train split; only if `no_factor_reason` is None."""
         assert self.no_factor_reason is None
         return self.optimum.factor if self.optimum else factorise(self.X_nd, self.y_nk, bias=self.bias, eps=self.eps)
 
     @cached_property
     def optimum(self) -> Optimum | None:
-        """The optimum of a squared loss, of its objective where there is weight decay."""
+        """The optimum of a squared loss with the penalty of the weight decay; None if it is not available."""
         if not self.is_quadratic:
             return None
-        # Each batch of a sum adds the whole penalty to its share of the loss.
+        # For sse, the step of a mini-batch has the whole penalty and batch_share of the loss.
         penalty = self.plan.weight_decay / self.batch_share
         loss = self.plan.loss.name
         return least_squares(self.X_nd, self.y_nk, bias=self.bias, loss=loss, weight_decay=penalty, eps=self.eps)
 
     @property
     def robust(self) -> RobustOptimum | None:
-        """The optimum of a loss that is not squared."""
+        """The optimum of mae or huber; None for a squared loss, or if it is not available."""
         return None if self.plan.loss.is_squared else self._robust[0]
 
     @cached_property
@@ -162,7 +168,7 @@ class Problem:
         loss = self.plan.loss
         if self.X_nd.size > MOST_ROBUST_CELLS:
             return None, (
-                f"for loss: {loss.name} the optimum is worked out for up to {MOST_ROBUST_CELLS:,} cells, and "
+                f"for loss: {loss.name} the optimum is computed for up to {MOST_ROBUST_CELLS:,} cells, and "
                 f"there are {self.X_nd.size:,}"
             )
         if self.no_factor_reason:
@@ -177,12 +183,12 @@ class Problem:
         )
 
     def distance(self, weights: Array, bias: Array | None, train_loss: float) -> Distance | None:
-        """How far parameters in trained units are from the optimum; None where none is known.
+        """The relative gap of parameters in scaled units; None if the optimum is not available.
 
         Args:
             weights: shape (n_features, n_targets).
-            bias: shape (n_targets,), or None.
-            train_loss: over the train split.
+            bias: shape (n_targets,); None without an intercept.
+            train_loss: their loss on the train split, without the penalty; used for mae and huber only.
         """
         if self.optimum is None:
             if self.robust is None:
@@ -195,7 +201,7 @@ class Problem:
         base = "constant" if zero else "optimum"
         if against <= 0:
             return Distance(0.0 if excess <= self.optimum.rounding_loss else None, None, base)
-        # Rounding of the optimum itself, and of the numbers that were trained on, counts against the run.
+        # The certificate includes the rounding error of the optimum and of the scaled values.
         rounding = math.sqrt(self.optimum.rounding_loss)
         certain = (math.sqrt(excess) + rounding) ** 2 / against if excess >= 0 else None
         return Distance(excess / against if math.isfinite(excess / against) else None, certain, base)
@@ -204,62 +210,67 @@ class Problem:
 
     @property
     def dependent_columns(self) -> tuple[str, ...]:
-        """Every column that takes part in a linear dependence; see `least_squares.dependence.dependent_columns`."""
+        """The columns of all linear dependences; see `least_squares.dependence.dependent_columns`."""
         return dependent_columns(self.factor, self.features)
 
     @property
     def combinations(self) -> list[Combination]:
-        """The columns that others give, and how; see `least_squares.dependence.combinations`."""
+        """Columns as linear combinations of others; see `least_squares.dependence.combinations`."""
         return combinations(self.factor, self.features)
 
     # The curvature
 
     @cached_property
     def spectrum(self) -> Spectrum:
-        """The curvature of the whole loss, without the penalty; only where `no_curvature_reason` is None."""
+        """The curvature of the loss on the train split, without the penalty; only if `no_curvature_reason` is None."""
         assert self.no_curvature_reason is None
         return curvature(self.factor, self.curvature_loss)
 
     @cached_property
     def step_spectrum(self) -> Spectrum:
-        """The curvature that a step meets on average: `spectrum`, but for mini-batches of a sum."""
+        """The curvature of the expected loss of a batch: `spectrum` times `batch_share`."""
         return self.spectrum.scaled(self.batch_share)
 
     @cached_property
     def standardized_curvature(self) -> float:
-        """The largest curvature that a step would meet with every column standardised."""
+        """The largest curvature of the expected loss of a batch if every column were standardised."""
         n, k = self.factor.n_samples, self.factor.n_targets
         largest = float(self.factor.svd()[1].max(initial=0.0)) ** 2 * n
         return 2 * loss_scale(self.curvature_loss, n, k) * largest * self.batch_share
 
     @cached_property
     def batches(self) -> BatchCurvature:
-        """The largest curvature of the batches of the plan."""
+        """The largest curvature of any batch of the plan; see `linreg_cli.convergence.batch_curvature`."""
         measure = any_batch if self.plan.shuffle or self.plan.is_full_batch else ordered_batches
         return measure(self.factor, self.X_nd, loss=self.curvature_loss, batch_size=self.plan.batch_size)
 
     @cached_property
     def mean_square_curvature(self) -> float:
-        """See `linreg_cli.convergence.batch_curvature`; 0 where nothing is curved."""
+        """L of `batch_curvature.mean_square_curvature`; 0 if the loss is constant."""
         if not self.factor.rank:
             return 0.0
         return mean_square_curvature(self.factor, self.X_nd, loss=self.curvature_loss, batch_size=self.plan.batch_size)
 
-    # The way from the start
+    # The dynamics
 
     def distances(self, weights: Array, bias: Array | None) -> Array:
-        """Of parameters (d, k) and (k,) from the optimum, along each eigenvector of the curvature, shape (p, k)."""
+        """The distance from the optimum along each eigenvector, shape (n_parameters, n_targets).
+
+        Args:
+            weights: shape (n_features, n_targets).
+            bias: shape (n_targets,); None without an intercept.
+        """
         assert self.optimum is not None
         return self.spectrum.distances(self.optimum, weights, bias)
 
     @cached_property
     def start_distances(self) -> Array:
-        """Of the initial parameters from the optimum, along each eigenvector, shape (n_parameters, n_targets)."""
+        """The `distances` of the initial parameters, shape (n_parameters, n_targets)."""
         return self.distances(*self.start)
 
     @cached_property
     def noise(self) -> Noise | None:
-        """What mini-batches add to the mean dynamics; None for a full batch."""
+        """The noise of the mini-batch gradients; None for a full batch."""
         if self.plan.is_full_batch:
             return None
         assert self.optimum is not None
@@ -268,49 +279,55 @@ class Problem:
 
     @property
     def relative_to(self) -> float:
-        """The loss that gaps are relative to, as a step sees it: `Optimum.relative_to` times `batch_share`."""
+        """The loss that gaps are relative to, in the units of a step: `Optimum.relative_to` times `batch_share`."""
         assert self.optimum is not None
         return self.optimum.relative_to * self.batch_share
 
     def batch_problem(self, rule: SgdRule) -> BatchProblem:
-        """What a choice of the rate for its mini-batches depends on."""
+        """The data for the search of a mini-batch rate, with the momentum and weight decay of `rule`."""
         assert self.noise is not None
         return BatchProblem(
             self.step_spectrum, self.start_distances, self.batches.largest, rule, self.noise, self.relative_to
         )
 
     def forecast(
-        self, rate: float | Callable[[int], float], rule: SgdRule, targets: tuple[float, ...], *, full: bool = False
+        self,
+        rate: float | Callable[[int], float],
+        rule: SgdRule,
+        targets: tuple[float, ...],
+        *,
+        full_batch: bool = False,
     ) -> Forecast:
-        """When a run arrives; see `linreg_cli.convergence.forecast.forecast`.
+        """The number of epochs to each gap; see `linreg_cli.convergence.forecast.forecast`.
 
         Args:
-            rate: a learning rate, or epoch (from 0) -> learning rate.
-            rule: how SGD moves.
+            rate: a learning rate, or a schedule: epoch (from 0) -> learning rate.
+            rule: the parameters of SGD.
             targets: relative gaps.
-            full: whether to ask for a full batch, whatever the plan says.
+            full_batch: forecast a full batch instead of the batches of the plan.
         """
         assert self.optimum is not None
         return forecast(
-            self.spectrum if full else self.step_spectrum,
+            self.spectrum if full_batch else self.step_spectrum,
             self.start_distances,
             rate=rate,
             rule=rule,
-            relative_to=self.optimum.relative_to if full else self.relative_to,
+            relative_to=self.optimum.relative_to if full_batch else self.relative_to,
             targets=targets,
-            noise=None if full else self.noise,
+            noise=None if full_batch else self.noise,
         )
 
     def rounding_gap(self, lr: float, rule: SgdRule) -> float:
-        """The gap near which steps get too small to change parameters of the trained dtype, roughly.
+        """The gap at which updates are lost in the rounding of the dtype of training, up to a factor of about ten.
 
-        A parameter p rests once lr |g| is below half a unit in its last place, at most eps |p| / 2. With gradients
-        spread evenly up to there the objective is above its optimum by the sum of (v_i'd)^2 / 6 h_i over eigenvectors
-        v_i of curvature h_i, with d = eps |p| / (2 lr).
+        A parameter p stays the same if lr |g| is below half a unit in its last place, which is at most eps |p| / 2. For
+        gradients that are uniform below that, the expected objective is above its minimum by the sum of
+        (v_i'd)^2 / (6 h_i) over the eigenvectors v_i of curvature h_i, where d = eps |p| / (2 lr). With momentum, lr is
+        the effective rate lr (1 - dampening) / (1 - momentum).
 
         Args:
-            lr: the rate.
-            rule: how SGD moves.
+            lr: the learning rate, above 0.
+            rule: the parameters of SGD.
         """
         optimum = self.optimum
         assert optimum is not None

@@ -1,4 +1,7 @@
-"""The rate and the epochs of mini-batches, by forecast: what `lr: auto` takes and what `inspect` proposes."""
+"""The search for the rate and the number of epochs of mini-batch runs, by their forecasts.
+
+`optimizer.lr: auto` and `linreg inspect` use it.
+"""
 
 import math
 from collections.abc import Callable
@@ -12,24 +15,27 @@ from linreg_cli.convergence.rates import Rate, SgdRule, safe_batch_rate, stable_
 from linreg_cli.convergence.spectrum import Spectrum
 from linreg_cli.least_squares.factor import Array
 
-#: Rates that are tried: the safe one, halved this often in half steps.
+#: The candidates for a constant rate: the highest safe rate times 2^(-j / 2), for j up to this.
 _HALF_STEPS = 80
-#: The same for a schedule, in whole steps, each of which costs an epoch-by-epoch forecast.
+#: The candidates for a schedule: times 2^-j, for j up to the first number, since each costs a forecast of every epoch;
+#: runs of more epochs than the second number are not forecast.
 _STEPS, _MOST_SCHEDULED = 6, 2_000
+#: The longest run that `fewest_epochs` considers.
 _MOST_EPOCHS = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class BatchProblem:
-    """What a choice for mini-batches depends on.
+    """The data of a mini-batch run on which the choice of its rate depends; all in scaled units.
 
     Attributes:
-        spectrum: in trained units; with sse scaled by batch_size / n_samples.
-        start: shape (n_parameters, n_targets), from `Spectrum.distances`.
-        batch_largest: the largest curvature of any batch, from `linreg_cli.convergence.batch_curvature`.
-        rule: how SGD moves.
-        noise: of the batches.
-        relative_to: the loss that gaps are relative to, in the units of the spectrum's loss.
+        spectrum: of the expected loss of a batch: that of the whole loss, for sse times batch_size / n_samples.
+        start: the distances of the initial parameters along each eigenvector, shape (n_parameters, n_targets), float64,
+            from `Spectrum.distances`.
+        batch_largest: the largest curvature of any batch, or a bound, from `linreg_cli.convergence.batch_curvature`.
+        rule: the parameters of SGD.
+        noise: of the gradients of the batches.
+        relative_to: the loss that gaps are relative to, in the units of the spectrum's loss; 0 for a constant target.
     """
 
     spectrum: Spectrum
@@ -41,28 +47,30 @@ class BatchProblem:
 
     @property
     def highest(self) -> Rate:
-        """The highest rate that is considered: `safe_batch_rate`, never above half the full-batch limit."""
+        """The highest candidate: `safe_batch_rate`, and at most half the full-batch limit."""
         safe = safe_batch_rate(self.batch_largest, self.rule)
         lr = min(safe.lr, stable_rate(self.spectrum.largest, self.rule) / 2)
         return Rate(lr, safe.momentum, safe.why)
 
     @property
     def modes(self) -> Modes:
-        """The curved directions."""
+        """The directions of positive curvature."""
         return Modes.of(self.spectrum, self.start, self.rule, self.noise)
 
 
 def best_batch_rate(problem: BatchProblem, epochs: int, shape: Callable[[int], float] | None = None) -> Rate:
-    """Of the safe rates the one from which the forecast ends lowest.
+    """The safe rate with the lowest forecast of the final gap.
 
-    Candidates are the highest safe rate and what halving it gives: a high rate forgets the start sooner, a low one
-    lets less of the batches' noise through, and which matters more depends on the epochs. The same data and config
-    always give the same rate.
+    The candidates are the highest safe rate times powers of 1/2. A high rate reduces the initial distance faster, a low
+    one has less noise in the end; which is better depends on the number of epochs. The result is deterministic.
 
     Args:
-        problem: the table and how SGD moves.
-        epochs: that the run will have.
-        shape: epoch (from 0) -> rate as a share of the first, for a schedule; None for a constant rate.
+        problem: the run, except for its rate.
+        epochs: the length of the run.
+        shape: a schedule as epoch (from 0) -> rate / initial rate; None for a constant rate.
+
+    Returns:
+        The rate; above 2,000 epochs of a schedule, which are not forecast, the highest safe one.
     """
     modes, highest = problem.modes, problem.highest
     limits = f"of the rates up to {highest.lr:.6g}, {highest.why},"
@@ -70,17 +78,25 @@ def best_batch_rate(problem: BatchProblem, epochs: int, shape: Callable[[int], f
         candidates = [highest.lr * 2.0 ** (-j / 2) for j in range(_HALF_STEPS + 1)]
         best = min(candidates, key=lambda lr: ConstantRate(modes, lr, 1.0).gap(epochs))
     elif epochs > _MOST_SCHEDULED:
-        return Rate(highest.lr, highest.momentum, f"{highest.why}; the schedule does the rest")
+        return Rate(highest.lr, highest.momentum, f"{highest.why}; the schedule lowers it")
     else:
         best = min(
             (highest.lr * 2.0**-j for j in range(_STEPS + 1)),
             key=lambda lr: _end(modes, lambda epoch: lr * shape(epoch), epochs),
         )
-    return Rate(best, highest.momentum, f"{limits} the one from which the forecast ends lowest after {epochs:,} epochs")
+    return Rate(best, highest.momentum, f"{limits} the one with the lowest forecast after {epochs:,} epochs")
 
 
 def fewest_epochs(problem: BatchProblem, target: float) -> int | None:
-    """The fewest epochs for which some safe constant rate is foretold to end at or below a gap; None above 10^6."""
+    """The fewest epochs after which the forecast of some safe constant rate is at or below a gap.
+
+    Args:
+        problem: the run, except for its rate.
+        target: a relative gap, above 0.
+
+    Returns:
+        The number of epochs; None above 1,000,000, or if the noise of every candidate is above the target.
+    """
     highest, modes = problem.highest.lr, problem.modes
     rates = [ConstantRate(modes, highest * 2.0 ** (-j / 2), problem.relative_to) for j in range(_HALF_STEPS + 1)]
     able = [rate for rate in rates if rate.floor < target]
@@ -88,7 +104,7 @@ def fewest_epochs(problem: BatchProblem, target: float) -> int | None:
 
 
 def cosine(epoch: int, epochs: int) -> float:
-    """The rate as a share of the first, of `schedule: {kind: cosine, T_max: epochs}`.
+    """The rate divided by the initial rate for `schedule: {kind: cosine, T_max: epochs}`: (1 + cos(pi t / T)) / 2.
 
     >>> cosine(0, 10), cosine(5, 10)
     (1.0, 0.5)
@@ -97,38 +113,42 @@ def cosine(epoch: int, epochs: int) -> float:
 
 
 def fewest_falling(problem: BatchProblem, shape: Callable[[int, int], float], target: float, most: int) -> int | None:
-    """The fewest epochs for which a schedule from the highest safe rate ends at or below a gap.
+    """The fewest epochs for which the forecast of a schedule from the highest safe rate ends at or below a gap.
 
     Args:
-        problem: the table and how SGD moves.
-        shape: epoch, epochs -> rate as a share of the first.
-        target: a relative gap.
-        most: epochs to consider, at most 2,000.
+        problem: the run, except for its rate.
+        shape: epoch (from 0), number of epochs -> rate / initial rate.
+        target: a relative gap, above 0.
+        most: the most epochs to consider, at most 2,000.
+
+    Returns:
+        The number of epochs; None if `most` are not enough.
     """
     highest, modes = problem.highest.lr, problem.modes
     if not problem.relative_to > 0:
         return None
 
-    def arrives(epochs: int) -> bool:
+    def reaches(epochs: int) -> bool:
         return _end(modes, lambda epoch: highest * shape(epoch, epochs), epochs) / problem.relative_to <= target
 
-    return _fewest(arrives, min(most, _MOST_SCHEDULED))
+    return _fewest(reaches, min(most, _MOST_SCHEDULED))
 
 
 def _end(modes: Modes, rate: Callable[[int], float], epochs: int) -> float:
+    """The expected objective above its minimum after the last epoch of a schedule; infinite if it overflows."""
     with np.errstate(over="ignore", invalid="ignore"):
         *_, (gap, _) = scheduled_gaps(modes, rate, 1.0, epochs)
     return gap if np.isfinite(gap) else float("inf")
 
 
-def _fewest(arrives: Callable[[int], bool], most: int) -> int | None:
-    """The least number from 1 to `most` that arrives, if all above one do; None if `most` itself does not."""
+def _fewest(reaches: Callable[[int], bool], most: int) -> int | None:
+    """The smallest number from 1 to `most` for which a monotone condition holds; None if it fails for `most`."""
     low, high = 0, 1
-    while not arrives(high):
+    while not reaches(high):
         if high >= most:
             return None
         low, high = high, min(2 * high, most)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if arrives(middle) else (middle, high)
+        low, high = (low, middle) if reaches(middle) else (middle, high)
     return high

@@ -1,7 +1,7 @@
-"""Learning rates: where they stop working, which is best, and what a gradient certifies.
+"""Learning rates of SGD on a quadratic: limits of stability, the optimal rate, the gap that a gradient certifies.
 
-All of it is about a quadratic with curvatures lambda (`linreg_cli.convergence.spectrum`), on which each eigenvector's
-distance z from the optimum moves by itself. With h = lambda + weight_decay, torch.optim.SGD does
+The quadratic has curvatures lambda (`linreg_cli.convergence.spectrum`). The distance z from the optimum along each
+eigenvector has its own recursion, independent of the others. With h = lambda + weight_decay, torch.optim.SGD does
 
     v <- momentum v + (1 - dampening) h z      (the first v is h z, undampened; dampening needs momentum)
     z <- z - lr v,  or with Nesterov  z <- z - lr (h z + momentum v)
@@ -15,19 +15,19 @@ import numpy as np
 from linreg_cli.least_squares.factor import Array
 from linreg_cli.optim.plan import StepPlan
 
-#: How far below a sharp limit a chosen rate stays, so that rounding (float32's too) cannot carry it across.
+#: A chosen rate is below a sharp limit by this relative margin, so that rounding, also in float32, cannot exceed it.
 _MARGIN = 1e-6
 
 
 @dataclass(frozen=True)
 class SgdRule:
-    """How torch.optim.SGD moves, all but the rate.
+    """The parameters of torch.optim.SGD, except for the learning rate.
 
     Attributes:
         momentum: in [0, 1).
-        dampening: has no effect without momentum, as in torch.
-        nesterov: needs momentum, and no dampening.
-        weight_decay: at least 0.
+        dampening: of the gradient in the buffer; without effect if momentum is 0, as in torch.
+        nesterov: Nesterov momentum; requires momentum > 0 and dampening 0.
+        weight_decay: at least 0; the penalty is weight_decay / 2 * (sum of squared weights and biases).
     """
 
     momentum: float = 0.0
@@ -37,23 +37,23 @@ class SgdRule:
 
     @classmethod
     def of(cls, plan: StepPlan) -> "SgdRule":
-        """The rule of a plan."""
+        """The parameters of a plan."""
         return cls(plan.momentum, plan.dampening, plan.nesterov and plan.momentum > 0, plan.weight_decay)
 
     @property
     def gain(self) -> float:
-        """The share of each gradient that enters the buffer."""
+        """The factor of each gradient in the buffer: 1 - dampening with momentum, otherwise 1."""
         return 1 - self.dampening if self.momentum else 1.0
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A rate that was chosen, and why.
+    """A learning rate and a momentum that were chosen together.
 
     Attributes:
-        lr: the rate.
-        momentum: the momentum that belongs to it.
-        why: a sentence for the record.
+        lr: the learning rate, above 0, in scaled units.
+        momentum: in [0, 1).
+        why: the formula or the criterion of the choice, in words, for `run.json`.
     """
 
     lr: float
@@ -62,16 +62,18 @@ class Rate:
 
 
 def stable_rate(curvature: float, rule: SgdRule) -> float:
-    """The sharp limit for a full batch: below it every start converges, above it almost none does.
+    """The sharp limit for a full batch: below it every start converges, above it almost every start diverges.
 
     With h = curvature + weight_decay and momentum b: plain 2 / h; momentum 2 (1 + b) / ((1 - dampening) h);
-    Nesterov 2 (1 + b) / ((1 + 2 b) h). They are where a root of z^2 - (1 + b - lr (1 - dampening) h) z + b, or of
-    z^2 - (1 + b) (1 - lr h) z + b (1 - lr h), reaches -1. Infinite where nothing is curved, or where full
-    dampening keeps every gradient but the first out.
+    Nesterov 2 (1 + b) / ((1 + 2 b) h). At the limit a root of the characteristic polynomial is -1; it is
+    z^2 - (1 + b - lr (1 - dampening) h) z + b, for Nesterov z^2 - (1 + b) (1 - lr h) z + b (1 - lr h).
 
     Args:
-        curvature: the largest of the full-batch loss.
-        rule: how SGD moves.
+        curvature: the largest eigenvalue of the Hessian of the full-batch loss.
+        rule: the parameters of SGD.
+
+    Returns:
+        The limit; infinite if h is 0, or if a dampening of 1 keeps all gradients but the first out of the buffer.
 
     >>> round(stable_rate(4.0, SgdRule()), 12), round(stable_rate(4.0, SgdRule(momentum=0.9)), 12)
     (0.5, 0.95)
@@ -87,16 +89,16 @@ def stable_rate(curvature: float, rule: SgdRule) -> float:
 
 
 def batch_safe_rate(curvature: float, rule: SgdRule) -> float:
-    """A rate at which no sequence of batches, however unlucky, can drive the distance away.
+    """A limit below which the distance from the optimum stays bounded for every sequence of batches.
 
-    With h = (the largest curvature of any batch) + weight_decay. Plain: 2 / h, where each step is a contraction.
+    With h = (the largest curvature of any batch) + weight_decay. Plain: 2 / h; below it each step is non-expansive.
     Momentum b: 2 (1 - b)^2 / ((1 + b) (1 - dampening) h), and Nesterov 2 (1 - b)^2 / ((1 - b + 2 b^2) h), from the
-    circle criterion for a curvature that changes from step to step between 0 and h. That is sufficient, not
-    necessary: with momentum much larger rates usually work.
+    circle criterion for a curvature that varies from step to step between 0 and h. The criterion is sufficient, not
+    necessary. With momentum, much larger rates usually converge.
 
     Args:
-        curvature: the largest of any batch, from `linreg_cli.convergence.batch_curvature`.
-        rule: how SGD moves.
+        curvature: the largest curvature of any batch, from `linreg_cli.convergence.batch_curvature`.
+        rule: the parameters of SGD.
 
     >>> round(batch_safe_rate(4.0, SgdRule()), 12)
     0.5
@@ -110,18 +112,19 @@ def batch_safe_rate(curvature: float, rule: SgdRule) -> float:
 
 
 def best_rate(largest: float, smallest: float, rule: SgdRule, *, momentum: float | None = None) -> Rate:
-    """The full-batch rate whose slowest direction is fastest.
+    """The full-batch rate with the smallest asymptotic convergence factor, that of the slowest direction.
 
-    With h = curvature + weight_decay: plain 2 / (h_max + h_min); momentum b given 2 (1 + b) / (h_max + h_min),
-    with dampening divided by 1 - dampening; momentum free 4 / (sqrt(h_max) + sqrt(h_min))^2 with b = ((sqrt(k) -
-    1) / (sqrt(k) + 1))^2 and k = h_max / h_min (Polyak's optimal heavy ball). Nesterov has no closed form; its
-    two ends are balanced by bisection. Always at least 1e-6 (relative) below the sharp limit.
+    With h = curvature + weight_decay: plain 2 / (h_max + h_min); for a given momentum b 2 (1 + b) / (h_max + h_min),
+    divided by 1 - dampening; for a free momentum 4 / (sqrt(h_max) + sqrt(h_min))^2 with
+    b = ((sqrt(k) - 1) / (sqrt(k) + 1))^2 and k = h_max / h_min (Polyak's optimal heavy ball). Nesterov has no closed
+    form; bisection finds the rate at which the two ends of the spectrum converge equally fast. The result is at least
+    1e-6 (relative) below the sharp limit.
 
     Args:
         largest: the largest curvature.
-        smallest: the smallest that is not zero; flat directions need no rate.
-        rule: how SGD moves; its momentum is not read.
-        momentum: the momentum to use; None chooses it, for the heavy ball, without dampening.
+        smallest: the smallest curvature above 0; in flat directions the loss does not depend on the parameters.
+        rule: the parameters of SGD; its momentum is ignored.
+        momentum: the momentum to use; None chooses that of the optimal heavy ball, without dampening.
 
     >>> best_rate(3.0, 1.0, SgdRule(), momentum=0.0).lr
     0.5
@@ -130,7 +133,7 @@ def best_rate(largest: float, smallest: float, rule: SgdRule, *, momentum: float
     """
     high, low = largest + rule.weight_decay, smallest + rule.weight_decay
     if high <= 0:
-        return Rate(1.0, momentum or 0.0, "the loss is flat, so any rate does")
+        return Rate(1.0, momentum or 0.0, "the loss is constant, so the rate has no effect")
     if momentum is None:
         root = math.sqrt(high / low)
         chosen = ((root - 1) / (root + 1)) ** 2
@@ -147,31 +150,35 @@ def best_rate(largest: float, smallest: float, rule: SgdRule, *, momentum: float
     if rule.nesterov:
         lr, why = (
             _balance(high, low, rule.momentum),
-            "the rate at which Nesterov's two slowest directions are equally fast",
+            "the rate at which the largest and the smallest curvature converge equally fast with Nesterov momentum",
         )
     limit = stable_rate(largest, rule) * (1 - _MARGIN)
     return Rate(min(lr, limit), rule.momentum, why)
 
 
 def mean_square_rate(spread: float, largest: float, smallest: float, batch_size: int, rule: SgdRule) -> float:
-    """A rate below which random batches bring a run nearer to its optimum on average, in the mean square.
+    """A limit below which the expected squared distance from the optimum decreases with random batches.
 
-    With L of `batch_curvature.mean_square_curvature`, R / B = L - (1 - 1/B) h_max the part of it that is noise, q =
-    (1 + b) / (1 - b) and h = curvature + weight_decay. Plain: 2 / (L + weight_decay). Momentum b:
+    With L from `batch_curvature.mean_square_curvature`, R / B = L - (1 - 1/B) h_max the part of L that is due to noise,
+    q = (1 + b) / (1 - b) and h = curvature + weight_decay. Plain: 2 / (L + weight_decay). Momentum b:
 
         2 (1 + b) / ((1 - dampening) max over curvatures (q (R - curvature) / B + h))
 
-    since white noise of variance 1 in the gradient leaves E[z^2] = lr (1 + b) / ((1 - b) h (2 (1 + b) - lr h)), and
-    the noise that a distance z makes, at most (R - curvature) curvature z^2 / B in all, must leave less than z^2. The
-    maximum is at one end of the spectrum. Nesterov: the same with its own E[z^2], by bisection. Sufficient; sharp
-    where every row is as long as the others and all curvatures are equal.
+    White noise of variance 1 in the gradient gives the stationary E[z^2] = lr (1 + b) / ((1 - b) h (2 (1 + b) - lr h)).
+    At a distance z the gradient noise has a variance of at most (R - curvature) curvature z^2 / B in total, and the
+    E[z^2] that it causes must be below z^2. The maximum is at one end of the spectrum. Nesterov: the same with its own
+    stationary E[z^2], by bisection. The limit is sufficient. It is sharp if all rows have the same length and all
+    curvatures are equal.
 
     Args:
         spread: L, for the batches of the run.
-        largest: curvature that a step meets on average.
-        smallest: the smallest that is not zero.
-        batch_size: B, rows drawn independently of each other.
-        rule: how SGD moves.
+        largest: the largest curvature of the expected loss of a batch.
+        smallest: the smallest above 0.
+        batch_size: B, the number of rows, drawn independently.
+        rule: the parameters of SGD.
+
+    Returns:
+        The limit; infinite if `stable_rate` is.
 
     >>> mean_square_rate(4.0, 1.0, 1.0, 1, SgdRule())
     0.5
@@ -198,15 +205,18 @@ def mean_square_rate(spread: float, largest: float, smallest: float, batch_size:
 
 
 def stationary_square(lr: float, h: Array, rule: SgdRule) -> Array:
-    """h E[z^2] in the long run, for white noise of variance 1 in the gradient; only below the limit of the rate.
+    """h E[z^2] of the stationary distribution, for white noise of variance 1 in the gradient.
 
-    Plain and heavy ball: an AR(2) process, of variance lr (1 + b) / ((1 - b) h (2 (1 + b) - lr h)) with lr times
-    1 - dampening. Nesterov: an ARMA(2, 1) process.
+    Plain and heavy ball: an AR(2) process with the variance lr (1 + b) / ((1 - b) h (2 (1 + b) - lr h)), where lr
+    includes the factor 1 - dampening. Nesterov: an ARMA(2, 1) process. Defined only for rates below `stable_rate`.
 
     Args:
-        lr: the rate.
-        h: curvatures with the weight decay, above 0.
-        rule: how SGD moves.
+        lr: the learning rate.
+        h: curvatures including the weight decay, above 0, any shape.
+        rule: the parameters of SGD.
+
+    Returns:
+        Of the shape of h.
     """
     b = rule.momentum
     if not (b and rule.nesterov):
@@ -219,39 +229,43 @@ def stationary_square(lr: float, h: Array, rule: SgdRule) -> Array:
 
 
 def safe_batch_rate(batch_largest: float, rule: SgdRule) -> Rate:
-    """The highest rate for mini-batches where nothing else is known: half the batch-safe limit of plain steps.
+    """The highest rate to choose for mini-batches: half the batch-safe limit of SGD without momentum.
 
-    At half the limit no step can overshoot the optimum of the batch that it sees, whatever rows that batch has,
-    so the loss of that batch falls in every step; the limit itself would let it stand still. With momentum b it is
-    divided by 1 / (1 - b), as far as a gradient moves the parameters in the end, which keeps random batches below
-    `mean_square_rate`; that no sequence of batches can do harm is known for much lower rates only.
+    At half the limit no step overshoots the minimum of its own batch, so the loss of that batch falls in every step. At
+    the limit itself it may stay the same. With momentum b, a gradient moves the parameters by 1 / (1 - b) times as much
+    in total, and the rate is divided by that. This is below `mean_square_rate`. Safety for every sequence of batches is
+    proven for much lower rates only.
 
     Args:
         batch_largest: the largest curvature of any batch.
-        rule: how SGD moves.
+        rule: the parameters of SGD.
+
+    >>> safe_batch_rate(4.0, SgdRule())
+    Rate(lr=0.25, momentum=0.0, why='half the rate that is safe for every batch')
     """
     lr = batch_safe_rate(batch_largest, SgdRule(weight_decay=rule.weight_decay)) / 2
     lr = lr if math.isfinite(lr) else 1.0
     if not rule.momentum or rule.gain <= 0:
         return Rate(lr, rule.momentum, "half the rate that is safe for every batch")
     lr *= (1 - rule.momentum) / rule.gain
-    return Rate(lr, rule.momentum, "half the rate that is safe for every batch, divided by what momentum adds up to")
+    factor = "(1 - momentum) / (1 - dampening)" if rule.dampening else "1 - momentum"
+    return Rate(lr, rule.momentum, f"half the rate that is safe for every batch, times {factor}")
 
 
 def _circle(rule: SgdRule) -> float:
     """s in the batch-safe limit 2 s / h: 1 without momentum.
 
-    With G the transfer function from -(curvature times position) to the position at rate 1, the criterion is
-    lr h <= -1 / (least real part of G on the unit circle), which is attained towards z = 1. Heavy ball:
-    G = z / ((z - 1)(z - b)), least -(1 + b) / (2 (1 - b)^2). Nesterov: G = ((1 + b) z - b) / ((z - 1)(z - b)),
-    least -(1 - b + 2 b^2) / (2 (1 - b)^2).
+    With G the transfer function from -(curvature times position) to the position at rate 1, the circle criterion is
+    lr h <= -1 / (infimum of the real part of G on the unit circle), which is approached at z = 1. Heavy ball:
+    G = z / ((z - 1)(z - b)), infimum -(1 + b) / (2 (1 - b)^2). Nesterov: G = ((1 + b) z - b) / ((z - 1)(z - b)),
+    infimum -(1 - b + 2 b^2) / (2 (1 - b)^2).
     """
     b = rule.momentum
     return (1 - b) ** 2 / ((1 - b + 2 * b * b) if rule.nesterov else (1 + b))
 
 
 def _balance(high: float, low: float, momentum: float) -> float:
-    # The speed falls with the rate at the low end and rises at the high end, beyond 1 / high.
+    # Above 1 / high, a higher rate makes the smallest curvature converge faster and the largest one slower.
     below, above = 1 / high, 2 * (1 + momentum) / ((1 + 2 * momentum) * high)
     for _ in range(80):
         middle = (below + above) / 2
@@ -263,7 +277,7 @@ def _balance(high: float, low: float, momentum: float) -> float:
 
 
 def _nesterov_radius(q: float, momentum: float) -> float:
-    """The largest root of z^2 - (1 + momentum) q z + momentum q, in absolute value; q = 1 - lr h."""
+    """The spectral radius: the largest |z| with z^2 - (1 + momentum) q z + momentum q = 0, where q = 1 - lr h."""
     half, product = (1 + momentum) * q / 2, momentum * q
     discriminant = half * half - product
     return math.sqrt(product) if discriminant < 0 else abs(half) + math.sqrt(discriminant)

@@ -1,7 +1,7 @@
-"""The curvature of a squared loss: eigenvalues of its Hessian, from the triangle of its data.
+"""The curvature of a squared loss: the eigenvalues of its Hessian, from the triangular factor of the data.
 
-The Hessian of c * (sum of squared residuals) with respect to one target's (weights, bias), in the units that are
-trained, is H = 2 c [X 1]'[X 1]; every target has the same. With mse and one target 2 c = 2 / n.
+The Hessian of the loss c * (sum of squared residuals) with respect to the (weights, bias) of one target, in scaled
+units, is H = 2 c [X 1]'[X 1]. It is the same for every target. For mse with one target, 2 c = 2 / n.
 """
 
 from collections.abc import Sequence
@@ -17,15 +17,15 @@ from linreg_cli.optim.losses import loss_scale
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """Curvature of the loss of the whole train split, without a penalty.
+    """The eigenvalues and eigenvectors of the Hessian of the loss on the whole train split, without the penalty.
 
     Attributes:
-        eigenvalues: shape (n_parameters,), falling, at least 0; exactly 0 beyond `rank`.
-        eigenvectors: shape (n_parameters, n_parameters); column i belongs to eigenvalue i; its entries are in the
-            order of the weights, the bias last.
-        rank: directions in which the loss is curved at all.
-        n_targets: how often each eigenvalue occurs.
-        bias: whether the last parameter is a bias.
+        eigenvalues: shape (n_parameters,), float64, in descending order, at least 0; exactly 0 from index `rank` on.
+        eigenvectors: shape (n_parameters, n_parameters), float64, orthonormal; column i belongs to eigenvalue i. The
+            entries of a column are in the order of the weights, the bias last.
+        rank: the number of eigenvalues above 0.
+        n_targets: the multiplicity of each eigenvalue in the Hessian with respect to the parameters of all targets.
+        bias: whether the model has an intercept; it is the last parameter.
     """
 
     eigenvalues: Array
@@ -41,20 +41,20 @@ class Spectrum:
 
     @property
     def smallest(self) -> float:
-        """The smallest curvature that is not zero; 0 if the loss is flat everywhere."""
+        """The smallest curvature above 0; 0 if the loss is constant."""
         return float(self.eigenvalues[self.rank - 1]) if self.rank else 0.0
 
     def scaled(self, factor: float) -> "Spectrum":
-        """The curvature of `factor` times the loss, such as batch_size / n_samples for the batches of sse."""
+        """The spectrum of `factor` times the loss, such as batch_size / n_samples for mini-batches of sse."""
         return Spectrum(self.eigenvalues * factor, self.eigenvectors, self.rank, self.n_targets, self.bias)
 
     def distances(self, optimum: Optimum, weights: npt.ArrayLike, bias: npt.ArrayLike | None) -> Array:
-        """Parameters minus the optimum's, along each eigenvector: shape (n_parameters, n_targets).
+        """The distance from the optimum along each eigenvector: V' (theta - theta*), shape (n_parameters, n_targets).
 
         Args:
-            optimum: in the same units.
+            optimum: theta*, in the same units.
             weights: shape (n_features, n_targets).
-            bias: shape (n_targets,), or None.
+            bias: shape (n_targets,); None without an intercept.
         """
         offset = np.asarray(weights, dtype=np.float64) - optimum.weights
         if self.bias:
@@ -64,36 +64,42 @@ class Spectrum:
         return projected
 
     def loadings(self, names: Sequence[str], which: int = 0, most: int = 3) -> list[tuple[str, float]]:
-        """The columns that carry an eigenvector, and the share of each: the square of its entry; shares add up to 1.
+        """The columns with the largest loadings of an eigenvector.
+
+        The loading of a column is the square of its entry in the unit eigenvector, so all loadings sum to 1.
 
         Args:
             names: of the features.
-            which: number of the eigenvalue; 0 is the largest, `rank - 1` the smallest that is not zero.
-            most: how many columns to name, largest share first.
+            which: index of the eigenvalue; 0 is the largest, `rank - 1` the smallest above 0.
+            most: the number of columns to return.
+
+        Returns:
+            Pairs of column and loading, the largest loading first.
 
         >>> spectrum = Spectrum(np.array([4.0, 1.0]), np.eye(2), 2, 1, True)
         >>> spectrum.loadings(["sqft"]), spectrum.loadings(["sqft"], 1, most=1)
         ([('sqft', 1.0), ('bias', 0.0)], [('bias', 1.0)])
         """
         labels = [*names, "bias"] if self.bias else list(names)
-        shares = self.eigenvectors[:, which] ** 2
-        order = np.argsort(-shares, kind="stable")[:most]
-        return [(labels[i], float(shares[i])) for i in order]
+        squares = self.eigenvectors[:, which] ** 2
+        order = np.argsort(-squares, kind="stable")[:most]
+        return [(labels[i], float(squares[i])) for i in order]
 
 
 def curvature(factor: Factor, loss: str) -> Spectrum:
-    """The spectrum of the whole loss, from the triangle of its data; no pass over the rows.
+    """The spectrum of the loss on the whole train split, from the triangular factor, without a pass over the rows.
 
-    The upper half comes from the singular values of the factor of [X 1], the lower half from those of its inverse:
-    each is accurate for its own large ones, so a column far from zero (a year, a longitude) does not drown the
-    smallest curvature, as it would in X'X.
+    The eigenvalues are 2 c s^2, where s are the singular values of [X 1] and the loss is c times the sum of squared
+    residuals. The larger s are computed from the factor of [X 1], the smaller ones from its inverse. Each SVD is
+    accurate for its large singular values only, so a column with a large mean (a year, a longitude) does not swamp
+    the smallest curvature, as it would in X'X.
 
     Args:
-        factor: from `linreg_cli.least_squares.factor.factorise`, of the table in trained units.
+        factor: of the train split in scaled units, from `linreg_cli.least_squares.factor.factorise`.
         loss: mse, sse or half_mse.
 
     Raises:
-        ValueError: for a loss that is not squared.
+        ValueError: if the loss is not squared.
 
     >>> from linreg_cli.least_squares.factor import factorise
     >>> curvature(factorise([[1.0], [-1.0]], [[1.0], [2.0]], bias=True), "mse").eigenvalues.round(12).tolist()

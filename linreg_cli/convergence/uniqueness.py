@@ -1,4 +1,4 @@
-"""What is said where the optimum is not unique: which columns depend on each other, and how."""
+"""The warning about an optimum that is not unique: which columns are linearly dependent, and how."""
 
 import json
 import re
@@ -10,20 +10,23 @@ from linreg_cli.data.checks.wording import listed
 from linreg_cli.data.scaling import Scaling
 from linreg_cli.least_squares.dependence import Combination
 
-#: Combinations that are written out; more are counted.
+#: The number of dependences that are written out; the others are counted.
 _SHOWN = 3
-#: Names that YAML reads as text without quotes.
+#: Names that are strings in YAML without quotes.
 _PLAIN = re.compile(r"(?!(?i:true|false|yes|no|on|off|null|y|n|nan|inf)$)[A-Za-z_]\w*")
 
-_CONSEQUENCE = "The weights depend on where training starts, the predictions of the train split do not"
+_CONSEQUENCE = "The weights depend on the initial values, the predictions of the train split do not"
 
 
 def not_unique(problem: Problem, preprocessor: Preprocessor) -> str | None:
-    """A warning where other parameters do as well as the optimum's, naming columns and how they depend.
+    """A warning if several parameters have the lowest loss, with the dependent columns and their dependence.
 
     Args:
         problem: the plan and the train split.
-        preprocessor: of the run; columns that it leaves at 0 (constant, standardised) change no prediction.
+        preprocessor: of the run; constant columns that it sets to 0 have no effect and are not named.
+
+    Returns:
+        The warning in original units; None if the optimum is unique, or with weight decay, which makes it unique.
     """
     if problem.plan.weight_decay:
         return None
@@ -43,7 +46,7 @@ def not_unique(problem: Problem, preprocessor: Preprocessor) -> str | None:
     parts = [f"{listed(constant)} {'is' if len(constant) == 1 else 'are'} constant"] if constant else []
     phrases = list(_phrases([_original(each, scaling) for each in found if each.terms], column_of))
     more = len(phrases) - _SHOWN
-    parts += phrases[:_SHOWN] + ([f"and {more} more columns likewise"] if more > 0 else [])
+    parts += phrases[:_SHOWN] + ([f"and {more} more columns are dependent"] if more > 0 else [])
     names = ", ".join(map(_quoted, dict.fromkeys(column_of[each.name] for each in found)))
     return (
         f"the optimum is not unique (rank {factor.rank} of {factor.n_parameters}): {'; '.join(parts)}. {_CONSEQUENCE}; "
@@ -52,12 +55,12 @@ def not_unique(problem: Problem, preprocessor: Preprocessor) -> str | None:
 
 
 def _quoted(name: str) -> str:
-    """A name as an entry of a YAML list."""
+    """A name as an entry of a list in YAML, in quotes if it needs them."""
     return name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
 
 
 def _original(trained: Combination, scaling: Scaling) -> Combination:
-    """A combination of scaled columns as one of the columns of the table."""
+    """A linear combination of scaled columns as one of unscaled columns."""
     center = dict(zip(scaling.columns, map(float, scaling.center), strict=True))
     scale = dict(zip(scaling.columns, map(float, scaling.scale), strict=True))
     unit = scale[trained.name]
@@ -67,10 +70,10 @@ def _original(trained: Combination, scaling: Scaling) -> Combination:
 
 
 def _phrases(combinations: Sequence[Combination], column_of: Mapping[str, str]) -> Iterator[str]:
-    """Combinations in words, those of the levels of one category together.
+    """Linear combinations in words, with those of the levels of one category in one phrase.
 
     Args:
-        combinations: the columns that others give.
+        combinations: of the dependent columns.
         column_of: input of the model -> column of the table.
     """
     groups: dict[str, list[Combination]] = {}
@@ -80,14 +83,14 @@ def _phrases(combinations: Sequence[Combination], column_of: Mapping[str, str]) 
         formula = f"{given[0].name}{_formula(given[0].terms, given[0].constant)}"
         if len(given) > 1:
             others = dict.fromkeys(column_of[name] for each in given for name in each.terms)
-            levels = f"{len(given)} levels of {column} are combinations of inputs of {listed(list(others))}"
+            levels = f"{len(given)} levels of {column} are linear combinations of inputs of {listed(list(others))}"
             formula = f"{levels}, such as {formula}"
         yield formula
 
 
 def _formula(terms: Mapping[str, float], constant: float) -> str:
     if len(terms) > 4:
-        return f" is a combination of {listed(list(terms))}"
+        return f" is a linear combination of {listed(list(terms))}"
     parts: list[str] = []
     for name, weight in terms.items():
         size = f"{abs(weight):.4g} ".removeprefix("1 ")

@@ -1,1 +1,1 @@
-"""What can be said before training, and a step worked by hand."""
+"""What is known before training (`linreg inspect`), and gradient steps shown by hand (`linreg explain`)."""

@@ -1,4 +1,4 @@
-"""What to do, in words, from what `inspect` found: the most pressing first."""
+"""The advice of `linreg inspect`, in sentences, the most important first."""
 
 import math
 
@@ -6,42 +6,47 @@ from linreg_cli.convergence.limits import average_batch_limit, mean_square_limit
 from linreg_cli.inspection.inspect import Inspection
 from linreg_cli.inspection.training_plans import TrainingPlan
 
-#: More epochs than this are beyond patience, whatever the table.
-HOPELESS_EPOCHS = 1_000_000
-#: A change must save this factor, and this many epochs, before it is worth a sentence.
+#: More epochs than this are not practical.
+MOST_PRACTICAL_EPOCHS = 1_000_000
+#: A faster setting is proposed if it saves at least this factor, and at least this many epochs.
 MIN_SAVING, MIN_SAVED_EPOCHS = 3.0, 30
 
 
 def advice(found: Inspection) -> list[str]:
-    """Sentences that end in something to do; at least one."""
-    said = [*_table(found)]
+    """What to do, from what is known before training.
+
+    Returns:
+        At least one sentence, each with the fact first and then the settings to change.
+    """
+    sentences = [*_table(found)]
     if not found.is_squared:
-        return [*said, _not_squared(found)]
+        return [*sentences, _not_squared(found)]
     own, better = found.plans[0], found.plans[1:]
     if found.problem.relative_to <= 0:
-        return [*said, "The target is constant: there is nothing to learn."]
-    quickest = min(better, key=_epochs)
-    if min(_epochs(own), _epochs(quickest)) > HOPELESS_EPOCHS and found.problem.plan.is_full_batch:
-        return [*said, _hopeless(found, quickest)]
+        return [*sentences, "The target is constant: there is nothing to learn."]
+    fastest = min(better, key=_epochs)
+    if min(_epochs(own), _epochs(fastest)) > MOST_PRACTICAL_EPOCHS and found.problem.plan.is_full_batch:
+        return [*sentences, _impractical(found, fastest)]
     problem = _rate_problem(found, own)
     if problem:
-        return [*said, f"{problem}: {_remedy(own, better)}."]
+        return [*sentences, f"{problem}: {_remedy(own, better)}."]
     noise = _noise(found, own)
-    said += noise
+    sentences += noise
     target = _finest(own)
     now = _epochs(own, target)
     faster = tuple(c for c in better if now > max(MIN_SAVING * _epochs(c, target), MIN_SAVED_EPOCHS))
     if faster and not noise:
-        said.append(f"A faster way: {_remedy(own, faster)}.")
-    said += [] if noise else _length(found, own)
-    if not said and target is not None:
+        sentences.append(f"Other settings converge faster: {_remedy(own, faster)}.")
+    sentences += [] if noise else _length(found, own)
+    if not sentences and target is not None:
         planned = found.problem.plan.epochs
-        said.append(f"Train: a gap of {gap_name(target)} is reached in {_count(own, target)} of {planned:,} epochs.")
-    return said or ["Train, and watch the loss: no change of the rate promises more."]
+        reached = f"The settings reach a gap of {gap_name(target)} in {_count(own, target)} of {planned:,} epochs"
+        sentences.append(f"{reached}: train.")
+    return sentences or ["No faster settings were found: train, and check the loss curve."]
 
 
 def rank_meaning(found: Inspection) -> str:
-    """What the rank says about the parameters."""
+    """The rank in words: whether the data determine every parameter."""
     factor = found.problem.factor
     if factor.rank == factor.n_parameters:
         return "every parameter is determined by the data"
@@ -58,94 +63,101 @@ def _table(found: Inspection) -> list[str]:
     spread = dict(zip(found.dataset.features, found.problem.factor.spread, strict=True))
     constant = [name for name in found.problem.dependent_columns if not spread[name]]
     rest = [name for name in found.problem.dependent_columns if spread[name]]
-    said = []
+    sentences = []
     if found.problem.factor.n_samples < found.problem.factor.n_parameters:
-        said.append("Add rows, or leave out columns (data.ignore): there are fewer rows than parameters.")
+        sentences.append("There are fewer rows than parameters: add rows, or leave out columns (data.ignore).")
     elif rest:
-        said.append(f"Leave out one of {_names(rest)} (data.ignore): a combination of them says nothing new.")
+        sentences.append(f"Columns {_names(rest)} are linearly dependent: leave out one of them (data.ignore).")
     if constant:
-        said.append(f"Leave out {_names(constant)} (data.ignore): constant in the train split.")
-    return said
+        one = len(constant) == 1
+        words = f"Column {_names(constant)} is" if one else f"Columns {_names(constant)} are"
+        sentences.append(f"{words} constant in the train split: leave {'it' if one else 'them'} out (data.ignore).")
+    return sentences
 
 
 def _not_squared(found: Inspection) -> str:
     if found.config.loss == "huber":
-        words = "Curvature, limits of the rate and forecasts are of squared losses only; huber changes its curvature"
+        words = "Curvature, limits of the rate and forecasts are available for squared losses only"
         if found.huber_lr is None:
-            return f"{words}."
+            return f"{words}; the curvature of huber is not constant."
         return (
-            f"{words}. It is nowhere more curved than half_mse: rates below {found.huber_lr:.4g} converge for a full "
-            "batch without momentum."
+            f"{words}. The curvature of huber is at most that of half_mse: a full batch without momentum converges at "
+            f"rates below {found.huber_lr:.4g}."
         )
     return (
-        "Curvature, limits of the rate and forecasts are of squared losses only; mae has none: a constant rate ends "
-        "in a band around the optimum whose width falls with the rate. Let the rate fall (optimizer.schedule)."
+        "Curvature, limits of the rate and forecasts are available for squared losses only; mae has no curvature. "
+        "A constant rate ends in a band around the optimum whose width falls with the rate: use a decreasing rate "
+        "(optimizer.schedule)."
     )
 
 
-def _hopeless(found: Inspection, quickest: TrainingPlan) -> str:
+def _impractical(found: Inspection, fastest: TrainingPlan) -> str:
+    """The advice for a table on which full-batch gradient descent takes too many epochs."""
     condition = found.condition_number_standardized
     number = "infinite" if math.isinf(condition) else f"{condition:.2g}"
-    where = "even standardised" if found.standardized is not None or found.config.preprocess.standardize else "here"
+    standardized = found.standardized is not None or found.config.preprocess.standardize
+    columns_are = ", even with standardised columns" if standardized else ""
     spectrum = (found.standardized or found.problem).spectrum
     loadings = spectrum.loadings(found.dataset.features, max(spectrum.rank - 1, 0))
     columns = [name for name, loading in loadings if loading > 0.05 and name != "bias"]
     return (
-        f"Gradient descent is hopeless {where}: at the best rate and momentum a gap of 1e-6 takes {_count(quickest)} "
-        f"epochs, because the columns nearly depend on each other (condition number {number}). Leave out or combine "
-        f"columns, beginning with {_names(columns)}; or solve this one exactly (QR), not by steps."
+        f"Gradient descent will not converge in a practical number of epochs{columns_are}: at the best rate and "
+        f"momentum, a gap of 1e-6 takes {_count(fastest)} epochs, because the columns are multicollinear (condition "
+        f"number {number}). Leave out or combine columns, first {_names(columns)}; or solve least squares exactly, "
+        "by QR."
     )
 
 
 def _rate_problem(found: Inspection, own: TrainingPlan) -> str | None:
-    """What is wrong with the config's rate, if anything."""
+    """The limit that the rate of the config exceeds, in words; None if it exceeds none."""
     problem = found.problem
     limit = average_batch_limit(problem, problem.rule).rate
     if limit is not None and own.lr >= limit:
-        return f"The rate {own.lr:g} diverges, {own.lr / limit:.3g} times the limit"
+        return f"The rate {own.lr:g} is {own.lr / limit:.3g} times the limit {limit:.4g} and diverges"
     mean_square = mean_square_limit(problem, problem.rule).rate
     if mean_square is not None and not found.problem.plan.is_full_batch and own.lr >= mean_square:
         if found.problem.plan.momentum:
-            return f"The rate {own.lr:g} is above {mean_square:.4g}, below which random batches are sure to settle"
-        return f"The rate {own.lr:g} is above {mean_square:.4g}, so a run of random batches may not settle"
+            return f"The rate {own.lr:g} is above {mean_square:.4g}, below which random batches certainly converge"
+        return f"The rate {own.lr:g} is above {mean_square:.4g}, so a run with random batches may not converge"
     return None
 
 
 def _noise(found: Inspection, own: TrainingPlan) -> list[str]:
-    """What mini-batches at a constant rate cannot reach, and what can."""
-    floor, told = own.forecast.floor_gap, own.forecast
-    if found.problem.plan.is_full_batch or floor is None or floor < 1e-6 or told.epochs[1e-6] is not None:
+    """The gap at which mini-batches level off at a constant rate, and settings that reach a smaller one."""
+    floor, epochs = own.forecast.floor_gap, own.forecast.epochs
+    if found.problem.plan.is_full_batch or floor is None or floor < 1e-6 or epochs[1e-6] is not None:
         return []
     ways = [plan for plan in found.plans[1:] if plan.forecast.epochs[1e-6] is not None]
     falling = [plan for plan in ways if any("cosine" in change for change in plan.overrides)]
     size = found.problem.plan.batch_size
-    said = (
-        f"Batches of {size:,} row{'s' * (size > 1)} at the rate {own.lr:g} level off near a gap of {floor:.2g}, and "
-        "not at 1e-6: their noise keeps a constant rate there"
+    fact = (
+        f"Batches of {size:,} row{'s' * (size > 1)} at the rate {own.lr:g} level off near a gap of {floor:.2g}, "
+        "because of the noise of their gradients"
     )
     if falling:
         plan = falling[0]
-        return [f"{said}. A rate that falls lets it through no more: set {', '.join(plan.overrides)}."]
-    return [f"{said}; a lower rate for more epochs, or a larger batch, ends lower."]
+        return [f"{fact}. A decreasing rate reaches 1e-6: set {', '.join(plan.overrides)}."]
+    return [f"{fact}. A lower rate with more epochs, or a larger batch, ends lower."]
 
 
 def _length(found: Inspection, own: TrainingPlan) -> list[str]:
-    """Whether the config's epochs are enough, and its number type."""
-    said = []
-    planned, coarse = found.problem.plan.epochs, own.forecast.epochs[1e-3]
+    """Advice on the number of epochs and on the dtype."""
+    sentences = []
+    planned, coarse, fine = found.problem.plan.epochs, own.forecast.epochs[1e-3], own.forecast.epochs[1e-6]
     if coarse is not None and coarse > planned:
-        said.append(f"As it is, the {planned:,} epochs are too few: a gap of 1e-3 takes {coarse:,} (train.epochs).")
-    elif coarse is not None and (own.forecast.epochs[1e-6] or 0) > planned:
+        words = f"The {planned:,} epochs are too few with these settings: a gap of 1e-3 takes {coarse:,}"
+        sentences.append(f"{words} (set train.epochs={coarse}).")
+    elif coarse is not None and fine is not None and fine > planned:
         reached = f"The {planned:,} epochs reach a gap of 1e-3 (after {coarse:,})"
-        said.append(f"{reached}; for 1e-6 they must be {_count(own)} (train.epochs).")
+        sentences.append(f"{reached}; a gap of 1e-6 takes {fine:,} (set train.epochs={fine}).")
     gap = found.rounding_gap
     if gap > 1e-6 and found.config.train.dtype == "float32" and found.problem.plan.is_full_batch:
-        said.append(f"Set train.dtype=float64: in float32 rounding stops the steps at a gap near {gap:.0e}.")
-    return said
+        sentences.append(f"In float32, rounding stops the updates at a gap near {gap:.0e}: set train.dtype=float64.")
+    return sentences
 
 
 def gap_name(gap: float) -> str:
-    """A gap as the keys of a forecast have it.
+    """A gap as a key of a forecast in JSON.
 
     >>> gap_name(1e-3)
     '1e-3'
@@ -154,7 +166,7 @@ def gap_name(gap: float) -> str:
 
 
 def _remedy(own: TrainingPlan, better: tuple[TrainingPlan, ...]) -> str:
-    """What to set: the fewest changes that come within `MIN_SAVING` of the quickest way."""
+    """The settings to change: the fewest ones whose epochs are within a factor of `MIN_SAVING` of the fastest plan."""
     target = _finest(own) or next(
         (t for t in (1e-6, 1e-3) if any(c.forecast.epochs[t] is not None for c in better)), None
     )
@@ -164,19 +176,19 @@ def _remedy(own: TrainingPlan, better: tuple[TrainingPlan, ...]) -> str:
     settings = f"set {', '.join(plan.overrides)}"
     if target is None or plan.forecast.epochs[target] is None:
         floor = plan.forecast.floor_gap
-        return settings if floor is None else f"{settings} (it then ends near a gap of {floor:.2g})"
+        return settings if floor is None else f"{settings} (the run then levels off near a gap of {floor:.2g})"
     before = own.forecast.epochs[target]
-    instead = f", not {before:,}" if before is not None else ""
+    instead = f" instead of {before:,}" if before is not None else ""
     return f"{settings} (epochs to a gap of {gap_name(target)}: {plan.forecast.epochs[target]:,}{instead})"
 
 
 def _finest(plan: TrainingPlan) -> float | None:
-    """The smallest gap that it reaches."""
+    """The smallest target gap that a plan reaches; None if it reaches none."""
     return next((target for target in (1e-6, 1e-3) if plan.forecast.epochs[target] is not None), None)
 
 
 def _epochs(plan: TrainingPlan, target: float | None = 1e-6) -> float:
-    """Epochs to a gap; where it is not reached, those to 1e-3 and as good as for ever."""
+    """The epochs to a gap, for comparisons; if it is not reached, 1e9 plus those to 1e-3."""
     fine, coarse = plan.forecast.epochs[target or 1e-6], plan.forecast.epochs[1e-3]
     if fine is not None:
         return max(fine, 1)

@@ -1,4 +1,4 @@
-"""One column of a table in a line: what kind it is, where it lies, how far it spreads, what it lacks."""
+"""Summary statistics of the columns of a table: kind, range, mean, standard deviation, missing cells."""
 
 from dataclasses import dataclass, replace
 
@@ -13,18 +13,18 @@ from linreg_cli.least_squares.factor import blocks
 
 @dataclass(frozen=True)
 class ColumnSummary:
-    """What a column of the table holds in the train split, in its own units, before gaps are filled.
+    """Summary statistics of a column of the table in the train split, in original units, without missing cells.
 
     Attributes:
         name: of the column.
-        kind: `constant`, `binary` (two values, 0 and 1), `integer`, `real`, or `category`.
-        minimum: smallest value; None for a category, as are the others.
-        mean: mean value.
-        maximum: largest value.
+        kind: `constant`, `binary` (0 and 1), `integer`, `real`, or `category`.
+        minimum: None for a category, as are the other statistics, and for a column without values.
+        mean: of the values.
+        maximum: of the values.
         std: standard deviation, n in the denominator.
-        missing: cells of the whole table without a value, those of dropped rows among them.
-        treatment: what happens to them: `error`, `drop`, `mean` or `median`.
-        levels: of a category, level -> rows of the train split; None for numbers.
+        missing: the number of missing cells of the whole table, including those of dropped rows.
+        treatment: of missing cells: `preprocess.missing` for the column.
+        levels: of a category: level -> number of rows of the train split; None for numbers.
     """
 
     name: str
@@ -39,7 +39,7 @@ class ColumnSummary:
 
 
 def summaries(dataset: Dataset) -> tuple[ColumnSummary, ...]:
-    """Every column that is used, features first, then targets: columns of the table, not the inputs made of them."""
+    """Summaries of the used columns of the table, not of the inputs encoded from them; features first, then targets."""
     rows = as_slice(dataset.splits["train"])
     if dataset.raw is None or dataset.summary is None:
         return tuple(
@@ -64,11 +64,11 @@ def _present(raw: Numbers, rows: Rows | slice) -> npt.NDArray[np.float64]:
 
 
 def summarise(name: str, values: npt.NDArray[np.float64]) -> ColumnSummary:
-    """Summary of a column of numbers.
+    """The summary of a column of numbers; without values, the statistics are None.
 
     Args:
         name: of the column.
-        values: shape (n_samples,), finite; None for every figure where there are none.
+        values: shape (n_samples,), float64, finite.
 
     >>> summary = summarise("rooms", np.array([1.0, 2.0, 3.0, 2.0]))
     >>> summary.kind, summary.mean
@@ -77,9 +77,9 @@ def summarise(name: str, values: npt.NDArray[np.float64]) -> ColumnSummary:
     if not len(values):
         return ColumnSummary(name, "constant", None, None, None, None)
     low, high = float(values.min()), float(values.max())
-    if low == high:  # a mean has rounding, which would give a constant column a tiny spread
+    if low == high:  # the rounding error of the mean would give a constant column a tiny standard deviation
         return ColumnSummary(name, "constant", low, low, high, 0.0)
-    # In units of the largest value, so that neither sums nor squares overflow.
+    # Divided by the largest absolute value, so that neither sums nor squares overflow.
     unit = max(abs(low), abs(high))
     scaled = values / unit
     return ColumnSummary(name, _kind(values), low, float(scaled.mean()) * unit, high, float(scaled.std()) * unit)

@@ -1,4 +1,4 @@
-"""Gradient steps as one would work them on paper, with the gradient found in three independent ways."""
+"""Gradient steps shown by hand, with the gradient by autograd, by formula and by finite differences."""
 
 import math
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.state import TrainingState
 
-#: Autograd and the formula add up the same terms in another order. They agree if they differ by at most this share
-#: of the sum of the terms' sizes, which is what rounding is relative to where the terms cancel.
+#: Autograd and the formula sum the same terms in another order. They agree if their difference is at most this times
+#: the sum of the absolute terms, to which rounding error is relative if the terms cancel.
 AGREEMENT = 1e-10
 
-#: Half the distance of a central difference, times the size of the parameter: the cube root of the rounding error
-#: balances rounding against the third derivative.
+#: The step of a central difference, relative to the parameter: the cube root of the machine epsilon balances rounding
+#: error and truncation error.
 H = torch.finfo(torch.float64).eps ** (1 / 3)
 
 WAYS = ("autograd", "formula", "finite_difference")
@@ -29,24 +29,24 @@ Parameters = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class ExplainedStep:
-    """One step, in trained units and float64.
+    """One step of SGD: parameter = parameter - lr * direction, in scaled units and float64.
 
     Attributes:
         number: of the step, from 1.
-        rows: of the train split that the batch holds, from 0.
-        lr: learning rate.
-        inputs: X of the batch, shape (batch, n_features).
-        targets: y of the batch, shape (batch, n_targets).
-        predictions: of the batch before the update, shape (batch, n_targets).
-        terms: the loss of each residual before the update, shape (batch, n_targets).
-        loss: of the batch before the update: the sum or the mean of the terms.
-        before: `weight` (n_targets, n_features) and, with a bias, `bias` (n_targets,).
-        gradients: `autograd`, `formula` and `finite_difference` -> gradient of the loss, as `before`.
-        term_sizes: sum over the rows of the size of each row's part of the gradient, as `before`.
-        difference_errors: how far a central difference may be off, as `before`.
-        direction: what the rate multiplies: the gradient with weight decay and momentum applied.
+        rows: the indices (from 0) of the rows of the batch in the train split.
+        lr: the learning rate.
+        inputs: X of the batch, shape (batch_size, n_features).
+        targets: y of the batch, shape (batch_size, n_targets).
+        predictions: before the update, shape (batch_size, n_targets).
+        terms: the loss of each residual before the update, shape (batch_size, n_targets).
+        loss: of the batch before the update: the sum or the mean of `terms`, without the penalty.
+        before: the parameters: `weight` (n_targets, n_features) and, with an intercept, `bias` (n_targets,).
+        gradients: `autograd`, `formula` and `finite_difference` -> gradient of the loss, of the shapes of `before`.
+        term_sizes: the sums over rows of the absolute terms of the gradient, of the shapes of `before`.
+        difference_errors: bounds on the error of the central differences, of the shapes of `before`.
+        direction: the gradient with weight decay and momentum applied, of the shapes of `before`.
         after: the parameters after the update.
-        next_loss: of the same batch after the update.
+        next_loss: the loss of the same batch after the update.
     """
 
     number: int
@@ -66,9 +66,9 @@ class ExplainedStep:
     next_loss: float
 
     def disagreement(self) -> str | None:
-        """Why the three gradients cannot all be right, in words; None where they agree.
+        """How the three gradients differ, in words; None if they agree.
 
-        Autograd and the formula must agree to rounding, and a central difference to its own error.
+        Autograd and the formula must agree within rounding error, central differences within their own error.
         """
         autograd, formula, difference = (_flat(self.gradients[name]) for name in WAYS)
         rounding = AGREEMENT * _flat(self.term_sizes)
@@ -83,17 +83,20 @@ class ExplainedStep:
 
 
 def explain(plan: StepPlan, state: TrainingState, X_nd: Tensor, y_nk: Tensor, steps: int) -> Iterator[ExplainedStep]:
-    """Take steps of a plan with the reference executor, and keep what each one did.
+    """Take steps of a plan with the reference executor, and yield each one with its gradients.
 
     Args:
         plan: the steps.
-        state: changed in place; its model is float64 and on the CPU.
-        X_nd: inputs of the train split, float64.
-        y_nk: targets of the train split, float64.
-        steps: how many; the plan may end before.
+        state: the parameters and momentum buffers, changed in place; the model is float64 and on the CPU.
+        X_nd: the features of the train split, shape (n_samples, n_features), float64.
+        y_nk: the targets of the train split, shape (n_samples, n_targets), float64.
+        steps: the number of steps; fewer if the plan ends before.
+
+    Yields:
+        The steps, in order.
 
     Raises:
-        DivergedError: for a step whose loss is not finite, after the steps before it were yielded.
+        DivergedError: at a step whose loss is not finite, after the previous ones were yielded.
     """
     executor = ReferenceExecutor(X_nd, y_nk)
     for step in range(state.step, min(state.step + steps, plan.total_steps)):
@@ -141,7 +144,7 @@ def _parameters(state: TrainingState) -> Parameters:
 
 
 def _predict(parameters: Parameters, X_bd: Tensor) -> Tensor:
-    # The arithmetic of nn.Linear, bit for bit: at a kink of the loss one bit would change the slope.
+    # The arithmetic of nn.Linear, bit for bit: at a kink of the loss, a difference of one bit changes the slope.
     return torch.nn.functional.linear(X_bd, parameters["weight"], parameters.get("bias"))
 
 
@@ -173,10 +176,10 @@ def _sum_of_slopes(slopes_bk: Tensor, X_bd: Tensor, like: Parameters) -> Paramet
 
 
 def _by_differences(parameters: Parameters, loss: Loss, X_bd: Tensor, y_bk: Tensor) -> tuple[Parameters, Parameters]:
-    """(L(p + h) - L(p - h)) / 2h for each parameter p, and how far each may be off.
+    """(L(p + h) - L(p - h)) / (2 h) for each parameter p, and a bound on the error of each.
 
-    Within h of a kink of the absolute or the Huber loss the difference mixes two slopes, and may be off by half of
-    what the slope changes there; elsewhere the losses are parabolas or lines, and only rounding is left.
+    Within h of a kink of mae or huber, the difference mixes two slopes; its error is at most half the change of the
+    slope there. Elsewhere the losses are quadratic or linear, and the error is rounding error only.
     """
     gradient = {name: torch.zeros_like(values) for name, values in parameters.items()}
     errors = {name: torch.zeros_like(values) for name, values in parameters.items()}
@@ -200,7 +203,7 @@ def _has_kinks(loss: Loss) -> bool:
 
 
 def _direction(plan: StepPlan, state: TrainingState, parameters: Parameters, gradient: Parameters) -> Parameters:
-    """What torch.optim.SGD multiplies the rate with: the gradient, with weight decay and momentum applied."""
+    """The update direction of torch.optim.SGD: the gradient with weight decay and momentum applied."""
     direction = {}
     for name, values in gradient.items():
         decayed = values + plan.weight_decay * parameters[name]

@@ -1,4 +1,4 @@
-"""inspect_config: what can be known about a training before its first step."""
+"""inspect_config: the data, the conditioning, the stable rates and the forecast of a run, before training."""
 
 import math
 from dataclasses import dataclass, replace
@@ -22,18 +22,19 @@ from linreg_cli.least_squares.resampling import HeldOut, RidgePath, k_fold, leav
 from linreg_cli.least_squares.solve import Optimum, condition_numbers, least_squares
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
 
-#: Parts of the k-fold error where `evaluate.cross_validation` says none.
+#: The number of folds if `evaluate.cross_validation` is not set.
 FOLDS = 5
 
 
 @dataclass(frozen=True)
 class Ridge:
-    """Penalties on the weights, each judged by leaving rows out.
+    """Ridge regression with several penalties on the parameters in scaled units.
 
     Attributes:
-        path: in the order of `weight_decays`, which are those of the config's loss and batches.
-        weight_decays: torch.optim.SGD's `weight_decay`.
-        unpenalised: the leave-one-out error without a penalty.
+        path: weights and leave-one-out errors, in the order of `weight_decays`.
+        weight_decays: the values of `optimizer.weight_decay` for the loss and the batches of the config; for sse with
+            mini-batches they are batch_size / n_samples times those of `path`.
+        unpenalised: the leave-one-out errors without a penalty.
     """
 
     path: RidgePath
@@ -42,16 +43,16 @@ class Ridge:
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOutErrors:
-    """Errors of the optimum on rows left out of the fit, in original units (the target's transform applied).
+class OptimumErrors:
+    """The train and cross-validation errors of ordinary least squares, in original units of the transformed target.
 
     Attributes:
-        optimum: of the whole train split, without weight decay.
-        fitted: root mean square of its residuals.
-        leave_one_out: each row predicted by the fit of the others.
-        k_fold: each fold predicted by the fit of the others.
-        folds: how many.
-        spread: shape (n_targets,), standard deviation of each target, n in the denominator.
+        optimum: of the train split, without weight decay.
+        fitted: the root mean squared error on the train split, over rows and targets.
+        leave_one_out: the errors of leave-one-out cross-validation.
+        k_fold: the errors of k-fold cross-validation; None with one row.
+        folds: the number of folds.
+        spread: the standard deviation of each target, n in the denominator, shape (n_targets,), float64.
     """
 
     optimum: Optimum
@@ -64,24 +65,27 @@ class HeldOutErrors:
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """Everything that `inspect` knows.
+    """The result of `inspect_config`: everything that is known before training.
 
     Attributes:
-        config: as it would be trained.
-        dataset: the rows.
-        columns: of the table, features first, then targets.
-        problem: the plan and the train split in the units that are trained: rank, dependent columns, curvature,
-            limits and forecasts are read from it. Its numbers are float64, so that what is said is about the data; what
-            the rounding of the dtype that is trained in makes of rank and gap is counted in.
-        standardized: the same with `preprocess.standardize: true`; None where the config says so already, where it
-            cannot be, and for a loss that is not squared.
-        condition_number: of [X 1] in original units; infinite where columns are dependent.
-        condition_number_standardized: the same of standardised columns.
-        plans: the config's own way to train first, then better ones; empty for a loss that is not squared.
-        rounding_gap: the gap near which steps get lost in the rounding of the config's dtype, roughly.
-        huber_lr: for huber, a rate below which a full batch without momentum converges, else None.
-        ridge: where it was asked for and applies.
-        held_out: errors of the optimum on rows that it was not fitted to; None where it is not worked out.
+        config: the config as loaded.
+        dataset: the rows of all splits, in original units.
+        columns: summaries of the columns of the table, features first, then targets.
+        problem: the plan and the train split in scaled units, in float64. Rank, dependent columns, curvature, limits
+            and forecasts are computed from it. Rank and rounding error are judged by the machine epsilon of the dtype
+            of training.
+        standardized: the same with `preprocess.standardize: true`; None if the config has it, if a column cannot be
+            standardised, and for a loss that is not squared.
+        condition_number: the 2-norm condition number of [X 1] in original units; infinite if columns are linearly
+            dependent.
+        condition_number_standardized: that of the standardised columns.
+        plans: the plan of the config, then alternatives; empty for a loss that is not squared.
+        rounding_gap: the relative gap at which updates are lost in the rounding of the dtype of training, up to a
+            factor of about ten; 0 for a loss that is not squared.
+        huber_lr: for huber, the rate below which a full batch without momentum converges, in scaled units; None for
+            other losses.
+        ridge: the ridge path; None if it was not requested, and for a loss that is not squared.
+        held_out: train and cross-validation errors of ordinary least squares; None for a loss that is not squared.
     """
 
     config: Config
@@ -95,16 +99,16 @@ class Inspection:
     rounding_gap: float
     huber_lr: float | None
     ridge: Ridge | None
-    held_out: HeldOutErrors | None
+    held_out: OptimumErrors | None
 
     @property
     def is_squared(self) -> bool:
-        """Whether the loss is squared, so that it has one curvature everywhere."""
+        """Whether the loss is squared, so that its curvature is constant."""
         return self.problem.plan.loss.is_squared
 
     @property
     def limits(self) -> dict[str, Limit]:
-        """The limits of the rate by the names that `stable_lr` has; only for a squared loss."""
+        """The limits of the learning rate by their keys in `stable_lr`; only for a squared loss."""
         problem, rule = self.problem, self.problem.rule
         return {
             "full_batch": full_batch_limit(problem, rule),
@@ -114,15 +118,16 @@ class Inspection:
 
 
 def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = False) -> Inspection:
-    """Read the data once and say what training it will be like. Nothing is trained and nothing is written.
+    """Read the data once, and compute what is known before training. Nothing is trained or written.
 
     Args:
-        loaded: the config; its device and its executor are not used, and its dtype only for what rounding does.
-        reporter: where progress goes.
-        ridge: whether to work out the ridge path too.
+        loaded: the config; its device and executor are ignored, and its dtype is used for rounding error only.
+        reporter: receives progress.
+        ridge: whether to compute the ridge path.
 
     Raises:
-        ConfigError, DataError: as for `prepare`.
+        ConfigError, DataError: as `prepare`.
+        DataError: if the squares of the values overflow or underflow.
     """
     config = loaded.config
     exact = config.train.model_copy(update={"dtype": "float64", "device": "cpu", "engine": "reference"})
@@ -130,8 +135,8 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
     reporter.stage("finding the optimum and the curvature")
     eps = float(np.finfo(config.train.dtype).eps)
     problem = prepared.problem
-    if problem.no_factor_reason or eps != EPS:  # a table that takes minutes is worth them here
-        problem = replace(problem, patient=True, eps=eps)
+    if problem.no_factor_reason or eps != EPS:  # inspect may take minutes for a large table
+        problem = replace(problem, allow_slow=True, eps=eps)
     _refuse_extremes(problem)
     squared = problem.plan.loss.is_squared
     dataset, rule = prepared.dataset, problem.rule
@@ -154,11 +159,7 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
 
 
 def _refuse_extremes(problem: Problem) -> None:
-    """Refuse columns whose squares overflow or underflow.
-
-    Raises:
-        DataError: with what to do about it.
-    """
+    """Raise a DataError for columns whose squares overflow or underflow."""
     reason = problem.no_factor_reason
     if reason is None and problem.plan.loss.is_squared:
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
@@ -170,7 +171,7 @@ def _refuse_extremes(problem: Problem) -> None:
 
 
 def _condition_numbers(prepared: Prepared, problem: Problem) -> tuple[float, float]:
-    """Of [X 1] in original units, as given and standardised; infinite where the trained columns are dependent."""
+    """Those of [X 1] in original units and of the standardised columns; infinite below full rank."""
     config, dataset = prepared.config, prepared.dataset
     if problem.factor.rank < problem.factor.n_parameters:
         return math.inf, math.inf
@@ -184,26 +185,26 @@ def _condition_numbers(prepared: Prepared, problem: Problem) -> tuple[float, flo
 
 
 def _standardized(prepared: Prepared, problem: Problem) -> Problem | None:
-    """The same training with `preprocess.standardize: true`, from the same initial parameters."""
+    """The same problem with `preprocess.standardize: true` and the same initial parameters."""
     dataset, config = prepared.dataset, prepared.config
     options = config.preprocess.model_copy(update={"standardize": True})
     try:
         preprocessor = Preprocessor.fit(dataset, options, bias=config.model.bias)
-    except DataError:  # values that cannot be standardised; training as configured can still be forecast
+    except DataError:  # a column cannot be standardised; the forecast of the config does not need it
         return None
     X_nd = preprocessor.features.tensor(dataset, dataset.splits["train"], prepared.tensors["train"][1].dtype)
     return replace(problem, X_nd=X_nd.numpy())
 
 
-def _held_out(prepared: Prepared, problem: Problem) -> HeldOutErrors:
-    """Leave-one-out and K folds as `evaluate.cross_validation` cuts them, without refitting."""
+def _held_out(prepared: Prepared, problem: Problem) -> OptimumErrors:
+    """Leave-one-out and k-fold cross-validation, with the folds of `evaluate.cross_validation`, without refitting."""
     dataset, config = prepared.dataset, prepared.config
     given, rows = config.evaluate.cross_validation, dataset.splits["train"]
     _, X, given_y = original_rows(dataset, prepared.preprocessor)
     y = np.asarray(given_y)
     optimum = problem.optimum
     assert optimum is not None
-    if not _as_it_is(config) or optimum.weight_decay or optimum.factor.eps > EPS:
+    if not _in_original_units(config) or optimum.weight_decay or optimum.factor.eps > EPS:
         optimum = least_squares(X, y, bias=config.model.bias, loss="mse")
     count = min(given.folds if given is not None else FOLDS, len(rows))
     k_folded = None
@@ -212,19 +213,19 @@ def _held_out(prepared: Prepared, problem: Problem) -> HeldOutErrors:
         rising = np.sort(rows)
         k_folded = k_fold(optimum, X, y, [np.searchsorted(rising, np.sort(fold)) for fold in cut])
     fitted = math.sqrt(optimum.train_loss / (optimum.scale * y.size))
-    return HeldOutErrors(optimum, fitted, leave_one_out(optimum, X, y), k_folded, count, y.std(axis=0))
+    return OptimumErrors(optimum, fitted, leave_one_out(optimum, X, y), k_folded, count, y.std(axis=0))
 
 
-def _as_it_is(config: Config) -> bool:
-    """Whether the trained units are the original ones (after the target's transform)."""
+def _in_original_units(config: Config) -> bool:
+    """Whether the scaled units are the original ones (after the transform of the target)."""
     return not (config.preprocess.standardize or config.preprocess.standardize_target)
 
 
 def _ridge(problem: Problem) -> Ridge:
-    """The ridge path of the train split in trained units."""
+    """The ridge path of the train split in scaled units."""
     plain, spectrum, loss = problem.optimum, problem.spectrum, problem.plan.loss.name
     assert plain is not None
-    # From well below the flattest direction that the data can tell from rounding, to where everything is shrunk.
+    # From well below the smallest curvature above rounding error, where nothing is shrunk, to where everything is.
     low = min(1e-6 * spectrum.largest, max(1e-2 * spectrum.smallest, 1e-14 * spectrum.largest))
     penalties = np.geomspace(low, 10 * spectrum.largest, 25) if spectrum.largest else np.geomspace(1e-6, 10, 25)
     path = ridge_path(problem.factor, problem.X_nd, problem.y_nk, penalties.tolist(), loss=loss)
@@ -235,6 +236,6 @@ def _ridge(problem: Problem) -> Ridge:
 
 
 def _huber_lr(problem: Problem) -> float | None:
-    """2 / (largest curvature of half_mse + weight decay): the Huber loss is nowhere more curved, and it is convex."""
+    """2 / (largest curvature of half_mse + weight decay): the Huber loss is convex, and its curvature is not larger."""
     lr = stable_rate(problem.spectrum.largest, SgdRule(weight_decay=problem.plan.weight_decay))
     return lr if math.isfinite(lr) else None

@@ -1,4 +1,4 @@
-"""Ways to train a table, each with its forecast: the config's own, and better ones."""
+"""Alternative settings for a run, each with its forecast: the config's own and faster ones."""
 
 import math
 from dataclasses import dataclass, replace
@@ -11,22 +11,22 @@ from linreg_cli.convergence.rate_search import best_batch_rate, cosine, fewest_e
 from linreg_cli.convergence.rates import Rate, SgdRule, best_rate
 from linreg_cli.optim.schedules import Schedule
 
-#: The relative gaps that a forecast is about.
+#: The relative gaps of a forecast.
 TARGETS = (1e-3, 1e-6)
-#: The highest momentum that is proposed; beyond it a run takes millions of epochs anyway.
+#: The highest momentum that is proposed; where a higher one is optimal, a run takes millions of epochs.
 MOST_MOMENTUM = 0.999999
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """A way to train, and when it arrives.
+    """Settings of the optimiser, the batches and the scaling for a run, with the forecast of their convergence.
 
     Attributes:
-        label: what it changes, in words.
-        overrides: the `--set` expressions that change the config into it; none for the config itself.
-        lr: the rate, or that of the first epoch.
-        momentum: the momentum.
-        forecast: epochs to each gap.
+        label: what differs from the config, in words.
+        overrides: the `--set` expressions that change the config to these settings; empty for the config itself.
+        lr: the initial learning rate, in scaled units.
+        momentum: in [0, 1).
+        forecast: the number of epochs to each relative gap.
     """
 
     label: str
@@ -37,26 +37,29 @@ class TrainingPlan:
 
 
 def training_plans(config: Config, problem: Problem, standardized: Problem | None) -> tuple[TrainingPlan, ...]:
-    """The config's own plan first, then what may be better.
+    """The plan of the config, then alternatives that may converge faster.
 
     Args:
         config: with numbers in place of `auto`.
-        problem: its plan and its train split; the loss is squared.
-        standardized: the same with standardised columns, where that is another one.
+        problem: the plan and the train split of the config; the loss is squared.
+        standardized: the same with standardised columns; None if the columns are standardised or cannot be.
+
+    Returns:
+        At least one; the first is that of the config.
     """
     plan, rule = problem.plan, problem.rule
     scheduled = config.optimizer.schedule.kind != "constant"
     rate = plan.learning_rate if scheduled else plan.learning_rate(0)
     own = TrainingPlan("as configured", (), plan.learning_rate(0), plan.momentum, expected(problem, rate, rule))
     found, best = [own], _plan(config, "best rate", (), problem, plan.momentum)
-    if scheduled or abs(best.lr / own.lr - 1) > 2e-3:  # lr: auto is that already, but for its digits
+    if scheduled or abs(best.lr / own.lr - 1) > 2e-3:  # lr: auto gives the same rate before it is rounded
         found.append(best)
     if plan.is_full_batch:
         found.append(_plan(config, "best rate and momentum", (), problem, None))
     else:
-        found += _patient(config, problem)
+        found += _longer_runs(config, problem)
     if not plan.is_full_batch and problem.batch_share == 1:
-        # A full batch of a sum is another loss beside the same penalty.
+        # For a sum, the weight of the loss relative to the penalty would change with the batch size.
         found.append(_plan(config, "full batch, best rate", ("train.batch_size=full",), problem, plan.momentum))
     if standardized is not None:
         change = ("preprocess.standardize=true",)
@@ -66,59 +69,59 @@ def training_plans(config: Config, problem: Problem, standardized: Problem | Non
     return tuple(found)
 
 
-def expected(problem: Problem, rate: float | Schedule, rule: SgdRule, *, full: bool = False) -> Forecast:
-    """When a run at this rate arrives.
+def expected(problem: Problem, rate: float | Schedule, rule: SgdRule, *, full_batch: bool = False) -> Forecast:
+    """The forecast of a run at a rate.
 
-    A plain run of mini-batches above the mean-square limit, but below that of the average batch, may not settle: only
-    where it starts is known.
+    Mini-batches without momentum may not converge at a rate between the mean-square limit and that of the average
+    batch. Their forecast has the initial gap only.
 
     Args:
-        problem: the table, and the plan but for its rate and momentum.
-        rate: a number, or epoch (from 0) -> rate.
-        rule: how SGD moves.
-        full: as if the batch were full.
+        problem: the train split, and the plan except for its rate and momentum.
+        rate: a learning rate, or a schedule: epoch (from 0) -> learning rate.
+        rule: the parameters of SGD.
+        full_batch: forecast a full batch instead of the batches of the plan.
     """
-    if not (full or problem.plan.is_full_batch or callable(rate) or problem.rule.momentum):
+    if not (full_batch or problem.plan.is_full_batch or callable(rate) or problem.rule.momentum):
         limit, average = mean_square_limit(problem, problem.rule).rate, average_batch_limit(problem, problem.rule).rate
         if limit is not None and limit <= rate < (math.inf if average is None else average):
-            reason = f"{rate:g} is above {limit:.4g}, so the run may not settle: the noise of its batches may grow"
-            below = expected(problem, limit / 2, rule)  # of which only the start is of this rate too
+            reason = f"{rate:g} is above {limit:.4g}, so the run may not converge: the noise of the batches may grow"
+            below = expected(problem, limit / 2, rule)  # for the initial gap, which does not depend on the rate
             never = dict.fromkeys(TARGETS)
             return replace(below, epochs=never, reasons=dict.fromkeys(TARGETS, reason), floor_gap=None)
-    return problem.forecast(rate, rule, TARGETS, full=full)
+    return problem.forecast(rate, rule, TARGETS, full_batch=full_batch)
 
 
-def best_of(problem: Problem, *, momentum: float | None, full: bool = False) -> Rate:
-    """The best rate, cut to four digits so that it can be written into a config.
+def best_of(problem: Problem, *, momentum: float | None, full_batch: bool = False) -> Rate:
+    """The best constant rate, rounded down to four significant digits so that it can be pasted into a config.
 
-    Full batch: that of `best_rate`. Mini-batches: that of `best_batch_rate`, with the config's momentum. Both are
-    for a constant rate, and there what `optimizer.lr: auto` takes, but for the digits.
+    Full batch: that of `rates.best_rate`. Mini-batches: that of `rate_search.best_batch_rate`, with the momentum of the
+    config. `optimizer.lr: auto` chooses the same rate for a constant schedule, without the rounding.
 
     Args:
-        problem: the table, and the plan but for its rate.
-        momentum: to use; None chooses it, for a full batch.
-        full: as if the batch were full.
+        problem: the train split, and the plan except for its rate.
+        momentum: to use; None chooses the optimal one, for a full batch.
+        full_batch: for a full batch instead of the batches of the plan.
     """
     plan, rule, spectrum = problem.plan, problem.rule, problem.spectrum
     if momentum is not None and rule.gain <= 0:
-        return Rate(1.0, momentum, "full dampening keeps every gradient but the first out, so no rate helps")
-    if full or plan.is_full_batch:
+        why = "a dampening of 1 keeps all gradients but the first out of the momentum buffer, so no rate converges"
+        return Rate(1.0, momentum, why)
+    if full_batch or plan.is_full_batch:
         rate = best_rate(spectrum.largest, spectrum.smallest, rule, momentum=momentum)
         if momentum is not None:
             return Rate(rounded_down(rate.lr), momentum, rate.why)
         return Rate(rounded_down(rate.lr), min(1 - float(f"{1 - rate.momentum:.3g}"), MOST_MOMENTUM), rate.why)
     if not problem.batches.largest > 0 or rule.gain <= 0:
-        return Rate(1.0, momentum or 0.0, "nothing is curved or nothing moves, so any rate does")
+        return Rate(1.0, momentum or 0.0, "the loss is constant or its gradient is not used, so the rate has no effect")
     found = best_batch_rate(problem.batch_problem(rule), plan.epochs)
     return Rate(rounded_down(found.lr), found.momentum, found.why)
 
 
-def _patient(config: Config, problem: Problem) -> list[TrainingPlan]:
-    """For mini-batches: the epochs with which a constant rate ends at a gap of 1e-6, and a falling rate if sooner.
+def _longer_runs(config: Config, problem: Problem) -> list[TrainingPlan]:
+    """For mini-batches: the epochs that a constant rate needs to a gap of 1e-6, and a cosine schedule if it is faster.
 
-    The noise of the batches keeps any constant rate at a distance that falls with the rate, so one that is low enough
-    for the end is slow from the start. A schedule is proposed only where its own forecast arrives in two thirds of the
-    epochs or fewer.
+    The noise of the batches keeps a constant rate at a gap that falls with the rate. A rate that is low enough for the
+    final gap is slow in the beginning. A schedule is proposed if its forecast needs at most two thirds of the epochs.
     """
     rule, momentum = problem.rule, problem.plan.momentum
     if not (problem.batches.largest > 0 and rule.gain > 0 and problem.relative_to > 0):
@@ -144,8 +147,8 @@ def _patient(config: Config, problem: Problem) -> list[TrainingPlan]:
 def _plan(
     config: Config, label: str, change: tuple[str, ...], problem: Problem, momentum: float | None
 ) -> TrainingPlan:
-    full = "train.batch_size=full" in change
-    best, rule = best_of(problem, momentum=momentum, full=full), problem.rule
+    full_batch = "train.batch_size=full" in change
+    best, rule = best_of(problem, momentum=momentum, full_batch=full_batch), problem.rule
     if momentum is None:
         rule = SgdRule(best.momentum, 0.0, False, rule.weight_decay)
         change = (*change, f"optimizer.momentum={best.momentum:.12g}")
@@ -154,11 +157,12 @@ def _plan(
     change = (*change, f"optimizer.lr={best.lr:g}")
     if config.optimizer.schedule.kind != "constant":
         change = (*change, "optimizer.schedule={kind: constant}")
-    return TrainingPlan(label, change, best.lr, best.momentum, expected(problem, best.lr, rule, full=full))
+    forecast = expected(problem, best.lr, rule, full_batch=full_batch)
+    return TrainingPlan(label, change, best.lr, best.momentum, forecast)
 
 
 def rounded_down(value: float, digits: int = 4) -> float:
-    """The largest number of so many significant digits that is not above a positive value.
+    """The largest number with `digits` significant digits that is not above a positive value.
 
     >>> rounded_down(0.000298356), rounded_down(2.0)
     (0.0002983, 2.0)

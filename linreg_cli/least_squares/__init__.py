@@ -1,1 +1,1 @@
-"""Exact answers of squared losses, and of mae and huber: the yardstick, never a way to train."""
+"""Exact solutions of squared losses, and of mae and huber, with which training is compared; never a way to train."""

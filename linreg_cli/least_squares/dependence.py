@@ -1,6 +1,6 @@
-"""Columns that depend on each other: which they are, and what combination of the others gives each.
+"""Linearly dependent columns: which they are, and each as a linear combination of the others.
 
-Everything here reads one factor, so that it is about the numbers that were factorised and agrees with `Factor.rank`.
+Everything is computed from one factor, so it agrees with `Factor.rank`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,19 +10,19 @@ import numpy as np
 
 from linreg_cli.least_squares.factor import Array, Factor
 
-#: Columns whose part is unclear are counted one by one, an SVD each; of more, all are taken to take part.
+#: The most uncertain columns that are tested with an SVD each; if there are more, all of them count as dependent.
 MOST_COUNTED = 50
-#: A term this small beside the largest one of its vector does not decide which column the others give.
+#: The smallest pivot, relative to the largest entry of its vector.
 _TINY = 1e-3
 
 
 @dataclass(frozen=True)
 class Combination:
-    """A column that others give: name = sum of weight x other + constant.
+    """A column as a linear combination of others: name = sum of weight * other + constant.
 
     Attributes:
-        name: the column.
-        terms: other column -> its weight, in units of `name` per unit of the other; empty for a constant column.
+        name: of the column.
+        terms: other column -> weight, in units of `name` per unit of the other; empty for a constant column.
         constant: in units of `name`; 0 without an intercept.
     """
 
@@ -32,15 +32,18 @@ class Combination:
 
 
 def dependent_columns(factor: Factor, names: Sequence[str]) -> tuple[str, ...]:
-    """Every column that takes part in a linear dependence: a constant beside an intercept, or part of a combination.
+    """The columns with a coefficient in some linear dependence; with an intercept, these include constant columns.
 
-    A column takes part where leaving it out would leave the rank as it is. That shows in the unit vectors that the
-    standardised design maps to 0: a large entry says yes, one within rounding error no; what is between is counted
-    without the column.
+    A column is one of them if the rank without it is the same. Its entries in the null space of the standardised design
+    matrix show this: a large entry means dependent, one within rounding error independent. In between, the rank without
+    the column decides.
 
     Args:
-        factor: of the table.
+        factor: of the train split.
         names: of its columns, without the intercept.
+
+    Returns:
+        Their names, in the order of the columns.
 
     >>> from linreg_cli.least_squares.factor import factorise
     >>> X = np.array([[1.0, 5.0, 1.00005], [2.0, 3.0, 2.00003], [4.0, 4.0, 4.00004], [8.0, 1.0, 8.00001]])
@@ -51,24 +54,28 @@ def dependent_columns(factor: Factor, names: Sequence[str]) -> tuple[str, ...]:
         return ()
     entries = np.abs(_null_space(factor)).max(axis=0)[: len(names)]
     singular, rounding = factor.svd()[1], _rounding(factor)
-    # Rounding turns a null vector towards the direction of the smallest singular value that counts, by this at most.
-    turned = rounding / min(float(singular[factor.rank - 1]), 1.0) if factor.rank else rounding
-    unclear = np.flatnonzero((entries > rounding) & (entries <= turned))
-    involved = entries > rounding
-    for column in unclear if len(unclear) <= MOST_COUNTED else ():
-        involved[column] = factor.rank_without(int(column)) == factor.rank
-    return tuple(name for name, is_in in zip(names, involved, strict=True) if is_in)
+    # Rounding error rotates a null vector towards the right singular vector of the smallest nonzero singular value, by
+    # at most this angle.
+    angle = rounding / min(float(singular[factor.rank - 1]), 1.0) if factor.rank else rounding
+    uncertain = np.flatnonzero((entries > rounding) & (entries <= angle))
+    dependent = entries > rounding
+    for column in uncertain if len(uncertain) <= MOST_COUNTED else ():
+        dependent[column] = factor.rank_without(int(column)) == factor.rank
+    return tuple(name for name, is_dependent in zip(names, dependent, strict=True) if is_dependent)
 
 
 def combinations(factor: Factor, names: Sequence[str]) -> list[Combination]:
-    """The columns that others give, and how: as many as the rank is short of.
+    """As many columns as the rank is below n_parameters, each as a linear combination of the others.
 
-    Of the columns in a dependence it is the last one that the others give, unless its term is tiny. Constant columns
-    beside an intercept have no terms; a column that is 0 in every row has no constant either.
+    Of the columns of a dependence, the last one is expressed by the others, unless its coefficient is tiny. With an
+    intercept, a constant column has no terms; a column of zeros has a constant of 0 too.
 
     Args:
-        factor: of the table, with at least as many rows as parameters.
+        factor: of the train split, with at least as many rows as parameters.
         names: of its columns, without the intercept.
+
+    Returns:
+        The combinations, in the order of their columns.
 
     >>> from linreg_cli.least_squares.factor import factorise
     >>> X = np.array([[1.0, 5.0, 7.0], [2.0, 3.0, 6.0], [4.0, 4.0, 9.0], [8.0, 1.0, 10.0]])
@@ -93,21 +100,24 @@ def combinations(factor: Factor, names: Sequence[str]) -> list[Combination]:
 
 
 def _null_space(factor: Factor) -> Array:
-    """Unit vectors that the standardised design maps to 0, shape (n_parameters - rank, n_parameters)."""
+    """An orthonormal basis of the null space of the standardised design, shape (n_parameters - rank, n_parameters)."""
     return factor.svd()[2][factor.rank :]
 
 
 def _rounding(factor: Factor) -> float:
-    """What rounding may have made of an entry of a unit vector of the null space, in the best case."""
+    """A bound on the rounding error of an entry of a unit vector of the null space, if no singular value is small."""
     return float(np.max(factor.tolerance()[factor.rank :]))
 
 
 def _echelon(null: Array, n_columns: int) -> list[tuple[Array, int]]:
-    """Vectors of the same space, each with a 1 at a column of its own where all others are 0, and that column.
+    """The reduced echelon form of a basis, from the last column: each vector has a pivot of 1 where the others are 0.
 
     Args:
         null: shape (n_vectors, n_parameters).
-        n_columns: columns that may be such ones, taken from the last one: the parameters without the intercept.
+        n_columns: the columns that may be pivots: the parameters without the intercept.
+
+    Returns:
+        Pairs of a vector, shape (n_parameters,), and its pivot column.
     """
     rows, free = null.copy(), list(range(len(null)))
     found: dict[int, int] = {}

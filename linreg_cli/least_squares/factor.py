@@ -1,7 +1,7 @@
-"""A least-squares problem of any number of rows as one small triangle: centring, scaling, blocked QR.
+"""The triangular factor of a least-squares problem with any number of rows: centring, scaling, blocked QR.
 
-Legend of the suffixes: n samples, d features, k targets, p parameters (d, and 1 for the bias, which is last),
-s in front: in scaled coordinates.
+Suffixes are shapes: n samples, d features, k targets, p parameters (d, and 1 for the bias, which is last). An s before
+them means the internal coordinates of `Factor`. "As given" means the units of the X and y that were factorised.
 """
 
 import math
@@ -16,36 +16,36 @@ from linreg_cli.data.columns.rows import StackedRows
 
 Array = npt.NDArray[np.float64]
 
-#: Rows that are factorised at once: few enough to stay near the processor, enough to hide the cost of a call.
-#: 1,000,000 x 8: 0.26 s, and 0.39 with four times as many; 100,000 x 100: 0.55 and 0.80.
+#: The rows of one QR: few enough to fit into the cache, enough to amortise the cost of a call.
+#: 1,000,000 x 8: 0.26 s, and 0.39 s with blocks of four times as many; 100,000 x 100: 0.55 s and 0.80 s.
 BLOCK_ROWS = 8_192
 EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
 class Factor:
-    """[A_s | y_s] = Q R for A_s = [(X - center) / scale, 1] and y_s = (y - target_center) / target_scale.
+    """The R of [A_s | y_s] = Q R, for A_s = [(X - center) / scale, 1] and y_s = (y - target_center) / target_scale.
 
-    Scales are powers of two, so that scaling adds no rounding. R holds everything that a squared loss knows
-    about its data: for any parameters, the sum of squares is |R_pp theta_s - R_pk|^2 + rest. Nothing here is a
-    product A'A, whose rounding would square the condition number.
+    Scales are powers of two, so scaling is exact. R determines the sum of squared residuals for any parameters: it is
+    |R_pp theta_s - R_pk|^2 + rest_k, in the units of y_s. No product A'A is formed, because its condition number is the
+    square of that of A.
 
     Attributes:
-        n_samples: rows.
-        eps: the unit in the last place of the values, relative: that of float32 for a table that was cast to it.
-        bias: whether the last parameter is a bias; without one nothing is centred.
-        center: shape (d,), column means to rounding, in the units given.
-        scale: shape (d,), a power of two near each column's spread; 1 where the spread is 0.
-        spread: shape (d,), standard deviation (n in the denominator), or root mean square without a bias;
-            0 for a column that says nothing.
-        largest: shape (d,), the largest absolute value.
-        target_center: shape (k,).
-        target_scale: shape (k,).
-        target_largest: shape (k,).
+        n_samples: n, the number of rows.
+        eps: the machine epsilon of the values: that of float32 for a table that was cast to it.
+        bias: whether the model has an intercept; it is the last parameter. Without one, nothing is centred.
+        center: shape (d,), the column means within rounding error, as given; 0 without an intercept.
+        scale: shape (d,), the power of two at or below the spread of each column; 1 where the spread is 0.
+        spread: shape (d,), the standard deviation (n in the denominator), or the root mean square without an intercept;
+            0 for a constant column (without an intercept: a column of zeros).
+        largest: shape (d,), the largest absolute value of each column.
+        target_center: shape (k,), as `center`.
+        target_scale: shape (k,), as `scale`; without an intercept of the largest absolute value.
+        target_largest: shape (k,), as `largest`.
         R_pp: shape (p, p), upper triangular.
         R_pk: shape (p, k).
-        rest_k: shape (k,), the sum of squares of y_s that no parameters reach.
-        constant_k: shape (k,), sum of squares about the mean of each target, in the units given.
+        rest_k: shape (k,), the part of the residual sum of squares that no parameters reduce, in the units of y_s.
+        constant_k: shape (k,), the sum of squares about the mean of each target, as given.
     """
 
     n_samples: int
@@ -67,16 +67,16 @@ class Factor:
 
     @property
     def n_parameters(self) -> int:
-        """Parameters a target has."""
+        """p, the number of parameters of one target."""
         return len(self.R_pp)
 
     @property
     def n_targets(self) -> int:
-        """Targets."""
+        """k, the number of targets."""
         return len(self.target_center)
 
     def rows(self, X_nd: npt.ArrayLike) -> Array:
-        """A_s for rows in the units given, shape (n_rows, p)."""
+        """Rows of A_s from rows of X, shape (n_rows, p)."""
         X = np.asarray(X_nd, dtype=np.float64)
         A = np.empty((len(X), self.n_parameters))
         np.subtract(X, self.center, out=A[:, : len(self.scale)])
@@ -86,12 +86,12 @@ class Factor:
         return A
 
     def target_rows(self, y_nk: npt.ArrayLike) -> Array:
-        """y_s for rows in the units given, shape (n_rows, k)."""
+        """Rows of y_s from rows of y, shape (n_rows, k)."""
         scaled: Array = (np.asarray(y_nk, dtype=np.float64) - self.target_center) / self.target_scale
         return scaled
 
     def unscale(self, theta_spk: Array) -> tuple[Array, Array | None]:
-        """Weights (d, k) and bias (k,) in the units given, from scaled coordinates."""
+        """Weights (d, k) and bias (k,) as given, from parameters theta_s of A_s, shape (p, k)."""
         n_features = len(self.scale)
         weights = theta_spk[:n_features] * self.target_scale / self.scale[:, None]
         if not self.bias:
@@ -99,7 +99,12 @@ class Factor:
         return weights, self.target_center + self.target_scale * theta_spk[-1] - self.center @ weights
 
     def shift(self, weights_dk: Array, bias_k: Array | None) -> Array:
-        """A difference of parameters in scaled columns and target units: |R_pp shift|^2 is its sum of squares."""
+        """A difference of parameters d in the columns of A_s, shape (p, k): |R_pp shift|^2 = |[X 1] d|^2.
+
+        Args:
+            weights_dk: the difference of the weights, as given.
+            bias_k: the difference of the biases; None without an intercept.
+        """
         scaled = weights_dk * self.scale[:, None]
         if not self.bias:
             return scaled
@@ -107,14 +112,14 @@ class Factor:
         return np.vstack([scaled, bias_k + self.center @ weights_dk])
 
     def to_parameters(self) -> Array:
-        """T, shape (p, p), with (weights, bias) = T theta_s for differences; R_pp inv(T) is a factor of [X 1]."""
+        """T, shape (p, p): a difference of (weights, bias) is T times one of theta_s, up to the scale of the target."""
         T = np.diag(np.append(1 / self.scale, 1.0) if self.bias else 1 / self.scale)
         if self.bias:
             T[-1, :-1] = -self.center / self.scale
         return T
 
     def as_given(self) -> Array:
-        """R_pp inv(T), shape (p, p): B with B'B = [X 1]'[X 1], in the units given."""
+        """B = R_pp inv(T), shape (p, p), with B'B = [X 1]'[X 1]."""
         n_features = len(self.scale)
         B = self.R_pp.copy()
         B[:, :n_features] *= self.scale
@@ -124,14 +129,14 @@ class Factor:
 
     @property
     def standard(self) -> Array:
-        """D, shape (p,): R_pp diag(D) belongs to columns of spread 1; 0 for a column that says nothing."""
+        """D, shape (p,): R_pp diag(D) is the factor of columns with spread 1; 0 where the spread is 0."""
         D = np.divide(self.scale, self.spread, out=np.zeros_like(self.scale), where=self.spread > 0)
         return np.append(D, 1.0) if self.bias else D
 
     def svd(self) -> tuple[Array, Array, Array]:
-        """U, the singular values and V' of the factor of the standardised design, divided by sqrt(n).
+        """U, S and V' of the standardised design matrix divided by sqrt(n), shapes (p, p), (p,), (p, p).
 
-        The directions that count towards the rank come first, and in both parts the larger ones.
+        The first `rank` singular values are those above their `tolerance`; both parts are in descending order.
         """
         if not self._svd:
             U, S, Vt = np.linalg.svd(self.standardized())
@@ -140,38 +145,38 @@ class Factor:
         return self._svd[0]
 
     def standardized(self) -> Array:
-        """The factor of the standardised design, divided by sqrt(n), shape (p, p)."""
+        """The factor of the standardised design matrix, divided by sqrt(n), shape (p, p)."""
         scaled: Array = self.R_pp * self.standard / math.sqrt(self.n_samples)
         return scaled
 
     def tolerance(self) -> Array:
-        """The singular value at or below which a direction of `svd` counts as none, shape (p,)."""
+        """The tolerance of the rank: a singular value of `svd` at or below it counts as 0, shape (p,)."""
         return self._rounding(*self.svd()[1:], self._offsets())
 
     def rank_without(self, column: int) -> int:
-        """The rank of the design without one of its columns."""
+        """The rank of the design matrix without one of its columns."""
         _, S, Vt = np.linalg.svd(np.delete(self.standardized(), column, axis=1), full_matrices=False)
         return int(np.sum(self._rounding(S, Vt, np.delete(self._offsets(), column)) < S))
 
     def _offsets(self) -> Array:
-        """How many spreads from zero each column reaches, shape (p,); 0 for the intercept and without a spread."""
+        """The largest absolute value of each column divided by its spread, shape (p,); 0 for the intercept."""
         offsets = np.divide(self.largest, self.spread, out=np.zeros_like(self.largest), where=self.spread > 0)
         return np.append(offsets, 0.0) if self.bias else offsets
 
     def _rounding(self, S: Array, Vt: Array, offsets: Array) -> Array:
-        """What rounding may have made of each singular value of a standardised design, shape (p,).
+        """A bound on the rounding error of each singular value of a standardised design matrix, shape (p,).
 
-        By the arithmetic: 64 (or p, if more) units in the last place of the largest one. By storing the values: eps
-        times their size beside the spread of the column, in the columns that a direction v consists of, the root of
-        the sum of (v_j offset_j)^2. A column far from zero for its spread has few digits left, and so have the
-        directions that it takes part in, but no others.
+        The error of the arithmetic is 64 EPS (p EPS if p > 64) times the largest singular value. The error of storing
+        the values is eps times the root of the sum of (v_j offset_j)^2 for the right singular vector v. A column with a
+        large mean and a small spread has few significant digits left, and so have the directions in which it has a
+        loading, but no others.
         """
         stored = np.linalg.norm(Vt * offsets, axis=1)
         rounding: Array = EPS * max(64, len(S)) * S.max(initial=0.0) + self.eps * stored
         return rounding
 
     def whiten(self, X_nd: npt.ArrayLike) -> Array:
-        """Rows of the orthogonal factor, shape (n_rows, rank): over all rows Q'Q = 1, and QQ' is the hat matrix."""
+        """Rows of an orthonormal basis Q of the column space, shape (n_rows, rank); QQ' is the hat matrix."""
         A = self.rows(X_nd)
         if self.rank == self.n_parameters:
             return solve_triangle(self.R_pp, A.T, transposed=True).T
@@ -181,9 +186,9 @@ class Factor:
 
     @property
     def rank(self) -> int:
-        """How many columns are independent: the singular values that are larger than rounding can have made them.
+        """The numerical rank: the number of singular values above their `tolerance`.
 
-        This is the one rank, with the one tolerance, of everything that is said about a table.
+        Everything that depends on a rank uses this one.
         """
         if not self._rank:
             self._rank.append(int(np.sum(self.svd()[1] > self.tolerance())))
@@ -191,27 +196,30 @@ class Factor:
 
 
 def blocks(n_rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
-    """Slices that cover the rows once, in order."""
+    """Slices of at most `size` rows that cover all rows once, in order."""
     return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
 
 
 def matrix(values: npt.ArrayLike) -> Any:
-    """An array, or rows that are made when they are asked for as they are (`StackedRows`)."""
+    """`values` as an array; `StackedRows`, whose blocks are built on access, unchanged."""
     return values if isinstance(values, StackedRows) else np.asarray(values)
 
 
 def factorise(X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, *, bias: bool, eps: float | None = None) -> Factor:
-    """Three passes over the rows in float64, in blocks; memory beside the data does not grow with the rows.
+    """The factor of [X 1 y], in three passes over blocks of rows in float64; memory does not grow with the rows.
 
     Args:
         X_nd: shape (n_samples, n_features), finite, any float dtype.
-        y_nk: shape (n_samples, n_targets), finite.
-        bias: whether there is an intercept.
-        eps: the unit in the last place of the values, for numbers that are to be judged as if they were of another
-            type; None: that of their own dtype.
+        y_nk: shape (n_samples, n_targets), finite, any float dtype.
+        bias: whether the model has an intercept.
+        eps: the machine epsilon that rank and rounding error are judged by; None: the larger one of X's and y's dtypes.
 
     Raises:
         ValueError: unless both are 2-D with the same number of rows, at least one.
+
+    >>> factor = factorise([[1.0], [2.0], [3.0]], [[3.0], [5.0], [7.0]], bias=True)
+    >>> factor.rank, factor.center.tolist(), abs(float(factor.rest_k[0])) < 1e-30
+    (2, [2.0], True)
 
     Source: J. Demmel, L. Grigori, M. Hoemmen, J. Langou, Communication-optimal parallel and sequential QR and LU
     factorizations, 2012 (a tree of small QRs).
@@ -220,7 +228,7 @@ def factorise(X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, *, bias: bool, eps: floa
     if X.ndim != 2 or y.ndim != 2 or len(X) != len(y) or not len(X):
         raise ValueError(f"X {X.shape} and y {y.shape} must be 2-D, with the same number of rows, at least one")
     center, spread, largest = _column_statistics(X, centered=bias)
-    # A target is centred only for the bias, but its spread about the mean is wanted all the same.
+    # Without an intercept a target is not centred, but `constant_k` needs its spread about the mean.
     y_mean, y_spread, y_largest = _column_statistics(y, centered=True)
     y_center = y_mean if bias else np.zeros(y.shape[1])
     p, k = X.shape[1] + bias, y.shape[1]
@@ -249,7 +257,7 @@ def factorise(X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, *, bias: bool, eps: floa
 
 
 def _unit(values: Any) -> float:
-    """The relative unit in the last place of the values; that of float64 for numbers of other types."""
+    """The machine epsilon of the dtype of the values; that of float64 for other types than floats."""
     return float(np.finfo(values.dtype).eps) if values.dtype.kind == "f" else EPS
 
 
@@ -262,8 +270,13 @@ def triangle(A: Array) -> Array:
 def solve_triangle(R: Array, b: Array, *, transposed: bool = False) -> Array:
     """x with R x = b, or R' x = b, for an upper triangular R of full rank: back substitution.
 
-    LU with pivoting finds nothing to eliminate in an upper triangle, so numpy's general solver substitutes and no
-    more; R' is one with its rows and columns in reverse. scipy's own would cost every run its import.
+    In an upper triangle, LU with pivoting has nothing to eliminate, so numpy's general solver only substitutes. R' is
+    upper triangular after its rows and columns are reversed. scipy's solver would add an import to each run.
+
+    Args:
+        R: shape (p, p).
+        b: shape (p,) or (p, m).
+        transposed: solve with R'.
     """
     if not transposed:
         return np.asarray(np.linalg.solve(R, b), dtype=np.float64)
@@ -281,7 +294,7 @@ def _reduce(X: npt.NDArray[np.generic], y: npt.NDArray[np.generic], factor: Fact
 
 
 def _column_statistics(X: npt.NDArray[np.generic], *, centered: bool) -> tuple[Array, Array, Array]:
-    """Center (0 if not centred), spread about it, and largest absolute value of each column."""
+    """The center (0 if not centred), the spread about it and the largest absolute value of each column, each (d,)."""
     n = len(X)
     total = np.zeros(X.shape[1])
     low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
@@ -290,7 +303,7 @@ def _column_statistics(X: npt.NDArray[np.generic], *, centered: bool) -> tuple[A
         total += part.sum(axis=0)
         low, high = np.minimum(low, part.min(axis=0)), np.maximum(high, part.max(axis=0))
     largest = np.maximum(np.abs(low), np.abs(high))
-    # A mean with its rounding would give a constant column a tiny spread, so a constant is its own center.
+    # The rounding error of a mean would give a constant column a tiny spread, so its center is its value.
     center = np.where(low == high, low, total / n) if centered else np.zeros(X.shape[1])
     unit = _power_of_two(np.maximum(np.abs(low - center), np.abs(high - center)))
     first, second = np.zeros(X.shape[1]), np.zeros(X.shape[1])
@@ -299,7 +312,7 @@ def _column_statistics(X: npt.NDArray[np.generic], *, centered: bool) -> tuple[A
         first += part.sum(axis=0)
         second += np.einsum("ij,ij->j", part, part)
     if centered:
-        # The second pass sees what the first one rounded off.
+        # The second pass corrects the rounding error of the first mean.
         center = center + unit * first / n
         second = np.maximum(second - first**2 / n, 0.0)
     return center, unit * np.sqrt(second / n), largest

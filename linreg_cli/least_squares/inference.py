@@ -1,7 +1,7 @@
-"""What a least-squares fit is worth: standard errors, tests and intervals, influence of each row.
+"""Inference for ordinary least squares: standard errors, tests, confidence intervals, leverage and Cook's distance.
 
-Everything here is about the optimum of ordinary least squares; a trained model may show it only where it is near
-enough (`refusal`). Definitions and numbers are those of statsmodels' OLS.
+It is inference at the optimum. It is valid for a trained model only if the model is close to the optimum (`refusal`).
+Definitions and numbers are those of statsmodels' OLS.
 """
 
 import math
@@ -16,38 +16,42 @@ from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix, solve
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.losses import is_squared
 
-#: How far a trained coefficient may be from the optimum's, in standard errors. At 0.01 a 95 % interval covers
-#: 94.999 %: moving it by d standard errors costs d^2 z phi(z) of coverage, with z = 1.96 and phi the normal density.
+#: The largest distance of a trained coefficient from the optimum, in standard errors. At 0.01 the coverage of a 95 %
+#: interval is 94.999 %: a shift by d standard errors costs d^2 z phi(z) of coverage, with z = 1.96 and the normal
+#: density phi.
 NEAR = 1e-2
 
-#: Numbers of rows.
+#: Indices of rows.
 Some = npt.NDArray[np.integer[Any]] | slice
 
 
 @dataclass(frozen=True, eq=False)
 class Inference:
-    """Of one target. Arrays over parameters have the bias last; arrays over rows are in the order of the table.
+    """Inference for the coefficients of one target.
+
+    Arrays over the p parameters are float64 of shape (p,), the bias last. Arrays over rows are float64 of shape
+    (n_samples,), in the order of the table. Coefficients and residuals are in the units of the X and y given.
 
     Attributes:
-        names: features, then "bias" if there is one.
-        estimate: the coefficients, in the units given.
-        std_err: classic standard errors.
-        std_err_hc3: robust to unequal variances (HC3).
+        names: the features, then "bias" if there is an intercept.
+        estimate: the coefficients.
+        std_err: classic standard errors, sqrt(diag(inv([X 1]'[X 1]))) * residual_std.
+        std_err_hc3: heteroskedasticity-consistent standard errors (HC3).
         t: estimate / std_err.
-        p: two-sided, Student's t with n - p degrees of freedom.
-        ci_low: 95 % interval.
-        ci_high: 95 % interval.
-        vif: variance inflation factor; NaN for the bias.
-        residual_std: sqrt(sum of squared residuals / (n - p)).
-        r2: about the mean if the model can predict a constant, otherwise about zero.
-        r2_adjusted: of the same.
-        f: of the regression; NaN if there is nothing beside a constant.
-        f_p: its p value.
+        p: two-sided p-values of t, from Student's t distribution with n - p degrees of freedom.
+        ci_low: the lower end of the 95 % confidence interval, from std_err.
+        ci_high: the upper end.
+        vif: variance inflation factors; NaN for the bias.
+        residual_std: the residual standard error, sqrt(sum of squared residuals / (n - p)).
+        r2: centred if the model has an intercept, or an implicit one; otherwise uncentred.
+        r2_adjusted: adjusted for the degrees of freedom.
+        f: the F statistic of the regression; NaN if the model has an intercept only.
+        f_p: its p-value.
         aic: -2 log-likelihood + 2 p.
         bic: -2 log-likelihood + log(n) p.
-        durbin_watson: of the residuals in the order of the rows.
-        leverage: diagonal of the hat matrix, shape (n_samples,).
-        residuals: y - prediction, shape (n_samples,).
+        durbin_watson: sum of (e_i - e_(i-1))^2 / sum of e_i^2, in the order of the rows.
+        leverage: the diagonal of the hat matrix.
+        residuals: y - prediction.
     """
 
     names: tuple[str, ...]
@@ -71,19 +75,19 @@ class Inference:
     residuals: Array
 
     def cooks(self, rows: Some = slice(None)) -> Array:
-        """Cook's distance of some rows, shape (n_rows,); NaN at leverage 1."""
+        """Cook's distance, e^2 h / (p s^2 (1 - h)^2), shape (n_rows,); NaN for a leverage h of 1."""
         leverage, scale = self.leverage[rows], len(self.names) * self.residual_std**2
         distance: Array = _divided(self.residuals[rows], 1 - leverage) ** 2 * leverage / scale
         return distance
 
     def standardized_residuals(self, rows: Some = slice(None)) -> Array:
-        """residual / (residual_std sqrt(1 - leverage)) of some rows, shape (n_rows,); NaN at leverage 1."""
+        """Internally studentised residuals, e / (s sqrt(1 - h)), shape (n_rows,); NaN for a leverage h of 1."""
         room = np.maximum(1 - self.leverage[rows], 0.0)
         scaled: Array = _divided(self.residuals[rows], room) * np.sqrt(room) / self.residual_std
         return scaled
 
     def as_json(self) -> dict[str, Any]:
-        """The `inference` of `metrics.json`; a number that is not finite is None."""
+        """The `inference` of `metrics.json`; numbers that are not finite are None."""
         columns = ("estimate", "std_err", "std_err_hc3", "t", "p", "ci_low", "ci_high", "vif")
         coefficients = {
             name: {column: _finite(getattr(self, column)[i]) for column in columns} for i, name in enumerate(self.names)
@@ -99,27 +103,33 @@ def refusal(
     *,
     names: Sequence[str] = (),
 ) -> str | None:
-    """Why inference would mislead, with what to do about it; None if it may be shown.
+    """Why inference is not valid, and what to do about it; None if it is valid.
 
     Args:
-        optimum: of the train split in original units, without weight decay; `weight_decay` of the run is read from it.
-        loss: that was trained.
-        trained: weights (n_features, n_targets) and bias of the trained model, original units; None to ask about
-            the optimum itself.
+        optimum: of the train split in original units, with the weight decay of the run.
+        loss: the loss of the run.
+        trained: the weights (n_features, n_targets) and the bias (n_targets,) of the trained model in original units;
+            None for the optimum itself.
         names: of the features, for the message.
     """
     factor = optimum.factor
     n, p = factor.n_samples, factor.n_parameters
     if not is_squared(loss):
-        return f"standard errors of least squares do not hold for loss: {loss}; train with loss: mse"
+        return f"standard errors of least squares are not valid for loss: {loss}; train with loss: mse"
     if optimum.weight_decay > 0:
         return "weight decay biases the coefficients; set optimizer.weight_decay: 0"
     if n <= p:
-        return f"{n} rows leave nothing to estimate the noise from, with {p} parameters; use more rows or fewer columns"
+        return (
+            f"{n} rows and {p} parameters leave no residual degrees of freedom to estimate the noise; "
+            "use more rows or fewer columns"
+        )
     if not optimum.is_unique:
-        return f"the coefficients are not unique (rank {optimum.rank} of {p}); leave out columns that others determine"
+        return (
+            f"the coefficients are not unique (rank {optimum.rank} of {p}); "
+            "leave out linearly dependent columns (data.ignore)"
+        )
     if optimum.train_loss <= optimum.rounding_loss:
-        return "the fit is exact to rounding, so there is no noise to judge it by"
+        return "the fit is exact within rounding error, so there are no residuals to estimate the noise"
     if trained is None:
         return None
     shift = _shift_in_errors(optimum, *trained)
@@ -130,23 +140,28 @@ def refusal(
     relative, base = optimum.gap(*trained)
     distance = "not defined" if relative is None else f"{relative:.3g} times the {base}'s loss"
     return (
-        f"the model is not at the optimum: {labels[worst[0]]!r} is {shift[worst]:.3g} standard errors away, and must "
-        f"be below {NEAR:g} (the gap is {distance}); train for more epochs or, "
-        "where optimizer.lr is a number, set it to auto"
+        f"the model is not at the optimum: {labels[worst[0]]!r} is {shift[worst]:.3g} standard errors away; the limit "
+        f"is {NEAR:g} (the gap is {distance}); raise train.epochs, or set optimizer.lr to auto if it is a number"
     )
 
 
 def infer(
     optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, *, names: Sequence[str], target: int = 0
 ) -> Inference:
-    """Inference at the optimum for one target, in two passes over the rows.
+    """Inference at the optimum for one target, in at most two passes over the rows.
 
     Args:
-        optimum: of the same table, in the units that are wanted; `refusal(optimum, ...)` must be None.
-        X_nd: shape (n_samples, n_features).
-        y_nk: shape (n_samples, n_targets).
+        optimum: of the same rows and units; `refusal(optimum, ...)` must be None.
+        X_nd: shape (n_samples, n_features), any float dtype.
+        y_nk: shape (n_samples, n_targets), any float dtype.
         names: of the features.
-        target: which column of y.
+        target: the index of the column of y.
+
+    >>> from linreg_cli.least_squares.solve import least_squares
+    >>> X, y = np.array([[1.0], [2.0], [3.0], [4.0]]), np.array([[1.0], [2.0], [2.0], [3.0]])
+    >>> found = infer(least_squares(X, y, bias=True), X, y, names=["x"])
+    >>> found.estimate.round(12).tolist(), found.t.round(6).tolist()
+    ([0.6, 0.5], [4.242641, 1.290994])
 
     Sources: J. G. MacKinnon, H. White, Some heteroskedasticity-consistent covariance matrix estimators, 1985
     (HC3); R. D. Cook, Detection of influential observation in linear regression, 1977; J. Durbin, G. S. Watson,
@@ -163,13 +178,13 @@ def infer(
     residuals, leverage, meat, ones = _rows(optimum, X, y, target)
     rss = float(residuals @ residuals)
     s2 = rss / degrees
-    # (weights, bias) = to_q Q'y: the rows of to_q are what each parameter reads from the orthogonal columns.
+    # (weights, bias) = to_q Q'y, so the variance of a parameter is s2 times the squared length of its row of to_q.
     to_q = factor.to_parameters() @ solve_triangle(factor.R_pp, np.eye(p))
     variance = np.einsum("ij,ij->i", to_q, to_q)
     estimate, std_err = _stack(optimum.weights, optimum.bias)[:, target], np.sqrt(s2 * variance)
     t = estimate / std_err
     reach = float(special.stdtrit(degrees, 0.975)) * std_err
-    # A model without a bias has an implicit constant where its columns add up to one, as indicators do.
+    # Without an intercept, the model has an implicit one if the columns sum to 1, as indicators do.
     constant = factor.bias or float(ones @ ones) > n * (1 - 1e-10)
     r2, f, f_p = _regression(factor, y, rss, target, constant)
     likelihood = -n / 2 * (math.log(2 * math.pi) + math.log(rss / n) + 1)
@@ -207,7 +222,7 @@ def _rows(
     weights = optimum.weights[:, target] * factor.scale
     level = 0.0
     if optimum.bias is not None:
-        # Residuals from centred columns: the same numbers without the digits that an offset costs.
+        # From centred columns, because the terms of columns with a large mean would cancel.
         level = float(optimum.bias[target] + factor.center @ optimum.weights[:, target])
     for rows in blocks(len(X)):
         part = X[rows]
@@ -225,7 +240,7 @@ def _rows(
 def _regression(
     factor: Factor, y: npt.NDArray[np.generic], rss: float, target: int, constant: bool
 ) -> tuple[float, float, float]:
-    """R2, F and its p value."""
+    """R2, F and its p-value."""
     from scipy import special
 
     total = float(factor.constant_k[target])
@@ -246,7 +261,7 @@ def _sum_of_squared_steps(residuals: Array) -> float:
 
 
 def _divided(residuals: Array, room: Array) -> Array:
-    """Residuals over 1 - leverage; NaN for a row of leverage 1, which fixes a coefficient alone: 0 / 0."""
+    """Residuals over 1 - leverage; NaN (0 / 0) for a row of leverage 1, which alone determines a coefficient."""
     inflated: Array = np.divide(residuals, room, out=np.full_like(room, math.nan), where=room > 1e-12)
     return inflated
 
@@ -267,7 +282,7 @@ def _shift_in_errors(optimum: Optimum, weights: npt.ArrayLike, bias: npt.ArrayLi
         np.asarray(weights, dtype=np.float64), None if bias is None else np.asarray(bias, dtype=np.float64)
     )
     moved = np.abs(trained - _stack(optimum.weights, optimum.bias))
-    # A target that is met exactly has no error to compare with.
+    # The standard error of an exact fit is 0, so any difference is infinitely many of them.
     shift: Array = np.divide(moved, std_err, out=np.where(moved > 0, math.inf, 0.0), where=std_err > 0)
     return shift
 

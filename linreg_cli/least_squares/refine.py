@@ -1,4 +1,4 @@
-"""Refining a least-squares solution with sums and products in twice the working precision.
+"""Iterative refinement of a least-squares solution, with residuals in twice the working precision.
 
 A double-double is an unevaluated sum hi + lo of two float64 with |lo| <= ulp(hi) / 2: about 32 digits.
 
@@ -20,7 +20,7 @@ DoubleDouble = tuple[Array, Array]
 
 
 def two_sum(a: Array, b: Array) -> DoubleDouble:
-    """a + b without rounding, element by element.
+    """a + b exactly, elementwise, as the rounded sum and its rounding error.
 
     >>> two_sum(np.array([1.0]), np.array([1e-20]))
     (array([1.]), array([1.e-20]))
@@ -31,7 +31,7 @@ def two_sum(a: Array, b: Array) -> DoubleDouble:
 
 
 def two_product(a: Array, b: Array) -> DoubleDouble:
-    """a * b without rounding, element by element, for values below 1e300 or so.
+    """a * b exactly, elementwise, as the rounded product and its rounding error, for values below about 1e300.
 
     >>> hi, lo = two_product(np.array([1 + 2.0**-30]), np.array([1 + 2.0**-30]))
     >>> float(lo[0]) == 2.0**-60
@@ -47,27 +47,27 @@ def two_product(a: Array, b: Array) -> DoubleDouble:
 
 
 def add(a: DoubleDouble, b: DoubleDouble) -> DoubleDouble:
-    """The sum of two double-doubles."""
+    """The sum of two double-doubles, elementwise, with a relative error of about 1e-32 without cancellation."""
     hi, lo = two_sum(a[0], b[0])
     return two_sum(hi, lo + (a[1] + b[1]))
 
 
 def refine(X_nd: Array, y_nk: Array, factor: Factor, theta_spk: Array) -> tuple[Array, Array | None, Array] | None:
-    """Weights, bias and residuals of the least-squares solution, of the data exactly as stored, to about 15 digits.
+    """Weights, bias and residuals of the least-squares solution to about 15 digits.
 
-    The centred and scaled design is held as double-doubles, so that it is the data without any rounding; the
-    iteration solves the augmented system r + A x = y, A' r = 0 for corrections of both. It gains digits as long
-    as the condition number is below 1e15 or so.
+    The centred and scaled design matrix is stored as double-doubles, so it has no rounding error. The iteration solves
+    the augmented system r + A x = y, A' r = 0 for corrections of x and r. It converges for condition numbers below
+    about 1e15.
 
     Args:
         X_nd: shape (n_samples, n_features), float64.
         y_nk: shape (n_samples, n_targets), float64.
-        factor: of the two; of full rank.
-        theta_spk: a first solution in scaled coordinates, shape (n_parameters, n_targets).
+        factor: of X and y, of full rank.
+        theta_spk: the solution to refine, shape (n_parameters, n_targets), in the coordinates of `Factor.rows`.
 
     Returns:
-        weights (n_features, n_targets), bias (n_targets,) or None, residuals y - Xw - b (n_samples, n_targets),
-        in the units given; None where the iteration does not settle.
+        The weights (n_features, n_targets), the bias (n_targets,) or None, and the residuals y - X w - b
+        (n_samples, n_targets), in the units of X and y; None if the iteration does not converge.
     """
     A = _exact_design(X_nd, factor)
     Q, R = np.linalg.qr(A[0])
@@ -114,13 +114,13 @@ def _iterate(A: DoubleDouble, y: DoubleDouble, Q: Array, R: Array, start: Array)
             break
         x = two_sum(*add(x, (dx, np.zeros_like(dx))))
         r = r + (f - Q @ projected) + Q @ h
-    # Settled where the last correction is in the digits that rounding would drop anyway.
-    settled = min(moved, last) <= 1e3 * EPS * float(np.linalg.norm(x[0]))
-    return (x, r) if settled or not np.any(x[0]) else None
+    # Converged if the last correction is within the rounding error of x in float64.
+    converged = min(moved, last) <= 1e3 * EPS * float(np.linalg.norm(x[0]))
+    return (x, r) if converged or not np.any(x[0]) else None
 
 
 def _residuals(A: DoubleDouble, y: DoubleDouble, x: DoubleDouble, r: Array) -> tuple[Array, Array]:
-    """y - r - A x and -A' r, each summed up in double-double and rounded once."""
+    """y - r - A x and -A' r, each summed in double-double and rounded once."""
     total = add(y, (-r, np.zeros_like(r)))
     g = np.empty(A[0].shape[1])
     for j in range(A[0].shape[1]):

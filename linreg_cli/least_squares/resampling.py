@@ -1,7 +1,7 @@
-"""What the optimum would do on rows that it has not seen: leave-one-out, k-fold and a ridge path, without refitting.
+"""Leave-one-out and k-fold cross-validation of the optimum, and a ridge path, without refitting.
 
-With the hat matrix H = QQ' of the design, the residuals of rows F under the fit without them are
-(1 - H_FF)^-1 e_F. One decomposition gives them for every fold.
+With the hat matrix H = QQ' of the design matrix, the residuals of the rows F under the fit to the other rows are
+(1 - H_FF)^-1 e_F. One factorisation gives them for every fold.
 """
 
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.losses import loss_scale
 
-#: 1 - (leverage) below which a row, or a fold, is what makes a column independent of the others.
+#: 1 - leverage below which the columns are linearly dependent without the row; for a fold, the smallest eigenvalue.
 _ALONE = 1e-10
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Errors on rows left out of the fit.
+    """The errors of cross-validation: each row is predicted by a fit to other rows.
 
     Attributes:
-        mse: mean of the squared errors over rows and targets; None if it is undefined.
-        reason: why it is undefined, or None.
-        errors: shape (n_samples, n_targets), target - prediction of the fit without the row; None if undefined.
+        mse: the mean squared error over rows and targets, in squared units of the targets; None if it is undefined.
+        reason: why it is undefined; None if it is not.
+        errors: target - prediction, shape (n_samples, n_targets), float64; None if undefined.
     """
 
     mse: float | None
@@ -35,15 +35,15 @@ class HeldOut:
 
 @dataclass(frozen=True, eq=False)
 class RidgePath:
-    """Ridge regression for several penalties.
+    """Ridge regression for several penalties: loss + weight_decay / 2 * (sum of squared weights and biases).
 
     Attributes:
-        weight_decays: as given, torch.optim.SGD's convention, the bias penalised too.
-        weights: shape (len(weight_decays), n_features, n_targets).
-        bias: shape (len(weight_decays), n_targets), or None.
-        leave_one_out: shape (len(weight_decays),), mean squared leave-one-out error; the penalty beside the sum of
-            squares stays what it is for all rows.
-        best: number of the penalty with the lowest leave-one-out error.
+        weight_decays: the penalties, in the convention of torch.optim.SGD.
+        weights: shape (len(weight_decays), n_features, n_targets), float64.
+        bias: shape (len(weight_decays), n_targets), penalised too; None without an intercept.
+        leave_one_out: shape (len(weight_decays),), the mean squared leave-one-out error. The penalty relative to the
+            sum of squares is the same with and without the row.
+        best: the index of the penalty with the lowest leave-one-out error.
     """
 
     weight_decays: tuple[float, ...]
@@ -54,12 +54,20 @@ class RidgePath:
 
 
 def leave_one_out(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike) -> HeldOut:
-    """The errors e_i / (1 - h_i) of least squares fitted without row i, for every row, from one pass.
+    """The leave-one-out errors e_i / (1 - h_i) of least squares, with the leverage h_i, in one pass over the rows.
 
     Args:
-        optimum: of the table, without weight decay.
-        X_nd: shape (n_samples, n_features).
-        y_nk: shape (n_samples, n_targets).
+        optimum: of the same rows, without weight decay.
+        X_nd: shape (n_samples, n_features), any float dtype.
+        y_nk: shape (n_samples, n_targets), any float dtype.
+
+    Returns:
+        The errors; undefined if the columns are linearly dependent without some row.
+
+    >>> from linreg_cli.least_squares.solve import least_squares
+    >>> X, y = np.ones((3, 1)), np.array([[0.0], [0.0], [3.0]])  # the mean of the others predicts a row
+    >>> leave_one_out(least_squares(X, y, bias=False), X, y).errors.round(12).tolist()
+    [[-1.5], [-1.5], [3.0]]
 
     Source: D. M. Allen, The relationship between variable selection and data augmentation and a method for
     prediction, 1974.
@@ -73,7 +81,7 @@ def leave_one_out(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike) ->
         room = 1 - np.einsum("ij,ij->i", q, q)
         alone = np.flatnonzero(room < _ALONE)
         if len(alone):
-            return HeldOut(None, f"without row {rows.start + alone[0] + 1} the columns are not independent", None)
+            return HeldOut(None, f"without row {rows.start + alone[0] + 1} the columns are linearly dependent", None)
         errors[rows] = _residuals(optimum, part, y[rows]) / room[:, None]
     return HeldOut(float(np.mean(errors**2)), None, errors)
 
@@ -81,30 +89,33 @@ def leave_one_out(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike) ->
 def k_fold(
     optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, folds: Sequence[npt.NDArray[np.integer]]
 ) -> HeldOut:
-    """The errors of least squares fitted without each fold, for its rows.
+    """The k-fold cross-validation errors of least squares: each fold is predicted by the fit to the others.
 
-    (1 - Q_F Q_F')^-1 e_F = e_F + Q_F (1 - Q_F'Q_F)^-1 Q_F' e_F, so that a fold of any size costs one small solve.
+    They are (1 - Q_F Q_F')^-1 e_F = e_F + Q_F (1 - Q_F'Q_F)^-1 Q_F' e_F, so a fold costs one solve of size rank.
 
     Args:
-        optimum: of the table, without weight decay.
-        X_nd: shape (n_samples, n_features).
-        y_nk: shape (n_samples, n_targets).
-        folds: row numbers of each fold; every row is in exactly one.
+        optimum: of the same rows, without weight decay.
+        X_nd: shape (n_samples, n_features), any float dtype.
+        y_nk: shape (n_samples, n_targets), any float dtype.
+        folds: the row indices of each fold; every row is in exactly one.
+
+    Returns:
+        The errors, in the order of the rows; undefined if the columns are linearly dependent without some fold.
 
     Raises:
-        ValueError: unless the folds cover every row once.
+        ValueError: unless the folds contain every row exactly once.
     """
     assert not optimum.weight_decay
     X, y, factor = matrix(X_nd), np.asarray(y_nk), optimum.factor
     if not np.array_equal(np.sort(np.concatenate([np.asarray(fold) for fold in folds])), np.arange(len(X))):
-        raise ValueError("the folds must hold every row exactly once")
+        raise ValueError("the folds must contain every row exactly once")
     errors, identity = np.empty(y.shape), np.eye(factor.rank)
     for number, fold in enumerate(folds):
         part = X[fold]
         q, e = factor.whiten(part), _residuals(optimum, part, y[fold])
         remaining = identity - q.T @ q
         if remaining.size and len(fold) and np.linalg.eigvalsh(remaining)[0] < _ALONE:
-            return HeldOut(None, f"without fold {number + 1} the columns are not independent", None)
+            return HeldOut(None, f"without fold {number + 1} the columns are linearly dependent", None)
         errors[fold] = e + q @ np.linalg.solve(remaining, q.T @ e)
     return HeldOut(float(np.mean(errors**2)), None, errors)
 
@@ -112,17 +123,17 @@ def k_fold(
 def ridge_path(
     factor: Factor, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, weight_decays: Sequence[float], *, loss: str = "mse"
 ) -> RidgePath:
-    """Ridge coefficients and their leave-one-out errors for every penalty, from one decomposition and one pass.
+    """Ridge coefficients and leave-one-out errors for every penalty, from one SVD and two passes over the rows.
 
-    With [X 1] = U S V' and a penalty of L = weight_decay / (2 c) beside the sum of squares, where the loss is c times
-    it: theta = V diag(S / (S^2 + L)) U'y and h_i = sum over j of u_ij^2 S_j^2 / (S_j^2 + L).
+    With [X 1] = U S V', a loss of c times the sum of squares, and the penalty L = weight_decay / (2 c) relative to the
+    sum of squares: theta = V diag(S / (S^2 + L)) U'y; the leverage is h_i = sum over j of u_ij^2 S_j^2 / (S_j^2 + L).
 
     Args:
-        factor: of the table.
-        X_nd: shape (n_samples, n_features).
-        y_nk: shape (n_samples, n_targets).
-        weight_decays: at least one, each above 0, or 0 where the columns are independent.
-        loss: mse, sse or half_mse, which says what a weight decay is relative to.
+        factor: of the same rows.
+        X_nd: shape (n_samples, n_features), any float dtype.
+        y_nk: shape (n_samples, n_targets), any float dtype.
+        weight_decays: at least one, each above 0; 0 is allowed if the columns are linearly independent.
+        loss: mse, sse or half_mse; it determines c.
 
     Source: G. H. Golub, M. Heath, G. Wahba, Generalized cross-validation as a method for choosing a good ridge
     parameter, 1979.
@@ -157,7 +168,7 @@ def _orthonormal_design(factor: Factor) -> Array:
     """Q'[X 1] for the Q of `Factor.whiten`, shape (rank, n_parameters)."""
     if factor.rank == factor.n_parameters:
         return factor.as_given()
-    # whiten is A D V / (S sqrt(n)) there, so Q'A = (S sqrt(n))^-1 V' D R'R, and R D = sqrt(n) U S V'.
+    # Below full rank, whiten is A D V / (S sqrt(n)), so Q'A = (S sqrt(n))^-1 V' D R'R, with R D = sqrt(n) U S V'.
     U, _, _ = factor.svd()
     product: Array = U[:, : factor.rank].T @ factor.as_given()
     return product

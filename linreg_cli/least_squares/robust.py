@@ -1,4 +1,4 @@
-"""The optimum of the losses that are not squared, by convex solvers in float64, or none, with the reason."""
+"""The optimum of mae and huber, the losses that are not squared, by convex solvers in float64."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,21 @@ import numpy.typing as npt
 
 from linreg_cli.least_squares.factor import Array, factorise
 
-#: Cells of X up to which a linear programme is solved, in seconds; Huber's smooth problem may be larger.
+#: The most cells of X for which the linear programme is solved, in seconds; Newton's method for huber takes more.
 MAE_CELLS = 200_000
 HUBER_CELLS = 20_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class RobustOptimum:
-    """Where mae or huber is lowest, in the units of the X and y given.
+    """The parameters with the lowest mae or huber loss, in the units of the X and y given.
 
     Attributes:
-        weights: shape (n_features, n_targets).
-        bias: shape (n_targets,), or None.
-        train_loss: the loss there, without a penalty.
-        constant_loss: the loss of the best constant for it.
-        method: how it was found, and how near it is for certain.
+        weights: shape (n_features, n_targets), float64.
+        bias: shape (n_targets,), float64; None without an intercept.
+        train_loss: the loss at the optimum, the mean over all elements.
+        constant_loss: the lowest loss of a constant prediction for each target.
+        method: the solver and its tolerance, in words.
     """
 
     weights: Array
@@ -40,19 +40,27 @@ def robust_optimum(
     huber_delta: float = 1.0,
     weight_decay: float = 0.0,
 ) -> tuple[RobustOptimum | None, str | None]:
-    """The optimum of mae or huber, or None with the reason why there is none.
+    """The optimum of mae or huber, or None and the reason.
 
-    mae: mean of |e|, as the linear programme min 1'(u + v) with X w + b + u - v = y and u, v >= 0 (HiGHS); where
-    several optima exist, one of them. huber: mean of e^2/2 where |e| <= delta and delta (|e| - delta/2) elsewhere, by
-    Newton's method with a line search on standardised columns, which a piecewise quadratic ends exactly.
+    mae: mean of |e|, as the linear programme min 1'(u + v) subject to X w + b + u - v = y and u, v >= 0 (HiGHS). If the
+    optimum is not unique, it is one of them. huber: mean of e^2 / 2 where |e| <= delta and delta (|e| - delta / 2)
+    elsewhere, by Newton's method with a line search on scaled columns; the loss is piecewise quadratic, so the method
+    ends in finitely many steps.
 
     Args:
-        X_nd: shape (n_samples, n_features), in trained units.
-        y_nk: shape (n_samples, n_targets).
-        bias: whether there is an intercept.
+        X_nd: shape (n_samples, n_features), finite, any float dtype.
+        y_nk: shape (n_samples, n_targets), finite.
+        bias: whether the model has an intercept.
         loss: mae or huber.
-        huber_delta: in units of the target.
-        weight_decay: of the run; only 0 is covered.
+        huber_delta: delta, in the units of y, above 0.
+        weight_decay: of the run; above 0 there is no exact solver.
+
+    Returns:
+        The optimum and None; or None and the reason: weight decay, a table that is too large, or no convergence.
+
+    >>> found, _ = robust_optimum([[1.0], [2.0], [2.0]], [[1.0], [2.0], [8.0]], bias=False, loss="mae")
+    >>> found.weights.round(9).tolist(), round(found.train_loss, 9)
+    ([[1.0]], 2.0)
 
     Sources: I. Barrodale, F. D. K. Roberts, An improved algorithm for discrete l1 linear approximation, 1973 (the
     programme); P. J. Huber, Robust estimation of a location parameter, 1964.
@@ -63,7 +71,7 @@ def robust_optimum(
         return None, f"no exact optimum is known for loss: {loss} with weight decay; set optimizer.weight_decay: 0"
     limit = MAE_CELLS if loss == "mae" else HUBER_CELLS
     if X.size > limit:
-        return None, f"the table is too large to solve loss: {loss} exactly ({X.size:,} cells; up to {limit:,} are)"
+        return None, f"the table is too large for the exact solver of loss: {loss} ({X.size:,} cells; limit {limit:,})"
     factor = factorise(X, y, bias=bias)
     A = factor.rows(X)
     theta, constants = np.empty((A.shape[1], y.shape[1])), np.empty(y.shape[1])
@@ -78,9 +86,9 @@ def robust_optimum(
         assert constant is not None
         constants[t] = constant[0] * factor.target_scale[t] + factor.target_center[t]
     weights, intercept = factor.unscale(theta)
-    # From scaled columns, as the residuals of columns far from zero would otherwise cancel.
+    # From scaled columns, because the terms of columns with a large mean would cancel.
     residuals = (factor.target_rows(y) - A @ theta) * factor.target_scale
-    method = "linear programme (HiGHS)" if loss == "mae" else "Newton's method, to a gradient of 1e-8 of its terms"
+    method = "linear programme (HiGHS)" if loss == "mae" else "Newton's method, gradient below 1e-8 of its terms"
     return (
         RobustOptimum(
             weights=weights,
@@ -115,7 +123,7 @@ def _least_absolute(A: Array, y: Array) -> Array | None:
 
 
 def _polished(A: Array, y: Array, theta: Array) -> Array:
-    """The vertex itself: HiGHS is right to 1e-7, and p rows that it passes through fix the rest of the digits."""
+    """The vertex to full precision, from p rows with zero residual: the solution of HiGHS has an error of 1e-7."""
     n, p = A.shape
     through = np.argsort(np.abs(y - A @ theta), kind="stable")[:p]
     if n < p or np.linalg.matrix_rank(A[through]) < p:
@@ -125,7 +133,7 @@ def _polished(A: Array, y: Array, theta: Array) -> Array:
 
 
 def _huber(A: Array, y: Array, delta: float) -> Array | None:
-    """Newton steps, each to the optimum of the parabola that the rows within delta make, then L-BFGS if it stalls."""
+    """Newton's method on the quadratic of the rows with |e| <= delta, then L-BFGS if its line search fails."""
     theta: Array = np.asarray(np.linalg.lstsq(A, y, rcond=None)[0], dtype=np.float64)
     scale = len(y) * min(delta, 1.0)
     for _ in range(100):
@@ -134,7 +142,7 @@ def _huber(A: Array, y: Array, delta: float) -> Array | None:
         if np.abs(gradient).max(initial=0.0) <= 1e-12 * scale:
             return theta
         inside = A[np.abs(e) <= delta]
-        # A little of every row's curvature keeps a step finite where few rows are within delta.
+        # A small multiple of the curvature of all rows keeps the step finite if few residuals are below delta.
         H = inside.T @ inside + 1e-10 * (A.T @ A)
         step: Array = -np.asarray(np.linalg.lstsq(H, gradient, rcond=None)[0], dtype=np.float64)
         length = _line_search(A, y, delta, theta, step, gradient)

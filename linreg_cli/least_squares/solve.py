@@ -1,4 +1,4 @@
-"""The exact optimum of a squared loss: the yardstick that training is measured with. Never a way to train."""
+"""The exact optimum of a squared loss, with which training is compared. It is never used to train."""
 
 import math
 from dataclasses import dataclass, field
@@ -10,34 +10,37 @@ from linreg_cli.least_squares.factor import EPS, Array, Factor, factorise, solve
 from linreg_cli.least_squares.refine import refine
 from linreg_cli.optim.losses import loss_scale
 
-#: Cells of the design up to which a solution is refined in double-double: always where it takes milliseconds, up to
-#: the larger number where rounding costs digits; beyond, it would take seconds.
+#: The most cells of the design matrix for which a solution is refined in double-double arithmetic: up to the first
+#: number always, which takes milliseconds; up to the second if `loses_digits`. Larger ones would take seconds.
 CHEAP_CELLS, REFINED_CELLS = 10_000, 500_000
-#: Rounding costs digits above this condition number of the standardised design, or where the terms of the intercept
-#: are, times the condition number, this many times larger than the intercept. Below, refining 50,000 x 8 would take a
-#: third of the processor time of a short run for changes of 1e-14 (relative) and less.
+#: Rounding error matters above this condition number of the standardised design matrix, or if the condition number
+#: times the terms of the intercept is larger than the intercept by this factor. Below, refining 50,000 x 8 would take a
+#: third of the processor time of a short run, for relative changes of at most 1e-14.
 REFINED_CONDITION, REFINED_CANCELLATION = 30.0, 1_000.0
 
 
 @dataclass(frozen=True, eq=False)
 class Optimum:
-    """Where the loss (and its penalty) is lowest, in the units of the X and y given.
+    """The parameters with the lowest objective, in the units of the X and y given.
+
+    objective = c * (sum of squared residuals) + weight_decay / 2 * (sum of squared weights and biases), where c is
+    1 / (n k) for mse, 1 / (2 n k) for half_mse and 1 for sse, with n rows and k targets.
 
     Attributes:
         weights: shape (n_features, n_targets), float64.
-        bias: shape (n_targets,), or None for a model without one.
-        train_loss: the loss there, in its own convention, without the penalty.
-        objective: train_loss + weight_decay / 2 * (sum of squared weights and biases): what SGD descends on.
-        constant_loss: the loss of predicting each target's mean.
-        rounding_loss: a loss that rounding alone explains; an optimum at or below it is zero for all we know.
-        rank: independent columns, the bias's among them.
-        condition_number: 2-norm condition of the design with columns centred (with a bias) and of spread 1, and
-            the bias's ones; what training with `standardize` meets. Infinite where the columns are dependent.
-        condition_number_as_given: the same of [X 1] as it is.
-        is_unique: whether no other parameters do as well.
+        bias: shape (n_targets,), float64; None without an intercept.
+        train_loss: the loss at the optimum, without the penalty.
+        objective: the loss at the optimum, with the penalty.
+        constant_loss: the loss of predicting the mean of each target.
+        rounding_loss: the loss of residuals that are rounding error; an optimum at or below it counts as zero.
+        rank: the numerical rank of [X 1].
+        condition_number: the 2-norm condition number of the standardised design matrix with its column of ones;
+            infinite if the columns are linearly dependent. Without an intercept the columns are scaled, not centred.
+        condition_number_as_given: that of [X 1].
+        is_unique: whether no other parameters have the same objective.
         weight_decay: of the penalty.
-        scale: c in loss = c * (sum of squared residuals).
-        factor: the data as one triangle; `linreg_cli.convergence.spectrum` reads the curvature from it.
+        scale: c.
+        factor: the triangular factor of the data; `linreg_cli.convergence.spectrum` computes the curvature from it.
     """
 
     weights: Array
@@ -55,13 +58,14 @@ class Optimum:
     factor: Factor = field(repr=False)
 
     def excess(self, weights: npt.ArrayLike, bias: npt.ArrayLike | None) -> float:
-        """How far the objective at some parameters is above the optimum's, without the cancellation of a difference.
+        """The objective at some parameters minus its minimum, without cancellation.
 
-        c |[X 1] (theta - theta*)|^2 + weight_decay / 2 |theta - theta*|^2, which a quadratic is exactly.
+        It is c |[X 1] (theta - theta*)|^2 + weight_decay / 2 |theta - theta*|^2, exactly, because the objective is
+        quadratic.
 
         Args:
             weights: shape (n_features, n_targets), in the units of the X given.
-            bias: shape (n_targets,), or None.
+            bias: shape (n_targets,); None without an intercept.
         """
         dw = np.asarray(weights, dtype=np.float64) - self.weights
         db = None if self.bias is None or bias is None else np.asarray(bias, dtype=np.float64) - self.bias
@@ -70,29 +74,33 @@ class Optimum:
         return self.scale * float(np.sum(image**2)) + self.weight_decay / 2 * distance
 
     def gap(self, weights: npt.ArrayLike, bias: npt.ArrayLike | None) -> tuple[float | None, str]:
-        """The relative gap of some parameters, as `gap` has it, of the objective and from `excess`."""
+        """The relative gap of the objective at some parameters, by `excess`; see the function `gap`."""
         return gap(self.excess(weights, bias) + self.objective, self.objective, self.constant_loss, self.rounding_loss)
 
     @property
     def relative_to(self) -> float:
-        """The loss that gaps are relative to; see `gap`."""
+        """The loss that gaps are relative to: the objective, or `constant_loss` if it is zero within rounding error."""
         return self.objective if self.objective > self.rounding_loss else self.constant_loss
 
 
 def gap(
     loss: float, optimum_loss: float, constant_loss: float, rounding_loss: float | None = None
 ) -> tuple[float | None, str]:
-    """The relative distance of a loss from the optimum's, and what it is relative to.
+    """The relative gap between a loss and the lowest possible one, and what it is relative to.
 
-    (loss - optimum) / optimum, "optimum"; where the optimum is zero to rounding (loss - optimum) / constant,
-    "constant". None where that is zero too, as with a constant target that is met exactly.
+    It is (loss - optimum) / optimum, "optimum". If the optimum is zero within rounding error, it is
+    (loss - optimum) / constant, "constant".
 
     Args:
         loss: of the train split.
-        optimum_loss: the lowest possible.
-        constant_loss: of the best constant.
-        rounding_loss: at or below it an optimum is zero; by default that of residuals of 64 units in the last
-            place beside the target's spread.
+        optimum_loss: the lowest possible one.
+        constant_loss: that of the best constant prediction.
+        rounding_loss: an optimum at or below it counts as zero; None: (64 EPS)^2 constant_loss, the loss of residuals
+            of 64 EPS times the spread of the target.
+
+    Returns:
+        The gap, at least 0, and "optimum" or "constant". The gap is None if the constant loss is zero too, as for a
+        constant target, and the loss is not.
 
     >>> gap(3.0, 2.0, 10.0)
     (0.5, 'optimum')
@@ -117,23 +125,24 @@ def least_squares(
 ) -> Optimum:
     """The parameters with the lowest loss + weight_decay / 2 * (sum of squared weights and biases).
 
-    QR of the centred and scaled columns in float64, a block of rows at a time. Where it is cheap (10,000 cells), or
-    rounding costs more than about two digits (`loses_digits`) of up to 500,000 cells, the solution is refined with
-    double-double residuals, which gives about 15 digits wherever the condition number is below 1e15. Where the optimum
-    is not unique, it is the one whose weights, each times its column's spread (standard deviation, or root mean square
-    without a bias), have the smallest sum of squares: this does not depend on the units. A column that is constant
-    beside a bias gets weight 0. A penalty makes every optimum unique.
+    QR of the centred and scaled columns in float64, in blocks of rows. Up to 10,000 cells, or up to 500,000 cells if
+    rounding error costs more than about two digits (`loses_digits`), the solution is refined with double-double
+    residuals; it then has about 15 correct digits for condition numbers below 1e15.
+
+    If the optimum is not unique, the result is the one with the smallest sum of (weight * spread of its column)^2. The
+    spread is the standard deviation, or the root mean square without an intercept. This does not depend on the units of
+    the columns, and the weight of a constant column is 0. With weight decay the optimum is always unique.
 
     Args:
-        X_nd: shape (n_samples, n_features), finite.
-        y_nk: shape (n_samples, n_targets), finite.
-        bias: whether there is an intercept; it is penalised like the weights, as torch.optim.SGD does.
-        loss: mse (mean of e^2), sse (sum of e^2) or half_mse (mean of e^2 / 2), means over all elements.
+        X_nd: shape (n_samples, n_features), finite, any float dtype.
+        y_nk: shape (n_samples, n_targets), finite, any float dtype.
+        bias: whether the model has an intercept; it is penalised like the weights, as in torch.optim.SGD.
+        loss: mse (mean of e^2), sse (sum of e^2) or half_mse (mean of e^2 / 2); means are over all elements.
         weight_decay: as in torch.optim.SGD, at least 0.
         eps: see `factorise`.
 
     Raises:
-        ValueError: for other losses, and for shapes that do not fit.
+        ValueError: if the loss is not squared, or if the shapes do not match.
 
     >>> optimum = least_squares([[1.0], [2.0], [3.0]], [[3.0], [5.0], [7.0]], bias=True)
     >>> optimum.weights.round(12).tolist(), optimum.bias.round(12).tolist(), optimum.is_unique
@@ -179,14 +188,15 @@ def least_squares(
 
 
 def condition_numbers(factor: Factor) -> tuple[float, float]:
-    """2-norm condition numbers of the standardised design and of [X 1] as given; infinite below full rank.
+    """The 2-norm condition numbers of the standardised design matrix and of [X 1]; both infinite below full rank.
 
-    Columns that say nothing (constant beside a bias, or all zero) make both infinite.
+    A constant column (without an intercept: a column of zeros) makes both infinite.
     """
     if factor.rank < factor.n_parameters:
         return math.inf, math.inf
     singular = factor.svd()[1]
-    # The smallest singular value is the inverse's largest, where a large offset cannot drown it.
+    # The smallest singular value is the reciprocal of the largest one of the inverse, which is accurate for columns
+    # with a large mean too.
     inverse = factor.to_parameters() @ solve_triangle(factor.R_pp, np.eye(factor.n_parameters))
     as_given = float(np.linalg.norm(factor.as_given(), 2) * np.linalg.norm(inverse, 2))
     return float(singular[0] / singular[-1]), as_given
@@ -201,9 +211,9 @@ def _minimum_norm(factor: Factor) -> Array:
 
 
 def _ridge(factor: Factor, penalty: float) -> Array:
-    """Scaled coordinates of the minimum of (sum of squares) + penalty * |(weights, bias) as given|^2.
+    """theta_s with the smallest (sum of squared residuals) + penalty * |(weights, bias) as given|^2.
 
-    The penalty is a block of rows below the triangle, so that no product A'A is formed.
+    The penalty is a block of rows below the triangle, so no product A'A is formed.
     """
     p, k = factor.R_pk.shape
     rows, target = factor.to_parameters() * math.sqrt(penalty), np.zeros((p, k))
@@ -215,20 +225,24 @@ def _ridge(factor: Factor, penalty: float) -> Array:
 
 
 def _is_refined(factor: Factor, weights: Array, intercept: Array | None) -> bool:
-    """Whether refining a plain solution is worth what it costs."""
+    """Whether a solution is refined, by its size and its rounding error."""
     cells = factor.n_samples * factor.n_parameters
     if cells > REFINED_CELLS:
         return False
-    # Numbers that were cast to float32 have no more digits than a plain solution keeps.
+    # Values that were cast to float32 have fewer significant digits than an unrefined solution.
     return cells <= CHEAP_CELLS or (factor.eps == EPS and loses_digits(factor, weights, intercept))
 
 
 def loses_digits(factor: Factor, weights: Array, intercept: Array | None) -> bool:
-    """Whether rounding may cost a plain solution of full rank more than its last two digits or so.
+    """Whether rounding error may cost an unrefined solution of full rank more than about its last two digits.
 
-    Weights of standardised columns lose about as many units in the last place as the condition number of the
-    standardised design. The intercept is a difference, mean of y - means of x times weights, and loses in addition
-    what cancels in it.
+    The relative error of the weights of standardised columns is about EPS times the condition number of the
+    standardised design matrix. The intercept, mean of y - (means of x) . weights, has a cancellation error in addition.
+
+    Args:
+        factor: of the data.
+        weights: the solution, shape (n_features, n_targets), as given.
+        intercept: shape (n_targets,); None without one.
     """
     singular = factor.svd()[1]
     condition = float(singular[0] / singular[-1])
@@ -239,6 +253,6 @@ def loses_digits(factor: Factor, weights: Array, intercept: Array | None) -> boo
 
 
 def _rounding_loss(factor: Factor, scale: float, weights: Array) -> float:
-    """The loss of residuals of 8 units in the last place of the largest terms that a prediction sums up."""
+    """The loss of residuals of 8 eps times the sum of the largest absolute terms of a prediction and the target."""
     terms = factor.target_largest + factor.largest @ np.abs(weights)
     return scale * factor.n_samples * float(np.sum((8 * factor.eps * terms) ** 2))

@@ -1,1 +1,1 @@
-"""The whole story: what exists before the first step, the steps, a run to its end, a run taken up again."""
+"""The workflow: preparation, training, resuming, and everything of a run from start to end."""

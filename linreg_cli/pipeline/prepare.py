@@ -1,4 +1,4 @@
-"""Everything that exists before the first step: rows, tensors, model, plan, executor. Nothing is written."""
+"""The preparation of a run: rows, scaled tensors, model, plan and executor. Nothing is written."""
 
 import functools
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch import Tensor
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.config.data import TableData
 from linreg_cli.config.types import is_address
-from linreg_cli.convergence.auto import Chosen, resolve
+from linreg_cli.convergence.auto import ResolvedOptimizer, resolve
 from linreg_cli.convergence.limits import rate_limit
 from linreg_cli.convergence.preflight import check_before_training
 from linreg_cli.convergence.problem import Problem
@@ -26,16 +26,16 @@ from linreg_cli.optim.state import TrainingState
 
 
 class Reporter(Protocol):
-    """Where progress goes; the command line shows it on a terminal."""
+    """Receives the progress and the warnings of a run; the command line shows them on a terminal."""
 
     def stage(self, text: str) -> None:
         """A new stage begins."""
 
     def detail(self, text: str) -> None:
-        """Something for a user who wants to know more."""
+        """A message that is shown with `--verbose` only."""
 
     def warn(self, text: str) -> None:
-        """Something that the user should know."""
+        """A warning."""
 
     def data(self, summary: DataSummary) -> None:
         """A table was read."""
@@ -44,25 +44,26 @@ class Reporter(Protocol):
         """Training begins."""
 
     def event(self, event: Event) -> None:
-        """Something happened in training."""
+        """An event of `fit`."""
 
     def done(self) -> None:
-        """Nothing more will be shown."""
+        """The end of all progress."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything that exists before the first step.
+    """A run before its first step.
 
     Attributes:
-        config: with the device and the executor that were chosen.
-        dataset: the rows.
-        preprocessor: learnt on the train split.
-        tensors: split -> (X, y) in trained units on the device, for splits with rows.
-        state: before the first step.
-        choice: the executor.
-        problem: the plan and the train split; its optimum, curvature and limits are worked out when asked for.
-        chosen: the rate and the momentum, and why.
+        config: with numbers in place of `auto`, and the device and the executor that were chosen.
+        dataset: the rows of all splits, in original units.
+        preprocessor: fitted on the train split.
+        tensors: split -> (X, y) in scaled units, on the device, shapes (n_samples, n_features) and
+            (n_samples, n_targets), in the dtype of training; only splits with rows.
+        state: the initial parameters.
+        choice: the executor, and the reason for it.
+        problem: the plan and the train split; its optimum, curvature and limits are computed on first access.
+        chosen: the learning rate and the momentum, and the reasons for them.
     """
 
     config: Config
@@ -72,16 +73,16 @@ class Prepared:
     state: TrainingState
     choice: Choice
     problem: Problem
-    chosen: Chosen
+    chosen: ResolvedOptimizer
 
     @property
     def plan(self) -> StepPlan:
-        """The steps."""
+        """The plan of the steps."""
         return self.problem.plan
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Of the data; see `Dataset.fingerprint`."""
+        """The fingerprint of the data; see `Dataset.fingerprint`."""
         return self.dataset.fingerprint()
 
     @property
@@ -90,28 +91,33 @@ class Prepared:
         return "validation" in self.tensors
 
     def formula(self) -> LinearFormula:
-        """The model as it is now, in original units."""
+        """The current model in original units."""
         return fold(self.state.model, self.preprocessor)
 
     def loss(self, split: str) -> float:
-        """The loss of a split as the model is now, in trained units."""
+        """The loss of the current model on a split, in scaled units, without the penalty."""
         return self.plan.loss.over(self.state.model, *self.tensors[split])
 
     def rate_limit(self) -> dict[str, Any] | None:
-        """How the rate stands to its limit, for `run.json`; see `limits.rate_limit`."""
+        """The limit of the learning rate, for `run.json`; see `limits.rate_limit`."""
         return rate_limit(self.problem, self.config.optimizer.schedule, self.problem.rule)
 
     def check(self, loaded: LoadedConfig, reporter: Reporter, *, force: bool) -> None:
-        """Refuse a run that must diverge, and warn of what may go wrong; see `check_before_training`."""
+        """Refuse a run that must diverge, and report the warnings; see `check_before_training`."""
         for warning in check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force):
             reporter.warn(warning)
 
 
 def prepare(loaded: LoadedConfig, reporter: Reporter) -> Prepared:
-    """Read the data, learn the preprocessing, build the model and the plan. Nothing is written.
+    """Read the data, fit the preprocessing, build the model and the plan. Nothing is written.
+
+    Args:
+        loaded: the config with the position of each setting.
+        reporter: receives progress.
 
     Raises:
-        ConfigError, DataError: for what only now can be found out.
+        ConfigError: for settings that the data or the machine do not allow.
+        DataError: if the table cannot be read, or does not contain what the config says.
     """
     config = loaded.config
     try:
@@ -128,12 +134,26 @@ def prepare(loaded: LoadedConfig, reporter: Reporter) -> Prepared:
         probe(prepared.formula(), config.probe, dataset.encoder)
     options, n_train = config.evaluate.cross_validation, len(dataset.splits["train"])
     if options is not None and options.folds > n_train:
-        raise loaded.error("evaluate.cross_validation.folds", f"{options.folds} folds of {n_train} rows to train on")
+        raise loaded.error(
+            "evaluate.cross_validation.folds",
+            f"{options.folds} folds are more than the {n_train} rows of the train split; lower it",
+        )
     return prepared
 
 
 def assemble_run(loaded: LoadedConfig, config: Config, device: torch.device, dataset: Dataset) -> Prepared:
-    """Learn the preprocessing from the train split of a dataset, build the model and the plan, choose the rate."""
+    """Fit the preprocessing on the train split, build the model and the plan, choose rate, momentum and executor.
+
+    Args:
+        loaded: the config with the position of each setting.
+        config: the settings to use.
+        device: of the tensors.
+        dataset: the rows.
+
+    Raises:
+        ConfigError: for settings that the data do not allow.
+        DataError: if a column cannot be scaled.
+    """
     preprocessor = Preprocessor.fit(dataset, config.preprocess, bias=config.model.bias)
     dtype = torch.float64 if config.train.dtype == "float64" else torch.float32
     tensors = {
@@ -148,7 +168,7 @@ def assemble_run(loaded: LoadedConfig, config: Config, device: torch.device, dat
         initialise(model, config.model.init, config.seed)
         plan = StepPlan.from_config(config, n_samples=len(X_nd))
         weights, bias = parameters_of(model)
-        start = weights.copy(), None if bias is None else bias.copy()  # the parameters themselves will move
+        start = weights.copy(), None if bias is None else bias.copy()  # training changes the parameters in place
         problem = Problem(plan, X_nd, y_nk, dataset.features, start)
         chosen = resolve(config, problem)
     problem = problem.with_plan(StepPlan.from_config(chosen.config, n_samples=len(X_nd)))
@@ -161,7 +181,7 @@ def assemble_run(loaded: LoadedConfig, config: Config, device: torch.device, dat
 
 
 def _resolved(config: Config, device: torch.device, choice: Choice) -> Config:
-    """The config that repeats the run from any folder: device, executor and path as they were chosen."""
+    """The config that repeats the run from any folder: with the device, the executor and an absolute path."""
     train = config.train.model_copy(update={"device": str(device), "engine": choice.executor.name})
     data = config.data
     if isinstance(data, TableData) and not is_address(data.path):

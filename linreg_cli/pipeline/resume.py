@@ -1,4 +1,4 @@
-"""Taking up a run where it was left: what must be as it was, and where to go on."""
+"""Resuming a run: the checks that config and data are unchanged, and the checkpoint to continue from."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -21,26 +21,26 @@ from linreg_cli.runs.lock import RunLock, hold
 from linreg_cli.runs.record import now
 from linreg_cli.runs.store import RunFolder
 
-#: In a config these mean "as linreg thinks best"; a run has decided already.
+#: Values that leave a choice to linreg; the run has made it, so they agree with any value.
 _OPEN = ("auto",)
 
 
-#: What a run that goes on has not got yet, or has got anew.
+#: The keys of `run.json` that a resumed run writes again.
 _RESULT = ("seconds", "steps_done", "epochs_done", "stopped", "gates", "error", "digests", "checkpoints", "steps")
 
 
 @dataclass(frozen=True)
 class Resumption:
-    """A run that is held by this process and can go on.
+    """A run that is locked by this process and can be resumed.
 
     Attributes:
         run: its folder.
-        lock: held until released.
-        record: `run.json` as the run left it.
-        loaded: the config to go on with.
-        checkpoint: where to go on; None: at the beginning.
-        warnings: what the user should know.
-        complete: why there is nothing left to do, or None.
+        lock: of the run folder; held until released.
+        record: the content of `run.json` before the resume.
+        loaded: the config to resume with.
+        checkpoint: to continue from; None: from the beginning.
+        warnings: for the user.
+        complete: why the run is already complete; None if it is not.
     """
 
     run: RunFolder
@@ -53,49 +53,60 @@ class Resumption:
 
     @property
     def step(self) -> int:
-        """Steps that are done."""
+        """The number of completed steps."""
         return self.checkpoint.snapshot.step if self.checkpoint else 0
 
     @property
     def seconds(self) -> float:
-        """That the run took before, as far as it could say."""
+        """The duration of the run before the resume, as recorded in `run.json`; 0 if it is not."""
         return float(self.record.get("seconds") or 0)
 
     def described(self, description: dict[str, Any], command: str) -> dict[str, Any]:
-        """What `run.json` says from now on: how the run began, and that it goes on."""
+        """The content of `run.json` from now on: that of the start of the run, and an entry in `resumed`.
+
+        Args:
+            description: of this process; keys of the old `run.json` take precedence.
+            command: the command line.
+        """
         kept = {key: value for key, value in self.record.items() if key not in _RESULT}
         again = {"at": now(), "step": self.step, "command": command}
         return {**description, **kept, "resumed": [*(self.record.get("resumed") or []), again]}
 
     def check_data(self, fingerprint: str) -> None:
-        """Refuse data that are not those of the run.
+        """Refuse data that differ from those of the run.
+
+        Args:
+            fingerprint: of the data now.
 
         Raises:
-            DataError: if the fingerprint is another one.
+            DataError: if it is not the fingerprint of the run.
         """
         before = self.checkpoint.fingerprint if self.checkpoint else (self.record.get("data") or {}).get("fingerprint")
         if fingerprint != before:
             raise DataError(
                 f"the data has changed since the run began: its fingerprint was {before} and is now {fingerprint}; "
-                "bring the old data back, or begin a new run without --resume",
+                "restore the old data, or start a new run without --resume",
                 self.run.id,
             )
 
 
 @contextlib.contextmanager
 def taken_up(run: RunFolder, files: Sequence[str], overrides: Sequence[str]) -> Iterator[Resumption]:
-    """Hold a run and find out where it goes on; let it go at the end.
+    """Lock a run and read its checkpoint; the lock is released at the end of the block.
 
     Args:
         run: the run.
-        files: configs that must say what the run's config says, or none for the run's own.
-        overrides: `--set` expressions; only `train.epochs` may differ, and only upwards.
+        files: configs that must agree with that of the run; empty to use that of the run.
+        overrides: `--set` expressions; only `train.epochs` may differ, and may only be raised.
+
+    Yields:
+        The run, ready to be resumed.
 
     Raises:
-        StoreError: if the run is in use, damaged, or has diverged.
+        StoreError: if the run is in use or damaged, has no checkpoint, or has diverged.
         ConfigError: with every key that differs.
     """
-    run.record()  # so that a damaged run is named as such and not locked
+    run.record()  # raises for a damaged run, before it is locked
     lock = hold(run.path)
     try:
         remove_drafts(run.path)
@@ -115,8 +126,8 @@ def _resumption(
     config = _agreed(before, loaded, run.id)
     if record["status"] == "diverged":
         raise StoreError(
-            "the run has diverged, and going on would only diverge again; begin a new one with a lower optimizer.lr "
-            f"or preprocess.standardize: true: linreg train -c {own} --set optimizer.lr=RATE",
+            "the run has diverged, and would diverge again; start a new one with a lower optimizer.lr or "
+            f"preprocess.standardize: true: linreg train -c {own} --set optimizer.lr=RATE",
             str(run.path),
         )
     if checkpoint is not None:
@@ -126,9 +137,9 @@ def _resumption(
         if record.get("stopped"):
             complete = f"it was stopped early: {record['stopped']}"
         elif config.train.epochs <= before.train.epochs:
-            complete = f"all of its {before.train.epochs:,} epochs are done; raise train.epochs to go on"
+            complete = f"all {before.train.epochs:,} epochs are done; raise train.epochs to continue"
         elif checkpoint is None:
-            raise StoreError("the run has no checkpoint to go on from", str(run.path))
+            raise StoreError("the run has no checkpoint to resume from; start a new run", str(run.path))
     return Resumption(
         run, lock, record, LoadedConfig(config, loaded.tree, ()), checkpoint, warnings + _drift(record), complete
     )
@@ -138,11 +149,11 @@ def _stored(run: RunFolder, checkpoint: Checkpoint) -> Config:
     try:
         return Config.model_validate(without_retired(_with_tuples(checkpoint.config)))
     except ValidationError:
-        raise run.damaged("checkpoint.safetensors", "its config is not one of this version of linreg") from None
+        raise run.damaged("checkpoint.safetensors", "its config is not valid for this version of linreg") from None
 
 
 def _with_tuples(value: Any) -> Any:
-    """JSON has lists where the config has tuples."""
+    """Convert the lists of JSON to the tuples of the config."""
     if isinstance(value, dict):
         return {key: _with_tuples(item) for key, item in value.items()}
     return tuple(_with_tuples(item) for item in value) if isinstance(value, list) else value
@@ -152,7 +163,7 @@ def _check_shapes(run: RunFolder, checkpoint: Checkpoint) -> None:
     snapshot = checkpoint.snapshot
     wrong = set(snapshot.momentum) - set(snapshot.parameters) or "0.weight" not in snapshot.parameters
     if wrong or any(value.shape != snapshot.parameters[name].shape for name, value in snapshot.momentum.items()):
-        raise run.damaged("checkpoint.safetensors", "its momentum does not fit its parameters")
+        raise run.damaged("checkpoint.safetensors", "the shapes of its momentum buffers do not match its parameters")
 
 
 def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
@@ -167,19 +178,19 @@ def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
     faults = []
     for key in sorted({*old, *new}):
         was, wanted = old.get(key), new.get(key)
-        hint = "; it may be raised only" if key == "train.epochs" else ""
+        hint = "; it can only be raised" if key == "train.epochs" else ""
         if was == wanted or wanted in _OPEN or (hint and loaded.config.train.epochs > before.train.epochs):
             continue
         faults.append(Fault(f"{key}: the run has {was!r}, and now it is {wanted!r}{hint}", run_id))
     if faults:
-        advice = "a run goes on with the config that it began with; begin a new one without --resume"
+        advice = "a run is resumed with the config that it started with; start a new one without --resume"
         raise ConfigError([*faults, Fault(advice, run_id)])
     train = before.train.model_copy(update={"epochs": loaded.config.train.epochs})
     return before.model_copy(update={"train": train})
 
 
 def _drift(record: dict[str, Any]) -> list[str]:
-    """What changes numbers in the last digits and is not as it was when the run began."""
+    """A warning for versions and threads that have changed since the run began, which may change the last digits."""
     changed = []
     before = record.get("versions") or {}
     for name, current in (("torch", torch.__version__), ("numpy", np.__version__)):
@@ -189,4 +200,4 @@ def _drift(record: dict[str, Any]) -> list[str]:
         changed.append(f"{record['threads']} threads are now {torch.get_num_threads()}")
     if not changed:
         return []
-    return [f"{', '.join(changed)}: the run may end with other last digits than without the stop"]
+    return [f"{', '.join(changed)}: the last digits of the result may differ from those of an uninterrupted run"]

@@ -1,4 +1,4 @@
-"""The steps of a run: `fit`, with its history and its checkpoints on the disk."""
+"""The training of a run: `fit`, with the history and the checkpoints in the run folder."""
 
 import itertools
 import time
@@ -10,7 +10,7 @@ import torch
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.convergence.diagnosis import diagnosis
 from linreg_cli.convergence.outcome import diverged_error, risen_loss
-from linreg_cli.convergence.preflight import judge_rate
+from linreg_cli.convergence.preflight import check_rate
 from linreg_cli.data import Dataset
 from linreg_cli.errors import ConfigError
 from linreg_cli.evaluation.cross_validation import cross_validate
@@ -25,19 +25,22 @@ from linreg_cli.runs.history import History
 from linreg_cli.runs.signals import StopRequests
 from linreg_cli.runs.store import RunFolder
 
-#: Between two checkpoints pass at least this many seconds, and at least this many times the time that the last one
-#: took: so they cost less than a hundredth of training, however large they are.
+#: A checkpoint is saved when at least this many seconds, and at least this many times the duration of the last one,
+#: have passed, so checkpoints take less than 1 % of the time of training.
 CHECKPOINT_SECONDS, CHECKPOINT_RATIO = 10.0, 100.0
 
 
 class Training:
-    """The training part of one run.
+    """The training of one run.
 
     Args:
-        prepared: what is trained, in the state of `checkpoint` where there is one.
-        run: where the history and the checkpoints go.
+        prepared: the run before its next step; its state is that of `checkpoint` if there is one.
+        run: the folder of the history and the checkpoints.
         fingerprint: of the data.
-        checkpoint: where to go on, or None to begin.
+        checkpoint: to resume from; None for a new run.
+
+    Attributes:
+        saved: the number of checkpoints (`count`) and the time for saving them (`seconds`).
     """
 
     def __init__(self, prepared: Prepared, run: RunFolder, fingerprint: str, checkpoint: Checkpoint | None) -> None:
@@ -55,15 +58,21 @@ class Training:
                 checkpoint.restore_stopping(self._stopping)
         self._config = prepared.config.model_dump(mode="json")
         self._saved_at, self._cost = time.monotonic(), 0.0
-        #: How many checkpoints were saved, and the seconds that took.
         self.saved: dict[str, Any] = {"count": 0, "seconds": 0.0}
 
     def run(self, stops: StopRequests, reporter: Reporter) -> Stopped | None:
-        """Take the steps; the history and a checkpoint are on the disk however it ends.
+        """Take the steps. The history and a checkpoint are saved however training ends.
+
+        Args:
+            stops: signals that end training after the current step.
+            reporter: receives events and warnings.
+
+        Returns:
+            Why training stopped before its last epoch; None if it did not.
 
         Raises:
-            DivergedError: with the last finite state in the checkpoint.
-            Interrupted: after the step in which the signal came, and with everything saved.
+            DivergedError: if a loss is not finite; the checkpoint has the last finite state.
+            Interrupted: at a signal, after the current step and with everything saved.
         """
         reporter.training(self._prepared.plan)
         end: Stopped | Diverged | None = None
@@ -75,7 +84,7 @@ class Training:
                     first, last = first or event, event
                 if isinstance(event, Stopped | Diverged):
                     end = event
-                elif self._take_note(event):
+                elif self._record(event):
                     self._save()
                 if stops.requested:
                     break
@@ -102,8 +111,8 @@ class Training:
             seconds=self._seconds,
         )
 
-    def _take_note(self, event: Evaluated | SegmentDone) -> bool:
-        """Write the event into the history; whether it is time for a checkpoint."""
+    def _record(self, event: Evaluated | SegmentDone) -> bool:
+        """Add the event to the history; returns whether a checkpoint is due."""
         self._seconds = event.seconds
         every = None
         if isinstance(event, Evaluated):
@@ -135,13 +144,13 @@ class Training:
 
 
 def cross_validation(loaded: LoadedConfig, prepared: Prepared, chosen: Sequence[str], reporter: Reporter) -> Metrics:
-    """`cross_validation` for `metrics.json`, where the config asks for it.
+    """`cross_validation` of `metrics.json`; empty if `evaluate.cross_validation` is not set.
 
     Args:
-        loaded: where each setting was written.
+        loaded: the config with the position of each setting.
         prepared: of the run.
-        chosen: of `lr` and `momentum` those that were `auto`: each fold chooses them anew from its own rows.
-        reporter: where progress goes.
+        chosen: which of `lr` and `momentum` were `auto`; for each fold they are chosen again, from its train rows.
+        reporter: receives progress.
     """
     config = prepared.config
     if config.evaluate.cross_validation is None:
@@ -157,13 +166,13 @@ def cross_validation(loaded: LoadedConfig, prepared: Prepared, chosen: Sequence[
 
 
 def _trained(loaded: LoadedConfig, config: Config, fold: Dataset) -> LinearFormula | str:
-    """The model of a fold, trained as a run is and stopped by the same rules; or why there is none."""
+    """The model of a fold, trained and stopped by the rules of the run; or why there is none."""
     try:
         part = assemble_run(loaded, config, torch.device(config.train.device), fold)
     except ConfigError as error:
         return error.faults[0].message
     problem, options, gap = part.problem, config.train.early_stopping, config.train.stop_gap
-    diverged = judge_rate(problem, config).refusal is not None
+    diverged = check_rate(problem, config).refusal is not None
     if not diverged:
         events = fit(
             part.plan,
@@ -181,4 +190,4 @@ def _trained(loaded: LoadedConfig, config: Config, fold: Dataset) -> LinearFormu
     standardized = config.preprocess.standardize
     details = diagnosis(problem, problem.rule, problem.plan.learning_rate(0), standardized=standardized)
     remedy = details["message"] if details else "Lower optimizer.lr"
-    return f"training diverges on the rows that it is left. {remedy}"
+    return f"training diverges on the other folds. {remedy}"

@@ -79,7 +79,7 @@ def test_a_folder_that_cannot_be_made_is_a_store_error(linreg, runs, tmp_path, t
     (tmp_path / "file").write_text("x")
     result = linreg("plot", "line", "-o", target)
     assert result.code == 6
-    assert result.err.startswith(f"error: {target}: cannot make the folder")
+    assert result.err.startswith(f"error: {target}: cannot create the folder")
 
 
 @pytest.mark.parametrize("content", ["", "epoch\n1\n", "a,b\n1\n"])

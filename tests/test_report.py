@@ -436,7 +436,7 @@ def test_a_diverged_run_says_so_first_with_the_diagnosis_and_its_loss(outputs):
     read = page(run_of(outputs, "noisy_line"))
     assert read.shown.index("This run diverged") < read.shown.index("Pictures")
     assert "training diverged at step 81" in read.shown
-    assert {"limit", "column at fault", "a rate that works"} <= {term for term, _ in read.facts}
+    assert {"limit", "dominant column", "stable rate"} <= {term for term, _ in read.facts}
     assert len(read.all("img")) == 1
     assert not any(caption.startswith("Metrics") for caption in read.captions)
 

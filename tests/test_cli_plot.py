@@ -55,7 +55,7 @@ def test_several_runs_are_overlaid_in_one_picture(linreg, runs, tmp_path):
         (["line", "--format", "PNG"], "error: --format: unknown value 'PNG'; did you mean 'png'?"),
         (["line", "--format", "gif"], "error: --format: unknown value 'gif'; allowed: png, svg, pdf"),
         (["plane", "--kind", "fit"], "error: run plane-0001 has no fit picture, because it has more than one feature"),
-        (["line", "plane", "--kind", "fit"], "error: --kind: several runs are overlaid in one loss picture"),
+        (["line", "plane", "--kind", "fit"], "error: --kind: several runs have only a loss picture"),
         ([], "error: Missing argument 'RUN...'"),
     ],
 )

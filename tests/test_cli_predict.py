@@ -86,7 +86,7 @@ def test_a_column_that_is_already_named_prediction_is_kept(predict):
     [
         ("a,c\n1,2\n", "the table lacks columns that the run needs: b; it has a, c"),
         ("x,y\n1,2\n", "the table lacks columns that the run needs: a, b; it has x, y"),
-        ("A,B\n1,2\n", "lacks: a (did you mean 'A'?), b (did you mean 'B'?); it has A, B"),
+        ("A,B\n1,2\n", "lacks columns that the run needs: a (did you mean 'A'?), b (did you mean 'B'?); it has A, B"),
         ("a,b\n1,\n", "in.csv, row 1, column 'b'"),
         ("a,b\n1,2\n1,two\n", "in.csv, row 2, column 'b': 'two' is not a number"),
         ("a,b\n1,inf\n", "in.csv, row 1, column 'b'"),
@@ -147,7 +147,7 @@ def test_the_table_itself_is_never_written_to(predict, tmp_path, output):
     (tmp_path / "link.csv").symlink_to(tmp_path / "in.csv")
     result = predict("a,b\n1,2\n", "-o", output)
     assert result.code == 2
-    assert "never written to" in result.err
+    assert "the output is the input table" in result.err
     assert (tmp_path / "in.csv").read_text() == "a,b\n1,2\n"
 
 
@@ -169,7 +169,7 @@ def test_a_column_that_csv_cannot_hold_is_explained(predict):
     result = predict(pa.table({"a": [1.0], "b": [2.0], "list": [[1, 2]]}), name="in.parquet")
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("error: in.parquet: cannot write this table as .csv: ")
-    assert result.err.endswith("; write .parquet with -o\n")
+    assert result.err.endswith("; write a .parquet file with -o\n")
 
 
 TABLE = "c;x;y\n" + "".join(f"{'pq'[i % 2]};{i / 7:.3f};{i / 7 + i % 2:.3f}\n" for i in range(40))

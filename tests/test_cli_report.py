@@ -131,7 +131,7 @@ def test_a_link_to_a_file_of_a_run_is_refused(linreg, runs, tmp_path):
     before = metrics.read_bytes()
     (tmp_path / "link.html").symlink_to(metrics)
     result = linreg("report", "a", "-o", "link.html")
-    assert (result.code, "this is in the folder of a run" in result.err) == (2, True)
+    assert (result.code, "the file would be inside a run folder" in result.err) == (2, True)
     assert metrics.read_bytes() == before
 
 

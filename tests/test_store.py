@@ -197,7 +197,10 @@ DAMAGE = {
     "newer": (b'{"format": 99, "status": "new", "x": []}', "format 99 is newer than format 1, which this version"),
     "unknown status": (b'{"format": 1, "status": "gone", "created": "x"}', "unexpected value of status"),
     "data of text": (b'{"format": 1, "status": "failed", "created": "x", "data": "y"}', "unexpected value of data"),
-    "seconds of text": (b'{"format": 1, "status": "failed", "created": 3, "seconds": "y"}', "created, seconds: not"),
+    "seconds of text": (
+        b'{"format": 1, "status": "failed", "created": 3, "seconds": "y"}',
+        "unexpected value of created, seconds",
+    ),
 }
 
 

@@ -51,8 +51,8 @@ def predict(
     if gaps:
         missing = "a cell is missing in a column with preprocess.missing: drop"
         print(f"warning: {gaps:,} of {table.num_rows:,} rows have no prediction: {missing}", file=sys.stderr)
-    told = [column.as_json() for column in found.columns if column.unknown or column.filled]
-    result = {"run": folder.id, "rows": table.num_rows, "columns": added, "repaired": told}
+    repaired = [column.as_json() for column in found.columns if column.unknown or column.filled]
+    result = {"run": folder.id, "rows": table.num_rows, "columns": added, "repaired": repaired}
     try:  # one row shows whether the format supports the type of every column, before anything is written
         write_table(io.BytesIO(), suffix, table.slice(0, 1))
     except pa.ArrowException as error:

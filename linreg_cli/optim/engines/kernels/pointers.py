@@ -2,7 +2,7 @@
 
 Kernels use pointers instead of arrays. Arrays need numba's runtime, which counts references to them; where numba cannot
 remove the counting, it costs a call and an atomic instruction every few rows (batches of 32 rows with 8 features: 2.3
-ms per epoch instead of 1.7). Code without the runtime can also be loaded without numba. Besides, indexing an array checks
+ms per epoch instead of 1.7). Code without the runtime can also be loaded without numba. Indexing an array also checks
 whether the index is negative.
 
 All functions are numba intrinsics, which can be called in compiled code only. `a` is a pointer to contiguous numbers,

@@ -1,18 +1,18 @@
-"""Files that are either the old ones or the new ones, never half of each; and the folder for what can be made again.
+"""Atomic writes: a file has its whole old content or its whole new content. Also the place of the cache folder.
 
-Every file that linreg writes is written here: to a draft beside it, which takes its name at the end (`os.replace`).
-So a reader finds the old content or the new one, whole, also when the process is killed or the disk is full. Nothing
-but the draft, `.<name>.<8 hex digits>.tmp`, is ever left behind. What callers may ask for beyond that:
+Every file that linreg writes is written here: to a temporary file beside it, the draft, which is then renamed
+(`os.replace`). So a reader finds the old or the new content, even when the process is killed or the disk is full. Only
+a draft, `.<name>.<8 hex digits>.tmp`, can be left behind. Callers can ask for more:
 
-- files of a run, reports, pictures, predictions: *durable*. The content is on the disk before its name is (fsync of the
-  file, then of the folder), and an attempt that fails is repeated (`RETRY_SECONDS`).
-- checkpoints: also `keep`, a second name for the old content, so that one of both is whole at every instant.
-- tables that are written as they are computed: `replacing`, a block instead of a function, which is not repeated.
+- files of a run, reports, pictures, predictions: *durable*. The content is synchronised with the disk before the name
+  is (fsync of the file, then of the folder), and a failed attempt is repeated (`RETRY_SECONDS`).
+- checkpoints: also `keep`, a second name for the old content, so that one of the two is intact at every instant.
+- tables that are written as they are computed: `replacing`, a context manager, which cannot be repeated.
 - compiled kernels: `durable=False`, no fsync and one attempt, since they can be compiled again, and `mode=0o644`, so
-  that one user may compile for all.
+  that one user can compile for all.
 
-A link is followed, and the file that it leads to is replaced. A file that is replaced keeps its mode. What is no
-regular file, such as a pipe or a device, cannot be replaced: the whole content is made first, then copied into it.
+A symbolic link is followed, and its target is replaced. A file that is replaced keeps its mode. A pipe or a device
+cannot be replaced: the content is written to a draft in a temporary folder and then copied into it.
 """
 
 import contextlib
@@ -27,14 +27,14 @@ from pathlib import Path
 
 from linreg_cli.errors import StoreError
 
-#: A durable write that failed is tried again after these pauses: a full disk or a share that was away may be back.
+#: Pauses before a failed durable write is repeated: a full disk may have space again, a network drive may be back.
 RETRY_SECONDS = (0.05, 0.2)
 
-#: The variable that names the folder for what can be made again.
+#: The environment variable that names the cache folder.
 CACHE = "LINREG_CACHE"
 
-#: Nothing that waiting would mend.
-_LASTING = {
+#: Errors that do not go away by waiting.
+_PERMANENT = {
     errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.EINVAL,
     errno.ELOOP,
 }  # fmt: skip
@@ -42,10 +42,18 @@ _LASTING = {
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A draft to write to, which takes the place of `path` when the block ends without an error; durable.
+    """A context with a temporary file to write to, which replaces `path` if the block ends without an error; durable.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "a.txt"
+    ...     with replacing(path) as draft:
+    ...         _ = draft.write_text("new")
+    ...     path.read_text()
+    'new'
 
     Raises:
-        StoreError: if the file cannot be written; `path` is then as it was.
+        StoreError: if the file cannot be written; `path` is then unchanged.
     """
     try:
         with _draft(path) as draft:
@@ -62,18 +70,18 @@ def write_file(
     mode: int | None = None,
     durable: bool = True,
 ) -> None:
-    """Write a whole file.
+    """Write a file atomically, from a function that writes its content.
 
     Args:
         path: the file.
-        write: writes the content to the path it is given; it is called again for each attempt, because what a failed
-            fsync leaves of a file is not known.
-        keep: where the old content of `path` stays, or None.
-        mode: the permissions of the file; None: those of the file that it replaces, or the usual ones of a new file.
-        durable: whether it is synchronised with the disk, and tried again where that fails.
+        write: writes the content to the path that it is given. It is called again for each attempt, because the
+            content of a file after a failed fsync is not known.
+        keep: the path under which the old content stays, or None.
+        mode: the permissions of the file; None: those of the file that it replaces, or the default of a new file.
+        durable: whether the file is synchronised with the disk, and a failed attempt repeated.
 
     Raises:
-        StoreError: if it cannot be written; `path` is then as it was.
+        StoreError: if it cannot be written; `path` is then unchanged.
     """
     for pause in (*(RETRY_SECONDS if durable else ()), None):
         try:
@@ -81,7 +89,7 @@ def write_file(
                 write(draft)
             return
         except OSError as error:
-            if pause is None or error.errno in _LASTING:
+            if pause is None or error.errno in _PERMANENT:
                 raise _explained(error, path) from None
             time.sleep(pause)
 
@@ -89,39 +97,39 @@ def write_file(
 def write_bytes(
     path: Path, content: bytes, *, keep: Path | None = None, mode: int | None = None, durable: bool = True
 ) -> None:
-    """Write a whole file, as `write_file` does.
+    """Write bytes atomically; arguments as in `write_file`.
 
     Raises:
-        StoreError: if it cannot be written; `path` is then as it was.
+        StoreError: if the file cannot be written; `path` is then unchanged.
     """
     write_file(path, lambda draft: draft.write_bytes(content), keep=keep, mode=mode, durable=durable)
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, where they are missing.
+    """Create a folder and its parents, where they are missing.
 
     Raises:
-        StoreError: if it cannot be made.
+        StoreError: if it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"cannot make the folder: {error.strerror}", str(folder)) from None
+        raise StoreError(f"cannot create the folder: {error.strerror}", str(folder)) from None
 
 
 def remove_drafts(folder: Path) -> None:
-    """Remove what processes that were killed while writing have left in a folder that nobody else writes to."""
+    """Remove the temporary files of killed processes from a folder that no other process writes to."""
     with contextlib.suppress(OSError):
         for stale in folder.glob(".*.tmp"):
             stale.unlink()
 
 
 def cache_folder() -> Path | None:
-    """The folder for what can be made again: downloads and compiled kernels.
+    """The cache folder, for downloads and compiled kernels, which can be deleted at any time.
 
-    `LINREG_CACHE`; else `linreg` in `XDG_CACHE_HOME`; else where the system keeps such things: `~/.cache/linreg`,
-    `~/Library/Caches/linreg` on macOS, `linreg\\linreg\\Cache` in the local application data on Windows. That is
-    `pooch.os_cache("linreg")`, without its import.
+    `LINREG_CACHE`; else `linreg` in `XDG_CACHE_HOME`; else the folder that is usual on the system: `~/.cache/linreg`,
+    `~/Library/Caches/linreg` on macOS, `linreg\\linreg\\Cache` in the local application data on Windows. This is
+    `pooch.os_cache("linreg")`, without importing pooch.
 
     Returns:
         The folder, which need not exist; None where the user has no home folder.
@@ -135,14 +143,14 @@ def cache_folder() -> Path | None:
         local = os.environ.get("LOCALAPPDATA")
         return Path(local) / "linreg" / "linreg" / "Cache" if local else None
     home = os.path.expanduser("~")
-    if not os.path.isabs(home):  # neither HOME nor an entry in the list of users: "~" is no folder to make
+    if not os.path.isabs(home):  # neither HOME nor an entry in the user database, so "~" is not expanded
         return None
     return Path(home) / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "linreg"
 
 
 @contextlib.contextmanager
 def _draft(path: Path, keep: Path | None = None, mode: int | None = None, durable: bool = True) -> Iterator[Path]:
-    """As `write_file`, but for its attempts and its errors."""
+    """One attempt of `write_file`; raises OSError."""
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
     old = _mode_of(target)
     if old is not None and not (stat.S_ISREG(old) or stat.S_ISDIR(old)):
@@ -153,7 +161,7 @@ def _draft(path: Path, keep: Path | None = None, mode: int | None = None, durabl
         mode = stat.S_IMODE(old)
     draft = _draft_name(target)
     try:
-        if mode is not None:  # what others may not read they may not read while it is written either
+        if mode is not None:  # so that nobody can read the draft who may not read the file
             open(draft, "xb").close()
             draft.chmod(0o600)
         yield draft
@@ -174,7 +182,7 @@ def _draft(path: Path, keep: Path | None = None, mode: int | None = None, durabl
 
 @contextlib.contextmanager
 def _copied_into(device: Path) -> Iterator[Path]:
-    """A draft elsewhere, whose content is copied into what cannot be replaced."""
+    """A draft in a temporary folder, whose content is then copied into a pipe or a device."""
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory() as folder:
@@ -185,7 +193,7 @@ def _copied_into(device: Path) -> Iterator[Path]:
 
 
 def _mode_of(path: Path) -> int | None:
-    """Kind and permissions of a file; None where there is none."""
+    """Type and permissions of a file (`st_mode`); None if it does not exist."""
     try:
         return path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -198,7 +206,7 @@ def _draft_name(path: Path) -> Path:
 
 
 def _keep(path: Path, keep: Path) -> None:
-    """Give the content of `path` a second name, in place of what had it: one of both is always whole."""
+    """Make `keep` a second name of the content of `path`; at every instant one of the two names is intact."""
     link = _draft_name(keep)
     try:
         try:
@@ -216,9 +224,9 @@ def _keep(path: Path, keep: Path) -> None:
 def _explained(error: OSError, path: Path) -> StoreError:
     reason = error.strerror or str(error)
     if not path.parent.is_dir():
-        reason = f"there is no folder {path.parent}; make it first"
+        reason = f"there is no folder {path.parent}; create it first"
     elif path.is_dir():
-        reason = "it is a folder; choose the name of a file"
+        reason = "it is a folder; give the name of a file"
     return StoreError(f"cannot write: {reason}", str(path))
 
 

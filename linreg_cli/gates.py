@@ -1,4 +1,4 @@
-"""Gates such as `test.r2 >= 0.9`: their grammar, and whether a run passes them."""
+"""Gates: conditions on the metrics of a run, such as `test.r2 >= 0.9`, that it must pass."""
 
 import math
 import operator
@@ -23,14 +23,23 @@ _GATE = re.compile(
 
 @dataclass(frozen=True)
 class Comparison:
-    """`metric operator value`."""
+    """A condition `metric operator value`.
+
+    Attributes:
+        metric: dotted path in `metrics.json`.
+        operator: one of `OPERATORS`.
+        value: the threshold, in units of the metric.
+
+    >>> Comparison("test.r2", ">=", 0.9).holds(0.95)
+    True
+    """
 
     metric: str
     operator: str
     value: float
 
     def holds(self, measured: float) -> bool:
-        """Whether the comparison is true of a measured value."""
+        """Whether a measured value meets the condition."""
         return OPERATORS[self.operator](measured, self.value)
 
     def __str__(self) -> str:
@@ -38,7 +47,7 @@ class Comparison:
 
 
 def parse_comparison(text: str) -> Comparison:
-    """Read a comparison.
+    """Parse a condition.
 
     >>> parse_comparison("test.r2 >= 0.9")
     Comparison(metric='test.r2', operator='>=', value=0.9)
@@ -54,13 +63,13 @@ def parse_comparison(text: str) -> Comparison:
 
 @dataclass(frozen=True)
 class GateResult:
-    """One gate.
+    """The result of one gate.
 
     Attributes:
         gate: as the user wrote it.
-        passed: whether it holds.
-        measured: the value, or None.
-        reason: why it failed, in words; empty if it passed.
+        passed: whether the run passes it.
+        measured: the value of the metric; None if it is missing or not a finite number.
+        reason: why the gate failed, in words; empty if it passed.
     """
 
     gate: str
@@ -70,12 +79,21 @@ class GateResult:
 
 
 def check_gates(gates: Sequence[str], fail_if: Sequence[str], metrics: dict[str, Any]) -> list[GateResult]:
-    """Check every gate; a metric that is missing, null or not finite fails it.
+    """Check every gate. A metric that is missing, null or not finite fails its gate.
 
     Args:
-        gates: comparisons that must hold, such as `test.r2 >= 0.9`.
-        fail_if: comparisons that must not hold, such as `test.r2 < 0.9`.
+        gates: conditions that must hold, such as `test.r2 >= 0.9`.
+        fail_if: conditions that must not hold, such as `test.r2 < 0.9`.
         metrics: the content of `metrics.json`, and `seconds`.
+
+    Returns:
+        One result per gate, those of `gates` first.
+
+    Raises:
+        ValueError: for a text that is not a condition.
+
+    >>> [result.passed for result in check_gates(["test.r2 >= 0.9"], ["test.r2 < 0.5"], {"test": {"r2": 0.7}})]
+    [False, True]
     """
     return [_check(text, text, metrics, want=True) for text in gates] + [
         _check(text, f"fail if {text}", metrics, want=False) for text in fail_if
@@ -96,7 +114,7 @@ def _check(text: str, gate: str, metrics: dict[str, Any], *, want: bool) -> Gate
 
 
 def _look_up(values: Any, path: list[str]) -> tuple[bool, Any]:
-    """The value at a dotted path; names may hold dots themselves."""
+    """Whether there is a value at a dotted path, and the value; names may contain dots themselves."""
     if not path:
         return True, values
     for length in range(1, len(path) + 1):

@@ -19,15 +19,28 @@ from linreg_cli.seeds import torch_stream
 def build_model(
     n_features: int, n_targets: int, *, bias: bool, dtype: torch.dtype, device: torch.device | str = "cpu"
 ) -> nn.Sequential:
-    """nn.Sequential(nn.Linear(n_features, n_targets)) to be initialised; torch's random state is as it was."""
-    # Not nn.utils.skip_init: it makes the layer on the meta device, for which torch imports sympy, half a second.
+    """`nn.Sequential(nn.Linear(n_features, n_targets))`, whose parameters `initialise` sets.
+
+    The state of torch's global random generator is left unchanged.
+
+    >>> build_model(3, 1, bias=True, dtype=torch.float64)[0].weight.shape
+    torch.Size([1, 3])
+
+    Args:
+        n_features: columns of X.
+        n_targets: columns of y.
+        bias: whether the model has an intercept.
+        dtype: of the parameters.
+        device: of the parameters.
+    """
+    # Not nn.utils.skip_init: it creates the layer on the meta device, for which torch imports sympy (half a second).
     with torch.random.fork_rng(devices=()):
         linear = nn.Linear(n_features, n_targets, bias=bias, dtype=dtype)
     return nn.Sequential(linear).to(device)
 
 
 def linear_layer(model: nn.Sequential) -> nn.Linear:
-    """The only layer of the model."""
+    """The single `nn.Linear` of the model."""
     layer = model[0]
     assert isinstance(layer, nn.Linear)
     return layer
@@ -38,12 +51,12 @@ def initialise(model: nn.Sequential, init: InitConfig, seed: int) -> None:
 
     Args:
         model: from `build_model`.
-        init: what to start from.
-        seed: of the stream that random values come from.
+        init: the initial values: a constant, a list or a distribution.
+        seed: of the random stream ("init") that values of a distribution are drawn from, in float64.
 
     Raises:
         SettingError: at `model.init.weight` or `.bias`, for a list whose length is not the number of parameters, and
-            for a value that is too large for their dtype.
+            for a value that overflows their dtype.
     """
     layer, stream = linear_layer(model), torch_stream(seed, "init")
     for key, parameter in (("weight", layer.weight), ("bias", layer.bias)):
@@ -65,13 +78,13 @@ def initialise(model: nn.Sequential, init: InitConfig, seed: int) -> None:
             parameter.copy_(values)
         if not bool(torch.isfinite(parameter).all()):
             name = str(parameter.dtype).removeprefix("torch.")
-            message = f"{float(values.abs().max()):g} does not fit into {name}; start from smaller values"
+            message = f"{float(values.abs().max()):g} overflows {name}; start from smaller values"
             raise SettingError(("model", "init", key), message)
 
 
 @dataclass(frozen=True)
 class LinearFormula:
-    """f(y) = X w + b in original units, where f is the function of the target that was trained on.
+    """f(y) = X w + b in original units, where f is the transform of the target.
 
     Attributes:
         features: names of the columns of X.
@@ -88,10 +101,14 @@ class LinearFormula:
     transform: str = "none"
 
     def predict(self, columns: Mapping[str, Column], rows: Rows | slice = slice(None)) -> Column:
-        """Predictions of some rows in original units, shape (n_rows, n_targets).
+        """Predictions y = f^-1(X w + b) in original units, shape (n_rows, n_targets), float64.
 
-        The sum runs column by column, so that one row alone gives the same bits as that row among others,
-        which a matrix product does not promise.
+        The sum is computed column by column, so that a row gives the same bits alone and among other rows; a matrix
+        product does not guarantee that.
+
+        Args:
+            columns: feature -> values, shape (n_samples,).
+            rows: the rows to predict; default: all.
 
         >>> formula = LinearFormula(("x",), ("y",), np.array([[2.0]]), np.array([1.0]))
         >>> formula.predict({"x": np.array([1.0, 2.0])}).tolist()
@@ -112,7 +129,11 @@ def fold(model: nn.Sequential, preprocessor: Preprocessor) -> LinearFormula:
     """The trained layer and the scaling around it as one formula in original units, in float64.
 
     With x' = (x - m) / s and f(y) = m_y + s_y y':  w = s_y w' / s  and  b = m_y + s_y b' - sum_j w_j m_j.
-    A column with s = 0 is constant in training and gets w = 0.
+    A column that is constant in the train split has s = 0 and gets w = 0.
+
+    Args:
+        model: from `build_model`.
+        preprocessor: that the model was trained with.
     """
     return fold_parameters(*parameters_of(model), preprocessor)
 

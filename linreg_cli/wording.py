@@ -1,9 +1,9 @@
-"""How numbers and results are written, on the terminal and in reports."""
+"""How numbers and results are formatted, on the terminal and in reports."""
 
 from collections.abc import Sequence
 from typing import Any
 
-#: A relative gap that is within the rounding error of float64.
+#: A relative gap up to this is within the rounding error of float64.
 ROUNDING = 1e-15
 
 #: Zero-width joiners: not printable, but part of words in some scripts and of many emoji.
@@ -35,7 +35,11 @@ def number(value: Any) -> str:
 
 
 def value(given: Any) -> str:
-    """A number, or the text of a category."""
+    """A number as `number` writes it, or the text of a category on one line.
+
+    >>> value(1234.5), value("red")
+    ('1,234.5', 'red')
+    """
     return one_line(given) if isinstance(given, str) else number(given)
 
 
@@ -67,7 +71,7 @@ def p_value(value: float | None) -> str:
 
 
 def parameters_title(targets: Sequence[str], transform: str) -> str:
-    """The title of a table of parameters, which says their units.
+    """The title of a table of parameters, with their units.
 
     >>> parameters_title(["price"], "log")
     'log of price, in units of the features:'
@@ -79,15 +83,18 @@ def parameters_title(targets: Sequence[str], transform: str) -> str:
 
 
 def gap_in_words(metrics: dict[str, Any]) -> str:
-    """How far a run is from the optimum, as a sentence.
+    """The gap of a run to the optimum, in words.
 
     Args:
         metrics: the content of `metrics.json`.
+
+    >>> gap_in_words({"optimum": {"train_loss": 2.0, "gap": 0.01, "gap_relative_to": "optimum"}})
+    'the lowest possible train loss is 2; the train loss is 1 % above it (gap 0.01)'
     """
     optimum = metrics.get("optimum")
     if optimum is None:
         return f"not known ({metrics.get('optimum_reason', 'an older run')})"
-    zero = optimum["gap_relative_to"] == "constant"  # the optimum's own loss is rounding error
+    zero = optimum["gap_relative_to"] == "constant"  # the loss of the optimum is zero within rounding error
     lowest = f"the lowest possible train loss is {'0 within rounding error' if zero else number(optimum['train_loss'])}"
     gap = optimum["gap"]
     if gap is None:

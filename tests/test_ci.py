@@ -11,7 +11,7 @@ import pytest
 import yaml
 from conftest import REPOSITORY
 
-from linreg_cli.cli.junit import telling_failure
+from linreg_cli.cli.junit import recording_error
 
 PAGE = (REPOSITORY / "docs" / "ci.md").read_text(encoding="utf-8")
 CONFIG = """
@@ -63,7 +63,7 @@ def test_evaluate_writes_its_gates(linreg, config_file, tmp_path):
 
 def test_a_file_that_cannot_be_written_is_an_error(linreg, config_file):
     result = linreg("train", "-c", config_file(CONFIG), "--set", "gates=[]", "--junit", "no/gates.xml")
-    assert (result.code, "there is no folder no; make it first" in result.err) == (6, True)
+    assert (result.code, "there is no folder no; create it first" in result.err) == (6, True)
 
 
 def test_the_workflow_is_one_and_its_commands_pass(linreg, tmp_path):
@@ -150,7 +150,7 @@ def test_options_that_are_wrong_leave_no_older_result(linreg, config_file, tmp_p
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: not enough memory")])
 def test_memory_that_runs_out_is_a_case(tmp_path, error):
-    with pytest.raises(type(error)), telling_failure(tmp_path / "gates.xml", "train"):
+    with pytest.raises(type(error)), recording_error(tmp_path / "gates.xml", "train"):
         raise error
     text = (tmp_path / "gates.xml").read_text()
     assert 'classname="linreg.memory" name="train"' in text
@@ -158,7 +158,7 @@ def test_memory_that_runs_out_is_a_case(tmp_path, error):
 
 
 def test_a_bug_is_no_case(tmp_path):
-    with pytest.raises(RuntimeError), telling_failure(tmp_path / "gates.xml", "train"):
+    with pytest.raises(RuntimeError), recording_error(tmp_path / "gates.xml", "train"):
         raise RuntimeError("an index is wrong")
     assert not (tmp_path / "gates.xml").exists()
 

@@ -49,7 +49,7 @@ def test_another_table_is_matched_by_name_and_its_metrics_are_named_data(linreg,
     ("content", "message"),
     [
         (None, "there is no such file"),
-        ("x\n1\n", "the run needs columns that the table lacks: y; it has x"),
+        ("x\n1\n", "the table lacks columns that the run needs: y; it has x"),
         ("x,y\n", "no rows"),
         ("x,y\n1,a\n", "'a' is not a number"),
     ],

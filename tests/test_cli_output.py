@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from linreg_cli.cli.output import columns, print_json, show_error
+from linreg_cli.cli.output import aligned, print_json, show_error
 from linreg_cli.errors import Fault
 
 #: What a terminal would act on -> how it is shown.
@@ -68,6 +68,6 @@ def test_what_is_no_json_is_not_printed(value, capfd):
 
 
 def test_columns_are_aligned_names_to_the_left_and_numbers_to_the_right():
-    assert columns([["", "n"], ["train", "9"], ["test", "100"]], indent=" ").splitlines() == [
+    assert aligned([["", "n"], ["train", "9"], ["test", "100"]], indent=" ").splitlines() == [
         "          n", " train    9", " test   100",
     ]  # fmt: skip

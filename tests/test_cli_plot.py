@@ -55,7 +55,7 @@ def test_several_runs_are_overlaid_in_one_picture(linreg, runs, tmp_path):
         (["line", "--format", "PNG"], "error: --format: unknown value 'PNG'; did you mean 'png'?"),
         (["line", "--format", "gif"], "error: --format: unknown value 'gif'; allowed: png, svg, pdf"),
         (["plane", "--kind", "fit"], "error: run plane-0001 has no fit picture, because it has more than one feature"),
-        (["line", "plane", "--kind", "fit"], "error: --kind: several runs are overlaid in one loss picture"),
+        (["line", "plane", "--kind", "fit"], "error: --kind: several runs have only a loss picture"),
         ([], "error: Missing argument 'RUN...'"),
     ],
 )
@@ -79,7 +79,7 @@ def test_a_folder_that_cannot_be_made_is_a_store_error(linreg, runs, tmp_path, t
     (tmp_path / "file").write_text("x")
     result = linreg("plot", "line", "-o", target)
     assert result.code == 6
-    assert result.err.startswith(f"error: {target}: cannot make the folder")
+    assert result.err.startswith(f"error: {target}: cannot create the folder")
 
 
 @pytest.mark.parametrize("content", ["", "epoch\n1\n", "a,b\n1\n"])

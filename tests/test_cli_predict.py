@@ -84,9 +84,9 @@ def test_a_column_that_is_already_named_prediction_is_kept(predict):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a,c\n1,2\n", "the run needs columns that the table lacks: b; it has a, c"),
-        ("x,y\n1,2\n", "the run needs columns that the table lacks: a, b; it has x, y"),
-        ("A,B\n1,2\n", "lacks: a (did you mean 'A'?), b (did you mean 'B'?); it has A, B"),
+        ("a,c\n1,2\n", "the table lacks columns that the run needs: b; it has a, c"),
+        ("x,y\n1,2\n", "the table lacks columns that the run needs: a, b; it has x, y"),
+        ("A,B\n1,2\n", "lacks columns that the run needs: a (did you mean 'A'?), b (did you mean 'B'?); it has A, B"),
         ("a,b\n1,\n", "in.csv, row 1, column 'b'"),
         ("a,b\n1,2\n1,two\n", "in.csv, row 2, column 'b': 'two' is not a number"),
         ("a,b\n1,inf\n", "in.csv, row 1, column 'b'"),
@@ -147,16 +147,16 @@ def test_the_table_itself_is_never_written_to(predict, tmp_path, output):
     (tmp_path / "link.csv").symlink_to(tmp_path / "in.csv")
     result = predict("a,b\n1,2\n", "-o", output)
     assert result.code == 2
-    assert "never written to" in result.err
+    assert "the output is the input table" in result.err
     assert (tmp_path / "in.csv").read_text() == "a,b\n1,2\n"
 
 
 @pytest.mark.parametrize(
     ("output", "code", "message"),
     [
-        ("out.xlsx", 2, "error: out.xlsx: cannot tell the format from the name"),
-        ("no/out.csv", 6, "error: no/out.csv: cannot write: there is no folder no; make it first"),
-        ("outputs", 2, "error: outputs: cannot tell the format"),
+        ("out.xlsx", 2, "error: out.xlsx: unknown file format"),
+        ("no/out.csv", 6, "error: no/out.csv: cannot write: there is no folder no; create it first"),
+        ("outputs", 2, "error: outputs: unknown file format"),
     ],
 )
 def test_an_output_that_cannot_be_written_is_explained(predict, output, code, message):
@@ -169,7 +169,7 @@ def test_a_column_that_csv_cannot_hold_is_explained(predict):
     result = predict(pa.table({"a": [1.0], "b": [2.0], "list": [[1, 2]]}), name="in.parquet")
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("error: in.parquet: cannot write this table as .csv: ")
-    assert result.err.endswith("; write .parquet with -o\n")
+    assert result.err.endswith("; write a .parquet file with -o\n")
 
 
 TABLE = "c;x;y\n" + "".join(f"{'pq'[i % 2]};{i / 7:.3f};{i / 7 + i % 2:.3f}\n" for i in range(40))
@@ -214,7 +214,7 @@ def test_what_was_done_to_cells_is_told_and_counted(linreg, semicolons, tmp_path
     (tmp_path / "new.csv").write_text("c;x\np;1\nz;\nz;3\n")
     result = linreg("predict", "s", "--data", "new.csv", "--json")
     assert result.err.splitlines() == [
-        "note: c: 2 cells are of levels that training did not see, and count as none of them",
+        "note: c: 2 cells with levels that are not in the train split, treated as none of them",
         "note: x: 1 missing cell filled with the median of the train split, 2.7855",  # of 0, 1/7, ..., 39/7 in 3 digits
     ]
     levels = {"column": "c", "role": "feature", "kind": "text", "missing": 0, "levels": 2, "inputs": 1, "unknown": 2}

@@ -79,8 +79,8 @@ def test_the_file_may_be_chosen_and_nothing_else_is_written(linreg, runs, tmp_pa
         (["a", "--kind", "loss"], 2, "error: No such option"),
         (["c"], 6, "error: outputs: there is no run 'c'"),
         (["a", "c"], 6, "error: outputs: there is no run 'c'"),
-        (["a", "-o", "folder"], 6, "error: folder: cannot write: it is a folder; choose the name of a file"),
-        (["a", "-o", "no/r.html"], 6, "error: no/r.html: cannot write: there is no folder no; make it first"),
+        (["a", "-o", "folder"], 6, "error: folder: cannot write: it is a folder; give the name of a file"),
+        (["a", "-o", "no/r.html"], 6, "error: no/r.html: cannot write: there is no folder no; create it first"),
         (["a", "-o", "a.yaml/r.html"], 6, "error: a.yaml/r.html: cannot write: there is no folder a.yaml"),
     ],
 )
@@ -97,7 +97,7 @@ def test_what_cannot_be_done_is_an_error_and_writes_nothing(linreg, runs, tmp_pa
 def test_comparisons_that_cannot_be_kept_are_a_store_error(linreg, runs, tmp_path):
     (tmp_path / "outputs" / "comparisons").write_text("")
     result = linreg("report", "a", "b")
-    assert (result.code, result.err.startswith("error: outputs/comparisons: cannot make the folder")) == (6, True)
+    assert (result.code, result.err.startswith("error: outputs/comparisons: cannot create the folder")) == (6, True)
 
 
 def test_a_run_that_cannot_be_written_to_is_a_store_error(linreg, runs, tmp_path, monkeypatch):
@@ -131,7 +131,7 @@ def test_a_link_to_a_file_of_a_run_is_refused(linreg, runs, tmp_path):
     before = metrics.read_bytes()
     (tmp_path / "link.html").symlink_to(metrics)
     result = linreg("report", "a", "-o", "link.html")
-    assert (result.code, "this is in the folder of a run" in result.err) == (2, True)
+    assert (result.code, "the file would be inside a run folder" in result.err) == (2, True)
     assert metrics.read_bytes() == before
 
 
@@ -187,7 +187,7 @@ def test_the_files_of_a_run_are_not_written_over(linreg, config_file):
     assert linreg("train", "-c", config_file("name: t\n" + INLINE)).code == 0
     result = linreg("report", "latest", "-o", "outputs/t-0001/run.json")
     assert result.code == 2
-    assert "the folder of a run, whose files are its own" in result.err
+    assert "the file would be inside a run folder" in result.err
     assert linreg("runs", "show", "t").code == 0
     assert linreg("report", "latest", "-o", "outputs/t-0001/report.html").code == 0
 

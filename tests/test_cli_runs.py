@@ -21,7 +21,10 @@ def runs(linreg, config_file):
 
 @pytest.mark.parametrize(
     ("flags", "expected"),
-    [([], "no runs in outputs; make one with 'linreg train -c CONFIG'\n"), (["--json"], '{\n  "runs": []\n}\n')],
+    [
+        ([], "there are no runs in outputs; start one with 'linreg train -c CONFIG'\n"),
+        (["--json"], '{\n  "runs": []\n}\n'),
+    ],
 )
 def test_an_empty_store_is_no_error(linreg, flags, expected):
     result = linreg("runs", "list", *flags)

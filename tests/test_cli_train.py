@@ -290,7 +290,7 @@ def test_a_complete_run_that_is_resumed_still_meets_its_gates(linreg):
 def test_a_start_that_is_too_large_is_told_as_that(linreg):
     start = ("train", "-c", CONFIGS / "points.yaml", "--set")
     result = linreg(*start, "model.init.weight=1e39", "--set", "train.dtype=float32")
-    assert (result.code, "1e+39 does not fit into float32; start from smaller values" in result.err) == (2, True)
+    assert (result.code, "1e+39 overflows float32; start from smaller values" in result.err) == (2, True)
     result = linreg(*start, "model.init.weight=1e200")
     assert result.code == 4
     assert "the loss is inf before the first step; start from smaller values (model.init)" in result.err

@@ -297,7 +297,7 @@ def test_outputs_that_cannot_be_written_fail_before_training(linreg, config, tmp
         config.chmod(0o644)
         child = forked(["train", "-c", config, "--outputs", tmp_path / "closed"], tmp_path / "out", prepare=nobody)
         assert ended(child) == 6, (tmp_path / "out" / "stderr").read_text()
-        assert "cannot make a run folder: Permission denied" in (tmp_path / "out" / "stderr").read_text()
+        assert "cannot create a run folder: Permission denied" in (tmp_path / "out" / "stderr").read_text()
     else:
         assert linreg("train", "-c", config, "--outputs", "closed").code == 6
 

@@ -98,11 +98,11 @@ def test_a_file_that_was_changed_in_the_cache_is_downloaded_again(train, tmp_pat
     ("kind", "message"),
     [
         ("ever", "cannot be downloaded: more than 3 redirects; give the address of the file itself"),
-        ("missing", "cannot be downloaded: the server answered 404 Not Found"),
-        ("broken", "cannot be downloaded: the server answered 500 Internal Server Error"),
-        ("long", "cannot be downloaded: the connection ended before the whole file had come"),
-        ("short", "and data.sha256 says"),
-        ("other", f"and data.sha256 says {DIGEST}; it is another file; nothing was kept"),
+        ("missing", "cannot be downloaded: the server responded with 404 Not Found"),
+        ("broken", "cannot be downloaded: the server responded with 500 Internal Server Error"),
+        ("long", "cannot be downloaded: the connection was closed before the whole file was received"),
+        ("short", "the file is not the expected one: its SHA-256 digest is"),
+        ("other", f"and data.sha256 is {DIGEST}; nothing was cached"),
     ],
 )
 def test_a_server_that_misbehaves_is_a_data_error_and_leaves_nothing(train, server, tmp_path, kind, message):
@@ -119,7 +119,7 @@ def test_an_answer_without_end_is_cut_off(train, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "MAX_BYTES", 20)
     result = train("unsaid")
     assert result.code == 3
-    assert "the answer is longer than 20 bytes" in result.err
+    assert "the response is longer than 20 bytes" in result.err
     assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
 
 
@@ -143,7 +143,7 @@ def test_a_cache_that_is_a_file(train, tmp_path):
     (tmp_path / "cache").write_text("")
     result = train("good")
     assert result.code == 3
-    assert "cannot be kept in" in result.err
+    assert "cannot be cached in" in result.err
 
 
 def test_an_address_needs_a_digest(linreg, config_file):
@@ -156,4 +156,4 @@ def test_prediction_reads_files_only(train, linreg):
     assert train("good").code == 0
     result = linreg("predict", "t", "--data", "http://127.0.0.1:9/t.csv")
     assert result.code == 3
-    assert "only a config can name an address" in result.err
+    assert "an http(s) address is allowed only in a config" in result.err

@@ -233,8 +233,8 @@ def test_nothing_reaches_a_pipe_when_the_content_cannot_be_made(tmp_path):
 def test_what_is_not_a_file_in_a_folder_is_explained(tmp_path):
     (tmp_path / "a.csv").mkdir()
     for path, message in [
-        (tmp_path / "a.csv", "cannot write: it is a folder; choose the name of a file"),
-        (tmp_path / "no" / "b.csv", f"cannot write: there is no folder {tmp_path}/no; make it first"),
+        (tmp_path / "a.csv", "cannot write: it is a folder; give the name of a file"),
+        (tmp_path / "no" / "b.csv", f"cannot write: there is no folder {tmp_path}/no; create it first"),
     ]:
         with pytest.raises(StoreError) as caught:
             write_bytes(path, b"new")

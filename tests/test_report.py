@@ -262,7 +262,7 @@ def test_whatever_columns_are_called_they_are_shown_as_text(outputs, undrawn):
         rows = list(read.table(f"Parameters of {target}, in original units"))
         levels = [f"kind={level}" for level in sorted(LEVELS)[1:]]
         assert rows == ["", *shown, *levels, "(bias)"]
-    assert list(read.table("Columns that are used")) == ["", *shown, "kind", *TARGETS]
+    assert list(read.table("Columns used")) == ["", *shown, "kind", *TARGETS]
     assert "\u202e" not in read.shown  # would turn around what follows it
 
 
@@ -320,7 +320,7 @@ def test_metrics_are_those_of_the_run_as_the_terminal_has_them(outputs, undrawn)
 def test_cross_validation_has_mean_spread_and_folds(outputs, undrawn):
     run = run_of(outputs, "hostile")
     found = run.read_json("metrics.json")["cross_validation"]
-    shown = page(run).table("Cross-validated metrics: mean, spread, and each fold")
+    shown = page(run).table("Cross-validated metrics: mean, standard deviation and each fold")
     keys = ["mse", "rmse", "mae", "r2"]
     assert shown["mean"] == [number(found[key]["mean"]) for key in keys]
     assert shown["standard deviation"] == [number(found[key]["std"]) for key in keys]
@@ -335,7 +335,7 @@ def test_cross_validation_without_a_value_says_why(copy, undrawn):
     metrics["cross_validation"] = {"folds": 3, **dict.fromkeys(keys), **{f"{key}_reason": "it <burst>" for key in keys}}
     run.write_json("metrics.json", metrics)
     read = page(run)
-    assert read.table("Cross-validated metrics: mean, spread, and each fold")["mean"] == ["undefined"] * 4
+    assert read.table("Cross-validated metrics: mean, standard deviation and each fold")["mean"] == ["undefined"] * 4
     assert read.shown.count("undefined: it <burst>") == 1
 
 
@@ -382,7 +382,7 @@ def test_leave_one_out_and_the_truth_are_those_of_evaluate(outputs, linreg, undr
 def test_undefined_metrics_say_why_and_a_model_without_an_intercept_has_none(outputs, undrawn):
     read = page(run_of(outputs, "undefined"))
     assert read.table("Metrics of y")["test"][-1] == "undefined"
-    assert "test R² is undefined: a single row has no variance" in read.shown
+    assert "test R² is undefined: fewer than two rows" in read.shown
     assert list(read.table("Parameters of y, in original units")) == ["", "x"]
 
 
@@ -405,7 +405,7 @@ def test_probes_stand_before_and_after(outputs, undrawn):
 
 def test_what_was_done_to_the_table_is_told(outputs, undrawn):
     read = page(run_of(outputs, "hostile"))
-    columns = read.table("Columns that are used")
+    columns = read.table("Columns used")
     assert columns[NAMES[0]][:5] == ["feature", "number", "10", "-", "1"]
     assert columns[NAMES[0]][5].startswith("filled with the mean, ")
     assert columns["kind"] == ["feature", "text", "0", "4", "3", ""]
@@ -436,7 +436,7 @@ def test_a_diverged_run_says_so_first_with_the_diagnosis_and_its_loss(outputs):
     read = page(run_of(outputs, "noisy_line"))
     assert read.shown.index("This run diverged") < read.shown.index("Pictures")
     assert "training diverged at step 81" in read.shown
-    assert {"limit", "column at fault", "a rate that works"} <= {term for term, _ in read.facts}
+    assert {"limit", "dominant column", "stable rate"} <= {term for term, _ in read.facts}
     assert len(read.all("img")) == 1
     assert not any(caption.startswith("Metrics") for caption in read.captions)
 
@@ -464,14 +464,14 @@ def test_a_run_that_goes_on_has_a_report_of_what_there_is(copy, undrawn):
         read = page(run)
     finally:
         lock.release()
-    assert "This run was still going on when this page was written." in read.shown
+    assert "This run was still in progress when this report was written." in read.shown
     assert read.captions == []
 
 
 def test_a_run_of_the_first_format_is_reported(outputs):
     read = page(run_of(outputs, "old"))
     assert "Not known (an older run)." in read.shown
-    assert "an older version trained the run" in read.shown
+    assert "the run was trained by an older version of linreg" in read.shown
     assert len(read.all("img")) == 4
 
 
@@ -489,14 +489,14 @@ def test_a_comparison_has_the_runs_their_differences_and_their_losses(outputs, c
     renamed.write_json("run.json", record)
     read = page(run_of(outputs, "known"), renamed)
     metrics = renamed.read_json("metrics.json")
-    overview = read.table("The runs, what they reached and what it took")
+    overview = read.table("Results of the runs")
     assert overview[""] == [
         "run", "status", "data", "train RMSE", "train R²", "test RMSE", "test R²", "gap", "seconds",
     ]  # fmt: skip
     reached = [number(metrics[split][key]) for split in ("train", "test") for key in ("rmse", "r2")]
     assert overview["other-0001"][2:6] == reached
     assert overview["other-0001"][6] == f"{metrics['optimum']['gap']:.3g}"
-    assert read.table("Config, data and machine where they differ") == {
+    assert read.table("Differences in config, data and machine") == {
         "": ["key", "known-0001", "other-0001"],
         "optimizer.lr": ["0.05", "0.02"],
     }

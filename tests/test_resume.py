@@ -385,7 +385,7 @@ def test_a_damaged_checkpoint_is_found_wherever_the_damage_is(interrupted):
         damaged.append(bytes(flipped))
     for content in damaged:
         path.write_bytes(content)
-        with pytest.raises(StoreError, match=r"no whole checkpoint is left; train again|format .* (newer|older)"):
+        with pytest.raises(StoreError, match=r"no intact checkpoint is left; train again|format .* (newer|older)"):
             load_checkpoint(run)
     path.write_bytes(good)
     assert load_checkpoint(run)[0] is not None

@@ -92,7 +92,8 @@ def test_outputs_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "mkdir", mkdir)
     assert message(create_run, tmp_path, "a") == (
-        f"{tmp_path}: cannot make a run folder: Read-only file system; choose another with --outputs or LINREG_OUTPUTS"
+        f"{tmp_path}: cannot create a run folder: Read-only file system; "
+        "choose another with --outputs or LINREG_OUTPUTS"
     )
 
 
@@ -150,8 +151,8 @@ def test_a_run_is_found_from_within(outputs, monkeypatch):
         ("/", "/: there is no run.json in this folder"),
         ("../outputs", "../outputs: there is no such folder"),
         ("a/b", "a/b: there is no such folder"),
-        ("", "the name of the run is empty"),
-        ("  ", "the name of the run is empty"),
+        ("", "the run id is empty"),
+        ("  ", "the run id is empty"),
         ("a\0b", "there is no run 'a\\x00b'"),
         ("housing-0001\n", "there is no run 'housing-0001\\n'"),
         ("*", "there is no run '*'"),
@@ -164,7 +165,7 @@ def test_a_run_that_is_not_there_is_explained(outputs, reference, expected):
 
 
 def test_without_runs_the_message_says_how_to_make_one(tmp_path):
-    assert "make one with 'linreg train -c CONFIG'" in message(find_run, tmp_path / "outputs", "latest")
+    assert "start one with 'linreg train -c CONFIG'" in message(find_run, tmp_path / "outputs", "latest")
     assert message(find_run, tmp_path / "outputs", "a").endswith("there is no run 'a'; the last ones are: none")
 
 
@@ -185,18 +186,21 @@ def test_runs_are_listed_in_the_order_of_their_making(outputs):
 
 DAMAGE = {
     "no run.json": (None, "the run has no run.json"),
-    "empty": (b"", "it is not JSON"),
-    "truncated": (b'{"format": 1, "st', "it is not JSON"),
-    "not UTF-8": (b'{"a": "\xff"}', "it is not JSON"),
-    "a list": (b"[1]", "it does not hold a mapping"),
-    "deeply nested": (b"[" * 100_000, "it is not JSON"),
-    "not a number": (b'{"format": 1, "seconds": NaN}', "it is not JSON"),
-    "no format": (b'{"status": "finished", "created": "x"}', "format is not what linreg writes"),
-    "format of text": (b'{"format": "1", "status": "finished"}', "format is not what linreg writes"),
+    "empty": (b"", "it is not valid JSON"),
+    "truncated": (b'{"format": 1, "st', "it is not valid JSON"),
+    "not UTF-8": (b'{"a": "\xff"}', "it is not valid JSON"),
+    "a list": (b"[1]", "it is not a JSON object"),
+    "deeply nested": (b"[" * 100_000, "it is not valid JSON"),
+    "not a number": (b'{"format": 1, "seconds": NaN}', "it is not valid JSON"),
+    "no format": (b'{"status": "finished", "created": "x"}', "format is not a positive integer"),
+    "format of text": (b'{"format": "1", "status": "finished"}', "format is not a positive integer"),
     "newer": (b'{"format": 99, "status": "new", "x": []}', "format 99 is newer than format 1, which this version"),
-    "unknown status": (b'{"format": 1, "status": "gone", "created": "x"}', "status: not what linreg writes"),
-    "data of text": (b'{"format": 1, "status": "failed", "created": "x", "data": "y"}', "data: not what linreg writes"),
-    "seconds of text": (b'{"format": 1, "status": "failed", "created": 3, "seconds": "y"}', "created, seconds: not"),
+    "unknown status": (b'{"format": 1, "status": "gone", "created": "x"}', "unexpected value of status"),
+    "data of text": (b'{"format": 1, "status": "failed", "created": "x", "data": "y"}', "unexpected value of data"),
+    "seconds of text": (
+        b'{"format": 1, "status": "failed", "created": 3, "seconds": "y"}',
+        "unexpected value of created, seconds",
+    ),
 }
 
 

@@ -338,13 +338,13 @@ def run(linreg, config_file):
             "p.csv",
             "z;x;y\n1;2;3\n",
             [
-                "p.csv: the run needs columns that the table lacks: x, z; it has z;x;y",
+                "p.csv: the table lacks columns that the run needs: x, z; it has z;x;y",
                 "p.csv: the cells seem to be separated by semicolons; write the table as the run's own was written",
             ],
         ),
-        ("p.csv", "z,x,y\n1e308,1e308,3\n", ["p.csv, row 1: the prediction is too large for a floating-point number"]),
+        ("p.csv", "z,x,y\n1e308,1e308,3\n", ["p.csv, row 1: the prediction overflows float64"]),
         ("p.csv", "z,x,y\n", ["p.csv: the table has no rows"]),
-        ("p.jsonl", '{"x": 1, "y": 3}\n', ["p.jsonl: the run needs columns that the table lacks: z; it has x, y"]),
+        ("p.jsonl", '{"x": 1, "y": 3}\n', ["p.jsonl: the table lacks columns that the run needs: z; it has x, y"]),
     ],
 )
 def test_predict_says_what_is_wrong_with_its_table(name, content, faults, run, csv):

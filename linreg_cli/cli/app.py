@@ -1,4 +1,4 @@
-"""The `linreg` command: its subcommands, and errors as text and exit codes."""
+"""The `linreg` command: its subcommands, error messages and exit codes."""
 
 import errno
 import io
@@ -100,13 +100,13 @@ def _run(arguments: Sequence[str], *, as_json: bool) -> int:
     except typer.Abort:
         return 130
     except OSError:
-        raise  # of stdout, or a bug; see `run`
+        raise  # from stdout, or a bug; see `run`
     except (MemoryError, RuntimeError) as error:
         if not OutOfMemoryError.is_meant_by(error):
             return _bug(error, as_json=as_json)
         output.show_error(OutOfMemoryError.kind, OutOfMemoryError().faults, as_json=as_json)
         return OutOfMemoryError.exit_code
-    except Exception as error:  # the boundary: a bug of ours is shown whole, and still as JSON where that was asked for
+    except Exception as error:  # a bug: reported with its traceback, and with --json as JSON, too
         return _bug(error, as_json=as_json)
     if result == 130:
         output.show_error("interrupted", (Fault("interrupted (Ctrl-C)"),), as_json=as_json)
@@ -114,7 +114,7 @@ def _run(arguments: Sequence[str], *, as_json: bool) -> int:
 
 
 def _usage(error: typer.TyperException) -> str:
-    """What is wrong with the command line, and where to read about it."""
+    """What is wrong with the command line, and which --help to read."""
     message, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
     if message.startswith("Usage:"):  # no command was given, and the message is the help
         print(f"{message}.\n", file=sys.stderr)
@@ -124,7 +124,7 @@ def _usage(error: typer.TyperException) -> str:
 
 
 def _abandon_stdout() -> None:
-    """Whoever read our output has gone, or it cannot be written: say nothing more when Python flushes at exit."""
+    """Redirect stdout to the null device, so that flushing at exit cannot fail again."""
     descriptor = os.open(os.devnull, os.O_WRONLY)
     os.dup2(descriptor, 1)
     os.close(descriptor)
@@ -137,16 +137,16 @@ def _bug(error: Exception, *, as_json: bool) -> int:
 
 
 def main() -> NoReturn:
-    """The console script."""
+    """The entry point of the console script; sets up the process, runs one command line and exits."""
     process.set_up()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name is no reason to fail
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot encode must not fail
     sys.unraisablehook = process.show_unraisable
     try:
         with StopRequests(restore=False):
             code = run(sys.argv[1:])
             _ignore_signals()
-    except Interrupted as error:  # a second signal, while the first one was being told
+    except Interrupted as error:  # a second signal, while the first one was being reported
         _ignore_signals()
         code = error.exit_code
     process.leave_garbage()
@@ -154,6 +154,6 @@ def main() -> NoReturn:
 
 
 def _ignore_signals() -> None:
-    """All is done; what is left is to leave."""
+    """Ignore signals from here on: only the exit is left."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -3,7 +3,7 @@
 from textwrap import wrap
 from typing import Any
 
-from linreg_cli.cli.output import columns
+from linreg_cli.cli.output import aligned
 from linreg_cli.wording import number, p_value, short
 
 
@@ -31,7 +31,7 @@ def truth_text(truth: dict[str, Any]) -> str:
     for name, values in truth["coefficients"].items():
         covered = {None: "-", True: "yes", False: "no"}[values["covered"]]
         rows.append([_label(name), *(number(values[key]) for key in ("true", "estimate", "error")), covered])
-    lines = [columns(rows)]
+    lines = [aligned(rows)]
     if truth.get("left_out"):
         lines.append(f"omitted variables, which bias correlated coefficients: {', '.join(truth['left_out'])}")
     attained = ", ".join(f"{number(mse)} ({split})" for split, mse in truth["mse"].items())
@@ -49,7 +49,7 @@ def _one(target: str, inference: dict[str, Any]) -> str:
     second = [("F", inference["f"]), ("p of F", inference["f_p"]), ("residual std", inference["residual_std"])]
     third = [("AIC", inference["aic"]), ("BIC", inference["bic"]), ("Durbin-Watson", inference["durbin_watson"])]
     facts = ["   ".join(f"{name} {number(value)}" for name, value in line) for line in (first, second, third)]
-    return "\n".join([columns(rows), *facts])
+    return "\n".join([aligned(rows), *facts])
 
 
 def _label(name: str) -> str:

@@ -24,7 +24,7 @@ def data_table(summary: "DataSummary") -> str:
     if noted:
         rows = [["column", "kind", "what was done", "missing"]]
         rows += [[wording.one_line(each.column), each.kind, _done(each), f"{each.missing:,}"] for each in noted]
-        lines.append(output.columns(rows, left=3, indent="  "))
+        lines.append(output.aligned(rows, left=3, indent="  "))
     plain = [column for column in summary.columns if column.is_plain]
     if plain:
         names = ", ".join(wording.one_line(column.column) for column in plain[:8])

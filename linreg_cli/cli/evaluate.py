@@ -26,10 +26,10 @@ def evaluate(
     On the splits of the run, with the distance to the exact optimum, standard errors if the model is close enough to
     it, and the true parameters of generated data. Or on another table, whose metrics are named 'data'.
     """
-    from linreg_cli.cli.junit import telling_failure, write_junit
+    from linreg_cli.cli.junit import recording_error, write_junit
     from linreg_cli.runs.store import find_run
 
-    with telling_failure(junit, "evaluate"):
+    with recording_error(junit, "evaluate"):
         expressions = gates.checked(fail_if)
         folder = find_run(outputs, run)
         from linreg_cli.evaluation.evaluate import evaluate_splits, evaluate_table

@@ -132,7 +132,7 @@ def _gradients(step: "ExplainedStep", names: list[str]) -> str:
     rows = [["gradient", "autograd", "formula", "central difference", "largest difference"]]
     for name, *values in zip(names, *columns, strict=True):
         rows.append([name, *(f"{value:.10g}" for value in values), f"{max(values) - min(values):.1e}"])
-    return output.columns(rows, indent="  ")
+    return output.aligned(rows, indent="  ")
 
 
 def _rows(step: "ExplainedStep", features: tuple[str, ...], target: str) -> str:
@@ -141,7 +141,7 @@ def _rows(step: "ExplainedStep", features: tuple[str, ...], target: str) -> str:
     values = zip(*(column[:, 0].tolist() for column in columns), strict=True)
     for row, inputs, rest in zip(step.rows, step.inputs.tolist(), values, strict=True):
         table.append([str(row + 1), *(f"{value:.8g}" for value in (*inputs, *rest))])
-    return output.columns(table, left=0, indent="  ")
+    return output.aligned(table, left=0, indent="  ")
 
 
 def _flat(values: "Parameters") -> list[float]:

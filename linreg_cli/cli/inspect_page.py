@@ -65,7 +65,7 @@ def _columns(found: "Inspection") -> str:
         missing = f"{column.missing:,}" + (f" ({column.treatment})" if column.missing else "")
         rows.append([column.name, kind, *("-" if n is None else f"{n:.4g}" for n in numbers), missing])
     rest = sum(2 + max(len(row[at]) for row in rows) for at in range(1, 7))
-    text = output.columns([[_cut(row[0], WIDTH - rest), *row[1:]] for row in rows], left=2)
+    text = output.aligned([[_cut(row[0], WIDTH - rest), *row[1:]] for row in rows], left=2)
     left = len(found.columns) - len(shown)
     return f"{text}\n... and {left:,} more; --json has them all" if left else text
 
@@ -132,7 +132,7 @@ def _plans(found: "Inspection") -> str:
     rows = [["", "rate", "momentum", "1e-3", "1e-6"]]
     for plan in found.plans:
         rows.append([plan.label, f"{plan.lr:.6g}", f"{plan.momentum:.6g}", *_epochs(plan)])
-    lines = [_wrapped(head), output.columns(rows, indent="  ")]
+    lines = [_wrapped(head), output.aligned(rows, indent="  ")]
     reasons = dict.fromkeys(own.reasons.values())
     lines += [_wrapped(f"as configured: {reason}", indent="  ") for reason in reasons]
     if not found.problem.plan.is_full_batch:
@@ -181,7 +181,7 @@ def _ridge(ridge: "Ridge") -> str:
         mark = " *" if position == path.best else "  "
         rows.append([f"{decay:.4g}", f"{error:.8g}{mark}" if math.isfinite(error) else "-  ", f"{size:.6g}"])
     lines = ["Ridge penalties, with leave-one-out errors (in scaled units):"]
-    lines.append(output.columns(rows, left=0, indent="  "))
+    lines.append(output.aligned(rows, left=0, indent="  "))
     best = float(path.leave_one_out[path.best])
     if plain.mse is not None and plain.mse <= best:
         words = f"best without a penalty: {plain.mse:.8g}"

@@ -1,4 +1,4 @@
-"""Gates as a JUnit XML file, which CI systems show."""
+"""The results of gates as a JUnit XML file, which CI systems display."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -13,12 +13,18 @@ from linreg_cli.wording import one_line
 if TYPE_CHECKING:
     from linreg_cli.gates import GateResult
 
-#: The name of a test case, and (`failure` or `error`, why), or None where it passed.
+#: The name of a test case, and (`failure` or `error`, reason), or None if it passed.
 _Case = tuple[str, tuple[str, str] | None]
 
 
 def write_junit(path: Path, run_id: str, gates: "Sequence[GateResult]", seconds: float = 0.0) -> None:
-    """Write one test case a gate; a run without gates gives a suite without cases.
+    """Write one test case per gate; without gates the test suite is empty.
+
+    Args:
+        path: the file.
+        run_id: the name of the suite.
+        gates: the results.
+        seconds: the time of the run.
 
     Raises:
         StoreError: if the file cannot be written.
@@ -28,20 +34,20 @@ def write_junit(path: Path, run_id: str, gates: "Sequence[GateResult]", seconds:
 
 
 @contextlib.contextmanager
-def telling_failure(path: Path | None, command: str) -> Iterator[None]:
-    """If the block ends with an error that is told to the user, write one test case, with that error.
+def recording_error(path: Path | None, command: str) -> Iterator[None]:
+    """A context; if it ends with a user error, that is written as the only test case, and raised again.
 
     Args:
         path: the file, or None for none.
-        command: what was to be done, the name of the case.
+        command: the name of the test case.
     """
     try:
         yield
     except (LinregError, MemoryError, RuntimeError) as error:
-        told = OutOfMemoryError() if OutOfMemoryError.is_meant_by(error) else error
-        if path is not None and isinstance(told, LinregError):
-            with contextlib.suppress(StoreError):  # the error that came first is the one to show
-                _write(path, "linreg", f"linreg.{told.kind}", [(command, ("error", str(told)))])
+        shown = OutOfMemoryError() if OutOfMemoryError.is_meant_by(error) else error
+        if path is not None and isinstance(shown, LinregError):
+            with contextlib.suppress(StoreError):  # only the first error is reported
+                _write(path, "linreg", f"linreg.{shown.kind}", [(command, ("error", str(shown)))])
         raise
 
 

@@ -10,7 +10,11 @@ from linreg_cli.wording import number, one_line
 
 
 def print_json(values: Any) -> None:
-    """Print exactly one JSON object."""
+    """Print one JSON object, and nothing else, on stdout.
+
+    Raises:
+        ValueError: for NaN or an infinity, which JSON does not have.
+    """
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False, default=str)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
@@ -20,13 +24,13 @@ def print_json(values: Any) -> None:
 
 
 def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dict[str, Any] | None = None) -> None:
-    """An `error:` line for each fault on stderr, with its excerpt; with `--json` also an object on stdout.
+    """Print an `error:` line for each fault on stderr, with its excerpt; with `--json` also an object on stdout.
 
     Args:
         kind: the kind of the error, such as `config`.
         faults: at least one.
-        as_json: whether stdout carries JSON.
-        result: what the command would have printed, if there is a result in spite of the error.
+        as_json: whether the command prints JSON on stdout.
+        result: the result to print beside the error, if there is one in spite of it.
     """
     for fault in faults:
         print(f"error: {one_line(str(fault))}", file=sys.stderr)
@@ -43,13 +47,17 @@ def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dic
         print_json({**(result or {}), "error": error})
 
 
-def columns(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -> str:
-    """Rows of text in aligned columns.
+def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -> str:
+    """A table of text in aligned columns.
 
     Args:
-        rows: at least one; all of the same length.
-        left: number of columns that are left-aligned; the others are right-aligned.
+        rows: the cells of each row; at least one row, all of the same length.
+        left: the first so many columns are left-aligned; the others are right-aligned.
         indent: text before each line.
+
+    >>> print(aligned([["n", "100"], ["rmse", "2.5"]]))
+    n     100
+    rmse  2.5
     """
     widths = [max(len(row[position]) for row in rows) for position in range(len(rows[0]))]
     lines = []
@@ -63,7 +71,7 @@ def columns(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -
 
 
 def metrics_table(metrics: dict[str, Any], *, indent: str = "") -> str:
-    """The metrics, a line for each split, and the reason for each undefined one."""
+    """The metrics as a table with one line per split, and the reason for each undefined one."""
     names = ["n", "loss", "rmse", "mae", "r2"]
     rows = [["", *names]]
     notes = []
@@ -76,11 +84,11 @@ def metrics_table(metrics: dict[str, Any], *, indent: str = "") -> str:
                 for key, reason in values.items()
                 if key.endswith("_reason")
             ]
-    return "\n".join([columns(rows, indent=indent), *notes])
+    return "\n".join([aligned(rows, indent=indent), *notes])
 
 
 def parameters_table(parameters: dict[str, Any], *, indent: str = "") -> str:
-    """Weights and bias in original units, a column for each target."""
+    """Weights and bias in original units as a table with one column per target."""
     weights, bias = parameters["weights"], parameters["bias"]
     if isinstance(bias, dict):
         targets = list(weights)
@@ -88,14 +96,14 @@ def parameters_table(parameters: dict[str, Any], *, indent: str = "") -> str:
             [name, *(number(weights[target][name]) for target in targets)] for name in weights[targets[0]]
         ]
         rows += [["(bias)", *(number(bias[target]) for target in targets)]] if bias[targets[0]] is not None else []
-        return columns(rows, indent=indent)
+        return aligned(rows, indent=indent)
     rows = [[name, number(value)] for name, value in weights.items()]
     rows += [["(bias)", number(bias)]] if bias is not None else []
-    return columns(rows, indent=indent)
+    return aligned(rows, indent=indent)
 
 
 def cross_validation_lines(metrics: dict[str, Any], *, indent: str = "") -> list[str]:
-    """Mean and standard deviation over the folds as a line; empty without cross-validation."""
+    """A line with mean and standard deviation over the folds, and reasons; empty without cross-validation."""
     found = metrics.get("cross_validation")
     if not found:
         return []

@@ -23,9 +23,9 @@ def plot(
     as_json: options.Json = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
-    """Draw a run, or overlay several.
+    """Draw the pictures of a run, or the loss curves of several.
 
-    One run: all its pictures again. Several: their loss curves in one picture. Prints the paths written.
+    One run: all its pictures, or those of --kind. Several runs: their loss curves in one picture. Prints the paths.
     """
     from linreg_cli.errors import did_you_mean
     from linreg_cli.figures.of_run import FORMATS, KINDS, draw_run, overlay, write_pictures
@@ -43,7 +43,7 @@ def plot(
         pictures, target = draw_run(folders[0], kind or (), format_), folder or folders[0].path / "plots"
     else:
         if kind and set(kind) != {"loss"}:
-            raise UsageError("several runs are overlaid in one loss picture; for other kinds name one run", "--kind")
+            raise UsageError("several runs have only a loss picture; for other kinds give one run", "--kind")
         name = comparison_name("loss", [run.id for run in folders])
         pictures, target = (
             {f"{name}.{format_}": overlay(folders, format_)},

@@ -32,34 +32,34 @@ def predict(
     """
     import pyarrow as pa
 
-    from linreg_cli.data.tables.write import is_text, table_suffix, write_table
+    from linreg_cli.data.tables.write import is_text_suffix, table_suffix, write_table
     from linreg_cli.runs.store import find_run
 
     suffix = table_suffix(out) if out is not None else ".csv"
     if out is not None and out.exists() and Path(data).exists() and out.samefile(data):
-        raise UsageError("this is the table itself, which is never written to; choose another with -o", str(out))
+        raise UsageError("the output is the input table; choose another path with -o", str(out))
     folder = find_run(outputs, run)
     from linreg_cli.evaluation.predict import predict_table
     from linreg_cli.evaluation.saved_model import load_saved_model
     from linreg_cli.files import replacing
 
-    found = predict_table(load_saved_model(folder), data, typed=not is_text(suffix))
+    found = predict_table(load_saved_model(folder), data, typed=not is_text_suffix(suffix))
     table, added = found.table, found.added
-    for text in _told(found.columns):
+    for text in _treatments(found.columns):
         print(f"note: {text}", file=sys.stderr)
     gaps = table.column(added[0]).null_count
     if gaps:
-        missing = "a cell is missing that training dropped rows for (preprocess.missing: drop)"
+        missing = "a cell is missing in a column with preprocess.missing: drop"
         print(f"warning: {gaps:,} of {table.num_rows:,} rows have no prediction: {missing}", file=sys.stderr)
-    told = [column.as_json() for column in found.columns if column.unknown or column.filled]
-    result = {"run": folder.id, "rows": table.num_rows, "columns": added, "repaired": told}
-    try:  # one row tells whether the format can hold every column, before anything is written
+    repaired = [column.as_json() for column in found.columns if column.unknown or column.filled]
+    result = {"run": folder.id, "rows": table.num_rows, "columns": added, "repaired": repaired}
+    try:  # one row shows whether the format supports the type of every column, before anything is written
         write_table(io.BytesIO(), suffix, table.slice(0, 1))
     except pa.ArrowException as error:
-        raise UsageError(f"cannot write this table as {suffix}: {error}; write .parquet with -o", data) from None
+        raise UsageError(f"cannot write this table as {suffix}: {error}; write a .parquet file with -o", data) from None
     if out is not None:
-        with replacing(out) as sibling:
-            write_table(sibling, suffix, table, found.delimiter)
+        with replacing(out) as draft:
+            write_table(draft, suffix, table, found.delimiter)
         result["path"] = str(out)
         if not as_json:
             print(out)
@@ -71,8 +71,8 @@ def predict(
         output.print_json(result)
 
 
-def _told(columns: "Sequence[UsedColumn]") -> Iterator[str]:
-    """What was done to cells that the model could not take as they are."""
+def _treatments(columns: "Sequence[UsedColumn]") -> Iterator[str]:
+    """A note for each column with imputed cells or unknown levels."""
     for each in columns:
         name = wording.one_line(each.column)
         if each.filled and each.fill is not None:
@@ -80,5 +80,5 @@ def _told(columns: "Sequence[UsedColumn]") -> Iterator[str]:
             value = f"the {each.treatment} of the train split, {wording.number(each.fill)}"
             yield f"{name}: {cells} filled with {value}"
         if each.unknown:
-            cells = "1 cell is" if each.unknown == 1 else f"{each.unknown:,} cells are"
-            yield f"{name}: {cells} of levels that training did not see, and count as none of them"
+            cells = wording.plural(each.unknown, "cell")
+            yield f"{name}: {cells} with levels that are not in the train split, treated as none of them"

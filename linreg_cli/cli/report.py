@@ -24,10 +24,10 @@ def report(
     as_json: options.Json = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
-    """Write a run, or a comparison of several, as one HTML file.
+    """Write a report of a run, or a comparison of several, as one HTML file.
 
-    The file needs nothing else: it can be mailed, kept with a CI job and printed. A run that did not finish has a
-    report too, which says so first. Prints the path written.
+    The file is self-contained: it can be mailed, kept as a CI artifact and printed. A run that did not finish has a
+    report, too. Prints the path.
     """
     from linreg_cli.files import make_folder, write_bytes
     from linreg_cli.report.document import page_of
@@ -44,9 +44,7 @@ def report(
     else:
         path, target = out, Path(os.path.realpath(out))  # a link is followed
         if target.name != REPORT and (target.parent / "run.json").exists():
-            raise UsageError(
-                "this is in the folder of a run, whose files are its own; choose another with -o", str(out)
-            )
+            raise UsageError("the file would be inside a run folder; choose another path with -o", str(out))
     write_bytes(path, content)
     if as_json:
         output.print_json({"report": str(path), "runs": [folder.id for folder in folders]})

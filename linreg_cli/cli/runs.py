@@ -80,11 +80,11 @@ def list_(
     elif readable and not rows:
         print(f"none of the {len(readable)} runs in {outputs} matches")
     elif not rows:
-        print(f"no runs in {outputs}; make one with 'linreg train -c CONFIG'")
+        print(f"there are no runs in {outputs}; start one with 'linreg train -c CONFIG'")
     else:
         shown = [name for name in _COLUMNS if any(row[name] is not None for row in rows)]
         lines = [[_cell(name, row[name]) for name in shown] for row in rows]
-        print(output.columns([shown, *lines], left=sum(name in shown for name in _COLUMNS[:4])))
+        print(output.aligned([shown, *lines], left=sum(name in shown for name in _COLUMNS[:4])))
 
 
 @runs_app.command("show")
@@ -112,7 +112,7 @@ def show(
         for key, value in flat({"record": record, "metrics": metrics}).items():
             writer.writerow((key, json.dumps(value, ensure_ascii=False) if isinstance(value, list | bool) else value))
         return
-    with folder.holding_together("{run,metrics}.json"):
+    with folder.reporting_damage("{run,metrics}.json"):
         lines = _described(record, metrics)
     print(folder.path)
     print("\n".join(lines))
@@ -144,7 +144,7 @@ def diff(
         print(f"{folders[0].id} and {folders[1].id} differ only in times and ids")
     else:
         cells = [[key, *(wording.one_line(_short(value)) for value in values)] for key, *values in found]
-        print(output.columns([["", *(folder.id for folder in folders)], *cells], left=3))
+        print(output.aligned([["", *(folder.id for folder in folders)], *cells], left=3))
 
 
 def _short(value: Any) -> str:
@@ -211,7 +211,7 @@ def _described(record: dict[str, Any], metrics: dict[str, Any] | None) -> list[s
     rows += [["resumed", wording.plural(len(record["resumed"]), "time")]] if record.get("resumed") else []
     rows += [["data", f"{data.get('name')} ({splits})"]]
     rows += [["engine", "{name} ({why})".format(**record["engine"])]] if record.get("engine") else []
-    lines = [output.columns(rows, left=2, indent="  ")]
+    lines = [output.aligned(rows, left=2, indent="  ")]
     if metrics is not None:
         lines += ["", output.metrics_table(metrics, indent="  ")]
         lines += ["", output.parameters_table(metrics["parameters"], indent="  ")]

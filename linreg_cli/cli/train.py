@@ -44,7 +44,7 @@ def train(
     Evaluates the model on every split and draws the pictures. --resume continues an interrupted run, with the same
     result, bit for bit, as without the interruption; --set train.epochs=N adds epochs to a run.
     """
-    from linreg_cli.cli.junit import telling_failure, write_junit
+    from linreg_cli.cli.junit import recording_error, write_junit
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
     from linreg_cli.runs.signals import StopRequests
@@ -55,7 +55,7 @@ def train(
     quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in shorthands.items() if value is not None}
     overrides = [*(set_ or []), *(f"{key}={value}" for key, value in quoted.items())]
     progress = Progress(quiet=quiet, as_json=as_json, verbose=verbose)
-    with telling_failure(junit, "train"), progress:
+    with recording_error(junit, "train"), progress:
         expressions = gates.checked(fail_if)
         _check_options(config, resume, junit, dry_run=dry_run, force=force, quiet=quiet, verbose=verbose)
         command = ["linreg", *sys.argv[1:]]
@@ -184,7 +184,7 @@ def _summary(outcome: "Outcome") -> str:
         rows = [["probe", "before", "after"]]
         for point in outcome.metrics["probe"]:
             rows.append([", ".join(map(wording.value, point[key])) for key in ("input", "before", "after")])
-        lines += ["", output.columns(rows, indent="  ")]
+        lines += ["", output.aligned(rows, indent="  ")]
     passed = [gate for gate in outcome.gates if gate.passed]
     lines += (
         ["", *(f"gate '{gate.gate}' passed ({wording.number(gate.measured)})" for gate in passed)] if passed else []

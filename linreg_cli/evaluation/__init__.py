@@ -1,1 +1,1 @@
-"""What a trained model is worth: metrics, predictions, cross-validation, the truth where it is known."""
+"""Evaluation of a model: metrics, predictions, cross-validation, gap to the optimum, comparison with a known truth."""

@@ -1,4 +1,4 @@
-"""How far the metrics of a model depend on the rows that it was trained on."""
+"""k-fold cross-validation of a config: encoding, imputation, scaling and training, anew for each fold."""
 
 from collections.abc import Callable
 
@@ -16,12 +16,21 @@ from linreg_cli.seeds import numpy_stream
 
 NAMES = ("mse", "rmse", "mae", "r2")
 
-#: Trains on the train split of a dataset; a text says why there is no model.
+#: Trains on the train split of a dataset. Returns the model, or a text that says why there is none.
 Fit = Callable[[Dataset], LinearFormula | str]
 
 
 def folds(rows: Rows, count: int, *, shuffle: bool, seed: int) -> list[Rows]:
-    """The rows in `count` parts whose sizes differ by 1 at most.
+    """Split rows into `count` folds whose sizes differ by at most 1, as scikit-learn's KFold does.
+
+    Args:
+        rows: positions in the table, shape (n_rows,).
+        count: number of folds.
+        shuffle: whether rows are permuted first; else folds are consecutive.
+        seed: of the permutation, which is drawn from the stream "folds".
+
+    Returns:
+        The rows of each fold.
 
     >>> [part.tolist() for part in folds(np.arange(5), 2, shuffle=False, seed=0)]
     [[0, 1, 2], [3, 4]]
@@ -31,19 +40,20 @@ def folds(rows: Rows, count: int, *, shuffle: bool, seed: int) -> list[Rows]:
 
 
 def cross_validate(dataset: Dataset, config: Config, fit: Fit) -> Metrics:
-    """Each part of the train split predicted by a model that was trained on the other parts, in original units.
+    """k-fold cross-validation on the train split; metrics in original units.
 
-    Encoding, gaps and scaling are learnt again from those parts; a level that they lack counts as none of theirs.
-    Rows of the test split take no part.
+    Each fold is predicted by a model trained on the other folds. Encoding, imputation and scaling are fitted on those
+    folds, too. A level that they lack is treated as none of theirs. The test split is not used.
 
     Args:
         dataset: the rows.
-        config: `evaluate.cross_validation` says how many parts.
+        config: with the number of folds in `evaluate.cross_validation`.
         fit: trains a model.
 
     Returns:
-        `folds`, and for each metric its `mean`, its standard deviation over the parts (`std`, n - 1), and `values`.
-        A metric that is undefined in a part, or of a part without a model, is None, with `<metric>_reason`.
+        `folds`, and for each of `NAMES` its `mean`, its standard deviation over the folds (`std`, n - 1 in the
+        denominator), and its `values`. A metric that is undefined in some fold is None, with `<metric>_reason`; so
+        are all metrics if a fold has no model.
     """
     assert config.evaluate.cross_validation is not None
     lenient = config.model_copy(update={"preprocess": config.preprocess.model_copy(update={"unknown": "ignore"})})
@@ -79,5 +89,5 @@ def _summary(measured: list[Metrics]) -> Metrics:
         if all(np.isfinite(value) for value in spread.values()):
             out[name] = {**spread, "values": values}
         else:
-            out |= {name: None, f"{name}_reason": "its spread is too large for a floating-point number"}
+            out |= {name: None, f"{name}_reason": "its mean or standard deviation overflows float64"}
     return out

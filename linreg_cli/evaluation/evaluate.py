@@ -1,4 +1,4 @@
-"""The metrics of a model: of one that was just trained, of a saved one on its own splits, or on another table."""
+"""Metrics of a model: of one just trained, of a saved one on its own splits, or of a saved one on another table."""
 
 import math
 from collections.abc import Mapping
@@ -24,11 +24,12 @@ from linreg_cli.optim.plan import StepPlan
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `metrics.json` says of a model and its data.
+    """The evaluation of a model on its splits.
 
     Attributes:
-        metrics: of each split, None for one without rows; `parameters`, `optimum` and `inference`.
-        influence: `influence.csv`, of the optimum's rows; None where inference is refused.
+        metrics: as in `metrics.json`: split -> its metrics, None for a split without rows; `parameters` in original
+            units; `optimum` and `inference`, as in `FitQuality`.
+        influence: the rows of `influence.csv`, as in `FitQuality`; None where inference is refused.
     """
 
     metrics: Metrics
@@ -44,16 +45,16 @@ def evaluate_model(
     errors: Mapping[str, ErrorSums],
     losses: Mapping[str, float],
 ) -> Evaluation:
-    """The metrics of a model on its splits, and how good the fit is beside the exact answer.
+    """Metrics of a model on its splits, and its distance from the exact optimum.
 
     Args:
         config: of the run.
-        dataset: its rows.
+        dataset: the rows.
         preprocessor: of the run.
-        model: as trained.
+        model: the trained model, in trained units.
         problem: the plan and the train split.
-        errors: split -> the errors of its predictions, original units, for splits with rows.
-        losses: split -> its loss, trained units.
+        errors: split -> the errors of its predictions, in original units; only splits with rows.
+        losses: split -> its loss, in trained units; the same splits.
     """
     metrics: Metrics = dict.fromkeys(SPLITS)
     for split in errors:
@@ -65,12 +66,15 @@ def evaluate_model(
 
 
 def evaluate_splits(saved: SavedModel) -> tuple[Metrics, bool]:
-    """Metrics on the run's own splits, read again, and whether the data is what it was trained on.
+    """Metrics of a saved model on the splits of its config; the data is read again.
 
-    With the exact optimum, inference, and the truth where that is known.
+    Returns:
+        The metrics as `evaluate_model` gives them, with `truth` where it is known (`truth.compare`); and whether the
+        fingerprint of the data is the one that the model was trained on.
 
     Raises:
-        DataError: if the data cannot be read any more.
+        DataError: if the data can no longer be read.
+        StoreError: if the files of the run do not fit its config.
     """
     config, preprocessor, model = saved.config, saved.preprocessor, saved.model
     dataset = load_dataset(config, preprocessor.encoder)
@@ -95,10 +99,17 @@ def evaluate_splits(saved: SavedModel) -> tuple[Metrics, bool]:
 
 
 def evaluate_table(saved: SavedModel, path: str) -> Metrics:
-    """Metrics on another table that holds the run's columns, as one split named `data`.
+    """Metrics of a saved model on all rows of another table.
+
+    Args:
+        saved: the model.
+        path: a table with the inputs and the targets of the run; other columns are ignored.
+
+    Returns:
+        Metrics as those of a split, and `dropped`, the number of rows left out because of missing cells, if any.
 
     Raises:
-        DataError: if the table cannot be read or lacks columns.
+        DataError: if the table cannot be read, lacks columns, or has cells that the model cannot take.
     """
     encoder, targets = saved.preprocessor.inputs, saved.formula.targets
     table = open_for(saved, path, [*encoder.columns, *targets])

@@ -1,4 +1,4 @@
-"""How good a fit is, beside the exact answer: its gap, and inference where it is near enough."""
+"""The quality of a fit: its gap to the exact optimum, the leave-one-out error, and inference where the gap is small."""
 
 import math
 from dataclasses import dataclass, replace
@@ -22,17 +22,24 @@ from linreg_cli.least_squares.resampling import HeldOut, leave_one_out
 from linreg_cli.least_squares.solve import Optimum, least_squares, loses_digits
 from linreg_cli.model import LinearFormula, fold, fold_parameters, parameters_of
 
-#: Cells of the train split up to which `metrics.json` has the leave-one-out error; `linreg inspect` always has it.
+#: Cells of the train split up to which `metrics.json` has the leave-one-out error. `linreg inspect` always has it.
 MOST_HELD_OUT_CELLS = 2_000_000
 
 
 @dataclass(frozen=True)
 class FitQuality:
-    """How good a fit is.
+    """The quality of a fit.
+
+    The gap is (loss - optimum) / optimum of the train loss in trained units, with the penalty where there is weight
+    decay. Where the optimum is zero within rounding error it is (loss - optimum) / (loss of the best constant).
 
     Attributes:
-        metrics: `optimum` and `inference` of `metrics.json`.
-        influence: `influence.csv`, of the optimum's rows; None where inference is refused.
+        metrics: two keys of `metrics.json`. `optimum`: the lowest train loss, `gap`, rank, condition numbers,
+            leave-one-out error, and the parameters at the optimum in original units; None with `optimum_reason` where
+            it is not computed. `inference`: standard errors, p-values and intervals, by target if there are several;
+            `refused` with the reason where they would not be valid.
+        influence: the rows of `influence.csv`: leverage, standardised residual and Cook's distance of train rows;
+            None where inference is refused.
     """
 
     metrics: Metrics
@@ -47,15 +54,15 @@ def fit_quality(
     model: torch.nn.Sequential,
     train_loss: float,
 ) -> FitQuality:
-    """`optimum` and `inference` of `metrics.json`; where there is none, the reason.
+    """Compare a trained model with the exact optimum, and infer standard errors if it is close enough.
 
     Args:
         config: of the run.
-        dataset: its rows.
+        dataset: the rows.
         preprocessor: of the run.
-        problem: its plan and its train split.
-        model: as trained.
-        train_loss: over the train split, in trained units.
+        problem: the plan and the train split.
+        model: the trained model, in trained units.
+        train_loss: its loss over the train split, in trained units; infinite where it overflows.
     """
     rows, X, y = original_rows(dataset, preprocessor)
     original = _original_optimum(config, problem, X, y)
@@ -81,13 +88,16 @@ def fit_quality(
 
 
 def held_out_metrics(found: HeldOut, spread_k: Array) -> Metrics:
-    """`mse`, `rmse` and `r2` of rows predicted by fits without them; None with `reason` where they are undefined.
+    """`mse`, `rmse` and `r2` of held-out predictions (leave-one-out or k-fold), in the units of the errors.
 
-    R2 is 1 - (mean squared error) / (variance), the mean over targets.
+    mse is the mean of e^2 over rows and targets; r2 is 1 - (mean of e^2) / variance, averaged over targets.
 
     Args:
-        found: the errors.
+        found: the errors e of each row, predicted by a fit without it.
         spread_k: shape (n_targets,), standard deviation of each target, n in the denominator.
+
+    Returns:
+        The three metrics; those that are undefined are None, and `reason` says why.
     """
     if found.errors is None:
         return {"mse": None, "rmse": None, "r2": None, "reason": found.reason}
@@ -100,9 +110,9 @@ def held_out_metrics(found: HeldOut, spread_k: Array) -> Metrics:
 
 
 def _original_optimum(config: Config, problem: Problem, X: StackedRows, y: StackedRows) -> Optimum | None:
-    """The optimum of the squared loss in original units, without a penalty; None where it is not worked out.
+    """The optimum of the squared loss in original units, without a penalty; None where there is none.
 
-    Solved anew only where the numbers that were trained on are others: scaled, penalised, or rounded to float32.
+    It is solved anew only where training saw other numbers: scaled, penalised, or rounded to float32.
     """
     trained = problem.optimum
     if trained is None:
@@ -118,7 +128,7 @@ def _original_optimum(config: Config, problem: Problem, X: StackedRows, y: Stack
 
 
 def _are_equal(trained: npt.NDArray[Any], original: StackedRows) -> bool:
-    """Whether no value was rounded on the way to the tensor; both in the table's order, or they differ."""
+    """Whether no value was rounded on the way to the tensor. Rows in another order count as different."""
     return all(np.array_equal(trained[rows], original[rows]) for rows in blocks(len(original)))
 
 
@@ -131,7 +141,7 @@ def _optimum(config: Config, preprocessor: Preprocessor, problem: Problem, origi
         return {"train_loss": robust.train_loss, "parameters": parameters(formula), "method": robust.method}
     formula = fold_parameters(found.weights, found.bias, preprocessor)
     if original is not None and not config.optimizer.weight_decay:
-        # Solved in original units: the trained ones may be single precision.
+        # From the fit in original units, since the trained units may be float32.
         formula = replace(formula, weights=original.weights, bias=original.bias)
     values: Metrics = {
         "train_loss": found.train_loss,
@@ -143,11 +153,12 @@ def _optimum(config: Config, preprocessor: Preprocessor, problem: Problem, origi
         "condition_number_as_given": _finite(found.condition_number_as_given),
     }
     if not math.isfinite(found.condition_number):
-        values["condition_number_reason"] = "columns are constant or depend on each other"
+        values["condition_number_reason"] = "columns are constant or linearly dependent"
     if found.rank < found.factor.n_parameters:
         values["dependent_columns"] = list(problem.dependent_columns)
     if config.optimizer.weight_decay:
-        # What SGD descends on when a step sees a part of a sum meets more of the penalty.
+        # Loss and penalty, which SGD minimises. With batches of a sum, each step adds the whole penalty to a part of
+        # the loss, so the penalty counts more than with the full batch.
         values["objective"] = found.objective
     return values
 
@@ -160,15 +171,15 @@ def _inference(
     rows: tuple[StackedRows, StackedRows],
     trained: LinearFormula,
 ) -> tuple[dict[str, Inference], str | None]:
-    """By target; where there is none, why."""
+    """Inference by target; where it is refused, an empty mapping and the reason."""
     if config.optimizer.weight_decay:
         return {}, "weight decay biases the coefficients; set optimizer.weight_decay: 0"
     if not problem.plan.loss.is_squared:
         return {}, f"standard errors of least squares do not hold for loss: {config.loss}; train with mse"
     if original is None:
-        return {}, f"it needs the exact optimum: {problem.no_optimum_reason}"
+        return {}, f"the exact optimum is not known: {problem.no_optimum_reason}"
     if "bias" in dataset.features and config.model.bias:
-        return {}, "a column is named 'bias', as the intercept is; rename it"
+        return {}, "a column is named 'bias', which is the name of the intercept; rename it"
     reason = refusal(original, config.loss, (trained.weights, trained.bias), names=dataset.features)
     if reason is not None:
         return {}, reason

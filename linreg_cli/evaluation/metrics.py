@@ -12,24 +12,34 @@ from linreg_cli.model import LinearFormula
 
 Metrics = dict[str, Any]
 
+_OVERFLOW = "overflow in float64"
+
 
 class ErrorSums:
-    """What the metrics of predictions need of their rows, which come block by block.
+    """Sums of errors from which metrics are computed; rows are added block by block.
 
-    With e = actual - predicted, over all samples and targets: mse = mean of e^2, rmse = its root, mae = mean of
-    |e|. r2 = 1 - sum of e^2 / sum of (actual - mean of actual)^2 for each target, averaged over targets (as
-    scikit-learn's r2_score; for models without an intercept too).
+    With e = actual - predicted, over all samples and targets: mse = mean of e^2, rmse = sqrt(mse), mae = mean of |e|.
+    r2 = 1 - (sum of e^2) / (sum of (actual - mean of actual)^2) for each target, averaged over targets, also for models
+    without an intercept, as scikit-learn's `r2_score` has it.
+
+    >>> sums = ErrorSums().add(np.array([[1.0], [2.0]]), np.array([[1.0], [3.0]]))
+    >>> metrics = sums.add(np.array([[3.0]]), np.array([[3.0]])).metrics()
+    >>> metrics["mae"], metrics["r2"]
+    (0.3333333333333333, 0.5)
     """
 
     def __init__(self) -> None:
         self._n = 0
 
     def add(self, actual: Column, predicted: Column) -> "ErrorSums":
-        """Count some rows in, in original units.
+        """Add a block of rows.
 
         Args:
-            actual: shape (n_rows, n_targets), at least one row.
-            predicted: the same shape.
+            actual: targets in original units, shape (n_rows, n_targets), at least one row, float64.
+            predicted: predictions, the same shape, dtype and units.
+
+        Returns:
+            The object itself.
         """
         assert actual.shape == predicted.shape, (actual.shape, predicted.shape)
         n = len(actual)
@@ -44,7 +54,7 @@ class ErrorSums:
             else:
                 self._absolute, self._squares = self._absolute + absolute, self._squares + squares
                 self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
-                # Chan, Golub and LeVeque (1983): squares about the mean of both together.
+                # Chan, Golub and LeVeque (1983): squared deviations from the mean of both together.
                 shift, share = mean - self._mean, n / (self._n + n)
                 self._spread = self._spread + spread + shift**2 * (self._n * share)
                 self._mean = self._mean + shift * share
@@ -52,9 +62,12 @@ class ErrorSums:
         return self
 
     def metrics(self, targets: slice = slice(None)) -> Metrics:
-        """mse, rmse, mae, r2 and n, of all targets or of some.
+        """`mse`, `rmse`, `mae`, `r2` and `n`, the number of rows.
 
-        A metric that is undefined or beyond the range of a float is None, and `<metric>_reason` says why.
+        A metric that is undefined or overflows float64 is None, and `<metric>_reason` says why.
+
+        Args:
+            targets: the positions of the targets; default: all.
         """
         squares, constant = self._squares[targets], (self._low == self._high)[targets]
         count = self._n * len(squares)
@@ -66,36 +79,34 @@ class ErrorSums:
         reasons = {}
         for name, value in metrics.items():
             if not np.isfinite(value):
-                metrics[name], reasons[f"{name}_reason"] = None, "too large for a floating-point number"
+                metrics[name], reasons[f"{name}_reason"] = None, _OVERFLOW
         if r2 is None:
-            reasons["r2_reason"] = (
-                "a single row has no variance" if self._n == 1 else "the target is constant in this split"
-            )
+            reasons["r2_reason"] = "fewer than two rows" if self._n == 1 else "the target is constant in this split"
         elif not np.isfinite(r2):
-            r2, reasons["r2_reason"] = None, "too large for a floating-point number"
+            r2, reasons["r2_reason"] = None, _OVERFLOW
         return {**metrics, "r2": r2, "n": self._n, **reasons}
 
 
 def split_metrics(targets: tuple[str, ...], errors: ErrorSums, loss: float) -> Metrics:
     """Metrics of one split: its loss in trained units, then those of `ErrorSums` in original units.
 
-    Several targets also get their own metrics, under `by_target`.
+    With several targets, `by_target` has the metrics of each.
 
     Args:
         targets: names of the targets.
-        errors: of the predictions for the rows of the split.
+        errors: of the predictions for the rows of the split, in original units.
         loss: of the split, in trained units.
     """
     metrics: Metrics = {"loss": loss, **errors.metrics()}
     if not np.isfinite(loss):
-        metrics["loss"], metrics["loss_reason"] = None, "too large for a floating-point number"
+        metrics["loss"], metrics["loss_reason"] = None, _OVERFLOW
     if len(targets) > 1:
         metrics["by_target"] = {target: errors.metrics(slice(k, k + 1)) for k, target in enumerate(targets)}
     return metrics
 
 
 def parameters(formula: LinearFormula) -> Metrics:
-    """Weights and bias in original units, by name; nested by target where there are several."""
+    """`weights` and `bias` in original units, by name; nested by target if there are several."""
     weights = {
         target: {feature: float(formula.weights[j, k]) for j, feature in enumerate(formula.features)}
         for k, target in enumerate(formula.targets)
@@ -109,12 +120,15 @@ def parameters(formula: LinearFormula) -> Metrics:
 
 
 def probe(formula: LinearFormula, points: Sequence[Point], encoder: Encoder | None = None) -> list[list[float | None]]:
-    """Predictions for rows of feature values in original units, a list of targets a row; None where not finite.
+    """Predictions for a few points in original units: one list of targets per point; None where not finite.
 
     Args:
         formula: the model.
-        points: one value a feature column.
-        encoder: how columns become inputs; None: they are numbers.
+        points: one value per feature column.
+        encoder: how columns become inputs; None: all are numbers.
+
+    >>> probe(LinearFormula(("x",), ("y",), np.array([[2.0]]), np.array([1.0])), [(3.0,)])
+    [[7.0]]
     """
     if not points:
         return []

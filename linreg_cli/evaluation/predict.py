@@ -1,4 +1,4 @@
-"""A trained run applied to a table: the prediction columns appended, everything else passed through."""
+"""Predictions of a saved model for a table: prediction columns are appended, all others pass through unchanged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from linreg_cli.evaluation.saved_model import SavedModel, input_columns, open_fo
 
 @dataclass(frozen=True)
 class Predicted:
-    """A table with its predictions.
+    """A table with predictions.
 
     Attributes:
-        table: the table, the added columns last.
-        added: their names.
-        delimiter: between the cells of the table that was read, if it is a text file.
-        columns: what was found in the columns that the model needs, and done to them.
+        table: the table, with the prediction columns last; float64 in original units, null for a row without one.
+        added: the names of the prediction columns.
+        delimiter: of the file that was read, if it is a text file.
+        columns: for each column that the model needs, what was found in it and how it was treated.
     """
 
     table: pa.Table
@@ -32,20 +32,20 @@ class Predicted:
 
 
 def predict_table(saved: SavedModel, path: str, *, typed: bool = False) -> Predicted:
-    """The table with its predictions in original units.
+    """Append predictions in original units to a table.
 
-    Columns are matched by name, in any order; columns that the model does not know pass through unchanged
-    (of a text file, as the text that they are). The target may be absent. A row with a gap in a column whose gaps
-    were dropped in training gets no prediction.
+    Columns are matched by name, in any order. Columns that the model does not use pass through unchanged, those of a
+    text file as text. The targets may be absent. A row gets no prediction if a cell is missing in a column of which
+    training dropped such rows (`preprocess.missing: drop`).
 
     Args:
-        saved: the run.
+        saved: the model.
         path: the table.
-        typed: whether columns of a text file that hold numbers only become numbers, for a format with types.
+        typed: whether columns of a text file that contain only numbers become numbers, for a format with types.
 
     Raises:
-        DataError: if a feature is missing, is not numeric where it should be, or holds what training did not allow,
-            or a prediction is beyond the range of a float.
+        DataError: if a feature is missing, is not numeric where it should be, or has cells that the config does not
+            allow, or if a prediction overflows float64.
     """
     encoder = saved.preprocessor.inputs
     table = open_for(saved, path, encoder.columns)
@@ -60,7 +60,7 @@ def predict_table(saved: SavedModel, path: str, *, typed: bool = False) -> Predi
     overflow = ~np.isfinite(predicted).all(axis=1) & ~dropped
     if overflow.any():
         row = int(np.argmax(overflow)) + 1
-        raise DataError("the prediction is too large for a floating-point number", f"{path}, row {row}")
+        raise DataError("the prediction overflows float64", f"{path}, row {row}")
     added = prediction_names(saved.formula.targets, table.columns)
     if typed:
         cells = table.typed(cells)
@@ -70,7 +70,7 @@ def predict_table(saved: SavedModel, path: str, *, typed: bool = False) -> Predi
 
 
 def prediction_names(targets: Sequence[str], taken: Sequence[str]) -> list[str]:
-    """`prediction`, or `prediction:<target>` for several targets, with a number where the table has that name.
+    """Column names: `prediction`, or `prediction:<target>` for several targets; numbered if the table has the name.
 
     >>> prediction_names(["price"], ["sqft", "prediction"])
     ['prediction_2']

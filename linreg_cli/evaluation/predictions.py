@@ -1,4 +1,4 @@
-"""What a model predicts for the rows of a dataset, some of them at a time."""
+"""Predictions of a model for the rows of a dataset, block by block."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,14 +19,14 @@ from linreg_cli.model import LinearFormula
 def predicted_blocks(
     formula: LinearFormula, dataset: Dataset, rows: Rows | slice
 ) -> Iterator[tuple[Rows | slice, Column, Column]]:
-    """Some rows of a dataset at a time: which, what their targets are, and what is predicted for them.
+    """Blocks of at most `BLOCK_ROWS` rows: (rows, actual, predicted).
 
-    Both arrays have the shape (rows of the block, n_targets) and are in original units.
+    Both arrays have shape (rows of the block, n_targets), dtype float64, and are in original units.
 
     Args:
         formula: the model.
-        dataset: holds the columns.
-        rows: those wanted, rising.
+        dataset: with the columns.
+        rows: positions in the table, in ascending order.
     """
     chosen = as_slice(rows)
     n_rows = count(chosen, dataset.n_samples)
@@ -37,12 +37,12 @@ def predicted_blocks(
 
 
 def summed_errors(formula: LinearFormula, dataset: Dataset, rows: Rows) -> ErrorSums:
-    """What the metrics of some rows are made of.
+    """The errors of the predictions for some rows, summed for the metrics.
 
     Args:
         formula: the model.
-        dataset: holds the columns.
-        rows: those wanted, at least one, in any order.
+        dataset: with the columns.
+        rows: positions in the table, at least one, in any order.
     """
     sums = ErrorSums()
     for _, actual, predicted in predicted_blocks(formula, dataset, in_order(rows)):
@@ -51,19 +51,19 @@ def summed_errors(formula: LinearFormula, dataset: Dataset, rows: Rows) -> Error
 
 
 def write_predictions(path: Path, formula: LinearFormula, dataset: Dataset) -> dict[str, ErrorSums]:
-    """Write `predictions.csv` (split, row, target, prediction), and count each split's errors in the same pass.
+    """Write `predictions.csv` (split, row, target, prediction), and sum the errors of each split in the same pass.
 
-    Rows count from 1, and those of a split are in the table's order. With several targets the last two columns are
-    `target:<name>` and `prediction:<name>` for each. A model with one feature adds `feature:<name>` at the end, so that
-    its line can be drawn from the run folder alone.
+    Rows are numbered from 1; those of a split are in the order of the table. With several targets, the last two columns
+    are `target:<name>` and `prediction:<name>` for each. With a single feature, `feature:<name>` is the last column, so
+    that the fitted line can be drawn from the run folder alone.
 
     Args:
-        path: the file, written whole or not at all.
+        path: the file, written atomically.
         formula: the model.
-        dataset: the rows, split.
+        dataset: the rows and their splits.
 
     Returns:
-        For each split that has rows, what its metrics are made of.
+        split -> its errors, for each split that has rows.
 
     Raises:
         StoreError: if the file cannot be written.
@@ -71,7 +71,7 @@ def write_predictions(path: Path, formula: LinearFormula, dataset: Dataset) -> d
     sums: dict[str, ErrorSums] = {}
 
     def write(draft: Path) -> None:
-        sums.clear()  # a write that is tried again begins at the first row
+        sums.clear()  # a repeated attempt begins at the first row
         write_table(draft, ".csv", _batches(formula, dataset, sums))
 
     write_file(path, write)
@@ -79,7 +79,7 @@ def write_predictions(path: Path, formula: LinearFormula, dataset: Dataset) -> d
 
 
 def _batches(formula: LinearFormula, dataset: Dataset, sums: dict[str, ErrorSums]) -> Iterator[pa.RecordBatch]:
-    """The content of `predictions.csv`, some rows at a time, which are counted into `sums` as they come."""
+    """The content of `predictions.csv`, block by block; the errors of each block are added to `sums`."""
     only = dataset.features[0] if len(dataset.features) == 1 else None
     for split, rows in dataset.splits.items():
         for block, actual, predicted in predicted_blocks(formula, dataset, in_order(rows)):

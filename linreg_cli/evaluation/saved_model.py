@@ -1,4 +1,4 @@
-"""A run folder as the model that it holds."""
+"""The model of a run folder, and the columns of other tables that it is applied to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ from linreg_cli.runs.store import RunFolder
 
 @dataclass(frozen=True)
 class SavedModel:
-    """The model of a finished run, and what belongs to it.
+    """The model of a finished run with everything that applying it needs.
 
     Attributes:
-        run: its folder.
-        record: `run.json`.
-        config: `config.yaml`.
-        preprocessor: `preprocess.json`.
-        model: `model.safetensors`, on the CPU.
-        formula: both together, in original units.
+        run: the run folder.
+        record: the content of `run.json`.
+        config: the resolved config, from `config.yaml`.
+        preprocessor: encoding and scaling as fitted on the train split, from `preprocess.json`.
+        model: nn.Sequential(nn.Linear) in trained units and the training dtype, on the CPU, from `model.safetensors`.
+        formula: preprocessor and model folded into y = X w + b in original units, float64.
     """
 
     run: RunFolder
@@ -43,10 +43,10 @@ class SavedModel:
 
 
 def load_saved_model(run: RunFolder) -> SavedModel:
-    """Read the model of a run.
+    """Load the model of a run.
 
     Raises:
-        StoreError: if the run has no model, or one of its files is damaged.
+        StoreError: if the run has no model, or one of its files is damaged or was changed.
     """
     record = run.record()
     config = config_of(run).config
@@ -64,7 +64,7 @@ def load_saved_model(run: RunFolder) -> SavedModel:
 
 
 def input_columns(encoder: Encoder) -> tuple[list[str], list[str]]:
-    """The columns that are read as numbers, and those that are read as text."""
+    """The columns that are read as numbers, and the columns that are read as text."""
     numbers = [each.column for each in encoder.inputs if isinstance(each, NumberInput)]
     return numbers, [each.column for each in encoder.inputs if not isinstance(each, NumberInput)]
 
@@ -72,10 +72,17 @@ def input_columns(encoder: Encoder) -> tuple[list[str], list[str]]:
 def raw_inputs(
     cells: Cells, encoder: Encoder, targets: Sequence[str], saved: SavedModel, path: str
 ) -> dict[str, RawColumn]:
-    """The columns of another table, of the kinds that were learnt.
+    """The columns of another table, with the kinds that they had in training.
+
+    Args:
+        cells: of the table, with the columns of the encoder and the targets.
+        encoder: as fitted on the train split.
+        targets: names of the targets, which are numbers.
+        saved: the model, whose config says which cells count as missing.
+        path: the table, for messages.
 
     Raises:
-        DataError: if there is no row, or a column that should hold numbers does not.
+        DataError: if there are no rows, or a column that should contain numbers does not; one fault per column.
     """
     if not cells.num_rows:
         raise DataError("the table has no rows", path)
@@ -97,25 +104,32 @@ def raw_inputs(
 
 
 def open_for(saved: SavedModel, path: str, names: Sequence[str]) -> Table:
-    """Open a table that a run is applied to, read as the run's own table was.
+    """Open a table that a saved model is applied to, with the delimiter and the missing values of its config.
+
+    Args:
+        saved: the model.
+        path: the table.
+        names: the columns that are needed.
 
     Raises:
-        DataError: if it lacks some of the columns `names`.
+        DataError: if the table cannot be opened or lacks some of `names`.
     """
     if is_address(path):
-        raise DataError("only a config can name an address, with data.sha256; download the file", path)
+        raise DataError(
+            "an http(s) address is allowed only in a config, with data.sha256; download the file first", path
+        )
     delimiter = getattr(saved.config.data, "delimiter", None) if text_suffix(path) else None
     marks = saved.config.preprocess.missing_values
     table = open_table(path, delimiter=delimiter, missing_values=marks)
     if delimiter is not None and not set(names) <= set(table.columns):
-        usual = open_table(path, missing_values=marks)  # written by somebody else, with the delimiter of its suffix
+        usual = open_table(path, missing_values=marks)  # it may have the delimiter that is usual for its suffix
         table = usual if set(names) <= set(usual.columns) else table
     lacking = [name for name in names if name not in table.columns]
     if lacking:
         near = {name: closest(name, table.columns) for name in lacking}
         named = ", ".join(name if near[name] is None else f"{name} (did you mean {near[name]!r}?)" for name in lacking)
-        message = f"the run needs columns that the table lacks: {named}; it has {', '.join(table.columns)}"
-        hint = table.hint("write the table as the run's own was written")
+        message = f"the table lacks columns that the run needs: {named}; it has {', '.join(table.columns)}"
+        hint = table.hint("write the table in the format of the one that the run was trained on")
         raise DataError([Fault(message, path), *([Fault(hint, path)] if hint else [])])
     refuse_bad_names(table.columns, names, path)
     return table

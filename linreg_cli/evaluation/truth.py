@@ -1,4 +1,4 @@
-"""Generated data of a known truth: what training recovered of it."""
+"""Comparison of a model with the true coefficients, where the data was generated from known ones."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,10 @@ from linreg_cli.model import LinearFormula
 
 
 def known_truth(config: Config) -> dict[str, Any] | None:
-    """The truth of a synthetic source, or what `<stem>.truth.json` beside a table says; None where there is none.
+    """The true weights, bias and noise of a synthetic source, or of `<stem>.truth.json` beside a table; else None.
+
+    Returns:
+        `target`, `weights` by name, `bias` and `noise_std`, in original units; None where no truth is known.
 
     Raises:
         DataError: if the file is not what `linreg generate-data` writes.
@@ -26,7 +29,7 @@ def known_truth(config: Config) -> dict[str, Any] | None:
     table = Path(config.data.path)
     try:
         suffix = table_suffix(table)
-    except UsageError:  # a format that is read and not written
+    except UsageError:  # a format that linreg reads but does not write, so the table was not generated
         return None
     path = table.with_name(table.name[: -len(suffix)] + ".truth.json")
     if not path.is_file():
@@ -40,15 +43,15 @@ def known_truth(config: Config) -> dict[str, Any] | None:
         raise DataError(f"cannot be read: {error.strerror}", str(path)) from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise DataError(
-            "this is not the truth of a generated table; move it, or generate it again", str(path)
+            "the file is not the truth of a generated table; move it, or generate the table again", str(path)
         ) from None
 
 
 def compare(known: dict[str, Any], formula: LinearFormula, metrics: Metrics) -> Metrics | None:
-    """The `truth` of `evaluate --json`: each coefficient beside the true one, and the noise beside the loss.
+    """Compare coefficients with the true ones, and the MSE of each split with that of the noise.
 
-    Columns of the truth that the run leaves out are named; the bias then stands for their mean as well and is not
-    compared. `covered` says whether the 95 % interval holds the true value; None where inference was refused.
+    True columns that the run does not use are listed as `left_out`. The bias then includes their mean effect and is not
+    compared.
 
     Args:
         known: from `known_truth`.
@@ -56,7 +59,10 @@ def compare(known: dict[str, Any], formula: LinearFormula, metrics: Metrics) -> 
         metrics: of the run, with `inference`.
 
     Returns:
-        None if the run predicts something else or a function of it, or has a column that the truth does not know.
+        `truth` of `evaluate --json`: `coefficients` (`true`, `estimate`, `error` = estimate - true, and `covered`:
+        whether the 95 % confidence interval contains the true value, None where inference was refused), `noise_mse`
+        and `mse` by split. None if the run predicts another or a transformed target, or has a feature without a true
+        weight.
     """
     target, weights = known["target"], known["weights"]
     if formula.transform != "none" or target not in formula.targets or not set(formula.features) <= set(weights):

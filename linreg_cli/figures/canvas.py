@@ -1,8 +1,8 @@
-"""What all pictures share: size and look, colours of the splits, readable ticks, names of any length, the legend.
+"""What all pictures share: size and style, colours of the splits, ticks, names of any length, the legend.
 
-Arrays in, a matplotlib figure out, without a display, pyplot or a change of global settings. Legends stand outside the
-axes, where they cover no data. Empty splits are skipped; arrays that are not (n,) of one length raise a ValueError.
-`$`, `_` and `\\` in a name mean nothing.
+Arrays in, a matplotlib figure out, without a display, pyplot or a change of global settings. Legends are outside the
+axes, where they cover no data. Empty splits are skipped; arrays that are not of shape (n,) and one length raise a
+ValueError. `$`, `_` and `\\` in a name are drawn as they are.
 """
 
 import math
@@ -21,21 +21,25 @@ if TYPE_CHECKING:
 
     Entries = list[tuple[Line2D, str]]
 
-# Beyond this, or 1 / this, differences and transforms overflow: such numbers count as not finite, or as 0.
+# Differences and transforms of larger numbers overflow, so these count as not finite; those below 1 / HUGE count as 0.
 HUGE = 1e150
-# Okabe and Ito's palette, but for a plainer red. Of a split: (colour, marker).
+# split -> (colour, marker). Okabe and Ito's palette, with another red.
 SPLITS = {"train": ("#0072B2", "o"), "validation": ("#E69F00", "s"), "test": ("#D62728", "^")}
 _WIDTH, _HEIGHT, _DPI = 10.0, 7.0, 120
 _TITLE, LABEL, SMALL = 19.0, 17.0, 15.0
 _LOOK = {"font.size": SMALL, "axes.grid": True, "axes.axisbelow": True, "grid.color": "#D9D9D9"}
 _SAFE = {"text.parse_math": False, "agg.path.chunksize": 20_000, "svg.hashsalt": "linreg"}
-# For scripts that matplotlib's own font lacks: those of these that are installed.
+# For scripts that matplotlib's own font lacks; those that are installed are used.
 _MORE_FONTS = ("Noto Sans CJK SC", "PingFang SC", "Hiragino Sans", "Microsoft YaHei", "Malgun Gothic", "Noto Sans")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def render(figure: "Figure", format: str) -> bytes:
-    """The figure as `png` (120 dots per inch), `svg` or `pdf`, else a ValueError: the same bytes each time."""
+    """A figure as `png` (120 dots per inch), `svg` or `pdf`; equal figures give equal bytes.
+
+    Raises:
+        ValueError: for any other format.
+    """
     undated = {"png": ["Software"], "svg": ["Date", "Creator"], "pdf": ["CreationDate", "Creator", "Producer"]}
     if format not in undated:
         raise ValueError(f"a picture is png, svg or pdf, not {format!r}")
@@ -46,14 +50,14 @@ def render(figure: "Figure", format: str) -> bytes:
 
 
 def style() -> AbstractContextManager[None]:
-    """This module's settings over matplotlib's defaults, whatever the user's own matplotlibrc says."""
+    """A context with matplotlib's defaults and the settings of this module; the user's matplotlibrc is ignored."""
     from matplotlib import style
 
     return style.context(["default", {**_LOOK, **_SAFE, "font.family": _fonts()[0]}])
 
 
 def blank(title: str, x_label: str, y_label: str) -> "tuple[Figure, Axes]":
-    """Empty axes under a title, with names that are wrapped and made smaller as they need."""
+    """A figure with empty axes; title and labels are wrapped and made smaller until they fit."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -67,7 +71,14 @@ def blank(title: str, x_label: str, y_label: str) -> "tuple[Figure, Axes]":
 
 
 def drawable(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Of x and y (n,) the points (2, at most n) that can be drawn."""
+    """The points with finite coordinates, shape (2, at most n), of x and y, both of shape (n,).
+
+    >>> drawable(np.array([0.0, 1.0, 2.0]), np.array([5.0, np.nan, 6.0])).tolist()
+    [[0.0, 2.0], [5.0, 6.0]]
+
+    Raises:
+        ValueError: unless both have the same shape (n,).
+    """
     if np.ndim(x) != 1 or np.shape(x) != np.shape(y):
         raise ValueError(f"arrays (n,) of one length expected, found {np.shape(x)} and {np.shape(y)}")
     xy = np.stack([x, y]).astype(np.float64)
@@ -75,20 +86,32 @@ def drawable(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def note(drawn: int, finite: int, total: int) -> str:
-    """What the legend says of rows that are not drawn: sampled, or not finite."""
+    """The note in the legend about rows that are not drawn, because of sampling or because they are not finite.
+
+    >>> note(100, 1000, 1001)
+    ' (100 of 1,000) (1 not finite)'
+    """
     sampled = f" ({drawn:,} of {finite:,})" if drawn < finite else ""
     return f"{sampled} ({total - finite:,} not finite)" if finite < total else sampled
 
 
 def nice_step(span: float, whole: bool = False) -> float:
-    """The smallest of 1, 2, 2.5, 5 times a power of ten that crosses the span in at most 7 steps."""
+    """The smallest of 1, 2, 2.5, 5 times a power of ten that covers the span in at most 7 steps.
+
+    >>> nice_step(10.0)
+    2.0
+    """
     power = math.floor(math.log10(span / 7))
     steps = (m * 10.0 ** (power + k) for k in (0, 1) for m in (1, 2, 2.5, 5))
     return next(s for s in steps if span / s <= 7 and not (whole and s % 1))
 
 
 def ticks_beyond(low: float, high: float) -> np.ndarray:
-    """Nice ticks, the first and last strictly beyond low and high; from 0 where that is near."""
+    """Nice ticks, the first below `low` and the last above `high`; from 0 if low is at most half the range above it.
+
+    >>> ticks_beyond(1.0, 9.0).tolist()
+    [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]
+    """
     biggest = max(abs(low), abs(high))
     if high - low <= max(1e-12 * biggest, 1 / HUGE):
         half = biggest / 2 if biggest > 1 / HUGE else 1.0
@@ -100,7 +123,7 @@ def ticks_beyond(low: float, high: float) -> np.ndarray:
 
 
 def set_axis(axes: "Axes", which: str, ticks: np.ndarray, inches: float = 7.4) -> None:
-    """Limits at the outer ticks, and on x as many labels as fit."""
+    """Set ticks and limits of the axis `x` or `y`: limits at the outer ticks, and on x as many labels as fit."""
     labels = _tick_labels(ticks)
     needed = (max(_inches(label, SMALL) for label in labels) + 0.2) * (len(ticks) - 1)
     every = max(1, math.ceil(needed / inches)) if which == "x" else 1
@@ -110,7 +133,7 @@ def set_axis(axes: "Axes", which: str, ticks: np.ndarray, inches: float = 7.4) -
 
 
 def set_log_axis(axes: "Axes", low: float, high: float) -> None:
-    """A logarithmic y axis a little beyond low and high, with at most eight decades labelled."""
+    """Make the y axis logarithmic, from a little below `low` to a little above `high`, with at most eight labels."""
     first, decades = math.log10(low), math.log10(high / low)
     bottom, top = 10 ** (first - 0.05 * decades), 10 ** (first + 1.05 * decades)
     every = math.ceil(decades / 8)
@@ -127,7 +150,7 @@ def set_log_axis(axes: "Axes", low: float, high: float) -> None:
 
 
 def _tick_labels(ticks: np.ndarray) -> list[str]:
-    """Numbers in full, or as 20×10⁹ from a billion up and below a ten-thousandth."""
+    """Plain numbers; numbers from 10⁹ up and below 10⁻⁴ with a power of ten, such as 20×10⁹."""
     biggest, step = float(np.abs(ticks).max()) or 1.0, float(ticks[1] - ticks[0]) if len(ticks) > 1 else 1.0
     exponent = 0 if 1e-4 <= biggest < 1e9 or biggest > 1e6 * step else 3 * math.floor(math.log10(biggest) / 3)
     unit = step / 10.0**exponent
@@ -139,7 +162,7 @@ def _tick_labels(ticks: np.ndarray) -> list[str]:
 
 
 def finish(figure: "Figure", axes: "Axes", entries: "Entries", right: bool = False) -> None:
-    """The legend outside the axes, to the right or below; a word where there is nothing to draw."""
+    """Add the legend outside the axes, to the right or below, and a note if there is nothing to draw."""
     if not any(len(line.get_path()) for line in axes.lines):
         axes.text(0.5, 0.5, "no finite values to draw", transform=axes.transAxes, ha="center")
     if not entries:
@@ -160,7 +183,10 @@ def finish(figure: "Figure", axes: "Axes", entries: "Entries", right: bool = Fal
 
 
 def fitted(text: str, size: float, inches: float) -> tuple[str, dict[str, Any]]:
-    """The text wrapped to a width, and the font's size at which three lines do; its middle left out if huge."""
+    """Wrap a text to a width in inches; the lines, and the font size at which there are at most three.
+
+    The middle of a very long text is replaced by an ellipsis.
+    """
     text = " ".join("".join(c if ord(c) in _fonts()[1] or c.isspace() else "□" for c in text).split())
     text = text if len(text) <= 240 else f"{text[:120]} … {text[-117:]}"
     # After spaces and underscores; inside a word only where it is wider than a line.
@@ -186,7 +212,7 @@ def _inches(text: str, size: float) -> float:
 
 @cache
 def _fonts() -> tuple[list[str], frozenset[int]]:
-    """The families to use, and the characters that they can show; matplotlib would warn about any other."""
+    """The font families to use, and the characters that they have; matplotlib warns about any other."""
     from matplotlib.font_manager import findfont, fontManager, get_font
 
     names = ["DejaVu Sans", *(name for name in _MORE_FONTS if name in fontManager.get_font_names())]

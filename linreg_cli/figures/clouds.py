@@ -1,6 +1,6 @@
-"""Clouds of points, one a split, and the straight line that they are held against.
+"""Scatter plots: the points of each split, and a straight reference line.
 
-Splits differ in markers, not only in colour. Legends own up to rows that are not drawn.
+Splits differ in markers, not only in colour. The legend says how many rows are not drawn.
 """
 
 import math
@@ -19,31 +19,50 @@ if TYPE_CHECKING:
     from linreg_cli.figures.canvas import Entries
 
 
-#: Points drawn of one split; more only darken the cloud and swell the file.
+#: Points drawn of one split; more only darken the picture and enlarge the file.
 MOST_POINTS = 5_000
 
-Cloud = tuple[str, np.ndarray, np.ndarray]  # the split, x, y
-Rule = tuple[float, float, str, Any]  # slope, intercept, label, dashes
+Cloud = tuple[str, np.ndarray, np.ndarray]  # split, x, y
+ReferenceLine = tuple[float, float, str, Any]  # slope, intercept, label, dashes
 
-# By the points of the largest split: at most this many, marker size in points, opacity.
+# (points of the largest split up to which this applies, marker size in points, opacity).
 _MARKS = ((30, 15.0, 1.0), (300, 8.0, 0.85), (1_500, 5.5, 0.6), (MOST_POINTS, 4.5, 0.45))
 
 
 @dataclass(frozen=True)
 class SplitPoints:
-    """One split of one target."""
+    """The points of one split and one target.
 
-    split: str  #: `train`, `validation`, `test`, or `data` for another table
-    actual: np.ndarray  #: (n,) targets in original units
-    predicted: np.ndarray  #: (n,) predictions in the same units
-    x: np.ndarray | None = None  #: (n,) the only feature in original units, if there is one
+    Attributes:
+        split: `train`, `validation`, `test`, or `data` for another table.
+        actual: targets in original units, shape (n,).
+        predicted: predictions in the same units, shape (n,).
+        x: the single feature in original units, shape (n,); None if there are several.
+    """
+
+    split: str
+    actual: np.ndarray
+    predicted: np.ndarray
+    x: np.ndarray | None = None
 
 
 def cloud_figure(
-    clouds: list[Cloud], labels: tuple[str, str, str], rule: Rule, equal: bool = False, level: Sequence[float] = ()
+    clouds: list[Cloud],
+    labels: tuple[str, str, str],
+    line: ReferenceLine,
+    equal: bool = False,
+    level: Sequence[float] = (),
 ) -> "Figure":
-    """Clouds under a straight line, on equal axes or not, with the heights of `level` inside the limits."""
-    slope, intercept, rule_label, dashes = rule
+    """A scatter plot of several splits with a reference line.
+
+    Args:
+        clouds: the points of each split, x and y of shape (n,).
+        labels: title, label of x, label of y.
+        line: the reference line y = slope x + intercept.
+        equal: whether both axes have the same limits.
+        level: values of y that the limits include.
+    """
+    slope, intercept, line_label, dashes = line
     points = [(split, len(x), drawable(x, y)) for split, x, y in clouds if len(x) or len(y)]
     xs, ys = np.concatenate([np.empty((2, 0)), *(xy for _, _, xy in points)], axis=1)
     with style():
@@ -57,20 +76,26 @@ def cloud_figure(
             # Python's floats overflow without a warning.
             heights = np.array([float(slope) * x + float(intercept) for x in x_ticks.tolist()])
             if not (heights.min() <= y_ticks[-1] and heights.max() >= y_ticks[0]):
-                rule_label += " (outside the picture)"
+                line_label += " (outside the picture)"
             heights = np.where(np.abs(heights) <= HUGE, heights, np.nan)
-            # The white rim keeps the line visible in a dense cloud.
+            # A white edge keeps the line visible among many points.
             axes.plot(x_ticks, heights, color="white", linewidth=4.5, alpha=0.7, zorder=4)
-            (line,) = axes.plot(x_ticks, heights, "k", linewidth=2.5, linestyle=dashes, zorder=5, gid="line")
-            entries.append((line, rule_label))
+            (drawn,) = axes.plot(x_ticks, heights, "k", linewidth=2.5, linestyle=dashes, zorder=5, gid="line")
+            entries.append((drawn, line_label))
         finish(figure, axes, entries, right=equal)
     return figure
 
 
 def scatter(axes: "Axes", points: list[tuple[str, int, np.ndarray]], kept: int = 0) -> "Entries":
-    """Draws (split, rows in all, drawable points), the first `kept` of each for certain; the legend's entries."""
+    """Draw points and return the entries of the legend.
+
+    Args:
+        axes: where to draw.
+        points: (split, number of rows, drawable points of shape (2, n)).
+        kept: the first so many points of each split are drawn even if the split is sampled.
+    """
     most = min(max((xy.shape[1] for _, _, xy in points), default=0), MOST_POINTS)
-    # Splits are thinned alike, so that a small one drawn last does not bury a large one that was thinned.
+    # All splits are sampled at the same rate, so that a small one drawn last does not cover a large sampled one.
     thinning = min(1.0, MOST_POINTS / max(sum(xy.shape[1] for _, _, xy in points), 1))
     _, size, alpha = next(mark for mark in _MARKS if most <= mark[0])
     entries = []
@@ -79,7 +104,7 @@ def scatter(axes: "Axes", points: list[tuple[str, int, np.ndarray]], kept: int =
         first = min(kept, drawn)
         rows = first + np.arange(drawn - first) * (len(x) - first) // max(drawn - first, 1)
         rows = np.concatenate([np.arange(first), rows])
-        # Every point is inside the limits; unclipped, a marker beside the frame stays whole.
+        # Every point is inside the limits. Without clipping, a marker near the frame is drawn completely.
         (cloud,) = axes.plot(x[rows], y[rows], marker, color=colour, alpha=alpha, zorder=3, clip_on=False, gid=split)
         cloud.set(markersize=size, markeredgecolor="white", markeredgewidth=0.8 if size > 5 else 0)
         entries.append((cloud, split + note(drawn, len(x), total)))

@@ -1,4 +1,4 @@
-"""How well a model fits: the fitted line among the points, and predictions against what was measured."""
+"""Pictures of the fit: the fitted line among the points, and predicted against actual values."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,11 +12,18 @@ if TYPE_CHECKING:
 def fit_figure(
     points: Sequence[SplitPoints], *, slope: float, intercept: float, feature: str, target: str, title: str
 ) -> "Figure":
-    """The points of every split against the only feature, and the fitted line.
+    """The target of every split against the single feature, and the fitted line.
 
-    The limits are nice ticks strictly beyond the points; an axis starts at 0 where its lowest value is positive
-    and at most half the values' range above 0. `slope` is in units of the target per unit of the feature, and
-    `feature` and `target` are the columns' names.
+    The limits are nice ticks strictly beyond the points. An axis starts at 0 if its lowest value is positive and at
+    most half the range of the values above 0.
+
+    Args:
+        points: of each split, with `x`.
+        slope: in units of the target per unit of the feature.
+        intercept: in units of the target.
+        feature: name of the feature.
+        target: name of the target.
+        title: above the picture.
 
     Raises:
         ValueError: if a split has no `x`.
@@ -31,7 +38,13 @@ def fit_figure(
 
 
 def predicted_figure(points: Sequence[SplitPoints], *, target: str, title: str) -> "Figure":
-    """Predicted against actual values of a column on two equal axes, with the line of perfect prediction."""
+    """Predicted against actual values of a target on two equal axes, with the line of perfect prediction.
+
+    Args:
+        points: of each split.
+        target: name of the target.
+        title: above the picture.
+    """
     clouds = [(p.split, p.actual, p.predicted) for p in points]
     labels = title, f"actual {target}", f"predicted {target}"
     return cloud_figure(clouds, labels, (1.0, 0.0, "perfect prediction", "--"), equal=True)

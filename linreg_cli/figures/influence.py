@@ -1,4 +1,4 @@
-"""Which rows the fit hangs on: leverage, standardised residuals, Cook's distance."""
+"""Influence of single rows on the fit: leverage, standardised residuals, Cook's distance."""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from linreg_cli.figures.canvas import Entries
 
 
-#: Rows that the picture names.
+#: Rows that are labelled in the picture.
 MOST_NAMED = 5
 
 
@@ -30,21 +30,22 @@ def leverage_figure(
 ) -> "Figure":
     """Standardised residuals against leverage, with the curves of Cook's distance 0.5 and 1.
 
-    Lines stand at the mean leverage p / n and at twice it; the rows of greatest Cook's distance are labelled.
+    Vertical lines are at the mean leverage p / n and at twice the mean. The rows with the largest Cook's distance are
+    labelled.
 
     Args:
-        leverage: shape (n,), in [0, 1].
-        residual: shape (n,), internally studentised.
-        cooks: shape (n,).
-        rows: shape (n,), what to call each row.
-        n_samples: rows of the fit, of which these may be some.
-        n_parameters: of the fit.
+        leverage: h, shape (n,), in [0, 1].
+        residual: r, internally studentised, shape (n,).
+        cooks: Cook's distance D, shape (n,).
+        rows: label of each row, shape (n,).
+        n_samples: rows of the fit; the arrays may have only some of them.
+        n_parameters: p, parameters of the fit.
         title: above the picture.
 
     Source: R. D. Cook, S. Weisberg, Residuals and Influence in Regression, 1982: D = r^2 h / (p (1 - h)).
     """
     drawable = np.isfinite(residual) & np.isfinite(cooks)
-    # The most influential rows first: the picture thins the others, and draws all that it names.
+    # The most influential rows first: these are always drawn, the others may be sampled.
     order = np.flatnonzero(drawable)[np.argsort(-cooks[drawable], kind="stable")]
     h, r, names = leverage[order], residual[order], rows[order]
     with style():
@@ -79,7 +80,7 @@ def _cook_curves(axes: "Axes", x_ticks: np.ndarray, y_ticks: np.ndarray, n_param
 
 
 def _name_rows(axes: "Axes", h: np.ndarray, r: np.ndarray, names: np.ndarray) -> None:
-    """Row numbers beside their points, inside the frame and not on top of each other."""
+    """Label points with their rows, inside the frame and without overlap."""
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     taken: list[tuple[float, float, float]] = []  # middle and half the width, as shares of the frame
     for at in range(len(h)):

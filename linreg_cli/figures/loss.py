@@ -1,4 +1,4 @@
-"""The loss of runs, epoch by epoch. Runs differ in dashes and markers, not only in colour."""
+"""Loss curves of runs. Runs differ in dashes and markers, not only in colour."""
 
 import math
 from collections.abc import Sequence
@@ -37,19 +37,32 @@ _DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5, 1, 1.5)), (0, (1, 1)), (0, (6, 1, 
 
 @dataclass(frozen=True)
 class LossCurve:
-    """The loss of one run after each epoch."""
+    """The loss of one run after each epoch, in trained units.
 
-    label: str  #: the run's name
-    epochs: np.ndarray  #: (n,) epochs done, 0 first
-    train: np.ndarray  #: (n,) loss over the whole train split
-    validation: np.ndarray | None  #: (n,) loss over the validation split, if there is one
+    Attributes:
+        label: the run id.
+        epochs: epochs done, 0 first, shape (n,).
+        train: loss over the whole train split, shape (n,).
+        validation: loss over the validation split, shape (n,); None without one.
+    """
+
+    label: str
+    epochs: np.ndarray
+    train: np.ndarray
+    validation: np.ndarray | None
 
 
 def loss_figure(curves: Sequence[LossCurve], *, loss: str, title: str, optimum: float | None = None) -> "Figure":
-    """The loss against the epoch of one run or several; logarithmic where positive and over two decades.
+    """Loss against epoch of one run or several; logarithmic if the losses are positive and span over two decades.
 
-    `curves` come in the legend's order, `loss` is the loss in words, `optimum` the lowest that the train loss can
-    be: a line across. Non-finite losses are left out; an optimum far below every loss only stands in the legend.
+    Losses that are not finite are left out, and the legend says how many.
+
+    Args:
+        curves: in the order of the legend.
+        loss: the name of the loss, for the y axis.
+        title: above the picture.
+        optimum: the lowest possible train loss, drawn as a horizontal line. One far below every loss is only named in
+            the legend.
     """
     entries = []
     with style():
@@ -79,7 +92,7 @@ def loss_figure(curves: Sequence[LossCurve], *, loss: str, title: str, optimum: 
 
 
 def _with_optimum(axes: "Axes", optimum: float, low: float, high: float, entries: "Entries") -> float:
-    """Draws the line of the optimum; the lowest value to show."""
+    """Draw the line of the optimum; returns the lowest value that the axis must include."""
     # On a logarithmic axis an optimum of 1e-30 would squeeze the curve into a corner.
     far = optimum < low / 1e3 and high / low > 100
     (line,) = axes.plot([], [], "k", linestyle=(0, (4, 2)), linewidth=1.8, gid="optimum")
@@ -91,14 +104,14 @@ def _with_optimum(axes: "Axes", optimum: float, low: float, high: float, entries
 
 
 def _run_look(run: int, part: str, n: int, alone: bool) -> dict[str, Any]:
-    """Colour, dashes and markers of a curve of n points: every point if few, some to tell runs apart."""
+    """Colour, dashes and markers of a curve of n points: at most 30 points all get markers, more get about eight."""
     held_out, few = part == "validation", n <= 30
     dashes = "--" if held_out else _DASHES[run % len(_DASHES)]
     colour, marker = _COLOURS[run % len(_COLOURS)], _MARKERS[run % len(_MARKERS)]
     if alone:
         colour, marker = SPLITS[part][0], SPLITS[part][1] if few else ""
     every = 1 if few else n // 8
-    # Staggered, so that curves on top of each other still show which runs they are.
+    # Staggered, so that runs can be distinguished where their curves coincide.
     marks = {"marker": marker, "markevery": ((every * run // 3 + every // 2 * held_out) % every, every)}
     line = {"color": colour, "linestyle": dashes, "linewidth": 2.4 if held_out else 3.0, "gid": f"{part}-{run}"}
     return {**line, **marks, "markersize": 9, "markeredgecolor": "white"}

@@ -1,4 +1,4 @@
-"""The pictures of a run, drawn from its folder alone."""
+"""The pictures of a run, drawn from the files in its folder alone."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,16 +38,16 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
     """Draw a run's pictures.
 
     Args:
-        run: a run with a history; one that diverged has no predictions and gets the loss only. Of a `RunContents` no
-            file is read that was read before.
-        kinds: of `KINDS`; empty for all that the run can show.
+        run: a run with a history. One that diverged has no predictions and gets the loss curve only. A `RunContents`
+            reads no file twice.
+        kinds: some of `KINDS`; empty: all that the run has.
         format: `png`, `svg` or `pdf`.
 
     Returns:
         file name -> content.
 
     Raises:
-        UsageError: if a picture was asked for that this run does not have.
+        UsageError: for a kind that this run does not have.
         StoreError: if a file of the run is missing or damaged.
     """
     run = RunContents.of(run)
@@ -69,14 +69,18 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
         assert table is not None
         for target in targets:
             suffix = f"-{names[target]}" if len(targets) > 1 else ""
-            with run.holding_together("{run,metrics}.json, predictions.csv", pa.ArrowException):
+            with run.reporting_damage("{run,metrics}.json, predictions.csv", pa.ArrowException):
                 figure = _FIGURES[kind](run, table, target, feature)
             pictures[f"{kind}{suffix}.{format}"] = render(figure, format)
     return pictures
 
 
 def overlay(runs: Sequence[RunFolder], format: str) -> bytes:
-    """The loss curves of several runs in one picture."""
+    """The loss curves of several runs in one picture.
+
+    Raises:
+        StoreError: if a file of a run is missing or damaged.
+    """
     read = [RunContents.of(run) for run in runs]
     losses = {_loss_name(run.record()) for run in read}
     title = "Training loss of " + (" and ".join(run.id for run in read) if len(read) <= 3 else f"{len(read)} runs")
@@ -84,7 +88,7 @@ def overlay(runs: Sequence[RunFolder], format: str) -> bytes:
 
 
 def write_pictures(pictures: dict[str, bytes], folder: Path) -> list[Path]:
-    """Write pictures into a folder, which is made if it is missing.
+    """Write pictures into a folder, which is created if it is missing; returns their paths.
 
     Raises:
         StoreError: if the folder cannot be written.
@@ -99,17 +103,17 @@ def loss_curve(run: RunContents) -> LossCurve:
     """The loss after each epoch, from `history.csv`.
 
     Raises:
-        StoreError: if that is missing or damaged.
+        StoreError: if the file is missing or damaged.
     """
     history = run.table("history.csv")
     if not {"epoch", "train_loss"} <= set(history.column_names):
-        raise run.damaged("history.csv", "it lacks the columns epoch and train_loss")
+        raise run.damaged("history.csv", "it has no columns epoch and train_loss")
     validation = _floats(history, "validation_loss") if "validation_loss" in history.column_names else None
     return LossCurve(run.id, _floats(history, "epoch"), _floats(history, "train_loss"), validation)
 
 
 def _evaluated(run: RunContents) -> bool:
-    """Whether a run has come to its metrics and predictions."""
+    """Whether a run has metrics and predictions."""
     ended = run.record()["status"] == "finished" or (run.path / "metrics.json").is_file()
     return ended and (run.path / "predictions.csv").is_file()
 
@@ -119,20 +123,20 @@ def _predictions(run: RunContents) -> pa.Table | None:
 
 
 def _is_curved(run: RunContents) -> bool:
-    """Whether the fit is no line in original units."""
+    """Whether the target was transformed, so that the fit is not linear in original units."""
     return bool(run.record().get("target_transform", "none") != "none")
 
 
 def _refusal(run: RunContents, kind: str, possible: Sequence[str]) -> UsageError:
-    """Why a run has no picture of a kind, and which it has.
+    """The error for a kind of picture that a run does not have, with those that it has.
 
     Raises:
-        StoreError: if that is because it has lost a file.
+        StoreError: if the reason is a missing file.
     """
     status = run.record()["status"]
     if not _evaluated(run):
         if status == "finished":
-            run.read("predictions.csv")  # says that the file is missing
+            run.read("predictions.csv")  # raises: the file is missing
         why = f"its status is {status}"
     elif kind == "leverage":
         why = _no_influence(run)
@@ -151,7 +155,7 @@ def _optimum(run: RunContents) -> float | None:
     optimum = run.read_json("metrics.json").get("optimum")
     value = optimum.get("train_loss") if isinstance(optimum, dict) else None
     if isinstance(optimum, dict) and optimum.get("gap_relative_to") == "constant":
-        value = 0.0  # to rounding, whose digits mean nothing
+        value = 0.0  # within rounding error, so its digits carry no information
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
@@ -165,7 +169,7 @@ def _floats(table: pa.Table, column: str) -> Column:
 
 
 def _layout(run: RunContents, table: pa.Table | None) -> tuple[list[str], str | None]:
-    """Names of the targets ('' for a single one), and of the only feature where the fit is a line over it."""
+    """Names of the targets ('' for a single one), and of the single feature if the fit is a line over it."""
     if table is None:
         return [], None
     names = table.column_names
@@ -238,10 +242,14 @@ def _leverage(run: RunContents, table: pa.Table, target: str, feature: str | Non
 
 
 def _no_influence(run: RunContents) -> str:
-    """Why a run that has ended has no picture of leverage."""
+    """Why an evaluated run has no leverage picture."""
     inference = run.read_json("metrics.json").get("inference")
     refused = inference.get("refused") if isinstance(inference, dict) else None
-    return f"inference was refused: {refused}" if refused else "an older version trained it; train it again"
+    return (
+        f"inference was refused: {refused}"
+        if refused
+        else "it was trained by an older version of linreg; train it again"
+    )
 
 
 _FIGURES: dict[str, Callable[[RunContents, pa.Table, str, str | None], "Figure"]] = {
@@ -253,7 +261,7 @@ _FIGURES: dict[str, Callable[[RunContents, pa.Table, str, str | None], "Figure"]
 
 
 def _file_names(targets: Sequence[str]) -> dict[str, str]:
-    """A name for the files of each target, without marks that file systems refuse, and no two alike."""
+    """A file name for each target, without characters that file systems refuse; names differ in more than case."""
     names: dict[str, str] = {}
     for target in targets:
         base = name = "".join(mark if mark.isalnum() or mark in "._-" else "_" for mark in target)

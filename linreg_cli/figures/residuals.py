@@ -1,4 +1,4 @@
-"""What a model leaves over."""
+"""Pictures of residuals."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,11 +13,17 @@ if TYPE_CHECKING:
 
 
 def residual_figure(points: Sequence[SplitPoints], *, target: str, title: str) -> "Figure":
-    """Residuals, actual minus predicted, against the predicted values of a column, with the line of no error."""
+    """Residuals (actual - predicted) against predicted values of a target, with the line of zero residual.
+
+    Args:
+        points: of each split.
+        target: name of the target.
+        title: above the picture.
+    """
     clouds = []
     for p in points:
         drawable(p.actual, p.predicted)
         with np.errstate(all="ignore"):
             clouds.append((p.split, p.predicted, np.subtract(p.actual, p.predicted, dtype=np.float64)))
     labels = title, f"predicted {target}", f"residual of {target} (actual − predicted)"
-    return cloud_figure(clouds, labels, (0.0, 0.0, "no error", "--"), level=(0.0,))
+    return cloud_figure(clouds, labels, (0.0, 0.0, "zero residual", "--"), level=(0.0,))

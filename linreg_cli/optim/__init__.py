@@ -1,1 +1,1 @@
-"""Gradient descent: a plan of steps, a state, executors that run the plan, and the loop that yields events."""
+"""Gradient descent: a plan of steps, the training state, executors that run the plan, and a loop that yields events."""

@@ -1,4 +1,4 @@
-"""Runs a plan in segments and yields what happened. It knows no files, no terminal and no run folder."""
+"""The training loop: runs a plan in segments and yields events. It has no access to files, terminal or run folders."""
 
 import math
 import time
@@ -11,22 +11,22 @@ from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.state import Snapshot, TrainingState
 from linreg_cli.optim.stopping import Distance, EarlyStopping
 
-#: A segment should take about this long, so that progress is seen and a stop is heard.
+#: The duration of a segment to aim for: short enough to show progress and to answer a request to stop.
 SEGMENT_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An epoch is over (epoch 0: before the first step).
+    """The evaluation after an epoch; with epoch 0, the one before the first step.
 
     Attributes:
         epoch: epochs done.
         step: steps done.
-        lr: learning rate of the epoch that is over; for epoch 0, of the first one.
+        lr: learning rate of this epoch; for epoch 0, of the first epoch.
         train_loss: over the whole train split, in trained units.
-        validation_loss: likewise, or None without a validation split.
-        seconds: of training, so far.
-        distance: from the exact optimum, where that is known.
+        validation_loss: over the validation split, in trained units; None without one.
+        seconds: training time so far, in seconds.
+        distance: to the exact optimum; None where that is not known.
     """
 
     epoch: int
@@ -40,7 +40,15 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class SegmentDone:
-    """Some steps are done: `epoch` (from 0), `step`, rate `lr`, `loss` of the last batch, `seconds` of training."""
+    """Some steps within an epoch are done.
+
+    Attributes:
+        epoch: the epoch in progress, from 0.
+        step: steps done.
+        lr: learning rate of the epoch.
+        loss: of the last batch, before its update, in trained units.
+        seconds: training time so far, in seconds.
+    """
 
     epoch: int
     step: int
@@ -51,7 +59,12 @@ class SegmentDone:
 
 @dataclass(frozen=True)
 class Stopped:
-    """Early stopping ended training after `epoch` epochs; `reason` says why, in words."""
+    """Training was stopped early, by early stopping or by a certified gap.
+
+    Attributes:
+        epoch: epochs done.
+        reason: why, in words.
+    """
 
     epoch: int
     reason: str
@@ -59,16 +72,16 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Diverged:
-    """A loss was not finite. The state is back at the last one before it whose loss over the train split was finite.
+    """A loss was not finite. The state is reset to the last one with a finite loss over the train split.
 
     Attributes:
-        step: number, from 1, of the step that could not be taken, or whose update made the loss infinite;
-            0 if the loss is not finite before the first step.
-        epoch: the epoch, from 1, that this step belongs to.
-        loss: the loss, infinite or NaN.
-        lr: rate of that epoch.
-        finite_step: steps of the state that is kept.
-        finite_loss: its loss over the whole train split.
+        step: number, from 1, of the step that could not be taken or whose update made the loss infinite; 0 if the
+            loss is not finite before the first step.
+        epoch: the epoch of this step, from 1.
+        loss: infinite or NaN.
+        lr: learning rate of this epoch.
+        finite_step: steps done in the state that is kept.
+        finite_loss: its loss over the whole train split, in trained units.
     """
 
     step: int
@@ -95,20 +108,20 @@ def fit(
     resumed: bool = False,
     seconds: float = 0.0,
 ) -> Iterator[Event]:
-    """Train from `state.step` to the end of the plan or until stopped.
+    """Train from `state.step` to the end of the plan, or until stopped or diverged.
 
     Args:
         plan: the steps.
-        executor: what runs them.
-        state: changed in place; consistent whenever an event is yielded.
-        validation_loss: the loss of the validation split, if there is one.
-        stopping: early stopping, if wanted.
-        monitor: what it watches: `train.loss` or `validation.loss`.
-        distance: how far a state with a train loss is from the optimum.
-        stop_gap: stop, even before the first step, once the gap is certified below this.
-        resumed: whether an earlier call was left at `state.step`, which may be anywhere in an epoch; what it has
-            evaluated is not evaluated again. Otherwise `state.step` is the beginning of an epoch.
-        seconds: of training before.
+        executor: runs them.
+        state: updated in place; consistent whenever an event is yielded.
+        validation_loss: state -> loss of the validation split; None without one.
+        stopping: early stopping; None: off.
+        monitor: the loss that it monitors, `train.loss` or `validation.loss`.
+        distance: (state, its train loss) -> distance to the optimum; None where that is not known.
+        stop_gap: stop, even before the first step, once the gap is certified to be below this.
+        resumed: whether `state.step` is where an earlier call stopped, possibly within an epoch; evaluations that it
+            made are not repeated. Otherwise `state.step` is the beginning of an epoch.
+        seconds: training time of earlier calls, in seconds.
 
     Yields:
         `Evaluated` before the first step (unless `resumed`) and after each epoch, `SegmentDone` within epochs, and at
@@ -148,7 +161,7 @@ def fit(
             if not math.isfinite(losses[-1]):
                 yield _back_to_finite(plan, executor, state, safe, state.step + 1, float(losses[-1]), lr)
                 return
-            # Doubling and halving keeps a segment near SEGMENT_SECONDS; the numbers do not depend on it.
+            # Doubling and halving keeps a segment near SEGMENT_SECONDS. The results do not depend on its length.
             brief = time.perf_counter() - begun < SEGMENT_SECONDS
             length = min(2 * length, plan.total_steps) if brief else max(length // 2, 1)
             if state.step < end:
@@ -161,7 +174,7 @@ def fit(
         safe = state.snapshot()
         watched = result.validation_loss if monitor == "validation.loss" else result.train_loss
         if stopping is not None and watched is not None:
-            stopping.update(epoch, watched)  # before anybody can save a checkpoint of this epoch
+            stopping.update(epoch, watched)  # before the event, since its consumer may save a checkpoint
         yield from clock.paused(result)
         if epoch < plan.epochs and (reason := near(result)):
             yield Stopped(epoch, reason)
@@ -189,7 +202,7 @@ def _back_to_finite(
     loss: float,
     lr: float,
 ) -> Diverged:
-    """Find the last finite state by repeating the steps from the last snapshot: the path is deterministic."""
+    """Find the last state with a finite loss by replaying steps from the last snapshot, which is deterministic."""
 
     def replay(stop: int) -> float:
         state.restore(safe)
@@ -197,8 +210,8 @@ def _back_to_finite(
             executor.run(plan, state, safe.step, stop)
         return executor.train_loss(plan, state)
 
-    # Nearly always the last step made the loss infinite, so that state is tried first; a batch may have been finite
-    # where the whole split was not, and then halving finds where that began: `finite` is, `not_finite` is not.
+    # Nearly always the last step made the loss infinite, so the state before it is tried first. The loss of a batch may
+    # be finite where that of the split is not; then bisection between `finite` and `not_finite` finds the step.
     finite, not_finite = safe.step, max(state.step, safe.step + 1)
     middle = not_finite - 1
     finite_loss = replay(middle)
@@ -210,7 +223,7 @@ def _back_to_finite(
 
 
 class _Clock:
-    """Seconds of training, without the time that the consumer of the events takes."""
+    """Training time in seconds, without the time that the consumer of the events takes."""
 
     def __init__(self, before: float) -> None:
         self._begun, self._away = time.perf_counter() - before, 0.0

@@ -1,4 +1,4 @@
-"""The five losses, of residuals e = prediction - target, shape (n_samples, n_targets).
+"""The five losses, as functions of residuals e = prediction - target, shape (n_samples, n_targets).
 
     mse       mean of e^2                                  gradient 2 e / n
     sse       sum of e^2                                   gradient 2 e
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-#: Rows of one pass over a split; keeps the memory of an evaluation small beside the data.
+#: Rows that an evaluation takes at a time, to keep its memory small compared with the data.
 CHUNK_ROWS = 131_072
 
 _ELEMENTWISE: dict[str, Callable[[Tensor, float], Tensor]] = {
@@ -27,12 +27,16 @@ _ELEMENTWISE: dict[str, Callable[[Tensor, float], Tensor]] = {
     "huber": lambda e, delta: torch.where(e.abs() <= delta, e.square() / 2, delta * (e.abs() - delta / 2)),
 }
 
-#: Squared losses, c * (sum of e^2): name -> c for one element, and whether it is divided by the number of elements.
+#: Squared losses, c * (sum of e^2): name -> (c for one element, whether it is divided by the number of elements).
 _SQUARED: dict[str, tuple[float, bool]] = {"mse": (1.0, True), "sse": (1.0, False), "half_mse": (0.5, True)}
 
 
 def is_squared(name: str) -> bool:
-    """Whether a loss is a multiple of the sum of squared residuals, and so a quadratic of the parameters."""
+    """Whether a loss is a multiple of the sum of squared residuals, and so quadratic in the parameters.
+
+    >>> is_squared("half_mse"), is_squared("huber")
+    (True, False)
+    """
     return name in _SQUARED
 
 
@@ -48,7 +52,7 @@ def loss_scale(name: str, n_samples: int, n_targets: int) -> float:
     0.1
 
     Raises:
-        ValueError: for a loss that is not squared.
+        ValueError: for `mae` and `huber`.
     """
     if name not in _SQUARED:
         raise ValueError(f"{name} is not a squared loss; squared are {', '.join(_SQUARED)}")
@@ -62,7 +66,8 @@ class Loss:
 
     Attributes:
         name: `mse`, `sse`, `half_mse`, `mae` or `huber`.
-        huber_delta: where the Huber loss turns from a parabola to a line, in units of the target.
+        huber_delta: |e| up to which the Huber loss is quadratic and above which it is linear, in trained units of the
+            target.
     """
 
     name: str
@@ -73,27 +78,31 @@ class Loss:
 
     @property
     def is_sum(self) -> bool:
-        """Whether the loss adds the samples up instead of averaging them."""
+        """Whether the loss is a sum over elements and not a mean."""
         return self.name == "sse"
 
     @property
     def is_squared(self) -> bool:
-        """Whether the loss is a quadratic of the parameters: mse, sse and half_mse."""
+        """Whether the loss is quadratic in the parameters: mse, sse and half_mse."""
         return is_squared(self.name)
 
     def elements(self, residual: Tensor) -> Tensor:
-        """The loss of each residual, before they are added up or averaged; the shape of `residual`."""
+        """The loss of each residual, before the sum or mean; same shape and dtype as `residual`."""
         return _ELEMENTWISE[self.name](residual, self.huber_delta)
 
     def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """The loss of a batch, a scalar of the batch's dtype.
+        """The loss of a batch, a scalar of the dtype of the batch.
+
+        Args:
+            prediction: shape (n_samples, n_targets).
+            target: the same shape.
 
         >>> loss = Loss("mse")
         >>> float(loss(torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0], [2.0]])))
         2.0
 
         Raises:
-            ValueError: unless both have the same shape (n_samples, n_targets); nothing is broadcast.
+            ValueError: if the shapes differ or are not 2-D; nothing is broadcast.
         """
         if prediction.shape != target.shape or prediction.dim() != 2:
             raise ValueError(f"shapes differ: prediction {tuple(prediction.shape)}, target {tuple(target.shape)}")
@@ -102,12 +111,12 @@ class Loss:
 
     @torch.no_grad()
     def over(self, model: nn.Module, X_nd: Tensor, y_nk: Tensor) -> float:
-        """The loss of a whole split, summed up in float64 over chunks of rows.
+        """The loss of a whole split, accumulated in float64 over blocks of rows.
 
         Args:
             model: maps (n_samples, n_features) to (n_samples, n_targets).
-            X_nd: inputs.
-            y_nk: targets.
+            X_nd: inputs, shape (n_samples, n_features), of the model's dtype.
+            y_nk: targets, shape (n_samples, n_targets).
         """
         total = torch.zeros((), dtype=torch.float64, device=X_nd.device)
         for start in range(0, len(X_nd), CHUNK_ROWS):

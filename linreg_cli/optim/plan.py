@@ -1,4 +1,4 @@
-"""StepPlan: everything that determines the steps, as one value."""
+"""StepPlan: everything that determines the steps of training, as one value."""
 
 import math
 from collections.abc import Callable
@@ -16,22 +16,22 @@ from linreg_cli.optim.schedules import schedule
 
 @dataclass(frozen=True)
 class StepPlan:
-    """Which rows each step sees, at which rate, and how the parameters move.
+    """The rows and the learning rate of each step, and the update rule.
 
-    Steps, epochs and batches are numbered from 0. Both the order of the rows and the rate are functions of the epoch
-    alone, so any step can be entered from its number: `locate` says where in which epoch it is.
+    Steps, epochs and batches are numbered from 0. The row order and the learning rate are functions of the epoch alone,
+    so training can start at any step: `locate` gives its epoch and batch.
 
     Attributes:
         n_samples: rows of the train split.
-        batch_size: rows a step, at most `n_samples`; the last batch of an epoch may be smaller.
+        batch_size: rows per step, at most `n_samples`; the last batch of an epoch may be smaller.
         epochs: passes over the train split.
-        shuffle: a new random order each epoch, or the order as given.
+        shuffle: whether each epoch has a new random row order; else rows come as given.
         seed: of the row orders.
         loss: the loss of a batch.
-        learning_rate: epoch -> rate.
-        momentum: as in torch.optim.SGD; the first buffer is the gradient itself.
+        learning_rate: epoch -> learning rate.
+        momentum: as in torch.optim.SGD; the first buffer is the gradient itself, without dampening.
         dampening: as in torch.optim.SGD.
-        weight_decay: as in torch.optim.SGD: `weight_decay * parameter` is added to each gradient, the bias's too.
+        weight_decay: as in torch.optim.SGD: `weight_decay * parameter` is added to each gradient, also of the bias.
         nesterov: as in torch.optim.SGD.
     """
 
@@ -52,9 +52,10 @@ class StepPlan:
 
     @classmethod
     def from_config(cls, config: Config, n_samples: int) -> "StepPlan":
-        """The plan that a config describes for a train split of `n_samples` rows; a larger batch is the full batch.
+        """The plan of a config for a train split of `n_samples` rows.
 
-        Until a number is chosen, a rate of `auto` counts as 1 and a momentum of `auto` as 0.
+        A batch size above `n_samples` means the full batch. As long as they are not decided, a learning rate of `auto`
+        counts as 1 and a momentum of `auto` as 0.
         """
         train, optimizer = config.train, config.optimizer
         batch_size = n_samples if train.batch_size == "full" else min(train.batch_size, n_samples)
@@ -82,7 +83,7 @@ class StepPlan:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches of an epoch, the partial last one included."""
+        """Batches per epoch, including a smaller last one."""
         return math.ceil(self.n_samples / self.batch_size)
 
     @property
@@ -91,15 +92,15 @@ class StepPlan:
         return self.epochs * self.steps_per_epoch
 
     def locate(self, step: int) -> tuple[int, int]:
-        """The epoch that a step belongs to, and which batch of it the step is.
+        """(epoch, batch within the epoch) of a step.
 
-        At the end of an epoch, `step` being the number of steps taken, that is batch 0 of the next one.
+        With `step` as the number of steps taken, the end of an epoch is batch 0 of the next one.
         """
         return divmod(step, self.steps_per_epoch)
 
     @cached_property
     def rows(self) -> RowOrder:
-        """The order of the rows. A full batch sees every row at once, so that its order is left as given."""
+        """The row order. A full batch has all rows in every step, so it takes them as given."""
         if not self.shuffle or self.is_full_batch:
             return Given()
         return Full(self.n_samples, self.seed)
@@ -109,13 +110,13 @@ class StepPlan:
         return self.rows.of(epoch, dtype)
 
     def batch_bounds(self, batch: int) -> tuple[int, int]:
-        """First position and one past the last position, in the epoch's row order, of a batch."""
+        """The first position of a batch in the row order of an epoch, and one past the last."""
         start = batch * self.batch_size
         return start, min(start + self.batch_size, self.n_samples)
 
 
 def not_from_moments(plan: StepPlan) -> str | None:
-    """Why second moments of the rows do not determine the steps of a plan, or None if they do."""
+    """Why the steps of a plan cannot be computed from second moments of the rows; None if they can."""
     if not plan.loss.is_squared:
         return f"the loss {plan.loss.name} is not a sum of squares"
     if not plan.is_full_batch:

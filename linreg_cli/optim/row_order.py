@@ -1,7 +1,7 @@
-"""In which order the rows are seen: a function of the epoch, computed when it is needed.
+"""The order of the rows in an epoch: a function of seed and epoch, computed when it is needed.
 
-An order depends on nothing that came before, so that a resume begins with the epoch that it is in. Two that are equal
-as values give the same orders, so that they can be kept under the value and an epoch.
+It does not depend on earlier epochs, so resuming needs only the current one. Equal `RowOrder` values give equal orders,
+so an order can be cached under (value, epoch).
 """
 
 from collections.abc import Hashable
@@ -15,27 +15,27 @@ from linreg_cli.seeds import torch_stream
 
 
 class RowOrder(Hashable, Protocol):
-    """What a plan asks for the order of its rows; frozen dataclasses are such."""
+    """The interface of row orders; implementations are frozen dataclasses."""
 
     @property
     def is_random(self) -> bool:
-        """Whether rows that lie side by side are seen far apart, which costs more to read."""
+        """Whether consecutive rows are not adjacent in memory, which makes reading them slower."""
 
     def of(self, epoch: int, dtype: torch.dtype = torch.int64) -> Tensor | None:
-        """The rows in the order in which an epoch sees them.
+        """The row order of an epoch.
 
         Args:
-            epoch: of the steps, from 0.
-            dtype: of the integers, which are the same in any that holds them.
+            epoch: from 0.
+            dtype: an integer dtype that can represent the positions, which do not depend on it.
 
         Returns:
-            Positions in the train split, each once, shape (n_samples,); None: as given.
+            Positions in the train split, each once, shape (n_samples,); None: the rows as given.
         """
 
 
 @dataclass(frozen=True)
 class Given:
-    """The rows as they are given, in every epoch.
+    """The rows as given, in every epoch.
 
     >>> Given().of(3) is None
     True
@@ -54,7 +54,7 @@ class Full:
 
     Attributes:
         n_samples: rows of the train split.
-        seed: of the permutations; the stream is that of (seed, "order", epoch).
+        seed: of the permutations, which are drawn from the stream (seed, "order", epoch).
 
     >>> order = Full(n_samples=5, seed=0).of(7)
     >>> sorted(order.tolist())
@@ -69,5 +69,5 @@ class Full:
     is_random = True
 
     def of(self, epoch: int, dtype: torch.dtype = torch.int64) -> Tensor | None:
-        """A permutation that (seed, epoch) determines; as `RowOrder.of`."""
+        """The permutation of an epoch; as `RowOrder.of`."""
         return torch.randperm(self.n_samples, generator=torch_stream(self.seed, "order", epoch), dtype=dtype)

@@ -1,6 +1,6 @@
-"""Learning rate by epoch, in closed form, so that any epoch's rate is known without the ones before it.
+"""Learning rate schedules in closed form, so that the rate of an epoch does not depend on earlier ones.
 
-The names and the parameters are those of torch.optim.lr_scheduler, stepped once an epoch.
+Names and parameters are those of torch.optim.lr_scheduler, stepped once per epoch.
 """
 
 import math
@@ -12,10 +12,14 @@ Schedule = Callable[[int], float]
 
 
 def schedule(config: OptimizerConfig) -> Schedule:
-    """epoch (from 0) -> learning rate.
+    """The learning rate as a function of the epoch, from 0.
 
     constant: lr. step (StepLR): lr gamma^floor(epoch / step_size). exponential (ExponentialLR): lr gamma^epoch.
     cosine (CosineAnnealingLR): eta_min + (lr - eta_min) (1 + cos(pi epoch / T_max)) / 2.
+
+    >>> rate = schedule(OptimizerConfig(lr=0.1, schedule=ExponentialSchedule(kind="exponential", gamma=0.5)))
+    >>> rate(0), rate(2)
+    (0.1, 0.025)
     """
     lr, options = float(config.lr), config.schedule
     if isinstance(options, StepSchedule):
@@ -31,5 +35,5 @@ def schedule(config: OptimizerConfig) -> Schedule:
 def _power(gamma: float, exponent: int) -> float:
     try:
         return gamma**exponent
-    except OverflowError:  # a gamma above 1; training diverges, and says so
+    except OverflowError:  # a gamma above 1: training diverges and reports it
         return math.inf

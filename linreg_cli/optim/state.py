@@ -1,4 +1,4 @@
-"""TrainingState: what a step changes."""
+"""TrainingState: what a step updates."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 @dataclass
 class TrainingState:
-    """The parameters, the state of torch.optim.SGD, and how many steps were taken.
+    """The parameters, the momentum buffers of SGD, and the number of steps taken.
 
     Attributes:
         model: nn.Sequential(nn.Linear); its parameters are updated in place.
@@ -22,13 +22,13 @@ class TrainingState:
     step: int = 0
 
     def snapshot(self) -> "Snapshot":
-        """A copy that later steps do not change."""
+        """A copy of the state, which later steps do not change."""
         parameters = {name: value.detach().clone() for name, value in self.model.named_parameters()}
         return Snapshot(parameters, {name: value.clone() for name, value in self.momentum.items()}, self.step)
 
     @torch.no_grad()
     def restore(self, snapshot: "Snapshot") -> None:
-        """Go back to a snapshot."""
+        """Set the state to that of a snapshot, in place."""
         for name, value in self.model.named_parameters():
             value.copy_(snapshot.parameters[name])
         self.momentum = {
@@ -39,11 +39,11 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A state at rest: what a checkpoint holds.
+    """A copy of a `TrainingState`, as it is saved in a checkpoint.
 
     Attributes:
-        parameters: name -> values.
-        momentum: name -> momentum buffer.
+        parameters: parameter name -> values: `0.weight` (n_targets, n_features), `0.bias` (n_targets,).
+        momentum: parameter name -> momentum buffer, as in `TrainingState`.
         step: steps taken.
     """
 

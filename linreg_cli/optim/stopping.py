@@ -1,4 +1,4 @@
-"""When to stop before the last epoch."""
+"""Criteria for stopping before the last epoch: a certified gap, and early stopping."""
 
 import math
 from dataclasses import dataclass
@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 
 class Distance(NamedTuple):
-    """How far a state is from the exact optimum of the train loss.
+    """The distance of a state from the exact optimum of the train loss.
 
     Attributes:
-        gap: (loss - optimum) / optimum, or relative to the best constant's loss; None where that is not finite.
-        certified: an upper bound on the gap, rounding included; None where there is none.
-        relative_to: `optimum` or `constant`.
+        gap: (loss - optimum) / optimum, or (loss - optimum) / (loss of the best constant) where the optimum is zero
+            within rounding error; None where it is not finite.
+        certified: an upper bound on the gap that includes rounding errors; None where there is none.
+        relative_to: the denominator of the gap, `optimum` or `constant`.
     """
 
     gap: float | None
@@ -19,7 +20,7 @@ class Distance(NamedTuple):
     relative_to: str
 
     def within(self, stop_gap: float) -> str | None:
-        """Why to stop, if the gap is certified below `stop_gap`.
+        """The reason to stop if the gap is certified to be below `stop_gap`, else None.
 
         >>> Distance(1e-4, 1.1e-4, "optimum").within(1e-3)
         "the gap to the optimum's loss is certified to be 0.00011 or less, below train.stop_gap: 0.001"
@@ -34,7 +35,7 @@ class Distance(NamedTuple):
 
 @dataclass
 class EarlyStopping:
-    """Stop after `patience` epochs in which the monitored loss did not fall by more than `min_delta`.
+    """Early stopping: stop after `patience` epochs without a decrease of the loss by more than `min_delta`.
 
     >>> stopping = EarlyStopping(patience=2)
     >>> [stopping.update(epoch, loss) for epoch, loss in enumerate([3.0, 2.0, 2.0, 2.5])]
@@ -42,9 +43,9 @@ class EarlyStopping:
 
     Attributes:
         patience: epochs without an improvement after which to stop.
-        min_delta: a fall of at most this is no improvement.
+        min_delta: a decrease of at most this is no improvement, in units of the loss.
         best: the lowest loss so far.
-        best_epoch: its epoch.
+        best_epoch: the epoch of `best`.
     """
 
     patience: int
@@ -53,11 +54,11 @@ class EarlyStopping:
     best_epoch: int = 0
 
     def update(self, epoch: int, loss: float) -> bool:
-        """Take note of an epoch's loss; true if training should stop."""
+        """Record the loss of an epoch; true if training should stop."""
         if loss < self.best - self.min_delta:
             self.best, self.best_epoch = loss, epoch
         return self.exhausted(epoch)
 
     def exhausted(self, epoch: int) -> bool:
-        """Whether training should stop after `epoch`, whose loss is taken note of."""
+        """Whether training should stop after `epoch`, whose loss has been recorded."""
         return epoch - self.best_epoch >= self.patience

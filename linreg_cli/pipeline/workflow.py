@@ -1,4 +1,4 @@
-"""train_run: the whole story of a run, in the order in which it happens."""
+"""train_run and resume_run: all steps of a run, in the order of execution."""
 
 import contextlib
 import shlex
@@ -26,20 +26,20 @@ from linreg_cli.pipeline.train import Training, cross_validation
 from linreg_cli.runs.checkpoint import Checkpoint, save_model
 from linreg_cli.runs.record import RunRecord, environment
 from linreg_cli.runs.signals import StopRequests
-from linreg_cli.runs.store import RESULTS, RunFolder, create_run, remove_unbegun
+from linreg_cli.runs.store import RESULTS, RunFolder, create_run, remove_unstarted
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What `train` reports.
+    """The result of a run.
 
     Attributes:
-        run: the folder.
+        run: the run folder.
         status: as in `run.json`.
         metrics: as in `metrics.json`.
-        seconds: from the start of reading to the last file.
-        gates: what each gate said.
-        stopped: why training ended early, or None.
+        seconds: wall time from reading the data to the last file; of a resumed run, with the time before.
+        gates: the result of each gate.
+        stopped: why training ended early; None if it did not.
         pictures: the files drawn.
     """
 
@@ -62,24 +62,24 @@ def train_run(
     force: bool = False,
     stops: StopRequests | None = None,
 ) -> Outcome:
-    """Train, evaluate on every split, draw, and leave a complete run folder.
+    """Train, evaluate on every split, draw pictures, and write a complete run folder.
 
     Args:
         loaded: the config.
-        outputs: where run folders live.
-        reporter: where progress goes.
-        command: the command line, for the record.
-        fail_if: gates beside those of the config.
-        force: train even where the rate must diverge.
-        stops: what asks to stop, entered by the caller; None: nothing does, and signals are left alone.
+        outputs: the folder of the run folders.
+        reporter: shows progress and warnings.
+        command: the command line, for `run.json`.
+        fail_if: conditions that must not hold, beside the gates of the config.
+        force: train even if the learning rate is certain to diverge.
+        stops: requests to stop, entered by the caller; None: there are none, and signal handlers are not changed.
 
     Returns:
-        What happened; a gate that failed is in it and is no exception.
+        The result. A failed gate is part of it, not an exception.
 
     Raises:
-        ConfigError, DataError, StoreError: before training, with nothing left behind.
+        ConfigError, DataError, StoreError: before training, with no run folder left behind.
         DivergedError: before training, or with the last finite state in the run folder.
-        Interrupted: where `stops` asked for it, with the state at the interruption in the run folder.
+        Interrupted: if `stops` asked for it, with the state at the interruption in the run folder.
     """
     begun = time.perf_counter()
     stops = stops or StopRequests()
@@ -87,10 +87,10 @@ def train_run(
     prepared.check(loaded, reporter, force=force)
     run = create_run(outputs, prepared.config.name)
     try:
-        run.write("config.yaml", dump_config(prepared.config))  # first: without it a run cannot go on
+        run.write("config.yaml", dump_config(prepared.config))  # first: without it a run cannot be resumed
         record = RunRecord(run, _description(prepared, command))
     except BaseException:
-        remove_unbegun(run)
+        remove_unstarted(run)
         raise
     return _run_to_the_end(loaded, prepared, run, record, None, stops, reporter, fail_if, begun)
 
@@ -105,19 +105,19 @@ def resume_run(
     fail_if: Sequence[str] = (),
     stops: StopRequests | None = None,
 ) -> Outcome | str:
-    """Go on with a run in its folder, to the same bits as if it had never been stopped.
+    """Resume a run in its folder; the result has the same bits as that of a run that was never stopped.
 
     Args:
-        run: the run.
-        files: configs, which must agree with the run's; none: the run's own.
+        run: the run folder.
+        files: configs, which must agree with that of the run; none: the config of the run.
         overrides: `--set` expressions; `train.epochs` may be raised.
-        reporter: where progress goes.
-        command: the command line, for the record.
-        fail_if: gates beside those of the config.
+        reporter: shows progress and warnings.
+        command: the command line, for `run.json`.
+        fail_if: conditions that must not hold, beside the gates of the config.
         stops: as in `train_run`.
 
     Returns:
-        What happened, or why the run is complete already.
+        The result, or a text that says why the run is already complete.
 
     Raises:
         StoreError: if the run is in use, damaged, or has diverged.
@@ -152,12 +152,12 @@ def _run_to_the_end(
     fail_if: Sequence[str],
     begun: float,
 ) -> Outcome:
-    """Train, evaluate and draw in a folder that is ours, and say in `run.json` how that ended."""
+    """Train, evaluate and draw in a run folder whose lock is held, and write the outcome into `run.json`."""
     try:
         run.write("config.yaml", dump_config(prepared.config))
         run.write_json("preprocess.json", prepared.preprocessor.as_json())
         before = probe(prepared.formula(), prepared.config.probe, prepared.dataset.encoder)
-        run.remove(*RESULTS)  # of fewer epochs, or of an evaluation that was cut short
+        run.remove(*RESULTS)  # of fewer epochs, or of an interrupted evaluation
         if checkpoint is not None:
             prepared.state.restore(checkpoint.snapshot)
         training = Training(prepared, run, prepared.fingerprint, checkpoint)
@@ -219,7 +219,7 @@ def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
 
 
 def _choices(prepared: Prepared) -> list[str]:
-    """What was chosen for the run and why, as in `run.json`."""
+    """The settings that were decided for the run, with the reasons, as in `run.json`."""
     plan, chosen, choice = prepared.plan, prepared.chosen, prepared.choice
     return [
         f"device: {prepared.config.train.device}, {torch.get_num_threads()} threads, {prepared.config.train.dtype}",
@@ -244,7 +244,7 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     metrics |= more
     run.write_json("metrics.json", metrics)
     if influence is not None:
-        write_file(run.path / "influence.csv", lambda sibling: write_table(sibling, ".csv", influence))
+        write_file(run.path / "influence.csv", lambda draft: write_table(draft, ".csv", influence))
     return metrics
 
 
@@ -260,7 +260,7 @@ def _result(end: Stopped | None, prepared: Prepared, seconds: float, gates: list
 
 
 def _record_failure(record: RunRecord, error: BaseException, seconds: float) -> None:
-    """Say in `run.json` how the run ended; if even that cannot be written, the first error is the one to show."""
+    """Write into `run.json` how the run ended. If that fails, too, only the first error is reported."""
     names = {DivergedError: "diverged", Interrupted: "interrupted", KeyboardInterrupt: "interrupted"}
     status = names.get(type(error), "failed")
     message = str(OutOfMemoryError() if OutOfMemoryError.is_meant_by(error) else error) or type(error).__name__

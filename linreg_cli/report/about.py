@@ -1,4 +1,4 @@
-"""What a run was: how it ended, what it was trained on, how, by what; and its config."""
+"""Facts about a run: status, training, data, provenance and config."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from linreg_cli.report.markup import (
 from linreg_cli.runs.contents import RunContents
 from linreg_cli.wording import number, plural
 
-#: A mark and a class for each status, so that none is told by its colour alone.
+#: Status -> (mark, CSS class), so that no status is shown by colour alone.
 _MARKS = {
     "finished": ("✓", "good"),
     "running": ("…", "good"),
@@ -34,26 +34,26 @@ _MARKS = {
     "failed": ("✗", "bad"),
 }
 _UNFINISHED = {
-    "running": "This run was still going on when this page was written.",
-    "interrupted": "This run was interrupted and has not finished.",
-    "diverged": "This run diverged: its loss was not finite any more, and there is no model.",
-    "failed": "This run failed and has not finished.",
+    "running": "This run was still in progress when this report was written.",
+    "interrupted": "This run was interrupted before it finished.",
+    "diverged": "This run diverged: its loss is not finite, and there is no model.",
+    "failed": "This run failed before it finished.",
 }
 
 
 def verdict(good: bool, words: str) -> Html:
-    """Words with a mark and a colour that say the same."""
+    """Words with the mark and the colour of a good or a bad result."""
     return element("span", text(f"{'✓' if good else '✗'} {words}"), class_="good" if good else "bad")
 
 
 def status(record: Mapping[str, Any]) -> Html:
-    """How a run ended."""
+    """The status of a run, with its mark and its colour."""
     mark, kind = _MARKS[record["status"]]
     return element("span", text(f"{mark} {record['status']}"), class_=kind)
 
 
 def opening(run: RunContents) -> Html:
-    """What stands first: the status and, of a run that did not finish, why and what there is."""
+    """The head of a run: its status and, if it did not finish, why and how far it came."""
     record = run.record()
     label = record.get("label")
     parts = [paragraph(name(label), class_="label")] if label else []
@@ -73,7 +73,7 @@ def opening(run: RunContents) -> Html:
 
 
 def _notice(run: RunContents) -> Html:
-    """Why a run did not finish, how far it came, and how it goes on."""
+    """Why a run did not finish, how far it came, and how to resume it."""
     record, found = run.record(), run.record().get("diverged") or {}
     parts = [paragraph(element("strong", text(_UNFINISHED[record["status"]])))]
     parts += [paragraph(lines(str(record["error"])))] if record.get("error") else []
@@ -85,8 +85,8 @@ def _notice(run: RunContents) -> Html:
                     ("at step", figure_of(found["step"])),
                     ("rate", figure_of(found["lr"])),
                     ("limit", text(f"{number(found['limit'])}, of {found['limit_of']}")),
-                    ("column at fault", stack(element("span", name(found["column"]), text(share)))),
-                    ("a rate that works", figure_of(found["lr_instead"])),
+                    ("dominant column", stack(element("span", name(found["column"]), text(share)))),
+                    ("stable rate", figure_of(found["lr_instead"])),
                 ]
             )
         )
@@ -96,20 +96,20 @@ def _notice(run: RunContents) -> Html:
         parts.append(paragraph(text(f"{done}; train loss {number(float(curve.train[-1]))}.")))
     if record["status"] in ("interrupted", "failed"):
         command = element("code", text(f"linreg train --resume {shlex.quote(run.id)}"))
-        parts.append(paragraph(text("It goes on from its last checkpoint with "), command))
+        parts.append(paragraph(text("Resume it from its last checkpoint with "), command))
     return element("div", *parts, class_="notice", role="note")
 
 
 def summary(run: RunContents) -> Html:
-    """When, how long, with what: the facts that tell runs apart."""
+    """The facts that distinguish runs: data, times, device and executor."""
     record, data = run.record(), run.record()["data"]
     return facts(
         [
             ("data", element("span", name(data["name"]), text(f" ({_rows(data)})"))),
             ("predicts", names(run.targets)),
-            ("began", _time(record.get("created"))),
-            ("ended", _time(record.get("finished"))),
-            ("took", text(_seconds(record)) if record.get("seconds") is not None else None),
+            ("started", _time(record.get("created"))),
+            ("finished", _time(record.get("finished"))),
+            ("duration", text(_seconds(record)) if record.get("seconds") is not None else None),
             ("device", text(f"{record['device']}, {record['dtype']}")),
             ("executor", text(record["engine"]["name"])),
         ]
@@ -117,7 +117,7 @@ def summary(run: RunContents) -> Html:
 
 
 def training(run: RunContents) -> Html:
-    """The rate and whether it is stable, the momentum, the steps."""
+    """Loss, learning rate and its stability, momentum, steps and executor."""
     record, optimizer, train = run.record(), run.config.optimizer, run.config.train
     steps = record["steps"]
     schedule = optimizer.schedule.model_dump()
@@ -150,17 +150,21 @@ def _chosen(record: Mapping[str, Any], key: str) -> str:
 
 
 def _stability(record: Mapping[str, Any]) -> str:
-    """How the rate stands to the limit that it was held against before the first step."""
+    """The learning rate compared with its limit, which was computed before the first step."""
     lr = record.get("lr") or {}
     if "limit" not in lr:
-        return "not recorded; 'linreg inspect' with the config of the run works it out from the data"
+        return "not recorded; 'linreg inspect' with the config of the run computes it"
     limit = lr["limit"]
     if limit is None:
-        return "no limit is known: there is one for squared losses and tables that are not too wide"
+        return "no limit is known; it is computed for squared losses and tables that are not too wide"
     rate, covers = number(limit["highest"]), limit["covers"]
     if not limit["exceeded"]:
         below = f"{rate} is below the limit {limit['rate']:.3g} of {covers}"
-        return f"stable: {below}" if limit["safe"] else f"{below}; with momentum none for every batch is known"
+        return (
+            f"stable: {below}"
+            if limit["safe"]
+            else f"{below}; with momentum, no limit is known that covers every batch"
+        )
     ratio = limit["highest"] / limit["rate"]
     return f"not safe: {rate} is {ratio:.4g} times the limit {limit['rate']:.3g} of {covers}; {limit['consequence']}"
 
@@ -179,12 +183,12 @@ def _stopping(run: RunContents) -> str:
     if options is not None:
         parts.append(f"{options.monitor}, patience {options.patience}, at least {number(options.min_delta)} better")
     if gap is not None:
-        parts.append(f"once the gap is below {number(gap)}")
-    return "; ".join([*parts, run.record().get("stopped") or "did not come to that"])
+        parts.append(f"when the gap is below {number(gap)}")
+    return "; ".join([*parts, run.record().get("stopped") or "not triggered"])
 
 
 def data(run: RunContents) -> Html:
-    """Where the rows came from and what was done to them."""
+    """The source of the data, its rows and columns, and how missing cells were treated."""
     found = run.record()["data"]
     read, dropped = found.get("rows_read"), found.get("rows_dropped")
     columns = found.get("columns")
@@ -211,7 +215,7 @@ def data(run: RunContents) -> Html:
 
 
 def _rows(data: Mapping[str, Any]) -> str:
-    """The rows of each split that has some."""
+    """The number of rows of each split that has some."""
     return ", ".join(f"{n:,} {split}" for split, n in data["rows"].items() if n)
 
 
@@ -226,14 +230,14 @@ def _features(features: Sequence[str]) -> Html:
 
 
 def _columns(columns: Sequence[Mapping[str, Any]]) -> Html:
-    header = ["column", "role", "kind", "missing", "levels", "inputs", "what was done"]
+    header = ["column", "role", "kind", "missing", "levels", "inputs", "treatment"]
     rows = []
     for column in columns:
         inputs = column.get("inputs", 1) if column["role"] == "feature" else None
         cells = [text(column["role"]), text(column["kind"]), figure_of(column["missing"])]
         cells += [figure_of(column.get("levels")), figure_of(inputs), text(_treatment(column))]
         rows.append([name(column["column"]), *cells])
-    return table("Columns that are used", header, rows, words=(0, 1, 2, 6))
+    return table("Columns used", header, rows, words=(0, 1, 2, 6))
 
 
 def _treatment(column: Mapping[str, Any]) -> str:
@@ -245,7 +249,7 @@ def _treatment(column: Mapping[str, Any]) -> str:
 
 
 def origin(run: RunContents) -> Html:
-    """What it takes to make the run again."""
+    """Provenance: what is needed to reproduce the run."""
     record = run.record()
     versions = ", ".join(f"{program} {version}" for program, version in (record.get("versions") or {}).items())
     resumed = record.get("resumed") or []
@@ -269,7 +273,7 @@ def config(run: RunContents) -> Html:
 
 
 def _time(given: Any) -> Html | None:
-    """A time of `run.json`, in UTC; one that is none stands there as it is."""
+    """A time of `run.json`, in UTC; a text that is not a time is shown as it is."""
     if not isinstance(given, str):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Several runs beside each other: what they reached, and what differs between them."""
+"""A comparison of several runs: their results, and what differs between them."""
 
 import json
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from linreg_cli.runs.compare import settings, varying
 from linreg_cli.runs.contents import RunContents
 from linreg_cli.wording import number
 
-#: Longer values, such as the columns of a table, are cut.
+#: Longer values, such as a list of columns, are cut.
 _MOST_CHARACTERS = 160
 _METRICS = (("rmse", "RMSE"), ("r2", "R²"))
 
 
 def overview(runs: Sequence[RunContents], anchors: Sequence[str]) -> Html:
-    """A line for each run, with a link to its own part of the page.
+    """A table with one row per run: status, data, metrics, gap and seconds.
 
     Args:
-        runs: in the order given.
-        anchors: the id of each run's part.
+        runs: in the order of the table.
+        anchors: for each run, the id of its section, which its name links to.
     """
     present = [split for split in SPLITS if any(split in run.splits for run in runs)]
     header = ["run", "status", "data", *(f"{split} {title}" for split in present for _, title in _METRICS)]
@@ -45,25 +45,25 @@ def overview(runs: Sequence[RunContents], anchors: Sequence[str]) -> Html:
             ]
         )
     prints = {run.record()["data"]["fingerprint"] for run in runs}
-    said = "The runs were trained on different data, so their metrics do not compare directly."
+    said = "The runs were trained on different data, so their metrics are not directly comparable."
     note = paragraph(text(said), class_="note") if len(prints) > 1 else None
-    return stack(table("The runs, what they reached and what it took", header, rows, words=(0, 1, 2)), note)
+    return stack(table("Results of the runs", header, rows, words=(0, 1, 2)), note)
 
 
 def differences(runs: Sequence[RunContents]) -> Html:
-    """Config, data, machine and versions wherever they are not the same in every run."""
-    # Why an executor was chosen is shown for each run, with estimates of seconds that are never the same twice.
+    """A table of the config, data, machine and versions that are not the same in all runs."""
+    # The reason for an executor is shown for each run; its estimates in seconds differ from run to run.
     left_out = ("engine.why", "engine.value")
     found = [each for each in varying([settings(run) for run in runs]) if each[0] not in left_out]
     if not found:
         return paragraph(text("The runs have the same config, data, machine and versions."))
     rows = [[_key(key), *(_value(value) for value in values)] for key, values in found]
     header = ["key", *(run.id for run in runs)]
-    return table("Config, data and machine where they differ", header, rows, words=range(len(header)))
+    return table("Differences in config, data and machine", header, rows, words=range(len(header)))
 
 
 def _key(key: str) -> Html:
-    """A dotted key, which may be broken between its words."""
+    """A dotted key, with possible line breaks between its words."""
     may_break = element("wbr")
     broken = text(key).replace(".", f".{may_break}").replace("_", f"_{may_break}")
     return element("code", Html(broken), class_="key")

@@ -1,4 +1,4 @@
-"""What a page needs of a run before any of it is written."""
+"""The files of a run that every report needs."""
 
 import contextlib
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def contents_of(run: RunFolder) -> RunContents:
-    """A run, with the files that every page is made of.
+    """The contents of a run, with `run.json`, `config.yaml` and `metrics.json` read.
 
     Raises:
         StoreError: if `run.json`, `config.yaml` or `metrics.json` is damaged, or missing from a run that has finished.
@@ -24,7 +24,7 @@ def contents_of(run: RunFolder) -> RunContents:
 
 
 def curve_of(run: RunContents) -> "LossCurve | None":
-    """The loss after each epoch; None if `history.csv` is missing or damaged, which the picture of it tells."""
+    """The loss after each epoch; None if `history.csv` is missing or damaged, which `results.pictures` reports."""
     with contextlib.suppress(StoreError):
         return loss_curve(run)
     return None

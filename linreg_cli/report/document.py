@@ -1,4 +1,4 @@
-"""The page: of one run, or of several with a comparison first. The same runs give the same bytes."""
+"""The HTML report: of one run, or a comparison of several. The same runs give the same bytes."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,16 +10,16 @@ from linreg_cli.report.style import STYLE
 from linreg_cli.runs.contents import RunContents
 from linreg_cli.runs.store import RunFolder
 
-#: Not even a name that slipped through could load anything or run.
+#: A second defence beside escaping: nothing in the page can load a resource or run a script.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _FOOT = (
-    "Made by linreg report from the files of the run alone. Parameters and metrics are in the original units of the "
+    "Written by linreg report from the files of the run alone. Parameters and metrics are in the original units of the "
     "columns; times are in UTC."
 )
 
 
 class _Part(NamedTuple):
-    """A section: its id on the page, its title, what stands in it."""
+    """A section: its id in the document, its title, its content."""
 
     key: str
     title: str
@@ -27,18 +27,18 @@ class _Part(NamedTuple):
 
 
 def page_of(runs: Sequence[RunFolder]) -> str:
-    """The page as text.
+    """The report as one HTML document, which loads nothing else.
 
     Args:
-        runs: one, or several to compare; one that did not finish has its part as well.
+        runs: one, or several to compare; runs that did not finish are reported, too.
 
     Raises:
-        StoreError: if a run is damaged. A picture that cannot be drawn is told on the page.
+        StoreError: if a run is damaged. A picture that cannot be drawn is reported in the document instead.
     """
     read = [contents_of(run) for run in runs]
     if len(read) == 1:
         [run] = read
-        with run.holding_together(_FILES):
+        with run.reporting_damage(_FILES):
             parts = _parts(run)
             body = stack(_head(run, "h1"), _links(parts), about.summary(run), *(_section(part, "h2") for part in parts))
         return _document(f"{run.id}, {run.record()['status']}", body)
@@ -53,7 +53,7 @@ def _compared(runs: Sequence[RunContents]) -> list[Html]:
     anchors = [f"run-{position}" for position in range(1, len(runs) + 1)]
     articles = []
     for anchor, run in zip(anchors, runs, strict=True):
-        with run.holding_together(_FILES):  # before the tables of all runs, which could not say whose fault it is
+        with run.reporting_damage(_FILES):  # before the tables of all runs, which could not say which run is damaged
             parts = [part._replace(key=f"{anchor}-{part.key}") for part in _parts(run)]
             body = [_head(run, "h2"), about.summary(run), *(_section(part, "h3") for part in parts)]
         articles.append(element("article", stack(*body), id=anchor))
@@ -67,7 +67,7 @@ def _compared(runs: Sequence[RunContents]) -> list[Html]:
 
 
 def _parts(run: RunContents) -> list[_Part]:
-    """The sections of one run, in the order in which a reader asks."""
+    """The sections of one run, the results first; those without content are left out."""
     candidates = [
         ("metrics", "Metrics", results.metrics(run)),
         ("gates", "Gates", results.gates(run)),
@@ -79,7 +79,7 @@ def _parts(run: RunContents) -> list[_Part]:
         ("probe", "Probe", results.probe(run)),
         ("training", "Training", about.training(run)),
         ("data", "Data", about.data(run)),
-        ("origin", "How it was made", about.origin(run)),
+        ("origin", "Provenance", about.origin(run)),
         ("config", "Config", about.config(run)),
     ]
     return [_Part(key, title, body) for key, title, body in candidates if body]

@@ -1,6 +1,6 @@
-"""HTML that is safe by its type: what a run says becomes `Html` through `text`, and elements take nothing else.
+"""HTML that is safe by its type: text of a run becomes `Html` by `text`, which escapes it; elements take only `Html`.
 
-Tables stand in a box of their own that scrolls sideways, and have a caption and headers for every row and column.
+Every table has a caption, headers for rows and columns, and its own horizontal scrolling.
 """
 
 import base64
@@ -14,10 +14,10 @@ from linreg_cli.wording import number, one_line
 
 Html = NewType("Html", str)
 
-#: Rows of a table that are always in sight; further ones are folded away.
+#: Rows of a table that are always shown; further ones are in a `details` element.
 MOST_ROWS = 40
 
-#: Characters of a fact that gets a line of its own.
+#: A fact with more characters gets its own line.
 _LONG = 50
 
 _TAG = re.compile("<[^>]*>")
@@ -25,7 +25,7 @@ _VOID = ("img", "meta", "wbr")
 
 
 def text(given: str) -> Html:
-    """Text that may hold anything, on one line.
+    """Escape arbitrary text, on one line.
 
     >>> text("<b> & '")
     '&lt;b&gt; &amp; &#x27;'
@@ -34,27 +34,39 @@ def text(given: str) -> Html:
 
 
 def lines(given: str) -> Html:
-    """Text that may hold anything, with its line breaks."""
+    """Escape arbitrary text, with its line breaks.
+
+    >>> lines("a\\n<b>")
+    'a\\n&lt;b&gt;'
+    """
     return Html("\n".join(text(line.expandtabs()) for line in given.splitlines()))
 
 
 def name(given: str) -> Html:
-    """A name from the data: one that is written from right to left does not turn around what stands beside it."""
+    """A name from the data, isolated (`bdi`), so that right-to-left text does not reorder what is beside it.
+
+    >>> name("a < b")
+    '<bdi>a &lt; b</bdi>'
+    """
     return element("bdi", text(given))
 
 
 def names(given: Iterable[str]) -> Html:
-    """Several names, with commas."""
+    """Several names, separated by commas."""
     return Html(", ".join(name(each) for each in given))
 
 
 def figure_of(value: object) -> Html:
-    """A number as it stands in a table."""
+    """A number as `wording.number` writes it, escaped.
+
+    >>> figure_of(1234.5), figure_of(None)
+    ('1,234.5', '-')
+    """
     return text(number(value))
 
 
 def element(tag: str, *children: Html, **attributes: str) -> Html:
-    """One element; `class_` is the attribute class, and `aria_label` is aria-label.
+    """One HTML element; the keyword `class_` is the attribute class, and `aria_label` is aria-label.
 
     >>> element("p", text("a < b"), class_="note")
     '<p class="note">a &lt; b</p>'
@@ -64,22 +76,22 @@ def element(tag: str, *children: Html, **attributes: str) -> Html:
 
 
 def stack(*parts: Html | None) -> Html:
-    """Blocks below each other, without those that are None or empty."""
+    """Elements on consecutive lines, without those that are None or empty."""
     return Html("\n".join(part for part in parts if part))
 
 
 def paragraph(*parts: Html, class_: str = "") -> Html:
-    """A paragraph."""
+    """A `p` element."""
     return element("p", *parts, **({"class_": class_} if class_ else {}))
 
 
 def bullets(items: Sequence[Html]) -> Html | None:
-    """A list; None where there is nothing to list."""
+    """A `ul` element; None for no items."""
     return element("ul", *(element("li", item) for item in items)) if items else None
 
 
 def facts(pairs: Sequence[tuple[str, Html | None]]) -> Html:
-    """Names and what they stand for, without those that are None."""
+    """A `dl` element of (term, description) pairs, without those whose description is None."""
     groups = []
     for term, what in pairs:
         if what:
@@ -89,7 +101,7 @@ def facts(pairs: Sequence[tuple[str, Html | None]]) -> Html:
 
 
 def fold(summary: str, *body: Html) -> Html:
-    """What is not in sight before a reader asks for it; on paper it always is."""
+    """A `details` element: closed on the screen, open in print."""
     return element("details", element("summary", text(summary)), *body)
 
 
@@ -97,10 +109,10 @@ def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[Html]], w
     """A table whose rows are named by their first cell.
 
     Args:
-        caption: what it shows.
-        header: of the columns.
-        rows: cells, as many a row as the header has.
-        words: the columns that hold words; the others hold numbers, and are aligned to the right.
+        caption: above the table.
+        header: the title of each column.
+        rows: the cells of each row, as many as there are titles.
+        words: positions of the columns of text; the others are numbers and right-aligned.
     """
     shown = _table(caption, header, rows[:MOST_ROWS], words)
     rest = rows[MOST_ROWS:]
@@ -123,12 +135,18 @@ def _table(caption: str, header: Sequence[str], rows: Sequence[Sequence[Html]], 
         element("thead", element("tr", *head)),
         element("tbody", Html("\n"), stack(*body)),
     )
-    # With the keyboard, too, a table that is wider than the page can be scrolled.
+    # tabindex: so that a table wider than the page can be scrolled by keyboard.
     return element("div", whole, class_="scroll", role="region", tabindex="0", aria_label=caption)
 
 
 def picture(png: bytes, alt: str, caption: str) -> Html:
-    """A picture that is part of the page."""
+    """A picture embedded in the document.
+
+    Args:
+        png: the content of a PNG file.
+        alt: the text for readers who cannot see it.
+        caption: below the picture.
+    """
     width, height = struct.unpack(">II", png[16:24])
     source = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
     image = element("img", src=source, alt=alt, width=str(width), height=str(height))

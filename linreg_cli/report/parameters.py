@@ -1,4 +1,4 @@
-"""Parameters in original units beside the optimum's, with standard errors where these may be shown; the truth."""
+"""Trained parameters beside those of the optimum, in original units, with standard errors; the truth if known."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,14 +13,14 @@ _ERRORS = ("std err", "HC3", "t", "p", "2.5 %", "97.5 %", "VIF")
 
 
 def optimum(run: RunContents) -> Html | None:
-    """How far the run is from the lowest possible loss, and what there is to know of that optimum."""
+    """The gap of the run to the lowest possible loss, and rank, condition number and leave-one-out error."""
     if run.metrics is None:
         return None
     said = gap_in_words(run.metrics)
     found = run.metrics.get("optimum")
     parts = [paragraph(text(f"{said[0].upper()}{said[1:]}."))]
     if found is not None and "rank" in found:
-        unique = "yes" if found["is_unique"] else "no: other parameters do as well"
+        unique = "yes" if found["is_unique"] else "no: other parameters have the same loss"
         condition = found["condition_number"]
         parts.append(
             facts(
@@ -47,16 +47,16 @@ def optimum(run: RunContents) -> Html | None:
 
 def _leave_one_out(found: Mapping[str, Any], caption: str) -> Html:
     cells = [figure_of(found[key]) for key in ("mse", "rmse", "r2")]
-    rows = [[text("each row, by the fit of the others"), *cells]]
+    rows = [[text("each row, by the fit to the other rows"), *cells]]
     note = paragraph(text(found["reason"]), class_="note") if found.get("reason") else None
     return stack(table(caption, ["predicted", "MSE", "RMSE", "R²"], rows), note)
 
 
 def parameters(run: RunContents) -> Html | None:
-    """A table for each target, and what the fit is worth as a whole or why there are no standard errors."""
+    """A table for each target, with the statistics of the fit, or the reason why there are no standard errors."""
     if run.metrics is None:
         return None
-    inference = run.metrics.get("inference") or {"refused": "an older version trained the run"}
+    inference = run.metrics.get("inference") or {"refused": "the run was trained by an older version of linreg"}
     refused = inference.get("refused")
     transform = run.record().get("target_transform", "none")
     parts: list[Html | None] = []
@@ -123,7 +123,7 @@ def _fit(inference: Mapping[str, Any]) -> Html:
 
 
 def truth(run: RunContents) -> Html | None:
-    """What training recovered of generated data; None where no truth is known."""
+    """The true parameters beside the trained ones; None where no truth is known."""
     found = _truth(run)
     if found is None:
         return None
@@ -149,10 +149,10 @@ def truth(run: RunContents) -> Html | None:
 
 
 def _truth(run: RunContents) -> dict[str, Any] | None:
-    """The truth beside the trained parameters, from the run's own files: those of a generated source know it."""
+    """`evaluation.truth.compare` from the files of the run; None unless its config has a synthetic source."""
     if run.metrics is None or not isinstance(run.config.data, SyntheticData):
         return None
-    # These load torch, a second that other runs need not wait for.
+    # Imported here, because they load torch, which takes a second and other runs do not need.
     import numpy as np
 
     from linreg_cli.evaluation.truth import compare, known_truth

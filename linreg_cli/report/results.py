@@ -1,4 +1,4 @@
-"""What came of a run: gates, metrics by split and over folds, probes, pictures."""
+"""The results of a run: gates, metrics, cross-validation, probes and pictures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ _NAMES = {"n": "n", "loss": "loss", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", 
 _SHOWS = {
     "fit": "The rows of each split, {target} against the only feature, with the fitted line.",
     "predicted": "Predicted against actual {target} of each split, with the line of perfect prediction.",
-    "residuals": "Residuals of {target}, actual minus predicted, against predicted values, with the line of no error.",
+    "residuals": "Residuals of {target} (actual − predicted) against predicted values, with the line of zero residual.",
     "leverage": "Standardised residuals of {target} against leverage, with curves of Cook's distance 0.5 and 1.",
 }
 
@@ -54,7 +54,7 @@ def metrics(run: RunContents) -> Html | None:
         for target in run.targets:
             own = {split: values["by_target"][target] for split, values in run.splits.items()}
             parts.append(_metrics(f"Metrics of {target}", own, [key for key in _NAMES if key != "loss"]))
-    said = "Loss is in the units that were trained; the other metrics are in original units."
+    said = "Loss is in trained units; the other metrics are in original units."
     return stack(*parts, paragraph(text(said), class_="note"))
 
 
@@ -69,7 +69,11 @@ def _metrics(caption: str, splits: Mapping[str, Mapping[str, Any]], keys: Sequen
 
 
 def reasons_of(values: Mapping[str, Any]) -> dict[str, str]:
-    """Why metrics are undefined, by their names."""
+    """Metric -> why it is undefined.
+
+    >>> reasons_of({"r2": None, "r2_reason": "the target is constant", "mse": 0.0})
+    {'r2': 'the target is constant'}
+    """
     return {key.removesuffix("_reason"): why for key, why in values.items() if key.endswith("_reason")}
 
 
@@ -78,7 +82,7 @@ def _metric(values: Mapping[str, Any], key: str) -> Html:
 
 
 def cross_validation(run: RunContents) -> Html | None:
-    """Mean and spread of each metric over the folds, and the folds; None where there was no cross-validation."""
+    """Mean and standard deviation of each metric over the folds, and each fold; None without cross-validation."""
     found = (run.metrics or {}).get("cross_validation")
     if not found:
         return None
@@ -92,8 +96,10 @@ def cross_validation(run: RunContents) -> Html | None:
     reasons = dict.fromkeys(reasons_of(found).values())
     header = ["over the folds", *(_NAMES[key] for key in keys)]
     return stack(
-        paragraph(text(f"Each of {found['folds']} parts of the train split predicted by a model of the other parts.")),
-        table("Cross-validated metrics: mean, spread, and each fold", header, rows),
+        paragraph(
+            text(f"Each of {found['folds']} folds of the train split, predicted by a model trained on the other folds.")
+        ),
+        table("Cross-validated metrics: mean, standard deviation and each fold", header, rows),
         bullets([text(f"undefined: {reason}") for reason in reasons]),
     )
 
@@ -124,7 +130,7 @@ def probe(run: RunContents) -> Html | None:
 
 
 def pictures(run: RunContents) -> Html:
-    """Every picture that the run has; of one that cannot be drawn, why."""
+    """Every picture that the run has; for one that cannot be drawn, the reason."""
     figures, failures = [], []
     for kind in KINDS:
         try:
@@ -145,7 +151,7 @@ def pictures(run: RunContents) -> Html:
 
 
 def overlaid(runs: Sequence[RunContents]) -> Html:
-    """The loss curves of several runs in one picture, or why there is none."""
+    """The loss curves of several runs in one picture, or the reason why there is none."""
     try:
         png = overlay(runs, "png")
     except StoreError as error:
@@ -155,13 +161,13 @@ def overlaid(runs: Sequence[RunContents]) -> Html:
 
 
 def not_drawn(failures: Sequence[str]) -> Html | None:
-    """Why pictures are missing, each reason once."""
+    """The reasons why pictures are missing, each once."""
     items = [paragraph(lines(f"A picture could not be drawn: {why}"), class_="note") for why in dict.fromkeys(failures)]
     return stack(*items) or None
 
 
 def _why(error: LinregError) -> str:
-    """What is wrong with which file, wherever the run lies."""
+    """The name of the damaged file, without its folder, and what is wrong."""
     return "; ".join(
         f"{Path(fault.where).name}: {fault.message}" if fault.where else fault.message for fault in error.faults
     )

@@ -1,4 +1,4 @@
-"""How reports look: on a phone and on a wide screen, light and dark, on A4; pictures stay on white."""
+"""The style sheet of reports: narrow and wide screens, light and dark mode, A4; pictures are always on white."""
 
 STYLE = """
 :root { color-scheme: light dark; --page: #fff; --text: #1b1e22; --faint: #59616a; --line: #cfd5db; --band: #f3f5f7;
@@ -46,7 +46,7 @@ thead th.n, thead th.w { overflow-wrap: break-word; max-width: 14rem; }
 td.n { white-space: nowrap; font-variant-numeric: tabular-nums; }
 tbody tr { background: var(--page); }
 tbody tr:nth-child(even) { background: var(--band); }
-/* The name of a row stays in sight while its numbers are scrolled. */
+/* The first cell of a row stays visible while its numbers are scrolled. */
 tbody th { position: sticky; left: 0; background: inherit; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); gap: 1.25rem; }
 figure { margin: 0; }

@@ -1,4 +1,4 @@
-"""Weights and checkpoints as safetensors: plain numbers, nothing that could be executed."""
+"""Weights and checkpoints as safetensors files: numbers only, no pickle, so that loading one cannot execute code."""
 
 import hashlib
 import json
@@ -21,24 +21,24 @@ MODEL_FILE = "model.safetensors"
 CHECKPOINT_FILE = "checkpoint.safetensors"
 PREVIOUS_FILE = "checkpoint.previous.safetensors"
 
-#: In the place of the digest while it is computed: SHA-256 of the whole file with zeros there.
+#: The digest is the SHA-256 of the whole file with these zeros in its place.
 _NO_DIGEST = "0" * 64
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything that is needed to go on.
+    """Everything that resuming needs.
 
-    The order of the rows is a function of the seed and the epoch, so the step stands for the random state, and for
-    the position inside the epoch.
+    The row order is a function of the seed and the epoch, so the step alone determines the random state and the
+    position within the epoch.
 
     Attributes:
-        snapshot: parameters, momentum and step.
+        snapshot: parameters, momentum buffers and step.
         history: the text of `history.csv` so far.
-        seconds: of training so far.
+        seconds: training time so far, in seconds.
         stopping: (best loss, its epoch) of early stopping, or None.
         config: the resolved config.
-        fingerprint: of the data.
+        fingerprint: of the data, as in `run.json`.
     """
 
     snapshot: Snapshot
@@ -49,19 +49,36 @@ class Checkpoint:
     fingerprint: str
 
     def restore_stopping(self, stopping: EarlyStopping) -> None:
-        """Put early stopping where it was."""
+        """Set early stopping to the state of the checkpoint, in place."""
         if self.stopping is not None:
             stopping.best, stopping.best_epoch = self.stopping
 
 
 def save_model(run: RunFolder, parameters: dict[str, Tensor]) -> None:
-    """Write the `state_dict` of the nn.Sequential."""
+    """Write `model.safetensors`.
+
+    Args:
+        run: the folder.
+        parameters: the `state_dict` of the nn.Sequential: `0.weight` (n_targets, n_features), `0.bias` (n_targets,).
+
+    Raises:
+        StoreError: if it cannot be written.
+    """
     tensors = {name: value.detach().cpu().contiguous() for name, value in parameters.items()}
     run.write(MODEL_FILE, save(tensors, metadata={"format": "pt"}))
 
 
 def load_model(run: RunFolder, n_features: int, n_targets: int) -> dict[str, Tensor]:
-    """The `state_dict` of the nn.Sequential, checked against the shape that the run's columns imply.
+    """The `state_dict` of the nn.Sequential from `model.safetensors`.
+
+    Args:
+        run: the folder.
+        n_features: expected inputs.
+        n_targets: expected targets.
+
+    Returns:
+        `0.weight` (n_targets, n_features) and, for a model with an intercept, `0.bias` (n_targets,); finite, on the
+        CPU, of the training dtype.
 
     Raises:
         StoreError: if the file is missing or damaged.
@@ -70,22 +87,22 @@ def load_model(run: RunFolder, n_features: int, n_targets: int) -> dict[str, Ten
     shapes = {"0.weight": (n_targets, n_features), "0.bias": (n_targets,)}
     right = "0.weight" in tensors and all(tuple(value.shape) == shapes.get(name) for name, value in tensors.items())
     if not right or not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
-        raise run.damaged(MODEL_FILE, f"it does not hold a finite weight of shape {shapes['0.weight']}")
+        raise run.damaged(MODEL_FILE, f"it has no finite weight of shape {shapes['0.weight']}")
     return tensors
 
 
 def save_checkpoint(run: RunFolder, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint; the one before it is kept until the new one is whole, and after that as the previous one.
+    """Write a checkpoint atomically; the one before it is kept as `checkpoint.previous.safetensors`.
 
     Raises:
-        StoreError: if it cannot be written; the old one is then as it was.
+        StoreError: if it cannot be written; the old one is then unchanged.
     """
     snapshot = checkpoint.snapshot
     tensors = {f"parameter.{name}": value.detach().cpu().contiguous() for name, value in snapshot.parameters.items()}
     tensors |= {f"momentum.{name}": value.detach().cpu().contiguous() for name, value in snapshot.momentum.items()}
     tensors["history"] = torch.frombuffer(bytearray(checkpoint.history.encode()), dtype=torch.uint8)
     values: dict[str, Any] = {
-        "digest": _NO_DIGEST,  # first, so that these are the first zeros of the file
+        "digest": _NO_DIGEST,  # first, so that no other 64 zeros come before it in the file
         "format": FORMAT,
         "step": snapshot.step,
         "seconds": checkpoint.seconds,
@@ -93,17 +110,17 @@ def save_checkpoint(run: RunFolder, checkpoint: Checkpoint) -> None:
         "fingerprint": checkpoint.fingerprint,
         "config": checkpoint.config,
     }
-    # One entry: safetensors writes several in an order of chance, and equal states should be equal files.
+    # One entry: safetensors writes several in random order, and equal states should give equal files.
     content = save(tensors, metadata={"linreg": json.dumps(values)})
     digest = hashlib.sha256(content).hexdigest()
     run.write(CHECKPOINT_FILE, content.replace(_NO_DIGEST.encode(), digest.encode(), 1), keep=PREVIOUS_FILE)
 
 
 def load_checkpoint(run: RunFolder) -> tuple[Checkpoint | None, list[str]]:
-    """The newest whole checkpoint, or None where none was ever saved; and warnings about those that are damaged.
+    """The newest intact checkpoint, or None where none was saved; and a warning for each damaged one.
 
     Raises:
-        StoreError: if there are checkpoints and none of them is whole, or one is of another format.
+        StoreError: if there are checkpoints and none of them is intact, or the newest has another format.
     """
     faults: list[StoreError] = []
     for name in (CHECKPOINT_FILE, PREVIOUS_FILE):
@@ -117,7 +134,7 @@ def load_checkpoint(run: RunFolder) -> tuple[Checkpoint | None, list[str]]:
         used = f"{name} (step {checkpoint.snapshot.step}) is used instead"
         return checkpoint, [f"{fault}; {used}" for fault in faults]
     if faults:
-        advice = f"no whole checkpoint is left; train again with 'linreg train -c {run.path / 'config.yaml'}'"
+        advice = f"no intact checkpoint is left; train again with 'linreg train -c {run.path / 'config.yaml'}'"
         raise StoreError(f"{faults[0].faults[0].message}; {advice}", faults[0].faults[0].where)
     return None, []
 
@@ -141,26 +158,26 @@ def _read(run: RunFolder, name: str) -> Checkpoint:
 
 
 def _verified(run: RunFolder, name: str, content: bytes) -> dict[str, Any]:
-    """What a checkpoint says about itself, once its digest has shown that it is as it was written."""
+    """The metadata of a checkpoint whose digest matches its content."""
     try:
         length = int.from_bytes(content[:8], "little")
         if not 0 < length <= len(content) - 8:
-            raise ValueError("it is cut short")
+            raise ValueError("it is truncated")
         values = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["linreg"])
         version = values["format"]
         if not isinstance(version, int):
-            raise TypeError("format is not a number")
+            raise TypeError("format is not an integer")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise run.damaged(name, f"it is not a checkpoint ({type(error).__name__}: {error})") from None
     if version != FORMAT:
         which = "newer than" if version > FORMAT else "older than"
         advice = "upgrade linreg" if version > FORMAT else f"train again with 'linreg train -c {run.path}/config.yaml'"
-        message = f"format {version} is {which} format {FORMAT}, from which this version of linreg resumes; {advice}"
+        message = f"format {version} is {which} format {FORMAT}, which this version resumes from; {advice}"
         raise StoreError(message, str(run.path / name))
     digest = str(values.get("digest"))
     blank = content.replace(digest.encode(), _NO_DIGEST.encode(), 1)
     if len(digest) != 64 or hashlib.sha256(blank).hexdigest() != digest:
-        raise run.damaged(name, "its content does not match its digest")
+        raise run.damaged(name, "its SHA-256 digest does not match its content")
     return dict(values)
 
 
@@ -172,4 +189,4 @@ def _tensors(run: RunFolder, name: str, content: bytes) -> dict[str, Any]:
     try:
         return dict(load(content))
     except (SafetensorError, ValueError, OverflowError, KeyError, TypeError) as error:
-        raise run.damaged(name, f"it is not safetensors ({error})") from None
+        raise run.damaged(name, f"it is not a valid safetensors file ({error})") from None

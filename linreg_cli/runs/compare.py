@@ -1,4 +1,4 @@
-"""What differs between two runs."""
+"""Differences between runs: config, data, versions and results."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,16 +7,17 @@ from typing import Any
 from linreg_cli.runs.contents import RunContents
 from linreg_cli.runs.store import RunFolder
 
-#: Of `run.json`, what may differ for a reason; the rest are times, ids and results.
+#: Keys of `run.json` that are compared; the others are times, ids and results.
 _RECORD = ("status", "device", "dtype", "engine", "data", "versions", "platform", "threads", "git_commit", "stopped")
 
-
-#: A file's name may be of 255 bytes, with what is added to it.
+#: Characters of a name; file systems allow 255 bytes, with the suffix and what is added for a temporary file.
 _LONGEST_NAME = 120
 
 
 def comparison_name(kind: str, ids: Sequence[str]) -> str:
-    """A file name for something about several runs; another for others, also where it had to be cut.
+    """A file name, without suffix, for a picture or a report of several runs.
+
+    A name that is too long is cut and ends in a hash of the whole, so that other runs get another name.
 
     >>> comparison_name("loss", ["a-0001", "b-0001"])
     'loss-a-0001-b-0001'
@@ -28,7 +29,7 @@ def comparison_name(kind: str, ids: Sequence[str]) -> str:
 
 
 def differences(first: RunFolder, second: RunFolder) -> list[tuple[str, Any, Any]]:
-    """(key, value in the first, value in the second) wherever they differ; None for what one of them lacks.
+    """(key, value in the first, value in the second) for every key whose values differ; None where a key is missing.
 
     Raises:
         StoreError: if one of the runs is damaged.
@@ -38,7 +39,7 @@ def differences(first: RunFolder, second: RunFolder) -> list[tuple[str, Any, Any
 
 
 def settings(run: RunContents) -> dict[str, Any]:
-    """The config of a run and what it met, with dotted keys: data, device, versions.
+    """The config of a run, its data, device and versions, with dotted keys.
 
     Raises:
         StoreError: if the run is damaged.
@@ -48,7 +49,7 @@ def settings(run: RunContents) -> dict[str, Any]:
 
 
 def varying(facts: Sequence[dict[str, Any]]) -> list[tuple[str, list[Any]]]:
-    """(key, its value in each) wherever not all are the same; None for what one of them lacks.
+    """(key, its value in each mapping) for every key whose values are not all equal; None where a key is missing.
 
     >>> varying([{"seed": 0, "lr": 1}, {"seed": 0, "lr": 2}, {"seed": 0}])
     [('lr', [1, 2, None])]
@@ -63,7 +64,7 @@ def _results(run: RunContents) -> dict[str, Any]:
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted keys.
+    """Nested mappings as one mapping with dotted keys.
 
     >>> flat({"train": {"epochs": 3}, "seed": 0})
     {'train.epochs': 3, 'seed': 0}

@@ -6,14 +6,14 @@ from linreg_cli.runs.store import RunFolder
 
 
 def config_of(run: RunFolder) -> LoadedConfig:
-    """The content of `config.yaml`, which knows where each value stands.
+    """The resolved config in `config.yaml`, with the line of each value.
 
     Raises:
-        StoreError: if it is missing, or is not a config.
+        StoreError: if it is missing or is not a valid config.
     """
     path = run.path / "config.yaml"
     if not path.is_file():
-        run.read("config.yaml")  # says what is there instead
+        run.read("config.yaml")  # raises, with the status of the run
     try:
         return load_config([str(path)], stored=True)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""What the files of a run say, each of them read once."""
+"""The contents of a run folder, each file read once."""
 
 import io
 from collections.abc import Callable
@@ -19,30 +19,47 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True)
 class RunContents(RunFolder):
-    """A run to look at: each file is read when it is first asked for, and kept as what it holds.
+    """A run folder whose files are read on first access and cached.
 
-    So pictures and pages that are made of one `RunContents` show one state of the run. What is returned is shared and
-    not to be changed. A file that is missing or damaged raises its StoreError each time it is asked for.
+    Figures and reports made from one `RunContents` therefore show one state of the run. The values returned are
+    shared and must not be changed. A missing or damaged file raises its StoreError on every access.
+
+    Attributes:
+        path: the folder.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     run = RunContents(Path(folder))
+    ...     _ = run.write("metrics.json", '{"seed": 1}')
+    ...     first = run.read_json("metrics.json")
+    ...     _ = run.write("metrics.json", '{"seed": 2}')  # not seen any more
+    ...     run.read_json("metrics.json") is first
+    True
     """
 
-    _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _cache: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, run: RunFolder) -> "RunContents":
-        """The contents of a run; those that are given stay the same object."""
+        """The contents of a run; a `RunContents` is returned as it is."""
         return run if isinstance(run, RunContents) else cls(run.path)
 
     def record(self) -> dict[str, Any]:
-        """As `RunFolder.record`."""
+        """As `RunFolder.record`, cached."""
         return self._once("record", super().record)
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """As `RunFolder.read_json`."""
+        """As `RunFolder.read_json`, cached."""
         read = super().read_json
         return self._once(name, lambda: read(name))
 
     def table(self, name: str, *, text: tuple[str, ...] = ()) -> "pa.Table":
-        """A CSV file of the run: float64 in every column but those of `text`.
+        """A CSV file of the run.
+
+        Args:
+            name: of the file.
+            text: columns of strings; all others are float64.
 
         Raises:
             StoreError: if it is missing or damaged.
@@ -51,21 +68,21 @@ class RunContents(RunFolder):
 
     @property
     def config(self) -> "Config":
-        """The config that it was trained with.
+        """The resolved config that the run was trained with.
 
         Raises:
-            StoreError: if `config.yaml` is missing or damaged; so does `config_text`.
+            StoreError: if `config.yaml` is missing or damaged.
         """
         return self._loaded().config
 
     @property
     def config_text(self) -> str:
-        """The same, as it is written."""
+        """The text of `config.yaml`; raises as `config` does."""
         return "\n".join(self._loaded().tree.origin.source.lines)
 
     @property
     def metrics(self) -> dict[str, Any] | None:
-        """The content of `metrics.json`; None for a run that has not come to that.
+        """The content of `metrics.json`; None for a run that has not been evaluated.
 
         Raises:
             StoreError: if it is damaged, or missing from a run that has finished.
@@ -75,14 +92,14 @@ class RunContents(RunFolder):
 
     @property
     def targets(self) -> list[str]:
-        """Names of the targets."""
+        """The names of the targets."""
         targets: list[str] = self.record()["data"]["targets"]
         return targets
 
     @property
     def splits(self) -> dict[str, Any]:
         """The metrics of the splits that have rows."""
-        from linreg_cli.data.dataset import SPLITS  # imports pyarrow, which a comparison of configs needs not
+        from linreg_cli.data.dataset import SPLITS  # imports pyarrow, which a comparison of configs does not need
 
         return {split: values for split in SPLITS if (values := (self.metrics or {}).get(split)) is not None}
 
@@ -90,16 +107,16 @@ class RunContents(RunFolder):
         return self._once("config.yaml", lambda: config_of(self))
 
     def _once(self, name: str, read: Callable[[], _Read]) -> _Read:
-        if name not in self._held:
+        if name not in self._cache:
             try:
-                self._held[name] = read()
+                self._cache[name] = read()
             except StoreError as error:
-                self._held[name] = error
-        held = self._held[name]
-        if isinstance(held, StoreError):
-            raise StoreError(held.faults)
-        found: _Read = held
-        return found
+                self._cache[name] = error
+        cached = self._cache[name]
+        if isinstance(cached, StoreError):
+            raise StoreError(cached.faults)
+        value: _Read = cached
+        return value
 
 
 def _table(run: RunFolder, name: str, text: tuple[str, ...]) -> "pa.Table":

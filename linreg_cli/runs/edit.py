@@ -1,4 +1,4 @@
-"""What changes runs that are there: labels, removal. Nothing here asks; the command line does."""
+"""Changes to existing runs: labels and removal. Nothing here asks for confirmation; the command line does."""
 
 import os
 import shutil
@@ -7,14 +7,15 @@ from linreg_cli.errors import StoreError, UsageError
 from linreg_cli.runs.lock import hold, in_use
 from linreg_cli.runs.store import RunFolder, is_run_id
 
+#: Characters of a label.
 MAX_LABEL = 200
 
 
 def set_label(run: RunFolder, text: str) -> None:
-    """Write a label into `run.json`; an empty one takes it away.
+    """Write a label into `run.json`; an empty text removes it.
 
     Raises:
-        UsageError: for a label that would not stay on its line.
+        UsageError: for a label with line breaks or control characters, or longer than `MAX_LABEL`.
         StoreError: if the run is in use or damaged.
     """
     if len(text) > MAX_LABEL or not text.isprintable():
@@ -28,21 +29,21 @@ def set_label(run: RunFolder, text: str) -> None:
 
 
 def check_removable(run: RunFolder) -> None:
-    """Refuse what is not a run folder, or is in use.
+    """Check that a folder is a run that nobody uses.
 
     Raises:
-        StoreError: saying why.
+        StoreError: with the reason, if it may not be removed.
     """
     if run.path.is_symlink():
-        raise StoreError("it is a link; remove the folder that it leads to", str(run.path))
+        raise StoreError("it is a symbolic link; remove the folder that it points to", str(run.path))
     if not is_run_id(run.id) and not (run.path / "config.yaml").is_file():
         raise StoreError("it has neither the name nor the config of a run; remove it yourself", str(run.path))
     if in_use(run.path):
-        hold(run.path).release()  # says by whom
+        hold(run.path).release()  # raises, with the PID of the process
 
 
 def remove(run: RunFolder) -> None:
-    """Remove a run folder: first its name, so that there is never half a run.
+    """Remove a run folder. It is renamed first, so that a partly removed run is never found.
 
     Raises:
         StoreError: if it cannot be removed, or is in use.
@@ -53,4 +54,4 @@ def remove(run: RunFolder) -> None:
         run.path.rename(gone)
         shutil.rmtree(gone)
     except OSError as error:
-        raise StoreError(f"cannot remove: {error.strerror or error}", str(run.path)) from None
+        raise StoreError(f"cannot remove the run: {error.strerror or error}", str(run.path)) from None

@@ -1,11 +1,11 @@
-"""`history.csv`: one line an epoch, the state before training first."""
+"""`history.csv`: one line per epoch; the first is the state before training."""
 
 import math
 
 from linreg_cli.model import LinearFormula
 from linreg_cli.optim.fit import Evaluated
 
-#: Models with more parameters than this do not write them down every epoch.
+#: `history.csv` has no columns for the parameters of a model with more than this.
 MAX_PARAMETERS = 10
 
 
@@ -13,9 +13,12 @@ class History:
     """Collects the lines of `history.csv`.
 
     Args:
-        formula: any state of the model in original units; it says which parameters there are.
+        formula: any state of the model in original units, for the names of its parameters.
         validation: whether there is a validation split.
         gap: whether the optimum is known.
+
+    Attributes:
+        with_parameters: whether there is a column for each parameter (at most `MAX_PARAMETERS`).
     """
 
     def __init__(self, formula: LinearFormula, *, validation: bool, gap: bool = False) -> None:
@@ -33,7 +36,12 @@ class History:
         self._lines = [",".join(_quoted(column) for column in self._columns)]
 
     def add(self, result: Evaluated, formula: LinearFormula | None) -> None:
-        """Append an epoch; `formula` is the model after it, needed only `with_parameters`."""
+        """Append an epoch.
+
+        Args:
+            result: of the epoch.
+            formula: the model after it, in original units; needed only `with_parameters`.
+        """
         values = [result.epoch, result.step, result.lr, result.train_loss]
         if self._validation:
             assert result.validation_loss is not None
@@ -49,10 +57,10 @@ class History:
         self._lines.append(",".join(repr(value) for value in values))
 
     def restore(self, text: str) -> None:
-        """Go on after the lines of an earlier `text`.
+        """Continue after the lines of an earlier `text`.
 
         Raises:
-            ValueError: if they are of other columns.
+            ValueError: if its columns differ.
         """
         lines = text.removesuffix("\n").split("\n")
         if lines[:1] != self._lines[:1]:
@@ -60,7 +68,7 @@ class History:
         self._lines = lines
 
     def text(self) -> str:
-        """The whole file; numbers have all the digits that bring them back exactly."""
+        """The whole file; numbers have the digits that reading them back exactly takes (`repr`)."""
         return "\n".join(self._lines) + "\n"
 
 

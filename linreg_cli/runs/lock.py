@@ -1,4 +1,4 @@
-"""A run is in use while a process holds its lock. The lock ends with the process and is not copied with the folder."""
+"""The lock of a run (`flock`): held while a process uses it, released when the process ends, not copied with it."""
 
 import contextlib
 import json
@@ -9,10 +9,10 @@ from pathlib import Path
 
 from linreg_cli.errors import StoreError
 
-#: Who holds the lock, for messages. It says nothing about whether the lock is held.
+#: The file with the PID of the lock's owner, for messages only. It does not say whether the lock is held.
 OWNER_FILE = ".owner"
 
-#: Looking whether a run is in use takes its lock for an instant, so one refusal proves nothing.
+#: `in_use` takes the lock for an instant, so `hold` tries again before it reports that a run is in use.
 _ATTEMPTS, _PAUSE_SECONDS = 20, 0.01
 
 
@@ -25,7 +25,7 @@ class RunLock:
             (folder / OWNER_FILE).write_text(f"{os.getpid()}\n")
 
     def release(self) -> None:
-        """Let the run go; a second call does nothing."""
+        """Release the lock; a second call does nothing."""
         if self._released:
             return
         self._released = True
@@ -36,9 +36,7 @@ class RunLock:
 
 
 def hold(folder: Path) -> RunLock:
-    """Take the lock of a run.
-
-    Where the system has no such locks the run counts as free.
+    """Take the lock of a run. Where the system cannot lock a folder, the run counts as free.
 
     Raises:
         StoreError: if another process holds it.
@@ -60,7 +58,7 @@ def _owner(folder: Path) -> str:
 
 
 def in_use(folder: Path) -> bool | None:
-    """Whether some process holds the lock of a run; None where that cannot be told."""
+    """Whether a process holds the lock of a run; None where the system cannot lock a folder."""
     try:
         descriptor = _lock(folder, shared=True)
     except BlockingIOError:

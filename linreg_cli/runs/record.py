@@ -1,4 +1,4 @@
-"""What `run.json` says besides the result: when, with what, on what."""
+"""`run.json`: when a run was trained, with which versions and on which machine, and how it ended."""
 
 import os
 import platform
@@ -13,12 +13,12 @@ from linreg_cli.runs.store import FORMAT, STATUSES, RunFolder
 
 
 def now() -> str:
-    """The time in UTC, ISO 8601 with microseconds, so that text order is time order."""
+    """The time in UTC as ISO 8601 with microseconds, so that sorting the text sorts by time."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def environment() -> dict[str, Any]:
-    """Versions of what takes part in the numbers, and the machine."""
+    """Versions of the libraries that the results depend on, the platform, threads and git commit, for `run.json`."""
     versions = {"linreg": __version__, "python": platform.python_version()}
     for name in ("torch", "numpy", "pyarrow"):
         module = sys.modules.get(name)
@@ -36,7 +36,7 @@ def environment() -> dict[str, Any]:
 
 
 def git_commit() -> str | None:
-    """The commit of the current folder's repository; None where there is none, or no git."""
+    """The commit of the repository of the current folder; None outside a repository or without git."""
     try:
         result = subprocess.run(
             ["git", "rev-parse", "HEAD"],
@@ -52,12 +52,15 @@ def git_commit() -> str | None:
 
 
 class RunRecord:
-    """`run.json`, kept up to date while the run goes on.
+    """`run.json` of a run in progress, which holds the lock of the run.
 
     Args:
         run: the folder.
-        values: what it says besides the result; for a run that goes on, all that it said before.
+        values: everything but the result; for a run that is resumed, the earlier content.
         lock: of the run, where this process holds it already.
+
+    Raises:
+        StoreError: if another process holds the lock, or the file cannot be written.
     """
 
     def __init__(self, run: RunFolder, values: dict[str, Any], lock: RunLock | None = None) -> None:
@@ -82,11 +85,16 @@ class RunRecord:
 
     @property
     def auto_keys(self) -> tuple[str, ...]:
-        """Of `lr` and `momentum` those that were `auto` in the config that the run began with."""
+        """Those of `lr` and `momentum` that were `auto` in the config that the run was started with."""
         return tuple(key for key in ("lr", "momentum") if self._values[key].get("auto"))
 
     def finish(self, status: str, **values: Any) -> None:
-        """Write the last version: how the run ended."""
+        """Write how the run ended, and release the lock.
+
+        Args:
+            status: one of `STATUSES`.
+            values: the result.
+        """
         assert status in STATUSES, status
         self._values |= {"status": status, "finished": now(), **values}
         try:

@@ -1,8 +1,8 @@
 """Ctrl-C and SIGTERM: training finishes its segment first, everything else stops at once.
 
-`linreg` enters one `StopRequests` around every command, so that also imports and reading end with the right code, and
-`linreg train` enters another, which it gives to training. Nothing else sets handlers: where another program trains,
-signals are its own.
+`linreg` enters one `StopRequests` around every command, so that imports and reading also end with the right exit code.
+`linreg train` enters another and passes it to training. Nothing else sets handlers, so a program that calls linreg as
+a library keeps its own.
 """
 
 import contextlib
@@ -18,19 +18,22 @@ _NAMES = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "terminated (SI
 
 
 class StopRequests:
-    """While it is entered, SIGINT and SIGTERM raise `Interrupted`; within `deferred` the first one only asks.
+    """A context manager in which SIGINT and SIGTERM raise `Interrupted`; within `deferred` the first one is kept.
 
-    One that is not entered, or not by the main thread, which is the only one that Python lets set handlers, changes
-    nothing in the process and never asks to stop.
+    Without being entered it changes nothing in the process and never asks to stop. The same holds if it is entered
+    outside the main thread, the only one in which Python allows setting handlers.
 
     Args:
-        restore: whether the handlers from before come back at the end; a process that is about to leave wants no
-            instant in which a late signal meets Python's own.
+        restore: whether the earlier handlers are set again at the end. False for a process that is about to exit, so
+            that a late signal never meets Python's default handler.
+
+    Attributes:
+        requested: the number of the signal received, or None.
     """
 
     def __init__(self, *, restore: bool = True) -> None:
         self._deferring, self._restore = False, restore
-        #: The signal that has come, or None. A library may swallow the exception, so `check` looks here.
+        # A library may swallow the exception, so `check` reads this.
         self.requested: int | None = None
         self._previous: dict[int, Any] = {}
 
@@ -50,7 +53,7 @@ class StopRequests:
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """Within this block the first signal is kept for `check`."""
+        """A context in which the first signal only sets `requested`; the exception is raised at its end."""
         self._deferring = True
         try:
             yield
@@ -59,10 +62,10 @@ class StopRequests:
         self.check()
 
     def check(self) -> None:
-        """Stop here if a signal has come.
+        """Stop here if a signal was received.
 
         Raises:
-            Interrupted: with the exit code of the signal.
+            Interrupted: with the exit code of the signal, 128 + its number.
         """
         if self.requested is not None:
             raise _interrupted(self.requested)

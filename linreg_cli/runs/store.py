@@ -1,4 +1,4 @@
-"""The run store: a folder of run folders.
+"""The run store: one folder per run, all in one outputs folder.
 
 outputs/housing-0001/  run.json  config.yaml  history.csv  metrics.json  model.safetensors  preprocess.json
                        checkpoint.safetensors  predictions.csv  plots/
@@ -21,16 +21,16 @@ from linreg_cli.runs.lock import OWNER_FILE, in_use
 FORMAT = 1
 STATUSES = ("running", "finished", "diverged", "interrupted", "failed")
 
-#: What `linreg report` writes into a run.
+#: The HTML report that `linreg report` writes into a run.
 REPORT = "report.html"
 
-#: What does not hold any more when a run goes on, apart from its pictures.
+#: Files that are outdated once training continues. Pictures are too; they stay until they are drawn again.
 RESULTS = ("model.safetensors", "metrics.json", "predictions.csv", "influence.csv", REPORT)
 
 _RUN_ID = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9._-]*)-(?P<number>[0-9]{4}|[1-9][0-9]{4,17})\Z")
 _ATTEMPTS = 10_000
 
-#: What readers of `run.json` rely on.
+#: Key of `run.json` -> whether its value is one that readers can rely on.
 _WELL_FORMED: dict[str, Callable[[Any], bool]] = {
     "status": lambda value: value in STATUSES,
     "created": lambda value: isinstance(value, str),
@@ -46,8 +46,8 @@ _WELL_FORMED: dict[str, Callable[[Any], bool]] = {
 }
 
 
-#: What Python raises when a value is of another kind than was expected.
-_UNFIT = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
+#: What Python raises where a key is missing or a value has an unexpected type.
+_UNEXPECTED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 
 
 def _finite(text: str) -> float:
@@ -58,29 +58,52 @@ def _finite(text: str) -> float:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run on disk."""
+    """A run on disk.
+
+    Attributes:
+        path: the folder.
+
+    >>> RunFolder(Path("outputs/housing-0001")).id
+    'housing-0001'
+    """
 
     path: Path
 
     @property
     def id(self) -> str:
-        """The name of the folder, such as `housing-0001`."""
+        """The run id, which is the name of the folder."""
         return self.path.resolve().name
 
     def write(self, name: str, content: bytes | str, *, keep: str | None = None) -> Path:
-        """Write one file of the run, whole or not at all; `keep` is a name for what it held before."""
+        """Write one file of the run atomically.
+
+        Args:
+            name: of the file.
+            content: text is encoded as UTF-8.
+            keep: file name under which the old content stays, or None.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            StoreError: if the file cannot be written; it is then unchanged.
+        """
         target, kept = self.path / name, None if keep is None else self.path / keep
-        # The names of files may hold bytes that are not UTF-8; in JSON `\\udcff` brings them back.
+        # File names may contain bytes that are not UTF-8. Python has them as surrogates, and JSON reads `\\udcff` back.
         content = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
         write_bytes(target, content, keep=kept)
         return target
 
     def write_json(self, name: str, values: Any) -> Path:
-        """Write one JSON file of the run; numbers must be finite."""
+        """Write one JSON file of the run, as `write` does.
+
+        Raises:
+            ValueError: for NaN or an infinity, which JSON does not have.
+        """
         return self.write(name, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
     def read(self, name: str) -> bytes:
-        """One file of the run.
+        """The content of one file of the run.
 
         Raises:
             StoreError: if it is missing or cannot be read.
@@ -101,10 +124,14 @@ class RunFolder:
         return {name: hashlib.sha256(self.read(name)).hexdigest() for name in names}
 
     def verify(self, record: dict[str, Any], *names: str) -> None:
-        """Compare files with the digests that `run.json` has for them; a run of an older version has none.
+        """Compare files with their SHA-256 digests in `run.json`. Runs of older versions have no digests.
+
+        Args:
+            record: the content of `run.json`.
+            names: of the files.
 
         Raises:
-            StoreError: if a file is missing, or is not as the run left it.
+            StoreError: if a file is missing or was changed after the run.
         """
         digests = record.get("digests")
         for name, found in self.digests(*names).items():
@@ -112,7 +139,7 @@ class RunFolder:
                 raise self.damaged(name, "its SHA-256 digest is not the one in run.json")
 
     def remove(self, *names: str) -> None:
-        """Remove files of the run, where they are there.
+        """Remove files of the run; those that do not exist are skipped.
 
         Raises:
             StoreError: if one cannot be removed.
@@ -124,7 +151,7 @@ class RunFolder:
                 raise StoreError(f"cannot remove {name}: {error.strerror}", str(self.path)) from None
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """One JSON file of the run.
+        """The content of one JSON file of the run, which must be an object.
 
         Raises:
             StoreError: if it is missing or damaged.
@@ -132,54 +159,52 @@ class RunFolder:
         try:
             values = json.loads(self.read(name), parse_constant=_finite, parse_float=_finite)
         except (ValueError, RecursionError):
-            raise self.damaged(name, "it is not JSON") from None
+            raise self.damaged(name, "it is not valid JSON") from None
         if not isinstance(values, dict):
-            raise self.damaged(name, "it does not hold a mapping")
+            raise self.damaged(name, "it is not a JSON object")
         return values
 
     def record(self) -> dict[str, Any]:
-        """The content of `run.json`; a run that says `running` and whose process has gone is `interrupted`.
+        """The content of `run.json`. A run with status `running` whose process has ended counts as `interrupted`.
 
         Raises:
-            StoreError: if it is missing, damaged or of a newer format.
+            StoreError: if it is missing, damaged or has a newer format.
         """
         values = self.read_json("run.json")
         version = values.get("format")
         if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-            raise self.damaged("run.json", "format is not what linreg writes")
+            raise self.damaged("run.json", "format is not a positive integer")
         if version > FORMAT:
-            message = (
-                f"format {version} is newer than format {FORMAT}, which this version of linreg reads; upgrade linreg"
-            )
+            message = f"format {version} is newer than format {FORMAT}, which this version reads; upgrade linreg"
             raise StoreError(message, str(self.path / "run.json"))
         wrong = [key for key, fits in _WELL_FORMED.items() if not fits(values.get(key))]
         if wrong:
-            raise self.damaged("run.json", f"{', '.join(wrong)}: not what linreg writes")
+            raise self.damaged("run.json", f"unexpected value of {', '.join(wrong)}")
         if values["status"] == "running" and in_use(self.path) is False:
             return {**values, "status": "interrupted", "error": "its process ended without finishing the run"}
         return values
 
     @contextlib.contextmanager
-    def holding_together(self, names: str, *more: type[Exception]) -> Iterator[None]:
-        """A block that reads what files of the run hold; a run whose files do not fit together is damaged.
+    def reporting_damage(self, names: str, *more: type[Exception]) -> Iterator[None]:
+        """A context in which missing keys and values of unexpected types are reported as damage of the run.
 
         Args:
-            names: of the files, for the message.
-            more: errors besides Python's own that tell of values of another kind.
+            names: the files that the block reads from, for the message.
+            more: exceptions that also mean unexpected content, besides Python's own.
 
         Raises:
-            StoreError: in place of any such error, whatever it is that does not fit.
+            StoreError: in place of any such exception.
         """
-        telling: tuple[type[Exception], ...] = (*_UNFIT, *more)
+        unexpected: tuple[type[Exception], ...] = (*_UNEXPECTED, *more)
         try:
             yield
-        except telling as error:
+        except unexpected as error:
             found = str(error).partition("\n")[0]
-            reason = f"they do not hold what linreg writes ({type(error).__name__}: {found})"
+            reason = f"unexpected content ({type(error).__name__}: {found})"
             raise self.damaged(names, reason) from None
 
     def damaged(self, name: str, reason: str) -> StoreError:
-        """The error for a file of the run that is not what linreg writes."""
+        """The error for a damaged file of the run, with the message `the run is damaged: <reason>`."""
         return StoreError(f"the run is damaged: {reason}", str(self.path / name))
 
     def _why_incomplete(self, name: str) -> str:
@@ -190,7 +215,7 @@ class RunFolder:
 
 
 def create_run(outputs: Path, name: str) -> RunFolder:
-    """Make the next run folder, NAME-0001, NAME-0002, ...; two processes never get the same one.
+    """Create the next run folder, NAME-0001, NAME-0002, ...; two processes never get the same one.
 
     Raises:
         StoreError: if `outputs` cannot be written.
@@ -204,12 +229,12 @@ def create_run(outputs: Path, name: str) -> RunFolder:
                 path.mkdir()
                 return RunFolder(path)
     except OSError as error:
-        raise StoreError(f"cannot make a run folder: {_why(error)}; {_ANOTHER}", str(outputs)) from None
+        raise StoreError(f"cannot create a run folder: {_why(error)}; {_ANOTHER}", str(outputs)) from None
     raise StoreError(f"no free run id after {_ATTEMPTS} attempts", str(outputs))
 
 
-def remove_unbegun(run: RunFolder) -> None:
-    """Remove the folder of a run whose `run.json` could not be written; one that holds anything stays."""
+def remove_unstarted(run: RunFolder) -> None:
+    """Remove the folder of a run whose `run.json` could not be written. It stays if it has other files."""
     for name in (OWNER_FILE, "run.json", "config.yaml"):
         with contextlib.suppress(OSError):
             (run.path / name).unlink(missing_ok=True)
@@ -240,12 +265,16 @@ def _ids(outputs: Path) -> list[tuple[str, int]]:
 
 
 def is_run_id(name: str) -> bool:
-    """Whether a folder of this name can be a run of ours."""
+    """Whether a name has the form of a run id, NAME-NNNN.
+
+    >>> is_run_id("housing-0001"), is_run_id("housing")
+    (True, False)
+    """
     return _RUN_ID.match(name) is not None
 
 
 def run_folders(outputs: Path) -> list[RunFolder]:
-    """Every folder whose name is a run id, by name; then every other one that holds a run, such as one renamed."""
+    """Every folder whose name is a run id, sorted; then every other one with a `run.json`, such as a renamed run."""
     named = [RunFolder(outputs / f"{name}-{number:04d}") for name, number in sorted(_ids(outputs))]
     others = [
         name for name in sorted(_names(outputs)) if not is_run_id(name) and (outputs / name / "run.json").is_file()
@@ -254,7 +283,7 @@ def run_folders(outputs: Path) -> list[RunFolder]:
 
 
 def list_runs(outputs: Path) -> tuple[list[tuple[RunFolder, dict[str, Any]]], list[StoreError]]:
-    """Every readable run with its record, oldest first, and what is wrong with the others."""
+    """Every readable run with its record, oldest first, and one error for each damaged run."""
     readable, damaged = [], []
     for run in run_folders(outputs):
         try:
@@ -265,10 +294,10 @@ def list_runs(outputs: Path) -> tuple[list[tuple[RunFolder, dict[str, Any]]], li
 
 
 def find_run(outputs: Path, reference: str) -> RunFolder:
-    """The run that a user means.
+    """Find a run by its id, a prefix of it, its path, or `latest`.
 
     Args:
-        outputs: where run folders live.
+        outputs: the folder of the run folders.
         reference: a run id, a unique prefix of one, `latest`, or a path to a run folder.
 
     Raises:
@@ -277,10 +306,10 @@ def find_run(outputs: Path, reference: str) -> RunFolder:
     if reference == "latest":
         readable, _ = list_runs(outputs)
         if not readable:
-            raise StoreError("there is no run yet; make one with 'linreg train -c CONFIG'", str(outputs))
+            raise StoreError("there are no runs yet; start one with 'linreg train -c CONFIG'", str(outputs))
         return readable[-1][0]
     if not reference.strip():
-        raise StoreError("the name of the run is empty; name a run, or 'latest'")
+        raise StoreError("the run id is empty; give a run id, a path or 'latest'")
     path = Path(reference)
     is_run = False
     with contextlib.suppress(OSError):  # such as a name that is too long

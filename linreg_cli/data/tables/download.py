@@ -1,4 +1,4 @@
-"""Tables at http(s) addresses: downloaded once, verified, kept under their digest."""
+"""Tables at http(s) addresses: downloaded once, verified by SHA-256, and cached under their digest."""
 
 import contextlib
 import time
@@ -11,26 +11,26 @@ from linreg_cli.errors import DataError
 from linreg_cli.files import CACHE, cache_folder
 
 MAX_REDIRECTS = 3
-#: Seconds until a connection stands, and between two pieces of an answer.
+#: Seconds until a connection is established, and between two chunks of a response.
 TIMEOUT = (10.0, 30.0)
-#: An answer that does not say its length may not be longer.
+#: The maximum size of a response without a Content-Length.
 MAX_BYTES = 4 << 30
 
 _PIECE = 1 << 18
-#: Nobody writes to a file any more that was not written to for so long.
+#: A temporary file that was not written to for so long belongs to no running process.
 _ABANDONED_SECONDS = 3600.0
 
 
 def fetch(address: str, sha256: str, progress: Callable[[str], None] = lambda _: None) -> Path:
-    """The file at an address, from the cache if it was downloaded before.
+    """The path of the file at an address, from the cache if it was downloaded before.
 
     Args:
         address: http or https.
-        sha256: digest of the file; it is also where the file is kept.
-        progress: called with a line of text now and then.
+        sha256: digest of the file in hexadecimal; also the name of its folder in the cache.
+        progress: called with a line of text while the file is downloaded.
 
     Raises:
-        DataError: for an address that does not answer with the whole of that file; nothing is kept then.
+        DataError: if the download fails or gives another file; nothing is cached then.
     """
     import pooch
     import requests
@@ -39,7 +39,7 @@ def fetch(address: str, sha256: str, progress: Callable[[str], None] = lambda _:
     name = Path(unquote(urlsplit(address).path)).name or "table"
     cached = cache_folder()
     if cached is None:
-        raise DataError(f"cannot be kept: the user has no home folder; set {CACHE} to a folder", address)
+        raise DataError(f"cannot be cached: the user has no home folder; set {CACHE} to a folder", address)
     folder = cached / sha256.lower()
 
     def download(url: str, output_file: str, _: Any) -> None:
@@ -51,22 +51,22 @@ def fetch(address: str, sha256: str, progress: Callable[[str], None] = lambda _:
     except requests.RequestException as error:
         raise DataError(f"cannot be downloaded: {_reason(error)}", address) from None
     except ValueError as error:
-        raise DataError(f"{_digest(str(error), sha256)}; nothing was kept", address) from None
+        raise DataError(f"{_digest(str(error), sha256)}; nothing was cached", address) from None
     except OSError as error:
         where = str(error.filename or folder)
-        raise DataError(f"cannot be kept in {where}: {error.strerror}; set {CACHE} to a folder", address) from None
+        raise DataError(f"cannot be cached in {where}: {error.strerror}; set {CACHE} to a folder", address) from None
     finally:
         with contextlib.suppress(OSError):
-            folder.rmdir()  # where nothing came to be in it
+            folder.rmdir()  # only if it is empty
     return Path(path)
 
 
 def sweep(folder: Path, pattern: str) -> None:
-    """Remove files that were begun by runs which were killed while they wrote.
+    """Remove the temporary files of processes that were killed while they wrote.
 
     Args:
-        folder: where they are.
-        pattern: of their names.
+        folder: with the files.
+        pattern: glob pattern of their names; only files not written to for an hour are removed.
     """
     for part in folder.glob(pattern):
         with contextlib.suppress(OSError):
@@ -75,10 +75,10 @@ def sweep(folder: Path, pattern: str) -> None:
 
 
 def _download(url: str, output_file: str, progress: Callable[[str], None]) -> None:
-    """Write the answer to a file.
+    """Write the response to a file.
 
     Raises:
-        requests.RequestException: if it does not come, or is not as long as it says.
+        requests.RequestException: if there is none, or its length is not that of its Content-Length.
     """
     import requests
 
@@ -86,44 +86,45 @@ def _download(url: str, output_file: str, progress: Callable[[str], None]) -> No
     session.max_redirects = MAX_REDIRECTS
     with session, session.get(url, stream=True, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}) as answer:
         answer.raise_for_status()
-        said = answer.headers.get("Content-Length", "")
-        length = int(said) if said.isdigit() and "Content-Encoding" not in answer.headers else None
+        announced = answer.headers.get("Content-Length", "")
+        length = int(announced) if announced.isdigit() and "Content-Encoding" not in answer.headers else None
+        most = MAX_BYTES if length is None else length
         received = 0
         with open(output_file, "wb") as file:
             for piece in answer.iter_content(_PIECE):
                 file.write(piece)
                 received += len(piece)
-                if received > (MAX_BYTES if length is None else length):
-                    raise requests.RequestException(f"the answer is longer than {MAX_BYTES:,} bytes")
+                if received > most:
+                    raise requests.RequestException(f"the response is longer than {most:,} bytes")
                 of = f" of {length / 1e6:,.1f}" if length else ""
                 progress(f"downloading, {received / 1e6:,.1f}{of} MB")
         if length is not None and received != length:
-            raise requests.RequestException(f"{received:,} bytes came, and {length:,} were announced")
+            raise requests.RequestException(f"received {received:,} of {length:,} bytes")
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, without the libraries' own words where there are better ones."""
+    """What went wrong, in the words of a user rather than of the libraries."""
     import requests
 
     if isinstance(error, requests.TooManyRedirects):
         return f"more than {MAX_REDIRECTS} redirects; give the address of the file itself"
     if isinstance(error, requests.Timeout):
-        return f"no answer within {TIMEOUT[0]:g} s, or a pause of {TIMEOUT[1]:g} s"
+        return f"timeout: no connection within {TIMEOUT[0]:g} s, or no data for {TIMEOUT[1]:g} s"
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"the server answered {error.response.status_code} {error.response.reason}"
+        return f"the server responded with {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection ended before the whole file had come"
+        return "the connection was closed before the whole file was received"
     if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.InvalidURL):
-        return "it is, or leads to, no http(s) address"
+        return "it is not an http(s) address, or redirects to one that is not"
     if isinstance(error, requests.ConnectionError):
-        return "no connection; is the address right, and the server up?"
+        return "no connection; check the address and that the server is running"
     return str(error)
 
 
 def _digest(message: str, expected: str) -> str:
-    """pooch's words about a digest, in ours; other complaints about an address as they are."""
+    """The message of pooch about a wrong digest, in the words of `data.load`; other messages unchanged."""
     found = [word.strip("().") for word in message.split() if len(word.strip("().")) == 64]
     other = [word for word in found if word != expected.lower()]
     if not other:
         return message
-    return f"its SHA-256 digest is {other[0]}, and data.sha256 says {expected.lower()}; it is another file"
+    return f"the file is not the expected one: its SHA-256 digest is {other[0]}, and data.sha256 is {expected.lower()}"

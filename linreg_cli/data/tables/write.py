@@ -1,4 +1,4 @@
-"""Tables to disk, chunk by chunk, in the format that the suffix names."""
+"""Writing tables, batch by batch, in the format that the suffix names."""
 
 import contextlib
 import csv
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from linreg_cli.errors import UsageError
 
-#: Suffix -> how it is written: delimiter for text, None for the others; and the compression.
+#: Suffix -> (delimiter of a text format or None, compression or None).
 _FORMATS: dict[str, tuple[str | None, str | None]] = {
     ".csv": (",", None),
     ".csv.gz": (",", "gzip"),
@@ -27,22 +27,25 @@ _FORMATS: dict[str, tuple[str | None, str | None]] = {
 
 
 def table_suffix(path: str | Path) -> str:
-    """The suffix that says the format, such as `.csv.gz`.
+    """The suffix of a path that names the format, in lower case.
+
+    >>> table_suffix("a/Houses.CSV.gz")
+    '.csv.gz'
 
     Raises:
-        UsageError: for one that is not written.
+        UsageError: for a format that linreg does not write.
     """
     name = Path(path).name.lower()
     for suffix in sorted(_FORMATS, key=len, reverse=True):
         if name.endswith(suffix):
             return suffix
-    raise UsageError(f"cannot tell the format from the name; it must end in one of {', '.join(_FORMATS)}", str(path))
+    raise UsageError(f"unknown file format; the name must end in one of {', '.join(_FORMATS)}", str(path))
 
 
-def is_text(suffix: str) -> bool:
-    """Whether a format is text, and so carries no types.
+def is_text_suffix(suffix: str) -> bool:
+    """Whether a format is text, whose columns have no types.
 
-    >>> is_text(".csv.gz"), is_text(".parquet")
+    >>> is_text_suffix(".csv.gz"), is_text_suffix(".parquet")
     (True, False)
     """
     return _FORMATS[suffix][0] is not None
@@ -51,13 +54,17 @@ def is_text(suffix: str) -> bool:
 def write_table(
     target: Path | IO[bytes], suffix: str, rows: pa.Table | Iterable[pa.RecordBatch], delimiter: str | None = None
 ) -> int:
-    """Write a table, or batches of rows one at a time; returns the number of rows.
+    """Write a table, or batches of rows as they come; returns the number of rows.
 
     Args:
         target: a path, or an open binary file.
-        suffix: from `table_suffix`; it need not be that of the path.
+        suffix: the format, from `table_suffix`; it need not be the suffix of the path.
         rows: a table, or at least one batch, all of one schema.
-        delimiter: between the cells of a .csv; None: a comma.
+        delimiter: of a .csv; None: a comma.
+
+    Raises:
+        OSError: if the file cannot be written.
+        pa.ArrowException: if the format does not support the type of a column.
     """
     usual, compression = _FORMATS[suffix]
     delimiter = delimiter if delimiter is not None and usual == "," else usual
@@ -76,14 +83,14 @@ def write_table(
 
 
 def _has_marks(column: pa.ChunkedArray, delimiter: str) -> bool:
-    """Whether a cell of text needs quotes in a CSV."""
+    """Whether a cell of the column needs quotes in a CSV."""
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         return not (pa.types.is_primitive(column.type) or pa.types.is_null(column.type))
     return bool(pc.any(pc.match_substring_regex(column, f'[,\\t"\\r\\n{re.escape(delimiter)}]')).as_py())
 
 
 class _QuotingWriter:
-    """Rows in which some cell needs quotes; pyarrow would then quote every cell of text, numbers as well."""
+    """Writes a CSV with quotes only where a cell needs them; pyarrow would quote every cell of text."""
 
     def __init__(self, sink: Any, delimiter: str) -> None:
         self._sink, self._delimiter = sink, delimiter
@@ -112,7 +119,7 @@ def _writer(
 
             if compression is not None:
                 sink = stack.enter_context(pa.CompressedOutputStream(sink, compression))
-            # pyarrow quotes every name of a header; ours quotes those that need it.
+            # pyarrow quotes every name in a header; this quotes only those that need it.
             header = io.StringIO()
             csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(schema.names)
             sink.write(header.getvalue().encode())

@@ -1,1 +1,1 @@
-"""Executors, which run a plan: the definition, the fast ones, what each costs, and which one is taken."""
+"""Executors, which run a plan: the reference, the compiled ones, their cost, and the selection."""

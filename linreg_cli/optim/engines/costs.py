@@ -1,32 +1,42 @@
-"""What a plan costs on each executor, in seconds; constants of one machine, good for orders of magnitude.
+"""A cost model of the executors, in seconds, to choose between them. It is good for orders of magnitude.
 
-Measured on two shared cores of an AMD EPYC with torch 2.13 and numba 0.68; `make bench` measures the steps again.
+Its constants were measured on two shared cores of an AMD EPYC with torch 2.13 and numba 0.68; `make bench` measures the
+steps again.
 """
 
 from dataclasses import dataclass
 
 from linreg_cli.optim.plan import StepPlan
 
-#: Importing LLVM's binding and loading kernels that lie compiled on the disk: 0.03 to 0.06, from the executor being
-#: chosen to the train loss after an epoch of 2,000 rows.
+#: Importing LLVM's binding and loading compiled kernels from the disk: 0.03 to 0.06, measured from the choice of the
+#: executor to the train loss after an epoch of 2,000 rows.
 LOAD_SECONDS = 0.05
-#: Importing numba and compiling them, the first run of an installation, and of each dtype: the same with an empty
-#: cache; 3.4 for `native` with steps of single rows.
+#: Importing numba and compiling the kernels, in the first run of an installation and of each dtype: measured likewise,
+#: with an empty cache; 3.4 for `native` with batches of one row.
 COMPILE_SECONDS = {"native": 5.0, "statistics": 2.3}
-#: A fast executor must save this much, or the definition runs: below, nobody would notice.
+#: A compiled executor is chosen only if it saves more seconds than this; a smaller saving would not be noticed.
 MIN_SAVING = 0.5
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds until the first step, and of all steps with the train loss of each epoch."""
+    """The estimated cost of a plan on one executor.
+
+    Attributes:
+        start: seconds until the first step: loading or compiling kernels.
+        steps: seconds for all steps and the train loss after each epoch.
+
+    >>> cost = Cost(start=0.05, steps=1.2)
+    >>> cost.total, str(cost)
+    (1.25, '1.2 s (50 ms to start)')
+    """
 
     start: float
     steps: float
 
     @property
     def total(self) -> float:
-        """Seconds of everything."""
+        """start + steps, in seconds."""
         return self.start + self.steps
 
     def __str__(self) -> str:
@@ -34,18 +44,18 @@ class Cost:
 
 
 def estimate(name: str, plan: StepPlan, n_features: int, n_targets: int, *, compiled: bool) -> Cost:
-    """The cost of a whole plan.
+    """The estimated cost of a plan on an executor.
 
     Args:
-        name: of the executor.
+        name: `reference`, `native` or `statistics`.
         plan: the steps.
         n_features: columns of X.
         n_targets: columns of y.
-        compiled: whether its kernels lie compiled on the disk, as the executor's `is_compiled` says.
+        compiled: whether the compiled kernels are on the disk, from the executor's `is_compiled`.
     """
     rows = plan.n_samples * plan.epochs
     if name == "reference":
-        # Dispatch rules; a row costs what torch's passes over it and over its gradient cost.
+        # The overhead of torch's calls dominates; then the passes over each row, forward and backward.
         steps = plan.total_steps * 120e-6 + rows * (80e-9 + 1e-9 * n_features * n_targets)
         return Cost(0.0, steps + plan.epochs * 60e-6)
     start = LOAD_SECONDS + (0.0 if compiled else COMPILE_SECONDS[name])
@@ -56,7 +66,7 @@ def estimate(name: str, plan: StepPlan, n_features: int, n_targets: int, *, comp
     passing = n_targets * (0.5e-9 + 0.15e-9 * n_features)
     shuffling = 12e-9 + 0.5e-9 * n_features if plan.rows.is_random else 0.0
     steps = plan.total_steps * (8e-9 + 0.2e-9 * n_features * n_targets)
-    # A pass for the steps and one for the loss of each epoch.
+    # Two passes per epoch: one for the steps and one for the train loss.
     return Cost(start, steps + rows * (2 * passing + shuffling) + plan.epochs * 80e-6)
 
 

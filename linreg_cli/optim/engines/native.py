@@ -1,4 +1,4 @@
-"""The native executor for the CPU: a whole segment of steps in one compiled call."""
+"""The native executor: compiled steps on the CPU, a whole segment in one call."""
 
 import os
 from collections.abc import Hashable
@@ -23,20 +23,20 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 LOSS_CODES = {"mse": 0, "sse": 1, "half_mse": 2, "mae": 3, "huber": 4}
 
-#: Rows from which on the next epoch's order is drawn while this epoch runs; below, a thread costs more than it saves.
+#: From so many rows on, the next row order is drawn while an epoch runs. For fewer, a thread costs more than it saves.
 DRAW_AHEAD_ROWS = 20_000
 
-#: Rows from which on a row order needs int64; below, int32 is half the memory and half the reading.
+#: From so many rows on, a row order needs int64. Below, int32 takes half the memory and bandwidth.
 WIDE_ROWS = 2**31
 
 SINGLE_ROWS = "single_rows.run_steps"
 
 
 class NativeExecutor:
-    """Runs the steps of a plan on one core, and a pass over all rows on every core that torch may use.
+    """Runs the steps of a plan on one core, and passes over all rows on every core that torch may use.
 
-    Equal to the reference but for rounding: float32 models multiply in float32 and add up in float64 from eight rows
-    on, float64 models are float64 throughout.
+    Results are those of the reference within rounding error. For float32 models, products and sums over up to eight
+    rows are float32 and longer sums float64; for float64 models everything is float64.
 
     Args:
         X_nd: inputs of the train split, shape (n_samples, n_features), on the CPU, float32 or float64.
@@ -60,7 +60,7 @@ class NativeExecutor:
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
-        """Whether the kernels that run a plan lie compiled on the disk; as `ReferenceExecutor.is_compiled`."""
+        """Whether the compiled kernels that a plan needs are on the disk; as `ReferenceExecutor.is_compiled`."""
         step = "batches.update" if _in_parts(plan, n_features) else _steps_kernel(plan, n_targets)
         return all(disk.exists(name, dtype) for name in ("batches.pass_over", step))
 
@@ -80,12 +80,12 @@ class NativeExecutor:
         return torch.from_numpy(losses)
 
     def train_loss(self, plan: StepPlan, state: TrainingState) -> float:
-        """The loss over the whole train split at the state's parameters, summed up in float64."""
+        """The loss over the whole train split at the parameters of the state, accumulated in float64."""
         value, _, _ = self._pass_over(plan, PackedParameters(state), gradient=False)
         return value if plan.loss.is_sum else value / (self._n * self._k)
 
     def _run_epochs(self, plan: StepPlan, packed: PackedParameters, start: int, losses: Array) -> int:
-        """One compiled call for all steps where rows come as given, one for each epoch where they are shuffled."""
+        """One compiled call for all steps if rows come as given, one per epoch if they are shuffled."""
         taken = 0
         while taken < len(losses):
             epoch, position = plan.locate(start + taken)
@@ -106,7 +106,7 @@ class NativeExecutor:
     def _run_steps(
         self, plan: StepPlan, packed: PackedParameters, order: Array, position: int, rates: Array, losses: Array
     ) -> int:
-        """Take len(losses) steps from batch `position` of an epoch on; the losses computed."""
+        """Take len(losses) steps from batch `position` of an epoch on; returns the number of losses computed."""
         data = self._X_nd, self._y_nk, order, len(order) > 0
         parameters = packed.w, packed.b, packed.mw, packed.mb, packed.has_buffer
         setting = packed.bias, LOSS_CODES[plan.loss.name], plan.loss.huber_delta, rates, *_rule(plan), position
@@ -115,10 +115,10 @@ class NativeExecutor:
         if name == SINGLE_ROWS:
             return int(run_steps(*data, *parameters, self._d, self._n, *setting, losses, len(losses)))
         shape = self._d, self._k, self._n, plan.batch_size
-        return int(run_steps(*data, *parameters, *shape, *setting, losses, len(losses), *_room(packed)))
+        return int(run_steps(*data, *parameters, *shape, *setting, losses, len(losses), *_workspace(packed)))
 
     def _run_full_batches(self, plan: StepPlan, packed: PackedParameters, start: int, losses: Array) -> int:
-        """A pass over all rows on every core, then one update, for each step."""
+        """For each step, a pass over all rows on every core and one update."""
         count = 1.0 if plan.loss.is_sum else float(self._n * self._k)
         scale = (2.0 if plan.loss.name in ("mse", "sse") else 1.0) / count
         dtype, update = packed.w.dtype.type, kernel("batches.update", self._dtype)
@@ -136,11 +136,11 @@ class NativeExecutor:
         return len(losses)
 
     def _pass_over(self, plan: StepPlan, packed: PackedParameters, *, gradient: bool) -> tuple[float, Array, Array]:
-        """Sum of the element losses over all rows, and the sums that make the gradient, added up part by part."""
+        """The sum of the element losses over all rows, and the gradient without its scale, summed part by part."""
         pass_over = kernel("batches.pass_over", self._dtype)
 
         def part(first: int, last: int) -> tuple[float, Array, Array]:
-            dots_8, g_kD, gb_k = _room(packed)
+            dots_8, g_kD, gb_k = _workspace(packed)
             value = pass_over(
                 self._X_nd, self._y_nk, first, last, packed.w, packed.b, self._d, self._k,
                 LOSS_CODES[plan.loss.name], plan.loss.huber_delta, dots_8, g_kD, gb_k, gradient,
@@ -158,12 +158,12 @@ class NativeExecutor:
 
 
 def _in_parts(plan: StepPlan, n_features: int) -> bool:
-    """Whether a step is a pass over all rows that more than one core can share, and an update."""
+    """Whether a step is a full batch with enough rows to share the pass between cores."""
     return plan.is_full_batch and plan.n_samples > part_rows(n_features)
 
 
 def _steps_kernel(plan: StepPlan, n_targets: int) -> str:
-    """The kernel that takes many steps in one call."""
+    """The name of the kernel that takes many steps in one call."""
     return SINGLE_ROWS if plan.batch_size == n_targets == 1 else "batches.run_steps"
 
 
@@ -171,16 +171,16 @@ def _rule(plan: StepPlan) -> tuple[float, float, float, bool]:
     return plan.momentum, plan.dampening, plan.weight_decay, plan.nesterov
 
 
-def _room(packed: PackedParameters) -> tuple[Array, Array, Array]:
-    """Where kernels put eight dot products, the gradient of the weights and that of the bias."""
+def _workspace(packed: PackedParameters) -> tuple[Array, Array, Array]:
+    """Arrays that kernels write to: eight dot products, the gradient of the weights, the gradient of the bias."""
     return np.empty(LANES, packed.w.dtype), np.empty(len(packed.w)), np.empty(len(packed.b))
 
 
 class _RowOrders:
-    """The order of the rows, epoch by epoch; the next one is drawn while the compiled code runs this one.
+    """The row orders of consecutive epochs; the next one is drawn by a thread while an epoch runs.
 
     Args:
-        dtype: of the orders, int32 or int64.
+        dtype: of the orders, `int32` or `int64`.
     """
 
     def __init__(self, dtype: str) -> None:
@@ -190,7 +190,7 @@ class _RowOrders:
         self._next: tuple[Hashable, Future[Array]] | None = None
 
     def of(self, plan: StepPlan, epoch: int) -> Array:
-        """`plan.row_order(epoch)` as an array; empty where rows come as given."""
+        """`plan.row_order(epoch)` as an array, shape (n_samples,); empty if rows come as given."""
         key = _key(plan.rows, epoch)
         if self._now is None or self._now[0] != key:
             ahead = self._next[1].result() if self._next is not None and self._next[0] == key else None
@@ -207,5 +207,5 @@ class _RowOrders:
 
 
 def _key(rows: RowOrder, epoch: int) -> Hashable:
-    # With the process: after a fork nobody draws what the parent's thread was about to.
+    # With the process id: after a fork, the thread of the parent that would draw the next order does not exist.
     return rows, epoch, os.getpid()

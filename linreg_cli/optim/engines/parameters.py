@@ -1,4 +1,4 @@
-"""Parameters and momentum as flat arrays padded to whole vectors, for compiled code, and back."""
+"""Conversion of parameters and momentum to flat arrays, padded to whole vectors for compiled code, and back."""
 
 from typing import Any, cast
 
@@ -15,15 +15,17 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class PackedParameters:
-    """A copy of the state in the layout of the kernels.
+    """A copy of the parameters and momentum buffers in the memory layout of the kernels.
+
+    All arrays have the dtype of the model and are padded with zeros.
 
     Attributes:
-        w: weights, shape (n_targets * D,), D = n_features rounded up to whole vectors; padded with zeros.
-        b: bias, n_targets rounded up; zeros for a model without one.
-        mw: momentum buffer of the weights, shaped likewise.
-        mb: momentum buffer of the bias.
-        bias: whether the model has one.
-        has_buffer: whether a momentum buffer exists yet.
+        w: weights, shape (n_targets * D,), where D is n_features rounded up to whole vectors.
+        b: bias, shape (K,), where K is n_targets rounded up; zeros for a model without a bias.
+        mw: momentum buffer of the weights, same shape as `w`.
+        mb: momentum buffer of the bias, same shape as `b`.
+        bias: whether the model has a bias.
+        has_buffer: whether a momentum buffer exists, which is so after the first step with momentum.
     """
 
     def __init__(self, state: TrainingState) -> None:
@@ -38,7 +40,13 @@ class PackedParameters:
         self.mb = self._pad(state.momentum["0.bias"][None]) if "0.bias" in state.momentum else np.zeros_like(self.b)
 
     def write_back(self, state: TrainingState, plan: StepPlan, updates: int) -> None:
-        """Put the numbers into the state, in place; `updates` says how many steps they are away from it."""
+        """Copy parameters and buffers back into the state, in place.
+
+        Args:
+            state: the one that this was made from.
+            plan: the steps, for whether there are momentum buffers.
+            updates: how many updates were made; with 0 nothing is copied.
+        """
         if not updates:
             return
         layer = linear_layer(state.model)
@@ -65,5 +73,9 @@ class PackedParameters:
 
 
 def rounded_up(count: int, unit: int = LANES) -> int:
-    """The next multiple of a unit; whole vectors, unless it is given."""
+    """The smallest multiple of `unit` that is at least `count`; by default whole vectors.
+
+    >>> rounded_up(9), rounded_up(4, 3)
+    (16, 6)
+    """
     return -(-count // unit) * unit

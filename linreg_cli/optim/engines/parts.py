@@ -1,4 +1,4 @@
-"""A pass over all rows, shared out to the cores that torch may use."""
+"""A pass over all rows in parts, distributed over the threads that torch may use."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -7,15 +7,24 @@ import torch
 
 from linreg_cli.optim.engines.threads import pool
 
-#: Elements of X in a part. Parts do not depend on the number of threads and their results come back in order,
-#: so the numbers depend neither on that nor on which thread was faster.
+#: Elements of X in a part. Neither the parts nor the order of their results depends on the number of threads, so the
+#: results are the same bits with any number.
 PART_ELEMENTS = 1 << 19
 
 Result = TypeVar("Result")
 
 
 def over_parts(function: Callable[[int, int], Result], n_samples: int, n_features: int) -> list[Result]:
-    """`function(first row, one past the last row)` of each part, in order; the function should release the GIL."""
+    """Call a function for each part of the rows, on several threads.
+
+    Args:
+        function: (first row, one past the last row) -> result; it should release the GIL.
+        n_samples: rows.
+        n_features: columns of X.
+
+    Returns:
+        The results, in the order of the rows.
+    """
     rows = part_rows(n_features)
     bounds = [(first, min(first + rows, n_samples)) for first in range(0, n_samples, rows)]
     threads = torch.get_num_threads()
@@ -25,5 +34,9 @@ def over_parts(function: Callable[[int, int], Result], n_samples: int, n_feature
 
 
 def part_rows(n_features: int) -> int:
-    """Rows of a part."""
+    """The number of rows of a part.
+
+    >>> part_rows(8)
+    65536
+    """
     return max(1, PART_ELEMENTS // n_features)

@@ -1,7 +1,7 @@
-"""THE definition of training: a plain loop of autograd and torch's SGD. Faster executors equal it, step by step.
+"""The definition of training: a plain loop of autograd and torch's SGD. Other executors equal it within rounding error.
 
-The update is `torch.optim.sgd.sgd`, the function that `torch.optim.SGD.step` consists of, called as it calls it. An
-object of that class would give the same bits; but to make the first one of a process, torch imports its compiler.
+The update is `torch.optim.sgd.sgd`, the function that `torch.optim.SGD.step` calls, with the same arguments, so the
+bits are the same. Creating the first `SGD` object of a process would make torch import its compiler.
 """
 
 import math
@@ -15,11 +15,11 @@ from linreg_cli.optim.state import TrainingState
 
 
 class ReferenceExecutor:
-    """Runs the steps of a plan, one at a time.
+    """Runs the steps of a plan one at a time, with autograd, on any device.
 
     Args:
-        X_nd: inputs of the train split, shape (n_samples, n_features), on the model's device, of its dtype.
-        y_nk: targets, shape (n_samples, n_targets).
+        X_nd: inputs of the train split, shape (n_samples, n_features), of the dtype and on the device of the model.
+        y_nk: targets, shape (n_samples, n_targets), of the same dtype and on the same device.
     """
 
     name = "reference"
@@ -29,7 +29,7 @@ class ReferenceExecutor:
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
-        """Whether all compiled code that a plan needs lies on the disk; this executor needs none.
+        """Whether all compiled code that a plan needs is on the disk; this executor needs none.
 
         Args:
             plan: the steps.
@@ -40,17 +40,17 @@ class ReferenceExecutor:
         return True
 
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
-        """Take the steps `start` to `stop - 1`, changing the state in place.
+        """Take the steps `start` to `stop - 1`, updating the state in place.
 
         Args:
-            plan: what the steps are.
-            state: where they begin; `state.step` is `start`.
-            start: number of the first step.
+            plan: the steps.
+            state: the state before the first step; `state.step` is `start`.
+            start: number of the first step, from 0.
             stop: one past the last step.
 
         Returns:
-            The loss of each batch before its update, float64, shape (steps taken,). If one is not finite it is
-            the last, and its update was not made.
+            The loss of each batch before its update, float64, shape (steps taken,). A loss that is not finite is the
+            last one, and its update is not made.
         """
         assert state.step == start, (state.step, start)
         model = state.model
@@ -83,5 +83,5 @@ class ReferenceExecutor:
         return losses
 
     def train_loss(self, plan: StepPlan, state: TrainingState) -> float:
-        """The loss over the whole train split at the state's parameters, summed up in float64."""
+        """The loss over the whole train split at the parameters of the state, accumulated in float64."""
         return plan.loss.over(state.model, self._X_nd, self._y_nk)

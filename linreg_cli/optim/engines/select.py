@@ -1,4 +1,4 @@
-"""Which device and which executor run the plan, and why."""
+"""Selection of the device and of the executor, with the reason."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,7 +16,15 @@ from linreg_cli.optim.state import TrainingState
 
 
 class Executor(Protocol):
-    """Runs a plan; `linreg_cli.optim.engines.reference` says what each call means."""
+    """The interface of executors, which run the steps of a plan; `ReferenceExecutor` defines the results.
+
+    Attributes:
+        name: the value of `train.engine` that selects it.
+
+    Args:
+        X_nd: inputs of the train split, shape (n_samples, n_features), of the training dtype.
+        y_nk: targets, shape (n_samples, n_targets), of the same dtype and on the same device.
+    """
 
     name: str
 
@@ -24,10 +32,10 @@ class Executor(Protocol):
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
-        """Whether all compiled code that a plan needs lies on the disk."""
+        """Whether all compiled code that a plan needs is on the disk; as `ReferenceExecutor.is_compiled`."""
 
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
-        """Take the steps `start` to `stop - 1`; the loss of each batch."""
+        """Take the steps `start` to `stop - 1`; returns the loss of each batch; as `ReferenceExecutor.run`."""
 
     def train_loss(self, plan: StepPlan, state: TrainingState) -> float:
         """The loss over the whole train split."""
@@ -41,18 +49,23 @@ EXECUTORS: dict[str, type[Executor]] = {
 
 @dataclass(frozen=True)
 class Choice:
-    """An executor and how it came to be chosen; both go into `run.json`."""
+    """The executor chosen for a run.
+
+    Attributes:
+        executor: ready to run.
+        decision: its name, the reason, and whether `auto` chose it.
+    """
 
     executor: Executor
     decision: Decision
 
     def as_json(self) -> dict[str, Any]:
-        """The decision, and its value under the name that `run.json` has always had too."""
+        """`engine` of `run.json`: the decision, with its value also as `name`, as older versions have it."""
         return {"name": self.executor.name, **self.decision.as_json()}
 
 
 def choose(engine: str, plan: StepPlan, X_nd: Tensor, y_nk: Tensor) -> Choice:
-    """The executor that the config names, or for `auto` the cheapest one for this plan.
+    """The executor that the config names; for `auto`, the one with the lowest estimated cost.
 
     Args:
         engine: the value of `train.engine`.
@@ -61,13 +74,13 @@ def choose(engine: str, plan: StepPlan, X_nd: Tensor, y_nk: Tensor) -> Choice:
         y_nk: targets, shape (n_samples, n_targets).
 
     Raises:
-        ValueError: if the executor named cannot run this plan; the message says why and what to do.
+        ValueError: if the named executor cannot run the plan; the message has the reason and what to do.
     """
     device = X_nd.device.type
     if engine != "auto":
         reason = unable(engine, plan, device)
         if reason:
-            raise ValueError(f"{engine} cannot run this: {reason}; use auto or reference")
+            raise ValueError(f"{engine} cannot run this plan: {reason}; use auto or reference")
         return _choice(engine, X_nd, y_nk, "named by train.engine", auto=False)
     able = [name for name in EXECUTORS if unable(name, plan, device) is None]
     if len(able) == 1:
@@ -86,7 +99,7 @@ def _choice(name: str, X_nd: Tensor, y_nk: Tensor, why: str, *, auto: bool) -> C
 
 
 def unable(engine: str, plan: StepPlan, device: str) -> str | None:
-    """Why an executor cannot run a plan on a kind of device, or None if it can."""
+    """Why an executor cannot run a plan on a type of device (`cpu`, `cuda`); None if it can."""
     if engine == "reference":
         return None
     if device != "cpu":
@@ -95,7 +108,10 @@ def unable(engine: str, plan: StepPlan, device: str) -> str | None:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The torch device for `train.device`; `auto` is CUDA where there is one.
+    """The torch device for `train.device`; `auto` is CUDA if available, else the CPU.
+
+    >>> resolve_device("cpu")
+    device(type='cpu')
 
     Raises:
         ValueError: for a CUDA device that this machine or this build of torch does not have.

@@ -1,18 +1,20 @@
-"""Full batch with squared losses from statistics: one pass over the rows, then O(d^2) a step, whatever the rows are.
+"""The statistics executor: full batches of squared losses from second moments of the rows.
 
-With e = X w + b - y, the mean squared error and its gradient are functions of second moments alone. They are kept
-about a reference point: the means mx, my of the columns, and weights v with residuals r = (y - my) - (x - mx) v. Then,
-with u = w - v and c = mx w + b - my,
+It makes one or two passes over the rows, and then O(d^2) operations per step, whatever their number. With
+e = X w + b - y, the sum of squares and its gradient are functions of first and second moments. These are kept about a
+reference point: the means mx, my of the columns, and weights v with residuals r = (y - my) - (x - mx) v. With u = w - v
+and c = mx w + b - my,
 
     e = (x - mx) u + c - r        sum e^2 = u'Su - 2 u'q + rr + n c^2        q = sum (x - mx) r,  rr = sum r^2
     gradient of sum e^2 / 2:      for w: S u - q + n c mx                    for b: n c
 
-(sum of x - mx is zero, and so is that of r.) Centring makes an offset of the columns harmless. v is zero, unless the
-best fit is so good that w'Sw - 2 w's + ss would cancel; then v is that fit, found from the first pass, and a second
-pass measures its residuals, so that nothing large is subtracted.
+since the sums of x - mx and of r are zero. Centring avoids cancellation for columns with a large mean. v is zero,
+unless the best fit is so good that w'Sw - 2 w's + ss would cancel. Then v is the best fit from the first pass, and the
+second pass computes the moments of its residuals, so that no large numbers are subtracted.
 
-Moments, gradients and losses are float64; parameters and momentum are of the training dtype after each step. A loss is
-exact to a relative 1e-9 of the loss of these parameters computed in float64 (times the number of rows over 1e9).
+Moments, gradients and losses are float64; parameters and momentum are rounded to the training dtype after each step. A
+loss has a relative error of at most 1e-9, compared with the loss of the same parameters computed row by row in float64
+(times the number of rows over 1e9).
 """
 
 from typing import Any
@@ -32,16 +34,15 @@ from linreg_cli.optim.state import TrainingState
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-#: Below this share of unexplained variance the moments are measured about the best fit: the digits that cancel
-#: in w'Sw - 2 w's + ss are those of its inverse, and 4 of 16 may go.
+#: Below this fraction of unexplained variance, 1 - R2, the moments are computed about the best fit: w'Sw - 2 w's + ss
+#: loses as many digits as its inverse has, and 4 of 16 are acceptable.
 REFINE_BELOW = 1e-4
 
-#: Numbers a row, features and targets together, from which on torch's matrix product is used; slower at 257, faster
-#: at 1,001, and not tuned between.
+#: From so many features and targets on, torch's matrix product is used. It is slower at 257 and faster at 1,001; values
+#: between were not tried.
 WIDE = 400
 
-
-#: Rows of the sample that moments of a part are measured about; a power of two, for the mean of equal numbers.
+#: Rows of the sample whose means are subtracted from a part; a power of two, for the mean of equal numbers.
 SAMPLE_ROWS = 64
 
 
@@ -69,7 +70,7 @@ class StatisticsExecutor:
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
-        """Whether the kernels that run a plan lie compiled on the disk; as `ReferenceExecutor.is_compiled`."""
+        """Whether the compiled kernels that a plan needs are on the disk; as `ReferenceExecutor.is_compiled`."""
         measuring = () if _is_wide(n_features, n_targets) else ("moments.part_moments",)
         return all(disk.exists(name, dtype) for name in (*measuring, "moments.run_steps", "moments.loss_sum"))
 
@@ -77,7 +78,7 @@ class StatisticsExecutor:
         """Take the steps `start` to `stop - 1`; as `ReferenceExecutor.run`.
 
         Raises:
-            ValueError: for a plan whose steps are not determined by second moments.
+            ValueError: for a plan with minibatches or with a loss that is not squared.
         """
         assert state.step == start, (state.step, start)
         _check(plan)
@@ -88,7 +89,7 @@ class StatisticsExecutor:
         taken = kernel("moments.run_steps", self._dtype)(
             *self._statistics(), packed.w, packed.b, packed.mw, packed.mb, packed.has_buffer, packed.bias,
             scale, count, rates, plan.momentum, plan.dampening, plan.weight_decay, plan.nesterov,
-            losses, len(losses), *self._room(),
+            losses, len(losses), *self._workspace(),
         )  # fmt: skip
         losses = losses[:taken]
         updates = taken if taken == 0 or np.isfinite(losses[-1]) else taken - 1
@@ -97,23 +98,23 @@ class StatisticsExecutor:
         return torch.from_numpy(losses)
 
     def train_loss(self, plan: StepPlan, state: TrainingState) -> float:
-        """The loss over the whole train split at the state's parameters, in float64, without reading a row."""
+        """The loss over the whole train split at the parameters of the state, in float64, from the moments alone."""
         _check(plan)
         packed = PackedParameters(state)
         loss_sum = kernel("moments.loss_sum", self._dtype)
         value = loss_scale(plan.loss.name, 1, 1) * float(
-            loss_sum(*self._statistics(), packed.w, packed.b, *self._room())
+            loss_sum(*self._statistics(), packed.w, packed.b, *self._workspace())
         )
         return value if plan.loss.is_sum else value / self._y_nk.numel()
 
     def _statistics(self) -> tuple[Any, ...]:
-        """What the kernels need: S, q, rr, mx, my, v, n, d and k; measured once."""
+        """The arguments of the kernels: S, q, rr, mx, my, v, n, d and k; computed once."""
         if self._moments is None:
             self._moments = self._measured()
         return self._moments
 
-    def _room(self) -> tuple[Array, Array, Array]:
-        """Where kernels put distances from the reference point, the gradient of the weights and that of the bias."""
+    def _workspace(self) -> tuple[Array, Array, Array]:
+        """Arrays that kernels write to: w - v, the gradient of the weights, the gradient of the bias."""
         d, k = self._X_nd.shape[1], self._y_nk.shape[1]
         return np.zeros(rounded_up(d)), np.zeros(k * rounded_up(d)), np.zeros(rounded_up(k))
 
@@ -123,7 +124,7 @@ class StatisticsExecutor:
         parts = over_parts(part, n, d)
         rows, mean_z, M_zz = parts[0]
         for more, mean, M in parts[1:]:
-            # Chan, Golub and LeVeque (1983): moments about the means of both parts together.
+            # Chan, Golub and LeVeque (1983): moments about the mean of both parts together.
             shift = mean - mean_z
             M_zz = M_zz + M + np.outer(shift, shift) * (rows * more / (rows + more))
             mean_z = mean_z + shift * (more / (rows + more))
@@ -139,7 +140,7 @@ class StatisticsExecutor:
         return S_dD.reshape(-1), q_kD.reshape(-1), rr_k, mx_D, mean_z[d:].copy(), v_kD.reshape(-1), n, d, k
 
     def _part_by_kernel(self, first: int, last: int) -> tuple[int, Array, Array]:
-        """Rows, means and centred second moments of [x | y] of a part, read once."""
+        """Number of rows, means and centred second moments of [x | y] of a part, in one pass where possible."""
         rows, d, k = last - first, self._X_nd.shape[1], self._y_nk.shape[1]
         X, y = self._X_nd.numpy(), self._y_nk.numpy()
         part_moments = kernel("moments.part_moments", self._dtype)
@@ -153,26 +154,26 @@ class StatisticsExecutor:
             about_centre_zz = np.triu(about_centre_zz) + np.triu(about_centre_zz, 1).T
             M_zz = about_centre_zz - rows * np.outer(shift_z, shift_z)
             centre_z = centre_z + shift_z
-            # Else the sample was far from the mean, and what was subtracted took digits along.
+            # Otherwise the mean of the sample was far from that of the part, and the subtraction lost digits.
             if (np.diag(M_zz) >= 0.1 * np.diag(about_centre_zz)).all():
                 break
         return rows, centre_z, M_zz
 
     def _sample(self, first: int, last: int) -> Array:
-        """Means of [x | y] over at most SAMPLE_ROWS rows of a part, evenly spaced: near those of all its rows."""
+        """Means of [x | y] over at most SAMPLE_ROWS evenly spaced rows of a part, to estimate those of all its rows."""
         every = slice(first, last, max(1, (last - first) // SAMPLE_ROWS))
         z = torch.cat([self._X_nd[every], self._y_nk[every]], dim=1)[:SAMPLE_ROWS]
         return z.double().mean(0).numpy()
 
     def _part_by_product(self, first: int, last: int) -> tuple[int, Array, Array]:
-        """The same as a matrix product, which is what it is."""
+        """As `_part_by_kernel`, by a matrix product of torch."""
         z = torch.cat([self._X_nd[first:last].double(), self._y_nk[first:last].double()], dim=1)
         mean = z.mean(0)
         z -= mean
         return last - first, mean.numpy(), (z.T @ z).numpy()
 
     def _about(self, fit_kd: Array, mean_z: Array) -> tuple[Array, Array]:
-        """Moments q and rr of the residuals of a fit: what is left is measured, not subtracted."""
+        """The moments q and rr of the residuals of a fit, computed from the residuals themselves."""
         d = self._X_nd.shape[1]
         fit_dk, mean = torch.from_numpy(fit_kd.T.copy()), torch.from_numpy(mean_z)
 
@@ -194,14 +195,14 @@ def _is_wide(n_features: int, n_targets: int) -> bool:
 def _check(plan: StepPlan) -> None:
     reason = not_from_moments(plan)
     if reason:
-        raise ValueError(f"statistics cannot run this: {reason}; use auto, native or reference")
+        raise ValueError(f"statistics cannot run this plan: {reason}; use auto, native or reference")
 
 
 def _best_fit(S_dd: Array, q_kd: Array) -> Array:
-    """A least-squares solution of S v = q for each target, from standardised columns; any good one will do."""
+    """An approximate least-squares solution of S v = q for each target; it need not be exact, only close."""
     scale_d = np.sqrt(np.diag(S_dd))
     inverse_d = np.divide(1.0, scale_d, out=np.zeros_like(scale_d), where=scale_d > 0)
     correlations_dd = S_dd * np.outer(inverse_d, inverse_d)
-    # Where columns repeat each other, so much on the diagonal keeps the solution small, as a pseudo-inverse would.
+    # A small ridge: with linearly dependent columns it keeps the solution small, as the pseudo-inverse does.
     correlations_dd[np.diag_indices_from(correlations_dd)] += 1e-13 * len(S_dd)
     return np.asarray(np.linalg.solve(correlations_dd, (q_kd * inverse_d).T).T * inverse_d)

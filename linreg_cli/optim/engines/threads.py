@@ -1,4 +1,4 @@
-"""Threads that stay from one call to the next."""
+"""Thread pools that are kept between calls."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -6,11 +6,11 @@ from functools import cache
 
 
 def pool(purpose: str, threads: int) -> ThreadPoolExecutor:
-    """The threads of this process for a purpose; a forked process, which has none of its parent's, makes its own.
+    """The thread pool of this process for a purpose. A forked process creates its own.
 
     Args:
-        purpose: a name, which the threads have too.
-        threads: how many at most.
+        purpose: the name of the pool and of its threads.
+        threads: the maximum number of threads.
     """
     return _pool(purpose, threads, os.getpid())
 

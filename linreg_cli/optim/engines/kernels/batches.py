@@ -1,19 +1,19 @@
-"""Compiled kernels of the native executor: rows in, residuals and gradient out, one parameter update after another.
+"""Compiled kernels of the native executor: losses and gradients of batches, and SGD updates.
 
-Shapes: n samples, d features, k targets, D = d rounded up to whole vectors. Everything is one-dimensional and
-contiguous; parameters and gradients are padded with zeros to whole vectors, so that updates have no last case.
+Shapes: n samples, d features, k targets, D = d rounded up to whole vectors. All arrays are one-dimensional and
+contiguous. Parameters and gradients are padded with zeros to whole vectors, so that updates need no remainder loop.
 
     X_nd  (n * d,)   y_nk  (n * k,)                 of the training dtype
     w_kD  (k * D,)   b_k   (k rounded up,)          of the training dtype; m_kD, mb_k: their momentum buffers
     g_kD  (k * D,)   gb_k  (k rounded up,)          float64 whatever the dtype: sums of f x and of f over a batch
     order_n  (n,)    the row order of an epoch, not read where rows come as given
-    dots_8   (8,)    room to work in, of the training dtype
+    dots_8   (8,)    workspace, of the training dtype
 
 Residuals e = x w + b - y become the factors f of the gradient sum f x while the rows are still in registers or in the
-first-level cache (`tiles`), so memory is read once.
+first-level cache (`tiles`), so each row is read from memory once.
 
-float32 models: products, and sums of at most eight of them on end, are float32, as in torch; from there on sums are
-float64, so that a batch of a million rows loses nothing; the update is float32, as in torch.
+float32 models: products and sums of at most eight consecutive products are float32, as in torch. Longer sums are
+float64, so that a batch of a million rows loses no digits. The update is float32, as in torch.
 """
 
 import numpy as np
@@ -27,9 +27,9 @@ from linreg_cli.optim.engines.kernels.tiles import FAST, SSE, sums_of
 
 @kernel(fastmath=FAST)
 def pass_over(X_nd, y_nk, first, last, w_kD, b_k, d, k, loss, delta, dots_8, g_kD, gb_k, gradient):
-    """Sum of the element losses of the rows first..last-1; with `gradient` also sum f x and sum f, into g and gb.
+    """Sum of the element losses of the rows first..last-1; with `gradient` also sum f x in g and sum f in gb.
 
-    The loss is undivided and the gradient is without its scale (2, 1, 1/n ...), so that parts can be added up.
+    The loss is not divided by n and the gradient lacks its scale (2, 1, 1/n ...), so that parts can be summed.
     """
     return sums_of(
         X_nd, y_nk, nowhere(), False, first, last, 0, w_kD, b_k,
@@ -39,7 +39,7 @@ def pass_over(X_nd, y_nk, first, last, w_kD, b_k, d, k, loss, delta, dots_8, g_k
 
 @inlined(fastmath=FAST)
 def sgd_update(w, m, g, count, scale, has_buffer, lr, momentum, dampening, weight_decay, nesterov):
-    """As `update`."""
+    """As `update`, inlined."""
     rate, beta, decay = splat(number(w, -lr)), splat(number(w, momentum)), splat(number(w, weight_decay))
     fresh, factor = splat(number(w, 1 - dampening)), splat(scale)
     for c in range(0, count, LANES):
@@ -56,9 +56,9 @@ def sgd_update(w, m, g, count, scale, has_buffer, lr, momentum, dampening, weigh
 
 @kernel(fastmath=FAST)
 def update(w, m, g, count, scale, has_buffer, lr, momentum, dampening, weight_decay, nesterov):
-    """One step of torch.optim.SGD for the `count` parameters w with buffers m, all padded to whole vectors.
+    """One step of torch.optim.SGD for the `count` parameters w with momentum buffers m, padded to whole vectors.
 
-    The gradient is scale * g, rounded to the type of w; from there on everything is computed in that type.
+    The gradient is scale * g, rounded to the dtype of w, in which the rest is computed.
     """
     sgd_update(w, m, g, count, scale, has_buffer != 0, lr, momentum, dampening, weight_decay, nesterov != 0)
 
@@ -68,9 +68,10 @@ def run_steps(
     X_nd, y_nk, order_n, shuffled, w_kD, b_k, m_kD, mb_k, has_buffer, d, k, n, batch, bias,
     loss, delta, rates, momentum, dampening, weight_decay, nesterov, position, losses, steps, dots_8, g_kD, gb_k,
 ):  # fmt: skip
-    """Take `steps` steps, or stop before the update at a loss that is not finite; returns the losses computed.
+    """Take `steps` steps, or stop before the update at a loss that is not finite; returns the number of losses.
 
-    The steps begin at batch `position` of the epoch whose rate is rates[0]; shuffled ones stay within that epoch.
+    The first step is batch `position` of the epoch with learning rate rates[0]. With shuffled rows, all steps are
+    within that epoch.
     """
     D, K = (d + LANES - 1) // LANES * LANES, (k + LANES - 1) // LANES * LANES
     width, rule = number(w_kD, delta), (momentum, dampening, weight_decay, nesterov != 0)
@@ -83,7 +84,7 @@ def run_steps(
             X_nd, y_nk, order_n, shuffled != 0, at, last, n, w_kD, b_k, d, k, loss, width, dots_8, g_kD, gb_k, True
         )
         count = 1.0 if loss == SSE else float((last - at) * k)
-        # The sum is rounded to the training dtype first: where that overflows, torch's loss is infinite too.
+        # The sum is rounded to the training dtype first, because torch's loss is infinite if that overflows.
         value = float(number(w_kD, value) / number(w_kD, count))
         put(losses, step, value)
         if not np.isfinite(value):

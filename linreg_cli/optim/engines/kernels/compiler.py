@@ -1,7 +1,7 @@
-"""How kernels are compiled by numba: a `kernel` can be called from Python, an `inlined` function is part of kernels.
+"""Compilation of kernels by numba: a `kernel` can be called from Python, an `inlined` function is part of kernels.
 
-What comes out is a relocatable object that calls nothing but what LLVM itself puts in, such as memset: neither Python
-nor numba's runtime. So it can be run in a process that has not imported numba.
+The result is a relocatable object that calls neither Python nor numba's runtime, only functions that LLVM inserts, such
+as memset. So it can run in a process that has not imported numba.
 """
 
 import contextlib
@@ -18,14 +18,14 @@ from numba.core.registry import cpu_target
 from linreg_cli.optim.engines.kernels import machine_code
 from linreg_cli.optim.engines.kernels.signatures import FLOAT64, INTEGER, SIGNATURES
 
-#: No arrays, no exceptions (a division by zero is an infinity), and nothing for calls from Python or C.
+#: No arrays, no exceptions (a division by zero gives an infinity), and no wrappers for calls from Python or C.
 _PLAIN = {"error_model": "numpy", "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 Function = Callable[..., Any]
 
 
 def kernel(**options: Any) -> Callable[[Function], Function]:
-    """A decorator for a function of `signatures.SIGNATURES`, with options of `numba.njit`."""
+    """A decorator for a function that `signatures.SIGNATURES` lists; the options are those of `numba.njit`."""
 
     def decorate(function: Function) -> Function:
         function.__dict__["options"] = options
@@ -35,7 +35,7 @@ def kernel(**options: Any) -> Callable[[Function], Function]:
 
 
 def inlined(**options: Any) -> Callable[[Function], Function]:
-    """A decorator for a function that kernels take in, with options of `numba.njit`."""
+    """A decorator for a function that is inlined into kernels; the options are those of `numba.njit`."""
     decorate: Callable[[Function], Function] = numba.njit(forceinline=True, **_PLAIN, **options)
     return decorate
 
@@ -44,11 +44,11 @@ def compiled(name: str, dtypes: dict[str, str]) -> bytes:
     """The object code of a kernel for this machine.
 
     Args:
-        name: module and function.
-        dtypes: pointer type -> the dtype of the numbers behind it.
+        name: module and function, such as `batches.update`.
+        dtypes: pointer type -> dtype of the numbers that it points to.
 
     Raises:
-        RuntimeError: for a kernel that could raise an exception, or that needs something beside itself.
+        RuntimeError: for a kernel that could raise an exception, or that needs symbols outside its object.
     """
     module, _, function = name.partition(".")
     source = getattr(importlib.import_module(f"{__package__}.{module}"), function)
@@ -57,7 +57,16 @@ def compiled(name: str, dtypes: dict[str, str]) -> bytes:
 
 
 def object_code(function: Function, names: tuple[str, ...], parameters: list[Any]) -> bytes:
-    """The same of a function that `kernel` decorates, whose parameters have these names and numba types."""
+    """The object code of one function.
+
+    Args:
+        function: decorated by `kernel`.
+        names: of its parameters.
+        parameters: their numba types.
+
+    Raises:
+        RuntimeError: as `compiled`.
+    """
     types_ = tuple(parameters)
     with _optimization(machine_code.OPTIMIZATION):
         dispatcher = numba.njit(types_, **_PLAIN, **function.__dict__["options"])(function)
@@ -68,14 +77,14 @@ def object_code(function: Function, names: tuple[str, ...], parameters: list[Any
 
 @contextlib.contextmanager
 def _optimization(level: int) -> Iterator[None]:
-    """Within this block numba optimises at a level: other threads that compile wait, and then find their own.
+    """A context in which numba optimises at a given level; other threads that compile wait until it ends.
 
-    numba knows one level for a process, which it reads as it optimises a function. Its code generator keeps the one of
-    when it was made, and is therefore made before.
+    numba has one level per process, and reads it when it optimises a function. Its code generator keeps the level at
+    which it was created, so it is created before the level is changed.
     """
     _ = cpu_target.target_context
     with global_compiler_lock:
-        numba.config.reload_config()  # or numba would, within the block, where the environment has changed
+        numba.config.reload_config()  # else numba would do it within the block, if the environment has changed
         before = numba.config.OPT
         numba.config.OPT = type(before)(level)
         try:
@@ -85,7 +94,7 @@ def _optimization(level: int) -> Iterator[None]:
 
 
 def _checked(module: Any, names: tuple[str, ...]) -> Any:
-    """The one function of a module, which takes what callers pass, raises nothing, and needs nothing but itself."""
+    """The single function of a module, after checks: its parameters, no exceptions, no external symbols."""
     defined = [each for each in module.functions if not each.is_declaration]
     if len(defined) != 1:
         raise RuntimeError(f"a kernel is one function, and these are {[each.name for each in defined]}")

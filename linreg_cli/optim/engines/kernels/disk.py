@@ -1,10 +1,10 @@
-"""Where compiled kernels lie on the disk. Imports no compiler, so that asking costs nothing.
+"""The cache of compiled kernels on the disk. It imports no compiler, so that looking for a kernel is cheap.
 
-A file holds one kernel for one signature and processor, after a SHA-256 of its name and of what follows. Its name says
-which, and from which sources: all modules of this folder, since a kernel contains what it calls from other modules. So
-a kernel of other sources is never found, and a damaged one is not used. What is read becomes code: a file that another
-user could have written is not read. A folder that cannot be written is passed over, and without any the kernels are
-compiled in every process; none of it can fail a run.
+A file holds one kernel for one signature and processor, after a SHA-256 of its name and content. The name includes a
+digest of all modules of this folder, since a kernel contains inlined functions of other modules. So a kernel from other
+sources is never found, and a damaged one is not used. The content is executed, so a file that another user could have
+written is not read. A folder that cannot be written is skipped; without any, kernels are compiled in every process. No
+error of the cache can fail a run.
 """
 
 import hashlib
@@ -21,19 +21,24 @@ _SUFFIX = ".kernel"
 
 
 def exists(kernel: str, dtype: str) -> bool:
-    """Whether a kernel such as `batches.run_steps` lies compiled for models of a type such as `float32`."""
+    """Whether a compiled kernel is on the disk.
+
+    Args:
+        kernel: module and function, such as `batches.run_steps`.
+        dtype: of the training, `float32` or `float64`.
+    """
     pattern = f"{kernel}-{dtype}-{first_digest()}-*{_SUFFIX}"
     return any(any(folder.glob(pattern)) for folder in _folders())
 
 
 def read(kernel: str, dtype: str, sources: str, key: str) -> bytes | None:
-    """What was written under these names, if it is there, undamaged, and ours.
+    """The machine code of a kernel; None if there is no intact file that only trusted users can have written.
 
     Args:
         kernel: module and function.
         dtype: of the training.
         sources: from `first_digest`.
-        key: whatever else the machine code depends on.
+        key: everything else that the machine code depends on.
     """
     name = _name(kernel, dtype, sources, key)
     for folder in _folders():
@@ -50,13 +55,16 @@ def read(kernel: str, dtype: str, sources: str, key: str) -> bytes | None:
 
 
 def write(kernel: str, dtype: str, sources: str, key: str, content: bytes) -> None:
-    """Keep a kernel in the first folder that can be written; beside the sources, those of older ones are removed."""
+    """Store a kernel in the first folder that can be written; arguments as in `read`.
+
+    Beside the sources, kernels of older sources are removed.
+    """
     name = _name(kernel, dtype, sources, key)
     for folder in _folders():
         try:
             beside = folder.parent == _SOURCES
             folder.mkdir(mode=0o777 if beside else 0o700, parents=True, exist_ok=True)
-            # An administrator may compile for all users.
+            # mode: an administrator may compile for all users.
             write_bytes(folder / name, _checksum(name, content) + content, mode=0o644, durable=False)
             for old in folder.glob(f"{kernel}-{dtype}-*{_SUFFIX}") if beside else ():
                 if sources not in old.name:
@@ -67,7 +75,7 @@ def write(kernel: str, dtype: str, sources: str, key: str, content: bytes) -> No
 
 
 def source_digest() -> str:
-    """Of every module of this folder, as it is on the disk now."""
+    """The digest of all modules of this folder, as they are on the disk now."""
     digest = hashlib.sha256()
     for path in sorted(_SOURCES.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -76,12 +84,12 @@ def source_digest() -> str:
 
 @cache
 def first_digest() -> str:
-    """`source_digest()` when this process first asked: where it is another now, the sources have changed since."""
+    """`source_digest()` at the first call in this process; if they differ, the sources have changed since."""
     return source_digest()
 
 
 def _is_ours(status: os.stat_result) -> bool:
-    """Whether nobody but this user, the owner of the sources and root can have written a file."""
+    """Whether only this user, the owner of the sources, or root can have written a file."""
     if not hasattr(os, "geteuid"):
         return True
     trusted = {os.geteuid(), 0, _SOURCES.stat().st_uid}
@@ -89,7 +97,7 @@ def _is_ours(status: os.stat_result) -> bool:
 
 
 def _folders() -> list[Path]:
-    """Beside the sources, where Python keeps what it compiles too, else the cache folder; only there if it is named."""
+    """`__pycache__` beside the sources, then the cache folder; only the latter if LINREG_CACHE is set."""
     cached, beside = cache_folder(), _SOURCES / "__pycache__"
     folders = [] if os.environ.get(CACHE) else [beside]
     return folders if cached is None else [*folders, cached]
@@ -100,5 +108,5 @@ def _name(kernel: str, dtype: str, sources: str, key: str) -> str:
 
 
 def _checksum(name: str, content: bytes) -> bytes:
-    # Of the name too: whoever may write the folder could give one kernel the name of another.
+    # With the name, so that a kernel renamed to that of another is not used.
     return hashlib.sha256(name.encode() + b"\0" + content).digest()

@@ -1,8 +1,8 @@
-"""Compiled kernels as functions of arrays: found on the disk, or compiled and kept there.
+"""Compiled kernels as functions of arrays, loaded from the disk or compiled and stored there.
 
-numba is imported to compile a kernel, never to run one that lies on the disk: importing it and giving it back what it
-knew about a kernel takes 0.6 s and 120 MB, and loading the machine code by LLVM alone 0.03 s and 47 MB. LLVM's binding
-is imported when the first kernel is asked for, so that importing an executor costs nothing.
+numba is imported only to compile a kernel. Importing it and restoring a kernel from its own cache takes 0.6 s and
+120 MB; loading the machine code by LLVM alone takes 0.03 s and 47 MB. LLVM's binding is imported when the first kernel
+is needed, so that importing an executor is cheap.
 """
 
 import ctypes
@@ -33,40 +33,47 @@ _kernels: dict[tuple[str, str, str], "Kernel"] = {}
 
 
 class Kernel:
-    """A compiled kernel.
+    """A compiled kernel, which can be called with numbers and numpy arrays.
 
     Args:
         signature: of the kernel.
-        dtypes: pointer type -> the dtype of the numbers behind it.
-        address: of its machine code.
+        dtypes: pointer type -> dtype of the numbers that it points to.
+        address: of its machine code in memory.
     """
 
     def __init__(self, signature: Signature, dtypes: dict[str, str], address: int) -> None:
         self._arrays = [(i, np.dtype(dtypes[kind])) for i, kind in enumerate(signature.types) if kind in dtypes]
         self._result = _NUMBERS[signature.returns]
         parameters = [_NUMBERS.get(kind, ctypes.c_void_p) for kind in signature.types]
-        # numba's convention: the place of the result and that of an exception come first. No kernel raises one.
+        # numba's calling convention: pointers to the result and to an exception come first. No kernel raises one.
         self._function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, *parameters)(address)
 
     def __call__(self, *arguments: Any) -> Any:
-        """Run it without the GIL; arrays are C-contiguous and of the dtype that the signature says."""
+        """Run the kernel without the GIL. Arrays must be C-contiguous and of the dtypes of the signature.
+
+        Returns:
+            The result; None or a number, as the signature says.
+
+        Raises:
+            TypeError: for an array that is read-only or not contiguous.
+        """
         result, values = self._result(), list(arguments)
         for i, dtype in self._arrays:
             array = values[i]
             assert array.dtype == dtype, (i, array.dtype, dtype)
-            # A third of the time that `array.ctypes.data` takes, and an error for what does not lie side by side.
+            # Takes a third of the time of `array.ctypes.data`, and raises for an array that is not contiguous.
             values[i] = _address_of(_begin(array))
         self._function(_reference(result), None, *values)
         return result.value
 
 
 def kernel(name: str, dtype: str, rows: str = "int32") -> Kernel:
-    """A kernel, from the disk where it lies there.
+    """A kernel, from the disk if it is there, else compiled.
 
     Args:
         name: module and function, as in `SIGNATURES`.
-        dtype: of the training, float32 or float64.
-        rows: dtype of row orders, int32 or int64.
+        dtype: of the training, `float32` or `float64`.
+        rows: dtype of row orders, `int32` or `int64`.
     """
     key = name, dtype, rows
     found = _kernels.get(key)
@@ -80,12 +87,12 @@ def kernel(name: str, dtype: str, rows: str = "int32") -> Kernel:
 
 
 def _loaded(name: str, dtypes: dict[str, str]) -> int:
-    """The address of a kernel's machine code; compiled first, unless it lies on the disk."""
+    """The address of the machine code of a kernel, which is compiled if it is not on the disk."""
     from linreg_cli.optim.engines.kernels import machine_code
 
-    # Before any kernel's module is read, and again after: where they differ, nobody knows what a module was.
+    # Taken before a kernel's module is read, and again after: if they differ, it is unknown which source was compiled.
     sources = disk.first_digest()
-    # What callers agree on with kernels was imported earlier, so it is not known to be of these sources.
+    # `signatures` was imported earlier, perhaps from other sources, so its content is part of the name.
     agreed = SIGNATURES[name], SIGNATURES[name].types, SIZES
     conditions = repr((dtypes[ROWS], agreed, version("numba"), machine_code.conditions()))
     place = name, dtypes[TRAINED], sources, conditions
@@ -94,7 +101,7 @@ def _loaded(name: str, dtypes: dict[str, str]) -> int:
         if code is not None:
             try:
                 return machine_code.load(code)
-            except RuntimeError:  # whole, and still nothing that LLVM takes: compiled again
+            except RuntimeError:  # intact, but LLVM rejects it: compiled again
                 pass
     from linreg_cli.optim.engines.kernels.compiler import compiled
 

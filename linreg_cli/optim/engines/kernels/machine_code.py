@@ -1,4 +1,4 @@
-"""Machine code as LLVM writes and loads it, without the compiler in front: of llvmlite only the binding is imported."""
+"""Writing and loading machine code by LLVM, without numba: of llvmlite only the binding is imported."""
 
 import itertools
 from functools import cache
@@ -7,35 +7,35 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
-#: Level 3 makes a copy of every loop for each value of a setting that does not change in it. With vectors written out
-#: that is twice the code and the seconds of compilation, and not faster.
+#: Level 3 unswitches loops: it copies a loop for each value of a setting that is constant in it. With explicit vectors
+#: that doubles the code and the time of compilation, and is not faster.
 OPTIMIZATION = 2
 
-#: The name of the one function of an object.
+#: The name of the single function of an object.
 SYMBOL = "linreg_kernel"
 
 _numbers = itertools.count()
-#: LLVM takes code away again when its tracker is gone.
+#: Trackers; LLVM unloads code when its tracker is deleted.
 _loaded: list[Any] = []
 
 
 def conditions() -> tuple[object, ...]:
-    """What the code that `emit` writes depends on besides its module."""
+    """Everything besides the module that the output of `emit` depends on: processor, level, version of LLVM."""
     return *_processor(), OPTIMIZATION, llvmlite.__version__
 
 
 def emit(module: Any) -> bytes:
-    """A relocatable object for this machine's processor, from an LLVM module with a function SYMBOL."""
+    """A relocatable object for the processor of this machine, from an LLVM module with a function SYMBOL."""
     return bytes(_target_machine().emit_object(module))
 
 
 def load(code: bytes) -> int:
-    """The address of the function in an object, which stays loaded until the process ends.
+    """Load an object for the lifetime of the process; returns the address of its function.
 
     Raises:
-        RuntimeError: where LLVM cannot read it, or it calls what is not there.
+        RuntimeError: if LLVM cannot read it, or a symbol that it needs is missing.
     """
-    # The process, for memset and the like of the C library, which LLVM writes for a loop that fills memory.
+    # Symbols of the process, for functions of the C library such as memset, which LLVM inserts for some loops.
     builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process().export_symbol(SYMBOL)
     tracker = builder.link(_linker(), f"linreg-{next(_numbers)}")
     _loaded.append(tracker)
@@ -44,7 +44,7 @@ def load(code: bytes) -> int:
 
 @cache
 def _processor() -> tuple[str, str, str]:
-    """Operating system and kind of processor, its name, and the features that it has and has not."""
+    """The target triple, the name of the processor, and its features."""
     return llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
@@ -60,5 +60,5 @@ def _target_machine() -> Any:
 
 @cache
 def _linker() -> Any:
-    # A tracker must not outlive it; silent, since what goes wrong is raised.
+    # Cached, because a tracker must not outlive it. Errors are suppressed on stderr, since they are raised.
     return llvm.create_lljit_compiler(_target_machine(), suppress_errors=True)

@@ -1,13 +1,13 @@
-"""Compiled kernels of the statistics executor: second moments of the rows, and steps that need nothing else.
+"""Compiled kernels of the statistics executor: second moments of the rows, and full-batch steps from them alone.
 
 Shapes as in `batches`; all moments are float64:
 
     mx_D (D,)  my_k (k,)    means of the columns of X and y
     S_dD (d * D,)           sum (x - mx)(x - mx)'
     q_kD (k * D,)           sum (x - mx) r              rr_k (k,)   sum r^2
-    v_kD (k * D,)           the weights that the residuals r are about
+    v_kD (k * D,)           the reference weights: r = (y - my) - (x - mx) v
 
-u_D (D,), g_kD and gb_k are room to work in, filled with zeros.
+u_D (D,), g_kD and gb_k are workspace, filled with zeros.
 """
 
 import numpy as np
@@ -24,11 +24,11 @@ from linreg_cli.optim.engines.kernels.tiles import load_up_to
 def part_moments(X_nd, y_nk, first, last, d, k, centre_z, block_Zr, sums_Z8, products_ZZ8, sums_Z, products_ZZ):
     """Sums over the rows first..last-1 of z - centre and of (z - centre)(z - centre)', where z = [x | y].
 
-    Eight rows of a column make a vector, so that only pairs i <= j are multiplied and nothing is broadcast.
+    A vector has eight rows of one column, so that only pairs of columns i <= j are multiplied and nothing is broadcast.
 
-    The sums go into sums_Z, shape (Z,), and the products into products_ZZ, shape (Z * Z,) with Z = d + k rounded up
-    to 3, right where row <= column; the rest is zero. The other three are room to work in, filled with zeros, of the
-    shapes (Z * BLOCK_ROWS,), (Z * 8,) and (Z * Z * 8,): columns, and sums lane by lane.
+    The sums go into sums_Z, shape (Z,), and the products into products_ZZ, shape (Z * Z,), where Z is d + k rounded up
+    to a multiple of 3. Products are complete where row <= column of the matrix. The other three arrays are workspace
+    filled with zeros: block_Zr (Z * BLOCK_ROWS,), sums_Z8 (Z * 8,) and products_ZZ8 (Z * Z * 8,), the sums per lane.
     """
     Z = (d + k + TILE - 1) // TILE * TILE
     while first < last:
@@ -46,7 +46,7 @@ def part_moments(X_nd, y_nk, first, last, d, k, centre_z, block_Zr, sums_Z8, pro
 
 @inlined()
 def _add_lanes(lanes, count, sums):
-    """The sum of each eight numbers, from the first to the last."""
+    """Sum the eight lanes of each of `count` sums, from the first to the last."""
     for i in range(count):
         value = 0.0
         for r in range(i * LANES, (i + 1) * LANES):
@@ -56,14 +56,14 @@ def _add_lanes(lanes, count, sums):
 
 @inlined()
 def _store_centred(block, j, r, column, centre, d):
-    """Eight rows of column j of x; a column that pads x to whole vectors holds zeros and stays so."""
+    """Store eight rows of column j of x, centred; columns beyond d, which pad x to whole vectors, are skipped."""
     if j < d:
         store(block, j * BLOCK_ROWS + r, sub(widen(column), splat(item(centre, j))))
 
 
 @inlined()
 def _fill(X, y, first, rows, d, k, centre, block):
-    """Write the columns of [x | y] less their centres for some rows; rows beyond, up to a whole vector, are zero."""
+    """Write the centred columns of [x | y] of some rows into the block; rows up to the next whole vector are zero."""
     whole = rows // LANES * LANES
     for r in range(0, whole, LANES):
         for c in range(0, d, LANES):
@@ -100,7 +100,7 @@ def _fill(X, y, first, rows, d, k, centre, block):
 
 @inlined(fastmath={"contract"})
 def _add_corner(block, i, rows, sums, products, Z):
-    """Add the columns i, i + 1, i + 2 and the products of their pairs."""
+    """Add the sums of the columns i, i + 1, i + 2 and the products of their pairs (a tile on the diagonal)."""
     a, b, c, s = (i * Z + i) * LANES, ((i + 1) * Z + i + 1) * LANES, ((i + 2) * Z + i + 2) * LANES, i * LANES
     s0, s1, s2 = load(sums, s), load(sums, s + LANES), load(sums, s + 2 * LANES)
     a0, a1, a2 = load(products, a), load(products, a + LANES), load(products, a + 2 * LANES)
@@ -124,7 +124,7 @@ def _add_corner(block, i, rows, sums, products, Z):
 
 @inlined(fastmath={"contract"})
 def _add_tile(block, i, j, rows, products, Z):
-    """Add the products of the columns i, i + 1, i + 2 and j, j + 1, j + 2."""
+    """Add the products of the columns i, i + 1, i + 2 with j, j + 1, j + 2 (a tile off the diagonal)."""
     a, b, c = (i * Z + j) * LANES, ((i + 1) * Z + j) * LANES, ((i + 2) * Z + j) * LANES
     a0, a1, a2 = load(products, a), load(products, a + LANES), load(products, a + 2 * LANES)
     b0, b1, b2 = load(products, b), load(products, b + LANES), load(products, b + 2 * LANES)
@@ -149,7 +149,7 @@ def _add_tile(block, i, j, rows, products, Z):
 
 @inlined()
 def _loss_and_gradient(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, k, w_kD, b_k, u_D, g_kD, gb_k):
-    """Sum of e^2 over all rows; half its gradient goes into g and gb."""
+    """Returns the sum of e^2 over all rows; half its gradient goes into g and gb."""
     D, value = (d + LANES - 1) // LANES * LANES, 0.0
     for t in range(k):
         c = float(item(b_k, t)) - item(my_k, t)
@@ -173,7 +173,7 @@ def _loss_and_gradient(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, k, w_kD, b_k, u
 
 @kernel()
 def loss_sum(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, k, w_kD, b_k, u_D, g_kD, gb_k):
-    """Sum of e^2 over all rows."""
+    """The sum of e^2 over all rows, float64."""
     return _loss_and_gradient(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, k, w_kD, b_k, u_D, g_kD, gb_k)
 
 
@@ -182,16 +182,16 @@ def run_steps(
     S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, k, w_kD, b_k, m_kD, mb_k, has_buffer, bias,
     factor, divisor, rates, momentum, dampening, weight_decay, nesterov, losses, steps, u_D, g_kD, gb_k,
 ):  # fmt: skip
-    """Take `steps` steps, or stop before the update at a loss that is not finite; returns the losses computed.
+    """Take `steps` steps, or stop before the update at a loss that is not finite; returns the number of losses.
 
-    The loss is factor * (sum of e^2) / divisor.
+    The loss is factor * (sum of e^2) / divisor; rates has the learning rate of each step.
     """
     D, K = (d + LANES - 1) // LANES * LANES, (k + LANES - 1) // LANES * LANES
     scale, rule = 2 * factor / divisor, (momentum, dampening, weight_decay, nesterov != 0)
     has_buffer, done = has_buffer != 0, steps
     for step in range(steps):
         value = _loss_and_gradient(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, k, w_kD, b_k, u_D, g_kD, gb_k)
-        # The sum is rounded to the training dtype first: where that overflows, torch's loss is infinite too.
+        # The sum is rounded to the training dtype first, because torch's loss is infinite if that overflows.
         value = float(number(w_kD, factor * value) / number(w_kD, divisor))
         put(losses, step, value)
         if not np.isfinite(value):

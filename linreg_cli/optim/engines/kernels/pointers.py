@@ -1,12 +1,12 @@
-"""Single numbers behind pointers, and prefetching, for numba kernels.
+"""Loads, stores and prefetches of single numbers by pointer, for numba kernels.
 
-Kernels know pointers and no arrays. Arrays would need numba's runtime, which counts references to them (where pruning
-those fails, that is a call and an atomic instruction for every few rows: batch 32 at 8 features 2.3 ms an epoch, and
-1.7), and code that needs no runtime can be loaded without numba. Indexing an array also asks whether the index is
-negative.
+Kernels use pointers instead of arrays. Arrays need numba's runtime, which counts references to them; where numba cannot
+remove the counting, it costs a call and an atomic instruction every few rows (batches of 32 rows with 8 features: 2.3
+ms per epoch instead of 1.7). Code without the runtime can also be loaded without numba. Indexing an array also checks
+whether the index is negative.
 
-All functions are numba intrinsics: they can be called in compiled code only. `a` is a pointer to
-numbers that lie side by side, `i` a position among them, which is not negative.
+All functions are numba intrinsics, which can be called in compiled code only. `a` is a pointer to contiguous numbers,
+`i` a non-negative position among them, an integer of the size of a pointer.
 """
 
 from typing import Any
@@ -16,13 +16,13 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 CACHE_LINE = 64
-#: How far ahead `prefetch_far` asks; the best of 2, 4, 8, 16 and 32 KiB.
+#: The distance of `prefetch_far`; the fastest of 2, 4, 8, 16 and 32 KiB.
 BYTES_AHEAD = 8192
 
 
 @intrinsic
 def nowhere(_: Any) -> Any:
-    """A pointer to integers that is never followed."""
+    """A null pointer to int64, for an argument that is not read."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return context.get_constant_null(signature.return_type)
@@ -32,7 +32,7 @@ def nowhere(_: Any) -> Any:
 
 @intrinsic
 def item(_: Any, a: Any, i: Any) -> Any:
-    """`a[i]`."""
+    """Load `a[i]`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load(builder.gep(arguments[0], [arguments[1]]))
@@ -42,7 +42,7 @@ def item(_: Any, a: Any, i: Any) -> Any:
 
 @intrinsic
 def put(_: Any, a: Any, i: Any, x: Any) -> Any:
-    """`a[i] = x`."""
+    """Store `a[i] = x`, where x has the type of the numbers of a."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         builder.store(arguments[2], builder.gep(arguments[0], [arguments[1]]))
@@ -53,7 +53,7 @@ def put(_: Any, a: Any, i: Any, x: Any) -> Any:
 
 @intrinsic
 def number(_: Any, a: Any, x: Any) -> Any:
-    """The float64 x in the type of the numbers of a."""
+    """The float64 x, rounded to the type of the numbers of a."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return context.cast(builder, arguments[1], types.float64, a.dtype)
@@ -63,7 +63,7 @@ def number(_: Any, a: Any, x: Any) -> Any:
 
 @intrinsic
 def per_line(_: Any, a: Any) -> Any:
-    """Numbers of a cache line, as a constant (`a.itemsize` is read from memory)."""
+    """How many numbers of a fit into a cache line; a constant, where `a.itemsize` would be read from memory."""
     count = CACHE_LINE // (a.dtype.bitwidth // 8)
     return types.intp(a), lambda context, builder, signature, arguments: context.get_constant(types.intp, count)
 
@@ -79,7 +79,7 @@ def _ask(builder: Any, pointer: Any) -> None:
 
 @intrinsic
 def prefetch(_: Any, a: Any, i: Any) -> Any:
-    """Ask for the cache line that holds `a[i]`; an address out of bounds does no harm."""
+    """Prefetch the cache line of `a[i]`; an address out of bounds is harmless."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address = builder.gep(arguments[0], [arguments[1]])
@@ -91,7 +91,7 @@ def prefetch(_: Any, a: Any, i: Any) -> Any:
 
 @intrinsic
 def prefetch_far(_: Any, a: Any, i: Any) -> Any:
-    """Ask for the cache lines of 64 numbers that lie BYTES_AHEAD after `a[i]`."""
+    """Prefetch the cache lines of 64 numbers, BYTES_AHEAD bytes after `a[i]`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address = builder.gep(arguments[0], [arguments[1]])

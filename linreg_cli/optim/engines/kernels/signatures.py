@@ -1,24 +1,24 @@
-"""What the kernels and their callers agree on: parameters, and the sizes of what those point to.
+"""The signatures of the kernels, and the sizes that they and their callers share.
 
-Kernels take only numbers, and pointers to numbers that lie side by side. A parameter of one name is of one type in
-every kernel; the modules of the kernels say what the names mean. Those import numba, and this module does not, so that
-a kernel that lies compiled on the disk can be called without it.
+Kernels take numbers and pointers to contiguous numbers. A parameter name has the same type in every kernel; the modules
+of the kernels define what the names mean. Those modules import numba and this one does not, so that a compiled kernel
+can be called without it.
 """
 
 from dataclasses import dataclass
 
-#: Numbers of a vector; what kernels read and write in whole vectors is padded to a multiple.
+#: Numbers per vector; arrays that kernels read and write in whole vectors are padded to a multiple of it.
 LANES = 8
-#: Rows whose centred copy, as float64 columns, stays in the first-level cache.
+#: Rows per block of moments, so that its centred float64 columns stay in the first-level cache.
 BLOCK_ROWS = 128
-#: Columns of a tile of the moments: its 3 x 3 sums stay in registers, and 8 features and a target make whole tiles.
+#: Columns per tile of moments: its 3 x 3 sums stay in registers, and 8 features and a target are three whole tiles.
 TILE = 3
-#: All of them.
+#: All sizes, as a part of the names of compiled kernels.
 SIZES = LANES, BLOCK_ROWS, TILE
 
 INTEGER, FLOAT64 = "int64", "float64"
 
-#: Pointers to numbers of the training dtype, of the dtype of row orders, and to float64 whatever these are.
+#: Pointers to numbers of the training dtype, to row orders (int32 or int64), and to float64.
 TRAINED, ROWS, FLOAT64S = "trained *", "rows *", "float64 *"
 
 _TYPES = {
@@ -28,7 +28,7 @@ _TYPES = {
         "g_kD gb_k g rates losses S_dD q_kD rr_k mx_D my_k v_kD u_D "
         "centre_z block_Zr sums_Z8 products_ZZ8 sums_Z products_ZZ"
     ),
-    # Truths among them, since what C and LLVM take for a bool differs: 0 or 1.
+    # Booleans, too, as 0 or 1, since C and LLVM pass a bool differently.
     INTEGER: "n d k first last count steps position batch loss shuffled gradient has_buffer bias nesterov",
     FLOAT64: "delta scale lr momentum dampening weight_decay factor divisor",
 }
@@ -37,14 +37,22 @@ _TYPE_OF = {name: kind for kind, names in _TYPES.items() for name in names.split
 
 @dataclass(frozen=True)
 class Signature:
-    """What a kernel returns, INTEGER or FLOAT64 or None, and the names of its parameters."""
+    """The signature of a kernel.
+
+    Attributes:
+        returns: INTEGER, FLOAT64 or None.
+        names: of the parameters, whose types follow from them.
+
+    >>> SIGNATURES["moments.loss_sum"].types[0]
+    'float64 *'
+    """
 
     returns: str | None
     names: tuple[str, ...]
 
     @property
     def types(self) -> tuple[str, ...]:
-        """A type for each parameter."""
+        """The type of each parameter."""
         return tuple(_TYPE_OF[name] for name in self.names)
 
 

@@ -1,11 +1,15 @@
-"""Vectors of eight lanes for numba kernels, as LLVM has them: `<8 x float>` and `<8 x double>`.
+"""SIMD vectors of eight lanes for numba kernels: the LLVM types `<8 x float>` and `<8 x double>`.
 
-LLVM turns them into the registers of the machine at hand, whichever they are. Explicit vectors keep a gradient in a
-register for a whole batch, which loops over arrays of unknown length do not.
+LLVM maps them to the vector registers of the machine. Explicit vectors keep a gradient in a register for a whole batch,
+which loops over arrays of unknown length do not.
 
-All functions are numba intrinsics: they can be called in compiled code only. `v` is a vector, `a` a pointer
-to numbers that lie side by side, `i` a position among them. Nothing here assumes that numbers are finite: divergence
-must be seen.
+All functions are numba intrinsics, which can be called in compiled code only. Conventions: `v`, `u`, `t` are vectors
+of one dtype, float32 or float64, and so is the result unless stated; `x` is a scalar; `a` is a pointer to contiguous
+numbers, and `i` a position among them. Operations act on each lane with IEEE 754 rounding to nearest. No function
+assumes that numbers are finite: NaN and infinities propagate, so that divergence is detected.
+
+Source: LLVM Language Reference, https://llvm.org/docs/LangRef.html (vector operations, `llvm.fmuladd`,
+`llvm.masked.load`, `llvm.fabs`).
 """
 
 from typing import Any
@@ -18,7 +22,11 @@ from linreg_cli.optim.engines.kernels.signatures import LANES
 
 
 class Vector(types.Type):
-    """Eight numbers of one float type."""
+    """The numba type of a vector.
+
+    Attributes:
+        scalar: the numba type of each lane, float32 or float64.
+    """
 
     def __init__(self, scalar: Any) -> None:
         self.scalar = scalar
@@ -48,7 +56,7 @@ def _suffix(vector: Any) -> str:
 
 @intrinsic
 def load(_: Any, a: Any, i: Any) -> Any:
-    """`a[i : i + 8]`, which need not be aligned."""
+    """Load `a[i : i + 8]`, which need not be aligned to vectors."""
     vector = Vector(a.dtype)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -61,7 +69,7 @@ def load(_: Any, a: Any, i: Any) -> Any:
 
 @intrinsic
 def load_first(_: Any, a: Any, i: Any, n: Any) -> Any:
-    """`a[i : i + n]` for n below 8, and zeros; nothing beyond is read."""
+    """Load `a[i : i + n]` for n < 8 into the first lanes; the others are zero, and nothing beyond is read."""
     vector = Vector(a.dtype)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -84,7 +92,7 @@ def load_first(_: Any, a: Any, i: Any, n: Any) -> Any:
 
 @intrinsic
 def store(_: Any, a: Any, i: Any, v: Any) -> Any:
-    """`a[i : i + 8] = v`."""
+    """Store `a[i : i + 8] = v`; a has the dtype of v and need not be aligned."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address = builder.gep(arguments[0], [arguments[1]])
@@ -97,31 +105,31 @@ def store(_: Any, a: Any, i: Any, v: Any) -> Any:
 
 @intrinsic
 def splat(_: Any, x: Any) -> Any:
-    """A vector whose lanes all are x."""
+    """The vector with x in every lane, of the dtype of x."""
     return Vector(x)(x), lambda context, builder, signature, arguments: _splat(builder, arguments[0])
 
 
 @intrinsic
 def add(_: Any, v: Any, u: Any) -> Any:
-    """V + u."""
+    """The lanewise sum v + u (`fadd`)."""
     return v(v, u), lambda context, builder, signature, arguments: builder.fadd(*arguments)
 
 
 @intrinsic
 def sub(_: Any, v: Any, u: Any) -> Any:
-    """V - u."""
+    """The lanewise difference v - u (`fsub`)."""
     return v(v, u), lambda context, builder, signature, arguments: builder.fsub(*arguments)
 
 
 @intrinsic
 def mul(_: Any, v: Any, u: Any) -> Any:
-    """V * u."""
+    """The lanewise product v * u (`fmul`)."""
     return v(v, u), lambda context, builder, signature, arguments: builder.fmul(*arguments)
 
 
 @intrinsic
 def mul_add(_: Any, v: Any, u: Any, t: Any) -> Any:
-    """V * u + t, with one rounding where the machine has such an instruction."""
+    """The lanewise v * u + t (`llvm.fmuladd`), rounded once if the machine has a fused multiply-add, else twice."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         type_ = arguments[0].type
@@ -134,7 +142,7 @@ def mul_add(_: Any, v: Any, u: Any, t: Any) -> Any:
 
 @intrinsic
 def total(_: Any, v: Any) -> Any:
-    """The sum of the lanes, pairwise."""
+    """The sum of the lanes, a scalar (`llvm.vector.reduce.fadd`), in the order that is fastest on the machine."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         type_ = arguments[0].type
@@ -149,7 +157,7 @@ def total(_: Any, v: Any) -> Any:
 
 @intrinsic
 def totals(_: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any) -> Any:
-    """The sums of eight vectors as one vector: an 8 x 8 transposition folded into 7 additions."""
+    """The vector whose lane j is the sum of the lanes of the j-th vector; 7 additions and shuffles."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         def halve(vectors: list[Any], low: list[int], high: list[int]) -> list[Any]:
@@ -172,7 +180,7 @@ def totals(_: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: An
 
 @intrinsic
 def columns(_: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any) -> Any:
-    """Eight vectors transposed: the tuple of the vectors of their lanes 0, of their lanes 1, ..."""
+    """The transpose of eight vectors: a tuple of eight, of which the j-th has lane j of each."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         def interleaved(vectors: list[Any], apart: int, low: list[int], high: list[int]) -> list[Any]:
@@ -181,7 +189,7 @@ def columns(_: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: A
             firsts = [i for i in range(LANES) if not i & apart]
             return [builder.shuffle_vector(vectors[i], vectors[i + apart], mask) for i in firsts for mask in masks]
 
-        # Each half of a vector by itself, as the machine's cheap shuffles go; then the halves.
+        # First within each half of a vector, where shuffles are cheap, then across the halves.
         vectors = interleaved(list(arguments), 1, [0, 8, 1, 9, 4, 12, 5, 13], [2, 10, 3, 11, 6, 14, 7, 15])
         vectors = interleaved(vectors, 2, [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15])
         vectors = interleaved(vectors, 4, [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15])
@@ -192,7 +200,7 @@ def columns(_: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: A
 
 @intrinsic
 def lane(_: Any, v: Any, i: Any) -> Any:
-    """A vector whose lanes all are lane i of v."""
+    """The vector with lane i of v in every lane."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return _splat(builder, builder.extract_element(*arguments))
@@ -202,7 +210,7 @@ def lane(_: Any, v: Any, i: Any) -> Any:
 
 @intrinsic
 def gather(_: Any, a: Any, i0: Any, i1: Any, i2: Any, i3: Any, i4: Any, i5: Any, i6: Any, i7: Any) -> Any:
-    """The vector of `a[i0], ..., a[i7]`."""
+    """Load `a[i0], ..., a[i7]` into the lanes 0 to 7."""
     vector = Vector(a.dtype)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -224,13 +232,13 @@ def _sign(builder: Any, value: Any) -> Any:
 
 @intrinsic
 def sign(_: Any, v: Any) -> Any:
-    """1, -1 or 0; 0 also for NaN."""
+    """The sign of each lane: 1, -1 or 0; 0 for NaN."""
     return v(v), lambda context, builder, signature, arguments: _sign(builder, arguments[0])
 
 
 @intrinsic
 def absolute(_: Any, v: Any) -> Any:
-    """|v|; NaN stays NaN."""
+    """The lanewise |v| (`llvm.fabs`); NaN stays NaN."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         type_ = arguments[0].type
@@ -243,7 +251,7 @@ def absolute(_: Any, v: Any) -> Any:
 
 @intrinsic
 def smaller(_: Any, v: Any, u: Any) -> Any:
-    """The smaller of each pair; u where v is NaN."""
+    """The lanewise minimum of v and u; u where either is NaN."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.select(builder.fcmp_ordered("<", *arguments), *arguments)
@@ -253,7 +261,7 @@ def smaller(_: Any, v: Any, u: Any) -> Any:
 
 @intrinsic
 def widen(_: Any, v: Any) -> Any:
-    """The same numbers as float64."""
+    """The vector v as float64, which is exact."""
     wide = Vector(types.float64)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -264,7 +272,7 @@ def widen(_: Any, v: Any) -> Any:
 
 @intrinsic
 def narrow(_: Any, v: Any, a: Any) -> Any:
-    """The float64 vector v rounded to the type of the numbers of a."""
+    """The float64 vector v, rounded to the dtype of the numbers of a."""
     vector = Vector(a.dtype)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -1,8 +1,8 @@
-"""Compiled steps of one row and one target, where each step waits for the one before and the way must be short.
+"""Compiled steps with batches of one row and one target, where the latency of a step counts: each waits for the last.
 
-Shapes as in `batches`. A gradient is used where it arises instead of being stored and loaded. With at most
-eight features and plain SGD the weights stay in a register: what a step then waits for is one product, three
-additions across the lanes, the residual, and one multiply-add.
+Shapes as in `batches`. A gradient is used at once instead of being stored and loaded. With at most eight features and
+plain SGD the weights stay in a register. The critical path of a step is then one product, three additions across the
+lanes, the residual, and one multiply-add.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ from linreg_cli.optim.engines.kernels.tiles import (
 
 @inlined(fastmath=FAST)
 def _plain(X_nd, y_nk, order_n, shuffled, w_D, b_k, d, n, bias, loss, delta, rates, position, losses, steps):
-    """At most eight features, neither momentum nor weight decay."""
+    """Steps with at most eight features, without momentum and weight decay."""
     half, gain = number(X_nd, 0.5), number(X_nd, 2.0 if loss <= SSE else 1.0)
     w, b, epoch, at = load(w_D, 0), item(b_k, 0), 0, position
     learns, done = number(X_nd, 1.0 if bias else 0.0), steps
@@ -37,7 +37,7 @@ def _plain(X_nd, y_nk, order_n, shuffled, w_D, b_k, d, n, bias, loss, delta, rat
             row = row_at(order_n, at)
             if (at & 7) == 0:
                 ask_for(X_nd, y_nk, order_n, at + AHEAD, n, d, 1)
-        # Neither the scaled row nor b - y needs this step's residual, so both are ready before it is.
+        # Neither the scaled row nor b - y depends on the residual of this step, so both are off the critical path.
         x, rate = load_up_to(X_nd, row * d, d), number(X_nd, -item(rates, epoch)) * gain
         scaled = mul(splat(rate), x)
         e = total(mul(w, x)) + (b - item(y_nk, row))
@@ -59,7 +59,7 @@ def _general(
     X_nd, y_nk, order_n, shuffled, w_D, b_k, m_D, mb_k, has_buffer, d, n, bias,
     loss, delta, rates, momentum, dampening, weight_decay, nesterov, position, losses, steps,
 ):  # fmt: skip
-    """Any rule and any number of features; the bias stays in a register, the weights in the first-level cache."""
+    """Steps with any update rule and number of features; the bias is in a register, the weights are in the cache."""
     half, gain = number(X_nd, 0.5), number(X_nd, 2.0 if loss <= SSE else 1.0)
     beta, fresh, decay = number(X_nd, momentum), number(X_nd, 1 - dampening), number(X_nd, weight_decay)
     b, mb, epoch, at = item(b_k, 0), item(mb_k, 0), 0, position
@@ -108,7 +108,7 @@ def run_steps(
     X_nd, y_nk, order_n, shuffled, w_kD, b_k, m_kD, mb_k, has_buffer, d, n, bias,
     loss, delta, rates, momentum, dampening, weight_decay, nesterov, position, losses, steps,
 ):  # fmt: skip
-    """As `batches.run_steps`, for batch = 1 and one target."""
+    """As `batches.run_steps`, for batches of one row and one target."""
     width = number(w_kD, delta)
     if d <= LANES and momentum == 0 and weight_decay == 0:
         return _plain(

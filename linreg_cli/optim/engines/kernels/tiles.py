@@ -1,12 +1,11 @@
-"""Compiled passes over a few rows: residuals, losses and their part of the gradient. Eight rows are taken at a time.
+"""Compiled passes over some rows, eight at a time: residuals, losses and their part of the gradient.
 
-Shapes as in `batches`. Rows are named by their positions in the row
-order. Sums across the rows of a tile (at most TILE_ROWS) are of the training dtype, eight additions on end at most;
-tiles are added up in float64.
+Shapes as in `batches`. Positions are those in the row order. Sums over the rows of a tile (at most TILE_ROWS) are of
+the training dtype, with at most eight consecutive additions; sums over tiles are float64.
 
-With at most eight features the eight rows are transposed in registers: then a column is a vector, the weights and the
-gradient stay in registers for a whole tile, and nothing is summed across lanes until its end. With more, the products
-of eight rows and the weights are summed across lanes together, and the rows are used again from the first-level cache.
+With at most eight features, eight rows are transposed in registers, so that a vector is a column. Weights and gradient
+stay in registers for a whole tile, and nothing is summed across lanes before its end. With more features, the dot
+products of eight rows are summed across lanes together, and the rows are read again from the first-level cache.
 """
 
 import numpy as np
@@ -34,27 +33,27 @@ from linreg_cli.optim.engines.kernels.simd import (
     widen,
 )
 
-#: Codes of the losses.
+#: Codes of the losses; `loss <= SSE` and so on rely on their order.
 MSE, SSE, HALF_MSE, MAE, HUBER = range(5)
 
 TILE_ROWS = 64
 
-#: Rows between asking for a row of a random order and using it; long enough for a read from memory, not tuned further.
+#: Prefetch distance in rows of a random order; long enough for a read from memory, not tuned further.
 AHEAD = 64
 
-#: Features from which on each row is read from its beginning to its end: eight interleaved rows that fill several
-#: cache lines each defeat the machine's prefetching (200,000 x 128: 13.6 ms, and 3.7 row by row). Row by row is faster
-#: at 48 and no faster at 33; not tuned between.
+#: From so many features on, rows are read one after the other. Eight interleaved rows of several cache lines each
+#: defeat the hardware prefetcher (200,000 x 128: 13.6 ms, and 3.7 row by row). Row by row is faster at 48 features and
+#: not at 33; values between were not tried.
 LONG_ROW = 40
 
-# Contraction, and reassociation where it is faster; it joins independent chains of sums that were written apart. Never
-# the promise that no NaN or infinity occurs: LLVM would drop the divergence test.
+# Contraction is always allowed, reassociation only where it is faster: it merges sums that were kept apart to shorten
+# the chain. `nnan` and `ninf` never, since LLVM would then remove the test for divergence.
 FAST = {"contract"}
 
 
 @inlined()
 def row_at(order_n, p):
-    """The row at a position of the row order, whose integers may be narrow."""
+    """The row at a position of the row order (int32 or int64), as int64."""
     return np.int64(item(order_n, p))
 
 
@@ -71,15 +70,15 @@ def ask_for(X_nd, y_nk, order_n, position, last, d, k):
 
 @inlined(fastmath=FAST)
 def load_up_to(a, i, n):
-    """`a[i : i + 8]`, of which only the first n are there."""
+    """Load `a[i : i + 8]`, of which only the first n exist; the other lanes are zero."""
     return load(a, i) if n >= LANES else load_first(a, i, n)
 
 
 @inlined(fastmath=FAST)
 def products(X_nd, x, w_kD, w, d):
-    """A vector whose lanes add up to sum_j X[x + j] w[w + j].
+    """A vector whose lanes sum to sum_j X[x + j] w[w + j].
 
-    Four independent sums where d is large, since one addition waits for the one before.
+    For large d there are four independent sums, since each addition waits for the one before.
     """
     s0 = splat(number(X_nd, 0.0))
     c = 0
@@ -102,7 +101,10 @@ def products(X_nd, x, w_kD, w, d):
 
 @inlined(fastmath=FAST)
 def eight_losses(e, loss, delta, half):
-    """Vector of residuals -> element losses and factors f; a loss is NaN where e is. `half` is 0.5 as a vector."""
+    """Element losses and gradient factors f of a vector of residuals e; NaN stays NaN. `half` is a vector of 0.5.
+
+    The gradient of the loss is scale * f x, where scale is 2 for mse and sse and 1 for the others.
+    """
     if loss <= SSE:
         return mul(e, e), e
     if loss == HALF_MSE:
@@ -117,7 +119,7 @@ def eight_losses(e, loss, delta, half):
 
 @inlined(fastmath=FAST)
 def one_loss(e, loss, delta, half):
-    """The same for one residual."""
+    """As `eight_losses`, for a single residual."""
     if loss <= SSE:
         return e * e, e
     if loss == HALF_MSE:
@@ -133,7 +135,7 @@ def one_loss(e, loss, delta, half):
 
 @inlined(fastmath=FAST)
 def one_row(X_nd, y_nk, row, w_kD, b_k, d, k, loss, delta, g_kD, gb_k, gradient):
-    """Loss of one row; its part of the gradient is added to g and gb."""
+    """The loss of one row; its gradient is added to g and gb."""
     D = (d + LANES - 1) // LANES * LANES
     x, half, value = row * d, number(X_nd, 0.5), 0.0
     for t in range(k):
@@ -151,7 +153,7 @@ def one_row(X_nd, y_nk, row, w_kD, b_k, d, k, loss, delta, g_kD, gb_k, gradient)
 
 @inlined()
 def _rows_of(order_n, shuffled, p):
-    """The rows at eight positions."""
+    """The rows at eight consecutive positions."""
     if not shuffled:
         return p, p + 1, p + 2, p + 3, p + 4, p + 5, p + 6, p + 7
     return (
@@ -162,7 +164,7 @@ def _rows_of(order_n, shuffled, p):
 
 @inlined()
 def _targets(y_nk, order_n, shuffled, p, k, t):
-    """Target t of the rows at eight positions."""
+    """Target t of the rows at eight consecutive positions, as a vector."""
     if k == 1 and not shuffled:
         return load(y_nk, p)
     r0, r1, r2, r3, r4, r5, r6, r7 = _rows_of(order_n, shuffled, p)
@@ -171,7 +173,7 @@ def _targets(y_nk, order_n, shuffled, p, k, t):
 
 @inlined(fastmath=FAST)
 def _narrow_tile(X_nd, y_nk, order_n, shuffled, p, stop, w, b, t, d, k, loss, delta, g_kD, gb_k, gradient):
-    """Loss of target t of a tile with at most eight features, whose weights begin at w_kD[8 t]."""
+    """The loss of target t in a tile with at most eight features; w are its weights, a vector."""
     w0, w1, w2, w3 = lane(w, 0), lane(w, 1), lane(w, 2), lane(w, 3)
     w4, w5, w6, w7 = lane(w, 4), lane(w, 5), lane(w, 6), lane(w, 7)
     zero, half, bias, width = splat(number(X_nd, 0.0)), splat(number(X_nd, 0.5)), splat(b), splat(delta)
@@ -206,7 +208,7 @@ def _narrow_tile(X_nd, y_nk, order_n, shuffled, p, stop, w, b, t, d, k, loss, de
 
 @inlined(fastmath=FAST | {"reassoc"})
 def _wide_tile(X_nd, y_nk, order_n, shuffled, p, stop, w_kD, b, t, d, k, loss, delta, dots_8, g_kD, gb_k, gradient):
-    """Loss of target t of a tile with any number of features."""
+    """The loss of target t in a tile with more than eight features."""
     D = (d + LANES - 1) // LANES * LANES
     zero, half, bias, width = splat(number(X_nd, 0.0)), splat(number(X_nd, 0.5)), splat(b), splat(delta)
     value, gb = zero, zero
@@ -257,7 +259,10 @@ def _wide_tile(X_nd, y_nk, order_n, shuffled, p, stop, w_kD, b, t, d, k, loss, d
 def sums_of(
     X_nd, y_nk, order_n, shuffled, first, last, limit, w_kD, b_k, d, k, loss, delta, dots_8, g_kD, gb_k, gradient
 ):
-    """Loss of the rows at the positions first..last-1 and, with `gradient`, their sums of f x and f in g and gb."""
+    """The loss of the rows at positions first..last-1; with `gradient`, also sum f x in g and sum f in gb.
+
+    `limit` is the end of the row order, beyond which nothing is prefetched.
+    """
     D, value, p = (d + LANES - 1) // LANES * LANES, 0.0, first
     for c in range(0, D * k, LANES):
         store(g_kD, c, splat(0.0))

@@ -16,8 +16,9 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
 }
 _GATE = re.compile(
-    r"\s*(?P<metric>[A-Za-z_]\w*(\.[^\s<>=!]+)*)\s*(?P<operator><=|>=|==|!=|<|>)\s*"
-    r"(?P<value>[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?)\s*"
+    r"\s*(?P<metric>[A-Za-z_]\w*(\.[^\s<>=!]+)*)\s*(?P<operator>"
+    + "|".join(sorted(OPERATORS, key=len, reverse=True))
+    + r")\s*(?P<value>[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?)\s*"
 )
 
 

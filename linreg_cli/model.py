@@ -47,7 +47,7 @@ def linear_layer(model: nn.Sequential) -> nn.Linear:
 
 
 def initialise(model: nn.Sequential, init: InitConfig, seed: int) -> None:
-    """Set the parameters in place, in trained units; the weight is drawn before the bias.
+    """Set the parameters in place, in scaled units; the weight is drawn before the bias.
 
     Args:
         model: from `build_model`.
@@ -139,14 +139,14 @@ def fold(model: nn.Sequential, preprocessor: Preprocessor) -> LinearFormula:
 
 
 def parameters_of(model: nn.Sequential) -> tuple[Column, Column | None]:
-    """Weights (n_features, n_targets) and bias (n_targets,) of the layer, in trained units and float64."""
+    """Weights (n_features, n_targets) and bias (n_targets,) of the layer, in scaled units and float64."""
     layer = linear_layer(model)
     bias = None if layer.bias is None else layer.bias.detach().cpu().double().numpy()
     return layer.weight.detach().cpu().double().numpy().T, bias
 
 
 def fold_parameters(weights_dk: Column, bias_k: Column | None, preprocessor: Preprocessor) -> LinearFormula:
-    """`fold` for any parameters in trained units: weights (n_features, n_targets), bias (n_targets,) or None."""
+    """`fold` for any parameters in scaled units: weights (n_features, n_targets), bias (n_targets,) or None."""
     features, targets = preprocessor.features, preprocessor.targets
     reciprocal = np.divide(1.0, features.scale, out=np.zeros_like(features.scale), where=features.scale != 0)
     # Multiplying by 1 is exact, so parameters of columns that are not scaled keep every bit.

@@ -83,9 +83,9 @@ def test_schedules_are_exact(rule):
     # A rate that falls too fast never arrives.
     told = forecast(spectrum, start, rate=lambda e: high * 0.5**e, rule=rule, relative_to=optimum.relative_to)
     assert told.epochs == {1e-3: None, 1e-6: None}
-    assert "of the schedule the gap is" in told.reasons[1e-6]
+    assert "of the schedule the gap is" in told.reasons[1e-6].why
     told = forecast(spectrum, start, rate=lambda e: 9 * high, rule=rule, relative_to=optimum.relative_to)
-    assert told.reasons[1e-6] == "it diverges"
+    assert told.reasons[1e-6].why == "it diverges"
 
 
 def test_the_starting_point_matters():
@@ -106,18 +106,18 @@ def test_ten_million_epochs_are_instant(momentum):
     told = forecast(spectrum, np.ones((10, 1)), rate=1.0, rule=SgdRule(momentum=momentum), relative_to=1e-9)
     assert time.process_time() - begun < 5
     assert told.epochs[1e-6] is None
-    assert told.reasons[1e-6] == "it takes more than 10,000,000 epochs"
+    assert told.reasons[1e-6].why == "it takes more than 10,000,000 epochs"
 
 
 def test_reasons_are_given():
     unit = Spectrum(np.array([2.0]), np.eye(1), 1, 1, False)
     told = forecast(unit, np.array([[1.0]]), rate=1.5, rule=SgdRule(), relative_to=1.0)
     assert told.epochs == {1e-3: None, 1e-6: None}
-    assert told.reasons[1e-3] == "it diverges: 1.5 is 1.5 times the limit 1"
+    assert told.reasons[1e-3].why == "it diverges: 1.5 is 1.5 times the limit 1"
     told = forecast(unit, np.array([[1.0]]), rate=0.1, rule=SgdRule(), relative_to=0.0)
-    assert "constant" in told.reasons[1e-3]
+    assert "constant" in told.reasons[1e-3].why
     told = forecast(unit, np.array([[1.0]]), rate=0.1, rule=SgdRule(momentum=0.5, dampening=1.0), relative_to=1.0)
-    assert "dampening" in told.reasons[1e-3]
+    assert "dampening" in told.reasons[1e-3].why
     assert forecast(unit, np.array([[0.0]]), rate=0.1, rule=SgdRule(), relative_to=1.0).epochs[1e-6] == 0
 
 
@@ -258,7 +258,7 @@ def test_mini_batches_arrive_within_a_factor_of_two():
     unreachable = forecast(
         spectrum, start, rate=lr, rule=SgdRule(), relative_to=optimum.relative_to, targets=(1e-9,), noise=noise
     )
-    assert unreachable.reasons[1e-9].startswith("the noise of the batches keeps the gap near")
+    assert unreachable.reasons[1e-9].why.startswith("the noise of the batches keeps the gap near")
 
 
 def test_the_batch_rate_weighs_speed_against_noise():

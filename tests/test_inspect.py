@@ -311,9 +311,11 @@ def test_filip_is_hopeless_and_norris_is_not(linreg, real_data, table, config_fi
         train = {"batch_size": "full", "dtype": "float64"}
         return config_file(yaml.safe_dump({"data": {"path": path, "target": "y"}, "train": train}))
 
-    for settings in ([], ["--set", "preprocess.standardize=true"], ["--set", "train.dtype=float32"]):
-        values = linreg("inspect", "-c", config("Filip"), "--json", *settings).json
-        assert values["rank"] == 11
+    # Of the singular values of the standardised columns, numpy finds two below what float32 rounds off, 4e-7.
+    settings = {(): 11, ("--set", "preprocess.standardize=true"): 11, ("--set", "train.dtype=float32"): 9}
+    for options, rank in settings.items():
+        values = linreg("inspect", "-c", config("Filip"), "--json", *options).json
+        assert values["rank"] == rank
         assert values["condition_number_standardized"] == pytest.approx(4e9, rel=0.1)
         assert values["forecast"]["1e-6"] is None
         assert "will not converge in a practical number of epochs" in " ".join(values["advice"])

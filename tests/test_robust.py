@@ -75,10 +75,10 @@ def test_no_optimum_is_said_plainly(monkeypatch):
         None,
         "no exact optimum is known for loss: mae with weight decay; set optimizer.weight_decay: 0",
     )
-    monkeypatch.setattr(robust, "MAE_CELLS", 100)
-    assert (
-        "too large for the exact solver of loss: mae (180 cells; limit 100)"
-        in robust_optimum(X, y, bias=True, loss="mae")[1]
+    monkeypatch.setattr(robust, "MOST_CELLS", 100)
+    assert robust_optimum(X, y, bias=True, loss="mae") == (
+        None,
+        "for loss: mae the optimum is computed for up to 100 cells, and there are 180",
     )
 
 

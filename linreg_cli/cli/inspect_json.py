@@ -92,11 +92,12 @@ def forecast_values(forecast: "Forecast") -> dict[str, Any]:
         key = gap_name(target)
         values[key] = epochs
         if epochs is None:
-            values[f"{key}_reason"] = forecast.reasons[target]
+            values[f"{key}_reason"] = forecast.reasons[target].why
+    why = [reason.why for reason in forecast.reasons.values()]
     return {
         **values,
         "start_gap": forecast.start_gap if math.isfinite(forecast.start_gap) else None,
-        **_number("floor_gap", forecast.floor_gap, next(iter(forecast.reasons.values()), "it overflows")),
+        **_number("floor_gap", forecast.floor_gap, why[0] if why else "it overflows"),
         "method": forecast.method,
     }
 

@@ -19,6 +19,8 @@ WIDTH = 80
 #: The most columns of the table that are listed; --json has all.
 MOST_COLUMNS = 40
 _LABEL = 18
+#: What stands in place of a number of epochs, by the kind of the reason.
+_CELLS = {"diverges": "diverges", "too long": "> 10^7", "noise": "noise", "other": "never"}
 
 
 def page(found: "Inspection", sentences: Sequence[str], *, ridge: bool) -> str:
@@ -133,7 +135,7 @@ def _plans(found: "Inspection") -> str:
     for plan in found.plans:
         rows.append([plan.label, f"{plan.lr:.6g}", f"{plan.momentum:.6g}", *_epochs(plan)])
     lines = [_wrapped(head), output.aligned(rows, indent="  ")]
-    reasons = dict.fromkeys(own.reasons.values())
+    reasons = dict.fromkeys(reason.why for reason in own.reasons.values())
     lines += [_wrapped(f"as configured: {reason}", indent="  ") for reason in reasons]
     if not found.problem.plan.is_full_batch:
         lines.append(_wrapped(f"{own.method}; single runs scatter around it", indent="  "))
@@ -150,9 +152,7 @@ def _epochs(plan: "TrainingPlan") -> list[str]:
         if epochs is not None:
             texts.append(f"{epochs:,}")
             continue
-        reason = forecast.reasons[target]
-        words = {"it diverges": "diverges", "it takes more": "> 10^7", "the noise": "noise"}
-        texts.append(next((word for begin, word in words.items() if reason.startswith(begin)), "never"))
+        texts.append(_CELLS[forecast.reasons[target].kind])
     return texts
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from linreg_cli.convergence.limits import exceeded
 from linreg_cli.convergence.problem import Problem
-from linreg_cli.convergence.rates import SgdRule, batch_safe_rate, stable_rate
+from linreg_cli.convergence.rates import SgdRule, safe_batch_rate, stable_rate
 
 
 def diagnosis(problem: Problem, rule: SgdRule, lr: float, *, standardized: bool) -> dict[str, Any] | None:
@@ -58,15 +58,12 @@ def remedy_for(problem: Problem, rule: SgdRule, *, standardized: bool) -> str:
 def lower_rate(problem: Problem, rule: SgdRule) -> float:
     """A rate that is stable, rounded down to two significant digits.
 
-    Full batch: half the sharp limit. Mini-batches with momentum b: 1 - b times half the batch-safe limit of SGD without
-    momentum, because a gradient moves the parameters by 1 / (1 - b) times the rate in total. 1 if nothing limits the
-    rate.
+    Full batch: half the sharp limit. Mini-batches: `rates.safe_batch_rate`. 1 if nothing limits the rate.
     """
     if problem.plan.is_full_batch:
         rate = stable_rate(problem.step_spectrum.largest, rule) / 2
     else:
-        plain = SgdRule(weight_decay=rule.weight_decay)
-        rate = batch_safe_rate(problem.batches.largest, plain) / 2 * (1 - rule.momentum)
+        rate = safe_batch_rate(problem.batches.largest, rule).lr
     if not 0 < rate < math.inf:
         return 1.0
     unit = 10.0 ** (math.floor(math.log10(rate)) - 1)

@@ -7,6 +7,7 @@ rounding error; it is not a bound.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -18,6 +19,19 @@ from linreg_cli.least_squares.factor import Array
 
 #: Every epoch is evaluated up to this one; after it, epochs 1 % apart, with bisection between two of them.
 _EVERY_EPOCH = 2048
+
+
+@dataclass(frozen=True)
+class NotReached:
+    """The reason why a run does not reach a gap.
+
+    Attributes:
+        kind: `diverges`, `too long` (more epochs than are forecast), `noise` (of the batches) or `other`.
+        why: a sentence for people; no code reads it.
+    """
+
+    kind: Literal["diverges", "too long", "noise", "other"]
+    why: str
 
 
 @dataclass(frozen=True)
@@ -37,7 +51,7 @@ class Forecast:
     """
 
     epochs: dict[float, int | None]
-    reasons: dict[float, str]
+    reasons: dict[float, NotReached]
     start_gap: float
     floor_gap: float | None
     method: str
@@ -85,16 +99,17 @@ def forecast(
         method = "mini-batches: the expected gap"
     start_gap = float(modes.energy.sum()) / relative_to if relative_to > 0 else math.inf
     if relative_to <= 0:
-        return _never(targets, "the target is constant, so the relative gap is not defined", start_gap, method)
+        reason = NotReached("other", "the target is constant, so the relative gap is not defined")
+        return _never(targets, reason, start_gap, method)
     if callable(rate):
         with np.errstate(over="ignore", invalid="ignore"):
             return _scheduled(modes, rate, relative_to, targets, max_epochs or 10_000, start_gap, method)
     limit = stable_rate(spectrum.largest, rule)
     if not 0 < rate < limit:
         times = f"{rate / limit:.3g} times the limit {limit:.3g}" if rate > 0 else "not above 0"
-        return _never(targets, f"it diverges: {rate:g} is {times}", start_gap, method)
+        return _never(targets, NotReached("diverges", f"it diverges: {rate:g} is {times}"), start_gap, method)
     if rule.gain <= 0:
-        reason = "a dampening of 1 keeps all gradients but the first out of the momentum buffer"
+        reason = NotReached("other", "a dampening of 1 keeps all gradients but the first out of the momentum buffer")
         return _never(targets, reason, start_gap, method)
     return _constant(modes, rate, relative_to, targets, max_epochs or MAX_EPOCHS, start_gap, method)
 
@@ -105,19 +120,19 @@ def _constant(
     with np.errstate(over="ignore", invalid="ignore"):
         run = ConstantRate(modes, lr, base)
     if not run.settles:
-        reason = f"the noise of the batches is too large at the rate {lr:g}, so a run may not converge"
+        why = f"the noise of the batches is too large at the rate {lr:g}, so a run may not converge"
+        reason = NotReached("noise", why)
         return _never(targets, reason, start_gap, method)
     epochs: dict[float, int | None] = {}
-    reasons: dict[float, str] = {}
+    reasons: dict[float, NotReached] = {}
     for target in targets:
         reachable = run.floor < target
         epochs[target] = _first(run.gap, target, horizon, not modes.rule.momentum) if reachable else None
         if not reachable:
-            reasons[target] = (
-                f"the noise of the batches keeps the gap near {run.floor:.3g} on average; a lower rate reduces it"
-            )
+            why = f"the noise of the batches keeps the gap near {run.floor:.3g} on average; a lower rate reduces it"
+            reasons[target] = NotReached("noise", why)
         elif epochs[target] is None:
-            reasons[target] = f"it takes more than {horizon:,} epochs"
+            reasons[target] = NotReached("too long", f"it takes more than {horizon:,} epochs")
     return Forecast(epochs, reasons, start_gap, run.floor, method)
 
 
@@ -151,10 +166,12 @@ def _scheduled(
         epochs.update({target: epoch for target in targets if target not in epochs and gap <= target})
         if len(epochs) == len(targets) or not gap <= 1e30:
             break
-    lacking = "it diverges" if not gap <= 1e30 else f"after {epoch:,} epochs of the schedule the gap is {gap:.3g}"
+    lacking = NotReached("other", f"after {epoch:,} epochs of the schedule the gap is {gap:.3g}")
+    if not gap <= 1e30:
+        lacking = NotReached("diverges", "it diverges")
     reasons = {target: lacking for target in targets if target not in epochs}
     return Forecast({target: epochs.get(target) for target in targets}, reasons, start_gap, floor, method)
 
 
-def _never(targets: Sequence[float], reason: str, start_gap: float, method: str) -> Forecast:
+def _never(targets: Sequence[float], reason: NotReached, start_gap: float, method: str) -> Forecast:
     return Forecast(dict.fromkeys(targets), dict.fromkeys(targets, reason), start_gap, None, method)

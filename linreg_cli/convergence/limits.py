@@ -11,6 +11,7 @@ from linreg_cli.config.schema import ScheduleConfig
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, batch_safe_rate, mean_square_rate, stable_rate
 from linreg_cli.optim.losses import loss_scale
+from linreg_cli.optim.schedules import extreme_rates
 
 #: The most batches that `must_diverge` decomposes, and the most operations; large batches are fewer.
 _SAMPLED = 64
@@ -66,7 +67,7 @@ def mean_square_limit(problem: Problem, rule: SgdRule) -> Limit:
     plan = problem.plan
     if plan.is_full_batch:
         return _only_batch(problem, rule)
-    if not plan.shuffle:
+    if not plan.rows.is_random:
         return Limit(None, "the mean square over batches", "known for shuffled rows only")
     met, size = problem.step_spectrum, plan.batch_size
     batches = f"batches of {size:,} rows" if size > 1 else "single rows"
@@ -142,7 +143,7 @@ def rate_limit(problem: Problem, schedule: ScheduleConfig, rule: SgdRule) -> dic
     """
     if not problem.is_quadratic:
         return None
-    plan, (_, highest) = problem.plan, extreme_rates(problem, schedule)
+    plan, (_, highest) = problem.plan, extreme_rates(schedule, problem.plan.learning_rate, problem.plan.epochs)
     limit = above = exceeded(problem, rule, highest)
     if limit is None:
         alone = plan.is_full_batch or rule.momentum
@@ -152,15 +153,6 @@ def rate_limit(problem: Problem, schedule: ScheduleConfig, rule: SgdRule) -> dic
     safe = above is None and (plan.is_full_batch or not rule.momentum)
     values = {"rate": limit.rate, "covers": limit.of, "highest": highest, "exceeded": above is not None}
     return {**values, "safe": safe, "consequence": None if above is None else above.consequence}
-
-
-def extreme_rates(problem: Problem, schedule: ScheduleConfig) -> tuple[float, float]:
-    """The lowest and the highest rate of all epochs; every schedule is monotone up to the epoch `T_max`."""
-    plan = problem.plan
-    last = plan.epochs - 1
-    epochs = {0, last, min(last, getattr(schedule, "T_max", last))}
-    rates = [plan.learning_rate(epoch) for epoch in epochs]
-    return min(rates), max(rates)
 
 
 def must_diverge(problem: Problem, rule: SgdRule, lr: float) -> bool:

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.convergence.diagnosis import remedy_for, steepest_columns, times
-from linreg_cli.convergence.limits import exceeded, extreme_rates, must_diverge
+from linreg_cli.convergence.limits import exceeded, must_diverge
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.uniqueness import not_unique
 from linreg_cli.data import Preprocessor
 from linreg_cli.errors import DivergedError
+from linreg_cli.optim.schedules import extreme_rates
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def check_rate(problem: Problem, config: Config) -> RateCheck:
         config: of the run; its schedule and `preprocess.standardize` are used.
     """
     rule, standardized = problem.rule, config.preprocess.standardize
-    low, high = extreme_rates(problem, config.optimizer.schedule)
+    low, high = extreme_rates(config.optimizer.schedule, problem.plan.learning_rate, problem.plan.epochs)
     limit = exceeded(problem, rule, high)
     if limit is None:
         return RateCheck()

@@ -31,8 +31,6 @@ from linreg_cli.optim.stopping import Distance
 #: The largest n p^2 for n rows and p parameters: the QR takes about twice as many operations, which is a few seconds.
 MOST_WORK = 1e10
 MOST_PARAMETERS = 2_000
-#: The largest number of cells for mae and huber: the cost of the linear programme of mae grows faster.
-MOST_ROBUST_CELLS = 50_000
 #: Squares of larger values overflow.
 _LARGEST = 1e140
 
@@ -166,11 +164,6 @@ class Problem:
     @cached_property
     def _robust(self) -> tuple[RobustOptimum | None, str | None]:
         loss = self.plan.loss
-        if self.X_nd.size > MOST_ROBUST_CELLS:
-            return None, (
-                f"for loss: {loss.name} the optimum is computed for up to {MOST_ROBUST_CELLS:,} cells, and "
-                f"there are {self.X_nd.size:,}"
-            )
         if self.no_factor_reason:
             return None, self.no_factor_reason
         return robust_optimum(
@@ -241,7 +234,7 @@ class Problem:
     @cached_property
     def batches(self) -> BatchCurvature:
         """The largest curvature of any batch of the plan; see `linreg_cli.convergence.batch_curvature`."""
-        measure = any_batch if self.plan.shuffle or self.plan.is_full_batch else ordered_batches
+        measure = any_batch if self.plan.rows.is_random or self.plan.is_full_batch else ordered_batches
         return measure(self.factor, self.X_nd, loss=self.curvature_loss, batch_size=self.plan.batch_size)
 
     @cached_property

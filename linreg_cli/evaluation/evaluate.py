@@ -51,10 +51,10 @@ def evaluate_model(
         config: of the run.
         dataset: the rows.
         preprocessor: of the run.
-        model: the trained model, in trained units.
+        model: the trained model, in scaled units.
         problem: the plan and the train split.
         errors: split -> the errors of its predictions, in original units; only splits with rows.
-        losses: split -> its loss, in trained units; the same splits.
+        losses: split -> its loss, in scaled units; the same splits.
     """
     metrics: Metrics = dict.fromkeys(SPLITS)
     for split in errors:

@@ -30,7 +30,7 @@ MOST_HELD_OUT_CELLS = 2_000_000
 class FitQuality:
     """The quality of a fit.
 
-    The gap is (loss - optimum) / optimum of the train loss in trained units, with the penalty where there is weight
+    The gap is (loss - optimum) / optimum of the train loss in scaled units, with the penalty where there is weight
     decay. Where the optimum is zero within rounding error it is (loss - optimum) / (loss of the best constant).
 
     Attributes:
@@ -61,8 +61,8 @@ def fit_quality(
         dataset: the rows.
         preprocessor: of the run.
         problem: the plan and the train split.
-        model: the trained model, in trained units.
-        train_loss: its loss over the train split, in trained units; infinite where it overflows.
+        model: the trained model, in scaled units.
+        train_loss: its loss over the train split, in scaled units; infinite where it overflows.
     """
     rows, X, y = original_rows(dataset, preprocessor)
     original = _original_optimum(config, problem, X, y)
@@ -141,7 +141,7 @@ def _optimum(config: Config, preprocessor: Preprocessor, problem: Problem, origi
         return {"train_loss": robust.train_loss, "parameters": parameters(formula), "method": robust.method}
     formula = fold_parameters(found.weights, found.bias, preprocessor)
     if original is not None and not config.optimizer.weight_decay:
-        # From the fit in original units, since the trained units may be float32.
+        # From the fit in original units, since the scaled units may be float32.
         formula = replace(formula, weights=original.weights, bias=original.bias)
     values: Metrics = {
         "train_loss": found.train_loss,

@@ -88,14 +88,14 @@ class ErrorSums:
 
 
 def split_metrics(targets: tuple[str, ...], errors: ErrorSums, loss: float) -> Metrics:
-    """Metrics of one split: its loss in trained units, then those of `ErrorSums` in original units.
+    """Metrics of one split: its loss in scaled units, then those of `ErrorSums` in original units.
 
     With several targets, `by_target` has the metrics of each.
 
     Args:
         targets: names of the targets.
         errors: of the predictions for the rows of the split, in original units.
-        loss: of the split, in trained units.
+        loss: of the split, in scaled units.
     """
     metrics: Metrics = {"loss": loss, **errors.metrics()}
     if not np.isfinite(loss):

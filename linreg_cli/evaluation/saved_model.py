@@ -30,7 +30,7 @@ class SavedModel:
         record: the content of `run.json`.
         config: the resolved config, from `config.yaml`.
         preprocessor: encoding and scaling as fitted on the train split, from `preprocess.json`.
-        model: nn.Sequential(nn.Linear) in trained units and the training dtype, on the CPU, from `model.safetensors`.
+        model: nn.Sequential(nn.Linear) in scaled units and the training dtype, on the CPU, from `model.safetensors`.
         formula: preprocessor and model folded into y = X w + b in original units, float64.
     """
 

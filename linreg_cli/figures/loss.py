@@ -37,7 +37,7 @@ _DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5, 1, 1.5)), (0, (1, 1)), (0, (6, 1, 
 
 @dataclass(frozen=True)
 class LossCurve:
-    """The loss of one run after each epoch, in trained units.
+    """The loss of one run after each epoch, in scaled units.
 
     Attributes:
         label: the run id.

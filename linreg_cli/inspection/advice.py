@@ -117,7 +117,7 @@ def _rate_problem(found: Inspection, own: TrainingPlan) -> str | None:
     mean_square = mean_square_limit(problem, problem.rule).rate
     if mean_square is not None and not found.problem.plan.is_full_batch and own.lr >= mean_square:
         if found.problem.plan.momentum:
-            return f"The rate {own.lr:g} is above {mean_square:.4g}, below which random batches certainly converge"
+            return f"The rate {own.lr:g} is above {mean_square:.4g}, below which random batches are known to converge"
         return f"The rate {own.lr:g} is above {mean_square:.4g}, so a run with random batches may not converge"
     return None
 
@@ -128,7 +128,7 @@ def _noise(found: Inspection, own: TrainingPlan) -> list[str]:
     if found.problem.plan.is_full_batch or floor is None or floor < 1e-6 or epochs[1e-6] is not None:
         return []
     ways = [plan for plan in found.plans[1:] if plan.forecast.epochs[1e-6] is not None]
-    falling = [plan for plan in ways if any("cosine" in change for change in plan.overrides)]
+    falling = [plan for plan in ways if plan.decreasing]
     size = found.problem.plan.batch_size
     fact = (
         f"Batches of {size:,} row{'s' * (size > 1)} at the rate {own.lr:g} level off near a gap of {floor:.2g}, "

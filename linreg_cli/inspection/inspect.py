@@ -171,11 +171,9 @@ def _refuse_extremes(problem: Problem) -> None:
 
 
 def _condition_numbers(prepared: Prepared, problem: Problem) -> tuple[float, float]:
-    """Those of [X 1] in original units and of the standardised columns; infinite below full rank."""
+    """Those of [X 1] in original units and of the standardised columns, in float64; infinite below full rank."""
     config, dataset = prepared.config, prepared.dataset
-    if problem.factor.rank < problem.factor.n_parameters:
-        return math.inf, math.inf
-    factor = problem.factor
+    factor = problem.factor.judged_by(EPS)
     if config.preprocess.standardize:
         rows = in_order(dataset.splits["train"])
         X_nd, y_nk = (StackedRows(dataset.columns, names, rows) for names in (dataset.features, dataset.targets))

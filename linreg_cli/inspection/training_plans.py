@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from linreg_cli.config.schema import Config
-from linreg_cli.convergence.forecast import Forecast
+from linreg_cli.convergence.forecast import Forecast, NotReached
 from linreg_cli.convergence.limits import average_batch_limit, mean_square_limit
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rate_search import best_batch_rate, cosine, fewest_epochs, fewest_falling
@@ -27,6 +27,7 @@ class TrainingPlan:
         lr: the initial learning rate, in scaled units.
         momentum: in [0, 1).
         forecast: the number of epochs to each relative gap.
+        decreasing: whether it replaces a constant rate by a decreasing one.
     """
 
     label: str
@@ -34,6 +35,7 @@ class TrainingPlan:
     lr: float
     momentum: float
     forecast: Forecast
+    decreasing: bool = False
 
 
 def training_plans(config: Config, problem: Problem, standardized: Problem | None) -> tuple[TrainingPlan, ...]:
@@ -84,10 +86,10 @@ def expected(problem: Problem, rate: float | Schedule, rule: SgdRule, *, full_ba
     if not (full_batch or problem.plan.is_full_batch or callable(rate) or problem.rule.momentum):
         limit, average = mean_square_limit(problem, problem.rule).rate, average_batch_limit(problem, problem.rule).rate
         if limit is not None and limit <= rate < (math.inf if average is None else average):
-            reason = f"{rate:g} is above {limit:.4g}, so the run may not converge: the noise of the batches may grow"
+            why = f"{rate:g} is above {limit:.4g}, so the run may not converge: the noise of the batches may grow"
             below = expected(problem, limit / 2, rule)  # for the initial gap, which does not depend on the rate
-            never = dict.fromkeys(TARGETS)
-            return replace(below, epochs=never, reasons=dict.fromkeys(TARGETS, reason), floor_gap=None)
+            never, reasons = dict.fromkeys(TARGETS), dict.fromkeys(TARGETS, NotReached("other", why))
+            return replace(below, epochs=never, reasons=reasons, floor_gap=None)
     return problem.forecast(rate, rule, TARGETS, full_batch=full_batch)
 
 
@@ -140,7 +142,7 @@ def _longer_runs(config: Config, problem: Problem) -> list[TrainingPlan]:
         forecast = expected(problem, lambda epoch: lr * cosine(min(epoch, falling), falling), rule)
         schedule = f"optimizer.schedule={{kind: cosine, T_max: {falling}}}"
         change = [f"optimizer.lr={lr:g}", schedule, f"train.epochs={falling}"]
-        found.append(TrainingPlan("falling rate (cosine)", tuple(change), lr, momentum, forecast))
+        found.append(TrainingPlan("falling rate (cosine)", tuple(change), lr, momentum, forecast, decreasing=True))
     return found
 
 

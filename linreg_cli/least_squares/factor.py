@@ -6,7 +6,7 @@ them means the internal coordinates of `Factor`. "As given" means the units of t
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -152,6 +152,10 @@ class Factor:
     def tolerance(self) -> Array:
         """The tolerance of the rank: a singular value of `svd` at or below it counts as 0, shape (p,)."""
         return self._rounding(*self.svd()[1:], self._offsets())
+
+    def judged_by(self, eps: float) -> "Factor":
+        """The same factor with another unit in the last place, as if the values were stored in another dtype."""
+        return self if eps == self.eps else replace(self, eps=eps, _svd=[], _rank=[])
 
     def rank_without(self, column: int) -> int:
         """The rank of the design matrix without one of its columns."""

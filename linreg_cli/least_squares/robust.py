@@ -7,9 +7,8 @@ import numpy.typing as npt
 
 from linreg_cli.least_squares.factor import Array, factorise
 
-#: The most cells of X for which the linear programme is solved, in seconds; Newton's method for huber takes more.
-MAE_CELLS = 200_000
-HUBER_CELLS = 20_000_000
+#: The most cells of X for which an optimum is computed, in seconds; a linear programme grows faster than its cells.
+MOST_CELLS = 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +68,9 @@ def robust_optimum(
     X, y = np.asarray(X_nd, dtype=np.float64), np.asarray(y_nk, dtype=np.float64)
     if weight_decay:
         return None, f"no exact optimum is known for loss: {loss} with weight decay; set optimizer.weight_decay: 0"
-    limit = MAE_CELLS if loss == "mae" else HUBER_CELLS
-    if X.size > limit:
-        return None, f"the table is too large for the exact solver of loss: {loss} ({X.size:,} cells; limit {limit:,})"
+    if X.size > MOST_CELLS:
+        cells = f"{MOST_CELLS:,} cells, and there are {X.size:,}"
+        return None, f"for loss: {loss} the optimum is computed for up to {cells}"
     factor = factorise(X, y, bias=bias)
     A = factor.rows(X)
     theta, constants = np.empty((A.shape[1], y.shape[1])), np.empty(y.shape[1])

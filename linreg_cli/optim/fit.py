@@ -23,8 +23,8 @@ class Evaluated:
         epoch: epochs done.
         step: steps done.
         lr: learning rate of this epoch; for epoch 0, of the first epoch.
-        train_loss: over the whole train split, in trained units.
-        validation_loss: over the validation split, in trained units; None without one.
+        train_loss: over the whole train split, in scaled units.
+        validation_loss: over the validation split, in scaled units; None without one.
         seconds: training time so far, in seconds.
         distance: to the exact optimum; None where that is not known.
     """
@@ -46,7 +46,7 @@ class SegmentDone:
         epoch: the epoch in progress, from 0.
         step: steps done.
         lr: learning rate of the epoch.
-        loss: of the last batch, before its update, in trained units.
+        loss: of the last batch, before its update, in scaled units.
         seconds: training time so far, in seconds.
     """
 
@@ -81,7 +81,7 @@ class Diverged:
         loss: infinite or NaN.
         lr: learning rate of this epoch.
         finite_step: steps done in the state that is kept.
-        finite_loss: its loss over the whole train split, in trained units.
+        finite_loss: its loss over the whole train split, in scaled units.
     """
 
     step: int

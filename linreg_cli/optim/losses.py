@@ -66,7 +66,7 @@ class Loss:
 
     Attributes:
         name: `mse`, `sse`, `half_mse`, `mae` or `huber`.
-        huber_delta: |e| up to which the Huber loss is quadratic and above which it is linear, in trained units of the
+        huber_delta: |e| up to which the Huber loss is quadratic and above which it is linear, in scaled units of the
             target.
     """
 

@@ -45,9 +45,7 @@ class Training:
 
     def __init__(self, prepared: Prepared, run: RunFolder, fingerprint: str, checkpoint: Checkpoint | None) -> None:
         self._prepared, self._run, self._fingerprint = prepared, run, fingerprint
-        options = prepared.config.train.early_stopping
-        self._stopping = EarlyStopping(options.patience, options.min_delta) if options else None
-        self._monitor = options.monitor if options else "train.loss"
+        self._stopping, self._monitor = _early_stopping(prepared.config)
         self._known = prepared.problem.no_optimum_reason is None
         self._history = History(prepared.formula(), validation=prepared.has_validation, gap=self._known)
         self._seconds, self._resumed = 0.0, checkpoint is not None
@@ -143,6 +141,12 @@ class Training:
         return self._prepared.problem.distance(*parameters_of(state.model), train_loss)
 
 
+def _early_stopping(config: Config) -> tuple[EarlyStopping | None, str]:
+    """The stopping rule at its start, if there is one, and the loss that it monitors."""
+    options = config.train.early_stopping
+    return (EarlyStopping(options.patience, options.min_delta), options.monitor) if options else (None, "train.loss")
+
+
 def cross_validation(loaded: LoadedConfig, prepared: Prepared, chosen: Sequence[str], reporter: Reporter) -> Metrics:
     """`cross_validation` of `metrics.json`; empty if `evaluate.cross_validation` is not set.
 
@@ -171,7 +175,7 @@ def _trained(loaded: LoadedConfig, config: Config, fold: Dataset) -> LinearFormu
         part = assemble_run(loaded, config, torch.device(config.train.device), fold)
     except ConfigError as error:
         return error.faults[0].message
-    problem, options, gap = part.problem, config.train.early_stopping, config.train.stop_gap
+    problem, gap, (stopping, monitor) = part.problem, config.train.stop_gap, _early_stopping(config)
     diverged = check_rate(problem, config).refusal is not None
     if not diverged:
         events = fit(
@@ -179,8 +183,8 @@ def _trained(loaded: LoadedConfig, config: Config, fold: Dataset) -> LinearFormu
             part.choice.executor,
             part.state,
             validation_loss=(lambda _: part.loss("validation")) if "validation" in part.tensors else None,
-            stopping=EarlyStopping(options.patience, options.min_delta) if options else None,
-            monitor=options.monitor if options else "train.loss",
+            stopping=stopping,
+            monitor=monitor,
             distance=None if gap is None else lambda state, loss: problem.distance(*parameters_of(state.model), loss),
             stop_gap=gap,
         )

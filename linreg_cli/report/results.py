@@ -54,7 +54,7 @@ def metrics(run: RunContents) -> Html | None:
         for target in run.targets:
             own = {split: values["by_target"][target] for split, values in run.splits.items()}
             parts.append(_metrics(f"Metrics of {target}", own, [key for key in _NAMES if key != "loss"]))
-    said = "Loss is in trained units; the other metrics are in original units."
+    said = "Loss is in scaled units; the other metrics are in original units."
     return stack(*parts, paragraph(text(said), class_="note"))
 
 

@@ -15,6 +15,7 @@ from linreg_cli.optim.engines.kernels.signatures import LANES
 from linreg_cli.optim.engines.parameters import PackedParameters
 from linreg_cli.optim.engines.parts import over_parts, part_rows
 from linreg_cli.optim.engines.threads import pool
+from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.row_order import RowOrder
 from linreg_cli.optim.state import TrainingState
@@ -120,7 +121,8 @@ class NativeExecutor:
     def _run_full_batches(self, plan: StepPlan, packed: PackedParameters, start: int, losses: Array) -> int:
         """For each step, a pass over all rows on every core and one update."""
         count = 1.0 if plan.loss.is_sum else float(self._n * self._k)
-        scale = (2.0 if plan.loss.name in ("mse", "sse") else 1.0) / count
+        # What the sums of the slopes are multiplied by: those of squared losses come without their factor.
+        scale = 2 * loss_scale(plan.loss.name, self._n, self._k) if plan.loss.is_squared else 1 / count
         dtype, update = packed.w.dtype.type, kernel("batches.update", self._dtype)
         for step in range(len(losses)):
             value, g_kD, gb_k = self._pass_over(plan, packed, gradient=True)

@@ -88,7 +88,7 @@ def test_perfect_and_useless_predictions():
     [
         ([[2.0], [2.0], [2.0]], "the target is constant in this split"),
         ([[0.1]] * 10, "the target is constant in this split"),  # the mean of ten times 0.1 is not 0.1
-        ([[2.0]], "fewer than two rows"),
+        ([[2.0]], "a single row has no variance"),
         ([[1.0, 2.0], [3.0, 2.0]], "the target is constant in this split"),
     ],
 )

@@ -382,7 +382,7 @@ def test_leave_one_out_and_the_truth_are_those_of_evaluate(outputs, linreg, undr
 def test_undefined_metrics_say_why_and_a_model_without_an_intercept_has_none(outputs, undrawn):
     read = page(run_of(outputs, "undefined"))
     assert read.table("Metrics of y")["test"][-1] == "undefined"
-    assert "test R² is undefined: fewer than two rows" in read.shown
+    assert "test R² is undefined: a single row has no variance" in read.shown
     assert list(read.table("Parameters of y, in original units")) == ["", "x"]
 
 

@@ -339,7 +339,7 @@ def run(linreg, config_file):
             "z;x;y\n1;2;3\n",
             [
                 "p.csv: the table lacks columns that the run needs: x, z; it has z;x;y",
-                "p.csv: the cells seem to be separated by semicolons; write the table as the run's own was written",
+                "p.csv: the cells seem to be separated by semicolons; write it in the format of the training data",
             ],
         ),
         ("p.csv", "z,x,y\n1e308,1e308,3\n", ["p.csv, row 1: the prediction overflows float64"]),

@@ -81,7 +81,9 @@ class ErrorSums:
             if not np.isfinite(value):
                 metrics[name], reasons[f"{name}_reason"] = None, _OVERFLOW
         if r2 is None:
-            reasons["r2_reason"] = "fewer than two rows" if self._n == 1 else "the target is constant in this split"
+            reasons["r2_reason"] = (
+                "a single row has no variance" if self._n == 1 else "the target is constant in this split"
+            )
         elif not np.isfinite(r2):
             r2, reasons["r2_reason"] = None, _OVERFLOW
         return {**metrics, "r2": r2, "n": self._n, **reasons}

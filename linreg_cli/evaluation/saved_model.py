@@ -129,7 +129,7 @@ def open_for(saved: SavedModel, path: str, names: Sequence[str]) -> Table:
         near = {name: closest(name, table.columns) for name in lacking}
         named = ", ".join(name if near[name] is None else f"{name} (did you mean {near[name]!r}?)" for name in lacking)
         message = f"the table lacks columns that the run needs: {named}; it has {', '.join(table.columns)}"
-        hint = table.hint("write the table in the format of the one that the run was trained on")
+        hint = table.hint("write it in the format of the training data")
         raise DataError([Fault(message, path), *([Fault(hint, path)] if hint else [])])
     refuse_bad_names(table.columns, names, path)
     return table

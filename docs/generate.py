@@ -53,7 +53,7 @@ the result is in the same object.
 | code | meaning |
 |---|---|
 | 0 | success |
-| 1 | a bug of linreg, with a traceback |
+| 1 | a bug in linreg, with a traceback |
 | 2 | error in the command line or the config |
 | 3 | error in the data, or out of memory |
 | 4 | training diverged (the last finite state is kept, no model is written), or was refused because it must diverge |

@@ -10,6 +10,12 @@ ROUNDING = 1e-15
 _JOINERS = "\u200c\u200d"
 
 
+#: The metrics of predictions, in original units, by the names that `metrics.json` has -> as a heading. Tables on the
+#: terminal have no mse, whose root is beside it.
+METRICS = {"mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
+ON_TERMINAL = ("rmse", "mae", "r2")
+
+
 def one_line(text: str) -> str:
     r"""Text on one line, with control characters escaped.
 

@@ -74,7 +74,7 @@ def test_what_was_generated_may_be_generated_again_but_no_other_table_is_overwri
         (["-o", "t.xlsx"], 2, "error: t.xlsx: unknown file format; the name must end in one of"),
         (["-o", "t"], 2, "error: t: unknown file format; the name must end in one of"),
         (["-o", "file/t.csv"], 6, "error: file: cannot create the folder: "),
-        (["-o", "folder.csv"], 2, "error: folder.csv: this is a folder; choose the name of a file with -o"),
+        (["-o", "folder.csv"], 2, "error: folder.csv: this is a folder; give the name of a file with -o"),
         (["--set", "data.n_samples=0"], 2, "error: --set data.n_samples=0: data.n_samples must be at least 1"),
     ],
 )

@@ -132,7 +132,7 @@ def _abandon_stdout() -> None:
 
 def _bug(error: Exception, *, as_json: bool) -> int:
     traceback.print_exception(error)
-    output.show_error("bug", (Fault(f"{type(error).__name__}: {error}; this is a bug of linreg"),), as_json=as_json)
+    output.show_error("bug", (Fault(f"{type(error).__name__}: {error}; this is a bug in linreg"),), as_json=as_json)
     return 1
 
 

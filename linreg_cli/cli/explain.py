@@ -59,7 +59,7 @@ def explain(
         )
         raise typer.Exit(error.exit_code) from None
     faults = [
-        Fault(f"step {step.number}: {reason}; this is a bug of linreg")
+        Fault(f"step {step.number}: {reason}; this is a bug in linreg")
         for step in done
         if (reason := step.disagreement()) is not None
     ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from linreg_cli.errors import Fault
-from linreg_cli.wording import number, one_line
+from linreg_cli.wording import ON_TERMINAL, number, one_line
 
 
 def print_json(values: Any) -> None:
@@ -72,7 +72,7 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -
 
 def metrics_table(metrics: dict[str, Any], *, indent: str = "") -> str:
     """The metrics as a table with one line per split, and the reason for each undefined one."""
-    names = ["n", "loss", "rmse", "mae", "r2"]
+    names = ["n", "loss", *ON_TERMINAL]
     rows = [["", *names]]
     notes = []
     for split in ("train", "validation", "test", "data"):
@@ -108,7 +108,7 @@ def cross_validation_lines(metrics: dict[str, Any], *, indent: str = "") -> list
     if not found:
         return []
     parts = []
-    for name in ("rmse", "mae", "r2"):
+    for name in ON_TERMINAL:
         summary = found[name]
         shown = f"{number(summary['mean'])} +- {number(summary['std'])}" if summary else "-"
         parts.append(f"{name} {shown}")

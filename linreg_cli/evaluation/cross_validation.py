@@ -13,8 +13,7 @@ from linreg_cli.evaluation.metrics import ErrorSums, Metrics
 from linreg_cli.evaluation.predictions import predicted_blocks
 from linreg_cli.model import LinearFormula
 from linreg_cli.seeds import numpy_stream
-
-NAMES = ("mse", "rmse", "mae", "r2")
+from linreg_cli.wording import METRICS
 
 #: Trains on the train split of a dataset. Returns the model, or a text that says why there is none.
 Fit = Callable[[Dataset], LinearFormula | str]
@@ -51,7 +50,7 @@ def cross_validate(dataset: Dataset, config: Config, fit: Fit) -> Metrics:
         fit: trains a model.
 
     Returns:
-        `folds`, and for each of `NAMES` its `mean`, its standard deviation over the folds (`std`, n - 1 in the
+        `folds`, and for each of `METRICS` its `mean`, its standard deviation over the folds (`std`, n - 1 in the
         denominator), and its `values`. A metric that is undefined in some fold is None, with `<metric>_reason`; so
         are all metrics if a fold has no model.
     """
@@ -67,7 +66,7 @@ def cross_validate(dataset: Dataset, config: Config, fit: Fit) -> Metrics:
         formula = fit(fold)
         if isinstance(formula, str):
             reason = f"fold {number + 1}: {formula}"
-            return {"folds": count, **dict.fromkeys(NAMES), **{f"{key}_reason": reason for key in NAMES}}
+            return {"folds": count, **dict.fromkeys(METRICS), **{f"{key}_reason": reason for key in METRICS}}
         sums = ErrorSums()
         for _, actual, predicted in predicted_blocks(formula, fold, in_order(held_out)):
             sums.add(actual, predicted)
@@ -77,7 +76,7 @@ def cross_validate(dataset: Dataset, config: Config, fit: Fit) -> Metrics:
 
 def _summary(measured: list[Metrics]) -> Metrics:
     out: Metrics = {}
-    for name in NAMES:
+    for name in METRICS:
         values = [metrics[name] for metrics in measured]
         undefined = [number for number, value in enumerate(values, start=1) if value is None]
         if undefined:

@@ -59,7 +59,7 @@ def generate_table(loaded: LoadedConfig, output: str | None, progress: Callable[
             str(path),
         )
     if path.is_dir():
-        raise UsageError("this is a folder; choose the name of a file with -o", str(path))
+        raise UsageError("this is a folder; give the name of a file with -o", str(path))
     make_folder(path.parent)
 
     def batches() -> Iterator[pa.RecordBatch]:

@@ -9,11 +9,11 @@ from linreg_cli.report.about import status
 from linreg_cli.report.markup import Html, element, figure_of, name, paragraph, stack, table, text
 from linreg_cli.runs.compare import settings, varying
 from linreg_cli.runs.contents import RunContents
-from linreg_cli.wording import number
+from linreg_cli.wording import METRICS, number
 
 #: Longer values, such as a list of columns, are cut.
 _MOST_CHARACTERS = 160
-_METRICS = (("rmse", "RMSE"), ("r2", "R²"))
+_METRICS = [(name, METRICS[name]) for name in ("rmse", "r2")]
 
 
 def overview(runs: Sequence[RunContents], anchors: Sequence[str]) -> Html:

@@ -22,9 +22,9 @@ from linreg_cli.report.markup import (
     text,
 )
 from linreg_cli.runs.contents import RunContents
-from linreg_cli.wording import number, value
+from linreg_cli.wording import METRICS, number, value
 
-_NAMES = {"n": "n", "loss": "loss", "mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
+_NAMES = {"n": "n", "loss": "loss", **METRICS}
 _SHOWS = {
     "fit": "The rows of each split, {target} against the only feature, with the fitted line.",
     "predicted": "Predicted against actual {target} of each split, with the line of perfect prediction.",
@@ -86,7 +86,7 @@ def cross_validation(run: RunContents) -> Html | None:
     found = (run.metrics or {}).get("cross_validation")
     if not found:
         return None
-    keys = ["mse", "rmse", "mae", "r2"]
+    keys = list(METRICS)
     rows = [
         [element("strong", text(title)), *(_of_fold(found[key], part) for key in keys)]
         for title, part in (("mean", "mean"), ("standard deviation", "std"))

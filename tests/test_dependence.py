@@ -71,3 +71,46 @@ def test_a_rank_for_each_table_whatever_is_far_from_zero():
     assert factor(columns).rank == 4
     assert factor(columns, dtype=np.float32).rank == 3  # 1e9 + a is a constant and rounding there
     assert dependent_columns(factor(columns, dtype=np.float32), list(columns)) == ("far",)
+
+
+def test_a_column_that_float32_cannot_tell_from_a_constant_costs_itself_alone():
+    """1e9 + {0, 1, 2} has a unit in the last place of 64 in float32: judged so, it is constant, and nothing else is."""
+    columns = {"t": 1e9 + np.arange(N) % 3, "a": a, "b": b, "c": a + b, "d": d}
+    given = factor(columns).judged_by(float(np.finfo(np.float32).eps))
+    assert (factor(columns).rank, given.rank) == (5, 4)
+    assert dependent_columns(factor(columns), list(columns)) == ("a", "b", "c")
+    assert dependent_columns(given, list(columns)) == ("t", "a", "b", "c")
+    assert [each.name for each in combinations(given, list(columns))] == ["t", "c"]
+
+
+def test_near_copies_take_no_part_in_a_dependence_of_others():
+    """101 columns that differ by 1e-4 of their spread, of which one is the sum of two: three take part."""
+    noise = STREAM.normal(size=(N, 100))
+    columns = {f"x{j}": a + 1e-4 * noise[:, j] for j in range(100)}
+    columns["sum"] = columns["x0"] + columns["x1"]
+    for dtype in (np.float32, np.float64):
+        found = factor(columns, dtype=dtype)
+        assert found.rank == 101
+        assert dependent_columns(found, list(columns)) == ("x0", "x1", "sum")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_taking_part_is_counted_right_beside_columns_of_any_scale(seed):
+    """By the definition: a column takes part if the rank is the same without it, by the factor of the others."""
+    stream = np.random.default_rng(seed)
+    X = stream.normal(size=(300, 12)) @ np.diag(10.0 ** stream.uniform(-6, 6, 12)) + 10.0 ** stream.uniform(-3, 7, 12)
+    X[:, 3] = X[:, 1] - 2 * X[:, 7] * (np.std(X[:, 1]) / np.std(X[:, 7]))
+    X[:, 9] = X[:, 4] + 1e-5 * X[:, 10] * (np.std(X[:, 4]) / np.std(X[:, 10]))
+    X[:, 11] = 5.0
+    columns = {f"x{j}": X[:, j] for j in range(12)}
+    for dtype in (np.float32, np.float64):
+        found = factor_of(columns, dtype)
+        without = {
+            name: factor_of({other: x for other, x in columns.items() if other != name}, dtype).rank for name in columns
+        }
+        assert set(dependent_columns(found, list(columns))) == {n for n, rank in without.items() if rank == found.rank}
+
+
+def factor_of(columns, dtype):
+    X = np.column_stack(list(columns.values())).astype(dtype)
+    return factorise(X, X[:, :1], bias=True)

@@ -136,3 +136,18 @@ def test_mean_square_curvature_bounds_the_second_moment(loss, size):
     assert curvature(factor, loss).largest * (size / 5 if loss == "sse" else 1) <= L
     worst = any_batch(factor, X, loss=loss, batch_size=1).largest * (size if loss == "sse" else 1)
     assert worst >= L
+
+
+def test_the_flat_direction_is_that_of_the_dependence_whatever_else_is_small():
+    """c = a + b, beside a column whose curvature as given is the smallest: that one is kept (numpy's eigenvalues)."""
+    rng = np.random.default_rng(4)
+    a, b, tiny = rng.normal(size=(3, 200)) * [[1.0], [1.0], [1e-9]]
+    X = np.column_stack([a, b, tiny, a + b])
+    found = curvature(factorise(X, X[:, :1], bias=False), "mse")
+    assert found.rank == 3
+    # With a + b written out: the Hessian in the three directions that are not flat.
+    flat = np.array([1, 1, 0, -1]) / np.sqrt(3)
+    basis = np.linalg.svd(np.eye(4) - np.outer(flat, flat))[0][:, :3]
+    expected = np.linalg.svd(X @ basis, compute_uv=False) ** 2 * 2 / 200
+    assert found.eigenvalues == pytest.approx([*expected, 0.0], rel=1e-9, abs=0)
+    assert abs(found.eigenvectors[:, 3] @ flat) == pytest.approx(1, rel=1e-12)

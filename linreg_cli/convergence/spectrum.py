@@ -107,13 +107,22 @@ def curvature(factor: Factor, loss: str) -> Spectrum:
     """
     scale = loss_scale(loss, factor.n_samples, factor.n_targets)
     rank, p = factor.rank, factor.n_parameters
-    _, singular, Vt = np.linalg.svd(factor.as_given())
+    given = factor.as_given()
+    _, singular, Vt = np.linalg.svd(given)
     vectors = Vt.T.copy()
-    if rank == p:
+    if rank < p:
+        # The null space of the standardised columns in the coordinates of the parameters, and its complement.
+        scales = np.where(factor.standard > 0, factor.standard, 1.0)
+        null = factor.to_parameters() @ (scales[:, None] * factor.svd()[2][rank:].T)
+        basis = np.linalg.qr(null / np.linalg.norm(null, axis=0), mode="complete")[0]
+        kept = basis[:, p - rank :]
+        _, singular, Wt = np.linalg.svd(given @ kept)
+        vectors = np.hstack([kept @ Wt.T, basis[:, : p - rank]])
+        singular = np.append(singular, np.zeros(p - rank))
+    else:
         inverse = factor.to_parameters() @ solve_triangle(factor.R_pp, np.eye(p))
         U, reciprocal, _ = np.linalg.svd(inverse)
         lower = singular**2 < singular[0] / reciprocal[0]
         vectors[:, lower] = U[:, ::-1][:, lower]
         singular = np.where(lower, 1 / reciprocal[::-1], singular)
-    singular[rank:] = 0.0
     return Spectrum(2 * scale * singular**2, vectors, rank, factor.n_targets, factor.bias)

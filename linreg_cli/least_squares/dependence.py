@@ -10,8 +10,6 @@ import numpy as np
 
 from linreg_cli.least_squares.factor import Array, Factor
 
-#: The most uncertain columns that are tested with an SVD each; if there are more, all of them count as dependent.
-MOST_COUNTED = 50
 #: The smallest pivot, relative to the largest entry of its vector.
 _TINY = 1e-3
 
@@ -34,9 +32,12 @@ class Combination:
 def dependent_columns(factor: Factor, names: Sequence[str]) -> tuple[str, ...]:
     """The columns with a coefficient in some linear dependence; with an intercept, these include constant columns.
 
-    A column is one of them if the rank without it is the same. Its entries in the null space of the standardised design
-    matrix show this: a large entry means dependent, one within rounding error independent. In between, the rank without
-    the column decides.
+    A column is one of them if leaving it out would leave the rank as it is. With the weighted singular values s_i and
+    right singular vectors v_i, of which those with s_i <= 1 are null, the squared singular values mu without column j
+    solve sum over i of v_ij^2 / (s_i^2 - mu) = 0, one between two neighbouring s_i^2. So one of them rises above 1, and
+    the rank stays, exactly if
+
+        sum over null i of v_ij^2 / (1 - s_i^2)  >  sum over the other i of v_ij^2 / (s_i^2 - 1)
 
     Args:
         factor: of the train split.
@@ -52,16 +53,12 @@ def dependent_columns(factor: Factor, names: Sequence[str]) -> tuple[str, ...]:
     """
     if factor.rank == factor.n_parameters:
         return ()
-    entries = np.abs(_null_space(factor)).max(axis=0)[: len(names)]
-    singular, rounding = factor.svd()[1], _rounding(factor)
-    # Rounding error rotates a null vector towards the right singular vector of the smallest nonzero singular value, by
-    # at most this angle.
-    angle = rounding / min(float(singular[factor.rank - 1]), 1.0) if factor.rank else rounding
-    uncertain = np.flatnonzero((entries > rounding) & (entries <= angle))
-    dependent = entries > rounding
-    for column in uncertain if len(uncertain) <= MOST_COUNTED else ():
-        dependent[column] = factor.rank_without(int(column)) == factor.rank
-    return tuple(name for name, is_dependent in zip(names, dependent, strict=True) if is_dependent)
+    singular, rows = factor.weighted_svd()
+    null = np.arange(len(singular)) >= factor.rank
+    gaps = np.maximum(np.abs(singular**2 - 1), np.finfo(np.float64).tiny)
+    parts = rows**2 / gaps[:, None]
+    dependent = parts[null].sum(axis=0) > parts[~null].sum(axis=0)
+    return tuple(name for name, is_dependent in zip(names, dependent[: len(names)], strict=True) if is_dependent)
 
 
 def combinations(factor: Factor, names: Sequence[str]) -> list[Combination]:
@@ -86,11 +83,11 @@ def combinations(factor: Factor, names: Sequence[str]) -> list[Combination]:
     if factor.rank == factor.n_parameters:
         return []
     found, dependent = [], set(dependent_columns(factor, names))
-    for row, pivot in _echelon(_null_space(factor), len(names)):
+    columns = [j for j, name in enumerate(names) if name in dependent]
+    for row, pivot in _echelon(_null_space(factor), columns, factor.rounding):
         # sum of row_j x (standardised column j) = 0, with 1 for the pivot.
-        small = _rounding(factor) * np.abs(row).max()
-        others = [j for j, name in enumerate(names) if j != pivot and abs(row[j]) > small and name in dependent]
-        others = [j for j in others if factor.spread[j] > 0]
+        small = float(np.abs(row) @ factor.rounding)  # what rounding adds to the sum
+        others = [j for j in columns if j != pivot and abs(row[j]) > small and factor.spread[j] > 0]
         weights = {j: float(-row[j] * factor.spread[pivot] / factor.spread[j]) for j in others}
         constant = float(factor.center[pivot] - sum(weight * factor.center[j] for j, weight in weights.items()))
         if abs(constant) <= 1e-6 * factor.spread[pivot]:
@@ -104,28 +101,25 @@ def _null_space(factor: Factor) -> Array:
     return factor.svd()[2][factor.rank :]
 
 
-def _rounding(factor: Factor) -> float:
-    """A bound on the rounding error of an entry of a unit vector of the null space, if no singular value is small."""
-    return float(np.max(factor.tolerance()[factor.rank :]))
-
-
-def _echelon(null: Array, n_columns: int) -> list[tuple[Array, int]]:
+def _echelon(null: Array, columns: Sequence[int], rounding: Array) -> list[tuple[Array, int]]:
     """The reduced echelon form of a basis, from the last column: each vector has a pivot of 1 where the others are 0.
 
     Args:
         null: shape (n_vectors, n_parameters).
-        n_columns: the columns that may be pivots: the parameters without the intercept.
+        columns: that may be pivots, in rising order.
+        rounding: of each standardised column; an entry that is lost in what it adds to the sum is no pivot.
 
     Returns:
         Pairs of a vector, shape (n_parameters,), and its pivot column.
     """
     rows, free = null.copy(), list(range(len(null)))
     found: dict[int, int] = {}
-    for column in reversed(range(n_columns)):
+    for column in reversed(columns):
         if not free:
             break
         best = max(free, key=lambda i: abs(rows[i, column]))
-        if abs(rows[best, column]) <= _TINY * np.abs(rows[best]).max():
+        row = np.abs(rows[best])
+        if row[column] < row.max() and row[column] <= max(_TINY * row.max(), float(row @ rounding)):
             continue
         rows[best] /= rows[best, column]
         rest = np.arange(len(rows)) != best

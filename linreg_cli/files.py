@@ -89,7 +89,8 @@ def write_file(
                 write(draft)
             return
         except OSError as error:
-            if pause is None or error.errno in _PERMANENT:
+            # What has gone into a pipe or a device cannot be taken back.
+            if pause is None or error.errno in _PERMANENT or not _is_replaced(path):
                 raise _explained(error, path) from None
             time.sleep(pause)
 
@@ -153,7 +154,7 @@ def _draft(path: Path, keep: Path | None = None, mode: int | None = None, durabl
     """One attempt of `write_file`; raises OSError."""
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
     old = _mode_of(target)
-    if old is not None and not (stat.S_ISREG(old) or stat.S_ISDIR(old)):
+    if not _is_replaced(target):
         with _copied_into(target) as draft:
             yield draft
         return
@@ -190,6 +191,12 @@ def _copied_into(device: Path) -> Iterator[Path]:
         yield draft
         with open(draft, "rb") as content, open(device, "wb") as sink:
             shutil.copyfileobj(content, sink)
+
+
+def _is_replaced(path: Path) -> bool:
+    """Whether writing replaces a file, or creates one; pipes and devices are written into."""
+    mode = _mode_of(path)
+    return mode is None or stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 def _mode_of(path: Path) -> int | None:

@@ -147,3 +147,38 @@ def test_inspect_train_and_metrics_give_one_answer(linreg, config_file, tmp_path
     assert shown.err == ""
     assert trained.err.count("warning: ") == trained.err.count("(rank 3 of 4): c = a + 1e-05 b.") == 1
     assert json.loads((tmp_path / trained.json["path"] / "run.json").read_text())["data"]["warnings"] == []
+
+
+def test_a_table_that_takes_too_long_to_factorise_is_searched_in_a_sample(found, monkeypatch):
+    """Every other row is sampled: a sum is found, and a column that is constant in the sample alone is not named."""
+    from linreg_cli.convergence import problem
+
+    rare = np.zeros(N)
+    rare[1] = 1.0
+    columns = {"a": A, "b": B, "rare": rare, "sum": A + B, "nearly": A + np.where(np.arange(N) == 1, 1e-3, 0.0)}
+    monkeypatch.setattr(problem, "MOST_WORK", 36 * N // 2)
+    message = found(columns)
+    assert message.startswith("the optimum is not unique: sum = a + b. The weights depend")
+    monkeypatch.setattr(problem, "MOST_WORK", 36)
+    assert found(columns) is None  # a sample of one row says nothing
+
+
+def test_the_rate_that_inspect_proposes_is_that_of_auto_whatever_the_rank(linreg, config_file, tmp_path):
+    """c = a + b + 1e-8: float32 does not see the difference, so neither auto nor inspect counts its curvature."""
+    columns = {"a": A, "b": B / 100, "c": A + B / 100 + 1e-8 * STREAM.normal(size=N), "y": Y}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    config = config_file(
+        f"data: {{path: {tmp_path}/t.parquet, target: y}}\noptimizer: {{lr: auto, momentum: auto}}\n"
+        "train: {epochs: 2000, batch_size: full}\nplots: false\n"
+    )
+    for dtype, rank in (("float32", 3), ("float64", 4)):
+        shown = linreg("inspect", "-c", config, "--json", "--set", f"train.dtype={dtype}").json
+        path = linreg("train", "-c", config, "--json", "--set", f"train.dtype={dtype}").json["path"]
+        record = json.loads((tmp_path / path / "run.json").read_text())
+        metrics = json.loads((tmp_path / path / "metrics.json").read_text())
+        assert shown["rank"] == metrics["optimum"]["rank"] == rank
+        [best] = [plan for plan in shown["alternatives"] if plan["label"] == "best rate and momentum"]
+        if dtype == "float32":  # in float64 the epochs are too few for the optimal heavy ball, and auto takes another
+            assert record["lr"]["value"] == pytest.approx(best["lr"], rel=1e-3)
+        if dtype == "float32":
+            assert "not unique in float32 (rank 3 of 4); set train.dtype: float64" in metrics["inference"]["refused"]

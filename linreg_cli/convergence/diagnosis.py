@@ -5,7 +5,7 @@ from typing import Any
 
 from linreg_cli.convergence.limits import exceeded
 from linreg_cli.convergence.problem import Problem
-from linreg_cli.convergence.rates import SgdRule, safe_batch_rate, stable_rate
+from linreg_cli.convergence.rates import SgdRule, rounded_down, safe_batch_rate, stable_rate
 
 
 def diagnosis(problem: Problem, rule: SgdRule, lr: float, *, standardized: bool) -> dict[str, Any] | None:
@@ -66,8 +66,7 @@ def lower_rate(problem: Problem, rule: SgdRule) -> float:
         rate = safe_batch_rate(problem.batches.largest, rule).lr
     if not 0 < rate < math.inf:
         return 1.0
-    unit = 10.0 ** (math.floor(math.log10(rate)) - 1)
-    return float(f"{math.floor(rate / unit) * unit:.2g}")
+    return rounded_down(rate, 2)
 
 
 def times(rate: float, limit: float) -> str:

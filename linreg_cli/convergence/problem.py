@@ -20,8 +20,13 @@ from linreg_cli.convergence.rate_search import BatchProblem
 from linreg_cli.convergence.rates import SgdRule
 from linreg_cli.convergence.spectrum import Spectrum, curvature
 from linreg_cli.least_squares import solve
-from linreg_cli.least_squares.dependence import Combination, combinations, dependent_columns
-from linreg_cli.least_squares.factor import EPS, Array, Factor, factorise
+from linreg_cli.least_squares.dependence import (
+    Combination,
+    combinations,
+    dependent_columns,
+    sampled_combinations,
+)
+from linreg_cli.least_squares.factor import Array, Factor, factorise
 from linreg_cli.least_squares.robust import RobustOptimum, robust_optimum
 from linreg_cli.least_squares.solve import Optimum, least_squares
 from linreg_cli.optim.losses import loss_scale
@@ -115,11 +120,17 @@ class Problem:
     # What can be computed
 
     @cached_property
-    def no_factor_reason(self) -> str | None:
-        """Why the train split is not factorised; None if it is."""
+    def overflow_reason(self) -> str | None:
+        """Why nothing can be computed from squares of the values; None if it can."""
         if not max(_largest(values) for values in (self.X_nd, self.y_nk)) < _LARGEST:
             return "the squares of the values are beyond the range of float64"
-        return None if self.allow_slow else too_costly(len(self.X_nd), self.X_nd.shape[1] + self.bias)
+        return None
+
+    @property
+    def no_factor_reason(self) -> str | None:
+        """Why the train split is not factorised; None if it is."""
+        costly = None if self.allow_slow else too_costly(len(self.X_nd), self.X_nd.shape[1] + self.bias)
+        return self.overflow_reason or costly
 
     @property
     def no_curvature_reason(self) -> str | None:
@@ -164,8 +175,8 @@ class Problem:
     @cached_property
     def _robust(self) -> tuple[RobustOptimum | None, str | None]:
         loss = self.plan.loss
-        if self.no_factor_reason:
-            return None, self.no_factor_reason
+        if self.overflow_reason:
+            return None, self.overflow_reason
         return robust_optimum(
             self.X_nd,
             self.y_nk,
@@ -201,12 +212,22 @@ class Problem:
 
     # Columns
 
-    @property
+    @cached_property
     def dependent_columns(self) -> tuple[str, ...]:
         """The columns of all linear dependences; see `least_squares.dependence.dependent_columns`."""
         return dependent_columns(self.factor, self.features)
 
-    @property
+    @cached_property
+    def sampled_combinations(self) -> list[Combination]:
+        """`combinations` of a table whose factor takes too long, from a sample of its rows."""
+        n_parameters = len(self.features) + self.bias
+        n_sampled = min(len(self.X_nd), int(MOST_WORK / n_parameters**2))
+        if self.overflow_reason or n_sampled <= n_parameters:
+            return []
+        eps = self.eps or float(np.finfo(self.X_nd.dtype).eps)
+        return sampled_combinations(self.X_nd, self.features, bias=self.bias, eps=eps, n_sampled=n_sampled)
+
+    @cached_property
     def combinations(self) -> list[Combination]:
         """Columns as linear combinations of others; see `least_squares.dependence.combinations`."""
         return combinations(self.factor, self.features)
@@ -309,31 +330,6 @@ class Problem:
             targets=targets,
             noise=None if full_batch else self.noise,
         )
-
-    def rounding_gap(self, lr: float, rule: SgdRule) -> float:
-        """The gap at which updates are lost in the rounding of the dtype of training, up to a factor of about ten.
-
-        A parameter p stays the same if lr |g| is below half a unit in its last place, which is at most eps |p| / 2. For
-        gradients that are uniform below that, the expected objective is above its minimum by the sum of
-        (v_i'd)^2 / (6 h_i) over the eigenvectors v_i of curvature h_i, where d = eps |p| / (2 lr). With momentum, lr is
-        the effective rate lr (1 - dampening) / (1 - momentum).
-
-        Args:
-            lr: the learning rate, above 0.
-            rule: the parameters of SGD.
-        """
-        optimum = self.optimum
-        assert optimum is not None
-        if rule.gain <= 0 or not self.spectrum.largest > 0:
-            return 0.0
-        eps = self.eps or float(np.finfo(self.X_nd.dtype).eps)
-        h = self.step_spectrum.eigenvalues + rule.weight_decay
-        parameters = optimum.weights if optimum.bias is None else np.vstack([optimum.weights, optimum.bias])
-        rest = eps * np.abs(parameters) / 2 / (lr * rule.gain / (1 - rule.momentum))
-        curved = h > EPS * h.max(initial=0.0)
-        squares = (self.spectrum.eigenvectors[:, curved] ** 2).T @ rest**2
-        excess = float(np.sum(squares / (6 * h[curved, None])))
-        return excess / self.relative_to if self.relative_to > 0 else 0.0
 
 
 def _largest(values: npt.NDArray[Any]) -> float:

@@ -252,6 +252,19 @@ def safe_batch_rate(batch_largest: float, rule: SgdRule) -> Rate:
     return Rate(lr, rule.momentum, f"half the rate that is safe for every batch, times {factor}")
 
 
+def rounded_down(value: float, digits: int = 4) -> float:
+    """The largest number with `digits` significant digits that is not above a positive value.
+
+    >>> rounded_down(0.000298356), rounded_down(2.0)
+    (0.0002983, 2.0)
+    """
+    rounded = float(f"{value:.{digits - 1}e}")
+    if rounded > value:
+        unit = 10.0 ** (math.floor(math.log10(value)) - digits + 1)
+        rounded = float(f"{rounded - unit:.{digits - 1}e}")
+    return rounded
+
+
 def _circle(rule: SgdRule) -> float:
     """s in the batch-safe limit 2 s / h: 1 without momentum.
 

@@ -34,22 +34,24 @@ def not_unique(problem: Problem, preprocessor: Preprocessor) -> str | None:
     if n < p:
         ways = "use more rows or fewer columns, or set optimizer.weight_decay"
         return f"the optimum is not unique: {n:,} rows are fewer than {p:,} parameters. {_CONSEQUENCE}; {ways}"
-    if problem.no_factor_reason:
-        return None
-    factor, scaling = problem.factor, preprocessor.features
+    if problem.no_factor_reason:  # the rank of a table that takes too long to factorise is not known
+        found, rank = problem.sampled_combinations, ""
+    else:
+        found, rank = problem.combinations, f" (rank {problem.factor.rank} of {p})"
+    scaling = preprocessor.features
     left_out = {name for name, scale in zip(scaling.columns, scaling.scale, strict=True) if not scale}
-    if not set(problem.dependent_columns) - left_out:
+    effective = [each for each in found if each.name not in left_out]
+    if not effective:
         return None
     column_of = {feature: each.column for each in preprocessor.inputs.inputs for feature in each.features}
-    found = [each for each in problem.combinations if each.name not in left_out]
     constant = [each.name for each in found if not each.terms]
     parts = [f"{listed(constant)} {'is' if len(constant) == 1 else 'are'} constant"] if constant else []
-    phrases = list(_phrases([_original(each, scaling) for each in found if each.terms], column_of))
+    phrases = list(_phrases([_original(each, scaling) for each in effective if each.terms], column_of))
     more = len(phrases) - _SHOWN
     parts += phrases[:_SHOWN] + ([f"and {more} more columns are dependent"] if more > 0 else [])
-    names = ", ".join(map(_quoted, dict.fromkeys(column_of[each.name] for each in found)))
+    names = ", ".join(map(_quoted, dict.fromkeys(column_of[each.name] for each in effective)))
     return (
-        f"the optimum is not unique (rank {factor.rank} of {factor.n_parameters}): {'; '.join(parts)}. {_CONSEQUENCE}; "
+        f"the optimum is not unique{rank}: {'; '.join(parts)}. {_CONSEQUENCE}; "
         f"set data.ignore: [{names}], or optimizer.weight_decay"
     )
 

@@ -15,7 +15,7 @@ from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.rows import StackedRows
 from linreg_cli.data.scaling import original_rows
 from linreg_cli.evaluation.metrics import Metrics, parameters
-from linreg_cli.least_squares.factor import Array, blocks
+from linreg_cli.least_squares.factor import EPS, Array, blocks
 from linreg_cli.least_squares.inference import Inference, infer, refusal
 from linreg_cli.least_squares.influence import influence_table
 from linreg_cli.least_squares.resampling import HeldOut, leave_one_out
@@ -123,7 +123,7 @@ def _original_optimum(config: Config, problem: Problem, X: StackedRows, y: Stack
             return trained
         digits = trained.is_unique and not loses_digits(trained.factor, trained.weights, trained.bias)
         if digits and _are_equal(problem.X_nd, X) and _are_equal(problem.y_nk, y):
-            return trained
+            return trained.judged_by(EPS)
     return least_squares(X, y, bias=config.model.bias, loss=config.loss)
 
 
@@ -180,6 +180,10 @@ def _inference(
         return {}, f"the exact optimum is not known: {problem.no_optimum_reason}"
     if "bias" in dataset.features and config.model.bias:
         return {}, "a column is named 'bias', which is the name of the intercept; rename it"
+    factor = problem.factor
+    if factor.rank < factor.n_parameters and original.is_unique:
+        rank = f"rank {factor.rank} of {factor.n_parameters}"
+        return {}, f"the coefficients are not unique in {config.train.dtype} ({rank}); set train.dtype: float64"
     reason = refusal(original, config.loss, (trained.weights, trained.bias), names=dataset.features)
     if reason is not None:
         return {}, reason

@@ -54,11 +54,13 @@ def rank_meaning(found: Inspection) -> str:
     words = f"{free} direction{'s' if free > 1 else ''} of the parameters change{'' if free > 1 else 's'} no prediction"
     if factor.n_samples < factor.n_parameters:
         return f"{words}: there are fewer rows ({factor.n_samples:,}) than parameters ({factor.n_parameters:,})"
+    if found.problem.plan.weight_decay:
+        return f"{words}; the optimum is unique because of the weight decay"
     return f"{words}, so the optimum is not unique"
 
 
 def _table(found: Inspection) -> list[str]:
-    if not found.problem.dependent_columns:
+    if not found.problem.dependent_columns or found.problem.plan.weight_decay:
         return []
     spread = dict(zip(found.dataset.features, found.problem.factor.spread, strict=True))
     constant = [name for name in found.problem.dependent_columns if not spread[name]]

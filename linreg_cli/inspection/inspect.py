@@ -16,7 +16,7 @@ from linreg_cli.data.scaling import original_rows
 from linreg_cli.errors import DataError
 from linreg_cli.evaluation.cross_validation import folds
 from linreg_cli.inspection.column_summary import ColumnSummary, summaries
-from linreg_cli.inspection.training_plans import TrainingPlan, training_plans
+from linreg_cli.inspection.training_plans import TrainingPlan, rounding_gap, training_plans
 from linreg_cli.least_squares.factor import EPS, Array, factorise
 from linreg_cli.least_squares.resampling import HeldOut, RidgePath, k_fold, leave_one_out, ridge_path
 from linreg_cli.least_squares.solve import Optimum, condition_numbers, least_squares
@@ -131,12 +131,12 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
     """
     config = loaded.config
     exact = config.train.model_copy(update={"dtype": "float64", "device": "cpu", "engine": "reference"})
-    prepared = prepare(replace(loaded, config=config.model_copy(update={"train": exact})), reporter)
-    reporter.stage("finding the optimum and the curvature")
     eps = float(np.finfo(config.train.dtype).eps)
+    prepared = prepare(replace(loaded, config=config.model_copy(update={"train": exact})), reporter, eps=eps)
+    reporter.stage("finding the optimum and the curvature")
     problem = prepared.problem
-    if problem.no_factor_reason or eps != EPS:  # inspect may take minutes for a large table
-        problem = replace(problem, allow_slow=True, eps=eps)
+    if problem.no_factor_reason:  # inspect may take minutes for a large table
+        problem = replace(problem, allow_slow=True)
     _refuse_extremes(problem)
     squared = problem.plan.loss.is_squared
     dataset, rule = prepared.dataset, problem.rule
@@ -151,7 +151,7 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
         condition_number=given,
         condition_number_standardized=standard,
         plans=training_plans(prepared.config, problem, standardized) if squared else (),
-        rounding_gap=problem.rounding_gap(problem.plan.learning_rate(0), rule) if squared else 0.0,
+        rounding_gap=rounding_gap(problem, problem.plan.learning_rate(0), rule) if squared else 0.0,
         huber_lr=_huber_lr(problem) if config.loss == "huber" else None,
         ridge=_ridge(problem) if ridge and squared else None,
         held_out=_held_out(prepared, problem) if squared else None,

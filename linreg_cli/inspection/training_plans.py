@@ -3,12 +3,15 @@
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from linreg_cli.config.schema import Config
 from linreg_cli.convergence.forecast import Forecast, NotReached
 from linreg_cli.convergence.limits import average_batch_limit, mean_square_limit
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rate_search import best_batch_rate, cosine, fewest_epochs, fewest_falling
-from linreg_cli.convergence.rates import Rate, SgdRule, best_rate
+from linreg_cli.convergence.rates import Rate, SgdRule, best_rate, rounded_down
+from linreg_cli.least_squares.factor import EPS
 from linreg_cli.optim.schedules import Schedule
 
 #: The relative gaps of a forecast.
@@ -62,7 +65,8 @@ def training_plans(config: Config, problem: Problem, standardized: Problem | Non
         found += _longer_runs(config, problem)
     if not plan.is_full_batch and problem.batch_share == 1:
         # For a sum, the weight of the loss relative to the penalty would change with the batch size.
-        found.append(_plan(config, "full batch, best rate", ("train.batch_size=full",), problem, plan.momentum))
+        change = ("train.batch_size=full",)
+        found.append(_plan(config, "full batch, best rate", change, problem, plan.momentum, full_batch=True))
     if standardized is not None:
         change = ("preprocess.standardize=true",)
         found.append(_plan(config, "standardised, best rate", change, standardized, plan.momentum))
@@ -147,9 +151,14 @@ def _longer_runs(config: Config, problem: Problem) -> list[TrainingPlan]:
 
 
 def _plan(
-    config: Config, label: str, change: tuple[str, ...], problem: Problem, momentum: float | None
+    config: Config,
+    label: str,
+    change: tuple[str, ...],
+    problem: Problem,
+    momentum: float | None,
+    *,
+    full_batch: bool = False,
 ) -> TrainingPlan:
-    full_batch = "train.batch_size=full" in change
     best, rule = best_of(problem, momentum=momentum, full_batch=full_batch), problem.rule
     if momentum is None:
         rule = SgdRule(best.momentum, 0.0, False, rule.weight_decay)
@@ -163,14 +172,28 @@ def _plan(
     return TrainingPlan(label, change, best.lr, best.momentum, forecast)
 
 
-def rounded_down(value: float, digits: int = 4) -> float:
-    """The largest number with `digits` significant digits that is not above a positive value.
+def rounding_gap(problem: Problem, lr: float, rule: SgdRule) -> float:
+    """The gap at which updates are lost in the rounding of the dtype of training, up to a factor of about ten.
 
-    >>> rounded_down(0.000298356), rounded_down(2.0)
-    (0.0002983, 2.0)
+    A parameter p stays the same if lr |g| is below half a unit in its last place, which is at most eps |p| / 2. For
+    gradients that are uniform below that, the expected objective is above its minimum by the sum of
+    (v_i'd)^2 / (6 h_i) over the eigenvectors v_i of curvature h_i, where d = eps |p| / (2 lr). With momentum, lr is
+    the effective rate lr (1 - dampening) / (1 - momentum).
+
+    Args:
+        problem: the train split and its plan.
+        lr: the learning rate, above 0.
+        rule: the parameters of SGD.
     """
-    rounded = float(f"{value:.{digits - 1}e}")
-    if rounded > value:
-        unit = 10.0 ** (math.floor(math.log10(value)) - digits + 1)
-        rounded = float(f"{rounded - unit:.{digits - 1}e}")
-    return rounded
+    optimum = problem.optimum
+    assert optimum is not None
+    if rule.gain <= 0 or not problem.spectrum.largest > 0:
+        return 0.0
+    eps = problem.eps or float(np.finfo(problem.X_nd.dtype).eps)
+    h = problem.step_spectrum.eigenvalues + rule.weight_decay
+    parameters = optimum.weights if optimum.bias is None else np.vstack([optimum.weights, optimum.bias])
+    rest = eps * np.abs(parameters) / 2 / (lr * rule.gain / (1 - rule.momentum))
+    curved = h > EPS * h.max(initial=0.0)
+    squares = (problem.spectrum.eigenvectors[:, curved] ** 2).T @ rest**2
+    excess = float(np.sum(squares / (6 * h[curved, None])))
+    return excess / problem.relative_to if problem.relative_to > 0 else 0.0

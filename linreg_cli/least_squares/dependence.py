@@ -5,10 +5,12 @@ Everything is computed from one factor, so it agrees with `Factor.rank`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from linreg_cli.least_squares.factor import Array, Factor
+from linreg_cli.least_squares.factor import Array, Factor, blocks, factorise
 
 #: The smallest pivot, relative to the largest entry of its vector.
 _TINY = 1e-3
@@ -94,6 +96,37 @@ def combinations(factor: Factor, names: Sequence[str]) -> list[Combination]:
             constant = 0.0
         found.append((pivot, Combination(names[pivot], {names[j]: w for j, w in weights.items()}, constant)))
     return [combination for _, combination in sorted(found, key=lambda pair: pair[0])]
+
+
+def sampled_combinations(
+    X_nd: npt.NDArray[Any], names: Sequence[str], *, bias: bool, eps: float, n_sampled: int
+) -> list[Combination]:
+    """The linear combinations in a sample of rows that hold in all rows within rounding error.
+
+    For tables whose factor takes too long. Constant columns of the sample are left out: they may be rare indicators.
+
+    Args:
+        X_nd: shape (n_samples, n_features).
+        names: of the columns.
+        bias: whether the model has an intercept.
+        eps: the machine epsilon of the values.
+        n_sampled: rows of the sample, evenly spaced, more than there are columns.
+    """
+    rows = np.linspace(0, len(X_nd) - 1, n_sampled).astype(np.intp)
+    factor = factorise(X_nd[rows], np.zeros((n_sampled, 1)), bias=bias, eps=eps)
+    position = {name: j for j, name in enumerate(names)}
+    found = []
+    for each in combinations(factor, names):
+        columns = [position[each.name], *(position[name] for name in each.terms)]
+        weights = np.array([1.0, *(-weight for weight in each.terms.values())])
+        holds = bool(each.terms)
+        for part in blocks(len(X_nd)) if holds else ():
+            terms = np.asarray(X_nd[part][:, columns], dtype=np.float64) * weights
+            size = np.abs(terms).sum(axis=1) + abs(each.constant)
+            holds = holds and bool((np.abs(terms.sum(axis=1) - each.constant) <= 64 * eps * size).all())
+        if holds:
+            found.append(each)
+    return found
 
 
 def _null_space(factor: Factor) -> Array:

@@ -1,7 +1,7 @@
 """The exact optimum of a squared loss, with which training is compared. It is never used to train."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -76,6 +76,11 @@ class Optimum:
     def gap(self, weights: npt.ArrayLike, bias: npt.ArrayLike | None) -> tuple[float | None, str]:
         """The relative gap of the objective at some parameters, by `excess`; see the function `gap`."""
         return gap(self.excess(weights, bias) + self.objective, self.objective, self.constant_loss, self.rounding_loss)
+
+    def judged_by(self, eps: float) -> "Optimum":
+        """The same optimum, unique as it is, with another machine epsilon: for values that no rounding has changed."""
+        factor = self.factor.judged_by(eps)
+        return replace(self, factor=factor, rounding_loss=_rounding_loss(factor, self.scale, self.weights))
 
     @property
     def relative_to(self) -> float:

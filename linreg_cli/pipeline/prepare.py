@@ -108,12 +108,13 @@ class Prepared:
             reporter.warn(warning)
 
 
-def prepare(loaded: LoadedConfig, reporter: Reporter) -> Prepared:
+def prepare(loaded: LoadedConfig, reporter: Reporter, *, eps: float | None = None) -> Prepared:
     """Read the data, fit the preprocessing, build the model and the plan. Nothing is written.
 
     Args:
         loaded: the config with the position of each setting.
         reporter: receives progress.
+        eps: the machine epsilon that ranks and rounding error are judged by; None: that of the dtype of the tensors.
 
     Raises:
         ConfigError: for settings that the data or the machine do not allow.
@@ -129,7 +130,7 @@ def prepare(loaded: LoadedConfig, reporter: Reporter) -> Prepared:
     if dataset.summary is not None:
         reporter.data(dataset.summary)
     reporter.stage("preparing")
-    prepared = assemble_run(loaded, config, device, dataset)
+    prepared = assemble_run(loaded, config, device, dataset, eps=eps)
     with loaded.placing_errors():
         probe(prepared.formula(), config.probe, dataset.encoder)
     options, n_train = config.evaluate.cross_validation, len(dataset.splits["train"])
@@ -141,7 +142,9 @@ def prepare(loaded: LoadedConfig, reporter: Reporter) -> Prepared:
     return prepared
 
 
-def assemble_run(loaded: LoadedConfig, config: Config, device: torch.device, dataset: Dataset) -> Prepared:
+def assemble_run(
+    loaded: LoadedConfig, config: Config, device: torch.device, dataset: Dataset, *, eps: float | None = None
+) -> Prepared:
     """Fit the preprocessing on the train split, build the model and the plan, choose rate, momentum and executor.
 
     Args:
@@ -149,6 +152,7 @@ def assemble_run(loaded: LoadedConfig, config: Config, device: torch.device, dat
         config: the settings to use.
         device: of the tensors.
         dataset: the rows.
+        eps: as in `prepare`.
 
     Raises:
         ConfigError: for settings that the data do not allow.
@@ -169,7 +173,7 @@ def assemble_run(loaded: LoadedConfig, config: Config, device: torch.device, dat
         plan = StepPlan.from_config(config, n_samples=len(X_nd))
         weights, bias = parameters_of(model)
         start = weights.copy(), None if bias is None else bias.copy()  # training changes the parameters in place
-        problem = Problem(plan, X_nd, y_nk, dataset.features, start)
+        problem = Problem(plan, X_nd, y_nk, dataset.features, start, eps=eps)
         chosen = resolve(config, problem)
     problem = problem.with_plan(StepPlan.from_config(chosen.config, n_samples=len(X_nd)))
     try:

@@ -1,7 +1,7 @@
 """The contents of a run folder, each file read once."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,7 +38,7 @@ class RunContents(RunFolder):
     True
     """
 
-    _cache: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _cache: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, run: RunFolder) -> "RunContents":
@@ -64,7 +64,7 @@ class RunContents(RunFolder):
         Raises:
             StoreError: if it is missing or damaged.
         """
-        return self._once(name, lambda: _table(self, name, text))
+        return self._once((name, text), lambda: _table(self, name, text))
 
     @property
     def config(self) -> "Config":
@@ -106,7 +106,7 @@ class RunContents(RunFolder):
     def _loaded(self) -> "LoadedConfig":
         return self._once("config.yaml", lambda: config_of(self))
 
-    def _once(self, name: str, read: Callable[[], _Read]) -> _Read:
+    def _once(self, name: Hashable, read: Callable[[], _Read]) -> _Read:
         if name not in self._cache:
             try:
                 self._cache[name] = read()

@@ -86,7 +86,9 @@ class RunRecord:
     @property
     def auto_keys(self) -> tuple[str, ...]:
         """Those of `lr` and `momentum` that were `auto` in the config that the run was started with."""
-        return tuple(key for key in ("lr", "momentum") if self._values[key].get("auto"))
+        decisions = {key: self._values[key] for key in ("lr", "momentum")}
+        # A record of an older version has the sentence alone.
+        return tuple(key for key, made in decisions.items() if made.get("auto", made["why"].startswith("auto")))
 
     def finish(self, status: str, **values: Any) -> None:
         """Write how the run ended, and release the lock.

@@ -18,6 +18,9 @@ process.set_up()
 # Tests about threads ask for theirs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Their assertions say what they found, as those in the files of tests do.
+pytest.register_assert_rewrite("drawings", "plain_loop", "report_pages", "resuming")
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIGS = REPOSITORY / "configs"
 

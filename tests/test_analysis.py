@@ -1,4 +1,4 @@
-"""What training says of itself: the gap, the limits of the rate, auto, certified stopping, by the command line."""
+"""What training says of itself: the gap, the limits of the rate, certified stopping, by the command line."""
 
 import csv
 import itertools
@@ -7,7 +7,6 @@ import re
 
 import numpy as np
 import pytest
-import yaml
 from conftest import CONFIGS
 
 from linreg_cli.convergence.rates import SgdRule, stable_rate
@@ -231,61 +230,6 @@ def test_an_optimum_that_is_not_unique_names_the_columns(linreg, config_file):
     assert "the optimum is not unique (rank 3 of 5): k is constant; b = 2 a + 1. The weights depend" in result.err
     assert result.json["metrics"]["optimum"]["is_unique"] is False
     assert "not unique" in result.json["metrics"]["inference"]["refused"]
-
-
-# --- auto
-
-
-@pytest.mark.parametrize(
-    "extra", [[], settings(momentum="auto"), settings(momentum=0.5, nesterov=True), settings(weight_decay=0.1)]
-)
-def test_auto_is_explained_and_its_config_repeats_the_run(linreg, base, tmp_path, extra):
-    first = linreg("train", "-c", base, "--json", *settings(lr="auto"), *extra)
-    assert (first.code, first.err) == (0, "")
-    assert first.json["metrics"]["optimum"]["gap"] < 1e-12
-    known = record(first.json["path"])
-    config = yaml.safe_load((tmp_path / first.json["path"] / "config.yaml").read_text())
-    for key in ("lr", "momentum"):
-        assert config["optimizer"][key] == known[key]["value"]
-    assert known["lr"]["auto"] is True
-    assert known["momentum"]["auto"] is ("--set" in extra and extra[1] == 'optimizer.momentum="auto"')
-    second = linreg("train", "-c", tmp_path / first.json["path"] / "config.yaml", "--json")
-    assert second.json["metrics"] == first.json["metrics"]
-
-
-def test_auto_momentum_makes_the_most_of_a_rate(linreg, base):
-    found = {}
-    for momentum in ("auto", 0.0, 0.97):
-        call = ["train", "-c", base, "--json", "--set", "train.epochs=150", *settings(lr=0.05, momentum=momentum)]
-        found[momentum] = linreg(*call).json["metrics"]["optimum"]["gap"]
-    assert found["auto"] < min(found[0.0], found[0.97])
-    result = linreg("train", "-c", base, *settings(lr=5.0, momentum="auto"))
-    assert result.code == 2
-    assert "no momentum converges at optimizer.lr: 5" in result.err
-
-
-@pytest.mark.parametrize("momentum", ["auto", 0.5])
-def test_auto_with_mini_batches_is_safe_for_every_batch(linreg, base, momentum):
-    extra = sets("train.batch_size=4", "train.epochs=30", "optimizer.lr=auto", f"optimizer.momentum={momentum}")
-    result = linreg("train", "-c", base, "--json", *extra)
-    assert (result.code, result.err) == (0, "")
-    assert "safe for every batch" in record(result.json["path"])["lr"]["why"]
-    losses = [row["train_loss"] for row in history(result.json["path"])]
-    assert losses[-1] < losses[0] / 10
-
-
-def test_auto_for_other_losses(linreg, base):
-    result = linreg("train", "-c", base, "--json", *settings(lr="auto"), "--set", "loss=huber")
-    assert result.json["metrics"]["optimum"]["gap"] < 1e-4
-    refused = linreg("train", "-c", base, *settings(lr="auto"), "--set", "loss=mae")
-    assert refused.code == 2
-    assert "optimizer.lr: auto needs the curvature of the loss: loss: mae is piecewise linear" in refused.err
-
-
-def test_auto_momentum_refuses_what_it_would_not_honour(linreg, base):
-    result = linreg("train", "-c", base, *settings(momentum="auto", nesterov=True))
-    assert result.code == 2
-    assert "momentum: auto chooses heavy-ball momentum; set nesterov to false" in result.err
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""Losses over the epochs: the scale and the ticks of the axes, runs told apart, losses that are not finite."""
+
+import numpy as np
+import pytest
+from drawings import curve, legend_texts, line, losses_of
+from matplotlib.colors import to_rgb
+
+
+def test_a_label_that_starts_with_an_underscore_stays_in_the_legend() -> None:
+    assert legend_texts(losses_of(curve([2.0, 1.0], "_hidden$1$"))) == ["_hidden$1$, train"]
+
+
+@pytest.mark.parametrize(
+    ("losses", "scale"),
+    [
+        ([29.0, 1.0, 1e-9], "log"),
+        ([1.01, 0.01], "log"),
+        ([0.99, 0.01], "linear"),
+        ([100.0, 1.0, 0.0], "linear"),
+        ([100.0, 1.0, -1e-3], "linear"),
+        ([5.0, 5.0], "linear"),
+        ([1e3, np.inf, np.nan, 1.0], "log"),
+        ([1.0, np.inf], "linear"),
+    ],
+)
+def test_the_loss_axis_is_logarithmic_where_positive_losses_span_over_two_decades(
+    losses: list[float], scale: str
+) -> None:
+    axes = losses_of(curve(losses)).axes[0]
+    assert axes.get_yscale() == scale
+    assert axes.get_ylabel().endswith("(log scale)") == (scale == "log")
+    finite = [value for value in losses if np.isfinite(value)]
+    assert axes.get_ylim()[0] < min(finite)
+    assert axes.get_ylim()[1] > max(finite)
+
+
+def test_log_ticks_are_labelled_in_plain_digits() -> None:
+    def labels(*losses: float) -> list[str]:
+        return [text.get_text() for text in losses_of(curve(list(losses))).axes[0].get_yticklabels()]
+
+    assert labels(1e3, 1e-3) == ["0.001", "0.01", "0.1", "1", "10", "100", "1000"]
+    assert labels(12.0, 0.1) == ["0.1", "0.2", "0.5", "1", "2", "5", "10"]
+    assert labels(1.0, 1e-6) == ["10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³", "10⁻²", "10⁻¹", "10⁰"]
+    assert 4 <= len(labels(1e100, 1e-100)) <= 9
+
+
+def test_few_epochs_show_markers_and_many_a_plain_line() -> None:
+    assert line(losses_of(curve([2.0, 1.0])), "train-0").get_marker() == "o"
+    assert line(losses_of(curve(list(range(1, 3_000)))), "train-0").get_marker() in ("", "None")
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 7, 29, 1_000, 12_345])
+def test_epoch_ticks_are_whole_numbers_from_zero(epochs: int) -> None:
+    ticks = losses_of(curve(list(np.linspace(2, 1, epochs + 1)))).axes[0].get_xticks()
+    assert ticks[0] == 0
+    assert all(tick == round(tick) <= epochs for tick in ticks)
+    assert 2 <= len(ticks) <= 9
+
+
+def test_several_runs_differ_in_colour_dashes_and_marker_and_validation_is_dashed_in_the_same_colour() -> None:
+    losses = [float(k) for k in range(100, 1, -1)]
+    figure = losses_of(*[curve(losses, f"run-{k}", losses) for k in range(5)])
+    trains = [line(figure, f"train-{k}") for k in range(5)]
+    validations = [line(figure, f"validation-{k}") for k in range(5)]
+    assert len({to_rgb(train.get_color()) for train in trains}) == 5
+    assert len({train.get_marker() for train in trains}) == 5
+    # Line2D has no public access to a dash pattern.
+    assert len({str(train._unscaled_dash_pattern) for train in trains}) == 5
+    assert [v.get_color() for v in validations] == [t.get_color() for t in trains]
+    assert {v.get_linestyle() for v in validations} == {"--"}
+    assert legend_texts(figure)[:2] == ["run-0, train", "run-0, validation"]
+
+
+def test_non_finite_losses_are_left_out_and_owned_up_to() -> None:
+    figure = losses_of(curve([4.0, np.nan, np.inf, 1e200, 3.0]))
+    assert line(figure, "train-0").get_xydata().tolist() == [[0, 4], [4, 3]]
+    assert legend_texts(figure) == ["gd-0001, train (3 not finite)"]

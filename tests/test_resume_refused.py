@@ -168,5 +168,5 @@ def test_what_changes_the_last_digits_is_warned_of_on_resume(linreg, train, stop
     result = linreg("train", "--resume", "r")
     assert result.code == 0
     warned = [line for line in result.err.splitlines() if "last digits" in line or " is now " in line]
-    expected = f"warning: {said}: the run may end with other last digits than without the stop"
+    expected = f"warning: {said}: the last digits of the result may differ from those of an uninterrupted run"
     assert warned == ([expected] if said else [])

@@ -43,7 +43,8 @@ def optimum(linreg, config_file):
         assert result.code == 0, result.err
         inspected = linreg("inspect", "-c", config, "--json").json["optimum"]["parameters"]
         known = result.json["metrics"]["optimum"]
-        assert known["is_unique"]
+        # To 24 bits, the ten powers of Filip are dependent: a change within the rounding of the cells lowers the rank.
+        assert known["is_unique"] == (dtype == "float64" or path.name != "Filip.csv")
         return [
             [*([found["bias"]] if intercept else []), *found["weights"].values()]
             for found in (known["parameters"], inspected)

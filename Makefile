@@ -6,6 +6,9 @@ BIN    := $(VENV)/bin
 # Where `make bench-peers` was run, its environment; the others' absence is a line in the tables.
 BENCH   = $(if $(wildcard $(VENV)-bench/.installed),$(VENV)-bench/bin/python,$(BIN)/python)
 
+# Each of the hundreds of processes of the tests and benchmarks would compile the sources again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test test-only test-slow lint types bench bench-peers bench-quick docs clean
 

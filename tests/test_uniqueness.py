@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from cars import cars
 
 from linreg_cli.cli.progress import Progress
 from linreg_cli.config import load_config
@@ -94,19 +95,8 @@ def test_fewer_rows_than_parameters(found):
     assert found(columns, "model.bias=false") is None
 
 
-#: Of each maker one model or more, as in R's mpg; levels in the order of the text.
-MODELS = {"audi": "abc", "honda": "d", "jeep": "e", "kia": "fg", "vw": "hi"}
-CARS = [(maker, f"m{model}") for maker, models in MODELS.items() for model in models]
-
-
-def cars():
-    rows = STREAM.integers(0, len(CARS), N)
-    maker, model = (np.array([car[part] for car in CARS])[rows] for part in (0, 1))
-    return {"maker": maker, "model": model, "a": A}
-
-
 def test_levels_are_reported_by_the_column_of_the_table(found):
-    message = found(cars(), "preprocess.categorical=one_hot")
+    message = found(cars(STREAM, N) | {"a": A}, "preprocess.categorical=one_hot")
     assert how(message).startswith("4 levels of model are linear combinations of inputs of maker")
     assert "set data.ignore: [model]" in message
 

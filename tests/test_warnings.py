@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from cars import cars
 
 from linreg_cli.config import Config
 from linreg_cli.data import load_dataset
@@ -134,19 +135,8 @@ def test_a_constant_target(found):
     )
 
 
-#: Of each maker one model or more, as in R's mpg; levels in the order of the text.
-MODELS = {"audi": "abc", "honda": "d", "jeep": "e", "kia": "fg", "vw": "hi"}
-CARS = [(maker, f"m{model}") for maker, models in MODELS.items() for model in models]
-
-
-def cars():
-    rows = STREAM.integers(0, len(CARS), N)
-    maker, model = (np.array([car[part] for car in CARS])[rows] for part in (0, 1))
-    return {"maker": maker, "model": model, "a": A}
-
-
 def test_levels_that_are_those_of_another_column_are_told_by_column(found):
-    assert found(cars(), categorical="one_hot") == (
+    assert found(cars(STREAM, N) | {"a": A}, categorical="one_hot") == (
         "2 levels of model are levels of maker under another name, such as model=md and maker=honda; "
         "leave out model or maker with data.ignore: [model]",
     )

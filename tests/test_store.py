@@ -166,7 +166,9 @@ def test_a_run_that_is_not_there_is_explained(outputs, reference, expected):
 
 def test_without_runs_the_message_says_how_to_make_one(tmp_path):
     assert "start one with 'linreg train -c CONFIG'" in message(find_run, tmp_path / "outputs", "latest")
-    assert message(find_run, tmp_path / "outputs", "a").endswith("there is no run 'a'; the last ones are: none")
+    assert message(find_run, tmp_path / "outputs", "a").endswith(
+        "there is no run 'a'; there are no runs yet; start one with 'linreg train -c CONFIG'"
+    )
 
 
 def test_an_exact_id_wins_over_longer_ones(outputs):

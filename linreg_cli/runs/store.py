@@ -49,6 +49,8 @@ _WELL_FORMED: dict[str, Callable[[Any], bool]] = {
 #: What Python raises where a key is missing or a value has an unexpected type.
 _UNEXPECTED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 
+_NO_RUNS = "there are no runs yet; start one with 'linreg train -c CONFIG'"
+
 
 def _finite(text: str) -> float:
     if not abs(number := float(text)) < math.inf:
@@ -306,7 +308,7 @@ def find_run(outputs: Path, reference: str) -> RunFolder:
     if reference == "latest":
         readable, _ = list_runs(outputs)
         if not readable:
-            raise StoreError("there are no runs yet; start one with 'linreg train -c CONFIG'", str(outputs))
+            raise StoreError(_NO_RUNS, str(outputs))
         return readable[-1][0]
     if not reference.strip():
         raise StoreError("the run id is empty; give a run id, a path or 'latest'")
@@ -329,5 +331,5 @@ def find_run(outputs: Path, reference: str) -> RunFolder:
     if matches:
         shown = ", ".join(matches[:5]) + (f" and {len(matches) - 5} more" if len(matches) > 5 else "")
         raise StoreError(f"{reference!r} is ambiguous: {shown}", str(outputs))
-    known = ", ".join(list(runs)[-5:]) or "none"
-    raise StoreError(f"there is no run {reference!r}; the last ones are: {known}", str(outputs))
+    known = f"the last ones are: {', '.join(list(runs)[-5:])}" if runs else _NO_RUNS
+    raise StoreError(f"there is no run {reference!r}; {known}", str(outputs))

@@ -15,6 +15,7 @@ from linreg_cli.config.rules import broken_rules, notes
 from linreg_cli.config.schema import SCHEDULES, Config
 from linreg_cli.config.source import FLOAT, PREFIXED_INTEGER, Node
 from linreg_cli.errors import ConfigError, SettingError
+from linreg_cli.findings import Finding
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,12 @@ class LoadedConfig:
     Attributes:
         config: the validated values.
         tree: the values as written, with file, line and column.
-        notes: a sentence for each setting that has no effect.
+        notes: a warning for each setting that has no effect.
     """
 
     config: Config
     tree: Node
-    notes: tuple[str, ...]
+    notes: tuple[Finding, ...]
 
     def error(self, key: str | Sequence[str | int], message: str) -> ConfigError:
         """A config error at a key, for what is found after validation, such as a missing GPU.
@@ -78,7 +79,7 @@ def load_config(files: Sequence[str], overrides: Sequence[str] = (), *, stored: 
     broken = [diagnostics.fault_at(tree, path, f"{_dotted(path)}: {message}") for path, message in broken_rules(config)]
     if broken:
         raise ConfigError(broken)
-    return LoadedConfig(config, tree, tuple(notes(config)))
+    return LoadedConfig(config, tree, tuple(Finding("config", note) for note in notes(config)))
 
 
 def dump_config(config: Config) -> str:

@@ -1,8 +1,11 @@
 """Config files and overrides become one validated `Config`, or an error with every fault."""
 
 import contextlib
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -72,14 +75,35 @@ def load_config(files: Sequence[str], overrides: Sequence[str] = (), *, stored: 
     tree = merged(tuple(files), tuple(ordered), _carry)
     for path in diagnostics.RETIRED if stored else ():
         tree = tree.without(path)
+    values = tree.to_value()
+    values.setdefault("name", default_name(files))
     try:
-        config = Config.model_validate(tree.to_value())
+        config = Config.model_validate(values)
     except ValidationError as error:
         raise ConfigError(diagnostics.faults(error, tree)) from None
     broken = [diagnostics.fault_at(tree, path, f"{_dotted(path)}: {message}") for path, message in broken_rules(config)]
     if broken:
         raise ConfigError(broken)
     return LoadedConfig(config, tree, tuple(Finding("config", note) for note in notes(config)))
+
+
+def default_name(files: Sequence[str]) -> str:
+    """The name of the runs of a config that has none: the stem of its first file, or `run` if that is no file.
+
+    What a name cannot contain, such as a blank, becomes a hyphen.
+
+    Args:
+        files: the config files, in the order in which they are merged.
+
+    >>> default_name([]), default_name(["-"])
+    ('run', 'run')
+    """
+    fallback = str(Config.model_fields["name"].default)
+    if not files or not Path(files[0]).is_file():  # the overrides alone, standard input, or a pipe
+        return fallback
+    stem = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", Path(files[0]).stem)).lstrip(".-")
+    short = stem[: Config.MAX_NAME].encode()[: Config.MAX_NAME_BYTES].decode(errors="ignore")
+    return short.rstrip("-") or fallback
 
 
 def dump_config(config: Config) -> str:

@@ -177,6 +177,8 @@ def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
         new["data.path"] = str(Path(new["data.path"]).absolute())
     faults = []
     for key in sorted({*old, *new}):
+        if key == "name" and "name" not in loaded.tree.value:
+            continue  # the name of the file is not a setting of the run
         was, wanted = old.get(key), new.get(key)
         hint = "; it can only be raised" if key == "train.epochs" else ""
         if was == wanted or wanted in _OPEN or (hint and loaded.config.train.epochs > before.train.epochs):

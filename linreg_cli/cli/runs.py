@@ -143,8 +143,11 @@ def diff(
     elif not found:
         print(f"{folders[0].id} and {folders[1].id} differ only in times and ids")
     else:
-        cells = [[key, *(wording.one_line(_short(value)) for value in values)] for key, *values in found]
+        shown = found[: output.MOST_PARAMETERS]
+        cells = [[key, *(wording.one_line(_short(value)) for value in values)] for key, *values in shown]
         print(output.aligned([["", *(folder.id for folder in folders)], *cells], left=3))
+        for line in output.left_out(found, where="--json"):
+            print(line)
 
 
 def _short(value: Any) -> str:

@@ -29,6 +29,8 @@ RESULTS = ("model.safetensors", "metrics.json", "predictions.csv", "influence.cs
 
 _RUN_ID = re.compile(r"(?P<name>\w[\w.-]*)-(?P<number>[0-9]{4}|[1-9][0-9]{4,17})\Z")
 _ATTEMPTS = 10_000
+#: Characters of JSON that are indented. Python's indenting encoder takes seconds for the runs of 100,000 columns.
+_INDENTED = 2**20
 
 #: Key of `run.json` -> whether its value is one that readers can rely on.
 _WELL_FORMED: dict[str, Callable[[Any], bool]] = {
@@ -102,7 +104,10 @@ class RunFolder:
         Raises:
             ValueError: for NaN or an infinity, which JSON does not have.
         """
-        return self.write(name, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        text = json.dumps(values, ensure_ascii=False, allow_nan=False)
+        if len(text) <= _INDENTED:
+            text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+        return self.write(name, text + "\n")
 
     def read(self, name: str) -> bytes:
         """The content of one file of the run.

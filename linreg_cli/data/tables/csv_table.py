@@ -13,7 +13,7 @@ import pyarrow.csv as pcsv
 
 from linreg_cli.data.columns.arrow import null_text, texts
 from linreg_cli.data.tables import header
-from linreg_cli.data.tables.blocks import ColumnSink, UnevenLinesError, cells_of, in_parallel, line_blocks
+from linreg_cli.data.tables.blocks import ColumnSink, UnevenLinesError, block_bytes, cells_of, in_parallel, line_blocks
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.errors import DataError, Fault
 
@@ -116,7 +116,7 @@ class CsvTable:
         try:
             with self._stream() as stream:
                 sink = ColumnSink(numbers, self._missing_values)
-                for table in in_parallel(parse, line_blocks(stream)):
+                for table in in_parallel(parse, line_blocks(stream, block_bytes(len(self.columns)))):
                     sink.add(table)
         except OSError as error:
             raise DataError(f"cannot be read: {error}", self.name) from None
@@ -152,22 +152,25 @@ class CsvTable:
 
     def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
         """See `Table.numbers`."""
-        for column in columns:
-            position = table.column_names.index(column)
-            values = self._parse(table.column(position))
-            if values is not None:
-                table = table.set_column(position, column, values)
-        return table
+        wanted = set(columns)
+        found = []
+        for column, values in zip(table.column_names, table.columns, strict=True):
+            parsed = self._parse(values) if column in wanted else None
+            found.append(values if parsed is None else parsed)
+        return pa.Table.from_arrays(found, names=table.column_names)
 
     def typed(self, table: pa.Table) -> pa.Table:
         """See `Table.typed`. A column with a code such as 007 stays text."""
-        for position, column in enumerate(table.column_names):
-            values = self._parse(table.column(position))
-            coded = pc.any(pc.match_substring_regex(table.column(position), r"^\s*[-+]?0\d")).as_py()
-            if values is not None and not coded and values.null_count < len(values):
-                whole = pc.all(pc.match_substring_regex(table.column(position), r"^\s*([-+]?\d{1,15}\s*)?$")).as_py()
-                table = table.set_column(position, column, values.cast(pa.int64()) if whole else values)
-        return table
+        return pa.Table.from_arrays(list(map(self._typed, table.columns)), names=table.column_names)
+
+    def _typed(self, cells: pa.ChunkedArray) -> pa.ChunkedArray:
+        """A column of text as numbers if all its cells are numbers, and none is a code such as 007."""
+        values = self._parse(cells)
+        coded = pc.any(pc.match_substring_regex(cells, r"^\s*[-+]?0\d")).as_py()
+        if values is None or coded or values.null_count == len(values):
+            return cells
+        whole = pc.all(pc.match_substring_regex(cells, r"^\s*([-+]?\d{1,15}\s*)?$")).as_py()
+        return values.cast(pa.int64()) if whole else values
 
     def _read(self, options: pcsv.ConvertOptions) -> pa.Table:
         # Without newlines_in_values, a quoted line break at the end of a block silently splits its row.

@@ -18,6 +18,7 @@ from linreg_cli.config.rules import broken_rules, notes
 from linreg_cli.config.schema import SCHEDULES, Config
 from linreg_cli.config.source import FLOAT, PREFIXED_INTEGER, Node
 from linreg_cli.errors import ConfigError, SettingError
+from linreg_cli.findings import Finding
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,12 @@ class LoadedConfig:
     Attributes:
         config: the validated values.
         tree: the values as written, with file, line and column.
-        notes: a sentence for each setting that has no effect.
+        notes: a warning for each setting that has no effect.
     """
 
     config: Config
     tree: Node
-    notes: tuple[str, ...]
+    notes: tuple[Finding, ...]
 
     def error(self, key: str | Sequence[str | int], message: str) -> ConfigError:
         """A config error at a key, for what is found after validation, such as a missing GPU.
@@ -83,7 +84,7 @@ def load_config(files: Sequence[str], overrides: Sequence[str] = (), *, stored: 
     broken = [diagnostics.fault_at(tree, path, f"{_dotted(path)}: {message}") for path, message in broken_rules(config)]
     if broken:
         raise ConfigError(broken)
-    return LoadedConfig(config, tree, tuple(notes(config)))
+    return LoadedConfig(config, tree, tuple(Finding("config", note) for note in notes(config)))
 
 
 def default_name(files: Sequence[str]) -> str:

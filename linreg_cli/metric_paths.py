@@ -9,7 +9,9 @@ from typing import Any
 #: (text, whether it was in quotes) for each step.
 Path = tuple[tuple[str, bool], ...]
 
-_PART = re.compile(r"""(?P<quote>["'])(?P<quoted>(?:\\.|(?!(?P=quote)).)*)(?P=quote)(?=\.|\Z)|(?P<plain>[^."'][^.]*)""", re.S)
+_PART = re.compile(
+    r"""(?P<quote>["'])(?P<quoted>(?:\\.|(?!(?P=quote)).)*)(?P=quote)(?=\.|\Z)|(?P<plain>[^."'][^.]*)""", re.S
+)
 #: The most names of a group that a message lists.
 _MOST_NAMES = 12
 
@@ -119,7 +121,11 @@ def metric_at(values: Any, path: Path) -> float | Missing:
     if isinstance(group, dict) and isinstance(group.get("refused"), str):
         return Missing(f"is not available, since inference was refused: {group['refused']}")
     if isinstance(value, Absent):
-        return Missing(f"is no metric of this config: {value.why}")
+        return Missing(f"does not exist: {value.why}")
+    if left and value is None and group is not None:
+        key = path[len(path) - len(left) - 1][0]
+        why = group.get(f"{key}_reason") if isinstance(group, dict) else None
+        return Missing("there is no metric", of_path=False, hint=f": {key} is undefined{f', {why}' if why else ''}")
     if left:
         return Missing("there is no metric", of_path=False, hint=_hint(values, path, group))
     return _as_number(value, path, group)
@@ -190,7 +196,7 @@ def _hint(values: Any, path: Path, group: Any) -> str:
     if near is None:
         return _listed(_keys(group) or _keys(values))
     steps, why = found[near]
-    return f"; did you mean {near}? But {why}" if why else f"; did you mean {written(steps)}?"
+    return f"; did you mean {near}? It does not exist: {why}" if why else f"; did you mean {written(steps)}?"
 
 
 def _nearest(text: str, names: Collection[str]) -> str | None:
@@ -209,7 +215,9 @@ def _listed(names: Sequence[str]) -> str:
     return f"; there is {', '.join(names[:_MOST_NAMES])}{', ...' if len(names) > _MOST_NAMES else ''}"
 
 
-def names_in(values: Any, before: tuple[str, ...] = (), why: str | None = None) -> Iterator[tuple[tuple[str, ...], str | None]]:
+def names_in(
+    values: Any, before: tuple[str, ...] = (), why: str | None = None
+) -> Iterator[tuple[tuple[str, ...], str | None]]:
     """The steps to every number, with the reason why it is absent (None: it is there).
 
     Args:

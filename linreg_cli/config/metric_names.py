@@ -1,10 +1,11 @@
 """The metrics that a run of a config has, before there is one: what its gates may name."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from linreg_cli.config.data import InlineData, SyntheticData
 from linreg_cli.config.schema import Config
+from linreg_cli.findings import KINDS
 from linreg_cli.gates import parse_comparison
 from linreg_cli.metric_paths import Absent, AnyName, Missing, metric_at
 from linreg_cli.wording import METRICS
@@ -13,7 +14,7 @@ from linreg_cli.wording import METRICS
 _NUMBER, _TEXT = 0.0, ""
 
 
-def metric_names(config: Config, features: Sequence[str] | None = None) -> dict[str, Any]:
+def metric_names(config: Config, features: Sequence[str] | None = None, empty: Collection[str] = ()) -> dict[str, Any]:
     """The names in the `metrics.json` of a run, in its form: a number where there will be one, "" for text.
 
     `Absent` stands for what the runs of the config do not have, `AnyName` for the parameters where `features` is None.
@@ -21,11 +22,12 @@ def metric_names(config: Config, features: Sequence[str] | None = None) -> dict[
     Args:
         config: valid.
         features: names of the inputs, after encoding; None: only the table knows them.
+        empty: splits that turned out to have no rows.
 
     >>> from linreg_cli.config.load import load_config
     >>> names = metric_names(load_config([], ["data.source=synthetic"]).config, ["x1"])
     >>> names["parameters"], names["test"].why
-    ({'units': '', 'weights': {'x1': 0.0}, 'bias': 0.0}, 'it has no test split; set data.split.test')
+    ({'units': '', 'weights': {'x1': 0.0}, 'bias': 0.0}, 'the config has no test split; set data.split.test')
     """
     targets = targets_of(config)
     split = _split(targets)
@@ -34,24 +36,26 @@ def metric_names(config: Config, features: Sequence[str] | None = None) -> dict[
     parameters = _parameters(config, features, targets)
     coefficients = dict.fromkeys(("estimate", "std_err", "std_err_hc3", "t", "p", "ci_low", "ci_high", "vif"), _NUMBER)
     statistics = ("n", "residual_std", "r2", "r2_adjusted", "f", "f_p", "aic", "bic", "durbin_watson")
-    by_name = {name: coefficients for name in (*(features or ()), *(["bias"] if config.model.bias else []))}
+    by_name = dict.fromkeys((*(features or ()), *(["bias"] if config.model.bias else [])), coefficients)
     inference: Any = {
         "units": _TEXT,
         "r2_definition": _TEXT,
         "coefficients": AnyName(coefficients) if features is None else by_name,
         **dict.fromkeys(statistics, _NUMBER),
     }
-    inference = {target: inference for target in targets} if several else inference
+    inference = dict.fromkeys(targets, inference) if several else inference
     why = _no_inference(config)
     folds = config.evaluate.cross_validation.folds if config.evaluate.cross_validation else 0
     return {
         **{name: split if name in has else Absent(_no_split(config, name), split) for name in _SPLITS},
+        **{name: Absent(f"the {name} split has no rows", split) for name in empty if name in has},
         "parameters": parameters,
         "optimum": _optimum(config, parameters),
         "inference": Absent(why, inference) if why else inference,
         "probe": _probe(config, len(targets)),
         "cross_validation": _cross_validation(folds),
         "seconds": _NUMBER,
+        "warnings": dict.fromkeys(KINDS, _NUMBER),
     }
 
 
@@ -86,9 +90,9 @@ _SPLITS = ("train", "validation", "test")
 
 
 def _split(targets: tuple[str, ...]) -> dict[str, Any]:
-    own = {**dict.fromkeys((*METRICS, "n"), _NUMBER)}
+    own = dict.fromkeys((*METRICS, "n"), _NUMBER)
     shown = {"units": _TEXT, "r2_definition": _TEXT, "loss": _NUMBER, **own}
-    return {**shown, "by_target": {target: own for target in targets}} if len(targets) > 1 else shown
+    return {**shown, "by_target": dict.fromkeys(targets, own)} if len(targets) > 1 else shown
 
 
 def _splits(config: Config) -> list[str]:
@@ -101,7 +105,7 @@ def _splits(config: Config) -> list[str]:
 
 def _no_split(config: Config, name: str) -> str:
     rows = " or data.test_rows" if name == "test" and isinstance(config.data, InlineData) else ""
-    return f"it has no {name} split; set data.split.{name}{rows}"
+    return f"the config has no {name} split; set data.split.{name}{rows}"
 
 
 def _parameters(config: Config, features: Sequence[str] | None, targets: tuple[str, ...]) -> dict[str, Any]:
@@ -112,20 +116,20 @@ def _parameters(config: Config, features: Sequence[str] | None, targets: tuple[s
     return {
         "units": _TEXT,
         "weights": weights,
-        "bias": bias if config.model.bias else Absent("it has no bias; set model.bias: true", bias),
+        "bias": bias if config.model.bias else Absent("the config has no bias; set model.bias: true", bias),
     }
 
 
 def _optimum(config: Config, parameters: dict[str, Any]) -> Any:
     decay = config.optimizer.weight_decay > 0
-    common = {"units": _TEXT, "train_loss": _NUMBER, "gap": _NUMBER, "parameters": parameters, "is_unique": True}
+    common = {"units": _TEXT, "train_loss": _NUMBER, "gap": _NUMBER, "parameters": parameters}
     numbers = ("rank", "n_parameters", "condition_number", "condition_number_as_given")
     held_out = {"units": _TEXT, "r2_definition": _TEXT, **dict.fromkeys(("mse", "rmse", "r2"), _NUMBER)}
-    penalised = Absent("it has weight decay; set optimizer.weight_decay: 0", held_out)
+    penalised = Absent("the config has weight decay; set optimizer.weight_decay: 0", held_out)
     squared = {
         **dict.fromkeys(numbers, _NUMBER),
-        "is_saturated": True,
-        "objective": _NUMBER if decay else Absent("it has no weight decay", _NUMBER),
+        "is_unique": True,
+        "objective": _NUMBER if decay else Absent("the config has no weight decay", _NUMBER),
         "leave_one_out": penalised if decay else held_out,
     }
     if _is_squared(config):
@@ -151,9 +155,13 @@ def _no_inference(config: Config) -> str | None:
 def _probe(config: Config, n_targets: int) -> Any:
     predicted = [_NUMBER] * n_targets
     if not config.probe:
-        return Absent("it has no probe; set probe", [{"before": predicted, "after": predicted}])
+        return Absent("the config has no probe; set probe", [{"before": predicted, "after": predicted}])
     return [
-        {"input": [_TEXT if isinstance(each, str) else _NUMBER for each in point], "before": predicted, "after": predicted}
+        {
+            "input": [_TEXT if isinstance(each, str) else _NUMBER for each in point],
+            "before": predicted,
+            "after": predicted,
+        }
         for point in config.probe
     ]
 
@@ -161,4 +169,8 @@ def _probe(config: Config, n_targets: int) -> Any:
 def _cross_validation(folds: int) -> Any:
     each = {"mean": _NUMBER, "std": _NUMBER, "values": [_NUMBER] * folds}
     found = {"units": _TEXT, "r2_definition": _TEXT, "folds": _NUMBER, **dict.fromkeys(METRICS, each)}
-    return found if folds else Absent("it has no cross-validation; set evaluate.cross_validation: {folds: 5}", found)
+    return (
+        found
+        if folds
+        else Absent("the config has no cross-validation; set evaluate.cross_validation: {folds: 5}", found)
+    )

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.config.data import TableData
+from linreg_cli.config.given import messages_about
 from linreg_cli.config.types import is_address
 from linreg_cli.convergence.auto import ResolvedOptimizer, resolve
 from linreg_cli.convergence.limits import rate_limit
@@ -104,7 +105,9 @@ class Prepared:
 
     def check(self, loaded: LoadedConfig, reporter: Reporter, *, force: bool) -> None:
         """Refuse a run that must diverge, and report the warnings; see `check_before_training`."""
-        for warning in check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force):
+        with messages_about(self.config):
+            warnings = check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force)
+        for warning in warnings:
             reporter.warn(warning)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from linreg_cli.data.columns.kinds import Categories, Column, Rows, take
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import CategoryInput
+from linreg_cli.remedies import leave_out
 
 #: With fewer rows, identifiers and leaks are not looked for.
 MIN_ROWS = 20
@@ -39,7 +40,7 @@ def identifiers(dataset: Dataset, sample: Rows) -> Iterator[str]:
         counts = len(sample) >= MIN_COUNTED and _counts_rows(dataset, each.column)
         if counts or _ID_NAME.search(each.column):
             why = "counts the rows" if counts else "has almost no repeated values"
-            yield f"{each.column} looks like an identifier: it {why}; leave it out with data.ignore: [{each.column}]"
+            yield f"{each.column} looks like an identifier: it {why}; leave it out with {leave_out(each.column)}"
 
 
 def _counts_rows(dataset: Dataset, column: str) -> bool:
@@ -81,7 +82,7 @@ def leaks(dataset: Dataset, sample: Rows) -> Iterator[str]:
                 )
             if determines:
                 message = f"{each.column} alone determines {target} (target leakage)"
-                yield f"{message}; if it is known only after {target}, leave it out with data.ignore: [{each.column}]"
+                yield f"{message}; if it is known only after {target}, leave it out with {leave_out(each.column)}"
 
 
 def _correlation_squared(x: Column, line: Column) -> float:

@@ -11,6 +11,7 @@ from linreg_cli.data.columns.kinds import Column, Rows, take
 from linreg_cli.data.columns.rows import in_order, pick
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import CategoryInput
+from linreg_cli.remedies import leave_out, setting
 
 SAMPLE_ROWS, _RUN_ROWS = 10_000, 250
 _MAX_WARNINGS = 10
@@ -43,7 +44,8 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
     complete = _complete_categories(dataset, bias=bias)
     other = "the bias" if bias else "those of another category"
     found += [
-        f"the indicators of {column} are collinear with {other}: every level has one; set preprocess.drop_first: auto"
+        f"the indicators of {column} are collinear with {other}: every level has one; "
+        f"set {setting('preprocess.drop_first', 'auto')}"
         for column in complete
     ]
     if n_train >= MIN_ROWS:
@@ -63,7 +65,8 @@ def _constant_warning(dataset: Dataset, constant: Collection[str]) -> Iterator[s
     ]
     if names:
         verb = "is a constant column" if len(names) == 1 else "are constant columns"
-        remedy = "leave out with data.ignore" if len(names) < len(dataset.inputs) else "there is nothing to learn from"
+        all_of_them = len(names) == len(dataset.inputs)
+        remedy = "there is nothing to learn from" if all_of_them else f"leave out with {leave_out(*names)}"
         yield f"{listed(names)} {verb} in the train split; {remedy}"
 
 

@@ -11,11 +11,8 @@ from torch import Tensor
 
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.config.data import TableData
-<<<<<<< HEAD
-from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
-=======
 from linreg_cli.config.given import messages_about
->>>>>>> main
+from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
 from linreg_cli.config.types import is_address
 from linreg_cli.convergence.auto import ResolvedOptimizer, resolve
 from linreg_cli.convergence.limits import rate_limit

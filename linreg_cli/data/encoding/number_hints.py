@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from linreg_cli.data.columns.arrow import is_text_type, null_text, texts
 from linreg_cli.data.encoding.dates import as_numbers, is_date
+from linreg_cli.data.tables.leading_zeros import cells_with_leading_zeros
 from linreg_cli.errors import Fault
 
 NUMBERISH = re.compile(r"[-+]?[$€£]?\s?\d[\d.,' ]*([eE][-+]?\d+)?\s?[%$€£]?|[-+]?[.,]\d+")
@@ -137,10 +138,14 @@ def _present(values: pa.ChunkedArray, missing_values: Collection[str]) -> pa.Chu
 
 def _text_fault(values: pa.ChunkedArray, column: str, missing_values: Collection[str], name: str, use: Use) -> Fault:
     text = _present(values, missing_values)
+    if fault := _leading_zero(text, column, name, use):
+        return fault
     row = _first_text(text)
     if row is None:
         row = pc.index(text.is_valid(), True).as_py()
-        message = f"the column holds numbers as text, such as {text[row].as_py()!r}; store it with a numeric type"
+        one_hot = "set preprocess.categorical: one_hot, or " if use == "feature" else ""
+        message = f"the column holds numbers as text, such as {text[row].as_py()!r}; "
+        message += f"{one_hot}store it with a numeric type"
     else:
         cell = text[row].as_py()
         counts = pc.value_counts(text.drop_null())
@@ -154,6 +159,18 @@ def _text_fault(values: pa.ChunkedArray, column: str, missing_values: Collection
             _advice_for_dates(date, column, use) if date else not_a_number(cell, column, use, mostly_numbers=mostly)
         )
         message = f"{cell!r} is not a number{seen}; {advice}"
+    return Fault(message, f"{name}, row {row + 1}, column {column!r}")
+
+
+def _leading_zero(text: pa.ChunkedArray, column: str, name: str, use: Use) -> Fault | None:
+    """The fault of a column of numbers and codes, one of which has a leading zero; None for other columns."""
+    coded = pc.fill_null(cells_with_leading_zeros(text), False)
+    row = pc.index(coded, True).as_py()
+    if row < 0 or not _NUMBER.fullmatch(text[row].as_py()):
+        return None
+    other = _other_ways(column, use, "write the numbers without leading zeros")
+    one_hot = f"set preprocess.columns: {{{column}: {{categorical: one_hot}}}}, " if use == "feature" else ""
+    message = f"{text[row].as_py()!r} has a leading zero, so the column is read as text; {one_hot}{other}"
     return Fault(message, f"{name}, row {row + 1}, column {column!r}")
 
 

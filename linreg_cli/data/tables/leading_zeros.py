@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _ZERO, _POINT, _SIGNS = ord("0"), ord("."), np.frombuffer(b"+-", np.uint8)
+#: Bytes that are searched at once: what is computed of them stays in the cache, and takes no memory beside a block.
+_PIECE = 2**16
 
 
 class LeadingZerosError(ValueError):
@@ -59,16 +61,21 @@ def suspects(block: bytes, delimiter: str, columns: Sequence[str]) -> set[str]:
 
 def _starts(marks: npt.NDArray[np.uint8], delimiter: int) -> npt.NDArray[np.intp]:
     """The positions of zeros that are before a digit and after a delimiter, a blank, a quote or a sign."""
+    first = [0] if len(marks) > 1 and marks[0] == _ZERO and marks[1] >= _ZERO else []
+    parts = [start + _zeros(marks[start : start + _PIECE + 2], delimiter) for start in range(0, len(marks), _PIECE)]
+    found = np.concatenate([np.array(first, dtype=np.intp), *parts])
+    signed = np.isin(marks[found - 1], _SIGNS) & (found > 1)
+    if signed.any():  # the exponent of 1e-05 is no start
+        earlier = marks[found - 2]
+        found = found[~signed | (earlier < _POINT) | (earlier == delimiter)]
+    return found
+
+
+def _zeros(marks: npt.NDArray[np.uint8], delimiter: int) -> npt.NDArray[np.intp]:
     inside = marks[1:-1] == _ZERO
     inside &= marks[2:] >= _ZERO
     before = marks[:-2] < _POINT  # blanks, line breaks, quotes, signs, commas; no digits, points or letters
     if delimiter > _POINT:
         before |= marks[:-2] == delimiter
     inside &= before
-    found = np.flatnonzero(inside) + 1
-    signed = np.isin(marks[found - 1], _SIGNS)
-    if signed.any():  # the exponent of 1e-05 is no start
-        earlier = marks[np.maximum(found - 2, 0)]
-        found = found[~signed | (earlier < _POINT) | (earlier == delimiter) | (found == 1)]
-    first = [0] if len(marks) > 1 and marks[0] == _ZERO and marks[1] >= _ZERO else []
-    return np.concatenate([np.array(first, dtype=np.intp), found])
+    return np.flatnonzero(inside) + 1

@@ -7,7 +7,7 @@ from typing import Any
 ROUNDING = 1e-15
 
 #: Zero-width joiners: not printable, but part of words in some scripts and of many emoji.
-_JOINERS = "\u200c\u200d"
+JOINERS = "\u200c\u200d"
 
 
 #: The metrics of predictions, in original units, by the names that `metrics.json` has -> as a heading. Tables on the
@@ -24,7 +24,7 @@ def one_line(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(mark if mark.isprintable() or mark in _JOINERS else repr(mark)[1:-1] for mark in text)
+    return "".join(mark if mark.isprintable() or mark in JOINERS else repr(mark)[1:-1] for mark in text)
 
 
 def number(value: Any) -> str:

@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from linreg_cli import wording
+from linreg_cli.findings import Finding, shown
 
 if TYPE_CHECKING:
     from linreg_cli.data.summary import DataSummary
@@ -62,8 +63,11 @@ class Progress:
         if self._verbose:
             print(wording.one_line(text), file=sys.stderr)
 
-    def warn(self, text: str) -> None:
+    def warn(self, finding: Finding) -> None:
         """See `Reporter`."""
+        self._warn(finding.message)
+
+    def _warn(self, text: str) -> None:
         if not self._quiet:
             print(f"warning: {text}", file=sys.stderr)
 
@@ -75,8 +79,8 @@ class Progress:
             return
         if self._verbose or self._bar is not None or not summary.is_plain:
             print(data_table(summary), file=sys.stderr)
-        for warning in summary.warnings:
-            self.warn(warning)
+        for text in shown([finding.message for finding in summary.warnings]):
+            self._warn(text)
 
     def training(self, plan: "StepPlan") -> None:
         """See `Reporter`."""

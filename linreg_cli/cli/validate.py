@@ -29,7 +29,7 @@ def validate(
             if not as_json:
                 print(f"{file}: ok")
             for note in loaded.notes:
-                print(f"warning: {file}: {note}", file=sys.stderr)
+                print(f"warning: {file}: {note.message}", file=sys.stderr)
     if faults:
         raise ConfigError(faults)
     if as_json:

@@ -1,24 +1,22 @@
 """The warning about an optimum that is not unique: which columns are linearly dependent, and how."""
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Preprocessor
 from linreg_cli.data.checks.wording import listed
 from linreg_cli.data.scaling import Scaling
+from linreg_cli.findings import Finding
 from linreg_cli.least_squares.dependence import Combination
+from linreg_cli.remedies import leave_out
 
 #: The number of dependences that are written out; the others are counted.
 _SHOWN = 3
-#: Names that are strings in YAML without quotes.
-_PLAIN = re.compile(r"(?!(?i:true|false|yes|no|on|off|null|y|n|nan|inf)$)[A-Za-z_]\w*")
 
 _CONSEQUENCE = "The weights depend on the initial values, the predictions of the train split do not"
 
 
-def not_unique(problem: Problem, preprocessor: Preprocessor) -> str | None:
+def not_unique(problem: Problem, preprocessor: Preprocessor) -> Finding | None:
     """A warning if several parameters have the lowest loss, with the dependent columns and their dependence.
 
     Args:
@@ -33,7 +31,8 @@ def not_unique(problem: Problem, preprocessor: Preprocessor) -> str | None:
     n, p = problem.plan.n_samples, len(problem.features) + problem.bias
     if n < p:
         ways = "use more rows or fewer columns, or set optimizer.weight_decay"
-        return f"the optimum is not unique: {n:,} rows are fewer than {p:,} parameters. {_CONSEQUENCE}; {ways}"
+        why = f"{n:,} rows are fewer than {p:,} parameters"
+        return Finding("collinear", f"the optimum is not unique: {why}. {_CONSEQUENCE}; {ways}")
     if problem.no_factor_reason:  # the rank of a table that takes too long to factorise is not known
         found, rank = problem.sampled_combinations, ""
     else:
@@ -49,16 +48,12 @@ def not_unique(problem: Problem, preprocessor: Preprocessor) -> str | None:
     phrases = list(_phrases([_original(each, scaling) for each in effective if each.terms], column_of))
     more = len(phrases) - _SHOWN
     parts += phrases[:_SHOWN] + ([f"and {more} more columns are dependent"] if more > 0 else [])
-    names = ", ".join(map(_quoted, dict.fromkeys(column_of[each.name] for each in effective)))
-    return (
+    columns = dict.fromkeys(column_of[each.name] for each in effective)
+    return Finding(
+        "collinear",
         f"the optimum is not unique{rank}: {'; '.join(parts)}. {_CONSEQUENCE}; "
-        f"set data.ignore: [{names}], or optimizer.weight_decay"
+        f"set {leave_out(*columns)}, or optimizer.weight_decay",
     )
-
-
-def _quoted(name: str) -> str:
-    """A name as an entry of a list in YAML, in quotes if it needs them."""
-    return name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
 
 
 def _original(trained: Combination, scaling: Scaling) -> Combination:

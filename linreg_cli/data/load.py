@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, TableData
+from linreg_cli.config.given import messages_about
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import is_address
 from linreg_cli.data.assemble import Split, assemble
@@ -19,6 +20,7 @@ from linreg_cli.data.split import split_by_column, split_by_fractions
 from linreg_cli.data.synthetic import generate
 from linreg_cli.data.tables.table import Table, refuse_bad_names
 from linreg_cli.errors import DataError, Fault, did_you_mean
+from linreg_cli.findings import Finding
 
 
 def load_dataset(
@@ -35,9 +37,10 @@ def load_dataset(
         DataError: for a table that cannot be read, or whose columns are not what the config says.
     """
     source = config.data
-    if isinstance(source, TableData):
-        return _from_table(source, config, encoder, progress)
-    return _from_inline(source, config) if isinstance(source, InlineData) else _from_synthetic(source, config)
+    with messages_about(config):
+        if isinstance(source, TableData):
+            return _from_table(source, config, encoder, progress)
+        return _from_inline(source, config) if isinstance(source, InlineData) else _from_synthetic(source, config)
 
 
 def as_tuple(columns: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -113,14 +116,15 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     return dataset
 
 
-def _header_warning(columns: Sequence[str], path: str, name: str) -> tuple[str, ...]:
+def _header_warning(columns: Sequence[str], path: str, name: str) -> tuple[Finding, ...]:
     """A warning if the header of a text file holds numbers, and so may be the first row."""
     from linreg_cli.data.tables.header import all_numbers
     from linreg_cli.data.tables.open import text_suffix
 
     if text_suffix(path) is None or not all_numbers(columns):
         return ()
-    return (f"the header of {name} holds numbers only; if it is the first row, add a line with column names",)
+    message = f"the header of {name} holds numbers only; if it is the first row, add a line with column names"
+    return (Finding("header", message),)
 
 
 def _splitter(source: TableData, config: Config, labels: Categories | None) -> Split:

@@ -46,15 +46,14 @@ def gap(X, y, theta, loss="mse", penalty=0.0):
 
 
 def walk(
-    X, y, orders, *, size, lr, theta, loss="mse", momentum=0.0, dampening=0.0, nesterov=False, weight_decay=0.0, noise=True
+    X, y, orders, *, size, lr, theta, loss="mse", momentum=0.0, dampening=0.0, nesterov=False, weight_decay=0.0,
+    noise=True,
 ):  # fmt: skip
     """The parameters (runs, d + 1, 1) after each epoch of several runs at once, beginning with the initial ones.
 
-    Args:
-        orders: yields for each epoch the rows of every run, shape (runs, n).
-        lr: a rate, or a function of the epoch.
-        theta: the initial parameters, shape (d + 1, 1).
-        noise: false subtracts the residuals at the optimum, so that only the products of the steps are left.
+    `orders` yields for each epoch the rows of every run, shape (runs, n). `lr` is a rate or a function of the epoch,
+    `theta` the initial parameters, shape (d + 1, 1). Without `noise` the residuals at the optimum are subtracted, so
+    that only the products of the steps are left.
     """
     A = np.column_stack([X, np.ones(len(X))])
     if not noise:

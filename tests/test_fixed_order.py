@@ -81,18 +81,25 @@ def test_the_gap_after_each_epoch_is_exact(number):
         assert epoch == seen or (seen is None and epoch > 300)
 
 
+SHAPES = (lambda epoch: 0.8**epoch, lambda epoch: 0.5 ** (epoch // 4), lambda epoch: max(0.0, 1 - epoch / 11))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("number", range(7))
-def test_a_schedule_has_a_map_for_each_epoch(number):
+def test_a_schedule_has_a_map_for_each_epoch(number, shape):
     X, y, size, options, theta = case(number)
     found = problem(X, y, size, theta=theta, epochs=12, **options)
     high = fixed_order_limit(found, found.rule).rate
-    for shape in (lambda epoch: 0.8**epoch, lambda epoch: 0.5 ** (epoch // 4), lambda epoch: max(0.0, 1 - epoch / 11)):
-        *_, last = walk(X, y, given(len(X), 12), size=size, lr=lambda epoch: high * shape(epoch), theta=theta, **options)
-        expected = float(gap(X, y, last[0], options["loss"], penalty(X, size, options)))
-        assert found.final_gap(high, found.rule, 12, shape) == pytest.approx(expected, rel=1e-7)
-        forecast = found.forecast(lambda epoch: high * shape(epoch), found.rule, TARGETS)
-        assert forecast.final_gap == pytest.approx(expected, rel=1e-7)
-        assert "schedule" in forecast.floor_gap.why
+
+    def rate(epoch):
+        return high * shape(epoch)
+
+    *_, last = walk(X, y, given(len(X), 12), size=size, lr=rate, theta=theta, **options)
+    expected = float(gap(X, y, last[0], options["loss"], penalty(X, size, options)))
+    assert found.final_gap(high, found.rule, 12, shape) == pytest.approx(expected, rel=1e-7)
+    forecast = found.forecast(rate, found.rule, TARGETS)
+    assert forecast.final_gap == pytest.approx(expected, rel=1e-7)
+    assert "schedule" in forecast.floor_gap.why
 
 
 @pytest.mark.parametrize("rule", RULES)

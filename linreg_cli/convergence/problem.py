@@ -336,13 +336,8 @@ class Problem:
     ) -> float | None:
         """The relative gap after the last epoch, for a comparison of rates: exact, or for random batches expected.
 
-        It costs less than a `forecast`, and asks for no limit of the rate. For a constant target it is absolute.
-
-        Args:
-            rate: the learning rate of a constant schedule, or that before the first epoch.
-            rule: the parameters of SGD.
-            epochs: the length of the run.
-            shape: epoch (from 0) -> rate / initial rate; None for a constant rate.
+        It costs less than a `forecast`, and asks for no limit of the rate. For a constant target it is absolute. The
+        arguments are those of `forecast.final_gap`.
 
         Returns:
             The gap, infinite if it overflows; None for a fixed order whose map is too costly.

@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from linreg_cli import wording
+from linreg_cli.cli import output
 
 if TYPE_CHECKING:
     from linreg_cli.data.summary import DataSummary
@@ -60,12 +61,12 @@ class Progress:
     def detail(self, text: str) -> None:
         """See `Reporter`."""
         if self._verbose:
-            print(wording.one_line(text), file=sys.stderr)
+            output.tell(wording.one_line(text))
 
     def warn(self, text: str) -> None:
         """See `Reporter`."""
         if not self._quiet:
-            print(f"warning: {text}", file=sys.stderr)
+            output.warn(text)
 
     def data(self, summary: "DataSummary") -> None:
         """See `Reporter`. For a table of numbers without missing cells, print only on a terminal."""
@@ -74,7 +75,7 @@ class Progress:
         if not self._shows_data:
             return
         if self._verbose or self._bar is not None or not summary.is_plain:
-            print(data_table(summary), file=sys.stderr)
+            output.tell(data_table(summary))
         for warning in summary.warnings:
             self.warn(warning)
 

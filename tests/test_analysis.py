@@ -137,9 +137,9 @@ def test_a_run_that_diverged_says_in_its_record_what_was_wrong(linreg, base):
 
 def test_a_schedule_is_refused_only_if_it_never_falls_below_the_limit(linreg, base):
     falling = sets("optimizer.schedule={kind: exponential, gamma: 0.5}", "train.epochs=60")
-    result = linreg("train", "-c", base, *settings(lr=1.0), *falling)
+    result = linreg("train", "-c", base, *settings(lr=0.3), *falling)
     assert result.code == 0
-    assert result.err.startswith("warning: the rate of optimizer.schedule, up to 1, is ")
+    assert result.err.startswith("warning: the rate of optimizer.schedule, up to 0.3, is ")
     assert "the loss grows while the rate is above it" in result.err
     slow = sets("optimizer.schedule={kind: exponential, gamma: 0.99}", "train.epochs=10")
     assert linreg("train", "-c", base, *settings(lr=1.0), *slow).code == 4

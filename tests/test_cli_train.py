@@ -41,7 +41,7 @@ def names(folder: Path) -> set[str]:
 def test_train_prints_one_json_object_and_leaves_a_complete_run(linreg, tmp_path):
     result = linreg("train", "-c", CONFIGS / "smoke.yaml", "--json", "--fail-if", "test.r2 < 0.9")
     assert result.code == 0, result.err
-    assert set(result.json) == {"run", "path", "status", "metrics", "seconds", "data"}
+    assert set(result.json) == {"run", "path", "status", "metrics", "seconds", "warnings", "data"}
     assert result.json["status"] == "finished"
     assert names(tmp_path / "outputs" / "smoke-0001") == FILES
 

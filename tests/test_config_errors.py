@@ -221,8 +221,8 @@ def test_a_name_or_device_option_is_text_and_is_checked_like_the_file(linreg, co
     result = linreg("train", "-c", "config.yaml", "--name", "a/b", "--device", "0")
     assert result.code == 2
     assert result.err.splitlines()[0] == (
-        "error: --set name=\"a/b\": name: expected letters, digits, '.', '_' and '-', not beginning with '.' or '-', "
-        "and no path separators, found the text 'a/b'"
+        "error: --set name=\"a/b\": name: expected letters and digits of any script, '.', '_' and '-', "
+        "not beginning with '.' or '-', and no path separators, found the text 'a/b'"
     )
     assert 'error: --set train.device="0": train.device: expected auto, cpu, cuda or cuda:N' in result.err
 

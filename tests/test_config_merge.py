@@ -161,3 +161,36 @@ def test_a_fault_is_placed_in_the_layer_that_set_the_value(load, tmp_path):
 
 def test_without_a_file_nothing_is_loaded():
     assert refused(load_config, []) == ["no config file was given"]
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("houses.yaml", "houses"),
+        ("größe.yaml", "größe"),
+        ("gro\u0308sse.yml", "grösse"),  # as macOS writes an umlaut
+        ("my houses (2).prod.yaml", "my-houses-2-.prod"),
+        (".hidden.yaml", "hidden"),
+        ("房价.yaml", "房价"),
+        ("a" * 120 + ".yaml", "a" * 100),
+        ("---.yaml", "run"),
+    ],
+)
+def test_the_default_name_is_the_stem_of_the_first_file(tmp_path, file, name):
+    (tmp_path / file).write_text("data: {source: synthetic}\n")
+    (tmp_path / "more.yaml").write_text("seed: 1\n")
+    files = [str(tmp_path / file), str(tmp_path / "more.yaml")]
+    assert load_config(files).config.name == name
+    assert load_config(files, ["name=other"]).config.name == "other"
+
+
+def test_without_a_file_the_default_name_is_run():
+    assert load_config([], ["data.source=synthetic"]).config.name == "run"
+    assert load_config(["/dev/null"], ["data.source=synthetic"]).config.name == "run"
+
+
+def test_a_name_fits_the_name_of_a_folder(load):
+    """100 letters of three bytes: with the number of the run, 305 bytes, and file systems take 255."""
+    message = refused(load, BASE, overrides=[f"name={'价' * 100}"])
+    assert len(message) == 1
+    assert message[0].endswith(": name: a name has at most 200 bytes in UTF-8, found 300; use a shorter one")

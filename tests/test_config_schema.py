@@ -202,7 +202,7 @@ def test_exceptions_by_column_are_for_tables(empty):
 
 def test_drop_first_without_a_category_is_noted(empty):
     [note] = load_config([empty], [*TABLE, "preprocess.drop_first=true"]).notes
-    assert note == "preprocess.drop_first has no effect: no column is categorical"
+    assert note.message == "preprocess.drop_first has no effect: no column is categorical"
 
 
 def test_every_field_has_a_description_that_ends_in_a_full_stop():

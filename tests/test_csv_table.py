@@ -286,7 +286,7 @@ def test_decimal_commas_of_a_whole_table_are_one_fault(preprocess, csv):
 
 def test_names_that_are_numbers_are_warned_of(csv):
     dataset = load(csv("1.5,2\n2,3\n3,5\n"), target="2")
-    assert dataset.summary.warnings[0].endswith(
+    assert dataset.summary.warnings[0].message.endswith(
         "t.csv holds numbers only; if it is the first row, add a line with column names"
     )
     assert not load(csv("x,2\n2,3\n3,5\n"), target="2").summary.warnings

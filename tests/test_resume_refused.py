@@ -170,3 +170,14 @@ def test_what_changes_the_last_digits_is_warned_of_on_resume(linreg, train, stop
     warned = [line for line in result.err.splitlines() if "last digits" in line or " is now " in line]
     expected = f"warning: {said}: the last digits of the result may differ from those of an uninterrupted run"
     assert warned == ([expected] if said else [])
+
+
+def test_a_run_goes_on_with_the_config_that_has_another_file_name(linreg, config_file, stop_at):
+    """The name of a run is not a setting, unless the config says it."""
+    text = "data: {source: synthetic, n_samples: 20}\ntrain: {epochs: 4}\nplots: false\n"
+    config_file(text, "a.yaml")
+    assert linreg("train", "-c", "a.yaml").code == 0
+    config_file(text, "b.yaml")
+    assert "is already complete" in linreg("train", "--resume", "a-0001", "-c", "b.yaml").out
+    refused = linreg("train", "--resume", "a-0001", "-c", "b.yaml", "--set", "name=b")
+    assert "name: the run has 'a', and now it is 'b'" in refused.err

@@ -25,7 +25,7 @@ def test_a_signal_during_training_leaves_a_valid_interrupted_run(tmp_path, numbe
     (tmp_path / "c.yaml").write_text(CONFIG)
     command = [sys.executable, "-m", "linreg_cli", "train", "-c", "c.yaml", "--json"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        run = tmp_path / "outputs" / "run-0001"
+        run = tmp_path / "outputs" / "c-0001"
         for _ in range(600):
             if (run / "preprocess.json").exists():
                 break

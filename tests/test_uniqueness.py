@@ -27,7 +27,8 @@ def found(tmp_path, config_file):
         pq.write_table(pa.table({**columns, "y": columns.get("y", Y)}), tmp_path / "t.parquet")
         config = config_file(f"data: {{path: {tmp_path}/t.parquet, target: y}}\n")
         prepared = prepare(load_config([str(config)], settings), Progress(quiet=True))
-        return not_unique(prepared.problem, prepared.preprocessor)
+        found = not_unique(prepared.problem, prepared.preprocessor)
+        return found.message if found else None
 
     return call
 

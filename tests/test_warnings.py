@@ -20,7 +20,8 @@ def found(tmp_path):
     def call(columns, *, bias=True, **preprocess):
         pq.write_table(pa.table({**columns, "y": columns.get("y", Y)}), tmp_path / "t.parquet")
         values = {"data": {"path": str(tmp_path / "t.parquet"), "target": "y"}, "model": {"bias": bias}}
-        return load_dataset(Config.model_validate({**values, "preprocess": preprocess})).summary.warnings
+        found = load_dataset(Config.model_validate({**values, "preprocess": preprocess})).summary.warnings
+        return tuple(finding.message for finding in found)
 
     return call
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from linreg_cli import wording
 from linreg_cli.cli import output
+from linreg_cli.findings import Finding, shown
 
 if TYPE_CHECKING:
     from linreg_cli.data.summary import DataSummary
@@ -63,8 +64,11 @@ class Progress:
         if self._verbose:
             output.tell(wording.one_line(text))
 
-    def warn(self, text: str) -> None:
+    def warn(self, finding: Finding) -> None:
         """See `Reporter`."""
+        self._warn(finding.message)
+
+    def _warn(self, text: str) -> None:
         if not self._quiet:
             output.warn(text)
 
@@ -76,8 +80,8 @@ class Progress:
             return
         if self._verbose or self._bar is not None or not summary.is_plain:
             output.tell(data_table(summary))
-        for warning in summary.warnings:
-            self.warn(warning)
+        for text in shown([finding.message for finding in summary.warnings]):
+            self._warn(text)
 
     def training(self, plan: "StepPlan") -> None:
         """See `Reporter`."""

@@ -153,6 +153,7 @@ def _show(outcome: "Outcome", *, as_json: bool, quiet: bool) -> None:
         "status": outcome.status,
         "metrics": outcome.metrics,
         "seconds": outcome.seconds,
+        "warnings": [warning.as_json() for warning in outcome.warnings],
         "data": outcome.run.record()["data"],
     }
     failed = gates.failed(outcome.gates, outcome.run.id)

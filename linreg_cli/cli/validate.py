@@ -29,7 +29,7 @@ def validate(
             if not as_json:
                 output.show(wording.one_line(f"{file}: ok"))
             for note in loaded.notes:
-                output.warn(f"{file}: {note}")
+                output.warn(f"{file}: {note.message}")
     if faults:
         raise ConfigError(faults)
     if as_json:

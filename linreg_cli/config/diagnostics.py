@@ -43,7 +43,8 @@ RETIRED: dict[Path, str] = {
 }
 
 _PATTERNS: dict[Path, str] = {
-    ("name",): "letters, digits, '.', '_' and '-', not beginning with '.' or '-', and no path separators",
+    ("name",): "letters and digits of any script, '.', '_' and '-', not beginning with '.' or '-', and no path "
+    "separators",
     ("train", "device"): "auto, cpu, cuda or cuda:N",
     ("data", "sha256"): "64 hexadecimal digits",
 }

@@ -1,8 +1,11 @@
 """Config files and overrides become one validated `Config`, or an error with every fault."""
 
 import contextlib
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -15,6 +18,7 @@ from linreg_cli.config.rules import broken_rules, notes
 from linreg_cli.config.schema import SCHEDULES, Config
 from linreg_cli.config.source import FLOAT, PREFIXED_INTEGER, Node
 from linreg_cli.errors import ConfigError, SettingError
+from linreg_cli.findings import Finding
 from linreg_cli.wording import escaped
 
 
@@ -25,12 +29,12 @@ class LoadedConfig:
     Attributes:
         config: the validated values.
         tree: the values as written, with file, line and column.
-        notes: a sentence for each setting that has no effect.
+        notes: a warning for each setting that has no effect.
     """
 
     config: Config
     tree: Node
-    notes: tuple[str, ...]
+    notes: tuple[Finding, ...]
 
     def error(self, key: str | Sequence[str | int], message: str) -> ConfigError:
         """A config error at a key, for what is found after validation, such as a missing GPU.
@@ -72,14 +76,35 @@ def load_config(files: Sequence[str], overrides: Sequence[str] = (), *, stored: 
     tree = merged(tuple(files), tuple(ordered), _carry)
     for path in diagnostics.RETIRED if stored else ():
         tree = tree.without(path)
+    values = tree.to_value()
+    values.setdefault("name", default_name(files))
     try:
-        config = Config.model_validate(tree.to_value())
+        config = Config.model_validate(values)
     except ValidationError as error:
         raise ConfigError(diagnostics.faults(error, tree)) from None
     broken = [diagnostics.fault_at(tree, path, f"{_dotted(path)}: {message}") for path, message in broken_rules(config)]
     if broken:
         raise ConfigError(broken)
-    return LoadedConfig(config, tree, tuple(notes(config)))
+    return LoadedConfig(config, tree, tuple(Finding("config", note) for note in notes(config)))
+
+
+def default_name(files: Sequence[str]) -> str:
+    """The name of the runs of a config that has none: the stem of its first file, or `run` if that is no file.
+
+    What a name cannot contain, such as a blank, becomes a hyphen.
+
+    Args:
+        files: the config files, in the order in which they are merged.
+
+    >>> default_name([]), default_name(["-"])
+    ('run', 'run')
+    """
+    fallback = str(Config.model_fields["name"].default)
+    if not files or not Path(files[0]).is_file():  # the overrides alone, standard input, or a pipe
+        return fallback
+    stem = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", Path(files[0]).stem)).lstrip(".-")
+    short = stem[: Config.MAX_NAME].encode()[: Config.MAX_NAME_BYTES].decode(errors="ignore")
+    return short.rstrip("-") or fallback
 
 
 def dump_config(config: Config) -> str:

@@ -5,12 +5,12 @@ The page `docs/configuration.md` is generated from here.
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from linreg_cli.config.data import SOURCES, DataConfig, SplitConfig
 from linreg_cli.config.preprocess import ColumnConfig as ColumnConfig
 from linreg_cli.config.preprocess import PreprocessConfig as PreprocessConfig
-from linreg_cli.config.types import Count, Initial, NonNegative, Point, Positive, Seed, integral, number_or
+from linreg_cli.config.types import Count, Initial, NonNegative, Point, Positive, Seed, integral, number_or, refuse
 from linreg_cli.config.types import Section as Section
 
 
@@ -180,17 +180,30 @@ class EvaluateConfig(Section):
     )
 
 
+#: A run name: it begins with a letter, a digit or an underscore.
+NAME_PATTERN = r"^\w[\w.-]*$"
+
+
+def _fits_a_file_name(name: str) -> str:
+    size = len(name.encode())
+    if size > Config.MAX_NAME_BYTES:
+        raise refuse(f"a name has at most {Config.MAX_NAME_BYTES} bytes in UTF-8, found {size}; use a shorter one")
+    return name
+
+
 class Config(Section):
     """The whole config."""
 
-    #: Length of the longest run name, so that paths stay below the limits of file systems.
+    #: Length of the longest run name, in characters and in bytes: file systems limit the bytes of a file name to 255.
     MAX_NAME: ClassVar[int] = 100
+    MAX_NAME_BYTES: ClassVar[int] = 200
 
-    name: str = Field(
+    name: Annotated[str, AfterValidator(_fits_a_file_name)] = Field(
         "run",
         max_length=MAX_NAME,
-        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$",
-        description="Run ids are NAME-0001, NAME-0002, ...",
+        pattern=NAME_PATTERN,
+        description="Run ids are NAME-0001, NAME-0002, ... Letters and digits of any script, `.`, `_` and `-`. "
+        "Default: the stem of the first config file (`houses` for `houses.yaml`); `run` without a file.",
     )
     seed: Seed = Field(0, description="Seed of all random numbers.")
     data: DataConfig = Field(description="Where the rows come from; *required*.")

@@ -1,14 +1,56 @@
-"""Messages about a run that failed: why its loss rose, why it diverged."""
+"""How a run ended, if it failed: whether it diverged, and why; why its loss rose."""
 
 from linreg_cli.config import Config
 from linreg_cli.convergence.diagnosis import diagnosis
 from linreg_cli.convergence.preflight import check_rate
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.errors import DivergedError
-from linreg_cli.optim.fit import Diverged
+from linreg_cli.findings import Finding
+from linreg_cli.optim.fit import Diverged, Evaluated
+
+#: A run has diverged if its final loss is above this many times the larger of its first and the best constant's.
+DIVERGED_TIMES = 10.0
 
 
-def risen_loss(first: float, last: float, config: Config, problem: Problem) -> str:
+def has_diverged(first: float, last: float, problem: Problem) -> bool:
+    """Whether a finite final train loss is so high that the run has diverged.
+
+    It has, above 10 times the larger of the loss before the first step and that of the best constant prediction.
+
+    Args:
+        first: the train loss before the first step.
+        last: the train loss after the last step.
+        problem: the plan and the train split.
+    """
+    # A start at the optimum of an exact fit has a loss of 0, and the rounding error of a step is no divergence.
+    rounding = problem.optimum.rounding_loss if last > DIVERGED_TIMES * first and problem.optimum else 0.0
+    return last > DIVERGED_TIMES * max(first, problem.constant_loss, rounding) if last > first else False
+
+
+def grown_error(last: Evaluated, first: float, config: Config, problem: Problem, where: str) -> DivergedError:
+    """The error for a run whose loss is finite and has grown beyond `has_diverged`.
+
+    Args:
+        last: the evaluation after the last epoch.
+        first: the train loss before the first step.
+        config: with numbers in place of `auto`.
+        problem: the plan and the train split.
+        where: the run folder.
+    """
+    standardized = config.preprocess.standardize
+    remedy = diagnosis(problem, problem.rule, last.lr, standardized=standardized)
+    details = {"step": last.step, "epoch": last.epoch, **(remedy or {})}
+    why = remedy["message"] if remedy else _risen(first, last.train_loss, config, problem).split(": ", 1)[1]
+    return DivergedError(
+        f"training diverged: the train loss after epoch {last.epoch} is {last.train_loss:.6g}, more than 10 times the "
+        f"larger of the first, {first:.6g}, and that of the best constant prediction, {problem.constant_loss:.6g}. "
+        f"The last state is in the checkpoint; no model is saved. {why[0].upper()}{why[1:]}",
+        where,
+        details,
+    )
+
+
+def risen_loss(first: float, last: float, config: Config, problem: Problem) -> Finding:
     """The warning for a run whose final train loss is above its initial one: the likely cause, and what to do.
 
     Args:
@@ -17,6 +59,10 @@ def risen_loss(first: float, last: float, config: Config, problem: Problem) -> s
         config: with numbers in place of `auto`.
         problem: the plan and the train split.
     """
+    return Finding("loss_rose", _risen(first, last, config, problem))
+
+
+def _risen(first: float, last: float, config: Config, problem: Problem) -> str:
     risen = f"the train loss rose from {first:.6g} to {last:.6g}"
     standardized, plan = config.preprocess.standardize, problem.plan
     found = check_rate(problem, config)

@@ -9,6 +9,7 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.uniqueness import not_unique
 from linreg_cli.data import Preprocessor
 from linreg_cli.errors import DivergedError
+from linreg_cli.findings import Finding
 from linreg_cli.optim.schedules import extreme_rates
 
 
@@ -27,7 +28,7 @@ class RateCheck:
 
 def check_before_training(
     loaded: LoadedConfig, config: Config, problem: Problem, preprocessor: Preprocessor, *, force: bool = False
-) -> list[str]:
+) -> list[Finding]:
     """Refuse a rate that must diverge and a `stop_gap` that cannot be certified, before anything is written.
 
     Args:
@@ -50,9 +51,10 @@ def check_before_training(
     found = check_rate(problem, config)
     if found.refusal and not force:
         raise DivergedError(loaded.error("optimizer.lr", found.refusal).faults)
-    warnings = [f"optimizer.lr: {found.refusal}" if found.refusal else None, found.warning]
+    high = f"optimizer.lr: {found.refusal}" if found.refusal else found.warning
+    warnings = [Finding("rate", high) if high else None]
     warnings += [not_unique(problem, preprocessor), _uncertifiable_gap(config, problem)]
-    return [text for text in warnings if text]
+    return [finding for finding in warnings if finding]
 
 
 def check_rate(problem: Problem, config: Config) -> RateCheck:
@@ -88,7 +90,7 @@ def check_rate(problem: Problem, config: Config) -> RateCheck:
     )
 
 
-def _uncertifiable_gap(config: Config, problem: Problem) -> str | None:
+def _uncertifiable_gap(config: Config, problem: Problem) -> Finding | None:
     """A warning if `train.stop_gap` is below the smallest gap that can be certified within rounding error."""
     gap, optimum = config.train.stop_gap, problem.optimum
     if gap is None or optimum is None or optimum.relative_to <= 0:
@@ -97,7 +99,8 @@ def _uncertifiable_gap(config: Config, problem: Problem) -> str | None:
     if gap > least:
         return None
     remedy = "set train.dtype: float64" if config.train.dtype == "float32" else "set a larger gap"
-    return (
+    return Finding(
+        "stop_gap",
         f"train.stop_gap: {gap:g} can never be certified: the rounding error of {config.train.dtype} is a gap of up to "
-        f"{least:.2g}; {remedy}, or all epochs are trained"
+        f"{least:.2g}; {remedy}, or all epochs are trained",
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from linreg_cli.convergence.batch_curvature import BatchCurvature, any_batch, mean_square_curvature, ordered_batches
 from linreg_cli.convergence.forecast import Forecast, forecast
@@ -209,6 +210,11 @@ class Problem:
         rounding = math.sqrt(self.optimum.rounding_loss)
         certain = (math.sqrt(excess) + rounding) ** 2 / against if excess >= 0 else None
         return Distance(excess / against if math.isfinite(excess / against) else None, certain, base)
+
+    @cached_property
+    def constant_loss(self) -> float:
+        """The lowest loss of a constant prediction; see `Loss.of_best_constant`."""
+        return self.plan.loss.of_best_constant(torch.from_numpy(np.asarray(self.y_nk)))
 
     # Columns
 

@@ -8,6 +8,7 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Preprocessor
 from linreg_cli.data.checks.wording import listed
 from linreg_cli.data.scaling import Scaling
+from linreg_cli.findings import Finding
 from linreg_cli.least_squares.dependence import Combination
 
 #: The number of dependences that are written out; the others are counted.
@@ -18,7 +19,7 @@ _PLAIN = re.compile(r"(?!(?i:true|false|yes|no|on|off|null|y|n|nan|inf)$)[A-Za-z
 _CONSEQUENCE = "The weights depend on the initial values, the predictions of the train split do not"
 
 
-def not_unique(problem: Problem, preprocessor: Preprocessor) -> str | None:
+def not_unique(problem: Problem, preprocessor: Preprocessor) -> Finding | None:
     """A warning if several parameters have the lowest loss, with the dependent columns and their dependence.
 
     Args:
@@ -33,7 +34,8 @@ def not_unique(problem: Problem, preprocessor: Preprocessor) -> str | None:
     n, p = problem.plan.n_samples, len(problem.features) + problem.bias
     if n < p:
         ways = "use more rows or fewer columns, or set optimizer.weight_decay"
-        return f"the optimum is not unique: {n:,} rows are fewer than {p:,} parameters. {_CONSEQUENCE}; {ways}"
+        why = f"{n:,} rows are fewer than {p:,} parameters"
+        return Finding("collinear", f"the optimum is not unique: {why}. {_CONSEQUENCE}; {ways}")
     if problem.no_factor_reason:  # the rank of a table that takes too long to factorise is not known
         found, rank = problem.sampled_combinations, ""
     else:
@@ -50,9 +52,10 @@ def not_unique(problem: Problem, preprocessor: Preprocessor) -> str | None:
     more = len(phrases) - _SHOWN
     parts += phrases[:_SHOWN] + ([f"and {more} more columns are dependent"] if more > 0 else [])
     names = ", ".join(map(_quoted, dict.fromkeys(column_of[each.name] for each in effective)))
-    return (
+    return Finding(
+        "collinear",
         f"the optimum is not unique{rank}: {'; '.join(parts)}. {_CONSEQUENCE}; "
-        f"set data.ignore: [{names}], or optimizer.weight_decay"
+        f"set data.ignore: [{names}], or optimizer.weight_decay",
     )
 
 

@@ -19,6 +19,7 @@ from linreg_cli.data.split import split_by_column, split_by_fractions
 from linreg_cli.data.synthetic import generate
 from linreg_cli.data.tables.table import Table, refuse_bad_names
 from linreg_cli.errors import DataError, Fault, did_you_mean
+from linreg_cli.findings import Finding
 
 
 def load_dataset(
@@ -113,14 +114,15 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     return dataset
 
 
-def _header_warning(columns: Sequence[str], path: str, name: str) -> tuple[str, ...]:
+def _header_warning(columns: Sequence[str], path: str, name: str) -> tuple[Finding, ...]:
     """A warning if the header of a text file holds numbers, and so may be the first row."""
     from linreg_cli.data.tables.header import all_numbers
     from linreg_cli.data.tables.open import text_suffix
 
     if text_suffix(path) is None or not all_numbers(columns):
         return ()
-    return (f"the header of {name} holds numbers only; if it is the first row, add a line with column names",)
+    message = f"the header of {name} holds numbers only; if it is the first row, add a line with column names"
+    return (Finding("header", message),)
 
 
 def _splitter(source: TableData, config: Config, labels: Categories | None) -> Split:

@@ -8,6 +8,7 @@ import numpy as np
 
 from linreg_cli.data.columns.kinds import UNKNOWN, Categories, RawColumn, Rows
 from linreg_cli.data.encoding.encode import CategoryInput, Encoder
+from linreg_cli.findings import Finding
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,14 @@ class DataSummary:
         n_rows: rows of the table.
         n_dropped: rows that were dropped because a cell was missing.
         columns: the features and the targets.
-        warnings: a sentence for each suspicious finding.
+        warnings: the suspicious findings about the columns.
     """
 
     name: str
     n_rows: int
     n_dropped: int
     columns: tuple[UsedColumn, ...]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
     @property
     def is_plain(self) -> bool:
@@ -85,7 +86,7 @@ class DataSummary:
             "rows_read": self.n_rows,
             "rows_dropped": self.n_dropped,
             "columns": [column.as_json() for column in self.columns],
-            "warnings": list(self.warnings),
+            "warnings": [finding.message for finding in self.warnings],
         }
 
 

@@ -109,6 +109,36 @@ class Loss:
         elements = self.elements(prediction - target)
         return elements.sum() if self.is_sum else elements.mean()
 
+    def of_best_constant(self, y_nk: Tensor) -> float:
+        """The lowest loss of predicting one constant for each target, in float64.
+
+        The best constant is the mean for a squared loss, the median for mae, and for huber the root of the gradient.
+
+        Args:
+            y_nk: targets, shape (n_samples, n_targets), any float dtype.
+
+        >>> Loss("mse").of_best_constant(torch.tensor([[1.0], [3.0]]))
+        1.0
+        """
+        y = y_nk.detach().double()
+        if self.is_squared:
+            constant = y.mean(dim=0)
+        elif self.name == "mae":
+            constant = y.median(dim=0).values
+        else:
+            constant = self._huber_constant(y)
+        elements = self.elements(constant - y)
+        return float(elements.sum() if self.is_sum else elements.mean())
+
+    def _huber_constant(self, y: Tensor) -> Tensor:
+        """The root of the mean of clip(c - y, -delta, delta), which increases with c, by bisection for each target."""
+        below, above = y.amin(dim=0), y.amax(dim=0)
+        for _ in range(64):
+            middle = (below + above) / 2
+            low = (middle - y).clamp(-self.huber_delta, self.huber_delta).mean(dim=0) < 0
+            below, above = torch.where(low, middle, below), torch.where(low, above, middle)
+        return (below + above) / 2
+
     @torch.no_grad()
     def over(self, model: nn.Module, X_nd: Tensor, y_nk: Tensor) -> float:
         """The loss of a whole split, accumulated in float64 over blocks of rows.

@@ -18,6 +18,7 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
 from linreg_cli.data.summary import DataSummary
 from linreg_cli.evaluation.metrics import probe
+from linreg_cli.findings import Finding
 from linreg_cli.model import LinearFormula, build_model, fold, initialise, parameters_of
 from linreg_cli.optim.engines.select import Choice, choose, resolve_device
 from linreg_cli.optim.fit import Event
@@ -34,7 +35,7 @@ class Reporter(Protocol):
     def detail(self, text: str) -> None:
         """A message that is shown with `--verbose` only."""
 
-    def warn(self, text: str) -> None:
+    def warn(self, finding: Finding) -> None:
         """A warning."""
 
     def data(self, summary: DataSummary) -> None:
@@ -102,10 +103,17 @@ class Prepared:
         """The limit of the learning rate, for `run.json`; see `limits.rate_limit`."""
         return rate_limit(self.problem, self.config.optimizer.schedule, self.problem.rule)
 
-    def check(self, loaded: LoadedConfig, reporter: Reporter, *, force: bool) -> None:
-        """Refuse a run that must diverge, and report the warnings; see `check_before_training`."""
-        for warning in check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force):
+    def check(self, loaded: LoadedConfig, reporter: Reporter, *, force: bool) -> list[Finding]:
+        """Refuse a run that must diverge, and report the warnings; see `check_before_training`.
+
+        Returns:
+            All warnings so far, those about the settings and the columns too.
+        """
+        found = check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force)
+        for warning in found:
             reporter.warn(warning)
+        columns = () if self.dataset.summary is None else self.dataset.summary.warnings
+        return [*loaded.notes, *columns, *found]
 
 
 def prepare(loaded: LoadedConfig, reporter: Reporter, *, eps: float | None = None) -> Prepared:

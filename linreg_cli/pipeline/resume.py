@@ -14,6 +14,7 @@ from linreg_cli.config import Config, LoadedConfig, load_config
 from linreg_cli.config.diagnostics import without_retired
 from linreg_cli.errors import ConfigError, DataError, Fault, StoreError
 from linreg_cli.files import remove_drafts
+from linreg_cli.findings import Finding
 from linreg_cli.runs.checkpoint import Checkpoint, load_checkpoint
 from linreg_cli.runs.compare import flat
 from linreg_cli.runs.config import config_of
@@ -39,7 +40,7 @@ class Resumption:
         record: the content of `run.json` before the resume.
         loaded: the config to resume with.
         checkpoint: to continue from; None: from the beginning.
-        warnings: for the user.
+        warnings: of what has changed since the run was started.
         complete: why the run is already complete; None if it is not.
     """
 
@@ -48,7 +49,7 @@ class Resumption:
     record: dict[str, Any]
     loaded: LoadedConfig
     checkpoint: Checkpoint | None
-    warnings: list[str]
+    warnings: list[Finding]
     complete: str | None
 
     @property
@@ -121,7 +122,8 @@ def _resumption(
     own = str(run.path / "config.yaml")
     written = config_of(run)
     loaded = load_config(list(files) or [own], overrides, stored=not files)
-    checkpoint, warnings = load_checkpoint(run)
+    checkpoint, damaged = load_checkpoint(run)
+    warnings = [Finding("resumed", message) for message in damaged + _drift(record)]
     before = _stored(run, checkpoint) if checkpoint else written.config
     config = _agreed(before, loaded, run.id)
     if record["status"] == "diverged":
@@ -140,9 +142,7 @@ def _resumption(
             complete = f"all {before.train.epochs:,} epochs are done; raise train.epochs to continue"
         elif checkpoint is None:
             raise StoreError("the run has no checkpoint to resume from; start a new run", str(run.path))
-    return Resumption(
-        run, lock, record, LoadedConfig(config, loaded.tree, ()), checkpoint, warnings + _drift(record), complete
-    )
+    return Resumption(run, lock, record, LoadedConfig(config, loaded.tree, ()), checkpoint, warnings, complete)
 
 
 def _stored(run: RunFolder, checkpoint: Checkpoint) -> Config:
@@ -177,6 +177,8 @@ def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
         new["data.path"] = str(Path(new["data.path"]).absolute())
     faults = []
     for key in sorted({*old, *new}):
+        if key == "name" and "name" not in loaded.tree.value:
+            continue  # the name of the file is not a setting of the run
         was, wanted = old.get(key), new.get(key)
         hint = "; it can only be raised" if key == "train.epochs" else ""
         if was == wanted or wanted in _OPEN or (hint and loaded.config.train.epochs > before.train.epochs):

@@ -1,6 +1,7 @@
 """The training of a run: `fit`, with the history and the checkpoints in the run folder."""
 
 import itertools
+import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,12 +10,13 @@ import torch
 
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.convergence.diagnosis import diagnosis
-from linreg_cli.convergence.outcome import diverged_error, risen_loss
+from linreg_cli.convergence.outcome import diverged_error, grown_error, has_diverged, risen_loss
 from linreg_cli.convergence.preflight import check_rate
 from linreg_cli.data import Dataset
 from linreg_cli.errors import ConfigError
 from linreg_cli.evaluation.cross_validation import cross_validate
 from linreg_cli.evaluation.metrics import Metrics
+from linreg_cli.findings import Finding
 from linreg_cli.model import LinearFormula, parameters_of
 from linreg_cli.optim.fit import Diverged, Evaluated, Event, SegmentDone, Stopped, fit
 from linreg_cli.optim.state import TrainingState
@@ -41,6 +43,7 @@ class Training:
 
     Attributes:
         saved: the number of checkpoints (`count`) and the time for saving them (`seconds`).
+        warnings: of the result of training.
     """
 
     def __init__(self, prepared: Prepared, run: RunFolder, fingerprint: str, checkpoint: Checkpoint | None) -> None:
@@ -57,6 +60,7 @@ class Training:
         self._config = prepared.config.model_dump(mode="json")
         self._saved_at, self._cost = time.monotonic(), 0.0
         self.saved: dict[str, Any] = {"count": 0, "seconds": 0.0}
+        self.warnings: list[Finding] = []
 
     def run(self, stops: StopRequests, reporter: Reporter) -> Stopped | None:
         """Take the steps. The history and a checkpoint are saved however training ends.
@@ -69,17 +73,18 @@ class Training:
             Why training stopped before its last epoch; None if it did not.
 
         Raises:
-            DivergedError: if a loss is not finite; the checkpoint has the last finite state.
+            DivergedError: if a loss is not finite, or the last one is so high that the run has diverged; the checkpoint
+                has the last finite state.
             Interrupted: at a signal, after the current step and with everything saved.
         """
         reporter.training(self._prepared.plan)
         end: Stopped | Diverged | None = None
-        first: Evaluated | None = None
+        last: Evaluated | None = None
         with stops.deferred():
             for event in self._events():
                 reporter.event(event)
                 if isinstance(event, Evaluated):
-                    first, last = first or event, event
+                    last = event
                 if isinstance(event, Stopped | Diverged):
                     end = event
                 elif self._record(event):
@@ -89,10 +94,18 @@ class Training:
             self._save()
         if isinstance(end, Diverged):
             raise diverged_error(end, self._prepared.config, self._prepared.problem, str(self._run.path))
-        if first is not None and last.train_loss > first.train_loss:
-            prepared = self._prepared
-            reporter.warn(risen_loss(first.train_loss, last.train_loss, prepared.config, prepared.problem))
+        if last is not None:
+            self._check_end(last, reporter)
         return end
+
+    def _check_end(self, last: Evaluated, reporter: Reporter) -> None:
+        """Raise if the run has diverged, and warn if its loss rose: from its start, also if it was resumed."""
+        config, problem, (first, _) = self._prepared.config, self._prepared.problem, self._history.losses
+        if has_diverged(first, last.train_loss, problem):
+            raise grown_error(last, first, config, problem, str(self._run.path))
+        if last.train_loss > first:
+            self.warnings.append(risen_loss(first, last.train_loss, config, problem))
+            reporter.warn(self.warnings[-1])
 
     def _events(self) -> Iterator[Event]:
         prepared = self._prepared
@@ -188,7 +201,12 @@ def _trained(loaded: LoadedConfig, config: Config, fold: Dataset) -> LinearFormu
             distance=None if gap is None else lambda state, loss: problem.distance(*parameters_of(state.model), loss),
             stop_gap=gap,
         )
-        diverged = Diverged in [type(event) for event in events]
+        seen = [
+            event.loss if isinstance(event, Diverged) else event.train_loss
+            for event in events
+            if isinstance(event, Diverged | Evaluated)
+        ]
+        diverged = not math.isfinite(seen[-1]) or has_diverged(seen[0], seen[-1], problem)
     if not diverged:
         return part.formula()
     standardized = config.preprocess.standardize

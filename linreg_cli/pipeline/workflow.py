@@ -18,6 +18,7 @@ from linreg_cli.evaluation.metrics import Metrics, probe
 from linreg_cli.evaluation.predictions import write_predictions
 from linreg_cli.figures.of_run import draw_run, write_pictures
 from linreg_cli.files import write_file
+from linreg_cli.findings import Finding, counts
 from linreg_cli.gates import GateResult, check_gates
 from linreg_cli.optim.fit import Stopped
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
@@ -41,6 +42,7 @@ class Outcome:
         gates: the result of each gate.
         stopped: why training ended early; None if it did not.
         pictures: the files drawn.
+        warnings: all that were reported.
     """
 
     run: RunFolder
@@ -50,6 +52,7 @@ class Outcome:
     gates: list[GateResult]
     stopped: str | None
     pictures: list[Path]
+    warnings: list[Finding]
 
 
 def train_run(
@@ -84,15 +87,15 @@ def train_run(
     begun = time.perf_counter()
     stops = stops or StopRequests()
     prepared = prepare(loaded, reporter)
-    prepared.check(loaded, reporter, force=force)
+    warnings = prepared.check(loaded, reporter, force=force)
     run = create_run(outputs, prepared.config.name)
     try:
         run.write("config.yaml", dump_config(prepared.config))  # first: without it a run cannot be resumed
-        record = RunRecord(run, _description(prepared, command))
+        record = RunRecord(run, _description(prepared, command, warnings))
     except BaseException:
         remove_unstarted(run)
         raise
-    return _run_to_the_end(loaded, prepared, run, record, None, stops, reporter, fail_if, begun)
+    return _run_to_the_end(loaded, prepared, run, record, None, stops, reporter, fail_if, begun, warnings)
 
 
 def resume_run(
@@ -132,12 +135,13 @@ def resume_run(
         for warning in resumption.warnings:
             reporter.warn(warning)
         prepared = prepare(resumption.loaded, reporter)
+        warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True)
         resumption.check_data(prepared.fingerprint)
-        values = resumption.described(_description(prepared, command), shlex.join(command))
+        values = resumption.described(_description(prepared, command, warnings), shlex.join(command))
         record = RunRecord(run, values, resumption.lock)
         begun -= resumption.seconds
         return _run_to_the_end(
-            resumption.loaded, prepared, run, record, resumption.checkpoint, stops, reporter, fail_if, begun
+            resumption.loaded, prepared, run, record, resumption.checkpoint, stops, reporter, fail_if, begun, warnings
         )
 
 
@@ -151,6 +155,7 @@ def _run_to_the_end(
     reporter: Reporter,
     fail_if: Sequence[str],
     begun: float,
+    warnings: list[Finding],
 ) -> Outcome:
     """Train, evaluate and draw in a run folder whose lock is held, and write the outcome into `run.json`."""
     try:
@@ -164,6 +169,7 @@ def _run_to_the_end(
         for text in _choices(prepared):
             reporter.detail(text)
         end = training.run(stops, reporter)
+        warnings += training.warnings
         reporter.detail("checkpoints: {count}, {seconds:.2f} s".format(**training.saved))
         reporter.stage("evaluating")
         metrics = _evaluate(prepared, run, before, cross_validation(loaded, prepared, record.auto_keys, reporter))
@@ -175,19 +181,21 @@ def _run_to_the_end(
             pictures = write_pictures(draw_run(run, (), "png"), run.path / "plots")
             stops.check()
         seconds = time.perf_counter() - begun
-        gates = check_gates(prepared.config.gates, fail_if, {**metrics, "seconds": seconds})
+        gates = check_gates(
+            prepared.config.gates, fail_if, {**metrics, "seconds": seconds, "warnings": counts(warnings)}
+        )
         digests = run.digests("model.safetensors", "preprocess.json")
-        result = _result(end, prepared, seconds, gates)
+        result = _result(end, prepared, seconds, gates, warnings)
         record.finish("finished", **result, checkpoints=training.saved, digests=digests)
     except BaseException as error:
         _record_failure(record, error, time.perf_counter() - begun)
         raise
     finally:
         reporter.done()
-    return Outcome(run, "finished", metrics, seconds, gates, end.reason if end else None, pictures)
+    return Outcome(run, "finished", metrics, seconds, gates, end.reason if end else None, pictures, warnings)
 
 
-def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
+def _description(prepared: Prepared, command: Sequence[str], warnings: Sequence[Finding]) -> dict[str, Any]:
     config, dataset, plan = prepared.config, prepared.dataset, prepared.plan
     return {
         "command": shlex.join(command),
@@ -200,6 +208,7 @@ def _description(prepared: Prepared, command: Sequence[str]) -> dict[str, Any]:
         "lr": {**prepared.chosen.lr.as_json(), "limit": prepared.rate_limit()},
         "momentum": prepared.chosen.momentum.as_json(),
         "engine": prepared.choice.as_json(),
+        "warnings": [warning.as_json() for warning in warnings],
         "data": {
             "source": config.data.source,
             "name": dataset.name,
@@ -248,7 +257,9 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     return metrics
 
 
-def _result(end: Stopped | None, prepared: Prepared, seconds: float, gates: list[GateResult]) -> dict[str, Any]:
+def _result(
+    end: Stopped | None, prepared: Prepared, seconds: float, gates: list[GateResult], warnings: list[Finding]
+) -> dict[str, Any]:
     step = prepared.state.step
     return {
         "seconds": round(seconds, 6),
@@ -256,6 +267,7 @@ def _result(end: Stopped | None, prepared: Prepared, seconds: float, gates: list
         "epochs_done": step // prepared.plan.steps_per_epoch,
         "stopped": end.reason if end else None,
         "gates": [asdict(gate) for gate in gates],
+        "warnings": [warning.as_json() for warning in warnings],
     }
 
 

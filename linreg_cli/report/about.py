@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from linreg_cli.findings import shown
 from linreg_cli.report.contents import curve_of
 from linreg_cli.report.markup import (
     MOST_ROWS,
@@ -36,7 +37,7 @@ _MARKS = {
 _UNFINISHED = {
     "running": "This run was still in progress when this report was written.",
     "interrupted": "This run was interrupted before it finished.",
-    "diverged": "This run diverged: its loss is not finite, and there is no model.",
+    "diverged": "This run diverged: its loss grew without bound, and there is no model.",
     "failed": "This run failed before it finished.",
 }
 
@@ -77,7 +78,7 @@ def _notice(run: RunContents) -> Html:
     record, found = run.record(), run.record().get("diverged") or {}
     parts = [paragraph(element("strong", text(_UNFINISHED[record["status"]])))]
     parts += [paragraph(lines(str(record["error"])))] if record.get("error") else []
-    if found:
+    if "limit" in found:  # the rate is known to exceed a limit
         share = f" ({100 * found['share']:.3g} % of the steepest direction)"
         parts.append(
             facts(
@@ -193,7 +194,8 @@ def data(run: RunContents) -> Html:
     read, dropped = found.get("rows_read"), found.get("rows_dropped")
     columns = found.get("columns")
     used = _columns(columns) if columns else _features(found["features"])
-    warnings = [lines(warning) for warning in found.get("warnings") or []]
+    messages = found.get("warnings") or []
+    warnings = [lines(message) for message in shown(messages)]
     return stack(
         facts(
             [
@@ -208,7 +210,7 @@ def data(run: RunContents) -> Html:
                 ("fingerprint", element("code", text(found["fingerprint"]))),
             ]
         ),
-        paragraph(verdict(False, f"{plural(len(warnings), 'warning')} about the table")) if warnings else None,
+        paragraph(verdict(False, f"{plural(len(messages), 'warning')} about the table")) if warnings else None,
         bullets(warnings),
         used,
     )

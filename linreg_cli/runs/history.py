@@ -67,6 +67,13 @@ class History:
             raise ValueError("the history in the checkpoint has other columns")
         self._lines = lines
 
+    @property
+    def losses(self) -> tuple[float, float]:
+        """The train loss before the first step and after the last epoch, also of a run that was resumed."""
+        position = self._columns.index("train_loss")
+        first, last = (float(line.split(",")[position]) for line in (self._lines[1], self._lines[-1]))
+        return first, last
+
     def text(self) -> str:
         """The whole file; numbers have the digits that reading them back exactly takes (`repr`)."""
         return "\n".join(self._lines) + "\n"

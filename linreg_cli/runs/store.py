@@ -28,7 +28,7 @@ REPORT = "report.html"
 #: Files that are outdated once training continues. Pictures are too; they stay until they are drawn again.
 RESULTS = ("model.safetensors", "metrics.json", "predictions.csv", "influence.csv", REPORT)
 
-_RUN_ID = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9._-]*)-(?P<number>[0-9]{4}|[1-9][0-9]{4,17})\Z")
+_RUN_ID = re.compile(r"(?P<name>\w[\w.-]*)-(?P<number>[0-9]{4}|[1-9][0-9]{4,17})\Z")
 _ATTEMPTS = 10_000
 
 #: Key of `run.json` -> whether its value is one that readers can rely on.

@@ -8,6 +8,7 @@ import numpy as np
 from linreg_cli.data.columns.kinds import Categories, Column, Rows, take
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import CategoryInput
+from linreg_cli.findings import Finding
 
 #: With fewer rows, identifiers and leaks are not looked for.
 MIN_ROWS = 20
@@ -23,8 +24,8 @@ _ID_NAME = re.compile(
 _LEAK = 0.9999
 
 
-def identifiers(dataset: Dataset, sample: Rows) -> Iterator[str]:
-    """A sentence for each column of nearly unique whole numbers that count the rows or are named like an identifier.
+def identifiers(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
+    """A warning for each column of nearly unique whole numbers that count the rows or are named like an identifier.
 
     Args:
         dataset: a table, encoded.
@@ -39,7 +40,8 @@ def identifiers(dataset: Dataset, sample: Rows) -> Iterator[str]:
         counts = len(sample) >= MIN_COUNTED and _counts_rows(dataset, each.column)
         if counts or _ID_NAME.search(each.column):
             why = "counts the rows" if counts else "has almost no repeated values"
-            yield f"{each.column} looks like an identifier: it {why}; leave it out with data.ignore: [{each.column}]"
+            remedy = f"leave it out with data.ignore: [{each.column}]"
+            yield Finding("identifier", f"{each.column} looks like an identifier: it {why}; {remedy}")
 
 
 def _counts_rows(dataset: Dataset, column: str) -> bool:
@@ -49,8 +51,8 @@ def _counts_rows(dataset: Dataset, column: str) -> bool:
     return bool(len(steps) and (steps == 1).mean() > 0.5 and np.nanmin(values) in (0, 1))
 
 
-def leaks(dataset: Dataset, sample: Rows) -> Iterator[str]:
-    """A sentence for each feature that alone determines a target: linearly, by rank, or by level.
+def leaks(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
+    """A warning for each feature that alone determines a target: linearly, by rank, or by level.
 
     A feature does if its squared Pearson or Spearman correlation with the target, or the fraction of the target's
     variance between its levels (eta squared), is above 0.9999.
@@ -81,7 +83,8 @@ def leaks(dataset: Dataset, sample: Rows) -> Iterator[str]:
                 )
             if determines:
                 message = f"{each.column} alone determines {target} (target leakage)"
-                yield f"{message}; if it is known only after {target}, leave it out with data.ignore: [{each.column}]"
+                remedy = f"if it is known only after {target}, leave it out with data.ignore: [{each.column}]"
+                yield Finding("leak", f"{message}; {remedy}")
 
 
 def _correlation_squared(x: Column, line: Column) -> float:

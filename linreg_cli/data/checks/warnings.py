@@ -11,12 +11,12 @@ from linreg_cli.data.columns.kinds import Column, Rows, take
 from linreg_cli.data.columns.rows import in_order, pick
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import CategoryInput
+from linreg_cli.findings import Finding
 
 SAMPLE_ROWS, _RUN_ROWS = 10_000, 250
-_MAX_WARNINGS = 10
 
 
-def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
+def warnings(dataset: Dataset, *, bias: bool) -> tuple[Finding, ...]:
     """Constant and duplicate inputs, identifiers, and features that determine the target.
 
     Linear combinations are found later, from the factor of the train split.
@@ -24,38 +24,40 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[str, ...]:
     Args:
         dataset: a table, split and encoded; only its train split is checked.
         bias: whether the model has an intercept, which is collinear with a constant column.
-
-    Returns:
-        At most ten sentences, and one with the number of the others.
     """
     rows = in_order(dataset.splits["train"])
     n_train = len(dataset.splits["train"])
     sample = pick(rows, _sample(n_train))
     constant, duplicates = _constants_and_duplicates(dataset, sample, rows)
     found = [
-        f"{target} is constant in the train split: R2 is undefined, and there is nothing to learn"
+        Finding(
+            "constant_target",
+            f"{target} is constant in the train split: R2 is undefined, and there is nothing to learn",
+        )
         for target in dataset.targets
         if _is_constant(dataset, target, take(dataset.columns, target, sample), rows)
     ]
     found += _constant_warning(dataset, constant)
     column_of = {feature: each.column for each in dataset.inputs for feature in each.features}
-    found += equal(duplicates.items(), column_of)
+    found += [Finding("duplicate", text) for text in equal(duplicates.items(), column_of)]
     complete = _complete_categories(dataset, bias=bias)
     other = "the bias" if bias else "those of another category"
     found += [
-        f"the indicators of {column} are collinear with {other}: every level has one; set preprocess.drop_first: auto"
+        Finding(
+            "collinear",
+            f"the indicators of {column} are collinear with {other}: every level has one; "
+            "set preprocess.drop_first: auto",
+        )
         for column in complete
     ]
     if n_train >= MIN_ROWS:
         found += identifiers(dataset, sample)
         found += leaks(dataset, sample)
-    return tuple(found[:_MAX_WARNINGS]) + (
-        (f"and {len(found) - _MAX_WARNINGS} more warnings about columns",) if len(found) > _MAX_WARNINGS else ()
-    )
+    return tuple(found)
 
 
-def _constant_warning(dataset: Dataset, constant: Collection[str]) -> Iterator[str]:
-    """A sentence for constant columns: those of one number or one level."""
+def _constant_warning(dataset: Dataset, constant: Collection[str]) -> Iterator[Finding]:
+    """A warning for constant columns: those of one number or one level."""
     names = [
         each.column
         for each in dataset.inputs
@@ -64,7 +66,7 @@ def _constant_warning(dataset: Dataset, constant: Collection[str]) -> Iterator[s
     if names:
         verb = "is a constant column" if len(names) == 1 else "are constant columns"
         remedy = "leave out with data.ignore" if len(names) < len(dataset.inputs) else "there is nothing to learn from"
-        yield f"{listed(names)} {verb} in the train split; {remedy}"
+        yield Finding("constant", f"{listed(names)} {verb} in the train split; {remedy}")
 
 
 def _sample(n_rows: int) -> Rows:

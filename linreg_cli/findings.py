@@ -1,0 +1,71 @@
+"""Warnings as data: a stable kind that a gate can count, and a message for people."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+#: The kinds of warnings, each with what it is about. The names are stable: gates name them.
+KINDS: Mapping[str, str] = {
+    "collinear": "columns are linear combinations of others, so the optimum is not unique",
+    "config": "a setting has no effect",
+    "constant": "a feature has one value in the train split",
+    "constant_target": "a target has one value in the train split",
+    "duplicate": "a column is the same as another",
+    "engine": "an engine that `auto` chose cannot start, and another one is used",
+    "font": "no installed font has the characters of a name",
+    "header": "the header of a text file may be its first row",
+    "identifier": "a column looks like an identifier of the rows",
+    "index": "a column is the stored index of a data frame",
+    "leak": "features determine the target",
+    "lookalike": "two names or levels look the same and are not",
+    "loss_rose": "the train loss at the end is above that of the start",
+    "number_format": "numbers may have been written in another way than they were read",
+    "plots": "a picture could not be drawn",
+    "rate": "the learning rate is above a limit of stability",
+    "resumed": "something has changed since the run was started, or a checkpoint is damaged",
+    "stop_gap": "`train.stop_gap` cannot be certified",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A warning.
+
+    Attributes:
+        kind: one of `KINDS`.
+        message: what was found and what to do, for people; no code reads it.
+
+    >>> Finding("leak", "price_eur alone determines price").as_json()
+    {'kind': 'leak', 'message': 'price_eur alone determines price'}
+    """
+
+    kind: str
+    message: str
+
+    def __post_init__(self) -> None:
+        """Check the kind."""
+        assert self.kind in KINDS, self.kind
+
+    def as_json(self) -> dict[str, str]:
+        """For `run.json` and `--json`: `{"kind", "message"}`."""
+        return asdict(self)
+
+
+def shown(messages: Sequence[str], most: int = 10) -> list[str]:
+    """The first messages, and how many there are more; for a terminal and a report.
+
+    >>> shown(["a", "b", "c"], most=2)
+    ['a', 'b', 'and 1 more, see warnings in run.json']
+    """
+    more = len(messages) - most
+    return [*messages[:most], *([f"and {more} more, see warnings in run.json"] if more > 0 else [])]
+
+
+def counts(findings: Iterable[Finding]) -> dict[str, int]:
+    """The number of warnings of every kind, for gates; 0 for a kind that did not occur.
+
+    >>> counts([Finding("leak", "...")])["leak"], counts([])["leak"]
+    (1, 0)
+    """
+    found = Counter(each.kind for each in findings)
+    return {kind: found[kind] for kind in KINDS}

@@ -9,7 +9,7 @@ from typing import Any
 ROUNDING = 1e-15
 
 #: Zero-width joiners: not printable, but part of words in some scripts and of many emoji.
-_JOINERS = "\u200c\u200d"
+JOINERS = "\u200c\u200d"
 _UNSHOWN = re.compile(r"[^\n -~]")
 
 #: The metrics of predictions, in original units, by the names that `metrics.json` has -> as a heading. Tables on the
@@ -62,7 +62,7 @@ def json_text(values: Any, *, default: Any = None) -> str:
 
 def _is_shown(mark: str) -> bool:
     """Whether a character is shown as it is: it neither moves the cursor nor changes what is around it."""
-    return mark.isprintable() or mark in _JOINERS
+    return mark.isprintable() or mark in JOINERS
 
 
 def number(value: Any) -> str:

@@ -216,7 +216,7 @@ def test_one_level_is_told_in_the_singular(linreg, config_file, tmp_path):
     text = "name: t\ndata: {path: t.csv, target: y}\npreprocess: {categorical: one_hot}\nplots: false\n"
     result = linreg("train", "-c", config_file(text))
     assert "1 level: only; 0 inputs" in result.err
-    assert "warning: c is a constant column in the train split; leave out with data.ignore" in result.err
+    assert "warning: c is a constant column in the train split; leave out with data.ignore: [c]" in result.err
 
 
 def test_row_numbers_of_predictions_are_those_of_the_table(train, tmp_path):

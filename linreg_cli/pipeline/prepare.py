@@ -10,6 +10,7 @@ from torch import Tensor
 
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.config.data import TableData
+from linreg_cli.config.given import messages_about
 from linreg_cli.config.types import is_address
 from linreg_cli.convergence.auto import ResolvedOptimizer, resolve
 from linreg_cli.convergence.limits import rate_limit
@@ -109,7 +110,8 @@ class Prepared:
         Returns:
             All warnings so far, those about the settings and the columns too.
         """
-        found = check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force)
+        with messages_about(self.config):
+            found = check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force)
         for warning in found:
             reporter.warn(warning)
         columns = () if self.dataset.summary is None else self.dataset.summary.warnings

@@ -1,7 +1,7 @@
 """Columns of a table as numbers and categories, or what is wrong with them."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from linreg_cli.data.encoding.number_hints import (
 )
 from linreg_cli.data.tables.table import Cells, is_number_type
 from linreg_cli.errors import DataError, Fault
+from linreg_cli.remedies import for_column, leave_out, quoted, setting
 
 #: A category with so many levels or fewer is never called an identifier.
 FEW_LEVELS = 20
@@ -61,7 +62,7 @@ def treatments(config: PreprocessConfig, features: Sequence[str], targets: Seque
 
 
 def raw_columns(
-    cells: Cells, wanted: Mapping[str, Treatment], missing_values: Collection[str], name: str
+    cells: Cells, wanted: Mapping[str, Treatment], missing_values: Sequence[str], name: str
 ) -> tuple[dict[str, RawColumn], list[Fault]]:
     """The columns of a table, and a fault for each that cannot be used.
 
@@ -92,7 +93,7 @@ def raw_columns(
 
 
 def _raw(
-    values: pa.ChunkedArray, column: str, treatment: Treatment, missing_values: Collection[str], name: str
+    values: pa.ChunkedArray, column: str, treatment: Treatment, missing_values: Sequence[str], name: str
 ) -> RawColumn | Fault:
     kind = values.type
     if values.null_count == len(values):
@@ -103,11 +104,11 @@ def _raw(
     categories = category_column(values, missing_values, _kind_of(kind))
     if categories.n_missing == len(values):
         return Numbers(np.full(len(values), np.nan))
-    fault = None if treatment.named else _mostly_dates_or_numbers(values, categories, column, name)
+    fault = None if treatment.named else _mostly_dates_or_numbers(values, categories, column, missing_values, name)
     return fault or _too_many_levels(categories, column, treatment, name) or categories
 
 
-def number_column(cells: Cells, column: str, missing_values: Collection[str], name: str) -> Numbers | Fault:
+def number_column(cells: Cells, column: str, missing_values: Sequence[str], name: str) -> Numbers | Fault:
     """A column that a trained model needs as numbers; a fault for text and infinite values."""
     if column in cells.numbers:
         return _finite(cells.numbers[column], column, name)
@@ -125,7 +126,7 @@ def _finite(numbers: Numbers, column: str, name: str) -> Numbers | Fault:
     return Fault(f"the value is infinite or overflows float64{more}; correct it or remove the row", where)
 
 
-def category_column(values: pa.ChunkedArray, missing_values: Collection[str], kind: str | None) -> Categories:
+def category_column(values: pa.ChunkedArray, missing_values: Sequence[str], kind: str | None) -> Categories:
     """A column as categories.
 
     Args:
@@ -152,7 +153,7 @@ def category_column(values: pa.ChunkedArray, missing_values: Collection[str], ki
     return Categories(kind, np.array(lookup, dtype=np.int32)[codes], levels)
 
 
-def text_column(cells: Cells, column: str, missing_values: Collection[str], name: str) -> Categories:
+def text_column(cells: Cells, column: str, missing_values: Sequence[str], name: str) -> Categories:
     """A column of text, such as `data.split.column`.
 
     Raises:
@@ -185,18 +186,20 @@ def _kind_of(kind: pa.DataType) -> str | None:
     return "number" if is_number_type(kind) else None
 
 
-def _mostly_dates_or_numbers(values: pa.ChunkedArray, categories: Categories, column: str, name: str) -> Fault | None:
+def _mostly_dates_or_numbers(
+    values: pa.ChunkedArray, categories: Categories, column: str, missing_values: Sequence[str], name: str
+) -> Fault | None:
     """A fault for a column of text that is mostly dates, or mostly numbers."""
     if categories.kind != "text":
         return None
-    levels, keep = categories.levels, f"preprocess.columns: {{{column}: {{categorical: one_hot}}}}"
+    levels, keep = categories.levels, for_column(column, "categorical", "one_hot")
     n_cells = len(values) - categories.n_missing
     present = categories.codes[categories.codes >= 0]
     dates = np.array([is_date(level) for level in levels])
     if np.count_nonzero(dates[present]) > n_cells / 2:
         row = int(np.argmax((categories.codes >= 0) & dates[categories.codes]))
         first = levels[categories.codes[row]]
-        message = f"the column holds dates or times, such as {first!r}; leave it out with data.ignore: [{column}]"
+        message = f"the column holds dates or times, such as {quoted(first)}; leave it out with {leave_out(column)}"
         message += f", or convert it to numbers ({as_numbers(first)}); to use it as text, set {keep}"
         return Fault(message, f"{name}, row {row + 1}, column {column!r}")
     numberish = np.array([NUMBERISH.fullmatch(level) is not None for level in levels])
@@ -205,19 +208,21 @@ def _mostly_dates_or_numbers(values: pa.ChunkedArray, categories: Categories, co
     bad = np.array([as_number(level) is None for level in levels])
     row = int(np.argmax((categories.codes >= 0) & bad[categories.codes]))
     cell = levels[categories.codes[row]]
-    advice = not_a_number(cell, column, "feature", mostly_numbers=True)
-    message = f"{cell!r} is not a number, and the column is mostly numbers; {advice}; to use it as text, set {keep}"
+    advice = not_a_number(cell, column, "feature", missing_values, mostly_numbers=True)
+    message = (
+        f"{quoted(cell)} is not a number, and the column is mostly numbers; {advice}; to use it as text, set {keep}"
+    )
     return Fault(message, f"{name}, row {row + 1}, column {column!r}")
 
 
 def _too_many_levels(categories: Categories, column: str, treatment: Treatment, name: str) -> Fault | None:
     n_levels, n_cells = len(categories.levels), len(categories.codes) - categories.n_missing
     where = f"{name}, column {column!r}"
-    ignore = f"leave it out with data.ignore: [{column}]"
-    shown = f"{n_levels:,} levels in {n_cells:,} cells, such as {categories.levels[0]!r}"
+    ignore = f"leave it out with {leave_out(column)}"
+    shown = f"{n_levels:,} levels in {n_cells:,} cells, such as {quoted(categories.levels[0])}"
     if not treatment.named and n_levels > max(FEW_LEVELS, n_cells / 2):
         return Fault(f"{shown}: the column looks like an identifier or free text; {ignore}", where)
     if n_levels > treatment.max_levels:
         more = f"{shown}: preprocess.max_levels is {treatment.max_levels:,}"
-        return Fault(f"{more}; {ignore}, or raise max_levels", where)
+        return Fault(f"{more}; {ignore}, or set {setting('preprocess.max_levels', n_levels)}", where)
     return None

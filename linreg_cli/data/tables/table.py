@@ -1,6 +1,5 @@
 """The interface of a table, whatever its format; `open.py` finds the format."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,6 +9,7 @@ import pyarrow as pa
 from linreg_cli.data.columns.arrow import to_arrow
 from linreg_cli.data.columns.kinds import Numbers
 from linreg_cli.errors import DataError, Fault
+from linreg_cli.remedies import leave_out
 
 
 def is_number_type(kind: pa.DataType) -> bool:
@@ -99,7 +99,7 @@ def refuse_bad_names(columns: Sequence[str], used: Sequence[str], name: str) -> 
             continue
         if not column.strip():
             message = f"column {position + 1} of {len(columns)} has no name; give it one in the header, or leave it out"
-            message += f" with data.ignore: [{json.dumps(column)}]"
+            message += f" with {leave_out(column)}"
             if position == 0:
                 message += " if it is a row index (pandas does not write it with to_csv(..., index=False))"
             faults.append(Fault(message, name))

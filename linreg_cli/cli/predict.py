@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linreg_cli import wording
-from linreg_cli.cli import options, output
+from linreg_cli.cli import options, output, streams
 from linreg_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def predict(
     from linreg_cli.data.tables.write import is_text_suffix, table_suffix, write_table
     from linreg_cli.runs.store import find_run
 
+    if out is None and not as_json:
+        streams.require_stdout()
     suffix = table_suffix(out) if out is not None else ".csv"
     if out is not None and out.exists() and Path(data).exists() and out.samefile(data):
         raise UsageError("the output is the input table; choose another path with -o", str(out))

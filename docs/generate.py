@@ -35,10 +35,11 @@ Generated from the code by `make docs`. Keys are optional unless marked *require
 values of the wrong type and values out of range are errors that name file, line and column. All of them are reported
 at once; `linreg validate FILE...` reports them without training.
 
-Values follow YAML 1.2: `1e-3` is a number, `no` is text, `true` and `false` are booleans. `--set optimizer.lr=0.1`
-follows the same rules. Several `--config` files are merged key by key; later ones win. If a later file or a `--set`
-changes `data.source` or the `kind` of a schedule, keys that only the old kind has are dropped; the columns of a
-synthetic source become the features.
+Values follow YAML 1.2: `1e-3` is a number, `no` is text, `true` and `false` are booleans. JSON is read as JSON
+means it. In double quotes a backslash begins an escape: write a Windows path with `/`, or in single quotes. `--set
+optimizer.lr=0.1` follows the same rules. Several `--config` files are merged key by key; later ones win. If a later
+file or a `--set` changes `data.source` or the `kind` of a schedule, keys that only the old kind has are dropped;
+the columns of a synthetic source become the features.
 """
 
 _COMMANDS = """\

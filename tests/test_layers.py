@@ -106,6 +106,15 @@ def test_only_the_command_line_prints_and_exits(path):
             assert called not in ("print", "sys.exit", "exit", "sys.stdout.write", "sys.stderr.write"), node.lineno
 
 
+@pytest.mark.parametrize("path", sorted((PACKAGE / "cli").glob("*.py")), ids=name_of)
+def test_one_module_of_the_command_line_prints(path):
+    """It escapes what a terminal would act on, so nothing may be printed past it."""
+    if path.name == "output.py":
+        return
+    called = [ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    assert not {"print", "csv.writer", "typer.echo", "typer.secho", "sys.stdout.write", "sys.stderr.write"} & {*called}
+
+
 def test_optimisation_knows_no_files():
     """But for one module, which keeps what the compiler made."""
     for path in {*(PACKAGE / "optim").rglob("*.py")} - {PACKAGE / "optim" / "engines" / "kernels" / "disk.py"}:

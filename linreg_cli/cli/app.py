@@ -44,7 +44,7 @@ def _top(
     if version:
         from linreg_cli import __version__
 
-        print(f"linreg {__version__}")
+        output.show(f"linreg {__version__}")
         raise typer.Exit
 
 
@@ -120,7 +120,7 @@ def _usage(error: typer.TyperException) -> str:
     """What is wrong with the command line, and which --help to read."""
     message, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
     if message.startswith("Usage:"):  # no command was given, and the message is the help
-        print(f"{message}.\n", file=sys.stderr)
+        output.tell(f"{message}.\n")
         message = "no command was given"
     command = context.command_path if context is not None else "linreg"
     return f"{message.replace('. Did you', '; did you')}; see '{command} --help'"

@@ -25,6 +25,7 @@ from linreg_cli.data.columns.kinds import (
 )
 from linreg_cli.data.columns.rows import as_slice
 from linreg_cli.data.encoding.cells import Treatment
+from linreg_cli.data.encoding.levels import matches
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import for_column, leave_out, setting
 
@@ -62,7 +63,7 @@ class CategoryInput:
 
     Attributes:
         column: its name.
-        kind: `text`, `boolean` or `number`: how cells are read as levels.
+        kind: `text`, `boolean` or `number`: when a cell is one of the levels; see `levels.matches`.
         levels: levels of the train split, in order.
         drop_first: whether the first level is the reference level, without an indicator.
         missing: what is done with a missing cell: `error` or `drop`.
@@ -95,9 +96,9 @@ class CategoryInput:
 
     def codes(self, raw: Categories) -> Codes:
         """The position in `levels` of each cell, shape (n_samples,), int32; or `MISSING`, or `UNKNOWN`."""
-        position = {level: code for code, level in enumerate(self.levels)}
-        lookup = [position.get(level, UNKNOWN) for level in raw.levels] + [MISSING]
-        return np.array(lookup, dtype=np.int32)[raw.codes]
+        found = matches(raw.levels, raw.kind, self.levels, self.kind)
+        lookup = [UNKNOWN if code is None else code for code in found]
+        return np.array([*lookup, MISSING], dtype=np.int32)[raw.codes]
 
 
 Input = NumberInput | CategoryInput

@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 
 from linreg_cli.data.columns.arrow import is_text_type, null_text, texts
 from linreg_cli.data.encoding.dates import as_numbers, is_date
+from linreg_cli.data.tables.leading_zeros import cells_with_leading_zeros
 from linreg_cli.errors import Fault
-from linreg_cli.remedies import also_missing, leave_out, quoted, setting
+from linreg_cli.remedies import also_missing, for_column, leave_out, quoted, setting
 
 NUMBERISH = re.compile(r"[-+]?[$€£]?\s?\d[\d.,' ]*([eE][-+]?\d+)?\s?[%$€£]?|[-+]?[.,]\d+")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?inf(inity)?|nan", re.ASCII | re.IGNORECASE)
@@ -138,10 +139,14 @@ def _present(values: pa.ChunkedArray, missing_values: Sequence[str]) -> pa.Chunk
 
 def _text_fault(values: pa.ChunkedArray, column: str, missing_values: Sequence[str], name: str, use: Use) -> Fault:
     text = _present(values, missing_values)
+    if fault := _leading_zero(text, column, name, use):
+        return fault
     row = _first_text(text)
     if row is None:
         row = pc.index(text.is_valid(), True).as_py()
-        message = f"the column holds numbers as text, such as {text[row].as_py()!r}; store it with a numeric type"
+        one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, or " if use == "feature" else ""
+        message = f"the column holds numbers as text, such as {quoted(text[row].as_py())}; "
+        message += f"{one_hot}store it with a numeric type"
     else:
         cell = text[row].as_py()
         counts = pc.value_counts(text.drop_null())
@@ -155,6 +160,18 @@ def _text_fault(values: pa.ChunkedArray, column: str, missing_values: Sequence[s
         if date:
             advice = _advice_for_dates(date, column, use)
         message = f"{quoted(cell)} is not a number{seen}; {advice}"
+    return Fault(message, f"{name}, row {row + 1}, column {column!r}")
+
+
+def _leading_zero(text: pa.ChunkedArray, column: str, name: str, use: Use) -> Fault | None:
+    """The fault of a column of numbers and codes, one of which has a leading zero; None for other columns."""
+    coded = pc.fill_null(cells_with_leading_zeros(text), False)
+    row = pc.index(coded, True).as_py()
+    if row < 0 or not _NUMBER.fullmatch(text[row].as_py()):
+        return None
+    other = _other_ways(column, use, "write the numbers without leading zeros")
+    one_hot = f"set {for_column(column, 'categorical', 'one_hot')}, " if use == "feature" else ""
+    message = f"{quoted(text[row].as_py())} has a leading zero, so the column is read as text; {one_hot}{other}"
     return Fault(message, f"{name}, row {row + 1}, column {column!r}")
 
 

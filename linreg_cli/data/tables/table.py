@@ -1,6 +1,6 @@
 """The interface of a table, whatever its format; `open.py` finds the format."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,11 +69,16 @@ class Table(Protocol):
     def read_all(self) -> pa.Table:
         """Every column, unchanged: that of a text file as text."""
 
-    def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    def numbers(self, table: pa.Table, columns: Collection[str]) -> pa.Table:
         """The table of `read_all`, with those of the named columns as float64 whose cells are all numbers."""
 
-    def typed(self, table: pa.Table) -> pa.Table:
-        """The table of `read_all`, with every column as numbers whose cells are all numbers."""
+    def typed(self, table: pa.Table, numbers: Collection[str]) -> pa.Table:
+        """The table of `read_all` for a format with types: columns whose cells are exactly numbers become numbers.
+
+        Args:
+            table: of `read_all`.
+            numbers: columns that are known to be numbers, however they are written.
+        """
 
     def hint(self, remedy: str = ...) -> str:
         """Why a column may be missing, such as a wrong delimiter, and what to do; or an empty text."""

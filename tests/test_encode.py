@@ -172,7 +172,7 @@ BAD = {
         "c,y\n" + "".join(f"k{row % 5},{row}\n" for row in range(40)),
         {**ONE_HOT, "max_levels": 4},
         ", column 'c': 5 levels in 40 cells, such as 'k0': preprocess.max_levels is 4; "
-        "leave it out with data.ignore: [c], or raise max_levels",
+        "leave it out with data.ignore: [c], or set preprocess.max_levels: 5",
     ),
     "dates": (
         "c,y\n2014-10-13,1\n2014-10-14,2\n2014-10-13,3\n",
@@ -184,8 +184,9 @@ BAD = {
     "a word among numbers": (
         "c,y\n1,1\n2,2\n3,3\nabc,4\n",
         ONE_HOT,
-        ", row 4, column 'c': 'abc' is not a number, and the column is mostly numbers; correct the cell, or "
-        "add 'abc' to preprocess.missing_values if it means 'missing'; to use it as text, set "
+        ", row 4, column 'c': 'abc' is not a number, and the column is mostly numbers; correct the cell, or, "
+        "if it means 'missing', set preprocess.missing_values: [\"\", NA, 'N/A', NaN, nan, 'null', \"?\", abc] and "
+        "preprocess.missing: drop; to use it as text, set "
         "preprocess.columns: {c: {categorical: one_hot}}",
     ),
     "decimal commas": (
@@ -198,7 +199,7 @@ BAD = {
         "c,y\na,1\nb,2\n,3\n",
         {**ONE_HOT, "missing": "mean"},
         ", row 3, column 'c': the cell is missing; a category cannot be filled in; set "
-        "preprocess.columns: {c: {missing: drop}}, or leave it out",
+        "preprocess.columns: {c: {missing: drop}}, or leave the column out with data.ignore: [c]",
     ),
     "a gap in the target": (
         "c,y\n1,1\n2,\n",

@@ -194,7 +194,7 @@ def test_what_was_done_is_told_counted_and_kept(train, tmp_path):
         "column kind what was done missing",
         f"x number filled with the median, {median:.6g} 7",
         "c text 3 levels: asia, europe, usa; 2 inputs; rows dropped 1",
-        "zip number category 4 levels: 9800, 9801, 9802, 9803; 3 inputs 0",
+        "zip text 4 levels: 9800, 9801, 9802, 9803; 3 inputs 0",
         "flag boolean 2 levels: false, true; 1 input 0",
         "numbers without missing cells: y",
     ]
@@ -216,7 +216,7 @@ def test_one_level_is_told_in_the_singular(linreg, config_file, tmp_path):
     text = "name: t\ndata: {path: t.csv, target: y}\npreprocess: {categorical: one_hot}\nplots: false\n"
     result = linreg("train", "-c", config_file(text))
     assert "1 level: only; 0 inputs" in result.err
-    assert "warning: c is a constant column in the train split; leave out with data.ignore" in result.err
+    assert "warning: c is a constant column in the train split; leave out with data.ignore: [c]" in result.err
 
 
 def test_row_numbers_of_predictions_are_those_of_the_table(train, tmp_path):

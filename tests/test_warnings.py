@@ -34,8 +34,8 @@ def test_sound_columns_are_not_warned_of(found):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"a": A, "k": np.full(N, 3.0)}, "k is a constant column in the train split; leave out with data.ignore"),
-        ({"a": A, "twin": A}, "twin is the same as a; leave one of them out with data.ignore"),
+        ({"a": A, "k": np.full(N, 3.0)}, "k is a constant column in the train split; leave out with data.ignore: [k]"),
+        ({"a": A, "twin": A}, "twin is the same as a; leave one of them out with data.ignore: [twin]"),
         (
             {"a": A, "row": np.arange(N)},
             "row looks like an identifier: it counts the rows; leave it out with data.ignore: [row]",
@@ -120,7 +120,7 @@ def test_a_category_that_determines_the_target(found):
 @pytest.mark.parametrize(("bias", "drop_first"), [(True, "auto"), (True, False), (False, "auto")])
 def test_a_category_of_one_level_is_constant(bias, drop_first, found):
     columns = {"a": A, "k": np.full(N, 2.0), "c": np.full(N, "only"), "d": np.array(list("pq"))[np.arange(N) % 2]}
-    message = "k, c are constant columns in the train split; leave out with data.ignore"
+    message = "k, c are constant columns in the train split; leave out with data.ignore: [k, c]"
     assert found(columns, bias=bias, categorical="one_hot", drop_first=drop_first)[0] == message
 
 

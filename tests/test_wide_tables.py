@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from linreg_cli.convergence.problem import MOST_PARAMETERS, too_costly
+from linreg_cli.convergence.affordable import MOST_PARAMETERS, too_costly
 
 ROWS = 12
 

@@ -4,7 +4,7 @@ from textwrap import wrap
 from typing import Any
 
 from linreg_cli.cli.output import aligned, first_names, left_out
-from linreg_cli.wording import number, p_value, short
+from linreg_cli.wording import number, one_line, p_value, short
 
 
 def inference_text(metrics: dict[str, Any], targets: tuple[str, ...]) -> str:
@@ -16,7 +16,7 @@ def inference_text(metrics: dict[str, Any], targets: tuple[str, ...]) -> str:
     """
     inference = metrics["inference"]
     if "refused" in inference:
-        return "\n".join(wrap(f"no standard errors: {inference['refused']}", 80, break_long_words=False))
+        return "\n".join(wrap(one_line(f"no standard errors: {inference['refused']}"), 80, break_long_words=False))
     each = {targets[0]: inference} if len(targets) == 1 else inference
     return "\n\n".join(_one(target, each[target]) for target in targets)
 
@@ -34,7 +34,9 @@ def truth_text(truth: dict[str, Any]) -> str:
         rows.append([_label(name), *(number(values[key]) for key in ("true", "estimate", "error")), covered])
     lines = [aligned(rows), *left_out(truth["coefficients"])]
     if truth.get("left_out"):
-        lines.append(f"omitted variables, which bias correlated coefficients: {', '.join(truth['left_out'])}")
+        lines.append(
+            f"omitted variables, which bias correlated coefficients: {', '.join(map(one_line, truth['left_out']))}"
+        )
     attained = ", ".join(f"{number(mse)} ({split})" for split, mse in truth["mse"].items())
     return "\n".join([*lines, f"mse of the noise alone: {number(truth['noise_mse'])}", f"mse of the model: {attained}"])
 
@@ -55,4 +57,5 @@ def _one(target: str, inference: dict[str, Any]) -> str:
 
 
 def _label(name: str) -> str:
+    name = one_line(name)
     return "(bias)" if name == "bias" else name if len(name) <= 18 else f"{name[:9]}…{name[-8:]}"

@@ -19,7 +19,7 @@ def data_table(summary: "DataSummary") -> str:
         summary: of the table that was read.
     """
     dropped = f", {summary.n_dropped:,} dropped" if summary.n_dropped else ""
-    lines = [f"{summary.name}: {summary.n_rows:,} rows{dropped}"]
+    lines = [f"{wording.one_line(summary.name)}: {summary.n_rows:,} rows{dropped}"]
     noted = [column for column in summary.columns if not column.is_plain]
     if noted:
         rows = [["column", "kind", "what was done", "missing"]]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from pydantic_core import PydanticCustomError
 
 from linreg_cli.config.source import FLOAT
+from linreg_cli.remedies import flow
 
 
 class Section(BaseModel):
@@ -224,7 +225,7 @@ Columns = Annotated[
 
 def _column_list(value: Any) -> Any:
     if isinstance(value, str):
-        raise refuse(f"expected a list of column names; write [{value}]")
+        raise refuse(f"expected a list of column names; write {flow([value])}")
     return _names(value)
 
 

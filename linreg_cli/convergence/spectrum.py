@@ -14,6 +14,9 @@ from linreg_cli.least_squares.factor import Array, Factor, solve_triangle, split
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.losses import loss_scale
 
+#: The condition number up to which one decomposition is accurate enough for all singular values.
+_MILD = 1e3
+
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
@@ -90,7 +93,8 @@ def curvature(factor: Factor, loss: str) -> Spectrum:
     """The spectrum of the loss on the whole train split, from the triangular factor, without a pass over the rows.
 
     The eigenvalues are 2 c s^2, where s are the singular values of [X 1] and the loss is c times the sum of squared
-    residuals. The larger s are computed from the factor of [X 1], the smaller ones from its inverse. Each SVD is
+    residuals. The larger s are computed from the factor of [X 1], the smaller ones (if any is 1,000 times smaller than
+    the largest) from its inverse. Each SVD is
     accurate for its large singular values only, so a column with a large mean (a year, a longitude) does not swamp
     the smallest curvature, as it would in X'X.
 
@@ -118,10 +122,26 @@ def curvature(factor: Factor, loss: str) -> Spectrum:
         vectors = Vt.T.copy()
         inverse = factor.to_parameters() @ solve_triangle(factor.R_pp, np.eye(p))
         U, reciprocal, _ = np.linalg.svd(inverse)
-        lower = singular**2 < singular[0] / reciprocal[0]
-        vectors[:, lower] = U[:, ::-1][:, lower]
-        singular = np.where(lower, 1 / reciprocal[::-1], singular)
+        cut = _widest_gap(singular)
+        vectors[:, cut:] = U[:, ::-1][:, cut:]
+        singular = np.append(singular[:cut], 1 / reciprocal[::-1][cut:])
     return Spectrum(2 * scale * singular**2, vectors, rank, factor.n_targets, factor.bias)
+
+
+def _widest_gap(singular: Array) -> int:
+    """Where the singular values, in descending order, are split into large and small ones; their number if all are.
+
+    Both sides come from decompositions of their own, which agree on the span of some singular vectors only where a gap
+    separates it from the rest: equal singular values have no vectors of their own. So the split is at the widest gap
+    in the middle half of the range, on a logarithmic scale. A condition number below 1,000 costs three digits at most,
+    and needs no split.
+    """
+    if not len(singular) or not singular[0] > _MILD * singular[-1]:
+        return len(singular)
+    depth = np.log(singular[0] / np.maximum(singular, np.finfo(np.float64).tiny))
+    depth /= depth[-1]
+    widths = np.where((depth[1:] > 0.25) & (depth[:-1] < 0.75), np.diff(depth), 0.0)
+    return int(np.argmax(widths)) + 1
 
 
 def _split_parameters(factor: Factor) -> tuple[Array, Array]:

@@ -1,7 +1,5 @@
 """The warning about an optimum that is not unique: which columns are linearly dependent, and how."""
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from linreg_cli.convergence.problem import Problem
@@ -10,11 +8,10 @@ from linreg_cli.data.checks.wording import listed
 from linreg_cli.data.scaling import Scaling
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.dependence import Combination
+from linreg_cli.remedies import leave_out
 
 #: The number of dependences that are written out; the others are counted.
 _SHOWN = 3
-#: Names that are strings in YAML without quotes.
-_PLAIN = re.compile(r"(?!(?i:true|false|yes|no|on|off|null|y|n|nan|inf)$)[A-Za-z_]\w*")
 
 _CONSEQUENCE = "The weights depend on the initial values, the predictions of the train split do not"
 
@@ -51,17 +48,12 @@ def not_unique(problem: Problem, preprocessor: Preprocessor) -> Finding | None:
     phrases = list(_phrases([_original(each, scaling) for each in effective if each.terms], column_of))
     more = len(phrases) - _SHOWN
     parts += phrases[:_SHOWN] + ([f"and {more} more columns are dependent"] if more > 0 else [])
-    names = ", ".join(map(_quoted, dict.fromkeys(column_of[each.name] for each in effective)))
+    columns = dict.fromkeys(column_of[each.name] for each in effective)
     return Finding(
         "collinear",
         f"the optimum is not unique{rank}: {'; '.join(parts)}. {_CONSEQUENCE}; "
-        f"set data.ignore: [{names}], or optimizer.weight_decay",
+        f"set {leave_out(*columns)}, or optimizer.weight_decay",
     )
-
-
-def _quoted(name: str) -> str:
-    """A name as an entry of a list in YAML, in quotes if it needs them."""
-    return name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
 
 
 def _original(trained: Combination, scaling: Scaling) -> Combination:

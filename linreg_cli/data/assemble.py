@@ -21,6 +21,7 @@ from linreg_cli.data.encoding.cells import treatments
 from linreg_cli.data.encoding.encode import Encoder, missing_fault
 from linreg_cli.data.summary import DataSummary, used_columns
 from linreg_cli.errors import DataError, Fault
+from linreg_cli.remedies import for_column, setting
 
 Split = Callable[[Rows], dict[str, Rows]]
 
@@ -92,8 +93,8 @@ def _encoded(
     faults: list[Fault] = []
     for target in targets:
         values = raw[target]
-        remedy = "fill it in, or drop such rows with preprocess.missing: drop"
-        remedy += f" or preprocess.columns: {{{target}: {{missing: drop}}}}"
+        everywhere, here = setting("preprocess.missing", "drop"), for_column(target, "missing", "drop")
+        remedy = f"fill it in, or drop such rows with {everywhere} or {here}"
         if values.n_missing and (fault := missing_fault(values.missing(), rows, target, name, remedy)):
             faults.append(fault)
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, TableData
+from linreg_cli.config.given import messages_about
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import is_address
 from linreg_cli.data.assemble import Split, assemble
@@ -36,9 +37,10 @@ def load_dataset(
         DataError: for a table that cannot be read, or whose columns are not what the config says.
     """
     source = config.data
-    if isinstance(source, TableData):
-        return _from_table(source, config, encoder, progress)
-    return _from_inline(source, config) if isinstance(source, InlineData) else _from_synthetic(source, config)
+    with messages_about(config):
+        if isinstance(source, TableData):
+            return _from_table(source, config, encoder, progress)
+        return _from_inline(source, config) if isinstance(source, InlineData) else _from_synthetic(source, config)
 
 
 def as_tuple(columns: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from linreg_cli.data.dataset import Column, Dataset, Rows
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.transform import NAMES, domain, forward
 from linreg_cli.errors import DataError
+from linreg_cli.remedies import setting
 
 if TYPE_CHECKING:
     import torch
@@ -147,8 +148,9 @@ class Scaling:
         at = int(np.argmax(bad[:, position]))
         row, column = _row(rows, at), columns[position]
         (value,), name = take(dataset.columns, column, slice(row, row + 1)), str(dtype).removeprefix("torch.")
+        scaled = "preprocess.standardize_target" if column in dataset.targets else "preprocess.standardize"
         raise DataError(
-            f"{value:g} overflows {name}; set train.dtype: float64 or preprocess.standardize: true",
+            f"{value:g} overflows {name}; set {setting('train.dtype', 'float64')} or {setting(scaled, True)}",
             f"{dataset.name}, row {row + 1}, column {column!r}",
         )
 

@@ -63,7 +63,7 @@ def predict_table(saved: SavedModel, path: str, *, typed: bool = False) -> Predi
         raise DataError("the prediction overflows float64", f"{path}, row {row}")
     added = prediction_names(saved.formula.targets, table.columns)
     if typed:
-        cells = table.typed(cells)
+        cells = table.typed(cells, numbers)
     for position, name in enumerate(added):
         cells = cells.append_column(name, to_arrow(predicted[:, position], ~dropped))
     return Predicted(cells, added, table.delimiter, used_columns(raw, encoder, {}, rows))

@@ -10,7 +10,7 @@ from linreg_cli.config import Config
 from linreg_cli.config.types import is_address
 from linreg_cli.data import Preprocessor
 from linreg_cli.data.columns.kinds import RawColumn
-from linreg_cli.data.encoding.cells import category_column, number_column
+from linreg_cli.data.encoding.cells import category_column, kind_of, number_column
 from linreg_cli.data.encoding.encode import Encoder, NumberInput
 from linreg_cli.data.tables.open import open_table, text_suffix
 from linreg_cli.data.tables.table import Cells, Table, refuse_bad_names
@@ -100,7 +100,9 @@ def raw_inputs(
             else:
                 raw[each.column] = found
         else:
-            raw[each.column] = category_column(cells.column(each.column), marks, each.kind)
+            raw[each.column] = category_column(
+                cells.column(each.column), marks, kind_of(cells.column(each.column).type)
+            )
     if faults:
         raise DataError(faults)
     return raw

@@ -2,12 +2,19 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from linreg_cli.config import LoadedConfig
 from linreg_cli.config.schema import Config
-from linreg_cli.convergence.limits import Limit, batch_safe_limit, full_batch_limit, mean_square_limit
+from linreg_cli.convergence.limits import (
+    Limit,
+    batch_safe_limit,
+    fixed_order_limit,
+    full_batch_limit,
+    mean_square_limit,
+)
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, stable_rate
 from linreg_cli.data import Dataset, Preprocessor
@@ -106,7 +113,7 @@ class Inspection:
         """Whether the loss is squared, so that its curvature is constant."""
         return self.problem.plan.loss.is_squared
 
-    @property
+    @cached_property
     def limits(self) -> dict[str, Limit]:
         """The limits of the learning rate by their keys in `stable_lr`; only for a squared loss."""
         problem, rule = self.problem, self.problem.rule
@@ -114,6 +121,7 @@ class Inspection:
             "full_batch": full_batch_limit(problem, rule),
             "batch_safe": batch_safe_limit(problem, rule),
             "mean_square": mean_square_limit(problem, rule),
+            "fixed_order": fixed_order_limit(problem, rule),
         }
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from linreg_cli.errors import StoreError
 from linreg_cli.files import write_bytes
 from linreg_cli.runs.lock import OWNER_FILE, in_use
+from linreg_cli.wording import json_text
 
 FORMAT = 1
 STATUSES = ("running", "finished", "diverged", "interrupted", "failed")
@@ -104,10 +105,7 @@ class RunFolder:
         Raises:
             ValueError: for NaN or an infinity, which JSON does not have.
         """
-        text = json.dumps(values, ensure_ascii=False, allow_nan=False)
-        if len(text) <= _INDENTED:
-            text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
-        return self.write(name, text + "\n")
+        return self.write(name, json_text(values, indented=_INDENTED) + "\n")
 
     def read(self, name: str) -> bytes:
         """The content of one file of the run.

@@ -9,6 +9,7 @@ from linreg_cli.data.columns.kinds import Categories, Column, Rows, take
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import CategoryInput
 from linreg_cli.findings import Finding
+from linreg_cli.remedies import leave_out
 
 #: With fewer rows, identifiers and leaks are not looked for.
 MIN_ROWS = 20
@@ -40,7 +41,7 @@ def identifiers(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
         counts = len(sample) >= MIN_COUNTED and _counts_rows(dataset, each.column)
         if counts or _ID_NAME.search(each.column):
             why = "counts the rows" if counts else "has almost no repeated values"
-            remedy = f"leave it out with data.ignore: [{each.column}]"
+            remedy = f"leave it out with {leave_out(each.column)}"
             yield Finding("identifier", f"{each.column} looks like an identifier: it {why}; {remedy}")
 
 
@@ -83,7 +84,7 @@ def leaks(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
                 )
             if determines:
                 message = f"{each.column} alone determines {target} (target leakage)"
-                remedy = f"if it is known only after {target}, leave it out with data.ignore: [{each.column}]"
+                remedy = f"if it is known only after {target}, leave it out with {leave_out(each.column)}"
                 yield Finding("leak", f"{message}; {remedy}")
 
 

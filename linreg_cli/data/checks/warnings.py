@@ -12,6 +12,7 @@ from linreg_cli.data.columns.rows import in_order, pick
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import CategoryInput
 from linreg_cli.findings import Finding
+from linreg_cli.remedies import leave_out, setting
 
 SAMPLE_ROWS, _RUN_ROWS = 10_000, 250
 
@@ -46,7 +47,7 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[Finding, ...]:
         Finding(
             "collinear",
             f"the indicators of {column} are collinear with {other}: every level has one; "
-            "set preprocess.drop_first: auto",
+            f"set {setting('preprocess.drop_first', 'auto')}",
         )
         for column in complete
     ]
@@ -65,7 +66,8 @@ def _constant_warning(dataset: Dataset, constant: Collection[str]) -> Iterator[F
     ]
     if names:
         verb = "is a constant column" if len(names) == 1 else "are constant columns"
-        remedy = "leave out with data.ignore" if len(names) < len(dataset.inputs) else "there is nothing to learn from"
+        all_of_them = len(names) == len(dataset.inputs)
+        remedy = "there is nothing to learn from" if all_of_them else f"leave out with {leave_out(*names)}"
         yield Finding("constant", f"{listed(names)} {verb} in the train split; {remedy}")
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from linreg_cli.remedies import leave_out
+
 
 def equal(pairs: Iterable[tuple[str, str]], column_of: Mapping[str, str]) -> list[str]:
     """A sentence for each pair of columns with inputs that are the same.
@@ -17,7 +19,7 @@ def equal(pairs: Iterable[tuple[str, str]], column_of: Mapping[str, str]) -> lis
     for columns, same in groups.items():
         name, first = same[0]
         if columns == (name, first):
-            found.append(f"{name} is the same as {first}; leave one of them out with data.ignore")
+            found.append(f"{name} is the same as {first}; leave one of them out with {leave_out(name)}")
         elif len(same) == 1:
             found.append(f"{name} is the same as {first}; {_leave_out(columns)}")
         else:
@@ -28,7 +30,7 @@ def equal(pairs: Iterable[tuple[str, str]], column_of: Mapping[str, str]) -> lis
 
 def _leave_out(columns: Sequence[str]) -> str:
     some = f"{', '.join(columns[:-1])} or {columns[-1]}" if 1 < len(columns) <= 5 else listed(columns)
-    return f"leave out {some} with data.ignore: [{columns[0]}]"
+    return f"leave out {some} with {leave_out(columns[0])}"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -115,7 +115,7 @@ class Categories:
     """A column of categories.
 
     Attributes:
-        kind: `text`, `boolean` or `number`: determines how levels are written and ordered.
+        kind: `text`, `boolean` or `number`: what the cells are typed as, and so when two levels are the same.
         codes: shape (n_samples,), int32: position in `levels`; `MISSING` where a cell is missing.
         levels: every level of the table, in order.
     """
@@ -148,35 +148,6 @@ def as_number(cell: str) -> float | None:
     except ValueError:
         return None
     return value if np.isfinite(value) else None
-
-
-def canonical(cell: str, kind: str) -> str:
-    """A level in the form that is the same for every table format.
-
-    >>> canonical(" usa ", "text"), canonical("True", "boolean"), canonical("98178.0", "number")
-    ('usa', 'true', '98178')
-    """
-    text = cell.strip()
-    if kind == "boolean":
-        return text.lower()
-    if kind == "number":
-        try:
-            value = float(text)
-        except ValueError:
-            return text
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    return text
-
-
-def ordered(levels: Mapping[str, object] | set[str], kind: str) -> tuple[str, ...]:
-    """Levels sorted: numbers by value, others as text.
-
-    >>> ordered({"10", "9", "-1"}, "number"), ordered({"usa", "asia"}, "text")
-    (('-1', '9', '10'), ('asia', 'usa'))
-    """
-    if kind == "number":
-        return tuple(sorted(levels, key=float))
-    return tuple(sorted(levels))
 
 
 class EncodedColumns(Mapping[str, Column]):

@@ -1,7 +1,6 @@
 """Columns of a table as numbers and categories, or what is wrong with them."""
 
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +8,8 @@ import pyarrow as pa
 
 from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.data.columns.arrow import indices, is_text_type
-from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, RawColumn, as_number, canonical, ordered
+from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, RawColumn, as_number
+from linreg_cli.data.encoding import levels
 from linreg_cli.data.encoding.dates import as_numbers, is_date
 from linreg_cli.data.encoding.number_hints import (
     NUMBERISH,
@@ -21,6 +21,7 @@ from linreg_cli.data.encoding.number_hints import (
 )
 from linreg_cli.data.tables.table import Cells, is_number_type
 from linreg_cli.errors import DataError, Fault
+from linreg_cli.remedies import for_column, leave_out, quoted, setting
 
 #: A category with so many levels or fewer is never called an identifier.
 FEW_LEVELS = 20
@@ -61,7 +62,7 @@ def treatments(config: PreprocessConfig, features: Sequence[str], targets: Seque
 
 
 def raw_columns(
-    cells: Cells, wanted: Mapping[str, Treatment], missing_values: Collection[str], name: str
+    cells: Cells, wanted: Mapping[str, Treatment], missing_values: Sequence[str], name: str
 ) -> tuple[dict[str, RawColumn], list[Fault]]:
     """The columns of a table, and a fault for each that cannot be used.
 
@@ -92,7 +93,7 @@ def raw_columns(
 
 
 def _raw(
-    values: pa.ChunkedArray, column: str, treatment: Treatment, missing_values: Collection[str], name: str
+    values: pa.ChunkedArray, column: str, treatment: Treatment, missing_values: Sequence[str], name: str
 ) -> RawColumn | Fault:
     kind = values.type
     if values.null_count == len(values):
@@ -100,14 +101,16 @@ def _raw(
     is_category = is_text_type(kind) or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind)
     if not (treatment.categorical and (is_category or (treatment.named and not pa.types.is_nested(kind)))):
         return wrong_type(values, column, missing_values, name, treatment.use)
-    categories = category_column(values, missing_values, _kind_of(kind))
+    categories = category_column(values, missing_values, kind_of(kind))
+    if categories.kind == "text" and levels.is_boolean(categories.levels):  # as a CSV writes true and false
+        categories = category_column(values, missing_values, "boolean")
     if categories.n_missing == len(values):
         return Numbers(np.full(len(values), np.nan))
-    fault = None if treatment.named else _mostly_dates_or_numbers(values, categories, column, name)
+    fault = None if treatment.named else _mostly_dates_or_numbers(values, categories, column, missing_values, name)
     return fault or _too_many_levels(categories, column, treatment, name) or categories
 
 
-def number_column(cells: Cells, column: str, missing_values: Collection[str], name: str) -> Numbers | Fault:
+def number_column(cells: Cells, column: str, missing_values: Sequence[str], name: str) -> Numbers | Fault:
     """A column that a trained model needs as numbers; a fault for text and infinite values."""
     if column in cells.numbers:
         return _finite(cells.numbers[column], column, name)
@@ -125,34 +128,30 @@ def _finite(numbers: Numbers, column: str, name: str) -> Numbers | Fault:
     return Fault(f"the value is infinite or overflows float64{more}; correct it or remove the row", where)
 
 
-def category_column(values: pa.ChunkedArray, missing_values: Collection[str], kind: str | None) -> Categories:
+def category_column(values: pa.ChunkedArray, missing_values: Sequence[str], kind: str) -> Categories:
     """A column as categories.
 
     Args:
         values: cells of any type that can be written as text.
         missing_values: cells that mean 'missing'.
-        kind: `text`, `boolean` or `number`; None: inferred from the cells.
+        kind: `text`, `boolean` or `number`; see `kind_of`.
     """
     encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     encoded = encoded.unify_dictionaries()
     codes = indices(encoded)
-    missing = {mark.strip() for mark in missing_values}
-    cells = [_text(cell) for cell in encoded.chunk(0).dictionary.to_pylist()]
+    cells = encoded.chunk(0).dictionary.to_pylist()
     occurs = np.bincount(codes[codes >= 0], minlength=len(cells)) > 0  # a dictionary may have entries that no cell has
-    found = [cell for cell, there in zip(cells, occurs, strict=True) if there]
-    present = [cell for cell in found if cell is not None and cell.strip() not in missing]
-    kind = kind or _looks_like(present)
-    levels = ordered({canonical(cell, kind) for cell in present}, kind)
-    position = {level: code for code, level in enumerate(levels)}
+    is_missing = levels.missing_test(missing_values)
+    written = [levels.written(cell).lower() if kind == "boolean" else levels.written(cell) for cell in cells]
+    present = [there and not is_missing(cell) for cell, there in zip(cells, occurs, strict=True)]
+    found = levels.ordered({level for level, there in zip(written, present, strict=True) if there})
+    position = {level: code for code, level in enumerate(found)}
+    lookup = [position[level] if there else MISSING for level, there in zip(written, present, strict=True)]
     # The last entry is for the code -1 of a null.
-    lookup = [
-        MISSING if cell is None or cell.strip() in missing else position.get(canonical(cell, kind), MISSING)
-        for cell in (*cells, None)
-    ]
-    return Categories(kind, np.array(lookup, dtype=np.int32)[codes], levels)
+    return Categories(kind, np.array([*lookup, MISSING], dtype=np.int32)[codes], found)
 
 
-def text_column(cells: Cells, column: str, missing_values: Collection[str], name: str) -> Categories:
+def text_column(cells: Cells, column: str, missing_values: Sequence[str], name: str) -> Categories:
     """A column of text, such as `data.split.column`.
 
     Raises:
@@ -165,59 +164,51 @@ def text_column(cells: Cells, column: str, missing_values: Collection[str], name
         raise DataError(f"column {column!r} has type {values.type}, and must be text", name) from None
 
 
-def _text(cell: object) -> str | None:
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    return None if cell is None or cell != cell else str(cell)
-
-
-def _looks_like(cells: Sequence[str]) -> str:
-    # A leading zero makes a code, such as 02138, and only Python reads 1_000 as a number.
-    if cells and all(as_number(cell) is not None and not re.match(r"[-+]?0\d|.*_", cell.strip()) for cell in cells):
-        return "number"
-    return "boolean" if {cell.strip().lower() for cell in cells} <= {"true", "false"} else "text"
-
-
-def _kind_of(kind: pa.DataType) -> str | None:
+def kind_of(kind: pa.DataType) -> str:
+    """The kind of categories that a column of some type becomes: `text`, `boolean` or `number`."""
     kind = value_type(kind)
-    if pa.types.is_boolean(kind):
-        return "boolean"
-    return "number" if is_number_type(kind) else None
+    return "boolean" if pa.types.is_boolean(kind) else "number" if is_number_type(kind) else "text"
 
 
-def _mostly_dates_or_numbers(values: pa.ChunkedArray, categories: Categories, column: str, name: str) -> Fault | None:
+def _mostly_dates_or_numbers(
+    values: pa.ChunkedArray, categories: Categories, column: str, missing_values: Sequence[str], name: str
+) -> Fault | None:
     """A fault for a column of text that is mostly dates, or mostly numbers."""
     if categories.kind != "text":
         return None
-    levels, keep = categories.levels, f"preprocess.columns: {{{column}: {{categorical: one_hot}}}}"
+    found, keep = categories.levels, for_column(column, "categorical", "one_hot")
     n_cells = len(values) - categories.n_missing
     present = categories.codes[categories.codes >= 0]
-    dates = np.array([is_date(level) for level in levels])
+    dates = np.array([is_date(level) for level in found])
     if np.count_nonzero(dates[present]) > n_cells / 2:
         row = int(np.argmax((categories.codes >= 0) & dates[categories.codes]))
-        first = levels[categories.codes[row]]
-        message = f"the column holds dates or times, such as {first!r}; leave it out with data.ignore: [{column}]"
+        first = found[categories.codes[row]]
+        message = f"the column holds dates or times, such as {quoted(first)}; leave it out with {leave_out(column)}"
         message += f", or convert it to numbers ({as_numbers(first)}); to use it as text, set {keep}"
         return Fault(message, f"{name}, row {row + 1}, column {column!r}")
-    numberish = np.array([NUMBERISH.fullmatch(level) is not None for level in levels])
+    numberish = np.array([NUMBERISH.fullmatch(level) is not None for level in found])
     if np.count_nonzero(numberish[present]) <= n_cells / 2:
         return None
-    bad = np.array([as_number(level) is None for level in levels])
+    bad = np.array([as_number(level) is None for level in found])
+    if not bad.any():  # numbers that are typed as text, or codes such as 02138
+        return None
     row = int(np.argmax((categories.codes >= 0) & bad[categories.codes]))
-    cell = levels[categories.codes[row]]
-    advice = not_a_number(cell, column, "feature", mostly_numbers=True)
-    message = f"{cell!r} is not a number, and the column is mostly numbers; {advice}; to use it as text, set {keep}"
+    cell = found[categories.codes[row]]
+    advice = not_a_number(cell, column, "feature", missing_values, mostly_numbers=True)
+    message = (
+        f"{quoted(cell)} is not a number, and the column is mostly numbers; {advice}; to use it as text, set {keep}"
+    )
     return Fault(message, f"{name}, row {row + 1}, column {column!r}")
 
 
 def _too_many_levels(categories: Categories, column: str, treatment: Treatment, name: str) -> Fault | None:
     n_levels, n_cells = len(categories.levels), len(categories.codes) - categories.n_missing
     where = f"{name}, column {column!r}"
-    ignore = f"leave it out with data.ignore: [{column}]"
-    shown = f"{n_levels:,} levels in {n_cells:,} cells, such as {categories.levels[0]!r}"
+    ignore = f"leave it out with {leave_out(column)}"
+    shown = f"{n_levels:,} levels in {n_cells:,} cells, such as {quoted(categories.levels[0])}"
     if not treatment.named and n_levels > max(FEW_LEVELS, n_cells / 2):
         return Fault(f"{shown}: the column looks like an identifier or free text; {ignore}", where)
     if n_levels > treatment.max_levels:
         more = f"{shown}: preprocess.max_levels is {treatment.max_levels:,}"
-        return Fault(f"{more}; {ignore}, or raise max_levels", where)
+        return Fault(f"{more}; {ignore}, or set {setting('preprocess.max_levels', n_levels)}", where)
     return None

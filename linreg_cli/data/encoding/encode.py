@@ -25,7 +25,9 @@ from linreg_cli.data.columns.kinds import (
 )
 from linreg_cli.data.columns.rows import as_slice
 from linreg_cli.data.encoding.cells import Treatment
+from linreg_cli.data.encoding.levels import matches
 from linreg_cli.errors import DataError, Fault
+from linreg_cli.remedies import for_column, leave_out, setting
 
 KINDS = ("text", "boolean", "number")
 MISSING_WAYS = get_args(Missing)
@@ -61,7 +63,7 @@ class CategoryInput:
 
     Attributes:
         column: its name.
-        kind: `text`, `boolean` or `number`: how cells are read as levels.
+        kind: `text`, `boolean` or `number`: when a cell is one of the levels; see `levels.matches`.
         levels: levels of the train split, in order.
         drop_first: whether the first level is the reference level, without an indicator.
         missing: what is done with a missing cell: `error` or `drop`.
@@ -94,9 +96,9 @@ class CategoryInput:
 
     def codes(self, raw: Categories) -> Codes:
         """The position in `levels` of each cell, shape (n_samples,), int32; or `MISSING`, or `UNKNOWN`."""
-        position = {level: code for code, level in enumerate(self.levels)}
-        lookup = [position.get(level, UNKNOWN) for level in raw.levels] + [MISSING]
-        return np.array(lookup, dtype=np.int32)[raw.codes]
+        found = matches(raw.levels, raw.kind, self.levels, self.kind)
+        lookup = [UNKNOWN if code is None else code for code in found]
+        return np.array([*lookup, MISSING], dtype=np.int32)[raw.codes]
 
 
 Input = NumberInput | CategoryInput
@@ -158,9 +160,7 @@ class Encoder:
             fill = _fill(values, missing, rows)
             if fill is not None and not np.isfinite(fill):
                 message = f"every cell of the train split is missing, so there is no {missing}"
-                faults.append(
-                    Fault(f"{message}; leave it out with data.ignore: [{column}]", f"{name}, column {column!r}")
-                )
+                faults.append(Fault(f"{message}; leave it out with {leave_out(column)}", f"{name}, column {column!r}"))
             inputs.append(NumberInput(column, missing, fill))
         encoder = cls(tuple(inputs))
         faults += _duplicates(encoder, name)
@@ -290,14 +290,14 @@ def _filled(each: NumberInput, values: Numbers, rows: Rows, name: str) -> tuple[
         return values.values, None
     if each.fill is not None:
         return Filled(values.values, each.fill), None
-    remedy = "fill it in, set preprocess.missing to drop, mean or median, or leave the column out with data.ignore"
+    way = f"set {setting('preprocess.missing', 'mean')} (or median, or drop)"
+    remedy = f"fill it in, {way}, or leave the column out with {leave_out(each.column)}"
     return values.values, missing_fault(values.missing(), rows, each.column, name, remedy)
 
 
 def _bad_code(each: CategoryInput, codes: Codes, values: Categories, rows: Rows, name: str) -> Fault | None:
-    remedy = (
-        f"a category cannot be filled in; set preprocess.columns: {{{each.column}: {{missing: drop}}}}, or leave it out"
-    )
+    drop = for_column(each.column, "missing", "drop")
+    remedy = f"a category cannot be filled in; set {drop}, or leave the column out with {leave_out(each.column)}"
     fault = missing_fault(codes == MISSING, rows, each.column, name, remedy) if values.n_missing else None
     unseen = rows[codes[rows] == UNKNOWN]
     if fault is None and len(unseen) and each.unknown == "error":
@@ -305,7 +305,7 @@ def _bad_code(each: CategoryInput, codes: Codes, values: Categories, rows: Rows,
         levels = ", ".join(each.levels[:10]) + (", ..." if len(each.levels) > 10 else "")
         more = f", nor are {len(unseen) - 1:,} more cells" if len(unseen) > 1 else ""
         message = f"{values.levels[values.codes[row]]!r} is not a level of the train split ({levels}){more}"
-        ignore = "to treat it as none of them, set preprocess.unknown: ignore and train again"
+        ignore = f"to treat it as none of them, set {setting('preprocess.unknown', 'ignore')} and train again"
         return Fault(f"{message}; {ignore}", f"{name}, row {row + 1}, column {each.column!r}")
     return fault
 

@@ -1,7 +1,7 @@
 """Faults of columns that must be numbers and are not, with the advice that fits the cells."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -9,7 +9,9 @@ import pyarrow.compute as pc
 
 from linreg_cli.data.columns.arrow import is_text_type, null_text, texts
 from linreg_cli.data.encoding.dates import as_numbers, is_date
+from linreg_cli.data.tables.leading_zeros import cells_with_leading_zeros
 from linreg_cli.errors import Fault
+from linreg_cli.remedies import also_missing, for_column, leave_out, quoted, setting
 
 NUMBERISH = re.compile(r"[-+]?[$€£]?\s?\d[\d.,' ]*([eE][-+]?\d+)?\s?[%$€£]?|[-+]?[.,]\d+")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?inf(inity)?|nan", re.ASCII | re.IGNORECASE)
@@ -26,7 +28,7 @@ def value_type(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def wrong_type(values: pa.ChunkedArray, column: str, missing_values: Collection[str], name: str, use: Use) -> Fault:
+def wrong_type(values: pa.ChunkedArray, column: str, missing_values: Sequence[str], name: str, use: Use) -> Fault:
     """The fault of a column that is not numeric.
 
     Args:
@@ -44,7 +46,7 @@ def wrong_type(values: pa.ChunkedArray, column: str, missing_values: Collection[
     where = f"{name}, row {row + 1}, column {column!r}"
     leave_out, first = _other_ways(column, use), values[row].as_py()
     if pa.types.is_boolean(kind):
-        one_hot = "set preprocess.categorical: one_hot, " if use == "feature" else ""
+        one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, " if use == "feature" else ""
         other = _other_ways(column, use, "convert it to 0 and 1")
         return Fault(f"the column holds true and false; {one_hot}{other}", where)
     if pa.types.is_temporal(kind):
@@ -53,7 +55,7 @@ def wrong_type(values: pa.ChunkedArray, column: str, missing_values: Collection[
 
 
 def merged_faults(
-    faults: Mapping[str, Fault], table: pa.Table, missing_values: Collection[str], name: str
+    faults: Mapping[str, Fault], table: pa.Table, missing_values: Sequence[str], name: str
 ) -> list[Fault]:
     """The faults of columns, with one for all columns with decimal commas.
 
@@ -79,24 +81,24 @@ def merged_faults(
     return [first, *(fault for column, fault in faults.items() if column not in commas)]
 
 
-def not_a_number(cell: str, column: str, use: Use, *, mostly_numbers: bool) -> str:
+def not_a_number(cell: str, column: str, use: Use, marks: Sequence[str], *, mostly_numbers: bool) -> str:
     """The advice for a cell that is not a number.
 
-    >>> not_a_number("1,5", "x", "feature", mostly_numbers=False)
+    >>> not_a_number("1,5", "x", "feature", [], mostly_numbers=False)
     "the decimal mark must be '.': write 1.5"
-    >>> not_a_number("-", "x", "feature", mostly_numbers=True)
-    "correct the cell, or add '-' to preprocess.missing_values if it means 'missing'"
+    >>> print(not_a_number("-", "x", "feature", ["", "NA"], mostly_numbers=True))
+    correct the cell, or, if it means 'missing', set preprocess.missing_values: ["", NA, "-"]
     """
     if written := _other_notation(cell):
         return written
     if use == "trained":
         return "the model was trained on numbers in this column; correct the cell"
     if mostly_numbers:
-        missing = f", or add {cell!r} to preprocess.missing_values if it means 'missing'"
+        missing = f", or, if it means 'missing', set {also_missing(cell, column, marks)}"
         return "correct the cell" + ("" if NUMBERISH.fullmatch(cell) else missing)
     if use == "target":
         return f"the target must be numeric; {_other_ways(column, use, 'convert it to numbers')}"
-    return f"set preprocess.categorical: one_hot, {_other_ways(column, use)}"
+    return f"set {setting('preprocess.categorical', 'one_hot')}, {_other_ways(column, use)}"
 
 
 def _other_ways(column: str, use: Use, numbers: str = "convert it to numbers") -> str:
@@ -105,7 +107,7 @@ def _other_ways(column: str, use: Use, numbers: str = "convert it to numbers") -
         return f"the model was trained on numbers in this column; {numbers}"
     if use == "target":
         return f"{numbers}, or choose another target"
-    return f"leave the column out with data.ignore: [{column}], or {numbers}"
+    return f"leave the column out with {leave_out(column)}, or {numbers}"
 
 
 def _other_notation(cell: str) -> str:
@@ -128,19 +130,23 @@ def _other_notation(cell: str) -> str:
     return ""
 
 
-def _present(values: pa.ChunkedArray, missing_values: Collection[str]) -> pa.ChunkedArray:
+def _present(values: pa.ChunkedArray, missing_values: Sequence[str]) -> pa.ChunkedArray:
     """Cells without leading and trailing blanks; null where they are missing."""
     trimmed = pc.utf8_trim_whitespace(values.cast(pa.string()))
     gaps = pc.is_in(trimmed, texts(sorted({mark.strip() for mark in missing_values})))
     return pc.if_else(gaps, null_text(), trimmed)
 
 
-def _text_fault(values: pa.ChunkedArray, column: str, missing_values: Collection[str], name: str, use: Use) -> Fault:
+def _text_fault(values: pa.ChunkedArray, column: str, missing_values: Sequence[str], name: str, use: Use) -> Fault:
     text = _present(values, missing_values)
+    if fault := _leading_zero(text, column, name, use):
+        return fault
     row = _first_text(text)
     if row is None:
         row = pc.index(text.is_valid(), True).as_py()
-        message = f"the column holds numbers as text, such as {text[row].as_py()!r}; store it with a numeric type"
+        one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, or " if use == "feature" else ""
+        message = f"the column holds numbers as text, such as {quoted(text[row].as_py())}; "
+        message += f"{one_hot}store it with a numeric type"
     else:
         cell = text[row].as_py()
         counts = pc.value_counts(text.drop_null())
@@ -149,11 +155,23 @@ def _text_fault(values: pa.ChunkedArray, column: str, missing_values: Collection
         date = _mostly_dates(counts.to_pylist())
         seen = ", and the column is mostly numbers" if mostly else ""
         if date and not is_date(cell):
-            seen = f", and the column is mostly dates, such as {date!r}"
-        advice = (
-            _advice_for_dates(date, column, use) if date else not_a_number(cell, column, use, mostly_numbers=mostly)
-        )
-        message = f"{cell!r} is not a number{seen}; {advice}"
+            seen = f", and the column is mostly dates, such as {quoted(date)}"
+        advice = not_a_number(cell, column, use, missing_values, mostly_numbers=mostly)
+        if date:
+            advice = _advice_for_dates(date, column, use)
+        message = f"{quoted(cell)} is not a number{seen}; {advice}"
+    return Fault(message, f"{name}, row {row + 1}, column {column!r}")
+
+
+def _leading_zero(text: pa.ChunkedArray, column: str, name: str, use: Use) -> Fault | None:
+    """The fault of a column of numbers and codes, one of which has a leading zero; None for other columns."""
+    coded = pc.fill_null(cells_with_leading_zeros(text), False)
+    row = pc.index(coded, True).as_py()
+    if row < 0 or not _NUMBER.fullmatch(text[row].as_py()):
+        return None
+    other = _other_ways(column, use, "write the numbers without leading zeros")
+    one_hot = f"set {for_column(column, 'categorical', 'one_hot')}, " if use == "feature" else ""
+    message = f"{quoted(text[row].as_py())} has a leading zero, so the column is read as text; {one_hot}{other}"
     return Fault(message, f"{name}, row {row + 1}, column {column!r}")
 
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,10 +11,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
-from linreg_cli.data.columns.arrow import null_text, texts
 from linreg_cli.data.tables import header
-from linreg_cli.data.tables.blocks import ColumnSink, UnevenLinesError, block_bytes, cells_of, in_parallel, line_blocks
+from linreg_cli.data.tables.blocks import (
+    BLOCK_BYTES,
+    ColumnSink,
+    UnevenLinesError,
+    block_bytes,
+    cells_of,
+    in_parallel,
+    line_blocks,
+)
+from linreg_cli.data.tables.leading_zeros import LeadingZerosError, cells_with_leading_zeros, suspects
 from linreg_cli.data.tables.table import Cells
+from linreg_cli.data.tables.text_numbers import as_exact_numbers, as_numbers
 from linreg_cli.errors import DataError, Fault
 
 #: First bytes of files that are often misnamed .csv.
@@ -61,24 +70,30 @@ class CsvTable:
         Raises:
             DataError: for a line that is not valid CSV.
         """
-        worded = [column for column in either if self._seems_text(column)]
-        types = dict.fromkeys((*columns, *either), pa.float64()) | dict.fromkeys((*text, *worded), pa.string())
-        options = pcsv.ConvertOptions(
-            column_types=types,
-            include_columns=list(types),
-            null_values=self._missing_values,
-            strings_can_be_null=True,
-        )
-        read: Cells | None = None
-        try:
-            read = self._read_in_blocks(options)
-        except UnevenLinesError:
-            read = self._read_whole(options)
-        except pa.ArrowInvalid:
-            pass
+        worded = {column for column in either if self._seems_text(column)} | (self._coded & {*columns, *either})
+        while True:
+            types = dict.fromkeys((*columns, *either), pa.float64()) | dict.fromkeys((*text, *worded), pa.string())
+            options = pcsv.ConvertOptions(
+                column_types=types,
+                include_columns=list(types),
+                null_values=self._missing_values,
+                strings_can_be_null=True,
+            )
+            read: Cells | None = None
+            try:
+                read = self._read_in_blocks(options)
+            except UnevenLinesError:
+                read = self._read_whole(options)
+            except LeadingZerosError as error:
+                worded |= error.columns
+                continue
+            except pa.ArrowInvalid:
+                pass
+            break
         if read is None:  # a cell in a column of numbers is not a number
             return self._cells(self._read_as_text(columns, text, either), [*columns, *either])
-        turned = self._cells(self.numbers(read.others, worded), worded)
+        ambiguous = [column for column in either if column in worded]
+        turned = self._cells(self.numbers(read.others, ambiguous), ambiguous)
         return Cells({**read.numbers, **turned.numbers}, turned.others)
 
     def _cells(self, table: pa.Table, columns: Sequence[str]) -> Cells:
@@ -87,6 +102,12 @@ class CsvTable:
     def _read_whole(self, options: pcsv.ConvertOptions) -> Cells | None:
         """The cells of a file that cannot be read in blocks; None if `_read_as_text` is needed."""
         try:
+            with self._stream() as stream:
+                rest = b""
+                while block := stream.read(BLOCK_BYTES):
+                    if suspects(rest + block, self.delimiter, self.columns):
+                        return None
+                    rest = block[-3:]
             return self._cells(self._read(options), options.include_columns)
         except pa.ArrowInvalid:
             return None
@@ -96,23 +117,27 @@ class CsvTable:
 
         Raises:
             UnevenLinesError: for a file that must be read as a whole.
+            LeadingZerosError: for columns to be read as text.
             pa.ArrowInvalid: as `_read`.
         """
         if len(self.columns) == 1:
             raise UnevenLinesError  # a blank line is a missing cell
         parsing = pcsv.ParseOptions(delimiter=self.delimiter)
 
+        # Read once, since pyarrow builds the mapping on each access; its order is not that of the file.
+        kinds = options.column_types
+        numbers = [name for name in options.include_columns if pa.types.is_float64(kinds[name])]
+
         def parse(number: int, block: bytes) -> pa.Table:
             if b"\0" in block:
                 raise self._holds_nul()
             names = self.columns if number else None
             reading = pcsv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=names)
+            coded = suspects(block, self.delimiter, self.columns).intersection(numbers)
+            if coded and (coded := self._with_leading_zeros(block, reading, parsing, coded)):
+                raise LeadingZerosError(coded)
             return pcsv.read_csv(pa.BufferReader(block), reading, parsing, options)
 
-        kinds = (
-            options.column_types
-        )  # read once, since pyarrow builds the mapping on each access; its order is not that of the file
-        numbers = [name for name in options.include_columns if pa.types.is_float64(kinds[name])]
         try:
             with self._stream() as stream:
                 sink = ColumnSink(numbers, self._missing_values)
@@ -121,6 +146,19 @@ class CsvTable:
         except OSError as error:
             raise DataError(f"cannot be read: {error}", self.name) from None
         return sink.cells()
+
+    def _with_leading_zeros(
+        self, block: bytes, reading: pcsv.ReadOptions, parsing: pcsv.ParseOptions, columns: Collection[str]
+    ) -> set[str]:
+        """Which of the columns have a cell with a leading zero that does not mean 'missing'."""
+        options = pcsv.ConvertOptions(
+            column_types=dict.fromkeys(columns, pa.string()),
+            include_columns=list(columns),
+            null_values=self._missing_values,
+            strings_can_be_null=True,
+        )
+        table = pcsv.read_csv(pa.BufferReader(block), reading, parsing, options)
+        return {column for column in columns if pc.any(cells_with_leading_zeros(table.column(column))).as_py()}
 
     def _read_as_text(self, columns: Sequence[str], text: Sequence[str], either: Sequence[str]) -> pa.Table:
         """Read every cell as text, then convert columns whose cells are all numbers (or `NA`, blanks around it)."""
@@ -150,27 +188,23 @@ class CsvTable:
         except pa.ArrowInvalid as error:
             raise DataError([self._malformed(error)]) from None
 
-    def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    def numbers(self, table: pa.Table, columns: Collection[str]) -> pa.Table:
         """See `Table.numbers`."""
-        wanted = set(columns)
-        found = []
-        for column, values in zip(table.column_names, table.columns, strict=True):
-            parsed = self._parse(values) if column in wanted else None
-            found.append(values if parsed is None else parsed)
+        wanted, found = set(columns), []
+        for column, cells in zip(table.column_names, table.columns, strict=True):
+            values = as_numbers(cells, self._missing_values) if column in wanted else None
+            found.append(cells if values is None else values)
         return pa.Table.from_arrays(found, names=table.column_names)
 
-    def typed(self, table: pa.Table) -> pa.Table:
-        """See `Table.typed`. A column with a code such as 007 stays text."""
-        return pa.Table.from_arrays(list(map(self._typed, table.columns)), names=table.column_names)
-
-    def _typed(self, cells: pa.ChunkedArray) -> pa.ChunkedArray:
-        """A column of text as numbers if all its cells are numbers, and none is a code such as 007."""
-        values = self._parse(cells)
-        coded = pc.any(pc.match_substring_regex(cells, r"^\s*[-+]?0\d")).as_py()
-        if values is None or coded or values.null_count == len(values):
-            return cells
-        whole = pc.all(pc.match_substring_regex(cells, r"^\s*([-+]?\d{1,15}\s*)?$")).as_py()
-        return values.cast(pa.int64()) if whole else values
+    def typed(self, table: pa.Table, numbers: Collection[str]) -> pa.Table:
+        """See `Table.typed`."""
+        wanted, found = set(numbers), []
+        for column, cells in zip(table.column_names, table.columns, strict=True):
+            values = as_exact_numbers(cells, self._missing_values)
+            if values is None and column in wanted:
+                values = as_numbers(cells, self._missing_values)
+            found.append(cells if values is None or values.null_count == len(values) else values)
+        return pa.Table.from_arrays(found, names=table.column_names)
 
     def _read(self, options: pcsv.ConvertOptions) -> pa.Table:
         # Without newlines_in_values, a quoted line break at the end of a block silently splits its row.
@@ -248,7 +282,9 @@ class CsvTable:
                 head = head[: head.rindex(b"\n") + 1]
             seen = pcsv.read_csv(pa.BufferReader(head), options, parsing, types)
             schema = seen.schema
-            _ = schema.names  # raises if the header is not UTF-8
+            names = schema.names  # raises if the header is not UTF-8
+            coded = {name for name in suspects(head, self.delimiter, names) if names.count(name) == 1}
+            self._coded = self._with_leading_zeros(head, options, parsing, coded) if coded else set()
             return schema
         except OSError as error:
             raise DataError(f"cannot be read: {error}", self.name) from None
@@ -258,24 +294,6 @@ class CsvTable:
             raise DataError([self._malformed(error)]) from None
         except UnicodeDecodeError:
             raise DataError("the header is not UTF-8; save the file as UTF-8", f"{self.name}, line 1") from None
-
-    def _parse(self, values: pa.ChunkedArray) -> pa.ChunkedArray | None:
-        """Text as float64; None where a cell is not a number."""
-        if pa.types.is_dictionary(values.type):
-            encoded = values.unify_dictionaries()
-            words = self._parse_each(encoded.chunk(0).dictionary) if encoded.num_chunks else None
-            return None if words is None else pa.chunked_array([words.take(part.indices) for part in encoded.chunks])
-        return self._parse_each(values)
-
-    def _parse_each(self, values: pa.Array | pa.ChunkedArray) -> Any:
-        trimmed = pc.utf8_trim_whitespace(values)
-        missing = {*self._missing_values, *(mark.strip() for mark in self._missing_values)}
-        gaps = pc.is_in(trimmed, texts(sorted(missing)))
-        text = pc.if_else(gaps, null_text(), trimmed)
-        try:
-            return pc.cast(text, pa.float64())
-        except pa.ArrowInvalid:
-            return None
 
     def _malformed(self, error: Exception) -> Fault:
         """The first line with another number of cells than the header, or pyarrow's message."""

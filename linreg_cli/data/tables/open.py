@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from linreg_cli.config.escapes import control_in_path
 from linreg_cli.data.tables.arrow_table import ArrowTable
 from linreg_cli.data.tables.csv_table import CsvTable
 from linreg_cli.data.tables.table import Table
@@ -52,10 +53,8 @@ def open_table(path: str, *, delimiter: str | None = None, missing_values: Seque
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", path) from None
     if not exists:
-        raise DataError(
-            f"there is no such file (in {Path.cwd()})" if not file.is_absolute() else "there is no such file",
-            path,
-        )
+        where = "" if file.is_absolute() else f" (in {Path.cwd()})"
+        raise DataError(f"there is no such file{where}{control_in_path(path)}", path)
     if file.is_dir():
         return ArrowTable(path, _parts(file), missing_values)
     if not file.is_file():  # opening a pipe would wait for whoever writes to it, and it can be read only once

@@ -1,7 +1,6 @@
 """The interface of a table, whatever its format; `open.py` finds the format."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +9,7 @@ import pyarrow as pa
 from linreg_cli.data.columns.arrow import to_arrow
 from linreg_cli.data.columns.kinds import Numbers
 from linreg_cli.errors import DataError, Fault
+from linreg_cli.remedies import leave_out
 
 
 def is_number_type(kind: pa.DataType) -> bool:
@@ -69,11 +69,16 @@ class Table(Protocol):
     def read_all(self) -> pa.Table:
         """Every column, unchanged: that of a text file as text."""
 
-    def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    def numbers(self, table: pa.Table, columns: Collection[str]) -> pa.Table:
         """The table of `read_all`, with those of the named columns as float64 whose cells are all numbers."""
 
-    def typed(self, table: pa.Table) -> pa.Table:
-        """The table of `read_all`, with every column as numbers whose cells are all numbers."""
+    def typed(self, table: pa.Table, numbers: Collection[str]) -> pa.Table:
+        """The table of `read_all` for a format with types: columns whose cells are exactly numbers become numbers.
+
+        Args:
+            table: of `read_all`.
+            numbers: columns that are known to be numbers, however they are written.
+        """
 
     def hint(self, remedy: str = ...) -> str:
         """Why a column may be missing, such as a wrong delimiter, and what to do; or an empty text."""
@@ -99,7 +104,7 @@ def refuse_bad_names(columns: Sequence[str], used: Sequence[str], name: str) -> 
             continue
         if not column.strip():
             message = f"column {position + 1} of {len(columns)} has no name; give it one in the header, or leave it out"
-            message += f" with data.ignore: [{json.dumps(column)}]"
+            message += f" with {leave_out(column)}"
             if position == 0:
                 message += " if it is a row index (pandas does not write it with to_csv(..., index=False))"
             faults.append(Fault(message, name))

@@ -1,0 +1,18 @@
+"""What a message must know of the config for its remedies to be whole: lists and mappings are pasted as a whole."""
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+from linreg_cli import remedies
+from linreg_cli.config.data import SyntheticData
+from linreg_cli.config.schema import Config
+
+
+def messages_about(config: Config) -> AbstractContextManager[None]:
+    """A block whose messages are about a config; see `remedies.about`."""
+    data, preprocess = config.data, config.preprocess
+    columns = {name: each.model_dump(exclude_none=True) for name, each in preprocess.columns.items()}
+    found: dict[str, Any] = {"preprocess.columns": columns, "preprocess.missing": preprocess.missing}
+    if not isinstance(data, SyntheticData):
+        found |= {"data.ignore": data.ignore, "data.features": data.features}
+    return remedies.about(found)

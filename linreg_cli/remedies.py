@@ -1,0 +1,153 @@
+"""What a message tells the user to paste: lines of the config, and commands.
+
+Every such line is written here, so that it is valid YAML whatever the names of columns are. A list or a mapping is
+written whole, with the entries that the config has already.
+"""
+
+import contextlib
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+from linreg_cli.wording import JOINERS
+
+#: Text that needs no quotes: a word that neither YAML 1.1 nor YAML 1.2 reads as something else.
+_PLAIN = re.compile(r"(?!(?i:true|false|yes|no|on|off|null)$)[^\W\d]\w*")
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+#: The key of a mapping may have 1,024 characters, unless a question mark is before it.
+_LONGEST_KEY = 1_000
+
+#: Dotted key -> its value in the config that a message is about.
+_given: ContextVar[Mapping[str, Any]] = ContextVar("given", default={})  # noqa: B039 - it is never changed
+
+
+@contextlib.contextmanager
+def about(settings: Mapping[str, Any]) -> Iterator[None]:
+    """A block whose messages are about a config.
+
+    Args:
+        settings: dotted key -> value; of use are `data.ignore`, `data.features`, `preprocess.columns` and
+            `preprocess.missing`.
+    """
+    token = _given.set(settings)
+    try:
+        yield
+    finally:
+        _given.reset(token)
+
+
+def flow(value: Any) -> str:
+    r"""A value as YAML on one line.
+
+    >>> print(flow(["sqft", "Lot Size, sqft", "2019", "#rooms", "", "it's", "\\N", "a\nb", ","]))
+    [sqft, 'Lot Size, sqft', '2019', '#rooms', "", 'it''s', '\N', "a\nb", ","]
+    >>> print(flow({"price: list": {"missing": "drop"}, "on": [1, 0.5, True, None]}))
+    {'price: list': {missing: drop}, 'on': [1, 0.5, true, null]}
+    """
+    if isinstance(value, str):
+        if not any(map(str.isalnum, value)) and value.isprintable() and not set(value) & set('"\\'):
+            return f'"{value}"'  # marks alone are hard to read in single quotes: ''''
+        return value if _PLAIN.fullmatch(value) else quoted(value)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_key(str(key))}: {flow(each)}' for key, each in value.items())}}}"
+    if isinstance(value, Sequence):
+        return f"[{', '.join(map(flow, value))}]"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else "true" if value else "false"
+    return repr(value)
+
+
+def quoted(text: str) -> str:
+    r"""A text in quotes, as YAML reads it back: single quotes where nothing is escaped.
+
+    >>> print(quoted("\\N"), quoted("12\u202f500"), quoted("?"))
+    '\N' "12\u202f500" '?'
+    """
+    if not all(mark.isprintable() or mark in JOINERS for mark in text):
+        return f'"{"".join(map(_escaped, text))}"'
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
+
+
+def setting(key: str, value: Any) -> str:
+    """A line of the config.
+
+    >>> setting("data.ignore", ["2019"])
+    "data.ignore: ['2019']"
+    """
+    return f"{key}: {flow(value)}"
+
+
+def leave_out(*columns: str) -> str:
+    """The line that leaves columns out, besides those that the config leaves out already.
+
+    >>> leave_out("row id")
+    "data.ignore: ['row id']"
+    >>> with about({"data.features": ("x", "row id")}):
+    ...     leave_out("row id")
+    'data.features: [x]'
+    """
+    features = _given.get().get("data.features")
+    if features and any(column in features for column in columns):
+        return setting("data.features", [each for each in features if each not in columns])
+    return setting("data.ignore", [*dict.fromkeys((*_given.get().get("data.ignore", ()), *columns))])
+
+
+def for_column(column: str, key: str, value: Any) -> str:
+    """The line that sets a key of one column, besides the exceptions that the config has already.
+
+    >>> with about({"preprocess.columns": {"zip": {"missing": "drop"}}}):
+    ...     for_column("zip", "categorical", "one_hot"), for_column("x", "missing", "mean")
+    ('preprocess.columns: {zip: {missing: drop, categorical: one_hot}}', \
+'preprocess.columns: {zip: {missing: drop}, x: {missing: mean}}')
+    """
+    given = _given.get().get("preprocess.columns", {})
+    return setting("preprocess.columns", {**given, column: {**given.get(column, {}), key: value}})
+
+
+def also_missing(cell: str, column: str, marks: Sequence[str]) -> str:
+    r"""The lines by which a cell of a column means 'missing', besides those that do already, and its row is left out.
+
+    >>> print(also_missing("\\N", "x", ["", "NA"]))
+    preprocess.missing_values: ["", NA, '\N']
+    >>> with about({"preprocess.missing": "error"}):
+    ...     print(also_missing("-", "x", [""]))
+    preprocess.missing_values: ["", "-"] and preprocess.missing: drop
+    """
+    line, given = setting("preprocess.missing_values", [*marks, cell]), _given.get()
+    own = given.get("preprocess.columns", {}).get(column, {}).get("missing")
+    if (own or given.get("preprocess.missing")) != "error":
+        return line
+    drop = for_column(column, "missing", "drop") if own else setting("preprocess.missing", "drop")
+    return f"{line} and {drop}"  # otherwise the next error would be that a cell is missing
+
+
+def command(*words: str) -> str:
+    """A command for a shell.
+
+    >>> command("linreg", "train", "-c", "my config.yaml", "--set", override("data.ignore", ["a"]))
+    "linreg train -c 'my config.yaml' --set 'data.ignore=[a]'"
+    """
+    return shlex.join(words)
+
+
+def override(key: str, value: Any) -> str:
+    """A setting as the value of `--set`.
+
+    >>> override("data.decimal", ",")
+    'data.decimal=","'
+    """
+    return f"{key}={flow(value)}"
+
+
+def _key(name: str) -> str:
+    return flow(name) if len(name) <= _LONGEST_KEY else f"? {flow(name)} "
+
+
+def _escaped(mark: str) -> str:
+    if mark in _ESCAPES or mark.isprintable() or mark in JOINERS:
+        return _ESCAPES.get(mark, mark)
+    code = ord(mark)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -56,6 +56,8 @@ class CsvTable:
         DataError: for a file that cannot be read, is another format, or has no valid header.
     """
 
+    index = frozenset[str]()
+
     def __init__(self, path: str, delimiter: str, missing_values: Sequence[str]) -> None:
         self.name = path
         self.delimiter = delimiter

@@ -161,16 +161,21 @@ def _epochs(plan: "TrainingPlan") -> list[str]:
 
 def _held_out(errors: "OptimumErrors", found: "Inspection") -> str:
     """The train and cross-validation errors of ordinary least squares."""
-    parts = [f"{errors.fitted:.6g} on the train split"]
+    # The digits of rounding errors mean nothing.
+    zero = errors.optimum.is_zero
+    parts = [f"{'0 within rounding error' if zero else f'{errors.fitted:.6g}'} on the train split"]
     for words, error in (
         ("leave-one-out", errors.leave_one_out),
         (f"{errors.folds}-fold cross-validation", errors.k_fold),
     ):
         if error is None:
             continue
-        parts.append(
-            f"{math.sqrt(error.mse):.6g} by {words}" if error.mse is not None else f"none by {words} ({error.reason})"
-        )
+        if error.mse is None:
+            parts.append(f"none by {words} ({error.reason})")
+        elif zero and error.mse <= 1e4 * errors.optimum.zero_loss:
+            parts.append(f"0 by {words}")
+        else:
+            parts.append(f"{math.sqrt(error.mse):.6g} by {words}")
     transform = found.config.preprocess.target_transform
     unit = "" if transform == "none" else f" of {transform}(target)"
     return _wrapped(f"RMSE{unit} of ordinary least squares: {', '.join(parts)}.")

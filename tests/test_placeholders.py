@@ -160,6 +160,6 @@ def test_a_missing_number_is_quoted_as_it_stands(cell, shown, tmp_path):
         load(path, {"missing_values": marks}, ignore=("k",))
     pq.write_table(pa.table({"x": [1.0, -999.0], "y": [1.0, 2.0]}), tmp_path / "t.parquet")
     with pytest.raises(
-        DataError, match="row 2, column 'x': the cell is -999.0, which preprocess.missing_values counts"
+        DataError, match=r"row 2, column 'x': the cell is -999.0, which preprocess.missing_values counts"
     ):
         load(tmp_path / "t.parquet", {"missing_values": marks})

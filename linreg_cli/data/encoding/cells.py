@@ -1,7 +1,8 @@
 """Columns of a table as numbers and categories, or what is wrong with them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,9 @@ from linreg_cli.data.encoding.number_hints import (
     value_type,
     wrong_type,
 )
-from linreg_cli.data.tables.table import Cells, is_number_type
+from linreg_cli.data.encoding.placeholders import placeholder_fault
+from linreg_cli.data.tables.blocks import cells_of
+from linreg_cli.data.tables.table import Cells, Table, is_number_type
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import for_column, leave_out, quoted, setting
 
@@ -36,7 +39,7 @@ class Treatment:
         categorical: whether text is encoded as indicators.
         named: whether `preprocess.columns` names the column as categorical, so that numbers and dates are levels too.
         max_levels: a category with more levels is refused.
-        use: `feature` or `target`.
+        use: `feature` or `target`; `trained` for a feature of a model that was trained already.
     """
 
     missing: str = "error"
@@ -81,7 +84,9 @@ def raw_columns(
     faults: dict[str, Fault] = {}
     for column, treatment in wanted.items():
         found: RawColumn | Fault
-        if column in cells.numbers:
+        if treatment.use == "trained" and not treatment.categorical:
+            found = number_column(cells, column, missing_values, name)
+        elif column in cells.numbers:
             found = _finite(cells.numbers[column], column, name)
         else:
             found = _raw(cells.others.column(column), column, treatment, missing_values, name)
@@ -92,6 +97,11 @@ def raw_columns(
     return out, merged_faults(faults, cells.others, missing_values, name)
 
 
+def with_cells(raw: Mapping[str, RawColumn], table: Table) -> dict[str, RawColumn]:
+    """The columns, with the cells as they stand in the table, for messages."""
+    return {column: replace(values, cell=partial(table.cell, column)) for column, values in raw.items()}
+
+
 def _raw(
     values: pa.ChunkedArray, column: str, treatment: Treatment, missing_values: Sequence[str], name: str
 ) -> RawColumn | Fault:
@@ -99,6 +109,11 @@ def _raw(
     if values.null_count == len(values):
         return Numbers(np.full(len(values), np.nan))
     is_category = is_text_type(kind) or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind)
+    if is_text_type(value_type(kind)) and not treatment.named:
+        text = category_column(values, missing_values, "text")
+        most = treatment.max_levels if treatment.use == "feature" else 0
+        if fault := placeholder_fault(text, column, missing_values, name, max_levels=most):
+            return fault
     if not (treatment.categorical and (is_category or (treatment.named and not pa.types.is_nested(kind)))):
         return wrong_type(values, column, missing_values, name, treatment.use)
     categories = category_column(values, missing_values, kind_of(kind))
@@ -117,6 +132,9 @@ def number_column(cells: Cells, column: str, missing_values: Sequence[str], name
     values = cells.others.column(column)
     if values.null_count == len(values):
         return Numbers(np.full(len(values), np.nan))
+    if is_number_type(value_type(values.type)):  # a pandas categorical of numbers
+        plain = cells_of(pa.table({column: values.cast(value_type(values.type))}), [column], missing_values)
+        return _finite(plain.numbers[column], column, name)
     return wrong_type(values, column, missing_values, name, "trained")
 
 

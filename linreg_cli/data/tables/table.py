@@ -51,6 +51,10 @@ class Table(Protocol):
     columns: list[str]
 
     @property
+    def index(self) -> frozenset[str]:
+        """The columns that hold the index of a pandas frame, which is no feature unless it is named."""
+
+    @property
     def delimiter(self) -> str | None:
         """The delimiter of a CSV or TSV; None for other formats."""
 
@@ -65,6 +69,9 @@ class Table(Protocol):
         Raises:
             DataError: for a file that cannot be read.
         """
+
+    def cell(self, column: str, row: int) -> object:
+        """A cell as it stands in the file, for a message; the row from 0. That of a text file is text."""
 
     def read_all(self) -> pa.Table:
         """Every column, unchanged: that of a text file as text."""

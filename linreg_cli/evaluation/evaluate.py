@@ -114,7 +114,7 @@ def evaluate_table(saved: SavedModel, path: str) -> Metrics:
     encoder, targets = saved.preprocessor.inputs, saved.formula.targets
     table = open_for(saved, path, [*encoder.columns, *targets])
     numbers, text = input_columns(encoder)
-    raw = raw_inputs(table.read([*numbers, *targets], text=text), encoder, targets, saved, path)
+    raw = raw_inputs(table.read([*numbers, *targets], text=text), encoder, targets, saved, table)
     return {
         "data": _metrics_of_table(saved, raw, path),
         "parameters": parameters(saved.formula),

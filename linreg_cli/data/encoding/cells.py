@@ -11,8 +11,8 @@ from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.data.columns.arrow import indices, is_text_type
 from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, RawColumn, as_number, canonical, ordered
 from linreg_cli.data.encoding.dates import as_numbers, is_date
+from linreg_cli.data.encoding.notation import is_number_otherwise
 from linreg_cli.data.encoding.number_hints import (
-    NUMBERISH,
     Use,
     merged_faults,
     not_a_number,
@@ -20,8 +20,9 @@ from linreg_cli.data.encoding.number_hints import (
     wrong_type,
 )
 from linreg_cli.data.tables.table import Cells, is_number_type
+from linreg_cli.data.tables.text_format import DEFAULT, AsText, TextFormat
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import for_column, leave_out, quoted, setting
+from linreg_cli.remedies import for_columns, leave_out, quoted, setting
 
 #: A category with so many levels or fewer is never called an identifier.
 FEW_LEVELS = 20
@@ -62,7 +63,11 @@ def treatments(config: PreprocessConfig, features: Sequence[str], targets: Seque
 
 
 def raw_columns(
-    cells: Cells, wanted: Mapping[str, Treatment], missing_values: Sequence[str], name: str
+    cells: Cells,
+    wanted: Mapping[str, Treatment],
+    missing_values: Sequence[str],
+    name: str,
+    source: AsText | None = None,
 ) -> tuple[dict[str, RawColumn], list[Fault]]:
     """The columns of a table, and a fault for each that cannot be used.
 
@@ -71,12 +76,14 @@ def raw_columns(
         wanted: column -> what the config says about it.
         missing_values: cells that mean 'missing'.
         name: the table, for messages.
+        source: the cells of a text file as text.
 
     Raises:
         DataError: if the table has no rows.
     """
     if cells.num_rows == 0:
         raise DataError("the table has no rows", name)
+    written = DEFAULT if source is None else source.format
     out: dict[str, RawColumn] = {}
     faults: dict[str, Fault] = {}
     for column, treatment in wanted.items():
@@ -84,23 +91,30 @@ def raw_columns(
         if column in cells.numbers:
             found = _finite(cells.numbers[column], column, name)
         else:
-            found = _raw(cells.others.column(column), column, treatment, missing_values, name)
+            found = _raw(cells.others.column(column), column, treatment, missing_values, name, written)
         if isinstance(found, Fault):
             faults[column] = found
         else:
             out[column] = found
-    return out, merged_faults(faults, cells.others, missing_values, name)
+    uses = {column: treatment.use for column, treatment in wanted.items()}
+    categorical = {column for column, treatment in wanted.items() if treatment.categorical}
+    return out, merged_faults(faults, cells, missing_values, name, uses, source, categorical)
 
 
 def _raw(
-    values: pa.ChunkedArray, column: str, treatment: Treatment, missing_values: Sequence[str], name: str
+    values: pa.ChunkedArray,
+    column: str,
+    treatment: Treatment,
+    missing_values: Sequence[str],
+    name: str,
+    written: TextFormat,
 ) -> RawColumn | Fault:
     kind = values.type
     if values.null_count == len(values):
         return Numbers(np.full(len(values), np.nan))
     is_category = is_text_type(kind) or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind)
     if not (treatment.categorical and (is_category or (treatment.named and not pa.types.is_nested(kind)))):
-        return wrong_type(values, column, missing_values, name, treatment.use)
+        return wrong_type(values, column, missing_values, name, treatment.use, written)
     categories = category_column(values, missing_values, _kind_of(kind))
     if categories.n_missing == len(values):
         return Numbers(np.full(len(values), np.nan))
@@ -108,14 +122,16 @@ def _raw(
     return fault or _too_many_levels(categories, column, treatment, name) or categories
 
 
-def number_column(cells: Cells, column: str, missing_values: Sequence[str], name: str) -> Numbers | Fault:
+def number_column(
+    cells: Cells, column: str, missing_values: Sequence[str], name: str, source: AsText | None = None
+) -> Numbers | Fault:
     """A column that a trained model needs as numbers; a fault for text and infinite values."""
     if column in cells.numbers:
         return _finite(cells.numbers[column], column, name)
     values = cells.others.column(column)
     if values.null_count == len(values):
         return Numbers(np.full(len(values), np.nan))
-    return wrong_type(values, column, missing_values, name, "trained")
+    return wrong_type(values, column, missing_values, name, "trained", DEFAULT if source is None else source.format)
 
 
 def _finite(numbers: Numbers, column: str, name: str) -> Numbers | Fault:
@@ -192,7 +208,7 @@ def _mostly_dates_or_numbers(
     """A fault for a column of text that is mostly dates, or mostly numbers."""
     if categories.kind != "text":
         return None
-    levels, keep = categories.levels, for_column(column, "categorical", "one_hot")
+    levels, keep = categories.levels, for_columns([column], "categorical", "one_hot")
     n_cells = len(values) - categories.n_missing
     present = categories.codes[categories.codes >= 0]
     dates = np.array([is_date(level) for level in levels])
@@ -202,7 +218,7 @@ def _mostly_dates_or_numbers(
         message = f"the column holds dates or times, such as {quoted(first)}; leave it out with {leave_out(column)}"
         message += f", or convert it to numbers ({as_numbers(first)}); to use it as text, set {keep}"
         return Fault(message, f"{name}, row {row + 1}, column {column!r}")
-    numberish = np.array([NUMBERISH.fullmatch(level) is not None for level in levels])
+    numberish = np.array([as_number(level) is not None or is_number_otherwise(level) for level in levels])
     if np.count_nonzero(numberish[present]) <= n_cells / 2:
         return None
     bad = np.array([as_number(level) is None for level in levels])

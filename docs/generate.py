@@ -35,10 +35,11 @@ Generated from the code by `make docs`. Keys are optional unless marked *require
 values of the wrong type and values out of range are errors that name file, line and column. All of them are reported
 at once; `linreg validate FILE...` reports them without training.
 
-Values follow YAML 1.2: `1e-3` is a number, `no` is text, `true` and `false` are booleans. `--set optimizer.lr=0.1`
-follows the same rules. Several `--config` files are merged key by key; later ones win. If a later file or a `--set`
-changes `data.source` or the `kind` of a schedule, keys that only the old kind has are dropped; the columns of a
-synthetic source become the features.
+Values follow YAML 1.2: `1e-3` is a number, `no` is text, `true` and `false` are booleans. JSON is read as JSON
+means it. In double quotes a backslash begins an escape: write a Windows path with `/`, or in single quotes. `--set
+optimizer.lr=0.1` follows the same rules. Several `--config` files are merged key by key; later ones win. If a later
+file or a `--set` changes `data.source` or the `kind` of a schedule, keys that only the old kind has are dropped;
+the columns of a synthetic source become the features.
 """
 
 _COMMANDS = """\
@@ -50,6 +51,10 @@ folder. Results are printed to stdout, progress and messages to stderr; a progre
 `error:`. With `--json` it is also an object `{"error": {"kind", "message", "where"}}` on stdout; if a gate failed,
 the result is in the same object.
 
+A standard stream that is closed (`>&-`, as a service may start a command) counts as the null device: a run is whole,
+and the exit code is the same. Only a table, a page or a picture for a stdout that is closed is an error (6), before it
+is made. A message that cannot be written to stderr is lost, and ends nothing.
+
 | code | meaning |
 |---|---|
 | 0 | success |
@@ -59,7 +64,7 @@ the result is in the same object.
 | 4 | training diverged (the last finite state is kept, no model is written), or was refused because it must diverge |
 | 5 | a gate failed; the run is complete |
 | 6 | error in the run store: a run is unknown, ambiguous, damaged, in use, or cannot be written |
-| 130, 143 | interrupted (Ctrl-C, SIGTERM) |
+| 129, 130, 143 | the terminal was closed (SIGHUP), interrupted (Ctrl-C), terminated (SIGTERM); a run can be resumed |
 | 141 | broken pipe: the reader of the output has closed it |
 """
 

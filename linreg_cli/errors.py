@@ -9,7 +9,7 @@
     ├── DivergedError   4   training diverged, or must diverge
     ├── GateError       5   a gate failed; the run itself is complete
     ├── StoreError      6   an unknown, damaged or unwritable run
-    └── Interrupted   130   Ctrl-C (143 for SIGTERM)
+    └── Interrupted   130   Ctrl-C (143 for SIGTERM, 129 for SIGHUP)
 
 An error holds one `Fault` for each thing that is wrong, so that all of them are reported at once. Only
 `linreg_cli.cli` turns errors into text.

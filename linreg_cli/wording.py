@@ -1,5 +1,8 @@
 """How numbers and results are formatted, on the terminal and in reports."""
 
+import json
+import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +11,7 @@ ROUNDING = 1e-15
 
 #: Zero-width joiners: not printable, but part of words in some scripts and of many emoji.
 JOINERS = "\u200c\u200d"
-
+_UNSHOWN = re.compile(r"[^\n -~]")
 
 #: The metrics of predictions, in original units, by the names that `metrics.json` has -> as a heading. Tables on the
 #: terminal have no mse, whose root is beside it.
@@ -24,7 +27,47 @@ def one_line(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(mark if mark.isprintable() or mark in JOINERS else repr(mark)[1:-1] for mark in text)
+    return "".join(mark if _is_shown(mark) else repr(mark)[1:-1] for mark in text)
+
+
+def escaped(text: str) -> str:
+    r"""Text with its line breaks, and all other control characters escaped.
+
+    >>> print(escaped("first\nsecond\x1b[2K"))
+    first
+    second\x1b[2K
+    """
+    return "\n".join(map(one_line, text.split("\n")))
+
+
+def json_text(values: Any, *, default: Any = None, indented: float = math.inf) -> str:
+    r"""Indented JSON, in which control characters and direction marks are escaped as JSON does it.
+
+    Args:
+        values: what JSON has.
+        default: makes other values into what JSON has.
+        indented: with more characters, all is on one line, which is written ten times as fast.
+
+    >>> print(json_text({"größe": "\u202e"}))
+    {
+      "größe": "\u202e"
+    }
+
+    Raises:
+        ValueError: for NaN or an infinity, which JSON does not have.
+    """
+    options: dict[str, Any] = {"ensure_ascii": False, "allow_nan": False, "default": default}
+    text = json.dumps(values, **options) if indented < math.inf else ""
+    if len(text) <= indented:
+        text = json.dumps(values, indent=2, **options)
+    if text.replace("\n", "").isprintable():
+        return text
+    return _UNSHOWN.sub(lambda mark: mark[0] if _is_shown(mark[0]) else json.dumps(mark[0])[1:-1], text)
+
+
+def _is_shown(mark: str) -> bool:
+    """Whether a character is shown as it is: it neither moves the cursor nor changes what is around it."""
+    return mark.isprintable() or mark in JOINERS
 
 
 def number(value: Any) -> str:
@@ -82,7 +125,7 @@ def parameters_title(targets: Sequence[str], transform: str) -> str:
     >>> parameters_title(["price"], "log")
     'log of price, in units of the features:'
     """
-    names = ", ".join(targets)
+    names = ", ".join(map(one_line, targets))
     return (
         f"{names}, in original units:" if transform == "none" else f"{transform} of {names}, in units of the features:"
     )

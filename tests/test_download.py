@@ -1,10 +1,12 @@
 """Tables at an address, from a server on this machine that misbehaves in every way."""
 
+import contextlib
 import hashlib
 import http.server
 import itertools
 import os
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,12 +34,17 @@ class Server(http.server.BaseHTTPRequestHandler):
         else:
             body = TABLE[:-2] + b"2\n" if kind == "other" else TABLE
             self.send_response(200)
-            if kind != "unsaid":
+            if kind == "huge":
+                self.send_header("Content-Length", self.path.split("/")[2])
+            elif kind not in ("unsaid", "endless"):
                 self.send_header(
                     "Content-Length", str({"long": 2, "short": 0.5}.get(kind, 1) * len(body)).split(".")[0]
                 )
             self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # the other side has had enough
+                self.wfile.write(body)
+                while kind == "endless":
+                    self.wfile.write(b"9,9\n" * 10_000)
 
     def log_message(self, *_):
         pass
@@ -115,11 +122,41 @@ def test_a_server_that_misbehaves_is_a_data_error_and_leaves_nothing(train, serv
     assert not (tmp_path / "outputs").exists()
 
 
-def test_an_answer_without_end_is_cut_off(train, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "MAX_BYTES", 20)
-    result = train("unsaid")
+@pytest.mark.parametrize(("kind", "limit"), [("unsaid", 20), ("endless", 1_000_000)])
+def test_an_answer_without_end_is_cut_off(train, tmp_path, monkeypatch, kind, limit):
+    monkeypatch.setattr(download, "MAX_BYTES", limit)
+    result = train(kind)
     assert result.code == 3
-    assert "the response is longer than 20 bytes" in result.err
+    assert f"the response is longer than {limit:,} bytes" in result.err
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+
+
+TERABYTES = 10_000_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("length", "free", "message"),
+    [
+        (TERABYTES, 2 * TERABYTES, "the server announces 10,000,000,000,000 bytes, and at most 68,719,476,736 are"),
+        (10**40, 2 * TERABYTES, "and at most 68,719,476,736 are downloaded"),
+        (60 << 30, 30 << 30, "and the disk of the cache has room for 32,195,477,504; set LINREG_CACHE to a folder"),
+        (1 << 20, 1 << 20, "the server announces 1,048,576 bytes, and the disk of the cache has room for 0;"),
+    ],
+)
+def test_a_huge_length_is_refused_before_anything_is_received(train, tmp_path, monkeypatch, length, free, message):
+    """The room is what is free less 16 MiB: 30 * 2^30 - 2^24 = 32,195,477,504."""
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    result = train(f"huge/{length}")
+    assert (result.code, result.out) == (3, "")
+    assert message in result.err
+    assert len(result.err.splitlines()) == 1
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_an_answer_of_unknown_length_leaves_room_on_the_disk(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda _: SimpleNamespace(free=(16 << 20) + 1_000_000))
+    assert "the response is longer than 1,000,000 bytes" in train("endless").err
     assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
 
 

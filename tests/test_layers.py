@@ -13,9 +13,9 @@ PACKAGE = REPOSITORY / "linreg_cli"
 #: from those before it. In every other folder the parts may come in any order that has no circle.
 ORDER = {
     "linreg_cli": [
-        "errors", "seeds", "wording", "remedies", "decisions", "findings", "files", "gates", "config", "data", "model",
-        "optim",
-        "least_squares", "convergence", "runs", "evaluation", "figures", "report", "pipeline", "inspection", "cli",
+        "errors", "seeds", "wording", "remedies", "decisions", "findings", "files", "metric_paths", "gates", "config",
+        "data", "model", "optim", "least_squares", "convergence", "runs", "evaluation", "figures", "report", "pipeline",
+        "inspection", "cli",
         "__main__",
     ],
     "linreg_cli.data": [
@@ -104,6 +104,15 @@ def test_only_the_command_line_prints_and_exits(path):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             assert called not in ("print", "sys.exit", "exit", "sys.stdout.write", "sys.stderr.write"), node.lineno
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "cli").glob("*.py")), ids=name_of)
+def test_one_module_of_the_command_line_prints(path):
+    """It escapes what a terminal would act on, so nothing may be printed past it."""
+    if path.name == "output.py":
+        return
+    called = [ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    assert not {"print", "csv.writer", "typer.echo", "typer.secho", "sys.stdout.write", "sys.stderr.write"} & {*called}
 
 
 def test_optimisation_knows_no_files():

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM in the middle of training: the segment is finished, the state is saved, the exit code says why."""
+"""Ctrl-C, SIGTERM, SIGHUP in the middle of training: the segment is finished, the state saved, the exit code right."""
 
 import json
 import os
@@ -20,7 +20,7 @@ plots: false
 """
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_during_training_leaves_a_valid_interrupted_run(tmp_path, number, code):
     (tmp_path / "c.yaml").write_text(CONFIG)
     command = [sys.executable, "-m", "linreg_cli", "train", "-c", "c.yaml", "--json"]
@@ -53,7 +53,7 @@ def test_a_signal_during_training_leaves_a_valid_interrupted_run(tmp_path, numbe
     assert all(len(row.split(",")) == len(rows[0].split(",")) for row in rows)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_outside_of_training_a_signal_stops_at_once(number, code):
     def wait():
         os.kill(os.getpid(), number)
@@ -95,8 +95,40 @@ def test_the_second_signal_within_a_deferred_block_stops_at_once():
     assert caught.value.exit_code == 143
 
 
+def test_a_second_hangup_is_no_order_to_hurry():
+    """A terminal that is closed sends one, and its shell another; the state is still saved."""
+    done = False
+
+    def train(stops, first):
+        nonlocal done
+        with stops.deferred():
+            for number in (first, signal.SIGHUP, signal.SIGHUP):
+                os.kill(os.getpid(), number)
+                time.sleep(0.01)
+            done = True
+
+    for first, code in ((signal.SIGHUP, 129), (signal.SIGTERM, 143)):
+        done = False
+        with StopRequests() as stops, pytest.raises(Interrupted) as caught:
+            train(stops, first)
+        assert done
+        assert caught.value.exit_code == code
+
+
+def test_a_hangup_that_nohup_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequests() as stops:
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            os.kill(os.getpid(), signal.SIGHUP)
+            stops.check()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_the_handlers_are_put_back():
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     with StopRequests():
         assert all(signal.getsignal(number) != handler for number, handler in before.items())
     assert {number: signal.getsignal(number) for number in before} == before

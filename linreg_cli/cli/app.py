@@ -1,8 +1,6 @@
 """The `linreg` command: its subcommands, error messages and exit codes."""
 
 import errno
-import io
-import os
 import signal
 import sys
 import traceback
@@ -11,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from linreg_cli.cli import output, process
+from linreg_cli.cli import output, process, streams
 from linreg_cli.cli.evaluate import evaluate
 from linreg_cli.cli.explain import explain
 from linreg_cli.cli.generate import generate_data
@@ -23,7 +21,7 @@ from linreg_cli.cli.runs import runs_app
 from linreg_cli.cli.train import train
 from linreg_cli.cli.validate import validate
 from linreg_cli.errors import Fault, Interrupted, LinregError, OutOfMemoryError, StoreError
-from linreg_cli.runs.signals import StopRequests
+from linreg_cli.runs.signals import SIGNALS, StopRequests
 
 _EPILOG = "Start with: linreg train -c configs/housing.yaml"
 
@@ -46,7 +44,7 @@ def _top(
     if version:
         from linreg_cli import __version__
 
-        print(f"linreg {__version__}")
+        output.show(f"linreg {__version__}")
         raise typer.Exit
 
 
@@ -63,6 +61,10 @@ app.command("validate")(validate)
 app.add_typer(runs_app, name="runs")
 
 
+#: What a write to stdout fails with that leads nowhere: a full disk, a closed descriptor, a terminal that is gone.
+_NO_OUTPUT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EIO, errno.ENXIO, errno.EAGAIN}
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line.
 
@@ -73,61 +75,55 @@ def run(arguments: Sequence[str]) -> int:
         The exit code; the table of codes is in `docs/commands.md`.
     """
     as_json = "--json" in arguments
+    code = 0
     try:
-        code = _run(arguments, as_json=as_json)
+        code, failure = _run(arguments, as_json=as_json)
+        if failure is not None:
+            output.show_error(*failure, as_json=as_json)
         sys.stdout.flush()
         return code
     except (BrokenPipeError, SystemExit):  # typer turns a closed pipe within a command into SystemExit
-        _abandon_stdout()
-        return 141
+        streams.abandon_stdout()
+        return code if code > 128 else 141  # a signal says more than the pipe that it has closed
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in _NO_OUTPUT or error.filename is not None:
             return _bug(error, as_json=as_json)
-        _abandon_stdout()
+        streams.abandon_stdout()
         output.show_error("store", (Fault(f"cannot write the output: {error.strerror}"),), as_json=False)
-        return StoreError.exit_code
+        return code if code > 128 else StoreError.exit_code
 
 
-def _run(arguments: Sequence[str], *, as_json: bool) -> int:
+def _run(arguments: Sequence[str], *, as_json: bool) -> tuple[int, tuple[str, Sequence[Fault]] | None]:
+    """The exit code, and the kind and the faults of an error that is yet to be shown."""
     try:
         result = app(args=list(arguments), prog_name="linreg", standalone_mode=False)
     except LinregError as error:
-        output.show_error(error.kind, error.faults, as_json=as_json)
-        return error.exit_code
+        return error.exit_code, (error.kind, error.faults)
     except typer.TyperException as error:
-        output.show_error("usage", (Fault(_usage(error)),), as_json=as_json)
-        return error.exit_code
+        return error.exit_code, ("usage", (Fault(_usage(error)),))
     except typer.Abort:
-        return 130
+        return 130, None
     except OSError:
         raise  # from stdout, or a bug; see `run`
     except (MemoryError, RuntimeError) as error:
         if not OutOfMemoryError.is_meant_by(error):
-            return _bug(error, as_json=as_json)
-        output.show_error(OutOfMemoryError.kind, OutOfMemoryError().faults, as_json=as_json)
-        return OutOfMemoryError.exit_code
+            return _bug(error, as_json=as_json), None
+        return OutOfMemoryError.exit_code, (OutOfMemoryError.kind, OutOfMemoryError().faults)
     except Exception as error:  # a bug: reported with its traceback, and with --json as JSON, too
-        return _bug(error, as_json=as_json)
+        return _bug(error, as_json=as_json), None
     if result == 130:
-        output.show_error("interrupted", (Fault("interrupted (Ctrl-C)"),), as_json=as_json)
-    return result if isinstance(result, int) else 0
+        return 130, ("interrupted", (Fault("interrupted (Ctrl-C)"),))
+    return result if isinstance(result, int) else 0, None
 
 
 def _usage(error: typer.TyperException) -> str:
     """What is wrong with the command line, and which --help to read."""
     message, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
     if message.startswith("Usage:"):  # no command was given, and the message is the help
-        print(f"{message}.\n", file=sys.stderr)
+        output.tell(f"{message}.\n")
         message = "no command was given"
     command = context.command_path if context is not None else "linreg"
     return f"{message.replace('. Did you', '; did you')}; see '{command} --help'"
-
-
-def _abandon_stdout() -> None:
-    """Redirect stdout to the null device, so that flushing at exit cannot fail again."""
-    descriptor = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(descriptor, 1)
-    os.close(descriptor)
 
 
 def _bug(error: Exception, *, as_json: bool) -> int:
@@ -138,9 +134,8 @@ def _bug(error: Exception, *, as_json: bool) -> int:
 
 def main() -> NoReturn:
     """The entry point of the console script; sets up the process, runs one command line and exits."""
+    streams.set_up()  # first: a file that is opened must not get the number of a closed stream
     process.set_up()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot encode must not fail
     sys.unraisablehook = process.show_unraisable
     try:
         with StopRequests(restore=False):
@@ -155,5 +150,5 @@ def main() -> NoReturn:
 
 def _ignore_signals() -> None:
     """Ignore signals from here on: only the exit is left."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

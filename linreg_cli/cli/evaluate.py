@@ -1,6 +1,5 @@
 """`linreg evaluate`."""
 
-import sys
 from textwrap import wrap
 from typing import Annotated
 
@@ -42,23 +41,22 @@ def evaluate(
         else:
             metrics, unchanged = evaluate_splits(saved)
             if not unchanged:
-                print("warning: the data has changed since the run was trained", file=sys.stderr)
-        results = check_gates((), expressions, metrics)
+                output.warn("the data has changed since the run was trained")
+        results = check_gates((), expressions, {**metrics, **gates.of_record(saved.record)})
     if junit is not None:
         write_junit(junit, folder.id, results)
     failed = gates.failed(results, folder.id)
     if not as_json:
-        print(output.metrics_table(metrics))
-        print()
-        print(wording.parameters_title(saved.formula.targets, saved.formula.transform))
-        print(output.parameters_table(metrics["parameters"], indent="  "))
+        output.show(output.metrics_table(metrics), "")
+        output.show(wording.parameters_title(saved.formula.targets, saved.formula.transform))
+        output.show(output.parameters_table(metrics["parameters"], indent="  "))
         if "inference" in metrics:
             from linreg_cli.cli import coefficients
 
-            print("\n" + "\n".join(wrap(f"optimum: {wording.gap_in_words(metrics)}", 80)))
-            print(f"\n{coefficients.inference_text(metrics, saved.formula.targets)}")
+            output.show("", *wrap(wording.one_line(f"optimum: {wording.gap_in_words(metrics)}"), 80))
+            output.show("", coefficients.inference_text(metrics, saved.formula.targets))
             if "truth" in metrics:
-                print(f"\n{coefficients.truth_text(metrics['truth'])}")
+                output.show("", coefficients.truth_text(metrics["truth"]))
     elif not failed:
         output.print_json(metrics)
     gates.stop(failed, as_json=as_json, result=metrics)

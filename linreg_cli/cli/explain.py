@@ -7,6 +7,7 @@ import typer
 
 from linreg_cli.cli import options, output
 from linreg_cli.errors import DivergedError, Fault, UsageError
+from linreg_cli.wording import one_line
 
 if TYPE_CHECKING:
     from linreg_cli.inspection.explain import ExplainedStep, Parameters
@@ -52,7 +53,7 @@ def explain(
         for step in work(prepared.plan, prepared.state, *prepared.tensors["train"], steps):
             done.append(step)
             if not as_json:
-                print(("\n" if len(done) > 1 else "") + _page(step, *names, loaded.config))
+                output.show(("\n" if len(done) > 1 else "") + _page(step, *names, loaded.config))
     except DivergedError as error:
         output.show_error(
             error.kind, error.faults, as_json=as_json, result={"steps": [_as_json(s, *names) for s in done]}
@@ -97,6 +98,7 @@ def _as_json(step: "ExplainedStep", features: tuple[str, ...], targets: tuple[st
 def _page(step: "ExplainedStep", features: tuple[str, ...], targets: tuple[str, ...], config: Any) -> str:
     n_rows = len(step.rows)
     which = f"rows {', '.join(str(row + 1) for row in step.rows)}" if n_rows <= MAX_ROWS else f"{n_rows:,} rows"
+    features, targets = tuple(map(one_line, features)), tuple(map(one_line, targets))
     names = [
         f"w[{feature}]" if len(targets) == 1 else f"w[{target}, {feature}]"
         for target in targets

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from linreg_cli.cli import options, output
+from linreg_cli.wording import one_line
 
 
 def generate_data(
@@ -41,6 +42,5 @@ def generate_data(
         values = {"path": str(done.path), "truth": str(done.truth_path), "rows": done.n_rows}
         output.print_json({**values, "columns": list(done.columns), "seconds": seconds})
     else:
-        print(f"{done.n_rows:,} rows: {', '.join(done.columns)}")
-        print(f"table:  {done.path}")
-        print(f"truth:  {done.truth_path}")
+        lines = [f"{done.n_rows:,} rows: {', '.join(done.columns)}", f"table:  {done.path}"]
+        output.show(*map(one_line, [*lines, f"truth:  {done.truth_path}"]))

@@ -41,4 +41,4 @@ def inspect(
     else:
         from linreg_cli.cli.inspect_page import page
 
-        print(page(found, sentences, ridge=ridge))
+        output.show(page(found, sentences, ridge=ridge))

@@ -20,7 +20,7 @@ WIDTH = 80
 MOST_COLUMNS = 40
 _LABEL = 18
 #: What stands in place of a number of epochs, by the kind of the reason.
-_CELLS = {"diverges": "diverges", "too long": "> 10^7", "noise": "noise", "other": "never"}
+_CELLS = {"diverges": "diverges", "too long": "> 10^7", "noise": "noise", "order": "never", "other": "never"}
 
 
 def page(found: "Inspection", sentences: Sequence[str], *, ridge: bool) -> str:
@@ -118,7 +118,7 @@ def _limits(found: "Inspection") -> str:
     lines = [_wrapped(f"Learning rates are stable below ({', '.join(ways)}, {found.config.loss}):")]
     labels = {"full batch": "full_batch", "batch-safe": "batch_safe"}
     if not found.problem.plan.is_full_batch:
-        labels["on average"] = "mean_square"
+        labels |= {"in this order": "fixed_order"} if found.problem.has_fixed_order else {"on average": "mean_square"}
     for name, key in labels.items():
         limit = limits[key]
         value = "-" if limit.rate is None else f"{limit.rate:.6g}"
@@ -131,14 +131,17 @@ def _plans(found: "Inspection") -> str:
     head = f"Epochs until the gap, (loss - optimum) / optimum, is at most 1e-3 and 1e-6 ({batch}"
     own = found.plans[0].forecast
     head += f", from a gap of {own.start_gap:.3g}):" if math.isfinite(own.start_gap) else "):"
-    rows = [["", "rate", "momentum", "1e-3", "1e-6"]]
+    rows = [["", "rate", "momentum", "1e-3", "1e-6", "final gap"]]
     for plan in found.plans:
-        rows.append([plan.label, f"{plan.lr:.6g}", f"{plan.momentum:.6g}", *_epochs(plan)])
+        final = plan.forecast.final_gap
+        end = f"{final:.3g}" if isinstance(final, float) and math.isfinite(final) else "-"
+        rows.append([plan.label, f"{plan.lr:.6g}", f"{plan.momentum:.6g}", *_epochs(plan), end])
     lines = [_wrapped(head), output.aligned(rows, indent="  ")]
     reasons = dict.fromkeys(reason.why for reason in own.reasons.values())
     lines += [_wrapped(f"as configured: {reason}", indent="  ") for reason in reasons]
     if not found.problem.plan.is_full_batch:
-        lines.append(_wrapped(f"{own.method}; single runs scatter around it", indent="  "))
+        scatter = "" if found.problem.has_fixed_order else "; single runs scatter around it"
+        lines.append(_wrapped(f"{own.method}{scatter}", indent="  "))
         lines.append(
             _wrapped(f"best rate: lowest expected gap after {found.problem.plan.epochs:,} epochs", indent="  ")
         )

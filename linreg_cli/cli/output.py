@@ -1,12 +1,33 @@
-"""Results on stdout, errors on stderr."""
+"""Results on stdout, errors on stderr. Nothing else in the package prints, and no text acts on a terminal."""
 
+import csv
+import itertools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Sized
 from typing import Any
 
 from linreg_cli.errors import Fault
-from linreg_cli.wording import ON_TERMINAL, number, one_line
+from linreg_cli.wording import ON_TERMINAL, escaped, json_text, number, one_line
+
+
+def show(*lines: object) -> None:
+    """Print a result on stdout, line by line. Control characters other than line breaks are escaped."""
+    print(escaped("\n".join(map(str, lines))))
+
+
+def tell(text: str) -> None:
+    """Print a message on stderr, such as `warning: ...`; as `show`."""
+    print(escaped(text), file=sys.stderr)
+
+
+def warn(text: str) -> None:
+    """Print a warning on stderr, on one line."""
+    print(f"warning: {one_line(text)}", file=sys.stderr)
+
+
+#: The most parameters of a table on the terminal; the others are counted.
+MOST_PARAMETERS = 100
 
 
 def print_json(values: Any) -> None:
@@ -15,12 +36,18 @@ def print_json(values: Any) -> None:
     Raises:
         ValueError: for NaN or an infinity, which JSON does not have.
     """
-    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False, default=str)
+    text = json_text(values, default=str)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:  # the encoding of the terminal, or a file name that is not UTF-8
         text = json.dumps(values, indent=2, allow_nan=False, default=str)
     print(text)
+
+
+def show_csv(rows: Iterable[Iterable[object]]) -> None:
+    """Print rows as CSV on stdout; control characters and line breaks in text are escaped."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerows([one_line(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
 
 
 def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dict[str, Any] | None = None) -> None:
@@ -35,7 +62,7 @@ def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dic
     for fault in faults:
         print(f"error: {one_line(str(fault))}", file=sys.stderr)
         if fault.excerpt:
-            print("\n".join(f"    {line}" for line in fault.excerpt.splitlines()), file=sys.stderr)
+            tell("\n".join(f"    {line}" for line in fault.excerpt.split("\n")))
     if as_json:
         error: dict[str, Any] = {
             "kind": kind,
@@ -48,7 +75,7 @@ def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dic
 
 
 def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -> str:
-    """A table of text in aligned columns.
+    """A table of text in aligned columns. Control characters in cells are escaped.
 
     Args:
         rows: the cells of each row; at least one row, all of the same length.
@@ -59,6 +86,7 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -
     n     100
     rmse  2.5
     """
+    rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[position]) for row in rows) for position in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -80,7 +108,7 @@ def metrics_table(metrics: dict[str, Any], *, indent: str = "") -> str:
         if values is not None:
             rows.append([split, *(number(values.get(name)) for name in names)])
             notes += [
-                f"{indent}{split} {key.removesuffix('_reason')}: {reason}"
+                one_line(f"{indent}{split} {key.removesuffix('_reason')}: {reason}")
                 for key, reason in values.items()
                 if key.endswith("_reason")
             ]
@@ -93,13 +121,24 @@ def parameters_table(parameters: dict[str, Any], *, indent: str = "") -> str:
     if isinstance(bias, dict):
         targets = list(weights)
         rows = [["", *targets]] + [
-            [name, *(number(weights[target][name]) for target in targets)] for name in weights[targets[0]]
+            [name, *(number(weights[target][name]) for target in targets)] for name in first_names(weights[targets[0]])
         ]
         rows += [["(bias)", *(number(bias[target]) for target in targets)]] if bias[targets[0]] is not None else []
-        return aligned(rows, indent=indent)
-    rows = [[name, number(value)] for name, value in weights.items()]
+        return "\n".join([aligned(rows, indent=indent), *left_out(weights[targets[0]], indent)])
+    rows = [[name, number(weights[name])] for name in first_names(weights)]
     rows += [["(bias)", number(bias)]] if bias is not None else []
-    return aligned(rows, indent=indent)
+    return "\n".join([aligned(rows, indent=indent), *left_out(weights, indent)])
+
+
+def first_names(values: Iterable[str]) -> list[str]:
+    """The names of the parameters that a table on the terminal shows: the first `MOST_PARAMETERS`."""
+    return list(itertools.islice(values, MOST_PARAMETERS))
+
+
+def left_out(names: Sized, indent: str = "", where: str = "metrics.json") -> list[str]:
+    """The line below such a table, if it does not show all."""
+    more = len(names) - MOST_PARAMETERS
+    return [f"{indent}... and {more:,} more; {where} has them all"] if more > 0 else []
 
 
 def cross_validation_lines(metrics: dict[str, Any], *, indent: str = "") -> list[str]:
@@ -113,4 +152,7 @@ def cross_validation_lines(metrics: dict[str, Any], *, indent: str = "") -> list
         shown = f"{number(summary['mean'])} +- {number(summary['std'])}" if summary else "-"
         parts.append(f"{name} {shown}")
     reasons = dict.fromkeys(reason for key, reason in found.items() if key.endswith("_reason"))
-    return [f"{indent}{found['folds']} folds: {', '.join(parts)}", *(f"{indent}{reason}" for reason in reasons)]
+    return [
+        f"{indent}{found['folds']} folds: {', '.join(parts)}",
+        *(one_line(f"{indent}{reason}") for reason in reasons),
+    ]

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from linreg_cli import wording
 from linreg_cli.cli import options, output
 from linreg_cli.errors import UsageError
 
@@ -53,4 +54,4 @@ def plot(
     if as_json:
         output.print_json({"pictures": [str(path) for path in paths]})
     else:
-        print("\n".join(str(path) for path in paths))
+        output.show(*(wording.one_line(str(path)) for path in paths))

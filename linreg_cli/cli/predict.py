@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linreg_cli import wording
-from linreg_cli.cli import options, output
+from linreg_cli.cli import options, output, streams
 from linreg_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def predict(
     from linreg_cli.data.tables.write import is_text_suffix, table_suffix, write_table
     from linreg_cli.runs.store import find_run
 
+    if out is None and not as_json:
+        streams.require_stdout()
     suffix = table_suffix(out) if out is not None else ".csv"
     if out is not None and out.exists() and Path(data).exists() and out.samefile(data):
         raise UsageError("the output is the input table; choose another path with -o", str(out))
@@ -46,11 +48,11 @@ def predict(
     found = predict_table(load_saved_model(folder), data, typed=not is_text_suffix(suffix))
     table, added = found.table, found.added
     for text in _treatments(found.columns):
-        print(f"note: {text}", file=sys.stderr)
+        output.tell(f"note: {text}")
     gaps = table.column(added[0]).null_count
     if gaps:
         missing = "a cell is missing in a column with preprocess.missing: drop"
-        print(f"warning: {gaps:,} of {table.num_rows:,} rows have no prediction: {missing}", file=sys.stderr)
+        output.warn(f"{gaps:,} of {table.num_rows:,} rows have no prediction: {missing}")
     repaired = [column.as_json() for column in found.columns if column.unknown or column.filled]
     result = {"run": folder.id, "rows": table.num_rows, "columns": added, "repaired": repaired}
     try:  # one row shows whether the format supports the type of every column, before anything is written
@@ -62,7 +64,7 @@ def predict(
             write_table(draft, suffix, table, found.delimiter)
         result["path"] = str(out)
         if not as_json:
-            print(out)
+            output.show(wording.one_line(str(out)))
     elif not as_json:
         write_table(sys.stdout.buffer, suffix, table, found.delimiter)
     else:

@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from linreg_cli import wording
+from linreg_cli.cli import output
 from linreg_cli.findings import Finding, shown
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Progress:
     def detail(self, text: str) -> None:
         """See `Reporter`."""
         if self._verbose:
-            print(wording.one_line(text), file=sys.stderr)
+            output.tell(wording.one_line(text))
 
     def warn(self, finding: Finding) -> None:
         """See `Reporter`."""
@@ -69,7 +70,7 @@ class Progress:
 
     def _warn(self, text: str) -> None:
         if not self._quiet:
-            print(f"warning: {text}", file=sys.stderr)
+            output.warn(text)
 
     def data(self, summary: "DataSummary") -> None:
         """See `Reporter`. For a table of numbers without missing cells, print only on a terminal."""
@@ -78,7 +79,7 @@ class Progress:
         if not self._shows_data:
             return
         if self._verbose or self._bar is not None or not summary.is_plain:
-            print(data_table(summary), file=sys.stderr)
+            output.tell(data_table(summary))
         for text in shown([finding.message for finding in summary.warnings]):
             self._warn(text)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from linreg_cli import wording
 from linreg_cli.cli import options, output
 from linreg_cli.errors import UsageError
 
@@ -49,4 +50,4 @@ def report(
     if as_json:
         output.print_json({"report": str(path), "runs": [folder.id for folder in folders]})
     else:
-        print(path)
+        output.show(wording.one_line(str(path)))

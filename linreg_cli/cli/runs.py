@@ -1,6 +1,5 @@
 """`linreg runs`: list, show, diff, label, rm."""
 
-import csv
 import fnmatch
 import json
 import sys
@@ -60,7 +59,7 @@ def list_(
             raise UsageError(f"unknown value {value!r}{did_you_mean(value, allowed)}", option)
     readable, damaged = list_runs(outputs)
     for error in damaged:
-        print(f"warning: {wording.one_line(str(error))}", file=sys.stderr)
+        output.warn(str(error))
     rows = [
         row
         for run, record in readable
@@ -74,17 +73,15 @@ def list_(
     if as_json:
         output.print_json({"runs": rows})
     elif as_csv:
-        writer = csv.DictWriter(sys.stdout, _COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        output.show_csv([_COLUMNS, *([row[column] for column in _COLUMNS] for row in rows)])
     elif readable and not rows:
-        print(f"none of the {len(readable)} runs in {outputs} matches")
+        output.show(wording.one_line(f"none of the {len(readable)} runs in {outputs} matches"))
     elif not rows:
-        print(f"there are no runs in {outputs}; start one with 'linreg train -c CONFIG'")
+        output.show(wording.one_line(f"there are no runs in {outputs}; start one with 'linreg train -c CONFIG'"))
     else:
         shown = [name for name in _COLUMNS if any(row[name] is not None for row in rows)]
         lines = [[_cell(name, row[name]) for name in shown] for row in rows]
-        print(output.aligned([shown, *lines], left=sum(name in shown for name in _COLUMNS[:4])))
+        output.show(output.aligned([shown, *lines], left=sum(name in shown for name in _COLUMNS[:4])))
 
 
 @runs_app.command("show")
@@ -107,15 +104,15 @@ def show(
     if as_csv:
         from linreg_cli.runs.compare import flat
 
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(("key", "value"))
-        for key, value in flat({"record": record, "metrics": metrics}).items():
-            writer.writerow((key, json.dumps(value, ensure_ascii=False) if isinstance(value, list | bool) else value))
+        values = flat({"record": record, "metrics": metrics})
+        lists = {
+            key: json.dumps(value, ensure_ascii=False) for key, value in values.items() if type(value) in (list, bool)
+        }
+        output.show_csv([("key", "value"), *{**values, **lists}.items()])
         return
     with folder.reporting_damage("{run,metrics}.json"):
         lines = _described(record, metrics)
-    print(folder.path)
-    print("\n".join(lines))
+    output.show(wording.one_line(str(folder.path)), *lines)
 
 
 @runs_app.command("diff")
@@ -138,17 +135,18 @@ def diff(
         values = {key: {"first": first, "second": second} for key, first, second in found}
         output.print_json({"runs": [folder.id for folder in folders], "differences": values})
     elif as_csv:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows([("key", *(folder.id for folder in folders)), *found])
+        output.show_csv([("key", *(folder.id for folder in folders)), *found])
     elif not found:
-        print(f"{folders[0].id} and {folders[1].id} differ only in times and ids")
+        output.show(wording.one_line(f"{folders[0].id} and {folders[1].id} differ only in times and ids"))
     else:
-        cells = [[key, *(wording.one_line(_short(value)) for value in values)] for key, *values in found]
-        print(output.aligned([["", *(folder.id for folder in folders)], *cells], left=3))
+        shown = found[: output.MOST_PARAMETERS]
+        cells = [[key, *map(_short, values)] for key, *values in shown]
+        lines = output.left_out(found, where="--json")
+        output.show(output.aligned([["", *(folder.id for folder in folders)], *cells], left=3), *lines)
 
 
 def _short(value: Any) -> str:
-    text = "-" if value is None else str(value)
+    text = "-" if value is None else wording.one_line(str(value))
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
@@ -184,7 +182,7 @@ def rm(
     folders = {folder.path.absolute(): folder for folder in (find_run(outputs, run) for run in runs)}
     for folder in folders.values():
         check_removable(folder)
-    names = ", ".join(folder.id for folder in folders.values())
+    names = ", ".join(wording.one_line(folder.id) for folder in folders.values())
     if not yes:
         if as_json or not sys.stdin.isatty():
             raise UsageError(f"this removes {names} permanently; confirm with --yes")
@@ -194,7 +192,7 @@ def rm(
     if as_json:
         output.print_json({"removed": [folder.id for folder in folders.values()]})
     else:
-        print(f"removed {names}")
+        output.show(f"removed {names}")
 
 
 def _described(record: dict[str, Any], metrics: dict[str, Any] | None) -> list[str]:
@@ -245,7 +243,7 @@ def _cell(name: str, value: Any) -> str:
     if name == "created":
         return str(value)[:19].replace("T", " ")
     if name in ("data", "label"):
-        return "-" if value is None else wording.one_line(str(value))
+        return "-" if value is None else str(value)
     return (
         f"{value:.2f}"
         if name == "seconds" and value is not None

@@ -87,7 +87,7 @@ def train(
             from linreg_cli.pipeline.workflow import train_run
 
             if dry_run:
-                prepared = prepare(loaded, progress)
+                prepared = prepare(loaded, progress, fail_if=expressions)
                 prepared.check(loaded, progress, force=force)
                 progress.done()
                 _show_plan(prepared, as_json=as_json)
@@ -135,12 +135,12 @@ def _show_complete(
     seconds = record.get("seconds")
     values = {"run": run.id, "path": str(run.path), "status": record["status"], "metrics": metrics}
     result = {**values, "seconds": seconds, "note": f"already complete: {why}"}
-    results = check_gates((), expressions, {**metrics, "seconds": seconds})
+    results = check_gates((), expressions, {**metrics, **gates.of_record(record)})
     if junit is not None:
         write_junit(junit, run.id, results, seconds or 0.0)
     failed = gates.failed(results, run.id)
     if not as_json:
-        print(run.path if quiet else f"{run.id} is already complete: {why}")
+        output.show(wording.one_line(str(run.path) if quiet else f"{run.id} is already complete: {why}"))
     elif not failed:
         output.print_json(result)
     gates.stop(failed, as_json=as_json, result=result)
@@ -160,9 +160,9 @@ def _show(outcome: "Outcome", *, as_json: bool, quiet: bool) -> None:
     if as_json and not failed:
         output.print_json(result)
     elif quiet and not as_json:
-        print(outcome.run.path)
+        output.show(wording.one_line(str(outcome.run.path)))
     elif not as_json:
-        print(_summary(outcome))
+        output.show(_summary(outcome))
     gates.stop(failed, as_json=as_json, result=result)
 
 
@@ -176,7 +176,7 @@ def _summary(outcome: "Outcome") -> str:
         output.metrics_table(outcome.metrics, indent="  "),
         *output.cross_validation_lines(outcome.metrics, indent="  "),
         "",
-        f"optimum: {wording.gap_in_words(outcome.metrics)}",
+        wording.one_line(f"optimum: {wording.gap_in_words(outcome.metrics)}"),
         "",
         wording.parameters_title(record["data"]["targets"], record.get("target_transform", "none")),
         output.parameters_table(outcome.metrics["parameters"], indent="  "),
@@ -188,10 +188,13 @@ def _summary(outcome: "Outcome") -> str:
         lines += ["", output.aligned(rows, indent="  ")]
     passed = [gate for gate in outcome.gates if gate.passed]
     lines += (
-        ["", *(f"gate '{gate.gate}' passed ({wording.number(gate.measured)})" for gate in passed)] if passed else []
+        ["", *(f"gate '{wording.one_line(gate.gate)}' passed ({wording.number(gate.measured)})" for gate in passed)]
+        if passed
+        else []
     )
-    lines += ["", f"run:      {outcome.run.path}"]
-    lines += [f"{'pictures:' if position == 0 else '':9} {path}" for position, path in enumerate(outcome.pictures)]
+    paths = [f"run:      {outcome.run.path}"]
+    paths += [f"{'pictures:' if position == 0 else '':9} {path}" for position, path in enumerate(outcome.pictures)]
+    lines += ["", *map(wording.one_line, paths)]
     return "\n".join(lines)
 
 
@@ -215,12 +218,15 @@ def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
     if as_json:
         output.print_json(values)
         return
-    print(f"rows:      {', '.join(f'{n:,} {split}' for split, n in rows.items() if n)}")
-    print(f"features:  {', '.join(dataset.features)}")
-    print(f"target:    {', '.join(dataset.targets)}")
-    steps = f"{plan.epochs:,} epochs of {plan.steps_per_epoch:,} = {plan.total_steps:,}"
-    print(f"steps:     {steps}, batches of {plan.batch_size:,}")
-    print(f"rate:      {wording.number(values['lr']['value'])} ({values['lr']['why']})")
     engine = values["engine"]
-    print(f"executor:  {engine['name']} on {prepared.config.train.device} ({engine['why']})")
-    print("nothing was trained (--dry-run)")
+    steps = f"{plan.epochs:,} epochs of {plan.steps_per_epoch:,} = {plan.total_steps:,}"
+    lines = [
+        f"rows:      {', '.join(f'{n:,} {split}' for split, n in rows.items() if n)}",
+        f"features:  {', '.join(dataset.features)}",
+        f"target:    {', '.join(dataset.targets)}",
+        f"steps:     {steps}, batches of {plan.batch_size:,}",
+        f"rate:      {wording.number(values['lr']['value'])} ({values['lr']['why']})",
+        f"executor:  {engine['name']} on {prepared.config.train.device} ({engine['why']})",
+        "nothing was trained (--dry-run)",
+    ]
+    output.show(*map(wording.one_line, lines))

@@ -1,10 +1,10 @@
 """`linreg validate`."""
 
-import sys
 from typing import Annotated
 
 import typer
 
+from linreg_cli import wording
 from linreg_cli.cli import options, output
 from linreg_cli.errors import ConfigError, Fault
 
@@ -27,9 +27,9 @@ def validate(
             faults += error.faults
         else:
             if not as_json:
-                print(f"{file}: ok")
+                output.show(wording.one_line(f"{file}: ok"))
             for note in loaded.notes:
-                print(f"warning: {file}: {note.message}", file=sys.stderr)
+                output.warn(f"{file}: {note.message}")
     if faults:
         raise ConfigError(faults)
     if as_json:

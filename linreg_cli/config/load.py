@@ -19,6 +19,7 @@ from linreg_cli.config.schema import SCHEDULES, Config
 from linreg_cli.config.source import FLOAT, PREFIXED_INTEGER, Node
 from linreg_cli.errors import ConfigError, SettingError
 from linreg_cli.findings import Finding
+from linreg_cli.wording import escaped
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def load_config(files: Sequence[str], overrides: Sequence[str] = (), *, stored: 
         config = Config.model_validate(values)
     except ValidationError as error:
         raise ConfigError(diagnostics.faults(error, tree)) from None
-    broken = [diagnostics.fault_at(tree, path, f"{_dotted(path)}: {message}") for path, message in broken_rules(config)]
+    rules = broken_rules(config, stored=stored)
+    broken = [diagnostics.fault_at(tree, path, f"{_dotted(path)}: {message}") for path, message in rules]
     if broken:
         raise ConfigError(broken)
     return LoadedConfig(config, tree, tuple(Finding("config", note) for note in notes(config)))
@@ -109,7 +111,8 @@ def default_name(files: Sequence[str]) -> str:
 def dump_config(config: Config) -> str:
     """The resolved config as YAML, every key written out; loading it gives an equal `Config`."""
     values = config.model_dump(mode="json")
-    return str(yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))
+    text = str(yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))
+    return escaped(text)  # only text in double quotes has characters to escape, and Python's escapes are those of YAML
 
 
 class _Dumper(yaml.SafeDumper):
@@ -122,8 +125,8 @@ def _represent_list(dumper: yaml.SafeDumper, values: list[Any]) -> yaml.Node:
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    # Line breaks such as U+0085 are escaped in double quotes only; elsewhere they are read back as spaces.
-    style = '"' if any(mark in text for mark in "\n\r\x85\u2028\u2029") else None
+    # Line breaks and control characters can be escaped in double quotes only.
+    style = None if text.isprintable() else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

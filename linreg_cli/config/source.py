@@ -14,12 +14,16 @@ from typing import Any
 
 import yaml
 
+from linreg_cli.config.escapes import LoneSurrogateError, Surrogates, in_double_quotes
 from linreg_cli.errors import ConfigError, Fault
+from linreg_cli.wording import one_line
 
 MAX_BYTES = 8 * 2**20
 MAX_DEPTH = 32
 MAX_NODES = 2_000_000
 
+#: What the two parsers call the reading of a text in double quotes.
+_IN_QUOTES = ("while parsing a quoted scalar", "while scanning a double-quoted scalar")
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 PREFIXED_INTEGER = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
@@ -59,14 +63,15 @@ class Origin:
         return f"{self.source.name}:{self.line}:{self.column}" if self.source.is_file else self.source.name
 
     def excerpt(self) -> str | None:
-        """The source line, cut to 76 characters around the column, with a caret under the column."""
+        """The source line, cut to 76 characters around the column, with a caret under the column; escaped."""
         if not 1 <= self.line <= len(self.source.lines):
             return None
         text, caret = self.source.lines[self.line - 1], self.column - 1
         if len(text) > 76:
             start = max(0, min(caret - 38, len(text) - 76))
             text, caret = text[start : start + 76], caret - start
-        return f"{text.expandtabs(1)}\n{' ' * caret}^"
+        before, after = (one_line(part.expandtabs(1)) for part in (text[:caret], text[caret:]))
+        return f"{before}{after}\n{' ' * max(caret, len(before))}^"
 
 
 @dataclass
@@ -170,9 +175,10 @@ def parse(text: str, source: Source, *, mapping_only: bool = True) -> Node:
     Raises:
         ConfigError: with every duplicate key and tag, or the first error of syntax.
     """
-    builder = _Builder(source)
+    surrogates = Surrogates.replaced(text)
+    builder = _Builder(source, surrogates)
     try:
-        root = builder.document(yaml.parse(text, Loader=_PARSER))
+        root = builder.document(yaml.parse(surrogates.text, Loader=_PARSER))
     except yaml.MarkedYAMLError as error:
         raise ConfigError([_syntax_fault(error, source)]) from None
     except yaml.reader.ReaderError as error:
@@ -199,7 +205,11 @@ def _syntax_fault(error: yaml.MarkedYAMLError, source: Source) -> Fault:
         line, column = len(source.lines), len(source.lines[-1]) + 1
     origin = Origin(source, line, column)
     excerpt = origin.excerpt()
-    if excerpt and "\t" in source.lines[line - 1]:
+    begin = error.context_mark
+    if error.context in _IN_QUOTES and begin is not None and 0 <= begin.line < len(source.lines):
+        offset = source.column_offset if begin.line == 0 else 0
+        message += f"; {in_double_quotes(source.lines[begin.line], begin.column + offset)}"
+    elif excerpt and "\t" in source.lines[line - 1]:
         message += "; indent with spaces, not tabs"
     return Fault(message, str(origin), excerpt)
 
@@ -207,8 +217,8 @@ def _syntax_fault(error: yaml.MarkedYAMLError, source: Source) -> Fault:
 class _Builder:
     """Builds nodes from parser events, with limits on depth and size."""
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    def __init__(self, source: Source, surrogates: Surrogates) -> None:
+        self.source, self.surrogates = source, surrogates
         self.faults: list[Fault] = []
         self.anchors: dict[str, Node] = {}
 
@@ -265,17 +275,28 @@ class _Builder:
             key_origin = self.origin(event)
             if not isinstance(event, yaml.ScalarEvent):
                 raise ConfigError([self.fault(key_origin, "a key must be plain text")])
-            if event.value in keys:
-                first = keys[event.value]
-                message = f"duplicate key {event.value!r}; it is first set on line {first.line}"
+            key = self.text(event)
+            if key in keys:
+                message = f"duplicate key {key!r}; it is first set on line {keys[key].line}"
                 self.faults.append(self.fault(key_origin, message))
             value = self.node(next(events), events, depth + 1)
-            keys.setdefault(event.value, key_origin)
-            entries.setdefault(event.value, value)
+            keys.setdefault(key, key_origin)
+            entries.setdefault(key, value)
         return Node(entries, origin, keys, 1 + sum(value.size for value in entries.values()))
 
+    def text(self, event: Any) -> str:
+        """The text of a scalar, in which two escapes of JSON are one character."""
+        if event.style != '"':
+            return self.surrogates.as_written(event.value)
+        try:
+            return self.surrogates.in_quotes(event.value)
+        except LoneSurrogateError as error:
+            message = f"\\u{error} is half of a character; one beyond U+FFFF is two escapes, such as \\ud83d\\ude00"
+            self.faults.append(self.fault(self.origin(event), message))
+            return ""
+
     def scalar(self, event: Any) -> Any:
-        text = event.value
+        text = self.text(event)
         if not event.implicit[0]:  # quoted, or a block of text
             return text
         if text in _WORDS:

@@ -12,6 +12,7 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
 from linreg_cli.data.assemble import assemble
 from linreg_cli.data.columns.kinds import RawColumn
+from linreg_cli.data.encoding.cells import with_cells
 from linreg_cli.evaluation.fit_quality import fit_quality
 from linreg_cli.evaluation.metrics import ErrorSums, Metrics, parameters, split_metrics
 from linreg_cli.evaluation.predictions import summed_errors
@@ -114,7 +115,8 @@ def evaluate_table(saved: SavedModel, path: str) -> Metrics:
     encoder, targets = saved.preprocessor.inputs, saved.formula.targets
     table = open_for(saved, path, [*encoder.columns, *targets])
     numbers, text = input_columns(encoder)
-    raw = raw_inputs(table.read([*numbers, *targets], text=text), encoder, targets, saved, table)
+    cells = table.read([*numbers, *targets], text=text)
+    raw = with_cells(raw_inputs(cells, encoder, targets, saved, table), table)
     return {
         "data": _metrics_of_table(saved, raw, path),
         "parameters": parameters(saved.formula),

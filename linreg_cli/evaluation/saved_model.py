@@ -12,7 +12,7 @@ from linreg_cli.config.formats import CSV_SUFFIXES, text_suffix
 from linreg_cli.config.types import is_address
 from linreg_cli.data import Preprocessor
 from linreg_cli.data.columns.kinds import RawColumn
-from linreg_cli.data.encoding.cells import category_column, number_column
+from linreg_cli.data.encoding.cells import category_column, kind_of, number_column
 from linreg_cli.data.encoding.encode import Encoder, NumberInput
 from linreg_cli.data.encoding.number_hints import Use, merged_faults
 from linreg_cli.data.tables.open import open_table
@@ -23,6 +23,9 @@ from linreg_cli.model import LinearFormula, build_model, fold
 from linreg_cli.runs.checkpoint import load_model
 from linreg_cli.runs.config import config_of
 from linreg_cli.runs.store import RunFolder
+
+#: The most columns that a message names; the others are counted.
+_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,9 @@ def raw_inputs(
             else:
                 raw[each.column] = found
         else:
-            raw[each.column] = category_column(cells.column(each.column), marks, each.kind)
+            raw[each.column] = category_column(
+                cells.column(each.column), marks, kind_of(cells.column(each.column).type)
+            )
     if faults:
         uses: dict[str, Use] = dict.fromkeys(
             (*(column for column in raw if column in cells.numbers), *faults), "trained"
@@ -137,12 +142,19 @@ def open_for(saved: SavedModel, path: str, names: Sequence[str]) -> Table:
         # it may have the delimiter that is usual for its suffix
         usual = open_table(path, text=replace(text, delimiter=None), missing_values=marks)
         table = usual if set(names) <= set(usual.columns) else table
-    lacking = [name for name in names if name not in table.columns]
+    columns = frozenset(table.columns)
+    lacking = [name for name in names if name not in columns]
     if lacking:
-        near = {name: closest(name, table.columns) for name in lacking}
-        named = ", ".join(name if near[name] is None else f"{name} (did you mean {near[name]!r}?)" for name in lacking)
-        message = f"the table lacks columns that the run needs: {named}; it has {', '.join(table.columns)}"
+        near = {name: closest(name, table.columns) for name in lacking[:_NAMED]}
+        named = [name if guess is None else f"{name} (did you mean {guess!r}?)" for name, guess in near.items()]
+        message = f"the table lacks columns that the run needs: {_listed(named, len(lacking))}; it has "
+        message += _listed(table.columns[:_NAMED], len(table.columns))
         hint = table.hint()
         raise DataError([*([Fault(hint, path)] if hint else []), Fault(message, path)])
     refuse_bad_names(table.columns, names, path)
     return table
+
+
+def _listed(names: Sequence[str], count: int) -> str:
+    """The first names of `count`, and how many there are more."""
+    return ", ".join(names) + (f" and {count - len(names):,} more" if count > len(names) else "")

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from linreg_cli.wording import one_line
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -187,7 +189,7 @@ def fitted(text: str, size: float, inches: float) -> tuple[str, dict[str, Any]]:
 
     The middle of a very long text is replaced by an ellipsis.
     """
-    text = " ".join("".join(c if ord(c) in _fonts()[1] or c.isspace() else "□" for c in text).split())
+    text = "".join(c if ord(c) in _fonts()[1] else "□" for c in one_line(" ".join(text.split(" "))))
     text = text if len(text) <= 240 else f"{text[:120]} … {text[-117:]}"
     # After spaces and underscores; inside a word only where it is wider than a line.
     pieces = re.findall(r"\s+|[^\s_]*_+|[^\s_]+", text)

@@ -2,12 +2,19 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from linreg_cli.config import LoadedConfig
 from linreg_cli.config.schema import Config
-from linreg_cli.convergence.limits import Limit, batch_safe_limit, full_batch_limit, mean_square_limit
+from linreg_cli.convergence.limits import (
+    Limit,
+    batch_safe_limit,
+    fixed_order_limit,
+    full_batch_limit,
+    mean_square_limit,
+)
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, stable_rate
 from linreg_cli.data import Dataset, Preprocessor
@@ -106,7 +113,7 @@ class Inspection:
         """Whether the loss is squared, so that its curvature is constant."""
         return self.problem.plan.loss.is_squared
 
-    @property
+    @cached_property
     def limits(self) -> dict[str, Limit]:
         """The limits of the learning rate by their keys in `stable_lr`; only for a squared loss."""
         problem, rule = self.problem, self.problem.rule
@@ -114,6 +121,7 @@ class Inspection:
             "full_batch": full_batch_limit(problem, rule),
             "batch_safe": batch_safe_limit(problem, rule),
             "mean_square": mean_square_limit(problem, rule),
+            "fixed_order": fixed_order_limit(problem, rule),
         }
 
 
@@ -127,7 +135,7 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
 
     Raises:
         ConfigError, DataError: as `prepare`.
-        DataError: if the squares of the values overflow or underflow.
+        DataError: if the squares of the values overflow or underflow, or if there are too many parameters.
     """
     config = loaded.config
     exact = config.train.model_copy(update={"dtype": "float64", "device": "cpu", "engine": "reference"})
@@ -135,8 +143,11 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
     prepared = prepare(replace(loaded, config=config.model_copy(update={"train": exact})), reporter, eps=eps)
     reporter.stage("finding the optimum and the curvature")
     problem = prepared.problem
-    if problem.no_factor_reason:  # inspect may take minutes for a large table
+    if problem.no_factor_reason:  # inspect may take minutes for a table with many rows
         problem = replace(problem, allow_slow=True)
+    if problem.no_factor_reason and not problem.overflow_reason:
+        remedy = "leave out columns (data.ignore), or train with a number for optimizer.lr, without inspect"
+        raise DataError(f"{problem.no_factor_reason}; {remedy}")
     _refuse_extremes(problem)
     squared = problem.plan.loss.is_squared
     dataset, rule = prepared.dataset, problem.rule

@@ -1,6 +1,5 @@
 """generate_table: writes the table that `data.source: synthetic` describes, and its true parameters."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from linreg_cli.data.synthetic import generate, truth
 from linreg_cli.data.tables.write import table_suffix, write_table
 from linreg_cli.errors import UsageError
 from linreg_cli.files import make_folder, replacing
+from linreg_cli.wording import json_text
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,5 @@ def generate_table(loaded: LoadedConfig, output: str | None, progress: Callable[
     # Both files are written and synced before either is renamed.
     with replacing(path) as sibling, replacing(truth_path) as truth_sibling:
         n_rows = write_table(sibling, suffix, batches())
-        values = json.dumps(truth(source, config.seed), indent=2, ensure_ascii=False)
-        truth_sibling.write_text(values + "\n", encoding="utf-8")
+        truth_sibling.write_text(json_text(truth(source, config.seed)) + "\n", encoding="utf-8")
     return Generated(path, truth_path, n_rows, (*source.feature_names, source.target))

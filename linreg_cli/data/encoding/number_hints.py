@@ -18,6 +18,7 @@ from linreg_cli.data.encoding.notation import (
     present,
     signed,
 )
+from linreg_cli.data.tables.leading_zeros import cells_with_leading_zeros
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.data.tables.text_format import DEFAULT, AsText, TextFormat
 from linreg_cli.errors import Fault
@@ -53,7 +54,7 @@ def wrong_type(
         use: the use of the column.
         written: how numbers are written in the table.
     """
-    kind = value_type(values.type)
+    given, kind = values.type, value_type(values.type)
     values = values.cast(kind)
     if is_text_type(kind):
         return _text_fault(values, column, missing_values, name, use, written)
@@ -64,6 +65,9 @@ def wrong_type(
         one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, " if use == "feature" else ""
         other = _other_ways(column, use, "convert it to 0 and 1")
         return Fault(f"the column holds true and false; {one_hot}{other}", where)
+    if pa.types.is_dictionary(given):
+        one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, " if use == "feature" else ""
+        return Fault(f"the column holds categories, such as {first}; {one_hot}{leave_out}", where)
     if pa.types.is_temporal(kind):
         return Fault(f"the column holds dates or times, such as {first}; {leave_out} (days since a date)", where)
     return Fault(f"the column holds values of type {kind}; {leave_out}", where)
@@ -207,10 +211,14 @@ def _text_fault(
     values: pa.ChunkedArray, column: str, missing_values: Sequence[str], name: str, use: Use, written: TextFormat
 ) -> Fault:
     text = present(values, missing_values)
+    if fault := _leading_zero(text, column, name, use, written):
+        return fault
     row = _first_text(text, written)
     if row is None:
         row = pc.index(text.is_valid(), True).as_py()
-        message = f"the column holds numbers as text, such as {text[row].as_py()!r}; store it with a numeric type"
+        one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, or " if use == "feature" else ""
+        message = f"the column holds numbers as text, such as {quoted(text[row].as_py())}; "
+        message += f"{one_hot}store it with a numeric type"
     else:
         cell = text[row].as_py()
         is_number = notation_of(written).matches
@@ -225,6 +233,18 @@ def _text_fault(
         if date:
             advice = _advice_for_dates(date, column, use)
         message = f"{quoted(cell)} is not a number{seen}; {advice}"
+    return Fault(message, f"{name}, row {row + 1}, column {column!r}")
+
+
+def _leading_zero(text: pa.ChunkedArray, column: str, name: str, use: Use, written: TextFormat) -> Fault | None:
+    """The fault of a column of numbers and codes, one of which has a leading zero; None for other columns."""
+    coded = pc.fill_null(cells_with_leading_zeros(text), False)
+    row = pc.index(coded, True).as_py()
+    if row < 0 or not notation_of(written).matches(text[row].as_py()):
+        return None
+    other = _other_ways(column, use, "write the numbers without leading zeros")
+    one_hot = f"set {for_columns([column], 'categorical', 'one_hot')}, " if use == "feature" else ""
+    message = f"{quoted(text[row].as_py())} has a leading zero, so the column is read as text; {one_hot}{other}"
     return Fault(message, f"{name}, row {row + 1}, column {column!r}")
 
 

@@ -1,20 +1,28 @@
 """CSV and TSV files, plain or compressed, read by pyarrow, with errors that name the line."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
 from linreg_cli.config.formats import CSV_SUFFIXES, text_suffix
-from linreg_cli.data.columns.arrow import null_text, texts
 from linreg_cli.data.tables import header
-from linreg_cli.data.tables.blocks import ColumnSink, UnevenLinesError, cells_of, in_parallel, line_blocks
+from linreg_cli.data.tables.blocks import (
+    BLOCK_BYTES,
+    ColumnSink,
+    UnevenLinesError,
+    block_bytes,
+    cells_of,
+    in_parallel,
+    line_blocks,
+)
 from linreg_cli.data.tables.csv_faults import malformed
 from linreg_cli.data.tables.csv_file import CsvFile
+from linreg_cli.data.tables.leading_zeros import LeadingZerosError, cells_with_leading_zeros, suspects
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.data.tables.text_format import AsText, TextFormat
+from linreg_cli.data.tables.text_numbers import as_exact_numbers, as_numbers
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import setting
 
@@ -34,6 +42,8 @@ class CsvTable:
         DataError: for a file that cannot be read, is another format, or has no valid header.
     """
 
+    index = frozenset[str]()
+
     def __init__(self, path: str, text: TextFormat, missing_values: Sequence[str]) -> None:
         assert text.delimiter is not None
         self.name, self.text = path, text
@@ -52,19 +62,25 @@ class CsvTable:
         Raises:
             DataError: for a line that is not valid CSV.
         """
-        worded = [column for column in either if self._seems_text(column)]
-        types = dict.fromkeys((*columns, *either), pa.float64()) | dict.fromkeys((*text, *worded), pa.string())
-        options = self._options(types)
-        read: Cells | None = None
-        try:
-            read = self._read_in_blocks(options)
-        except UnevenLinesError:
-            read = self._read_whole(options)
-        except pa.ArrowInvalid:
-            pass
+        worded = {column for column in either if self._seems_text(column)} | (self._coded & {*columns, *either})
+        while True:
+            types = dict.fromkeys((*columns, *either), pa.float64()) | dict.fromkeys((*text, *worded), pa.string())
+            options = self._options(types)
+            read: Cells | None = None
+            try:
+                read = self._read_in_blocks(options)
+            except UnevenLinesError:
+                read = self._read_whole(options)
+            except LeadingZerosError as error:
+                worded |= error.columns
+                continue
+            except pa.ArrowInvalid:
+                pass
+            break
         if read is None:  # a cell in a column of numbers is not a number
             return self._cells(self._read_as_text(columns, text, either), [*columns, *either])
-        turned = self._cells(self.numbers(read.others, worded), worded)
+        ambiguous = [column for column in either if column in worded]
+        turned = self._cells(self.numbers(read.others, ambiguous), ambiguous)
         return Cells({**read.numbers, **turned.numbers}, turned.others)
 
     def _cells(self, table: pa.Table, columns: Sequence[str]) -> Cells:
@@ -75,6 +91,12 @@ class CsvTable:
         if self.text.thousands is not None:
             return None
         try:
+            with self._file.open() as stream:
+                rest = b""
+                while block := stream.read(BLOCK_BYTES):
+                    if suspects(rest + block, self.delimiter, self.columns):
+                        return None
+                    rest = block[-3:]
             return self._cells(self._read(options), options.include_columns)
         except pa.ArrowInvalid:
             return None
@@ -84,12 +106,14 @@ class CsvTable:
 
         Raises:
             UnevenLinesError: for a file that must be read as a whole.
+            LeadingZerosError: for columns to be read as text.
             pa.ArrowInvalid: as `_read`.
         """
         if len(self.columns) == 1:
             raise UnevenLinesError  # a blank line is a missing cell
         parsing = pcsv.ParseOptions(delimiter=self.delimiter)
-        # read once, since pyarrow builds the mapping on each access; its order is not that of the file
+
+        # Read once, since pyarrow builds the mapping on each access; its order is not that of the file.
         kinds = options.column_types
         numbers = [name for name in options.include_columns if pa.types.is_float64(kinds[name])]
         grouped = self.text.thousands is not None  # which pyarrow does not read
@@ -101,12 +125,15 @@ class CsvTable:
                 raise self._file.holds_nul()
             names = self.columns if number else None
             reading = pcsv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=names)
+            coded = suspects(block, self.delimiter, self.columns).intersection(numbers)
+            if coded and (coded := self._with_leading_zeros(block, reading, parsing, coded)):
+                raise LeadingZerosError(coded)
             table = pcsv.read_csv(pa.BufferReader(block), reading, parsing, options)
             return self._all_numbers(table, numbers) if grouped else table
 
         with self._file.open() as stream:
             sink = ColumnSink(numbers, self._missing_values)
-            for table in in_parallel(parse, line_blocks(stream)):
+            for table in in_parallel(parse, line_blocks(stream, block_bytes(len(self.columns)))):
                 sink.add(table)
         return sink.cells()
 
@@ -120,6 +147,14 @@ class CsvTable:
         if not all(pa.types.is_float64(table.schema.field(column).type) for column in columns):
             raise pa.ArrowInvalid("a cell is not a number")
         return table
+
+    def _with_leading_zeros(
+        self, block: bytes, reading: pcsv.ReadOptions, parsing: pcsv.ParseOptions, columns: Collection[str]
+    ) -> set[str]:
+        """Which of the columns have a cell with a leading zero that does not mean 'missing'."""
+        options = self._options(dict.fromkeys(columns, pa.string()))
+        table = pcsv.read_csv(pa.BufferReader(block), reading, parsing, options)
+        return {column for column in columns if pc.any(cells_with_leading_zeros(table.column(column))).as_py()}
 
     def _read_as_text(self, columns: Sequence[str], text: Sequence[str], either: Sequence[str]) -> pa.Table:
         """Read every cell as text, then convert columns whose cells are all numbers (or `NA`, blanks around it)."""
@@ -145,6 +180,12 @@ class CsvTable:
         kind = self._seen.field(column).type
         return not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
 
+    def cell(self, column: str, row: int) -> str:
+        """See `Table.cell`. The column is read as a whole."""
+        kinds = {column: pa.string()}
+        options = pcsv.ConvertOptions(column_types=kinds, include_columns=[column], strings_can_be_null=False)
+        return str(self._read(options).column(0)[row].as_py())
+
     def read_all(self) -> pa.Table:
         """Every cell as text, so that it can be written unchanged."""
         options = pcsv.ConvertOptions(column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False)
@@ -153,24 +194,23 @@ class CsvTable:
         except pa.ArrowInvalid as error:
             raise DataError([malformed(self._file, self.delimiter, str(error))]) from None
 
-    def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    def numbers(self, table: pa.Table, columns: Collection[str]) -> pa.Table:
         """See `Table.numbers`."""
-        for column in columns:
-            position = table.column_names.index(column)
-            values = self._parse(table.column(position))
-            if values is not None:
-                table = table.set_column(position, column, values)
-        return table
+        wanted, found = set(columns), []
+        for column, cells in zip(table.column_names, table.columns, strict=True):
+            values = as_numbers(cells, self._missing_values, self.text) if column in wanted else None
+            found.append(cells if values is None else values)
+        return pa.Table.from_arrays(found, names=table.column_names)
 
-    def typed(self, table: pa.Table) -> pa.Table:
-        """See `Table.typed`. A column with a code such as 007 stays text."""
-        for position, column in enumerate(table.column_names):
-            values = self._parse(table.column(position))
-            coded = pc.any(pc.match_substring_regex(table.column(position), r"^\s*[-+]?0\d")).as_py()
-            if values is not None and not coded and values.null_count < len(values):
-                whole = pc.all(pc.match_substring_regex(table.column(position), r"^\s*([-+]?\d{1,15}\s*)?$")).as_py()
-                table = table.set_column(position, column, values.cast(pa.int64()) if whole else values)
-        return table
+    def typed(self, table: pa.Table, numbers: Collection[str]) -> pa.Table:
+        """See `Table.typed`."""
+        wanted, found = set(numbers), []
+        for column, cells in zip(table.column_names, table.columns, strict=True):
+            values = as_exact_numbers(cells, self._missing_values, whole=not self.text.is_plain)
+            if values is None and column in wanted:
+                values = as_numbers(cells, self._missing_values, self.text)
+            found.append(cells if values is None or values.null_count == len(values) else values)
+        return pa.Table.from_arrays(found, names=table.column_names)
 
     def _read(self, options: pcsv.ConvertOptions) -> pa.Table:
         # Without newlines_in_values, a quoted line break at the end of a block silently splits its row.
@@ -192,31 +232,20 @@ class CsvTable:
         try:
             with self._file.open() as stream:
                 head = stream.read(_HEAD_BYTES)
-                if len(head) == _HEAD_BYTES and b"\n" in head:
-                    head = head[: head.rindex(b"\n") + 1]
-                schema = pcsv.read_csv(pa.BufferReader(head), options, parsing, self._options()).schema
-                _ = schema.names  # raises if the header is not UTF-8
-                return schema
+            if len(head) == _HEAD_BYTES and b"\n" in head:
+                head = head[: head.rindex(b"\n") + 1]
+            seen = pcsv.read_csv(pa.BufferReader(head), options, parsing, self._options())
+            schema = seen.schema
+            names = schema.names  # raises if the header is not UTF-8
+            coded = {name for name in suspects(head, self.delimiter, names) if names.count(name) == 1}
+            self._coded = self._with_leading_zeros(head, options, parsing, coded) if coded else set()
+            return schema
         except pa.ArrowInvalid as error:
             if "Empty CSV" in str(error):
                 raise DataError("the table has no rows", self.name) from None
             raise DataError([malformed(self._file, self.delimiter, str(error))]) from None
         except UnicodeDecodeError:
             raise DataError([self._file.undecodable() or Fault("the header is not UTF-8", self.name)]) from None
-
-    def _parse(self, values: pa.ChunkedArray) -> pa.ChunkedArray | None:
-        """Text as float64; None where a cell is not a number."""
-        if pa.types.is_dictionary(values.type):
-            encoded = values.unify_dictionaries()
-            words = self._parse_each(encoded.chunk(0).dictionary) if encoded.num_chunks else None
-            return None if words is None else pa.chunked_array([words.take(part.indices) for part in encoded.chunks])
-        return self._parse_each(values)
-
-    def _parse_each(self, values: pa.Array | pa.ChunkedArray) -> Any:
-        trimmed = pc.utf8_trim_whitespace(values)
-        missing = {*self._missing_values, *(mark.strip() for mark in self._missing_values)}
-        gaps = pc.is_in(trimmed, texts(sorted(missing)))
-        return self.text.float64(pc.if_else(gaps, null_text(), trimmed))
 
     def as_text(self) -> AsText:
         """See `Table.as_text`."""

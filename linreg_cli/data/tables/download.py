@@ -1,6 +1,8 @@
 """Tables at http(s) addresses: downloaded once, verified by SHA-256, and cached under their digest."""
 
 import contextlib
+import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +15,10 @@ from linreg_cli.files import CACHE, cache_folder
 MAX_REDIRECTS = 3
 #: Seconds until a connection is established, and between two chunks of a response.
 TIMEOUT = (10.0, 30.0)
-#: The maximum size of a response without a Content-Length.
-MAX_BYTES = 4 << 30
+#: The most bytes of a response that announces its length, and of one that does not.
+MAX_ANNOUNCED, MAX_BYTES = 64 << 30, 4 << 30
+#: Bytes that a download leaves free on the disk of the cache.
+RESERVE = 16 << 20
 
 _PIECE = 1 << 18
 #: A temporary file that was not written to for so long belongs to no running process.
@@ -78,7 +82,7 @@ def _download(url: str, output_file: str, progress: Callable[[str], None]) -> No
     """Write the response to a file.
 
     Raises:
-        requests.RequestException: if there is none, or its length is not that of its Content-Length.
+        requests.RequestException: if there is none, if it is too large, or its length is not its Content-Length.
     """
     import requests
 
@@ -88,18 +92,43 @@ def _download(url: str, output_file: str, progress: Callable[[str], None]) -> No
         answer.raise_for_status()
         announced = answer.headers.get("Content-Length", "")
         length = int(announced) if announced.isdigit() and "Content-Encoding" not in answer.headers else None
-        most = MAX_BYTES if length is None else length
+        room = max(0, shutil.disk_usage(os.path.dirname(output_file)).free - RESERVE)
+        _refuse_large(length, room)
+        most = min(MAX_BYTES, room) if length is None else length
         received = 0
         with open(output_file, "wb") as file:
             for piece in answer.iter_content(_PIECE):
-                file.write(piece)
                 received += len(piece)
                 if received > most:
                     raise requests.RequestException(f"the response is longer than {most:,} bytes")
+                file.write(piece)
                 of = f" of {length / 1e6:,.1f}" if length else ""
                 progress(f"downloading, {received / 1e6:,.1f}{of} MB")
         if length is not None and received != length:
             raise requests.RequestException(f"received {received:,} of {length:,} bytes")
+
+
+def _refuse_large(length: int | None, room: int) -> None:
+    """Refuse a length before anything is received.
+
+    Args:
+        length: the bytes that the server announces, if it does.
+        room: the bytes that the cache has room for.
+
+    Raises:
+        requests.RequestException: if the length is more than is allowed.
+    """
+    import requests
+
+    if length is None:
+        return
+    announced = f"the server announces {length:,} bytes"
+    if length > MAX_ANNOUNCED:
+        raise requests.RequestException(f"{announced}, and at most {MAX_ANNOUNCED:,} are downloaded")
+    if length > room:
+        raise requests.RequestException(
+            f"{announced}, and the disk of the cache has room for {room:,}; set {CACHE} to a folder on another disk"
+        )
 
 
 def _reason(error: Exception) -> str:

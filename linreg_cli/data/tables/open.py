@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from linreg_cli.config.escapes import control_in_path
 from linreg_cli.config.formats import COMPRESSIONS, CSV_SUFFIXES, OTHER_SUFFIXES, text_suffix
 from linreg_cli.data.tables.arrow_table import ArrowTable
 from linreg_cli.data.tables.csv_table import CsvTable
@@ -41,10 +42,8 @@ def open_table(path: str, *, text: TextFormat = DEFAULT, missing_values: Sequenc
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", path) from None
     if not exists:
-        raise DataError(
-            f"there is no such file (in {Path.cwd()})" if not file.is_absolute() else "there is no such file",
-            path,
-        )
+        where = "" if file.is_absolute() else f" (in {Path.cwd()})"
+        raise DataError(f"there is no such file{where}{control_in_path(path)}", path)
     if file.is_dir():
         _refuse_text_settings(text, path, "a folder of .parquet files")
         return ArrowTable(path, _parts(file), missing_values)

@@ -32,6 +32,11 @@ class TextFormat:
     encoding: str = "utf-8"
     of_run: bool = False
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether numbers are written as Python writes them."""
+        return self.decimal == "." and self.thousands is None
+
     def remedy(self, key: str, value: Any, otherwise: str) -> str:
         """What to do: set a key, or for a table that is not read in the way of the run, something else."""
         return otherwise if self.of_run else f"set {setting(key, value)}"

@@ -1,8 +1,10 @@
-"""Thread pools that are kept between calls."""
+"""Thread pools that are kept between calls, and what a forked process does without them."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+
+import torch
 
 
 def pool(purpose: str, threads: int) -> ThreadPoolExecutor:
@@ -18,3 +20,16 @@ def pool(purpose: str, threads: int) -> ThreadPoolExecutor:
 @cache
 def _pool(purpose: str, threads: int, process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix=purpose)
+
+
+def _use_one_thread() -> None:
+    """Let torch compute on one thread.
+
+    A fork copies OpenMP's notes about its threads, but not the threads: the next parallel region of torch in the forked
+    process would wait for them for ever. torch's own data loaders do the same in their workers.
+    """
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_use_one_thread)

@@ -6,6 +6,7 @@ is needed, so that importing an executor is cheap.
 """
 
 import ctypes
+import os
 from importlib.metadata import version
 from threading import Lock
 from typing import Any
@@ -29,6 +30,8 @@ _NUMBERS: dict[str | None, Any] = {INTEGER: ctypes.c_int64, FLOAT64: ctypes.c_do
 _begin, _address_of, _reference = (ctypes.c_char * 0).from_buffer, ctypes.addressof, ctypes.byref
 
 _lock = Lock()
+if hasattr(os, "register_at_fork"):  # another thread may hold the lock at the fork, and will never release the copy
+    os.register_at_fork(after_in_child=lambda: _lock._at_fork_reinit())  # type: ignore[attr-defined]
 _kernels: dict[tuple[str, str, str], "Kernel"] = {}
 
 

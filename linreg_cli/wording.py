@@ -1,6 +1,7 @@
 """How numbers and results are formatted, on the terminal and in reports."""
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -39,12 +40,13 @@ def escaped(text: str) -> str:
     return "\n".join(map(one_line, text.split("\n")))
 
 
-def json_text(values: Any, *, default: Any = None) -> str:
+def json_text(values: Any, *, default: Any = None, indented: float = math.inf) -> str:
     r"""Indented JSON, in which control characters and direction marks are escaped as JSON does it.
 
     Args:
         values: what JSON has.
         default: makes other values into what JSON has.
+        indented: with more characters, all is on one line, which is written ten times as fast.
 
     >>> print(json_text({"größe": "\u202e"}))
     {
@@ -54,7 +56,10 @@ def json_text(values: Any, *, default: Any = None) -> str:
     Raises:
         ValueError: for NaN or an infinity, which JSON does not have.
     """
-    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False, default=default)
+    options: dict[str, Any] = {"ensure_ascii": False, "allow_nan": False, "default": default}
+    text = json.dumps(values, **options) if indented < math.inf else ""
+    if len(text) <= indented:
+        text = json.dumps(values, indent=2, **options)
     if text.replace("\n", "").isprintable():
         return text
     return _UNSHOWN.sub(lambda mark: mark[0] if _is_shown(mark[0]) else json.dumps(mark[0])[1:-1], text)

@@ -206,7 +206,7 @@ def test_a_malformed_run_folder_is_named_and_the_others_are_listed(linreg, place
         assert linreg("evaluate", "h-0001").code == 6
 
 
-@pytest.mark.parametrize("name", sorted({*READERS} - {"c.yaml", "t.csv", "t.parquet"}) + [".owner", "report.html"])
+@pytest.mark.parametrize("name", [*sorted({*READERS} - {"c.yaml", "t.csv", "t.parquet"}), ".owner", "report.html"])
 def test_a_pipe_in_place_of_a_file_of_a_run_is_never_waited_for(linreg, place, name):
     """Neither to read nor to write."""
     path = place / "outputs" / "h-0001" / name

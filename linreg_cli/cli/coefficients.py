@@ -3,7 +3,7 @@
 from textwrap import wrap
 from typing import Any
 
-from linreg_cli.cli.output import aligned
+from linreg_cli.cli.output import aligned, first_names, left_out
 from linreg_cli.wording import number, one_line, p_value, short
 
 
@@ -28,10 +28,11 @@ def truth_text(truth: dict[str, Any]) -> str:
         truth: `truth` of `metrics.json`.
     """
     rows = [["truth", "true", "trained", "error", "in interval"]]
-    for name, values in truth["coefficients"].items():
+    for name in first_names(truth["coefficients"]):
+        values = truth["coefficients"][name]
         covered = {None: "-", True: "yes", False: "no"}[values["covered"]]
         rows.append([_label(name), *(number(values[key]) for key in ("true", "estimate", "error")), covered])
-    lines = [aligned(rows)]
+    lines = [aligned(rows), *left_out(truth["coefficients"])]
     if truth.get("left_out"):
         lines.append(
             f"omitted variables, which bias correlated coefficients: {', '.join(map(one_line, truth['left_out']))}"
@@ -42,7 +43,8 @@ def truth_text(truth: dict[str, Any]) -> str:
 
 def _one(target: str, inference: dict[str, Any]) -> str:
     rows = [[target, "estimate", "std err", "HC3", "t", "p", "2.5 %", "97.5 %", "VIF"]]
-    for name, values in inference["coefficients"].items():
+    for name in first_names(inference["coefficients"]):
+        values = inference["coefficients"][name]
         shown = [short(values[key]) for key in ("estimate", "std_err", "std_err_hc3")]
         shown += [short(values["t"], 4), p_value(values["p"])]
         shown += [short(values["ci_low"]), short(values["ci_high"]), short(values["vif"], 3)]
@@ -51,7 +53,7 @@ def _one(target: str, inference: dict[str, Any]) -> str:
     second = [("F", inference["f"]), ("p of F", inference["f_p"]), ("residual std", inference["residual_std"])]
     third = [("AIC", inference["aic"]), ("BIC", inference["bic"]), ("Durbin-Watson", inference["durbin_watson"])]
     facts = ["   ".join(f"{name} {number(value)}" for name, value in line) for line in (first, second, third)]
-    return "\n".join([aligned(rows), *facts])
+    return "\n".join([aligned(rows), *left_out(inference["coefficients"]), *facts])
 
 
 def _label(name: str) -> str:

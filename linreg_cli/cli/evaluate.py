@@ -54,7 +54,7 @@ def evaluate(
             metrics, unchanged = evaluate_splits(saved)
             if not unchanged:
                 output.warn("the data has changed since the run was trained")
-        results = check_gates((), expressions, metrics)
+        results = check_gates((), expressions, {**metrics, **gates.of_record(saved.record)})
     if junit is not None:
         write_junit(junit, folder.id, results)
     failed = gates.failed(results, folder.id)

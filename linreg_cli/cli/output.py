@@ -1,9 +1,10 @@
 """Results on stdout, errors on stderr. Nothing else in the package prints, and no text acts on a terminal."""
 
 import csv
+import itertools
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from typing import Any
 
 from linreg_cli.errors import Fault
@@ -23,6 +24,10 @@ def tell(text: str) -> None:
 def warn(text: str) -> None:
     """Print a warning on stderr, on one line."""
     print(f"warning: {one_line(text)}", file=sys.stderr)
+
+
+#: The most parameters of a table on the terminal; the others are counted.
+MOST_PARAMETERS = 100
 
 
 def print_json(values: Any) -> None:
@@ -116,13 +121,24 @@ def parameters_table(parameters: dict[str, Any], *, indent: str = "") -> str:
     if isinstance(bias, dict):
         targets = list(weights)
         rows = [["", *targets]] + [
-            [name, *(number(weights[target][name]) for target in targets)] for name in weights[targets[0]]
+            [name, *(number(weights[target][name]) for target in targets)] for name in first_names(weights[targets[0]])
         ]
         rows += [["(bias)", *(number(bias[target]) for target in targets)]] if bias[targets[0]] is not None else []
-        return aligned(rows, indent=indent)
-    rows = [[name, number(value)] for name, value in weights.items()]
+        return "\n".join([aligned(rows, indent=indent), *left_out(weights[targets[0]], indent)])
+    rows = [[name, number(weights[name])] for name in first_names(weights)]
     rows += [["(bias)", number(bias)]] if bias is not None else []
-    return aligned(rows, indent=indent)
+    return "\n".join([aligned(rows, indent=indent), *left_out(weights, indent)])
+
+
+def first_names(values: Iterable[str]) -> list[str]:
+    """The names of the parameters that a table on the terminal shows: the first `MOST_PARAMETERS`."""
+    return list(itertools.islice(values, MOST_PARAMETERS))
+
+
+def left_out(names: Sized, indent: str = "", where: str = "metrics.json") -> list[str]:
+    """The line below such a table, if it does not show all."""
+    more = len(names) - MOST_PARAMETERS
+    return [f"{indent}... and {more:,} more; {where} has them all"] if more > 0 else []
 
 
 def cross_validation_lines(metrics: dict[str, Any], *, indent: str = "") -> list[str]:

@@ -140,8 +140,10 @@ def diff(
     elif not found:
         output.show(wording.one_line(f"{folders[0].id} and {folders[1].id} differ only in times and ids"))
     else:
-        cells = [[key, *map(_short, values)] for key, *values in found]
-        output.show(output.aligned([["", *(folder.id for folder in folders)], *cells], left=3))
+        shown = found[: output.MOST_PARAMETERS]
+        cells = [[key, *map(_short, values)] for key, *values in shown]
+        lines = output.left_out(found, where="--json")
+        output.show(output.aligned([["", *(folder.id for folder in folders)], *cells], left=3), *lines)
 
 
 def _short(value: Any) -> str:

@@ -82,7 +82,8 @@ def load_config(files: Sequence[str], overrides: Sequence[str] = (), *, stored: 
         config = Config.model_validate(values)
     except ValidationError as error:
         raise ConfigError(diagnostics.faults(error, tree)) from None
-    broken = [diagnostics.fault_at(tree, path, f"{_dotted(path)}: {message}") for path, message in broken_rules(config)]
+    rules = broken_rules(config, stored=stored)
+    broken = [diagnostics.fault_at(tree, path, f"{_dotted(path)}: {message}") for path, message in rules]
     if broken:
         raise ConfigError(broken)
     return LoadedConfig(config, tree, tuple(Finding("config", note) for note in notes(config)))

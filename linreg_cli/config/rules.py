@@ -3,20 +3,21 @@
 from collections.abc import Iterator
 
 from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, TableData
+from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
 from linreg_cli.config.preprocess import FILLS
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import Distribution, is_address
-from linreg_cli.gates import parse_comparison
 from linreg_cli.wording import plural
 
 Path = tuple[str | int, ...]
 
 
-def broken_rules(config: Config) -> Iterator[tuple[Path, str]]:
+def broken_rules(config: Config, *, stored: bool = False) -> Iterator[tuple[Path, str]]:
     """The path and the message of every setting that contradicts another.
 
     Args:
         config: valid by the schema.
+        stored: whether it is the config of a run, whose gates may name what another version measured.
     """
     yield from _split(config)
     if isinstance(config.data, TableData) and is_address(config.data.path) and config.data.sha256 is None:
@@ -28,11 +29,8 @@ def broken_rules(config: Config) -> Iterator[tuple[Path, str]]:
     yield from _columns(config)
     yield from _training(config)
     yield from _shapes(config)
-    for position, gate in enumerate(config.gates):
-        try:
-            parse_comparison(gate)
-        except ValueError as error:
-            yield ("gates", position), str(error)
+    if not stored:
+        yield from _gates(config)
 
 
 def notes(config: Config) -> Iterator[str]:
@@ -51,6 +49,17 @@ def notes(config: Config) -> Iterator[str]:
         yield "preprocess.drop_first has no effect: no column is categorical"
     if not (config.preprocess.standardize or config.preprocess.standardize_target) and config.preprocess.ddof:
         yield "preprocess.ddof has no effect: nothing is standardised"
+
+
+def _gates(config: Config) -> Iterator[tuple[Path, str]]:
+    names = metric_names(config, known_features(config))
+    for position, gate in enumerate(config.gates):
+        try:
+            why = impossible_gate(gate, names)
+        except ValueError as error:
+            why = str(error)
+        if why:
+            yield ("gates", position), why
 
 
 def _split(config: Config) -> Iterator[tuple[Path, str]]:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +16,15 @@ from linreg_cli.data.assemble import Split, assemble
 from linreg_cli.data.columns.kinds import Categories, EncodedColumns, row_numbers
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.dataset import Dataset, Rows, choose_columns
-from linreg_cli.data.encoding.encode import Encoder
+from linreg_cli.data.encoding.encode import Encoder, NumberInput
 from linreg_cli.data.split import split_by_column, split_by_fractions
 from linreg_cli.data.synthetic import generate
 from linreg_cli.data.tables.table import Table, refuse_bad_names
 from linreg_cli.errors import DataError, Fault, did_you_mean
 from linreg_cli.findings import Finding
+
+if TYPE_CHECKING:
+    from linreg_cli.data.encoding.cells import Treatment
 
 
 def load_dataset(
@@ -91,14 +95,20 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     reserved = as_tuple(source.split.column) if source.split.column else ()
     try:
         features = choose_columns(
-            table.columns, targets, source.features, source.ignore, reserved=reserved, name=source.path
+            table.columns,
+            targets,
+            source.features if encoder is None else encoder.columns,
+            source.ignore,
+            reserved=reserved,
+            index=table.index,
+            name=source.path,
         )
         _refuse_unknown_columns(config, table)
     except DataError as error:
         hint = table.hint()
         raise DataError([*error.faults, *([Fault(hint, source.path)] if hint else [])]) from None
     refuse_bad_names(table.columns, (*features, *targets, *reserved), source.path)
-    treated = treatments(config.preprocess, features, targets)
+    treated = treatments(config.preprocess, features, targets) | _as_trained(encoder)
     named = [column for column in features if treated[column].named]
     either = [column for column in features if treated[column].categorical and column not in named]
     numbers = [column for column in (*features, *targets) if not treated[column].categorical]
@@ -111,9 +121,30 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     release_unused()
     dataset = assemble(source.path, raw, targets, config, _splitter(source, config, labels), encoder)
     if encoder is None and dataset.summary is not None:
-        found = (*_header_warning(table.columns, path, source.path), *warnings(dataset, bias=config.model.bias))
+        unused = table.index.difference(features, targets, reserved, source.ignore) if source.features is None else ()
+        found = (
+            *_header_warning(table.columns, path, source.path),
+            *map(_index_warning, sorted(unused)),
+            *warnings(dataset, bias=config.model.bias),
+        )
         dataset = replace(dataset, summary=replace(dataset.summary, warnings=found))
     return dataset
+
+
+def _as_trained(encoder: Encoder | None) -> "dict[str, Treatment]":
+    """The treatments of the features of a trained model, which are the numbers and categories that they were."""
+    from linreg_cli.data.encoding.cells import Treatment
+
+    return {
+        each.column: Treatment(each.missing, categorical=category, named=category, use="trained")
+        for each in (encoder.inputs if encoder is not None else ())
+        for category in [not isinstance(each, NumberInput)]
+    }
+
+
+def _index_warning(column: str) -> Finding:
+    message = f"{column} is the stored index of a data frame, and no feature"
+    return Finding("index", f"{message}; to use it, list it in data.features")
 
 
 def _header_warning(columns: Sequence[str], path: str, name: str) -> tuple[Finding, ...]:

@@ -135,7 +135,7 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
 
     Raises:
         ConfigError, DataError: as `prepare`.
-        DataError: if the squares of the values overflow or underflow.
+        DataError: if the squares of the values overflow or underflow, or if there are too many parameters.
     """
     config = loaded.config
     exact = config.train.model_copy(update={"dtype": "float64", "device": "cpu", "engine": "reference"})
@@ -143,8 +143,11 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
     prepared = prepare(replace(loaded, config=config.model_copy(update={"train": exact})), reporter, eps=eps)
     reporter.stage("finding the optimum and the curvature")
     problem = prepared.problem
-    if problem.no_factor_reason:  # inspect may take minutes for a large table
+    if problem.no_factor_reason:  # inspect may take minutes for a table with many rows
         problem = replace(problem, allow_slow=True)
+    if problem.no_factor_reason and not problem.overflow_reason:
+        remedy = "leave out columns (data.ignore), or train with a number for optimizer.lr, without inspect"
+        raise DataError(f"{problem.no_factor_reason}; {remedy}")
     _refuse_extremes(problem)
     squared = problem.plan.loss.is_squared
     dataset, rule = prepared.dataset, problem.rule

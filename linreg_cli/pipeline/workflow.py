@@ -86,7 +86,7 @@ def train_run(
     """
     begun = time.perf_counter()
     stops = stops or StopRequests()
-    prepared = prepare(loaded, reporter)
+    prepared = prepare(loaded, reporter, fail_if=fail_if)
     warnings = prepared.check(loaded, reporter, force=force)
     run = create_run(outputs, prepared.config.name)
     try:
@@ -134,7 +134,7 @@ def resume_run(
             return resumption.complete
         for warning in resumption.warnings:
             reporter.warn(warning)
-        prepared = prepare(resumption.loaded, reporter)
+        prepared = prepare(resumption.loaded, reporter, fail_if=fail_if, resumed=True)
         warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True)
         resumption.check_data(prepared.fingerprint)
         values = resumption.described(_description(prepared, command, warnings), shlex.join(command))
@@ -182,7 +182,9 @@ def _run_to_the_end(
             stops.check()
         seconds = time.perf_counter() - begun
         gates = check_gates(
-            prepared.config.gates, fail_if, {**metrics, "seconds": seconds, "warnings": counts(warnings)}
+            prepared.config.gates,
+            fail_if,
+            {**metrics, "seconds": seconds, "warnings": counts(each.kind for each in warnings)},
         )
         digests = run.digests("model.safetensors", "preprocess.json")
         result = _result(end, prepared, seconds, gates, warnings)

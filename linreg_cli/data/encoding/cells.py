@@ -19,6 +19,7 @@ from linreg_cli.data.encoding.number_hints import (
     value_type,
     wrong_type,
 )
+from linreg_cli.data.tables.blocks import cells_of
 from linreg_cli.data.tables.table import Cells, is_number_type
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import for_column, leave_out, quoted, setting
@@ -36,7 +37,7 @@ class Treatment:
         categorical: whether text is encoded as indicators.
         named: whether `preprocess.columns` names the column as categorical, so that numbers and dates are levels too.
         max_levels: a category with more levels is refused.
-        use: `feature` or `target`.
+        use: `feature` or `target`; `trained` for a feature of a model that was trained already.
     """
 
     missing: str = "error"
@@ -81,7 +82,9 @@ def raw_columns(
     faults: dict[str, Fault] = {}
     for column, treatment in wanted.items():
         found: RawColumn | Fault
-        if column in cells.numbers:
+        if treatment.use == "trained" and not treatment.categorical:
+            found = number_column(cells, column, missing_values, name)
+        elif column in cells.numbers:
             found = _finite(cells.numbers[column], column, name)
         else:
             found = _raw(cells.others.column(column), column, treatment, missing_values, name)
@@ -117,6 +120,9 @@ def number_column(cells: Cells, column: str, missing_values: Sequence[str], name
     values = cells.others.column(column)
     if values.null_count == len(values):
         return Numbers(np.full(len(values), np.nan))
+    if is_number_type(value_type(values.type)):  # a pandas categorical of numbers
+        plain = cells_of(pa.table({column: values.cast(value_type(values.type))}), [column], missing_values)
+        return _finite(plain.numbers[column], column, name)
     return wrong_type(values, column, missing_values, name, "trained")
 
 

@@ -38,7 +38,7 @@ def wrong_type(values: pa.ChunkedArray, column: str, missing_values: Sequence[st
         name: the table, for messages.
         use: the use of the column.
     """
-    kind = value_type(values.type)
+    given, kind = values.type, value_type(values.type)
     values = values.cast(kind)
     if is_text_type(kind):
         return _text_fault(values, column, missing_values, name, use)
@@ -49,6 +49,9 @@ def wrong_type(values: pa.ChunkedArray, column: str, missing_values: Sequence[st
         one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, " if use == "feature" else ""
         other = _other_ways(column, use, "convert it to 0 and 1")
         return Fault(f"the column holds true and false; {one_hot}{other}", where)
+    if pa.types.is_dictionary(given):
+        one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, " if use == "feature" else ""
+        return Fault(f"the column holds categories, such as {first}; {one_hot}{leave_out}", where)
     if pa.types.is_temporal(kind):
         return Fault(f"the column holds dates or times, such as {first}; {leave_out} (days since a date)", where)
     return Fault(f"the column holds values of type {kind}; {leave_out}", where)

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from linreg_cli.data.tables.blocks import ColumnSink, cells_of
 from linreg_cli.data.tables.json_lines import read_json_lines
+from linreg_cli.data.tables.pandas_metadata import pandas_metadata
 from linreg_cli.data.tables.table import Cells, is_number_type, refuse_bad_names
 from linreg_cli.data.tables.text_numbers import as_numbers
 from linreg_cli.errors import DataError
@@ -42,6 +43,9 @@ class ArrowTable:
         for schema, part in zip(self._schemas, parts, strict=True):
             duplicates = [name for name in schema.names if schema.names.count(name) > 1]  # which Arrow cannot select
             refuse_bad_names(schema.names, duplicates, path if len(parts) == 1 else str(part))
+        notes = [pandas_metadata(schema) for schema in self._schemas]
+        self.index = frozenset[str]().union(*(note.index for note in notes))
+        self._categorical = frozenset[str]().union(*(note.categorical for note in notes))
         self.columns: list[str] = list(dict.fromkeys(name for schema in self._schemas for name in schema.names))
 
     def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> Cells:
@@ -57,13 +61,22 @@ class ArrowTable:
             whole = self.numbers(self.read_all().select(names), [*columns, *either])
             return cells_of(whole, [*columns, *either], self._missing_values)
         numbers = [
-            name for name in (*columns, *either) if all(is_number_type(each.field(name).type) for each in self._schemas)
+            name
+            for name in (*columns, *either)
+            if name not in self._categorical and all(is_number_type(each.field(name).type) for each in self._schemas)
         ]
         sink = ColumnSink(numbers, self._missing_values)
         for part in self._parts:
             self._guard(part, lambda part=part: _pour(part, names, sink))
         cells: Cells = self._fitting(sink.cells)
-        return cells
+        return Cells(cells.numbers, self._with_categories(cells.others))
+
+    def _with_categories(self, table: pa.Table) -> pa.Table:
+        """The columns, those of dictionary type that were pandas categoricals; Parquet keeps this of text only."""
+        for position, column in enumerate(table.column_names):
+            if column in self._categorical and not pa.types.is_dictionary(table.column(position).type):
+                table = table.set_column(position, column, table.column(position).dictionary_encode())
+        return table
 
     def read_all(self) -> pa.Table:
         """See `Table.read_all`. The cells of a column that a part does not have are missing."""

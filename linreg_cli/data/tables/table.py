@@ -51,6 +51,10 @@ class Table(Protocol):
     columns: list[str]
 
     @property
+    def index(self) -> frozenset[str]:
+        """The columns that hold the index of a pandas frame, which is no feature unless it is named."""
+
+    @property
     def delimiter(self) -> str | None:
         """The delimiter of a CSV or TSV; None for other formats."""
 

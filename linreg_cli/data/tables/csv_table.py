@@ -182,6 +182,12 @@ class CsvTable:
         kind = self._seen.field(column).type
         return not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
 
+    def cell(self, column: str, row: int) -> str:
+        """See `Table.cell`. The column is read as a whole."""
+        kinds = {column: pa.string()}
+        options = pcsv.ConvertOptions(column_types=kinds, include_columns=[column], strings_can_be_null=False)
+        return str(self._read(options).column(0)[row].as_py())
+
     def read_all(self) -> pa.Table:
         """Every cell as text, so that it can be written unchanged."""
         options = pcsv.ConvertOptions(column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False)

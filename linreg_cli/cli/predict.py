@@ -49,7 +49,7 @@ def predict(
     """
     import pyarrow as pa
 
-    from linreg_cli.data.tables.open import text_suffix
+    from linreg_cli.config.formats import text_suffix
     from linreg_cli.data.tables.write import is_text_suffix, table_suffix, write_table
     from linreg_cli.runs.store import find_run
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from linreg_cli.config.types import ColumnList, Columns, Count, FeatureDistribution, NonNegative, Section, Weights
+from linreg_cli.config.types import ColumnList, Columns, Count, FeatureDistribution, Name, NonNegative, Section, Weights
 
 
 class SplitConfig(Section):
@@ -21,7 +21,7 @@ class SplitConfig(Section):
         True,
         description="Assign the rows at random (from `seed`); false: in the order of the table, test last.",
     )
-    column: str | None = Field(
+    column: Name | None = Field(
         None,
         min_length=1,
         description="A column that holds `train`, `validation` or `test` in each row. It replaces the fractions.",
@@ -53,7 +53,7 @@ class TableData(Section):
     features: ColumnList | None = Field(
         None, description="The columns to predict from, in this order; null: every other column."
     )
-    ignore: tuple[str, ...] = Field((), description="Columns that are not used.")
+    ignore: tuple[Name, ...] = Field((), description="Columns that are not used.")
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
 
@@ -102,7 +102,7 @@ class InlineData(Section):
     features: ColumnList | None = Field(
         None, description="The columns to predict from, in this order; null: every other column."
     )
-    ignore: tuple[str, ...] = Field((), description="Columns that are not used.")
+    ignore: tuple[Name, ...] = Field((), description="Columns that are not used.")
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
     @property

@@ -66,6 +66,11 @@ class CsvTable:
         self._seen = self._header()
         self.columns: list[str] = self._seen.names
 
+    @property
+    def written_columns(self) -> list[str]:
+        """See `Table.written_columns`."""
+        return self.columns
+
     def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> Cells:
         """See `Table.read`.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from linreg_cli.config.escapes import control_in_path
 from linreg_cli.data.tables.arrow_table import ArrowTable
 from linreg_cli.data.tables.csv_table import CsvTable
+from linreg_cli.data.tables.normal_names import with_normal_names
 from linreg_cli.data.tables.table import Table
 from linreg_cli.errors import ConfigError, DataError
 
@@ -47,6 +48,10 @@ def open_table(path: str, *, delimiter: str | None = None, missing_values: Seque
         ConfigError: for a delimiter that a CSV cannot have.
         DataError: for a file that does not exist, has an unsupported format, or is not what its suffix says.
     """
+    return with_normal_names(_open(path, delimiter, missing_values))
+
+
+def _open(path: str, delimiter: str | None, missing_values: Sequence[str]) -> Table:
     file = Path(path)
     try:
         exists = file.exists()

@@ -211,7 +211,7 @@ def _described(record: dict[str, Any], metrics: dict[str, Any] | None) -> list[s
     rows += [["engine", "{name} ({why})".format(**record["engine"])]] if record.get("engine") else []
     lines = [output.aligned(rows, left=2, indent="  ")]
     if metrics is not None:
-        lines += ["", output.metrics_table(metrics, indent="  ")]
+        lines += ["", output.metrics_table(metrics, record, indent="  ")]
         lines += ["", output.parameters_table(metrics["parameters"], indent="  ")]
     return lines
 

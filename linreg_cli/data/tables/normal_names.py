@@ -1,10 +1,12 @@
 """Names of columns in Unicode's normal form C, in which they are compared with those of a config and of a model."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
 from linreg_cli.data.tables.table import Cells, Table
+from linreg_cli.data.tables.text_format import AsText
 from linreg_cli.lookalike import normal
 
 
@@ -51,9 +53,16 @@ class _NormalTable:
         """See `Table.typed`."""
         return _named(self._table.typed(self._as_written(table), [self._written[name] for name in numbers]))
 
-    def hint(self, *remedy: str) -> str:
+    def as_text(self) -> AsText | None:
+        """See `Table.as_text`."""
+        found = self._table.as_text()
+        if found is None:
+            return None
+        return replace(found, read=lambda names: _named(found.read([self._written[name] for name in names])))
+
+    def hint(self) -> str:
         """See `Table.hint`."""
-        return self._table.hint(*remedy)
+        return self._table.hint()
 
     def _as_written(self, table: pa.Table) -> pa.Table:
         whole = len(table.column_names) == len(self.columns)

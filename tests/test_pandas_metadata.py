@@ -82,8 +82,7 @@ def test_prediction_does_not_need_the_index(linreg, config_file, tmp_path):
     assert linreg("predict", "m", "--data", "new.parquet", "-o", "p.parquet").code == 0
     # A frame that has an index keeps it.
     assert linreg("predict", "m", "--data", "t.parquet", "-o", "q.parquet").code == 0
-    expected = indexed("filtered")
-    assert pd.read_parquet(tmp_path / "q.parquet").index.tolist() == expected.index.tolist()
+    assert pd.read_parquet(tmp_path / "q.parquet").index.equals(indexed("filtered").index)
     assert linreg("evaluate", "m").code == 0
 
 

@@ -124,6 +124,19 @@ def also_missing(cell: str, column: str, marks: Sequence[str]) -> str:
     return f"{line} and {drop}"  # otherwise the next error would be that a cell is missing
 
 
+def without_mark(level: str) -> str:
+    """The line by which a text no longer means 'missing'; an empty text where the config is not known.
+
+    >>> with about({"preprocess.missing_values": ("", " NA ", "?")}):
+    ...     without_mark("NA")
+    'preprocess.missing_values: ["", "?"]'
+    """
+    marks = _given.get().get("preprocess.missing_values")
+    if marks is None:
+        return ""
+    return setting("preprocess.missing_values", [mark for mark in marks if mark.strip() != level])
+
+
 def command(*words: str) -> str:
     """A command for a shell.
 

@@ -16,7 +16,7 @@ from linreg_cli.errors import DataError
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(line_blocks, "__defaults__", (64,))
+    monkeypatch.setattr("linreg_cli.data.tables.csv_table.block_bytes", lambda n_columns: 64)
     monkeypatch.setattr("linreg_cli.data.tables.arrow_table.BATCH_ROWS", 7)
 
 

@@ -219,7 +219,8 @@ def test_a_stored_old_run_is_read(linreg, tmp_path):
     metrics = linreg("runs", "show", "old", "--json").json["metrics"]
     evaluated = linreg("evaluate", "old", "--json")
     assert evaluated.code == 0
-    assert evaluated.json["test"] == metrics["test"]
+    labels = {"units": "original", "r2_definition": "centred"}
+    assert evaluated.json["test"] == {**labels, **metrics["test"]}
     (tmp_path / "t.csv").write_text("size\n10\n")
     predicted = linreg("predict", "old", "--data", "t.csv", "--json").json["predictions"]["prediction"]
     assert predicted == pytest.approx([23.256514310836792], rel=1e-6)  # the probe in its metrics.json

@@ -86,6 +86,7 @@ MISSING = (
     "the cell is missing{}; fill it in, set preprocess.missing: mean (or median, or drop), or leave the column out "
     "with data.ignore: [x]"
 )
+COUNTS = "'?', which preprocess.missing_values counts as missing"
 MISSING_TARGET = (
     "the cell is missing{}; fill it in, or drop such rows with preprocess.missing: drop or "
     "preprocess.columns: {{y: {{missing: drop}}}}"
@@ -100,6 +101,8 @@ NONE = (
     "or, if it means 'missing', set preprocess.missing_values: "
     '["", NA, \'N/A\', NaN, nan, \'null\', "?", "-"] and preprocess.missing: drop'
 )
+OTHERS = "is not a number, and the other cells are, such as 1 ('-' in 1 of 2 cells); correct it"
+AS_TEXT = "to use the column as text, set preprocess.columns: {x: {categorical: one_hot}}"
 INFINITE = "the value is infinite or overflows float64; correct it or remove the row"
 STRAY = "check for a stray delimiter or an unclosed quote"
 
@@ -113,7 +116,7 @@ BAD = {
     "several missing": (
         "x,y\n1,2\n?,3\nNA,\n5, NA \n",
         [
-            f", row 2, column 'x': {MISSING.format(' (2 missing cells in the column)')}",
+            f", row 2, column 'x': {MISSING.format(' (2 missing cells in the column)')}".replace("missing", COUNTS, 1),
             f", row 3, column 'y': {MISSING_TARGET.format(' (2 missing cells in the column)')}",
         ],
     ),
@@ -126,7 +129,7 @@ BAD = {
             f", row 2, column 'y': '$3' {MOSTLY}; write it as a plain number: 3",
         ],
     ),
-    "a placeholder": ("x,y\n1,2\n-,3\n", [f", row 2, column 'x': '-' {CORRECT}, {NONE}"]),
+    "a placeholder": ("x,y\n1,2\n-,3\n", [f", row 2, column 'x': '-' {OTHERS}, {NONE}; {AS_TEXT}"]),
     "a slip": ("x,y\n1,2\n12..5,3\n", [f", row 2, column 'x': '12..5' {CORRECT}"]),
     "money": (
         'x,y\n"$1,200",2\n"$2,300",3\n',

@@ -47,14 +47,14 @@ def evaluate(
         write_junit(junit, folder.id, results)
     failed = gates.failed(results, folder.id)
     if not as_json:
-        output.show(output.metrics_table(metrics), "")
+        output.show(output.metrics_table(metrics, saved.record), "")
         output.show(wording.parameters_title(saved.formula.targets, saved.formula.transform))
         output.show(output.parameters_table(metrics["parameters"], indent="  "))
-        if "inference" in metrics:
+        if data is None:
             from linreg_cli.cli import coefficients
 
             output.show("", *wrap(wording.one_line(f"optimum: {wording.gap_in_words(metrics)}"), 80))
-            output.show("", coefficients.inference_text(metrics, saved.formula.targets))
+            output.show("", coefficients.inference_text(metrics, saved.formula))
             if "truth" in metrics:
                 output.show("", coefficients.truth_text(metrics["truth"]))
     elif not failed:

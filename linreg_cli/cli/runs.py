@@ -139,8 +139,10 @@ def diff(
     elif not found:
         output.show(wording.one_line(f"{folders[0].id} and {folders[1].id} differ only in times and ids"))
     else:
-        cells = [[key, *map(_short, values)] for key, *values in found]
-        output.show(output.aligned([["", *(folder.id for folder in folders)], *cells], left=3))
+        shown = found[: output.MOST_PARAMETERS]
+        cells = [[key, *map(_short, values)] for key, *values in shown]
+        lines = output.left_out(found, where="--json")
+        output.show(output.aligned([["", *(folder.id for folder in folders)], *cells], left=3), *lines)
 
 
 def _short(value: Any) -> str:
@@ -209,7 +211,7 @@ def _described(record: dict[str, Any], metrics: dict[str, Any] | None) -> list[s
     rows += [["engine", "{name} ({why})".format(**record["engine"])]] if record.get("engine") else []
     lines = [output.aligned(rows, left=2, indent="  ")]
     if metrics is not None:
-        lines += ["", output.metrics_table(metrics, indent="  ")]
+        lines += ["", output.metrics_table(metrics, record, indent="  ")]
         lines += ["", output.parameters_table(metrics["parameters"], indent="  ")]
     return lines
 

@@ -129,6 +129,7 @@ def _optimum(config: Config, parameters: dict[str, Any]) -> Any:
     squared = {
         **dict.fromkeys(numbers, _NUMBER),
         "is_unique": True,
+        "is_saturated": True,
         "objective": _NUMBER if decay else Absent("the config has no weight decay", _NUMBER),
         "leave_one_out": penalised if decay else held_out,
     }

@@ -95,7 +95,7 @@ def _encoded(
         values = raw[target]
         everywhere, here = setting("preprocess.missing", "drop"), for_column(target, "missing", "drop")
         remedy = f"fill it in, or drop such rows with {everywhere} or {here}"
-        if values.n_missing and (fault := missing_fault(values.missing(), rows, target, name, remedy)):
+        if fault := missing_fault(values, rows, target, name, remedy):
             faults.append(fault)
     try:
         columns = encoder.encode(raw, rows, name)

@@ -78,9 +78,10 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
 
 
 def _from_table(source: TableData, config: Config, encoder: Encoder | None, progress: Callable[[str], None]) -> Dataset:
+    from linreg_cli.data.checks.levels import placeholders
     from linreg_cli.data.checks.warnings import warnings
     from linreg_cli.data.columns.arrow import release_unused
-    from linreg_cli.data.encoding.cells import raw_columns, text_column, treatments
+    from linreg_cli.data.encoding.cells import raw_columns, text_column, treatments, with_cells
     from linreg_cli.data.tables.download import fetch
     from linreg_cli.data.tables.open import open_table
 
@@ -116,6 +117,7 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     raw, faults = raw_columns(cells, treated, marks, source.path)
     if faults:
         raise DataError(faults)
+    raw = with_cells(raw, table)
     labels = text_column(cells, source.split.column, marks, source.path) if source.split.column else None
     del cells  # their memory is needed for the encoded columns
     release_unused()
@@ -125,6 +127,7 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
         found = (
             *_header_warning(table.columns, path, source.path),
             *map(_index_warning, sorted(unused)),
+            *placeholders(dataset, marks),
             *warnings(dataset, bias=config.model.bias),
         )
         dataset = replace(dataset, summary=replace(dataset.summary, warnings=found))

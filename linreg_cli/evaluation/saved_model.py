@@ -20,6 +20,9 @@ from linreg_cli.runs.checkpoint import load_model
 from linreg_cli.runs.config import config_of
 from linreg_cli.runs.store import RunFolder
 
+#: The most columns that a message names; the others are counted.
+_NAMED = 20
+
 
 @dataclass(frozen=True)
 class SavedModel:
@@ -126,12 +129,19 @@ def open_for(saved: SavedModel, path: str, names: Sequence[str]) -> Table:
     if delimiter is not None and not set(names) <= set(table.columns):
         usual = open_table(path, missing_values=marks)  # it may have the delimiter that is usual for its suffix
         table = usual if set(names) <= set(usual.columns) else table
-    lacking = [name for name in names if name not in table.columns]
+    columns = frozenset(table.columns)
+    lacking = [name for name in names if name not in columns]
     if lacking:
-        near = {name: closest(name, table.columns) for name in lacking}
-        named = ", ".join(name if near[name] is None else f"{name} (did you mean {near[name]!r}?)" for name in lacking)
-        message = f"the table lacks columns that the run needs: {named}; it has {', '.join(table.columns)}"
+        near = {name: closest(name, table.columns) for name in lacking[:_NAMED]}
+        named = [name if guess is None else f"{name} (did you mean {guess!r}?)" for name, guess in near.items()]
+        message = f"the table lacks columns that the run needs: {_listed(named, len(lacking))}; it has "
+        message += _listed(table.columns[:_NAMED], len(table.columns))
         hint = table.hint("write it in the format of the training data")
         raise DataError([Fault(message, path), *([Fault(hint, path)] if hint else [])])
     refuse_bad_names(table.columns, names, path)
     return table
+
+
+def _listed(names: Sequence[str], count: int) -> str:
+    """The first names of `count`, and how many there are more."""
+    return ", ".join(names) + (f" and {count - len(names):,} more" if count > len(names) else "")

@@ -1,7 +1,8 @@
 """Columns of a table as numbers and categories, or what is wrong with them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +20,9 @@ from linreg_cli.data.encoding.number_hints import (
     value_type,
     wrong_type,
 )
+from linreg_cli.data.encoding.placeholders import placeholder_fault
 from linreg_cli.data.tables.blocks import cells_of
-from linreg_cli.data.tables.table import Cells, is_number_type
+from linreg_cli.data.tables.table import Cells, Table, is_number_type
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import for_column, leave_out, quoted, setting
 
@@ -95,6 +97,11 @@ def raw_columns(
     return out, merged_faults(faults, cells.others, missing_values, name)
 
 
+def with_cells(raw: Mapping[str, RawColumn], table: Table) -> dict[str, RawColumn]:
+    """The columns, with the cells as they stand in the table, for messages."""
+    return {column: replace(values, cell=partial(table.cell, column)) for column, values in raw.items()}
+
+
 def _raw(
     values: pa.ChunkedArray, column: str, treatment: Treatment, missing_values: Sequence[str], name: str
 ) -> RawColumn | Fault:
@@ -102,6 +109,11 @@ def _raw(
     if values.null_count == len(values):
         return Numbers(np.full(len(values), np.nan))
     is_category = is_text_type(kind) or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind)
+    if is_text_type(value_type(kind)) and not treatment.named:
+        text = category_column(values, missing_values, "text")
+        most = treatment.max_levels if treatment.use == "feature" else 0
+        if fault := placeholder_fault(text, column, missing_values, name, max_levels=most):
+            return fault
     if not (treatment.categorical and (is_category or (treatment.named and not pa.types.is_nested(kind)))):
         return wrong_type(values, column, missing_values, name, treatment.use)
     categories = category_column(values, missing_values, kind_of(kind))

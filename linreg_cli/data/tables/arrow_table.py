@@ -78,6 +78,15 @@ class ArrowTable:
                 table = table.set_column(position, column, table.column(position).dictionary_encode())
         return table
 
+    def cell(self, column: str, row: int) -> object:
+        """See `Table.cell`."""
+        for part in self._parts:
+            for batch in self._load(part).to_batches() if _is_json(part) else _batches(part, [column]):
+                if row < batch.num_rows:
+                    return batch.column(column)[row].as_py()
+                row -= batch.num_rows
+        return None
+
     def read_all(self) -> pa.Table:
         """See `Table.read_all`. The cells of a column that a part does not have are missing."""
         loaded = [self._guard(part, lambda part=part: self._load(part)) for part in self._parts]

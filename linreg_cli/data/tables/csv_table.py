@@ -12,7 +12,15 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
 from linreg_cli.data.tables import header
-from linreg_cli.data.tables.blocks import BLOCK_BYTES, ColumnSink, UnevenLinesError, cells_of, in_parallel, line_blocks
+from linreg_cli.data.tables.blocks import (
+    BLOCK_BYTES,
+    ColumnSink,
+    UnevenLinesError,
+    block_bytes,
+    cells_of,
+    in_parallel,
+    line_blocks,
+)
 from linreg_cli.data.tables.leading_zeros import LeadingZerosError, cells_with_leading_zeros, suspects
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.data.tables.text_numbers import as_exact_numbers, as_numbers
@@ -135,7 +143,7 @@ class CsvTable:
         try:
             with self._stream() as stream:
                 sink = ColumnSink(numbers, self._missing_values)
-                for table in in_parallel(parse, line_blocks(stream)):
+                for table in in_parallel(parse, line_blocks(stream, block_bytes(len(self.columns)))):
                     sink.add(table)
         except OSError as error:
             raise DataError(f"cannot be read: {error}", self.name) from None
@@ -174,6 +182,12 @@ class CsvTable:
         kind = self._seen.field(column).type
         return not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
 
+    def cell(self, column: str, row: int) -> str:
+        """See `Table.cell`. The column is read as a whole."""
+        kinds = {column: pa.string()}
+        options = pcsv.ConvertOptions(column_types=kinds, include_columns=[column], strings_can_be_null=False)
+        return str(self._read(options).column(0)[row].as_py())
+
     def read_all(self) -> pa.Table:
         """Every cell as text, so that it can be written unchanged."""
         options = pcsv.ConvertOptions(column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False)
@@ -184,23 +198,21 @@ class CsvTable:
 
     def numbers(self, table: pa.Table, columns: Collection[str]) -> pa.Table:
         """See `Table.numbers`."""
-        for column in columns:
-            position = table.column_names.index(column)
-            values = as_numbers(table.column(position), self._missing_values)
-            if values is not None:
-                table = table.set_column(position, column, values)
-        return table
+        wanted, found = set(columns), []
+        for column, cells in zip(table.column_names, table.columns, strict=True):
+            values = as_numbers(cells, self._missing_values) if column in wanted else None
+            found.append(cells if values is None else values)
+        return pa.Table.from_arrays(found, names=table.column_names)
 
     def typed(self, table: pa.Table, numbers: Collection[str]) -> pa.Table:
         """See `Table.typed`."""
-        for position, column in enumerate(table.column_names):
-            cells = table.column(position)
+        wanted, found = set(numbers), []
+        for column, cells in zip(table.column_names, table.columns, strict=True):
             values = as_exact_numbers(cells, self._missing_values)
-            if values is None and column in numbers:
+            if values is None and column in wanted:
                 values = as_numbers(cells, self._missing_values)
-            if values is not None and values.null_count < len(values):
-                table = table.set_column(position, column, values)
-        return table
+            found.append(cells if values is None or values.null_count == len(values) else values)
+        return pa.Table.from_arrays(found, names=table.column_names)
 
     def _read(self, options: pcsv.ConvertOptions) -> pa.Table:
         # Without newlines_in_values, a quoted line break at the end of a block silently splits its row.

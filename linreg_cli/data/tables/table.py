@@ -70,6 +70,9 @@ class Table(Protocol):
             DataError: for a file that cannot be read.
         """
 
+    def cell(self, column: str, row: int) -> object:
+        """A cell as it stands in the file, for a message; the row from 0. That of a text file is text."""
+
     def read_all(self) -> pa.Table:
         """Every column, unchanged: that of a text file as text."""
 

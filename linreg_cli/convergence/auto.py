@@ -29,8 +29,9 @@ _AS_GOOD = 1.2
 #: Candidates are the limit times powers of 2^(-1/2) and a tenth of it: so many for a constant rate, fewer for a
 #: schedule, whose every epoch is computed.
 _HALF_STEPS, _SCHEDULED_STEPS = 80, 14
-#: The candidates of a rehearsal: the limit times powers of 1/2, up to this one.
-_REHEARSED_STEPS = 20
+#: The candidates of a rehearsal: the limit times powers of 1/2, up to these. With the last one the parameters stay: near
+#: the optimum, a smaller last batch may push every run away, however low its rate.
+_REHEARSED_STEPS = (*range(1, 21), 30, 60)
 #: The candidates for a momentum at a given rate, beside the usual one.
 _MOMENTA = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 #: The heavy balls that are compared: each is optimal for the largest curvature and one of so many smaller ones.
@@ -211,7 +212,7 @@ def _ladder(limit: float, config: Config) -> list[float]:
 
 
 def _rehearsed_rates(limit: float) -> list[float]:
-    return [limit / 10, *(limit * 2.0**-j for j in range(1, _REHEARSED_STEPS + 1))]
+    return [limit / 10, *(limit * 2.0**-j for j in _REHEARSED_STEPS)]
 
 
 def _better(problem: Problem, rates: Sequence[Rate], ends: Array) -> Rate | None:

@@ -89,7 +89,7 @@ _TYPES = {"number": "number", "integer": "whole number", "string": "text", "bool
 def _values(schema: dict[str, Any]) -> str:
     """What a key takes, in a few words, from its JSON Schema."""
     if "enum" in schema or "const" in schema:
-        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+        return ", ".join(f"`{_yaml(value)}`" for value in schema.get("enum", [schema.get("const")]))
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(_values(option) for option in schema["anyOf"]))
     if "oneOf" in schema or "$ref" in schema:

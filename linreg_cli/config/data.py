@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from linreg_cli.config.formats import Decimal, Encoding, Thousands
 from linreg_cli.config.types import ColumnList, Columns, Count, FeatureDistribution, NonNegative, Section, Weights
 
 
@@ -48,6 +49,15 @@ class TableData(Section):
         min_length=1,
         max_length=1,
         description="The character between the cells of a CSV; null: `,`, or a tab for `.tsv`.",
+    )
+    decimal: Decimal = Field(".", description="The decimal mark of the numbers of a CSV.")
+    thousands: Thousands = Field(
+        None,
+        description="The mark between groups of three digits of the numbers of a CSV, which is dropped: `.`, `,`, `'` "
+        "(also U+2019) or a blank, which stands for every kind of blank (also U+00A0, U+202F); null: none.",
+    )
+    encoding: Encoding = Field(
+        "utf-8", description="The encoding of a CSV, such as `utf-16`, `cp1252`, `latin-1`: any that Python knows."
     )
     target: Columns = Field(description="The column to predict, or a list of them (several outputs).")
     features: ColumnList | None = Field(

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, TableData
+from linreg_cli.config.formats import CSV_SUFFIXES, OTHER_SUFFIXES, text_suffix
 from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
 from linreg_cli.config.preprocess import FILLS
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import Distribution, is_address
+from linreg_cli.remedies import setting
 from linreg_cli.wording import plural
 
 Path = tuple[str | int, ...]
@@ -22,6 +24,8 @@ def broken_rules(config: Config, *, stored: bool = False) -> Iterator[tuple[Path
     yield from _split(config)
     if isinstance(config.data, TableData) and is_address(config.data.path) and config.data.sha256 is None:
         yield ("data", "path"), "an address needs data.sha256, the digest that the downloaded file must have"
+    if isinstance(config.data, TableData):
+        yield from _text_format(config.data)
     if isinstance(config.data, InlineData):
         yield from _inline(config.data)
     if isinstance(config.data, SyntheticData):
@@ -81,6 +85,28 @@ def _split(config: Config) -> Iterator[tuple[Path, str]]:
             ("train", "early_stopping"),
             "early_stopping monitors validation.loss, and there is no validation split; set data.split.validation",
         )
+
+
+def _text_format(data: TableData) -> Iterator[tuple[Path, str]]:
+    suffix = text_suffix(data.path)
+    delimiter = data.delimiter or CSV_SUFFIXES.get(suffix or "")
+    if data.decimal == data.thousands:
+        other = setting("data.thousands", ".") if data.decimal == "," else setting("data.decimal", ",")
+        yield ("data", "thousands"), f'"{data.decimal}" is also the decimal mark; set {other}'
+    if data.decimal == delimiter:
+        other = setting("data.delimiter", "\t" if suffix == ".tsv" else ";")
+        yield (
+            ("data", "decimal"),
+            f'"{delimiter}" is also the delimiter of the cells; set that of the file, such as {other}',
+        )
+    typed = next((each for each in OTHER_SUFFIXES if data.path.lower().endswith(each)), None)
+    for key in ("decimal", "thousands", "encoding") if typed else ():
+        value, default = getattr(data, key), TableData.model_fields[key].default
+        if value != default:
+            yield (
+                ("data", key),
+                f"it is for CSV files, and the cells of {typed} have types; set {setting(f'data.{key}', default)}",
+            )
 
 
 def _inline(data: InlineData) -> Iterator[tuple[Path, str]]:

@@ -119,7 +119,7 @@ def evaluate_table(saved: SavedModel, path: str) -> Metrics:
     table = open_for(saved, path, [*encoder.columns, *targets])
     numbers, text = input_columns(encoder)
     cells = table.read([*numbers, *targets], text=text)
-    raw = with_cells(raw_inputs(cells, encoder, targets, saved, path), table)
+    raw = with_cells(raw_inputs(cells, encoder, targets, saved, table), table)
     own: Metrics = {"data": _metrics_of_table(saved, raw, path)}
     for split in SPLITS:
         own |= {split: None, f"{split}_reason": f"the metrics are of {path}, as data"}

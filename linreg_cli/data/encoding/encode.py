@@ -27,7 +27,7 @@ from linreg_cli.data.columns.rows import as_slice
 from linreg_cli.data.encoding.cells import Treatment
 from linreg_cli.data.encoding.levels import matches, written
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import for_column, leave_out, quoted, setting, without_mark
+from linreg_cli.remedies import for_columns, leave_out, quoted, setting, without_mark
 
 KINDS = ("text", "boolean", "number")
 MISSING_WAYS = get_args(Missing)
@@ -306,7 +306,7 @@ def _filled(each: NumberInput, values: Numbers, rows: Rows, name: str) -> tuple[
 
 
 def _bad_code(each: CategoryInput, codes: Codes, values: Categories, rows: Rows, name: str) -> Fault | None:
-    drop = for_column(each.column, "missing", "drop")
+    drop = for_columns([each.column], "missing", "drop")
     remedy = f"a category cannot be filled in; set {drop}, or leave the column out with {leave_out(each.column)}"
     fault = missing_fault(values, rows, each.column, name, remedy)
     unseen = rows[codes[rows] == UNKNOWN]

@@ -7,7 +7,7 @@ import numpy as np
 from linreg_cli.data.columns.kinds import Categories
 from linreg_cli.data.encoding.levels import value_of
 from linreg_cli.errors import Fault
-from linreg_cli.remedies import also_missing, for_column, quoted
+from linreg_cli.remedies import also_missing, for_columns, quoted
 
 #: What databases, spreadsheets and statistics packages write, which is no word of any language.
 _MARKS = frozenset(
@@ -65,5 +65,5 @@ def placeholder_fault(
     message += f"; correct it, or, if it means 'missing', set {also_missing(first, column, [*missing_values, *others])}"
     few = len(values.levels) <= _FEW_LEVELS or 2 * counts[words].sum() > counts.sum()
     if few and len(values.levels) <= max_levels:
-        message += f"; to use the column as text, set {for_column(column, 'categorical', 'one_hot')}"
+        message += f"; to use the column as text, set {for_columns([column], 'categorical', 'one_hot')}"
     return Fault(message, f"{name}, row {row + 1}, column {column!r}")

@@ -110,7 +110,10 @@ class ArrowTable:
         """See `Table.typed`. The file has the types already."""
         return self.numbers(table, numbers)
 
-    def hint(self, remedy: str = "") -> str:
+    def as_text(self) -> None:
+        """See `Table.as_text`. The file has the types already."""
+
+    def hint(self) -> str:
         """See `Table.hint`. The format leaves no doubt about the columns."""
         return ""
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from linreg_cli.data.columns.arrow import to_arrow
 from linreg_cli.data.columns.kinds import Numbers
+from linreg_cli.data.tables.text_format import AsText
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import leave_out
 
@@ -87,7 +88,10 @@ class Table(Protocol):
             numbers: columns that are known to be numbers, however they are written.
         """
 
-    def hint(self, remedy: str = ...) -> str:
+    def as_text(self) -> AsText | None:
+        """The cells of a text file as text; None for a format with types."""
+
+    def hint(self) -> str:
         """Why a column may be missing, such as a wrong delimiter, and what to do; or an empty text."""
 
 

@@ -2,10 +2,19 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from linreg_cli.config.formats import Decimal, Encoding, Thousands
-from linreg_cli.config.types import ColumnList, Columns, Count, FeatureDistribution, NonNegative, Section, Weights
+from linreg_cli.config.types import (
+    ColumnList,
+    Columns,
+    Count,
+    FeatureDistribution,
+    NonNegative,
+    Section,
+    Weights,
+    own_path,
+)
 
 
 class SplitConfig(Section):
@@ -33,11 +42,11 @@ class TableData(Section):
     """`source: table`: a file."""
 
     source: Literal["table"] = Field("table", description="Where the rows come from: `table`, `synthetic` or `inline`.")
-    path: str = Field(
+    path: Annotated[str, AfterValidator(own_path)] = Field(
         min_length=1,
         description="The file: `.csv`, `.tsv` (also `.gz`, `.zst`), `.parquet`, `.arrow`, `.feather`, `.jsonl`, "
         "a folder of Parquet files, or an http(s) address of such a file, which needs `sha256`. A relative path "
-        "starts at the current folder.",
+        "starts at the current folder, and `~` is the home folder.",
     )
     sha256: str | None = Field(
         None,

@@ -29,6 +29,8 @@ def merged(files: tuple[str, ...], overrides: tuple[str, ...], carry: Carry) -> 
     """
     faults: list[Fault] = []
     tree: Node | None = None if files else Node({}, Origin(Source("--set", (), is_file=False), 1, 1))
+    if files.count("-") > 1:
+        raise ConfigError("-c - is given twice, and standard input can be read only once", "standard input")
     for file in files:
         try:
             layer = read_file(file)

@@ -257,7 +257,7 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     metrics |= more
     run.write_json("metrics.json", metrics)
     if influence is not None:
-        write_file(run.path / "influence.csv", lambda draft: write_table(draft, ".csv", influence))
+        write_file(run.path / "influence.csv", lambda draft: write_table(draft, ".csv", influence), own=True)
     return metrics
 
 

@@ -29,8 +29,8 @@ _AS_GOOD = 1.2
 #: Candidates are the limit times powers of 2^(-1/2) and a tenth of it: so many for a constant rate, fewer for a
 #: schedule, whose every epoch is computed.
 _HALF_STEPS, _SCHEDULED_STEPS = 80, 14
-#: The candidates of a rehearsal: the limit times powers of 1/2, up to these. With the last one the parameters stay: near
-#: the optimum, a smaller last batch may push every run away, however low its rate.
+#: The candidates of a rehearsal: the limit times powers of 1/2, up to these. With the last one the parameters stay:
+#: near the optimum, a smaller last batch may push every run away, however low its rate.
 _REHEARSED_STEPS = (*range(1, 21), 30, 60)
 #: The candidates for a momentum at a given rate, beside the usual one.
 _MOMENTA = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)

@@ -108,10 +108,11 @@ def test_each_target_has_its_factor_and_the_run_keeps_it(linreg, tmp_path, table
 
 def test_a_run_that_goes_on_gets_the_factor_of_its_last_state(linreg, tmp_path, table):
     write(tmp_path)
-    assert linreg("train", "-c", "c.yaml", "--set", "train.epochs=3", "--set", "optimizer.lr=0.1").code == 0
+    assert linreg("train", "-c", "c.yaml", "--set", "train.epochs=3", "--set", "optimizer={lr: 0.1}").code == 0
     assert linreg("train", "--resume", "c", "--set", "train.epochs=6").code == 0
     assert (
-        linreg("train", "-c", "c.yaml", "--set", "train.epochs=6", "--set", "optimizer.lr=0.1", "--name", "d").code == 0
+        linreg("train", "-c", "c.yaml", "--set", "train.epochs=6", "--set", "optimizer={lr: 0.1}", "--name", "d").code
+        == 0
     )
     for name in ("preprocess.json", "predictions.csv", "metrics.json"):
         assert (tmp_path / "outputs" / "c-0001" / name).read_bytes() == (

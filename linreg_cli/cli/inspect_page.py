@@ -65,7 +65,7 @@ def _columns(found: "Inspection") -> str:
         numbers = (column.minimum, column.mean, column.maximum, column.std)
         kind = column.kind if column.levels is None else _levels(column.levels)
         missing = f"{column.missing:,}" + (f" ({column.treatment})" if column.missing else "")
-        rows.append([column.name, kind, *("-" if n is None else f"{n:.4g}" for n in numbers), missing])
+        rows.append([column.name, kind, *(wording.short(n, 4) for n in numbers), missing])
     rest = sum(2 + max(len(row[at]) for row in rows) for at in range(1, 7))
     text = output.aligned([[_cut(row[0], WIDTH - rest), *row[1:]] for row in rows], left=2)
     left = len(found.columns) - len(shown)
@@ -161,19 +161,18 @@ def _epochs(plan: "TrainingPlan") -> list[str]:
 
 def _held_out(errors: "OptimumErrors", found: "Inspection") -> str:
     """The train and cross-validation errors of ordinary least squares."""
-    parts = [f"{errors.fitted:.6g} on the train split"]
+    parts = [f"{wording.short(errors.fitted['rmse'], 6)} on the train split"]
     for words, error in (
         ("leave-one-out", errors.leave_one_out),
         (f"{errors.folds}-fold cross-validation", errors.k_fold),
     ):
         if error is None:
             continue
-        parts.append(
-            f"{math.sqrt(error.mse):.6g} by {words}" if error.mse is not None else f"none by {words} ({error.reason})"
-        )
+        known = error["rmse"] is not None
+        parts.append(f"{error['rmse']:.6g} by {words}" if known else f"none by {words} ({error['reason']})")
     transform = found.config.preprocess.target_transform
-    unit = "" if transform == "none" else f" of {transform}(target)"
-    return _wrapped(f"RMSE{unit} of ordinary least squares: {', '.join(parts)}.")
+    fitted = "" if transform == "none" else f", fitted to {transform}(target) and transformed back"
+    return _wrapped(f"RMSE of ordinary least squares{fitted}, in original units: {', '.join(parts)}.")
 
 
 def _ridge(ridge: "Ridge") -> str:

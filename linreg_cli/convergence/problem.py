@@ -48,7 +48,8 @@ class Problem:
         features: the names of the columns of X.
         start: the initial weights, shape (n_features, n_targets), and bias, shape (n_targets,); None without an
             intercept.
-        allow_slow: whether a large table may take minutes; otherwise see `affordable.too_costly`.
+        allow_slow: whether a table with many rows may take minutes; otherwise see `affordable.too_costly`. The limit on
+            the parameters, whose cost is their cube in time and square in memory, stays.
         eps: the machine epsilon that rank and rounding error are judged by; None: that of the dtype of X.
         results: what `mean_square.mean_square` has found, by what it depends on.
     """
@@ -106,8 +107,8 @@ class Problem:
     @property
     def no_factor_reason(self) -> str | None:
         """Why the train split is not factorised; None if it is."""
-        costly = None if self.allow_slow else affordable.too_costly(len(self.X_nd), self.X_nd.shape[1] + self.bias)
-        return self.overflow_reason or costly
+        n_samples = 0 if self.allow_slow else len(self.X_nd)
+        return self.overflow_reason or affordable.too_costly(n_samples, self.X_nd.shape[1] + self.bias)
 
     @property
     def no_curvature_reason(self) -> str | None:

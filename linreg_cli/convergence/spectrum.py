@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.least_squares.factor import Array, Factor, solve_triangle
+from linreg_cli.least_squares.factor import Array, Factor, solve_triangle, split
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.losses import loss_scale
 
@@ -111,19 +111,15 @@ def curvature(factor: Factor, loss: str) -> Spectrum:
     """
     scale = loss_scale(loss, factor.n_samples, factor.n_targets)
     rank, p = factor.rank, factor.n_parameters
-    given = factor.as_given()
-    _, singular, Vt = np.linalg.svd(given)
-    vectors = Vt.T.copy()
+    given = factor.as_given()[: min(factor.n_samples, p)]
     if rank < p:
-        # The null space of the standardised columns in the coordinates of the parameters, and its complement.
-        scales = np.where(factor.standard > 0, factor.standard, 1.0)
-        null = factor.to_parameters() @ (scales[:, None] * factor.svd()[2][rank:].T)
-        basis = np.linalg.qr(null / np.linalg.norm(null, axis=0), mode="complete")[0]
-        kept = basis[:, p - rank :]
-        _, singular, Wt = np.linalg.svd(given @ kept)
-        vectors = np.hstack([kept @ Wt.T, basis[:, : p - rank]])
+        kept, null = _split_parameters(factor)
+        _, singular, Wt = np.linalg.svd(given @ kept, full_matrices=False)
+        vectors = np.hstack([kept @ Wt.T, null])
         singular = np.append(singular, np.zeros(p - rank))
     else:
+        _, singular, Vt = np.linalg.svd(given)
+        vectors = Vt.T.copy()
         inverse = factor.to_parameters() @ solve_triangle(factor.R_pp, np.eye(p))
         U, reciprocal, _ = np.linalg.svd(inverse)
         cut = _widest_gap(singular)
@@ -146,3 +142,21 @@ def _widest_gap(singular: Array) -> int:
     depth /= depth[-1]
     widths = np.where((depth[1:] > 0.25) & (depth[:-1] < 0.75), np.diff(depth), 0.0)
     return int(np.argmax(widths)) + 1
+
+
+def _split_parameters(factor: Factor) -> tuple[Array, Array]:
+    """Orthonormal bases of the parameters that the data determine, shape (p, rank), and of the null space."""
+    rank, p = factor.rank, factor.n_parameters
+    scales = np.where(factor.standard > 0, factor.standard, 1.0)[:, None]
+    rows = factor.svd()[2]
+    if 2 * rank > p:
+        null = factor.to_parameters() @ (scales * rows[rank:].T)
+        null, kept = split(null / np.linalg.norm(null, axis=0))
+        return kept, null
+    # The smaller of the two spaces: what is orthogonal to T D v for all null vectors v is spanned by inv(T)' inv(D) v.
+    determined = rows[:rank].T / scales
+    if factor.bias:
+        determined[:-1] = determined[:-1] * factor.scale[:, None] + np.outer(factor.center, determined[-1])
+    else:
+        determined *= factor.scale[:, None]
+    return split(determined / np.linalg.norm(determined, axis=0))

@@ -25,7 +25,7 @@ from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
 from linreg_cli.pipeline.resume import taken_up
 from linreg_cli.pipeline.train import Training, cross_validation
 from linreg_cli.runs.checkpoint import Checkpoint, save_model
-from linreg_cli.runs.record import RunRecord, environment
+from linreg_cli.runs.record import RunRecord, auto_keys, environment
 from linreg_cli.runs.signals import StopRequests
 from linreg_cli.runs.store import RESULTS, RunFolder, create_run, remove_unstarted
 
@@ -86,7 +86,7 @@ def train_run(
     """
     begun = time.perf_counter()
     stops = stops or StopRequests()
-    prepared = prepare(loaded, reporter)
+    prepared = prepare(loaded, reporter, fail_if=fail_if)
     warnings = prepared.check(loaded, reporter, force=force)
     run = create_run(outputs, prepared.config.name)
     try:
@@ -134,8 +134,9 @@ def resume_run(
             return resumption.complete
         for warning in resumption.warnings:
             reporter.warn(warning)
-        prepared = prepare(resumption.loaded, reporter)
-        warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True)
+        prepared = prepare(resumption.loaded, reporter, fail_if=fail_if, resumed=True)
+        auto = "lr" in auto_keys(resumption.record)
+        warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True, auto=auto)
         resumption.check_data(prepared.fingerprint)
         values = resumption.described(_description(prepared, command, warnings), shlex.join(command))
         record = RunRecord(run, values, resumption.lock)
@@ -172,7 +173,8 @@ def _run_to_the_end(
         warnings += training.warnings
         reporter.detail("checkpoints: {count}, {seconds:.2f} s".format(**training.saved))
         reporter.stage("evaluating")
-        metrics = _evaluate(prepared, run, before, cross_validation(loaded, prepared, record.auto_keys, reporter))
+        folds = cross_validation(loaded, prepared, auto_keys(record.values), reporter)
+        metrics = _evaluate(prepared, run, before, folds)
         save_model(run, prepared.state.model.state_dict())
         stops.check()  # a signal that a library has swallowed
         pictures = []
@@ -182,7 +184,9 @@ def _run_to_the_end(
             stops.check()
         seconds = time.perf_counter() - begun
         gates = check_gates(
-            prepared.config.gates, fail_if, {**metrics, "seconds": seconds, "warnings": counts(warnings)}
+            prepared.config.gates,
+            fail_if,
+            {**metrics, "seconds": seconds, "warnings": counts(each.kind for each in warnings)},
         )
         digests = run.digests("model.safetensors", "preprocess.json")
         result = _result(end, prepared, seconds, gates, warnings)
@@ -253,7 +257,7 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     metrics |= more
     run.write_json("metrics.json", metrics)
     if influence is not None:
-        write_file(run.path / "influence.csv", lambda draft: write_table(draft, ".csv", influence))
+        write_file(run.path / "influence.csv", lambda draft: write_table(draft, ".csv", influence), own=True)
     return metrics
 
 

@@ -20,6 +20,7 @@ KINDS: Mapping[str, str] = {
     "lookalike": "two names or levels look the same and are not",
     "loss_rose": "the train loss at the end is above that of the start",
     "number_format": "numbers may have been written in another way than they were read",
+    "placeholder": "a level of a category may stand for a missing cell",
     "plots": "a picture could not be drawn",
     "rate": "the learning rate is above a limit of stability",
     "resumed": "something has changed since the run was started, or a checkpoint is damaged",

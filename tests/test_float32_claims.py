@@ -64,7 +64,8 @@ def said(linreg, tmp_path):
         run = linreg("train", "-c", "f.yaml", "--json", *options).json
         inspected = linreg("inspect", "-c", "f.yaml", "--json", *options).json
         linreg("report", run["run"], "-o", "r.html")
-        return run, inspected, (tmp_path / "r.html").read_text(), linreg("evaluate", run["run"]).out
+        page = " ".join(linreg("evaluate", run["run"]).out.split())
+        return run, inspected, (tmp_path / "r.html").read_text(), page
 
     return call
 

@@ -156,8 +156,8 @@ def _comparison(standardized: "Problem | None") -> dict[str, Any] | None:
 
 
 def _optimum(found: "Inspection") -> dict[str, Any] | None:
-    """Parameters and errors of ordinary least squares, in original units of the transformed target."""
-    from linreg_cli.evaluation.fit_quality import held_out_metrics
+    """Parameters (of the transformed target) and errors (in original units) of ordinary least squares."""
+    from linreg_cli.evaluation.metrics import units_of
 
     errors = found.held_out
     if errors is None:
@@ -168,13 +168,15 @@ def _optimum(found: "Inspection") -> dict[str, Any] | None:
         weights = dict(zip(dataset.features, optimum.weights[:, k].tolist(), strict=True))
         each.append({"weights": weights, "bias": None if optimum.bias is None else float(optimum.bias[k])})
     names = dataset.targets
-    values: dict[str, Any] = {
+    return {
+        "units": "original",
+        "parameters_units": units_of(found.config.preprocess.target_transform),
         "parameters": each[0] if len(each) == 1 else dict(zip(names, each, strict=True)),
-        "rmse": errors.fitted,
-        "leave_one_out": held_out_metrics(errors.leave_one_out, errors.spread),
+        "rmse": errors.fitted["rmse"],
+        "leave_one_out": errors.leave_one_out,
+        "k_fold": errors.k_fold,
+        "folds": errors.folds,
     }
-    values["k_fold"] = None if errors.k_fold is None else held_out_metrics(errors.k_fold, errors.spread)
-    return {**values, "folds": errors.folds}
 
 
 def _ridge(ridge: "Ridge | None", found: "Inspection") -> dict[str, Any] | None:
@@ -191,4 +193,13 @@ def _ridge(ridge: "Ridge | None", found: "Inspection") -> dict[str, Any] | None:
         steps.append(step)
     plain = _number("leave_one_out_mse", ridge.unpenalised.mse, ridge.unpenalised.reason or "")
     best = {key: steps[path.best][key] for key in ("weight_decay", "leave_one_out_mse")}
-    return {"units": "as trained", "no_penalty": plain, "best": best, "path": steps}
+    predicted, actual = (values.tolist() for values in ridge.means)
+    return {
+        "units": "as trained",
+        "shrinks_mean": ridge.shrinks_mean,
+        "mean_prediction": predicted,
+        "mean_target": actual,
+        "no_penalty": plain,
+        "best": best,
+        "path": steps,
+    }

@@ -65,7 +65,7 @@ def _columns(found: "Inspection") -> str:
         numbers = (column.minimum, column.mean, column.maximum, column.std)
         kind = column.kind if column.levels is None else _levels(column.levels)
         missing = f"{column.missing:,}" + (f" ({column.treatment})" if column.missing else "")
-        rows.append([column.name, kind, *("-" if n is None else f"{n:.4g}" for n in numbers), missing])
+        rows.append([column.name, kind, *(wording.short(n, 4) for n in numbers), missing])
     rest = sum(2 + max(len(row[at]) for row in rows) for at in range(1, 7))
     text = output.aligned([[_cut(row[0], WIDTH - rest), *row[1:]] for row in rows], left=2)
     left = len(found.columns) - len(shown)
@@ -142,9 +142,8 @@ def _plans(found: "Inspection") -> str:
     if not found.problem.plan.is_full_batch:
         scatter = "" if found.problem.has_fixed_order else "; single runs scatter around it"
         lines.append(_wrapped(f"{own.method}{scatter}", indent="  "))
-        lines.append(
-            _wrapped(f"best rate: lowest expected gap after {found.problem.plan.epochs:,} epochs", indent="  ")
-        )
+        kind = "gap" if found.problem.has_fixed_order else "expected gap"
+        lines.append(_wrapped(f"best rate: lowest {kind} after {found.problem.plan.epochs:,} epochs", indent="  "))
     return "\n".join(lines)
 
 
@@ -162,23 +161,25 @@ def _epochs(plan: "TrainingPlan") -> list[str]:
 def _held_out(errors: "OptimumErrors", found: "Inspection") -> str:
     """The train and cross-validation errors of ordinary least squares."""
     # The digits of rounding errors mean nothing.
-    zero = errors.optimum.is_zero
-    parts = [f"{'0 within rounding error' if zero else f'{errors.fitted:.6g}'} on the train split"]
+    zero, optimum = errors.optimum.is_zero, errors.optimum
+    rounding = math.sqrt(optimum.zero_loss / (optimum.scale * optimum.factor.n_samples))
+    fitted = "0 within rounding error" if zero else wording.short(errors.fitted["rmse"], 6)
+    parts = [f"{fitted} on the train split"]
     for words, error in (
         ("leave-one-out", errors.leave_one_out),
         (f"{errors.folds}-fold cross-validation", errors.k_fold),
     ):
         if error is None:
             continue
-        if error.mse is None:
-            parts.append(f"none by {words} ({error.reason})")
-        elif zero and error.mse <= 1e4 * errors.optimum.zero_loss:
+        if error["rmse"] is None:
+            parts.append(f"none by {words} ({error['reason']})")
+        elif zero and error["rmse"] <= 100 * rounding:
             parts.append(f"0 by {words}")
         else:
-            parts.append(f"{math.sqrt(error.mse):.6g} by {words}")
+            parts.append(f"{error['rmse']:.6g} by {words}")
     transform = found.config.preprocess.target_transform
-    unit = "" if transform == "none" else f" of {transform}(target)"
-    return _wrapped(f"RMSE{unit} of ordinary least squares: {', '.join(parts)}.")
+    fitted = "" if transform == "none" else f", fitted to {transform}(target) and transformed back"
+    return _wrapped(f"RMSE of ordinary least squares{fitted}, in original units: {', '.join(parts)}.")
 
 
 def _ridge(ridge: "Ridge") -> str:
@@ -196,7 +197,22 @@ def _ridge(ridge: "Ridge") -> str:
     else:
         without = f"{plain.mse:.8g} without a penalty" if plain.mse is not None else f"no penalty: {plain.reason}"
         words = f"* best: optimizer.weight_decay: {ridge.weight_decays[path.best]:.4g} ({without})"
-    return "\n".join([*lines, _wrapped(words, indent="  ")])
+    return "\n".join([*lines, _wrapped(words, indent="  "), *_of_the_mean(ridge)])
+
+
+def _of_the_mean(ridge: "Ridge") -> list[str]:
+    """What the penalty does to the mean of the predictions, where the model has a bias."""
+    if ridge.path.bias is None:
+        return []
+    words = "weight_decay shrinks the bias too, as in torch"
+    if not ridge.shrinks_mean:
+        return [_wrapped(f"{words}; the columns are centred, so the mean prediction stays", indent="  ")]
+    predicted, actual = (", ".join(map(wording.number, values.tolist())) for values in ridge.means)
+    words += (
+        f", and so the mean prediction: with the best penalty it is {predicted}, and the mean of the target {actual}"
+    )
+    remedy = "preprocess.standardize and preprocess.standardize_target prevent that"
+    return [_wrapped(f"{words}; {remedy}", indent="  ")]
 
 
 def _number(value: float) -> str:

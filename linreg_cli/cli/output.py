@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence, Sized
 from typing import Any
 
 from linreg_cli.errors import Fault
-from linreg_cli.wording import ON_TERMINAL, escaped, json_text, number, one_line
+from linreg_cli.wording import ON_TERMINAL, escaped, json_text, metrics_notes, number, one_line
 
 
 def show(*lines: object) -> None:
@@ -98,8 +98,14 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -
     return "\n".join(lines)
 
 
-def metrics_table(metrics: dict[str, Any], *, indent: str = "") -> str:
-    """The metrics as a table with one line per split, and the reason for each undefined one."""
+def metrics_table(metrics: dict[str, Any], record: dict[str, Any], *, indent: str = "") -> str:
+    """The metrics as a table with one line per split, their units, and the reason for each undefined one.
+
+    Args:
+        metrics: the content of `metrics.json`.
+        record: that of `run.json`.
+        indent: text before each line.
+    """
     names = ["n", "loss", *ON_TERMINAL]
     rows = [["", *names]]
     notes = []
@@ -112,7 +118,8 @@ def metrics_table(metrics: dict[str, Any], *, indent: str = "") -> str:
                 for key, reason in values.items()
                 if key.endswith("_reason")
             ]
-    return "\n".join([aligned(rows, indent=indent), *notes])
+    said = [f"{indent}{one_line(note)}" for note in metrics_notes(metrics, record)]
+    return "\n".join([aligned(rows, indent=indent), *said, *notes])
 
 
 def parameters_table(parameters: dict[str, Any], *, indent: str = "") -> str:

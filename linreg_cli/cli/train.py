@@ -173,7 +173,7 @@ def _summary(outcome: "Outcome") -> str:
         f"{outcome.run.id}: {steps} on {record['device']} in {outcome.seconds:.2f} s",
         *([f"stopped early: {outcome.stopped}"] if outcome.stopped else []),
         "",
-        output.metrics_table(outcome.metrics, indent="  "),
+        output.metrics_table(outcome.metrics, record, indent="  "),
         *output.cross_validation_lines(outcome.metrics, indent="  "),
         "",
         wording.one_line(f"optimum: {wording.gap_in_words(outcome.metrics)}"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, TableData
+from linreg_cli.config.formats import text_suffix
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import is_address
@@ -78,11 +79,13 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
 
 
 def _from_table(source: TableData, config: Config, encoder: Encoder | None, progress: Callable[[str], None]) -> Dataset:
+    from linreg_cli.data.checks.levels import lookalikes, placeholders
     from linreg_cli.data.checks.warnings import warnings
     from linreg_cli.data.columns.arrow import release_unused
-    from linreg_cli.data.encoding.cells import raw_columns, text_column, treatments
+    from linreg_cli.data.encoding.cells import raw_columns, text_column, treatments, with_cells
     from linreg_cli.data.tables.download import fetch
     from linreg_cli.data.tables.open import open_table
+    from linreg_cli.data.tables.text_format import TextFormat
 
     path = source.path
     if source.sha256 is not None and is_address(source.path):
@@ -90,7 +93,8 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     elif source.sha256 is not None:
         _verify_digest(source.path, source.sha256)
     marks = config.preprocess.missing_values
-    table = open_table(path, delimiter=source.delimiter, missing_values=marks)
+    text = TextFormat(source.delimiter, source.decimal, source.thousands, source.encoding)
+    table = open_table(path, text=text, missing_values=marks)
     targets = as_tuple(source.target)
     reserved = as_tuple(source.split.column) if source.split.column else ()
     try:
@@ -106,16 +110,17 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
         _refuse_unknown_columns(config, table)
     except DataError as error:
         hint = table.hint()
-        raise DataError([*error.faults, *([Fault(hint, source.path)] if hint else [])]) from None
-    refuse_bad_names(table.columns, (*features, *targets, *reserved), source.path)
+        raise DataError([*([Fault(hint, source.path)] if hint else []), *error.faults]) from None
+    refuse_bad_names(table.columns, (*features, *targets, *reserved), source.path, table.written_columns)
     treated = treatments(config.preprocess, features, targets) | _as_trained(encoder)
     named = [column for column in features if treated[column].named]
     either = [column for column in features if treated[column].categorical and column not in named]
     numbers = [column for column in (*features, *targets) if not treated[column].categorical]
     cells = table.read(numbers, text=[*reserved, *named], either=either)
-    raw, faults = raw_columns(cells, treated, marks, source.path)
+    raw, faults = raw_columns(cells, treated, marks, source.path, table.as_text())
     if faults:
         raise DataError(faults)
+    raw = with_cells(raw, table)
     labels = text_column(cells, source.split.column, marks, source.path) if source.split.column else None
     del cells  # their memory is needed for the encoded columns
     release_unused()
@@ -125,6 +130,8 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
         found = (
             *_header_warning(table.columns, path, source.path),
             *map(_index_warning, sorted(unused)),
+            *placeholders(dataset, marks),
+            *lookalikes(dataset),
             *warnings(dataset, bias=config.model.bias),
         )
         dataset = replace(dataset, summary=replace(dataset.summary, warnings=found))
@@ -150,7 +157,6 @@ def _index_warning(column: str) -> Finding:
 def _header_warning(columns: Sequence[str], path: str, name: str) -> tuple[Finding, ...]:
     """A warning if the header of a text file holds numbers, and so may be the first row."""
     from linreg_cli.data.tables.header import all_numbers
-    from linreg_cli.data.tables.open import text_suffix
 
     if text_suffix(path) is None or not all_numbers(columns):
         return ()

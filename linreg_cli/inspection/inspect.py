@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from linreg_cli.config import LoadedConfig
 from linreg_cli.config.schema import Config
@@ -23,10 +24,12 @@ from linreg_cli.data.columns.rows import StackedRows, in_order
 from linreg_cli.data.scaling import original_rows
 from linreg_cli.errors import DataError
 from linreg_cli.evaluation.cross_validation import folds
+from linreg_cli.evaluation.held_out import fitted, left_out
+from linreg_cli.evaluation.metrics import Metrics
 from linreg_cli.inspection.column_summary import ColumnSummary, summaries
 from linreg_cli.inspection.training_plans import TrainingPlan, training_plans
 from linreg_cli.least_squares.factor import EPS, Array, factorise
-from linreg_cli.least_squares.resampling import HeldOut, RidgePath, k_fold, leave_one_out, ridge_path
+from linreg_cli.least_squares.resampling import HeldOut, RidgePath, leave_one_out, ridge_path
 from linreg_cli.least_squares.solve import Optimum, condition_numbers, least_squares
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
 
@@ -43,32 +46,36 @@ class Ridge:
         weight_decays: the values of `optimizer.weight_decay` for the loss and the batches of the config; for sse with
             mini-batches they are batch_size / n_samples times those of `path`.
         unpenalised: the leave-one-out errors without a penalty.
+        means: the mean prediction of the best penalty, and the mean of the target, each of shape (n_targets,), in
+            scaled units. torch's weight decay penalises the bias, so the first is smaller unless columns are centred.
+        shrinks_mean: whether the penalty shrinks the mean prediction, since SGD would: there is a bias, and a column or
+            a target is not centred.
     """
 
     path: RidgePath
     weight_decays: tuple[float, ...]
     unpenalised: HeldOut
+    means: tuple[Array, Array]
+    shrinks_mean: bool
 
 
 @dataclass(frozen=True, eq=False)
 class OptimumErrors:
-    """The train and cross-validation errors of ordinary least squares, in original units of the transformed target.
+    """The train and cross-validation errors of ordinary least squares, in original units.
 
     Attributes:
-        optimum: of the train split, without weight decay.
-        fitted: the root mean squared error on the train split, over rows and targets.
-        leave_one_out: the errors of leave-one-out cross-validation.
-        k_fold: the errors of k-fold cross-validation; None with one row.
+        optimum: of the train split, without weight decay, in units of the transformed target.
+        fitted: the metrics on the train split, as those of `held_out_metrics`.
+        leave_one_out: those of leave-one-out cross-validation.
+        k_fold: those of k-fold cross-validation; None with one row.
         folds: the number of folds.
-        spread: the standard deviation of each target, n in the denominator, shape (n_targets,), float64.
     """
 
     optimum: Optimum
-    fitted: float
-    leave_one_out: HeldOut
-    k_fold: HeldOut | None
+    fitted: Metrics
+    leave_one_out: Metrics
+    k_fold: Metrics | None
     folds: int
-    spread: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,9 +250,10 @@ def _held_out(prepared: Prepared, problem: Problem) -> OptimumErrors:
     if count > 1:
         cut = folds(rows, count, shuffle=config.data.split.shuffle, seed=config.seed)
         rising = np.sort(rows)
-        k_folded = k_fold(optimum, X, y, [np.searchsorted(rising, np.sort(fold)) for fold in cut])
-    fitted = math.sqrt(optimum.train_loss / (optimum.scale * y.size))
-    return OptimumErrors(optimum, fitted, leave_one_out(optimum, X, y), k_folded, count, y.std(axis=0))
+        parts = [np.searchsorted(rising, np.sort(fold)) for fold in cut]
+        k_folded = left_out(optimum, X, y, config.preprocess, parts)
+    own = fitted(optimum, X, y, config.preprocess)
+    return OptimumErrors(optimum, own, left_out(optimum, X, y, config.preprocess), k_folded, count)
 
 
 def _in_original_units(config: Config) -> bool:
@@ -260,11 +268,24 @@ def _ridge(problem: Problem) -> Ridge:
     # From well below the smallest curvature above rounding error, where nothing is shrunk, to where everything is.
     low = min(1e-6 * spectrum.largest, max(1e-2 * spectrum.smallest, 1e-14 * spectrum.largest))
     penalties = np.geomspace(low, 10 * spectrum.largest, 25) if spectrum.largest else np.geomspace(1e-6, 10, 25)
-    path = ridge_path(problem.factor, problem.X_nd, problem.y_nk, penalties.tolist(), loss=loss)
+    X_mean, y_mean = (np.asarray(values, dtype=np.float64).mean(axis=0) for values in (problem.X_nd, problem.y_nk))
+    centred = problem.bias and all(_is_centred(values) for values in (problem.X_nd, problem.y_nk))
+    # SGD penalises the bias, which is 0 for centred columns: there, as for any part of the rows, it keeps the mean.
+    path = ridge_path(
+        problem.factor, problem.X_nd, problem.y_nk, penalties.tolist(), loss=loss, penalise_bias=not centred
+    )
     if plain.weight_decay:
         plain = least_squares(problem.X_nd, problem.y_nk, bias=problem.bias, loss=loss)
     decays = tuple(decay * problem.batch_share for decay in path.weight_decays)
-    return Ridge(path, decays, leave_one_out(plain, problem.X_nd, problem.y_nk))
+    predicted = np.einsum("d,ldk->lk", X_mean, path.weights) + (0.0 if path.bias is None else path.bias)
+    unpenalised = leave_one_out(plain, problem.X_nd, problem.y_nk)
+    return Ridge(path, decays, unpenalised, (predicted[path.best], y_mean), problem.bias and not centred)
+
+
+def _is_centred(values: npt.NDArray[np.generic]) -> bool:
+    """Whether the mean of every column is zero within rounding error."""
+    columns = np.asarray(values, dtype=np.float64)
+    return bool(np.all(np.abs(columns.mean(axis=0)) <= 1e-9 * np.abs(columns).max(axis=0, initial=0.0)))
 
 
 def _huber_lr(problem: Problem) -> float | None:

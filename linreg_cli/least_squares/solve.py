@@ -90,6 +90,11 @@ class Optimum:
         squares: Array = (np.sum(misfit**2, axis=0) + self.factor.rest_k) * self.factor.target_scale**2
         return squares
 
+    @property
+    def is_saturated(self) -> bool:
+        """Whether some parameters fit every row exactly, whatever the targets are: the rank is the number of rows."""
+        return self.rank >= self.factor.n_samples
+
     def judged_by(self, eps: float) -> "Optimum":
         """The same optimum, unique as it is, with another machine epsilon: for values that no rounding has changed."""
         factor = self.factor.judged_by(eps)

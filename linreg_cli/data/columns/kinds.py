@@ -1,7 +1,7 @@
 """Kinds of columns: numbers with missing cells, categories, and encoded columns that are computed on access."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -55,9 +55,11 @@ class Numbers:
 
     Attributes:
         values: shape (n_samples,); nan where a cell is missing.
+        cell: row, from 0 -> the cell as it stands in the table, for messages; None without a table.
     """
 
     values: Values
+    cell: Callable[[int], object] | None = field(default=None, compare=False, repr=False)
 
     @property
     def n_missing(self) -> int:
@@ -118,11 +120,13 @@ class Categories:
         kind: `text`, `boolean` or `number`: what the cells are typed as, and so when two levels are the same.
         codes: shape (n_samples,), int32: position in `levels`; `MISSING` where a cell is missing.
         levels: every level of the table, in order.
+        cell: row, from 0 -> the cell as it stands in the table, for messages; None without a table.
     """
 
     kind: str
     codes: Codes
     levels: tuple[str, ...]
+    cell: Callable[[int], object] | None = field(default=None, compare=False, repr=False)
 
     @cached_property
     def n_missing(self) -> int:

@@ -1,7 +1,8 @@
 """Columns of a table as numbers and categories, or what is wrong with them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -11,18 +12,20 @@ from linreg_cli.data.columns.arrow import indices, is_text_type
 from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, RawColumn, as_number
 from linreg_cli.data.encoding import levels
 from linreg_cli.data.encoding.dates import as_numbers, is_date
+from linreg_cli.data.encoding.notation import is_number_otherwise, notation_of
 from linreg_cli.data.encoding.number_hints import (
-    NUMBERISH,
     Use,
     merged_faults,
     not_a_number,
     value_type,
     wrong_type,
 )
+from linreg_cli.data.encoding.placeholders import placeholder_fault
 from linreg_cli.data.tables.blocks import cells_of
-from linreg_cli.data.tables.table import Cells, is_number_type
+from linreg_cli.data.tables.table import Cells, Table, is_number_type
+from linreg_cli.data.tables.text_format import DEFAULT, AsText, TextFormat
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import for_column, leave_out, quoted, setting
+from linreg_cli.remedies import for_columns, leave_out, quoted, setting
 
 #: A category with so many levels or fewer is never called an identifier.
 FEW_LEVELS = 20
@@ -63,7 +66,11 @@ def treatments(config: PreprocessConfig, features: Sequence[str], targets: Seque
 
 
 def raw_columns(
-    cells: Cells, wanted: Mapping[str, Treatment], missing_values: Sequence[str], name: str
+    cells: Cells,
+    wanted: Mapping[str, Treatment],
+    missing_values: Sequence[str],
+    name: str,
+    source: AsText | None = None,
 ) -> tuple[dict[str, RawColumn], list[Fault]]:
     """The columns of a table, and a fault for each that cannot be used.
 
@@ -72,12 +79,14 @@ def raw_columns(
         wanted: column -> what the config says about it.
         missing_values: cells that mean 'missing'.
         name: the table, for messages.
+        source: the cells of a text file as text.
 
     Raises:
         DataError: if the table has no rows.
     """
     if cells.num_rows == 0:
         raise DataError("the table has no rows", name)
+    written = DEFAULT if source is None else source.format
     out: dict[str, RawColumn] = {}
     faults: dict[str, Fault] = {}
     for column, treatment in wanted.items():
@@ -87,33 +96,54 @@ def raw_columns(
         elif column in cells.numbers:
             found = _finite(cells.numbers[column], column, name)
         else:
-            found = _raw(cells.others.column(column), column, treatment, missing_values, name)
+            found = _raw(cells.others.column(column), column, treatment, missing_values, name, written)
         if isinstance(found, Fault):
             faults[column] = found
         else:
             out[column] = found
-    return out, merged_faults(faults, cells.others, missing_values, name)
+    uses = {column: treatment.use for column, treatment in wanted.items()}
+    categorical = {column for column, treatment in wanted.items() if treatment.categorical}
+    return out, merged_faults(faults, cells, missing_values, name, uses, source, categorical)
+
+
+def with_cells(raw: Mapping[str, RawColumn], table: Table) -> dict[str, RawColumn]:
+    """The columns, with the cells as they stand in the table, for messages."""
+    return {column: replace(values, cell=partial(table.cell, column)) for column, values in raw.items()}
 
 
 def _raw(
-    values: pa.ChunkedArray, column: str, treatment: Treatment, missing_values: Sequence[str], name: str
+    values: pa.ChunkedArray,
+    column: str,
+    treatment: Treatment,
+    missing_values: Sequence[str],
+    name: str,
+    written: TextFormat,
 ) -> RawColumn | Fault:
     kind = values.type
     if values.null_count == len(values):
         return Numbers(np.full(len(values), np.nan))
     is_category = is_text_type(kind) or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind)
+    if is_text_type(value_type(kind)) and not treatment.named:
+        text = category_column(values, missing_values, "text")
+        most = treatment.max_levels if treatment.use == "feature" else 0
+        if fault := placeholder_fault(text, column, missing_values, name, max_levels=most):
+            return fault
     if not (treatment.categorical and (is_category or (treatment.named and not pa.types.is_nested(kind)))):
-        return wrong_type(values, column, missing_values, name, treatment.use)
+        return wrong_type(values, column, missing_values, name, treatment.use, written)
     categories = category_column(values, missing_values, kind_of(kind))
     if categories.kind == "text" and levels.is_boolean(categories.levels):  # as a CSV writes true and false
         categories = category_column(values, missing_values, "boolean")
     if categories.n_missing == len(values):
         return Numbers(np.full(len(values), np.nan))
-    fault = None if treatment.named else _mostly_dates_or_numbers(values, categories, column, missing_values, name)
+    fault = (
+        None if treatment.named else _mostly_dates_or_numbers(values, categories, column, missing_values, name, written)
+    )
     return fault or _too_many_levels(categories, column, treatment, name) or categories
 
 
-def number_column(cells: Cells, column: str, missing_values: Sequence[str], name: str) -> Numbers | Fault:
+def number_column(
+    cells: Cells, column: str, missing_values: Sequence[str], name: str, source: AsText | None = None
+) -> Numbers | Fault:
     """A column that a trained model needs as numbers; a fault for text and infinite values."""
     if column in cells.numbers:
         return _finite(cells.numbers[column], column, name)
@@ -123,7 +153,7 @@ def number_column(cells: Cells, column: str, missing_values: Sequence[str], name
     if is_number_type(value_type(values.type)):  # a pandas categorical of numbers
         plain = cells_of(pa.table({column: values.cast(value_type(values.type))}), [column], missing_values)
         return _finite(plain.numbers[column], column, name)
-    return wrong_type(values, column, missing_values, name, "trained")
+    return wrong_type(values, column, missing_values, name, "trained", DEFAULT if source is None else source.format)
 
 
 def _finite(numbers: Numbers, column: str, name: str) -> Numbers | Fault:
@@ -177,12 +207,17 @@ def kind_of(kind: pa.DataType) -> str:
 
 
 def _mostly_dates_or_numbers(
-    values: pa.ChunkedArray, categories: Categories, column: str, missing_values: Sequence[str], name: str
+    values: pa.ChunkedArray,
+    categories: Categories,
+    column: str,
+    missing_values: Sequence[str],
+    name: str,
+    written: TextFormat,
 ) -> Fault | None:
     """A fault for a column of text that is mostly dates, or mostly numbers."""
     if categories.kind != "text":
         return None
-    found, keep = categories.levels, for_column(column, "categorical", "one_hot")
+    found, keep = categories.levels, for_columns([column], "categorical", "one_hot")
     n_cells = len(values) - categories.n_missing
     present = categories.codes[categories.codes >= 0]
     dates = np.array([is_date(level) for level in found])
@@ -192,15 +227,16 @@ def _mostly_dates_or_numbers(
         message = f"the column holds dates or times, such as {quoted(first)}; leave it out with {leave_out(column)}"
         message += f", or convert it to numbers ({as_numbers(first)}); to use it as text, set {keep}"
         return Fault(message, f"{name}, row {row + 1}, column {column!r}")
-    numberish = np.array([NUMBERISH.fullmatch(level) is not None for level in found])
+    numberish = np.array([as_number(level) is not None or is_number_otherwise(level) for level in found])
     if np.count_nonzero(numberish[present]) <= n_cells / 2:
         return None
-    bad = np.array([as_number(level) is None for level in found])
+    is_number = notation_of(written).matches
+    bad = np.array([not is_number(level) for level in found])
     if not bad.any():  # numbers that are typed as text, or codes such as 02138
         return None
     row = int(np.argmax((categories.codes >= 0) & bad[categories.codes]))
     cell = found[categories.codes[row]]
-    advice = not_a_number(cell, column, "feature", missing_values, mostly_numbers=True)
+    advice = not_a_number(cell, column, "feature", missing_values, mostly_numbers=True, decimal=written.decimal)
     message = (
         f"{quoted(cell)} is not a number, and the column is mostly numbers; {advice}; to use it as text, set {keep}"
     )

@@ -25,9 +25,10 @@ from linreg_cli.data.columns.kinds import (
 )
 from linreg_cli.data.columns.rows import as_slice
 from linreg_cli.data.encoding.cells import Treatment
-from linreg_cli.data.encoding.levels import matches
+from linreg_cli.data.encoding.levels import matches, written
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import for_column, leave_out, setting
+from linreg_cli.lookalike import difference, escaped, same_appearance
+from linreg_cli.remedies import for_columns, leave_out, quoted, setting, without_mark
 
 KINDS = ("text", "boolean", "number")
 MISSING_WAYS = get_args(Missing)
@@ -253,21 +254,31 @@ def _input(entry: dict[str, Any]) -> Input:
     )
 
 
-def missing_fault(missing: Mask, rows: Rows, column: str, name: str, remedy: str) -> Fault | None:
+def missing_fault(values: RawColumn, rows: Rows, column: str, name: str, remedy: str) -> Fault | None:
     """A fault for the first missing cell of a column among some rows; None if there is none.
 
     Args:
-        missing: which cells are missing, shape (n_samples,).
+        values: the column.
         rows: numbers of the rows that are used.
         column: its name.
         name: the table, for messages.
         remedy: what to do.
     """
-    gaps = rows[missing[rows]]
+    gaps = rows[values.missing()[rows]] if values.n_missing else rows[:0]
     if not len(gaps):
         return None
+    row = int(gaps.min())
+    cell = None if values.cell is None else values.cell(row)
+    found = "is missing"
+    if not (cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())):
+        found = (
+            f"is {quoted(cell) if isinstance(cell, str) else cell}, which preprocess.missing_values counts as missing"
+        )
+        if isinstance(values, Categories):
+            keep = without_mark(written(cell))
+            remedy = f"if it is a level, set {keep}; {remedy}" if keep else remedy
     more = f" ({len(gaps):,} missing cells in the column)" if len(gaps) > 1 else ""
-    return Fault(f"the cell is missing{more}; {remedy}", f"{name}, row {int(gaps.min()) + 1}, column {column!r}")
+    return Fault(f"the cell {found}{more}; {remedy}", f"{name}, row {row + 1}, column {column!r}")
 
 
 def _n_samples(raw: RawColumn) -> int:
@@ -292,19 +303,21 @@ def _filled(each: NumberInput, values: Numbers, rows: Rows, name: str) -> tuple[
         return Filled(values.values, each.fill), None
     way = f"set {setting('preprocess.missing', 'mean')} (or median, or drop)"
     remedy = f"fill it in, {way}, or leave the column out with {leave_out(each.column)}"
-    return values.values, missing_fault(values.missing(), rows, each.column, name, remedy)
+    return values.values, missing_fault(values, rows, each.column, name, remedy)
 
 
 def _bad_code(each: CategoryInput, codes: Codes, values: Categories, rows: Rows, name: str) -> Fault | None:
-    drop = for_column(each.column, "missing", "drop")
+    drop = for_columns([each.column], "missing", "drop")
     remedy = f"a category cannot be filled in; set {drop}, or leave the column out with {leave_out(each.column)}"
-    fault = missing_fault(codes == MISSING, rows, each.column, name, remedy) if values.n_missing else None
+    fault = missing_fault(values, rows, each.column, name, remedy)
     unseen = rows[codes[rows] == UNKNOWN]
     if fault is None and len(unseen) and each.unknown == "error":
         row = int(unseen.min())
         levels = ", ".join(each.levels[:10]) + (", ..." if len(each.levels) > 10 else "")
         more = f", nor are {len(unseen) - 1:,} more cells" if len(unseen) > 1 else ""
         message = f"{values.levels[values.codes[row]]!r} is not a level of the train split ({levels}){more}"
+        if same := same_appearance(values.levels[values.codes[row]], each.levels):
+            message += f"; it looks the same as {escaped(same)}: {difference(values.levels[values.codes[row]], same)}"
         ignore = f"to treat it as none of them, set {setting('preprocess.unknown', 'ignore')} and train again"
         return Fault(f"{message}; {ignore}", f"{name}, row {row + 1}, column {each.column!r}")
     return fault

@@ -48,6 +48,11 @@ class ArrowTable:
         self._categorical = frozenset[str]().union(*(note.categorical for note in notes))
         self.columns: list[str] = list(dict.fromkeys(name for schema in self._schemas for name in schema.names))
 
+    @property
+    def written_columns(self) -> list[str]:
+        """See `Table.written_columns`."""
+        return self.columns
+
     def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> Cells:
         """See `Table.read`. Numeric columns are float64 unless named in `text`; others keep the type of the file."""
         names = [*columns, *text, *either]
@@ -78,6 +83,15 @@ class ArrowTable:
                 table = table.set_column(position, column, table.column(position).dictionary_encode())
         return table
 
+    def cell(self, column: str, row: int) -> object:
+        """See `Table.cell`."""
+        for part in self._parts:
+            for batch in self._load(part).to_batches() if _is_json(part) else _batches(part, [column]):
+                if row < batch.num_rows:
+                    return batch.column(column)[row].as_py()
+                row -= batch.num_rows
+        return None
+
     def read_all(self) -> pa.Table:
         """See `Table.read_all`. The cells of a column that a part does not have are missing."""
         loaded = [self._guard(part, lambda part=part: self._load(part)) for part in self._parts]
@@ -101,7 +115,10 @@ class ArrowTable:
         """See `Table.typed`. The file has the types already."""
         return self.numbers(table, numbers)
 
-    def hint(self, remedy: str = "") -> str:
+    def as_text(self) -> None:
+        """See `Table.as_text`. The file has the types already."""
+
+    def hint(self) -> str:
         """See `Table.hint`. The format leaves no doubt about the columns."""
         return ""
 

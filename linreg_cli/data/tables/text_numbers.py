@@ -9,41 +9,46 @@ import pyarrow.compute as pc
 from linreg_cli.data.columns.arrow import null_text, texts
 from linreg_cli.data.columns.kinds import as_number
 from linreg_cli.data.tables.leading_zeros import cells_with_leading_zeros
+from linreg_cli.data.tables.text_format import DEFAULT, TextFormat
 
 _WHOLE = r"^(?:0|-?[1-9][0-9]*)$"
 _NUMBER = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:e[-+][0-9]{2,3})?$"
 
 
-def as_numbers(values: pa.ChunkedArray, missing_values: Collection[str]) -> pa.ChunkedArray | None:
+def as_numbers(
+    values: pa.ChunkedArray, missing_values: Collection[str], written: TextFormat = DEFAULT
+) -> pa.ChunkedArray | None:
     """Text, or text in dictionary encoding, as float64; None if a cell is not a number, or has a leading zero.
 
     Args:
         values: the cells.
         missing_values: cells that mean 'missing'.
+        written: how numbers are written.
 
     >>> as_numbers(pa.chunked_array([["1.50", " +2", "NA"]]), ["NA"]).to_pylist()
     [1.5, 2.0, None]
     """
     if pa.types.is_dictionary(values.type):
         encoded = values.unify_dictionaries()
-        words = _parsed(encoded.chunk(0).dictionary, missing_values) if encoded.num_chunks else None
+        words = _parsed(encoded.chunk(0).dictionary, missing_values, written) if encoded.num_chunks else None
         return None if words is None else pa.chunked_array([words.take(part.indices) for part in encoded.chunks])
-    return _parsed(values, missing_values)
+    return _parsed(values, missing_values, written)
 
 
-def _parsed(values: pa.Array | pa.ChunkedArray, missing_values: Collection[str]) -> Any:
+def _parsed(values: pa.Array | pa.ChunkedArray, missing_values: Collection[str], written: TextFormat) -> Any:
     trimmed = pc.utf8_trim_whitespace(values)
     missing = {*missing_values, *(mark.strip() for mark in missing_values)}
     gaps = pc.is_in(trimmed, texts(sorted(missing)))
     text = pc.if_else(gaps, null_text(), trimmed)
-    try:
-        numbers = pc.cast(text, pa.float64())
-    except pa.ArrowInvalid:
+    numbers = written.float64(text)
+    if numbers is None:
         return None
     return None if pc.any(cells_with_leading_zeros(text)).as_py() else numbers
 
 
-def as_exact_numbers(text: pa.ChunkedArray, missing_values: Collection[str]) -> pa.ChunkedArray | None:
+def as_exact_numbers(
+    text: pa.ChunkedArray, missing_values: Collection[str], *, whole: bool = False
+) -> pa.ChunkedArray | None:
     """A column as int64, uint64 or float64; None if a cell could not be written again from its number.
 
     Blanks around a cell do not count. A missing cell is null, unless it is a number such as -999.
@@ -51,6 +56,7 @@ def as_exact_numbers(text: pa.ChunkedArray, missing_values: Collection[str]) -> 
     Args:
         text: the cells.
         missing_values: cells that mean 'missing'.
+        whole: whether only integers count, since points do not mean decimals.
 
     >>> as_exact_numbers(pa.chunked_array([["12345678901234567", " 5", "NA"]]), ["NA"]).to_pylist()
     [12345678901234567, 5, None]
@@ -62,7 +68,7 @@ def as_exact_numbers(text: pa.ChunkedArray, missing_values: Collection[str]) -> 
     trimmed = pc.utf8_trim_whitespace(text)
     marks = {mark.strip() for mark in missing_values if as_number(mark) is None}
     cells = pc.if_else(pc.is_in(trimmed, texts(sorted({"", *marks}))), null_text(), trimmed)
-    if cells.null_count == len(cells) or not _all(pc.match_substring_regex(cells, _NUMBER)):
+    if cells.null_count == len(cells) or not _all(pc.match_substring_regex(cells, _WHOLE if whole else _NUMBER)):
         return None
     if _all(pc.match_substring_regex(cells, _WHOLE)):
         for kind in (pa.int64(), pa.uint64()):

@@ -132,7 +132,7 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
             *map(_index_warning, sorted(unused)),
             *placeholders(dataset, marks),
             *lookalikes(dataset),
-            *warnings(dataset, bias=config.model.bias),
+            *warnings(dataset, bias=config.model.bias, source=table.as_text()),
         )
         dataset = replace(dataset, summary=replace(dataset.summary, warnings=found))
     return dataset

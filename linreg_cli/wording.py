@@ -41,7 +41,7 @@ def escaped(text: str) -> str:
 
 
 def json_text(values: Any, *, default: Any = None, indented: float = math.inf) -> str:
-    r"""Indented JSON, in which control characters and direction marks are escaped as JSON does it.
+    r"""Indented JSON without negative zeros; control characters and direction marks are escaped as JSON does it.
 
     Args:
         values: what JSON has.
@@ -56,6 +56,7 @@ def json_text(values: Any, *, default: Any = None, indented: float = math.inf) -
     Raises:
         ValueError: for NaN or an infinity, which JSON does not have.
     """
+    values = without_negative_zero(values)
     options: dict[str, Any] = {"ensure_ascii": False, "allow_nan": False, "default": default}
     text = json.dumps(values, **options) if indented < math.inf else ""
     if len(text) <= indented:
@@ -65,21 +66,35 @@ def json_text(values: Any, *, default: Any = None, indented: float = math.inf) -
     return _UNSHOWN.sub(lambda mark: mark[0] if _is_shown(mark[0]) else json.dumps(mark[0])[1:-1], text)
 
 
+def without_negative_zero(values: Any) -> Any:
+    """The same values, nested as they are, with 0.0 in place of -0.0, which means nothing to a reader.
+
+    >>> without_negative_zero({"a": [-0.0, 1.0, "x"]})
+    {'a': [0.0, 1.0, 'x']}
+    """
+    if isinstance(values, dict):
+        return {key: without_negative_zero(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [without_negative_zero(value) for value in values]
+    return values + 0.0 if isinstance(values, float) else values
+
+
 def _is_shown(mark: str) -> bool:
     """Whether a character is shown as it is: it neither moves the cursor nor changes what is around it."""
     return mark.isprintable() or mark in JOINERS
 
 
 def number(value: Any) -> str:
-    """A number in 6 significant digits, with thousands separators; '-' for None.
+    """A number in 6 significant digits, with thousands separators; '-' for None, and 0 for a negative zero.
 
-    >>> number(1234567.891), number(0.00012345678), number(None), number(1.0)
-    ('1,234,568', '0.000123457', '-', '1')
+    >>> number(1234567.891), number(0.00012345678), number(None), number(-0.0)
+    ('1,234,568', '0.000123457', '-', '0')
     """
     if value is None:
         return "-"
     if isinstance(value, int):
         return f"{value:,}"
+    value = without_negative_zero(value)
     return f"{value:,.0f}" if 1e5 <= abs(value) < 1e15 else f"{value:,.6g}" if abs(value) >= 1e3 else f"{value:.6g}"
 
 
@@ -107,7 +122,7 @@ def short(value: float | None, digits: int = 5) -> str:
     >>> short(0.123456789), short(1234.5, 3), short(None)
     ('0.12346', '1.23e+03', '-')
     """
-    return "-" if value is None else f"{value:.{digits}g}"
+    return "-" if value is None else f"{without_negative_zero(value):.{digits}g}"
 
 
 def p_value(value: float | None) -> str:
@@ -116,7 +131,7 @@ def p_value(value: float | None) -> str:
     >>> p_value(0.00123456), p_value(None)
     ('0.0012', '-')
     """
-    return "-" if value is None else f"{value:.2g}"
+    return short(value, 2)
 
 
 def parameters_title(targets: Sequence[str], transform: str) -> str:

@@ -122,13 +122,12 @@ def _parameters(config: Config, features: Sequence[str] | None, targets: tuple[s
 
 def _optimum(config: Config, parameters: dict[str, Any]) -> Any:
     decay = config.optimizer.weight_decay > 0
-    common = {"units": _TEXT, "train_loss": _NUMBER, "gap": _NUMBER, "parameters": parameters}
+    common = {"units": _TEXT, "train_loss": _NUMBER, "gap": _NUMBER, "parameters": parameters, "is_unique": True}
     numbers = ("rank", "n_parameters", "condition_number", "condition_number_as_given")
     held_out = {"units": _TEXT, "r2_definition": _TEXT, **dict.fromkeys(("mse", "rmse", "r2"), _NUMBER)}
     penalised = Absent("the config has weight decay; set optimizer.weight_decay: 0", held_out)
     squared = {
         **dict.fromkeys(numbers, _NUMBER),
-        "is_unique": True,
         "is_saturated": True,
         "objective": _NUMBER if decay else Absent("the config has no weight decay", _NUMBER),
         "leave_one_out": penalised if decay else held_out,

@@ -120,7 +120,12 @@ def _optimum(config: Config, preprocessor: Preprocessor, problem: Problem, origi
         robust = problem.robust
         assert robust is not None
         formula = fold_parameters(robust.weights, robust.bias, preprocessor)
-        return {"train_loss": robust.train_loss, "parameters": parameters(formula), "method": robust.method}
+        return {
+            "train_loss": robust.train_loss,
+            "parameters": parameters(formula),
+            "is_unique": robust.is_unique,
+            "method": robust.method,
+        }
     formula = fold_parameters(found.weights, found.bias, preprocessor)
     if original is not None and not config.optimizer.weight_decay:
         # From the fit in original units, since the scaled units may be float32.

@@ -115,7 +115,7 @@ def parameters(formula: LinearFormula) -> Metrics:
     """
     units = units_of(formula.transform)
     weights = {
-        target: {feature: float(formula.weights[j, k]) for j, feature in enumerate(formula.features)}
+        target: {feature: float(formula.weights[j, k]) + 0.0 for j, feature in enumerate(formula.features)}
         for k, target in enumerate(formula.targets)
     }
     bias = {

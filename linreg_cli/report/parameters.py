@@ -89,7 +89,9 @@ def _parameters(run: RunContents, target: str | None, caption: str, inference: M
     best = (run.metrics.get("optimum") or {}).get("parameters")
     optimum = _of(best, target) if best else None
     coefficients = inference.get("coefficients", {})
-    header = ["parameter", "trained", *(["at the optimum"] if optimum else []), *(_ERRORS if coefficients else [])]
+    several = (run.metrics.get("optimum") or {}).get("is_unique") is False
+    at = "at an optimum, one of several" if several else "at the optimum"
+    header = ["parameter", "trained", *([at] if optimum else []), *(_ERRORS if coefficients else [])]
     rows = []
     for key, label, of_bias in [*((key, name(key), False) for key in trained[0]), ("bias", text("(bias)"), True)]:
         values = [given[1] if of_bias else given[0][key] for given in (trained, optimum) if given]

@@ -241,7 +241,9 @@ def categories(linreg, config_file, tmp_path):
     def train(*settings):
         (tmp_path / "t.csv").write_text("c,x,y\n" + rows)
         (tmp_path / "new.csv").write_text("c,x\na,1\n,1\n")
-        path = config_file("data: {path: t.csv, target: y}\npreprocess: {categorical: one_hot, standardize: true}\nplots: false\n")
+        path = config_file(
+            "data: {path: t.csv, target: y}\npreprocess: {categorical: one_hot, standardize: true}\nplots: false\n"
+        )
         result = linreg("train", "-c", path, "--quiet", *(part for each in settings for part in ("--set", each)))
         assert result.code == 0, result.err
         return linreg

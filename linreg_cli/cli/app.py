@@ -10,6 +10,7 @@ from typing import NoReturn
 import typer
 
 from linreg_cli.cli import output, process, streams
+from linreg_cli.cli.command import App
 from linreg_cli.cli.evaluate import evaluate
 from linreg_cli.cli.explain import explain
 from linreg_cli.cli.generate import generate_data
@@ -25,7 +26,7 @@ from linreg_cli.runs.signals import SIGNALS, StopRequests
 
 _EPILOG = "Start with: linreg train -c configs/housing.yaml"
 
-app = typer.Typer(
+app = App(
     name="linreg",
     help="Linear regression by gradient descent, from a YAML file to a run.",
     epilog=_EPILOG,

@@ -9,10 +9,11 @@ import typer
 
 from linreg_cli import wording
 from linreg_cli.cli import options, output
+from linreg_cli.cli.command import App
 from linreg_cli.errors import StoreError, UsageError, did_you_mean
 from linreg_cli.runs.store import STATUSES, RunFolder, find_run, list_runs
 
-runs_app = typer.Typer(help="List, show, compare, label and remove runs.", no_args_is_help=True, rich_markup_mode=None)
+runs_app = App(help="List, show, compare, label and remove runs.", no_args_is_help=True, rich_markup_mode=None)
 
 _COLUMNS = (
     "run",
@@ -97,7 +98,7 @@ def show(
     """
     folder = find_run(outputs, run)
     record = folder.record()
-    metrics = folder.read_json("metrics.json") if (folder.path / "metrics.json").is_file() else None
+    metrics = folder.read_json("metrics.json") if folder.has("metrics.json") else None
     if as_json:
         output.print_json({"run": folder.id, "path": str(folder.path), "record": record, "metrics": metrics})
         return

@@ -2,10 +2,20 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from linreg_cli.config.formats import Decimal, Encoding, Thousands
-from linreg_cli.config.types import ColumnList, Columns, Count, FeatureDistribution, NonNegative, Section, Weights
+from linreg_cli.config.types import (
+    ColumnList,
+    Columns,
+    Count,
+    FeatureDistribution,
+    Name,
+    NonNegative,
+    Section,
+    Weights,
+    own_path,
+)
 
 
 class SplitConfig(Section):
@@ -22,7 +32,7 @@ class SplitConfig(Section):
         True,
         description="Assign the rows at random (from `seed`); false: in the order of the table, test last.",
     )
-    column: str | None = Field(
+    column: Name | None = Field(
         None,
         min_length=1,
         description="A column that holds `train`, `validation` or `test` in each row. It replaces the fractions.",
@@ -33,11 +43,11 @@ class TableData(Section):
     """`source: table`: a file."""
 
     source: Literal["table"] = Field("table", description="Where the rows come from: `table`, `synthetic` or `inline`.")
-    path: str = Field(
+    path: Annotated[str, AfterValidator(own_path)] = Field(
         min_length=1,
         description="The file: `.csv`, `.tsv` (also `.gz`, `.zst`), `.parquet`, `.arrow`, `.feather`, `.jsonl`, "
         "a folder of Parquet files, or an http(s) address of such a file, which needs `sha256`. A relative path "
-        "starts at the current folder.",
+        "starts at the current folder, and `~` is the home folder.",
     )
     sha256: str | None = Field(
         None,
@@ -63,7 +73,7 @@ class TableData(Section):
     features: ColumnList | None = Field(
         None, description="The columns to predict from, in this order; null: every other column."
     )
-    ignore: tuple[str, ...] = Field((), description="Columns that are not used.")
+    ignore: tuple[Name, ...] = Field((), description="Columns that are not used.")
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
 
@@ -112,7 +122,7 @@ class InlineData(Section):
     features: ColumnList | None = Field(
         None, description="The columns to predict from, in this order; null: every other column."
     )
-    ignore: tuple[str, ...] = Field((), description="Columns that are not used.")
+    ignore: tuple[Name, ...] = Field((), description="Columns that are not used.")
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
     @property

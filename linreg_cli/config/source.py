@@ -125,14 +125,17 @@ class Node:
 
 
 def read_file(path: str | Path) -> Node:
-    """The tree of one config file.
+    """The tree of one config file; `-` is standard input.
 
     Raises:
         ConfigError: for a file that cannot be read, is not UTF-8 text, is not YAML, or is not a mapping.
     """
     try:
-        with open(path, "rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        if str(path) == "-":
+            path, raw = "standard input", sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with open(path, "rb") as file:
+                raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         hint = "; 'linreg train -c FILE' takes a YAML file" if str(path) and Path(path).is_dir() else ""
         raise ConfigError(f"cannot read the config: {error.strerror}{hint}", str(path) or "''") from None

@@ -74,7 +74,7 @@ def write_predictions(path: Path, formula: LinearFormula, dataset: Dataset) -> d
         sums.clear()  # a repeated attempt begins at the first row
         write_table(draft, ".csv", _batches(formula, dataset, sums))
 
-    write_file(path, write)
+    write_file(path, write, own=True)
     return sums
 
 

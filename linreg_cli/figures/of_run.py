@@ -95,7 +95,7 @@ def write_pictures(pictures: dict[str, bytes], folder: Path) -> list[Path]:
     """
     make_folder(folder)
     for name, content in pictures.items():
-        write_bytes(folder / name, content)
+        write_bytes(folder / name, content, own=True)
     return [folder / name for name in pictures]
 
 
@@ -114,7 +114,7 @@ def loss_curve(run: RunContents) -> LossCurve:
 
 def _evaluated(run: RunContents) -> bool:
     """Whether a run has metrics and predictions."""
-    ended = run.record()["status"] == "finished" or (run.path / "metrics.json").is_file()
+    ended = run.record()["status"] == "finished" or run.has("metrics.json")
     return ended and (run.path / "predictions.csv").is_file()
 
 

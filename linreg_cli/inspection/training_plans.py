@@ -97,6 +97,10 @@ def expected(
             why = f"{highest:g} is above {limit:.4g}, so the run may not converge: the noise of the batches may grow"
             below = problem.forecast(limit / 2, rule, TARGETS)  # for the initial gap, which does not depend on the rate
             return Forecast.refused(TARGETS, NotReached("other", why), below.start_gap, below.method)
+        if problem.plan.loss.is_sum and rule.weight_decay and problem.plan.n_samples % problem.plan.batch_size:
+            why = "with sse and a weight decay, a smaller last batch shifts the point that a run approaches"
+            below = problem.forecast(rate, rule, TARGETS)
+            return Forecast.refused(TARGETS, NotReached("other", why), below.start_gap, below.method)
     return problem.forecast(rate, rule, TARGETS, full_batch=full_batch, epochs=epochs)
 
 

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from linreg_cli.errors import StoreError
-from linreg_cli.files import write_bytes
+from linreg_cli.files import read_own, write_bytes
+from linreg_cli.paths import expanded
 from linreg_cli.runs.lock import OWNER_FILE, in_use
 from linreg_cli.wording import json_text
 
@@ -76,8 +78,8 @@ class RunFolder:
 
     @property
     def id(self) -> str:
-        """The run id, which is the name of the folder."""
-        return self.path.resolve().name
+        """The run id, which is the name of the folder, or of a link to it."""
+        return os.path.basename(os.path.abspath(self.path))
 
     def write(self, name: str, content: bytes | str, *, keep: str | None = None) -> Path:
         """Write one file of the run atomically.
@@ -96,7 +98,7 @@ class RunFolder:
         target, kept = self.path / name, None if keep is None else self.path / keep
         # File names may contain bytes that are not UTF-8. Python has them as surrogates, and JSON reads `\\udcff` back.
         content = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
-        write_bytes(target, content, keep=kept)
+        write_bytes(target, content, keep=kept, own=True)
         return target
 
     def write_json(self, name: str, values: Any) -> Path:
@@ -114,11 +116,15 @@ class RunFolder:
             StoreError: if it is missing or cannot be read.
         """
         try:
-            return (self.path / name).read_bytes()
+            return read_own(self.path / name)
         except FileNotFoundError:
             raise StoreError(f"the run has no {name}{self._why_incomplete(name)}", str(self.path)) from None
         except OSError as error:
             raise StoreError(f"cannot read {name}: {error.strerror}", str(self.path)) from None
+
+    def has(self, name: str) -> bool:
+        """Whether there is something of this name in the run; `read` raises for what is no file."""
+        return os.path.lexists(self.path / name)
 
     def digests(self, *names: str) -> dict[str, str]:
         """SHA-256 of files of the run, by name.
@@ -282,7 +288,7 @@ def run_folders(outputs: Path) -> list[RunFolder]:
     """Every folder whose name is a run id, sorted; then every other one with a `run.json`, such as a renamed run."""
     named = [RunFolder(outputs / f"{name}-{number:04d}") for name, number in sorted(_ids(outputs))]
     others = [
-        name for name in sorted(_names(outputs)) if not is_run_id(name) and (outputs / name / "run.json").is_file()
+        name for name in sorted(_names(outputs)) if not is_run_id(name) and RunFolder(outputs / name).has("run.json")
     ]
     return named + [RunFolder(outputs / name) for name in others]
 
@@ -315,11 +321,8 @@ def find_run(outputs: Path, reference: str) -> RunFolder:
         return readable[-1][0]
     if not reference.strip():
         raise StoreError("the run id is empty; give a run id, a path or 'latest'")
-    path = Path(reference)
-    is_run = False
-    with contextlib.suppress(OSError):  # such as a name that is too long
-        is_run = (path / "run.json").is_file()
-    if is_run:
+    path = Path(expanded(reference))
+    if RunFolder(path).has("run.json"):
         return RunFolder(path)
     if "/" in reference or "\\" in reference or path.name in ("", ".", ".."):
         raise StoreError(

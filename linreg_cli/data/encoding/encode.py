@@ -27,6 +27,7 @@ from linreg_cli.data.columns.rows import as_slice
 from linreg_cli.data.encoding.cells import Treatment
 from linreg_cli.data.encoding.levels import matches, written
 from linreg_cli.errors import DataError, Fault
+from linreg_cli.lookalike import difference, escaped, same_appearance
 from linreg_cli.remedies import change, for_columns, leave_out, missing, quoted, without_mark
 
 KINDS = ("text", "boolean", "number")
@@ -96,7 +97,7 @@ class CategoryInput:
 
     @property
     def ignores_gaps(self) -> bool:
-        """Whether a missing cell is none of the levels once a model was trained."""
+        """Whether a missing cell is none of the levels once a model was trained, as for scikit-learn's encoder."""
         return self.unknown == "ignore" and self.missing != "drop"
 
     def codes(self, raw: Categories) -> Codes:
@@ -200,8 +201,7 @@ class Encoder:
             raw: the columns, of the kinds that were fitted.
             rows: numbers of the rows that will be used.
             name: the table, for messages.
-            trained: whether a model was trained with this encoding. With `unknown: ignore`, a missing cell of a
-                category then is none of its levels, as for `OneHotEncoder(handle_unknown="ignore")` of scikit-learn.
+            trained: whether a model was trained with this encoding; see `CategoryInput.ignores_gaps`.
 
         Raises:
             DataError: for a missing cell or an unknown level that is not allowed.
@@ -334,6 +334,8 @@ def _bad_code(
         levels = ", ".join(each.levels[:10]) + (", ..." if len(each.levels) > 10 else "")
         more = f", nor are {len(unseen) - 1:,} more cells" if len(unseen) > 1 else ""
         message = f"{values.levels[values.codes[row]]!r} is not a level of the train split ({levels}){more}"
+        if same := same_appearance(values.levels[values.codes[row]], each.levels):
+            message += f"; it looks the same as {escaped(same)}: {difference(values.levels[values.codes[row]], same)}"
         ignore = f"to treat it as none of them, {change('preprocess.unknown', 'ignore')}"
         return Fault(f"{message}; {ignore}", f"{name}, row {row + 1}, column {each.column!r}")
     return fault

@@ -59,6 +59,11 @@ class CsvTable:
         if nameless and (found := of_every_row(self._file, self.delimiter, self.columns)):
             raise DataError(found, path)
 
+    @property
+    def written_columns(self) -> list[str]:
+        """See `Table.written_columns`."""
+        return self.columns
+
     def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> Cells:
         """See `Table.read`.
 

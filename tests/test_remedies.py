@@ -3,25 +3,31 @@
 import ast
 import csv
 import importlib
+import json
 import re
+import shlex
 import string
 import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from conftest import REPOSITORY
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pasting import remedies, try_remedies, value_at
+from pasting import pasted, remedies, try_remedies, value_at
 
 from linreg_cli import remedies as remedies_module
-from linreg_cli.config import Config
+from linreg_cli.config import Config, load_config
 from linreg_cli.config.source import Source, parse
+from linreg_cli.data import load_dataset
+from linreg_cli.errors import LinregError
 from linreg_cli.remedies import flow, quoted
+from linreg_cli.wording import one_line
 
 #: Names of columns that YAML reads as something else, or that hold its marks.
 NASTY = [
@@ -113,7 +119,7 @@ def _merged(*parts):
         "data": {"path": "t.csv", "target": "y"},
         "preprocess": {"standardize": True, "standardize_target": True},
         "optimizer": {"lr": "auto"},
-        "train": {"dtype": "float64", "batch_size": "full"},
+        "train": {"dtype": "float64", "batch_size": "full", "epochs": 3},
     }
     for part in parts:
         config = {section: {**keys, **part.get(section, {})} for section, keys in config.items()}
@@ -142,12 +148,26 @@ def _is_error(message: str) -> bool:
     return message.startswith(("t.csv", "pasted.yaml", "c.yaml", "--set"))
 
 
-@pytest.mark.parametrize("name", [name for name in NASTY if len(name) < 1_000])
-def test_remedies_about_columns_work_whatever_a_column_is_called(name, linreg, tmp_path):
-    for case in ("words", "a placeholder", "no value and drop", "a combination of others"):
+class Reading:
+    """What reading the table of a config says, in the form of a command line."""
+
+    def __init__(self, *arguments: str) -> None:
+        files = [arguments[position + 1] for position, each in enumerate(arguments) if each == "-c"]
+        overrides = [arguments[position + 1] for position, each in enumerate(arguments) if each == "--set"]
+        try:
+            summary = load_dataset(load_config(files, overrides).config).summary
+            self.err = "".join(f"warning: {one_line(each.message)}\n" for each in summary.warnings)
+        except LinregError as error:
+            self.err = "".join(f"error: {one_line(str(fault))}\n" for fault in error.faults)
+
+
+@pytest.mark.parametrize("name", [name for name in NASTY if len(name) < 1_000 and name != "y"])
+def test_remedies_about_columns_work_whatever_a_column_is_called(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for case in ("words", "a placeholder", "no value and drop", "the target"):
         cells, own = COLUMNS[case]
-        _write(tmp_path, {name: cells, "x": X, "y": Y})
-        assert _fails(linreg, _merged(own), tmp_path) == [], case
+        _write(tmp_path, {name: cells, "x": X, "z": X**2, "y": Y})
+        assert _fails(Reading, _merged(own), tmp_path) == [], case
 
 
 def _file(text, settings=None, encoding="utf-8"):
@@ -178,6 +198,14 @@ FILES = {
     "an encoding that it does not have": _file(
         "x,größe,y\n" + "".join(f"{x},1,{y}\n" for x, y in ROWS), {"data": {"encoding": "ascii", "ignore": ("größe",)}}
     ),
+    "a level that the train split lacks": _file(
+        "c,s,x,y\n" + "".join(f"{'abc'[row % 3]},train,{x},{y}\n" for row, (x, y) in enumerate(ROWS)) + "d,test,1,2\n",
+        {**ONE_HOT, "data": {"split": {"column": "s"}}},
+    ),
+    "the levels of another column": _file(
+        "c,d,x,y\n" + "".join(f"{'abc'[row % 3]},{'pqr'[row % 3]},{x},{y}\n" for row, (x, y) in enumerate(ROWS)),
+        ONE_HOT,
+    ),
     "a missing target": _file("x,y\n1,\n" + "".join(f"{x},{y}\n" for x, y in ROWS)),
     "a German table": _file(
         "p;b;y\n" + "".join(
@@ -193,6 +221,28 @@ FILES = {
         "house_id,x,y\n" + "".join(f"{row * 7919 % 10007},{x},{y}\n" for row, (x, y) in enumerate(ROWS))
     ),
 }  # fmt: skip
+
+
+#: what is in a format with types -> its columns
+TYPED = {
+    "a typed category": {"col": pa.array(LEVELS).dictionary_encode(), "x": X},
+    "a typed category of numbers": {"col": pa.array([1, 2, 3, 4] * (N // 4)).dictionary_encode(), "x": X},
+    "numbers as text": {"col": NUMBERS, "x": X},
+    "truths": {"col": [True, False] * (N // 2), "x": X},
+    "only an index": {"index": X},
+}
+
+
+def _train_again(linreg, folder) -> None:
+    """A missing category at prediction takes another training, whose command is shown."""
+    _write(folder, {"col": LEVELS, "x": X, "y": Y})
+    (folder / "c.yaml").write_text(pasted(_merged(ONE_HOT, {"train": {"epochs": 1}}), []) + "plots: false\n")
+    assert linreg("train", "-c", "c.yaml", "--quiet").code == 0
+    (folder / "new.csv").write_text("col,x\n,1\n")
+    message = linreg("predict", "latest", "--data", "new.csv").err
+    again = re.search("train again: linreg (.*)", message)[1]
+    assert linreg(*shlex.split(again), "--quiet").code == 0
+    assert linreg("predict", "latest", "--data", "new.csv").code == 0
 
 
 @pytest.fixture
@@ -245,14 +295,17 @@ def test_every_remedy_of_the_package_is_tried_and_helps(sites, linreg, tmp_path)
     for case, (content, own) in FILES.items():
         (tmp_path / "t.csv").write_bytes(content)
         wrong[case] = _fails(linreg, _merged(own), tmp_path)
-    pq.write_table(pa.table({"col": pa.array(LEVELS).dictionary_encode(), "x": X, "y": Y}), tmp_path / "t.parquet")
-    wrong["a typed category"] = _fails(linreg, _merged({"data": {"path": "t.parquet"}}), tmp_path)
-    pq.write_table(pa.table({"col": NUMBERS, "x": X, "y": Y}), tmp_path / "t.parquet")
-    wrong["numbers as text"] = _fails(linreg, _merged({"data": {"path": "t.parquet"}}), tmp_path)
+    for case, columns in TYPED.items():
+        table = pa.table({**columns, "y": Y})
+        if "index" in columns:
+            table = table.replace_schema_metadata({"pandas": json.dumps({"index_columns": ["index"], "columns": []})})
+        feather.write_feather(table, tmp_path / "t.feather")
+        wrong[case] = _fails(linreg, _merged({"data": {"path": "t.feather"}}), tmp_path)
     pq.write_table(pa.table({"x": X, "y": Y}), tmp_path / "t.parquet")
     typed = {"path": "t.parquet", "decimal": ",", "thousands": ".", "encoding": "cp1252"}
     wrong["settings of text"] = _fails(linreg, _merged({"data": typed}), tmp_path, solved=False)
     assert {case: messages for case, messages in wrong.items() if messages} == {}
+    _train_again(linreg, tmp_path)
     lost = [
         code
         for (path, first, last), code in _calls().items()

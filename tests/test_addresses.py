@@ -103,7 +103,15 @@ def test_a_run_keeps_the_secrets_of_its_address_to_its_config(linreg, host, tmp_
     )
     refused = (
         ["predict", "a-0001", "--data", address],
-        ["train", "-c", config, "--set", f"data.path={address.replace('0123abcd4567', '0123abcd4568')}", "-q"],
+        [
+            "train",
+            "-c",
+            config,
+            "--set",
+            f"data.path={address.replace('Amz', 'amz')}",
+            "--set",
+            "data.sha256=" + "1" * 64,
+        ],
         ["train", "-c", config, "--set", f"data.path={address}", "--set", "data.sha256=" + "0" * 64],
         ["train", "-c", config, "--set", f"data.path=[{address}]"],
         ["train", "-c", config, "--set", f"data.paht={address}"],

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from linreg_cli.config import diagnostics
 from linreg_cli.config.data import SOURCES
 from linreg_cli.config.merge import KIND_KEYS, merged
+from linreg_cli.config.partial import usable_part
 from linreg_cli.config.rules import broken_rules, notes
 from linreg_cli.config.schema import SCHEDULES, Config
 from linreg_cli.config.source import FLOAT, PREFIXED_INTEGER, Node
@@ -68,24 +69,31 @@ def load_config(files: Sequence[str], overrides: Sequence[str] = (), *, stored: 
         stored: whether the file belongs to a run, which an older version may have written: removed keys are ignored.
 
     Raises:
-        ConfigError: with every fault of the syntax, else of the values, else of the rules between keys.
+        ConfigError: with every fault of the files and overrides that can be read, of the values, and of the rules
+            between those keys that have no fault of their own.
     """
     # An override that changes a kind is applied first, so that the other overrides are checked against the new kind.
     kinds = {".".join((*path, key)) for path, key in KIND_KEYS.items()}
     ordered = sorted(overrides, key=lambda expression: "".join(expression.partition("=")[0].split()) not in kinds)
-    tree = merged(tuple(files), tuple(ordered), _carry)
+    layers = merged(tuple(files), tuple(ordered), _carry)
+    tree, found = layers.tree, layers.faults
     for path in diagnostics.RETIRED if stored else ():
         tree = tree.without(path)
     values = tree.to_value()
     values.setdefault("name", default_name(files))
+    config: Config | None
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(diagnostics.faults(error, tree)) from None
-    rules = broken_rules(config, stored=stored)
-    broken = [diagnostics.fault_at(tree, path, f"{_dotted(path)}: {message}") for path, message in rules]
-    if broken:
-        raise ConfigError(broken)
+        found += diagnostics.faults(error, tree, missing=not layers.unread)  # what was not read may hold these keys
+        config = None
+    if found:
+        config = None if () in layers.unread else usable_part(tree, values, layers.unread)
+    if config is not None:
+        rules = broken_rules(config, stored=stored)
+        found += [diagnostics.fault_at(tree, path, f"{_dotted(path)}: {message}") for path, message in rules]
+    if found or config is None:
+        raise ConfigError(found)
     return LoadedConfig(config, tree, tuple(Finding("config", note) for note in notes(config)))
 
 

@@ -1,9 +1,11 @@
 """The metrics that a run of a config has, before there is one: what its gates may name."""
 
-from collections.abc import Collection, Sequence
+import functools
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from linreg_cli.config.data import InlineData, SyntheticData
+from linreg_cli.config.partial import FaultyError
 from linreg_cli.config.schema import Config
 from linreg_cli.findings import KINDS
 from linreg_cli.gates import parse_comparison
@@ -29,34 +31,21 @@ def metric_names(config: Config, features: Sequence[str] | None = None, empty: C
     >>> names["parameters"], names["test"].why
     ({'units': '', 'weights': {'x1': 0.0}, 'bias': 0.0}, 'the config has no test split; set data.split.test')
     """
-    targets = targets_of(config)
-    split = _split(targets)
-    has = _splits(config)
-    several = len(targets) > 1
-    parameters = _parameters(config, features, targets)
-    coefficients = dict.fromkeys(("estimate", "std_err", "std_err_hc3", "t", "p", "ci_low", "ci_high", "vif"), _NUMBER)
-    statistics = ("n", "residual_std", "r2", "r2_adjusted", "f", "f_p", "aic", "bic", "durbin_watson")
-    by_name = dict.fromkeys((*(features or ()), *(["bias"] if config.model.bias else [])), coefficients)
-    inference: Any = {
-        "units": _TEXT,
-        "r2_definition": _TEXT,
-        "coefficients": AnyName(coefficients) if features is None else by_name,
-        **dict.fromkeys(statistics, _NUMBER),
+    parts: dict[str, Callable[[Config], Any]] = {
+        **{name: functools.partial(_split_of, name, empty) for name in _SPLITS},
+        "parameters": functools.partial(_parameters, features=features),
+        "optimum": functools.partial(_optimum, features=features),
+        "inference": functools.partial(_inference, features=features),
+        "probe": _probe,
+        "cross_validation": _cross_validation,
     }
-    inference = dict.fromkeys(targets, inference) if several else inference
-    why = _no_inference(config)
-    folds = config.evaluate.cross_validation.folds if config.evaluate.cross_validation else 0
-    return {
-        **{name: split if name in has else Absent(_no_split(config, name), split) for name in _SPLITS},
-        **{name: Absent(f"the {name} split has no rows", split) for name in empty if name in has},
-        "parameters": parameters,
-        "optimum": _optimum(config, parameters),
-        "inference": Absent(why, inference) if why else inference,
-        "probe": _probe(config, len(targets)),
-        "cross_validation": _cross_validation(folds),
-        "seconds": _NUMBER,
-        "warnings": dict.fromkeys(KINDS, _NUMBER),
-    }
+    names: dict[str, Any] = {}
+    for name, part in parts.items():
+        try:
+            names[name] = part(config)
+        except FaultyError:  # settings that decide it are at fault, so nothing can be said of the names
+            names[name] = AnyName(_NUMBER)
+    return {**names, "seconds": _NUMBER, "warnings": dict.fromkeys(KINDS, _NUMBER)}
 
 
 def impossible_gate(gate: str, names: dict[str, Any]) -> str | None:
@@ -89,26 +78,21 @@ def targets_of(config: Config) -> tuple[str, ...]:
 _SPLITS = ("train", "validation", "test")
 
 
-def _split(targets: tuple[str, ...]) -> dict[str, Any]:
+def _split_of(name: str, empty: Collection[str], config: Config) -> Any:
+    targets = targets_of(config)
     own = dict.fromkeys((*METRICS, "n"), _NUMBER)
-    shown = {"units": _TEXT, "r2_definition": _TEXT, "loss": _NUMBER, **own}
-    return {**shown, "by_target": dict.fromkeys(targets, own)} if len(targets) > 1 else shown
+    found: dict[str, Any] = {"units": _TEXT, "r2_definition": _TEXT, "loss": _NUMBER, **own}
+    found |= {"by_target": dict.fromkeys(targets, own)} if len(targets) > 1 else {}
+    given, inline = config.data.split, isinstance(config.data, InlineData)
+    tested = name == "test" and isinstance(config.data, InlineData) and bool(config.data.test_rows)
+    if given.column is None and not tested and getattr(given, name) == 0:
+        rows = " or data.test_rows" if name == "test" and inline else ""
+        return Absent(f"the config has no {name} split; set data.split.{name}{rows}", found)
+    return Absent(f"the {name} split has no rows", found) if name in empty else found
 
 
-def _splits(config: Config) -> list[str]:
-    given = config.data.split
-    if given.column is not None:
-        return list(_SPLITS)
-    tested = isinstance(config.data, InlineData) and bool(config.data.test_rows)
-    return [name for name in _SPLITS if getattr(given, name) > 0 or (name == "test" and tested)]
-
-
-def _no_split(config: Config, name: str) -> str:
-    rows = " or data.test_rows" if name == "test" and isinstance(config.data, InlineData) else ""
-    return f"the config has no {name} split; set data.split.{name}{rows}"
-
-
-def _parameters(config: Config, features: Sequence[str] | None, targets: tuple[str, ...]) -> dict[str, Any]:
+def _parameters(config: Config, features: Sequence[str] | None) -> dict[str, Any]:
+    targets = targets_of(config)
     weights: Any = AnyName(_NUMBER) if features is None else dict.fromkeys(features, _NUMBER)
     bias: Any = _NUMBER
     if len(targets) > 1:
@@ -120,7 +104,8 @@ def _parameters(config: Config, features: Sequence[str] | None, targets: tuple[s
     }
 
 
-def _optimum(config: Config, parameters: dict[str, Any]) -> Any:
+def _optimum(config: Config, features: Sequence[str] | None) -> Any:
+    parameters = _parameters(config, features)
     decay = config.optimizer.weight_decay > 0
     common = {"units": _TEXT, "train_loss": _NUMBER, "gap": _NUMBER, "parameters": parameters, "is_unique": True}
     numbers = ("rank", "n_parameters", "condition_number", "condition_number_as_given")
@@ -152,8 +137,24 @@ def _no_inference(config: Config) -> str | None:
     return None
 
 
-def _probe(config: Config, n_targets: int) -> Any:
-    predicted = [_NUMBER] * n_targets
+def _inference(config: Config, features: Sequence[str] | None) -> Any:
+    targets = targets_of(config)
+    each = dict.fromkeys(("estimate", "std_err", "std_err_hc3", "t", "p", "ci_low", "ci_high", "vif"), _NUMBER)
+    statistics = ("n", "residual_std", "r2", "r2_adjusted", "f", "f_p", "aic", "bic", "durbin_watson")
+    by_name = dict.fromkeys((*(features or ()), *(["bias"] if config.model.bias else [])), each)
+    found: Any = {
+        "units": _TEXT,
+        "r2_definition": _TEXT,
+        "coefficients": AnyName(each) if features is None else by_name,
+        **dict.fromkeys(statistics, _NUMBER),
+    }
+    found = dict.fromkeys(targets, found) if len(targets) > 1 else found
+    why = _no_inference(config)
+    return Absent(why, found) if why else found
+
+
+def _probe(config: Config) -> Any:
+    predicted = [_NUMBER] * len(targets_of(config))
     if not config.probe:
         return Absent("the config has no probe; set probe", [{"before": predicted, "after": predicted}])
     return [
@@ -166,11 +167,9 @@ def _probe(config: Config, n_targets: int) -> Any:
     ]
 
 
-def _cross_validation(folds: int) -> Any:
+def _cross_validation(config: Config) -> Any:
+    folds = config.evaluate.cross_validation.folds if config.evaluate.cross_validation else 0
     each = {"mean": _NUMBER, "std": _NUMBER, "values": [_NUMBER] * folds}
     found = {"units": _TEXT, "r2_definition": _TEXT, "folds": _NUMBER, **dict.fromkeys(METRICS, each)}
-    return (
-        found
-        if folds
-        else Absent("the config has no cross-validation; set evaluate.cross_validation: {folds: 5}", found)
-    )
+    why = "the config has no cross-validation; set evaluate.cross_validation: {folds: 5}"
+    return found if folds else Absent(why, found)

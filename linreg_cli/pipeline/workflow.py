@@ -26,7 +26,7 @@ from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
 from linreg_cli.pipeline.resume import taken_up
 from linreg_cli.pipeline.train import Training, cross_validation
 from linreg_cli.runs.checkpoint import Checkpoint, save_model
-from linreg_cli.runs.record import RunRecord, environment
+from linreg_cli.runs.record import RunRecord, auto_keys, environment
 from linreg_cli.runs.signals import StopRequests
 from linreg_cli.runs.store import RESULTS, RunFolder, create_run, remove_unstarted
 
@@ -136,7 +136,8 @@ def resume_run(
         for warning in resumption.warnings:
             reporter.warn(warning)
         prepared = prepare(resumption.loaded, reporter, fail_if=fail_if, resumed=True)
-        warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True)
+        auto = "lr" in auto_keys(resumption.record)
+        warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True, auto=auto)
         resumption.check_data(prepared.fingerprint)
         values = resumption.described(_description(prepared, command, warnings), shown_command(command))
         record = RunRecord(run, values, resumption.lock)
@@ -173,7 +174,8 @@ def _run_to_the_end(
         warnings += training.warnings
         reporter.detail("checkpoints: {count}, {seconds:.2f} s".format(**training.saved))
         reporter.stage("evaluating")
-        metrics = _evaluate(prepared, run, before, cross_validation(loaded, prepared, record.auto_keys, reporter))
+        folds = cross_validation(loaded, prepared, auto_keys(record.values), reporter)
+        metrics = _evaluate(prepared, run, before, folds)
         save_model(run, prepared.state.model.state_dict())
         stops.check()  # a signal that a library has swallowed
         pictures = []

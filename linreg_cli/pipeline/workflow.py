@@ -4,7 +4,7 @@ import contextlib
 import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, Stor
 from linreg_cli.evaluation.evaluate import evaluate_model
 from linreg_cli.evaluation.metrics import Metrics, probe
 from linreg_cli.evaluation.predictions import write_predictions
+from linreg_cli.evaluation.smearing import estimating
 from linreg_cli.figures.of_run import draw_run, write_pictures
 from linreg_cli.files import write_file
 from linreg_cli.findings import Finding, counts
@@ -163,7 +164,11 @@ def _run_to_the_end(
     try:
         _write_config(run, prepared)
         run.write_json("preprocess.json", prepared.preprocessor.as_json())
-        before = probe(prepared.formula(), prepared.config.probe, prepared.dataset.encoder)
+        before = probe(
+            estimating(prepared.formula(), prepared.dataset, prepared.config),
+            prepared.config.probe,
+            prepared.dataset.encoder,
+        )
         run.remove(*RESULTS)  # of fewer epochs, or of an interrupted evaluation
         if checkpoint is not None:
             prepared.state.restore(checkpoint.snapshot)
@@ -219,6 +224,7 @@ def _description(prepared: Prepared, command: Sequence[str], warnings: Sequence[
         "loss": config.loss,
         "target_standardized": config.preprocess.standardize_target,
         "target_transform": config.preprocess.target_transform,
+        "target_estimate": config.preprocess.target_estimate,
         "device": config.train.device,
         "dtype": config.train.dtype,
         "lr": {**prepared.chosen.lr.as_json(), "limit": prepared.rate_limit()},
@@ -257,10 +263,13 @@ def _choices(prepared: Prepared) -> list[str]:
 
 def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics) -> Metrics:
     """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`."""
-    config, dataset, model, formula = prepared.config, prepared.dataset, prepared.state.model, prepared.formula()
+    config, dataset, model = prepared.config, prepared.dataset, prepared.state.model
+    formula = estimating(prepared.formula(), dataset, config)
+    preprocessor = replace(prepared.preprocessor, smearing=formula.smearing)
+    run.write_json("preprocess.json", preprocessor.as_json())
     errors = write_predictions(run.path / "predictions.csv", formula, dataset)
     losses = {split: prepared.loss(split) for split in errors}
-    found = evaluate_model(config, dataset, prepared.preprocessor, model, prepared.problem, errors, losses)
+    found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses)
     metrics, influence, points = found.metrics, found.influence, config.probe
     metrics["probe"] = [
         {"input": list(point), "before": old, "after": new}

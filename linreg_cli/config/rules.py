@@ -18,17 +18,18 @@ from linreg_cli.wording import plural
 Path = tuple[str | int, ...]
 
 
-def broken_rules(config: Config, *, stored: bool = False) -> Iterator[tuple[Path, str]]:
+def broken_rules(config: Config, *, stored: bool = False, partial: bool = False) -> Iterator[tuple[Path, str]]:
     """The path and the message of every setting that contradicts another.
 
     A rule that needs a setting which is itself at fault says nothing.
 
     Args:
         config: valid by the schema, or the usable part of one (`partial.usable_part`).
+        partial: whether it is such a part. What is written in C refuses a faulty value by a TypeError.
         stored: whether it is the config of a run, whose gates may name what another version measured.
     """
     for rule in _RULES if stored else (*_RULES, _gate_grammar, _gate_names):
-        with contextlib.suppress(FaultyError):
+        with contextlib.suppress(FaultyError, *([TypeError] if partial else [])):
             yield from rule(config)
 
 

@@ -3,13 +3,14 @@
 import contextlib
 from collections.abc import Iterator
 
+from linreg_cli.addresses import is_address
 from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, TableData
 from linreg_cli.config.formats import CSV_SUFFIXES, OTHER_SUFFIXES, text_suffix
 from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
 from linreg_cli.config.partial import FaultyError
 from linreg_cli.config.preprocess import FILLS
 from linreg_cli.config.schema import Config
-from linreg_cli.config.types import Distribution, is_address
+from linreg_cli.config.types import Distribution
 from linreg_cli.gates import parse_comparison
 from linreg_cli.remedies import setting
 from linreg_cli.wording import plural

@@ -83,6 +83,12 @@ class PreprocessConfig(Section):
         description="Train on log(target) or log(1 + target). Metrics and predictions are in original units, "
         "parameters in units of the transformed target.",
     )
+    target_estimate: Literal["median", "mean"] = Field(
+        "median",
+        description="What predictions of a transformed target estimate. `median`: the prediction is transformed back; "
+        "`mean`: Duan's smearing estimate, exp(prediction) times the mean of exp(residual) over the train split (for "
+        "log1p the factor acts on 1 + target).",
+    )
     missing_values: tuple[str, ...] = Field(
         ("", "NA", "N/A", "NaN", "nan", "null", "?"),
         description="Cells that mean 'missing', in every format. Text is compared as written, numbers by value.",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from linreg_cli.config import LoadedConfig
 from linreg_cli.config.schema import Config
@@ -22,12 +23,12 @@ from linreg_cli.data.columns.rows import StackedRows, in_order
 from linreg_cli.data.scaling import original_rows
 from linreg_cli.errors import DataError
 from linreg_cli.evaluation.cross_validation import folds
-from linreg_cli.evaluation.held_out import held_out_metrics
+from linreg_cli.evaluation.held_out import fitted, left_out
 from linreg_cli.evaluation.metrics import Metrics
 from linreg_cli.inspection.column_summary import ColumnSummary, summaries
 from linreg_cli.inspection.training_plans import TrainingPlan, rounding_gap, training_plans
-from linreg_cli.least_squares.factor import EPS, factorise
-from linreg_cli.least_squares.resampling import HeldOut, RidgePath, k_fold, leave_one_out, residuals_of, ridge_path
+from linreg_cli.least_squares.factor import EPS, Array, factorise
+from linreg_cli.least_squares.resampling import HeldOut, RidgePath, leave_one_out, ridge_path
 from linreg_cli.least_squares.solve import Optimum, condition_numbers, least_squares
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
 
@@ -44,11 +45,17 @@ class Ridge:
         weight_decays: the values of `optimizer.weight_decay` for the loss and the batches of the config; for sse with
             mini-batches they are batch_size / n_samples times those of `path`.
         unpenalised: the leave-one-out errors without a penalty.
+        means: the mean prediction of the best penalty, and the mean of the target, each of shape (n_targets,), in
+            scaled units. torch's weight decay penalises the bias, so the first is smaller unless columns are centred.
+        shrinks_mean: whether the penalty shrinks the mean prediction, since SGD would: there is a bias, and a column or
+            a target is not centred.
     """
 
     path: RidgePath
     weight_decays: tuple[float, ...]
     unpenalised: HeldOut
+    means: tuple[Array, Array]
+    shrinks_mean: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,15 +227,10 @@ def _held_out(prepared: Prepared, problem: Problem) -> OptimumErrors:
     if count > 1:
         cut = folds(rows, count, shuffle=config.data.split.shuffle, seed=config.seed)
         rising = np.sort(rows)
-        k_folded = k_fold(optimum, X, y, [np.searchsorted(rising, np.sort(fold)) for fold in cut])
-    transform = config.preprocess.target_transform
-    return OptimumErrors(
-        optimum,
-        held_out_metrics(HeldOut(None, None, residuals_of(optimum, X, y)), y, transform),
-        held_out_metrics(leave_one_out(optimum, X, y), y, transform),
-        None if k_folded is None else held_out_metrics(k_folded, y, transform),
-        count,
-    )
+        parts = [np.searchsorted(rising, np.sort(fold)) for fold in cut]
+        k_folded = left_out(optimum, X, y, config.preprocess, parts)
+    own = fitted(optimum, X, y, config.preprocess)
+    return OptimumErrors(optimum, own, left_out(optimum, X, y, config.preprocess), k_folded, count)
 
 
 def _in_original_units(config: Config) -> bool:
@@ -243,11 +245,24 @@ def _ridge(problem: Problem) -> Ridge:
     # From well below the smallest curvature above rounding error, where nothing is shrunk, to where everything is.
     low = min(1e-6 * spectrum.largest, max(1e-2 * spectrum.smallest, 1e-14 * spectrum.largest))
     penalties = np.geomspace(low, 10 * spectrum.largest, 25) if spectrum.largest else np.geomspace(1e-6, 10, 25)
-    path = ridge_path(problem.factor, problem.X_nd, problem.y_nk, penalties.tolist(), loss=loss)
+    X_mean, y_mean = (np.asarray(values, dtype=np.float64).mean(axis=0) for values in (problem.X_nd, problem.y_nk))
+    centred = problem.bias and all(_is_centred(values) for values in (problem.X_nd, problem.y_nk))
+    # SGD penalises the bias, which is 0 for centred columns: there, as for any part of the rows, it keeps the mean.
+    path = ridge_path(
+        problem.factor, problem.X_nd, problem.y_nk, penalties.tolist(), loss=loss, penalise_bias=not centred
+    )
     if plain.weight_decay:
         plain = least_squares(problem.X_nd, problem.y_nk, bias=problem.bias, loss=loss)
     decays = tuple(decay * problem.batch_share for decay in path.weight_decays)
-    return Ridge(path, decays, leave_one_out(plain, problem.X_nd, problem.y_nk))
+    predicted = np.einsum("d,ldk->lk", X_mean, path.weights) + (0.0 if path.bias is None else path.bias)
+    unpenalised = leave_one_out(plain, problem.X_nd, problem.y_nk)
+    return Ridge(path, decays, unpenalised, (predicted[path.best], y_mean), problem.bias and not centred)
+
+
+def _is_centred(values: npt.NDArray[np.generic]) -> bool:
+    """Whether the mean of every column is zero within rounding error."""
+    columns = np.asarray(values, dtype=np.float64)
+    return bool(np.all(np.abs(columns.mean(axis=0)) <= 1e-9 * np.abs(columns).max(axis=0, initial=0.0)))
 
 
 def _huber_lr(problem: Problem) -> float | None:

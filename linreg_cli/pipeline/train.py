@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from linreg_cli.addresses import values_without_secrets
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.convergence.diagnosis import diagnosis
 from linreg_cli.convergence.outcome import diverged_error, grown_error, has_diverged, risen_loss
@@ -16,6 +17,7 @@ from linreg_cli.data import Dataset
 from linreg_cli.errors import ConfigError
 from linreg_cli.evaluation.cross_validation import cross_validate
 from linreg_cli.evaluation.metrics import Metrics
+from linreg_cli.evaluation.smearing import estimating
 from linreg_cli.findings import Finding
 from linreg_cli.model import LinearFormula, parameters_of
 from linreg_cli.optim.fit import Diverged, Evaluated, Event, SegmentDone, Stopped, fit
@@ -57,7 +59,7 @@ class Training:
             self._history.restore(checkpoint.history)
             if self._stopping is not None:
                 checkpoint.restore_stopping(self._stopping)
-        self._config = prepared.config.model_dump(mode="json")
+        self._config = values_without_secrets(prepared.config.model_dump(mode="json"))
         self._saved_at, self._cost = time.monotonic(), 0.0
         self.saved: dict[str, Any] = {"count": 0, "seconds": 0.0}
         self.warnings: list[Finding] = []
@@ -208,7 +210,7 @@ def _trained(loaded: LoadedConfig, config: Config, fold: Dataset) -> LinearFormu
         ]
         diverged = not math.isfinite(seen[-1]) or has_diverged(seen[0], seen[-1], problem)
     if not diverged:
-        return part.formula()
+        return estimating(part.formula(), fold, config)
     standardized = config.preprocess.standardize
     details = diagnosis(problem, problem.rule, problem.plan.learning_rate(0), standardized=standardized)
     remedy = details["message"] if details else "Lower optimizer.lr"

@@ -4,18 +4,20 @@ import contextlib
 import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from linreg_cli.addresses import has_secrets, without_secrets
 from linreg_cli.config import LoadedConfig, dump_config
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
 from linreg_cli.evaluation.evaluate import evaluate_model
 from linreg_cli.evaluation.metrics import Metrics, probe
 from linreg_cli.evaluation.predictions import write_predictions
+from linreg_cli.evaluation.smearing import estimating
 from linreg_cli.figures.of_run import draw_run, write_pictures
 from linreg_cli.files import write_file
 from linreg_cli.findings import Finding, counts
@@ -90,7 +92,7 @@ def train_run(
     warnings = prepared.check(loaded, reporter, force=force)
     run = create_run(outputs, prepared.config.name)
     try:
-        run.write("config.yaml", dump_config(prepared.config))  # first: without it a run cannot be resumed
+        _write_config(run, prepared)  # first: without it a run cannot be resumed
         record = RunRecord(run, _description(prepared, command, warnings))
     except BaseException:
         remove_unstarted(run)
@@ -138,7 +140,7 @@ def resume_run(
         auto = "lr" in auto_keys(resumption.record)
         warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True, auto=auto)
         resumption.check_data(prepared.fingerprint)
-        values = resumption.described(_description(prepared, command, warnings), shlex.join(command))
+        values = resumption.described(_description(prepared, command, warnings), shown_command(command))
         record = RunRecord(run, values, resumption.lock)
         begun -= resumption.seconds
         return _run_to_the_end(
@@ -160,9 +162,13 @@ def _run_to_the_end(
 ) -> Outcome:
     """Train, evaluate and draw in a run folder whose lock is held, and write the outcome into `run.json`."""
     try:
-        run.write("config.yaml", dump_config(prepared.config))
+        _write_config(run, prepared)
         run.write_json("preprocess.json", prepared.preprocessor.as_json())
-        before = probe(prepared.formula(), prepared.config.probe, prepared.dataset.encoder)
+        before = probe(
+            estimating(prepared.formula(), prepared.dataset, prepared.config),
+            prepared.config.probe,
+            prepared.dataset.encoder,
+        )
         run.remove(*RESULTS)  # of fewer epochs, or of an interrupted evaluation
         if checkpoint is not None:
             prepared.state.restore(checkpoint.snapshot)
@@ -199,14 +205,26 @@ def _run_to_the_end(
     return Outcome(run, "finished", metrics, seconds, gates, end.reason if end else None, pictures, warnings)
 
 
+def _write_config(run: RunFolder, prepared: Prepared) -> None:
+    """Write `config.yaml`, for the owner alone if it holds the secrets of an address, which no other file does."""
+    text = dump_config(prepared.config)
+    run.write("config.yaml", text, mode=0o600 if has_secrets(text) else None)
+
+
+def shown_command(command: Sequence[str]) -> str:
+    """A command line for `run.json`, without the secrets of addresses."""
+    return shlex.join(map(without_secrets, command))
+
+
 def _description(prepared: Prepared, command: Sequence[str], warnings: Sequence[Finding]) -> dict[str, Any]:
     config, dataset, plan = prepared.config, prepared.dataset, prepared.plan
     return {
-        "command": shlex.join(command),
+        "command": shown_command(command),
         "seed": config.seed,
         "loss": config.loss,
         "target_standardized": config.preprocess.standardize_target,
         "target_transform": config.preprocess.target_transform,
+        "target_estimate": config.preprocess.target_estimate,
         "device": config.train.device,
         "dtype": config.train.dtype,
         "lr": {**prepared.chosen.lr.as_json(), "limit": prepared.rate_limit()},
@@ -245,10 +263,13 @@ def _choices(prepared: Prepared) -> list[str]:
 
 def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics) -> Metrics:
     """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`."""
-    config, dataset, model, formula = prepared.config, prepared.dataset, prepared.state.model, prepared.formula()
+    config, dataset, model = prepared.config, prepared.dataset, prepared.state.model
+    formula = estimating(prepared.formula(), dataset, config)
+    preprocessor = replace(prepared.preprocessor, smearing=formula.smearing)
+    run.write_json("preprocess.json", preprocessor.as_json())
     errors = write_predictions(run.path / "predictions.csv", formula, dataset)
     losses = {split: prepared.loss(split) for split in errors}
-    found = evaluate_model(config, dataset, prepared.preprocessor, model, prepared.problem, errors, losses)
+    found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses)
     metrics, influence, points = found.metrics, found.influence, config.probe
     metrics["probe"] = [
         {"input": list(point), "before": old, "after": new}
@@ -279,7 +300,7 @@ def _record_failure(record: RunRecord, error: BaseException, seconds: float) -> 
     """Write into `run.json` how the run ended. If that fails, too, only the first error is reported."""
     names = {DivergedError: "diverged", Interrupted: "interrupted", KeyboardInterrupt: "interrupted"}
     status = names.get(type(error), "failed")
-    message = str(OutOfMemoryError() if OutOfMemoryError.is_meant_by(error) else error) or type(error).__name__
+    message = without_secrets(str(OutOfMemoryError() if OutOfMemoryError.is_meant_by(error) else error))
     details = {"diverged": error.details} if isinstance(error, DivergedError) and error.details else {}
     with contextlib.suppress(StoreError):
-        record.finish(status, seconds=round(seconds, 6), error=message, **details)
+        record.finish(status, seconds=round(seconds, 6), error=message or type(error).__name__, **details)

@@ -7,6 +7,7 @@
     ├── DataError       3   a table cannot be read, or does not hold what the config says
     ├── OutOfMemoryError 3 memory ran out
     ├── DivergedError   4   training diverged, or must diverge
+    ├── PlotError       2   matplotlib cannot draw here
     ├── GateError       5   a gate failed; the run itself is complete
     ├── StoreError      6   an unknown, damaged or unwritable run
     └── Interrupted   130   Ctrl-C (143 for SIGTERM, 129 for SIGHUP)
@@ -127,6 +128,13 @@ class DivergedError(LinregError):
     ) -> None:
         super().__init__(problem, where)
         self.details = details
+
+
+class PlotError(LinregError):
+    """A picture cannot be drawn on this machine, for a reason that lies in matplotlib and not in the run."""
+
+    kind = "plots"
+    exit_code = 2
 
 
 class GateError(LinregError):

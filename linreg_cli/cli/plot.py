@@ -40,16 +40,15 @@ def plot(
         if value not in allowed:
             raise UsageError(f"unknown value {value!r}{did_you_mean(value, allowed)}", option)
     folders = [find_run(outputs, run) for run in runs]
-    if len(folders) == 1:
-        pictures, target = draw_run(folders[0], kind or (), format_), folder or folders[0].path / "plots"
-    else:
-        if kind and set(kind) != {"loss"}:
-            raise UsageError("several runs have only a loss picture; for other kinds give one run", "--kind")
-        name = comparison_name("loss", [run.id for run in folders])
-        pictures, target = (
-            {f"{name}.{format_}": overlay(folders, format_)},
-            folder or outputs / "comparisons",
-        )
+    if len(folders) > 1 and kind and set(kind) != {"loss"}:
+        raise UsageError("several runs have only a loss picture; for other kinds give one run", "--kind")
+    with output.warning_of_fonts():
+        if len(folders) == 1:
+            pictures, target = draw_run(folders[0], kind or (), format_), folder or folders[0].path / "plots"
+        else:
+            name = comparison_name("loss", [run.id for run in folders])
+            pictures = {f"{name}.{format_}": overlay(folders, format_)}
+            target = folder or outputs / "comparisons"
     paths = write_pictures(pictures, target)
     if as_json:
         output.print_json({"pictures": [str(path) for path in paths]})

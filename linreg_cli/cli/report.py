@@ -36,7 +36,8 @@ def report(
     from linreg_cli.runs.store import REPORT, find_run
 
     folders = list({folder.path.resolve(): folder for folder in (find_run(outputs, run) for run in runs)}.values())
-    content = page_of(folders).encode("utf-8")
+    with output.warning_of_fonts():
+        content = page_of(folders).encode("utf-8")
     if out is None and len(folders) == 1:
         path = folders[0].path / REPORT
     elif out is None:

@@ -16,6 +16,7 @@ from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, Stor
 from linreg_cli.evaluation.evaluate import evaluate_model
 from linreg_cli.evaluation.metrics import Metrics, probe
 from linreg_cli.evaluation.predictions import write_predictions
+from linreg_cli.figures.fonts import lacking_in_words, noting_lacking
 from linreg_cli.figures.of_run import draw_run, write_pictures
 from linreg_cli.files import write_file
 from linreg_cli.findings import Finding, counts
@@ -178,7 +179,7 @@ def _run_to_the_end(
         pictures = []
         if prepared.config.plots:
             reporter.stage("drawing the pictures")
-            pictures = write_pictures(draw_run(run, (), "png"), run.path / "plots")
+            pictures = _draw(run, reporter, warnings)
             stops.check()
         seconds = time.perf_counter() - begun
         gates = check_gates(
@@ -255,6 +256,19 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     if influence is not None:
         write_file(run.path / "influence.csv", lambda draft: write_table(draft, ".csv", influence))
     return metrics
+
+
+def _draw(run: RunFolder, reporter: Reporter, warnings: list[Finding]) -> list[Path]:
+    """Draw the pictures; one that matplotlib cannot draw, and characters that no font has, are warnings."""
+    failed: dict[str, None] = {}
+    with noting_lacking() as lacking:
+        pictures = draw_run(run, (), "png", skipped=lambda error: failed.setdefault(str(error)))
+    found = [Finding("plots", f"{why}; draw the pictures with 'linreg plot {run.id}'") for why in failed]
+    found += [Finding("font", lacking_in_words([*lacking]))] if lacking else []
+    for warning in found:
+        reporter.warn(warning)
+    warnings += found
+    return write_pictures(pictures, run.path / "plots") if pictures else []
 
 
 def _result(

@@ -1,4 +1,4 @@
-"""Names in any script are drawn with any installed font that has them; else a warning says which characters lack one."""
+"""Names in any script are drawn with any installed font that has them; else a warning says which lack one."""
 
 import json
 

@@ -3,7 +3,8 @@
     LinregError
     ├── UsageError      2   the command line is wrong
     ├── ConfigError     2   a config or a `--set` is wrong
-    │   └── SettingError    the same, by a part that does not know where the setting was written
+    │   ├── SettingError    the same, by a part that does not know where the setting was written
+    │   └── EngineError     compiled steps cannot run on this machine
     ├── DataError       3   a table cannot be read, or does not hold what the config says
     ├── OutOfMemoryError 3 memory ran out
     ├── DivergedError   4   training diverged, or must diverge
@@ -84,6 +85,10 @@ class SettingError(ConfigError):
     def __init__(self, key: Sequence[str | int], message: str) -> None:
         self.key, self.message = tuple(key), message
         super().__init__(f"{'.'.join(map(str, key))}: {message}")
+
+
+class EngineError(ConfigError):
+    """The compiled code of an engine cannot be compiled, loaded or run on this machine."""
 
 
 class DataError(LinregError):

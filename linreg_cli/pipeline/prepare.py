@@ -1,7 +1,7 @@
 """The preparation of a run: rows, scaled tensors, model, plan and executor. Nothing is written."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from linreg_cli.convergence.preflight import check_before_training
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
 from linreg_cli.data.summary import DataSummary
+from linreg_cli.errors import EngineError
 from linreg_cli.evaluation.metrics import probe
 from linreg_cli.findings import Finding
 from linreg_cli.model import LinearFormula, build_model, fold, initialise, parameters_of
@@ -116,6 +117,28 @@ class Prepared:
             reporter.warn(warning)
         columns = () if self.dataset.summary is None else self.dataset.summary.warnings
         return [*loaded.notes, *columns, *found]
+
+    def started(self, loaded: LoadedConfig, reporter: Reporter, warnings: list[Finding]) -> "Prepared":
+        """The same with the executor's code loaded; where one that `auto` chose cannot start, with the reference.
+
+        Args:
+            loaded: the config with the position of each setting.
+            reporter: receives the warning about another executor.
+            warnings: it is added to these.
+
+        Raises:
+            ConfigError: if the config names an executor that cannot start here.
+        """
+        try:
+            choice, why = self.choice.started(self.plan, *self.tensors["train"])
+        except EngineError as error:
+            raise loaded.error("train.engine", f"{error}; use auto or reference") from None
+        if not why:
+            return self
+        warnings.append(Finding("engine", f"{why}; the run takes the reference, whose results are the same"))
+        reporter.warn(warnings[-1])
+        train = self.config.train.model_copy(update={"engine": choice.executor.name})
+        return replace(self, choice=choice, config=self.config.model_copy(update={"train": train}))
 
 
 def prepare(loaded: LoadedConfig, reporter: Reporter, *, eps: float | None = None) -> Prepared:

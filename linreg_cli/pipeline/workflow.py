@@ -89,6 +89,7 @@ def train_run(
     stops = stops or StopRequests()
     prepared = prepare(loaded, reporter)
     warnings = prepared.check(loaded, reporter, force=force)
+    prepared = prepared.started(loaded, reporter, warnings)
     run = create_run(outputs, prepared.config.name)
     try:
         run.write("config.yaml", dump_config(prepared.config))  # first: without it a run cannot be resumed
@@ -138,6 +139,7 @@ def resume_run(
         prepared = prepare(resumption.loaded, reporter)
         warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True)
         resumption.check_data(prepared.fingerprint)
+        prepared = prepared.started(resumption.loaded, reporter, warnings)
         values = resumption.described(_description(prepared, command, warnings), shlex.join(command))
         record = RunRecord(run, values, resumption.lock)
         begun -= resumption.seconds

@@ -51,6 +51,14 @@ folder. Results are printed to stdout, progress and messages to stderr; a progre
 `error:`. With `--json` it is also an object `{"error": {"kind", "message", "where"}}` on stdout; if a gate failed,
 the result is in the same object.
 
+`-` is stdin for `--data` and `-c`, and stdout for `-o`. `--data` may be a pipe, too; `--format` says what it holds
+where its name does not. A table is written in the format that the suffix of its name names, as CSV to stdout, a pipe
+or a device without one. A CSV keeps its delimiter, a table of another format gets commas. In every path `~` is the
+home folder. An empty value of an option or a variable is its default.
+
+An output that is a pipe, a device or an open file (`/dev/fd/3`) is written to, a link is followed, and a file that is
+replaced keeps its mode, and its owner and access list where the user may set them.
+
 A standard stream that is closed (`>&-`, as a service may start a command) counts as the null device: a run is whole,
 and the exit code is the same. Only a table, a page or a picture for a stdout that is closed is an error (6), before it
 is made. A message that cannot be written to stderr is lost, and ends nothing.
@@ -89,7 +97,7 @@ _TYPES = {"number": "number", "integer": "whole number", "string": "text", "bool
 def _values(schema: dict[str, Any]) -> str:
     """What a key takes, in a few words, from its JSON Schema."""
     if "enum" in schema or "const" in schema:
-        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+        return ", ".join(f"`{_yaml(value)}`" for value in schema.get("enum", [schema.get("const")]))
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(_values(option) for option in schema["anyOf"]))
     if "oneOf" in schema or "$ref" in schema:

@@ -2,7 +2,8 @@
 
 Every file that linreg writes is written here: to a temporary file beside it, the draft, which is then renamed
 (`os.replace`). So a reader finds the old or the new content, even when the process is killed or the disk is full. Only
-a draft, `.<name>.<8 hex digits>.tmp`, can be left behind. Callers can ask for more:
+a draft, `.linreg-<16 hex digits>.tmp`, can be left behind. A process holds a lock on its drafts, so the next one that
+writes into the folder knows those that a killed process has left, and removes them. Callers can ask for more:
 
 - files of a run, reports, pictures, predictions: *durable*. The content is synchronised with the disk before the name
   is (fsync of the file, then of the folder), and a failed attempt is repeated (`RETRY_SECONDS`).
@@ -11,13 +12,15 @@ a draft, `.<name>.<8 hex digits>.tmp`, can be left behind. Callers can ask for m
 - compiled kernels: `durable=False`, no fsync and one attempt, since they can be compiled again, and `mode=0o644`, so
   that one user can compile for all.
 
-A symbolic link is followed, and its target is replaced. A file that is replaced keeps its mode. A pipe or a device
-cannot be replaced: the content is written to a draft in a temporary folder and then copied into it.
+A symbolic link is followed, and its target is replaced. A file that is replaced keeps its mode, and its owner, group
+and access list where the user may set them. A pipe, a device or an open file (`/dev/stdout`, `/dev/fd/3`) is not
+replaced: the content is written to a draft in a temporary folder and then copied into it.
 """
 
 import contextlib
 import errno
 import os
+import re
 import shutil
 import stat
 import sys
@@ -25,7 +28,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from linreg_cli.errors import StoreError
+from linreg_cli import paths
+from linreg_cli.errors import StoreError, UsageError
+
+try:
+    import fcntl
+except ImportError:  # Windows: drafts are not locked there, and none is swept
+    fcntl = None  # type: ignore[assignment]
 
 #: Pauses before a failed durable write is repeated: a full disk may have space again, a network drive may be back.
 RETRY_SECONDS = (0.05, 0.2)
@@ -38,6 +47,12 @@ _PERMANENT = {
     errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.EINVAL,
     errno.ELOOP,
 }  # fmt: skip
+
+
+_DRAFT = re.compile(r"\.linreg-[0-9a-f]{16}\.tmp")
+
+#: Folders without drafts of killed processes, as far as this process knows.
+_swept: set[Path] = set()
 
 
 @contextlib.contextmanager
@@ -58,6 +73,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         with _draft(path) as draft:
             yield draft
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise _explained(error, path) from None
 
@@ -69,6 +86,7 @@ def write_file(
     keep: Path | None = None,
     mode: int | None = None,
     durable: bool = True,
+    own: bool = False,
 ) -> None:
     """Write a file atomically, from a function that writes its content.
 
@@ -79,31 +97,61 @@ def write_file(
         keep: the path under which the old content stays, or None.
         mode: the permissions of the file; None: those of the file that it replaces, or the default of a new file.
         durable: whether the file is synchronised with the disk, and a failed attempt repeated.
+        own: whether only linreg reads the file, so that a pipe or a device in its place is an error. Writing to a pipe
+            that nobody reads would wait for ever.
 
     Raises:
         StoreError: if it cannot be written; `path` is then unchanged.
+        BrokenPipeError: if it is a pipe that its reader has closed.
     """
     for pause in (*(RETRY_SECONDS if durable else ()), None):
         try:
+            if own:
+                _refuse_pipe(path)
             with _draft(path, keep, mode, durable) as draft:
                 write(draft)
             return
+        except BrokenPipeError:
+            raise
         except OSError as error:
             # What has gone into a pipe or a device cannot be taken back.
-            if pause is None or error.errno in _PERMANENT or not _is_replaced(path):
+            if pause is None or error.errno in _PERMANENT or paths.is_written_through(path):
                 raise _explained(error, path) from None
             time.sleep(pause)
 
 
 def write_bytes(
-    path: Path, content: bytes, *, keep: Path | None = None, mode: int | None = None, durable: bool = True
+    path: Path,
+    content: bytes,
+    *,
+    keep: Path | None = None,
+    mode: int | None = None,
+    durable: bool = True,
+    own: bool = False,
 ) -> None:
     """Write bytes atomically; arguments as in `write_file`.
 
     Raises:
         StoreError: if the file cannot be written; `path` is then unchanged.
     """
-    write_file(path, lambda draft: draft.write_bytes(content), keep=keep, mode=mode, durable=durable)
+    write_file(path, lambda draft: draft.write_bytes(content), keep=keep, mode=mode, durable=durable, own=own)
+
+
+def read_own(path: Path) -> bytes:
+    """The content of a file that linreg has written. A pipe or a device in its place is not opened.
+
+    Raises:
+        OSError: if it cannot be read, or is not a regular file.
+    """
+    _refuse_pipe(path)
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
+        return file.read()
+
+
+def _refuse_pipe(path: Path) -> None:
+    found = paths.kind(path)
+    if found is not None:
+        raise OSError(errno.EINVAL, f"it is {found} and not a file", str(path))
 
 
 def make_folder(folder: Path) -> None:
@@ -121,7 +169,7 @@ def make_folder(folder: Path) -> None:
 def remove_drafts(folder: Path) -> None:
     """Remove the temporary files of killed processes from a folder that no other process writes to."""
     with contextlib.suppress(OSError):
-        for stale in folder.glob(".*.tmp"):
+        for stale in (*folder.glob(".*.tmp"), *folder.glob(".linreg-*.link")):
             stale.unlink()
 
 
@@ -136,85 +184,136 @@ def cache_folder() -> Path | None:
         The folder, which need not exist; None where the user has no home folder.
     """
     chosen, shared = os.environ.get(CACHE), os.environ.get("XDG_CACHE_HOME", "").strip()
-    if chosen:
-        return Path(chosen)
-    if shared:
-        return Path(shared) / "linreg"
+    with contextlib.suppress(UsageError):
+        if chosen:
+            return Path(paths.expanded(chosen))
+        if shared:
+            return Path(paths.expanded(shared)) / "linreg"
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA")
         return Path(local) / "linreg" / "linreg" / "Cache" if local else None
-    home = os.path.expanduser("~")
-    if not os.path.isabs(home):  # neither HOME nor an entry in the user database, so "~" is not expanded
-        return None
-    return Path(home) / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "linreg"
+    home = paths.home()
+    return (
+        None if home is None else Path(home) / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "linreg"
+    )
 
 
 @contextlib.contextmanager
 def _draft(path: Path, keep: Path | None = None, mode: int | None = None, durable: bool = True) -> Iterator[Path]:
     """One attempt of `write_file`; raises OSError."""
-    target = Path(os.path.realpath(path)) if path.is_symlink() else path
-    old = _mode_of(target)
-    if not _is_replaced(target):
-        with _copied_into(target) as draft:
+    if paths.is_written_through(path):
+        with _copied_into(path) as draft:
             yield draft
         return
-    if mode is None and old is not None:
-        mode = stat.S_IMODE(old)
-    draft = _draft_name(target)
+    old = _status(path)
+    target = Path(os.path.realpath(path)) if os.path.islink(path) else path
+    _sweep(target.parent)
+    draft, descriptor = _new_draft(target.parent, private=mode is not None or old is not None)
     try:
-        if mode is not None:  # so that nobody can read the draft who may not read the file
-            open(draft, "xb").close()
-            draft.chmod(0o600)
         yield draft
-        with open(draft, "rb+") as file:
-            if mode is not None:
-                draft.chmod(mode)
-            if durable:
-                os.fsync(file.fileno())
+        if mode is not None:
+            draft.chmod(mode)
+        elif old is not None:
+            _give_rights(draft, target, old)
+        if durable:
+            os.fsync(descriptor)
         if keep is not None:
             _keep(target, keep)
         os.replace(draft, target)
         if durable:
             _sync_folder(target.parent)
     finally:
+        os.close(descriptor)
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def _copied_into(device: Path) -> Iterator[Path]:
-    """A draft in a temporary folder, whose content is then copied into a pipe or a device."""
-    from tempfile import TemporaryDirectory
-
-    with TemporaryDirectory() as folder:
-        draft = Path(folder) / "draft"
-        yield draft
-        with open(draft, "rb") as content, open(device, "wb") as sink:
-            shutil.copyfileobj(content, sink)
-
-
-def _is_replaced(path: Path) -> bool:
-    """Whether writing replaces a file, or creates one; pipes and devices are written into."""
-    mode = _mode_of(path)
-    return mode is None or stat.S_ISREG(mode) or stat.S_ISDIR(mode)
-
-
-def _mode_of(path: Path) -> int | None:
-    """Type and permissions of a file (`st_mode`); None if it does not exist."""
+def _status(path: Path) -> os.stat_result | None:
+    """The status of a file, which links may lead to; None if it does not exist."""
     try:
-        return path.stat().st_mode
+        return path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def _draft_name(path: Path) -> Path:
-    """A name that no other thread, process or machine uses for its draft of the same file."""
-    return path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+def _new_draft(folder: Path, *, private: bool) -> tuple[Path, int]:
+    """An empty file with a name that no other thread, process or machine uses, and its descriptor, which is locked.
+
+    Args:
+        folder: where it is.
+        private: whether nobody else may read it, who perhaps may not read the file that it replaces.
+    """
+    while True:
+        draft = folder / f".linreg-{os.urandom(8).hex()}.tmp"
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+        descriptor = os.open(draft, flags, 0o600 if private else 0o666)
+        if _lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
+            return draft, descriptor
+        os.close(descriptor)  # another process has swept it, between its creation and its lock
+
+
+def _give_rights(draft: Path, target: Path, old: os.stat_result) -> None:
+    """Give a draft the owner, the group, the attributes (with the access list) and the mode of a file, if allowed."""
+    if hasattr(os, "chown"):
+        for owner, group in ((old.st_uid, -1), (-1, old.st_gid)):
+            with contextlib.suppress(OSError):
+                os.chown(draft, owner, group)
+    if hasattr(os, "listxattr"):
+        with contextlib.suppress(OSError):
+            for name in os.listxattr(target):
+                with contextlib.suppress(OSError):
+                    os.setxattr(draft, name, os.getxattr(target, name))
+    draft.chmod(stat.S_IMODE(old.st_mode))
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the drafts of killed processes: those of this user that nobody holds a lock on."""
+    folder = folder.absolute()
+    if fcntl is None or folder in _swept:
+        return
+    _swept.add(folder)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _DRAFT.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                descriptor = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+                try:
+                    if os.fstat(descriptor).st_uid == os.geteuid() and _lock(descriptor):
+                        os.unlink(entry.path)
+                finally:
+                    os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Lock an open file; whether nobody else holds the lock, or None where the file system has no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (OSError, AttributeError):
+        return None
+    return True
+
+
+@contextlib.contextmanager
+def _copied_into(path: Path) -> Iterator[Path]:
+    """A draft in a temporary folder, whose content is then copied into a pipe, a device or an open file."""
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="linreg-") as folder:
+        draft = Path(folder) / "draft"
+        yield draft
+        descriptor = paths.descriptor_of(path)
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()  # what was printed before comes first
+        place = path if descriptor is None else descriptor
+        with open(draft, "rb") as content, open(place, "wb", closefd=descriptor is None) as sink:
+            shutil.copyfileobj(content, sink)
 
 
 def _keep(path: Path, keep: Path) -> None:
     """Make `keep` a second name of the content of `path`; at every instant one of the two names is intact."""
-    link = _draft_name(keep)
+    link = keep.with_name(f".linreg-{os.urandom(8).hex()}.link")  # no draft: it is not locked, and must not be swept
     try:
         try:
             os.link(path, link)
@@ -230,9 +329,9 @@ def _keep(path: Path, keep: Path) -> None:
 
 def _explained(error: OSError, path: Path) -> StoreError:
     reason = error.strerror or str(error)
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         reason = f"there is no folder {path.parent}; create it first"
-    elif path.is_dir():
+    elif os.path.isdir(path):
         reason = "it is a folder; give the name of a file"
     return StoreError(f"cannot write: {reason}", str(path))
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from linreg_cli.metric_paths import Missing, Path, metric_at, parse_path
+
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -15,10 +17,12 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
+# The last operator counts: names of columns may contain others, as in `parameters.weights.size=<10 >= 0`.
 _GATE = re.compile(
-    r"\s*(?P<metric>[A-Za-z_]\w*(\.[^\s<>=!]+)*)\s*(?P<operator>"
+    r"\s*(?P<metric>\S(.*[^\s<>=!])?)\s*(?P<operator>"
     + "|".join(sorted(OPERATORS, key=len, reverse=True))
-    + r")\s*(?P<value>[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?)\s*"
+    + r")\s*(?P<value>[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?)\s*",
+    re.DOTALL,
 )
 
 
@@ -27,7 +31,7 @@ class Comparison:
     """A condition `metric operator value`.
 
     Attributes:
-        metric: dotted path in `metrics.json`.
+        metric: path in `metrics.json`, as the user wrote it.
         operator: one of `OPERATORS`.
         value: the threshold, in units of the metric.
 
@@ -42,6 +46,11 @@ class Comparison:
     def holds(self, measured: float) -> bool:
         """Whether a measured value meets the condition."""
         return OPERATORS[self.operator](measured, self.value)
+
+    @property
+    def path(self) -> Path:
+        """The steps of the metric."""
+        return parse_path(self.metric)
 
     def __str__(self) -> str:
         return f"{self.metric} {self.operator} {self.value:g}"
@@ -58,7 +67,11 @@ def parse_comparison(text: str) -> Comparison:
     """
     match = _GATE.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is not METRIC OPERATOR NUMBER, such as 'test.r2 >= 0.9' ({' '.join(OPERATORS)})")
+        raise ValueError(
+            f"{text!r} is not METRIC OPERATOR NUMBER, such as 'test.r2 >= 0.9' ({' '.join(OPERATORS)}); a part of the "
+            'metric may be in quotes: parameters.weights."city=New York" > 0'
+        )
+    parse_path(match["metric"])
     return Comparison(match["metric"], match["operator"], float(match["value"]))
 
 
@@ -103,25 +116,11 @@ def check_gates(gates: Sequence[str], fail_if: Sequence[str], metrics: dict[str,
 
 def _check(text: str, gate: str, metrics: dict[str, Any], *, want: bool) -> GateResult:
     comparison = parse_comparison(text)
-    found, value = _look_up(metrics, comparison.metric.split("."))
-    if not found:
-        return GateResult(gate, False, None, f"there is no metric {comparison.metric}")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        shown = "a group of metrics" if isinstance(value, dict | list) else "undefined" if value is None else value
-        return GateResult(gate, False, None, f"{comparison.metric} is {shown}")
+    value = metric_at(metrics, comparison.path)
+    if isinstance(value, Missing):
+        return GateResult(gate, False, None, value.why(comparison.metric))
+    if not math.isfinite(value):
+        return GateResult(gate, False, None, f"{comparison.metric} is {value}")
     if comparison.holds(value) is want:
         return GateResult(gate, True, value)
     return GateResult(gate, False, value, f"{comparison.metric} is {value:.6g}")
-
-
-def _look_up(values: Any, path: list[str]) -> tuple[bool, Any]:
-    """Whether there is a value at a dotted path, and the value; names may contain dots themselves."""
-    if not path:
-        return True, values
-    for length in range(1, len(path) + 1):
-        key = ".".join(path[:length])
-        if isinstance(values, dict) and key in values:
-            found, value = _look_up(values[key], path[length:])
-            if found:
-                return True, value
-    return False, None

@@ -150,7 +150,7 @@ def fold_parameters(weights_dk: Column, bias_k: Column | None, preprocessor: Pre
     features, targets = preprocessor.features, preprocessor.targets
     reciprocal = np.divide(1.0, features.scale, out=np.zeros_like(features.scale), where=features.scale != 0)
     # Multiplying by 1 is exact, so parameters of columns that are not scaled keep every bit.
-    weights = weights_dk * reciprocal[:, None] * targets.scale
+    weights = weights_dk * reciprocal[:, None] * targets.scale + 0.0  # a constant column has no negative zero
     if bias_k is None:
         return LinearFormula(features.columns, targets.columns, weights, None, targets.transform)
     bias = targets.center + targets.scale * bias_k - features.center @ weights

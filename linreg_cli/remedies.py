@@ -14,7 +14,7 @@ from typing import Any
 from linreg_cli.wording import JOINERS
 
 #: Text that needs no quotes: a word that neither YAML 1.1 nor YAML 1.2 reads as something else.
-_PLAIN = re.compile(r"(?!(?i:true|false|yes|no|on|off|null)$)[^\W\d]\w*")
+_PLAIN = re.compile(r"(?!(?i:true|false|yes|no|on|off|null)$)[^\W\d]\w*(?:[-./]\w+)*")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 #: The key of a mapping may have 1,024 characters, unless a question mark is before it.
 _LONGEST_KEY = 1_000
@@ -95,16 +95,31 @@ def leave_out(*columns: str) -> str:
     return setting("data.ignore", [*dict.fromkeys((*_given.get().get("data.ignore", ()), *columns))])
 
 
-def for_column(column: str, key: str, value: Any) -> str:
-    """The line that sets a key of one column, besides the exceptions that the config has already.
+def missing(column: str, way: str) -> tuple[str, Any]:
+    """The key and the value that say what is done with the missing cells of a column.
+
+    >>> missing("x", "mean")
+    ('preprocess.missing', 'mean')
+    >>> with about({"preprocess.columns": {"x": {"missing": "error"}}}):
+    ...     missing("x", "mean")
+    ('preprocess.columns', {'x': {'missing': 'mean'}})
+    """
+    columns = _given.get().get("preprocess.columns", {})
+    if "missing" not in columns.get(column, {}):
+        return "preprocess.missing", way
+    return "preprocess.columns", {**columns, column: {**columns[column], "missing": way}}
+
+
+def for_columns(columns: Sequence[str], key: str, value: Any) -> str:
+    """The line that sets a key of some columns, besides the exceptions that the config has already.
 
     >>> with about({"preprocess.columns": {"zip": {"missing": "drop"}}}):
-    ...     for_column("zip", "categorical", "one_hot"), for_column("x", "missing", "mean")
+    ...     for_columns(["zip"], "categorical", "one_hot"), for_columns(["x"], "missing", "mean")
     ('preprocess.columns: {zip: {missing: drop, categorical: one_hot}}', \
 'preprocess.columns: {zip: {missing: drop}, x: {missing: mean}}')
     """
     given = _given.get().get("preprocess.columns", {})
-    return setting("preprocess.columns", {**given, column: {**given.get(column, {}), key: value}})
+    return setting("preprocess.columns", {**given, **{each: {**given.get(each, {}), key: value} for each in columns}})
 
 
 def also_missing(cell: str, column: str, marks: Sequence[str]) -> str:
@@ -120,8 +135,20 @@ def also_missing(cell: str, column: str, marks: Sequence[str]) -> str:
     own = given.get("preprocess.columns", {}).get(column, {}).get("missing")
     if (own or given.get("preprocess.missing")) != "error":
         return line
-    drop = for_column(column, "missing", "drop") if own else setting("preprocess.missing", "drop")
-    return f"{line} and {drop}"  # otherwise the next error would be that a cell is missing
+    return f"{line} and {setting(*missing(column, 'drop'))}"  # otherwise the next error would be that a cell is missing
+
+
+def without_mark(level: str) -> str:
+    """The line by which a text no longer means 'missing'; an empty text where the config is not known.
+
+    >>> with about({"preprocess.missing_values": ("", " NA ", "?")}):
+    ...     without_mark("NA")
+    'preprocess.missing_values: ["", "?"]'
+    """
+    marks = _given.get().get("preprocess.missing_values")
+    if marks is None:
+        return ""
+    return setting("preprocess.missing_values", [mark for mark in marks if mark.strip() != level])
 
 
 def command(*words: str) -> str:

@@ -1,6 +1,7 @@
 """How numbers and results are formatted, on the terminal and in reports."""
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -39,12 +40,13 @@ def escaped(text: str) -> str:
     return "\n".join(map(one_line, text.split("\n")))
 
 
-def json_text(values: Any, *, default: Any = None) -> str:
-    r"""Indented JSON, in which control characters and direction marks are escaped as JSON does it.
+def json_text(values: Any, *, default: Any = None, indented: float = math.inf) -> str:
+    r"""Indented JSON without negative zeros; control characters and direction marks are escaped as JSON does it.
 
     Args:
         values: what JSON has.
         default: makes other values into what JSON has.
+        indented: with more characters, all is on one line, which is written ten times as fast.
 
     >>> print(json_text({"größe": "\u202e"}))
     {
@@ -54,10 +56,27 @@ def json_text(values: Any, *, default: Any = None) -> str:
     Raises:
         ValueError: for NaN or an infinity, which JSON does not have.
     """
-    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False, default=default)
+    values = without_negative_zero(values)
+    options: dict[str, Any] = {"ensure_ascii": False, "allow_nan": False, "default": default}
+    text = json.dumps(values, **options) if indented < math.inf else ""
+    if len(text) <= indented:
+        text = json.dumps(values, indent=2, **options)
     if text.replace("\n", "").isprintable():
         return text
     return _UNSHOWN.sub(lambda mark: mark[0] if _is_shown(mark[0]) else json.dumps(mark[0])[1:-1], text)
+
+
+def without_negative_zero(values: Any) -> Any:
+    """The same values, nested as they are, with 0.0 in place of -0.0, which means nothing to a reader.
+
+    >>> without_negative_zero({"a": [-0.0, 1.0, "x"]})
+    {'a': [0.0, 1.0, 'x']}
+    """
+    if isinstance(values, dict):
+        return {key: without_negative_zero(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [without_negative_zero(value) for value in values]
+    return values + 0.0 if isinstance(values, float) else values
 
 
 def _is_shown(mark: str) -> bool:
@@ -66,15 +85,16 @@ def _is_shown(mark: str) -> bool:
 
 
 def number(value: Any) -> str:
-    """A number in 6 significant digits, with thousands separators; '-' for None.
+    """A number in 6 significant digits, with thousands separators; '-' for None, and 0 for a negative zero.
 
-    >>> number(1234567.891), number(0.00012345678), number(None), number(1.0)
-    ('1,234,568', '0.000123457', '-', '1')
+    >>> number(1234567.891), number(0.00012345678), number(None), number(-0.0)
+    ('1,234,568', '0.000123457', '-', '0')
     """
     if value is None:
         return "-"
     if isinstance(value, int):
         return f"{value:,}"
+    value = without_negative_zero(value)
     return f"{value:,.0f}" if 1e5 <= abs(value) < 1e15 else f"{value:,.6g}" if abs(value) >= 1e3 else f"{value:.6g}"
 
 
@@ -102,7 +122,7 @@ def short(value: float | None, digits: int = 5) -> str:
     >>> short(0.123456789), short(1234.5, 3), short(None)
     ('0.12346', '1.23e+03', '-')
     """
-    return "-" if value is None else f"{value:.{digits}g}"
+    return "-" if value is None else f"{without_negative_zero(value):.{digits}g}"
 
 
 def p_value(value: float | None) -> str:
@@ -111,7 +131,7 @@ def p_value(value: float | None) -> str:
     >>> p_value(0.00123456), p_value(None)
     ('0.0012', '-')
     """
-    return "-" if value is None else f"{value:.2g}"
+    return short(value, 2)
 
 
 def parameters_title(targets: Sequence[str], transform: str) -> str:
@@ -126,6 +146,59 @@ def parameters_title(targets: Sequence[str], transform: str) -> str:
     )
 
 
+def r2_label(definition: str | None, has_bias: bool, name: str = "R2") -> str:
+    """The name of R2, with its definition for a model without an intercept, where there are two.
+
+    Args:
+        definition: `centred` (relative to the mean) or `uncentred` (relative to zero); None in an older run.
+        has_bias: whether the model has an intercept.
+        name: how R2 is written.
+
+    >>> r2_label("uncentred", False), r2_label("centred", True)
+    ('R2 (uncentred)', 'R2')
+    """
+    return name if has_bias or definition is None else f"{name} ({definition})"
+
+
+def has_bias(parameters: dict[str, Any]) -> bool:
+    """Whether parameters, as `metrics.json` has them, have an intercept."""
+    bias = parameters["bias"]
+    return any(value is not None for value in bias.values()) if isinstance(bias, dict) else bias is not None
+
+
+def loss_units(record: dict[str, Any]) -> str:
+    """The units of the loss if they are not the original ones, in words; else empty.
+
+    Args:
+        record: the content of `run.json`.
+
+    >>> loss_units({"target_transform": "log", "target_standardized": True, "data": {"targets": ["price"]}})
+    'log of price, standardised'
+    >>> loss_units({})
+    ''
+    """
+    transform = record.get("target_transform", "none")
+    names = ", ".join((record.get("data") or {}).get("targets") or ["the target"])
+    of = names if transform == "none" else f"{transform} of {names}"
+    if record.get("target_standardized"):
+        return f"{of}, standardised"
+    return "" if transform == "none" else of
+
+
+def metrics_notes(metrics: dict[str, Any], loss_of: str) -> list[str]:
+    """What the names of the metrics of the splits do not say: the units of the loss, the definition of R2.
+
+    Args:
+        metrics: the content of `metrics.json`.
+        loss_of: from `loss_units`.
+
+    >>> metrics_notes({"parameters": {"weights": {"x": 1.0}, "bias": None}}, "log of y")
+    ['loss: of log of y; all others: in original units', 'r2: centred (relative to the mean of the split)']
+    """
+    notes = [f"loss: of {loss_of}; all others: in original units"] if loss_of else []
+    return notes if has_bias(metrics["parameters"]) else [*notes, "r2: centred (relative to the mean of the split)"]
+
+
 def gap_in_words(metrics: dict[str, Any]) -> str:
     """The gap of a run to the optimum, in words.
 
@@ -138,6 +211,23 @@ def gap_in_words(metrics: dict[str, Any]) -> str:
     optimum = metrics.get("optimum")
     if optimum is None:
         return f"not known ({metrics.get('optimum_reason', 'an older run')})"
+    return "; ".join([_gap_in_words(optimum), *_warnings_of(optimum)])
+
+
+def _warnings_of(optimum: dict[str, Any]) -> list[str]:
+    """What the gap does not say: that the fit is saturated, that the optimum is one of several."""
+    found = []
+    if optimum.get("is_saturated"):
+        found.append(
+            f"the fit is saturated: {plural(optimum['n_parameters'], 'parameter')} fit every train row, whatever "
+            "its target is"
+        )
+    if optimum.get("is_unique") is False:
+        found.append("other parameters have the same loss, so those shown are one of several optima")
+    return found
+
+
+def _gap_in_words(optimum: dict[str, Any]) -> str:
     zero = optimum["gap_relative_to"] == "constant"  # the loss of the optimum is zero within rounding error
     lowest = f"the lowest possible train loss is {'0 within rounding error' if zero else number(optimum['train_loss'])}"
     gap = optimum["gap"]

@@ -285,7 +285,7 @@ def test_stop_gap_needs_an_optimum(linreg, base, tmp_path):
 
 
 def test_what_is_too_costly_is_left_out_with_the_reason(linreg, base, monkeypatch):
-    monkeypatch.setattr("linreg_cli.convergence.problem.MOST_WORK", 100)
+    monkeypatch.setattr("linreg_cli.convergence.affordable.MOST_WORK", 100)
     result = linreg("train", "-c", base, "--json", *settings(lr=0.01), "--set", "train.epochs=2")
     assert result.code == 0
     assert result.json["metrics"]["optimum"] is None

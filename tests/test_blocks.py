@@ -11,12 +11,13 @@ import pytest
 from linreg_cli.data.encoding.cells import Treatment, raw_columns
 from linreg_cli.data.tables.blocks import UnevenLinesError, line_blocks
 from linreg_cli.data.tables.open import open_table
+from linreg_cli.data.tables.text_format import TextFormat
 from linreg_cli.errors import DataError
 
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(line_blocks, "__defaults__", (64,))
+    monkeypatch.setattr("linreg_cli.data.tables.csv_table.block_bytes", lambda n_columns: 64)
     monkeypatch.setattr("linreg_cli.data.tables.arrow_table.BATCH_ROWS", 7)
 
 
@@ -118,4 +119,4 @@ def test_parquet_parts_in_batches(tmp_path, small_blocks):
 def test_a_spreadsheet_note_before_the_header_is_told(tmp_path):
     (tmp_path / "t.csv").write_text("sep=;\nx;y\n1;2\n")
     with pytest.raises(DataError, match=r'line 1: a "sep=" line of Excel, .* set data.delimiter: ";"'):
-        open_table(str(tmp_path / "t.csv"), delimiter=";")
+        open_table(str(tmp_path / "t.csv"), text=TextFormat(";"))

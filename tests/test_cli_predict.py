@@ -56,9 +56,9 @@ def test_columns_are_matched_by_name_in_any_order(predict):
 def test_every_other_cell_passes_through_as_the_text_that_it_is(predict):
     texts = ["007", "1.50", "1e3", "NA", "", " padded ", "2014-10-13", "true", "é, ü", 'say "hi"', "0x10", "+1", "12,5"]
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([["id", "a", "b"], *([text, "01.0", "2"] for text in texts)])
+    csv.writer(out, lineterminator="\n").writerows([["id", "a", "b"], *([text, "1.0", "2"] for text in texts)])
     rows = cells(predict(out.getvalue()).out)
-    assert [row[:3] for row in rows[1:]] == [[text, "01.0", "2"] for text in texts]
+    assert [row[:3] for row in rows[1:]] == [[text, "1.0", "2"] for text in texts]
     assert {float(row[3]) for row in rows[1:]} == {9.0}
 
 

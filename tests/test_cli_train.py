@@ -54,7 +54,7 @@ def test_each_file_holds_what_the_contract_says(linreg, small, tmp_path):
     for split, n in {"train": 30, "validation": 15, "test": 15}.items():
         assert metrics[split].keys() >= {"loss", "mse", "rmse", "mae", "r2", "n"}
         assert metrics[split]["n"] == n
-    assert metrics["parameters"].keys() == {"weights", "bias"}
+    assert metrics["parameters"].keys() == {"units", "weights", "bias"}
     assert list(metrics["parameters"]["weights"]) == ["a", "b"]
     [probe] = metrics["probe"]
     assert probe["input"] == [1, 1]
@@ -168,12 +168,8 @@ def test_pictures_are_drawn_unless_plots_is_false(linreg, small, tmp_path):
 @pytest.mark.parametrize("name", ["2014", "1e3", "null", "a.b_c-d", "latest", "Übung"])
 def test_the_name_may_be_given_on_the_command_line(linreg, small, tmp_path, name):
     result = linreg("train", "-c", small, "--quiet", "--name", name)
-    if name == "Übung":
-        assert result.code == 2
-        assert not (tmp_path / "outputs").exists()
-    else:
-        assert result.out == f"outputs/{name}-0001\n"
-        assert yaml.safe_load((tmp_path / "outputs" / f"{name}-0001" / "config.yaml").read_text())["name"] == name
+    assert result.out == f"outputs/{name}-0001\n"
+    assert yaml.safe_load((tmp_path / "outputs" / f"{name}-0001" / "config.yaml").read_text())["name"] == name
 
 
 def test_set_overrides_the_file_and_is_in_the_resolved_config(linreg, small, tmp_path):

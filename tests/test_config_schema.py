@@ -114,7 +114,7 @@ def test_the_block_of_the_contract_loads_and_holds_the_defaults(tmp_path, source
         "optimizer.schedule={kind: cosine, T_max: 100, eta_min: 0}",
         "train.batch_size=full", "train.batch_size=1e3", "train.epochs=5.0",
         "train.device=cpu", "train.device=cuda", "train.device=cuda:1", "train.dtype=float64", "train.engine=reference",
-        "train.checkpoint_every=5", "plots=false", "gates=[test.r2 >= 0.9]", "probe=[[1, 2]]",
+        "train.checkpoint_every=5", "plots=false", "gates=[train.r2 >= 0.9]", "probe=[[1, 2]]",
         "model.init.weight={uniform: [0, 1]}", "model.init.weight=[1, 2]", "model.init.bias=3",
         "data.weights={a: 1, b: -2.5}",
         "data.features={a: {normal: [0, 1]}, b: {lognormal: [7.5, 0.4]}}",

@@ -226,3 +226,37 @@ def test_of_two_resumes_one_is_told_who_has_the_run(config, tmp_path):
     finally:
         os.kill(first, signal.SIGTERM)
     assert ended(first) == 143
+
+
+# --------------------------------------------------------------------------------------- results of other commands
+
+
+@pytest.mark.parametrize("old", [b"old", None])
+def test_a_command_that_is_killed_while_it_writes_leaves_no_half_file(linreg, config, tmp_path, old):
+    """Killed when the whole content is in the draft; the next command that writes there sweeps it."""
+    assert linreg("train", "-c", config, *FEW, "-q").code == 0
+    (tmp_path / "t.csv").write_text("x1,x2\n1,2\n")
+    folder = tmp_path / "results"
+    folder.mkdir()
+    commands = {
+        "p.csv": ["predict", "r", "--data", "t.csv", "-o", folder / "p.csv"],
+        "g.csv": ["generate-data", "-o", folder / "g.csv"],
+        "r.html": ["report", "r", "-o", folder / "r.html"],
+        "j.xml": ["evaluate", "r", "--junit", folder / "j.xml"],
+    }
+    if old:
+        for name in (*commands, "g.truth.json"):
+            (folder / name).write_bytes(old)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def die(*_) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    for name, arguments in commands.items():
+        child = forked(arguments, tmp_path, prepare=lambda: setattr(os, "fsync", die))
+        assert ended(child) == -signal.SIGKILL
+        left = {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
+        assert left == before, name
+    assert len(list(folder.glob(".linreg-*.tmp"))) in (1, 2)  # each swept what was left before it
+    assert linreg(*commands["p.csv"]).code == 0
+    assert not list(folder.glob(".*"))

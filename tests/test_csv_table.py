@@ -86,6 +86,7 @@ MISSING = (
     "the cell is missing{}; fill it in, set preprocess.missing: mean (or median, or drop), or leave the column out "
     "with data.ignore: [x]"
 )
+COUNTS = "'?', which preprocess.missing_values counts as missing"
 MISSING_TARGET = (
     "the cell is missing{}; fill it in, or drop such rows with preprocess.missing: drop or "
     "preprocess.columns: {{y: {{missing: drop}}}}"
@@ -98,8 +99,10 @@ MOSTLY = "is not a number, and the column is mostly numbers"
 CORRECT = f"{MOSTLY}; correct the cell"
 NONE = (
     "or, if it means 'missing', set preprocess.missing_values: "
-    '["", NA, \'N/A\', NaN, nan, \'null\', "?", "-"] and preprocess.missing: drop'
+    '["", NA, N/A, NaN, nan, \'null\', "?", "-"] and preprocess.missing: drop'
 )
+OTHERS = "is not a number, and the other cells are, such as 1 ('-' in 1 of 2 cells); correct it"
+AS_TEXT = "to use the column as text, set preprocess.columns: {x: {categorical: one_hot}}"
 INFINITE = "the value is infinite or overflows float64; correct it or remove the row"
 STRAY = "check for a stray delimiter or an unclosed quote"
 
@@ -113,7 +116,7 @@ BAD = {
     "several missing": (
         "x,y\n1,2\n?,3\nNA,\n5, NA \n",
         [
-            f", row 2, column 'x': {MISSING.format(' (2 missing cells in the column)')}",
+            f", row 2, column 'x': {MISSING.format(' (2 missing cells in the column)')}".replace("missing", COUNTS, 1),
             f", row 3, column 'y': {MISSING_TARGET.format(' (2 missing cells in the column)')}",
         ],
     ),
@@ -122,15 +125,18 @@ BAD = {
     "text in two columns": (
         "x,y\n5%,2\n1,$3\n",
         [
-            f", row 1, column 'x': '5%' {MOSTLY}; write it as a plain number: 5",
-            f", row 2, column 'y': '$3' {MOSTLY}; write it as a plain number: 3",
+            f", row 1, column 'x': '5%' {MOSTLY}; it has a percent sign; write 5 (percent) or 0.05",
+            f", row 2, column 'y': '$3' {MOSTLY}; it has a currency sign; write 3",
         ],
     ),
-    "a placeholder": ("x,y\n1,2\n-,3\n", [f", row 2, column 'x': '-' {CORRECT}, {NONE}"]),
+    "a placeholder": ("x,y\n1,2\n-,3\n", [f", row 2, column 'x': '-' {OTHERS}, {NONE}; {AS_TEXT}"]),
     "a slip": ("x,y\n1,2\n12..5,3\n", [f", row 2, column 'x': '12..5' {CORRECT}"]),
     "money": (
         'x,y\n"$1,200",2\n"$2,300",3\n',
-        [", row 1, column 'x': '$1,200' is not a number; write it as a plain number: 1200"],
+        [
+            ", row 1, column 'x': '$1,200' is not a number; it has a currency sign; write 1200, or 1.200 if the mark "
+            "has the other meaning"
+        ],
     ),
     "a target of words": (
         "x,y\n1,low\n2,high\n",
@@ -149,8 +155,8 @@ BAD = {
     "a comment": (
         "# made by foo\nx,y\n1,2\n",
         [
-            ": data.target: there is no column 'y'; allowed: # made by foo",
             ": the first line of t.csv looks like a comment; delete it: the header must be the first line",
+            ": data.target: there is no column 'y'; allowed: # made by foo",
         ],
     ),
     "true": ("x,y\ntrue,2\n", [f", row 1, column 'x': 'true' {LEAVE_OUT}"]),
@@ -166,18 +172,22 @@ BAD = {
     "1e400": ("x,y\n1,2\n1e400,2\n", [f", row 2, column 'x': {INFINITE}"]),
     "decimal comma": (
         'x,y\n"-1,5",2\n',
-        [", row 1, column 'x': '-1,5' is not a number; the decimal mark must be '.': write -1.5"],
+        [
+            ", row 1, column 'x': the column has decimal commas, such as '-1,5'; write them with decimal points "
+            "(-1.5), since the comma is the delimiter"
+        ],
     ),
     "a comma that may be either": (
         'x,y\n"1,500",2\n',
         [
-            ", row 1, column 'x': '1,500' is not a number; write 1500 if the comma separates thousands, "
-            "1.500 if it is the decimal mark"
+            ", row 1, column 'x': the column has commas for thousands or decimal commas, such as '1,500'; "
+            'set data.thousands: "," if "," is between thousands; write them with decimal points if "," is the decimal '
+            "mark (1.500), since the comma is the delimiter"
         ],
     ),
     "thousands": (
         'x,y\n"1,234,567",2\n',
-        [", row 1, column 'x': '1,234,567' is not a number; write it without thousands separators: 1234567"],
+        [", row 1, column 'x': the column has commas for thousands, such as '1,234,567'; set data.thousands: \",\""],
     ),
     "too few cells": ("x,y\n1,2\n3\n4,5\n", [f", line 3: 1 cell, and the header has 2: '3'; {STRAY}"]),
     "too many cells": ("x,y\n1,2\n3,4,5\n", [f", line 3: 3 cells, and the header has 2: '3,4,5'; {STRAY}"]),
@@ -189,7 +199,7 @@ BAD = {
         'x,y\n"1\n",2\n3\n',
         [f", line 4: 1 cell, and the header has 2: '3'; {STRAY}"],
     ),
-    "open quote": ('x,y\n1,2\n"3,4\n5,6\n', [f", line 3: 1 cell, and the header has 2: '3,4\\n5,6\\n'; {STRAY}"]),
+    "open quote": ('x,y\n1,2\n"3,4\n5,6\n', [f', line 3: 1 cell, and the header has 2: "3,4\\n5,6\\n"; {STRAY}']),
     "open quote in a large file": (
         'x,y\n1,2\n"' + "3,4\n" * 500_000,
         [", line 3: not a CSV: field larger than field limit (131072); check for an unclosed quote"],
@@ -201,22 +211,22 @@ BAD = {
     "semicolons": (
         "x;y\n1;2\n",
         [
-            ": data.target: there is no column 'y'; allowed: x;y",
             ': the cells seem to be separated by semicolons; set data.delimiter: ";"',
+            ": data.target: there is no column 'y'; allowed: x;y",
         ],
     ),
     "tabs": (
         "x\ty\n1\t2\n",
         [
-            ": data.target: there is no column 'y'; allowed: x\ty",
             ': the cells seem to be separated by tabs; set data.delimiter: "\\t"',
+            ": data.target: there is no column 'y'; allowed: x\ty",
         ],
     ),
     "no header": (
         "1,2\n3,4\n",
         [
-            ": data.target: there is no column 'y'; allowed: 1, 2",
             ": the first line of t.csv holds numbers only; add a header with column names",
+            ": data.target: there is no column 'y'; allowed: 1, 2",
         ],
     ),
     "a blank in the header": ("x, y\n1,2\n", [": data.target: there is no column 'y'; did you mean ' y'?"]),
@@ -240,7 +250,7 @@ BAD = {
         b"PK\x03\x04rest",
         [": not a CSV: the file is a ZIP archive or an Excel workbook; save the sheet as CSV"],
     ),
-    "UTF-16": ("x,y\n1,2\n".encode("utf-16"), [": not a CSV: the file is UTF-16 text; save it as UTF-8"]),
+    "UTF-16": ("x,y\n1,2\n".encode("utf-16"), [": the file is UTF-16 text; set data.encoding: utf-16"]),
     "NUL": (b"x,y\n1,2\n3,\0\n", [", line 3: not a CSV: the file has a NUL byte; save it as UTF-8 text"]),
     "NUL further on": (
         b"x,y\n" + b"1,2\n" * 2000 + b"\x003,4\n",
@@ -248,11 +258,11 @@ BAD = {
     ),
     "Latin-1 header": (
         "größe,y\n1,2\n".encode("latin-1"),
-        [", line 1: the header is not UTF-8; save the file as UTF-8"],
+        [", line 1: byte 0xf6 is not UTF-8 text (in cp1252 the line is 'größe,y'); set data.encoding: cp1252"],
     ),
     "Latin-1 cell": (
         "x,y\n1,2\nä,2\n".encode("latin-1"),
-        [", line 3: the line is not UTF-8 text; save the file as UTF-8"],
+        [", line 3: byte 0xe4 is not UTF-8 text (in cp1252 the line is 'ä,2'); set data.encoding: cp1252"],
     ),
 }
 
@@ -282,8 +292,10 @@ def test_decimal_commas_of_a_whole_table_are_one_fault(preprocess, csv):
     with pytest.raises(DataError) as caught:
         load_dataset(Config.model_validate(values))
     assert str(caught.value) == (
-        f"{path}: columns 'x', 'n', 'y' have decimal commas; save the table with decimal points, such as "
-        "with an English locale"
+        f"{path}: columns 'x', 'n', 'y' have decimal commas, such as '0,346' (row 1 of 'x') and '1,250' (row 1 of 'n') "
+        "and '2,5' (row 1 of 'y'); set data.decimal: \",\""
+        + ("; to use them as text, set preprocess.columns: {x: {categorical: one_hot}, n: {categorical: one_hot}}")
+        * bool(preprocess)
     )
 
 

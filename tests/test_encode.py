@@ -185,15 +185,16 @@ BAD = {
         "c,y\n1,1\n2,2\n3,3\nabc,4\n",
         ONE_HOT,
         ", row 4, column 'c': 'abc' is not a number, and the column is mostly numbers; correct the cell, or, "
-        "if it means 'missing', set preprocess.missing_values: [\"\", NA, 'N/A', NaN, nan, 'null', \"?\", abc] and "
+        "if it means 'missing', set preprocess.missing_values: [\"\", NA, N/A, NaN, nan, 'null', \"?\", abc] and "
         "preprocess.missing: drop; to use it as text, set "
         "preprocess.columns: {c: {categorical: one_hot}}",
     ),
     "decimal commas": (
         'c,y\n"1,5",1\n"2,5",2\n"3,5",3\n',
         ONE_HOT,
-        ", row 1, column 'c': '1,5' is not a number, and the column is mostly numbers; the decimal mark must be '.': "
-        "write 1.5; to use it as text, set preprocess.columns: {c: {categorical: one_hot}}",
+        ", row 1, column 'c': the column has decimal commas, such as '1,5'; write them with decimal points "
+        "(1.5), since the comma is the delimiter; to use it as text, set preprocess.columns: "
+        "{c: {categorical: one_hot}}",
     ),
     "a gap in a category": (
         "c,y\na,1\nb,2\n,3\n",

@@ -1,6 +1,7 @@
 """A file is the old one or the new one, never half of each; its content is on the disk before its name."""
 
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -59,7 +60,14 @@ def test_the_content_reaches_the_disk_before_the_name_and_the_folder_after_it(ta
 
 @pytest.mark.parametrize(
     ("owner", "call", "which"),
-    [(Path, "write_bytes", 1), (os, "fsync", 1), (os, "replace", 1), (os, "fsync", 2), (os, "open", 1)],
+    [
+        (Path, "write_bytes", 1),
+        (os, "fsync", 1),
+        (os, "replace", 1),
+        (os, "fsync", 2),
+        (os, "open", 1),
+        (os, "open", 2),
+    ],
 )
 @pytest.mark.parametrize("once", [False, True], ids=["for ever", "once"])
 def test_a_step_that_fails_leaves_old_or_new_and_nothing_beside_it(target, monkeypatch, owner, call, which, once):
@@ -84,7 +92,7 @@ def test_a_step_that_fails_leaves_old_or_new_and_nothing_beside_it(target, monke
         write_bytes(target, b"new")
     monkeypatch.undo()
     assert caught.value.faults[0].where == str(target)
-    renamed = (call, which) in (("fsync", 2), ("open", 1))  # only the folder is not known to be on the disk
+    renamed = (call, which) in (("fsync", 2), ("open", 2))  # only the folder is not known to be on the disk
     assert content(target) == (b"new" if renamed else before)
     assert siblings(target) == []
 
@@ -120,16 +128,126 @@ def test_a_partial_write_that_fails_is_cleaned_up(target):
 
 
 def test_what_a_killed_process_left_does_not_matter_and_can_be_removed(target):
-    """It is killed within a write; the draft that it leaves is of the form that `remove_drafts` finds."""
+    """It is killed within a write, and the next write sweeps the draft that it has left."""
+    before, stale = content(target), killed_while_writing(target)
+    assert (content(target), siblings(target)) == (before, [stale])
+    write_bytes(target.with_name("other"), b"new")
+    assert (content(target), siblings(target)) == (before, ["other"])
+
+
+def test_a_draft_of_a_killed_process_is_removed_from_a_run_at_once(target):
+    killed_while_writing(target)
+    remove_drafts(target.parent)
+    assert siblings(target) == []
+
+
+def killed_while_writing(target: Path) -> str:
+    """The name of the draft that a process leaves which dies within a write."""
     child = os.fork()
     if not child:
         files.write_file(target, lambda draft: (draft.write_bytes(b"half"), os._exit(0)))
     os.waitpid(child, 0)
     (stale,) = siblings(target)
-    write_bytes(target, b"new")
-    assert (target.read_bytes(), siblings(target)) == (b"new", [stale])  # it could be another writer's
-    remove_drafts(target.parent)
-    assert (target.read_bytes(), siblings(target)) == (b"new", [])
+    return stale
+
+
+def test_only_what_is_certainly_a_draft_without_a_process_is_swept(tmp_path):
+    """A draft in use, one of another form, a link and a folder of that form stay."""
+    path = tmp_path / "a"
+    (tmp_path / ".notes.0123abcd.tmp").write_bytes(b"mine")
+    (tmp_path / ".linreg-0123456789abcdef.tmp").mkdir()
+    (tmp_path / ".linreg-0123456789abcde0.tmp").symlink_to(".notes.0123abcd.tmp")
+    with replacing(path) as draft:
+        draft.write_bytes(b"slow")
+        files._swept.clear()
+        write_bytes(tmp_path / "b", b"quick")
+        assert draft.exists()
+        left = {path.name for path in tmp_path.iterdir()} - {draft.name}
+    assert path.read_bytes() == b"slow"
+    assert left == {
+        ".notes.0123abcd.tmp", ".linreg-0123456789abcdef.tmp", ".linreg-0123456789abcde0.tmp", "b",
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+def test_a_file_that_is_replaced_keeps_its_owner_and_group(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    os.chown(path, 1234, 2345)
+    path.chmod(0o4750)
+    write_bytes(path, b"new")
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (1234, 2345, 0o4750)
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="no extended attributes")
+def test_a_file_that_is_replaced_keeps_its_attributes(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    try:
+        os.setxattr(path, "user.origin", b"here")
+    except OSError:
+        pytest.skip("the file system has no attributes of users")
+    write_bytes(path, b"new")
+    assert os.getxattr(path, "user.origin") == b"here"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a device")
+def test_a_device_is_written_to_and_stays(tmp_path):
+    device = tmp_path / "null"
+    try:
+        os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        device.open("wb").close()
+    except OSError:
+        pytest.skip("this machine allows no devices")
+    (tmp_path / "link").symlink_to("null")
+    for path in (device, tmp_path / "link"):
+        write_bytes(path, b"new")
+    assert device.is_char_device()
+    assert sorted(os.listdir(tmp_path)) == ["link", "null"]
+
+
+def test_an_open_file_is_written_to_where_it_stands(tmp_path):
+    """As the shell has it in `{ echo first; linreg ... -o /dev/fd/N; } > FILE`: nothing is truncated or replaced."""
+    path = tmp_path / "a"
+    with open(path, "wb") as file:
+        file.write(b"first ")
+        file.flush()
+        (tmp_path / "link").symlink_to(f"/dev/fd/{file.fileno()}")
+        for name in (f"/dev/fd/{file.fileno()}", f"/proc/self/fd/{file.fileno()}", tmp_path / "link"):
+            write_bytes(Path(name), b"new ")
+        inode = os.fstat(file.fileno()).st_ino
+    assert (path.read_bytes(), path.stat().st_ino) == (b"first new new new ", inode)
+    with pytest.raises(StoreError, match="cannot write: Bad file descriptor"):
+        write_bytes(Path(f"/dev/fd/{file.fileno() if not file.closed else 987}"), b"new")
+
+
+def test_a_pipe_whose_reader_has_gone_is_no_error_of_the_store():
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        with pytest.raises(BrokenPipeError):
+            write_bytes(Path(f"/dev/fd/{writing}"), b"new")
+    finally:
+        os.close(writing)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "folder"])
+def test_what_stands_in_place_of_a_file_of_linreg_is_an_error_at_once(tmp_path, kind):
+    path = tmp_path / "run.json"
+    if kind == "pipe":
+        os.mkfifo(path)  # opening it would wait for ever
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        place = socket.socket(socket.AF_UNIX)
+        place.bind(str(path))
+        place.close()
+    with pytest.raises(OSError, match=f"it is a {kind} and not a file"):
+        files.read_own(path)
+    with pytest.raises(StoreError, match=f"it is a {kind}"):
+        write_bytes(path, b"new", own=True)
+    assert os.listdir(tmp_path) == ["run.json"]
 
 
 def test_threads_that_write_one_file_leave_the_whole_content_of_one_of_them(target):
@@ -294,5 +412,5 @@ def test_writing_files_imports_nothing_else_of_the_package_and_nothing_heavy():
     program = "import sys, linreg_cli.files; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     ours = {name for name in loaded if name.startswith("linreg_cli")}
-    assert ours == {"linreg_cli", "linreg_cli.errors", "linreg_cli.files"}
+    assert ours == {"linreg_cli", "linreg_cli.errors", "linreg_cli.files", "linreg_cli.paths"}
     assert not {"numpy", "pooch", "requests", "tempfile", "platformdirs", "torch"} & set(loaded)

@@ -29,6 +29,7 @@ METRICS = {
         ("parameters.weights.a < -1.5", True),
         ("parameters.weights.sqft.living > 100", True),  # a name with a dot, beside its beginning
         ("parameters.bias == 4.2", True),
+        ("test.flag == 1", True),
     ],
 )
 def test_a_gate_and_its_opposite(gate, holds):
@@ -45,14 +46,13 @@ def test_a_gate_and_its_opposite(gate, holds):
 @pytest.mark.parametrize(
     ("metric", "reason"),
     [
-        ("test.r3", "there is no metric test.r3"),
-        ("test.r2.more", "there is no metric test.r2.more"),
-        ("validation.r2", "there is no metric validation.r2"),
+        ("test.r3", "there is no metric test.r3; did you mean test.r2?"),
+        ("test.r2.more", "there is no metric test.r2.more; did you mean test.r2?"),
+        ("validation.r2", "there is no metric validation.r2: validation is undefined"),
         ("validation", "validation is undefined"),
         ("train.loss", "train.loss is undefined"),
-        ("test", "test is a group of metrics"),
+        ("test", "test is a group of metrics; there is test.r2, test.mse, test.flag, test.word"),
         ("test.mse", "test.mse is inf"),
-        ("test.flag", "test.flag is True"),
         ("test.word", "test.word is x"),
     ],
 )
@@ -74,13 +74,13 @@ def test_every_gate_is_checked_in_order():
 
 
 def test_a_failed_gate_leaves_a_complete_run_and_exits_with_5(linreg, config_file, tmp_path):
-    config = config_file("data: {source: synthetic}\ngates: ['train.r2 > 2', 'test.r2 > 0']\nplots: false\n")
+    config = config_file("data: {source: synthetic}\ngates: ['train.r2 > 2', 'train.mae < 0']\nplots: false\n")
     result = linreg("train", "-c", config, "--json", "--fail-if", "train.n > 10")
     assert result.code == 5
     assert result.json["error"]["kind"] == "gate"
     assert [fault["message"].split(" failed: ")[0] for fault in result.json["error"]["faults"]] == [
         "gate 'train.r2 > 2'",
-        "gate 'test.r2 > 0'",
+        "gate 'train.mae < 0'",
         "gate 'fail if train.n > 10'",
     ]
     assert result.json["status"] == "finished"

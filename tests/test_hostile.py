@@ -1,5 +1,6 @@
 """Damaged and hostile files of every kind through the command line: success or a clean error, never a traceback."""
 
+import os
 import random
 import shutil
 from pathlib import Path
@@ -178,7 +179,7 @@ def test_much_more_of_anything(linreg, place, content):
 
 
 @pytest.mark.parametrize("name", ["run.json", "config.yaml", "model.safetensors", "metrics.json", "history.csv"])
-@pytest.mark.parametrize("how", ["missing", "empty", "a folder", "a link to itself"])
+@pytest.mark.parametrize("how", ["missing", "empty", "a folder", "a pipe", "a link to itself"])
 def test_a_malformed_run_folder_is_named_and_the_others_are_listed(linreg, place, name, how):
     path = place / "outputs" / "h-0001" / name
     path.unlink()
@@ -187,6 +188,8 @@ def test_a_malformed_run_folder_is_named_and_the_others_are_listed(linreg, place
             path.write_bytes(b"")
         case "a folder":
             path.mkdir()
+        case "a pipe":
+            os.mkfifo(path)
         case "a link to itself":
             path.symlink_to(path)
     commands = [["runs", "list"], ["runs", "show", "h-0001"], ["evaluate", "h-0001"]]
@@ -201,3 +204,20 @@ def test_a_malformed_run_folder_is_named_and_the_others_are_listed(linreg, place
     assert ("h-0001" in listed.err) == (name == "run.json")
     if name == "run.json":
         assert linreg("evaluate", "h-0001").code == 6
+
+
+@pytest.mark.parametrize("name", [*sorted({*READERS} - {"c.yaml", "t.csv", "t.parquet"}), ".owner", "report.html"])
+def test_a_pipe_in_place_of_a_file_of_a_run_is_never_waited_for(linreg, place, name):
+    """Neither to read nor to write."""
+    path = place / "outputs" / "h-0001" / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    commands = [*READERS.get(name, []), ["report", "h-0001"], ["runs", "label", "h-0001", "new"]]
+    commands += [["train", "--resume", "h-0001", "--set", "train.epochs=4"], ["plot", "h-0001"]]
+    said = ""
+    for command in commands:
+        result = linreg(*command)
+        check(result, command, name)
+        said += result.err
+    # The file with the owner is for messages only. A resumed run replaces its results, which is why they come first.
+    assert ("it is a pipe and not a file" in said) == (name != ".owner"), said

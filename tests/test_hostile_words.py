@@ -8,41 +8,56 @@ from pathlib import Path
 import pytest
 
 CODES = (0, 2, 3, 4, 5, 6)
-CONFIG = "name: h\ndata: {path: t.csv, target: y}\noptimizer: {lr: 0.01}\ntrain: {epochs: 1, device: cpu}\nplots: false\n"
+CONFIG = (
+    "name: h\ndata: {path: t.csv, target: y}\noptimizer: {lr: 0.01}\ntrain: {epochs: 1, device: cpu}\nplots: false\n"
+)
 TABLE = "a,b,y\n" + "".join(f"{row},{row % 3},{2 * row + 1}.5\n" for row in range(8))
 
 #: Too long for a name, a path, the system or Python; what no file system or encoding has; what leads nowhere, in a
 #: circle or to a device; addresses and numbers that libraries refuse in their own ways.
 WORDS = (
-    "", " ", "-", "--", ".", "..", "/", "//", "~", "~nobody", "*", "?", "[", "\\", "'", '"', "\n", "\t", "\0", "a\0b", "\udcff",
+    "", " ", "-", "--", ".", "..", "/", "//", "~", "~nobody", "*", "?", "[", "\\", "'", '"', "\n", "\t", "\0", "a\0b",
+    "\udcff",
     "a\udc80.csv", "x" * 256, "x" * 300 + ".csv", "x" * 5000, "y" * 100_000, "d/" * 2100 + "t.csv", "../" * 40 + "x",
-    "t.csv/x", "t.csv/x.csv", "loop", "loop/x.csv", "loop.csv", "folder", "folder.csv", "missing/x.csv", "gone", "gone.csv",
-    "/proc/self/mem", "/proc/self/mem/x.csv", "/dev/fd/999", "outputs", "outputs/h-0001", "h-0001/..", "latest/x", "pipe.csv",
-    "http://", "http://[::1", "http://[::1]:99999/t.csv", "http://a:b/t.csv", "http://\udcff/t.csv", "http://xn--\u00fc.csv",
-    "https://" + "a" * 70 + ".b/t.csv", "http://" + "a." * 200 + "b/t.csv", "http://a..b/t.csv", "http://127.0.0.1:1/\0.csv",
+    "t.csv/x", "t.csv/x.csv", "loop", "loop/x.csv", "loop.csv", "folder", "folder.csv", "missing/x.csv", "gone",
+    "gone.csv",
+    "/proc/self/mem", "/proc/self/mem/x.csv", "/dev/fd/999", "outputs", "outputs/h-0001", "h-0001/..",
+    "latest/x", "pipe.csv",
+    "http://", "http://[::1", "http://[::1]:99999/t.csv", "http://a:b/t.csv", "http://\udcff/t.csv",
+    "http://xn--\u00fc.csv",
+    "https://" + "a" * 70 + ".b/t.csv", "http://" + "a." * 200 + "b/t.csv", "http://a..b/t.csv",
+    "http://127.0.0.1:1/\0.csv",
     "http://127.0.0.1:1/" + "x" * 300 + ".csv", "http://127.0.0.1:1/%00.csv", "http://user:p@ss@127.0.0.1:1/t.csv",
-    "HTTP://127.0.0.1:1/..", "http://127.0.0.1:1/%2e%2e%2f%ff", "1e400", "-1e400", "9" * 5000, "0x" + "f" * 5000, "1" + "0" * 400,
-    "nan", "[" * 5000, "{a: " * 5000, "[" * 100_000, "&a [*a]", "!!python/object:os.system x", "\u202e", "\ufeff", "\ud83d",
-    "😀" * 100, "a:b", "C:\\x", "h-0001", "h-00011111111111111111111111111", "h-" + "9" * 5000, "None", "=", "==", "a=b", ",", ",,",
+    "HTTP://127.0.0.1:1/..", "http://127.0.0.1:1/%2e%2e%2f%ff", "1e400", "-1e400", "9" * 5000, "0x" + "f" * 5000,
+    "1" + "0" * 400,
+    "nan", "[" * 5000, "{a: " * 5000, "[" * 100_000, "&a [*a]", "!!python/object:os.system x", "\u202e", "\ufeff",
+    "\ud83d",
+    "😀" * 100, "a:b", "C:\\x", "h-0001", "h-00011111111111111111111111111", "h-" + "9" * 5000, "None", "=", "==",
+    "a=b", ",", ",,",
 )  # fmt: skip
 
 RUN = "outputs/h-0001"
+DRY = ["train", "-c", "c.yaml", "--dry-run", "--set"]
 #: Command lines with a place for a word. What would remove or change the run of the others is not among them.
 PLACES = [
-    ["WORD"], ["train", "WORD"], ["train", "-c", "WORD"], ["train", "--set", "WORD"], ["train", "-c", "c.yaml", "--set", "WORD"],
+    ["WORD"], ["train", "WORD"], ["train", "-c", "WORD"], ["train", "--set", "WORD"],
+    ["train", "-c", "c.yaml", "--set", "WORD"],
     ["train", "-c", "c.yaml", "--set", "WORD=1"], ["train", "-c", "c.yaml", "--name", "WORD", "-q"],
     ["train", "-c", "c.yaml", "--device", "WORD"], ["train", "-c", "c.yaml", "--outputs", "WORD", "--dry-run"],
     ["train", "--resume", "WORD"], ["train", "-c", "c.yaml", "--fail-if", "WORD", "--dry-run"],
     ["train", "-c", "c.yaml", "--fail-if", "train.r2 < WORD", "--dry-run"],
     ["train", "-c", "c.yaml", "--fail-if", "WORD < 1", "--dry-run"], ["train", "-c", "gone.yaml", "--junit", "WORD"],
     ["evaluate", "WORD"], ["evaluate", RUN, "--data", "WORD"], ["evaluate", RUN, "--fail-if", "WORD"],
-    ["evaluate", RUN, "--fail-if", "WORD > 1"], ["evaluate", RUN, "--outputs", "WORD"], ["evaluate", "h", "--outputs", "WORD"],
-    ["predict", "WORD", "--data", "t.csv"], ["predict", RUN, "--data", "WORD"], ["predict", RUN, "--data", "WORD", "-o", "p.csv"],
+    ["evaluate", RUN, "--fail-if", "WORD > 1"], ["evaluate", RUN, "--outputs", "WORD"],
+    ["evaluate", "h", "--outputs", "WORD"],
+    ["predict", "WORD", "--data", "t.csv"], ["predict", RUN, "--data", "WORD"],
+    ["predict", RUN, "--data", "WORD", "-o", "p.csv"],
     ["plot", "WORD"], ["plot", RUN, "--kind", "WORD"], ["plot", RUN, "--format", "WORD"], ["plot", RUN, "WORD"],
     ["report", "WORD"], ["report", "h-0001", "WORD"], ["report", "h", "--outputs", "WORD"],
     ["inspect", "-c", "WORD"], ["inspect", "-c", "c.yaml", "--set", "WORD"], ["explain", "-c", "WORD"],
     ["explain", "-c", "c.yaml", "--steps", "WORD"], ["validate", "WORD"], ["validate", "c.yaml", "WORD"],
-    ["runs", "WORD"], ["runs", "list", "--outputs", "WORD"], ["runs", "list", "--name", "WORD"], ["runs", "list", "--sort", "WORD"],
+    ["runs", "WORD"], ["runs", "list", "--outputs", "WORD"], ["runs", "list", "--name", "WORD"],
+    ["runs", "list", "--sort", "WORD"],
     ["runs", "list", "--status", "WORD"], ["runs", "list", "--label", "WORD"], ["runs", "show", "WORD"],
     ["runs", "show", "h", "--outputs", "WORD"], ["runs", "diff", "WORD", RUN], ["runs", "diff", RUN, "WORD"],
     ["runs", "label", "WORD", "x"], ["runs", "rm", "--yes", "gone-WORD"], ["generate-data", "-c", "WORD"],
@@ -50,15 +65,19 @@ PLACES = [
 ]  # fmt: skip
 #: Where something is written on success, in a folder of its own.
 OUTPUTS = [
-    ["predict", RUN, "--data", "t.csv", "-o", "WORD"], ["plot", RUN, "--kind", "loss", "--format", "svg", "-o", "WORD"],
+    ["predict", RUN, "--data", "t.csv", "-o", "WORD"],
+    ["plot", RUN, "--kind", "loss", "--format", "svg", "-o", "WORD"],
     ["report", RUN, "-o", "WORD"], ["generate-data", "--set", "data.n_samples=3", "-o", "WORD"],
     ["evaluate", RUN, "--junit", "WORD"], ["train", "-c", "c.yaml", "-q", "--outputs", "WORD"],
 ]  # fmt: skip
 #: Keys of every kind: names, paths, lists, numbers, patterns, mappings, gates.
 KEYS = [
-    "name", "seed", "data", "data.source", "data.path", "data.sha256", "data.delimiter", "data.target", "data.features", "data.ignore",
-    "data.split", "data.split.train", "data.split.column", "preprocess.missing_values", "preprocess.columns", "preprocess.missing",
-    "model.init.weight", "loss", "huber_delta", "optimizer.lr", "optimizer.momentum", "optimizer.schedule", "optimizer.schedule.kind",
+    "name", "seed", "data", "data.source", "data.path", "data.sha256", "data.delimiter", "data.target",
+    "data.features", "data.ignore",
+    "data.split", "data.split.train", "data.split.column", "preprocess.missing_values", "preprocess.columns",
+    "preprocess.missing",
+    "model.init.weight", "loss", "huber_delta", "optimizer.lr", "optimizer.momentum", "optimizer.schedule",
+    "optimizer.schedule.kind",
     "train.epochs", "train.batch_size", "train.device", "train.dtype", "train.engine", "train.early_stopping.monitor",
     "evaluate.cross_validation.folds", "probe", "gates", "plots", "data.decimal", "data.thousands", "data.encoding",
 ]  # fmt: skip
@@ -72,7 +91,14 @@ def lines() -> Iterator[list[str]]:
             for value in {word, json.dumps(word)}:
                 yield ["train", "-c", "c.yaml", "--dry-run", "--set", f"{key}={value}"]
         yield ["train", "-c", "c.yaml", "--dry-run", "--set", f"gates=[{json.dumps(f'train.r2 > {word}')}]"]
-        yield ["train", "-c", "c.yaml", "--dry-run", "--set", f"preprocess.columns={{{json.dumps(word)}: {{missing: mean}}}}"]
+        yield [
+            "train",
+            "-c",
+            "c.yaml",
+            "--dry-run",
+            "--set",
+            f"preprocess.columns={{{json.dumps(word)}: {{missing: mean}}}}",
+        ]
 
 
 @pytest.fixture

@@ -199,7 +199,10 @@ def test_mini_batches_have_three_limits(linreg):
     assert "may not converge" in told["forecast"]["floor_gap_reason"]
     ordered = linreg("inspect", "-c", CONFIGS / "sgd.yaml", "--json").json["stable_lr"]
     assert ordered["batch_safe"] == pytest.approx(2 / (2 * 3.0**2))  # the row x = 3, without a bias
-    assert ordered["mean_square_reason"] == "known for shuffled rows only"
+    assert ordered["mean_square_reason"] == "the order of the rows is fixed, not random"
+    assert values["fixed_order"] is None
+    assert "train.shuffle: false" in values["fixed_order_reason"]
+    assert ordered["batch_safe"] < ordered["fixed_order"]
 
 
 def test_ridge_agrees_with_refitting(linreg, table):

@@ -75,7 +75,9 @@ def test_targets_with_a_function_parquet_and_no_bias(linreg, config_file, tmp_pa
         assert list(found[target]["weights"].values()) == pytest.approx(exact[:, k].tolist(), rel=1e-10)
     model, both = LinearRegression(fit_intercept=False), np.log(np.column_stack([y, z]))
     predicted = cross_val_predict(model, X, both, cv=LeaveOneOut())
-    assert values["optimum"]["leave_one_out"]["mse"] == pytest.approx(np.mean((predicted - both) ** 2), rel=1e-9)
+    squares = (np.exp(predicted) - np.column_stack([y, z])) ** 2
+    assert values["optimum"]["leave_one_out"]["mse"] == pytest.approx(np.mean(squares), rel=1e-9)
+    assert (values["optimum"]["units"], values["optimum"]["parameters_units"]) == ("original", "transformed")
     assert linreg("inspect", "-c", path).code == 0
 
 

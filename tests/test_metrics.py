@@ -119,11 +119,12 @@ def test_parameters_are_named_and_nested_by_target():
     weights = np.array([[1.0, 2.0], [3.0, 4.0]])
     several = LinearFormula(("a", "b"), ("u", "v"), weights, np.array([5.0, 6.0]))
     assert parameters(several) == {
+        "units": "original",
         "weights": {"u": {"a": 1.0, "b": 3.0}, "v": {"a": 2.0, "b": 4.0}},
         "bias": {"u": 5.0, "v": 6.0},
     }
     single = LinearFormula(("a", "b"), ("u",), weights[:, :1], None)
-    assert parameters(single) == {"weights": {"a": 1.0, "b": 3.0}, "bias": None}
+    assert parameters(single) == {"units": "original", "weights": {"a": 1.0, "b": 3.0}, "bias": None}
 
 
 def test_probes_are_in_the_order_of_the_features():

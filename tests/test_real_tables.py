@@ -194,7 +194,7 @@ def test_what_was_done_is_told_counted_and_kept(train, tmp_path):
         "column kind what was done missing",
         f"x number filled with the median, {median:.6g} 7",
         "c text 3 levels: asia, europe, usa; 2 inputs; rows dropped 1",
-        "zip number category 4 levels: 9800, 9801, 9802, 9803; 3 inputs 0",
+        "zip text 4 levels: 9800, 9801, 9802, 9803; 3 inputs 0",
         "flag boolean 2 levels: false, true; 1 input 0",
         "numbers without missing cells: y",
     ]

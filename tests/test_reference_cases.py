@@ -42,14 +42,22 @@ def test_line_through_three_points(trained):
     assert first["bias"] == pytest.approx(0.18, rel=1e-15)
     assert first["train_loss"] == pytest.approx(12.9612, rel=1e-14)
     assert (last["epoch"], last["step"]) == (1000, 1000)
-    assert metrics["parameters"] == {"weights": {"x": 2.000148389025502}, "bias": 0.9996626768662412}
+    assert metrics["parameters"] == {
+        "units": "original",
+        "weights": {"x": 2.000148389025502},
+        "bias": 0.9996626768662412,
+    }
     assert metrics["test"]["n"] == 1
     assert metrics["probe"][0]["after"][0] == pytest.approx(9, abs=3e-4)
 
 
 def test_noisy_points(trained):
     metrics, _ = trained(shipped("points_noisy"))
-    assert metrics["parameters"] == {"weights": {"x": 1.846223184751381}, "bias": 1.6152357121183563}
+    assert metrics["parameters"] == {
+        "units": "original",
+        "weights": {"x": 1.846223184751381},
+        "bias": 1.6152357121183563,
+    }
 
 
 # Case 2.
@@ -58,7 +66,7 @@ def test_noisy_points(trained):
 def test_gradient_descent(trained):
     metrics, history = trained(shipped("gd"))
     assert history[-1]["step"] == 100
-    assert metrics["parameters"] == {"weights": {"x": 1.9999444396553017}, "bias": None}
+    assert metrics["parameters"] == {"units": "original", "weights": {"x": 1.9999444396553017}, "bias": None}
     [probe] = metrics["probe"]
     assert (probe["input"], probe["before"]) == ([4], [4])
     assert probe["after"][0] == pytest.approx(7.99978, abs=0.5e-5)
@@ -67,7 +75,7 @@ def test_gradient_descent(trained):
 def test_stochastic_gradient_descent(trained):
     metrics, history = trained(shipped("sgd"))
     assert history[-1]["step"] == 300
-    assert metrics["parameters"] == {"weights": {"x": 1.9999999999999236}, "bias": None}
+    assert metrics["parameters"] == {"units": "original", "weights": {"x": 1.9999999999999236}, "bias": None}
 
 
 # Case 3. The limit is 2 / (largest eigenvalue of the Hessian), which is 2/n X'X, about 6,700: 2.98e-4.

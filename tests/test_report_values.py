@@ -77,7 +77,7 @@ def test_leave_one_out_and_the_truth_are_those_of_evaluate(outputs, linreg, undr
     run = run_of(outputs, "known")
     read = page(run)
     found = run.read_json("metrics.json")["optimum"]["leave_one_out"]
-    [row] = [cells for key, cells in read.table("Leave-one-out error of the optimum").items() if key]
+    [row] = [cells for key, cells in read.table("Leave-one-out error of the optimum, in original units").items() if key]
     assert row == [number(found[key]) for key in ("mse", "rmse", "r2")]
     truth = linreg("evaluate", run.path, "--json").json["truth"]
     shown = read.table("The true parameters and the trained ones")

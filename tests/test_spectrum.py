@@ -151,3 +151,14 @@ def test_the_flat_direction_is_that_of_the_dependence_whatever_else_is_small():
     expected = np.linalg.svd(X @ basis, compute_uv=False) ** 2 * 2 / 200
     assert found.eigenvalues == pytest.approx([*expected, 0.0], rel=1e-9, abs=0)
     assert abs(found.eigenvectors[:, 3] @ flat) == pytest.approx(1, rel=1e-12)
+
+
+@pytest.mark.parametrize("scales", [[1.0, 1.0], [1.0, 1.0, 1.0], [1e4, 1e4, 1.0, 1.0], [1e3, 1.0, 1.0, 1e-3]])
+def test_equal_eigenvalues_have_orthonormal_eigenvectors(scales):
+    """Rows of a scaled orthogonal matrix: without an intercept, the eigenvalues are 2 / n times the squared scales."""
+    n, d = 32, len(scales)
+    X = np.linalg.qr(np.random.default_rng(d).normal(size=(n, n)))[0][:, :d] * np.array(scales)
+    X = X @ np.linalg.qr(np.random.default_rng(7).normal(size=(d, d)))[0]
+    found = curvature(factorise(X, X[:, :1], bias=False), "mse")
+    np.testing.assert_allclose(found.eigenvalues, 2 / n * np.sort(np.square(scales))[::-1], rtol=1e-9)
+    np.testing.assert_allclose(found.eigenvectors.T @ found.eigenvectors, np.eye(d), atol=1e-10)

@@ -253,7 +253,12 @@ def test_a_run_that_was_copied_or_moved_works(outputs, tmp_path, how):
 
 def test_a_run_behind_a_link_works(outputs, tmp_path):
     (tmp_path / "best").symlink_to(outputs / "house-0001")
-    assert find_run(outputs, "best").id == "house-0001"
+    (outputs / "copy-0007").symlink_to(outputs / "house-0001")
+    assert find_run(outputs, str(tmp_path / "best")).id == "best"
+    assert find_run(outputs, "copy-0007").record()["run"] == "house-0001"
+    listed, damaged = list_runs(outputs)
+    assert "copy-0007" in [run.id for run, _ in listed]
+    assert damaged == []
 
 
 # --- runs whose process has gone

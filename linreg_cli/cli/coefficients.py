@@ -1,24 +1,28 @@
 """Tables of the inference and of the true coefficients of a run; within 80 columns if names are short."""
 
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from linreg_cli.cli.output import aligned
-from linreg_cli.wording import number, one_line, p_value, short
+from linreg_cli.cli.output import aligned, first_names, left_out
+from linreg_cli.wording import number, one_line, p_value, r2_label, short
+
+if TYPE_CHECKING:
+    from linreg_cli.model import LinearFormula
 
 
-def inference_text(metrics: dict[str, Any], targets: tuple[str, ...]) -> str:
+def inference_text(metrics: dict[str, Any], formula: "LinearFormula") -> str:
     """The coefficients of each target with standard errors, tests and confidence intervals, or why there are none.
 
     Args:
         metrics: `metrics.json` of a run, with `inference`.
-        targets: the names of the targets.
+        formula: the trained model.
     """
+    targets = formula.targets
     inference = metrics["inference"]
     if "refused" in inference:
         return "\n".join(wrap(one_line(f"no standard errors: {inference['refused']}"), 80, break_long_words=False))
     each = {targets[0]: inference} if len(targets) == 1 else inference
-    return "\n\n".join(_one(target, each[target]) for target in targets)
+    return "\n\n".join(_one(target, each[target], formula) for target in targets)
 
 
 def truth_text(truth: dict[str, Any]) -> str:
@@ -28,10 +32,11 @@ def truth_text(truth: dict[str, Any]) -> str:
         truth: `truth` of `metrics.json`.
     """
     rows = [["truth", "true", "trained", "error", "in interval"]]
-    for name, values in truth["coefficients"].items():
+    for name in first_names(truth["coefficients"]):
+        values = truth["coefficients"][name]
         covered = {None: "-", True: "yes", False: "no"}[values["covered"]]
         rows.append([_label(name), *(number(values[key]) for key in ("true", "estimate", "error")), covered])
-    lines = [aligned(rows)]
+    lines = [aligned(rows), *left_out(truth["coefficients"])]
     if truth.get("left_out"):
         lines.append(
             f"omitted variables, which bias correlated coefficients: {', '.join(map(one_line, truth['left_out']))}"
@@ -40,18 +45,21 @@ def truth_text(truth: dict[str, Any]) -> str:
     return "\n".join([*lines, f"mse of the noise alone: {number(truth['noise_mse'])}", f"mse of the model: {attained}"])
 
 
-def _one(target: str, inference: dict[str, Any]) -> str:
+def _one(target: str, inference: dict[str, Any], formula: "LinearFormula") -> str:
+    title = [] if formula.transform == "none" else [f"statistics of {formula.transform} of {target}, in its units:"]
+    r2 = r2_label(inference.get("r2_definition"), formula.bias is not None)
     rows = [[target, "estimate", "std err", "HC3", "t", "p", "2.5 %", "97.5 %", "VIF"]]
-    for name, values in inference["coefficients"].items():
+    for name in first_names(inference["coefficients"]):
+        values = inference["coefficients"][name]
         shown = [short(values[key]) for key in ("estimate", "std_err", "std_err_hc3")]
         shown += [short(values["t"], 4), p_value(values["p"])]
         shown += [short(values["ci_low"]), short(values["ci_high"]), short(values["vif"], 3)]
         rows.append([_label(name), *shown])
-    first = [("n", inference["n"]), ("R2", inference["r2"]), ("adjusted", inference["r2_adjusted"])]
+    first = [("n", inference["n"]), (r2, inference["r2"]), ("adjusted", inference["r2_adjusted"])]
     second = [("F", inference["f"]), ("p of F", inference["f_p"]), ("residual std", inference["residual_std"])]
     third = [("AIC", inference["aic"]), ("BIC", inference["bic"]), ("Durbin-Watson", inference["durbin_watson"])]
     facts = ["   ".join(f"{name} {number(value)}" for name, value in line) for line in (first, second, third)]
-    return "\n".join([aligned(rows), *facts])
+    return "\n".join([*title, aligned(rows), *left_out(inference["coefficients"]), *facts])
 
 
 def _label(name: str) -> str:

@@ -7,14 +7,23 @@ import typer
 
 from linreg_cli import wording
 from linreg_cli.cli import gates, options, output
+from linreg_cli.cli.table_input import readable
+from linreg_cli.errors import UsageError
+from linreg_cli.paths import expanded
 
 
 def evaluate(
     run: options.Run,
     data: Annotated[
         str | None,
-        typer.Option("--data", metavar="PATH", help="Another table; default: the splits of the run."),
+        typer.Option(
+            "--data",
+            metavar="PATH",
+            parser=expanded,
+            help="Another table, or a pipe; - is stdin; default: the splits of the run.",
+        ),
     ] = None,
+    format_: options.TableFormat = None,
     fail_if: options.FailIf = None,
     junit: options.Junit = None,
     as_json: options.Json = False,
@@ -36,25 +45,28 @@ def evaluate(
         from linreg_cli.gates import check_gates
 
         saved = load_saved_model(folder)
+        if format_ is not None and data is None:
+            raise UsageError("it says what the table of --data is, and there is none", "--format")
         if data is not None:
-            metrics = evaluate_table(saved, data)
+            with readable(data, format_) as path:
+                metrics = evaluate_table(saved, path)
         else:
             metrics, unchanged = evaluate_splits(saved)
             if not unchanged:
                 output.warn("the data has changed since the run was trained")
-        results = check_gates((), expressions, metrics)
+        results = check_gates((), expressions, {**metrics, **gates.of_record(saved.record)})
     if junit is not None:
         write_junit(junit, folder.id, results)
     failed = gates.failed(results, folder.id)
     if not as_json:
-        output.show(output.metrics_table(metrics), "")
+        output.show(output.metrics_table(metrics, saved.record), "")
         output.show(wording.parameters_title(saved.formula.targets, saved.formula.transform))
         output.show(output.parameters_table(metrics["parameters"], indent="  "))
-        if "inference" in metrics:
+        if data is None:
             from linreg_cli.cli import coefficients
 
             output.show("", *wrap(wording.one_line(f"optimum: {wording.gap_in_words(metrics)}"), 80))
-            output.show("", coefficients.inference_text(metrics, saved.formula.targets))
+            output.show("", coefficients.inference_text(metrics, saved.formula))
             if "truth" in metrics:
                 output.show("", coefficients.truth_text(metrics["truth"]))
     elif not failed:

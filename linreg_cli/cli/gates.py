@@ -16,16 +16,31 @@ def checked(expressions: Sequence[str] | None) -> list[str]:
     """The expressions of `--fail-if`, after a check of their grammar.
 
     Raises:
-        UsageError: for an expression that is not METRIC OPERATOR NUMBER.
+        UsageError: for every expression that is not METRIC OPERATOR NUMBER.
     """
     from linreg_cli.gates import parse_comparison
 
+    faults = []
     for expression in expressions or ():
         try:
             parse_comparison(expression)
         except ValueError as error:
-            raise UsageError(str(error), "--fail-if") from None
+            faults.append(Fault(str(error), "--fail-if"))
+    if faults:
+        raise UsageError(faults)
     return list(expressions or ())
+
+
+def of_record(record: dict[str, Any]) -> dict[str, Any]:
+    """What gates can name besides `metrics.json`: the seconds of a run and its number of warnings of each kind.
+
+    Args:
+        record: `run.json`.
+    """
+    from linreg_cli.findings import counts
+
+    kinds = [each["kind"] for each in record.get("warnings") or [] if isinstance(each, dict) and "kind" in each]
+    return {"seconds": record.get("seconds"), "warnings": counts(kinds)}
 
 
 def failed(gates: Sequence["GateResult"], run: str) -> list[Fault]:

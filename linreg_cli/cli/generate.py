@@ -1,33 +1,49 @@
 """`linreg generate-data`."""
 
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from linreg_cli.cli import options, output
+from linreg_cli.cli import destination, options, output
+from linreg_cli.paths import expanded, output_path
 from linreg_cli.wording import one_line
 
 
 def generate_data(
     config: Annotated[
         list[str] | None,
-        typer.Option("--config", "-c", metavar="FILE", help="A config file; default: 'data: {source: synthetic}'."),
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="FILE",
+            parser=expanded,
+            help="A config file; - is stdin; default: 'data: {source: synthetic}'.",
+        ),
     ] = None,
     out: Annotated[
-        str | None,
-        typer.Option("--output", "-o", metavar="PATH", help="A .csv, .csv.gz or .parquet; default: data/NAME.csv."),
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            parser=output_path,
+            help="A .csv, .csv.gz or .parquet; - is CSV on stdout; default: data/NAME.csv.",
+        ),
     ] = None,
     set_: options.Set = None,
     as_json: options.Json = False,
 ) -> None:
     """Write generated data as a table.
 
-    The table is what 'data.source: synthetic' describes; <stem>.truth.json beside it holds the true weights.
+    The table is what 'data.source: synthetic' describes; <stem>.truth.json beside it holds the true weights. There is
+    none beside stdout, a pipe or a device.
     """
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
 
+    to_stdout = destination.goes_to_stdout(out, as_json=as_json)
     begun = time.perf_counter()
     loaded = load_config(config or [], [*([] if config else ["data.source=synthetic"]), *(set_ or [])])
     from linreg_cli.pipeline.generate import generate_table
@@ -37,10 +53,14 @@ def generate_data(
         done = generate_table(loaded, out, progress.rows)
     finally:
         progress.done()
+    if to_stdout:
+        return
+    truth = None if done.truth_path is None else str(done.truth_path)
     if as_json:
         seconds = time.perf_counter() - begun
-        values = {"path": str(done.path), "truth": str(done.truth_path), "rows": done.n_rows}
+        values = {"path": str(done.path), "truth": truth, "rows": done.n_rows}
         output.print_json({**values, "columns": list(done.columns), "seconds": seconds})
     else:
         lines = [f"{done.n_rows:,} rows: {', '.join(done.columns)}", f"table:  {done.path}"]
-        output.show(*map(one_line, [*lines, f"truth:  {done.truth_path}"]))
+        lines += [] if truth is None else [f"truth:  {truth}"]
+        output.show(*map(one_line, lines))

@@ -93,20 +93,18 @@ def forecast_values(forecast: "Forecast") -> dict[str, Any]:
         values[key] = epochs
         if epochs is None:
             values[f"{key}_reason"] = forecast.reasons[target].why
-    why = [reason.why for reason in forecast.reasons.values()]
-    return {
-        **values,
-        "start_gap": forecast.start_gap if math.isfinite(forecast.start_gap) else None,
-        **_number("floor_gap", forecast.floor_gap, why[0] if why else "it overflows"),
-        "method": forecast.method,
-    }
+    values["start_gap"] = forecast.start_gap if math.isfinite(forecast.start_gap) else None
+    for key, gap in (("final_gap", forecast.final_gap), ("floor_gap", forecast.floor_gap)):
+        values |= _number(key, gap, "it overflows") if isinstance(gap, float) else _number(key, None, gap.why)
+    return {**values, "method": forecast.method}
 
 
 def _no_forecast(found: "Inspection") -> dict[str, Any]:
     from linreg_cli.inspection.advice import gap_name
     from linreg_cli.inspection.training_plans import TARGETS
 
-    return {key: value for t in TARGETS for key, value in _number(gap_name(t), None, not_squared(found)).items()}
+    keys = [*(gap_name(target) for target in TARGETS), "final_gap", "floor_gap"]
+    return {key: value for name in keys for key, value in _number(name, None, not_squared(found)).items()}
 
 
 def _number(key: str, value: float | None, reason: str) -> dict[str, Any]:
@@ -129,7 +127,8 @@ def _curvature(found: "Inspection") -> dict[str, Any]:
 
 def _stable(found: "Inspection") -> dict[str, Any]:
     if not found.is_squared:
-        values: dict[str, Any] = {"full_batch": None, "batch_safe": None, "reason": not_squared(found)}
+        keys = ("full_batch", "batch_safe", "mean_square", "fixed_order")
+        values: dict[str, Any] = {**dict.fromkeys(keys), "reason": not_squared(found)}
         if found.huber_lr is not None:
             values["sufficient"] = found.huber_lr
             values["sufficient_covers"] = "huber with a full batch and without momentum; higher rates may converge too"
@@ -156,8 +155,8 @@ def _comparison(standardized: "Problem | None") -> dict[str, Any] | None:
 
 
 def _optimum(found: "Inspection") -> dict[str, Any] | None:
-    """Parameters and errors of ordinary least squares, in original units of the transformed target."""
-    from linreg_cli.evaluation.fit_quality import held_out_metrics
+    """Parameters (of the transformed target) and errors (in original units) of ordinary least squares."""
+    from linreg_cli.evaluation.metrics import units_of
 
     errors = found.held_out
     if errors is None:
@@ -168,13 +167,15 @@ def _optimum(found: "Inspection") -> dict[str, Any] | None:
         weights = dict(zip(dataset.features, optimum.weights[:, k].tolist(), strict=True))
         each.append({"weights": weights, "bias": None if optimum.bias is None else float(optimum.bias[k])})
     names = dataset.targets
-    values: dict[str, Any] = {
+    return {
+        "units": "original",
+        "parameters_units": units_of(found.config.preprocess.target_transform),
         "parameters": each[0] if len(each) == 1 else dict(zip(names, each, strict=True)),
-        "rmse": errors.fitted,
-        "leave_one_out": held_out_metrics(errors.leave_one_out, errors.spread),
+        "rmse": errors.fitted["rmse"],
+        "leave_one_out": errors.leave_one_out,
+        "k_fold": errors.k_fold,
+        "folds": errors.folds,
     }
-    values["k_fold"] = None if errors.k_fold is None else held_out_metrics(errors.k_fold, errors.spread)
-    return {**values, "folds": errors.folds}
 
 
 def _ridge(ridge: "Ridge | None", found: "Inspection") -> dict[str, Any] | None:

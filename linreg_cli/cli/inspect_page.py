@@ -20,7 +20,7 @@ WIDTH = 80
 MOST_COLUMNS = 40
 _LABEL = 18
 #: What stands in place of a number of epochs, by the kind of the reason.
-_CELLS = {"diverges": "diverges", "too long": "> 10^7", "noise": "noise", "other": "never"}
+_CELLS = {"diverges": "diverges", "too long": "> 10^7", "noise": "noise", "order": "never", "other": "never"}
 
 
 def page(found: "Inspection", sentences: Sequence[str], *, ridge: bool) -> str:
@@ -65,7 +65,7 @@ def _columns(found: "Inspection") -> str:
         numbers = (column.minimum, column.mean, column.maximum, column.std)
         kind = column.kind if column.levels is None else _levels(column.levels)
         missing = f"{column.missing:,}" + (f" ({column.treatment})" if column.missing else "")
-        rows.append([column.name, kind, *("-" if n is None else f"{n:.4g}" for n in numbers), missing])
+        rows.append([column.name, kind, *(wording.short(n, 4) for n in numbers), missing])
     rest = sum(2 + max(len(row[at]) for row in rows) for at in range(1, 7))
     text = output.aligned([[_cut(row[0], WIDTH - rest), *row[1:]] for row in rows], left=2)
     left = len(found.columns) - len(shown)
@@ -118,7 +118,7 @@ def _limits(found: "Inspection") -> str:
     lines = [_wrapped(f"Learning rates are stable below ({', '.join(ways)}, {found.config.loss}):")]
     labels = {"full batch": "full_batch", "batch-safe": "batch_safe"}
     if not found.problem.plan.is_full_batch:
-        labels["on average"] = "mean_square"
+        labels |= {"in this order": "fixed_order"} if found.problem.has_fixed_order else {"on average": "mean_square"}
     for name, key in labels.items():
         limit = limits[key]
         value = "-" if limit.rate is None else f"{limit.rate:.6g}"
@@ -131,14 +131,17 @@ def _plans(found: "Inspection") -> str:
     head = f"Epochs until the gap, (loss - optimum) / optimum, is at most 1e-3 and 1e-6 ({batch}"
     own = found.plans[0].forecast
     head += f", from a gap of {own.start_gap:.3g}):" if math.isfinite(own.start_gap) else "):"
-    rows = [["", "rate", "momentum", "1e-3", "1e-6"]]
+    rows = [["", "rate", "momentum", "1e-3", "1e-6", "final gap"]]
     for plan in found.plans:
-        rows.append([plan.label, f"{plan.lr:.6g}", f"{plan.momentum:.6g}", *_epochs(plan)])
+        final = plan.forecast.final_gap
+        end = f"{final:.3g}" if isinstance(final, float) and math.isfinite(final) else "-"
+        rows.append([plan.label, f"{plan.lr:.6g}", f"{plan.momentum:.6g}", *_epochs(plan), end])
     lines = [_wrapped(head), output.aligned(rows, indent="  ")]
     reasons = dict.fromkeys(reason.why for reason in own.reasons.values())
     lines += [_wrapped(f"as configured: {reason}", indent="  ") for reason in reasons]
     if not found.problem.plan.is_full_batch:
-        lines.append(_wrapped(f"{own.method}; single runs scatter around it", indent="  "))
+        scatter = "" if found.problem.has_fixed_order else "; single runs scatter around it"
+        lines.append(_wrapped(f"{own.method}{scatter}", indent="  "))
         lines.append(
             _wrapped(f"best rate: lowest expected gap after {found.problem.plan.epochs:,} epochs", indent="  ")
         )
@@ -158,19 +161,18 @@ def _epochs(plan: "TrainingPlan") -> list[str]:
 
 def _held_out(errors: "OptimumErrors", found: "Inspection") -> str:
     """The train and cross-validation errors of ordinary least squares."""
-    parts = [f"{errors.fitted:.6g} on the train split"]
+    parts = [f"{wording.short(errors.fitted['rmse'], 6)} on the train split"]
     for words, error in (
         ("leave-one-out", errors.leave_one_out),
         (f"{errors.folds}-fold cross-validation", errors.k_fold),
     ):
         if error is None:
             continue
-        parts.append(
-            f"{math.sqrt(error.mse):.6g} by {words}" if error.mse is not None else f"none by {words} ({error.reason})"
-        )
+        known = error["rmse"] is not None
+        parts.append(f"{error['rmse']:.6g} by {words}" if known else f"none by {words} ({error['reason']})")
     transform = found.config.preprocess.target_transform
-    unit = "" if transform == "none" else f" of {transform}(target)"
-    return _wrapped(f"RMSE{unit} of ordinary least squares: {', '.join(parts)}.")
+    fitted = "" if transform == "none" else f", fitted to {transform}(target) and transformed back"
+    return _wrapped(f"RMSE of ordinary least squares{fitted}, in original units: {', '.join(parts)}.")
 
 
 def _ridge(ridge: "Ridge") -> str:

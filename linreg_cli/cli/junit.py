@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
-from linreg_cli.errors import LinregError, OutOfMemoryError, StoreError
+from linreg_cli.cli.destination import check_suffix
+from linreg_cli.errors import LinregError, OutOfMemoryError, StoreError, UsageError
 from linreg_cli.files import write_bytes
+from linreg_cli.paths import is_stdout
 from linreg_cli.wording import one_line
 
 if TYPE_CHECKING:
@@ -40,13 +42,19 @@ def recording_error(path: Path | None, command: str) -> Iterator[None]:
     Args:
         path: the file, or None for none.
         command: the name of the test case.
+
+    Raises:
+        UsageError: for a file that is standard output, or has the suffix of another format.
     """
+    if is_stdout(path):
+        raise UsageError("standard output has the results of the command; name a file", "--junit")
+    check_suffix(path, (".xml",), "the results of gates")
     try:
         yield
     except (LinregError, MemoryError, RuntimeError) as error:
         shown = OutOfMemoryError() if OutOfMemoryError.is_meant_by(error) else error
         if path is not None and isinstance(shown, LinregError):
-            with contextlib.suppress(StoreError):  # only the first error is reported
+            with contextlib.suppress(StoreError, BrokenPipeError):  # only the first error is reported
                 _write(path, "linreg", f"linreg.{shown.kind}", [(command, ("error", str(shown)))])
         raise
 

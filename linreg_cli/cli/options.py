@@ -5,13 +5,23 @@ from typing import Annotated
 
 import typer
 
+from linreg_cli.paths import expanded, output_path
+
+OUTPUTS = Path("outputs")
+
+
+def _folder(text: str | Path) -> Path:
+    return Path(expanded(str(text)))
+
+
 Config = Annotated[
     list[str],
     typer.Option(
         "--config",
         "-c",
         metavar="FILE",
-        help="A config file. May be repeated; later files override earlier ones, key by key.",
+        parser=expanded,
+        help="A config file; - is stdin. May be repeated; later files override earlier ones, key by key.",
     ),
 ]
 MaybeConfig = Annotated[
@@ -20,7 +30,9 @@ MaybeConfig = Annotated[
         "--config",
         "-c",
         metavar="FILE",
-        help="A config file. May be repeated; later files override earlier ones, key by key. Needed without --resume.",
+        parser=expanded,
+        help="A config file; - is stdin. May be repeated; later files override earlier ones, key by key. Needed "
+        "without --resume.",
     ),
 ]
 Set = Annotated[
@@ -28,7 +40,18 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as optimizer.lr=0.1. May be repeated."),
 ]
 Outputs = Annotated[
-    Path, typer.Option("--outputs", envvar="LINREG_OUTPUTS", metavar="DIR", help="The folder of the run folders.")
+    Path,
+    typer.Option(
+        "--outputs",
+        envvar="LINREG_OUTPUTS",
+        metavar="DIR",
+        parser=_folder,
+        help="The folder of the run folders.",
+    ),
+]
+TableFormat = Annotated[
+    str | None,
+    typer.Option("--format", metavar="FORMAT", help="What a --data without a suffix is: csv (default), tsv or jsonl."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
@@ -40,12 +63,12 @@ FailIf = Annotated[
 ]
 Junit = Annotated[
     Path | None,
-    typer.Option("--junit", metavar="PATH", help="Write the gates as JUnit XML, one test case for each."),
+    typer.Option(
+        "--junit", metavar="PATH", parser=output_path, help="Write the gates as JUnit XML, one test case for each."
+    ),
 ]
 Verbose = Annotated[
     bool,
     typer.Option("--verbose", "-v", help="Show on stderr what was chosen and why, and the time of each stage."),
 ]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run id, a unique prefix of one, 'latest', or a path.")]
-
-OUTPUTS = Path("outputs")

@@ -2,13 +2,14 @@
 
 import contextlib
 import csv
+import itertools
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any
 
 from linreg_cli.errors import Fault
-from linreg_cli.wording import ON_TERMINAL, escaped, json_text, number, one_line
+from linreg_cli.wording import ON_TERMINAL, escaped, json_text, loss_units, metrics_notes, number, one_line
 
 
 def show(*lines: object) -> None:
@@ -35,6 +36,10 @@ def warning_of_fonts() -> Iterator[None]:
         yield
     if lacking:
         warn(lacking_in_words([*lacking]))
+
+
+#: The most parameters of a table on the terminal; the others are counted.
+MOST_PARAMETERS = 100
 
 
 def print_json(values: Any) -> None:
@@ -105,8 +110,14 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -
     return "\n".join(lines)
 
 
-def metrics_table(metrics: dict[str, Any], *, indent: str = "") -> str:
-    """The metrics as a table with one line per split, and the reason for each undefined one."""
+def metrics_table(metrics: dict[str, Any], record: dict[str, Any], *, indent: str = "") -> str:
+    """The metrics as a table with one line per split, their units, and the reason for each undefined one.
+
+    Args:
+        metrics: the content of `metrics.json`.
+        record: that of `run.json`.
+        indent: text before each line.
+    """
     names = ["n", "loss", *ON_TERMINAL]
     rows = [["", *names]]
     notes = []
@@ -119,7 +130,8 @@ def metrics_table(metrics: dict[str, Any], *, indent: str = "") -> str:
                 for key, reason in values.items()
                 if key.endswith("_reason")
             ]
-    return "\n".join([aligned(rows, indent=indent), *notes])
+    said = [f"{indent}{one_line(note)}" for note in metrics_notes(metrics, loss_units(record))]
+    return "\n".join([aligned(rows, indent=indent), *said, *notes])
 
 
 def parameters_table(parameters: dict[str, Any], *, indent: str = "") -> str:
@@ -128,13 +140,24 @@ def parameters_table(parameters: dict[str, Any], *, indent: str = "") -> str:
     if isinstance(bias, dict):
         targets = list(weights)
         rows = [["", *targets]] + [
-            [name, *(number(weights[target][name]) for target in targets)] for name in weights[targets[0]]
+            [name, *(number(weights[target][name]) for target in targets)] for name in first_names(weights[targets[0]])
         ]
         rows += [["(bias)", *(number(bias[target]) for target in targets)]] if bias[targets[0]] is not None else []
-        return aligned(rows, indent=indent)
-    rows = [[name, number(value)] for name, value in weights.items()]
+        return "\n".join([aligned(rows, indent=indent), *left_out(weights[targets[0]], indent)])
+    rows = [[name, number(weights[name])] for name in first_names(weights)]
     rows += [["(bias)", number(bias)]] if bias is not None else []
-    return aligned(rows, indent=indent)
+    return "\n".join([aligned(rows, indent=indent), *left_out(weights, indent)])
+
+
+def first_names(values: Iterable[str]) -> list[str]:
+    """The names of the parameters that a table on the terminal shows: the first `MOST_PARAMETERS`."""
+    return list(itertools.islice(values, MOST_PARAMETERS))
+
+
+def left_out(names: Sized, indent: str = "", where: str = "metrics.json") -> list[str]:
+    """The line below such a table, if it does not show all."""
+    more = len(names) - MOST_PARAMETERS
+    return [f"{indent}... and {more:,} more; {where} has them all"] if more > 0 else []
 
 
 def cross_validation_lines(metrics: dict[str, Any], *, indent: str = "") -> list[str]:

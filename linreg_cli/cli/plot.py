@@ -1,13 +1,15 @@
 """`linreg plot`."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from linreg_cli import wording
-from linreg_cli.cli import options, output
+from linreg_cli.cli import destination, options, output
 from linreg_cli.errors import UsageError
+from linreg_cli.paths import output_path
 
 
 def plot(
@@ -19,7 +21,13 @@ def plot(
     format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="png, svg or pdf.")] = "png",
     folder: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Where to write; default: the run's plots/."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            parser=output_path,
+            help="The folder to write to; - for one picture on stdout; default: the run's plots/.",
+        ),
     ] = None,
     as_json: options.Json = False,
     outputs: options.Outputs = options.OUTPUTS,
@@ -30,6 +38,7 @@ def plot(
     """
     from linreg_cli.errors import did_you_mean
     from linreg_cli.figures.of_run import FORMATS, KINDS, draw_run, overlay, write_pictures
+    from linreg_cli.files import write_bytes
     from linreg_cli.runs.compare import comparison_name
     from linreg_cli.runs.store import find_run
 
@@ -39,6 +48,10 @@ def plot(
     ]:
         if value not in allowed:
             raise UsageError(f"unknown value {value!r}{did_you_mean(value, allowed)}", option)
+    to_stdout = destination.goes_to_stdout(folder, as_json=as_json)
+    is_picture = folder is not None and folder.suffix.lower().lstrip(".") in FORMATS and not os.path.isdir(folder)
+    if is_picture and not to_stdout:
+        raise UsageError("-o is a folder, and a picture has the name of its kind; write -o DIR", str(folder))
     folders = [find_run(outputs, run) for run in runs]
     if len(folders) > 1 and kind and set(kind) != {"loss"}:
         raise UsageError("several runs have only a loss picture; for other kinds give one run", "--kind")
@@ -49,6 +62,11 @@ def plot(
             name = comparison_name("loss", [run.id for run in folders])
             pictures = {f"{name}.{format_}": overlay(folders, format_)}
             target = folder or outputs / "comparisons"
+    if to_stdout:
+        if len(pictures) != 1:
+            raise UsageError(f"{len(pictures)} pictures do not go into one file; choose one with --kind", "-o")
+        write_bytes(target, next(iter(pictures.values())))
+        return
     paths = write_pictures(pictures, target)
     if as_json:
         output.print_json({"pictures": [str(path) for path in paths]})

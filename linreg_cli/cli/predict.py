@@ -1,6 +1,7 @@
 """`linreg predict`."""
 
 import io
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linreg_cli import wording
-from linreg_cli.cli import options, output, streams
+from linreg_cli.cli import destination, options, output, streams
+from linreg_cli.cli.table_input import readable
 from linreg_cli.errors import UsageError
+from linreg_cli.paths import expanded, output_path
 
 if TYPE_CHECKING:
     from linreg_cli.data.summary import UsedColumn
@@ -18,10 +21,25 @@ if TYPE_CHECKING:
 
 def predict(
     run: options.Run,
-    data: Annotated[str, typer.Option("--data", metavar="PATH", help="The table; its columns are matched by name.")],
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            metavar="PATH",
+            parser=expanded,
+            help="The table, or a pipe; - is stdin. Its columns are matched by name.",
+        ),
+    ],
+    format_: options.TableFormat = None,
     out: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="PATH", help="Where to write; default: CSV on stdout."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            parser=output_path,
+            help="Where to write, in the format that the suffix names; default, and -: CSV on stdout.",
+        ),
     ] = None,
     as_json: options.Json = False,
     outputs: options.Outputs = options.OUTPUTS,
@@ -32,20 +50,26 @@ def predict(
     """
     import pyarrow as pa
 
+    from linreg_cli.config.formats import text_suffix
     from linreg_cli.data.tables.write import is_text_suffix, table_suffix, write_table
     from linreg_cli.runs.store import find_run
 
-    if out is None and not as_json:
+    if destination.goes_to_stdout(out, as_json=as_json) or (out is None and not as_json):
         streams.require_stdout()
+        out = None
     suffix = table_suffix(out) if out is not None else ".csv"
-    if out is not None and out.exists() and Path(data).exists() and out.samefile(data):
+    if out is not None and os.path.isfile(out) and os.path.isfile(data) and out.samefile(data):
         raise UsageError("the output is the input table; choose another path with -o", str(out))
     folder = find_run(outputs, run)
     from linreg_cli.evaluation.predict import predict_table
     from linreg_cli.evaluation.saved_model import load_saved_model
     from linreg_cli.files import replacing
 
-    found = predict_table(load_saved_model(folder), data, typed=not is_text_suffix(suffix))
+    saved = load_saved_model(folder)
+    with readable(data, format_) as path:
+        found = predict_table(saved, path, typed=not is_text_suffix(suffix))
+        # A CSV goes on as it came, with its semicolons; a table of another format becomes a CSV with commas.
+        delimiter = found.delimiter if text_suffix(path) == ".csv" else None
     table, added = found.table, found.added
     for text in _treatments(found.columns):
         output.tell(f"note: {text}")
@@ -61,12 +85,12 @@ def predict(
         raise UsageError(f"cannot write this table as {suffix}: {error}; write a .parquet file with -o", data) from None
     if out is not None:
         with replacing(out) as draft:
-            write_table(draft, suffix, table, found.delimiter)
+            write_table(draft, suffix, table, delimiter)
         result["path"] = str(out)
         if not as_json:
             output.show(wording.one_line(str(out)))
     elif not as_json:
-        write_table(sys.stdout.buffer, suffix, table, found.delimiter)
+        write_table(sys.stdout.buffer, suffix, table, delimiter)
     else:
         result["predictions"] = {name: table.column(name).to_pylist() for name in added}
     if as_json:

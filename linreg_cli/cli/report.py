@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from linreg_cli import wording
-from linreg_cli.cli import options, output
+from linreg_cli.cli import destination, options, output
 from linreg_cli.errors import UsageError
+from linreg_cli.paths import output_path
 
 
 def report(
@@ -19,7 +20,8 @@ def report(
             "--output",
             "-o",
             metavar="FILE",
-            help="Where to write; default: report.html in the run, for several in OUTPUTS/comparisons.",
+            parser=output_path,
+            help="Where to write; - is stdout; default: report.html in the run, for several in OUTPUTS/comparisons.",
         ),
     ] = None,
     as_json: options.Json = False,
@@ -35,19 +37,24 @@ def report(
     from linreg_cli.runs.compare import comparison_name
     from linreg_cli.runs.store import REPORT, find_run
 
+    to_stdout = destination.goes_to_stdout(out, as_json=as_json)
     folders = list({folder.path.resolve(): folder for folder in (find_run(outputs, run) for run in runs)}.values())
-    with output.warning_of_fonts():
-        content = page_of(folders).encode("utf-8")
     if out is None and len(folders) == 1:
         path = folders[0].path / REPORT
     elif out is None:
         path = outputs / "comparisons" / f"{comparison_name('report', [run.id for run in folders])}.html"
-        make_folder(path.parent)
     else:
         path, target = out, Path(os.path.realpath(out))  # a link is followed
-        if target.name != REPORT and (target.parent / "run.json").exists():
+        if target.name != REPORT and os.path.exists(target.parent / "run.json"):
             raise UsageError("the file would be inside a run folder; choose another path with -o", str(out))
-    write_bytes(path, content)
+        destination.check_suffix(out, (".html", ".htm"), "reports")
+    with output.warning_of_fonts():
+        content = page_of(folders).encode("utf-8")
+    if out is None:
+        make_folder(path.parent)
+    write_bytes(path, content, own=out is None)
+    if to_stdout:
+        return
     if as_json:
         output.print_json({"report": str(path), "runs": [folder.id for folder in folders]})
     else:

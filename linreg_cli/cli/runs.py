@@ -9,10 +9,11 @@ import typer
 
 from linreg_cli import wording
 from linreg_cli.cli import options, output
+from linreg_cli.cli.command import App
 from linreg_cli.errors import StoreError, UsageError, did_you_mean
 from linreg_cli.runs.store import STATUSES, RunFolder, find_run, list_runs
 
-runs_app = typer.Typer(help="List, show, compare, label and remove runs.", no_args_is_help=True, rich_markup_mode=None)
+runs_app = App(help="List, show, compare, label and remove runs.", no_args_is_help=True, rich_markup_mode=None)
 
 _COLUMNS = (
     "run",
@@ -97,7 +98,7 @@ def show(
     """
     folder = find_run(outputs, run)
     record = folder.record()
-    metrics = folder.read_json("metrics.json") if (folder.path / "metrics.json").is_file() else None
+    metrics = folder.read_json("metrics.json") if folder.has("metrics.json") else None
     if as_json:
         output.print_json({"run": folder.id, "path": str(folder.path), "record": record, "metrics": metrics})
         return
@@ -139,8 +140,10 @@ def diff(
     elif not found:
         output.show(wording.one_line(f"{folders[0].id} and {folders[1].id} differ only in times and ids"))
     else:
-        cells = [[key, *map(_short, values)] for key, *values in found]
-        output.show(output.aligned([["", *(folder.id for folder in folders)], *cells], left=3))
+        shown = found[: output.MOST_PARAMETERS]
+        cells = [[key, *map(_short, values)] for key, *values in shown]
+        lines = output.left_out(found, where="--json")
+        output.show(output.aligned([["", *(folder.id for folder in folders)], *cells], left=3), *lines)
 
 
 def _short(value: Any) -> str:
@@ -209,7 +212,7 @@ def _described(record: dict[str, Any], metrics: dict[str, Any] | None) -> list[s
     rows += [["engine", "{name} ({why})".format(**record["engine"])]] if record.get("engine") else []
     lines = [output.aligned(rows, left=2, indent="  ")]
     if metrics is not None:
-        lines += ["", output.metrics_table(metrics, indent="  ")]
+        lines += ["", output.metrics_table(metrics, record, indent="  ")]
         lines += ["", output.parameters_table(metrics["parameters"], indent="  ")]
     return lines
 

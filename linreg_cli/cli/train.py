@@ -87,7 +87,7 @@ def train(
             from linreg_cli.pipeline.workflow import train_run
 
             if dry_run:
-                prepared = prepare(loaded, progress)
+                prepared = prepare(loaded, progress, fail_if=expressions)
                 prepared.check(loaded, progress, force=force)
                 progress.done()
                 _show_plan(prepared, as_json=as_json)
@@ -135,7 +135,7 @@ def _show_complete(
     seconds = record.get("seconds")
     values = {"run": run.id, "path": str(run.path), "status": record["status"], "metrics": metrics}
     result = {**values, "seconds": seconds, "note": f"already complete: {why}"}
-    results = check_gates((), expressions, {**metrics, "seconds": seconds})
+    results = check_gates((), expressions, {**metrics, **gates.of_record(record)})
     if junit is not None:
         write_junit(junit, run.id, results, seconds or 0.0)
     failed = gates.failed(results, run.id)
@@ -173,7 +173,7 @@ def _summary(outcome: "Outcome") -> str:
         f"{outcome.run.id}: {steps} on {record['device']} in {outcome.seconds:.2f} s",
         *([f"stopped early: {outcome.stopped}"] if outcome.stopped else []),
         "",
-        output.metrics_table(outcome.metrics, indent="  "),
+        output.metrics_table(outcome.metrics, record, indent="  "),
         *output.cross_validation_lines(outcome.metrics, indent="  "),
         "",
         wording.one_line(f"optimum: {wording.gap_in_words(outcome.metrics)}"),

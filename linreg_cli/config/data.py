@@ -2,9 +2,19 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from linreg_cli.config.types import ColumnList, Columns, Count, FeatureDistribution, NonNegative, Section, Weights
+from linreg_cli.config.formats import Decimal, Encoding, Thousands
+from linreg_cli.config.types import (
+    ColumnList,
+    Columns,
+    Count,
+    FeatureDistribution,
+    NonNegative,
+    Section,
+    Weights,
+    own_path,
+)
 
 
 class SplitConfig(Section):
@@ -32,11 +42,11 @@ class TableData(Section):
     """`source: table`: a file."""
 
     source: Literal["table"] = Field("table", description="Where the rows come from: `table`, `synthetic` or `inline`.")
-    path: str = Field(
+    path: Annotated[str, AfterValidator(own_path)] = Field(
         min_length=1,
         description="The file: `.csv`, `.tsv` (also `.gz`, `.zst`), `.parquet`, `.arrow`, `.feather`, `.jsonl`, "
         "a folder of Parquet files, or an http(s) address of such a file, which needs `sha256`. A relative path "
-        "starts at the current folder.",
+        "starts at the current folder, and `~` is the home folder.",
     )
     sha256: str | None = Field(
         None,
@@ -48,6 +58,15 @@ class TableData(Section):
         min_length=1,
         max_length=1,
         description="The character between the cells of a CSV; null: `,`, or a tab for `.tsv`.",
+    )
+    decimal: Decimal = Field(".", description="The decimal mark of the numbers of a CSV.")
+    thousands: Thousands = Field(
+        None,
+        description="The mark between groups of three digits of the numbers of a CSV, which is dropped: `.`, `,`, `'` "
+        "(also U+2019) or a blank, which stands for every kind of blank (also U+00A0, U+202F); null: none.",
+    )
+    encoding: Encoding = Field(
+        "utf-8", description="The encoding of a CSV, such as `utf-16`, `cp1252`, `latin-1`: any that Python knows."
     )
     target: Columns = Field(description="The column to predict, or a list of them (several outputs).")
     features: ColumnList | None = Field(

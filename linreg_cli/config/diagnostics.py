@@ -89,13 +89,24 @@ def fault_at(tree: Node, path: Path, message: str, *, key: bool = False) -> Faul
     return Fault(message, str(origin), origin.excerpt())
 
 
-def faults(error: ValidationError, tree: Node) -> list[Fault]:
-    """Every fault that the schema found, in the order of the file, one for each place."""
+def fault_paths(error: ValidationError, tree: Node) -> list[tuple[str, Path]]:
+    """The kind and the path of every fault that the schema found."""
+    return [(detail["type"], _path(detail, tree)) for detail in error.errors(include_url=False)]
+
+
+def faults(error: ValidationError, tree: Node, *, missing: bool = True) -> list[Fault]:
+    """Every fault that the schema found, in the order of the file, one for each place.
+
+    Args:
+        error: of the schema.
+        tree: the values as written.
+        missing: whether keys that are required and missing count.
+    """
     found: dict[Path, tuple[tuple[int, int], Fault]] = {}
     counted: list[Path] = []
     for detail in error.errors(include_url=False):
         path = _path(detail, tree)
-        if path not in found:
+        if path not in found and (missing or detail["type"] != "missing"):
             is_key = detail["type"] == "extra_forbidden"
             counted += [path] if detail["type"] == "too_short" else []
             origin, _ = tree.locate(path, key=is_key)
@@ -168,7 +179,8 @@ def _type_hint(kind: str, value: Any) -> str:
     return ""
 
 
-def _section(path: Path, tree: Node) -> type[Section] | None:
+def section_at(path: Path, tree: Node) -> type[Section] | None:
+    """The class of the section at a path; None if there is none."""
     names = tuple(str(step) for step in path)
     if names[:2] == ("preprocess", "columns") and len(names) == 3:
         names = (*names[:2], "COLUMN")
@@ -184,7 +196,7 @@ def _unknown_key(path: Path, tree: Node) -> str:
     if path in RETIRED:
         return f"{'.'.join(map(str, path))} {RETIRED[path]}"
     *parents, key = path
-    section = _section(tuple(parents), tree)
+    section = section_at(tuple(parents), tree)
     here = ".".join(str(step) for step in parents)
     message = f"unknown key {str(key)!r}" + (f" in {here}" if here else "")
     if section is None:

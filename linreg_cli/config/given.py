@@ -12,7 +12,11 @@ def messages_about(config: Config) -> AbstractContextManager[None]:
     """A block whose messages are about a config; see `remedies.about`."""
     data, preprocess = config.data, config.preprocess
     columns = {name: each.model_dump(exclude_none=True) for name, each in preprocess.columns.items()}
-    found: dict[str, Any] = {"preprocess.columns": columns, "preprocess.missing": preprocess.missing}
+    found: dict[str, Any] = {
+        "preprocess.columns": columns,
+        "preprocess.missing": preprocess.missing,
+        "preprocess.missing_values": preprocess.missing_values,
+    }
     if not isinstance(data, SyntheticData):
         found |= {"data.ignore": data.ignore, "data.features": data.features}
     return remedies.about(found)

@@ -1,6 +1,7 @@
 """Config files and overrides become one validated `Config`, or an error with every fault."""
 
 import contextlib
+import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 from linreg_cli.config import diagnostics
 from linreg_cli.config.data import SOURCES
 from linreg_cli.config.merge import KIND_KEYS, merged
+from linreg_cli.config.partial import usable_part
 from linreg_cli.config.rules import broken_rules, notes
 from linreg_cli.config.schema import SCHEDULES, Config
 from linreg_cli.config.source import FLOAT, PREFIXED_INTEGER, Node
@@ -68,23 +70,31 @@ def load_config(files: Sequence[str], overrides: Sequence[str] = (), *, stored: 
         stored: whether the file belongs to a run, which an older version may have written: removed keys are ignored.
 
     Raises:
-        ConfigError: with every fault of the syntax, else of the values, else of the rules between keys.
+        ConfigError: with every fault of the files and overrides that can be read, of the values, and of the rules
+            between those keys that have no fault of their own.
     """
     # An override that changes a kind is applied first, so that the other overrides are checked against the new kind.
     kinds = {".".join((*path, key)) for path, key in KIND_KEYS.items()}
     ordered = sorted(overrides, key=lambda expression: "".join(expression.partition("=")[0].split()) not in kinds)
-    tree = merged(tuple(files), tuple(ordered), _carry)
+    layers = merged(tuple(files), tuple(ordered), _carry)
+    tree, found = layers.tree, layers.faults
     for path in diagnostics.RETIRED if stored else ():
         tree = tree.without(path)
     values = tree.to_value()
     values.setdefault("name", default_name(files))
+    config: Config | None
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(diagnostics.faults(error, tree)) from None
-    broken = [diagnostics.fault_at(tree, path, f"{_dotted(path)}: {message}") for path, message in broken_rules(config)]
-    if broken:
-        raise ConfigError(broken)
+        found += diagnostics.faults(error, tree, missing=not layers.unread)  # what was not read may hold these keys
+        config = None
+    if found:
+        config = None if () in layers.unread else usable_part(tree, values, layers.unread)
+    if config is not None:
+        rules = broken_rules(config, stored=stored)
+        found += [diagnostics.fault_at(tree, path, f"{_dotted(path)}: {message}") for path, message in rules]
+    if found or config is None:
+        raise ConfigError(found)
     return LoadedConfig(config, tree, tuple(Finding("config", note) for note in notes(config)))
 
 
@@ -100,7 +110,7 @@ def default_name(files: Sequence[str]) -> str:
     ('run', 'run')
     """
     fallback = str(Config.model_fields["name"].default)
-    if not files or not Path(files[0]).is_file():  # the overrides alone, standard input, or a pipe
+    if not files or not os.path.isfile(files[0]):  # the overrides alone, standard input, or a pipe
         return fallback
     stem = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", Path(files[0]).stem)).lstrip(".-")
     short = stem[: Config.MAX_NAME].encode()[: Config.MAX_NAME_BYTES].decode(errors="ignore")

@@ -1,6 +1,7 @@
 """Config files and `--set` overrides become one tree. Later ones win, key by key."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from linreg_cli.config.source import Node, Origin, Source, parse_override, read_file
 from linreg_cli.config.types import DISTRIBUTIONS
@@ -16,8 +17,23 @@ DEFAULT_KINDS = {"source": "table", "kind": "constant"}
 Carry = Callable[[Node, str], Node]
 
 
-def merged(files: tuple[str, ...], overrides: tuple[str, ...], carry: Carry) -> Node:
-    """Read every layer and merge them.
+@dataclass(frozen=True)
+class Merged:
+    """The layers that could be read, merged.
+
+    Attributes:
+        tree: the values.
+        faults: of the layers that could not be read.
+        unread: the paths of these layers' values; a file may hold any.
+    """
+
+    tree: Node
+    faults: list[Fault]
+    unread: list[tuple[str, ...]]
+
+
+def merged(files: tuple[str, ...], overrides: tuple[str, ...], carry: Carry) -> Merged:
+    """Read every layer and merge those that can be read.
 
     Args:
         files: paths, in order of increasing precedence; empty: the overrides alone.
@@ -25,15 +41,19 @@ def merged(files: tuple[str, ...], overrides: tuple[str, ...], carry: Carry) -> 
         carry: (old mapping, new kind) -> what is kept of the mapping when a later layer changes its kind.
 
     Raises:
-        ConfigError: with the faults of all layers.
+        ConfigError: with the faults of all layers, if none of the files can be read.
     """
     faults: list[Fault] = []
+    unread: list[tuple[str, ...]] = []
     tree: Node | None = None if files else Node({}, Origin(Source("--set", (), is_file=False), 1, 1))
+    if files.count("-") > 1:
+        raise ConfigError("-c - is given twice, and standard input can be read only once", "standard input")
     for file in files:
         try:
             layer = read_file(file)
         except ConfigError as error:
             faults += error.faults
+            unread.append(())
             continue
         tree = layer if tree is None else _merge(tree, layer, (), carry)
     for expression in overrides:
@@ -41,12 +61,13 @@ def merged(files: tuple[str, ...], overrides: tuple[str, ...], carry: Carry) -> 
             path, value = parse_override(expression)
         except ConfigError as error:
             faults += error.faults
+            unread.append(tuple(part.strip() for part in expression.partition("=")[0].split(".")))
             continue
         if tree is not None:
             tree = _merge(tree, _nest(path, value), (), carry, replace_at=path)
-    if faults or tree is None or not (files or overrides):
+    if tree is None or not (files or overrides):
         raise ConfigError(faults or "no config file was given")
-    return tree
+    return Merged(tree, faults, unread)
 
 
 def _nest(path: tuple[str, ...], value: Node) -> Node:

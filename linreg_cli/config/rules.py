@@ -1,38 +1,34 @@
 """Rules between keys: settings that are valid alone and contradict each other or have no effect."""
 
+import contextlib
 from collections.abc import Iterator
 
 from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, TableData
+from linreg_cli.config.formats import CSV_SUFFIXES, OTHER_SUFFIXES, text_suffix
+from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
+from linreg_cli.config.partial import FaultyError
 from linreg_cli.config.preprocess import FILLS
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import Distribution, is_address
 from linreg_cli.gates import parse_comparison
+from linreg_cli.remedies import setting
 from linreg_cli.wording import plural
 
 Path = tuple[str | int, ...]
 
 
-def broken_rules(config: Config) -> Iterator[tuple[Path, str]]:
+def broken_rules(config: Config, *, stored: bool = False) -> Iterator[tuple[Path, str]]:
     """The path and the message of every setting that contradicts another.
 
+    A rule that needs a setting which is itself at fault says nothing.
+
     Args:
-        config: valid by the schema.
+        config: valid by the schema, or the usable part of one (`partial.usable_part`).
+        stored: whether it is the config of a run, whose gates may name what another version measured.
     """
-    yield from _split(config)
-    if isinstance(config.data, TableData) and is_address(config.data.path) and config.data.sha256 is None:
-        yield ("data", "path"), "an address needs data.sha256, the digest that the downloaded file must have"
-    if isinstance(config.data, InlineData):
-        yield from _inline(config.data)
-    if isinstance(config.data, SyntheticData):
-        yield from _synthetic(config.data)
-    yield from _columns(config)
-    yield from _training(config)
-    yield from _shapes(config)
-    for position, gate in enumerate(config.gates):
-        try:
-            parse_comparison(gate)
-        except ValueError as error:
-            yield ("gates", position), str(error)
+    for rule in _RULES if stored else (*_RULES, _gate_grammar, _gate_names):
+        with contextlib.suppress(FaultyError):
+            yield from rule(config)
 
 
 def notes(config: Config) -> Iterator[str]:
@@ -53,19 +49,41 @@ def notes(config: Config) -> Iterator[str]:
         yield "preprocess.ddof has no effect: nothing is standardised"
 
 
-def _split(config: Config) -> Iterator[tuple[Path, str]]:
-    split = config.data.split
+def _gate_grammar(config: Config) -> Iterator[tuple[Path, str]]:
+    for position, gate in enumerate(config.gates):
+        try:
+            parse_comparison(gate)
+        except ValueError as error:
+            yield ("gates", position), str(error)
+
+
+def _gate_names(config: Config) -> Iterator[tuple[Path, str]]:
+    names = metric_names(config, known_features(config))
+    for position, gate in enumerate(config.gates):
+        with contextlib.suppress(ValueError):  # `_gate_grammar` says why
+            if why := impossible_gate(gate, names):
+                yield ("gates", position), why
+
+
+def _fractions(config: Config) -> Iterator[tuple[Path, str]]:
+    split, path = config.data.split, ("data", "split")
     fractions = {name: getattr(split, name) for name in ("train", "validation", "test")}
-    path: Path = ("data", "split")
     if split.column is not None:
         if fractions != {name: SplitConfig.model_fields[name].default for name in fractions} or not split.shuffle:
             yield path, "split.column replaces the fractions; remove train, validation, test and shuffle"
-        if not isinstance(config.data, TableData):
-            message = f"only a table has such a column, and the source is {config.data.source}; set the fractions"
-            yield (*path, "column"), message
     elif abs(sum(fractions.values()) - 1) > 1e-9:
         listing = " + ".join(f"{name} {fraction:g}" for name, fraction in fractions.items())
         yield path, f"the fractions must add up to 1; {listing} = {sum(fractions.values()):g}"
+
+
+def _split_column(config: Config) -> Iterator[tuple[Path, str]]:
+    if config.data.split.column is not None and not isinstance(config.data, TableData):
+        message = f"only a table has such a column, and the source is {config.data.source}; set the fractions"
+        yield ("data", "split", "column"), message
+
+
+def _monitor(config: Config) -> Iterator[tuple[Path, str]]:
+    split = config.data.split
     monitor = config.train.early_stopping and config.train.early_stopping.monitor
     if monitor == "validation.loss" and split.validation == 0 and split.column is None:
         yield (
@@ -74,7 +92,46 @@ def _split(config: Config) -> Iterator[tuple[Path, str]]:
         )
 
 
-def _inline(data: InlineData) -> Iterator[tuple[Path, str]]:
+def _address(config: Config) -> Iterator[tuple[Path, str]]:
+    if isinstance(config.data, TableData) and is_address(config.data.path) and config.data.sha256 is None:
+        yield ("data", "path"), "an address needs data.sha256, the digest that the downloaded file must have"
+
+
+def _decimal_mark(config: Config) -> Iterator[tuple[Path, str]]:
+    data = config.data
+    if not isinstance(data, TableData):
+        return
+    suffix = text_suffix(data.path)
+    delimiter = data.delimiter or CSV_SUFFIXES.get(suffix or "")
+    if data.decimal == data.thousands:
+        other = setting("data.thousands", ".") if data.decimal == "," else setting("data.decimal", ",")
+        yield ("data", "thousands"), f'"{data.decimal}" is also the decimal mark; set {other}'
+    if data.decimal == delimiter:
+        other = setting("data.delimiter", "\t" if suffix == ".tsv" else ";")
+        yield (
+            ("data", "decimal"),
+            f'"{delimiter}" is also the delimiter of the cells; set that of the file, such as {other}',
+        )
+
+
+def _text_format(config: Config) -> Iterator[tuple[Path, str]]:
+    data = config.data
+    if not isinstance(data, TableData):
+        return
+    typed = next((each for each in OTHER_SUFFIXES if data.path.lower().endswith(each)), None)
+    for key in ("decimal", "thousands", "encoding") if typed else ():
+        value, default = getattr(data, key), TableData.model_fields[key].default
+        if value != default:
+            yield (
+                ("data", key),
+                f"it is for CSV files, and the cells of {typed} have types; set {setting(f'data.{key}', default)}",
+            )
+
+
+def _inline_rows(config: Config) -> Iterator[tuple[Path, str]]:
+    data = config.data
+    if not isinstance(data, InlineData):
+        return
     width = len(data.columns)
     for key, rows in (("rows", data.rows), ("test_rows", data.test_rows)):
         for position, row in enumerate(rows):
@@ -83,45 +140,55 @@ def _inline(data: InlineData) -> Iterator[tuple[Path, str]]:
                     ("data", key, position),
                     f"{plural(len(row), 'value')} for {plural(width, 'column')} ({', '.join(data.columns)})",
                 )
-    if data.test_rows and data.split.test:
+
+
+def _test_rows(config: Config) -> Iterator[tuple[Path, str]]:
+    if isinstance(config.data, InlineData) and config.data.test_rows and config.data.split.test:
         yield ("data", "split", "test"), "test_rows are the test split; set data.split.test to 0"
 
 
-def _synthetic(data: SyntheticData) -> Iterator[tuple[Path, str]]:
-    named = list(data.weights) if isinstance(data.weights, dict) else None
-    if data.features is not None:
-        columns = list(data.features)
-        if not columns:
-            yield ("data", "features"), "the mapping is empty; it needs at least one column"
-        elif named is None and len(data.weights) != len(columns):
-            yield (
-                ("data", "weights"),
-                f"{plural(len(data.weights), 'weight')} for {plural(len(columns), 'feature')} ({', '.join(columns)})",
-            )
-        elif named is not None and set(named) != set(columns):
-            absent = [f"no weight for {name}" for name in columns if name not in named]
-            extra = [f"no feature {name}" for name in named if name not in columns]
-            yield (
-                ("data", "weights"),
-                f"weights and features name different columns: {', '.join(absent + extra)}",
-            )
-    if data.target in data.feature_names:
-        yield ("data", "target"), f"{data.target} is also a feature; rename one of them"
+def _synthetic_columns(config: Config) -> Iterator[tuple[Path, str]]:
+    data = config.data
+    if not isinstance(data, SyntheticData) or data.features is None:
+        return
+    named, columns = list(data.weights) if isinstance(data.weights, dict) else None, list(data.features)
+    if not columns:
+        yield ("data", "features"), "the mapping is empty; it needs at least one column"
+    elif named is None and len(data.weights) != len(columns):
+        yield (
+            ("data", "weights"),
+            f"{plural(len(data.weights), 'weight')} for {plural(len(columns), 'feature')} ({', '.join(columns)})",
+        )
+    elif named is not None and set(named) != set(columns):
+        absent = [f"no weight for {name}" for name in columns if name not in named]
+        extra = [f"no feature {name}" for name in named if name not in columns]
+        yield ("data", "weights"), f"weights and features name different columns: {', '.join(absent + extra)}"
 
 
-def _shapes(config: Config) -> Iterator[tuple[Path, str]]:
-    """Lengths of lists, where the config names the features. Those of a table are checked when it is read."""
+def _synthetic_target(config: Config) -> Iterator[tuple[Path, str]]:
+    if isinstance(config.data, SyntheticData) and config.data.target in config.data.feature_names:
+        yield ("data", "target"), f"{config.data.target} is also a feature; rename one of them"
+
+
+def _probes(config: Config) -> Iterator[tuple[Path, str]]:
+    """The lengths of probes, where the config names the features. Those of a table are checked when it is read."""
     if isinstance(config.data, TableData):
         return
     features = config.data.feature_names
-    n_targets = len(config.data.targets) if isinstance(config.data, InlineData) else 1
     for position, point in enumerate(config.probe):
         if len(point) != len(features):
             yield (
                 ("probe", position),
                 f"{plural(len(point), 'value')} for {plural(len(features), 'feature')} ({', '.join(features)})",
             )
-    sizes = {"weight": len(features) * n_targets, "bias": n_targets}
+
+
+def _initial_values(config: Config) -> Iterator[tuple[Path, str]]:
+    """The lengths of initial values, where the config names the features."""
+    if isinstance(config.data, TableData):
+        return
+    n_targets = len(config.data.targets) if isinstance(config.data, InlineData) else 1
+    sizes = {"weight": len(config.data.feature_names) * n_targets, "bias": n_targets}
     for key, size in sizes.items():
         start = getattr(config.model.init, key)
         if isinstance(start, tuple) and not isinstance(start, Distribution) and len(start) != size:
@@ -147,18 +214,46 @@ def _columns(config: Config) -> Iterator[tuple[Path, str]]:
             yield (*path, "missing"), f"a category has no {exception.missing}; use error or drop"
 
 
-def _training(config: Config) -> Iterator[tuple[Path, str]]:
+def _nesterov(config: Config) -> Iterator[tuple[Path, str]]:
     optimizer = config.optimizer
     if optimizer.nesterov and (not optimizer.momentum or optimizer.dampening):
         yield ("optimizer", "nesterov"), "Nesterov momentum needs momentum above 0 and dampening 0"
-    if optimizer.momentum == "auto":
-        if optimizer.nesterov:
-            yield ("optimizer", "nesterov"), "momentum: auto chooses heavy-ball momentum; set nesterov to false"
-        if optimizer.dampening:
-            yield (
-                ("optimizer", "dampening"),
-                "momentum: auto chooses heavy-ball momentum without dampening; set dampening to 0",
-            )
+
+
+def _automatic_momentum(config: Config) -> Iterator[tuple[Path, str]]:
+    optimizer = config.optimizer
+    if optimizer.momentum != "auto":
+        return
+    if optimizer.nesterov:
+        yield ("optimizer", "nesterov"), "momentum: auto chooses heavy-ball momentum; set nesterov to false"
+    if optimizer.dampening:
+        yield (
+            ("optimizer", "dampening"),
+            "momentum: auto chooses heavy-ball momentum without dampening; set dampening to 0",
+        )
+
+
+def _initial_bias(config: Config) -> Iterator[tuple[Path, str]]:
     initial = config.model.init.bias
     if not config.model.bias and (isinstance(initial, Distribution) or initial != 0.0):
         yield ("model", "init", "bias"), "the model has no bias to initialise: model.bias is false"
+
+
+_RULES = (
+    _fractions,
+    _split_column,
+    _monitor,
+    _address,
+    _decimal_mark,
+    _text_format,
+    _inline_rows,
+    _test_rows,
+    _synthetic_columns,
+    _synthetic_target,
+    _columns,
+    _nesterov,
+    _automatic_momentum,
+    _initial_bias,
+    _probes,
+    _initial_values,
+)

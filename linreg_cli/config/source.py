@@ -5,6 +5,7 @@ text. Tags and duplicate keys are refused. Depth and size are limited, also thro
 """
 
 import math
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -125,16 +126,19 @@ class Node:
 
 
 def read_file(path: str | Path) -> Node:
-    """The tree of one config file.
+    """The tree of one config file; `-` is standard input.
 
     Raises:
         ConfigError: for a file that cannot be read, is not UTF-8 text, is not YAML, or is not a mapping.
     """
     try:
-        with open(path, "rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        if str(path) == "-":
+            path, raw = "standard input", sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with open(path, "rb") as file:
+                raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        hint = "; 'linreg train -c FILE' takes a YAML file" if str(path) and Path(path).is_dir() else ""
+        hint = "; 'linreg train -c FILE' takes a YAML file" if str(path) and os.path.isdir(path) else ""
         raise ConfigError(f"cannot read the config: {error.strerror}{hint}", str(path) or "''") from None
     except ValueError:  # a NUL in the name
         raise ConfigError("cannot read the config: not a file name", repr(str(path))) from None
@@ -158,6 +162,8 @@ def parse_override(expression: str) -> tuple[tuple[str, ...], Node]:
     name, separator, text = expression.partition("=")
     path = tuple(part.strip() for part in name.split("."))
     where = f"--set {expression}" if len(expression) <= 60 else f"--set {expression[:57]}..."
+    if len(path) > MAX_DEPTH:
+        raise ConfigError(f"a key of {len(path):,} parts; none has more than {MAX_DEPTH}", where)
     if not separator or not all(path):
         raise ConfigError("expected KEY=VALUE, such as optimizer.lr=0.1", where if expression else "--set ''")
     source = Source(where, (expression,), column_offset=len(name) + 1, is_file=False)

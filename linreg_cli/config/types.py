@@ -9,6 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from pydantic_core import PydanticCustomError
 
 from linreg_cli.config.source import FLOAT
+from linreg_cli.errors import UsageError
+from linreg_cli.paths import expanded
 from linreg_cli.remedies import flow
 
 
@@ -66,6 +68,14 @@ def is_address(path: str) -> bool:
     (True, False)
     """
     return path.lower().startswith(("http://", "https://"))
+
+
+def own_path(path: str) -> str:
+    """A path with the home folder in place of `~`; refused as a value if there is none."""
+    try:
+        return expanded(path)
+    except UsageError as error:
+        raise refuse(error.faults[0].message) from None
 
 
 def integral(value: Any) -> Any:

@@ -3,9 +3,9 @@
 import math
 from typing import Any
 
-from linreg_cli.convergence.limits import exceeded
+from linreg_cli.convergence.limits import exceeded, must_diverge
 from linreg_cli.convergence.problem import Problem
-from linreg_cli.convergence.rates import SgdRule, rounded_down, safe_batch_rate, stable_rate
+from linreg_cli.convergence.rates import SgdRule, batch_safe_rate, rounded_down, safe_batch_rate, stable_rate
 
 
 def diagnosis(problem: Problem, rule: SgdRule, lr: float, *, standardized: bool) -> dict[str, Any] | None:
@@ -58,12 +58,15 @@ def remedy_for(problem: Problem, rule: SgdRule, *, standardized: bool) -> str:
 def lower_rate(problem: Problem, rule: SgdRule) -> float:
     """A rate that is stable, rounded down to two significant digits.
 
-    Full batch: half the sharp limit. Mini-batches: `rates.safe_batch_rate`. 1 if nothing limits the rate.
+    Full batch: half the sharp limit. Mini-batches: `rates.safe_batch_rate`, for a fixed order halved until it is
+    stable in it. 1 if nothing limits the rate.
     """
     if problem.plan.is_full_batch:
         rate = stable_rate(problem.step_spectrum.largest, rule) / 2
     else:
         rate = safe_batch_rate(problem.batches.largest, rule).lr
+        while rate > batch_safe_rate(problem.batches.largest, rule) and must_diverge(problem, rule, rate):
+            rate /= 2
     if not 0 < rate < math.inf:
         return 1.0
     return rounded_down(rate, 2)

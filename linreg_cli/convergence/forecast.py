@@ -19,6 +19,8 @@ from linreg_cli.least_squares.factor import Array
 
 #: Every epoch is evaluated up to this one; after it, epochs 1 % apart, with bisection between two of them.
 _EVERY_EPOCH = 2048
+#: The longest schedule that is forecast to its end.
+_MOST_SCHEDULED = 20_000
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,17 @@ class NotReached:
     """The reason why a run does not reach a gap.
 
     Attributes:
-        kind: `diverges`, `too long` (more epochs than are forecast), `noise` (of the batches) or `other`.
+        kind: `diverges`, `too long` (more epochs than are forecast), `noise` (of random batches), `order` (a fixed
+            order of the batches ends above the gap) or `other`.
         why: a sentence for people; no code reads it.
     """
 
-    kind: Literal["diverges", "too long", "noise", "other"]
+    kind: Literal["diverges", "too long", "noise", "order", "other"]
     why: str
+
+
+#: Why a schedule has no floor.
+NO_FLOOR = NotReached("other", "the floor is that of a constant rate, and the rate follows a schedule")
 
 
 @dataclass(frozen=True)
@@ -45,16 +52,28 @@ class Forecast:
             target; None if there is none.
         reasons: target gap -> the reason, for targets without an epoch.
         start_gap: the gap of the initial parameters.
-        floor_gap: the gap at which the noise of the batches keeps a run on average; 0 for a full batch; None if a run
-            does not converge, or may not.
+        final_gap: the gap after the last epoch of the run; a `NotReached` if none can be given.
+        floor_gap: the gap at which the batches keep a run on average, at a constant rate; 0 for a full batch; a
+            `NotReached` if a run does not converge, or may not, and for a schedule.
         method: the accuracy of the forecast, in words.
     """
 
     epochs: dict[float, int | None]
     reasons: dict[float, NotReached]
     start_gap: float
-    floor_gap: float | None
+    final_gap: float | NotReached
+    floor_gap: float | NotReached
     method: str
+
+    @property
+    def floor(self) -> float | None:
+        """`floor_gap` where there is one."""
+        return None if isinstance(self.floor_gap, NotReached) else self.floor_gap
+
+    @classmethod
+    def refused(cls, targets: Sequence[float], why: NotReached, start_gap: float, method: str) -> "Forecast":
+        """A forecast of the initial gap alone, with one reason for everything else."""
+        return cls(dict.fromkeys(targets), dict.fromkeys(targets, why), start_gap, why, why, method)
 
 
 def forecast(
@@ -65,6 +84,7 @@ def forecast(
     rule: SgdRule,
     relative_to: float,
     targets: Sequence[float] = (1e-3, 1e-6),
+    epochs: int = 1,
     noise: Noise | None = None,
     max_epochs: int | None = None,
 ) -> Forecast:
@@ -77,7 +97,7 @@ def forecast(
 
     Mini-batches: the expected gap over random orders of the rows. The noise of the gradients is that at the optimum;
     for a constant rate and up to 300 parameters, its growth with the distance is included. Single runs scatter around
-    the expectation. For rows in a fixed order, the forecast assumes that the order has no pattern.
+    the expectation. Rows in a fixed order: see `linreg_cli.convergence.fixed_order_forecast`.
 
     Args:
         spectrum: in scaled units; for sse with mini-batches, scaled by batch_size / n_samples.
@@ -86,6 +106,7 @@ def forecast(
         rule: the parameters of SGD.
         relative_to: the loss that gaps are relative to, `Optimum.relative_to`, in the units of the spectrum's loss.
         targets: relative gaps, above 0.
+        epochs: the length of the run, for the final gap.
         noise: of mini-batches; None for a full batch.
         max_epochs: the longest run; None: 10,000,000 epochs for a constant rate and 10,000 for a schedule.
 
@@ -100,43 +121,70 @@ def forecast(
     start_gap = float(modes.energy.sum()) / relative_to if relative_to > 0 else math.inf
     if relative_to <= 0:
         reason = NotReached("other", "the target is constant, so the relative gap is not defined")
-        return _never(targets, reason, start_gap, method)
+        return Forecast.refused(targets, reason, start_gap, method)
     if callable(rate):
         with np.errstate(over="ignore", invalid="ignore"):
-            return _scheduled(modes, rate, relative_to, targets, max_epochs or 10_000, start_gap, method)
+            return _scheduled(modes, rate, relative_to, targets, epochs, max_epochs or 10_000, start_gap, method)
     limit = stable_rate(spectrum.largest, rule)
     if not 0 < rate < limit:
         times = f"{rate / limit:.3g} times the limit {limit:.3g}" if rate > 0 else "not above 0"
-        return _never(targets, NotReached("diverges", f"it diverges: {rate:g} is {times}"), start_gap, method)
+        return Forecast.refused(targets, NotReached("diverges", f"it diverges: {rate:g} is {times}"), start_gap, method)
     if rule.gain <= 0:
         reason = NotReached("other", "a dampening of 1 keeps all gradients but the first out of the momentum buffer")
-        return _never(targets, reason, start_gap, method)
-    return _constant(modes, rate, relative_to, targets, max_epochs or MAX_EPOCHS, start_gap, method)
+        return Forecast.refused(targets, reason, start_gap, method)
+    return _constant(modes, rate, relative_to, targets, epochs, max_epochs or MAX_EPOCHS, start_gap, method)
+
+
+def final_gap(modes: Modes, lr: float, base: float, epochs: int, shape: Callable[[int], float] | None = None) -> float:
+    """The expected relative gap after the last epoch; infinite if it overflows or its noise does not settle.
+
+    Args:
+        modes: of the problem.
+        lr: the learning rate of a constant schedule, or that before the first epoch.
+        base: the loss that the gap is relative to, above 0.
+        epochs: the length of the run.
+        shape: epoch (from 0) -> rate / initial rate; None for a constant rate.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        if shape is not None:
+            *_, (found, _) = scheduled_gaps(modes, lambda epoch: lr * shape(epoch), base, epochs)
+        elif modes.noise is not None and not lr < stable_rate(float(modes.eigenvalues.max(initial=0.0)), modes.rule):
+            return math.inf
+        else:
+            run = ConstantRate(modes, lr, base)
+            found = run.gap(epochs) if run.settles else math.inf
+    return found if math.isfinite(found) else math.inf
 
 
 def _constant(
-    modes: Modes, lr: float, base: float, targets: Sequence[float], horizon: int, start_gap: float, method: str
+    modes: Modes,
+    lr: float,
+    base: float,
+    targets: Sequence[float],
+    last: int,
+    horizon: int,
+    start_gap: float,
+    method: str,
 ) -> Forecast:
     with np.errstate(over="ignore", invalid="ignore"):
         run = ConstantRate(modes, lr, base)
     if not run.settles:
         why = f"the noise of the batches is too large at the rate {lr:g}, so a run may not converge"
-        reason = NotReached("noise", why)
-        return _never(targets, reason, start_gap, method)
+        return Forecast.refused(targets, NotReached("noise", why), start_gap, method)
     epochs: dict[float, int | None] = {}
     reasons: dict[float, NotReached] = {}
     for target in targets:
         reachable = run.floor < target
-        epochs[target] = _first(run.gap, target, horizon, not modes.rule.momentum) if reachable else None
+        epochs[target] = first_epoch(run.gap, target, horizon, not modes.rule.momentum) if reachable else None
         if not reachable:
             why = f"the noise of the batches keeps the gap near {run.floor:.3g} on average; a lower rate reduces it"
             reasons[target] = NotReached("noise", why)
         elif epochs[target] is None:
             reasons[target] = NotReached("too long", f"it takes more than {horizon:,} epochs")
-    return Forecast(epochs, reasons, start_gap, run.floor, method)
+    return Forecast(epochs, reasons, start_gap, run.gap(last), run.floor, method)
 
 
-def _first(gap_at: Callable[[int], float], target: float, horizon: int, monotone: bool) -> int | None:
+def first_epoch(gap_at: Callable[[int], float], target: float, horizon: int, monotone: bool) -> int | None:
     """The first epoch with a gap at or below the target, within the accuracy that `forecast` states."""
     low, high = -1, 0
     while gap_at(high) > target:
@@ -155,23 +203,25 @@ def _scheduled(
     rate: Callable[[int], float],
     base: float,
     targets: Sequence[float],
+    last: int,
     horizon: int,
     start_gap: float,
     method: str,
 ) -> Forecast:
-    """The forecast of a schedule, epoch by epoch; the floor is the noise part of the gap in the last epoch."""
-    epochs, gap, floor = dict[float, int | None](), start_gap, 0.0
-    for epoch, state in enumerate(scheduled_gaps(modes, rate, base, horizon)):
-        gap, floor = state
+    """The forecast of a schedule, epoch by epoch, up to `horizon` epochs."""
+    horizon = max(horizon, min(last, _MOST_SCHEDULED))
+    final: float | NotReached = NotReached("too long", f"a schedule is forecast for up to {horizon:,} epochs")
+    epochs: dict[float, int] = {}
+    for epoch, (gap, _) in enumerate(scheduled_gaps(modes, rate, base, horizon)):
         epochs.update({target: epoch for target in targets if target not in epochs and gap <= target})
-        if len(epochs) == len(targets) or not gap <= 1e30:
+        if epoch == last:
+            final = gap
+        if (len(epochs) == len(targets) and epoch >= last) or not gap <= 1e30:
             break
     lacking = NotReached("other", f"after {epoch:,} epochs of the schedule the gap is {gap:.3g}")
     if not gap <= 1e30:
         lacking = NotReached("diverges", "it diverges")
+        final = final if epoch > last else lacking
     reasons = {target: lacking for target in targets if target not in epochs}
-    return Forecast({target: epochs.get(target) for target in targets}, reasons, start_gap, floor, method)
-
-
-def _never(targets: Sequence[float], reason: NotReached, start_gap: float, method: str) -> Forecast:
-    return Forecast(dict.fromkeys(targets), dict.fromkeys(targets, reason), start_gap, None, method)
+    found = {target: epochs.get(target) for target in targets}
+    return Forecast(found, reasons, start_gap, final, NO_FLOOR, method)

@@ -1,13 +1,14 @@
 """The limits of the learning rate: what each one guarantees, and which of them a rate exceeds."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from linreg_cli.config.schema import ScheduleConfig
+from linreg_cli.convergence.crossing import first_crossing
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, batch_safe_rate, mean_square_rate, stable_rate
 from linreg_cli.optim.losses import loss_scale
@@ -68,7 +69,7 @@ def mean_square_limit(problem: Problem, rule: SgdRule) -> Limit:
     if plan.is_full_batch:
         return _only_batch(problem, rule)
     if not plan.rows.is_random:
-        return Limit(None, "the mean square over batches", "known for shuffled rows only")
+        return Limit(None, "the mean square over batches", "the order of the rows is fixed, not random")
     met, size = problem.step_spectrum, plan.batch_size
     batches = f"batches of {size:,} rows" if size > 1 else "single rows"
     return _limit(
@@ -78,6 +79,30 @@ def mean_square_limit(problem: Problem, rule: SgdRule) -> Limit:
         f"{' (sufficient, not necessary)' if rule.momentum else ''}",
         "training will probably diverge, or stay far from the optimum",
     )
+
+
+def fixed_order_limit(problem: Problem, rule: SgdRule, lr: float | None = None) -> Limit:
+    """The sharp limit of mini-batches in a fixed order; see `crossing.first_crossing`.
+
+    Args:
+        problem: the plan and the train split.
+        rule: the parameters of SGD.
+        lr: the rate of the run; an unstable range about it is then not missed. None: that of the plan.
+    """
+    plan, of = problem.plan, "the order given"
+    if plan.is_full_batch:
+        return _only_batch(problem, rule)
+    if problem.fixed_order is None:
+        return Limit(None, of, "the order of the rows is random; train.shuffle: false fixes it")
+    found = first_crossing(problem.fixed_order, rule, plan.learning_rate(0) if lr is None else lr)
+    if found is None:
+        return Limit(None, of, "a scan of the rates takes too many operations for this table and order")
+    rows = f"batches of {plan.batch_size:,} rows" if plan.batch_size > 1 else "single rows"
+    covers = (
+        f"{rows} in the order given: below it every start converges, just above it almost none; higher rates may be "
+        f"stable again (rates {100 * found.spacing:.2g} % apart were tried)"
+    )
+    return _limit(found.rate, of, covers, "the loss would grow without bound")
 
 
 def batch_safe_limit(problem: Problem, rule: SgdRule) -> Limit:
@@ -126,6 +151,8 @@ def exceeded(problem: Problem, rule: SgdRule, lr: float) -> Limit | None:
     """The highest limit that a rate exceeds, or None; costly limits are computed only if the rate may exceed them."""
     if not problem.is_quadratic:
         return None
+    if problem.fixed_order is not None:
+        return _exceeded_in_order(problem, rule, lr)
     if not problem.plan.is_full_batch:
         lowest = stable_rate(problem.step_spectrum.largest, rule)
         if not rule.momentum:
@@ -133,6 +160,21 @@ def exceeded(problem: Problem, rule: SgdRule, lr: float) -> Limit | None:
         if lr <= lowest:
             return None
     return next((limit for limit in limits(problem, rule) if limit.is_exceeded_by(lr)), None)
+
+
+def _exceeded_in_order(problem: Problem, rule: SgdRule, lr: float) -> Limit | None:
+    """`exceeded` for a fixed order: whether the rate itself is stable, since the stable rates need not be a range."""
+    safe = batch_safe_limit(problem, rule)
+    if not safe.is_exceeded_by(lr):
+        return None
+    if must_diverge(problem, rule, lr):
+        limit = fixed_order_limit(problem, rule, lr)
+        return limit if limit.is_exceeded_by(lr) else replace(safe, consequence="the loss would grow without bound")
+    if rule.momentum:
+        return None
+    if problem.fixed_order is not None and problem.fixed_order.too_costly(rule):
+        return replace(safe, consequence="training may diverge")
+    return replace(safe, consequence="training converges in this order, but single batches may increase the loss")
 
 
 def rate_limit(problem: Problem, schedule: ScheduleConfig, rule: SgdRule) -> dict[str, Any] | None:
@@ -145,29 +187,37 @@ def rate_limit(problem: Problem, schedule: ScheduleConfig, rule: SgdRule) -> dic
         return None
     plan, (_, highest) = problem.plan, extreme_rates(schedule, problem.plan.learning_rate, problem.plan.epochs)
     limit = above = exceeded(problem, rule, highest)
-    if limit is None:
+    safe = above is None and (plan.is_full_batch or not rule.momentum)
+    if limit is None and problem.has_fixed_order:
+        limit = batch_safe_limit(problem, rule)
+        if limit.is_exceeded_by(highest):
+            limit = fixed_order_limit(problem, rule, highest)
+        safe = limit.rate is not None
+    elif limit is None:
         alone = plan.is_full_batch or rule.momentum
         limit = limits(problem, rule)[0] if alone else batch_safe_limit(problem, rule)
     if limit.rate is None:
         return None
-    safe = above is None and (plan.is_full_batch or not rule.momentum)
     values = {"rate": limit.rate, "covers": limit.of, "highest": highest, "exceeded": above is not None}
     return {**values, "safe": safe, "consequence": None if above is None else above.consequence}
 
 
 def must_diverge(problem: Problem, rule: SgdRule, lr: float) -> bool:
-    """Whether the rate `lr` and every higher one diverge from almost every start.
+    """Whether almost every start diverges at the rate `lr`, and but for a fixed order at every higher rate.
 
-    Full batch: a rate above the sharp limit. Mini-batches without momentum: the steps on the first batches of the run
-    expand volumes, that is, the mean of log |det(1 - lr H_B)| is more than three standard errors above 0. This mean is
-    the sum of the Lyapunov exponents of the product of random matrices. If it is above 0, so is the largest exponent,
-    and almost every start diverges almost surely. Mini-batches with momentum: not known, so false.
+    Full batch: a rate above the sharp limit. A fixed order: an epoch has a spectral radius above 1. Random mini-batches
+    without momentum: the steps on the first batches of the run expand volumes, that is, the mean of
+    log |det(1 - lr H_B)| is more than three standard errors above 0. This mean is the sum of the Lyapunov exponents of
+    the product of random matrices. If it is above 0, so is the largest exponent, and almost every start diverges almost
+    surely. With momentum: not known, so false.
 
     Source: H. Furstenberg, H. Kesten, Products of random matrices, 1960.
     """
     plan = problem.plan
     if plan.is_full_batch:
         return full_batch_limit(problem, rule).is_exceeded_by(lr)
+    if problem.fixed_order is not None:
+        return not problem.fixed_order.too_costly(rule) and problem.fixed_order.diverges(lr, rule)
     if rule.momentum:
         return False
     size, p = plan.batch_size, problem.factor.n_parameters

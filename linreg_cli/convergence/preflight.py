@@ -60,9 +60,9 @@ def check_before_training(
 def check_rate(problem: Problem, config: Config) -> RateCheck:
     """Compare the rates of all epochs with the limits.
 
-    Only a run that must diverge is refused: a full batch whose rate is above the sharp limit in every epoch, and
-    mini-batches without momentum whose steps expand volumes on average (`limits.must_diverge`). Any other rate above a
-    limit gives a warning.
+    Only a run that must diverge is refused: a full batch whose rate is above the sharp limit in every epoch,
+    mini-batches in a fixed order whose constant rate is unstable in it, and random mini-batches without momentum whose
+    steps expand volumes on average (`limits.must_diverge`). Any other rate above a limit gives a warning.
 
     Args:
         problem: the plan and the train split.
@@ -75,14 +75,16 @@ def check_rate(problem: Problem, config: Config) -> RateCheck:
         return RateCheck()
     assert limit.rate is not None
     remedy = remedy_for(problem, rule, standardized=standardized)
-    if limit.is_exceeded_by(low) and must_diverge(problem, rule, low):
+    # Some of the higher rates may be stable in a fixed order.
+    certain = low == high or not problem.has_fixed_order
+    if certain and limit.is_exceeded_by(low) and must_diverge(problem, rule, low):
         found = f"{low:g} is {times(low, limit.rate)} the limit {limit.rate:.3g} of {limit.of}"
         return RateCheck(
             f"{found}: the loss would grow without bound; {steepest_columns(problem)}. {remedy}; --force trains anyway"
         )
     rate = f"optimizer.lr: {high:g}" if low == high else f"the rate of optimizer.schedule, up to {high:g},"
     consequence = limit.consequence
-    if problem.plan.is_full_batch:
+    if problem.plan.is_full_batch or (problem.has_fixed_order and must_diverge(problem, rule, high)):
         consequence = "the loss grows while the rate is above it"
     return RateCheck(
         warning=f"{rate} is {times(high, limit.rate)} the limit {limit.rate:.3g} of {limit.of}: {consequence}; "

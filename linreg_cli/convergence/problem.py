@@ -14,48 +14,24 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from linreg_cli.convergence import affordable
 from linreg_cli.convergence.batch_curvature import BatchCurvature, any_batch, mean_square_curvature, ordered_batches
-from linreg_cli.convergence.forecast import Forecast, forecast
+from linreg_cli.convergence.dynamics import Modes
+from linreg_cli.convergence.fixed_order import FixedOrder
+from linreg_cli.convergence.fixed_order_forecast import fixed_order_forecast
+from linreg_cli.convergence.forecast import Forecast, final_gap, forecast
 from linreg_cli.convergence.gradient_noise import Noise, batch_noise
 from linreg_cli.convergence.rate_search import BatchProblem
 from linreg_cli.convergence.rates import SgdRule
 from linreg_cli.convergence.spectrum import Spectrum, curvature
 from linreg_cli.least_squares import solve
-from linreg_cli.least_squares.dependence import (
-    Combination,
-    combinations,
-    dependent_columns,
-    sampled_combinations,
-)
+from linreg_cli.least_squares.dependence import Combination, combinations, dependent_columns, sampled_combinations
 from linreg_cli.least_squares.factor import Array, Factor, factorise
 from linreg_cli.least_squares.robust import RobustOptimum, robust_optimum
 from linreg_cli.least_squares.solve import Optimum, least_squares
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.stopping import Distance
-
-#: The largest n p^2 for n rows and p parameters: the QR takes about twice as many operations, which is a few seconds.
-MOST_WORK = 1e10
-MOST_PARAMETERS = 2_000
-#: Squares of larger values overflow.
-_LARGEST = 1e140
-
-
-def too_costly(n_samples: int, n_parameters: int) -> str | None:
-    """Why the optimum is not computed: more than 2,000 parameters, or n p^2 above 1e10; None if it is.
-
-    Args:
-        n_samples: n, rows of the train split.
-        n_parameters: p, parameters of one target, with the bias.
-    """
-    if n_parameters > MOST_PARAMETERS:
-        return f"the optimum is computed for up to {MOST_PARAMETERS:,} parameters, and there are {n_parameters:,}"
-    if n_samples * n_parameters**2 > MOST_WORK:
-        return (
-            f"the optimum is computed if rows x parameters^2 is at most {MOST_WORK:g}, and it is "
-            f"{n_samples * n_parameters**2:.3g}"
-        )
-    return None
 
 
 @dataclass(eq=False)
@@ -72,7 +48,8 @@ class Problem:
         features: the names of the columns of X.
         start: the initial weights, shape (n_features, n_targets), and bias, shape (n_targets,); None without an
             intercept.
-        allow_slow: whether a large table may take minutes; otherwise its optimum is not computed, see `too_costly`.
+        allow_slow: whether a table with many rows may take minutes; otherwise see `affordable.too_costly`. The limit on
+            the parameters, whose cost is their cube in time and square in memory, stays.
         eps: the machine epsilon that rank and rounding error are judged by; None: that of the dtype of X.
     """
 
@@ -123,15 +100,13 @@ class Problem:
     @cached_property
     def overflow_reason(self) -> str | None:
         """Why nothing can be computed from squares of the values; None if it can."""
-        if not max(_largest(values) for values in (self.X_nd, self.y_nk)) < _LARGEST:
-            return "the squares of the values are beyond the range of float64"
-        return None
+        return affordable.overflows(self.X_nd, self.y_nk)
 
     @property
     def no_factor_reason(self) -> str | None:
         """Why the train split is not factorised; None if it is."""
-        costly = None if self.allow_slow else too_costly(len(self.X_nd), self.X_nd.shape[1] + self.bias)
-        return self.overflow_reason or costly
+        n_samples = 0 if self.allow_slow else len(self.X_nd)
+        return self.overflow_reason or affordable.too_costly(n_samples, self.X_nd.shape[1] + self.bias)
 
     @property
     def no_curvature_reason(self) -> str | None:
@@ -227,7 +202,7 @@ class Problem:
     def sampled_combinations(self) -> list[Combination]:
         """`combinations` of a table whose factor takes too long, from a sample of its rows."""
         n_parameters = len(self.features) + self.bias
-        n_sampled = min(len(self.X_nd), int(MOST_WORK / n_parameters**2))
+        n_sampled = min(len(self.X_nd), int(affordable.MOST_WORK / n_parameters**2))
         if self.overflow_reason or n_sampled <= n_parameters:
             return []
         eps = self.eps or float(np.finfo(self.X_nd.dtype).eps)
@@ -303,6 +278,20 @@ class Problem:
         assert self.optimum is not None
         return self.optimum.relative_to * self.batch_share
 
+    @property
+    def has_fixed_order(self) -> bool:
+        """Whether the mini-batches are the same in every epoch."""
+        return not (self.plan.is_full_batch or self.plan.rows.is_random)
+
+    @cached_property
+    def fixed_order(self) -> FixedOrder | None:
+        """The exact dynamics of mini-batches in a fixed order; None for other plans."""
+        if not self.has_fixed_order:
+            return None
+        assert self.optimum is not None
+        data, plan = (self.spectrum, self.optimum, self.X_nd, self.y_nk, self.start_distances), self.plan
+        return FixedOrder.of(*data, loss=plan.loss.name, batch_size=plan.batch_size, steepest=self.batches.largest)
+
     def batch_problem(self, rule: SgdRule) -> BatchProblem:
         """The data for the search of a mini-batch rate, with the momentum and weight decay of `rule`."""
         assert self.noise is not None
@@ -317,16 +306,21 @@ class Problem:
         targets: tuple[float, ...],
         *,
         full_batch: bool = False,
+        epochs: int | None = None,
     ) -> Forecast:
-        """The number of epochs to each gap; see `linreg_cli.convergence.forecast.forecast`.
+        """The number of epochs to each gap; see `forecast.forecast` and `fixed_order_forecast.fixed_order_forecast`.
 
         Args:
             rate: a learning rate, or a schedule: epoch (from 0) -> learning rate.
             rule: the parameters of SGD.
             targets: relative gaps.
             full_batch: forecast a full batch instead of the batches of the plan.
+            epochs: the length of the run, for the final gap; None: that of the plan.
         """
         assert self.optimum is not None
+        epochs = epochs or self.plan.epochs
+        if self.fixed_order is not None and not full_batch:
+            return fixed_order_forecast(self.fixed_order, rate=rate, rule=rule, targets=targets, epochs=epochs)
         return forecast(
             self.spectrum if full_batch else self.step_spectrum,
             self.start_distances,
@@ -334,10 +328,23 @@ class Problem:
             rule=rule,
             relative_to=self.optimum.relative_to if full_batch else self.relative_to,
             targets=targets,
+            epochs=epochs,
             noise=None if full_batch else self.noise,
         )
 
+    def final_gap(
+        self, rate: float, rule: SgdRule, epochs: int, shape: Callable[[int], float] | None = None
+    ) -> float | None:
+        """The relative gap after the last epoch, for a comparison of rates: exact, or for random batches expected.
 
-def _largest(values: npt.NDArray[Any]) -> float:
-    """The largest absolute value, without a copy of the array."""
-    return max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
+        It costs less than a `forecast`, and asks for no limit of the rate. For a constant target it is absolute. The
+        arguments are those of `forecast.final_gap`.
+
+        Returns:
+            The gap, infinite if it overflows; None for a fixed order whose map is too costly.
+        """
+        if self.fixed_order is not None:
+            return self.fixed_order.final_gap(rate, rule, epochs, shape)
+        base = self.relative_to or 1.0
+        modes = Modes.of(self.step_spectrum, self.start_distances, rule, self.noise)
+        return final_gap(modes, rate, base, epochs, shape)

@@ -21,7 +21,7 @@ from linreg_cli.data.encoding.cells import treatments
 from linreg_cli.data.encoding.encode import Encoder, missing_fault
 from linreg_cli.data.summary import DataSummary, used_columns
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import for_column, setting
+from linreg_cli.remedies import for_columns, setting
 
 Split = Callable[[Rows], dict[str, Rows]]
 
@@ -93,9 +93,9 @@ def _encoded(
     faults: list[Fault] = []
     for target in targets:
         values = raw[target]
-        everywhere, here = setting("preprocess.missing", "drop"), for_column(target, "missing", "drop")
+        everywhere, here = setting("preprocess.missing", "drop"), for_columns([target], "missing", "drop")
         remedy = f"fill it in, or drop such rows with {everywhere} or {here}"
-        if values.n_missing and (fault := missing_fault(values.missing(), rows, target, name, remedy)):
+        if fault := missing_fault(values, rows, target, name, remedy):
             faults.append(fault)
     try:
         columns = encoder.encode(raw, rows, name)

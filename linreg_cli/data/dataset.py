@@ -1,7 +1,7 @@
 """Named numeric columns with their splits, the same for every source of data."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from linreg_cli.data.columns.kinds import Rows as Rows
 from linreg_cli.data.encoding.encode import Encoder, Input
 from linreg_cli.data.summary import DataSummary
 from linreg_cli.errors import DataError, Fault, did_you_mean
+from linreg_cli.remedies import setting
 
 SPLITS = ("train", "validation", "test")
 
@@ -74,6 +75,7 @@ def choose_columns(
     ignore: tuple[str, ...],
     *,
     reserved: tuple[str, ...] = (),
+    index: Collection[str] = (),
     name: str,
 ) -> tuple[str, ...]:
     """The feature columns: those named, or every column without another use.
@@ -84,6 +86,7 @@ def choose_columns(
         features: the columns to predict from; None: all others.
         ignore: columns that are not used.
         reserved: columns with another use, such as `data.split.column`.
+        index: columns that hold the index of a data frame: features only if they are named.
         name: the table, for messages.
 
     Raises:
@@ -105,7 +108,7 @@ def choose_columns(
         if column not in available
     ]
     if features is None:
-        taken = {*targets, *ignore, *reserved}
+        taken = {*targets, *ignore, *reserved, *index}
         chosen = tuple(column for column in available if column not in taken)
     else:
         chosen = features
@@ -123,7 +126,11 @@ def choose_columns(
     both = [column for column in targets if column in reserved]
     faults += [Fault(f"data.split.column: {column!r} is also the target", name) for column in both]
     if not faults and not chosen:
-        faults.append(Fault("no feature is left: every column is a target or ignored", name))
+        message = "no feature is left: every column is a target or ignored"
+        left = [column for column in index if column not in (*targets, *ignore, *reserved)]
+        if left:
+            message += f", or the index of a data frame; to use that, set {setting('data.features', left)}"
+        faults.append(Fault(message, name))
     if faults:
         raise DataError(faults)
     return chosen

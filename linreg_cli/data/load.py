@@ -1,13 +1,15 @@
 """The `data` section of the config becomes a `Dataset`, whatever the source."""
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, TableData
+from linreg_cli.config.formats import text_suffix
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import is_address
@@ -15,12 +17,15 @@ from linreg_cli.data.assemble import Split, assemble
 from linreg_cli.data.columns.kinds import Categories, EncodedColumns, row_numbers
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.dataset import Dataset, Rows, choose_columns
-from linreg_cli.data.encoding.encode import Encoder
+from linreg_cli.data.encoding.encode import Encoder, NumberInput
 from linreg_cli.data.split import split_by_column, split_by_fractions
 from linreg_cli.data.synthetic import generate
 from linreg_cli.data.tables.table import Table, refuse_bad_names
 from linreg_cli.errors import DataError, Fault, did_you_mean
 from linreg_cli.findings import Finding
+
+if TYPE_CHECKING:
+    from linreg_cli.data.encoding.cells import Treatment
 
 
 def load_dataset(
@@ -74,11 +79,13 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
 
 
 def _from_table(source: TableData, config: Config, encoder: Encoder | None, progress: Callable[[str], None]) -> Dataset:
+    from linreg_cli.data.checks.levels import placeholders
     from linreg_cli.data.checks.warnings import warnings
     from linreg_cli.data.columns.arrow import release_unused
-    from linreg_cli.data.encoding.cells import raw_columns, text_column, treatments
+    from linreg_cli.data.encoding.cells import raw_columns, text_column, treatments, with_cells
     from linreg_cli.data.tables.download import fetch
     from linreg_cli.data.tables.open import open_table
+    from linreg_cli.data.tables.text_format import TextFormat
 
     path = source.path
     if source.sha256 is not None and is_address(source.path):
@@ -86,40 +93,69 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     elif source.sha256 is not None:
         _verify_digest(source.path, source.sha256)
     marks = config.preprocess.missing_values
-    table = open_table(path, delimiter=source.delimiter, missing_values=marks)
+    text = TextFormat(source.delimiter, source.decimal, source.thousands, source.encoding)
+    table = open_table(path, text=text, missing_values=marks)
     targets = as_tuple(source.target)
     reserved = as_tuple(source.split.column) if source.split.column else ()
     try:
         features = choose_columns(
-            table.columns, targets, source.features, source.ignore, reserved=reserved, name=source.path
+            table.columns,
+            targets,
+            source.features if encoder is None else encoder.columns,
+            source.ignore,
+            reserved=reserved,
+            index=table.index,
+            name=source.path,
         )
         _refuse_unknown_columns(config, table)
     except DataError as error:
         hint = table.hint()
-        raise DataError([*error.faults, *([Fault(hint, source.path)] if hint else [])]) from None
+        raise DataError([*([Fault(hint, source.path)] if hint else []), *error.faults]) from None
     refuse_bad_names(table.columns, (*features, *targets, *reserved), source.path)
-    treated = treatments(config.preprocess, features, targets)
+    treated = treatments(config.preprocess, features, targets) | _as_trained(encoder)
     named = [column for column in features if treated[column].named]
     either = [column for column in features if treated[column].categorical and column not in named]
     numbers = [column for column in (*features, *targets) if not treated[column].categorical]
     cells = table.read(numbers, text=[*reserved, *named], either=either)
-    raw, faults = raw_columns(cells, treated, marks, source.path)
+    raw, faults = raw_columns(cells, treated, marks, source.path, table.as_text())
     if faults:
         raise DataError(faults)
+    raw = with_cells(raw, table)
     labels = text_column(cells, source.split.column, marks, source.path) if source.split.column else None
     del cells  # their memory is needed for the encoded columns
     release_unused()
     dataset = assemble(source.path, raw, targets, config, _splitter(source, config, labels), encoder)
     if encoder is None and dataset.summary is not None:
-        found = (*_header_warning(table.columns, path, source.path), *warnings(dataset, bias=config.model.bias))
+        unused = table.index.difference(features, targets, reserved, source.ignore) if source.features is None else ()
+        found = (
+            *_header_warning(table.columns, path, source.path),
+            *map(_index_warning, sorted(unused)),
+            *placeholders(dataset, marks),
+            *warnings(dataset, bias=config.model.bias),
+        )
         dataset = replace(dataset, summary=replace(dataset.summary, warnings=found))
     return dataset
+
+
+def _as_trained(encoder: Encoder | None) -> "dict[str, Treatment]":
+    """The treatments of the features of a trained model, which are the numbers and categories that they were."""
+    from linreg_cli.data.encoding.cells import Treatment
+
+    return {
+        each.column: Treatment(each.missing, categorical=category, named=category, use="trained")
+        for each in (encoder.inputs if encoder is not None else ())
+        for category in [not isinstance(each, NumberInput)]
+    }
+
+
+def _index_warning(column: str) -> Finding:
+    message = f"{column} is the stored index of a data frame, and no feature"
+    return Finding("index", f"{message}; to use it, list it in data.features")
 
 
 def _header_warning(columns: Sequence[str], path: str, name: str) -> tuple[Finding, ...]:
     """A warning if the header of a text file holds numbers, and so may be the first row."""
     from linreg_cli.data.tables.header import all_numbers
-    from linreg_cli.data.tables.open import text_suffix
 
     if text_suffix(path) is None or not all_numbers(columns):
         return ()
@@ -163,7 +199,7 @@ def _refuse_unknown_columns(config: Config, table: Table) -> None:
 
 
 def _verify_digest(path: str, expected: str) -> None:
-    if Path(path).is_dir():
+    if os.path.isdir(path):
         raise DataError("data.sha256 is the digest of one file, and this is a folder; remove it", path)
     try:
         with open(path, "rb") as file:

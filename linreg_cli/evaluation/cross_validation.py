@@ -18,6 +18,9 @@ from linreg_cli.wording import METRICS
 #: Trains on the train split of a dataset. Returns the model, or a text that says why there is none.
 Fit = Callable[[Dataset], LinearFormula | str]
 
+#: Of the metrics of every fold; R2 is relative to the mean of the fold.
+_LABELS = {"units": "original", "r2_definition": "centred"}
+
 
 def folds(rows: Rows, count: int, *, shuffle: bool, seed: int) -> list[Rows]:
     """Split rows into `count` folds whose sizes differ by at most 1, as scikit-learn's KFold does.
@@ -50,9 +53,9 @@ def cross_validate(dataset: Dataset, config: Config, fit: Fit) -> Metrics:
         fit: trains a model.
 
     Returns:
-        `folds`, and for each of `METRICS` its `mean`, its standard deviation over the folds (`std`, n - 1 in the
-        denominator), and its `values`. A metric that is undefined in some fold is None, with `<metric>_reason`; so
-        are all metrics if a fold has no model.
+        `units`, `r2_definition`, `folds`, and for each of `METRICS` its `mean`, its standard deviation over the folds
+        (`std`, n - 1 in the denominator), and its `values`. A metric that is undefined in some fold is None, with
+        `<metric>_reason`; so are all metrics if a fold has no model.
     """
     assert config.evaluate.cross_validation is not None
     lenient = config.model_copy(update={"preprocess": config.preprocess.model_copy(update={"unknown": "ignore"})})
@@ -66,12 +69,12 @@ def cross_validate(dataset: Dataset, config: Config, fit: Fit) -> Metrics:
         formula = fit(fold)
         if isinstance(formula, str):
             reason = f"fold {number + 1}: {formula}"
-            return {"folds": count, **dict.fromkeys(METRICS), **{f"{key}_reason": reason for key in METRICS}}
+            return {**_LABELS, "folds": count, **dict.fromkeys(METRICS), **{f"{key}_reason": reason for key in METRICS}}
         sums = ErrorSums()
         for _, actual, predicted in predicted_blocks(formula, fold, in_order(held_out)):
             sums.add(actual, predicted)
         measured.append(sums.metrics())
-    return {"folds": count, **_summary(measured)}
+    return {**_LABELS, "folds": count, **_summary(measured)}
 
 
 def _summary(measured: list[Metrics]) -> Metrics:

@@ -1,6 +1,7 @@
 """Metrics of a model: of one just trained, of a saved one on its own splits, or of a saved one on another table."""
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
 from linreg_cli.data.assemble import assemble
 from linreg_cli.data.columns.kinds import RawColumn
+from linreg_cli.data.encoding.cells import with_cells
 from linreg_cli.evaluation.fit_quality import fit_quality
 from linreg_cli.evaluation.metrics import ErrorSums, Metrics, parameters, split_metrics
 from linreg_cli.evaluation.predictions import summed_errors
@@ -69,8 +71,9 @@ def evaluate_splits(saved: SavedModel) -> tuple[Metrics, bool]:
     """Metrics of a saved model on the splits of its config; the data is read again.
 
     Returns:
-        The metrics as `evaluate_model` gives them, with `truth` where it is known (`truth.compare`); and whether the
-        fingerprint of the data is the one that the model was trained on.
+        The metrics as `evaluate_model` gives them, with what `metrics.json` has besides (cross-validation and probes),
+        and with `truth` where it is known (`truth.compare`); and whether the fingerprint of the data is the one that
+        the model was trained on.
 
     Raises:
         DataError: if the data can no longer be read.
@@ -91,6 +94,7 @@ def evaluate_splits(saved: SavedModel) -> tuple[Metrics, bool]:
                 problem = Problem(plan, X_nd.numpy(), y_nk.numpy(), dataset.features, parameters_of(model))
     errors = {split: summed_errors(saved.formula, dataset, dataset.splits[split]) for split in losses}
     metrics = evaluate_model(config, dataset, preprocessor, model, problem, errors, losses).metrics
+    metrics |= {key: value for key, value in _of_training(saved).items() if key not in metrics}
     known = known_truth(config)
     truth = compare(known, saved.formula, metrics) if known else None
     metrics |= {"truth": truth} if truth else {}
@@ -106,7 +110,8 @@ def evaluate_table(saved: SavedModel, path: str) -> Metrics:
         path: a table with the inputs and the targets of the run; other columns are ignored.
 
     Returns:
-        Metrics as those of a split, and `dropped`, the number of rows left out because of missing cells, if any.
+        `metrics.json` with the metrics of the table as `data`, those of a split and `dropped`, the number of rows left
+        out because of missing cells, if any. The splits of the run are None, with the reason.
 
     Raises:
         DataError: if the table cannot be read, lacks columns, or has cells that the model cannot take.
@@ -114,11 +119,18 @@ def evaluate_table(saved: SavedModel, path: str) -> Metrics:
     encoder, targets = saved.preprocessor.inputs, saved.formula.targets
     table = open_for(saved, path, [*encoder.columns, *targets])
     numbers, text = input_columns(encoder)
-    raw = raw_inputs(table.read([*numbers, *targets], text=text), encoder, targets, saved, path)
-    return {
-        "data": _metrics_of_table(saved, raw, path),
-        "parameters": parameters(saved.formula),
-    }
+    cells = table.read([*numbers, *targets], text=text)
+    raw = with_cells(raw_inputs(cells, encoder, targets, saved, table), table)
+    own: Metrics = {"data": _metrics_of_table(saved, raw, path)}
+    for split in SPLITS:
+        own |= {split: None, f"{split}_reason": f"the metrics are of {path}, as data"}
+    own["parameters"] = parameters(saved.formula)
+    return {**own, **{key: value for key, value in _of_training(saved).items() if key not in own}}
+
+
+def _of_training(saved: SavedModel) -> Metrics:
+    """The content of `metrics.json`; empty for a run that has none."""
+    return saved.run.read_json("metrics.json") if os.path.isfile(saved.run.path / "metrics.json") else {}
 
 
 def _metrics_of_table(saved: SavedModel, raw: Mapping[str, RawColumn], path: str) -> Metrics:

@@ -14,11 +14,12 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.rows import StackedRows
 from linreg_cli.data.scaling import original_rows
-from linreg_cli.evaluation.metrics import Metrics, parameters
-from linreg_cli.least_squares.factor import EPS, Array, blocks
+from linreg_cli.evaluation.held_out import held_out_metrics
+from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
+from linreg_cli.least_squares.factor import EPS, blocks
 from linreg_cli.least_squares.inference import Inference, infer, refusal
 from linreg_cli.least_squares.influence import influence_table
-from linreg_cli.least_squares.resampling import HeldOut, leave_one_out
+from linreg_cli.least_squares.resampling import leave_one_out
 from linreg_cli.least_squares.solve import Optimum, least_squares, loses_digits
 from linreg_cli.model import LinearFormula, fold, fold_parameters, parameters_of
 
@@ -69,7 +70,8 @@ def fit_quality(
     fits, refused = _inference(config, dataset, problem, original, (X, y), fold(model, preprocessor))
     values: Metrics = {"refused": refused}
     if fits:
-        each = {target: {"n": len(fit.residuals), **fit.as_json()} for target, fit in fits.items()}
+        units = units_of(config.preprocess.target_transform)
+        each = {target: {"units": units, "n": len(fit.residuals), **fit.as_json()} for target, fit in fits.items()}
         values = each if len(each) > 1 else each[dataset.targets[0]]
     influence = influence_table(rows, fits) if fits else None
     if problem.no_optimum_reason is not None:
@@ -81,32 +83,12 @@ def fit_quality(
     position: Metrics = {"gap": distance.gap, "gap_relative_to": distance.relative_to}
     if distance.gap is None:
         position["gap_reason"] = "the optimum and the loss of the best constant are both zero, or the loss is too large"
-    optimum = {"train_loss": optimum.pop("train_loss"), **position, **optimum}
+    units = units_of(config.preprocess.target_transform)
+    optimum = {"units": units, "train_loss": optimum.pop("train_loss"), **position, **optimum}
     if original is not None and not config.optimizer.weight_decay and X.size <= MOST_HELD_OUT_CELLS:
-        optimum["leave_one_out"] = held_out_metrics(leave_one_out(original, X, y), np.asarray(y).std(axis=0))
+        transform = config.preprocess.target_transform
+        optimum["leave_one_out"] = held_out_metrics(leave_one_out(original, X, y), np.asarray(y), transform)
     return FitQuality({"optimum": optimum, "inference": values}, influence)
-
-
-def held_out_metrics(found: HeldOut, spread_k: Array) -> Metrics:
-    """`mse`, `rmse` and `r2` of held-out predictions (leave-one-out or k-fold), in the units of the errors.
-
-    mse is the mean of e^2 over rows and targets; r2 is 1 - (mean of e^2) / variance, averaged over targets.
-
-    Args:
-        found: the errors e of each row, predicted by a fit without it.
-        spread_k: shape (n_targets,), standard deviation of each target, n in the denominator.
-
-    Returns:
-        The three metrics; those that are undefined are None, and `reason` says why.
-    """
-    if found.errors is None:
-        return {"mse": None, "rmse": None, "r2": None, "reason": found.reason}
-    squares = np.mean(found.errors**2, axis=0)
-    mse = float(np.mean(squares))
-    values: Metrics = {"mse": mse, "rmse": math.sqrt(mse), "r2": None}
-    if (spread_k > 0).all():
-        return {**values, "r2": float(np.mean(1 - squares / spread_k**2))}
-    return {**values, "reason": "R2 is undefined: a target is constant"}
 
 
 def _original_optimum(config: Config, problem: Problem, X: StackedRows, y: StackedRows) -> Optimum | None:
@@ -138,7 +120,12 @@ def _optimum(config: Config, preprocessor: Preprocessor, problem: Problem, origi
         robust = problem.robust
         assert robust is not None
         formula = fold_parameters(robust.weights, robust.bias, preprocessor)
-        return {"train_loss": robust.train_loss, "parameters": parameters(formula), "method": robust.method}
+        return {
+            "train_loss": robust.train_loss,
+            "parameters": parameters(formula),
+            "is_unique": robust.is_unique,
+            "method": robust.method,
+        }
     formula = fold_parameters(found.weights, found.bias, preprocessor)
     if original is not None and not config.optimizer.weight_decay:
         # From the fit in original units, since the scaled units may be float32.
@@ -149,6 +136,7 @@ def _optimum(config: Config, preprocessor: Preprocessor, problem: Problem, origi
         "rank": found.rank,
         "n_parameters": found.factor.n_parameters,
         "is_unique": found.is_unique,
+        "is_saturated": found.is_saturated,
         "condition_number": _finite(found.condition_number),
         "condition_number_as_given": _finite(found.condition_number_as_given),
     }

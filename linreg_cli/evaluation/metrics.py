@@ -92,14 +92,15 @@ class ErrorSums:
 def split_metrics(targets: tuple[str, ...], errors: ErrorSums, loss: float) -> Metrics:
     """Metrics of one split: its loss in scaled units, then those of `ErrorSums` in original units.
 
-    With several targets, `by_target` has the metrics of each.
+    `units` are those of all but the loss. R2 is centred, relative to the mean of the split, for every model. With
+    several targets, `by_target` has the metrics of each.
 
     Args:
         targets: names of the targets.
         errors: of the predictions for the rows of the split, in original units.
         loss: of the split, in scaled units.
     """
-    metrics: Metrics = {"loss": loss, **errors.metrics()}
+    metrics: Metrics = {"units": "original", "r2_definition": "centred", "loss": loss, **errors.metrics()}
     if not np.isfinite(loss):
         metrics["loss"], metrics["loss_reason"] = None, _OVERFLOW
     if len(targets) > 1:
@@ -108,17 +109,30 @@ def split_metrics(targets: tuple[str, ...], errors: ErrorSums, loss: float) -> M
 
 
 def parameters(formula: LinearFormula) -> Metrics:
-    """`weights` and `bias` in original units, by name; nested by target if there are several."""
+    """`weights` and `bias`, by name; nested by target if there are several.
+
+    `units` is `original`, or `transformed` if the formula predicts a transformed target.
+    """
+    units = units_of(formula.transform)
     weights = {
-        target: {feature: float(formula.weights[j, k]) for j, feature in enumerate(formula.features)}
+        target: {feature: float(formula.weights[j, k]) + 0.0 for j, feature in enumerate(formula.features)}
         for k, target in enumerate(formula.targets)
     }
     bias = {
         target: None if formula.bias is None else float(formula.bias[k]) for k, target in enumerate(formula.targets)
     }
     if len(formula.targets) > 1:
-        return {"weights": weights, "bias": bias}
-    return {"weights": weights[formula.targets[0]], "bias": bias[formula.targets[0]]}
+        return {"units": units, "weights": weights, "bias": bias}
+    return {"units": units, "weights": weights[formula.targets[0]], "bias": bias[formula.targets[0]]}
+
+
+def units_of(transform: str) -> str:
+    """The units of figures of the transformed target: `original` if there is no transform.
+
+    >>> units_of("none"), units_of("log1p")
+    ('original', 'transformed')
+    """
+    return "original" if transform == "none" else "transformed"
 
 
 def probe(formula: LinearFormula, points: Sequence[Point], encoder: Encoder | None = None) -> list[list[float | None]]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from linreg_cli.data.columns.arrow import to_arrow
 from linreg_cli.data.columns.kinds import rows_where
+from linreg_cli.data.encoding.cells import with_cells
 from linreg_cli.data.summary import UsedColumn, used_columns
 from linreg_cli.data.tables.blocks import cells_of
 from linreg_cli.errors import DataError
@@ -53,7 +54,7 @@ def predict_table(saved: SavedModel, path: str, *, typed: bool = False) -> Predi
     numbers, _ = input_columns(encoder)
     needed = table.numbers(cells.select(list(encoder.columns)), numbers)
     known = cells_of(needed, numbers, saved.config.preprocess.missing_values)
-    raw = raw_inputs(known, encoder, (), saved, path)
+    raw = with_cells(raw_inputs(known, encoder, (), saved, table), table)
     dropped = encoder.dropped(raw)
     rows = rows_where(~dropped)
     predicted = saved.formula.predict(encoder.encode(raw, rows, path))
@@ -63,7 +64,7 @@ def predict_table(saved: SavedModel, path: str, *, typed: bool = False) -> Predi
         raise DataError("the prediction overflows float64", f"{path}, row {row}")
     added = prediction_names(saved.formula.targets, table.columns)
     if typed:
-        cells = table.typed(cells)
+        cells = table.typed(cells, numbers)
     for position, name in enumerate(added):
         cells = cells.append_column(name, to_arrow(predicted[:, position], ~dropped))
     return Predicted(cells, added, table.delimiter, used_columns(raw, encoder, {}, rows))

@@ -74,7 +74,7 @@ def write_predictions(path: Path, formula: LinearFormula, dataset: Dataset) -> d
         sums.clear()  # a repeated attempt begins at the first row
         write_table(draft, ".csv", _batches(formula, dataset, sums))
 
-    write_file(path, write)
+    write_file(path, write, own=True)
     return sums
 
 
@@ -88,7 +88,7 @@ def _batches(formula: LinearFormula, dataset: Dataset, sums: dict[str, ErrorSums
             columns = {"split": repeated(split, len(numbers)), "row": to_arrow(numbers.astype(np.int64) + 1)}
             for position, target in enumerate(formula.targets):
                 suffix = f":{target}" if len(formula.targets) > 1 else ""
-                columns[f"target{suffix}"] = to_arrow(actual[:, position])
+                columns[f"target{suffix}"] = to_arrow(actual[:, position] + 0.0)  # no negative zero
                 columns[f"prediction{suffix}"] = to_arrow(predicted[:, position])
             if only is not None:
                 columns[f"feature:{only}"] = to_arrow(take(dataset.columns, only, block))

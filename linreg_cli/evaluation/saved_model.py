@@ -1,24 +1,31 @@
 """The model of a run folder, and the columns of other tables that it is applied to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
 
 from linreg_cli.config import Config
+from linreg_cli.config.data import TableData
+from linreg_cli.config.formats import CSV_SUFFIXES, text_suffix
 from linreg_cli.config.types import is_address
 from linreg_cli.data import Preprocessor
 from linreg_cli.data.columns.kinds import RawColumn
-from linreg_cli.data.encoding.cells import category_column, number_column
+from linreg_cli.data.encoding.cells import category_column, kind_of, number_column
 from linreg_cli.data.encoding.encode import Encoder, NumberInput
-from linreg_cli.data.tables.open import open_table, text_suffix
+from linreg_cli.data.encoding.number_hints import Use, merged_faults
+from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.table import Cells, Table, refuse_bad_names
+from linreg_cli.data.tables.text_format import TextFormat
 from linreg_cli.errors import DataError, Fault, closest
 from linreg_cli.model import LinearFormula, build_model, fold
 from linreg_cli.runs.checkpoint import load_model
 from linreg_cli.runs.config import config_of
 from linreg_cli.runs.store import RunFolder
+
+#: The most columns that a message names; the others are counted.
+_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ def input_columns(encoder: Encoder) -> tuple[list[str], list[str]]:
 
 
 def raw_inputs(
-    cells: Cells, encoder: Encoder, targets: Sequence[str], saved: SavedModel, path: str
+    cells: Cells, encoder: Encoder, targets: Sequence[str], saved: SavedModel, table: Table
 ) -> dict[str, RawColumn]:
     """The columns of another table, with the kinds that they had in training.
 
@@ -79,27 +86,33 @@ def raw_inputs(
         encoder: as fitted on the train split.
         targets: names of the targets, which are numbers.
         saved: the model, whose config says which cells count as missing.
-        path: the table, for messages.
+        table: the table.
 
     Raises:
         DataError: if there are no rows, or a column that should contain numbers does not; one fault per column.
     """
     if not cells.num_rows:
-        raise DataError("the table has no rows", path)
+        raise DataError("the table has no rows", table.name)
     marks = saved.config.preprocess.missing_values
     raw: dict[str, RawColumn] = {}
-    faults = []
+    source = table.as_text()
+    faults: dict[str, Fault] = {}
     for each in (*encoder.inputs, *map(NumberInput, targets)):
         if isinstance(each, NumberInput):
-            found = number_column(cells, each.column, marks, path)
+            found = number_column(cells, each.column, marks, table.name, source)
             if isinstance(found, Fault):
-                faults.append(found)
+                faults[each.column] = found
             else:
                 raw[each.column] = found
         else:
-            raw[each.column] = category_column(cells.column(each.column), marks, each.kind)
+            raw[each.column] = category_column(
+                cells.column(each.column), marks, kind_of(cells.column(each.column).type)
+            )
     if faults:
-        raise DataError(faults)
+        uses: dict[str, Use] = dict.fromkeys(
+            (*(column for column in raw if column in cells.numbers), *faults), "trained"
+        )
+        raise DataError(merged_faults(faults, cells, marks, table.name, uses, source))
     return raw
 
 
@@ -118,18 +131,30 @@ def open_for(saved: SavedModel, path: str, names: Sequence[str]) -> Table:
         raise DataError(
             "an http(s) address is allowed only in a config, with data.sha256; download the file first", path
         )
-    delimiter = getattr(saved.config.data, "delimiter", None) if text_suffix(path) else None
-    marks = saved.config.preprocess.missing_values
-    table = open_table(path, delimiter=delimiter, missing_values=marks)
-    if delimiter is not None and not set(names) <= set(table.columns):
-        usual = open_table(path, missing_values=marks)  # it may have the delimiter that is usual for its suffix
+    data, marks = saved.config.data, saved.config.preprocess.missing_values
+    text = TextFormat(of_run=True)
+    if isinstance(data, TableData) and text_suffix(path):
+        text = TextFormat(data.delimiter, data.decimal, data.thousands, data.encoding, of_run=True)
+    table = open_table(path, text=text, missing_values=marks)
+    suffix = text_suffix(path)
+    other = suffix is not None and text.delimiter is not None and CSV_SUFFIXES[suffix] != text.decimal
+    if other and not set(names) <= set(table.columns):
+        # it may have the delimiter that is usual for its suffix
+        usual = open_table(path, text=replace(text, delimiter=None), missing_values=marks)
         table = usual if set(names) <= set(usual.columns) else table
-    lacking = [name for name in names if name not in table.columns]
+    columns = frozenset(table.columns)
+    lacking = [name for name in names if name not in columns]
     if lacking:
-        near = {name: closest(name, table.columns) for name in lacking}
-        named = ", ".join(name if near[name] is None else f"{name} (did you mean {near[name]!r}?)" for name in lacking)
-        message = f"the table lacks columns that the run needs: {named}; it has {', '.join(table.columns)}"
-        hint = table.hint("write it in the format of the training data")
-        raise DataError([Fault(message, path), *([Fault(hint, path)] if hint else [])])
+        near = {name: closest(name, table.columns) for name in lacking[:_NAMED]}
+        named = [name if guess is None else f"{name} (did you mean {guess!r}?)" for name, guess in near.items()]
+        message = f"the table lacks columns that the run needs: {_listed(named, len(lacking))}; it has "
+        message += _listed(table.columns[:_NAMED], len(table.columns))
+        hint = table.hint()
+        raise DataError([*([Fault(hint, path)] if hint else []), Fault(message, path)])
     refuse_bad_names(table.columns, names, path)
     return table
+
+
+def _listed(names: Sequence[str], count: int) -> str:
+    """The first names of `count`, and how many there are more."""
+    return ", ".join(names) + (f" and {count - len(names):,} more" if count > len(names) else "")

@@ -1,6 +1,7 @@
 """Comparison of a model with the true coefficients, where the data was generated from known ones."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def known_truth(config: Config) -> dict[str, Any] | None:
     except UsageError:  # a format that linreg reads but does not write, so the table was not generated
         return None
     path = table.with_name(table.name[: -len(suffix)] + ".truth.json")
-    if not path.is_file():
+    if not os.path.isfile(path):
         return None
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

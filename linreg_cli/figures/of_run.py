@@ -1,5 +1,6 @@
 """The pictures of a run, drawn from the files in its folder alone."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,7 @@ def draw_run(
     possible = ["loss"]
     if table is not None:
         possible += [*(["fit"] if feature else []), "predicted", "residuals"]
-        possible += ["leverage"] if (run.path / "influence.csv").is_file() else []
+        possible += ["leverage"] if os.path.isfile(run.path / "influence.csv") else []
     for kind in kinds:
         if kind not in possible:
             raise _refusal(run, kind, possible)
@@ -111,7 +112,7 @@ def write_pictures(pictures: dict[str, bytes], folder: Path) -> list[Path]:
     """
     make_folder(folder)
     for name, content in pictures.items():
-        write_bytes(folder / name, content)
+        write_bytes(folder / name, content, own=True)
     return [folder / name for name in pictures]
 
 
@@ -130,8 +131,8 @@ def loss_curve(run: RunContents) -> LossCurve:
 
 def _evaluated(run: RunContents) -> bool:
     """Whether a run has metrics and predictions."""
-    ended = run.record()["status"] == "finished" or (run.path / "metrics.json").is_file()
-    return ended and (run.path / "predictions.csv").is_file()
+    ended = run.record()["status"] == "finished" or run.has("metrics.json")
+    return ended and os.path.isfile(run.path / "predictions.csv")
 
 
 def _predictions(run: RunContents) -> pa.Table | None:

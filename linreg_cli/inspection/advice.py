@@ -2,7 +2,7 @@
 
 import math
 
-from linreg_cli.convergence.limits import average_batch_limit, mean_square_limit
+from linreg_cli.convergence.limits import average_batch_limit, exceeded, mean_square_limit, must_diverge
 from linreg_cli.inspection.inspect import Inspection
 from linreg_cli.inspection.training_plans import TrainingPlan
 
@@ -113,6 +113,9 @@ def _impractical(found: Inspection, fastest: TrainingPlan) -> str:
 def _rate_problem(found: Inspection, own: TrainingPlan) -> str | None:
     """The limit that the rate of the config exceeds, in words; None if it exceeds none."""
     problem = found.problem
+    if problem.has_fixed_order:
+        above = exceeded(problem, problem.rule, own.lr) if must_diverge(problem, problem.rule, own.lr) else None
+        return None if above is None else f"The rate {own.lr:g} is above {above.rate:.4g} and diverges in this order"
     limit = average_batch_limit(problem, problem.rule).rate
     if limit is not None and own.lr >= limit:
         return f"The rate {own.lr:g} is {own.lr / limit:.3g} times the limit {limit:.4g} and diverges"
@@ -126,9 +129,12 @@ def _rate_problem(found: Inspection, own: TrainingPlan) -> str | None:
 
 def _noise(found: Inspection, own: TrainingPlan) -> list[str]:
     """The gap at which mini-batches level off at a constant rate, and settings that reach a smaller one."""
-    floor, epochs = own.forecast.floor_gap, own.forecast.epochs
+    floor, epochs = own.forecast.floor, own.forecast.epochs
     if found.problem.plan.is_full_batch or floor is None or floor < 1e-6 or epochs[1e-6] is not None:
         return []
+    if found.problem.has_fixed_order:
+        where = f"In this order, batches at the rate {own.lr:g} end at a gap of {floor:.2g}"
+        return [f"{where}. A lower rate with more epochs ends lower, as train.batch_size=full does."]
     ways = [plan for plan in found.plans[1:] if plan.forecast.epochs[1e-6] is not None]
     falling = [plan for plan in ways if plan.decreasing]
     size = found.problem.plan.batch_size
@@ -177,7 +183,7 @@ def _remedy(own: TrainingPlan, better: tuple[TrainingPlan, ...]) -> str:
     plan = min(near, key=lambda plan: len(plan.overrides))
     settings = f"set {', '.join(plan.overrides)}"
     if target is None or plan.forecast.epochs[target] is None:
-        floor = plan.forecast.floor_gap
+        floor = plan.forecast.floor
         return settings if floor is None else f"{settings} (the run then levels off near a gap of {floor:.2g})"
     before = own.forecast.epochs[target]
     instead = f" instead of {before:,}" if before is not None else ""

@@ -2,12 +2,19 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from linreg_cli.config import LoadedConfig
 from linreg_cli.config.schema import Config
-from linreg_cli.convergence.limits import Limit, batch_safe_limit, full_batch_limit, mean_square_limit
+from linreg_cli.convergence.limits import (
+    Limit,
+    batch_safe_limit,
+    fixed_order_limit,
+    full_batch_limit,
+    mean_square_limit,
+)
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, stable_rate
 from linreg_cli.data import Dataset, Preprocessor
@@ -15,10 +22,12 @@ from linreg_cli.data.columns.rows import StackedRows, in_order
 from linreg_cli.data.scaling import original_rows
 from linreg_cli.errors import DataError
 from linreg_cli.evaluation.cross_validation import folds
+from linreg_cli.evaluation.held_out import held_out_metrics
+from linreg_cli.evaluation.metrics import Metrics
 from linreg_cli.inspection.column_summary import ColumnSummary, summaries
 from linreg_cli.inspection.training_plans import TrainingPlan, rounding_gap, training_plans
-from linreg_cli.least_squares.factor import EPS, Array, factorise
-from linreg_cli.least_squares.resampling import HeldOut, RidgePath, k_fold, leave_one_out, ridge_path
+from linreg_cli.least_squares.factor import EPS, factorise
+from linreg_cli.least_squares.resampling import HeldOut, RidgePath, k_fold, leave_one_out, residuals_of, ridge_path
 from linreg_cli.least_squares.solve import Optimum, condition_numbers, least_squares
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
 
@@ -44,23 +53,21 @@ class Ridge:
 
 @dataclass(frozen=True, eq=False)
 class OptimumErrors:
-    """The train and cross-validation errors of ordinary least squares, in original units of the transformed target.
+    """The train and cross-validation errors of ordinary least squares, in original units.
 
     Attributes:
-        optimum: of the train split, without weight decay.
-        fitted: the root mean squared error on the train split, over rows and targets.
-        leave_one_out: the errors of leave-one-out cross-validation.
-        k_fold: the errors of k-fold cross-validation; None with one row.
+        optimum: of the train split, without weight decay, in units of the transformed target.
+        fitted: the metrics on the train split, as those of `held_out_metrics`.
+        leave_one_out: those of leave-one-out cross-validation.
+        k_fold: those of k-fold cross-validation; None with one row.
         folds: the number of folds.
-        spread: the standard deviation of each target, n in the denominator, shape (n_targets,), float64.
     """
 
     optimum: Optimum
-    fitted: float
-    leave_one_out: HeldOut
-    k_fold: HeldOut | None
+    fitted: Metrics
+    leave_one_out: Metrics
+    k_fold: Metrics | None
     folds: int
-    spread: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +113,7 @@ class Inspection:
         """Whether the loss is squared, so that its curvature is constant."""
         return self.problem.plan.loss.is_squared
 
-    @property
+    @cached_property
     def limits(self) -> dict[str, Limit]:
         """The limits of the learning rate by their keys in `stable_lr`; only for a squared loss."""
         problem, rule = self.problem, self.problem.rule
@@ -114,6 +121,7 @@ class Inspection:
             "full_batch": full_batch_limit(problem, rule),
             "batch_safe": batch_safe_limit(problem, rule),
             "mean_square": mean_square_limit(problem, rule),
+            "fixed_order": fixed_order_limit(problem, rule),
         }
 
 
@@ -127,7 +135,7 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
 
     Raises:
         ConfigError, DataError: as `prepare`.
-        DataError: if the squares of the values overflow or underflow.
+        DataError: if the squares of the values overflow or underflow, or if there are too many parameters.
     """
     config = loaded.config
     exact = config.train.model_copy(update={"dtype": "float64", "device": "cpu", "engine": "reference"})
@@ -135,8 +143,11 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
     prepared = prepare(replace(loaded, config=config.model_copy(update={"train": exact})), reporter, eps=eps)
     reporter.stage("finding the optimum and the curvature")
     problem = prepared.problem
-    if problem.no_factor_reason:  # inspect may take minutes for a large table
+    if problem.no_factor_reason:  # inspect may take minutes for a table with many rows
         problem = replace(problem, allow_slow=True)
+    if problem.no_factor_reason and not problem.overflow_reason:
+        remedy = "leave out columns (data.ignore), or train with a number for optimizer.lr, without inspect"
+        raise DataError(f"{problem.no_factor_reason}; {remedy}")
     _refuse_extremes(problem)
     squared = problem.plan.loss.is_squared
     dataset, rule = prepared.dataset, problem.rule
@@ -210,8 +221,14 @@ def _held_out(prepared: Prepared, problem: Problem) -> OptimumErrors:
         cut = folds(rows, count, shuffle=config.data.split.shuffle, seed=config.seed)
         rising = np.sort(rows)
         k_folded = k_fold(optimum, X, y, [np.searchsorted(rising, np.sort(fold)) for fold in cut])
-    fitted = math.sqrt(optimum.train_loss / (optimum.scale * y.size))
-    return OptimumErrors(optimum, fitted, leave_one_out(optimum, X, y), k_folded, count, y.std(axis=0))
+    transform = config.preprocess.target_transform
+    return OptimumErrors(
+        optimum,
+        held_out_metrics(HeldOut(None, None, residuals_of(optimum, X, y)), y, transform),
+        held_out_metrics(leave_one_out(optimum, X, y), y, transform),
+        None if k_folded is None else held_out_metrics(k_folded, y, transform),
+        count,
+    )
 
 
 def _in_original_units(config: Config) -> bool:

@@ -1,7 +1,7 @@
 """Alternative settings for a run, each with its forecast: the config's own and faster ones."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -75,26 +75,29 @@ def training_plans(config: Config, problem: Problem, standardized: Problem | Non
     return tuple(found)
 
 
-def expected(problem: Problem, rate: float | Schedule, rule: SgdRule, *, full_batch: bool = False) -> Forecast:
+def expected(
+    problem: Problem, rate: float | Schedule, rule: SgdRule, *, full_batch: bool = False, epochs: int | None = None
+) -> Forecast:
     """The forecast of a run at a rate.
 
-    Mini-batches without momentum may not converge at a rate between the mean-square limit and that of the average
-    batch. Their forecast has the initial gap only.
+    Random mini-batches may not converge at a rate between the mean-square limit and that of the average batch. Their
+    forecast has the initial gap only.
 
     Args:
         problem: the train split, and the plan except for its rate and momentum.
         rate: a learning rate, or a schedule: epoch (from 0) -> learning rate.
         rule: the parameters of SGD.
         full_batch: forecast a full batch instead of the batches of the plan.
+        epochs: the length of the run; None: that of the plan.
     """
-    if not (full_batch or problem.plan.is_full_batch or callable(rate) or problem.rule.momentum):
-        limit, average = mean_square_limit(problem, problem.rule).rate, average_batch_limit(problem, problem.rule).rate
-        if limit is not None and limit <= rate < (math.inf if average is None else average):
-            why = f"{rate:g} is above {limit:.4g}, so the run may not converge: the noise of the batches may grow"
-            below = expected(problem, limit / 2, rule)  # for the initial gap, which does not depend on the rate
-            never, reasons = dict.fromkeys(TARGETS), dict.fromkeys(TARGETS, NotReached("other", why))
-            return replace(below, epochs=never, reasons=reasons, floor_gap=None)
-    return problem.forecast(rate, rule, TARGETS, full_batch=full_batch)
+    if not (full_batch or problem.plan.is_full_batch or problem.has_fixed_order):
+        highest = rate if not callable(rate) else max(rate(e) for e in range(epochs or problem.plan.epochs))
+        limit, average = mean_square_limit(problem, rule).rate, average_batch_limit(problem, rule).rate
+        if limit is not None and limit <= highest < (math.inf if average is None else average):
+            why = f"{highest:g} is above {limit:.4g}, so the run may not converge: the noise of the batches may grow"
+            below = problem.forecast(limit / 2, rule, TARGETS)  # for the initial gap, which does not depend on the rate
+            return Forecast.refused(TARGETS, NotReached("other", why), below.start_gap, below.method)
+    return problem.forecast(rate, rule, TARGETS, full_batch=full_batch, epochs=epochs)
 
 
 def best_of(problem: Problem, *, momentum: float | None, full_batch: bool = False) -> Rate:
@@ -130,7 +133,7 @@ def _longer_runs(config: Config, problem: Problem) -> list[TrainingPlan]:
     final gap is slow in the beginning. A schedule is proposed if its forecast needs at most two thirds of the epochs.
     """
     rule, momentum = problem.rule, problem.plan.momentum
-    if not (problem.batches.largest > 0 and rule.gain > 0 and problem.relative_to > 0):
+    if not (problem.batches.largest > 0 and rule.gain > 0 and problem.relative_to > 0) or problem.has_fixed_order:
         return []
     batches, target, found = problem.batch_problem(rule), TARGETS[-1], []
     constant = "optimizer.schedule={kind: constant}" if config.optimizer.schedule.kind != "constant" else ""
@@ -138,12 +141,12 @@ def _longer_runs(config: Config, problem: Problem) -> list[TrainingPlan]:
     if epochs is not None and epochs != problem.plan.epochs:
         rate = best_batch_rate(batches, epochs)
         change = [f"optimizer.lr={rounded_down(rate.lr):g}", f"train.epochs={epochs}", constant]
-        overrides, forecast = tuple(filter(None, change)), expected(problem, rounded_down(rate.lr), rule)
+        overrides, forecast = tuple(filter(None, change)), expected(problem, rounded_down(rate.lr), rule, epochs=epochs)
         found.append(TrainingPlan("best rate, more epochs", overrides, rate.lr, momentum, forecast))
     falling = fewest_falling(batches, cosine, target, int((epochs or 3_000) / 1.5))
     if falling is not None and batches.noise.variances.any():
         lr = rounded_down(batches.highest.lr)
-        forecast = expected(problem, lambda epoch: lr * cosine(min(epoch, falling), falling), rule)
+        forecast = expected(problem, lambda epoch: lr * cosine(min(epoch, falling), falling), rule, epochs=falling)
         schedule = f"optimizer.schedule={{kind: cosine, T_max: {falling}}}"
         change = [f"optimizer.lr={lr:g}", schedule, f"train.epochs={falling}"]
         found.append(TrainingPlan("falling rate (cosine)", tuple(change), lr, momentum, forecast, decreasing=True))

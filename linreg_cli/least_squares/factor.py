@@ -134,7 +134,7 @@ class Factor:
         return np.append(D, 1.0) if self.bias else D
 
     def svd(self) -> tuple[Array, Array, Array]:
-        """U, S and V' of the standardised design matrix divided by sqrt(n), shapes (p, p), (p,), (p, p).
+        """U, S and V' of the standardised design matrix divided by sqrt(n), shapes (p, rank), (p,), (p, p).
 
         The first `rank` right singular vectors span the space in which the data determine the parameters, with S in
         descending order; the others are an orthonormal basis of the null space.
@@ -162,7 +162,7 @@ class Factor:
         values, half a unit in the last place of the largest one. A column with a large mean and a small spread has few
         significant digits; other columns keep theirs.
         """
-        largest = float(np.linalg.norm(self.standardized(), 2)) if self.n_parameters else 0.0
+        largest = float(np.linalg.norm(self._filled(), 2)) if self.n_parameters else 0.0
         half_unit = self.eps / 2 * _power_of_two(self.largest)
         stored = np.divide(half_unit, self.spread, out=np.zeros_like(self.spread), where=self.spread > 0)
         bounds = np.append(stored, 0.0) if self.bias else stored
@@ -178,24 +178,33 @@ class Factor:
 
     @cached_property
     def _weighted(self) -> tuple[Array, Array]:
-        _, S, Vt = np.linalg.svd(self.standardized() / self.rounding)
+        _, S, Vt = _svd(self._filled() / self.rounding)
         return S, Vt
+
+    def _filled(self) -> Array:
+        """The rows of `standardized` that are not 0 because there are fewer samples than parameters."""
+        return self.standardized()[: min(self.n_samples, self.n_parameters)]
 
     @cached_property
     def _decomposed(self) -> tuple[Array, Array, Array, int]:
         """`svd` and `rank`."""
-        Z, p = self.standardized(), self.n_parameters
-        U, S, Vt = np.linalg.svd(Z)
-        if p and S[-1] > self.rounding.max():  # then no weighted singular value is below 1
-            return U, S, Vt, p
+        Z, p = self._filled(), self.n_parameters
+        if len(Z) == p:
+            U, S, Vt = np.linalg.svd(Z)
+            if p and S[-1] > self.rounding.max():  # then no weighted singular value is below 1
+                return U, S, Vt, p
         weighted, rows = self.weighted_svd()
         rank = int(np.sum(weighted > 1))
         if rank == p:
             return U, S, Vt, p
-        # Null vectors of the weighted columns, in the coordinates of the standardised ones, and their complement.
-        basis = np.linalg.qr((rows[rank:] / self.rounding).T, mode="complete")[0]
-        null, kept = basis[:, : p - rank], basis[:, p - rank :]
-        U, S, Wt = np.linalg.svd(Z @ kept)
+        # Null vectors of the weighted columns, in the coordinates of the standardised ones, and their complement; the
+        # complement is found first if it is smaller.
+        if 2 * rank > p:
+            null, kept = split((rows[rank:] / self.rounding).T)
+        else:
+            kept, null = split((rows[:rank] * self.rounding).T)
+        U, S, Wt = np.linalg.svd(Z @ kept, full_matrices=False)
+        U = np.vstack([U, np.zeros((p - len(U), rank))])
         rest = np.linalg.norm(Z @ null, axis=0)
         return U, np.append(S, rest), np.vstack([Wt @ kept.T, null.T]), rank
 
@@ -211,6 +220,18 @@ class Factor:
         _, S, Vt = self.svd()
         reduced: Array = (A * self.standard) @ Vt[: self.rank].T / (S[: self.rank] * math.sqrt(self.n_samples))
         return reduced
+
+
+def split(A: Array) -> tuple[Array, Array]:
+    """Orthonormal bases of the column space of A, shape (n_rows, n_columns), and of its complement."""
+    basis = np.linalg.qr(A, mode="complete")[0]
+    return basis[:, : A.shape[1]], basis[:, A.shape[1] :]
+
+
+def _svd(A: Array) -> tuple[Array, Array, Array]:
+    """U, S and V' of shapes (m, m), (p,), (p, p) for a matrix of shape (m, p), m <= p; S is filled up with zeros."""
+    U, S, Vt = np.linalg.svd(A)
+    return U, np.append(S, np.zeros(A.shape[1] - len(S))), Vt
 
 
 def blocks(n_rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:

@@ -43,7 +43,8 @@ class Inference:
         ci_high: the upper end.
         vif: variance inflation factors; NaN for the bias.
         residual_std: the residual standard error, sqrt(sum of squared residuals / (n - p)).
-        r2: centred if the model has an intercept, or an implicit one; otherwise uncentred.
+        r2: 1 - rss / tss, where tss is about the mean (centred) or about zero (uncentred).
+        r2_definition: `centred` if the model has an intercept, or an implicit one; otherwise `uncentred`.
         r2_adjusted: adjusted for the degrees of freedom.
         f: the F statistic of the regression; NaN if the model has an intercept only.
         f_p: its p-value.
@@ -65,6 +66,7 @@ class Inference:
     vif: Array
     residual_std: float
     r2: float
+    r2_definition: str
     r2_adjusted: float
     f: float
     f_p: float
@@ -93,7 +95,8 @@ class Inference:
             name: {column: _finite(getattr(self, column)[i]) for column in columns} for i, name in enumerate(self.names)
         }
         scalars = ("residual_std", "r2", "r2_adjusted", "f", "f_p", "aic", "bic", "durbin_watson")
-        return {"coefficients": coefficients, **{name: _finite(getattr(self, name)) for name in scalars}}
+        values = {name: _finite(getattr(self, name)) for name in scalars}
+        return {"coefficients": coefficients, "r2_definition": self.r2_definition, **values}
 
 
 def refusal(
@@ -119,8 +122,9 @@ def refusal(
     if optimum.weight_decay > 0:
         return "weight decay biases the coefficients; set optimizer.weight_decay: 0"
     if n <= p:
+        saturated = f"the fit is saturated ({'n = p' if n == p else 'n < p'}): " if optimum.is_saturated else ""
         return (
-            f"{n} rows and {p} parameters leave no residual degrees of freedom to estimate the noise; "
+            f"{saturated}{n} rows and {p} parameters leave no residual degrees of freedom to estimate the noise; "
             "use more rows or fewer columns"
         )
     if not optimum.is_unique:
@@ -201,6 +205,7 @@ def infer(
         vif=spread * variance,
         residual_std=math.sqrt(s2),
         r2=r2,
+        r2_definition="centred" if constant else "uncentred",
         r2_adjusted=1 - (1 - r2) * (n - constant) / degrees,
         f=f,
         f_p=f_p,

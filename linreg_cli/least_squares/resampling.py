@@ -174,6 +174,18 @@ def _orthonormal_design(factor: Factor) -> Array:
     return product
 
 
+def residuals_of(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike) -> Array:
+    """y - X w - b at the optimum, shape (n_samples, n_targets), float64, block by block.
+
+    Args:
+        optimum: of the same rows.
+        X_nd: shape (n_samples, n_features), any float dtype.
+        y_nk: shape (n_samples, n_targets), any float dtype.
+    """
+    X, y = matrix(X_nd), np.asarray(y_nk)
+    return np.concatenate([_residuals(optimum, X[rows], y[rows]) for rows in blocks(len(X))])
+
+
 def _residuals(optimum: Optimum, X: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> Array:
     factor = optimum.factor
     level = 0.0 if optimum.bias is None else optimum.bias + factor.center @ optimum.weights

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.least_squares.factor import Array, factorise
+from linreg_cli.least_squares.optimal_face import is_unique_huber, is_unique_mae
 
 #: The most cells of X for which an optimum is computed, in seconds; a linear programme grows faster than its cells.
 MOST_CELLS = 50_000
@@ -21,6 +22,7 @@ class RobustOptimum:
         train_loss: the loss at the optimum, the mean over all elements.
         constant_loss: the lowest loss of a constant prediction for each target.
         method: the solver and its tolerance, in words.
+        is_unique: whether no other parameters have the same loss.
     """
 
     weights: Array
@@ -28,6 +30,7 @@ class RobustOptimum:
     train_loss: float
     constant_loss: float
     method: str
+    is_unique: bool
 
 
 def robust_optimum(
@@ -74,12 +77,13 @@ def robust_optimum(
     factor = factorise(X, y, bias=bias)
     A = factor.rows(X)
     theta, constants = np.empty((A.shape[1], y.shape[1])), np.empty(y.shape[1])
+    unique = True
     for t, column in enumerate(factor.target_rows(y).T):
         delta = huber_delta / factor.target_scale[t]
-        found = _least_absolute(A, column) if loss == "mae" else _huber(A, column, delta)
-        if found is None:
+        solved = _least_absolute(A, column) if loss == "mae" else _with_uniqueness(A, column, delta)
+        if solved is None:
             return None, f"the solver did not converge for loss: {loss}"
-        theta[:, t] = found
+        theta[:, t], unique = solved[0], unique and solved[1]
         ones = np.ones((len(y), 1))
         constant = np.array([np.median(column)]) if loss == "mae" else _huber(ones, column, delta)
         assert constant is not None
@@ -95,6 +99,7 @@ def robust_optimum(
             train_loss=_mean_loss(residuals, loss, huber_delta),
             constant_loss=_mean_loss(y - constants, loss, huber_delta),
             method=method,
+            is_unique=unique,
         ),
         None,
     )
@@ -107,7 +112,8 @@ def _mean_loss(residuals: Array, loss: str, delta: float) -> float:
     return float(np.where(size <= delta, size**2 / 2, delta * (size - delta / 2)).mean())
 
 
-def _least_absolute(A: Array, y: Array) -> Array | None:
+def _least_absolute(A: Array, y: Array) -> tuple[Array, bool] | None:
+    """A minimiser, and whether it is the only one; None if the solver fails."""
     from scipy.optimize import linprog
     from scipy.sparse import csr_array, eye_array, hstack
 
@@ -118,7 +124,8 @@ def _least_absolute(A: Array, y: Array) -> Array | None:
     solved = linprog(cost, A_eq=equations, b_eq=y, bounds=bounds, method="highs")
     if solved.x is None:
         return None
-    return _polished(A, y, np.asarray(solved.x[:p]))
+    theta = _polished(A, y, np.asarray(solved.x[:p]))
+    return theta, is_unique_mae(A, y, theta, np.asarray(solved.eqlin.marginals))
 
 
 def _polished(A: Array, y: Array, theta: Array) -> Array:
@@ -129,6 +136,12 @@ def _polished(A: Array, y: Array, theta: Array) -> Array:
         return theta
     vertex: Array = np.asarray(np.linalg.solve(A[through], y[through]), dtype=np.float64)
     return vertex if np.abs(y - A @ vertex).sum() <= np.abs(y - A @ theta).sum() else theta
+
+
+def _with_uniqueness(A: Array, y: Array, delta: float) -> tuple[Array, bool] | None:
+    """A minimiser of the Huber loss, and whether it is the only one; None if no method converges."""
+    theta = _huber(A, y, delta)
+    return None if theta is None else (theta, is_unique_huber(A, y, theta, delta))
 
 
 def _huber(A: Array, y: Array, delta: float) -> Array | None:

@@ -77,6 +77,11 @@ class Optimum:
         """The relative gap of the objective at some parameters, by `excess`; see the function `gap`."""
         return gap(self.excess(weights, bias) + self.objective, self.objective, self.constant_loss, self.rounding_loss)
 
+    @property
+    def is_saturated(self) -> bool:
+        """Whether some parameters fit every row exactly, whatever the targets are: the rank is the number of rows."""
+        return self.rank >= self.factor.n_samples
+
     def judged_by(self, eps: float) -> "Optimum":
         """The same optimum, unique as it is, with another machine epsilon: for values that no rounding has changed."""
         factor = self.factor.judged_by(eps)

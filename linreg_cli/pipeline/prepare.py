@@ -1,6 +1,7 @@
 """The preparation of a run: rows, scaled tensors, model, plan and executor. Nothing is written."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ from torch import Tensor
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.config.data import TableData
 from linreg_cli.config.given import messages_about
+from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
 from linreg_cli.config.types import is_address
 from linreg_cli.convergence.auto import ResolvedOptimizer, resolve
 from linreg_cli.convergence.limits import rate_limit
@@ -18,7 +20,7 @@ from linreg_cli.convergence.preflight import check_before_training
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
 from linreg_cli.data.summary import DataSummary
-from linreg_cli.errors import EngineError
+from linreg_cli.errors import ConfigError, EngineError, Fault
 from linreg_cli.evaluation.metrics import probe
 from linreg_cli.findings import Finding
 from linreg_cli.model import LinearFormula, build_model, fold, initialise, parameters_of
@@ -141,16 +143,25 @@ class Prepared:
         return replace(self, choice=choice, config=self.config.model_copy(update={"train": train}))
 
 
-def prepare(loaded: LoadedConfig, reporter: Reporter, *, eps: float | None = None) -> Prepared:
+def prepare(
+    loaded: LoadedConfig,
+    reporter: Reporter,
+    *,
+    eps: float | None = None,
+    fail_if: Sequence[str] = (),
+    resumed: bool = False,
+) -> Prepared:
     """Read the data, fit the preprocessing, build the model and the plan. Nothing is written.
 
     Args:
         loaded: the config with the position of each setting.
         reporter: receives progress.
         eps: the machine epsilon that ranks and rounding error are judged by; None: that of the dtype of the tensors.
+        fail_if: conditions of the command line, which must name metrics that the run has.
+        resumed: whether the gates of the config belong to a run that is resumed, and are not checked again.
 
     Raises:
-        ConfigError: for settings that the data or the machine do not allow.
+        ConfigError: for settings that the data or the machine do not allow, and gates on metrics that no run has.
         DataError: if the table cannot be read, or does not contain what the config says.
     """
     config = loaded.config
@@ -158,8 +169,11 @@ def prepare(loaded: LoadedConfig, reporter: Reporter, *, eps: float | None = Non
         device = resolve_device(config.train.device)
     except ValueError as error:
         raise loaded.error("train.device", str(error)) from None
+    _check_gates(loaded, (), fail_if, known_features(config))
     reporter.stage("reading the data")
     dataset = load_dataset(config, progress=reporter.stage)
+    empty = [name for name, rows in dataset.splits.items() if not len(rows)]
+    _check_gates(loaded, () if resumed else config.gates, fail_if, dataset.features, empty)
     if dataset.summary is not None:
         reporter.data(dataset.summary)
     reporter.stage("preparing")
@@ -173,6 +187,28 @@ def prepare(loaded: LoadedConfig, reporter: Reporter, *, eps: float | None = Non
             f"{options.folds} folds are more than the {n_train} rows of the train split; lower it",
         )
     return prepared
+
+
+def _check_gates(
+    loaded: LoadedConfig,
+    gates: Sequence[str],
+    fail_if: Sequence[str],
+    features: Sequence[str] | None,
+    empty: Sequence[str] = (),
+) -> None:
+    """Refuse gates on metrics that no run of the config has, before it is trained.
+
+    Raises:
+        ConfigError: with every such gate.
+    """
+    names = metric_names(loaded.config, features, empty)
+    faults: list[Fault] = []
+    for position, gate in enumerate(gates):
+        if why := impossible_gate(gate, names):
+            faults += loaded.error(("gates", position), why).faults
+    faults += [Fault(why, "--fail-if") for gate in fail_if if (why := impossible_gate(gate, names))]
+    if faults:
+        raise ConfigError(faults)
 
 
 def assemble_run(

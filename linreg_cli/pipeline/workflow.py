@@ -87,7 +87,7 @@ def train_run(
     """
     begun = time.perf_counter()
     stops = stops or StopRequests()
-    prepared = prepare(loaded, reporter)
+    prepared = prepare(loaded, reporter, fail_if=fail_if)
     warnings = prepared.check(loaded, reporter, force=force)
     prepared = prepared.started(loaded, reporter, warnings)
     run = create_run(outputs, prepared.config.name)
@@ -136,7 +136,7 @@ def resume_run(
             return resumption.complete
         for warning in resumption.warnings:
             reporter.warn(warning)
-        prepared = prepare(resumption.loaded, reporter)
+        prepared = prepare(resumption.loaded, reporter, fail_if=fail_if, resumed=True)
         warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True)
         resumption.check_data(prepared.fingerprint)
         prepared = prepared.started(resumption.loaded, reporter, warnings)
@@ -185,7 +185,9 @@ def _run_to_the_end(
             stops.check()
         seconds = time.perf_counter() - begun
         gates = check_gates(
-            prepared.config.gates, fail_if, {**metrics, "seconds": seconds, "warnings": counts(warnings)}
+            prepared.config.gates,
+            fail_if,
+            {**metrics, "seconds": seconds, "warnings": counts(each.kind for each in warnings)},
         )
         digests = run.digests("model.safetensors", "preprocess.json")
         result = _result(end, prepared, seconds, gates, warnings)
@@ -256,7 +258,7 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     metrics |= more
     run.write_json("metrics.json", metrics)
     if influence is not None:
-        write_file(run.path / "influence.csv", lambda draft: write_table(draft, ".csv", influence))
+        write_file(run.path / "influence.csv", lambda draft: write_table(draft, ".csv", influence), own=True)
     return metrics
 
 

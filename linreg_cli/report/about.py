@@ -8,6 +8,7 @@ from typing import Any
 from linreg_cli.findings import shown
 from linreg_cli.report.contents import curve_of
 from linreg_cli.report.markup import (
+    MOST_FOLDED,
     MOST_ROWS,
     Html,
     bullets,
@@ -228,7 +229,9 @@ def _transformed(run: RunContents) -> bool:
 def _features(features: Sequence[str]) -> Html:
     if len(features) <= MOST_ROWS:
         return facts([("features", names(features))])
-    return fold(f"{len(features):,} features", paragraph(names(features)))
+    shown = features[:MOST_FOLDED]
+    more = f" and {len(features) - len(shown):,} more" if len(features) > len(shown) else ""
+    return fold(f"{len(features):,} features", paragraph(names(shown), text(more)))
 
 
 def _columns(columns: Sequence[Mapping[str, Any]]) -> Html:

@@ -16,6 +16,8 @@ Html = NewType("Html", str)
 
 #: Rows of a table that are always shown; further ones are in a `details` element.
 MOST_ROWS = 40
+#: The most rows of a table in all; further ones are counted, since a browser is slow with a page of 100,000 rows.
+MOST_FOLDED = 2_000
 
 #: A fact with more characters gets its own line.
 _LONG = 50
@@ -115,11 +117,21 @@ def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[Html]], w
         words: positions of the columns of text; the others are numbers and right-aligned.
     """
     shown = _table(caption, header, rows[:MOST_ROWS], words)
-    rest = rows[MOST_ROWS:]
+    rest = rows[MOST_ROWS:MOST_FOLDED]
     if not rest:
         return shown
     continued = _table(f"{caption}, continued", header, rest, words)
-    return stack(shown, fold(f"The other {len(rest):,} of {len(rows):,} rows", continued))
+    left = len(rows) - MOST_FOLDED
+    note = paragraph(text(f"... and {left:,} more, in the files of the run"), class_="note") if left > 0 else None
+    return stack(
+        shown,
+        fold(
+            f"The next {len(rest):,} of {len(rows):,} rows"
+            if note
+            else f"The other {len(rest):,} of {len(rows):,} rows",
+            stack(continued, note),
+        ),
+    )
 
 
 def _table(caption: str, header: Sequence[str], rows: Sequence[Sequence[Html]], words: Collection[int]) -> Html:

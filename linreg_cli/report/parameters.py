@@ -7,7 +7,7 @@ from linreg_cli.config.data import SyntheticData
 from linreg_cli.report.about import verdict
 from linreg_cli.report.markup import Html, facts, figure_of, name, names, paragraph, stack, table, text
 from linreg_cli.runs.contents import RunContents
-from linreg_cli.wording import gap_in_words, number, p_value, parameters_title, short
+from linreg_cli.wording import gap_in_words, has_bias, number, p_value, parameters_title, r2_label, short
 
 _ERRORS = ("std err", "HC3", "t", "p", "2.5 %", "97.5 %", "VIF")
 
@@ -40,16 +40,19 @@ def optimum(run: RunContents) -> Html | None:
         )
     if found is not None and "leave_one_out" in found:
         transform = run.record().get("target_transform", "none")
-        units = "" if transform == "none" else f", of {transform} of {', '.join(run.targets)}"
-        parts.append(_leave_one_out(found["leave_one_out"], f"Leave-one-out error of the optimum{units}"))
+        held_out = found["leave_one_out"]
+        original = transform == "none" or held_out.get("units") == "original"  # older runs have those of the transform
+        units = "in original units" if original else f"of {transform} of {', '.join(run.targets)}"
+        caption = f"Leave-one-out error of the optimum, {units}"
+        parts.append(_leave_one_out(held_out, caption, r2_label("centred", has_bias(run.metrics["parameters"]), "R²")))
     return stack(*parts)
 
 
-def _leave_one_out(found: Mapping[str, Any], caption: str) -> Html:
+def _leave_one_out(found: Mapping[str, Any], caption: str, r2: str) -> Html:
     cells = [figure_of(found[key]) for key in ("mse", "rmse", "r2")]
     rows = [[text("each row, by the fit to the other rows"), *cells]]
     note = paragraph(text(found["reason"]), class_="note") if found.get("reason") else None
-    return stack(table(caption, ["predicted", "MSE", "RMSE", "R²"], rows), note)
+    return stack(table(caption, ["predicted", "MSE", "RMSE", r2], rows), note)
 
 
 def parameters(run: RunContents) -> Html | None:
@@ -67,7 +70,8 @@ def parameters(run: RunContents) -> Html | None:
         own = {} if isinstance(refused, str) else inference[target] if several else inference
         caption = parameters_title([target], transform).removesuffix(":")
         parts += [_parameters(run, target if several else None, f"Parameters of {caption}", own)]
-        parts += [_fit(own)] if own else []
+        of = "" if transform == "none" else f"{transform} of {target}"
+        parts += [_fit(own, of, has_bias=has_bias(run.metrics["parameters"]))] if own else []
     return stack(*parts)
 
 
@@ -85,7 +89,9 @@ def _parameters(run: RunContents, target: str | None, caption: str, inference: M
     best = (run.metrics.get("optimum") or {}).get("parameters")
     optimum = _of(best, target) if best else None
     coefficients = inference.get("coefficients", {})
-    header = ["parameter", "trained", *(["at the optimum"] if optimum else []), *(_ERRORS if coefficients else [])]
+    several = (run.metrics.get("optimum") or {}).get("is_unique") is False
+    at = "at an optimum, one of several" if several else "at the optimum"
+    header = ["parameter", "trained", *([at] if optimum else []), *(_ERRORS if coefficients else [])]
     rows = []
     for key, label, of_bias in [*((key, name(key), False) for key in trained[0]), ("bias", text("(bias)"), True)]:
         values = [given[1] if of_bias else given[0][key] for given in (trained, optimum) if given]
@@ -108,11 +114,14 @@ def _errors(found: Mapping[str, Any]) -> list[Html]:
     return [text(each) for each in shown]
 
 
-def _fit(inference: Mapping[str, Any]) -> Html:
+def _fit(inference: Mapping[str, Any], of: str, *, has_bias: bool) -> Html:
+    """The statistics of the fit; `of` is the transformed target whose units they have, or empty."""
+    r2 = r2_label(inference.get("r2_definition"), has_bias, "R²")
     return facts(
         [
+            ("statistics of", text(of) if of else None),
             ("rows", figure_of(inference["n"])),
-            ("R²", figure_of(inference["r2"])),
+            (r2, figure_of(inference["r2"])),
             ("R², adjusted", figure_of(inference["r2_adjusted"])),
             ("residual std", figure_of(inference["residual_std"])),
             ("F", text(f"{number(inference['f'])}, p {p_value(inference['f_p'])}")),

@@ -124,7 +124,7 @@ def load_checkpoint(run: RunFolder) -> tuple[Checkpoint | None, list[str]]:
     """
     faults: list[StoreError] = []
     for name in (CHECKPOINT_FILE, PREVIOUS_FILE):
-        if not (run.path / name).exists():
+        if not run.has(name):
             continue
         try:
             checkpoint = _read(run, name)

@@ -59,7 +59,7 @@ def varying(facts: Sequence[dict[str, Any]]) -> list[tuple[str, list[Any]]]:
 
 
 def _results(run: RunContents) -> dict[str, Any]:
-    metrics = run.read_json("metrics.json") if (run.path / "metrics.json").is_file() else {}
+    metrics = run.read_json("metrics.json") if run.has("metrics.json") else {}
     return flat({key: value for key, value in metrics.items() if key != "probe"})
 
 

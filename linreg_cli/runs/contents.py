@@ -87,7 +87,7 @@ class RunContents(RunFolder):
         Raises:
             StoreError: if it is damaged, or missing from a run that has finished.
         """
-        written = self.record()["status"] == "finished" or (self.path / "metrics.json").is_file()
+        written = self.record()["status"] == "finished" or self.has("metrics.json")
         return self.read_json("metrics.json") if written else None
 
     @property

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from linreg_cli.errors import StoreError
+from linreg_cli.files import read_own, write_bytes
 
 #: The file with the PID of the lock's owner, for messages only. It does not say whether the lock is held.
 OWNER_FILE = ".owner"
@@ -21,8 +22,8 @@ class RunLock:
 
     def __init__(self, folder: Path, descriptor: int | None) -> None:
         self._folder, self._descriptor, self._released = folder, descriptor, False
-        with contextlib.suppress(OSError):
-            (folder / OWNER_FILE).write_text(f"{os.getpid()}\n")
+        with contextlib.suppress(OSError, StoreError):
+            write_bytes(folder / OWNER_FILE, f"{os.getpid()}\n".encode(), durable=False, own=True)
 
     def release(self) -> None:
         """Release the lock; a second call does nothing."""
@@ -51,9 +52,9 @@ def hold(folder: Path) -> RunLock:
 
 def _owner(folder: Path) -> str:
     with contextlib.suppress(OSError, ValueError):
-        return f"PID {int((folder / OWNER_FILE).read_text())}"
+        return f"PID {int(read_own(folder / OWNER_FILE))}"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        return f"PID {int(json.loads((folder / 'run.json').read_bytes())['pid'])}"
+        return f"PID {int(json.loads(read_own(folder / 'run.json'))['pid'])}"
     return "another process"
 
 

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from linreg_cli.errors import StoreError
-from linreg_cli.files import write_bytes
+from linreg_cli.files import read_own, write_bytes
+from linreg_cli.paths import expanded
 from linreg_cli.runs.lock import OWNER_FILE, in_use
 from linreg_cli.wording import json_text
 
@@ -30,6 +32,8 @@ RESULTS = ("model.safetensors", "metrics.json", "predictions.csv", "influence.cs
 
 _RUN_ID = re.compile(r"(?P<name>\w[\w.-]*)-(?P<number>[0-9]{4}|[1-9][0-9]{4,17})\Z")
 _ATTEMPTS = 10_000
+#: Characters of JSON that are indented. Python's indenting encoder takes seconds for the runs of 100,000 columns.
+_INDENTED = 2**20
 
 #: Key of `run.json` -> whether its value is one that readers can rely on.
 _WELL_FORMED: dict[str, Callable[[Any], bool]] = {
@@ -74,8 +78,8 @@ class RunFolder:
 
     @property
     def id(self) -> str:
-        """The run id, which is the name of the folder."""
-        return self.path.resolve().name
+        """The run id, which is the name of the folder, or of a link to it."""
+        return os.path.basename(os.path.abspath(self.path))
 
     def write(self, name: str, content: bytes | str, *, keep: str | None = None) -> Path:
         """Write one file of the run atomically.
@@ -94,7 +98,7 @@ class RunFolder:
         target, kept = self.path / name, None if keep is None else self.path / keep
         # File names may contain bytes that are not UTF-8. Python has them as surrogates, and JSON reads `\\udcff` back.
         content = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
-        write_bytes(target, content, keep=kept)
+        write_bytes(target, content, keep=kept, own=True)
         return target
 
     def write_json(self, name: str, values: Any) -> Path:
@@ -103,7 +107,7 @@ class RunFolder:
         Raises:
             ValueError: for NaN or an infinity, which JSON does not have.
         """
-        return self.write(name, json_text(values) + "\n")
+        return self.write(name, json_text(values, indented=_INDENTED) + "\n")
 
     def read(self, name: str) -> bytes:
         """The content of one file of the run.
@@ -112,11 +116,15 @@ class RunFolder:
             StoreError: if it is missing or cannot be read.
         """
         try:
-            return (self.path / name).read_bytes()
+            return read_own(self.path / name)
         except FileNotFoundError:
             raise StoreError(f"the run has no {name}{self._why_incomplete(name)}", str(self.path)) from None
         except OSError as error:
             raise StoreError(f"cannot read {name}: {error.strerror}", str(self.path)) from None
+
+    def has(self, name: str) -> bool:
+        """Whether there is something of this name in the run; `read` raises for what is no file."""
+        return os.path.lexists(self.path / name)
 
     def digests(self, *names: str) -> dict[str, str]:
         """SHA-256 of files of the run, by name.
@@ -280,7 +288,7 @@ def run_folders(outputs: Path) -> list[RunFolder]:
     """Every folder whose name is a run id, sorted; then every other one with a `run.json`, such as a renamed run."""
     named = [RunFolder(outputs / f"{name}-{number:04d}") for name, number in sorted(_ids(outputs))]
     others = [
-        name for name in sorted(_names(outputs)) if not is_run_id(name) and (outputs / name / "run.json").is_file()
+        name for name in sorted(_names(outputs)) if not is_run_id(name) and RunFolder(outputs / name).has("run.json")
     ]
     return named + [RunFolder(outputs / name) for name in others]
 
@@ -313,15 +321,12 @@ def find_run(outputs: Path, reference: str) -> RunFolder:
         return readable[-1][0]
     if not reference.strip():
         raise StoreError("the run id is empty; give a run id, a path or 'latest'")
-    path = Path(reference)
-    is_run = False
-    with contextlib.suppress(OSError):  # such as a name that is too long
-        is_run = (path / "run.json").is_file()
-    if is_run:
+    path = Path(expanded(reference))
+    if RunFolder(path).has("run.json"):
         return RunFolder(path)
     if "/" in reference or "\\" in reference or path.name in ("", ".", ".."):
         raise StoreError(
-            "there is no run.json in this folder" if path.is_dir() else "there is no such folder", reference
+            "there is no run.json in this folder" if os.path.isdir(path) else "there is no such folder", reference
         )
     runs = {run.id: run for run in run_folders(outputs)}
     matches = [run_id for run_id in runs if run_id == reference] or [

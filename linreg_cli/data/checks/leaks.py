@@ -109,7 +109,7 @@ def _evenly_spaced(values: Column) -> bool:
 
     Such a column is a time axis. A target that grows with time has the same ranks, and that is no leak.
     """
-    steps = np.diff(np.unique(values[~np.isnan(values)]))
+    steps = np.diff(np.unique(_unit(values[~np.isnan(values)])))
     usual = np.median(steps)
     return bool(np.mean(np.abs(steps - usual) <= 0.1 * usual) >= 0.75)
 
@@ -117,6 +117,7 @@ def _evenly_spaced(values: Column) -> bool:
 def _eta_squared(codes: np.ndarray, y: Column) -> float:
     """Eta squared: the fraction of the variance of y between the levels. 0 for fewer than 5 rows per level."""
     _, level = np.unique(codes, return_inverse=True)
+    y = _unit(y)
     counts = np.bincount(level)
     if len(counts) > len(y) / 5:
         return 0.0
@@ -124,7 +125,13 @@ def _eta_squared(codes: np.ndarray, y: Column) -> float:
     return float(1 - np.sum((y - means[level]) ** 2) / np.sum((y - y.mean()) ** 2))
 
 
+def _unit(values: Column) -> Column:
+    """A column divided by its largest absolute value, so that its sum and its squares cannot overflow."""
+    return np.asarray(values / (float(np.abs(values).max(initial=0.0)) or 1.0))
+
+
 def standard(values: Column, *, bias: bool) -> Column:
     """A column scaled to length 1, shape (n_rows,); centred if the model has a bias."""
+    values = _unit(values)
     centred = values - values.mean() if bias else values
     return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-300))

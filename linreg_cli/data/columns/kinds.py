@@ -1,7 +1,7 @@
 """Kinds of columns: numbers with missing cells, categories, and encoded columns that are computed on access."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -55,9 +55,11 @@ class Numbers:
 
     Attributes:
         values: shape (n_samples,); nan where a cell is missing.
+        cell: row, from 0 -> the cell as it stands in the table, for messages; None without a table.
     """
 
     values: Values
+    cell: Callable[[int], object] | None = field(default=None, compare=False, repr=False)
 
     @property
     def n_missing(self) -> int:
@@ -115,14 +117,16 @@ class Categories:
     """A column of categories.
 
     Attributes:
-        kind: `text`, `boolean` or `number`: determines how levels are written and ordered.
+        kind: `text`, `boolean` or `number`: what the cells are typed as, and so when two levels are the same.
         codes: shape (n_samples,), int32: position in `levels`; `MISSING` where a cell is missing.
         levels: every level of the table, in order.
+        cell: row, from 0 -> the cell as it stands in the table, for messages; None without a table.
     """
 
     kind: str
     codes: Codes
     levels: tuple[str, ...]
+    cell: Callable[[int], object] | None = field(default=None, compare=False, repr=False)
 
     @cached_property
     def n_missing(self) -> int:
@@ -148,35 +152,6 @@ def as_number(cell: str) -> float | None:
     except ValueError:
         return None
     return value if np.isfinite(value) else None
-
-
-def canonical(cell: str, kind: str) -> str:
-    """A level in the form that is the same for every table format.
-
-    >>> canonical(" usa ", "text"), canonical("True", "boolean"), canonical("98178.0", "number")
-    ('usa', 'true', '98178')
-    """
-    text = cell.strip()
-    if kind == "boolean":
-        return text.lower()
-    if kind == "number":
-        try:
-            value = float(text)
-        except ValueError:
-            return text
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    return text
-
-
-def ordered(levels: Mapping[str, object] | set[str], kind: str) -> tuple[str, ...]:
-    """Levels sorted: numbers by value, others as text.
-
-    >>> ordered({"10", "9", "-1"}, "number"), ordered({"usa", "asia"}, "text")
-    (('-1', '9', '10'), ('asia', 'usa'))
-    """
-    if kind == "number":
-        return tuple(sorted(levels, key=float))
-    return tuple(sorted(levels))
 
 
 class EncodedColumns(Mapping[str, Column]):

@@ -1,27 +1,31 @@
 """Columns of a table as numbers and categories, or what is wrong with them."""
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
 from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.data.columns.arrow import indices, is_text_type
-from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, RawColumn, as_number, canonical, ordered
+from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, RawColumn, as_number
+from linreg_cli.data.encoding import levels
 from linreg_cli.data.encoding.dates import as_numbers, is_date
+from linreg_cli.data.encoding.notation import is_number_otherwise, notation_of
 from linreg_cli.data.encoding.number_hints import (
-    NUMBERISH,
     Use,
     merged_faults,
     not_a_number,
     value_type,
     wrong_type,
 )
-from linreg_cli.data.tables.table import Cells, is_number_type
+from linreg_cli.data.encoding.placeholders import placeholder_fault
+from linreg_cli.data.tables.blocks import cells_of
+from linreg_cli.data.tables.table import Cells, Table, is_number_type
+from linreg_cli.data.tables.text_format import DEFAULT, AsText, TextFormat
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import for_column, leave_out, quoted, setting
+from linreg_cli.remedies import for_columns, leave_out, quoted, setting
 
 #: A category with so many levels or fewer is never called an identifier.
 FEW_LEVELS = 20
@@ -36,7 +40,7 @@ class Treatment:
         categorical: whether text is encoded as indicators.
         named: whether `preprocess.columns` names the column as categorical, so that numbers and dates are levels too.
         max_levels: a category with more levels is refused.
-        use: `feature` or `target`.
+        use: `feature` or `target`; `trained` for a feature of a model that was trained already.
     """
 
     missing: str = "error"
@@ -62,7 +66,11 @@ def treatments(config: PreprocessConfig, features: Sequence[str], targets: Seque
 
 
 def raw_columns(
-    cells: Cells, wanted: Mapping[str, Treatment], missing_values: Sequence[str], name: str
+    cells: Cells,
+    wanted: Mapping[str, Treatment],
+    missing_values: Sequence[str],
+    name: str,
+    source: AsText | None = None,
 ) -> tuple[dict[str, RawColumn], list[Fault]]:
     """The columns of a table, and a fault for each that cannot be used.
 
@@ -71,51 +79,81 @@ def raw_columns(
         wanted: column -> what the config says about it.
         missing_values: cells that mean 'missing'.
         name: the table, for messages.
+        source: the cells of a text file as text.
 
     Raises:
         DataError: if the table has no rows.
     """
     if cells.num_rows == 0:
         raise DataError("the table has no rows", name)
+    written = DEFAULT if source is None else source.format
     out: dict[str, RawColumn] = {}
     faults: dict[str, Fault] = {}
     for column, treatment in wanted.items():
         found: RawColumn | Fault
-        if column in cells.numbers:
+        if treatment.use == "trained" and not treatment.categorical:
+            found = number_column(cells, column, missing_values, name)
+        elif column in cells.numbers:
             found = _finite(cells.numbers[column], column, name)
         else:
-            found = _raw(cells.others.column(column), column, treatment, missing_values, name)
+            found = _raw(cells.others.column(column), column, treatment, missing_values, name, written)
         if isinstance(found, Fault):
             faults[column] = found
         else:
             out[column] = found
-    return out, merged_faults(faults, cells.others, missing_values, name)
+    uses = {column: treatment.use for column, treatment in wanted.items()}
+    categorical = {column for column, treatment in wanted.items() if treatment.categorical}
+    return out, merged_faults(faults, cells, missing_values, name, uses, source, categorical)
+
+
+def with_cells(raw: Mapping[str, RawColumn], table: Table) -> dict[str, RawColumn]:
+    """The columns, with the cells as they stand in the table, for messages."""
+    return {column: replace(values, cell=partial(table.cell, column)) for column, values in raw.items()}
 
 
 def _raw(
-    values: pa.ChunkedArray, column: str, treatment: Treatment, missing_values: Sequence[str], name: str
+    values: pa.ChunkedArray,
+    column: str,
+    treatment: Treatment,
+    missing_values: Sequence[str],
+    name: str,
+    written: TextFormat,
 ) -> RawColumn | Fault:
     kind = values.type
     if values.null_count == len(values):
         return Numbers(np.full(len(values), np.nan))
     is_category = is_text_type(kind) or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind)
+    if is_text_type(value_type(kind)) and not treatment.named:
+        text = category_column(values, missing_values, "text")
+        most = treatment.max_levels if treatment.use == "feature" else 0
+        if fault := placeholder_fault(text, column, missing_values, name, max_levels=most):
+            return fault
     if not (treatment.categorical and (is_category or (treatment.named and not pa.types.is_nested(kind)))):
-        return wrong_type(values, column, missing_values, name, treatment.use)
-    categories = category_column(values, missing_values, _kind_of(kind))
+        return wrong_type(values, column, missing_values, name, treatment.use, written)
+    categories = category_column(values, missing_values, kind_of(kind))
+    if categories.kind == "text" and levels.is_boolean(categories.levels):  # as a CSV writes true and false
+        categories = category_column(values, missing_values, "boolean")
     if categories.n_missing == len(values):
         return Numbers(np.full(len(values), np.nan))
-    fault = None if treatment.named else _mostly_dates_or_numbers(values, categories, column, missing_values, name)
+    fault = (
+        None if treatment.named else _mostly_dates_or_numbers(values, categories, column, missing_values, name, written)
+    )
     return fault or _too_many_levels(categories, column, treatment, name) or categories
 
 
-def number_column(cells: Cells, column: str, missing_values: Sequence[str], name: str) -> Numbers | Fault:
+def number_column(
+    cells: Cells, column: str, missing_values: Sequence[str], name: str, source: AsText | None = None
+) -> Numbers | Fault:
     """A column that a trained model needs as numbers; a fault for text and infinite values."""
     if column in cells.numbers:
         return _finite(cells.numbers[column], column, name)
     values = cells.others.column(column)
     if values.null_count == len(values):
         return Numbers(np.full(len(values), np.nan))
-    return wrong_type(values, column, missing_values, name, "trained")
+    if is_number_type(value_type(values.type)):  # a pandas categorical of numbers
+        plain = cells_of(pa.table({column: values.cast(value_type(values.type))}), [column], missing_values)
+        return _finite(plain.numbers[column], column, name)
+    return wrong_type(values, column, missing_values, name, "trained", DEFAULT if source is None else source.format)
 
 
 def _finite(numbers: Numbers, column: str, name: str) -> Numbers | Fault:
@@ -126,31 +164,27 @@ def _finite(numbers: Numbers, column: str, name: str) -> Numbers | Fault:
     return Fault(f"the value is infinite or overflows float64{more}; correct it or remove the row", where)
 
 
-def category_column(values: pa.ChunkedArray, missing_values: Sequence[str], kind: str | None) -> Categories:
+def category_column(values: pa.ChunkedArray, missing_values: Sequence[str], kind: str) -> Categories:
     """A column as categories.
 
     Args:
         values: cells of any type that can be written as text.
         missing_values: cells that mean 'missing'.
-        kind: `text`, `boolean` or `number`; None: inferred from the cells.
+        kind: `text`, `boolean` or `number`; see `kind_of`.
     """
     encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     encoded = encoded.unify_dictionaries()
     codes = indices(encoded)
-    missing = {mark.strip() for mark in missing_values}
-    cells = [_text(cell) for cell in encoded.chunk(0).dictionary.to_pylist()]
+    cells = encoded.chunk(0).dictionary.to_pylist()
     occurs = np.bincount(codes[codes >= 0], minlength=len(cells)) > 0  # a dictionary may have entries that no cell has
-    found = [cell for cell, there in zip(cells, occurs, strict=True) if there]
-    present = [cell for cell in found if cell is not None and cell.strip() not in missing]
-    kind = kind or _looks_like(present)
-    levels = ordered({canonical(cell, kind) for cell in present}, kind)
-    position = {level: code for code, level in enumerate(levels)}
+    is_missing = levels.missing_test(missing_values)
+    written = [levels.written(cell).lower() if kind == "boolean" else levels.written(cell) for cell in cells]
+    present = [there and not is_missing(cell) for cell, there in zip(cells, occurs, strict=True)]
+    found = levels.ordered({level for level, there in zip(written, present, strict=True) if there})
+    position = {level: code for code, level in enumerate(found)}
+    lookup = [position[level] if there else MISSING for level, there in zip(written, present, strict=True)]
     # The last entry is for the code -1 of a null.
-    lookup = [
-        MISSING if cell is None or cell.strip() in missing else position.get(canonical(cell, kind), MISSING)
-        for cell in (*cells, None)
-    ]
-    return Categories(kind, np.array(lookup, dtype=np.int32)[codes], levels)
+    return Categories(kind, np.array([*lookup, MISSING], dtype=np.int32)[codes], found)
 
 
 def text_column(cells: Cells, column: str, missing_values: Sequence[str], name: str) -> Categories:
@@ -166,49 +200,43 @@ def text_column(cells: Cells, column: str, missing_values: Sequence[str], name: 
         raise DataError(f"column {column!r} has type {values.type}, and must be text", name) from None
 
 
-def _text(cell: object) -> str | None:
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    return None if cell is None or cell != cell else str(cell)
-
-
-def _looks_like(cells: Sequence[str]) -> str:
-    # A leading zero makes a code, such as 02138, and only Python reads 1_000 as a number.
-    if cells and all(as_number(cell) is not None and not re.match(r"[-+]?0\d|.*_", cell.strip()) for cell in cells):
-        return "number"
-    return "boolean" if {cell.strip().lower() for cell in cells} <= {"true", "false"} else "text"
-
-
-def _kind_of(kind: pa.DataType) -> str | None:
+def kind_of(kind: pa.DataType) -> str:
+    """The kind of categories that a column of some type becomes: `text`, `boolean` or `number`."""
     kind = value_type(kind)
-    if pa.types.is_boolean(kind):
-        return "boolean"
-    return "number" if is_number_type(kind) else None
+    return "boolean" if pa.types.is_boolean(kind) else "number" if is_number_type(kind) else "text"
 
 
 def _mostly_dates_or_numbers(
-    values: pa.ChunkedArray, categories: Categories, column: str, missing_values: Sequence[str], name: str
+    values: pa.ChunkedArray,
+    categories: Categories,
+    column: str,
+    missing_values: Sequence[str],
+    name: str,
+    written: TextFormat,
 ) -> Fault | None:
     """A fault for a column of text that is mostly dates, or mostly numbers."""
     if categories.kind != "text":
         return None
-    levels, keep = categories.levels, for_column(column, "categorical", "one_hot")
+    found, keep = categories.levels, for_columns([column], "categorical", "one_hot")
     n_cells = len(values) - categories.n_missing
     present = categories.codes[categories.codes >= 0]
-    dates = np.array([is_date(level) for level in levels])
+    dates = np.array([is_date(level) for level in found])
     if np.count_nonzero(dates[present]) > n_cells / 2:
         row = int(np.argmax((categories.codes >= 0) & dates[categories.codes]))
-        first = levels[categories.codes[row]]
+        first = found[categories.codes[row]]
         message = f"the column holds dates or times, such as {quoted(first)}; leave it out with {leave_out(column)}"
         message += f", or convert it to numbers ({as_numbers(first)}); to use it as text, set {keep}"
         return Fault(message, f"{name}, row {row + 1}, column {column!r}")
-    numberish = np.array([NUMBERISH.fullmatch(level) is not None for level in levels])
+    numberish = np.array([as_number(level) is not None or is_number_otherwise(level) for level in found])
     if np.count_nonzero(numberish[present]) <= n_cells / 2:
         return None
-    bad = np.array([as_number(level) is None for level in levels])
+    is_number = notation_of(written).matches
+    bad = np.array([not is_number(level) for level in found])
+    if not bad.any():  # numbers that are typed as text, or codes such as 02138
+        return None
     row = int(np.argmax((categories.codes >= 0) & bad[categories.codes]))
-    cell = levels[categories.codes[row]]
-    advice = not_a_number(cell, column, "feature", missing_values, mostly_numbers=True)
+    cell = found[categories.codes[row]]
+    advice = not_a_number(cell, column, "feature", missing_values, mostly_numbers=True, decimal=written.decimal)
     message = (
         f"{quoted(cell)} is not a number, and the column is mostly numbers; {advice}; to use it as text, set {keep}"
     )

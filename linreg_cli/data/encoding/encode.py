@@ -25,8 +25,9 @@ from linreg_cli.data.columns.kinds import (
 )
 from linreg_cli.data.columns.rows import as_slice
 from linreg_cli.data.encoding.cells import Treatment
+from linreg_cli.data.encoding.levels import matches, written
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import for_column, leave_out, setting
+from linreg_cli.remedies import for_columns, leave_out, quoted, setting, without_mark
 
 KINDS = ("text", "boolean", "number")
 MISSING_WAYS = get_args(Missing)
@@ -62,7 +63,7 @@ class CategoryInput:
 
     Attributes:
         column: its name.
-        kind: `text`, `boolean` or `number`: how cells are read as levels.
+        kind: `text`, `boolean` or `number`: when a cell is one of the levels; see `levels.matches`.
         levels: levels of the train split, in order.
         drop_first: whether the first level is the reference level, without an indicator.
         missing: what is done with a missing cell: `error` or `drop`.
@@ -95,9 +96,9 @@ class CategoryInput:
 
     def codes(self, raw: Categories) -> Codes:
         """The position in `levels` of each cell, shape (n_samples,), int32; or `MISSING`, or `UNKNOWN`."""
-        position = {level: code for code, level in enumerate(self.levels)}
-        lookup = [position.get(level, UNKNOWN) for level in raw.levels] + [MISSING]
-        return np.array(lookup, dtype=np.int32)[raw.codes]
+        found = matches(raw.levels, raw.kind, self.levels, self.kind)
+        lookup = [UNKNOWN if code is None else code for code in found]
+        return np.array([*lookup, MISSING], dtype=np.int32)[raw.codes]
 
 
 Input = NumberInput | CategoryInput
@@ -252,21 +253,31 @@ def _input(entry: dict[str, Any]) -> Input:
     )
 
 
-def missing_fault(missing: Mask, rows: Rows, column: str, name: str, remedy: str) -> Fault | None:
+def missing_fault(values: RawColumn, rows: Rows, column: str, name: str, remedy: str) -> Fault | None:
     """A fault for the first missing cell of a column among some rows; None if there is none.
 
     Args:
-        missing: which cells are missing, shape (n_samples,).
+        values: the column.
         rows: numbers of the rows that are used.
         column: its name.
         name: the table, for messages.
         remedy: what to do.
     """
-    gaps = rows[missing[rows]]
+    gaps = rows[values.missing()[rows]] if values.n_missing else rows[:0]
     if not len(gaps):
         return None
+    row = int(gaps.min())
+    cell = None if values.cell is None else values.cell(row)
+    found = "is missing"
+    if not (cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())):
+        found = (
+            f"is {quoted(cell) if isinstance(cell, str) else cell}, which preprocess.missing_values counts as missing"
+        )
+        if isinstance(values, Categories):
+            keep = without_mark(written(cell))
+            remedy = f"if it is a level, set {keep}; {remedy}" if keep else remedy
     more = f" ({len(gaps):,} missing cells in the column)" if len(gaps) > 1 else ""
-    return Fault(f"the cell is missing{more}; {remedy}", f"{name}, row {int(gaps.min()) + 1}, column {column!r}")
+    return Fault(f"the cell {found}{more}; {remedy}", f"{name}, row {row + 1}, column {column!r}")
 
 
 def _n_samples(raw: RawColumn) -> int:
@@ -291,13 +302,13 @@ def _filled(each: NumberInput, values: Numbers, rows: Rows, name: str) -> tuple[
         return Filled(values.values, each.fill), None
     way = f"set {setting('preprocess.missing', 'mean')} (or median, or drop)"
     remedy = f"fill it in, {way}, or leave the column out with {leave_out(each.column)}"
-    return values.values, missing_fault(values.missing(), rows, each.column, name, remedy)
+    return values.values, missing_fault(values, rows, each.column, name, remedy)
 
 
 def _bad_code(each: CategoryInput, codes: Codes, values: Categories, rows: Rows, name: str) -> Fault | None:
-    drop = for_column(each.column, "missing", "drop")
+    drop = for_columns([each.column], "missing", "drop")
     remedy = f"a category cannot be filled in; set {drop}, or leave the column out with {leave_out(each.column)}"
-    fault = missing_fault(codes == MISSING, rows, each.column, name, remedy) if values.n_missing else None
+    fault = missing_fault(values, rows, each.column, name, remedy)
     unseen = rows[codes[rows] == UNKNOWN]
     if fault is None and len(unseen) and each.unknown == "error":
         row = int(unseen.min())

@@ -1,22 +1,31 @@
 """Faults of columns that must be numbers and are not, with the advice that fits the cells."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from linreg_cli.data.columns.arrow import is_text_type, null_text, texts
+from linreg_cli.data.columns.arrow import is_text_type
 from linreg_cli.data.encoding.dates import as_numbers, is_date
+from linreg_cli.data.encoding.notation import (
+    Notation,
+    OtherNotation,
+    notation_of,
+    other_notation,
+    plainly,
+    present,
+    signed,
+)
+from linreg_cli.data.tables.leading_zeros import cells_with_leading_zeros
+from linreg_cli.data.tables.table import Cells
+from linreg_cli.data.tables.text_format import DEFAULT, AsText, TextFormat
 from linreg_cli.errors import Fault
-from linreg_cli.remedies import also_missing, leave_out, quoted, setting
+from linreg_cli.remedies import also_missing, flow, for_columns, leave_out, quoted, setting
 
-NUMBERISH = re.compile(r"[-+]?[$€£]?\s?\d[\d.,' ]*([eE][-+]?\d+)?\s?[%$€£]?|[-+]?[.,]\d+")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?inf(inity)?|nan", re.ASCII | re.IGNORECASE)
-_DECIMAL_COMMA = re.compile(r"[-+]?(\d+,\d*|,\d+)([eE][-+]?\d+)?")
-_MAY_BE_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
-_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}((,\d{3}){2,}(\.\d*)?|(,\d{3})+\.\d*)")
+#: A number with a slip, such as 12..5, which does not mean 'missing'.
+_SLIP = re.compile(r"[-+]?[.,]?\d[\d.,' ]*([eE][-+]?\d+)?")
 
 #: The use of a column: feature or target of a new model, or either of a trained one.
 Use = Literal["feature", "target", "trained"]
@@ -27,7 +36,14 @@ def value_type(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def wrong_type(values: pa.ChunkedArray, column: str, missing_values: Sequence[str], name: str, use: Use) -> Fault:
+def wrong_type(
+    values: pa.ChunkedArray,
+    column: str,
+    missing_values: Sequence[str],
+    name: str,
+    use: Use,
+    written: TextFormat = DEFAULT,
+) -> Fault:
     """The fault of a column that is not numeric.
 
     Args:
@@ -36,11 +52,12 @@ def wrong_type(values: pa.ChunkedArray, column: str, missing_values: Sequence[st
         missing_values: cells of text that mean 'missing'.
         name: the table, for messages.
         use: the use of the column.
+        written: how numbers are written in the table.
     """
-    kind = value_type(values.type)
+    given, kind = values.type, value_type(values.type)
     values = values.cast(kind)
     if is_text_type(kind):
-        return _text_fault(values, column, missing_values, name, use)
+        return _text_fault(values, column, missing_values, name, use, written)
     row = pc.index(values.is_valid(), True).as_py()
     where = f"{name}, row {row + 1}, column {column!r}"
     leave_out, first = _other_ways(column, use), values[row].as_py()
@@ -48,53 +65,125 @@ def wrong_type(values: pa.ChunkedArray, column: str, missing_values: Sequence[st
         one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, " if use == "feature" else ""
         other = _other_ways(column, use, "convert it to 0 and 1")
         return Fault(f"the column holds true and false; {one_hot}{other}", where)
+    if pa.types.is_dictionary(given):
+        one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, " if use == "feature" else ""
+        return Fault(f"the column holds categories, such as {first}; {one_hot}{leave_out}", where)
     if pa.types.is_temporal(kind):
         return Fault(f"the column holds dates or times, such as {first}; {leave_out} (days since a date)", where)
     return Fault(f"the column holds values of type {kind}; {leave_out}", where)
 
 
 def merged_faults(
-    faults: Mapping[str, Fault], table: pa.Table, missing_values: Sequence[str], name: str
+    faults: Mapping[str, Fault],
+    cells: Cells,
+    missing_values: Sequence[str],
+    name: str,
+    uses: Mapping[str, Use],
+    source: AsText | None,
+    categorical: Collection[str] = (),
 ) -> list[Fault]:
-    """The faults of columns, with one for all columns with decimal commas.
-
-    In 1,500 the comma may separate thousands. If a column has a cell such as 1,5 or 0,346, all commas are decimal.
+    """The faults of columns, with one for all columns of numbers that are written in another way.
 
     Args:
         faults: column -> its fault.
-        table: the columns of text.
+        cells: the table.
         missing_values: cells that mean 'missing'.
         name: the table, for messages.
+        uses: column that is used -> how; those that are numbers must stay so in the other notation.
+        source: how the numbers of a text file are written, and its cells; None for a format with types.
+        categorical: the columns that would be categories if they were text.
     """
-    commas: dict[str, bool] = {}
-    for column in faults:
-        if column in table.column_names and is_text_type(value_type(table.column(column).type)):
-            cells = pc.unique(_present(table.column(column), missing_values).drop_null()).to_pylist()
-            parted = [cell for cell in cells if _DECIMAL_COMMA.fullmatch(cell)]
-            if parted and all("," in cell or _NUMBER.fullmatch(cell) for cell in cells):
-                commas[column] = any(not _MAY_BE_THOUSANDS.fullmatch(cell) for cell in parted)
-    if len(commas) < 2 or not any(commas.values()):
+    text = {column for column in faults if column in cells.others.column_names}
+    text = {column for column in text if is_text_type(value_type(cells.others.column(column).type))}
+    if source is None or not text:
         return list(faults.values())
-    remedy = "save the table with decimal points, such as with an English locale"
-    first = Fault(f"columns {', '.join(map(repr, commas))} have decimal commas; {remedy}", name)
-    return [first, *(fault for column, fault in faults.items() if column not in commas)]
+    now = notation_of(source.format)
+    faulty = {column: present(cells.others.column(column), missing_values) for column in uses if column in text}
+    if other_notation(faulty, {}, now) is None:
+        return list(faults.values())
+    rest = [column for column in uses if column in cells.numbers]
+    others = source.read(rest)
+    found = other_notation(faulty, {column: present(others.column(column), missing_values) for column in rest}, now)
+    if found is None:
+        return list(faults.values())
+    left = [
+        Fault(
+            f"{quoted(cell)} is not a number; "
+            f"{not_a_number(cell, column, uses[column], missing_values, mostly_numbers=True, decimal=now.decimal)}",
+            f"{name}, row {row + 1}, column {column!r}",
+        )
+        for column, (row, cell) in found.leftover.items()
+    ]
+    solved = {*found.examples, *found.leftover}
+    first = _in_other_notation(found, now, name, source.format, [column for column in uses if column in found.examples])
+    if kept := [column for column in found.examples if column in categorical and column in faults]:
+        these = "it" if len(kept) == 1 else "them"
+        keep = for_columns(kept, "categorical", "one_hot")
+        first = Fault(f"{first.message}; to use {these} as text, set {keep}", first.where)
+    return [first, *left, *(fault for column, fault in faults.items() if column not in solved)]
 
 
-def not_a_number(cell: str, column: str, use: Use, marks: Sequence[str], *, mostly_numbers: bool) -> str:
+def _in_other_notation(
+    found: OtherNotation, now: Notation, name: str, text: TextFormat, columns: Sequence[str]
+) -> Fault:
+    """The fault of all columns in another notation, and the settings that read them."""
+    shown = " and ".join(
+        f"{quoted(found.examples[column][1])} (row {found.examples[column][0] + 1} of {column!r})"
+        for column in columns[:3]
+    )
+    where, which = name, f"columns {', '.join(map(repr, columns))} have"
+    if len(columns) == 1:
+        row, cell = found.examples[columns[0]]
+        where, which, shown = f"{name}, row {row + 1}, column {columns[0]!r}", "the column has", quoted(cell)
+    words = " or ".join(way.in_words(now) for way in found.ways)
+    if text.of_run:
+        marks = f"{flow(now.decimal)} as the decimal mark and {flow(now.thousands or 'nothing')} between thousands"
+        remedy = f"the run reads {marks}; write the numbers so"
+    else:
+        example = found.examples[columns[0]][1]
+        remedy = "; ".join(_way_out(way, now, text, example, several=len(found.ways) > 1) for way in found.ways)
+    return Fault(f"{which} {words}, such as {shown}; {remedy}", where)
+
+
+def _way_out(way: Notation, now: Notation, text: TextFormat, example: str, *, several: bool) -> str:
+    """The settings that change one notation to another, or another way to write the numbers where none do."""
+    lines = [] if way.decimal == now.decimal else [setting("data.decimal", way.decimal)]
+    lines += [] if way.thousands == now.thousands else [setting("data.thousands", way.thousands)]
+    meaning = "is the decimal mark" if way.decimal != now.decimal else "is between thousands"
+    mark = way.decimal if way.decimal != now.decimal else way.thousands
+    condition = f" if {flow(mark)} {meaning}" if several else ""
+    if way.decimal == text.delimiter:
+        return f"write them with decimal points{condition} ({way.plain(example)}), since the comma is the delimiter"
+    return f"set {' and '.join(lines)}{condition}"
+
+
+def not_a_number(
+    cell: str, column: str, use: Use, marks: Sequence[str], *, mostly_numbers: bool, decimal: str = "."
+) -> str:
     """The advice for a cell that is not a number.
 
-    >>> not_a_number("1,5", "x", "feature", [], mostly_numbers=False)
-    "the decimal mark must be '.': write 1.5"
+    Args:
+        cell: without blanks around it.
+        column: its column.
+        use: the use of the column.
+        marks: cells that mean 'missing'.
+        mostly_numbers: whether most cells of the column are numbers.
+        decimal: the decimal mark of the table.
+
+    >>> not_a_number("$5", "x", "feature", [], mostly_numbers=False)
+    'it has a currency sign; write 5'
     >>> print(not_a_number("-", "x", "feature", ["", "NA"], mostly_numbers=True))
     correct the cell, or, if it means 'missing', set preprocess.missing_values: ["", NA, "-"]
     """
-    if written := _other_notation(cell):
+    if sign := signed(cell, decimal):
+        return sign
+    if written := _written(cell, decimal):
         return written
     if use == "trained":
         return "the model was trained on numbers in this column; correct the cell"
     if mostly_numbers:
         missing = f", or, if it means 'missing', set {also_missing(cell, column, marks)}"
-        return "correct the cell" + ("" if NUMBERISH.fullmatch(cell) else missing)
+        return "correct the cell" + ("" if _SLIP.fullmatch(cell) else missing)
     if use == "target":
         return f"the target must be numeric; {_other_ways(column, use, 'convert it to numbers')}"
     return f"set {setting('preprocess.categorical', 'one_hot')}, {_other_ways(column, use)}"
@@ -109,52 +198,53 @@ def _other_ways(column: str, use: Use, numbers: str = "convert it to numbers") -
     return f"leave the column out with {leave_out(column)}, or {numbers}"
 
 
-def _other_notation(cell: str) -> str:
-    """How to write a number in another notation, such as 1,5 or $3; an empty text if the cell is no number."""
-    if _THOUSANDS.fullmatch(cell):
-        return f"write it without thousands separators: {cell.replace(',', '')}"
-    if _MAY_BE_THOUSANDS.fullmatch(cell):
-        point, without = cell.replace(",", "."), cell.replace(",", "")
-        return f"write {without} if the comma separates thousands, {point} if it is the decimal mark"
-    if _DECIMAL_COMMA.fullmatch(cell):
-        return f"the decimal mark must be '.': write {cell.replace(',', '.')}"
-    if cell[:1] in ("\u2212", "\u2013") and _NUMBER.fullmatch(cell[1:]):
-        return f"the minus sign is a dash: write -{cell[1:]}"
-    if (inner := re.fullmatch(r"\(\s*([^()]*?)\s*\)", cell)) and _NUMBER.fullmatch(inner[1]):
-        return f"write -{inner[1]} if the parentheses mean a negative number"
-    plain = re.sub(r"[$€£%\s]", "", cell)
-    if plain != cell and NUMBERISH.fullmatch(cell):
-        plain = plain.replace(",", "") if re.fullmatch(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", plain) else plain
-        return f"write it as a plain number: {plain}" if _NUMBER.fullmatch(plain) else ""
-    return ""
+def _written(cell: str, decimal: str) -> str:
+    """How to write a number that is written in another notation; an empty text if the cell is none."""
+    plain = [number.replace(".", decimal) for number in plainly(cell)]
+    if len(plain) == 2:
+        return f"write {plain[0]}, or {plain[1]} if the mark has the other meaning"
+    mark = "point" if decimal == "." else "comma"
+    return f"write it with a decimal {mark} and without marks for thousands: {plain[0]}" if plain else ""
 
 
-def _present(values: pa.ChunkedArray, missing_values: Sequence[str]) -> pa.ChunkedArray:
-    """Cells without leading and trailing blanks; null where they are missing."""
-    trimmed = pc.utf8_trim_whitespace(values.cast(pa.string()))
-    gaps = pc.is_in(trimmed, texts(sorted({mark.strip() for mark in missing_values})))
-    return pc.if_else(gaps, null_text(), trimmed)
-
-
-def _text_fault(values: pa.ChunkedArray, column: str, missing_values: Sequence[str], name: str, use: Use) -> Fault:
-    text = _present(values, missing_values)
-    row = _first_text(text)
+def _text_fault(
+    values: pa.ChunkedArray, column: str, missing_values: Sequence[str], name: str, use: Use, written: TextFormat
+) -> Fault:
+    text = present(values, missing_values)
+    if fault := _leading_zero(text, column, name, use, written):
+        return fault
+    row = _first_text(text, written)
     if row is None:
         row = pc.index(text.is_valid(), True).as_py()
-        message = f"the column holds numbers as text, such as {text[row].as_py()!r}; store it with a numeric type"
+        one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, or " if use == "feature" else ""
+        message = f"the column holds numbers as text, such as {quoted(text[row].as_py())}; "
+        message += f"{one_hot}store it with a numeric type"
     else:
         cell = text[row].as_py()
+        is_number = notation_of(written).matches
         counts = pc.value_counts(text.drop_null())
-        readable = sum(each["counts"] for each in counts.to_pylist() if _NUMBER.fullmatch(each["values"]))
+        readable = sum(each["counts"] for each in counts.to_pylist() if is_number(each["values"]))
         mostly = 2 * readable >= len(text) - text.null_count
         date = _mostly_dates(counts.to_pylist())
         seen = ", and the column is mostly numbers" if mostly else ""
         if date and not is_date(cell):
             seen = f", and the column is mostly dates, such as {quoted(date)}"
-        advice = not_a_number(cell, column, use, missing_values, mostly_numbers=mostly)
+        advice = not_a_number(cell, column, use, missing_values, mostly_numbers=mostly, decimal=written.decimal)
         if date:
             advice = _advice_for_dates(date, column, use)
         message = f"{quoted(cell)} is not a number{seen}; {advice}"
+    return Fault(message, f"{name}, row {row + 1}, column {column!r}")
+
+
+def _leading_zero(text: pa.ChunkedArray, column: str, name: str, use: Use, written: TextFormat) -> Fault | None:
+    """The fault of a column of numbers and codes, one of which has a leading zero; None for other columns."""
+    coded = pc.fill_null(cells_with_leading_zeros(text), False)
+    row = pc.index(coded, True).as_py()
+    if row < 0 or not notation_of(written).matches(text[row].as_py()):
+        return None
+    other = _other_ways(column, use, "write the numbers without leading zeros")
+    one_hot = f"set {for_columns([column], 'categorical', 'one_hot')}, " if use == "feature" else ""
+    message = f"{quoted(text[row].as_py())} has a leading zero, so the column is read as text; {one_hot}{other}"
     return Fault(message, f"{name}, row {row + 1}, column {column!r}")
 
 
@@ -169,24 +259,16 @@ def _advice_for_dates(date: str, column: str, use: Use) -> str:
     return f"{_other_ways(column, use, 'convert dates to numbers')} ({as_numbers(date)})"
 
 
-def _first_text(text: pa.ChunkedArray) -> int | None:
+def _first_text(text: pa.ChunkedArray, written: TextFormat) -> int | None:
     """The row of the first cell that is not a number, or None."""
     # Bisection: the cells before `first` are numbers, and at least one from `first` to `last - 1` is not.
     first, last = 0, len(text)
-    if _all_numbers(text):
+    if written.float64(text) is not None:
         return None
     while last - first > 1:
         middle = (first + last) // 2
-        if _all_numbers(text.slice(first, middle - first)):
+        if written.float64(text.slice(first, middle - first)) is not None:
             first = middle
         else:
             last = middle
     return first
-
-
-def _all_numbers(text: pa.ChunkedArray) -> bool:
-    try:
-        pc.cast(text, pa.float64())
-    except pa.ArrowInvalid:
-        return False
-    return True

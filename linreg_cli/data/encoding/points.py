@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from linreg_cli.data.columns.kinds import Categories, Column, Numbers, RawColumn, canonical
+from linreg_cli.data.columns.kinds import Categories, Column, Numbers, RawColumn
 from linreg_cli.data.encoding.encode import Encoder, NumberInput
+from linreg_cli.data.encoding.levels import written
 from linreg_cli.errors import DataError, SettingError
 from linreg_cli.wording import plural
 
@@ -35,8 +36,9 @@ def encode_points(encoder: Encoder, points: Sequence[Point]) -> Mapping[str, Col
         if isinstance(each, NumberInput):
             raw[each.column] = Numbers(np.array(values, dtype=np.float64))
         else:
-            levels = tuple(canonical(_text(value), each.kind) for value in values)
-            raw[each.column] = Categories(each.kind, np.arange(len(levels), dtype=np.int32), levels)
+            levels = tuple(written(value) for value in values)
+            kind = "text" if any(isinstance(value, str) for value in values) else "number"
+            raw[each.column] = Categories(kind, np.arange(len(levels), dtype=np.int32), levels)
     columns: dict[str, Column] = {}
     for number in range(len(points)):
         try:
@@ -45,7 +47,3 @@ def encode_points(encoder: Encoder, points: Sequence[Point]) -> Mapping[str, Col
             raise SettingError(("probe", number), error.faults[0].message) from None
         columns = columns or {name: encoded[name] for name in encoder.features}
     return columns
-
-
-def _text(value: float | str) -> str:
-    return value if isinstance(value, str) else repr(int(value) if value == int(value) else value)

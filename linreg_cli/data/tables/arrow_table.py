@@ -1,16 +1,18 @@
 """Parquet, Arrow (Feather) and JSON Lines files, and folders of Parquet files: formats with column types."""
 
 import contextlib
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from linreg_cli.data.tables.blocks import ColumnSink, cells_of
+from linreg_cli.data.tables.json_lines import read_json_lines
+from linreg_cli.data.tables.pandas_metadata import pandas_metadata
 from linreg_cli.data.tables.table import Cells, is_number_type, refuse_bad_names
-from linreg_cli.errors import DataError, Fault
+from linreg_cli.data.tables.text_numbers import as_numbers
+from linreg_cli.errors import DataError
 
 #: Rows of a Parquet file that are decoded at once.
 BATCH_ROWS = 32_768
@@ -36,10 +38,14 @@ class ArrowTable:
         self.name = path
         self._missing_values = missing_values
         self._parts = parts
+        self._mixed: frozenset[str] = frozenset()
         self._schemas = [self._schema(part) for part in parts]
         for schema, part in zip(self._schemas, parts, strict=True):
             duplicates = [name for name in schema.names if schema.names.count(name) > 1]  # which Arrow cannot select
             refuse_bad_names(schema.names, duplicates, path if len(parts) == 1 else str(part))
+        notes = [pandas_metadata(schema) for schema in self._schemas]
+        self.index = frozenset[str]().union(*(note.index for note in notes))
+        self._categorical = frozenset[str]().union(*(note.categorical for note in notes))
         self.columns: list[str] = list(dict.fromkeys(name for schema in self._schemas for name in schema.names))
 
     def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> Cells:
@@ -51,21 +57,39 @@ class ArrowTable:
                 pairs = zip(self._parts, self._schemas, strict=True)
                 other = next(each.name for each, schema in pairs if absent[0] in schema.names)
                 raise DataError(f"columns of {other} are missing here: {', '.join(absent)}", str(part))
-        if self._parts[0].suffix.lower() == ".jsonl":
-            whole = self._guard(self._parts[0], lambda: _load(self._parts[0]).select(names))
+        if _is_json(self._parts[0]):
+            whole = self.numbers(self.read_all().select(names), [*columns, *either])
             return cells_of(whole, [*columns, *either], self._missing_values)
         numbers = [
-            name for name in (*columns, *either) if all(is_number_type(each.field(name).type) for each in self._schemas)
+            name
+            for name in (*columns, *either)
+            if name not in self._categorical and all(is_number_type(each.field(name).type) for each in self._schemas)
         ]
         sink = ColumnSink(numbers, self._missing_values)
         for part in self._parts:
             self._guard(part, lambda part=part: _pour(part, names, sink))
         cells: Cells = self._fitting(sink.cells)
-        return cells
+        return Cells(cells.numbers, self._with_categories(cells.others))
+
+    def _with_categories(self, table: pa.Table) -> pa.Table:
+        """The columns, those of dictionary type that were pandas categoricals; Parquet keeps this of text only."""
+        for position, column in enumerate(table.column_names):
+            if column in self._categorical and not pa.types.is_dictionary(table.column(position).type):
+                table = table.set_column(position, column, table.column(position).dictionary_encode())
+        return table
+
+    def cell(self, column: str, row: int) -> object:
+        """See `Table.cell`."""
+        for part in self._parts:
+            for batch in self._load(part).to_batches() if _is_json(part) else _batches(part, [column]):
+                if row < batch.num_rows:
+                    return batch.column(column)[row].as_py()
+                row -= batch.num_rows
+        return None
 
     def read_all(self) -> pa.Table:
         """See `Table.read_all`. The cells of a column that a part does not have are missing."""
-        loaded = [self._guard(part, lambda part=part: _load(part)) for part in self._parts]
+        loaded = [self._guard(part, lambda part=part: self._load(part)) for part in self._parts]
         return self._fitting(lambda: pa.concat_tables(loaded, promote_options="permissive").select(self.columns))
 
     def _fitting(self, together: Callable[[], Any]) -> Any:
@@ -74,28 +98,44 @@ class ArrowTable:
         except pa.ArrowException as error:
             raise DataError(f"the schemas of the parts differ: {error}", self.name) from None
 
-    def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
-        """See `Table.numbers`. The file has the types already."""
+    def numbers(self, table: pa.Table, columns: Collection[str]) -> pa.Table:
+        """See `Table.numbers`. The file has the types, but for columns of JSON Lines with numbers and text."""
+        for column in self._mixed.intersection(columns):
+            values = as_numbers(table.column(column), self._missing_values)
+            if values is not None:
+                table = table.set_column(table.column_names.index(column), column, values)
         return table
 
-    def typed(self, table: pa.Table) -> pa.Table:
+    def typed(self, table: pa.Table, numbers: Collection[str]) -> pa.Table:
         """See `Table.typed`. The file has the types already."""
-        return table
+        return self.numbers(table, numbers)
 
-    def hint(self, remedy: str = "") -> str:
+    def as_text(self) -> None:
+        """See `Table.as_text`. The file has the types already."""
+
+    def hint(self) -> str:
         """See `Table.hint`. The format leaves no doubt about the columns."""
         return ""
 
     def _schema(self, part: Path) -> pa.Schema:
-        return self._guard(part, lambda: _schema(part))
+        return self._guard(part, lambda: self._load(part).schema if _is_json(part) else _schema(part))
 
     def _guard(self, part: Path, action: Any) -> Any:
         try:
             return action()
         except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            fault = _bad_json(part) if part.suffix.lower() == ".jsonl" else None
-            raise DataError([fault or Fault(f"cannot be read as {part.suffix}: {reason}", str(part))]) from None
+            raise DataError(f"cannot be read as {part.suffix}: {reason}", str(part)) from None
+
+    def _load(self, part: Path) -> pa.Table:
+        if _is_json(part):
+            table, self._mixed = read_json_lines(part)
+            return table
+        return _load(part)
+
+
+def _is_json(part: Path) -> bool:
+    return part.suffix.lower() == ".jsonl"
 
 
 def _schema(part: Path) -> pa.Schema:
@@ -103,8 +143,6 @@ def _schema(part: Path) -> pa.Schema:
         import pyarrow.parquet as pq
 
         return pq.read_schema(part)
-    if part.suffix.lower() == ".jsonl":
-        return _load(part).schema
     with _arrow(part) as (schema, _):
         return schema
 
@@ -157,41 +195,5 @@ def _load(part: Path) -> pa.Table:
         import pyarrow.parquet as pq
 
         return pq.ParquetFile(part).read()
-    if suffix == ".jsonl":
-        import pyarrow.json as pj
-
-        return pj.read_json(str(part))
     with _arrow(part) as (schema, batches):
         return pa.Table.from_batches(batches, schema)
-
-
-def _bad_json(part: Path) -> Fault | None:
-    """The first line that is not a JSON object, or in which a key changes its type. pyarrow names no line."""
-    kinds: dict[str, tuple[str, int]] = {}
-    try:
-        with part.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                where = f"{part}, line {number}"
-                try:
-                    values = json.loads(line) if line.strip() else {}
-                except ValueError:
-                    values = None
-                if not isinstance(values, dict):
-                    return Fault(f"expected a JSON object, found {line.rstrip()[:60]!r}", where)
-                for key, value in values.items():
-                    kind = _json_kind(value)
-                    first, since = kinds.setdefault(key, (kind, number)) if value is not None else (kind, number)
-                    if kind != first:
-                        message = f"{key!r} is {kind}, and on line {since} it is {first}; use one type on all lines"
-                        return Fault(message, where)
-    except (OSError, UnicodeDecodeError):
-        return None
-    return None
-
-
-def _json_kind(value: object) -> str:
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, int | float):
-        return "a number"
-    return "text" if isinstance(value, str) else "a list" if isinstance(value, list) else "an object"

@@ -84,6 +84,15 @@ def cells_of(table: pa.Table, columns: Sequence[str], missing_values: Collection
     return sink.cells()
 
 
+def block_bytes(n_columns: int) -> int:
+    """The size of a block: about 64 rows of a wide table, since each column of a block costs as much as many cells.
+
+    >>> block_bytes(10), block_bytes(10_000), block_bytes(1_000_000)
+    (1048576, 5120000, 33554432)
+    """
+    return max(BLOCK_BYTES, min(_LONGEST_LINE, 512 * n_columns))
+
+
 def line_blocks(stream: Any, size: int = BLOCK_BYTES) -> Iterator[bytes]:
     """The bytes of a text file in blocks of complete lines.
 

@@ -1,6 +1,6 @@
 """The interface of a table, whatever its format; `open.py` finds the format."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from linreg_cli.data.columns.arrow import to_arrow
 from linreg_cli.data.columns.kinds import Numbers
+from linreg_cli.data.tables.text_format import AsText
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import leave_out
 
@@ -51,6 +52,10 @@ class Table(Protocol):
     columns: list[str]
 
     @property
+    def index(self) -> frozenset[str]:
+        """The columns that hold the index of a pandas frame, which is no feature unless it is named."""
+
+    @property
     def delimiter(self) -> str | None:
         """The delimiter of a CSV or TSV; None for other formats."""
 
@@ -66,16 +71,27 @@ class Table(Protocol):
             DataError: for a file that cannot be read.
         """
 
+    def cell(self, column: str, row: int) -> object:
+        """A cell as it stands in the file, for a message; the row from 0. That of a text file is text."""
+
     def read_all(self) -> pa.Table:
         """Every column, unchanged: that of a text file as text."""
 
-    def numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    def numbers(self, table: pa.Table, columns: Collection[str]) -> pa.Table:
         """The table of `read_all`, with those of the named columns as float64 whose cells are all numbers."""
 
-    def typed(self, table: pa.Table) -> pa.Table:
-        """The table of `read_all`, with every column as numbers whose cells are all numbers."""
+    def typed(self, table: pa.Table, numbers: Collection[str]) -> pa.Table:
+        """The table of `read_all` for a format with types: columns whose cells are exactly numbers become numbers.
 
-    def hint(self, remedy: str = ...) -> str:
+        Args:
+            table: of `read_all`.
+            numbers: columns that are known to be numbers, however they are written.
+        """
+
+    def as_text(self) -> AsText | None:
+        """The cells of a text file as text; None for a format with types."""
+
+    def hint(self) -> str:
         """Why a column may be missing, such as a wrong delimiter, and what to do; or an empty text."""
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from linreg_cli.errors import UsageError
+from linreg_cli.paths import is_written_through
 
 #: Suffix -> (delimiter of a text format or None, compression or None).
 _FORMATS: dict[str, tuple[str | None, str | None]] = {
@@ -27,7 +28,7 @@ _FORMATS: dict[str, tuple[str | None, str | None]] = {
 
 
 def table_suffix(path: str | Path) -> str:
-    """The suffix of a path that names the format, in lower case.
+    """The suffix of a path that names the format, in lower case; `.csv` for a pipe or a device without one.
 
     >>> table_suffix("a/Houses.CSV.gz")
     '.csv.gz'
@@ -39,6 +40,8 @@ def table_suffix(path: str | Path) -> str:
     for suffix in sorted(_FORMATS, key=len, reverse=True):
         if name.endswith(suffix):
             return suffix
+    if is_written_through(Path(path)):
+        return ".csv"
     raise UsageError(f"unknown file format; the name must end in one of {', '.join(_FORMATS)}", str(path))
 
 

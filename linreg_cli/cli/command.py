@@ -1,0 +1,37 @@
+"""The classes of commands: what holds for the options of every command."""
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+
+class Command(TyperCommand):
+    """A command in which an empty value of an option is its default.
+
+    A script that passes `--name "$NAME"` without a name gets the usual one. The values of options that may be repeated
+    are checked one by one, and an empty argument may mean something, such as the removal of a label.
+    """
+
+    def make_parser(self, ctx: Any) -> Any:
+        """The parser of the command line, without empty values."""
+        parser = super().make_parser(ctx)
+        parse = parser.parse_args
+        options = {param.name for param in self.params if param.param_type_name == "option"}
+
+        def parse_args(args: list[str]) -> tuple[dict[str, Any], list[str], list[Any]]:
+            values, rest, order = parse(args)
+            given = {name: value for name, value in values.items() if value != "" or name not in options}
+            return given, rest, order
+
+        parser.parse_args = parse_args  # type: ignore[method-assign]
+        return parser
+
+
+class App(typer.Typer):
+    """An application whose commands are of the class `Command`."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
+        """Register a command, as `typer.Typer.command`."""
+        return super().command(name, cls=Command, **settings)

@@ -1,0 +1,78 @@
+"""What the name of a table says about its format, and how text may be written."""
+
+import codecs
+import encodings.aliases
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from linreg_cli.config.types import refuse, shown
+from linreg_cli.errors import did_you_mean
+
+#: Suffix of a text format -> its usual delimiter.
+CSV_SUFFIXES = {".csv": ",", ".tsv": "\t"}
+COMPRESSIONS = (".gz", ".zst")
+OTHER_SUFFIXES = (".parquet", ".arrow", ".feather", ".jsonl")
+
+#: A separator of thousands -> the characters that are read as it.
+SEPARATORS = {
+    ".": ".",
+    ",": ",",
+    "'": "'\u2019",
+    " ": "\t \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000",
+}
+
+
+def text_suffix(path: str | Path) -> str | None:
+    """`.csv` or `.tsv` for such a file, compressed or not; None for another format.
+
+    >>> text_suffix("a.csv.gz"), text_suffix("a.csv.parquet")
+    ('.csv', None)
+    """
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    if suffixes and suffixes[-1] in COMPRESSIONS:
+        suffixes.pop()
+    return suffixes[-1] if suffixes and suffixes[-1] in CSV_SUFFIXES else None
+
+
+def separator(mark: str) -> str | None:
+    r"""The separator of thousands that a character is read as; None if it is none.
+
+    >>> separator("\u202f"), separator("\u2019"), separator("_")
+    (' ', "'", None)
+    """
+    return next((name for name, marks in SEPARATORS.items() if len(mark) == 1 and mark in marks), None)
+
+
+def _decimal(value: Any) -> Any:
+    if value not in (".", ","):
+        raise refuse(f'expected "." or ",", found {shown(value)}')
+    return value
+
+
+def _thousands(value: Any) -> Any:
+    found = separator(value) if isinstance(value, str) else None
+    if found is None and value is not None:
+        raise refuse(f'expected null, ".", ",", "\'" or " ", found {shown(value)}')
+    return found
+
+
+def _encoding(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise refuse(f"expected the name of an encoding, found {shown(value)}")
+    try:
+        if codecs.lookup(value)._is_text_encoding:
+            return value
+    except (LookupError, ValueError):
+        pass
+    found = value if value.isprintable() and len(value) <= 40 else f"{value[:40]!a}"
+    known = sorted({name.replace("_", "-") for pair in encodings.aliases.aliases.items() for name in pair})
+    near = did_you_mean(value.lower().replace("_", "-")[:40], known)
+    allowed = "; allowed: utf-8, utf-16, cp1252, latin-1 and other names that Python's codecs know"
+    raise refuse(f"unknown encoding {found!r}{near if 'did you' in near else allowed}")
+
+
+Decimal = Annotated[str, BeforeValidator(_decimal), WithJsonSchema({"enum": [".", ","]})]
+Thousands = Annotated[str | None, BeforeValidator(_thousands), WithJsonSchema({"enum": [None, ".", ",", "'", " "]})]
+Encoding = Annotated[str, BeforeValidator(_encoding)]

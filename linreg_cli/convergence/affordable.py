@@ -1,0 +1,40 @@
+"""Why the optimum of a table is not computed: its cost, and the size of its values."""
+
+from typing import Any
+
+import numpy.typing as npt
+
+#: The largest n p^2 for n rows and p parameters: the QR takes about twice as many operations, which is a few seconds.
+MOST_WORK = 1e10
+MOST_PARAMETERS = 2_000
+#: Squares of larger values overflow.
+_LARGEST = 1e140
+
+
+def too_costly(n_samples: int, n_parameters: int) -> str | None:
+    """Why the optimum is not computed: more than 2,000 parameters, or n p^2 above 1e10; None if it is.
+
+    Args:
+        n_samples: n, rows of the train split.
+        n_parameters: p, parameters of one target, with the bias.
+    """
+    if n_parameters > MOST_PARAMETERS:
+        return f"the optimum is computed for up to {MOST_PARAMETERS:,} parameters, and there are {n_parameters:,}"
+    if n_samples * n_parameters**2 > MOST_WORK:
+        return (
+            f"the optimum is computed if rows x parameters^2 is at most {MOST_WORK:g}, and it is "
+            f"{n_samples * n_parameters**2:.3g}"
+        )
+    return None
+
+
+def overflows(*arrays: npt.NDArray[Any]) -> str | None:
+    """Why nothing can be computed from squares of the values; None if it can."""
+    if not max(_largest(values) for values in arrays) < _LARGEST:
+        return "the squares of the values are beyond the range of float64"
+    return None
+
+
+def _largest(values: npt.NDArray[Any]) -> float:
+    """The largest absolute value, without a copy of the array."""
+    return max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))

@@ -1,0 +1,85 @@
+"""What is wrong with a CSV whose lines do not fit its header."""
+
+import csv
+import io
+import itertools
+from collections.abc import Iterator
+
+from linreg_cli.data.tables.csv_file import CsvFile
+from linreg_cli.errors import DataError, Fault
+from linreg_cli.remedies import leave_out, quoted
+from linreg_cli.wording import plural
+
+#: Rows that are looked at to tell a slip in one row from a fault of the header.
+_LOOKED_AT = 1_000
+
+
+def malformed(file: CsvFile, delimiter: str, reason: str) -> Fault:
+    """The first line with another number of cells than the header, or what pyarrow says.
+
+    Args:
+        file: the file.
+        delimiter: between the cells.
+        reason: the message of pyarrow.
+    """
+    if "UTF8" in reason and (fault := file.undecodable()) is not None:
+        return fault
+    header: list[str] = []
+    for line, cells in _records(file, delimiter):
+        header = header or cells
+        if cells and len(cells) != len(header):
+            return _ragged(file, delimiter, header, cells, line)
+    return Fault(f"not a CSV: {reason.splitlines()[0]}", file.name)
+
+
+def _records(file: CsvFile, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The first line of each record, and its cells.
+
+    Raises:
+        DataError: for a record that cannot be parsed.
+    """
+    with file.open() as stream:
+        lines = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        records, line = csv.reader(lines, delimiter=delimiter), 1
+        try:
+            for cells in records:
+                yield line, cells
+                line = records.line_num + 1
+        except csv.Error as error:
+            message = f"not a CSV: {error}; check for an unclosed quote"
+            raise DataError(message, f"{file.name}, line {line}") from None
+
+
+def _ragged(file: CsvFile, delimiter: str, header: list[str], cells: list[str], line: int) -> Fault:
+    found = _of_every_row(file, delimiter, header) if abs(len(cells) - len(header)) == 1 else ""
+    if found:
+        return Fault(found, file.name)
+    shown = delimiter.join(cells)[:60].encode(errors="replace").decode()
+    message = f"{plural(len(cells), 'cell')}, and the header has {len(header)}: {quoted(shown)}"
+    return Fault(f"{message}; check for a stray delimiter or an unclosed quote", f"{file.name}, line {line}")
+
+
+def _of_every_row(file: CsvFile, delimiter: str, header: list[str]) -> str:
+    """What is wrong if every row has the same number of cells, one more or one fewer than the header; else empty."""
+    rows = [cells for _, cells in itertools.islice(_records(file, delimiter), _LOOKED_AT) if cells][1:]
+    count = {len(cells) for cells in rows}
+    if count == {len(header) - 1} and not header[-1].strip():
+        remedy = file.rewritten("remove that delimiter", f"1s/{_mark(delimiter)}\r?$//")
+        return f"the header ends with a delimiter and the rows do not; {remedy}"
+    if count != {len(header) + 1}:
+        return ""
+    if not any(cells[-1].strip() for cells in rows):
+        remedy = file.rewritten("remove the delimiter at the end of each row", f"s/{_mark(delimiter)}\r?$//")
+        return f"every row ends with a delimiter, and the header does not; {remedy}"
+    more = f"every row has one cell more than the header ({len(header) + 1} and {len(header)})"
+    if len({cells[0] for cells in rows}) < len(rows):
+        return f"{more}; add the name that the header lacks"
+    name = next(name for name in ("row", "row_name", *map("row_{}".format, itertools.count(2))) if name not in header)
+    written = "\\t" if delimiter == "\t" else delimiter
+    remedy = file.rewritten(f"write the name {name} first in the header", f"1s/^/{name}{written}/", leave_out(name))
+    return f"{more}: the first is a row name, as R writes it; {remedy}"
+
+
+def _mark(delimiter: str) -> str:
+    """The delimiter in an expression of sed."""
+    return {"\t": "\\t"}.get(delimiter, f"[{delimiter}]" if delimiter in "|.*+?()[{^$/" else delimiter)

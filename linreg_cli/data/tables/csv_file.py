@@ -1,0 +1,201 @@
+"""The bytes of a CSV as UTF-8, and what a file is that is no CSV or has another encoding."""
+
+import codecs
+import contextlib
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from linreg_cli.config.formats import CSV_SUFFIXES
+from linreg_cli.data.tables.text_format import TextFormat
+from linreg_cli.errors import DataError, Fault
+from linreg_cli.remedies import command, quoted, setting
+
+#: First bytes of files that are often misnamed .csv.
+_MAGIC = {
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook; save the sheet as CSV",
+    b"\x1f\x8b": "gzip; rename it to .csv.gz",
+    b"\x28\xb5\x2f\xfd": "zstd; rename it to .csv.zst",
+    b"PAR1": "Parquet; rename it to .parquet",
+    b"ARROW1": "Arrow; rename it to .arrow",
+}
+#: The mark at the start of a file -> its encoding. That of UTF-32 begins as that of UTF-16 does.
+_MARKS = {
+    b"\xff\xfe\0\0": "utf-32",
+    b"\0\0\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+#: Encodings that are tried, in this order, for text that is not UTF-8.
+_CANDIDATES = ("utf-8", "cp1252", "cp932", "gb18030", "latin-1")
+_BLOCK = 1 << 20
+
+
+class CsvFile:
+    """The bytes of a text file.
+
+    Args:
+        path: the file, plain or compressed.
+        text: its encoding.
+
+    Raises:
+        DataError: for a file that cannot be read or is another format.
+    """
+
+    def __init__(self, path: str, text: TextFormat) -> None:
+        self.name, self._text = path, text
+        #: Whether the bytes are not UTF-8.
+        self.is_recoded = codecs.lookup(text.encoding).name not in ("utf-8", "utf-8-sig")
+        with self.raw() as stream:
+            self._refuse_other_kinds(stream.read(4096))
+        with self.open() as stream:
+            self._refuse_other_text(stream.read(4096))
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Any]:
+        """The content as UTF-8.
+
+        Raises:
+            DataError: for a file that cannot be read, or bytes that are not text in its encoding.
+        """
+        with self.raw() as stream:
+            try:
+                yield pa.transcoding_input_stream(stream, self._text.encoding, "utf-8") if self.is_recoded else stream
+            except UnicodeError:
+                if not self.is_recoded:
+                    raise
+                raise DataError([self.undecodable() or Fault("the text cannot be decoded", self.name)]) from None
+
+    @contextlib.contextmanager
+    def raw(self) -> Iterator[Any]:
+        """The bytes of the file, decompressed."""
+        try:
+            stream = pa.input_stream(self.name, compression="detect")
+        except OSError as error:  # pyarrow replaces strerror by its own message
+            reason = os.strerror(error.errno) if error.errno else error
+            raise DataError(f"cannot be read: {reason}", self.name) from None
+        try:
+            with stream:
+                yield stream
+        except OSError as error:
+            raise DataError(f"cannot be read: {error}", self.name) from None
+
+    @cached_property
+    def has_quotes(self) -> bool:
+        """Whether there is a quote.
+
+        Raises:
+            DataError: if there is a NUL byte.
+        """
+        found = False
+        with self.open() as stream:
+            while block := stream.read(_BLOCK):
+                if b"\0" in block:
+                    raise self.holds_nul()
+                found = found or b'"' in block
+        return found
+
+    def holds_nul(self) -> DataError:
+        """The error for a NUL byte, with its line."""
+        line = 1
+        with self.open() as stream:
+            while (block := stream.read(_BLOCK)) and b"\0" not in block:
+                line += block.count(b"\n")
+        line += block.partition(b"\0")[0].count(b"\n")
+        return DataError("not a CSV: the file has a NUL byte; save it as UTF-8 text", f"{self.name}, line {line}")
+
+    def first_lines(self) -> list[str]:
+        """The first lines, at most 20, without blank ones."""
+        with self.open() as stream:
+            head = stream.read(1 << 16).removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
+        return [line for line in head.splitlines() if line.strip()][:20]
+
+    def rewritten(self, words: str, expression: str, *settings: str) -> str:
+        """What to do in words, with the command that does it where the file is plain UTF-8 text.
+
+        Args:
+            words: what is changed in the file.
+            expression: the change, for sed -E.
+            settings: lines of the config that the changed file needs.
+        """
+        path = Path(self.name)
+        if path.suffix.lower() not in CSV_SUFFIXES or self.is_recoded:
+            return f"{words}{' and set ' if settings else ''}{' and '.join(settings)}"
+        changed = str(path.with_name(f"{path.stem}_changed{path.suffix}"))
+        way = f"{words}, such as by: {command('sed', '-E', expression, str(path))} > {command(changed)}"
+        lines = " and ".join((setting("data.path", changed), *settings))
+        return way if self._text.of_run else f"{way}; then set {lines}"
+
+    def undecodable(self) -> Fault | None:
+        """The first line that is not text in the encoding, and the encoding to set; None if every line is."""
+        encoding = self._text.encoding
+        found = self._first_bad(encoding)
+        if found is None:
+            return None
+        line, reason, content = found
+        with self.raw() as stream:
+            guess = _MARKS.get(stream.read(2))
+        for candidate in _CANDIDATES if guess is None else ():
+            if self._first_bad(candidate) is None:
+                guess = candidate
+                break
+        assert guess is not None  # latin-1 decodes everything
+        reads = f" (in {guess} the line is {quoted(content.decode(guess, 'replace')[:60])})" if content else ""
+        where, shown = f"{self.name}, line {line}", "UTF-8" if not self.is_recoded else encoding
+        if self._text.of_run:
+            return Fault(f"{reason} is not {shown} text{reads}; save the file as {shown}", where)
+        return Fault(f"{reason} is not {shown} text{reads}; set {setting('data.encoding', guess)}", where)
+
+    def _first_bad(self, encoding: str) -> tuple[int, str, bytes] | None:
+        """The line of the first bytes that cannot be decoded, what is wrong, and the line's bytes; None without any."""
+        decoder, line = codecs.getincrementaldecoder(encoding)(), 1
+        try:
+            with self.raw() as stream:
+                while block := stream.read(_BLOCK):
+                    line += decoder.decode(block).count("\n")
+                decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            before, after = error.object[: error.start], error.object[error.start :]
+            line += before.decode(encoding, "ignore").count("\n")
+            content = before.rpartition(b"\n")[2] + after.partition(b"\n")[0]
+            return line, f"byte 0x{error.object[error.start]:02x}", content.rstrip(b"\r")
+        except UnicodeError as error:  # of a codec without positions
+            return line, f"the file ({error})", b""
+        return None
+
+    def _refuse_other_kinds(self, head: bytes) -> None:
+        if not head.strip():
+            raise DataError("the file is empty", self.name)
+        for magic, kind in _MAGIC.items():
+            if head.startswith(magic):
+                raise DataError(f"not a CSV: the file is {kind}", self.name)
+        if self.is_recoded:
+            return
+        encoding = next((name for mark, name in _MARKS.items() if head.startswith(mark)), None)
+        if encoding is None and len(head) > 3:  # text without a mark: one byte of each pair is 0
+            encoding = "utf-16-le" if not any(head[1:8:2]) else "utf-16-be" if not any(head[0:8:2]) else None
+        if encoding is not None:
+            remedy = self._text.remedy("data.encoding", encoding, "save it as UTF-8")
+            raise DataError(f"the file is {encoding.upper()} text; {remedy}", self.name)
+
+    def _refuse_other_text(self, head: bytes) -> None:
+        head = head.removeprefix(codecs.BOM_UTF8)
+        if not head.strip():
+            raise DataError("the file is empty", self.name)
+        if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+            raise DataError("not a CSV: the file is a web page (HTML or XML); download the table itself", self.name)
+        if head.lower().startswith(b"sep=") and b"," not in head.split(b"\n", 1)[0][5:]:
+            mark = head[4:5].decode("ascii", "replace")
+            remedy = self._text.remedy("data.delimiter", mark, "write the table as that of the run")
+            raise DataError(
+                f'a "sep=" line of Excel, and no header; delete the line and {remedy}', f"{self.name}, line 1"
+            )
+        if b"\0" in head:
+            raise self.holds_nul()

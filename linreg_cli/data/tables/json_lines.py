@@ -1,0 +1,183 @@
+"""JSON Lines: text stays text, also where it looks like a date; a column may hold numbers and text."""
+
+import json
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from linreg_cli.errors import DataError, Fault
+
+#: From here on, float64 does not have every whole number.
+_EXACT = 2.0**53
+#: Digits of the longest whole number that Arrow has a type for, other than float64.
+_DIGITS = 38
+
+
+def read_json_lines(path: Path) -> tuple[pa.Table, frozenset[str]]:
+    """A file of JSON objects, one on each line, as a table.
+
+    Returns:
+        The table, and the names of its columns that hold both text and other values. Those are text, with numbers as
+        they are written in the file.
+
+    Raises:
+        DataError: for a line that is not a JSON object, and a column whose values have no common type.
+        OSError: if the file cannot be read.
+    """
+    try:
+        table = _read_fast(path)
+    except pa.ArrowException:  # also where text and numbers are mixed, or a line is longer than a block
+        return _read_each(path)
+    return (table, frozenset()) if _is_exact(table) else _read_each(path)
+
+
+def _read_fast(path: Path) -> pa.Table:
+    import pyarrow.json as pj
+
+    table = pj.read_json(str(path))
+    # pyarrow takes text that looks like a date for a time stamp, and loses how it was written.
+    text = [field.with_type(kind) for field in table.schema if (kind := _without_times(field.type)) != field.type]
+    if text:
+        parsing = pj.ParseOptions(explicit_schema=pa.schema(text), unexpected_field_behavior="infer")
+        table = pj.read_json(str(path), parse_options=parsing).select(table.column_names)
+    return table
+
+
+def _without_times(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_temporal(kind):
+        return pa.string()
+    if pa.types.is_list(kind):
+        return pa.list_(_without_times(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_without_times(field.type)) for field in kind])
+    return kind
+
+
+def _is_exact(table: pa.Table) -> bool:
+    """Whether no whole number is so large that float64 may have rounded it."""
+    for column in table.columns:
+        if pa.types.is_floating(column.type) and column.null_count < len(column):
+            ends = pc.min_max(column).as_py()
+            if max(abs(ends["min"]), abs(ends["max"])) >= _EXACT:
+                return False
+    return True
+
+
+def _read_each(path: Path) -> tuple[pa.Table, frozenset[str]]:
+    cells: dict[str, list[Any]] = {}
+    n_rows = 0
+    for _, values in _objects(path):
+        for key, value in values.items():
+            column = cells.setdefault(key, [])
+            column.extend([None] * (n_rows - len(column)))
+            column.append(value)
+        n_rows += 1
+    columns, mixed, faults = {}, set(), []
+    for key, column in cells.items():
+        column.extend([None] * (n_rows - len(column)))
+        kinds = {_kind(value) for value in column if value is not None}
+        try:
+            columns[key] = _array(column, kinds)
+        except (pa.ArrowException, OverflowError, TypeError):
+            faults.append(_changed_type(path, key))
+            continue
+        if len(kinds) > 1:
+            mixed.add(key)
+    if not n_rows:
+        raise DataError("the file is empty", str(path))
+    if faults:
+        raise DataError(faults)
+    return pa.table(columns), frozenset(mixed)
+
+
+def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and content of each line that is not blank.
+
+    Raises:
+        DataError: for a line that is not a JSON object.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    values = json.loads(line, parse_float=Decimal)
+                except (ValueError, RecursionError):
+                    values = None
+                if not isinstance(values, dict):
+                    message = f"expected a JSON object, found {line.rstrip()[:60]!r}"
+                    raise DataError(message, f"{path}, line {number}")
+                yield number, values
+    except UnicodeDecodeError:
+        raise DataError("the file is not UTF-8; save it as UTF-8", str(path)) from None
+
+
+def _array(column: Sequence[Any], kinds: set[str]) -> pa.Array:
+    """The cells as an Arrow array.
+
+    Raises:
+        pa.ArrowException, OverflowError, TypeError: if they have no common type.
+    """
+    if "text" in kinds and kinds <= {"text", "a number", "true or false"}:
+        return pa.array([None if value is None else _token(value) for value in column], pa.string())
+    if kinds == {"a number"}:
+        return _numbers(column)
+    if len(kinds) > 1:
+        raise TypeError
+    return pa.array(column)
+
+
+def _numbers(column: Sequence[Any]) -> pa.Array:
+    present = [value for value in column if value is not None]
+    if all(isinstance(value, int) for value in present):
+        largest = max(map(abs, present))
+        for kind in (pa.int64(), pa.uint64()):
+            try:
+                return pa.array(column, kind)
+            except (pa.ArrowException, OverflowError):
+                continue
+        if len(str(largest)) <= _DIGITS:
+            decimals = [None if value is None else Decimal(value) for value in column]
+            return pa.array(decimals, pa.decimal128(_DIGITS, 0))
+    return pa.array([None if value is None else _float(value) for value in column], pa.float64())
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+def _token(value: Any) -> str:
+    """A value as it is written in JSON."""
+    return value if isinstance(value, str) else json.dumps(value) if isinstance(value, bool) else str(value)
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float | Decimal):
+        return "a number"
+    return "text" if isinstance(value, str) else "a list" if isinstance(value, list) else "an object"
+
+
+def _changed_type(path: Path, key: str) -> Fault:
+    """The fault of the first line where a key has another type than before."""
+    first, since = "", 0
+    for number, values in _objects(path):
+        value = values.get(key)
+        if value is None:
+            continue
+        kind = _kind(value)
+        if not first:
+            first, since = kind, number
+        elif kind != first:
+            message = f"{key!r} is {kind}, and on line {since} it is {first}; use one type on all lines"
+            return Fault(message, f"{path}, line {number}")
+    return Fault(f"the values of {key!r} have no common type; use one type on all lines", str(path))

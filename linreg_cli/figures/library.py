@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from types import TracebackType
 
@@ -23,6 +24,8 @@ def load() -> None:
         try:
             import matplotlib
         except Exception:
+            for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+                del sys.modules[name]  # parts of what failed are not parts of what is imported now
             with _no_settings():
                 import matplotlib  # noqa: F401
 

@@ -52,7 +52,7 @@ def open_table(path: str, *, text: TextFormat = DEFAULT, missing_values: Sequenc
         raise DataError("not a file but a pipe or a device; write the table to a file first", path)
     if text_suffix(file) is not None:
         delimiter = text.delimiter or CSV_SUFFIXES[str(text_suffix(file))]
-        if not delimiter.isascii() or delimiter in '"\r\n':
+        if not delimiter.isascii() or delimiter in '"\r\n\0':
             message = f"data.delimiter: {quoted(delimiter)} cannot be a delimiter; use one ASCII character other than"
             raise ConfigError(f"{message} a quote or a line break", path)
         if delimiter == text.decimal:

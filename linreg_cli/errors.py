@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
+from linreg_cli.lookalike import difference, escaped, same_appearance
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -174,7 +176,11 @@ def did_you_mean(name: str, allowed: Sequence[str]) -> str:
     "; did you mean 'momentum'?"
     >>> did_you_mean("zzz", ["lr", "momentum"])
     '; allowed: lr, momentum'
+    >>> did_you_mean("New York", ["New\u00a0York"])
+    '; did you mean "New\\\\u00a0York"? It looks the same: "New\\\\u00a0York" has U+00A0 (no-break space)'
     """
+    if same := same_appearance(name, allowed):
+        return f"; did you mean {escaped(same)}? It looks the same: {difference(same, name)}"
     close = closest(name, allowed)
     return f"; did you mean '{close}'?" if close else f"; allowed: {', '.join(map(_shown, allowed))}"
 

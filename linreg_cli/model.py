@@ -1,7 +1,7 @@
 """The model, nn.Sequential(nn.Linear), and the formula in original units that it folds into."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -92,6 +92,8 @@ class LinearFormula:
         weights: w, shape (n_features, n_targets), units of f(target) per feature unit.
         bias: b, shape (n_targets,), units of f(target); None for a model without an intercept.
         transform: what f is: `none`, `log` or `log1p`.
+        smearing: the factor s of each target by which exp(X w + b) is multiplied, shape (n_targets,), so that
+            predictions estimate the mean; None: they estimate the median.
     """
 
     features: tuple[str, ...]
@@ -99,9 +101,17 @@ class LinearFormula:
     weights: Column
     bias: Column | None
     transform: str = "none"
+    smearing: Column | None = None
+
+    def smeared(self, factors: Column) -> "LinearFormula":
+        """The same with smearing factors, shape (n_targets,), each above 0."""
+        assert self.transform != "none", "without a transform there is nothing to smear"
+        return replace(self, smearing=factors)
 
     def predict(self, columns: Mapping[str, Column], rows: Rows | slice = slice(None)) -> Column:
         """Predictions y = f^-1(X w + b) in original units, shape (n_rows, n_targets), float64.
+
+        With smearing factors s they are f^-1(X w + b + log s), which multiplies exp(X w + b) by s.
 
         The sum is computed column by column, so that a row gives the same bits alone and among other rows; a matrix
         product does not guarantee that.
@@ -114,6 +124,12 @@ class LinearFormula:
         >>> formula.predict({"x": np.array([1.0, 2.0])}).tolist()
         [[3.0], [5.0]]
         """
+        out = self.linear(columns, rows)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return inverse(self.transform, out if self.smearing is None else out + np.log(self.smearing))
+
+    def linear(self, columns: Mapping[str, Column], rows: Rows | slice = slice(None)) -> Column:
+        """X w + b, in units of f(target), as `predict` takes it and in its shape."""
         out = np.zeros((0, len(self.targets)))
         with np.errstate(over="ignore", invalid="ignore"):
             for position, feature in enumerate(self.features):
@@ -122,7 +138,7 @@ class LinearFormula:
                 out += values[:, None] * self.weights[position]
             if self.bias is not None:
                 out += self.bias
-            return inverse(self.transform, out)
+        return out
 
 
 def fold(model: nn.Sequential, preprocessor: Preprocessor) -> LinearFormula:
@@ -152,6 +168,6 @@ def fold_parameters(weights_dk: Column, bias_k: Column | None, preprocessor: Pre
     # Multiplying by 1 is exact, so parameters of columns that are not scaled keep every bit.
     weights = weights_dk * reciprocal[:, None] * targets.scale + 0.0  # a constant column has no negative zero
     if bias_k is None:
-        return LinearFormula(features.columns, targets.columns, weights, None, targets.transform)
+        return LinearFormula(features.columns, targets.columns, weights, None, targets.transform, preprocessor.smearing)
     bias = targets.center + targets.scale * bias_k - features.center @ weights
-    return LinearFormula(features.columns, targets.columns, weights, bias, targets.transform)
+    return LinearFormula(features.columns, targets.columns, weights, bias, targets.transform, preprocessor.smearing)

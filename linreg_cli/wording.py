@@ -185,17 +185,39 @@ def loss_units(record: dict[str, Any]) -> str:
     return "" if transform == "none" else of
 
 
-def metrics_notes(metrics: dict[str, Any], loss_of: str) -> list[str]:
-    """What the names of the metrics of the splits do not say: the units of the loss, the definition of R2.
+def estimate_in_words(record: dict[str, Any]) -> str:
+    """What the predictions of a transformed target estimate; empty without a transform.
+
+    Args:
+        record: the content of `run.json`.
+
+    >>> estimate_in_words({"target_transform": "log", "target_estimate": "mean", "data": {"targets": ["y"]}})
+    'the mean of y (smearing estimate)'
+    """
+    if record.get("target_transform", "none") == "none":
+        return ""
+    names = ", ".join(record["data"]["targets"])
+    mean = record.get("target_estimate") == "mean"
+    return f"the mean of {names} (smearing estimate)" if mean else f"the median of {names}"
+
+
+def metrics_notes(metrics: dict[str, Any], record: dict[str, Any]) -> list[str]:
+    """What the names of the metrics of the splits do not say: units of the loss, meaning of predictions and of R2.
 
     Args:
         metrics: the content of `metrics.json`.
-        loss_of: from `loss_units`.
+        record: that of `run.json`.
 
-    >>> metrics_notes({"parameters": {"weights": {"x": 1.0}, "bias": None}}, "log of y")
-    ['loss: of log of y; all others: in original units', 'r2: centred (relative to the mean of the split)']
+    >>> record = {"target_transform": "log", "data": {"targets": ["y"]}}
+    >>> for note in metrics_notes({"parameters": {"weights": {"x": 1.0}, "bias": None}}, record):
+    ...     print(note)
+    loss: of log of y; all others: in original units
+    predictions: estimate the median of y
+    r2: centred (relative to the mean of the split)
     """
+    loss_of, estimate = loss_units(record), estimate_in_words(record)
     notes = [f"loss: of {loss_of}; all others: in original units"] if loss_of else []
+    notes += [f"predictions: estimate {estimate}"] if estimate else []
     return notes if has_bias(metrics["parameters"]) else [*notes, "r2: centred (relative to the mean of the split)"]
 
 

@@ -60,7 +60,7 @@ def test_the_limit_is_sharp(number):
             apart = np.array([np.linalg.norm(a - b) for a, b in zip(*runs, strict=True)])
         ends.append(apart)
     steepest = np.nan_to_num(ends[1], nan=np.inf)
-    assert max(ends[0][600:]) <= max(ends[0][200:400]) * (1 + 1e-9)
+    assert max(ends[0][600:]) <= max(ends[0][200:400]) * (1 + 1e-9) + 1e-12
     assert max(steepest[600:]) > max(steepest[200:400])
 
 
@@ -179,3 +179,48 @@ def test_other_plans_have_no_fixed_order():
     assert "constant" in constant.forecast(0.01, constant.rule, TARGETS).final_gap.why
     dampened = replace(constant.rule, momentum=0.5, dampening=1.0)
     assert "dampening" in problem(X, y, 6).forecast(0.01, dampened, TARGETS).final_gap.why
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["optimizer.lr=0.02"],
+        ["optimizer.lr=0.02", "optimizer.momentum=0.9", "optimizer.nesterov=true"],
+        ["optimizer.lr=0.05", "optimizer.schedule={kind: cosine, T_max: 40}"],
+        ["optimizer.lr=0.05", "optimizer.momentum=0.5", "optimizer.schedule={kind: exponential, gamma: 0.9}"],
+        ["optimizer.lr=0.3", "train.batch_size=full", "optimizer.schedule={kind: step, step_size: 9, gamma: 0.5}"],
+        ["optimizer.lr=0.3", "train.batch_size=full", "optimizer.momentum=0.5"],
+    ],
+)
+def test_a_run_ends_at_the_final_gap_that_inspect_tells(linreg, config_file, tmp_path, settings):
+    X, y = design(np.random.default_rng(8), "sorted", 33, 2)
+    np.savetxt(tmp_path / "t.csv", np.hstack([X, y]), delimiter=",", header="a,b,y", comments="", fmt="%.17g")
+    path = config_file(
+        f"name: t\ndata: {{path: {tmp_path / 't.csv'}, target: y}}\nplots: false\n"
+        "train: {epochs: 40, batch_size: 7, shuffle: false, dtype: float64}\n"
+    )
+    sets = [part for setting in settings for part in ("--set", setting)]
+    told = linreg("inspect", "-c", path, "--json", *sets).json
+    ended = linreg("train", "-c", path, "--json", "--quiet", *sets).json["metrics"]["optimum"]["gap"]
+    assert told["forecast"]["final_gap"] == pytest.approx(ended, rel=1e-6, abs=1e-13)
+    assert ("floor_gap_reason" in told["forecast"]) == any("schedule" in setting for setting in settings)
+    page = linreg("inspect", "-c", path, *sets).out
+    [line] = [line for line in page.splitlines() if line.startswith("  as configured  ")]
+    assert float(line.split()[-1]) == pytest.approx(ended, rel=5e-3, abs=1e-13)
+
+
+def test_a_rate_that_diverges_in_the_order_is_refused(linreg, config_file, tmp_path):
+    X, y = design(np.random.default_rng(8), "sorted", 33, 2)
+    np.savetxt(tmp_path / "t.csv", np.hstack([X, y]), delimiter=",", header="a,b,y", comments="", fmt="%.17g")
+    path = config_file(
+        f"name: t\ndata: {{path: {tmp_path / 't.csv'}, target: y}}\nplots: false\n"
+        "train: {epochs: 400, batch_size: 7, shuffle: false, dtype: float64}\noptimizer: {momentum: 0.9}\n"
+    )
+    limit = linreg("inspect", "-c", path, "--json").json["stable_lr"]["fixed_order"]
+    refused = linreg("train", "-c", path, "--json", "--set", f"optimizer.lr={1.02 * limit}")
+    assert (refused.code, refused.json["error"]["kind"]) == (4, "diverged")
+    assert "the order given" in refused.json["error"]["message"]
+    told = linreg("inspect", "-c", path, "--json", "--set", f"optimizer.lr={1.02 * limit}").json
+    assert told["forecast"]["final_gap"] is None
+    assert "spectral radius" in told["forecast"]["final_gap_reason"]
+    assert linreg("train", "-c", path, "--json", "--set", f"optimizer.lr={1.02 * limit}", "--force").code == 4

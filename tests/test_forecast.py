@@ -273,7 +273,8 @@ def test_the_batch_rate_weighs_speed_against_noise():
     quiet = replace(weighed, noise=replace(noise, variances=0 * noise.variances))
     assert best_batch_rate(quiet, 30).lr == weighed.highest.lr == 1 / worst
     # A rate that falls anyway may begin higher than one that stays.
-    assert best_batch_rate(weighed, 30, lambda epoch: cosine(epoch, 30)).lr > best_batch_rate(weighed, 30).lr
+    falling = best_batch_rate(weighed, 30, lambda lr: lambda epoch: lr * cosine(epoch, 30))
+    assert falling.lr > best_batch_rate(weighed, 30).lr
 
 
 @pytest.mark.parametrize("size", [pytest.param(1, marks=pytest.mark.slow), 8])

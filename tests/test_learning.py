@@ -76,10 +76,10 @@ def test_tables_say_what_training_does(linreg, tmp_path):
     shown = {row[0].strip("`"): [numbers(cell) for cell in row[1:]] for row in rows if row[0].startswith("`")}
     runs = {**PICTURES["RATES"], **PICTURES["BATCHES"], **PICTURES["POINTS"]}
     assert list(shown) == [*PICTURES["POINTS"], *PICTURES["RATES"], *PICTURES["BATCHES"]]
-    force = ["--force"] if "--force" in linreg("train", "--help").out else []
     for name, (config, *settings) in runs.items():
         options = [part for setting in (*settings, "plots=false") for part in ("--set", setting)]
-        assert linreg("train", "-c", CONFIGS / f"{config}.yaml", *options, "--name", name, "-q", *force).code == 0
+        result = linreg("train", "-c", CONFIGS / f"{config}.yaml", *options, "--name", name, "-q", "--force")
+        assert result.code == (4 if name == "lr-3.1e-4" else 0), result.err  # above the limit: it diverges
         with open(tmp_path / "outputs" / f"{name}-0001" / "history.csv") as file:
             last = list(csv.DictReader(file))[-1]
         loss, steps = float(last["train_loss"]), float(last["step"])

@@ -1,10 +1,17 @@
-"""Every stated limit of a full batch by the command line: 0.99 of it converges, 1.01 of it diverges."""
+"""Every stated limit: full batches by the command line and in plain numpy, and the batch-safe limit of any order.
+
+The mean-square limit is held to its word in test_mean_square.py, that of a fixed order in test_fixed_order.py.
+"""
 
 import csv
 import json
 
 import numpy as np
 import pytest
+from designs import KINDS, LOSSES, RULES, design, given, shuffled, walk
+from test_fixed_order import problem
+
+from linreg_cli.convergence.limits import batch_safe_limit, full_batch_limit
 
 MOTIONS = {
     "plain": {},
@@ -58,3 +65,49 @@ def test_full_batches_obey_the_limit(linreg, config_file, tmp_path, seed, rule, 
         assert forced.json["metrics"]["optimum"]["gap"] > 100 * gaps[0]
     else:
         assert forced.code == 4
+
+
+def problem_of(number):
+    """A random table of the n-th kind with the n-th loss and rule."""
+    rng = np.random.default_rng(7000 + number)
+    n, d = int(rng.integers(6, 50)), int(rng.integers(1, 4))
+    X, y = design(rng, KINDS[number % len(KINDS)], n, d)
+    options = {"loss": LOSSES[number % 3], **RULES[number % len(RULES)]}
+    return rng, X, y, options, rng.normal(size=(d + 1, 1))
+
+
+def a_hundred(fast):
+    return [pytest.param(number, marks=[] if number < fast else pytest.mark.slow) for number in range(100)]
+
+
+def apart(X, y, orders, size, lr, theta, options):
+    """The distance of two runs after each epoch, by SGD written out in numpy: the noise at the optimum cancels."""
+    orders = list(orders)
+    with np.errstate(over="ignore", invalid="ignore"):
+        one, other = (list(walk(X, y, iter(orders), size=size, lr=lr, theta=start, **options))
+                      for start in (theta, theta + 1.0))  # fmt: skip
+        return np.array([np.linalg.norm(a - b) for a, b in zip(one, other, strict=True)])
+
+
+@pytest.mark.parametrize("number", a_hundred(14))
+def test_the_full_batch_limit_holds_for_random_tables(number):
+    _, X, y, options, theta = problem_of(number)
+    found = problem(X, y, len(X), theta=theta, **options)
+    limit = full_batch_limit(found, found.rule).rate
+    below, above = (apart(X, y, given(len(X), 800), len(X), share * limit, theta, options) for share in (0.98, 1.02))
+    assert max(below[600:]) <= max(below[200:400]) * (1 + 1e-9) + 1e-12
+    assert max(np.nan_to_num(above[600:], nan=np.inf)) > max(above[200:400])
+
+
+@pytest.mark.parametrize("number", a_hundred(14))
+def test_no_order_diverges_below_the_batch_safe_limit(number):
+    """Random orders, the given one, and one that repeats: the longest rows together, first, in every epoch."""
+    rng, X, y, options, theta = problem_of(number)
+    n = len(X)
+    size = int(rng.integers(1, n))
+    longest = np.argsort(-(X**2).sum(axis=1))[None]
+    found = problem(X, y, size, theta=theta, shuffle=True, **options)
+    lr = 0.98 * batch_safe_limit(found, found.rule).rate
+    for orders in (given(n, 200), shuffled(n, 200, 1, number), (longest for _ in range(201))):
+        seen = apart(X, y, orders, size, lr, theta, options)
+        assert max(seen[100:]) <= max(seen[:50]) * (1 + 1e-9) + 1e-12

@@ -1,6 +1,7 @@
 """A run that ends far above its start has diverged, also with a finite loss; one that ends above it says so."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +91,29 @@ def test_a_resumed_run_repeats_the_warnings_of_the_settings(linreg, config_file)
     resumed = linreg("train", "--resume", "end-0001", "--set", "train.epochs=3", "--json")
     assert [each["kind"] for each in first.json["warnings"]] == [each["kind"] for each in resumed.json["warnings"]]
     assert "rate" in [each["kind"] for each in first.json["warnings"]]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"lr": 0.25, "momentum": 0.9, "batch": 29, "epochs": 100},
+        {"lr": 1.9 * limit(), "momentum": 0.95, "epochs": 1},
+        {"lr": 1.3 * limit(), "epochs": 2},
+        {"lr": 0.9 * limit(), "batch": 1, "epochs": 2},
+        {"lr": 3.0, "epochs": 7, "loss": "mae"},
+    ],
+)
+def test_each_setting_that_is_advised_ends_below_the_start(linreg, config_file, values):
+    loss = values.pop("loss", "mse")
+    config = case(config_file, **values)
+    sets = ["--set", f"loss={loss}", "--set", "model.init={weight: 1.9, bias: 0.0}"]  # near the optimum
+    result = linreg("train", "-c", config, "--force", *sets)
+    ends = losses(Path("outputs/end-0001"))
+    assert ends[-1] > ends[0], "the case shows nothing"
+    advised = re.findall(r"optimizer\.(?:lr|momentum): [0-9.e-]+", result.err.splitlines()[-1].split("set ")[-1])
+    assert advised, result.err
+    for number, each in enumerate(advised, start=2):
+        followed = linreg("train", "-c", config, *sets, "--set", each.replace(": ", "="))
+        assert followed.code == 0, followed.err
+        after = losses(Path(f"outputs/end-{number:04}"))
+        assert after[-1] < after[0], each

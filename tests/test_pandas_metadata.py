@@ -82,8 +82,7 @@ def test_prediction_does_not_need_the_index(linreg, config_file, tmp_path):
     assert linreg("predict", "m", "--data", "new.parquet", "-o", "p.parquet").code == 0
     # A frame that has an index keeps it.
     assert linreg("predict", "m", "--data", "t.parquet", "-o", "q.parquet").code == 0
-    expected = indexed("filtered")
-    pd.testing.assert_index_equal(pd.read_parquet(tmp_path / "q.parquet").index, expected.index)
+    assert pd.read_parquet(tmp_path / "q.parquet").index.equals(indexed("filtered").index)
     assert linreg("evaluate", "m").code == 0
 
 
@@ -127,9 +126,9 @@ def test_a_model_of_numbers_takes_a_categorical_of_numbers(linreg, config_file, 
     table.assign(c=table.c.astype("category")).to_parquet(tmp_path / "u.parquet")
     config = config_file("data: {path: t.parquet, target: y}\nplots: false\ntrain: {epochs: 1}\n", "m.yaml")
     assert linreg("train", "-c", config, "--quiet").code == 0
-    expected = linreg("evaluate", "m", "--data", "t.parquet", "--json").json
+    expected = linreg("evaluate", "m", "--data", "t.parquet", "--json").json["data"]
     for other in ("u.feather", "u.parquet"):
-        assert linreg("evaluate", "m", "--data", other, "--json").json == expected
+        assert linreg("evaluate", "m", "--data", other, "--json").json["data"] == expected
         assert linreg("predict", "m", "--data", other, "-o", "p.csv").code == 0
 
 

@@ -142,9 +142,8 @@ def _plans(found: "Inspection") -> str:
     if not found.problem.plan.is_full_batch:
         scatter = "" if found.problem.has_fixed_order else "; single runs scatter around it"
         lines.append(_wrapped(f"{own.method}{scatter}", indent="  "))
-        lines.append(
-            _wrapped(f"best rate: lowest expected gap after {found.problem.plan.epochs:,} epochs", indent="  ")
-        )
+        kind = "gap" if found.problem.has_fixed_order else "expected gap"
+        lines.append(_wrapped(f"best rate: lowest {kind} after {found.problem.plan.epochs:,} epochs", indent="  "))
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any
 
 from linreg_cli.errors import Fault
-from linreg_cli.wording import ON_TERMINAL, escaped, json_text, loss_units, metrics_notes, number, one_line
+from linreg_cli.wording import ON_TERMINAL, escaped, json_text, metrics_notes, number, one_line
 
 
 def show(*lines: object) -> None:
@@ -130,7 +130,7 @@ def metrics_table(metrics: dict[str, Any], record: dict[str, Any], *, indent: st
                 for key, reason in values.items()
                 if key.endswith("_reason")
             ]
-    said = [f"{indent}{one_line(note)}" for note in metrics_notes(metrics, loss_units(record))]
+    said = [f"{indent}{one_line(note)}" for note in metrics_notes(metrics, record)]
     return "\n".join([aligned(rows, indent=indent), *said, *notes])
 
 

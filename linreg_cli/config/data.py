@@ -10,6 +10,7 @@ from linreg_cli.config.types import (
     Columns,
     Count,
     FeatureDistribution,
+    Name,
     NonNegative,
     Section,
     Weights,
@@ -31,7 +32,7 @@ class SplitConfig(Section):
         True,
         description="Assign the rows at random (from `seed`); false: in the order of the table, test last.",
     )
-    column: str | None = Field(
+    column: Name | None = Field(
         None,
         min_length=1,
         description="A column that holds `train`, `validation` or `test` in each row. It replaces the fractions.",
@@ -72,7 +73,7 @@ class TableData(Section):
     features: ColumnList | None = Field(
         None, description="The columns to predict from, in this order; null: every other column."
     )
-    ignore: tuple[str, ...] = Field((), description="Columns that are not used.")
+    ignore: tuple[Name, ...] = Field((), description="Columns that are not used.")
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
 
@@ -121,7 +122,7 @@ class InlineData(Section):
     features: ColumnList | None = Field(
         None, description="The columns to predict from, in this order; null: every other column."
     )
-    ignore: tuple[str, ...] = Field((), description="Columns that are not used.")
+    ignore: tuple[Name, ...] = Field((), description="Columns that are not used.")
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
     @property

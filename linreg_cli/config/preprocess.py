@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from linreg_cli.config.types import Count, Ddof, Section, refuse, shown
+from linreg_cli.config.types import Count, Ddof, Name, Section, refuse, shown
+from linreg_cli.lookalike import escaped, normal
 
 #: What happens to missing cells, and which of these fill them with a statistic of the train split.
 Missing = Literal["error", "drop", "mean", "median"]
@@ -19,6 +20,15 @@ class ColumnConfig(Section):
         None,
         description="As `preprocess.categorical`, for this column. Here `one_hot` encodes numbers and dates too.",
     )
+
+
+def _once(value: Any) -> Any:
+    """A mapping of columns, none of which is in it twice, with other code points."""
+    first: dict[str, str] = {}
+    for name in value if isinstance(value, dict) else ():
+        if isinstance(name, str) and first.setdefault(normal(name), name) != name:
+            raise refuse(f"one column is named twice: {escaped(first[normal(name)])} and {escaped(name)} are the same")
+    return value
 
 
 def _auto_or_bool(value: Any) -> Any:
@@ -64,7 +74,7 @@ class PreprocessConfig(Section):
         description="What to do with a level that the train split does not have. `error`: refuse it; `ignore`: all "
         "indicators are 0, as for the reference level.",
     )
-    columns: dict[str, ColumnConfig] = Field(
+    columns: Annotated[dict[Name, ColumnConfig], BeforeValidator(_once)] = Field(
         {},
         description="Settings of single columns: `{horsepower: {missing: median}, zipcode: {categorical: one_hot}}`.",
     )
@@ -72,6 +82,12 @@ class PreprocessConfig(Section):
         "none",
         description="Train on log(target) or log(1 + target). Metrics and predictions are in original units, "
         "parameters in units of the transformed target.",
+    )
+    target_estimate: Literal["median", "mean"] = Field(
+        "median",
+        description="What predictions of a transformed target estimate. `median`: the prediction is transformed back; "
+        "`mean`: Duan's smearing estimate, exp(prediction) times the mean of exp(residual) over the train split (for "
+        "log1p the factor acts on 1 + target).",
     )
     missing_values: tuple[str, ...] = Field(
         ("", "NA", "N/A", "NaN", "nan", "null", "?"),

@@ -214,6 +214,15 @@ def _columns(config: Config) -> Iterator[tuple[Path, str]]:
             yield (*path, "missing"), f"a category has no {exception.missing}; use error or drop"
 
 
+def _target_estimate(config: Config) -> Iterator[tuple[Path, str]]:
+    if config.preprocess.target_estimate != "median" and config.preprocess.target_transform == "none":
+        yield (
+            ("preprocess", "target_estimate"),
+            "mean is for a transformed target, and without a transform predictions of a squared loss estimate the mean "
+            "anyway; set preprocess.target_transform, or leave target_estimate out",
+        )
+
+
 def _nesterov(config: Config) -> Iterator[tuple[Path, str]]:
     optimizer = config.optimizer
     if optimizer.nesterov and (not optimizer.momentum or optimizer.dampening):
@@ -251,6 +260,7 @@ _RULES = (
     _synthetic_columns,
     _synthetic_target,
     _columns,
+    _target_estimate,
     _nesterov,
     _automatic_momentum,
     _initial_bias,

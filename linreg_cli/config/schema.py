@@ -10,7 +10,18 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 from linreg_cli.config.data import SOURCES, DataConfig, SplitConfig
 from linreg_cli.config.preprocess import ColumnConfig as ColumnConfig
 from linreg_cli.config.preprocess import PreprocessConfig as PreprocessConfig
-from linreg_cli.config.types import Count, Initial, NonNegative, Point, Positive, Seed, integral, number_or, refuse
+from linreg_cli.config.types import (
+    Count,
+    Initial,
+    Name,
+    NonNegative,
+    Point,
+    Positive,
+    Seed,
+    integral,
+    number_or,
+    refuse,
+)
 from linreg_cli.config.types import Section as Section
 
 
@@ -226,7 +237,7 @@ class Config(Section):
         description="Rows that are predicted before and after training: feature values in original units, text for a "
         "category.",
     )
-    gates: tuple[str, ...] = Field(
+    gates: tuple[Name, ...] = Field(
         (), description="Conditions such as `test.r2 >= 0.9`. If one does not hold, the exit code is 5."
     )
     plots: bool = Field(True, description="Draw the pictures at the end of training.")

@@ -5,11 +5,21 @@ import sys
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from linreg_cli.config.source import FLOAT
 from linreg_cli.errors import UsageError
+from linreg_cli.lookalike import normal
 from linreg_cli.paths import expanded
 from linreg_cli.remedies import flow
 
@@ -218,10 +228,11 @@ def _names(value: Any) -> Any:
         )
     if not names:
         raise refuse("the list is empty; it needs at least one column")
-    duplicates = sorted({name for name in names if list(names).count(name) > 1})
+    names = [normal(name) for name in names]
+    duplicates = sorted({name for name in names if names.count(name) > 1})
     if duplicates:
         raise refuse(f"named more than once: {', '.join(duplicates)}")
-    return value if isinstance(value, str) else tuple(value)
+    return normal(value) if isinstance(value, str) else tuple(map(normal, value))
 
 
 #: One column, or several.
@@ -239,6 +250,8 @@ def _column_list(value: Any) -> Any:
     return _names(value)
 
 
+#: A name, in Unicode's normal form C.
+Name = Annotated[str, AfterValidator(normal)]
 #: Several columns, in this order.
 ColumnList = Annotated[tuple[str, ...], BeforeValidator(_column_list)]
 

@@ -37,6 +37,10 @@ class NotReached:
     why: str
 
 
+#: How accurate the forecasts of mini-batches are. In 100 random tables, 90 % were 0.6 to 1.3 times the mean of 50 runs
+#: at up to half the mean-square limit, and 0.5 to 2.4 times at the limit; with single outlying rows 0.2 times.
+_EXPECTED = "mini-batches: the expected gap, usually within 40 % up to half the mean-square limit, then a factor of 2"
+_AT_OPTIMUM = "mini-batches: the expected gap, noise taken at the optimum, so too low near the mean-square limit"
 #: Why a schedule has no floor.
 NO_FLOOR = NotReached("other", "the floor is that of a constant rate, and the rate follows a schedule")
 
@@ -115,9 +119,9 @@ def forecast(
     {0.001: 5, 1e-06: 10}
     """
     modes = Modes.of(spectrum, start, rule, noise)
-    method = "full batch: exact" if noise is None else "mini-batches: the expected gap, noise taken at the optimum"
+    method = "full batch: exact" if noise is None else _AT_OPTIMUM
     if noise is not None and noise.coupling is not None and not callable(rate):
-        method = "mini-batches: the expected gap"
+        method = _EXPECTED
     start_gap = float(modes.energy.sum()) / relative_to if relative_to > 0 else math.inf
     if relative_to <= 0:
         reason = NotReached("other", "the target is constant, so the relative gap is not defined")

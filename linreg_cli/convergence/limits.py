@@ -9,8 +9,9 @@ import torch
 
 from linreg_cli.config.schema import ScheduleConfig
 from linreg_cli.convergence.crossing import first_crossing
+from linreg_cli.convergence.mean_square import mean_square
 from linreg_cli.convergence.problem import Problem
-from linreg_cli.convergence.rates import SgdRule, batch_safe_rate, mean_square_rate, stable_rate
+from linreg_cli.convergence.rates import SgdRule, batch_safe_rate, stable_rate
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.schedules import extreme_rates
 
@@ -64,19 +65,21 @@ def average_batch_limit(problem: Problem, rule: SgdRule) -> Limit:
 
 
 def mean_square_limit(problem: Problem, rule: SgdRule) -> Limit:
-    """The limit below which the expected squared distance from the optimum falls; see `rates.mean_square_rate`."""
+    """The limit below which the expected squared distance from the optimum falls; see `mean_square.mean_square`."""
     plan = problem.plan
     if plan.is_full_batch:
         return _only_batch(problem, rule)
     if not plan.rows.is_random:
         return Limit(None, "the mean square over batches", "the order of the rows is fixed, not random")
-    met, size = problem.step_spectrum, plan.batch_size
+    size, last = plan.batch_size, plan.n_samples % plan.batch_size
     batches = f"batches of {size:,} rows" if size > 1 else "single rows"
+    batches += f" (the last of {last:,})" if last else ""
+    found = mean_square(problem, rule)
     return _limit(
-        mean_square_rate(problem.mean_square_curvature, met.largest, met.smallest, size, rule),
+        found.rate,
         "the mean square over batches",
-        f"random {batches}: the expected squared distance to the optimum falls"
-        f"{' (sufficient, not necessary)' if rule.momentum else ''}",
+        f"random {batches}: the expected squared distance to the optimum falls to that of the noise"
+        f"{'' if found.by_epochs else ' (sufficient, not necessary)'}",
         "training will probably diverge, or stay far from the optimum",
     )
 
@@ -134,16 +137,18 @@ def limits(problem: Problem, rule: SgdRule) -> list[Limit]:
     """The limits that the rate of a run is compared with, the highest first.
 
     Full batch: the sharp limit. Mini-batches: the limit of the average batch, above which the expected parameters
-    diverge. Without momentum also the mean-square limit, above which their variance diverges, and the batch-safe limit.
-    With momentum these two are sufficient but far from necessary, so they are left out.
+    diverge, the mean-square limit, above which their variance diverges, and without momentum the batch-safe limit.
+    A limit with momentum that is sufficient but far from necessary is left out.
     """
     if problem.plan.is_full_batch:
         return [full_batch_limit(problem, rule)]
     found = [average_batch_limit(problem, rule)]
-    if not rule.momentum:
-        for limit in (mean_square_limit(problem, rule), batch_safe_limit(problem, rule)):
-            if limit.rate is not None and (found[-1].rate is None or limit.rate < found[-1].rate):
-                found.append(limit)
+    others = [] if rule.momentum else [batch_safe_limit]
+    if problem.plan.rows.is_random and (not rule.momentum or mean_square(problem, rule).by_epochs):
+        others.insert(0, mean_square_limit)
+    for limit in (each(problem, rule) for each in others):
+        if limit.rate is not None and (found[-1].rate is None or limit.rate < found[-1].rate):
+            found.append(limit)
     return found
 
 
@@ -155,9 +160,7 @@ def exceeded(problem: Problem, rule: SgdRule, lr: float) -> Limit | None:
         return _exceeded_in_order(problem, rule, lr)
     if not problem.plan.is_full_batch:
         lowest = stable_rate(problem.step_spectrum.largest, rule)
-        if not rule.momentum:
-            lowest = min(lowest, batch_safe_rate(problem.batches.largest, rule))
-        if lr <= lowest:
+        if lr <= min(lowest, batch_safe_rate(problem.batches.largest, rule)):
             return None
     return next((limit for limit in limits(problem, rule) if limit.is_exceeded_by(lr)), None)
 

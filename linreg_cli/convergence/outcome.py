@@ -1,13 +1,21 @@
 """How a run ended, if it failed: whether it diverged, and why; why its loss rose."""
 
+from dataclasses import replace
+
 from linreg_cli.config import Config
-from linreg_cli.convergence.diagnosis import diagnosis
+from linreg_cli.convergence.diagnosis import diagnosis, steepest_columns, times
+from linreg_cli.convergence.ends import exact_ends, expected_ends
 from linreg_cli.convergence.preflight import check_rate
 from linreg_cli.convergence.problem import Problem
+from linreg_cli.convergence.rates import Rate, rounded_down
+from linreg_cli.convergence.rehearsal import objective
 from linreg_cli.errors import DivergedError
 from linreg_cli.findings import Finding
+from linreg_cli.least_squares.factor import Array
 from linreg_cli.optim.fit import Diverged, Evaluated
 
+#: The shares of the rate that are tried as remedies.
+_LOWER = (0.5, 0.1, 0.01, 0.001, 1e-4)
 #: A run has diverged if its final loss is above this many times the larger of its first and the best constant's.
 DIVERGED_TIMES = 10.0
 
@@ -37,10 +45,12 @@ def grown_error(last: Evaluated, first: float, config: Config, problem: Problem,
         problem: the plan and the train split.
         where: the run folder.
     """
-    standardized = config.preprocess.standardize
-    remedy = diagnosis(problem, problem.rule, last.lr, standardized=standardized)
-    details = {"step": last.step, "epoch": last.epoch, **(remedy or {})}
-    why = remedy["message"] if remedy else _risen(first, last.train_loss, config, problem).split(": ", 1)[1]
+    found = diagnosis(problem, problem.rule, last.lr, standardized=config.preprocess.standardize)
+    details = {"step": last.step, "epoch": last.epoch, **(found or {})}
+    why = _risen(first, last.train_loss, config, problem).split(": ", 1)[1]
+    if found:
+        above = f"{times(last.lr, found['limit'])} the limit {found['limit']:.3g} of {found['limit_of']}"
+        why = f"the rate is {above}; {steepest_columns(problem)}; {_remedies(config, problem)}"
     return DivergedError(
         f"training diverged: the train loss after epoch {last.epoch} is {last.train_loss:.6g}, more than 10 times the "
         f"larger of the first, {first:.6g}, and that of the best constant prediction, {problem.constant_loss:.6g}. "
@@ -63,24 +73,54 @@ def risen_loss(first: float, last: float, config: Config, problem: Problem) -> F
 
 
 def _risen(first: float, last: float, config: Config, problem: Problem) -> str:
-    risen = f"the train loss rose from {first:.6g} to {last:.6g}"
-    standardized, plan = config.preprocess.standardize, problem.plan
-    found = check_rate(problem, config)
-    if not problem.is_quadratic or found.refusal or found.warning:
-        remedy = "lower optimizer.lr" + ("" if standardized else " or set preprocess.standardize: true")
-        return f"{risen}: the learning rate is probably too large; {remedy}"
-    if plan.momentum > 0:
-        ways = "raise train.epochs, or set optimizer.momentum: 0"
-        return f"{risen}: the rate is stable, but momentum {plan.momentum:g} overshoots before it converges; {ways}"
-    if not plan.is_full_batch:
-        ways = "lower optimizer.lr, or raise train.batch_size"
-        return f"{risen}: the rate is stable; the cause is the noise of batches of {plan.batch_size:,} rows; {ways}"
-    if plan.weight_decay > 0:
-        ways = "for a lower train loss, lower optimizer.weight_decay"
-        return f"{risen}: the rate is stable; SGD minimises the loss with the penalty of the weight decay; {ways}"
+    risen, plan = f"the train loss rose from {first:.6g} to {last:.6g}", problem.plan
     if problem.optimum is not None and last - first <= problem.optimum.rounding_loss:
         return f"{risen}, within rounding error: the initial parameters were optimal"
-    return f"{risen}, although the rate is stable"
+    if plan.weight_decay > 0 and problem.no_curvature_reason is None and _penalty_explains(config, problem):
+        ways = "for a lower train loss, lower optimizer.weight_decay"
+        return f"{risen}: SGD minimises the loss with the penalty of the weight decay, and that fell; {ways}"
+    found = check_rate(problem, config)
+    cause = "the learning rate is too high for this run"
+    if found.refusal or found.warning:
+        cause = "the learning rate is above its limit"
+    elif plan.momentum > 0 and plan.is_full_batch:
+        cause = f"at this rate, momentum {plan.momentum:g} lets the loss rise before it falls"
+    elif not plan.is_full_batch:
+        by = f", which momentum {plan.momentum:g} amplifies," if plan.momentum > 0 else ""
+        cause = f"at this rate, the noise of batches of {plan.batch_size:,} rows{by} keeps the loss up"
+    return f"{risen}: {cause}; {_remedies(config, problem)}"
+
+
+def _penalty_explains(config: Config, problem: Problem) -> bool:
+    """Whether the objective with the penalty ended below its start."""
+    end = _ends(config, problem, [_as_it_is(config, problem)])
+    return end is not None and end[0] < objective(problem, *problem.start)
+
+
+def _remedies(config: Config, problem: Problem) -> str:
+    """Settings with which the same run would end below its start: at most two of those that were computed to."""
+    usual = _as_it_is(config, problem)
+    tried = [(replace(usual, momentum=0.0), "optimizer.momentum: 0")] if usual.momentum else []
+    for share in _LOWER:
+        lr = rounded_down(usual.lr * share, 2)
+        tried.append((replace(usual, lr=lr), f"optimizer.lr: {lr:g}"))
+    ends = _ends(config, problem, [rate for rate, _ in tried])
+    if ends is None:
+        return "lower optimizer.lr"
+    start = objective(problem, *problem.start)
+    helping = [text for (_, text), end in zip(tried, ends, strict=True) if end < start]
+    return f"set {' or '.join(helping[:2])}" if helping else "the initial parameters are close to the optimum"
+
+
+def _as_it_is(config: Config, problem: Problem) -> Rate:
+    return Rate(float(config.optimizer.lr), problem.plan.momentum, "")
+
+
+def _ends(config: Config, problem: Problem, rates: list[Rate]) -> Array | None:
+    if problem.overflow_reason:
+        return None
+    found = exact_ends(config, problem, problem.rule, rates)
+    return expected_ends(config, problem, problem.rule, rates) if found is None and problem.is_quadratic else found
 
 
 def diverged_error(event: Diverged, config: Config, problem: Problem, where: str) -> DivergedError:

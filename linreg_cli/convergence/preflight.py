@@ -27,7 +27,13 @@ class RateCheck:
 
 
 def check_before_training(
-    loaded: LoadedConfig, config: Config, problem: Problem, preprocessor: Preprocessor, *, force: bool = False
+    loaded: LoadedConfig,
+    config: Config,
+    problem: Problem,
+    preprocessor: Preprocessor,
+    *,
+    force: bool = False,
+    auto: bool = False,
 ) -> list[Finding]:
     """Refuse a rate that must diverge and a `stop_gap` that cannot be certified, before anything is written.
 
@@ -37,6 +43,7 @@ def check_before_training(
         problem: the plan and the train split.
         preprocessor: of the run; constant columns that it sets to 0 are not reported as dependent.
         force: warn of a rate that must diverge instead of refusing it.
+        auto: whether `optimizer.lr` was `auto`: the end of the run was then computed, and its rate is not warned of.
 
     Returns:
         The warnings.
@@ -48,7 +55,7 @@ def check_before_training(
     if config.train.stop_gap is not None and problem.optimum is None:
         why = problem.no_optimum_reason or f"the optimum of loss: {config.loss} has no certificate"
         raise loaded.error("train.stop_gap", f"it needs the exact optimum of a squared loss: {why}; set it to null")
-    found = check_rate(problem, config)
+    found = RateCheck() if auto else check_rate(problem, config)
     if found.refusal and not force:
         raise DivergedError(loaded.error("optimizer.lr", found.refusal).faults)
     high = f"optimizer.lr: {found.refusal}" if found.refusal else found.warning

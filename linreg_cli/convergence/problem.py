@@ -6,7 +6,7 @@ Everything is computed on first access, in scaled units, from the values that ar
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from linreg_cli.convergence import affordable
-from linreg_cli.convergence.batch_curvature import BatchCurvature, any_batch, mean_square_curvature, ordered_batches
+from linreg_cli.convergence.batch_curvature import BatchCurvature, any_batch, ordered_batches
 from linreg_cli.convergence.dynamics import Modes
 from linreg_cli.convergence.fixed_order import FixedOrder
 from linreg_cli.convergence.fixed_order_forecast import fixed_order_forecast
@@ -51,6 +51,7 @@ class Problem:
         allow_slow: whether a table with many rows may take minutes; otherwise see `affordable.too_costly`. The limit on
             the parameters, whose cost is their cube in time and square in memory, stays.
         eps: the machine epsilon that rank and rounding error are judged by; None: that of the dtype of X.
+        results: what `mean_square.mean_square` has found, by what it depends on.
     """
 
     plan: StepPlan
@@ -60,6 +61,7 @@ class Problem:
     start: tuple[Array, Array | None]
     allow_slow: bool = False
     eps: float | None = None
+    results: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def with_plan(self, plan: StepPlan) -> "Problem":
         """The same problem, with its cached values, at another rate and momentum; the rest of the plan must agree."""
@@ -238,13 +240,6 @@ class Problem:
         """The largest curvature of any batch of the plan; see `linreg_cli.convergence.batch_curvature`."""
         measure = any_batch if self.plan.rows.is_random or self.plan.is_full_batch else ordered_batches
         return measure(self.factor, self.X_nd, loss=self.curvature_loss, batch_size=self.plan.batch_size)
-
-    @cached_property
-    def mean_square_curvature(self) -> float:
-        """L of `batch_curvature.mean_square_curvature`; 0 if the loss is constant."""
-        if not self.factor.rank:
-            return 0.0
-        return mean_square_curvature(self.factor, self.X_nd, loss=self.curvature_loss, batch_size=self.plan.batch_size)
 
     # The dynamics
 

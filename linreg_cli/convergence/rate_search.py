@@ -58,7 +58,9 @@ class BatchProblem:
         return Modes.of(self.spectrum, self.start, self.rule, self.noise)
 
 
-def best_batch_rate(problem: BatchProblem, epochs: int, shape: Callable[[int], float] | None = None) -> Rate:
+def best_batch_rate(
+    problem: BatchProblem, epochs: int, schedules: Callable[[float], Callable[[int], float]] | None = None
+) -> Rate:
     """The safe rate with the lowest forecast of the final gap.
 
     The candidates are the highest safe rate times powers of 1/2. A high rate reduces the initial distance faster, a low
@@ -67,14 +69,14 @@ def best_batch_rate(problem: BatchProblem, epochs: int, shape: Callable[[int], f
     Args:
         problem: the run, except for its rate.
         epochs: the length of the run.
-        shape: a schedule as epoch (from 0) -> rate / initial rate; None for a constant rate.
+        schedules: initial rate -> (epoch, from 0 -> rate); None for a constant rate.
 
     Returns:
         The rate; above 2,000 epochs of a schedule, which are not forecast, the highest safe one.
     """
     modes, highest = problem.modes, problem.highest
     limits = f"of the rates up to {highest.lr:.6g}, {highest.why},"
-    if shape is None:
+    if schedules is None:
         candidates = [highest.lr * 2.0 ** (-j / 2) for j in range(_HALF_STEPS + 1)]
         best = min(candidates, key=lambda lr: ConstantRate(modes, lr, 1.0).gap(epochs))
     elif epochs > _MOST_SCHEDULED:
@@ -82,7 +84,7 @@ def best_batch_rate(problem: BatchProblem, epochs: int, shape: Callable[[int], f
     else:
         best = min(
             (highest.lr * 2.0**-j for j in range(_STEPS + 1)),
-            key=lambda lr: _end(modes, lambda epoch: lr * shape(epoch), epochs),
+            key=lambda lr: _end(modes, schedules(lr), epochs),
         )
     return Rate(best, highest.momentum, f"{limits} the one with the lowest forecast after {epochs:,} epochs")
 

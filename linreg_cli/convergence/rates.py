@@ -8,7 +8,7 @@ eigenvector has its own recursion, independent of the others. With h = lambda + 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,10 @@ class SgdRule:
     def of(cls, plan: StepPlan) -> "SgdRule":
         """The parameters of a plan."""
         return cls(plan.momentum, plan.dampening, plan.nesterov and plan.momentum > 0, plan.weight_decay)
+
+    def with_momentum(self, momentum: float) -> "SgdRule":
+        """The same rule with another momentum; without momentum there is no Nesterov."""
+        return replace(self, momentum=momentum, nesterov=self.nesterov and momentum > 0)
 
     @property
     def gain(self) -> float:

@@ -79,7 +79,7 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
 
 
 def _from_table(source: TableData, config: Config, encoder: Encoder | None, progress: Callable[[str], None]) -> Dataset:
-    from linreg_cli.data.checks.levels import placeholders
+    from linreg_cli.data.checks.levels import lookalikes, placeholders
     from linreg_cli.data.checks.warnings import warnings
     from linreg_cli.data.columns.arrow import release_unused
     from linreg_cli.data.encoding.cells import raw_columns, text_column, treatments, with_cells
@@ -111,7 +111,7 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     except DataError as error:
         hint = table.hint()
         raise DataError([*([Fault(hint, source.path)] if hint else []), *error.faults]) from None
-    refuse_bad_names(table.columns, (*features, *targets, *reserved), source.path)
+    refuse_bad_names(table.columns, (*features, *targets, *reserved), source.path, table.written_columns)
     treated = treatments(config.preprocess, features, targets) | _as_trained(encoder)
     named = [column for column in features if treated[column].named]
     either = [column for column in features if treated[column].categorical and column not in named]
@@ -131,6 +131,7 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
             *_header_warning(table.columns, path, source.path),
             *map(_index_warning, sorted(unused)),
             *placeholders(dataset, marks),
+            *lookalikes(dataset),
             *warnings(dataset, bias=config.model.bias),
         )
         dataset = replace(dataset, summary=replace(dataset.summary, warnings=found))

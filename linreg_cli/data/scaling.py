@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = 2
+#: With smearing factors, which earlier versions would leave out.
+FORMAT_WITH_SMEARING = 3
 
 #: Below this, the squares in a standard deviation underflow.
 _SMALLEST = 1e-150
@@ -211,11 +213,14 @@ class Preprocessor:
         features: scaling of the inputs.
         targets: transform and scaling of the targets.
         encoder: encoding of the columns of a table; None for numbers that are not encoded.
+        smearing: the smearing factor of each target, shape (n_targets,), once the model is trained; None where
+            predictions estimate the median.
     """
 
     features: Scaling
     targets: Scaling
     encoder: Encoder | None = None
+    smearing: Column | None = None
 
     @property
     def inputs(self) -> Encoder:
@@ -249,11 +254,12 @@ class Preprocessor:
     def as_json(self) -> dict[str, Any]:
         """The content of `preprocess.json`."""
         return {
-            "format": FORMAT,
+            "format": FORMAT if self.smearing is None else FORMAT_WITH_SMEARING,
             "inputs": self.inputs.as_json(),
             "features": self.features.as_json(),
             "targets": self.targets.as_json(),
             "target_transform": self.targets.transform,
+            **({} if self.smearing is None else {"target_estimate": "mean", "smearing": self.smearing.tolist()}),
         }
 
     @classmethod
@@ -264,15 +270,21 @@ class Preprocessor:
             ValueError, KeyError, TypeError: if the values are not what `as_json` writes.
         """
         version = values["format"]
-        if version not in (1, FORMAT):
-            raise ValueError(f"format {version} is not format 1 or {FORMAT}, which this version reads")
+        if version not in (1, FORMAT, FORMAT_WITH_SMEARING):
+            raise ValueError(f"format {version} is not format 1 to {FORMAT_WITH_SMEARING}, which this version reads")
         features, targets = Scaling.from_json(values["features"]), Scaling.from_json(values["targets"])
         if version == 1:
             return cls(features, targets)
         encoder, transform = Encoder.from_json(values["inputs"]), values["target_transform"]
         if encoder.features != features.columns or transform not in NAMES:
             raise ValueError("inputs, features and target_transform do not fit together")
-        return cls(features, replace(targets, transform=transform), encoder)
+        smearing = None
+        if version == FORMAT_WITH_SMEARING:
+            smearing = np.array([float(factor) for factor in values["smearing"]])
+            known = len(smearing) == len(targets.columns) and transform != "none"
+            if not (known and (np.isfinite(smearing) & (smearing > 0)).all()):
+                raise ValueError("smearing must have a positive factor for each target, of a transformed target")
+        return cls(features, replace(targets, transform=transform), encoder, smearing)
 
 
 def original_rows(dataset: Dataset, preprocessor: Preprocessor) -> tuple[Rows | slice, StackedRows, StackedRows]:

@@ -14,12 +14,11 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.rows import StackedRows
 from linreg_cli.data.scaling import original_rows
-from linreg_cli.evaluation.held_out import held_out_metrics
+from linreg_cli.evaluation.held_out import left_out
 from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
 from linreg_cli.least_squares.factor import EPS, blocks
 from linreg_cli.least_squares.inference import Inference, infer, refusal
 from linreg_cli.least_squares.influence import influence_table
-from linreg_cli.least_squares.resampling import leave_one_out
 from linreg_cli.least_squares.solve import Optimum, least_squares, loses_digits
 from linreg_cli.model import LinearFormula, fold, fold_parameters, parameters_of
 
@@ -86,8 +85,7 @@ def fit_quality(
     units = units_of(config.preprocess.target_transform)
     optimum = {"units": units, "train_loss": optimum.pop("train_loss"), **position, **optimum}
     if original is not None and not config.optimizer.weight_decay and X.size <= MOST_HELD_OUT_CELLS:
-        transform = config.preprocess.target_transform
-        optimum["leave_one_out"] = held_out_metrics(leave_one_out(original, X, y), np.asarray(y), transform)
+        optimum["leave_one_out"] = left_out(original, X, np.asarray(y), config.preprocess)
     return FitQuality({"optimum": optimum, "inference": values}, influence)
 
 

@@ -1,25 +1,69 @@
 """Metrics of held-out predictions of the exact fit: leave-one-out and k-fold cross-validation without refitting."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
+from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.data.encoding.transform import inverse
 from linreg_cli.evaluation.metrics import Metrics
-from linreg_cli.least_squares.factor import Array
-from linreg_cli.least_squares.resampling import HeldOut
+from linreg_cli.least_squares.factor import Array, matrix
+from linreg_cli.least_squares.resampling import HeldOut, k_fold, leave_one_out, residuals_of
+from linreg_cli.least_squares.solve import Optimum
+
+#: The most rows for which every row gets the smearing factor of the fit to the others, at a cost of rows x rows.
+MOST_LEFT_OUT = 3_000
+Fold = npt.NDArray[np.integer]
 
 
-def held_out_metrics(found: HeldOut, y_nk: Array, transform: str = "none") -> Metrics:
+def left_out(
+    optimum: Optimum,
+    X_nd: npt.ArrayLike,
+    y_nk: Array,
+    options: PreprocessConfig,
+    folds: Sequence[Fold] | None = None,
+) -> Metrics:
+    """The metrics of k-fold cross-validation of the exact fit, or of leave-one-out, as `held_out_metrics` has them.
+
+    Args:
+        optimum: of the same rows, in units of f(y), without weight decay.
+        X_nd: shape (n_samples, n_features).
+        y_nk: f(y), shape (n_samples, n_targets), float64.
+        options: with the transform f and what predictions estimate.
+        folds: the row indices of each fold; None: leave-one-out.
+    """
+    found = leave_one_out(optimum, X_nd, y_nk) if folds is None else k_fold(optimum, X_nd, y_nk, folds)
+    if options.target_estimate == "median" or found.errors is None:
+        return held_out_metrics(found, y_nk, options.target_transform)
+    if folds is None and len(y_nk) > MOST_LEFT_OUT:
+        reason = f"with preprocess.target_estimate: mean it is computed for up to {MOST_LEFT_OUT:,} rows"
+        return held_out_metrics(HeldOut(None, reason, None), y_nk)
+    factors = _factors(optimum, X_nd, y_nk, folds or [np.array([row]) for row in range(len(y_nk))])
+    return held_out_metrics(found, y_nk, options.target_transform, factors)
+
+
+def fitted(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: Array, options: PreprocessConfig) -> Metrics:
+    """The metrics of the exact fit on its own rows; arguments as those of `left_out`."""
+    e = residuals_of(optimum, X_nd, y_nk)
+    with np.errstate(over="ignore"):
+        smearing = np.exp(e).mean(axis=0, keepdims=True) if options.target_estimate == "mean" else None
+    return held_out_metrics(HeldOut(None, None, e), y_nk, options.target_transform, smearing)
+
+
+def held_out_metrics(found: HeldOut, y_nk: Array, transform: str = "none", smearing: Array | None = None) -> Metrics:
     """`mse`, `rmse` and `r2` of held-out predictions (leave-one-out or k-fold), in original units of the target.
 
-    With f the transform, a row y is predicted by f^-1(f(y) - e), where e is its error in units of f. mse is the mean of
+    With f the transform, a row y is predicted by f^-1(f(y) - e), where e is its error in units of f; with the smearing
+    factor s of the fit without it, by f^-1(f(y) - e + log s). mse is the mean of
     the squared differences over rows and targets; r2 is 1 - mse / variance of y, averaged over targets.
 
     Args:
         found: the errors e of each row, predicted by a fit without it, in units of f.
         y_nk: f(y) of the rows, shape (n_samples, n_targets), float64.
         transform: the name of f.
+        smearing: s for each row, shape (n_samples, n_targets) or (1, n_targets); None for the median.
 
     Returns:
         `units`, `r2_definition` and the three metrics; those that are undefined are None, and `reason` says why.
@@ -32,7 +76,10 @@ def held_out_metrics(found: HeldOut, y_nk: Array, transform: str = "none") -> Me
     if found.errors is None:
         return {**none, "reason": found.reason}
     actual = inverse(transform, y_nk)
-    errors = found.errors if transform == "none" else actual - inverse(transform, y_nk - found.errors)
+    errors = found.errors
+    if transform != "none":
+        predicted = y_nk - found.errors
+        errors = actual - inverse(transform, predicted if smearing is None else predicted + np.log(smearing))
     with np.errstate(over="ignore", invalid="ignore"):
         squares = np.mean(errors**2, axis=0)
     mse = float(np.mean(squares))
@@ -43,3 +90,18 @@ def held_out_metrics(found: HeldOut, y_nk: Array, transform: str = "none") -> Me
     if (spread_k > 0).all():
         return {**values, "r2": float(np.mean(1 - squares / spread_k**2))}
     return {**values, "reason": "R2 is undefined: a target is constant"}
+
+
+def _factors(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, folds: Sequence[Fold]) -> Array:
+    """For each row the smearing factor of the fit to the rows of the other folds, shape (n_samples, n_targets).
+
+    The residuals of all rows under the fit without the rows F are e + Q (1 - Q_F'Q_F)^-1 Q_F' e_F.
+    """
+    q, e = optimum.factor.whiten(matrix(X_nd)), residuals_of(optimum, X_nd, y_nk)
+    factors, identity = np.empty(e.shape), np.eye(q.shape[1])
+    for fold in folds:
+        shift = q @ np.linalg.solve(identity - q[fold].T @ q[fold], q[fold].T @ e[fold])
+        with np.errstate(over="ignore"):
+            smeared = np.exp(e + shift)
+        factors[fold] = (smeared.sum(axis=0) - smeared[fold].sum(axis=0)) / (len(e) - len(fold))
+    return factors

@@ -67,6 +67,8 @@ def predict_table(saved: SavedModel, path: str, *, typed: bool = False) -> Predi
         cells = table.typed(cells, numbers)
     for position, name in enumerate(added):
         cells = cells.append_column(name, to_arrow(predicted[:, position], ~dropped))
+    if table.written_columns != table.columns:
+        cells = cells.rename_columns([*table.written_columns, *added])
     return Predicted(cells, added, table.delimiter, used_columns(raw, encoder, {}, rows))
 
 

@@ -19,6 +19,7 @@ from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.table import Cells, Table, refuse_bad_names
 from linreg_cli.data.tables.text_format import TextFormat
 from linreg_cli.errors import DataError, Fault, closest
+from linreg_cli.lookalike import difference, escaped, normal, same_appearance
 from linreg_cli.model import LinearFormula, build_model, fold
 from linreg_cli.runs.checkpoint import load_model
 from linreg_cli.runs.config import config_of
@@ -60,7 +61,7 @@ def load_saved_model(run: RunFolder) -> SavedModel:
     run.verify(record, "preprocess.json", "model.safetensors")
     values = run.read_json("preprocess.json")
     try:
-        preprocessor = Preprocessor.from_json(values)
+        preprocessor = Preprocessor.from_json(_normal_texts(values))
     except (ValueError, KeyError, TypeError) as error:
         raise run.damaged("preprocess.json", f"{type(error).__name__}: {error}") from None
     n_features, n_targets = len(preprocessor.features.columns), len(preprocessor.targets.columns)
@@ -68,6 +69,15 @@ def load_saved_model(run: RunFolder) -> SavedModel:
     model = build_model(n_features, n_targets, bias="0.bias" in tensors, dtype=tensors["0.weight"].dtype)
     model.load_state_dict(tensors)
     return SavedModel(run, record, config, preprocessor, model, fold(model, preprocessor))
+
+
+def _normal_texts(value: Any) -> Any:
+    """A value of JSON with its texts in Unicode's normal form C, in which names and levels are compared."""
+    if isinstance(value, dict):
+        return {normal(key): _normal_texts(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_normal_texts(each) for each in value]
+    return normal(value) if isinstance(value, str) else value
 
 
 def input_columns(encoder: Encoder) -> tuple[list[str], list[str]]:
@@ -146,13 +156,19 @@ def open_for(saved: SavedModel, path: str, names: Sequence[str]) -> Table:
     lacking = [name for name in names if name not in columns]
     if lacking:
         near = {name: closest(name, table.columns) for name in lacking[:_NAMED]}
-        named = [name if guess is None else f"{name} (did you mean {guess!r}?)" for name, guess in near.items()]
+        named = [f"{name}{_guess(name, guess, table.columns)}" for name, guess in near.items()]
         message = f"the table lacks columns that the run needs: {_listed(named, len(lacking))}; it has "
         message += _listed(table.columns[:_NAMED], len(table.columns))
         hint = table.hint()
         raise DataError([*([Fault(hint, path)] if hint else []), Fault(message, path)])
-    refuse_bad_names(table.columns, names, path)
+    refuse_bad_names(table.columns, names, path, table.written_columns)
     return table
+
+
+def _guess(name: str, guess: str | None, columns: Sequence[str]) -> str:
+    if same := same_appearance(name, columns):
+        return f" ({escaped(same)} looks the same: {difference(same, name)})"
+    return "" if guess is None else f" (did you mean {guess!r}?)"
 
 
 def _listed(names: Sequence[str], count: int) -> str:

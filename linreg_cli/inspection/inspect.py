@@ -22,12 +22,12 @@ from linreg_cli.data.columns.rows import StackedRows, in_order
 from linreg_cli.data.scaling import original_rows
 from linreg_cli.errors import DataError
 from linreg_cli.evaluation.cross_validation import folds
-from linreg_cli.evaluation.held_out import held_out_metrics
+from linreg_cli.evaluation.held_out import fitted, left_out
 from linreg_cli.evaluation.metrics import Metrics
 from linreg_cli.inspection.column_summary import ColumnSummary, summaries
 from linreg_cli.inspection.training_plans import TrainingPlan, rounding_gap, training_plans
 from linreg_cli.least_squares.factor import EPS, factorise
-from linreg_cli.least_squares.resampling import HeldOut, RidgePath, k_fold, leave_one_out, residuals_of, ridge_path
+from linreg_cli.least_squares.resampling import HeldOut, RidgePath, leave_one_out, ridge_path
 from linreg_cli.least_squares.solve import Optimum, condition_numbers, least_squares
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
 
@@ -220,15 +220,10 @@ def _held_out(prepared: Prepared, problem: Problem) -> OptimumErrors:
     if count > 1:
         cut = folds(rows, count, shuffle=config.data.split.shuffle, seed=config.seed)
         rising = np.sort(rows)
-        k_folded = k_fold(optimum, X, y, [np.searchsorted(rising, np.sort(fold)) for fold in cut])
-    transform = config.preprocess.target_transform
-    return OptimumErrors(
-        optimum,
-        held_out_metrics(HeldOut(None, None, residuals_of(optimum, X, y)), y, transform),
-        held_out_metrics(leave_one_out(optimum, X, y), y, transform),
-        None if k_folded is None else held_out_metrics(k_folded, y, transform),
-        count,
-    )
+        parts = [np.searchsorted(rising, np.sort(fold)) for fold in cut]
+        k_folded = left_out(optimum, X, y, config.preprocess, parts)
+    own = fitted(optimum, X, y, config.preprocess)
+    return OptimumErrors(optimum, own, left_out(optimum, X, y, config.preprocess), k_folded, count)
 
 
 def _in_original_units(config: Config) -> bool:

@@ -16,6 +16,8 @@ from linreg_cli.optim.schedules import Schedule
 
 #: The relative gaps of a forecast.
 TARGETS = (1e-3, 1e-6)
+#: The number of rates that are tried for a fixed order, each the one before divided by the square root of 2.
+_CANDIDATES = 41
 #: The highest momentum that is proposed; where a higher one is optimal, a run takes millions of epochs.
 MOST_MOMENTUM = 0.999999
 
@@ -97,6 +99,10 @@ def expected(
             why = f"{highest:g} is above {limit:.4g}, so the run may not converge: the noise of the batches may grow"
             below = problem.forecast(limit / 2, rule, TARGETS)  # for the initial gap, which does not depend on the rate
             return Forecast.refused(TARGETS, NotReached("other", why), below.start_gap, below.method)
+        if problem.plan.loss.is_sum and rule.weight_decay and problem.plan.n_samples % problem.plan.batch_size:
+            why = "with sse and a weight decay, a smaller last batch shifts the point that a run approaches"
+            below = problem.forecast(rate, rule, TARGETS)
+            return Forecast.refused(TARGETS, NotReached("other", why), below.start_gap, below.method)
     return problem.forecast(rate, rule, TARGETS, full_batch=full_batch, epochs=epochs)
 
 
@@ -104,7 +110,7 @@ def best_of(problem: Problem, *, momentum: float | None, full_batch: bool = Fals
     """The best constant rate, rounded down to four significant digits so that it can be pasted into a config.
 
     Full batch: that of `rates.best_rate`. Mini-batches: that of `rate_search.best_batch_rate`, with the momentum of the
-    config. `optimizer.lr: auto` chooses the same rate for a constant schedule, without the rounding.
+    config; for a fixed order, the one of its candidates with the lowest final gap, exactly.
 
     Args:
         problem: the train split, and the plan except for its rate.
@@ -122,8 +128,19 @@ def best_of(problem: Problem, *, momentum: float | None, full_batch: bool = Fals
         return Rate(rounded_down(rate.lr), min(1 - float(f"{1 - rate.momentum:.3g}"), MOST_MOMENTUM), rate.why)
     if not problem.batches.largest > 0 or rule.gain <= 0:
         return Rate(1.0, momentum or 0.0, "the loss is constant or its gradient is not used, so the rate has no effect")
-    found = best_batch_rate(problem.batch_problem(rule), plan.epochs)
+    found = _best_in_order(problem) or best_batch_rate(problem.batch_problem(rule), plan.epochs)
     return Rate(rounded_down(found.lr), found.momentum, found.why)
+
+
+def _best_in_order(problem: Problem) -> Rate | None:
+    """For a fixed order, the candidate of `best_batch_rate` with the lowest final gap; None if that is too costly."""
+    rule, order = problem.rule, problem.fixed_order
+    if order is None or order.too_costly(rule, _CANDIDATES):
+        return None
+    highest = problem.batch_problem(rule).highest
+    rates = [highest.lr * 2.0 ** (-j / 2) for j in range(_CANDIDATES)]
+    best = min(rates, key=lambda lr: order.final_gap(lr, rule, problem.plan.epochs) or 0.0)
+    return Rate(best, highest.momentum, "the lowest final gap in this order")
 
 
 def _longer_runs(config: Config, problem: Problem) -> list[TrainingPlan]:

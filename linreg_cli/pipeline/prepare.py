@@ -107,14 +107,21 @@ class Prepared:
         """The limit of the learning rate, for `run.json`; see `limits.rate_limit`."""
         return rate_limit(self.problem, self.config.optimizer.schedule, self.problem.rule)
 
-    def check(self, loaded: LoadedConfig, reporter: Reporter, *, force: bool) -> list[Finding]:
+    def check(self, loaded: LoadedConfig, reporter: Reporter, *, force: bool, auto: bool = False) -> list[Finding]:
         """Refuse a run that must diverge, and report the warnings; see `check_before_training`.
+
+        Args:
+            loaded: the config with the position of each setting.
+            reporter: receives the warnings.
+            force: as in `check_before_training`.
+            auto: whether the rate of a run that is resumed was chosen.
 
         Returns:
             All warnings so far, those about the settings and the columns too.
         """
         with messages_about(self.config):
-            found = check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force)
+            auto = auto or self.chosen.lr.auto
+        found = check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force, auto=auto)
         for warning in found:
             reporter.warn(warning)
         columns = () if self.dataset.summary is None else self.dataset.summary.warnings

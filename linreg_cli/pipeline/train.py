@@ -16,6 +16,7 @@ from linreg_cli.data import Dataset
 from linreg_cli.errors import ConfigError
 from linreg_cli.evaluation.cross_validation import cross_validate
 from linreg_cli.evaluation.metrics import Metrics
+from linreg_cli.evaluation.smearing import estimating
 from linreg_cli.findings import Finding
 from linreg_cli.model import LinearFormula, parameters_of
 from linreg_cli.optim.fit import Diverged, Evaluated, Event, SegmentDone, Stopped, fit
@@ -208,7 +209,7 @@ def _trained(loaded: LoadedConfig, config: Config, fold: Dataset) -> LinearFormu
         ]
         diverged = not math.isfinite(seen[-1]) or has_diverged(seen[0], seen[-1], problem)
     if not diverged:
-        return part.formula()
+        return estimating(part.formula(), fold, config)
     standardized = config.preprocess.standardize
     details = diagnosis(problem, problem.rule, problem.plan.learning_rate(0), standardized=standardized)
     remedy = details["message"] if details else "Lower optimizer.lr"

@@ -4,7 +4,7 @@ import contextlib
 import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, Stor
 from linreg_cli.evaluation.evaluate import evaluate_model
 from linreg_cli.evaluation.metrics import Metrics, probe
 from linreg_cli.evaluation.predictions import write_predictions
+from linreg_cli.evaluation.smearing import estimating
 from linreg_cli.figures.fonts import lacking_in_words, noting_lacking
 from linreg_cli.figures.of_run import draw_run, write_pictures
 from linreg_cli.files import write_file
@@ -26,7 +27,7 @@ from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
 from linreg_cli.pipeline.resume import taken_up
 from linreg_cli.pipeline.train import Training, cross_validation
 from linreg_cli.runs.checkpoint import Checkpoint, save_model
-from linreg_cli.runs.record import RunRecord, environment
+from linreg_cli.runs.record import RunRecord, auto_keys, environment
 from linreg_cli.runs.signals import StopRequests
 from linreg_cli.runs.store import RESULTS, RunFolder, create_run, remove_unstarted
 
@@ -137,7 +138,8 @@ def resume_run(
         for warning in resumption.warnings:
             reporter.warn(warning)
         prepared = prepare(resumption.loaded, reporter, fail_if=fail_if, resumed=True)
-        warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True)
+        auto = "lr" in auto_keys(resumption.record)
+        warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True, auto=auto)
         resumption.check_data(prepared.fingerprint)
         prepared = prepared.started(resumption.loaded, reporter, warnings)
         values = resumption.described(_description(prepared, command, warnings), shlex.join(command))
@@ -164,7 +166,11 @@ def _run_to_the_end(
     try:
         run.write("config.yaml", dump_config(prepared.config))
         run.write_json("preprocess.json", prepared.preprocessor.as_json())
-        before = probe(prepared.formula(), prepared.config.probe, prepared.dataset.encoder)
+        before = probe(
+            estimating(prepared.formula(), prepared.dataset, prepared.config),
+            prepared.config.probe,
+            prepared.dataset.encoder,
+        )
         run.remove(*RESULTS)  # of fewer epochs, or of an interrupted evaluation
         if checkpoint is not None:
             prepared.state.restore(checkpoint.snapshot)
@@ -175,7 +181,8 @@ def _run_to_the_end(
         warnings += training.warnings
         reporter.detail("checkpoints: {count}, {seconds:.2f} s".format(**training.saved))
         reporter.stage("evaluating")
-        metrics = _evaluate(prepared, run, before, cross_validation(loaded, prepared, record.auto_keys, reporter))
+        folds = cross_validation(loaded, prepared, auto_keys(record.values), reporter)
+        metrics = _evaluate(prepared, run, before, folds)
         save_model(run, prepared.state.model.state_dict())
         stops.check()  # a signal that a library has swallowed
         pictures = []
@@ -208,6 +215,7 @@ def _description(prepared: Prepared, command: Sequence[str], warnings: Sequence[
         "loss": config.loss,
         "target_standardized": config.preprocess.standardize_target,
         "target_transform": config.preprocess.target_transform,
+        "target_estimate": config.preprocess.target_estimate,
         "device": config.train.device,
         "dtype": config.train.dtype,
         "lr": {**prepared.chosen.lr.as_json(), "limit": prepared.rate_limit()},
@@ -246,10 +254,13 @@ def _choices(prepared: Prepared) -> list[str]:
 
 def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics) -> Metrics:
     """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`."""
-    config, dataset, model, formula = prepared.config, prepared.dataset, prepared.state.model, prepared.formula()
+    config, dataset, model = prepared.config, prepared.dataset, prepared.state.model
+    formula = estimating(prepared.formula(), dataset, config)
+    preprocessor = replace(prepared.preprocessor, smearing=formula.smearing)
+    run.write_json("preprocess.json", preprocessor.as_json())
     errors = write_predictions(run.path / "predictions.csv", formula, dataset)
     losses = {split: prepared.loss(split) for split in errors}
-    found = evaluate_model(config, dataset, prepared.preprocessor, model, prepared.problem, errors, losses)
+    found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses)
     metrics, influence, points = found.metrics, found.influence, config.probe
     metrics["probe"] = [
         {"input": list(point), "before": old, "after": new}

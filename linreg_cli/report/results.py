@@ -22,7 +22,7 @@ from linreg_cli.report.markup import (
     text,
 )
 from linreg_cli.runs.contents import RunContents
-from linreg_cli.wording import METRICS, has_bias, number, value
+from linreg_cli.wording import METRICS, estimate_in_words, has_bias, number, value
 
 _NAMES = {"n": "n", "loss": "loss", **METRICS}
 _SHOWS = {
@@ -55,6 +55,8 @@ def metrics(run: RunContents) -> Html | None:
             own = {split: values["by_target"][target] for split, values in run.splits.items()}
             parts.append(_metrics(f"Metrics of {target}", own, [key for key in _NAMES if key != "loss"]))
     said = "Loss is in scaled units; the other metrics are in original units."
+    if estimate := estimate_in_words(run.record()):
+        said += f" Predictions estimate {estimate}."
     if not has_bias((run.metrics or {})["parameters"]):
         said += " R² is centred: relative to the mean of the split."
     return stack(*parts, paragraph(text(said), class_="note"))

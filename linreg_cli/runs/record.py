@@ -51,6 +51,17 @@ def git_commit() -> str | None:
     return result.stdout.strip() or None if result.returncode == 0 else None
 
 
+def auto_keys(record: dict[str, Any]) -> tuple[str, ...]:
+    """Those of `lr` and `momentum` that were `auto` in the config that a run was started with.
+
+    Args:
+        record: the content of `run.json`.
+    """
+    decisions = {key: record[key] for key in ("lr", "momentum")}
+    # A record of an older version has the sentence alone.
+    return tuple(key for key, made in decisions.items() if made.get("auto", made["why"].startswith("auto")))
+
+
 class RunRecord:
     """`run.json` of a run in progress, which holds the lock of the run.
 
@@ -84,11 +95,9 @@ class RunRecord:
             raise
 
     @property
-    def auto_keys(self) -> tuple[str, ...]:
-        """Those of `lr` and `momentum` that were `auto` in the config that the run was started with."""
-        decisions = {key: self._values[key] for key in ("lr", "momentum")}
-        # A record of an older version has the sentence alone.
-        return tuple(key for key, made in decisions.items() if made.get("auto", made["why"].startswith("auto")))
+    def values(self) -> dict[str, Any]:
+        """The content of the file."""
+        return self._values
 
     def finish(self, status: str, **values: Any) -> None:
         """Write how the run ended, and release the lock.

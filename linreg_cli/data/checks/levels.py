@@ -1,6 +1,6 @@
 """Levels of categories that may not be what they seem: placeholders, and levels that look the same."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from linreg_cli.data.encoding.encode import CategoryInput
 from linreg_cli.data.encoding.levels import value_of
 from linreg_cli.data.encoding.placeholders import is_placeholder
 from linreg_cli.findings import Finding
+from linreg_cli.lookalike import appearance, difference
 from linreg_cli.remedies import also_missing, quoted
 
 
@@ -34,3 +35,24 @@ def placeholders(dataset: Dataset, marks: tuple[str, ...]) -> Iterator[Finding]:
             levels = "a level" if len(found) == 1 else "levels"
             remedy = also_missing(found[-1], each.column, [*marks, *found[:-1]])
             yield Finding("placeholder", f"{each.column} has {levels} {cells}; if it means 'missing', set {remedy}")
+
+
+def lookalikes(dataset: Dataset) -> Iterator[Finding]:
+    """A warning for names of columns, and for levels of one category, that look the same and are not."""
+    names = [*(each.column for each in dataset.inputs), *dataset.targets]
+    for one, other in _pairs(names):
+        yield Finding("lookalike", f"two columns look the same and are not: {difference(one, other)}; rename one")
+    for each in dataset.inputs:
+        if isinstance(each, CategoryInput):
+            for one, other in _pairs(each.levels):
+                message = f"{each.column} has two levels that look the same and are not: {difference(one, other)}"
+                yield Finding("lookalike", f"{message}; if they are one level, write them alike")
+
+
+def _pairs(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of texts that look the same, the unusual one first."""
+    first: dict[str, str] = {}
+    for text in texts:
+        other = first.setdefault(appearance(text), text)
+        if other != text and not (other.isascii() and text.isascii()):
+            yield (text, other) if other.isascii() else (other, text)

@@ -6,9 +6,10 @@ a column that is typed as numbers is a value. So '250.0' and '250.00' are two le
 
 import math
 import re
-import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
+
+from linreg_cli import lookalike
 
 #: Numbers as formats with types are written as text: 10, 10.0, -2.5, 1e-05; not 007, +1, 1E5 or 1_000.
 _PLAIN = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:e[-+]\d{2,3})?", re.ASCII)
@@ -23,7 +24,7 @@ def normal(text: str) -> str:
     >>> normal(" Mu\u0308nchen ") == "M\u00fcnchen"
     True
     """
-    return unicodedata.normalize("NFC", text.strip())
+    return lookalike.normal(text.strip())
 
 
 def written(cell: object) -> str:

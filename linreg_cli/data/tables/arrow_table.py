@@ -48,6 +48,11 @@ class ArrowTable:
         self._categorical = frozenset[str]().union(*(note.categorical for note in notes))
         self.columns: list[str] = list(dict.fromkeys(name for schema in self._schemas for name in schema.names))
 
+    @property
+    def written_columns(self) -> list[str]:
+        """See `Table.written_columns`."""
+        return self.columns
+
     def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> Cells:
         """See `Table.read`. Numeric columns are float64 unless named in `text`; others keep the type of the file."""
         names = [*columns, *text, *either]

@@ -56,6 +56,11 @@ class CsvTable:
         if self.delimiter == " " and self._is_aligned():
             raise DataError(self._aligned(), path)
 
+    @property
+    def written_columns(self) -> list[str]:
+        """See `Table.written_columns`."""
+        return self.columns
+
     def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> Cells:
         """See `Table.read`.
 

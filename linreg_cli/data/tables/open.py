@@ -9,6 +9,7 @@ from linreg_cli.config.escapes import control_in_path
 from linreg_cli.config.formats import COMPRESSIONS, CSV_SUFFIXES, OTHER_SUFFIXES, text_suffix
 from linreg_cli.data.tables.arrow_table import ArrowTable
 from linreg_cli.data.tables.csv_table import CsvTable
+from linreg_cli.data.tables.normal_names import with_normal_names
 from linreg_cli.data.tables.table import Table
 from linreg_cli.data.tables.text_format import DEFAULT, TextFormat
 from linreg_cli.errors import ConfigError, DataError, Fault
@@ -37,6 +38,10 @@ def open_table(path: str, *, text: TextFormat = DEFAULT, missing_values: Sequenc
         ConfigError: for a delimiter that a CSV cannot have.
         DataError: for a file that does not exist, has an unsupported format, or is not what its suffix says.
     """
+    return with_normal_names(_open(path, text, missing_values))
+
+
+def _open(path: str, text: TextFormat, missing_values: Sequence[str]) -> Table:
     file = Path(path)
     try:
         os.stat(file)

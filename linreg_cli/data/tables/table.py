@@ -10,6 +10,7 @@ from linreg_cli.data.columns.arrow import to_arrow
 from linreg_cli.data.columns.kinds import Numbers
 from linreg_cli.data.tables.text_format import AsText
 from linreg_cli.errors import DataError, Fault
+from linreg_cli.lookalike import difference
 from linreg_cli.remedies import leave_out
 
 
@@ -50,6 +51,10 @@ class Table(Protocol):
 
     name: str
     columns: list[str]
+
+    @property
+    def written_columns(self) -> list[str]:
+        """The names as they stand in the file; `columns` are in Unicode's normal form C."""
 
     @property
     def index(self) -> frozenset[str]:
@@ -95,13 +100,16 @@ class Table(Protocol):
         """Why a column may be missing, such as a wrong delimiter, and what to do; or an empty text."""
 
 
-def refuse_bad_names(columns: Sequence[str], used: Sequence[str], name: str) -> None:
+def refuse_bad_names(
+    columns: Sequence[str], used: Sequence[str], name: str, written: Sequence[str] | None = None
+) -> None:
     """Refuse blank and duplicate names of columns that are used.
 
     Args:
-        columns: the header.
+        columns: the header, in Unicode's normal form C.
         used: names of the columns that are used.
         name: the table, for messages.
+        written: the header as it stands in the file; None: as `columns`.
 
     Raises:
         DataError: for each name that is blank or a duplicate.
@@ -120,11 +128,10 @@ def refuse_bad_names(columns: Sequence[str], used: Sequence[str], name: str) -> 
                 message += " if it is a row index (pandas does not write it with to_csv(..., index=False))"
             faults.append(Fault(message, name))
         elif first[column] < position:
-            faults.append(
-                Fault(
-                    f"duplicate column name: columns {first[column] + 1} and {position + 1} are {column!r}; rename one",
-                    name,
-                )
-            )
+            message = f"duplicate column name: columns {first[column] + 1} and {position + 1} are {column!r}"
+            one, other = (written or columns)[first[column]], (written or columns)[position]
+            if one != other:
+                message += f", written with different code points: {difference(one, other)}"
+            faults.append(Fault(f"{message}; rename one", name))
     if faults:
         raise DataError(faults)

@@ -1,0 +1,75 @@
+"""Names of columns in Unicode's normal form C, in which they are compared with those of a config and of a model."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+
+from linreg_cli.data.tables.table import Cells, Table
+from linreg_cli.data.tables.text_format import AsText
+from linreg_cli.lookalike import normal
+
+
+def with_normal_names(table: Table) -> Table:
+    """The table, with names in the normal form."""
+    names = table.columns
+    return table if all(name == normal(name) for name in names) else _NormalTable(table)
+
+
+class _NormalTable:
+    """A table some of whose names are written with other code points.
+
+    Args:
+        table: as it is in the file.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self.name = table.name
+        self.columns = [normal(name) for name in table.columns]
+        self.written_columns = table.columns
+        self.index = frozenset(map(normal, table.index))
+        self.delimiter = table.delimiter
+        self._written = dict(zip(reversed(self.columns), reversed(table.columns), strict=True))  # the first of several
+
+    def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> Cells:
+        """See `Table.read`."""
+        cells = self._table.read(*([self._written[name] for name in names] for names in (columns, text, either)))
+        return Cells({normal(name): numbers for name, numbers in cells.numbers.items()}, _named(cells.others))
+
+    def cell(self, column: str, row: int) -> object:
+        """See `Table.cell`."""
+        return self._table.cell(self._written[column], row)
+
+    def read_all(self) -> pa.Table:
+        """See `Table.read_all`."""
+        return _named(self._table.read_all())
+
+    def numbers(self, table: pa.Table, columns: Collection[str]) -> pa.Table:
+        """See `Table.numbers`."""
+        return _named(self._table.numbers(self._as_written(table), [self._written[name] for name in columns]))
+
+    def typed(self, table: pa.Table, numbers: Collection[str]) -> pa.Table:
+        """See `Table.typed`."""
+        return _named(self._table.typed(self._as_written(table), [self._written[name] for name in numbers]))
+
+    def as_text(self) -> AsText | None:
+        """See `Table.as_text`."""
+        found = self._table.as_text()
+        if found is None:
+            return None
+        return replace(found, read=lambda names: _named(found.read([self._written[name] for name in names])))
+
+    def hint(self) -> str:
+        """See `Table.hint`."""
+        return self._table.hint()
+
+    def _as_written(self, table: pa.Table) -> pa.Table:
+        whole = len(table.column_names) == len(self.columns)
+        return table.rename_columns(
+            self.written_columns if whole else [self._written[name] for name in table.column_names]
+        )
+
+
+def _named(table: pa.Table) -> pa.Table:
+    return table.rename_columns([normal(name) for name in table.column_names])

@@ -142,13 +142,11 @@ def failures(linreg, place: Path, commands: list[list[str]]) -> list[str]:
     before, found = files(place), []
     for command in commands:
         wrong = check(linreg, command)
-        if (
-            wrong is None
-            and command[0] != "generate-data"
-            and "--junit" not in command
-            and (new := files(place) - before)
-        ):
+        writes = command[0] == "generate-data" or "--junit" in command
+        if wrong is None and not writes and (new := files(place) - before):
             wrong = f"has written {sorted(new)}"
+        if writes:
+            before = files(place)
         if wrong is not None:
             found.append(f"{[part[:60] for part in command]} {wrong}")
             before = files(place)

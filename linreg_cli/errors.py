@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
+from linreg_cli.addresses import without_secrets
 from linreg_cli.lookalike import difference, escaped, same_appearance
 
 
@@ -38,6 +39,13 @@ class Fault:
     message: str
     where: str | None = None
     excerpt: str | None = None
+
+    def __post_init__(self) -> None:
+        """Hide the secrets of addresses: an error goes to terminals, records and reports."""
+        for name in ("message", "where", "excerpt"):
+            text = getattr(self, name)
+            if text is not None:
+                object.__setattr__(self, name, without_secrets(text))
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}" if self.where else self.message

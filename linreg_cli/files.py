@@ -144,8 +144,7 @@ def read_own(path: Path) -> bytes:
         OSError: if it cannot be read, or is not a regular file.
     """
     _refuse_pipe(path)
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
-        return file.read()
+    return path.read_bytes()
 
 
 def _refuse_pipe(path: Path) -> None:

@@ -28,8 +28,9 @@ def about(settings: Mapping[str, Any]) -> Iterator[None]:
     """A block whose messages are about a config.
 
     Args:
-        settings: dotted key -> value; of use are `data.ignore`, `data.features`, `preprocess.columns` and
-            `preprocess.missing`.
+        settings: dotted key -> value; of use are `data.ignore`, `data.features`, `preprocess.columns`,
+            `preprocess.missing` and `preprocess.missing_values`. `run` is the config of a run that is applied to
+            another table: what takes another setting then takes another training.
     """
     token = _given.set(settings)
     try:
@@ -78,6 +79,21 @@ def setting(key: str, value: Any) -> str:
     "data.ignore: ['2019']"
     """
     return f"{key}: {flow(value)}"
+
+
+def change(key: str, value: Any) -> str:
+    """What to do for another setting: to set it, or to train again.
+
+    >>> change("preprocess.unknown", "ignore")
+    'set preprocess.unknown: ignore'
+    >>> with about({"run": "outputs/a-0001/config.yaml"}):
+    ...     change("preprocess.unknown", "ignore")
+    'train again: linreg train -c outputs/a-0001/config.yaml --set preprocess.unknown=ignore'
+    """
+    run = _given.get().get("run")
+    if run is None:
+        return f"set {setting(key, value)}"
+    return f"train again: {command('linreg', 'train', '-c', run, '--set', override(key, value))}"
 
 
 def leave_out(*columns: str) -> str:
@@ -139,16 +155,16 @@ def also_missing(cell: str, column: str, marks: Sequence[str]) -> str:
 
 
 def without_mark(level: str) -> str:
-    """The line by which a text no longer means 'missing'; an empty text where the config is not known.
+    """What to do so that a text no longer means 'missing'; an empty text where the config is not known.
 
     >>> with about({"preprocess.missing_values": ("", " NA ", "?")}):
     ...     without_mark("NA")
-    'preprocess.missing_values: ["", "?"]'
+    'set preprocess.missing_values: ["", "?"]'
     """
     marks = _given.get().get("preprocess.missing_values")
     if marks is None:
         return ""
-    return setting("preprocess.missing_values", [mark for mark in marks if mark.strip() != level])
+    return change("preprocess.missing_values", [mark for mark in marks if mark.strip() != level])
 
 
 def command(*words: str) -> str:

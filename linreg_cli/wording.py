@@ -245,7 +245,10 @@ def _warnings_of(optimum: dict[str, Any]) -> list[str]:
             "its target is"
         )
     if optimum.get("is_unique") is False:
-        found.append("other parameters have the same loss, so those shown are one of several optima")
+        found.append(
+            "the optimum is not unique: other parameters reach the same lowest loss, so those shown are one choice of "
+            "several"
+        )
     return found
 
 

@@ -19,7 +19,7 @@ process.set_up()
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Their assertions say what they found, as those in the files of tests do.
-pytest.register_assert_rewrite("drawings", "plain_loop", "report_pages", "resuming")
+pytest.register_assert_rewrite("drawings", "pasting", "plain_loop", "report_pages", "resuming")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIGS = REPOSITORY / "configs"

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -230,3 +231,49 @@ def test_levels_that_do_not_train_are_counted_in_the_run(linreg, config_file, tm
     assert "2 cells with levels that are not in the train split, treated as none of them" in run.err
     columns = {each["column"]: each for each in linreg("runs", "show", "s", "--json").json["record"]["data"]["columns"]}
     assert columns["c"]["unknown"] == 2
+
+
+@pytest.fixture
+def categories(linreg, config_file, tmp_path):
+    """A run on a category with the settings that are given; gives the command line."""
+    rows = "".join(f"{'abc'[row % 3]},{row},{row % 3 + 0.5 * row}\n" for row in range(24))
+
+    def train(*settings):
+        (tmp_path / "t.csv").write_text("c,x,y\n" + rows)
+        (tmp_path / "new.csv").write_text("c,x\na,1\n,1\n")
+        path = config_file(
+            "data: {path: t.csv, target: y}\npreprocess: {categorical: one_hot, standardize: true}\nplots: false\n"
+        )
+        result = linreg("train", "-c", path, "--quiet", *(part for each in settings for part in ("--set", each)))
+        assert result.code == 0, result.err
+        return linreg
+
+    return train
+
+
+def test_a_missing_category_is_none_of_the_levels_for_a_run_that_ignores_unknown_ones(categories):
+    """As for OneHotEncoder(handle_unknown="ignore"): zeros. `a` is the reference level, whose indicators are 0 too."""
+    linreg = categories("preprocess.unknown=ignore")
+    result = linreg("predict", "latest", "--data", "new.csv", "--json")
+    first, second = result.json["predictions"]["prediction"]
+    assert first == second
+    assert "note: c: 1 missing cell, treated as none of the levels" in result.err
+    assert result.json["repaired"][0]["missing"] == 1
+
+
+@pytest.mark.parametrize(("cell", "key"), [(",1", "unknown=ignore"), ("z,1", "unknown=ignore"), ("a,", "missing=mean")])
+def test_the_command_that_trains_again_is_told_and_works(cell, key, categories, tmp_path):
+    linreg = categories()
+    (tmp_path / "new.csv").write_text(f"c,x\na,1\n{cell}\n")
+    result = linreg("predict", "latest", "--data", "new.csv")
+    assert result.code == 3
+    command = re.search(r"train again: linreg (train -c \S+config.yaml --set \S+)", result.err)[1].split()
+    assert command[-1] == f"preprocess.{key}"
+    assert linreg(*command, "--quiet").code == 0
+    assert linreg("predict", "latest", "--data", "new.csv").code == 0
+
+
+def test_evaluate_says_so_too(categories, tmp_path):
+    linreg = categories()
+    (tmp_path / "new.csv").write_text("c,x,y\na,1,2\n,1,3\n")
+    assert "train again: linreg train -c" in linreg("evaluate", "latest", "--data", "new.csv").err

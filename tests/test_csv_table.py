@@ -120,7 +120,13 @@ BAD = {
             f", row 3, column 'y': {MISSING_TARGET.format(' (2 missing cells in the column)')}",
         ],
     ),
-    "blank cell": ("x,y\n  ,2\n", [f", row 1, column 'x': {MISSING.format('')}"]),
+    "blank cell": (
+        "x,y\n  ,2\n",
+        [
+            ", row 1, column 'x': the cell is missing; no cell of the column has a value; leave the column out with "
+            "data.ignore: [x]"
+        ],
+    ),
     "text": ("x,y\n1,2\nabc,3\ndef,4\n", [f", row 2, column 'x': 'abc' {LEAVE_OUT}"]),
     "text in two columns": (
         "x,y\n5%,2\n1,$3\n",

@@ -125,7 +125,7 @@ def test_levels_and_fills_are_those_of_the_train_split(tmp_path):
     message = error_of(path, {**preprocess, "unknown": "error"}, split={"column": "s"})
     assert message == (
         ", row 4, column 'c': 'd' is not a level of the train split (a, b); "
-        "to treat it as none of them, set preprocess.unknown: ignore and train again"
+        "to treat it as none of them, set preprocess.unknown: ignore"
     )
 
 
@@ -217,7 +217,7 @@ BAD = {
     "no row left": (
         "c,y\n,1\n,2\n",
         {"missing": "drop"},
-        ": no row is left: in every row, a cell is missing from a column with missing: drop",
+        ": no row is left with missing: drop: every cell of c is missing (2 rows); leave it out with data.ignore: [c]",
     ),
     "one level": ("c,y\na,1\na,2\n", ONE_HOT, ": no feature is left: every column is a category with a single level"),
     "two inputs of one name": (

@@ -412,5 +412,8 @@ def test_writing_files_imports_nothing_else_of_the_package_and_nothing_heavy():
     program = "import sys, linreg_cli.files; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     ours = {name for name in loaded if name.startswith("linreg_cli")}
-    assert ours == {"linreg_cli", "linreg_cli.errors", "linreg_cli.files", "linreg_cli.paths"}
+    assert ours == {
+        "linreg_cli",
+        *(f"linreg_cli.{name}" for name in ("addresses", "errors", "files", "lookalike", "paths")),
+    }
     assert not {"numpy", "pooch", "requests", "tempfile", "platformdirs", "torch"} & set(loaded)

@@ -104,7 +104,7 @@ def test_errors_on_rows_left_out_are_those_of_refitting(linreg, config_file, tmp
 
 @pytest.mark.parametrize("size", [1, 7, "full"])
 @pytest.mark.parametrize("momentum", [0.0, 0.8])
-def test_auto_is_the_rate_that_inspect_proposes(linreg, config_file, tmp_path, size, momentum):
+def test_auto_ends_where_the_rate_that_inspect_proposes_does_or_lower(linreg, config_file, tmp_path, size, momentum):
     rng = np.random.default_rng(3)
     X = rng.normal(size=(60, 2))
     y = X @ [1, 2] + 0.1 * rng.normal(size=60)
@@ -114,11 +114,11 @@ def test_auto_is_the_rate_that_inspect_proposes(linreg, config_file, tmp_path, s
     path = config_file(config_of(tmp_path / "t.csv", **given))
     ways = linreg("inspect", "-c", path, "--json").json["alternatives"]
     [best] = [way for way in ways if way["label"] == "best rate"]
-    run = linreg("train", "-c", path, "--json", "--set", "optimizer.lr=auto").json["path"]
-    with open(f"{run}/run.json") as file:
-        chosen = json.load(file)["lr"]
-    assert best["lr"] == pytest.approx(chosen["value"], rel=1e-3)  # cut to four digits
-    assert chosen["why"].startswith("auto: ")
+    gaps = [
+        linreg("train", "-c", path, "--json", *("--set", f"optimizer.lr={lr}")).json["metrics"]["optimum"]["gap"]
+        for lr in ("auto", best["lr"])
+    ]
+    assert gaps[0] <= max(1.2 * gaps[1], 1e-6)  # the choice that has a formula is kept where it is as good
 
 
 @pytest.mark.parametrize("size", [5, 8])

@@ -13,7 +13,7 @@ PACKAGE = REPOSITORY / "linreg_cli"
 #: from those before it. In every other folder the parts may come in any order that has no circle.
 ORDER = {
     "linreg_cli": [
-        "lookalike", "errors", "seeds", "wording", "remedies", "decisions", "findings", "paths", "files",
+        "addresses", "lookalike", "errors", "seeds", "wording", "remedies", "decisions", "findings", "paths", "files",
         "metric_paths", "gates", "config", "data", "model", "optim", "least_squares", "convergence", "runs",
         "evaluation", "figures", "report", "pipeline", "inspection", "cli",
         "__main__",

@@ -6,6 +6,7 @@ from designs import KINDS, LOSSES, RULES, design, gap, shuffled, walk
 from test_fixed_order import penalty, problem
 
 from linreg_cli.convergence import mean_square as module
+from linreg_cli.convergence import second_moments
 from linreg_cli.convergence.limits import average_batch_limit, batch_safe_limit, exceeded, mean_square_limit
 from linreg_cli.convergence.mean_square import mean_square
 from linreg_cli.convergence.rates import SgdRule
@@ -103,13 +104,13 @@ def test_many_parameters_have_a_sufficient_limit():
         assert exact.by_epochs
         found.results.clear()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "MOST_DIMENSIONS", 1)
+            patch.setattr(second_moments, "MOST_DIMENSIONS", 1)
             sufficient = mean_square(found, found.rule)
         assert not sufficient.by_epochs
         assert sufficient.rate <= exact.rate
     found = problem(X, y, 25, loss="sse", shuffle=True, momentum=0.9)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "MOST_DIMENSIONS", 1)
+        patch.setattr(second_moments, "MOST_DIMENSIONS", 1)
         assert mean_square(found, found.rule).rate == batch_safe_limit(found, found.rule).rate
         assert "sufficient" in mean_square_limit(found, found.rule).covers
 
@@ -118,3 +119,13 @@ def test_what_has_no_mean_square_limit_says_why():
     X, y = design(np.random.default_rng(3), "normal", 20, 2)
     assert "fixed" in mean_square_limit(problem(X, y, 5), SgdRule()).covers
     assert "only batch" in mean_square_limit(problem(X, y, 20), SgdRule()).covers
+
+
+def test_few_batches_of_many_rows_are_not_limited_for_want_of_sampled_orders():
+    """The mean over 2,000 of 4,000 normal rows hardly varies, so half the average batch's limit is below the limit."""
+    X, y = design(np.random.default_rng(4), "normal", 4_000, 5)
+    found = problem(X, y, 2_000, theta=np.zeros((6, 1)), shuffle=True, momentum=0.9)
+    limit, average = mean_square(found, found.rule).rate, average_batch_limit(found, found.rule).rate
+    assert 0.5 * average < limit <= average
+    gaps = mean_gaps(X, y, 2_000, 0.98 * limit, {"loss": "mse", "momentum": 0.9}, np.zeros((6, 1)), 60, runs=5)
+    assert gaps[-15:].mean() < gaps[0]

@@ -123,7 +123,7 @@ def test_a_run_says_so_in_its_files_and_on_the_terminal(linreg, tmp_path):
     metrics = json.loads((tmp_path / "outputs" / "c-0001" / "metrics.json").read_text())
     assert metrics["optimum"]["is_unique"] is False
     assert metrics["optimum"]["train_loss"] == pytest.approx(0.5, rel=1e-12)
-    assert "other parameters have the same loss, so those shown are one of several optima" in shown
+    assert "other parameters reach the same lowest loss, so those shown are one choice of several" in shown
     assert linreg("evaluate", "c", "--fail-if", "optimum.is_unique == 1").code == 0
     assert "at an optimum, one of several" in _report(linreg, tmp_path)
 

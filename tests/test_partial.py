@@ -106,6 +106,21 @@ def test_a_rule_says_nothing_of_values_that_are_at_fault_themselves(faults, text
     assert not any(untrue in each for each in found if "expected" not in each), found
 
 
+@pytest.mark.parametrize("value", ["", "3", "[]", "{}", "a", "[1]", "{a: 1}", "1.5", "[[1]]", "null"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "data", "data.path", "data.target", "data.split", "data.split.train", "data.decimal", "data.delimiter",
+        "data.features", "preprocess.columns", "preprocess.target_estimate", "model.init", "optimizer.momentum",
+        "optimizer.schedule", "train.early_stopping", "evaluate.cross_validation", "probe", "gates", "name",
+    ],
+)  # fmt: skip
+def test_any_value_at_any_place_is_a_config_or_its_faults(tmp_path, key, value):
+    (tmp_path / "c.yaml").write_text("data: {path: t.csv, target: y}\noptimizer: {nesterov: true}\n")
+    with pytest.raises(ConfigError):  # of Nesterov's momentum at least, or of the value
+        load_config([str(tmp_path / "c.yaml")], [f"{key}={value}"])
+
+
 def test_every_required_key_has_a_stand_in():
     required = {
         name for section in SECTIONS.values() for name, field in section.model_fields.items() if field.is_required()

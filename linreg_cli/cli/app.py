@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import typer
 
+from linreg_cli.addresses import without_secrets
 from linreg_cli.cli import output, process, streams
 from linreg_cli.cli.command import App
 from linreg_cli.cli.evaluate import evaluate
@@ -138,7 +139,7 @@ def _usage(error: typer.TyperException) -> str:
 
 
 def _bug(error: Exception, *, as_json: bool) -> int:
-    traceback.print_exception(error)
+    output.tell(without_secrets("".join(traceback.format_exception(error))).rstrip())
     output.show_error("bug", (Fault(f"{type(error).__name__}: {error}; this is a bug in linreg"),), as_json=as_json)
     return 1
 

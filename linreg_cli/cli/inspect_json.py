@@ -192,4 +192,13 @@ def _ridge(ridge: "Ridge | None", found: "Inspection") -> dict[str, Any] | None:
         steps.append(step)
     plain = _number("leave_one_out_mse", ridge.unpenalised.mse, ridge.unpenalised.reason or "")
     best = {key: steps[path.best][key] for key in ("weight_decay", "leave_one_out_mse")}
-    return {"units": "as trained", "no_penalty": plain, "best": best, "path": steps}
+    predicted, actual = (values.tolist() for values in ridge.means)
+    return {
+        "units": "as trained",
+        "shrinks_mean": ridge.shrinks_mean,
+        "mean_prediction": predicted,
+        "mean_target": actual,
+        "no_penalty": plain,
+        "best": best,
+        "path": steps,
+    }

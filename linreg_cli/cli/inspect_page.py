@@ -189,7 +189,22 @@ def _ridge(ridge: "Ridge") -> str:
     else:
         without = f"{plain.mse:.8g} without a penalty" if plain.mse is not None else f"no penalty: {plain.reason}"
         words = f"* best: optimizer.weight_decay: {ridge.weight_decays[path.best]:.4g} ({without})"
-    return "\n".join([*lines, _wrapped(words, indent="  ")])
+    return "\n".join([*lines, _wrapped(words, indent="  "), *_of_the_mean(ridge)])
+
+
+def _of_the_mean(ridge: "Ridge") -> list[str]:
+    """What the penalty does to the mean of the predictions, where the model has a bias."""
+    if ridge.path.bias is None:
+        return []
+    words = "weight_decay shrinks the bias too, as in torch"
+    if not ridge.shrinks_mean:
+        return [_wrapped(f"{words}; the columns are centred, so the mean prediction stays", indent="  ")]
+    predicted, actual = (", ".join(map(wording.number, values.tolist())) for values in ridge.means)
+    words += (
+        f", and so the mean prediction: with the best penalty it is {predicted}, and the mean of the target {actual}"
+    )
+    remedy = "preprocess.standardize and preprocess.standardize_target prevent that"
+    return [_wrapped(f"{words}; {remedy}", indent="  ")]
 
 
 def _number(value: float) -> str:

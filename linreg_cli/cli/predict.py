@@ -77,7 +77,7 @@ def predict(
     if gaps:
         missing = "a cell is missing in a column with preprocess.missing: drop"
         output.warn(f"{gaps:,} of {table.num_rows:,} rows have no prediction: {missing}")
-    repaired = [column.as_json() for column in found.columns if column.unknown or column.filled]
+    repaired = [column.as_json() for column in found.columns if column.unknown or column.filled or column.gaps_ignored]
     result = {"run": folder.id, "rows": table.num_rows, "columns": added, "repaired": repaired}
     try:  # one row shows whether the format supports the type of every column, before anything is written
         write_table(io.BytesIO(), suffix, table.slice(0, 1))
@@ -105,6 +105,8 @@ def _treatments(columns: "Sequence[UsedColumn]") -> Iterator[str]:
             cells = "1 missing cell" if each.missing == 1 else f"{each.missing:,} missing cells"
             value = f"the {each.treatment} of the train split, {wording.number(each.fill)}"
             yield f"{name}: {cells} filled with {value}"
+        if each.gaps_ignored:
+            yield f"{name}: {wording.plural(each.missing, 'missing cell')}, treated as none of the levels"
         if each.unknown:
             cells = wording.plural(each.unknown, "cell")
             yield f"{name}: {cells} with levels that are not in the train split, treated as none of them"

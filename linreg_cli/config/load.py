@@ -91,7 +91,7 @@ def load_config(files: Sequence[str], overrides: Sequence[str] = (), *, stored: 
     if found:
         config = None if () in layers.unread else usable_part(tree, values, layers.unread)
     if config is not None:
-        rules = broken_rules(config, stored=stored)
+        rules = broken_rules(config, stored=stored, partial=bool(found))
         found += [diagnostics.fault_at(tree, path, f"{_dotted(path)}: {message}") for path, message in rules]
     if found or config is None:
         raise ConfigError(found)

@@ -40,7 +40,7 @@ class _Faulty:
         raise FaultyError
 
     __getattr__ = __getitem__ = __iter__ = __len__ = __bool__ = __contains__ = __call__ = _refuse
-    __fspath__ = __float__ = __int__ = __index__ = __abs__ = __neg__ = __str__ = __format__ = _refuse
+    __float__ = __int__ = __index__ = __abs__ = __neg__ = __str__ = __format__ = __fspath__ = _refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = _refuse
 

@@ -3,13 +3,14 @@
 import contextlib
 from collections.abc import Iterator
 
+from linreg_cli.addresses import is_address
 from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, TableData
 from linreg_cli.config.formats import CSV_SUFFIXES, OTHER_SUFFIXES, text_suffix
 from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
 from linreg_cli.config.partial import FaultyError
 from linreg_cli.config.preprocess import FILLS
 from linreg_cli.config.schema import Config
-from linreg_cli.config.types import Distribution, is_address
+from linreg_cli.config.types import Distribution
 from linreg_cli.gates import parse_comparison
 from linreg_cli.remedies import setting
 from linreg_cli.wording import plural
@@ -17,17 +18,18 @@ from linreg_cli.wording import plural
 Path = tuple[str | int, ...]
 
 
-def broken_rules(config: Config, *, stored: bool = False) -> Iterator[tuple[Path, str]]:
+def broken_rules(config: Config, *, stored: bool = False, partial: bool = False) -> Iterator[tuple[Path, str]]:
     """The path and the message of every setting that contradicts another.
 
     A rule that needs a setting which is itself at fault says nothing.
 
     Args:
         config: valid by the schema, or the usable part of one (`partial.usable_part`).
+        partial: whether it is such a part. What is written in C refuses a faulty value by a TypeError.
         stored: whether it is the config of a run, whose gates may name what another version measured.
     """
     for rule in _RULES if stored else (*_RULES, _gate_grammar, _gate_names):
-        with contextlib.suppress(FaultyError):
+        with contextlib.suppress(FaultyError, *([TypeError] if partial else [])):
             yield from rule(config)
 
 

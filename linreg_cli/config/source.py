@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from linreg_cli.addresses import has_secrets, without_secrets
 from linreg_cli.config.escapes import LoneSurrogateError, Surrogates, in_double_quotes
 from linreg_cli.errors import ConfigError, Fault
 from linreg_cli.wording import one_line
@@ -68,6 +69,9 @@ class Origin:
         if not 1 <= self.line <= len(self.source.lines):
             return None
         text, caret = self.source.lines[self.line - 1], self.column - 1
+        if has_secrets(text):  # before the line is cut, which could leave half of an address
+            text, whole = without_secrets(text), text
+            caret = min(caret, next(at for at, (old, new) in enumerate(zip(whole, text, strict=False)) if old != new))
         if len(text) > 76:
             start = max(0, min(caret - 38, len(text) - 76))
             text, caret = text[start : start + 76], caret - start
@@ -161,7 +165,8 @@ def parse_override(expression: str) -> tuple[tuple[str, ...], Node]:
     """
     name, separator, text = expression.partition("=")
     path = tuple(part.strip() for part in name.split("."))
-    where = f"--set {expression}" if len(expression) <= 60 else f"--set {expression[:57]}..."
+    shown = without_secrets(expression)
+    where = f"--set {shown}" if len(shown) <= 60 else f"--set {shown[:57]}..."
     if len(path) > MAX_DEPTH:
         raise ConfigError(f"a key of {len(path):,} parts; none has more than {MAX_DEPTH}", where)
     if not separator or not all(path):

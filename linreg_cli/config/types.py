@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from linreg_cli.addresses import without_secrets
 from linreg_cli.config.source import FLOAT
 from linreg_cli.errors import UsageError
 from linreg_cli.lookalike import normal
@@ -44,7 +45,7 @@ def shown(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, str):
-        return f"the text {value[:40]!r}"
+        return f"the text {without_secrets(value)[:40]!r}"
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, tuple | list):
@@ -69,15 +70,6 @@ def is_finite_number(value: Any) -> bool:
     [True, True, False, False, False]
     """
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-
-
-def is_address(path: str) -> bool:
-    """Whether a path is an http(s) address.
-
-    >>> is_address("https://example.org/a.csv"), is_address("http.csv")
-    (True, False)
-    """
-    return path.lower().startswith(("http://", "https://"))
 
 
 def own_path(path: str) -> str:

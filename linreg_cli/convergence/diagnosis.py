@@ -6,6 +6,7 @@ from typing import Any
 from linreg_cli.convergence.limits import exceeded, must_diverge
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, batch_safe_rate, rounded_down, safe_batch_rate, stable_rate
+from linreg_cli.remedies import setting
 
 
 def diagnosis(problem: Problem, rule: SgdRule, lr: float, *, standardized: bool) -> dict[str, Any] | None:
@@ -48,7 +49,8 @@ def steepest_columns(problem: Problem) -> str:
 
 def remedy_for(problem: Problem, rule: SgdRule, *, standardized: bool) -> str:
     """A sentence with the settings to change: a lower rate, and standardised columns if they allow a higher one."""
-    advice = f"Set optimizer.lr: {lower_rate(problem, rule):g}, or auto"
+    rate = setting("optimizer.lr", float(f"{lower_rate(problem, rule):g}"))
+    advice = f"Set {rate}, or auto"
     limit = _standardizing_helps(problem, rule, standardized)
     if limit is not None:
         advice += f", or set preprocess.standardize: true (the full-batch limit is then {limit:.3g})"

@@ -9,7 +9,7 @@ import torch
 
 from linreg_cli.config.schema import ScheduleConfig
 from linreg_cli.convergence.crossing import first_crossing
-from linreg_cli.convergence.mean_square import mean_square
+from linreg_cli.convergence.mean_square import is_by_epochs, mean_square
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, batch_safe_rate, stable_rate
 from linreg_cli.optim.losses import loss_scale
@@ -144,7 +144,7 @@ def limits(problem: Problem, rule: SgdRule) -> list[Limit]:
         return [full_batch_limit(problem, rule)]
     found = [average_batch_limit(problem, rule)]
     others = [] if rule.momentum else [batch_safe_limit]
-    if problem.plan.rows.is_random and (not rule.momentum or mean_square(problem, rule).by_epochs):
+    if problem.plan.rows.is_random and (not rule.momentum or is_by_epochs(problem, rule)):
         others.insert(0, mean_square_limit)
     for limit in (each(problem, rule) for each in others):
         if limit.rate is not None and (found[-1].rate is None or limit.rate < found[-1].rate):

@@ -7,7 +7,7 @@ import numpy as np
 from linreg_cli.convergence.batch_curvature import mean_square_curvature
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, batch_safe_rate, mean_square_rate, stable_rate
-from linreg_cli.convergence.second_moments import MOST_DIMENSIONS, SecondMoments, dimensions
+from linreg_cli.convergence.second_moments import SecondMoments, is_affordable
 
 #: At the limit, the fluctuation of the Hessians could still grow by this factor: a margin for what is not counted, and
 #: for the floor. The distance that the noise causes is then at most about 1 / (1 - 1/2) = 2 times that of noise that is
@@ -35,10 +35,10 @@ def mean_square(problem: Problem, rule: SgdRule) -> MeanSquareLimit:
 
     Up to 171 second moments (17 parameters, or 8 with momentum): the lowest rate at which the map of an epoch on second
     moments (`second_moments`) has a spectral radius of 1, with a margin of 2 for the fluctuation. The batches of both
-    sizes are in it. More parameters: the lower of `rates.mean_square_rate` for the two batch sizes, with the same
-    margin. For a mean loss, the second moments of the smaller batch exceed those of the larger one, so an epoch of both
-    is no worse than one of the smaller alone. For sse with momentum, where this does not hold, and for few batches of
-    many rows with momentum: `rates.batch_safe_rate`.
+    sizes are in it. More parameters, and few batches of many rows with momentum: the lower of `rates.mean_square_rate`
+    for the two batch sizes, with the same margin. For a mean loss, the second moments of the smaller batch exceed those
+    of the larger one, so an epoch of both is no worse than one of the smaller alone. For sse with momentum and a
+    smaller last batch, where this does not hold: `rates.batch_safe_rate`.
 
     Args:
         problem: the plan and the train split; the loss is squared.
@@ -51,16 +51,19 @@ def mean_square(problem: Problem, rule: SgdRule) -> MeanSquareLimit:
     return found
 
 
+def is_by_epochs(problem: Problem, rule: SgdRule) -> bool:
+    """Whether `mean_square` is found from the map of an epoch, and not from a sufficient condition."""
+    return is_affordable(problem.plan.n_samples, problem.spectrum.rank, problem.plan.batch_size, rule)
+
+
 def _found(problem: Problem, rule: SgdRule) -> MeanSquareLimit:
     highest = stable_rate(problem.step_spectrum.largest, rule)
     if not np.isfinite(highest) or not problem.factor.rank:
         return MeanSquareLimit(highest, True)
-    moments = None
-    if dimensions(problem.spectrum.rank, rule) <= MOST_DIMENSIONS:
-        moments = _moments(problem)
-    if moments is not None and moments.can_sample(rule):
-        return MeanSquareLimit(_scan(moments, rule, _sufficient(problem, rule), highest), True)
-    unproven = rule.momentum and (problem.plan.loss.is_sum or moments is not None)
+    if is_by_epochs(problem, rule):
+        return MeanSquareLimit(_scan(_moments(problem), rule, _sufficient(problem, rule), highest), True)
+    plan = problem.plan
+    unproven = rule.momentum and plan.loss.is_sum and plan.n_samples % plan.batch_size
     rate = batch_safe_rate(problem.batches.largest, rule) if unproven else _sufficient(problem, rule)
     return MeanSquareLimit(rate, False)
 

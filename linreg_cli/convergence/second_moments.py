@@ -26,18 +26,33 @@ from linreg_cli.convergence.rates import SgdRule
 from linreg_cli.least_squares.factor import Array, blocks
 from linreg_cli.optim.losses import loss_scale
 
-#: The largest dimension of the space of symmetric matrices on which the map of an epoch is computed.
-MOST_DIMENSIONS = 171
+#: The largest dimension of the space of symmetric matrices on which the map of an epoch is computed, and the most
+#: operations for the fourth moments of the rows: about a second.
+MOST_DIMENSIONS, _MOST_WORK = 171, 2e9
 #: Orders are sampled up to this number of batches an epoch; with more, the dependence has no effect.
 _FEW_BATCHES = 20
 #: The most and the fewest orders, and the operations that they may take for one rate.
 _ORDERS, _FEWEST_ORDERS, _WORK = 1_000, 200, 3e8
 
 
-def dimensions(n_modes: int, rule: SgdRule) -> int:
-    """The dimension of the space of second moments of (z, v), or of z without momentum."""
+def is_affordable(n_samples: int, n_modes: int, batch_size: int, rule: SgdRule) -> bool:
+    """Whether `SecondMoments.radius` is computed: a rate takes a small part of a second, and has the orders it needs.
+
+    Args:
+        n_samples: rows of the train split.
+        n_modes: p, directions of positive curvature.
+        batch_size: rows of a step.
+        rule: the parameters of SGD.
+    """
     size = n_modes * (2 if rule.momentum else 1)
-    return size * (size + 1) // 2
+    if size * (size + 1) // 2 > MOST_DIMENSIONS or n_samples * n_modes**4 > _MOST_WORK:
+        return False
+    many = math.ceil(n_samples / batch_size) > _FEW_BATCHES
+    return not rule.momentum or many or _n_orders(n_samples, n_modes) >= _FEWEST_ORDERS
+
+
+def _n_orders(n_samples: int, n_modes: int) -> int:
+    return int(min(_ORDERS, _WORK / (8 * n_samples * max(1, n_modes) ** 2)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +92,6 @@ class SecondMoments:
         if not all(np.isfinite(T).all() for T in maps):
             return math.inf
         return max(float(np.abs(np.linalg.eigvals(T)).max(initial=0.0)) for T in maps)
-
-    def can_sample(self, rule: SgdRule) -> bool:
-        """Whether `radius` has the orders that it needs within its operations."""
-        return not rule.momentum or self.n_batches > _FEW_BATCHES or self._n_orders >= _FEWEST_ORDERS
 
     # Independent batches
 
@@ -122,15 +133,11 @@ class SecondMoments:
 
     # Orders
 
-    @property
-    def _n_orders(self) -> int:
-        return int(min(_ORDERS, _WORK / (8 * len(self.rows) * max(1, self.rows.shape[1]) ** 2)))
-
     def reshuffled(self, lr: float, rule: SgdRule) -> Array:
         """The map of an epoch on the upper triangles of E[s s'], by random orders, the same ones for every rate."""
         n, p = self.rows.shape
         size = 2 * p if rule.momentum else p
-        stream, total, count = np.random.default_rng(0), np.zeros((size**2, size**2)), max(1, self._n_orders)
+        stream, total, count = np.random.default_rng(0), np.zeros((size**2, size**2)), max(1, _n_orders(n, p))
         together = max(1, 1_000_000 // (n * p))
         for at in range(0, count, together):
             orders = stream.permuted(np.tile(np.arange(n), (min(together, count - at), 1)), axis=1)

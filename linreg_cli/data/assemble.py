@@ -21,7 +21,8 @@ from linreg_cli.data.encoding.cells import treatments
 from linreg_cli.data.encoding.encode import Encoder, missing_fault
 from linreg_cli.data.summary import DataSummary, used_columns
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import for_columns, setting
+from linreg_cli.remedies import for_columns, leave_out, setting
+from linreg_cli.wording import plural
 
 Split = Callable[[Rows], dict[str, Rows]]
 
@@ -53,8 +54,11 @@ def assemble(
     n_rows = len(dropped)
     kept = rows_where(~dropped) if dropped.any() else row_numbers(0, n_rows)
     if not len(kept):
-        raise DataError("no row is left: in every row, a cell is missing from a column with missing: drop", name)
+        raise DataError(
+            _no_row_left(raw, [column for column in raw if treated[column].missing == "drop"], targets), name
+        )
     splits = split(kept)
+    trained = encoder is not None
     if encoder is None:
         drop_first, unknown = config.preprocess.drop_first, config.preprocess.unknown
         encoder = Encoder.fit(
@@ -69,7 +73,7 @@ def assemble(
         )
     whole = sum(map(len, splits.values())) == len(kept)
     used = kept if whole else np.sort(np.concatenate([splits[each] for each in SPLITS]))
-    columns = _encoded(encoder, raw, targets, used, name)
+    columns = _encoded(encoder, raw, targets, used, name, trained=trained)
     gaps = {target: treated[target].missing for target in targets}
     summary = DataSummary(name, n_rows, n_rows - len(kept), used_columns(raw, encoder, gaps, used))
     return Dataset(name, encoder.features, targets, columns, splits, encoder, raw, summary)
@@ -83,7 +87,13 @@ def resplit(dataset: Dataset, config: Config, splits: dict[str, Rows]) -> Datase
 
 
 def _encoded(
-    encoder: Encoder, raw: Mapping[str, RawColumn], targets: tuple[str, ...], rows: Rows, name: str
+    encoder: Encoder,
+    raw: Mapping[str, RawColumn],
+    targets: tuple[str, ...],
+    rows: Rows,
+    name: str,
+    *,
+    trained: bool,
 ) -> EncodedColumns:
     """The encoded inputs and the targets.
 
@@ -95,10 +105,14 @@ def _encoded(
         values = raw[target]
         everywhere, here = setting("preprocess.missing", "drop"), for_columns([target], "missing", "drop")
         remedy = f"fill it in, or drop such rows with {everywhere} or {here}"
+        if trained:
+            remedy = "fill it in, or leave such rows out of the table"
+        elif values.n_missing == len(rows):
+            remedy = "no cell of the column has a value; choose another target"
         if fault := missing_fault(values, rows, target, name, remedy):
             faults.append(fault)
     try:
-        columns = encoder.encode(raw, rows, name)
+        columns = encoder.encode(raw, rows, name, trained=trained)
     except DataError as error:
         raise DataError([*error.faults, *faults]) from None
     if faults:
@@ -107,6 +121,28 @@ def _encoded(
         if target in columns:
             raise DataError(f"an indicator and the target are both named {target!r}; rename a column", name)
     return columns.with_numbers({target: _values(raw[target]) for target in targets})
+
+
+def _no_row_left(raw: Mapping[str, RawColumn], columns: list[str], targets: tuple[str, ...]) -> str:
+    """The message about a table without a complete row: the columns that leave none, and what to do."""
+    n_rows = len(_dropped(raw, []))
+    gaps = {column: raw[column].n_missing for column in columns if raw[column].n_missing}
+    empty = [column for column, count in gaps.items() if count == n_rows]
+    if lost := [column for column in empty if column in targets]:
+        return f"no row is left with missing: drop: every cell of {lost[0]} is missing; choose another target"
+    # The columns with the most gaps are left out one by one, until a row is complete.
+    out: list[str] = []
+    rest = sorted(gaps, key=lambda column: -gaps[column])
+    while rest and _dropped(raw, [column for column in columns if column not in out]).all():
+        out.append(rest.pop(0))
+    found = ", ".join(f"{column} ({gaps[column]:,} of {n_rows:,})" for column in out[:5])
+    if any(column in targets for column in out):
+        return f"no row is left with missing: drop: a cell of every row is missing, most often of {found}; fill them in"
+    which = f"a cell of every row is missing, most often of {found}"
+    if empty:
+        which = f"every cell of {', '.join(out[:5])} is missing ({plural(n_rows, 'row')})"
+    these = "it" if len(out) == 1 else "them"
+    return f"no row is left with missing: drop: {which}; leave {these} out with {leave_out(*out)}"
 
 
 def _values(raw: RawColumn) -> Values:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from linreg_cli.addresses import is_address, without_secrets
 from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, TableData
 from linreg_cli.config.formats import text_suffix
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.schema import Config
-from linreg_cli.config.types import is_address
 from linreg_cli.data.assemble import Split, assemble
 from linreg_cli.data.columns.kinds import Categories, EncodedColumns, row_numbers
 from linreg_cli.data.columns.on_disk import NumberSink
@@ -87,7 +87,7 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     from linreg_cli.data.tables.open import open_table
     from linreg_cli.data.tables.text_format import TextFormat
 
-    path = source.path
+    path, name = source.path, without_secrets(source.path)
     if source.sha256 is not None and is_address(source.path):
         path = str(fetch(source.path, source.sha256, progress))
     elif source.sha256 is not None:
@@ -124,15 +124,15 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     labels = text_column(cells, source.split.column, marks, source.path) if source.split.column else None
     del cells  # their memory is needed for the encoded columns
     release_unused()
-    dataset = assemble(source.path, raw, targets, config, _splitter(source, config, labels), encoder)
+    dataset = assemble(name, raw, targets, config, _splitter(source, config, labels), encoder)
     if encoder is None and dataset.summary is not None:
         unused = table.index.difference(features, targets, reserved, source.ignore) if source.features is None else ()
         found = (
-            *_header_warning(table.columns, path, source.path),
+            *_header_warning(table.columns, path, name),
             *map(_index_warning, sorted(unused)),
             *placeholders(dataset, marks),
             *lookalikes(dataset),
-            *warnings(dataset, bias=config.model.bias),
+            *warnings(dataset, bias=config.model.bias, source=table.as_text()),
         )
         dataset = replace(dataset, summary=replace(dataset.summary, warnings=found))
     return dataset

@@ -47,6 +47,11 @@ class UsedColumn:
         """Whether missing cells were filled in."""
         return self.missing > 0 and self.fill is not None
 
+    @property
+    def gaps_ignored(self) -> bool:
+        """Whether missing cells of a category are none of its levels, as they are with `unknown: ignore`."""
+        return self.missing > 0 and self.levels is not None and self.treatment != "drop"
+
     def as_json(self) -> dict[str, Any]:
         """For `run.json`: the number of levels, whose names are in `preprocess.json`."""
         values: dict[str, Any] = {"column": self.column, "role": self.role, "kind": self.kind, "missing": self.missing}

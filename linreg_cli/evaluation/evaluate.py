@@ -9,6 +9,7 @@ import pyarrow as pa
 from torch import nn
 
 from linreg_cli.config import Config
+from linreg_cli.config.given import messages_about
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
 from linreg_cli.data.assemble import assemble
@@ -121,7 +122,8 @@ def evaluate_table(saved: SavedModel, path: str) -> Metrics:
     numbers, text = input_columns(encoder)
     cells = table.read([*numbers, *targets], text=text)
     raw = with_cells(raw_inputs(cells, encoder, targets, saved, table), table)
-    own: Metrics = {"data": _metrics_of_table(saved, raw, path)}
+    with messages_about(saved.config, saved.run.path):
+        own: Metrics = {"data": _metrics_of_table(saved, raw, path)}
     for split in SPLITS:
         own |= {split: None, f"{split}_reason": f"the metrics are of {path}, as data"}
     own["parameters"] = parameters(saved.formula)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from linreg_cli.config.given import messages_about
 from linreg_cli.data.columns.arrow import to_arrow
 from linreg_cli.data.columns.kinds import rows_where
 from linreg_cli.data.encoding.cells import with_cells
@@ -57,7 +58,8 @@ def predict_table(saved: SavedModel, path: str, *, typed: bool = False) -> Predi
     raw = with_cells(raw_inputs(known, encoder, (), saved, table), table)
     dropped = encoder.dropped(raw)
     rows = rows_where(~dropped)
-    predicted = saved.formula.predict(encoder.encode(raw, rows, path))
+    with messages_about(saved.config, saved.run.path):
+        predicted = saved.formula.predict(encoder.encode(raw, rows, path, trained=True))
     overflow = ~np.isfinite(predicted).all(axis=1) & ~dropped
     if overflow.any():
         row = int(np.argmax(overflow)) + 1

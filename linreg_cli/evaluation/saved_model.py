@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import nn
 
+from linreg_cli.addresses import is_address
 from linreg_cli.config import Config
 from linreg_cli.config.data import TableData
 from linreg_cli.config.formats import CSV_SUFFIXES, text_suffix
-from linreg_cli.config.types import is_address
 from linreg_cli.data import Preprocessor
 from linreg_cli.data.columns.kinds import RawColumn
 from linreg_cli.data.encoding.cells import category_column, kind_of, number_column

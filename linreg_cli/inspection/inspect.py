@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from linreg_cli.config import LoadedConfig
 from linreg_cli.config.schema import Config
@@ -26,7 +27,7 @@ from linreg_cli.evaluation.held_out import fitted, left_out
 from linreg_cli.evaluation.metrics import Metrics
 from linreg_cli.inspection.column_summary import ColumnSummary, summaries
 from linreg_cli.inspection.training_plans import TrainingPlan, rounding_gap, training_plans
-from linreg_cli.least_squares.factor import EPS, factorise
+from linreg_cli.least_squares.factor import EPS, Array, factorise
 from linreg_cli.least_squares.resampling import HeldOut, RidgePath, leave_one_out, ridge_path
 from linreg_cli.least_squares.solve import Optimum, condition_numbers, least_squares
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
@@ -44,11 +45,17 @@ class Ridge:
         weight_decays: the values of `optimizer.weight_decay` for the loss and the batches of the config; for sse with
             mini-batches they are batch_size / n_samples times those of `path`.
         unpenalised: the leave-one-out errors without a penalty.
+        means: the mean prediction of the best penalty, and the mean of the target, each of shape (n_targets,), in
+            scaled units. torch's weight decay penalises the bias, so the first is smaller unless columns are centred.
+        shrinks_mean: whether the penalty shrinks the mean prediction, since SGD would: there is a bias, and a column or
+            a target is not centred.
     """
 
     path: RidgePath
     weight_decays: tuple[float, ...]
     unpenalised: HeldOut
+    means: tuple[Array, Array]
+    shrinks_mean: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,11 +245,24 @@ def _ridge(problem: Problem) -> Ridge:
     # From well below the smallest curvature above rounding error, where nothing is shrunk, to where everything is.
     low = min(1e-6 * spectrum.largest, max(1e-2 * spectrum.smallest, 1e-14 * spectrum.largest))
     penalties = np.geomspace(low, 10 * spectrum.largest, 25) if spectrum.largest else np.geomspace(1e-6, 10, 25)
-    path = ridge_path(problem.factor, problem.X_nd, problem.y_nk, penalties.tolist(), loss=loss)
+    X_mean, y_mean = (np.asarray(values, dtype=np.float64).mean(axis=0) for values in (problem.X_nd, problem.y_nk))
+    centred = problem.bias and all(_is_centred(values) for values in (problem.X_nd, problem.y_nk))
+    # SGD penalises the bias, which is 0 for centred columns: there, as for any part of the rows, it keeps the mean.
+    path = ridge_path(
+        problem.factor, problem.X_nd, problem.y_nk, penalties.tolist(), loss=loss, penalise_bias=not centred
+    )
     if plain.weight_decay:
         plain = least_squares(problem.X_nd, problem.y_nk, bias=problem.bias, loss=loss)
     decays = tuple(decay * problem.batch_share for decay in path.weight_decays)
-    return Ridge(path, decays, leave_one_out(plain, problem.X_nd, problem.y_nk))
+    predicted = np.einsum("d,ldk->lk", X_mean, path.weights) + (0.0 if path.bias is None else path.bias)
+    unpenalised = leave_one_out(plain, problem.X_nd, problem.y_nk)
+    return Ridge(path, decays, unpenalised, (predicted[path.best], y_mean), problem.bias and not centred)
+
+
+def _is_centred(values: npt.NDArray[np.generic]) -> bool:
+    """Whether the mean of every column is zero within rounding error."""
+    columns = np.asarray(values, dtype=np.float64)
+    return bool(np.all(np.abs(columns.mean(axis=0)) <= 1e-9 * np.abs(columns).max(axis=0, initial=0.0)))
 
 
 def _huber_lr(problem: Problem) -> float | None:

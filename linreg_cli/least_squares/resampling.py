@@ -35,12 +35,12 @@ class HeldOut:
 
 @dataclass(frozen=True, eq=False)
 class RidgePath:
-    """Ridge regression for several penalties: loss + weight_decay / 2 * (sum of squared weights and biases).
+    """Ridge regression for several penalties: loss + weight_decay / 2 * (sum of squared weights, and of biases).
 
     Attributes:
         weight_decays: the penalties, in the convention of torch.optim.SGD.
         weights: shape (len(weight_decays), n_features, n_targets), float64.
-        bias: shape (len(weight_decays), n_targets), penalised too; None without an intercept.
+        bias: shape (len(weight_decays), n_targets); None without an intercept.
         leave_one_out: shape (len(weight_decays),), the mean squared leave-one-out error. The penalty relative to the
             sum of squares is the same with and without the row.
         best: the index of the penalty with the lowest leave-one-out error.
@@ -121,7 +121,13 @@ def k_fold(
 
 
 def ridge_path(
-    factor: Factor, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, weight_decays: Sequence[float], *, loss: str = "mse"
+    factor: Factor,
+    X_nd: npt.ArrayLike,
+    y_nk: npt.ArrayLike,
+    weight_decays: Sequence[float],
+    *,
+    loss: str = "mse",
+    penalise_bias: bool = True,
 ) -> RidgePath:
     """Ridge coefficients and leave-one-out errors for every penalty, from one SVD and two passes over the rows.
 
@@ -134,6 +140,8 @@ def ridge_path(
         y_nk: shape (n_samples, n_targets), any float dtype.
         weight_decays: at least one, each above 0; 0 is allowed if the columns are linearly independent.
         loss: mse, sse or half_mse; it determines c.
+        penalise_bias: whether the penalty is on the bias too, as torch's weight decay is. If not, X above is without
+            the ones and with its means subtracted, and the mean of the rows is fitted without a penalty.
 
     Source: G. H. Golub, M. Heath, G. Wahba, Generalized cross-validation as a method for choosing a good ridge
     parameter, 1979.
@@ -141,14 +149,20 @@ def ridge_path(
     X, y, k = matrix(X_nd), np.asarray(y_nk), factor.n_targets
     penalties = np.array(weight_decays) / (2 * loss_scale(loss, factor.n_samples, k))
     assert len(penalties), "a path needs a penalty"
-    left, S, Vt = np.linalg.svd(_orthonormal_design(factor))
-    S = np.where(np.arange(len(S)) < factor.rank, S, 0.0)[: factor.rank]
-    left, V = left[:, : factor.rank], Vt[: factor.rank].T
-    kept = S**2 / (S**2 + penalties[:, None])
+    design, d = _orthonormal_design(factor), len(factor.scale)
+    ones, free = np.zeros((len(design), 0)), factor.bias and not penalise_bias
+    if free:
+        ones = design[:, d:] / np.sqrt(factor.n_samples)
+        design = design[:, :d] - ones @ (ones.T @ design[:, :d])
+    left, S, Vt = np.linalg.svd(design)
+    rank = factor.rank - free
+    S, V = S[:rank], Vt[:rank].T
+    left = np.hstack([left[:, :rank], ones])
+    kept = np.hstack([S**2 / (S**2 + penalties[:, None]), np.ones((len(penalties), int(free)))])
     projected = np.zeros((factor.rank, k))
     for rows in blocks(len(X)):
         projected += (factor.whiten(X[rows]) @ left).T @ np.asarray(y[rows], dtype=np.float64)
-    theta = np.einsum("jr,lr,rk->ljk", V, kept / S, projected)
+    theta = np.einsum("jr,lr,rk->ljk", V, kept[:, :rank] / S, projected[:rank])
     squares = np.zeros(len(penalties))
     for rows in blocks(len(X)):
         u = factor.whiten(X[rows]) @ left
@@ -158,10 +172,18 @@ def ridge_path(
         with np.errstate(divide="ignore", invalid="ignore"):
             squares += np.sum(((target - fitted) / room.T[:, :, None]) ** 2, axis=(1, 2))
     errors = squares / y.size
-    d = len(factor.scale)
-    bias = theta[:, d] if factor.bias else None
+    bias = theta[:, d] if factor.bias and not free else None
+    if free:
+        bias = y.mean(axis=0, dtype=np.float64) - np.einsum("d,ldk->lk", _means(factor), theta)
     best = int(np.nanargmin(errors)) if np.isfinite(errors).any() else 0
     return RidgePath(tuple(map(float, weight_decays)), theta[:, :d], bias, errors, best)
+
+
+def _means(factor: Factor) -> Array:
+    """The means of the columns, as given."""
+    design, d = _orthonormal_design(factor), len(factor.scale)
+    means: Array = design[:, d] @ design[:, :d] / factor.n_samples
+    return means
 
 
 def _orthonormal_design(factor: Factor) -> Array:

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from linreg_cli.addresses import is_address
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.config.data import TableData
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
-from linreg_cli.config.types import is_address
 from linreg_cli.convergence.auto import ResolvedOptimizer, resolve
 from linreg_cli.convergence.limits import rate_limit
 from linreg_cli.convergence.preflight import check_before_training

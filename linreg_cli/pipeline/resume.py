@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
+from linreg_cli.addresses import is_address, values_without_secrets
 from linreg_cli.config import Config, LoadedConfig, load_config
+from linreg_cli.config.data import TableData
 from linreg_cli.config.diagnostics import without_retired
 from linreg_cli.errors import ConfigError, DataError, Fault, StoreError
 from linreg_cli.files import remove_drafts
@@ -173,8 +175,9 @@ def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
         ConfigError: with every other difference.
     """
     old, new = flat(before.model_dump(mode="json")), flat(loaded.config.model_dump(mode="json"))
-    if "data.path" in new:
+    if "data.path" in new and not is_address(new["data.path"]):
         new["data.path"] = str(Path(new["data.path"]).absolute())
+    old, new = values_without_secrets(old), values_without_secrets(new)  # a signature expires, and another one will do
     faults = []
     for key in sorted({*old, *new}):
         if key == "name" and "name" not in loaded.tree.value:
@@ -188,7 +191,10 @@ def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
         advice = "a run is resumed with the config that it started with; start a new one without --resume"
         raise ConfigError([*faults, Fault(advice, run_id)])
     train = before.train.model_copy(update={"epochs": loaded.config.train.epochs})
-    return before.model_copy(update={"train": train})
+    # The checkpoint has the address without its secrets.
+    keeps = isinstance(loaded.config.data, TableData) and is_address(loaded.config.data.path)
+    data = loaded.config.data if keeps else before.data
+    return before.model_copy(update={"train": train, "data": data})
 
 
 def _drift(record: dict[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from linreg_cli.addresses import values_without_secrets
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.convergence.diagnosis import diagnosis
 from linreg_cli.convergence.outcome import diverged_error, grown_error, has_diverged, risen_loss
@@ -58,7 +59,7 @@ class Training:
             self._history.restore(checkpoint.history)
             if self._stopping is not None:
                 checkpoint.restore_stopping(self._stopping)
-        self._config = prepared.config.model_dump(mode="json")
+        self._config = values_without_secrets(prepared.config.model_dump(mode="json"))
         self._saved_at, self._cost = time.monotonic(), 0.0
         self.saved: dict[str, Any] = {"count": 0, "seconds": 0.0}
         self.warnings: list[Finding] = []

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from linreg_cli.addresses import has_secrets, without_secrets
 from linreg_cli.config import LoadedConfig, dump_config
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
@@ -93,7 +94,7 @@ def train_run(
     prepared = prepared.started(loaded, reporter, warnings)
     run = create_run(outputs, prepared.config.name)
     try:
-        run.write("config.yaml", dump_config(prepared.config))  # first: without it a run cannot be resumed
+        _write_config(run, prepared)  # first: without it a run cannot be resumed
         record = RunRecord(run, _description(prepared, command, warnings))
     except BaseException:
         remove_unstarted(run)
@@ -142,7 +143,7 @@ def resume_run(
         warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True, auto=auto)
         resumption.check_data(prepared.fingerprint)
         prepared = prepared.started(resumption.loaded, reporter, warnings)
-        values = resumption.described(_description(prepared, command, warnings), shlex.join(command))
+        values = resumption.described(_description(prepared, command, warnings), shown_command(command))
         record = RunRecord(run, values, resumption.lock)
         begun -= resumption.seconds
         return _run_to_the_end(
@@ -164,7 +165,7 @@ def _run_to_the_end(
 ) -> Outcome:
     """Train, evaluate and draw in a run folder whose lock is held, and write the outcome into `run.json`."""
     try:
-        run.write("config.yaml", dump_config(prepared.config))
+        _write_config(run, prepared)
         run.write_json("preprocess.json", prepared.preprocessor.as_json())
         before = probe(
             estimating(prepared.formula(), prepared.dataset, prepared.config),
@@ -207,10 +208,21 @@ def _run_to_the_end(
     return Outcome(run, "finished", metrics, seconds, gates, end.reason if end else None, pictures, warnings)
 
 
+def _write_config(run: RunFolder, prepared: Prepared) -> None:
+    """Write `config.yaml`, for the owner alone if it holds the secrets of an address, which no other file does."""
+    text = dump_config(prepared.config)
+    run.write("config.yaml", text, mode=0o600 if has_secrets(text) else None)
+
+
+def shown_command(command: Sequence[str]) -> str:
+    """A command line for `run.json`, without the secrets of addresses."""
+    return shlex.join(map(without_secrets, command))
+
+
 def _description(prepared: Prepared, command: Sequence[str], warnings: Sequence[Finding]) -> dict[str, Any]:
     config, dataset, plan = prepared.config, prepared.dataset, prepared.plan
     return {
-        "command": shlex.join(command),
+        "command": shown_command(command),
         "seed": config.seed,
         "loss": config.loss,
         "target_standardized": config.preprocess.standardize_target,
@@ -304,7 +316,7 @@ def _record_failure(record: RunRecord, error: BaseException, seconds: float) -> 
     """Write into `run.json` how the run ended. If that fails, too, only the first error is reported."""
     names = {DivergedError: "diverged", Interrupted: "interrupted", KeyboardInterrupt: "interrupted"}
     status = names.get(type(error), "failed")
-    message = str(OutOfMemoryError() if OutOfMemoryError.is_meant_by(error) else error) or type(error).__name__
+    message = without_secrets(str(OutOfMemoryError() if OutOfMemoryError.is_meant_by(error) else error))
     details = {"diverged": error.details} if isinstance(error, DivergedError) and error.details else {}
     with contextlib.suppress(StoreError):
-        record.finish(status, seconds=round(seconds, 6), error=message, **details)
+        record.finish(status, seconds=round(seconds, 6), error=message or type(error).__name__, **details)

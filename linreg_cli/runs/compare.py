@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from linreg_cli.addresses import values_without_secrets
 from linreg_cli.runs.contents import RunContents
 from linreg_cli.runs.store import RunFolder
 
@@ -45,7 +46,10 @@ def settings(run: RunContents) -> dict[str, Any]:
         StoreError: if the run is damaged.
     """
     record = run.record()
-    return {**flat(run.config.model_dump(mode="json")), **flat({key: record.get(key) for key in _RECORD})}
+    return {
+        **values_without_secrets(flat(run.config.model_dump(mode="json"))),
+        **flat({key: record.get(key) for key in _RECORD}),
+    }
 
 
 def varying(facts: Sequence[dict[str, Any]]) -> list[tuple[str, list[Any]]]:

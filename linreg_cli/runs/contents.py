@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from linreg_cli.addresses import without_secrets
 from linreg_cli.errors import StoreError
 from linreg_cli.runs.config import config_of
 from linreg_cli.runs.store import RunFolder
@@ -77,8 +78,8 @@ class RunContents(RunFolder):
 
     @property
     def config_text(self) -> str:
-        """The text of `config.yaml`; raises as `config` does."""
-        return "\n".join(self._loaded().tree.origin.source.lines)
+        """The text of `config.yaml`, without the secrets of addresses; raises as `config` does."""
+        return without_secrets("\n".join(self._loaded().tree.origin.source.lines))
 
     @property
     def metrics(self) -> dict[str, Any] | None:

@@ -81,13 +81,14 @@ class RunFolder:
         """The run id, which is the name of the folder, or of a link to it."""
         return os.path.basename(os.path.abspath(self.path))
 
-    def write(self, name: str, content: bytes | str, *, keep: str | None = None) -> Path:
+    def write(self, name: str, content: bytes | str, *, keep: str | None = None, mode: int | None = None) -> Path:
         """Write one file of the run atomically.
 
         Args:
             name: of the file.
             content: text is encoded as UTF-8.
             keep: file name under which the old content stays, or None.
+            mode: permissions of the file; None: those of the old one, or the usual ones.
 
         Returns:
             The path of the file.
@@ -98,7 +99,7 @@ class RunFolder:
         target, kept = self.path / name, None if keep is None else self.path / keep
         # File names may contain bytes that are not UTF-8. Python has them as surrogates, and JSON reads `\\udcff` back.
         content = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
-        write_bytes(target, content, keep=kept, own=True)
+        write_bytes(target, content, keep=kept, mode=mode, own=True)
         return target
 
     def write_json(self, name: str, values: Any) -> Path:

@@ -5,19 +5,22 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
+from linreg_cli.data.checks.combinations import combinations
 from linreg_cli.data.checks.leaks import MIN_ROWS, identifiers, leaks
+from linreg_cli.data.checks.thousands import thousands
 from linreg_cli.data.checks.wording import equal, listed
 from linreg_cli.data.columns.kinds import Column, Rows, take
 from linreg_cli.data.columns.rows import in_order, pick
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import CategoryInput
+from linreg_cli.data.tables.text_format import AsText
 from linreg_cli.findings import Finding
 from linreg_cli.remedies import leave_out, setting
 
 SAMPLE_ROWS, _RUN_ROWS = 10_000, 250
 
 
-def warnings(dataset: Dataset, *, bias: bool) -> tuple[Finding, ...]:
+def warnings(dataset: Dataset, *, bias: bool, source: AsText | None = None) -> tuple[Finding, ...]:
     """Constant and duplicate inputs, identifiers, and features that determine the target.
 
     Linear combinations are found later, from the factor of the train split.
@@ -25,6 +28,7 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[Finding, ...]:
     Args:
         dataset: a table, split and encoded; only its train split is checked.
         bias: whether the model has an intercept, which is collinear with a constant column.
+        source: the cells of a text file as text.
     """
     rows = in_order(dataset.splits["train"])
     n_train = len(dataset.splits["train"])
@@ -51,9 +55,11 @@ def warnings(dataset: Dataset, *, bias: bool) -> tuple[Finding, ...]:
         )
         for column in complete
     ]
+    found += thousands(dataset, source, sample)
     if n_train >= MIN_ROWS:
         found += identifiers(dataset, sample)
         found += leaks(dataset, sample)
+        found += combinations(dataset, sample)
     return tuple(found)
 
 

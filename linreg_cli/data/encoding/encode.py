@@ -28,7 +28,7 @@ from linreg_cli.data.encoding.cells import Treatment
 from linreg_cli.data.encoding.levels import matches, written
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.lookalike import difference, escaped, same_appearance
-from linreg_cli.remedies import for_columns, leave_out, quoted, setting, without_mark
+from linreg_cli.remedies import change, for_columns, leave_out, missing, quoted, without_mark
 
 KINDS = ("text", "boolean", "number")
 MISSING_WAYS = get_args(Missing)
@@ -94,6 +94,11 @@ class CategoryInput:
             "missing": self.missing,
             "unknown": self.unknown,
         }
+
+    @property
+    def ignores_gaps(self) -> bool:
+        """Whether a missing cell is none of the levels once a model was trained, as for scikit-learn's encoder."""
+        return self.unknown == "ignore" and self.missing != "drop"
 
     def codes(self, raw: Categories) -> Codes:
         """The position in `levels` of each cell, shape (n_samples,), int32; or `MISSING`, or `UNKNOWN`."""
@@ -189,13 +194,14 @@ class Encoder:
                 out |= raw[each.column].missing()
         return out
 
-    def encode(self, raw: Mapping[str, RawColumn], rows: Rows, name: str) -> EncodedColumns:
+    def encode(self, raw: Mapping[str, RawColumn], rows: Rows, name: str, *, trained: bool = False) -> EncodedColumns:
         """The inputs; nan is possible in a row that is not among `rows`.
 
         Args:
             raw: the columns, of the kinds that were fitted.
             rows: numbers of the rows that will be used.
             name: the table, for messages.
+            trained: whether a model was trained with this encoding; see `CategoryInput.ignores_gaps`.
 
         Raises:
             DataError: for a missing cell or an unknown level that is not allowed.
@@ -207,11 +213,15 @@ class Encoder:
             values = raw[each.column]
             if isinstance(each, NumberInput):
                 assert isinstance(values, Numbers)
-                numbers[each.column], fault = _filled(each, values, rows, name)
+                numbers[each.column], fault = _filled(each, values, rows, name, trained=trained)
             else:
                 assert isinstance(values, Categories)
                 codes = each.codes(values)
-                fault = _bad_code(each, codes, values, rows, name)
+                if trained and each.ignores_gaps and values.n_missing:
+                    codes = np.where(codes == MISSING, np.int32(UNKNOWN), codes)
+                    fault = None
+                else:
+                    fault = _bad_code(each, codes, values, rows, name, trained=trained)
                 for level, feature in enumerate(each.features, start=int(each.drop_first)):
                     indicators[feature] = codes, level
             faults += [fault] if fault else []
@@ -276,7 +286,7 @@ def missing_fault(values: RawColumn, rows: Rows, column: str, name: str, remedy:
         )
         if isinstance(values, Categories):
             keep = without_mark(written(cell))
-            remedy = f"if it is a level, set {keep}; {remedy}" if keep else remedy
+            remedy = f"if it is a level, {keep}; {remedy}" if keep else remedy
     more = f" ({len(gaps):,} missing cells in the column)" if len(gaps) > 1 else ""
     return Fault(f"the cell {found}{more}; {remedy}", f"{name}, row {row + 1}, column {column!r}")
 
@@ -296,19 +306,27 @@ def _fill(values: Numbers, missing: str, rows: Rows) -> float | None:
     return float(np.mean(present) if missing == "mean" else np.median(present))
 
 
-def _filled(each: NumberInput, values: Numbers, rows: Rows, name: str) -> tuple[Values, Fault | None]:
+def _filled(each: NumberInput, values: Numbers, rows: Rows, name: str, *, trained: bool) -> tuple[Values, Fault | None]:
     if not values.n_missing:
         return values.values, None
     if each.fill is not None:
         return Filled(values.values, each.fill), None
-    way = f"set {setting('preprocess.missing', 'mean')} (or median, or drop)"
+    way = f"{change(*missing(each.column, 'mean'))} (or median, or drop)"
     remedy = f"fill it in, {way}, or leave the column out with {leave_out(each.column)}"
+    if trained:
+        remedy = f"fill it in, or {way}"
+    elif values.n_missing == len(values.values):
+        remedy = f"no cell of the column has a value; leave the column out with {leave_out(each.column)}"
     return values.values, missing_fault(values, rows, each.column, name, remedy)
 
 
-def _bad_code(each: CategoryInput, codes: Codes, values: Categories, rows: Rows, name: str) -> Fault | None:
+def _bad_code(
+    each: CategoryInput, codes: Codes, values: Categories, rows: Rows, name: str, *, trained: bool
+) -> Fault | None:
     drop = for_columns([each.column], "missing", "drop")
     remedy = f"a category cannot be filled in; set {drop}, or leave the column out with {leave_out(each.column)}"
+    if trained:
+        remedy = f"fill it in, or, to treat it as none of the levels, {change('preprocess.unknown', 'ignore')}"
     fault = missing_fault(values, rows, each.column, name, remedy)
     unseen = rows[codes[rows] == UNKNOWN]
     if fault is None and len(unseen) and each.unknown == "error":
@@ -318,7 +336,7 @@ def _bad_code(each: CategoryInput, codes: Codes, values: Categories, rows: Rows,
         message = f"{values.levels[values.codes[row]]!r} is not a level of the train split ({levels}){more}"
         if same := same_appearance(values.levels[values.codes[row]], each.levels):
             message += f"; it looks the same as {escaped(same)}: {difference(values.levels[values.codes[row]], same)}"
-        ignore = f"to treat it as none of them, set {setting('preprocess.unknown', 'ignore')} and train again"
+        ignore = f"to treat it as none of them, {change('preprocess.unknown', 'ignore')}"
         return Fault(f"{message}; {ignore}", f"{name}, row {row + 1}, column {each.column!r}")
     return fault
 

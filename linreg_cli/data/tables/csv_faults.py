@@ -51,7 +51,7 @@ def _records(file: CsvFile, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _ragged(file: CsvFile, delimiter: str, header: list[str], cells: list[str], line: int) -> Fault:
-    found = _of_every_row(file, delimiter, header) if abs(len(cells) - len(header)) == 1 else ""
+    found = of_every_row(file, delimiter, header) if abs(len(cells) - len(header)) == 1 else ""
     if found:
         return Fault(found, file.name)
     shown = delimiter.join(cells)[:60].encode(errors="replace").decode()
@@ -59,7 +59,7 @@ def _ragged(file: CsvFile, delimiter: str, header: list[str], cells: list[str], 
     return Fault(f"{message}; check for a stray delimiter or an unclosed quote", f"{file.name}, line {line}")
 
 
-def _of_every_row(file: CsvFile, delimiter: str, header: list[str]) -> str:
+def of_every_row(file: CsvFile, delimiter: str, header: list[str]) -> str:
     """What is wrong if every row has the same number of cells, one more or one fewer than the header; else empty."""
     rows = [cells for _, cells in itertools.islice(_records(file, delimiter), _LOOKED_AT) if cells][1:]
     count = {len(cells) for cells in rows}
@@ -74,7 +74,8 @@ def _of_every_row(file: CsvFile, delimiter: str, header: list[str]) -> str:
     more = f"every row has one cell more than the header ({len(header) + 1} and {len(header)})"
     if len({cells[0] for cells in rows}) < len(rows):
         return f"{more}; add the name that the header lacks"
-    name = next(name for name in ("row", "row_name", *map("row_{}".format, itertools.count(2))) if name not in header)
+    names = itertools.chain(("row", "row_name"), map("row_{}".format, itertools.count(2)))
+    name = next(name for name in names if name not in header)
     written = "\\t" if delimiter == "\t" else delimiter
     remedy = file.rewritten(f"write the name {name} first in the header", f"1s/^/{name}{written}/", leave_out(name))
     return f"{more}: the first is a row name, as R writes it; {remedy}"

@@ -17,7 +17,7 @@ from linreg_cli.data.tables.blocks import (
     in_parallel,
     line_blocks,
 )
-from linreg_cli.data.tables.csv_faults import malformed
+from linreg_cli.data.tables.csv_faults import malformed, of_every_row
 from linreg_cli.data.tables.csv_file import CsvFile
 from linreg_cli.data.tables.leading_zeros import LeadingZerosError, cells_with_leading_zeros, suspects
 from linreg_cli.data.tables.table import Cells
@@ -55,6 +55,9 @@ class CsvTable:
         self.columns: list[str] = self._seen.names
         if self.delimiter == " " and self._is_aligned():
             raise DataError(self._aligned(), path)
+        nameless = len(self.columns) > 1 and not self.columns[-1].strip()
+        if nameless and (found := of_every_row(self._file, self.delimiter, self.columns)):
+            raise DataError(found, path)
 
     @property
     def written_columns(self) -> list[str]:

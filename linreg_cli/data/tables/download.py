@@ -40,7 +40,10 @@ def fetch(address: str, sha256: str, progress: Callable[[str], None] = lambda _:
     import requests
 
     pooch.get_logger().setLevel("ERROR")
-    name = Path(unquote(urlsplit(address).path)).name or "table"
+    try:
+        name = Path(unquote(urlsplit(address).path)).name or "table"
+    except ValueError as error:
+        raise DataError(f"it is not an address: {error}", address) from None
     cached = cache_folder()
     if cached is None:
         raise DataError(f"cannot be cached: the user has no home folder; set {CACHE} to a folder", address)

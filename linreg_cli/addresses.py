@@ -1,0 +1,68 @@
+"""Addresses of files on the web, and how they are shown: without the secrets that they may hold.
+
+User name and password stand before the host, and the signature or the token of a presigned address in its query:
+`https://user:password@host/houses.csv?X-Amz-Signature=...`. Which parameter of a query is secret cannot be known, so
+none is shown. Errors, records, checkpoints and reports hold addresses only as `without_secrets` gives them.
+"""
+
+import re
+from typing import Any
+
+_HIDDEN = "***"
+#: Up to the last @ before the path.
+_USER = re.compile(r"(?<=://)[^/?#\n]*@")
+#: A password with a slash, which only looks like a host with a path: what follows the colon is no port.
+_SLASHED_PASSWORD = re.compile(r"(?<=://)[^\s/?#:@]*:(?!\d+(?:[/?#\s\"'<>]|$))\S*@")
+#: A query or fragment. A quote or a mark of punctuation at its end belongs to the sentence around it.
+_QUERY = re.compile(
+    r"""(://[^\s?#"'<>`]*[?#])        # up to the mark
+        [^\s<>]*?                     # what is hidden
+        (?=["'`.,;:)\]}]*(?:[\s<>]|$))""",
+    re.VERBOSE,
+)
+
+
+def is_address(path: str) -> bool:
+    """Whether a path is an http(s) address.
+
+    >>> is_address("https://example.org/a.csv"), is_address("http.csv")
+    (True, False)
+    """
+    return path.lower().startswith(("http://", "https://"))
+
+
+def without_secrets(text: str) -> str:
+    """A text with `***` in place of user names, passwords, queries and fragments of the addresses in it.
+
+    >>> without_secrets("https://ann:pw@host:8080/a.csv?sig=x&part=1")
+    'https://***@host:8080/a.csv?***'
+    >>> without_secrets("no address? no secret"), without_secrets("see https://host/a@b.csv.")
+    ('no address? no secret', 'see https://host/a@b.csv.')
+    """
+    if "://" not in text:
+        return text
+    for secret in (_SLASHED_PASSWORD, _USER):
+        text = secret.sub(f"{_HIDDEN}@", text)
+    return _QUERY.sub(rf"\1{_HIDDEN}", text)
+
+
+def has_secrets(text: str) -> bool:
+    """Whether `without_secrets` hides something.
+
+    >>> has_secrets("https://host/a.csv"), has_secrets("path: https://host/a.csv?token=x")
+    (False, True)
+    """
+    return without_secrets(text) != text
+
+
+def values_without_secrets(values: Any) -> Any:
+    """Mappings and lists with every text in them as `without_secrets` gives it.
+
+    >>> values_without_secrets({"path": "https://a:b@host/c.csv", "rows": [1, None]})
+    {'path': 'https://***@host/c.csv', 'rows': [1, None]}
+    """
+    if isinstance(values, str):
+        return without_secrets(values)
+    if isinstance(values, dict):
+        return {key: values_without_secrets(value) for key, value in values.items()}
+    return type(values)(map(values_without_secrets, values)) if isinstance(values, list | tuple) else values

@@ -9,6 +9,9 @@ from typing import Any
 #: A relative gap up to this is within the rounding error of float64.
 ROUNDING = 1e-15
 
+#: Lowest losses that differ by less than this, relatively, are not told apart in words.
+_ALIKE = 1e-3
+
 #: Zero-width joiners: not printable, but part of words in some scripts and of many emoji.
 JOINERS = "\u200c\u200d"
 _UNSHOWN = re.compile(r"[^\n -~]")
@@ -255,6 +258,7 @@ def _warnings_of(optimum: dict[str, Any]) -> list[str]:
 def _gap_in_words(optimum: dict[str, Any]) -> str:
     zero = optimum["gap_relative_to"] == "constant"  # the loss of the optimum is zero within rounding error
     lowest = f"the lowest possible train loss is {'0 within rounding error' if zero else number(optimum['train_loss'])}"
+    lowest += _of_rounded(optimum)
     gap = optimum["gap"]
     if gap is None:
         return lowest
@@ -264,6 +268,20 @@ def _gap_in_words(optimum: dict[str, Any]) -> str:
     if zero:
         return f"{lowest}; the {what} is {gap:.3g} times that of the best constant"
     return f"{lowest}; the {what} is {_excess(gap)} above it (gap {gap:.3g})"
+
+
+def _of_rounded(optimum: dict[str, Any]) -> str:
+    """That a lowest loss is about the table rounded to float32, where that of the table as given is another one."""
+    given = optimum.get("as_given")
+    if given is None:
+        return ""
+    losses = optimum["train_loss"], given["train_loss"]
+    zero = optimum["gap_relative_to"] == given["gap_relative_to"] == "constant"
+    if optimum["rank"] == given["rank"] and (zero or abs(losses[0] - losses[1]) <= _ALIKE * max(losses)):
+        return ""
+    ranks = f" at rank {given['rank']:,} of {optimum['n_parameters']:,}" if optimum["rank"] != given["rank"] else ""
+    lowest = "0 within rounding error" if given["gap_relative_to"] == "constant" else number(losses[1])
+    return f" for the table rounded to float32, and {lowest}{ranks} for the table as given (set train.dtype: float64)"
 
 
 def _excess(gap: float) -> str:

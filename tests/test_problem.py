@@ -44,7 +44,7 @@ def test_the_distance_is_that_of_numpy(loss, batch_size):
     lowest = scale * float(np.sum((A @ np.linalg.lstsq(A, Y, rcond=None)[0] - Y) ** 2))
     at_zero = scale * float(np.sum(Y**2))
     given = problem(loss, batch_size=batch_size)
-    distance = given.distance(*given.start, at_zero)
+    distance = given.distance(*given.start, at_zero, certify=True)
     assert distance.gap == pytest.approx((at_zero - lowest) / lowest, rel=1e-12)
     assert distance.relative_to == "optimum"
     assert distance.certified > distance.gap

@@ -30,6 +30,7 @@ def inspection_as_json(found: "Inspection", sentences: list[str], *, ridge: bool
         "rows": {split: len(rows) for split, rows in dataset.splits.items()},
         "columns": _columns(found),
         "rank": factor.rank,
+        "rank_as_given": found.rank_as_given,
         "rank_meaning": rank_meaning(found),
         "dependent_columns": list(found.problem.dependent_columns),
         **_number("condition_number", found.condition_number, dependent),

@@ -160,15 +160,23 @@ def _epochs(plan: "TrainingPlan") -> list[str]:
 
 def _held_out(errors: "OptimumErrors", found: "Inspection") -> str:
     """The train and cross-validation errors of ordinary least squares."""
-    parts = [f"{wording.short(errors.fitted['rmse'], 6)} on the train split"]
+    # The digits of rounding errors mean nothing.
+    zero, optimum = errors.optimum.is_zero, errors.optimum
+    rounding = math.sqrt(optimum.zero_loss / (optimum.scale * optimum.factor.n_samples))
+    fitted = "0 within rounding error" if zero else wording.short(errors.fitted["rmse"], 6)
+    parts = [f"{fitted} on the train split"]
     for words, error in (
         ("leave-one-out", errors.leave_one_out),
         (f"{errors.folds}-fold cross-validation", errors.k_fold),
     ):
         if error is None:
             continue
-        known = error["rmse"] is not None
-        parts.append(f"{error['rmse']:.6g} by {words}" if known else f"none by {words} ({error['reason']})")
+        if error["rmse"] is None:
+            parts.append(f"none by {words} ({error['reason']})")
+        elif zero and error["rmse"] <= 100 * rounding:
+            parts.append(f"0 by {words}")
+        else:
+            parts.append(f"{error['rmse']:.6g} by {words}")
     transform = found.config.preprocess.target_transform
     fitted = "" if transform == "none" else f", fitted to {transform}(target) and transformed back"
     return _wrapped(f"RMSE of ordinary least squares{fitted}, in original units: {', '.join(parts)}.")

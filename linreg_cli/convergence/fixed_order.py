@@ -106,7 +106,7 @@ class FixedOrder:
             residuals[block] = part @ optimum.weights + bias - np.asarray(y[block], dtype=np.float64)
             part = part if optimum.bias is None else np.column_stack([part, np.ones(len(part))])
             rows[block] = part @ V
-        if optimum.objective <= optimum.rounding_loss:  # an exact fit: the residuals are rounding error
+        if optimum.is_zero:  # an exact fit: the residuals are rounding error
             residuals[:] = 0.0
         theta = optimum.weights if optimum.bias is None else np.vstack([optimum.weights, optimum.bias])
         return cls(

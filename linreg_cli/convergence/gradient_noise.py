@@ -138,7 +138,7 @@ def batch_noise(
         if fourth is not None:
             fourth += along.T @ along
     variances = np.maximum(second / n - (first / n) ** 2, 0.0) * per_row**2
-    if optimum.objective <= optimum.rounding_loss:  # an exact fit: the residuals are rounding error
+    if optimum.is_zero:  # an exact fit: the residuals are rounding error
         variances = np.zeros_like(variances)
     if fourth is not None:
         fourth = np.maximum(fourth / n - np.diag(square / n) ** 2, 0.0) * per_row**2

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.convergence.diagnosis import remedy_for, steepest_columns, times
+from linreg_cli.convergence.gaps import certified_gap
 from linreg_cli.convergence.limits import exceeded, must_diverge
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.uniqueness import not_unique
@@ -100,16 +103,23 @@ def check_rate(problem: Problem, config: Config) -> RateCheck:
 
 
 def _uncertifiable_gap(config: Config, problem: Problem) -> Finding | None:
-    """A warning if `train.stop_gap` is below the smallest gap that can be certified within rounding error."""
-    gap, optimum = config.train.stop_gap, problem.optimum
-    if gap is None or optimum is None or optimum.relative_to <= 0:
+    """A warning if `train.stop_gap` is below the smallest gap that can be certified within rounding error.
+
+    In float32, the smallest one is about that of the optimum of the rounded numbers, whose parameters are rounded too.
+    """
+    gap, optimum, given = config.train.stop_gap, problem.optimum, None
+    if gap is not None:
+        given = problem.optimum_as_given
+    if gap is None or optimum is None or given is None or given.relative_to <= 0:
         return None
-    least = optimum.rounding_loss / optimum.relative_to
-    if gap > least:
+    dtype = np.dtype(config.train.dtype)
+    bias = None if optimum.bias is None else optimum.bias.astype(dtype)
+    least = certified_gap(given, optimum.weights.astype(dtype), bias)
+    if least is None or gap > least:
         return None
     remedy = "set train.dtype: float64" if config.train.dtype == "float32" else "set a larger gap"
     return Finding(
         "stop_gap",
         f"train.stop_gap: {gap:g} can never be certified: the rounding error of {config.train.dtype} is a gap of up to "
-        f"{least:.2g}; {remedy}, or all epochs are trained",
+        f"{least:.2g} to the optimum of the table as given; {remedy}, or all epochs are trained",
     )

@@ -4,7 +4,6 @@ Everything is computed on first access, in scaled units, from the values that ar
 """
 
 import copy
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,6 +19,7 @@ from linreg_cli.convergence.dynamics import Modes
 from linreg_cli.convergence.fixed_order import FixedOrder
 from linreg_cli.convergence.fixed_order_forecast import fixed_order_forecast
 from linreg_cli.convergence.forecast import Forecast, final_gap, forecast
+from linreg_cli.convergence.gaps import measured
 from linreg_cli.convergence.gradient_noise import Noise, batch_noise
 from linreg_cli.convergence.rate_search import BatchProblem
 from linreg_cli.convergence.rates import SgdRule
@@ -51,6 +51,7 @@ class Problem:
         allow_slow: whether a table with many rows may take minutes; otherwise see `affordable.too_costly`. The limit on
             the parameters, whose cost is their cube in time and square in memory, stays.
         eps: the machine epsilon that rank and rounding error are judged by; None: that of the dtype of X.
+        given: X and y in float64, as the table has them, for a training in float32; None if they are those above.
         results: what `mean_square.mean_square` has found, by what it depends on.
     """
 
@@ -61,6 +62,7 @@ class Problem:
     start: tuple[Array, Array | None]
     allow_slow: bool = False
     eps: float | None = None
+    given: Callable[[], tuple[Array, Array]] | None = None
     results: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def with_plan(self, plan: StepPlan) -> "Problem":
@@ -141,9 +143,18 @@ class Problem:
         if not self.is_quadratic:
             return None
         # For sse, the step of a mini-batch has the whole penalty and batch_share of the loss.
-        penalty = self.plan.weight_decay / self.batch_share
-        loss = self.plan.loss.name
-        return least_squares(self.X_nd, self.y_nk, bias=self.bias, loss=loss, weight_decay=penalty, eps=self.eps)
+        return self._solved(self.X_nd, self.y_nk, self.eps)
+
+    @cached_property
+    def optimum_as_given(self) -> Optimum | None:
+        """`optimum` of the table before its values were rounded to float32, in the same scaled units."""
+        if self.given is None or self.optimum is None:
+            return self.optimum
+        return self._solved(*self.given(), None)
+
+    def _solved(self, X_nd: npt.NDArray[Any], y_nk: npt.NDArray[Any], eps: float | None) -> Optimum:
+        penalty, loss = self.plan.weight_decay / self.batch_share, self.plan.loss.name
+        return least_squares(X_nd, y_nk, bias=self.bias, loss=loss, weight_decay=penalty, eps=eps)
 
     @property
     def robust(self) -> RobustOptimum | None:
@@ -164,29 +175,28 @@ class Problem:
             weight_decay=self.plan.weight_decay,
         )
 
-    def distance(self, weights: Array, bias: Array | None, train_loss: float) -> Distance | None:
-        """The relative gap of parameters in scaled units; None if the optimum is not available.
+    def distance(
+        self, weights: Array, bias: Array | None, train_loss: float, *, certify: bool = False
+    ) -> Distance | None:
+        """The relative gap of parameters in scaled units, to the optimum of the numbers that are trained on.
 
         Args:
             weights: shape (n_features, n_targets).
             bias: shape (n_targets,); None without an intercept.
             train_loss: their loss on the train split, without the penalty; used for mae and huber only.
+            certify: whether an upper bound on the gap to the optimum of the table as given is wanted, for a squared
+                loss; in float32 it needs another factorisation, once.
+
+        Returns:
+            The distance; None if the optimum is not available.
         """
         if self.optimum is None:
             if self.robust is None:
                 return None
             gap, base = solve.gap(train_loss, self.robust.train_loss, self.robust.constant_loss)
             return Distance(gap, None, base)
-        with np.errstate(over="ignore", invalid="ignore"):
-            excess = self.optimum.excess(weights, bias)
-        zero, against = self.optimum.objective <= self.optimum.rounding_loss, self.optimum.relative_to
-        base = "constant" if zero else "optimum"
-        if against <= 0:
-            return Distance(0.0 if excess <= self.optimum.rounding_loss else None, None, base)
-        # The certificate includes the rounding error of the optimum and of the scaled values.
-        rounding = math.sqrt(self.optimum.rounding_loss)
-        certain = (math.sqrt(excess) + rounding) ** 2 / against if excess >= 0 else None
-        return Distance(excess / against if math.isfinite(excess / against) else None, certain, base)
+        bound = self.optimum_as_given if certify else None
+        return measured(self.optimum, bound, weights, bias)
 
     @cached_property
     def constant_loss(self) -> float:

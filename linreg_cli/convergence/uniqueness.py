@@ -1,6 +1,9 @@
 """The warning about an optimum that is not unique: which columns are linearly dependent, and how."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Preprocessor
@@ -48,12 +51,36 @@ def not_unique(problem: Problem, preprocessor: Preprocessor) -> Finding | None:
     phrases = list(_phrases([_original(each, scaling) for each in effective if each.terms], column_of))
     more = len(phrases) - _SHOWN
     parts += phrases[:_SHOWN] + ([f"and {more} more columns are dependent"] if more > 0 else [])
+    if given := _more_as_given(problem, scaling):
+        words = f"the optimum is not unique in float32{rank[:-1]}, and {given[0]} as given)"
+        return Finding("collinear", f"{words}: within its rounding, {'; '.join(parts)}. {_CONSEQUENCE}; {given[1]}")
     columns = dict.fromkeys(column_of[each.name] for each in effective)
     return Finding(
         "collinear",
         f"the optimum is not unique{rank}: {'; '.join(parts)}. {_CONSEQUENCE}; "
         f"set {leave_out(*columns)}, or optimizer.weight_decay",
     )
+
+
+def _more_as_given(problem: Problem, scaling: Scaling) -> tuple[int, str] | None:
+    """The rank of the table as given, and what to set, if it is larger than that of the values rounded to float32."""
+    optimum = problem.optimum_as_given
+    if problem.given is None or optimum is None:
+        return None
+    factor = optimum.factor
+    # Scaled values are as precise as the original ones, which may be far from zero.
+    shift = np.divide(np.abs(scaling.center), scaling.scale, out=np.zeros(len(scaling.scale)), where=scaling.scale > 0)
+    rank = replace(factor, largest=factor.largest + shift).rank
+    if rank <= problem.factor.rank:
+        return None
+    remedy = "set train.dtype: float64"
+    if np.any(scaling.scale != 1):
+        return rank, remedy
+    # Columns are standardised in float64, before they are rounded: what is rounded then is the distance from the mean.
+    reach = np.abs(problem.given()[0] - factor.center).max(axis=0)
+    eps = problem.eps or float(np.finfo(problem.X_nd.dtype).eps)
+    standardized = replace(factor, eps=eps, largest=reach).rank
+    return rank, f"{remedy}, or preprocess.standardize: true" if standardized == rank else remedy
 
 
 def _original(trained: Combination, scaling: Scaling) -> Combination:

@@ -251,6 +251,13 @@ class Preprocessor:
             )
         return cls(features, targets, dataset.encoder)
 
+    def given(self, dataset: Dataset, rows: Rows | slice) -> tuple[Column, Column]:
+        """X and y of some rows in scaled units and float64, shapes (n_rows, n_features) and (n_rows, n_targets)."""
+        import torch
+
+        X_nd, y_nk = (each.tensor(dataset, rows, torch.float64).numpy() for each in (self.features, self.targets))
+        return X_nd, y_nk
+
     def as_json(self) -> dict[str, Any]:
         """The content of `preprocess.json`."""
         return {

@@ -1,11 +1,13 @@
 """Metrics of a model: of one just trained, of a saved one on its own splits, or of a saved one on another table."""
 
+import functools
 import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
+import torch
 from torch import nn
 
 from linreg_cli.config import Config
@@ -92,7 +94,9 @@ def evaluate_splits(saved: SavedModel) -> tuple[Metrics, bool]:
             losses[split] = loss.over(model, X_nd, y_nk)
             if split == "train":
                 plan = StepPlan.from_config(config, n_samples=len(rows))
-                problem = Problem(plan, X_nd.numpy(), y_nk.numpy(), dataset.features, parameters_of(model))
+                given = None if dtype == torch.float64 else functools.partial(preprocessor.given, dataset, rows)
+                start = parameters_of(model)
+                problem = Problem(plan, X_nd.numpy(), y_nk.numpy(), dataset.features, start, given=given)
     errors = {split: summed_errors(saved.formula, dataset, dataset.splits[split]) for split in losses}
     metrics = evaluate_model(config, dataset, preprocessor, model, problem, errors, losses).metrics
     metrics |= {key: value for key, value in _of_training(saved).items() if key not in metrics}

@@ -1,6 +1,7 @@
 """The quality of a fit: its gap to the exact optimum, the leave-one-out error, and inference where the gap is small."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,13 +12,15 @@ import torch
 
 from linreg_cli.config.schema import Config
 from linreg_cli.convergence.problem import Problem
+from linreg_cli.convergence.reaching import way_to_optimum
+from linreg_cli.convergence.stalling import rounding_gap
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.rows import StackedRows
 from linreg_cli.data.scaling import original_rows
 from linreg_cli.evaluation.held_out import left_out
 from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
 from linreg_cli.least_squares.factor import EPS, blocks
-from linreg_cli.least_squares.inference import Inference, infer, refusal
+from linreg_cli.least_squares.inference import NEAR, Inference, infer, refusal, shift_in_errors
 from linreg_cli.least_squares.influence import influence_table
 from linreg_cli.least_squares.solve import Optimum, least_squares, loses_digits
 from linreg_cli.model import LinearFormula, fold, fold_parameters, parameters_of
@@ -66,7 +69,13 @@ def fit_quality(
     """
     rows, X, y = original_rows(dataset, preprocessor)
     original = _original_optimum(config, problem, X, y)
-    fits, refused = _inference(config, dataset, problem, original, (X, y), fold(model, preprocessor))
+
+    def remedy(optimum: Optimum) -> str:
+        best = _best_in_dtype(config, preprocessor, problem, model)
+        near = best is None or bool(shift_in_errors(optimum, best.weights, best.bias).max() < NEAR)
+        return way_to_optimum(problem, config, is_reachable=near)
+
+    fits, refused = _inference(config, dataset, problem, original, (X, y), fold(model, preprocessor), remedy)
     values: Metrics = {"refused": refused}
     if fits:
         units = units_of(config.preprocess.target_transform)
@@ -84,9 +93,56 @@ def fit_quality(
         position["gap_reason"] = "the optimum and the loss of the best constant are both zero, or the loss is too large"
     units = units_of(config.preprocess.target_transform)
     optimum = {"units": units, "train_loss": optimum.pop("train_loss"), **position, **optimum}
-    if original is not None and not config.optimizer.weight_decay and X.size <= MOST_HELD_OUT_CELLS:
-        optimum["leave_one_out"] = left_out(original, X, np.asarray(y), config.preprocess)
+    if original is not None and not config.optimizer.weight_decay:
+        if config.train.dtype == "float32":
+            optimum |= {"numbers": "rounded to float32"}
+            optimum["as_given"] = _as_given(original, preprocessor, fold(model, preprocessor))
+        if X.size <= MOST_HELD_OUT_CELLS:
+            optimum["leave_one_out"] = left_out(original, X, np.asarray(y), config.preprocess)
     return FitQuality({"optimum": optimum, "inference": values}, influence)
+
+
+def _as_given(original: Optimum, preprocessor: Preprocessor, trained: LinearFormula) -> Metrics:
+    """The lowest train loss and the rank of the table before its values were rounded to float32, and the gap to it.
+
+    Losses are in scaled units, as those of the rounded numbers beside them.
+    """
+    scale = original.scale / preprocessor.targets.scale**2
+    with np.errstate(over="ignore", invalid="ignore"):
+        lowest = float(scale @ original.losses(original.weights, original.bias))
+        if len(set(scale.tolist())) == 1:  # with the digits of the refined solution
+            lowest = original.train_loss * float(scale[0]) / original.scale
+        loss = float(scale @ original.losses(trained.weights, trained.bias))
+    against = float(scale @ original.factor.constant_k) if original.is_zero else lowest
+    return {
+        "train_loss": lowest,
+        "gap": _finite(max(loss - lowest, 0.0) / against) if against > 0 else None,
+        "gap_relative_to": "constant" if original.is_zero else "optimum",
+        "rank": original.rank,
+        "is_unique": original.is_unique,
+    }
+
+
+def _best_in_dtype(
+    config: Config, preprocessor: Preprocessor, problem: Problem, model: torch.nn.Sequential
+) -> LinearFormula | None:
+    """The best parameters that training can reach in float32, in original units; None for float64.
+
+    They are the optimum of the rounded numbers, rounded; or those of the trained model, where its gap is so small that
+    the updates are lost in rounding.
+    """
+    found = problem.optimum
+    if config.train.dtype != "float32" or found is None:
+        return None
+    parameters_in_32 = (parameters_of(model), (found.weights, found.bias))
+    stalled, plan = False, problem.plan
+    if plan.is_full_batch:
+        distance = problem.distance(*parameters_in_32[0], math.inf)
+        lost = rounding_gap(problem, plan.learning_rate(plan.epochs - 1), problem.rule)
+        stalled = distance is not None and distance.gap is not None and distance.gap <= lost
+    weights, bias = parameters_in_32[0 if stalled else 1]
+    rounded = None if bias is None else bias.astype(np.float32).astype(np.float64)
+    return fold_parameters(weights.astype(np.float32).astype(np.float64), rounded, preprocessor)
 
 
 def _original_optimum(config: Config, problem: Problem, X: StackedRows, y: StackedRows) -> Optimum | None:
@@ -156,6 +212,7 @@ def _inference(
     original: Optimum | None,
     rows: tuple[StackedRows, StackedRows],
     trained: LinearFormula,
+    remedy: Callable[[Optimum], str],
 ) -> tuple[dict[str, Inference], str | None]:
     """Inference by target; where it is refused, an empty mapping and the reason."""
     if config.optimizer.weight_decay:
@@ -167,10 +224,11 @@ def _inference(
     if "bias" in dataset.features and config.model.bias:
         return {}, "a column is named 'bias', which is the name of the intercept; rename it"
     factor = problem.factor
-    if factor.rank < factor.n_parameters and original.is_unique:
-        rank = f"rank {factor.rank} of {factor.n_parameters}"
-        return {}, f"the coefficients are not unique in {config.train.dtype} ({rank}); set train.dtype: float64"
-    reason = refusal(original, config.loss, (trained.weights, trained.bias), names=dataset.features)
+    if factor.rank < original.rank:
+        rank = f"rank {factor.rank} of {factor.n_parameters}, and {original.rank} as given"
+        rest = "" if original.is_unique else ", and leave out linearly dependent columns (data.ignore)"
+        return {}, f"the coefficients are not unique in {config.train.dtype} ({rank}); set train.dtype: float64{rest}"
+    reason = refusal(original, config.loss, (trained.weights, trained.bias), remedy=remedy, names=dataset.features)
     if reason is not None:
         return {}, reason
     names = dataset.features

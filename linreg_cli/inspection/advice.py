@@ -56,7 +56,14 @@ def rank_meaning(found: Inspection) -> str:
         return f"{words}: there are fewer rows ({factor.n_samples:,}) than parameters ({factor.n_parameters:,})"
     if found.problem.plan.weight_decay:
         return f"{words}; the optimum is unique because of the weight decay"
+    if _is_rounded(found):
+        return f"{words} in float32, so the optimum is not unique; as given, the rank is {found.rank_as_given}"
     return f"{words}, so the optimum is not unique"
+
+
+def _is_rounded(found: Inspection) -> bool:
+    """Whether columns are dependent because of the rounding to float32 only."""
+    return found.config.train.dtype == "float32" and found.rank_as_given > found.problem.factor.rank
 
 
 def _table(found: Inspection) -> list[str]:
@@ -68,6 +75,9 @@ def _table(found: Inspection) -> list[str]:
     sentences = []
     if found.problem.factor.n_samples < found.problem.factor.n_parameters:
         sentences.append("There are fewer rows than parameters: add rows, or leave out columns (data.ignore).")
+    elif _is_rounded(found):
+        names = _names(list(found.problem.dependent_columns))
+        return [f"In float32 only, columns are constant or linearly dependent: {names}. Set train.dtype=float64."]
     elif rest:
         sentences.append(f"Columns {_names(rest)} are linearly dependent: leave out one of them (data.ignore).")
     if constant:

@@ -18,6 +18,7 @@ from linreg_cli.convergence.limits import (
 )
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, stable_rate
+from linreg_cli.convergence.stalling import rounding_gap
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.rows import StackedRows, in_order
 from linreg_cli.data.scaling import original_rows
@@ -26,7 +27,7 @@ from linreg_cli.evaluation.cross_validation import folds
 from linreg_cli.evaluation.held_out import fitted, left_out
 from linreg_cli.evaluation.metrics import Metrics
 from linreg_cli.inspection.column_summary import ColumnSummary, summaries
-from linreg_cli.inspection.training_plans import TrainingPlan, rounding_gap, training_plans
+from linreg_cli.inspection.training_plans import TrainingPlan, training_plans
 from linreg_cli.least_squares.factor import EPS, Array, factorise
 from linreg_cli.least_squares.resampling import HeldOut, RidgePath, leave_one_out, ridge_path
 from linreg_cli.least_squares.solve import Optimum, condition_numbers, least_squares
@@ -85,9 +86,9 @@ class Inspection:
         config: the config as loaded.
         dataset: the rows of all splits, in original units.
         columns: summaries of the columns of the table, features first, then targets.
-        problem: the plan and the train split in scaled units, in float64. Rank, dependent columns, curvature, limits
-            and forecasts are computed from it. Rank and rounding error are judged by the machine epsilon of the dtype
-            of training.
+        problem: the plan and the train split in scaled units, in float64, or in float32 where only this has the rank of
+            the training. Rank, dependent columns, curvature, limits and forecasts are computed from it. Rank and
+            rounding error are judged by the machine epsilon of the dtype of training.
         standardized: the same with `preprocess.standardize: true`; None if the config has it, if a column cannot be
             standardised, and for a loss that is not squared.
         condition_number: the 2-norm condition number of [X 1] in original units; infinite if columns are linearly
@@ -114,6 +115,14 @@ class Inspection:
     huber_lr: float | None
     ridge: Ridge | None
     held_out: OptimumErrors | None
+
+    @property
+    def rank_as_given(self) -> int:
+        """The rank of the table before its values are rounded to the dtype of training."""
+        problem = self.problem
+        if problem.given is not None:
+            return factorise(*problem.given(), bias=problem.bias).rank
+        return problem.factor.judged_by(EPS).rank
 
     @property
     def is_squared(self) -> bool:
@@ -155,6 +164,7 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
     if problem.no_factor_reason and not problem.overflow_reason:
         remedy = "leave out columns (data.ignore), or train with a number for optimizer.lr, without inspect"
         raise DataError(f"{problem.no_factor_reason}; {remedy}")
+    problem = _at_rank_of_training(problem, config)
     _refuse_extremes(problem)
     squared = problem.plan.loss.is_squared
     dataset, rule = prepared.dataset, problem.rule
@@ -174,6 +184,19 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
         ridge=_ridge(problem) if ridge and squared else None,
         held_out=_held_out(prepared, problem) if squared else None,
     )
+
+
+def _at_rank_of_training(problem: Problem, config: Config) -> Problem:
+    """The problem with the rank that training sees: in float32, the numbers are rounded to it if this changes the rank.
+
+    Otherwise they stay in float64, which gives curvature and forecasts more correct digits.
+    """
+    if config.train.dtype == "float64" or problem.no_factor_reason:
+        return problem
+    X_nd, y_nk = problem.X_nd.astype(np.float32), problem.y_nk.astype(np.float32)
+    if factorise(X_nd, y_nk, bias=problem.bias).rank == problem.factor.rank:
+        return problem
+    return replace(problem, X_nd=X_nd, y_nk=y_nk, given=lambda: (problem.X_nd, problem.y_nk))
 
 
 def _refuse_extremes(problem: Problem) -> None:

@@ -5,7 +5,7 @@ Definitions and numbers are those of statsmodels' OLS.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +104,7 @@ def refusal(
     loss: str,
     trained: tuple[npt.ArrayLike, npt.ArrayLike | None] | None = None,
     *,
+    remedy: Callable[[Optimum], str] | None = None,
     names: Sequence[str] = (),
 ) -> str | None:
     """Why inference is not valid, and what to do about it; None if it is valid.
@@ -113,6 +114,7 @@ def refusal(
         loss: the loss of the run.
         trained: the weights (n_features, n_targets) and the bias (n_targets,) of the trained model in original units;
             None for the optimum itself.
+        remedy: what to do if the model is not at the optimum, for the message.
         names: of the features, for the message.
     """
     factor = optimum.factor
@@ -132,20 +134,23 @@ def refusal(
             f"the coefficients are not unique (rank {optimum.rank} of {p}); "
             "leave out linearly dependent columns (data.ignore)"
         )
-    if optimum.train_loss <= optimum.rounding_loss:
+    if optimum.is_zero:
         return "the fit is exact within rounding error, so there are no residuals to estimate the noise"
     if trained is None:
         return None
-    shift = _shift_in_errors(optimum, *trained)
+    shift = shift_in_errors(optimum, *trained)
     worst = np.unravel_index(int(np.argmax(shift)), shift.shape)
     if shift[worst] < NEAR:
         return None
+    what_to_do = "raise train.epochs, or set optimizer.lr to auto if it is a number"
+    if remedy is not None:
+        what_to_do = remedy(optimum)
     labels = [*(names or [f"feature {j + 1}" for j in range(len(factor.scale))]), "bias"]
     relative, base = optimum.gap(*trained)
     distance = "not defined" if relative is None else f"{relative:.3g} times the {base}'s loss"
     return (
         f"the model is not at the optimum: {labels[worst[0]]!r} is {shift[worst]:.3g} standard errors away; the limit "
-        f"is {NEAR:g} (the gap is {distance}); raise train.epochs, or set optimizer.lr to auto if it is a number"
+        f"is {NEAR:g} (the gap is {distance}); {what_to_do}"
     )
 
 
@@ -275,7 +280,7 @@ def _stack(weights: Array, bias: Array | None) -> Array:
     return weights if bias is None else np.vstack([weights, bias])
 
 
-def _shift_in_errors(optimum: Optimum, weights: npt.ArrayLike, bias: npt.ArrayLike | None) -> Array:
+def shift_in_errors(optimum: Optimum, weights: npt.ArrayLike, bias: npt.ArrayLike | None) -> Array:
     """|trained - optimum| / standard error, shape (n_parameters, n_targets)."""
     factor = optimum.factor
     to_q = factor.to_parameters() @ solve_triangle(factor.R_pp, np.eye(factor.n_parameters))

@@ -17,6 +17,8 @@ CHEAP_CELLS, REFINED_CELLS = 10_000, 500_000
 #: times the terms of the intercept is larger than the intercept by this factor. Below, refining 50,000 x 8 would take a
 #: third of the processor time of a short run, for relative changes of at most 1e-14.
 REFINED_CONDITION, REFINED_CANCELLATION = 30.0, 1_000.0
+#: The largest loss that may count as zero, as a share of the loss of the best constant.
+MOST_ZERO = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,9 @@ class Optimum:
         train_loss: the loss at the optimum, without the penalty.
         objective: the loss at the optimum, with the penalty.
         constant_loss: the loss of predicting the mean of each target.
-        rounding_loss: the loss of residuals that are rounding error; an optimum at or below it counts as zero.
+        rounding_loss: the loss of residuals of eight units in the last place of the terms: what the rounding of an
+            evaluation may add in the worst case.
+        zero_loss: an optimum at or below it counts as zero: its residuals are those of values that are stored rounded.
         rank: the numerical rank of [X 1].
         condition_number: the 2-norm condition number of the standardised design matrix with its column of ones;
             infinite if the columns are linearly dependent. Without an intercept the columns are scaled, not centred.
@@ -49,6 +53,7 @@ class Optimum:
     objective: float
     constant_loss: float
     rounding_loss: float
+    zero_loss: float
     rank: int
     condition_number: float
     condition_number_as_given: float
@@ -75,7 +80,15 @@ class Optimum:
 
     def gap(self, weights: npt.ArrayLike, bias: npt.ArrayLike | None) -> tuple[float | None, str]:
         """The relative gap of the objective at some parameters, by `excess`; see the function `gap`."""
-        return gap(self.excess(weights, bias) + self.objective, self.objective, self.constant_loss, self.rounding_loss)
+        return gap(self.excess(weights, bias) + self.objective, self.objective, self.constant_loss, self.zero_loss)
+
+    def losses(self, weights: npt.ArrayLike, bias: npt.ArrayLike | None) -> Array:
+        """The sum of squared residuals of each target at some parameters, without a pass over the rows, shape (k,)."""
+        center = None if bias is None else np.asarray(bias, dtype=np.float64) - self.factor.target_center
+        theta = self.factor.shift(np.asarray(weights, dtype=np.float64), center)
+        misfit = self.factor.R_pp @ (theta / self.factor.target_scale) - self.factor.R_pk
+        squares: Array = (np.sum(misfit**2, axis=0) + self.factor.rest_k) * self.factor.target_scale**2
+        return squares
 
     @property
     def is_saturated(self) -> bool:
@@ -85,12 +98,18 @@ class Optimum:
     def judged_by(self, eps: float) -> "Optimum":
         """The same optimum, unique as it is, with another machine epsilon: for values that no rounding has changed."""
         factor = self.factor.judged_by(eps)
-        return replace(self, factor=factor, rounding_loss=_rounding_loss(factor, self.scale, self.weights))
+        losses = _rounding_losses(factor, self.scale, self.weights, self.constant_loss)
+        return replace(self, factor=factor, rounding_loss=losses[0], zero_loss=losses[1])
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether the lowest objective is zero within rounding error."""
+        return self.objective <= self.zero_loss
 
     @property
     def relative_to(self) -> float:
         """The loss that gaps are relative to: the objective, or `constant_loss` if it is zero within rounding error."""
-        return self.objective if self.objective > self.rounding_loss else self.constant_loss
+        return self.constant_loss if self.is_zero else self.objective
 
 
 def gap(
@@ -180,13 +199,16 @@ def least_squares(
             train_loss = scale * float(np.sum(residuals**2))
     penalty = weight_decay / 2 * float(np.sum(weights**2) + (0.0 if intercept is None else np.sum(intercept**2)))
     standardized, as_given = condition_numbers(factor)
+    constant_loss = scale * float(factor.constant_k.sum())
+    rounding_loss, zero_loss = _rounding_losses(factor, scale, weights, constant_loss)
     return Optimum(
         weights=weights,
         bias=intercept,
         train_loss=train_loss,
         objective=train_loss + penalty,
-        constant_loss=scale * float(factor.constant_k.sum()),
-        rounding_loss=_rounding_loss(factor, scale, weights),
+        constant_loss=constant_loss,
+        rounding_loss=rounding_loss,
+        zero_loss=zero_loss,
         rank=factor.rank,
         condition_number=standardized,
         condition_number_as_given=as_given,
@@ -262,7 +284,18 @@ def loses_digits(factor: Factor, weights: Array, intercept: Array | None) -> boo
     return bool(np.any(condition * terms > REFINED_CANCELLATION * np.abs(intercept)))
 
 
-def _rounding_loss(factor: Factor, scale: float, weights: Array) -> float:
-    """The loss of residuals of 8 eps times the sum of the largest absolute terms of a prediction and the target."""
+def _rounding_losses(factor: Factor, scale: float, weights: Array, constant_loss: float) -> tuple[float, float]:
+    """`rounding_loss` and `zero_loss`.
+
+    The first is the loss of residuals of 8 eps times the sum of the largest absolute terms of a prediction and the
+    target. The second is that for the float64 in which the optimum is computed, or, if it is larger, that of residuals
+    of one unit in the last place of the stored target. Terms that nearly cancel are large; what their rounding in
+    float32 changes is a misfit of the numbers that are trained on, not zero. Nor is a millionth of the variance.
+    """
     terms = factor.target_largest + factor.largest @ np.abs(weights)
-    return scale * factor.n_samples * float(np.sum((8 * factor.eps * terms) ** 2))
+    rows = scale * factor.n_samples
+    stored = rows * float(np.sum((factor.eps * factor.target_largest) ** 2))
+    zero = max(rows * float(np.sum((8 * EPS * terms) ** 2)), stored)
+    if constant_loss > zero:
+        zero = min(zero, MOST_ZERO * constant_loss)
+    return rows * float(np.sum((8 * factor.eps * terms) ** 2)), zero

@@ -11,13 +11,16 @@ class Distance(NamedTuple):
     Attributes:
         gap: (loss - optimum) / optimum, or (loss - optimum) / (loss of the best constant) where the optimum is zero
             within rounding error; None where it is not finite.
-        certified: an upper bound on the gap that includes rounding errors; None where there is none.
+        certified: an upper bound on the gap to the optimum of the table as given, not rounded to float32, that includes
+            rounding errors; None where there is none, or none was asked for.
         relative_to: the denominator of the gap, `optimum` or `constant`.
+        certified_relative_to: that of the certified gap.
     """
 
     gap: float | None
     certified: float | None
     relative_to: str
+    certified_relative_to: str = "optimum"
 
     def within(self, stop_gap: float) -> str | None:
         """The reason to stop if the gap is certified to be below `stop_gap`, else None.
@@ -27,7 +30,9 @@ class Distance(NamedTuple):
         """
         if self.certified is None or not self.certified < stop_gap:
             return None
-        base = "optimum's loss" if self.relative_to == "optimum" else "optimum, relative to the best constant's loss,"
+        base = "optimum's loss"
+        if self.certified_relative_to == "constant":
+            base = "optimum, relative to the best constant's loss,"
         return (
             f"the gap to the {base} is certified to be {self.certified:.3g} or less, below train.stop_gap: {stop_gap:g}"
         )

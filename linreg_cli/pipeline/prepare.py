@@ -249,7 +249,10 @@ def assemble_run(
         plan = StepPlan.from_config(config, n_samples=len(X_nd))
         weights, bias = parameters_of(model)
         start = weights.copy(), None if bias is None else bias.copy()  # training changes the parameters in place
-        problem = Problem(plan, X_nd, y_nk, dataset.features, start, eps=eps)
+        given = None
+        if dtype == torch.float32:
+            given = functools.partial(preprocessor.given, dataset, dataset.splits["train"])
+        problem = Problem(plan, X_nd, y_nk, dataset.features, start, eps=eps, given=given)
         chosen = resolve(config, problem)
     problem = problem.with_plan(StepPlan.from_config(chosen.config, n_samples=len(X_nd)))
     try:

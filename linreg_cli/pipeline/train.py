@@ -153,7 +153,8 @@ class Training:
         self.saved = {"count": self.saved["count"] + 1, "seconds": round(self.saved["seconds"] + self._cost, 6)}
 
     def _distance(self, state: TrainingState, train_loss: float) -> Distance | None:
-        return self._prepared.problem.distance(*parameters_of(state.model), train_loss)
+        certify = self._prepared.config.train.stop_gap is not None
+        return self._prepared.problem.distance(*parameters_of(state.model), train_loss, certify=certify)
 
 
 def _early_stopping(config: Config) -> tuple[EarlyStopping | None, str]:
@@ -200,7 +201,9 @@ def _trained(loaded: LoadedConfig, config: Config, fold: Dataset) -> LinearFormu
             validation_loss=(lambda _: part.loss("validation")) if "validation" in part.tensors else None,
             stopping=stopping,
             monitor=monitor,
-            distance=None if gap is None else lambda state, loss: problem.distance(*parameters_of(state.model), loss),
+            distance=None
+            if gap is None
+            else lambda state, loss: problem.distance(*parameters_of(state.model), loss, certify=True),
             stop_gap=gap,
         )
         seen = [

@@ -25,7 +25,7 @@ def optimum(run: RunContents) -> Html | None:
         parts.append(
             facts(
                 [
-                    ("rank", text(f"{found['rank']:,} of {found['n_parameters']:,}")),
+                    ("rank", text(f"{found['rank']:,} of {found['n_parameters']:,}{_rank_as_given(found)}")),
                     ("unique", text(unique)),
                     (
                         "condition number",
@@ -46,6 +46,12 @@ def optimum(run: RunContents) -> Html | None:
         caption = f"Leave-one-out error of the optimum, {units}"
         parts.append(_leave_one_out(held_out, caption, r2_label("centred", has_bias(run.metrics["parameters"]), "R²")))
     return stack(*parts)
+
+
+def _rank_as_given(found: Mapping[str, Any]) -> str:
+    """The rank of the table before it was rounded to float32, if it is another one."""
+    rank = (found.get("as_given") or found)["rank"]
+    return "" if rank == found["rank"] else f" in float32, {rank:,} as given"
 
 
 def _leave_one_out(found: Mapping[str, Any], caption: str, r2: str) -> Html:

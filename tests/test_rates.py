@@ -232,4 +232,4 @@ def test_auto_takes_the_heavy_ball_that_the_epochs_are_enough_for(linreg, config
         assert gap < min(run(epochs, *optimal)[0] / 2, plain), epochs
         assert chosen["value"] < momentum["value"]
         foretold = float(chosen["why"].partition("a gap of ")[2].partition(";")[0])
-        assert gap == pytest.approx(foretold, rel=2e-3)  # three digits are printed
+        assert gap == pytest.approx(foretold, rel=6e-3)  # three digits are printed

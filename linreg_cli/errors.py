@@ -3,10 +3,12 @@
     LinregError
     ├── UsageError      2   the command line is wrong
     ├── ConfigError     2   a config or a `--set` is wrong
-    │   └── SettingError    the same, by a part that does not know where the setting was written
+    │   ├── SettingError    the same, by a part that does not know where the setting was written
+    │   └── EngineError     compiled steps cannot run on this machine
     ├── DataError       3   a table cannot be read, or does not hold what the config says
     ├── OutOfMemoryError 3 memory ran out
     ├── DivergedError   4   training diverged, or must diverge
+    ├── PlotError       2   matplotlib cannot draw here
     ├── GateError       5   a gate failed; the run itself is complete
     ├── StoreError      6   an unknown, damaged or unwritable run
     └── Interrupted   130   Ctrl-C (143 for SIGTERM, 129 for SIGHUP)
@@ -21,7 +23,7 @@ from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from linreg_cli.addresses import without_secrets
-from linreg_cli.lookalike import difference, escaped, same_appearance
+from linreg_cli.lookalike import difference, in_ascii, same_appearance
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,10 @@ class SettingError(ConfigError):
         super().__init__(f"{'.'.join(map(str, key))}: {message}")
 
 
+class EngineError(ConfigError):
+    """The compiled code of an engine cannot be compiled, loaded or run on this machine."""
+
+
 class DataError(LinregError):
     """A table cannot be read, or does not hold what the config says."""
 
@@ -139,6 +145,13 @@ class DivergedError(LinregError):
         self.details = details
 
 
+class PlotError(LinregError):
+    """A picture cannot be drawn on this machine, for a reason that lies in matplotlib and not in the run."""
+
+    kind = "plots"
+    exit_code = 2
+
+
 class GateError(LinregError):
     """A gate failed. The run is complete."""
 
@@ -175,7 +188,7 @@ def did_you_mean(name: str, allowed: Sequence[str]) -> str:
     '; did you mean "New\\\\u00a0York"? It looks the same: "New\\\\u00a0York" has U+00A0 (no-break space)'
     """
     if same := same_appearance(name, allowed):
-        return f"; did you mean {escaped(same)}? It looks the same: {difference(same, name)}"
+        return f"; did you mean {in_ascii(same)}? It looks the same: {difference(same, name)}"
     close = closest(name, allowed)
     return f"; did you mean '{close}'?" if close else f"; allowed: {', '.join(map(_shown, allowed))}"
 

@@ -205,7 +205,7 @@ def _draft(path: Path, keep: Path | None = None, mode: int | None = None, durabl
             yield draft
         return
     old = _status(path)
-    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    target = Path(os.path.realpath(path)) if os.path.islink(path) else path
     _sweep(target.parent)
     draft, descriptor = _new_draft(target.parent, private=mode is not None or old is not None)
     try:
@@ -328,9 +328,9 @@ def _keep(path: Path, keep: Path) -> None:
 
 def _explained(error: OSError, path: Path) -> StoreError:
     reason = error.strerror or str(error)
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         reason = f"there is no folder {path.parent}; create it first"
-    elif path.is_dir():
+    elif os.path.isdir(path):
         reason = "it is a folder; give the name of a file"
     return StoreError(f"cannot write: {reason}", str(path))
 

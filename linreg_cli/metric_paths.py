@@ -9,6 +9,8 @@ from typing import Any
 #: (text, whether it was in quotes) for each step.
 Path = tuple[tuple[str, bool], ...]
 
+#: Of a path. A name with dots is tried with every number of its steps, so that the time grows with their square.
+MOST_STEPS = 100
 _PART = re.compile(
     r"""(?P<quote>["'])(?P<quoted>(?:\\.|(?!(?P=quote)).)*)(?P=quote)(?=\.|\Z)|(?P<plain>[^."'][^.]*)""", re.S
 )
@@ -70,7 +72,7 @@ def parse_path(text: str) -> Path:
     (('parameters', False), ('weights', False), ('city=St. John', True))
 
     Raises:
-        ValueError: with a message for the user, for an empty step and a quote that is not closed.
+        ValueError: with a message for the user, for an empty step, a quote that is not closed, and too many steps.
     """
     steps: list[tuple[str, bool]] = []
     at = 0
@@ -86,6 +88,8 @@ def parse_path(text: str) -> Path:
         at = match.end()
         if at == len(text):
             return tuple(steps)
+        if len(steps) == MOST_STEPS:
+            raise ValueError(f"the name {text[:60]!r}... has more than {MOST_STEPS} parts, and no metric has")
         at += 1  # the dot
 
 

@@ -28,6 +28,7 @@ from linreg_cli.figures.clouds import SplitPoints
 from linreg_cli.figures.fit import fit_figure, predicted_figure
 from linreg_cli.figures.loss import LossCurve, loss_figure
 from linreg_cli.figures.residuals import residual_figure
+from linreg_cli.wording import one_line
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_limits_are_outer_ticks_strictly_beyond_every_point_and_waste_little(sca
 
 @pytest.mark.parametrize("name", ["y", HARD_NAME, "_leading", "a  b\tc"])
 def test_labels_hold_the_names_of_the_columns_as_they_are(name: str) -> None:
-    wanted = unwrapped(name)
+    wanted = unwrapped(one_line(name))
     for figure in all_figures(noisy(), name):
         axes = figure.axes[0]
         assert wanted in unwrapped(axes.get_xlabel())
@@ -101,7 +102,7 @@ def test_nothing_is_covered_or_cut_off_in_loss_pictures() -> None:
 
 def test_characters_without_a_glyph_are_shown_as_boxes_and_not_warned_of() -> None:
     figure = residual_figure(noisy(), target="a\x07\U00013000b", title="")
-    assert figure.axes[0].get_xlabel() == "predicted a□□b"
+    assert figure.axes[0].get_xlabel() == "predicted a\\x07□b"
     assert render(figure, "png").startswith(b"\x89PNG")
 
 

@@ -183,3 +183,47 @@ def test_writers_at_the_same_time_leave_a_whole_file(folder):
         writer.join()
     assert read() in contents
     assert len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a link", "a link to nothing", "a folder"])
+def test_what_is_no_file_is_neither_read_nor_waited_for_nor_replaced(folder, tmp_path_factory, kind):
+    write(b"code")
+    (path,) = folder.iterdir()
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "kernel"
+    path.rename(elsewhere)
+    match kind:
+        case "a pipe":
+            os.mkfifo(path)
+        case "a link":
+            path.symlink_to(elsewhere)
+        case "a link to nothing":
+            path.symlink_to(elsewhere.with_name("nothing"))
+        case "a folder":
+            path.mkdir()
+    assert read() is None
+    assert not disk.exists(*NAME)
+    before = path.lstat().st_ino
+    write(b"other")
+    assert path.lstat().st_ino == before
+    assert [each.name for each in elsewhere.parent.iterdir()] == ["kernel"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_another_user_is_neither_read_nor_written_to(folder):
+    """Not even a file of this user in it: its owner can put any file there under any name."""
+    write(b"code")
+    os.chown(folder, 65534, 65534)
+    assert read() is None
+    assert not disk.exists(*NAME)
+    write(b"code", "other")
+    assert len([*folder.iterdir()]) == 1
+
+
+def test_a_folder_that_everybody_may_write_to_is_neither_read_nor_written_to(folder):
+    write(b"code")
+    folder.chmod(0o777)
+    assert read() is None
+    write(b"code", "other")
+    assert len([*folder.iterdir()]) == 1
+    folder.chmod(0o775)  # as with a umask of 002, under which every user has a group of their own
+    assert read() == b"code"

@@ -63,6 +63,11 @@ app.command("validate")(validate)
 app.add_typer(runs_app, name="runs")
 
 
+#: What the system says of a path that cannot be used, wherever that is found.
+_REFUSED = {
+    errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.ENOENT, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS,
+    errno.EINVAL, errno.ENXIO, errno.ENODEV, errno.EOVERFLOW,
+}  # fmt: skip
 #: What a write to stdout fails with that leads nowhere: a full disk, a closed descriptor, a terminal that is gone.
 _NO_OUTPUT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EIO, errno.ENXIO, errno.EAGAIN}
 
@@ -105,8 +110,13 @@ def _run(arguments: Sequence[str], *, as_json: bool) -> tuple[int, tuple[str, Se
         return error.exit_code, ("usage", (Fault(_usage(error)),))
     except typer.Abort:
         return 130, None
-    except OSError:
-        raise  # from stdout, or a bug; see `run`
+    except OSError as error:
+        if error.errno not in _REFUSED or error.filename is None:
+            raise  # from stdout, or a bug; see `run`
+        place = (
+            error.filename.decode("utf-8", "surrogateescape") if isinstance(error.filename, bytes) else error.filename
+        )
+        return StoreError.exit_code, (StoreError.kind, (Fault(f"cannot be used: {error.strerror}", str(place)),))
     except (MemoryError, RuntimeError) as error:
         if not OutOfMemoryError.is_meant_by(error):
             return _bug(error, as_json=as_json), None

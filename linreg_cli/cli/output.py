@@ -1,10 +1,11 @@
 """Results on stdout, errors on stderr. Nothing else in the package prints, and no text acts on a terminal."""
 
+import contextlib
 import csv
 import itertools
 import json
 import sys
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any
 
 from linreg_cli.errors import Fault
@@ -24,6 +25,17 @@ def tell(text: str) -> None:
 def warn(text: str) -> None:
     """Print a warning on stderr, on one line."""
     print(f"warning: {one_line(text)}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def warning_of_fonts() -> Iterator[None]:
+    """A context that draws, and a warning at its end if there are characters that no installed font has."""
+    from linreg_cli.figures.fonts import lacking_in_words, noting_lacking
+
+    with noting_lacking() as lacking:
+        yield
+    if lacking:
+        warn(lacking_in_words([*lacking]))
 
 
 #: The most parameters of a table on the terminal; the others are counted.

@@ -1,5 +1,6 @@
 """`linreg plot`."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -48,19 +49,19 @@ def plot(
         if value not in allowed:
             raise UsageError(f"unknown value {value!r}{did_you_mean(value, allowed)}", option)
     to_stdout = destination.goes_to_stdout(folder, as_json=as_json)
-    if folder is not None and folder.suffix.lower().lstrip(".") in FORMATS and not folder.is_dir() and not to_stdout:
+    is_picture = folder is not None and folder.suffix.lower().lstrip(".") in FORMATS and not os.path.isdir(folder)
+    if is_picture and not to_stdout:
         raise UsageError("-o is a folder, and a picture has the name of its kind; write -o DIR", str(folder))
     folders = [find_run(outputs, run) for run in runs]
-    if len(folders) == 1:
-        pictures, target = draw_run(folders[0], kind or (), format_), folder or folders[0].path / "plots"
-    else:
-        if kind and set(kind) != {"loss"}:
-            raise UsageError("several runs have only a loss picture; for other kinds give one run", "--kind")
-        name = comparison_name("loss", [run.id for run in folders])
-        pictures, target = (
-            {f"{name}.{format_}": overlay(folders, format_)},
-            folder or outputs / "comparisons",
-        )
+    if len(folders) > 1 and kind and set(kind) != {"loss"}:
+        raise UsageError("several runs have only a loss picture; for other kinds give one run", "--kind")
+    with output.warning_of_fonts():
+        if len(folders) == 1:
+            pictures, target = draw_run(folders[0], kind or (), format_), folder or folders[0].path / "plots"
+        else:
+            name = comparison_name("loss", [run.id for run in folders])
+            pictures = {f"{name}.{format_}": overlay(folders, format_)}
+            target = folder or outputs / "comparisons"
     if to_stdout:
         if len(pictures) != 1:
             raise UsageError(f"{len(pictures)} pictures do not go into one file; choose one with --kind", "-o")

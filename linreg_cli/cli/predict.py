@@ -1,6 +1,7 @@
 """`linreg predict`."""
 
 import io
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -57,7 +58,7 @@ def predict(
         streams.require_stdout()
         out = None
     suffix = table_suffix(out) if out is not None else ".csv"
-    if out is not None and out.is_file() and Path(data).is_file() and out.samefile(data):
+    if out is not None and os.path.isfile(out) and os.path.isfile(data) and out.samefile(data):
         raise UsageError("the output is the input table; choose another path with -o", str(out))
     folder = find_run(outputs, run)
     from linreg_cli.evaluation.predict import predict_table

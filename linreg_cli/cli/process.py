@@ -3,8 +3,11 @@
 import contextlib
 import ctypes
 import gc
+import logging
 import os
+import re
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,9 +23,31 @@ LARGE_BLOCK = 2**21
 _M_MMAP_THRESHOLD = -3
 
 
+#: Variables for interactive use of libraries, which notebooks and debugging sessions leave in the environment: a back
+#: end of matplotlib that is not installed here, numba without a compiler, torch's logs. They can only break a command.
+_FOREIGN = ("MPLBACKEND", "MATPLOTLIBRC", "NUMBA_", "TORCH_LOGS", "TORCH_TRACE", "SOURCE_DATE_EPOCH")
+#: Numbers of threads. One that is no number gives a message of its library, or its error.
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS")
+_COUNT = re.compile(r"[1-9][0-9]{0,3}(,[1-9][0-9]{0,3})*\Z")
+#: A list of cores. With any other text the library of OpenMP never ends reading it, while torch is imported.
+_AFFINITY, _CORES = "GOMP_CPU_AFFINITY", re.compile(r"[0-9]+(-[0-9]+(:[0-9]+)?)?([ ,]+[0-9]+(-[0-9]+(:[0-9]+)?)?)*\Z")
+
+
 def set_up() -> None:
-    """Set garbage collection, the threads of BLAS and OpenMP, and malloc; variables that the user has set are kept."""
+    """Set garbage collection, warnings, the threads of BLAS and OpenMP, and malloc.
+
+    Variables of the environment that the user has set are kept, but for those that break a library.
+    """
     gc.set_threshold(GARBAGE_THRESHOLD)
+    for name in [*os.environ]:
+        value = os.environ[name].strip()
+        counts = name not in _THREADS or _COUNT.match(value)
+        if name.startswith(_FOREIGN) or not counts or (name == _AFFINITY and not _CORES.match(value)):
+            del os.environ[name]
+    if any(option.startswith("error") for option in sys.warnoptions):
+        _show_warnings_of_libraries()
+    # What matplotlib says of the user's settings file and of its cache.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     # For numpy's BLAS, before numpy is imported: on tall, thin blocks its threads wait for each other longer than they
     # compute, by a factor of 10 to 100 on a busy machine. torch has its own threads.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -32,6 +57,13 @@ def set_up() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if "MALLOC_MMAP_THRESHOLD_" not in os.environ and "mmap_threshold" not in os.environ.get("GLIBC_TUNABLES", ""):
         _give_memory_back()
+
+
+def _show_warnings_of_libraries() -> None:
+    """As Python does by default, where PYTHONWARNINGS would make an error of each warning of a library."""
+    warnings.resetwarnings()
+    for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+        warnings.simplefilter("ignore", category)
 
 
 def _give_memory_back() -> None:

@@ -45,10 +45,11 @@ def report(
         path = outputs / "comparisons" / f"{comparison_name('report', [run.id for run in folders])}.html"
     else:
         path, target = out, Path(os.path.realpath(out))  # a link is followed
-        if target.name != REPORT and (target.parent / "run.json").exists():
+        if target.name != REPORT and os.path.exists(target.parent / "run.json"):
             raise UsageError("the file would be inside a run folder; choose another path with -o", str(out))
         destination.check_suffix(out, (".html", ".htm"), "reports")
-    content = page_of(folders).encode("utf-8")
+    with output.warning_of_fonts():
+        content = page_of(folders).encode("utf-8")
     if out is None:
         make_folder(path.parent)
     write_bytes(path, content, own=out is None)

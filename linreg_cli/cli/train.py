@@ -1,6 +1,7 @@
 """`linreg train`."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -56,6 +57,7 @@ def train(
     overrides = [*(set_ or []), *(f"{key}={value}" for key, value in quoted.items())]
     progress = Progress(quiet=quiet, as_json=as_json, verbose=verbose)
     with recording_error(junit, "train"), progress:
+        _refuse_ranks()
         expressions = gates.checked(fail_if)
         _check_options(config, resume, junit, dry_run=dry_run, force=force, quiet=quiet, verbose=verbose)
         command = ["linreg", *sys.argv[1:]]
@@ -100,6 +102,22 @@ def train(
     if junit is not None:
         write_junit(junit, outcome.run.id, outcome.gates, outcome.seconds)
     _show(outcome, as_json=as_json, quiet=quiet)
+
+
+def _refuse_ranks() -> None:
+    """Refuse to be one of several processes of torchrun, each of which would train the same run; the first one says so.
+
+    Raises:
+        UsageError: in the first process.
+        typer.Exit: with the same code, in the others.
+    """
+    size, rank = os.environ.get("WORLD_SIZE", "").strip(), os.environ.get("RANK", "").strip()
+    if not size.isdecimal() or size.lstrip("0") in ("", "1"):
+        return
+    if rank.isdecimal() and rank.strip("0"):
+        raise typer.Exit(UsageError.exit_code)
+    message = f"this is one of {size[:20]} processes, and each would train a run of its own"
+    raise UsageError(f"{message}; start linreg without torchrun, or unset WORLD_SIZE", "WORLD_SIZE")
 
 
 def _check_options(

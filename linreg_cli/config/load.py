@@ -1,6 +1,7 @@
 """Config files and overrides become one validated `Config`, or an error with every fault."""
 
 import contextlib
+import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -109,7 +110,7 @@ def default_name(files: Sequence[str]) -> str:
     ('run', 'run')
     """
     fallback = str(Config.model_fields["name"].default)
-    if not files or not Path(files[0]).is_file():  # the overrides alone, standard input, or a pipe
+    if not files or not os.path.isfile(files[0]):  # the overrides alone, standard input, or a pipe
         return fallback
     stem = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", Path(files[0]).stem)).lstrip(".-")
     short = stem[: Config.MAX_NAME].encode()[: Config.MAX_NAME_BYTES].decode(errors="ignore")

@@ -5,6 +5,7 @@ text. Tags and duplicate keys are refused. Depth and size are limited, also thro
 """
 
 import math
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -141,7 +142,7 @@ def read_file(path: str | Path) -> Node:
             with open(path, "rb") as file:
                 raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        hint = "; 'linreg train -c FILE' takes a YAML file" if str(path) and Path(path).is_dir() else ""
+        hint = "; 'linreg train -c FILE' takes a YAML file" if str(path) and os.path.isdir(path) else ""
         raise ConfigError(f"cannot read the config: {error.strerror}{hint}", str(path) or "''") from None
     except ValueError:  # a NUL in the name
         raise ConfigError("cannot read the config: not a file name", repr(str(path))) from None
@@ -166,6 +167,8 @@ def parse_override(expression: str) -> tuple[tuple[str, ...], Node]:
     path = tuple(part.strip() for part in name.split("."))
     shown = without_secrets(expression)
     where = f"--set {shown}" if len(shown) <= 60 else f"--set {shown[:57]}..."
+    if len(path) > MAX_DEPTH:
+        raise ConfigError(f"a key of {len(path):,} parts; none has more than {MAX_DEPTH}", where)
     if not separator or not all(path):
         raise ConfigError("expected KEY=VALUE, such as optimizer.lr=0.1", where if expression else "--set ''")
     source = Source(where, (expression,), column_offset=len(name) + 1, is_file=False)

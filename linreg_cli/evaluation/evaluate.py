@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -135,7 +136,7 @@ def evaluate_table(saved: SavedModel, path: str) -> Metrics:
 
 def _of_training(saved: SavedModel) -> Metrics:
     """The content of `metrics.json`; empty for a run that has none."""
-    return saved.run.read_json("metrics.json") if (saved.run.path / "metrics.json").is_file() else {}
+    return saved.run.read_json("metrics.json") if os.path.isfile(saved.run.path / "metrics.json") else {}
 
 
 def _metrics_of_table(saved: SavedModel, raw: Mapping[str, RawColumn], path: str) -> Metrics:

@@ -5,15 +5,18 @@ axes, where they cover no data. Empty splits are skipped; arrays that are not of
 ValueError. `$`, `_` and `\\` in a name are drawn as they are.
 """
 
+import functools
 import math
 import re
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from linreg_cli.figures.fonts import OWN, with_fonts
+from linreg_cli.figures.library import drawing, load
 from linreg_cli.wording import one_line
 
 if TYPE_CHECKING:
@@ -31,8 +34,6 @@ _WIDTH, _HEIGHT, _DPI = 10.0, 7.0, 120
 _TITLE, LABEL, SMALL = 19.0, 17.0, 15.0
 _LOOK = {"font.size": SMALL, "axes.grid": True, "axes.axisbelow": True, "grid.color": "#D9D9D9"}
 _SAFE = {"text.parse_math": False, "agg.path.chunksize": 20_000, "svg.hashsalt": "linreg"}
-# For scripts that matplotlib's own font lacks; those that are installed are used.
-_MORE_FONTS = ("Noto Sans CJK SC", "PingFang SC", "Hiragino Sans", "Microsoft YaHei", "Malgun Gothic", "Noto Sans")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -46,16 +47,17 @@ def render(figure: "Figure", format: str) -> bytes:
     if format not in undated:
         raise ValueError(f"a picture is png, svg or pdf, not {format!r}")
     buffer = BytesIO()
-    with style():
+    with drawing(), style():
         figure.savefig(buffer, format=format, dpi=_DPI, metadata=dict.fromkeys(undated[format]))
     return buffer.getvalue()
 
 
 def style() -> AbstractContextManager[None]:
     """A context with matplotlib's defaults and the settings of this module; the user's matplotlibrc is ignored."""
+    load()
     from matplotlib import style
 
-    return style.context(["default", {**_LOOK, **_SAFE, "font.family": _fonts()[0]}])
+    return style.context(["default", {**_LOOK, **_SAFE, "font.family": [OWN]}])
 
 
 def blank(title: str, x_label: str, y_label: str) -> "tuple[Figure, Axes]":
@@ -170,7 +172,10 @@ def finish(figure: "Figure", axes: "Axes", entries: "Entries", right: bool = Fal
     if not entries:
         return
     texts = [fitted(label, SMALL, 2.2 if right else 8.4) for _, label in entries]
-    widths = [1.2 + max(_inches(line, font["fontsize"]) for line in text.split("\n")) for text, font in texts]
+    widths = [
+        1.2 + max(_inches(line, font["fontsize"], font.get("fontfamily", (OWN,))) for line in text.split("\n"))
+        for text, font in texts
+    ]
     fits = [c for c in range(1, len(texts) + 1) if sum(map(max, np.array_split(widths, c))) < _WIDTH - 0.2]
     rows = len(texts) if right or not fits else math.ceil(len(texts) / fits[-1])
     place: dict[str, Any] = {"loc": f"outside {'right' if right else 'lower'} center", "frameon": False}
@@ -187,35 +192,29 @@ def finish(figure: "Figure", axes: "Axes", entries: "Entries", right: bool = Fal
 def fitted(text: str, size: float, inches: float) -> tuple[str, dict[str, Any]]:
     """Wrap a text to a width in inches; the lines, and the font size at which there are at most three.
 
-    The middle of a very long text is replaced by an ellipsis.
+    The middle of a very long text is replaced by an ellipsis. Besides the size, there are the fonts where matplotlib's
+    own lacks a character.
     """
-    text = "".join(c if ord(c) in _fonts()[1] else "□" for c in one_line(" ".join(text.split(" "))))
+    text, families = with_fonts(one_line(text))
     text = text if len(text) <= 240 else f"{text[:120]} … {text[-117:]}"
     # After spaces and underscores; inside a word only where it is wider than a line.
     pieces = re.findall(r"\s+|[^\s_]*_+|[^\s_]+", text)
+    width = functools.partial(_inches, families=families)
     for smaller in (size, 0.85 * size, 0.7 * size, 0.6 * size):
         lines = [""]
-        for part in (p for piece in pieces for p in (piece if _inches(piece, smaller) > inches else (piece,))):
-            if lines[-1] and _inches(lines[-1] + part, smaller) > inches:
+        for part in (p for piece in pieces for p in (piece if width(piece, smaller) > inches else (piece,))):
+            if lines[-1] and width(lines[-1] + part, smaller) > inches:
                 lines.append("")
             lines[-1] += part
         if len(lines) <= 3:
             break
-    return "\n".join(line.strip() for line in lines), {"fontsize": smaller}
+    fonts = {"fontfamily": families} if len(families) > 1 else {}
+    return "\n".join(line.strip() for line in lines), {"fontsize": smaller, **fonts}
 
 
-def _inches(text: str, size: float) -> float:
+def _inches(text: str, size: float, families: Sequence[str] = (OWN,)) -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    font = FontProperties(family=_fonts()[0], size=size)
+    font = FontProperties(family=list(families), size=size)
     return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
-
-
-@cache
-def _fonts() -> tuple[list[str], frozenset[int]]:
-    """The font families to use, and the characters that they have; matplotlib warns about any other."""
-    from matplotlib.font_manager import findfont, fontManager, get_font
-
-    names = ["DejaVu Sans", *(name for name in _MORE_FONTS if name in fontManager.get_font_names())]
-    return names, frozenset(c for name in names for c in get_font(findfont(name)).get_charmap())

@@ -1,5 +1,6 @@
 """The pictures of a run, drawn from the files in its folder alone."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,11 +9,12 @@ import pyarrow as pa
 
 from linreg_cli.data.columns.arrow import indices, to_numpy
 from linreg_cli.data.columns.kinds import Column
-from linreg_cli.errors import UsageError
+from linreg_cli.errors import PlotError, UsageError
 from linreg_cli.figures.canvas import render
 from linreg_cli.figures.clouds import SplitPoints
 from linreg_cli.figures.fit import fit_figure, predicted_figure
 from linreg_cli.figures.influence import leverage_figure
+from linreg_cli.figures.library import drawing
 from linreg_cli.figures.loss import LossCurve, loss_figure
 from linreg_cli.figures.residuals import residual_figure
 from linreg_cli.files import make_folder, write_bytes
@@ -34,7 +36,9 @@ _LOSS_NAMES = {
 }
 
 
-def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, bytes]:
+def draw_run(
+    run: RunFolder, kinds: Sequence[str], format: str, *, skipped: Callable[[PlotError], object] | None = None
+) -> dict[str, bytes]:
     """Draw a run's pictures.
 
     Args:
@@ -42,12 +46,14 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
             reads no file twice.
         kinds: some of `KINDS`; empty: all that the run has.
         format: `png`, `svg` or `pdf`.
+        skipped: called with the reason for each picture that matplotlib cannot draw; None: the first one is raised.
 
     Returns:
         file name -> content.
 
     Raises:
         UsageError: for a kind that this run does not have.
+        PlotError: if matplotlib cannot draw.
         StoreError: if a file of the run is missing or damaged.
     """
     run = RunContents.of(run)
@@ -56,23 +62,31 @@ def draw_run(run: RunFolder, kinds: Sequence[str], format: str) -> dict[str, byt
     possible = ["loss"]
     if table is not None:
         possible += [*(["fit"] if feature else []), "predicted", "residuals"]
-        possible += ["leverage"] if (run.path / "influence.csv").is_file() else []
+        possible += ["leverage"] if os.path.isfile(run.path / "influence.csv") else []
     for kind in kinds:
         if kind not in possible:
             raise _refusal(run, kind, possible)
     pictures: dict[str, bytes] = {}
     names = _file_names(targets)
     for kind in kinds or possible:
-        if kind == "loss":
-            pictures[f"loss.{format}"] = render(_loss(run), format)
-            continue
-        assert table is not None
-        for target in targets:
-            suffix = f"-{names[target]}" if len(targets) > 1 else ""
-            with run.reporting_damage("{run,metrics}.json, predictions.csv", pa.ArrowException):
-                figure = _FIGURES[kind](run, table, target, feature)
-            pictures[f"{kind}{suffix}.{format}"] = render(figure, format)
+        for target in targets if kind != "loss" else ("",):
+            suffix = f"-{names[target]}" if len(targets) > 1 and kind != "loss" else ""
+            try:
+                pictures[f"{kind}{suffix}.{format}"] = render(_figure(run, table, kind, target, feature), format)
+            except PlotError as error:
+                if skipped is None:
+                    raise
+                skipped(error)
     return pictures
+
+
+def _figure(run: RunContents, table: pa.Table | None, kind: str, target: str, feature: str | None) -> "Figure":
+    if kind == "loss":
+        with drawing():
+            return _loss(run)
+    assert table is not None
+    with run.reporting_damage("{run,metrics}.json, predictions.csv", pa.ArrowException), drawing():
+        return _FIGURES[kind](run, table, target, feature)
 
 
 def overlay(runs: Sequence[RunFolder], format: str) -> bytes:
@@ -80,11 +94,14 @@ def overlay(runs: Sequence[RunFolder], format: str) -> bytes:
 
     Raises:
         StoreError: if a file of a run is missing or damaged.
+        PlotError: if matplotlib cannot draw.
     """
     read = [RunContents.of(run) for run in runs]
     losses = {_loss_name(run.record()) for run in read}
     title = "Training loss of " + (" and ".join(run.id for run in read) if len(read) <= 3 else f"{len(read)} runs")
-    return render(loss_figure([loss_curve(run) for run in read], loss=" / ".join(sorted(losses)), title=title), format)
+    curves = [loss_curve(run) for run in read]
+    with drawing():
+        return render(loss_figure(curves, loss=" / ".join(sorted(losses)), title=title), format)
 
 
 def write_pictures(pictures: dict[str, bytes], folder: Path) -> list[Path]:
@@ -115,7 +132,7 @@ def loss_curve(run: RunContents) -> LossCurve:
 def _evaluated(run: RunContents) -> bool:
     """Whether a run has metrics and predictions."""
     ended = run.record()["status"] == "finished" or run.has("metrics.json")
-    return ended and (run.path / "predictions.csv").is_file()
+    return ended and os.path.isfile(run.path / "predictions.csv")
 
 
 def _predictions(run: RunContents) -> pa.Table | None:

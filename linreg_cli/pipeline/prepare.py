@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ from linreg_cli.convergence.preflight import check_before_training
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
 from linreg_cli.data.summary import DataSummary
-from linreg_cli.errors import ConfigError, Fault
+from linreg_cli.errors import ConfigError, EngineError, Fault
 from linreg_cli.evaluation.metrics import probe
 from linreg_cli.findings import Finding
 from linreg_cli.model import LinearFormula, build_model, fold, initialise, parameters_of
@@ -119,13 +119,35 @@ class Prepared:
         Returns:
             All warnings so far, those about the settings and the columns too.
         """
+        auto = auto or self.chosen.lr.auto
         with messages_about(self.config):
-            auto = auto or self.chosen.lr.auto
-        found = check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force, auto=auto)
+            found = check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force, auto=auto)
         for warning in found:
             reporter.warn(warning)
         columns = () if self.dataset.summary is None else self.dataset.summary.warnings
         return [*loaded.notes, *columns, *found]
+
+    def started(self, loaded: LoadedConfig, reporter: Reporter, warnings: list[Finding]) -> "Prepared":
+        """The same with the executor's code loaded; where one that `auto` chose cannot start, with the reference.
+
+        Args:
+            loaded: the config with the position of each setting.
+            reporter: receives the warning about another executor.
+            warnings: it is added to these.
+
+        Raises:
+            ConfigError: if the config names an executor that cannot start here.
+        """
+        try:
+            choice, why = self.choice.started(self.plan, *self.tensors["train"])
+        except EngineError as error:
+            raise loaded.error("train.engine", f"{error}; use auto or reference") from None
+        if not why:
+            return self
+        warnings.append(Finding("engine", f"{why}; the run takes the reference, whose results are the same"))
+        reporter.warn(warnings[-1])
+        train = self.config.train.model_copy(update={"engine": choice.executor.name})
+        return replace(self, choice=choice, config=self.config.model_copy(update={"train": train}))
 
 
 def prepare(

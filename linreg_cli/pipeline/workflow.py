@@ -18,6 +18,7 @@ from linreg_cli.evaluation.evaluate import evaluate_model
 from linreg_cli.evaluation.metrics import Metrics, probe
 from linreg_cli.evaluation.predictions import write_predictions
 from linreg_cli.evaluation.smearing import estimating
+from linreg_cli.figures.fonts import lacking_in_words, noting_lacking
 from linreg_cli.figures.of_run import draw_run, write_pictures
 from linreg_cli.files import write_file
 from linreg_cli.findings import Finding, counts
@@ -90,6 +91,7 @@ def train_run(
     stops = stops or StopRequests()
     prepared = prepare(loaded, reporter, fail_if=fail_if)
     warnings = prepared.check(loaded, reporter, force=force)
+    prepared = prepared.started(loaded, reporter, warnings)
     run = create_run(outputs, prepared.config.name)
     try:
         _write_config(run, prepared)  # first: without it a run cannot be resumed
@@ -140,6 +142,7 @@ def resume_run(
         auto = "lr" in auto_keys(resumption.record)
         warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True, auto=auto)
         resumption.check_data(prepared.fingerprint)
+        prepared = prepared.started(resumption.loaded, reporter, warnings)
         values = resumption.described(_description(prepared, command, warnings), shown_command(command))
         record = RunRecord(run, values, resumption.lock)
         begun -= resumption.seconds
@@ -164,11 +167,8 @@ def _run_to_the_end(
     try:
         _write_config(run, prepared)
         run.write_json("preprocess.json", prepared.preprocessor.as_json())
-        before = probe(
-            estimating(prepared.formula(), prepared.dataset, prepared.config),
-            prepared.config.probe,
-            prepared.dataset.encoder,
-        )
+        formula = estimating(prepared.formula(), prepared.dataset, prepared.config)
+        before = probe(formula, prepared.config.probe, prepared.dataset.encoder)
         run.remove(*RESULTS)  # of fewer epochs, or of an interrupted evaluation
         if checkpoint is not None:
             prepared.state.restore(checkpoint.snapshot)
@@ -186,14 +186,11 @@ def _run_to_the_end(
         pictures = []
         if prepared.config.plots:
             reporter.stage("drawing the pictures")
-            pictures = write_pictures(draw_run(run, (), "png"), run.path / "plots")
+            pictures = _draw(run, reporter, warnings)
             stops.check()
         seconds = time.perf_counter() - begun
-        gates = check_gates(
-            prepared.config.gates,
-            fail_if,
-            {**metrics, "seconds": seconds, "warnings": counts(each.kind for each in warnings)},
-        )
+        measured = {**metrics, "seconds": seconds, "warnings": counts(each.kind for each in warnings)}
+        gates = check_gates(prepared.config.gates, fail_if, measured)
         digests = run.digests("model.safetensors", "preprocess.json")
         result = _result(end, prepared, seconds, gates, warnings)
         record.finish("finished", **result, checkpoints=training.saved, digests=digests)
@@ -280,6 +277,19 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     if influence is not None:
         write_file(run.path / "influence.csv", lambda draft: write_table(draft, ".csv", influence), own=True)
     return metrics
+
+
+def _draw(run: RunFolder, reporter: Reporter, warnings: list[Finding]) -> list[Path]:
+    """Draw the pictures; one that matplotlib cannot draw, and characters that no font has, are warnings."""
+    failed: dict[str, None] = {}
+    with noting_lacking() as lacking:
+        pictures = draw_run(run, (), "png", skipped=lambda error: failed.setdefault(str(error)))
+    found = [Finding("plots", f"{why}; draw the pictures with 'linreg plot {run.id}'") for why in failed]
+    found += [Finding("font", lacking_in_words([*lacking]))] if lacking else []
+    for warning in found:
+        reporter.warn(warning)
+    warnings += found
+    return write_pictures(pictures, run.path / "plots") if pictures else []
 
 
 def _result(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from linreg_cli.errors import LinregError, StoreError, UsageError
+from linreg_cli.errors import LinregError, PlotError, StoreError, UsageError
 from linreg_cli.figures.of_run import KINDS, draw_run, overlay
 from linreg_cli.report.about import verdict
 from linreg_cli.report.contents import curve_of
@@ -141,7 +141,7 @@ def pictures(run: RunContents) -> Html:
             drawn = draw_run(run, (kind,), "png")
         except UsageError:  # the run has no such picture
             continue
-        except StoreError as error:
+        except (StoreError, PlotError) as error:
             failures.append(_why(error))
             continue
         if kind == "loss":
@@ -158,7 +158,7 @@ def overlaid(runs: Sequence[RunContents]) -> Html:
     """The loss curves of several runs in one picture, or the reason why there is none."""
     try:
         png = overlay(runs, "png")
-    except StoreError as error:
+    except (StoreError, PlotError) as error:
         return stack(not_drawn([_why(error)]))
     each = ", ".join(run.id for run in runs)
     return picture(png, f"Picture: loss against epoch of {each}, a curve each.", "Loss after each epoch of every run")

@@ -1,5 +1,7 @@
 """The config that a run was trained with."""
 
+import os
+
 from linreg_cli.config import LoadedConfig, load_config
 from linreg_cli.errors import ConfigError, StoreError
 from linreg_cli.runs.store import RunFolder
@@ -12,7 +14,7 @@ def config_of(run: RunFolder) -> LoadedConfig:
         StoreError: if it is missing or is not a valid config.
     """
     path = run.path / "config.yaml"
-    if not path.is_file():
+    if not os.path.isfile(path):
         run.read("config.yaml")  # raises, with the status of the run
     try:
         return load_config([str(path)], stored=True)

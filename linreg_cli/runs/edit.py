@@ -34,9 +34,9 @@ def check_removable(run: RunFolder) -> None:
     Raises:
         StoreError: with the reason, if it may not be removed.
     """
-    if run.path.is_symlink():
+    if os.path.islink(run.path):
         raise StoreError("it is a symbolic link; remove the folder that it points to", str(run.path))
-    if not is_run_id(run.id) and not (run.path / "config.yaml").is_file():
+    if not is_run_id(run.id) and not os.path.isfile(run.path / "config.yaml"):
         raise StoreError("it has neither the name nor the config of a run; remove it yourself", str(run.path))
     if in_use(run.path):
         hold(run.path).release()  # raises, with the PID of the process

@@ -327,7 +327,7 @@ def find_run(outputs: Path, reference: str) -> RunFolder:
         return RunFolder(path)
     if "/" in reference or "\\" in reference or path.name in ("", ".", ".."):
         raise StoreError(
-            "there is no run.json in this folder" if path.is_dir() else "there is no such folder", reference
+            "there is no run.json in this folder" if os.path.isdir(path) else "there is no such folder", reference
         )
     runs = {run.id: run for run in run_folders(outputs)}
     matches = [run_id for run_id in runs if run_id == reference] or [

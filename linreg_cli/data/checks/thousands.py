@@ -40,6 +40,8 @@ def thousands(dataset: Dataset, source: AsText | None, sample: Rows) -> tuple[Fi
         return ()
     other = "," if mark == "." else "."
     remedy = f"set {setting('data.decimal', other)} and {setting('data.thousands', mark)}"
+    if other == source.format.delimiter:
+        remedy = f'write them without "{mark}", since "{other}" is the delimiter'
     fractions = [column for column in columns if column not in found and _has_fractions(parts[column])]
     if fractions:  # which another decimal mark would not read
         remedy = f'write them without "{mark}", which is the decimal mark of {listed(fractions)}'

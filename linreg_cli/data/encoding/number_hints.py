@@ -60,17 +60,17 @@ def wrong_type(
         return _text_fault(values, column, missing_values, name, use, written)
     row = pc.index(values.is_valid(), True).as_py()
     where = f"{name}, row {row + 1}, column {column!r}"
-    leave_out, first = _other_ways(column, use), values[row].as_py()
+    ways, first = _other_ways(column, use), values[row].as_py()
     if pa.types.is_boolean(kind):
         one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, " if use == "feature" else ""
         other = _other_ways(column, use, "convert it to 0 and 1")
         return Fault(f"the column holds true and false; {one_hot}{other}", where)
     if pa.types.is_dictionary(given):
         one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, " if use == "feature" else ""
-        return Fault(f"the column holds categories, such as {first}; {one_hot}{leave_out}", where)
+        return Fault(f"the column holds categories, such as {first}; {one_hot}{ways}", where)
     if pa.types.is_temporal(kind):
-        return Fault(f"the column holds dates or times, such as {first}; {leave_out} (days since a date)", where)
-    return Fault(f"the column holds values of type {kind}; {leave_out}", where)
+        return Fault(f"the column holds dates or times, such as {first}; {ways} (days since a date)", where)
+    return Fault(f"the column holds values of type {kind}; {ways}", where)
 
 
 def merged_faults(

@@ -112,9 +112,20 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 if not isinstance(values, dict):
                     message = f"expected a JSON object, found {line.rstrip()[:60]!r}"
                     raise DataError(message, f"{path}, line {number}")
+                if r"\ud" in line.lower() and _has_half_a_character(values):
+                    message = f"an escape is half of a character, in {line.rstrip()[:60]!r}"
+                    raise DataError(f"{message}; one beyond U+FFFF is two escapes", f"{path}, line {number}")
                 yield number, values
     except UnicodeDecodeError:
         raise DataError("the file is not UTF-8; save it as UTF-8", str(path)) from None
+
+
+def _has_half_a_character(values: dict[str, Any]) -> bool:
+    try:
+        json.dumps(values, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _array(column: Sequence[Any], kinds: set[str]) -> pa.Array:

@@ -1,5 +1,6 @@
 """Opening a table: the format is found from the path."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -43,20 +44,20 @@ def open_table(path: str, *, text: TextFormat = DEFAULT, missing_values: Sequenc
 def _open(path: str, text: TextFormat, missing_values: Sequence[str]) -> Table:
     file = Path(path)
     try:
-        exists = file.exists()
+        os.stat(file)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL, which no path has
+        where = "" if file.is_absolute() else f" (in {Path.cwd()})"
+        raise DataError(f"there is no such file{where}{control_in_path(path)}", path) from None
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", path) from None
-    if not exists:
-        where = "" if file.is_absolute() else f" (in {Path.cwd()})"
-        raise DataError(f"there is no such file{where}{control_in_path(path)}", path)
-    if file.is_dir():
+    if os.path.isdir(file):
         _refuse_text_settings(text, path, "a folder of .parquet files")
         return ArrowTable(path, _parts(file), missing_values)
-    if not file.is_file():  # opening a pipe would wait for whoever writes to it, and it can be read only once
+    if not os.path.isfile(file):  # opening a pipe would wait for whoever writes to it, and it can be read only once
         raise DataError("not a file but a pipe or a device; write the table to a file first", path)
     if text_suffix(file) is not None:
         delimiter = text.delimiter or CSV_SUFFIXES[str(text_suffix(file))]
-        if not delimiter.isascii() or delimiter in '"\r\n':
+        if not delimiter.isascii() or delimiter in '"\r\n\0':
             message = f"data.delimiter: {quoted(delimiter)} cannot be a delimiter; use one ASCII character other than"
             raise ConfigError(f"{message} a quote or a line break", path)
         if delimiter == text.decimal:
@@ -94,7 +95,7 @@ def _parts(folder: Path) -> list[Path]:
         raise DataError(f"the folder cannot be read: {error.strerror}", str(folder)) from None
     entries = [entry for entry in entries if not entry.name.startswith((".", "_"))]
     for entry in entries:
-        if entry.is_dir() and next(entry.rglob("*.parquet"), None) is not None:
+        if os.path.isdir(entry) and next(entry.rglob("*.parquet"), None) is not None:
             message = f"its folder {entry.name} has .parquet files too, and linreg reads the files of one folder"
             raise DataError(f"{message}; move them into one folder, or set data.path to that folder", str(folder))
     return [entry for entry in entries if entry.suffix == ".parquet"]

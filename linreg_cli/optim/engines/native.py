@@ -65,6 +65,14 @@ class NativeExecutor:
         step = "batches.update" if _in_parts(plan, n_features) else _steps_kernel(plan, n_targets)
         return all(disk.exists(name, dtype) for name in ("batches.pass_over", step))
 
+    def load(self, plan: StepPlan) -> None:
+        """Load or compile the kernels that a plan needs; as `ReferenceExecutor.load`."""
+        kernel("batches.pass_over", self._dtype)
+        if _in_parts(plan, self._d):
+            kernel("batches.update", self._dtype)
+        else:
+            kernel(_steps_kernel(plan, self._k), self._dtype, self._rows)
+
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         """Take the steps `start` to `stop - 1`; as `ReferenceExecutor.run`."""
         assert state.step == start, (state.step, start)

@@ -39,6 +39,13 @@ class ReferenceExecutor:
         """
         return True
 
+    def load(self, plan: StepPlan) -> None:
+        """Load or compile what a plan needs, so that `run` cannot fail for it; this executor needs nothing.
+
+        Raises:
+            EngineError: if the compiler or the linker fails.
+        """
+
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         """Take the steps `start` to `stop - 1`, updating the state in place.
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from linreg_cli.decisions import Decision
+from linreg_cli.errors import EngineError
 from linreg_cli.optim.engines.costs import MIN_SAVING, estimate
 from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
@@ -34,6 +35,9 @@ class Executor(Protocol):
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
         """Whether all compiled code that a plan needs is on the disk; as `ReferenceExecutor.is_compiled`."""
 
+    def load(self, plan: StepPlan) -> None:
+        """Load or compile what a plan needs, so that `run` cannot fail for it; as `ReferenceExecutor.load`."""
+
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         """Take the steps `start` to `stop - 1`; returns the loss of each batch; as `ReferenceExecutor.run`."""
 
@@ -58,6 +62,29 @@ class Choice:
 
     executor: Executor
     decision: Decision
+
+    def started(self, plan: StepPlan, X_nd: Tensor, y_nk: Tensor) -> "tuple[Choice, str]":
+        """Load the executor's compiled code; where `auto` chose one that cannot start, the reference takes its place.
+
+        Args:
+            plan: the steps.
+            X_nd: inputs of the train split, as in `choose`.
+            y_nk: targets.
+
+        Returns:
+            What runs, and the reason why it is not what was chosen; empty if it is.
+
+        Raises:
+            EngineError: if the config names an executor that cannot start.
+        """
+        try:
+            self.executor.load(plan)
+            return self, ""
+        except EngineError as error:
+            if not self.decision.auto:
+                raise
+            why = f"{self.executor.name}: {error}"
+            return _choice("reference", X_nd, y_nk, f"auto: {why}", auto=True), why
 
     def as_json(self) -> dict[str, Any]:
         """`engine` of `run.json`: the decision, with its value also as `name`, as older versions have it."""

@@ -71,8 +71,12 @@ class StatisticsExecutor:
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
         """Whether the compiled kernels that a plan needs are on the disk; as `ReferenceExecutor.is_compiled`."""
-        measuring = () if _is_wide(n_features, n_targets) else ("moments.part_moments",)
-        return all(disk.exists(name, dtype) for name in (*measuring, "moments.run_steps", "moments.loss_sum"))
+        return all(disk.exists(name, dtype) for name in _kernels(n_features, n_targets))
+
+    def load(self, plan: StepPlan) -> None:
+        """Load or compile the kernels that a plan needs; as `ReferenceExecutor.load`."""
+        for name in _kernels(self._X_nd.shape[1], self._y_nk.shape[1]):
+            kernel(name, self._dtype)
 
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         """Take the steps `start` to `stop - 1`; as `ReferenceExecutor.run`.
@@ -190,6 +194,11 @@ class StatisticsExecutor:
 
 def _is_wide(n_features: int, n_targets: int) -> bool:
     return n_features + n_targets >= WIDE
+
+
+def _kernels(n_features: int, n_targets: int) -> tuple[str, ...]:
+    measuring = () if _is_wide(n_features, n_targets) else ("moments.part_moments",)
+    return (*measuring, "moments.run_steps", "moments.loss_sum")
 
 
 def _check(plan: StepPlan) -> None:

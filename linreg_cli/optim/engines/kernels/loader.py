@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from linreg_cli.errors import EngineError, LinregError
 from linreg_cli.optim.engines.kernels import disk
 from linreg_cli.optim.engines.kernels.signatures import (
     FLOAT64,
@@ -77,6 +78,10 @@ def kernel(name: str, dtype: str, rows: str = "int32") -> Kernel:
         name: module and function, as in `SIGNATURES`.
         dtype: of the training, `float32` or `float64`.
         rows: dtype of row orders, `int32` or `int64`.
+
+    Raises:
+        EngineError: if the compiler or the linker fails, for whatever reason: a library is missing or of another
+            version, the system gives no executable memory, it cannot compile for this processor.
     """
     key = name, dtype, rows
     found = _kernels.get(key)
@@ -84,7 +89,13 @@ def kernel(name: str, dtype: str, rows: str = "int32") -> Kernel:
         with _lock:
             if key not in _kernels:
                 dtypes = {TRAINED: dtype, ROWS: rows, FLOAT64S: "float64"}
-                _kernels[key] = Kernel(SIGNATURES[name], dtypes, _loaded(name, dtypes))
+                try:
+                    _kernels[key] = Kernel(SIGNATURES[name], dtypes, _loaded(name, dtypes))
+                except (LinregError, MemoryError):
+                    raise
+                except Exception as error:
+                    reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"
+                    raise EngineError(f"compiled steps cannot start here ({reason})") from error
             found = _kernels[key]
     return found
 

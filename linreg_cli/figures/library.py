@@ -1,0 +1,75 @@
+"""matplotlib as this package uses it: without the user's settings, and with errors of its own kind."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from types import TracebackType
+
+from linreg_cli.errors import LinregError, PlotError
+
+_SETTINGS = "matplotlibrc"
+
+
+def load() -> None:
+    """Import matplotlib, whatever the user's settings for it hold.
+
+    It reads them when it is imported, and fails for a back end that is not installed or a file that is not text. They
+    are tried first, since the caller's own code may use matplotlib too; pictures are drawn without them.
+
+    Raises:
+        PlotError: if it cannot be imported.
+    """
+    with drawing():
+        try:
+            import matplotlib
+        except Exception:
+            for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+                del sys.modules[name]  # parts of what failed are not parts of what is imported now
+            with _no_settings():
+                import matplotlib  # noqa: F401
+
+
+@contextlib.contextmanager
+def drawing() -> Iterator[None]:
+    """A context in which an error that comes from matplotlib is one about drawing, not about the data of a run.
+
+    Raises:
+        PlotError: in place of such an exception.
+    """
+    try:
+        yield
+    except (LinregError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, ImportError) or _within(error.__traceback__, "matplotlib"):
+            found = str(error).partition("\n")[0][:200]
+            raise PlotError(f"matplotlib cannot draw here ({type(error).__name__}: {found})") from error
+        raise
+
+
+@contextlib.contextmanager
+def _no_settings() -> Iterator[None]:
+    """A context without the variables and files that hold the user's settings of matplotlib."""
+    kept = {name: os.environ.pop(name) for name in ("MPLBACKEND", "MATPLOTLIBRC") if name in os.environ}
+    exists = os.path.exists
+
+    def without_settings(path: str | bytes | os.PathLike[str] | os.PathLike[bytes] | int) -> bool:
+        hidden = isinstance(path, str) and os.path.basename(path) == _SETTINGS and "mpl-data" not in path
+        return not hidden and exists(path)
+
+    os.path.exists = without_settings
+    try:
+        yield
+    finally:
+        os.path.exists = exists
+        os.environ.update(kept)
+
+
+def _within(trace: TracebackType | None, package: str) -> bool:
+    """Whether an exception passed through a package."""
+    while trace is not None:
+        if str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] == package:
+            return True
+        trace = trace.tb_next
+    return False

@@ -1,0 +1,129 @@
+"""Variables of libraries and of launchers: they have no effect, are honoured, or are refused; none breaks a run."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from linreg_cli.cli import process
+
+CONFIG = "name: e\ndata: {path: t.csv, target: y}\npreprocess: {standardize: true}\ntrain: {epochs: 5, batch_size: 4}\n"
+
+#: What notebooks, schedulers and debugging sessions leave behind, and values that are none.
+VARIABLES = {
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline", "MATPLOTLIBRC": "/dev/null/none",
+    "MPLCONFIGDIR": "/proc/none",
+    "NUMBA_DISABLE_JIT": "1", "NUMBA_NUM_THREADS": "abc", "NUMBA_OPT": "abc", "TORCH_LOGS": "abc",
+    "SOURCE_DATE_EPOCH": "abc",
+    "OMP_NUM_THREADS": "abc", "MKL_NUM_THREADS": "-1", "OPENBLAS_NUM_THREADS": "abc", "GOMP_CPU_AFFINITY": "abc",
+    "CUDA_VISIBLE_DEVICES": "abc",
+    "PYTHONWARNINGS": "error", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C", "LANG": "xx_XX",
+    "COLUMNS": "0", "LINES": "abc", "TERM": "", "NO_COLOR": "1", "FORCE_COLOR": "1", "TZ": "garbage",
+    "SLURM_PROCID": "3", "SLURM_NTASKS": "4", "WORLD_SIZE": "1", "RANK": "0",
+}  # fmt: skip
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    rows = "".join(f"{row},{row % 3},{2 * row + row % 2}\n" for row in range(30))
+    (tmp_path / "t.csv").write_text(f"größe,b,y\n{rows}", encoding="utf-8")
+    return tmp_path
+
+
+def train(place, variables, *more):
+    command = [sys.executable, "-m", "linreg_cli", "train", "-c", "c.yaml", "--quiet", *more]
+    return subprocess.run(
+        command, cwd=place, env={**os.environ, **variables}, capture_output=True, text=True, check=False
+    )  # fmt: skip
+
+
+def test_all_of_them_at_once_change_nothing(place):
+    (place / "matplotlibrc").write_bytes(b"backend: none\n\xff\xfe: broken\n")
+    done = train(place, VARIABLES)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "outputs/e-0001\n", "")
+    record = json.loads((place / "outputs" / "e-0001" / "run.json").read_text(encoding="utf-8"))
+    assert (record["status"], record["warnings"]) == ("finished", [])
+    drawn = sorted(path.name for path in (place / "outputs" / "e-0001" / "plots").iterdir())
+    assert {"loss.png", "predicted.png", "residuals.png"} <= {*drawn}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VARIABLES)
+@pytest.mark.parametrize("engine", ["reference", "native"])
+def test_each_of_them_alone_changes_nothing(place, name, engine):
+    done = train(place, {name: VARIABLES[name]}, "--set", f"train.engine={engine}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_is_honoured_stays_and_what_would_break_a_library_goes(monkeypatch):
+    kept = {
+        "OMP_NUM_THREADS": "4,2",
+        "GOMP_CPU_AFFINITY": "0-1",
+        "MKL_NUM_THREADS": "8",
+        "MPLCONFIGDIR": "/tmp",
+        "CUDA_VISIBLE_DEVICES": "1",
+    }
+    gone = {"MPLBACKEND": "x", "NUMBA_DEBUG": "1", "OPENBLAS_NUM_THREADS": "0"}
+    for name, value in {**kept, **gone}.items():
+        monkeypatch.setenv(name, value)
+    process.set_up()
+    assert {name: os.environ.get(name) for name in kept} == kept
+    assert {name: os.environ.get(name) for name in gone} == {
+        "MPLBACKEND": None, "NUMBA_DEBUG": None, "OPENBLAS_NUM_THREADS": "1",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("size", ["2", "4", "0016", "9" * 5000])
+def test_one_of_several_processes_is_refused_once_with_one_code(linreg, place, monkeypatch, size):
+    monkeypatch.setenv("WORLD_SIZE", size)
+    for rank in ("0", "", "1", "3"):
+        monkeypatch.setenv("RANK", rank)
+        result = linreg("train", "-c", "c.yaml")
+        assert result.code == 2
+        assert result.err.startswith("error: WORLD_SIZE: this is one of" if rank in ("0", "") else "")
+        assert bool(result.err) == (rank in ("0", ""))
+    assert not (place / "outputs").exists()
+
+
+@pytest.mark.parametrize("size", ["1", "", "abc", "-2", "0", "01"])
+def test_one_process_trains_whatever_launched_it(linreg, place, monkeypatch, size):
+    for name, value in {"WORLD_SIZE": size, "SLURM_NTASKS": "4", "SLURM_PROCID": "2", "RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    assert linreg("train", "-c", "c.yaml", "--quiet", "--set", "plots=false").code == 0
+
+
+FAULTS = [
+    ValueError("Key backend: 'x' is not valid"),
+    ImportError("libfreetype.so"),
+    OSError(13, "x"),
+    KeyError("font"),
+]
+
+
+@pytest.mark.parametrize("error", FAULTS, ids=repr)
+@pytest.mark.parametrize("step", ["savefig", "add_subplot"])
+def test_where_matplotlib_fails_the_run_is_finished_and_not_said_to_be_damaged(linreg, place, monkeypatch, error, step):
+    from matplotlib.figure import Figure
+
+    within = {"__name__": "matplotlib.somewhere", "error": error}
+    exec("def fail(*_, **__):\n    raise error", within)
+    monkeypatch.setattr(Figure, step, within["fail"])
+    result = linreg("train", "-c", "c.yaml", "--fail-if", "warnings.plots < 1")
+    assert result.code == 0, result.err
+    assert "warning: matplotlib cannot draw here (" in result.err
+    record = json.loads((place / "outputs" / "e-0001" / "run.json").read_text(encoding="utf-8"))
+    assert (record["status"], {warning["kind"] for warning in record["warnings"]}) == ("finished", {"plots"})
+    drawn = linreg("plot", "e-0001")
+    assert drawn.code == 2
+    assert drawn.err.startswith("error: matplotlib cannot draw here (")
+    assert "damaged" not in linreg("report", "e-0001").err
+
+
+@pytest.mark.parametrize("value", ["abc", "0-x", "", "-1", "1,,"])
+def test_a_list_of_cores_that_is_none_is_dropped_since_openmp_would_read_it_for_ever(monkeypatch, value):
+    monkeypatch.setenv("GOMP_CPU_AFFINITY", value)
+    process.set_up()
+    assert "GOMP_CPU_AFFINITY" not in os.environ

@@ -109,6 +109,7 @@ COLUMNS = {
     "the same as another": ([str(value) for value in X], {}),
     "a combination of others": ([str(2 * value + 1) for value in X], {}),
     "the target": ([str(100 * value) for value in Y], {}),
+    "a part of the target": ([f"{y - x:.3f}" for x, y in zip(X, Y, strict=True)], {}),
     "beyond float32": (_with("1e39"), {"train": {"dtype": "float32"}, "preprocess": {"standardize": False}}),
     "a level for each level of another": (LEVELS, {"preprocess": {"categorical": "one_hot", "drop_first": False}}),
 }
@@ -185,6 +186,8 @@ FILES = {
         "x       y\n" + "".join(f"{x:8.3f}{y:9.3f}\n" for x, y in ROWS), {"data": {"delimiter": " "}}
     ),
     "a delimiter at the end of rows": _file("x,y\n" + "".join(f"{x},{y},\n" for x, y in ROWS)),
+    "two delimiters at the end of rows": _file("x,y\n" + "".join(f"{x},{y},,\n" for x, y in ROWS)),
+    "blanks in a header with semicolons": _file("lot size;sale price;y\n" + "".join(f"{x};1;{y}\n" for x, y in ROWS)),
     "a delimiter at the end of the header": _file("x,y,\n" + "".join(f"{x},{y}\n" for x, y in ROWS)),
     "bars at the end of rows": _file("x|y\n" + "".join(f"{x}|{y}|\r\n" for x, y in ROWS), {"data": {"delimiter": "|"}}),
     "tabs at the end of rows": _file(
@@ -207,6 +210,13 @@ FILES = {
         ONE_HOT,
     ),
     "a missing target": _file("x,y\n1,\n" + "".join(f"{x},{y}\n" for x, y in ROWS)),
+    "parts of the target": _file(
+        "a,b,z,y\n" + "".join(f"{x},{y},{row * row % 17},{x + y:.3f}\n" for row, (x, y) in enumerate(ROWS))
+    ),
+    "dots that may separate thousands": _file(
+        "p;y\n" + "".join(f"{800 + 37 * row:,};{row * row % 17}\n".replace(",", ".") for row in range(N)),
+        SEMICOLON,
+    ),
     "a German table": _file(
         "p;b;y\n" + "".join(
             f"{800 + 37 * row:,};{x};{y}\n".translate({44: ".", 46: ","}) for row, (x, y) in enumerate(ROWS)

@@ -102,15 +102,15 @@ class Problem:
     # What can be computed
 
     @cached_property
-    def overflow_reason(self) -> str | None:
+    def range_reason(self) -> str | None:
         """Why nothing can be computed from squares of the values; None if it can."""
-        return affordable.overflows(self.X_nd, self.y_nk)
+        return affordable.out_of_range(self.X_nd, self.y_nk)
 
     @property
     def no_factor_reason(self) -> str | None:
         """Why the train split is not factorised; None if it is."""
         n_samples = 0 if self.allow_slow else len(self.X_nd)
-        return self.overflow_reason or affordable.too_costly(n_samples, self.X_nd.shape[1] + self.bias)
+        return self.range_reason or affordable.too_costly(n_samples, self.X_nd.shape[1] + self.bias)
 
     @property
     def no_curvature_reason(self) -> str | None:
@@ -164,8 +164,8 @@ class Problem:
     @cached_property
     def _robust(self) -> tuple[RobustOptimum | None, str | None]:
         loss = self.plan.loss
-        if self.overflow_reason:
-            return None, self.overflow_reason
+        if self.range_reason:
+            return None, self.range_reason
         return robust_optimum(
             self.X_nd,
             self.y_nk,
@@ -215,7 +215,7 @@ class Problem:
         """`combinations` of a table whose factor takes too long, from a sample of its rows."""
         n_parameters = len(self.features) + self.bias
         n_sampled = min(len(self.X_nd), int(affordable.MOST_WORK / n_parameters**2))
-        if self.overflow_reason or n_sampled <= n_parameters:
+        if self.range_reason or n_sampled <= n_parameters:
             return []
         eps = self.eps or float(np.finfo(self.X_nd.dtype).eps)
         return sampled_combinations(self.X_nd, self.features, bias=self.bias, eps=eps, n_sampled=n_sampled)

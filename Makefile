@@ -10,7 +10,7 @@ BENCH   = $(if $(wildcard $(VENV)-bench/.installed),$(VENV)-bench/bin/python,$(B
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-only test-slow lint types bench bench-peers bench-quick docs clean
+.PHONY: help run test test-only test-slow test-oldest lint types bench bench-peers bench-quick docs clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -36,6 +36,11 @@ test-only: $(VENV)/.installed-test  ## pytest
 test-slow: $(VENV)/.installed-test  ## the long forms too: 200 kills, 10,000 hostile inputs, 50 runs at once
 	$(PYTEST) -m "slow or not slow"
 
+test-oldest: pyproject.toml tests/data/oldest.txt  ## the tests with the oldest dependencies that pyproject.toml allows
+	$(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip install --quiet --constraint tests/data/oldest.txt --editable '.[test]'
+	$(VENV)-oldest/bin/python -m pytest --numprocesses auto --dist worksteal
+
 bench-peers: $(VENV)-bench/.installed  ## install what `make bench` compares with, beside the environment
 
 bench: $(VENV)/.installed-test  ## the three tables of docs/performance.md: half an hour on an idle machine
@@ -48,7 +53,7 @@ docs: $(VENV)/.installed-test  ## write the generated pages again
 	$(BIN)/python docs/generate.py
 
 clean:  ## remove the environment and caches; runs stay
-	rm -rf $(VENV) $(VENV)-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-oldest .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("linreg needs Python 3.11 or later, and this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'

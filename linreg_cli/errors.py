@@ -23,7 +23,7 @@ from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from linreg_cli.addresses import without_secrets
-from linreg_cli.lookalike import difference, escaped, same_appearance
+from linreg_cli.lookalike import difference, in_ascii, same_appearance
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def did_you_mean(name: str, allowed: Sequence[str]) -> str:
     '; did you mean "New\\\\u00a0York"? It looks the same: "New\\\\u00a0York" has U+00A0 (no-break space)'
     """
     if same := same_appearance(name, allowed):
-        return f"; did you mean {escaped(same)}? It looks the same: {difference(same, name)}"
+        return f"; did you mean {in_ascii(same)}? It looks the same: {difference(same, name)}"
     close = closest(name, allowed)
     return f"; did you mean '{close}'?" if close else f"; allowed: {', '.join(map(_shown, allowed))}"
 

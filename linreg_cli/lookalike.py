@@ -67,14 +67,14 @@ def difference(text: str, other: str) -> str:
         odd = [mark for mark in dict.fromkeys(one) if mark not in two and not mark.isascii()]
         if odd:
             marks = ", ".join(f"U+{ord(mark):04X} ({unicodedata.name(mark, 'unnamed').lower()})" for mark in odd)
-            return f"{escaped(one)} has {marks}"
+            return f"{in_ascii(one)} has {marks}"
     return "they differ in blanks, or in the order of their marks"
 
 
-def escaped(text: str) -> str:
+def in_ascii(text: str) -> str:
     """A text in double quotes, as YAML reads it back, with escapes for all but ASCII.
 
-    >>> escaped("a\u00a0b")
+    >>> in_ascii("a\u00a0b")
     '"a\\\\u00a0b"'
     """
     marks = (f"\\u{ord(mark):04x}" if ord(mark) < 0x10000 else f"\\U{ord(mark):08x}" for mark in text)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
-from linreg_cli.wording import JOINERS
+from linreg_cli.wording import is_shown
 
 #: Text that needs no quotes: a word that neither YAML 1.1 nor YAML 1.2 reads as something else.
 _PLAIN = re.compile(r"(?!(?i:true|false|yes|no|on|off|null)$)[^\W\d]\w*(?:[-./]\w+)*")
@@ -66,7 +66,7 @@ def quoted(text: str) -> str:
     >>> print(quoted("\\N"), quoted("12\u202f500"), quoted("?"))
     '\N' "12\u202f500" '?'
     """
-    if not all(mark.isprintable() or mark in JOINERS for mark in text):
+    if not all(map(is_shown, text)):
         return f'"{"".join(map(_escaped, text))}"'
     doubled = text.replace("'", "''")
     return f"'{doubled}'"
@@ -190,7 +190,7 @@ def _key(name: str) -> str:
 
 
 def _escaped(mark: str) -> str:
-    if mark in _ESCAPES or mark.isprintable() or mark in JOINERS:
+    if mark in _ESCAPES or is_shown(mark):
         return _ESCAPES.get(mark, mark)
     code = ord(mark)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -13,7 +13,7 @@ ROUNDING = 1e-15
 _ALIKE = 1e-3
 
 #: Zero-width joiners: not printable, but part of words in some scripts and of many emoji.
-JOINERS = "\u200c\u200d"
+_JOINERS = "\u200c\u200d"
 _UNSHOWN = re.compile(r"[^\n -~]")
 
 #: The metrics of predictions, in original units, by the names that `metrics.json` has -> as a heading. Tables on the
@@ -30,7 +30,7 @@ def one_line(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(mark if _is_shown(mark) else repr(mark)[1:-1] for mark in text)
+    return "".join(mark if is_shown(mark) else repr(mark)[1:-1] for mark in text)
 
 
 def escaped(text: str) -> str:
@@ -66,7 +66,7 @@ def json_text(values: Any, *, default: Any = None, indented: float = math.inf) -
         text = json.dumps(values, indent=2, **options)
     if text.replace("\n", "").isprintable():
         return text
-    return _UNSHOWN.sub(lambda mark: mark[0] if _is_shown(mark[0]) else json.dumps(mark[0])[1:-1], text)
+    return _UNSHOWN.sub(lambda mark: mark[0] if is_shown(mark[0]) else json.dumps(mark[0])[1:-1], text)
 
 
 def without_negative_zero(values: Any) -> Any:
@@ -82,9 +82,9 @@ def without_negative_zero(values: Any) -> Any:
     return values + 0.0 if isinstance(values, float) else values
 
 
-def _is_shown(mark: str) -> bool:
+def is_shown(mark: str) -> bool:
     """Whether a character is shown as it is: it neither moves the cursor nor changes what is around it."""
-    return mark.isprintable() or mark in JOINERS
+    return mark.isprintable() or mark in _JOINERS
 
 
 def number(value: Any) -> str:

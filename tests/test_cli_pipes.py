@@ -78,4 +78,4 @@ def test_a_terminal_of_twenty_columns_is_no_reason_to_fail(tmp_path):
     assert process.returncode == 0
     assert b"Traceback" not in shown
     assert "━".encode() in shown  # there is a bar on a terminal
-    assert out.startswith(b"config-0001: 40 epochs")
+    assert out.startswith(b"c-0001: 40 epochs")

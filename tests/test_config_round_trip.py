@@ -54,6 +54,8 @@ def configs(draw) -> dict[str, Any]:
     )  # fmt: skip
     if data["path" if "path" in data else "source"].startswith("http"):
         data["path"] = "a.csv"
+    if "path" in data:  # no path has a NUL, and of a home folder only the user is asked
+        data["path"] = data["path"].replace("\x00", "0").replace("~", "./~")
     return {
         "name": draw(st.sampled_from(["a", "2014", "1e3", "0o17", "no", "1_000", "null"])),
         "seed": draw(st.integers(0, 2**63 - 1)),
@@ -66,7 +68,7 @@ def configs(draw) -> dict[str, Any]:
         },
         "train": {"batch_size": draw(st.one_of(st.just("full"), st.integers(1, 10**12)))},
         "probe": draw(st.lists(st.lists(_finite, min_size=width, max_size=width), max_size=3)),
-        "gates": ["test.r2 >= 0.9"],
+        "gates": ["train.r2 >= 0.9"],
     }
 
 
@@ -90,10 +92,11 @@ def _tuples(value: Any) -> Any:
 
 @pytest.mark.parametrize("text", [text for text in AWKWARD if text not in ("\x00", "\x1b[31m")])
 def test_other_readers_of_yaml_see_the_same_text(text):
-    data = {"source": "table", "path": text, "target": text, "split": {"column": text}}
+    path = "./~" if text == "~" else text  # alone, it is the home folder
+    data = {"source": "table", "path": path, "target": text, "split": {"column": text}}
     dumped = dump_config(Config.model_validate({"data": data}))
     read = yaml.safe_load(dumped)["data"]
-    assert (read["path"], read["target"], read["split"]["column"]) == (text, text, text)
+    assert (read["path"], read["target"], read["split"]["column"]) == (path, text, text)
 
 
 def test_a_resolved_config_writes_every_key(empty):

@@ -103,9 +103,9 @@ def test_a_range_error_says_the_limit_and_the_value(empty, setting, message):
     assert faults(empty, *SYNTHETIC, setting) == [message]
 
 
-@pytest.mark.parametrize("name", ["..", "a/b", "a\\b", "a:b", "-a", ".hidden", "a b", "", "é", "a\nb", "C:x"])
+@pytest.mark.parametrize("name", ["..", "a/b", "a\\b", "a:b", "-a", ".hidden", "a b", "", "a\nb", "C:x"])
 def test_a_name_that_could_leave_the_folder_is_refused(empty, name):
     import json
 
     [message] = faults(empty, *SYNTHETIC, f"name={json.dumps(name)}")
-    assert message.startswith("name: expected letters, digits")
+    assert message.startswith("name: expected letters and digits of any script, ")

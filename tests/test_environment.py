@@ -17,7 +17,8 @@ VARIABLES = {
     "MPLCONFIGDIR": "/proc/none",
     "NUMBA_DISABLE_JIT": "1", "NUMBA_NUM_THREADS": "abc", "NUMBA_OPT": "abc", "TORCH_LOGS": "abc",
     "SOURCE_DATE_EPOCH": "abc",
-    "OMP_NUM_THREADS": "abc", "MKL_NUM_THREADS": "-1", "OPENBLAS_NUM_THREADS": "abc", "CUDA_VISIBLE_DEVICES": "abc",
+    "OMP_NUM_THREADS": "abc", "MKL_NUM_THREADS": "-1", "OPENBLAS_NUM_THREADS": "abc", "GOMP_CPU_AFFINITY": "abc",
+    "CUDA_VISIBLE_DEVICES": "abc",
     "PYTHONWARNINGS": "error", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C", "LANG": "xx_XX",
     "COLUMNS": "0", "LINES": "abc", "TERM": "", "NO_COLOR": "1", "FORCE_COLOR": "1", "TZ": "garbage",
     "SLURM_PROCID": "3", "SLURM_NTASKS": "4", "WORLD_SIZE": "1", "RANK": "0",
@@ -58,7 +59,13 @@ def test_each_of_them_alone_changes_nothing(place, name, engine):
 
 
 def test_what_is_honoured_stays_and_what_would_break_a_library_goes(monkeypatch):
-    kept = {"OMP_NUM_THREADS": "4,2", "MKL_NUM_THREADS": "8", "MPLCONFIGDIR": "/tmp", "CUDA_VISIBLE_DEVICES": "1"}
+    kept = {
+        "OMP_NUM_THREADS": "4,2",
+        "GOMP_CPU_AFFINITY": "0-1",
+        "MKL_NUM_THREADS": "8",
+        "MPLCONFIGDIR": "/tmp",
+        "CUDA_VISIBLE_DEVICES": "1",
+    }
     gone = {"MPLBACKEND": "x", "NUMBA_DEBUG": "1", "OPENBLAS_NUM_THREADS": "0"}
     for name, value in {**kept, **gone}.items():
         monkeypatch.setenv(name, value)
@@ -113,3 +120,10 @@ def test_where_matplotlib_fails_the_run_is_finished_and_not_said_to_be_damaged(l
     assert drawn.code == 2
     assert drawn.err.startswith("error: matplotlib cannot draw here (")
     assert "damaged" not in linreg("report", "e-0001").err
+
+
+@pytest.mark.parametrize("value", ["abc", "0-x", "", "-1", "1,,"])
+def test_a_list_of_cores_that_is_none_is_dropped_since_openmp_would_read_it_for_ever(monkeypatch, value):
+    monkeypatch.setenv("GOMP_CPU_AFFINITY", value)
+    process.set_up()
+    assert "GOMP_CPU_AFFINITY" not in os.environ

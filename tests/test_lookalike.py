@@ -13,7 +13,7 @@ import yaml
 from linreg_cli.config import Config
 from linreg_cli.data import load_dataset
 from linreg_cli.errors import DataError
-from linreg_cli.lookalike import escaped, same_appearance
+from linreg_cli.lookalike import in_ascii, same_appearance
 
 
 def nfd(text):
@@ -94,9 +94,9 @@ def test_a_name_that_only_looks_the_same_is_told_apart_and_can_be_pasted(name, o
     with pytest.raises(DataError) as caught:
         load(path, features=(name,))
     assert str(caught.value).endswith(
-        f"there is no column {name!r}; did you mean {escaped(other)}? It looks the same: {escaped(other)} has {mark}"
+        f"there is no column {name!r}; did you mean {in_ascii(other)}? It looks the same: {in_ascii(other)} has {mark}"
     )
-    assert load(path, features=(yaml.safe_load(escaped(other)),)).features == (other,)
+    assert load(path, features=(yaml.safe_load(in_ascii(other)),)).features == (other,)
 
 
 def test_levels_that_look_the_same_have_a_warning_and_an_unknown_one_says_so(linreg, config_file, tmp_path):

@@ -216,6 +216,9 @@ def test_auto_takes_the_heavy_ball_that_the_epochs_are_enough_for(linreg, config
 
     def run(epochs, *more):
         result = linreg("train", "-c", config, "--set", f"train.epochs={epochs}", "--json", *more).json
+        if "error" in result:  # far above its start: the run has diverged
+            assert result["error"]["kind"] == "diverged"
+            return math.inf, None, None
         record = linreg("runs", "show", result["run"], "--json").json["record"]
         return result["metrics"]["optimum"]["gap"], record["lr"], record["momentum"]
 
@@ -229,4 +232,4 @@ def test_auto_takes_the_heavy_ball_that_the_epochs_are_enough_for(linreg, config
         assert gap < min(run(epochs, *optimal)[0] / 2, plain), epochs
         assert chosen["value"] < momentum["value"]
         foretold = float(chosen["why"].partition("a gap of ")[2].partition(";")[0])
-        assert gap == pytest.approx(foretold, rel=2e-3)  # three digits are printed
+        assert gap == pytest.approx(foretold, rel=6e-3)  # three digits are printed

@@ -10,7 +10,6 @@ import string
 import sys
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
@@ -20,6 +19,7 @@ from conftest import REPOSITORY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pasting import pasted, remedies, try_remedies, value_at
+from remedy_cases import COLUMNS, FILES, LEVELS, ONE_HOT, TYPED, X, Y
 
 from linreg_cli import remedies as remedies_module
 from linreg_cli.config import Config, load_config
@@ -64,55 +64,6 @@ def test_any_text_is_read_back(text):
 
 
 # What a message tells to paste is pasted, and the message is gone.
-
-N = 40
-STREAM = np.random.default_rng(0)
-X, Y = STREAM.normal(size=(2, N)).round(3)
-NUMBERS = [f"{value:.2f}" for value in STREAM.normal(size=N) * 5]
-LEVELS = [("low", "mid", "high")[row % 3] for row in range(N)]
-ONE_HOT = {"preprocess": {"categorical": "one_hot"}}
-SEMICOLON = {"data": {"delimiter": ";"}}
-IDS = [f"id{row}" for row in range(N)]
-
-
-def _with(*cells: str) -> list[str]:
-    """Numbers, but for the first cells."""
-    return [*cells, *NUMBERS[len(cells) :]]
-
-
-#: what is wrong with the column -> (its cells, settings)
-COLUMNS = {
-    "words": (LEVELS, {}),
-    "true and false": (["true", "false"] * (N // 2), {}),
-    "a word among numbers": (_with("abc"), {}),
-    "a word among numbers that could be levels": (_with("abc"), ONE_HOT),
-    "backslash N": (_with("\\N"), {}),
-    "a mark with quotes": (_with('it\'s "none"'), {}),
-    "a placeholder": (_with("NULL", "NULL"), {}),
-    "a placeholder in a category": (["NULL", "1", "2", "3"] * (N // 4), ONE_HOT),
-    "a missing number": (_with(""), {}),
-    "a missing level": (["", *LEVELS[1:]], ONE_HOT),
-    "NA as a level": (["NA", *LEVELS[1:]], ONE_HOT),
-    "no value": ([""] * N, {}),
-    "no value and drop": ([""] * N, {"preprocess": {"missing": "drop"}}),
-    "no value and mean": ([""] * N, {"preprocess": {"missing": "mean"}}),
-    "dates": ([f"2020-01-{1 + row % 28:02d}" for row in range(N)], {}),
-    "dates that could be levels": ([f"2020-01-{1 + row % 28:02d}" for row in range(N)], ONE_HOT),
-    "identifiers": (IDS, ONE_HOT),
-    "too many levels": (LEVELS, {"preprocess": {"categorical": "one_hot", "max_levels": 2}}),
-    "leading zeros": (_with("007", "02138"), {}),
-    "commas of either meaning": ([f"{1 + row % 9},500" for row in range(N)], SEMICOLON),
-    "narrow blanks": ([f"{1 + row % 9}\u202f{500 + row}" for row in range(N)], {}),
-    "narrow blanks that could be levels": ([f"{1 + row % 9}\u202f500" for row in range(N)], ONE_HOT),
-    "apostrophes": ([f"{1 + row % 9}'{500 + row}" for row in range(N)], {}),
-    "a constant": (["7"] * N, {}),
-    "the same as another": ([str(value) for value in X], {}),
-    "a combination of others": ([str(2 * value + 1) for value in X], {}),
-    "the target": ([str(100 * value) for value in Y], {}),
-    "a part of the target": ([f"{y - x:.3f}" for x, y in zip(X, Y, strict=True)], {}),
-    "beyond float32": (_with("1e39"), {"train": {"dtype": "float32"}, "preprocess": {"standardize": False}}),
-    "a level for each level of another": (LEVELS, {"preprocess": {"categorical": "one_hot", "drop_first": False}}),
-}
 
 
 def _merged(*parts):
@@ -169,78 +120,6 @@ def test_remedies_about_columns_work_whatever_a_column_is_called(name, tmp_path,
         cells, own = COLUMNS[case]
         _write(tmp_path, {name: cells, "x": X, "z": X**2, "y": Y})
         assert _fails(Reading, _merged(own), tmp_path) == [], case
-
-
-def _file(text, settings=None, encoding="utf-8"):
-    return text.encode(encoding), settings or {}
-
-
-ROWS = list(zip(X, Y, strict=True))
-#: what is wrong with the file -> (its bytes, settings)
-FILES = {
-    "semicolons": _file("x;y\n" + "".join(f"{x};{y}\n" for x, y in ROWS)),
-    "tabs": _file("x\ty\n" + "".join(f"{x}\t{y}\n" for x, y in ROWS)),
-    "blanks": _file("x y\n" + "".join(f"{x} {y}\n" for x, y in ROWS)),
-    "runs of blanks": _file("x       y\n" + "".join(f"{x:8.3f}{y:9.3f}\n" for x, y in ROWS)),
-    "runs of blanks and a blank": _file(
-        "x       y\n" + "".join(f"{x:8.3f}{y:9.3f}\n" for x, y in ROWS), {"data": {"delimiter": " "}}
-    ),
-    "a delimiter at the end of rows": _file("x,y\n" + "".join(f"{x},{y},\n" for x, y in ROWS)),
-    "two delimiters at the end of rows": _file("x,y\n" + "".join(f"{x},{y},,\n" for x, y in ROWS)),
-    "blanks in a header with semicolons": _file("lot size;sale price;y\n" + "".join(f"{x};1;{y}\n" for x, y in ROWS)),
-    "a delimiter at the end of the header": _file("x,y,\n" + "".join(f"{x},{y}\n" for x, y in ROWS)),
-    "bars at the end of rows": _file("x|y\n" + "".join(f"{x}|{y}|\r\n" for x, y in ROWS), {"data": {"delimiter": "|"}}),
-    "tabs at the end of rows": _file(
-        "x\ty\n" + "".join(f"{x}\t{y}\t\n" for x, y in ROWS), {"data": {"delimiter": "\t"}}
-    ),
-    "row names": _file("x,y\n" + "".join(f'"{row}",{x},{y}\n' for row, (x, y) in enumerate(ROWS))),
-    "a column without a name": _file(",x,y\n" + "".join(f"{row},{x},{y}\n" for row, (x, y) in enumerate(ROWS))),
-    "another encoding": _file("größe,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS), encoding="cp1252"),
-    "UTF-16": _file("x,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS), encoding="utf-16"),
-    "UTF-16 without a mark": _file("x,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS), encoding="utf-16-be"),
-    "an encoding that it does not have": _file(
-        "x,größe,y\n" + "".join(f"{x},1,{y}\n" for x, y in ROWS), {"data": {"encoding": "ascii", "ignore": ("größe",)}}
-    ),
-    "a level that the train split lacks": _file(
-        "c,s,x,y\n" + "".join(f"{'abc'[row % 3]},train,{x},{y}\n" for row, (x, y) in enumerate(ROWS)) + "d,test,1,2\n",
-        {**ONE_HOT, "data": {"split": {"column": "s"}}},
-    ),
-    "the levels of another column": _file(
-        "c,d,x,y\n" + "".join(f"{'abc'[row % 3]},{'pqr'[row % 3]},{x},{y}\n" for row, (x, y) in enumerate(ROWS)),
-        ONE_HOT,
-    ),
-    "a missing target": _file("x,y\n1,\n" + "".join(f"{x},{y}\n" for x, y in ROWS)),
-    "parts of the target": _file(
-        "a,b,z,y\n" + "".join(f"{x},{y},{row * row % 17},{x + y:.3f}\n" for row, (x, y) in enumerate(ROWS))
-    ),
-    "dots that may separate thousands": _file(
-        "p;y\n" + "".join(f"{800 + 37 * row:,};{row * row % 17}\n".replace(",", ".") for row in range(N)),
-        SEMICOLON,
-    ),
-    "a German table": _file(
-        "p;b;y\n" + "".join(
-            f"{800 + 37 * row:,};{x};{y}\n".translate({44: ".", 46: ","}) for row, (x, y) in enumerate(ROWS)
-        ),
-        SEMICOLON,
-    ),
-    "commas for everything": _file("x;y\n1;2\n", {"data": {"delimiter": ";", "decimal": ",", "thousands": ","}}),
-    "dots for everything": _file("x;y\n1;2\n2;4\n", {"data": {"delimiter": ";", "thousands": "."}}),
-    "the decimal mark as delimiter": _file("x;y\n1,5;2\n2,5;4\n", {"data": {"decimal": ","}}),
-    "decimal commas": _file("x;y\n" + "".join(f"{x};{y}\n" for x, y in ROWS).replace(".", ","), SEMICOLON),
-    "an identifier": _file(
-        "house_id,x,y\n" + "".join(f"{row * 7919 % 10007},{x},{y}\n" for row, (x, y) in enumerate(ROWS))
-    ),
-}  # fmt: skip
-
-
-#: what is in a format with types -> its columns
-TYPED = {
-    "a typed category": {"col": pa.array(LEVELS).dictionary_encode(), "x": X},
-    "a typed category of numbers": {"col": pa.array([1, 2, 3, 4] * (N // 4)).dictionary_encode(), "x": X},
-    "numbers as text": {"col": NUMBERS, "x": X},
-    "truths": {"col": [True, False] * (N // 2), "x": X},
-    "only an index": {"index": X},
-}
 
 
 def _train_again(linreg, folder) -> None:

@@ -45,6 +45,13 @@ def test_where_another_column_has_decimals_the_marks_are_to_be_removed(tmp_path)
     assert message.endswith('if it separates thousands, write them without ".", which is the decimal mark of b, y')
 
 
+def test_between_commas_the_comma_cannot_be_the_decimal_mark(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("p,y\n" + "".join(f"{cell},{row}\n" for row, cell in enumerate(GROUPED)))
+    (message,) = found(load(path, delimiter=None))
+    assert message.endswith('if it separates thousands, write them without ".", since "," is the delimiter')
+
+
 @pytest.mark.parametrize(
     "cells",
     [

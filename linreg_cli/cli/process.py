@@ -29,6 +29,8 @@ _FOREIGN = ("MPLBACKEND", "MATPLOTLIBRC", "NUMBA_", "TORCH_LOGS", "TORCH_TRACE",
 #: Numbers of threads. One that is no number gives a message of its library, or its error.
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS")
 _COUNT = re.compile(r"[1-9][0-9]{0,3}(,[1-9][0-9]{0,3})*\Z")
+#: A list of cores. With any other text the library of OpenMP never ends reading it, while torch is imported.
+_AFFINITY, _CORES = "GOMP_CPU_AFFINITY", re.compile(r"[0-9]+(-[0-9]+(:[0-9]+)?)?([ ,]+[0-9]+(-[0-9]+(:[0-9]+)?)?)*\Z")
 
 
 def set_up() -> None:
@@ -38,7 +40,9 @@ def set_up() -> None:
     """
     gc.set_threshold(GARBAGE_THRESHOLD)
     for name in [*os.environ]:
-        if name.startswith(_FOREIGN) or (name in _THREADS and not _COUNT.match(os.environ[name].strip())):
+        value = os.environ[name].strip()
+        counts = name not in _THREADS or _COUNT.match(value)
+        if name.startswith(_FOREIGN) or not counts or (name == _AFFINITY and not _CORES.match(value)):
             del os.environ[name]
     if any(option.startswith("error") for option in sys.warnoptions):
         _show_warnings_of_libraries()

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from linreg_cli.config.types import Count, Ddof, Name, Section, refuse, shown
-from linreg_cli.lookalike import escaped, normal
+from linreg_cli.lookalike import in_ascii, normal
 
 #: What happens to missing cells, and which of these fill them with a statistic of the train split.
 Missing = Literal["error", "drop", "mean", "median"]
@@ -27,7 +27,8 @@ def _once(value: Any) -> Any:
     first: dict[str, str] = {}
     for name in value if isinstance(value, dict) else ():
         if isinstance(name, str) and first.setdefault(normal(name), name) != name:
-            raise refuse(f"one column is named twice: {escaped(first[normal(name)])} and {escaped(name)} are the same")
+            same = f"{in_ascii(first[normal(name)])} and {in_ascii(name)}"
+            raise refuse(f"one column is named twice: {same} are the same")
     return value
 
 

@@ -46,4 +46,5 @@ def out_of_range(*arrays: npt.NDArray[Any]) -> str | None:
 
 def _largest(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The largest absolute value of each column, without a copy of the array, shape (n_columns,)."""
-    return np.maximum(values.max(axis=0, initial=0.0), -values.min(axis=0, initial=0.0))
+    largest: npt.NDArray[Any] = np.maximum(values.max(axis=0, initial=0.0), -values.min(axis=0, initial=0.0))
+    return largest

@@ -25,7 +25,7 @@ from linreg_cli.convergence.rate_search import BatchProblem
 from linreg_cli.convergence.rates import SgdRule
 from linreg_cli.convergence.spectrum import Spectrum, curvature
 from linreg_cli.least_squares import solve
-from linreg_cli.least_squares.dependence import Combination, combinations, dependent_columns, sampled_combinations
+from linreg_cli.least_squares.dependence import Combination, combinations, dependent_columns
 from linreg_cli.least_squares.factor import Array, Factor, factorise
 from linreg_cli.least_squares.robust import RobustOptimum, robust_optimum
 from linreg_cli.least_squares.solve import Optimum, least_squares
@@ -88,6 +88,11 @@ class Problem:
     def rule(self) -> SgdRule:
         """The parameters of SGD of the plan."""
         return SgdRule.of(self.plan)
+
+    @property
+    def unit(self) -> float:
+        """The machine epsilon that rank and rounding error are judged by."""
+        return self.eps or float(np.finfo(self.X_nd.dtype).eps)
 
     @property
     def batch_share(self) -> float:
@@ -209,16 +214,6 @@ class Problem:
     def dependent_columns(self) -> tuple[str, ...]:
         """The columns of all linear dependences; see `least_squares.dependence.dependent_columns`."""
         return dependent_columns(self.factor, self.features)
-
-    @cached_property
-    def sampled_combinations(self) -> list[Combination]:
-        """`combinations` of a table whose factor takes too long, from a sample of its rows."""
-        n_parameters = len(self.features) + self.bias
-        n_sampled = min(len(self.X_nd), int(affordable.MOST_WORK / n_parameters**2))
-        if self.range_reason or n_sampled <= n_parameters:
-            return []
-        eps = self.eps or float(np.finfo(self.X_nd.dtype).eps)
-        return sampled_combinations(self.X_nd, self.features, bias=self.bias, eps=eps, n_sampled=n_sampled)
 
     @cached_property
     def combinations(self) -> list[Combination]:

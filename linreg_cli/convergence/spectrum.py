@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.least_squares.factor import Array, Factor, solve_triangle, split
+from linreg_cli.least_squares.decompositions import solve_triangle, split
+from linreg_cli.least_squares.factor import Array, Factor
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.losses import loss_scale
 

@@ -24,10 +24,9 @@ def rounding_gap(problem: Problem, lr: float, rule: SgdRule) -> float:
     assert optimum is not None
     if rule.gain <= 0 or not problem.spectrum.largest > 0:
         return 0.0
-    eps = problem.eps or float(np.finfo(problem.X_nd.dtype).eps)
     h = problem.step_spectrum.eigenvalues + rule.weight_decay
     parameters = optimum.weights if optimum.bias is None else np.vstack([optimum.weights, optimum.bias])
-    rest = eps * np.abs(parameters) / 2 / (lr * rule.gain / (1 - rule.momentum))
+    rest = problem.unit * np.abs(parameters) / 2 / (lr * rule.gain / (1 - rule.momentum))
     curved = h > EPS * h.max(initial=0.0)
     squares = (problem.spectrum.eigenvectors[:, curved] ** 2).T @ rest**2
     excess = float(np.sum(squares / (6 * h[curved, None])))

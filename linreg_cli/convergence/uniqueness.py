@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from linreg_cli.convergence import affordable
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Preprocessor
 from linreg_cli.data.checks.wording import listed
 from linreg_cli.data.scaling import Scaling
 from linreg_cli.findings import Finding
-from linreg_cli.least_squares.dependence import Combination
+from linreg_cli.least_squares.dependence import Combination, sampled_combinations
 from linreg_cli.remedies import leave_out
 
 #: The number of dependences that are written out; the others are counted.
@@ -37,7 +38,7 @@ def not_unique(problem: Problem, preprocessor: Preprocessor) -> Finding | None:
         why = f"{n:,} rows are fewer than {p:,} parameters"
         return Finding("collinear", f"the optimum is not unique: {why}. {_CONSEQUENCE}; {ways}")
     if problem.no_factor_reason:  # the rank of a table that takes too long to factorise is not known
-        found, rank = problem.sampled_combinations, ""
+        found, rank = _sampled(problem), ""
     else:
         found, rank = problem.combinations, f" (rank {problem.factor.rank} of {p})"
     scaling = preprocessor.features
@@ -62,6 +63,17 @@ def not_unique(problem: Problem, preprocessor: Preprocessor) -> Finding | None:
     )
 
 
+def _sampled(problem: Problem) -> list[Combination]:
+    """The combinations of a table whose factor takes too long, from a sample of its rows."""
+    p = len(problem.features) + problem.bias
+    n_sampled = min(len(problem.X_nd), int(affordable.MOST_WORK / p**2))
+    if problem.range_reason or n_sampled <= p:
+        return []
+    return sampled_combinations(
+        problem.X_nd, problem.features, bias=problem.bias, eps=problem.unit, n_sampled=n_sampled
+    )
+
+
 def _more_as_given(problem: Problem, scaling: Scaling) -> tuple[int, str] | None:
     """The rank of the table as given, and what to set, if it is larger than that of the values rounded to float32."""
     optimum = problem.optimum_as_given
@@ -78,8 +90,7 @@ def _more_as_given(problem: Problem, scaling: Scaling) -> tuple[int, str] | None
         return rank, remedy
     # Columns are standardised in float64, before they are rounded: what is rounded then is the distance from the mean.
     reach = np.abs(problem.given()[0] - factor.center).max(axis=0)
-    eps = problem.eps or float(np.finfo(problem.X_nd.dtype).eps)
-    standardized = replace(factor, eps=eps, largest=reach).rank
+    standardized = replace(factor, eps=problem.unit, largest=reach).rank
     return rank, f"{remedy}, or preprocess.standardize: true" if standardized == rank else remedy
 
 

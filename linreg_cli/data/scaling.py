@@ -130,10 +130,10 @@ class Scaling:
                 self._refuse("overflows", dataset, block, ~good, self.columns[positions], dtype)
             maybe = are_zeros[positions]
             maybe[maybe] = ~written[:, maybe].any(axis=0)  # a view: the columns without a value so far
-        for position in np.flatnonzero(are_zeros & (self.scale != 0)):
-            values = transformed(self.transform, dataset.name, dataset.columns, self.columns[position], chosen)
-            if (lost := values != self.center[position]).any():
-                self._refuse("underflows", dataset, chosen, lost[:, None], self.columns[position : position + 1], dtype)
+        for empty in np.flatnonzero(are_zeros & (self.scale != 0)):
+            values = transformed(self.transform, dataset.name, dataset.columns, self.columns[empty], chosen)
+            if (lost := values != self.center[empty]).any():
+                self._refuse("underflows", dataset, chosen, lost[:, None], self.columns[empty : empty + 1], dtype)
         return out
 
     def _pieces(

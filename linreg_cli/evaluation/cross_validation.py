@@ -9,7 +9,7 @@ from linreg_cli.data import Dataset
 from linreg_cli.data.assemble import resplit
 from linreg_cli.data.columns.kinds import Rows
 from linreg_cli.data.columns.rows import in_order
-from linreg_cli.evaluation.metrics import ErrorSums, Metrics
+from linreg_cli.evaluation.metrics import IN_ORIGINAL_UNITS, ErrorSums, Metrics
 from linreg_cli.evaluation.predictions import predicted_blocks
 from linreg_cli.model import LinearFormula
 from linreg_cli.seeds import numpy_stream
@@ -17,9 +17,6 @@ from linreg_cli.wording import METRICS
 
 #: Trains on the train split of a dataset. Returns the model, or a text that says why there is none.
 Fit = Callable[[Dataset], LinearFormula | str]
-
-#: Of the metrics of every fold; R2 is relative to the mean of the fold.
-_LABELS = {"units": "original", "r2_definition": "centred"}
 
 
 def folds(rows: Rows, count: int, *, shuffle: bool, seed: int) -> list[Rows]:
@@ -69,12 +66,13 @@ def cross_validate(dataset: Dataset, config: Config, fit: Fit) -> Metrics:
         formula = fit(fold)
         if isinstance(formula, str):
             reason = f"fold {number + 1}: {formula}"
-            return {**_LABELS, "folds": count, **dict.fromkeys(METRICS), **{f"{key}_reason": reason for key in METRICS}}
+            reasons = {f"{key}_reason": reason for key in METRICS}
+            return {**IN_ORIGINAL_UNITS, "folds": count, **dict.fromkeys(METRICS), **reasons}
         sums = ErrorSums()
         for _, actual, predicted in predicted_blocks(formula, fold, in_order(held_out)):
             sums.add(actual, predicted)
         measured.append(sums.metrics())
-    return {**_LABELS, "folds": count, **_summary(measured)}
+    return {**IN_ORIGINAL_UNITS, "folds": count, **_summary(measured)}
 
 
 def _summary(measured: list[Metrics]) -> Metrics:

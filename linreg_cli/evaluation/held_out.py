@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.data.encoding.transform import inverse
-from linreg_cli.evaluation.metrics import Metrics
+from linreg_cli.evaluation.metrics import IN_ORIGINAL_UNITS, Metrics
 from linreg_cli.least_squares.factor import Array, matrix
 from linreg_cli.least_squares.resampling import HeldOut, k_fold, leave_one_out, residuals_of
 from linreg_cli.least_squares.solve import Optimum
@@ -56,8 +56,8 @@ def held_out_metrics(found: HeldOut, y_nk: Array, transform: str = "none", smear
     """`mse`, `rmse` and `r2` of held-out predictions (leave-one-out or k-fold), in original units of the target.
 
     With f the transform, a row y is predicted by f^-1(f(y) - e), where e is its error in units of f; with the smearing
-    factor s of the fit without it, by f^-1(f(y) - e + log s). mse is the mean of
-    the squared differences over rows and targets; r2 is 1 - mse / variance of y, averaged over targets.
+    factor s of the fit without it, by f^-1(f(y) - e + log s). mse is the mean of the squared differences over rows and
+    targets; r2 is 1 - mse / variance of y, averaged over targets.
 
     Args:
         found: the errors e of each row, predicted by a fit without it, in units of f.
@@ -71,8 +71,7 @@ def held_out_metrics(found: HeldOut, y_nk: Array, transform: str = "none", smear
     >>> held_out_metrics(HeldOut(1.0, None, np.array([[1.0], [-1.0]])), np.array([[0.0], [4.0]]))["r2"]
     0.75
     """
-    labels: Metrics = {"units": "original", "r2_definition": "centred"}
-    none: Metrics = {**labels, "mse": None, "rmse": None, "r2": None}
+    none: Metrics = {**IN_ORIGINAL_UNITS, "mse": None, "rmse": None, "r2": None}
     if found.errors is None:
         return {**none, "reason": found.reason}
     actual = inverse(transform, y_nk)
@@ -85,7 +84,7 @@ def held_out_metrics(found: HeldOut, y_nk: Array, transform: str = "none", smear
     mse = float(np.mean(squares))
     if not math.isfinite(mse):
         return {**none, "reason": "a held-out prediction overflows float64"}
-    values: Metrics = {**labels, "mse": mse, "rmse": math.sqrt(mse), "r2": None}
+    values: Metrics = {**IN_ORIGINAL_UNITS, "mse": mse, "rmse": math.sqrt(mse), "r2": None}
     spread_k = actual.std(axis=0)
     if (spread_k > 0).all():
         return {**values, "r2": float(np.mean(1 - squares / spread_k**2))}

@@ -12,6 +12,9 @@ from linreg_cli.model import LinearFormula
 
 Metrics = dict[str, Any]
 
+#: What every block of metrics of predictions says of itself: R2 is relative to the mean of its rows.
+IN_ORIGINAL_UNITS: Metrics = {"units": "original", "r2_definition": "centred"}
+
 _OVERFLOW = "overflow in float64"
 
 
@@ -100,7 +103,7 @@ def split_metrics(targets: tuple[str, ...], errors: ErrorSums, loss: float) -> M
         errors: of the predictions for the rows of the split, in original units.
         loss: of the split, in scaled units.
     """
-    metrics: Metrics = {"units": "original", "r2_definition": "centred", "loss": loss, **errors.metrics()}
+    metrics: Metrics = {**IN_ORIGINAL_UNITS, "loss": loss, **errors.metrics()}
     if not np.isfinite(loss):
         metrics["loss"], metrics["loss_reason"] = None, _OVERFLOW
     if len(targets) > 1:

@@ -19,7 +19,7 @@ from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.table import Cells, Table, refuse_bad_names
 from linreg_cli.data.tables.text_format import TextFormat
 from linreg_cli.errors import DataError, Fault, closest
-from linreg_cli.lookalike import difference, escaped, normal, same_appearance
+from linreg_cli.lookalike import difference, in_ascii, normal, same_appearance
 from linreg_cli.model import LinearFormula, build_model, fold
 from linreg_cli.runs.checkpoint import load_model
 from linreg_cli.runs.config import config_of
@@ -167,7 +167,7 @@ def open_for(saved: SavedModel, path: str, names: Sequence[str]) -> Table:
 
 def _guess(name: str, guess: str | None, columns: Sequence[str]) -> str:
     if same := same_appearance(name, columns):
-        return f" ({escaped(same)} looks the same: {difference(same, name)})"
+        return f" ({in_ascii(same)} looks the same: {difference(same, name)})"
     return "" if guess is None else f" (did you mean {guess!r}?)"
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.data.columns.rows import StackedRows
-
-Array = npt.NDArray[np.float64]
+from linreg_cli.least_squares.decompositions import Array as Array
+from linreg_cli.least_squares.decompositions import filled_svd, solve_triangle, split, triangle
 
 #: The rows of one QR: few enough to fit into the cache, enough to amortise the cost of a call.
 #: 1,000,000 x 8: 0.26 s, and 0.39 s with blocks of four times as many; 100,000 x 100: 0.55 s and 0.80 s.
@@ -178,7 +178,7 @@ class Factor:
 
     @cached_property
     def _weighted(self) -> tuple[Array, Array]:
-        _, S, Vt = _svd(self._filled() / self.rounding)
+        _, S, Vt = filled_svd(self._filled() / self.rounding)
         return S, Vt
 
     def _filled(self) -> Array:
@@ -220,18 +220,6 @@ class Factor:
         _, S, Vt = self.svd()
         reduced: Array = (A * self.standard) @ Vt[: self.rank].T / (S[: self.rank] * math.sqrt(self.n_samples))
         return reduced
-
-
-def split(A: Array) -> tuple[Array, Array]:
-    """Orthonormal bases of the column space of A, shape (n_rows, n_columns), and of its complement."""
-    basis = np.linalg.qr(A, mode="complete")[0]
-    return basis[:, : A.shape[1]], basis[:, A.shape[1] :]
-
-
-def _svd(A: Array) -> tuple[Array, Array, Array]:
-    """U, S and V' of shapes (m, m), (p,), (p, p) for a matrix of shape (m, p), m <= p; S is filled up with zeros."""
-    U, S, Vt = np.linalg.svd(A)
-    return U, np.append(S, np.zeros(A.shape[1] - len(S))), Vt
 
 
 def blocks(n_rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
@@ -297,28 +285,6 @@ def factorise(X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, *, bias: bool, eps: floa
 def _unit(values: Any) -> float:
     """The machine epsilon of the dtype of the values; that of float64 for other types than floats."""
     return float(np.finfo(values.dtype).eps) if values.dtype.kind == "f" else EPS
-
-
-def triangle(A: Array) -> Array:
-    """The R of A = QR, shape (min(n_rows, n_columns), n_columns)."""
-    # numpy's annotation does not know that mode="r" returns one array.
-    return np.asarray(np.linalg.qr(A, mode="r"))
-
-
-def solve_triangle(R: Array, b: Array, *, transposed: bool = False) -> Array:
-    """x with R x = b, or R' x = b, for an upper triangular R of full rank: back substitution.
-
-    In an upper triangle, LU with pivoting has nothing to eliminate, so numpy's general solver only substitutes. R' is
-    upper triangular after its rows and columns are reversed. scipy's solver would add an import to each run.
-
-    Args:
-        R: shape (p, p).
-        b: shape (p,) or (p, m).
-        transposed: solve with R'.
-    """
-    if not transposed:
-        return np.asarray(np.linalg.solve(R, b), dtype=np.float64)
-    return np.asarray(np.linalg.solve(R.T[::-1, ::-1], b[::-1])[::-1], dtype=np.float64)
 
 
 def _reduce(X: npt.NDArray[np.generic], y: npt.NDArray[np.generic], factor: Factor) -> Array:

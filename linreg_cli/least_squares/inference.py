@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix, solve_triangle
+from linreg_cli.least_squares.decompositions import solve_triangle
+from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.losses import is_squared
 
@@ -142,15 +143,13 @@ def refusal(
     worst = np.unravel_index(int(np.argmax(shift)), shift.shape)
     if shift[worst] < NEAR:
         return None
-    what_to_do = "raise train.epochs, or set optimizer.lr to auto if it is a number"
-    if remedy is not None:
-        what_to_do = remedy(optimum)
+    ways = remedy(optimum) if remedy else "raise train.epochs, or set optimizer.lr to auto if it is a number"
     labels = [*(names or [f"feature {j + 1}" for j in range(len(factor.scale))]), "bias"]
     relative, base = optimum.gap(*trained)
     distance = "not defined" if relative is None else f"{relative:.3g} times the {base}'s loss"
     return (
         f"the model is not at the optimum: {labels[worst[0]]!r} is {shift[worst]:.3g} standard errors away; the limit "
-        f"is {NEAR:g} (the gap is {distance}); {what_to_do}"
+        f"is {NEAR:g} (the gap is {distance}); {ways}"
     )
 
 

@@ -11,7 +11,8 @@ import math
 
 import numpy as np
 
-from linreg_cli.least_squares.factor import EPS, Array, Factor, solve_triangle
+from linreg_cli.least_squares.decompositions import solve_triangle
+from linreg_cli.least_squares.factor import EPS, Array, Factor
 
 _SPLITTER = 2.0**27 + 1
 _MAX_ITERATIONS = 6

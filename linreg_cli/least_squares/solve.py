@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.least_squares.factor import EPS, Array, Factor, factorise, solve_triangle, triangle
+from linreg_cli.least_squares.decompositions import solve_triangle, triangle
+from linreg_cli.least_squares.factor import EPS, Array, Factor, factorise
 from linreg_cli.least_squares.refine import refine
 from linreg_cli.optim.losses import loss_scale
 

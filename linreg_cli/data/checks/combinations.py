@@ -41,13 +41,13 @@ def combinations(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
     if not 2 <= len(names) <= _MOST_COLUMNS or len(sample) < 4 * len(names):
         return
     X_nd = np.column_stack([take(dataset.columns, name, sample) for name in names])
-    Z_nd = np.column_stack([standard(column, bias=True) for column in X_nd.T])
+    Z_nd = np.column_stack([standard(column) for column in X_nd.T])
     correlations = Z_nd.T @ Z_nd
     for target in dataset.targets:
         y = take(dataset.columns, target, sample)
         if y.min() == y.max():
             continue
-        r = Z_nd.T @ standard(y, bias=True)
+        r = Z_nd.T @ standard(y)
         chosen = _pair(correlations, r) or _few(correlations, r)
         if chosen is None:
             continue

@@ -68,8 +68,8 @@ def leaks(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
         y = take(dataset.columns, target, sample)
         if y.min() == y.max():
             continue
-        line = standard(y, bias=True)
-        ranks = standard(_ranks(y), bias=True) if _mostly_different(y) else None
+        line = standard(y)
+        ranks = standard(_ranks(y)) if _mostly_different(y) else None
         for each in dataset.inputs:
             raw = dataset.raw[each.column]
             if isinstance(raw, Categories):
@@ -90,7 +90,7 @@ def leaks(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
 
 def _correlation_squared(x: Column, line: Column) -> float:
     """The squared correlation of a column with one that is standardised already."""
-    return float(standard(x, bias=True) @ line) ** 2
+    return float(standard(x) @ line) ** 2
 
 
 def _ranks(values: Column) -> Column:
@@ -130,8 +130,8 @@ def _unit(values: Column) -> Column:
     return np.asarray(values / (float(np.abs(values).max(initial=0.0)) or 1.0))
 
 
-def standard(values: Column, *, bias: bool) -> Column:
-    """A column scaled to length 1, shape (n_rows,); centred if the model has a bias."""
+def standard(values: Column) -> Column:
+    """A column centred and scaled to length 1, shape (n_rows,)."""
     values = _unit(values)
-    centred = values - values.mean() if bias else values
+    centred = values - values.mean()
     return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-300))

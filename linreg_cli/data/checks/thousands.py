@@ -40,11 +40,11 @@ def thousands(dataset: Dataset, source: AsText | None, sample: Rows) -> tuple[Fi
         return ()
     other = "," if mark == "." else "."
     remedy = f"set {setting('data.decimal', other)} and {setting('data.thousands', mark)}"
+    if other == source.format.delimiter:
+        remedy = f'write them without "{mark}", since "{other}" is the delimiter'
     fractions = [column for column in columns if column not in found and _has_fractions(parts[column])]
     if fractions:  # which another decimal mark would not read
         remedy = f'write them without "{mark}", which is the decimal mark of {listed(fractions)}'
-    elif source.format.delimiter == other:
-        remedy = f'write them without "{mark}", since the decimal mark cannot be "{other}", which is the delimiter'
     message = f'every number with "{mark}" has exactly three digits behind it, beside whole numbers without one'
     return (Finding("number_format", f"{listed(found)}: {message}; if it separates thousands, {remedy}"),)
 

@@ -27,7 +27,7 @@ from linreg_cli.data.columns.rows import as_slice
 from linreg_cli.data.encoding.cells import Treatment
 from linreg_cli.data.encoding.levels import matches, written
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.lookalike import difference, escaped, same_appearance
+from linreg_cli.lookalike import difference, in_ascii, same_appearance
 from linreg_cli.remedies import change, for_columns, leave_out, missing, quoted, without_mark
 
 KINDS = ("text", "boolean", "number")
@@ -335,7 +335,7 @@ def _bad_code(
         more = f", nor are {len(unseen) - 1:,} more cells" if len(unseen) > 1 else ""
         message = f"{values.levels[values.codes[row]]!r} is not a level of the train split ({levels}){more}"
         if same := same_appearance(values.levels[values.codes[row]], each.levels):
-            message += f"; it looks the same as {escaped(same)}: {difference(values.levels[values.codes[row]], same)}"
+            message += f"; it looks the same as {in_ascii(same)}: {difference(values.levels[values.codes[row]], same)}"
         ignore = f"to treat it as none of them, {change('preprocess.unknown', 'ignore')}"
         return Fault(f"{message}; {ignore}", f"{name}, row {row + 1}, column {each.column!r}")
     return fault

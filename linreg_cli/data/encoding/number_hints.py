@@ -62,17 +62,17 @@ def wrong_type(
         return _text_fault(values, column, missing_values, name, use, written)
     row = pc.index(values.is_valid(), True).as_py()
     where = f"{name}, row {row + 1}, column {column!r}"
-    leave_out, first = _other_ways(column, use), values[row].as_py()
+    ways, first = _other_ways(column, use), values[row].as_py()
     if pa.types.is_boolean(kind):
         one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, " if use == "feature" else ""
         other = _other_ways(column, use, "convert it to 0 and 1")
         return Fault(f"the column holds true and false; {one_hot}{other}", where)
     if pa.types.is_dictionary(given):
         one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, " if use == "feature" else ""
-        return Fault(f"the column holds categories, such as {first}; {one_hot}{leave_out}", where)
+        return Fault(f"the column holds categories, such as {first}; {one_hot}{ways}", where)
     if pa.types.is_temporal(kind):
-        return Fault(f"the column holds dates or times, such as {first}; {leave_out} (days since a date)", where)
-    return Fault(f"the column holds values of type {kind}; {leave_out}", where)
+        return Fault(f"the column holds dates or times, such as {first}; {ways} (days since a date)", where)
+    return Fault(f"the column holds values of type {kind}; {ways}", where)
 
 
 def merged_faults(
@@ -234,8 +234,8 @@ def _text_fault(
         advice = not_a_number(cell, column, use, missing_values, mostly_numbers=mostly, decimal=written.decimal)
         if date:
             advice = _advice_for_dates(date, column, use)
-        elif not signed(cell) and (unit := _unit([each["values"] for each in counts.to_pylist()])):
-            number = plainly(_WITH_UNIT.fullmatch(cell)[1])[0].replace(".", written.decimal)
+        elif unit := "" if signed(cell) else _unit([each["values"] for each in counts.to_pylist()]):
+            number = plainly(cell.removesuffix(unit).strip())[0].replace(".", written.decimal)
             advice = f"every cell has {quoted(unit)} behind its number; write {number}, without it"
         message = f"{quoted(cell)} is not a number{seen}; {advice}"
     return Fault(message, f"{name}, row {row + 1}, column {column!r}")

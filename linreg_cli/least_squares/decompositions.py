@@ -1,0 +1,40 @@
+"""Decompositions of small dense matrices, as `Factor` and what is read from it need them."""
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+def triangle(A: Array) -> Array:
+    """The R of A = QR, shape (min(n_rows, n_columns), n_columns)."""
+    # numpy's annotation does not know that mode="r" returns one array.
+    return np.asarray(np.linalg.qr(A, mode="r"))
+
+
+def solve_triangle(R: Array, b: Array, *, transposed: bool = False) -> Array:
+    """x with R x = b, or R' x = b, for an upper triangular R of full rank: back substitution.
+
+    In an upper triangle, LU with pivoting has nothing to eliminate, so numpy's general solver only substitutes. R' is
+    upper triangular after its rows and columns are reversed. scipy's solver would add an import to each run.
+
+    Args:
+        R: shape (p, p).
+        b: shape (p,) or (p, m).
+        transposed: solve with R'.
+    """
+    if not transposed:
+        return np.asarray(np.linalg.solve(R, b), dtype=np.float64)
+    return np.asarray(np.linalg.solve(R.T[::-1, ::-1], b[::-1])[::-1], dtype=np.float64)
+
+
+def split(A: Array) -> tuple[Array, Array]:
+    """Orthonormal bases of the column space of A, shape (n_rows, n_columns), and of its complement."""
+    basis = np.linalg.qr(A, mode="complete")[0]
+    return basis[:, : A.shape[1]], basis[:, A.shape[1] :]
+
+
+def filled_svd(A: Array) -> tuple[Array, Array, Array]:
+    """U, S and V' of shapes (m, m), (p,), (p, p) for a matrix of shape (m, p), m <= p; S is filled up with zeros."""
+    U, S, Vt = np.linalg.svd(A)
+    return U, np.append(S, np.zeros(A.shape[1] - len(S))), Vt

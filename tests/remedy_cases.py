@@ -110,6 +110,10 @@ FILES = {
     "a sum of others": _file(
         "a,b,x,y\n" + "".join(f"{a:.3f},{b:.3f},{x},{a + b:.3f}\n" for (x, b), a in zip(ROWS, X[::-1], strict=True))
     ),
+    "a combination beside a column that is left out": _file(
+        "a,b,id,x,y\n" + "".join(f"{row},{2 * row + 1},id{row},{x},{y}\n" for row, (x, y) in enumerate(ROWS)),
+        {"data": {"ignore": ("id",)}},
+    ),
     "points that may separate thousands": _file("p;y\n" + POINTS, SEMICOLON),
     "an identifier": _file(
         "house_id,x,y\n" + "".join(f"{row * 7919 % 10007},{x},{y}\n" for row, (x, y) in enumerate(ROWS))

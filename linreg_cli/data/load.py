@@ -79,8 +79,6 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
 
 
 def _from_table(source: TableData, config: Config, encoder: Encoder | None, progress: Callable[[str], None]) -> Dataset:
-    from linreg_cli.data.checks.levels import lookalikes, placeholders
-    from linreg_cli.data.checks.warnings import warnings
     from linreg_cli.data.columns.arrow import release_unused
     from linreg_cli.data.encoding.cells import raw_columns, text_column, treatments, with_cells
     from linreg_cli.data.tables.download import fetch
@@ -127,15 +125,18 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     dataset = assemble(name, raw, targets, config, _splitter(source, config, labels), encoder)
     if encoder is None and dataset.summary is not None:
         unused = table.index.difference(features, targets, reserved, source.ignore) if source.features is None else ()
-        found = (
-            *_header_warning(table.columns, path, name),
-            *map(_index_warning, sorted(unused)),
-            *placeholders(dataset, marks),
-            *lookalikes(dataset),
-            *warnings(dataset, bias=config.model.bias, source=table.as_text()),
-        )
+        found = (*_header_warning(table.columns, path, name), *map(_index_warning, sorted(unused)))
+        found += _column_warnings(dataset, table, config)
         dataset = replace(dataset, summary=replace(dataset.summary, warnings=found))
     return dataset
+
+
+def _column_warnings(dataset: Dataset, table: Table, config: Config) -> tuple[Finding, ...]:
+    from linreg_cli.data.checks.levels import lookalikes, placeholders
+    from linreg_cli.data.checks.warnings import warnings
+
+    of_levels = (*placeholders(dataset, config.preprocess.missing_values), *lookalikes(dataset))
+    return (*of_levels, *warnings(dataset, bias=config.model.bias, source=table.as_text()))
 
 
 def _as_trained(encoder: Encoder | None) -> "dict[str, Treatment]":

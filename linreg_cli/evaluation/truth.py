@@ -8,7 +8,7 @@ from typing import Any
 from linreg_cli.config.data import SyntheticData, TableData
 from linreg_cli.config.schema import Config
 from linreg_cli.data.synthetic import truth
-from linreg_cli.data.tables.write import table_suffix
+from linreg_cli.data.tables.write import truth_path
 from linreg_cli.errors import DataError, UsageError
 from linreg_cli.evaluation.metrics import Metrics
 from linreg_cli.model import LinearFormula
@@ -27,12 +27,10 @@ def known_truth(config: Config) -> dict[str, Any] | None:
         return truth(config.data, config.seed)
     if not isinstance(config.data, TableData):
         return None
-    table = Path(config.data.path)
     try:
-        suffix = table_suffix(table)
+        path = truth_path(Path(config.data.path))
     except UsageError:  # a format that linreg reads but does not write, so the table was not generated
         return None
-    path = table.with_name(table.name[: -len(suffix)] + ".truth.json")
     if not os.path.isfile(path):
         return None
     try:

@@ -119,9 +119,9 @@ class Prepared:
         Returns:
             All warnings so far, those about the settings and the columns too.
         """
+        auto = auto or self.chosen.lr.auto
         with messages_about(self.config):
-            auto = auto or self.chosen.lr.auto
-        found = check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force, auto=auto)
+            found = check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force, auto=auto)
         for warning in found:
             reporter.warn(warning)
         columns = () if self.dataset.summary is None else self.dataset.summary.warnings

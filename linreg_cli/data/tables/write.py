@@ -45,6 +45,18 @@ def table_suffix(path: str | Path) -> str:
     raise UsageError(f"unknown file format; the name must end in one of {', '.join(_FORMATS)}", str(path))
 
 
+def truth_path(table: Path) -> Path:
+    """The path of the true parameters of a generated table, beside it.
+
+    >>> truth_path(Path("a/houses.csv.gz")).as_posix()
+    'a/houses.truth.json'
+
+    Raises:
+        UsageError: as `table_suffix`.
+    """
+    return table.with_name(table.name[: -len(table_suffix(table))] + ".truth.json")
+
+
 def is_text_suffix(suffix: str) -> bool:
     """Whether a format is text, whose columns have no types.
 

@@ -88,3 +88,15 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("LINREG_REAL_DATA is not set")
     return Path(folder)
+
+
+@pytest.fixture
+def csv(tmp_path):
+    """Write `t.csv` and give its path."""
+
+    def write(content: str | bytes, name: str = "t.csv"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write

@@ -3,6 +3,7 @@
 import gzip
 
 import pytest
+from reading import error_of, load
 
 from linreg_cli.config import Config
 from linreg_cli.data import load_dataset
@@ -10,33 +11,6 @@ from linreg_cli.data.encoding.cells import Treatment, raw_columns
 from linreg_cli.data.tables.blocks import cells_of
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.errors import ConfigError, DataError
-
-
-def config(path, **data) -> Config:
-    return Config.model_validate({"data": {"path": str(path), "target": "y", **data}})
-
-
-def load(path, **data):
-    return load_dataset(config(path, **data))
-
-
-def error_of(path, **data) -> str:
-    with pytest.raises(DataError) as caught:
-        load(path, **data)
-    return str(caught.value)
-
-
-@pytest.fixture
-def csv(tmp_path):
-    """Write `t.csv` and give its path."""
-
-    def write(content: str | bytes, name: str = "t.csv"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
-
 
 GOOD = {
     "line feeds": "x,y\n1,2\n3,4\n",

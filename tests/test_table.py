@@ -9,10 +9,7 @@ import pyarrow.csv as pcsv
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
-
-from linreg_cli.config import Config
-from linreg_cli.data import load_dataset
-from linreg_cli.errors import DataError
+from reading import error_of, load
 
 N_ROWS = 500
 
@@ -67,32 +64,6 @@ WRITERS = {
     "t.jsonl": write_jsonl,
     "parts": write_parts,
 }
-
-
-def config(path, **data) -> Config:
-    return Config.model_validate({"data": {"path": str(path), "target": "y", **data}})
-
-
-def load(path, **data):
-    return load_dataset(config(path, **data))
-
-
-def error_of(path, **data) -> str:
-    with pytest.raises(DataError) as caught:
-        load(path, **data)
-    return str(caught.value)
-
-
-@pytest.fixture
-def csv(tmp_path):
-    """Write `t.csv` and give its path."""
-
-    def write(content: str | bytes, name: str = "t.csv"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
 
 
 @pytest.mark.parametrize("name", WRITERS)

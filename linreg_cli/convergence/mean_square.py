@@ -33,12 +33,13 @@ class MeanSquareLimit:
 def mean_square(problem: Problem, rule: SgdRule) -> MeanSquareLimit:
     """The limit of a run with random mini-batches.
 
-    Up to 171 second moments (17 parameters, or 8 with momentum): the lowest rate at which the map of an epoch on second
-    moments (`second_moments`) has a spectral radius of 1, with a margin of 2 for the fluctuation. The batches of both
-    sizes are in it. More parameters, and few batches of many rows with momentum: the lower of `rates.mean_square_rate`
-    for the two batch sizes, with the same margin. For a mean loss, the second moments of the smaller batch exceed those
-    of the larger one, so an epoch of both is no worse than one of the smaller alone. For sse with momentum and a
-    smaller last batch, where this does not hold: `rates.batch_safe_rate`.
+    Up to 171 second moments (18 parameters with the bias, or 9 with momentum): the lowest rate at which the map of
+    an epoch on second moments (`second_moments`) has a spectral radius of 1, with a margin of 2 for the
+    fluctuation. The batches of both sizes are in it. More parameters, and few batches of many rows with momentum:
+    the lower of `rates.mean_square_rate` for the two batch sizes, with the same margin. For a mean loss, the second
+    moments of the smaller batch exceed those of the larger one, so an epoch of both is no worse than one of the
+    smaller alone. For sse with momentum and a smaller last batch, where this does not hold:
+    `rates.batch_safe_rate`.
 
     Args:
         problem: the plan and the train split; the loss is squared.

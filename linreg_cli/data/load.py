@@ -94,7 +94,7 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     text = TextFormat(source.delimiter, source.decimal, source.thousands, source.encoding)
     table = open_table(path, text=text, missing_values=marks)
     targets = as_tuple(source.target)
-    reserved = as_tuple(source.split.column) if source.split.column else ()
+    reserved = as_tuple(source.split.column or ())
     try:
         features = choose_columns(
             table.columns,

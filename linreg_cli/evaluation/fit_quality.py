@@ -77,8 +77,8 @@ def fit_quality(
 
     fits, refused = _inference(config, dataset, problem, original, (X, y), fold(model, preprocessor), remedy)
     values: Metrics = {"refused": refused}
+    units = units_of(config.preprocess.target_transform)
     if fits:
-        units = units_of(config.preprocess.target_transform)
         each = {target: {"units": units, "n": len(fit.residuals), **fit.as_json()} for target, fit in fits.items()}
         values = each if len(each) > 1 else each[dataset.targets[0]]
     influence = influence_table(rows, fits) if fits else None
@@ -91,7 +91,6 @@ def fit_quality(
     position: Metrics = {"gap": distance.gap, "gap_relative_to": distance.relative_to}
     if distance.gap is None:
         position["gap_reason"] = "the optimum and the loss of the best constant are both zero, or the loss is too large"
-    units = units_of(config.preprocess.target_transform)
     optimum = {"units": units, "train_loss": optimum.pop("train_loss"), **position, **optimum}
     if original is not None and not config.optimizer.weight_decay:
         if config.train.dtype == "float32":

@@ -149,11 +149,8 @@ def ridge_path(
     X, y, k = matrix(X_nd), np.asarray(y_nk), factor.n_targets
     penalties = np.array(weight_decays) / (2 * loss_scale(loss, factor.n_samples, k))
     assert len(penalties), "a path needs a penalty"
-    design, d = _orthonormal_design(factor), len(factor.scale)
-    ones, free = np.zeros((len(design), 0)), factor.bias and not penalise_bias
-    if free:
-        ones = design[:, d:] / np.sqrt(factor.n_samples)
-        design = design[:, :d] - ones @ (ones.T @ design[:, :d])
+    d, free = len(factor.scale), factor.bias and not penalise_bias
+    design, ones = _penalised(factor, free=free)
     left, S, Vt = np.linalg.svd(design)
     rank = factor.rank - free
     S, V = S[:rank], Vt[:rank].T
@@ -177,6 +174,15 @@ def ridge_path(
         bias = y.mean(axis=0, dtype=np.float64) - np.einsum("d,ldk->lk", _means(factor), theta)
     best = int(np.nanargmin(errors)) if np.isfinite(errors).any() else 0
     return RidgePath(tuple(map(float, weight_decays)), theta[:, :d], bias, errors, best)
+
+
+def _penalised(factor: Factor, *, free: bool) -> tuple[Array, Array]:
+    """The part of Q'[X 1] that is penalised, and an orthonormal basis of the rest: the ones if the bias is free."""
+    design, d = _orthonormal_design(factor), len(factor.scale)
+    if not free:
+        return design, np.zeros((len(design), 0))
+    ones = design[:, d:] / np.sqrt(factor.n_samples)
+    return design[:, :d] - ones @ (ones.T @ design[:, :d]), ones
 
 
 def _means(factor: Factor) -> Array:

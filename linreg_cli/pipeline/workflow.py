@@ -167,11 +167,8 @@ def _run_to_the_end(
     try:
         _write_config(run, prepared)
         run.write_json("preprocess.json", prepared.preprocessor.as_json())
-        before = probe(
-            estimating(prepared.formula(), prepared.dataset, prepared.config),
-            prepared.config.probe,
-            prepared.dataset.encoder,
-        )
+        formula = estimating(prepared.formula(), prepared.dataset, prepared.config)
+        before = probe(formula, prepared.config.probe, prepared.dataset.encoder)
         run.remove(*RESULTS)  # of fewer epochs, or of an interrupted evaluation
         if checkpoint is not None:
             prepared.state.restore(checkpoint.snapshot)
@@ -192,11 +189,8 @@ def _run_to_the_end(
             pictures = _draw(run, reporter, warnings)
             stops.check()
         seconds = time.perf_counter() - begun
-        gates = check_gates(
-            prepared.config.gates,
-            fail_if,
-            {**metrics, "seconds": seconds, "warnings": counts(each.kind for each in warnings)},
-        )
+        measured = {**metrics, "seconds": seconds, "warnings": counts(each.kind for each in warnings)}
+        gates = check_gates(prepared.config.gates, fail_if, measured)
         digests = run.digests("model.safetensors", "preprocess.json")
         result = _result(end, prepared, seconds, gates, warnings)
         record.finish("finished", **result, checkpoints=training.saved, digests=digests)

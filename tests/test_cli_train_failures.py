@@ -113,7 +113,7 @@ plots: false
     ("settings", "expected"),
     [
         # near the limit, 1.65: the double root of a heavy ball, which grows for dozens of steps before it shrinks
-        ("optimizer: {lr: 1.64, momentum: 0.96}", "overshoots before it converges"),
+        ("optimizer: {lr: 1.64, momentum: 0.96}", "momentum 0.96 lets the loss rise before it falls"),
         # from the truth itself, which is nearer to the optimum than the noise of two rows leaves a run
         (
             "optimizer: {lr: 0.02}\nmodel: {init: {weight: [1, 100], bias: 0}}\ntrain: {batch_size: 2}",
@@ -127,7 +127,7 @@ def test_a_loss_that_rose_under_a_stable_rate_is_not_blamed_on_it(settings, expe
     assert result.code == 0, result.err
     [line] = [line for line in result.err.splitlines() if "the train loss rose" in line]
     assert expected in line
-    assert "the rate is stable" in line
+    assert "limit" not in line
     assert "standardize" not in line
 
 
@@ -142,7 +142,10 @@ def test_a_gap_that_float32_cannot_certify_is_told_before_training(linreg, confi
     ("settings", "expected"),
     [
         ("optimizer: {weight_decay: 1.0, lr: 0.01}\ntrain: {epochs: 50}", "the penalty of the weight decay"),
-        ("loss: huber\nhuber_delta: 0.01\noptimizer: {lr: 50}\ntrain: {epochs: 3}", "probably too large"),
+        (
+            "loss: huber\nhuber_delta: 0.01\noptimizer: {lr: 50}\ntrain: {epochs: 3}",
+            "the learning rate is too high for this run",
+        ),
     ],
 )
 def test_a_loss_that_rose_is_not_put_down_to_rounding(settings, expected, linreg, config_file):

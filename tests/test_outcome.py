@@ -117,3 +117,26 @@ def test_each_setting_that_is_advised_ends_below_the_start(linreg, config_file, 
         assert followed.code == 0, followed.err
         after = losses(Path(f"outputs/end-{number:04}"))
         assert after[-1] < after[0], each
+
+
+def test_without_a_limit_of_the_rate_the_cause_is_not_said_to_be_noise(linreg, config_file):
+    # Two rows are hardly noisier than all three: the steps of huber are too long in every batch.
+    config = case(config_file, rows=[[0, 0], [1, 2], [2, 4.1]], lr=4, batch=2, epochs=3)
+    start = ["--set", "loss=huber", "--set", "model.init={weight: 2.0, bias: 0.0}"]
+    result = linreg("train", "-c", config, *start)
+    assert "too high for this run" in result.err.lower()
+    assert "noise" not in result.err
+
+
+def test_advice_with_a_weight_decay_says_what_it_was_measured_by(linreg, config_file):
+    config = case(config_file, lr=3.0, batch=29, epochs=2)
+    start = [
+        "--set",
+        "loss=huber",
+        "--set",
+        "optimizer.weight_decay=0.3",
+        "--set",
+        "model.init={weight: 2.0, bias: 0.0}",
+    ]
+    result = linreg("train", "-c", config, *start)
+    assert "with which the loss plus its penalty falls" in result.err, result.err

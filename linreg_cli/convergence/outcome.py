@@ -83,6 +83,9 @@ def _risen(first: float, last: float, config: Config, problem: Problem) -> str:
     cause = "the learning rate is too high for this run"
     if found.refusal or found.warning:
         cause = "the learning rate is above its limit"
+    elif not problem.is_quadratic:
+        # Without a limit of the rate, the noise and the steps themselves cannot be told apart.
+        pass
     elif plan.momentum > 0 and plan.is_full_batch:
         cause = f"at this rate, momentum {plan.momentum:g} lets the loss rise before it falls"
     elif not plan.is_full_batch:
@@ -109,7 +112,11 @@ def _remedies(config: Config, problem: Problem) -> str:
         return "lower optimizer.lr"
     start = objective(problem, *problem.start)
     helping = [text for (_, text), end in zip(tried, ends, strict=True) if end < start]
-    return f"set {' or '.join(helping[:2])}" if helping else "the initial parameters are close to the optimum"
+    if not helping:
+        return "lower optimizer.lr; no rate that was tried ends below the start, which is close to the optimum"
+    # The ends are those of the objective, and its penalty may fall while the train loss rises.
+    measured = ", with which the loss plus its penalty falls" if problem.plan.weight_decay > 0 else ""
+    return f"set {' or '.join(helping[:2])}{measured}"
 
 
 def _as_it_is(config: Config, problem: Problem) -> Rate:
@@ -117,7 +124,7 @@ def _as_it_is(config: Config, problem: Problem) -> Rate:
 
 
 def _ends(config: Config, problem: Problem, rates: list[Rate]) -> Array | None:
-    if problem.overflow_reason:
+    if problem.range_reason:
         return None
     found = exact_ends(config, problem, problem.rule, rates)
     return expected_ends(config, problem, problem.rule, rates) if found is None and problem.is_quadratic else found

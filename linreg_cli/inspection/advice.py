@@ -1,6 +1,7 @@
 """The advice of `linreg inspect`, in sentences, the most important first."""
 
 import math
+from collections.abc import Sequence
 
 from linreg_cli.convergence.limits import average_batch_limit, exceeded, mean_square_limit, must_diverge
 from linreg_cli.inspection.inspect import Inspection
@@ -10,6 +11,8 @@ from linreg_cli.inspection.training_plans import TrainingPlan
 MOST_PRACTICAL_EPOCHS = 1_000_000
 #: A faster setting is proposed if it saves at least this factor, and at least this many epochs.
 MIN_SAVING, MIN_SAVED_EPOCHS = 3.0, 30
+#: Lower gaps are not told apart.
+MIN_GAP = 1e-6
 
 
 def advice(found: Inspection) -> list[str]:
@@ -30,19 +33,20 @@ def advice(found: Inspection) -> list[str]:
     problem = _rate_problem(found, own)
     if problem:
         return [*sentences, f"{problem}: {_remedy(own, better)}."]
-    noise = _noise(found, own)
-    sentences += noise
+    rises = _rises(found, own, better)
+    noise = [] if rises else _noise(found, own)
+    sentences += [*rises, *noise]
     target = _finest(own)
     now = _epochs(own, target)
     faster = tuple(c for c in better if now > max(MIN_SAVING * _epochs(c, target), MIN_SAVED_EPOCHS))
-    if faster and not noise:
+    if faster and not noise and not rises:
         sentences.append(f"Other settings converge faster: {_remedy(own, faster)}.")
-    sentences += [] if noise else _length(found, own)
+    sentences += [] if noise or rises else _length(found, own)
     if not sentences and target is not None:
         planned = found.problem.plan.epochs
         reached = f"The settings reach a gap of {gap_name(target)} in {_count(own, target)} of {planned:,} epochs"
         sentences.append(f"{reached}: train.")
-    return sentences or ["No faster settings were found: train, and check the loss curve."]
+    return sentences or [_lower(own, better) or "No faster settings were found: train, and check the loss curve."]
 
 
 def rank_meaning(found: Inspection) -> str:
@@ -158,12 +162,45 @@ def _noise(found: Inspection, own: TrainingPlan) -> list[str]:
     return [f"{fact}. A lower rate with more epochs, or a larger batch, ends lower."]
 
 
+def _rises(found: Inspection, own: TrainingPlan, better: Sequence[TrainingPlan]) -> list[str]:
+    """The advice for settings whose forecast after the epochs given is above the start."""
+    start, end = own.forecast.start_gap, _final(own)
+    if not max(start, MIN_GAP) < end < math.inf:
+        return []
+    fact = f"The run will end above its start: at a gap of {end:.3g}, from {start:.3g}"
+    if not found.problem.has_fixed_order and not found.problem.plan.is_full_batch:
+        fact = fact.replace("will end", "is expected to end")
+    lowest = min(better, key=_final)
+    target = _finest(own)
+    enough = 0 if target is None else own.forecast.epochs[target] or 0
+    remedy = "Lower optimizer.lr"
+    if _final(lowest) < start:
+        remedy = f"Set {', '.join(lowest.overrides)} (a gap of {_final(lowest):.3g})"
+    elif enough > found.problem.plan.epochs:
+        remedy = f"Set train.epochs={enough} (a gap of {gap_name(target or 0)})"
+    return [f"{fact}. {remedy}."]
+
+
+def _lower(own: TrainingPlan, better: Sequence[TrainingPlan]) -> str | None:
+    """The settings that end at less than half the gap of the config's after the epochs given; None if none do."""
+    lowest = min(better, key=_final)
+    if not MIN_GAP < 2 * _final(lowest) < _final(own) < math.inf:
+        return None
+    gaps = f"a gap of {_final(lowest):.3g} after the epochs given, instead of {_final(own):.3g}"
+    return f"Other settings end lower: set {', '.join(lowest.overrides)} ({gaps})."
+
+
+def _final(plan: TrainingPlan) -> float:
+    gap = plan.forecast.final_gap
+    return gap if isinstance(gap, float) else math.inf
+
+
 def _length(found: Inspection, own: TrainingPlan) -> list[str]:
     """Advice on the number of epochs and on the dtype."""
     sentences = []
     planned, coarse, fine = found.problem.plan.epochs, own.forecast.epochs[1e-3], own.forecast.epochs[1e-6]
     if coarse is not None and coarse > planned:
-        words = f"The {planned:,} epochs are too few with these settings: a gap of 1e-3 takes {coarse:,}"
+        words = f"With the settings as configured, {planned:,} epochs are too few: a gap of 1e-3 takes {coarse:,}"
         sentences.append(f"{words} (set train.epochs={coarse}).")
     elif coarse is not None and fine is not None and fine > planned:
         reached = f"The {planned:,} epochs reach a gap of 1e-3 (after {coarse:,})"
@@ -191,13 +228,22 @@ def _remedy(own: TrainingPlan, better: tuple[TrainingPlan, ...]) -> str:
     best = min(_epochs(plan, target) for plan in better)
     near = [plan for plan in better if _epochs(plan, target) <= MIN_SAVING * best]
     plan = min(near, key=lambda plan: len(plan.overrides))
-    settings = f"set {', '.join(plan.overrides)}"
+    settings = f"set {', '.join([*plan.overrides, *_enough_epochs(own, plan, target)])}"
     if target is None or plan.forecast.epochs[target] is None:
         floor = plan.forecast.floor
         return settings if floor is None else f"{settings} (the run then levels off near a gap of {floor:.2g})"
     before = own.forecast.epochs[target]
     instead = f" instead of {before:,}" if before is not None else ""
     return f"{settings} (epochs to a gap of {gap_name(target)}: {plan.forecast.epochs[target]:,}{instead})"
+
+
+def _enough_epochs(own: TrainingPlan, plan: TrainingPlan, target: float | None) -> list[str]:
+    """The epochs of a plan as a setting, if after those given it does not end below the start and the config's end."""
+    epochs = None if target is None else plan.forecast.epochs[target]
+    is_lower = _final(plan) < min(_final(own), own.forecast.start_gap) or _final(plan) <= MIN_GAP
+    if epochs is None or is_lower or any(text.startswith("train.epochs=") for text in plan.overrides):
+        return []
+    return [f"train.epochs={epochs}"]
 
 
 def _finest(plan: TrainingPlan) -> float | None:

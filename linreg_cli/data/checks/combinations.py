@@ -56,7 +56,10 @@ def combinations(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
         if _is_rounding(residuals, y) and (unit or len(chosen) < len(dataset.inputs)):
             used = [names[position] for position in chosen]
             message = f"{target} is {_formula(used, weights, y)} within rounding error (target leakage)"
-            yield Finding("leak", f"{message}; if it is computed from them, leave them out with {leave_out(*used)}")
+            remedy = f"leave them out with {leave_out(*used)}"
+            if len(used) == len(dataset.inputs):  # a feature must be left
+                remedy = f"leave out all of them but {used[0]} with {leave_out(*used[1:])}"
+            yield Finding("leak", f"{message}; if it is computed from them, {remedy}")
 
 
 def _pair(correlations: Matrix, r: Column) -> list[int] | None:

@@ -39,6 +39,16 @@ def text_suffix(path: str | Path) -> str | None:
     return suffixes[-1] if suffixes and suffixes[-1] in CSV_SUFFIXES else None
 
 
+def table_format(path: str) -> str | None:
+    """The suffix by which the format of a table is known, with that of its compression; None if it is not known.
+
+    >>> table_format("a/Rows.TSV.gz"), table_format("a.parquet"), table_format("/dev/fd/63")
+    ('.tsv.gz', '.parquet', None)
+    """
+    known = [*OTHER_SUFFIXES, *(text + packed for text in CSV_SUFFIXES for packed in ("", *COMPRESSIONS))]
+    return next((suffix for suffix in known if path.lower().endswith(suffix)), None)
+
+
 def separator(mark: str) -> str | None:
     r"""The separator of thousands that a character is read as; None if it is none.
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.data.checks.leaks import standard
+from linreg_cli.data.checks.leaks import standard, without_filled
 from linreg_cli.data.columns.kinds import Column, Rows, take
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import NumberInput
@@ -38,7 +38,10 @@ def combinations(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
         sample: numbers of the train rows that are looked at.
     """
     names = [each.column for each in dataset.inputs if isinstance(each, NumberInput)]
-    if not 2 <= len(names) <= _MOST_COLUMNS or len(sample) < 4 * len(names):
+    if not 2 <= len(names) <= _MOST_COLUMNS:
+        return
+    sample = without_filled(dataset, names, sample)
+    if len(sample) < 4 * len(names):
         return
     X_nd = np.column_stack([take(dataset.columns, name, sample) for name in names])
     Z_nd = np.column_stack([standard(column) for column in X_nd.T])

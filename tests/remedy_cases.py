@@ -47,6 +47,8 @@ COLUMNS = {
     "the same as another": ([str(value) for value in X], {}),
     "a combination of others": ([str(2 * value + 1) for value in X], {}),
     "the target": ([str(100 * value) for value in Y], {}),
+    "a part of the target": ([f"{y - x:.3f}" for x, y in zip(X, Y, strict=True)], {}),
+    "below float32": (["1e-60"] * N, {"train": {"dtype": "float32"}, "preprocess": {"standardize": False}}),
     "beyond float32": (_with("1e39"), {"train": {"dtype": "float32"}, "preprocess": {"standardize": False}}),
     "a level for each level of another": (LEVELS, {"preprocess": {"categorical": "one_hot", "drop_first": False}}),
 }
@@ -71,6 +73,8 @@ FILES = {
         "x       y\n" + "".join(f"{x:8.3f}{y:9.3f}\n" for x, y in ROWS), {"data": {"delimiter": " "}}
     ),
     "a delimiter at the end of rows": _file("x,y\n" + "".join(f"{x},{y},\n" for x, y in ROWS)),
+    "two delimiters at the end of rows": _file("x,y\n" + "".join(f"{x},{y},,\n" for x, y in ROWS)),
+    "blanks in a header with semicolons": _file("lot size;sale price;y\n" + "".join(f"{x};1;{y}\n" for x, y in ROWS)),
     "a delimiter at the end of the header": _file("x,y,\n" + "".join(f"{x},{y}\n" for x, y in ROWS)),
     "bars at the end of rows": _file("x|y\n" + "".join(f"{x}|{y}|\r\n" for x, y in ROWS), {"data": {"delimiter": "|"}}),
     "tabs at the end of rows": _file(

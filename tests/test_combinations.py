@@ -15,13 +15,14 @@ def columns(n_others=3):
     return {name: np.round(stream.lognormal(2, 1, N_ROWS), 2) for name in names}
 
 
-def found(tmp_path, y, table):
+def found(tmp_path, y, table, **preprocess):
     lines = [
         ",".join([*table, "y"]),
         *(",".join(f"{cell!r}" for cell in map(float, row)) for row in zip(*table.values(), y, strict=True)),
     ]
     (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
-    dataset = load_dataset(Config.model_validate({"data": {"path": str(tmp_path / "t.csv"), "target": "y"}}))
+    data = {"path": str(tmp_path / "t.csv"), "target": "y"}
+    dataset = load_dataset(Config.model_validate({"data": data, "preprocess": preprocess}))
     return [each.message for each in dataset.summary.warnings if each.kind == "leak"]
 
 
@@ -88,3 +89,16 @@ def test_a_feature_that_alone_determines_the_target_is_reported_alone(tmp_path):
     for y in (2 * table["a"], 100 * table["a"] + 0.01 * table["b"]):
         messages = found(tmp_path, y, table)
         assert [message.split(" (")[0] for message in messages] == ["a alone determines y"]
+
+
+@pytest.mark.parametrize("missing", ["mean", "median", "drop"])
+def test_missing_cells_do_not_hide_a_leak(missing, tmp_path):
+    """A filled cell is no part of the sum, or of the column, that the target was computed from."""
+    table = columns()
+    y, copy = table["a"] + table["b"], 1.19 * (table["a"] + table["b"])
+    gaps = {**table, "a": np.where(np.arange(N_ROWS) % 40 == 3, np.nan, table["a"])}
+    (message,) = found(tmp_path, y, gaps, missing=missing)
+    assert message.startswith("y is a + b within rounding error")
+    gaps = {**table, "copy": np.where(np.arange(N_ROWS) % 20 == 3, np.nan, copy)}
+    messages = found(tmp_path, y, gaps, missing=missing)
+    assert any(message.startswith("copy alone determines y") for message in messages)

@@ -105,6 +105,17 @@ def test_a_run_with_another_setting_is_told_to_take_it_back(tmp_path):
         ("- 12", "a blank after its sign; write -12"),
         ("1_000", "underscores; write 1000"),
         ("₹12,34,567", "a currency sign; write 1234567"),
+        ("Rs. 12", "the code of a currency; write 12"),
+        ("US$12.50", "the code of a currency; write 12.50"),
+        ("42.-", "a dash for its decimals; write 42"),
+        ("42,--", "a dash for its decimals; write 42"),
+        ("42.\u2014", "a dash for its decimals; write 42"),
+        ("\u200e12", "an invisible character (U+200E); write 12"),
+        ("12\u200b", "an invisible character (U+200B); write 12"),
+        ("'12", "an apostrophe before it; write 12"),
+        ("1.5D+03", "a D for its exponent; write 1.5e+03"),
+        ("\u0661\u0662\u066b\u0665", "digits of another script; write 12.5"),
+        ("\u0967\u0968", "digits of another script; write 12"),
     ],
 )
 @pytest.mark.parametrize("preprocess", [{}, {"categorical": "one_hot"}])
@@ -138,3 +149,29 @@ def test_age_brackets_stay_categories(tmp_path):
         )
     )
     assert len(read.features) == 2
+
+
+@pytest.mark.parametrize("preprocess", [{}, {"categorical": "one_hot"}])
+def test_indian_groups_are_written_plainly_and_one_hot_is_not_advised(preprocess, tmp_path):
+    found = error(tmp_path, of_cells("13,65,448", "1,00,000.5", "7"), preprocess)
+    assert "without marks for thousands: 1365448" in found
+    assert "set preprocess.categorical" not in found
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (("12.5 kg", "9 kg"), "every cell has 'kg' behind its number; write 12.5, without it"),
+        (("7m\u00b2", "8m\u00b2"), "every cell has 'm\u00b2' behind its number; write 7, without it"),
+        (("80 \u00b0F", "-3 \u00b0F"), "every cell has '\u00b0F' behind its number; write 80, without it"),
+    ],
+)
+def test_a_unit_behind_every_number_is_named(cells, words, tmp_path):
+    found = error(tmp_path, of_cells(*cells))
+    assert words in found
+    assert "one_hot" not in found
+
+
+def test_units_that_differ_are_text(tmp_path):
+    found = error(tmp_path, of_cells("12 kg", "9 lb"))
+    assert "set preprocess.categorical: one_hot" in found

@@ -126,6 +126,14 @@ def test_a_level_that_may_mean_missing_has_a_warning_with_a_remedy(cells, prepro
     assert level not in after.encoder.inputs[0].levels
 
 
+def test_a_level_that_the_config_keeps_has_no_warning(tmp_path):
+    """`NA` is in the default of `missing_values`; a list without it says that it is a level."""
+    path = write(["EU", "NA", "AF"] * 5, tmp_path / "t.csv")
+    dataset = load(path, {"categorical": "one_hot", "missing_values": ("",)}, ignore=("k",))
+    assert dataset.encoder.inputs[0].levels == ("AF", "EU", "NA")
+    assert not [each for each in dataset.summary.warnings if each.kind == "placeholder"]
+
+
 @pytest.mark.parametrize("cells", [["a", "b", "None"], ["brick", "none", "stone"], ["-1", "0", "1"], ["M", "F", "x"]])
 def test_usual_levels_have_no_warning(cells, tmp_path):
     path = write(cells * 5, tmp_path / "t.csv")

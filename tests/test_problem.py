@@ -66,7 +66,9 @@ def test_the_curvature_of_standardised_columns():
 
 def test_what_cannot_be_known_has_a_reason(monkeypatch):
     assert problem("mae").no_curvature_reason == "loss: mae is piecewise linear and has no curvature"
-    assert "beyond the range" in problem(X=X * 1e150).no_optimum_reason
+    for unit in (1e150, 1e-150, 1e-310):
+        assert "beyond the range" in problem(X=X * unit).no_optimum_reason
+    assert problem(X=np.column_stack([X[:, 0], np.zeros(60)])).no_optimum_reason is None
     monkeypatch.setattr(module.affordable, "MOST_WORK", 100)
     costly = problem()
     assert "rows x parameters^2 is at most 100" in costly.no_curvature_reason

@@ -158,6 +158,22 @@ def test_the_largest_float32_still_fits():
     assert Scaling.identity(("a",)).tensor(dataset, slice(None), torch.float32)[0, 0].item() == largest
 
 
+@pytest.mark.parametrize("values", [[0, 1e-60, -3e-50, 0], [1e-310, 0, 0, 0]])
+def test_a_column_that_is_zeros_in_float32_is_refused(values):
+    dataset = make_dataset(a=[1, 2, 3, 4], tiny=values, y=[1, 2, 3, 4])
+    scaling, row = Scaling.identity(("a", "tiny")), int(np.argmax(np.array(values) != 0))
+    with pytest.raises(DataError, match=rf"row {row + 1}, column 'tiny': 1e-\d+ underflows float32; set train.dtype"):
+        scaling.tensor(dataset, slice(None), torch.float32)
+    assert scaling.tensor(dataset, slice(None), torch.float64)[row, 1].item() == values[row]
+
+
+@pytest.mark.parametrize("values", [[0, 0, 0, 0], [0, 1e-60, 1, 0]])
+def test_zeros_and_single_tiny_values_are_columns_of_float32(values):
+    dataset = make_dataset(a=values, y=[1, 2, 3, 4])
+    X = Scaling.identity(("a",)).tensor(dataset, slice(None), torch.float32)
+    assert X[:, 0].tolist() == np.array(values, dtype=np.float32).tolist()
+
+
 @pytest.mark.parametrize("values", [[1e200, -1e200, 0, 5], [1e-200, 3e-200, 0, 2e-200]])
 def test_a_spread_beyond_the_range_of_squares_is_refused_by_name(values):
     """The standard deviation would overflow to infinity, or underflow to 0: the column would silently vanish."""

@@ -207,6 +207,9 @@ def test_a_folder_that_may_not_be_read(tmp_path):
         ),
         ("t.csv", "x y\n1 2\n", 'the cells seem to be separated by single spaces; set data.delimiter: " "'),
         ("t.csv", "Sales 2020,,\nx,z,y\n1,2,3\n", "looks like a title; delete the lines above the column names"),
+        ("t.csv", "Sales of 2020\n\nx,y\n1,2\n3,4\n", "looks like a title; delete the lines above the column names"),
+        ("t.csv", "Lot Size;y\n1;2\n", 'the cells seem to be separated by semicolons; set data.delimiter: ";"'),
+        ("t.csv", "a b|c d|y\n1|2|3\n", 'the cells seem to be separated by vertical bars; set data.delimiter: "|"'),
         ("t.csv", " x , y \n1,2\n", "did you mean ' y '?"),
     ],
 )

@@ -178,8 +178,8 @@ def _held_out(errors: "OptimumErrors", found: "Inspection") -> str:
         else:
             parts.append(f"{error['rmse']:.6g} by {words}")
     transform = found.config.preprocess.target_transform
-    fitted = "" if transform == "none" else f", fitted to {transform}(target) and transformed back"
-    return _wrapped(f"RMSE of ordinary least squares{fitted}, in original units: {', '.join(parts)}.")
+    way = "" if transform == "none" else f", fitted to {transform}(target) and transformed back"
+    return _wrapped(f"RMSE of ordinary least squares{way}, in original units: {', '.join(parts)}.")
 
 
 def _ridge(ridge: "Ridge") -> str:

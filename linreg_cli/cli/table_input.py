@@ -52,10 +52,9 @@ def readable(data: str, format_: str | None) -> Iterator[str]:
 
 def _suffix(data: str) -> str:
     """The suffix of a pipe that has the name of a table, such as `rows.tsv.gz`; `.csv` for any other."""
-    from linreg_cli.config.formats import COMPRESSIONS, CSV_SUFFIXES, OTHER_SUFFIXES
+    from linreg_cli.config.formats import table_format
 
-    known = [*OTHER_SUFFIXES, *(text + packed for text in CSV_SUFFIXES for packed in ("", *COMPRESSIONS))]
-    return next((suffix for suffix in known if data.lower().endswith(suffix)), ".csv")
+    return table_format(data) or ".csv"
 
 
 def _opened(data: str, name: str) -> contextlib.AbstractContextManager[IO[bytes]]:

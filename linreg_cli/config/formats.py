@@ -22,6 +22,9 @@ SEPARATORS = {
     "'": "'\u2019",
     " ": "\t \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000",
 }
+#: Codecs of Python for source code and for host names, which no file is written in.
+_NO_FILES = frozenset(["unicode-escape", "raw-unicode-escape", "idna", "punycode", "undefined"])
+_KNOWN = "; allowed: utf-8, utf-16, cp1252, latin-1 and other names that Python's codecs know"
 
 
 def text_suffix(path: str | Path) -> str | None:
@@ -34,6 +37,16 @@ def text_suffix(path: str | Path) -> str | None:
     if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
     return suffixes[-1] if suffixes and suffixes[-1] in CSV_SUFFIXES else None
+
+
+def table_format(path: str) -> str | None:
+    """The suffix by which the format of a table is known, with that of its compression; None if it is not known.
+
+    >>> table_format("a/Rows.TSV.gz"), table_format("a.parquet"), table_format("/dev/fd/63")
+    ('.tsv.gz', '.parquet', None)
+    """
+    known = [*OTHER_SUFFIXES, *(text + packed for text in CSV_SUFFIXES for packed in ("", *COMPRESSIONS))]
+    return next((suffix for suffix in known if path.lower().endswith(suffix)), None)
 
 
 def separator(mark: str) -> str | None:
@@ -62,15 +75,17 @@ def _encoding(value: Any) -> Any:
     if not isinstance(value, str):
         raise refuse(f"expected the name of an encoding, found {shown(value)}")
     try:
-        if codecs.lookup(value)._is_text_encoding:
-            return value
+        codec = codecs.lookup(value)
     except (LookupError, ValueError):
-        pass
+        codec = None
+    if codec is not None:
+        if codec._is_text_encoding and codec.name not in _NO_FILES:
+            return value
+        raise refuse(f"{value!r} is not an encoding of text files{_KNOWN}")
     found = value if value.isprintable() and len(value) <= 40 else f"{value[:40]!a}"
     known = sorted({name.replace("_", "-") for pair in encodings.aliases.aliases.items() for name in pair})
     near = did_you_mean(value.lower().replace("_", "-")[:40], known)
-    allowed = "; allowed: utf-8, utf-16, cp1252, latin-1 and other names that Python's codecs know"
-    raise refuse(f"unknown encoding {found!r}{near if 'did you' in near else allowed}")
+    raise refuse(f"unknown encoding {found!r}{near if 'did you' in near else _KNOWN}")
 
 
 Decimal = Annotated[str, BeforeValidator(_decimal), WithJsonSchema({"enum": [".", ","]})]

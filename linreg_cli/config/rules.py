@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from linreg_cli.addresses import is_address
 from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, TableData
-from linreg_cli.config.formats import CSV_SUFFIXES, OTHER_SUFFIXES, text_suffix
+from linreg_cli.config.formats import CSV_SUFFIXES, OTHER_SUFFIXES, table_format, text_suffix
 from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
 from linreg_cli.config.partial import FaultyError
 from linreg_cli.config.preprocess import FILLS
@@ -120,8 +120,8 @@ def _text_format(config: Config) -> Iterator[tuple[Path, str]]:
     data = config.data
     if not isinstance(data, TableData):
         return
-    typed = next((each for each in OTHER_SUFFIXES if data.path.lower().endswith(each)), None)
-    for key in ("decimal", "thousands", "encoding") if typed else ():
+    typed = table_format(data.path)
+    for key in ("decimal", "thousands", "encoding") if typed in OTHER_SUFFIXES else ():
         value, default = getattr(data, key), TableData.model_fields[key].default
         if value != default:
             yield (

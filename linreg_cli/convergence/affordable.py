@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 #: The largest n p^2 for n rows and p parameters: the QR takes about twice as many operations, which is a few seconds.
 MOST_WORK = 1e10
 MOST_PARAMETERS = 2_000
-#: Squares of larger values overflow.
-_LARGEST = 1e140
+#: Squares of larger values overflow, and those of a column that has only smaller values underflow.
+_LARGEST, _SMALLEST = 1e140, 1e-140
 
 
 def too_costly(n_samples: int, n_parameters: int) -> str | None:
@@ -28,13 +29,22 @@ def too_costly(n_samples: int, n_parameters: int) -> str | None:
     return None
 
 
-def overflows(*arrays: npt.NDArray[Any]) -> str | None:
-    """Why nothing can be computed from squares of the values; None if it can."""
-    if not max(_largest(values) for values in arrays) < _LARGEST:
+def out_of_range(*arrays: npt.NDArray[Any]) -> str | None:
+    """Why nothing can be computed from squares of the values; None if it can.
+
+    Args:
+        arrays: matrices, shape (n_rows, n_columns). A column of zeros is in range.
+
+    >>> out_of_range(np.array([[0.0, 1e-30]])), out_of_range(np.array([[1.0, 1e-200]]))
+    (None, 'the squares of the values are beyond the range of float64')
+    """
+    largest = np.concatenate([_largest(values) for values in arrays], dtype=np.float64)
+    if not np.all((largest == 0) | ((largest > _SMALLEST) & (largest < _LARGEST))):
         return "the squares of the values are beyond the range of float64"
     return None
 
 
-def _largest(values: npt.NDArray[Any]) -> float:
-    """The largest absolute value, without a copy of the array."""
-    return max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
+def _largest(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The largest absolute value of each column, without a copy of the array, shape (n_columns,)."""
+    largest: npt.NDArray[Any] = np.maximum(values.max(axis=0, initial=0.0), -values.min(axis=0, initial=0.0))
+    return largest

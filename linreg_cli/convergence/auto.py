@@ -77,7 +77,8 @@ def resolve(config: Config, problem: Problem) -> ResolvedOptimizer:
         return ResolvedOptimizer(config, Decision(lr, _SET, auto=False), Decision(momentum, _SET, auto=False))
     key = "lr" if lr == "auto" else "momentum"
     if problem.no_curvature_reason:
-        message = f"auto needs the curvature of the loss: {problem.no_curvature_reason}; give a number"
+        remedy = "give the columns in another unit" if problem.range_reason else "give a number"
+        message = f"auto needs the curvature of the loss: {problem.no_curvature_reason}; {remedy}"
         raise SettingError(("optimizer", key), message)
     rule = problem.rule
     if lr == momentum == "auto" and problem.plan.loss.is_squared and problem.plan.is_full_batch:

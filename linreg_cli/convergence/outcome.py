@@ -124,7 +124,7 @@ def _as_it_is(config: Config, problem: Problem) -> Rate:
 
 
 def _ends(config: Config, problem: Problem, rates: list[Rate]) -> Array | None:
-    if problem.overflow_reason:
+    if problem.range_reason:
         return None
     found = exact_ends(config, problem, problem.rule, rates)
     return expected_ends(config, problem, problem.rule, rates) if found is None and problem.is_quadratic else found

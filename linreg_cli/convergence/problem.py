@@ -107,15 +107,15 @@ class Problem:
     # What can be computed
 
     @cached_property
-    def overflow_reason(self) -> str | None:
+    def range_reason(self) -> str | None:
         """Why nothing can be computed from squares of the values; None if it can."""
-        return affordable.overflows(self.X_nd, self.y_nk)
+        return affordable.out_of_range(self.X_nd, self.y_nk)
 
     @property
     def no_factor_reason(self) -> str | None:
         """Why the train split is not factorised; None if it is."""
         n_samples = 0 if self.allow_slow else len(self.X_nd)
-        return self.overflow_reason or affordable.too_costly(n_samples, self.X_nd.shape[1] + self.bias)
+        return self.range_reason or affordable.too_costly(n_samples, self.X_nd.shape[1] + self.bias)
 
     @property
     def no_curvature_reason(self) -> str | None:
@@ -169,8 +169,8 @@ class Problem:
     @cached_property
     def _robust(self) -> tuple[RobustOptimum | None, str | None]:
         loss = self.plan.loss
-        if self.overflow_reason:
-            return None, self.overflow_reason
+        if self.range_reason:
+            return None, self.range_reason
         return robust_optimum(
             self.X_nd,
             self.y_nk,

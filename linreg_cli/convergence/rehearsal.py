@@ -63,7 +63,7 @@ def rehearse(problem: Problem, rule: SgdRule, schedules: Sequence[Schedule], mom
 
 
 def objective(problem: Problem, weights: Array, bias: Array | None) -> float:
-    """The objective of a squared loss above its minimum, in the units of a step; of huber, the objective itself.
+    """The objective of a squared loss above its minimum, in the units of a step; of another loss, the objective itself.
 
     It includes the penalty of the weight decay. See `Problem.relative_to` for the units.
 

@@ -67,7 +67,7 @@ def _sampled(problem: Problem) -> list[Combination]:
     """The combinations of a table whose factor takes too long, from a sample of its rows."""
     p = len(problem.features) + problem.bias
     n_sampled = min(len(problem.X_nd), int(affordable.MOST_WORK / p**2))
-    if problem.overflow_reason or n_sampled <= p:
+    if problem.range_reason or n_sampled <= p:
         return []
     return sampled_combinations(
         problem.X_nd, problem.features, bias=problem.bias, eps=problem.unit, n_sampled=n_sampled

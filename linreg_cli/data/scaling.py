@@ -103,18 +103,20 @@ class Scaling:
             dtype: of the tensor.
 
         Raises:
-            DataError: for a value that overflows `dtype`, with its row and column.
+            DataError: for a value that overflows `dtype`, and a column that would be zeros in it, with its row and
+                column.
         """
         import torch
 
         chosen = as_slice(rows)
         n_rows = count(chosen, dataset.n_samples)
         out = torch.empty(n_rows, len(self.columns), dtype=dtype)
-        X_nd = out.numpy()
+        X_nd, are_zeros = out.numpy(), np.ones(len(self.columns), dtype=bool)
         for columns, positions, start in self._pieces(dataset, chosen, n_rows):
             stop = min(start + _BLOCK_ROWS, n_rows)
             block, written = part(chosen, start, stop), X_nd[start:stop, positions]
-            with np.errstate(over="ignore", invalid="ignore"):  # an overflow is found in the tensor
+            # An overflow is found in the tensor, and an underflow of all values too.
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
                 for position, place in zip(range(len(self.columns))[positions], written.T, strict=True):
                     center, scale = self.center[position], self.scale[position]
                     values = transformed(self.transform, dataset.name, columns, self.columns[position], block)
@@ -125,7 +127,13 @@ class Scaling:
                     place[:] = values
                 finite = np.isfinite(written.sum())
             if not finite and not (good := np.isfinite(written)).all():
-                self._overflow(dataset, block, ~good, self.columns[positions], dtype)
+                self._refuse("overflows", dataset, block, ~good, self.columns[positions], dtype)
+            maybe = are_zeros[positions]
+            maybe[maybe] = ~written[:, maybe].any(axis=0)  # a view: the columns without a value so far
+        for empty in np.flatnonzero(are_zeros & (self.scale != 0)):
+            values = transformed(self.transform, dataset.name, dataset.columns, self.columns[empty], chosen)
+            if (lost := values != self.center[empty]).any():
+                self._refuse("underflows", dataset, chosen, lost[:, None], self.columns[empty : empty + 1], dtype)
         return out
 
     def _pieces(
@@ -143,8 +151,8 @@ class Scaling:
             for start in starts:
                 yield held, slice(position, position + 1), start
 
-    def _overflow(
-        self, dataset: Dataset, rows: Rows | slice, bad: Mask, columns: Sequence[str], dtype: "torch.dtype"
+    def _refuse(
+        self, verb: str, dataset: Dataset, rows: Rows | slice, bad: Mask, columns: Sequence[str], dtype: "torch.dtype"
     ) -> None:
         position = int(np.argmax(bad.any(axis=0)))
         at = int(np.argmax(bad[:, position]))
@@ -152,7 +160,7 @@ class Scaling:
         (value,), name = take(dataset.columns, column, slice(row, row + 1)), str(dtype).removeprefix("torch.")
         scaled = "preprocess.standardize_target" if column in dataset.targets else "preprocess.standardize"
         raise DataError(
-            f"{value:g} overflows {name}; set {setting('train.dtype', 'float64')} or {setting(scaled, True)}",
+            f"{value:g} {verb} {name}; set {setting('train.dtype', 'float64')} or {setting(scaled, True)}",
             f"{dataset.name}, row {row + 1}, column {column!r}",
         )
 

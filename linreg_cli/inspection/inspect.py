@@ -161,7 +161,7 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
     problem = prepared.problem
     if problem.no_factor_reason:  # inspect may take minutes for a table with many rows
         problem = replace(problem, allow_slow=True)
-    if problem.no_factor_reason and not problem.overflow_reason:
+    if problem.no_factor_reason and not problem.range_reason:
         remedy = "leave out columns (data.ignore), or train with a number for optimizer.lr, without inspect"
         raise DataError(f"{problem.no_factor_reason}; {remedy}")
     problem = _at_rank_of_training(problem, config)
@@ -208,7 +208,7 @@ def _refuse_extremes(problem: Problem) -> None:
         if not np.all((curved > 0) & np.isfinite(curved)):
             reason = "the squares of the values are beyond the range of float64"
     if reason is not None:
-        raise DataError(f"{reason}; give the columns in another unit, or set preprocess.standardize: true")
+        raise DataError(f"{reason}; give the columns in another unit")
 
 
 def _condition_numbers(prepared: Prepared, problem: Problem) -> tuple[float, float]:

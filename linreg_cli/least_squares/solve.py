@@ -114,7 +114,7 @@ class Optimum:
 
 
 def gap(
-    loss: float, optimum_loss: float, constant_loss: float, rounding_loss: float | None = None
+    loss: float, optimum_loss: float, constant_loss: float, zero_loss: float | None = None
 ) -> tuple[float | None, str]:
     """The relative gap between a loss and the lowest possible one, and what it is relative to.
 
@@ -125,7 +125,7 @@ def gap(
         loss: of the train split.
         optimum_loss: the lowest possible one.
         constant_loss: that of the best constant prediction.
-        rounding_loss: an optimum at or below it counts as zero; None: (64 EPS)^2 constant_loss, the loss of residuals
+        zero_loss: an optimum at or below it counts as zero; None: (64 EPS)^2 constant_loss, the loss of residuals
             of 64 EPS times the spread of the target.
 
     Returns:
@@ -137,7 +137,7 @@ def gap(
     >>> gap(3.0, 1e-40, 10.0)
     (0.3, 'constant')
     """
-    threshold = (64 * EPS) ** 2 * constant_loss if rounding_loss is None else rounding_loss
+    threshold = (64 * EPS) ** 2 * constant_loss if zero_loss is None else zero_loss
     base, relative_to = (optimum_loss, "optimum") if optimum_loss > threshold else (constant_loss, "constant")
     if base <= 0:
         return (0.0 if loss <= threshold else None), relative_to

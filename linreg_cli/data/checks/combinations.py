@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.data.checks.leaks import standard
+from linreg_cli.data.checks.leaks import standard, without_filled
 from linreg_cli.data.columns.kinds import Column, Rows, take
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import NumberInput
@@ -38,7 +38,10 @@ def combinations(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
         sample: numbers of the train rows that are looked at.
     """
     names = [each.column for each in dataset.inputs if isinstance(each, NumberInput)]
-    if not 2 <= len(names) <= _MOST_COLUMNS or len(sample) < 4 * len(names):
+    if not 2 <= len(names) <= _MOST_COLUMNS:
+        return
+    sample = without_filled(dataset, names, sample)
+    if len(sample) < 4 * len(names):
         return
     X_nd = np.column_stack([take(dataset.columns, name, sample) for name in names])
     Z_nd = np.column_stack([standard(column) for column in X_nd.T])
@@ -56,7 +59,10 @@ def combinations(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
         if _is_rounding(residuals, y) and (unit or len(chosen) < len(dataset.inputs)):
             used = [names[position] for position in chosen]
             message = f"{target} is {_formula(used, weights, y)} within rounding error (target leakage)"
-            yield Finding("leak", f"{message}; if it is computed from them, leave them out with {leave_out(*used)}")
+            remedy = f"leave them out with {leave_out(*used)}"
+            if len(used) == len(dataset.inputs):  # a feature must be left
+                remedy = f"leave out all of them but {used[0]} with {leave_out(*used[1:])}"
+            yield Finding("leak", f"{message}; if it is computed from them, {remedy}")
 
 
 def _pair(correlations: Matrix, r: Column) -> list[int] | None:

@@ -1,11 +1,11 @@
 """Columns that are identifiers of the rows, and features that determine the target (target leakage)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from linreg_cli.data.columns.kinds import Categories, Column, Rows, take
+from linreg_cli.data.columns.kinds import Categories, Column, Numbers, Rows, take
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import CategoryInput
 from linreg_cli.findings import Finding
@@ -68,14 +68,17 @@ def leaks(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
         y = take(dataset.columns, target, sample)
         if y.min() == y.max():
             continue
-        line = standard(y)
-        ranks = standard(_ranks(y)) if _mostly_different(y) else None
+        whole = standard(y), standard(_ranks(y)) if _mostly_different(y) else None
         for each in dataset.inputs:
             raw = dataset.raw[each.column]
             if isinstance(raw, Categories):
                 determines = _eta_squared(raw.codes[sample], y) > _LEAK
             else:
-                x = take(dataset.columns, each.column, sample)
+                rows = without_filled(dataset, [each.column], sample)
+                x, (line, ranks) = take(dataset.columns, each.column, rows), whole
+                if len(rows) < len(sample):
+                    y_rows = take(dataset.columns, target, rows)
+                    line, ranks = standard(y_rows), standard(_ranks(y_rows)) if _mostly_different(y_rows) else None
                 determines = _correlation_squared(x, line) > _LEAK or (
                     ranks is not None
                     and _correlation_squared(_ranks(x), ranks) > _LEAK
@@ -86,6 +89,21 @@ def leaks(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
                 message = f"{each.column} alone determines {target} (target leakage)"
                 remedy = f"if it is known only after {target}, leave it out with {leave_out(each.column)}"
                 yield Finding("leak", f"{message}; {remedy}")
+
+
+def without_filled(dataset: Dataset, columns: Sequence[str], sample: Rows) -> Rows:
+    """The rows of a sample in which no cell of some columns of numbers was filled in; all, if fewer than 20 are left.
+
+    Args:
+        dataset: a table, encoded.
+        columns: their names.
+        sample: row numbers.
+    """
+    kept = np.ones(len(sample), dtype=bool)
+    for column in columns:
+        if dataset.raw is not None and isinstance(raw := dataset.raw.get(column), Numbers):
+            kept &= ~np.isnan(raw.values[sample])
+    return sample if kept.all() or np.count_nonzero(kept) < MIN_ROWS else sample[kept]
 
 
 def _correlation_squared(x: Column, line: Column) -> float:

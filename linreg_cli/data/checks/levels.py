@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.data.columns.kinds import Categories
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import CategoryInput
@@ -19,8 +20,10 @@ def placeholders(dataset: Dataset, marks: tuple[str, ...]) -> Iterator[Finding]:
 
     Args:
         dataset: a table, encoded.
-        marks: cells that mean 'missing' already.
+        marks: cells that mean 'missing' already. Those of the default that are not among them were left out, so that
+            they are levels.
     """
+    kept = {mark for mark in PreprocessConfig().missing_values if mark not in marks}
     for each in dataset.inputs:
         raw = (dataset.raw or {}).get(each.column)
         if not (isinstance(each, CategoryInput) and isinstance(raw, Categories)):
@@ -28,7 +31,7 @@ def placeholders(dataset: Dataset, marks: tuple[str, ...]) -> Iterator[Finding]:
         words = [level for level in each.levels if value_of(level) is None]
         numbers = len(words) < len(each.levels)
         among_numbers = numbers and all(is_placeholder(word, among_numbers=True) for word in words)
-        found = [word for word in words if is_placeholder(word, among_numbers=among_numbers)]
+        found = [word for word in words if word not in kept and is_placeholder(word, among_numbers=among_numbers)]
         if found:
             counts = [int(np.sum(raw.codes == raw.levels.index(level))) for level in found if level in raw.levels]
             cells = ", ".join(f"{quoted(level)} ({n:,} cells)" for level, n in zip(found, counts, strict=False))

@@ -16,8 +16,17 @@ from linreg_cli.data.tables.text_format import TextFormat, number_pattern
 _BLANKS = SEPARATORS[" "]
 _DASHES = "\u2212\u2013\u2014\uff0d"
 #: Code of a currency before or after a number.
-_CODE = r"(?:USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|TRY|KRW|Fr\.|kr)"
+_CODE = (
+    r"(?:USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|TRY|KRW|SFr\.|Fr\.|kr\.?|Rs\.?"
+    r"|[A-Z]{1,3}[$\u00a3\u00a5])"
+)
 _GROUPS_OF_TWO = re.compile(r"[-+]?[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?:\.[0-9]*)?")
+#: What may stand about a number -> the number with it.
+_WRAPPED = {
+    "a dash for its decimals": f"(.*[0-9])[.,](?:--?|[{_DASHES}])",
+    "an apostrophe before it": "['\u2018\u2019`](.+)",
+    "the form of a formula": '="(.*)"',
+}
 _MARKS = {".": "dots", ",": "commas", "'": "apostrophes", " ": "blanks"}
 
 
@@ -67,7 +76,7 @@ def is_number_otherwise(cell: str) -> bool:
     """
     if not any(mark.isdigit() for mark in cell):
         return False
-    return any(each.matches(cell) for each in NOTATIONS) or bool(signed(cell))
+    return bool(plainly(cell)) or bool(signed(cell))
 
 
 def signed(cell: str, decimal: str = ".") -> str:
@@ -93,8 +102,6 @@ def signed(cell: str, decimal: str = ".") -> str:
         return ""
     minus = "-" if negative else ""
     numbers = plainly(rest)
-    if not numbers and _GROUPS_OF_TWO.fullmatch(rest):
-        numbers = [rest.replace(",", "")]
     if not numbers or (negative and rest.startswith("-")):
         return ""
     ways = minus + numbers[0].lstrip("+")
@@ -106,14 +113,26 @@ def signed(cell: str, decimal: str = ".") -> str:
 
 
 def plainly(cell: str) -> list[str]:
-    """A number as Python writes it; two where a mark may have either meaning, none for other cells."""
+    """A number as Python writes it; two where a mark may have either meaning, none for other cells.
+
+    >>> plainly("1.500"), plainly("13,65,448.5"), plainly("red")
+    (['1.500', '1500'], ['1365448.5'], [])
+    """
+    if _GROUPS_OF_TWO.fullmatch(cell):
+        return [cell.replace(",", "")]
     return list(dict.fromkeys(each.plain(cell) for each in NOTATIONS if each.matches(cell)))
 
 
 def _without_sign(text: str) -> tuple[str, str, bool]:
     """The name of the outermost sign, the text without it, and whether it makes a number negative."""
+    if hidden := [mark for mark in text if unicodedata.category(mark) == "Cf"]:
+        rest = "".join(mark for mark in text if unicodedata.category(mark) != "Cf").strip()
+        return f"an invisible character (U+{ord(hidden[0]):04X})", rest, False
     if inner := re.fullmatch(r"\((.*)\)", text):
         return "parentheses", inner[1].strip(), True
+    for name, pattern in _WRAPPED.items():
+        if inner := re.fullmatch(pattern, text):
+            return name, inner[1].strip(), False
     if text[:1] in _DASHES and text[1:]:
         return "a dash for a minus sign", text[1:].strip(), True
     if text[-1:] in f"-{_DASHES}" and text[:-1]:
@@ -134,10 +153,18 @@ def _without_sign(text: str) -> tuple[str, str, bool]:
         return "a currency sign", text[0] + text[2:].strip(), False
     if re.fullmatch("[0-9]+(_[0-9]+)+", text):
         return "underscores", text.replace("_", ""), False
-    normal = unicodedata.normalize("NFKC", text)
+    if re.fullmatch(r"[-+]?[0-9]*\.[0-9]*[dD][-+][0-9]+", text):
+        return "a D for its exponent", re.sub("[dD]", "e", text), False
+    normal = _latin_digits(text)
     if normal != text and any(each.matches(normal) for each in NOTATIONS) and not set(text) & set(_BLANKS):
         return "digits of another script", normal, False
     return "", text, False
+
+
+def _latin_digits(text: str) -> str:
+    """A text with its digits, signs and Arabic decimal and thousands marks as ASCII has them."""
+    digits = "".join(str(unicodedata.decimal(mark, mark)) for mark in text)
+    return unicodedata.normalize("NFKC", digits.replace("\u066b", ".").replace("\u066c", ","))
 
 
 def present(values: pa.ChunkedArray, missing_values: Sequence[str]) -> pa.ChunkedArray:

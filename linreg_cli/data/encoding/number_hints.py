@@ -26,6 +26,8 @@ from linreg_cli.remedies import also_missing, flow, for_columns, leave_out, quot
 
 #: A number with a slip, such as 12..5, which does not mean 'missing'.
 _SLIP = re.compile(r"[-+]?[.,]?\d[\d.,' ]*([eE][-+]?\d+)?")
+#: A number and what is behind it, such as 12.5 kg.
+_WITH_UNIT = re.compile(r"([-+]?[0-9][0-9.,]*)\s*([^\s0-9.,][^\s0-9]{0,11})")
 
 #: The use of a column: feature or target of a new model, or either of a trained one.
 Use = Literal["feature", "target", "trained"]
@@ -232,6 +234,9 @@ def _text_fault(
         advice = not_a_number(cell, column, use, missing_values, mostly_numbers=mostly, decimal=written.decimal)
         if date:
             advice = _advice_for_dates(date, column, use)
+        elif unit := "" if signed(cell) else _unit([each["values"] for each in counts.to_pylist()]):
+            number = plainly(cell.removesuffix(unit).strip())[0].replace(".", written.decimal)
+            advice = f"every cell has {quoted(unit)} behind its number; write {number}, without it"
         message = f"{quoted(cell)} is not a number{seen}; {advice}"
     return Fault(message, f"{name}, row {row + 1}, column {column!r}")
 
@@ -246,6 +251,17 @@ def _leading_zero(text: pa.ChunkedArray, column: str, name: str, use: Use, writt
     one_hot = f"set {for_columns([column], 'categorical', 'one_hot')}, " if use == "feature" else ""
     message = f"{quoted(text[row].as_py())} has a leading zero, so the column is read as text; {one_hot}{other}"
     return Fault(message, f"{name}, row {row + 1}, column {column!r}")
+
+
+def _unit(cells: Sequence[str]) -> str:
+    """The unit behind the numbers of a column, such as kg; an empty text if it has none, or several.
+
+    >>> _unit(["12.5 kg", "9 kg"]), _unit(["12.5 kg", "9 lb"]), _unit(["1a", "1b"]), _unit(["12 kg"])
+    ('kg', '', '', '')
+    """
+    found = [match for match in map(_WITH_UNIT.fullmatch, cells) if match and plainly(match[1])]
+    units = {match[2] for match in found}
+    return units.pop() if 1 < len(cells) == len(found) and len(units) == 1 else ""
 
 
 def _mostly_dates(counts: Sequence[Mapping[str, Any]]) -> str:

@@ -51,8 +51,7 @@ def _records(file: CsvFile, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _ragged(file: CsvFile, delimiter: str, header: list[str], cells: list[str], line: int) -> Fault:
-    found = of_every_row(file, delimiter, header) if abs(len(cells) - len(header)) == 1 else ""
-    if found:
+    if found := of_every_row(file, delimiter, header):
         return Fault(found, file.name)
     shown = delimiter.join(cells)[:60].encode(errors="replace").decode()
     message = f"{plural(len(cells), 'cell')}, and the header has {len(header)}: {quoted(shown)}"
@@ -60,25 +59,33 @@ def _ragged(file: CsvFile, delimiter: str, header: list[str], cells: list[str], 
 
 
 def of_every_row(file: CsvFile, delimiter: str, header: list[str]) -> str:
-    """What is wrong if every row has the same number of cells, one more or one fewer than the header; else empty."""
+    """What is wrong if every row has the same number of cells, and the header another one; else empty.
+
+    All rows have one cell fewer than the header, or one more, or any number more if those are empty.
+    """
     rows = [cells for _, cells in itertools.islice(_records(file, delimiter), _LOOKED_AT) if cells][1:]
     count = {len(cells) for cells in rows}
     if count == {len(header) - 1} and not header[-1].strip():
         remedy = file.rewritten("remove that delimiter", f"1s/{_mark(delimiter)}\r?$//")
         return f"the header ends with a delimiter and the rows do not; {remedy}"
-    if count != {len(header) + 1}:
+    if len(count) != 1 or (more := max(count) - len(header)) < 1:
         return ""
-    if not any(cells[-1].strip() for cells in rows):
-        remedy = file.rewritten("remove the delimiter at the end of each row", f"s/{_mark(delimiter)}\r?$//")
-        return f"every row ends with a delimiter, and the header does not; {remedy}"
-    more = f"every row has one cell more than the header ({len(header) + 1} and {len(header)})"
+    if not any(cell.strip() for cells in rows for cell in cells[len(header) :]):
+        marks = "the delimiter" if more == 1 else f"the {more} delimiters"
+        expression = f"s/({_mark(delimiter)}){{{more}}}\r?$//" if more > 1 else f"s/{_mark(delimiter)}\r?$//"
+        remedy = file.rewritten(f"remove {marks} at the end of each row", expression)
+        ends = "a delimiter" if more == 1 else f"{more} delimiters"
+        return f"every row ends with {ends}, and the header does not; {remedy}"
+    if more > 1:
+        return ""
+    words = f"every row has one cell more than the header ({len(header) + 1} and {len(header)})"
     if len({cells[0] for cells in rows}) < len(rows):
-        return f"{more}; add the name that the header lacks"
+        return f"{words}; add the name that the header lacks"
     names = itertools.chain(("row", "row_name"), map("row_{}".format, itertools.count(2)))
     name = next(name for name in names if name not in header)
     written = "\\t" if delimiter == "\t" else delimiter
     remedy = file.rewritten(f"write the name {name} first in the header", f"1s/^/{name}{written}/", leave_out(name))
-    return f"{more}: the first is a row name, as R writes it; {remedy}"
+    return f"{words}: the first is a row name, as R writes it; {remedy}"
 
 
 def _mark(delimiter: str) -> str:

@@ -272,4 +272,4 @@ class CsvTable:
         """See `Table.hint`."""
         if len(self.columns) == 1 and self._is_aligned():
             return self._aligned()
-        return header.hint(self.columns, self.text, self.name)
+        return header.hint(self.columns, self.text, self.name, self._file.first_lines())

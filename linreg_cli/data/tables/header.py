@@ -9,13 +9,14 @@ from linreg_cli.data.tables.text_format import TextFormat
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars", ",": "commas", " ": "single spaces"}
 
 
-def hint(columns: Sequence[str], text: TextFormat, path: str) -> str:
+def hint(columns: Sequence[str], text: TextFormat, path: str, lines: Sequence[str]) -> str:
     """Why a column may be missing, and what to do; an empty text if the header looks right.
 
     Args:
         columns: the names in the header.
         text: how the file was read, with its delimiter.
         path: the file.
+        lines: its first lines, without blank ones.
     """
     if columns[0].lstrip().startswith(("#", "//")):
         return f"the first line of {Path(path).name} looks like a comment; delete it: the header must be the first line"
@@ -27,13 +28,24 @@ def hint(columns: Sequence[str], text: TextFormat, path: str) -> str:
         return f"the first line of {Path(path).name} looks like a title; delete the lines above the column names"
     if len(columns) != 1:
         return ""
-    # A header with a single name that contains other delimiters was read with the wrong one.
-    counts = {mark: columns[0].count(mark) for mark in _DELIMITERS if mark != text.delimiter}
-    mark = max(counts, key=lambda candidate: counts[candidate])
-    if not counts[mark]:
+    if 2 * sum((text.delimiter or ",") in line for line in lines[1:]) > len(lines[1:]):
+        return f"the first line of {Path(path).name} looks like a title; delete the lines above the column names"
+    mark = _delimiter(columns[0], lines)
+    if mark is None:
         return ""
     remedy = text.remedy("data.delimiter", mark, "write it in the format of the training data")
     return f"the cells seem to be separated by {_DELIMITERS[mark]}; {remedy}"
+
+
+def _delimiter(name: str, lines: Sequence[str]) -> str | None:
+    """The delimiter of a table that was read with another one, so that the header is one name; None without any.
+
+    >>> _delimiter("Lot Size;Sale Price", ["Lot Size;Sale Price", "1;2"]), _delimiter("x", ["x", "1"])
+    (';', None)
+    """
+    counts = {mark: name.count(mark) for mark in _DELIMITERS if mark in name}
+    alike = [mark for mark in counts if all(line.count(mark) == counts[mark] for line in lines)]
+    return max(alike or counts, key=lambda mark: (mark != " ", counts[mark]), default=None)
 
 
 def is_aligned(lines: Sequence[str]) -> bool:

@@ -143,7 +143,11 @@ def _plans(found: "Inspection") -> str:
         scatter = "" if found.problem.has_fixed_order else "; single runs scatter around it"
         lines.append(_wrapped(f"{own.method}{scatter}", indent="  "))
         kind = "gap" if found.problem.has_fixed_order else "expected gap"
-        lines.append(_wrapped(f"best rate: lowest {kind} after {found.problem.plan.epochs:,} epochs", indent="  "))
+        lines.append(
+            _wrapped(
+                f"best rate: lowest {kind} after {wording.plural(found.problem.plan.epochs, 'epoch')}", indent="  "
+            )
+        )
     return "\n".join(lines)
 
 

@@ -237,7 +237,7 @@ def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
         output.print_json(values)
         return
     engine = values["engine"]
-    steps = f"{plan.epochs:,} epochs of {plan.steps_per_epoch:,} = {plan.total_steps:,}"
+    steps = f"{wording.plural(plan.epochs, 'epoch')} of {plan.steps_per_epoch:,} = {plan.total_steps:,}"
     lines = [
         f"rows:      {', '.join(f'{n:,} {split}' for split, n in rows.items() if n)}",
         f"features:  {', '.join(dataset.features)}",

@@ -20,6 +20,7 @@ from linreg_cli.convergence.rehearsal import objective
 from linreg_cli.decisions import Decision
 from linreg_cli.errors import SettingError
 from linreg_cli.least_squares.factor import Array
+from linreg_cli.wording import plural
 
 _SET = "set in the config"
 #: The relative gap at which a run counts as converged: the usual rate, which has a formula, is then kept.
@@ -232,4 +233,4 @@ def _compared(config: Config, problem: Problem, what: str, ends: Array, chosen: 
     how = "with the lowest forecast"
     if not problem.plan.is_full_batch:
         how = f"of {len(ends)} that ends lowest in its order of the rows, computed in advance,"
-    return f"auto: the {what} {how} after {epochs:,} epochs, {found}; with {usual} it would be {other}"
+    return f"auto: the {what} {how} after {plural(epochs, 'epoch')}, {found}; with {usual} it would be {other}"

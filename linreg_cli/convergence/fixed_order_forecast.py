@@ -9,6 +9,7 @@ from linreg_cli.convergence.dynamics import MAX_EPOCHS
 from linreg_cli.convergence.fixed_order import FixedOrder
 from linreg_cli.convergence.forecast import NO_FLOOR, Forecast, NotReached, first_epoch
 from linreg_cli.convergence.rates import SgdRule
+from linreg_cli.wording import plural
 
 METHOD = "fixed order: exact, by the affine map of an epoch"
 
@@ -81,7 +82,7 @@ def _scheduled(
             gaps.append(order.gap(state))
     epochs = {target: next((epoch for epoch, gap in enumerate(gaps) if gap <= target), None) for target in targets}
     final: float | NotReached = gaps[-1]
-    lacking = NotReached("other", f"after the {len(rates):,} epochs of the schedule the gap is {gaps[-1]:.3g}")
+    lacking = NotReached("other", f"after the {plural(len(rates), 'epoch')} of the schedule the gap is {gaps[-1]:.3g}")
     if not gaps[-1] <= 1e30:
         final = lacking = NotReached("diverges", "it diverges")
     reasons = {target: lacking for target, epoch in epochs.items() if epoch is None}

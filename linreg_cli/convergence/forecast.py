@@ -16,6 +16,7 @@ from linreg_cli.convergence.gradient_noise import Noise
 from linreg_cli.convergence.rates import SgdRule, stable_rate
 from linreg_cli.convergence.spectrum import Spectrum
 from linreg_cli.least_squares.factor import Array
+from linreg_cli.wording import plural
 
 #: Every epoch is evaluated up to this one; after it, epochs 1 % apart, with bisection between two of them.
 _EVERY_EPOCH = 2048
@@ -222,7 +223,7 @@ def _scheduled(
             final = gap
         if (len(epochs) == len(targets) and epoch >= last) or not gap <= 1e30:
             break
-    lacking = NotReached("other", f"after {epoch:,} epochs of the schedule the gap is {gap:.3g}")
+    lacking = NotReached("other", f"after {plural(epoch, 'epoch')} of the schedule the gap is {gap:.3g}")
     if not gap <= 1e30:
         lacking = NotReached("diverges", "it diverges")
         final = final if epoch > last else lacking

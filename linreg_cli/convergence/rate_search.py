@@ -14,6 +14,7 @@ from linreg_cli.convergence.gradient_noise import Noise
 from linreg_cli.convergence.rates import Rate, SgdRule, safe_batch_rate, stable_rate
 from linreg_cli.convergence.spectrum import Spectrum
 from linreg_cli.least_squares.factor import Array
+from linreg_cli.wording import plural
 
 #: The candidates for a constant rate: the highest safe rate times 2^(-j / 2), for j up to this.
 _HALF_STEPS = 80
@@ -86,7 +87,7 @@ def best_batch_rate(
             (highest.lr * 2.0**-j for j in range(_STEPS + 1)),
             key=lambda lr: _end(modes, schedules(lr), epochs),
         )
-    return Rate(best, highest.momentum, f"{limits} the one with the lowest forecast after {epochs:,} epochs")
+    return Rate(best, highest.momentum, f"{limits} the one with the lowest forecast after {plural(epochs, 'epoch')}")
 
 
 def fewest_epochs(problem: BatchProblem, target: float) -> int | None:

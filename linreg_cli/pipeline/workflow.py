@@ -31,6 +31,7 @@ from linreg_cli.runs.checkpoint import Checkpoint, save_model
 from linreg_cli.runs.record import RunRecord, auto_keys, environment
 from linreg_cli.runs.signals import StopRequests
 from linreg_cli.runs.store import RESULTS, RunFolder, create_run, remove_unstarted
+from linreg_cli.wording import plural
 
 
 @dataclass(frozen=True)
@@ -254,7 +255,7 @@ def _choices(prepared: Prepared) -> list[str]:
         f"engine: {choice.executor.name} ({choice.decision.why})",
         f"rate: {chosen.lr.value:g} ({chosen.lr.why})",
         f"momentum: {chosen.momentum.value:g} ({chosen.momentum.why})",
-        f"steps: {plan.epochs:,} epochs of {plan.steps_per_epoch:,}, batches of {plan.batch_size:,} rows",
+        f"steps: {plural(plan.epochs, 'epoch')} of {plan.steps_per_epoch:,}, batches of {plan.batch_size:,} rows",
     ]
 
 

@@ -9,13 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import test_table
-from test_table import error_of, load
+from reading import error_of, load
 
 from linreg_cli.data.encoding.cells import Treatment, raw_columns
 from linreg_cli.data.tables.blocks import cells_of
 
-# Fixtures of test_table.py: pytest finds them by their names in this module.
-csv = test_table.csv
+# A fixture of test_table.py: pytest finds it by its name in this module.
 table = test_table.table
 
 WHOLE = gzip.compress(b"x,y\n" + b"1.2345,2.3456\n" * 5000, mtime=0)

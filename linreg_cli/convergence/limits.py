@@ -80,7 +80,7 @@ def mean_square_limit(problem: Problem, rule: SgdRule) -> Limit:
         "the mean square over batches",
         f"random {batches}: the expected squared distance to the optimum falls to that of the noise"
         f"{'' if found.by_epochs else ' (sufficient, not necessary)'}",
-        "training will probably diverge, or stay far from the optimum",
+        "training may diverge, and will probably stay far from the optimum",
     )
 
 

@@ -118,11 +118,10 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     raw, faults = raw_columns(cells, treated, marks, source.path, table.as_text())
     if faults:
         raise DataError(faults)
-    raw = with_cells(raw, table)
     labels = text_column(cells, source.split.column, marks, source.path) if source.split.column else None
     del cells  # their memory is needed for the encoded columns
     release_unused()
-    dataset = assemble(name, raw, targets, config, _splitter(source, config, labels), encoder)
+    dataset = assemble(name, with_cells(raw, table), targets, config, _splitter(source, config, labels), encoder)
     if encoder is None and dataset.summary is not None:
         unused = table.index.difference(features, targets, reserved, source.ignore) if source.features is None else ()
         found = (*_header_warning(table.columns, path, name), *map(_index_warning, sorted(unused)))

@@ -49,6 +49,7 @@ COLUMNS = {
     "the target": ([str(100 * value) for value in Y], {}),
     "a part of the target": ([f"{y - x:.3f}" for x, y in zip(X, Y, strict=True)], {}),
     "below float32": (["1e-60"] * N, {"train": {"dtype": "float32"}, "preprocess": {"standardize": False}}),
+    "a unit": ([f"{2 + 2 * (row % 2)}WD" for row in range(N)], {}),
     "beyond float32": (_with("1e39"), {"train": {"dtype": "float32"}, "preprocess": {"standardize": False}}),
     "a level for each level of another": (LEVELS, {"preprocess": {"categorical": "one_hot", "drop_first": False}}),
 }

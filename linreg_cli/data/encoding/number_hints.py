@@ -237,6 +237,8 @@ def _text_fault(
         elif unit := "" if signed(cell) else _unit([each["values"] for each in counts.to_pylist()]):
             number = plainly(cell.removesuffix(unit).strip())[0].replace(".", written.decimal)
             advice = f"every cell has {quoted(unit)} behind its number; write {number}, without it"
+            if use == "feature" and 4 * len(counts) < len(text):  # few levels, such as 2WD and 4WD
+                advice += f"; to use it as text, set {for_columns([column], 'categorical', 'one_hot')}"
         message = f"{quoted(cell)} is not a number{seen}; {advice}"
     return Fault(message, f"{name}, row {row + 1}, column {column!r}")
 

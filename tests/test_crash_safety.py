@@ -14,6 +14,7 @@ from faults import Faults, ended, forked
 from linreg_cli import files
 
 pytestmark = [
+    pytest.mark.usefixtures("heeded_signals"),
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
 ]

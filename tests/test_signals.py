@@ -13,6 +13,8 @@ from safetensors import safe_open
 from linreg_cli.errors import Interrupted
 from linreg_cli.runs.signals import StopRequests
 
+pytestmark = pytest.mark.usefixtures("heeded_signals")
+
 CONFIG = """
 data: {source: synthetic, n_samples: 1000}
 train: {epochs: 1000000, batch_size: 10, engine: reference}

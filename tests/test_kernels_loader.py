@@ -12,6 +12,7 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
+from linreg_cli.errors import EngineError
 from linreg_cli.optim.engines.kernels import disk, loader, machine_code
 from linreg_cli.optim.engines.kernels.loader import kernel
 from linreg_cli.optim.engines.kernels.signatures import SIGNATURES
@@ -157,7 +158,7 @@ def test_a_kernel_for_another_processor_is_not_found(folder, monkeypatch, condit
     kernel("batches.update", "float64")
     monkeypatch.setattr(loader, "_kernels", {})
     monkeypatch.setattr(machine_code, "conditions", lambda: conditions)
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(EngineError, match="NotImplementedError"):  # it asked the compiler
         kernel("batches.update", "float64")
 
 
@@ -284,6 +285,6 @@ def test_an_object_that_cannot_be_loaded_is_an_error_and_not_the_end_of_the_proc
 def test_what_cannot_be_loaded_is_not_kept(folder, monkeypatch):
     compiled = importlib.import_module("linreg_cli.optim.engines.kernels.compiler")
     monkeypatch.setattr(compiled, "compiled", lambda *_: b"no object")
-    with pytest.raises(RuntimeError):
+    with pytest.raises(EngineError, match="not recognized as a valid object file"):
         kernel("batches.update", "float64")
     assert list(folder.iterdir()) == []

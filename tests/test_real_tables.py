@@ -158,7 +158,8 @@ def test_csv_to_parquet_carries_numbers_as_numbers(predict, tmp_path):
         (["one", "usa", "9801", "True", "n", "2"], "row 1, column 'x': 'one' is not a number"),
         (
             ["1", "usa", "", "True", "n", "2"],
-            "row 1, column 'zip': the cell is missing; a category cannot be filled in",
+            "row 1, column 'zip': the cell is missing; fill it in, or, to treat it as none of the levels, train again: "
+            "linreg train -c outputs/t-0001/config.yaml --set preprocess.unknown=ignore",
         ),
     ],
 )

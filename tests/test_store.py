@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from linreg_cli.errors import StoreError
+from linreg_cli.errors import StoreError, UsageError
 from linreg_cli.runs.lock import hold, in_use
 from linreg_cli.runs.record import RunRecord
 from linreg_cli.runs.store import FORMAT, RunFolder, create_run, find_run, list_runs
@@ -153,7 +153,6 @@ def test_a_run_is_found_from_within(outputs, monkeypatch):
         ("a/b", "a/b: there is no such folder"),
         ("", "the run id is empty"),
         ("  ", "the run id is empty"),
-        ("a\0b", "there is no run 'a\\x00b'"),
         ("housing-0001\n", "there is no run 'housing-0001\\n'"),
         ("*", "there is no run '*'"),
         ("-1", "there is no run '-1'"),
@@ -162,6 +161,11 @@ def test_a_run_is_found_from_within(outputs, monkeypatch):
 )  # fmt: skip
 def test_a_run_that_is_not_there_is_explained(outputs, reference, expected):
     assert expected in message(find_run, outputs, reference)
+
+
+def test_a_nul_names_no_run_and_no_folder(outputs):
+    with pytest.raises(UsageError, match="a path cannot hold a NUL character"):
+        find_run(outputs, "a\0b")
 
 
 def test_without_runs_the_message_says_how_to_make_one(tmp_path):

@@ -86,7 +86,8 @@ KEYS = [
 def lines() -> Iterator[list[str]]:
     """Every command line."""
     for word in WORDS:
-        yield from ([part.replace("WORD", word) for part in place] for place in PLACES)
+        if word != "pipe.csv":  # tables and configs are read from pipes, so a command waits for its writer
+            yield from ([part.replace("WORD", word) for part in place] for place in PLACES)
         for key in KEYS:
             for value in {word, json.dumps(word)}:
                 yield ["train", "-c", "c.yaml", "--dry-run", "--set", f"{key}={value}"]

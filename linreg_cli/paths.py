@@ -32,10 +32,15 @@ def expanded(path: str) -> str:
 
     Raises:
         UsageError: if there is no such home folder. The path is never used as it is, or a folder `~` would be made.
-            Also for a NUL, which no path has, and which the system's calls refuse in ways of their own.
+            Also for a NUL and for half of a character, which no path has, and which the system's calls refuse in ways
+            of their own.
     """
     if "\0" in path:
         raise UsageError("a path cannot hold a NUL character", path)
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise UsageError("a path cannot hold half of a character (a lone surrogate)", path) from None
     if not path.startswith("~"):
         return path
     first, slash, rest = path.partition("/")

@@ -234,3 +234,8 @@ def test_a_deep_key_or_value_is_a_clean_error(linreg, place, depth):
     assert check(linreg, ["evaluate", RUN, "--fail-if", gate]) is None
     assert check(linreg, ["evaluate", RUN, "--fail-if", f"train.r2 > {'(' * depth}1"]) is None
     assert check(linreg, ["evaluate", RUN, "--fail-if", f"train.r2 > {'9' * depth}"]) is None
+
+
+@pytest.mark.parametrize("command", [["runs", "show", "h"], ["evaluate", "h"], ["runs", "list"], ["plot", "h"]])
+def test_half_a_character_in_the_name_of_the_outputs_is_a_clean_error(linreg, place, command):
+    assert check(linreg, [*command, "--outputs", "\ud83d"]) is None

@@ -171,3 +171,19 @@ def fold_parameters(weights_dk: Column, bias_k: Column | None, preprocessor: Pre
         return LinearFormula(features.columns, targets.columns, weights, None, targets.transform, preprocessor.smearing)
     bias = targets.center + targets.scale * bias_k - features.center @ weights
     return LinearFormula(features.columns, targets.columns, weights, bias, targets.transform, preprocessor.smearing)
+
+
+def unfold_parameters(weights_dk: Column, bias_k: Column | None, preprocessor: Preprocessor) -> Column:
+    """The inverse of `fold_parameters`: parameters in scaled units, shape (n_features (+ 1), n_targets), the bias last.
+
+    Args:
+        weights_dk: in original units, shape (n_features, n_targets).
+        bias_k: in original units, shape (n_targets,); None for a model without an intercept.
+        preprocessor: that the model was trained with.
+    """
+    features, targets = preprocessor.features, preprocessor.targets
+    weights = weights_dk * features.scale[:, None] / targets.scale
+    if bias_k is None:
+        return weights
+    bias = (bias_k - targets.center + features.center @ weights_dk) / targets.scale
+    return np.vstack([weights, bias])

@@ -311,3 +311,13 @@ def original_rows(dataset: Dataset, preprocessor: Preprocessor) -> tuple[Rows | 
     rows, transform = in_order(dataset.splits["train"]), preprocessor.targets.transform
     X = StackedRows(dataset.columns, dataset.features, rows)
     return rows, X, StackedRows(dataset.columns, dataset.targets, rows, functools.partial(forward, transform))
+
+
+def standard_deviations(dataset: Dataset) -> dict[str, float | None]:
+    """The standard deviation of each feature over the train split, with n in the denominator; None if it overflows."""
+    rows, found = as_slice(dataset.splits["train"]), {}
+    for feature in dataset.features:
+        with np.errstate(over="ignore", invalid="ignore"):
+            deviation = float(take(dataset.columns, feature, rows).std())
+        found[feature] = deviation if np.isfinite(deviation) else None
+    return found

@@ -8,7 +8,7 @@ ValueError. `$`, `_` and `\\` in a name are drawn as they are.
 import functools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -28,9 +28,13 @@ if TYPE_CHECKING:
 
 # Differences and transforms of larger numbers overflow, so these count as not finite; those below 1 / HUGE count as 0.
 HUGE = 1e150
+#: The margin between the points and the frame, as a share of their range.
+MARGIN = 0.04
+#: With at most so many points an axis ends at round numbers beyond them, as one draws a few points by hand.
+FEW = 30
 # split -> (colour, marker). Okabe and Ito's palette, with another red.
 SPLITS = {"train": ("#0072B2", "o"), "validation": ("#E69F00", "s"), "test": ("#D62728", "^")}
-_WIDTH, _HEIGHT, _DPI = 10.0, 7.0, 120
+_WIDTH, HEIGHT, _DPI = 10.0, 7.0, 120
 _TITLE, LABEL, SMALL = 19.0, 17.0, 15.0
 _LOOK = {"font.size": SMALL, "axes.grid": True, "axes.axisbelow": True, "grid.color": "#D9D9D9"}
 _SAFE = {"text.parse_math": False, "agg.path.chunksize": 20_000, "svg.hashsalt": "linreg"}
@@ -60,18 +64,31 @@ def style() -> AbstractContextManager[None]:
     return style.context(["default", {**_LOOK, **_SAFE, "font.family": [OWN]}])
 
 
-def blank(title: str, x_label: str, y_label: str) -> "tuple[Figure, Axes]":
-    """A figure with empty axes; title and labels are wrapped and made smaller until they fit."""
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
+def blank(title: str, x_label: str, y_label: str, height: float = HEIGHT) -> "tuple[Figure, Axes]":
+    """A figure with empty axes; title and labels are wrapped and made smaller until they fit.
 
-    figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, layout=ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.12))
+    Args:
+        title: above the picture.
+        x_label: of the axis.
+        y_label: of the axis.
+        height: in inches.
+    """
+    figure = empty(title, height)
     axes = figure.add_subplot()
-    text, font = fitted(title, _TITLE, 9.2)
-    figure.suptitle(text, **font)
     axes.set_xlabel(*fitted(x_label, LABEL, 7.0))
     axes.set_ylabel(*fitted(y_label, LABEL, 4.6))
     return figure, axes
+
+
+def empty(title: str, height: float = HEIGHT) -> "Figure":
+    """A figure without axes, under a title; its height is in inches."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, layout=ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.12))
+    text, font = fitted(title, _TITLE, 9.2)
+    figure.suptitle(text, **font)
+    return figure
 
 
 def drawable(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -126,14 +143,48 @@ def ticks_beyond(low: float, high: float) -> np.ndarray:
     return np.arange(first, math.floor(high / step) + 2) * step
 
 
-def set_axis(axes: "Axes", which: str, ticks: np.ndarray, inches: float = 7.4) -> None:
-    """Set ticks and limits of the axis `x` or `y`: limits at the outer ticks, and on x as many labels as fit."""
+def near(low: float, high: float) -> tuple[np.ndarray, tuple[float, float]]:
+    """Nice ticks from `low` to `high`, and limits a little beyond these, so that points use the whole picture.
+
+    >>> ticks, limits = near(0.0, 100.0)
+    >>> ticks.tolist(), limits
+    ([0.0, 20.0, 40.0, 60.0, 80.0, 100.0], (-4.0, 104.0))
+    """
+    if high - low <= max(1e-12 * max(abs(low), abs(high)), 1 / HUGE):
+        ticks = ticks_beyond(low, high)
+        return ticks, (float(ticks[0]), float(ticks[-1]))
+    step, pad = nice_step(high - low), MARGIN * (high - low)
+    first, last = math.ceil((low - pad) / step), math.floor((high + pad) / step)
+    return np.arange(first, last + 1) * step, (low - pad, high + pad)
+
+
+def set_limits(axes: "Axes", which: str, low: float, high: float, *, few: bool, inches: float = 7.4) -> None:
+    """Set ticks and limits for values from `low` to `high`: with few points at the next ticks, else near the values."""
+    if few:
+        set_axis(axes, which, ticks_beyond(low, high), inches)
+        return
+    ticks, limits = near(low, high)
+    set_axis(axes, which, ticks, inches, limits)
+
+
+def set_axis(
+    axes: "Axes", which: str, ticks: np.ndarray, inches: float = 7.4, limits: tuple[float, float] | None = None
+) -> None:
+    """Set ticks and limits of the axis `x` or `y`: limits at the outer ticks unless given, and on x as many labels as fit."""
     labels = _tick_labels(ticks)
     needed = (max(_inches(label, SMALL) for label in labels) + 0.2) * (len(ticks) - 1)
     every = max(1, math.ceil(needed / inches)) if which == "x" else 1
     first = int(np.abs(ticks).argmin()) % every
     labels = [label if i % every == first else "" for i, label in enumerate(labels)]
-    axes.set(**{f"{which}ticks": ticks, f"{which}ticklabels": labels, f"{which}lim": ticks[[0, -1]]})
+    axes.set(**{f"{which}ticks": ticks, f"{which}ticklabels": labels, f"{which}lim": limits or ticks[[0, -1]]})
+
+
+def set_names(axes: "Axes", which: str, names: Sequence[str], size: float, inches: float, first: int = 0) -> None:
+    """Label the positions `first`, `first` + 1, ... of the axis `x` or `y` with names, each shortened to one line."""
+    found = [fitted(name, size, inches, lines=1) for name in names]
+    axes.set(**{f"{which}ticks": range(first, first + len(found)), f"{which}ticklabels": [text for text, _ in found]})
+    for label, (_, font) in zip(getattr(axes, f"get_{which}ticklabels")(), found, strict=True):
+        label.set(**font)
 
 
 def set_log_axis(axes: "Axes", low: float, high: float) -> None:
@@ -186,11 +237,11 @@ def finish(figure: "Figure", axes: "Axes", entries: "Entries", right: bool = Fal
         shown.set(text=text, **font)
         handle.set(alpha=1, markersize=11)
     if not right and rows > 3:
-        figure.set_figheight(_HEIGHT + (rows - 3) * 1.6 * SMALL / 72)
+        figure.set_figheight(figure.get_figheight() + (rows - 3) * 1.6 * SMALL / 72)
 
 
-def fitted(text: str, size: float, inches: float) -> tuple[str, dict[str, Any]]:
-    """Wrap a text to a width in inches; the lines, and the font size at which there are at most three.
+def fitted(text: str, size: float, inches: float, lines: int = 3) -> tuple[str, dict[str, Any]]:
+    """Wrap a text to a width in inches; the text, and the font size at which there are at most so many lines.
 
     The middle of a very long text is replaced by an ellipsis. Besides the size, there are the fonts where matplotlib's
     own lacks a character.
@@ -201,15 +252,26 @@ def fitted(text: str, size: float, inches: float) -> tuple[str, dict[str, Any]]:
     pieces = re.findall(r"\s+|[^\s_]*_+|[^\s_]+", text)
     width = functools.partial(_inches, families=families)
     for smaller in (size, 0.85 * size, 0.7 * size, 0.6 * size):
-        lines = [""]
+        found = [""]
         for part in (p for piece in pieces for p in (piece if width(piece, smaller) > inches else (piece,))):
-            if lines[-1] and width(lines[-1] + part, smaller) > inches:
-                lines.append("")
-            lines[-1] += part
-        if len(lines) <= 3:
+            if found[-1] and width(found[-1] + part, smaller) > inches:
+                found.append("")
+            found[-1] += part
+        if len(found) <= lines:
             break
+    if lines == 1 and len(found) > 1:
+        found = [_shortened(text, functools.partial(width, size=smaller), inches)]
     fonts = {"fontfamily": families} if len(families) > 1 else {}
-    return "\n".join(line.strip() for line in lines), {"fontsize": smaller, **fonts}
+    return "\n".join(line.strip() for line in found), {"fontsize": smaller, **fonts}
+
+
+def _shortened(text: str, width: Callable[[str], float], inches: float) -> str:
+    """A text with an ellipsis in place of its middle, so that it fits on one line."""
+    low, high = 1, len(text) // 2
+    while low < high:  # the most characters that may stay at either end
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if width(f"{text[:middle]}…{text[-middle:]}") <= inches else (low, middle - 1)
+    return f"{text[:low]}…{text[-low:]}"
 
 
 def _inches(text: str, size: float, families: Sequence[str] = (OWN,)) -> float:

@@ -4,13 +4,13 @@ Splits differ in markers, not only in colour. The legend says how many rows are 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from linreg_cli.figures.canvas import HUGE, SPLITS, blank, drawable, finish, note, set_axis, style, ticks_beyond
+from linreg_cli.figures.canvas import FEW, HUGE, SPLITS, blank, drawable, finish, note, set_limits, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,9 @@ Cloud = tuple[str, np.ndarray, np.ndarray]  # split, x, y
 ReferenceLine = tuple[float, float, str, Any]  # slope, intercept, label, dashes
 
 # (points of the largest split up to which this applies, marker size in points, opacity).
-_MARKS = ((30, 15.0, 1.0), (300, 8.0, 0.85), (1_500, 5.5, 0.6), (MOST_POINTS, 4.5, 0.45))
+_MARKS = ((FEW, 15.0, 1.0), (300, 8.0, 0.85), (1_500, 5.5, 0.6), (MOST_POINTS, 4.5, 0.45))
+#: Of each split so many of the lowest and the highest points, in each direction, are drawn whatever is sampled.
+_EXTREMES = 10
 
 
 @dataclass(frozen=True)
@@ -52,46 +54,61 @@ def cloud_figure(
     line: ReferenceLine,
     equal: bool = False,
     level: Sequence[float] = (),
+    extra: Callable[["Axes", bool], "Entries"] | None = None,
 ) -> "Figure":
     """A scatter plot of several splits with a reference line.
+
+    Few points lie above the line, and many below it, where they would cover it.
 
     Args:
         clouds: the points of each split, x and y of shape (n,).
         labels: title, label of x, label of y.
-        line: the reference line y = slope x + intercept.
+        line: the reference line y = slope x + intercept, over the range of the points.
         equal: whether both axes have the same limits.
         level: values of y that the limits include.
+        extra: draws more into the axes, given whether there are few points, and returns its entries of the legend.
     """
     slope, intercept, line_label, dashes = line
     points = [(split, len(x), drawable(x, y)) for split, x, y in clouds if len(x) or len(y)]
     xs, ys = np.concatenate([np.empty((2, 0)), *(xy for _, _, xy in points)], axis=1)
+    few = max((xy.shape[1] for _, _, xy in points), default=0) <= FEW
     with style():
         figure, axes = blank(*labels)
-        entries = scatter(axes, points)
+        entries = scatter(axes, points, line=(float(slope), float(intercept)))
         if len(xs):
             around = np.concatenate([xs, ys]) if equal else xs, np.concatenate([ys, xs if equal else level])
-            x_ticks, y_ticks = (ticks_beyond(values.min(), values.max()) for values in around)
-            set_axis(axes, "x", x_ticks, inches=4.0 if equal else 7.4)
-            set_axis(axes, "y", y_ticks)
+            for which, values, inches in (("x", around[0], 4.0 if equal else 7.4), ("y", around[1], 7.4)):
+                set_limits(axes, which, float(values.min()), float(values.max()), few=few, inches=inches)
+            ends = np.array(axes.get_xlim()) if few or equal or not slope else np.array([xs.min(), xs.max()])
             # Python's floats overflow without a warning.
-            heights = np.array([float(slope) * x + float(intercept) for x in x_ticks.tolist()])
-            if not (heights.min() <= y_ticks[-1] and heights.max() >= y_ticks[0]):
+            heights = np.array([float(slope) * x + float(intercept) for x in ends.tolist()])
+            low, high = axes.get_ylim()
+            if not (heights.min() <= high and heights.max() >= low):
                 line_label += " (outside the picture)"
             heights = np.where(np.abs(heights) <= HUGE, heights, np.nan)
-            # A white edge keeps the line visible among many points.
-            axes.plot(x_ticks, heights, color="white", linewidth=4.5, alpha=0.7, zorder=4)
-            (drawn,) = axes.plot(x_ticks, heights, "k", linewidth=2.5, linestyle=dashes, zorder=5, gid="line")
+            width, order = (2.5, 2.5) if few else (2.0, 5)
+            (drawn,) = axes.plot(ends, heights, "k", linewidth=width, linestyle=dashes, zorder=order, gid="line")
             entries.append((drawn, line_label))
+            entries += extra(axes, few) if extra is not None else []
         finish(figure, axes, entries, right=equal)
     return figure
 
 
-def scatter(axes: "Axes", points: list[tuple[str, int, np.ndarray]], kept: int = 0) -> "Entries":
+def scatter(
+    axes: "Axes",
+    points: list[tuple[str, int, np.ndarray]],
+    *,
+    line: tuple[float, float] = (0.0, 0.0),
+    kept: int = 0,
+) -> "Entries":
     """Draw points and return the entries of the legend.
+
+    Of many points a sample is drawn: every k-th, and always the outermost, also those farthest from the line.
 
     Args:
         axes: where to draw.
         points: (split, number of rows, drawable points of shape (2, n)).
+        line: slope and intercept of the line that the points farthest from are drawn.
         kept: the first so many points of each split are drawn even if the split is sampled.
     """
     most = min(max((xy.shape[1] for _, _, xy in points), default=0), MOST_POINTS)
@@ -99,13 +116,41 @@ def scatter(axes: "Axes", points: list[tuple[str, int, np.ndarray]], kept: int =
     thinning = min(1.0, MOST_POINTS / max(sum(xy.shape[1] for _, _, xy in points), 1))
     _, size, alpha = next(mark for mark in _MARKS if most <= mark[0])
     entries = []
-    for split, total, (x, y) in points:
+    for position, (split, total, (x, y)) in enumerate(points):
         drawn, (colour, marker) = math.ceil(len(x) * thinning), SPLITS.get(split, ("#8C4A9E", "D"))
-        first = min(kept, drawn)
-        rows = first + np.arange(drawn - first) * (len(x) - first) // max(drawn - first, 1)
-        rows = np.concatenate([np.arange(first), rows])
+        rows = sampled(x, y, drawn, line, kept)
         # Every point is inside the limits. Without clipping, a marker near the frame is drawn completely.
-        (cloud,) = axes.plot(x[rows], y[rows], marker, color=colour, alpha=alpha, zorder=3, clip_on=False, gid=split)
+        (cloud,) = axes.plot(x[rows], y[rows], marker, color=colour, alpha=alpha, clip_on=False, gid=split)
         cloud.set(markersize=size, markeredgecolor="white", markeredgewidth=0.8 if size > 5 else 0)
-        entries.append((cloud, split + note(drawn, len(x), total)))
+        cloud.set_zorder(3 + position / 10)
+        if split != "train" and most > FEW:  # hollow, so that the points behind are seen
+            cloud.set(markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.2, alpha=min(1.0, alpha + 0.2))
+        entries.append((cloud, split + note(len(rows), len(x), total)))
     return entries
+
+
+def sampled(
+    x: np.ndarray, y: np.ndarray, most: int, line: tuple[float, float] = (0.0, 0.0), kept: int = 0
+) -> np.ndarray:
+    """The indices of at most `most` points, ascending: the outermost, the first `kept`, and evenly spaced others.
+
+    Args:
+        x: shape (n,).
+        y: shape (n,).
+        most: the number of indices.
+        line: slope and intercept; the points farthest above and below the line are among the outermost.
+        kept: so many of the first points are always taken.
+
+    >>> sampled(np.arange(1000.0), np.arange(1000.0), 1000).tolist() == list(range(1000))
+    True
+    """
+    if len(x) <= most:
+        return np.arange(len(x))
+    with np.errstate(all="ignore"):
+        off = np.nan_to_num(y - (line[0] * x + line[1]))
+    each = min(_EXTREMES, most // 8)
+    ends = [np.argpartition(sign * values, each)[:each] for values in (x, y, off) for sign in (1, -1)]
+    always = np.unique(np.concatenate([np.arange(min(kept, most)), *ends]))[:most]
+    others = np.setdiff1d(np.arange(len(x)), always, assume_unique=True)
+    some = np.arange(most - len(always)) * len(others) // max(most - len(always), 1)
+    return np.sort(np.concatenate([always, others[some]]))

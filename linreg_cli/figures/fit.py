@@ -1,21 +1,69 @@
 """Pictures of the fit: the fitted line among the points, and predicted against actual values."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from linreg_cli.figures.clouds import SplitPoints, cloud_figure
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from linreg_cli.figures.canvas import Entries
+
+#: Points at which a band is computed.
+_BAND_POINTS = 201
+
+
+@dataclass(frozen=True)
+class Bands:
+    """What the 95 % bands of a fitted line are computed from.
+
+    At x the band is slope x + intercept ± q s sqrt(a + 1/n + (x - mean)^2 / spread), where a is 0 for the mean of the
+    target (confidence) and 1 for a new value of it (prediction).
+
+    Attributes:
+        quantile: q, of Student's t distribution with n - 2 degrees of freedom.
+        residual_std: s, in units of the target.
+        n: rows of the train split.
+        mean: of the feature over the train split; 0 without an intercept.
+        spread: the sum of (x - mean)^2 over the train split.
+        has_bias: without an intercept there is no term 1/n.
+    """
+
+    quantile: float
+    residual_std: float
+    n: int
+    mean: float
+    spread: float
+    has_bias: bool = True
+
+    def reach(self, x: np.ndarray, *, new: bool) -> np.ndarray:
+        """Half the width of the band at x, shape (n,): of a new value of the target, or of its mean."""
+        level = 1 / self.n if self.has_bias else 0.0
+        out: np.ndarray = self.quantile * self.residual_std * np.sqrt(new + level + (x - self.mean) ** 2 / self.spread)
+        return out
 
 
 def fit_figure(
-    points: Sequence[SplitPoints], *, slope: float, intercept: float, feature: str, target: str, title: str
+    points: Sequence[SplitPoints],
+    *,
+    slope: float,
+    intercept: float,
+    feature: str,
+    target: str,
+    title: str,
+    start: tuple[float, float] | None = None,
+    bands: Bands | None = None,
 ) -> "Figure":
-    """The target of every split against the single feature, and the fitted line.
+    """The target of every split against the single feature, the fitted line, and its bands.
 
-    The limits are nice ticks strictly beyond the points. An axis starts at 0 if its lowest value is positive and at
-    most half the range of the values above 0.
+    Few points: the limits are nice ticks strictly beyond them, and an axis starts at 0 if its lowest value is positive
+    and at most half the range of the values above 0. Many points: the limits are near them, and the line ends with
+    them.
 
     Args:
         points: of each split, with `x`.
@@ -24,6 +72,8 @@ def fit_figure(
         feature: name of the feature.
         target: name of the target.
         title: above the picture.
+        start: slope and intercept before training, drawn as a thin dashed line.
+        bands: the 95 % confidence and prediction bands; None: none are drawn.
 
     Raises:
         ValueError: if a split has no `x`.
@@ -33,8 +83,43 @@ def fit_figure(
         if split.x is None:
             raise ValueError(f"the {split.split} split has no single feature to draw against")
         clouds.append((split.split, split.x, split.actual))
-    label = f"fitted line: y = {slope:,.7g} x + {intercept:,.7g}".replace("+ -", "− ").replace("-", "−")
-    return cloud_figure(clouds, (title, feature, target), (slope, intercept, label, "-"))
+    label = f"fitted line: y = {slope:,.6g} x + {intercept:,.6g}".replace("+ -", "− ").replace("-", "−")
+
+    def more(axes: "Axes", few: bool) -> "Entries":
+        low, high = axes.get_xlim()
+        if not few:
+            values = np.concatenate([x[np.isfinite(x)] for _, x, _ in clouds])
+            low, high = float(values.min()), float(values.max())
+        x = np.linspace(low, high, _BAND_POINTS)
+        entries: Entries = []
+        limits = axes.get_ylim()
+        if start is not None:
+            (line,) = axes.plot(x, start[0] * x + start[1], color="#595959", linewidth=1.8, linestyle=(0, (4, 2)))
+            line.set(zorder=2.2, gid="start")
+            heights = line.get_ydata()
+            outside = not (np.min(heights) <= limits[1] and np.max(heights) >= limits[0])
+            entries.append((line, "before training" + (" (outside the picture)" if outside else "")))
+        if bands is not None:
+            entries += _draw_bands(axes, x, slope * x + intercept, bands)
+        axes.set_ylim(limits)
+        return entries
+
+    return cloud_figure(clouds, (title, feature, target), (slope, intercept, label, "-"), extra=more)
+
+
+def _draw_bands(axes: "Axes", x: np.ndarray, height: np.ndarray, bands: Bands) -> "Entries":
+    """Both bands, shaded behind the points; their edges stand for them in the legend."""
+    entries: Entries = []
+    for new, colour, alpha, label in (
+        (True, "#56B4E9", 0.14, "95 % prediction band"),
+        (False, "#0072B2", 0.28, "95 % confidence band"),
+    ):
+        reach = bands.reach(x, new=new)
+        axes.fill_between(x, height - reach, height + reach, color=colour, alpha=alpha, linewidth=0, zorder=1.2)
+        (edge,) = axes.plot(x, height + reach, color=colour, linewidth=1.2, zorder=1.3, gid=f"band-{'new' * new}")
+        axes.plot(x, height - reach, color=colour, linewidth=1.2, zorder=1.3)
+        entries.append((edge, label))
+    return entries
 
 
 def predicted_figure(points: Sequence[SplitPoints], *, target: str, title: str) -> "Figure":

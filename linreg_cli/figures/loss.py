@@ -1,4 +1,4 @@
-"""Loss curves of runs. Runs differ in dashes and markers, not only in colour."""
+"""Curves over the epochs: the loss, and the gap to the optimum. Runs differ in dashes and markers, not only in colour."""
 
 import math
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ from linreg_cli.figures.canvas import (
     style,
     ticks_beyond,
 )
+from linreg_cli.figures.looks import COLOURS, DASHES, MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,33 +30,43 @@ if TYPE_CHECKING:
 
     from linreg_cli.figures.canvas import Entries
 
-
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D")
-_MARKERS = "osD^vP"
-_DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5, 1, 1.5)), (0, (1, 1)), (0, (6, 1, 1, 1, 1, 1)), (0, (10, 1)))
+#: A value above this many times the start of the runs that fell is out of the picture: on a logarithmic axis, and on a
+#: linear one.
+_MOST_LOG, _MOST_LINEAR = 1_000.0, 20.0
 
 
 @dataclass(frozen=True)
 class LossCurve:
-    """The loss of one run after each epoch, in scaled units.
+    """The loss of one run after each epoch, in scaled units, or another value of each epoch.
 
     Attributes:
-        label: the run id.
-        epochs: epochs done, 0 first, shape (n,).
+        label: the run.
+        epochs: epochs or steps done, 0 first, shape (n,).
         train: loss over the whole train split, shape (n,).
         validation: loss over the validation split, shape (n,); None without one.
+        end: how the run ended, if it diverged, such as `diverged at step 12`.
     """
 
     label: str
     epochs: np.ndarray
     train: np.ndarray
     validation: np.ndarray | None
+    end: str = ""
 
 
-def loss_figure(curves: Sequence[LossCurve], *, loss: str, title: str, optimum: float | None = None) -> "Figure":
+def loss_figure(
+    curves: Sequence[LossCurve],
+    *,
+    loss: str,
+    title: str,
+    optimum: float | None = None,
+    scale: str = "auto",
+    x_label: str = "epoch",
+) -> "Figure":
     """Loss against epoch of one run or several; logarithmic if the losses are positive and span over two decades.
 
-    Losses that are not finite are left out, and the legend says how many.
+    Losses that are not finite are left out, and the legend says how many. Where one run fell and another rose, the axis
+    ends at 1,000 times the start of those that fell (20 times on a linear axis), so that they are seen.
 
     Args:
         curves: in the order of the legend.
@@ -63,38 +74,75 @@ def loss_figure(curves: Sequence[LossCurve], *, loss: str, title: str, optimum: 
         title: above the picture.
         optimum: the lowest possible train loss, drawn as a horizontal line. One far below every loss is only named in
             the legend.
+        scale: `auto`, `linear` or `log`; values that are not positive are left out of a logarithmic axis.
+        x_label: what `epochs` counts.
     """
-    entries = []
+    entries: Entries = []
     with style():
-        figure, axes = blank(title, "epoch", loss)
+        figure, axes = blank(title, x_label, loss)
         for run, curve in enumerate(curves):
             for part, values in (("train", curve.train), ("validation", curve.validation)):
                 if values is not None and len(values):
+                    values = np.where(values > 0, values, np.nan) if scale == "log" else values
                     epochs, losses = drawable(curve.epochs, values)
                     (line,) = axes.plot(epochs, losses, **_run_look(run, part, len(epochs), len(curves) == 1))
-                    entries.append((line, f"{curve.label}, {part}{note(len(epochs), len(epochs), len(values))}"))
+                    more = f" ({curve.end})" if curve.end and part == "train" else ""
+                    entries.append((line, f"{curve.label}, {part}{more}{note(len(epochs), len(epochs), len(values))}"))
         epochs, losses = (np.concatenate([np.empty(0), *(line.get_data()[i] for line, _ in entries)]) for i in (0, 1))
         if len(epochs):
-            first, last = epochs.min(), max(epochs.max(), epochs.min() + 1)
-            step = nice_step(last - first, whole=True)
-            set_axis(axes, "x", np.arange(math.ceil(first / step), math.floor(last / step) + 1) * step)
-            axes.set_xlim(first - 0.03 * (last - first), last + 0.03 * (last - first))
-            low, high = float(losses.min()), float(losses.max())
-            if optimum is not None and 0 <= optimum <= HUGE:
-                low = _with_optimum(axes, optimum, low, high, entries)
-            if low > 1 / HUGE and high / low > 100:
-                set_log_axis(axes, low, high)
-                axes.set_ylabel(*fitted(f"{loss} (log scale)", LABEL, 4.6))
-            else:
-                set_axis(axes, "y", ticks_beyond(low, high))
+            _set_x(axes, epochs)
+            _set_y(axes, losses, curves, loss, optimum, scale, entries)
         finish(figure, axes, entries)
     return figure
 
 
-def _with_optimum(axes: "Axes", optimum: float, low: float, high: float, entries: "Entries") -> float:
+def _set_x(axes: "Axes", epochs: np.ndarray) -> None:
+    first, last = epochs.min(), max(epochs.max(), epochs.min() + 1)
+    step = nice_step(last - first, whole=True)
+    set_axis(axes, "x", np.arange(math.ceil(first / step), math.floor(last / step) + 1) * step)
+    axes.set_xlim(first - 0.03 * (last - first), last + 0.03 * (last - first))
+
+
+def _set_y(
+    axes: "Axes",
+    losses: np.ndarray,
+    curves: Sequence[LossCurve],
+    loss: str,
+    optimum: float | None,
+    scale: str,
+    entries: "Entries",
+) -> None:
+    low, high = float(losses.min()), float(losses.max())
+    ceiling = _ceiling(curves)
+    is_log = scale == "log" or (scale == "auto" and low > 1 / HUGE and min(high, _MOST_LOG * ceiling) / low > 100)
+    high = min(high, (_MOST_LOG if is_log else _MOST_LINEAR) * ceiling)
+    if optimum is not None and 0 <= optimum <= HUGE:
+        low = _with_optimum(axes, optimum, low, high, entries, is_log=is_log)
+    if is_log and low > 1 / HUGE:
+        set_log_axis(axes, low, max(high, low * 1.0001))
+        axes.set_ylabel(*fitted(f"{loss} (log scale)", LABEL, 4.6))
+    else:
+        set_axis(axes, "y", ticks_beyond(low, high))
+
+
+def _ceiling(curves: Sequence[LossCurve]) -> float:
+    """The highest start of the runs that ended below it, where others rose far above it; else infinite."""
+    starts, risen = [], False
+    for curve in curves:
+        _, losses = drawable(curve.epochs, curve.train)
+        if len(losses) and losses[-1] <= losses[0] and not curve.end:
+            starts.append(float(losses[0]))
+        else:
+            risen = True
+    return max(starts) if starts and risen and max(starts) > 0 else math.inf
+
+
+def _with_optimum(
+    axes: "Axes", optimum: float, low: float, high: float, entries: "Entries", *, is_log: bool
+) -> float:
     """Draw the line of the optimum; returns the lowest value that the axis must include."""
     # On a logarithmic axis an optimum of 1e-30 would squeeze the curve into a corner.
-    far = optimum < low / 1e3 and high / low > 100
+    far = is_log and optimum < low / 1e3
     (line,) = axes.plot([], [], "k", linestyle=(0, (4, 2)), linewidth=1.8, gid="optimum")
     if not far:
         line.set_data([0, 1], [optimum, optimum])
@@ -106,8 +154,8 @@ def _with_optimum(axes: "Axes", optimum: float, low: float, high: float, entries
 def _run_look(run: int, part: str, n: int, alone: bool) -> dict[str, Any]:
     """Colour, dashes and markers of a curve of n points: at most 30 points all get markers, more get about eight."""
     held_out, few = part == "validation", n <= 30
-    dashes = "--" if held_out else _DASHES[run % len(_DASHES)]
-    colour, marker = _COLOURS[run % len(_COLOURS)], _MARKERS[run % len(_MARKERS)]
+    dashes = "--" if held_out else DASHES[run % len(DASHES)]
+    colour, marker = COLOURS[run % len(COLOURS)], MARKERS[run % len(MARKERS)]
     if alone:
         colour, marker = SPLITS[part][0], SPLITS[part][1] if few else ""
     every = 1 if few else n // 8

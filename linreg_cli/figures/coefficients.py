@@ -1,0 +1,111 @@
+"""A picture of the coefficients of one run or several, with intervals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from linreg_cli.figures.canvas import HUGE, SMALL, SPLITS, blank, finish, set_limits, set_names, style
+from linreg_cli.figures.looks import COLOURS, MARKERS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from linreg_cli.figures.canvas import Entries
+
+#: The coefficients that are drawn; the others are counted.
+MOST = 40
+#: Inches of height for each coefficient, and around them.
+_ROW, _AROUND, _LOWEST = 0.34, 2.6, 4.2
+
+
+@dataclass(frozen=True)
+class CoefficientSet:
+    """The coefficients of one run and one target, each as the change of the target for one standard deviation of x.
+
+    All arrays have shape (n_features,), float64, in units of the target; NaN where a value is not known.
+
+    Attributes:
+        label: the run, for the legend.
+        names: of the features.
+        trained: w_j s_j, where s_j is the standard deviation of the feature over the train split.
+        exact: the same at the exact fit.
+        low: the lower end of the 95 % interval of the exact fit.
+        high: its upper end.
+        true: the same from the true weights of generated data.
+    """
+
+    label: str
+    names: tuple[str, ...]
+    trained: np.ndarray
+    exact: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    true: np.ndarray
+
+
+def coefficient_figure(sets: Sequence[CoefficientSet], *, target: str, title: str) -> "Figure":
+    """Coefficients with their 95 % intervals, the largest first; of several runs beside each other.
+
+    Args:
+        sets: one for each run; at least one.
+        target: name and units of the target, for the axis.
+        title: above the picture.
+    """
+    names = list(dict.fromkeys(name for each in sets for name in each.names))
+    size = {name: max(_size(each, name) for each in sets) for name in names}
+    shown = sorted(names, key=lambda name: -size[name])[:MOST]
+    with style():
+        height = max(_LOWEST, _AROUND + _ROW * len(shown) * (1 if len(sets) == 1 else 1.4))
+        label = f"change of {target} for one standard deviation of the feature"
+        figure, axes = blank(title, label, "", height=height)
+        entries: Entries = []
+        for position, each in enumerate(sets):
+            entries += _draw(axes, each, shown, position, len(sets))
+        values = [x for line in axes.lines for x in np.atleast_1d(line.get_xdata()) if abs(x) <= HUGE]
+        if values:
+            set_limits(axes, "x", min(0.0, *values), max(0.0, *values), few=False)
+            axes.axvline(0, color="#808080", linewidth=1.2, zorder=1.5)
+        set_names(axes, "y", shown, SMALL if len(shown) <= 25 else 0.8 * SMALL, 2.6)
+        axes.set_ylim(len(shown) - 0.4, -0.6)  # the first one on top
+        axes.grid(visible=False, axis="y")
+        if len(names) > len(shown):
+            axes.set_title(f"the {len(shown)} largest of {len(names):,}", fontsize=0.9 * SMALL)
+        finish(figure, axes, entries)
+    return figure
+
+
+def _size(each: CoefficientSet, name: str) -> float:
+    """What a coefficient is sorted by: the larger of its trained and exact sizes; 0 where there is none."""
+    if name not in each.names:
+        return 0.0
+    at = each.names.index(name)
+    return float(np.nanmax(np.nan_to_num(np.abs([each.trained[at], each.exact[at]]), posinf=0.0)))
+
+
+def _draw(axes: "Axes", each: CoefficientSet, shown: Sequence[str], position: int, n_sets: int) -> "Entries":
+    alone = n_sets == 1
+    at = [each.names.index(name) for name in shown if name in each.names]
+    y = np.array([row for row, name in enumerate(shown) if name in each.names], dtype=float)
+    y += 0.0 if alone else (position - (n_sets - 1) / 2) * min(0.6 / n_sets, 0.2)
+    colour = SPLITS["train"][0] if alone else COLOURS[position % len(COLOURS)]
+    who = "" if alone else f"{each.label}, "
+    entries: Entries = []
+    ends = np.stack([each.low[at], each.high[at]])
+    if np.isfinite(ends).any():
+        x = np.concatenate([ends, np.full((1, len(at)), np.nan)]).T.ravel()
+        (line,) = axes.plot(x, np.repeat(y, 3), color=colour, linewidth=2.4, alpha=0.55, zorder=2, gid=f"interval-{position}")
+        entries.append((line, f"{who}95 % interval of the exact fit"))
+    marks = [
+        (each.true[at], "*", "#000000", 13, "true", 3.2, True),
+        (each.exact[at], "D", colour, 9, "exact", 3.0, False),
+        (each.trained[at], "o" if alone else MARKERS[position % len(MARKERS)], colour, 7, "trained", 3.4, True),
+    ]
+    for values, marker, edge, markersize, word, order, is_filled in marks:
+        if np.isfinite(values).any():
+            (line,) = axes.plot(values, y, marker, color=edge, markersize=markersize, zorder=order, gid=f"{word}-{position}")
+            line.set(markerfacecolor=edge if is_filled else "none", markeredgewidth=1.4)
+            entries.append((line, f"{who}{word}"))
+    return entries

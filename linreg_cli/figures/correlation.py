@@ -1,0 +1,56 @@
+"""A picture of the correlations between the columns of the train split."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from linreg_cli.figures.canvas import SMALL, empty, set_names, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: The columns that are drawn; the others are counted.
+MOST = 40
+#: Up to so many columns the numbers are written into the cells.
+_WRITTEN = 14
+
+
+def correlation_figure(correlation: np.ndarray, names: Sequence[str], *, title: str) -> "Figure":
+    """Pearson's correlations as a map from -1 (orange) over 0 (white) to 1 (blue), the targets last.
+
+    Of more than 40 columns those are drawn whose largest correlation with another is highest.
+
+    Args:
+        correlation: shape (n, n), NaN for a constant column.
+        names: of the columns, n.
+        title: above the picture.
+    """
+    from matplotlib.colors import LinearSegmentedColormap
+
+    n = len(names)
+    off = np.nan_to_num(np.abs(correlation - np.eye(n)))
+    kept = np.sort(np.argsort(-off.max(axis=1), kind="stable")[:MOST]) if n > MOST else np.arange(n)
+    cells, shown = correlation[np.ix_(kept, kept)], [names[i] for i in kept]
+    with style():
+        figure = empty(title, 8.6)
+        axes = figure.add_subplot()
+        colours = LinearSegmentedColormap.from_list("signed", ["#D55E00", "#F6D5BE", "#FFFFFF", "#BFD9EA", "#0072B2"])
+        colours.set_bad("#BFBFBF")
+        image = axes.imshow(cells, cmap=colours, vmin=-1, vmax=1, interpolation="nearest")
+        bar = figure.colorbar(image, ax=axes, shrink=0.8)
+        bar.set_label("Pearson's correlation", fontsize=SMALL)
+        size = SMALL * min(1.0, 22 / max(len(shown), 1))
+        for which in ("x", "y"):
+            set_names(axes, which, shown, max(size, 6.5), 1.9)
+        axes.tick_params(axis="x", labelrotation=90)
+        axes.grid(visible=False)
+        if n > len(shown):
+            axes.set_title(f"the {len(shown)} most correlated of {n:,} columns", fontsize=0.9 * SMALL)
+        if len(shown) <= _WRITTEN:
+            for i, j in np.ndindex(cells.shape):
+                value = float(cells[i, j])
+                text = "–" if np.isnan(value) else f"{value + 0.0:.2f}".replace("-", "−")
+                dark = abs(np.nan_to_num(value)) > 0.75
+                axes.text(j, i, text, ha="center", va="center", fontsize=min(13.0, 150 / len(shown)), color="white" if dark else "black")
+    return figure

@@ -1,0 +1,127 @@
+"""What the pictures of a run are drawn from: the files in its folder, and where these are not enough its rows."""
+
+import functools
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from linreg_cli.data.columns.arrow import indices, to_numpy
+from linreg_cli.data.columns.kinds import Column
+from linreg_cli.data.encoding.transform import forward
+from linreg_cli.figures.clouds import SplitPoints
+from linreg_cli.figures.train_rows import TrainRows, read_again
+from linreg_cli.runs.contents import RunContents
+
+
+@dataclass(frozen=True)
+class Material(RunContents):
+    """A run as the pictures see it.
+
+    Attributes:
+        rows: the rows of the run where they are at hand; None: they are read again if a picture needs them.
+    """
+
+    rows: TrainRows | None = field(default=None, compare=False)
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether the run has metrics and predictions."""
+        ended = self.record()["status"] == "finished" or self.has("metrics.json")
+        return ended and os.path.isfile(self.path / "predictions.csv")
+
+    @property
+    def predictions(self) -> pa.Table:
+        """`predictions.csv`."""
+        return self.table("predictions.csv", text=("split",))
+
+    def train_rows(self) -> TrainRows:
+        """The rows of the run; raises as `read_again`."""
+        return self._once("rows", lambda: self.rows or read_again(self))
+
+    @property
+    def transform(self) -> str:
+        """The transform of the target."""
+        return str(self.record().get("target_transform", "none"))
+
+    @property
+    def feature(self) -> str | None:
+        """The single feature over which the fit is a straight line; None if there is none."""
+        if self.transform != "none":
+            return None
+        names: list[str] = self.predictions.column_names
+        return next((name.removeprefix("feature:") for name in names if name.startswith("feature:")), None)
+
+    def of_target(self, values: Any, target: str) -> Any:
+        """The part of a value of `metrics.json` that is about a target, where there are several."""
+        return values[target] if len(self.targets) > 1 else values
+
+    def fitted_name(self, target: str) -> str:
+        """The target in the units in which it was fitted, such as `log of price`."""
+        return target if self.transform == "none" else f"{self.transform} of {target}"
+
+    def points(self, target: str, *, fitted: bool = False) -> list[SplitPoints]:
+        """The points of each split.
+
+        Args:
+            target: its name.
+            fitted: whether actual and predicted values are in the units of the fit, that is with the target's transform.
+        """
+        table, suffix = self.predictions, f":{target}" if len(self.targets) > 1 else ""
+        actual, predicted = floats(table, f"target{suffix}"), floats(table, f"prediction{suffix}")
+        if fitted and self.transform != "none":
+            actual, predicted = forward(self.transform, actual), forward(self.transform, predicted)
+            predicted = predicted - self._smearing(target)
+        x = floats(table, f"feature:{self.feature}") if self.feature else None
+        split = table.column("split").dictionary_encode().unify_dictionaries()
+        codes, points = indices(split), []
+        for code, name in enumerate(split.chunk(0).dictionary.to_pylist() if len(codes) else []):
+            rows = codes == code
+            points.append(SplitPoints(name, actual[rows], predicted[rows], None if x is None else x[rows]))
+        return points
+
+    def _smearing(self, target: str) -> float:
+        """The logarithm of the smearing factor, which predictions of the mean have in the units of the fit."""
+        factors = self.read_json("preprocess.json").get("smearing")
+        return 0.0 if factors is None else math.log(factors[self.targets.index(target)])
+
+    def standardized(self, target: str) -> tuple[Column, Column, Column]:
+        """Predictions in the units of the fit, standardised residuals, and row numbers of the rows of `influence.csv`."""
+        table, suffix = self.table("influence.csv"), f":{target}" if len(self.targets) > 1 else ""
+        wanted = floats(table, "row").astype(np.int64)
+        train = np.array(self.predictions.column("split")) == "train"
+        rows = floats(self.predictions, "row").astype(np.int64)[train]
+        (points,) = (p for p in self.points(target, fitted=True) if p.split == "train")
+        order = np.argsort(rows, kind="stable")
+        at = order[np.searchsorted(rows[order], wanted)]
+        return points.predicted[at], floats(table, f"standardized_residual{suffix}"), wanted
+
+    def history(self, columns: list[str]) -> np.ndarray | None:
+        """Columns of `history.csv`, shape (n_lines, n_columns); None if it lacks one."""
+        table = self.table("history.csv")
+        if not set(columns) <= set(table.column_names):
+            return None
+        return np.column_stack([floats(table, column) for column in columns])
+
+    def parameter_columns(self, target: str) -> list[str]:
+        """The columns of `history.csv` that hold the parameters of a target, the bias last."""
+        prefix, suffix = (f"{target}:", f":{target}") if len(self.targets) > 1 else ("", "")
+        columns = [f"weight:{prefix}{feature}" for feature in self.record()["data"]["features"]]
+        return columns + ([f"bias{suffix}"] if self.config.model.bias else [])
+
+
+def floats(table: pa.Table, column: str) -> Column:
+    """A column of a table, shape (n_rows,), float64."""
+    return to_numpy(table.column(column))
+
+
+def material(run: Any, rows: Callable[[], TrainRows] | TrainRows | None = None) -> Material:
+    """The material of a run folder."""
+    return run if isinstance(run, Material) else Material(run.path, rows=rows() if callable(rows) else rows)
+
+
+_ = functools

@@ -1,0 +1,223 @@
+"""The way of gradient descent over the loss: on a curve for one parameter, on contours and a surface for two."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from linreg_cli.figures.canvas import HUGE, SMALL, blank, empty, finish, fitted, near, set_axis, set_limits, style
+from linreg_cli.figures.looks import COLOURS, MARKERS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from linreg_cli.figures.canvas import Entries
+
+#: Contours, and points of the grid along each axis.
+_LEVELS, _GRID, _SURFACE = 14, 120, 45
+#: Steps that get a marker each; more are drawn as a line with markers at some.
+_MARKED = 120
+#: The room around the steps, as a share of their range.
+_ROOM = 0.25
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """The loss as a function of one parameter, or of two coordinates.
+
+    Attributes:
+        loss: points, shape (n, d) with d of 1 or 2, to losses, shape (n,).
+        optimum: where the loss is lowest, shape (d,); None if that is not known or not unique.
+        names: of the d coordinates, with their units.
+        loss_name: for the axis.
+    """
+
+    loss: Callable[[np.ndarray], np.ndarray]
+    optimum: np.ndarray | None
+    names: tuple[str, ...]
+    loss_name: str
+
+
+@dataclass(frozen=True)
+class Descent:
+    """The steps of one run.
+
+    Attributes:
+        label: of the run.
+        steps: the start, and the position after each epoch, shape (m, d).
+    """
+
+    label: str
+    steps: np.ndarray
+
+
+def path_figure(land: Landscape, runs: Sequence[Descent], *, title: str, note: str = "") -> "Figure":
+    """The steps of one run or several over the loss.
+
+    The picture shows the start, the optimum and the steps of the runs that ended below their start. The steps of the
+    others leave it.
+
+    Args:
+        land: the loss.
+        runs: at least one; all with the dimensions of the landscape.
+        title: above the picture.
+        note: below the title, such as what the plane is.
+    """
+    draw = _curve if len(land.names) == 1 else _plane
+    with style():
+        return draw(land, runs, title, note)
+
+
+def _finite(steps: np.ndarray) -> np.ndarray:
+    kept: np.ndarray = steps[np.all(np.abs(steps) <= HUGE, axis=1)]
+    return kept
+
+
+def _box(land: Landscape, runs: Sequence[Descent]) -> tuple[np.ndarray, np.ndarray]:
+    """The lower and the upper end of each coordinate in view, shape (d,) each."""
+    shown = [run.steps[:1] for run in runs] + ([] if land.optimum is None else [land.optimum[None]])
+    for run in runs:
+        steps = _finite(run.steps)
+        losses = land.loss(steps)
+        shown.append(steps[losses <= losses[0]] if losses[-1] <= losses[0] else steps[:2])
+    points = np.concatenate(shown)
+    low, high = points.min(axis=0), points.max(axis=0)
+    size = np.where(high > low, high - low, np.maximum(np.abs(high), 1.0) * 0.5)
+    low, high = low - _ROOM * size, high + _ROOM * size
+    if land.optimum is not None:  # all around the optimum, where the contours close
+        reach = np.maximum(np.abs(low - land.optimum), np.abs(high - land.optimum))
+        low, high = np.minimum(low, land.optimum - 0.55 * reach), np.maximum(high, land.optimum + 0.55 * reach)
+    return low, high
+
+
+def _look(position: int, n_steps: int, alone: bool) -> dict[str, Any]:
+    every = 1 if n_steps <= _MARKED else max(1, n_steps // 40)
+    colour = "#B00020" if alone else COLOURS[(position + 1) % len(COLOURS)]
+    marker = "o" if alone else MARKERS[position % len(MARKERS)]
+    size = 7 if n_steps <= 30 else 4.5
+    return {"color": colour, "marker": marker, "markersize": size, "markevery": every, "linewidth": 1.6, "zorder": 4}
+
+
+def _label(run: Descent, inside: np.ndarray, alone: bool) -> str:
+    what = "steps" if alone else run.label
+    if inside.all():
+        return what
+    return f"{what} (leaves the picture after step {int(np.argmin(inside)) - 1:,})"
+
+
+def _curve(land: Landscape, runs: Sequence[Descent], title: str, note: str) -> "Figure":
+    figure, axes = blank(title, land.names[0], land.loss_name)
+    low, high = (float(end[0]) for end in _box(land, runs))
+    x = np.linspace(low, high, 401)
+    heights = land.loss(x[:, None])
+    (line,) = axes.plot(x, heights, color="#0072B2", linewidth=2.4, zorder=2, gid="curve")
+    entries: Entries = [(line, "loss")]
+    for position, run in enumerate(runs):
+        steps = _finite(run.steps)
+        inside = (steps[:, 0] >= low) & (steps[:, 0] <= high)
+        (drawn,) = axes.plot(steps[:, 0], land.loss(steps), **_look(position, len(steps), len(runs) == 1))
+        drawn.set_gid(f"path-{position}")
+        entries.append((drawn, _label(run, inside, len(runs) == 1)))
+    _optimum(axes, land, land.loss(land.optimum[None]) if land.optimum is not None else None, entries)
+    ticks, _ = near(low, high)
+    set_axis(axes, "x", ticks[(ticks >= low) & (ticks <= high)], limits=(low, high))
+    set_limits(axes, "y", float(heights.min()), float(heights.max()), few=False)
+    _note(axes, note)
+    finish(figure, axes, entries)
+    return figure
+
+
+def _optimum(axes: "Axes", land: Landscape, height: np.ndarray | None, entries: "Entries") -> None:
+    if land.optimum is None:
+        return
+    y = land.optimum[1] if height is None or len(land.optimum) == 2 else float(height[0])
+    (star,) = axes.plot(float(land.optimum[0]), float(y), "*", color="black", markersize=15, zorder=5, gid="optimum")
+    star.set(linestyle="")
+    entries.append((star, "optimum"))
+
+
+def _note(axes: "Axes", note: str) -> None:
+    if note:
+        text, font = fitted(note, 0.85 * SMALL, 8.6)
+        axes.set_title(text, **font)
+
+
+def _plane(land: Landscape, runs: Sequence[Descent], title: str, note: str) -> "Figure":
+    figure = empty(title, 6.2 if len(runs) == 1 else 7.0)
+    axes = figure.add_subplot(1, 2, 1) if len(runs) == 1 else figure.add_subplot()
+    low, high = _box(land, runs)
+    side = [np.linspace(low[k], high[k], _GRID) for k in (0, 1)]
+    grid = np.stack(np.meshgrid(*side), axis=-1)
+    heights = land.loss(grid.reshape(-1, 2)).reshape(_GRID, _GRID)
+    bottom = float(land.loss(land.optimum[None])[0]) if land.optimum is not None else float(heights.min())
+    # Contours at equal steps of the distance from the optimum, on which the loss grows with the square.
+    levels = bottom + (float(heights.max()) - bottom) * np.linspace(0, 1, _LEVELS + 1)[1:] ** 2
+    if len(np.unique(levels)) == len(levels):
+        axes.contourf(*side, heights, levels=[bottom - 1e-9 * abs(bottom) - 1e-300, *levels], colors=_shades(len(levels)), zorder=1)
+        axes.contour(*side, heights, levels=levels[:-1], colors="#3A6F96", linewidths=0.9, zorder=2)
+    entries: Entries = []
+    for position, run in enumerate(runs):
+        steps = _finite(run.steps)
+        inside = np.all((steps >= low) & (steps <= high), axis=1)
+        (drawn,) = axes.plot(*steps.T, **_look(position, len(steps), len(runs) == 1))
+        drawn.set_gid(f"path-{position}")
+        entries.append((drawn, _label(run, inside, len(runs) == 1)))
+    (start,) = axes.plot(*runs[0].steps[0], "s", color="black", markersize=9, zorder=5, gid="start")
+    start.set(markerfacecolor="white", linestyle="")
+    entries.append((start, "start"))
+    _optimum(axes, land, None, entries)
+    inches = 3.0 if len(runs) == 1 else 7.4
+    for which, k in (("x", 0), ("y", 1)):
+        ticks, _ = near(float(low[k]), float(high[k]))
+        set_axis(axes, which, ticks[(ticks >= low[k]) & (ticks <= high[k])], inches, (float(low[k]), float(high[k])))
+    width = 3.6 if len(runs) == 1 else 7.0
+    axes.set_xlabel(*fitted(land.names[0], SMALL, width))
+    axes.set_ylabel(*fitted(land.names[1], SMALL, 4.2))
+    axes.grid(visible=False)
+    if 0.4 < (high[0] - low[0]) / (high[1] - low[1]) < 2.5:
+        axes.set_aspect("equal", adjustable="box")
+    if note:
+        text, font = _two(title, note)
+        figure.suptitle(text, **font)
+    if len(runs) == 1:
+        _surface(figure, land, runs[0], low, high)
+    finish(figure, axes, entries)
+    return figure
+
+
+def _two(title: str, note: str) -> tuple[str, dict[str, Any]]:
+    text, font = fitted(title, 0.9 * 19.0, 9.2, lines=2)
+    below, _ = fitted(note, 0.9 * 19.0, 9.2, lines=2)
+    return f"{text}\n{below}", {**font, "fontsize": 0.85 * font["fontsize"]}
+
+
+def _shades(count: int) -> list[tuple[float, float, float]]:
+    """From near white at the optimum to blue, pale enough for what is drawn on them."""
+    share = np.linspace(0, 1, count)[:, None]
+    colours = (1 - share) * np.array([0.97, 0.985, 1.0]) + share * np.array([0.50, 0.69, 0.84])
+    return [tuple(colour) for colour in colours.tolist()]
+
+
+def _surface(figure: "Figure", land: Landscape, run: Descent, low: np.ndarray, high: np.ndarray) -> None:
+    """The loss as a surface in three dimensions, with the steps on it."""
+    axes: Any = figure.add_subplot(1, 2, 2, projection="3d", computed_zorder=False)
+    side = [np.linspace(low[k], high[k], _SURFACE) for k in (0, 1)]
+    across, along = np.meshgrid(*side)
+    heights = land.loss(np.stack([across, along], axis=-1).reshape(-1, 2)).reshape(_SURFACE, _SURFACE)
+    axes.plot_surface(across, along, heights, color="#7FB3D5", alpha=0.75, linewidth=0.2, edgecolor="#3A6F96", rcount=30, ccount=30)
+    steps = _finite(run.steps)
+    steps = steps[np.all((steps >= low) & (steps <= high), axis=1)]
+    look = _look(0, len(steps), True)
+    axes.plot(*steps.T, land.loss(steps), **{**look, "markersize": 4, "zorder": 10})
+    for which, k in (("x", 0), ("y", 1)):
+        ticks, _ = near(float(low[k]), float(high[k]))
+        ticks = ticks[(ticks >= low[k]) & (ticks <= high[k])]
+        set_axis(axes, which, ticks, 1.8, (float(low[k]), float(high[k])))
+        getattr(axes, f"set_{which}label")(*fitted(land.names[k], 0.75 * SMALL, 2.4, lines=1))
+    ticks, limits = near(float(heights.min()), float(heights.max()))
+    set_axis(axes, "z", ticks[:: max(1, len(ticks) // 4)], limits=limits)
+    axes.set_zlabel(*fitted(land.loss_name, 0.75 * SMALL, 2.4, lines=1))
+    axes.tick_params(labelsize=0.6 * SMALL)
+    axes.view_init(elev=32, azim=-60)

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,13 +11,27 @@ from linreg_cli.cli import destination, options, output
 from linreg_cli.errors import UsageError
 from linreg_cli.paths import output_path
 
+if TYPE_CHECKING:
+    from linreg_cli.figures.kinds import Axes
+    from linreg_cli.runs.store import RunFolder
+
 
 def plot(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="One run, or several to overlay.")],
     kind: Annotated[
         list[str] | None,
-        typer.Option("--kind", metavar="KIND", help="loss, fit, predicted, residuals or leverage; default: all."),
+        typer.Option(
+            "--kind",
+            metavar="KIND",
+            help="loss, gap, fit, predicted, residuals, qq, scale_location, leverage, residuals_by_feature, "
+            "coefficients, correlation, learning_curve, path, or all that the run has. May be repeated; default: those "
+            "that train draws.",
+        ),
     ] = None,
+    scale: Annotated[
+        str, typer.Option("--scale", metavar="SCALE", help="Of loss and gap: auto, linear or log.")
+    ] = "auto",
+    x: Annotated[str, typer.Option("--x", metavar="X", help="Of loss and gap: epoch or step.")] = "epoch",
     format_: Annotated[str, typer.Option("--format", metavar="FORMAT", help="png, svg or pdf.")] = "png",
     folder: Annotated[
         Path | None,
@@ -32,36 +46,45 @@ def plot(
     as_json: options.Json = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
-    """Draw the pictures of a run, or the loss curves of several.
+    """Draw the pictures of a run, or several runs in one picture.
 
-    One run: all its pictures, or those of --kind. Several runs: their loss curves in one picture. Prints the paths.
+    One run: those that train draws, or those of --kind. Several runs: their loss curves, or another kind that overlays
+    runs (loss, gap, coefficients, learning_curve, path). Prints the paths.
     """
     from linreg_cli.errors import did_you_mean
-    from linreg_cli.figures.of_run import FORMATS, KINDS, draw_run, overlay, write_pictures
+    from linreg_cli.figures.kinds import KINDS, Axes
+    from linreg_cli.figures.of_run import ALL, FORMATS, draw_run, write_pictures
     from linreg_cli.files import write_bytes
-    from linreg_cli.runs.compare import comparison_name
     from linreg_cli.runs.find import find_run
 
     for value, allowed, option in [
-        *((item, KINDS, "--kind") for item in kind or []),
+        *((item, (*KINDS, ALL), "--kind") for item in kind or []),
         (format_, FORMATS, "--format"),
+        (scale, ("auto", "linear", "log"), "--scale"),
+        (x, ("epoch", "step"), "--x"),
     ]:
         if value not in allowed:
             raise UsageError(f"unknown value {value!r}{did_you_mean(value, allowed)}", option)
+    kinds = [*dict.fromkeys(kind or ())]
+    _check_axes(kinds, scale, x, [name for name, each in KINDS.items() if each.has_axes])
     to_stdout = destination.goes_to_stdout(folder, as_json=as_json)
     is_picture = folder is not None and folder.suffix.lower().lstrip(".") in FORMATS and not os.path.isdir(folder)
     if is_picture and not to_stdout:
         raise UsageError("-o is a folder, and a picture has the name of its kind; write -o DIR", str(folder))
     folders = [find_run(outputs, run) for run in runs]
-    if len(folders) > 1 and kind and set(kind) != {"loss"}:
-        raise UsageError("several runs have only a loss picture; for other kinds give one run", "--kind")
+    axes = Axes(scale, x)
     with output.warning_of_fonts():
         if len(folders) == 1:
-            pictures, target = draw_run(folders[0], kind or (), format_), folder or folders[0].path / "plots"
+            pictures = draw_run(
+                folders[0],
+                kinds,
+                format_,
+                axes=axes,
+                skipped=(lambda error: output.warn(f"not drawn: {error}")) if ALL in kinds else None,
+            )
+            target = folder or folders[0].path / "plots"
         else:
-            name = comparison_name("loss", [run.id for run in folders])
-            pictures = {f"{name}.{format_}": overlay(folders, format_)}
-            target = folder or outputs / "comparisons"
+            pictures, target = _overlays(folders, kinds or ["loss"], format_, axes), folder or outputs / "comparisons"
     if to_stdout:
         if len(pictures) != 1:
             raise UsageError(f"{len(pictures)} pictures do not go into one file; choose one with --kind", "-o")
@@ -72,3 +95,24 @@ def plot(
         output.print_json({"pictures": [str(path) for path in paths]})
     else:
         output.show(*(wording.one_line(str(path)) for path in paths))
+
+
+def _check_axes(kinds: list[str], scale: str, x: str, curves: list[str]) -> None:
+    """Refuse options of the axes where no picture has these axes."""
+    if (scale, x) == ("auto", "epoch") or not kinds or "all" in kinds or set(kinds) & set(curves):
+        return
+    option = "--scale" if scale != "auto" else "--x"
+    raise UsageError(f"it is about the pictures {' and '.join(curves)}; leave it out, or add --kind {curves[0]}", option)
+
+
+def _overlays(folders: "list[RunFolder]", kinds: list[str], format_: str, axes: "Axes") -> dict[str, bytes]:
+    """Several runs in one picture of each kind, by file name."""
+    from linreg_cli.figures.of_run import overlay
+    from linreg_cli.runs.compare import comparison_name
+
+    pictures = {}
+    for kind in kinds:
+        name = comparison_name(kind, [run.id for run in folders])
+        for ending, content in overlay(folders, format_, kind, axes).items():
+            pictures[f"{name}{ending}.{format_}"] = content
+    return pictures

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from linreg_cli.figures.canvas import HUGE, LABEL, SMALL, SPLITS, empty, fitted, set_limits, set_names, style
+from linreg_cli.figures.canvas import FEW, HUGE, LABEL, SMALL, SPLITS, empty, fitted, set_limits, set_names, style
 from linreg_cli.figures.clouds import sampled
 from linreg_cli.figures.residuals import CURVE
 from linreg_cli.figures.smoother import smooth
@@ -101,7 +101,7 @@ def _points(axes: "Axes", values: np.ndarray, residuals: np.ndarray, across: int
     if not len(x):
         return
     rows = sampled(x, y, _POINTS)
-    size, alpha = (5.0, 0.7) if len(rows) <= 200 else (3.0, 0.4)
+    size, alpha = (8.0, 1.0) if len(rows) <= FEW else (5.0, 0.7) if len(rows) <= 200 else (3.0, 0.4)
     (cloud,) = axes.plot(x[rows], y[rows], "o", color=SPLITS["train"][0], markersize=size, alpha=alpha, zorder=3)
     cloud.set(markeredgewidth=0, gid="train")
     at, height = smooth(x, y)

@@ -1,9 +1,7 @@
 """What the pictures of a run are drawn from: the files in its folder, and where these are not enough its rows."""
 
-import functools
 import math
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +14,7 @@ from linreg_cli.data.encoding.transform import forward
 from linreg_cli.figures.clouds import SplitPoints
 from linreg_cli.figures.train_rows import TrainRows, read_again
 from linreg_cli.runs.contents import RunContents
+from linreg_cli.runs.store import RunFolder
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,16 @@ class Material(RunContents):
     """
 
     rows: TrainRows | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, run: RunFolder, rows: TrainRows | None = None) -> "Material":
+        """The material of a run; what a `RunContents` has read is not read again."""
+        if isinstance(run, Material):
+            return run
+        found = cls(run.path, rows=rows)
+        if isinstance(run, RunContents):
+            object.__setattr__(found, "_cache", run._cache)
+        return found
 
     @property
     def evaluated(self) -> bool:
@@ -59,6 +68,15 @@ class Material(RunContents):
     def of_target(self, values: Any, target: str) -> Any:
         """The part of a value of `metrics.json` that is about a target, where there are several."""
         return values[target] if len(self.targets) > 1 else values
+
+    def of_target_inference(self, target: str) -> Any:
+        """The inference of the exact fit for a target; None where it is refused.
+
+        A run of an older version has only that of the trained model.
+        """
+        metrics = self.read_json("metrics.json")
+        found = (metrics.get("optimum") or {}).get("inference") or metrics.get("inference") or {"refused": "older"}
+        return None if "refused" in found else self.of_target(found, target)
 
     def fitted_name(self, target: str) -> str:
         """The target in the units in which it was fitted, such as `log of price`."""
@@ -117,11 +135,3 @@ class Material(RunContents):
 def floats(table: pa.Table, column: str) -> Column:
     """A column of a table, shape (n_rows,), float64."""
     return to_numpy(table.column(column))
-
-
-def material(run: Any, rows: Callable[[], TrainRows] | TrainRows | None = None) -> Material:
-    """The material of a run folder."""
-    return run if isinstance(run, Material) else Material(run.path, rows=rows() if callable(rows) else rows)
-
-
-_ = functools

@@ -1,53 +1,46 @@
-"""The pictures of a run, drawn from the files in its folder alone."""
+"""The pictures of a run, drawn from its folder, and of several runs in one picture."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from linreg_cli.data.columns.arrow import indices, to_numpy
-from linreg_cli.data.columns.kinds import Column
-from linreg_cli.errors import PlotError, UsageError
+from linreg_cli.errors import LinregError, PlotError, UsageError
 from linreg_cli.figures.canvas import render
-from linreg_cli.figures.clouds import SplitPoints
-from linreg_cli.figures.fit import fit_figure, predicted_figure
-from linreg_cli.figures.influence import leverage_figure
+from linreg_cli.figures.kinds import KINDS, Axes, Kind
 from linreg_cli.figures.library import drawing
-from linreg_cli.figures.loss import LossCurve, loss_figure
-from linreg_cli.figures.residuals import residual_figure
+from linreg_cli.figures.material import Material
+from linreg_cli.figures.train_rows import TrainRows
 from linreg_cli.files import make_folder, write_bytes
-from linreg_cli.runs.contents import RunContents
 from linreg_cli.runs.labels import labels_of
 from linreg_cli.runs.store import RunFolder
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-KINDS = ("loss", "fit", "predicted", "residuals", "leverage")
 FORMATS = ("png", "svg", "pdf")
+#: In place of kinds: every one that the run has.
+ALL = "all"
 
-_LOSS_NAMES = {
-    "mse": "mean squared error",
-    "sse": "sum of squared errors",
-    "half_mse": "half the mean squared error",
-    "mae": "mean absolute error",
-    "huber": "mean Huber loss",
-}
+_FILES = "{run,metrics,preprocess}.json, history.csv, predictions.csv, influence.csv"
 
 
 def draw_run(
-    run: RunFolder, kinds: Sequence[str], format: str, *, skipped: Callable[[PlotError], object] | None = None
+    run: RunFolder,
+    kinds: Sequence[str],
+    format: str,
+    *,
+    axes: Axes | None = None,
+    rows: TrainRows | None = None,
+    skipped: Callable[[LinregError], object] | None = None,
 ) -> dict[str, bytes]:
     """Draw a run's pictures.
 
     Args:
-        run: a run with a history. One that diverged has no predictions and gets the loss curve only. A `RunContents`
-            reads no file twice.
-        kinds: some of `KINDS`; empty: all that the run has.
+        run: a run with a history. One that diverged has no predictions and gets only what needs none.
+        kinds: some of `KINDS`, or `ALL`; empty: those that `train` draws.
         format: `png`, `svg` or `pdf`.
-        skipped: called with the reason for each picture that matplotlib cannot draw; None: the first one is raised.
+        axes: of the curves over the epochs.
+        rows: those of the run, if they are at hand; None: they are read again where a picture needs them.
+        skipped: called with the reason for each picture that matplotlib cannot draw, and of `ALL` also for each whose
+            rows cannot be read again; None: the first one is raised.
 
     Returns:
         file name -> content.
@@ -57,52 +50,95 @@ def draw_run(
         PlotError: if matplotlib cannot draw.
         StoreError: if a file of the run is missing or damaged.
     """
-    run = RunContents.of(run)
-    table = _predictions(run) if set(kinds or KINDS) != {"loss"} else None
-    targets, feature = _layout(run, table)
-    possible = ["loss"]
-    if table is not None:
-        possible += [*(["fit"] if feature else []), "predicted", "residuals"]
-        possible += ["leverage"] if os.path.isfile(run.path / "influence.csv") else []
-    for kind in kinds:
-        if kind not in possible:
-            raise _refusal(run, kind, possible)
+    material = Material.of(run, rows)
     pictures: dict[str, bytes] = {}
-    names = _file_names(targets)
-    for kind in kinds or possible:
-        for target in targets if kind != "loss" else ("",):
-            suffix = f"-{names[target]}" if len(targets) > 1 and kind != "loss" else ""
+    names = _file_names(material.targets)
+    for name, kind in _chosen(material, kinds).items():
+        for target in material.targets if kind.per_target else ("",):
+            suffix = f"-{names[target]}" if kind.per_target and len(material.targets) > 1 else ""
             try:
-                pictures[f"{kind}{suffix}.{format}"] = render(_figure(run, table, kind, target, feature), format)
+                with material.reporting_damage(_FILES, pa.ArrowException), drawing():
+                    figure = kind.draw(material, target, axes or Axes())
+                pictures[f"{name}{suffix}.{format}"] = render(figure, format)
             except PlotError as error:
                 if skipped is None:
+                    raise
+                skipped(error)
+            except UsageError as error:  # the rows are not at hand any more
+                if skipped is None or ALL not in kinds:
                     raise
                 skipped(error)
     return pictures
 
 
-def _figure(run: RunContents, table: pa.Table | None, kind: str, target: str, feature: str | None) -> "Figure":
-    if kind == "loss":
-        with drawing():
-            return _loss(run)
-    assert table is not None
-    with run.reporting_damage("{run,metrics}.json, predictions.csv", pa.ArrowException), drawing():
-        return _FIGURES[kind](run, table, target, feature)
-
-
-def overlay(runs: Sequence[RunFolder], format: str) -> bytes:
-    """The loss curves of several runs in one picture, labelled by what differs between them.
+def _chosen(run: Material, kinds: Sequence[str]) -> dict[str, Kind]:
+    """The kinds to draw.
 
     Raises:
+        UsageError: for one that the run does not have, with those that it has.
+    """
+    if not kinds:
+        return {name: kind for name, kind in KINDS.items() if kind.default(run) and kind.why_not(run) is None}
+    possible = {name: kind for name, kind in KINDS.items() if kind.why_not(run) is None}
+    if ALL in kinds:
+        return possible
+    for name in kinds:
+        if name not in possible:
+            why = f"run {run.id} has no {name} picture, because {KINDS[name].why_not(run)}"
+            raise UsageError(f"{why}; it has: {', '.join(possible)}")
+    return {name: KINDS[name] for name in kinds}
+
+
+def overlay(
+    runs: Sequence[RunFolder], format: str, kind: str = "loss", axes: Axes | None = None
+) -> dict[str, bytes]:
+    """Several runs in one picture, labelled by what differs between them.
+
+    Args:
+        runs: at least two.
+        format: `png`, `svg` or `pdf`.
+        kind: one that overlays runs.
+        axes: of the curves over the epochs.
+
+    Returns:
+        what the name of the file ends in, such as `-price` for one of several targets -> content.
+
+    Raises:
+        UsageError: for a kind that does not overlay runs, or that one of the runs does not have, and for runs of
+            different data where the picture needs the same.
         StoreError: if a file of a run is missing or damaged.
         PlotError: if matplotlib cannot draw.
     """
-    read = [RunContents.of(run) for run in runs]
-    losses = {_loss_name(run.record()) for run in read}
-    title = "Training loss of " + (" and ".join(run.id for run in read) if len(read) <= 3 else f"{len(read)} runs")
-    curves = [loss_curve(run, label) for run, label in zip(read, labels_of(read), strict=True)]
-    with drawing():
-        return render(loss_figure(curves, loss=" / ".join(sorted(losses)), title=title), format)
+    read = [Material.of(run) for run in runs]
+    chosen = KINDS[kind]
+    if chosen.overlays is None:
+        several = ", ".join(name for name, each in KINDS.items() if each.overlays is not None)
+        raise UsageError(f"a {kind} picture shows one run; of several runs there are: {several}", "--kind")
+    for run in read:
+        if why := chosen.why_not(run):
+            raise UsageError(f"run {run.id} has no {kind} picture, because {why}")
+    if chosen.per_target:
+        _refuse_other_data(read, kind)
+    labels = labels_of(read)
+    out: dict[str, bytes] = {}
+    names = _file_names(read[0].targets)
+    for target in read[0].targets if chosen.per_target else ("",):
+        several = chosen.per_target and len(read[0].targets) > 1
+        with read[0].reporting_damage(_FILES, pa.ArrowException), drawing():
+            out[f"-{names[target]}" if several else ""] = render(chosen.overlays(read, labels, target, axes or Axes()), format)
+    return out
+
+
+def _refuse_other_data(runs: Sequence[Material], kind: str) -> None:
+    """Refuse runs whose coefficients or paths cannot be compared."""
+    for run in runs[1:]:
+        if run.targets != runs[0].targets:
+            raise UsageError(f"{run.id} and {runs[0].id} have other targets, so they share no {kind} picture", "--kind")
+        same = ("fingerprint", "features")
+        if kind == "path" and any(run.record()["data"].get(key) != runs[0].record()["data"].get(key) for key in same):
+            raise UsageError(f"{run.id} and {runs[0].id} were trained on other data, so they share no loss", "--kind")
+        if kind == "path" and (run.config.preprocess, run.config.loss) != (runs[0].config.preprocess, runs[0].config.loss):
+            raise UsageError(f"{run.id} and {runs[0].id} have another loss or scaling, so they share no path", "--kind")
 
 
 def write_pictures(pictures: dict[str, bytes], folder: Path) -> list[Path]:
@@ -115,171 +151,6 @@ def write_pictures(pictures: dict[str, bytes], folder: Path) -> list[Path]:
     for name, content in pictures.items():
         write_bytes(folder / name, content, own=True)
     return [folder / name for name in pictures]
-
-
-def loss_curve(run: RunContents, label: str | None = None) -> LossCurve:
-    """The loss after each epoch, from `history.csv`.
-
-    Args:
-        run: the run.
-        label: its name in the legend; None: its id.
-
-    Raises:
-        StoreError: if the file is missing or damaged.
-    """
-    history = run.table("history.csv")
-    if not {"epoch", "train_loss"} <= set(history.column_names):
-        raise run.damaged("history.csv", "it has no columns epoch and train_loss")
-    validation = _floats(history, "validation_loss") if "validation_loss" in history.column_names else None
-    return LossCurve(label or run.id, _floats(history, "epoch"), _floats(history, "train_loss"), validation)
-
-
-def _evaluated(run: RunContents) -> bool:
-    """Whether a run has metrics and predictions."""
-    ended = run.record()["status"] == "finished" or run.has("metrics.json")
-    return ended and os.path.isfile(run.path / "predictions.csv")
-
-
-def _predictions(run: RunContents) -> pa.Table | None:
-    return run.table("predictions.csv", text=("split",)) if _evaluated(run) else None
-
-
-def _is_curved(run: RunContents) -> bool:
-    """Whether the target was transformed, so that the fit is not linear in original units."""
-    return bool(run.record().get("target_transform", "none") != "none")
-
-
-def _refusal(run: RunContents, kind: str, possible: Sequence[str]) -> UsageError:
-    """The error for a kind of picture that a run does not have, with those that it has.
-
-    Raises:
-        StoreError: if the reason is a missing file.
-    """
-    status = run.record()["status"]
-    if not _evaluated(run):
-        if status == "finished":
-            run.read("predictions.csv")  # raises: the file is missing
-        why = f"its status is {status}"
-    elif kind == "leverage":
-        why = _no_influence(run)
-    else:
-        why = "its target was transformed" if _is_curved(run) else "it has more than one feature"
-    return UsageError(f"run {run.id} has no {kind} picture, because {why}; it has: {', '.join(possible)}")
-
-
-def _loss(run: RunContents) -> "Figure":
-    curve, name = loss_curve(run), _loss_name(run.record())
-    optimum = _optimum(run) if _evaluated(run) else None
-    return loss_figure([curve], loss=name, title=f"Training loss of {run.id}", optimum=optimum)
-
-
-def _optimum(run: RunContents) -> float | None:
-    optimum = run.read_json("metrics.json").get("optimum")
-    value = optimum.get("train_loss") if isinstance(optimum, dict) else None
-    if isinstance(optimum, dict) and optimum.get("gap_relative_to") == "constant":
-        value = 0.0  # within rounding error, so its digits carry no information
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _loss_name(record: dict[str, Any]) -> str:
-    name = _LOSS_NAMES.get(record.get("loss", ""), "loss")
-    return f"{name} (target standardised)" if record.get("target_standardized") else name
-
-
-def _floats(table: pa.Table, column: str) -> Column:
-    return to_numpy(table.column(column))
-
-
-def _layout(run: RunContents, table: pa.Table | None) -> tuple[list[str], str | None]:
-    """Names of the targets ('' for a single one), and of the single feature if the fit is a line over it."""
-    if table is None:
-        return [], None
-    names = table.column_names
-    feature = next((name.removeprefix("feature:") for name in names if name.startswith("feature:")), None)
-    targets = [name.removeprefix("target").removeprefix(":") for name in names if name.split(":")[0] == "target"]
-    return targets, None if _is_curved(run) else feature
-
-
-def _points(table: pa.Table, target: str, feature: str | None) -> list[SplitPoints]:
-    suffix = f":{target}" if target else ""
-    actual, predicted = _floats(table, f"target{suffix}"), _floats(table, f"prediction{suffix}")
-    x = _floats(table, f"feature:{feature}") if feature else None
-    split = table.column("split").dictionary_encode().unify_dictionaries()
-    codes, points = indices(split), []
-    for code, name in enumerate(split.chunk(0).dictionary.to_pylist() if len(codes) else []):
-        rows = codes == code
-        points.append(SplitPoints(name, actual[rows], predicted[rows], None if x is None else x[rows]))
-    return points
-
-
-def _target_name(run: RunContents, target: str) -> str:
-    return target or str(run.record()["data"]["targets"][0])
-
-
-def _fit(run: RunContents, table: pa.Table, target: str, feature: str | None) -> "Figure":
-    assert feature is not None
-    parameters = run.read_json("metrics.json")["parameters"]
-    weights, bias = parameters["weights"], parameters["bias"]
-    if target:
-        weights, bias = weights[target], bias[target]
-    name = _target_name(run, target)
-    return fit_figure(
-        _points(table, target, feature),
-        slope=weights[feature],
-        intercept=bias or 0.0,
-        feature=feature,
-        target=name,
-        title=f"{name} against {feature}: the fitted line of {run.id}",
-    )
-
-
-def _predicted(run: RunContents, table: pa.Table, target: str, feature: str | None) -> "Figure":
-    name = _target_name(run, target)
-    return predicted_figure(
-        _points(table, target, feature), target=name, title=f"Predicted and actual {name}, {run.id}"
-    )
-
-
-def _residuals(run: RunContents, table: pa.Table, target: str, feature: str | None) -> "Figure":
-    name = _target_name(run, target)
-    return residual_figure(_points(table, target, feature), target=name, title=f"Residuals of {name}, {run.id}")
-
-
-def _leverage(run: RunContents, table: pa.Table, target: str, feature: str | None) -> "Figure":
-    name, suffix = _target_name(run, target), f":{target}" if target else ""
-    rows = run.table("influence.csv")
-    inference = run.read_json("metrics.json")["inference"]
-    inference = inference[target] if target else inference
-    n, most = int(inference["n"]), len(rows)
-    sampled = f", {most:,} of {n:,} rows" if most < n else ""
-    return leverage_figure(
-        _floats(rows, "leverage"),
-        _floats(rows, f"standardized_residual{suffix}"),
-        _floats(rows, f"cooks_distance{suffix}"),
-        _floats(rows, "row").astype(int),
-        n_samples=n,
-        n_parameters=len(inference["coefficients"]),
-        title=f"Influence of each row on {name}, {run.id}{sampled}",
-    )
-
-
-def _no_influence(run: RunContents) -> str:
-    """Why an evaluated run has no leverage picture."""
-    inference = run.read_json("metrics.json").get("inference")
-    refused = inference.get("refused") if isinstance(inference, dict) else None
-    return (
-        f"inference was refused: {refused}"
-        if refused
-        else "it was trained by an older version of linreg; train it again"
-    )
-
-
-_FIGURES: dict[str, Callable[[RunContents, pa.Table, str, str | None], "Figure"]] = {
-    "fit": _fit,
-    "predicted": _predicted,
-    "residuals": _residuals,
-    "leverage": _leverage,
-}
 
 
 def _file_names(targets: Sequence[str]) -> dict[str, str]:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 #: Contours, and points of the grid along each axis.
 _LEVELS, _GRID, _SURFACE = 14, 120, 45
-#: Steps that get a marker each; more are drawn as a line with markers at some.
-_MARKED = 120
+#: The distance between markers, as a share of the picture.
+_APART = 0.012
 #: The room around the steps, as a share of their range.
 _ROOM = 0.25
 
@@ -81,7 +81,7 @@ def _box(land: Landscape, runs: Sequence[Descent]) -> tuple[np.ndarray, np.ndarr
     for run in runs:
         steps = _finite(run.steps)
         losses = land.loss(steps)
-        shown.append(steps[losses <= losses[0]] if losses[-1] <= losses[0] else steps[:2])
+        shown.append(steps if losses[-1] <= losses[0] else steps[:2])
     points = np.concatenate(shown)
     low, high = points.min(axis=0), points.max(axis=0)
     size = np.where(high > low, high - low, np.maximum(np.abs(high), 1.0) * 0.5)
@@ -92,12 +92,24 @@ def _box(land: Landscape, runs: Sequence[Descent]) -> tuple[np.ndarray, np.ndarr
     return low, high
 
 
-def _look(position: int, n_steps: int, alone: bool) -> dict[str, Any]:
-    every = 1 if n_steps <= _MARKED else max(1, n_steps // 40)
+def _look(position: int, steps: np.ndarray, size: np.ndarray, alone: bool) -> dict[str, Any]:
+    """Colour and markers of a path; a step has a marker if it is far enough from the last one that has.
+
+    Args:
+        position: of the run.
+        steps: shape (m, d).
+        size: of the picture in the units of the steps, shape (d,).
+        alone: whether there is one run.
+    """
+    marked, last = [], np.full(steps.shape[1], np.inf)
+    for at, step in enumerate(steps / size):
+        if not np.abs(step - last).max() < _APART:
+            marked.append(at)
+            last = step
     colour = "#B00020" if alone else COLOURS[(position + 1) % len(COLOURS)]
     marker = "o" if alone else MARKERS[position % len(MARKERS)]
-    size = 7 if n_steps <= 30 else 4.5
-    return {"color": colour, "marker": marker, "markersize": size, "markevery": every, "linewidth": 1.6, "zorder": 4}
+    width = 6.5 if len(marked) <= 30 else 4.5
+    return {"color": colour, "marker": marker, "markersize": width, "markevery": marked, "linewidth": 1.5, "zorder": 4}
 
 
 def _label(run: Descent, inside: np.ndarray, alone: bool) -> str:
@@ -117,7 +129,7 @@ def _curve(land: Landscape, runs: Sequence[Descent], title: str, note: str) -> "
     for position, run in enumerate(runs):
         steps = _finite(run.steps)
         inside = (steps[:, 0] >= low) & (steps[:, 0] <= high)
-        (drawn,) = axes.plot(steps[:, 0], land.loss(steps), **_look(position, len(steps), len(runs) == 1))
+        (drawn,) = axes.plot(steps[:, 0], land.loss(steps), **_look(position, steps, np.array([high - low]), len(runs) == 1))
         drawn.set_gid(f"path-{position}")
         entries.append((drawn, _label(run, inside, len(runs) == 1)))
     _optimum(axes, land, land.loss(land.optimum[None]) if land.optimum is not None else None, entries)
@@ -161,7 +173,7 @@ def _plane(land: Landscape, runs: Sequence[Descent], title: str, note: str) -> "
     for position, run in enumerate(runs):
         steps = _finite(run.steps)
         inside = np.all((steps >= low) & (steps <= high), axis=1)
-        (drawn,) = axes.plot(*steps.T, **_look(position, len(steps), len(runs) == 1))
+        (drawn,) = axes.plot(*steps.T, **_look(position, steps, high - low, len(runs) == 1))
         drawn.set_gid(f"path-{position}")
         entries.append((drawn, _label(run, inside, len(runs) == 1)))
     (start,) = axes.plot(*runs[0].steps[0], "s", color="black", markersize=9, zorder=5, gid="start")
@@ -206,10 +218,10 @@ def _surface(figure: "Figure", land: Landscape, run: Descent, low: np.ndarray, h
     side = [np.linspace(low[k], high[k], _SURFACE) for k in (0, 1)]
     across, along = np.meshgrid(*side)
     heights = land.loss(np.stack([across, along], axis=-1).reshape(-1, 2)).reshape(_SURFACE, _SURFACE)
-    axes.plot_surface(across, along, heights, color="#7FB3D5", alpha=0.75, linewidth=0.2, edgecolor="#3A6F96", rcount=30, ccount=30)
+    axes.plot_surface(across, along, heights, color="#A9CCE3", alpha=0.8, shade=False, linewidth=0.3, edgecolor="#3A6F96", rcount=28, ccount=28)
     steps = _finite(run.steps)
     steps = steps[np.all((steps >= low) & (steps <= high), axis=1)]
-    look = _look(0, len(steps), True)
+    look = _look(0, steps, high - low, alone=True)
     axes.plot(*steps.T, land.loss(steps), **{**look, "markersize": 4, "zorder": 10})
     for which, k in (("x", 0), ("y", 1)):
         ticks, _ = near(float(low[k]), float(high[k]))

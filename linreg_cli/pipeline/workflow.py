@@ -12,6 +12,7 @@ import torch
 
 from linreg_cli.addresses import has_secrets, without_secrets
 from linreg_cli.config import LoadedConfig, dump_config
+from linreg_cli.data.scaling import standard_deviations
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
 from linreg_cli.evaluation.evaluate import evaluate_model
@@ -20,6 +21,7 @@ from linreg_cli.evaluation.predictions import write_predictions
 from linreg_cli.evaluation.smearing import estimating
 from linreg_cli.figures.fonts import lacking_in_words, noting_lacking
 from linreg_cli.figures.of_run import draw_run, write_pictures
+from linreg_cli.figures.train_rows import TrainRows
 from linreg_cli.files import write_file
 from linreg_cli.findings import Finding, counts
 from linreg_cli.gates import GateResult, check_gates
@@ -187,7 +189,7 @@ def _run_to_the_end(
         pictures = []
         if prepared.config.plots:
             reporter.stage("drawing the pictures")
-            pictures = _draw(run, reporter, warnings)
+            pictures = _draw(run, prepared, reporter, warnings)
             stops.check()
         seconds = time.perf_counter() - begun
         measured = {**metrics, "seconds": seconds, "warnings": counts(each.kind for each in warnings)}
@@ -235,6 +237,7 @@ def _description(prepared: Prepared, command: Sequence[str], warnings: Sequence[
             "fingerprint": prepared.fingerprint,
             "features": list(dataset.features),
             "targets": list(dataset.targets),
+            "std": standard_deviations(dataset),
             "rows": {split: len(rows) for split, rows in dataset.splits.items()},
             **(dataset.summary.as_json() if dataset.summary is not None else {}),
         },
@@ -280,11 +283,12 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     return metrics
 
 
-def _draw(run: RunFolder, reporter: Reporter, warnings: list[Finding]) -> list[Path]:
+def _draw(run: RunFolder, prepared: Prepared, reporter: Reporter, warnings: list[Finding]) -> list[Path]:
     """Draw the pictures; one that matplotlib cannot draw, and characters that no font has, are warnings."""
     failed: dict[str, None] = {}
     with noting_lacking() as lacking:
-        pictures = draw_run(run, (), "png", skipped=lambda error: failed.setdefault(str(error)))
+        rows = TrainRows(prepared.dataset, prepared.preprocessor, prepared.problem)
+        pictures = draw_run(run, (), "png", rows=rows, skipped=lambda error: failed.setdefault(str(error)))
     found = [Finding("plots", f"{why}; draw the pictures with 'linreg plot {run.id}'") for why in failed]
     found += [Finding("font", lacking_in_words([*lacking]))] if lacking else []
     for warning in found:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from linreg_cli.errors import LinregError, PlotError, StoreError, UsageError
-from linreg_cli.figures.of_run import KINDS, draw_run, overlay
+from linreg_cli.figures.kinds import KINDS
+from linreg_cli.figures.of_run import draw_run, overlay
 from linreg_cli.report.about import verdict
 from linreg_cli.report.contents import curve_of
 from linreg_cli.report.markup import (
@@ -26,10 +27,15 @@ from linreg_cli.wording import METRICS, estimate_in_words, has_bias, number, val
 
 _NAMES = {"n": "n", "loss": "loss", **METRICS}
 _SHOWS = {
-    "fit": "The rows of each split, {target} against the only feature, with the fitted line.",
+    "loss": "Loss after each epoch",
+    "gap": "Gap to the optimum after each epoch",
+    "fit": "The rows of each split, {target} against the only feature, with the fitted line and its 95 % bands.",
     "predicted": "Predicted against actual {target} of each split, with the line of perfect prediction.",
-    "residuals": "Residuals of {target} (actual − predicted) against predicted values, with the line of zero residual.",
+    "residuals": "Residuals of {target} (actual − predicted) against predicted values, with a smooth curve.",
+    "qq": "Standardised residuals of {target} against the quantiles of the normal distribution, with a 95 % band.",
+    "scale_location": "The size of the standardised residuals of {target} against predicted values.",
     "leverage": "Standardised residuals of {target} against leverage, with curves of Cook's distance 0.5 and 1.",
+    "coefficients": "Coefficients for {target} per standard deviation of each feature, with 95 % intervals.",
 }
 
 
@@ -134,9 +140,11 @@ def probe(run: RunContents) -> Html | None:
 
 
 def pictures(run: RunContents) -> Html:
-    """Every picture that the run has; for one that cannot be drawn, the reason."""
+    """Every picture that can be drawn from the run folder alone; for one that cannot be drawn, the reason."""
     figures, failures = [], []
-    for kind in KINDS:
+    for kind, about in KINDS.items():
+        if about.needs_rows:
+            continue
         try:
             drawn = draw_run(run, (kind,), "png")
         except UsageError:  # the run has no such picture
@@ -144,9 +152,10 @@ def pictures(run: RunContents) -> Html:
         except (StoreError, PlotError) as error:
             failures.append(_why(error))
             continue
-        if kind == "loss":
+        if not about.per_target:
             [png] = drawn.values()
-            figures.append(picture(png, _loss_alt(run), "Loss after each epoch"))
+            alt = _loss_alt(run) if kind == "loss" else f"Picture: {_SHOWS[kind]}."
+            figures.append(picture(png, alt, _SHOWS[kind]))
             continue
         for target, png in zip(run.targets, drawn.values(), strict=True):
             shows = _SHOWS[kind].format(target=target)
@@ -157,7 +166,7 @@ def pictures(run: RunContents) -> Html:
 def overlaid(runs: Sequence[RunContents]) -> Html:
     """The loss curves of several runs in one picture, or the reason why there is none."""
     try:
-        png = overlay(runs, "png")
+        png = overlay(runs, "png")[""]
     except (StoreError, PlotError) as error:
         return stack(not_drawn([_why(error)]))
     each = ", ".join(run.id for run in runs)

@@ -1,0 +1,363 @@
+"""The kinds of pictures: what each is drawn from, and why a run may not have it."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from linreg_cli.errors import UsageError
+from linreg_cli.evaluation.truth import known_truth
+from linreg_cli.figures.by_feature import by_feature_figure
+from linreg_cli.figures.coefficients import CoefficientSet, coefficient_figure
+from linreg_cli.figures.correlation import correlation_figure
+from linreg_cli.figures.fit import Bands, fit_figure, predicted_figure
+from linreg_cli.figures.influence import leverage_figure
+from linreg_cli.figures.landscape import descent, landscape
+from linreg_cli.figures.learning_curve import learning_curve_figure
+from linreg_cli.figures.loss import LossCurve, loss_figure
+from linreg_cli.figures.material import Material, floats
+from linreg_cli.figures.path import path_figure
+from linreg_cli.figures.residuals import qq_figure, residual_figure, scale_location_figure
+from linreg_cli.figures.subsets import columns_against, correlations, learning_curve
+from linreg_cli.runs.contents import RunContents
+from linreg_cli.runs.history import MAX_PARAMETERS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LOSS_NAMES = {
+    "mse": "mean squared error",
+    "sse": "sum of squared errors",
+    "half_mse": "half the mean squared error",
+    "mae": "mean absolute error",
+    "huber": "mean Huber loss",
+}
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What the command line says about the axes of curves over the epochs.
+
+    Attributes:
+        scale: `auto`, `linear` or `log`.
+        x: `epoch` or `step`.
+    """
+
+    scale: str = "auto"
+    x: str = "epoch"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of picture.
+
+    Attributes:
+        why_not: why a run does not have it; None if it has.
+        draw: draws it for one target, or `` for a picture of all targets.
+        per_target: whether there is one for each target.
+        overlays: draws it for several runs with their labels and a target; None: it does not overlay runs.
+        default: whether `train` draws it.
+        has_axes: whether it is a curve over the epochs, with a choice of its axes.
+        needs_rows: whether it is drawn from the rows of the table, and not from the run folder alone.
+    """
+
+    why_not: Callable[[Material], str | None]
+    draw: Callable[[Material, str, Axes], "Figure"]
+    per_target: bool = True
+    overlays: Callable[[Sequence[Material], Sequence[str], str, Axes], "Figure"] | None = None
+    default: Callable[[Material], bool] = lambda _: False
+    has_axes: bool = False
+    needs_rows: bool = False
+
+
+def _always(_: Material) -> bool:
+    return True
+
+
+def unevaluated(run: Material) -> str | None:
+    """Why there are no predictions; raises StoreError where the file is missing from a run that has finished."""
+    if run.evaluated:
+        return None
+    status = run.record()["status"]
+    if status == "finished":
+        run.read("predictions.csv")  # raises: the file is missing
+    return f"its status is {status}"
+
+
+def loss_name(record: dict[str, Any]) -> str:
+    """The loss of a run, for an axis."""
+    name = _LOSS_NAMES.get(record.get("loss", ""), "loss")
+    return f"{name} (target standardised)" if record.get("target_standardized") else name
+
+
+def loss_curve(run: RunContents, label: str | None = None, x: str = "epoch") -> LossCurve:
+    """The loss after each epoch, from `history.csv`.
+
+    Args:
+        run: the run.
+        label: its name in the legend; None: its id.
+        x: `epoch` or `step`.
+
+    Raises:
+        StoreError: if the file is missing or damaged.
+    """
+    history = run.table("history.csv")
+    if not {x, "train_loss"} <= set(history.column_names):
+        raise run.damaged("history.csv", f"it has no columns {x} and train_loss")
+    validation = floats(history, "validation_loss") if "validation_loss" in history.column_names else None
+    return LossCurve(label or run.id, floats(history, x), floats(history, "train_loss"), validation, _end(run))
+
+
+def _end(run: RunContents) -> str:
+    record = run.record()
+    if record["status"] != "diverged":
+        return ""
+    step = (record.get("diverged") or {}).get("step")
+    return f"diverged at step {step:,}" if isinstance(step, int) else "diverged"
+
+
+def _loss(run: Material, _: str, axes: Axes) -> "Figure":
+    optimum = _optimum(run) if run.evaluated else None
+    return loss_figure(
+        [loss_curve(run, x=axes.x)],
+        loss=loss_name(run.record()),
+        title=f"Training loss of {run.id}",
+        optimum=optimum,
+        scale=axes.scale,
+        x_label=axes.x,
+    )
+
+
+def _losses(runs: Sequence[Material], labels: Sequence[str], _: str, axes: Axes) -> "Figure":
+    names = sorted({loss_name(run.record()) for run in runs})
+    curves = [loss_curve(run, label, axes.x) for run, label in zip(runs, labels, strict=True)]
+    title = f"Training loss of {_together(runs)}"
+    return loss_figure(curves, loss=" / ".join(names), title=title, scale=axes.scale, x_label=axes.x)
+
+
+def _together(runs: Sequence[Material]) -> str:
+    return " and ".join(run.id for run in runs) if len(runs) <= 3 else f"{len(runs)} runs"
+
+
+def _optimum(run: Material) -> float | None:
+    optimum = run.read_json("metrics.json").get("optimum")
+    value = optimum.get("train_loss") if isinstance(optimum, dict) else None
+    if isinstance(optimum, dict) and optimum.get("gap_relative_to") == "constant":
+        value = 0.0  # within rounding error, so its digits carry no information
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _no_gap(run: Material) -> str | None:
+    return None if "gap" in run.table("history.csv").column_names else "its optimum is not known"
+
+
+def _gap_curve(run: Material, label: str, x: str) -> LossCurve:
+    history = run.table("history.csv")
+    return LossCurve(label, floats(history, x), floats(history, "gap"), None, _end(run))
+
+
+def _gap(run: Material, _: str, axes: Axes) -> "Figure":
+    return _gaps([run], [run.id], "", axes)
+
+
+def _gaps(runs: Sequence[Material], labels: Sequence[str], _: str, axes: Axes) -> "Figure":
+    curves = [_gap_curve(run, label, axes.x) for run, label in zip(runs, labels, strict=True)]
+    title = f"Gap to the optimum of {_together(runs)}"
+    scale = "log" if axes.scale == "auto" else axes.scale
+    return loss_figure(curves, loss="gap to the optimum", title=title, scale=scale, x_label=axes.x)
+
+
+def _no_line(run: Material) -> str | None:
+    if why := unevaluated(run):
+        return why
+    if run.transform != "none":
+        return "its target was transformed"
+    return None if run.feature else "it has more than one feature"
+
+
+def _fit(run: Material, target: str, _: Axes) -> "Figure":
+    feature = run.feature
+    assert feature is not None
+    parameters = run.read_json("metrics.json")["parameters"]
+    weights, bias = run.of_target(parameters["weights"], target), run.of_target(parameters["bias"], target)
+    history = run.history(run.parameter_columns(target))
+    start = None if history is None else (float(history[0, 0]), float(history[0, 1]) if history.shape[1] > 1 else 0.0)
+    return fit_figure(
+        run.points(target),
+        slope=weights[feature],
+        intercept=bias or 0.0,
+        feature=feature,
+        target=target,
+        title=f"{target} against {feature}: the fitted line of {run.id}",
+        start=start,
+        bands=_bands(run, target, feature),
+    )
+
+
+def _bands(run: Material, target: str, feature: str) -> Bands | None:
+    """The bands of a line whose inference is valid; None where it is not."""
+    from scipy import special
+
+    inference = run.of_target_inference(target)
+    train = next((p for p in run.points(target) if p.split == "train"), None)
+    if inference is None or train is None or train.x is None:
+        return None
+    coefficients = inference["coefficients"]
+    degrees = int(inference["n"]) - len(coefficients)
+    mean = float(train.x.mean()) if "bias" in coefficients else 0.0
+    spread = (float(inference["residual_std"]) / float(coefficients[feature]["std_err"])) ** 2
+    quantile = float(special.stdtrit(degrees, 0.975))
+    return Bands(quantile, float(inference["residual_std"]), int(inference["n"]), mean, spread, "bias" in coefficients)
+
+
+def _predicted(run: Material, target: str, _: Axes) -> "Figure":
+    return predicted_figure(run.points(target), target=target, title=f"Predicted and actual {target}, {run.id}")
+
+
+def _residuals(run: Material, target: str, _: Axes) -> "Figure":
+    name = run.fitted_name(target)
+    return residual_figure(run.points(target, fitted=True), target=name, title=f"Residuals of {name}, {run.id}")
+
+
+def _no_influence(run: Material) -> str | None:
+    """Why an evaluated run has no standardised residuals."""
+    if why := unevaluated(run):
+        return why
+    if os.path.isfile(run.path / "influence.csv"):
+        return None
+    inference = run.read_json("metrics.json").get("inference")
+    refused = inference.get("refused") if isinstance(inference, dict) else None
+    older = "it was trained by an older version of linreg; train it again"
+    return f"inference was refused: {refused}" if refused else older
+
+
+def _qq(run: Material, target: str, _: Axes) -> "Figure":
+    _, residuals, rows = run.standardized(target)
+    name = run.fitted_name(target)
+    return qq_figure(residuals, rows, what=f"standardised residual of {name}", title=f"Normal Q–Q of {name}, {run.id}")
+
+
+def _scale_location(run: Material, target: str, _: Axes) -> "Figure":
+    predicted, residuals, rows = run.standardized(target)
+    name = run.fitted_name(target)
+    return scale_location_figure(predicted, residuals, rows, target=name, title=f"Scale–location of {name}, {run.id}")
+
+
+def _leverage(run: Material, target: str, _: Axes) -> "Figure":
+    suffix, rows = f":{target}" if len(run.targets) > 1 else "", run.table("influence.csv")
+    inference = run.of_target_inference(target)
+    assert inference is not None
+    n, most = int(inference["n"]), len(rows)
+    sampled = f", {most:,} of {n:,} rows" if most < n else ""
+    return leverage_figure(
+        floats(rows, "leverage"),
+        floats(rows, f"standardized_residual{suffix}"),
+        floats(rows, f"cooks_distance{suffix}"),
+        floats(rows, "row").astype(int),
+        n_samples=n,
+        n_parameters=len(inference["coefficients"]),
+        title=f"Influence of each row on {run.fitted_name(target)}, {run.id}{sampled}",
+    )
+
+
+def _by_feature(run: Material, target: str, _: Axes) -> "Figure":
+    residuals, columns = columns_against(run, target)
+    name = run.fitted_name(target)
+    return by_feature_figure(residuals, columns, target=name, title=f"Residuals of {name} by feature, {run.id}")
+
+
+def coefficient_set(run: Material, target: str, label: str) -> CoefficientSet:
+    """The coefficients of a run per standard deviation of each feature.
+
+    Raises:
+        UsageError: for a run of an older version, whose standard deviations are not known.
+    """
+    metrics, names = run.read_json("metrics.json"), tuple(run.record()["data"]["features"])
+    deviations = run.record()["data"].get("std")
+    if deviations is None:
+        raise UsageError("the run was trained by an older version of linreg; train it again", run.id)
+    std = np.array([np.nan if deviations[name] is None else deviations[name] for name in names])
+
+    def scaled(weights: dict[str, Any] | None) -> np.ndarray:
+        found = [(weights or {}).get(name) for name in names]
+        return std * np.array([np.nan if weight is None else float(weight) for weight in found])
+
+    optimum = metrics.get("optimum") or {}
+    exact = optimum.get("parameters", {}).get("weights") if optimum.get("is_unique") else None
+    inference = run.of_target_inference(target)
+    coefficients = {} if inference is None else inference["coefficients"]
+    ends = [scaled({name: values[end] for name, values in coefficients.items()}) for end in ("ci_low", "ci_high")]
+    known = known_truth(run.config)
+    true = known["weights"] if known and known["target"] == target and run.transform == "none" else None
+    return CoefficientSet(
+        label,
+        names,
+        scaled(run.of_target(metrics["parameters"]["weights"], target)),
+        scaled(None if exact is None else run.of_target(exact, target)),
+        *ends,
+        scaled(true),
+    )
+
+
+def _coefficients(run: Material, target: str, _: Axes) -> "Figure":
+    name = run.fitted_name(target)
+    return coefficient_figure([coefficient_set(run, target, run.id)], target=name, title=f"Coefficients of {run.id}")
+
+
+def _several_coefficients(runs: Sequence[Material], labels: Sequence[str], target: str, _: Axes) -> "Figure":
+    sets = [coefficient_set(run, target, label) for run, label in zip(runs, labels, strict=True)]
+    return coefficient_figure(sets, target=runs[0].fitted_name(target), title=f"Coefficients of {_together(runs)}")
+
+
+def _correlation(run: Material, _: str, __: Axes) -> "Figure":
+    return correlation_figure(*correlations(run), title=f"Correlations in the train split of {run.id}")
+
+
+def _learning_curve(run: Material, target: str, axes: Axes) -> "Figure":
+    return _learning_curves([run], [run.id], target, axes)
+
+
+def _learning_curves(runs: Sequence[Material], labels: Sequence[str], target: str, _: Axes) -> "Figure":
+    curves = [learning_curve(run, target, label) for run, label in zip(runs, labels, strict=True)]
+    title = f"Error of least squares by the number of rows, {_together(runs)}"
+    return learning_curve_figure(curves, target=runs[0].fitted_name(target), title=title)
+
+
+def _no_path(run: Material) -> str | None:
+    names = run.history(run.parameter_columns(run.targets[0]))
+    return None if names is not None else f"its history has the parameters of at most {MAX_PARAMETERS} only"
+
+
+def _is_small(run: Material) -> bool:
+    return len(run.record()["data"]["features"]) + run.config.model.bias <= 2
+
+
+def _path(run: Material, target: str, axes: Axes) -> "Figure":
+    return _paths([run], [run.id], target, axes)
+
+
+def _paths(runs: Sequence[Material], labels: Sequence[str], target: str, _: Axes) -> "Figure":
+    land, note, basis = landscape(runs[0], target)
+    descents = [descent(run, target, label, basis) for run, label in zip(runs, labels, strict=True)]
+    what = "" if len(runs[0].targets) == 1 else f" for {target}"
+    return path_figure(land, descents, title=f"Path of gradient descent{what}, {_together(runs)}", note=note)
+
+
+#: Every kind of picture, in the order in which they are drawn.
+KINDS: dict[str, Kind] = {
+    "loss": Kind(lambda _: None, _loss, per_target=False, overlays=_losses, default=_always, has_axes=True),
+    "gap": Kind(_no_gap, _gap, per_target=False, overlays=_gaps, has_axes=True),
+    "fit": Kind(_no_line, _fit, default=_always),
+    "predicted": Kind(unevaluated, _predicted, default=_always),
+    "residuals": Kind(unevaluated, _residuals, default=_always),
+    "qq": Kind(_no_influence, _qq),
+    "scale_location": Kind(_no_influence, _scale_location),
+    "leverage": Kind(_no_influence, _leverage),
+    "residuals_by_feature": Kind(unevaluated, _by_feature, needs_rows=True),
+    "coefficients": Kind(unevaluated, _coefficients, overlays=_several_coefficients, default=_always),
+    "correlation": Kind(lambda _: None, _correlation, per_target=False, needs_rows=True),
+    "learning_curve": Kind(lambda _: None, _learning_curve, overlays=_learning_curves, needs_rows=True),
+    "path": Kind(_no_path, _path, overlays=_paths, default=_is_small, needs_rows=True),
+}

@@ -1,0 +1,148 @@
+"""The loss of a run around its path: as a function of its parameters, or in the plane of two directions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from linreg_cli.data import Preprocessor
+from linreg_cli.errors import UsageError
+from linreg_cli.figures.material import Material
+from linreg_cli.figures.path import Descent, Landscape
+from linreg_cli.wording import percent
+
+#: States that are drawn of a long run: every one of the first, and evenly spaced others.
+_FIRST, _MOST = 200, 2_000
+#: The most cells of residuals at once, where the loss is computed from the rows.
+_CELLS = 4_000_000
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The coordinates of a picture: those of (theta - origin) along some directions, plus the shift.
+
+    Attributes:
+        origin: parameters of one target in scaled units, shape (n_parameters,).
+        directions: orthonormal, shape (n_parameters, d) with d of 1 or 2.
+        shift: added to the coordinates, shape (d,).
+    """
+
+    origin: np.ndarray
+    directions: np.ndarray
+    shift: np.ndarray
+
+    def of(self, theta: np.ndarray) -> np.ndarray:
+        """The coordinates, shape (m, d), of parameters of shape (m, n_parameters)."""
+        out: np.ndarray = (theta - self.origin) @ self.directions + self.shift
+        return out
+
+
+def landscape(run: Material, target: str) -> tuple[Landscape, str, Plane]:
+    """The loss around the optimum, a note on what its plane is, and the coordinates.
+
+    One parameter and two parameters are the coordinates themselves. Of more, the coordinates are the distances from the
+    optimum along the steepest and the flattest direction of the loss, which is shown in the plane of both through the
+    optimum.
+
+    Raises:
+        UsageError: for mae and huber with more than two parameters, and if the rows cannot be read.
+    """
+    rows = run.train_rows()
+    problem, k = rows.problem, rows.dataset.targets.index(target)
+    names = _names(run)
+    if problem.optimum is None:
+        if len(names) > 2:
+            reason = problem.no_optimum_reason or f"loss: {problem.plan.loss.name} is not quadratic"
+            raise UsageError(f"a path of more than two parameters needs the optimum of a squared loss; {reason}", run.id)
+        return _from_rows(run, k, names)
+    optimum, spectrum, plan = problem.optimum, problem.spectrum, problem.plan
+    best = optimum.weights[:, k] if optimum.bias is None else np.append(optimum.weights[:, k], optimum.bias[k])
+    decay = plan.weight_decay / problem.batch_share
+    lowest = optimum.objective if len(rows.dataset.targets) == 1 else 0.0
+    name = "loss with its penalty" if decay else "loss"
+    name += "" if len(rows.dataset.targets) == 1 else " above its lowest"
+    if len(names) <= 2:
+        plane = Plane(np.zeros(len(names)), np.eye(len(names)), np.zeros(len(names)))
+        hessian = (spectrum.eigenvectors * (spectrum.eigenvalues + decay)) @ spectrum.eigenvectors.T
+        centre, note = best, ""
+    else:
+        ends = [0, max(spectrum.rank - 1, 1)]
+        plane = Plane(best, spectrum.eigenvectors[:, ends], np.zeros(2))
+        hessian, centre = np.diag(spectrum.eigenvalues[ends] + decay), np.zeros(2)
+        names = [_direction(word, spectrum.loadings(problem.features, which, 2))
+                 for word, which in zip(("steepest", "flattest"), ends, strict=True)]  # fmt: skip
+        ratio = float(spectrum.largest / spectrum.smallest) if spectrum.smallest else np.inf
+        note = f"plane of the steepest and the flattest direction; curvatures {ratio:,.3g} to 1"
+
+    def loss(points: np.ndarray) -> np.ndarray:
+        off = points - centre
+        out: np.ndarray = lowest + np.einsum("ij,jk,ik->i", off, hessian, off) / 2
+        return out
+
+    known = centre if optimum.is_unique or decay else None
+    return Landscape(loss, known, tuple(names), name), note, plane
+
+
+def _names(run: Material) -> list[str]:
+    """The parameters, with their units where these are not the original ones."""
+    preprocess = run.config.preprocess
+    scaled = " (standardised units)" if preprocess.standardize or preprocess.standardize_target else ""
+    names = [f"weight of {feature}{scaled}" for feature in run.record()["data"]["features"]]
+    return names + ([f"bias{scaled}"] if run.config.model.bias else [])
+
+
+def _direction(word: str, loadings: list[tuple[str, float]]) -> str:
+    main = ", ".join(f"{name} {percent(share, 2)}" for name, share in loadings if share >= 0.05)
+    return f"{word} direction ({main})"
+
+
+def _from_rows(run: Material, k: int, names: list[str]) -> tuple[Landscape, str, Plane]:
+    """The landscape of any loss, from the rows; of at most two parameters."""
+    problem = run.train_rows().problem
+    X, y = problem.X_nd.astype(np.float64), problem.y_nk[:, k].astype(np.float64)
+    X = np.column_stack([X, np.ones(len(X))]) if problem.bias else X
+    loss = problem.plan.loss
+
+    def value(points: np.ndarray) -> np.ndarray:
+        out = np.empty(len(points))
+        block = max(1, _CELLS // len(y))
+        for start in range(0, len(points), block):
+            part = points[start : start + block]
+            elements = loss.elements(torch.from_numpy(X @ part.T - y[:, None])).numpy()
+            out[start : start + block] = elements.sum(axis=0) if loss.is_sum else elements.mean(axis=0)
+        return out
+
+    robust, best = problem.robust, None
+    if robust is not None and robust.is_unique:
+        best = robust.weights[:, k] if robust.bias is None else np.append(robust.weights[:, k], robust.bias[k])
+    plane = Plane(np.zeros(len(names)), np.eye(len(names)), np.zeros(len(names)))
+    return Landscape(value, best, tuple(names), "loss"), "", plane
+
+
+def descent(run: Material, target: str, label: str, plane: Plane) -> Descent:
+    """The states of a run in the coordinates of a picture.
+
+    Raises:
+        StoreError: if `history.csv` is damaged.
+    """
+    history = run.history(run.parameter_columns(target))
+    assert history is not None
+    if len(history) > _MOST:
+        some = np.unique(np.linspace(_FIRST, len(history) - 1, _MOST - _FIRST).astype(int))
+        history = history[np.concatenate([np.arange(_FIRST), some])]
+    values = run.read_json("preprocess.json")
+    with run.reporting_damage("preprocess.json"):
+        preprocessor = Preprocessor.from_json(values)
+    return Descent(label, plane.of(_scaled(history, preprocessor, run.targets.index(target), run.config.model.bias)))
+
+
+def _scaled(history: np.ndarray, preprocessor: Preprocessor, k: int, bias: bool) -> np.ndarray:
+    """Parameters of one target from original to scaled units, both of shape (m, n_parameters), the bias last."""
+    features, targets = preprocessor.features, preprocessor.targets
+    with np.errstate(all="ignore"):
+        original = history[:, :-1] if bias else history
+        weights = original * features.scale / targets.scale[k]
+        if not bias:
+            return weights
+        level = (history[:, -1] - targets.center[k] + original @ features.center) / targets.scale[k]
+        return np.column_stack([weights, level])

@@ -1,0 +1,106 @@
+"""Figures that need the rows: residuals by column, correlations, errors on subsets of the rows."""
+
+import numpy as np
+
+from linreg_cli.data.columns.kinds import Categories, Numbers, take
+from linreg_cli.data.columns.rows import in_order
+from linreg_cli.data.encoding.transform import forward
+from linreg_cli.errors import UsageError
+from linreg_cli.figures.by_feature import Against
+from linreg_cli.figures.learning_curve import LearningCurve
+from linreg_cli.figures.material import Material
+from linreg_cli.seeds import numpy_stream
+
+#: The most columns whose correlations are computed.
+_MOST_COLUMNS = 2_000
+#: Sizes and orders of a learning curve, and the most cells of X that it works on.
+_SIZES, _ORDERS, _MOST_CELLS = 10, 8, 2_000_000
+#: The share of the rows that is held out where the run has neither a test nor a validation split.
+_HELD_OUT = 0.2
+
+
+def columns_against(run: Material, target: str) -> tuple[np.ndarray, list[Against]]:
+    """Residuals of the train split, in the units of the fit, and the columns of the table in the same rows."""
+    points = next(p for p in run.points(target, fitted=True) if p.split == "train")
+    found = run.train_rows()
+    rows = np.asarray(in_order(found.dataset.splits["train"]) if not isinstance(in_order(found.dataset.splits["train"]), slice) else np.sort(found.dataset.splits["train"]))
+    raw = found.dataset.raw or {name: Numbers(np.asarray(take(found.dataset.columns, name, slice(None)))) for name in found.dataset.features}
+    columns = []
+    for name, values in raw.items():
+        if name in found.dataset.targets:
+            continue
+        if isinstance(values, Categories):
+            columns.append(Against(name, values.codes[rows].astype(float), tuple(values.levels)))
+        else:
+            columns.append(Against(name, np.asarray(values.values)[rows]))
+    return points.actual - points.predicted, columns
+
+
+def correlations(run: Material) -> tuple[np.ndarray, list[str]]:
+    """Pearson's correlations of features and targets (as they were fitted) over the train split, and the names.
+
+    Raises:
+        UsageError: for a run with too many columns.
+    """
+    dataset = run.train_rows().dataset
+    names = [*dataset.features, *dataset.targets]
+    if len(names) > _MOST_COLUMNS:
+        raise UsageError(f"{len(names):,} columns are more than {_MOST_COLUMNS:,}, and have too many correlations", run.id)
+    rows = in_order(dataset.splits["train"])
+    with np.errstate(all="ignore"):
+        values = np.stack([take(dataset.columns, name, rows) for name in names])
+        values[len(dataset.features) :] = forward(run.transform, values[len(dataset.features) :])
+        return np.atleast_2d(np.corrcoef(values)), [*dataset.features, *map(run.fitted_name, dataset.targets)]
+
+
+def learning_curve(run: Material, target: str, label: str) -> LearningCurve:
+    """Errors of least squares on nested subsets of the train split, in several random orders.
+
+    They are of ordinary least squares, whatever the run was trained with, in the units of the fit. The held-out rows are
+    those of the test split, else of the validation split, else a fifth of the rows.
+
+    Raises:
+        UsageError: with too few rows.
+    """
+    found = run.train_rows()
+    dataset, preprocessor = found.dataset, found.preprocessor
+    k, has_bias = dataset.targets.index(target), run.config.model.bias
+    X, y = _arrays(run, "train", k)
+    held_out = next((split for split in ("test", "validation") if len(dataset.splits[split])), None)
+    stream = numpy_stream(run.config.seed, "learning_curve")
+    if held_out is None:
+        order = stream.permutation(len(X))
+        out = order[: max(1, round(_HELD_OUT * len(X)))]
+        (X_out, y_out), keep = (X[out], y[out]), np.sort(order[len(out) :])
+        X, y, held_out = X[keep], y[keep], "held out"
+    else:
+        X_out, y_out = _arrays(run, held_out, k)
+    p = X.shape[1] + has_bias
+    if len(X) < p + 2:
+        raise UsageError(f"{len(X):,} rows and {p:,} parameters leave no subsets to compare", run.id)
+    centre, scale = X.mean(axis=0), X.std(axis=0)
+    X, X_out = ((each - centre) / np.where(scale > 0, scale, 1.0) for each in (X, X_out)) if has_bias else (X, X_out)
+    if has_bias:
+        X, X_out = (np.column_stack([each, np.ones(len(each))]) for each in (X, X_out))
+    sizes = np.unique(np.geomspace(min(p + 2, len(X)), len(X), _SIZES).round().astype(int))
+    errors = np.empty((2, _ORDERS, len(sizes)))
+    for row in range(_ORDERS):
+        order = stream.permutation(len(X))
+        for column, size in enumerate(sizes):
+            part = order[:size]
+            weights = np.linalg.lstsq(X[part], y[part], rcond=None)[0]
+            for which, (rows, actual) in enumerate(((X[part], y[part]), (X_out, y_out))):
+                errors[which, row, column] = np.sqrt(np.mean((actual - rows @ weights) ** 2))
+    errors *= preprocessor.targets.scale[k]
+    return LearningCurve(label, sizes, errors[0], errors[1], held_out)
+
+
+def _arrays(run: Material, split: str, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """X and one target of a split in scaled units, float64, evenly thinned to at most `_MOST_CELLS` cells."""
+    found = run.train_rows()
+    rows = found.dataset.splits[split]
+    most = max(_MOST_CELLS // max(len(found.dataset.features), 1), 2)
+    if len(rows) > most:
+        rows = rows[np.arange(most) * len(rows) // most]
+    X, y = found.preprocessor.given(found.dataset, rows)
+    return X, y[:, k]

@@ -205,7 +205,7 @@ BAD = {
     "a gap in the target": (
         "c,y\n1,1\n2,\n",
         {"missing": "mean"},
-        ", row 2, column 'y': the cell is missing; fill it in, or drop such rows with preprocess.missing: drop or "
+        ", row 2, column 'y': the cell is missing; fill it in, or drop such rows with "
         "preprocess.columns: {y: {missing: drop}}",
     ),
     "nothing to fill with": (

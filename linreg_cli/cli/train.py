@@ -48,8 +48,8 @@ def train(
     from linreg_cli.cli.junit import recording_error, write_junit
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
+    from linreg_cli.runs.find import find_run
     from linreg_cli.runs.signals import StopRequests
-    from linreg_cli.runs.store import find_run
 
     shorthands = {"name": name, "train.device": device}
     # In quotes, so that '--name 2014' is text.

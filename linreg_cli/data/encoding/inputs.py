@@ -1,0 +1,146 @@
+"""The inputs of the model that one column of a table becomes, and how `preprocess.json` holds them."""
+
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+
+from linreg_cli.config.preprocess import FILLS, Missing
+from linreg_cli.data.columns.kinds import MISSING, UNKNOWN, Categories, Codes
+from linreg_cli.data.encoding.levels import MISSING_LEVEL, matches
+
+KINDS = ("text", "boolean", "number")
+MISSING_WAYS = get_args(Missing)
+
+
+@dataclass(frozen=True)
+class NumberInput:
+    """A column of numbers, which is one input, or two where `(missing)` is a level.
+
+    Attributes:
+        column: its name.
+        missing: what is done with a missing cell: `error`, `drop`, `mean`, `median` or `level`.
+        fill: the value of a missing cell, in original units; None if it is not filled in.
+        indicator: whether there is an indicator of missing cells: with `level`, if the train split has some.
+    """
+
+    column: str
+    missing: str = "error"
+    fill: float | None = None
+    indicator: bool = False
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the inputs: the column, then `column=(missing)` if there is an indicator."""
+        return (self.column, *filter(None, [self.of_gaps]))
+
+    @property
+    def of_gaps(self) -> str | None:
+        """The name of the indicator of missing cells, if there is one."""
+        return f"{self.column}={MISSING_LEVEL}" if self.indicator else None
+
+    def as_json(self) -> dict[str, Any]:
+        """For `preprocess.json`."""
+        values = {"column": self.column, "kind": "number", "missing": self.missing, "fill": self.fill}
+        return {**values, "indicator": self.indicator} if self.missing == "level" else values
+
+
+@dataclass(frozen=True)
+class CategoryInput:
+    """A category, encoded as one indicator for each level, with or without the reference level.
+
+    Attributes:
+        column: its name.
+        kind: `text`, `boolean` or `number`: when a cell is one of the levels; see `levels.matches`.
+        levels: levels of the train split, in order; `(missing)` is the last one if missing cells are a level.
+        drop_first: whether the first level is the reference level, without an indicator.
+        missing: what is done with a missing cell: `error`, `drop` or `level`.
+        unknown: what is done with a level that is not in `levels`: `error` or `ignore`.
+        gaps_are_level: whether missing cells are a level: with `missing: level`, if the train split has some.
+    """
+
+    column: str
+    kind: str
+    levels: tuple[str, ...]
+    drop_first: bool
+    missing: str
+    unknown: str
+    gaps_are_level: bool = False
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the inputs: `column=level`."""
+        return tuple(f"{self.column}={level}" for level in self.levels[self.drop_first :])
+
+    def as_json(self) -> dict[str, Any]:
+        """For `preprocess.json`."""
+        values = {
+            "column": self.column,
+            "kind": "category",
+            "of": self.kind,
+            "levels": list(self.levels),
+            "drop_first": self.drop_first,
+            "missing": self.missing,
+            "unknown": self.unknown,
+        }
+        return {**values, "gaps_are_level": self.gaps_are_level} if self.missing == "level" else values
+
+    @property
+    def of_gaps(self) -> str | None:
+        """The name of the indicator of missing cells, if there is one."""
+        return f"{self.column}={MISSING_LEVEL}" if self.gaps_are_level else None
+
+    @property
+    def own_levels(self) -> tuple[str, ...]:
+        """The levels that cells have, without that of missing cells."""
+        return self.levels[:-1] if self.gaps_are_level else self.levels
+
+    @property
+    def ignores_gaps(self) -> bool:
+        """Whether a missing cell is none of the levels once a model was trained, as for scikit-learn's encoder."""
+        return self.unknown == "ignore" and self.missing != "drop" and not self.gaps_are_level
+
+    def codes(self, raw: Categories) -> Codes:
+        """The position in `levels` of each cell, shape (n_samples,), int32; or `MISSING`, or `UNKNOWN`.
+
+        With `missing: level`, a missing cell has the last level, or is unknown if the train split has no such cell.
+        """
+        found = matches(raw.levels, raw.kind, self.levels, self.kind)
+        lookup = [UNKNOWN if code is None else code for code in found]
+        gap = MISSING if self.missing != "level" else len(self.levels) - 1 if self.gaps_are_level else UNKNOWN
+        return np.array([*lookup, gap], dtype=np.int32)[raw.codes]
+
+
+Input = NumberInput | CategoryInput
+
+
+def input_from_json(entry: dict[str, Any]) -> Input:
+    """The inverse of `as_json` of an input.
+
+    Raises:
+        ValueError, KeyError, TypeError: if the entry is not what `as_json` writes.
+    """
+    if entry["missing"] not in MISSING_WAYS or entry["kind"] not in ("number", "category"):
+        raise ValueError(f"unknown input {entry['kind']}, {entry['missing']}")
+    column, missing = str(entry["column"]), entry["missing"]
+    if entry["kind"] == "number":
+        fill = None if entry["fill"] is None else float(entry["fill"])
+        if (fill is None) == (missing in FILLS) or not np.isfinite(fill or 0.0):
+            raise ValueError(f"a fill of {fill} for {missing}")
+        return NumberInput(column, missing, fill, missing == "level" and _truth(entry["indicator"]))
+    levels = tuple(str(level) for level in entry["levels"])
+    if entry["of"] not in KINDS or len(set(levels)) != len(levels):
+        raise ValueError("duplicate levels, or an unknown kind")
+    if entry["unknown"] not in ("error", "ignore"):
+        raise ValueError(f"unknown: {entry['unknown']}")
+    gaps_are_level = missing == "level" and _truth(entry["gaps_are_level"])
+    if gaps_are_level and levels[-1:] != (MISSING_LEVEL,):
+        raise ValueError(f"the last level is not {MISSING_LEVEL}")
+    drop_first = _truth(entry["drop_first"])
+    return CategoryInput(column, entry["of"], levels, drop_first, missing, entry["unknown"], gaps_are_level)
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{value} is not true or false")
+    return value

@@ -246,7 +246,8 @@ class Config(Section):
     )
     gates: tuple[Name, ...] = Field(
         (),
-        description="Conditions such as `test.r2 >= 0.9` or `test.rmse <= 1.02 * run(RUN).test.rmse`. If one does not hold, the exit code is 5.",
+        description="Conditions such as `test.r2 >= 0.9` or `test.rmse <= 1.02 * run(RUN).test.rmse`. If one does not "
+        "hold, the exit code is 5.",
     )
     plots: bool = Field(True, description="Draw the pictures at the end of training.")
 

@@ -20,7 +20,10 @@ def runs(linreg, config_file):
 
 @pytest.mark.parametrize(
     ("run", "kinds"),
-    [("line", ["loss", "fit", "predicted", "residuals"]), ("plane", ["loss", "predicted", "residuals"])],
+    [
+        ("line", ["loss", "fit", "predicted", "residuals", "coefficients", "path"]),
+        ("plane", ["loss", "predicted", "residuals", "coefficients"]),
+    ],
 )
 def test_a_run_is_drawn_with_every_picture_that_it_has(linreg, runs, tmp_path, run, kinds):
     result = linreg("plot", run)
@@ -55,7 +58,7 @@ def test_several_runs_are_overlaid_in_one_picture(linreg, runs, tmp_path):
         (["line", "--format", "PNG"], "error: --format: unknown value 'PNG'; did you mean 'png'?"),
         (["line", "--format", "gif"], "error: --format: unknown value 'gif'; allowed: png, svg, pdf"),
         (["plane", "--kind", "fit"], "error: run plane-0001 has no fit picture, because it has more than one feature"),
-        (["line", "plane", "--kind", "fit"], "error: --kind: several runs have only a loss picture"),
+        (["line", "plane", "--kind", "fit"], "error: --kind: a fit picture shows one run"),
         ([], "error: Missing argument 'RUN...'"),
     ],
 )

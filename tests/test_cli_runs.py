@@ -62,7 +62,7 @@ def test_a_run_without_metrics_is_shown(linreg, runs, tmp_path):
     assert linreg("runs", "list", "--json").json["runs"][1]["train_loss"] is None
 
 
-@pytest.mark.parametrize(("reference", "message"), [("a", "ambiguous: a-0001, a-0002"), ("c", "there is no run 'c'")])
+@pytest.mark.parametrize(("reference", "message"), [("a-000", "ambiguous: a-0001, a-0002"), ("c", "there is no run 'c'")])
 def test_an_unknown_run_is_a_store_error(linreg, runs, reference, message):
     for command in (["runs", "show"], ["evaluate"], ["plot"], ["predict", "--data", "x.csv"]):
         result = linreg(*command, reference, "--json")
@@ -160,7 +160,7 @@ def test_nothing_is_removed_without_being_asked(linreg, runs, tmp_path, monkeypa
 
 def test_unless_every_run_can_be_removed_none_is(linreg, runs, tmp_path):
     lock = hold(tmp_path / "outputs" / "b-0001")
-    for other, message in [("zz", "there is no run 'zz'"), ("a", "ambiguous"), ("b", "in use by PID")]:
+    for other, message in [("zz", "there is no run 'zz'"), ("a-000", "ambiguous"), ("b", "in use by PID")]:
         result = linreg("runs", "rm", "a-0001", other, "--yes")
         assert (result.code, message in result.err) == (6, True)
     lock.release()

@@ -47,8 +47,8 @@ def test_an_axis_starts_at_zero_only_where_the_lowest_value_is_near_it(
 
 @pytest.mark.parametrize("scale", [1e-9, 1e-3, 1.0, 1e6, 1e12])
 @pytest.mark.parametrize("shift", [0.0, -50.0, 1e4])
-def test_limits_are_outer_ticks_strictly_beyond_every_point_and_waste_little(scale: float, shift: float) -> None:
-    for figure in all_figures(noisy(scale, shift=shift * scale)):
+def test_the_limits_of_few_points_are_outer_ticks_strictly_beyond_them(scale: float, shift: float) -> None:
+    for figure in all_figures(noisy(scale, n=20, shift=shift * scale)):
         axes = figure.axes[0]
         drawn = np.concatenate([line(figure, gid).get_xydata() for gid in ("train", "validation", "test")])
         for values, limits, ticks in zip(
@@ -58,8 +58,23 @@ def test_limits_are_outer_ticks_strictly_beyond_every_point_and_waste_little(sca
             assert limits[0] < values.min()
             assert limits[1] > values.max()
             assert 3 <= len(ticks) <= 11
-        x_low, x_high = axes.get_xlim()
-        assert x_high - x_low < 3.1 * np.ptp(drawn[:, 0])
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-3, 1.0, 1e6, 1e12])
+@pytest.mark.parametrize("shift", [0.0, -50.0, 1e4])
+def test_the_limits_of_many_points_are_near_them(scale: float, shift: float) -> None:
+    for figure in all_figures(noisy(scale, shift=shift * scale)):
+        axes = figure.axes[0]
+        drawn = np.concatenate([line(figure, gid).get_xydata() for gid in ("train", "validation", "test")])
+        both = figure.get_suptitle() == "y" and axes.get_xlabel().startswith("actual")
+        for values, limits, ticks in zip(
+            drawn.T, (axes.get_xlim(), axes.get_ylim()), (axes.get_xticks(), axes.get_yticks()), strict=True
+        ):
+            size = np.ptp(drawn) if both else np.ptp(values)
+            assert limits[0] < values.min() < values.max() < limits[1]
+            assert limits[1] - limits[0] == pytest.approx(1.08 * size, rel=0.01)
+            assert 3 <= len(ticks) <= 11
+            assert limits[0] <= ticks[0] < ticks[-1] <= limits[1]
 
 
 @pytest.mark.parametrize("name", ["y", HARD_NAME, "_leading", "a  b\tc"])

@@ -20,7 +20,7 @@ def test_the_reference_case_has_the_published_limits() -> None:
     assert all(grid.get_visible() for grid in [*axes.get_xgridlines(), *axes.get_ygridlines()])
 
 
-def test_train_is_blue_and_test_red_with_other_markers_and_the_line_black_on_top() -> None:
+def test_train_is_blue_and_test_red_with_other_markers_and_the_line_black_below_few_points() -> None:
     figure = fit(reference())
     train, test, fitted = (line(figure, gid) for gid in ("train", "test", "line"))
     red, green, blue = to_rgb(train.get_color())
@@ -29,7 +29,14 @@ def test_train_is_blue_and_test_red_with_other_markers_and_the_line_black_on_top
     assert red > 2 * max(green, blue)
     assert to_rgb(fitted.get_color()) == (0, 0, 0)
     assert train.get_marker() != test.get_marker()
-    assert fitted.get_zorder() > max(train.get_zorder(), test.get_zorder())
+    assert fitted.get_zorder() < min(train.get_zorder(), test.get_zorder())
+
+
+def test_the_line_is_above_many_points_and_test_in_front_but_hollow() -> None:
+    train, test, fitted = (line(fit(noisy()), gid) for gid in ("train", "test", "line"))
+    assert fitted.get_zorder() > test.get_zorder() > train.get_zorder()
+    assert test.get_markerfacecolor() == "none"
+    assert train.get_markerfacecolor() != "none"
 
 
 def test_splits_are_told_apart_by_colour_and_by_marker() -> None:
@@ -40,10 +47,14 @@ def test_splits_are_told_apart_by_colour_and_by_marker() -> None:
     assert len({cloud.get_marker() for cloud in drawn}) == 4
 
 
-def test_the_fitted_line_crosses_the_whole_width() -> None:
-    figure = fit(noisy(), slope=1.5, intercept=-3.0)
+def test_the_fitted_line_crosses_the_whole_width_of_few_points_and_ends_with_many() -> None:
+    figure = fit(reference(), slope=1.5, intercept=-3.0)
+    assert tuple(line(figure, "line").get_xdata()) == figure.axes[0].get_xlim()
+    points = noisy()
+    figure = fit(points, slope=1.5, intercept=-3.0)
     x, y = line(figure, "line").get_data()
-    assert (x[0], x[-1]) == figure.axes[0].get_xlim()
+    drawn = np.concatenate([p.x for p in points if p.x is not None])
+    assert (x[0], x[-1]) == (drawn.min(), drawn.max())
     assert y == pytest.approx(1.5 * x - 3)
     assert legend_texts(figure)[-1] == "fitted line: y = 1.5 x − 3"
 
@@ -57,7 +68,8 @@ def test_a_large_split_is_sampled_evenly_and_the_legend_says_so() -> None:
         assert legend_texts(figure)[:2] == ["train (4,000 of 1,000,000)", "test (1,000 of 250,000)"]
         assert len(line(figure, "test").get_xdata()) == MOST_POINTS / 5
     drawn = line(fit(points), "train").get_xdata()
-    assert set(np.diff(drawn)) == {250}
+    assert {0.0, x[-1]} <= set(drawn)
+    assert np.diff(drawn).max() < 300
     assert line(fit(points), "train").get_alpha() < 1
 
 
@@ -112,3 +124,16 @@ def test_empty_splits_are_skipped() -> None:
     assert legend_texts(figure) == ["train", "test", "fitted line: y = 2 x + 1"]
     no_validation = LossCurve("a", np.arange(2), np.array([2.0, 1.0]), empty)
     assert legend_texts(losses_of(no_validation)) == ["a, train"]
+
+
+def test_the_outermost_of_many_points_are_always_drawn() -> None:
+    rng = np.random.default_rng(0)
+    predicted = rng.normal(size=100_000)
+    actual = predicted + rng.normal(size=100_000)
+    actual[4_321] += 50  # the worst residual
+    predicted[1_234] = 17.0
+    for figure in (predicted_figure, residual_figure):
+        drawn = line(figure([SplitPoints("train", actual, predicted)], target="y", title=""), "train").get_xydata()
+        columns = (actual, predicted) if figure is predicted_figure else (predicted, actual - predicted)
+        for row in (4_321, 1_234):
+            assert [columns[0][row], columns[1][row]] in drawn.tolist()

@@ -102,7 +102,9 @@ def _check_axes(kinds: list[str], scale: str, x: str, curves: list[str]) -> None
     if (scale, x) == ("auto", "epoch") or not kinds or "all" in kinds or set(kinds) & set(curves):
         return
     option = "--scale" if scale != "auto" else "--x"
-    raise UsageError(f"it is about the pictures {' and '.join(curves)}; leave it out, or add --kind {curves[0]}", option)
+    raise UsageError(
+        f"it is about the pictures {' and '.join(curves)}; leave it out, or add --kind {curves[0]}", option
+    )
 
 
 def _overlays(folders: "list[RunFolder]", kinds: list[str], format_: str, axes: "Axes") -> dict[str, bytes]:

@@ -57,7 +57,10 @@ def by_feature_figure(residuals: np.ndarray, columns: Sequence[Against], *, targ
     down = math.ceil(len(kept) / across)
     more = len(columns) - len(kept)
     with style():
-        figure = empty(title + (f" (the {len(kept)} with the strongest patterns of {len(columns):,})" if more else ""), 1.3 + _HEIGHT_OF_ONE * down)
+        figure = empty(
+            title + (f" (the {len(kept)} with the strongest patterns of {len(columns):,})" if more else ""),
+            1.3 + _HEIGHT_OF_ONE * down,
+        )
         text, font = fitted(f"residual of {target}", LABEL, 4.6)
         figure.supylabel(text, **font)
         fine = residuals[np.abs(residuals) <= HUGE]
@@ -115,7 +118,9 @@ def _boxes(axes: "Axes", column: Against, residuals: np.ndarray) -> None:
     common = np.sort(np.argsort(-counts, kind="stable")[:MOST_LEVELS])
     common = common[counts[common] > 0]
     groups = [residuals[(column.values == level) & (np.abs(residuals) <= HUGE)] for level in common]
-    boxes = axes.boxplot(groups, widths=0.6, patch_artist=True, flierprops={"marker": "o", "markersize": 3, "alpha": 0.5})
+    boxes = axes.boxplot(
+        groups, widths=0.6, patch_artist=True, flierprops={"marker": "o", "markersize": 3, "alpha": 0.5}
+    )
     for box, middle in zip(boxes["boxes"], boxes["medians"], strict=True):
         box.set(facecolor="#BFD9EA", edgecolor=SPLITS["train"][0])
         middle.set(color="black", linewidth=1.6)

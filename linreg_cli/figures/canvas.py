@@ -170,7 +170,7 @@ def set_limits(axes: "Axes", which: str, low: float, high: float, *, few: bool, 
 def set_axis(
     axes: "Axes", which: str, ticks: np.ndarray, inches: float = 7.4, limits: tuple[float, float] | None = None
 ) -> None:
-    """Set ticks and limits of the axis `x` or `y`: limits at the outer ticks unless given, and on x as many labels as fit."""
+    """Set ticks and limits of the axis `x` or `y`: limits at the outer ticks unless given; as many labels as fit."""
     labels = _tick_labels(ticks)
     needed = (max(_inches(label, SMALL) for label in labels) + 0.2) * (len(ticks) - 1)
     every = max(1, math.ceil(needed / inches)) if which == "x" else 1

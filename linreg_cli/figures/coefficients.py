@@ -96,7 +96,9 @@ def _draw(axes: "Axes", each: CoefficientSet, shown: Sequence[str], position: in
     ends = np.stack([each.low[at], each.high[at]])
     if np.isfinite(ends).any():
         x = np.concatenate([ends, np.full((1, len(at)), np.nan)]).T.ravel()
-        (line,) = axes.plot(x, np.repeat(y, 3), color=colour, linewidth=2.4, alpha=0.55, zorder=2, gid=f"interval-{position}")
+        (line,) = axes.plot(
+            x, np.repeat(y, 3), color=colour, linewidth=2.4, alpha=0.55, zorder=2, gid=f"interval-{position}"
+        )
         entries.append((line, f"{who}95 % interval of the exact fit"))
     marks = [
         (each.true[at], "*", "#000000", 13, "true", 3.2, True),
@@ -105,7 +107,9 @@ def _draw(axes: "Axes", each: CoefficientSet, shown: Sequence[str], position: in
     ]
     for values, marker, edge, markersize, word, order, is_filled in marks:
         if np.isfinite(values).any():
-            (line,) = axes.plot(values, y, marker, color=edge, markersize=markersize, zorder=order, gid=f"{word}-{position}")
+            (line,) = axes.plot(
+                values, y, marker, color=edge, markersize=markersize, zorder=order, gid=f"{word}-{position}"
+            )
             line.set(markerfacecolor=edge if is_filled else "none", markeredgewidth=1.4)
             entries.append((line, f"{who}{word}"))
     return entries

@@ -36,7 +36,7 @@ def correlation_figure(correlation: np.ndarray, names: Sequence[str], *, title: 
         figure = empty(title, 8.6)
         axes = figure.add_subplot()
         colours = LinearSegmentedColormap.from_list("signed", ["#D55E00", "#F6D5BE", "#FFFFFF", "#BFD9EA", "#0072B2"])
-        colours.set_bad("#BFBFBF")
+        colours = colours.with_extremes(bad="#BFBFBF")
         image = axes.imshow(cells, cmap=colours, vmin=-1, vmax=1, interpolation="nearest")
         bar = figure.colorbar(image, ax=axes, shrink=0.8)
         bar.set_label("Pearson's correlation", fontsize=SMALL)
@@ -52,5 +52,13 @@ def correlation_figure(correlation: np.ndarray, names: Sequence[str], *, title: 
                 value = float(cells[i, j])
                 text = "–" if np.isnan(value) else f"{value + 0.0:.2f}".replace("-", "−")
                 dark = abs(np.nan_to_num(value)) > 0.75
-                axes.text(j, i, text, ha="center", va="center", fontsize=min(13.0, 150 / len(shown)), color="white" if dark else "black")
+                axes.text(
+                    j,
+                    i,
+                    text,
+                    ha="center",
+                    va="center",
+                    fontsize=min(13.0, 150 / len(shown)),
+                    color="white" if dark else "black",
+                )
     return figure

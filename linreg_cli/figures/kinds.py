@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from linreg_cli.errors import UsageError
 from linreg_cli.evaluation.truth import known_truth
 from linreg_cli.figures.by_feature import by_feature_figure
 from linreg_cli.figures.coefficients import CoefficientSet, coefficient_figure
@@ -234,7 +233,7 @@ def _no_influence(run: Material) -> str | None:
 
 
 def _qq(run: Material, target: str, _: Axes) -> "Figure":
-    _, residuals, rows = run.standardized(target)
+    residuals, rows = run.standardized(target)[1:]
     name = run.fitted_name(target)
     return qq_figure(residuals, rows, what=f"standardised residual of {name}", title=f"Normal Q–Q of {name}, {run.id}")
 
@@ -268,27 +267,29 @@ def _by_feature(run: Material, target: str, _: Axes) -> "Figure":
     return by_feature_figure(residuals, columns, target=name, title=f"Residuals of {name} by feature, {run.id}")
 
 
-def coefficient_set(run: Material, target: str, label: str) -> CoefficientSet:
-    """The coefficients of a run per standard deviation of each feature.
+def _no_coefficients(run: Material) -> str | None:
+    if why := unevaluated(run):
+        return why
+    older = "it was trained by an older version of linreg; train it again"
+    return None if "std" in run.record()["data"] else older
 
-    Raises:
-        UsageError: for a run of an older version, whose standard deviations are not known.
-    """
+
+def coefficient_set(run: Material, target: str, label: str) -> CoefficientSet:
+    """The coefficients of a run per standard deviation of each feature."""
     metrics, names = run.read_json("metrics.json"), tuple(run.record()["data"]["features"])
-    deviations = run.record()["data"].get("std")
-    if deviations is None:
-        raise UsageError("the run was trained by an older version of linreg; train it again", run.id)
+    deviations = run.record()["data"]["std"]
     std = np.array([np.nan if deviations[name] is None else deviations[name] for name in names])
 
     def scaled(weights: dict[str, Any] | None) -> np.ndarray:
         found = [(weights or {}).get(name) for name in names]
-        return std * np.array([np.nan if weight is None else float(weight) for weight in found])
+        out: np.ndarray = std * np.array([np.nan if weight is None else float(weight) for weight in found])
+        return out
 
     optimum = metrics.get("optimum") or {}
     exact = optimum.get("parameters", {}).get("weights") if optimum.get("is_unique") else None
     inference = run.of_target_inference(target)
     coefficients = {} if inference is None else inference["coefficients"]
-    ends = [scaled({name: values[end] for name, values in coefficients.items()}) for end in ("ci_low", "ci_high")]
+    low, high = (scaled({name: values[end] for name, values in coefficients.items()}) for end in ("ci_low", "ci_high"))
     known = known_truth(run.config)
     true = known["weights"] if known and known["target"] == target and run.transform == "none" else None
     return CoefficientSet(
@@ -296,7 +297,8 @@ def coefficient_set(run: Material, target: str, label: str) -> CoefficientSet:
         names,
         scaled(run.of_target(metrics["parameters"]["weights"], target)),
         scaled(None if exact is None else run.of_target(exact, target)),
-        *ends,
+        low,
+        high,
         scaled(true),
     )
 
@@ -356,7 +358,7 @@ KINDS: dict[str, Kind] = {
     "scale_location": Kind(_no_influence, _scale_location),
     "leverage": Kind(_no_influence, _leverage),
     "residuals_by_feature": Kind(unevaluated, _by_feature, needs_rows=True),
-    "coefficients": Kind(unevaluated, _coefficients, overlays=_several_coefficients, default=_always),
+    "coefficients": Kind(_no_coefficients, _coefficients, overlays=_several_coefficients, default=_always),
     "correlation": Kind(lambda _: None, _correlation, per_target=False, needs_rows=True),
     "learning_curve": Kind(lambda _: None, _learning_curve, overlays=_learning_curves, needs_rows=True),
     "path": Kind(_no_path, _path, overlays=_paths, default=_is_small, needs_rows=True),

@@ -53,7 +53,9 @@ def landscape(run: Material, target: str) -> tuple[Landscape, str, Plane]:
     if problem.optimum is None:
         if len(names) > 2:
             reason = problem.no_optimum_reason or f"loss: {problem.plan.loss.name} is not quadratic"
-            raise UsageError(f"a path of more than two parameters needs the optimum of a squared loss; {reason}", run.id)
+            raise UsageError(
+                f"a path of more than two parameters needs the optimum of a squared loss; {reason}", run.id
+            )
         return _from_rows(run, k, names)
     optimum, spectrum, plan = problem.optimum, problem.spectrum, problem.plan
     best = optimum.weights[:, k] if optimum.bias is None else np.append(optimum.weights[:, k], optimum.bias[k])
@@ -140,8 +142,8 @@ def _scaled(history: np.ndarray, preprocessor: Preprocessor, k: int, bias: bool)
     """Parameters of one target from original to scaled units, both of shape (m, n_parameters), the bias last."""
     features, targets = preprocessor.features, preprocessor.targets
     with np.errstate(all="ignore"):
-        original = history[:, :-1] if bias else history
-        weights = original * features.scale / targets.scale[k]
+        original: np.ndarray = history[:, :-1] if bias else history
+        weights: np.ndarray = original * features.scale / targets.scale[k]
         if not bias:
             return weights
         level = (history[:, -1] - targets.center[k] + original @ features.center) / targets.scale[k]

@@ -57,7 +57,9 @@ def learning_curve_figure(curves: Sequence[LearningCurve], *, target: str, title
                 low, high = errors[:, fine].min(axis=0), errors[:, fine].max(axis=0)
                 axes.fill_between(sizes, low, high, color=colour, alpha=0.15, linewidth=0, zorder=1.5)
                 kind = dashes if alone else DASHES[run % len(DASHES)]
-                (line,) = axes.plot(sizes, middle, color=colour, linestyle=kind, linewidth=2.6, marker="o", markersize=6)
+                (line,) = axes.plot(
+                    sizes, middle, color=colour, linestyle=kind, linewidth=2.6, marker="o", markersize=6
+                )
                 line.set(zorder=3, gid=f"{part}-{run}", markerfacecolor=colour if part != "train" else "white")
                 entries.append((line, part if alone else f"{curve.label}, {part}"))
                 lows.append(float(low.min()))

@@ -1,4 +1,7 @@
-"""Curves over the epochs: the loss, and the gap to the optimum. Runs differ in dashes and markers, not only in colour."""
+"""Curves over the epochs: the loss, and the gap to the optimum.
+
+Runs differ in dashes and markers, not only in colour.
+"""
 
 import math
 from collections.abc import Sequence
@@ -137,9 +140,7 @@ def _ceiling(curves: Sequence[LossCurve]) -> float:
     return max(starts) if starts and risen and max(starts) > 0 else math.inf
 
 
-def _with_optimum(
-    axes: "Axes", optimum: float, low: float, high: float, entries: "Entries", *, is_log: bool
-) -> float:
+def _with_optimum(axes: "Axes", optimum: float, low: float, high: float, entries: "Entries", *, is_log: bool) -> float:
     """Draw the line of the optimum; returns the lowest value that the axis must include."""
     # On a logarithmic axis an optimum of 1e-30 would squeeze the curve into a corner.
     far = is_log and optimum < low / 1e3

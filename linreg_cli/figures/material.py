@@ -87,7 +87,7 @@ class Material(RunContents):
 
         Args:
             target: its name.
-            fitted: whether actual and predicted values are in the units of the fit, that is with the target's transform.
+            fitted: whether actual and predicted values are in the units of the fit, with the target's transform.
         """
         table, suffix = self.predictions, f":{target}" if len(self.targets) > 1 else ""
         actual, predicted = floats(table, f"target{suffix}"), floats(table, f"prediction{suffix}")
@@ -107,8 +107,8 @@ class Material(RunContents):
         factors = self.read_json("preprocess.json").get("smearing")
         return 0.0 if factors is None else math.log(factors[self.targets.index(target)])
 
-    def standardized(self, target: str) -> tuple[Column, Column, Column]:
-        """Predictions in the units of the fit, standardised residuals, and row numbers of the rows of `influence.csv`."""
+    def standardized(self, target: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of the rows of `influence.csv`: predictions in the units of the fit, standardised residuals, row numbers."""
         table, suffix = self.table("influence.csv"), f":{target}" if len(self.targets) > 1 else ""
         wanted = floats(table, "row").astype(np.int64)
         train = np.array(self.predictions.column("split")) == "train"

@@ -89,9 +89,7 @@ def _chosen(run: Material, kinds: Sequence[str]) -> dict[str, Kind]:
     return {name: KINDS[name] for name in kinds}
 
 
-def overlay(
-    runs: Sequence[RunFolder], format: str, kind: str = "loss", axes: Axes | None = None
-) -> dict[str, bytes]:
+def overlay(runs: Sequence[RunFolder], format: str, kind: str = "loss", axes: Axes | None = None) -> dict[str, bytes]:
     """Several runs in one picture, labelled by what differs between them.
 
     Args:
@@ -123,9 +121,9 @@ def overlay(
     out: dict[str, bytes] = {}
     names = _file_names(read[0].targets)
     for target in read[0].targets if chosen.per_target else ("",):
-        several = chosen.per_target and len(read[0].targets) > 1
+        ending = f"-{names[target]}" if chosen.per_target and len(read[0].targets) > 1 else ""
         with read[0].reporting_damage(_FILES, pa.ArrowException), drawing():
-            out[f"-{names[target]}" if several else ""] = render(chosen.overlays(read, labels, target, axes or Axes()), format)
+            out[ending] = render(chosen.overlays(read, labels, target, axes or Axes()), format)
     return out
 
 
@@ -137,7 +135,10 @@ def _refuse_other_data(runs: Sequence[Material], kind: str) -> None:
         same = ("fingerprint", "features")
         if kind == "path" and any(run.record()["data"].get(key) != runs[0].record()["data"].get(key) for key in same):
             raise UsageError(f"{run.id} and {runs[0].id} were trained on other data, so they share no loss", "--kind")
-        if kind == "path" and (run.config.preprocess, run.config.loss) != (runs[0].config.preprocess, runs[0].config.loss):
+        if kind == "path" and (run.config.preprocess, run.config.loss) != (
+            runs[0].config.preprocess,
+            runs[0].config.loss,
+        ):
             raise UsageError(f"{run.id} and {runs[0].id} have another loss or scaling, so they share no path", "--kind")
 
 

@@ -129,7 +129,9 @@ def _curve(land: Landscape, runs: Sequence[Descent], title: str, note: str) -> "
     for position, run in enumerate(runs):
         steps = _finite(run.steps)
         inside = (steps[:, 0] >= low) & (steps[:, 0] <= high)
-        (drawn,) = axes.plot(steps[:, 0], land.loss(steps), **_look(position, steps, np.array([high - low]), len(runs) == 1))
+        (drawn,) = axes.plot(
+            steps[:, 0], land.loss(steps), **_look(position, steps, np.array([high - low]), len(runs) == 1)
+        )
         drawn.set_gid(f"path-{position}")
         entries.append((drawn, _label(run, inside, len(runs) == 1)))
     _optimum(axes, land, land.loss(land.optimum[None]) if land.optimum is not None else None, entries)
@@ -167,7 +169,13 @@ def _plane(land: Landscape, runs: Sequence[Descent], title: str, note: str) -> "
     # Contours at equal steps of the distance from the optimum, on which the loss grows with the square.
     levels = bottom + (float(heights.max()) - bottom) * np.linspace(0, 1, _LEVELS + 1)[1:] ** 2
     if len(np.unique(levels)) == len(levels):
-        axes.contourf(*side, heights, levels=[bottom - 1e-9 * abs(bottom) - 1e-300, *levels], colors=_shades(len(levels)), zorder=1)
+        axes.contourf(
+            *side,
+            heights,
+            levels=[bottom - 1e-9 * abs(bottom) - 1e-300, *levels],
+            colors=_shades(len(levels)),
+            zorder=1,
+        )
         axes.contour(*side, heights, levels=levels[:-1], colors="#3A6F96", linewidths=0.9, zorder=2)
     entries: Entries = []
     for position, run in enumerate(runs):
@@ -218,7 +226,18 @@ def _surface(figure: "Figure", land: Landscape, run: Descent, low: np.ndarray, h
     side = [np.linspace(low[k], high[k], _SURFACE) for k in (0, 1)]
     across, along = np.meshgrid(*side)
     heights = land.loss(np.stack([across, along], axis=-1).reshape(-1, 2)).reshape(_SURFACE, _SURFACE)
-    axes.plot_surface(across, along, heights, color="#A9CCE3", alpha=0.8, shade=False, linewidth=0.3, edgecolor="#3A6F96", rcount=28, ccount=28)
+    axes.plot_surface(
+        across,
+        along,
+        heights,
+        color="#A9CCE3",
+        alpha=0.8,
+        shade=False,
+        linewidth=0.3,
+        edgecolor="#3A6F96",
+        rcount=28,
+        ccount=28,
+    )
     steps = _finite(run.steps)
     steps = steps[np.all((steps >= low) & (steps <= high), axis=1)]
     look = _look(0, steps, high - low, alone=True)

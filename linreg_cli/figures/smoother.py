@@ -9,7 +9,9 @@ _MOST = 5_000
 
 
 def smooth(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The curve of `lowess` through a sample of the points, ascending in x; empty for fewer than 5 points or 3 values of x.
+    """The curve of `lowess` through a sample of the points, ascending in x.
+
+    It is empty for fewer than 5 points, or fewer than 3 values of x.
 
     Args:
         x: shape (n,), finite.
@@ -28,9 +30,9 @@ def lowess(
 ) -> np.ndarray:
     """Locally weighted linear regression, robust against outliers: the fitted values at x, shape (n,).
 
-    At each point a line is fitted to the nearest `fraction` of the points with weights (1 - (d / h)^3)^3, where d is the
-    distance and h that of the farthest of them. Each iteration multiplies the weights by (1 - (r / 6 m)^2)^2, where r
-    is the residual and m the median of |r|. The defaults are those of R's `lowess` and of its diagnostic plots.
+    At each point a line is fitted to the nearest `fraction` of the points with weights (1 - (d / h)^3)^3, where d is
+    the distance and h that of the farthest of them. Each iteration multiplies the weights by (1 - (r / 6 m)^2)^2,
+    where r is the residual and m the median of |r|. The defaults are those of R's `lowess` and of its diagnostic plots.
 
     Args:
         x: shape (n,), ascending.
@@ -63,7 +65,7 @@ def lowess(
 
 
 def _anchors(x: np.ndarray, delta: float) -> np.ndarray:
-    """The points at which lines are fitted: the first, the last, and others at most `delta` apart where that is enough."""
+    """The points at which lines are fitted: the first, the last, and others about `delta` apart."""
     out = [0]
     while out[-1] < len(x) - 1:
         last = out[-1]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from linreg_cli.data.columns.kinds import Categories, Numbers, take
+from linreg_cli.data.columns.kinds import Categories, take
 from linreg_cli.data.columns.rows import in_order
 from linreg_cli.data.encoding.transform import forward
 from linreg_cli.errors import UsageError
@@ -22,17 +22,16 @@ _HELD_OUT = 0.2
 def columns_against(run: Material, target: str) -> tuple[np.ndarray, list[Against]]:
     """Residuals of the train split, in the units of the fit, and the columns of the table in the same rows."""
     points = next(p for p in run.points(target, fitted=True) if p.split == "train")
-    found = run.train_rows()
-    rows = np.asarray(in_order(found.dataset.splits["train"]) if not isinstance(in_order(found.dataset.splits["train"]), slice) else np.sort(found.dataset.splits["train"]))
-    raw = found.dataset.raw or {name: Numbers(np.asarray(take(found.dataset.columns, name, slice(None)))) for name in found.dataset.features}
-    columns = []
-    for name, values in raw.items():
-        if name in found.dataset.targets:
-            continue
+    dataset = run.train_rows().dataset
+    rows = in_order(dataset.splits["train"])
+    columns: list[Against] = []
+    indicators: set[str] = set()
+    for each in dataset.inputs:
+        values = None if dataset.raw is None else dataset.raw.get(each.column)
         if isinstance(values, Categories):
-            columns.append(Against(name, values.codes[rows].astype(float), tuple(values.levels)))
-        else:
-            columns.append(Against(name, np.asarray(values.values)[rows]))
+            columns.append(Against(each.column, values.codes[rows].astype(np.float64), tuple(values.levels)))
+            indicators.update(each.features)
+    columns += [Against(name, take(dataset.columns, name, rows)) for name in dataset.features if name not in indicators]
     return points.actual - points.predicted, columns
 
 
@@ -45,7 +44,9 @@ def correlations(run: Material) -> tuple[np.ndarray, list[str]]:
     dataset = run.train_rows().dataset
     names = [*dataset.features, *dataset.targets]
     if len(names) > _MOST_COLUMNS:
-        raise UsageError(f"{len(names):,} columns are more than {_MOST_COLUMNS:,}, and have too many correlations", run.id)
+        raise UsageError(
+            f"{len(names):,} columns are more than {_MOST_COLUMNS:,}, and have too many correlations", run.id
+        )
     rows = in_order(dataset.splits["train"])
     with np.errstate(all="ignore"):
         values = np.stack([take(dataset.columns, name, rows) for name in names])
@@ -56,8 +57,8 @@ def correlations(run: Material) -> tuple[np.ndarray, list[str]]:
 def learning_curve(run: Material, target: str, label: str) -> LearningCurve:
     """Errors of least squares on nested subsets of the train split, in several random orders.
 
-    They are of ordinary least squares, whatever the run was trained with, in the units of the fit. The held-out rows are
-    those of the test split, else of the validation split, else a fifth of the rows.
+    They are of ordinary least squares, whatever the run was trained with, in the units of the fit. The held-out rows
+    are those of the test split, else of the validation split, else a fifth of the rows.
 
     Raises:
         UsageError: with too few rows.

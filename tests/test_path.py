@@ -1,0 +1,141 @@
+"""The path of gradient descent over the loss: positions, loss and optimum, for one parameter, two and more."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from conftest import CONFIGS
+from drawings import assert_legible, legend_texts, line
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from linreg_cli.figures.landscape import descent, landscape
+from linreg_cli.figures.material import Material
+from linreg_cli.figures.path import Descent, Landscape, path_figure
+from linreg_cli.runs.find import find_run
+
+HESSIAN = np.array([[2.0, 1.8], [1.8, 2.0]])
+
+
+def bowl(names=("a", "b")) -> Landscape:
+    return Landscape(lambda p: np.einsum("ij,jk,ik->i", p, HESSIAN, p) / 2, np.zeros(2), names, "loss")
+
+
+def descend(rate: float, start=(1.0, 0.3), steps: int = 40) -> np.ndarray:
+    found = [np.array(start)]
+    for _ in range(steps):
+        found.append(found[-1] - rate * HESSIAN @ found[-1])
+    return np.array(found)
+
+
+@pytest.fixture
+def material(linreg, tmp_path):
+    """Train a config and give the material of its run."""
+
+    def run(config, *arguments):
+        assert linreg("train", "-c", str(config), "--quiet", *arguments).code in (0, 4)
+        return Material.of(find_run(tmp_path / "outputs", "latest"))
+
+    return run
+
+
+def test_the_parabola_is_descended_by_a_fifth_of_its_way_each_step(material):
+    run = material(CONFIGS / "parabola.yaml", "--set", "plots=false")
+    land, note, plane = landscape(run, "zero")
+    steps = descent(run, "zero", "parabola", plane).steps
+    # By hand: f'(x) = 2 x, so x - 0.1 * 2 x = 0.8 x.
+    np.testing.assert_allclose(steps[:4, 0], [0.5, 0.4, 0.32, 0.256], rtol=1e-14)
+    x = np.linspace(-1, 1, 5)[:, None]
+    np.testing.assert_allclose(land.loss(x), x[:, 0] ** 2, atol=1e-15)
+    assert land.optimum.tolist() == [0.0]
+    assert note == ""
+    figure = path_figure(land, [Descent("parabola", steps)], title="f")
+    np.testing.assert_allclose(line(figure, "path-0").get_ydata(), steps[:, 0] ** 2, atol=1e-15)
+    assert_legible(figure)
+
+
+def test_the_bowl_is_descended_from_one_one_to_08_08(material):
+    run = material(CONFIGS / "bowl.yaml", "--set", "plots=false")
+    land, _, plane = landscape(run, "zero")
+    steps = descent(run, "zero", "bowl", plane).steps
+    np.testing.assert_allclose(steps[:3], [[1, 1], [0.8, 0.8], [0.64, 0.64]], rtol=1e-14)
+    points = np.array([[0.0, 0.0], [1.0, -2.0], [0.3, 0.4]])
+    np.testing.assert_allclose(land.loss(points), (points**2).sum(axis=1), atol=1e-14)
+    np.testing.assert_allclose(land.optimum, [0, 0], atol=1e-14)
+
+
+@pytest.mark.parametrize("loss", ["mse", "half_mse", "sse", "mae", "huber"])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_the_loss_on_the_path_is_that_of_the_history(material, config_file, loss, scaled):
+    """Positions are in scaled units, the history in original ones: both must give the train loss of each epoch."""
+    config = {
+        "data": {"source": "synthetic", "n_samples": 40, "weights": [3.0], "bias": 2.0, "noise_std": 0.5},
+        "preprocess": {"standardize": scaled, "standardize_target": scaled}, "loss": loss, "plots": False,
+        "optimizer": {"lr": 0.001 if loss == "sse" else 0.05}, "train": {"epochs": 9, "dtype": "float64"},
+    }  # fmt: skip
+    run = material(config_file(json.dumps(config)))
+    land, _, plane = landscape(run, "y")
+    steps = descent(run, "y", "", plane).steps
+    with open(run.path / "history.csv", newline="") as file:
+        history = [float(row["train_loss"]) for row in csv.DictReader(file)]
+    np.testing.assert_allclose(land.loss(steps), history, rtol=1e-9)
+    assert land.optimum is not None
+    around = land.optimum + 0.01 * np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])
+    assert (land.loss(around) >= land.loss(land.optimum[None])).all()
+
+
+def test_more_parameters_are_seen_in_the_plane_of_the_steepest_and_the_flattest_direction(material, config_file):
+    config = {
+        "data": {
+            "source": "synthetic", "n_samples": 200, "weights": {"wide": 1.0, "middle": 1.0, "narrow": 1.0},
+            "features": {"wide": {"normal": [0, 10]}, "middle": {"normal": [0, 1]}, "narrow": {"normal": [0, 0.1]}},
+        },
+        "optimizer": {"lr": 0.004}, "train": {"epochs": 30, "batch_size": "full", "dtype": "float64"}, "plots": False,
+    }  # fmt: skip
+    run = material(config_file(json.dumps(config)))
+    land, note, plane = landscape(run, "y")
+    assert land.names[0].startswith("steepest direction (wide 100 %")
+    assert land.names[1].startswith("flattest direction (narrow")
+    assert "curvatures" in note
+    steps = descent(run, "y", "", plane).steps
+    # Along an eigenvector each step multiplies the distance by 1 - lr * curvature.
+    curvature = [float(2 * (land.loss(e[None]) - land.loss(np.zeros((1, 2))))[0]) for e in np.eye(2)]
+    for axis in (0, 1):
+        expected = steps[0, axis] * (1 - 0.004 * curvature[axis]) ** np.arange(len(steps))
+        np.testing.assert_allclose(steps[:, axis], expected, rtol=1e-6, atol=1e-9)
+
+
+def test_crawling_zigzag_and_divergence_are_seen_in_one_picture():
+    largest = float(np.linalg.eigvalsh(HESSIAN)[-1])
+    runs = [Descent(f"lr {share}", descend(share * 2 / largest)) for share in (0.1, 0.9, 1.01)]
+    figure = path_figure(bowl(), runs, title="three rates")
+    axes = figure.axes[0]
+    texts = legend_texts(figure)
+    assert texts[:2] == ["lr 0.1", "lr 0.9"]
+    assert texts[2].startswith("lr 1.01 (leaves the picture after step")
+    low, high = axes.get_xlim()
+    assert low < 0 < 1 < high < 5  # near the runs that fall, not the one that leaves
+    # The zigzag: the component along the steepest direction changes its sign at every step.
+    steps = line(figure, "path-1").get_xydata() @ np.array([1, 1])
+    assert (np.sign(steps[1:]) == -np.sign(steps[:-1])).all()
+    assert_legible(figure)
+
+
+def test_one_run_is_drawn_on_contours_and_on_a_surface():
+    figure = path_figure(bowl(("a" * 200, "b")), [Descent("run", descend(0.1))], title="t", note="a note")
+    FigureCanvasAgg(figure).draw()
+    flat, surface = figure.axes[:2]
+    assert surface.name == "3d"
+    assert {each.get_gid() for each in flat.lines} == {"path-0", "start", "optimum"}
+    assert flat.collections  # contours
+    assert legend_texts(figure) == ["steps", "start", "optimum"]
+
+
+def test_runs_of_other_data_share_no_path(linreg, config_file, tmp_path):
+    for seed in (0, 1):
+        text = f"name: r\nseed: {seed}\ndata: {{source: synthetic, n_samples: 20, weights: [1]}}\nplots: false\n"
+        assert linreg("train", "-c", config_file(text), "--quiet").code == 0
+    result = linreg("plot", "r-0001", "r-0002", "--kind", "path")
+    assert result.code == 2
+    assert "were trained on other data" in result.err
+    assert linreg("plot", "r-0001", "r-0002", "--kind", "coefficients").code == 0

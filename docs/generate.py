@@ -45,8 +45,11 @@ the columns of a synthetic source become the features.
 _COMMANDS = """\
 # The commands
 
-Generated from the code by `make docs`. `RUN` is a run id, a unique prefix of one, `latest`, or the path of a run
-folder. Results are printed to stdout, progress and messages to stderr; a progress bar is shown on a terminal only.
+Generated from the code by `make docs`. `RUN` is a run id, the name of runs (then the run of exactly that name
+that was started last, whatever else begins with it), `latest`, the path of a run folder, or a prefix that one id alone
+has; of two readings the first holds, and `./NAME` is a path in any case.
+
+Results are printed to stdout, progress and messages to stderr; a progress bar is shown on a terminal only.
 `--json` prints exactly one JSON object (`explain`: a list of steps). An error is a line on stderr that begins with
 `error:`. With `--json` it is also an object `{"error": {"kind", "message", "where"}}` on stdout; if a gate failed,
 the result is in the same object.

@@ -1,4 +1,4 @@
-"""The run store: ids are exclusive, runs are found by what people type, damage is named."""
+"""The run store: ids are exclusive, damage is named."""
 
 import json
 import os
@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from linreg_cli.errors import StoreError, UsageError
+from linreg_cli.errors import StoreError
+from linreg_cli.runs.find import find_run
 from linreg_cli.runs.lock import hold, in_use
 from linreg_cli.runs.record import RunRecord
-from linreg_cli.runs.store import FORMAT, RunFolder, create_run, find_run, list_runs
+from linreg_cli.runs.store import FORMAT, RunFolder, create_run, list_runs
 
 
 def make(outputs: Path, name: str = "a", **values) -> RunFolder:
@@ -106,7 +107,7 @@ def test_an_unwritable_outputs_fails_the_command_before_training_and_leaves_noth
     assert sorted(os.listdir(tmp_path)) == ["config.yaml", "outputs"]
 
 
-# --- finding
+# --- listing
 
 
 @pytest.fixture
@@ -118,67 +119,6 @@ def outputs(tmp_path, monkeypatch) -> Path:
     (folder / "comparisons").mkdir()
     (folder / "README.md").write_text("x")
     return folder
-
-
-@pytest.mark.parametrize(
-    ("reference", "expected"),
-    [
-        ("housing-0001", "housing-0001"), ("points", "points-0001"), ("p", "points-0001"), ("house-", "house-0001"),
-        ("latest", "points-0001"), ("outputs/housing-0002", "housing-0002"), ("outputs/housing-0002/", "housing-0002"),
-        ("./outputs/house-0001", "house-0001"), ("outputs/../outputs/points-0001", "points-0001"),
-    ],
-)  # fmt: skip
-def test_a_run_is_found_by_id_prefix_latest_and_path(outputs, reference, expected):
-    assert find_run(outputs, reference).id == expected
-
-
-def test_a_run_is_found_from_within(outputs, monkeypatch):
-    monkeypatch.chdir(outputs / "house-0001")
-    assert find_run(Path("outputs"), ".").id == "house-0001"
-    monkeypatch.chdir(outputs)
-    assert find_run(Path("outputs"), "house-0001").id == "house-0001"
-
-
-@pytest.mark.parametrize(
-    ("reference", "expected"),
-    [
-        ("housing", "'housing' is ambiguous: housing-0001, housing-0002"),
-        ("h", "'h' is ambiguous: house-0001, housing-0001, housing-0002"),
-        ("housing-0003", "there is no run 'housing-0003'; the last ones are: house-0001, housing-0001, housing-0002, "),
-        ("comparisons", "there is no run 'comparisons'"),
-        ("..", "..: there is no run.json in this folder"),
-        (".", ".: there is no run.json in this folder"),
-        ("/", "/: there is no run.json in this folder"),
-        ("../outputs", "../outputs: there is no such folder"),
-        ("a/b", "a/b: there is no such folder"),
-        ("", "the run id is empty"),
-        ("  ", "the run id is empty"),
-        ("housing-0001\n", "there is no run 'housing-0001\\n'"),
-        ("*", "there is no run '*'"),
-        ("-1", "there is no run '-1'"),
-        ("x" * 5000, "there is no run"),
-    ],
-)  # fmt: skip
-def test_a_run_that_is_not_there_is_explained(outputs, reference, expected):
-    assert expected in message(find_run, outputs, reference)
-
-
-def test_a_nul_names_no_run_and_no_folder(outputs):
-    with pytest.raises(UsageError, match="a path cannot hold a NUL character"):
-        find_run(outputs, "a\0b")
-
-
-def test_without_runs_the_message_says_how_to_make_one(tmp_path):
-    assert "start one with 'linreg train -c CONFIG'" in message(find_run, tmp_path / "outputs", "latest")
-    assert message(find_run, tmp_path / "outputs", "a").endswith(
-        "there is no run 'a'; there are no runs yet; start one with 'linreg train -c CONFIG'"
-    )
-
-
-def test_an_exact_id_wins_over_longer_ones(outputs):
-    (outputs / "housing-00012").mkdir()  # not an id: the number has a zero too many
-    make(outputs, "housing-0001")
-    assert find_run(outputs, "housing-0001").id == "housing-0001"
 
 
 def test_runs_are_listed_in_the_order_of_their_making(outputs):

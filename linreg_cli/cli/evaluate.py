@@ -35,7 +35,7 @@ def evaluate(
     it, and the true parameters of generated data. Or on another table, whose metrics are named 'data'.
     """
     from linreg_cli.cli.junit import recording_error, write_junit
-    from linreg_cli.runs.store import find_run
+    from linreg_cli.runs.find import find_run
 
     with recording_error(junit, "evaluate"):
         expressions = gates.checked(fail_if)

@@ -71,4 +71,10 @@ Verbose = Annotated[
     bool,
     typer.Option("--verbose", "-v", help="Show on stderr what was chosen and why, and the time of each stage."),
 ]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="A run id, a unique prefix of one, 'latest', or a path.")]
+Run = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run id, the name of runs (their latest), a unique prefix of an id, 'latest', or a path.",
+    ),
+]

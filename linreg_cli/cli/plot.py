@@ -40,7 +40,7 @@ def plot(
     from linreg_cli.figures.of_run import FORMATS, KINDS, draw_run, overlay, write_pictures
     from linreg_cli.files import write_bytes
     from linreg_cli.runs.compare import comparison_name
-    from linreg_cli.runs.store import find_run
+    from linreg_cli.runs.find import find_run
 
     for value, allowed, option in [
         *((item, KINDS, "--kind") for item in kind or []),

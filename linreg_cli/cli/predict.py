@@ -52,7 +52,7 @@ def predict(
 
     from linreg_cli.config.formats import text_suffix
     from linreg_cli.data.tables.write import is_text_suffix, table_suffix, write_table
-    from linreg_cli.runs.store import find_run
+    from linreg_cli.runs.find import find_run
 
     if destination.goes_to_stdout(out, as_json=as_json) or (out is None and not as_json):
         streams.require_stdout()

@@ -35,7 +35,8 @@ def report(
     from linreg_cli.files import make_folder, write_bytes
     from linreg_cli.report.document import page_of
     from linreg_cli.runs.compare import comparison_name
-    from linreg_cli.runs.store import REPORT, find_run
+    from linreg_cli.runs.find import find_run
+    from linreg_cli.runs.store import REPORT
 
     to_stdout = destination.goes_to_stdout(out, as_json=as_json)
     folders = list({folder.path.resolve(): folder for folder in (find_run(outputs, run) for run in runs)}.values())

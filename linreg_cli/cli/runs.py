@@ -11,7 +11,8 @@ from linreg_cli import wording
 from linreg_cli.cli import options, output
 from linreg_cli.cli.command import App
 from linreg_cli.errors import StoreError, UsageError, did_you_mean
-from linreg_cli.runs.store import STATUSES, RunFolder, find_run, list_runs
+from linreg_cli.runs.find import find_run
+from linreg_cli.runs.store import STATUSES, RunFolder, list_runs
 
 runs_app = App(help="List, show, compare, label and remove runs.", no_args_is_help=True, rich_markup_mode=None)
 

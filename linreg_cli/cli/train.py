@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from linreg_cli import wording
-from linreg_cli.cli import gates, options, output
+from linreg_cli.cli import gates, options, output, summary
 from linreg_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def train(
     from linreg_cli.cli.junit import recording_error, write_junit
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
+    from linreg_cli.runs.find import find_run
     from linreg_cli.runs.signals import StopRequests
-    from linreg_cli.runs.store import find_run
 
     shorthands = {"name": name, "train.device": device}
     # In quotes, so that '--name 2014' is text.
@@ -180,40 +180,8 @@ def _show(outcome: "Outcome", *, as_json: bool, quiet: bool) -> None:
     elif quiet and not as_json:
         output.show(wording.one_line(str(outcome.run.path)))
     elif not as_json:
-        output.show(_summary(outcome))
+        output.show(summary.of_run(outcome))
     gates.stop(failed, as_json=as_json, result=result)
-
-
-def _summary(outcome: "Outcome") -> str:
-    record = outcome.run.record()
-    steps = f"{wording.plural(record['epochs_done'], 'epoch')}, {wording.plural(record['steps_done'], 'step')}"
-    lines = [
-        f"{outcome.run.id}: {steps} on {record['device']} in {outcome.seconds:.2f} s",
-        *([f"stopped early: {outcome.stopped}"] if outcome.stopped else []),
-        "",
-        output.metrics_table(outcome.metrics, record, indent="  "),
-        *output.cross_validation_lines(outcome.metrics, indent="  "),
-        "",
-        wording.one_line(f"optimum: {wording.gap_in_words(outcome.metrics)}"),
-        "",
-        wording.parameters_title(record["data"]["targets"], record.get("target_transform", "none")),
-        output.parameters_table(outcome.metrics["parameters"], indent="  "),
-    ]
-    if outcome.metrics["probe"]:
-        rows = [["probe", "before", "after"]]
-        for point in outcome.metrics["probe"]:
-            rows.append([", ".join(map(wording.value, point[key])) for key in ("input", "before", "after")])
-        lines += ["", output.aligned(rows, indent="  ")]
-    passed = [gate for gate in outcome.gates if gate.passed]
-    lines += (
-        ["", *(f"gate '{wording.one_line(gate.gate)}' passed ({wording.number(gate.measured)})" for gate in passed)]
-        if passed
-        else []
-    )
-    paths = [f"run:      {outcome.run.path}"]
-    paths += [f"{'pictures:' if position == 0 else '':9} {path}" for position, path in enumerate(outcome.pictures)]
-    lines += ["", *map(wording.one_line, paths)]
-    return "\n".join(lines)
 
 
 def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:

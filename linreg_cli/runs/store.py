@@ -10,14 +10,13 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from linreg_cli.errors import StoreError
 from linreg_cli.files import read_own, write_bytes
-from linreg_cli.paths import expanded
 from linreg_cli.runs.lock import OWNER_FILE, in_use
 from linreg_cli.wording import json_text
 
@@ -53,8 +52,6 @@ _WELL_FORMED: dict[str, Callable[[Any], bool]] = {
 
 #: What Python raises where a key is missing or a value has an unexpected type.
 _UNEXPECTED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
-
-_NO_RUNS = "there are no runs yet; start one with 'linreg train -c CONFIG'"
 
 
 def _finite(text: str) -> float:
@@ -276,6 +273,16 @@ def _ids(outputs: Path) -> list[tuple[str, int]]:
     return [(match["name"], int(match["number"])) for name in _names(outputs) if (match := _RUN_ID.match(name))]
 
 
+def name_of(run_id: str) -> str | None:
+    """The name of runs that a run id begins with; None for text that is no run id, such as that of a renamed run.
+
+    >>> name_of("housing-0001"), name_of("best")
+    ('housing', None)
+    """
+    match = _RUN_ID.match(run_id)
+    return match["name"] if match else None
+
+
 def is_run_id(name: str) -> bool:
     """Whether a name has the form of a run id, NAME-NNNN.
 
@@ -296,47 +303,15 @@ def run_folders(outputs: Path) -> list[RunFolder]:
 
 def list_runs(outputs: Path) -> tuple[list[tuple[RunFolder, dict[str, Any]]], list[StoreError]]:
     """Every readable run with its record, oldest first, and one error for each damaged run."""
+    return by_age(run_folders(outputs))
+
+
+def by_age(runs: Iterable[RunFolder]) -> tuple[list[tuple[RunFolder, dict[str, Any]]], list[StoreError]]:
+    """As `list_runs`, of some runs."""
     readable, damaged = [], []
-    for run in run_folders(outputs):
+    for run in runs:
         try:
             readable.append((run, run.record()))
         except StoreError as error:
             damaged.append(error)
     return sorted(readable, key=lambda pair: (str(pair[1].get("created")), pair[0].id)), damaged
-
-
-def find_run(outputs: Path, reference: str) -> RunFolder:
-    """Find a run by its id, a prefix of it, its path, or `latest`.
-
-    Args:
-        outputs: the folder of the run folders.
-        reference: a run id, a unique prefix of one, `latest`, or a path to a run folder.
-
-    Raises:
-        StoreError: if there is no such run, or more than one.
-    """
-    if reference == "latest":
-        readable, _ = list_runs(outputs)
-        if not readable:
-            raise StoreError(_NO_RUNS, str(outputs))
-        return readable[-1][0]
-    if not reference.strip():
-        raise StoreError("the run id is empty; give a run id, a path or 'latest'")
-    path = Path(expanded(reference))
-    if RunFolder(path).has("run.json"):
-        return RunFolder(path)
-    if "/" in reference or "\\" in reference or path.name in ("", ".", ".."):
-        raise StoreError(
-            "there is no run.json in this folder" if os.path.isdir(path) else "there is no such folder", reference
-        )
-    runs = {run.id: run for run in run_folders(outputs)}
-    matches = [run_id for run_id in runs if run_id == reference] or [
-        run_id for run_id in runs if run_id.startswith(reference)
-    ]
-    if len(matches) == 1:
-        return runs[matches[0]]
-    if matches:
-        shown = ", ".join(matches[:5]) + (f" and {len(matches) - 5} more" if len(matches) > 5 else "")
-        raise StoreError(f"{reference!r} is ambiguous: {shown}", str(outputs))
-    known = f"the last ones are: {', '.join(list(runs)[-5:])}" if runs else _NO_RUNS
-    raise StoreError(f"there is no run {reference!r}; {known}", str(outputs))

@@ -1,0 +1,42 @@
+"""What `train` says at the end of a run."""
+
+from typing import TYPE_CHECKING
+
+from linreg_cli import wording
+from linreg_cli.cli import output
+
+if TYPE_CHECKING:
+    from linreg_cli.pipeline.workflow import Outcome
+
+
+def of_run(outcome: "Outcome") -> str:
+    """What `train` says at the end of a run, in lines."""
+    record = outcome.run.record()
+    steps = f"{wording.plural(record['epochs_done'], 'epoch')}, {wording.plural(record['steps_done'], 'step')}"
+    lines = [
+        f"{outcome.run.id}: {steps} on {record['device']} in {outcome.seconds:.2f} s",
+        *([f"stopped early: {outcome.stopped}"] if outcome.stopped else []),
+        "",
+        output.metrics_table(outcome.metrics, record, indent="  "),
+        *output.cross_validation_lines(outcome.metrics, indent="  "),
+        "",
+        wording.one_line(f"optimum: {wording.gap_in_words(outcome.metrics)}"),
+        "",
+        wording.parameters_title(record["data"]["targets"], record.get("target_transform", "none")),
+        output.parameters_table(outcome.metrics["parameters"], indent="  "),
+    ]
+    if outcome.metrics["probe"]:
+        rows = [["probe", "before", "after"]]
+        for point in outcome.metrics["probe"]:
+            rows.append([", ".join(map(wording.value, point[key])) for key in ("input", "before", "after")])
+        lines += ["", output.aligned(rows, indent="  ")]
+    passed = [gate for gate in outcome.gates if gate.passed]
+    lines += (
+        ["", *(f"gate '{wording.one_line(gate.gate)}' passed ({wording.number(gate.measured)})" for gate in passed)]
+        if passed
+        else []
+    )
+    paths = [f"run:      {outcome.run.path}"]
+    paths += [f"{'pictures:' if position == 0 else '':9} {path}" for position, path in enumerate(outcome.pictures)]
+    lines += ["", *map(wording.one_line, paths)]
+    return "\n".join(lines)

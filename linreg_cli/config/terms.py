@@ -1,4 +1,4 @@
-"""The entries of `data.features`: a column, a feature made of columns such as `log(area)`, or `"*"` for every other one.
+"""The entries of `data.features`: columns, features made of columns such as `log(area)`, and `"*"` for every other one.
 
 The grammar is closed, and nothing of the config is evaluated:
 
@@ -17,11 +17,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from linreg_cli.errors import did_you_mean
+from linreg_cli.errors import closest, did_you_mean
+from linreg_cli.remedies import EVERY
 
 FUNCTIONS = ("log", "log1p", "sqrt")
 PARTS = ("days", "year", "month", "weekday", "hour")
-EVERY = "*"
 POWERS = range(2, 10)
 MOST_FACTORS = 3
 
@@ -258,7 +258,8 @@ def _why(piece: str, columns: Collection[str], *, alone: bool) -> str | TermErro
         if name in PARTS and not alone:
             return f"{name}() of a date stands by itself, and is no factor of a product"
         if name not in (*FUNCTIONS, *PARTS):
-            return f"there is no function {name!r}{did_you_mean(name, [*FUNCTIONS, *PARTS])}"
+            near = closest(name, [*FUNCTIONS, *PARTS])
+            return f"there is no function {name!r}{f', but {near}()' if near else ''}"
         if _known(inner, columns) is None and _is_made(inner):
             return f"{name}() takes one column, found {inner!r}"
         return _lacking(inner, columns)

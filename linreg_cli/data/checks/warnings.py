@@ -1,7 +1,7 @@
 """Warnings about the columns of a table: found in a sample of the rows, confirmed in all of them."""
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -63,12 +63,12 @@ def warnings(dataset: Dataset, *, bias: bool, source: AsText | None = None) -> t
     return tuple(found)
 
 
-def _constant_warning(dataset: Dataset, constant: Collection[str]) -> Iterator[Finding]:
+def _constant_warning(dataset: Dataset, constant: set[str]) -> Iterator[Finding]:
     """A warning for constant columns: those of one number or one level."""
     names = [
         each.column
         for each in dataset.inputs
-        if (len(each.levels) == 1 if isinstance(each, CategoryInput) else each.column in constant)
+        if (len(each.levels) == 1 if isinstance(each, CategoryInput) else constant.issuperset(each.features))
     ]
     if names:
         verb = "is a constant column" if len(names) == 1 else "are constant columns"

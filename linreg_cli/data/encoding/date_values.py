@@ -1,8 +1,9 @@
-"""Dates and times as numbers, and the parts of them that are features: days since 1970-01-01, year, month, weekday, hour.
+"""Dates and times as numbers, and their parts that are features: days since 1970-01-01, year, month, weekday, hour.
 
 A time with a zone is taken in UTC, one without a zone as it is written.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from linreg_cli.config.terms import Term
 from linreg_cli.data.columns.arrow import indices, is_text_type, to_numpy
 from linreg_cli.data.columns.kinds import MISSING, Categories, Codes, Mask, Numbers, RawColumn
 from linreg_cli.data.encoding.levels import missing_test
+from linreg_cli.data.tables.table import Cells
 from linreg_cli.errors import Fault
 from linreg_cli.remedies import also_missing, quoted
 
@@ -29,10 +32,10 @@ _DATE = (
 )
 _TIME = (
     r"(?:(?:T|t| +)(?P<h1>\d{1,2})(?::(?P<n1>\d{2})(?::(?P<s1>\d{2})(?:[.,](?P<f1>\d+))?)?)?"
-    r"|[Tt](?P<h2>\d{2})(?P<n2>\d{2})(?:(?P<s2>\d{2})(?:[.,](?P<f2>\d+))?)?)?"
+    r"|[Tt](?P<h2>\d{2})(?P<n2>\d{2})(?:(?P<s2>\d{2})(?:[.,](?P<f2>\d+))?)?)"
 )
 _ZONE = r"(?P<zone> ?(?:[Zz]|UTC|GMT)| ?[-+]\d{2}(?::?\d{2})?)?"
-_PATTERN = f"^{_DATE}(?:{_TIME}{_ZONE})$"
+_PATTERN = f"^{_DATE}(?:{_TIME}{_ZONE})?$"
 
 FORMS = "a date is written 2020-01-31, with a time 2020-01-31T09:30:00, with a zone 2020-01-31T09:30:00+02:00"
 
@@ -57,13 +60,13 @@ class Dates:
         Args:
             name: `days`, `year`, `month` (1 to 12), `weekday` (1 to 7, 1 is Monday) or `hour` (0 to 23).
         """
-        day, rest = np.divmod(self.ticks, self.per_day)
         if name == "days":
-            return Numbers(np.where(self.missing, np.nan, day + rest / self.per_day))
+            return Numbers(np.where(self.missing, np.nan, self.ticks / self.per_day))
+        day, rest = np.divmod(self.ticks, self.per_day)
         if self.missing.all():
             return Numbers(np.full(len(day), np.nan))
         if name == "hour":
-            values = rest * 24 // self.per_day if self.per_day < 2**50 else rest // (self.per_day // 24)
+            values = rest * 24 // self.per_day
         elif name == "weekday":
             values = (day + 3) % 7 + 1  # 1970-01-01 was a Thursday
         else:
@@ -75,7 +78,7 @@ class Dates:
         return Categories("number", out, tuple(map(str, found.tolist())))
 
 
-def dates_of(values: pa.ChunkedArray, column: str, missing_values: tuple[str, ...], name: str) -> Dates | Fault:
+def dates_of(values: pa.ChunkedArray, column: str, missing_values: Sequence[str], name: str) -> Dates | Fault:
     """A column as dates, or the fault of its first cell that is none.
 
     Args:
@@ -98,6 +101,38 @@ def dates_of(values: pa.ChunkedArray, column: str, missing_values: tuple[str, ..
     return Fault(message, f"{name}, column {column!r}")
 
 
+def date_columns(terms: Sequence[Term]) -> frozenset[str]:
+    """The columns that some features take as dates."""
+    return frozenset(term.columns[0] for term in terms if term.part is not None)
+
+
+def date_parts(
+    cells: Cells, terms: Sequence[Term], missing_values: Sequence[str], name: str
+) -> tuple[dict[str, RawColumn], list[Fault]]:
+    """The parts of dates that are features, and a fault for each column that holds something else.
+
+    Args:
+        cells: the cells that were read.
+        terms: the features; those that are no parts of dates are left out.
+        missing_values: cells that mean 'missing'.
+        name: the table, for messages.
+    """
+    parts: dict[str, RawColumn] = {}
+    faults: list[Fault] = []
+    read: dict[str, Dates | Fault] = {}
+    for term in terms:
+        if term.part is None:
+            continue
+        (column,) = term.columns
+        if column not in read:
+            read[column] = found = dates_of(cells.column(column), column, missing_values, name)
+            faults += [found] if isinstance(found, Fault) else []
+        dates = read[column]
+        if isinstance(dates, Dates):
+            parts[term.text] = dates.part(term.part)
+    return parts, faults
+
+
 def _of_numbers(values: pa.ChunkedArray, per_day: int) -> Dates:
     missing = np.concatenate([np.zeros(0, dtype=bool), *map(_is_null, values.chunks)])
     size = "i4" if pa.types.is_date32(values.type) else "i8"
@@ -117,7 +152,7 @@ def _is_null(chunk: pa.Array) -> Mask:
     return np.equal(bits[chunk.offset :], 0)
 
 
-def _of_text(values: pa.ChunkedArray, column: str, missing_values: tuple[str, ...], name: str) -> Dates | Fault:
+def _of_text(values: pa.ChunkedArray, column: str, missing_values: Sequence[str], name: str) -> Dates | Fault:
     """Each distinct text is read once."""
     encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     encoded = encoded.unify_dictionaries()
@@ -141,7 +176,7 @@ def _of_text(values: pa.ChunkedArray, column: str, missing_values: tuple[str, ..
     return Dates(np.append(ticks, 0)[codes], _PER_DAY[_TEXT_UNIT], missing)
 
 
-def _not_a_date(cell: str, column: str, marks: tuple[str, ...], row: str) -> Fault:
+def _not_a_date(cell: str, column: str, marks: Sequence[str], row: str) -> Fault:
     message = f"{quoted(cell)} is no date that can be read: {FORMS}"
     message += "; other forms are not read, since 01/02/2020 is two days: write the column so, as pandas does with "
     message += "pd.to_datetime(..., dayfirst=True or False), correct the cell, or, if it means 'missing', set "

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from linreg_cli.config.preprocess import PreprocessConfig
-from linreg_cli.config.terms import Term, expand, sources
-from linreg_cli.data.encoding.cells import Treatment, treatments
+from linreg_cli.config.terms import Term, expand
+from linreg_cli.data.encoding.treatments import Treatment, treatments
 from linreg_cli.errors import DataError, Fault, SettingError, did_you_mean
 from linreg_cli.remedies import setting
 
@@ -96,14 +96,21 @@ def read_columns(terms: Sequence[Term]) -> dict[str, str]:
     return out
 
 
-def feature_treatments(config: PreprocessConfig, terms: Sequence[Term], targets: Sequence[str]) -> dict[str, Treatment]:
+def feature_treatments(
+    config: PreprocessConfig, terms: Sequence[Term], targets: Sequence[str], available: Collection[str]
+) -> dict[str, Treatment]:
     """Name of `read_columns` or target -> what the config says about it.
 
     What it says about the entry of a part of a date, such as `month(sold)`, comes before what it says about the date.
+
+    Args:
+        config: with its exceptions.
+        terms: the features.
+        targets: the columns to predict.
+        available: every column of the table.
     """
-    out = treatments(config, tuple(read_columns(terms)), targets)
-    of_dates = treatments(config, tuple(sources([term for term in terms if term.part is not None])), ())
+    out = treatments(config, tuple(read_columns(terms)), targets, available)
     for term in terms:
         if term.part is not None and term.text not in config.columns:
-            out[term.text] = of_dates[term.columns[0]]
+            out |= {term.text: treatments(config, term.columns, (), available)[term.columns[0]]}
     return out

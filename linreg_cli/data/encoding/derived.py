@@ -250,12 +250,12 @@ def domain_faults(
     faults: list[Fault] = []
     chosen = as_slice(rows)
     bad_columns = set()
-    first: dict[Factor, str] = {}  # the first entry with each function
+    entries: dict[Factor, list[str]] = {}  # those with each function
     for each in derived:
         for factor in each.numbers:
             if factor.function is not None:
-                first.setdefault(factor, each.column)
-    for factor, entry in first.items():
+                entries.setdefault(factor, []).append(each.column)
+    for factor, own in entries.items():
         assert factor.function is not None
         _, inside, words = _FUNCTIONS[factor.function]
         bad = _first(Product(((numbers[factor.column], Factor(factor.column)),)), chosen, lambda v: ~inside(v))  # noqa: B023
@@ -264,7 +264,7 @@ def domain_faults(
             others = f" ({bad[1]:,} such cells in the column)" if bad[1] > 1 else ""
             value = float(numbers[factor.column][bad[0] : bad[0] + 1][0])
             message = f"{factor} needs values {words}, found {value:g}{others}"
-            remedy = _remedy(factor, entry, numbers, chosen, trained=trained)
+            remedy = _remedy(factor, own, numbers, chosen, trained=trained)
             faults.append(Fault(f"{message}; {remedy}", _where(name, bad[0], factor.column)))
     for each in derived:
         if not each.numbers or bad_columns.intersection(each.columns):
@@ -280,7 +280,9 @@ def domain_faults(
     return faults
 
 
-def _remedy(factor: Factor, entry: str, numbers: Mapping[str, Values], rows: Rows | slice, *, trained: bool) -> str:
+def _remedy(
+    factor: Factor, entries: Sequence[str], numbers: Mapping[str, Values], rows: Rows | slice, *, trained: bool
+) -> str:
     if trained:
         return "correct the cell, or leave the row out of the table"
     other = Factor(factor.column, "log1p")
@@ -289,7 +291,7 @@ def _remedy(factor: Factor, entry: str, numbers: Mapping[str, Values], rows: Row
         plain = Product(((numbers[factor.column], Factor(factor.column)),))
         if _first(plain, rows, lambda values: ~(values > -1)) is None:
             ways.append(f"write {other}")
-    return f"{', '.join(ways)}, or leave it out with {leave_out(entry)}"
+    return f"{', '.join(ways)}, or leave it out with {leave_out(*entries)}"
 
 
 def _where(name: str, row: int, column: str) -> str:

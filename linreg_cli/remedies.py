@@ -230,12 +230,9 @@ def _is_made(entry: str) -> bool:
 
 def _is_made_of(entry: str, column: str) -> bool:
     """Whether a feature, by its entry, is made of a column."""
-    return (
-        _is_made(entry)
-        and entry != column
-        and not _is_made(column)
-        and re.search(rf"(?<!\w){re.escape(column)}(?![\w(])", entry) is not None
-    )
+    if not _is_made(entry) or _is_made(column):
+        return False
+    return re.search(rf"(?<!\w){re.escape(column)}(?![\w(])", entry) is not None
 
 
 def _exceptions(column: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from linreg_cli.data.columns.kinds import MISSING, Categories, Codes, Mask, Numb
 from linreg_cli.data.encoding.levels import missing_test
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.errors import Fault
-from linreg_cli.remedies import also_missing, quoted
+from linreg_cli.remedies import also_missing, leave_out, quoted
 
 Ticks = npt.NDArray[np.int64]
 
@@ -179,7 +179,8 @@ def _of_text(values: pa.ChunkedArray, column: str, missing_values: Sequence[str]
 def _not_a_date(cell: str, column: str, marks: Sequence[str], row: str) -> Fault:
     message = f"{quoted(cell)} is no date that can be read: {FORMS}"
     message += "; other forms are not read, since 01/02/2020 is two days: write the column so, as pandas does with "
-    message += "pd.to_datetime(..., dayfirst=True or False), correct the cell, or, if it means 'missing', set "
+    message += "pd.to_datetime(..., dayfirst=True or False), correct the cell, "
+    message += f"leave the column out with {leave_out(column)}, or, if it means 'missing', set "
     return Fault(message + also_missing(cell, column, marks), f"{row}, column {column!r}")
 
 

@@ -165,7 +165,7 @@ def coded(
         wrong = [f for f in term.factors if f.column in categories and not f.is_plain]
         if wrong:
             what = f"{wrong[0]} needs numbers, and {wrong[0].column} is a category"
-            faults.append(Fault(f"data.features: {term.text!r}: {what}; {leave_out(term.text)}"))
+            faults.append(Fault(f"data.features: {term.text!r}: {what}; leave it out with {leave_out(term.text)}"))
             continue
         reduced = {column for column in categories if drop_first and _without(term, column).key in keys}
         combined = _combinations(categories, reduced, codes)

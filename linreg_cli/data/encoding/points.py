@@ -3,12 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pyarrow as pa
 
 from linreg_cli.config.terms import Term
-from linreg_cli.data.columns.arrow import texts
 from linreg_cli.data.columns.kinds import Categories, Column, Numbers, RawColumn
-from linreg_cli.data.encoding.date_values import FORMS, dates_of, parse_texts
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import NumberInput
 from linreg_cli.data.encoding.levels import written
@@ -67,6 +64,11 @@ def _part(term: Term, cells: Sequence[float | str]) -> RawColumn:
     Raises:
         SettingError: at the point whose cell is no date.
     """
+    import pyarrow as pa
+
+    from linreg_cli.data.columns.arrow import texts
+    from linreg_cli.data.encoding.date_values import FORMS, dates_of, parse_texts
+
     assert term.part is not None
     values = texts([str(cell) for cell in cells])
     _, good, _ = parse_texts(values)

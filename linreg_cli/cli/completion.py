@@ -4,13 +4,12 @@ The script knows all commands and options, and looks for runs by itself: a compl
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
 from linreg_cli.cli import completion_scripts, output
-from linreg_cli.cli.completion_scripts import FILES, FOLDERS, KEYS, NOTHING, RUNS, Place
+from linreg_cli.cli.completion_scripts import FILES, FOLDERS, KEYS, NOTHING, RUNS, CommandLine, Option, Place
 from linreg_cli.errors import UsageError, did_you_mean
 
 #: What follows an option, or stands for an argument, by its metavar.
@@ -33,40 +32,6 @@ VALUES: dict[tuple[str, str], tuple[str, ...]] = {
     ("runs list", "--status"): ("running", "finished", "diverged", "interrupted", "failed"),
     ("completion", "SHELL"): tuple(completion_scripts.SHELLS),
 }
-
-
-@dataclass(frozen=True)
-class Option:
-    """An option of a command.
-
-    Attributes:
-        names: such as `--config` and `-c`.
-        takes: what follows it; None for a flag.
-        about: the first sentence of its help.
-    """
-
-    names: tuple[str, ...]
-    takes: Place | None
-    about: str
-
-
-@dataclass(frozen=True)
-class CommandLine:
-    """What a command takes.
-
-    Attributes:
-        name: with that of its group, such as `runs list`; "" for `linreg` itself.
-        about: the first sentence of its help.
-        subcommands: of a group: name -> first sentence of the help.
-        options: in the order of the help.
-        arguments: what its arguments are; the last one is repeated where it may be.
-    """
-
-    name: str
-    about: str
-    subcommands: dict[str, str]
-    options: tuple[Option, ...]
-    arguments: Place
 
 
 def completion(
@@ -93,7 +58,8 @@ def command_lines(command: Any, name: str = "") -> Iterator[CommandLine]:
         name: with that of its group.
     """
     inside = {each: sub for each, sub in getattr(command, "commands", {}).items() if not sub.hidden}
-    options, arguments = [], NOTHING
+    options: list[Option] = []
+    arguments: Place = NOTHING
     for param in command.params:
         if param.param_type_name == "option":
             takes = None if param.is_flag else _place(name, param.opts, param.metavar or "")
@@ -128,7 +94,7 @@ def config_keys() -> list[str]:
     from linreg_cli.config.schema import SCHEDULES, SECTIONS, Section
 
     kinds = {*SOURCES, *SCHEDULES}
-    keys = {}
+    keys: dict[str, None] = {}
     for path, section in SECTIONS.items():
         parents = path[:-1] if path and path[-1] in kinds else path
         for name, field in section.model_fields.items():

@@ -5,27 +5,58 @@ No name of a run is ever evaluated: it is compared, quoted and offered, whatever
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from linreg_cli.cli.completion import CommandLine
+from dataclasses import dataclass
 
 #: What may stand at a place: the values that are allowed, or one of the following.
 Place = tuple[str, ...]
 RUNS, FILES, FOLDERS, KEYS, NOTHING = ("<runs>",), ("<files>",), ("<folders>",), ("<keys>",), ("<nothing>",)
 
 
-def bash(lines: "Sequence[CommandLine]", keys: Sequence[str]) -> str:
+@dataclass(frozen=True)
+class Option:
+    """An option of a command.
+
+    Attributes:
+        names: such as `--config` and `-c`.
+        takes: what follows it; None for a flag.
+        about: the first sentence of its help.
+    """
+
+    names: tuple[str, ...]
+    takes: Place | None
+    about: str
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """What a command takes.
+
+    Attributes:
+        name: with that of its group, such as `runs list`; "" for `linreg` itself.
+        about: the first sentence of its help.
+        subcommands: of a group: name -> first sentence of the help.
+        options: in the order of the help.
+        arguments: what its arguments are; the last one is repeated where it may be.
+    """
+
+    name: str
+    about: str
+    subcommands: dict[str, str]
+    options: tuple[Option, ...]
+    arguments: Place
+
+
+def bash(lines: Sequence[CommandLine], keys: Sequence[str]) -> str:
     """The script for bash, 3.2 and later."""
     return _filled(_BASH, lines, keys)
 
 
-def zsh(lines: "Sequence[CommandLine]", keys: Sequence[str]) -> str:
+def zsh(lines: Sequence[CommandLine], keys: Sequence[str]) -> str:
     """The script for zsh, to be sourced or found in `fpath`."""
     return _filled(_ZSH, lines, keys)
 
 
-def fish(lines: "Sequence[CommandLine]", keys: Sequence[str]) -> str:
+def fish(lines: Sequence[CommandLine], keys: Sequence[str]) -> str:
     """The script for fish."""
     commands = [f"{line.name} {each}".strip() for line in lines for each in line.subcommands]
     tables = {"<keys>": " ".join(f"{key}=" for key in keys), "<commands>": " ".join(map(_quoted, commands))}
@@ -45,10 +76,10 @@ def fish(lines: "Sequence[CommandLine]", keys: Sequence[str]) -> str:
     return "\n".join(found)
 
 
-SHELLS: "dict[str, Callable[[Sequence[CommandLine], Sequence[str]], str]]" = {"bash": bash, "zsh": zsh, "fish": fish}
+SHELLS: dict[str, Callable[[Sequence[CommandLine], Sequence[str]], str]] = {"bash": bash, "zsh": zsh, "fish": fish}
 
 
-def _filled(template: str, lines: "Sequence[CommandLine]", keys: Sequence[str]) -> str:
+def _filled(template: str, lines: Sequence[CommandLine], keys: Sequence[str]) -> str:
     """A script with the tables of the commands in its `case` statements."""
     commands, options, after, arguments = [], [], [], []
     for line in lines:
@@ -82,7 +113,8 @@ def _offer(place: Place) -> str:
 
 
 def _fish_values(place: Place) -> str:
-    return {RUNS: "(__linreg_runs)", KEYS: "(__linreg_keys)"}.get(place, " ".join(place))
+    looked_up: dict[Place, str] = {RUNS: "(__linreg_runs)", KEYS: "(__linreg_keys)"}
+    return looked_up.get(place, " ".join(place))
 
 
 def _fish_takes(place: Place) -> str:

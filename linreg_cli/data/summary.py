@@ -25,6 +25,7 @@ class UsedColumn:
         fill: the value that replaces them, in original units, or None.
         levels: levels of the train split; None for numbers.
         indicators: number of inputs that the column became.
+        reference: the level without an indicator, or None.
         unknown: cells with a level that the train split does not have; all of their indicators are 0.
     """
 
@@ -37,6 +38,7 @@ class UsedColumn:
     levels: tuple[str, ...] | None
     indicators: int
     unknown: int = 0
+    reference: str | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -59,7 +61,7 @@ class UsedColumn:
         if self.missing:
             values |= {"treatment": self.treatment, "fill": self.fill}
         if self.levels is not None:
-            values |= {"levels": len(self.levels), "inputs": self.indicators}
+            values |= {"levels": len(self.levels), "inputs": self.indicators, "reference": self.reference}
         return {**values, "unknown": self.unknown} if self.unknown else values
 
 
@@ -110,16 +112,26 @@ def used_columns(
     found = []
     for each in encoder.inputs:
         values = raw[each.column]
-        kind, levels, unknown = "number", None, 0
+        kind, levels, reference, unknown = "number", None, None, 0
         if isinstance(each, CategoryInput):
             levels = each.levels
+            reference = levels[0] if each.drop_first else None
             if isinstance(values, Categories) and set(values.levels) - set(levels):
                 unknown = int(np.count_nonzero(each.codes(values)[rows] == UNKNOWN))
             kind = "number category" if each.kind == "number" else each.kind
         fill = None if isinstance(values, Categories) or isinstance(each, CategoryInput) else each.fill
         found.append(
             UsedColumn(
-                each.column, "feature", kind, values.n_missing, each.missing, fill, levels, len(each.features), unknown
+                each.column,
+                "feature",
+                kind,
+                values.n_missing,
+                each.missing,
+                fill,
+                levels,
+                len(each.features),
+                unknown,
+                reference,
             )
         )
     for target, missing in targets.items():

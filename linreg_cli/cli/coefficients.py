@@ -115,7 +115,7 @@ def _table(table: CoefficientTable, rows: Sequence[Coefficient]) -> str:
                 return _named(labels, _columns(shown))
     errors = {title: cells for title, cells in each[0].items() if title in ("std err", "low", "high", "p")}
     estimates = {title: cells for title, cells in each[0].items() if title not in errors}
-    return "\n".join(_named(labels, _columns(part)) for part in (estimates, errors) if part)
+    return "\n\n".join(_named(labels, _columns(part)) for part in (estimates, errors) if part)
 
 
 def _columns(shown: dict[str, list[str]]) -> list[str]:

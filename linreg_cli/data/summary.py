@@ -140,7 +140,17 @@ def used_columns(
         gaps, inputs = values.n_missing, len(each.features)
         found.append(
             UsedColumn(
-                each.column, "feature", kind, gaps, each.missing, fill, levels, inputs, unknown, gaps_are_level, reference
+                each.column,
+                "feature",
+                kind,
+                gaps,
+                each.missing,
+                fill,
+                levels,
+                inputs,
+                unknown,
+                gaps_are_level,
+                reference=reference,
             )
         )
     for target, missing in targets.items():

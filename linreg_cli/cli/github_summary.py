@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from linreg_cli.cli import output
 from linreg_cli.errors import LinregError
 from linreg_cli.paths import expanded
-from linreg_cli.wording import ON_TERMINAL, number, one_line, p_value, plural
+from linreg_cli.wording import ON_TERMINAL, number, one_line, plural
 
 if TYPE_CHECKING:
     from linreg_cli.gates import GateResult
@@ -92,39 +92,21 @@ def _gates(gates: "Sequence[GateResult]") -> str:
 
 
 def _coefficients(metrics: dict[str, Any], record: dict[str, Any]) -> str:
-    """The trained parameters of each target, with the standard errors of the trained or of the exact fit."""
+    """The table of each target that the terminal and the report have, shortened."""
+    from linreg_cli.evaluation.coefficients import coefficient_tables, errors_in_words, shown_columns
+
     targets = (record.get("data") or {}).get("targets") or []
-    given, parts = metrics.get("parameters"), []
-    for target in targets if given else ():
-        weights, bias = given["weights"], given["bias"]
-        if len(targets) > 1:
-            weights, bias = weights[target], None if bias is None else bias[target]
-        values = {**weights, **({} if bias is None else {"(bias)": bias})}
-        about, inference = _inference(metrics, target if len(targets) > 1 else None)
-        rows = [["term", "trained", *(["std err", "95 % interval", "p"] if inference else [])]]
-        for name in [*values][:_MOST]:
-            statistics = _statistics(inference.get("bias" if name == "(bias)" else name)) if inference else []
-            rows.append([_text(name), number(values[name]), *statistics])
-        hidden = len(values) - _MOST
-        parts += [f"**{_text(target)}**{about}", _table(rows), f"... and {hidden:,} more" if hidden > 0 else ""]
-    return "\n\n".join(part for part in parts if part)
-
-
-def _statistics(found: dict[str, Any] | None) -> list[str]:
-    if found is None:
-        return ["", "", ""]
-    return [number(found["std_err"]), f"{number(found['ci_low'])} to {number(found['ci_high'])}", p_value(found["p"])]
-
-
-def _inference(metrics: dict[str, Any], target: str | None) -> tuple[str, dict[str, Any]]:
-    """What the standard errors are about, in words, and the coefficients; ("", {}) where there are none."""
-    exact = "; standard errors, intervals and p are those of the exact fit"
-    optimum = metrics.get("optimum") or {}
-    for about, found in (("", metrics.get("inference")), (exact, optimum.get("inference"))):
-        each = found.get(target) if found and target is not None else found
-        if each and "coefficients" in each:
-            return about, each["coefficients"]
-    return "", {}
+    parts = []
+    for table in coefficient_tables(metrics, targets) if metrics.get("parameters") else ():
+        rows = table.first(_MOST)
+        columns = shown_columns(table, rows)
+        names = ["(bias)" if row.is_bias else _text(row.name) for row in rows]
+        cells = [[names[at], *(column[at] for column in columns.values())] for at in range(len(rows))]
+        hidden = len(table.rows) - len(rows)
+        about = f", {errors_in_words(table)}" if table.of is not None else ""
+        parts += [f"**{_text(table.target)}**{about}", _table([["term", *columns], *cells])]
+        parts += [f"... and {hidden:,} more"] if hidden else []
+    return "\n\n".join(parts)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

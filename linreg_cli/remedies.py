@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -91,10 +92,7 @@ def change(key: str, value: Any) -> str:
     ...     change("preprocess.unknown", "ignore")
     'train again: linreg train -c outputs/a-0001/config.yaml --set preprocess.unknown=ignore'
     """
-    run = _given.get().get("run")
-    if run is None:
-        return f"set {setting(key, value)}"
-    return f"train again: {command('linreg', 'train', '-c', run, '--set', override(key, value))}"
+    return train_again({key: value}) or f"set {setting(key, value)}"
 
 
 def leave_out(*columns: str) -> str:
@@ -106,10 +104,15 @@ def leave_out(*columns: str) -> str:
     ...     leave_out("row id")
     'data.features: [x]'
     """
+    return setting(*_without(*columns))
+
+
+def _without(*columns: str) -> tuple[str, list[str]]:
+    """The key that leaves columns out, and its value."""
     features = _given.get().get("data.features")
     if features and any(column in features for column in columns):
-        return setting("data.features", [each for each in features if each not in columns])
-    return setting("data.ignore", [*dict.fromkeys((*_given.get().get("data.ignore", ()), *columns))])
+        return "data.features", [each for each in features if each not in columns]
+    return "data.ignore", [*dict.fromkeys((*_given.get().get("data.ignore", ()), *columns))]
 
 
 def missing(column: str, way: str) -> tuple[str, Any]:
@@ -176,6 +179,93 @@ def with_mark(level: str) -> str:
     """
     marks = _given.get().get("preprocess.missing_values")
     return "" if marks is None else change("preprocess.missing_values", [*marks, level])
+
+
+@dataclass(frozen=True)
+class Step:
+    """One of the changes of a config that together make a table usable.
+
+    Attributes:
+        key: `ignore` (leave a column out), `categorical` or `missing` (of a column), `missing_values` or `unknown`.
+        value: of the key; of `missing_values` a mark more. `ignore` has none.
+        column: that it is about, or None.
+    """
+
+    key: str
+    value: str | None = None
+    column: str | None = None
+
+
+def together(steps: Sequence[Step]) -> dict[str, Any]:
+    """The settings of several changes: dotted key -> value, with what the config has already.
+
+    What is an error for all columns is changed for all, unless the config has an exception for the column.
+
+    >>> together([Step("missing", "level", "x"), Step("missing", "drop", "y"), Step("ignore", column="id")])
+    {'data.ignore': ['id'], 'preprocess.missing': 'level', 'preprocess.columns': {'y': {'missing': 'drop'}}}
+    """
+    given, out = _given.get(), dict[str, Any]()
+    columns = dict(given.get("preprocess.columns", {}))
+    marks = [step.value for step in steps if step.key == "missing_values"]
+    if ignored := [step.column for step in steps if step.key == "ignore" and step.column is not None]:
+        out.update([_without(*ignored)])
+    for step in steps:
+        if step.key in ("categorical", "missing") and step.column is not None:
+            general = f"preprocess.{step.key}"
+            exception = step.key in _exceptions(step.column) or given.get(general, "error") != "error"
+            if exception or step.value == "drop":  # for all columns it would drop many rows
+                columns[step.column] = {**columns.get(step.column, {}), step.key: step.value}
+            else:
+                out[general] = step.value
+        elif step.key == "unknown":
+            out["preprocess.unknown"] = step.value
+    if marks:
+        out["preprocess.missing_values"] = [*dict.fromkeys([*given.get("preprocess.missing_values", ()), *marks])]
+    return out if columns == given.get("preprocess.columns", {}) else {**out, "preprocess.columns": columns}
+
+
+def block(settings: Mapping[str, Any]) -> str:
+    """Settings as lines of a config, section by section.
+
+    >>> print(block({"data.ignore": ["id"], "preprocess.columns": {"a b": {"missing": "drop"}, "c": {}}}))
+    data:
+      ignore: [id]
+    preprocess:
+      columns:
+        'a b': {missing: drop}
+        c: {}
+    """
+    lines: list[str] = []
+    for key, value in settings.items():
+        section, _, name = key.partition(".")
+        if f"{section}:" not in lines:
+            lines.append(f"{section}:")
+        long = isinstance(value, Mapping) and any(len(each) > _LONGEST_KEY for each in value)
+        if isinstance(value, Mapping) and len(value) > 1 and not long:
+            lines += [f"  {name}:", *(f"    {_key(each)}: {flow(given)}" for each, given in value.items())]
+        else:
+            lines.append(f"  {setting(name, value)}")
+    return "\n".join(lines)
+
+
+def overrides(settings: Mapping[str, Any]) -> str:
+    """Settings as options of a command.
+
+    >>> overrides({"preprocess.missing": "level", "data.ignore": ["a", "b"]})
+    "--set preprocess.missing=level --set 'data.ignore=[a, b]'"
+    """
+    return " ".join(command("--set", override(key, value)) for key, value in settings.items())
+
+
+def train_again(settings: Mapping[str, Any]) -> str:
+    """The command that trains a run that is applied to another table again; an empty text if it is not applied.
+
+    >>> with about({"run": "outputs/a-0001/config.yaml"}):
+    ...     train_again({"preprocess.unknown": "ignore"})
+    'train again: linreg train -c outputs/a-0001/config.yaml --set preprocess.unknown=ignore'
+    """
+    run = _given.get().get("run")
+    return "" if run is None else f"train again: {command('linreg', 'train', '-c', run)} {overrides(settings)}"
 
 
 def command(*words: str) -> str:

@@ -112,6 +112,9 @@ FILES = {
         "c,s,x,y\n" + "".join(f",train,{x},{y}\n" for x, y in ROWS) + "d,test,1,2\n",
         {"preprocess": {"categorical": "one_hot", "missing": "level"}, "data": {"split": {"column": "s"}}},
     ),
+    "two columns of words": _file(
+        "a,b,x,y\n" + "".join(f"{'pqr'[row % 3]},{'uv'[row % 2]},{x},{y}\n" for row, (x, y) in enumerate(ROWS))
+    ),
     "a missing target": _file("x,y\n1,\n" + "".join(f"{x},{y}\n" for x, y in ROWS)),
     "a German table": _file(
         "p;b;y\n" + "".join(

@@ -20,6 +20,7 @@ from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.dataset import Dataset, Rows, choose_columns
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.treatments import as_trained, treatments
+from linreg_cli.data.every_fault import with_every_fault
 from linreg_cli.data.split import split_by_column, split_by_fractions
 from linreg_cli.data.synthetic import generate
 from linreg_cli.data.tables.table import Table, refuse_bad_names
@@ -43,7 +44,9 @@ def load_dataset(
     source = config.data
     with messages_about(config):
         if isinstance(source, TableData):
-            return _from_table(source, config, encoder, progress)
+            return with_every_fault(
+                lambda each: _from_table(each, encoder, progress), config, trained=encoder is not None
+            )
         return _from_inline(source, config) if isinstance(source, InlineData) else _from_synthetic(source, config)
 
 
@@ -77,13 +80,15 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
     return Dataset(name, features, targets, {column: columns[column] for column in (*features, *targets)}, splits)
 
 
-def _from_table(source: TableData, config: Config, encoder: Encoder | None, progress: Callable[[str], None]) -> Dataset:
+def _from_table(config: Config, encoder: Encoder | None, progress: Callable[[str], None]) -> Dataset:
     from linreg_cli.data.columns.arrow import release_unused
     from linreg_cli.data.encoding.cells import raw_columns, text_column, with_cells
     from linreg_cli.data.tables.download import fetch
     from linreg_cli.data.tables.open import open_table
     from linreg_cli.data.tables.text_format import TextFormat
 
+    source = config.data
+    assert isinstance(source, TableData)
     path, name = source.path, without_secrets(source.path)
     if source.sha256 is not None and is_address(source.path):
         path = str(fetch(source.path, source.sha256, progress))

@@ -20,7 +20,7 @@ ORDER = {
     ],
     "linreg_cli.data": [
         "columns", "tables", "encoding", "summary", "dataset", "split", "synthetic", "scaling", "assemble", "checks",
-        "load",
+        "every_fault", "load",
     ],
     "linreg_cli.optim": ["losses", "schedules", "stopping", "row_order", "plan", "state", "engines", "fit"],
 }  # fmt: skip

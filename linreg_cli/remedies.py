@@ -9,7 +9,6 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -19,7 +18,12 @@ from linreg_cli.wording import is_shown
 _PLAIN = re.compile(r"(?!(?i:true|false|yes|no|on|off|null)$)[^\W\d]\w*(?:[-./]\w+)*")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 #: The key of a mapping may have 1,024 characters, unless a question mark is before it.
-_LONGEST_KEY = 1_000
+LONGEST_KEY = 1_000
+
+#: The entry of `data.features` for every other column.
+EVERY = "*"
+#: What only features that are made of columns have in their entries; names of columns may have it too.
+_MARKS_OF_MADE = re.compile(r"[(:^]")
 
 #: Dotted key -> its value in the config that a message is about.
 _given: ContextVar[Mapping[str, Any]] = ContextVar("given", default={})  # noqa: B039 - it is never changed
@@ -96,23 +100,55 @@ def change(key: str, value: Any) -> str:
 
 
 def leave_out(*columns: str) -> str:
-    """The line that leaves columns out, besides those that the config leaves out already.
+    r"""The line that leaves columns out, besides those that the config leaves out already.
 
     >>> leave_out("row id")
     "data.ignore: ['row id']"
     >>> with about({"data.features": ("x", "row id")}):
     ...     leave_out("row id")
     'data.features: [x]'
+    >>> with about({"data.features": ("*", "days(sold)", "log(area)")}):
+    ...     print(leave_out("sold"), leave_out("log(area)"), sep="\n")
+    data.features: ["*", 'log(area)'] and data.ignore: [sold]
+    data.features: ["*", 'days(sold)']
     """
-    return setting(*_without(*columns))
+    return " and ".join(setting(key, value) for key, value in without(*columns).items())
 
 
-def _without(*columns: str) -> tuple[str, list[str]]:
-    """The key that leaves columns out, and its value."""
-    features = _given.get().get("data.features")
-    if features and any(column in features for column in columns):
-        return "data.features", [each for each in features if each not in columns]
-    return "data.ignore", [*dict.fromkeys((*_given.get().get("data.ignore", ()), *columns))]
+def without(*columns: str) -> dict[str, list[str]]:
+    """The settings that leave columns and features out: dotted key -> value."""
+    features, out = _given.get().get("data.features") or (), dict[str, list[str]]()
+    rest = [each for each in features if not any(each == column or _is_made_of(each, column) for column in columns)]
+    if len(rest) < len(features):
+        out["data.features"] = rest
+    made = [column for column in columns if column in features and _is_made(column)]
+    if not out or (EVERY in features and len(made) < len(columns)):  # which would take the place of the entry
+        others = (column for column in columns if column not in made)
+        out["data.ignore"] = [*dict.fromkeys((*_given.get().get("data.ignore", ()), *others))]
+    return out
+
+
+def as_days(*columns: str) -> str:
+    """The line that takes columns as dates, days since 1970, besides the features that the config has already.
+
+    >>> print(as_days("sold"))
+    data.features: ["*", 'days(sold)']
+    >>> with about({"data.features": ("x", "sold")}):
+    ...     as_days("sold")
+    "data.features: [x, 'days(sold)']"
+    """
+    return setting("data.features", dated(_given.get().get("data.features"), columns))
+
+
+def dated(features: Sequence[str] | None, columns: Sequence[str]) -> list[str]:
+    """Entries of `data.features` with some columns as days; None stands for every column."""
+    entries = [each for each in features or (EVERY,) if each not in columns] + [f"days({each})" for each in columns]
+    return [*dict.fromkeys(entries)]
+
+
+def given(key: str, default: Any) -> Any:
+    """A setting of the config that messages are about, by its dotted key."""
+    return _given.get().get(key, default)
 
 
 def missing(column: str, way: str) -> tuple[str, Any]:
@@ -125,7 +161,7 @@ def missing(column: str, way: str) -> tuple[str, Any]:
     ('preprocess.columns', {'x': {'missing': 'mean'}})
     """
     columns = _given.get().get("preprocess.columns", {})
-    if "missing" not in _exceptions(column) and _given.get().get("preprocess.missing", "error") == "error":
+    if "missing" not in exceptions(column) and _given.get().get("preprocess.missing", "error") == "error":
         return "preprocess.missing", way
     return "preprocess.columns", {**columns, column: {**columns.get(column, {}), "missing": way}}
 
@@ -152,7 +188,7 @@ def also_missing(cell: str, column: str, marks: Sequence[str]) -> str:
     preprocess.missing_values: ["", "-"] and preprocess.missing: drop
     """
     line, given = setting("preprocess.missing_values", [*marks, cell]), _given.get()
-    if _exceptions(column).get("missing", given.get("preprocess.missing")) != "error":
+    if exceptions(column).get("missing", given.get("preprocess.missing")) != "error":
         return line
     return f"{line} and {setting(*missing(column, 'drop'))}"  # otherwise the next error would be that a cell is missing
 
@@ -179,73 +215,6 @@ def with_mark(level: str) -> str:
     """
     marks = _given.get().get("preprocess.missing_values")
     return "" if marks is None else change("preprocess.missing_values", [*marks, level])
-
-
-@dataclass(frozen=True)
-class Step:
-    """One of the changes of a config that together make a table usable.
-
-    Attributes:
-        key: `ignore` (leave a column out), `categorical` or `missing` (of a column), `missing_values` or `unknown`.
-        value: of the key; of `missing_values` a mark more. `ignore` has none.
-        column: that it is about, or None.
-    """
-
-    key: str
-    value: str | None = None
-    column: str | None = None
-
-
-def together(steps: Sequence[Step]) -> dict[str, Any]:
-    """The settings of several changes: dotted key -> value, with what the config has already.
-
-    What is an error for all columns is changed for all, unless the config has an exception for the column.
-
-    >>> together([Step("missing", "level", "x"), Step("missing", "drop", "y"), Step("ignore", column="id")])
-    {'data.ignore': ['id'], 'preprocess.missing': 'level', 'preprocess.columns': {'y': {'missing': 'drop'}}}
-    """
-    given, out = _given.get(), dict[str, Any]()
-    columns = dict(given.get("preprocess.columns", {}))
-    marks = [step.value for step in steps if step.key == "missing_values"]
-    if ignored := [step.column for step in steps if step.key == "ignore" and step.column is not None]:
-        out.update([_without(*ignored)])
-    for step in steps:
-        if step.key in ("categorical", "missing") and step.column is not None:
-            general = f"preprocess.{step.key}"
-            exception = step.key in _exceptions(step.column) or given.get(general, "error") != "error"
-            if exception or step.value == "drop":  # for all columns it would drop many rows
-                columns[step.column] = {**columns.get(step.column, {}), step.key: step.value}
-            else:
-                out[general] = step.value
-        elif step.key == "unknown":
-            out["preprocess.unknown"] = step.value
-    if marks:
-        out["preprocess.missing_values"] = [*dict.fromkeys([*given.get("preprocess.missing_values", ()), *marks])]
-    return out if columns == given.get("preprocess.columns", {}) else {**out, "preprocess.columns": columns}
-
-
-def block(settings: Mapping[str, Any]) -> str:
-    """Settings as lines of a config, section by section.
-
-    >>> print(block({"data.ignore": ["id"], "preprocess.columns": {"a b": {"missing": "drop"}, "c": {}}}))
-    data:
-      ignore: [id]
-    preprocess:
-      columns:
-        'a b': {missing: drop}
-        c: {}
-    """
-    lines: list[str] = []
-    for key, value in settings.items():
-        section, _, name = key.partition(".")
-        if f"{section}:" not in lines:
-            lines.append(f"{section}:")
-        long = isinstance(value, Mapping) and any(len(each) > _LONGEST_KEY for each in value)
-        if isinstance(value, Mapping) and len(value) > 1 and not long:
-            lines += [f"  {name}:", *(f"    {_key(each)}: {flow(given)}" for each, given in value.items())]
-        else:
-            lines.append(f"  {setting(name, value)}")
-    return "\n".join(lines)
 
 
 def overrides(settings: Mapping[str, Any]) -> str:
@@ -286,7 +255,18 @@ def override(key: str, value: Any) -> str:
     return f"{key}={flow(value)}"
 
 
-def _exceptions(column: str) -> dict[str, Any]:
+def _is_made(entry: str) -> bool:
+    return _MARKS_OF_MADE.search(entry) is not None
+
+
+def _is_made_of(entry: str, column: str) -> bool:
+    """Whether a feature, by its entry, is made of a column."""
+    if not _is_made(entry) or _is_made(column):
+        return False
+    return re.search(rf"(?<!\w){re.escape(column)}(?![\w(])", entry) is not None
+
+
+def exceptions(column: str) -> dict[str, Any]:
     """What `preprocess.columns` sets for a column, by its name or by a pattern."""
     columns = _given.get().get("preprocess.columns", {})
     found: dict[str, Any] = {}
@@ -296,7 +276,7 @@ def _exceptions(column: str) -> dict[str, Any]:
 
 
 def _key(name: str) -> str:
-    return flow(name) if len(name) <= _LONGEST_KEY else f"? {flow(name)} "
+    return flow(name) if len(name) <= LONGEST_KEY else f"? {flow(name)} "
 
 
 def _escaped(mark: str) -> str:

@@ -137,8 +137,8 @@ BAD = {
     "a date": (
         "x,y\n2020-01-31,2\n",
         [
-            ", row 1, column 'x': '2020-01-31' is not a number; leave the column out with data.ignore: [x], "
-            "or convert dates to numbers (days since a date)"
+            ", row 1, column 'x': '2020-01-31' is not a number; take the days since 1970 with "
+            "data.features: [\"*\", 'days(x)'], or leave the column out with data.ignore: [x]"
         ],
     ),
     "hexadecimal": ("x,y\n0x10,2\n", [f", row 1, column 'x': '0x10' {LEAVE_OUT}"]),

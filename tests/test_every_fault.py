@@ -11,6 +11,7 @@ from test_remedies import NASTY
 from linreg_cli.config import load_config
 from linreg_cli.data import load_dataset
 from linreg_cli.errors import DataError
+from linreg_cli.lookalike import normal
 
 N = 60
 STREAM = np.random.default_rng(4)
@@ -26,6 +27,8 @@ def numbers(gaps: int = 0) -> list[str]:
 
 
 DATES = [f"2020-{1 + row % 12:02d}-{1 + row % 28:02d}" for row in range(N)]
+#: Of these it cannot be known which number is the month.
+DAYS = [f"{1 + row % 12:02d}/{1 + row % 9:02d}/2020" for row in range(N)]
 IDS = [f"R{row:05d}" for row in range(N)]
 
 
@@ -81,22 +84,24 @@ def test_a_table_of_33_columns_of_text_and_12_with_gaps_is_answered_in_few_lines
     )
     assert faults[3].message.startswith("34 columns have missing cells: text 1 (1), text 2 (2), text 4 (1)")
     assert lines_to_paste(faults[3]) == (
-        "data:\n  ignore: [day, id]\npreprocess:\n  categorical: one_hot\n  missing: level\n"
+        "data:\n  ignore: [id]\n  features: [\"*\", 'days(day)']\n"
+        "preprocess:\n  categorical: one_hot\n  missing: level\n"
     )
     assert faults[3].settings == {
-        "data.ignore": ["day", "id"], "preprocess.categorical": "one_hot", "preprocess.missing": "level",
+        "data.ignore": ["id"], "data.features": ["*", "days(day)"],
+        "preprocess.categorical": "one_hot", "preprocess.missing": "level",
     }  # fmt: skip
     assert faults[3].block.endswith("linreg init t.csv --target y writes such a config")
-    assert len(usable_when_pasted(folder, faults[3]).encoder.columns) == 45
+    assert len(usable_when_pasted(folder, faults[3]).encoder.columns) == 46
 
 
 @pytest.mark.parametrize("name", [name for name in NASTY if name not in ("y", "\ufeffbom")])
 def test_the_block_works_whatever_columns_are_called(name, folder):
     other = f"*{name}?"  # which is also a pattern that matches the first
-    given = {name: words(3), "c": words(2), other: numbers(4), "d": DATES, f"{name} id": IDS, "x": X}
+    given = {name: words(3), other: numbers(4), f"{name}.": DATES, f"{name} day": DAYS, f"{name} id": IDS, "x": X}
     write(folder, given)
     dataset = usable_when_pasted(folder, refused("c.yaml")[-1])
-    assert len(dataset.encoder.columns) == len(given) - 2
+    assert dataset.encoder.columns == tuple(normal(column) for column in [name, other, "x", f"{name}."])
 
 
 def test_exceptions_that_the_config_has_stay_and_are_overruled_where_they_are_the_reason(folder):
@@ -130,8 +135,8 @@ def test_features_that_are_listed_are_left_out_of_the_list(folder):
         "data: {path: t.csv, target: y, features: [x, d, a]}",
     )
     fault = refused("c.yaml")[-1]
-    assert fault.settings["data.features"] == ["x", "a"]
-    assert usable_when_pasted(folder, fault).encoder.columns == ("x", "a")
+    assert fault.settings["data.features"] == ["x", "a", "days(d)"]
+    assert usable_when_pasted(folder, fault).encoder.columns == ("x", "a", "d")
 
 
 def test_gaps_and_levels_that_only_the_test_split_has_are_found_with_the_text(folder):
@@ -203,7 +208,7 @@ def refused_or_columns(overrides):
 
 
 def test_where_nothing_would_be_left_no_lines_are_shown(folder):
-    write(folder, {"a": IDS, "d": DATES})
+    write(folder, {"a": IDS, "d": DAYS})
     faults = refused("c.yaml")
     assert {fault.kind for fault in faults} == {"date", "identifier"}
     assert all(fault.block is None and fault.settings is None for fault in faults)

@@ -14,8 +14,9 @@ from linreg_cli.config.data import TableData
 from linreg_cli.config.schema import Config
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.column_faults import ColumnFault, reported, solvable
-from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import Step, command, together
+from linreg_cli.errors import DataError, Fault, LinregError
+from linreg_cli.fixes import Step, together
+from linreg_cli.remedies import command
 
 #: A table is read at most so many times more. A remedy leads to at most one further kind of fault of a column.
 _ROUNDS = 6
@@ -33,30 +34,33 @@ def with_every_fault(load: Callable[[Config], Dataset], config: Config, *, train
     Raises:
         DataError: with every fault; those of several columns as `column_faults.reported` writes them.
     """
-    dataset, first = _attempt(load, config)
-    if dataset is not None:
-        return dataset
+    try:
+        return load(config)
+    except DataError as error:
+        found = list(error.faults)
     assert isinstance(config.data, TableData)
-    name, found = config.data.path, list(first)
-    if trained or not solvable(first):
+    name, works = config.data.path, False
+    if trained or not solvable(found):
         raise DataError(reported(found, name))
     for _ in range(_ROUNDS):
         proposal = _proposal(config, found)
         if proposal is None:
             break
-        dataset, more = _attempt(load, proposal)
-        more = [fault for fault in more if fault.columns and fault not in found]
+        more = [fault for fault in _faults(load, proposal) if fault not in found]
+        works = not more
+        more = [fault for fault in more if fault.columns]
         if not more:
             break
         found = _merged(found, more)
-    raise DataError(reported(found, name, hint=_hint(config.data), works=dataset is not None))
+    raise DataError(reported(found, name, hint=_hint(config.data), works=works))
 
 
-def _attempt(load: Callable[[Config], Dataset], config: Config) -> tuple[Dataset | None, Sequence[Fault]]:
+def _faults(load: Callable[[Config], Dataset], config: Config) -> Sequence[Fault]:
     try:
-        return load(config), ()
-    except DataError as error:
-        return None, error.faults
+        load(config)
+    except LinregError as error:
+        return error.faults
+    return ()
 
 
 def _merged(found: Sequence[Fault], more: Sequence[Fault]) -> list[Fault]:

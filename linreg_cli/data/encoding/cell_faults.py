@@ -8,8 +8,9 @@ from linreg_cli.data.encoding.column_faults import column_fault
 from linreg_cli.data.encoding.inputs import CategoryInput
 from linreg_cli.data.encoding.levels import MISSING_LEVEL, written
 from linreg_cli.errors import Fault
+from linreg_cli.fixes import Step
 from linreg_cli.lookalike import difference, in_ascii, same_appearance
-from linreg_cli.remedies import Step, change, for_columns, leave_out, missing, quoted, with_mark, without_mark
+from linreg_cli.remedies import change, for_columns, leave_out, missing, quoted, with_mark, without_mark
 
 
 def missing_fault(

@@ -11,6 +11,7 @@ from linreg_cli.data.columns.arrow import indices, is_text_type
 from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, RawColumn, as_number
 from linreg_cli.data.encoding import levels
 from linreg_cli.data.encoding.column_faults import column_fault
+from linreg_cli.data.encoding.date_values import date_remedy
 from linreg_cli.data.encoding.dates import as_numbers, is_date
 from linreg_cli.data.encoding.notation import is_number_otherwise, notation_of
 from linreg_cli.data.encoding.number_hints import (
@@ -25,7 +26,8 @@ from linreg_cli.data.tables.blocks import cells_of
 from linreg_cli.data.tables.table import Cells, Table, is_number_type
 from linreg_cli.data.tables.text_format import DEFAULT, AsText, TextFormat
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import Step, for_columns, leave_out, quoted, setting
+from linreg_cli.fixes import Step
+from linreg_cli.remedies import for_columns, leave_out, quoted, setting
 
 #: A category with so many levels or fewer is never called an identifier.
 FEW_LEVELS = 20
@@ -72,9 +74,15 @@ def raw_columns(
     return out, merged_faults(faults, cells, missing_values, name, uses, source, categorical)
 
 
-def with_cells(raw: Mapping[str, RawColumn], table: Table) -> dict[str, RawColumn]:
-    """The columns, with the cells as they stand in the table, for messages."""
-    return {column: replace(values, cell=partial(table.cell, column)) for column, values in raw.items()}
+def with_cells(raw: Mapping[str, RawColumn], table: Table, of: Mapping[str, str]) -> dict[str, RawColumn]:
+    """The columns, with the cells as they stand in the table, for messages.
+
+    Args:
+        raw: name -> column.
+        table: the table.
+        of: name -> column of the table, where they differ.
+    """
+    return {name: replace(values, cell=partial(table.cell, of.get(name, name))) for name, values in raw.items()}
 
 
 def _raw(
@@ -191,10 +199,11 @@ def _mostly_dates_or_numbers(
     if np.count_nonzero(dates[present]) > n_cells / 2:
         row = int(np.argmax((categories.codes >= 0) & dates[categories.codes]))
         first = found[categories.codes[row]]
-        message = f"the column holds dates or times, such as {quoted(first)}; leave it out with {leave_out(column)}"
-        message += f", or convert it to numbers ({as_numbers(first)}); to use it as text, set {keep}"
+        advice, step = date_remedy(values, column, missing_values, name)
+        advice = advice or f"leave it out with {leave_out(column)}, or convert it to numbers ({as_numbers(first)})"
+        message = f"the column holds dates or times, such as {quoted(first)}; {advice}; to use it as text, set {keep}"
         where, detail = f"{name}, row {row + 1}, column {column!r}", f"{quoted(first)} in row {row + 1}"
-        return column_fault("date", column, message, where, detail, Step("ignore", column=column))
+        return column_fault("date", column, message, where, detail, step)
     numberish = np.array([as_number(level) is not None or is_number_otherwise(level) for level in found])
     if np.count_nonzero(numberish[present]) <= n_cells / 2:
         return None

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import Step, block, overrides, setting, together, train_again
+from linreg_cli.fixes import Step, block, together
+from linreg_cli.remedies import overrides, setting, train_again
 from linreg_cli.wording import one_line, plural
 
 #: Kind of fault -> what is said of one column, and of several.

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from linreg_cli.data.columns.arrow import is_text_type
 from linreg_cli.data.encoding.column_faults import column_fault
+from linreg_cli.data.encoding.date_values import date_remedy
 from linreg_cli.data.encoding.dates import as_numbers, is_date
 from linreg_cli.data.encoding.notation import (
     Notation,
@@ -25,7 +26,8 @@ from linreg_cli.data.tables.leading_zeros import cells_with_leading_zeros
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.data.tables.text_format import DEFAULT, AsText, TextFormat
 from linreg_cli.errors import Fault
-from linreg_cli.remedies import Step, also_missing, flow, for_columns, leave_out, quoted, setting
+from linreg_cli.fixes import Step
+from linreg_cli.remedies import also_missing, flow, for_columns, leave_out, quoted, setting
 
 #: A number with a slip, such as 12..5, which does not mean 'missing'.
 _SLIP = re.compile(r"[-+]?[.,]?\d[\d.,' ]*([eE][-+]?\d+)?")
@@ -71,19 +73,20 @@ def wrong_type(
     if pa.types.is_dictionary(given):
         return fault("text", column, f"the column holds categories, such as {first}; {one_hot}{ways}", where, detail)
     if pa.types.is_temporal(kind):
-        message = f"the column holds dates or times, such as {first}; {ways} (days since a date)"
-        return fault("date", column, message, where, detail)
+        advice, step = date_remedy(values, column, missing_values, name)
+        ways = f"{ways} (days since a date)" if use != "feature" or not advice else advice
+        return fault("date", column, f"the column holds dates or times, such as {first}; {ways}", where, detail, step)
     return fault("type", column, f"the column holds values of type {kind}; {ways}", where, f"type {kind}")
 
 
-def _solved_if_feature(use: Use) -> Callable[[str, str, str, str, str], Fault]:
+def _solved_if_feature(use: Use) -> Callable[..., Fault]:
     """What makes a fault: one that the config can solve where it is of a feature of a new model."""
 
-    def fault(kind: str, column: str, message: str, where: str, detail: str) -> Fault:
+    def fault(kind: str, column: str, message: str, where: str, detail: str, step: Step | None = None) -> Fault:
         if use != "feature":
             return Fault(message, where, columns=(column,))
-        step = Step("categorical", "one_hot", column) if kind == "text" else Step("ignore", column=column)
-        return column_fault(kind, column, message, where, detail, step)
+        usual = Step("categorical", "one_hot", column) if kind == "text" else Step("ignore", column=column)
+        return column_fault(kind, column, message, where, detail, step or usual)
 
     return fault
 
@@ -229,7 +232,7 @@ def _text_fault(
     text = present(values, missing_values)
     if fault := _leading_zero(text, column, name, use, written):
         return fault
-    kind, solved = "", _solved_if_feature(use)
+    kind, solved, step = "", _solved_if_feature(use), None
     row = _first_text(text, written)
     if row is None:
         row = pc.index(text.is_valid(), True).as_py()
@@ -251,7 +254,8 @@ def _text_fault(
         if not (mostly or signed(cell, written.decimal) or _written(cell, written.decimal)):
             kind = "text"
         if date:
-            kind, advice = "date", _advice_for_dates(date, column, use)
+            as_date, step = date_remedy(values, column, missing_values, name)
+            kind, advice = "date", as_date if use == "feature" and as_date else _advice_for_dates(date, column, use)
         elif unit := "" if signed(cell) else _unit([each["values"] for each in counts.to_pylist()]):
             kind = ""
             number = plainly(cell.removesuffix(unit).strip())[0].replace(".", written.decimal)
@@ -262,7 +266,7 @@ def _text_fault(
     where = f"{name}, row {row + 1}, column {column!r}"
     if not kind:
         return Fault(message, where, columns=(column,))
-    return solved(kind, column, message, where, f"{quoted(text[row].as_py())} in row {row + 1}")
+    return solved(kind, column, message, where, f"{quoted(text[row].as_py())} in row {row + 1}", step)
 
 
 def _leading_zero(text: pa.ChunkedArray, column: str, name: str, use: Use, written: TextFormat) -> Fault | None:

@@ -8,7 +8,8 @@ from linreg_cli.data.columns.kinds import Categories
 from linreg_cli.data.encoding.column_faults import column_fault
 from linreg_cli.data.encoding.levels import value_of
 from linreg_cli.errors import Fault
-from linreg_cli.remedies import Step, also_missing, for_columns, quoted
+from linreg_cli.fixes import Step
+from linreg_cli.remedies import also_missing, for_columns, quoted
 
 #: What databases, spreadsheets and statistics packages write, which is no word of any language.
 _MARKS = frozenset(

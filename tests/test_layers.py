@@ -14,8 +14,8 @@ PACKAGE = REPOSITORY / "linreg_cli"
 ORDER = {
     "linreg_cli": [
         "addresses", "lookalike", "errors", "seeds", "wording", "decimals", "remedies", "fixes", "decisions",
-        "findings", "paths", "files", "metric_paths", "gates", "config", "data", "model", "optim", "least_squares", "convergence",
-        "runs", "evaluation", "figures", "report", "pipeline", "inspection", "cli",
+        "findings", "paths", "files", "metric_paths", "gates", "config", "data", "model", "optim", "least_squares",
+        "convergence", "runs", "evaluation", "figures", "report", "pipeline", "inspection", "cli",
         "__main__",
     ],
     "linreg_cli.data": [

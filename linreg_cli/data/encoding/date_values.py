@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from linreg_cli.config.terms import Term
 from linreg_cli.data.columns.arrow import indices, is_text_type, to_numpy
-from linreg_cli.data.columns.kinds import MISSING, Categories, Codes, Mask, Numbers, RawColumn
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Codes, Mask, Numbers, RawColumn
 from linreg_cli.data.encoding.levels import missing_test
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.errors import Fault
@@ -215,6 +215,10 @@ def parse_texts(texts: pa.Array) -> tuple[Ticks, Mask, Mask]:
     >>> ticks.tolist()[:1], good.tolist(), zoned.tolist()
     ([86401000000], [True, False], [True, False])
     """
+    if len(texts) > BLOCK_ROWS:  # the fields of all texts at once would take hundreds of bytes a text
+        blocks = [parse_texts(texts.slice(start, BLOCK_ROWS)) for start in range(0, len(texts), BLOCK_ROWS)]
+        first, second, third = (np.concatenate(each) for each in zip(*blocks, strict=True))
+        return first, second, third
     text = texts.cast(pa.string())
     found = pc.extract_regex(pc.utf8_trim_whitespace(text), _PATTERN)
     good: Mask = ~_is_null(found)

@@ -188,7 +188,8 @@ def prepare(
     found, faults = _references(loaded, fail_if, outputs, references)
     _check_gates(loaded, (), fail_if, known_features(config), faults=faults)
     reporter.stage("reading the data")
-    dataset = load_dataset(config, progress=reporter.stage)
+    with loaded.placing_errors():
+        dataset = load_dataset(config, progress=reporter.stage)
     empty = [name for name, rows in dataset.splits.items() if not len(rows)]
     _check_gates(loaded, () if resumed else config.gates, fail_if, dataset.features, empty)
     if dataset.summary is not None:

@@ -244,6 +244,7 @@ def _description(prepared: Prepared, command: Sequence[str], warnings: Sequence[
             "name": dataset.name,
             "fingerprint": prepared.fingerprint,
             "features": list(dataset.features),
+            "sources": list(dataset.sources),
             "targets": list(dataset.targets),
             "std": standard_deviations(dataset),
             "rows": {split: len(rows) for split, rows in dataset.splits.items()},

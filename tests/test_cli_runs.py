@@ -62,7 +62,9 @@ def test_a_run_without_metrics_is_shown(linreg, runs, tmp_path):
     assert linreg("runs", "list", "--json").json["runs"][1]["train_loss"] is None
 
 
-@pytest.mark.parametrize(("reference", "message"), [("a-000", "ambiguous: a-0001, a-0002"), ("c", "there is no run 'c'")])
+@pytest.mark.parametrize(
+    ("reference", "message"), [("a-000", "ambiguous: a-0001, a-0002"), ("c", "there is no run 'c'")]
+)
 def test_an_unknown_run_is_a_store_error(linreg, runs, reference, message):
     for command in (["runs", "show"], ["evaluate"], ["plot"], ["predict", "--data", "x.csv"]):
         result = linreg(*command, reference, "--json")

@@ -12,7 +12,8 @@ from scipy import stats
 from linreg_cli.figures.by_feature import Against, by_feature_figure
 from linreg_cli.figures.coefficients import MOST, CoefficientSet, coefficient_figure
 from linreg_cli.figures.correlation import correlation_figure
-from linreg_cli.figures.kinds import KINDS, Axes, coefficient_set
+from linreg_cli.figures.epochs import Axes
+from linreg_cli.figures.kinds import KINDS, coefficient_set
 from linreg_cli.figures.learning_curve import learning_curve_figure
 from linreg_cli.figures.material import Material
 from linreg_cli.figures.residuals import MOST_NAMED, qq_figure, scale_location_figure

@@ -72,6 +72,12 @@ STATED = {
         ("w = 1.9999444396553017", lambda m: weight(m) == 1.9999444396553017),
     ],
     "sgd": [("w = 1.9999999999999236", lambda m: weight(m) == 1.9999999999999236)],
+    # By hand: f'(x) = 2 x, so each step of 0.1 multiplies x by 0.8.
+    "parabola": [("0.5, 0.4, 0.32", lambda m: weight(m, "one") == pytest.approx(0.5 * 0.8**12, rel=1e-12))],
+    "bowl": [
+        ("(1, 1), (0.8, 0.8), (0.64, 0.64)", lambda m: weight(m, "x") == pytest.approx(0.8**12, rel=1e-12)),
+        ("(1, 1), (0.8, 0.8), (0.64, 0.64)", lambda m: weight(m, "y") == pytest.approx(0.8**12, rel=1e-12)),
+    ],
     "noisy_line": [("the weight ends within 0.1 of 1", lambda m: abs(weight(m) - 1) < 0.1)],
     "synthetic": [
         # the variance of 1,000 values has a standard error of 4.5 %

@@ -12,7 +12,7 @@ from linreg_cli.errors import UsageError
 from linreg_cli.paths import output_path
 
 if TYPE_CHECKING:
-    from linreg_cli.figures.kinds import Axes
+    from linreg_cli.figures.epochs import Axes
     from linreg_cli.runs.store import RunFolder
 
 
@@ -52,7 +52,8 @@ def plot(
     runs (loss, gap, coefficients, learning_curve, path). Prints the paths.
     """
     from linreg_cli.errors import did_you_mean
-    from linreg_cli.figures.kinds import KINDS, Axes
+    from linreg_cli.figures.epochs import Axes
+    from linreg_cli.figures.kinds import KINDS
     from linreg_cli.figures.of_run import ALL, FORMATS, draw_run, write_pictures
     from linreg_cli.files import write_bytes
     from linreg_cli.runs.find import find_run

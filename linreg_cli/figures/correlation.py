@@ -35,8 +35,8 @@ def correlation_figure(correlation: np.ndarray, names: Sequence[str], *, title: 
     with style():
         figure = empty(title, 8.6)
         axes = figure.add_subplot()
-        colours = LinearSegmentedColormap.from_list("signed", ["#D55E00", "#F6D5BE", "#FFFFFF", "#BFD9EA", "#0072B2"])
-        colours = colours.with_extremes(bad="#BFBFBF")
+        signed = LinearSegmentedColormap.from_list("signed", ["#D55E00", "#F6D5BE", "#FFFFFF", "#BFD9EA", "#0072B2"])
+        colours = signed.with_extremes(bad="#BFBFBF")
         image = axes.imshow(cells, cmap=colours, vmin=-1, vmax=1, interpolation="nearest")
         bar = figure.colorbar(image, ax=axes, shrink=0.8)
         bar.set_label("Pearson's correlation", fontsize=SMALL)

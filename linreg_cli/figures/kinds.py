@@ -11,41 +11,19 @@ from linreg_cli.evaluation.truth import known_truth
 from linreg_cli.figures.by_feature import by_feature_figure
 from linreg_cli.figures.coefficients import CoefficientSet, coefficient_figure
 from linreg_cli.figures.correlation import correlation_figure
+from linreg_cli.figures.epochs import Axes, gap, gaps, loss, losses, no_gap, together
 from linreg_cli.figures.fit import Bands, fit_figure, predicted_figure
 from linreg_cli.figures.influence import leverage_figure
 from linreg_cli.figures.landscape import descent, landscape
 from linreg_cli.figures.learning_curve import learning_curve_figure
-from linreg_cli.figures.loss import LossCurve, loss_figure
 from linreg_cli.figures.material import Material, floats
 from linreg_cli.figures.path import path_figure
 from linreg_cli.figures.residuals import qq_figure, residual_figure, scale_location_figure
 from linreg_cli.figures.subsets import columns_against, correlations, learning_curve
-from linreg_cli.runs.contents import RunContents
 from linreg_cli.runs.history import MAX_PARAMETERS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_LOSS_NAMES = {
-    "mse": "mean squared error",
-    "sse": "sum of squared errors",
-    "half_mse": "half the mean squared error",
-    "mae": "mean absolute error",
-    "huber": "mean Huber loss",
-}
-
-
-@dataclass(frozen=True)
-class Axes:
-    """What the command line says about the axes of curves over the epochs.
-
-    Attributes:
-        scale: `auto`, `linear` or `log`.
-        x: `epoch` or `step`.
-    """
-
-    scale: str = "auto"
-    x: str = "epoch"
 
 
 @dataclass(frozen=True)
@@ -83,89 +61,6 @@ def unevaluated(run: Material) -> str | None:
     if status == "finished":
         run.read("predictions.csv")  # raises: the file is missing
     return f"its status is {status}"
-
-
-def loss_name(record: dict[str, Any]) -> str:
-    """The loss of a run, for an axis."""
-    name = _LOSS_NAMES.get(record.get("loss", ""), "loss")
-    return f"{name} (target standardised)" if record.get("target_standardized") else name
-
-
-def loss_curve(run: RunContents, label: str | None = None, x: str = "epoch") -> LossCurve:
-    """The loss after each epoch, from `history.csv`.
-
-    Args:
-        run: the run.
-        label: its name in the legend; None: its id.
-        x: `epoch` or `step`.
-
-    Raises:
-        StoreError: if the file is missing or damaged.
-    """
-    history = run.table("history.csv")
-    if not {x, "train_loss"} <= set(history.column_names):
-        raise run.damaged("history.csv", f"it has no columns {x} and train_loss")
-    validation = floats(history, "validation_loss") if "validation_loss" in history.column_names else None
-    return LossCurve(label or run.id, floats(history, x), floats(history, "train_loss"), validation, _end(run))
-
-
-def _end(run: RunContents) -> str:
-    record = run.record()
-    if record["status"] != "diverged":
-        return ""
-    step = (record.get("diverged") or {}).get("step")
-    return f"diverged at step {step:,}" if isinstance(step, int) else "diverged"
-
-
-def _loss(run: Material, _: str, axes: Axes) -> "Figure":
-    optimum = _optimum(run) if run.evaluated else None
-    return loss_figure(
-        [loss_curve(run, x=axes.x)],
-        loss=loss_name(run.record()),
-        title=f"Training loss of {run.id}",
-        optimum=optimum,
-        scale=axes.scale,
-        x_label=axes.x,
-    )
-
-
-def _losses(runs: Sequence[Material], labels: Sequence[str], _: str, axes: Axes) -> "Figure":
-    names = sorted({loss_name(run.record()) for run in runs})
-    curves = [loss_curve(run, label, axes.x) for run, label in zip(runs, labels, strict=True)]
-    title = f"Training loss of {_together(runs)}"
-    return loss_figure(curves, loss=" / ".join(names), title=title, scale=axes.scale, x_label=axes.x)
-
-
-def _together(runs: Sequence[Material]) -> str:
-    return " and ".join(run.id for run in runs) if len(runs) <= 3 else f"{len(runs)} runs"
-
-
-def _optimum(run: Material) -> float | None:
-    optimum = run.read_json("metrics.json").get("optimum")
-    value = optimum.get("train_loss") if isinstance(optimum, dict) else None
-    if isinstance(optimum, dict) and optimum.get("gap_relative_to") == "constant":
-        value = 0.0  # within rounding error, so its digits carry no information
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _no_gap(run: Material) -> str | None:
-    return None if "gap" in run.table("history.csv").column_names else "its optimum is not known"
-
-
-def _gap_curve(run: Material, label: str, x: str) -> LossCurve:
-    history = run.table("history.csv")
-    return LossCurve(label, floats(history, x), floats(history, "gap"), None, _end(run))
-
-
-def _gap(run: Material, _: str, axes: Axes) -> "Figure":
-    return _gaps([run], [run.id], "", axes)
-
-
-def _gaps(runs: Sequence[Material], labels: Sequence[str], _: str, axes: Axes) -> "Figure":
-    curves = [_gap_curve(run, label, axes.x) for run, label in zip(runs, labels, strict=True)]
-    title = f"Gap to the optimum of {_together(runs)}"
-    scale = "log" if axes.scale == "auto" else axes.scale
-    return loss_figure(curves, loss="gap to the optimum", title=title, scale=scale, x_label=axes.x)
 
 
 def _no_line(run: Material) -> str | None:
@@ -310,7 +205,7 @@ def _coefficients(run: Material, target: str, _: Axes) -> "Figure":
 
 def _several_coefficients(runs: Sequence[Material], labels: Sequence[str], target: str, _: Axes) -> "Figure":
     sets = [coefficient_set(run, target, label) for run, label in zip(runs, labels, strict=True)]
-    return coefficient_figure(sets, target=runs[0].fitted_name(target), title=f"Coefficients of {_together(runs)}")
+    return coefficient_figure(sets, target=runs[0].fitted_name(target), title=f"Coefficients of {together(runs)}")
 
 
 def _correlation(run: Material, _: str, __: Axes) -> "Figure":
@@ -323,7 +218,7 @@ def _learning_curve(run: Material, target: str, axes: Axes) -> "Figure":
 
 def _learning_curves(runs: Sequence[Material], labels: Sequence[str], target: str, _: Axes) -> "Figure":
     curves = [learning_curve(run, target, label) for run, label in zip(runs, labels, strict=True)]
-    title = f"Error of least squares by the number of rows, {_together(runs)}"
+    title = f"Error of least squares by the number of rows, {together(runs)}"
     return learning_curve_figure(curves, target=runs[0].fitted_name(target), title=title)
 
 
@@ -344,13 +239,13 @@ def _paths(runs: Sequence[Material], labels: Sequence[str], target: str, _: Axes
     land, note, basis = landscape(runs[0], target)
     descents = [descent(run, target, label, basis) for run, label in zip(runs, labels, strict=True)]
     what = "" if len(runs[0].targets) == 1 else f" for {target}"
-    return path_figure(land, descents, title=f"Path of gradient descent{what}, {_together(runs)}", note=note)
+    return path_figure(land, descents, title=f"Path of gradient descent{what}, {together(runs)}", note=note)
 
 
 #: Every kind of picture, in the order in which they are drawn.
 KINDS: dict[str, Kind] = {
-    "loss": Kind(lambda _: None, _loss, per_target=False, overlays=_losses, default=_always, has_axes=True),
-    "gap": Kind(_no_gap, _gap, per_target=False, overlays=_gaps, has_axes=True),
+    "loss": Kind(lambda _: None, loss, per_target=False, overlays=losses, default=_always, has_axes=True),
+    "gap": Kind(no_gap, gap, per_target=False, overlays=gaps, has_axes=True),
     "fit": Kind(_no_line, _fit, default=_always),
     "predicted": Kind(unevaluated, _predicted, default=_always),
     "residuals": Kind(unevaluated, _residuals, default=_always),

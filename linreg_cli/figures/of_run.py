@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from linreg_cli.errors import LinregError, PlotError, UsageError
 from linreg_cli.figures.canvas import render
-from linreg_cli.figures.kinds import KINDS, Axes, Kind
+from linreg_cli.figures.epochs import Axes
+from linreg_cli.figures.kinds import KINDS, Kind
 from linreg_cli.figures.library import drawing
 from linreg_cli.figures.material import Material
 from linreg_cli.figures.train_rows import TrainRows

@@ -4,7 +4,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from linreg_cli.errors import StoreError
-from linreg_cli.figures.kinds import loss_curve
+from linreg_cli.figures.epochs import loss_curve
 from linreg_cli.runs.contents import RunContents
 from linreg_cli.runs.store import RunFolder
 

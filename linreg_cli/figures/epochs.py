@@ -1,0 +1,122 @@
+"""The curves of a run over its epochs: the loss, and the gap to the optimum."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from linreg_cli.figures.loss import LossCurve, loss_figure
+from linreg_cli.figures.material import Material, floats
+from linreg_cli.runs.contents import RunContents
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LOSS_NAMES = {
+    "mse": "mean squared error",
+    "sse": "sum of squared errors",
+    "half_mse": "half the mean squared error",
+    "mae": "mean absolute error",
+    "huber": "mean Huber loss",
+}
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What the command line says about the axes of curves over the epochs.
+
+    Attributes:
+        scale: `auto`, `linear` or `log`.
+        x: `epoch` or `step`.
+    """
+
+    scale: str = "auto"
+    x: str = "epoch"
+
+
+def loss_name(record: dict[str, Any]) -> str:
+    """The loss of a run, for an axis."""
+    name = _LOSS_NAMES.get(record.get("loss", ""), "loss")
+    return f"{name} (target standardised)" if record.get("target_standardized") else name
+
+
+def loss_curve(run: RunContents, label: str | None = None, x: str = "epoch") -> LossCurve:
+    """The loss after each epoch, from `history.csv`.
+
+    Args:
+        run: the run.
+        label: its name in the legend; None: its id.
+        x: `epoch` or `step`.
+
+    Raises:
+        StoreError: if the file is missing or damaged.
+    """
+    history = run.table("history.csv")
+    if not {x, "train_loss"} <= set(history.column_names):
+        raise run.damaged("history.csv", f"it has no columns {x} and train_loss")
+    validation = floats(history, "validation_loss") if "validation_loss" in history.column_names else None
+    return LossCurve(label or run.id, floats(history, x), floats(history, "train_loss"), validation, _end(run))
+
+
+def _end(run: RunContents) -> str:
+    record = run.record()
+    if record["status"] != "diverged":
+        return ""
+    step = (record.get("diverged") or {}).get("step")
+    return f"diverged at step {step:,}" if isinstance(step, int) else "diverged"
+
+
+def loss(run: Material, _: str, axes: Axes) -> "Figure":
+    """The loss of one run, with the optimum."""
+    optimum = _optimum(run) if run.evaluated else None
+    return loss_figure(
+        [loss_curve(run, x=axes.x)],
+        loss=loss_name(run.record()),
+        title=f"Training loss of {run.id}",
+        optimum=optimum,
+        scale=axes.scale,
+        x_label=axes.x,
+    )
+
+
+def losses(runs: Sequence[Material], labels: Sequence[str], _: str, axes: Axes) -> "Figure":
+    """The losses of several runs."""
+    names = sorted({loss_name(run.record()) for run in runs})
+    curves = [loss_curve(run, label, axes.x) for run, label in zip(runs, labels, strict=True)]
+    title = f"Training loss of {together(runs)}"
+    return loss_figure(curves, loss=" / ".join(names), title=title, scale=axes.scale, x_label=axes.x)
+
+
+def together(runs: Sequence[Material]) -> str:
+    """The runs, for a title."""
+    return " and ".join(run.id for run in runs) if len(runs) <= 3 else f"{len(runs)} runs"
+
+
+def _optimum(run: Material) -> float | None:
+    optimum = run.read_json("metrics.json").get("optimum")
+    value = optimum.get("train_loss") if isinstance(optimum, dict) else None
+    if isinstance(optimum, dict) and optimum.get("gap_relative_to") == "constant":
+        value = 0.0  # within rounding error, so its digits carry no information
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def no_gap(run: Material) -> str | None:
+    """Why a run has no gap."""
+    return None if "gap" in run.table("history.csv").column_names else "its optimum is not known"
+
+
+def _gap_curve(run: Material, label: str, x: str) -> LossCurve:
+    history = run.table("history.csv")
+    return LossCurve(label, floats(history, x), floats(history, "gap"), None, _end(run))
+
+
+def gap(run: Material, _: str, axes: Axes) -> "Figure":
+    """The gap of one run."""
+    return gaps([run], [run.id], "", axes)
+
+
+def gaps(runs: Sequence[Material], labels: Sequence[str], _: str, axes: Axes) -> "Figure":
+    """The gaps of several runs."""
+    curves = [_gap_curve(run, label, axes.x) for run, label in zip(runs, labels, strict=True)]
+    title = f"Gap to the optimum of {together(runs)}"
+    scale = "log" if axes.scale == "auto" else axes.scale
+    return loss_figure(curves, loss="gap to the optimum", title=title, scale=scale, x_label=axes.x)

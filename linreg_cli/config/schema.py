@@ -200,6 +200,12 @@ class EvaluateConfig(Section):
 NAME_PATTERN = r"^\w[\w.-]*$"
 
 
+def _name_in_json_schema(schema: dict[str, Any]) -> None:
+    r"""For readers whose `\w` is ASCII's alone: none of ASCII's other characters. The default is the file's name."""
+    schema["pattern"] = r"^[^\x00-/:-@\[-\^`\{-\x7f][^\x00-,/:-@\[-\^`\{-\x7f]*$"
+    schema.pop("default", None)
+
+
 def _fits_a_file_name(name: str) -> str:
     size = len(name.encode())
     if size > Config.MAX_NAME_BYTES:
@@ -218,6 +224,7 @@ class Config(Section):
         "run",
         max_length=MAX_NAME,
         pattern=NAME_PATTERN,
+        json_schema_extra=_name_in_json_schema,
         description="Run ids are NAME-0001, NAME-0002, ... Letters and digits of any script, `.`, `_` and `-`. "
         "Default: the stem of the first config file (`houses` for `houses.yaml`); `run` without a file.",
     )

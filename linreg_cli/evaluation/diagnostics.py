@@ -1,4 +1,4 @@
-"""What is odd about the exact fit: findings about unequal variances, neighbours, multicollinearity, influential rows."""
+"""What is odd about the exact fit: unequal variances, alike neighbours, multicollinear columns, influential rows."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,29 +9,30 @@ from linreg_cli.config.schema import Config
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.kinds import Rows
 from linreg_cli.data.columns.rows import StackedRows, pick
-from linreg_cli.data.encoding.encode import NumberInput
+from linreg_cli.data.encoding.inputs import NumberInput
 from linreg_cli.evaluation.exact_fit import ExactFit
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.factor import Array, blocks
 from linreg_cli.least_squares.inference import Inference
 from linreg_cli.least_squares.residual_checks import chance_of_durbin_watson, chance_of_hc3
 from linreg_cli.remedies import leave_out, setting
-from linreg_cli.wording import number, short
+from linreg_cli.wording import number
 
 #: HC3 and classic standard errors that differ by more than this factor.
 MOST_RATIO = 1.5
 #: Residuals of neighbours count as independent for a Durbin-Watson statistic between these.
 DURBIN_WATSON = (1.5, 2.5)
 #: The largest p-value of these two; a table whose errors are independent and have equal variances is rarely accused.
-#: Of 400 such tables of each of 36 kinds (normal, skewed and one-hot columns; normal to lognormal errors; 50 to 1,000
-#: rows), at most 2 % exceed this one, and up to 100 % exceed MOST_RATIO.
-RARE = 0.01
+#: Of 400 such tables of each of 36 kinds (normal, lognormal and one-hot columns; normal to lognormal errors; 50 to
+#: 1,000 rows), 0 to 5 % are; by MOST_RATIO alone 0 to 100 % would be, most of those with rare levels.
+RARE = 0.02
 #: D. W. Marquardt, Generalized inverses, ridge regression, biased linear estimation, and nonlinear estimation, 1970.
 MOST_VIF = 10.0
 #: R. D. Cook, S. Weisberg, Residuals and Influence in Regression, 1982.
 MOST_COOK = 1.0
-#: Where a parameter has fewer rows than this, some row has a Cook's distance above 1 more often than not.
-LEAST_ROWS = 3
+#: Rows for each parameter below which a Cook's distance above 1 is nothing special: with 10 rows and 4 parameters, a
+#: third of the tables of normal numbers have one; with 20 rows, 7 %.
+LEAST_ROWS = 5
 #: The most columns or rows that a sentence names.
 _NAMED = 3
 
@@ -84,11 +85,11 @@ def _unequal_variances(exact: ExactFit, fit: Inference, rows: _Rows, of: str) ->
     if not len(sure):
         return
     worst = int(sure[np.argmax(np.abs(np.log(ratio[sure])))])
-    hc3, classic = short(fit.std_err_hc3[worst]), short(fit.std_err[worst])
+    hc3, classic = number(float(fit.std_err_hc3[worst]), 3), number(float(fit.std_err[worst]), 3)
     yield Finding(
         "heteroskedastic",
         f"the residuals{of} have unequal variances, which classic standard errors do not allow for: that of "
-        f"{fit.names[worst]} is {classic}, and {hc3} by HC3 ({short(float(ratio[worst]), 3)} times). Set "
+        f"{fit.names[worst]} is {classic}, and {hc3} by HC3 ({number(float(ratio[worst]), 3)} times). Set "
         f"{setting('evaluate.covariance', 'HC3')}",
     )
 
@@ -103,7 +104,7 @@ def _alike_neighbours(exact: ExactFit, fit: Inference, rows: _Rows, k: int, of: 
     alike = "similar" if found < 2 else "opposite"
     yield Finding(
         "autocorrelation",
-        f"in the order of the rows, neighbouring residuals{of} are {alike}: Durbin-Watson is {short(found, 3)}, and 2 "
+        f"in the order of the rows, neighbouring residuals{of} are {alike}: Durbin-Watson is {number(found, 3)}, and 2 "
         "without autocorrelation. If the order means something, such as time, standard errors and p-values are not "
         "valid; a feature for what neighbours share may help, such as time itself",
     )
@@ -131,7 +132,7 @@ def _influential_rows(fit: Inference, rows: _Rows, of: str) -> Iterator[Finding]
     if not len(far):
         return
     far = far[np.argsort(-cooks[far], kind="stable")]
-    labels = [f"row {row + 1} ({short(float(cooks[at]), 3)})" for at, row in _first(far, rows)]
+    labels = [f"row {row + 1} ({number(float(cooks[at]), 3)})" for at, row in _first(far, rows)]
     yield Finding(
         "influential",
         f"{_and_more(labels, len(far))} {'has' if len(far) == 1 else 'have'} a Cook's distance above 1: without "
@@ -162,10 +163,13 @@ def _multicollinear(fit: Inference, numbers: Sequence[str]) -> Iterator[Finding]
     names = sorted(high, key=lambda name: -high[name])
     labels = [f"{name} ({number(round(high[name]))})" for name in names[:_NAMED]]
     worst = names[0]
+    is_one = len(names) == 1
     yield Finding(
         "multicollinear",
-        f"multicollinear columns: {_and_more(labels, len(names))} have variance inflation factors above 10. Their "
-        f"standard errors are large, {short(high[worst] ** 0.5, 3)} times for {worst}, because other columns say nearly "
+        f"multicollinear columns: {_and_more(labels, len(names))} "
+        f"{'has a variance inflation factor' if is_one else 'have variance inflation factors'} above 10. "
+        f"{'Its standard error is' if is_one else 'Their standard errors are'} large "
+        f"({number(high[worst] ** 0.5, 3)} times{'' if is_one else f' for {worst}'}), because other columns say nearly "
         f"the same; predictions do not suffer. For narrower intervals leave one out: {leave_out(worst)}",
     )
 

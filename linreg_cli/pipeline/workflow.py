@@ -266,7 +266,7 @@ def _choices(prepared: Prepared) -> list[str]:
 def _evaluate(
     prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics
 ) -> tuple[Metrics, list[Finding]]:
-    """Metrics, predictions and probes of the trained model, and what is odd; writes `metrics.json`, `predictions.csv`."""
+    """Metrics and predictions of the trained model, and what is odd; writes `metrics.json` and `predictions.csv`."""
     config, dataset, model = prepared.config, prepared.dataset, prepared.state.model
     formula = estimating(prepared.formula(), dataset, config)
     preprocessor = replace(prepared.preprocessor, smearing=formula.smearing)

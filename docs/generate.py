@@ -24,6 +24,7 @@ COMMANDS = (
     "explain",
     "validate",
     "schema",
+    "completion",
     "runs list",
     "runs show",
     "runs diff",
@@ -113,7 +114,7 @@ def _values(schema: dict[str, Any]) -> str:
         return ", ".join(f"`{_yaml(value)}`" for value in schema.get("enum", [schema.get("const")]))
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(_values(option) for option in schema["anyOf"]))
-    if "oneOf" in schema or "$ref" in schema:
+    if any(key in schema for key in ("oneOf", "allOf", "$ref")):  # allOf: as pydantic below 2.9 does
         return "mapping"
     kind = schema.get("type")
     if kind == "array":

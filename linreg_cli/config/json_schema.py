@@ -13,6 +13,8 @@ from linreg_cli.config.schema import Config
 Schema = dict[str, Any]
 Path = tuple[str, ...]
 
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+
 
 def json_schema() -> Schema:
     """The JSON Schema (draft 7) of a whole config. A file that only overrides another one lacks what is required.
@@ -36,8 +38,12 @@ def _adapted(schema: Schema, definitions: Schema, path: Path) -> Schema:
         own = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
         return _adapted({**definitions[referred.rpartition("/")[2]], **own}, definitions, path)
     kept = {key: value for key, value in schema.items() if key not in ("title", "$defs", "discriminator")}
+    if "const" in kept:
+        kept.pop("enum", None)  # pydantic below 2.10 writes both
     for key, value in kept.items():
-        if key == "properties":
+        if key in _BOUNDS and value == int(value):
+            kept[key] = int(value)  # pydantic below 2.11 writes 0.0
+        elif key == "properties":
             kept[key] = {name: _adapted(each, definitions, (*path, name)) for name, each in value.items()}
         elif key in ("items", "additionalProperties") and isinstance(value, dict):
             kept[key] = _adapted(value, definitions, (*path, "*"))

@@ -250,7 +250,9 @@ class Config(Section):
         "category.",
     )
     gates: tuple[Name, ...] = Field(
-        (), description="Conditions such as `test.r2 >= 0.9`. If one does not hold, the exit code is 5."
+        (),
+        description="Conditions such as `test.r2 >= 0.9` or `test.rmse <= 1.02 * run(RUN).test.rmse`. If one does not "
+        "hold, the exit code is 5.",
     )
     plots: bool = Field(True, description="Draw the pictures at the end of training.")
 

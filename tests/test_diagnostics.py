@@ -101,6 +101,12 @@ def test_indicators_beside_a_rare_reference_level_are_not_called_multicollinear(
     assert "multicollinear" not in said(frame)
 
 
+def test_a_column_and_its_square_are_not_called_multicollinear(said):
+    frame = table(np.random.default_rng(9))
+    frame["a"] = 20 + frame["a"]
+    assert "multicollinear" not in said(frame, "data.features=[a, a^2, b]")
+
+
 def test_influential_rows_are_numbered_as_in_the_table(said):
     rng = np.random.default_rng(6)
     frame = table(rng)

@@ -9,6 +9,7 @@ from linreg_cli.config.schema import Config
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.kinds import Rows
 from linreg_cli.data.columns.rows import StackedRows, pick
+from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.inputs import NumberInput
 from linreg_cli.evaluation.exact_fit import ExactFit
 from linreg_cli.findings import Finding
@@ -147,12 +148,14 @@ def _first(positions: Rows, rows: _Rows) -> Iterator[tuple[int, int]]:
 
 
 def _plain_numbers(preprocessor: Preprocessor) -> list[str]:
-    """The features that are columns of numbers as they are.
+    """The features that are columns of numbers as they are, and of which no other feature is made.
 
     Indicators of a category are left out: they are alike wherever the reference level is rare, which another reference
-    level would change and the fit would not.
+    level would change and the fit would not. So are a column and its square: they are alike by design.
     """
-    return [each.column for each in preprocessor.inputs.inputs if isinstance(each, NumberInput)]
+    inputs = preprocessor.inputs.inputs
+    made_of = {column for each in inputs if isinstance(each, DerivedInput) for column in each.columns}
+    return [each.column for each in inputs if isinstance(each, NumberInput) and each.column not in made_of]
 
 
 def _multicollinear(fit: Inference, numbers: Sequence[str]) -> Iterator[Finding]:

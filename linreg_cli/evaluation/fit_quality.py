@@ -15,7 +15,7 @@ from linreg_cli.convergence.stalling import rounding_gap
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.scaling import original_rows
 from linreg_cli.evaluation.diagnostics import diagnose
-from linreg_cli.evaluation.exact_fit import exact_fit
+from linreg_cli.evaluation.exact_fit import ExactFit, exact_fit
 from linreg_cli.evaluation.held_out import left_out
 from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
 from linreg_cli.findings import Finding
@@ -44,11 +44,13 @@ class FitQuality:
         influence: the rows of `influence.csv`: leverage, standardised residual and Cook's distance of train rows;
             None where inference is refused.
         findings: what is odd about the exact fit.
+        exact: the exact fit.
     """
 
     metrics: Metrics
     influence: pa.Table | None
     findings: list[Finding]
+    exact: ExactFit
 
 
 def fit_quality(
@@ -84,7 +86,7 @@ def fit_quality(
     findings = diagnose(exact, config, dataset, preprocessor, (rows, X, y))
     if problem.no_optimum_reason is not None:
         none = {"optimum": None, "optimum_reason": problem.no_optimum_reason, "inference": inference}
-        return FitQuality(none, influence, findings)
+        return FitQuality(none, influence, findings, exact)
     optimum = _optimum(config, preprocessor, problem, exact.optimum)
     distance = problem.distance(*parameters_of(model), train_loss)
     assert distance is not None
@@ -99,7 +101,7 @@ def fit_quality(
         if X.size <= MOST_HELD_OUT_CELLS:
             optimum["leave_one_out"] = left_out(exact.optimum, X, np.asarray(y), config.preprocess)
     optimum |= {**exact.distance(trained), "inference": exact.as_json(transform)}
-    return FitQuality({"optimum": optimum, "inference": inference}, influence, findings)
+    return FitQuality({"optimum": optimum, "inference": inference}, influence, findings, exact)
 
 
 def _as_given(original: Optimum, preprocessor: Preprocessor, trained: LinearFormula) -> Metrics:

@@ -16,6 +16,7 @@ from linreg_cli.config.given import messages_about
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
 from linreg_cli.evaluation.evaluate import evaluate_model
+from linreg_cli.evaluation.intervals import save_factor
 from linreg_cli.evaluation.metrics import Metrics, probe
 from linreg_cli.evaluation.predictions import write_predictions
 from linreg_cli.evaluation.smearing import estimating
@@ -32,7 +33,7 @@ from linreg_cli.runs.checkpoint import Checkpoint, save_model
 from linreg_cli.runs.record import RunRecord, auto_keys, environment
 from linreg_cli.runs.references import as_json
 from linreg_cli.runs.signals import StopRequests
-from linreg_cli.runs.store import RESULTS, RunFolder, create_run, remove_unstarted
+from linreg_cli.runs.store import INFERENCE_FILE, RESULTS, RunFolder, create_run, remove_unstarted
 from linreg_cli.wording import plural
 
 
@@ -203,7 +204,8 @@ def _run_to_the_end(
         seconds = time.perf_counter() - begun
         measured = {**metrics, "seconds": seconds, "warnings": counts(each.kind for each in warnings)}
         gates = check_gates(prepared.config.gates, fail_if, measured, prepared.references)
-        digests = run.digests("model.safetensors", "preprocess.json")
+        kept = [INFERENCE_FILE] if run.has(INFERENCE_FILE) else []
+        digests = run.digests("model.safetensors", "preprocess.json", *kept)
         result = _result(end, prepared, seconds, gates, warnings)
         record.finish("finished", **result, checkpoints=training.saved, digests=digests)
     except BaseException as error:
@@ -293,6 +295,7 @@ def _evaluate(
     run.write_json("metrics.json", metrics)
     if influence is not None:
         write_file(run.path / "influence.csv", lambda draft: write_table(draft, ".csv", influence), own=True)
+    save_factor(run, found.exact)
     return metrics, found.findings
 
 

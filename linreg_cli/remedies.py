@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from fnmatch import fnmatchcase
 from typing import Any
 
 from linreg_cli.wording import is_shown
@@ -18,6 +19,11 @@ _PLAIN = re.compile(r"(?!(?i:true|false|yes|no|on|off|null)$)[^\W\d]\w*(?:[-./]\
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 #: The key of a mapping may have 1,024 characters, unless a question mark is before it.
 _LONGEST_KEY = 1_000
+
+#: The entry of `data.features` for every other column.
+EVERY = "*"
+#: What only features that are made of columns have in their entries; names of columns may have it too.
+_MARKS_OF_MADE = re.compile(r"[(:^]")
 
 #: Dotted key -> its value in the config that a message is about.
 _given: ContextVar[Mapping[str, Any]] = ContextVar("given", default={})  # noqa: B039 - it is never changed
@@ -97,22 +103,45 @@ def change(key: str, value: Any) -> str:
 
 
 def leave_out(*columns: str) -> str:
-    """The line that leaves columns out, besides those that the config leaves out already.
+    r"""The line that leaves columns out, besides those that the config leaves out already.
 
     >>> leave_out("row id")
     "data.ignore: ['row id']"
     >>> with about({"data.features": ("x", "row id")}):
     ...     leave_out("row id")
     'data.features: [x]'
+    >>> with about({"data.features": ("*", "days(sold)", "log(area)")}):
+    ...     print(leave_out("sold"), leave_out("log(area)"), sep="\n")
+    data.features: ["*", 'log(area)'] and data.ignore: [sold]
+    data.features: ["*", 'days(sold)']
     """
-    features = _given.get().get("data.features")
-    if features and any(column in features for column in columns):
-        return setting("data.features", [each for each in features if each not in columns])
-    return setting("data.ignore", [*dict.fromkeys((*_given.get().get("data.ignore", ()), *columns))])
+    features, lines = _given.get().get("data.features") or (), []
+    rest = [each for each in features if not any(each == column or _is_made_of(each, column) for column in columns)]
+    if len(rest) < len(features):
+        lines.append(setting("data.features", rest))
+    made = [column for column in columns if column in features and _is_made(column)]
+    if not lines or (EVERY in features and len(made) < len(columns)):  # which would take the place of the entry
+        others = (column for column in columns if column not in made)
+        lines.append(setting("data.ignore", [*dict.fromkeys((*_given.get().get("data.ignore", ()), *others))]))
+    return " and ".join(lines)
+
+
+def as_days(*columns: str) -> str:
+    """The line that takes columns as dates, days since 1970, besides the features that the config has already.
+
+    >>> print(as_days("sold"))
+    data.features: ["*", 'days(sold)']
+    >>> with about({"data.features": ("x", "sold")}):
+    ...     as_days("sold")
+    "data.features: [x, 'days(sold)']"
+    """
+    features = _given.get().get("data.features") or (EVERY,)
+    entries = [each for each in features if each not in columns] + [f"days({column})" for column in columns]
+    return setting("data.features", [*dict.fromkeys(entries)])
 
 
 def missing(column: str, way: str) -> tuple[str, Any]:
-    """The key and the value that say what is done with the missing cells of a column.
+    """The key and the value that say what is done with the missing cells of a column: for all, if those are errors.
 
     >>> missing("x", "mean")
     ('preprocess.missing', 'mean')
@@ -121,9 +150,9 @@ def missing(column: str, way: str) -> tuple[str, Any]:
     ('preprocess.columns', {'x': {'missing': 'mean'}})
     """
     columns = _given.get().get("preprocess.columns", {})
-    if "missing" not in columns.get(column, {}):
+    if "missing" not in _exceptions(column) and _given.get().get("preprocess.missing", "error") == "error":
         return "preprocess.missing", way
-    return "preprocess.columns", {**columns, column: {**columns[column], "missing": way}}
+    return "preprocess.columns", {**columns, column: {**columns.get(column, {}), "missing": way}}
 
 
 def for_columns(columns: Sequence[str], key: str, value: Any) -> str:
@@ -148,8 +177,7 @@ def also_missing(cell: str, column: str, marks: Sequence[str]) -> str:
     preprocess.missing_values: ["", "-"] and preprocess.missing: drop
     """
     line, given = setting("preprocess.missing_values", [*marks, cell]), _given.get()
-    own = given.get("preprocess.columns", {}).get(column, {}).get("missing")
-    if (own or given.get("preprocess.missing")) != "error":
+    if _exceptions(column).get("missing", given.get("preprocess.missing")) != "error":
         return line
     return f"{line} and {setting(*missing(column, 'drop'))}"  # otherwise the next error would be that a cell is missing
 
@@ -165,6 +193,17 @@ def without_mark(level: str) -> str:
     if marks is None:
         return ""
     return change("preprocess.missing_values", [mark for mark in marks if mark.strip() != level])
+
+
+def with_mark(level: str) -> str:
+    """What to do so that a text means 'missing' too; an empty text where the config is not known.
+
+    >>> with about({"preprocess.missing_values": ("", "?")}):
+    ...     with_mark("none")
+    'set preprocess.missing_values: ["", "?", none]'
+    """
+    marks = _given.get().get("preprocess.missing_values")
+    return "" if marks is None else change("preprocess.missing_values", [*marks, level])
 
 
 def command(*words: str) -> str:
@@ -183,6 +222,26 @@ def override(key: str, value: Any) -> str:
     'data.decimal=","'
     """
     return f"{key}={flow(value)}"
+
+
+def _is_made(entry: str) -> bool:
+    return _MARKS_OF_MADE.search(entry) is not None
+
+
+def _is_made_of(entry: str, column: str) -> bool:
+    """Whether a feature, by its entry, is made of a column."""
+    if not _is_made(entry) or _is_made(column):
+        return False
+    return re.search(rf"(?<!\w){re.escape(column)}(?![\w(])", entry) is not None
+
+
+def _exceptions(column: str) -> dict[str, Any]:
+    """What `preprocess.columns` sets for a column, by its name or by a pattern."""
+    columns = _given.get().get("preprocess.columns", {})
+    found: dict[str, Any] = {}
+    for key, given in columns.items():
+        found |= given if key != column and fnmatchcase(column, key) else {}
+    return found | dict(columns.get(column, {}))
 
 
 def _key(name: str) -> str:

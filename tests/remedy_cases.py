@@ -97,6 +97,21 @@ FILES = {
         "c,d,x,y\n" + "".join(f"{'abc'[row % 3]},{'pqr'[row % 3]},{x},{y}\n" for row, (x, y) in enumerate(ROWS)),
         ONE_HOT,
     ),
+    "columns with gaps in the same rows": _file(
+        "a,b,c,d,y\n" + "".join(
+            f"{'' if row % 4 == 0 else x},{'' if row % 4 == 0 else x * x:},{'' if row % 4 == 0 else 'pq'[row % 2]},"
+            f"{'' if row % 4 == 0 else 'rst'[row % 3]},{y}\n" for row, (x, y) in enumerate(ROWS)
+        ),
+        {"preprocess": {"categorical": "one_hot", "missing": "level"}},
+    ),
+    "a level that is called as missing cells are": _file(
+        "c,x,y\n" + "".join(f"{('(missing)', 'a', '')[row % 3]},{x},{y}\n" for row, (x, y) in enumerate(ROWS)),
+        {"preprocess": {"categorical": "one_hot", "missing": "level"}},
+    ),
+    "a category without a cell in the train split": _file(
+        "c,s,x,y\n" + "".join(f",train,{x},{y}\n" for x, y in ROWS) + "d,test,1,2\n",
+        {"preprocess": {"categorical": "one_hot", "missing": "level"}, "data": {"split": {"column": "s"}}},
+    ),
     "a missing target": _file("x,y\n1,\n" + "".join(f"{x},{y}\n" for x, y in ROWS)),
     "a German table": _file(
         "p;b;y\n" + "".join(
@@ -116,6 +131,25 @@ FILES = {
         {"data": {"ignore": ("id",)}},
     ),
     "points that may separate thousands": _file("p;y\n" + POINTS, SEMICOLON),
+    "a logarithm of 0": _file(
+        "a,x,y\n0,1,2\n" + "".join(f"{x * x},{x},{y}\n" for x, y in ROWS),
+        {"data": {"features": ["x", "log(a)", "log(a):x"]}},
+    ),
+    "a power beyond float64": _file(
+        "a,x,y\n1e40,1,2\n" + "".join(f"{x},{x},{y}\n" for x, y in ROWS), {"data": {"features": ["x", "a^9"]}}
+    ),
+    "a power of a category": _file(
+        "c,x,y\n" + "".join(f"{'abc'[row % 3]},{x},{y}\n" for row, (x, y) in enumerate(ROWS)),
+        {**ONE_HOT, "data": {"features": ["x", "x:c^2"]}},
+    ),
+    "products of many levels": _file(
+        "c,d,x,y\n" + "".join(f"{'abc'[row % 3]},{'pqrs'[row % 4]},{x},{y}\n" for row, (x, y) in enumerate(ROWS)),
+        {"data": {"features": ["x", "c:d"]}, "preprocess": {"categorical": "one_hot", "max_levels": 10}},
+    ),
+    "a cell that is no date": _file(
+        "d,x,y\nsoon,1,2\n" + "".join(f"2020-01-{1 + row % 28},{x},{y}\n" for row, (x, y) in enumerate(ROWS)),
+        {"data": {"features": ["*", "days(d)"]}},
+    ),
     "an identifier": _file(
         "house_id,x,y\n" + "".join(f"{row * 7919 % 10007},{x},{y}\n" for row, (x, y) in enumerate(ROWS))
     ),

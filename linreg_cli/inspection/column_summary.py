@@ -6,8 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.data import Dataset
-from linreg_cli.data.columns.kinds import Categories, Numbers, Rows, take
+from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, Rows, take
 from linreg_cli.data.columns.rows import as_slice
+from linreg_cli.data.encoding.derived import DerivedInput
+from linreg_cli.data.encoding.levels import MISSING_LEVEL
 from linreg_cli.least_squares.factor import blocks
 
 
@@ -46,11 +48,18 @@ def summaries(dataset: Dataset) -> tuple[ColumnSummary, ...]:
             summarise(name, take(dataset.columns, name, rows)) for name in (*dataset.features, *dataset.targets)
         )
     found = []
+    derived = {each.column: each for each in dataset.inputs if isinstance(each, DerivedInput)}
     for used in dataset.summary.columns:
+        if used.column in derived:
+            features = derived[used.column].features
+            found += [summarise(feature, take(dataset.columns, feature, rows)) for feature in features]
+            continue
         raw = dataset.raw[used.column]
         if isinstance(raw, Categories):
             counts = np.bincount(raw.codes[rows] + 1, minlength=len(raw.levels) + 1)[1:]
             levels = {level: int(count) for level, count in zip(raw.levels, counts, strict=True) if count}
+            if used.gaps_are_level:
+                levels[MISSING_LEVEL] = int(np.count_nonzero(raw.codes[rows] == MISSING))
             one = ColumnSummary(used.column, "category", None, None, None, None, levels=levels)
         else:
             one = summarise(used.column, _present(raw, rows))

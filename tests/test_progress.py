@@ -4,8 +4,11 @@ import csv
 import os
 import pty
 import re
+import shlex
+import signal
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +80,32 @@ def test_a_model_without_a_known_optimum_has_no_gap(linreg, config):
     result = linreg("train", "-c", config, "--set", "loss=huber", "--set", "optimizer.weight_decay=0.1")
     assert ("gap" in result.err) == ("gap" in (result.out.partition("optimum: ")[2].partition("\n")[0]))
     assert "line-0001: epoch 6/6  loss " in result.err
+
+
+# --- interrupted
+
+
+@pytest.mark.parametrize("outputs", ["outputs", "my runs", "."])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_names_the_run_and_how_it_goes_on(linreg, config, monkeypatch, heeded_signals, outputs, number,
+                                                          code):  # fmt: skip
+    with monkeypatch.context() as patch:
+        seen, real = [], progress.Progress.event
+
+        def event(self, what):
+            seen.append(what)
+            real(self, what)
+            if len(seen) == 4:
+                os.kill(os.getpid(), number)
+
+        patch.setattr(progress.Progress, "event", event)
+        result = linreg("train", "-c", config, "--outputs", outputs, "--set", "train.epochs=500")
+    assert result.code == code
+    last = result.err.splitlines()[-1]
+    assert last.startswith("error: interrupted" if code == 130 else "error: terminated")
+    assert "; line-0001 is kept, and goes on with: linreg train --resume " in last
+    again = linreg(*shlex.split(last.partition("goes on with: ")[2])[1:], "--quiet")
+    assert (again.code, Path(again.out.strip()) == Path(outputs) / "line-0001") == (0, True)
 
 
 # --- on a terminal

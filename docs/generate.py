@@ -24,6 +24,7 @@ COMMANDS = (
     "explain",
     "validate",
     "schema",
+    "completion",
     "runs list",
     "runs show",
     "runs diff",

@@ -14,6 +14,7 @@ import torch
 from linreg_cli import remedies
 from linreg_cli.addresses import has_secrets, without_secrets
 from linreg_cli.config import LoadedConfig, dump_config
+from linreg_cli.config.given import messages_about
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
 from linreg_cli.evaluation.evaluate import evaluate_model
@@ -190,7 +191,10 @@ def _run_to_the_end(
         reporter.detail("checkpoints: {count}, {seconds:.2f} s".format(**training.saved))
         reporter.stage("evaluating")
         folds = cross_validation(loaded, prepared, auto_keys(record.values), reporter)
-        metrics = _evaluate(prepared, run, before, folds)
+        metrics, findings = _evaluate(prepared, run, before, folds)
+        for finding in findings:
+            reporter.warn(finding)
+        warnings += findings
         save_model(run, prepared.state.model.state_dict())
         stops.check()  # a signal that a library has swallowed
         pictures = []
@@ -278,15 +282,18 @@ def _choices(prepared: Prepared) -> list[str]:
     ]
 
 
-def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics) -> Metrics:
-    """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`."""
+def _evaluate(
+    prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics
+) -> tuple[Metrics, list[Finding]]:
+    """Metrics and predictions of the trained model, and what is odd; writes `metrics.json` and `predictions.csv`."""
     config, dataset, model = prepared.config, prepared.dataset, prepared.state.model
     formula = estimating(prepared.formula(), dataset, config)
     preprocessor = replace(prepared.preprocessor, smearing=formula.smearing)
     run.write_json("preprocess.json", preprocessor.as_json())
     errors = write_predictions(run.path / "predictions.csv", formula, dataset)
     losses = {split: prepared.loss(split) for split in errors}
-    found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses)
+    with messages_about(config):
+        found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses)
     metrics, influence, points = found.metrics, found.influence, config.probe
     metrics["probe"] = [
         {"input": list(point), "before": old, "after": new}
@@ -296,7 +303,7 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     run.write_json("metrics.json", metrics)
     if influence is not None:
         write_file(run.path / "influence.csv", lambda draft: write_table(draft, ".csv", influence), own=True)
-    return metrics
+    return metrics, found.findings
 
 
 def _draw(run: RunFolder, reporter: Reporter, warnings: list[Finding]) -> list[Path]:

@@ -1,6 +1,7 @@
 """train_run and resume_run: all steps of a run, in the order of execution."""
 
 import contextlib
+import os
 import shlex
 import time
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 import torch
 
+from linreg_cli import remedies
 from linreg_cli.addresses import has_secrets, without_secrets
 from linreg_cli.config import LoadedConfig, dump_config
 from linreg_cli.config.given import messages_about
@@ -210,10 +212,18 @@ def _run_to_the_end(
         record.finish("finished", **result, checkpoints=training.saved, digests=digests)
     except BaseException as error:
         _record_failure(record, error, time.perf_counter() - begun)
+        if isinstance(error, Interrupted):
+            raise Interrupted(f"{error}; {_to_go_on(run)}", error.exit_code) from None
         raise
     finally:
         reporter.done()
     return Outcome(run, "finished", metrics, seconds, gates, end.reason if end else None, pictures, warnings)
+
+
+def _to_go_on(run: RunFolder) -> str:
+    """What to do after an interruption; the path of the run names it whatever folder runs are kept in."""
+    path = str(run.path) if os.sep in str(run.path) else f".{os.sep}{run.path}"
+    return f"{run.id} is kept, and goes on with: {remedies.command('linreg', 'train', '--resume', path)}"
 
 
 def _write_config(run: RunFolder, prepared: Prepared) -> None:

@@ -152,7 +152,7 @@ def _named(labels: Sequence[str], lines: Sequence[str]) -> str:
 def _references(record: dict[str, Any]) -> list[str]:
     """The reference level of each category, once."""
     columns = record["data"].get("columns") or []
-    features = [each for each in columns if each.get("reference") and each["role"] == "feature"]
+    features = [each for each in columns if each.get("reference") and each.get("role") != "source"]
     found = [(one_line(each["column"]), one_line(each["reference"])) for each in features]
     if not found:
         return []

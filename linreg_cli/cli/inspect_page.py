@@ -69,7 +69,7 @@ def _columns(found: "Inspection") -> str:
     room = WIDTH - max(map(text_width, text.split("\n")))
     if room < 0:
         longest = max(text_width(row[0]) for row in rows)
-        rows = [[cut(wording.one_line(row[0]), max(longest + room, 12)), *row[1:]] for row in rows]
+        rows = [[cut(wording.one_line(row[0]), max(longest + room, 6)), *row[1:]] for row in rows]
         text = output.aligned(rows, left=2, indent=_INDENT)
     left = len(found.columns) - len(shown)
     return "\n".join([heading("Columns:"), text, *output.left_out(left, _INDENT, "--json")])

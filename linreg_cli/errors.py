@@ -17,8 +17,8 @@ An error holds one `Fault` for each thing that is wrong, so that all of them are
 `linreg_cli.cli` turns errors into text.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
@@ -34,11 +34,13 @@ class Fault:
         message: what was found, what is allowed, what to do.
         where: the place, such as `houses.yaml:3:5` or `houses.csv, row 14, column 'bedrooms'`.
         excerpt: the line of the config with a caret below the error, or None.
+        settings: dotted key -> value, the settings that correct it, where these are known; the message says them too.
     """
 
     message: str
     where: str | None = None
     excerpt: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Hide the secrets of addresses: an error goes to terminals, records and reports."""

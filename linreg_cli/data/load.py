@@ -108,7 +108,7 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
         _refuse_unknown_columns(config, table)
     except DataError as error:
         hint = table.hint()
-        raise DataError([*([Fault(hint, source.path)] if hint else []), *error.faults]) from None
+        raise DataError([*([hint] if hint else []), *error.faults]) from None
     refuse_bad_names(table.columns, (*features, *targets, *reserved), source.path, table.written_columns)
     treated = treatments(config.preprocess, features, targets) | _as_trained(encoder)
     named = [column for column in features if treated[column].named]
@@ -121,7 +121,7 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     labels = text_column(cells, source.split.column, marks, source.path) if source.split.column else None
     del cells  # their memory is needed for the encoded columns
     release_unused()
-    dataset = assemble(name, with_cells(raw, table), targets, config, _splitter(source, config, labels), encoder)
+    dataset = assemble(name, with_cells(raw, table), targets, config, splitter(source, config, labels), encoder)
     if encoder is None and dataset.summary is not None:
         unused = table.index.difference(features, targets, reserved, source.ignore) if source.features is None else ()
         found = (*_header_warning(table.columns, path, name), *map(_index_warning, sorted(unused)))
@@ -164,7 +164,15 @@ def _header_warning(columns: Sequence[str], path: str, name: str) -> tuple[Findi
     return (Finding("header", message),)
 
 
-def _splitter(source: TableData, config: Config, labels: Categories | None) -> Split:
+def splitter(source: TableData, config: Config, labels: Categories | None) -> Split:
+    """How the rows of a table are split.
+
+    Args:
+        source: with the fractions, or the name of the column.
+        config: the seed, and what early stopping needs.
+        labels: that column; None for fractions.
+    """
+
     def split(kept: Rows) -> dict[str, Rows]:
         if labels is None or source.split.column is None:
             return _by_fractions(kept, source.split, config.seed)

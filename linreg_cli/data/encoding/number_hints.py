@@ -121,7 +121,8 @@ def merged_faults(
     if kept := [column for column in found.examples if column in categorical and column in faults]:
         these = "it" if len(kept) == 1 else "them"
         keep = for_columns(kept, "categorical", "one_hot")
-        first = Fault(f"{first.message}; to use {these} as text, set {keep}", first.where)
+        message = f"{first.message}; to use {these} as text, set {keep}"
+        first = Fault(message, first.where, settings=first.settings)
     return [first, *left, *(fault for column, fault in faults.items() if column not in solved)]
 
 
@@ -144,7 +145,10 @@ def _in_other_notation(
     else:
         example = found.examples[columns[0]][1]
         remedy = "; ".join(_way_out(way, now, text, example, several=len(found.ways) > 1) for way in found.ways)
-    return Fault(f"{which} {words}, such as {shown}; {remedy}", where)
+    settings: dict[str, Any] = {}
+    if len(found.ways) == 1 and found.ways[0].decimal != text.delimiter:
+        settings = {"data.decimal": found.ways[0].decimal, "data.thousands": found.ways[0].thousands}
+    return Fault(f"{which} {words}, such as {shown}; {remedy}", where, settings=settings)
 
 
 def _way_out(way: Notation, now: Notation, text: TextFormat, example: str, *, several: bool) -> str:

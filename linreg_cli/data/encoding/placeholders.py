@@ -66,4 +66,5 @@ def placeholder_fault(
     few = len(values.levels) <= _FEW_LEVELS or 2 * counts[words].sum() > counts.sum()
     if few and len(values.levels) <= max_levels:
         message += f"; to use the column as text, set {for_columns([column], 'categorical', 'one_hot')}"
-    return Fault(message, f"{name}, row {row + 1}, column {column!r}")
+    marks = [*missing_values, *others, first]
+    return Fault(message, f"{name}, row {row + 1}, column {column!r}", settings={"preprocess.missing_values": marks})

@@ -1,0 +1,178 @@
+"""What each column of a table is used as, judged by its cells."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from linreg_cli.config.data import TableData
+from linreg_cli.config.schema import Config
+from linreg_cli.data.columns.kinds import Categories, Numbers
+from linreg_cli.data.encoding.cells import category_column, holds_dates, mostly_dates_or_numbers
+from linreg_cli.data.encoding.number_hints import value_type
+from linreg_cli.data.tables.text_format import DEFAULT
+from linreg_cli.errors import DataError, Fault
+from linreg_cli.remedies import quoted
+from linreg_cli.starter.choices import CATEGORY, IGNORED, NUMBER, TARGET, ColumnChoice
+from linreg_cli.starter.reading import AS_FEATURE, AS_TARGET, Reading, nameless
+from linreg_cli.wording import one_line, plural
+
+#: A column of which a smaller fraction of the cells has a value is ignored.
+_FEWEST = 0.05
+
+
+def choices(reading: Reading, base: Config) -> list[ColumnChoice]:
+    """What is worth a word, column by column, in the order of the table.
+
+    Args:
+        reading: the table.
+        base: the config that names the target.
+
+    Raises:
+        DataError: for a target that is not numeric.
+    """
+    source = base.data
+    assert isinstance(source, TableData)
+    targets = (source.target,) if isinstance(source.target, str) else source.target
+    _refuse_targets(reading, targets, base)
+    if source.features is not None:
+        _refuse_features(reading, source.features, base)
+    looked_at = {*reading.cells.numbers, *reading.cells.others.column_names}
+    found: list[ColumnChoice] = []
+    for column in dict.fromkeys(reading.table.columns):
+        if column in targets:
+            found += _target(reading, column)
+        elif column in looked_at:
+            found += _feature(reading, column, base)
+        elif column in nameless(reading.table.columns) and column not in source.ignore and source.features is None:
+            why = "several columns have this name" if column.strip() else "it has no name"
+            found.append(ColumnChoice(column, IGNORED, why, odd=bool(column.strip())))
+    return found
+
+
+def _refuse_targets(reading: Reading, targets: tuple[str, ...], base: Config) -> None:
+    """Refuse targets that are not numbers.
+
+    Raises:
+        DataError: with a fault for each of them, and the columns that are numbers.
+    """
+    faults: list[Fault] = []
+    numbers = [each for each in reading.table.columns if each in reading.cells.numbers and each not in targets]
+    listed = ", ".join(numbers[:20]) + (", ..." if len(numbers) > 20 else "")
+    other = f"; columns of numbers: {listed}" if numbers else ""
+    for target in targets:
+        values = reading.raw.get(target)
+        if isinstance(values, Numbers) and values.n_missing < len(values.values):
+            continue
+        where = f"{reading.table.name}, column {target!r}"
+        fault = None if isinstance(values, Numbers) else reading.fault(target, AS_TARGET)
+        text = _as_categories(reading, target)
+        if isinstance(values, Numbers) or fault is None:
+            faults.append(Fault(f"no cell of the target has a value; choose another target{other}", where))
+        elif text is None or holds_dates(text) or reading.fault(target, AS_FEATURE) is not None:
+            faults.append(Fault(f"{fault.message}{other}", fault.where, settings=fault.settings))
+        else:
+            levels = ", ".join(map(one_line, text.levels[:3])) + (", ..." if len(text.levels) > 3 else "")
+            what = f"the target is text with {plural(len(text.levels), 'level')} ({levels})"
+            message = f"{what}, and linear regression predicts a number; choose another target{other}"
+            faults.append(Fault(message, where))
+    if faults:
+        raise DataError(faults)
+
+
+def _refuse_features(reading: Reading, features: Sequence[str], base: Config) -> None:
+    """Refuse features that were named and cannot be used.
+
+    Raises:
+        DataError: with a fault for each of them.
+    """
+    found = [each for column in features for each in _feature(reading, column, base) if each.use == IGNORED]
+    if found:
+        name = reading.table.name
+        raise DataError([Fault(f"it cannot be a feature: {each.why}", f"{name}, column {each.column!r}") for each in found])
+
+
+def _as_categories(reading: Reading, column: str) -> Categories | None:
+    """A column as categories; None for numbers, and for a type that cannot be written as text."""
+    if column in reading.cells.numbers:
+        return None
+    kind = value_type(reading.cells.others.column(column).type)
+    if pa.types.is_nested(kind) or pa.types.is_temporal(kind) or pa.types.is_binary(kind):
+        return None
+    return category_column(reading.cells.others.column(column), reading.missing_values, "text")
+
+
+def _target(reading: Reading, column: str) -> Iterator[ColumnChoice]:
+    gaps = reading.raw[column].n_missing
+    if gaps:
+        rows = "the row is" if gaps == 1 else "these rows are"
+        why = f"{plural(gaps, 'cell')} of the target {'is' if gaps == 1 else 'are'} missing; {rows} left out"
+        yield ColumnChoice(column, TARGET, why, {"missing": "drop"})
+
+
+def _feature(reading: Reading, column: str, base: Config) -> Iterator[ColumnChoice]:
+    values = reading.raw.get(column)
+    n_rows = reading.cells.num_rows
+    if isinstance(values, Categories):
+        yield _category(values, column, base)
+        return
+    if isinstance(values, Numbers):
+        there = n_rows - values.n_missing
+        if there < max(2, _FEWEST * n_rows):
+            few = "no cell has a value" if not there else f"only {there:,} of {n_rows:,} cells have a value"
+            yield ColumnChoice(column, IGNORED, few)
+        elif values.n_missing:
+            gaps = f"{values.n_missing:,} of {n_rows:,} cells {'is' if values.n_missing == 1 else 'are'} missing"
+            yield ColumnChoice(column, NUMBER, f"{gaps}; the median is filled in", {"missing": "median"})
+        return
+    yield _not_numbers(reading, column, base)
+
+
+def _not_numbers(reading: Reading, column: str, base: Config) -> ColumnChoice:
+    """A column that is neither numbers nor a category as it is."""
+    text = _as_categories(reading, column)
+    kind = None if column in reading.cells.numbers else value_type(reading.cells.others.column(column).type)
+    if (kind is not None and pa.types.is_temporal(kind)) or (text is not None and holds_dates(text)):
+        return ColumnChoice(column, IGNORED, "dates or times, which are not numbers")
+    written = DEFAULT if (source := reading.table.as_text()) is None else source.format
+    fault = None
+    if text is not None:
+        cells, marks, name = reading.cells.others.column(column), reading.missing_values, reading.table.name
+        fault = mostly_dates_or_numbers(cells, text, column, marks, name, written)
+        if fault is None and (why := _too_many(text, base)):
+            return ColumnChoice(column, IGNORED, why)
+    fault = fault or reading.fault(column, AS_FEATURE)
+    assert fault is not None, column
+    return ColumnChoice(column, IGNORED, fault.message, odd=True)
+
+
+def _category(values: Categories, column: str, base: Config) -> ColumnChoice:
+    if why := _too_many(values, base):
+        return ColumnChoice(column, IGNORED, why)
+    if not values.levels:
+        return ColumnChoice(column, IGNORED, "no cell has a value")
+    return category(values, column, values.levels)
+
+
+def category(values: Categories, column: str, levels: Sequence[str]) -> ColumnChoice:
+    """A category of some levels, the first of which is the reference level."""
+    what = {"text": "text", "boolean": "true and false", "number": "a category of numbers"}[values.kind]
+    why = f"{what}, {plural(len(levels), 'level')}; reference level {one_line(levels[0])}"
+    settings = {"categorical": "one_hot"}
+    if values.n_missing:
+        gaps = f"{values.n_missing:,} of {len(values.codes):,} cells {'is' if values.n_missing == 1 else 'are'} missing"
+        why += f"; {gaps}, and the rows are left out"
+        settings["missing"] = "drop"
+    return ColumnChoice(column, CATEGORY, why, settings)
+
+
+def _too_many(values: Categories, base: Config) -> str:
+    """Why a column of text is no category: it has too many levels; an empty text for a category."""
+    n_levels, n_cells = len(values.levels), len(values.codes) - values.n_missing
+    if not n_levels or (n_levels <= max(2, n_cells / 2) and n_levels <= base.preprocess.max_levels):
+        return ""
+    example = one_line(values.levels[0])
+    shown = f"{n_levels:,} levels in {n_cells:,} cells, such as {quoted(example if len(example) < 40 else example[:37] + '...')}"
+    if n_levels > n_cells / 2:
+        return f"identifier or free text: {shown}"
+    return f"{shown}: more than preprocess.max_levels, {base.preprocess.max_levels}"

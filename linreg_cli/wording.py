@@ -9,6 +9,9 @@ from typing import Any
 #: A relative gap up to this is within the rounding error of float64.
 ROUNDING = 1e-15
 
+#: A share of less than this, 0.001 %, is not written as a number.
+NEGLIGIBLE = 1e-5
+
 #: Lowest losses that differ by less than this, relatively, are not told apart in words.
 _ALIKE = 1e-3
 
@@ -87,18 +90,62 @@ def is_shown(mark: str) -> bool:
     return mark.isprintable() or mark in _JOINERS
 
 
-def number(value: Any) -> str:
-    """A number in 6 significant digits, with thousands separators; '-' for None, and 0 for a negative zero.
+def number(value: Any, digits: int = 6) -> str:
+    """A number in `digits` significant digits: the one way in which numbers are written for people.
+
+    Digits before the decimal mark are never rounded away and are separated by thousands. Below 1e-4 and from 1e15 on,
+    the notation is scientific. '-' for None, 0 for a negative zero.
 
     >>> number(1234567.891), number(0.00012345678), number(None), number(-0.0)
     ('1,234,568', '0.000123457', '-', '0')
+    >>> number(1234.5, 3), number(0.00001234, 3), number(2500), number(float("inf"))
+    ('1,234', '1.23e-05', '2,500', 'infinite')
     """
     if value is None:
         return "-"
     if isinstance(value, int):
         return f"{value:,}"
+    if math.isinf(value):
+        return "infinite" if value > 0 else "-infinite"
     value = without_negative_zero(value)
-    return f"{value:,.0f}" if 1e5 <= abs(value) < 1e15 else f"{value:,.6g}" if abs(value) >= 1e3 else f"{value:.6g}"
+    whole = 10.0 ** (digits - 1) <= abs(value) < 1e15
+    return f"{value:,.0f}" if whole else f"{value:,.{digits}g}"
+
+
+def exact(value: float) -> str:
+    """A number with all of its digits, so that it can be pasted into a config; no separators.
+
+    >>> exact(0.1), exact(2500.0), exact(1 / 3), exact(1e-7)
+    ('0.1', '2500', '0.3333333333333333', '1e-07')
+    """
+    return repr(float(value) + 0.0).removesuffix(".0")
+
+
+def rounded(value: float, digits: int) -> float:
+    """A number rounded to `digits` significant digits, to be shown by `exact`.
+
+    >>> rounded(0.0123456, 3)
+    0.0123
+    """
+    return float(f"{value:.{digits}g}")
+
+
+def percent(share: float, digits: int = 3) -> str:
+    """A share in percent, in `digits` significant digits; small ones in words.
+
+    >>> percent(0.12345), percent(3e-9), percent(0.0)
+    ('12.3 %', 'less than 0.001 %', '0 %')
+    """
+    return "less than 0.001 %" if 0 < share < NEGLIGIBLE else f"{number(float(100 * share), digits)} %"
+
+
+def duration(seconds: float) -> str:
+    """A time in seconds, with two decimals.
+
+    >>> duration(0.1234), duration(3661.0)
+    ('0.12 s', '3,661.00 s')
+    """
+    return f"{seconds:,.2f} s"
 
 
 def value(given: Any) -> str:
@@ -119,22 +166,15 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def short(value: float | None, digits: int = 5) -> str:
-    """A number in `digits` significant digits, for tables with many columns; '-' for None.
-
-    >>> short(0.123456789), short(1234.5, 3), short(None)
-    ('0.12346', '1.23e+03', '-')
-    """
-    return "-" if value is None else f"{without_negative_zero(value):.{digits}g}"
-
-
 def p_value(value: float | None) -> str:
-    """A p-value in two significant digits; '-' for None.
+    """A p-value with four decimals; '-' for None.
 
-    >>> p_value(0.00123456), p_value(None)
-    ('0.0012', '-')
+    >>> p_value(0.00123456), p_value(0.5), p_value(7e-285), p_value(None)
+    ('0.0012', '0.5000', '<0.0001', '-')
     """
-    return short(value, 2)
+    if value is None:
+        return "-"
+    return "<0.0001" if value < 1e-4 else f"{value:.4f}"
 
 
 def parameters_title(targets: Sequence[str], transform: str) -> str:
@@ -231,7 +271,7 @@ def gap_in_words(metrics: dict[str, Any]) -> str:
         metrics: the content of `metrics.json`.
 
     >>> gap_in_words({"optimum": {"train_loss": 2.0, "gap": 0.01, "gap_relative_to": "optimum"}})
-    'the lowest possible train loss is 2; the train loss is 1 % above it (gap 0.01)'
+    'the lowest possible train loss is 2; the train loss is 1 % above it'
     """
     optimum = metrics.get("optimum")
     if optimum is None:
@@ -264,10 +304,10 @@ def _gap_in_words(optimum: dict[str, Any]) -> str:
         return lowest
     what = "train loss" if "objective" not in optimum else "loss with its penalty"
     if gap <= ROUNDING:
-        return f"{lowest}; the run reached it within rounding error (gap {gap:.3g})"
+        return f"{lowest}; the run reached it within rounding error"
     if zero:
-        return f"{lowest}; the {what} is {gap:.3g} times that of the best constant"
-    return f"{lowest}; the {what} is {_excess(gap)} above it (gap {gap:.3g})"
+        return f"{lowest}; the {what} is {_of_constant(gap)} that of the best constant"
+    return f"{lowest}; the {what} is {_excess(gap)}"
 
 
 def _of_rounded(optimum: dict[str, Any]) -> str:
@@ -284,6 +324,11 @@ def _of_rounded(optimum: dict[str, Any]) -> str:
     return f" for the table rounded to float32, and {lowest}{ranks} for the table as given (set train.dtype: float64)"
 
 
+def _of_constant(gap: float) -> str:
+    return f"{percent(gap)} of" if gap < 1 else f"{number(gap, 3)} times"
+
+
 def _excess(gap: float) -> str:
-    percent = 100 * gap
-    return f"{percent:.3g} %" if percent < 100 else f"{gap:.3g} times that"
+    if gap < 1:
+        return f"{percent(gap)} above it"
+    return f"{number(1 + gap, 3)} times as large"

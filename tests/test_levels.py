@@ -11,7 +11,8 @@ import pytest
 
 from linreg_cli.config import Config
 from linreg_cli.data import load_dataset
-from linreg_cli.data.encoding.encode import CategoryInput, Encoder
+from linreg_cli.data.encoding.encode import Encoder
+from linreg_cli.data.encoding.inputs import CategoryInput
 from linreg_cli.data.encoding.levels import ordered, written
 
 NAMED = {"columns": {"c": {"categorical": "one_hot"}}}

@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from linreg_cli.wording import json_text, number, p_value, short, without_negative_zero
+from linreg_cli.wording import exact, json_text, number, p_value, percent, without_negative_zero
 
 #: -0 as a number of its own, such as -0, -0.0 or -0.00.
 NEGATIVE_ZERO = re.compile(r"(?<![\w.+-])-0(\.0*)?(?![\w.])")
 
 
-@pytest.mark.parametrize("write", [number, short, p_value, lambda value: json_text([value])])
+@pytest.mark.parametrize("write", [number, exact, percent, p_value, lambda value: json_text([value])])
 def test_numbers_are_written_without_it(write):
     assert NEGATIVE_ZERO.search(write(-0.0)) is None
     assert NEGATIVE_ZERO.search("x -0.0, y") is not None

@@ -3,7 +3,7 @@
 import report_pages
 from report_pages import NAMES, STEMS, TARGETS, page, run_of
 
-from linreg_cli.wording import gap_in_words, number, p_value, short
+from linreg_cli.wording import gap_in_words, number, p_value
 
 # Fixtures of report_pages.py: pytest finds them by their names in this module.
 outputs = report_pages.outputs
@@ -61,8 +61,8 @@ def test_parameters_stand_beside_the_optimum_and_their_errors(outputs, undrawn):
             each = [value["bias"][target] if key == "bias" else value["weights"][target][key] for value in values]
             each += [errors["std_err"], errors["std_err_hc3"]]
             intervals = [number(errors["ci_low"]), number(errors["ci_high"])]
-            tests = [short(errors["t"], 4), p_value(errors["p"])]
-            assert shown[label] == [*map(number, each), *tests, *intervals, short(errors["vif"], 3)]
+            tests = [number(errors["t"], 4), p_value(errors["p"])]
+            assert shown[label] == [*map(number, each), *tests, *intervals, number(errors["vif"], 3)]
 
 
 def test_where_inference_was_refused_the_reason_stands_in_its_place(outputs, undrawn):

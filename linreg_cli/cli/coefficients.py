@@ -4,7 +4,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from linreg_cli.cli.output import aligned, first_names, left_out
-from linreg_cli.wording import number, one_line, p_value, r2_label, short
+from linreg_cli.wording import number, one_line, p_value, r2_label
 
 if TYPE_CHECKING:
     from linreg_cli.model import LinearFormula
@@ -51,9 +51,9 @@ def _one(target: str, inference: dict[str, Any], formula: "LinearFormula") -> st
     rows = [[target, "estimate", "std err", "HC3", "t", "p", "2.5 %", "97.5 %", "VIF"]]
     for name in first_names(inference["coefficients"]):
         values = inference["coefficients"][name]
-        shown = [short(values[key]) for key in ("estimate", "std_err", "std_err_hc3")]
-        shown += [short(values["t"], 4), p_value(values["p"])]
-        shown += [short(values["ci_low"]), short(values["ci_high"]), short(values["vif"], 3)]
+        shown = [number(values[key]) for key in ("estimate", "std_err", "std_err_hc3")]
+        shown += [number(values["t"], 4), p_value(values["p"])]
+        shown += [number(values["ci_low"]), number(values["ci_high"]), number(values["vif"], 3)]
         rows.append([_label(name), *shown])
     first = [("n", inference["n"]), (r2, inference["r2"]), ("adjusted", inference["r2_adjusted"])]
     second = [("F", inference["f"]), ("p of F", inference["f_p"]), ("residual std", inference["residual_std"])]

@@ -7,7 +7,7 @@ import typer
 
 from linreg_cli.cli import options, output
 from linreg_cli.errors import DivergedError, Fault, UsageError
-from linreg_cli.wording import one_line, short
+from linreg_cli.wording import number, one_line
 
 if TYPE_CHECKING:
     from linreg_cli.inspection.explain import ExplainedStep, Parameters
@@ -107,10 +107,10 @@ def _page(step: "ExplainedStep", features: tuple[str, ...], targets: tuple[str, 
     names += [("b" if len(targets) == 1 else f"b[{target}]") for target in targets] if "bias" in step.before else []
     lines = [f"Step {step.number}: {which} of the train split, learning rate {step.lr:g}", ""]
     meaning, formula = _FORMULAS[config.loss]
-    total = short(step.loss, 12)
+    total = number(step.loss, 12)
     if n_rows <= MAX_ROWS and len(features) <= MAX_FEATURES and len(targets) == 1:
         lines += [_rows(step, features, targets[0]), ""]
-        added = " + ".join(short(term, 8) for term in _flat({"terms": step.terms}))
+        added = " + ".join(number(term, 8) for term in _flat({"terms": step.terms}))
         total = f"{added} = {total}" if config.loss == "sse" else f"({added}) / {n_rows} = {total}"
     lines += [
         f"  loss = {meaning} = {total}",
@@ -126,17 +126,17 @@ def _page(step: "ExplainedStep", features: tuple[str, ...], targets: tuple[str, 
     lines += [f"  update: parameter - rate * {direction}"]
     moves = zip(names, _flat(step.before), _flat(step.direction), _flat(step.after), strict=True)
     lines += [
-        f"  {name} = {short(old, 10)} - {step.lr:g} * ({short(way, 10)}) = {short(new, 10)}"
+        f"  {name} = {number(old, 10)} - {step.lr:g} * ({number(way, 10)}) = {number(new, 10)}"
         for name, old, way, new in moves
     ]
-    return "\n".join([*lines, "", f"  new loss of the same rows = {short(step.next_loss, 12)}"])
+    return "\n".join([*lines, "", f"  new loss of the same rows = {number(step.next_loss, 12)}"])
 
 
 def _gradients(step: "ExplainedStep", names: list[str]) -> str:
     columns = [_flat(step.gradients[name]) for name in ("autograd", "formula", "finite_difference")]
     rows = [["gradient", "autograd", "formula", "central difference", "largest difference"]]
     for name, *values in zip(names, *columns, strict=True):
-        rows.append([name, *(short(value, 10) for value in values), f"{max(values) - min(values):.1e}"])
+        rows.append([name, *(number(value, 10) for value in values), f"{max(values) - min(values):.1e}"])
     return output.aligned(rows, indent="  ")
 
 
@@ -145,7 +145,7 @@ def _rows(step: "ExplainedStep", features: tuple[str, ...], target: str) -> str:
     columns = (step.targets, step.predictions, step.predictions - step.targets, step.terms)
     values = zip(*(column[:, 0].tolist() for column in columns), strict=True)
     for row, inputs, rest in zip(step.rows, step.inputs.tolist(), values, strict=True):
-        table.append([str(row + 1), *(short(value, 8) for value in (*inputs, *rest))])
+        table.append([str(row + 1), *(number(value, 8) for value in (*inputs, *rest))])
     return output.aligned(table, left=0, indent="  ")
 
 

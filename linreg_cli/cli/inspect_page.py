@@ -65,7 +65,7 @@ def _columns(found: "Inspection") -> str:
         numbers = (column.minimum, column.mean, column.maximum, column.std)
         kind = column.kind if column.levels is None else _levels(column.levels)
         missing = f"{column.missing:,}" + (f" ({column.treatment})" if column.missing else "")
-        rows.append([column.name, kind, *(wording.short(n, 4) for n in numbers), missing])
+        rows.append([column.name, kind, *(wording.number(n, 4) for n in numbers), missing])
     rest = sum(2 + max(len(row[at]) for row in rows) for at in range(1, 7))
     text = output.aligned([[_cut(row[0], WIDTH - rest), *row[1:]] for row in rows], left=2)
     left = len(found.columns) - len(shown)
@@ -167,7 +167,7 @@ def _held_out(errors: "OptimumErrors", found: "Inspection") -> str:
     # The digits of rounding errors mean nothing.
     zero, optimum = errors.optimum.is_zero, errors.optimum
     rounding = math.sqrt(optimum.zero_loss / (optimum.scale * optimum.factor.n_samples))
-    fitted = "0 within rounding error" if zero else wording.short(errors.fitted["rmse"], 6)
+    fitted = "0 within rounding error" if zero else wording.number(errors.fitted["rmse"], 6)
     parts = [f"{fitted} on the train split"]
     for words, error in (
         ("leave-one-out", errors.leave_one_out),

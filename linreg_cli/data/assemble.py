@@ -17,8 +17,9 @@ from linreg_cli.data.columns.kinds import (
     rows_where,
 )
 from linreg_cli.data.dataset import SPLITS, Dataset
+from linreg_cli.data.encoding.cell_faults import missing_fault
 from linreg_cli.data.encoding.cells import treatments
-from linreg_cli.data.encoding.encode import Encoder, missing_fault
+from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.summary import DataSummary, used_columns
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import for_columns, leave_out, setting

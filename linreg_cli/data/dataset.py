@@ -9,7 +9,8 @@ import numpy as np
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, EncodedColumns, RawColumn, take
 from linreg_cli.data.columns.kinds import Column as Column
 from linreg_cli.data.columns.kinds import Rows as Rows
-from linreg_cli.data.encoding.encode import Encoder, Input
+from linreg_cli.data.encoding.encode import Encoder
+from linreg_cli.data.encoding.inputs import Input
 from linreg_cli.data.summary import DataSummary
 from linreg_cli.errors import DataError, Fault, did_you_mean
 from linreg_cli.remedies import setting

@@ -17,7 +17,8 @@ from linreg_cli.data.assemble import Split, assemble
 from linreg_cli.data.columns.kinds import Categories, EncodedColumns, row_numbers
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.dataset import Dataset, Rows, choose_columns
-from linreg_cli.data.encoding.encode import Encoder, NumberInput
+from linreg_cli.data.encoding.encode import Encoder
+from linreg_cli.data.encoding.inputs import NumberInput
 from linreg_cli.data.split import split_by_column, split_by_fractions
 from linreg_cli.data.synthetic import generate
 from linreg_cli.data.tables.table import Table, refuse_bad_names

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from linreg_cli.data.columns.kinds import UNKNOWN, Categories, RawColumn, Rows
-from linreg_cli.data.encoding.encode import CategoryInput, Encoder
+from linreg_cli.data.encoding.encode import Encoder
+from linreg_cli.data.encoding.inputs import CategoryInput
 from linreg_cli.findings import Finding
 
 

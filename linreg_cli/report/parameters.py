@@ -7,7 +7,7 @@ from linreg_cli.config.data import SyntheticData
 from linreg_cli.report.about import verdict
 from linreg_cli.report.markup import Html, facts, figure_of, name, names, paragraph, stack, table, text
 from linreg_cli.runs.contents import RunContents
-from linreg_cli.wording import gap_in_words, has_bias, number, p_value, parameters_title, r2_label, short
+from linreg_cli.wording import gap_in_words, has_bias, number, p_value, parameters_title, r2_label
 
 _ERRORS = ("std err", "HC3", "t", "p", "2.5 %", "97.5 %", "VIF")
 
@@ -115,8 +115,8 @@ def _of(parameters: Mapping[str, Any], target: str | None) -> tuple[Mapping[str,
 
 
 def _errors(found: Mapping[str, Any]) -> list[Html]:
-    shown = [number(found["std_err"]), number(found["std_err_hc3"]), short(found["t"], 4), p_value(found["p"])]
-    shown += [number(found["ci_low"]), number(found["ci_high"]), short(found["vif"], 3)]
+    shown = [number(found["std_err"]), number(found["std_err_hc3"]), number(found["t"], 4), p_value(found["p"])]
+    shown += [number(found["ci_low"]), number(found["ci_high"]), number(found["vif"], 3)]
     return [text(each) for each in shown]
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from linreg_cli.data.checks.leaks import standard, without_filled
 from linreg_cli.data.columns.kinds import Column, Rows, take
 from linreg_cli.data.dataset import Dataset
-from linreg_cli.data.encoding.encode import NumberInput
+from linreg_cli.data.encoding.inputs import NumberInput
 from linreg_cli.findings import Finding
 from linreg_cli.remedies import leave_out
 from linreg_cli.wording import number

@@ -7,7 +7,7 @@ import numpy as np
 
 from linreg_cli.data.columns.kinds import Categories, Column, Numbers, Rows, take
 from linreg_cli.data.dataset import Dataset
-from linreg_cli.data.encoding.encode import CategoryInput
+from linreg_cli.data.encoding.inputs import CategoryInput
 from linreg_cli.findings import Finding
 from linreg_cli.remedies import leave_out
 

@@ -7,7 +7,7 @@ import numpy as np
 from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.data.columns.kinds import Categories
 from linreg_cli.data.dataset import Dataset
-from linreg_cli.data.encoding.encode import CategoryInput
+from linreg_cli.data.encoding.inputs import CategoryInput
 from linreg_cli.data.encoding.levels import value_of
 from linreg_cli.data.encoding.placeholders import is_placeholder
 from linreg_cli.findings import Finding

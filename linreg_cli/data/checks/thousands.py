@@ -8,7 +8,7 @@ from linreg_cli.data.checks.wording import listed
 from linreg_cli.data.columns.arrow import to_numpy
 from linreg_cli.data.columns.kinds import Column, Rows, take
 from linreg_cli.data.dataset import Dataset
-from linreg_cli.data.encoding.encode import NumberInput
+from linreg_cli.data.encoding.inputs import NumberInput
 from linreg_cli.data.tables.text_format import AsText
 from linreg_cli.findings import Finding
 from linreg_cli.remedies import setting

@@ -12,7 +12,7 @@ from linreg_cli.data.checks.wording import equal, listed
 from linreg_cli.data.columns.kinds import Column, Rows, take
 from linreg_cli.data.columns.rows import in_order, pick
 from linreg_cli.data.dataset import Dataset
-from linreg_cli.data.encoding.encode import CategoryInput
+from linreg_cli.data.encoding.inputs import CategoryInput
 from linreg_cli.data.tables.text_format import AsText
 from linreg_cli.findings import Finding
 from linreg_cli.remedies import leave_out, setting

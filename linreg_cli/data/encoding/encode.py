@@ -5,11 +5,11 @@ The encoding is fitted on the train split, stored with the run, and applied unch
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from linreg_cli.config.preprocess import FILLS, Missing
+from linreg_cli.config.preprocess import FILLS
 from linreg_cli.data.columns.kinds import (
     MISSING,
     UNKNOWN,
@@ -24,90 +24,11 @@ from linreg_cli.data.columns.kinds import (
     Values,
 )
 from linreg_cli.data.columns.rows import as_slice
+from linreg_cli.data.encoding.cell_faults import category_fault, missing_number_fault
 from linreg_cli.data.encoding.cells import Treatment
-from linreg_cli.data.encoding.levels import matches, written
+from linreg_cli.data.encoding.inputs import CategoryInput, Input, NumberInput, input_from_json
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.lookalike import difference, in_ascii, same_appearance
-from linreg_cli.remedies import change, for_columns, leave_out, missing, quoted, without_mark
-
-KINDS = ("text", "boolean", "number")
-MISSING_WAYS = get_args(Missing)
-
-
-@dataclass(frozen=True)
-class NumberInput:
-    """A column of numbers, which is one input.
-
-    Attributes:
-        column: its name.
-        missing: what is done with a missing cell: `error`, `drop`, `mean` or `median`.
-        fill: the value of a missing cell, in original units; None if it is not filled in.
-    """
-
-    column: str
-    missing: str = "error"
-    fill: float | None = None
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Names of the inputs."""
-        return (self.column,)
-
-    def as_json(self) -> dict[str, Any]:
-        """For `preprocess.json`."""
-        return {"column": self.column, "kind": "number", "missing": self.missing, "fill": self.fill}
-
-
-@dataclass(frozen=True)
-class CategoryInput:
-    """A category, encoded as one indicator for each level, with or without the reference level.
-
-    Attributes:
-        column: its name.
-        kind: `text`, `boolean` or `number`: when a cell is one of the levels; see `levels.matches`.
-        levels: levels of the train split, in order.
-        drop_first: whether the first level is the reference level, without an indicator.
-        missing: what is done with a missing cell: `error` or `drop`.
-        unknown: what is done with a level that is not in `levels`: `error` or `ignore`.
-    """
-
-    column: str
-    kind: str
-    levels: tuple[str, ...]
-    drop_first: bool
-    missing: str
-    unknown: str
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Names of the inputs: `column=level`."""
-        return tuple(f"{self.column}={level}" for level in self.levels[self.drop_first :])
-
-    def as_json(self) -> dict[str, Any]:
-        """For `preprocess.json`."""
-        return {
-            "column": self.column,
-            "kind": "category",
-            "of": self.kind,
-            "levels": list(self.levels),
-            "drop_first": self.drop_first,
-            "missing": self.missing,
-            "unknown": self.unknown,
-        }
-
-    @property
-    def ignores_gaps(self) -> bool:
-        """Whether a missing cell is none of the levels once a model was trained, as for scikit-learn's encoder."""
-        return self.unknown == "ignore" and self.missing != "drop"
-
-    def codes(self, raw: Categories) -> Codes:
-        """The position in `levels` of each cell, shape (n_samples,), int32; or `MISSING`, or `UNKNOWN`."""
-        found = matches(raw.levels, raw.kind, self.levels, self.kind)
-        lookup = [UNKNOWN if code is None else code for code in found]
-        return np.array([*lookup, MISSING], dtype=np.int32)[raw.codes]
-
-
-Input = NumberInput | CategoryInput
+from linreg_cli.remedies import leave_out
 
 
 @dataclass(frozen=True)
@@ -221,7 +142,7 @@ class Encoder:
                     codes = np.where(codes == MISSING, np.int32(UNKNOWN), codes)
                     fault = None
                 else:
-                    fault = _bad_code(each, codes, values, rows, name, trained=trained)
+                    fault = category_fault(each, codes, values, rows, name, trained=trained)
                 for level, feature in enumerate(each.features, start=int(each.drop_first)):
                     indicators[feature] = codes, level
             faults += [fault] if fault else []
@@ -240,55 +161,10 @@ class Encoder:
         Raises:
             ValueError, KeyError, TypeError: if the entries are not what `as_json` writes.
         """
-        encoder = cls(tuple(_input(entry) for entry in entries))
+        encoder = cls(tuple(input_from_json(entry) for entry in entries))
         if not encoder.features or len(set(encoder.columns)) != len(entries):
             raise ValueError("there are no inputs, or duplicate ones")
         return encoder
-
-
-def _input(entry: dict[str, Any]) -> Input:
-    if entry["missing"] not in MISSING_WAYS or entry["kind"] not in ("number", "category"):
-        raise ValueError(f"unknown input {entry['kind']}, {entry['missing']}")
-    if entry["kind"] == "number":
-        fill = None if entry["fill"] is None else float(entry["fill"])
-        if (fill is None) == (entry["missing"] in FILLS) or not np.isfinite(fill or 0.0):
-            raise ValueError(f"a fill of {fill} for {entry['missing']}")
-        return NumberInput(str(entry["column"]), entry["missing"], fill)
-    levels = tuple(str(level) for level in entry["levels"])
-    if entry["of"] not in KINDS or not isinstance(entry["drop_first"], bool) or len(set(levels)) != len(levels):
-        raise ValueError("duplicate levels, or an unknown kind")
-    if entry["unknown"] not in ("error", "ignore"):
-        raise ValueError(f"unknown: {entry['unknown']}")
-    return CategoryInput(
-        str(entry["column"]), entry["of"], levels, entry["drop_first"], entry["missing"], entry["unknown"]
-    )
-
-
-def missing_fault(values: RawColumn, rows: Rows, column: str, name: str, remedy: str) -> Fault | None:
-    """A fault for the first missing cell of a column among some rows; None if there is none.
-
-    Args:
-        values: the column.
-        rows: numbers of the rows that are used.
-        column: its name.
-        name: the table, for messages.
-        remedy: what to do.
-    """
-    gaps = rows[values.missing()[rows]] if values.n_missing else rows[:0]
-    if not len(gaps):
-        return None
-    row = int(gaps.min())
-    cell = None if values.cell is None else values.cell(row)
-    found = "is missing"
-    if not (cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())):
-        found = (
-            f"is {quoted(cell) if isinstance(cell, str) else cell}, which preprocess.missing_values counts as missing"
-        )
-        if isinstance(values, Categories):
-            keep = without_mark(written(cell))
-            remedy = f"if it is a level, {keep}; {remedy}" if keep else remedy
-    more = f" ({len(gaps):,} missing cells in the column)" if len(gaps) > 1 else ""
-    return Fault(f"the cell {found}{more}; {remedy}", f"{name}, row {row + 1}, column {column!r}")
 
 
 def _n_samples(raw: RawColumn) -> int:
@@ -311,34 +187,7 @@ def _filled(each: NumberInput, values: Numbers, rows: Rows, name: str, *, traine
         return values.values, None
     if each.fill is not None:
         return Filled(values.values, each.fill), None
-    way = f"{change(*missing(each.column, 'mean'))} (or median, or drop)"
-    remedy = f"fill it in, {way}, or leave the column out with {leave_out(each.column)}"
-    if trained:
-        remedy = f"fill it in, or {way}"
-    elif values.n_missing == len(values.values):
-        remedy = f"no cell of the column has a value; leave the column out with {leave_out(each.column)}"
-    return values.values, missing_fault(values, rows, each.column, name, remedy)
-
-
-def _bad_code(
-    each: CategoryInput, codes: Codes, values: Categories, rows: Rows, name: str, *, trained: bool
-) -> Fault | None:
-    drop = for_columns([each.column], "missing", "drop")
-    remedy = f"a category cannot be filled in; set {drop}, or leave the column out with {leave_out(each.column)}"
-    if trained:
-        remedy = f"fill it in, or, to treat it as none of the levels, {change('preprocess.unknown', 'ignore')}"
-    fault = missing_fault(values, rows, each.column, name, remedy)
-    unseen = rows[codes[rows] == UNKNOWN]
-    if fault is None and len(unseen) and each.unknown == "error":
-        row = int(unseen.min())
-        levels = ", ".join(each.levels[:10]) + (", ..." if len(each.levels) > 10 else "")
-        more = f", nor are {len(unseen) - 1:,} more cells" if len(unseen) > 1 else ""
-        message = f"{values.levels[values.codes[row]]!r} is not a level of the train split ({levels}){more}"
-        if same := same_appearance(values.levels[values.codes[row]], each.levels):
-            message += f"; it looks the same as {in_ascii(same)}: {difference(values.levels[values.codes[row]], same)}"
-        ignore = f"to treat it as none of them, {change('preprocess.unknown', 'ignore')}"
-        return Fault(f"{message}; {ignore}", f"{name}, row {row + 1}, column {each.column!r}")
-    return fault
+    return values.values, missing_number_fault(values, rows, each.column, name, trained=trained)
 
 
 def _duplicates(encoder: Encoder, name: str) -> list[Fault]:

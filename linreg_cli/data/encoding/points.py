@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from linreg_cli.data.columns.kinds import Categories, Column, Numbers, RawColumn
-from linreg_cli.data.encoding.encode import Encoder, NumberInput
+from linreg_cli.data.encoding.encode import Encoder
+from linreg_cli.data.encoding.inputs import NumberInput
 from linreg_cli.data.encoding.levels import written
 from linreg_cli.errors import DataError, SettingError
 from linreg_cli.wording import plural

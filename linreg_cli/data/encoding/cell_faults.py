@@ -1,0 +1,85 @@
+"""Faults of single cells: missing ones, and levels that the train split does not have."""
+
+from linreg_cli.data.columns.kinds import UNKNOWN, Categories, Codes, Numbers, RawColumn, Rows
+from linreg_cli.data.encoding.inputs import CategoryInput
+from linreg_cli.data.encoding.levels import written
+from linreg_cli.errors import Fault
+from linreg_cli.lookalike import difference, in_ascii, same_appearance
+from linreg_cli.remedies import change, for_columns, leave_out, missing, quoted, without_mark
+
+
+def missing_fault(values: RawColumn, rows: Rows, column: str, name: str, remedy: str) -> Fault | None:
+    """A fault for the first missing cell of a column among some rows; None if there is none.
+
+    Args:
+        values: the column.
+        rows: numbers of the rows that are used.
+        column: its name.
+        name: the table, for messages.
+        remedy: what to do.
+    """
+    gaps = rows[values.missing()[rows]] if values.n_missing else rows[:0]
+    if not len(gaps):
+        return None
+    row = int(gaps.min())
+    cell = None if values.cell is None else values.cell(row)
+    found = "is missing"
+    if not (cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())):
+        found = (
+            f"is {quoted(cell) if isinstance(cell, str) else cell}, which preprocess.missing_values counts as missing"
+        )
+        if isinstance(values, Categories):
+            keep = without_mark(written(cell))
+            remedy = f"if it is a level, {keep}; {remedy}" if keep else remedy
+    more = f" ({len(gaps):,} missing cells in the column)" if len(gaps) > 1 else ""
+    return Fault(f"the cell {found}{more}; {remedy}", f"{name}, row {row + 1}, column {column!r}")
+
+
+def missing_number_fault(values: Numbers, rows: Rows, column: str, name: str, *, trained: bool) -> Fault | None:
+    """The fault of a feature of numbers with missing cells that are not filled in; None without such cells.
+
+    Args:
+        values: the column.
+        rows: numbers of the rows that are used.
+        column: its name.
+        name: the table, for messages.
+        trained: whether a model was trained already.
+    """
+    way = f"{change(*missing(column, 'mean'))} (or median, or drop)"
+    remedy = f"fill it in, {way}, or leave the column out with {leave_out(column)}"
+    if trained:
+        remedy = f"fill it in, or {way}"
+    elif values.n_missing == len(values.values):
+        remedy = f"no cell of the column has a value; leave the column out with {leave_out(column)}"
+    return missing_fault(values, rows, column, name, remedy)
+
+
+def category_fault(
+    each: CategoryInput, codes: Codes, values: Categories, rows: Rows, name: str, *, trained: bool
+) -> Fault | None:
+    """The fault of a category with missing cells, or with levels that the train split does not have.
+
+    Args:
+        each: the encoding.
+        codes: of the cells, as `each.codes` gives them.
+        values: the column.
+        rows: numbers of the rows that are used.
+        name: the table, for messages.
+        trained: whether a model was trained already.
+    """
+    drop = for_columns([each.column], "missing", "drop")
+    remedy = f"a category cannot be filled in; set {drop}, or leave the column out with {leave_out(each.column)}"
+    if trained:
+        remedy = f"fill it in, or, to treat it as none of the levels, {change('preprocess.unknown', 'ignore')}"
+    fault = missing_fault(values, rows, each.column, name, remedy)
+    unseen = rows[codes[rows] == UNKNOWN]
+    if fault is None and len(unseen) and each.unknown == "error":
+        row = int(unseen.min())
+        levels = ", ".join(each.levels[:10]) + (", ..." if len(each.levels) > 10 else "")
+        more = f", nor are {len(unseen) - 1:,} more cells" if len(unseen) > 1 else ""
+        message = f"{values.levels[values.codes[row]]!r} is not a level of the train split ({levels}){more}"
+        if same := same_appearance(values.levels[values.codes[row]], each.levels):
+            message += f"; it looks the same as {in_ascii(same)}: {difference(values.levels[values.codes[row]], same)}"
+        ignore = f"to treat it as none of them, {change('preprocess.unknown', 'ignore')}"
+        return Fault(f"{message}; {ignore}", f"{name}, row {row + 1}, column {each.column!r}")
+    return fault

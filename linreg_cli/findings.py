@@ -18,6 +18,7 @@ KINDS: Mapping[str, str] = {
     "index": "a column is the stored index of a data frame",
     "leak": "features determine the target",
     "lookalike": "two names or levels look the same and are not",
+    "left_out": "a column of a table without a config is not used, because of its cells",
     "loss_rose": "the train loss at the end is above that of the start",
     "number_format": "numbers may have been written in another way than they were read",
     "placeholder": "a level of a category may stand for a missing cell",

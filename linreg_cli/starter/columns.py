@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import pyarrow as pa
 
-from linreg_cli.config.data import TableData
 from linreg_cli.config.schema import Config
 from linreg_cli.data.columns.kinds import Categories, Numbers
 from linreg_cli.data.encoding.cells import category_column, holds_dates, mostly_dates_or_numbers
@@ -19,38 +17,37 @@ from linreg_cli.wording import one_line, plural
 
 #: A column of which a smaller fraction of the cells has a value is ignored.
 _FEWEST = 0.05
+#: Characters of a level that are shown.
+_LONGEST = 40
 
 
-def choices(reading: Reading, base: Config) -> list[ColumnChoice]:
+def choices(reading: Reading) -> list[ColumnChoice]:
     """What is worth a word, column by column, in the order of the table.
 
     Args:
         reading: the table.
-        base: the config that names the target.
 
     Raises:
         DataError: for a target that is not numeric.
     """
-    source = base.data
-    assert isinstance(source, TableData)
-    targets = (source.target,) if isinstance(source.target, str) else source.target
-    _refuse_targets(reading, targets, base)
+    source, targets = reading.source, reading.targets
+    _refuse_targets(reading, targets)
     if source.features is not None:
-        _refuse_features(reading, source.features, base)
+        _refuse_features(reading, source.features)
     looked_at = {*reading.cells.numbers, *reading.cells.others.column_names}
     found: list[ColumnChoice] = []
     for column in dict.fromkeys(reading.table.columns):
         if column in targets:
             found += _target(reading, column)
         elif column in looked_at:
-            found += _feature(reading, column, base)
+            found += _feature(reading, column)
         elif column in nameless(reading.table.columns) and column not in source.ignore and source.features is None:
             why = "several columns have this name" if column.strip() else "it has no name"
             found.append(ColumnChoice(column, IGNORED, why, odd=bool(column.strip())))
     return found
 
 
-def _refuse_targets(reading: Reading, targets: tuple[str, ...], base: Config) -> None:
+def _refuse_targets(reading: Reading, targets: tuple[str, ...]) -> None:
     """Refuse targets that are not numbers.
 
     Raises:
@@ -80,16 +77,17 @@ def _refuse_targets(reading: Reading, targets: tuple[str, ...], base: Config) ->
         raise DataError(faults)
 
 
-def _refuse_features(reading: Reading, features: Sequence[str], base: Config) -> None:
+def _refuse_features(reading: Reading, features: Sequence[str]) -> None:
     """Refuse features that were named and cannot be used.
 
     Raises:
         DataError: with a fault for each of them.
     """
-    found = [each for column in features for each in _feature(reading, column, base) if each.use == IGNORED]
+    found = [each for column in features for each in _feature(reading, column) if each.use == IGNORED]
     if found:
         name = reading.table.name
-        raise DataError([Fault(f"it cannot be a feature: {each.why}", f"{name}, column {each.column!r}") for each in found])
+        where = f"{name}, column {{!r}}"
+        raise DataError([Fault(f"it cannot be a feature: {each.why}", where.format(each.column)) for each in found])
 
 
 def _as_categories(reading: Reading, column: str) -> Categories | None:
@@ -110,11 +108,11 @@ def _target(reading: Reading, column: str) -> Iterator[ColumnChoice]:
         yield ColumnChoice(column, TARGET, why, {"missing": "drop"})
 
 
-def _feature(reading: Reading, column: str, base: Config) -> Iterator[ColumnChoice]:
+def _feature(reading: Reading, column: str) -> Iterator[ColumnChoice]:
     values = reading.raw.get(column)
     n_rows = reading.cells.num_rows
     if isinstance(values, Categories):
-        yield _category(values, column, base)
+        yield _category(values, column, reading.base)
         return
     if isinstance(values, Numbers):
         there = n_rows - values.n_missing
@@ -125,10 +123,10 @@ def _feature(reading: Reading, column: str, base: Config) -> Iterator[ColumnChoi
             gaps = f"{values.n_missing:,} of {n_rows:,} cells {'is' if values.n_missing == 1 else 'are'} missing"
             yield ColumnChoice(column, NUMBER, f"{gaps}; the median is filled in", {"missing": "median"})
         return
-    yield _not_numbers(reading, column, base)
+    yield _not_numbers(reading, column)
 
 
-def _not_numbers(reading: Reading, column: str, base: Config) -> ColumnChoice:
+def _not_numbers(reading: Reading, column: str) -> ColumnChoice:
     """A column that is neither numbers nor a category as it is."""
     text = _as_categories(reading, column)
     kind = None if column in reading.cells.numbers else value_type(reading.cells.others.column(column).type)
@@ -139,7 +137,7 @@ def _not_numbers(reading: Reading, column: str, base: Config) -> ColumnChoice:
     if text is not None:
         cells, marks, name = reading.cells.others.column(column), reading.missing_values, reading.table.name
         fault = mostly_dates_or_numbers(cells, text, column, marks, name, written)
-        if fault is None and (why := _too_many(text, base)):
+        if fault is None and (why := _too_many(text, reading.base)):
             return ColumnChoice(column, IGNORED, why)
     fault = fault or reading.fault(column, AS_FEATURE)
     assert fault is not None, column
@@ -171,8 +169,9 @@ def _too_many(values: Categories, base: Config) -> str:
     n_levels, n_cells = len(values.levels), len(values.codes) - values.n_missing
     if not n_levels or (n_levels <= max(2, n_cells / 2) and n_levels <= base.preprocess.max_levels):
         return ""
-    example = one_line(values.levels[0])
-    shown = f"{n_levels:,} levels in {n_cells:,} cells, such as {quoted(example if len(example) < 40 else example[:37] + '...')}"
+    example = values.levels[0]
+    example = quoted(example if len(example) < _LONGEST else f"{example[: _LONGEST - 3]}...")
+    shown = f"{n_levels:,} levels in {n_cells:,} cells, such as {example}"
     if n_levels > n_cells / 2:
         return f"identifier or free text: {shown}"
     return f"{shown}: more than preprocess.max_levels, {base.preprocess.max_levels}"

@@ -15,8 +15,8 @@ from linreg_cli.data.checks.warnings import SAMPLE_ROWS
 from linreg_cli.data.columns.kinds import Categories, Numbers, row_numbers, rows_where
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.cells import text_column
-from linreg_cli.data.encoding.encode import CategoryInput
-from linreg_cli.data.load import as_tuple, splitter
+from linreg_cli.data.encoding.inputs import CategoryInput
+from linreg_cli.data.load import splitter
 from linreg_cli.errors import ConfigError, DataError
 from linreg_cli.remedies import override
 from linreg_cli.starter.choices import IGNORED, Choices, ColumnChoice, SettingChoice
@@ -81,20 +81,18 @@ def draft(
     progress("reading the table")
     reading = readable(base)
     progress("deciding about the columns")
-    source = base.data
-    assert isinstance(source, TableData)
-    found = choices_of(reading, base)
+    found = choices_of(reading)
     first = Choices(
-        path=source.path,
+        path=reading.source.path,
         n_rows=reading.cells.num_rows,
         n_columns=len(reading.table.columns),
-        targets=as_tuple(source.target),
-        features=source.features,
+        targets=reading.targets,
+        features=reading.source.features,
         columns=tuple(found),
-        settings=(*reading.settings, *_split(reading, found, base)),
+        settings=(*reading.settings, *_split(reading, found)),
+        hints=tuple(skew_hints(reading, reading.targets)),
     )
-    first = replace(first, hints=tuple(skew_hints(reading, first.targets)))
-    return _refined(first, base, reading, overrides)
+    return _refined(first, reading, overrides)
 
 
 def _base(
@@ -111,11 +109,11 @@ def _base(
     return base
 
 
-def _split(reading: Reading, columns: Sequence[ColumnChoice], base: Config) -> list[SettingChoice]:
+def _split(reading: Reading, columns: Sequence[ColumnChoice]) -> list[SettingChoice]:
     """The 80/20 split, where a user has not set another and there are enough rows."""
-    if base.data.split != SplitConfig():
+    if reading.source.split != SplitConfig():
         return []
-    targets = [reading.raw[each] for each in as_tuple(base.data.target)]  # type: ignore[union-attr]
+    targets = [reading.raw[each] for each in reading.targets]
     gaps = np.zeros(reading.cells.num_rows, dtype=bool)
     for values in targets:
         gaps |= values.missing()
@@ -131,12 +129,12 @@ def _split(reading: Reading, columns: Sequence[ColumnChoice], base: Config) -> l
     return [SettingChoice("data.split", {"train": 1.0}, why)]
 
 
-def _refined(first: Choices, base: Config, reading: Reading, overrides: Sequence[str]) -> Draft:
+def _refined(first: Choices, reading: Reading, overrides: Sequence[str]) -> Draft:
     """The draft without the columns that turn out to be of no use once the rows are split and encoded."""
-    choices, dataset = _encoded(first, base, reading, overrides)
+    choices, dataset = _encoded(first, reading, overrides)
     choices = _with_levels(choices, dataset, reading)
     if choices.features is not None:  # what a user has asked for is kept, or refused
-        return Draft(choices, config_text(choices, base))
+        return Draft(choices, config_text(choices, reading.source))
     used = [each.column for each in dataset.inputs]
     more = {
         column: "constant in the train split" if _varies(reading, column) else "constant"
@@ -150,14 +148,12 @@ def _refined(first: Choices, base: Config, reading: Reading, overrides: Sequence
     if len(more) == len(used):  # nothing would be left to predict from
         more = {}
     choices = _with_ignored(choices, more, reading)
-    return Draft(choices, config_text(choices, base))
+    return Draft(choices, config_text(choices, reading.source))
 
 
-def _encoded(
-    choices: Choices, base: Config, reading: Reading, overrides: Sequence[str]
-) -> tuple[Choices, Dataset]:
+def _encoded(choices: Choices, reading: Reading, overrides: Sequence[str]) -> tuple[Choices, Dataset]:
     """The table split and encoded as the config says, without the columns that have no value in a train row."""
-    config = load_config([_as_config(choices.path, config_text(choices, base))], overrides).config
+    config = load_config([_as_config(choices.path, config_text(choices, reading.source))], overrides).config
     source = config.data
     assert isinstance(source, TableData)
     labels = None
@@ -165,7 +161,9 @@ def _encoded(
         cells = reading.table.read((), text=[source.split.column])
         labels = text_column(cells, source.split.column, reading.missing_values, choices.path)
     split = splitter(source, config, labels)
-    empty = dict.fromkeys(_empty(reading, choices.targets, split), "no cell of a train row has a value")
+    known = {each.column for each in choices.columns if each.use == IGNORED}
+    found = [each for each in _empty(reading, choices.targets, split) if each not in known]
+    empty = dict.fromkeys(found, "no cell of a train row has a value")
     choices = _with_ignored(choices, empty, reading)
     taken = {*choices.targets, *source.ignore, *empty}
     features = [each for each in source.features or reading.raw if each not in taken]

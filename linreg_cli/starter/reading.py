@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from linreg_cli.config.data import TableData
+from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.config.schema import Config
 from linreg_cli.data.columns.kinds import RawColumn
 from linreg_cli.data.dataset import choose_columns
@@ -35,6 +36,7 @@ class Reading:
     """A table whose columns were read, in the way that it is written in.
 
     Attributes:
+        base: the config of the command line: the path, the target, and what the user has set.
         table: that was opened.
         cells: of every column that is wanted.
         raw: column -> its numbers or categories, where it has no fault.
@@ -42,11 +44,23 @@ class Reading:
         missing_values: cells that mean 'missing'.
     """
 
+    base: Config
     table: Table
     cells: Cells
     raw: Mapping[str, RawColumn]
     settings: tuple[SettingChoice, ...]
     missing_values: tuple[str, ...]
+
+    @property
+    def source(self) -> TableData:
+        """The `data` section of the config of the command line."""
+        assert isinstance(self.base.data, TableData)
+        return self.base.data
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to predict."""
+        return as_tuple(self.source.target)
 
     def fault(self, column: str, treatment: Treatment) -> Fault | None:
         """What is wrong with one column."""
@@ -67,13 +81,7 @@ def readable(base: Config) -> Reading:
     """
     source = base.data
     assert isinstance(source, TableData)
-    given: dict[str, Any] = {
-        "data.encoding": source.encoding,
-        "data.delimiter": source.delimiter,
-        "data.decimal": source.decimal,
-        "data.thousands": source.thousands,
-        "preprocess.missing_values": base.preprocess.missing_values,
-    }
+    given = _given(base.preprocess, source)
     now = dict(given)
     while True:
         try:
@@ -90,7 +98,32 @@ def readable(base: Config) -> Reading:
         if not _apply(faults, now):
             break
     marks = tuple(now["preprocess.missing_values"])
-    return Reading(table, cells, raw, tuple(_settings(given, now)), marks)
+    return Reading(base, table, cells, raw, tuple(_settings(given, now)), marks)
+
+
+def columns_of(path: str) -> list[str]:
+    """The columns of a table, read with the encoding and the delimiter that its header asks for.
+
+    Raises:
+        DataError: for a table that cannot be opened.
+    """
+    now = _given(PreprocessConfig(), TableData(path=path, target="-"))
+    while True:
+        try:
+            return _opened(path, now).columns
+        except DataError as error:
+            if not _apply(error.faults, now):
+                raise
+
+
+def _given(preprocess: PreprocessConfig, source: TableData) -> dict[str, Any]:
+    return {
+        "data.encoding": source.encoding,
+        "data.delimiter": source.delimiter,
+        "data.decimal": source.decimal,
+        "data.thousands": source.thousands,
+        "preprocess.missing_values": preprocess.missing_values,
+    }
 
 
 def _opened(path: str, now: Mapping[str, Any]) -> Table:

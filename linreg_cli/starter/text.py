@@ -5,7 +5,6 @@ from typing import Any
 
 from linreg_cli.config.data import TableData
 from linreg_cli.config.formats import table_stem
-from linreg_cli.config.schema import Config
 from linreg_cli.remedies import command, entry, flow
 from linreg_cli.starter.choices import IGNORED, Choices
 from linreg_cli.starter.recipe import RECIPE
@@ -15,15 +14,13 @@ from linreg_cli.wording import one_line, plural
 _WIDEST = 44
 
 
-def config_text(choices: Choices, base: Config) -> str:
+def config_text(choices: Choices, source: TableData) -> str:
     """The config.
 
     Args:
         choices: what was decided.
-        base: the config of the command line, for what a user has set.
+        source: what the command line says of the table.
     """
-    source = base.data
-    assert isinstance(source, TableData)
     found = {each.key: each for each in choices.settings}
     target: Any = choices.targets[0] if len(choices.targets) == 1 else list(choices.targets)
     lines = ["data:", f"  path: {flow(choices.path)}", f"  target: {flow(target)}"]

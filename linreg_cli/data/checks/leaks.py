@@ -32,7 +32,9 @@ def identifiers(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
         dataset: a table, encoded.
         sample: numbers of the train rows that are looked at.
     """
-    for column, why in identifying(dataset, sample) if len(dataset.inputs) > 1 else ():  # the only one cannot be left out
+    for column, why in (
+        identifying(dataset, sample) if len(dataset.inputs) > 1 else ()
+    ):  # the only one cannot be left out
         remedy = f"leave it out with {leave_out(column)}"
         yield Finding("identifier", f"{column} looks like an identifier: it {why}; {remedy}")
 

@@ -19,9 +19,11 @@ def hint(columns: Sequence[str], text: TextFormat, path: str, lines: Sequence[st
         path: the file.
         lines: its first lines, without blank ones.
     """
-    if wrong := _other_content(columns, text, path, lines):
-        return Fault(wrong, path)
     mark = _delimiter(columns[0], lines) if len(columns) == 1 else None
+    every_line = mark not in (None, " ") and all(line.count(str(mark)) == columns[0].count(str(mark)) for line in lines)
+    # Decimal commas are in most lines of a table with another delimiter, as the cells below a title are.
+    if not every_line and (wrong := _other_content(columns, text, path, lines)):
+        return Fault(wrong, path)
     if mark is None:
         return None
     remedy = text.remedy("data.delimiter", mark, "write it in the format of the training data")

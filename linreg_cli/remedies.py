@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from fnmatch import fnmatchcase
 from typing import Any
 
 from linreg_cli.wording import is_shown
@@ -128,7 +129,7 @@ def leave_out(*columns: str) -> str:
 
 
 def missing(column: str, way: str) -> tuple[str, Any]:
-    """The key and the value that say what is done with the missing cells of a column.
+    """The key and the value that say what is done with the missing cells of a column: for all, if those are errors.
 
     >>> missing("x", "mean")
     ('preprocess.missing', 'mean')
@@ -137,9 +138,9 @@ def missing(column: str, way: str) -> tuple[str, Any]:
     ('preprocess.columns', {'x': {'missing': 'mean'}})
     """
     columns = _given.get().get("preprocess.columns", {})
-    if "missing" not in columns.get(column, {}):
+    if "missing" not in _exceptions(column) and _given.get().get("preprocess.missing", "error") == "error":
         return "preprocess.missing", way
-    return "preprocess.columns", {**columns, column: {**columns[column], "missing": way}}
+    return "preprocess.columns", {**columns, column: {**columns.get(column, {}), "missing": way}}
 
 
 def for_columns(columns: Sequence[str], key: str, value: Any) -> str:
@@ -164,8 +165,7 @@ def also_missing(cell: str, column: str, marks: Sequence[str]) -> str:
     preprocess.missing_values: ["", "-"] and preprocess.missing: drop
     """
     line, given = setting("preprocess.missing_values", [*marks, cell]), _given.get()
-    own = given.get("preprocess.columns", {}).get(column, {}).get("missing")
-    if (own or given.get("preprocess.missing")) != "error":
+    if _exceptions(column).get("missing", given.get("preprocess.missing")) != "error":
         return line
     return f"{line} and {setting(*missing(column, 'drop'))}"  # otherwise the next error would be that a cell is missing
 
@@ -181,6 +181,17 @@ def without_mark(level: str) -> str:
     if marks is None:
         return ""
     return change("preprocess.missing_values", [mark for mark in marks if mark.strip() != level])
+
+
+def with_mark(level: str) -> str:
+    """What to do so that a text means 'missing' too; an empty text where the config is not known.
+
+    >>> with about({"preprocess.missing_values": ("", "?")}):
+    ...     with_mark("none")
+    'set preprocess.missing_values: ["", "?", none]'
+    """
+    marks = _given.get().get("preprocess.missing_values")
+    return "" if marks is None else change("preprocess.missing_values", [*marks, level])
 
 
 def command(*words: str) -> str:
@@ -199,6 +210,15 @@ def override(key: str, value: Any) -> str:
     'data.decimal=","'
     """
     return f"{key}={flow(value)}"
+
+
+def _exceptions(column: str) -> dict[str, Any]:
+    """What `preprocess.columns` sets for a column, by its name or by a pattern."""
+    columns = _given.get().get("preprocess.columns", {})
+    found: dict[str, Any] = {}
+    for key, given in columns.items():
+        found |= given if key != column and fnmatchcase(column, key) else {}
+    return found | dict(columns.get(column, {}))
 
 
 def _key(name: str) -> str:

@@ -97,6 +97,21 @@ FILES = {
         "c,d,x,y\n" + "".join(f"{'abc'[row % 3]},{'pqr'[row % 3]},{x},{y}\n" for row, (x, y) in enumerate(ROWS)),
         ONE_HOT,
     ),
+    "columns with gaps in the same rows": _file(
+        "a,b,c,d,y\n" + "".join(
+            f"{'' if row % 4 == 0 else x},{'' if row % 4 == 0 else x * x:},{'' if row % 4 == 0 else 'pq'[row % 2]},"
+            f"{'' if row % 4 == 0 else 'rst'[row % 3]},{y}\n" for row, (x, y) in enumerate(ROWS)
+        ),
+        {"preprocess": {"categorical": "one_hot", "missing": "level"}},
+    ),
+    "a level that is called as missing cells are": _file(
+        "c,x,y\n" + "".join(f"{('(missing)', 'a', '')[row % 3]},{x},{y}\n" for row, (x, y) in enumerate(ROWS)),
+        {"preprocess": {"categorical": "one_hot", "missing": "level"}},
+    ),
+    "a category without a cell in the train split": _file(
+        "c,s,x,y\n" + "".join(f",train,{x},{y}\n" for x, y in ROWS) + "d,test,1,2\n",
+        {"preprocess": {"categorical": "one_hot", "missing": "level"}, "data": {"split": {"column": "s"}}},
+    ),
     "a missing target": _file("x,y\n1,\n" + "".join(f"{x},{y}\n" for x, y in ROWS)),
     "a German table": _file(
         "p;b;y\n" + "".join(

@@ -8,7 +8,8 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
 
-from linreg_cli.data.encoding.cells import Treatment, raw_columns
+from linreg_cli.data.encoding.cells import raw_columns
+from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.tables.blocks import UnevenLinesError, line_blocks
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.text_format import TextFormat

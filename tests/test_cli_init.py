@@ -103,7 +103,7 @@ ERRORS = {
     "standard input": (["train", "-", "--target", "y"], 2, "write standard input to a file first"),
     "address": (["train", "https://127.0.0.1/t.csv", "--target", "y"], 2, "data.path and data.sha256"),
     "no such table": (["train", "gone.csv", "--target", "y"], 3, "there is no such file"),
-    "another source": (["train", "houses.csv", "--target", "price", "--set", "data.source=synthetic"], 2, "data.source"),
+    "another source": (["train", "houses.csv", "--target", "price", "--set", "data.source=synthetic"], 2, "source: table"),
     "suffix": (["init", "houses.csv", "--target", "price", "-o", "a.csv"], 2, "the name must end in .yaml or .yml"),
 }  # fmt: skip
 

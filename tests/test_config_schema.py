@@ -184,7 +184,7 @@ def test_drop_first_is_auto_or_a_truth_value(empty, value):
         ),
         (
             "preprocess.columns={a: {categorical: one_hot, missing: mean}}",
-            "preprocess.columns.a.missing: a category has no mean; use error or drop",
+            "preprocess.columns.a.missing: a category has no mean; use level, drop or error",
         ),
         ("evaluate.cross_validation={}", "evaluate.cross_validation.folds is required"),
     ],

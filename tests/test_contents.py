@@ -97,7 +97,7 @@ def test_a_report_of_several_runs_and_an_overlay_open_each_file_of_each_run_once
     found = opened("report", "a", "b", "-o", tmp_path / "r.html")
     assert found == {(run, name): 1 for run in runs for name in REPORTED}
     found = opened("plot", "a", "b", "-o", tmp_path)
-    assert found == {(run, name): 1 for run in runs for name in ("run.json", "history.csv")}
+    assert found == {(run, name): 1 for run in runs for name in ("run.json", "config.yaml", "history.csv")}
 
 
 def test_finding_the_latest_run_opens_one_more_time_the_records_of_all(opened, tmp_path):

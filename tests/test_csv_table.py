@@ -7,7 +7,8 @@ from reading import error_of, load
 
 from linreg_cli.config import Config
 from linreg_cli.data import load_dataset
-from linreg_cli.data.encoding.cells import Treatment, raw_columns
+from linreg_cli.data.encoding.cells import raw_columns
+from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.tables.blocks import cells_of
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.errors import ConfigError, DataError

@@ -199,13 +199,13 @@ BAD = {
     "a gap in a category": (
         "c,y\na,1\nb,2\n,3\n",
         {**ONE_HOT, "missing": "mean"},
-        ", row 3, column 'c': the cell is missing; a category cannot be filled in; set "
-        "preprocess.columns: {c: {missing: drop}}, or leave the column out with data.ignore: [c]",
+        ", row 3, column 'c': the cell is missing; a category has no mean; fill it in, set "
+        "preprocess.columns: {c: {missing: level}} (or drop), or leave the column out with data.ignore: [c]",
     ),
     "a gap in the target": (
         "c,y\n1,1\n2,\n",
         {"missing": "mean"},
-        ", row 2, column 'y': the cell is missing; fill it in, or drop such rows with preprocess.missing: drop or "
+        ", row 2, column 'y': the cell is missing; fill it in, or drop such rows with "
         "preprocess.columns: {y: {missing: drop}}",
     ),
     "nothing to fill with": (

@@ -12,7 +12,7 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor
 from statsmodels.stats.stattools import durbin_watson
 
 from linreg_cli.convergence import problem
-from linreg_cli.evaluation import fit_quality
+from linreg_cli.evaluation import exact_fit
 
 FULL = [
     *("--json", "--set", "train.batch_size=full", "--set", "train.dtype=float64", "--set", "plots=false"),
@@ -218,7 +218,7 @@ def test_least_squares_is_solved_once_where_the_trained_numbers_are_those_of_the
         "data: {path: t.csv, target: y}\noptimizer: {lr: 1e-5}\ntrain: {epochs: 1}\nplots: false\n"
     )
     calls = []
-    for module in (problem, fit_quality):
+    for module in (problem, exact_fit):
         real = module.least_squares
         monkeypatch.setattr(
             module, "least_squares", lambda *args, real=real, **options: calls.append(1) or real(*args, **options)

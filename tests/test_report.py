@@ -159,8 +159,8 @@ def test_a_comparison_has_the_runs_their_differences_and_their_losses(outputs, c
         "run", "status", "data", "train RMSE", "train R²", "test RMSE", "test R²", "gap", "seconds",
     ]  # fmt: skip
     reached = [number(metrics[split][key]) for split in ("train", "test") for key in ("rmse", "r2")]
-    assert overview["other-0001"][2:6] == reached
-    assert overview["other-0001"][6] == f"{metrics['optimum']['gap']:.3g}"
+    assert overview["other-0001 lr 0.02"][2:6] == reached
+    assert overview["other-0001 lr 0.02"][6] == f"{metrics['optimum']['gap']:.3g}"
     assert read.table("Differences in config, data and machine") == {
         "": ["key", "known-0001", "other-0001"],
         "optimizer.lr": ["0.05", "0.02"],

@@ -11,7 +11,8 @@ import pytest
 import test_table
 from reading import error_of, load
 
-from linreg_cli.data.encoding.cells import Treatment, raw_columns
+from linreg_cli.data.encoding.cells import raw_columns
+from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.tables.blocks import cells_of
 
 # A fixture of test_table.py: pytest finds it by its name in this module.

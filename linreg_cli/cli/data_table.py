@@ -47,7 +47,11 @@ def _done(column: "UsedColumn") -> str:
         cells = wording.plural(column.unknown, "cell")
         parts.append(f"{cells} with levels that are not in the train split, treated as none of them")
     if column.missing and column.fill is not None:
-        parts.append(f"filled with the {column.treatment}, {wording.number(column.fill)}")
+        parts.append(f"filled with the {column.statistic}, {wording.number(column.fill)}")
+    if column.missing and column.indicator is not None:
+        parts.append(f"with the indicator {wording.one_line(column.indicator)}")
+    if column.gaps_ignored:
+        parts.append("missing cells treated as none of the levels")
     if column.missing and column.treatment == "drop":
         parts.append("rows dropped")
     return "; ".join(parts)

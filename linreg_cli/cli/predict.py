@@ -103,7 +103,7 @@ def _treatments(columns: "Sequence[UsedColumn]") -> Iterator[str]:
         name = wording.one_line(each.column)
         if each.filled and each.fill is not None:
             cells = "1 missing cell" if each.missing == 1 else f"{each.missing:,} missing cells"
-            value = f"the {each.treatment} of the train split, {wording.number(each.fill)}"
+            value = f"the {each.statistic} of the train split, {wording.number(each.fill)}"
             yield f"{name}: {cells} filled with {value}"
         if each.gaps_ignored:
             yield f"{name}: {wording.plural(each.missing, 'missing cell')}, treated as none of the levels"

@@ -111,6 +111,7 @@ def _optimum(config: Config, features: Sequence[str] | None) -> Any:
     numbers = ("rank", "n_parameters", "condition_number", "condition_number_as_given")
     held_out = {"units": _TEXT, "r2_definition": _TEXT, **dict.fromkeys(("mse", "rmse", "r2"), _NUMBER)}
     penalised = Absent("the config has weight decay; set optimizer.weight_decay: 0", held_out)
+    distance = {key: parameters[key] for key in ("weights", "bias")}
     given: Any = {**dict.fromkeys(("train_loss", "gap", "rank"), _NUMBER), "gap_relative_to": _TEXT, "is_unique": True}
     if config.train.dtype == "float64" or decay:
         given = Absent("it is that of train.dtype: float32 without weight decay", given)
@@ -120,6 +121,8 @@ def _optimum(config: Config, features: Sequence[str] | None) -> Any:
         "is_saturated": True,
         "objective": _NUMBER if decay else Absent("the config has no weight decay", _NUMBER),
         "leave_one_out": penalised if decay else held_out,
+        "distance": Absent(why, distance) if (why := _no_inference(config)) else distance,
+        "inference": _inference(config, features),
     }
     if _is_squared(config):
         return {**common, **squared}
@@ -149,6 +152,7 @@ def _inference(config: Config, features: Sequence[str] | None) -> Any:
     found: Any = {
         "units": _TEXT,
         "r2_definition": _TEXT,
+        "covariance": _TEXT,
         "coefficients": AnyName(each) if features is None else by_name,
         **dict.fromkeys(statistics, _NUMBER),
     }

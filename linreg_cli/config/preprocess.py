@@ -1,5 +1,7 @@
 """The `preprocess` section of the config: gaps, categories, scaling, the target's transform."""
 
+from collections.abc import Collection
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -7,19 +9,30 @@ from pydantic import BeforeValidator, Field
 from linreg_cli.config.types import Count, Ddof, Name, Section, refuse, shown
 from linreg_cli.lookalike import in_ascii, normal
 
-#: What happens to missing cells, and which of these fill them with a statistic of the train split.
-Missing = Literal["error", "drop", "mean", "median"]
-FILLS = ("mean", "median")
+#: What happens to missing cells; which of these fill numbers with a statistic of the train split; which are for numbers
+#: alone.
+Missing = Literal["error", "drop", "mean", "median", "level"]
+FILLS = ("mean", "median", "level")
+FOR_NUMBERS = ("mean", "median")
 
 
 class ColumnConfig(Section):
-    """Settings of one column. A key that is left out has the value of `preprocess`."""
+    """Settings of the columns of a name or a pattern. A key that is left out has the value of `preprocess`."""
 
     missing: Missing | None = Field(None, description="As `preprocess.missing`, for this column.")
     categorical: Literal["error", "one_hot"] | None = Field(
         None,
         description="As `preprocess.categorical`, for this column. Here `one_hot` encodes numbers and dates too.",
     )
+
+
+def is_pattern(key: str) -> bool:
+    """Whether a key of `columns` may be a pattern, which it is if no column has this name.
+
+    >>> is_pattern("Garage*"), is_pattern("Lot Area")
+    (True, False)
+    """
+    return any(mark in key for mark in "*?[")
 
 
 def _once(value: Any) -> Any:
@@ -53,7 +66,9 @@ class PreprocessConfig(Section):
         "error",
         description="What to do with a missing cell. `error`: refuse the table, with row and column; `drop`: leave "
         "the row out (at prediction, it gets no prediction); `mean`, `median`: fill in the mean or median of the train "
-        "split. A missing target or category cannot be filled in, only dropped.",
+        "split, which a category does not have; `level`: in a category `(missing)` is a level, sorted last and never "
+        "the reference level; in a column of numbers the mean is filled in, and an indicator `column=(missing)` is "
+        "added. A missing target can only be dropped.",
     )
     categorical: Literal["error", "one_hot"] = Field(
         "error",
@@ -77,7 +92,9 @@ class PreprocessConfig(Section):
     )
     columns: Annotated[dict[Name, ColumnConfig], BeforeValidator(_once)] = Field(
         {},
-        description="Settings of single columns: `{horsepower: {missing: median}, zipcode: {categorical: one_hot}}`.",
+        description="Settings of single columns: `{horsepower: {missing: median}, zipcode: {categorical: one_hot}}`. A "
+        "key is the name of a column, or a pattern of a shell (`*`, `?`, `[...]`): `{'Garage*': {missing: level}}`. A "
+        "name comes before patterns; of several patterns, the last that sets something.",
     )
     target_transform: Literal["none", "log", "log1p"] = Field(
         "none",
@@ -94,3 +111,22 @@ class PreprocessConfig(Section):
         ("", "NA", "N/A", "NaN", "nan", "null", "?"),
         description="Cells that mean 'missing', in every format. Text is compared as written, numbers by value.",
     )
+
+    def of_column(self, column: str, available: Collection[str]) -> ColumnConfig:
+        """The exceptions that hold for a column.
+
+        Args:
+            column: its name.
+            available: every column of the table: a key that is one of them is no pattern.
+
+        >>> config = PreprocessConfig(columns={"a*": {"missing": "mean"}, "?b": {"missing": "drop"}, "ab": {}})
+        >>> [config.of_column(name, ("ab", "ac", "a*")).missing for name in ("ab", "ac", "a*")]
+        ['drop', None, 'mean']
+        """
+        merged: dict[str, Any] = {}
+        for key, given in self.columns.items():
+            if key != column and is_pattern(key) and fnmatchcase(column, key) and key not in available:
+                merged |= given.model_dump(exclude_none=True)
+        if column in self.columns:
+            merged |= self.columns[column].model_dump(exclude_none=True)
+        return ColumnConfig(**merged)

@@ -8,7 +8,7 @@ from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, Table
 from linreg_cli.config.formats import CSV_SUFFIXES, OTHER_SUFFIXES, table_format, text_suffix
 from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
 from linreg_cli.config.partial import FaultyError
-from linreg_cli.config.preprocess import FILLS
+from linreg_cli.config.preprocess import FILLS, FOR_NUMBERS
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import Distribution
 from linreg_cli.gates import parse_comparison
@@ -212,8 +212,8 @@ def _columns(config: Config) -> Iterator[tuple[Path, str]]:
             yield (*path, "categorical"), f"{column} is the target, which must be a number"
         if column in targets and exception.missing in FILLS:
             yield (*path, "missing"), f"{column} is the target, which is not filled in; use error or drop"
-        if exception.categorical == "one_hot" and exception.missing in FILLS:
-            yield (*path, "missing"), f"a category has no {exception.missing}; use error or drop"
+        if exception.categorical == "one_hot" and exception.missing in FOR_NUMBERS:
+            yield (*path, "missing"), f"a category has no {exception.missing}; use level, drop or error"
 
 
 def _target_estimate(config: Config) -> Iterator[tuple[Path, str]]:

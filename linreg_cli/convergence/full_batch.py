@@ -39,23 +39,43 @@ def full_batch_ends(
     >>> full_batch_ends(np.array([1.0]), np.array([4.0]), rates=[0.5, 1.0], momenta=[0, 0], rule=SgdRule(), epochs=2)
     array([0.125, 0.   ])
     """
+    with np.errstate(over="ignore", invalid="ignore"):
+        z = amplitudes(h, rates=rates, momenta=momenta, rule=rule, epochs=epochs, schedules=schedules)
+        ends: Array = z**2 @ (h * square / 2)
+    return np.where(np.isfinite(ends), ends, np.inf)
+
+
+def amplitudes(
+    h: Array,
+    *,
+    rates: Sequence[float],
+    momenta: Sequence[float],
+    rule: SgdRule,
+    epochs: int,
+    schedules: Sequence[Schedule] | None = None,
+) -> Array:
+    """z, the distance from the optimum along each direction after a number of epochs, from z = 1 at the start.
+
+    The arguments are those of `full_batch_ends`, but curvatures may be 0: in such a direction nothing moves.
+
+    Returns:
+        Shape (C, n_modes), float64; not finite where it overflows.
+    """
     lr, b = np.asarray(rates, dtype=np.float64)[:, None], np.asarray(momenta, dtype=np.float64)[:, None]
     gain = np.where(b > 0, 1 - rule.dampening, 1.0)
     ahead = b if rule.nesterov else np.zeros_like(b)
     with np.errstate(over="ignore", invalid="ignore"):
         v = np.broadcast_to(h, (len(lr), len(h))).copy()  # the first buffer is the gradient, without dampening
         if schedules is None:
-            z = _constant(1 - lr * (v + ahead * v), v, lr, h, b, gain, ahead, epochs - 1)
-        else:
-            lr = np.array([[rate(0)] for rate in schedules])
-            z = 1 - lr * (v + ahead * v)
-            for epoch in range(1, epochs):
-                lr = np.array([[rate(epoch)] for rate in schedules])
-                gradient = h * z
-                v = b * v + gain * gradient
-                z -= lr * np.where(ahead > 0, gradient + b * v, v)
-        ends: Array = z**2 @ (h * square / 2)
-    return np.where(np.isfinite(ends), ends, np.inf)
+            return _constant(1 - lr * (v + ahead * v), v, lr, h, b, gain, ahead, epochs - 1)
+        lr = np.array([[rate(0)] for rate in schedules])
+        z = 1 - lr * (v + ahead * v)
+        for epoch in range(1, epochs):
+            lr = np.array([[rate(epoch)] for rate in schedules])
+            gradient = h * z
+            v = b * v + gain * gradient
+            z -= lr * np.where(ahead > 0, gradient + b * v, v)
+    return z
 
 
 def _constant(z: Array, v: Array, lr: Array, h: Array, b: Array, gain: Array, ahead: Array, steps: int) -> Array:

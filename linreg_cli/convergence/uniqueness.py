@@ -9,10 +9,11 @@ from linreg_cli.convergence import affordable
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Preprocessor
 from linreg_cli.data.checks.wording import listed
+from linreg_cli.data.encoding.inputs import Input, NumberInput
 from linreg_cli.data.scaling import Scaling
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.dependence import Combination, sampled_combinations
-from linreg_cli.remedies import leave_out
+from linreg_cli.remedies import for_columns, leave_out
 
 #: The number of dependences that are written out; the others are counted.
 _SHOWN = 3
@@ -55,12 +56,26 @@ def not_unique(problem: Problem, preprocessor: Preprocessor) -> Finding | None:
     if given := _more_as_given(problem, scaling):
         words = f"the optimum is not unique in float32{rank[:-1]}, and {given[0]} as given)"
         return Finding("collinear", f"{words}: within its rounding, {'; '.join(parts)}. {_CONSEQUENCE}; {given[1]}")
-    columns = dict.fromkeys(column_of[each.name] for each in effective)
     return Finding(
         "collinear",
         f"the optimum is not unique{rank}: {'; '.join(parts)}. {_CONSEQUENCE}; "
-        f"set {leave_out(*columns)}, or optimizer.weight_decay",
+        f"set {_fewer_inputs(effective, preprocessor.inputs.inputs)}, or optimizer.weight_decay",
     )
+
+
+def _fewer_inputs(dependent: Sequence[Combination], inputs: Sequence[Input]) -> str:
+    """The lines that leave dependent inputs out: columns, or the indicators of missing cells of numbers alone."""
+    column_of = {feature: each.column for each in inputs for feature in each.features}
+    gaps = {each.of_gaps: each.column for each in inputs if isinstance(each, NumberInput) and each.of_gaps}
+    filled, columns = [], []
+    for each in dependent:
+        only = next(iter(each.terms)) if len(each.terms) == 1 else ""
+        if each.name in gaps or only in gaps:
+            filled.append(gaps.get(each.name) or gaps[only])
+        else:
+            columns.append(column_of[each.name])
+    lines = [for_columns([*dict.fromkeys(filled)], "missing", "mean")] if filled else []
+    return " and ".join([*lines, *([leave_out(*dict.fromkeys(columns))] if columns else [])])
 
 
 def _sampled(problem: Problem) -> list[Combination]:

@@ -18,11 +18,11 @@ from linreg_cli.data.columns.kinds import (
 )
 from linreg_cli.data.dataset import SPLITS, Dataset
 from linreg_cli.data.encoding.cell_faults import missing_fault
-from linreg_cli.data.encoding.cells import treatments
 from linreg_cli.data.encoding.encode import Encoder
+from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.summary import DataSummary, used_columns
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import for_columns, leave_out, setting
+from linreg_cli.remedies import for_columns, leave_out, missing, setting
 from linreg_cli.wording import plural
 
 Split = Callable[[Rows], dict[str, Rows]]
@@ -34,6 +34,7 @@ def assemble(
     targets: tuple[str, ...],
     config: Config,
     split: Split,
+    treated: Mapping[str, Treatment],
     encoder: Encoder | None = None,
 ) -> Dataset:
     """Drop incomplete rows, split, fit the encoding on the train split, encode.
@@ -42,15 +43,15 @@ def assemble(
         name: the source, for messages.
         raw: the features, in order, and the targets; each of shape (n_samples,).
         targets: names of the columns to predict.
-        config: how gaps and categories are treated.
+        config: how categories are encoded.
         split: numbers of the kept rows -> split -> row numbers.
+        treated: column -> what the config says about it.
         encoder: a fitted one; None fits one on the train split.
 
     Raises:
         DataError: for missing cells and levels that the config does not allow, and if no row is left.
     """
     features = {column: values for column, values in raw.items() if column not in targets}
-    treated = treatments(config.preprocess, tuple(features), targets)
     dropped = _dropped(raw, [column for column in raw if treated[column].missing == "drop"])
     n_rows = len(dropped)
     kept = rows_where(~dropped) if dropped.any() else row_numbers(0, n_rows)
@@ -77,14 +78,14 @@ def assemble(
     columns = _encoded(encoder, raw, targets, used, name, trained=trained)
     gaps = {target: treated[target].missing for target in targets}
     summary = DataSummary(name, n_rows, n_rows - len(kept), used_columns(raw, encoder, gaps, used))
-    return Dataset(name, encoder.features, targets, columns, splits, encoder, raw, summary)
+    return Dataset(name, encoder.features, targets, columns, splits, encoder, raw, summary, treated)
 
 
 def resplit(dataset: Dataset, config: Config, splits: dict[str, Rows]) -> Dataset:
     """The same rows in other splits, with the encoding fitted on the new train split."""
     if dataset.raw is None:
         return replace(dataset, splits=splits)
-    return assemble(dataset.name, dataset.raw, dataset.targets, config, lambda _: splits)
+    return assemble(dataset.name, dataset.raw, dataset.targets, config, lambda _: splits, dataset.treated)
 
 
 def _encoded(
@@ -104,8 +105,8 @@ def _encoded(
     faults: list[Fault] = []
     for target in targets:
         values = raw[target]
-        everywhere, here = setting("preprocess.missing", "drop"), for_columns([target], "missing", "drop")
-        remedy = f"fill it in, or drop such rows with {everywhere} or {here}"
+        ways = dict.fromkeys([setting(*missing(target, "drop")), for_columns([target], "missing", "drop")])
+        remedy = f"fill it in, or drop such rows with {' or '.join(ways)}"
         if trained:
             remedy = "fill it in, or leave such rows out of the table"
         elif values.n_missing == len(rows):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from linreg_cli.data.columns.kinds import Column as Column
 from linreg_cli.data.columns.kinds import Rows as Rows
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import Input
+from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.summary import DataSummary
 from linreg_cli.errors import DataError, Fault, did_you_mean
 from linreg_cli.remedies import setting
@@ -31,6 +32,7 @@ class Dataset:
         encoder: how the columns of the table became inputs; None for numbers that were not encoded.
         raw: the columns as they were read, for encoding them again; None if there is nothing to encode.
         summary: what was found in the table and done to it; None for data that is not from a table.
+        treated: column of the table -> what the config says about it.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Dataset:
     encoder: Encoder | None = None
     raw: Mapping[str, RawColumn] | None = None
     summary: DataSummary | None = None
+    treated: Mapping[str, Treatment] = field(default_factory=dict)
 
     @property
     def n_samples(self) -> int:

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from fnmatch import fnmatchcase
 
 import numpy as np
 
@@ -12,21 +12,19 @@ from linreg_cli.addresses import is_address, without_secrets
 from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, TableData
 from linreg_cli.config.formats import text_suffix
 from linreg_cli.config.given import messages_about
+from linreg_cli.config.preprocess import is_pattern
 from linreg_cli.config.schema import Config
 from linreg_cli.data.assemble import Split, assemble
 from linreg_cli.data.columns.kinds import Categories, EncodedColumns, row_numbers
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.dataset import Dataset, Rows, choose_columns
 from linreg_cli.data.encoding.encode import Encoder
-from linreg_cli.data.encoding.inputs import NumberInput
+from linreg_cli.data.encoding.treatments import as_trained, treatments
 from linreg_cli.data.split import split_by_column, split_by_fractions
 from linreg_cli.data.synthetic import generate
 from linreg_cli.data.tables.table import Table, refuse_bad_names
 from linreg_cli.errors import DataError, Fault, did_you_mean
 from linreg_cli.findings import Finding
-
-if TYPE_CHECKING:
-    from linreg_cli.data.encoding.cells import Treatment
 
 
 def load_dataset(
@@ -81,7 +79,7 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
 
 def _from_table(source: TableData, config: Config, encoder: Encoder | None, progress: Callable[[str], None]) -> Dataset:
     from linreg_cli.data.columns.arrow import release_unused
-    from linreg_cli.data.encoding.cells import raw_columns, text_column, treatments, with_cells
+    from linreg_cli.data.encoding.cells import raw_columns, text_column, with_cells
     from linreg_cli.data.tables.download import fetch
     from linreg_cli.data.tables.open import open_table
     from linreg_cli.data.tables.text_format import TextFormat
@@ -111,7 +109,8 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
         hint = table.hint()
         raise DataError([*([hint] if hint else []), *error.faults]) from None
     refuse_bad_names(table.columns, (*features, *targets, *reserved), source.path, table.written_columns)
-    treated = treatments(config.preprocess, features, targets) | _as_trained(encoder)
+    treated = treatments(config.preprocess, features, targets, table.columns)
+    treated |= {} if encoder is None else as_trained(encoder.inputs)
     named = [column for column in features if treated[column].named]
     either = [column for column in features if treated[column].categorical and column not in named]
     numbers = [column for column in (*features, *targets) if not treated[column].categorical]
@@ -122,7 +121,8 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     labels = text_column(cells, source.split.column, marks, source.path) if source.split.column else None
     del cells  # their memory is needed for the encoded columns
     release_unused()
-    dataset = assemble(name, with_cells(raw, table), targets, config, splitter(source, config, labels), encoder)
+    split = splitter(source, config, labels)
+    dataset = assemble(name, with_cells(raw, table), targets, config, split, treated, encoder)
     if encoder is None and dataset.summary is not None:
         unused = table.index.difference(features, targets, reserved, source.ignore) if source.features is None else ()
         found = (*_header_warning(table.columns, path, name), *map(_index_warning, sorted(unused)))
@@ -137,17 +137,6 @@ def _column_warnings(dataset: Dataset, table: Table, config: Config) -> tuple[Fi
 
     of_levels = (*placeholders(dataset, config.preprocess.missing_values), *lookalikes(dataset))
     return (*of_levels, *warnings(dataset, bias=config.model.bias, source=table.as_text()))
-
-
-def _as_trained(encoder: Encoder | None) -> "dict[str, Treatment]":
-    """The treatments of the features of a trained model, which are the numbers and categories that they were."""
-    from linreg_cli.data.encoding.cells import Treatment
-
-    return {
-        each.column: Treatment(each.missing, categorical=category, named=category, use="trained")
-        for each in (encoder.inputs if encoder is not None else ())
-        for category in [not isinstance(each, NumberInput)]
-    }
 
 
 def _index_warning(column: str) -> Finding:
@@ -199,11 +188,12 @@ def _by_fractions(kept: Rows, split: SplitConfig, seed: int) -> dict[str, Rows]:
 
 
 def _refuse_unknown_columns(config: Config, table: Table) -> None:
-    faults = [
-        Fault(f"preprocess.columns: there is no column {column!r}{did_you_mean(column, table.columns)}", table.name)
-        for column in config.preprocess.columns
-        if column not in table.columns
-    ]
+    faults = []
+    for key in config.preprocess.columns:
+        if key in table.columns or any(is_pattern(key) and fnmatchcase(column, key) for column in table.columns):
+            continue
+        found = f"no column matches {key!r}" if is_pattern(key) else f"there is no column {key!r}"
+        faults.append(Fault(f"preprocess.columns: {found}{did_you_mean(key, table.columns)}", table.name))
     if faults:
         raise DataError(faults)
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from linreg_cli.data.columns.kinds import UNKNOWN, Categories, RawColumn, Rows
+from linreg_cli.data.columns.kinds import MISSING, UNKNOWN, Categories, RawColumn, Rows
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import CategoryInput
+from linreg_cli.data.encoding.levels import MISSING_LEVEL
 from linreg_cli.findings import Finding
 
 
@@ -21,11 +22,12 @@ class UsedColumn:
         role: `feature` or `target`.
         kind: `number`; for a category `text`, `boolean` or `number category`.
         missing: number of missing cells.
-        treatment: what is done with them: `error`, `drop`, `mean` or `median`.
+        treatment: what is done with them: `error`, `drop`, `mean`, `median` or `level`.
         fill: the value that replaces them, in original units, or None.
         levels: levels of the train split; None for numbers.
         indicators: number of inputs that the column became.
         unknown: cells with a level that the train split does not have; all of their indicators are 0.
+        gaps_are_level: whether missing cells have a level, or an indicator, of their own.
     """
 
     column: str
@@ -37,6 +39,7 @@ class UsedColumn:
     levels: tuple[str, ...] | None
     indicators: int
     unknown: int = 0
+    gaps_are_level: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -49,9 +52,20 @@ class UsedColumn:
         return self.missing > 0 and self.fill is not None
 
     @property
+    def statistic(self) -> str:
+        """The statistic of the train split that fills missing cells in."""
+        return "mean" if self.treatment == "level" else self.treatment
+
+    @property
+    def indicator(self) -> str | None:
+        """The name of the indicator of missing cells of a column of numbers."""
+        return f"{self.column}={MISSING_LEVEL}" if self.gaps_are_level and self.levels is None else None
+
+    @property
     def gaps_ignored(self) -> bool:
         """Whether missing cells of a category are none of its levels, as they are with `unknown: ignore`."""
-        return self.missing > 0 and self.levels is not None and self.treatment != "drop"
+        none_of_them = self.levels is not None and not self.gaps_are_level and self.treatment != "drop"
+        return self.missing > 0 and none_of_them
 
     def as_json(self) -> dict[str, Any]:
         """For `run.json`: the number of levels, whose names are in `preprocess.json`."""
@@ -110,17 +124,19 @@ def used_columns(
     found = []
     for each in encoder.inputs:
         values = raw[each.column]
-        kind, levels, unknown = "number", None, 0
+        kind, levels, unknown, gaps_are_level = "number", None, 0, False
         if isinstance(each, CategoryInput):
-            levels = each.levels
+            levels, gaps_are_level = each.levels, each.gaps_are_level
             if isinstance(values, Categories) and set(values.levels) - set(levels):
-                unknown = int(np.count_nonzero(each.codes(values)[rows] == UNKNOWN))
+                unseen = (each.codes(values)[rows] == UNKNOWN) & (values.codes[rows] != MISSING)
+                unknown = int(np.count_nonzero(unseen))
             kind = "number category" if each.kind == "number" else each.kind
+        else:
+            gaps_are_level = each.indicator
         fill = None if isinstance(values, Categories) or isinstance(each, CategoryInput) else each.fill
+        gaps, inputs = values.n_missing, len(each.features)
         found.append(
-            UsedColumn(
-                each.column, "feature", kind, values.n_missing, each.missing, fill, levels, len(each.features), unknown
-            )
+            UsedColumn(each.column, "feature", kind, gaps, each.missing, fill, levels, inputs, unknown, gaps_are_level)
         )
     for target, missing in targets.items():
         found.append(UsedColumn(target, "target", "number", raw[target].n_missing, missing, None, None, 1))

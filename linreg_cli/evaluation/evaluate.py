@@ -3,7 +3,7 @@
 import functools
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
 from linreg_cli.data.assemble import assemble
 from linreg_cli.data.columns.kinds import RawColumn
 from linreg_cli.data.encoding.cells import with_cells
+from linreg_cli.data.encoding.treatments import as_trained, treatments
 from linreg_cli.evaluation.fit_quality import fit_quality
 from linreg_cli.evaluation.metrics import ErrorSums, Metrics, parameters, split_metrics
 from linreg_cli.evaluation.predictions import summed_errors
@@ -127,7 +128,7 @@ def evaluate_table(saved: SavedModel, path: str) -> Metrics:
     cells = table.read([*numbers, *targets], text=text)
     raw = with_cells(raw_inputs(cells, encoder, targets, saved, table), table)
     with messages_about(saved.config, saved.run.path):
-        own: Metrics = {"data": _metrics_of_table(saved, raw, path)}
+        own: Metrics = {"data": _metrics_of_table(saved, raw, path, table.columns)}
     for split in SPLITS:
         own |= {split: None, f"{split}_reason": f"the metrics are of {path}, as data"}
     own["parameters"] = parameters(saved.formula)
@@ -139,14 +140,16 @@ def _of_training(saved: SavedModel) -> Metrics:
     return saved.run.read_json("metrics.json") if os.path.isfile(saved.run.path / "metrics.json") else {}
 
 
-def _metrics_of_table(saved: SavedModel, raw: Mapping[str, RawColumn], path: str) -> Metrics:
+def _metrics_of_table(saved: SavedModel, raw: Mapping[str, RawColumn], path: str, available: Sequence[str]) -> Metrics:
     config, preprocessor = saved.config, saved.preprocessor
+    targets = treatments(config.preprocess, (), saved.formula.targets, available)
     dataset = assemble(
         path,
         raw,
         saved.formula.targets,
         config,
         lambda kept: {**dict.fromkeys(SPLITS, kept[:0]), "train": kept},
+        targets | as_trained(preprocessor.inputs.inputs),
         preprocessor.inputs,
     )
     rows, dtype = dataset.splits["train"], linear_layer(saved.model).weight.dtype

@@ -1,12 +1,10 @@
 """The quality of a fit: its gap to the exact optimum, the leave-one-out error, and inference where the gap is small."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import torch
 
@@ -15,14 +13,13 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import way_to_optimum
 from linreg_cli.convergence.stalling import rounding_gap
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.data.columns.rows import StackedRows
 from linreg_cli.data.scaling import original_rows
+from linreg_cli.evaluation.exact_fit import exact_fit
 from linreg_cli.evaluation.held_out import left_out
 from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
-from linreg_cli.least_squares.factor import EPS, blocks
-from linreg_cli.least_squares.inference import NEAR, Inference, infer, refusal, shift_in_errors
+from linreg_cli.least_squares.inference import NEAR, shift_in_errors
 from linreg_cli.least_squares.influence import influence_table
-from linreg_cli.least_squares.solve import Optimum, least_squares, loses_digits
+from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import LinearFormula, fold, fold_parameters, parameters_of
 
 #: Cells of the train split up to which `metrics.json` has the leave-one-out error. `linreg inspect` always has it.
@@ -38,9 +35,10 @@ class FitQuality:
 
     Attributes:
         metrics: two keys of `metrics.json`. `optimum`: the lowest train loss, `gap`, rank, condition numbers,
-            leave-one-out error, and the parameters at the optimum in original units; None with `optimum_reason` where
-            it is not computed. `inference`: standard errors, p-values and intervals, by target if there are several;
-            `refused` with the reason where they would not be valid.
+            leave-one-out error, the parameters at the optimum in original units, their inference, and the `distance`
+            of the trained ones from them; None with `optimum_reason` where it is not computed. `inference`: standard
+            errors, p-values and intervals of the trained model, by target if there are several; `refused` with the
+            reason where they would not be valid.
         influence: the rows of `influence.csv`: leverage, standardised residual and Cook's distance of train rows;
             None where inference is refused.
     """
@@ -68,37 +66,35 @@ def fit_quality(
         train_loss: its loss over the train split, in scaled units; infinite where it overflows.
     """
     rows, X, y = original_rows(dataset, preprocessor)
-    original = _original_optimum(config, problem, X, y)
+    exact = exact_fit(config, dataset, problem, X, y)
+    trained, transform = fold(model, preprocessor), config.preprocess.target_transform
 
     def remedy(optimum: Optimum) -> str:
         best = _best_in_dtype(config, preprocessor, problem, model)
         near = best is None or bool(shift_in_errors(optimum, best.weights, best.bias).max() < NEAR)
         return way_to_optimum(problem, config, is_reachable=near)
 
-    fits, refused = _inference(config, dataset, problem, original, (X, y), fold(model, preprocessor), remedy)
-    values: Metrics = {"refused": refused}
-    units = units_of(config.preprocess.target_transform)
-    if fits:
-        each = {target: {"units": units, "n": len(fit.residuals), **fit.as_json()} for target, fit in fits.items()}
-        values = each if len(each) > 1 else each[dataset.targets[0]]
-    influence = influence_table(rows, fits) if fits else None
+    refused = exact.trained_refusal(config, problem, trained, remedy)
+    inference = {"refused": refused} if refused else exact.as_json(transform)
+    influence = None if refused else influence_table(rows, exact.fits)
     if problem.no_optimum_reason is not None:
-        none = {"optimum": None, "optimum_reason": problem.no_optimum_reason, "inference": values}
+        none = {"optimum": None, "optimum_reason": problem.no_optimum_reason, "inference": inference}
         return FitQuality(none, influence)
-    optimum = _optimum(config, preprocessor, problem, original)
+    optimum = _optimum(config, preprocessor, problem, exact.optimum)
     distance = problem.distance(*parameters_of(model), train_loss)
     assert distance is not None
     position: Metrics = {"gap": distance.gap, "gap_relative_to": distance.relative_to}
     if distance.gap is None:
         position["gap_reason"] = "the optimum and the loss of the best constant are both zero, or the loss is too large"
-    optimum = {"units": units, "train_loss": optimum.pop("train_loss"), **position, **optimum}
-    if original is not None and not config.optimizer.weight_decay:
+    optimum = {"units": units_of(transform), "train_loss": optimum.pop("train_loss"), **position, **optimum}
+    if exact.optimum is not None and not config.optimizer.weight_decay:
         if config.train.dtype == "float32":
             optimum |= {"numbers": "rounded to float32"}
-            optimum["as_given"] = _as_given(original, preprocessor, fold(model, preprocessor))
+            optimum["as_given"] = _as_given(exact.optimum, preprocessor, trained)
         if X.size <= MOST_HELD_OUT_CELLS:
-            optimum["leave_one_out"] = left_out(original, X, np.asarray(y), config.preprocess)
-    return FitQuality({"optimum": optimum, "inference": values}, influence)
+            optimum["leave_one_out"] = left_out(exact.optimum, X, np.asarray(y), config.preprocess)
+    optimum |= {**exact.distance(trained), "inference": exact.as_json(transform)}
+    return FitQuality({"optimum": optimum, "inference": inference}, influence)
 
 
 def _as_given(original: Optimum, preprocessor: Preprocessor, trained: LinearFormula) -> Metrics:
@@ -144,29 +140,6 @@ def _best_in_dtype(
     return fold_parameters(weights.astype(np.float32).astype(np.float64), rounded, preprocessor)
 
 
-def _original_optimum(config: Config, problem: Problem, X: StackedRows, y: StackedRows) -> Optimum | None:
-    """The optimum of the squared loss in original units, without a penalty; None where there is none.
-
-    It is solved anew only where training saw other numbers: scaled, penalised, or rounded to float32.
-    """
-    trained = problem.optimum
-    if trained is None:
-        return None
-    scaled = config.preprocess.standardize or config.preprocess.standardize_target
-    if not (scaled or config.optimizer.weight_decay):
-        if config.train.dtype == "float64":
-            return trained
-        digits = trained.is_unique and not loses_digits(trained.factor, trained.weights, trained.bias)
-        if digits and _are_equal(problem.X_nd, X) and _are_equal(problem.y_nk, y):
-            return trained.judged_by(EPS)
-    return least_squares(X, y, bias=config.model.bias, loss=config.loss)
-
-
-def _are_equal(trained: npt.NDArray[Any], original: StackedRows) -> bool:
-    """Whether no value was rounded on the way to the tensor. Rows in another order count as different."""
-    return all(np.array_equal(trained[rows], original[rows]) for rows in blocks(len(original)))
-
-
 def _optimum(config: Config, preprocessor: Preprocessor, problem: Problem, original: Optimum | None) -> Metrics:
     found = problem.optimum
     if found is None:
@@ -202,36 +175,6 @@ def _optimum(config: Config, preprocessor: Preprocessor, problem: Problem, origi
         # the loss, so the penalty counts more than with the full batch.
         values["objective"] = found.objective
     return values
-
-
-def _inference(
-    config: Config,
-    dataset: Dataset,
-    problem: Problem,
-    original: Optimum | None,
-    rows: tuple[StackedRows, StackedRows],
-    trained: LinearFormula,
-    remedy: Callable[[Optimum], str],
-) -> tuple[dict[str, Inference], str | None]:
-    """Inference by target; where it is refused, an empty mapping and the reason."""
-    if config.optimizer.weight_decay:
-        return {}, "weight decay biases the coefficients; set optimizer.weight_decay: 0"
-    if not problem.plan.loss.is_squared:
-        return {}, f"standard errors of least squares are not valid for loss: {config.loss}; train with loss: mse"
-    if original is None:
-        return {}, f"the exact optimum is not known: {problem.no_optimum_reason}"
-    if "bias" in dataset.features and config.model.bias:
-        return {}, "a column is named 'bias', which is the name of the intercept; rename it"
-    factor = problem.factor
-    if factor.rank < original.rank:
-        rank = f"rank {factor.rank} of {factor.n_parameters}, and {original.rank} as given"
-        rest = "" if original.is_unique else ", and leave out linearly dependent columns (data.ignore)"
-        return {}, f"the coefficients are not unique in {config.train.dtype} ({rank}); set train.dtype: float64{rest}"
-    reason = refusal(original, config.loss, (trained.weights, trained.bias), remedy=remedy, names=dataset.features)
-    if reason is not None:
-        return {}, reason
-    names = dataset.features
-    return {target: infer(original, *rows, names=names, target=k) for k, target in enumerate(dataset.targets)}, None
 
 
 def _finite(value: float) -> Any:

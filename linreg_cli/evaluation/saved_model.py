@@ -15,7 +15,8 @@ from linreg_cli.data.columns.kinds import RawColumn
 from linreg_cli.data.encoding.cells import category_column, kind_of, number_column
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import NumberInput
-from linreg_cli.data.encoding.number_hints import Use, merged_faults
+from linreg_cli.data.encoding.number_hints import merged_faults
+from linreg_cli.data.encoding.treatments import Use
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.table import Cells, Table, refuse_bad_names
 from linreg_cli.data.tables.text_format import TextFormat

@@ -40,7 +40,7 @@ class LossCurve:
     """The loss of one run after each epoch, in scaled units.
 
     Attributes:
-        label: the run id.
+        label: the name of the run in the legend.
         epochs: epochs done, 0 first, shape (n,).
         train: loss over the whole train split, shape (n,).
         validation: loss over the validation split, shape (n,); None without one.

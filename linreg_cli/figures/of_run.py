@@ -19,6 +19,7 @@ from linreg_cli.figures.loss import LossCurve, loss_figure
 from linreg_cli.figures.residuals import residual_figure
 from linreg_cli.files import make_folder, write_bytes
 from linreg_cli.runs.contents import RunContents
+from linreg_cli.runs.labels import labels_of
 from linreg_cli.runs.store import RunFolder
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _figure(run: RunContents, table: pa.Table | None, kind: str, target: str, fe
 
 
 def overlay(runs: Sequence[RunFolder], format: str) -> bytes:
-    """The loss curves of several runs in one picture.
+    """The loss curves of several runs in one picture, labelled by what differs between them.
 
     Raises:
         StoreError: if a file of a run is missing or damaged.
@@ -99,7 +100,7 @@ def overlay(runs: Sequence[RunFolder], format: str) -> bytes:
     read = [RunContents.of(run) for run in runs]
     losses = {_loss_name(run.record()) for run in read}
     title = "Training loss of " + (" and ".join(run.id for run in read) if len(read) <= 3 else f"{len(read)} runs")
-    curves = [loss_curve(run) for run in read]
+    curves = [loss_curve(run, label) for run, label in zip(read, labels_of(read), strict=True)]
     with drawing():
         return render(loss_figure(curves, loss=" / ".join(sorted(losses)), title=title), format)
 
@@ -116,8 +117,12 @@ def write_pictures(pictures: dict[str, bytes], folder: Path) -> list[Path]:
     return [folder / name for name in pictures]
 
 
-def loss_curve(run: RunContents) -> LossCurve:
+def loss_curve(run: RunContents, label: str | None = None) -> LossCurve:
     """The loss after each epoch, from `history.csv`.
+
+    Args:
+        run: the run.
+        label: its name in the legend; None: its id.
 
     Raises:
         StoreError: if the file is missing or damaged.
@@ -126,7 +131,7 @@ def loss_curve(run: RunContents) -> LossCurve:
     if not {"epoch", "train_loss"} <= set(history.column_names):
         raise run.damaged("history.csv", "it has no columns epoch and train_loss")
     validation = _floats(history, "validation_loss") if "validation_loss" in history.column_names else None
-    return LossCurve(run.id, _floats(history, "epoch"), _floats(history, "train_loss"), validation)
+    return LossCurve(label or run.id, _floats(history, "epoch"), _floats(history, "train_loss"), validation)
 
 
 def _evaluated(run: RunContents) -> bool:

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.data import Dataset
-from linreg_cli.data.columns.kinds import Categories, Numbers, Rows, take
+from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, Rows, take
 from linreg_cli.data.columns.rows import as_slice
+from linreg_cli.data.encoding.levels import MISSING_LEVEL
 from linreg_cli.least_squares.factor import blocks
 
 
@@ -51,6 +52,8 @@ def summaries(dataset: Dataset) -> tuple[ColumnSummary, ...]:
         if isinstance(raw, Categories):
             counts = np.bincount(raw.codes[rows] + 1, minlength=len(raw.levels) + 1)[1:]
             levels = {level: int(count) for level, count in zip(raw.levels, counts, strict=True) if count}
+            if used.gaps_are_level:
+                levels[MISSING_LEVEL] = int(np.count_nonzero(raw.codes[rows] == MISSING))
             one = ColumnSummary(used.column, "category", None, None, None, None, levels=levels)
         else:
             one = summarise(used.column, _present(raw, rows))

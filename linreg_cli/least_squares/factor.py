@@ -212,11 +212,23 @@ class Factor:
         """The same factor with another unit in the last place, as if the values were stored in another dtype."""
         return self if eps == self.eps else replace(self, eps=eps)
 
+    @cached_property
+    def inverse(self) -> Array:
+        """inv(R_pp), shape (p, p); only for full rank."""
+        return solve_triangle(self.R_pp, np.eye(self.n_parameters))
+
     def whiten(self, X_nd: npt.ArrayLike) -> Array:
         """Rows of an orthonormal basis Q of the column space, shape (n_rows, rank); QQ' is the hat matrix."""
-        A = self.rows(X_nd)
+        return self.whiten_rows(self.rows(X_nd))
+
+    def whiten_rows(self, A: Array) -> Array:
+        """`whiten` for rows of A_s, as `rows` gives them.
+
+        Multiplying by the inverse is as accurate as a substitution for each row: its columns solve (R + E) x = e with
+        a small E, so A inv(R) is off by Q E inv(R).
+        """
         if self.rank == self.n_parameters:
-            return solve_triangle(self.R_pp, A.T, transposed=True).T
+            return A @ self.inverse
         _, S, Vt = self.svd()
         reduced: Array = (A * self.standard) @ Vt[: self.rank].T / (S[: self.rank] * math.sqrt(self.n_samples))
         return reduced

@@ -90,14 +90,15 @@ class Inference:
         return scaled
 
     def as_json(self) -> dict[str, Any]:
-        """The `inference` of `metrics.json`; numbers that are not finite are None."""
+        """The inference of one target in `metrics.json`; numbers that are not finite are None."""
         columns = ("estimate", "std_err", "std_err_hc3", "t", "p", "ci_low", "ci_high", "vif")
         coefficients = {
             name: {column: _finite(getattr(self, column)[i]) for column in columns} for i, name in enumerate(self.names)
         }
         scalars = ("residual_std", "r2", "r2_adjusted", "f", "f_p", "aic", "bic", "durbin_watson")
         values = {name: _finite(getattr(self, name)) for name in scalars}
-        return {"coefficients": coefficients, "r2_definition": self.r2_definition, **values}
+        told = {"r2_definition": self.r2_definition, "covariance": "classic"}
+        return {"coefficients": coefficients, **told, **values}
 
 
 def refusal(
@@ -187,7 +188,7 @@ def infer(
     rss = float(residuals @ residuals)
     s2 = rss / degrees
     # (weights, bias) = to_q Q'y, so the variance of a parameter is s2 times the squared length of its row of to_q.
-    to_q = factor.to_parameters() @ solve_triangle(factor.R_pp, np.eye(p))
+    to_q = factor.to_parameters() @ factor.inverse
     variance = np.einsum("ij,ij->i", to_q, to_q)
     estimate, std_err = _stack(optimum.weights, optimum.bias)[:, target], np.sqrt(s2 * variance)
     t = estimate / std_err
@@ -235,9 +236,10 @@ def _rows(
         level = float(optimum.bias[target] + factor.center @ optimum.weights[:, target])
     for rows in blocks(len(X)):
         part = X[rows]
-        scaled = factor.rows(part)[:, : len(weights)]
-        residuals[rows] = np.asarray(y[rows][:, target], dtype=np.float64) - level - scaled @ weights
-        q = factor.whiten(part)
+        scaled = factor.rows(part)
+        fitted = scaled[:, : len(weights)] @ weights
+        residuals[rows] = np.asarray(y[rows][:, target], dtype=np.float64) - level - fitted
+        q = factor.whiten_rows(scaled)
         leverage[rows] = np.einsum("ij,ij->i", q, q)
         inflated = _divided(residuals[rows], 1 - leverage[rows])
         weighted = q * inflated[:, None]
@@ -281,8 +283,22 @@ def _stack(weights: Array, bias: Array | None) -> Array:
 
 def shift_in_errors(optimum: Optimum, weights: npt.ArrayLike, bias: npt.ArrayLike | None) -> Array:
     """|trained - optimum| / standard error, shape (n_parameters, n_targets)."""
+    shift: Array = np.abs(distance_in_errors(optimum, weights, bias))
+    return shift
+
+
+def distance_in_errors(optimum: Optimum, weights: npt.ArrayLike, bias: npt.ArrayLike | None) -> Array:
+    """(trained - optimum) / classic standard error, shape (n_parameters, n_targets).
+
+    The standard error of an exact fit is 0, so any difference from it is infinitely many of them.
+
+    Args:
+        optimum: unique, with residual degrees of freedom.
+        weights: shape (n_features, n_targets), in the units of the optimum.
+        bias: shape (n_targets,); None without an intercept.
+    """
     factor = optimum.factor
-    to_q = factor.to_parameters() @ solve_triangle(factor.R_pp, np.eye(factor.n_parameters))
+    to_q = factor.to_parameters() @ factor.inverse
     variance = np.einsum("ij,ij->i", to_q, to_q)[:, None]
     theta = factor.R_pk - factor.R_pp @ solve_triangle(factor.R_pp, factor.R_pk)
     rss = (np.sum(theta**2, axis=0) + factor.rest_k) * factor.target_scale**2
@@ -290,10 +306,10 @@ def shift_in_errors(optimum: Optimum, weights: npt.ArrayLike, bias: npt.ArrayLik
     trained = _stack(
         np.asarray(weights, dtype=np.float64), None if bias is None else np.asarray(bias, dtype=np.float64)
     )
-    moved = np.abs(trained - _stack(optimum.weights, optimum.bias))
-    # The standard error of an exact fit is 0, so any difference is infinitely many of them.
-    shift: Array = np.divide(moved, std_err, out=np.where(moved > 0, math.inf, 0.0), where=std_err > 0)
-    return shift
+    moved = trained - _stack(optimum.weights, optimum.bias)
+    infinite = np.copysign(np.where(moved == 0, 0.0, math.inf), moved)
+    distance: Array = np.divide(moved, std_err, out=infinite, where=std_err > 0)
+    return distance
 
 
 def _finite(value: float) -> float | None:

@@ -230,7 +230,7 @@ def condition_numbers(factor: Factor) -> tuple[float, float]:
     singular = factor.svd()[1]
     # The smallest singular value is the reciprocal of the largest one of the inverse, which is accurate for columns
     # with a large mean too.
-    inverse = factor.to_parameters() @ solve_triangle(factor.R_pp, np.eye(factor.n_parameters))
+    inverse = factor.to_parameters() @ factor.inverse
     as_given = float(np.linalg.norm(factor.as_given(), 2) * np.linalg.norm(inverse, 2))
     return float(singular[0] / singular[-1]), as_given
 

@@ -9,6 +9,7 @@ from linreg_cli.report.about import status
 from linreg_cli.report.markup import Html, element, figure_of, name, paragraph, stack, table, text
 from linreg_cli.runs.compare import settings, varying
 from linreg_cli.runs.contents import RunContents
+from linreg_cli.runs.labels import differences_of
 from linreg_cli.wording import METRICS, number
 
 #: Longer values, such as a list of columns, are cut.
@@ -17,7 +18,7 @@ _METRICS = [(name, METRICS[name]) for name in ("rmse", "r2")]
 
 
 def overview(runs: Sequence[RunContents], anchors: Sequence[str]) -> Html:
-    """A table with one row per run: status, data, metrics, gap and seconds.
+    """A table with one row per run: its label or the settings that differ, status, data, metrics, gap and seconds.
 
     Args:
         runs: in the order of the table.
@@ -27,9 +28,8 @@ def overview(runs: Sequence[RunContents], anchors: Sequence[str]) -> Html:
     header = ["run", "status", "data", *(f"{split} {title}" for split in present for _, title in _METRICS)]
     header += ["gap", "seconds"]
     rows = []
-    for run, anchor in zip(runs, anchors, strict=True):
+    for run, anchor, label in zip(runs, anchors, differences_of(runs), strict=True):
         link = element("a", text(run.id), href=f"#{anchor}")
-        label = run.record().get("label")
         named = [link, text(" "), element("span", name(label), class_="label")] if label else [link]
         reached = [figure_of(run.splits.get(split, {}).get(key)) for split in present for key, _ in _METRICS]
         gap = ((run.metrics or {}).get("optimum") or {}).get("gap")

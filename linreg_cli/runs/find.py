@@ -37,7 +37,7 @@ def find_run(outputs: Path, reference: str) -> RunFolder:
         return runs[reference]
     of_name = [run for run_id, run in runs.items() if name_of(run_id) == reference]
     if of_name:
-        return _newest(of_name) or of_name[-1]
+        return of_name[0] if len(of_name) == 1 else _newest(of_name) or of_name[-1]
     if RunFolder(path).has("run.json"):
         return RunFolder(path)
     return _with_prefix(outputs, reference, runs)

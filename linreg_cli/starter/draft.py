@@ -16,6 +16,7 @@ from linreg_cli.data.columns.kinds import Categories, Numbers, row_numbers, rows
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.cells import text_column
 from linreg_cli.data.encoding.inputs import CategoryInput
+from linreg_cli.data.encoding.treatments import treatments
 from linreg_cli.data.load import splitter
 from linreg_cli.errors import ConfigError, DataError
 from linreg_cli.remedies import override
@@ -172,7 +173,8 @@ def _encoded(choices: Choices, reading: Reading, overrides: Sequence[str]) -> tu
         why = "; ".join(f"{each.column}: {each.why}" for each in ignored)
         raise DataError(f"no feature is left{f' ({why})' if why else ''}", choices.path)
     raw = {each: reading.raw[each] for each in (*features, *choices.targets)}
-    return choices, assemble(choices.path, raw, choices.targets, config, split)
+    treated = treatments(config.preprocess, features, choices.targets, reading.table.columns)
+    return choices, assemble(choices.path, raw, choices.targets, config, split, treated)
 
 
 def _empty(reading: Reading, targets: Sequence[str], split: Split) -> list[str]:

@@ -10,7 +10,8 @@ from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.config.schema import Config
 from linreg_cli.data.columns.kinds import RawColumn
 from linreg_cli.data.dataset import choose_columns
-from linreg_cli.data.encoding.cells import Treatment, raw_columns
+from linreg_cli.data.encoding.cells import raw_columns
+from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.load import as_tuple
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.table import Cells, Table, refuse_bad_names

@@ -28,8 +28,8 @@ def placeholders(dataset: Dataset, marks: tuple[str, ...]) -> Iterator[Finding]:
         raw = (dataset.raw or {}).get(each.column)
         if not (isinstance(each, CategoryInput) and isinstance(raw, Categories)):
             continue
-        words = [level for level in each.levels if value_of(level) is None]
-        numbers = len(words) < len(each.levels)
+        words = [level for level in each.own_levels if value_of(level) is None]
+        numbers = len(words) < len(each.own_levels)
         among_numbers = numbers and all(is_placeholder(word, among_numbers=True) for word in words)
         found = [word for word in words if word not in kept and is_placeholder(word, among_numbers=among_numbers)]
         if found:

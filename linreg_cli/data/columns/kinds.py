@@ -113,6 +113,23 @@ class Filled:
 
 
 @dataclass(frozen=True)
+class Gaps:
+    """The indicator of the missing cells of a column of numbers.
+
+    Attributes:
+        values: shape (n_samples,); nan where a cell is missing.
+    """
+
+    values: Values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: Rows | slice) -> Column:
+        return np.isnan(self.values[rows]).astype(np.float64)
+
+
+@dataclass(frozen=True)
 class Categories:
     """A column of categories.
 

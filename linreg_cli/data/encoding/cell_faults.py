@@ -1,11 +1,12 @@
 """Faults of single cells: missing ones, and levels that the train split does not have."""
 
-from linreg_cli.data.columns.kinds import UNKNOWN, Categories, Codes, Numbers, RawColumn, Rows
+from linreg_cli.config.preprocess import FOR_NUMBERS
+from linreg_cli.data.columns.kinds import MISSING, UNKNOWN, Categories, Codes, Numbers, RawColumn, Rows
 from linreg_cli.data.encoding.inputs import CategoryInput
-from linreg_cli.data.encoding.levels import written
+from linreg_cli.data.encoding.levels import MISSING_LEVEL, written
 from linreg_cli.errors import Fault
 from linreg_cli.lookalike import difference, in_ascii, same_appearance
-from linreg_cli.remedies import change, for_columns, leave_out, missing, quoted, without_mark
+from linreg_cli.remedies import change, for_columns, leave_out, missing, quoted, with_mark, without_mark
 
 
 def missing_fault(values: RawColumn, rows: Rows, column: str, name: str, remedy: str) -> Fault | None:
@@ -45,7 +46,7 @@ def missing_number_fault(values: Numbers, rows: Rows, column: str, name: str, *,
         name: the table, for messages.
         trained: whether a model was trained already.
     """
-    way = f"{change(*missing(column, 'mean'))} (or median, or drop)"
+    way = f"{change(*missing(column, 'mean'))} (or median, level or drop)"
     remedy = f"fill it in, {way}, or leave the column out with {leave_out(column)}"
     if trained:
         remedy = f"fill it in, or {way}"
@@ -67,19 +68,46 @@ def category_fault(
         name: the table, for messages.
         trained: whether a model was trained already.
     """
-    drop = for_columns([each.column], "missing", "drop")
-    remedy = f"a category cannot be filled in; set {drop}, or leave the column out with {leave_out(each.column)}"
-    if trained:
-        remedy = f"fill it in, or, to treat it as none of the levels, {change('preprocess.unknown', 'ignore')}"
-    fault = missing_fault(values, rows, each.column, name, remedy)
+    if each.missing != "level":
+        why = f"a category has no {each.missing}; " if each.missing in FOR_NUMBERS else ""
+        way = f"{change(*missing(each.column, 'level'))} (or drop)"
+        remedy = f"{why}fill it in, {way}, or leave the column out with {leave_out(each.column)}"
+        if trained:
+            remedy = f"fill it in, or, to treat it as none of the levels, {change('preprocess.unknown', 'ignore')}"
+        if fault := missing_fault(values, rows, each.column, name, remedy):
+            return fault
     unseen = rows[codes[rows] == UNKNOWN]
-    if fault is None and len(unseen) and each.unknown == "error":
-        row = int(unseen.min())
-        levels = ", ".join(each.levels[:10]) + (", ..." if len(each.levels) > 10 else "")
-        more = f", nor are {len(unseen) - 1:,} more cells" if len(unseen) > 1 else ""
-        message = f"{values.levels[values.codes[row]]!r} is not a level of the train split ({levels}){more}"
-        if same := same_appearance(values.levels[values.codes[row]], each.levels):
-            message += f"; it looks the same as {in_ascii(same)}: {difference(values.levels[values.codes[row]], same)}"
-        ignore = f"to treat it as none of them, {change('preprocess.unknown', 'ignore')}"
-        return Fault(f"{message}; {ignore}", f"{name}, row {row + 1}, column {each.column!r}")
-    return fault
+    if not len(unseen) or each.unknown == "ignore":
+        return None
+    row = int(unseen.min())
+    levels = ", ".join(each.levels[:10]) + (", ..." if len(each.levels) > 10 else "")
+    more = f", nor are {len(unseen) - 1:,} more cells" if len(unseen) > 1 else ""
+    if values.codes[row] == MISSING:
+        message = f"the cell is missing, and {MISSING_LEVEL} is not a level of the train split ({levels}){more}"
+    else:
+        level = values.levels[values.codes[row]]
+        message = f"{level!r} is not a level of the train split ({levels}){more}"
+        if same := same_appearance(level, each.levels):
+            message += f"; it looks the same as {in_ascii(same)}: {difference(level, same)}"
+    ignore = f"to treat it as none of them, {change('preprocess.unknown', 'ignore')}"
+    return Fault(f"{message}; {ignore}", f"{name}, row {row + 1}, column {each.column!r}")
+
+
+def missing_level_fault(each: CategoryInput, name: str) -> Fault | None:
+    """The fault of a category whose missing cells cannot be a level: it has a level of that name, or no other.
+
+    Args:
+        each: the encoding, fitted on the train split.
+        name: the table, for messages.
+    """
+    where = f"{name}, column {each.column!r}"
+    if not each.gaps_are_level or (each.own_levels and MISSING_LEVEL not in each.own_levels):
+        return None
+    if not each.own_levels:
+        message = "every cell of the train split is missing, so there is no reference level"
+        return Fault(f"{message}; leave it out with {leave_out(each.column)}", where)
+    message = f"a level is called {quoted(MISSING_LEVEL)}, as that of missing cells would be"
+    if same := with_mark(MISSING_LEVEL):
+        message += f"; if its cells are missing too, {same}"
+    drop = for_columns([each.column], "missing", "drop")
+    return Fault(f"{message}; otherwise rename it, or leave rows with missing cells out with {drop}", where)

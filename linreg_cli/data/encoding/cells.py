@@ -1,26 +1,25 @@
 """Columns of a table as numbers and categories, or what is wrong with them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
-from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.data.columns.arrow import indices, is_text_type
 from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, RawColumn, as_number
 from linreg_cli.data.encoding import levels
 from linreg_cli.data.encoding.dates import as_numbers, is_date
 from linreg_cli.data.encoding.notation import is_number_otherwise, notation_of
 from linreg_cli.data.encoding.number_hints import (
-    Use,
     merged_faults,
     not_a_number,
     value_type,
     wrong_type,
 )
 from linreg_cli.data.encoding.placeholders import placeholder_fault
+from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.tables.blocks import cells_of
 from linreg_cli.data.tables.table import Cells, Table, is_number_type
 from linreg_cli.data.tables.text_format import DEFAULT, AsText, TextFormat
@@ -29,40 +28,6 @@ from linreg_cli.remedies import for_columns, leave_out, quoted, setting
 
 #: A category with so many levels or fewer is never called an identifier.
 FEW_LEVELS = 20
-
-
-@dataclass(frozen=True)
-class Treatment:
-    """What the config says about one column.
-
-    Attributes:
-        missing: `error`, `drop`, `mean` or `median`.
-        categorical: whether text is encoded as indicators.
-        named: whether `preprocess.columns` names the column as categorical, so that numbers and dates are levels too.
-        max_levels: a category with more levels is refused.
-        use: `feature` or `target`; `trained` for a feature of a model that was trained already.
-    """
-
-    missing: str = "error"
-    categorical: bool = False
-    named: bool = False
-    max_levels: int = 100
-    use: Use = "feature"
-
-
-def treatments(config: PreprocessConfig, features: Sequence[str], targets: Sequence[str]) -> dict[str, Treatment]:
-    """Column -> what the config says about it. A target is never categorical."""
-    out, inputs = {}, set(features)
-    for column in (*features, *targets):
-        exception = config.columns.get(column)
-        missing = (exception and exception.missing) or config.missing
-        how = (exception and exception.categorical) or config.categorical
-        named = exception is not None and exception.categorical == "one_hot"
-        is_feature = column in inputs
-        use: Use = "feature" if is_feature else "target"
-        one_hot, named = is_feature and how == "one_hot", is_feature and named
-        out[column] = Treatment(missing, one_hot, named, config.max_levels, use)
-    return out
 
 
 def raw_columns(

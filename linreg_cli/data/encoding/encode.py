@@ -17,6 +17,7 @@ from linreg_cli.data.columns.kinds import (
     Codes,
     EncodedColumns,
     Filled,
+    Gaps,
     Mask,
     Numbers,
     RawColumn,
@@ -24,9 +25,10 @@ from linreg_cli.data.columns.kinds import (
     Values,
 )
 from linreg_cli.data.columns.rows import as_slice
-from linreg_cli.data.encoding.cell_faults import category_fault, missing_number_fault
-from linreg_cli.data.encoding.cells import Treatment
+from linreg_cli.data.encoding.cell_faults import category_fault, missing_level_fault, missing_number_fault
 from linreg_cli.data.encoding.inputs import CategoryInput, Input, NumberInput, input_from_json
+from linreg_cli.data.encoding.levels import MISSING_LEVEL
+from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import leave_out
 
@@ -79,18 +81,19 @@ class Encoder:
         for column, values in raw.items():
             missing = treatments[column].missing
             if isinstance(values, Categories):
-                present = np.unique(values.codes[rows])
-                levels = tuple(values.levels[code] for code in present if code >= 0)
                 drop = drop_first and not (keep_one and column == first)
-                inputs.append(CategoryInput(column, values.kind, levels, drop, missing, unknown))
+                encoded = _category(column, values, missing, rows, drop_first=drop, unknown=unknown)
+                inputs.append(encoded)
+                fault = missing_level_fault(encoded, name)
+                faults += [fault] if fault else []
                 continue
             fill = _fill(values, missing, rows)
             if fill is not None and not np.isfinite(fill):
-                message = f"every cell of the train split is missing, so there is no {missing}"
+                message = f"every cell of the train split is missing, so there is no {_statistic(missing)}"
                 faults.append(Fault(f"{message}; leave it out with {leave_out(column)}", f"{name}, column {column!r}"))
-            inputs.append(NumberInput(column, missing, fill))
+            inputs.append(NumberInput(column, missing, fill, missing == "level" and _has_gaps(values, rows)))
         encoder = cls(tuple(inputs))
-        faults += _duplicates(encoder, name)
+        faults = faults or _duplicates(encoder, name)
         if not faults and not encoder.features:
             faults.append(Fault("no feature is left: every column is a category with a single level", name))
         if faults:
@@ -135,6 +138,8 @@ class Encoder:
             if isinstance(each, NumberInput):
                 assert isinstance(values, Numbers)
                 numbers[each.column], fault = _filled(each, values, rows, name, trained=trained)
+                if each.of_gaps is not None:
+                    numbers[each.of_gaps] = Gaps(values.values)
             else:
                 assert isinstance(values, Categories)
                 codes = each.codes(values)
@@ -167,6 +172,17 @@ class Encoder:
         return encoder
 
 
+def _category(
+    column: str, values: Categories, missing: str, rows: Rows, *, drop_first: bool, unknown: str
+) -> CategoryInput:
+    """A category, with the levels of the train rows."""
+    present = np.unique(values.codes[rows])
+    levels = tuple(values.levels[code] for code in present if code >= 0)
+    gaps_are_level = missing == "level" and MISSING in present
+    levels += (MISSING_LEVEL,) if gaps_are_level else ()
+    return CategoryInput(column, values.kind, levels, drop_first, missing, unknown, gaps_are_level)
+
+
 def _n_samples(raw: RawColumn) -> int:
     return len(raw.values if isinstance(raw, Numbers) else raw.codes)
 
@@ -179,7 +195,16 @@ def _fill(values: Numbers, missing: str, rows: Rows) -> float | None:
     present = present[~np.isnan(present)] if values.n_missing else present
     if not len(present):
         return float("nan")
-    return float(np.mean(present) if missing == "mean" else np.median(present))
+    return float(np.median(present) if missing == "median" else np.mean(present))
+
+
+def _statistic(missing: str) -> str:
+    """What is filled in, in words."""
+    return "mean" if missing == "level" else missing
+
+
+def _has_gaps(values: Numbers, rows: Rows) -> bool:
+    return bool(values.n_missing and np.isnan(values.values[as_slice(rows)]).any())
 
 
 def _filled(each: NumberInput, values: Numbers, rows: Rows, name: str, *, trained: bool) -> tuple[Values, Fault | None]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from linreg_cli.config.preprocess import FILLS, Missing
 from linreg_cli.data.columns.kinds import MISSING, UNKNOWN, Categories, Codes
-from linreg_cli.data.encoding.levels import matches
+from linreg_cli.data.encoding.levels import MISSING_LEVEL, matches
 
 KINDS = ("text", "boolean", "number")
 MISSING_WAYS = get_args(Missing)
@@ -15,26 +15,34 @@ MISSING_WAYS = get_args(Missing)
 
 @dataclass(frozen=True)
 class NumberInput:
-    """A column of numbers, which is one input.
+    """A column of numbers, which is one input, or two where `(missing)` is a level.
 
     Attributes:
         column: its name.
-        missing: what is done with a missing cell: `error`, `drop`, `mean` or `median`.
+        missing: what is done with a missing cell: `error`, `drop`, `mean`, `median` or `level`.
         fill: the value of a missing cell, in original units; None if it is not filled in.
+        indicator: whether there is an indicator of missing cells: with `level`, if the train split has some.
     """
 
     column: str
     missing: str = "error"
     fill: float | None = None
+    indicator: bool = False
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Names of the inputs."""
-        return (self.column,)
+        """Names of the inputs: the column, then `column=(missing)` if there is an indicator."""
+        return (self.column, *filter(None, [self.of_gaps]))
+
+    @property
+    def of_gaps(self) -> str | None:
+        """The name of the indicator of missing cells, if there is one."""
+        return f"{self.column}={MISSING_LEVEL}" if self.indicator else None
 
     def as_json(self) -> dict[str, Any]:
         """For `preprocess.json`."""
-        return {"column": self.column, "kind": "number", "missing": self.missing, "fill": self.fill}
+        values = {"column": self.column, "kind": "number", "missing": self.missing, "fill": self.fill}
+        return {**values, "indicator": self.indicator} if self.missing == "level" else values
 
 
 @dataclass(frozen=True)
@@ -44,10 +52,11 @@ class CategoryInput:
     Attributes:
         column: its name.
         kind: `text`, `boolean` or `number`: when a cell is one of the levels; see `levels.matches`.
-        levels: levels of the train split, in order.
+        levels: levels of the train split, in order; `(missing)` is the last one if missing cells are a level.
         drop_first: whether the first level is the reference level, without an indicator.
-        missing: what is done with a missing cell: `error` or `drop`.
+        missing: what is done with a missing cell: `error`, `drop` or `level`.
         unknown: what is done with a level that is not in `levels`: `error` or `ignore`.
+        gaps_are_level: whether missing cells are a level: with `missing: level`, if the train split has some.
     """
 
     column: str
@@ -56,6 +65,7 @@ class CategoryInput:
     drop_first: bool
     missing: str
     unknown: str
+    gaps_are_level: bool = False
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -64,7 +74,7 @@ class CategoryInput:
 
     def as_json(self) -> dict[str, Any]:
         """For `preprocess.json`."""
-        return {
+        values = {
             "column": self.column,
             "kind": "category",
             "of": self.kind,
@@ -73,17 +83,32 @@ class CategoryInput:
             "missing": self.missing,
             "unknown": self.unknown,
         }
+        return {**values, "gaps_are_level": self.gaps_are_level} if self.missing == "level" else values
+
+    @property
+    def of_gaps(self) -> str | None:
+        """The name of the indicator of missing cells, if there is one."""
+        return f"{self.column}={MISSING_LEVEL}" if self.gaps_are_level else None
+
+    @property
+    def own_levels(self) -> tuple[str, ...]:
+        """The levels that cells have, without that of missing cells."""
+        return self.levels[:-1] if self.gaps_are_level else self.levels
 
     @property
     def ignores_gaps(self) -> bool:
         """Whether a missing cell is none of the levels once a model was trained, as for scikit-learn's encoder."""
-        return self.unknown == "ignore" and self.missing != "drop"
+        return self.unknown == "ignore" and self.missing != "drop" and not self.gaps_are_level
 
     def codes(self, raw: Categories) -> Codes:
-        """The position in `levels` of each cell, shape (n_samples,), int32; or `MISSING`, or `UNKNOWN`."""
+        """The position in `levels` of each cell, shape (n_samples,), int32; or `MISSING`, or `UNKNOWN`.
+
+        With `missing: level`, a missing cell has the last level, or is unknown if the train split has no such cell.
+        """
         found = matches(raw.levels, raw.kind, self.levels, self.kind)
         lookup = [UNKNOWN if code is None else code for code in found]
-        return np.array([*lookup, MISSING], dtype=np.int32)[raw.codes]
+        gap = MISSING if self.missing != "level" else len(self.levels) - 1 if self.gaps_are_level else UNKNOWN
+        return np.array([*lookup, gap], dtype=np.int32)[raw.codes]
 
 
 Input = NumberInput | CategoryInput
@@ -97,16 +122,25 @@ def input_from_json(entry: dict[str, Any]) -> Input:
     """
     if entry["missing"] not in MISSING_WAYS or entry["kind"] not in ("number", "category"):
         raise ValueError(f"unknown input {entry['kind']}, {entry['missing']}")
+    column, missing = str(entry["column"]), entry["missing"]
     if entry["kind"] == "number":
         fill = None if entry["fill"] is None else float(entry["fill"])
-        if (fill is None) == (entry["missing"] in FILLS) or not np.isfinite(fill or 0.0):
-            raise ValueError(f"a fill of {fill} for {entry['missing']}")
-        return NumberInput(str(entry["column"]), entry["missing"], fill)
+        if (fill is None) == (missing in FILLS) or not np.isfinite(fill or 0.0):
+            raise ValueError(f"a fill of {fill} for {missing}")
+        return NumberInput(column, missing, fill, missing == "level" and _truth(entry["indicator"]))
     levels = tuple(str(level) for level in entry["levels"])
-    if entry["of"] not in KINDS or not isinstance(entry["drop_first"], bool) or len(set(levels)) != len(levels):
+    if entry["of"] not in KINDS or len(set(levels)) != len(levels):
         raise ValueError("duplicate levels, or an unknown kind")
     if entry["unknown"] not in ("error", "ignore"):
         raise ValueError(f"unknown: {entry['unknown']}")
-    return CategoryInput(
-        str(entry["column"]), entry["of"], levels, entry["drop_first"], entry["missing"], entry["unknown"]
-    )
+    gaps_are_level = missing == "level" and _truth(entry["gaps_are_level"])
+    if gaps_are_level and levels[-1:] != (MISSING_LEVEL,):
+        raise ValueError(f"the last level is not {MISSING_LEVEL}")
+    drop_first = _truth(entry["drop_first"])
+    return CategoryInput(column, entry["of"], levels, drop_first, missing, entry["unknown"], gaps_are_level)
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{value} is not true or false")
+    return value

@@ -14,6 +14,9 @@ from linreg_cli import lookalike
 #: Numbers as formats with types are written as text: 10, 10.0, -2.5, 1e-05; not 007, +1, 1E5 or 1_000.
 _PLAIN = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:e[-+]\d{2,3})?", re.ASCII)
 
+#: The level of missing cells, with `missing: level`.
+MISSING_LEVEL = "(missing)"
+
 #: Below it, every whole number of float64 is exact.
 _EXACT = 2**53
 

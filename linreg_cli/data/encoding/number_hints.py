@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +18,7 @@ from linreg_cli.data.encoding.notation import (
     present,
     signed,
 )
+from linreg_cli.data.encoding.treatments import Use
 from linreg_cli.data.tables.leading_zeros import cells_with_leading_zeros
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.data.tables.text_format import DEFAULT, AsText, TextFormat
@@ -28,9 +29,6 @@ from linreg_cli.remedies import also_missing, flow, for_columns, leave_out, quot
 _SLIP = re.compile(r"[-+]?[.,]?\d[\d.,' ]*([eE][-+]?\d+)?")
 #: A number and what is behind it, such as 12.5 kg.
 _WITH_UNIT = re.compile(r"([-+]?[0-9][0-9.,]*)\s*([^\s0-9.,][^\s0-9]{0,11})")
-
-#: The use of a column: feature or target of a new model, or either of a trained one.
-Use = Literal["feature", "target", "trained"]
 
 
 def value_type(kind: pa.DataType) -> pa.DataType:

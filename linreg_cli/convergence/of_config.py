@@ -1,0 +1,59 @@
+"""The problem of a config and its rows: the scaled train split, the plan and the initial parameters."""
+
+import functools
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from linreg_cli.config.schema import Config
+from linreg_cli.convergence.problem import Problem
+from linreg_cli.data import Dataset, Preprocessor
+from linreg_cli.least_squares.factor import Array
+from linreg_cli.model import build_model, initialise, parameters_of
+from linreg_cli.optim.plan import StepPlan
+
+
+def problem_of(
+    config: Config,
+    dataset: Dataset,
+    preprocessor: Preprocessor,
+    train: tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]] | None = None,
+    *,
+    eps: float | None = None,
+) -> Problem:
+    """What training a config minimises, and where it starts.
+
+    Args:
+        config: of the run; a rate or a momentum of `auto` counts as in `StepPlan.from_config`.
+        dataset: the rows.
+        preprocessor: fitted with the settings of the config.
+        train: X (n_samples, n_features) and y (n_samples, n_targets) of the train split in scaled units and the dtype
+            of training, where they are there already.
+        eps: see `Problem`.
+
+    Raises:
+        DataError: for a value that overflows the dtype of training.
+        SettingError: at `model.init`, as `model.initialise`.
+    """
+    dtype, rows = dtype_of(config), dataset.splits["train"]
+    if train is None:
+        X_nd, y_nk = (
+            each.tensor(dataset, rows, dtype).numpy() for each in (preprocessor.features, preprocessor.targets)
+        )
+    else:
+        X_nd, y_nk = train
+    given = None if dtype == torch.float64 else functools.partial(preprocessor.given, dataset, rows)
+    plan = StepPlan.from_config(config, n_samples=len(rows))
+    return Problem(plan, X_nd, y_nk, dataset.features, _start(config, dataset, dtype), eps=eps, given=given)
+
+
+def dtype_of(config: Config) -> torch.dtype:
+    """The dtype of training."""
+    return torch.float64 if config.train.dtype == "float64" else torch.float32
+
+
+def _start(config: Config, dataset: Dataset, dtype: torch.dtype) -> tuple[Array, Array | None]:
+    model = build_model(len(dataset.features), len(dataset.targets), bias=config.model.bias, dtype=dtype)
+    initialise(model, config.model.init, config.seed)
+    return parameters_of(model)

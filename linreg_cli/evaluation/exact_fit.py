@@ -1,0 +1,145 @@
+"""The exact fit of the squared loss in original units: its inference, and how far from it the trained model is."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from linreg_cli.config.schema import Config
+from linreg_cli.convergence.problem import Problem
+from linreg_cli.data import Dataset
+from linreg_cli.data.columns.rows import StackedRows
+from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
+from linreg_cli.least_squares.factor import EPS, blocks
+from linreg_cli.least_squares.inference import Inference, distance_in_errors, infer, refusal
+from linreg_cli.least_squares.solve import Optimum, least_squares, loses_digits
+from linreg_cli.model import LinearFormula
+
+_NO_ERRORS = "a target is fitted exactly, so its standard errors are 0"
+
+
+@dataclass(frozen=True)
+class ExactFit:
+    """Least squares on the train split as the table has it, in original units and float64.
+
+    Attributes:
+        optimum: without a penalty; None where none is known.
+        fits: its inference by target; empty where there is none.
+        refused: why there is none; None if there is.
+    """
+
+    optimum: Optimum | None
+    fits: Mapping[str, Inference]
+    refused: str | None
+
+    def trained_refusal(
+        self, config: Config, problem: Problem, trained: LinearFormula, remedy: Callable[[Optimum], str]
+    ) -> str | None:
+        """Why the inference is not that of the trained model; None if it is.
+
+        Args:
+            config: of the run.
+            problem: the plan and the train split.
+            trained: the model in original units.
+            remedy: what to do if the model is not at the optimum.
+        """
+        if self.optimum is None or self.refused is not None:
+            return self.refused
+        factor = problem.factor
+        if factor.rank < self.optimum.rank:
+            rank = f"rank {factor.rank} of {factor.n_parameters}, and {self.optimum.rank} as given"
+            return f"the coefficients are not unique in {config.train.dtype} ({rank}); set train.dtype: float64"
+        at = (trained.weights, trained.bias)
+        return refusal(self.optimum, config.loss, at, remedy=remedy, names=trained.features)
+
+    def as_json(self, transform: str) -> Metrics:
+        """`inference` of `metrics.json`: by target if there are several, or `{"refused": reason}`.
+
+        Args:
+            transform: of the targets, in whose units the figures are.
+        """
+        if not self.fits:
+            return {"refused": self.refused}
+        units = units_of(transform)
+        each = {name: {"units": units, "n": len(fit.residuals), **fit.as_json()} for name, fit in self.fits.items()}
+        return each if len(each) > 1 else next(iter(each.values()))
+
+    def distance(self, trained: LinearFormula) -> Metrics:
+        """`distance` of `optimum`: (trained - exact) / classic standard error of each coefficient, as `parameters`.
+
+        Args:
+            trained: the model in original units.
+        """
+        if self.optimum is None or not self.fits:
+            return {"distance": None, "distance_reason": self.refused}
+        errors = distance_in_errors(self.optimum, trained.weights, trained.bias)
+        n_features = len(trained.features)
+        bias = None if trained.bias is None else errors[n_features]
+        formula = LinearFormula(trained.features, trained.targets, errors[:n_features], bias)
+        found = parameters(formula)
+        told = {key: _finite(found[key]) for key in ("weights", "bias")}
+        return {"distance": told, **({} if np.isfinite(errors).all() else {"distance_reason": _NO_ERRORS})}
+
+
+def exact_fit(config: Config, dataset: Dataset, problem: Problem, X: StackedRows, y: StackedRows) -> ExactFit:
+    """The exact fit and its inference.
+
+    Args:
+        config: of the run.
+        dataset: the rows.
+        problem: the plan and the train split, in scaled units.
+        X: the train split in original units, shape (n_samples, n_features).
+        y: its transformed targets, shape (n_samples, n_targets).
+    """
+    optimum = _original_optimum(config, problem, X, y)
+    why = _refusal(config, dataset, problem, optimum)
+    fits = {}
+    if optimum is not None and why is None:
+        names = dataset.features
+        fits = {target: infer(optimum, X, y, names=names, target=k) for k, target in enumerate(dataset.targets)}
+    return ExactFit(optimum, fits, why)
+
+
+def _refusal(config: Config, dataset: Dataset, problem: Problem, optimum: Optimum | None) -> str | None:
+    if config.optimizer.weight_decay:
+        return "weight decay biases the coefficients; set optimizer.weight_decay: 0"
+    if not problem.plan.loss.is_squared:
+        return f"standard errors of least squares are not valid for loss: {config.loss}; train with loss: mse"
+    if optimum is None:
+        return f"the exact optimum is not known: {problem.no_optimum_reason}"
+    if "bias" in dataset.features and config.model.bias:
+        return "a column is named 'bias', which is the name of the intercept; rename it"
+    return refusal(optimum, config.loss)
+
+
+def _original_optimum(config: Config, problem: Problem, X: StackedRows, y: StackedRows) -> Optimum | None:
+    """The optimum of the squared loss in original units, without a penalty; None where there is none.
+
+    It is solved anew only where training saw other numbers: scaled, penalised, or rounded to float32.
+    """
+    trained = problem.optimum
+    if trained is None:
+        return None
+    scaled = config.preprocess.standardize or config.preprocess.standardize_target
+    if not (scaled or config.optimizer.weight_decay):
+        if config.train.dtype == "float64":
+            return trained
+        digits = trained.is_unique and not loses_digits(trained.factor, trained.weights, trained.bias)
+        if digits and _are_equal(problem.X_nd, X) and _are_equal(problem.y_nk, y):
+            return trained.judged_by(EPS)
+    return least_squares(X, y, bias=config.model.bias, loss=config.loss)
+
+
+def _are_equal(trained: npt.NDArray[Any], original: StackedRows) -> bool:
+    """Whether no value was rounded on the way to the tensor. Rows in another order count as different."""
+    return all(np.array_equal(trained[rows], original[rows]) for rows in blocks(len(original)))
+
+
+def _finite(values: Any) -> Any:
+    """The same numbers, nested as they are, with None for those that are not finite."""
+    if isinstance(values, dict):
+        return {name: _finite(value) for name, value in values.items()}
+    return values if values is None or math.isfinite(values) else None

@@ -104,7 +104,7 @@ FORMATS = {
         {"delimiter": ";", "decimal": ",", "thousands": "."},
     ),
     "latin": (
-        "a,b,c\n".encode() + b"".join(b"%d,%d,M\xfcnchen\n" % (n, n * n % 7) for n in range(30)),
+        b"a,b,c\n" + b"".join(b"%d,%d,M\xfcnchen\n" % (n, n * n % 7) for n in range(30)),
         {"encoding": "cp1252"},
     ),
     "utf-16": (
@@ -148,7 +148,10 @@ def test_skewness_is_that_of_scipy():
     assert skewness(values) == pytest.approx(stats.skew(values), rel=1e-12)
 
 
-NAMES = ["a: b", "#", "it's", '"', "naïve 😀", "- x", "null", "1e3", "{", "[x]", " padded ", "&a", "*a", "!t", "%", "@", "y,z", "a\\b"]  # fmt: skip
+NAMES = [
+    "a: b", "#", "it's", '"', "naïve 😀", "- x", "null", "1e3", "{", "[x]", " padded ",
+    "&a", "*a", "!t", "%", "@", "y,z", "a\\b",
+]  # fmt: skip
 
 
 def test_names_of_any_kind_survive(tmp_path):

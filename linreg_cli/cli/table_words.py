@@ -67,6 +67,8 @@ class Words:
         if config:
             message = "a TABLE is trained without a config, and -c names one; leave one of them out"
             raise UsageError(f"{message} (data.path of the config says which table it reads)", self.table)
+        if not self.table or not _is_text(self.table):
+            raise UsageError("TABLE is the name of a file, in UTF-8", self.table or "''")
         if self.table == "-":
             raise UsageError("a table is read more than once; write standard input to a file first", "-")
         if is_address(self.table):
@@ -123,6 +125,14 @@ def _has(columns: Sequence[str], name: str) -> str:
 def _listed(columns: Sequence[str]) -> str:
     more = f" and {len(columns) - _LISTED:,} more" if len(columns) > _LISTED else ""
     return ", ".join(columns[:_LISTED]) + more
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:  # bytes of a file name that are not UTF-8; a config could not name it
+        return False
+    return True
 
 
 def _is_table(file: str) -> bool:

@@ -129,7 +129,7 @@ def _loaded(
         loaded, choices = draft.load(overrides), draft.choices
         if not quiet:
             for line in choice_lines(choices, loaded.config):
-                output.tell(line)
+                output.tell(f"note: {line}")
         for finding in choices.warnings(loaded.config):
             progress.warn(finding)
     for note in loaded.notes:

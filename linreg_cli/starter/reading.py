@@ -108,7 +108,7 @@ def columns_of(path: str) -> list[str]:
     Raises:
         DataError: for a table that cannot be opened.
     """
-    now = _given(PreprocessConfig(), TableData(path=path, target="-"))
+    now = _given(PreprocessConfig(), TableData.model_construct(path=path))
     while True:
         try:
             return _opened(path, now).columns

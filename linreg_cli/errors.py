@@ -92,11 +92,21 @@ class SettingError(ConfigError):
     Attributes:
         key: the steps to the setting, such as `("probe", 1)`; `LoadedConfig.placing_errors` adds its file and line.
         message: what is wrong, without the key.
+        settings: the key and the message of each setting, of which the above are the first.
     """
 
     def __init__(self, key: Sequence[str | int], message: str) -> None:
         self.key, self.message = tuple(key), message
         super().__init__(f"{'.'.join(map(str, key))}: {message}")
+        self.settings: tuple[tuple[tuple[str | int, ...], str], ...] = ((self.key, message),)
+
+    @classmethod
+    def of(cls, settings: Sequence[tuple[Sequence[str | int], str]]) -> "SettingError":
+        """The error of one or more settings: the key and the message of each."""
+        error = cls(*settings[0])
+        error.settings = tuple((tuple(key), message) for key, message in settings)
+        error.faults = tuple(Fault(f"{'.'.join(map(str, key))}: {message}") for key, message in settings)
+        return error
 
 
 class EngineError(ConfigError):

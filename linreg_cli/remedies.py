@@ -20,6 +20,11 @@ _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 #: The key of a mapping may have 1,024 characters, unless a question mark is before it.
 _LONGEST_KEY = 1_000
 
+#: The entry of `data.features` for every other column.
+EVERY = "*"
+#: What only features that are made of columns have in their entries; names of columns may have it too.
+_MARKS_OF_MADE = re.compile(r"[(:^]")
+
 #: Dotted key -> its value in the config that a message is about.
 _given: ContextVar[Mapping[str, Any]] = ContextVar("given", default={})  # noqa: B039 - it is never changed
 
@@ -114,18 +119,41 @@ def change(key: str, value: Any) -> str:
 
 
 def leave_out(*columns: str) -> str:
-    """The line that leaves columns out, besides those that the config leaves out already.
+    r"""The line that leaves columns out, besides those that the config leaves out already.
 
     >>> leave_out("row id")
     "data.ignore: ['row id']"
     >>> with about({"data.features": ("x", "row id")}):
     ...     leave_out("row id")
     'data.features: [x]'
+    >>> with about({"data.features": ("*", "days(sold)", "log(area)")}):
+    ...     print(leave_out("sold"), leave_out("log(area)"), sep="\n")
+    data.features: ["*", 'log(area)'] and data.ignore: [sold]
+    data.features: ["*", 'days(sold)']
     """
-    features = _given.get().get("data.features")
-    if features and any(column in features for column in columns):
-        return setting("data.features", [each for each in features if each not in columns])
-    return setting("data.ignore", [*dict.fromkeys((*_given.get().get("data.ignore", ()), *columns))])
+    features, lines = _given.get().get("data.features") or (), []
+    rest = [each for each in features if not any(each == column or _is_made_of(each, column) for column in columns)]
+    if len(rest) < len(features):
+        lines.append(setting("data.features", rest))
+    made = [column for column in columns if column in features and _is_made(column)]
+    if not lines or (EVERY in features and len(made) < len(columns)):  # which would take the place of the entry
+        others = (column for column in columns if column not in made)
+        lines.append(setting("data.ignore", [*dict.fromkeys((*_given.get().get("data.ignore", ()), *others))]))
+    return " and ".join(lines)
+
+
+def as_days(*columns: str) -> str:
+    """The line that takes columns as dates, days since 1970, besides the features that the config has already.
+
+    >>> print(as_days("sold"))
+    data.features: ["*", 'days(sold)']
+    >>> with about({"data.features": ("x", "sold")}):
+    ...     as_days("sold")
+    "data.features: [x, 'days(sold)']"
+    """
+    features = _given.get().get("data.features") or (EVERY,)
+    entries = [each for each in features if each not in columns] + [f"days({column})" for column in columns]
+    return setting("data.features", [*dict.fromkeys(entries)])
 
 
 def missing(column: str, way: str) -> tuple[str, Any]:
@@ -210,6 +238,17 @@ def override(key: str, value: Any) -> str:
     'data.decimal=","'
     """
     return f"{key}={flow(value)}"
+
+
+def _is_made(entry: str) -> bool:
+    return _MARKS_OF_MADE.search(entry) is not None
+
+
+def _is_made_of(entry: str, column: str) -> bool:
+    """Whether a feature, by its entry, is made of a column."""
+    if not _is_made(entry) or _is_made(column):
+        return False
+    return re.search(rf"(?<!\w){re.escape(column)}(?![\w(])", entry) is not None
 
 
 def _exceptions(column: str) -> dict[str, Any]:

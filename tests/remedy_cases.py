@@ -131,6 +131,25 @@ FILES = {
         {"data": {"ignore": ("id",)}},
     ),
     "points that may separate thousands": _file("p;y\n" + POINTS, SEMICOLON),
+    "a logarithm of 0": _file(
+        "a,x,y\n0,1,2\n" + "".join(f"{x * x},{x},{y}\n" for x, y in ROWS),
+        {"data": {"features": ["x", "log(a)", "log(a):x"]}},
+    ),
+    "a power beyond float64": _file(
+        "a,x,y\n1e40,1,2\n" + "".join(f"{x},{x},{y}\n" for x, y in ROWS), {"data": {"features": ["x", "a^9"]}}
+    ),
+    "a power of a category": _file(
+        "c,x,y\n" + "".join(f"{'abc'[row % 3]},{x},{y}\n" for row, (x, y) in enumerate(ROWS)),
+        {**ONE_HOT, "data": {"features": ["x", "x:c^2"]}},
+    ),
+    "products of many levels": _file(
+        "c,d,x,y\n" + "".join(f"{'abc'[row % 3]},{'pqrs'[row % 4]},{x},{y}\n" for row, (x, y) in enumerate(ROWS)),
+        {"data": {"features": ["x", "c:d"]}, "preprocess": {"categorical": "one_hot", "max_levels": 10}},
+    ),
+    "a cell that is no date": _file(
+        "d,x,y\nsoon,1,2\n" + "".join(f"2020-01-{1 + row % 28},{x},{y}\n" for row, (x, y) in enumerate(ROWS)),
+        {"data": {"features": ["*", "days(d)"]}},
+    ),
     "an identifier": _file(
         "house_id,x,y\n" + "".join(f"{row * 7919 % 10007},{x},{y}\n" for row, (x, y) in enumerate(ROWS))
     ),

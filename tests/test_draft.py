@@ -38,7 +38,8 @@ COLUMNS = {
     "one": (["a"] * ROWS, "ignored", "constant"),
     "gaps": (["" if row % 10 == 0 else (row * 7) % 11 for row in range(ROWS)], "number", "8 of 80 cells are missing"),
     "empty": ([""] * ROWS, "ignored", "no cell has a value"),
-    "when": ([f"2020-01-{1 + row % 28:02}" for row in range(ROWS)], "ignored", "dates or times"),
+    "when": ([f"2020-01-{1 + row % 28:02}" for row in range(ROWS)], "date", "a date, used as days"),
+    "us": ([f"01/{1 + row % 28:02}/2020" for row in range(ROWS)], "ignored", "is no date that can be read"),
     "cash": ([f"${(row * 3) % 17}" for row in range(ROWS)], "ignored", "it has a currency sign"),
 }
 

@@ -27,6 +27,7 @@ print("\\nLOADED", code, *sorted(name for name in sys.modules if "." not in name
         (["--version"], {"pydantic"}),
         (["runs", "list"], {"pydantic"}),
         (["validate", str(CONFIGS / "smoke.yaml")], {"yaml", "pydantic"}),
+        (["schema", "-o", "schema.json"], {"yaml", "pydantic"}),
     ],
 )
 def test_a_light_command_loads_nothing_heavy(tmp_path, arguments, allowed):

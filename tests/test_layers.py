@@ -19,8 +19,8 @@ ORDER = {
         "__main__",
     ],
     "linreg_cli.data": [
-        "columns", "tables", "encoding", "summary", "dataset", "split", "synthetic", "scaling", "assemble", "checks",
-        "load",
+        "columns", "tables", "encoding", "features", "summary", "dataset", "split", "synthetic", "scaling", "assemble",
+        "checks", "load",
     ],
     "linreg_cli.optim": ["losses", "schedules", "stopping", "row_order", "plan", "state", "engines", "fit"],
 }  # fmt: skip

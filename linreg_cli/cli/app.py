@@ -21,6 +21,7 @@ from linreg_cli.cli.plot import plot
 from linreg_cli.cli.predict import predict
 from linreg_cli.cli.report import report
 from linreg_cli.cli.runs import runs_app
+from linreg_cli.cli.schema import schema
 from linreg_cli.cli.train import train
 from linreg_cli.cli.validate import validate
 from linreg_cli.errors import Fault, Interrupted, LinregError, OutOfMemoryError, StoreError
@@ -62,6 +63,7 @@ app.command("report")(report)
 app.command("inspect")(inspect)
 app.command("explain")(explain)
 app.command("validate")(validate)
+app.command("schema")(schema)
 app.add_typer(runs_app, name="runs")
 
 

@@ -40,9 +40,11 @@ def evaluate(
     with recording_error(junit, "evaluate"):
         expressions = gates.checked(fail_if)
         folder = find_run(outputs, run)
+        references = gates.references(expressions, outputs)
         from linreg_cli.evaluation.evaluate import evaluate_splits, evaluate_table
         from linreg_cli.evaluation.saved_model import load_saved_model
         from linreg_cli.gates import check_gates
+        from linreg_cli.runs.references import of_record
 
         saved = load_saved_model(folder)
         if format_ is not None and data is None:
@@ -54,7 +56,7 @@ def evaluate(
             metrics, unchanged = evaluate_splits(saved)
             if not unchanged:
                 output.warn("the data has changed since the run was trained")
-        results = check_gates((), expressions, {**metrics, **gates.of_record(saved.record)})
+        results = check_gates((), expressions, {**metrics, **of_record(saved.record)}, references)
     if junit is not None:
         write_junit(junit, folder.id, results)
     failed = gates.failed(results, folder.id)

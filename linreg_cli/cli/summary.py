@@ -6,6 +6,7 @@ from linreg_cli import wording
 from linreg_cli.cli import output
 
 if TYPE_CHECKING:
+    from linreg_cli.gates import GateResult
     from linreg_cli.pipeline.workflow import Outcome
 
 
@@ -32,11 +33,15 @@ def of_run(outcome: "Outcome") -> str:
         lines += ["", output.aligned(rows, indent="  ")]
     passed = [gate for gate in outcome.gates if gate.passed]
     lines += (
-        ["", *(f"gate '{wording.one_line(gate.gate)}' passed ({wording.number(gate.measured)})" for gate in passed)]
-        if passed
-        else []
+        ["", *(f"gate '{wording.one_line(gate.gate)}' passed ({_passed(gate)})" for gate in passed)] if passed else []
     )
     paths = [f"run:      {outcome.run.path}"]
     paths += [f"{'pictures:' if position == 0 else '':9} {path}" for position, path in enumerate(outcome.pictures)]
     lines += ["", *map(wording.one_line, paths)]
     return "\n".join(lines)
+
+
+def _passed(gate: "GateResult") -> str:
+    """What a gate that passed measured, and the number of another run that it was compared with."""
+    against = f", against {gate.against}" if gate.against else ""
+    return wording.one_line(f"{wording.number(gate.measured)}{against}")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from linreg_cli.data.columns.kinds import MISSING, UNKNOWN, Categories, RawColumn, Rows
+from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import CategoryInput
 from linreg_cli.data.encoding.levels import MISSING_LEVEL
@@ -15,12 +16,12 @@ from linreg_cli.findings import Finding
 
 @dataclass(frozen=True)
 class UsedColumn:
-    """A column that is a feature or a target.
+    """A feature, a column that others are made of, or a target.
 
     Attributes:
-        column: its name.
-        role: `feature` or `target`.
-        kind: `number`; for a category `text`, `boolean` or `number category`.
+        column: its name; the entry of `data.features`.
+        role: `feature`, `target`, or `source` for a column that is no feature itself, and that others are made of.
+        kind: `number`; for a category `text`, `boolean` or `number category`; `derived` for one made of columns.
         missing: number of missing cells.
         treatment: what is done with them: `error`, `drop`, `mean`, `median` or `level`.
         fill: the value that replaces them, in original units, or None.
@@ -113,7 +114,7 @@ class DataSummary:
 def used_columns(
     raw: Mapping[str, RawColumn], encoder: Encoder, targets: Mapping[str, str], rows: Rows
 ) -> tuple[UsedColumn, ...]:
-    """The summary of each column: the features, then the targets.
+    """The summary of each column: the features, what they are made of besides, then the targets.
 
     Args:
         raw: the columns as they were read.
@@ -122,8 +123,11 @@ def used_columns(
         rows: numbers of the rows that are used.
     """
     found = []
-    for each in encoder.inputs:
-        values = raw[each.column]
+    for each in (*encoder.inputs, *encoder.hidden):
+        if isinstance(each, DerivedInput):
+            found.append(UsedColumn(each.column, "feature", "derived", 0, "error", None, None, len(each.features)))
+            continue
+        values, role = raw[each.column], "source" if each in encoder.hidden else "feature"
         kind, levels, unknown, gaps_are_level = "number", None, 0, False
         if isinstance(each, CategoryInput):
             levels, gaps_are_level = each.levels, each.gaps_are_level
@@ -136,7 +140,7 @@ def used_columns(
         fill = None if isinstance(values, Categories) or isinstance(each, CategoryInput) else each.fill
         gaps, inputs = values.n_missing, len(each.features)
         found.append(
-            UsedColumn(each.column, "feature", kind, gaps, each.missing, fill, levels, inputs, unknown, gaps_are_level)
+            UsedColumn(each.column, role, kind, gaps, each.missing, fill, levels, inputs, unknown, gaps_are_level)
         )
     for target, missing in targets.items():
         found.append(UsedColumn(target, "target", "number", raw[target].n_missing, missing, None, None, 1))

@@ -16,7 +16,6 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
 from linreg_cli.data.assemble import assemble
 from linreg_cli.data.columns.kinds import RawColumn
-from linreg_cli.data.encoding.cells import with_cells
 from linreg_cli.data.encoding.treatments import as_trained, treatments
 from linreg_cli.evaluation.fit_quality import fit_quality
 from linreg_cli.evaluation.metrics import ErrorSums, Metrics, parameters, split_metrics
@@ -126,7 +125,7 @@ def evaluate_table(saved: SavedModel, path: str) -> Metrics:
     table = open_for(saved, path, [*encoder.columns, *targets])
     numbers, text = input_columns(encoder)
     cells = table.read([*numbers, *targets], text=text)
-    raw = with_cells(raw_inputs(cells, encoder, targets, saved, table), table)
+    raw = raw_inputs(cells, encoder, targets, saved, table)
     with messages_about(saved.config, saved.run.path):
         own: Metrics = {"data": _metrics_of_table(saved, raw, path, table.columns)}
     for split in SPLITS:
@@ -149,7 +148,7 @@ def _metrics_of_table(saved: SavedModel, raw: Mapping[str, RawColumn], path: str
         saved.formula.targets,
         config,
         lambda kept: {**dict.fromkeys(SPLITS, kept[:0]), "train": kept},
-        targets | as_trained(preprocessor.inputs.inputs),
+        targets | as_trained(preprocessor.inputs.sources),
         preprocessor.inputs,
     )
     rows, dtype = dataset.splits["train"], linear_layer(saved.model).weight.dtype

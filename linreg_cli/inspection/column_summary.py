@@ -8,6 +8,7 @@ import numpy.typing as npt
 from linreg_cli.data import Dataset
 from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, Rows, take
 from linreg_cli.data.columns.rows import as_slice
+from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.levels import MISSING_LEVEL
 from linreg_cli.least_squares.factor import blocks
 
@@ -47,7 +48,12 @@ def summaries(dataset: Dataset) -> tuple[ColumnSummary, ...]:
             summarise(name, take(dataset.columns, name, rows)) for name in (*dataset.features, *dataset.targets)
         )
     found = []
+    derived = {each.column: each for each in dataset.inputs if isinstance(each, DerivedInput)}
     for used in dataset.summary.columns:
+        if used.column in derived:
+            features = derived[used.column].features
+            found += [summarise(feature, take(dataset.columns, feature, rows)) for feature in features]
+            continue
         raw = dataset.raw[used.column]
         if isinstance(raw, Categories):
             counts = np.bincount(raw.codes[rows] + 1, minlength=len(raw.levels) + 1)[1:]

@@ -8,9 +8,10 @@ from linreg_cli.config.data import TableData
 from linreg_cli.config.schema import Config
 from linreg_cli.decisions import Decision
 from linreg_cli.findings import Finding
+from linreg_cli.remedies import EVERY
 
 #: What a column can be; see `ColumnChoice.use`.
-IGNORED, CATEGORY, NUMBER, TARGET = "ignored", "category", "number", "target"
+IGNORED, CATEGORY, NUMBER, DATE, TARGET = "ignored", "category", "number", "date", "target"
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,11 @@ class ColumnChoice:
 
     Attributes:
         column: its name.
-        use: `ignored`, `category`, `number` or `target`.
+        use: `ignored`, `category`, `number`, `date` or `target`.
         why: the reason, on one line.
         settings: its entry under `preprocess.columns`; empty: none.
         odd: whether the reason is a warning: the cells are not what they should be.
+        entries: of `data.features`, for a date: the parts that are features.
     """
 
     column: str
@@ -30,15 +32,19 @@ class ColumnChoice:
     why: str
     settings: Mapping[str, str] = field(default_factory=dict)
     odd: bool = False
+    entries: tuple[str, ...] = ()
 
     def holds_in(self, config: Config) -> bool:
         """Whether a config that was made from this choice still says so: an override may have changed it."""
         data = config.data
         if not isinstance(data, TableData):
             return False
-        left_out = self.column in data.ignore or (data.features is not None and self.column not in data.features)
+        features = data.features if data.features is not None else (EVERY,)
+        left_out = self.column in data.ignore or (EVERY not in features and self.column not in features)
         if self.use == IGNORED:
             return left_out
+        if self.use == DATE:
+            return left_out and {*self.entries} <= {*features}
         entry = config.preprocess.columns.get(self.column)
         given = {} if entry is None else entry.model_dump(exclude_none=True)
         return (self.use == TARGET or not left_out) and given == dict(self.settings)
@@ -81,6 +87,8 @@ class Choices:
         features: the columns to predict from, where the user has named them; None: every other column.
         columns: of the table that are worth a word, in its order; a column of plain numbers is not among them.
         settings: the keys that the table asks for, in the order of the config.
+        training: the keys that lead to the exact fit.
+        outlook: why training will not end at the exact fit, or why that is not known; an empty text if it will.
         hints: sentences about settings that may help and were not chosen.
     """
 
@@ -91,6 +99,8 @@ class Choices:
     features: tuple[str, ...] | None
     columns: tuple[ColumnChoice, ...]
     settings: tuple[SettingChoice, ...]
+    training: tuple[SettingChoice, ...] = ()
+    outlook: str = ""
     hints: tuple[str, ...] = ()
 
     def as_json(self, config: Config) -> dict[str, Any]:
@@ -102,7 +112,7 @@ class Choices:
         }
         settings = {
             each.key: {**Decision("", each.why, auto=True).as_json(), "value": each.value}
-            for each in self.settings
+            for each in (*self.settings, *self.training)
             if each.holds_in(config)
         }
         return {"columns": columns, "settings": settings}

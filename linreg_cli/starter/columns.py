@@ -2,21 +2,28 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from linreg_cli.config.schema import Config
 from linreg_cli.data.columns.kinds import Categories, Numbers
 from linreg_cli.data.encoding.cells import category_column, holds_dates, mostly_dates_or_numbers
+from linreg_cli.data.encoding.date_values import Dates, date_columns, dates_of
 from linreg_cli.data.encoding.number_hints import value_type
 from linreg_cli.data.tables.text_format import DEFAULT
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import quoted
-from linreg_cli.starter.choices import CATEGORY, IGNORED, NUMBER, TARGET, ColumnChoice
+from linreg_cli.starter.choices import CATEGORY, DATE, IGNORED, NUMBER, TARGET, ColumnChoice
 from linreg_cli.starter.reading import AS_FEATURE, AS_TARGET, Reading, nameless
 from linreg_cli.wording import one_line, plural
 
 #: A column of which a smaller fraction of the cells has a value is ignored.
 _FEWEST = 0.05
+#: With so many missing cells, and so large a fraction of them, a column of numbers gets an indicator of gaps.
+_GAPS_FOR_LEVEL = 10
+#: The parts of a date that are categories, and the rows that each of their levels must have.
+_LEVELS_OF_DATES, _ROWS_PER_LEVEL = ("month", "weekday", "hour"), 20
+_TWO_YEARS = 730
 #: Characters of a level that are shown.
 _LONGEST = 40
 
@@ -32,14 +39,20 @@ def choices(reading: Reading) -> list[ColumnChoice]:
     """
     source, targets = reading.source, reading.targets
     _refuse_targets(reading, targets)
-    if source.features is not None:
-        _refuse_features(reading, source.features)
+    dates = frozenset[str]()
+    if reading.terms is not None:
+        dates = date_columns(reading.terms)
+        plain = {term.text for term in reading.terms if term.is_plain}
+        used = [*reading.cells.numbers, *reading.cells.others.column_names]
+        _refuse_features(
+            reading, [each for each in used if each not in targets and (each not in dates or each in plain)]
+        )
     looked_at = {*reading.cells.numbers, *reading.cells.others.column_names}
     found: list[ColumnChoice] = []
     for column in dict.fromkeys(reading.table.columns):
         if column in targets:
             found += _target(reading, column)
-        elif column in looked_at:
+        elif column in looked_at and column not in dates:
             found += _feature(reading, column)
         elif column in nameless(reading.table.columns) and column not in source.ignore and source.features is None:
             why = "several columns have this name" if column.strip() else "it has no name"
@@ -83,7 +96,7 @@ def _refuse_features(reading: Reading, features: Sequence[str]) -> None:
     Raises:
         DataError: with a fault for each of them.
     """
-    found = [each for column in features for each in _feature(reading, column) if each.use == IGNORED]
+    found = [each for column in features for each in _feature(reading, column) if each.use in (IGNORED, DATE)]
     if found:
         name = reading.table.name
         where = f"{name}, column {{!r}}"
@@ -120,8 +133,8 @@ def _feature(reading: Reading, column: str) -> Iterator[ColumnChoice]:
             few = "no cell has a value" if not there else f"only {there:,} of {n_rows:,} cells have a value"
             yield ColumnChoice(column, IGNORED, few)
         elif values.n_missing:
-            gaps = f"{values.n_missing:,} of {n_rows:,} cells {'is' if values.n_missing == 1 else 'are'} missing"
-            yield ColumnChoice(column, NUMBER, f"{gaps}; the median is filled in", {"missing": "median"})
+            level = values.n_missing >= max(_GAPS_FOR_LEVEL, _FEWEST * n_rows)
+            yield number_with_gaps(column, values, "level" if level else "median")
         return
     yield _not_numbers(reading, column)
 
@@ -131,7 +144,7 @@ def _not_numbers(reading: Reading, column: str) -> ColumnChoice:
     text = _as_categories(reading, column)
     kind = None if column in reading.cells.numbers else value_type(reading.cells.others.column(column).type)
     if (kind is not None and pa.types.is_temporal(kind)) or (text is not None and holds_dates(text)):
-        return ColumnChoice(column, IGNORED, "dates or times, which are not numbers")
+        return _dates(reading, column)
     written = DEFAULT if (source := reading.table.as_text()) is None else source.format
     fault = None
     if text is not None:
@@ -142,6 +155,47 @@ def _not_numbers(reading: Reading, column: str) -> ColumnChoice:
     fault = fault or reading.fault(column, AS_FEATURE)
     assert fault is not None, column
     return ColumnChoice(column, IGNORED, fault.message, odd=True)
+
+
+def number_with_gaps(column: str, values: Numbers, way: str) -> ColumnChoice:
+    """A column of numbers, and what is done with its missing cells: `level` or `median`."""
+    done = "the mean is filled in, and an indicator says where" if way == "level" else "the median is filled in"
+    gaps = _gaps(values.n_missing, len(values.values))
+    return ColumnChoice(column, NUMBER, f"{gaps}; {done}", {"missing": way})
+
+
+def _gaps(count: int, n_rows: int) -> str:
+    return f"{count:,} of {n_rows:,} cells {'is' if count == 1 else 'are'} missing"
+
+
+def _dates(reading: Reading, column: str) -> ColumnChoice:
+    """A column of dates: its parts that are features."""
+    cells = reading.cells.others.column(column)
+    found = dates_of(cells, column, reading.missing_values, reading.table.name)
+    if isinstance(found, Fault):
+        return ColumnChoice(column, IGNORED, f"dates: {found.message}", odd=True)
+    parts = {part: f"{part}({column})" for part in ("days", *_LEVELS_OF_DATES)}
+    if any(entry in reading.table.columns for entry in parts.values()):
+        return ColumnChoice(column, IGNORED, f"dates; a column is called {parts['days']}, so its parts have no names")
+    settings = {"missing": "level"} if found.missing.any() else {}
+    taken = ["days", *(part for part in _LEVELS_OF_DATES if not settings and _has_part(found, part))]
+    entries = tuple(parts[part] for part in taken)
+    rest = [part for part in _LEVELS_OF_DATES if part not in taken]
+    why = f"a date, used as {', '.join(taken)}"
+    why += f"; {', '.join(rest)}: one value only, or too few rows for each" if rest and not settings else ""
+    return ColumnChoice(column, DATE, why, settings, entries=entries)
+
+
+def _has_part(dates: Dates, part: str) -> bool:
+    """Whether a part has several levels with enough rows each; the month only of dates of two years and more."""
+    values = dates.part(part)
+    if part == "month" and (days := dates.part("days")) and isinstance(days, Numbers):
+        ticks = days.values[:]
+        if ticks.max() - ticks.min() < _TWO_YEARS:
+            return False
+    if not isinstance(values, Categories) or len(values.levels) < 2:
+        return False
+    return int(np.bincount(values.codes).min()) >= _ROWS_PER_LEVEL
 
 
 def _category(values: Categories, column: str, base: Config) -> ColumnChoice:
@@ -158,9 +212,8 @@ def category(values: Categories, column: str, levels: Sequence[str]) -> ColumnCh
     why = f"{what}, {plural(len(levels), 'level')}; reference level {one_line(levels[0])}"
     settings = {"categorical": "one_hot"}
     if values.n_missing:
-        gaps = f"{values.n_missing:,} of {len(values.codes):,} cells {'is' if values.n_missing == 1 else 'are'} missing"
-        why += f"; {gaps}, and the rows are left out"
-        settings["missing"] = "drop"
+        why += f"; {_gaps(values.n_missing, len(values.codes))}, which is a level, too"
+        settings["missing"] = "level"
     return ColumnChoice(column, CATEGORY, why, settings)
 
 

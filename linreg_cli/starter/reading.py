@@ -8,10 +8,11 @@ from typing import Any
 from linreg_cli.config.data import TableData
 from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.config.schema import Config
+from linreg_cli.config.terms import Term
 from linreg_cli.data.columns.kinds import RawColumn
-from linreg_cli.data.dataset import choose_columns
 from linreg_cli.data.encoding.cells import raw_columns
 from linreg_cli.data.encoding.treatments import Treatment
+from linreg_cli.data.features import choose_features
 from linreg_cli.data.load import as_tuple
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.table import Cells, Table, refuse_bad_names
@@ -41,6 +42,7 @@ class Reading:
         table: that was opened.
         cells: of every column that is wanted.
         raw: column -> its numbers or categories, where it has no fault.
+        terms: the features that the user has named; None: every other column.
         settings: those by which it could be read.
         missing_values: cells that mean 'missing'.
     """
@@ -49,6 +51,7 @@ class Reading:
     table: Table
     cells: Cells
     raw: Mapping[str, RawColumn]
+    terms: tuple[Term, ...] | None
     settings: tuple[SettingChoice, ...]
     missing_values: tuple[str, ...]
 
@@ -88,7 +91,8 @@ def readable(base: Config) -> Reading:
         try:
             table = _opened(source.path, now)
             targets = as_tuple(source.target)
-            wanted = _wanted(table, source, targets)
+            terms = _terms(table, source, targets)
+            wanted = [*dict.fromkeys(column for term in terms for column in term.columns), *targets]
             cells = table.read((), either=wanted)
             uses = {each: AS_TARGET if each in targets else AS_FEATURE for each in wanted}
             raw, faults = raw_columns(cells, uses, now["preprocess.missing_values"], source.path, table.as_text())
@@ -99,7 +103,8 @@ def readable(base: Config) -> Reading:
         if not _apply(faults, now):
             break
     marks = tuple(now["preprocess.missing_values"])
-    return Reading(base, table, cells, raw, tuple(_settings(given, now)), marks)
+    named = None if source.features is None else terms
+    return Reading(base, table, cells, raw, named, tuple(_settings(given, now)), marks)
 
 
 def columns_of(path: str) -> list[str]:
@@ -108,7 +113,7 @@ def columns_of(path: str) -> list[str]:
     Raises:
         DataError: for a table that cannot be opened.
     """
-    now = _given(PreprocessConfig(), TableData.model_construct(path=path))
+    now = _given(PreprocessConfig(), TableData.model_construct(path=path, target="-"))
     while True:
         try:
             return _opened(path, now).columns
@@ -135,8 +140,8 @@ def _opened(path: str, now: Mapping[str, Any]) -> Table:
     return table
 
 
-def _wanted(table: Table, source: TableData, targets: tuple[str, ...]) -> list[str]:
-    """The columns to look at: the features that were named, or all others that have a name of their own; the targets.
+def _terms(table: Table, source: TableData, targets: tuple[str, ...]) -> tuple[Term, ...]:
+    """The features that were named, or all other columns that have a name of their own.
 
     Raises:
         DataError: for a column that the table lacks.
@@ -145,14 +150,15 @@ def _wanted(table: Table, source: TableData, targets: tuple[str, ...]) -> list[s
     unusable = nameless(table.columns) if source.features is None else ()
     ignore = tuple(dict.fromkeys((*source.ignore, *(each for each in unusable if each not in targets))))
     try:
-        features = choose_columns(
+        terms = choose_features(
             table.columns, targets, source.features, ignore, reserved=reserved, index=table.index, name=source.path
         )
     except DataError as error:
         hint = table.hint()
         raise DataError([*([hint] if hint else []), *error.faults]) from None
-    refuse_bad_names(table.columns, (*features, *targets, *reserved), source.path, table.written_columns)
-    return [*features, *targets]
+    used = [column for term in terms for column in term.columns]
+    refuse_bad_names(table.columns, (*used, *targets, *reserved), source.path, table.written_columns)
+    return terms
 
 
 def nameless(columns: Sequence[str]) -> list[str]:

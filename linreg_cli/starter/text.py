@@ -5,9 +5,8 @@ from typing import Any
 
 from linreg_cli.config.data import TableData
 from linreg_cli.config.formats import table_stem
-from linreg_cli.remedies import command, entry, flow
-from linreg_cli.starter.choices import IGNORED, Choices
-from linreg_cli.starter.recipe import RECIPE
+from linreg_cli.remedies import EVERY, command, entry, flow
+from linreg_cli.starter.choices import DATE, IGNORED, Choices, ColumnChoice
 from linreg_cli.wording import one_line, plural
 
 #: Comments in a block begin in one column, as far as the lines leave room for it.
@@ -26,24 +25,34 @@ def config_text(choices: Choices, source: TableData) -> str:
     lines = ["data:", f"  path: {flow(choices.path)}", f"  target: {flow(target)}"]
     text = [each for key, each in found.items() if key.startswith("data.") and key != "data.split"]
     lines += _commented((f"  {each.key.removeprefix('data.')}: {flow(each.value)}", each.why) for each in text)
+    parts = [entry for each in choices.columns for entry in each.entries]
     if choices.features is not None:
         lines.append(f"  features: {flow(list(choices.features))}")
+    elif parts:
+        lines += _commented([(f"  features: {flow([EVERY, *parts])}", '"*" is every other column')])
     ignored = [(column, "as given") for column in source.ignore]
-    ignored += [(each.column, each.why) for each in choices.columns if each.use == IGNORED]
+    ignored += [(each.column, each.why) for each in choices.columns if each.use in (IGNORED, DATE)]
     if ignored:
         lines += ["  ignore:", *_commented((f"    - {flow(column)}", why) for column, why in ignored)]
     if (split := found.get("data.split")) is not None:
         lines += _commented([(f"  split: {flow(split.value)}", split.why)])
-    lines += ["", "preprocess:", *_commented(_recipe("preprocess"))]
+    lines += ["", "preprocess:", *_commented(_training(choices, "preprocess"))]
     lines += _commented([("  unknown: ignore", "a level that no train row has is none of the levels")])
     if (marks := found.get("preprocess.missing_values")) is not None:
         lines += _commented([(f"  missing_values: {flow(marks.value)}", marks.why)])
     if treated := [each for each in choices.columns if each.settings]:
-        entries = ((entry(each.column, dict(each.settings), indent="    "), each.why) for each in treated)
+        entries = ((entry(each.column, dict(each.settings), indent="    "), _of_column(each)) for each in treated)
         lines += ["  columns:", *_commented(entries)]
     lines += [f"  # {one_line(hint)}" for hint in choices.hints]
-    lines += ["", "optimizer:", *_commented(_recipe("optimizer")), "", "train:", *_commented(_recipe("train"))]
+    for section in ("optimizer", "train"):
+        lines += ["", f"{section}:", *_commented(_training(choices, section))]
+    if choices.outlook:
+        lines.append(f"  # the exact fit: {one_line(choices.outlook)}")
     return "\n".join([*lines, ""])
+
+
+def _of_column(choice: ColumnChoice) -> str:
+    return "" if choice.use == DATE else choice.why
 
 
 def head(choices: Choices, file: str) -> str:
@@ -67,14 +76,14 @@ def head(choices: Choices, file: str) -> str:
     return "\n".join([*lines, *(one_line(f"#   {way:{width}}   {what}") for way, what in ways), "", ""])
 
 
-def _recipe(section: str) -> Iterable[tuple[str, str]]:
-    for key, value, why in RECIPE:
-        if key.startswith(f"{section}."):
-            yield f"  {key.removeprefix(f'{section}.')}: {flow(value)}", why
+def _training(choices: Choices, section: str) -> Iterable[tuple[str, str]]:
+    for each in choices.training:
+        if each.key.startswith(f"{section}."):
+            yield f"  {each.key.removeprefix(f'{section}.')}: {flow(each.value)}", each.why
 
 
 def _commented(lines: Iterable[tuple[str, str]]) -> list[str]:
     """Lines of the config, each with its comment."""
     given = list(lines)
     width = min(max((len(line) for line, _ in given), default=0), _WIDEST)
-    return [f"{line:{width}}  # {one_line(why)}" for line, why in given]
+    return [f"{line:{width}}  # {one_line(why)}" if why else line for line, why in given]

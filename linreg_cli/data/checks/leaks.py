@@ -32,16 +32,16 @@ def identifiers(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
         dataset: a table, encoded.
         sample: numbers of the train rows that are looked at.
     """
-    for column, why in (
-        identifying(dataset, sample) if len(dataset.inputs) > 1 else ()
-    ):  # the only one cannot be left out
+    if len(dataset.inputs) < 2:  # the only feature cannot be left out
+        return
+    for column, why in identifying(dataset, sample):
         remedy = f"leave it out with {leave_out(column)}"
         yield Finding("identifier", f"{column} looks like an identifier: it {why}; {remedy}")
 
 
 def identifying(dataset: Dataset, sample: Rows) -> Iterator[tuple[str, str]]:
     """The columns that `identifiers` warns about, each with the reason: what it does."""
-    for each in dataset.inputs:
+    for each in dataset.plain_inputs:
         if isinstance(each, CategoryInput):
             continue
         values = take(dataset.columns, each.column, sample)
@@ -76,7 +76,7 @@ def leaks(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
         if y.min() == y.max():
             continue
         whole = standard(y), standard(_ranks(y)) if _mostly_different(y) else None
-        for each in dataset.inputs:
+        for each in dataset.plain_inputs:
             raw = dataset.raw[each.column]
             if isinstance(raw, Categories):
                 determines = _eta_squared(raw.codes[sample], y) > _LEAK

@@ -71,9 +71,15 @@ def raw_columns(
     return out, merged_faults(faults, cells, missing_values, name, uses, source, categorical)
 
 
-def with_cells(raw: Mapping[str, RawColumn], table: Table) -> dict[str, RawColumn]:
-    """The columns, with the cells as they stand in the table, for messages."""
-    return {column: replace(values, cell=partial(table.cell, column)) for column, values in raw.items()}
+def with_cells(raw: Mapping[str, RawColumn], table: Table, of: Mapping[str, str]) -> dict[str, RawColumn]:
+    """The columns, with the cells as they stand in the table, for messages.
+
+    Args:
+        raw: name -> column.
+        table: the table.
+        of: name -> column of the table, where they differ.
+    """
+    return {name: replace(values, cell=partial(table.cell, of.get(name, name))) for name, values in raw.items()}
 
 
 def _raw(

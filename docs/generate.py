@@ -25,6 +25,7 @@ COMMANDS = (
     "explain",
     "validate",
     "schema",
+    "completion",
     "runs list",
     "runs show",
     "runs diff",

@@ -13,9 +13,9 @@ PACKAGE = REPOSITORY / "linreg_cli"
 #: from those before it. In every other folder the parts may come in any order that has no circle.
 ORDER = {
     "linreg_cli": [
-        "addresses", "lookalike", "errors", "seeds", "wording", "remedies", "decisions", "findings", "paths", "files",
-        "metric_paths", "gates", "config", "data", "model", "optim", "least_squares", "convergence", "runs",
-        "evaluation", "figures", "report", "starter", "pipeline", "inspection", "cli",
+        "addresses", "lookalike", "errors", "seeds", "wording", "decimals", "remedies", "decisions", "findings",
+        "paths", "files", "metric_paths", "gates", "config", "data", "model", "optim", "least_squares", "convergence",
+        "runs", "evaluation", "figures", "report", "starter", "pipeline", "inspection", "cli",
         "__main__",
     ],
     "linreg_cli.data": [

@@ -12,6 +12,7 @@ import typer
 from linreg_cli.addresses import without_secrets
 from linreg_cli.cli import output, process, streams
 from linreg_cli.cli.command import App
+from linreg_cli.cli.completion import completion
 from linreg_cli.cli.evaluate import evaluate
 from linreg_cli.cli.explain import explain
 from linreg_cli.cli.generate import generate_data
@@ -64,6 +65,7 @@ app.command("inspect")(inspect)
 app.command("explain")(explain)
 app.command("validate")(validate)
 app.command("schema")(schema)
+app.command("completion")(completion)
 app.add_typer(runs_app, name="runs")
 
 

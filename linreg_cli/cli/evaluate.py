@@ -1,6 +1,5 @@
 """`linreg evaluate`."""
 
-from textwrap import wrap
 from typing import Annotated
 
 import typer
@@ -62,13 +61,11 @@ def evaluate(
     failed = gates.failed(results, folder.id)
     if not as_json:
         output.show(output.metrics_table(metrics, saved.record), "")
-        output.show(wording.parameters_title(saved.formula.targets, saved.formula.transform))
-        output.show(output.parameters_table(metrics["parameters"], indent="  "))
-        if data is None:
-            from linreg_cli.cli import coefficients
+        from linreg_cli.cli import coefficients
 
-            output.show("", *wrap(wording.one_line(f"optimum: {wording.gap_in_words(metrics)}"), 80))
-            output.show("", coefficients.inference_text(metrics, saved.formula))
+        output.show(coefficients.coefficients_text(metrics, saved.record, details=data is None))
+        if data is None:
+            output.show("", output.prose(f"optimum: {wording.gap_in_words(metrics)}"))
             if "truth" in metrics:
                 output.show("", coefficients.truth_text(metrics["truth"]))
     elif not failed:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from linreg_cli import wording
-from linreg_cli.cli import output
+from linreg_cli.cli import coefficients, output
 
 if TYPE_CHECKING:
     from linreg_cli.gates import GateResult
@@ -14,6 +14,7 @@ def of_run(outcome: "Outcome") -> str:
     """What `train` says at the end of a run, in lines."""
     record = outcome.run.record()
     steps = f"{wording.plural(record['epochs_done'], 'epoch')}, {wording.plural(record['steps_done'], 'step')}"
+    said = any(finding.kind == "not_converged" for finding in outcome.warnings)
     lines = [
         f"{outcome.run.id}: {steps} on {record['device']} in {outcome.seconds:.2f} s",
         *([f"stopped early: {outcome.stopped}"] if outcome.stopped else []),
@@ -21,10 +22,9 @@ def of_run(outcome: "Outcome") -> str:
         output.metrics_table(outcome.metrics, record, indent="  "),
         *output.cross_validation_lines(outcome.metrics, indent="  "),
         "",
-        wording.one_line(f"optimum: {wording.gap_in_words(outcome.metrics)}"),
+        coefficients.coefficients_text(outcome.metrics, record, reasons=not said),
         "",
-        wording.parameters_title(record["data"]["targets"], record.get("target_transform", "none")),
-        output.parameters_table(outcome.metrics["parameters"], indent="  "),
+        output.prose(f"optimum: {wording.gap_in_words(outcome.metrics)}"),
     ]
     if outcome.metrics["probe"]:
         rows = [["probe", "before", "after"]]

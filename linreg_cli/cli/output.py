@@ -68,7 +68,7 @@ def show_csv(rows: Iterable[Iterable[object]]) -> None:
 
 
 def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dict[str, Any] | None = None) -> None:
-    """Print an `error:` line for each fault on stderr, with its excerpt; with `--json` also an object on stdout.
+    """Print an `error:` line for each fault on stderr, with what stands below it; with `--json` an object on stdout.
 
     Args:
         kind: the kind of the error, such as `config`.
@@ -80,15 +80,24 @@ def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dic
         print(f"error: {one_line(str(fault))}", file=sys.stderr)
         if fault.excerpt:
             tell("\n".join(f"    {line}" for line in fault.excerpt.split("\n")))
+        if fault.block:
+            tell(fault.block)
     if as_json:
         error: dict[str, Any] = {
             "kind": kind,
             "message": "\n".join(fault.message for fault in faults),
             "where": faults[0].where if faults else None,
         }
-        if len(faults) > 1:
-            error["faults"] = [{"message": fault.message, "where": fault.where} for fault in faults]
+        if len(faults) > 1 or any(fault.columns for fault in faults):
+            error["faults"] = [_as_json(fault) for fault in faults]
         print_json({**(result or {}), "error": error})
+
+
+def _as_json(fault: Fault) -> dict[str, Any]:
+    values: dict[str, Any] = {"message": fault.message, "where": fault.where}
+    values |= {} if fault.kind is None else {"kind": fault.kind}
+    values |= {"columns": list(fault.columns)} if fault.columns else {}
+    return values if fault.settings is None else {**values, "settings": dict(fault.settings)}
 
 
 def prose(text: str, *, indent: str = "", label: str = "") -> str:

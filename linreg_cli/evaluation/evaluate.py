@@ -16,6 +16,7 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
 from linreg_cli.data.assemble import assemble
 from linreg_cli.data.columns.kinds import RawColumn
+from linreg_cli.data.encoding.column_faults import reporting
 from linreg_cli.data.encoding.treatments import as_trained, treatments
 from linreg_cli.evaluation.fit_quality import fit_quality
 from linreg_cli.evaluation.metrics import ErrorSums, Metrics, parameters, split_metrics
@@ -126,7 +127,7 @@ def evaluate_table(saved: SavedModel, path: str) -> Metrics:
     numbers, text = input_columns(encoder)
     cells = table.read([*numbers, *targets], text=text)
     raw = raw_inputs(cells, encoder, targets, saved, table)
-    with messages_about(saved.config, saved.run.path):
+    with messages_about(saved.config, saved.run.path), reporting(path):
         own: Metrics = {"data": _metrics_of_table(saved, raw, path, table.columns)}
     for split in SPLITS:
         own |= {split: None, f"{split}_reason": f"the metrics are of {path}, as data"}

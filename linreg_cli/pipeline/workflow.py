@@ -249,6 +249,7 @@ def _description(prepared: Prepared, command: Sequence[str], warnings: Sequence[
             "name": dataset.name,
             "fingerprint": prepared.fingerprint,
             "features": list(dataset.features),
+            "sources": list(dataset.sources),
             "targets": list(dataset.targets),
             "rows": {split: len(rows) for split, rows in dataset.splits.items()},
             **(dataset.summary.as_json() if dataset.summary is not None else {}),

@@ -135,7 +135,7 @@ def _given(preprocess: PreprocessConfig, source: TableData) -> dict[str, Any]:
 def _opened(path: str, now: Mapping[str, Any]) -> Table:
     text = TextFormat(now["data.delimiter"], now["data.decimal"], now["data.thousands"], now["data.encoding"])
     table = open_table(path, text=text, missing_values=now["preprocess.missing_values"])
-    if len(table.columns) == 1 and (hint := table.hint()) is not None and hint.settings:
+    if len(table.columns) == 1 and (hint := table.hint()) is not None and hint.settings is not None:
         raise DataError([hint])
     return table
 
@@ -175,10 +175,13 @@ def _apply(faults: Iterable[Fault], now: dict[str, Any]) -> bool:
     """Take over the settings that correct faults; whether there was a new one."""
     changed = False
     for fault in faults:
-        for key, value in fault.settings.items():
-            if key == "preprocess.missing_values":
-                value = tuple(dict.fromkeys((*now[key], *value)))
-            if now.get(key, value) != value:
+        settings = {key: value for key, value in (fault.settings or {}).items() if key in _REASONS}
+        marks = [step.value for step in getattr(fault, "steps", ()) if step.key == "missing_values"]
+        if marks or "preprocess.missing_values" in settings:
+            given = now["preprocess.missing_values"]
+            settings["preprocess.missing_values"] = tuple(dict.fromkeys((*given, *marks)))
+        for key, value in settings.items():
+            if now[key] != value:
                 now[key] = value
                 changed = True
     return changed

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from linreg_cli import wording
-from linreg_cli.cli import gates, options, output, summary
+from linreg_cli.cli import gates, github_summary, options, output, summary
 from linreg_cli.cli.table_words import Words, choice_lines
 from linreg_cli.errors import UsageError
 
@@ -68,7 +68,7 @@ def train(
     quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in shorthands.items() if value is not None}
     overrides = [*(set_ or []), *(f"{key}={value}" for key, value in quoted.items())]
     progress = Progress(quiet=quiet, as_json=as_json, verbose=verbose)
-    with recording_error(junit, "train"), progress:
+    with recording_error(junit, "train"), github_summary.recording_failure("train"), progress:
         _refuse_ranks()
         expressions = gates.checked(fail_if)
         words = Words(table, target, features, ignore)
@@ -115,6 +115,7 @@ def train(
                 )  # fmt: skip
     if junit is not None:
         write_junit(junit, outcome.run.id, outcome.gates, outcome.seconds)
+    github_summary.append_run(outcome.run.id, outcome.metrics, outcome.run.record(), outcome.gates)
     _show(outcome, as_json=as_json, quiet=quiet)
 
 
@@ -201,6 +202,7 @@ def _show_complete(
     results = check_gates((), expressions, {**metrics, **of_record(record)}, references)
     if junit is not None:
         write_junit(junit, run.id, results, seconds or 0.0)
+    github_summary.append_run(run.id, metrics, record, results)
     failed = gates.failed(results, run.id)
     if not as_json:
         output.show(wording.one_line(str(run.path) if quiet else f"{run.id} is already complete: {why}"))

@@ -18,7 +18,7 @@ from linreg_cli.wording import is_shown
 _PLAIN = re.compile(r"(?!(?i:true|false|yes|no|on|off|null)$)[^\W\d]\w*(?:[-./]\w+)*")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 #: The key of a mapping may have 1,024 characters, unless a question mark is before it.
-_LONGEST_KEY = 1_000
+LONGEST_KEY = 1_000
 
 #: The entry of `data.features` for every other column.
 EVERY = "*"
@@ -87,6 +87,22 @@ def setting(key: str, value: Any) -> str:
     return f"{key}: {flow(value)}"
 
 
+def entry(name: str, value: Any, *, indent: str = "") -> str:
+    """A line of a mapping, or two for a name that YAML takes for a key only after a question mark.
+
+    Args:
+        name: the key, of any kind.
+        value: as `flow` takes it.
+        indent: blanks before each line.
+
+    >>> entry("a: b", {"missing": "drop"}, indent="  ")
+    "  'a: b': {missing: drop}"
+    """
+    if len(name) <= LONGEST_KEY:
+        return f"{indent}{flow(name)}: {flow(value)}"
+    return f"{indent}? {flow(name)}\n{indent}: {flow(value)}"
+
+
 def change(key: str, value: Any) -> str:
     """What to do for another setting: to set it, or to train again.
 
@@ -96,10 +112,7 @@ def change(key: str, value: Any) -> str:
     ...     change("preprocess.unknown", "ignore")
     'train again: linreg train -c outputs/a-0001/config.yaml --set preprocess.unknown=ignore'
     """
-    run = _given.get().get("run")
-    if run is None:
-        return f"set {setting(key, value)}"
-    return f"train again: {command('linreg', 'train', '-c', run, '--set', override(key, value))}"
+    return train_again({key: value}) or f"set {setting(key, value)}"
 
 
 def leave_out(*columns: str) -> str:
@@ -115,15 +128,20 @@ def leave_out(*columns: str) -> str:
     data.features: ["*", 'log(area)'] and data.ignore: [sold]
     data.features: ["*", 'days(sold)']
     """
-    features, lines = _given.get().get("data.features") or (), []
+    return " and ".join(setting(key, value) for key, value in without(*columns).items())
+
+
+def without(*columns: str) -> dict[str, list[str]]:
+    """The settings that leave columns and features out: dotted key -> value."""
+    features, out = _given.get().get("data.features") or (), dict[str, list[str]]()
     rest = [each for each in features if not any(each == column or _is_made_of(each, column) for column in columns)]
     if len(rest) < len(features):
-        lines.append(setting("data.features", rest))
+        out["data.features"] = rest
     made = [column for column in columns if column in features and _is_made(column)]
-    if not lines or (EVERY in features and len(made) < len(columns)):  # which would take the place of the entry
+    if not out or (EVERY in features and len(made) < len(columns)):  # which would take the place of the entry
         others = (column for column in columns if column not in made)
-        lines.append(setting("data.ignore", [*dict.fromkeys((*_given.get().get("data.ignore", ()), *others))]))
-    return " and ".join(lines)
+        out["data.ignore"] = [*dict.fromkeys((*_given.get().get("data.ignore", ()), *others))]
+    return out
 
 
 def as_days(*columns: str) -> str:
@@ -135,9 +153,18 @@ def as_days(*columns: str) -> str:
     ...     as_days("sold")
     "data.features: [x, 'days(sold)']"
     """
-    features = _given.get().get("data.features") or (EVERY,)
-    entries = [each for each in features if each not in columns] + [f"days({column})" for column in columns]
-    return setting("data.features", [*dict.fromkeys(entries)])
+    return setting("data.features", dated(_given.get().get("data.features"), columns))
+
+
+def dated(features: Sequence[str] | None, columns: Sequence[str]) -> list[str]:
+    """Entries of `data.features` with some columns as days; None stands for every column."""
+    entries = [each for each in features or (EVERY,) if each not in columns] + [f"days({each})" for each in columns]
+    return [*dict.fromkeys(entries)]
+
+
+def given(key: str, default: Any) -> Any:
+    """A setting of the config that messages are about, by its dotted key."""
+    return _given.get().get(key, default)
 
 
 def missing(column: str, way: str) -> tuple[str, Any]:
@@ -150,7 +177,7 @@ def missing(column: str, way: str) -> tuple[str, Any]:
     ('preprocess.columns', {'x': {'missing': 'mean'}})
     """
     columns = _given.get().get("preprocess.columns", {})
-    if "missing" not in _exceptions(column) and _given.get().get("preprocess.missing", "error") == "error":
+    if "missing" not in exceptions(column) and _given.get().get("preprocess.missing", "error") == "error":
         return "preprocess.missing", way
     return "preprocess.columns", {**columns, column: {**columns.get(column, {}), "missing": way}}
 
@@ -177,7 +204,7 @@ def also_missing(cell: str, column: str, marks: Sequence[str]) -> str:
     preprocess.missing_values: ["", "-"] and preprocess.missing: drop
     """
     line, given = setting("preprocess.missing_values", [*marks, cell]), _given.get()
-    if _exceptions(column).get("missing", given.get("preprocess.missing")) != "error":
+    if exceptions(column).get("missing", given.get("preprocess.missing")) != "error":
         return line
     return f"{line} and {setting(*missing(column, 'drop'))}"  # otherwise the next error would be that a cell is missing
 
@@ -204,6 +231,26 @@ def with_mark(level: str) -> str:
     """
     marks = _given.get().get("preprocess.missing_values")
     return "" if marks is None else change("preprocess.missing_values", [*marks, level])
+
+
+def overrides(settings: Mapping[str, Any]) -> str:
+    """Settings as options of a command.
+
+    >>> overrides({"preprocess.missing": "level", "data.ignore": ["a", "b"]})
+    "--set preprocess.missing=level --set 'data.ignore=[a, b]'"
+    """
+    return " ".join(command("--set", override(key, value)) for key, value in settings.items())
+
+
+def train_again(settings: Mapping[str, Any]) -> str:
+    """The command that trains a run that is applied to another table again; an empty text if it is not applied.
+
+    >>> with about({"run": "outputs/a-0001/config.yaml"}):
+    ...     train_again({"preprocess.unknown": "ignore"})
+    'train again: linreg train -c outputs/a-0001/config.yaml --set preprocess.unknown=ignore'
+    """
+    run = _given.get().get("run")
+    return "" if run is None else f"train again: {command('linreg', 'train', '-c', run)} {overrides(settings)}"
 
 
 def command(*words: str) -> str:
@@ -235,7 +282,7 @@ def _is_made_of(entry: str, column: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(column)}(?![\w(])", entry) is not None
 
 
-def _exceptions(column: str) -> dict[str, Any]:
+def exceptions(column: str) -> dict[str, Any]:
     """What `preprocess.columns` sets for a column, by its name or by a pattern."""
     columns = _given.get().get("preprocess.columns", {})
     found: dict[str, Any] = {}
@@ -245,7 +292,7 @@ def _exceptions(column: str) -> dict[str, Any]:
 
 
 def _key(name: str) -> str:
-    return flow(name) if len(name) <= _LONGEST_KEY else f"? {flow(name)} "
+    return flow(name) if len(name) <= LONGEST_KEY else f"? {flow(name)} "
 
 
 def _escaped(mark: str) -> str:

@@ -36,6 +36,8 @@ COLUMNS = {
     "no value and mean": ([""] * N, {"preprocess": {"missing": "mean"}}),
     "dates": ([f"2020-01-{1 + row % 28:02d}" for row in range(N)], {}),
     "dates that could be levels": ([f"2020-01-{1 + row % 28:02d}" for row in range(N)], ONE_HOT),
+    "dates that cannot be read": ([f"01/02/20{10 + row}" for row in range(N)], {}),
+    "dates that cannot be read and could be levels": ([f"01/{1 + row % 9:02d}/2012" for row in range(N)], ONE_HOT),
     "identifiers": (IDS, ONE_HOT),
     "too many levels": (LEVELS, {"preprocess": {"categorical": "one_hot", "max_levels": 2}}),
     "leading zeros": (_with("007", "02138"), {}),
@@ -111,6 +113,9 @@ FILES = {
     "a category without a cell in the train split": _file(
         "c,s,x,y\n" + "".join(f",train,{x},{y}\n" for x, y in ROWS) + "d,test,1,2\n",
         {"preprocess": {"categorical": "one_hot", "missing": "level"}, "data": {"split": {"column": "s"}}},
+    ),
+    "two columns of words": _file(
+        "a,b,x,y\n" + "".join(f"{'pqr'[row % 3]},{'uv'[row % 2]},{x},{y}\n" for row, (x, y) in enumerate(ROWS))
     ),
     "a missing target": _file("x,y\n1,\n" + "".join(f"{x},{y}\n" for x, y in ROWS)),
     "a German table": _file(

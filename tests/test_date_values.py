@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Numbers
 from linreg_cli.data.encoding.date_values import Dates, dates_of, parse_texts
 from linreg_cli.errors import Fault
 
@@ -169,6 +169,12 @@ def test_dates_of_arrow_and_their_slices(kind):
 def test_a_dictionary_of_times_and_of_text():
     stamps = pa.array([datetime.datetime(2020, 1, 31, 7), None]).dictionary_encode()
     assert part(stamps, "hour") == part(pa.array(["2020-01-31T07:00", None]).dictionary_encode(), "hour") == [7, None]
+
+
+def test_many_texts_are_read_in_blocks():
+    n = 2 * BLOCK_ROWS + 5
+    texts = [str(each) for each in np.arange(n).astype("M8[h]")]
+    assert dates(texts).ticks.tolist() == (np.arange(n) * 3_600_000_000).tolist()
 
 
 def test_levels_are_in_the_order_of_their_values():

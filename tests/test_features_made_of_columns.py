@@ -176,3 +176,28 @@ def test_a_probe_has_the_columns_in_order_of_first_use(linreg, tmp_path, point, 
     (tmp_path / "h.yaml").write_text(CONFIG.replace("[80, 3, N, 2001-05-17]", point), encoding="utf-8")
     result = linreg("train", "-c", "h.yaml")
     assert (result.code, words in result.err) == (2, True), result.err
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        (
+            "[*, days(sold)]",
+            "h.yaml:4:15: not valid YAML: did not find expected alphabetic or numeric character; a text that",
+        ),
+        ("[area: rooms]", "h.yaml:4:13: data.features: expected a column name or a list of them"),
+        ('"*"', 'h.yaml:4:13: data.features: expected a list of column names; write ["*"]'),
+    ],
+)
+def test_what_yaml_reads_as_something_else_has_a_hint(linreg, tmp_path, entries, words):
+    (tmp_path / "h.yaml").write_text(
+        f"data:\n  path: h.csv\n  target: price\n  features: {entries}\n", encoding="utf-8"
+    )
+    result = linreg("validate", "h.yaml")
+    assert (result.code, words in result.err) == (2, True), result.err
+
+
+def test_the_report_names_what_a_probe_holds(trained, linreg, tmp_path):
+    assert linreg("report", "h", "-o", "h.html").code == 0
+    page = (tmp_path / "h.html").read_text(encoding="utf-8")
+    assert "area, rooms, region, sold" in page

@@ -53,6 +53,7 @@ def test_a_part_of_a_date_has_one_column(part):
         ("log(sqrt(area))", "log() takes one column, found 'sqrt(area)'"),
         ("log(area:rooms)", "log() takes one column, found 'area:rooms'"),
         ("area:rooms:region:sold", "a product has two or three factors, found 4"),
+        ("log(area", "a parenthesis is not closed"),
         ("area:", "a factor of the product is empty (character 6 of 'area:')"),
         ("month(sold):area", "month() of a date stands by itself"),
         ("area:area", "area is in the product twice; write area^2"),

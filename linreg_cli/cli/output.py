@@ -4,14 +4,19 @@ import contextlib
 import csv
 import itertools
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TextIO
 
+from linreg_cli.cli.annotations import annotation
 from linreg_cli.decimals import at_mark, at_right, text_width
 from linreg_cli.errors import Fault
 from linreg_cli.wording import ON_TERMINAL, escaped, json_text, metrics_notes, number, one_line
+
+#: What TERM says where neither the cursor moves nor colours show, such as the shell within an editor.
+_NO_CURSOR = ("dumb", "unknown")
 
 
 def show(*lines: object) -> None:
@@ -24,9 +29,22 @@ def tell(text: str) -> None:
     print(escaped(text), file=sys.stderr)
 
 
+def moves_cursor(stream: TextIO) -> bool:
+    """Whether a stream is a terminal on which a line can be written again."""
+    return stream.isatty() and os.environ.get("TERM", "") not in _NO_CURSOR
+
+
 def warn(text: str) -> None:
     """Print a warning on stderr, on one line."""
     print(f"warning: {one_line(text)}", file=sys.stderr)
+    _annotate("warning", Fault(text))
+
+
+def _annotate(level: str, fault: Fault) -> None:
+    """Print the annotation of an error or a warning on stderr, where a job of GitHub Actions reads it."""
+    found = annotation(level, fault)
+    if found is not None:
+        print(one_line(found), file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -68,7 +86,7 @@ def show_csv(rows: Iterable[Iterable[object]]) -> None:
 
 
 def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dict[str, Any] | None = None) -> None:
-    """Print an `error:` line for each fault on stderr, with its excerpt; with `--json` also an object on stdout.
+    """Print an `error:` line for each fault on stderr, with what stands below it; with `--json` an object on stdout.
 
     Args:
         kind: the kind of the error, such as `config`.
@@ -80,15 +98,25 @@ def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dic
         print(f"error: {one_line(str(fault))}", file=sys.stderr)
         if fault.excerpt:
             tell("\n".join(f"    {line}" for line in fault.excerpt.split("\n")))
+        if fault.block:
+            tell(fault.block)
+        _annotate("error", fault)
     if as_json:
         error: dict[str, Any] = {
             "kind": kind,
             "message": "\n".join(fault.message for fault in faults),
             "where": faults[0].where if faults else None,
         }
-        if len(faults) > 1:
-            error["faults"] = [{"message": fault.message, "where": fault.where} for fault in faults]
+        if len(faults) > 1 or any(fault.columns for fault in faults):
+            error["faults"] = [_as_json(fault) for fault in faults]
         print_json({**(result or {}), "error": error})
+
+
+def _as_json(fault: Fault) -> dict[str, Any]:
+    values: dict[str, Any] = {"message": fault.message, "where": fault.where}
+    values |= {} if fault.kind is None else {"kind": fault.kind}
+    values |= {"columns": list(fault.columns)} if fault.columns else {}
+    return values if fault.settings is None else {**values, "settings": dict(fault.settings)}
 
 
 def prose(text: str, *, indent: str = "", label: str = "") -> str:

@@ -54,6 +54,21 @@ class Source:
 
 
 @dataclass(frozen=True)
+class ConfigText:
+    """A config that stands in no file: one that the program itself has written.
+
+    Attributes:
+        name: what messages call it.
+        text: the YAML.
+        stem: the name of its runs, where it has none.
+    """
+
+    name: str
+    text: str
+    stem: str
+
+
+@dataclass(frozen=True)
 class Origin:
     """Where a node was written; line and column count from 1."""
 
@@ -129,12 +144,14 @@ class Node:
         return origin, node
 
 
-def read_file(path: str | Path) -> Node:
+def read_file(path: str | Path | ConfigText) -> Node:
     """The tree of one config file; `-` is standard input.
 
     Raises:
         ConfigError: for a file that cannot be read, is not UTF-8 text, is not YAML, or is not a mapping.
     """
+    if isinstance(path, ConfigText):
+        return parse(path.text, Source(path.name, tuple(path.text.splitlines()), is_file=False))
     try:
         if str(path) == "-":
             path, raw = "standard input", sys.stdin.buffer.read(MAX_BYTES + 1)
@@ -209,6 +226,8 @@ def parse(text: str, source: Source, *, mapping_only: bool = True) -> Node:
 def _syntax_fault(error: yaml.MarkedYAMLError, source: Source) -> Fault:
     mark = error.problem_mark or error.context_mark
     message = f"not valid YAML: {error.problem or error.context}"
+    if "while scanning an alias" in str(error.context):
+        message += '; a text that begins with a star is written in quotes: "*"'
     if mark is None:
         return Fault(message, source.name)
     line, column = mark.line + 1, mark.column + 1 + (source.column_offset if mark.line == 0 else 0)

@@ -31,6 +31,7 @@ ALLOWED = (
 )
 
 _CALL = re.compile(r"([^\W\d]\w*)\((.*)\)", re.DOTALL)
+_UNCLOSED = re.compile(r"(\w+)\([^)]*$")
 _POWER = re.compile(r"(.+?)\s*(\^|\*\*)\s*(.*)", re.DOTALL)
 #: From this similarity on, an entry that is not of the grammar may be the name of a column, mistyped.
 _NEARLY = 0.85
@@ -263,6 +264,8 @@ def _why(piece: str, columns: Collection[str], *, alone: bool) -> str | TermErro
         if _known(inner, columns) is None and _is_made(inner):
             return f"{name}() takes one column, found {inner!r}"
         return _lacking(inner, columns)
+    if (unclosed := _UNCLOSED.match(piece)) and unclosed[1] in (*FUNCTIONS, *PARTS):
+        return "a parenthesis is not closed"
     if power := _POWER.fullmatch(piece):
         base, mark, exponent = power.groups()
         if mark == "**" and _known(base, columns) is not None:

@@ -224,8 +224,11 @@ Weights = Annotated[
 def _names(value: Any) -> Any:
     names = (value,) if isinstance(value, str) else value
     if not isinstance(names, tuple | list) or not all(isinstance(name, str) and name for name in names):
+        pair = isinstance(names, tuple | list) and any(isinstance(name, dict) for name in names)
+        hint = "; a product is written a:b, without a blank" if pair else ""
         raise refuse(
-            f"expected a column name or a list of them (quote a name that reads as a number), found {shown(value)}"
+            "expected a column name or a list of them (quote a name that reads as a number), "
+            f"found {shown(value)}{hint}"
         )
     if not names:
         raise refuse("the list is empty; it needs at least one column")

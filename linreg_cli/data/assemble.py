@@ -23,6 +23,7 @@ from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.summary import DataSummary, used_columns
 from linreg_cli.errors import DataError, Fault
+from linreg_cli.fixes import Step
 from linreg_cli.remedies import for_columns, leave_out, missing, setting
 from linreg_cli.wording import plural
 
@@ -115,11 +116,12 @@ def _encoded(
         values = raw[target]
         ways = dict.fromkeys([setting(*missing(target, "drop")), for_columns([target], "missing", "drop")])
         remedy = f"fill it in, or drop such rows with {' or '.join(ways)}"
+        step: Step | None = Step("missing", "drop", target)
         if trained:
-            remedy = "fill it in, or leave such rows out of the table"
+            remedy, step = "fill it in, or leave such rows out of the table", None
         elif values.n_missing == len(rows):
-            remedy = "no cell of the column has a value; choose another target"
-        if fault := missing_fault(values, rows, target, name, remedy):
+            remedy, step = "no cell of the column has a value; choose another target", None
+        if fault := missing_fault(values, rows, target, name, remedy, step):
             faults.append(fault)
     try:
         columns = encoder.encode(raw, rows, name, trained=trained)

@@ -61,6 +61,11 @@ class Dataset:
         """How each feature that is a column as it is is encoded, in order."""
         return (self.encoder or Encoder.of_numbers(self.features)).plain
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The columns that the features are made of, in order of first use."""
+        return (self.encoder or Encoder.of_numbers(self.features)).columns
+
     def fingerprint(self) -> str:
         """SHA-256 of the names, the values and the splits: equal for equal data, whatever its source."""
         digest = hashlib.sha256()

@@ -21,6 +21,7 @@ from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.dataset import Dataset, Rows
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.treatments import as_trained
+from linreg_cli.data.every_fault import with_every_fault
 from linreg_cli.data.features import choose_features, feature_treatments, read_columns
 from linreg_cli.data.split import split_by_column, split_by_fractions
 from linreg_cli.data.synthetic import generate
@@ -45,7 +46,9 @@ def load_dataset(
     source = config.data
     with messages_about(config):
         if isinstance(source, TableData):
-            return _from_table(source, config, encoder, progress)
+            return with_every_fault(
+                lambda each: _from_table(each, encoder, progress), config, trained=encoder is not None
+            )
         return _from_inline(source, config) if isinstance(source, InlineData) else _from_synthetic(source, config)
 
 
@@ -84,7 +87,7 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
     return replace(assemble(name, raw, targets, config, lambda _: splits, treated, terms=terms), summary=None)
 
 
-def _from_table(source: TableData, config: Config, encoder: Encoder | None, progress: Callable[[str], None]) -> Dataset:
+def _from_table(config: Config, encoder: Encoder | None, progress: Callable[[str], None]) -> Dataset:
     from linreg_cli.data.columns.arrow import release_unused
     from linreg_cli.data.encoding.cells import raw_columns, text_column, with_cells
     from linreg_cli.data.encoding.date_values import date_columns, date_parts
@@ -92,6 +95,8 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     from linreg_cli.data.tables.open import open_table
     from linreg_cli.data.tables.text_format import TextFormat
 
+    source = config.data
+    assert isinstance(source, TableData)
     path, name = source.path, without_secrets(source.path)
     if source.sha256 is not None and is_address(source.path):
         path = str(fetch(source.path, source.sha256, progress))
@@ -115,7 +120,7 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
         _refuse_unknown_columns(config, table, terms)
     except DataError as error:
         hint = table.hint()
-        raise DataError([*([Fault(hint, source.path)] if hint else []), *error.faults]) from None
+        raise DataError([*([hint] if hint else []), *error.faults]) from None
     used = read_columns(terms)
     refuse_bad_names(table.columns, (*used.values(), *targets, *reserved), source.path, table.written_columns)
     treated = feature_treatments(config.preprocess, terms, targets, table.columns)
@@ -135,7 +140,7 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     labels = text_column(cells, source.split.column, marks, source.path) if source.split.column else None
     del cells  # their memory is needed for the encoded columns
     release_unused()
-    raw, split = with_cells(raw, table, used), _splitter(source, config, labels)
+    raw, split = with_cells(raw, table, used), splitter(source, config, labels)
     dataset = assemble(name, raw, targets, config, split, treated, encoder, terms)
     if encoder is None and dataset.summary is not None:
         unused = table.index.difference(targets, reserved, source.ignore) if source.features is None else ()
@@ -168,7 +173,15 @@ def _header_warning(columns: Sequence[str], path: str, name: str) -> tuple[Findi
     return (Finding("header", message),)
 
 
-def _splitter(source: TableData, config: Config, labels: Categories | None) -> Split:
+def splitter(source: TableData, config: Config, labels: Categories | None) -> Split:
+    """How the rows of a table are split.
+
+    Args:
+        source: with the fractions, or the name of the column.
+        config: the seed, and what early stopping needs.
+        labels: that column; None for fractions.
+    """
+
     def split(kept: Rows) -> dict[str, Rows]:
         if labels is None or source.split.column is None:
             return _by_fractions(kept, source.split, config.seed)

@@ -16,12 +16,14 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
 from linreg_cli.data.assemble import assemble
 from linreg_cli.data.columns.kinds import RawColumn
+from linreg_cli.data.encoding.column_faults import reporting
 from linreg_cli.data.encoding.treatments import as_trained, treatments
 from linreg_cli.evaluation.fit_quality import fit_quality
 from linreg_cli.evaluation.metrics import ErrorSums, Metrics, parameters, split_metrics
 from linreg_cli.evaluation.predictions import summed_errors
 from linreg_cli.evaluation.saved_model import SavedModel, input_columns, open_for, raw_inputs
 from linreg_cli.evaluation.truth import compare, known_truth
+from linreg_cli.findings import Finding
 from linreg_cli.model import fold, linear_layer, parameters_of
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
@@ -35,10 +37,12 @@ class Evaluation:
         metrics: as in `metrics.json`: split -> its metrics, None for a split without rows; `parameters` in original
             units; `optimum` and `inference`, as in `FitQuality`.
         influence: the rows of `influence.csv`, as in `FitQuality`; None where inference is refused.
+        findings: what is odd about the exact fit.
     """
 
     metrics: Metrics
     influence: pa.Table | None
+    findings: list[Finding]
 
 
 def evaluate_model(
@@ -67,7 +71,7 @@ def evaluate_model(
     metrics["parameters"] = parameters(fold(model, preprocessor))
     train_loss = losses["train"] if math.isfinite(losses["train"]) else math.inf
     found = fit_quality(config, dataset, preprocessor, problem, model, train_loss)
-    return Evaluation(metrics | found.metrics, found.influence)
+    return Evaluation(metrics | found.metrics, found.influence, found.findings)
 
 
 def evaluate_splits(saved: SavedModel) -> tuple[Metrics, bool]:
@@ -126,7 +130,7 @@ def evaluate_table(saved: SavedModel, path: str) -> Metrics:
     numbers, text = input_columns(encoder)
     cells = table.read([*numbers, *targets], text=text)
     raw = raw_inputs(cells, encoder, targets, saved, table)
-    with messages_about(saved.config, saved.run.path):
+    with messages_about(saved.config, saved.run.path), reporting(path):
         own: Metrics = {"data": _metrics_of_table(saved, raw, path, table.columns)}
     for split in SPLITS:
         own |= {split: None, f"{split}_reason": f"the metrics are of {path}, as data"}

@@ -9,6 +9,7 @@ import pyarrow as pa
 from linreg_cli.config.given import messages_about
 from linreg_cli.data.columns.arrow import to_arrow
 from linreg_cli.data.columns.kinds import rows_where
+from linreg_cli.data.encoding.column_faults import reporting
 from linreg_cli.data.summary import UsedColumn, used_columns
 from linreg_cli.data.tables.blocks import cells_of
 from linreg_cli.errors import DataError
@@ -57,7 +58,7 @@ def predict_table(saved: SavedModel, path: str, *, typed: bool = False) -> Predi
     raw = raw_inputs(known, encoder, (), saved, table)
     dropped = encoder.dropped(raw)
     rows = rows_where(~dropped)
-    with messages_about(saved.config, saved.run.path):
+    with messages_about(saved.config, saved.run.path), reporting(path):
         predicted = saved.formula.predict(encoder.encode(raw, rows, path, trained=True))
     overflow = ~np.isfinite(predicted).all(axis=1) & ~dropped
     if overflow.any():

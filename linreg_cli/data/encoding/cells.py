@@ -10,6 +10,8 @@ import pyarrow as pa
 from linreg_cli.data.columns.arrow import indices, is_text_type
 from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, RawColumn, as_number
 from linreg_cli.data.encoding import levels
+from linreg_cli.data.encoding.column_faults import column_fault
+from linreg_cli.data.encoding.date_values import date_remedy
 from linreg_cli.data.encoding.dates import as_numbers, is_date
 from linreg_cli.data.encoding.notation import is_number_otherwise, notation_of
 from linreg_cli.data.encoding.number_hints import (
@@ -24,6 +26,7 @@ from linreg_cli.data.tables.blocks import cells_of
 from linreg_cli.data.tables.table import Cells, Table, is_number_type
 from linreg_cli.data.tables.text_format import DEFAULT, AsText, TextFormat
 from linreg_cli.errors import DataError, Fault
+from linreg_cli.fixes import Step
 from linreg_cli.remedies import for_columns, leave_out, quoted, setting
 
 #: A category with so many levels or fewer is never called an identifier.
@@ -107,7 +110,7 @@ def _raw(
     if categories.n_missing == len(values):
         return Numbers(np.full(len(values), np.nan))
     fault = (
-        None if treatment.named else _mostly_dates_or_numbers(values, categories, column, missing_values, name, written)
+        None if treatment.named else mostly_dates_or_numbers(values, categories, column, missing_values, name, written)
     )
     return fault or _too_many_levels(categories, column, treatment, name) or categories
 
@@ -132,7 +135,8 @@ def _finite(numbers: Numbers, column: str, name: str) -> Numbers | Fault:
         return numbers
     more = f" ({numbers.n_infinite:,} such cells in the column)" if numbers.n_infinite > 1 else ""
     where = f"{name}, row {numbers.first_infinite() + 1}, column {column!r}"
-    return Fault(f"the value is infinite or overflows float64{more}; correct it or remove the row", where)
+    message = f"the value is infinite or overflows float64{more}; correct it or remove the row"
+    return Fault(message, where, columns=(column,))
 
 
 def category_column(values: pa.ChunkedArray, missing_values: Sequence[str], kind: str) -> Categories:
@@ -177,7 +181,14 @@ def kind_of(kind: pa.DataType) -> str:
     return "boolean" if pa.types.is_boolean(kind) else "number" if is_number_type(kind) else "text"
 
 
-def _mostly_dates_or_numbers(
+def holds_dates(values: Categories) -> bool:
+    """Whether more than half of the cells of a column of text are dates or times."""
+    dates = np.array([is_date(level) for level in values.levels])
+    n_cells = len(values.codes) - values.n_missing
+    return bool(np.count_nonzero(dates[values.codes[values.codes >= 0]]) > n_cells / 2)
+
+
+def mostly_dates_or_numbers(
     values: pa.ChunkedArray,
     categories: Categories,
     column: str,
@@ -191,13 +202,15 @@ def _mostly_dates_or_numbers(
     found, keep = categories.levels, for_columns([column], "categorical", "one_hot")
     n_cells = len(values) - categories.n_missing
     present = categories.codes[categories.codes >= 0]
-    dates = np.array([is_date(level) for level in found])
-    if np.count_nonzero(dates[present]) > n_cells / 2:
+    if holds_dates(categories):
+        dates = np.array([is_date(level) for level in found])
         row = int(np.argmax((categories.codes >= 0) & dates[categories.codes]))
         first = found[categories.codes[row]]
-        message = f"the column holds dates or times, such as {quoted(first)}; leave it out with {leave_out(column)}"
-        message += f", or convert it to numbers ({as_numbers(first)}); to use it as text, set {keep}"
-        return Fault(message, f"{name}, row {row + 1}, column {column!r}")
+        advice, step = date_remedy(values, column, missing_values, name)
+        advice = advice or f"leave it out with {leave_out(column)}, or convert it to numbers ({as_numbers(first)})"
+        message = f"the column holds dates or times, such as {quoted(first)}; {advice}; to use it as text, set {keep}"
+        where, detail = f"{name}, row {row + 1}, column {column!r}", f"{quoted(first)} in row {row + 1}"
+        return column_fault("date", column, message, where, detail, step)
     numberish = np.array([as_number(level) is not None or is_number_otherwise(level) for level in found])
     if np.count_nonzero(numberish[present]) <= n_cells / 2:
         return None
@@ -211,7 +224,7 @@ def _mostly_dates_or_numbers(
     message = (
         f"{quoted(cell)} is not a number, and the column is mostly numbers; {advice}; to use it as text, set {keep}"
     )
-    return Fault(message, f"{name}, row {row + 1}, column {column!r}")
+    return Fault(message, f"{name}, row {row + 1}, column {column!r}", columns=(column,))
 
 
 def _too_many_levels(categories: Categories, column: str, treatment: Treatment, name: str) -> Fault | None:
@@ -219,9 +232,12 @@ def _too_many_levels(categories: Categories, column: str, treatment: Treatment, 
     where = f"{name}, column {column!r}"
     ignore = f"leave it out with {leave_out(column)}"
     shown = f"{n_levels:,} levels in {n_cells:,} cells, such as {quoted(categories.levels[0])}"
+    step = Step("ignore", column=column)
     if not treatment.named and n_levels > max(FEW_LEVELS, n_cells / 2):
-        return Fault(f"{shown}: the column looks like an identifier or free text; {ignore}", where)
+        message = f"{shown}: the column looks like an identifier or free text; {ignore}"
+        return column_fault("identifier", column, message, where, shown, step)
     if n_levels > treatment.max_levels:
-        more = f"{shown}: preprocess.max_levels is {treatment.max_levels:,}"
-        return Fault(f"{more}; {ignore}, or set {setting('preprocess.max_levels', n_levels)}", where)
+        message = f"{shown}: preprocess.max_levels is {treatment.max_levels:,}"
+        message += f"; {ignore}, or set {setting('preprocess.max_levels', n_levels)}"
+        return column_fault("levels", column, message, where, shown, step)
     return None

@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 
 from linreg_cli.config.terms import Term
 from linreg_cli.data.columns.arrow import indices, is_text_type, to_numpy
-from linreg_cli.data.columns.kinds import MISSING, Categories, Codes, Mask, Numbers, RawColumn
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Codes, Mask, Numbers, RawColumn
 from linreg_cli.data.encoding.levels import missing_test
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.errors import Fault
-from linreg_cli.remedies import also_missing, leave_out, quoted
+from linreg_cli.fixes import Step
+from linreg_cli.remedies import also_missing, as_days, leave_out, quoted
 
 Ticks = npt.NDArray[np.int64]
 
@@ -99,6 +100,21 @@ def dates_of(values: pa.ChunkedArray, column: str, missing_values: Sequence[str]
         return _of_numbers(plain.cast(pa.date32()), 1)
     message = f"the column has type {kind}, which holds no dates; {FORMS}, or has a date or timestamp type"
     return Fault(message, f"{name}, column {column!r}")
+
+
+def date_remedy(values: pa.ChunkedArray, column: str, missing_values: Sequence[str], name: str) -> tuple[str, Step]:
+    """What to do with a column of dates that is a feature: the advice and the change; no advice if it cannot be read.
+
+    Args:
+        values: the column.
+        column: its name.
+        missing_values: cells that mean 'missing'.
+        name: the table, for messages.
+    """
+    if isinstance(dates_of(values, column, missing_values, name), Fault):
+        return "", Step("ignore", column=column)
+    advice = f"take the days since 1970 with {as_days(column)}, or leave the column out with {leave_out(column)}"
+    return advice, Step("days", column=column)
 
 
 def date_columns(terms: Sequence[Term]) -> frozenset[str]:
@@ -199,6 +215,10 @@ def parse_texts(texts: pa.Array) -> tuple[Ticks, Mask, Mask]:
     >>> ticks.tolist()[:1], good.tolist(), zoned.tolist()
     ([86401000000], [True, False], [True, False])
     """
+    if len(texts) > BLOCK_ROWS:  # the fields of all texts at once would take hundreds of bytes a text
+        blocks = [parse_texts(texts.slice(start, BLOCK_ROWS)) for start in range(0, len(texts), BLOCK_ROWS)]
+        first, second, third = (np.concatenate(each) for each in zip(*blocks, strict=True))
+        return first, second, third
     text = texts.cast(pa.string())
     found = pc.extract_regex(pc.utf8_trim_whitespace(text), _PATTERN)
     good: Mask = ~_is_null(found)

@@ -29,11 +29,13 @@ from linreg_cli.data.columns.kinds import (
 )
 from linreg_cli.data.columns.rows import as_slice
 from linreg_cli.data.encoding.cell_faults import category_fault, missing_level_fault, missing_number_fault
+from linreg_cli.data.encoding.column_faults import column_fault
 from linreg_cli.data.encoding.derived import DerivedInput, coded, domain_faults, fits, products
 from linreg_cli.data.encoding.inputs import CategoryInput, Input, NumberInput, input_from_json
 from linreg_cli.data.encoding.levels import MISSING_LEVEL
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.errors import DataError, Fault
+from linreg_cli.fixes import Step
 from linreg_cli.remedies import leave_out
 
 
@@ -102,7 +104,11 @@ class Encoder:
             fill = _fill(values, missing, rows)
             if fill is not None and not np.isfinite(fill):
                 message = f"every cell of the train split is missing, so there is no {_statistic(missing)}"
-                faults.append(Fault(f"{message}; leave it out with {leave_out(column)}", f"{name}, column {column!r}"))
+                message += f"; leave it out with {leave_out(column)}"
+                where, step = f"{name}, column {column!r}", Step("ignore", column=column)
+                faults.append(
+                    column_fault("empty", column, message, where, "every cell of the train split is missing", step)
+                )
             inputs.append(NumberInput(column, missing, fill, missing == "level" and _has_gaps(values, rows)))
         fitted = {each.column: each for each in inputs}
         codes = {each.column: _codes(each, raw, rows) for each in inputs if isinstance(each, CategoryInput)}

@@ -35,6 +35,7 @@ from linreg_cli.runs.record import RunRecord, auto_keys, environment
 from linreg_cli.runs.references import as_json
 from linreg_cli.runs.signals import StopRequests
 from linreg_cli.runs.store import RESULTS, RunFolder, create_run, remove_unstarted
+from linreg_cli.starter.choices import Choices
 from linreg_cli.wording import plural
 
 
@@ -72,6 +73,7 @@ def train_run(
     fail_if: Sequence[str] = (),
     force: bool = False,
     stops: StopRequests | None = None,
+    choices: Choices | None = None,
 ) -> Outcome:
     """Train, evaluate on every split, draw pictures, and write a complete run folder.
 
@@ -83,6 +85,7 @@ def train_run(
         fail_if: conditions that must not hold, beside the gates of the config.
         force: train even if the learning rate is certain to diverge.
         stops: requests to stop, entered by the caller; None: there are none, and signal handlers are not changed.
+        choices: what was decided for a table, for `run.json`; None for a config that was written.
 
     Returns:
         The result. A failed gate is part of it, not an exception.
@@ -96,11 +99,15 @@ def train_run(
     stops = stops or StopRequests()
     prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs)
     warnings = prepared.check(loaded, reporter, force=force)
+    decisions = {}
+    if choices is not None:
+        decisions = {"decisions": choices.as_json(prepared.config)}
+        warnings += choices.warnings(prepared.config)
     prepared = prepared.started(loaded, reporter, warnings)
     run = create_run(outputs, prepared.config.name)
     try:
         _write_config(run, prepared)  # first: without it a run cannot be resumed
-        record = RunRecord(run, _description(prepared, command, warnings))
+        record = RunRecord(run, _description(prepared, command, warnings) | decisions)
     except BaseException:
         remove_unstarted(run)
         raise

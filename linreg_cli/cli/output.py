@@ -4,14 +4,19 @@ import contextlib
 import csv
 import itertools
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TextIO
 
-from linreg_cli.decimals import at_mark, text_width
+from linreg_cli.cli.annotations import annotation
+from linreg_cli.decimals import at_mark, at_right, text_width
 from linreg_cli.errors import Fault
 from linreg_cli.wording import ON_TERMINAL, escaped, json_text, metrics_notes, number, one_line
+
+#: What TERM says where neither the cursor moves nor colours show, such as the shell within an editor.
+_NO_CURSOR = ("dumb", "unknown")
 
 
 def show(*lines: object) -> None:
@@ -24,9 +29,22 @@ def tell(text: str) -> None:
     print(escaped(text), file=sys.stderr)
 
 
+def moves_cursor(stream: TextIO) -> bool:
+    """Whether a stream is a terminal on which a line can be written again."""
+    return stream.isatty() and os.environ.get("TERM", "") not in _NO_CURSOR
+
+
 def warn(text: str) -> None:
     """Print a warning on stderr, on one line."""
     print(f"warning: {one_line(text)}", file=sys.stderr)
+    _annotate("warning", Fault(text))
+
+
+def _annotate(level: str, fault: Fault) -> None:
+    """Print the annotation of an error or a warning on stderr, where a job of GitHub Actions reads it."""
+    found = annotation(level, fault)
+    if found is not None:
+        print(one_line(found), file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -82,6 +100,7 @@ def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dic
             tell("\n".join(f"    {line}" for line in fault.excerpt.split("\n")))
         if fault.block:
             tell(fault.block)
+        _annotate("error", fault)
     if as_json:
         error: dict[str, Any] = {
             "kind": kind,
@@ -132,7 +151,8 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -
 
     Args:
         rows: the cells of each row; at least one row, all of the same length.
-        left: the first so many columns are left-aligned; in the others decimal marks stand below each other.
+        left: the first so many columns are left-aligned; in the others decimal marks stand below each other,
+            or where this takes more than 80 columns, the cells end at the right.
         indent: text before each line.
 
     >>> print(aligned([["n", "100"], ["rmse", "2.5"]]))
@@ -142,6 +162,8 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -
     rows = [[one_line(cell) for cell in row] for row in rows]
     columns = [at_mark([row[position] for row in rows]) for position in range(left, len(rows[0]))]
     widths = [max(text_width(row[position]) for row in rows) for position in range(left)]
+    if len(indent) + sum(widths) + sum(2 + text_width(column[0]) for column in columns) > WIDTH:
+        columns = [at_right([row[position] for row in rows]) for position in range(left, len(rows[0]))]
     lines = []
     for number_of_row, row in enumerate(rows):
         cells = [cell + " " * (width - text_width(cell)) for cell, width in zip(row, widths, strict=False)]

@@ -23,6 +23,7 @@ from linreg_cli.evaluation.metrics import ErrorSums, Metrics, parameters, split_
 from linreg_cli.evaluation.predictions import summed_errors
 from linreg_cli.evaluation.saved_model import SavedModel, input_columns, open_for, raw_inputs
 from linreg_cli.evaluation.truth import compare, known_truth
+from linreg_cli.findings import Finding
 from linreg_cli.model import fold, linear_layer, parameters_of
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
@@ -36,10 +37,12 @@ class Evaluation:
         metrics: as in `metrics.json`: split -> its metrics, None for a split without rows; `parameters` in original
             units; `optimum` and `inference`, as in `FitQuality`.
         influence: the rows of `influence.csv`, as in `FitQuality`; None where inference is refused.
+        findings: what is odd about the exact fit.
     """
 
     metrics: Metrics
     influence: pa.Table | None
+    findings: list[Finding]
 
 
 def evaluate_model(
@@ -68,7 +71,7 @@ def evaluate_model(
     metrics["parameters"] = parameters(fold(model, preprocessor))
     train_loss = losses["train"] if math.isfinite(losses["train"]) else math.inf
     found = fit_quality(config, dataset, preprocessor, problem, model, train_loss)
-    return Evaluation(metrics | found.metrics, found.influence)
+    return Evaluation(metrics | found.metrics, found.influence, found.findings)
 
 
 def evaluate_splits(saved: SavedModel) -> tuple[Metrics, bool]:

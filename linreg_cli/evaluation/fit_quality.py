@@ -14,9 +14,11 @@ from linreg_cli.convergence.reaching import way_to_optimum
 from linreg_cli.convergence.stalling import rounding_gap
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.scaling import original_rows
+from linreg_cli.evaluation.diagnostics import diagnose
 from linreg_cli.evaluation.exact_fit import exact_fit
 from linreg_cli.evaluation.held_out import left_out
 from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
+from linreg_cli.findings import Finding
 from linreg_cli.least_squares.inference import NEAR, shift_in_errors
 from linreg_cli.least_squares.influence import influence_table
 from linreg_cli.least_squares.solve import Optimum
@@ -41,10 +43,12 @@ class FitQuality:
             reason where they would not be valid.
         influence: the rows of `influence.csv`: leverage, standardised residual and Cook's distance of train rows;
             None where inference is refused.
+        findings: what is odd about the exact fit.
     """
 
     metrics: Metrics
     influence: pa.Table | None
+    findings: list[Finding]
 
 
 def fit_quality(
@@ -66,7 +70,7 @@ def fit_quality(
         train_loss: its loss over the train split, in scaled units; infinite where it overflows.
     """
     rows, X, y = original_rows(dataset, preprocessor)
-    exact = exact_fit(config, dataset, problem, X, y)
+    exact = exact_fit(config, dataset, problem, rows, X, y)
     trained, transform = fold(model, preprocessor), config.preprocess.target_transform
 
     def remedy(optimum: Optimum) -> str:
@@ -77,9 +81,10 @@ def fit_quality(
     refused = exact.trained_refusal(config, problem, trained, remedy)
     inference = {"refused": refused} if refused else exact.as_json(transform)
     influence = None if refused else influence_table(rows, exact.fits)
+    findings = diagnose(exact, config, dataset, preprocessor, (rows, X, y))
     if problem.no_optimum_reason is not None:
         none = {"optimum": None, "optimum_reason": problem.no_optimum_reason, "inference": inference}
-        return FitQuality(none, influence)
+        return FitQuality(none, influence, findings)
     optimum = _optimum(config, preprocessor, problem, exact.optimum)
     distance = problem.distance(*parameters_of(model), train_loss)
     assert distance is not None
@@ -94,7 +99,7 @@ def fit_quality(
         if X.size <= MOST_HELD_OUT_CELLS:
             optimum["leave_one_out"] = left_out(exact.optimum, X, np.asarray(y), config.preprocess)
     optimum |= {**exact.distance(trained), "inference": exact.as_json(transform)}
-    return FitQuality({"optimum": optimum, "inference": inference}, influence)
+    return FitQuality({"optimum": optimum, "inference": inference}, influence, findings)
 
 
 def _as_given(original: Optimum, preprocessor: Preprocessor, trained: LinearFormula) -> Metrics:

@@ -1,6 +1,7 @@
 """train_run and resume_run: all steps of a run, in the order of execution."""
 
 import contextlib
+import os
 import shlex
 import time
 from collections.abc import Sequence
@@ -10,8 +11,10 @@ from typing import Any
 
 import torch
 
+from linreg_cli import remedies
 from linreg_cli.addresses import has_secrets, without_secrets
 from linreg_cli.config import LoadedConfig, dump_config
+from linreg_cli.config.given import messages_about
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
 from linreg_cli.evaluation.evaluate import evaluate_model
@@ -32,6 +35,7 @@ from linreg_cli.runs.record import RunRecord, auto_keys, environment
 from linreg_cli.runs.references import as_json
 from linreg_cli.runs.signals import StopRequests
 from linreg_cli.runs.store import RESULTS, RunFolder, create_run, remove_unstarted
+from linreg_cli.starter.choices import Choices
 from linreg_cli.wording import plural
 
 
@@ -69,6 +73,7 @@ def train_run(
     fail_if: Sequence[str] = (),
     force: bool = False,
     stops: StopRequests | None = None,
+    choices: Choices | None = None,
 ) -> Outcome:
     """Train, evaluate on every split, draw pictures, and write a complete run folder.
 
@@ -80,6 +85,7 @@ def train_run(
         fail_if: conditions that must not hold, beside the gates of the config.
         force: train even if the learning rate is certain to diverge.
         stops: requests to stop, entered by the caller; None: there are none, and signal handlers are not changed.
+        choices: what was decided for a table, for `run.json`; None for a config that was written.
 
     Returns:
         The result. A failed gate is part of it, not an exception.
@@ -93,11 +99,15 @@ def train_run(
     stops = stops or StopRequests()
     prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs)
     warnings = prepared.check(loaded, reporter, force=force)
+    decisions = {}
+    if choices is not None:
+        decisions = {"decisions": choices.as_json(prepared.config)}
+        warnings += choices.warnings(prepared.config)
     prepared = prepared.started(loaded, reporter, warnings)
     run = create_run(outputs, prepared.config.name)
     try:
         _write_config(run, prepared)  # first: without it a run cannot be resumed
-        record = RunRecord(run, _description(prepared, command, warnings))
+        record = RunRecord(run, _description(prepared, command, warnings) | decisions)
     except BaseException:
         remove_unstarted(run)
         raise
@@ -188,7 +198,10 @@ def _run_to_the_end(
         reporter.detail("checkpoints: {count}, {seconds:.2f} s".format(**training.saved))
         reporter.stage("evaluating")
         folds = cross_validation(loaded, prepared, auto_keys(record.values), reporter)
-        metrics = _evaluate(prepared, run, before, folds)
+        metrics, findings = _evaluate(prepared, run, before, folds)
+        for finding in findings:
+            reporter.warn(finding)
+        warnings += findings
         save_model(run, prepared.state.model.state_dict())
         stops.check()  # a signal that a library has swallowed
         pictures = []
@@ -204,10 +217,18 @@ def _run_to_the_end(
         record.finish("finished", **result, checkpoints=training.saved, digests=digests)
     except BaseException as error:
         _record_failure(record, error, time.perf_counter() - begun)
+        if isinstance(error, Interrupted):
+            raise Interrupted(f"{error}; {_to_go_on(run)}", error.exit_code) from None
         raise
     finally:
         reporter.done()
     return Outcome(run, "finished", metrics, seconds, gates, end.reason if end else None, pictures, warnings)
+
+
+def _to_go_on(run: RunFolder) -> str:
+    """What to do after an interruption; the path of the run names it whatever folder runs are kept in."""
+    path = str(run.path) if os.sep in str(run.path) else f".{os.sep}{run.path}"
+    return f"{run.id} is kept, and goes on with: {remedies.command('linreg', 'train', '--resume', path)}"
 
 
 def _write_config(run: RunFolder, prepared: Prepared) -> None:
@@ -268,15 +289,18 @@ def _choices(prepared: Prepared) -> list[str]:
     ]
 
 
-def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics) -> Metrics:
-    """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`."""
+def _evaluate(
+    prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics
+) -> tuple[Metrics, list[Finding]]:
+    """Metrics and predictions of the trained model, and what is odd; writes `metrics.json` and `predictions.csv`."""
     config, dataset, model = prepared.config, prepared.dataset, prepared.state.model
     formula = estimating(prepared.formula(), dataset, config)
     preprocessor = replace(prepared.preprocessor, smearing=formula.smearing)
     run.write_json("preprocess.json", preprocessor.as_json())
     errors = write_predictions(run.path / "predictions.csv", formula, dataset)
     losses = {split: prepared.loss(split) for split in errors}
-    found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses)
+    with messages_about(config):
+        found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses)
     metrics, influence, points = found.metrics, found.influence, config.probe
     metrics["probe"] = [
         {"input": list(point), "before": old, "after": new}
@@ -286,7 +310,7 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     run.write_json("metrics.json", metrics)
     if influence is not None:
         write_file(run.path / "influence.csv", lambda draft: write_table(draft, ".csv", influence), own=True)
-    return metrics
+    return metrics, found.findings
 
 
 def _draw(run: RunFolder, reporter: Reporter, warnings: list[Finding]) -> list[Path]:

@@ -19,6 +19,7 @@ KINDS: Mapping[str, str] = {
     "leak": "features determine the target",
     "lookalike": "two names or levels look the same and are not",
     "loss_rose": "the train loss at the end is above that of the start",
+    "not_converged": "a coefficient is 0.01 standard errors or more from the exact fit",
     "number_format": "numbers may have been written in another way than they were read",
     "placeholder": "a level of a category may stand for a missing cell",
     "plots": "a picture could not be drawn",

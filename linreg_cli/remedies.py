@@ -205,6 +205,15 @@ def _exceptions(column: str) -> dict[str, Any]:
     return found | dict(columns.get(column, {}))
 
 
+def as_options(overrides: Sequence[tuple[str, Any]]) -> str:
+    """Settings as options of a command line, quoted for a shell.
+
+    >>> as_options([("train.batch_size", "full"), ("optimizer.schedule", {"kind": "constant"})])
+    "--set train.batch_size=full --set 'optimizer.schedule={kind: constant}'"
+    """
+    return " ".join(command("--set", override(key, value)) for key, value in overrides)
+
+
 def _key(name: str) -> str:
     return flow(name) if len(name) <= _LONGEST_KEY else f"? {flow(name)} "
 

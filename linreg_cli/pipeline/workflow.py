@@ -1,9 +1,10 @@
 """train_run and resume_run: all steps of a run, in the order of execution."""
 
 import contextlib
+import functools
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 
 from linreg_cli.addresses import has_secrets, without_secrets
 from linreg_cli.config import LoadedConfig, dump_config
+from linreg_cli.convergence.reaching import Reaching
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
 from linreg_cli.evaluation.evaluate import evaluate_model
@@ -173,7 +175,8 @@ def _run_to_the_end(
         run.remove(*RESULTS)  # of fewer epochs, or of an interrupted evaluation
         if checkpoint is not None:
             prepared.state.restore(checkpoint.snapshot)
-        training = Training(prepared, run, prepared.fingerprint, checkpoint)
+        way = functools.cache(lambda: prepared.way(auto_keys(record.values)))
+        training = Training(prepared, run, prepared.fingerprint, checkpoint, way)
         for text in _choices(prepared):
             reporter.detail(text)
         end = training.run(stops, reporter)
@@ -181,7 +184,10 @@ def _run_to_the_end(
         reporter.detail("checkpoints: {count}, {seconds:.2f} s".format(**training.saved))
         reporter.stage("evaluating")
         folds = cross_validation(loaded, prepared, auto_keys(record.values), reporter)
-        metrics = _evaluate(prepared, run, before, folds)
+        metrics, found = _evaluate(prepared, run, before, folds, way)
+        for warning in found:
+            reporter.warn(warning)
+        warnings += found
         save_model(run, prepared.state.model.state_dict())
         stops.check()  # a signal that a library has swallowed
         pictures = []
@@ -259,15 +265,21 @@ def _choices(prepared: Prepared) -> list[str]:
     ]
 
 
-def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics) -> Metrics:
-    """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`."""
+def _evaluate(
+    prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics, way: Callable[[], Reaching]
+) -> tuple[Metrics, tuple[Finding, ...]]:
+    """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`.
+
+    Returns:
+        The metrics, and warnings about the fit.
+    """
     config, dataset, model = prepared.config, prepared.dataset, prepared.state.model
     formula = estimating(prepared.formula(), dataset, config)
     preprocessor = replace(prepared.preprocessor, smearing=formula.smearing)
     run.write_json("preprocess.json", preprocessor.as_json())
     errors = write_predictions(run.path / "predictions.csv", formula, dataset)
     losses = {split: prepared.loss(split) for split in errors}
-    found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses)
+    found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses, way)
     metrics, influence, points = found.metrics, found.influence, config.probe
     metrics["probe"] = [
         {"input": list(point), "before": old, "after": new}
@@ -277,7 +289,7 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     run.write_json("metrics.json", metrics)
     if influence is not None:
         write_file(run.path / "influence.csv", lambda draft: write_table(draft, ".csv", influence), own=True)
-    return metrics
+    return metrics, found.findings
 
 
 def _draw(run: RunFolder, reporter: Reporter, warnings: list[Finding]) -> list[Path]:

@@ -1,5 +1,6 @@
 """Generates the pages of docs/ that come from the code: `python docs/generate.py`. A test checks them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from linreg_cli.config.json_schema import json_schema as config_schema
 from linreg_cli.config.schema import SECTIONS, Section
 
 DOCS = Path(__file__).parent
@@ -21,6 +23,8 @@ COMMANDS = (
     "inspect",
     "explain",
     "validate",
+    "schema",
+    "completion",
     "runs list",
     "runs show",
     "runs diff",
@@ -40,6 +44,11 @@ means it. In double quotes a backslash begins an escape: write a Windows path wi
 optimizer.lr=0.1` follows the same rules. Several `--config` files are merged key by key; later ones win. If a later
 file or a `--set` changes `data.source` or the `kind` of a schedule, keys that only the old kind has are dropped;
 the columns of a synthetic source become the features.
+
+An editor with a YAML language server completes keys and values, shows their meaning and marks faults while you type,
+if the first line of the config names the JSON Schema, `docs/config.schema.json` or what `linreg schema -o FILE` writes:
+`# yaml-language-server: $schema=FILE`, FILE relative to the config. It knows every key, type, range and choice. What
+`linreg validate` finds beyond that are contradictions between keys, gates, and encodings that Python does not know.
 """
 
 _COMMANDS = """\
@@ -99,11 +108,13 @@ _TYPES = {"number": "number", "integer": "whole number", "string": "text", "bool
 
 def _values(schema: dict[str, Any]) -> str:
     """What a key takes, in a few words, from its JSON Schema."""
+    if "$comment" in schema:
+        return str(schema["$comment"])
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{_yaml(value)}`" for value in schema.get("enum", [schema.get("const")]))
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(_values(option) for option in schema["anyOf"]))
-    if "oneOf" in schema or "$ref" in schema:
+    if any(key in schema for key in ("oneOf", "allOf", "$ref")):  # allOf: as pydantic below 2.9 does
         return "mapping"
     kind = schema.get("type")
     if kind == "array":
@@ -156,7 +167,12 @@ def commands() -> str:
     return "".join(parts)
 
 
-PAGES = {"configuration.md": configuration, "commands.md": commands}
+def json_schema() -> str:
+    """The JSON Schema of the config, which the first lines of configs/*.yaml name."""
+    return json.dumps(config_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+PAGES = {"configuration.md": configuration, "commands.md": commands, "config.schema.json": json_schema}
 
 
 if __name__ == "__main__":

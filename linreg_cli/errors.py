@@ -17,8 +17,8 @@ An error holds one `Fault` for each thing that is wrong, so that all of them are
 `linreg_cli.cli` turns errors into text.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
@@ -34,15 +34,23 @@ class Fault:
         message: what was found, what is allowed, what to do.
         where: the place, such as `houses.yaml:3:5` or `houses.csv, row 14, column 'bedrooms'`.
         excerpt: the line of the config with a caret below the error, or None.
+        kind: the kind of a fault of columns, such as `text` or `missing`; None for others.
+        columns: the columns of a table that it is about.
+        block: lines below the message, with what can be pasted, or None.
+        settings: the same for programs: dotted key -> value.
     """
 
     message: str
     where: str | None = None
     excerpt: str | None = None
+    kind: str | None = None
+    columns: tuple[str, ...] = ()
+    block: str | None = None
+    settings: Mapping[str, Any] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         """Hide the secrets of addresses: an error goes to terminals, records and reports."""
-        for name in ("message", "where", "excerpt"):
+        for name in ("message", "where", "excerpt", "block"):
             text = getattr(self, name)
             if text is not None:
                 object.__setattr__(self, name, without_secrets(text))
@@ -67,7 +75,7 @@ class LinregError(Exception):
 
     def __init__(self, problem: str | Sequence[Fault], where: str | None = None) -> None:
         self.faults = (Fault(problem, where),) if isinstance(problem, str) else tuple(problem)
-        super().__init__("\n".join(str(fault) for fault in self.faults))
+        super().__init__("\n".join(line for fault in self.faults for line in (str(fault), fault.block) if line))
 
 
 class UsageError(LinregError):
@@ -90,11 +98,21 @@ class SettingError(ConfigError):
     Attributes:
         key: the steps to the setting, such as `("probe", 1)`; `LoadedConfig.placing_errors` adds its file and line.
         message: what is wrong, without the key.
+        settings: the key and the message of each setting, of which the above are the first.
     """
 
     def __init__(self, key: Sequence[str | int], message: str) -> None:
         self.key, self.message = tuple(key), message
         super().__init__(f"{'.'.join(map(str, key))}: {message}")
+        self.settings: tuple[tuple[tuple[str | int, ...], str], ...] = ((self.key, message),)
+
+    @classmethod
+    def of(cls, settings: Sequence[tuple[Sequence[str | int], str]]) -> "SettingError":
+        """The error of one or more settings: the key and the message of each."""
+        error = cls(*settings[0])
+        error.settings = tuple((tuple(key), message) for key, message in settings)
+        error.faults = tuple(Fault(f"{'.'.join(map(str, key))}: {message}") for key, message in settings)
+        return error
 
 
 class EngineError(ConfigError):

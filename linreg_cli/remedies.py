@@ -18,7 +18,12 @@ from linreg_cli.wording import is_shown
 _PLAIN = re.compile(r"(?!(?i:true|false|yes|no|on|off|null)$)[^\W\d]\w*(?:[-./]\w+)*")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 #: The key of a mapping may have 1,024 characters, unless a question mark is before it.
-_LONGEST_KEY = 1_000
+LONGEST_KEY = 1_000
+
+#: The entry of `data.features` for every other column.
+EVERY = "*"
+#: What only features that are made of columns have in their entries; names of columns may have it too.
+_MARKS_OF_MADE = re.compile(r"[(:^]")
 
 #: Dotted key -> its value in the config that a message is about.
 _given: ContextVar[Mapping[str, Any]] = ContextVar("given", default={})  # noqa: B039 - it is never changed
@@ -91,25 +96,59 @@ def change(key: str, value: Any) -> str:
     ...     change("preprocess.unknown", "ignore")
     'train again: linreg train -c outputs/a-0001/config.yaml --set preprocess.unknown=ignore'
     """
-    run = _given.get().get("run")
-    if run is None:
-        return f"set {setting(key, value)}"
-    return f"train again: {command('linreg', 'train', '-c', run, '--set', override(key, value))}"
+    return train_again({key: value}) or f"set {setting(key, value)}"
 
 
 def leave_out(*columns: str) -> str:
-    """The line that leaves columns out, besides those that the config leaves out already.
+    r"""The line that leaves columns out, besides those that the config leaves out already.
 
     >>> leave_out("row id")
     "data.ignore: ['row id']"
     >>> with about({"data.features": ("x", "row id")}):
     ...     leave_out("row id")
     'data.features: [x]'
+    >>> with about({"data.features": ("*", "days(sold)", "log(area)")}):
+    ...     print(leave_out("sold"), leave_out("log(area)"), sep="\n")
+    data.features: ["*", 'log(area)'] and data.ignore: [sold]
+    data.features: ["*", 'days(sold)']
     """
-    features = _given.get().get("data.features")
-    if features and any(column in features for column in columns):
-        return setting("data.features", [each for each in features if each not in columns])
-    return setting("data.ignore", [*dict.fromkeys((*_given.get().get("data.ignore", ()), *columns))])
+    return " and ".join(setting(key, value) for key, value in without(*columns).items())
+
+
+def without(*columns: str) -> dict[str, list[str]]:
+    """The settings that leave columns and features out: dotted key -> value."""
+    features, out = _given.get().get("data.features") or (), dict[str, list[str]]()
+    rest = [each for each in features if not any(each == column or _is_made_of(each, column) for column in columns)]
+    if len(rest) < len(features):
+        out["data.features"] = rest
+    made = [column for column in columns if column in features and _is_made(column)]
+    if not out or (EVERY in features and len(made) < len(columns)):  # which would take the place of the entry
+        others = (column for column in columns if column not in made)
+        out["data.ignore"] = [*dict.fromkeys((*_given.get().get("data.ignore", ()), *others))]
+    return out
+
+
+def as_days(*columns: str) -> str:
+    """The line that takes columns as dates, days since 1970, besides the features that the config has already.
+
+    >>> print(as_days("sold"))
+    data.features: ["*", 'days(sold)']
+    >>> with about({"data.features": ("x", "sold")}):
+    ...     as_days("sold")
+    "data.features: [x, 'days(sold)']"
+    """
+    return setting("data.features", dated(_given.get().get("data.features"), columns))
+
+
+def dated(features: Sequence[str] | None, columns: Sequence[str]) -> list[str]:
+    """Entries of `data.features` with some columns as days; None stands for every column."""
+    entries = [each for each in features or (EVERY,) if each not in columns] + [f"days({each})" for each in columns]
+    return [*dict.fromkeys(entries)]
+
+
+def given(key: str, default: Any) -> Any:
+    """A setting of the config that messages are about, by its dotted key."""
+    return _given.get().get(key, default)
 
 
 def missing(column: str, way: str) -> tuple[str, Any]:
@@ -122,7 +161,7 @@ def missing(column: str, way: str) -> tuple[str, Any]:
     ('preprocess.columns', {'x': {'missing': 'mean'}})
     """
     columns = _given.get().get("preprocess.columns", {})
-    if "missing" not in _exceptions(column) and _given.get().get("preprocess.missing", "error") == "error":
+    if "missing" not in exceptions(column) and _given.get().get("preprocess.missing", "error") == "error":
         return "preprocess.missing", way
     return "preprocess.columns", {**columns, column: {**columns.get(column, {}), "missing": way}}
 
@@ -149,7 +188,7 @@ def also_missing(cell: str, column: str, marks: Sequence[str]) -> str:
     preprocess.missing_values: ["", "-"] and preprocess.missing: drop
     """
     line, given = setting("preprocess.missing_values", [*marks, cell]), _given.get()
-    if _exceptions(column).get("missing", given.get("preprocess.missing")) != "error":
+    if exceptions(column).get("missing", given.get("preprocess.missing")) != "error":
         return line
     return f"{line} and {setting(*missing(column, 'drop'))}"  # otherwise the next error would be that a cell is missing
 
@@ -178,6 +217,26 @@ def with_mark(level: str) -> str:
     return "" if marks is None else change("preprocess.missing_values", [*marks, level])
 
 
+def overrides(settings: Mapping[str, Any]) -> str:
+    """Settings as options of a command.
+
+    >>> overrides({"preprocess.missing": "level", "data.ignore": ["a", "b"]})
+    "--set preprocess.missing=level --set 'data.ignore=[a, b]'"
+    """
+    return " ".join(command("--set", override(key, value)) for key, value in settings.items())
+
+
+def train_again(settings: Mapping[str, Any]) -> str:
+    """The command that trains a run that is applied to another table again; an empty text if it is not applied.
+
+    >>> with about({"run": "outputs/a-0001/config.yaml"}):
+    ...     train_again({"preprocess.unknown": "ignore"})
+    'train again: linreg train -c outputs/a-0001/config.yaml --set preprocess.unknown=ignore'
+    """
+    run = _given.get().get("run")
+    return "" if run is None else f"train again: {command('linreg', 'train', '-c', run)} {overrides(settings)}"
+
+
 def command(*words: str) -> str:
     """A command for a shell.
 
@@ -196,7 +255,18 @@ def override(key: str, value: Any) -> str:
     return f"{key}={flow(value)}"
 
 
-def _exceptions(column: str) -> dict[str, Any]:
+def _is_made(entry: str) -> bool:
+    return _MARKS_OF_MADE.search(entry) is not None
+
+
+def _is_made_of(entry: str, column: str) -> bool:
+    """Whether a feature, by its entry, is made of a column."""
+    if not _is_made(entry) or _is_made(column):
+        return False
+    return re.search(rf"(?<!\w){re.escape(column)}(?![\w(])", entry) is not None
+
+
+def exceptions(column: str) -> dict[str, Any]:
     """What `preprocess.columns` sets for a column, by its name or by a pattern."""
     columns = _given.get().get("preprocess.columns", {})
     found: dict[str, Any] = {}
@@ -215,7 +285,7 @@ def as_options(overrides: Sequence[tuple[str, Any]]) -> str:
 
 
 def _key(name: str) -> str:
-    return flow(name) if len(name) <= _LONGEST_KEY else f"? {flow(name)} "
+    return flow(name) if len(name) <= LONGEST_KEY else f"? {flow(name)} "
 
 
 def _escaped(mark: str) -> str:

@@ -36,6 +36,8 @@ COLUMNS = {
     "no value and mean": ([""] * N, {"preprocess": {"missing": "mean"}}),
     "dates": ([f"2020-01-{1 + row % 28:02d}" for row in range(N)], {}),
     "dates that could be levels": ([f"2020-01-{1 + row % 28:02d}" for row in range(N)], ONE_HOT),
+    "dates that cannot be read": ([f"01/02/20{10 + row}" for row in range(N)], {}),
+    "dates that cannot be read and could be levels": ([f"01/{1 + row % 9:02d}/2012" for row in range(N)], ONE_HOT),
     "identifiers": (IDS, ONE_HOT),
     "too many levels": (LEVELS, {"preprocess": {"categorical": "one_hot", "max_levels": 2}}),
     "leading zeros": (_with("007", "02138"), {}),
@@ -112,6 +114,9 @@ FILES = {
         "c,s,x,y\n" + "".join(f",train,{x},{y}\n" for x, y in ROWS) + "d,test,1,2\n",
         {"preprocess": {"categorical": "one_hot", "missing": "level"}, "data": {"split": {"column": "s"}}},
     ),
+    "two columns of words": _file(
+        "a,b,x,y\n" + "".join(f"{'pqr'[row % 3]},{'uv'[row % 2]},{x},{y}\n" for row, (x, y) in enumerate(ROWS))
+    ),
     "a missing target": _file("x,y\n1,\n" + "".join(f"{x},{y}\n" for x, y in ROWS)),
     "a German table": _file(
         "p;b;y\n" + "".join(
@@ -131,6 +136,25 @@ FILES = {
         {"data": {"ignore": ("id",)}},
     ),
     "points that may separate thousands": _file("p;y\n" + POINTS, SEMICOLON),
+    "a logarithm of 0": _file(
+        "a,x,y\n0,1,2\n" + "".join(f"{x * x},{x},{y}\n" for x, y in ROWS),
+        {"data": {"features": ["x", "log(a)", "log(a):x"]}},
+    ),
+    "a power beyond float64": _file(
+        "a,x,y\n1e40,1,2\n" + "".join(f"{x},{x},{y}\n" for x, y in ROWS), {"data": {"features": ["x", "a^9"]}}
+    ),
+    "a power of a category": _file(
+        "c,x,y\n" + "".join(f"{'abc'[row % 3]},{x},{y}\n" for row, (x, y) in enumerate(ROWS)),
+        {**ONE_HOT, "data": {"features": ["x", "x:c^2"]}},
+    ),
+    "products of many levels": _file(
+        "c,d,x,y\n" + "".join(f"{'abc'[row % 3]},{'pqrs'[row % 4]},{x},{y}\n" for row, (x, y) in enumerate(ROWS)),
+        {"data": {"features": ["x", "c:d"]}, "preprocess": {"categorical": "one_hot", "max_levels": 10}},
+    ),
+    "a cell that is no date": _file(
+        "d,x,y\nsoon,1,2\n" + "".join(f"2020-01-{1 + row % 28},{x},{y}\n" for row, (x, y) in enumerate(ROWS)),
+        {"data": {"features": ["*", "days(d)"]}},
+    ),
     "an identifier": _file(
         "house_id,x,y\n" + "".join(f"{row * 7919 % 10007},{x},{y}\n" for row, (x, y) in enumerate(ROWS))
     ),

@@ -18,7 +18,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("page", ["configuration.md", "commands.md"])
+@pytest.mark.parametrize("page", ["configuration.md", "commands.md", "config.schema.json"])
 def test_generated_page_is_up_to_date(page):
     pages = runpy.run_path(str(REPOSITORY / "docs" / "generate.py"))["PAGES"]
     assert (REPOSITORY / "docs" / page).read_text(encoding="utf-8") == pages[page](), "run 'make docs'"

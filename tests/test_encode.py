@@ -177,8 +177,8 @@ BAD = {
     "dates": (
         "c,y\n2014-10-13,1\n2014-10-14,2\n2014-10-13,3\n",
         ONE_HOT,
-        ", row 1, column 'c': the column holds dates or times, such as '2014-10-13'; leave it out with "
-        "data.ignore: [c], or convert it to numbers (days since a date); to use it as text, set "
+        ", row 1, column 'c': the column holds dates or times, such as '2014-10-13'; take the days since 1970 "
+        "with data.features: [\"*\", 'days(c)'], or leave the column out with data.ignore: [c]; to use it as text, set "
         "preprocess.columns: {c: {categorical: one_hot}}",
     ),
     "a word among numbers": (

@@ -48,7 +48,8 @@ PLACES = [
     ["train", "-c", "c.yaml", "--fail-if", "train.r2 < WORD", "--dry-run"],
     ["train", "-c", "c.yaml", "--fail-if", "WORD < 1", "--dry-run"], ["train", "-c", "gone.yaml", "--junit", "WORD"],
     ["evaluate", "WORD"], ["evaluate", RUN, "--data", "WORD"], ["evaluate", RUN, "--fail-if", "WORD"],
-    ["evaluate", RUN, "--fail-if", "WORD > 1"], ["evaluate", RUN, "--outputs", "WORD"],
+    ["evaluate", RUN, "--fail-if", "WORD > 1"], ["evaluate", RUN, "--fail-if", "train.r2 < 2 * run(WORD).train.r2"],
+    ["evaluate", RUN, "--fail-if", "train.r2 < run(h).WORD"], ["evaluate", RUN, "--outputs", "WORD"],
     ["evaluate", "h", "--outputs", "WORD"],
     ["predict", "WORD", "--data", "t.csv"], ["predict", RUN, "--data", "WORD"],
     ["predict", RUN, "--data", "WORD", "-o", "p.csv"],
@@ -56,6 +57,7 @@ PLACES = [
     ["report", "WORD"], ["report", "h-0001", "WORD"], ["report", "h", "--outputs", "WORD"],
     ["inspect", "-c", "WORD"], ["inspect", "-c", "c.yaml", "--set", "WORD"], ["explain", "-c", "WORD"],
     ["explain", "-c", "c.yaml", "--steps", "WORD"], ["validate", "WORD"], ["validate", "c.yaml", "WORD"],
+    ["schema", "-o", "missing/WORD"], ["completion", "WORD"],
     ["runs", "WORD"], ["runs", "list", "--outputs", "WORD"], ["runs", "list", "--name", "WORD"],
     ["runs", "list", "--sort", "WORD"],
     ["runs", "list", "--status", "WORD"], ["runs", "list", "--label", "WORD"], ["runs", "show", "WORD"],
@@ -67,7 +69,8 @@ PLACES = [
 OUTPUTS = [
     ["predict", RUN, "--data", "t.csv", "-o", "WORD"],
     ["plot", RUN, "--kind", "loss", "--format", "svg", "-o", "WORD"],
-    ["report", RUN, "-o", "WORD"], ["generate-data", "--set", "data.n_samples=3", "-o", "WORD"],
+    ["report", RUN, "-o", "WORD"], ["schema", "-o", "WORD"],
+    ["generate-data", "--set", "data.n_samples=3", "-o", "WORD"],
     ["evaluate", RUN, "--junit", "WORD"], ["train", "-c", "c.yaml", "-q", "--outputs", "WORD"],
 ]  # fmt: skip
 #: Keys of every kind: names, paths, lists, numbers, patterns, mappings, gates.

@@ -27,6 +27,8 @@ print("\\nLOADED", code, *sorted(name for name in sys.modules if "." not in name
         (["--version"], {"pydantic"}),
         (["runs", "list"], {"pydantic"}),
         (["validate", str(CONFIGS / "smoke.yaml")], {"yaml", "pydantic"}),
+        (["schema", "-o", "schema.json"], {"yaml", "pydantic"}),
+        (["completion", "bash"], {"yaml", "pydantic"}),
     ],
 )
 def test_a_light_command_loads_nothing_heavy(tmp_path, arguments, allowed):

@@ -13,14 +13,14 @@ PACKAGE = REPOSITORY / "linreg_cli"
 #: from those before it. In every other folder the parts may come in any order that has no circle.
 ORDER = {
     "linreg_cli": [
-        "addresses", "lookalike", "errors", "seeds", "wording", "remedies", "decisions", "findings", "paths", "files",
-        "metric_paths", "gates", "config", "data", "model", "optim", "least_squares", "convergence", "runs",
-        "evaluation", "figures", "report", "pipeline", "inspection", "cli",
+        "addresses", "lookalike", "errors", "seeds", "wording", "decimals", "remedies", "fixes", "decisions",
+        "findings", "paths", "files", "metric_paths", "gates", "config", "data", "model", "optim", "least_squares",
+        "convergence", "runs", "evaluation", "figures", "report", "pipeline", "inspection", "cli",
         "__main__",
     ],
     "linreg_cli.data": [
-        "columns", "tables", "encoding", "summary", "dataset", "split", "synthetic", "scaling", "assemble", "checks",
-        "load",
+        "columns", "tables", "encoding", "features", "summary", "dataset", "split", "synthetic", "scaling", "assemble",
+        "checks", "every_fault", "load",
     ],
     "linreg_cli.optim": ["losses", "schedules", "stopping", "row_order", "plan", "state", "engines", "fit"],
 }  # fmt: skip

@@ -161,7 +161,7 @@ def sites(monkeypatch):
 
 PACKAGE = REPOSITORY / "linreg_cli"
 #: The functions that write what is pasted.
-WRITERS = ("setting", "leave_out", "for_columns", "also_missing", "change", "without_mark")
+WRITERS = ("setting", "leave_out", "for_columns", "also_missing", "change", "without_mark", "with_mark", "as_days")
 #: Folders whose remedies are all tried here. Those of others have no names in them; see below.
 TRIED = ("config", "data")
 

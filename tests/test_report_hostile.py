@@ -21,7 +21,7 @@ def test_whatever_columns_are_called_they_are_shown_as_text(outputs, undrawn):
     read = page(run_of(outputs, "hostile"))
     shown = [each.replace("\u202e", "\\u202e") for each in NAMES]
     for target in TARGETS:
-        rows = list(read.table(f"Parameters of {target}, in original units"))
+        rows = list(read.table(f"Parameters of {target}, in original units, classic standard errors"))
         levels = [f"kind={level}" for level in sorted(LEVELS)[1:]]
         assert rows == ["", *shown, *levels, "(bias)"]
     assert list(read.table("Columns used")) == ["", *shown, "kind", *TARGETS]

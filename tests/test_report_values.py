@@ -1,8 +1,10 @@
 """The values on the page are those of the files of the run, and what has none says why."""
 
+import pytest
 import report_pages
 from report_pages import NAMES, STEMS, TARGETS, page, run_of
 
+from linreg_cli.decimals import place_of
 from linreg_cli.wording import gap_in_words, number, p_value
 
 # Fixtures of report_pages.py: pytest finds them by their names in this module.
@@ -51,18 +53,20 @@ def test_parameters_stand_beside_the_optimum_and_their_errors(outputs, undrawn):
     metrics, read = run.read_json("metrics.json"), page(run)
     assert f"{gap_in_words(metrics)[1:]}." in read.shown
     for target in TARGETS:
-        shown = read.table(f"Parameters of {target}, in original units")
+        shown = read.table(f"Parameters of {target}, in original units, classic standard errors")
         assert shown[""] == [
-            "parameter", "trained", "at the optimum", "std err", "HC3", "t", "p", "2.5 %", "97.5 %", "VIF",
+            "parameter", "trained", "std err", "95 % interval from", "to", "p", "t", "HC3 std err", "VIF",
         ]  # fmt: skip
         for key, label in (("a&b", "a&b"), ("bias", "(bias)")):
             errors = metrics["inference"][target]["coefficients"][key]
-            values = [metrics["parameters"], metrics["optimum"]["parameters"]]
-            each = [value["bias"][target] if key == "bias" else value["weights"][target][key] for value in values]
-            each += [errors["std_err"], errors["std_err_hc3"]]
-            intervals = [number(errors["ci_low"]), number(errors["ci_high"])]
-            tests = [number(errors["t"], 4), p_value(errors["p"])]
-            assert shown[label] == [*map(number, each), *tests, *intervals, number(errors["vif"], 3)]
+            trained = metrics["parameters"]
+            estimate = trained["bias"][target] if key == "bias" else trained["weights"][target][key]
+            ends = [estimate, errors["ci_low"], errors["ci_high"]]
+            unit = 10.0 ** place_of(errors["std_err"], largest=max(map(abs, ends)))
+            cells = [float(cell.replace(",", "")) for cell in shown[label][:4]]
+            assert [cells[0], *cells[2:]] == pytest.approx(ends, abs=unit * 0.501)
+            assert cells[1] == pytest.approx(errors["std_err"], rel=6e-4)
+            assert shown[label][4] == p_value(errors["p"])
 
 
 def test_where_inference_was_refused_the_reason_stands_in_its_place(outputs, undrawn):
@@ -70,7 +74,7 @@ def test_where_inference_was_refused_the_reason_stands_in_its_place(outputs, und
     read = page(run)
     refused = run.read_json("metrics.json")["inference"]["refused"]
     assert f"No standard errors: {refused}." in read.shown
-    assert read.table("Parameters of y, in original units")[""] == ["parameter", "trained", "at the optimum"]
+    assert read.table("Parameters of y, in original units")[""] == ["parameter", "trained", "exact"]
 
 
 def test_leave_one_out_and_the_truth_are_those_of_evaluate(outputs, linreg, undrawn):

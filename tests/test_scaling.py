@@ -132,7 +132,7 @@ def test_format_1_is_read_as_numbers_without_gaps(houses):
     new = Preprocessor.fit(houses, STANDARD, bias=True)
     old = {"format": 1, "features": new.features.as_json(), "targets": new.targets.as_json()}
     again = Preprocessor.from_json(json.loads(json.dumps(old)))
-    assert again.inputs == Encoder.plain(houses.features)
+    assert again.inputs == Encoder.of_numbers(houses.features)
     assert again.features.scale.tolist() == new.features.scale.tolist()
     assert again.targets.transform == "none"
 

@@ -84,7 +84,7 @@ DAY = datetime.date(2020, 1, 31)
             pa.array([True, False]),
             "the column holds true and false; set preprocess.categorical: one_hot, leave the column out",
         ),
-        (pa.array([DAY, DAY]), "the column holds dates or times, such as 2020-01-31; leave the column out"),
+        (pa.array([DAY, DAY]), "the column holds dates or times, such as 2020-01-31; take the days since 1970"),
         (pa.array([{"a": 1}, {"a": 2}]), "the column holds values of type struct<a: int64>"),
         (pa.array([1.0, None]), "row 2, column 'x': the cell is missing; fill it in"),
         (pa.array([1.0, math.nan]), "row 2, column 'x': the cell is missing; fill it in"),

@@ -68,7 +68,7 @@ def test_what_stays_in_units_of_the_transform_says_so(linreg, tmp_path, skewed):
     assert metrics["inference"]["aic"] == pytest.approx(fit.aic, rel=1e-9)
     shown = linreg("evaluate", "c").out
     assert "loss: of log of y, standardised; all others: in original units" in shown
-    assert "statistics of log of y, in its units:" in shown
+    assert "log of y, in units of the features, with classic standard errors:" in shown
     read = page(RunContents(tmp_path / "outputs" / "c-0001"))
     assert ["statistics of", "log of y"] in read.facts
     assert "Leave-one-out error of the optimum, in original units" in read.shown

@@ -12,6 +12,7 @@ import typer
 from linreg_cli.addresses import without_secrets
 from linreg_cli.cli import output, process, streams
 from linreg_cli.cli.command import App
+from linreg_cli.cli.completion import completion
 from linreg_cli.cli.evaluate import evaluate
 from linreg_cli.cli.explain import explain
 from linreg_cli.cli.generate import generate_data
@@ -20,6 +21,7 @@ from linreg_cli.cli.plot import plot
 from linreg_cli.cli.predict import predict
 from linreg_cli.cli.report import report
 from linreg_cli.cli.runs import runs_app
+from linreg_cli.cli.schema import schema
 from linreg_cli.cli.train import train
 from linreg_cli.cli.validate import validate
 from linreg_cli.errors import Fault, Interrupted, LinregError, OutOfMemoryError, StoreError
@@ -60,6 +62,8 @@ app.command("report")(report)
 app.command("inspect")(inspect)
 app.command("explain")(explain)
 app.command("validate")(validate)
+app.command("schema")(schema)
+app.command("completion")(completion)
 app.add_typer(runs_app, name="runs")
 
 

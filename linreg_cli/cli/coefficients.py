@@ -1,28 +1,52 @@
-"""Tables of the inference and of the true coefficients of a run; within 80 columns if names are short."""
+"""The tables of the coefficients of a run and of its true coefficients; within 80 columns if names are short."""
 
-from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from linreg_cli.cli.output import aligned, first_names, left_out
-from linreg_cli.wording import number, one_line, p_value, r2_label
+from linreg_cli.cli.output import MOST_PARAMETERS, WIDTH, aligned, first_names, heading, left_out, prose
+from linreg_cli.decimals import at_mark, cut, text_width
+from linreg_cli.evaluation.coefficients import (
+    Coefficient,
+    CoefficientTable,
+    coefficient_tables,
+    errors_in_words,
+    more_columns,
+    shown_columns,
+)
+from linreg_cli.wording import number, one_line, p_value, parameters_title, plural, r2_label
 
-if TYPE_CHECKING:
-    from linreg_cli.model import LinearFormula
+_INDENT = "  "
+_GAP = "  "
+_INTERVAL = "95 % interval"
+#: Names may stand on lines of their own where at least this width is left for the other names.
+_LEAST_NAME = 12
 
 
-def inference_text(metrics: dict[str, Any], formula: "LinearFormula") -> str:
-    """The coefficients of each target with standard errors, tests and confidence intervals, or why there are none.
+def coefficients_text(
+    metrics: dict[str, Any], record: dict[str, Any], *, details: bool = False, reasons: bool = True
+) -> str:
+    """A table of the coefficients for each target, with standard errors, 95 % intervals and p, or why there are none.
 
     Args:
-        metrics: `metrics.json` of a run, with `inference`.
-        formula: the trained model.
+        metrics: the content of `metrics.json`.
+        record: that of `run.json`.
+        details: whether to show t, other standard errors, variance inflation factors, AIC, BIC and Durbin-Watson.
+        reasons: whether to say why the statistics are those of the exact fit, where they are.
     """
-    targets = formula.targets
-    inference = metrics["inference"]
-    if "refused" in inference:
-        return "\n".join(wrap(one_line(f"no standard errors: {inference['refused']}"), 80, break_long_words=False))
-    each = {targets[0]: inference} if len(targets) == 1 else inference
-    return "\n\n".join(_one(target, each[target], formula) for target in targets)
+    tables = coefficient_tables(metrics, record["data"]["targets"])
+    parts: list[str] = []
+    room = MOST_PARAMETERS
+    for position, table in enumerate(tables):
+        if room <= 0:
+            parts.append(f"... and {plural(len(tables) - position, 'more target')}; metrics.json has them all")
+            break
+        parts.append(_block(table, record.get("target_transform", "none"), room, details=details))
+        room -= len(table.rows)
+    refused = tables[0].refused
+    if refused is not None and (reasons or tables[0].of is None):
+        what = "no standard errors" if tables[0].of is None else "none of these are statistics of the trained model"
+        parts.append(prose(f"{what}: {refused}", indent=_INDENT))
+    return "\n\n".join([*parts, *_references(record)])
 
 
 def truth_text(truth: dict[str, Any]) -> str:
@@ -35,33 +59,108 @@ def truth_text(truth: dict[str, Any]) -> str:
     for name in first_names(truth["coefficients"]):
         values = truth["coefficients"][name]
         covered = {None: "-", True: "yes", False: "no"}[values["covered"]]
-        rows.append([_label(name), *(number(values[key]) for key in ("true", "estimate", "error")), covered])
-    lines = [aligned(rows), *left_out(truth["coefficients"])]
+        label = "(bias)" if name == "bias" else cut(one_line(name), 30)
+        rows.append([label, *(number(values[key]) for key in ("true", "estimate", "error")), covered])
+    lines = [aligned(rows), *left_out(len(truth["coefficients"]) - MOST_PARAMETERS)]
     if truth.get("left_out"):
-        lines.append(
-            f"omitted variables, which bias correlated coefficients: {', '.join(map(one_line, truth['left_out']))}"
-        )
+        names = ", ".join(map(one_line, truth["left_out"]))
+        lines.append(prose(f"omitted variables, which bias correlated coefficients: {names}"))
     attained = ", ".join(f"{number(mse)} ({split})" for split, mse in truth["mse"].items())
     return "\n".join([*lines, f"mse of the noise alone: {number(truth['noise_mse'])}", f"mse of the model: {attained}"])
 
 
-def _one(target: str, inference: dict[str, Any], formula: "LinearFormula") -> str:
-    title = [] if formula.transform == "none" else [f"statistics of {formula.transform} of {target}, in its units:"]
-    r2 = r2_label(inference.get("r2_definition"), formula.bias is not None)
-    rows = [[target, "estimate", "std err", "HC3", "t", "p", "2.5 %", "97.5 %", "VIF"]]
-    for name in first_names(inference["coefficients"]):
-        values = inference["coefficients"][name]
-        shown = [number(values[key]) for key in ("estimate", "std_err", "std_err_hc3")]
-        shown += [number(values["t"], 4), p_value(values["p"])]
-        shown += [number(values["ci_low"]), number(values["ci_high"]), number(values["vif"], 3)]
-        rows.append([_label(name), *shown])
-    first = [("n", inference["n"]), (r2, inference["r2"]), ("adjusted", inference["r2_adjusted"])]
-    second = [("F", inference["f"]), ("p of F", inference["f_p"]), ("residual std", inference["residual_std"])]
-    third = [("AIC", inference["aic"]), ("BIC", inference["bic"]), ("Durbin-Watson", inference["durbin_watson"])]
-    facts = ["   ".join(f"{name} {number(value)}" for name, value in line) for line in (first, second, third)]
-    return "\n".join([*title, aligned(rows), *left_out(inference["coefficients"]), *facts])
+def _block(table: CoefficientTable, transform: str, most: int, *, details: bool) -> str:
+    """One target: title, coefficients, statistics of the fit."""
+    title = parameters_title([table.target], transform).removesuffix(":")
+    if table.of is not None:
+        title += f", with {errors_in_words(table)}"
+    rows = table.first(most)
+    parts = [heading(prose(f"{title}:")), _table(table, rows), *left_out(len(table.rows) - len(rows), _INDENT)]
+    if table.shows_distance:
+        parts.append(f"{_INDENT}distance: (trained - exact) / standard error")
+    if table.fit:
+        parts += [f"{_INDENT}{line}" for line in _fit(table)]
+    if table.fit and details:
+        fit = table.fit
+        names = {"AIC": fit["aic"], "BIC": fit["bic"], "Durbin-Watson": fit["durbin_watson"]}
+        parts.append(_INDENT + ", ".join(f"{name} {number(value)}" for name, value in names.items()))
+        parts += ["", _named([_label(row) for row in rows], _columns(more_columns(table, rows)))]
+    return "\n".join(parts)
 
 
-def _label(name: str) -> str:
-    name = one_line(name)
-    return "(bias)" if name == "bias" else name if len(name) <= 18 else f"{name[:9]}…{name[-8:]}"
+def _fit(table: CoefficientTable) -> list[str]:
+    """The quality of the fit in two lines."""
+    fit, (explained, degrees) = table.fit, table.degrees
+    r2 = r2_label(fit.get("r2_definition"), table.has_bias)
+    of = "exact fit: " if table.of == "exact" else ""
+    first = f"{of}residual standard error {number(fit['residual_std'])} on {degrees:,} degrees of freedom"
+    second = f"{r2} {number(fit['r2'])}, adjusted {number(fit['r2_adjusted'])}"
+    if fit["f"] is not None:
+        p = p_value(fit["f_p"])
+        second += f"; F({explained:,}, {degrees:,}) = {number(fit['f'])}, p {p if p.startswith('<') else f'= {p}'}"
+    return [first, second]
+
+
+def _table(table: CoefficientTable, rows: Sequence[Coefficient]) -> str:
+    """The coefficients, rounded by their standard errors to as many digits as there is room for.
+
+    Where 80 columns are too few even so, there are two tables: estimates and distance, then their errors.
+    """
+    labels = [_label(row) for row in rows]
+    longest = max(map(text_width, labels))
+    each = [shown_columns(table, rows, digits) for digits in (4, 3)]
+    for least in (longest, min(longest, _LEAST_NAME)):
+        for shown in each:
+            if _room(_columns(shown)) >= least:
+                return _named(labels, _columns(shown))
+    errors = {title: cells for title, cells in each[0].items() if title in ("std err", "low", "high", "p")}
+    estimates = {title: cells for title, cells in each[0].items() if title not in errors}
+    return "\n\n".join(_named(labels, _columns(part)) for part in (estimates, errors) if part)
+
+
+def _columns(shown: dict[str, list[str]]) -> list[str]:
+    """The columns as lines: the titles, then a line for each coefficient."""
+    lines = [""] * (1 + len(next(iter(shown.values()))))
+    for title, cells in shown.items():
+        if title == "high":
+            continue
+        if title == "low":
+            low, high = at_mark(cells), at_mark(shown["high"])
+            title, cells = _INTERVAL, [f"{a}{_GAP}{b}" for a, b in zip(low, high, strict=True)]
+        lines = [f"{line}{_GAP}{cell}" for line, cell in zip(lines, at_mark([title, *cells]), strict=True)]
+    return lines
+
+
+def _room(lines: Sequence[str]) -> int:
+    """The columns that are left for names."""
+    return WIDTH - len(_INDENT) - text_width(lines[0])
+
+
+def _named(labels: Sequence[str], lines: Sequence[str]) -> str:
+    """A table with the names before its lines; a name that needs more room than there is has a line of its own."""
+    room = max(_room(lines), _LEAST_NAME)
+    width = max((text_width(label) for label in labels if text_width(label) <= room), default=_LEAST_NAME)
+    found = []
+    for label, line in zip(["", *labels], lines, strict=True):
+        if text_width(label) > width:
+            found.append(_INDENT + cut(label, WIDTH - len(_INDENT)))
+            label = ""
+        found.append((_INDENT + label + " " * (width - text_width(label)) + line).rstrip())
+    return "\n".join(found)
+
+
+def _references(record: dict[str, Any]) -> list[str]:
+    """The reference level of each category, once."""
+    columns = record["data"].get("columns") or []
+    found = [(one_line(each["column"]), one_line(each["reference"])) for each in columns if each.get("reference")]
+    if not found:
+        return []
+    if len(found) == 1:
+        return [prose("{}: reference level {}".format(*found[0]), indent=_INDENT)]
+    shown = ", ".join(f"{column}={level}" for column, level in found[:MOST_PARAMETERS])
+    more = f" and {len(found) - MOST_PARAMETERS:,} more" if len(found) > MOST_PARAMETERS else ""
+    return [prose(f"reference levels: {shown}{more}", indent=_INDENT)]
+
+
+def _label(row: Coefficient) -> str:
+    return "(bias)" if row.is_bias else one_line(row.name)

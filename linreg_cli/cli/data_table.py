@@ -26,7 +26,7 @@ def data_table(summary: "DataSummary") -> str:
         shown = noted[: output.MOST_PARAMETERS]
         rows += [[wording.one_line(each.column), each.kind, _done(each), f"{each.missing:,}"] for each in shown]
         lines.append(output.aligned(rows, left=3, indent="  "))
-        lines += output.left_out(noted, "  ", "run.json")
+        lines += output.left_out(len(noted) - len(shown), "  ", "run.json")
     plain = [column for column in summary.columns if column.is_plain]
     if plain:
         names = ", ".join(wording.one_line(column.column) for column in plain[:8])

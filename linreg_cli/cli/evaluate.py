@@ -1,6 +1,5 @@
 """`linreg evaluate`."""
 
-from textwrap import wrap
 from typing import Annotated
 
 import typer
@@ -40,9 +39,11 @@ def evaluate(
     with recording_error(junit, "evaluate"):
         expressions = gates.checked(fail_if)
         folder = find_run(outputs, run)
+        references = gates.references(expressions, outputs)
         from linreg_cli.evaluation.evaluate import evaluate_splits, evaluate_table
         from linreg_cli.evaluation.saved_model import load_saved_model
         from linreg_cli.gates import check_gates
+        from linreg_cli.runs.references import of_record
 
         saved = load_saved_model(folder)
         if format_ is not None and data is None:
@@ -54,19 +55,17 @@ def evaluate(
             metrics, unchanged = evaluate_splits(saved)
             if not unchanged:
                 output.warn("the data has changed since the run was trained")
-        results = check_gates((), expressions, {**metrics, **gates.of_record(saved.record)})
+        results = check_gates((), expressions, {**metrics, **of_record(saved.record)}, references)
     if junit is not None:
         write_junit(junit, folder.id, results)
     failed = gates.failed(results, folder.id)
     if not as_json:
         output.show(output.metrics_table(metrics, saved.record), "")
-        output.show(wording.parameters_title(saved.formula.targets, saved.formula.transform))
-        output.show(output.parameters_table(metrics["parameters"], indent="  "))
-        if data is None:
-            from linreg_cli.cli import coefficients
+        from linreg_cli.cli import coefficients
 
-            output.show("", *wrap(wording.one_line(f"optimum: {wording.gap_in_words(metrics)}"), 80))
-            output.show("", coefficients.inference_text(metrics, saved.formula))
+        output.show(coefficients.coefficients_text(metrics, saved.record, details=data is None))
+        if data is None:
+            output.show("", output.prose(f"optimum: {wording.gap_in_words(metrics)}"))
             if "truth" in metrics:
                 output.show("", coefficients.truth_text(metrics["truth"]))
     elif not failed:

@@ -1,6 +1,7 @@
 """`--fail-if`, and the exit of a command whose gate failed."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -9,7 +10,7 @@ from linreg_cli.cli import output
 from linreg_cli.errors import Fault, GateError, UsageError
 
 if TYPE_CHECKING:
-    from linreg_cli.gates import GateResult
+    from linreg_cli.gates import GateResult, ReferenceValue
 
 
 def checked(expressions: Sequence[str] | None) -> list[str]:
@@ -31,16 +32,22 @@ def checked(expressions: Sequence[str] | None) -> list[str]:
     return list(expressions or ())
 
 
-def of_record(record: dict[str, Any]) -> dict[str, Any]:
-    """What gates can name besides `metrics.json`: the seconds of a run and its number of warnings of each kind.
+def references(expressions: Sequence[str], outputs: Path) -> "dict[str, ReferenceValue]":
+    """The metrics of other runs that the expressions of `--fail-if` name.
 
     Args:
-        record: `run.json`.
-    """
-    from linreg_cli.findings import counts
+        expressions: as `checked` gives them.
+        outputs: the folder of the run folders.
 
-    kinds = [each["kind"] for each in record.get("warnings") or [] if isinstance(each, dict) and "kind" in each]
-    return {"seconds": record.get("seconds"), "warnings": counts(kinds)}
+    Raises:
+        UsageError: for every one that there is not.
+    """
+    from linreg_cli.runs.references import references_of
+
+    found, wrong = references_of(expressions, outputs)
+    if wrong:
+        raise UsageError([Fault(why, "--fail-if") for _, why in wrong])
+    return found
 
 
 def failed(gates: Sequence["GateResult"], run: str) -> list[Fault]:

@@ -61,11 +61,10 @@ def inspection_as_json(found: "Inspection", sentences: list[str], *, ridge: bool
 
 
 def _columns(found: "Inspection") -> list[dict[str, Any]]:
-    targets = set(found.dataset.targets)
     return [
         {
             "name": column.name,
-            "role": "target" if column.name in targets else "feature",
+            "role": column.role,
             "kind": column.kind,
             "min": column.minimum,
             "mean": column.mean,

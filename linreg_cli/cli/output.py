@@ -4,10 +4,12 @@ import contextlib
 import csv
 import itertools
 import json
+import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from linreg_cli.decimals import at_mark, text_width
 from linreg_cli.errors import Fault
 from linreg_cli.wording import ON_TERMINAL, escaped, json_text, metrics_notes, number, one_line
 
@@ -38,6 +40,9 @@ def warning_of_fonts() -> Iterator[None]:
         warn(lacking_in_words([*lacking]))
 
 
+#: The width that tables keep to if names are short.
+WIDTH = 80
+
 #: The most parameters of a table on the terminal; the others are counted.
 MOST_PARAMETERS = 100
 
@@ -63,7 +68,7 @@ def show_csv(rows: Iterable[Iterable[object]]) -> None:
 
 
 def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dict[str, Any] | None = None) -> None:
-    """Print an `error:` line for each fault on stderr, with its excerpt; with `--json` also an object on stdout.
+    """Print an `error:` line for each fault on stderr, with what stands below it; with `--json` an object on stdout.
 
     Args:
         kind: the kind of the error, such as `config`.
@@ -75,15 +80,51 @@ def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dic
         print(f"error: {one_line(str(fault))}", file=sys.stderr)
         if fault.excerpt:
             tell("\n".join(f"    {line}" for line in fault.excerpt.split("\n")))
+        if fault.block:
+            tell(fault.block)
     if as_json:
         error: dict[str, Any] = {
             "kind": kind,
             "message": "\n".join(fault.message for fault in faults),
             "where": faults[0].where if faults else None,
         }
-        if len(faults) > 1:
-            error["faults"] = [{"message": fault.message, "where": fault.where} for fault in faults]
+        if len(faults) > 1 or any(fault.columns for fault in faults):
+            error["faults"] = [_as_json(fault) for fault in faults]
         print_json({**(result or {}), "error": error})
+
+
+def _as_json(fault: Fault) -> dict[str, Any]:
+    values: dict[str, Any] = {"message": fault.message, "where": fault.where}
+    values |= {} if fault.kind is None else {"kind": fault.kind}
+    values |= {"columns": list(fault.columns)} if fault.columns else {}
+    return values if fault.settings is None else {**values, "settings": dict(fault.settings)}
+
+
+def prose(text: str, *, indent: str = "", label: str = "") -> str:
+    """A sentence or several, wrapped at the width of the terminal; one line where stdout is none.
+
+    Args:
+        text: control characters are escaped.
+        indent: text before each line.
+        label: text before the first line; further lines begin below what follows it.
+    """
+    text = one_line(text)
+    if not sys.stdout.isatty():
+        return f"{indent}{label}{text}"
+    width = max(shutil.get_terminal_size().columns, 20)
+    rest = indent + " " * text_width(label)
+    lines, line = [], indent + label
+    for word in text.split(" "):
+        if text_width(line) + text_width(word) > width and line.strip():
+            lines.append(line.rstrip())
+            line = rest
+        line += f"{word} "
+    return "\n".join([*lines, line.rstrip()])
+
+
+def heading(text: str) -> str:
+    """The line above a table or a section."""
+    return text
 
 
 def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -> str:
@@ -91,21 +132,20 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -
 
     Args:
         rows: the cells of each row; at least one row, all of the same length.
-        left: the first so many columns are left-aligned; the others are right-aligned.
+        left: the first so many columns are left-aligned; in the others decimal marks stand below each other.
         indent: text before each line.
 
     >>> print(aligned([["n", "100"], ["rmse", "2.5"]]))
     n     100
-    rmse  2.5
+    rmse    2.5
     """
     rows = [[one_line(cell) for cell in row] for row in rows]
-    widths = [max(len(row[position]) for row in rows) for position in range(len(rows[0]))]
+    columns = [at_mark([row[position] for row in rows]) for position in range(left, len(rows[0]))]
+    widths = [max(text_width(row[position]) for row in rows) for position in range(left)]
     lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if position < left else cell.rjust(width)
-            for position, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
+    for number_of_row, row in enumerate(rows):
+        cells = [cell + " " * (width - text_width(cell)) for cell, width in zip(row, widths, strict=False)]
+        cells += [column[number_of_row] for column in columns]
         lines.append((indent + "  ".join(cells)).rstrip())
     return "\n".join(lines)
 
@@ -134,29 +174,13 @@ def metrics_table(metrics: dict[str, Any], record: dict[str, Any], *, indent: st
     return "\n".join([aligned(rows, indent=indent), *said, *notes])
 
 
-def parameters_table(parameters: dict[str, Any], *, indent: str = "") -> str:
-    """Weights and bias in original units as a table with one column per target."""
-    weights, bias = parameters["weights"], parameters["bias"]
-    if isinstance(bias, dict):
-        targets = list(weights)
-        rows = [["", *targets]] + [
-            [name, *(number(weights[target][name]) for target in targets)] for name in first_names(weights[targets[0]])
-        ]
-        rows += [["(bias)", *(number(bias[target]) for target in targets)]] if bias[targets[0]] is not None else []
-        return "\n".join([aligned(rows, indent=indent), *left_out(weights[targets[0]], indent)])
-    rows = [[name, number(weights[name])] for name in first_names(weights)]
-    rows += [["(bias)", number(bias)]] if bias is not None else []
-    return "\n".join([aligned(rows, indent=indent), *left_out(weights, indent)])
-
-
 def first_names(values: Iterable[str]) -> list[str]:
     """The names of the parameters that a table on the terminal shows: the first `MOST_PARAMETERS`."""
     return list(itertools.islice(values, MOST_PARAMETERS))
 
 
-def left_out(names: Sized, indent: str = "", where: str = "metrics.json") -> list[str]:
-    """The line below such a table, if it does not show all."""
-    more = len(names) - MOST_PARAMETERS
+def left_out(more: int, indent: str = "", where: str = "metrics.json") -> list[str]:
+    """The line below a table that does not show all of its rows."""
     return [f"{indent}... and {more:,} more; {where} has them all"] if more > 0 else []
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from linreg_cli import wording
-from linreg_cli.cli import options, output
+from linreg_cli.cli import coefficients, options, output
 from linreg_cli.cli.command import App
 from linreg_cli.errors import StoreError, UsageError, did_you_mean
 from linreg_cli.runs.find import find_run
@@ -143,7 +143,7 @@ def diff(
     else:
         shown = found[: output.MOST_PARAMETERS]
         cells = [[key, *map(_short, values)] for key, *values in shown]
-        lines = output.left_out(found, where="--json")
+        lines = output.left_out(len(found) - len(shown), where="--json")
         output.show(output.aligned([["", *(folder.id for folder in folders)], *cells], left=3), *lines)
 
 
@@ -214,7 +214,7 @@ def _described(record: dict[str, Any], metrics: dict[str, Any] | None) -> list[s
     lines = [output.aligned(rows, left=2, indent="  ")]
     if metrics is not None:
         lines += ["", output.metrics_table(metrics, record, indent="  ")]
-        lines += ["", output.parameters_table(metrics["parameters"], indent="  ")]
+        lines += ["", coefficients.coefficients_text(metrics, record)]
     return lines
 
 

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING
 
 from linreg_cli import wording
-from linreg_cli.cli import output
+from linreg_cli.cli import coefficients, output
 
 if TYPE_CHECKING:
+    from linreg_cli.gates import GateResult
     from linreg_cli.pipeline.workflow import Outcome
 
 
@@ -13,6 +14,7 @@ def of_run(outcome: "Outcome") -> str:
     """What `train` says at the end of a run, in lines."""
     record = outcome.run.record()
     steps = f"{wording.plural(record['epochs_done'], 'epoch')}, {wording.plural(record['steps_done'], 'step')}"
+    said = any(finding.kind == "not_converged" for finding in outcome.warnings)
     lines = [
         f"{outcome.run.id}: {steps} on {record['device']} in {outcome.seconds:.2f} s",
         *([f"stopped early: {outcome.stopped}"] if outcome.stopped else []),
@@ -20,10 +22,9 @@ def of_run(outcome: "Outcome") -> str:
         output.metrics_table(outcome.metrics, record, indent="  "),
         *output.cross_validation_lines(outcome.metrics, indent="  "),
         "",
-        wording.one_line(f"optimum: {wording.gap_in_words(outcome.metrics)}"),
+        coefficients.coefficients_text(outcome.metrics, record, reasons=not said),
         "",
-        wording.parameters_title(record["data"]["targets"], record.get("target_transform", "none")),
-        output.parameters_table(outcome.metrics["parameters"], indent="  "),
+        output.prose(f"optimum: {wording.gap_in_words(outcome.metrics)}"),
     ]
     if outcome.metrics["probe"]:
         rows = [["probe", "before", "after"]]
@@ -32,11 +33,15 @@ def of_run(outcome: "Outcome") -> str:
         lines += ["", output.aligned(rows, indent="  ")]
     passed = [gate for gate in outcome.gates if gate.passed]
     lines += (
-        ["", *(f"gate '{wording.one_line(gate.gate)}' passed ({wording.number(gate.measured)})" for gate in passed)]
-        if passed
-        else []
+        ["", *(f"gate '{wording.one_line(gate.gate)}' passed ({_passed(gate)})" for gate in passed)] if passed else []
     )
     paths = [f"run:      {outcome.run.path}"]
     paths += [f"{'pictures:' if position == 0 else '':9} {path}" for position, path in enumerate(outcome.pictures)]
     lines += ["", *map(wording.one_line, paths)]
     return "\n".join(lines)
+
+
+def _passed(gate: "GateResult") -> str:
+    """What a gate that passed measured, and the number of another run that it was compared with."""
+    against = f", against {gate.against}" if gate.against else ""
+    return wording.one_line(f"{wording.number(gate.measured)}{against}")

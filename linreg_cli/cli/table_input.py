@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -67,4 +68,4 @@ def _renamed(fault: Fault, copy: Path, name: str) -> Fault:
         None if text is None else text.replace(str(copy), name).replace(copy.name, name)
         for text in (fault.message, fault.where)
     ]
-    return Fault(texts[0] or "", texts[1], fault.excerpt)
+    return replace(fault, message=texts[0] or "", where=texts[1])

@@ -13,6 +13,7 @@ from linreg_cli.cli import gates, options, output, summary
 from linreg_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from linreg_cli.gates import References
     from linreg_cli.pipeline.prepare import Prepared
     from linreg_cli.pipeline.workflow import Outcome
     from linreg_cli.runs.store import RunFolder
@@ -75,10 +76,12 @@ def train(
                     command=command,
                     fail_if=expressions,
                     stops=stops,
+                    outputs=outputs,
                 )
             if isinstance(outcome, str):
                 progress.done()
-                _show_complete(folder, outcome, expressions, junit, as_json=as_json, quiet=quiet)
+                references = gates.references(expressions, outputs)
+                _show_complete(folder, outcome, expressions, references, junit, as_json=as_json, quiet=quiet)
                 return
         else:
             loaded = load_config(config or (), overrides)
@@ -89,7 +92,7 @@ def train(
             from linreg_cli.pipeline.workflow import train_run
 
             if dry_run:
-                prepared = prepare(loaded, progress, fail_if=expressions)
+                prepared = prepare(loaded, progress, fail_if=expressions, outputs=outputs)
                 prepared.check(loaded, progress, force=force)
                 progress.done()
                 _show_plan(prepared, as_json=as_json)
@@ -144,16 +147,24 @@ def _check_options(
 
 
 def _show_complete(
-    run: "RunFolder", why: str, expressions: list[str], junit: Path | None, *, as_json: bool, quiet: bool
+    run: "RunFolder",
+    why: str,
+    expressions: list[str],
+    references: "References",
+    junit: Path | None,
+    *,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     from linreg_cli.cli.junit import write_junit
     from linreg_cli.gates import check_gates
+    from linreg_cli.runs.references import of_record
 
     record, metrics = run.record(), run.read_json("metrics.json")
     seconds = record.get("seconds")
     values = {"run": run.id, "path": str(run.path), "status": record["status"], "metrics": metrics}
     result = {**values, "seconds": seconds, "note": f"already complete: {why}"}
-    results = check_gates((), expressions, {**metrics, **gates.of_record(record)})
+    results = check_gates((), expressions, {**metrics, **of_record(record)}, references)
     if junit is not None:
         write_junit(junit, run.id, results, seconds or 0.0)
     failed = gates.failed(results, run.id)

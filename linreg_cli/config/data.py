@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from linreg_cli.config.formats import Decimal, Encoding, Thousands
+from linreg_cli.config.terms import Term, TermError, expand, sources
 from linreg_cli.config.types import (
     ColumnList,
     Columns,
@@ -16,6 +17,15 @@ from linreg_cli.config.types import (
     Weights,
     own_path,
 )
+
+_FEATURES = (
+    "The features, in this order; null: every other column. An entry is a column, or made of columns: `a:b` (product), "
+    "`a^2` to `a^9`, `log(a)`, `log1p(a)`, `sqrt(a)`, and products of two or three of these; `days(d)` (days since "
+    "1970-01-01 UTC, with fractions), and the categories `year(d)`, `month(d)` 1 to 12, `weekday(d)` 1 (Monday) to 7, "
+    '`hour(d)` 0 to 23 of a date; `"*"` is every other column that no entry names by itself or takes as a date. A '
+    "column that is really called so comes first."
+)
+_IGNORE = "Columns that are no features; an entry of `features` may still be made of them."
 
 
 class SplitConfig(Section):
@@ -70,10 +80,8 @@ class TableData(Section):
         "utf-8", description="The encoding of a CSV, such as `utf-16`, `cp1252`, `latin-1`: any that Python knows."
     )
     target: Columns = Field(description="The column to predict, or a list of them (several outputs).")
-    features: ColumnList | None = Field(
-        None, description="The columns to predict from, in this order; null: every other column."
-    )
-    ignore: tuple[Name, ...] = Field((), description="Columns that are not used.")
+    features: ColumnList | None = Field(None, description=_FEATURES)
+    ignore: tuple[Name, ...] = Field((), description=_IGNORE)
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
 
@@ -104,6 +112,11 @@ class SyntheticData(Section):
         return tuple(f"x{position + 1}" for position in range(len(self.weights)))
 
     @property
+    def source_names(self) -> tuple[str, ...]:
+        """The columns that the features are made of."""
+        return self.feature_names
+
+    @property
     def true_weights(self) -> tuple[float, ...]:
         """The true w, in the order of `feature_names`."""
         if isinstance(self.weights, dict):
@@ -119,10 +132,8 @@ class InlineData(Section):
     rows: tuple[tuple[float, ...], ...] = Field(min_length=1, description="The rows, each a list of numbers.")
     test_rows: tuple[tuple[float, ...], ...] = Field((), description="Further rows, which are the test split.")
     target: Columns | None = Field(None, description="The column to predict, or a list of them; null: the last column.")
-    features: ColumnList | None = Field(
-        None, description="The columns to predict from, in this order; null: every other column."
-    )
-    ignore: tuple[Name, ...] = Field((), description="Columns that are not used.")
+    features: ColumnList | None = Field(None, description=_FEATURES)
+    ignore: tuple[Name, ...] = Field((), description=_IGNORE)
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
     @property
@@ -132,10 +143,24 @@ class InlineData(Section):
         return (named,) if isinstance(named, str) else named
 
     @property
-    def feature_names(self) -> tuple[str, ...]:
-        """The columns to predict from: those named, or every other one."""
+    def terms(self) -> tuple[tuple[Term, ...], list[tuple[int, TermError]]]:
+        """The features, and (position of the entry, what is wrong) of each entry that is none."""
         taken = {*self.targets, *self.ignore}
-        return self.features or tuple(column for column in self.columns if column not in taken)
+        free = [column for column in self.columns if column not in taken]
+        if self.features is None:
+            return tuple(map(Term.of_column, free)), []
+        terms, wrong = expand(self.features, self.columns, free)
+        return tuple(terms), wrong
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the features: the entries, or every other column."""
+        return tuple(term.text for term in self.terms[0])
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """The columns that the features are made of, in order of first use."""
+        return sources(self.terms[0])
 
 
 def _source(value: Any) -> str:

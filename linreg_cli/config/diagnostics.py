@@ -42,7 +42,8 @@ RETIRED: dict[Path, str] = {
     "a table that is slow to read to Parquet",
 }
 
-_PATTERNS: dict[Path, str] = {
+#: Path -> what a text must match, in words.
+PATTERNS: dict[Path, str] = {
     ("name",): "letters and digits of any script, '.', '_' and '-', not beginning with '.' or '-', and no path "
     "separators",
     ("train", "device"): "auto, cpu, cuda or cuda:N",
@@ -159,7 +160,7 @@ def _message(detail: ErrorDetails, path: Path, tree: Node) -> str:
     if kind in _LIMITS:
         return f"{name} {_LIMITS[kind](context)}, found {shown(value)}"
     if kind == "string_pattern_mismatch":
-        return f"{name}: expected {_PATTERNS[path]}, found {shown(value)}"
+        return f"{name}: expected {PATTERNS[path]}, found {shown(value)}"
     if kind == "literal_error":
         expected = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         hint = did_you_mean(value, expected) if isinstance(value, str) else f"; allowed: {', '.join(expected)}"

@@ -89,5 +89,12 @@ def _encoding(value: Any) -> Any:
 
 
 Decimal = Annotated[str, BeforeValidator(_decimal), WithJsonSchema({"enum": [".", ","]})]
-Thousands = Annotated[str | None, BeforeValidator(_thousands), WithJsonSchema({"enum": [None, ".", ",", "'", " "]})]
+_marks: list[dict[str, Any]] = [
+    {"enum": [None, *SEPARATORS]},
+    {
+        "enum": [mark for marks in SEPARATORS.values() for mark in marks if mark not in SEPARATORS],
+        "$comment": "the like",
+    },
+]
+Thousands = Annotated[str | None, BeforeValidator(_thousands), WithJsonSchema({"anyOf": _marks})]
 Encoding = Annotated[str, BeforeValidator(_encoding)]

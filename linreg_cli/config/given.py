@@ -15,6 +15,7 @@ def messages_about(config: Config, run: Path | None = None) -> AbstractContextMa
     columns = {name: each.model_dump(exclude_none=True) for name, each in preprocess.columns.items()}
     found: dict[str, Any] = {
         "preprocess.columns": columns,
+        "preprocess.categorical": preprocess.categorical,
         "preprocess.missing": preprocess.missing,
         "preprocess.missing_values": preprocess.missing_values,
     }

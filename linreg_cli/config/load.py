@@ -58,7 +58,8 @@ class LoadedConfig:
         try:
             yield
         except SettingError as error:
-            raise self.error(error.key, error.message) from None
+            faults = [fault for key, message in error.settings for fault in self.error(key, message).faults]
+            raise ConfigError(faults) from None
 
 
 def load_config(files: Sequence[str], overrides: Sequence[str] = (), *, stored: bool = False) -> LoadedConfig:

@@ -174,20 +174,35 @@ def _synthetic_target(config: Config) -> Iterator[tuple[Path, str]]:
 
 def _probes(config: Config) -> Iterator[tuple[Path, str]]:
     """The lengths of probes, where the config names the features. Those of a table are checked when it is read."""
-    if isinstance(config.data, TableData):
+    if isinstance(config.data, TableData) or (isinstance(config.data, InlineData) and config.data.terms[1]):
         return
-    features = config.data.feature_names
+    columns = config.data.source_names
+    what = "feature" if columns == config.data.feature_names else "column"
     for position, point in enumerate(config.probe):
-        if len(point) != len(features):
+        if len(point) != len(columns):
             yield (
                 ("probe", position),
-                f"{plural(len(point), 'value')} for {plural(len(features), 'feature')} ({', '.join(features)})",
+                f"{plural(len(point), 'value')} for {plural(len(columns), what)} ({', '.join(columns)})",
             )
+
+
+def _derived_features(config: Config) -> Iterator[tuple[Path, str]]:
+    """Entries of `data.features` that are not of the grammar, where the config names the columns."""
+    if not isinstance(config.data, InlineData):
+        return
+    terms, wrong = config.data.terms
+    for position, error in wrong:
+        if error.column is None:  # a column that is not there is a fault of the data
+            yield ("data", "features", position), str(error)
+    for term in terms:
+        if term.part is not None:
+            message = f"{term.text!r}: {term.part}() takes a column of dates, and inline rows are numbers"
+            yield ("data", "features", (config.data.features or ()).index(term.text)), message
 
 
 def _initial_values(config: Config) -> Iterator[tuple[Path, str]]:
     """The lengths of initial values, where the config names the features."""
-    if isinstance(config.data, TableData):
+    if isinstance(config.data, TableData) or (isinstance(config.data, InlineData) and config.data.terms[1]):
         return
     n_targets = len(config.data.targets) if isinstance(config.data, InlineData) else 1
     sizes = {"weight": len(config.data.feature_names) * n_targets, "bias": n_targets}
@@ -261,6 +276,7 @@ _RULES = (
     _test_rows,
     _synthetic_columns,
     _synthetic_target,
+    _derived_features,
     _columns,
     _target_estimate,
     _nesterov,

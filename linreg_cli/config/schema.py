@@ -195,6 +195,12 @@ class EvaluateConfig(Section):
 NAME_PATTERN = r"^\w[\w.-]*$"
 
 
+def _name_in_json_schema(schema: dict[str, Any]) -> None:
+    r"""For readers whose `\w` is ASCII's alone: none of ASCII's other characters. The default is the file's name."""
+    schema["pattern"] = r"^[^\x00-/:-@\[-\^`\{-\x7f][^\x00-,/:-@\[-\^`\{-\x7f]*$"
+    schema.pop("default", None)
+
+
 def _fits_a_file_name(name: str) -> str:
     size = len(name.encode())
     if size > Config.MAX_NAME_BYTES:
@@ -213,6 +219,7 @@ class Config(Section):
         "run",
         max_length=MAX_NAME,
         pattern=NAME_PATTERN,
+        json_schema_extra=_name_in_json_schema,
         description="Run ids are NAME-0001, NAME-0002, ... Letters and digits of any script, `.`, `_` and `-`. "
         "Default: the stem of the first config file (`houses` for `houses.yaml`); `run` without a file.",
     )
@@ -238,7 +245,9 @@ class Config(Section):
         "category.",
     )
     gates: tuple[Name, ...] = Field(
-        (), description="Conditions such as `test.r2 >= 0.9`. If one does not hold, the exit code is 5."
+        (),
+        description="Conditions such as `test.r2 >= 0.9` or `test.rmse <= 1.02 * run(RUN).test.rmse`. If one does not "
+        "hold, the exit code is 5.",
     )
     plots: bool = Field(True, description="Draw the pictures at the end of training.")
 

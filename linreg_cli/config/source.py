@@ -209,6 +209,8 @@ def parse(text: str, source: Source, *, mapping_only: bool = True) -> Node:
 def _syntax_fault(error: yaml.MarkedYAMLError, source: Source) -> Fault:
     mark = error.problem_mark or error.context_mark
     message = f"not valid YAML: {error.problem or error.context}"
+    if "while scanning an alias" in str(error.context):
+        message += '; a text that begins with a star is written in quotes: "*"'
     if mark is None:
         return Fault(message, source.name)
     line, column = mark.line + 1, mark.column + 1 + (source.column_offset if mark.line == 0 else 0)

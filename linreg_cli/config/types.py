@@ -153,10 +153,17 @@ def _as_mapping(value: Any) -> Any:
 
 
 def _schema(names: tuple[str, ...]) -> dict[str, Any]:
-    pair = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+    number, whole = {"type": "number"}, {"type": "integer", "exclusiveMinimum": -(2**53), "exclusiveMaximum": 2**53}
+    spread = [number, {"type": "number", "minimum": 0}]
+    pairs = {"normal": spread, "lognormal": spread, "integers": [whole, whole]}
+    forms = {name: {"type": "array", "items": pairs.get(name, [number, number])} for name in names}
     return {
         "type": "object",
-        "properties": dict.fromkeys(names, pair),
+        "properties": {
+            name: {**form, "minItems": 2, "maxItems": 2, "description": f"[{DISTRIBUTIONS[name][0]}]"}
+            for name, form in forms.items()
+        },
+        "additionalProperties": False,
         "minProperties": 1,
         "maxProperties": 1,
     }
@@ -208,15 +215,20 @@ Weights = Annotated[
     dict[str, float] | tuple[float, ...],
     PlainValidator(_weights),
     PlainSerializer(lambda value: value if isinstance(value, dict) else list(value)),
-    WithJsonSchema({"anyOf": [_numbers, {"type": "object", "additionalProperties": {"type": "number"}}]}),
+    WithJsonSchema(
+        {"anyOf": [_numbers, {"type": "object", "additionalProperties": {"type": "number"}, "minProperties": 1}]}
+    ),
 ]
 
 
 def _names(value: Any) -> Any:
     names = (value,) if isinstance(value, str) else value
     if not isinstance(names, tuple | list) or not all(isinstance(name, str) and name for name in names):
+        pair = isinstance(names, tuple | list) and any(isinstance(name, dict) for name in names)
+        hint = "; a product is written a:b, without a blank" if pair else ""
         raise refuse(
-            f"expected a column name or a list of them (quote a name that reads as a number), found {shown(value)}"
+            "expected a column name or a list of them (quote a name that reads as a number), "
+            f"found {shown(value)}{hint}"
         )
     if not names:
         raise refuse("the list is empty; it needs at least one column")
@@ -227,12 +239,15 @@ def _names(value: Any) -> Any:
     return normal(value) if isinstance(value, str) else tuple(map(normal, value))
 
 
+_column: dict[str, Any] = {"type": "string", "minLength": 1}
+_columns: dict[str, Any] = {"type": "array", "items": _column, "minItems": 1, "uniqueItems": True}
+
 #: One column, or several.
 Columns = Annotated[
     str | tuple[str, ...],
     PlainValidator(_names),
     PlainSerializer(lambda value: value if isinstance(value, str) else list(value)),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+    WithJsonSchema({"anyOf": [_column, _columns]}),
 ]
 
 
@@ -245,7 +260,7 @@ def _column_list(value: Any) -> Any:
 #: A name, in Unicode's normal form C.
 Name = Annotated[str, AfterValidator(normal)]
 #: Several columns, in this order.
-ColumnList = Annotated[tuple[str, ...], BeforeValidator(_column_list)]
+ColumnList = Annotated[tuple[str, ...], BeforeValidator(_column_list), WithJsonSchema(_columns)]
 
 
 def _point(value: Any) -> Any:
@@ -253,4 +268,16 @@ def _point(value: Any) -> Any:
 
 
 #: The features of one row, text for a category. One feature may be a bare number.
-Point = Annotated[tuple[float | str, ...], BeforeValidator(_point), Field(min_length=1)]
+Point = Annotated[
+    tuple[float | str, ...],
+    BeforeValidator(_point),
+    Field(min_length=1),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number"},
+                {"type": "array", "items": {"anyOf": [{"type": "number"}, {"type": "string"}]}, "minItems": 1},
+            ]
+        }
+    ),
+]

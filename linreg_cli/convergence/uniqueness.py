@@ -9,6 +9,7 @@ from linreg_cli.convergence import affordable
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Preprocessor
 from linreg_cli.data.checks.wording import listed
+from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.inputs import Input, NumberInput
 from linreg_cli.data.scaling import Scaling
 from linreg_cli.findings import Finding
@@ -63,7 +64,7 @@ def not_unique(problem: Problem, preprocessor: Preprocessor) -> Finding | None:
     )
 
 
-def _fewer_inputs(dependent: Sequence[Combination], inputs: Sequence[Input]) -> str:
+def _fewer_inputs(dependent: Sequence[Combination], inputs: Sequence[Input | DerivedInput]) -> str:
     """The lines that leave dependent inputs out: columns, or the indicators of missing cells of numbers alone."""
     column_of = {feature: each.column for each in inputs for feature in each.features}
     gaps = {each.of_gaps: each.column for each in inputs if isinstance(each, NumberInput) and each.of_gaps}

@@ -1,11 +1,12 @@
 """Columns as they were read become a `Dataset`: incomplete rows dropped, rows split, columns encoded."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from linreg_cli.config.schema import Config
+from linreg_cli.config.terms import Term
 from linreg_cli.data.columns.kinds import (
     EncodedColumns,
     Mask,
@@ -22,6 +23,7 @@ from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.summary import DataSummary, used_columns
 from linreg_cli.errors import DataError, Fault
+from linreg_cli.fixes import Step
 from linreg_cli.remedies import for_columns, leave_out, missing, setting
 from linreg_cli.wording import plural
 
@@ -36,22 +38,27 @@ def assemble(
     split: Split,
     treated: Mapping[str, Treatment],
     encoder: Encoder | None = None,
+    terms: Sequence[Term] | None = None,
 ) -> Dataset:
     """Drop incomplete rows, split, fit the encoding on the train split, encode.
 
     Args:
         name: the source, for messages.
-        raw: the features, in order, and the targets; each of shape (n_samples,).
+        raw: the columns and parts of dates that features are made of, in order, and the targets; each of shape
+            (n_samples,).
         targets: names of the columns to predict.
         config: how categories are encoded.
         split: numbers of the kept rows -> split -> row numbers.
         treated: column -> what the config says about it.
         encoder: a fitted one; None fits one on the train split.
+        terms: the features; None: those of the encoder, or the columns.
 
     Raises:
         DataError: for missing cells and levels that the config does not allow, and if no row is left.
     """
     features = {column: values for column, values in raw.items() if column not in targets}
+    if terms is None:
+        terms = tuple(map(Term.of_column, features)) if encoder is None else encoder.terms
     dropped = _dropped(raw, [column for column in raw if treated[column].missing == "drop"])
     n_rows = len(dropped)
     kept = rows_where(~dropped) if dropped.any() else row_numbers(0, n_rows)
@@ -72,6 +79,7 @@ def assemble(
             keep_one=drop_first == "auto" and not config.model.bias,
             unknown=unknown,
             name=name,
+            terms=terms,
         )
     whole = sum(map(len, splits.values())) == len(kept)
     used = kept if whole else np.sort(np.concatenate([splits[each] for each in SPLITS]))
@@ -85,7 +93,8 @@ def resplit(dataset: Dataset, config: Config, splits: dict[str, Rows]) -> Datase
     """The same rows in other splits, with the encoding fitted on the new train split."""
     if dataset.raw is None:
         return replace(dataset, splits=splits)
-    return assemble(dataset.name, dataset.raw, dataset.targets, config, lambda _: splits, dataset.treated)
+    terms = None if dataset.encoder is None else dataset.encoder.terms
+    return assemble(dataset.name, dataset.raw, dataset.targets, config, lambda _: splits, dataset.treated, terms=terms)
 
 
 def _encoded(
@@ -107,11 +116,12 @@ def _encoded(
         values = raw[target]
         ways = dict.fromkeys([setting(*missing(target, "drop")), for_columns([target], "missing", "drop")])
         remedy = f"fill it in, or drop such rows with {' or '.join(ways)}"
+        step: Step | None = Step("missing", "drop", target)
         if trained:
-            remedy = "fill it in, or leave such rows out of the table"
+            remedy, step = "fill it in, or leave such rows out of the table", None
         elif values.n_missing == len(rows):
-            remedy = "no cell of the column has a value; choose another target"
-        if fault := missing_fault(values, rows, target, name, remedy):
+            remedy, step = "no cell of the column has a value; choose another target", None
+        if fault := missing_fault(values, rows, target, name, remedy, step):
             faults.append(fault)
     try:
         columns = encoder.encode(raw, rows, name, trained=trained)

@@ -1,7 +1,7 @@
 """Named numeric columns with their splits, the same for every source of data."""
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,12 +9,11 @@ import numpy as np
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, EncodedColumns, RawColumn, take
 from linreg_cli.data.columns.kinds import Column as Column
 from linreg_cli.data.columns.kinds import Rows as Rows
+from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import Input
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.summary import DataSummary
-from linreg_cli.errors import DataError, Fault, did_you_mean
-from linreg_cli.remedies import setting
 
 SPLITS = ("train", "validation", "test")
 
@@ -53,9 +52,19 @@ class Dataset:
         return len(self.columns[self.targets[0]])
 
     @property
-    def inputs(self) -> tuple[Input, ...]:
-        """How each feature column is encoded, in order."""
-        return (self.encoder or Encoder.plain(self.features)).inputs
+    def inputs(self) -> tuple[Input | DerivedInput, ...]:
+        """How each feature is encoded, in order."""
+        return (self.encoder or Encoder.of_numbers(self.features)).inputs
+
+    @property
+    def plain_inputs(self) -> tuple[Input, ...]:
+        """How each feature that is a column as it is is encoded, in order."""
+        return (self.encoder or Encoder.of_numbers(self.features)).plain
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The columns that the features are made of, in order of first use."""
+        return (self.encoder or Encoder.of_numbers(self.features)).columns
 
     def fingerprint(self) -> str:
         """SHA-256 of the names, the values and the splits: equal for equal data, whatever its source."""
@@ -70,71 +79,3 @@ class Dataset:
             for start in range(0, len(rows), BLOCK_ROWS):
                 digest.update(rows[start : start + BLOCK_ROWS].astype(np.int64).data)
         return f"sha256:{digest.hexdigest()}"
-
-
-def choose_columns(
-    available: Sequence[str],
-    targets: tuple[str, ...],
-    features: tuple[str, ...] | None,
-    ignore: tuple[str, ...],
-    *,
-    reserved: tuple[str, ...] = (),
-    index: Collection[str] = (),
-    name: str,
-) -> tuple[str, ...]:
-    """The feature columns: those named, or every column without another use.
-
-    Args:
-        available: the columns of the table.
-        targets: the columns to predict.
-        features: the columns to predict from; None: all others.
-        ignore: columns that are not used.
-        reserved: columns with another use, such as `data.split.column`.
-        index: columns that hold the index of a data frame: features only if they are named.
-        name: the table, for messages.
-
-    Raises:
-        DataError: with every column that does not exist or has two uses, and if no feature is left.
-
-    >>> choose_columns(["id", "x", "z", "y"], ("y",), None, ("id",), name="t.csv")
-    ('x', 'z')
-    """
-    wanted = {
-        "data.target": targets,
-        "data.features": features or (),
-        "data.ignore": ignore,
-        "data.split.column": reserved,
-    }
-    faults = [
-        Fault(f"{key}: there is no column {column!r}{did_you_mean(column, available)}", name)
-        for key, columns in wanted.items()
-        for column in columns
-        if column not in available
-    ]
-    if features is None:
-        taken = {*targets, *ignore, *reserved, *index}
-        chosen = tuple(column for column in available if column not in taken)
-    else:
-        chosen = features
-        faults += [
-            Fault(f"data.features: {column!r} is also under {key}", name)
-            for key, columns in (
-                ("data.target", targets),
-                ("data.ignore", ignore),
-                ("data.split.column", reserved),
-            )
-            for column in columns
-            if column in features
-        ]
-    faults += [Fault(f"data.ignore: {column!r} is also the target", name) for column in targets if column in ignore]
-    both = [column for column in targets if column in reserved]
-    faults += [Fault(f"data.split.column: {column!r} is also the target", name) for column in both]
-    if not faults and not chosen:
-        message = "no feature is left: every column is a target or ignored"
-        left = [column for column in index if column not in (*targets, *ignore, *reserved)]
-        if left:
-            message += f", or the index of a data frame; to use that, set {setting('data.features', left)}"
-        faults.append(Fault(message, name))
-    if faults:
-        raise DataError(faults)
-    return chosen

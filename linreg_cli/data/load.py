@@ -14,12 +14,15 @@ from linreg_cli.config.formats import text_suffix
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.preprocess import is_pattern
 from linreg_cli.config.schema import Config
+from linreg_cli.config.terms import Term
 from linreg_cli.data.assemble import Split, assemble
-from linreg_cli.data.columns.kinds import Categories, EncodedColumns, row_numbers
+from linreg_cli.data.columns.kinds import Categories, EncodedColumns, Numbers, row_numbers
 from linreg_cli.data.columns.on_disk import NumberSink
-from linreg_cli.data.dataset import Dataset, Rows, choose_columns
+from linreg_cli.data.dataset import Dataset, Rows
 from linreg_cli.data.encoding.encode import Encoder
-from linreg_cli.data.encoding.treatments import as_trained, treatments
+from linreg_cli.data.encoding.treatments import as_trained
+from linreg_cli.data.every_fault import with_every_fault
+from linreg_cli.data.features import choose_features, feature_treatments, read_columns
 from linreg_cli.data.split import split_by_column, split_by_fractions
 from linreg_cli.data.synthetic import generate
 from linreg_cli.data.tables.table import Table, refuse_bad_names
@@ -43,7 +46,9 @@ def load_dataset(
     source = config.data
     with messages_about(config):
         if isinstance(source, TableData):
-            return _from_table(source, config, encoder, progress)
+            return with_every_fault(
+                lambda each: _from_table(each, encoder, progress), config, trained=encoder is not None
+            )
         return _from_inline(source, config) if isinstance(source, InlineData) else _from_synthetic(source, config)
 
 
@@ -68,22 +73,30 @@ def _from_synthetic(source: SyntheticData, config: Config) -> Dataset:
 def _from_inline(source: InlineData, config: Config) -> Dataset:
     name = "inline rows"
     targets = as_tuple(source.target or source.columns[-1])
-    features = choose_columns(source.columns, targets, source.features, source.ignore, name=name)
+    terms = choose_features(source.columns, targets, source.features, source.ignore, name=name)
     values = np.array(source.rows + source.test_rows, dtype=np.float64)
     columns = {column: np.ascontiguousarray(values[:, position]) for position, column in enumerate(source.columns)}
+    columns = {column: columns[column] for column in (*read_columns(terms), *targets)}
     splits = split_by_fractions(len(source.rows), source.split, config.seed)
     if source.test_rows:
         splits["test"] = row_numbers(len(source.rows), len(values))
-    return Dataset(name, features, targets, {column: columns[column] for column in (*features, *targets)}, splits)
+    if all(term.is_plain for term in terms):
+        return Dataset(name, tuple(columns)[: len(terms)], targets, columns, splits)
+    raw = {column: Numbers(each) for column, each in columns.items()}
+    treated = feature_treatments(config.preprocess, terms, targets, source.columns)
+    return replace(assemble(name, raw, targets, config, lambda _: splits, treated, terms=terms), summary=None)
 
 
-def _from_table(source: TableData, config: Config, encoder: Encoder | None, progress: Callable[[str], None]) -> Dataset:
+def _from_table(config: Config, encoder: Encoder | None, progress: Callable[[str], None]) -> Dataset:
     from linreg_cli.data.columns.arrow import release_unused
     from linreg_cli.data.encoding.cells import raw_columns, text_column, with_cells
+    from linreg_cli.data.encoding.date_values import date_columns, date_parts
     from linreg_cli.data.tables.download import fetch
     from linreg_cli.data.tables.open import open_table
     from linreg_cli.data.tables.text_format import TextFormat
 
+    source = config.data
+    assert isinstance(source, TableData)
     path, name = source.path, without_secrets(source.path)
     if source.sha256 is not None and is_address(source.path):
         path = str(fetch(source.path, source.sha256, progress))
@@ -95,36 +108,42 @@ def _from_table(source: TableData, config: Config, encoder: Encoder | None, prog
     targets = as_tuple(source.target)
     reserved = as_tuple(source.split.column or ())
     try:
-        features = choose_columns(
+        terms = choose_features(
             table.columns,
             targets,
-            source.features if encoder is None else encoder.columns,
+            source.features if encoder is None else tuple(term.text for term in encoder.terms),
             source.ignore,
             reserved=reserved,
             index=table.index,
             name=source.path,
         )
-        _refuse_unknown_columns(config, table)
+        _refuse_unknown_columns(config, table, terms)
     except DataError as error:
         hint = table.hint()
         raise DataError([*([Fault(hint, source.path)] if hint else []), *error.faults]) from None
-    refuse_bad_names(table.columns, (*features, *targets, *reserved), source.path, table.written_columns)
-    treated = treatments(config.preprocess, features, targets, table.columns)
-    treated |= {} if encoder is None else as_trained(encoder.inputs)
+    used = read_columns(terms)
+    refuse_bad_names(table.columns, (*used.values(), *targets, *reserved), source.path, table.written_columns)
+    treated = feature_treatments(config.preprocess, terms, targets, table.columns)
+    treated |= {} if encoder is None else as_trained(encoder.sources)
+    features = [name for name, column in used.items() if name == column]
     named = [column for column in features if treated[column].named]
     either = [column for column in features if treated[column].categorical and column not in named]
     numbers = [column for column in (*features, *targets) if not treated[column].categorical]
-    cells = table.read(numbers, text=[*reserved, *named], either=either)
-    raw, faults = raw_columns(cells, treated, marks, source.path, table.as_text())
-    if faults:
-        raise DataError(faults)
+    dates = date_columns(terms).difference(numbers, either)
+    cells = table.read(numbers, text=[*dict.fromkeys((*reserved, *named, *sorted(dates)))], either=either)
+    wanted = {name: each for name, each in treated.items() if used.get(name, name) == name}
+    raw, faults = raw_columns(cells, wanted, marks, source.path, table.as_text())
+    parts, more = date_parts(cells, terms, marks, source.path)
+    if faults or more:
+        raise DataError([*faults, *more])
+    raw = {name: parts[name] if name in parts else raw[name] for name in (*used, *targets)}
     labels = text_column(cells, source.split.column, marks, source.path) if source.split.column else None
     del cells  # their memory is needed for the encoded columns
     release_unused()
-    split = _splitter(source, config, labels)
-    dataset = assemble(name, with_cells(raw, table), targets, config, split, treated, encoder)
+    raw, split = with_cells(raw, table, used), _splitter(source, config, labels)
+    dataset = assemble(name, raw, targets, config, split, treated, encoder, terms)
     if encoder is None and dataset.summary is not None:
-        unused = table.index.difference(features, targets, reserved, source.ignore) if source.features is None else ()
+        unused = table.index.difference(targets, reserved, source.ignore) if source.features is None else ()
         found = (*_header_warning(table.columns, path, name), *map(_index_warning, sorted(unused)))
         found += _column_warnings(dataset, table, config)
         dataset = replace(dataset, summary=replace(dataset.summary, warnings=found))
@@ -179,13 +198,13 @@ def _by_fractions(kept: Rows, split: SplitConfig, seed: int) -> dict[str, Rows]:
     return splits if kept[-1] == len(kept) - 1 else {name: kept[rows] for name, rows in splits.items()}
 
 
-def _refuse_unknown_columns(config: Config, table: Table) -> None:
-    faults = []
+def _refuse_unknown_columns(config: Config, table: Table, terms: Sequence[Term]) -> None:
+    faults, known = [], [*table.columns, *(term.text for term in terms if term.part is not None)]
     for key in config.preprocess.columns:
-        if key in table.columns or any(is_pattern(key) and fnmatchcase(column, key) for column in table.columns):
+        if key in known or any(is_pattern(key) and fnmatchcase(column, key) for column in table.columns):
             continue
         found = f"no column matches {key!r}" if is_pattern(key) else f"there is no column {key!r}"
-        faults.append(Fault(f"preprocess.columns: {found}{did_you_mean(key, table.columns)}", table.name))
+        faults.append(Fault(f"preprocess.columns: {found}{did_you_mean(key, known)}", table.name))
     if faults:
         raise DataError(faults)
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FORMAT = 2
 #: With smearing factors, which earlier versions would leave out.
 FORMAT_WITH_SMEARING = 3
+#: With features that are made of columns, which earlier versions would refuse; with or without smearing factors.
+FORMAT_WITH_DERIVED = 4
 
 #: Below this, the squares in a standard deviation underflow.
 _SMALLEST = 1e-150
@@ -233,7 +235,7 @@ class Preprocessor:
     @property
     def inputs(self) -> Encoder:
         """The encoding of the columns of a table."""
-        return self.encoder or Encoder.plain(self.features.columns)
+        return self.encoder or Encoder.of_numbers(self.features.columns)
 
     @classmethod
     def fit(cls, dataset: Dataset, config: PreprocessConfig, *, bias: bool) -> "Preprocessor":
@@ -266,10 +268,16 @@ class Preprocessor:
         X_nd, y_nk = (each.tensor(dataset, rows, torch.float64).numpy() for each in (self.features, self.targets))
         return X_nd, y_nk
 
+    @property
+    def _format(self) -> int:
+        if not all(term.is_plain for term in self.inputs.terms):
+            return FORMAT_WITH_DERIVED
+        return FORMAT if self.smearing is None else FORMAT_WITH_SMEARING
+
     def as_json(self) -> dict[str, Any]:
         """The content of `preprocess.json`."""
         return {
-            "format": FORMAT if self.smearing is None else FORMAT_WITH_SMEARING,
+            "format": self._format,
             "inputs": self.inputs.as_json(),
             "features": self.features.as_json(),
             "targets": self.targets.as_json(),
@@ -285,8 +293,8 @@ class Preprocessor:
             ValueError, KeyError, TypeError: if the values are not what `as_json` writes.
         """
         version = values["format"]
-        if version not in (1, FORMAT, FORMAT_WITH_SMEARING):
-            raise ValueError(f"format {version} is not format 1 to {FORMAT_WITH_SMEARING}, which this version reads")
+        if version not in (1, FORMAT, FORMAT_WITH_SMEARING, FORMAT_WITH_DERIVED):
+            raise ValueError(f"format {version} is not format 1 to {FORMAT_WITH_DERIVED}, which this version reads")
         features, targets = Scaling.from_json(values["features"]), Scaling.from_json(values["targets"])
         if version == 1:
             return cls(features, targets)
@@ -294,7 +302,7 @@ class Preprocessor:
         if encoder.features != features.columns or transform not in NAMES:
             raise ValueError("inputs, features and target_transform do not fit together")
         smearing = None
-        if version == FORMAT_WITH_SMEARING:
+        if version == FORMAT_WITH_SMEARING or (version == FORMAT_WITH_DERIVED and "smearing" in values):
             smearing = np.array([float(factor) for factor in values["smearing"]])
             known = len(smearing) == len(targets.columns) and transform != "none"
             if not (known and (np.isfinite(smearing) & (smearing > 0)).all()):

@@ -1,12 +1,13 @@
 """The summary of a table: what was found in it and done to it, for the terminal and `run.json`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from linreg_cli.data.columns.kinds import MISSING, UNKNOWN, Categories, RawColumn, Rows
+from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import CategoryInput
 from linreg_cli.data.encoding.levels import MISSING_LEVEL
@@ -15,17 +16,18 @@ from linreg_cli.findings import Finding
 
 @dataclass(frozen=True)
 class UsedColumn:
-    """A column that is a feature or a target.
+    """A feature, a column that others are made of, or a target.
 
     Attributes:
-        column: its name.
-        role: `feature` or `target`.
-        kind: `number`; for a category `text`, `boolean` or `number category`.
+        column: its name; the entry of `data.features`.
+        role: `feature`, `target`, or `source` for a column that is no feature itself, and that others are made of.
+        kind: `number`; for a category `text`, `boolean` or `number category`; `derived` for one made of columns.
         missing: number of missing cells.
         treatment: what is done with them: `error`, `drop`, `mean`, `median` or `level`.
         fill: the value that replaces them, in original units, or None.
         levels: levels of the train split; None for numbers.
         indicators: number of inputs that the column became.
+        reference: the level without an indicator, or None.
         unknown: cells with a level that the train split does not have; all of their indicators are 0.
         gaps_are_level: whether missing cells have a level, or an indicator, of their own.
     """
@@ -40,6 +42,7 @@ class UsedColumn:
     indicators: int
     unknown: int = 0
     gaps_are_level: bool = False
+    reference: str | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -73,7 +76,7 @@ class UsedColumn:
         if self.missing:
             values |= {"treatment": self.treatment, "fill": self.fill}
         if self.levels is not None:
-            values |= {"levels": len(self.levels), "inputs": self.indicators}
+            values |= {"levels": len(self.levels), "inputs": self.indicators, "reference": self.reference}
         return {**values, "unknown": self.unknown} if self.unknown else values
 
 
@@ -113,7 +116,7 @@ class DataSummary:
 def used_columns(
     raw: Mapping[str, RawColumn], encoder: Encoder, targets: Mapping[str, str], rows: Rows
 ) -> tuple[UsedColumn, ...]:
-    """The summary of each column: the features, then the targets.
+    """The summary of each column: the features, what they are made of besides, then the targets.
 
     Args:
         raw: the columns as they were read.
@@ -122,11 +125,15 @@ def used_columns(
         rows: numbers of the rows that are used.
     """
     found = []
-    for each in encoder.inputs:
-        values = raw[each.column]
-        kind, levels, unknown, gaps_are_level = "number", None, 0, False
+    for each in (*encoder.inputs, *encoder.hidden):
+        if isinstance(each, DerivedInput):
+            found.append(UsedColumn(each.column, "feature", "derived", 0, "error", None, None, len(each.features)))
+            continue
+        values, role = raw[each.column], "source" if each in encoder.hidden else "feature"
+        kind, levels, reference, unknown, gaps_are_level = "number", None, None, 0, False
         if isinstance(each, CategoryInput):
             levels, gaps_are_level = each.levels, each.gaps_are_level
+            reference = levels[0] if each.drop_first else None
             if isinstance(values, Categories) and set(values.levels) - set(levels):
                 unseen = (each.codes(values)[rows] == UNKNOWN) & (values.codes[rows] != MISSING)
                 unknown = int(np.count_nonzero(unseen))
@@ -135,9 +142,8 @@ def used_columns(
             gaps_are_level = each.indicator
         fill = None if isinstance(values, Categories) or isinstance(each, CategoryInput) else each.fill
         gaps, inputs = values.n_missing, len(each.features)
-        found.append(
-            UsedColumn(each.column, "feature", kind, gaps, each.missing, fill, levels, inputs, unknown, gaps_are_level)
-        )
+        own = UsedColumn(each.column, role, kind, gaps, each.missing, fill, levels, inputs, unknown, gaps_are_level)
+        found.append(replace(own, reference=reference))
     for target, missing in targets.items():
         found.append(UsedColumn(target, "target", "number", raw[target].n_missing, missing, None, None, 1))
     return tuple(found)

@@ -16,7 +16,7 @@ from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
 from linreg_cli.data.assemble import assemble
 from linreg_cli.data.columns.kinds import RawColumn
-from linreg_cli.data.encoding.cells import with_cells
+from linreg_cli.data.encoding.column_faults import reporting
 from linreg_cli.data.encoding.treatments import as_trained, treatments
 from linreg_cli.evaluation.fit_quality import fit_quality
 from linreg_cli.evaluation.metrics import ErrorSums, Metrics, parameters, split_metrics
@@ -24,6 +24,7 @@ from linreg_cli.evaluation.predictions import summed_errors
 from linreg_cli.evaluation.saved_model import SavedModel, input_columns, open_for, raw_inputs
 from linreg_cli.evaluation.truth import compare, known_truth
 from linreg_cli.findings import Finding
+from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import fold, linear_layer
 from linreg_cli.optim.losses import Loss
 from linreg_cli.runs.record import auto_keys
@@ -53,7 +54,7 @@ def evaluate_model(
     problem: Problem,
     errors: Mapping[str, ErrorSums],
     losses: Mapping[str, float],
-    way: Callable[[], Reaching],
+    way: Callable[[Optimum | None], Reaching],
 ) -> Evaluation:
     """Metrics of a model on its splits, and its distance from the exact optimum.
 
@@ -65,7 +66,7 @@ def evaluate_model(
         problem: the plan and the train split.
         errors: split -> the errors of its predictions, in original units; only splits with rows.
         losses: split -> its loss, in scaled units; the same splits.
-        way: what leads to the exact fit, if the model is not there.
+        way: the exact fit in original units -> what leads there, if the model is not there.
     """
     metrics: Metrics = dict.fromkeys(SPLITS)
     for split in errors:
@@ -103,8 +104,8 @@ def evaluate_splits(saved: SavedModel) -> tuple[Metrics, bool]:
     errors = {split: summed_errors(saved.formula, dataset, dataset.splits[split]) for split in losses}
     about = problem, config, dataset, preprocessor
 
-    def way() -> Reaching:
-        return reaching(*about, auto=auto_keys(saved.record), failed=True)
+    def way(original: Optimum | None) -> Reaching:
+        return reaching(*about, original, auto=auto_keys(saved.record), failed=True)
 
     metrics = evaluate_model(config, dataset, preprocessor, model, problem, errors, losses, way).metrics
     metrics |= {key: value for key, value in _of_training(saved).items() if key not in metrics}
@@ -133,8 +134,8 @@ def evaluate_table(saved: SavedModel, path: str) -> Metrics:
     table = open_for(saved, path, [*encoder.columns, *targets])
     numbers, text = input_columns(encoder)
     cells = table.read([*numbers, *targets], text=text)
-    raw = with_cells(raw_inputs(cells, encoder, targets, saved, table), table)
-    with messages_about(saved.config, saved.run.path):
+    raw = raw_inputs(cells, encoder, targets, saved, table)
+    with messages_about(saved.config, saved.run.path), reporting(path):
         own: Metrics = {"data": _metrics_of_table(saved, raw, path, table.columns)}
     for split in SPLITS:
         own |= {split: None, f"{split}_reason": f"the metrics are of {path}, as data"}
@@ -156,7 +157,7 @@ def _metrics_of_table(saved: SavedModel, raw: Mapping[str, RawColumn], path: str
         saved.formula.targets,
         config,
         lambda kept: {**dict.fromkeys(SPLITS, kept[:0]), "train": kept},
-        targets | as_trained(preprocessor.inputs.inputs),
+        targets | as_trained(preprocessor.inputs.sources),
         preprocessor.inputs,
     )
     rows, dtype = dataset.splits["train"], linear_layer(saved.model).weight.dtype

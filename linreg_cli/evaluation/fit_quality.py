@@ -57,7 +57,7 @@ def fit_quality(
     problem: Problem,
     model: torch.nn.Sequential,
     train_loss: float,
-    way: Callable[[], Reaching],
+    way: Callable[[Optimum | None], Reaching],
 ) -> FitQuality:
     """Compare a trained model with the exact optimum, and infer standard errors if it is close enough.
 
@@ -68,13 +68,13 @@ def fit_quality(
         problem: the plan and the train split.
         model: the trained model, in scaled units.
         train_loss: its loss over the train split, in scaled units; infinite where it overflows.
-        way: what leads to the exact fit, if the model is not there.
+        way: the exact fit in original units -> what leads there, if the model is not there.
     """
     rows, X, y = original_rows(dataset, preprocessor)
     exact = exact_fit(config, dataset, problem, X, y)
     trained, transform = fold(model, preprocessor), config.preprocess.target_transform
 
-    refused = exact.trained_refusal(config, problem, trained, lambda: way().remedy)
+    refused = exact.trained_refusal(config, problem, trained, lambda: way(exact.optimum).remedy)
     inference = {"refused": refused} if refused else exact.as_json(transform)
     influence = None if refused else influence_table(rows, exact.fits)
     if problem.no_optimum_reason is not None:
@@ -97,9 +97,11 @@ def fit_quality(
     return FitQuality({"optimum": optimum, "inference": inference}, influence, _findings(exact, trained, way))
 
 
-def _findings(exact: ExactFit, trained: LinearFormula, way: Callable[[], Reaching]) -> tuple[Finding, ...]:
+def _findings(
+    exact: ExactFit, trained: LinearFormula, way: Callable[[Optimum | None], Reaching]
+) -> tuple[Finding, ...]:
     column, distance = exact.furthest(trained)
-    return (not_converged(column, distance, way()),) if distance >= NEAR else ()
+    return (not_converged(column, distance, way(exact.optimum)),) if distance >= NEAR else ()
 
 
 def _as_given(original: Optimum, preprocessor: Preprocessor, trained: LinearFormula) -> Metrics:

@@ -151,5 +151,5 @@ def probe(formula: LinearFormula, points: Sequence[Point], encoder: Encoder | No
     """
     if not points:
         return []
-    predictions = formula.predict(encode_points(encoder or Encoder.plain(formula.features), points))
+    predictions = formula.predict(encode_points(encoder or Encoder.of_numbers(formula.features), points))
     return [[float(value) if np.isfinite(value) else None for value in row] for row in predictions]

@@ -9,7 +9,7 @@ import pyarrow as pa
 from linreg_cli.config.given import messages_about
 from linreg_cli.data.columns.arrow import to_arrow
 from linreg_cli.data.columns.kinds import rows_where
-from linreg_cli.data.encoding.cells import with_cells
+from linreg_cli.data.encoding.column_faults import reporting
 from linreg_cli.data.summary import UsedColumn, used_columns
 from linreg_cli.data.tables.blocks import cells_of
 from linreg_cli.errors import DataError
@@ -55,10 +55,10 @@ def predict_table(saved: SavedModel, path: str, *, typed: bool = False) -> Predi
     numbers, _ = input_columns(encoder)
     needed = table.numbers(cells.select(list(encoder.columns)), numbers)
     known = cells_of(needed, numbers, saved.config.preprocess.missing_values)
-    raw = with_cells(raw_inputs(known, encoder, (), saved, table), table)
+    raw = raw_inputs(known, encoder, (), saved, table)
     dropped = encoder.dropped(raw)
     rows = rows_where(~dropped)
-    with messages_about(saved.config, saved.run.path):
+    with messages_about(saved.config, saved.run.path), reporting(path):
         predicted = saved.formula.predict(encoder.encode(raw, rows, path, trained=True))
     overflow = ~np.isfinite(predicted).all(axis=1) & ~dropped
     if overflow.any():

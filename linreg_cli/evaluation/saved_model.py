@@ -12,11 +12,13 @@ from linreg_cli.config.data import TableData
 from linreg_cli.config.formats import CSV_SUFFIXES, text_suffix
 from linreg_cli.data import Preprocessor
 from linreg_cli.data.columns.kinds import RawColumn
-from linreg_cli.data.encoding.cells import category_column, kind_of, number_column
+from linreg_cli.data.encoding.cells import category_column, kind_of, number_column, with_cells
+from linreg_cli.data.encoding.date_values import date_columns, date_parts
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import NumberInput
 from linreg_cli.data.encoding.number_hints import merged_faults
 from linreg_cli.data.encoding.treatments import Use
+from linreg_cli.data.features import read_columns
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.table import Cells, Table, refuse_bad_names
 from linreg_cli.data.tables.text_format import TextFormat
@@ -83,15 +85,18 @@ def _normal_texts(value: Any) -> Any:
 
 
 def input_columns(encoder: Encoder) -> tuple[list[str], list[str]]:
-    """The columns that are read as numbers, and the columns that are read as text."""
-    numbers = [each.column for each in encoder.inputs if isinstance(each, NumberInput)]
-    return numbers, [each.column for each in encoder.inputs if not isinstance(each, NumberInput)]
+    """The columns that are read as numbers, and the columns that are read as text, as dates are."""
+    used = read_columns(encoder.terms)
+    own = [each for each in encoder.sources if used[each.column] == each.column]
+    numbers = [each.column for each in own if isinstance(each, NumberInput)]
+    text = [each.column for each in own if not isinstance(each, NumberInput)]
+    return numbers, [*text, *sorted(date_columns(encoder.terms).difference(numbers, text))]
 
 
 def raw_inputs(
     cells: Cells, encoder: Encoder, targets: Sequence[str], saved: SavedModel, table: Table
 ) -> dict[str, RawColumn]:
-    """The columns of another table, with the kinds that they had in training.
+    """The columns of another table, with the kinds that they had in training, and the parts of its dates.
 
     Args:
         cells: of the table, with the columns of the encoder and the targets.
@@ -109,7 +114,10 @@ def raw_inputs(
     raw: dict[str, RawColumn] = {}
     source = table.as_text()
     faults: dict[str, Fault] = {}
-    for each in (*encoder.inputs, *map(NumberInput, targets)):
+    used = read_columns(encoder.terms)
+    for each in (*encoder.sources, *map(NumberInput, targets)):
+        if used.get(each.column, each.column) != each.column:
+            continue  # a part of a date
         if isinstance(each, NumberInput):
             found = number_column(cells, each.column, marks, table.name, source)
             if isinstance(found, Fault):
@@ -120,12 +128,13 @@ def raw_inputs(
             raw[each.column] = category_column(
                 cells.column(each.column), marks, kind_of(cells.column(each.column).type)
             )
-    if faults:
+    parts, more = date_parts(cells, encoder.terms, marks, table.name)
+    if faults or more:
         uses: dict[str, Use] = dict.fromkeys(
             (*(column for column in raw if column in cells.numbers), *faults), "trained"
         )
-        raise DataError(merged_faults(faults, cells, marks, table.name, uses, source))
-    return raw
+        raise DataError([*merged_faults(faults, cells, marks, table.name, uses, source), *more])
+    return with_cells(raw | parts, table, used)
 
 
 def open_for(saved: SavedModel, path: str, names: Sequence[str]) -> Table:

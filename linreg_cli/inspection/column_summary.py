@@ -8,6 +8,7 @@ import numpy.typing as npt
 from linreg_cli.data import Dataset
 from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, Rows, take
 from linreg_cli.data.columns.rows import as_slice
+from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.levels import MISSING_LEVEL
 from linreg_cli.least_squares.factor import blocks
 
@@ -26,6 +27,7 @@ class ColumnSummary:
         missing: the number of missing cells of the whole table, including those of dropped rows.
         treatment: of missing cells: `preprocess.missing` for the column.
         levels: of a category: level -> number of rows of the train split; None for numbers.
+        role: `feature`, `target`, or `source` for a column that only other features are made of.
     """
 
     name: str
@@ -37,17 +39,24 @@ class ColumnSummary:
     missing: int = 0
     treatment: str = "error"
     levels: dict[str, int] | None = None
+    role: str = "feature"
 
 
 def summaries(dataset: Dataset) -> tuple[ColumnSummary, ...]:
     """Summaries of the used columns of the table, not of the inputs encoded from them; features first, then targets."""
     rows = as_slice(dataset.splits["train"])
     if dataset.raw is None or dataset.summary is None:
+        roles = {**dict.fromkeys(dataset.features, "feature"), **dict.fromkeys(dataset.targets, "target")}
         return tuple(
-            summarise(name, take(dataset.columns, name, rows)) for name in (*dataset.features, *dataset.targets)
+            replace(summarise(name, take(dataset.columns, name, rows)), role=role) for name, role in roles.items()
         )
     found = []
+    derived = {each.column: each for each in dataset.inputs if isinstance(each, DerivedInput)}
     for used in dataset.summary.columns:
+        if used.column in derived:
+            features = derived[used.column].features
+            found += [summarise(feature, take(dataset.columns, feature, rows)) for feature in features]
+            continue
         raw = dataset.raw[used.column]
         if isinstance(raw, Categories):
             counts = np.bincount(raw.codes[rows] + 1, minlength=len(raw.levels) + 1)[1:]
@@ -57,7 +66,7 @@ def summaries(dataset: Dataset) -> tuple[ColumnSummary, ...]:
             one = ColumnSummary(used.column, "category", None, None, None, None, levels=levels)
         else:
             one = summarise(used.column, _present(raw, rows))
-        found.append(replace(one, missing=used.missing, treatment=used.treatment))
+        found.append(replace(one, missing=used.missing, treatment=used.treatment, role=used.role))
     return tuple(found)
 
 

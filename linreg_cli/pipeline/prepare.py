@@ -1,8 +1,8 @@
 """The preparation of a run: rows, scaled tensors, model, plan and executor. Nothing is written."""
 
 import functools
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,11 +25,14 @@ from linreg_cli.data.summary import DataSummary
 from linreg_cli.errors import ConfigError, EngineError, Fault
 from linreg_cli.evaluation.metrics import probe
 from linreg_cli.findings import Finding
+from linreg_cli.gates import ReferenceValue
+from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import LinearFormula, build_model, fold, initialise
 from linreg_cli.optim.engines.select import Choice, choose, resolve_device
 from linreg_cli.optim.fit import Event
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.state import TrainingState
+from linreg_cli.runs.references import references_of
 
 
 class Reporter(Protocol):
@@ -71,6 +74,7 @@ class Prepared:
         choice: the executor, and the reason for it.
         problem: the plan and the train split; its optimum, curvature and limits are computed on first access.
         chosen: the learning rate and the momentum, and the reasons for them.
+        references: the metrics of other runs that the gates compare with.
     """
 
     config: Config
@@ -81,6 +85,7 @@ class Prepared:
     choice: Choice
     problem: Problem
     chosen: ResolvedOptimizer
+    references: Mapping[str, ReferenceValue] = field(default_factory=dict)
 
     @property
     def plan(self) -> StepPlan:
@@ -109,10 +114,10 @@ class Prepared:
         """The limit of the learning rate, for `run.json`; see `limits.rate_limit`."""
         return rate_limit(self.problem, self.config.optimizer.schedule, self.problem.rule)
 
-    def way(self, auto: Collection[str]) -> Reaching:
+    def way(self, auto: Collection[str], original: Optimum | None = None) -> Reaching:
         """The settings that lead to the exact fit, where those of this run do not; see `reaching`."""
         about = self.problem, self.config, self.dataset, self.preprocessor
-        return reaching(*about, auto=auto, failed=True)
+        return reaching(*about, original, auto=auto, failed=True)
 
     def check(self, loaded: LoadedConfig, reporter: Reporter, *, force: bool, auto: bool = False) -> list[Finding]:
         """Refuse a run that must diverge, and report the warnings; see `check_before_training`.
@@ -164,6 +169,8 @@ def prepare(
     eps: float | None = None,
     fail_if: Sequence[str] = (),
     resumed: bool = False,
+    outputs: Path | None = None,
+    references: Mapping[str, ReferenceValue] | None = None,
 ) -> Prepared:
     """Read the data, fit the preprocessing, build the model and the plan. Nothing is written.
 
@@ -173,9 +180,12 @@ def prepare(
         eps: the machine epsilon that ranks and rounding error are judged by; None: that of the dtype of the tensors.
         fail_if: conditions of the command line, which must name metrics that the run has.
         resumed: whether the gates of the config belong to a run that is resumed, and are not checked again.
+        outputs: the folder of the runs that gates may compare with; None: the gates will not be checked.
+        references: what a run that is resumed compared with when it was started, and still does.
 
     Raises:
-        ConfigError: for settings that the data or the machine do not allow, and gates on metrics that no run has.
+        ConfigError: for settings that the data or the machine do not allow, and gates on metrics that no run has, or
+            that another run does not have.
         DataError: if the table cannot be read, or does not contain what the config says.
     """
     config = loaded.config
@@ -183,9 +193,11 @@ def prepare(
         device = resolve_device(config.train.device)
     except ValueError as error:
         raise loaded.error("train.device", str(error)) from None
-    _check_gates(loaded, (), fail_if, known_features(config))
+    found, faults = _references(loaded, fail_if, outputs, references)
+    _check_gates(loaded, (), fail_if, known_features(config), faults=faults)
     reporter.stage("reading the data")
-    dataset = load_dataset(config, progress=reporter.stage)
+    with loaded.placing_errors():
+        dataset = load_dataset(config, progress=reporter.stage)
     empty = [name for name, rows in dataset.splits.items() if not len(rows)]
     _check_gates(loaded, () if resumed else config.gates, fail_if, dataset.features, empty)
     if dataset.summary is not None:
@@ -200,7 +212,25 @@ def prepare(
             "evaluate.cross_validation.folds",
             f"{options.folds} folds are more than the {n_train} rows of the train split; lower it",
         )
-    return prepared
+    return replace(prepared, references=found)
+
+
+def _references(
+    loaded: LoadedConfig,
+    fail_if: Sequence[str],
+    outputs: Path | None,
+    known: Mapping[str, ReferenceValue] | None,
+) -> tuple[Mapping[str, ReferenceValue], list[Fault]]:
+    """The metrics of other runs that gates name, and a fault for each that there is not."""
+    if outputs is None:
+        return {}, []
+    gates = loaded.config.gates
+    found, wrong = references_of([*gates, *fail_if], outputs, known)
+    faults: list[Fault] = []
+    for position, why in wrong:
+        in_config = position < len(gates)
+        faults += loaded.error(("gates", position), why).faults if in_config else [Fault(why, "--fail-if")]
+    return found, faults
 
 
 def _check_gates(
@@ -209,14 +239,23 @@ def _check_gates(
     fail_if: Sequence[str],
     features: Sequence[str] | None,
     empty: Sequence[str] = (),
+    faults: Sequence[Fault] = (),
 ) -> None:
     """Refuse gates on metrics that no run of the config has, before it is trained.
+
+    Args:
+        loaded: the config with the position of each setting.
+        gates: those of the config.
+        fail_if: those of the command line.
+        features: the names of the inputs, or None.
+        empty: splits without rows.
+        faults: others that were found in gates.
 
     Raises:
         ConfigError: with every such gate.
     """
     names = metric_names(loaded.config, features, empty)
-    faults: list[Fault] = []
+    faults = [*faults]
     for position, gate in enumerate(gates):
         if why := impossible_gate(gate, names):
             faults += loaded.error(("gates", position), why).faults

@@ -17,6 +17,7 @@ from linreg_cli.config.diagnostics import without_retired
 from linreg_cli.errors import ConfigError, DataError, Fault, StoreError
 from linreg_cli.files import remove_drafts
 from linreg_cli.findings import Finding
+from linreg_cli.gates import ReferenceValue
 from linreg_cli.runs.checkpoint import Checkpoint, load_checkpoint
 from linreg_cli.runs.compare import flat
 from linreg_cli.runs.config import config_of
@@ -63,6 +64,16 @@ class Resumption:
     def seconds(self) -> float:
         """The duration of the run before the resume, as recorded in `run.json`; 0 if it is not."""
         return float(self.record.get("seconds") or 0)
+
+    @property
+    def references(self) -> dict[str, ReferenceValue]:
+        """What the gates of the run compare with, as looked up when it was started.
+
+        Raises:
+            StoreError: if `run.json` is damaged.
+        """
+        with self.run.reporting_damage("run.json"):
+            return {text: ReferenceValue(**each) for text, each in (self.record.get("references") or {}).items()}
 
     def described(self, description: dict[str, Any], command: str) -> dict[str, Any]:
         """The content of `run.json` from now on: that of the start of the run, and an entry in `resumed`.

@@ -25,12 +25,14 @@ from linreg_cli.figures.of_run import draw_run, write_pictures
 from linreg_cli.files import write_file
 from linreg_cli.findings import Finding, counts
 from linreg_cli.gates import GateResult, check_gates
+from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.fit import Stopped
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
 from linreg_cli.pipeline.resume import taken_up
 from linreg_cli.pipeline.train import Training, cross_validation
 from linreg_cli.runs.checkpoint import Checkpoint, save_model
 from linreg_cli.runs.record import RunRecord, auto_keys, environment
+from linreg_cli.runs.references import as_json
 from linreg_cli.runs.signals import StopRequests
 from linreg_cli.runs.store import RESULTS, RunFolder, create_run, remove_unstarted
 from linreg_cli.wording import plural
@@ -92,7 +94,7 @@ def train_run(
     """
     begun = time.perf_counter()
     stops = stops or StopRequests()
-    prepared = prepare(loaded, reporter, fail_if=fail_if)
+    prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs)
     warnings = prepared.check(loaded, reporter, force=force)
     prepared = prepared.started(loaded, reporter, warnings)
     run = create_run(outputs, prepared.config.name)
@@ -114,6 +116,7 @@ def resume_run(
     command: Sequence[str],
     fail_if: Sequence[str] = (),
     stops: StopRequests | None = None,
+    outputs: Path | None = None,
 ) -> Outcome | str:
     """Resume a run in its folder; the result has the same bits as that of a run that was never stopped.
 
@@ -125,6 +128,7 @@ def resume_run(
         command: the command line, for `run.json`.
         fail_if: conditions that must not hold, beside the gates of the config.
         stops: as in `train_run`.
+        outputs: the folder of the runs that gates may compare with; None: that of the run.
 
     Returns:
         The result, or a text that says why the run is already complete.
@@ -141,12 +145,16 @@ def resume_run(
             return resumption.complete
         for warning in resumption.warnings:
             reporter.warn(warning)
-        prepared = prepare(resumption.loaded, reporter, fail_if=fail_if, resumed=True)
+        prepared = prepare(
+            resumption.loaded, reporter, fail_if=fail_if, resumed=True, outputs=outputs or run.path.parent,
+            references=resumption.references,
+        )  # fmt: skip
         auto = "lr" in auto_keys(resumption.record)
         warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True, auto=auto)
         resumption.check_data(prepared.fingerprint)
         prepared = prepared.started(resumption.loaded, reporter, warnings)
         values = resumption.described(_description(prepared, command, warnings), shown_command(command))
+        values["references"] = as_json(prepared.references)
         record = RunRecord(run, values, resumption.lock)
         begun -= resumption.seconds
         return _run_to_the_end(
@@ -175,8 +183,8 @@ def _run_to_the_end(
         run.remove(*RESULTS)  # of fewer epochs, or of an interrupted evaluation
         if checkpoint is not None:
             prepared.state.restore(checkpoint.snapshot)
-        way = functools.cache(lambda: prepared.way(auto_keys(record.values)))
-        training = Training(prepared, run, prepared.fingerprint, checkpoint, way)
+        way = functools.cache(functools.partial(prepared.way, auto_keys(record.values)))
+        training = Training(prepared, run, prepared.fingerprint, checkpoint, functools.partial(way, None))
         for text in _choices(prepared):
             reporter.detail(text)
         end = training.run(stops, reporter)
@@ -197,7 +205,7 @@ def _run_to_the_end(
             stops.check()
         seconds = time.perf_counter() - begun
         measured = {**metrics, "seconds": seconds, "warnings": counts(each.kind for each in warnings)}
-        gates = check_gates(prepared.config.gates, fail_if, measured)
+        gates = check_gates(prepared.config.gates, fail_if, measured, prepared.references)
         digests = run.digests("model.safetensors", "preprocess.json")
         result = _result(end, prepared, seconds, gates, warnings)
         record.finish("finished", **result, checkpoints=training.saved, digests=digests)
@@ -235,11 +243,13 @@ def _description(prepared: Prepared, command: Sequence[str], warnings: Sequence[
         "momentum": prepared.chosen.momentum.as_json(),
         "engine": prepared.choice.as_json(),
         "warnings": [warning.as_json() for warning in warnings],
+        "references": as_json(prepared.references),
         "data": {
             "source": config.data.source,
             "name": dataset.name,
             "fingerprint": prepared.fingerprint,
             "features": list(dataset.features),
+            "sources": list(dataset.sources),
             "targets": list(dataset.targets),
             "rows": {split: len(rows) for split, rows in dataset.splits.items()},
             **(dataset.summary.as_json() if dataset.summary is not None else {}),
@@ -266,7 +276,11 @@ def _choices(prepared: Prepared) -> list[str]:
 
 
 def _evaluate(
-    prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics, way: Callable[[], Reaching]
+    prepared: Prepared,
+    run: RunFolder,
+    before: list[list[float | None]],
+    more: Metrics,
+    way: Callable[[Optimum | None], Reaching],
 ) -> tuple[Metrics, tuple[Finding, ...]]:
     """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`.
 

@@ -4,12 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from linreg_cli.config.data import SyntheticData
+from linreg_cli.evaluation.coefficients import (
+    CoefficientTable,
+    coefficient_tables,
+    errors_in_words,
+    more_columns,
+    shown_columns,
+)
 from linreg_cli.report.about import verdict
 from linreg_cli.report.markup import Html, facts, figure_of, name, names, paragraph, stack, table, text
 from linreg_cli.runs.contents import RunContents
 from linreg_cli.wording import gap_in_words, has_bias, number, p_value, parameters_title, r2_label
-
-_ERRORS = ("std err", "HC3", "t", "p", "2.5 %", "97.5 %", "VIF")
 
 
 def optimum(run: RunContents) -> Html | None:
@@ -65,47 +70,53 @@ def parameters(run: RunContents) -> Html | None:
     """A table for each target, with the statistics of the fit, or the reason why there are no standard errors."""
     if run.metrics is None:
         return None
-    inference = run.metrics.get("inference") or {"refused": "the run was trained by an older version of linreg"}
-    refused = inference.get("refused")
-    transform = run.record().get("target_transform", "none")
+    record = run.record()
+    transform = record.get("target_transform", "none")
+    tables = coefficient_tables(run.metrics, run.targets)
     parts: list[Html | None] = []
-    if isinstance(refused, str):
-        parts.append(paragraph(text(f"No standard errors: {refused}.")))
-    for target in run.targets:
-        several = len(run.targets) > 1
-        own = {} if isinstance(refused, str) else inference[target] if several else inference
-        caption = parameters_title([target], transform).removesuffix(":")
-        parts += [_parameters(run, target if several else None, f"Parameters of {caption}", own)]
-        of = "" if transform == "none" else f"{transform} of {target}"
-        parts += [_fit(own, of, has_bias=has_bias(run.metrics["parameters"]))] if own else []
+    if (refused := tables[0].refused) is not None:
+        of_exact = "The statistics below are those of the exact fit, not of the trained model: "
+        parts.append(paragraph(text(f"{'No standard errors: ' if tables[0].of is None else of_exact}{refused}.")))
+    for each in tables:
+        parts.append(_parameters(run, each, transform))
+        parts.append(_fit(each, "" if transform == "none" else f"{transform} of {each.target}") if each.fit else None)
+    parts.append(_reference_levels(record))
     return stack(*parts)
 
 
-def _parameters(run: RunContents, target: str | None, caption: str, inference: Mapping[str, Any]) -> Html:
-    """One target's table.
-
-    Args:
-        run: the run.
-        target: its name; None for the only one, which `metrics.json` does not name.
-        caption: of the table.
-        inference: of the target; empty where it was refused.
-    """
+def _parameters(run: RunContents, found: CoefficientTable, transform: str) -> Html:
+    """One target's table."""
     assert run.metrics is not None
-    trained = _of(run.metrics["parameters"], target)
-    best = (run.metrics.get("optimum") or {}).get("parameters")
-    optimum = _of(best, target) if best else None
-    coefficients = inference.get("coefficients", {})
+    shown = dict(shown_columns(found, found.rows))
     several = (run.metrics.get("optimum") or {}).get("is_unique") is False
-    at = "at an optimum, one of several" if several else "at the optimum"
-    header = ["parameter", "trained", *([at] if optimum else []), *(_ERRORS if coefficients else [])]
-    rows = []
-    for key, label, of_bias in [*((key, name(key), False) for key in trained[0]), ("bias", text("(bias)"), True)]:
-        values = [given[1] if of_bias else given[0][key] for given in (trained, optimum) if given]
-        if values[0] is None:  # a model without an intercept
-            continue
-        cells = [label, *map(figure_of, values)]
-        rows.append([*cells, *(_errors(coefficients[key]) if coefficients else [])])
-    return table(caption, header, rows)
+    if several:
+        shown |= _one_optimum(run.metrics, found, len(run.targets) > 1)
+    shown |= more_columns(found, found.rows)
+    titles = {"estimate": "trained", "low": "95 % interval from", "high": "to", "distance": "distance in std err"}
+    caption = parameters_title([found.target], transform).removesuffix(":")
+    caption = f"Parameters of {caption}{f', {errors_in_words(found)}' if found.of else ''}"
+    labels = [text("(bias)") if row.is_bias else name(row.name) for row in found.rows]
+    rows = [[label, *map(text, cells)] for label, *cells in zip(labels, *shown.values(), strict=True)]
+    return table(caption, ["parameter", *(titles.get(title, title) for title in shown)], rows)
+
+
+def _one_optimum(metrics: Mapping[str, Any], found: CoefficientTable, several: bool) -> dict[str, list[str]]:
+    """The parameters at one of several optima."""
+    best = (metrics.get("optimum") or {}).get("parameters")
+    if not best:
+        return {}
+    weights, bias = _of(best, found.target if several else None)
+    return {"at an optimum, one of several": [number(bias if row.is_bias else weights[row.name]) for row in found.rows]}
+
+
+def _reference_levels(record: Mapping[str, Any]) -> Html | None:
+    """The reference level of each category."""
+    columns = (record.get("data") or {}).get("columns") or []
+    levels = {each["column"]: each["reference"] for each in columns if each.get("reference")}
+    if not levels:
+        return None
+    each = [Html(f"{name(column)}: {name(level)}") for column, level in levels.items()]
+    return paragraph(text("Reference levels: "), Html(", ".join(each)), text("."), class_="note")
 
 
 def _of(parameters: Mapping[str, Any], target: str | None) -> tuple[Mapping[str, float], float | None]:
@@ -114,25 +125,22 @@ def _of(parameters: Mapping[str, Any], target: str | None) -> tuple[Mapping[str,
     return (weights, bias) if target is None else (weights[target], bias[target])
 
 
-def _errors(found: Mapping[str, Any]) -> list[Html]:
-    shown = [number(found["std_err"]), number(found["std_err_hc3"]), number(found["t"], 4), p_value(found["p"])]
-    shown += [number(found["ci_low"]), number(found["ci_high"]), number(found["vif"], 3)]
-    return [text(each) for each in shown]
-
-
-def _fit(inference: Mapping[str, Any], of: str, *, has_bias: bool) -> Html:
+def _fit(found: CoefficientTable, of: str) -> Html:
     """The statistics of the fit; `of` is the transformed target whose units they have, or empty."""
-    r2 = r2_label(inference.get("r2_definition"), has_bias, "R²")
+    fit, (explained, degrees) = found.fit, found.degrees
+    r2 = r2_label(fit.get("r2_definition"), found.has_bias, "R²")
+    freedom = f"F({explained:,}, {degrees:,})"
+    of = " ".join([*(["the exact fit"] if found.of == "exact" else []), *([of] if of else [])])
     return facts(
         [
             ("statistics of", text(of) if of else None),
-            ("rows", figure_of(inference["n"])),
-            (r2, figure_of(inference["r2"])),
-            ("R², adjusted", figure_of(inference["r2_adjusted"])),
-            ("residual std", figure_of(inference["residual_std"])),
-            ("F", text(f"{number(inference['f'])}, p {p_value(inference['f_p'])}")),
-            ("AIC, BIC", text(f"{number(inference['aic'])}, {number(inference['bic'])}")),
-            ("Durbin-Watson", figure_of(inference["durbin_watson"])),
+            ("rows", figure_of(fit["n"])),
+            (r2, figure_of(fit["r2"])),
+            ("R², adjusted", figure_of(fit["r2_adjusted"])),
+            ("residual standard error", text(f"{number(fit['residual_std'])} on {degrees:,} degrees of freedom")),
+            (freedom, text(f"{number(fit['f'])}, p {p_value(fit['f_p'])}") if fit["f"] is not None else None),
+            ("AIC, BIC", text(f"{number(fit['aic'])}, {number(fit['bic'])}")),
+            ("Durbin-Watson", figure_of(fit["durbin_watson"])),
         ]
     )
 

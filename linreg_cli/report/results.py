@@ -126,9 +126,9 @@ def probe(run: RunContents) -> Html | None:
     for point in points:
         shown = ", ".join(map(value, point["input"]))
         rows.append([name(shown), *(figure_of(predicted) for key in ("before", "after") for predicted in point[key])])
-    columns = run.record()["data"].get("columns")
-    order = [each["column"] for each in columns if each["role"] == "feature"] if columns else None
-    order = order or run.record()["data"]["features"]
+    data = run.record()["data"]
+    columns = [each["column"] for each in data.get("columns") or () if each["role"] == "feature"]
+    order = data.get("sources") or columns or data["features"]  # runs of earlier versions have no sources
     note = paragraph(text("Inputs are "), name(", ".join(order)), text("."), class_="note")
     return stack(table("Predictions before and after training", header, rows), note)
 

@@ -37,7 +37,7 @@ def combinations(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
         dataset: a table, encoded.
         sample: numbers of the train rows that are looked at.
     """
-    names = [each.column for each in dataset.inputs if isinstance(each, NumberInput)]
+    names = [each.column for each in dataset.plain_inputs if isinstance(each, NumberInput)]
     if not 2 <= len(names) <= _MOST_COLUMNS:
         return
     sample = without_filled(dataset, names, sample)

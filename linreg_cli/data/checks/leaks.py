@@ -32,7 +32,7 @@ def identifiers(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
         dataset: a table, encoded.
         sample: numbers of the train rows that are looked at.
     """
-    for each in dataset.inputs if len(dataset.inputs) > 1 else ():  # the only feature cannot be left out
+    for each in dataset.plain_inputs if len(dataset.inputs) > 1 else ():  # the only feature cannot be left out
         if isinstance(each, CategoryInput):
             continue
         values = take(dataset.columns, each.column, sample)
@@ -69,7 +69,7 @@ def leaks(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
         if y.min() == y.max():
             continue
         whole = standard(y), standard(_ranks(y)) if _mostly_different(y) else None
-        for each in dataset.inputs:
+        for each in dataset.plain_inputs:
             raw = dataset.raw[each.column]
             if isinstance(raw, Categories):
                 determines = _eta_squared(raw.codes[sample], y) > _LEAK

@@ -24,7 +24,7 @@ def placeholders(dataset: Dataset, marks: tuple[str, ...]) -> Iterator[Finding]:
             they are levels.
     """
     kept = {mark for mark in PreprocessConfig().missing_values if mark not in marks}
-    for each in dataset.inputs:
+    for each in dataset.plain_inputs:
         raw = (dataset.raw or {}).get(each.column)
         if not (isinstance(each, CategoryInput) and isinstance(raw, Categories)):
             continue
@@ -42,10 +42,10 @@ def placeholders(dataset: Dataset, marks: tuple[str, ...]) -> Iterator[Finding]:
 
 def lookalikes(dataset: Dataset) -> Iterator[Finding]:
     """A warning for names of columns, and for levels of one category, that look the same and are not."""
-    names = [*(each.column for each in dataset.inputs), *dataset.targets]
+    names = [*(each.column for each in dataset.plain_inputs), *dataset.targets]
     for one, other in _pairs(names):
         yield Finding("lookalike", f"two columns look the same and are not: {difference(one, other)}; rename one")
-    for each in dataset.inputs:
+    for each in dataset.plain_inputs:
         if isinstance(each, CategoryInput):
             for one, other in _pairs(each.levels):
                 message = f"{each.column} has two levels that look the same and are not: {difference(one, other)}"

@@ -31,7 +31,7 @@ def thousands(dataset: Dataset, source: AsText | None, sample: Rows) -> tuple[Fi
     """
     if source is None or source.format.thousands is not None:
         return ()
-    columns = [each.column for each in dataset.inputs if isinstance(each, NumberInput)] + list(dataset.targets)
+    columns = [each.column for each in dataset.plain_inputs if isinstance(each, NumberInput)] + list(dataset.targets)
     parts = {column: take(dataset.columns, column, sample) for column in columns}
     suspects = [column for column, values in parts.items() if _may_be_grouped(values)]
     mark = source.format.decimal

@@ -1,7 +1,7 @@
 """Warnings about the columns of a table: found in a sample of the rows, confirmed in all of them."""
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -44,8 +44,8 @@ def warnings(dataset: Dataset, *, bias: bool, source: AsText | None = None) -> t
     ]
     found += _constant_warning(dataset, constant)
     column_of = {feature: each.column for each in dataset.inputs for feature in each.features}
-    found += _same_gaps(dataset.inputs, duplicates)
-    of_gaps = {each.of_gaps for each in dataset.inputs}
+    found += _same_gaps(dataset.plain_inputs, duplicates)
+    of_gaps = {each.of_gaps for each in dataset.plain_inputs}
     pairs = [(name, first) for name, first in duplicates.items() if not {name, first} <= of_gaps]
     found += [Finding("duplicate", text) for text in equal(pairs, column_of)]
     complete = _complete_categories(dataset, bias=bias)
@@ -66,12 +66,12 @@ def warnings(dataset: Dataset, *, bias: bool, source: AsText | None = None) -> t
     return tuple(found)
 
 
-def _constant_warning(dataset: Dataset, constant: Collection[str]) -> Iterator[Finding]:
+def _constant_warning(dataset: Dataset, constant: set[str]) -> Iterator[Finding]:
     """A warning for constant columns: those of one number or one level."""
     names = [
         each.column
         for each in dataset.inputs
-        if (len(each.levels) == 1 if isinstance(each, CategoryInput) else each.column in constant)
+        if (len(each.levels) == 1 if isinstance(each, CategoryInput) else constant.issuperset(each.features))
     ]
     if names:
         verb = "is a constant column" if len(names) == 1 else "are constant columns"

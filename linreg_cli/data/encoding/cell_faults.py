@@ -1,15 +1,21 @@
 """Faults of single cells: missing ones, and levels that the train split does not have."""
 
+from dataclasses import replace
+
 from linreg_cli.config.preprocess import FOR_NUMBERS
 from linreg_cli.data.columns.kinds import MISSING, UNKNOWN, Categories, Codes, Numbers, RawColumn, Rows
+from linreg_cli.data.encoding.column_faults import column_fault
 from linreg_cli.data.encoding.inputs import CategoryInput
 from linreg_cli.data.encoding.levels import MISSING_LEVEL, written
 from linreg_cli.errors import Fault
+from linreg_cli.fixes import Step
 from linreg_cli.lookalike import difference, in_ascii, same_appearance
 from linreg_cli.remedies import change, for_columns, leave_out, missing, quoted, with_mark, without_mark
 
 
-def missing_fault(values: RawColumn, rows: Rows, column: str, name: str, remedy: str) -> Fault | None:
+def missing_fault(
+    values: RawColumn, rows: Rows, column: str, name: str, remedy: str, step: Step | None = None
+) -> Fault | None:
     """A fault for the first missing cell of a column among some rows; None if there is none.
 
     Args:
@@ -18,6 +24,7 @@ def missing_fault(values: RawColumn, rows: Rows, column: str, name: str, remedy:
         column: its name.
         name: the table, for messages.
         remedy: what to do.
+        step: the change of the config that solves it, if there is one.
     """
     gaps = rows[values.missing()[rows]] if values.n_missing else rows[:0]
     if not len(gaps):
@@ -33,7 +40,13 @@ def missing_fault(values: RawColumn, rows: Rows, column: str, name: str, remedy:
             keep = without_mark(written(cell))
             remedy = f"if it is a level, {keep}; {remedy}" if keep else remedy
     more = f" ({len(gaps):,} missing cells in the column)" if len(gaps) > 1 else ""
-    return Fault(f"the cell {found}{more}; {remedy}", f"{name}, row {row + 1}, column {column!r}")
+    message, where = f"the cell {found}{more}; {remedy}", f"{name}, row {row + 1}, column {column!r}"
+    if step is None:
+        return Fault(message, where)
+    if step.key == "ignore":
+        return column_fault("empty", column, message, where, f"all {len(values.missing()):,} cells are missing", step)
+    detail = f"row {row + 1}" if len(gaps) == 1 else f"{len(gaps):,} cells, the first in row {row + 1}"
+    return replace(column_fault("missing", column, message, where, detail, step), n_cells=len(gaps))
 
 
 def missing_number_fault(values: Numbers, rows: Rows, column: str, name: str, *, trained: bool) -> Fault | None:
@@ -48,11 +61,12 @@ def missing_number_fault(values: Numbers, rows: Rows, column: str, name: str, *,
     """
     way = f"{change(*missing(column, 'mean'))} (or median, level or drop)"
     remedy = f"fill it in, {way}, or leave the column out with {leave_out(column)}"
+    step, ignore = Step("missing", "level", column), Step("ignore", column=column)
     if trained:
         remedy = f"fill it in, or {way}"
     elif values.n_missing == len(values.values):
-        remedy = f"no cell of the column has a value; leave the column out with {leave_out(column)}"
-    return missing_fault(values, rows, column, name, remedy)
+        remedy, step = f"no cell of the column has a value; leave the column out with {leave_out(column)}", ignore
+    return missing_fault(values, rows, column, name, remedy, step)
 
 
 def category_fault(
@@ -68,13 +82,15 @@ def category_fault(
         name: the table, for messages.
         trained: whether a model was trained already.
     """
+    level, ignored = Step("missing", "level", each.column), Step("unknown", "ignore")
     if each.missing != "level":
         why = f"a category has no {each.missing}; " if each.missing in FOR_NUMBERS else ""
         way = f"{change(*missing(each.column, 'level'))} (or drop)"
-        remedy = f"{why}fill it in, {way}, or leave the column out with {leave_out(each.column)}"
+        remedy, step = f"{why}fill it in, {way}, or leave the column out with {leave_out(each.column)}", level
         if trained:
             remedy = f"fill it in, or, to treat it as none of the levels, {change('preprocess.unknown', 'ignore')}"
-        if fault := missing_fault(values, rows, each.column, name, remedy):
+            step = ignored
+        if fault := missing_fault(values, rows, each.column, name, remedy, step):
             return fault
     unseen = rows[codes[rows] == UNKNOWN]
     if not len(unseen) or each.unknown == "ignore":
@@ -83,14 +99,17 @@ def category_fault(
     levels = ", ".join(each.levels[:10]) + (", ..." if len(each.levels) > 10 else "")
     more = f", nor are {len(unseen) - 1:,} more cells" if len(unseen) > 1 else ""
     if values.codes[row] == MISSING:
+        found = f"missing in row {row + 1}"
         message = f"the cell is missing, and {MISSING_LEVEL} is not a level of the train split ({levels}){more}"
     else:
-        level = values.levels[values.codes[row]]
-        message = f"{level!r} is not a level of the train split ({levels}){more}"
-        if same := same_appearance(level, each.levels):
-            message += f"; it looks the same as {in_ascii(same)}: {difference(level, same)}"
+        name_of = values.levels[values.codes[row]]
+        found = f"{quoted(name_of)} in row {row + 1}"
+        message = f"{name_of!r} is not a level of the train split ({levels}){more}"
+        if same := same_appearance(name_of, each.levels):
+            message += f"; it looks the same as {in_ascii(same)}: {difference(name_of, same)}"
     ignore = f"to treat it as none of them, {change('preprocess.unknown', 'ignore')}"
-    return Fault(f"{message}; {ignore}", f"{name}, row {row + 1}, column {each.column!r}")
+    where = f"{name}, row {row + 1}, column {each.column!r}"
+    return column_fault("unknown", each.column, f"{message}; {ignore}", where, found, ignored)
 
 
 def missing_level_fault(each: CategoryInput, name: str) -> Fault | None:
@@ -105,7 +124,15 @@ def missing_level_fault(each: CategoryInput, name: str) -> Fault | None:
         return None
     if not each.own_levels:
         message = "every cell of the train split is missing, so there is no reference level"
-        return Fault(f"{message}; leave it out with {leave_out(each.column)}", where)
+        message += f"; leave it out with {leave_out(each.column)}"
+        return column_fault(
+            "empty",
+            each.column,
+            message,
+            where,
+            "every cell of the train split is missing",
+            Step("ignore", column=each.column),
+        )
     message = f"a level is called {quoted(MISSING_LEVEL)}, as that of missing cells would be"
     if same := with_mark(MISSING_LEVEL):
         message += f"; if its cells are missing too, {same}"

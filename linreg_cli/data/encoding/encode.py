@@ -1,5 +1,7 @@
 """Columns as they were read become the inputs of the model: missing cells filled in, categories as indicators.
 
+Features that are made of columns are computed from the encoded columns; see `derived.py`.
+
 The encoding is fitted on the train split, stored with the run, and applied unchanged at prediction.
 """
 
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from linreg_cli.config.preprocess import FILLS
+from linreg_cli.config.terms import PARTS, Factor, Term
 from linreg_cli.data.columns.kinds import (
     MISSING,
     UNKNOWN,
@@ -26,25 +29,32 @@ from linreg_cli.data.columns.kinds import (
 )
 from linreg_cli.data.columns.rows import as_slice
 from linreg_cli.data.encoding.cell_faults import category_fault, missing_level_fault, missing_number_fault
+from linreg_cli.data.encoding.column_faults import column_fault
+from linreg_cli.data.encoding.derived import DerivedInput, coded, domain_faults, fits, products
 from linreg_cli.data.encoding.inputs import CategoryInput, Input, NumberInput, input_from_json
 from linreg_cli.data.encoding.levels import MISSING_LEVEL
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.errors import DataError, Fault
+from linreg_cli.fixes import Step
 from linreg_cli.remedies import leave_out
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """The encoding of the feature columns of a table.
+    """The encoding of the features of a table.
 
     Attributes:
-        inputs: one for each column, in order.
+        inputs: one for each entry of `data.features`, in order.
+        hidden: the columns that are no features themselves, and that others are made of.
+        parts: the entries that are parts of dates; their inputs are numbers or categories as others are.
     """
 
-    inputs: tuple[Input, ...]
+    inputs: tuple[Input | DerivedInput, ...]
+    hidden: tuple[Input, ...] = ()
+    parts: tuple[Term, ...] = ()
 
     @classmethod
-    def plain(cls, columns: Sequence[str]) -> "Encoder":
+    def of_numbers(cls, columns: Sequence[str]) -> "Encoder":
         """Columns of numbers without missing cells."""
         return cls(tuple(NumberInput(column) for column in columns))
 
@@ -59,25 +69,29 @@ class Encoder:
         keep_one: bool,
         unknown: str,
         name: str,
+        terms: Sequence[Term] | None = None,
     ) -> "Encoder":
         """Fit the fill values and the levels.
 
         Args:
-            raw: the feature columns, in order.
+            raw: the feature columns and parts of dates, in order, and the columns that other features are made of.
             treatments: column -> what the config says about it.
             rows: numbers of the train rows.
             drop_first: whether the first level of each category is its reference level.
             keep_one: whether the first category has no reference level nevertheless.
             unknown: what is done with a level that is not in the train split.
             name: the table, for messages.
+            terms: the features, in order; None: the columns.
 
         Raises:
             DataError: if a column has no cell to fit a fill value on, if no input is left, or if two inputs have the
                 same name.
         """
+        terms = tuple(map(Term.of_column, raw)) if terms is None else tuple(terms)
+        own = [term.text for term in terms if term.text in raw]
         inputs: list[Input] = []
         faults: list[Fault] = []
-        first = next((column for column, values in raw.items() if isinstance(values, Categories)), None)
+        first = next((column for column in own if isinstance(raw[column], Categories)), None)
         for column, values in raw.items():
             missing = treatments[column].missing
             if isinstance(values, Categories):
@@ -90,10 +104,26 @@ class Encoder:
             fill = _fill(values, missing, rows)
             if fill is not None and not np.isfinite(fill):
                 message = f"every cell of the train split is missing, so there is no {_statistic(missing)}"
-                faults.append(Fault(f"{message}; leave it out with {leave_out(column)}", f"{name}, column {column!r}"))
+                message += f"; leave it out with {leave_out(column)}"
+                where, step = f"{name}, column {column!r}", Step("ignore", column=column)
+                faults.append(
+                    column_fault("empty", column, message, where, "every cell of the train split is missing", step)
+                )
             inputs.append(NumberInput(column, missing, fill, missing == "level" and _has_gaps(values, rows)))
-        encoder = cls(tuple(inputs))
-        faults = faults or _duplicates(encoder, name)
+        fitted = {each.column: each for each in inputs}
+        codes = {each.column: _codes(each, raw, rows) for each in inputs if isinstance(each, CategoryInput)}
+        most = max((treatments[column].max_levels for column in raw), default=0)
+        keep_one = keep_one and first is None
+        made, more = coded(terms, fitted, codes, most, drop_first=drop_first, keep_one=keep_one)
+        faults += more
+        if faults:
+            raise DataError(faults)
+        encoder = cls(
+            tuple(made[term.text] if term.text in made else fitted[term.text] for term in terms),
+            tuple(each for column, each in fitted.items() if column not in own),
+            tuple(term for term in terms if term.part is not None),
+        )
+        faults += _duplicates(encoder, name)
         if not faults and not encoder.features:
             faults.append(Fault("no feature is left: every column is a category with a single level", name))
         if faults:
@@ -102,8 +132,36 @@ class Encoder:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of the columns of the table."""
-        return tuple(each.column for each in self.inputs)
+        """Names of the columns of the table, in order of first use."""
+        dates = {term.text: term.columns for term in self.parts}
+        used = (
+            each.columns if isinstance(each, DerivedInput) else dates.get(each.column, (each.column,))
+            for each in self.inputs
+        )
+        return tuple(dict.fromkeys(column for columns in used for column in columns))
+
+    @property
+    def sources(self) -> tuple[Input, ...]:
+        """What is read from the table: columns and parts of dates, each once."""
+        return (*(each for each in self.inputs if not isinstance(each, DerivedInput)), *self.hidden)
+
+    @property
+    def plain(self) -> tuple[Input, ...]:
+        """The features that are columns of the table as they are."""
+        dates = {term.text for term in self.parts}
+        own = (each for each in self.inputs if not isinstance(each, DerivedInput))
+        return tuple(each for each in own if each.column not in dates)
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The features as the config has them."""
+        dates = {term.text: term for term in self.parts}
+        return tuple(
+            Term(each.column, each.factors)
+            if isinstance(each, DerivedInput)
+            else dates.get(each.column, Term(each.column, (Factor(each.column),)))
+            for each in self.inputs
+        )
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -112,8 +170,8 @@ class Encoder:
 
     def dropped(self, raw: Mapping[str, RawColumn]) -> Mask:
         """Which rows are dropped because a cell is missing, shape (n_samples,)."""
-        out = np.zeros(_n_samples(raw[self.columns[0]]), dtype=bool)
-        for each in self.inputs:
+        out = np.zeros(_n_samples(raw[self.sources[0].column]), dtype=bool)
+        for each in self.sources:
             if each.missing == "drop" and raw[each.column].n_missing:
                 out |= raw[each.column].missing()
         return out
@@ -132,8 +190,9 @@ class Encoder:
         """
         numbers: dict[str, Values] = {}
         indicators: dict[str, tuple[Codes, int]] = {}
+        codes_of: dict[str, Codes] = {}
         faults: list[Fault] = []
-        for each in self.inputs:
+        for each in self.sources:
             values = raw[each.column]
             if isinstance(each, NumberInput):
                 assert isinstance(values, Numbers)
@@ -148,16 +207,30 @@ class Encoder:
                     fault = None
                 else:
                     fault = category_fault(each, codes, values, rows, name, trained=trained)
+                codes_of[each.column] = codes
                 for level, feature in enumerate(each.features, start=int(each.drop_first)):
                     indicators[feature] = codes, level
             faults += [fault] if fault else []
+        derived = [each for each in self.inputs if isinstance(each, DerivedInput)]
+        if derived and not faults:
+            faults = domain_faults(derived, numbers, rows, name, trained=trained)
         if faults:
             raise DataError(faults)
+        of_column = {each.column: each for each in self.sources}
+        encoded = dict(numbers)
+        for made in derived:
+            numbers.update(products(made, encoded, codes_of, of_column))
+        for each in self.hidden:
+            for feature in each.features:
+                numbers.pop(feature, None)
+                indicators.pop(feature, None)
         return EncodedColumns(numbers, indicators)
 
     def as_json(self) -> list[dict[str, Any]]:
-        """For `preprocess.json`: one entry for each column."""
-        return [each.as_json() for each in self.inputs]
+        """For `preprocess.json`: one entry for each feature, and for each column that others are made of."""
+        dates = {term.text: {"date": term.columns[0], "part": term.part} for term in self.parts}
+        features = [{**each.as_json(), **dates.get(each.column, {})} for each in self.inputs]
+        return [*features, *({**each.as_json(), "is_feature": False} for each in self.hidden)]
 
     @classmethod
     def from_json(cls, entries: list[dict[str, Any]]) -> "Encoder":
@@ -166,10 +239,34 @@ class Encoder:
         Raises:
             ValueError, KeyError, TypeError: if the entries are not what `as_json` writes.
         """
-        encoder = cls(tuple(input_from_json(entry) for entry in entries))
-        if not encoder.features or len(set(encoder.columns)) != len(entries):
+        hidden = [entry for entry in entries if not entry.get("is_feature", True)]
+        shown = [entry for entry in entries if entry not in hidden]
+        parts = tuple(_date_part(entry) for entry in shown if "part" in entry)
+        inputs = tuple(map(_feature_from_json, shown))
+        encoder = cls(inputs, tuple(map(input_from_json, hidden)), parts)
+        if not encoder.features or len({entry["column"] for entry in entries}) != len(entries):
             raise ValueError("there are no inputs, or duplicate ones")
+        of_column = {each.column: each for each in encoder.sources}
+        for each in encoder.inputs:
+            if isinstance(each, DerivedInput) and not fits(each, of_column):
+                raise ValueError(f"{each.column} does not fit the columns that it is made of")
         return encoder
+
+
+def _feature_from_json(entry: dict[str, Any]) -> Input | DerivedInput:
+    return DerivedInput.from_json(entry) if entry["kind"] == "derived" else input_from_json(entry)
+
+
+def _date_part(entry: dict[str, Any]) -> Term:
+    if entry["part"] not in PARTS:
+        raise ValueError(f"unknown part {entry['part']}")
+    return Term(str(entry["column"]), (Factor(str(entry["date"])),), entry["part"])
+
+
+def _codes(each: CategoryInput, raw: Mapping[str, RawColumn], rows: Rows) -> Codes:
+    values = raw[each.column]
+    assert isinstance(values, Categories)
+    return each.codes(values)[rows]
 
 
 def _category(

@@ -1,13 +1,16 @@
 """Faults of columns that must be numbers and are not, with the advice that fits the cells."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from linreg_cli.data.columns.arrow import is_text_type
+from linreg_cli.data.encoding.column_faults import column_fault
+from linreg_cli.data.encoding.date_values import date_remedy
 from linreg_cli.data.encoding.dates import as_numbers, is_date
 from linreg_cli.data.encoding.notation import (
     Notation,
@@ -23,6 +26,7 @@ from linreg_cli.data.tables.leading_zeros import cells_with_leading_zeros
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.data.tables.text_format import DEFAULT, AsText, TextFormat
 from linreg_cli.errors import Fault
+from linreg_cli.fixes import Step
 from linreg_cli.remedies import also_missing, flow, for_columns, leave_out, quoted, setting
 
 #: A number with a slip, such as 12..5, which does not mean 'missing'.
@@ -61,16 +65,30 @@ def wrong_type(
     row = pc.index(values.is_valid(), True).as_py()
     where = f"{name}, row {row + 1}, column {column!r}"
     ways, first = _other_ways(column, use), values[row].as_py()
+    fault, detail = _solved_if_feature(use), f"{first} in row {row + 1}"
+    one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, " if use == "feature" else ""
     if pa.types.is_boolean(kind):
-        one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, " if use == "feature" else ""
         other = _other_ways(column, use, "convert it to 0 and 1")
-        return Fault(f"the column holds true and false; {one_hot}{other}", where)
+        return fault("text", column, f"the column holds true and false; {one_hot}{other}", where, detail)
     if pa.types.is_dictionary(given):
-        one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, " if use == "feature" else ""
-        return Fault(f"the column holds categories, such as {first}; {one_hot}{ways}", where)
+        return fault("text", column, f"the column holds categories, such as {first}; {one_hot}{ways}", where, detail)
     if pa.types.is_temporal(kind):
-        return Fault(f"the column holds dates or times, such as {first}; {ways} (days since a date)", where)
-    return Fault(f"the column holds values of type {kind}; {ways}", where)
+        advice, step = date_remedy(values, column, missing_values, name)
+        ways = f"{ways} (days since a date)" if use != "feature" or not advice else advice
+        return fault("date", column, f"the column holds dates or times, such as {first}; {ways}", where, detail, step)
+    return fault("type", column, f"the column holds values of type {kind}; {ways}", where, f"type {kind}")
+
+
+def _solved_if_feature(use: Use) -> Callable[..., Fault]:
+    """What makes a fault: one that the config can solve where it is of a feature of a new model."""
+
+    def fault(kind: str, column: str, message: str, where: str, detail: str, step: Step | None = None) -> Fault:
+        if use != "feature":
+            return Fault(message, where, columns=(column,))
+        usual = Step("categorical", "one_hot", column) if kind == "text" else Step("ignore", column=column)
+        return column_fault(kind, column, message, where, detail, step or usual)
+
+    return fault
 
 
 def merged_faults(
@@ -111,6 +129,7 @@ def merged_faults(
             f"{quoted(cell)} is not a number; "
             f"{not_a_number(cell, column, uses[column], missing_values, mostly_numbers=True, decimal=now.decimal)}",
             f"{name}, row {row + 1}, column {column!r}",
+            columns=(column,),
         )
         for column, (row, cell) in found.leftover.items()
     ]
@@ -119,7 +138,7 @@ def merged_faults(
     if kept := [column for column in found.examples if column in categorical and column in faults]:
         these = "it" if len(kept) == 1 else "them"
         keep = for_columns(kept, "categorical", "one_hot")
-        first = Fault(f"{first.message}; to use {these} as text, set {keep}", first.where)
+        first = replace(first, message=f"{first.message}; to use {these} as text, set {keep}")
     return [first, *left, *(fault for column, fault in faults.items() if column not in solved)]
 
 
@@ -142,7 +161,7 @@ def _in_other_notation(
     else:
         example = found.examples[columns[0]][1]
         remedy = "; ".join(_way_out(way, now, text, example, several=len(found.ways) > 1) for way in found.ways)
-    return Fault(f"{which} {words}, such as {shown}; {remedy}", where)
+    return Fault(f"{which} {words}, such as {shown}; {remedy}", where, columns=tuple(columns))
 
 
 def _way_out(way: Notation, now: Notation, text: TextFormat, example: str, *, several: bool) -> str:
@@ -213,12 +232,14 @@ def _text_fault(
     text = present(values, missing_values)
     if fault := _leading_zero(text, column, name, use, written):
         return fault
+    kind, solved, step = "", _solved_if_feature(use), None
     row = _first_text(text, written)
     if row is None:
         row = pc.index(text.is_valid(), True).as_py()
         one_hot = f"set {setting('preprocess.categorical', 'one_hot')}, or " if use == "feature" else ""
         message = f"the column holds numbers as text, such as {quoted(text[row].as_py())}; "
         message += f"{one_hot}store it with a numeric type"
+        kind = "text"
     else:
         cell = text[row].as_py()
         is_number = notation_of(written).matches
@@ -230,15 +251,22 @@ def _text_fault(
         if date and not is_date(cell):
             seen = f", and the column is mostly dates, such as {quoted(date)}"
         advice = not_a_number(cell, column, use, missing_values, mostly_numbers=mostly, decimal=written.decimal)
+        if not (mostly or signed(cell, written.decimal) or _written(cell, written.decimal)):
+            kind = "text"
         if date:
-            advice = _advice_for_dates(date, column, use)
+            as_date, step = date_remedy(values, column, missing_values, name)
+            kind, advice = "date", as_date if use == "feature" and as_date else _advice_for_dates(date, column, use)
         elif unit := "" if signed(cell) else _unit([each["values"] for each in counts.to_pylist()]):
+            kind = ""
             number = plainly(cell.removesuffix(unit).strip())[0].replace(".", written.decimal)
             advice = f"every cell has {quoted(unit)} behind its number; write {number}, without it"
             if use == "feature" and 4 * len(counts) < len(text):  # few levels, such as 2WD and 4WD
                 advice += f"; to use it as text, set {for_columns([column], 'categorical', 'one_hot')}"
         message = f"{quoted(cell)} is not a number{seen}; {advice}"
-    return Fault(message, f"{name}, row {row + 1}, column {column!r}")
+    where = f"{name}, row {row + 1}, column {column!r}"
+    if not kind:
+        return Fault(message, where, columns=(column,))
+    return solved(kind, column, message, where, f"{quoted(text[row].as_py())} in row {row + 1}", step)
 
 
 def _leading_zero(text: pa.ChunkedArray, column: str, name: str, use: Use, written: TextFormat) -> Fault | None:
@@ -250,7 +278,8 @@ def _leading_zero(text: pa.ChunkedArray, column: str, name: str, use: Use, writt
     other = _other_ways(column, use, "write the numbers without leading zeros")
     one_hot = f"set {for_columns([column], 'categorical', 'one_hot')}, " if use == "feature" else ""
     message = f"{quoted(text[row].as_py())} has a leading zero, so the column is read as text; {one_hot}{other}"
-    return Fault(message, f"{name}, row {row + 1}, column {column!r}")
+    where, detail = f"{name}, row {row + 1}, column {column!r}", f"{quoted(text[row].as_py())} in row {row + 1}"
+    return _solved_if_feature(use)("text", column, message, where, detail)
 
 
 def _unit(cells: Sequence[str]) -> str:

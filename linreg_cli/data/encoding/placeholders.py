@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from linreg_cli.data.columns.kinds import Categories
+from linreg_cli.data.encoding.column_faults import column_fault
 from linreg_cli.data.encoding.levels import value_of
 from linreg_cli.errors import Fault
+from linreg_cli.fixes import Step
 from linreg_cli.remedies import also_missing, for_columns, quoted
 
 #: What databases, spreadsheets and statistics packages write, which is no word of any language.
@@ -66,4 +68,8 @@ def placeholder_fault(
     few = len(values.levels) <= _FEW_LEVELS or 2 * counts[words].sum() > counts.sum()
     if few and len(values.levels) <= max_levels:
         message += f"; to use the column as text, set {for_columns([column], 'categorical', 'one_hot')}"
-    return Fault(message, f"{name}, row {row + 1}, column {column!r}")
+    where = f"{name}, row {row + 1}, column {column!r}"
+    if not known:  # a text that may mean something else
+        return Fault(message, where, columns=(column,))
+    marks = [Step("missing_values", values.levels[code]) for code in words]
+    return column_fault("placeholder", column, message, where, f"{quoted(first)} in row {row + 1}", *marks)

@@ -18,6 +18,9 @@ process.set_up()
 # `make test` has as many processes as cores, and the tables are small: a second thread would only wait for a core.
 # Tests about threads ask for theirs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What the tests print is no message for the job that they run in.
+for variable in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
+    os.environ.pop(variable, None)
 
 # Their assertions say what they found, as those in the files of tests do.
 pytest.register_assert_rewrite("drawings", "pasting", "plain_loop", "report_pages", "resuming")

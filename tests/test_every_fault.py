@@ -210,8 +210,20 @@ def refused_or_columns(overrides):
 def test_where_nothing_would_be_left_no_lines_are_shown(folder):
     write(folder, {"a": IDS, "d": DAYS})
     faults = refused("c.yaml")
-    assert {fault.kind for fault in faults} == {"date", "identifier"}
+    assert faults[0].message.startswith("no feature is left")
+    assert {fault.kind for fault in faults[1:]} == {"date", "identifier"}
     assert all(fault.block is None and fault.settings is None for fault in faults)
+
+
+def test_a_target_that_cannot_be_one_is_named_beside_the_others(folder):
+    write(folder, {"a": words(1), "b": words(), "x": X, "v": [""] * N}, "data: {path: t.csv, target: v}")
+    faults = refused("c.yaml")
+    assert [fault.kind for fault in faults] == [None, "text", "missing"]
+    assert str(faults[0]).endswith(
+        "column 'v': the cell is missing (60 missing cells in the column); no cell of the column has a "
+        "value; choose another target"
+    )
+    assert faults[-1].settings is None
 
 
 def test_json_has_an_entry_for_each_group(folder, linreg):

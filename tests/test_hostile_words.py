@@ -57,6 +57,7 @@ PLACES = [
     ["report", "WORD"], ["report", "h-0001", "WORD"], ["report", "h", "--outputs", "WORD"],
     ["inspect", "-c", "WORD"], ["inspect", "-c", "c.yaml", "--set", "WORD"], ["explain", "-c", "WORD"],
     ["explain", "-c", "c.yaml", "--steps", "WORD"], ["validate", "WORD"], ["validate", "c.yaml", "WORD"],
+    ["validate", "--resolved", "WORD"],
     ["schema", "-o", "missing/WORD"], ["completion", "WORD"],
     ["runs", "WORD"], ["runs", "list", "--outputs", "WORD"], ["runs", "list", "--name", "WORD"],
     ["runs", "list", "--sort", "WORD"],

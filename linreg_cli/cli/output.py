@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from linreg_cli.cli.annotations import annotation
 from linreg_cli.decimals import at_mark, text_width
 from linreg_cli.errors import Fault
 from linreg_cli.wording import ON_TERMINAL, escaped, json_text, metrics_notes, number, one_line
@@ -27,6 +28,14 @@ def tell(text: str) -> None:
 def warn(text: str) -> None:
     """Print a warning on stderr, on one line."""
     print(f"warning: {one_line(text)}", file=sys.stderr)
+    _annotate("warning", Fault(text))
+
+
+def _annotate(level: str, fault: Fault) -> None:
+    """Print the annotation of an error or a warning on stderr, where a job of GitHub Actions reads it."""
+    found = annotation(level, fault)
+    if found is not None:
+        print(one_line(found), file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -82,6 +91,7 @@ def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dic
             tell("\n".join(f"    {line}" for line in fault.excerpt.split("\n")))
         if fault.block:
             tell(fault.block)
+        _annotate("error", fault)
     if as_json:
         error: dict[str, Any] = {
             "kind": kind,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from linreg_cli import wording
-from linreg_cli.cli import gates, options, output, summary
+from linreg_cli.cli import gates, github_summary, options, output, summary
 from linreg_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def train(
     quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in shorthands.items() if value is not None}
     overrides = [*(set_ or []), *(f"{key}={value}" for key, value in quoted.items())]
     progress = Progress(quiet=quiet, as_json=as_json, verbose=verbose)
-    with recording_error(junit, "train"), progress:
+    with recording_error(junit, "train"), github_summary.recording_failure("train"), progress:
         _refuse_ranks()
         expressions = gates.checked(fail_if)
         _check_options(config, resume, junit, dry_run=dry_run, force=force, quiet=quiet, verbose=verbose)
@@ -104,6 +104,7 @@ def train(
                 )  # fmt: skip
     if junit is not None:
         write_junit(junit, outcome.run.id, outcome.gates, outcome.seconds)
+    github_summary.append_run(outcome.run.id, outcome.metrics, outcome.run.record(), outcome.gates)
     _show(outcome, as_json=as_json, quiet=quiet)
 
 
@@ -167,6 +168,7 @@ def _show_complete(
     results = check_gates((), expressions, {**metrics, **of_record(record)}, references)
     if junit is not None:
         write_junit(junit, run.id, results, seconds or 0.0)
+    github_summary.append_run(run.id, metrics, record, results)
     failed = gates.failed(results, run.id)
     if not as_json:
         output.show(wording.one_line(str(run.path) if quiet else f"{run.id} is already complete: {why}"))

@@ -189,6 +189,11 @@ class EvaluateConfig(Section):
         description="`{folds: K}`: mean and standard deviation of each metric over K held-out folds of the train "
         "split, in `metrics.json`; null: none.",
     )
+    covariance: Literal["classic", "HC3"] = Field(
+        "classic",
+        description="The standard errors that t, p, F and the intervals are of: `classic`, for residuals of equal "
+        "variance, or `HC3`, which allows for unequal ones. `metrics.json` has both.",
+    )
 
 
 #: A run name: it begins with a letter, a digit or an underscore.

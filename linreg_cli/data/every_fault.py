@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from linreg_cli.config.data import TableData
 from linreg_cli.config.schema import Config
 from linreg_cli.data.dataset import Dataset
-from linreg_cli.data.encoding.column_faults import ColumnFault, reported, solvable
+from linreg_cli.data.encoding.column_faults import ColumnFault, concerns_several, reported, solvable
 from linreg_cli.errors import DataError, Fault, LinregError
 from linreg_cli.fixes import Step, together
 from linreg_cli.remedies import command
@@ -46,10 +46,11 @@ def with_every_fault(load: Callable[[Config], Dataset], config: Config, *, train
         proposal = _proposal(config, found)
         if proposal is None:
             break
-        more = [fault for fault in _faults(load, proposal) if fault not in found]
-        works = not more
-        more = [fault for fault in more if fault.columns]
+        left = _faults(load, proposal)
+        works, more = not left, [fault for fault in left if fault.columns and fault not in found]
         if not more:
+            if concerns_several(found):  # why no setting helps, such as that no feature would be left
+                found = [*(fault for fault in left if fault not in found), *found]
             break
         found = _merged(found, more)
     raise DataError(reported(found, name, hint=_hint(config.data), works=works))
@@ -89,7 +90,10 @@ def _keeps(fault: Fault) -> bool:
 def _proposal(config: Config, found: Sequence[Fault]) -> Config | None:
     """The config with the remedies, and without the columns that no setting makes usable; None if there is none."""
     steps = [step for fault in solvable(found) for step in fault.steps]
-    steps += [Step("ignore", column=column) for fault in found if not solvable([fault]) for column in fault.columns]
+    assert isinstance(config.data, TableData)
+    targets = config.data.target if isinstance(config.data.target, tuple) else (config.data.target,)
+    bad = [column for fault in found if not solvable([fault]) for column in fault.columns]
+    steps += [Step("ignore", column=column) for column in bad if column not in targets]
     changes: dict[str, dict[str, Any]] = {}
     for key, value in together(steps).items():
         section, _, name = key.partition(".")

@@ -43,7 +43,7 @@ class Evaluation:
 
     metrics: Metrics
     influence: pa.Table | None
-    findings: tuple[Finding, ...]
+    findings: list[Finding]
 
 
 def evaluate_model(

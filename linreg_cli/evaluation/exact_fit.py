@@ -11,11 +11,13 @@ from linreg_cli.config.schema import Config
 from linreg_cli.convergence.original import original_optimum
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset
-from linreg_cli.data.columns.rows import StackedRows
+from linreg_cli.data.columns.kinds import Rows
+from linreg_cli.data.columns.rows import StackedRows, pick
 from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
 from linreg_cli.least_squares.inference import Inference, distance_in_errors, infer, refusal
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import LinearFormula
+from linreg_cli.remedies import setting
 
 _NO_ERRORS = "a target is fitted exactly, so its standard errors are 0"
 
@@ -28,11 +30,13 @@ class ExactFit:
         optimum: without a penalty; None where none is known.
         fits: its inference by target; empty where there is none.
         refused: why there is none; None if there is.
+        alone: why there are no HC3 standard errors; None if there are.
     """
 
     optimum: Optimum | None
     fits: Mapping[str, Inference]
     refused: str | None
+    alone: str | None = None
 
     def trained_refusal(
         self, config: Config, problem: Problem, trained: LinearFormula, remedy: Callable[[], str]
@@ -77,6 +81,10 @@ class ExactFit:
             return {"refused": self.refused}
         units = units_of(transform)
         each = {name: {"units": units, "n": len(fit.residuals), **fit.as_json()} for name, fit in self.fits.items()}
+        if self.alone:
+            for found in each.values():
+                for coefficient in found["coefficients"].values():
+                    coefficient["std_err_hc3_reason"] = self.alone
         return each if len(each) > 1 else next(iter(each.values()))
 
     def distance(self, trained: LinearFormula) -> Metrics:
@@ -96,23 +104,36 @@ class ExactFit:
         return {"distance": told, **({} if np.isfinite(errors).all() else {"distance_reason": _NO_ERRORS})}
 
 
-def exact_fit(config: Config, dataset: Dataset, problem: Problem, X: StackedRows, y: StackedRows) -> ExactFit:
+def exact_fit(
+    config: Config, dataset: Dataset, problem: Problem, rows: Rows | slice, X: StackedRows, y: StackedRows
+) -> ExactFit:
     """The exact fit and its inference.
 
     Args:
         config: of the run.
         dataset: the rows.
         problem: the plan and the train split, in scaled units.
+        rows: the indices of the rows of the train split, in the order of X and y.
         X: the train split in original units, shape (n_samples, n_features).
         y: its transformed targets, shape (n_samples, n_targets).
     """
     optimum = original_optimum(config, problem, X, y)
     why = _refusal(config, dataset, problem, optimum)
-    fits = {}
-    if optimum is not None and why is None:
-        names = dataset.features
-        fits = {target: infer(optimum, X, y, names=names, target=k) for k, target in enumerate(dataset.targets)}
-    return ExactFit(optimum, fits, why)
+    if optimum is None or why is not None:
+        return ExactFit(optimum, {}, why)
+    names, covariance = dataset.features, config.evaluate.covariance
+    fits = {
+        target: infer(optimum, X, y, names=names, target=k, covariance=covariance)
+        for k, target in enumerate(dataset.targets)
+    }
+    alone = next(iter(fits.values())).alone
+    if not len(alone):
+        return ExactFit(optimum, fits, None)
+    row = int(pick(rows, alone[:1])[0]) + 1
+    reason = f"row {row} alone determines a coefficient (its leverage is 1), so HC3 is not defined"
+    if covariance == "HC3":
+        return ExactFit(optimum, {}, f"{reason}; set {setting('evaluate.covariance', 'classic')}")
+    return ExactFit(optimum, fits, None, reason)
 
 
 def _refusal(config: Config, dataset: Dataset, problem: Problem, optimum: Optimum | None) -> str | None:

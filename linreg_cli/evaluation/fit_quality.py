@@ -1,7 +1,7 @@
 """The quality of a fit: its gap to the exact optimum, the leave-one-out error, and inference where the gap is small."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, not_converged
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.scaling import original_rows
+from linreg_cli.evaluation.diagnostics import diagnose
 from linreg_cli.evaluation.exact_fit import ExactFit, exact_fit
 from linreg_cli.evaluation.held_out import left_out
 from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
@@ -47,7 +48,7 @@ class FitQuality:
 
     metrics: Metrics
     influence: pa.Table | None
-    findings: tuple[Finding, ...] = ()
+    findings: list[Finding]
 
 
 def fit_quality(
@@ -71,15 +72,16 @@ def fit_quality(
         way: the exact fit in original units -> what leads there, if the model is not there.
     """
     rows, X, y = original_rows(dataset, preprocessor)
-    exact = exact_fit(config, dataset, problem, X, y)
+    exact = exact_fit(config, dataset, problem, rows, X, y)
     trained, transform = fold(model, preprocessor), config.preprocess.target_transform
 
     refused = exact.trained_refusal(config, problem, trained, lambda: way(exact.optimum).remedy)
     inference = {"refused": refused} if refused else exact.as_json(transform)
     influence = None if refused else influence_table(rows, exact.fits)
+    findings = diagnose(exact, config, dataset, preprocessor, (rows, X, y))
     if problem.no_optimum_reason is not None:
         none = {"optimum": None, "optimum_reason": problem.no_optimum_reason, "inference": inference}
-        return FitQuality(none, influence)
+        return FitQuality(none, influence, findings)
     optimum = _optimum(config, preprocessor, problem, exact.optimum)
     distance = problem.distance(*parameters_of(model), train_loss)
     assert distance is not None
@@ -94,14 +96,16 @@ def fit_quality(
         if X.size <= MOST_HELD_OUT_CELLS:
             optimum["leave_one_out"] = left_out(exact.optimum, X, np.asarray(y), config.preprocess)
     optimum |= {**exact.distance(trained), "inference": exact.as_json(transform)}
-    return FitQuality({"optimum": optimum, "inference": inference}, influence, _findings(exact, trained, way))
+    findings = [*_not_converged(exact, trained, way), *findings]
+    return FitQuality({"optimum": optimum, "inference": inference}, influence, findings)
 
 
-def _findings(
+def _not_converged(
     exact: ExactFit, trained: LinearFormula, way: Callable[[Optimum | None], Reaching]
-) -> tuple[Finding, ...]:
+) -> Iterator[Finding]:
     column, distance = exact.furthest(trained)
-    return (not_converged(column, distance, way(exact.optimum)),) if distance >= NEAR else ()
+    if distance >= NEAR:
+        yield not_converged(column, distance, way(exact.optimum))
 
 
 def _as_given(original: Optimum, preprocessor: Preprocessor, trained: LinearFormula) -> Metrics:

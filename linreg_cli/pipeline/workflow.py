@@ -13,6 +13,7 @@ import torch
 
 from linreg_cli.addresses import has_secrets, without_secrets
 from linreg_cli.config import LoadedConfig, dump_config
+from linreg_cli.config.given import messages_about
 from linreg_cli.convergence.reaching import Reaching
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
@@ -192,10 +193,10 @@ def _run_to_the_end(
         reporter.detail("checkpoints: {count}, {seconds:.2f} s".format(**training.saved))
         reporter.stage("evaluating")
         folds = cross_validation(loaded, prepared, auto_keys(record.values), reporter)
-        metrics, found = _evaluate(prepared, run, before, folds, way)
-        for warning in found:
-            reporter.warn(warning)
-        warnings += found
+        metrics, findings = _evaluate(prepared, run, before, folds, way)
+        for finding in findings:
+            reporter.warn(finding)
+        warnings += findings
         save_model(run, prepared.state.model.state_dict())
         stops.check()  # a signal that a library has swallowed
         pictures = []
@@ -281,19 +282,16 @@ def _evaluate(
     before: list[list[float | None]],
     more: Metrics,
     way: Callable[[Optimum | None], Reaching],
-) -> tuple[Metrics, tuple[Finding, ...]]:
-    """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`.
-
-    Returns:
-        The metrics, and warnings about the fit.
-    """
+) -> tuple[Metrics, list[Finding]]:
+    """Metrics and predictions of the trained model, and what is odd; writes `metrics.json` and `predictions.csv`."""
     config, dataset, model = prepared.config, prepared.dataset, prepared.state.model
     formula = estimating(prepared.formula(), dataset, config)
     preprocessor = replace(prepared.preprocessor, smearing=formula.smearing)
     run.write_json("preprocess.json", preprocessor.as_json())
     errors = write_predictions(run.path / "predictions.csv", formula, dataset)
     losses = {split: prepared.loss(split) for split in errors}
-    found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses, way)
+    with messages_about(config):
+        found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses, way)
     metrics, influence, points = found.metrics, found.influence, config.probe
     metrics["probe"] = [
         {"input": list(point), "before": old, "after": new}

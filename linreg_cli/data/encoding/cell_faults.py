@@ -42,7 +42,7 @@ def missing_fault(
     more = f" ({len(gaps):,} missing cells in the column)" if len(gaps) > 1 else ""
     message, where = f"the cell {found}{more}; {remedy}", f"{name}, row {row + 1}, column {column!r}"
     if step is None:
-        return Fault(message, where)
+        return Fault(message, where, columns=(column,))
     if step.key == "ignore":
         return column_fault("empty", column, message, where, f"all {len(values.missing()):,} cells are missing", step)
     detail = f"row {row + 1}" if len(gaps) == 1 else f"{len(gaps):,} cells, the first in row {row + 1}"

@@ -63,6 +63,11 @@ def solvable(faults: Iterable[Fault]) -> list[ColumnFault]:
     return [fault for fault in faults if isinstance(fault, ColumnFault)]
 
 
+def concerns_several(faults: Iterable[Fault]) -> bool:
+    """Whether those that the config can solve concern more than one column."""
+    return len({fault.columns for fault in solvable(faults)}) > 1
+
+
 def reported(faults: Sequence[Fault], name: str, *, hint: str = "", works: bool = True) -> list[Fault]:
     """The faults of a table, with one for all columns with the same kind of fault, and one remedy for all of them.
 
@@ -75,7 +80,7 @@ def reported(faults: Sequence[Fault], name: str, *, hint: str = "", works: bool 
         works: whether the table can be used with the remedy.
     """
     found = solvable(faults)
-    if len({fault.columns for fault in found}) < 2:
+    if not concerns_several(found):
         return list(faults)
     groups = {kind: [fault for fault in found if fault.kind == kind] for kind in _SAID}
     lines = [_in_one(kind, group, name) for kind, group in groups.items() if group]

@@ -21,6 +21,7 @@ KINDS: Mapping[str, str] = {
     "influential": "a row has a Cook's distance above 1",
     "leak": "features determine the target",
     "lookalike": "two names or levels look the same and are not",
+    "left_out": "a column of a table without a config is not used, because of its cells",
     "loss_rose": "the train loss at the end is above that of the start",
     "multicollinear": "a column of numbers has a variance inflation factor above 10",
     "not_converged": "a coefficient is 0.01 standard errors or more from the exact fit",

@@ -4,15 +4,19 @@ import contextlib
 import csv
 import itertools
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from linreg_cli.cli.annotations import annotation
 from linreg_cli.decimals import at_mark, text_width
 from linreg_cli.errors import Fault
 from linreg_cli.wording import ON_TERMINAL, escaped, json_text, metrics_notes, number, one_line
+
+#: What TERM says where neither the cursor moves nor colours show, such as the shell within an editor.
+_NO_CURSOR = ("dumb", "unknown")
 
 
 def show(*lines: object) -> None:
@@ -23,6 +27,11 @@ def show(*lines: object) -> None:
 def tell(text: str) -> None:
     """Print a message on stderr, such as `warning: ...`; as `show`."""
     print(escaped(text), file=sys.stderr)
+
+
+def moves_cursor(stream: TextIO) -> bool:
+    """Whether a stream is a terminal on which a line can be written again."""
+    return stream.isatty() and os.environ.get("TERM", "") not in _NO_CURSOR
 
 
 def warn(text: str) -> None:

@@ -109,7 +109,9 @@ class Trials:
         problem.spectrum = curvature(optimum.factor, problem.curvature_loss)
         return self._with(problem, optimum, preprocessor, unit)
 
-    def _with(self, problem: Problem, optimum: Optimum, preprocessor: Preprocessor, unit: float) -> _Course:
+    def _with(self, problem: Problem, optimum: Optimum, preprocessor: Preprocessor, unit: float) -> _Course | None:
+        if not problem.spectrum.eigenvalues[-1] > 0:  # it underflows
+            return None
         start = problem.start_distances
         about = optimum, problem.spectrum, start, unit, preprocessor, self._original
         return _Course(problem, Approach.of(*about))

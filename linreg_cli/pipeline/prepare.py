@@ -50,8 +50,8 @@ class Reporter(Protocol):
     def data(self, summary: DataSummary) -> None:
         """A table was read."""
 
-    def training(self, plan: StepPlan) -> None:
-        """Training begins."""
+    def training(self, plan: StepPlan, run: str) -> None:
+        """The training of a run, given by its id, begins."""
 
     def event(self, event: Event) -> None:
         """An event of `fit`."""

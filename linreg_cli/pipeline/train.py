@@ -89,7 +89,7 @@ class Training:
                 has the last finite state.
             Interrupted: at a signal, after the current step and with everything saved.
         """
-        reporter.training(self._prepared.plan)
+        reporter.training(self._prepared.plan, self._run.id)
         end: Stopped | Diverged | None = None
         last: Evaluated | None = None
         with stops.deferred():

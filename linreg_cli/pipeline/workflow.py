@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import shlex
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 import torch
 
+from linreg_cli import remedies
 from linreg_cli.addresses import has_secrets, without_secrets
 from linreg_cli.config import LoadedConfig, dump_config
 from linreg_cli.config.given import messages_about
@@ -36,6 +38,7 @@ from linreg_cli.runs.record import RunRecord, auto_keys, environment
 from linreg_cli.runs.references import as_json
 from linreg_cli.runs.signals import StopRequests
 from linreg_cli.runs.store import RESULTS, RunFolder, create_run, remove_unstarted
+from linreg_cli.starter.choices import Choices
 from linreg_cli.wording import plural
 
 
@@ -73,6 +76,7 @@ def train_run(
     fail_if: Sequence[str] = (),
     force: bool = False,
     stops: StopRequests | None = None,
+    choices: Choices | None = None,
 ) -> Outcome:
     """Train, evaluate on every split, draw pictures, and write a complete run folder.
 
@@ -84,6 +88,7 @@ def train_run(
         fail_if: conditions that must not hold, beside the gates of the config.
         force: train even if the learning rate is certain to diverge.
         stops: requests to stop, entered by the caller; None: there are none, and signal handlers are not changed.
+        choices: what was decided for a table, for `run.json`; None for a config that was written.
 
     Returns:
         The result. A failed gate is part of it, not an exception.
@@ -97,11 +102,15 @@ def train_run(
     stops = stops or StopRequests()
     prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs)
     warnings = prepared.check(loaded, reporter, force=force)
+    decisions = {}
+    if choices is not None:
+        decisions = {"decisions": choices.as_json(prepared.config)}
+        warnings += choices.warnings(prepared.config)
     prepared = prepared.started(loaded, reporter, warnings)
     run = create_run(outputs, prepared.config.name)
     try:
         _write_config(run, prepared)  # first: without it a run cannot be resumed
-        record = RunRecord(run, _description(prepared, command, warnings))
+        record = RunRecord(run, _description(prepared, command, warnings) | decisions)
     except BaseException:
         remove_unstarted(run)
         raise
@@ -212,10 +221,18 @@ def _run_to_the_end(
         record.finish("finished", **result, checkpoints=training.saved, digests=digests)
     except BaseException as error:
         _record_failure(record, error, time.perf_counter() - begun)
+        if isinstance(error, Interrupted):
+            raise Interrupted(f"{error}; {_to_go_on(run)}", error.exit_code) from None
         raise
     finally:
         reporter.done()
     return Outcome(run, "finished", metrics, seconds, gates, end.reason if end else None, pictures, warnings)
+
+
+def _to_go_on(run: RunFolder) -> str:
+    """What to do after an interruption; the path of the run names it whatever folder runs are kept in."""
+    path = str(run.path) if os.sep in str(run.path) else f".{os.sep}{run.path}"
+    return f"{run.id} is kept, and goes on with: {remedies.command('linreg', 'train', '--resume', path)}"
 
 
 def _write_config(run: RunFolder, prepared: Prepared) -> None:

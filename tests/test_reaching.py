@@ -49,7 +49,7 @@ def made(settings) -> Recipe:
     """The recipe of a table, and the settings that it makes."""
     loaded = load_config((), expressions({**settings, **NEW}))
     found = prepare(loaded, Silent())
-    return recipe(loaded.config, found.problem, found.dataset)
+    return recipe(loaded.config, found.problem, found.dataset, found.preprocessor)
 
 
 def followed(linreg, settings, config_file):

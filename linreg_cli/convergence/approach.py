@@ -101,9 +101,9 @@ class Approach:
         A parameter stays the same if lr |g| is below half a unit in its last place (see `stalling`), and g has the
         rounding error of its sums; a gradient g is a distance of inv(H) g.
         """
+        if not (lr * rule.gain > 0 and rule.momentum < 1 and self.h[-1] > 0):
+            return math.inf  # the spectrum is wider than float64
         effective = lr * rule.gain / (1 - rule.momentum)
-        if not (effective > 0 and self.h[-1] > 0):
-            return math.inf
         reach = np.abs((self.moves / self.h) @ self.eigenvectors.T)
         return float(((reach @ (self.lost / effective + self.noisy)) / self.std_err).max(initial=0.0))
 

@@ -59,7 +59,7 @@ class Recipe:
     why: str | None
 
 
-def recipe(config: Config, problem: Problem, dataset: Dataset) -> Recipe:
+def recipe(config: Config, problem: Problem, dataset: Dataset, preprocessor: Preprocessor) -> Recipe:
     """The rate, the dtype, the epochs and the gap to stop at, for a new config with full batches.
 
     The dtype is float64: a full batch of a squared loss is trained from second moments, so an epoch costs the same in
@@ -70,6 +70,7 @@ def recipe(config: Config, problem: Problem, dataset: Dataset) -> Recipe:
             number does, where `auto` would be refused.
         problem: the plan and the train split of the config.
         dataset: the rows.
+        preprocessor: of the config.
 
     Raises:
         DataError: if a column cannot be standardised.
@@ -78,9 +79,11 @@ def recipe(config: Config, problem: Problem, dataset: Dataset) -> Recipe:
         # No curvature of standardised columns is above their number, times two for a mean of squares.
         lr = float(f"{1 / (2 * (problem.X_nd.shape[1] + 1)):.1g}")
         return Recipe(lr, 0.9, "float64", _UNKNOWN_EPOCHS, None, f"not known: {problem.no_curvature_reason}")
-    config = changed(config, NEW_CONFIG)
-    preprocessor = Preprocessor.fit(dataset, config.preprocess, bias=config.model.bias)
-    exact = problem_of(config, dataset, preprocessor)
+    new, exact = changed(config, NEW_CONFIG), problem
+    if (new.preprocess, new.train.dtype) != (config.preprocess, config.train.dtype):
+        preprocessor = Preprocessor.fit(dataset, new.preprocess, bias=new.model.bias)
+        exact = problem_of(new, dataset, preprocessor)
+    config = new
     _, X, y = original_rows(dataset, preprocessor)
     original = original_optimum(config, exact, X, y)
     why, epochs = no_exact_fit(exact, original), None

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
 from linreg_cli.cli.annotations import annotation
-from linreg_cli.decimals import at_mark, text_width
+from linreg_cli.decimals import at_mark, at_right, text_width
 from linreg_cli.errors import Fault
 from linreg_cli.wording import ON_TERMINAL, escaped, json_text, metrics_notes, number, one_line
 
@@ -151,7 +151,8 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -
 
     Args:
         rows: the cells of each row; at least one row, all of the same length.
-        left: the first so many columns are left-aligned; in the others decimal marks stand below each other.
+        left: the first so many columns are left-aligned; in the others decimal marks stand below each other,
+            or where this takes more than 80 columns, the cells end at the right.
         indent: text before each line.
 
     >>> print(aligned([["n", "100"], ["rmse", "2.5"]]))
@@ -161,6 +162,8 @@ def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -
     rows = [[one_line(cell) for cell in row] for row in rows]
     columns = [at_mark([row[position] for row in rows]) for position in range(left, len(rows[0]))]
     widths = [max(text_width(row[position]) for row in rows) for position in range(left)]
+    if len(indent) + sum(widths) + sum(2 + text_width(column[0]) for column in columns) > WIDTH:
+        columns = [at_right([row[position] for row in rows]) for position in range(left, len(rows[0]))]
     lines = []
     for number_of_row, row in enumerate(rows):
         cells = [cell + " " * (width - text_width(cell)) for cell, width in zip(row, widths, strict=False)]

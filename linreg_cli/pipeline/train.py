@@ -3,7 +3,7 @@
 import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.convergence.diagnosis import diagnosis
 from linreg_cli.convergence.outcome import diverged_error, grown_error, has_diverged, risen_loss
 from linreg_cli.convergence.preflight import check_rate
+from linreg_cli.convergence.reaching import Reaching
 from linreg_cli.data import Dataset
 from linreg_cli.errors import ConfigError
 from linreg_cli.evaluation.cross_validation import cross_validate
@@ -43,6 +44,7 @@ class Training:
         run: the folder of the history and the checkpoints.
         fingerprint: of the data.
         checkpoint: to resume from; None for a new run.
+        way: what leads to the exact fit, if the run does not.
 
     Attributes:
         saved: the number of checkpoints (`count`) and the time for saving them (`seconds`).
@@ -50,7 +52,15 @@ class Training:
         restored_epoch: the epoch whose parameters were restored at the end, as the best by early stopping; else None.
     """
 
-    def __init__(self, prepared: Prepared, run: RunFolder, fingerprint: str, checkpoint: Checkpoint | None) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        run: RunFolder,
+        fingerprint: str,
+        checkpoint: Checkpoint | None,
+        way: Callable[[], Reaching],
+    ) -> None:
+        self._way = way
         self._prepared, self._run, self._fingerprint = prepared, run, fingerprint
         self._stopping, self._monitor = _early_stopping(prepared.config)
         self._known = prepared.problem.no_optimum_reason is None
@@ -113,7 +123,7 @@ class Training:
         if has_diverged(first, last.train_loss, problem):
             raise grown_error(last, first, config, problem, str(self._run.path))
         if last.train_loss > first:
-            self.warnings.append(risen_loss(first, last.train_loss, config, problem))
+            self.warnings.append(risen_loss(first, last.train_loss, config, problem, self._way))
             reporter.warn(self.warnings[-1])
 
     def _events(self) -> Iterator[Event]:

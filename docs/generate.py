@@ -15,6 +15,7 @@ from linreg_cli.config.schema import SECTIONS, Section
 DOCS = Path(__file__).parent
 COMMANDS = (
     "generate-data",
+    "init",
     "train",
     "evaluate",
     "predict",

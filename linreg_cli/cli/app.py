@@ -16,6 +16,7 @@ from linreg_cli.cli.completion import completion
 from linreg_cli.cli.evaluate import evaluate
 from linreg_cli.cli.explain import explain
 from linreg_cli.cli.generate import generate_data
+from linreg_cli.cli.init import init
 from linreg_cli.cli.inspect import inspect
 from linreg_cli.cli.plot import plot
 from linreg_cli.cli.predict import predict
@@ -54,6 +55,7 @@ def _top(
 
 app.command("generate-data")(generate_data)
 app.command("generate", hidden=True)(generate_data)
+app.command("init")(init)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("predict")(predict)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.least_squares.decompositions import Array, solve_triangle
+from linreg_cli.least_squares.distributions import t_quantile
 from linreg_cli.least_squares.inference import Inference
 from linreg_cli.least_squares.solve import Optimum
 
@@ -52,8 +53,6 @@ class IntervalFactor:
             kind: one of `KINDS`.
             level: the probability that the interval covers, above 0 and below 1.
         """
-        from scipy import special
-
         z = X_nd - self.center
         if len(self.factor) > len(self.center):
             z = np.column_stack([z, np.ones(len(z))])
@@ -64,7 +63,7 @@ class IntervalFactor:
             squares = np.stack([np.einsum("ij,ij->i", image := q @ each.T, image) for each in self.root], axis=1)
         if kind == "prediction":
             squares = squares + self.residual_std**2
-        t = -float(special.stdtrit(self.degrees, (1 - level) / 2))
+        t = t_quantile(self.degrees, (1 - level) / 2)
         widths: Array = t * np.sqrt(squares)
         return widths
 

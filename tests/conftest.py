@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ process.set_up()
 # `make test` has as many processes as cores, and the tables are small: a second thread would only wait for a core.
 # Tests about threads ask for theirs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What the tests print is no message for the job that they run in.
+for variable in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
+    os.environ.pop(variable, None)
 
 # Their assertions say what they found, as those in the files of tests do.
 pytest.register_assert_rewrite("drawings", "pasting", "plain_loop", "report_pages", "resuming")
@@ -51,6 +55,11 @@ class Result:
     @property
     def json(self) -> dict[str, Any]:
         return json.loads(self.out)
+
+    @property
+    def messages(self) -> list[str]:
+        """The lines of stderr but those of the progress of training."""
+        return [line for line in self.err.splitlines() if not re.match(r"\S+-\d{4}: epoch [\d,]+/[\d,]+  ", line)]
 
 
 @pytest.fixture

@@ -22,9 +22,8 @@ plots: false
 """
 
 
-def block(language: str) -> str:
-    [text] = re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
-    return text
+def block(language: str, position: int = 0) -> str:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)[position]
 
 
 def cases(path) -> dict[str, str | None]:
@@ -168,3 +167,27 @@ def test_a_complete_run_that_is_resumed_writes_its_gates(linreg, config_file, tm
     options = ["--fail-if", "test.n > 3", "--junit", "gates.xml"]
     assert linreg("train", "--resume", "a", *options).code == 5
     assert cases(tmp_path / "gates.xml") == {"fail if test.n > 3": "test.n is 10"}
+
+
+def hooks() -> dict[str, dict]:
+    """The hook of the repository, and those of the page."""
+    [own] = yaml.safe_load((REPOSITORY / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    there, here = (yaml.safe_load(block("yaml", position))["repos"][0]["hooks"][0] for position in (1, 2))
+    assert own["id"] == there["id"] == here["id"]
+    return {"own": own, "there": {**own, **there}, "here": {**own, **here}}
+
+
+@pytest.mark.parametrize("name", ["own", "there", "here"])
+def test_the_hook_before_a_commit_passes_for_the_configs_and_fails_for_a_wrong_one(linreg, tmp_path, name):
+    """As pre-commit does it: the entry, and after it the files that match."""
+    (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
+    hook = hooks()[name]
+    program, *arguments = shlex.split(hook["entry"])
+    files = [f"configs/{path.name}" for path in sorted((REPOSITORY / "configs").iterdir())]
+    matching = [file for file in files if re.search(hook["files"], file)]
+    assert matching == files
+    assert not re.search(hook["files"], "docs/config.yaml")
+    assert program == "linreg"
+    assert linreg(*arguments, *matching).code == 0
+    (tmp_path / "wrong.yaml").write_text("los: mse\n")
+    assert linreg(*arguments, *matching, "wrong.yaml").code == 2

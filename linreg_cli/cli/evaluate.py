@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from linreg_cli import wording
-from linreg_cli.cli import gates, options, output
+from linreg_cli.cli import gates, github_summary, options, output
 from linreg_cli.cli.table_input import readable
 from linreg_cli.errors import UsageError
 from linreg_cli.paths import expanded
@@ -36,7 +36,7 @@ def evaluate(
     from linreg_cli.cli.junit import recording_error, write_junit
     from linreg_cli.runs.find import find_run
 
-    with recording_error(junit, "evaluate"):
+    with recording_error(junit, "evaluate"), github_summary.recording_failure("evaluate"):
         expressions = gates.checked(fail_if)
         folder = find_run(outputs, run)
         references = gates.references(expressions, outputs)
@@ -58,6 +58,7 @@ def evaluate(
         results = check_gates((), expressions, {**metrics, **of_record(saved.record)}, references)
     if junit is not None:
         write_junit(junit, folder.id, results)
+    github_summary.append_run(folder.id, metrics, saved.record, results)
     failed = gates.failed(results, folder.id)
     if not as_json:
         output.show(output.metrics_table(metrics, saved.record), "")

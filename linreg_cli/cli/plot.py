@@ -1,15 +1,19 @@
 """`linreg plot`."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from linreg_cli import wording
 from linreg_cli.cli import destination, options, output
-from linreg_cli.errors import UsageError
+from linreg_cli.errors import StoreError, UsageError
 from linreg_cli.paths import output_path
+
+if TYPE_CHECKING:
+    from linreg_cli.runs.store import RunFolder
 
 
 def plot(
@@ -40,7 +44,6 @@ def plot(
     from linreg_cli.figures.of_run import FORMATS, KINDS, draw_run, overlay, write_pictures
     from linreg_cli.files import write_bytes
     from linreg_cli.runs.compare import comparison_name
-    from linreg_cli.runs.find import find_run
 
     for value, allowed, option in [
         *((item, KINDS, "--kind") for item in kind or []),
@@ -52,7 +55,7 @@ def plot(
     is_picture = folder is not None and folder.suffix.lower().lstrip(".") in FORMATS and not os.path.isdir(folder)
     if is_picture and not to_stdout:
         raise UsageError("-o is a folder, and a picture has the name of its kind; write -o DIR", str(folder))
-    folders = [find_run(outputs, run) for run in runs]
+    folders = [_found(outputs, run, KINDS) for run in runs]
     if len(folders) > 1 and kind and set(kind) != {"loss"}:
         raise UsageError("several runs have only a loss picture; for other kinds give one run", "--kind")
     with output.warning_of_fonts():
@@ -72,3 +75,15 @@ def plot(
         output.print_json({"pictures": [str(path) for path in paths]})
     else:
         output.show(*(wording.one_line(str(path)) for path in paths))
+
+
+def _found(outputs: Path, run: str, kinds: Sequence[str]) -> "RunFolder":
+    """The run; a kind of picture in the place of one is an error of its own."""
+    from linreg_cli.runs.find import find_run
+
+    try:
+        return find_run(outputs, run)
+    except StoreError:
+        if run not in kinds:
+            raise
+        raise UsageError(f"this is a kind of picture, and no run is called so; write --kind {run}", run) from None

@@ -13,8 +13,20 @@ from linreg_cli.paths import expanded
 def validate(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", parser=expanded, help="Config files, each checked alone; - is stdin."),
+        typer.Argument(
+            metavar="FILE...",
+            parser=expanded,
+            help="Config files, each checked alone (with --resolved, merged); - is stdin.",
+        ),
     ],
+    resolved: Annotated[
+        bool,
+        typer.Option(
+            "--resolved",
+            help="Print the whole config as it would be used, as YAML: later files override earlier ones, and every "
+            "default is written out.",
+        ),
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Check configs and report every error at once.
@@ -23,6 +35,9 @@ def validate(
     """
     from linreg_cli.config import load_config
 
+    if resolved:
+        _show_resolved(files, as_json=as_json)
+        return
     faults: list[Fault] = []
     for file in files:
         try:
@@ -38,3 +53,20 @@ def validate(
         raise ConfigError(faults)
     if as_json:
         output.print_json({"valid": files})
+
+
+def _show_resolved(files: list[str], *, as_json: bool) -> None:
+    """Print the config of all files together, with every key: `train -c` of it is the run of these files.
+
+    Raises:
+        ConfigError: with every fault.
+    """
+    from linreg_cli.config import dump_config, load_config
+
+    loaded = load_config(files)
+    for note in loaded.notes:
+        output.warn(note.message)
+    if as_json:
+        output.print_json({"valid": files, "config": loaded.config.model_dump(mode="json")})
+    else:
+        output.show(dump_config(loaded.config).rstrip("\n"))

@@ -21,7 +21,7 @@ _TAGGED: dict[Path, tuple[str, str, Any]] = {
 }
 
 #: Names that other tools have for our keys.
-_ALIASES: dict[str | int, str] = {
+ALIASES: dict[str | int, str] = {
     "learning_rate": "optimizer.lr",
     "eta0": "optimizer.lr",
     "max_iter": "train.epochs",
@@ -202,8 +202,8 @@ def _unknown_key(path: Path, tree: Node) -> str:
     message = f"unknown key {str(key)!r}" + (f" in {here}" if here else "")
     if section is None:
         return message
-    if key in _ALIASES:
-        return f"{message}; did you mean {_ALIASES[key]}?"
+    if key in ALIASES:
+        return f"{message}; did you mean {ALIASES[key]}?"
     owners = [owner for owner, other in SECTIONS.items() if key in other.model_fields]
     for owner in owners:  # the same mapping under another source or kind
         if owner[:-1] == tuple(parents) and owner[:-1] in _TAGGED:

@@ -30,6 +30,21 @@ class Combination:
     terms: Mapping[str, float]
     constant: float
 
+    def formula(self) -> str:
+        """The combination in words, weights to four digits.
+
+        >>> Combination("c", {"a": 1.0, "b": -2.5}, 3.0).formula()
+        'a - 2.5 b + 3'
+        """
+        parts: list[str] = []
+        for name, weight in self.terms.items():
+            size = f"{abs(weight):.4g} ".removeprefix("1 ")
+            sign = "- " if weight < 0 else "+ " if parts else ""
+            parts.append(f"{sign}{size}{name}")
+        if self.constant:
+            parts.append(f"{'-' if self.constant < 0 else '+'} {abs(self.constant):.4g}")
+        return " ".join(parts)
+
 
 def dependent_columns(factor: Factor, names: Sequence[str]) -> tuple[str, ...]:
     """The columns with a coefficient in some linear dependence; with an intercept, these include constant columns.

@@ -161,7 +161,10 @@ def _in_other_notation(
     else:
         example = found.examples[columns[0]][1]
         remedy = "; ".join(_way_out(way, now, text, example, several=len(found.ways) > 1) for way in found.ways)
-    return Fault(f"{which} {words}, such as {shown}; {remedy}", where, columns=tuple(columns))
+    settings: dict[str, Any] | None = None
+    if len(found.ways) == 1 and found.ways[0].decimal != text.delimiter:
+        settings = {"data.decimal": found.ways[0].decimal, "data.thousands": found.ways[0].thousands}
+    return Fault(f"{which} {words}, such as {shown}; {remedy}", where, columns=tuple(columns), settings=settings)
 
 
 def _way_out(way: Notation, now: Notation, text: TextFormat, example: str, *, several: bool) -> str:

@@ -18,6 +18,7 @@ from linreg_cli.convergence.trials import Trials, no_exact_fit, value_of
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.errors import DataError
 from linreg_cli.least_squares.inference import NEAR
+from linreg_cli.wording import number
 
 #: The distance to aim at, in standard errors.
 AIM = NEAR / 10
@@ -99,8 +100,9 @@ def impossible(problem: Problem, trials: Trials) -> str:
     names = [repr(name) for name, loading in largest if loading > _LARGE_LOADING and name != "bias"]
     condition = math.sqrt(spectrum.largest / spectrum.smallest) if spectrum.smallest > 0 else math.inf
     if condition > _MILD:
+        size = f"condition number {number(condition, 2)}"
         columns = f"leave out columns, first {' or '.join(names)}" if names else "leave out columns"
-        return f"the columns are too multicollinear for gradient descent (condition number {condition:.2g}): {columns}"
+        return f"the columns are too multicollinear for gradient descent ({size}): {columns}"
     return (
         "the residuals are so small that rounding in float64 moves the coefficients by more than 0.01 standard errors"
     )
@@ -140,7 +142,7 @@ def way_to_optimum(problem: Problem, config: Config, *, is_reachable: bool) -> s
     if not config.preprocess.standardize and given > _WORTH_STANDARDIZING * standard:
         return "set preprocess.standardize: true"
     if _EPOCHS_PER_CONDITION * math.sqrt(standard) > _OLD_MOST:
-        condition = f"condition number {math.sqrt(standard):.2g}"
+        condition = f"condition number {number(math.sqrt(standard), 2)}"
         return f"no practical number of epochs is enough for columns so multicollinear ({condition}): leave out some"
     if not is_reachable:
         remedy = "more epochs do not help, because float32 is too coarse for this table: set train.dtype: float64"

@@ -14,6 +14,7 @@ from linreg_cli.convergence.reaching import AIM, impossible
 from linreg_cli.convergence.trials import MOST_EPOCHS, Trials, first_epochs, generous, no_exact_fit
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.least_squares.inference import refusal
+from linreg_cli.wording import rounded
 
 #: The distance to aim at, in standard errors: below that of advice, because it costs little, and R2 of a few test rows
 #: needs it.
@@ -74,7 +75,7 @@ def recipe(config: Config, problem: Problem, dataset: Dataset, preprocessor: Pre
     """
     if problem.no_curvature_reason:
         # No curvature of standardised columns is above their number, times two for a mean of squares.
-        lr = float(f"{1 / (2 * (problem.X_nd.shape[1] + 1)):.1g}")
+        lr = rounded(1 / (2 * (problem.X_nd.shape[1] + 1)), 1)
         return Recipe(lr, 0.9, "float64", _UNKNOWN_EPOCHS, None, f"not known: {problem.no_curvature_reason}")
     trials = Trials(problem, config, dataset, preprocessor)
     exact, why = trials.problem(NEW_CONFIG)[0], no_exact_fit(problem)
@@ -114,6 +115,6 @@ def _stop_gap(problem: Problem) -> float | None:
     if refusal(optimum, problem.plan.loss.name) is None:
         losses = optimum.losses(optimum.weights, optimum.bias)
         gap = FINE_AIM**2 / (factor.n_samples - factor.n_parameters) * float(losses.min() / losses.sum())
-    gap = float(f"{gap:.0e}")
+    gap = rounded(gap, 1)
     least = certified_gap(optimum, optimum.weights, optimum.bias) if optimum.relative_to > 0 else None
     return gap if least is not None and gap > 10 * least else None

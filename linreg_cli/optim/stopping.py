@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from linreg_cli.wording import exact, number
+
 
 class Distance(NamedTuple):
     """The distance of a state from the exact optimum of the train loss.
@@ -33,12 +35,10 @@ class Distance(NamedTuple):
         base = "optimum's loss"
         if self.certified_relative_to == "constant":
             base = "optimum, relative to the best constant's loss,"
-        return (
-            f"the gap to the {base} is certified to be {self.certified:.3g} or less, below train.stop_gap: {stop_gap:g}"
-        )
+        certified = f"certified to be {number(self.certified, 3)} or less"
+        return f"the gap to the {base} is {certified}, below train.stop_gap: {exact(stop_gap)}" @ dataclass
 
 
-@dataclass
 class EarlyStopping:
     """Early stopping: stop after `patience` epochs without a decrease of the loss by more than `min_delta`.
 

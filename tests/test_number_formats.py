@@ -9,8 +9,16 @@ from conftest import REPOSITORY
 PACKAGE = REPOSITORY / "linreg_cli"
 #: Where the ways to write numbers are defined.
 DEFINE = {"wording.py", "decimals.py"}
-#: Text that is no number for a person: file formats, keys of JSON, and rates of work that are shown while it goes on.
-MAY = {"cli/junit.py", "cli/progress.py", "inspection/advice.py"}
+#: What is no number in a sentence or a table, or has a form of its own.
+MAY = {
+    "cli/junit.py",  # a file format
+    "cli/progress.py",  # the speed, while it goes on
+    "convergence/rates.py",  # rounding down
+    "data/encoding/levels.py",  # names of levels
+    "figures/canvas.py",  # ticks of an axis
+    "inspection/advice.py",  # keys of JSON
+    "runs/labels.py",  # as many digits as tell two runs apart
+}
 _NUMBER = re.compile(r"[-+ 0-9<>^]*[,_]?(?:\.[0-9]+)?[eEfFgG%]")
 
 

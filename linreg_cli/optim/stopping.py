@@ -36,9 +36,10 @@ class Distance(NamedTuple):
         if self.certified_relative_to == "constant":
             base = "optimum, relative to the best constant's loss,"
         certified = f"certified to be {number(self.certified, 3)} or less"
-        return f"the gap to the {base} is {certified}, below train.stop_gap: {exact(stop_gap)}" @ dataclass
+        return f"the gap to the {base} is {certified}, below train.stop_gap: {exact(stop_gap)}"
 
 
+@dataclass
 class EarlyStopping:
     """Early stopping: stop after `patience` epochs without a decrease of the loss by more than `min_delta`.
 

@@ -291,6 +291,15 @@ def exceptions(column: str) -> dict[str, Any]:
     return found | dict(columns.get(column, {}))
 
 
+def as_options(overrides: Sequence[tuple[str, Any]]) -> str:
+    """Settings as options of a command line, quoted for a shell.
+
+    >>> as_options([("train.batch_size", "full"), ("optimizer.schedule", {"kind": "constant"})])
+    "--set train.batch_size=full --set 'optimizer.schedule={kind: constant}'"
+    """
+    return " ".join(command("--set", override(key, value)) for key, value in overrides)
+
+
 def _key(name: str) -> str:
     return flow(name) if len(name) <= LONGEST_KEY else f"? {flow(name)} "
 

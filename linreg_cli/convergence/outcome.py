@@ -1,5 +1,6 @@
 """How a run ended, if it failed: whether it diverged, and why; why its loss rose."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from linreg_cli.config import Config
@@ -8,6 +9,7 @@ from linreg_cli.convergence.ends import exact_ends, expected_ends
 from linreg_cli.convergence.preflight import check_rate
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import Rate, rounded_down
+from linreg_cli.convergence.reaching import Reaching
 from linreg_cli.convergence.rehearsal import objective
 from linreg_cli.errors import DivergedError
 from linreg_cli.findings import Finding
@@ -60,7 +62,9 @@ def grown_error(last: Evaluated, first: float, config: Config, problem: Problem,
     )
 
 
-def risen_loss(first: float, last: float, config: Config, problem: Problem) -> Finding:
+def risen_loss(
+    first: float, last: float, config: Config, problem: Problem, way: Callable[[], Reaching] | None = None
+) -> Finding:
     """The warning for a run whose final train loss is above its initial one: the likely cause, and what to do.
 
     Args:
@@ -68,11 +72,14 @@ def risen_loss(first: float, last: float, config: Config, problem: Problem) -> F
         last: the train loss after the last step.
         config: with numbers in place of `auto`.
         problem: the plan and the train split.
+        way: what leads to the exact fit: the remedy, where something does.
     """
-    return Finding("loss_rose", _risen(first, last, config, problem))
+    return Finding("loss_rose", _risen(first, last, config, problem, way))
 
 
-def _risen(first: float, last: float, config: Config, problem: Problem) -> str:
+def _risen(
+    first: float, last: float, config: Config, problem: Problem, way: Callable[[], Reaching] | None = None
+) -> str:
     risen, plan = f"the train loss rose from {first:.6g} to {last:.6g}", problem.plan
     if problem.optimum is not None and last - first <= problem.optimum.rounding_loss:
         return f"{risen}, within rounding error: the initial parameters were optimal"
@@ -91,7 +98,9 @@ def _risen(first: float, last: float, config: Config, problem: Problem) -> str:
     elif not plan.is_full_batch:
         by = f", which momentum {plan.momentum:g} amplifies," if plan.momentum > 0 else ""
         cause = f"at this rate, the noise of batches of {plan.batch_size:,} rows{by} keeps the loss up"
-    return f"{risen}: {cause}; {_remedies(config, problem)}"
+    reaching = None if way is None else way()
+    remedy = reaching.remedy if reaching and reaching.overrides else _remedies(config, problem)
+    return f"{risen}: {cause}; {remedy}"
 
 
 def _penalty_explains(config: Config, problem: Problem) -> bool:

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from linreg_cli.config.schema import Config
+from linreg_cli.convergence.original import original_optimum
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset
 from linreg_cli.data.columns.kinds import Rows
 from linreg_cli.data.columns.rows import StackedRows, pick
 from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
-from linreg_cli.least_squares.factor import EPS, blocks
 from linreg_cli.least_squares.inference import Inference, distance_in_errors, infer, refusal
-from linreg_cli.least_squares.solve import Optimum, least_squares, loses_digits
+from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import LinearFormula
 from linreg_cli.remedies import setting
 
@@ -40,7 +39,7 @@ class ExactFit:
     alone: str | None = None
 
     def trained_refusal(
-        self, config: Config, problem: Problem, trained: LinearFormula, remedy: Callable[[Optimum], str]
+        self, config: Config, problem: Problem, trained: LinearFormula, remedy: Callable[[], str]
     ) -> str | None:
         """Why the inference is not that of the trained model; None if it is.
 
@@ -55,9 +54,22 @@ class ExactFit:
         factor = problem.factor
         if factor.rank < self.optimum.rank:
             rank = f"rank {factor.rank} of {factor.n_parameters}, and {self.optimum.rank} as given"
-            return f"the coefficients are not unique in {config.train.dtype} ({rank}); set train.dtype: float64"
+            return f"the coefficients are not unique in {config.train.dtype} ({rank}); {remedy()}"
         at = (trained.weights, trained.bias)
         return refusal(self.optimum, config.loss, at, remedy=remedy, names=trained.features)
+
+    def furthest(self, trained: LinearFormula) -> tuple[str, float]:
+        """The coefficient that is furthest from the exact fit, and its distance in standard errors; 0 without any.
+
+        Args:
+            trained: the model in original units.
+        """
+        if self.optimum is None or not self.fits:
+            return "", 0.0
+        errors = np.abs(distance_in_errors(self.optimum, trained.weights, trained.bias))
+        errors = np.where(np.isnan(errors), math.inf, errors)
+        position, target = np.unravel_index(int(np.argmax(errors)), errors.shape)
+        return [*trained.features, "bias"][position], float(errors[position, target])
 
     def as_json(self, transform: str) -> Metrics:
         """`inference` of `metrics.json`: by target if there are several, or `{"refused": reason}`.
@@ -105,7 +117,7 @@ def exact_fit(
         X: the train split in original units, shape (n_samples, n_features).
         y: its transformed targets, shape (n_samples, n_targets).
     """
-    optimum = _original_optimum(config, problem, X, y)
+    optimum = original_optimum(config, problem, X, y)
     why = _refusal(config, dataset, problem, optimum)
     if optimum is None or why is not None:
         return ExactFit(optimum, {}, why)
@@ -134,29 +146,6 @@ def _refusal(config: Config, dataset: Dataset, problem: Problem, optimum: Optimu
     if "bias" in dataset.features and config.model.bias:
         return "a column is named 'bias', which is the name of the intercept; rename it"
     return refusal(optimum, config.loss)
-
-
-def _original_optimum(config: Config, problem: Problem, X: StackedRows, y: StackedRows) -> Optimum | None:
-    """The optimum of the squared loss in original units, without a penalty; None where there is none.
-
-    It is solved anew only where training saw other numbers: scaled, penalised, or rounded to float32.
-    """
-    trained = problem.optimum
-    if trained is None:
-        return None
-    scaled = config.preprocess.standardize or config.preprocess.standardize_target
-    if not (scaled or config.optimizer.weight_decay):
-        if config.train.dtype == "float64":
-            return trained
-        digits = trained.is_unique and not loses_digits(trained.factor, trained.weights, trained.bias)
-        if digits and _are_equal(problem.X_nd, X) and _are_equal(problem.y_nk, y):
-            return trained.judged_by(EPS)
-    return least_squares(X, y, bias=config.model.bias, loss=config.loss)
-
-
-def _are_equal(trained: npt.NDArray[Any], original: StackedRows) -> bool:
-    """Whether no value was rounded on the way to the tensor. Rows in another order count as different."""
-    return all(np.array_equal(trained[rows], original[rows]) for rows in blocks(len(original)))
 
 
 def _finite(values: Any) -> Any:

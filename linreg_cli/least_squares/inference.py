@@ -119,7 +119,7 @@ def refusal(
     loss: str,
     trained: tuple[npt.ArrayLike, npt.ArrayLike | None] | None = None,
     *,
-    remedy: Callable[[Optimum], str] | None = None,
+    remedy: Callable[[], str] | None = None,
     names: Sequence[str] = (),
 ) -> str | None:
     """Why inference is not valid, and what to do about it; None if it is valid.
@@ -157,7 +157,7 @@ def refusal(
     worst = np.unravel_index(int(np.argmax(shift)), shift.shape)
     if shift[worst] < NEAR:
         return None
-    ways = remedy(optimum) if remedy else "raise train.epochs, or set optimizer.lr to auto if it is a number"
+    ways = remedy() if remedy else "raise train.epochs, or set optimizer.lr to auto if it is a number"
     labels = [*(names or [f"feature {j + 1}" for j in range(len(factor.scale))]), "bias"]
     relative, base = optimum.gap(*trained)
     distance = "not defined" if relative is None else f"{relative:.3g} times the {base}'s loss"

@@ -1,10 +1,11 @@
 """train_run and resume_run: all steps of a run, in the order of execution."""
 
 import contextlib
+import functools
 import os
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from linreg_cli import remedies
 from linreg_cli.addresses import has_secrets, without_secrets
 from linreg_cli.config import LoadedConfig, dump_config
 from linreg_cli.config.given import messages_about
+from linreg_cli.convergence.reaching import Reaching
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
 from linreg_cli.evaluation.evaluate import evaluate_model
@@ -26,6 +28,7 @@ from linreg_cli.figures.of_run import draw_run, write_pictures
 from linreg_cli.files import write_file
 from linreg_cli.findings import Finding, counts
 from linreg_cli.gates import GateResult, check_gates
+from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.fit import Stopped
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
 from linreg_cli.pipeline.resume import taken_up
@@ -190,7 +193,8 @@ def _run_to_the_end(
         run.remove(*RESULTS)  # of fewer epochs, or of an interrupted evaluation
         if checkpoint is not None:
             prepared.state.restore(checkpoint.snapshot)
-        training = Training(prepared, run, prepared.fingerprint, checkpoint)
+        way = functools.cache(functools.partial(prepared.way, auto_keys(record.values)))
+        training = Training(prepared, run, prepared.fingerprint, checkpoint, functools.partial(way, None))
         for text in _choices(prepared):
             reporter.detail(text)
         end = training.run(stops, reporter)
@@ -198,7 +202,7 @@ def _run_to_the_end(
         reporter.detail("checkpoints: {count}, {seconds:.2f} s".format(**training.saved))
         reporter.stage("evaluating")
         folds = cross_validation(loaded, prepared, auto_keys(record.values), reporter)
-        metrics, findings = _evaluate(prepared, run, before, folds)
+        metrics, findings = _evaluate(prepared, run, before, folds, way)
         for finding in findings:
             reporter.warn(finding)
         warnings += findings
@@ -214,6 +218,7 @@ def _run_to_the_end(
         gates = check_gates(prepared.config.gates, fail_if, measured, prepared.references)
         digests = run.digests("model.safetensors", "preprocess.json")
         result = _result(end, prepared, seconds, gates, warnings)
+        result |= {} if training.restored_epoch is None else {"restored_epoch": training.restored_epoch}
         record.finish("finished", **result, checkpoints=training.saved, digests=digests)
     except BaseException as error:
         _record_failure(record, error, time.perf_counter() - begun)
@@ -290,7 +295,11 @@ def _choices(prepared: Prepared) -> list[str]:
 
 
 def _evaluate(
-    prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics
+    prepared: Prepared,
+    run: RunFolder,
+    before: list[list[float | None]],
+    more: Metrics,
+    way: Callable[[Optimum | None], Reaching],
 ) -> tuple[Metrics, list[Finding]]:
     """Metrics and predictions of the trained model, and what is odd; writes `metrics.json` and `predictions.csv`."""
     config, dataset, model = prepared.config, prepared.dataset, prepared.state.model
@@ -300,7 +309,7 @@ def _evaluate(
     errors = write_predictions(run.path / "predictions.csv", formula, dataset)
     losses = {split: prepared.loss(split) for split in errors}
     with messages_about(config):
-        found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses)
+        found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses, way)
     metrics, influence, points = found.metrics, found.influence, config.probe
     metrics["probe"] = [
         {"input": list(point), "before": old, "after": new}

@@ -75,8 +75,17 @@ def at_mark(cells: Sequence[str]) -> list[str]:
     padded = [
         cell if match is None else cell + " " * (rest - len(match[2])) for cell, match in zip(cells, found, strict=True)
     ]
-    width = max(map(text_width, padded), default=0)
-    return [" " * (width - text_width(cell)) + cell for cell in padded]
+    return at_right(padded)
+
+
+def at_right(cells: Sequence[str]) -> list[str]:
+    """Cells of one column, padded to one width at their left.
+
+    >>> at_right(["mse", "12.5"])
+    [' mse', '12.5']
+    """
+    width = max(map(text_width, cells), default=0)
+    return [" " * (width - text_width(cell)) + cell for cell in cells]
 
 
 def text_width(text: str) -> int:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 #: The kinds of warnings, each with what it is about. The names are stable: gates name them.
 KINDS: Mapping[str, str] = {
+    "autocorrelation": "the residuals of neighbouring rows are alike, or opposite: Durbin-Watson outside 1.5 to 2.5",
     "collinear": "columns are linear combinations of others, so the optimum is not unique",
     "config": "a setting has no effect",
     "constant": "a feature has one value in the train split",
@@ -14,11 +15,16 @@ KINDS: Mapping[str, str] = {
     "engine": "an engine that `auto` chose cannot start, and another one is used",
     "font": "no installed font has the characters of a name",
     "header": "the header of a text file may be its first row",
+    "heteroskedastic": "classic and HC3 standard errors differ by more than half",
     "identifier": "a column looks like an identifier of the rows",
     "index": "a column is the stored index of a data frame",
+    "influential": "a row has a Cook's distance above 1",
     "leak": "features determine the target",
     "lookalike": "two names or levels look the same and are not",
+    "left_out": "a column of a table without a config is not used, because of its cells",
     "loss_rose": "the train loss at the end is above that of the start",
+    "multicollinear": "a column of numbers has a variance inflation factor above 10",
+    "not_converged": "a coefficient is 0.01 standard errors or more from the exact fit",
     "number_format": "numbers may have been written in another way than they were read",
     "placeholder": "a level of a category may stand for a missing cell",
     "plots": "a picture could not be drawn",

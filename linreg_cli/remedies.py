@@ -87,6 +87,22 @@ def setting(key: str, value: Any) -> str:
     return f"{key}: {flow(value)}"
 
 
+def entry(name: str, value: Any, *, indent: str = "") -> str:
+    """A line of a mapping, or two for a name that YAML takes for a key only after a question mark.
+
+    Args:
+        name: the key, of any kind.
+        value: as `flow` takes it.
+        indent: blanks before each line.
+
+    >>> entry("a: b", {"missing": "drop"}, indent="  ")
+    "  'a: b': {missing: drop}"
+    """
+    if len(name) <= LONGEST_KEY:
+        return f"{indent}{flow(name)}: {flow(value)}"
+    return f"{indent}? {flow(name)}\n{indent}: {flow(value)}"
+
+
 def change(key: str, value: Any) -> str:
     """What to do for another setting: to set it, or to train again.
 
@@ -273,6 +289,15 @@ def exceptions(column: str) -> dict[str, Any]:
     for key, given in columns.items():
         found |= given if key != column and fnmatchcase(column, key) else {}
     return found | dict(columns.get(column, {}))
+
+
+def as_options(overrides: Sequence[tuple[str, Any]]) -> str:
+    """Settings as options of a command line, quoted for a shell.
+
+    >>> as_options([("train.batch_size", "full"), ("optimizer.schedule", {"kind": "constant"})])
+    "--set train.batch_size=full --set 'optimizer.schedule={kind: constant}'"
+    """
+    return " ".join(command("--set", override(key, value)) for key, value in overrides)
 
 
 def _key(name: str) -> str:

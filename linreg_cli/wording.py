@@ -139,6 +139,15 @@ def percent(share: float, digits: int = 3) -> str:
     return "less than 0.001 %" if 0 < share < NEGLIGIBLE else f"{number(float(100 * share), digits)} %"
 
 
+def gap(value: float) -> str:
+    """A relative gap in three significant digits; rounding error is not written as a number.
+
+    >>> gap(0.00123456), gap(3e-175)
+    ('0.00123', '<1e-15')
+    """
+    return number(value, 3) if value > ROUNDING else f"<{ROUNDING:g}"
+
+
 def duration(seconds: float) -> str:
     """A time in seconds, with two decimals.
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -54,6 +55,11 @@ class Result:
     @property
     def json(self) -> dict[str, Any]:
         return json.loads(self.out)
+
+    @property
+    def messages(self) -> list[str]:
+        """The lines of stderr but those of the progress of training."""
+        return [line for line in self.err.splitlines() if not re.match(r"\S+-\d{4}: epoch [\d,]+/[\d,]+  ", line)]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def rows() -> list[list[float]]:
 
 def advised(page: str) -> list[str]:
     """The first settings that the page says to set."""
-    words = " ".join(page.split("What to do: ")[1].split())
+    words = " ".join(page.split("What to do:")[1].split("\n\n")[0].split())
     settings = re.search(r"[Ss]et (.*?)(?: \(|\.$|\. )", words)
     assert settings, words
     return re.split(r", (?=\w+\.)", settings[1])
@@ -72,7 +72,7 @@ def test_a_run_that_ends_above_its_start_is_said_to(linreg, config_file, optimiz
     config = config_file(CASE.format(rows=rows(), optimizer=optimizer, train=train))
     start = f"model.init={{weight: {weights[:3]}, bias: {weights[3]}}}"  # near the optimum, by numpy's lstsq
     result = linreg("inspect", "-c", config, "--set", start)
-    words = " ".join(result.out.split("What to do: ")[1].split())
+    words = " ".join(result.out.split("What to do:")[1].split("\n\n")[0].split())
     assert words.startswith(f"The run {'will' if certain else 'is expected to'} end above its start: at a gap of "), (
         words
     )

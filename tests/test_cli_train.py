@@ -133,9 +133,9 @@ def test_a_table_with_a_relative_path_is_repeated_from_another_folder(linreg, tm
 # --- output
 
 
-def test_results_go_to_stdout_and_nothing_to_stderr_when_it_is_no_terminal(linreg, small):
+def test_results_go_to_stdout_and_progress_alone_to_stderr_when_it_is_no_terminal(linreg, small):
     result = linreg("train", "-c", small)
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, result.messages, len(result.err.splitlines())) == (0, [], 2)
     assert result.out.startswith("small-0001: 4 epochs, 12 steps on ")
     assert "run:      outputs/small-0001\n" in result.out
     assert "\x1b" not in result.out
@@ -208,10 +208,10 @@ def test_verbose_says_what_was_chosen_and_what_each_stage_took(linreg, small):
     assert f"rate: {record['lr']['value']:g} (set in the config)" in lines
     assert "momentum: 0 (set in the config)" in lines
     assert any(line.startswith(f"checkpoints: {record['checkpoints']['count']}, ") for line in lines)
-    took = [line.rpartition(": ")[0] for line in lines if line.endswith(" s") and line[-4].isdigit()]
+    took = [line.rpartition(": ")[0] for line in result.messages if line.endswith(" s") and line[-4].isdigit()]
     stages = ["loading torch", "reading the data", "preparing", "training", "evaluating"]
     assert [name for name in took if name in stages] == stages
-    assert linreg("train", "-c", small).err == ""
+    assert linreg("train", "-c", small).messages == []
 
 
 def test_verbose_tells_of_plain_data_and_of_what_auto_chose(linreg, config_file, tmp_path):

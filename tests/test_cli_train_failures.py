@@ -27,7 +27,7 @@ def test_a_failure_has_its_exit_code_an_error_line_and_a_json_object(linreg, sma
     # The refusal of a rate that must diverge comes before training; `--force` is not needed to see exit code 4.
     plain = linreg("train", "-c", small, *arguments)
     assert plain.code == code
-    assert plain.err.startswith("error: ")
+    assert plain.messages[0].startswith("error: ")
     assert "Traceback" not in plain.err
     result = linreg("train", "-c", small, "--json", *arguments)
     assert result.code == code
@@ -73,7 +73,7 @@ def test_a_gate_that_fails_fails_a_complete_run(linreg, small, tmp_path, gate, r
 
 def test_gates_that_hold_are_named_and_the_run_passes(linreg, small):
     result = linreg("train", "-c", small, "--set", "gates=[train.n == 30, seconds < 1e6]", "--fail-if", "test.n > 15")
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, result.messages) == (0, [])
     assert "gate 'train.n == 30' passed (30)" in result.out
     assert "gate 'fail if test.n > 15' passed (15)" in result.out
 

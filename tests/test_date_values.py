@@ -113,12 +113,24 @@ def test_what_is_not_read(text):
     assert not good.any()
 
 
-def test_the_first_cell_that_is_no_date_is_named_with_its_row():
-    found = dates(["2020-01-31", "NA", "02/01/2020", "2020-01-31"])
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        (
+            "02/01/2020",
+            "is a date in a form that is not read, since 01/02/2020 is two days; write the column as 2020-01-31",
+        ),
+        ("09:30", "is a time of day, which has no date; leave the column out with data.ignore: [d]"),
+        ("soon", "is no date: a date is written 2020-01-31, with a time 2020-01-31T09:30:00, with a zone"),
+        ("soon", "if it means 'missing', set preprocess.missing_values: [\"\", NA, soon]"),
+    ],
+)
+def test_the_first_cell_that_is_no_date_is_named_with_its_row(cell, words):
+    found = dates(["2020-01-31", "NA", cell, "2020-01-31"])
     assert isinstance(found, Fault)
     assert found.where == "t.csv, row 3, column 'd'"
-    assert "'02/01/2020' is no date that can be read: a date is written 2020-01-31" in found.message
-    assert "preprocess.missing_values: [\"\", NA, '02/01/2020']" in found.message
+    assert found.message.startswith(f"'{cell}' is ")
+    assert words in found.message
 
 
 def test_times_with_and_without_a_zone_in_one_column_are_refused():

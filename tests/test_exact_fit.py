@@ -126,3 +126,50 @@ def test_a_target_without_residuals_beside_one_with_them_has_null_distances(linr
     assert abs(optimum["distance"]["weights"]["price"]["size"]) > 0
     # Rounding leaves residuals of about 1e-13, which are no measure of noise.
     assert abs(optimum["distance"]["weights"]["double"]["size"] or 1e9) > 1e6
+
+
+def test_hc3_is_what_the_tests_and_intervals_are_of_where_it_is_asked_for(linreg, config_file, table):
+    path = config_file(config("price") + "evaluate: {covariance: HC3}\n")
+    metrics = linreg("train", "-c", path, *SHORT).json["metrics"]
+    found = metrics["optimum"]["inference"]
+    theirs = sm.OLS(table["price"], design(table)).fit(cov_type="HC3", use_t=True)
+    classic = sm.OLS(table["price"], design(table)).fit()
+    interval = theirs.conf_int()
+    assert found["covariance"] == "HC3"
+    for name in theirs.params.index:
+        expected = {
+            "std_err": classic.bse[name], "std_err_hc3": theirs.bse[name], "t": theirs.tvalues[name],
+            "ci_low": interval.loc[name, 0], "ci_high": interval.loc[name, 1],
+        }  # fmt: skip
+        ours = found["coefficients"][name]
+        assert {key: ours[key] for key in expected} == pytest.approx(expected, rel=1e-9), name
+        assert ours["p"] == pytest.approx(theirs.pvalues[name], rel=1e-8)
+    assert (found["f"], found["f_p"]) == pytest.approx((theirs.fvalue, theirs.f_pvalue), rel=1e-7)
+    # Distances are in classic standard errors whatever is shown.
+    other = linreg("train", "-c", path, *SHORT, "--set", "evaluate.covariance=classic").json["metrics"]
+    assert metrics["optimum"]["distance"] == other["optimum"]["distance"]
+    assert other["optimum"]["inference"]["coefficients"]["size"]["std_err_hc3"] == pytest.approx(theirs.bse["size"])
+
+
+def test_a_row_of_leverage_one_leaves_no_hc3(linreg, config_file, table, tmp_path):
+    table.loc[6, "kind"] = "zeppelin"
+    table.to_csv(tmp_path / "t.csv", index=False)
+    path = config_file(config("price"))
+    optimum = linreg("train", "-c", path, *SHORT).json["metrics"]["optimum"]
+    size = optimum["inference"]["coefficients"]["size"]
+    assert size["std_err_hc3"] is None
+    assert (
+        size["std_err_hc3_reason"] == "row 7 alone determines a coefficient (its leverage is 1), so HC3 is not defined"
+    )
+    assert size["std_err"] > 0
+    result = linreg("train", "-c", path, *SHORT, "--set", "evaluate.covariance=HC3")
+    refused = result.json["metrics"]["optimum"]["inference"]["refused"]
+    assert refused.startswith("row 7 alone")
+    assert refused.endswith("set evaluate.covariance: classic")
+    assert result.json["metrics"]["inference"]["refused"] == refused
+
+
+def test_cluster_is_not_a_covariance(linreg, config_file, table):
+    result = linreg("train", "-c", config_file(config("price")), "--set", "evaluate.covariance=cluster")
+    assert result.code == 2
+    assert "evaluate.covariance" in result.err

@@ -40,7 +40,13 @@ RUN = "outputs/h-0001"
 DRY = ["train", "-c", "c.yaml", "--dry-run", "--set"]
 #: Command lines with a place for a word. What would remove or change the run of the others is not among them.
 PLACES = [
-    ["WORD"], ["train", "WORD"], ["train", "-c", "WORD"], ["train", "--set", "WORD"],
+    ["WORD"], ["train", "WORD"], ["train", "WORD", "--target", "y", "--dry-run"],
+    ["train", "t.csv", "--target", "WORD", "--dry-run"],
+    ["train", "t.csv", "--target", "y", "--features", "WORD", "--dry-run"],
+    ["train", "t.csv", "--target", "y", "--ignore", "WORD", "--dry-run"], ["init", "WORD", "-o", "-"],
+    ["init", "WORD", "--target", "y", "-o", "-"], ["init", "t.csv", "--target", "WORD", "-o", "-"],
+    ["init", "t.csv", "--target", "y", "--ignore", "WORD", "-o", "-"],
+    ["train", "-c", "WORD"], ["train", "--set", "WORD"],
     ["train", "-c", "c.yaml", "--set", "WORD"],
     ["train", "-c", "c.yaml", "--set", "WORD=1"], ["train", "-c", "c.yaml", "--name", "WORD", "-q"],
     ["train", "-c", "c.yaml", "--device", "WORD"], ["train", "-c", "c.yaml", "--outputs", "WORD", "--dry-run"],
@@ -58,7 +64,7 @@ PLACES = [
     ["inspect", "-c", "WORD"], ["inspect", "-c", "c.yaml", "--set", "WORD"], ["explain", "-c", "WORD"],
     ["explain", "-c", "c.yaml", "--steps", "WORD"], ["validate", "WORD"], ["validate", "c.yaml", "WORD"],
     ["validate", "--resolved", "WORD"],
-    ["schema", "-o", "missing/WORD"], ["completion", "WORD"],
+    ["schema", "-o", "missing/a-WORD"], ["completion", "WORD"],
     ["runs", "WORD"], ["runs", "list", "--outputs", "WORD"], ["runs", "list", "--name", "WORD"],
     ["runs", "list", "--sort", "WORD"],
     ["runs", "list", "--status", "WORD"], ["runs", "list", "--label", "WORD"], ["runs", "show", "WORD"],
@@ -72,6 +78,7 @@ OUTPUTS = [
     ["plot", RUN, "--kind", "loss", "--format", "svg", "-o", "WORD"],
     ["report", RUN, "-o", "WORD"], ["schema", "-o", "WORD"],
     ["generate-data", "--set", "data.n_samples=3", "-o", "WORD"],
+    ["init", "t.csv", "--target", "y", "-o", "WORD"],
     ["evaluate", RUN, "--junit", "WORD"], ["train", "-c", "c.yaml", "-q", "--outputs", "WORD"],
 ]  # fmt: skip
 #: Keys of every kind: names, paths, lists, numbers, patterns, mappings, gates.

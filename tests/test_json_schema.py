@@ -49,7 +49,7 @@ VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, 2, -1, 5.0, 0.5, 1e-3, 1.5, -0.5, 2**63 - 2**10, 2**63, 1e300,
     "", "x", "y", "auto", "full", "5", "1e-3", "true", "no", ".", ",", "'", " ", "\u00a0", "\u2019", ";", "||", "none",
     "error", "drop", "mean", "median", "log", "log1p", "one_hot", "ignore", "mse", "huber", "msee", "float64", "native",
-    "cuda:0", "cuda:01", "cpu", "gpu", "train.loss", "validation.loss", "step", "constant", "table", "synthetic",
+    "cuda:0", "cuda:01", "cpu", "gpu", "train.loss", "validation.loss", "step", "constant", "table", "synthetic", "HC3",
     "inline", "exponential", "cosine", "utf-8", "latin-1", "a" * 64, "A" * 100, "a" * 101,
     "größe", "-a", ".a", "a b", "a/b", "a.b-c_1", "_", "данные",
     [], [1], [1, 2], [0.5, "x"], ["x"], ["x", "y"], ["x", "x"], [""], [None], [[1, 2]], [[1, 2], [3, 4]], [["x"]], [[]],

@@ -15,7 +15,7 @@ ORDER = {
     "linreg_cli": [
         "addresses", "lookalike", "errors", "seeds", "wording", "decimals", "remedies", "fixes", "decisions",
         "findings", "paths", "files", "metric_paths", "gates", "config", "data", "model", "optim", "least_squares",
-        "convergence", "runs", "evaluation", "figures", "report", "pipeline", "inspection", "cli",
+        "convergence", "runs", "evaluation", "figures", "report", "starter", "pipeline", "inspection", "cli",
         "__main__",
     ],
     "linreg_cli.data": [

@@ -4,6 +4,7 @@ Distances are in standard errors of the exact fit, by the textbook's formula s s
 """
 
 import dataclasses
+import shlex
 
 import numpy as np
 import pytest
@@ -137,3 +138,88 @@ def test_where_there_is_no_exact_fit_to_reach_the_reason_is_said_and_the_lowest_
     lowest = np.mean((y - Z @ np.linalg.lstsq(Z, y, rcond=None)[0]) ** 2)
     if name != "too multicollinear":  # which takes more epochs than are practical
         assert metrics["train"]["mse"] <= lowest * (1 + 1e-9) + 1e-9 * np.var(y) + 1e-24
+
+
+NEAR = 0.01
+#: Settings by hand. A rate is in units of one over the largest sum of squares of a row.
+HAND = {
+    "the defaults": {"optimizer.lr": 1e-2},
+    "a tiny rate": {"optimizer.lr": 1e-9},
+    "full, by hand": {"train.batch_size": "full", "optimizer.lr": 0.1, "optimizer.momentum": "0.5"},
+    "auto, and few epochs": {"train.batch_size": "full", "optimizer.lr": "auto", "train.epochs": "2"},
+    "standardised, mini-batches": {"preprocess.standardize": "true", "optimizer.lr": "auto"},
+    "a schedule": {"optimizer.schedule": "{kind: exponential, gamma: 0.5}", "optimizer.lr": 1e-2},
+    "stopped early": {
+        "train.batch_size": "full",
+        "optimizer.lr": "auto",
+        "train.epochs": "50",
+        "train.early_stopping": "{monitor: train.loss, patience: 1, min_delta: 1e9}",
+    },
+    "a loose gap": {
+        "preprocess.standardize": "true",
+        "train.batch_size": "full",
+        "optimizer.lr": "auto",
+        "train.epochs": "500",
+        "train.stop_gap": "0.5",
+        "train.dtype": "float64",
+    },
+    "Nesterov": {"optimizer.momentum": "0.9", "optimizer.nesterov": "true", "optimizer.lr": 1e-3},
+    "sums": {"loss": "sse", "optimizer.lr": 1e-3},
+    "no bias": {"model.bias": "false", "optimizer.lr": 1e-2},
+    "a log target": {"preprocess.target_transform": "log1p", "optimizer.lr": 1e-2},
+}
+
+
+def worst(metrics):
+    """The largest distance that the metrics have, over all targets."""
+    found, numbers = [metrics["optimum"]["distance"]], []
+    while found:
+        each = found.pop()
+        if isinstance(each, dict):
+            found += each.values()
+        elif each is not None:
+            numbers.append(abs(each))
+    return max(numbers)
+
+
+def advice(run):
+    """The options that the warning about the fit has, as a shell reads them; None without such a warning."""
+    [message] = [each["message"] for each in run["warnings"] if each["kind"] == "not_converged"] or [None]
+    if message is None:
+        return None
+    assert f"{worst(run['metrics']):.3g} standard errors from the exact fit" in message
+    return shlex.split(message.partition("train with ")[2])
+
+
+def trained(linreg, config_file, settings, more=()):
+    config = config_file("{data: {path: none, target: y}}")
+    given = [part for each in expressions(settings) for part in ("--set", each)]
+    result = linreg("train", "-c", config, "--json", "--force", *given, *more)
+    assert result.code == 0, (result.out, result.err)
+    return result.json
+
+
+@pytest.mark.parametrize(
+    ("name", "hand"),
+    [
+        *(("far from zero", hand) for hand in HAND),
+        *((name, "the defaults") for name in TABLES if name != "far from zero"),
+    ],
+)
+def test_following_the_warning_leads_to_the_exact_fit_in_one_go(linreg, config_file, tmp_path, name, hand):
+    X, y = TABLES[name]
+    settings = {**written(tmp_path / "t.csv", X, np.abs(y)), **HAND[hand]}
+    if isinstance(settings["optimizer.lr"], float):
+        settings["optimizer.lr"] /= float(np.square(X).sum(axis=1).max())
+    first = trained(linreg, config_file, settings)
+    options = advice(first)
+    if options is None:
+        assert worst(first["metrics"]) < NEAR
+        return
+    assert options, first["warnings"]
+    second = trained(linreg, config_file, settings, options)
+    assert worst(second["metrics"]) < NEAR, options
+    assert advice(second) is None
+    # The config of the run has numbers where the first one has auto, and the same options lead there too.
+    again = linreg("train", "-c", f"{first['path']}/config.yaml", "--json", *options).json
+    assert worst(again["metrics"]) < NEAR, options

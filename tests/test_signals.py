@@ -149,7 +149,7 @@ class Reporter:
     def stage(self, text): pass
     def detail(self, text): pass
     def warn(self, text): pass
-    def training(self, plan): pass
+    def training(self, plan, run): pass
     def done(self): pass
 
 def train(event, name="run"):
@@ -220,7 +220,7 @@ try:
 except KeyboardInterrupt:
     record = json.loads(Path("outputs/run-0001/run.json").read_text())
     print("raised", record["status"])
-from linreg_cli.runs.store import find_run
+from linreg_cli.runs.find import find_run
 outcome = resume_run(find_run(Path("outputs"), "run"), (), (), reporter=Reporter(lambda what: None), command=[])
 print(outcome.status)
 """

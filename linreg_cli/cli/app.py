@@ -16,6 +16,7 @@ from linreg_cli.cli.completion import completion
 from linreg_cli.cli.evaluate import evaluate
 from linreg_cli.cli.explain import explain
 from linreg_cli.cli.generate import generate_data
+from linreg_cli.cli.init import init
 from linreg_cli.cli.inspect import inspect
 from linreg_cli.cli.plot import plot
 from linreg_cli.cli.predict import predict
@@ -54,6 +55,7 @@ def _top(
 
 app.command("generate-data")(generate_data)
 app.command("generate", hidden=True)(generate_data)
+app.command("init")(init)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("predict")(predict)
@@ -111,7 +113,7 @@ def _run(arguments: Sequence[str], *, as_json: bool) -> tuple[int, tuple[str, Se
     except LinregError as error:
         return error.exit_code, (error.kind, error.faults)
     except typer.TyperException as error:
-        return error.exit_code, ("usage", (Fault(_usage(error)),))
+        return error.exit_code, ("usage", (Fault(_usage(error, arguments)),))
     except typer.Abort:
         return 130, None
     except OSError as error:
@@ -132,14 +134,23 @@ def _run(arguments: Sequence[str], *, as_json: bool) -> tuple[int, tuple[str, Se
     return result if isinstance(result, int) else 0, None
 
 
-def _usage(error: typer.TyperException) -> str:
-    """What is wrong with the command line, and which --help to read."""
+def _usage(error: typer.TyperException, arguments: Sequence[str]) -> str:
+    """What is wrong with the command line, what was probably meant, and which --help to read."""
     message, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
     if message.startswith("Usage:"):  # no command was given, and the message is the help
         output.tell(f"{message}.\n")
         message = "no command was given"
     command = context.command_path if context is not None else "linreg"
+    if (meant := _meant(error, command, arguments)) is not None:
+        return f"{message.partition(' (Possible options')[0]}; did you mean: {meant} (see '{command} --help')"
     return f"{message.replace('. Did you', '; did you')}; see '{command} --help'"
+
+
+def _meant(error: typer.TyperException, command: str, arguments: Sequence[str]) -> str | None:
+    from linreg_cli.cli.hints import hint
+
+    near = [name for name in getattr(error, "possibilities", None) or () if name != "--help"]
+    return hint(getattr(error, "option_name", None), command, arguments, near=bool(near))
 
 
 def _bug(error: Exception, *, as_json: bool) -> int:

@@ -152,7 +152,8 @@ def _named(labels: Sequence[str], lines: Sequence[str]) -> str:
 def _references(record: dict[str, Any]) -> list[str]:
     """The reference level of each category, once."""
     columns = record["data"].get("columns") or []
-    found = [(one_line(each["column"]), one_line(each["reference"])) for each in columns if each.get("reference")]
+    features = [each for each in columns if each.get("reference") and each.get("role") != "source"]
+    found = [(one_line(each["column"]), one_line(each["reference"])) for each in features]
     if not found:
         return []
     if len(found) == 1:

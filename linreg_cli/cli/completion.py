@@ -27,7 +27,12 @@ VALUES: dict[tuple[str, str], tuple[str, ...]] = {
     ("", "--format"): ("csv", "tsv", "jsonl"),
     ("", "--device"): ("auto", "cpu", "cuda"),
     ("plot", "--format"): ("png", "svg", "pdf"),
-    ("plot", "--kind"): ("loss", "fit", "predicted", "residuals", "leverage"),
+    ("plot", "--kind"): (
+        "loss", "gap", "fit", "predicted", "residuals", "qq", "scale_location", "leverage", "residuals_by_feature",
+        "coefficients", "correlation", "learning_curve", "path", "all",
+    ),
+    ("plot", "--scale"): ("auto", "linear", "log"),
+    ("plot", "--x"): ("epoch", "step"),
     ("predict", "--interval"): ("prediction", "confidence"),
     ("runs list", "--status"): ("running", "finished", "diverged", "interrupted", "failed"),
     ("completion", "SHELL"): tuple(completion_scripts.SHELLS),

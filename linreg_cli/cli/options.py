@@ -35,6 +35,26 @@ MaybeConfig = Annotated[
         "without --resume.",
     ),
 ]
+Table = Annotated[
+    str | None,
+    typer.Argument(metavar="[TABLE]", parser=expanded, help="A table: .csv, .tsv, .parquet, ... Needs --target."),
+]
+Target = Annotated[
+    list[str] | None,
+    typer.Option("--target", metavar="COL[,COL]", help="The column of TABLE to predict, or several. May be repeated."),
+]
+Features = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--features",
+        metavar="COL[,COL]",
+        help="The columns of TABLE to predict from; default: every other one that can be used. May be repeated.",
+    ),
+]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option("--ignore", metavar="COL[,COL]", help="Columns of TABLE that are not used. May be repeated."),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as optimizer.lr=0.1. May be repeated."),

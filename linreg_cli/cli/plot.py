@@ -1,6 +1,7 @@
 """`linreg plot`."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +9,7 @@ import typer
 
 from linreg_cli import wording
 from linreg_cli.cli import destination, options, output
-from linreg_cli.errors import UsageError
+from linreg_cli.errors import StoreError, UsageError
 from linreg_cli.paths import output_path
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ def plot(
     from linreg_cli.figures.kinds import KINDS
     from linreg_cli.figures.of_run import ALL, FORMATS, draw_run, write_pictures
     from linreg_cli.files import write_bytes
-    from linreg_cli.runs.find import find_run
 
     for value, allowed, option in [
         *((item, (*KINDS, ALL), "--kind") for item in kind or []),
@@ -72,7 +72,7 @@ def plot(
     is_picture = folder is not None and folder.suffix.lower().lstrip(".") in FORMATS and not os.path.isdir(folder)
     if is_picture and not to_stdout:
         raise UsageError("-o is a folder, and a picture has the name of its kind; write -o DIR", str(folder))
-    folders = [find_run(outputs, run) for run in runs]
+    folders = [_found(outputs, run, tuple(KINDS)) for run in runs]
     axes = Axes(scale, x)
     with output.warning_of_fonts():
         if len(folders) == 1:
@@ -119,3 +119,15 @@ def _overlays(folders: "list[RunFolder]", kinds: list[str], format_: str, axes: 
         for ending, content in overlay(folders, format_, kind, axes).items():
             pictures[f"{name}{ending}.{format_}"] = content
     return pictures
+
+
+def _found(outputs: Path, run: str, kinds: Sequence[str]) -> "RunFolder":
+    """The run; a kind of picture in the place of one is an error of its own."""
+    from linreg_cli.runs.find import find_run
+
+    try:
+        return find_run(outputs, run)
+    except StoreError:
+        if run not in kinds:
+            raise
+        raise UsageError(f"this is a kind of picture, and no run is called so; write --kind {run}", run) from None

@@ -1,51 +1,45 @@
-"""Progress: a bar on a terminal, and nothing elsewhere."""
+"""Progress on stderr: a bar on a terminal, lines elsewhere."""
 
+import math
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from linreg_cli import wording
 from linreg_cli.cli import output
 from linreg_cli.findings import Finding, shown
 
 if TYPE_CHECKING:
+    from linreg_cli.cli.bar import Bar
     from linreg_cli.data.summary import DataSummary
-    from linreg_cli.optim.fit import Event
+    from linreg_cli.optim.fit import Evaluated, Event
     from linreg_cli.optim.plan import StepPlan
+
+#: Seconds between two lines, between two states of the bar, and before a time left is estimated.
+LINE_SECONDS, BAR_SECONDS, FIRST_SECONDS = 10.0, 0.05, 0.5
 
 
 class Progress:
-    """A `pipeline.prepare.Reporter` that writes to stderr, with a progress bar on a terminal.
+    """A `pipeline.prepare.Reporter` that writes to stderr: a bar on a terminal, and lines of training elsewhere.
 
     Args:
         quiet: print nothing, not even warnings.
-        as_json: do not print the summary of the data, which is in the JSON object on stdout.
-        verbose: also print what was chosen and why, the summary of the data, and the seconds of each stage.
+        as_json: do not print the summary of the data, which is in the JSON object on stdout, nor the lines.
+        verbose: also print what was chosen and why, the summary of the data, the seconds of each stage, and the lines
+            of training on a terminal, too.
     """
 
     def __init__(self, *, quiet: bool, as_json: bool = False, verbose: bool = False) -> None:
         self._quiet, self._verbose = quiet, verbose
         self._shows_data = verbose or not (quiet or as_json)
         self._stage: tuple[str, float] | None = None
-        self._bar: Any = None
-        self._task: Any = None
-        self._shown = -1.0
-        self._loss = float("nan")
-        self._plan: StepPlan | None = None
-        if sys.stderr.isatty() and not quiet:
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        self._bar: Bar | None = None
+        self._training: _Training | None = None
+        if not quiet and output.moves_cursor(sys.stderr):
+            from linreg_cli.cli import bar
 
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
-                TextColumn("{task.fields[text]}"),
-                TimeRemainingColumn(compact=True),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self._task = self._bar.add_task("", total=None, text="")
-            self._bar.start()
+            self._bar = bar.Bar()
+        self._lines = verbose or not (quiet or as_json or self._bar is not None)
 
     def __enter__(self) -> "Progress":
         return self
@@ -57,7 +51,7 @@ class Progress:
         """See `Reporter`."""
         self._enter(text)
         if self._bar is not None:
-            self._bar.update(self._task, description=text, total=None, text="")
+            self._bar.show(text)
 
     def detail(self, text: str) -> None:
         """See `Reporter`."""
@@ -83,39 +77,34 @@ class Progress:
         for text in shown([finding.message for finding in summary.warnings]):
             self._warn(text)
 
-    def training(self, plan: "StepPlan") -> None:
+    def training(self, plan: "StepPlan", run: str) -> None:
         """See `Reporter`."""
         self._enter("training")
-        self._plan, self._begun = plan, time.monotonic()
+        self._training = _Training(plan, run)
         if self._bar is not None:
-            self._bar.update(self._task, description="training", total=plan.total_steps)
+            self._bar.show("training", total=plan.total_steps)
 
     def event(self, event: "Event") -> None:
         """See `Reporter`."""
         from linreg_cli.optim.fit import Evaluated, SegmentDone
 
-        elapsed = time.monotonic() - self._begun
-        if isinstance(event, Evaluated):
-            self._loss = event.train_loss
-        if self._bar is None or not isinstance(event, Evaluated | SegmentDone) or elapsed - self._shown < 0.05:
+        training, now = self._training, time.monotonic()
+        assert training is not None
+        if not isinstance(event, Evaluated | SegmentDone):
             return
-        self._shown = elapsed
-        assert self._plan is not None
-        text = f"epoch {event.epoch}/{self._plan.epochs}  train loss {self._loss:.6g}  lr {event.lr:g}"
-        if elapsed > 0.2:
-            text += f"  {event.step / elapsed:,.0f} steps/s"
-        self._bar.update(self._task, completed=event.step, text=text)
+        training.see(event.epoch, event.step, event.lr, event if isinstance(event, Evaluated) else None)
+        if self._lines and now - training.line_at >= LINE_SECONDS:
+            training.line_at = now
+            output.tell(training.line(now))
+        if self._bar is not None and now - training.bar_at >= BAR_SECONDS:
+            training.bar_at = now
+            parts, left = training.parts(now), training.left(now)
+            self._bar.show("training", parts, last=left, done=event.step, total=training.plan.total_steps)
 
     def rows(self, written: int, total: int) -> None:
         """Show how many rows of a table are written."""
         if self._bar is not None:
-            self._bar.update(
-                self._task,
-                description="writing",
-                total=total,
-                completed=written,
-                text=f"{written:,} of {total:,} rows",
-            )
+            self._bar.show("writing", [f"{written:,} of {total:,} rows"], done=written, total=total)
 
     def done(self) -> None:
         """See `Reporter`."""
@@ -127,7 +116,81 @@ class Progress:
     def _enter(self, stage: str | None) -> None:
         """End the current stage and begin another; None: begin none."""
         now = time.monotonic()
+        if self._training is not None:
+            if self._lines and self._training.begun:
+                output.tell(self._training.line(now, ended=True))
+            self._training = None
         if self._stage is not None:
             name, begun = self._stage
             self.detail(f"{name}: {now - begun:.2f} s")
         self._stage = None if stage is None else (stage, now)
+
+
+class _Training:
+    """What is known of a training in progress.
+
+    Args:
+        plan: its steps.
+        run: the id of the run.
+
+    Attributes:
+        begun: whether there was an event.
+        line_at: when the last line was printed, in seconds.
+        bar_at: when the bar was last drawn, in seconds.
+    """
+
+    def __init__(self, plan: "StepPlan", run: str) -> None:
+        self.plan, self._run = plan, run
+        self.begun, self.line_at, self.bar_at = False, -math.inf, -math.inf
+        self._at, self._first, self._step = time.monotonic(), 0, 0
+        self._epoch, self._lr = 0, math.nan
+        self._result: Evaluated | None = None
+
+    def see(self, epoch: int, step: int, lr: float, result: "Evaluated | None") -> None:
+        """Take in an event; a step is timed from the first one on, which a resumed run has not at zero."""
+        if not self.begun:
+            self.begun, self._first = True, step
+        self._epoch, self._step, self._lr = epoch, step, lr
+        self._result = result or self._result
+
+    def parts(self, now: float) -> list[str]:
+        """What the bar shows, the most important first."""
+        rate = self._rate(now)
+        return [*self._known(), *([f"{rate:,.0f} steps/s"] if rate else [])]
+
+    def line(self, now: float, *, ended: bool = False) -> str:
+        """A line of its own; at the end with the time that it took in place of the time left."""
+        last = f"in {wording.duration(now - self._at)}" if ended else self.left(now)
+        return wording.one_line(f"{self._run}: {'  '.join([*self._known(), *([last] if last else [])])}")
+
+    def left(self, now: float) -> str:
+        """The time that the remaining steps will take, or an empty text as long as it is not known."""
+        rate = self._rate(now)
+        return f"{in_units((self.plan.total_steps - self._step) / rate)} left" if rate else ""
+
+    def _known(self) -> list[str]:
+        known, result = [f"epoch {self._epoch:,}/{self.plan.epochs:,}"], self._result
+        if result is not None:
+            known += [f"loss {wording.number(result.train_loss)}"]
+            gap = result.distance.gap if result.distance is not None else None
+            known += [] if gap is None else [f"gap {wording.number(gap, 3)}"]
+        return [*known, f"lr {wording.number(self._lr, 4)}"]
+
+    def _rate(self, now: float) -> float:
+        """Steps in a second so far; zero as long as that says nothing."""
+        seconds = now - self._at
+        return (self._step - self._first) / seconds if seconds > FIRST_SECONDS else 0.0
+
+
+def in_units(seconds: float) -> str:
+    """A time that is still to come, in its two largest units, rounded up.
+
+    >>> in_units(0.2), in_units(59.5), in_units(200), in_units(7500), in_units(100_000)
+    ('1 s', '1 min', '3 min 20 s', '2 h 5 min', '1 d 4 h')
+    """
+    rest = math.ceil(seconds)
+    for size, unit, smaller_size, smaller in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
+        if rest >= size:
+            whole, more = divmod(math.ceil(rest / smaller_size) * smaller_size, size)
+            return f"{whole} {unit}" + (f" {more // smaller_size} {smaller}" if more else "")
+    return f"{rest} s"

@@ -16,8 +16,13 @@ def of_run(outcome: "Outcome") -> str:
     steps = f"{wording.plural(record['epochs_done'], 'epoch')}, {wording.plural(record['steps_done'], 'step')}"
     said = any(finding.kind == "not_converged" for finding in outcome.warnings)
     lines = [
-        f"{outcome.run.id}: {steps} on {record['device']} in {outcome.seconds:.2f} s",
+        f"{outcome.run.id}: {steps} on {record['device']} in {wording.duration(outcome.seconds)}",
         *([f"stopped early: {outcome.stopped}"] if outcome.stopped else []),
+        *(
+            [f"restored: the parameters of epoch {best:,}, the best one"]
+            if (best := record.get("restored_epoch"))
+            else []
+        ),
         "",
         output.metrics_table(outcome.metrics, record, indent="  "),
         *output.cross_validation_lines(outcome.metrics, indent="  "),

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,16 +11,24 @@ import typer
 
 from linreg_cli import wording
 from linreg_cli.cli import gates, github_summary, options, output, summary
+from linreg_cli.cli.table_words import Words, choice_lines
 from linreg_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from linreg_cli.cli.progress import Progress
+    from linreg_cli.config import LoadedConfig
     from linreg_cli.gates import References
     from linreg_cli.pipeline.prepare import Prepared
     from linreg_cli.pipeline.workflow import Outcome
     from linreg_cli.runs.store import RunFolder
+    from linreg_cli.starter.choices import Choices
 
 
 def train(
+    table: options.Table = None,
+    target: options.Target = None,
+    features: options.Features = None,
+    ignore: options.Ignore = None,
     config: options.MaybeConfig = None,
     set_: options.Set = None,
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Same as --set name=NAME.")] = None,
@@ -43,12 +52,14 @@ def train(
 ) -> None:
     """Train a model and write a run folder.
 
+    TABLE needs no config: linreg train houses.csv --target price trains with that of 'linreg init', which says why it
+    treats each column as it does.
+
     Evaluates the model on every split and draws the pictures. --resume continues an interrupted run, with the same
     result, bit for bit, as without the interruption; --set train.epochs=N adds epochs to a run.
     """
     from linreg_cli.cli.junit import recording_error, write_junit
     from linreg_cli.cli.progress import Progress
-    from linreg_cli.config import load_config
     from linreg_cli.runs.find import find_run
     from linreg_cli.runs.signals import StopRequests
 
@@ -60,7 +71,9 @@ def train(
     with recording_error(junit, "train"), github_summary.recording_failure("train"), progress:
         _refuse_ranks()
         expressions = gates.checked(fail_if)
-        _check_options(config, resume, junit, dry_run=dry_run, force=force, quiet=quiet, verbose=verbose)
+        words = Words(table, target, features, ignore)
+        words.check(config, resume)
+        _check_options(config or table, resume, junit, dry_run=dry_run, force=force, quiet=quiet, verbose=verbose)
         command = ["linreg", *sys.argv[1:]]
         if resume is not None:
             folder = find_run(outputs, resume)
@@ -84,9 +97,7 @@ def train(
                 _show_complete(folder, outcome, expressions, references, junit, as_json=as_json, quiet=quiet)
                 return
         else:
-            loaded = load_config(config or (), overrides)
-            for note in loaded.notes:
-                progress.warn(note)
+            loaded, choices = _loaded(words, config or (), overrides, progress, quiet=quiet or as_json)
             progress.stage("loading torch")
             from linreg_cli.pipeline.prepare import prepare
             from linreg_cli.pipeline.workflow import train_run
@@ -100,12 +111,34 @@ def train(
             with StopRequests() as stops:
                 outcome = train_run(
                     loaded, outputs=outputs, reporter=progress, command=command, fail_if=expressions, force=force,
-                    stops=stops,
+                    stops=stops, choices=choices,
                 )  # fmt: skip
     if junit is not None:
         write_junit(junit, outcome.run.id, outcome.gates, outcome.seconds)
     github_summary.append_run(outcome.run.id, outcome.metrics, outcome.run.record(), outcome.gates)
     _show(outcome, as_json=as_json, quiet=quiet)
+
+
+def _loaded(
+    words: Words, config: Sequence[str], overrides: Sequence[str], progress: "Progress", *, quiet: bool
+) -> "tuple[LoadedConfig, Choices | None]":
+    """The config of the files or of a table, and what was decided for the table."""
+    from linreg_cli.config import load_config
+
+    choices = None
+    if words.table is None:
+        loaded = load_config(config, overrides)
+    else:
+        draft = words.draft(overrides, progress.stage)
+        loaded, choices = draft.load(overrides), draft.choices
+        if not quiet:
+            for line in choice_lines(choices, loaded.config):
+                output.tell(f"note: {line}")
+        for finding in choices.warnings(loaded.config):
+            progress.warn(finding)
+    for note in loaded.notes:
+        progress.warn(note)
+    return loaded, choices
 
 
 def _refuse_ranks() -> None:
@@ -125,7 +158,7 @@ def _refuse_ranks() -> None:
 
 
 def _check_options(
-    config: list[str] | None,
+    config: list[str] | str | None,
     resume: str | None,
     junit: Path | None,
     *,
@@ -143,7 +176,8 @@ def _check_options(
     if junit is not None and dry_run:
         raise UsageError("--junit reports the gates of a run, and --dry-run has no run; use one of them", "--junit")
     if resume is None and not config:
-        message = "Missing option '--config' / '-c'; see 'linreg train --help', or continue a run with --resume RUN"
+        message = "Missing option '--config' / '-c', or a TABLE with --target COLUMN; see 'linreg train --help'"
+        message += ", or continue a run with --resume RUN"
         raise UsageError(message)
 
 

@@ -49,6 +49,17 @@ def table_format(path: str) -> str | None:
     return next((suffix for suffix in known if path.lower().endswith(suffix)), None)
 
 
+def table_stem(path: str) -> str:
+    """The name of a table without its folder and the suffixes of its format.
+
+    >>> table_stem("data/houses.csv.gz"), table_stem("/a/my.rows.parquet"), table_stem("parts/")
+    ('houses', 'my.rows', 'parts')
+    """
+    name = Path(path).name
+    suffix = table_format(name)
+    return name[: -len(suffix)] if suffix is not None else name
+
+
 def separator(mark: str) -> str | None:
     r"""The separator of thousands that a character is read as; None if it is none.
 

@@ -18,7 +18,7 @@ from linreg_cli.config.merge import KIND_KEYS, merged
 from linreg_cli.config.partial import usable_part
 from linreg_cli.config.rules import broken_rules, notes
 from linreg_cli.config.schema import SCHEDULES, Config
-from linreg_cli.config.source import FLOAT, PREFIXED_INTEGER, Node
+from linreg_cli.config.source import FLOAT, PREFIXED_INTEGER, ConfigText, Node
 from linreg_cli.errors import ConfigError, SettingError
 from linreg_cli.findings import Finding
 from linreg_cli.wording import escaped
@@ -62,7 +62,9 @@ class LoadedConfig:
             raise ConfigError(faults) from None
 
 
-def load_config(files: Sequence[str], overrides: Sequence[str] = (), *, stored: bool = False) -> LoadedConfig:
+def load_config(
+    files: Sequence[str | ConfigText], overrides: Sequence[str] = (), *, stored: bool = False
+) -> LoadedConfig:
     """Read, merge and validate.
 
     Args:
@@ -99,7 +101,7 @@ def load_config(files: Sequence[str], overrides: Sequence[str] = (), *, stored: 
     return LoadedConfig(config, tree, tuple(Finding("config", note) for note in notes(config)))
 
 
-def default_name(files: Sequence[str]) -> str:
+def default_name(files: Sequence[str | ConfigText]) -> str:
     """The name of the runs of a config that has none: the stem of its first file, or `run` if that is no file.
 
     What a name cannot contain, such as a blank, becomes a hyphen.
@@ -111,9 +113,11 @@ def default_name(files: Sequence[str]) -> str:
     ('run', 'run')
     """
     fallback = str(Config.model_fields["name"].default)
-    if not files or not os.path.isfile(files[0]):  # the overrides alone, standard input, or a pipe
+    first = files[0] if files else ""
+    if not isinstance(first, ConfigText) and not os.path.isfile(first):  # the overrides alone, stdin, or a pipe
         return fallback
-    stem = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", Path(files[0]).stem)).lstrip(".-")
+    given = first.stem if isinstance(first, ConfigText) else Path(first).stem
+    stem = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", given)).lstrip(".-")
     short = stem[: Config.MAX_NAME].encode()[: Config.MAX_NAME_BYTES].decode(errors="ignore")
     return short.rstrip("-") or fallback
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from linreg_cli.config.source import Node, Origin, Source, parse_override, read_file
+from linreg_cli.config.source import ConfigText, Node, Origin, Source, parse_override, read_file
 from linreg_cli.config.types import DISTRIBUTIONS
 from linreg_cli.errors import ConfigError, Fault
 
@@ -32,7 +32,7 @@ class Merged:
     unread: list[tuple[str, ...]]
 
 
-def merged(files: tuple[str, ...], overrides: tuple[str, ...], carry: Carry) -> Merged:
+def merged(files: tuple[str | ConfigText, ...], overrides: tuple[str, ...], carry: Carry) -> Merged:
     """Read every layer and merge those that can be read.
 
     Args:

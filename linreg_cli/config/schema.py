@@ -128,12 +128,17 @@ class OptimizerConfig(Section):
 
 
 class EarlyStoppingConfig(Section):
-    """Stop when the monitored loss no longer falls. The parameters of the last epoch are kept."""
+    """Stop when the monitored loss no longer falls. The model is that of the last epoch, or of the best one."""
 
     monitor: Literal["validation.loss", "train.loss"] = Field("validation.loss", description="The loss to monitor.")
     patience: Count = Field(10, description="Epochs without an improvement after which training stops.")
     min_delta: NonNegative = Field(
         0.0, description="The loss must fall by more than this to improve; in units of the loss."
+    )
+    restore_best: bool = Field(
+        False,
+        description="Whether the model is that of the epoch with the lowest monitored loss, however training ends, and "
+        "not that of the last epoch. `restored_epoch` of `run.json` says which one it is.",
     )
 
 
@@ -188,6 +193,11 @@ class EvaluateConfig(Section):
         None,
         description="`{folds: K}`: mean and standard deviation of each metric over K held-out folds of the train "
         "split, in `metrics.json`; null: none.",
+    )
+    covariance: Literal["classic", "HC3"] = Field(
+        "classic",
+        description="The standard errors that t, p, F and the intervals are of: `classic`, for residuals of equal "
+        "variance, or `HC3`, which allows for unequal ones. `metrics.json` has both.",
     )
 
 

@@ -54,6 +54,21 @@ class Source:
 
 
 @dataclass(frozen=True)
+class ConfigText:
+    """A config that stands in no file: one that the program itself has written.
+
+    Attributes:
+        name: what messages call it.
+        text: the YAML.
+        stem: the name of its runs, where it has none.
+    """
+
+    name: str
+    text: str
+    stem: str
+
+
+@dataclass(frozen=True)
 class Origin:
     """Where a node was written; line and column count from 1."""
 
@@ -129,12 +144,14 @@ class Node:
         return origin, node
 
 
-def read_file(path: str | Path) -> Node:
+def read_file(path: str | Path | ConfigText) -> Node:
     """The tree of one config file; `-` is standard input.
 
     Raises:
         ConfigError: for a file that cannot be read, is not UTF-8 text, is not YAML, or is not a mapping.
     """
+    if isinstance(path, ConfigText):
+        return parse(path.text, Source(path.name, tuple(path.text.splitlines()), is_file=False))
     try:
         if str(path) == "-":
             path, raw = "standard input", sys.stdin.buffer.read(MAX_BYTES + 1)

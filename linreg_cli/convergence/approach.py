@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from linreg_cli.convergence.full_batch import amplitudes
-from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule
+from linreg_cli.convergence.spectrum import Spectrum
 from linreg_cli.data import Preprocessor
-from linreg_cli.least_squares.decompositions import solve_triangle
 from linreg_cli.least_squares.factor import Array
 from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.model import fold_parameters
 from linreg_cli.optim.schedules import Schedule
 
 
@@ -47,21 +47,39 @@ class Approach:
     eigenvectors: Array
 
     @classmethod
-    def of(cls, problem: Problem, preprocessor: Preprocessor) -> "Approach":
-        """The approach of a problem whose exact fit is unique and leaves residuals (`Optimum.is_zero` is false)."""
-        trained, given, spectrum = problem.optimum, problem.optimum_as_given, problem.spectrum
-        assert trained is not None
-        assert given is not None
-        fold = _fold(preprocessor, bias=problem.bias)
-        apart = _stack(trained.weights, trained.bias) - _stack(given.weights, given.bias)
+    def of(
+        cls,
+        optimum: Optimum,
+        spectrum: Spectrum,
+        start: Array,
+        unit: float,
+        preprocessor: Preprocessor,
+        original: Optimum,
+    ) -> "Approach":
+        """The approach of a run to a unique exact fit that leaves residuals.
+
+        Args:
+            optimum: of the numbers that are trained on, in scaled units.
+            spectrum: of the loss, in scaled units.
+            start: the initial distance along each eigenvector, shape (p, k).
+            unit: the machine epsilon of training.
+            preprocessor: of the run.
+            original: the exact fit of the table as given, in original units.
+        """
+        fold = _fold(preprocessor, bias=optimum.bias is not None)
+        scale, trained = preprocessor.targets.scale, fold_parameters(optimum.weights, optimum.bias, preprocessor)
+        exact = _stack(original.weights, original.bias)
+        to_q = original.factor.to_parameters() @ original.factor.inverse
+        degrees = original.factor.n_samples - original.factor.n_parameters
+        rss = original.losses(original.weights, original.bias)
         return cls(
             h=spectrum.eigenvalues,
             moves=fold @ spectrum.eigenvectors,
-            start=problem.start_distances,
-            offset=fold @ apart,
-            std_err=_standard_errors(given, fold),
-            lost=problem.unit * np.abs(_stack(trained.weights, trained.bias)) / 2,
-            noisy=_gradient_rounding(trained, problem.unit),
+            start=start,
+            offset=(_stack(trained.weights, trained.bias) - exact) / scale,
+            std_err=np.linalg.norm(to_q, axis=1)[:, None] * np.sqrt(rss / degrees) / scale,
+            lost=unit * np.abs(_stack(optimum.weights, optimum.bias)) / 2,
+            noisy=_gradient_rounding(optimum, unit),
             eigenvectors=spectrum.eigenvectors,
         )
 
@@ -83,19 +101,11 @@ class Approach:
         A parameter stays the same if lr |g| is below half a unit in its last place (see `stalling`), and g has the
         rounding error of its sums; a gradient g is a distance of inv(H) g.
         """
+        if not (lr * rule.gain > 0 and rule.momentum < 1 and self.h[-1] > 0):
+            return math.inf  # the spectrum is wider than float64
         effective = lr * rule.gain / (1 - rule.momentum)
-        if not (effective > 0 and self.h[-1] > 0):
-            return math.inf
         reach = np.abs((self.moves / self.h) @ self.eigenvectors.T)
         return float(((reach @ (self.lost / effective + self.noisy)) / self.std_err).max(initial=0.0))
-
-    def distance(self, weights: Array, bias: Array | None, problem: Problem, preprocessor: Preprocessor) -> Array:
-        """(trained - exact) / standard error of parameters in scaled units, signed, shape (p, k)."""
-        assert problem.optimum_as_given is not None
-        given = problem.optimum_as_given
-        apart = _stack(weights, bias) - _stack(given.weights, given.bias)
-        found: Array = _fold(preprocessor, bias=problem.bias) @ apart / self.std_err
-        return found
 
     def _amplitudes(self, lr: float, rule: SgdRule, epochs: int, schedule: Schedule | None) -> Array:
         schedules: Sequence[Schedule] | None = None if schedule is None else [schedule]
@@ -113,14 +123,6 @@ def _fold(preprocessor: Preprocessor, *, bias: bool) -> Array:
     fold = np.diag(np.append(reciprocal, 1.0))
     fold[-1, :-1] = -features.center * reciprocal
     return fold
-
-
-def _standard_errors(given: Optimum, fold: Array) -> Array:
-    factor = given.factor
-    to_q = fold @ factor.to_parameters() @ solve_triangle(factor.R_pp, np.eye(factor.n_parameters))
-    rss = given.losses(given.weights, given.bias)
-    length: Array = np.linalg.norm(to_q, axis=1)[:, None]
-    return length * np.sqrt(rss / (factor.n_samples - factor.n_parameters))
 
 
 def _gradient_rounding(optimum: Optimum, unit: float) -> Array:

@@ -4,20 +4,22 @@ Where a full-batch run of a squared loss stands after any number of epochs is ex
 answer is computed, and holds when it is followed.
 """
 
-import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from linreg_cli.config.schema import Config, ConstantSchedule
+from linreg_cli.convergence.original import original_optimum
 from linreg_cli.convergence.problem import Problem
-from linreg_cli.convergence.trials import Trials, no_exact_fit, value_of
+from linreg_cli.convergence.trials import Trials, value_of
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.errors import DataError
-from linreg_cli.least_squares.inference import NEAR
+from linreg_cli.data.scaling import original_rows
+from linreg_cli.findings import Finding
+from linreg_cli.least_squares.inference import NEAR, refusal
+from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.remedies import as_options
+from linreg_cli.wording import number
 
 #: The distance to aim at, in standard errors.
 AIM = NEAR / 10
@@ -34,7 +36,8 @@ class Reaching:
     """The settings that lead to the exact fit.
 
     Attributes:
-        overrides: (key, value) for `--set`, in the order to show; empty where `why` is set.
+        overrides: (key, value) for `--set`, in the order to show; empty where `why` is set, and where the settings lead
+            there as they are.
         epochs: of the run; None where `why` is set.
         why: why no settings lead there, and what to do, as the end of a sentence; None if some do.
     """
@@ -43,8 +46,22 @@ class Reaching:
     epochs: int | None
     why: str | None
 
+    @property
+    def remedy(self) -> str:
+        """What to do, as the end of a sentence."""
+        return self.why or f"train with {as_options(self.overrides)}"
 
-def reaching(problem: Problem, config: Config, dataset: Dataset, preprocessor: Preprocessor) -> Reaching:
+
+def reaching(
+    problem: Problem,
+    config: Config,
+    dataset: Dataset,
+    preprocessor: Preprocessor,
+    original: Optimum | None = None,
+    *,
+    auto: Collection[str] = (),
+    failed: bool = False,
+) -> Reaching:
     """The smallest change of the settings that leads to the exact fit.
 
     More epochs are tried first, then a full batch with the rate and the momentum of `auto`, each in the dtype given and
@@ -52,55 +69,94 @@ def reaching(problem: Problem, config: Config, dataset: Dataset, preprocessor: P
 
     Args:
         problem: the plan and the train split.
-        config: of the run, with `auto` where it was given.
+        config: of the run, with numbers in place of `auto`.
         dataset: the rows.
         preprocessor: of the run.
+        original: the exact fit in original units, where it is there already.
+        auto: which of `lr` and `momentum` were `auto`; they are named among the overrides, because the config of the
+            run has numbers.
+        failed: whether a run with the settings as they are is known to end elsewhere.
     """
-    why = no_exact_fit(problem)
-    if why:
+    if original is None:
+        _, X, y = original_rows(dataset, preprocessor)
+        original = original_optimum(config, problem, X, y)
+    why = no_exact_fit(problem, original)
+    if why or original is None:
         return Reaching((), None, why)
-    trials = Trials(problem, config, dataset, preprocessor)
+    trials = Trials(problem, config, dataset, preprocessor, original)
+    if not failed and trials.reaches():
+        return Reaching((), config.train.epochs, None)
     best: Reaching | None = None
-    for changes in _candidates(config, problem):
+    for changes in _candidates(config, problem, auto):
         epochs = trials.epochs(changes, AIM)
-        if epochs is not None and (best is None or best.epochs is None or epochs < best.epochs):
-            best = Reaching(_overrides(config, {**changes, "train.epochs": epochs}), epochs, None)
-            if epochs <= FEW_EPOCHS:
-                break
+        if epochs is None or (best is not None and best.epochs is not None and best.epochs <= epochs):
+            continue
+        overrides = _overrides(config, {**changes, "train.epochs": epochs})
+        if {key for key, _ in overrides} <= {"train.epochs"} and epochs <= config.train.epochs:
+            continue  # the run has shown that this does not lead there
+        best = Reaching(overrides, epochs, None)
+        if epochs <= FEW_EPOCHS:
+            break
     return best or Reaching((), None, impossible(problem, trials))
 
 
-def _candidates(config: Config, problem: Problem) -> Iterator[dict[str, Any]]:
+def not_converged(column: str, distance: float, way: Reaching) -> Finding:
+    """The warning about a coefficient that is 0.01 standard errors or more from the exact fit.
+
+    Args:
+        column: of the coefficient that is furthest from it, or `bias`.
+        distance: in standard errors.
+        way: what leads there.
+    """
+    fact = f"coefficient {column!r} is {number(distance, 3)} standard errors from the exact fit"
+    return Finding("not_converged", f"{fact}{': ' if way.why else '; '}{way.remedy}")
+
+
+def _candidates(config: Config, problem: Problem, auto: Collection[str]) -> Iterator[dict[str, Any]]:
     """Changes besides the epochs, the smaller ones first."""
-    optimizer, train = config.optimizer, config.train
-    fixed = {"train.early_stopping": None, "train.stop_gap": None}
-    auto: dict[str, Any] = {"train.batch_size": "full", "optimizer.lr": "auto", "optimizer.momentum": "auto"}
-    auto |= {"optimizer.nesterov": False, "optimizer.dampening": 0.0, "optimizer.schedule": ConstantSchedule()}
-    numbers = "auto" not in (optimizer.lr, optimizer.momentum)
-    as_it_is: list[dict[str, Any]] = (
-        [{}] if numbers and problem.plan.is_full_batch and optimizer.schedule.kind == "constant" else []
-    )
-    finer = [{}] if train.dtype == "float64" else [{}, {"train.dtype": "float64"}]
+    ending = {"train.early_stopping": None, "train.stop_gap": None}
+    chosen: dict[str, Any] = {"train.batch_size": "full", "optimizer.lr": "auto", "optimizer.momentum": "auto"}
+    chosen |= {"optimizer.nesterov": False, "optimizer.dampening": 0.0, "optimizer.schedule": ConstantSchedule()}
+    longer: list[dict[str, Any]] = []
+    if problem.plan.is_full_batch and config.optimizer.schedule.kind == "constant":
+        longer.append({f"optimizer.{key}": "auto" for key in auto})
+    finer: list[dict[str, Any]] = [{}] if config.train.dtype == "float64" else [{}, {"train.dtype": "float64"}]
     for dtype in finer:
-        yield from ({**fixed, **change, **dtype} for change in (*as_it_is, auto))
+        yield from ({**ending, **change, **dtype} for change in (*longer, chosen))
     scaled: dict[str, Any] = {"preprocess.standardize": True}
     if not config.preprocess.standardize:
-        yield from ({**fixed, **scaled, **auto, **dtype} for dtype in finer)
+        yield from ({**ending, **scaled, **chosen, **dtype} for dtype in finer)
     if not config.preprocess.standardize_target:
-        yield {**fixed, **scaled, "preprocess.standardize_target": True, **auto, **finer[-1]}
+        yield {**ending, **scaled, "preprocess.standardize_target": True, **chosen, **finer[-1]}
+
+
+def no_exact_fit(problem: Problem, original: Optimum | None) -> str | None:
+    """Why the exact fit of the table as given is not known, not unique, or leaves no residuals; None if it is and does.
+
+    Args:
+        problem: the plan and the train split.
+        original: the optimum in original units, where it is known.
+    """
+    loss = problem.plan.loss
+    if not loss.is_squared:
+        return f"loss: {loss.name} has another optimum than least squares; train with loss: mse"
+    if problem.plan.weight_decay:
+        return "weight decay biases the coefficients; set optimizer.weight_decay: 0"
+    if original is None:
+        return f"the exact fit is not known: {problem.no_optimum_reason}"
+    return refusal(original, loss.name)
 
 
 def impossible(problem: Problem, trials: Trials) -> str:
     """Why no settings lead to the exact fit although it is unique, and what to do."""
-    with contextlib.suppress(DataError):
-        problem = trials.problem({"preprocess.standardize": True, "train.dtype": "float64"})[0]
-    spectrum = problem.spectrum
+    spectrum = trials.spectrum({"preprocess.standardize": True, "train.dtype": "float64"}) or problem.spectrum
     largest = spectrum.loadings(problem.features, max(spectrum.rank - 1, 0))
     names = [repr(name) for name, loading in largest if loading > _LARGE_LOADING and name != "bias"]
     condition = math.sqrt(spectrum.largest / spectrum.smallest) if spectrum.smallest > 0 else math.inf
     if condition > _MILD:
+        size = f"condition number {number(condition, 2)}"
         columns = f"leave out columns, first {' or '.join(names)}" if names else "leave out columns"
-        return f"the columns are too multicollinear for gradient descent (condition number {condition:.2g}): {columns}"
+        return f"the columns are too multicollinear for gradient descent ({size}): {columns}"
     return (
         "the residuals are so small that rounding in float64 moves the coefficients by more than 0.01 standard errors"
     )
@@ -113,43 +169,3 @@ def _overrides(config: Config, changes: Mapping[str, Any]) -> Settings:
 
 def _plain(value: Any) -> Any:
     return value.model_dump() if isinstance(value, ConstantSchedule) else value
-
-
-#: The epochs to the gap at which inference is valid, about 1e-12, are at most this times the condition number of the
-#: curvature without momentum, and this times its root with the best momentum: ln(1e12) / 2.
-_EPOCHS_PER_CONDITION = 14.0
-#: More epochs than this are not practical, with and without momentum.
-_OLD_MOST, _MANY_EPOCHS = 1e7, 1e5
-#: Standardising is proposed if it divides the condition number of the curvature by this.
-_WORTH_STANDARDIZING = 10.0
-#: A mean of the target at this many times its spread costs float32 about as many of its digits.
-_FAR_FROM_ZERO = 100.0
-
-
-def way_to_optimum(problem: Problem, config: Config, *, is_reachable: bool) -> str:
-    """The settings to change, as the end of a sentence. Each leads to the optimum, or to a truer advice of this kind.
-
-    Args:
-        problem: a squared loss whose optimum is unique, without weight decay.
-        config: of the run.
-        is_reachable: whether training in its dtype can end there.
-    """
-    spectrum, singular = problem.spectrum, problem.factor.svd()[1]
-    given = spectrum.largest / spectrum.smallest
-    standard = float(singular[0] / singular[-1]) ** 2
-    if not config.preprocess.standardize and given > _WORTH_STANDARDIZING * standard:
-        return "set preprocess.standardize: true"
-    if _EPOCHS_PER_CONDITION * math.sqrt(standard) > _OLD_MOST:
-        condition = f"condition number {math.sqrt(standard):.2g}"
-        return f"no practical number of epochs is enough for columns so multicollinear ({condition}): leave out some"
-    if not is_reachable:
-        remedy = "more epochs do not help, because float32 is too coarse for this table: set train.dtype: float64"
-        factor = problem.optimum_as_given.factor if problem.optimum_as_given else problem.factor
-        spread = np.sqrt(factor.constant_k / factor.n_samples)
-        if not config.preprocess.standardize_target and np.any(factor.target_largest > _FAR_FROM_ZERO * spread):
-            remedy += ", or preprocess.standardize_target: true"
-        return remedy
-    if problem.plan.is_full_batch and _EPOCHS_PER_CONDITION * standard > _MANY_EPOCHS:
-        return "raise train.epochs, with optimizer.lr: auto and optimizer.momentum: auto"
-    remedy = "raise train.epochs, or set optimizer.lr to auto if it is a number"
-    return remedy if problem.plan.is_full_batch else f"{remedy}; a constant rate levels off unless the batch is full"

@@ -8,15 +8,20 @@ from linreg_cli.config.schema import Config
 from linreg_cli.convergence.dynamics import Modes
 from linreg_cli.convergence.full_batch import full_batch_ends
 from linreg_cli.convergence.gaps import certified_gap
+from linreg_cli.convergence.of_config import problem_of
+from linreg_cli.convergence.original import original_optimum
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, best_rate
-from linreg_cli.convergence.reaching import AIM, impossible
-from linreg_cli.convergence.trials import MOST_EPOCHS, Trials, first_epochs, generous, no_exact_fit
+from linreg_cli.convergence.reaching import AIM, impossible, no_exact_fit
+from linreg_cli.convergence.trials import MOST_EPOCHS, Trials, changed, first_epochs, generous
 from linreg_cli.data import Dataset, Preprocessor
+from linreg_cli.data.scaling import original_rows
 from linreg_cli.least_squares.inference import refusal
+from linreg_cli.wording import rounded
 
-#: The distance to aim at, in standard errors: below that of advice, because it costs little.
-FINE_AIM = AIM / 10
+#: The distance to aim at, in standard errors: below that of advice, because it costs little, and R2 of a few test rows
+#: needs it.
+FINE_AIM = AIM / 100
 #: The relative gap of the loss to aim at where coefficients have no standard errors.
 _AIM_GAP = 1e-12
 #: The epochs where the exact fit cannot be reached, and where it is not known.
@@ -73,14 +78,20 @@ def recipe(config: Config, problem: Problem, dataset: Dataset, preprocessor: Pre
     """
     if problem.no_curvature_reason:
         # No curvature of standardised columns is above their number, times two for a mean of squares.
-        lr = float(f"{1 / (2 * (problem.X_nd.shape[1] + 1)):.1g}")
+        lr = rounded(1 / (2 * (problem.X_nd.shape[1] + 1)), 1)
         return Recipe(lr, 0.9, "float64", _UNKNOWN_EPOCHS, None, f"not known: {problem.no_curvature_reason}")
-    trials = Trials(problem, config, dataset, preprocessor)
-    exact, why = trials.problem(NEW_CONFIG)[0], no_exact_fit(problem)
-    epochs = None
-    if why is None:
-        epochs = trials.epochs(NEW_CONFIG, FINE_AIM) or trials.epochs(NEW_CONFIG, AIM)
-        why = None if epochs else impossible(problem, trials)
+    new, exact = changed(config, NEW_CONFIG), problem
+    if (new.preprocess, new.train.dtype) != (config.preprocess, config.train.dtype):
+        preprocessor = Preprocessor.fit(dataset, new.preprocess, bias=new.model.bias)
+        exact = problem_of(new, dataset, preprocessor)
+    config = new
+    _, X, y = original_rows(dataset, preprocessor)
+    original = original_optimum(config, exact, X, y)
+    why, epochs = no_exact_fit(exact, original), None
+    if why is None and original is not None:
+        trials = Trials(exact, config, dataset, preprocessor, original)
+        epochs = trials.epochs({}, FINE_AIM) or trials.epochs({}, AIM)
+        why = None if epochs else impossible(exact, trials)
     if epochs is None:
         epochs = min(_epochs_to_gap(exact), _UNREACHED_EPOCHS)
     return Recipe("auto", "auto", "float64", max(epochs, _LEAST_EPOCHS), _stop_gap(exact), why)
@@ -113,6 +124,6 @@ def _stop_gap(problem: Problem) -> float | None:
     if refusal(optimum, problem.plan.loss.name) is None:
         losses = optimum.losses(optimum.weights, optimum.bias)
         gap = FINE_AIM**2 / (factor.n_samples - factor.n_parameters) * float(losses.min() / losses.sum())
-    gap = float(f"{gap:.0e}")
+    gap = rounded(gap, 1)
     least = certified_gap(optimum, optimum.weights, optimum.bias) if optimum.relative_to > 0 else None
     return gap if least is not None and gap > 10 * least else None

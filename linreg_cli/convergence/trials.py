@@ -2,120 +2,153 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from linreg_cli.config.schema import Config
 from linreg_cli.convergence.approach import Approach
 from linreg_cli.convergence.auto import resolve
-from linreg_cli.convergence.of_config import problem_of
+from linreg_cli.convergence.original import in_scaled_units
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, best_rate
+from linreg_cli.convergence.spectrum import Spectrum, curvature
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.errors import DataError
-from linreg_cli.least_squares.inference import refusal
+from linreg_cli.least_squares.inference import NEAR
+from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.plan import StepPlan
 
 #: More epochs than these take more than a few minutes.
 MOST_EPOCHS = 300_000
 
 
-class Trials:
-    """Runs that are computed, not taken: each differs from a config by some settings."""
+_Scaling = tuple[bool, bool, str]
 
-    def __init__(self, problem: Problem, config: Config, dataset: Dataset, preprocessor: Preprocessor) -> None:
-        self._config, self._dataset = config, dataset
-        pre = config.preprocess
-        self._own = (pre.standardize, pre.standardize_target, config.train.dtype)
-        self._known: dict[tuple[bool, bool, str], tuple[Problem, Preprocessor] | None] = {
-            self._own: (problem, preprocessor)
-        }
-        self._approaches: dict[tuple[bool, bool, str], Approach] = {}
+
+@dataclass(frozen=True, eq=False)
+class _Course:
+    """What full batches approach with some scaling and dtype, from where, and how far from the exact fit."""
+
+    problem: Problem
+    approach: Approach
+
+
+class Trials:
+    """Runs that are computed and not taken: each differs from a config by some settings.
+
+    Args:
+        problem: the plan and the train split; a squared loss without weight decay.
+        config: of the run.
+        dataset: the rows.
+        preprocessor: of the run.
+        original: the exact fit of the train split in original units, unique and with residuals.
+    """
+
+    def __init__(
+        self, problem: Problem, config: Config, dataset: Dataset, preprocessor: Preprocessor, original: Optimum
+    ) -> None:
+        self._problem, self._config, self._dataset = problem, config, dataset
+        self._preprocessor, self._original = preprocessor, original
+        self._courses: dict[_Scaling, _Course | None] = {}
 
     def epochs(self, changes: Mapping[str, Any], aim: float) -> int | None:
         """The epochs, with two significant digits, after which every coefficient is within `aim` standard errors.
 
         None if it takes more than `MOST_EPOCHS`, if rounding is in the way, or if columns cannot be scaled so.
+
+        Args:
+            changes: dotted key -> value; the schedule is then constant.
+            aim: a distance in standard errors.
         """
         config = changed(self._config, changes)
-        try:
-            problem, preprocessor = self.problem(changes)
-        except DataError:
-            return None
-        optimum, key = problem.optimum, _scaling(config)
-        if optimum is None or not optimum.is_unique or no_exact_fit(problem):
-            return None
-        if key not in self._approaches:
-            self._approaches[key] = Approach.of(problem, preprocessor)
-        return _epochs(config, problem, self._approaches[key], aim)
+        course = self._course(config)
+        return None if course is None else _epochs(config, course.problem, course.approach, aim)
 
-    def problem(self, changes: Mapping[str, Any]) -> tuple[Problem, Preprocessor]:
-        """The problem with some settings, and its preprocessing.
+    def reaches(self) -> bool:
+        """Whether the settings lead within `NEAR` standard errors as they are: full batches, and enough of them."""
+        config, plan = self._config, self._problem.plan
+        course = self._course(config)
+        if course is None or not plan.is_full_batch or config.train.early_stopping or config.train.stop_gap:
+            return False
+        schedule = None if config.optimizer.schedule.kind == "constant" else plan.learning_rate
+        rule = self._problem.rule
+        return course.approach.bound(plan.learning_rate(0), rule, plan.epochs, schedule) < NEAR
 
-        Raises:
-            DataError: if the columns cannot be scaled so.
-        """
-        config = changed(self._config, changes)
+    def spectrum(self, changes: Mapping[str, Any]) -> Spectrum | None:
+        """The curvature with some settings; None if columns cannot be scaled so."""
+        course = self._course(changed(self._config, changes))
+        return None if course is None else course.problem.spectrum
+
+    def _course(self, config: Config) -> _Course | None:
         key = _scaling(config)
-        if key not in self._known:
-            self._known[key] = self._assembled(config, key)
-        found = self._known[key]
-        if found is None:
-            raise DataError("a column cannot be scaled")
-        return found
+        if key not in self._courses:
+            self._courses[key] = self._computed(config, key)
+        return self._courses[key]
 
-    def _assembled(self, config: Config, key: tuple[bool, bool, str]) -> tuple[Problem, Preprocessor] | None:
-        problem, preprocessor = self._known[self._own] or (None, None)
-        assert problem is not None
-        assert preprocessor is not None
-        if key[:2] == self._own[:2] and problem.given is not None:
-            X_nd, y_nk = problem.given()
-            return replace(problem, X_nd=X_nd, y_nk=y_nk, given=None, eps=None), preprocessor
-        try:
-            preprocessor = Preprocessor.fit(self._dataset, config.preprocess, bias=config.model.bias)
-            return problem_of(config, self._dataset, preprocessor), preprocessor
-        except DataError:
+    def _computed(self, config: Config, key: _Scaling) -> _Course | None:
+        own, trained = _scaling(self._config), self._problem.optimum
+        if key == own:
+            if trained is None or not trained.is_unique:  # in float32
+                return None
+            return self._with(self._problem, trained, self._preprocessor, self._problem.unit)
+        preprocessor, unit = self._preprocessor, float(np.finfo(config.train.dtype).eps)
+        if key[:2] != own[:2]:
+            try:
+                preprocessor = Preprocessor.fit(self._dataset, config.preprocess, bias=config.model.bias)
+            except DataError:
+                return None
+        if not preprocessor.features.scale.all():
             return None
+        optimum = in_scaled_units(self._original, preprocessor)
+        if not np.all(np.abs(optimum.factor.largest) < np.finfo(config.train.dtype).max):
+            return None
+        problem = replace(self._problem, given=None, eps=unit)
+        problem.optimum, problem.range_reason = optimum, None
+        problem.spectrum = curvature(optimum.factor, problem.curvature_loss)
+        return self._with(problem, optimum, preprocessor, unit)
 
-
-def no_exact_fit(problem: Problem) -> str | None:
-    """Why the exact fit of the table as given is not known, not unique, or leaves no residuals to estimate errors."""
-    if not problem.plan.loss.is_squared:
-        return f"loss: {problem.plan.loss.name} has another optimum than least squares; train with loss: mse"
-    if problem.no_optimum_reason:
-        return f"the exact fit is not known: {problem.no_optimum_reason}"
-    assert problem.optimum_as_given is not None
-    return refusal(problem.optimum_as_given, problem.plan.loss.name)
+    def _with(self, problem: Problem, optimum: Optimum, preprocessor: Preprocessor, unit: float) -> _Course | None:
+        if not problem.spectrum.eigenvalues[-1] > 0:  # it underflows
+            return None
+        start = problem.start_distances
+        about = optimum, problem.spectrum, start, unit, preprocessor, self._original
+        return _Course(problem, Approach.of(*about))
 
 
 def _epochs(config: Config, problem: Problem, approach: Approach, aim: float) -> int | None:
     """The epochs of `Trials.epochs` for a config whose schedule is constant."""
-    plan = StepPlan.from_config(config, len(problem.X_nd))
-    rule, is_auto = SgdRule.of(plan), config.optimizer.lr == "auto"
-    lr = plan.learning_rate(0)
-    if is_auto:
-        best = best_rate(problem.spectrum.largest, problem.spectrum.smallest, rule)
-        lr, rule = best.lr, SgdRule(best.momentum)
+    lr, rule = _usual(config, problem)
     if not approach.rounding(lr, rule) <= aim:
         return None
     needed = first_epochs(lambda epochs: approach.bound(lr, rule, epochs) <= aim, MOST_EPOCHS)
     # The rate of `auto` depends on the number of epochs, and with momentum the distance swings.
     while needed is not None and (epochs := generous(needed)) <= MOST_EPOCHS:
-        if is_auto:
-            lr, rule = _chosen(config, problem, epochs)
-        if approach.bound(lr, rule, epochs) <= aim:
+        if approach.bound(*_chosen(config, problem, epochs), epochs) <= aim:
             return epochs
         needed = epochs
     return None
 
 
+def _usual(config: Config, problem: Problem) -> tuple[float, SgdRule]:
+    """The rate and the momentum of a long run, for a first guess."""
+    rule = SgdRule.of(StepPlan.from_config(config, len(problem.X_nd)))
+    if isinstance(config.optimizer.lr, float):
+        return config.optimizer.lr, rule
+    momentum = None if config.optimizer.momentum == "auto" else rule.momentum
+    best = best_rate(problem.spectrum.largest, problem.spectrum.smallest, rule, momentum=momentum)
+    return best.lr, rule.with_momentum(best.momentum)
+
+
 def _chosen(config: Config, problem: Problem, epochs: int) -> tuple[float, SgdRule]:
-    """The rate and the momentum that `auto` takes for a number of epochs."""
+    """The rate and the momentum that a config has after `auto` is resolved for a number of epochs."""
     config = changed(config, {"train.epochs": epochs})
     long = replace(problem, plan=StepPlan.from_config(config, len(problem.X_nd)))
     long.optimum, long.spectrum, long.start_distances = problem.optimum, problem.spectrum, problem.start_distances
+    long.range_reason = problem.range_reason
     found = resolve(config, long)
-    return float(found.lr.value), SgdRule(float(found.momentum.value))
+    return float(found.lr.value), long.rule.with_momentum(float(found.momentum.value))
 
 
 def first_epochs(is_near: Callable[[int], bool], most: int) -> int | None:
@@ -159,5 +192,5 @@ def changed(config: Config, changes: Mapping[str, Any]) -> Config:
     )
 
 
-def _scaling(config: Config) -> tuple[bool, bool, str]:
+def _scaling(config: Config) -> _Scaling:
     return config.preprocess.standardize, config.preprocess.standardize_target, config.train.dtype

@@ -131,7 +131,7 @@ def _phrases(combinations: Sequence[Combination], column_of: Mapping[str, str]) 
     for each in combinations:
         groups.setdefault(column_of[each.name], []).append(each)
     for column, given in groups.items():
-        formula = f"{given[0].name}{_formula(given[0].terms, given[0].constant)}"
+        formula = f"{given[0].name}{_formula(given[0])}"
         if len(given) > 1:
             others = dict.fromkeys(column_of[name] for each in given for name in each.terms)
             levels = f"{len(given)} levels of {column} are linear combinations of inputs of {listed(list(others))}"
@@ -139,14 +139,7 @@ def _phrases(combinations: Sequence[Combination], column_of: Mapping[str, str]) 
         yield formula
 
 
-def _formula(terms: Mapping[str, float], constant: float) -> str:
-    if len(terms) > 4:
-        return f" is a linear combination of {listed(list(terms))}"
-    parts: list[str] = []
-    for name, weight in terms.items():
-        size = f"{abs(weight):.4g} ".removeprefix("1 ")
-        sign = "- " if weight < 0 else "+ " if parts else ""
-        parts.append(f"{sign}{size}{name}")
-    if constant:
-        parts.append(f"{'-' if constant < 0 else '+'} {abs(constant):.4g}")
-    return f" = {' '.join(parts)}"
+def _formula(found: Combination) -> str:
+    if len(found.terms) > 4:
+        return f" is a linear combination of {listed(list(found.terms))}"
+    return f" = {found.formula()}"

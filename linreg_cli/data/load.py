@@ -120,7 +120,7 @@ def _from_table(config: Config, encoder: Encoder | None, progress: Callable[[str
         _refuse_unknown_columns(config, table, terms)
     except DataError as error:
         hint = table.hint()
-        raise DataError([*([Fault(hint, source.path)] if hint else []), *error.faults]) from None
+        raise DataError([*([hint] if hint else []), *error.faults]) from None
     used = read_columns(terms)
     refuse_bad_names(table.columns, (*used.values(), *targets, *reserved), source.path, table.written_columns)
     treated = feature_treatments(config.preprocess, terms, targets, table.columns)
@@ -140,7 +140,7 @@ def _from_table(config: Config, encoder: Encoder | None, progress: Callable[[str
     labels = text_column(cells, source.split.column, marks, source.path) if source.split.column else None
     del cells  # their memory is needed for the encoded columns
     release_unused()
-    raw, split = with_cells(raw, table, used), _splitter(source, config, labels)
+    raw, split = with_cells(raw, table, used), splitter(source, config, labels)
     dataset = assemble(name, raw, targets, config, split, treated, encoder, terms)
     if encoder is None and dataset.summary is not None:
         unused = table.index.difference(targets, reserved, source.ignore) if source.features is None else ()
@@ -173,7 +173,15 @@ def _header_warning(columns: Sequence[str], path: str, name: str) -> tuple[Findi
     return (Finding("header", message),)
 
 
-def _splitter(source: TableData, config: Config, labels: Categories | None) -> Split:
+def splitter(source: TableData, config: Config, labels: Categories | None) -> Split:
+    """How the rows of a table are split.
+
+    Args:
+        source: with the fractions, or the name of the column.
+        config: the seed, and what early stopping needs.
+        labels: that column; None for fractions.
+    """
+
     def split(kept: Rows) -> dict[str, Rows]:
         if labels is None or source.split.column is None:
             return _by_fractions(kept, source.split, config.seed)

@@ -1,31 +1,34 @@
 """Metrics of a model: of one just trained, of a saved one on its own splits, or of a saved one on another table."""
 
-import functools
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-import torch
 from torch import nn
 
 from linreg_cli.config import Config
 from linreg_cli.config.given import messages_about
+from linreg_cli.convergence.of_config import problem_of
 from linreg_cli.convergence.problem import Problem
+from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
 from linreg_cli.data.assemble import assemble
 from linreg_cli.data.columns.kinds import RawColumn
 from linreg_cli.data.encoding.column_faults import reporting
 from linreg_cli.data.encoding.treatments import as_trained, treatments
+from linreg_cli.evaluation.exact_fit import ExactFit
 from linreg_cli.evaluation.fit_quality import fit_quality
 from linreg_cli.evaluation.metrics import ErrorSums, Metrics, parameters, split_metrics
 from linreg_cli.evaluation.predictions import summed_errors
 from linreg_cli.evaluation.saved_model import SavedModel, input_columns, open_for, raw_inputs
 from linreg_cli.evaluation.truth import compare, known_truth
-from linreg_cli.model import fold, linear_layer, parameters_of
+from linreg_cli.findings import Finding
+from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.model import fold, linear_layer
 from linreg_cli.optim.losses import Loss
-from linreg_cli.optim.plan import StepPlan
+from linreg_cli.runs.record import auto_keys
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,14 @@ class Evaluation:
         metrics: as in `metrics.json`: split -> its metrics, None for a split without rows; `parameters` in original
             units; `optimum` and `inference`, as in `FitQuality`.
         influence: the rows of `influence.csv`, as in `FitQuality`; None where inference is refused.
+        findings: warnings about the fit.
+        exact: the exact fit.
     """
 
     metrics: Metrics
     influence: pa.Table | None
+    findings: list[Finding]
+    exact: ExactFit
 
 
 def evaluate_model(
@@ -50,6 +57,7 @@ def evaluate_model(
     problem: Problem,
     errors: Mapping[str, ErrorSums],
     losses: Mapping[str, float],
+    way: Callable[[Optimum | None], Reaching],
 ) -> Evaluation:
     """Metrics of a model on its splits, and its distance from the exact optimum.
 
@@ -61,14 +69,15 @@ def evaluate_model(
         problem: the plan and the train split.
         errors: split -> the errors of its predictions, in original units; only splits with rows.
         losses: split -> its loss, in scaled units; the same splits.
+        way: the exact fit in original units -> what leads there, if the model is not there.
     """
     metrics: Metrics = dict.fromkeys(SPLITS)
     for split in errors:
         metrics[split] = split_metrics(dataset.targets, errors[split], losses[split])
     metrics["parameters"] = parameters(fold(model, preprocessor))
     train_loss = losses["train"] if math.isfinite(losses["train"]) else math.inf
-    found = fit_quality(config, dataset, preprocessor, problem, model, train_loss)
-    return Evaluation(metrics | found.metrics, found.influence)
+    found = fit_quality(config, dataset, preprocessor, problem, model, train_loss, way)
+    return Evaluation(metrics | found.metrics, found.influence, found.findings, found.exact)
 
 
 def evaluate_splits(saved: SavedModel) -> tuple[Metrics, bool]:
@@ -94,12 +103,14 @@ def evaluate_splits(saved: SavedModel) -> tuple[Metrics, bool]:
             X_nd, y_nk = (each.tensor(dataset, rows, dtype) for each in (preprocessor.features, preprocessor.targets))
             losses[split] = loss.over(model, X_nd, y_nk)
             if split == "train":
-                plan = StepPlan.from_config(config, n_samples=len(rows))
-                given = None if dtype == torch.float64 else functools.partial(preprocessor.given, dataset, rows)
-                start = parameters_of(model)
-                problem = Problem(plan, X_nd.numpy(), y_nk.numpy(), dataset.features, start, given=given)
+                problem = problem_of(config, dataset, preprocessor, (X_nd.numpy(), y_nk.numpy()))
     errors = {split: summed_errors(saved.formula, dataset, dataset.splits[split]) for split in losses}
-    metrics = evaluate_model(config, dataset, preprocessor, model, problem, errors, losses).metrics
+    about = problem, config, dataset, preprocessor
+
+    def way(original: Optimum | None) -> Reaching:
+        return reaching(*about, original, auto=auto_keys(saved.record), failed=True)
+
+    metrics = evaluate_model(config, dataset, preprocessor, model, problem, errors, losses, way).metrics
     metrics |= {key: value for key, value in _of_training(saved).items() if key not in metrics}
     known = known_truth(config)
     truth = compare(known, saved.formula, metrics) if known else None

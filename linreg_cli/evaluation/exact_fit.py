@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from linreg_cli.config.schema import Config
+from linreg_cli.convergence.original import original_optimum
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset
-from linreg_cli.data.columns.rows import StackedRows
+from linreg_cli.data.columns.kinds import Rows
+from linreg_cli.data.columns.rows import StackedRows, pick
 from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
-from linreg_cli.least_squares.factor import EPS, blocks
 from linreg_cli.least_squares.inference import Inference, distance_in_errors, infer, refusal
-from linreg_cli.least_squares.solve import Optimum, least_squares, loses_digits
+from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import LinearFormula
+from linreg_cli.remedies import setting
 
 _NO_ERRORS = "a target is fitted exactly, so its standard errors are 0"
 
@@ -29,14 +30,16 @@ class ExactFit:
         optimum: without a penalty; None where none is known.
         fits: its inference by target; empty where there is none.
         refused: why there is none; None if there is.
+        alone: why there are no HC3 standard errors; None if there are.
     """
 
     optimum: Optimum | None
     fits: Mapping[str, Inference]
     refused: str | None
+    alone: str | None = None
 
     def trained_refusal(
-        self, config: Config, problem: Problem, trained: LinearFormula, remedy: Callable[[Optimum], str]
+        self, config: Config, problem: Problem, trained: LinearFormula, remedy: Callable[[], str]
     ) -> str | None:
         """Why the inference is not that of the trained model; None if it is.
 
@@ -51,9 +54,22 @@ class ExactFit:
         factor = problem.factor
         if factor.rank < self.optimum.rank:
             rank = f"rank {factor.rank} of {factor.n_parameters}, and {self.optimum.rank} as given"
-            return f"the coefficients are not unique in {config.train.dtype} ({rank}); set train.dtype: float64"
+            return f"the coefficients are not unique in {config.train.dtype} ({rank}); {remedy()}"
         at = (trained.weights, trained.bias)
         return refusal(self.optimum, config.loss, at, remedy=remedy, names=trained.features)
+
+    def furthest(self, trained: LinearFormula) -> tuple[str, float]:
+        """The coefficient that is furthest from the exact fit, and its distance in standard errors; 0 without any.
+
+        Args:
+            trained: the model in original units.
+        """
+        if self.optimum is None or not self.fits:
+            return "", 0.0
+        errors = np.abs(distance_in_errors(self.optimum, trained.weights, trained.bias))
+        errors = np.where(np.isnan(errors), math.inf, errors)
+        position, target = np.unravel_index(int(np.argmax(errors)), errors.shape)
+        return [*trained.features, "bias"][position], float(errors[position, target])
 
     def as_json(self, transform: str) -> Metrics:
         """`inference` of `metrics.json`: by target if there are several, or `{"refused": reason}`.
@@ -65,6 +81,10 @@ class ExactFit:
             return {"refused": self.refused}
         units = units_of(transform)
         each = {name: {"units": units, "n": len(fit.residuals), **fit.as_json()} for name, fit in self.fits.items()}
+        if self.alone:
+            for found in each.values():
+                for coefficient in found["coefficients"].values():
+                    coefficient["std_err_hc3_reason"] = self.alone
         return each if len(each) > 1 else next(iter(each.values()))
 
     def distance(self, trained: LinearFormula) -> Metrics:
@@ -84,23 +104,36 @@ class ExactFit:
         return {"distance": told, **({} if np.isfinite(errors).all() else {"distance_reason": _NO_ERRORS})}
 
 
-def exact_fit(config: Config, dataset: Dataset, problem: Problem, X: StackedRows, y: StackedRows) -> ExactFit:
+def exact_fit(
+    config: Config, dataset: Dataset, problem: Problem, rows: Rows | slice, X: StackedRows, y: StackedRows
+) -> ExactFit:
     """The exact fit and its inference.
 
     Args:
         config: of the run.
         dataset: the rows.
         problem: the plan and the train split, in scaled units.
+        rows: the indices of the rows of the train split, in the order of X and y.
         X: the train split in original units, shape (n_samples, n_features).
         y: its transformed targets, shape (n_samples, n_targets).
     """
-    optimum = _original_optimum(config, problem, X, y)
+    optimum = original_optimum(config, problem, X, y)
     why = _refusal(config, dataset, problem, optimum)
-    fits = {}
-    if optimum is not None and why is None:
-        names = dataset.features
-        fits = {target: infer(optimum, X, y, names=names, target=k) for k, target in enumerate(dataset.targets)}
-    return ExactFit(optimum, fits, why)
+    if optimum is None or why is not None:
+        return ExactFit(optimum, {}, why)
+    names, covariance = dataset.features, config.evaluate.covariance
+    fits = {
+        target: infer(optimum, X, y, names=names, target=k, covariance=covariance)
+        for k, target in enumerate(dataset.targets)
+    }
+    alone = next(iter(fits.values())).alone
+    if not len(alone):
+        return ExactFit(optimum, fits, None)
+    row = int(pick(rows, alone[:1])[0]) + 1
+    reason = f"row {row} alone determines a coefficient (its leverage is 1), so HC3 is not defined"
+    if covariance == "HC3":
+        return ExactFit(optimum, {}, f"{reason}; set {setting('evaluate.covariance', 'classic')}")
+    return ExactFit(optimum, fits, None, reason)
 
 
 def _refusal(config: Config, dataset: Dataset, problem: Problem, optimum: Optimum | None) -> str | None:
@@ -113,29 +146,6 @@ def _refusal(config: Config, dataset: Dataset, problem: Problem, optimum: Optimu
     if "bias" in dataset.features and config.model.bias:
         return "a column is named 'bias', which is the name of the intercept; rename it"
     return refusal(optimum, config.loss)
-
-
-def _original_optimum(config: Config, problem: Problem, X: StackedRows, y: StackedRows) -> Optimum | None:
-    """The optimum of the squared loss in original units, without a penalty; None where there is none.
-
-    It is solved anew only where training saw other numbers: scaled, penalised, or rounded to float32.
-    """
-    trained = problem.optimum
-    if trained is None:
-        return None
-    scaled = config.preprocess.standardize or config.preprocess.standardize_target
-    if not (scaled or config.optimizer.weight_decay):
-        if config.train.dtype == "float64":
-            return trained
-        digits = trained.is_unique and not loses_digits(trained.factor, trained.weights, trained.bias)
-        if digits and _are_equal(problem.X_nd, X) and _are_equal(problem.y_nk, y):
-            return trained.judged_by(EPS)
-    return least_squares(X, y, bias=config.model.bias, loss=config.loss)
-
-
-def _are_equal(trained: npt.NDArray[Any], original: StackedRows) -> bool:
-    """Whether no value was rounded on the way to the tensor. Rows in another order count as different."""
-    return all(np.array_equal(trained[rows], original[rows]) for rows in blocks(len(original)))
 
 
 def _finite(values: Any) -> Any:

@@ -1,6 +1,7 @@
 """The quality of a fit: its gap to the exact optimum, the leave-one-out error, and inference where the gap is small."""
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,14 +11,15 @@ import torch
 
 from linreg_cli.config.schema import Config
 from linreg_cli.convergence.problem import Problem
-from linreg_cli.convergence.reaching import way_to_optimum
-from linreg_cli.convergence.stalling import rounding_gap
+from linreg_cli.convergence.reaching import Reaching, not_converged
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.scaling import original_rows
-from linreg_cli.evaluation.exact_fit import exact_fit
+from linreg_cli.evaluation.diagnostics import diagnose
+from linreg_cli.evaluation.exact_fit import ExactFit, exact_fit
 from linreg_cli.evaluation.held_out import left_out
 from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
-from linreg_cli.least_squares.inference import NEAR, shift_in_errors
+from linreg_cli.findings import Finding
+from linreg_cli.least_squares.inference import NEAR
 from linreg_cli.least_squares.influence import influence_table
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import LinearFormula, fold, fold_parameters, parameters_of
@@ -41,10 +43,14 @@ class FitQuality:
             reason where they would not be valid.
         influence: the rows of `influence.csv`: leverage, standardised residual and Cook's distance of train rows;
             None where inference is refused.
+        findings: warnings about the fit.
+        exact: the exact fit.
     """
 
     metrics: Metrics
     influence: pa.Table | None
+    findings: list[Finding]
+    exact: ExactFit
 
 
 def fit_quality(
@@ -54,6 +60,7 @@ def fit_quality(
     problem: Problem,
     model: torch.nn.Sequential,
     train_loss: float,
+    way: Callable[[Optimum | None], Reaching],
 ) -> FitQuality:
     """Compare a trained model with the exact optimum, and infer standard errors if it is close enough.
 
@@ -64,22 +71,19 @@ def fit_quality(
         problem: the plan and the train split.
         model: the trained model, in scaled units.
         train_loss: its loss over the train split, in scaled units; infinite where it overflows.
+        way: the exact fit in original units -> what leads there, if the model is not there.
     """
     rows, X, y = original_rows(dataset, preprocessor)
-    exact = exact_fit(config, dataset, problem, X, y)
+    exact = exact_fit(config, dataset, problem, rows, X, y)
     trained, transform = fold(model, preprocessor), config.preprocess.target_transform
 
-    def remedy(optimum: Optimum) -> str:
-        best = _best_in_dtype(config, preprocessor, problem, model)
-        near = best is None or bool(shift_in_errors(optimum, best.weights, best.bias).max() < NEAR)
-        return way_to_optimum(problem, config, is_reachable=near)
-
-    refused = exact.trained_refusal(config, problem, trained, remedy)
+    refused = exact.trained_refusal(config, problem, trained, lambda: way(exact.optimum).remedy)
     inference = {"refused": refused} if refused else exact.as_json(transform)
     influence = None if refused else influence_table(rows, exact.fits)
+    findings = diagnose(exact, config, dataset, preprocessor, (rows, X, y))
     if problem.no_optimum_reason is not None:
         none = {"optimum": None, "optimum_reason": problem.no_optimum_reason, "inference": inference}
-        return FitQuality(none, influence)
+        return FitQuality(none, influence, findings, exact)
     optimum = _optimum(config, preprocessor, problem, exact.optimum)
     distance = problem.distance(*parameters_of(model), train_loss)
     assert distance is not None
@@ -94,7 +98,16 @@ def fit_quality(
         if X.size <= MOST_HELD_OUT_CELLS:
             optimum["leave_one_out"] = left_out(exact.optimum, X, np.asarray(y), config.preprocess)
     optimum |= {**exact.distance(trained), "inference": exact.as_json(transform)}
-    return FitQuality({"optimum": optimum, "inference": inference}, influence)
+    findings = [*_not_converged(exact, trained, way), *findings]
+    return FitQuality({"optimum": optimum, "inference": inference}, influence, findings, exact)
+
+
+def _not_converged(
+    exact: ExactFit, trained: LinearFormula, way: Callable[[Optimum | None], Reaching]
+) -> Iterator[Finding]:
+    column, distance = exact.furthest(trained)
+    if distance >= NEAR:
+        yield not_converged(column, distance, way(exact.optimum))
 
 
 def _as_given(original: Optimum, preprocessor: Preprocessor, trained: LinearFormula) -> Metrics:
@@ -116,28 +129,6 @@ def _as_given(original: Optimum, preprocessor: Preprocessor, trained: LinearForm
         "rank": original.rank,
         "is_unique": original.is_unique,
     }
-
-
-def _best_in_dtype(
-    config: Config, preprocessor: Preprocessor, problem: Problem, model: torch.nn.Sequential
-) -> LinearFormula | None:
-    """The best parameters that training can reach in float32, in original units; None for float64.
-
-    They are the optimum of the rounded numbers, rounded; or those of the trained model, where its gap is so small that
-    the updates are lost in rounding.
-    """
-    found = problem.optimum
-    if config.train.dtype != "float32" or found is None:
-        return None
-    parameters_in_32 = (parameters_of(model), (found.weights, found.bias))
-    stalled, plan = False, problem.plan
-    if plan.is_full_batch:
-        distance = problem.distance(*parameters_in_32[0], math.inf)
-        lost = rounding_gap(problem, plan.learning_rate(plan.epochs - 1), problem.rule)
-        stalled = distance is not None and distance.gap is not None and distance.gap <= lost
-    weights, bias = parameters_in_32[0 if stalled else 1]
-    rounded = None if bias is None else bias.astype(np.float32).astype(np.float64)
-    return fold_parameters(weights.astype(np.float32).astype(np.float64), rounded, preprocessor)
 
 
 def _optimum(config: Config, preprocessor: Preprocessor, problem: Problem, original: Optimum | None) -> Metrics:

@@ -171,7 +171,7 @@ def open_for(saved: SavedModel, path: str, names: Sequence[str]) -> Table:
         message = f"the table lacks columns that the run needs: {_listed(named, len(lacking))}; it has "
         message += _listed(table.columns[:_NAMED], len(table.columns))
         hint = table.hint()
-        raise DataError([*([Fault(hint, path)] if hint else []), Fault(message, path)])
+        raise DataError([*([hint] if hint else []), Fault(message, path)])
     refuse_bad_names(table.columns, names, path, table.written_columns)
     return table
 

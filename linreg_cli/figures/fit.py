@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from linreg_cli.figures.clouds import SplitPoints, cloud_figure
+from linreg_cli.wording import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +84,7 @@ def fit_figure(
         if split.x is None:
             raise ValueError(f"the {split.split} split has no single feature to draw against")
         clouds.append((split.split, split.x, split.actual))
-    label = f"fitted line: y = {slope:,.6g} x + {intercept:,.6g}".replace("+ -", "− ").replace("-", "−")
+    label = f"fitted line: y = {number(slope)} x + {number(intercept)}".replace("+ -", "− ").replace("-", "−")
 
     def more(axes: "Axes", few: bool) -> "Entries":
         low, high = axes.get_xlim()

@@ -7,6 +7,7 @@ import numpy as np
 from linreg_cli.figures.canvas import blank, finish, near, set_axis, set_limits, style
 from linreg_cli.figures.clouds import scatter
 from linreg_cli.figures.residuals import name_points
+from linreg_cli.wording import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +63,7 @@ def leverage_figure(
             for times, dashes in ((1, (0, (1, 1.5))), (2, (0, (4, 2)))):
                 if times * mean <= 1:
                     line = axes.axvline(times * mean, color="#4D4D4D", linestyle=dashes, linewidth=1.6, zorder=2)
-                    entries.append((line, f"{'mean' if times == 1 else 'twice the mean'} {times * mean:.3g}"))
+                    entries.append((line, f"{'mean' if times == 1 else 'twice the mean'} {number(times * mean, 3)}"))
             _cook_curves(axes, n_parameters, entries)
             name_points(axes, np.stack([h, r])[:, :MOST_NAMED], names[:MOST_NAMED])
         finish(figure, axes, entries)
@@ -79,5 +80,5 @@ def _cook_curves(axes: "Axes", n_parameters: int, entries: "Entries") -> None:
             continue
         for sign in (1, -1):
             (line,) = axes.plot(h, sign * reach, color=colour, linestyle=dashes, linewidth=1.8, zorder=2.5)
-        entries.append((line, f"Cook's distance {distance:g}"))
+        entries.append((line, f"Cook's distance {number(distance)}"))
     axes.set_ylim(low, high)

@@ -9,7 +9,7 @@ from linreg_cli.data import Preprocessor
 from linreg_cli.errors import UsageError
 from linreg_cli.figures.material import Material
 from linreg_cli.figures.path import Descent, Landscape
-from linreg_cli.wording import percent
+from linreg_cli.wording import number, percent
 
 #: States that are drawn of a long run: every one of the first, and evenly spaced others.
 _FIRST, _MOST = 200, 2_000
@@ -74,7 +74,7 @@ def landscape(run: Material, target: str) -> tuple[Landscape, str, Plane]:
         names = [_direction(word, spectrum.loadings(problem.features, which, 2))
                  for word, which in zip(("steepest", "flattest"), ends, strict=True)]  # fmt: skip
         ratio = float(spectrum.largest / spectrum.smallest) if spectrum.smallest else np.inf
-        note = f"plane of the steepest and the flattest direction; curvatures {ratio:,.3g} to 1"
+        note = f"plane of the steepest and the flattest direction; curvatures {number(ratio, 3)} to 1"
 
     def loss(points: np.ndarray) -> np.ndarray:
         off = points - centre

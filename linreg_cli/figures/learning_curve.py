@@ -79,7 +79,7 @@ def _row_ticks(axes, sizes: np.ndarray) -> None:  # type: ignore[no-untyped-def]
     low, high = float(sizes[0]) / 1.1, float(sizes[-1]) * 1.1
     ticks = [m * 10.0**k for k in range(10) for m in (1, 2, 5) if low <= m * 10.0**k <= high]
     if len(ticks) > 8:
-        ticks = [tick for tick in ticks if f"{tick:.0f}".startswith("1")]
-    axes.set_xticks(ticks or [float(sizes[-1])], [f"{tick:,.0f}" for tick in ticks or [float(sizes[-1])]])
+        ticks = [tick for tick in ticks if str(round(tick)).startswith("1")]
+    axes.set_xticks(ticks or [float(sizes[-1])], [f"{round(tick):,}" for tick in ticks or [float(sizes[-1])]])
     axes.xaxis.set_minor_formatter("")
     axes.set_xlim(low, high)

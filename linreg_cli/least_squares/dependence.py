@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.least_squares.factor import Array, Factor, blocks, factorise
+from linreg_cli.wording import number
 
 #: The smallest pivot, relative to the largest entry of its vector.
 _TINY = 1e-3
@@ -29,6 +30,21 @@ class Combination:
     name: str
     terms: Mapping[str, float]
     constant: float
+
+    def formula(self) -> str:
+        """The combination in words, weights to four digits.
+
+        >>> Combination("c", {"a": 1.0, "b": -2.5}, 3.0).formula()
+        'a - 2.5 b + 3'
+        """
+        parts: list[str] = []
+        for name, weight in self.terms.items():
+            size = f"{number(abs(weight), 4)} ".removeprefix("1 ")
+            sign = "- " if weight < 0 else "+ " if parts else ""
+            parts.append(f"{sign}{size}{name}")
+        if self.constant:
+            parts.append(f"{'-' if self.constant < 0 else '+'} {number(abs(self.constant), 4)}")
+        return " ".join(parts)
 
 
 def dependent_columns(factor: Factor, names: Sequence[str]) -> tuple[str, ...]:

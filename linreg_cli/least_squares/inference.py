@@ -13,14 +13,20 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.least_squares.decompositions import solve_triangle
+from linreg_cli.least_squares.distributions import t_quantile, t_tail
+from linreg_cli.least_squares.f_test import of_squares, wald
 from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.losses import is_squared
+from linreg_cli.wording import number
 
 #: The largest distance of a trained coefficient from the optimum, in standard errors. At 0.01 the coverage of a 95 %
 #: interval is 94.999 %: a shift by d standard errors costs d^2 z phi(z) of coverage, with z = 1.96 and the normal
 #: density phi.
 NEAR = 1e-2
+
+#: A leverage as close to 1 as this counts as 1.
+NO_ROOM = 1e-12
 
 #: Indices of rows.
 Some = npt.NDArray[np.integer[Any]] | slice
@@ -38,25 +44,28 @@ class Inference:
         estimate: the coefficients.
         std_err: classic standard errors, sqrt(diag(inv([X 1]'[X 1]))) * residual_std.
         std_err_hc3: heteroskedasticity-consistent standard errors (HC3).
-        t: estimate / std_err.
+        covariance: `classic` or `HC3`: the standard errors that t, p, ci_low, ci_high, f and f_p are of.
+        t: estimate / standard error.
         p: two-sided p-values of t, from Student's t distribution with n - p degrees of freedom.
-        ci_low: the lower end of the 95 % confidence interval, from std_err.
+        ci_low: the lower end of the 95 % confidence interval.
         ci_high: the upper end.
         vif: variance inflation factors; NaN for the bias.
         residual_std: the residual standard error, sqrt(sum of squared residuals / (n - p)).
         r2: 1 - rss / tss, where tss is about the mean (centred) or about zero (uncentred).
         r2_definition: `centred` if the model has an intercept, or an implicit one; otherwise `uncentred`.
         r2_adjusted: adjusted for the degrees of freedom.
-        f: the F statistic of the regression; NaN if the model has an intercept only.
+        f: the F statistic of the regression (with HC3 Wald's); NaN if the model has an intercept only.
         f_p: its p-value.
         aic: -2 log-likelihood + 2 p.
         bic: -2 log-likelihood + log(n) p.
         durbin_watson: sum of (e_i - e_(i-1))^2 / sum of e_i^2, in the order of the rows.
         leverage: the diagonal of the hat matrix.
         residuals: y - prediction.
+        meat: Q' diag(e^2 / (1 - h)^2) Q of HC3, for the orthonormal columns Q of `Factor.whiten`, shape (p, p).
     """
 
     names: tuple[str, ...]
+    covariance: str
     estimate: Array
     std_err: Array
     std_err_hc3: Array
@@ -76,6 +85,12 @@ class Inference:
     durbin_watson: float
     leverage: Array
     residuals: Array
+    meat: Array
+
+    @property
+    def alone(self) -> npt.NDArray[np.intp]:
+        """The positions of the rows of leverage 1, each of which alone determines a coefficient; HC3 has no errors."""
+        return np.flatnonzero(1 - self.leverage <= NO_ROOM)
 
     def cooks(self, rows: Some = slice(None)) -> Array:
         """Cook's distance, e^2 h / (p s^2 (1 - h)^2), shape (n_rows,); NaN for a leverage h of 1."""
@@ -97,7 +112,7 @@ class Inference:
         }
         scalars = ("residual_std", "r2", "r2_adjusted", "f", "f_p", "aic", "bic", "durbin_watson")
         values = {name: _finite(getattr(self, name)) for name in scalars}
-        told = {"r2_definition": self.r2_definition, "covariance": "classic"}
+        told = {"r2_definition": self.r2_definition, "covariance": self.covariance}
         return {"coefficients": coefficients, **told, **values}
 
 
@@ -106,7 +121,7 @@ def refusal(
     loss: str,
     trained: tuple[npt.ArrayLike, npt.ArrayLike | None] | None = None,
     *,
-    remedy: Callable[[Optimum], str] | None = None,
+    remedy: Callable[[], str] | None = None,
     names: Sequence[str] = (),
 ) -> str | None:
     """Why inference is not valid, and what to do about it; None if it is valid.
@@ -144,18 +159,24 @@ def refusal(
     worst = np.unravel_index(int(np.argmax(shift)), shift.shape)
     if shift[worst] < NEAR:
         return None
-    ways = remedy(optimum) if remedy else "raise train.epochs, or set optimizer.lr to auto if it is a number"
+    ways = remedy() if remedy else "raise train.epochs, or set optimizer.lr to auto if it is a number"
     labels = [*(names or [f"feature {j + 1}" for j in range(len(factor.scale))]), "bias"]
     relative, base = optimum.gap(*trained)
-    distance = "not defined" if relative is None else f"{relative:.3g} times the {base}'s loss"
+    distance = "not defined" if relative is None else f"{number(relative, 3)} times the {base}'s loss"
     return (
-        f"the model is not at the optimum: {labels[worst[0]]!r} is {shift[worst]:.3g} standard errors away; the limit "
-        f"is {NEAR:g} (the gap is {distance}); {ways}"
+        f"the model is not at the optimum: {labels[worst[0]]!r} is {number(float(shift[worst]), 3)} standard errors "
+        f"away; the limit is {number(NEAR)} (the gap is {distance}); {ways}"
     )
 
 
 def infer(
-    optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, *, names: Sequence[str], target: int = 0
+    optimum: Optimum,
+    X_nd: npt.ArrayLike,
+    y_nk: npt.ArrayLike,
+    *,
+    names: Sequence[str],
+    target: int = 0,
+    covariance: str = "classic",
 ) -> Inference:
     """Inference at the optimum for one target, in at most two passes over the rows.
 
@@ -165,6 +186,7 @@ def infer(
         y_nk: shape (n_samples, n_targets), any float dtype.
         names: of the features.
         target: the index of the column of y.
+        covariance: `classic` or `HC3`: the standard errors that the tests and the intervals are of.
 
     >>> from linreg_cli.least_squares.solve import least_squares
     >>> X, y = np.array([[1.0], [2.0], [3.0], [4.0]]), np.array([[1.0], [2.0], [2.0], [3.0]])
@@ -176,8 +198,6 @@ def infer(
     (HC3); R. D. Cook, Detection of influential observation in linear regression, 1977; J. Durbin, G. S. Watson,
     Testing for serial correlation in least squares regression, 1950.
     """
-    from scipy import special
-
     factor = optimum.factor
     n, p = factor.n_samples, factor.n_parameters
     degrees = n - p
@@ -191,20 +211,29 @@ def infer(
     to_q = factor.to_parameters() @ factor.inverse
     variance = np.einsum("ij,ij->i", to_q, to_q)
     estimate, std_err = _stack(optimum.weights, optimum.bias)[:, target], np.sqrt(s2 * variance)
-    t = estimate / std_err
-    reach = float(special.stdtrit(degrees, 0.975)) * std_err
+    robust = np.einsum("ij,jk,ik->i", to_q, meat, to_q)
+    std_err_hc3 = np.sqrt(np.maximum(robust, 0.0))  # rounding may leave less than zero
+    errors = std_err_hc3 if covariance == "HC3" else std_err
+    t = estimate / errors
+    reach = t_quantile(degrees, 0.025) * errors
     # Without an intercept, the model has an implicit one if the columns sum to 1, as indicators do.
     constant = factor.bias or float(ones @ ones) > n * (1 - 1e-10)
-    r2, f, f_p = _regression(factor, y, rss, target, constant)
+    total = _total(factor, y, target, constant)
+    if covariance == "HC3":
+        f, f_p = wald(estimate, to_q @ meat @ to_q.T, degrees, constant=constant, bias=factor.bias)
+    else:
+        f, f_p = of_squares(total, rss, p - constant, degrees)
+    r2 = 1 - rss / total if total else math.nan
     likelihood = -n / 2 * (math.log(2 * math.pi) + math.log(rss / n) + 1)
     spread = n * np.append(factor.spread, math.nan)[:p] ** 2
     return Inference(
         names=(*names, "bias")[:p],
+        covariance=covariance,
         estimate=estimate,
         std_err=std_err,
-        std_err_hc3=np.sqrt(np.einsum("ij,jk,ik->i", to_q, meat, to_q)),
+        std_err_hc3=std_err_hc3,
         t=t,
-        p=2 * special.stdtr(degrees, -np.abs(t)),
+        p=np.array([2 * t_tail(degrees, float(each)) for each in t]),
         ci_low=estimate - reach,
         ci_high=estimate + reach,
         vif=spread * variance,
@@ -219,7 +248,16 @@ def infer(
         durbin_watson=_sum_of_squared_steps(residuals) / rss,
         leverage=leverage,
         residuals=residuals,
+        meat=meat,
     )
+
+
+def _total(factor: Factor, y: npt.NDArray[np.generic], target: int, constant: bool) -> float:
+    """The sum of squares of a target, about its mean if the model has an intercept."""
+    if constant:
+        return float(factor.constant_k[target])
+    values = np.asarray(y, dtype=np.float64)[:, target]
+    return float(values @ values)
 
 
 def _rows(
@@ -248,24 +286,6 @@ def _rows(
     return residuals, leverage, meat, ones
 
 
-def _regression(
-    factor: Factor, y: npt.NDArray[np.generic], rss: float, target: int, constant: bool
-) -> tuple[float, float, float]:
-    """R2, F and its p-value."""
-    from scipy import special
-
-    total = float(factor.constant_k[target])
-    if not constant:
-        values = np.asarray(y, dtype=np.float64)[:, target]
-        total = float(values @ values)
-    r2 = 1 - rss / total if total else math.nan
-    explained, degrees = factor.n_parameters - constant, factor.n_samples - factor.n_parameters
-    if not explained:
-        return r2, math.nan, math.nan
-    f = (total - rss) / explained / (rss / degrees)
-    return r2, f, float(special.fdtrc(explained, degrees, f))
-
-
 def _sum_of_squared_steps(residuals: Array) -> float:
     steps = np.diff(residuals)
     return float(steps @ steps)
@@ -273,7 +293,7 @@ def _sum_of_squared_steps(residuals: Array) -> float:
 
 def _divided(residuals: Array, room: Array) -> Array:
     """Residuals over 1 - leverage; NaN (0 / 0) for a row of leverage 1, which alone determines a coefficient."""
-    inflated: Array = np.divide(residuals, room, out=np.full_like(room, math.nan), where=room > 1e-12)
+    inflated: Array = np.divide(residuals, room, out=np.full_like(room, math.nan), where=room > NO_ROOM)
     return inflated
 
 

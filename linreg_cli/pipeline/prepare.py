@@ -1,7 +1,7 @@
 """The preparation of a run: rows, scaled tensors, model, plan and executor. Nothing is written."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,15 +16,18 @@ from linreg_cli.config.given import messages_about
 from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
 from linreg_cli.convergence.auto import ResolvedOptimizer, resolve
 from linreg_cli.convergence.limits import rate_limit
+from linreg_cli.convergence.of_config import dtype_of, problem_of
 from linreg_cli.convergence.preflight import check_before_training
 from linreg_cli.convergence.problem import Problem
+from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
 from linreg_cli.data.summary import DataSummary
 from linreg_cli.errors import ConfigError, EngineError, Fault
 from linreg_cli.evaluation.metrics import probe
 from linreg_cli.findings import Finding
 from linreg_cli.gates import ReferenceValue
-from linreg_cli.model import LinearFormula, build_model, fold, initialise, parameters_of
+from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.model import LinearFormula, build_model, fold, initialise
 from linreg_cli.optim.engines.select import Choice, choose, resolve_device
 from linreg_cli.optim.fit import Event
 from linreg_cli.optim.plan import StepPlan
@@ -47,8 +50,8 @@ class Reporter(Protocol):
     def data(self, summary: DataSummary) -> None:
         """A table was read."""
 
-    def training(self, plan: StepPlan) -> None:
-        """Training begins."""
+    def training(self, plan: StepPlan, run: str) -> None:
+        """The training of a run, given by its id, begins."""
 
     def event(self, event: Event) -> None:
         """An event of `fit`."""
@@ -110,6 +113,11 @@ class Prepared:
     def rate_limit(self) -> dict[str, Any] | None:
         """The limit of the learning rate, for `run.json`; see `limits.rate_limit`."""
         return rate_limit(self.problem, self.config.optimizer.schedule, self.problem.rule)
+
+    def way(self, auto: Collection[str], original: Optimum | None = None) -> Reaching:
+        """The settings that lead to the exact fit, where those of this run do not; see `reaching`."""
+        about = self.problem, self.config, self.dataset, self.preprocessor
+        return reaching(*about, original, auto=auto, failed=True)
 
     def check(self, loaded: LoadedConfig, reporter: Reporter, *, force: bool, auto: bool = False) -> list[Finding]:
         """Refuse a run that must diverge, and report the warnings; see `check_before_training`.
@@ -273,7 +281,7 @@ def assemble_run(
         DataError: if a column cannot be scaled.
     """
     preprocessor = Preprocessor.fit(dataset, config.preprocess, bias=config.model.bias)
-    dtype = torch.float64 if config.train.dtype == "float64" else torch.float32
+    dtype = dtype_of(config)
     tensors = {
         split: (preprocessor.features.tensor(dataset, rows, dtype), preprocessor.targets.tensor(dataset, rows, dtype))
         for split, rows in dataset.splits.items()
@@ -284,13 +292,7 @@ def assemble_run(
     model = build_model(len(dataset.features), len(dataset.targets), bias=config.model.bias, dtype=dtype, device=device)
     with loaded.placing_errors():
         initialise(model, config.model.init, config.seed)
-        plan = StepPlan.from_config(config, n_samples=len(X_nd))
-        weights, bias = parameters_of(model)
-        start = weights.copy(), None if bias is None else bias.copy()  # training changes the parameters in place
-        given = None
-        if dtype == torch.float32:
-            given = functools.partial(preprocessor.given, dataset, dataset.splits["train"])
-        problem = Problem(plan, X_nd, y_nk, dataset.features, start, eps=eps, given=given)
+        problem = problem_of(config, dataset, preprocessor, (X_nd, y_nk), eps=eps)
         chosen = resolve(config, problem)
     problem = problem.with_plan(StepPlan.from_config(chosen.config, n_samples=len(X_nd)))
     try:

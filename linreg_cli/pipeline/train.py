@@ -3,7 +3,8 @@
 import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.convergence.diagnosis import diagnosis
 from linreg_cli.convergence.outcome import diverged_error, grown_error, has_diverged, risen_loss
 from linreg_cli.convergence.preflight import check_rate
+from linreg_cli.convergence.reaching import Reaching
 from linreg_cli.data import Dataset
 from linreg_cli.errors import ConfigError
 from linreg_cli.evaluation.cross_validation import cross_validate
@@ -42,13 +44,23 @@ class Training:
         run: the folder of the history and the checkpoints.
         fingerprint: of the data.
         checkpoint: to resume from; None for a new run.
+        way: what leads to the exact fit, if the run does not.
 
     Attributes:
         saved: the number of checkpoints (`count`) and the time for saving them (`seconds`).
         warnings: of the result of training.
+        restored_epoch: the epoch whose parameters were restored at the end, as the best by early stopping; else None.
     """
 
-    def __init__(self, prepared: Prepared, run: RunFolder, fingerprint: str, checkpoint: Checkpoint | None) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        run: RunFolder,
+        fingerprint: str,
+        checkpoint: Checkpoint | None,
+        way: Callable[[], Reaching],
+    ) -> None:
+        self._way = way
         self._prepared, self._run, self._fingerprint = prepared, run, fingerprint
         self._stopping, self._monitor = _early_stopping(prepared.config)
         self._known = prepared.problem.no_optimum_reason is None
@@ -63,6 +75,7 @@ class Training:
         self._saved_at, self._cost = time.monotonic(), 0.0
         self.saved: dict[str, Any] = {"count": 0, "seconds": 0.0}
         self.warnings: list[Finding] = []
+        self.restored_epoch: int | None = None
 
     def run(self, stops: StopRequests, reporter: Reporter) -> Stopped | None:
         """Take the steps. The history and a checkpoint are saved however training ends.
@@ -79,7 +92,7 @@ class Training:
                 has the last finite state.
             Interrupted: at a signal, after the current step and with everything saved.
         """
-        reporter.training(self._prepared.plan)
+        reporter.training(self._prepared.plan, self._run.id)
         end: Stopped | Diverged | None = None
         last: Evaluated | None = None
         with stops.deferred():
@@ -96,6 +109,10 @@ class Training:
             self._save()
         if isinstance(end, Diverged):
             raise diverged_error(end, self._prepared.config, self._prepared.problem, str(self._run.path))
+        if self._stopping is not None and restore_best(self._prepared.state, self._stopping):
+            # After the last checkpoint, so that more epochs go on from the last one.
+            self.restored_epoch = self._stopping.best_epoch
+            last = last and replace(last, train_loss=self._prepared.loss("train"))
         if last is not None:
             self._check_end(last, reporter)
         return end
@@ -106,7 +123,7 @@ class Training:
         if has_diverged(first, last.train_loss, problem):
             raise grown_error(last, first, config, problem, str(self._run.path))
         if last.train_loss > first:
-            self.warnings.append(risen_loss(first, last.train_loss, config, problem))
+            self.warnings.append(risen_loss(first, last.train_loss, config, problem, self._way))
             reporter.warn(self.warnings[-1])
 
     def _events(self) -> Iterator[Event]:
@@ -145,6 +162,7 @@ class Training:
             None if stopping is None else (stopping.best, stopping.best_epoch),
             self._config,
             self._fingerprint,
+            stopping.kept if stopping else None,
         )
         save_checkpoint(self._run, checkpoint)
         self._run.write("history.csv", checkpoint.history)
@@ -160,7 +178,19 @@ class Training:
 def _early_stopping(config: Config) -> tuple[EarlyStopping | None, str]:
     """The stopping rule at its start, if there is one, and the loss that it monitors."""
     options = config.train.early_stopping
-    return (EarlyStopping(options.patience, options.min_delta), options.monitor) if options else (None, "train.loss")
+    if options is None:
+        return None, "train.loss"
+    return EarlyStopping(options.patience, options.min_delta, options.restore_best), options.monitor
+
+
+@torch.no_grad()
+def restore_best(state: TrainingState, stopping: EarlyStopping) -> bool:
+    """Set the parameters to those of the best epoch, in place, where they were kept; returns whether they were."""
+    if stopping.kept is None:
+        return False
+    for name, value in state.model.named_parameters():
+        value.copy_(stopping.kept[name])
+    return True
 
 
 def cross_validation(loaded: LoadedConfig, prepared: Prepared, chosen: Sequence[str], reporter: Reporter) -> Metrics:
@@ -211,6 +241,8 @@ def _trained(loaded: LoadedConfig, config: Config, fold: Dataset) -> LinearFormu
             for event in events
             if isinstance(event, Diverged | Evaluated)
         ]
+        if stopping is not None and math.isfinite(seen[-1]) and restore_best(part.state, stopping):
+            seen.append(part.loss("train"))
         diverged = not math.isfinite(seen[-1]) or has_diverged(seen[0], seen[-1], problem)
     if not diverged:
         return estimating(part.formula(), fold, config)

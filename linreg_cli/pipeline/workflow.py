@@ -1,21 +1,27 @@
 """train_run and resume_run: all steps of a run, in the order of execution."""
 
 import contextlib
+import functools
+import os
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from linreg_cli import remedies
 from linreg_cli.addresses import has_secrets, without_secrets
 from linreg_cli.config import LoadedConfig, dump_config
+from linreg_cli.config.given import messages_about
+from linreg_cli.convergence.reaching import Reaching
 from linreg_cli.data.scaling import standard_deviations
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
 from linreg_cli.evaluation.evaluate import evaluate_model
+from linreg_cli.evaluation.intervals import save_factor
 from linreg_cli.evaluation.metrics import Metrics, probe
 from linreg_cli.evaluation.predictions import write_predictions
 from linreg_cli.evaluation.smearing import estimating
@@ -25,6 +31,7 @@ from linreg_cli.figures.train_rows import TrainRows
 from linreg_cli.files import write_file
 from linreg_cli.findings import Finding, counts
 from linreg_cli.gates import GateResult, check_gates
+from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.fit import Stopped
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
 from linreg_cli.pipeline.resume import taken_up
@@ -33,8 +40,9 @@ from linreg_cli.runs.checkpoint import Checkpoint, save_model
 from linreg_cli.runs.record import RunRecord, auto_keys, environment
 from linreg_cli.runs.references import as_json
 from linreg_cli.runs.signals import StopRequests
-from linreg_cli.runs.store import RESULTS, RunFolder, create_run, remove_unstarted
-from linreg_cli.wording import plural
+from linreg_cli.runs.store import INFERENCE_FILE, RESULTS, RunFolder, create_run, remove_unstarted
+from linreg_cli.starter.choices import Choices
+from linreg_cli.wording import duration, number, plural
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,7 @@ def train_run(
     fail_if: Sequence[str] = (),
     force: bool = False,
     stops: StopRequests | None = None,
+    choices: Choices | None = None,
 ) -> Outcome:
     """Train, evaluate on every split, draw pictures, and write a complete run folder.
 
@@ -82,6 +91,7 @@ def train_run(
         fail_if: conditions that must not hold, beside the gates of the config.
         force: train even if the learning rate is certain to diverge.
         stops: requests to stop, entered by the caller; None: there are none, and signal handlers are not changed.
+        choices: what was decided for a table, for `run.json`; None for a config that was written.
 
     Returns:
         The result. A failed gate is part of it, not an exception.
@@ -95,11 +105,15 @@ def train_run(
     stops = stops or StopRequests()
     prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs)
     warnings = prepared.check(loaded, reporter, force=force)
+    decisions = {}
+    if choices is not None:
+        decisions = {"decisions": choices.as_json(prepared.config)}
+        warnings += choices.warnings(prepared.config)
     prepared = prepared.started(loaded, reporter, warnings)
     run = create_run(outputs, prepared.config.name)
     try:
         _write_config(run, prepared)  # first: without it a run cannot be resumed
-        record = RunRecord(run, _description(prepared, command, warnings))
+        record = RunRecord(run, _description(prepared, command, warnings) | decisions)
     except BaseException:
         remove_unstarted(run)
         raise
@@ -182,15 +196,19 @@ def _run_to_the_end(
         run.remove(*RESULTS)  # of fewer epochs, or of an interrupted evaluation
         if checkpoint is not None:
             prepared.state.restore(checkpoint.snapshot)
-        training = Training(prepared, run, prepared.fingerprint, checkpoint)
+        way = functools.cache(functools.partial(prepared.way, auto_keys(record.values)))
+        training = Training(prepared, run, prepared.fingerprint, checkpoint, functools.partial(way, None))
         for text in _choices(prepared):
             reporter.detail(text)
         end = training.run(stops, reporter)
         warnings += training.warnings
-        reporter.detail("checkpoints: {count}, {seconds:.2f} s".format(**training.saved))
+        reporter.detail(f"checkpoints: {training.saved['count']:,}, {duration(training.saved['seconds'])}")
         reporter.stage("evaluating")
         folds = cross_validation(loaded, prepared, auto_keys(record.values), reporter)
-        metrics = _evaluate(prepared, run, before, folds)
+        metrics, findings = _evaluate(prepared, run, before, folds, way)
+        for finding in findings:
+            reporter.warn(finding)
+        warnings += findings
         save_model(run, prepared.state.model.state_dict())
         stops.check()  # a signal that a library has swallowed
         pictures = []
@@ -201,15 +219,25 @@ def _run_to_the_end(
         seconds = time.perf_counter() - begun
         measured = {**metrics, "seconds": seconds, "warnings": counts(each.kind for each in warnings)}
         gates = check_gates(prepared.config.gates, fail_if, measured, prepared.references)
-        digests = run.digests("model.safetensors", "preprocess.json")
+        kept = [INFERENCE_FILE] if run.has(INFERENCE_FILE) else []
+        digests = run.digests("model.safetensors", "preprocess.json", *kept)
         result = _result(end, prepared, seconds, gates, warnings)
+        result |= {} if training.restored_epoch is None else {"restored_epoch": training.restored_epoch}
         record.finish("finished", **result, checkpoints=training.saved, digests=digests)
     except BaseException as error:
         _record_failure(record, error, time.perf_counter() - begun)
+        if isinstance(error, Interrupted):
+            raise Interrupted(f"{error}; {_to_go_on(run)}", error.exit_code) from None
         raise
     finally:
         reporter.done()
     return Outcome(run, "finished", metrics, seconds, gates, end.reason if end else None, pictures, warnings)
+
+
+def _to_go_on(run: RunFolder) -> str:
+    """What to do after an interruption; the path of the run names it whatever folder runs are kept in."""
+    path = str(run.path) if os.sep in str(run.path) else f".{os.sep}{run.path}"
+    return f"{run.id} is kept, and goes on with: {remedies.command('linreg', 'train', '--resume', path)}"
 
 
 def _write_config(run: RunFolder, prepared: Prepared) -> None:
@@ -265,21 +293,28 @@ def _choices(prepared: Prepared) -> list[str]:
     return [
         f"device: {prepared.config.train.device}, {torch.get_num_threads()} threads, {prepared.config.train.dtype}",
         f"engine: {choice.executor.name} ({choice.decision.why})",
-        f"rate: {chosen.lr.value:g} ({chosen.lr.why})",
-        f"momentum: {chosen.momentum.value:g} ({chosen.momentum.why})",
+        f"rate: {number(chosen.lr.value)} ({chosen.lr.why})",
+        f"momentum: {number(chosen.momentum.value)} ({chosen.momentum.why})",
         f"steps: {plural(plan.epochs, 'epoch')} of {plan.steps_per_epoch:,}, batches of {plan.batch_size:,} rows",
     ]
 
 
-def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None]], more: Metrics) -> Metrics:
-    """Metrics, predictions and probes of the trained model; writes `metrics.json` and `predictions.csv`."""
+def _evaluate(
+    prepared: Prepared,
+    run: RunFolder,
+    before: list[list[float | None]],
+    more: Metrics,
+    way: Callable[[Optimum | None], Reaching],
+) -> tuple[Metrics, list[Finding]]:
+    """Metrics and predictions of the trained model, and what is odd; writes `metrics.json` and `predictions.csv`."""
     config, dataset, model = prepared.config, prepared.dataset, prepared.state.model
     formula = estimating(prepared.formula(), dataset, config)
     preprocessor = replace(prepared.preprocessor, smearing=formula.smearing)
     run.write_json("preprocess.json", preprocessor.as_json())
     errors = write_predictions(run.path / "predictions.csv", formula, dataset)
     losses = {split: prepared.loss(split) for split in errors}
-    found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses)
+    with messages_about(config):
+        found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses, way)
     metrics, influence, points = found.metrics, found.influence, config.probe
     metrics["probe"] = [
         {"input": list(point), "before": old, "after": new}
@@ -289,7 +324,8 @@ def _evaluate(prepared: Prepared, run: RunFolder, before: list[list[float | None
     run.write_json("metrics.json", metrics)
     if influence is not None:
         write_file(run.path / "influence.csv", lambda draft: write_table(draft, ".csv", influence), own=True)
-    return metrics
+    save_factor(run, found.exact)
+    return metrics, found.findings
 
 
 def _draw(run: RunFolder, prepared: Prepared, reporter: Reporter, warnings: list[Finding]) -> list[Path]:

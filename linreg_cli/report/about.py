@@ -25,7 +25,7 @@ from linreg_cli.report.markup import (
     text,
 )
 from linreg_cli.runs.contents import RunContents
-from linreg_cli.wording import number, plural
+from linreg_cli.wording import duration, number, plural
 
 #: Status -> (mark, CSS class), so that no status is shown by colour alone.
 _MARKS = {
@@ -66,6 +66,8 @@ def opening(run: RunContents) -> Html:
     parts.append(paragraph(*line, class_="lead"))
     if record.get("stopped"):
         parts.append(paragraph(text(f"Stopped early: {record['stopped']}")))
+    if record.get("restored_epoch"):
+        parts.append(paragraph(text(f"The parameters are those of epoch {record['restored_epoch']}, the best one.")))
     failed = [gate for gate in record.get("gates") or [] if not gate["passed"]]
     if failed:
         parts.append(paragraph(verdict(False, f"{plural(len(failed), 'gate')} failed"), class_="lead"))
@@ -80,7 +82,7 @@ def _notice(run: RunContents) -> Html:
     parts = [paragraph(element("strong", text(_UNFINISHED[record["status"]])))]
     parts += [paragraph(lines(str(record["error"])))] if record.get("error") else []
     if "limit" in found:  # the rate is known to exceed a limit
-        share = f" ({100 * found['share']:.3g} % of the steepest direction)"
+        share = f" ({number(100 * found['share'], 3)} % of the steepest direction)"
         parts.append(
             facts(
                 [
@@ -161,14 +163,15 @@ def _stability(record: Mapping[str, Any]) -> str:
         return "no limit is known; it is computed for squared losses and tables that are not too wide"
     rate, covers = number(limit["highest"]), limit["covers"]
     if not limit["exceeded"]:
-        below = f"{rate} is below the limit {limit['rate']:.3g} of {covers}"
+        below = f"{rate} is below the limit {number(limit['rate'], 3)} of {covers}"
         return (
             f"stable: {below}"
             if limit["safe"]
             else f"{below}; with momentum, no limit is known that covers every batch"
         )
     ratio = limit["highest"] / limit["rate"]
-    return f"not safe: {rate} is {ratio:.4g} times the limit {limit['rate']:.3g} of {covers}; {limit['consequence']}"
+    above = f"{rate} is {number(ratio, 4)} times the limit {number(limit['rate'], 3)} of {covers}"
+    return f"not safe: {above}; {limit['consequence']}"
 
 
 def _done(run: RunContents) -> Html | None:
@@ -289,4 +292,4 @@ def _time(given: Any) -> Html | None:
 
 
 def _seconds(record: Mapping[str, Any]) -> str:
-    return f"{record['seconds']:,.2f} s"
+    return duration(record["seconds"])

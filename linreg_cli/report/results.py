@@ -28,7 +28,6 @@ from linreg_cli.wording import METRICS, estimate_in_words, has_bias, number, val
 _NAMES = {"n": "n", "loss": "loss", **METRICS}
 _SHOWS = {
     "loss": "Loss after each epoch",
-    "gap": "Gap to the optimum after each epoch",
     "fit": "The rows of each split, {target} against the only feature, with the fitted line and its 95 % bands.",
     "predicted": "Predicted against actual {target} of each split, with the line of perfect prediction.",
     "residuals": "Residuals of {target} (actual − predicted) against predicted values, with a smooth curve.",
@@ -142,9 +141,8 @@ def probe(run: RunContents) -> Html | None:
 def pictures(run: RunContents) -> Html:
     """Every picture that can be drawn from the run folder alone; for one that cannot be drawn, the reason."""
     figures, failures = [], []
-    for kind, about in KINDS.items():
-        if about.needs_rows:
-            continue
+    for kind in (*_SHOWS,):
+        about = KINDS[kind]
         try:
             drawn = draw_run(run, (kind,), "png")
         except UsageError:  # the run has no such picture

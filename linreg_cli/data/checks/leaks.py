@@ -32,7 +32,16 @@ def identifiers(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
         dataset: a table, encoded.
         sample: numbers of the train rows that are looked at.
     """
-    for each in dataset.plain_inputs if len(dataset.inputs) > 1 else ():  # the only feature cannot be left out
+    if len(dataset.inputs) < 2:  # the only feature cannot be left out
+        return
+    for column, why in identifying(dataset, sample):
+        remedy = f"leave it out with {leave_out(column)}"
+        yield Finding("identifier", f"{column} looks like an identifier: it {why}; {remedy}")
+
+
+def identifying(dataset: Dataset, sample: Rows) -> Iterator[tuple[str, str]]:
+    """The columns that `identifiers` warns about, each with the reason: what it does."""
+    for each in dataset.plain_inputs:
         if isinstance(each, CategoryInput):
             continue
         values = take(dataset.columns, each.column, sample)
@@ -40,9 +49,7 @@ def identifiers(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
             continue
         counts = len(sample) >= MIN_COUNTED and _counts_rows(dataset, each.column)
         if counts or _ID_NAME.search(each.column):
-            why = "counts the rows" if counts else "has almost no repeated values"
-            remedy = f"leave it out with {leave_out(each.column)}"
-            yield Finding("identifier", f"{each.column} looks like an identifier: it {why}; {remedy}")
+            yield each.column, "counts the rows" if counts else "has almost no repeated values"
 
 
 def _counts_rows(dataset: Dataset, column: str) -> bool:

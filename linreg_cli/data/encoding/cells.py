@@ -110,7 +110,7 @@ def _raw(
     if categories.n_missing == len(values):
         return Numbers(np.full(len(values), np.nan))
     fault = (
-        None if treatment.named else _mostly_dates_or_numbers(values, categories, column, missing_values, name, written)
+        None if treatment.named else mostly_dates_or_numbers(values, categories, column, missing_values, name, written)
     )
     return fault or _too_many_levels(categories, column, treatment, name) or categories
 
@@ -181,7 +181,14 @@ def kind_of(kind: pa.DataType) -> str:
     return "boolean" if pa.types.is_boolean(kind) else "number" if is_number_type(kind) else "text"
 
 
-def _mostly_dates_or_numbers(
+def holds_dates(values: Categories) -> bool:
+    """Whether more than half of the cells of a column of text are dates or times."""
+    dates = np.array([is_date(level) for level in values.levels])
+    n_cells = len(values.codes) - values.n_missing
+    return bool(np.count_nonzero(dates[values.codes[values.codes >= 0]]) > n_cells / 2)
+
+
+def mostly_dates_or_numbers(
     values: pa.ChunkedArray,
     categories: Categories,
     column: str,
@@ -195,8 +202,8 @@ def _mostly_dates_or_numbers(
     found, keep = categories.levels, for_columns([column], "categorical", "one_hot")
     n_cells = len(values) - categories.n_missing
     present = categories.codes[categories.codes >= 0]
-    dates = np.array([is_date(level) for level in found])
-    if np.count_nonzero(dates[present]) > n_cells / 2:
+    if holds_dates(categories):
+        dates = np.array([is_date(level) for level in found])
         row = int(np.argmax((categories.codes >= 0) & dates[categories.codes]))
         first = found[categories.codes[row]]
         advice, step = date_remedy(values, column, missing_values, name)

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from linreg_cli.config.terms import Term
 from linreg_cli.data.columns.arrow import indices, is_text_type, to_numpy
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Codes, Mask, Numbers, RawColumn
+from linreg_cli.data.encoding.dates import is_clock, is_date
 from linreg_cli.data.encoding.levels import missing_test
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.errors import Fault
@@ -193,11 +194,18 @@ def _of_text(values: pa.ChunkedArray, column: str, missing_values: Sequence[str]
 
 
 def _not_a_date(cell: str, column: str, marks: Sequence[str], row: str) -> Fault:
-    message = f"{quoted(cell)} is no date that can be read: {FORMS}"
-    message += "; other forms are not read, since 01/02/2020 is two days: write the column so, as pandas does with "
-    message += "pd.to_datetime(..., dayfirst=True or False), correct the cell, "
-    message += f"leave the column out with {leave_out(column)}, or, if it means 'missing', set "
-    return Fault(message + also_missing(cell, column, marks), f"{row}, column {column!r}")
+    without = f"leave the column out with {leave_out(column)}"
+    if is_clock(cell):
+        message = f"{quoted(cell)} is a time of day, which has no date; {without}"
+    elif is_date(cell):
+        message = (
+            f"{quoted(cell)} is a date in a form that is not read, since 01/02/2020 is two days; write the column as "
+        )
+        message += f"2020-01-31, which pandas does after pd.to_datetime(..., dayfirst=True or False), or {without}"
+    else:
+        message = f"{quoted(cell)} is no date: {FORMS}; correct the cell, {without}, or, if it means 'missing', set "
+        message += also_missing(cell, column, marks)
+    return Fault(message, f"{row}, column {column!r}")
 
 
 def parse_texts(texts: pa.Array) -> tuple[Ticks, Mask, Mask]:

@@ -161,7 +161,10 @@ def _in_other_notation(
     else:
         example = found.examples[columns[0]][1]
         remedy = "; ".join(_way_out(way, now, text, example, several=len(found.ways) > 1) for way in found.ways)
-    return Fault(f"{which} {words}, such as {shown}; {remedy}", where, columns=tuple(columns))
+    settings: dict[str, Any] | None = None
+    if len(found.ways) == 1 and found.ways[0].decimal != text.delimiter:
+        settings = {"data.decimal": found.ways[0].decimal, "data.thousands": found.ways[0].thousands}
+    return Fault(f"{which} {words}, such as {shown}; {remedy}", where, columns=tuple(columns), settings=settings)
 
 
 def _way_out(way: Notation, now: Notation, text: TextFormat, example: str, *, several: bool) -> str:
@@ -278,8 +281,7 @@ def _leading_zero(text: pa.ChunkedArray, column: str, name: str, use: Use, writt
     other = _other_ways(column, use, "write the numbers without leading zeros")
     one_hot = f"set {for_columns([column], 'categorical', 'one_hot')}, " if use == "feature" else ""
     message = f"{quoted(text[row].as_py())} has a leading zero, so the column is read as text; {one_hot}{other}"
-    where, detail = f"{name}, row {row + 1}, column {column!r}", f"{quoted(text[row].as_py())} in row {row + 1}"
-    return _solved_if_feature(use)("text", column, message, where, detail)
+    return Fault(message, f"{name}, row {row + 1}, column {column!r}", columns=(column,))
 
 
 def _unit(cells: Sequence[str]) -> str:

@@ -118,9 +118,8 @@ class ArrowTable:
     def as_text(self) -> None:
         """See `Table.as_text`. The file has the types already."""
 
-    def hint(self) -> str:
+    def hint(self) -> None:
         """See `Table.hint`. The format leaves no doubt about the columns."""
-        return ""
 
     def _schema(self, part: Path) -> pa.Schema:
         return self._guard(part, lambda: self._load(part).schema if _is_json(part) else _schema(part))

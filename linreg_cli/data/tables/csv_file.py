@@ -151,7 +151,9 @@ class CsvFile:
         where, shown = f"{self.name}, line {line}", "UTF-8" if not self.is_recoded else encoding
         if self._text.of_run:
             return Fault(f"{reason} is not {shown} text{reads}; save the file as {shown}", where)
-        return Fault(f"{reason} is not {shown} text{reads}; set {setting('data.encoding', guess)}", where)
+        remedy = setting("data.encoding", guess)
+        message = f"{reason} is not {shown} text{reads}; set {remedy}"
+        return Fault(message, where, settings={"data.encoding": guess})
 
     def _first_bad(self, encoding: str) -> tuple[int, str, bytes] | None:
         """The line of the first bytes that cannot be decoded, what is wrong, and the line's bytes; None without any."""
@@ -183,7 +185,8 @@ class CsvFile:
             encoding = "utf-16-le" if not any(head[1:8:2]) else "utf-16-be" if not any(head[0:8:2]) else None
         if encoding is not None:
             remedy = self._text.remedy("data.encoding", encoding, "save it as UTF-8")
-            raise DataError(f"the file is {encoding.upper()} text; {remedy}", self.name)
+            message = f"the file is {encoding.upper()} text; {remedy}"
+            raise DataError([Fault(message, self.name, settings={"data.encoding": encoding})])
 
     def _refuse_other_text(self, head: bytes) -> None:
         head = head.removeprefix(codecs.BOM_UTF8)

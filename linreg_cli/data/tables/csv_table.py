@@ -268,8 +268,8 @@ class CsvTable:
         remedy = self._file.rewritten("put one comma between them", expression, *settings)
         return f"the columns are aligned with runs of blanks, and a run is no delimiter; {remedy}"
 
-    def hint(self) -> str:
+    def hint(self) -> Fault | None:
         """See `Table.hint`."""
         if len(self.columns) == 1 and self._is_aligned():
-            return self._aligned()
+            return Fault(self._aligned(), self.name)
         return header.hint(self.columns, self.text, self.name, self._file.first_lines())

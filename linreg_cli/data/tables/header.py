@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from linreg_cli.data.tables.text_format import TextFormat
+from linreg_cli.errors import Fault
 
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars", ",": "commas", " ": "single spaces"}
 
 
-def hint(columns: Sequence[str], text: TextFormat, path: str, lines: Sequence[str]) -> str:
-    """Why a column may be missing, and what to do; an empty text if the header looks right.
+def hint(columns: Sequence[str], text: TextFormat, path: str, lines: Sequence[str]) -> Fault | None:
+    """Why a column may be missing, and what to do; None if the header looks right.
 
     Args:
         columns: the names in the header.
@@ -18,6 +19,20 @@ def hint(columns: Sequence[str], text: TextFormat, path: str, lines: Sequence[st
         path: the file.
         lines: its first lines, without blank ones.
     """
+    mark = _delimiter(columns[0], lines) if len(columns) == 1 else None
+    every_line = mark not in (None, " ") and all(line.count(str(mark)) == columns[0].count(str(mark)) for line in lines)
+    # Decimal commas are in most lines of a table with another delimiter, as the cells below a title are.
+    if not every_line and (wrong := _other_content(columns, text, path, lines)):
+        return Fault(wrong, path)
+    if mark is None:
+        return None
+    remedy = text.remedy("data.delimiter", mark, "write it in the format of the training data")
+    message = f"the cells seem to be separated by {_DELIMITERS[mark]}; {remedy}"
+    return Fault(message, path, settings={"data.delimiter": mark})
+
+
+def _other_content(columns: Sequence[str], text: TextFormat, path: str, lines: Sequence[str]) -> str:
+    """Why the first line is no header; an empty text if it may be one."""
     if columns[0].lstrip().startswith(("#", "//")):
         return f"the first line of {Path(path).name} looks like a comment; delete it: the header must be the first line"
     if columns[0].lstrip().startswith(("{", "[")):
@@ -26,15 +41,9 @@ def hint(columns: Sequence[str], text: TextFormat, path: str, lines: Sequence[st
         return f"the first line of {Path(path).name} holds numbers only; add a header with column names"
     if len(columns) > 2 and sum(not column.strip() for column in columns) > len(columns) / 2:
         return f"the first line of {Path(path).name} looks like a title; delete the lines above the column names"
-    if len(columns) != 1:
-        return ""
-    if 2 * sum((text.delimiter or ",") in line for line in lines[1:]) > len(lines[1:]):
+    if len(columns) == 1 and 2 * sum((text.delimiter or ",") in line for line in lines[1:]) > len(lines[1:]):
         return f"the first line of {Path(path).name} looks like a title; delete the lines above the column names"
-    mark = _delimiter(columns[0], lines)
-    if mark is None:
-        return ""
-    remedy = text.remedy("data.delimiter", mark, "write it in the format of the training data")
-    return f"the cells seem to be separated by {_DELIMITERS[mark]}; {remedy}"
+    return ""
 
 
 def _delimiter(name: str, lines: Sequence[str]) -> str | None:

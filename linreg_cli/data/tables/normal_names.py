@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from linreg_cli.data.tables.table import Cells, Table
 from linreg_cli.data.tables.text_format import AsText
+from linreg_cli.errors import Fault
 from linreg_cli.lookalike import normal
 
 
@@ -60,7 +61,7 @@ class _NormalTable:
             return None
         return replace(found, read=lambda names: _named(found.read([self._written[name] for name in names])))
 
-    def hint(self) -> str:
+    def hint(self) -> Fault | None:
         """See `Table.hint`."""
         return self._table.hint()
 

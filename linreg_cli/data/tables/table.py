@@ -96,8 +96,8 @@ class Table(Protocol):
     def as_text(self) -> AsText | None:
         """The cells of a text file as text; None for a format with types."""
 
-    def hint(self) -> str:
-        """Why a column may be missing, such as a wrong delimiter, and what to do; or an empty text."""
+    def hint(self) -> Fault | None:
+        """Why a column may be missing, such as a wrong delimiter, and what to do; None without a reason."""
 
 
 def refuse_bad_names(

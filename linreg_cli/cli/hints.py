@@ -1,0 +1,140 @@
+"""What was probably meant by a command line that is wrong. Read only after an error, so it may import the config."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from linreg_cli.remedies import command, flow
+
+#: Commands about a run that take a table by --data, those that take a config by -c, and those that take settings.
+_OF_RUN = ("evaluate", "predict")
+_OF_CONFIG = ("inspect", "explain")
+_WITH_SET = ("train", "inspect", "explain", "generate-data", "generate", "init", "sweep")
+_FLAGS = ("--json", "--quiet", "-q", "--verbose", "-v", "--ridge", "--force", "--dry-run")
+#: Sections whose key is meant where several have one of that name, such as `bias`; () is the top of the config.
+_FIRST = ((), ("train",), ("optimizer",), ("model",), ("preprocess",), ("data",))
+
+
+def hint(option: str | None, path: str, words: Sequence[str], *, near: bool = False) -> str | None:
+    """What was probably meant, as words to paste; None where that is not clear.
+
+    Args:
+        option: the option that the command does not have; None where something else is wrong.
+        path: the command, such as `linreg train`.
+        words: of the command line, without `linreg`.
+        near: whether the command has an option of a similar name, which a key that is only similar does not replace.
+
+    >>> hint("--lr", "linreg train", ["train", "-c", "a.yaml", "--lr", "0.1"])
+    '--set optimizer.lr=0.1'
+    >>> hint(None, "linreg predict", ["predict", "houses", "new.csv"])
+    'linreg predict houses --data new.csv'
+    """
+    name = path.removeprefix("linreg").strip()
+    if option is not None:
+        return _setting(option, words, near=near) if name in _WITH_SET else None
+    if not name:
+        return _file_for_command(words[0]) if words else None
+    if "-c" in words or "--config" in words or "--data" in words:
+        return None
+    files = [word for word in _arguments(words[1:]) if _is_table(word) or _is_config(word)]
+    if len(files) != 1:
+        return None
+    [file] = files
+    others = [word for word in words[1:] if word != file]
+    if name in _OF_RUN and _is_table(file):
+        run = others if others and not others[0].startswith("-") else ["latest", *others]
+        return command("linreg", name, *run, "--data", file)
+    if name in _OF_CONFIG and _is_config(file):
+        return command("linreg", name, "-c", file, *others)
+    if name in _OF_CONFIG:
+        return command("linreg", "init", file, "--target", "COLUMN")
+    if name in ("generate-data", "generate"):
+        return command("linreg", name, "-c" if _is_config(file) else "-o", file, *others)
+    return command("linreg", name, "-c", file, *others) if name == "train" and _is_config(file) else None
+
+
+def _file_for_command(word: str) -> str | None:
+    """The command for a file that was given in the place of one."""
+    if _is_table(word):
+        return command("linreg", "train", word, "--target", "COLUMN")
+    return command("linreg", "train", "-c", word) if _is_config(word) else None
+
+
+def _arguments(words: Sequence[str]) -> list[str]:
+    """The words that are neither options nor their values."""
+    before = ["", *words]
+    return [
+        word
+        for previous, word in zip(before, words, strict=False)
+        if not word.startswith("-") and (not previous.startswith("-") or "=" in previous or previous in _FLAGS)
+    ]
+
+
+def _is_table(word: str) -> bool:
+    from linreg_cli.config.formats import table_format
+
+    return not word.startswith("-") and table_format(word) is not None
+
+
+def _is_config(word: str) -> bool:
+    return not word.startswith("-") and word.lower().endswith((".yaml", ".yml"))
+
+
+def _setting(option: str, words: Sequence[str], *, near: bool) -> str | None:
+    """The `--set` for an option that has the name of a key of the config."""
+    name = option.lstrip("-").replace("-", "_")
+    found = _key(name, exact=near)
+    if found is None or not option.startswith("--"):
+        return None
+    key, is_list = found
+    value = _value(option, words)
+    if is_list and value and "," in value and not value.startswith("["):
+        value = flow([part.strip() for part in value.split(",")])
+    return command("--set", f"{key}={'VALUE' if value is None else value}")
+
+
+def _value(option: str, words: Sequence[str]) -> str | None:
+    """What was given with an option, as `--lr 0.1` or `--lr=0.1`; None if nothing was."""
+    for word, after in zip(words, [*words[1:], None], strict=True):
+        if word == option and after is not None and (not after.startswith("-") or after[1:2].isdigit()):
+            return after
+        if word.startswith(f"{option}="):
+            return word.removeprefix(f"{option}=")
+    return None
+
+
+def _key(name: str, *, exact: bool) -> tuple[str, bool] | None:
+    """The dotted key that a name stands for, and whether it may be a list: as it is, of another tool, or mistyped."""
+    from linreg_cli.config.diagnostics import ALIASES
+
+    keys = _keys()
+    dotted = dict(keys.values())
+    if name in dotted:
+        return name, dotted[name]
+    if name in keys:
+        return keys[name]
+    if name in ALIASES:
+        return ALIASES[name], dotted.get(ALIASES[name], False)
+    if exact:
+        return None
+    close = get_close_matches(name, [*keys], n=1, cutoff=0.75)
+    return keys[close[0]] if close else None
+
+
+def _keys() -> dict[str, tuple[str, bool]]:
+    """The last part of each key -> the dotted key, and whether its value may be a list."""
+    from linreg_cli.config.merge import KIND_KEYS
+    from linreg_cli.config.schema import SECTIONS
+
+    found: dict[str, tuple[str, bool]] = {}
+    paths: list[tuple[tuple[str, ...], Any]] = []
+    for path, section in SECTIONS.items():
+        if "COLUMN" not in path:
+            paths.append((path[:-1] if path[:-1] in KIND_KEYS else path, section))
+    paths.sort(key=lambda pair: _FIRST.index(pair[0]) if pair[0] in _FIRST else len(_FIRST))
+    for path, section in paths:
+        for name, field in section.model_fields.items():
+            key = ".".join((*path, name))
+            if (*path, name) not in [other for other, _ in paths]:
+                found.setdefault(name, (key, "tuple" in str(field.annotation)))
+    return found

@@ -1,0 +1,67 @@
+"""`linreg init`."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from linreg_cli.cli import destination, options, output
+from linreg_cli.cli.table_words import Words
+from linreg_cli.errors import UsageError
+from linreg_cli.paths import is_written_through, output_path
+from linreg_cli.wording import one_line
+
+
+def init(
+    table: options.Table = None,
+    target: options.Target = None,
+    features: options.Features = None,
+    ignore: options.Ignore = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            parser=output_path,
+            help="Where to write; - is stdout; default: NAME.yaml here, for the table NAME.csv.",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Write a commented config.
+
+    For a TABLE, one that fits its columns and says why: which are left out, which are categories, what is done about
+    gaps. Without a table, a config to start from. Prints the path.
+    """
+    from linreg_cli.files import write_bytes
+
+    to_stdout = destination.goes_to_stdout(out, as_json=False)
+    destination.check_suffix(out, (".yaml", ".yml"), "configs")
+    words = Words(table, target, features, ignore)
+    words.check()
+    path, content = _content(words, out)
+    if not force and not is_written_through(path) and os.path.isfile(path):
+        raise UsageError("the file exists; overwrite it with --force, or choose another one with -o", str(path))
+    if os.path.isdir(path):
+        raise UsageError("this is a folder; give the name of a file with -o", str(path))
+    write_bytes(path, content.encode("utf-8"))
+    if not to_stdout:
+        output.show(one_line(str(path)))
+
+
+def _content(words: Words, out: Path | None) -> tuple[Path, str]:
+    """The path of the config and its content."""
+    from linreg_cli.config.formats import table_stem
+    from linreg_cli.starter.blank import BLANK
+    from linreg_cli.starter.text import head
+
+    if words.table is None:
+        return out or Path("config.yaml"), BLANK
+    path = out or Path(f"{table_stem(words.table) or 'config'}.yaml")
+    draft = words.draft((), lambda _: None)
+    for finding in draft.choices.warnings(draft.load().config):
+        output.warn(finding.message)
+    named = path if not is_written_through(path) else Path(f"{table_stem(words.table) or 'config'}.yaml")
+    return path, head(draft.choices, str(named)) + draft.text

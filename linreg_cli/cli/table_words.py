@@ -1,0 +1,165 @@
+"""A table on the command line: TABLE, --target, --features and --ignore, of `train` and of `init`."""
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from linreg_cli.addresses import is_address
+from linreg_cli.errors import DataError, Fault, UsageError, closest, did_you_mean
+from linreg_cli.lookalike import same_appearance
+from linreg_cli.remedies import command, setting
+from linreg_cli.wording import one_line
+
+if TYPE_CHECKING:
+    from linreg_cli.config import Config
+    from linreg_cli.starter.choices import Choices
+    from linreg_cli.starter.draft import Draft
+
+#: Columns that an error lists, and reasons that are shown; more are counted.
+_LISTED, _REASONS = 20, 10
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the command line says about a table.
+
+    Attributes:
+        table: its path; None: none was given.
+        target: values of --target.
+        features: values of --features.
+        ignore: values of --ignore.
+    """
+
+    table: str | None
+    target: Sequence[str] | None
+    features: Sequence[str] | None
+    ignore: Sequence[str] | None
+
+    def check(self, config: Sequence[str] | None = None, resume: str | None = None) -> None:
+        """Refuse words that contradict each other, a table in the place of a config, and a config in that of a table.
+
+        Args:
+            config: values of -c.
+            resume: value of --resume.
+
+        Raises:
+            UsageError: for these, and for a table without a target, with its columns.
+        """
+        for file in config or ():
+            if _is_table(file) and resume is None:
+                raise UsageError(f"this is a table, and -c takes a config; train it with {_example(file)}", file)
+        if self.table is None:
+            given = {"--target": self.target, "--features": self.features, "--ignore": self.ignore}
+            for option, values in given.items():
+                if values:
+                    key = f"data.{option.removeprefix('--')}"
+                    raise UsageError(f"it is about a TABLE, and none was given; in a config set {key}", option)
+            return
+        if resume is not None:
+            raise UsageError(
+                "--resume continues a run with the config and the table of that run; leave TABLE out", self.table
+            )
+        if self.table.lower().endswith((".yaml", ".yml")):
+            raise UsageError(
+                f"this is a config; train it with: {command('linreg', 'train', '-c', self.table)}", self.table
+            )
+        if config:
+            message = "a TABLE is trained without a config, and -c names one; leave one of them out"
+            raise UsageError(f"{message} (data.path of the config says which table it reads)", self.table)
+        if not self.table or not _is_text(self.table):
+            raise UsageError("TABLE is the name of a file, in UTF-8", self.table or "''")
+        if self.table == "-":
+            raise UsageError("a table is read more than once; write standard input to a file first", "-")
+        if is_address(self.table):
+            message = "a TABLE is a file; download it, or write a config with data.path and data.sha256"
+            raise UsageError(message, self.table)
+        if not self.target:
+            raise UsageError(f"say which column to predict: {_example(self.table)}", self.table)
+
+    def draft(self, overrides: Sequence[str], progress: Callable[[str], None]) -> "Draft":
+        """The config for the table, and what was decided.
+
+        Raises:
+            ConfigError, DataError: as `starter.draft`; for a column that the table lacks, with its columns.
+        """
+        from linreg_cli.starter.draft import draft
+        from linreg_cli.starter.reading import columns_of
+
+        assert self.table is not None
+        columns = columns_of(self.table)
+        targets, ignore = _names(self.target or (), columns), _names(self.ignore or (), columns)
+        features = _names(self.features, columns) if self.features else None
+        faults = [
+            Fault(f"{option}: there is no column {name!r}{_has(columns, name)}", self.table)
+            for option, names in (("--target", targets), ("--ignore", ignore))
+            for name in names
+            if name not in columns
+        ]
+        if faults:
+            raise DataError(faults)
+        return draft(self.table, targets, features, ignore, overrides, progress)
+
+
+def _names(values: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """The columns that an option names: a value is the name of one, or several with commas between them.
+
+    A name with a comma may stand in double quotes.
+
+    >>> _names(["a, b", "Lot Size, sqft"], ["a", "b", "Lot Size, sqft"])
+    ['a', 'b', 'Lot Size, sqft']
+    """
+    found: list[str] = []
+    for value in values:
+        parts = [value] if value in columns else next(csv.reader([value], skipinitialspace=True), [])
+        found += [part if part in columns else part.strip() for part in parts]
+    return [*dict.fromkeys(found)]
+
+
+def _has(columns: Sequence[str], name: str) -> str:
+    """The column that was probably meant, and those that the table has."""
+    near = f"{did_you_mean(name, columns)}" if closest(name, columns) or same_appearance(name, columns) else ""
+    return f"{near.removesuffix('?')}{'? The' if near else '; the'} table has {_listed(columns)}"
+
+
+def _listed(columns: Sequence[str]) -> str:
+    more = f" and {len(columns) - _LISTED:,} more" if len(columns) > _LISTED else ""
+    return ", ".join(columns[:_LISTED]) + more
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:  # bytes of a file name that are not UTF-8; a config could not name it
+        return False
+    return True
+
+
+def _is_table(file: str) -> bool:
+    from linreg_cli.config.formats import table_format
+
+    return file != "-" and table_format(file) is not None
+
+
+def _example(table: str) -> str:
+    """The command that trains a table, and the columns to choose the target from."""
+    from linreg_cli.starter.reading import columns_of
+
+    return f"{command('linreg', 'train', table, '--target', 'COLUMN')}; its columns: {_listed(columns_of(table))}"
+
+
+def choice_lines(choices: "Choices", config: "Config") -> list[str]:
+    """What was decided, for the terminal: a line for each column that is left out, and for each setting.
+
+    Categories and gaps are in the summary of the table that follows, and odd columns are warnings.
+    """
+    from linreg_cli.starter.choices import IGNORED
+
+    left_out = [each for each in choices.columns if each.use == IGNORED and each.holds_in(config) and not each.odd]
+    lines = [one_line(f"{each.column} is ignored: {each.why}") for each in left_out[:_REASONS]]
+    if len(left_out) > _REASONS:
+        lines.append(f"{len(left_out) - _REASONS:,} more columns are ignored; decisions in run.json has the reasons")
+    usual = {"train": 0.8, "test": 0.2}
+    settings = [each for each in choices.settings if each.holds_in(config) and each.value != usual]
+    lines += [one_line(f"{setting(each.key, each.value)} ({each.why})") for each in settings]
+    return [*lines, *map(one_line, choices.hints)]

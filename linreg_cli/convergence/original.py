@@ -1,0 +1,82 @@
+"""The optimum of the table as given, in original units; and the same in the units of another scaling."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from linreg_cli.config.schema import Config
+from linreg_cli.convergence.problem import Problem
+from linreg_cli.data import Preprocessor
+from linreg_cli.data.columns.rows import StackedRows
+from linreg_cli.least_squares.factor import EPS, blocks
+from linreg_cli.least_squares.solve import Optimum, least_squares, loses_digits
+
+
+def original_optimum(config: Config, problem: Problem, X: StackedRows, y: StackedRows) -> Optimum | None:
+    """The optimum of the squared loss in original units, without a penalty; None where there is none.
+
+    It is solved anew only where training saw other numbers: scaled, penalised, or rounded to float32.
+
+    Args:
+        config: of the run.
+        problem: the plan and the train split, in scaled units.
+        X: the train split in original units, shape (n_samples, n_features).
+        y: its transformed targets, shape (n_samples, n_targets).
+    """
+    trained = problem.optimum
+    if trained is None:
+        return None
+    scaled = config.preprocess.standardize or config.preprocess.standardize_target
+    if not (scaled or config.optimizer.weight_decay):
+        if config.train.dtype == "float64":
+            return trained
+        digits = trained.is_unique and not loses_digits(trained.factor, trained.weights, trained.bias)
+        if digits and _are_equal(problem.X_nd, X) and _are_equal(problem.y_nk, y):
+            return trained.judged_by(EPS)
+    return least_squares(X, y, bias=config.model.bias, loss=config.loss)
+
+
+def in_scaled_units(original: Optimum, preprocessor: Preprocessor) -> Optimum:
+    """A unique optimum without a penalty in the units of a scaling, without a pass over the rows.
+
+    Args:
+        original: in original units.
+        preprocessor: whose scaling is applied; no feature is constant.
+    """
+    factor, features, targets = original.factor, preprocessor.features, preprocessor.targets
+    scaled = replace(
+        factor,
+        center=(factor.center - features.center) / features.scale if factor.bias else factor.center,
+        scale=factor.scale / features.scale,
+        spread=factor.spread / features.scale,
+        largest=factor.largest / features.scale,
+        target_center=(factor.target_center - targets.center) / targets.scale if factor.bias else factor.target_center,
+        target_scale=factor.target_scale / targets.scale,
+        target_largest=factor.target_largest / targets.scale,
+        constant_k=factor.constant_k / targets.scale**2,
+    )
+    weights = original.weights * features.scale[:, None] / targets.scale
+    bias = None
+    if original.bias is not None:
+        bias = (original.bias + features.center @ original.weights - targets.center) / targets.scale
+    loss = original.scale * float(np.sum(original.losses(original.weights, original.bias) / targets.scale**2))
+    constant = original.scale * float(scaled.constant_k.sum())
+    share = constant / original.constant_loss if original.constant_loss > 0 else 1.0
+    return replace(
+        original,
+        weights=weights,
+        bias=bias,
+        train_loss=loss,
+        objective=loss,
+        constant_loss=constant,
+        rounding_loss=original.rounding_loss * share,
+        zero_loss=original.zero_loss * share,
+        factor=scaled,
+    )
+
+
+def _are_equal(trained: npt.NDArray[Any], original: StackedRows) -> bool:
+    """Whether no value was rounded on the way to the tensor. Rows in another order count as different."""
+    return all(np.array_equal(trained[rows], original[rows]) for rows in blocks(len(original)))

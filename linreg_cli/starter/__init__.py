@@ -1,0 +1,1 @@
+"""A config for a table: what is decided about its columns, and why."""

@@ -1,0 +1,120 @@
+"""draft: what a config for a table decides, and the config itself. `init` writes it, `train TABLE` trains it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from linreg_cli.config import Config, LoadedConfig, load_config
+from linreg_cli.config.data import SplitConfig, TableData
+from linreg_cli.config.formats import table_stem
+from linreg_cli.config.source import ConfigText
+from linreg_cli.data.columns.kinds import Categories
+from linreg_cli.errors import ConfigError
+from linreg_cli.remedies import override
+from linreg_cli.starter.choices import IGNORED, Choices, ColumnChoice, SettingChoice
+from linreg_cli.starter.columns import choices as choices_of
+from linreg_cli.starter.reading import Reading, readable
+from linreg_cli.starter.refined import as_config, refined
+from linreg_cli.starter.skewed import skew_hints
+from linreg_cli.starter.text import config_text
+from linreg_cli.starter.training import UNKNOWN
+from linreg_cli.wording import plural
+
+#: With fewer rows, a test split has too few of them to say anything, and training needs them all.
+_FEWEST_TO_SPLIT = 20
+#: With fewer train rows for each parameter, there is no test split.
+_ROWS_PER_PARAMETER = 2
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A config for a table.
+
+    Attributes:
+        choices: what was decided.
+        text: the config as YAML, with comments.
+    """
+
+    choices: Choices
+    text: str
+
+    def load(self, overrides: Sequence[str] = ()) -> LoadedConfig:
+        """The config with overrides, as if it were in a file."""
+        return load_config([as_config(self.choices.path, self.text)], overrides)
+
+
+def draft(
+    path: str,
+    targets: Sequence[str],
+    features: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+    progress: Callable[[str], None] = lambda _: None,
+) -> Draft:
+    """Read a table and decide about its columns, its split and the way of training.
+
+    Args:
+        path: of the table.
+        targets: the columns to predict.
+        features: the columns to predict from; None: all others that can be used.
+        ignore: columns that are not used.
+        overrides: `--set` expressions of the user, which the decisions respect.
+        progress: called with what is being done.
+
+    Raises:
+        ConfigError: for an override that is at fault.
+        DataError: for a table that cannot be read, a column that it lacks, and a target that is not numeric.
+    """
+    base = _base(path, targets, features, ignore, overrides)
+    progress("reading the table")
+    reading = readable(base)
+    progress("deciding about the columns")
+    found = choices_of(reading)
+    first = Choices(
+        path=reading.source.path,
+        n_rows=reading.cells.num_rows,
+        n_columns=len(reading.table.columns),
+        targets=reading.targets,
+        features=reading.source.features,
+        columns=tuple(found),
+        settings=(*reading.settings, *_split(reading, found)),
+        training=UNKNOWN,
+        hints=tuple(skew_hints(reading, reading.targets)),
+    )
+    choices = refined(first, reading, overrides)
+    return Draft(choices, config_text(choices, reading.source))
+
+
+def _base(
+    path: str, targets: Sequence[str], features: Sequence[str] | None, ignore: Sequence[str], overrides: Sequence[str]
+) -> Config:
+    """The config of the command line alone, checked."""
+    target = targets[0] if len(targets) == 1 else list(targets)
+    given = [override("data.path", path), override("data.target", target)]
+    given += [] if features is None else [override("data.features", list(features))]
+    given += [override("data.ignore", list(ignore))] if ignore else []
+    base = load_config([ConfigText("the command line", "", table_stem(path))], [*given, *overrides]).config
+    if not isinstance(base.data, TableData):
+        raise ConfigError(f"data.source: {base.data.source} needs no table; give a config with -c", "--set")
+    return base
+
+
+def _split(reading: Reading, columns: Sequence[ColumnChoice]) -> list[SettingChoice]:
+    """The 80/20 split, where a user has not set another and there are enough rows."""
+    if reading.source.split != SplitConfig():
+        return []
+    targets = [reading.raw[each] for each in reading.targets]
+    gaps = np.zeros(reading.cells.num_rows, dtype=bool)
+    for values in targets:
+        gaps |= values.missing()
+    n_rows = int(np.count_nonzero(~gaps))
+    ignored = {each.column for each in columns if each.use == IGNORED}
+    used = {name: values for name, values in reading.raw.items() if name not in ignored}
+    p = 1 + sum(len(each.levels) - 1 if isinstance(each, Categories) else 1 for each in used.values()) - len(targets)
+    n_train = int(0.8 * n_rows)
+    if n_rows >= _FEWEST_TO_SPLIT and n_train >= _ROWS_PER_PARAMETER * p:
+        why = "the test rows are not trained on; seed decides which they are"
+        return [SettingChoice("data.split", {"train": 0.8, "test": 0.2}, why)]
+    why = f"{plural(n_rows, 'row')} for {plural(p, 'parameter')} are too few for a test split: train on all of them"
+    return [SettingChoice("data.split", {"train": 1.0}, why)]

@@ -1,0 +1,199 @@
+"""A table is read as it is written: encoding, delimiter, decimal mark and placeholders, as the readers' faults say."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from linreg_cli.config.data import TableData
+from linreg_cli.config.preprocess import PreprocessConfig
+from linreg_cli.config.schema import Config
+from linreg_cli.config.terms import Term
+from linreg_cli.data.columns.kinds import RawColumn
+from linreg_cli.data.encoding.cells import raw_columns
+from linreg_cli.data.encoding.treatments import Treatment
+from linreg_cli.data.features import choose_features
+from linreg_cli.data.load import as_tuple
+from linreg_cli.data.tables.open import open_table
+from linreg_cli.data.tables.table import Cells, Table, refuse_bad_names
+from linreg_cli.data.tables.text_format import TextFormat
+from linreg_cli.errors import DataError, Fault
+from linreg_cli.starter.choices import SettingChoice
+from linreg_cli.wording import one_line
+
+#: The settings of a table that the readers' faults can ask for, with the reason that stands in the config.
+_REASONS = {
+    "data.encoding": "the file is not UTF-8 text",
+    "data.delimiter": "between the cells of the file",
+    "data.decimal": "the decimal mark of the numbers",
+    "data.thousands": "between groups of three digits",
+    "preprocess.missing_values": "stand for missing cells",
+}
+
+AS_FEATURE, AS_TARGET = Treatment(categorical=True), Treatment(use="target")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A table whose columns were read, in the way that it is written in.
+
+    Attributes:
+        base: the config of the command line: the path, the target, and what the user has set.
+        table: that was opened.
+        cells: of every column that is wanted.
+        raw: column -> its numbers or categories, where it has no fault.
+        terms: the features that the user has named; None: every other column.
+        settings: those by which it could be read.
+        missing_values: cells that mean 'missing'.
+    """
+
+    base: Config
+    table: Table
+    cells: Cells
+    raw: Mapping[str, RawColumn]
+    terms: tuple[Term, ...] | None
+    settings: tuple[SettingChoice, ...]
+    missing_values: tuple[str, ...]
+
+    @property
+    def source(self) -> TableData:
+        """The `data` section of the config of the command line."""
+        assert isinstance(self.base.data, TableData)
+        return self.base.data
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to predict."""
+        return as_tuple(self.source.target)
+
+    def fault(self, column: str, treatment: Treatment) -> Fault | None:
+        """What is wrong with one column."""
+        _, faults = raw_columns(
+            self.cells, {column: treatment}, self.missing_values, self.table.name, self.table.as_text()
+        )
+        return faults[0] if faults else None
+
+
+def readable(base: Config) -> Reading:
+    """Read every column of a table, with the settings that its faults ask for.
+
+    Args:
+        base: a config with the path and the target; what it sets otherwise is kept.
+
+    Raises:
+        DataError: for a table that cannot be read, or that lacks a column which the config names.
+    """
+    source = base.data
+    assert isinstance(source, TableData)
+    given = _given(base.preprocess, source)
+    now = dict(given)
+    while True:
+        try:
+            table = _opened(source.path, now)
+            targets = as_tuple(source.target)
+            terms = _terms(table, source, targets)
+            wanted = [*dict.fromkeys(column for term in terms for column in term.columns), *targets]
+            cells = table.read((), either=wanted)
+            uses = {each: AS_TARGET if each in targets else AS_FEATURE for each in wanted}
+            raw, faults = raw_columns(cells, uses, now["preprocess.missing_values"], source.path, table.as_text())
+        except DataError as error:
+            if not _apply(error.faults, now):
+                raise
+            continue
+        if not _apply(faults, now):
+            break
+    marks = tuple(now["preprocess.missing_values"])
+    named = None if source.features is None else terms
+    return Reading(base, table, cells, raw, named, tuple(_settings(given, now)), marks)
+
+
+def columns_of(path: str) -> list[str]:
+    """The columns of a table, read with the encoding and the delimiter that its header asks for.
+
+    Raises:
+        DataError: for a table that cannot be opened.
+    """
+    now = _given(PreprocessConfig(), TableData.model_construct(path=path, target="-"))
+    while True:
+        try:
+            return _opened(path, now).columns
+        except DataError as error:
+            if not _apply(error.faults, now):
+                raise
+
+
+def _given(preprocess: PreprocessConfig, source: TableData) -> dict[str, Any]:
+    return {
+        "data.encoding": source.encoding,
+        "data.delimiter": source.delimiter,
+        "data.decimal": source.decimal,
+        "data.thousands": source.thousands,
+        "preprocess.missing_values": preprocess.missing_values,
+    }
+
+
+def _opened(path: str, now: Mapping[str, Any]) -> Table:
+    text = TextFormat(now["data.delimiter"], now["data.decimal"], now["data.thousands"], now["data.encoding"])
+    table = open_table(path, text=text, missing_values=now["preprocess.missing_values"])
+    if len(table.columns) == 1 and (hint := table.hint()) is not None and hint.settings is not None:
+        raise DataError([hint])
+    return table
+
+
+def _terms(table: Table, source: TableData, targets: tuple[str, ...]) -> tuple[Term, ...]:
+    """The features that were named, or all other columns that have a name of their own.
+
+    Raises:
+        DataError: for a column that the table lacks.
+    """
+    reserved = as_tuple(source.split.column or ())
+    unusable = nameless(table.columns) if source.features is None else ()
+    ignore = tuple(dict.fromkeys((*source.ignore, *(each for each in unusable if each not in targets))))
+    try:
+        terms = choose_features(
+            table.columns, targets, source.features, ignore, reserved=reserved, index=table.index, name=source.path
+        )
+    except DataError as error:
+        hint = table.hint()
+        raise DataError([*([hint] if hint else []), *error.faults]) from None
+    used = [column for term in terms for column in term.columns]
+    refuse_bad_names(table.columns, (*used, *targets, *reserved), source.path, table.written_columns)
+    return terms
+
+
+def nameless(columns: Sequence[str]) -> list[str]:
+    """The names that are blank, or that several columns have.
+
+    >>> nameless(["", "a", "b", "a"])
+    ['', 'a']
+    """
+    counts = Counter(columns)
+    return [name for name in counts if not name.strip() or counts[name] > 1]
+
+
+def _apply(faults: Iterable[Fault], now: dict[str, Any]) -> bool:
+    """Take over the settings that correct faults; whether there was a new one."""
+    changed = False
+    for fault in faults:
+        settings = {key: value for key, value in (fault.settings or {}).items() if key in _REASONS}
+        marks = [step.value for step in getattr(fault, "steps", ()) if step.key == "missing_values"]
+        if marks or "preprocess.missing_values" in settings:
+            given = now["preprocess.missing_values"]
+            settings["preprocess.missing_values"] = tuple(dict.fromkeys((*given, *marks)))
+        for key, value in settings.items():
+            if now[key] != value:
+                now[key] = value
+                changed = True
+    return changed
+
+
+def _settings(given: Mapping[str, Any], now: Mapping[str, Any]) -> Iterable[SettingChoice]:
+    for key, value in now.items():
+        if value == given[key]:
+            continue
+        why = _REASONS[key]
+        if key == "preprocess.missing_values":
+            new = ", ".join(one_line(repr(mark)) for mark in value if mark not in given[key])
+            why = f"{new} {'stands' if len(value) == len(given[key]) + 1 else 'stand'} for missing cells"
+            value = list(value)
+        yield SettingChoice(key, value, why)

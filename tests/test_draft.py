@@ -1,0 +1,219 @@
+"""A config for a table: what is decided about its columns and why, and that the config is one."""
+
+import numpy as np
+import pytest
+import yaml
+from scipy import stats
+
+from linreg_cli.config import load_config
+from linreg_cli.errors import DataError
+from linreg_cli.starter.draft import draft
+from linreg_cli.starter.skewed import skewness
+from linreg_cli.starter.text import head
+
+ROWS = 80
+
+
+def table(csv, columns, name="t.csv", delimiter=",", encoding="utf-8"):
+    """A file with these columns, and y: a linear function of x with noise."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=ROWS)
+    columns = {"x": [f"{value:.6f}" for value in x], **columns}
+    columns["y"] = [f"{value:.6f}" for value in 2 * x + rng.normal(size=ROWS)]
+    lines = [delimiter.join(columns), *(delimiter.join(map(str, row)) for row in zip(*columns.values(), strict=True))]
+    return str(csv("\n".join(lines).encode(encoding) + b"\n", name))
+
+
+def decided(found):
+    return {each.column: (each.use, each.why) for each in found.choices.columns}
+
+
+WORDS = ["red", "green", "blue"]
+COLUMNS = {
+    "id": ([f"R-{row:03}" for row in range(ROWS)], "ignored", "identifier or free text: 80 levels in 80 cells"),
+    "row": (range(ROWS), "ignored", "identifier: it counts the rows"),
+    "color": ([WORDS[row % 3] for row in range(ROWS)], "category", "text, 3 levels; reference level blue"),
+    "flag": ([row % 2 == 0 for row in range(ROWS)], "category", "true and false, 2 levels; reference level false"),
+    "zero": ([0] * ROWS, "ignored", "constant"),
+    "one": (["a"] * ROWS, "ignored", "constant"),
+    "gaps": (["" if row % 10 == 0 else (row * 7) % 11 for row in range(ROWS)], "number", "8 of 80 cells are missing"),
+    "empty": ([""] * ROWS, "ignored", "no cell has a value"),
+    "when": ([f"2020-01-{1 + row % 28:02}" for row in range(ROWS)], "date", "a date, used as days"),
+    "us": ([f"01/{1 + row % 28:02}/2020" for row in range(ROWS)], "ignored", "is no date that can be read"),
+    "cash": ([f"${(row * 3) % 17}" for row in range(ROWS)], "ignored", "it has a currency sign"),
+}
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_column_is_used_as_its_cells_say(csv, column):
+    cells, use, why = COLUMNS[column]
+    path = table(csv, {column: cells})
+    found_use, found_why = decided(draft(path, ["y"]))[column]
+    assert found_use == use
+    assert why in found_why
+
+
+def test_a_column_of_plain_numbers_needs_no_word(csv):
+    assert decided(draft(table(csv, {}), ["y"])) == {}
+
+
+def test_columns_that_others_determine_are_left_out_with_their_formula(csv):
+    rng = np.random.default_rng(1)
+    a, b = rng.integers(0, 50, ROWS), rng.integers(0, 50, ROWS)
+    path = table(csv, {"a": a, "b": b, "total": a + b, "again": a, "cm": 2.54 * b})
+    assert decided(draft(path, ["y"])) == {
+        "total": ("ignored", "linearly dependent: total = a + b"),
+        "again": ("ignored", "linearly dependent: again = a"),
+        "cm": ("ignored", "linearly dependent: cm = 2.54 b"),
+    }
+
+
+def test_of_two_nested_categories_the_coarse_one_is_left_out_wherever_it_stands(csv):
+    city = [f"city {row % 6}" for row in range(ROWS)]
+    region = [f"region {(row % 6) // 2}" for row in range(ROWS)]
+    for columns in ({"city": city, "region": region}, {"region": region, "city": city}):
+        found = decided(draft(table(csv, columns), ["y"]))
+        assert found["region"] == ("ignored", "linearly dependent on city")
+        assert found["city"][0] == "category"
+
+
+def test_the_reference_level_is_one_of_the_train_split(csv):
+    rare = ["a" if row == 0 else "bc"[row % 2] for row in range(ROWS)]
+    found = draft(table(csv, {"rare": rare}), ["y"], overrides=["data.split.shuffle=false", "data.split.train=1"])
+    assert "reference level a" in decided(found)["rare"][1]
+    at_the_end = draft(
+        table(csv, {"rare": rare[::-1]}), ["y"], overrides=["data.split={train: 0.8, test: 0.2, shuffle: false}"]
+    )
+    assert "2 levels; reference level b" in decided(at_the_end)["rare"][1]
+
+
+def test_the_target_with_gaps_drops_rows(csv):
+    path = csv("x,y\n" + "".join(f"{row * row},{'' if row < 3 else row}\n" for row in range(40)))
+    found = draft(str(path), ["y"])
+    assert decided(found)["y"] == ("target", "3 cells of the target are missing; these rows are left out")
+    assert found.load().config.preprocess.columns["y"].missing == "drop"
+
+
+FORMATS = {
+    "semicolons": (b"a;b\n" + b"".join(b"%d;%d\n" % (n, n * n % 7) for n in range(30)), {"delimiter": ";"}),
+    "decimal commas": (
+        b"a;b\n" + b"".join(b"%d,5;%d,25\n" % (n, n * n % 7) for n in range(30)),
+        {"delimiter": ";", "decimal": ","},
+    ),
+    "thousands": (
+        b"a;b\n" + b"".join(b"1.%03d,5;%d,25\n" % (n * 3, n * n % 7) for n in range(30)),
+        {"delimiter": ";", "decimal": ",", "thousands": "."},
+    ),
+    "latin": (
+        b"a,b,c\n" + b"".join(b"%d,%d,M\xfcnchen\n" % (n, n * n % 7) for n in range(30)),
+        {"encoding": "cp1252"},
+    ),
+    "utf-16": (
+        ("a,b\n" + "".join(f"{n},{n * n % 7}\n" for n in range(30))).encode("utf-16"),
+        {"encoding": "utf-16"},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_text_file_is_read_as_it_is_written(csv, kind):
+    content, settings = FORMATS[kind]
+    found = draft(str(csv(content)), ["b"])
+    assert yaml.safe_load(found.text)["data"].items() >= settings.items()
+
+
+def test_placeholders_mean_missing(csv):
+    path = table(csv, {"size": ["n.a." if row % 9 == 4 else row * 5 % 23 for row in range(ROWS)]})
+    found = draft(path, ["y"])
+    assert "n.a." in found.load().config.preprocess.missing_values
+    assert decided(found)["size"][1].startswith("9 of 80 cells are missing")
+
+
+def test_a_few_rows_are_all_trained_on(csv):
+    path = csv("a,b,c,y\n" + "".join(f"{n},{n * n},{n**3},{n**4 % 11}\n" for n in range(12)))
+    found = draft(str(path), ["y"])
+    assert yaml.safe_load(found.text)["data"]["split"] == {"train": 1.0}
+    assert "12 rows for 4 parameters are too few for a test split" in found.text
+
+
+def test_a_skewed_target_is_a_hint_and_no_decision(csv):
+    prices = np.exp(np.random.default_rng(2).normal(12, 0.8, 80))
+    path = csv("x,price\n" + "".join(f"{n * n % 13},{price:.2f}\n" for n, price in enumerate(prices)))
+    found = draft(str(path), ["price"])
+    assert any("target_transform: log" in hint for hint in found.choices.hints)
+    assert found.load().config.preprocess.target_transform == "none"
+
+
+def test_skewness_is_that_of_scipy():
+    values = np.random.default_rng(3).lognormal(size=200)
+    assert skewness(values) == pytest.approx(stats.skew(values), rel=1e-12)
+
+
+NAMES = [
+    "a: b", "#", "it's", '"', "naïve 😀", "- x", "null", "1e3", "{", "[x]", " padded ",
+    "&a", "*a", "!t", "%", "@", "y,z", "a\\b",
+]  # fmt: skip
+
+
+def test_names_of_any_kind_survive(tmp_path):
+    """A config that names every column, and every level in a comment, is read back as it was meant."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = [*NAMES, "line\nbreak", "tab\t", "\u2028", "x" * 1100]
+    columns = {name: [f"{name} {row % 2}" for row in range(ROWS)] for name in names}
+    columns["target #1: \n'y'"] = list(np.random.default_rng(4).normal(size=ROWS))
+    path = tmp_path / "t: #1.parquet"
+    pq.write_table(pa.table(columns), path)
+    found = draft(str(path), ["target #1: \n'y'"])
+    config = found.load().config
+    used = {each.column for each in found.choices.columns}
+    assert {*names} <= used
+    assert {*config.preprocess.columns} | {*config.data.ignore} >= {*names}
+    assert config.data.path == str(path)
+    file = tmp_path / "c.yaml"
+    file.write_text(head(found.choices, "c.yaml") + found.text, encoding="utf-8")
+    assert load_config([str(file)]).config.model_copy(update={"name": config.name}) == config
+
+
+def test_features_that_are_named_are_kept_or_refused(csv):
+    path = table(csv, {"id": COLUMNS["id"][0], "zero": [0] * ROWS})
+    found = draft(path, ["y"], ["x", "zero"])
+    assert found.load().config.data.features == ("x", "zero")
+    with pytest.raises(DataError, match="it cannot be a feature: identifier or free text"):
+        draft(path, ["y"], ["x", "id"])
+
+
+def test_columns_without_a_name_of_their_own_are_left_out(csv):
+    path = csv(",x,x,z,y\n" + "".join(f"{n},{n},{n},{n * n % 7},{n * n % 5}\n" for n in range(30)))
+    found = draft(str(path), ["y"])
+    assert decided(found) == {"": ("ignored", "it has no name"), "x": ("ignored", "several columns have this name")}
+    assert [each.message for each in found.choices.warnings(found.load().config)] == [
+        "x is left out: several columns have this name"
+    ]
+
+
+def test_decisions_that_an_override_changes_are_not_reported(csv):
+    path = table(csv, {"color": COLUMNS["color"][0], "id": COLUMNS["id"][0]})
+    overrides = ["data.ignore=[id, color]", "data.split={train: 0.5, test: 0.5}"]
+    found = draft(path, ["y"], overrides=overrides)
+    config = found.load(overrides).config
+    assert found.choices.as_json(config)["columns"].keys() == {"id", "color"} or config.data.ignore == ("id", "color")
+    assert "data.split" not in found.choices.as_json(config)["settings"]
+
+
+TARGETS = {
+    "text": (["a", "b"] * 40, "the target is text with 2 levels (a, b)"),
+    "dates": ([f"2020-01-{1 + row % 28:02}" for row in range(ROWS)], "convert dates to numbers"),
+    "empty": ([""] * ROWS, "no cell of the target has a value"),
+    "units": ([f"{row} kg" for row in range(ROWS)], "'kg'"),
+}
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_a_target_that_is_no_number_is_refused_with_the_columns_that_are(csv, kind):
+    cells, message = TARGETS[kind]
+    with pytest.raises(DataError) as error:
+        draft(table(csv, {"t": cells}), ["t"])
+    assert message in str(error.value)
+    assert "columns of numbers: x, y" in str(error.value)

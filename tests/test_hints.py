@@ -1,0 +1,75 @@
+"""A wrong command line is answered with the one that was probably meant, and that one works when it is pasted."""
+
+import re
+import shlex
+
+import pytest
+
+
+def meant(linreg, line: str) -> str | None:
+    result = linreg(*shlex.split(line))
+    assert result.code == 2
+    [message] = result.err.splitlines()
+    found = re.search(r"; did you mean: (.*) \(see 'linreg( [\w-]+)* --help'\)$", message)
+    return found and found[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("train -c a.yaml --lr 0.1", "--set optimizer.lr=0.1"), ("train -c a.yaml --lr=-1", "--set optimizer.lr=-1"),
+        ("train -c a.yaml --epochs 5", "--set train.epochs=5"), ("train --seed 3", "--set seed=3"),
+        ("train -c a.yaml --batch-size full", "--set train.batch_size=full"),
+        ("train --batchsize 9", "--set train.batch_size=9"), ("train --learning-rate 1e-3", "--set optimizer.lr=1e-3"),
+        ("train -c a.yaml --optimizer.momentum 0.9", "--set optimizer.momentum=0.9"),
+        ("inspect -c a.yaml --folds 3", "--set evaluate.cross_validation.folds=3"),
+        ("explain -c a.yaml --standardize", "--set preprocess.standardize=VALUE"),
+        ("generate-data --n-samples 10", "--set data.n_samples=10"), ("train --bias false", "--set model.bias=false"),
+        ("inspect -c a.yaml --features 'a,b c'", "--set 'data.features=[a, '\"'\"'b c'\"'\"']'"),
+        ("train -c a.yaml --outpts o", None), ("train -x", None), ("evaluate gd --lr 1", None), ("train --zzz 1", None),
+    ],
+)  # fmt: skip
+def test_an_option_with_the_name_of_a_key_is_answered_with_set(linreg, line, expected):
+    assert meant(linreg, line) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("predict gd new.csv", "linreg predict gd --data new.csv"),
+        ("predict new.parquet", "linreg predict latest --data new.parquet"),
+        ("predict gd 'my new.csv' -o x.csv", "linreg predict gd -o x.csv --data 'my new.csv'"),
+        ("evaluate gd t.csv.gz", "linreg evaluate gd --data t.csv.gz"),
+        ("houses.csv", "linreg train houses.csv --target COLUMN"), ("a.yaml", "linreg train -c a.yaml"),
+        ("inspect a.yaml", "linreg inspect -c a.yaml"),
+        ("explain a.yml --steps 3", "linreg explain -c a.yml --steps 3"),
+        ("inspect houses.csv", "linreg init houses.csv --target COLUMN"),
+        ("generate t.csv", "linreg generate -o t.csv"), ("generate-data a.yaml", "linreg generate-data -c a.yaml"),
+        ("predict gd", None), ("validate", None), ("foo", None), ("evaluate a b", None),
+    ],
+)  # fmt: skip
+def test_a_file_in_the_wrong_place_is_answered_with_the_command(linreg, line, expected):
+    assert meant(linreg, line) == expected
+
+
+def test_what_is_proposed_works_when_it_is_pasted(linreg, config_file):
+    config_file("data: {source: synthetic, n_samples: 30}\nplots: false\n", "a.yaml")
+    for line in ("train -c a.yaml --lr 0.1", "train -c a.yaml --batch-size full"):
+        words = shlex.split(line)
+        assert linreg(*words[:3], *shlex.split(meant(linreg, line))).code == 0
+    for line in ("inspect a.yaml", "explain a.yaml", "generate-data 'my rows.csv'", "predict a 'my rows.csv' -o x.csv"):
+        assert linreg(*shlex.split(meant(linreg, line))[1:]).code == 0, line
+
+
+def test_a_kind_of_picture_in_the_place_of_a_run_is_answered_with_kind(linreg, config_file):
+    config_file("data: {source: synthetic, n_samples: 30}\nplots: false\n", "a.yaml")
+    assert linreg("train", "-c", "a.yaml", "--quiet").code == 0
+    result = linreg("plot", "a", "residuals")
+    assert (result.code, result.err.rstrip().endswith("write --kind residuals")) == (2, True)
+    assert linreg("plot", "a", "--kind", "residuals").code == 0
+
+
+def test_control_characters_in_what_was_typed_stay_escaped(linreg):
+    result = linreg("predict", "gd", "\x1b[31m.csv")
+    assert "\x1b" not in result.err
+    assert "did you mean" in result.err

@@ -120,7 +120,7 @@ IN_EVERY_SHELL = [pytest.param(shell, marks=in_shell(shell)) for shell in ("bash
         (["runs", "list", "--sta"], ["--status"]),
         (["plot", "gd", "--format", ""], ["png", "svg", "pdf"]),
         (["predict", "gd", "--format", "c"], ["csv"]),
-        (["plot", "--kind", "l"], ["loss", "leverage"]),
+        (["plot", "--kind", "l"], ["loss", "leverage", "learning_curve"]),
         (["train", "--resume", "gd"], ["gd-0001", "gd-0002"]),
         (["train", "--resume", ""], ["latest", "gd-0001", "gd-0002", "größe-0001"]),
         (["evaluate", "gr"], ["größe-0001"]),
@@ -199,11 +199,12 @@ def test_the_shells_and_an_unknown_one(linreg):
 
 
 def test_the_values_are_those_that_the_commands_take():
-    from linreg_cli.figures.of_run import FORMATS, KINDS
+    from linreg_cli.figures.kinds import KINDS
+    from linreg_cli.figures.of_run import ALL, FORMATS
     from linreg_cli.runs.store import STATUSES
 
     assert completion.VALUES["plot", "--format"] == FORMATS
-    assert completion.VALUES["plot", "--kind"] == KINDS
+    assert completion.VALUES["plot", "--kind"] == (*KINDS, ALL)
     assert completion.VALUES["runs list", "--status"] == STATUSES
 
 

@@ -64,16 +64,16 @@ def test_a_page_needs_no_other_file_no_script_and_no_network(outputs, stems):
 def test_pictures_are_in_the_page_and_are_pictures(outputs):
     read = page(run_of(outputs, "hostile"))
     images = read.all("img")
-    # The loss, and of each of two targets predictions, residuals and influence.
-    assert len(images) == 7
+    # The loss, and of each of two targets predictions, residuals, Q-Q, scale-location, influence and coefficients.
+    assert len(images) == 1 + 2 * 6
     for image in images:
         png = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"), validate=True)
         assert png.startswith(b"\x89PNG\r\n\x1a\n")
         assert png.endswith(b"IEND\xaeB`\x82")
         size = int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
         assert size == (int(image["width"]), int(image["height"]))
-    assert len({image["src"] for image in images}) == 7
-    assert len({image["alt"] for image in images}) == 7
+    assert len({image["src"] for image in images}) == len(images)
+    assert len({image["alt"] for image in images}) == len(images)
 
 
 def test_a_report_of_a_usual_run_is_below_a_megabyte(outputs, tmp_path):
@@ -166,7 +166,8 @@ def test_a_comparison_has_the_runs_their_differences_and_their_losses(outputs, c
         "optimizer.lr": ["0.05", "0.02"],
     }
     assert "different data" not in read.shown
-    assert len(read.all("img")) == 1 + 2 * 3  # the overlay, and of each run loss, predictions and residuals
+    # the overlay, and of each run loss, predictions, residuals and coefficients
+    assert len(read.all("img")) == 1 + 2 * 4
 
 
 def test_runs_that_differ_in_nothing_and_runs_of_different_data_are_told(outputs, copy, undrawn):

@@ -1,9 +1,13 @@
 """How results and errors are shown: an error is one line that does nothing to a terminal, whatever its text holds."""
 
+import io
 import json
+import re
+import sys
 
 import pytest
 
+from linreg_cli.cli import output
 from linreg_cli.cli.output import aligned, print_json, show_error
 from linreg_cli.errors import Fault
 
@@ -71,3 +75,59 @@ def test_columns_are_aligned_names_to_the_left_and_numbers_to_the_right():
     assert aligned([["", "n"], ["train", "9"], ["test", "100"]], indent=" ").splitlines() == [
         "          n", " train    9", " test   100",
     ]  # fmt: skip
+
+
+# --- colours
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def spoken(monkeypatch):
+    """An error, a warning and a heading about a name, on a terminal with colours: stdout and stderr."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+    def speak(name: str) -> tuple[str, str]:
+        out, err = Terminal(), Terminal()
+        with monkeypatch.context() as patch:  # here, since each phase of a test has its own streams
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            say(name)
+        return out.getvalue(), err.getvalue()
+
+    return speak
+
+
+def say(name: str) -> None:
+    output.show_error("data", [Fault(f"no column {name!r}")], as_json=False)
+    output.warn(f"column {name!r} is constant")
+    output.show(output.heading(output.prose(f"{name}, in original units:")), f"  {name}  1")
+
+
+def test_errors_are_red_warnings_yellow_and_headings_bold_on_a_terminal(spoken):
+    out, err = spoken("x")
+    assert err == "\x1b[1;31merror:\x1b[0m no column 'x'\n\x1b[1;33mwarning:\x1b[0m column 'x' is constant\n"
+    assert out == "\x1b[1mx, in original units:\x1b[0m\n  x  1\n"
+
+
+def test_names_cannot_colour_a_terminal(spoken):
+    out, err = spoken("\x1b[31m\x1b[1m")
+    assert re.findall("\x1b[^m]*m", out) == ["\x1b[1m", "\x1b[0m"]
+    assert re.findall("\x1b[^m]*m", err) == ["\x1b[1;31m", "\x1b[0m", "\x1b[1;33m", "\x1b[0m"]
+
+
+@pytest.mark.parametrize(("variable", "value"), [("NO_COLOR", "1"), ("NO_COLOR", "0"), ("TERM", "dumb")])
+def test_no_colours_where_they_are_not_wanted(spoken, monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    assert "\x1b" not in "".join(spoken("x"))
+
+
+def test_an_empty_no_color_is_not_set_and_a_pipe_has_no_colours(spoken, monkeypatch, capfd):
+    monkeypatch.setenv("NO_COLOR", "")
+    assert all("\x1b" in shown for shown in spoken("x"))
+    say("x")
+    assert "\x1b" not in "".join(capfd.readouterr())

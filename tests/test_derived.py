@@ -146,8 +146,10 @@ def test_a_missing_cell_that_is_not_treated_is_named_with_its_column_once(load, 
     table = frame.assign(a=frame.a.where(frame.index != 3), d=frame.d.where(frame.index != 4))
     with pytest.raises(DataError) as caught:
         load(["a^2", "log(a)", "days(d)"], {}, table=table)
-    places = [fault.where.split(", ", 1)[1] for fault in caught.value.faults]
-    assert places == ["row 5, column 'days(d)'", "row 4, column 'a'"]
+    assert "2 columns have missing cells: days(d) (1), a (1) (first: days(d), row 5)" in str(caught.value)
+    with pytest.raises(DataError, match=r"row 4, column 'a': the cell is missing; fill it in") as caught:
+        load(["a^2", "log(a)", "b"], {}, table=table)
+    assert len(caught.value.faults) == 1
 
 
 def test_values_outside_the_domain_are_all_reported(load, frame):
@@ -281,3 +283,12 @@ def kinds_table(columns):
 def test_what_is_read_has_each_date_part_by_itself(load):
     terms = load(["month(d)", "days(d)", "g:a", "a"]).encoder.terms
     assert read_columns(terms) == {"month(d)": "d", "days(d)": "d", "g": "g", "a": "a"}
+
+
+def test_missing_cells_are_a_level_in_parts_of_dates_and_in_products(load, frame):
+    table = frame.assign(d=frame.d.where(frame.index % 9 != 0), g=frame.g.where(frame.index % 8 != 0))
+    dataset = load(["month(d)", "b", "g:b"], {**ONE_HOT, "missing": "level"}, table=table)
+    own = [name for name in dataset.features if "(missing)" in name]
+    assert own == ["month(d)=(missing)", "g=(missing):b"]
+    np.testing.assert_array_equal(dataset.columns[own[0]], table.d.isna())
+    np.testing.assert_array_equal(dataset.columns[own[1]], table.g.isna() * table.b)

@@ -1,11 +1,13 @@
 """Features made of columns, as a user meets them: trained, stored, predicted, evaluated, inspected and refused."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+from conftest import REPOSITORY
 
 N = 160
 CONFIG = """
@@ -201,3 +203,15 @@ def test_the_report_names_what_a_probe_holds(trained, linreg, tmp_path):
     assert linreg("report", "h", "-o", "h.html").code == 0
     page = (tmp_path / "h.html").read_text(encoding="utf-8")
     assert "area, rooms, region, sold" in page
+
+
+def test_the_example_of_the_page_about_tables_works(linreg, tmp_path):
+    page = (REPOSITORY / "docs" / "tables.md").read_text(encoding="utf-8")
+    example = re.search(r"## Features made of columns.*?```yaml\n(.*?)```", page, flags=re.DOTALL)[1]
+    (tmp_path / "e.yaml").write_text(example.replace("houses.csv", "h.csv"), encoding="utf-8")
+    houses().drop(columns="id").to_csv(tmp_path / "h.csv", index=False)
+    result = linreg("train", "-c", "e.yaml", "--dry-run", "--json", "--set", "optimizer.lr=auto")
+    assert result.code == 0, result.err
+    months = [f"month(sold)={month}" for month in (4, 5, 6)]
+    ours = ["rooms", "region=S", "log(area)", "rooms^2", "region=N:area", "region=S:area", "days(sold)", *months]
+    assert result.json["features"] == ours

@@ -5,6 +5,7 @@ import csv
 import itertools
 import json
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,11 +18,16 @@ from linreg_cli.wording import ON_TERMINAL, escaped, json_text, metrics_notes, n
 
 #: What TERM says where neither the cursor moves nor colours show, such as the shell within an editor.
 _NO_CURSOR = ("dumb", "unknown")
+_STYLES, _PLAIN = {"red": "\x1b[1;31m", "yellow": "\x1b[1;33m", "bold": "\x1b[1m"}, "\x1b[0m"
+#: Around a heading until it is printed: `show` escapes every control character, and nobody can guess these marks, so
+#: that no name of a column is taken for one.
+_BEGIN, _END = (f"<{secrets.token_hex(8)}>" for _ in range(2))
 
 
 def show(*lines: object) -> None:
     """Print a result on stdout, line by line. Control characters other than line breaks are escaped."""
-    print(escaped("\n".join(map(str, lines))))
+    text = escaped("\n".join(map(str, lines)))
+    print(text.replace(_BEGIN, _STYLES["bold"]).replace(_END, _PLAIN))
 
 
 def tell(text: str) -> None:
@@ -31,12 +37,25 @@ def tell(text: str) -> None:
 
 def moves_cursor(stream: TextIO) -> bool:
     """Whether a stream is a terminal on which a line can be written again."""
+    stream = getattr(stream, "rich_proxied_file", stream)  # while there is a bar, stderr stands behind it
     return stream.isatty() and os.environ.get("TERM", "") not in _NO_CURSOR
+
+
+def styled(text: str, style: str, stream: TextIO) -> str:
+    """Text in a style, `red`, `yellow` or `bold`, where the stream is a terminal with colours and NO_COLOR is not set.
+
+    Args:
+        text: harmless; what is printed by `show` loses its style.
+        style: its name.
+        stream: that the text is printed on.
+    """
+    coloured = moves_cursor(stream) and not os.environ.get("NO_COLOR")
+    return f"{_STYLES[style]}{text}{_PLAIN}" if coloured else text
 
 
 def warn(text: str) -> None:
     """Print a warning on stderr, on one line."""
-    print(f"warning: {one_line(text)}", file=sys.stderr)
+    print(f"{styled('warning:', 'yellow', sys.stderr)} {one_line(text)}", file=sys.stderr)
     _annotate("warning", Fault(text))
 
 
@@ -95,7 +114,7 @@ def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dic
         result: the result to print beside the error, if there is one in spite of it.
     """
     for fault in faults:
-        print(f"error: {one_line(str(fault))}", file=sys.stderr)
+        print(f"{styled('error:', 'red', sys.stderr)} {one_line(str(fault))}", file=sys.stderr)
         if fault.excerpt:
             tell("\n".join(f"    {line}" for line in fault.excerpt.split("\n")))
         if fault.block:
@@ -142,8 +161,8 @@ def prose(text: str, *, indent: str = "", label: str = "") -> str:
 
 
 def heading(text: str) -> str:
-    """The line above a table or a section."""
-    return text
+    """A line above a table or a list, for `show`: bold on a terminal, elsewhere as it is."""
+    return f"{_BEGIN}{text}{_END}" if styled("", "bold", sys.stdout) else text
 
 
 def aligned(rows: Sequence[Sequence[str]], *, left: int = 1, indent: str = "") -> str:

@@ -18,6 +18,11 @@ def of_run(outcome: "Outcome") -> str:
     lines = [
         f"{outcome.run.id}: {steps} on {record['device']} in {outcome.seconds:.2f} s",
         *([f"stopped early: {outcome.stopped}"] if outcome.stopped else []),
+        *(
+            [f"restored: the parameters of epoch {best:,}, the best one"]
+            if (best := record.get("restored_epoch"))
+            else []
+        ),
         "",
         output.metrics_table(outcome.metrics, record, indent="  "),
         *output.cross_validation_lines(outcome.metrics, indent="  "),

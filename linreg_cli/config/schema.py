@@ -128,12 +128,17 @@ class OptimizerConfig(Section):
 
 
 class EarlyStoppingConfig(Section):
-    """Stop when the monitored loss no longer falls. The parameters of the last epoch are kept."""
+    """Stop when the monitored loss no longer falls. The model is that of the last epoch, or of the best one."""
 
     monitor: Literal["validation.loss", "train.loss"] = Field("validation.loss", description="The loss to monitor.")
     patience: Count = Field(10, description="Epochs without an improvement after which training stops.")
     min_delta: NonNegative = Field(
         0.0, description="The loss must fall by more than this to improve; in units of the loss."
+    )
+    restore_best: bool = Field(
+        False,
+        description="Whether the model is that of the epoch with the lowest monitored loss, however training ends, and "
+        "not that of the last epoch. `restored_epoch` of `run.json` says which one it is.",
     )
 
 

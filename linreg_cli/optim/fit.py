@@ -175,6 +175,8 @@ def fit(
         watched = result.validation_loss if monitor == "validation.loss" else result.train_loss
         if stopping is not None and watched is not None:
             stopping.update(epoch, watched)  # before the event, since its consumer may save a checkpoint
+            if stopping.keeps_best and stopping.best_epoch == epoch:
+                stopping.kept = safe.parameters
         yield from clock.paused(result)
         if epoch < plan.epochs and (reason := near(result)):
             yield Stopped(epoch, reason)

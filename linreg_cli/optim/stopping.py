@@ -2,7 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Distance(NamedTuple):
@@ -49,14 +52,18 @@ class EarlyStopping:
     Attributes:
         patience: epochs without an improvement after which to stop.
         min_delta: a decrease of at most this is no improvement, in units of the loss.
+        keeps_best: whether the parameters of the best epoch are kept, to be restored at the end.
         best: the lowest loss so far.
         best_epoch: the epoch of `best`.
+        kept: the parameters after that epoch, by name; None where they are not kept, and before the first epoch.
     """
 
     patience: int
     min_delta: float = 0.0
+    keeps_best: bool = False
     best: float = math.inf
     best_epoch: int = 0
+    kept: "dict[str, Tensor] | None" = None
 
     def update(self, epoch: int, loss: float) -> bool:
         """Record the loss of an epoch; true if training should stop."""

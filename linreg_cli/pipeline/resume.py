@@ -30,7 +30,18 @@ _OPEN = ("auto",)
 
 
 #: The keys of `run.json` that a resumed run writes again.
-_RESULT = ("seconds", "steps_done", "epochs_done", "stopped", "gates", "error", "digests", "checkpoints", "steps")
+_RESULT = (
+    "seconds",
+    "steps_done",
+    "epochs_done",
+    "stopped",
+    "restored_epoch",
+    "gates",
+    "error",
+    "digests",
+    "checkpoints",
+    "steps",
+)
 
 
 @dataclass(frozen=True)
@@ -175,6 +186,9 @@ def _with_tuples(value: Any) -> Any:
 def _check_shapes(run: RunFolder, checkpoint: Checkpoint) -> None:
     snapshot = checkpoint.snapshot
     wrong = set(snapshot.momentum) - set(snapshot.parameters) or "0.weight" not in snapshot.parameters
+    shapes = {name: value.shape for name, value in snapshot.parameters.items()}
+    if checkpoint.best is not None and {name: value.shape for name, value in checkpoint.best.items()} != shapes:
+        raise run.damaged("checkpoint.safetensors", "the shapes of its best parameters are not those of its parameters")
     if wrong or any(value.shape != snapshot.parameters[name].shape for name, value in snapshot.momentum.items()):
         raise run.damaged("checkpoint.safetensors", "the shapes of its momentum buffers do not match its parameters")
 

@@ -4,6 +4,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -48,6 +49,7 @@ class Training:
     Attributes:
         saved: the number of checkpoints (`count`) and the time for saving them (`seconds`).
         warnings: of the result of training.
+        restored_epoch: the epoch whose parameters were restored at the end, as the best by early stopping; else None.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Training:
         self._saved_at, self._cost = time.monotonic(), 0.0
         self.saved: dict[str, Any] = {"count": 0, "seconds": 0.0}
         self.warnings: list[Finding] = []
+        self.restored_epoch: int | None = None
 
     def run(self, stops: StopRequests, reporter: Reporter) -> Stopped | None:
         """Take the steps. The history and a checkpoint are saved however training ends.
@@ -106,6 +109,10 @@ class Training:
             self._save()
         if isinstance(end, Diverged):
             raise diverged_error(end, self._prepared.config, self._prepared.problem, str(self._run.path))
+        if self._stopping is not None and restore_best(self._prepared.state, self._stopping):
+            # After the last checkpoint, so that more epochs go on from the last one.
+            self.restored_epoch = self._stopping.best_epoch
+            last = last and replace(last, train_loss=self._prepared.loss("train"))
         if last is not None:
             self._check_end(last, reporter)
         return end
@@ -155,6 +162,7 @@ class Training:
             None if stopping is None else (stopping.best, stopping.best_epoch),
             self._config,
             self._fingerprint,
+            stopping.kept if stopping else None,
         )
         save_checkpoint(self._run, checkpoint)
         self._run.write("history.csv", checkpoint.history)
@@ -170,7 +178,19 @@ class Training:
 def _early_stopping(config: Config) -> tuple[EarlyStopping | None, str]:
     """The stopping rule at its start, if there is one, and the loss that it monitors."""
     options = config.train.early_stopping
-    return (EarlyStopping(options.patience, options.min_delta), options.monitor) if options else (None, "train.loss")
+    if options is None:
+        return None, "train.loss"
+    return EarlyStopping(options.patience, options.min_delta, options.restore_best), options.monitor
+
+
+@torch.no_grad()
+def restore_best(state: TrainingState, stopping: EarlyStopping) -> bool:
+    """Set the parameters to those of the best epoch, in place, where they were kept; returns whether they were."""
+    if stopping.kept is None:
+        return False
+    for name, value in state.model.named_parameters():
+        value.copy_(stopping.kept[name])
+    return True
 
 
 def cross_validation(loaded: LoadedConfig, prepared: Prepared, chosen: Sequence[str], reporter: Reporter) -> Metrics:
@@ -221,6 +241,8 @@ def _trained(loaded: LoadedConfig, config: Config, fold: Dataset) -> LinearFormu
             for event in events
             if isinstance(event, Diverged | Evaluated)
         ]
+        if stopping is not None and math.isfinite(seen[-1]) and restore_best(part.state, stopping):
+            seen.append(part.loss("train"))
         diverged = not math.isfinite(seen[-1]) or has_diverged(seen[0], seen[-1], problem)
     if not diverged:
         return estimating(part.formula(), fold, config)

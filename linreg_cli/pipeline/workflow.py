@@ -218,6 +218,7 @@ def _run_to_the_end(
         gates = check_gates(prepared.config.gates, fail_if, measured, prepared.references)
         digests = run.digests("model.safetensors", "preprocess.json")
         result = _result(end, prepared, seconds, gates, warnings)
+        result |= {} if training.restored_epoch is None else {"restored_epoch": training.restored_epoch}
         record.finish("finished", **result, checkpoints=training.saved, digests=digests)
     except BaseException as error:
         _record_failure(record, error, time.perf_counter() - begun)

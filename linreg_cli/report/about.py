@@ -66,6 +66,8 @@ def opening(run: RunContents) -> Html:
     parts.append(paragraph(*line, class_="lead"))
     if record.get("stopped"):
         parts.append(paragraph(text(f"Stopped early: {record['stopped']}")))
+    if record.get("restored_epoch"):
+        parts.append(paragraph(text(f"The parameters are those of epoch {record['restored_epoch']}, the best one.")))
     failed = [gate for gate in record.get("gates") or [] if not gate["passed"]]
     if failed:
         parts.append(paragraph(verdict(False, f"{plural(len(failed), 'gate')} failed"), class_="lead"))

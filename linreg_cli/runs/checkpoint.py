@@ -39,6 +39,7 @@ class Checkpoint:
         stopping: (best loss, its epoch) of early stopping, or None.
         config: the resolved config.
         fingerprint: of the data, as in `run.json`.
+        best: the parameters of the best epoch by early stopping, where it keeps them, or None.
     """
 
     snapshot: Snapshot
@@ -47,11 +48,13 @@ class Checkpoint:
     stopping: tuple[float, int] | None
     config: dict[str, Any]
     fingerprint: str
+    best: dict[str, Tensor] | None = None
 
     def restore_stopping(self, stopping: EarlyStopping) -> None:
         """Set early stopping to the state of the checkpoint, in place."""
         if self.stopping is not None:
             stopping.best, stopping.best_epoch = self.stopping
+            stopping.kept = self.best
 
 
 def save_model(run: RunFolder, parameters: dict[str, Tensor]) -> None:
@@ -100,6 +103,7 @@ def save_checkpoint(run: RunFolder, checkpoint: Checkpoint) -> None:
     snapshot = checkpoint.snapshot
     tensors = {f"parameter.{name}": value.detach().cpu().contiguous() for name, value in snapshot.parameters.items()}
     tensors |= {f"momentum.{name}": value.detach().cpu().contiguous() for name, value in snapshot.momentum.items()}
+    tensors |= {f"best.{name}": value.detach().cpu().contiguous() for name, value in (checkpoint.best or {}).items()}
     tensors["history"] = torch.frombuffer(bytearray(checkpoint.history.encode()), dtype=torch.uint8)
     values: dict[str, Any] = {
         "digest": _NO_DIGEST,  # first, so that no other 64 zeros come before it in the file
@@ -152,6 +156,7 @@ def _read(run: RunFolder, name: str) -> Checkpoint:
             None if stopping is None else (float(stopping[0]), int(stopping[1])),
             dict(values["config"]),
             str(values["fingerprint"]),
+            _named(tensors, "best.") or None,
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise run.damaged(name, f"{type(error).__name__}: {error}") from None

@@ -44,6 +44,7 @@ _WELL_FORMED: dict[str, Callable[[Any], bool]] = {
     "engine": lambda value: value is None or isinstance(value, dict),
     "label": lambda value: value is None or isinstance(value, str),
     "stopped": lambda value: value is None or isinstance(value, str),
+    "restored_epoch": lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool)),
     "command": lambda value: value is None or isinstance(value, str),
     "resumed": lambda value: value is None or isinstance(value, list),
     "versions": lambda value: value is None or isinstance(value, dict),

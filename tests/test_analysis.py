@@ -206,7 +206,7 @@ def test_the_gap_stands_between_the_losses_and_the_seconds(linreg, base):
 
 
 def test_the_summary_says_the_gap_in_words(linreg, base):
-    assert " above it (gap " in linreg("train", "-c", base, *sets("optimizer.lr=0.02", "train.epochs=20")).out
+    assert " times as large" in linreg("train", "-c", base, *sets("optimizer.lr=0.02", "train.epochs=20")).out
     assert "the run reached it within rounding error" in linreg("train", "-c", base, *settings(lr="auto")).out
 
 

@@ -39,7 +39,7 @@ from linreg_cli.runs.references import as_json
 from linreg_cli.runs.signals import StopRequests
 from linreg_cli.runs.store import RESULTS, RunFolder, create_run, remove_unstarted
 from linreg_cli.starter.choices import Choices
-from linreg_cli.wording import plural
+from linreg_cli.wording import duration, number, plural
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def _run_to_the_end(
             reporter.detail(text)
         end = training.run(stops, reporter)
         warnings += training.warnings
-        reporter.detail("checkpoints: {count}, {seconds:.2f} s".format(**training.saved))
+        reporter.detail(f"checkpoints: {training.saved['count']:,}, {duration(training.saved['seconds'])}")
         reporter.stage("evaluating")
         folds = cross_validation(loaded, prepared, auto_keys(record.values), reporter)
         metrics, findings = _evaluate(prepared, run, before, folds, way)
@@ -288,8 +288,8 @@ def _choices(prepared: Prepared) -> list[str]:
     return [
         f"device: {prepared.config.train.device}, {torch.get_num_threads()} threads, {prepared.config.train.dtype}",
         f"engine: {choice.executor.name} ({choice.decision.why})",
-        f"rate: {chosen.lr.value:g} ({chosen.lr.why})",
-        f"momentum: {chosen.momentum.value:g} ({chosen.momentum.why})",
+        f"rate: {number(chosen.lr.value)} ({chosen.lr.why})",
+        f"momentum: {number(chosen.momentum.value)} ({chosen.momentum.why})",
         f"steps: {plural(plan.epochs, 'epoch')} of {plan.steps_per_epoch:,}, batches of {plan.batch_size:,} rows",
     ]
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.least_squares.decompositions import solve_triangle
+from linreg_cli.least_squares.distributions import t_quantile, t_tail
 from linreg_cli.least_squares.f_test import of_squares, wald
 from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix
 from linreg_cli.least_squares.solve import Optimum
@@ -197,8 +198,6 @@ def infer(
     (HC3); R. D. Cook, Detection of influential observation in linear regression, 1977; J. Durbin, G. S. Watson,
     Testing for serial correlation in least squares regression, 1950.
     """
-    from scipy import special
-
     factor = optimum.factor
     n, p = factor.n_samples, factor.n_parameters
     degrees = n - p
@@ -216,7 +215,7 @@ def infer(
     std_err_hc3 = np.sqrt(np.maximum(robust, 0.0))  # rounding may leave less than zero
     errors = std_err_hc3 if covariance == "HC3" else std_err
     t = estimate / errors
-    reach = float(special.stdtrit(degrees, 0.975)) * errors
+    reach = t_quantile(degrees, 0.025) * errors
     # Without an intercept, the model has an implicit one if the columns sum to 1, as indicators do.
     constant = factor.bias or float(ones @ ones) > n * (1 - 1e-10)
     total = _total(factor, y, target, constant)
@@ -234,7 +233,7 @@ def infer(
         std_err=std_err,
         std_err_hc3=std_err_hc3,
         t=t,
-        p=2 * special.stdtr(degrees, -np.abs(t)),
+        p=np.array([2 * t_tail(degrees, float(each)) for each in t]),
         ci_low=estimate - reach,
         ci_high=estimate + reach,
         vif=spread * variance,

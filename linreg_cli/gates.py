@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from linreg_cli.metric_paths import Missing, Path, metric_at, parse_path
+from linreg_cli.wording import number
 
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -108,8 +109,8 @@ class Comparison:
         if self.reference is None:
             return ""
         found = (references or {})[str(self.reference)]
-        factor = "" if self.value == 1 else f"{self.value:g} * {found.value:.6g} = "
-        return f"{factor}{self.threshold(references):.6g} of {found.run}"
+        factor = "" if self.value == 1 else f"{number(self.value)} * {number(found.value)} = "
+        return f"{factor}{number(self.threshold(references))} of {found.run}"
 
     @property
     def path(self) -> Path:
@@ -205,4 +206,4 @@ def _check(text: str, gate: str, metrics: dict[str, Any], references: References
     if comparison.holds(value, references) is want:
         return GateResult(gate, True, value, "", against)
     bound = f", against {against}" if against else ""
-    return GateResult(gate, False, value, f"{comparison.metric} is {value:.6g}{bound}", against)
+    return GateResult(gate, False, value, f"{comparison.metric} is {number(value)}{bound}", against)

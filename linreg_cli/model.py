@@ -14,6 +14,7 @@ from linreg_cli.data.encoding.transform import inverse
 from linreg_cli.data.scaling import Preprocessor
 from linreg_cli.errors import SettingError
 from linreg_cli.seeds import torch_stream
+from linreg_cli.wording import number
 
 
 def build_model(
@@ -78,7 +79,7 @@ def initialise(model: nn.Sequential, init: InitConfig, seed: int) -> None:
             parameter.copy_(values)
         if not bool(torch.isfinite(parameter).all()):
             name = str(parameter.dtype).removeprefix("torch.")
-            message = f"{float(values.abs().max()):g} overflows {name}; start from smaller values"
+            message = f"{number(float(values.abs().max()))} overflows {name}; start from smaller values"
             raise SettingError(("model", "init", key), message)
 
 

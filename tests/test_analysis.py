@@ -156,7 +156,7 @@ def test_mini_batches_are_warned_of_with_the_probability_in_words(linreg, base, 
     said = re.findall(r"training (?:will )?((?:almost certainly|probably|may) (?:con|di)verge)", shown.err)
     assert said == ([words] if words else [])
     assert shown.messages == [line for line in shown.messages if line.startswith("warning: ")]
-    assert len(shown.err.splitlines()) == len(said)
+    assert len([line for line in shown.messages if " from the exact fit; " not in line]) == len(said)
     if words:
         times, limit = map(float, re.search(r"is (\S+) times the limit (\S+) of ", shown.err).groups())
         assert times == pytest.approx(lr / limit, rel=0.01)  # three digits are shown of each
@@ -206,7 +206,7 @@ def test_the_gap_stands_between_the_losses_and_the_seconds(linreg, base):
 
 
 def test_the_summary_says_the_gap_in_words(linreg, base):
-    assert " above it (gap " in linreg("train", "-c", base, *sets("optimizer.lr=0.02", "train.epochs=20")).out
+    assert " times as large" in linreg("train", "-c", base, *sets("optimizer.lr=0.02", "train.epochs=20")).out
     assert "the run reached it within rounding error" in linreg("train", "-c", base, *settings(lr="auto")).out
 
 

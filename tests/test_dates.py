@@ -63,14 +63,21 @@ COLUMNS = {
     "months of many years": [f"{MONTHS[k % 12]} {1900 + k // 12}" for k in range(60)],
     "quarters": [f"{1950 + k // 4}Q{1 + k % 4}" for k in range(60)],
 }
+#: The year is first, so the column can be taken as dates.
+READABLE = COLUMNS["months"]
+AS_DAYS = (
+    "take the days since 1970 with data.features: [\"*\", 'days(when)'], "
+    "or leave the column out with data.ignore: [when]"
+)
 
 
 @pytest.mark.parametrize("cells", COLUMNS.values(), ids=COLUMNS)
 def test_a_column_of_dates_is_refused_with_what_to_do(cells, tmp_path):
     assert error_of(tmp_path, cells * 10, categorical="one_hot") == error_of(tmp_path, cells, categorical="one_hot")
+    remedy = "leave it out with data.ignore: [when], or convert it to numbers (days since a date)"
     assert error_of(tmp_path, cells, categorical="one_hot") == (
-        f"t.csv, row 1, column 'when': the column holds dates or times, such as {cells[0]!r}; leave it out with "
-        f"data.ignore: [when], or convert it to numbers (days since a date); {KEEP}"
+        f"t.csv, row 1, column 'when': the column holds dates or times, such as {cells[0]!r}; "
+        f"{AS_DAYS if cells == READABLE else remedy}; {KEEP}"
     )
 
 
@@ -95,7 +102,8 @@ def test_a_column_of_dates_that_is_named_is_text(tmp_path):
 @pytest.mark.parametrize("cells", COLUMNS.values(), ids=COLUMNS)
 def test_without_categories_dates_are_not_told_to_become_them(cells, tmp_path):
     remedy = "leave the column out with data.ignore: [when], or convert dates to numbers (days since a date)"
-    assert error_of(tmp_path, cells) == f"t.csv, row 1, column 'when': {cells[0]!r} is not a number; {remedy}"
+    advice = AS_DAYS if cells == READABLE else remedy
+    assert error_of(tmp_path, cells) == f"t.csv, row 1, column 'when': {cells[0]!r} is not a number; {advice}"
     assert error_of(tmp_path, ["unknown", *cells]) == (
         f"t.csv, row 1, column 'when': 'unknown' is not a number, and the column is mostly dates, such as "
         f"{cells[0]!r}; {remedy}"

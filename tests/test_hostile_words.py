@@ -64,7 +64,7 @@ PLACES = [
     ["inspect", "-c", "WORD"], ["inspect", "-c", "c.yaml", "--set", "WORD"], ["explain", "-c", "WORD"],
     ["explain", "-c", "c.yaml", "--steps", "WORD"], ["validate", "WORD"], ["validate", "c.yaml", "WORD"],
     ["validate", "--resolved", "WORD"],
-    ["schema", "-o", "missing/WORD"], ["completion", "WORD"],
+    ["schema", "-o", "missing/a-WORD"], ["completion", "WORD"],
     ["runs", "WORD"], ["runs", "list", "--outputs", "WORD"], ["runs", "list", "--name", "WORD"],
     ["runs", "list", "--sort", "WORD"],
     ["runs", "list", "--status", "WORD"], ["runs", "list", "--label", "WORD"], ["runs", "show", "WORD"],

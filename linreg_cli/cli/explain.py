@@ -105,7 +105,7 @@ def _page(step: "ExplainedStep", features: tuple[str, ...], targets: tuple[str, 
         for feature in features
     ]
     names += [("b" if len(targets) == 1 else f"b[{target}]") for target in targets] if "bias" in step.before else []
-    lines = [f"Step {step.number}: {which} of the train split, learning rate {step.lr:g}", ""]
+    lines = [f"Step {step.number}: {which} of the train split, learning rate {number(step.lr)}", ""]
     meaning, formula = _FORMULAS[config.loss]
     total = number(step.loss, 12)
     if n_rows <= MAX_ROWS and len(features) <= MAX_FEATURES and len(targets) == 1:
@@ -126,7 +126,7 @@ def _page(step: "ExplainedStep", features: tuple[str, ...], targets: tuple[str, 
     lines += [f"  update: parameter - rate * {direction}"]
     moves = zip(names, _flat(step.before), _flat(step.direction), _flat(step.after), strict=True)
     lines += [
-        f"  {name} = {number(old, 10)} - {step.lr:g} * ({number(way, 10)}) = {number(new, 10)}"
+        f"  {name} = {number(old, 10)} - {number(step.lr)} * ({number(way, 10)}) = {number(new, 10)}"
         for name, old, way, new in moves
     ]
     return "\n".join([*lines, "", f"  new loss of the same rows = {number(step.next_loss, 12)}"])
@@ -136,7 +136,7 @@ def _gradients(step: "ExplainedStep", names: list[str]) -> str:
     columns = [_flat(step.gradients[name]) for name in ("autograd", "formula", "finite_difference")]
     rows = [["gradient", "autograd", "formula", "central difference", "largest difference"]]
     for name, *values in zip(names, *columns, strict=True):
-        rows.append([name, *(number(value, 10) for value in values), f"{max(values) - min(values):.1e}"])
+        rows.append([name, *(number(value, 10) for value in values), number(max(values) - min(values), 2)])
     return output.aligned(rows, indent="  ")
 
 

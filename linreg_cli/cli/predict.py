@@ -4,6 +4,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,9 +15,17 @@ from linreg_cli.cli import destination, options, output, streams
 from linreg_cli.cli.table_input import readable
 from linreg_cli.errors import UsageError
 from linreg_cli.paths import expanded, output_path
+from linreg_cli.wording import number
 
 if TYPE_CHECKING:
     from linreg_cli.data.summary import UsedColumn
+
+
+class Interval(StrEnum):
+    """What an interval is of."""
+
+    prediction = "prediction"
+    confidence = "confidence"
 
 
 def predict(
@@ -41,12 +50,20 @@ def predict(
             help="Where to write, in the format that the suffix names; default, and -: CSV on stdout.",
         ),
     ] = None,
+    interval: Annotated[
+        Interval | None,
+        typer.Option("--interval", help="Append NAME_low and NAME_high: of an observation, or of the mean."),
+    ] = None,
+    level: Annotated[
+        float | None,
+        typer.Option("--level", metavar="P", help="The probability that an interval covers, default 0.95."),
+    ] = None,
     as_json: options.Json = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
     """Append predictions to a table.
 
-    The target column may be absent; other columns pass through unchanged.
+    The target column may be absent; other columns pass through unchanged. Intervals need a model at the exact fit.
     """
     import pyarrow as pa
 
@@ -57,17 +74,20 @@ def predict(
     if destination.goes_to_stdout(out, as_json=as_json) or (out is None and not as_json):
         streams.require_stdout()
         out = None
+    level = _checked(level, interval)
     suffix = table_suffix(out) if out is not None else ".csv"
     if out is not None and os.path.isfile(out) and os.path.isfile(data) and out.samefile(data):
         raise UsageError("the output is the input table; choose another path with -o", str(out))
     folder = find_run(outputs, run)
+    from linreg_cli.evaluation.intervals import Asked
     from linreg_cli.evaluation.predict import predict_table
     from linreg_cli.evaluation.saved_model import load_saved_model
     from linreg_cli.files import replacing
 
     saved = load_saved_model(folder)
     with readable(data, format_) as path:
-        found = predict_table(saved, path, typed=not is_text_suffix(suffix))
+        asked = None if interval is None else Asked(interval.value, level)
+        found = predict_table(saved, path, typed=not is_text_suffix(suffix), interval=asked)
         # A CSV goes on as it came, with its semicolons; a table of another format becomes a CSV with commas.
         delimiter = found.delimiter if text_suffix(path) == ".csv" else None
     table, added = found.table, found.added
@@ -79,6 +99,7 @@ def predict(
         output.warn(f"{gaps:,} of {table.num_rows:,} rows have no prediction: {missing}")
     repaired = [column.as_json() for column in found.columns if column.unknown or column.filled or column.gaps_ignored]
     result = {"run": folder.id, "rows": table.num_rows, "columns": added, "repaired": repaired}
+    result |= {} if interval is None else {"interval": interval.value, "level": level}
     try:  # one row shows whether the format supports the type of every column, before anything is written
         write_table(io.BytesIO(), suffix, table.slice(0, 1))
     except pa.ArrowException as error:
@@ -95,6 +116,22 @@ def predict(
         result["predictions"] = {name: table.column(name).to_pylist() for name in added}
     if as_json:
         output.print_json(result)
+
+
+def _checked(level: float | None, interval: Interval | None) -> float:
+    """The level of the intervals.
+
+    Raises:
+        UsageError: if it is not a probability, or there are no intervals.
+    """
+    if level is None:
+        return 0.95
+    if interval is None:
+        raise UsageError("it is the level of intervals; add --interval prediction or confidence", "--level")
+    if not 0 < level < 1:
+        meant = f" (did you mean {number(level / 100)}?)" if 1 < level < 100 else ""
+        raise UsageError(f"the level must be above 0 and below 1, found {level:g}{meant}", "--level")
+    return level
 
 
 def _treatments(columns: "Sequence[UsedColumn]") -> Iterator[str]:

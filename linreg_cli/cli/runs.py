@@ -247,7 +247,7 @@ def _cell(name: str, value: Any) -> str:
     if name in ("data", "label"):
         return "-" if value is None else str(value)
     return (
-        f"{value:.2f}"
+        wording.duration(value).removesuffix(" s")
         if name == "seconds" and value is not None
         else value
         if isinstance(value, str)

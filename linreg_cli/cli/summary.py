@@ -16,7 +16,7 @@ def of_run(outcome: "Outcome") -> str:
     steps = f"{wording.plural(record['epochs_done'], 'epoch')}, {wording.plural(record['steps_done'], 'step')}"
     said = any(finding.kind == "not_converged" for finding in outcome.warnings)
     lines = [
-        f"{outcome.run.id}: {steps} on {record['device']} in {outcome.seconds:.2f} s",
+        f"{outcome.run.id}: {steps} on {record['device']} in {wording.duration(outcome.seconds)}",
         *([f"stopped early: {outcome.stopped}"] if outcome.stopped else []),
         *(
             [f"restored: the parameters of epoch {best:,}, the best one"]

@@ -12,6 +12,7 @@ from linreg_cli.config.schema import SCHEDULES, SECTIONS, Section
 from linreg_cli.config.source import Node
 from linreg_cli.config.types import quotes_hint, shown
 from linreg_cli.errors import Fault, did_you_mean
+from linreg_cli.wording import exact
 
 Path = tuple[str | int, ...]
 
@@ -63,10 +64,10 @@ _EXPECTED = {
 }
 
 _LIMITS: dict[str, Callable[[dict[str, Any]], str]] = {
-    "greater_than": lambda ctx: f"must be above {ctx['gt']:g}",
-    "greater_than_equal": lambda ctx: f"must be at least {ctx['ge']:g}",
-    "less_than": lambda ctx: f"must be below {ctx['lt']:.16g}",
-    "less_than_equal": lambda ctx: f"must be at most {ctx['le']:g}",
+    "greater_than": lambda ctx: f"must be above {exact(ctx['gt'])}",
+    "greater_than_equal": lambda ctx: f"must be at least {exact(ctx['ge'])}",
+    "less_than": lambda ctx: f"must be below {exact(ctx['lt'])}",
+    "less_than_equal": lambda ctx: f"must be at most {exact(ctx['le'])}",
     "finite_number": lambda _: "must be finite",
     "string_too_long": lambda ctx: f"must be at most {ctx['max_length']} characters long",
     "string_too_short": lambda ctx: f"must be at least {ctx['min_length']} character long",

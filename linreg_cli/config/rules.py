@@ -13,7 +13,7 @@ from linreg_cli.config.schema import Config
 from linreg_cli.config.types import Distribution
 from linreg_cli.gates import parse_comparison
 from linreg_cli.remedies import setting
-from linreg_cli.wording import plural
+from linreg_cli.wording import exact, number, plural
 
 Path = tuple[str | int, ...]
 
@@ -41,7 +41,7 @@ def notes(config: Config) -> Iterator[str]:
     """
     default = Config.model_fields["huber_delta"].default
     if config.loss != "huber" and config.huber_delta != default:
-        yield f"huber_delta: {config.huber_delta:g} has no effect with loss: {config.loss}"
+        yield f"huber_delta: {exact(config.huber_delta)} has no effect with loss: {config.loss}"
     if config.optimizer.dampening and not config.optimizer.momentum:
         yield "optimizer.dampening has no effect without momentum"
     one_hot = [config.preprocess.categorical, *(column.categorical for column in config.preprocess.columns.values())]
@@ -74,8 +74,8 @@ def _fractions(config: Config) -> Iterator[tuple[Path, str]]:
         if fractions != {name: SplitConfig.model_fields[name].default for name in fractions} or not split.shuffle:
             yield path, "split.column replaces the fractions; remove train, validation, test and shuffle"
     elif abs(sum(fractions.values()) - 1) > 1e-9:
-        listing = " + ".join(f"{name} {fraction:g}" for name, fraction in fractions.items())
-        yield path, f"the fractions must add up to 1; {listing} = {sum(fractions.values()):g}"
+        listing = " + ".join(f"{name} {number(fraction)}" for name, fraction in fractions.items())
+        yield path, f"the fractions must add up to 1; {listing} = {number(sum(fractions.values()))}"
 
 
 def _split_column(config: Config) -> Iterator[tuple[Path, str]]:

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.wording import number
+
 #: The largest n p^2 for n rows and p parameters: the QR takes about twice as many operations, which is a few seconds.
 MOST_WORK = 1e10
 MOST_PARAMETERS = 2_000
@@ -23,8 +25,8 @@ def too_costly(n_samples: int, n_parameters: int) -> str | None:
         return f"the optimum is computed for up to {MOST_PARAMETERS:,} parameters, and there are {n_parameters:,}"
     if n_samples * n_parameters**2 > MOST_WORK:
         return (
-            f"the optimum is computed if rows x parameters^2 is at most {MOST_WORK:g}, and it is "
-            f"{n_samples * n_parameters**2:.3g}"
+            f"the optimum is computed if rows x parameters^2 is at most {number(MOST_WORK)}, and it is "
+            f"{number(n_samples * n_parameters**2, 3)}"
         )
     return None
 

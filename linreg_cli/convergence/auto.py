@@ -20,7 +20,7 @@ from linreg_cli.convergence.rehearsal import objective
 from linreg_cli.decisions import Decision
 from linreg_cli.errors import SettingError
 from linreg_cli.least_squares.factor import Array
-from linreg_cli.wording import plural
+from linreg_cli.wording import exact, number, plural
 
 _SET = "set in the config"
 #: The relative gap at which a run counts as converged: the usual rate, which has a formula, is then kept.
@@ -117,7 +117,7 @@ def _momentum(config: Config, problem: Problem, lr: float | str) -> Decision:
         limit = 4 / (largest + rule.weight_decay)
         raise SettingError(
             ("optimizer", "momentum"),
-            f"no momentum converges at optimizer.lr: {lr:g}; the limit is {limit:.3g}; "
+            f"no momentum converges at optimizer.lr: {exact(lr)}; the limit is {number(limit, 3)}; "
             "lower optimizer.lr, or set it to auto",
         )
     # With a smaller b the roots of z^2 - (1 + b - lr h) z + b are real, and the larger one is above sqrt(b). With a
@@ -131,7 +131,7 @@ def _momentum(config: Config, problem: Problem, lr: float | str) -> Decision:
     better = None if found is None else _better(problem, balls, found)
     if better is None or found is None:
         return Decision(value, why, auto=True)
-    why = _compared(config, problem, "momentum", found, balls.index(better), f"momentum {value:.6g}")
+    why = _compared(config, problem, "momentum", found, balls.index(better), f"momentum {number(value)}")
     return Decision(better.momentum, why, auto=True)
 
 
@@ -149,7 +149,7 @@ def _heavy_ball(config: Config, problem: Problem) -> tuple[Rate, str]:
     best = replace(best, why=f"auto: {best.why} ({_ends(problem)})")
     why = (
         "auto: ((sqrt(k) - 1) / (sqrt(k) + 1))^2, the optimal heavy ball, with k = largest / smallest curvature = "
-        f"{k:.6g}"
+        f"{number(k)}"
     )
     if not spectrum.rank:
         return best, why
@@ -164,14 +164,14 @@ def _heavy_ball(config: Config, problem: Problem) -> tuple[Rate, str]:
     rate = None if ends is None else _better(problem, rates, ends)
     if rate is None or ends is None:
         return best, why
-    usual = f"the optimal heavy ball (rate {best.lr:.6g}, momentum {best.momentum:.6g})"
+    usual = f"the optimal heavy ball (rate {number(best.lr)}, momentum {number(best.momentum)})"
     reason = _compared(config, problem, "heavy ball", ends, rates.index(rate), usual)
     return replace(rate, why=reason), reason
 
 
 def _ends(problem: Problem) -> str:
     spectrum = problem.step_spectrum
-    return f"largest curvature {spectrum.largest:.6g}, smallest {spectrum.smallest:.6g}"
+    return f"largest curvature {number(spectrum.largest)}, smallest {number(spectrum.smallest)}"
 
 
 def _rate(config: Config, problem: Problem, rule: SgdRule) -> Rate:
@@ -185,7 +185,7 @@ def _rate(config: Config, problem: Problem, rule: SgdRule) -> Rate:
     rate = None if ends is None else _better(problem, rates, ends)
     if rate is None or ends is None:
         return usual
-    reason = _compared(config, problem, "rate", ends, rates.index(rate), f"the rate {usual.lr:.6g}")
+    reason = _compared(config, problem, "rate", ends, rates.index(rate), f"the rate {number(usual.lr)}")
     return replace(rate, why=reason)
 
 
@@ -229,7 +229,7 @@ def _compared(config: Config, problem: Problem, what: str, ends: Array, chosen: 
     """Why a candidate was chosen: the gap at which it ends, and that of the usual choice."""
     base, epochs = problem.relative_to if problem.plan.loss.is_squared else 0.0, config.train.epochs
     unit, over = ("a gap of ", base) if base > 0 else ("a loss of ", 1.0)
-    found, other = (f"{unit}{ends[i] / over:.3g}" for i in (chosen, 0))
+    found, other = (f"{unit}{number(ends[i] / over, 3)}" for i in (chosen, 0))
     how = "with the lowest forecast"
     if not problem.plan.is_full_batch:
         how = f"of {len(ends)} that ends lowest in its order of the rows, computed in advance,"

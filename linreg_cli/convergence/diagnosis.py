@@ -7,6 +7,7 @@ from linreg_cli.convergence.limits import exceeded, must_diverge
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, batch_safe_rate, rounded_down, safe_batch_rate, stable_rate
 from linreg_cli.remedies import setting
+from linreg_cli.wording import number, percent, rounded
 
 
 def diagnosis(problem: Problem, rule: SgdRule, lr: float, *, standardized: bool) -> dict[str, Any] | None:
@@ -32,7 +33,7 @@ def diagnosis(problem: Problem, rule: SgdRule, lr: float, *, standardized: bool)
         "share": loading,
         "lr_instead": lower_rate(problem, rule),
         "standardize": _standardizing_helps(problem, rule, standardized) is not None,
-        "message": f"The rate is {times(lr, limit.rate)} the limit {limit.rate:.3g} of {limit.of}; "
+        "message": f"The rate is {times(lr, limit.rate)} the limit {number(limit.rate, 3)} of {limit.of}; "
         f"{steepest_columns(problem)}. {remedy_for(problem, rule, standardized=standardized)}",
     }
 
@@ -49,11 +50,11 @@ def steepest_columns(problem: Problem) -> str:
 
 def remedy_for(problem: Problem, rule: SgdRule, *, standardized: bool) -> str:
     """A sentence with the settings to change: a lower rate, and standardised columns if they allow a higher one."""
-    rate = setting("optimizer.lr", float(f"{lower_rate(problem, rule):g}"))
+    rate = setting("optimizer.lr", rounded(lower_rate(problem, rule), 6))
     advice = f"Set {rate}, or auto"
     limit = _standardizing_helps(problem, rule, standardized)
     if limit is not None:
-        advice += f", or set preprocess.standardize: true (the full-batch limit is then {limit:.3g})"
+        advice += f", or set preprocess.standardize: true (the full-batch limit is then {number(limit, 3)})"
     return advice
 
 
@@ -81,7 +82,7 @@ def times(rate: float, limit: float) -> str:
     ('1.33 times', '1.001 times')
     """
     ratio = rate / limit
-    return f"{ratio:.4g} times" if ratio < 1.1 else f"{ratio:.3g} times"
+    return f"{number(ratio, 4 if ratio < 1.1 else 3)} times"
 
 
 def _standardizing_helps(problem: Problem, rule: SgdRule, standardized: bool) -> float | None:
@@ -97,4 +98,4 @@ def _called(name: str) -> str:
 
 
 def _percent(loading: float) -> str:
-    return f"{100 * loading:.3g} %"
+    return percent(loading)

@@ -23,6 +23,7 @@ from linreg_cli.convergence.spectrum import Spectrum
 from linreg_cli.least_squares.factor import EPS, Array, blocks
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.losses import loss_scale
+from linreg_cli.wording import number
 
 #: The most operations for one question, such as the limit, a forecast, or a choice among rates: a few seconds.
 MOST_WORK = 4e9
@@ -126,7 +127,9 @@ class FixedOrder:
         work = self.cost(rule) * n_rates
         if work <= MOST_WORK:
             return None
-        return f"it takes {work:.2g} operations for this table and order, and at most {MOST_WORK:g} are spent"
+        return (
+            f"it takes {number(work, 2)} operations for this table and order, and at most {number(MOST_WORK)} are spent"
+        )
 
     # One epoch
 

@@ -9,7 +9,7 @@ from linreg_cli.convergence.dynamics import MAX_EPOCHS
 from linreg_cli.convergence.fixed_order import FixedOrder
 from linreg_cli.convergence.forecast import NO_FLOOR, Forecast, NotReached, first_epoch
 from linreg_cli.convergence.rates import SgdRule
-from linreg_cli.wording import plural
+from linreg_cli.wording import number, plural
 
 METHOD = "fixed order: exact, by the affine map of an epoch"
 
@@ -54,7 +54,9 @@ def _constant(
     order: FixedOrder, rate: float, rule: SgdRule, targets: Sequence[float], last: int, begun: float
 ) -> Forecast:
     if not rate > 0 or order.diverges(rate, rule):
-        why = NotReached("diverges", f"it diverges: at {rate:g} an epoch in this order has a spectral radius above 1")
+        why = NotReached(
+            "diverges", f"it diverges: at {number(rate)} an epoch in this order has a spectral radius above 1"
+        )
         return Forecast.refused(targets, why, begun, METHOD)
     path = _Path(order, rate, rule)
     epochs: dict[float, int | None] = {}
@@ -64,7 +66,7 @@ def _constant(
         if epochs[target] is None:
             reasons[target] = NotReached("too long", f"it takes more than {MAX_EPOCHS:,} epochs")
             if path.floor >= target:
-                ends = f"this order of the batches ends at a gap of {path.floor:.3g}; a lower rate reduces it"
+                ends = f"this order of the batches ends at a gap of {number(path.floor, 3)}; a lower rate reduces it"
                 reasons[target] = NotReached("order", ends)
     return Forecast(epochs, reasons, begun, path.gap(last), path.floor, METHOD)
 
@@ -82,7 +84,9 @@ def _scheduled(
             gaps.append(order.gap(state))
     epochs = {target: next((epoch for epoch, gap in enumerate(gaps) if gap <= target), None) for target in targets}
     final: float | NotReached = gaps[-1]
-    lacking = NotReached("other", f"after the {plural(len(rates), 'epoch')} of the schedule the gap is {gaps[-1]:.3g}")
+    lacking = NotReached(
+        "other", f"after the {plural(len(rates), 'epoch')} of the schedule the gap is {number(gaps[-1], 3)}"
+    )
     if not gaps[-1] <= 1e30:
         final = lacking = NotReached("diverges", "it diverges")
     reasons = {target: lacking for target, epoch in epochs.items() if epoch is None}

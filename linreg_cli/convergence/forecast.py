@@ -16,7 +16,7 @@ from linreg_cli.convergence.gradient_noise import Noise
 from linreg_cli.convergence.rates import SgdRule, stable_rate
 from linreg_cli.convergence.spectrum import Spectrum
 from linreg_cli.least_squares.factor import Array
-from linreg_cli.wording import plural
+from linreg_cli.wording import number, plural
 
 #: Every epoch is evaluated up to this one; after it, epochs 1 % apart, with bisection between two of them.
 _EVERY_EPOCH = 2048
@@ -132,8 +132,10 @@ def forecast(
             return _scheduled(modes, rate, relative_to, targets, epochs, max_epochs or 10_000, start_gap, method)
     limit = stable_rate(spectrum.largest, rule)
     if not 0 < rate < limit:
-        times = f"{rate / limit:.3g} times the limit {limit:.3g}" if rate > 0 else "not above 0"
-        return Forecast.refused(targets, NotReached("diverges", f"it diverges: {rate:g} is {times}"), start_gap, method)
+        times = f"{number(rate / limit, 3)} times the limit {number(limit, 3)}" if rate > 0 else "not above 0"
+        return Forecast.refused(
+            targets, NotReached("diverges", f"it diverges: {number(rate)} is {times}"), start_gap, method
+        )
     if rule.gain <= 0:
         reason = NotReached("other", "a dampening of 1 keeps all gradients but the first out of the momentum buffer")
         return Forecast.refused(targets, reason, start_gap, method)
@@ -174,7 +176,7 @@ def _constant(
     with np.errstate(over="ignore", invalid="ignore"):
         run = ConstantRate(modes, lr, base)
     if not run.settles:
-        why = f"the noise of the batches is too large at the rate {lr:g}, so a run may not converge"
+        why = f"the noise of the batches is too large at the rate {number(lr)}, so a run may not converge"
         return Forecast.refused(targets, NotReached("noise", why), start_gap, method)
     epochs: dict[float, int | None] = {}
     reasons: dict[float, NotReached] = {}
@@ -182,7 +184,8 @@ def _constant(
         reachable = run.floor < target
         epochs[target] = first_epoch(run.gap, target, horizon, not modes.rule.momentum) if reachable else None
         if not reachable:
-            why = f"the noise of the batches keeps the gap near {run.floor:.3g} on average; a lower rate reduces it"
+            why = f"the noise of the batches keeps the gap near {number(run.floor, 3)} on average"
+            why += "; a lower rate reduces it"
             reasons[target] = NotReached("noise", why)
         elif epochs[target] is None:
             reasons[target] = NotReached("too long", f"it takes more than {horizon:,} epochs")
@@ -223,7 +226,7 @@ def _scheduled(
             final = gap
         if (len(epochs) == len(targets) and epoch >= last) or not gap <= 1e30:
             break
-    lacking = NotReached("other", f"after {plural(epoch, 'epoch')} of the schedule the gap is {gap:.3g}")
+    lacking = NotReached("other", f"after {plural(epoch, 'epoch')} of the schedule the gap is {number(gap, 3)}")
     if not gap <= 1e30:
         lacking = NotReached("diverges", "it diverges")
         final = final if epoch > last else lacking

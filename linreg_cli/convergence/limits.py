@@ -14,6 +14,7 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, batch_safe_rate, stable_rate
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.schedules import extreme_rates
+from linreg_cli.wording import number
 
 #: The most batches that `must_diverge` decomposes, and the most operations; large batches are fewer.
 _SAMPLED = 64
@@ -103,7 +104,7 @@ def fixed_order_limit(problem: Problem, rule: SgdRule, lr: float | None = None) 
     rows = f"batches of {plan.batch_size:,} rows" if plan.batch_size > 1 else "single rows"
     covers = (
         f"{rows} in the order given: below it every start converges, just above it almost none; higher rates may be "
-        f"stable again (rates {100 * found.spacing:.2g} % apart were tried)"
+        f"stable again (rates {number(100 * found.spacing, 2)} % apart were tried)"
     )
     return _limit(found.rate, of, covers, "the loss would grow without bound")
 

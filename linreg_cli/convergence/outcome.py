@@ -15,6 +15,7 @@ from linreg_cli.errors import DivergedError
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.factor import Array
 from linreg_cli.optim.fit import Diverged, Evaluated
+from linreg_cli.wording import exact, number
 
 #: The shares of the rate that are tried as remedies.
 _LOWER = (0.5, 0.1, 0.01, 0.001, 1e-4)
@@ -51,11 +52,12 @@ def grown_error(last: Evaluated, first: float, config: Config, problem: Problem,
     details = {"step": last.step, "epoch": last.epoch, **(found or {})}
     why = _risen(first, last.train_loss, config, problem).split(": ", 1)[1]
     if found:
-        above = f"{times(last.lr, found['limit'])} the limit {found['limit']:.3g} of {found['limit_of']}"
+        above = f"{times(last.lr, found['limit'])} the limit {number(found['limit'], 3)} of {found['limit_of']}"
         why = f"the rate is {above}; {steepest_columns(problem)}; {_remedies(config, problem)}"
     return DivergedError(
-        f"training diverged: the train loss after epoch {last.epoch} is {last.train_loss:.6g}, more than 10 times the "
-        f"larger of the first, {first:.6g}, and that of the best constant prediction, {problem.constant_loss:.6g}. "
+        f"training diverged: the train loss after epoch {last.epoch} is {number(last.train_loss)}, more than 10 times "
+        f"the larger of the first, {number(first)}, and that of the best constant prediction, "
+        f"{number(problem.constant_loss)}. "
         f"The last state is in the checkpoint; no model is saved. {why[0].upper()}{why[1:]}",
         where,
         details,
@@ -80,7 +82,7 @@ def risen_loss(
 def _risen(
     first: float, last: float, config: Config, problem: Problem, way: Callable[[], Reaching] | None = None
 ) -> str:
-    risen, plan = f"the train loss rose from {first:.6g} to {last:.6g}", problem.plan
+    risen, plan = f"the train loss rose from {number(first)} to {number(last)}", problem.plan
     if problem.optimum is not None and last - first <= problem.optimum.rounding_loss:
         return f"{risen}, within rounding error: the initial parameters were optimal"
     if plan.weight_decay > 0 and problem.no_curvature_reason is None and _penalty_explains(config, problem):
@@ -94,9 +96,9 @@ def _risen(
         # Without a limit of the rate, the noise and the steps themselves cannot be told apart.
         pass
     elif plan.momentum > 0 and plan.is_full_batch:
-        cause = f"at this rate, momentum {plan.momentum:g} lets the loss rise before it falls"
+        cause = f"at this rate, momentum {number(plan.momentum)} lets the loss rise before it falls"
     elif not plan.is_full_batch:
-        by = f", which momentum {plan.momentum:g} amplifies," if plan.momentum > 0 else ""
+        by = f", which momentum {number(plan.momentum)} amplifies," if plan.momentum > 0 else ""
         cause = f"at this rate, the noise of batches of {plan.batch_size:,} rows{by} keeps the loss up"
     reaching = None if way is None else way()
     remedy = reaching.remedy if reaching and reaching.overrides else _remedies(config, problem)
@@ -115,7 +117,7 @@ def _remedies(config: Config, problem: Problem) -> str:
     tried = [(replace(usual, momentum=0.0), "optimizer.momentum: 0")] if usual.momentum else []
     for share in _LOWER:
         lr = rounded_down(usual.lr * share, 2)
-        tried.append((replace(usual, lr=lr), f"optimizer.lr: {lr:g}"))
+        tried.append((replace(usual, lr=lr), f"optimizer.lr: {exact(lr)}"))
     ends = _ends(config, problem, [rate for rate, _ in tried])
     if ends is None:
         return "lower optimizer.lr"
@@ -161,8 +163,8 @@ def diverged_error(event: Diverged, config: Config, problem: Problem, where: str
         details = {"step": event.step, "epoch": event.epoch, **details}
     return DivergedError(
         f"training diverged at step {event.step} (epoch {event.epoch}): the loss is {event.loss} "
-        f"at learning rate {event.lr:g}. The last finite state (step {event.finite_step}, train loss "
-        f"{event.finite_loss:.6g}) is in the checkpoint; no model is saved. {remedy}",
+        f"at learning rate {number(event.lr)}. The last finite state (step {event.finite_step}, train loss "
+        f"{number(event.finite_loss)}) is in the checkpoint; no model is saved. {remedy}",
         where,
         details,
     )

@@ -14,6 +14,7 @@ from linreg_cli.data import Preprocessor
 from linreg_cli.errors import DivergedError
 from linreg_cli.findings import Finding
 from linreg_cli.optim.schedules import extreme_rates
+from linreg_cli.wording import exact, number
 
 
 @dataclass(frozen=True)
@@ -88,16 +89,16 @@ def check_rate(problem: Problem, config: Config) -> RateCheck:
     # Some of the higher rates may be stable in a fixed order.
     certain = low == high or not problem.has_fixed_order
     if certain and limit.is_exceeded_by(low) and must_diverge(problem, rule, low):
-        found = f"{low:g} is {times(low, limit.rate)} the limit {limit.rate:.3g} of {limit.of}"
+        found = f"{number(low)} is {times(low, limit.rate)} the limit {number(limit.rate, 3)} of {limit.of}"
         return RateCheck(
             f"{found}: the loss would grow without bound; {steepest_columns(problem)}. {remedy}; --force trains anyway"
         )
-    rate = f"optimizer.lr: {high:g}" if low == high else f"the rate of optimizer.schedule, up to {high:g},"
+    rate = f"optimizer.lr: {exact(high)}" if low == high else f"the rate of optimizer.schedule, up to {number(high)},"
     consequence = limit.consequence
     if problem.plan.is_full_batch or (problem.has_fixed_order and must_diverge(problem, rule, high)):
         consequence = "the loss grows while the rate is above it"
     return RateCheck(
-        warning=f"{rate} is {times(high, limit.rate)} the limit {limit.rate:.3g} of {limit.of}: {consequence}; "
+        warning=f"{rate} is {times(high, limit.rate)} the limit {number(limit.rate, 3)} of {limit.of}: {consequence}; "
         f"{steepest_columns(problem)}. {remedy}"
     )
 
@@ -120,6 +121,6 @@ def _uncertifiable_gap(config: Config, problem: Problem) -> Finding | None:
     remedy = "set train.dtype: float64" if config.train.dtype == "float32" else "set a larger gap"
     return Finding(
         "stop_gap",
-        f"train.stop_gap: {gap:g} can never be certified: the rounding error of {config.train.dtype} is a gap of up to "
-        f"{least:.2g} to the optimum of the table as given; {remedy}, or all epochs are trained",
+        f"train.stop_gap: {exact(gap)} can never be certified: the rounding error of {config.train.dtype} is a gap of "
+        f"up to {number(least, 2)} to the optimum of the table as given; {remedy}, or all epochs are trained",
     )

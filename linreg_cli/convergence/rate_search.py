@@ -14,7 +14,7 @@ from linreg_cli.convergence.gradient_noise import Noise
 from linreg_cli.convergence.rates import Rate, SgdRule, safe_batch_rate, stable_rate
 from linreg_cli.convergence.spectrum import Spectrum
 from linreg_cli.least_squares.factor import Array
-from linreg_cli.wording import plural
+from linreg_cli.wording import number, plural
 
 #: The candidates for a constant rate: the highest safe rate times 2^(-j / 2), for j up to this.
 _HALF_STEPS = 80
@@ -76,7 +76,7 @@ def best_batch_rate(
         The rate; above 2,000 epochs of a schedule, which are not forecast, the highest safe one.
     """
     modes, highest = problem.modes, problem.highest
-    limits = f"of the rates up to {highest.lr:.6g}, {highest.why},"
+    limits = f"of the rates up to {number(highest.lr)}, {highest.why},"
     if schedules is None:
         candidates = [highest.lr * 2.0 ** (-j / 2) for j in range(_HALF_STEPS + 1)]
         best = min(candidates, key=lambda lr: ConstantRate(modes, lr, 1.0).gap(epochs))

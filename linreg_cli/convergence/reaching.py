@@ -19,6 +19,7 @@ from linreg_cli.findings import Finding
 from linreg_cli.least_squares.inference import NEAR, refusal
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.remedies import as_options
+from linreg_cli.wording import number
 
 #: The distance to aim at, in standard errors.
 AIM = NEAR / 10
@@ -107,7 +108,7 @@ def not_converged(column: str, distance: float, way: Reaching) -> Finding:
         distance: in standard errors.
         way: what leads there.
     """
-    fact = f"coefficient {column!r} is {distance:.3g} standard errors from the exact fit"
+    fact = f"coefficient {column!r} is {number(distance, 3)} standard errors from the exact fit"
     return Finding("not_converged", f"{fact}{': ' if way.why else '; '}{way.remedy}")
 
 
@@ -153,8 +154,9 @@ def impossible(problem: Problem, trials: Trials) -> str:
     names = [repr(name) for name, loading in largest if loading > _LARGE_LOADING and name != "bias"]
     condition = math.sqrt(spectrum.largest / spectrum.smallest) if spectrum.smallest > 0 else math.inf
     if condition > _MILD:
+        size = f"condition number {number(condition, 2)}"
         columns = f"leave out columns, first {' or '.join(names)}" if names else "leave out columns"
-        return f"the columns are too multicollinear for gradient descent (condition number {condition:.2g}): {columns}"
+        return f"the columns are too multicollinear for gradient descent ({size}): {columns}"
     return (
         "the residuals are so small that rounding in float64 moves the coefficients by more than 0.01 standard errors"
     )

@@ -17,6 +17,7 @@ from linreg_cli.convergence.trials import MOST_EPOCHS, Trials, changed, first_ep
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.scaling import original_rows
 from linreg_cli.least_squares.inference import refusal
+from linreg_cli.wording import rounded
 
 #: The distance to aim at, in standard errors: below that of advice, because it costs little, and R2 of a few test rows
 #: needs it.
@@ -77,7 +78,7 @@ def recipe(config: Config, problem: Problem, dataset: Dataset, preprocessor: Pre
     """
     if problem.no_curvature_reason:
         # No curvature of standardised columns is above their number, times two for a mean of squares.
-        lr = float(f"{1 / (2 * (problem.X_nd.shape[1] + 1)):.1g}")
+        lr = rounded(1 / (2 * (problem.X_nd.shape[1] + 1)), 1)
         return Recipe(lr, 0.9, "float64", _UNKNOWN_EPOCHS, None, f"not known: {problem.no_curvature_reason}")
     new, exact = changed(config, NEW_CONFIG), problem
     if (new.preprocess, new.train.dtype) != (config.preprocess, config.train.dtype):
@@ -123,6 +124,6 @@ def _stop_gap(problem: Problem) -> float | None:
     if refusal(optimum, problem.plan.loss.name) is None:
         losses = optimum.losses(optimum.weights, optimum.bias)
         gap = FINE_AIM**2 / (factor.n_samples - factor.n_parameters) * float(losses.min() / losses.sum())
-    gap = float(f"{gap:.0e}")
+    gap = rounded(gap, 1)
     least = certified_gap(optimum, optimum.weights, optimum.bias) if optimum.relative_to > 0 else None
     return gap if least is not None and gap > 10 * least else None

@@ -15,6 +15,7 @@ from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.transform import NAMES, domain, forward
 from linreg_cli.errors import DataError
 from linreg_cli.remedies import setting
+from linreg_cli.wording import number
 
 if TYPE_CHECKING:
     import torch
@@ -91,7 +92,9 @@ class Scaling:
             constant = values.min() == values.max()
             center[position] = values[0] if constant else center[position]
             if not (constant or (_SMALLEST < deviation < np.inf)):
-                message = f"values from {values.min():g} to {values.max():g} cannot be standardised in float64"
+                message = (
+                    f"values from {number(values.min())} to {number(values.max())} cannot be standardised in float64"
+                )
                 raise DataError(f"column {column!r}: {message}; use another unit", dataset.name)
             scale[position] = constant_scale if constant else deviation
         return cls(columns, center if centered else np.zeros(len(columns)), scale, transform)
@@ -162,7 +165,7 @@ class Scaling:
         (value,), name = take(dataset.columns, column, slice(row, row + 1)), str(dtype).removeprefix("torch.")
         scaled = "preprocess.standardize_target" if column in dataset.targets else "preprocess.standardize"
         raise DataError(
-            f"{value:g} {verb} {name}; set {setting('train.dtype', 'float64')} or {setting(scaled, True)}",
+            f"{number(value)} {verb} {name}; set {setting('train.dtype', 'float64')} or {setting(scaled, True)}",
             f"{dataset.name}, row {row + 1}, column {column!r}",
         )
 
@@ -204,7 +207,7 @@ def transformed(transform: str, name: str, columns: Mapping[str, Column], column
         at = int(np.argmax(bad))
         row = _row(rows, at)
         raise DataError(
-            f"preprocess.target_transform: {transform} needs values {domain(transform)}, found {original[at]:g}",
+            f"preprocess.target_transform: {transform} needs values {domain(transform)}, found {number(original[at])}",
             f"{name}, row {row + 1}, column {column!r}",
         )
     return values

@@ -7,6 +7,7 @@ from linreg_cli.data.columns.kinds import UNKNOWN, Categories, Rows, row_numbers
 from linreg_cli.data.dataset import SPLITS
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.seeds import numpy_stream
+from linreg_cli.wording import exact
 
 
 def split_by_fractions(n_samples: int, split: SplitConfig, seed: int) -> dict[str, Rows]:
@@ -35,7 +36,10 @@ def split_by_fractions(n_samples: int, split: SplitConfig, seed: int) -> dict[st
     if empty:
         raise DataError(
             [
-                Fault(f"data.split.{name}: {fractions[name]:g} of {n_samples} rows is no row; raise it or set it to 0")
+                Fault(
+                    f"data.split.{name}: {exact(fractions[name])} of {n_samples:,} rows is no row; raise it or set it "
+                    "to 0"
+                )
                 for name in empty
             ]
         )

@@ -18,6 +18,7 @@ from linreg_cli.data.assemble import assemble
 from linreg_cli.data.columns.kinds import RawColumn
 from linreg_cli.data.encoding.column_faults import reporting
 from linreg_cli.data.encoding.treatments import as_trained, treatments
+from linreg_cli.evaluation.exact_fit import ExactFit
 from linreg_cli.evaluation.fit_quality import fit_quality
 from linreg_cli.evaluation.metrics import ErrorSums, Metrics, parameters, split_metrics
 from linreg_cli.evaluation.predictions import summed_errors
@@ -39,11 +40,13 @@ class Evaluation:
             units; `optimum` and `inference`, as in `FitQuality`.
         influence: the rows of `influence.csv`, as in `FitQuality`; None where inference is refused.
         findings: warnings about the fit.
+        exact: the exact fit.
     """
 
     metrics: Metrics
     influence: pa.Table | None
     findings: list[Finding]
+    exact: ExactFit
 
 
 def evaluate_model(
@@ -74,7 +77,7 @@ def evaluate_model(
     metrics["parameters"] = parameters(fold(model, preprocessor))
     train_loss = losses["train"] if math.isfinite(losses["train"]) else math.inf
     found = fit_quality(config, dataset, preprocessor, problem, model, train_loss, way)
-    return Evaluation(metrics | found.metrics, found.influence, found.findings)
+    return Evaluation(metrics | found.metrics, found.influence, found.findings, found.exact)
 
 
 def evaluate_splits(saved: SavedModel) -> tuple[Metrics, bool]:

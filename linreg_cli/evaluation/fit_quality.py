@@ -44,11 +44,13 @@ class FitQuality:
         influence: the rows of `influence.csv`: leverage, standardised residual and Cook's distance of train rows;
             None where inference is refused.
         findings: warnings about the fit.
+        exact: the exact fit.
     """
 
     metrics: Metrics
     influence: pa.Table | None
     findings: list[Finding]
+    exact: ExactFit
 
 
 def fit_quality(
@@ -81,7 +83,7 @@ def fit_quality(
     findings = diagnose(exact, config, dataset, preprocessor, (rows, X, y))
     if problem.no_optimum_reason is not None:
         none = {"optimum": None, "optimum_reason": problem.no_optimum_reason, "inference": inference}
-        return FitQuality(none, influence, findings)
+        return FitQuality(none, influence, findings, exact)
     optimum = _optimum(config, preprocessor, problem, exact.optimum)
     distance = problem.distance(*parameters_of(model), train_loss)
     assert distance is not None
@@ -97,7 +99,7 @@ def fit_quality(
             optimum["leave_one_out"] = left_out(exact.optimum, X, np.asarray(y), config.preprocess)
     optimum |= {**exact.distance(trained), "inference": exact.as_json(transform)}
     findings = [*_not_converged(exact, trained, way), *findings]
-    return FitQuality({"optimum": optimum, "inference": inference}, influence, findings)
+    return FitQuality({"optimum": optimum, "inference": inference}, influence, findings, exact)
 
 
 def _not_converged(

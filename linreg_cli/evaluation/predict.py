@@ -13,7 +13,11 @@ from linreg_cli.data.encoding.column_faults import reporting
 from linreg_cli.data.summary import UsedColumn, used_columns
 from linreg_cli.data.tables.blocks import cells_of
 from linreg_cli.errors import DataError
+from linreg_cli.evaluation.intervals import Asked, ends, load_factor
 from linreg_cli.evaluation.saved_model import SavedModel, input_columns, open_for, raw_inputs
+
+#: What the names of the ends of an interval have after that of the prediction.
+ENDS = ("_low", "_high")
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Predicted:
     columns: tuple[UsedColumn, ...]
 
 
-def predict_table(saved: SavedModel, path: str, *, typed: bool = False) -> Predicted:
+def predict_table(saved: SavedModel, path: str, *, typed: bool = False, interval: Asked | None = None) -> Predicted:
     """Append predictions in original units to a table.
 
     Columns are matched by name, in any order. Columns that the model does not use pass through unchanged, those of a
@@ -44,11 +48,14 @@ def predict_table(saved: SavedModel, path: str, *, typed: bool = False) -> Predi
         saved: the model.
         path: the table.
         typed: whether columns of a text file that contain only numbers become numbers, for a format with types.
+        interval: the intervals that are appended as `<prediction>_low` and `<prediction>_high`; None: none.
 
     Raises:
         DataError: if a feature is missing, is not numeric where it should be, or has cells that the config does not
-            allow, or if a prediction overflows float64.
+            allow, or if a prediction overflows float64; for intervals, if inference was refused.
+        StoreError: for intervals, if the run has no factor for them.
     """
+    factor = None if interval is None else load_factor(saved)
     encoder = saved.preprocessor.inputs
     table = open_for(saved, path, encoder.columns)
     cells = table.read_all()
@@ -59,22 +66,30 @@ def predict_table(saved: SavedModel, path: str, *, typed: bool = False) -> Predi
     dropped = encoder.dropped(raw)
     rows = rows_where(~dropped)
     with messages_about(saved.config, saved.run.path), reporting(path):
-        predicted = saved.formula.predict(encoder.encode(raw, rows, path, trained=True))
-    overflow = ~np.isfinite(predicted).all(axis=1) & ~dropped
+        columns = encoder.encode(raw, rows, path, trained=True)
+        predicted = saved.formula.predict(columns)
+    values = [predicted]
+    if interval is not None and factor is not None:
+        values += ends(factor, saved.formula, columns, interval)
+    overflow = ~np.isfinite(np.hstack(values)).all(axis=1) & ~dropped
     if overflow.any():
         row = int(np.argmax(overflow)) + 1
-        raise DataError("the prediction overflows float64", f"{path}, row {row}")
-    added = prediction_names(saved.formula.targets, table.columns)
+        what = "prediction" if not np.isfinite(predicted[row - 1]).all() else "interval"
+        raise DataError(f"the {what} overflows float64", f"{path}, row {row}")
+    endings = ("", *ENDS) if interval else ("",)
+    names = prediction_names(saved.formula.targets, table.columns, endings)
+    added = [f"{name}{ending}" for name in names for ending in endings]
     if typed:
         cells = table.typed(cells, numbers)
     for position, name in enumerate(added):
-        cells = cells.append_column(name, to_arrow(predicted[:, position], ~dropped))
+        target, kind = divmod(position, len(endings))
+        cells = cells.append_column(name, to_arrow(values[kind][:, target], ~dropped))
     if table.written_columns != table.columns:
         cells = cells.rename_columns([*table.written_columns, *added])
     return Predicted(cells, added, table.delimiter, used_columns(raw, encoder, {}, rows))
 
 
-def prediction_names(targets: Sequence[str], taken: Sequence[str]) -> list[str]:
+def prediction_names(targets: Sequence[str], taken: Sequence[str], endings: Sequence[str] = ("",)) -> list[str]:
     """Column names: `prediction`, or `prediction:<target>` for several targets; numbered if the table has the name.
 
     >>> prediction_names(["price"], ["sqft", "prediction"])
@@ -84,7 +99,7 @@ def prediction_names(targets: Sequence[str], taken: Sequence[str]) -> list[str]:
     for target in targets:
         base = name = "prediction" if len(targets) == 1 else f"prediction:{target}"
         number = 2
-        while name in (*taken, *names):
+        while {f"{name}{ending}" for ending in endings} & {*taken, *names}:
             name, number = f"{base}_{number}", number + 1
         names.append(name)
     return names

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from linreg_cli.figures.clouds import SplitPoints, cloud_figure
+from linreg_cli.wording import number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +34,7 @@ def fit_figure(
         if split.x is None:
             raise ValueError(f"the {split.split} split has no single feature to draw against")
         clouds.append((split.split, split.x, split.actual))
-    label = f"fitted line: y = {slope:,.7g} x + {intercept:,.7g}".replace("+ -", "− ").replace("-", "−")
+    label = f"fitted line: y = {number(slope, 7)} x + {number(intercept, 7)}".replace("+ -", "− ").replace("-", "−")
     return cloud_figure(clouds, (title, feature, target), (slope, intercept, label, "-"))
 
 

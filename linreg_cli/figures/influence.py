@@ -6,6 +6,7 @@ import numpy as np
 
 from linreg_cli.figures.canvas import SMALL, blank, finish, set_axis, style, ticks_beyond
 from linreg_cli.figures.clouds import scatter
+from linreg_cli.wording import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +63,7 @@ def leverage_figure(
             axes.axhline(0, color="#808080", linewidth=1.2, zorder=2)
             for times, dashes in ((1, (0, (1, 1.5))), (2, (0, (4, 2)))):
                 line = axes.axvline(times * mean, color="#4D4D4D", linestyle=dashes, linewidth=1.6, zorder=2)
-                entries.append((line, f"{'mean' if times == 1 else 'twice the mean'} {times * mean:.3g}"))
+                entries.append((line, f"{'mean' if times == 1 else 'twice the mean'} {number(times * mean, 3)}"))
             _cook_curves(axes, x_ticks, y_ticks, n_parameters, entries)
             _name_rows(axes, h[:MOST_NAMED], r[:MOST_NAMED], names)
         finish(figure, axes, entries)
@@ -76,7 +77,7 @@ def _cook_curves(axes: "Axes", x_ticks: np.ndarray, y_ticks: np.ndarray, n_param
         for sign in (1, -1):
             (line,) = axes.plot(h, sign * reach, color=colour, linestyle=dashes, linewidth=1.8, zorder=2.5)
         inside = np.mean((reach <= y_ticks[-1]) | (-reach >= y_ticks[0])) > 0.02
-        entries.append((line, f"Cook's distance {distance:g}{'' if inside else ' (outside)'}"))
+        entries.append((line, f"Cook's distance {number(distance)}{'' if inside else ' (outside)'}"))
 
 
 def _name_rows(axes: "Axes", h: np.ndarray, r: np.ndarray, names: np.ndarray) -> None:

@@ -22,6 +22,7 @@ from linreg_cli.figures.canvas import (
     style,
     ticks_beyond,
 )
+from linreg_cli.wording import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,7 +100,7 @@ def _with_optimum(axes: "Axes", optimum: float, low: float, high: float, entries
     if not far:
         line.set_data([0, 1], [optimum, optimum])
         line.set(transform=axes.get_yaxis_transform(), zorder=1.5)
-    entries.append((line, f"optimum: {optimum:.6g}{' (far below)' if far else ''}"))
+    entries.append((line, f"optimum: {number(optimum)}{' (far below)' if far else ''}"))
     return low if far else min(low, optimum)
 
 

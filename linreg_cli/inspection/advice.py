@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from linreg_cli.convergence.limits import average_batch_limit, exceeded, mean_square_limit, must_diverge
 from linreg_cli.inspection.inspect import Inspection
 from linreg_cli.inspection.training_plans import TrainingPlan
+from linreg_cli.least_squares.inference import NEAR
+from linreg_cli.wording import number, plural
 
 #: More epochs than this are not practical.
 MOST_PRACTICAL_EPOCHS = 1_000_000
@@ -21,6 +23,17 @@ def advice(found: Inspection) -> list[str]:
     Returns:
         At least one sentence, each with the fact first and then the settings to change.
     """
+    return [*_to_lower_losses(found), *_to_the_exact_fit(found)]
+
+
+def _to_the_exact_fit(found: Inspection) -> list[str]:
+    """The settings that the warning about a trained model that is not there would name; none where it is."""
+    if found.way is None or not found.way.overrides:
+        return []
+    return [f"To the exact fit, every coefficient within {NEAR:g} standard errors: {found.way.remedy}."]
+
+
+def _to_lower_losses(found: Inspection) -> list[str]:
     sentences = [*_table(found)]
     if not found.is_squared:
         return [*sentences, _not_squared(found)]
@@ -98,7 +111,7 @@ def _not_squared(found: Inspection) -> str:
             return f"{words}; the curvature of huber is not constant."
         return (
             f"{words}. The curvature of huber is at most that of half_mse: a full batch without momentum converges at "
-            f"rates below {found.huber_lr:.4g}."
+            f"rates below {number(found.huber_lr, 4)}."
         )
     return (
         "Curvature, limits of the rate and forecasts are available for squared losses only; mae has no curvature. "
@@ -110,7 +123,7 @@ def _not_squared(found: Inspection) -> str:
 def _impractical(found: Inspection, fastest: TrainingPlan) -> str:
     """The advice for a table on which full-batch gradient descent takes too many epochs."""
     condition = found.condition_number_standardized
-    number = "infinite" if math.isinf(condition) else f"{condition:.2g}"
+    size = number(condition, 2)
     standardized = found.standardized is not None or found.config.preprocess.standardize
     columns_are = ", even with standardised columns" if standardized else ""
     spectrum = (found.standardized or found.problem).spectrum
@@ -119,7 +132,7 @@ def _impractical(found: Inspection, fastest: TrainingPlan) -> str:
     return (
         f"Gradient descent will not converge in a practical number of epochs{columns_are}: at the best rate and "
         f"momentum, a gap of 1e-6 takes {_count(fastest)} epochs, because the columns are multicollinear (condition "
-        f"number {number}). Leave out or combine columns, first {_names(columns)}; or solve least squares exactly, "
+        f"number {size}). Leave out or combine columns, first {_names(columns)}; or solve least squares exactly, "
         "by QR."
     )
 
@@ -127,17 +140,18 @@ def _impractical(found: Inspection, fastest: TrainingPlan) -> str:
 def _rate_problem(found: Inspection, own: TrainingPlan) -> str | None:
     """The limit that the rate of the config exceeds, in words; None if it exceeds none."""
     problem = found.problem
+    rate = f"The rate {number(own.lr)}"
     if problem.has_fixed_order:
         above = exceeded(problem, problem.rule, own.lr) if must_diverge(problem, problem.rule, own.lr) else None
-        return None if above is None else f"The rate {own.lr:g} is above {above.rate:.4g} and diverges in this order"
+        return None if above is None else f"{rate} is above {number(above.rate, 4)} and diverges in this order"
     limit = average_batch_limit(problem, problem.rule).rate
     if limit is not None and own.lr >= limit:
-        return f"The rate {own.lr:g} is {own.lr / limit:.3g} times the limit {limit:.4g} and diverges"
+        return f"{rate} is {number(own.lr / limit, 3)} times the limit {number(limit, 4)} and diverges"
     mean_square = mean_square_limit(problem, problem.rule).rate
     if mean_square is not None and not found.problem.plan.is_full_batch and own.lr >= mean_square:
         if found.problem.plan.momentum:
-            return f"The rate {own.lr:g} is above {mean_square:.4g}, below which random batches are known to converge"
-        return f"The rate {own.lr:g} is above {mean_square:.4g}, so a run with random batches may not converge"
+            return f"{rate} is above {number(mean_square, 4)}, below which random batches are known to converge"
+        return f"{rate} is above {number(mean_square, 4)}, so a run with random batches may not converge"
     return None
 
 
@@ -147,14 +161,14 @@ def _noise(found: Inspection, own: TrainingPlan) -> list[str]:
     if found.problem.plan.is_full_batch or floor is None or floor < 1e-6 or epochs[1e-6] is not None:
         return []
     if found.problem.has_fixed_order:
-        where = f"In this order, batches at the rate {own.lr:g} end at a gap of {floor:.2g}"
+        where = f"In this order, batches at the rate {number(own.lr)} end at a gap of {number(floor, 2)}"
         return [f"{where}. A lower rate with more epochs ends lower, as train.batch_size=full does."]
     ways = [plan for plan in found.plans[1:] if plan.forecast.epochs[1e-6] is not None]
     falling = [plan for plan in ways if plan.decreasing]
     size = found.problem.plan.batch_size
     fact = (
-        f"Batches of {size:,} row{'s' * (size > 1)} at the rate {own.lr:g} level off near a gap of {floor:.2g}, "
-        "because of the noise of their gradients"
+        f"Batches of {plural(size, 'row')} at the rate {number(own.lr)} level off near a gap of "
+        f"{number(floor, 2)}, because of the noise of their gradients"
     )
     if falling:
         plan = falling[0]
@@ -167,7 +181,7 @@ def _rises(found: Inspection, own: TrainingPlan, better: Sequence[TrainingPlan])
     start, end = own.forecast.start_gap, _final(own)
     if not max(start, MIN_GAP) < end < math.inf:
         return []
-    fact = f"The run will end above its start: at a gap of {end:.3g}, from {start:.3g}"
+    fact = f"The run will end above its start: at a gap of {number(end, 3)}, from {number(start, 3)}"
     if not found.problem.has_fixed_order and not found.problem.plan.is_full_batch:
         fact = fact.replace("will end", "is expected to end")
     lowest = min(better, key=_final)
@@ -175,7 +189,7 @@ def _rises(found: Inspection, own: TrainingPlan, better: Sequence[TrainingPlan])
     enough = 0 if target is None else own.forecast.epochs[target] or 0
     remedy = "Lower optimizer.lr"
     if _final(lowest) < start:
-        remedy = f"Set {', '.join(lowest.overrides)} (a gap of {_final(lowest):.3g})"
+        remedy = f"Set {', '.join(lowest.overrides)} (a gap of {number(_final(lowest), 3)})"
     elif enough > found.problem.plan.epochs:
         remedy = f"Set train.epochs={enough} (a gap of {gap_name(target or 0)})"
     return [f"{fact}. {remedy}."]
@@ -186,7 +200,7 @@ def _lower(own: TrainingPlan, better: Sequence[TrainingPlan]) -> str | None:
     lowest = min(better, key=_final)
     if not MIN_GAP < 2 * _final(lowest) < _final(own) < math.inf:
         return None
-    gaps = f"a gap of {_final(lowest):.3g} after the epochs given, instead of {_final(own):.3g}"
+    gaps = f"a gap of {number(_final(lowest), 3)} after the epochs given, instead of {number(_final(own), 3)}"
     return f"Other settings end lower: set {', '.join(lowest.overrides)} ({gaps})."
 
 
@@ -207,7 +221,8 @@ def _length(found: Inspection, own: TrainingPlan) -> list[str]:
         sentences.append(f"{reached}; a gap of 1e-6 takes {fine:,} (set train.epochs={fine}).")
     gap = found.rounding_gap
     if gap > 1e-6 and found.config.train.dtype == "float32" and found.problem.plan.is_full_batch:
-        sentences.append(f"In float32, rounding stops the updates at a gap near {gap:.0e}: set train.dtype=float64.")
+        stops = f"rounding stops the updates at a gap near {number(gap, 1)}"
+        sentences.append(f"In float32, {stops}: set train.dtype=float64.")
     return sentences
 
 
@@ -231,7 +246,7 @@ def _remedy(own: TrainingPlan, better: tuple[TrainingPlan, ...]) -> str:
     settings = f"set {', '.join([*plan.overrides, *_enough_epochs(own, plan, target)])}"
     if target is None or plan.forecast.epochs[target] is None:
         floor = plan.forecast.floor
-        return settings if floor is None else f"{settings} (the run then levels off near a gap of {floor:.2g})"
+        return settings if floor is None else f"{settings} (the run then levels off near a gap of {number(floor, 2)})"
     before = own.forecast.epochs[target]
     instead = f" instead of {before:,}" if before is not None else ""
     return f"{settings} (epochs to a gap of {gap_name(target)}: {plan.forecast.epochs[target]:,}{instead})"

@@ -13,6 +13,7 @@ from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.state import TrainingState
+from linreg_cli.wording import number
 
 #: Autograd and the formula sum the same terms in another order. They agree if their difference is at most this times
 #: the sum of the absolute terms, to which rounding error is relative if the terms cancel.
@@ -78,7 +79,7 @@ class ExplainedStep:
         ):
             apart = (autograd - other).abs()
             if not bool((apart <= error).all()):
-                return f"autograd and {name} differ by {float(apart.max()):.3g}"
+                return f"autograd and {name} differ by {number(float(apart.max()), 3)}"
         return None
 
 
@@ -108,7 +109,9 @@ def explain(plan: StepPlan, state: TrainingState, X_nd: Tensor, y_nk: Tensor, st
         predictions, lr = _predict(before, X_bd), plan.learning_rate(epoch)
         loss = float(plan.loss(predictions, y_bk))
         if not math.isfinite(loss):
-            raise DivergedError(f"the loss of step {step + 1} is {loss} at learning rate {lr:g}; lower optimizer.lr")
+            raise DivergedError(
+                f"the loss of step {step + 1} is {loss} at learning rate {number(lr)}; lower optimizer.lr"
+            )
         differences, errors = _by_differences(before, plan.loss, X_bd, y_bk)
         gradients = {
             "autograd": _by_autograd(state, plan.loss, X_bd, y_bk),

@@ -10,6 +10,7 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rate_search import best_batch_rate, cosine, fewest_epochs, fewest_falling
 from linreg_cli.convergence.rates import Rate, SgdRule, best_rate, rounded_down
 from linreg_cli.optim.schedules import Schedule
+from linreg_cli.wording import exact, number, rounded
 
 #: The relative gaps of a forecast.
 TARGETS = (1e-3, 1e-6)
@@ -93,7 +94,8 @@ def expected(
         highest = rate if not callable(rate) else max(rate(e) for e in range(epochs or problem.plan.epochs))
         limit, average = mean_square_limit(problem, rule).rate, average_batch_limit(problem, rule).rate
         if limit is not None and limit <= highest < (math.inf if average is None else average):
-            why = f"{highest:g} is above {limit:.4g}, so the run may not converge: the noise of the batches may grow"
+            why = f"{number(highest)} is above {number(limit, 4)}, so the run may not converge"
+            why += ": the noise of the batches may grow"
             below = problem.forecast(limit / 2, rule, TARGETS)  # for the initial gap, which does not depend on the rate
             return Forecast.refused(TARGETS, NotReached("other", why), below.start_gap, below.method)
         if problem.plan.loss.is_sum and rule.weight_decay and problem.plan.n_samples % problem.plan.batch_size:
@@ -122,7 +124,7 @@ def best_of(problem: Problem, *, momentum: float | None, full_batch: bool = Fals
         rate = best_rate(spectrum.largest, spectrum.smallest, rule, momentum=momentum)
         if momentum is not None:
             return Rate(rounded_down(rate.lr), momentum, rate.why)
-        return Rate(rounded_down(rate.lr), min(1 - float(f"{1 - rate.momentum:.3g}"), MOST_MOMENTUM), rate.why)
+        return Rate(rounded_down(rate.lr), min(1 - rounded(1 - rate.momentum, 3), MOST_MOMENTUM), rate.why)
     if not problem.batches.largest > 0 or rule.gain <= 0:
         return Rate(1.0, momentum or 0.0, "the loss is constant or its gradient is not used, so the rate has no effect")
     found = _best_in_order(problem) or best_batch_rate(problem.batch_problem(rule), plan.epochs)
@@ -154,7 +156,7 @@ def _longer_runs(config: Config, problem: Problem) -> list[TrainingPlan]:
     epochs = fewest_epochs(batches, target)
     if epochs is not None and epochs != problem.plan.epochs:
         rate = best_batch_rate(batches, epochs)
-        change = [f"optimizer.lr={rounded_down(rate.lr):g}", f"train.epochs={epochs}", constant]
+        change = [f"optimizer.lr={exact(rounded_down(rate.lr))}", f"train.epochs={epochs}", constant]
         overrides, forecast = tuple(filter(None, change)), expected(problem, rounded_down(rate.lr), rule, epochs=epochs)
         found.append(TrainingPlan("best rate, more epochs", overrides, rate.lr, momentum, forecast))
     falling = fewest_falling(batches, cosine, target, int((epochs or 3_000) / 1.5))
@@ -162,7 +164,7 @@ def _longer_runs(config: Config, problem: Problem) -> list[TrainingPlan]:
         lr = rounded_down(batches.highest.lr)
         forecast = expected(problem, lambda epoch: lr * cosine(min(epoch, falling), falling), rule, epochs=falling)
         schedule = f"optimizer.schedule={{kind: cosine, T_max: {falling}}}"
-        change = [f"optimizer.lr={lr:g}", schedule, f"train.epochs={falling}"]
+        change = [f"optimizer.lr={exact(rounded(lr, 6))}", schedule, f"train.epochs={falling}"]
         found.append(TrainingPlan("falling rate (cosine)", tuple(change), lr, momentum, forecast, decreasing=True))
     return found
 
@@ -179,10 +181,10 @@ def _plan(
     best, rule = best_of(problem, momentum=momentum, full_batch=full_batch), problem.rule
     if momentum is None:
         rule = SgdRule(best.momentum, 0.0, False, rule.weight_decay)
-        change = (*change, f"optimizer.momentum={best.momentum:.12g}")
+        change = (*change, f"optimizer.momentum={exact(rounded(best.momentum, 12))}")
         change += ("optimizer.nesterov=false",) if config.optimizer.nesterov else ()
         change += ("optimizer.dampening=0",) if config.optimizer.dampening else ()
-    change = (*change, f"optimizer.lr={best.lr:g}")
+    change = (*change, f"optimizer.lr={exact(rounded(best.lr, 6))}")
     if config.optimizer.schedule.kind != "constant":
         change = (*change, "optimizer.schedule={kind: constant}")
     forecast = expected(problem, best.lr, rule, full_batch=full_batch)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.least_squares.factor import Array, Factor, blocks, factorise
+from linreg_cli.wording import number
 
 #: The smallest pivot, relative to the largest entry of its vector.
 _TINY = 1e-3
@@ -38,11 +39,11 @@ class Combination:
         """
         parts: list[str] = []
         for name, weight in self.terms.items():
-            size = f"{abs(weight):.4g} ".removeprefix("1 ")
+            size = f"{number(abs(weight), 4)} ".removeprefix("1 ")
             sign = "- " if weight < 0 else "+ " if parts else ""
             parts.append(f"{sign}{size}{name}")
         if self.constant:
-            parts.append(f"{'-' if self.constant < 0 else '+'} {abs(self.constant):.4g}")
+            parts.append(f"{'-' if self.constant < 0 else '+'} {number(abs(self.constant), 4)}")
         return " ".join(parts)
 
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from linreg_cli.least_squares.decompositions import Array
+from linreg_cli.least_squares.distributions import f_tail
 
 
 def of_squares(total: float, rss: float, explained: int, degrees: int) -> tuple[float, float]:
@@ -20,12 +21,10 @@ def of_squares(total: float, rss: float, explained: int, degrees: int) -> tuple[
     >>> f, round(p, 12)
     (10.0, 0.0009765625)
     """
-    from scipy import special
-
     if not explained:
         return math.nan, math.nan
     f = (total - rss) / explained / (rss / degrees)
-    return f, float(special.fdtrc(explained, degrees, f))
+    return f, f_tail(explained, degrees, f)
 
 
 def wald(estimate: Array, covariance: Array, degrees: int, *, constant: bool, bias: bool) -> tuple[float, float]:
@@ -42,8 +41,6 @@ def wald(estimate: Array, covariance: Array, degrees: int, *, constant: bool, bi
     Source: A. Wald, Tests of statistical hypotheses concerning several parameters when the number of observations is
     large, 1943.
     """
-    from scipy import special
-
     slopes = len(estimate) - bias
     if not slopes or (constant and not bias) or not np.isfinite(covariance).all():
         return math.nan, math.nan
@@ -54,4 +51,4 @@ def wald(estimate: Array, covariance: Array, degrees: int, *, constant: bool, bi
         return math.nan, math.nan
     scaled = b / unit
     f = float(scaled @ np.linalg.lstsq(V / np.outer(unit, unit), scaled, rcond=None)[0]) / slopes
-    return f, float(special.fdtrc(slopes, degrees, f))
+    return f, f_tail(slopes, degrees, f)

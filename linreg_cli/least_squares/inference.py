@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.least_squares.decompositions import solve_triangle
+from linreg_cli.least_squares.distributions import t_quantile, t_tail
 from linreg_cli.least_squares.f_test import of_squares, wald
 from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.losses import is_squared
+from linreg_cli.wording import number
 
 #: The largest distance of a trained coefficient from the optimum, in standard errors. At 0.01 the coverage of a 95 %
 #: interval is 94.999 %: a shift by d standard errors costs d^2 z phi(z) of coverage, with z = 1.96 and the normal
@@ -160,10 +162,10 @@ def refusal(
     ways = remedy() if remedy else "raise train.epochs, or set optimizer.lr to auto if it is a number"
     labels = [*(names or [f"feature {j + 1}" for j in range(len(factor.scale))]), "bias"]
     relative, base = optimum.gap(*trained)
-    distance = "not defined" if relative is None else f"{relative:.3g} times the {base}'s loss"
+    distance = "not defined" if relative is None else f"{number(relative, 3)} times the {base}'s loss"
     return (
-        f"the model is not at the optimum: {labels[worst[0]]!r} is {shift[worst]:.3g} standard errors away; the limit "
-        f"is {NEAR:g} (the gap is {distance}); {ways}"
+        f"the model is not at the optimum: {labels[worst[0]]!r} is {number(float(shift[worst]), 3)} standard errors "
+        f"away; the limit is {number(NEAR)} (the gap is {distance}); {ways}"
     )
 
 
@@ -196,8 +198,6 @@ def infer(
     (HC3); R. D. Cook, Detection of influential observation in linear regression, 1977; J. Durbin, G. S. Watson,
     Testing for serial correlation in least squares regression, 1950.
     """
-    from scipy import special
-
     factor = optimum.factor
     n, p = factor.n_samples, factor.n_parameters
     degrees = n - p
@@ -215,7 +215,7 @@ def infer(
     std_err_hc3 = np.sqrt(np.maximum(robust, 0.0))  # rounding may leave less than zero
     errors = std_err_hc3 if covariance == "HC3" else std_err
     t = estimate / errors
-    reach = float(special.stdtrit(degrees, 0.975)) * errors
+    reach = t_quantile(degrees, 0.025) * errors
     # Without an intercept, the model has an implicit one if the columns sum to 1, as indicators do.
     constant = factor.bias or float(ones @ ones) > n * (1 - 1e-10)
     total = _total(factor, y, target, constant)
@@ -233,7 +233,7 @@ def infer(
         std_err=std_err,
         std_err_hc3=std_err_hc3,
         t=t,
-        p=2 * special.stdtr(degrees, -np.abs(t)),
+        p=np.array([2 * t_tail(degrees, float(each)) for each in t]),
         ci_low=estimate - reach,
         ci_high=estimate + reach,
         vif=spread * variance,

@@ -10,6 +10,7 @@ from linreg_cli.optim.engines.select import Executor
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.state import Snapshot, TrainingState
 from linreg_cli.optim.stopping import Distance, EarlyStopping
+from linreg_cli.wording import number
 
 #: The duration of a segment to aim for: short enough to show progress and to answer a request to stop.
 SEGMENT_SECONDS = 0.1
@@ -191,7 +192,7 @@ def _exhausted(stopping: EarlyStopping | None, epoch: int) -> TypeGuard[EarlySto
 
 
 def _stopped(stopping: EarlyStopping, epoch: int, monitor: str) -> Stopped:
-    best = f"its best was {stopping.best:.6g} in epoch {stopping.best_epoch}"
+    best = f"its best was {number(stopping.best)} in epoch {stopping.best_epoch}"
     return Stopped(epoch, f"{monitor} has not fallen for {stopping.patience} epochs; {best}")
 
 

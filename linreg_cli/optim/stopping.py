@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from torch import Tensor
 
+from linreg_cli.wording import exact, number
+
 
 class Distance(NamedTuple):
     """The distance of a state from the exact optimum of the train loss.
@@ -36,9 +38,8 @@ class Distance(NamedTuple):
         base = "optimum's loss"
         if self.certified_relative_to == "constant":
             base = "optimum, relative to the best constant's loss,"
-        return (
-            f"the gap to the {base} is certified to be {self.certified:.3g} or less, below train.stop_gap: {stop_gap:g}"
-        )
+        certified = f"certified to be {number(self.certified, 3)} or less"
+        return f"the gap to the {base} is {certified}, below train.stop_gap: {exact(stop_gap)}"
 
 
 @dataclass

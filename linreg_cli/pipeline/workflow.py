@@ -20,6 +20,7 @@ from linreg_cli.convergence.reaching import Reaching
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
 from linreg_cli.evaluation.evaluate import evaluate_model
+from linreg_cli.evaluation.intervals import save_factor
 from linreg_cli.evaluation.metrics import Metrics, probe
 from linreg_cli.evaluation.predictions import write_predictions
 from linreg_cli.evaluation.smearing import estimating
@@ -37,9 +38,9 @@ from linreg_cli.runs.checkpoint import Checkpoint, save_model
 from linreg_cli.runs.record import RunRecord, auto_keys, environment
 from linreg_cli.runs.references import as_json
 from linreg_cli.runs.signals import StopRequests
-from linreg_cli.runs.store import RESULTS, RunFolder, create_run, remove_unstarted
+from linreg_cli.runs.store import INFERENCE_FILE, RESULTS, RunFolder, create_run, remove_unstarted
 from linreg_cli.starter.choices import Choices
-from linreg_cli.wording import plural
+from linreg_cli.wording import duration, number, plural
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ def _run_to_the_end(
             reporter.detail(text)
         end = training.run(stops, reporter)
         warnings += training.warnings
-        reporter.detail("checkpoints: {count}, {seconds:.2f} s".format(**training.saved))
+        reporter.detail(f"checkpoints: {training.saved['count']:,}, {duration(training.saved['seconds'])}")
         reporter.stage("evaluating")
         folds = cross_validation(loaded, prepared, auto_keys(record.values), reporter)
         metrics, findings = _evaluate(prepared, run, before, folds, way)
@@ -216,7 +217,8 @@ def _run_to_the_end(
         seconds = time.perf_counter() - begun
         measured = {**metrics, "seconds": seconds, "warnings": counts(each.kind for each in warnings)}
         gates = check_gates(prepared.config.gates, fail_if, measured, prepared.references)
-        digests = run.digests("model.safetensors", "preprocess.json")
+        kept = [INFERENCE_FILE] if run.has(INFERENCE_FILE) else []
+        digests = run.digests("model.safetensors", "preprocess.json", *kept)
         result = _result(end, prepared, seconds, gates, warnings)
         result |= {} if training.restored_epoch is None else {"restored_epoch": training.restored_epoch}
         record.finish("finished", **result, checkpoints=training.saved, digests=digests)
@@ -288,8 +290,8 @@ def _choices(prepared: Prepared) -> list[str]:
     return [
         f"device: {prepared.config.train.device}, {torch.get_num_threads()} threads, {prepared.config.train.dtype}",
         f"engine: {choice.executor.name} ({choice.decision.why})",
-        f"rate: {chosen.lr.value:g} ({chosen.lr.why})",
-        f"momentum: {chosen.momentum.value:g} ({chosen.momentum.why})",
+        f"rate: {number(chosen.lr.value)} ({chosen.lr.why})",
+        f"momentum: {number(chosen.momentum.value)} ({chosen.momentum.why})",
         f"steps: {plural(plan.epochs, 'epoch')} of {plan.steps_per_epoch:,}, batches of {plan.batch_size:,} rows",
     ]
 
@@ -319,6 +321,7 @@ def _evaluate(
     run.write_json("metrics.json", metrics)
     if influence is not None:
         write_file(run.path / "influence.csv", lambda draft: write_table(draft, ".csv", influence), own=True)
+    save_factor(run, found.exact)
     return metrics, found.findings
 
 

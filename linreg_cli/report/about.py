@@ -25,7 +25,7 @@ from linreg_cli.report.markup import (
     text,
 )
 from linreg_cli.runs.contents import RunContents
-from linreg_cli.wording import number, plural
+from linreg_cli.wording import duration, number, plural
 
 #: Status -> (mark, CSS class), so that no status is shown by colour alone.
 _MARKS = {
@@ -82,7 +82,7 @@ def _notice(run: RunContents) -> Html:
     parts = [paragraph(element("strong", text(_UNFINISHED[record["status"]])))]
     parts += [paragraph(lines(str(record["error"])))] if record.get("error") else []
     if "limit" in found:  # the rate is known to exceed a limit
-        share = f" ({100 * found['share']:.3g} % of the steepest direction)"
+        share = f" ({number(100 * found['share'], 3)} % of the steepest direction)"
         parts.append(
             facts(
                 [
@@ -163,14 +163,15 @@ def _stability(record: Mapping[str, Any]) -> str:
         return "no limit is known; it is computed for squared losses and tables that are not too wide"
     rate, covers = number(limit["highest"]), limit["covers"]
     if not limit["exceeded"]:
-        below = f"{rate} is below the limit {limit['rate']:.3g} of {covers}"
+        below = f"{rate} is below the limit {number(limit['rate'], 3)} of {covers}"
         return (
             f"stable: {below}"
             if limit["safe"]
             else f"{below}; with momentum, no limit is known that covers every batch"
         )
     ratio = limit["highest"] / limit["rate"]
-    return f"not safe: {rate} is {ratio:.4g} times the limit {limit['rate']:.3g} of {covers}; {limit['consequence']}"
+    above = f"{rate} is {number(ratio, 4)} times the limit {number(limit['rate'], 3)} of {covers}"
+    return f"not safe: {above}; {limit['consequence']}"
 
 
 def _done(run: RunContents) -> Html | None:
@@ -291,4 +292,4 @@ def _time(given: Any) -> Html | None:
 
 
 def _seconds(record: Mapping[str, Any]) -> str:
-    return f"{record['seconds']:,.2f} s"
+    return duration(record["seconds"])

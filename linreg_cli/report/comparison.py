@@ -10,7 +10,7 @@ from linreg_cli.report.markup import Html, element, figure_of, name, paragraph, 
 from linreg_cli.runs.compare import settings, varying
 from linreg_cli.runs.contents import RunContents
 from linreg_cli.runs.labels import differences_of
-from linreg_cli.wording import METRICS, number
+from linreg_cli.wording import METRICS, duration, number
 
 #: Longer values, such as a list of columns, are cut.
 _MOST_CHARACTERS = 160
@@ -40,8 +40,8 @@ def overview(runs: Sequence[RunContents], anchors: Sequence[str]) -> Html:
                 status(run.record()),
                 name(run.record()["data"]["name"]),
                 *reached,
-                text("-" if gap is None else f"{gap:.3g}"),
-                text("-" if seconds is None else f"{seconds:,.2f}"),
+                text("-" if gap is None else f"{number(gap, 3)}"),
+                text("-" if seconds is None else duration(seconds).removesuffix(" s")),
             ]
         )
     prints = {run.record()["data"]["fingerprint"] for run in runs}

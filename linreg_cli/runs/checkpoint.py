@@ -94,6 +94,15 @@ def load_model(run: RunFolder, n_features: int, n_targets: int) -> dict[str, Ten
     return tensors
 
 
+def load_tensors(run: RunFolder, name: str) -> dict[str, Tensor]:
+    """The tensors of a safetensors file of a run, on the CPU.
+
+    Raises:
+        StoreError: if the file is missing or damaged.
+    """
+    return _tensors(run, name, run.read(name))
+
+
 def save_checkpoint(run: RunFolder, checkpoint: Checkpoint) -> None:
     """Write a checkpoint atomically; the one before it is kept as `checkpoint.previous.safetensors`.
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from linreg_cli.data.columns.kinds import Column, Numbers
 from linreg_cli.starter.reading import Reading
-from linreg_cli.wording import one_line
+from linreg_cli.wording import number, one_line
 
 #: Above this skewness a target is called skewed.
 _SKEWED = 1.0
@@ -26,7 +26,8 @@ def skew_hints(reading: Reading, targets: Sequence[str]) -> Iterator[str]:
         given, logarithm = skewness(y), skewness(np.log(y))
         if given < _SKEWED or abs(logarithm) > given / 2:
             return
-        found.append(f"{one_line(target)} is positive and skewed (skewness {given:.1f}, its logarithm {logarithm:.1f})")
+        skews = f"skewness {number(given, 2)}, its logarithm {number(logarithm, 2)}"
+        found.append(f"{one_line(target)} is positive and skewed ({skews})")
     if found:
         yield f"{'; '.join(found)}: target_transform: log may fit better"
 

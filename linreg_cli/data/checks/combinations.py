@@ -11,7 +11,7 @@ from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.inputs import NumberInput
 from linreg_cli.findings import Finding
 from linreg_cli.remedies import leave_out
-from linreg_cli.wording import number
+from linreg_cli.wording import number, rounded
 
 Matrix = npt.NDArray[np.float64]
 
@@ -122,7 +122,7 @@ def _formula(names: Sequence[str], weights: Column, y: Column) -> str:
     """
     parts = []
     for name, weight in zip(names, weights, strict=False):
-        size = "" if abs(abs(weight) - 1) < _UNIT else f"{number(float(f'{abs(weight):.4g}'))} "
+        size = "" if abs(abs(weight) - 1) < _UNIT else f"{number(rounded(abs(weight), 4))} "
         parts.append(("-" if weight < 0 else "+", f"{size}{name}"))
     if abs(weights[-1]) > 1e-6 * float(np.abs(y).max()):
         parts.append(("-" if weights[-1] < 0 else "+", number(abs(weights[-1]))))

@@ -107,7 +107,9 @@ def _with_remedy(fault: Fault, settings: Mapping[str, Any], hint: str) -> Fault:
         return replace(fault, message=message, block=hint or None, settings=settings)
     below = ["paste into the config, or into a file such as fix.yaml for a further -c fix.yaml:", block(settings)]
     options = overrides(settings)
-    below += [f"or add {options}"] if len(options) <= _LONGEST_OPTIONS else []
+    # A shell has no quotes within quotes: what it has for them nobody reads.
+    readable = len(options) <= _LONGEST_OPTIONS and """'"'"'""" not in options
+    below += [f"or add {options}"] if readable else []
     return replace(fault, block="\n".join([*below, *([hint] if hint else [])]), settings=settings)
 
 

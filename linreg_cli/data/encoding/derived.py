@@ -19,6 +19,7 @@ from linreg_cli.data.columns.rows import as_slice, count, part
 from linreg_cli.data.encoding.inputs import CategoryInput, Input
 from linreg_cli.errors import Fault
 from linreg_cli.remedies import leave_out, setting
+from linreg_cli.wording import number
 
 #: Function -> what it is computed with, which values it takes, and these in words.
 _FUNCTIONS: dict[str, tuple[Callable[[Column], Column], Callable[[Column], Mask], str]] = {
@@ -263,7 +264,7 @@ def domain_faults(
             bad_columns.add(factor.column)
             others = f" ({bad[1]:,} such cells in the column)" if bad[1] > 1 else ""
             value = float(numbers[factor.column][bad[0] : bad[0] + 1][0])
-            message = f"{factor} needs values {words}, found {value:g}{others}"
+            message = f"{factor} needs values {words}, found {number(value)}{others}"
             remedy = _remedy(factor, own, numbers, chosen, trained=trained)
             faults.append(Fault(f"{message}; {remedy}", _where(name, bad[0], factor.column)))
     for each in derived:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from linreg_cli.config.formats import SEPARATORS
 from linreg_cli.data.columns.arrow import null_text, texts
 from linreg_cli.data.tables.text_format import TextFormat, number_pattern
+from linreg_cli.wording import exact, rounded
 
 _BLANKS = SEPARATORS[" "]
 _DASHES = "\u2212\u2013\u2014\uff0d"
@@ -108,7 +109,7 @@ def signed(cell: str, decimal: str = ".") -> str:
     if len(numbers) > 1:
         ways = f"{ways}, or {minus}{numbers[1].lstrip('+')} if the mark has the other meaning"
     if "a percent sign" in found and len(numbers) == 1:
-        ways = f"{ways} (percent) or {float(minus + numbers[0]) / 100:.15g}"
+        ways = f"{ways} (percent) or {exact(rounded(float(minus + numbers[0]) / 100, 15))}"
     return f"it has {' and '.join(found)}; write {ways.replace('.', decimal)}"
 
 

@@ -281,8 +281,7 @@ def _leading_zero(text: pa.ChunkedArray, column: str, name: str, use: Use, writt
     other = _other_ways(column, use, "write the numbers without leading zeros")
     one_hot = f"set {for_columns([column], 'categorical', 'one_hot')}, " if use == "feature" else ""
     message = f"{quoted(text[row].as_py())} has a leading zero, so the column is read as text; {one_hot}{other}"
-    where, detail = f"{name}, row {row + 1}, column {column!r}", f"{quoted(text[row].as_py())} in row {row + 1}"
-    return _solved_if_feature(use)("text", column, message, where, detail)
+    return Fault(message, f"{name}, row {row + 1}, column {column!r}", columns=(column,))
 
 
 def _unit(cells: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from linreg_cli.data.columns.kinds import Column
+from linreg_cli.wording import number
 
 #: name -> (function, inverse, open lower end of the domain)
 _TRANSFORMS: dict[str, tuple[Callable[[Column], Column], Callable[[Column], Column], float]] = {
@@ -46,4 +47,4 @@ def domain(name: str) -> str:
     >>> domain("log1p")
     'above -1'
     """
-    return f"above {_TRANSFORMS[name][2]:g}"
+    return f"above {number(_TRANSFORMS[name][2])}"

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from linreg_cli.errors import DataError
 from linreg_cli.files import CACHE, cache_folder
+from linreg_cli.wording import number
 
 MAX_REDIRECTS = 3
 #: Seconds until a connection is established, and between two chunks of a response.
@@ -105,8 +106,8 @@ def _download(url: str, output_file: str, progress: Callable[[str], None]) -> No
                 if received > most:
                     raise requests.RequestException(f"the response is longer than {most:,} bytes")
                 file.write(piece)
-                of = f" of {length / 1e6:,.1f}" if length else ""
-                progress(f"downloading, {received / 1e6:,.1f}{of} MB")
+                of = f" of {number(length / 1e6, 3)}" if length else ""
+                progress(f"downloading, {number(received / 1e6, 3)}{of} MB")
         if length is not None and received != length:
             raise requests.RequestException(f"received {received:,} of {length:,} bytes")
 
@@ -141,7 +142,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.TooManyRedirects):
         return f"more than {MAX_REDIRECTS} redirects; give the address of the file itself"
     if isinstance(error, requests.Timeout):
-        return f"timeout: no connection within {TIMEOUT[0]:g} s, or no data for {TIMEOUT[1]:g} s"
+        return f"timeout: no connection within {number(TIMEOUT[0])} s, or no data for {number(TIMEOUT[1])} s"
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"the server responded with {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):

@@ -7,6 +7,7 @@ steps again.
 from dataclasses import dataclass
 
 from linreg_cli.optim.plan import StepPlan
+from linreg_cli.wording import number, rounded
 
 #: Importing LLVM's binding and loading compiled kernels from the disk: 0.03 to 0.06, measured from the choice of the
 #: executor to the train loss after an epoch of 2,000 rows.
@@ -71,4 +72,4 @@ def estimate(name: str, plan: StepPlan, n_features: int, n_targets: int, *, comp
 
 
 def _short(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 0.1 else f"{float(f'{seconds * 1000:.1g}'):g} ms"
+    return f"{number(seconds, 2)} s" if seconds >= 0.1 else f"{number(rounded(seconds * 1000, 1))} ms"

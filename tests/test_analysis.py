@@ -156,7 +156,7 @@ def test_mini_batches_are_warned_of_with_the_probability_in_words(linreg, base, 
     said = re.findall(r"training (?:will )?((?:almost certainly|probably|may) (?:con|di)verge)", shown.err)
     assert said == ([words] if words else [])
     assert shown.messages == [line for line in shown.messages if line.startswith("warning: ")]
-    assert len(shown.err.splitlines()) == len(said)
+    assert len([line for line in shown.messages if " from the exact fit; " not in line]) == len(said)
     if words:
         times, limit = map(float, re.search(r"is (\S+) times the limit (\S+) of ", shown.err).groups())
         assert times == pytest.approx(lr / limit, rel=0.01)  # three digits are shown of each

@@ -218,7 +218,16 @@ def test_what_was_done_to_cells_is_told_and_counted(linreg, semicolons, tmp_path
         "note: c: 2 cells with levels that are not in the train split, treated as none of them",
         "note: x: 1 missing cell filled with the median of the train split, 2.7855",  # of 0, 1/7, ..., 39/7 in 3 digits
     ]
-    levels = {"column": "c", "role": "feature", "kind": "text", "missing": 0, "levels": 2, "inputs": 1, "unknown": 2}
+    levels = {
+        "column": "c",
+        "role": "feature",
+        "kind": "text",
+        "missing": 0,
+        "levels": 2,
+        "inputs": 1,
+        "unknown": 2,
+        "reference": "p",
+    }
     assert result.json["repaired"][0] == levels
     assert result.json["repaired"][1]["fill"] == 2.7855
 

@@ -240,7 +240,7 @@ def test_without_a_command_the_help_is_shown_on_stderr(linreg, arguments, comman
     ("arguments", "message"),
     [
         (("trian",), "No such command 'trian'; did you mean 'train'?; see 'linreg --help'"),
-        (("train",), "Missing option '--config' / '-c'; see 'linreg train --help'"),
+        (("train",), "Missing option '--config' / '-c', or a TABLE with --target COLUMN; see 'linreg train --help'"),
         (("train", "-c", "a.yaml", "--zzz"), "No such option: --zzz; see 'linreg train --help'"),
         (("evaluate",), "Missing argument 'RUN'; see 'linreg evaluate --help'"),
         (("evaluate", "a", "--fail-if", "x"), "--fail-if: 'x' is not METRIC OPERATOR NUMBER, such as 'test.r2 >= 0.9'"),

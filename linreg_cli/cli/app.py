@@ -11,7 +11,7 @@ import typer
 
 from linreg_cli.addresses import without_secrets
 from linreg_cli.cli import output, process, streams
-from linreg_cli.cli.command import App
+from linreg_cli.cli.command import App, Top
 from linreg_cli.cli.completion import completion
 from linreg_cli.cli.evaluate import evaluate
 from linreg_cli.cli.explain import explain
@@ -28,12 +28,10 @@ from linreg_cli.cli.validate import validate
 from linreg_cli.errors import Fault, Interrupted, LinregError, OutOfMemoryError, StoreError
 from linreg_cli.runs.signals import SIGNALS, StopRequests
 
-_EPILOG = "Start with: linreg train -c configs/housing.yaml"
-
 app = App(
     name="linreg",
     help="Linear regression by gradient descent, from a YAML file to a run.",
-    epilog=_EPILOG,
+    cls=Top,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -138,7 +136,7 @@ def _usage(error: typer.TyperException, arguments: Sequence[str]) -> str:
     """What is wrong with the command line, what was probably meant, and which --help to read."""
     message, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
     if message.startswith("Usage:"):  # no command was given, and the message is the help
-        output.tell(f"{message}.\n")
+        output.tell(f"{error.format_message()}\n")
         message = "no command was given"
     command = context.command_path if context is not None else "linreg"
     if (meant := _meant(error, command, arguments)) is not None:

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
+
+from linreg_cli.cli.folder import commands_here
 
 
 class Command(TyperCommand):
@@ -27,6 +29,17 @@ class Command(TyperCommand):
 
         parser.parse_args = parse_args  # type: ignore[method-assign]
         return parser
+
+
+class Top(TyperGroup):
+    """The commands of `linreg`, whose help ends with those that work in the current folder."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands, one a line, whatever the width."""
+        formatter.write_paragraph()
+        formatter.write("Start here with:\n")
+        for line in commands_here():
+            formatter.write(f"  {line}\n")
 
 
 class App(typer.Typer):

@@ -81,7 +81,8 @@ class CoefficientTable:
     @property
     def shows_exact(self) -> bool:
         """Whether the exact estimates stand beside the trained ones: if they differ, and the statistics are theirs."""
-        return self.of != "trained" and any(row.exact is not None and row.exact != row.estimate for row in self.rows)
+        differ = (row.exact is not None and number(row.exact) != number(row.estimate) for row in self.rows)
+        return self.of != "trained" and any(differ)
 
     @property
     def shows_distance(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from linreg_cli.convergence.limits import average_batch_limit, exceeded, mean_square_limit, must_diverge
 from linreg_cli.inspection.inspect import Inspection
 from linreg_cli.inspection.training_plans import TrainingPlan
+from linreg_cli.least_squares.inference import NEAR
 from linreg_cli.wording import number, plural
 
 #: More epochs than this are not practical.
@@ -22,6 +23,17 @@ def advice(found: Inspection) -> list[str]:
     Returns:
         At least one sentence, each with the fact first and then the settings to change.
     """
+    return [*_to_lower_losses(found), *_to_the_exact_fit(found)]
+
+
+def _to_the_exact_fit(found: Inspection) -> list[str]:
+    """The settings that the warning about a trained model that is not there would name; none where it is."""
+    if found.way is None or not found.way.overrides:
+        return []
+    return [f"To the exact fit, every coefficient within {NEAR:g} standard errors: {found.way.remedy}."]
+
+
+def _to_lower_losses(found: Inspection) -> list[str]:
     sentences = [*_table(found)]
     if not found.is_squared:
         return [*sentences, _not_squared(found)]

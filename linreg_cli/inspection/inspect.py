@@ -18,6 +18,7 @@ from linreg_cli.convergence.limits import (
 )
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, stable_rate
+from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.convergence.stalling import rounding_gap
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.rows import StackedRows, in_order
@@ -101,6 +102,7 @@ class Inspection:
             other losses.
         ridge: the ridge path; None if it was not requested, and for a loss that is not squared.
         held_out: train and cross-validation errors of ordinary least squares; None for a loss that is not squared.
+        way: the settings that lead to the exact fit; None for a loss that is not squared, and with weight decay.
     """
 
     config: Config
@@ -115,6 +117,7 @@ class Inspection:
     huber_lr: float | None
     ridge: Ridge | None
     held_out: OptimumErrors | None
+    way: Reaching | None
 
     @property
     def rank_as_given(self) -> int:
@@ -183,7 +186,16 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
         huber_lr=_huber_lr(problem) if config.loss == "huber" else None,
         ridge=_ridge(problem) if ridge and squared else None,
         held_out=_held_out(prepared, problem) if squared else None,
+        way=_way(prepared, config, problem) if squared and not config.optimizer.weight_decay else None,
     )
+
+
+def _way(prepared: Prepared, config: Config, problem: Problem) -> Reaching:
+    """The settings that lead to the exact fit, in the dtype of the config where this is enough."""
+    auto = [key for key, made in (("lr", prepared.chosen.lr), ("momentum", prepared.chosen.momentum)) if made.auto]
+    train = prepared.config.train.model_copy(update={"dtype": config.train.dtype})
+    own = prepared.config.model_copy(update={"train": train})
+    return reaching(problem, own, prepared.dataset, prepared.preprocessor, auto=auto)
 
 
 def _at_rank_of_training(problem: Problem, config: Config) -> Problem:

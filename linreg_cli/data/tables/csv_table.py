@@ -242,6 +242,8 @@ class CsvTable:
                 head = stream.read(_HEAD_BYTES)
             if len(head) == _HEAD_BYTES and b"\n" in head:
                 head = head[: head.rindex(b"\n") + 1]
+            if self.delimiter.encode() not in head.split(b"\n", 1)[0]:
+                head.decode("utf-8")  # pyarrow's handler of invalid rows could not be told of a line that is not
             seen = pcsv.read_csv(pa.BufferReader(head), options, parsing, self._options())
             schema = seen.schema
             names = schema.names  # raises if the header is not UTF-8

@@ -16,9 +16,9 @@ from linreg_cli.convergence.trials import Trials, value_of
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.scaling import original_rows
 from linreg_cli.findings import Finding
-from linreg_cli.least_squares.inference import NEAR, refusal
+from linreg_cli.least_squares.inference import NEAR, other_optimum, refusal
 from linreg_cli.least_squares.solve import Optimum
-from linreg_cli.remedies import as_options
+from linreg_cli.remedies import overrides
 from linreg_cli.wording import number
 
 #: The distance to aim at, in standard errors.
@@ -49,7 +49,7 @@ class Reaching:
     @property
     def remedy(self) -> str:
         """What to do, as the end of a sentence."""
-        return self.why or f"train with {as_options(self.overrides)}"
+        return self.why or f"train with {overrides(dict(self.overrides))}"
 
 
 def reaching(
@@ -137,14 +137,12 @@ def no_exact_fit(problem: Problem, original: Optimum | None) -> str | None:
         problem: the plan and the train split.
         original: the optimum in original units, where it is known.
     """
-    loss = problem.plan.loss
-    if not loss.is_squared:
-        return f"loss: {loss.name} has another optimum than least squares; train with loss: mse"
-    if problem.plan.weight_decay:
-        return "weight decay biases the coefficients; set optimizer.weight_decay: 0"
+    loss = problem.plan.loss.name
+    if (why := other_optimum(loss, problem.plan.weight_decay)) is not None:
+        return why
     if original is None:
-        return f"the exact fit is not known: {problem.no_optimum_reason}"
-    return refusal(original, loss.name)
+        return f"the exact optimum is not known: {problem.no_optimum_reason}"
+    return refusal(original, loss)
 
 
 def impossible(problem: Problem, trials: Trials) -> str:

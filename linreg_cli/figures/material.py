@@ -116,7 +116,7 @@ class Material(RunContents):
     def standardized(self, target: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of the rows of `influence.csv`: what the exact fit predicts, standardised residuals, row numbers.
 
-        Predictions are in the units of the fit, y - r s sqrt(1 - h), from the standardised residual r and the leverage h.
+        Predictions are in the units of the fit, y - r s sqrt(1 - h), with the standardised residual r and leverage h.
         """
         inference = self.of_target_inference(target)
         assert inference is not None

@@ -156,7 +156,7 @@ def choice_lines(choices: "Choices", config: "Config") -> list[str]:
     from linreg_cli.starter.choices import IGNORED
 
     left_out = [each for each in choices.columns if each.use == IGNORED and each.holds_in(config) and not each.odd]
-    lines = [one_line(f"{each.column} is ignored: {each.why}") for each in left_out[:_REASONS]]
+    lines = [one_line(f"{each.column.strip() or 'a column'} is ignored: {each.why}") for each in left_out[:_REASONS]]
     if len(left_out) > _REASONS:
         lines.append(f"{len(left_out) - _REASONS:,} more columns are ignored; decisions in run.json has the reasons")
     usual = {"train": 0.8, "test": 0.2}

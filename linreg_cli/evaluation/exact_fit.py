@@ -140,7 +140,7 @@ def _refusal(config: Config, dataset: Dataset, problem: Problem, optimum: Optimu
     if config.optimizer.weight_decay:
         return "weight decay biases the coefficients; set optimizer.weight_decay: 0"
     if not problem.plan.loss.is_squared:
-        return f"standard errors of least squares are not valid for loss: {config.loss}; train with loss: mse"
+        return f"inference of least squares is not valid for loss: {config.loss}; train with loss: mse"
     if optimum is None:
         return f"the exact optimum is not known: {problem.no_optimum_reason}"
     if "bias" in dataset.features and config.model.bias:

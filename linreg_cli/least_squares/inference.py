@@ -137,7 +137,7 @@ def refusal(
     factor = optimum.factor
     n, p = factor.n_samples, factor.n_parameters
     if not is_squared(loss):
-        return f"standard errors of least squares are not valid for loss: {loss}; train with loss: mse"
+        return f"inference of least squares is not valid for loss: {loss}; train with loss: mse"
     if optimum.weight_decay > 0:
         return "weight decay biases the coefficients; set optimizer.weight_decay: 0"
     if n <= p:

@@ -174,17 +174,20 @@ def fold_parameters(weights_dk: Column, bias_k: Column | None, preprocessor: Pre
     return LinearFormula(features.columns, targets.columns, weights, bias, targets.transform, preprocessor.smearing)
 
 
-def unfold_parameters(weights_dk: Column, bias_k: Column | None, preprocessor: Preprocessor) -> Column:
-    """The inverse of `fold_parameters`: parameters in scaled units, shape (n_features (+ 1), n_targets), the bias last.
+def unfold_parameters(
+    weights_dk: Column, bias_k: Column | None, preprocessor: Preprocessor, target: int | slice = slice(None)
+) -> tuple[Column, Column | None]:
+    """The inverse of `fold_parameters`: weights and bias in scaled units, in the shapes given.
 
     Args:
         weights_dk: in original units, shape (n_features, n_targets).
         bias_k: in original units, shape (n_targets,); None for a model without an intercept.
         preprocessor: that the model was trained with.
+        target: the position of the one target that all columns are of, such as the states of a run; default: a column
+            is of each target.
     """
-    features, targets = preprocessor.features, preprocessor.targets
-    weights = weights_dk * features.scale[:, None] / targets.scale
+    features, scale, center = preprocessor.features, preprocessor.targets.scale[target], preprocessor.targets.center
+    weights = weights_dk * features.scale[:, None] / scale
     if bias_k is None:
-        return weights
-    bias = (bias_k - targets.center + features.center @ weights_dk) / targets.scale
-    return np.vstack([weights, bias])
+        return weights, None
+    return weights, (bias_k - center[target] + features.center @ weights_dk) / scale

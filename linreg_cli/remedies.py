@@ -234,10 +234,12 @@ def with_mark(level: str) -> str:
 
 
 def overrides(settings: Mapping[str, Any]) -> str:
-    """Settings as options of a command.
+    """Settings as options of a command, quoted for a shell.
 
     >>> overrides({"preprocess.missing": "level", "data.ignore": ["a", "b"]})
     "--set preprocess.missing=level --set 'data.ignore=[a, b]'"
+    >>> overrides({"train.batch_size": "full", "optimizer.schedule": {"kind": "constant"}})
+    "--set train.batch_size=full --set 'optimizer.schedule={kind: constant}'"
     """
     return " ".join(command("--set", override(key, value)) for key, value in settings.items())
 
@@ -289,15 +291,6 @@ def exceptions(column: str) -> dict[str, Any]:
     for key, given in columns.items():
         found |= given if key != column and fnmatchcase(column, key) else {}
     return found | dict(columns.get(column, {}))
-
-
-def as_options(overrides: Sequence[tuple[str, Any]]) -> str:
-    """Settings as options of a command line, quoted for a shell.
-
-    >>> as_options([("train.batch_size", "full"), ("optimizer.schedule", {"kind": "constant"})])
-    "--set train.batch_size=full --set 'optimizer.schedule={kind: constant}'"
-    """
-    return " ".join(command("--set", override(key, value)) for key, value in overrides)
 
 
 def _key(name: str) -> str:

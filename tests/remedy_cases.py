@@ -99,13 +99,6 @@ FILES = {
         "c,d,x,y\n" + "".join(f"{'abc'[row % 3]},{'pqr'[row % 3]},{x},{y}\n" for row, (x, y) in enumerate(ROWS)),
         ONE_HOT,
     ),
-    "columns with gaps in the same rows": _file(
-        "a,b,c,d,y\n" + "".join(
-            f"{'' if row % 4 == 0 else x},{'' if row % 4 == 0 else x * x:},{'' if row % 4 == 0 else 'pq'[row % 2]},"
-            f"{'' if row % 4 == 0 else 'rst'[row % 3]},{y}\n" for row, (x, y) in enumerate(ROWS)
-        ),
-        {"preprocess": {"categorical": "one_hot", "missing": "level"}},
-    ),
     "a level that is called as missing cells are": _file(
         "c,x,y\n" + "".join(f"{('(missing)', 'a', '')[row % 3]},{x},{y}\n" for row, (x, y) in enumerate(ROWS)),
         {"preprocess": {"categorical": "one_hot", "missing": "level"}},

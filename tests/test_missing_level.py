@@ -207,7 +207,7 @@ def test_a_run_says_what_it_did_and_predicts_with_it(table, linreg, config_file)
 def test_the_table_of_columns_says_what_was_done(table, linreg, config_file):
     config_file(CONFIG, "c.yaml")
     said = linreg("train", "-c", "c.yaml", "--dry-run").err
-    assert "with the indicator area=(missing)" in said
+    assert "filled with the mean, 96.308; with an indicator" in said
     assert "4 levels: Attchd, Basment, Detchd, (missing); 3 inputs" in said
 
 
@@ -216,24 +216,6 @@ def test_inspect_counts_the_level(table, linreg, config_file):
     columns = {each["name"]: each for each in linreg("inspect", "-c", "c.yaml", "--json").json["columns"]}
     assert columns["fence"]["levels"] == {"GdPrv": pytest.approx(38, abs=7), "(missing)": pytest.approx(7, abs=7)}
     assert sum(columns["fence"]["levels"].values()) == 45
-
-
-def test_columns_with_missing_cells_in_the_same_rows_are_named_together(tmp_path, linreg, config_file):
-    stream = np.random.default_rng(1)
-    numbers = stream.normal(size=(40, 3)).round(3)
-    lines = [
-        f"{'' if row % 4 == 0 else a},{'' if row % 4 == 0 else b},{'' if row % 4 == 0 else 'pq'[row % 2]},{y}"
-        for row, (a, b, y) in enumerate(numbers)
-    ]
-    (tmp_path / "t.csv").write_text("\n".join(["a,b,c,y", *lines]) + "\n")
-    config_file(CONFIG.replace("evaluate: {cross_validation: {folds: 3}}\n", ""), "c.yaml")
-    said = linreg("train", "-c", "c.yaml").err
-    pasted = "preprocess.columns={a: {missing: mean}, b: {missing: mean}}"
-    assert "a, b, c are missing in the same rows" in said
-    assert pasted.replace("=", ": ", 1) in said
-    assert "the optimum is not unique" in said
-    again = linreg("train", "-c", "c.yaml", "--set", pasted).err
-    assert "warning" not in again
 
 
 def load_patterns(tmp_path, columns, names=("ab", "ac", "a*", "b")):

@@ -12,6 +12,7 @@ import pytest
 from linreg_cli.config import load_config
 from linreg_cli.convergence.recipe import Recipe, recipe
 from linreg_cli.pipeline.prepare import prepare
+from linreg_cli.wording import number
 
 STREAM = np.random.default_rng(8)
 A, B, E = STREAM.normal(size=(3, 60))
@@ -61,9 +62,9 @@ def followed(linreg, settings, config_file):
 
 def chosen(found: Recipe):
     values = {"lr": "optimizer.lr", "momentum": "optimizer.momentum"}
-    values |= {key: f"train.{key}" for key in ("dtype", "epochs", "stop_gap")}
+    values |= {key: f"train.{key}" for key in ("epochs", "stop_gap")}
     given = dataclasses.asdict(found)
-    return {key: given[name] for name, key in values.items() if given[name] is not None}
+    return {"train.dtype": "float64"} | {key: given[name] for name, key in values.items() if given[name] is not None}
 
 
 def distance(X, y, metrics):
@@ -187,7 +188,7 @@ def advice(run):
     [message] = [each["message"] for each in run["warnings"] if each["kind"] == "not_converged"] or [None]
     if message is None:
         return None
-    assert f"{worst(run['metrics']):.3g} standard errors from the exact fit" in message
+    assert f"{number(worst(run['metrics']), 3)} standard errors from the exact fit" in message
     return shlex.split(message.partition("train with ")[2])
 
 

@@ -192,11 +192,11 @@ def test_what_was_done_is_told_counted_and_kept(train, tmp_path):
     lines = [" ".join(line.split()) for line in result.err.splitlines()]
     assert lines == [
         "t.csv: 60 rows, 1 dropped",
-        "column kind what was done missing",
-        f"x number filled with the median, {median:.6g} 7",
-        "c text 3 levels: asia, europe, usa; 2 inputs; rows dropped 1",
-        "zip text 4 levels: 9800, 9801, 9802, 9803; 3 inputs 0",
-        "flag boolean 2 levels: false, true; 1 input 0",
+        "column kind missing what was done",
+        f"x number 7 filled with the median, {median:.6g}",
+        "c text 1 3 levels: asia, europe, usa; 2 inputs; rows dropped",
+        "zip text 0 4 levels: 9800, 9801, 9802, 9803; 3 inputs",
+        "flag boolean 0 2 levels: false, true; 1 input",
         "numbers without missing cells: y",
     ]
     data = json.loads((tmp_path / "outputs" / "t-0001" / "run.json").read_text())["data"]

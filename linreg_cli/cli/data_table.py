@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from linreg_cli import wording
 from linreg_cli.cli import output
+from linreg_cli.decimals import at_right
 
 if TYPE_CHECKING:
     from linreg_cli.data.summary import DataSummary, UsedColumn
@@ -22,10 +23,12 @@ def data_table(summary: "DataSummary") -> str:
     lines = [f"{wording.one_line(summary.name)}: {summary.n_rows:,} rows{dropped}"]
     noted = [column for column in summary.columns if not column.is_plain]
     if noted:
-        rows = [["column", "kind", "what was done", "missing"]]
+        rows = [["column", "kind", "missing", "what was done"]]
         shown = noted[: output.MOST_PARAMETERS]
-        rows += [[wording.one_line(each.column), each.kind, _done(each), f"{each.missing:,}"] for each in shown]
-        lines.append(output.aligned(rows, left=3, indent="  "))
+        rows += [[wording.one_line(each.column), each.kind, f"{each.missing:,}", _done(each)] for each in shown]
+        counts = at_right([row[2] for row in rows])
+        rows = [[*row[:2], count, row[3]] for row, count in zip(rows, counts, strict=True)]
+        lines.append(output.aligned(rows, left=4, indent="  "))
         lines += output.left_out(len(noted) - len(shown), "  ", "run.json")
     plain = [column for column in summary.columns if column.is_plain]
     if plain:
@@ -49,7 +52,9 @@ def _done(column: "UsedColumn") -> str:
     if column.missing and column.fill is not None:
         parts.append(f"filled with the {column.statistic}, {wording.number(column.fill)}")
     if column.missing and column.indicator is not None:
-        parts.append(f"with the indicator {wording.one_line(column.indicator)}")
+        parts.append("with an indicator")
+    if column.missing and column.gaps_of is not None:
+        parts.append(f"missing where {wording.one_line(column.gaps_of)} is")
     if column.gaps_ignored:
         parts.append("missing cells treated as none of the levels")
     if column.missing and column.treatment == "drop":

@@ -43,8 +43,8 @@ def steepest_columns(problem: Problem) -> str:
     loadings = problem.spectrum.loadings(problem.features)
     name, loading = loadings[0]
     if loading >= 0.5:
-        return f"{_called(name)} has {_percent(loading)} of the direction of largest curvature"
-    listed = [f"{_called(name)} ({_percent(loading)})" for name, loading in loadings]
+        return f"{_called(name)} has {percent(loading)} of the direction of largest curvature"
+    listed = [f"{_called(name)} ({percent(loading)})" for name, loading in loadings]
     return f"the direction of largest curvature is spread over columns, mainly {', '.join(listed)}"
 
 
@@ -95,7 +95,3 @@ def _standardizing_helps(problem: Problem, rule: SgdRule, standardized: bool) ->
 
 def _called(name: str) -> str:
     return "the bias" if name == "bias" else f"column {name!r}"
-
-
-def _percent(loading: float) -> str:
-    return percent(loading)

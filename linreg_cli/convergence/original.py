@@ -12,6 +12,7 @@ from linreg_cli.data import Preprocessor
 from linreg_cli.data.columns.rows import StackedRows
 from linreg_cli.least_squares.factor import EPS, blocks
 from linreg_cli.least_squares.solve import Optimum, least_squares, loses_digits
+from linreg_cli.model import unfold_parameters
 
 
 def original_optimum(config: Config, problem: Problem, X: StackedRows, y: StackedRows) -> Optimum | None:
@@ -57,10 +58,7 @@ def in_scaled_units(original: Optimum, preprocessor: Preprocessor) -> Optimum:
         target_largest=factor.target_largest / targets.scale,
         constant_k=factor.constant_k / targets.scale**2,
     )
-    weights = original.weights * features.scale[:, None] / targets.scale
-    bias = None
-    if original.bias is not None:
-        bias = (original.bias + features.center @ original.weights - targets.center) / targets.scale
+    weights, bias = unfold_parameters(original.weights, original.bias, preprocessor)
     loss = original.scale * float(np.sum(original.losses(original.weights, original.bias) / targets.scale**2))
     constant = original.scale * float(scaled.constant_k.sum())
     share = constant / original.constant_loss if original.constant_loss > 0 else 1.0

@@ -18,7 +18,7 @@ from linreg_cli.data.scaling import original_rows
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.inference import NEAR, refusal
 from linreg_cli.least_squares.solve import Optimum
-from linreg_cli.remedies import as_options
+from linreg_cli.remedies import overrides
 from linreg_cli.wording import number
 
 #: The distance to aim at, in standard errors.
@@ -49,7 +49,7 @@ class Reaching:
     @property
     def remedy(self) -> str:
         """What to do, as the end of a sentence."""
-        return self.why or f"train with {as_options(self.overrides)}"
+        return self.why or f"train with {overrides(dict(self.overrides))}"
 
 
 def reaching(

@@ -46,7 +46,6 @@ class Recipe:
     Attributes:
         lr: `auto`, or a rate that is stable where the curvature is not computed.
         momentum: `auto`, or a number beside such a rate.
-        dtype: of training.
         epochs: of training.
         stop_gap: the gap to stop at; None where none can be certified.
         why: why the run will not end at the exact fit, or why that is not known; None if it will.
@@ -54,17 +53,16 @@ class Recipe:
 
     lr: float | str
     momentum: float | str
-    dtype: str
     epochs: int
     stop_gap: float | None
     why: str | None
 
 
 def recipe(config: Config, problem: Problem, dataset: Dataset, preprocessor: Preprocessor) -> Recipe:
-    """The rate, the dtype, the epochs and the gap to stop at, for a new config with full batches.
+    """The rate, the epochs and the gap to stop at, for a new config with the settings of `NEW_CONFIG`.
 
-    The dtype is float64: a full batch of a squared loss is trained from second moments, so an epoch costs the same in
-    both, and float32 cannot resolve every table.
+    The dtype of these is float64: a full batch of a squared loss is trained from second moments, so an epoch costs the
+    same in both dtypes, and float32 cannot resolve every table.
 
     Args:
         config: of the table, with a squared loss; `NEW_CONFIG` is put in place of its own settings, so a rate that is a
@@ -79,7 +77,7 @@ def recipe(config: Config, problem: Problem, dataset: Dataset, preprocessor: Pre
     if problem.no_curvature_reason:
         # No curvature of standardised columns is above their number, times two for a mean of squares.
         lr = rounded(1 / (2 * (problem.X_nd.shape[1] + 1)), 1)
-        return Recipe(lr, 0.9, "float64", _UNKNOWN_EPOCHS, None, f"not known: {problem.no_curvature_reason}")
+        return Recipe(lr, 0.9, _UNKNOWN_EPOCHS, None, f"not known: {problem.no_curvature_reason}")
     new, exact = changed(config, NEW_CONFIG), problem
     if (new.preprocess, new.train.dtype) != (config.preprocess, config.train.dtype):
         preprocessor = Preprocessor.fit(dataset, new.preprocess, bias=new.model.bias)
@@ -94,7 +92,7 @@ def recipe(config: Config, problem: Problem, dataset: Dataset, preprocessor: Pre
         why = None if epochs else impossible(exact, trials)
     if epochs is None:
         epochs = min(_epochs_to_gap(exact), _UNREACHED_EPOCHS)
-    return Recipe("auto", "auto", "float64", max(epochs, _LEAST_EPOCHS), _stop_gap(exact), why)
+    return Recipe("auto", "auto", max(epochs, _LEAST_EPOCHS), _stop_gap(exact), why)
 
 
 def _epochs_to_gap(problem: Problem) -> int:

@@ -30,6 +30,7 @@ class UsedColumn:
         reference: the level without an indicator, or None.
         unknown: cells with a level that the train split does not have; all of their indicators are 0.
         gaps_are_level: whether missing cells have a level, or an indicator, of their own.
+        gaps_of: the earlier column that is missing in the same rows, and whose indicator stands for both.
     """
 
     column: str
@@ -43,6 +44,7 @@ class UsedColumn:
     unknown: int = 0
     gaps_are_level: bool = False
     reference: str | None = None
+    gaps_of: str | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -68,13 +70,14 @@ class UsedColumn:
     def gaps_ignored(self) -> bool:
         """Whether missing cells of a category are none of its levels, as they are with `unknown: ignore`."""
         none_of_them = self.levels is not None and not self.gaps_are_level and self.treatment != "drop"
-        return self.missing > 0 and none_of_them
+        return self.missing > 0 and none_of_them and self.gaps_of is None
 
     def as_json(self) -> dict[str, Any]:
         """For `run.json`: the number of levels, whose names are in `preprocess.json`."""
         values: dict[str, Any] = {"column": self.column, "role": self.role, "kind": self.kind, "missing": self.missing}
         if self.missing:
             values |= {"treatment": self.treatment, "fill": self.fill}
+            values |= {"gaps_of": self.gaps_of} if self.gaps_of is not None else {}
         if self.levels is not None:
             values |= {"levels": len(self.levels), "inputs": self.indicators, "reference": self.reference}
         return {**values, "unknown": self.unknown} if self.unknown else values
@@ -143,7 +146,7 @@ def used_columns(
         fill = None if isinstance(values, Categories) or isinstance(each, CategoryInput) else each.fill
         gaps, inputs = values.n_missing, len(each.features)
         own = UsedColumn(each.column, role, kind, gaps, each.missing, fill, levels, inputs, unknown, gaps_are_level)
-        found.append(replace(own, reference=reference))
+        found.append(replace(own, reference=reference, gaps_of=each.gaps_of))
     for target, missing in targets.items():
         found.append(UsedColumn(target, "target", "number", raw[target].n_missing, missing, None, None, 1))
     return tuple(found)

@@ -32,7 +32,7 @@ class Kind:
 
     Attributes:
         why_not: why a run does not have it; None if it has.
-        draw: draws it for one target, or `` for a picture of all targets.
+        draw: draws it for one target, or "" for a picture of all targets.
         per_target: whether there is one for each target.
         overlays: draws it for several runs with their labels and a target; None: it does not overlay runs.
         default: whether `train` draws it.

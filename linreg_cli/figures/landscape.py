@@ -9,6 +9,7 @@ from linreg_cli.data import Preprocessor
 from linreg_cli.errors import UsageError
 from linreg_cli.figures.material import Material
 from linreg_cli.figures.path import Descent, Landscape
+from linreg_cli.model import unfold_parameters
 from linreg_cli.wording import number, percent
 
 #: States that are drawn of a long run: every one of the first, and evenly spaced others.
@@ -135,16 +136,8 @@ def descent(run: Material, target: str, label: str, plane: Plane) -> Descent:
     values = run.read_json("preprocess.json")
     with run.reporting_damage("preprocess.json"):
         preprocessor = Preprocessor.from_json(values)
-    return Descent(label, plane.of(_scaled(history, preprocessor, run.targets.index(target), run.config.model.bias)))
-
-
-def _scaled(history: np.ndarray, preprocessor: Preprocessor, k: int, bias: bool) -> np.ndarray:
-    """Parameters of one target from original to scaled units, both of shape (m, n_parameters), the bias last."""
-    features, targets = preprocessor.features, preprocessor.targets
-    with np.errstate(all="ignore"):
-        original: np.ndarray = history[:, :-1] if bias else history
-        weights: np.ndarray = original * features.scale / targets.scale[k]
-        if not bias:
-            return weights
-        level = (history[:, -1] - targets.center[k] + original @ features.center) / targets.scale[k]
-        return np.column_stack([weights, level])
+    has_bias, k = run.config.model.bias, run.targets.index(target)
+    weights, bias = (history[:, :-1].T, history[:, -1]) if has_bias else (history.T, None)
+    with np.errstate(all="ignore"):  # of a run that diverged
+        weights, bias = unfold_parameters(weights, bias, preprocessor, k)
+    return Descent(label, plane.of((weights if bias is None else np.vstack([weights, bias])).T))

@@ -1,16 +1,11 @@
 """The rows that a run was trained on, for pictures that need more than the files in its folder."""
 
-import functools
 from dataclasses import dataclass
 
-import numpy as np
-import torch
-
+from linreg_cli.convergence.of_config import problem_of
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
 from linreg_cli.errors import DataError, UsageError
-from linreg_cli.model import unfold_parameters
-from linreg_cli.optim.plan import StepPlan
 from linreg_cli.runs.contents import RunContents
 
 
@@ -49,12 +44,4 @@ def read_again(run: RunContents) -> TrainRows:
         raise UsageError(f"the picture needs the rows of the table, which cannot be read: {error}", run.id) from None
     if dataset.fingerprint() != (record.get("data") or {}).get("fingerprint"):
         raise UsageError("the picture needs the rows of the table, and the table has changed since the run", run.id)
-    dtype = torch.float64 if config.train.dtype == "float64" else torch.float32
-    rows = dataset.splits["train"]
-    X_nd, y_nk = (each.tensor(dataset, rows, dtype).numpy() for each in (preprocessor.features, preprocessor.targets))
-    plan = StepPlan.from_config(config, n_samples=len(rows))
-    zeros = np.zeros((X_nd.shape[1], y_nk.shape[1]))
-    start = unfold_parameters(zeros, np.zeros(y_nk.shape[1]) if config.model.bias else None, preprocessor)
-    weights, bias = (start[:-1], start[-1]) if config.model.bias else (start, None)
-    given = functools.partial(preprocessor.given, dataset, rows) if dtype == torch.float32 else None
-    return TrainRows(dataset, preprocessor, Problem(plan, X_nd, y_nk, dataset.features, (weights, bias), given=given))
+    return TrainRows(dataset, preprocessor, problem_of(config, dataset, preprocessor))

@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from linreg_cli.wording import exact, number
+
 if TYPE_CHECKING:
     from torch import Tensor
-
-from linreg_cli.wording import exact, number
 
 
 class Distance(NamedTuple):

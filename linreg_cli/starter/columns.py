@@ -157,9 +157,10 @@ def _not_numbers(reading: Reading, column: str) -> ColumnChoice:
     return ColumnChoice(column, IGNORED, fault.message, odd=True)
 
 
-def number_with_gaps(column: str, values: Numbers, way: str) -> ColumnChoice:
-    """A column of numbers, and what is done with its missing cells: `level` or `median`."""
-    done = "the mean is filled in, and an indicator says where" if way == "level" else "the median is filled in"
+def number_with_gaps(column: str, values: Numbers, way: str, gaps_of: str | None = None) -> ColumnChoice:
+    """A column of numbers, and what is done with its gaps: `level` or `median`; `gaps_of` as an input has it."""
+    indicator = "an indicator says where" if gaps_of is None else f"the indicator of {gaps_of} says where"
+    done = f"the mean is filled in, and {indicator}" if way == "level" else "the median is filled in"
     gaps = _gaps(values.n_missing, len(values.values))
     return ColumnChoice(column, NUMBER, f"{gaps}; {done}", {"missing": way})
 
@@ -206,13 +207,14 @@ def _category(values: Categories, column: str, base: Config) -> ColumnChoice:
     return category(values, column, values.levels)
 
 
-def category(values: Categories, column: str, levels: Sequence[str]) -> ColumnChoice:
-    """A category of some levels, the first of which is the reference level."""
+def category(values: Categories, column: str, levels: Sequence[str], gaps_of: str | None = None) -> ColumnChoice:
+    """A category of some levels, the first of which is the reference level; `gaps_of` as an input has it."""
     what = {"text": "text", "boolean": "true and false", "number": "a category of numbers"}[values.kind]
     why = f"{what}, {plural(len(levels), 'level')}; reference level {one_line(levels[0])}"
     settings = {"categorical": "one_hot"}
     if values.n_missing:
-        why += f"; {_gaps(values.n_missing, len(values.codes))}, which is a level, too"
+        known = "which is a level, too" if gaps_of is None else f"for which that of {gaps_of} stands"
+        why += f"; {_gaps(values.n_missing, len(values.codes))}, {known}"
         settings["missing"] = "level"
     return ColumnChoice(column, CATEGORY, why, settings)
 

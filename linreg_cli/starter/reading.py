@@ -11,6 +11,7 @@ from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
 from linreg_cli.data.columns.kinds import RawColumn
 from linreg_cli.data.encoding.cells import raw_columns
+from linreg_cli.data.encoding.column_faults import ColumnFault
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.features import choose_features
 from linreg_cli.data.load import as_tuple
@@ -176,7 +177,8 @@ def _apply(faults: Iterable[Fault], now: dict[str, Any]) -> bool:
     changed = False
     for fault in faults:
         settings = {key: value for key, value in (fault.settings or {}).items() if key in _REASONS}
-        marks = [step.value for step in getattr(fault, "steps", ()) if step.key == "missing_values"]
+        steps = fault.steps if isinstance(fault, ColumnFault) else ()
+        marks = [step.value for step in steps if step.key == "missing_values"]
         if marks or "preprocess.missing_values" in settings:
             given = now["preprocess.missing_values"]
             settings["preprocess.missing_values"] = tuple(dict.fromkeys((*given, *marks)))

@@ -18,7 +18,7 @@ from linreg_cli.data.checks.warnings import SAMPLE_ROWS
 from linreg_cli.data.columns.kinds import Categories, Numbers, row_numbers, rows_where
 from linreg_cli.data.encoding.cells import text_column
 from linreg_cli.data.encoding.date_values import date_parts
-from linreg_cli.data.encoding.inputs import CategoryInput
+from linreg_cli.data.encoding.inputs import CategoryInput, NumberInput
 from linreg_cli.data.features import choose_features, feature_treatments, read_columns
 from linreg_cli.data.load import splitter
 from linreg_cli.errors import DataError
@@ -155,12 +155,14 @@ def _varies(reading: Reading, column: str) -> bool:
 
 
 def _with_levels(choices: Choices, dataset: Dataset, reading: Reading) -> Choices:
-    """The choices with the reference levels of the train split."""
+    """The choices with the reference levels of the train split, and the gaps that columns share."""
     columns = {each.column: each for each in choices.columns}
     for each in dataset.inputs:
         values = reading.raw.get(each.column)
         if isinstance(values, Categories) and isinstance(each, CategoryInput) and each.levels:
-            columns[each.column] = category(values, each.column, each.own_levels or each.levels)
+            columns[each.column] = category(values, each.column, each.own_levels or each.levels, each.gaps_of)
+        elif isinstance(values, Numbers) and isinstance(each, NumberInput) and each.gaps_of is not None:
+            columns[each.column] = number_with_gaps(each.column, values, "level", each.gaps_of)
     return replace(choices, columns=tuple(columns.values()))
 
 

@@ -32,10 +32,10 @@ def training(
         dataset: the rows.
         preprocessor: fitted with this config.
     """
-    if config.loss not in ("mse", "sse", "half_mse"):
+    if not problem.plan.loss.is_squared:
         return UNKNOWN, ""
     found = recipe(config, problem, dataset, preprocessor)
-    values = {**NEW_CONFIG, "optimizer.lr": found.lr, "optimizer.momentum": found.momentum, "train.dtype": found.dtype}
+    values = {**NEW_CONFIG, "optimizer.lr": found.lr, "optimizer.momentum": found.momentum}
     usual = NEW_CONFIG.items()
     out = [SettingChoice(key, value, _WHY[key] if (key, value) in usual else "stable") for key, value in values.items()]
     out.append(SettingChoice("train.epochs", found.epochs, _EPOCHS if found.why is None else ""))

@@ -1,7 +1,7 @@
 """Warnings about the columns of a table: found in a sample of the rows, confirmed in all of them."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -12,10 +12,10 @@ from linreg_cli.data.checks.wording import equal, listed
 from linreg_cli.data.columns.kinds import Column, Rows, take
 from linreg_cli.data.columns.rows import in_order, pick
 from linreg_cli.data.dataset import Dataset
-from linreg_cli.data.encoding.inputs import CategoryInput, Input
+from linreg_cli.data.encoding.inputs import CategoryInput
 from linreg_cli.data.tables.text_format import AsText
 from linreg_cli.findings import Finding
-from linreg_cli.remedies import for_columns, leave_out, setting
+from linreg_cli.remedies import leave_out, setting
 
 SAMPLE_ROWS, _RUN_ROWS = 10_000, 250
 
@@ -44,10 +44,7 @@ def warnings(dataset: Dataset, *, bias: bool, source: AsText | None = None) -> t
     ]
     found += _constant_warning(dataset, constant)
     column_of = {feature: each.column for each in dataset.inputs for feature in each.features}
-    found += _same_gaps(dataset.plain_inputs, duplicates)
-    of_gaps = {each.of_gaps for each in dataset.plain_inputs}
-    pairs = [(name, first) for name, first in duplicates.items() if not {name, first} <= of_gaps]
-    found += [Finding("duplicate", text) for text in equal(pairs, column_of)]
+    found += [Finding("duplicate", text) for text in equal(list(duplicates.items()), column_of)]
     complete = _complete_categories(dataset, bias=bias)
     other = "the bias" if bias else "those of another category"
     found += [
@@ -78,31 +75,6 @@ def _constant_warning(dataset: Dataset, constant: set[str]) -> Iterator[Finding]
         all_of_them = len(names) == len(dataset.inputs)
         remedy = "there is nothing to learn from" if all_of_them else f"leave out with {leave_out(*names)}"
         yield Finding("constant", f"{listed(names)} {verb} in the train split; {remedy}")
-
-
-def _same_gaps(inputs: Sequence[Input], duplicates: Mapping[str, str]) -> Iterator[Finding]:
-    """A warning for columns whose missing cells are in the same rows, so that their indicators are the same.
-
-    Args:
-        inputs: how the columns are encoded.
-        duplicates: input -> the first input that it equals.
-    """
-    groups: dict[str, list[Input]] = {}
-    for each in inputs:
-        if each.of_gaps is not None:
-            groups.setdefault(duplicates.get(each.of_gaps, each.of_gaps), []).append(each)
-    for same in groups.values():
-        if len(same) == 1:
-            continue
-        names = [each.column for each in same]
-        categories = [each.column for each in same if isinstance(each, CategoryInput)]
-        # One indicator stays: that of a category, which cannot be filled in.
-        filled = [name for name in names if name not in categories][not categories :]
-        ways = [f"to fill in the mean alone, set {for_columns(filled, 'missing', 'mean')}"] if filled else []
-        ways += [f"leave columns out with {leave_out(*categories[1:])}"] if len(categories) > 1 else []
-        message = f"{listed(names)} are missing in the same rows, so that the indicators are the same, such as "
-        message += f"{same[1].of_gaps} and {same[0].of_gaps}"
-        yield Finding("duplicate", f"{message}; {', and '.join(ways)}")
 
 
 def _sample(n_rows: int) -> Rows:

@@ -33,6 +33,7 @@ from linreg_cli.data.encoding.column_faults import column_fault
 from linreg_cli.data.encoding.derived import DerivedInput, coded, domain_faults, fits, products
 from linreg_cli.data.encoding.inputs import CategoryInput, Input, NumberInput, input_from_json
 from linreg_cli.data.encoding.levels import MISSING_LEVEL
+from linreg_cli.data.encoding.shared_gaps import missing_alone, with_shared_gaps
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.fixes import Step
@@ -110,8 +111,12 @@ class Encoder:
                     column_fault("empty", column, message, where, "every cell of the train split is missing", step)
                 )
             inputs.append(NumberInput(column, missing, fill, missing == "level" and _has_gaps(values, rows)))
-        fitted = {each.column: each for each in inputs}
-        codes = {each.column: _codes(each, raw, rows) for each in inputs if isinstance(each, CategoryInput)}
+        made_of = {
+            factor.column for term in terms if not term.is_plain and term.part is None for factor in term.factors
+        }
+        shared = with_shared_gaps([each for each in inputs if each.column in own], raw, rows, made_of)
+        fitted = {each.column: each for each in (*inputs, *shared)}
+        codes = {each.column: _codes(each, raw, rows) for each in fitted.values() if isinstance(each, CategoryInput)}
         most = max((treatments[column].max_levels for column in raw), default=0)
         keep_one = keep_one and first is None
         made, more = coded(terms, fitted, codes, most, drop_first=drop_first, keep_one=keep_one)
@@ -202,6 +207,8 @@ class Encoder:
             else:
                 assert isinstance(values, Categories)
                 codes = each.codes(values)
+                if (alone := missing_alone(each, raw)) is not None:
+                    codes = np.where(alone, np.int32(UNKNOWN), codes)
                 if trained and each.ignores_gaps and values.n_missing:
                     codes = np.where(codes == MISSING, np.int32(UNKNOWN), codes)
                     fault = None
@@ -250,6 +257,9 @@ class Encoder:
         for each in encoder.inputs:
             if isinstance(each, DerivedInput) and not fits(each, of_column):
                 raise ValueError(f"{each.column} does not fit the columns that it is made of")
+        for source in encoder.sources:
+            if source.gaps_of is not None and getattr(of_column.get(source.gaps_of), "of_gaps", None) is None:
+                raise ValueError(f"{source.gaps_of} has no indicator of missing cells")
         return encoder
 
 

@@ -1,0 +1,52 @@
+"""Columns that are missing in the same rows share one indicator, that of the first of them.
+
+With one each, the indicators would be the same, so that their weights were not unique and had no standard errors. The
+fitted values are those of all indicators.
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from linreg_cli.data.columns.kinds import Mask, RawColumn, Rows
+from linreg_cli.data.columns.rows import as_slice
+from linreg_cli.data.encoding.inputs import CategoryInput, Input
+
+
+def with_shared_gaps(
+    inputs: Sequence[Input], raw: Mapping[str, RawColumn], rows: Rows, in_products: Collection[str]
+) -> list[Input]:
+    """The inputs, without indicators of missing cells that equal an earlier column's in every train row.
+
+    A category keeps its own where it has no reference level, and where products are made of its levels.
+
+    Args:
+        inputs: as they were fitted, one for each column that is a feature.
+        raw: the columns.
+        rows: numbers of the train rows.
+        in_products: the columns that other features are made of.
+    """
+    first: dict[bytes, str] = {}
+    found: list[Input] = []
+    for each in inputs:
+        if each.of_gaps is not None:
+            gaps = raw[each.column].missing()[as_slice(rows)]
+            other = first.setdefault(hashlib.blake2b(np.packbits(gaps).tobytes()).digest(), each.column)
+            fixed = isinstance(each, CategoryInput) and (not each.drop_first or each.column in in_products)
+            each = each if other == each.column or fixed else each.sharing(other)
+        found.append(each)
+    return found
+
+
+def missing_alone(each: Input, raw: Mapping[str, RawColumn]) -> Mask | None:
+    """The rows where a column is missing and the one with the indicator is not, as in no train row; None: no such row.
+
+    Args:
+        each: an input.
+        raw: the columns.
+    """
+    if each.gaps_of is None or not raw[each.column].n_missing:
+        return None
+    alone: Mask = raw[each.column].missing() & ~raw[each.gaps_of].missing()
+    return alone if alone.any() else None

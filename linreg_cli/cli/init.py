@@ -54,14 +54,15 @@ def init(
 def _content(words: Words, out: Path | None) -> tuple[Path, str]:
     """The path of the config and its content."""
     from linreg_cli.config.formats import table_stem
-    from linreg_cli.starter.blank import BLANK
+    from linreg_cli.starter.blank import blank
     from linreg_cli.starter.text import head
 
+    usual = Path(f"{table_stem(words.table or '') or 'config'}.yaml")
+    path = out or usual
+    file = str(usual if is_written_through(path) else path)  # what goes to a pipe is kept under some name
     if words.table is None:
-        return out or Path("config.yaml"), BLANK
-    path = out or Path(f"{table_stem(words.table) or 'config'}.yaml")
+        return path, blank(file)
     draft = words.draft((), lambda _: None)
     for finding in draft.choices.warnings(draft.load().config):
         output.warn(finding.message)
-    named = path if not is_written_through(path) else Path(f"{table_stem(words.table) or 'config'}.yaml")
-    return path, head(draft.choices, str(named)) + draft.text
+    return path, head(draft.choices, file) + draft.text

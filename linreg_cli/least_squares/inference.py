@@ -112,8 +112,21 @@ class Inference:
         }
         scalars = ("residual_std", "r2", "r2_adjusted", "f", "f_p", "aic", "bic", "durbin_watson")
         values = {name: _finite(getattr(self, name)) for name in scalars}
-        told = {"r2_definition": self.r2_definition, "covariance": self.covariance}
-        return {"coefficients": coefficients, **told, **values}
+        kinds = {"r2_definition": self.r2_definition, "covariance": self.covariance}
+        return {"coefficients": coefficients, **kinds, **values}
+
+
+def other_optimum(loss: str, weight_decay: float) -> str | None:
+    """Why a run approaches another optimum than that of least squares, and what to do; None if it does not.
+
+    >>> other_optimum("mse", 0.0) is None, other_optimum("mse", 0.1)
+    (True, 'weight decay biases the coefficients; set optimizer.weight_decay: 0')
+    """
+    if not is_squared(loss):
+        return f"standard errors of least squares are not valid for loss: {loss}; train with loss: mse"
+    if weight_decay:
+        return "weight decay biases the coefficients; set optimizer.weight_decay: 0"
+    return None
 
 
 def refusal(
@@ -136,10 +149,8 @@ def refusal(
     """
     factor = optimum.factor
     n, p = factor.n_samples, factor.n_parameters
-    if not is_squared(loss):
-        return f"standard errors of least squares are not valid for loss: {loss}; train with loss: mse"
-    if optimum.weight_decay > 0:
-        return "weight decay biases the coefficients; set optimizer.weight_decay: 0"
+    if (why := other_optimum(loss, optimum.weight_decay)) is not None:
+        return why
     if n <= p:
         saturated = f"the fit is saturated ({'n = p' if n == p else 'n < p'}): " if optimum.is_saturated else ""
         return (

@@ -163,7 +163,10 @@ def parameters_of(model: nn.Sequential) -> tuple[Column, Column | None]:
 
 
 def fold_parameters(weights_dk: Column, bias_k: Column | None, preprocessor: Preprocessor) -> LinearFormula:
-    """`fold` for any parameters in scaled units: weights (n_features, n_targets), bias (n_targets,) or None."""
+    """`fold` for any parameters in scaled units: weights (n_features, n_targets), bias (n_targets,) or None.
+
+    Several stacked, (N, n_features, n_targets) and (N, n_targets), give a formula whose parameters are stacked, too.
+    """
     features, targets = preprocessor.features, preprocessor.targets
     reciprocal = np.divide(1.0, features.scale, out=np.zeros_like(features.scale), where=features.scale != 0)
     # Multiplying by 1 is exact, so parameters of columns that are not scaled keep every bit.

@@ -293,3 +293,25 @@ def test_scale_and_steps_of_the_loss(material):
     assert (axes.get_yscale(), axes.get_xlabel()) == ("linear", "step")
     assert axes.get_xlim()[1] > 1_600  # 4 batches of 8 of the 32 rows, 400 times
     assert KINDS["gap"].draw(run, "", Axes()).axes[0].get_yscale() == "log"
+
+
+@pytest.mark.parametrize("covariance", ["classic", "HC3"])
+def test_the_bands_of_a_fitted_line_are_the_intervals_of_statsmodels(material, covariance):
+    table = {name: values for name, values in columns().items() if name in ("area", "price")}
+    run = material(table, "--set", f"evaluate.covariance={covariance}")
+    X, y = train_rows(run)
+    kind = "nonrobust" if covariance == "classic" else covariance
+    fit = sm.OLS(y, sm.add_constant(X)).fit(cov_type=kind, use_t=True)
+    figure = KINDS["fit"].draw(run, "price", Axes())
+    for name, end in (("prediction", "obs_ci_upper"), ("confidence", "mean_ci_upper")):
+        edge = line(figure, f"band-{name}")
+        expected = fit.get_prediction(sm.add_constant(edge.get_xdata())).summary_frame()[end]
+        np.testing.assert_allclose(edge.get_ydata(), expected, rtol=1e-5)
+
+
+def test_a_line_that_is_not_the_exact_fit_has_no_bands(material):
+    table = {name: values for name, values in columns().items() if name in ("area", "price")}
+    run = material(table, "--set", "train.epochs=1", "--set", "optimizer.lr=0.1", "--set", "optimizer.momentum=0")
+    assert run.read_json("metrics.json")["inference"]["refused"]
+    texts = legend_texts(KINDS["fit"].draw(run, "price", Axes()))
+    assert not [text for text in texts if "band" in text]

@@ -11,11 +11,12 @@ import torch
 from linreg_cli.model import build_model, linear_layer
 from linreg_cli.optim import fit as fit_module
 from linreg_cli.optim.engines.reference import ReferenceExecutor
+from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.fit import Diverged, Evaluated, SegmentDone, Stopped, fit
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.state import TrainingState
-from linreg_cli.optim.stopping import EarlyStopping
+from linreg_cli.optim.stopping import Distance, EarlyStopping
 
 N_ROWS = 12
 
@@ -238,3 +239,92 @@ def test_time_in_the_consumer_is_not_counted():
     # At least the five evaluations before the last were slept through.
     assert elapsed > 0.3
     assert events[-1].seconds < elapsed - 0.25
+
+
+class Counting(StatisticsExecutor):
+    """Counts the calls that take steps."""
+
+    calls = 0
+
+    def run_epochs(self, *arguments):
+        self.calls += 1
+        return super().run_epochs(*arguments)
+
+
+class OneByOne:
+    """The statistics executor without `run_epochs`."""
+
+    def __init__(self) -> None:
+        executor = StatisticsExecutor(*data())
+        self.run, self.train_loss = executor.run, executor.train_loss
+
+
+def followed(executor, plan: StepPlan, patience: int | None, **options) -> tuple[list, list[dict], TrainingState]:
+    """The events without their times, the parameters and buffers at each of them, and the state at the end."""
+    state, events, states = make_state(), [], []
+    X, y = data()
+    stopping = None if patience is None else EarlyStopping(patience, keeps_best=True)
+    options |= {"validation_loss": lambda state: plan.loss.over(state.model, X[:3], y[:3])} if patience else {}
+    for event in fit(plan, executor, state, stopping=stopping, monitor="validation.loss", **options):
+        if isinstance(event, Evaluated | Stopped) and event.epoch % 3 == 0:  # some states are passed over
+            kept = state.snapshot()
+            states.append({**kept.parameters, **{f"buffer {name}": value for name, value in kept.momentum.items()}})
+        events.append(replace(event, seconds=0.0) if isinstance(event, Evaluated) else event)
+    return events, states, state
+
+
+def gaps(weights, bias, losses) -> list[Distance]:
+    return [Distance(loss, 2 * loss, "optimum") for loss in losses]
+
+
+@pytest.mark.parametrize(
+    ("changes", "patience", "options", "ends"),
+    [
+        ({"epochs": 400}, None, {}, Evaluated),
+        ({"epochs": 400, "momentum": 0.9}, None, {"distances": gaps}, Evaluated),
+        ({"epochs": 400}, None, {"distances": gaps, "stop_gap": 0.05}, Stopped),
+        ({"epochs": 400, "momentum": 0.9}, 5, {"distances": gaps}, Stopped),
+        ({"epochs": 2000, "rate": 5.0}, None, {"distances": gaps}, Diverged),
+    ],
+    ids=["to the end", "with momentum", "by a gap", "early", "diverged"],
+)
+def test_epochs_that_are_taken_together_are_those_that_are_taken_alone(changes, patience, options, ends):
+    plan = make_plan(batch_size=N_ROWS, **changes)
+    events, states, state = followed(Counting(*data()), plan, patience, **options)
+    expected, other_states, other = followed(OneByOne(), plan, patience, **options)
+    assert events == expected
+    assert isinstance(events[-1], ends)
+    assert len(states) == len(other_states) > 1
+    for one, two in zip(
+        [*states, state.snapshot().parameters], [*other_states, other.snapshot().parameters], strict=True
+    ):
+        assert one.keys() == two.keys()
+        assert all(torch.equal(one[name], two[name]) for name in one)
+    assert state.step == other.step
+
+
+def test_many_epochs_take_few_calls_and_one_evaluation_of_the_gap_each():
+    executor, evaluations = Counting(*data()), []
+
+    def counted(weights, bias, losses):
+        evaluations.append(len(losses))
+        assert weights.shape == (len(losses), 2, 1)
+        assert bias.shape == (len(losses), 1)
+        return gaps(weights, bias, losses)
+
+    events = list(fit(make_plan(batch_size=N_ROWS, epochs=3000), executor, make_state(), distances=counted))
+    assert [event.epoch for event in events] == list(range(3001))
+    # Doubling from one epoch, at most 1,024 at once: 1 + 2 + ... + 1024 + 953. A busy machine may halve some.
+    assert 12 <= executor.calls <= 100
+    assert len(evaluations) == executor.calls + 1
+    assert sum(evaluations) == 3001
+
+
+def test_a_state_is_copied_when_it_is_read():
+    state, calls = make_state(), []
+    state.follow(1, lambda: calls.append(1))
+    state.follow(2, lambda: calls.append(2))
+    assert (state.step, calls) == (2, [])
+    assert state.model is not None
+    assert state.momentum == {}
+    assert calls == [2]

@@ -69,6 +69,21 @@ def test_stopped_at_any_step_a_run_ends_as_if_it_had_not_been(linreg, train, sto
     assert number > 2
 
 
+def test_stopped_among_epochs_that_are_taken_together(linreg, train, stop_at, tmp_path, monkeypatch):
+    monkeypatch.setattr(fit_module, "SEGMENT_SECONDS", 1e9)  # 1, 2, 4 and 8 epochs in a call
+    stopping = "train.early_stopping={patience: 3, restore_best: true}"
+    sets = ["train.batch_size=full", "train.epochs=15", "train.engine=statistics", "train.checkpoint_every=4", stopping]
+    assert train(sets=sets, outputs="whole").code == 0
+    for number in (2, 3, 5, 10, 12):
+        stop_at(number)
+        assert train(sets=sets, outputs=f"o{number}").code == 143
+        run = tmp_path / f"o{number}" / "r-0001"
+        checkpoint, _ = load_checkpoint(RunFolder(run))
+        assert checkpoint.snapshot.step == number - 1
+        assert linreg("train", "--resume", "r", "--outputs", f"o{number}").code == 0
+        same(run, tmp_path / "whole" / "r-0001")
+
+
 def test_a_run_may_be_stopped_again_and_again(linreg, train, stop_at, tmp_path):
     assert train(outputs="whole").code == 0
     stop_at(1)

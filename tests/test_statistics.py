@@ -1,5 +1,6 @@
 """What is special to the statistics executor: its precision, and what it cannot run."""
 
+import functools
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from test_native import assert_equal, plan, start, table
 
+from linreg_cli.model import parameters_of
 from linreg_cli.optim.engines import parts, statistics
 from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
@@ -149,3 +151,49 @@ def test_what_moments_do_not_determine_is_refused(batch, loss, reason):
     X, y = table(40, 2)
     with pytest.raises(ValueError, match=reason):
         StatisticsExecutor(X, y).run(plan(40, batch, loss=loss), start(2), 0, 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize(("targets", "bias"), [(1, True), (3, True), (2, False)])
+def test_a_trail_has_the_bits_of_single_steps_and_their_losses(dtype, targets, bias):
+    X, y = table(50, 11, targets, dtype)
+    p = plan(50, 50, epochs=9, rate=0.02, fall=0.9, momentum=0.9, weight_decay=0.1, nesterov=True)
+    executor, one, other = StatisticsExecutor(X, y), start(11, targets, bias, dtype), start(11, targets, bias, dtype)
+    executor.run(p, one, 0, 2)  # so that there are buffers
+    executor.run(p, other, 0, 2)
+    trail = executor.run_epochs(p, other, 2, 9)
+    assert other.step == 2, "the state waits until it is told to follow"
+    assert trail.refused is None
+    for i, step in enumerate(range(2, 9)):
+        executor.run(p, one, step, step + 1)
+        assert trail.losses[i] == executor.train_loss(p, one)
+        weights, offset = parameters_of(one.model)
+        assert np.array_equal(trail.weights[i], weights)
+        assert (trail.bias is None) is (offset is None) is (not bias)
+        assert offset is None or np.array_equal(trail.bias[i], offset)
+    for i in (6, 0, 3):  # in any order
+        other.follow(3 + i, functools.partial(trail.recall, i))
+        apart = start(11, targets, bias, dtype)
+        executor.run(p, apart, 0, 3 + i)
+        assert_equal(other, apart, rtol=0)
+
+
+def test_a_trail_ends_before_the_update_with_a_loss_that_is_not_finite():
+    X, y = table(50, 3)
+    p = plan(50, 50, epochs=5000, rate=100.0, fall=0.0)
+    executor, state = StatisticsExecutor(X, y), start(3)
+    losses = executor.run(p, start(3), 0, 5000)
+    trail = executor.run_epochs(p, state, 0, 1000)
+    assert 1 < len(losses) < 1000, "the rate is one that diverges"
+    assert trail.refused == losses[-1]
+    assert len(trail.losses) == len(trail.weights) == len(losses) - 1
+    assert trail.losses[:-1] == losses[1:-1].tolist()
+
+
+def test_a_trail_is_bounded_in_memory(monkeypatch):
+    X, y = table(30, 20)
+    monkeypatch.setattr(statistics, "TRAIL_BYTES", 2 * (24 + 8) * 8 * 5)  # weights and bias, padded to eights, twice
+    p = plan(30, 30, epochs=100, rate=0.01)
+    assert len(StatisticsExecutor(X, y).run_epochs(p, start(20), 0, 100).losses) == 5
+    monkeypatch.setattr(statistics, "TRAIL_BYTES", 1)
+    assert len(StatisticsExecutor(X, y).run_epochs(p, start(20), 0, 100).losses) == 1

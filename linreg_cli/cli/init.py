@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from linreg_cli.cli import destination, options, output
+from linreg_cli.cli.folder import CONFIGS
 from linreg_cli.cli.table_words import Words
 from linreg_cli.errors import UsageError
 from linreg_cli.paths import is_written_through, output_path
@@ -38,7 +39,7 @@ def init(
     from linreg_cli.files import write_bytes
 
     to_stdout = destination.goes_to_stdout(out, as_json=False)
-    destination.check_suffix(out, (".yaml", ".yml"), "configs")
+    destination.check_suffix(out, CONFIGS, "configs")
     words = Words(table, target, features, ignore)
     words.check()
     path, content = _content(words, out)
@@ -54,14 +55,15 @@ def init(
 def _content(words: Words, out: Path | None) -> tuple[Path, str]:
     """The path of the config and its content."""
     from linreg_cli.config.formats import table_stem
-    from linreg_cli.starter.blank import BLANK
+    from linreg_cli.starter.blank import blank
     from linreg_cli.starter.text import head
 
+    usual = Path(f"{table_stem(words.table or '') or 'config'}.yaml")
+    path = out or usual
+    file = str(usual if is_written_through(path) else path)  # what goes to a pipe is kept under some name
     if words.table is None:
-        return out or Path("config.yaml"), BLANK
-    path = out or Path(f"{table_stem(words.table) or 'config'}.yaml")
+        return path, blank(file)
     draft = words.draft((), lambda _: None)
     for finding in draft.choices.warnings(draft.load().config):
         output.warn(finding.message)
-    named = path if not is_written_through(path) else Path(f"{table_stem(words.table) or 'config'}.yaml")
-    return path, head(draft.choices, str(named)) + draft.text
+    return path, head(draft.choices, file) + draft.text

@@ -130,7 +130,7 @@ def _checked(level: float | None, interval: Interval | None) -> float:
         raise UsageError("it is the level of intervals; add --interval prediction or confidence", "--level")
     if not 0 < level < 1:
         meant = f" (did you mean {number(level / 100)}?)" if 1 < level < 100 else ""
-        raise UsageError(f"the level must be above 0 and below 1, found {level:g}{meant}", "--level")
+        raise UsageError(f"the level must be above 0 and below 1, found {number(level)}{meant}", "--level")
     return level
 
 

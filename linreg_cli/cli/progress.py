@@ -122,7 +122,7 @@ class Progress:
             self._training = None
         if self._stage is not None:
             name, begun = self._stage
-            self.detail(f"{name}: {now - begun:.2f} s")
+            self.detail(f"{name}: {wording.duration(now - begun)}")
         self._stage = None if stage is None else (stage, now)
 
 
@@ -173,7 +173,7 @@ class _Training:
         if result is not None:
             known += [f"loss {wording.number(result.train_loss)}"]
             gap = result.distance.gap if result.distance is not None else None
-            known += [] if gap is None else [f"gap {wording.number(gap, 3)}"]
+            known += [] if gap is None else [f"gap {wording.gap(gap)}"]
         return [*known, f"lr {wording.number(self._lr, 4)}"]
 
     def _rate(self, now: float) -> float:

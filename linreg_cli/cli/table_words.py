@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from linreg_cli.addresses import is_address
+from linreg_cli.cli.folder import is_config
 from linreg_cli.errors import DataError, Fault, UsageError, closest, did_you_mean
 from linreg_cli.lookalike import same_appearance
 from linreg_cli.remedies import command, setting
@@ -60,7 +61,7 @@ class Words:
             raise UsageError(
                 "--resume continues a run with the config and the table of that run; leave TABLE out", self.table
             )
-        if self.table.lower().endswith((".yaml", ".yml")):
+        if is_config(self.table):
             raise UsageError(
                 f"this is a config; train it with: {command('linreg', 'train', '-c', self.table)}", self.table
             )

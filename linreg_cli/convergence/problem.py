@@ -4,7 +4,7 @@ Everything is computed on first access, in scaled units, from the values that ar
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -183,25 +183,26 @@ class Problem:
     def distance(
         self, weights: Array, bias: Array | None, train_loss: float, *, certify: bool = False
     ) -> Distance | None:
-        """The relative gap of parameters in scaled units, to the optimum of the numbers that are trained on.
+        """`distances_of` for one state: weights (n_features, n_targets), bias (n_targets,) or None."""
+        return self.distances_of(weights[None], None if bias is None else bias[None], [train_loss], certify=certify)[0]
+
+    def distances_of(
+        self, weights: Array, bias: Array | None, losses: Sequence[float], *, certify: bool = False
+    ) -> Sequence[Distance | None]:
+        """The gaps of N parameters, in scaled units, to the optimum of the numbers that are trained on, if available.
 
         Args:
-            weights: shape (n_features, n_targets).
-            bias: shape (n_targets,); None without an intercept.
-            train_loss: their loss on the train split, without the penalty; used for mae and huber only.
-            certify: whether an upper bound on the gap to the optimum of the table as given is wanted, for a squared
-                loss; in float32 it needs another factorisation, once.
-
-        Returns:
-            The distance; None if the optimum is not available.
+            weights: shape (N, n_features, n_targets).
+            bias: shape (N, n_targets); None without an intercept.
+            losses: on the train split, without the penalty, N numbers; used for mae and huber only.
+            certify: whether an upper bound on the gap to the optimum of the table as given is wanted (squared losses).
         """
-        if self.optimum is None:
-            if self.robust is None:
-                return None
-            gap, base = solve.gap(train_loss, self.robust.train_loss, self.robust.constant_loss)
-            return Distance(gap, None, base)
-        bound = self.optimum_as_given if certify else None
-        return measured(self.optimum, bound, weights, bias)
+        if self.optimum is not None:
+            return measured(self.optimum, self.optimum_as_given if certify else None, weights, bias)
+        if self.robust is None:
+            return [None] * len(losses)
+        found = (solve.gap(loss, self.robust.train_loss, self.robust.constant_loss) for loss in losses)
+        return [Distance(gap, None, base) for gap, base in found]
 
     @cached_property
     def constant_loss(self) -> float:

@@ -16,7 +16,7 @@ from linreg_cli.convergence.trials import Trials, value_of
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.scaling import original_rows
 from linreg_cli.findings import Finding
-from linreg_cli.least_squares.inference import NEAR, refusal
+from linreg_cli.least_squares.inference import NEAR, other_optimum, refusal
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.remedies import overrides
 from linreg_cli.wording import number
@@ -137,14 +137,12 @@ def no_exact_fit(problem: Problem, original: Optimum | None) -> str | None:
         problem: the plan and the train split.
         original: the optimum in original units, where it is known.
     """
-    loss = problem.plan.loss
-    if not loss.is_squared:
-        return f"loss: {loss.name} has another optimum than least squares; train with loss: mse"
-    if problem.plan.weight_decay:
-        return "weight decay biases the coefficients; set optimizer.weight_decay: 0"
+    loss = problem.plan.loss.name
+    if (why := other_optimum(loss, problem.plan.weight_decay)) is not None:
+        return why
     if original is None:
-        return f"the exact fit is not known: {problem.no_optimum_reason}"
-    return refusal(original, loss.name)
+        return f"the exact optimum is not known: {problem.no_optimum_reason}"
+    return refusal(original, loss)
 
 
 def impossible(problem: Problem, trials: Trials) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from linreg_cli.config.schema import Config
 from linreg_cli.convergence.original import original_optimum
 from linreg_cli.convergence.problem import Problem
+from linreg_cli.convergence.reaching import no_exact_fit
 from linreg_cli.data import Dataset
 from linreg_cli.data.columns.kinds import Rows
 from linreg_cli.data.columns.rows import StackedRows, pick
@@ -100,8 +101,8 @@ class ExactFit:
         bias = None if trained.bias is None else errors[n_features]
         formula = LinearFormula(trained.features, trained.targets, errors[:n_features], bias)
         found = parameters(formula)
-        told = {key: _finite(found[key]) for key in ("weights", "bias")}
-        return {"distance": told, **({} if np.isfinite(errors).all() else {"distance_reason": _NO_ERRORS})}
+        values = {key: _finite(found[key]) for key in ("weights", "bias")}
+        return {"distance": values, **({} if np.isfinite(errors).all() else {"distance_reason": _NO_ERRORS})}
 
 
 def exact_fit(
@@ -118,7 +119,9 @@ def exact_fit(
         y: its transformed targets, shape (n_samples, n_targets).
     """
     optimum = original_optimum(config, problem, X, y)
-    why = _refusal(config, dataset, problem, optimum)
+    why = no_exact_fit(problem, optimum)
+    if why is None and "bias" in dataset.features and config.model.bias:
+        why = "a column is named 'bias', which is the name of the intercept; rename it"
     if optimum is None or why is not None:
         return ExactFit(optimum, {}, why)
     names, covariance = dataset.features, config.evaluate.covariance
@@ -134,18 +137,6 @@ def exact_fit(
     if covariance == "HC3":
         return ExactFit(optimum, {}, f"{reason}; set {setting('evaluate.covariance', 'classic')}")
     return ExactFit(optimum, fits, None, reason)
-
-
-def _refusal(config: Config, dataset: Dataset, problem: Problem, optimum: Optimum | None) -> str | None:
-    if config.optimizer.weight_decay:
-        return "weight decay biases the coefficients; set optimizer.weight_decay: 0"
-    if not problem.plan.loss.is_squared:
-        return f"inference of least squares is not valid for loss: {config.loss}; train with loss: mse"
-    if optimum is None:
-        return f"the exact optimum is not known: {problem.no_optimum_reason}"
-    if "bias" in dataset.features and config.model.bias:
-        return "a column is named 'bias', which is the name of the intercept; rename it"
-    return refusal(optimum, config.loss)
 
 
 def _finite(values: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save
@@ -49,13 +50,28 @@ def load_factor(saved: SavedModel) -> IntervalFactor:
         DataError: if inference was refused for the trained model, with the reason and what helps.
         StoreError: if the file is missing or damaged.
     """
-    run, targets = saved.run, saved.formula.targets
+    run = saved.run
     inference = run.read_json("metrics.json").get("inference")
     refused = inference.get("refused") if isinstance(inference, dict) else None
     if isinstance(refused, str):
         raise DataError(
             f"there are no intervals about its predictions, because inference was refused: {refused}", run.id
         )
+    return stored_factor(run, saved.record, len(saved.formula.features), len(saved.formula.targets))
+
+
+def stored_factor(run: RunFolder, record: Mapping[str, Any], n_features: int, n_targets: int) -> IntervalFactor:
+    """What `save_factor` wrote.
+
+    Args:
+        run: that wrote it.
+        record: its `run.json`.
+        n_features: of its model.
+        n_targets: of its model.
+
+    Raises:
+        StoreError: if the file is missing or damaged.
+    """
     if not run.has(INFERENCE_FILE):
         again = command("linreg", "train", "-c", str(run.path / "config.yaml"))
         raise StoreError(
@@ -63,14 +79,14 @@ def load_factor(saved: SavedModel) -> IntervalFactor:
             f"again: {again}",
             str(run.path),
         )
-    run.verify(saved.record, INFERENCE_FILE)
+    run.verify(dict(record), INFERENCE_FILE)
     tensors = {name: values.numpy() for name, values in load_tensors(run, INFERENCE_FILE).items()}
     try:
-        factor = IntervalFactor.from_tensors(tensors, len(saved.formula.features))
+        factor = IntervalFactor.from_tensors(tensors, n_features)
     except (ValueError, KeyError) as error:
         raise run.damaged(INFERENCE_FILE, str(error)) from None
-    if len(factor.residual_std) != len(targets):
-        raise run.damaged(INFERENCE_FILE, f"it is not of {len(targets)} targets")
+    if len(factor.residual_std) != n_targets:
+        raise run.damaged(INFERENCE_FILE, f"it is not of {n_targets} targets")
     return factor
 
 

@@ -1,7 +1,6 @@
 """Pictures of the fit: the fitted line among the points, and predicted against actual values."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,34 +18,8 @@ if TYPE_CHECKING:
 _BAND_POINTS = 201
 
 
-@dataclass(frozen=True)
-class Bands:
-    """What the 95 % bands of a fitted line are computed from.
-
-    At x the band is slope x + intercept ± q s sqrt(a + 1/n + (x - mean)^2 / spread), where a is 0 for the mean of the
-    target (confidence) and 1 for a new value of it (prediction).
-
-    Attributes:
-        quantile: q, of Student's t distribution with n - 2 degrees of freedom.
-        residual_std: s, in units of the target.
-        n: rows of the train split.
-        mean: of the feature over the train split; 0 without an intercept.
-        spread: the sum of (x - mean)^2 over the train split.
-        has_bias: without an intercept there is no term 1/n.
-    """
-
-    quantile: float
-    residual_std: float
-    n: int
-    mean: float
-    spread: float
-    has_bias: bool = True
-
-    def reach(self, x: np.ndarray, *, new: bool) -> np.ndarray:
-        """Half the width of the band at x, shape (n,): of a new value of the target, or of its mean."""
-        level = 1 / self.n if self.has_bias else 0.0
-        out: np.ndarray = self.quantile * self.residual_std * np.sqrt(new + level + (x - self.mean) ** 2 / self.spread)
-        return out
+#: x of shape (n,), and `confidence` or `prediction` -> half the width of the 95 % band at x, shape (n,).
+Bands = Callable[[np.ndarray, str], np.ndarray]
 
 
 def fit_figure(
@@ -111,15 +84,12 @@ def fit_figure(
 def _draw_bands(axes: "Axes", x: np.ndarray, height: np.ndarray, bands: Bands) -> "Entries":
     """Both bands, shaded behind the points; their edges stand for them in the legend."""
     entries: Entries = []
-    for new, colour, alpha, label in (
-        (True, "#56B4E9", 0.14, "95 % prediction band"),
-        (False, "#0072B2", 0.28, "95 % confidence band"),
-    ):
-        reach = bands.reach(x, new=new)
+    for kind, colour, alpha in (("prediction", "#56B4E9", 0.14), ("confidence", "#0072B2", 0.28)):
+        reach = bands(x, kind)
         axes.fill_between(x, height - reach, height + reach, color=colour, alpha=alpha, linewidth=0, zorder=1.2)
-        (edge,) = axes.plot(x, height + reach, color=colour, linewidth=1.2, zorder=1.3, gid=f"band-{'new' * new}")
+        (edge,) = axes.plot(x, height + reach, color=colour, linewidth=1.2, zorder=1.3, gid=f"band-{kind}")
         axes.plot(x, height - reach, color=colour, linewidth=1.2, zorder=1.3)
-        entries.append((edge, label))
+        entries.append((edge, f"95 % {kind} band"))
     return entries
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from linreg_cli.evaluation.intervals import stored_factor
 from linreg_cli.evaluation.truth import known_truth
 from linreg_cli.figures.by_feature import by_feature_figure
 from linreg_cli.figures.coefficients import CoefficientSet, coefficient_figure
@@ -21,6 +22,7 @@ from linreg_cli.figures.path import path_figure
 from linreg_cli.figures.residuals import qq_figure, residual_figure, scale_location_figure
 from linreg_cli.figures.subsets import columns_against, correlations, learning_curve
 from linreg_cli.runs.history import MAX_PARAMETERS
+from linreg_cli.runs.store import INFERENCE_FILE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,24 +88,17 @@ def _fit(run: Material, target: str, _: Axes) -> "Figure":
         target=target,
         title=f"{target} against {feature}: the fitted line of {run.id}",
         start=start,
-        bands=_bands(run, target, feature),
+        bands=_bands(run, target),
     )
 
 
-def _bands(run: Material, target: str, feature: str) -> Bands | None:
-    """The bands of a line whose inference is valid; None where it is not."""
-    from scipy import special
-
-    inference = run.of_target_inference(target)
-    train = next((p for p in run.points(target) if p.split == "train"), None)
-    if inference is None or train is None or train.x is None:
+def _bands(run: Material, target: str) -> Bands | None:
+    """The bands of the fitted line, the ends of `predict --interval`; None where inference is refused."""
+    inference = run.read_json("metrics.json").get("inference") or {}
+    if isinstance(inference.get("refused"), str) or not run.has(INFERENCE_FILE):
         return None
-    coefficients = inference["coefficients"]
-    degrees = int(inference["n"]) - len(coefficients)
-    mean = float(train.x.mean()) if "bias" in coefficients else 0.0
-    spread = (float(inference["residual_std"]) / float(coefficients[feature]["std_err"])) ** 2
-    quantile = float(special.stdtrit(degrees, 0.975))
-    return Bands(quantile, float(inference["residual_std"]), int(inference["n"]), mean, spread, "bias" in coefficients)
+    factor, k = stored_factor(run, run.record(), 1, len(run.targets)), run.targets.index(target)
+    return lambda x, kind: factor.half_widths(x[:, None], kind, 0.95)[:, k]
 
 
 def _predicted(run: Material, target: str, _: Axes) -> "Figure":

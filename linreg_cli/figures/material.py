@@ -76,7 +76,7 @@ class Material(RunContents):
         """
         metrics = self.read_json("metrics.json")
         found = (metrics.get("optimum") or {}).get("inference") or metrics.get("inference") or {"refused": "older"}
-        return None if "refused" in found else self.of_target(found, target)
+        return None if isinstance(found.get("refused"), str) else self.of_target(found, target)
 
     def fitted_name(self, target: str) -> str:
         """The target in the units in which it was fitted, such as `log of price`."""

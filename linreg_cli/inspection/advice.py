@@ -30,7 +30,7 @@ def _to_the_exact_fit(found: Inspection) -> list[str]:
     """The settings that the warning about a trained model that is not there would name; none where it is."""
     if found.way is None or not found.way.overrides:
         return []
-    return [f"To the exact fit, every coefficient within {NEAR:g} standard errors: {found.way.remedy}."]
+    return [f"To the exact fit, every coefficient within {number(NEAR)} standard errors: {found.way.remedy}."]
 
 
 def _to_lower_losses(found: Inspection) -> list[str]:
@@ -210,19 +210,19 @@ def _final(plan: TrainingPlan) -> float:
 
 
 def _length(found: Inspection, own: TrainingPlan) -> list[str]:
-    """Advice on the number of epochs and on the dtype."""
-    sentences = []
+    """Advice on the number of epochs and on the dtype; what to set only where `_to_the_exact_fit` does not say it."""
+    sentences, settings = [], {} if found.way is None else dict(found.way.overrides)
     planned, coarse, fine = found.problem.plan.epochs, own.forecast.epochs[1e-3], own.forecast.epochs[1e-6]
     if coarse is not None and coarse > planned:
         words = f"With the settings as configured, {planned:,} epochs are too few: a gap of 1e-3 takes {coarse:,}"
-        sentences.append(f"{words} (set train.epochs={coarse}).")
+        sentences.append(f"{words}." if settings else f"{words} (set train.epochs={coarse}).")
     elif coarse is not None and fine is not None and fine > planned:
-        reached = f"The {planned:,} epochs reach a gap of 1e-3 (after {coarse:,})"
-        sentences.append(f"{reached}; a gap of 1e-6 takes {fine:,} (set train.epochs={fine}).")
+        words = f"The {planned:,} epochs reach a gap of 1e-3 (after {coarse:,}); a gap of 1e-6 takes {fine:,}"
+        sentences.append(f"{words}." if settings else f"{words} (set train.epochs={fine}).")
     gap = found.rounding_gap
     if gap > 1e-6 and found.config.train.dtype == "float32" and found.problem.plan.is_full_batch:
-        stops = f"rounding stops the updates at a gap near {number(gap, 1)}"
-        sentences.append(f"In float32, {stops}: set train.dtype=float64.")
+        words = f"In float32, rounding stops the updates at a gap near {number(gap, 1)}"
+        sentences.append(f"{words}." if "train.dtype" in settings else f"{words}: set train.dtype=float64.")
     return sentences
 
 

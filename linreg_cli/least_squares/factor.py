@@ -102,14 +102,14 @@ class Factor:
         """A difference of parameters d in the columns of A_s, shape (p, k): |R_pp shift|^2 = |[X 1] d|^2.
 
         Args:
-            weights_dk: the difference of the weights, as given.
+            weights_dk: the difference of the weights, as given; several stacked, (..., d, k), give (..., p, k).
             bias_k: the difference of the biases; None without an intercept.
         """
         scaled = weights_dk * self.scale[:, None]
         if not self.bias:
             return scaled
         assert bias_k is not None
-        return np.vstack([scaled, bias_k + self.center @ weights_dk])
+        return np.concatenate([scaled, (bias_k + self.center @ weights_dk)[..., None, :]], axis=-2)
 
     def to_parameters(self) -> Array:
         """T, shape (p, p): a difference of (weights, bias) is T times one of theta_s, up to the scale of the target."""

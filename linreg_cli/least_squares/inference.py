@@ -112,8 +112,21 @@ class Inference:
         }
         scalars = ("residual_std", "r2", "r2_adjusted", "f", "f_p", "aic", "bic", "durbin_watson")
         values = {name: _finite(getattr(self, name)) for name in scalars}
-        told = {"r2_definition": self.r2_definition, "covariance": self.covariance}
-        return {"coefficients": coefficients, **told, **values}
+        kinds = {"r2_definition": self.r2_definition, "covariance": self.covariance}
+        return {"coefficients": coefficients, **kinds, **values}
+
+
+def other_optimum(loss: str, weight_decay: float) -> str | None:
+    """Why a run approaches another optimum than that of least squares, and what to do; None if it does not.
+
+    >>> other_optimum("mse", 0.0) is None, other_optimum("mse", 0.1)
+    (True, 'weight decay biases the coefficients; set optimizer.weight_decay: 0')
+    """
+    if not is_squared(loss):
+        return f"inference of least squares is not valid for loss: {loss}; train with loss: mse"
+    if weight_decay:
+        return "weight decay biases the coefficients; set optimizer.weight_decay: 0"
+    return None
 
 
 def refusal(
@@ -136,10 +149,8 @@ def refusal(
     """
     factor = optimum.factor
     n, p = factor.n_samples, factor.n_parameters
-    if not is_squared(loss):
-        return f"inference of least squares is not valid for loss: {loss}; train with loss: mse"
-    if optimum.weight_decay > 0:
-        return "weight decay biases the coefficients; set optimizer.weight_decay: 0"
+    if (why := other_optimum(loss, optimum.weight_decay)) is not None:
+        return why
     if n <= p:
         saturated = f"the fit is saturated ({'n = p' if n == p else 'n < p'}): " if optimum.is_saturated else ""
         return (
@@ -317,12 +328,7 @@ def distance_in_errors(optimum: Optimum, weights: npt.ArrayLike, bias: npt.Array
         weights: shape (n_features, n_targets), in the units of the optimum.
         bias: shape (n_targets,); None without an intercept.
     """
-    factor = optimum.factor
-    to_q = factor.to_parameters() @ factor.inverse
-    variance = np.einsum("ij,ij->i", to_q, to_q)[:, None]
-    theta = factor.R_pk - factor.R_pp @ solve_triangle(factor.R_pp, factor.R_pk)
-    rss = (np.sum(theta**2, axis=0) + factor.rest_k) * factor.target_scale**2
-    std_err = np.sqrt(variance * rss / (factor.n_samples - factor.n_parameters))
+    std_err = standard_errors(optimum)
     trained = _stack(
         np.asarray(weights, dtype=np.float64), None if bias is None else np.asarray(bias, dtype=np.float64)
     )
@@ -330,6 +336,20 @@ def distance_in_errors(optimum: Optimum, weights: npt.ArrayLike, bias: npt.Array
     infinite = np.copysign(np.where(moved == 0, 0.0, math.inf), moved)
     distance: Array = np.divide(moved, std_err, out=infinite, where=std_err > 0)
     return distance
+
+
+def standard_errors(optimum: Optimum) -> Array:
+    """The classic standard errors of all targets, shape (n_parameters, n_targets), without a pass over the rows.
+
+    Args:
+        optimum: unique, with residual degrees of freedom.
+    """
+    factor = optimum.factor
+    to_q = factor.to_parameters() @ factor.inverse
+    theta = factor.R_pk - factor.R_pp @ solve_triangle(factor.R_pp, factor.R_pk)
+    rss = (np.sum(theta**2, axis=0) + factor.rest_k) * factor.target_scale**2
+    std_err: Array = np.sqrt(np.outer(np.einsum("ij,ij->i", to_q, to_q), rss / (factor.n_samples - len(to_q))))
+    return std_err
 
 
 def _finite(value: float) -> float | None:

@@ -73,11 +73,16 @@ class Optimum:
             weights: shape (n_features, n_targets), in the units of the X given.
             bias: shape (n_targets,); None without an intercept.
         """
-        dw = np.asarray(weights, dtype=np.float64) - self.weights
-        db = None if self.bias is None or bias is None else np.asarray(bias, dtype=np.float64) - self.bias
-        distance = float(np.sum(dw**2)) + (0.0 if db is None else float(np.sum(db**2)))
-        image = self.factor.R_pp @ self.factor.shift(dw, db)
-        return self.scale * float(np.sum(image**2)) + self.weight_decay / 2 * distance
+        w, b = np.asarray(weights, dtype=np.float64), None if bias is None else np.asarray(bias, dtype=np.float64)
+        return float(self.excesses(w[None], None if b is None else b[None])[0])
+
+    def excesses(self, weights: Array, bias: Array | None) -> Array:
+        """`excess` of N parameters: weights of shape (N, n_features, n_targets), bias (N, n_targets); shape (N,)."""
+        dw = weights - self.weights
+        db = None if self.bias is None or bias is None else bias - self.bias
+        distance = _square(dw) + (0.0 if db is None else _square(db))
+        found: Array = self.scale * _square(self.factor.R_pp @ self.factor.shift(dw, db))
+        return found + self.weight_decay / 2 * distance
 
     def gap(self, weights: npt.ArrayLike, bias: npt.ArrayLike | None) -> tuple[float | None, str]:
         """The relative gap of the objective at some parameters, by `excess`; see the function `gap`."""
@@ -111,6 +116,12 @@ class Optimum:
     def relative_to(self) -> float:
         """The loss that gaps are relative to: the objective, or `constant_loss` if it is zero within rounding error."""
         return self.constant_loss if self.is_zero else self.objective
+
+
+def _square(values: Array) -> Array:
+    """The sum of squares of each of N arrays, shape (N,)."""
+    total: Array = np.sum(values.reshape(len(values), -1) ** 2, axis=1)
+    return total
 
 
 def gap(

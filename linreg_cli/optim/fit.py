@@ -1,19 +1,26 @@
 """The training loop: runs a plan in segments and yields events. It has no access to files, terminal or run folders."""
 
+import functools
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TypeGuard
+
+import numpy as np
 
 from linreg_cli.optim.engines.select import Executor
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.state import Snapshot, TrainingState
 from linreg_cli.optim.stopping import Distance, EarlyStopping
+from linreg_cli.optim.trail import Array, Recorder, Trail
 from linreg_cli.wording import number
 
 #: The duration of a segment to aim for: short enough to show progress and to answer a request to stop.
 SEGMENT_SECONDS = 0.1
+
+#: (weights, bias, train losses) of N epochs, shaped as in `Trail` -> the distance of each from the optimum.
+Distances = Callable[[Array, Array | None, Sequence[float]], Sequence[Distance | None]]
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,7 @@ class Evaluated:
         validation_loss: over the validation split, in scaled units; None without one.
         seconds: training time so far, in seconds.
         distance: to the exact optimum; None where that is not known.
+        parameters: in scaled units: weights, shape (n_features, n_targets), and bias, shape (n_targets,), or None.
     """
 
     epoch: int
@@ -37,6 +45,7 @@ class Evaluated:
     validation_loss: float | None
     seconds: float
     distance: Distance | None = None
+    parameters: tuple[Array, Array | None] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,7 @@ def fit(
     validation_loss: Callable[[TrainingState], float] | None = None,
     stopping: EarlyStopping | None = None,
     monitor: str = "train.loss",
-    distance: Callable[[TrainingState, float], Distance | None] | None = None,
+    distances: Distances | None = None,
     stop_gap: float | None = None,
     resumed: bool = False,
     seconds: float = 0.0,
@@ -118,7 +127,7 @@ def fit(
         validation_loss: state -> loss of the validation split; None without one.
         stopping: early stopping; None: off.
         monitor: the loss that it monitors, `train.loss` or `validation.loss`.
-        distance: (state, its train loss) -> distance to the optimum; None where that is not known.
+        distances: of parameters from the optimum; None where that is not known.
         stop_gap: stop, even before the first step, once the gap is certified to be below this.
         resumed: whether `state.step` is where an earlier call stopped, possibly within an epoch; evaluations that it
             made are not repeated. Otherwise `state.step` is the beginning of an epoch.
@@ -128,15 +137,18 @@ def fit(
         `Evaluated` before the first step (unless `resumed`) and after each epoch, `SegmentDone` within epochs, and at
         most one `Stopped` or `Diverged`, which is then the last event.
     """
-    clock = _Clock(seconds)
-    (epoch, batch), length = plan.locate(state.step), 1
+    clock, pace = _Clock(seconds), _Pace()
+    epoch, batch = plan.locate(state.step)
 
-    def evaluate(epoch: int, lr: float) -> Evaluated:
-        train = executor.train_loss(plan, state)
-        validation = validation_loss(state) if validation_loss is not None else None
-        seconds = clock.seconds()
-        away = distance(state, train) if distance is not None and math.isfinite(train) else None
-        return Evaluated(epoch, state.step, lr, train, validation, seconds, away)
+    def evaluations(trail: Trail, first: int, rates: Sequence[float], begun: float) -> Iterator[Evaluated]:
+        """Go along a trail, whose epochs are numbered from `first`, up to a train loss that is not finite."""
+        count, spent = len(trail.losses), clock.seconds() - begun
+        for i, (loss, lr, away) in enumerate(zip(trail.losses, rates, _away(trail, distances), strict=True)):
+            step = (first + i) * plan.steps_per_epoch
+            state.follow(step, functools.partial(trail.recall, i))
+            validation = validation_loss(state) if validation_loss is not None else None
+            taken = clock.seconds() - spent * (count - 1 - i) / count  # each epoch took its share of the trail's time
+            yield Evaluated(first + i, step, lr, loss, validation, taken, away, trail.at(i))
 
     def near(result: Evaluated) -> str | None:
         return result.distance.within(stop_gap) if stop_gap is not None and result.distance is not None else None
@@ -146,7 +158,9 @@ def fit(
         yield _stopped(stopping, epoch, monitor)
         return
     if not resumed:
-        result = evaluate(epoch, plan.learning_rate(epoch))
+        begun = clock.seconds()
+        trail = Trail.of(state, executor.train_loss(plan, state))
+        (result,) = evaluations(trail, epoch, [plan.learning_rate(epoch)], begun)
         yield from clock.paused(result)
         if not math.isfinite(result.train_loss):
             yield Diverged(state.step, epoch + 1, result.train_loss, result.lr, state.step, result.train_loss)
@@ -155,36 +169,69 @@ def fit(
             yield Stopped(epoch, reason)
             return
     while epoch < plan.epochs:
-        lr, end = plan.learning_rate(epoch), (epoch + 1) * plan.steps_per_epoch
-        while state.step < end:
-            begun = time.perf_counter()
-            losses = executor.run(plan, state, state.step, min(state.step + length, end))
-            if not math.isfinite(losses[-1]):
-                yield _back_to_finite(plan, executor, state, safe, state.step + 1, float(losses[-1]), lr)
+        begun = clock.seconds()
+        trail = yield from _next(plan, executor, state, pace, clock)
+        if trail.refused is not None and not trail.losses:
+            lr = plan.learning_rate(epoch)
+            yield _back_to_finite(plan, executor, state, safe, state.step + 1, trail.refused, lr)
+            return
+        rates = [plan.learning_rate(epoch + i) for i in range(len(trail.losses))]
+        for i, result in enumerate(evaluations(trail, epoch + 1, rates, begun)):
+            if not math.isfinite(result.train_loss):
+                if i:
+                    state.follow(result.step - plan.steps_per_epoch, functools.partial(trail.recall, i - 1))
+                    safe = state.snapshot()
+                yield _back_to_finite(plan, executor, state, safe, result.step, result.train_loss, result.lr)
                 return
-            # Doubling and halving keeps a segment near SEGMENT_SECONDS. The results do not depend on its length.
-            brief = time.perf_counter() - begun < SEGMENT_SECONDS
-            length = min(2 * length, plan.total_steps) if brief else max(length // 2, 1)
-            if state.step < end:
-                yield from clock.paused(SegmentDone(epoch, state.step, lr, float(losses[-1]), clock.seconds()))
-        epoch += 1
-        result = evaluate(epoch, lr)
-        if not math.isfinite(result.train_loss):
-            yield _back_to_finite(plan, executor, state, safe, state.step, result.train_loss, lr)
-            return
-        safe = state.snapshot()
-        watched = result.validation_loss if monitor == "validation.loss" else result.train_loss
-        if stopping is not None and watched is not None:
-            stopping.update(epoch, watched)  # before the event, since its consumer may save a checkpoint
-            if stopping.keeps_best and stopping.best_epoch == epoch:
-                stopping.kept = safe.parameters
-        yield from clock.paused(result)
-        if epoch < plan.epochs and (reason := near(result)):
-            yield Stopped(epoch, reason)
-            return
-        if epoch < plan.epochs and _exhausted(stopping, epoch):
-            yield _stopped(stopping, epoch, monitor)
-            return
+            _update(stopping, result, monitor, state)  # before the event, since its consumer may save a checkpoint
+            yield from clock.paused(result)
+            if result.epoch < plan.epochs and (reason := near(result)):
+                yield Stopped(result.epoch, reason)
+                return
+            if result.epoch < plan.epochs and _exhausted(stopping, result.epoch):
+                yield _stopped(stopping, result.epoch, monitor)
+                return
+        epoch, safe = result.epoch, state.snapshot()
+
+
+def _next(
+    plan: StepPlan, executor: Executor, state: TrainingState, pace: "_Pace", clock: "_Clock"
+) -> Generator[Event, None, Trail]:
+    """Take the steps of the next epoch, or where an epoch is a step of an executor that records, of some epochs."""
+    if plan.steps_per_epoch == 1 and isinstance(executor, Recorder):
+        begun = time.perf_counter()
+        trail = executor.run_epochs(plan, state, state.step, min(state.step + pace.length, plan.total_steps))
+        pace.adapt(begun, plan.total_steps)
+        return trail
+    epoch, _ = plan.locate(state.step)
+    lr, end = plan.learning_rate(epoch), (epoch + 1) * plan.steps_per_epoch
+    while state.step < end:
+        begun = time.perf_counter()
+        losses = executor.run(plan, state, state.step, min(state.step + pace.length, end))
+        if not math.isfinite(losses[-1]):
+            return Trail([], np.empty((0, 0, 0)), None, refused=float(losses[-1]))
+        pace.adapt(begun, plan.total_steps)
+        if state.step < end:
+            yield from clock.paused(SegmentDone(epoch, state.step, lr, float(losses[-1]), clock.seconds()))
+    return Trail.of(state, executor.train_loss(plan, state))
+
+
+def _away(trail: Trail, distances: Distances | None) -> Sequence[Distance | None]:
+    """The distance of each epoch from the optimum; None from the first train loss on that is not finite."""
+    count = len(trail.losses)
+    finite = next((i for i, loss in enumerate(trail.losses) if not math.isfinite(loss)), count)
+    if distances is None or not finite:
+        return [None] * count
+    bias = None if trail.bias is None else trail.bias[:finite]
+    return [*distances(trail.weights[:finite], bias, trail.losses[:finite]), *([None] * (count - finite))]
+
+
+def _update(stopping: EarlyStopping | None, result: Evaluated, monitor: str, state: TrainingState) -> None:
+    watched = result.validation_loss if monitor == "validation.loss" else result.train_loss
+    if stopping is not None and watched is not None:
+        stopping.update(result.epoch, watched)
+        if stopping.keeps_best and stopping.best_epoch == result.epoch:
+            stopping.kept = state.snapshot().parameters
 
 
 def _exhausted(stopping: EarlyStopping | None, epoch: int) -> TypeGuard[EarlyStopping]:
@@ -223,6 +270,18 @@ def _back_to_finite(
         middle = (finite + not_finite) // 2
         finite_loss = replay(middle)
     return Diverged(step, plan.locate(step - 1)[0] + 1, loss, lr, state.step, finite_loss)
+
+
+class _Pace:
+    """The steps of a segment. Doubling and halving keeps it near SEGMENT_SECONDS; results do not depend on it."""
+
+    def __init__(self) -> None:
+        self.length = 1
+
+    def adapt(self, begun: float, most: int) -> None:
+        """After a segment that was begun at a time."""
+        brief = time.perf_counter() - begun < SEGMENT_SECONDS
+        self.length = min(2 * self.length, most) if brief else max(self.length // 2, 1)
 
 
 class _Clock:

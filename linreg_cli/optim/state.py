@@ -1,25 +1,60 @@
 """TrainingState: what a step updates."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 
-@dataclass
 class TrainingState:
     """The parameters, the momentum buffers of SGD, and the number of steps taken.
 
-    Attributes:
+    Args:
         model: nn.Sequential(nn.Linear); its parameters are updated in place.
+        momentum: see below; None: empty.
+        step: steps taken so far.
+
+    Attributes:
+        model: as given.
         momentum: parameter name -> momentum buffer of the parameter's shape and dtype; empty before the
             first step and without momentum, as in `torch.optim.SGD.state_dict()`.
         step: steps taken so far.
     """
 
-    model: nn.Sequential
-    momentum: dict[str, Tensor] = field(default_factory=dict)
-    step: int = 0
+    def __init__(self, model: nn.Sequential, momentum: dict[str, Tensor] | None = None, step: int = 0) -> None:
+        self._model, self._momentum, self.step = model, {} if momentum is None else momentum, step
+        self._recall: Callable[[], None] | None = None
+
+    @property
+    def model(self) -> nn.Sequential:
+        """See the class."""
+        self.settle()
+        return self._model
+
+    @property
+    def momentum(self) -> dict[str, Tensor]:
+        """See the class."""
+        self.settle()
+        return self._momentum
+
+    @momentum.setter
+    def momentum(self, momentum: dict[str, Tensor]) -> None:
+        self._momentum = momentum
+
+    def follow(self, step: int, recall: Callable[[], None]) -> None:
+        """Go to the state after `step` steps; `recall` sets parameters and buffers, once they are asked for.
+
+        Most epochs of a long run are only written into the history, and copying the state would take most of their
+        time.
+        """
+        self.step, self._recall = step, recall
+
+    def settle(self) -> None:
+        """Set what `follow` has left for later."""
+        recall, self._recall = self._recall, None
+        if recall is not None:
+            recall()
 
     def snapshot(self) -> "Snapshot":
         """A copy of the state, which later steps do not change."""

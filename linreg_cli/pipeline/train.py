@@ -1,5 +1,6 @@
 """The training of a run: `fit`, with the history and the checkpoints in the run folder."""
 
+import functools
 import itertools
 import math
 import time
@@ -21,10 +22,11 @@ from linreg_cli.evaluation.cross_validation import cross_validate
 from linreg_cli.evaluation.metrics import Metrics
 from linreg_cli.evaluation.smearing import estimating
 from linreg_cli.findings import Finding
-from linreg_cli.model import LinearFormula, parameters_of
+from linreg_cli.model import LinearFormula, fold_parameters
 from linreg_cli.optim.fit import Diverged, Evaluated, Event, SegmentDone, Stopped, fit
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.optim.stopping import Distance, EarlyStopping
+from linreg_cli.optim.trail import Array
 from linreg_cli.pipeline.prepare import Prepared, Reporter, assemble_run
 from linreg_cli.runs.checkpoint import Checkpoint, save_checkpoint
 from linreg_cli.runs.history import History
@@ -64,7 +66,8 @@ class Training:
         self._prepared, self._run, self._fingerprint = prepared, run, fingerprint
         self._stopping, self._monitor = _early_stopping(prepared.config)
         self._known = prepared.problem.no_optimum_reason is None
-        self._history = History(prepared.formula(), validation=prepared.has_validation, gap=self._known)
+        fold = functools.partial(fold_parameters, preprocessor=prepared.preprocessor)
+        self._history = History(prepared.formula(), fold, validation=prepared.has_validation, gap=self._known)
         self._seconds, self._resumed = 0.0, checkpoint is not None
         if checkpoint is not None:
             self._seconds = checkpoint.seconds
@@ -135,7 +138,7 @@ class Training:
             validation_loss=(lambda _: prepared.loss("validation")) if prepared.has_validation else None,
             stopping=self._stopping,
             monitor=self._monitor,
-            distance=self._distance if self._known else None,
+            distances=self._distances if self._known else None,
             stop_gap=prepared.config.train.stop_gap,
             resumed=self._resumed,
             seconds=self._seconds,
@@ -146,7 +149,7 @@ class Training:
         self._seconds = event.seconds
         every = None
         if isinstance(event, Evaluated):
-            self._history.add(event, self._prepared.formula() if self._history.with_parameters else None)
+            self._history.add(event)
             every = self._prepared.config.train.checkpoint_every
         passed = time.monotonic() - self._saved_at
         return bool(every and event.epoch and event.epoch % every == 0) or passed >= max(
@@ -170,9 +173,9 @@ class Training:
         self._cost = self._saved_at - begun
         self.saved = {"count": self.saved["count"] + 1, "seconds": round(self.saved["seconds"] + self._cost, 6)}
 
-    def _distance(self, state: TrainingState, train_loss: float) -> Distance | None:
+    def _distances(self, weights: Array, bias: Array | None, losses: Sequence[float]) -> Sequence[Distance | None]:
         certify = self._prepared.config.train.stop_gap is not None
-        return self._prepared.problem.distance(*parameters_of(state.model), train_loss, certify=certify)
+        return self._prepared.problem.distances_of(weights, bias, losses, certify=certify)
 
 
 def _early_stopping(config: Config) -> tuple[EarlyStopping | None, str]:
@@ -231,9 +234,7 @@ def _trained(loaded: LoadedConfig, config: Config, fold: Dataset) -> LinearFormu
             validation_loss=(lambda _: part.loss("validation")) if "validation" in part.tensors else None,
             stopping=stopping,
             monitor=monitor,
-            distance=None
-            if gap is None
-            else lambda state, loss: problem.distance(*parameters_of(state.model), loss, certify=True),
+            distances=None if gap is None else functools.partial(problem.distances_of, certify=True),
             stop_gap=gap,
         )
         seen = [

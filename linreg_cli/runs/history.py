@@ -1,12 +1,18 @@
 """`history.csv`: one line per epoch; the first is the state before training."""
 
 import math
+from collections.abc import Callable, Iterable
+
+import numpy as np
 
 from linreg_cli.model import LinearFormula
 from linreg_cli.optim.fit import Evaluated
+from linreg_cli.optim.trail import Array
 
 #: `history.csv` has no columns for the parameters of a model with more than this.
 MAX_PARAMETERS = 10
+#: Lines whose parameters are converted to original units together: one at a time, that takes most of a line's cost.
+_TOGETHER = 1_000
 
 
 class History:
@@ -14,6 +20,7 @@ class History:
 
     Args:
         formula: any state of the model in original units, for the names of its parameters.
+        fold: `model.fold_parameters` with the preprocessing of the run.
         validation: whether there is a validation split.
         gap: whether the optimum is known.
 
@@ -21,7 +28,14 @@ class History:
         with_parameters: whether there is a column for each parameter (at most `MAX_PARAMETERS`).
     """
 
-    def __init__(self, formula: LinearFormula, *, validation: bool, gap: bool = False) -> None:
+    def __init__(
+        self,
+        formula: LinearFormula,
+        fold: Callable[[Array, Array | None], LinearFormula],
+        *,
+        validation: bool,
+        gap: bool = False,
+    ) -> None:
         self._columns = ["epoch", "step", "lr", "train_loss"]
         self._columns += ["validation_loss"] * validation + ["gap"] * gap + ["seconds"]
         self._validation, self._gap = validation, gap
@@ -34,14 +48,10 @@ class History:
                 self._columns += [f"weight:{prefix}{feature}" for feature in formula.features]
                 self._columns += [f"bias:{target}" if n_targets > 1 else "bias"] * (formula.bias is not None)
         self._lines = [",".join(_quoted(column) for column in self._columns)]
+        self._fold, self._waiting = fold, list[tuple[Array, Array | None]]()  # the parameters of the last lines
 
-    def add(self, result: Evaluated, formula: LinearFormula | None) -> None:
-        """Append an epoch.
-
-        Args:
-            result: of the epoch.
-            formula: the model after it, in original units; needed only `with_parameters`.
-        """
+    def add(self, result: Evaluated) -> None:
+        """Append an epoch, whose result has the parameters where the history is `with_parameters`."""
         values = [result.epoch, result.step, result.lr, result.train_loss]
         if self._validation:
             assert result.validation_loss is not None
@@ -50,11 +60,24 @@ class History:
             gap = result.distance.gap if result.distance else None
             values += [math.nan if gap is None else gap]
         values += [round(result.seconds, 6)]
-        if self.with_parameters and formula is not None:
-            for k in range(len(formula.targets)):
-                values += [float(weight) for weight in formula.weights[:, k]]
-                values += [float(formula.bias[k])] if formula.bias is not None else []
-        self._lines.append(",".join(repr(value) for value in values))
+        self._lines.append(_line(values))
+        if self.with_parameters:
+            assert result.parameters is not None
+            self._waiting.append(result.parameters)
+            if len(self._waiting) == _TOGETHER:
+                self._complete()
+
+    def _complete(self) -> None:
+        """Add the parameters to the lines that lack them."""
+        if not self._waiting:
+            return
+        weights, biases = zip(*self._waiting, strict=True)
+        formula = self._fold(np.stack(weights), None if biases[0] is None else np.stack(biases))
+        stacked = formula.weights if formula.bias is None else np.append(formula.weights, formula.bias[:, None], axis=1)
+        rows = stacked.transpose(0, 2, 1).reshape(len(weights), -1).tolist()  # for each target its weights and its bias
+        for i, row in enumerate(rows, len(self._lines) - len(rows)):
+            self._lines[i] += "," + _line(row)
+        self._waiting.clear()
 
     def restore(self, text: str) -> None:
         """Continue after the lines of an earlier `text`.
@@ -76,7 +99,12 @@ class History:
 
     def text(self) -> str:
         """The whole file; numbers have the digits that reading them back exactly takes (`repr`)."""
+        self._complete()
         return "\n".join(self._lines) + "\n"
+
+
+def _line(values: Iterable[float]) -> str:
+    return ",".join(map(repr, values))
 
 
 def _quoted(name: str) -> str:

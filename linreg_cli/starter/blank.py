@@ -1,7 +1,9 @@
 """The config that `linreg init` writes without a table."""
 
-BLANK = """\
-# A config of linreg. It runs as it is: linreg train -c config.yaml
+from linreg_cli.remedies import command
+from linreg_cli.wording import one_line
+
+_BLANK = """\
 # For a table that you have, 'linreg init TABLE --target COLUMN' writes one that fits its columns.
 
 data:
@@ -32,3 +34,13 @@ train:
   batch_size: full
   dtype: float64
 """
+
+
+def blank(file: str) -> str:
+    """The config.
+
+    Args:
+        file: the name that it will have, for the command that trains it.
+    """
+    way = one_line(command("linreg", "train", "-c", file))
+    return f"# A config of linreg. It runs as it is: {way}\n{_BLANK}"

@@ -1,5 +1,6 @@
 """Conversion of parameters and momentum to flat arrays, padded to whole vectors for compiled code, and back."""
 
+import copy
 from typing import Any, cast
 
 import numpy as np
@@ -38,6 +39,12 @@ class PackedParameters:
         self.mw = np.zeros_like(self.w) if momentum is None else self._pad(momentum)
         self.b = np.zeros(rounded_up(len(weight)), self.w.dtype) if bias is None else self._pad(bias.detach()[None])
         self.mb = self._pad(state.momentum["0.bias"][None]) if "0.bias" in state.momentum else np.zeros_like(self.b)
+
+    def replaced(self, numbers: Array) -> "PackedParameters":
+        """The same layout with other numbers: those of `w`, `b`, `mw` and `mb`, one after another."""
+        other, ends = copy.copy(self), np.cumsum([len(self.w), len(self.b), len(self.w)])
+        other.w, other.b, other.mw, other.mb = np.split(numbers, ends)
+        return other
 
     def write_back(self, state: TrainingState, plan: StepPlan, updates: int) -> None:
         """Copy parameters and buffers back into the state, in place.

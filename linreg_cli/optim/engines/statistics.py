@@ -31,6 +31,7 @@ from linreg_cli.optim.engines.parts import over_parts
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan, not_from_moments
 from linreg_cli.optim.state import TrainingState
+from linreg_cli.optim.trail import Trail
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -41,6 +42,10 @@ REFINE_BELOW = 1e-4
 #: From so many features and targets on, torch's matrix product is used. It is slower at 257 and faster at 1,001; values
 #: between were not tried.
 WIDE = 400
+
+#: The most epochs of a trail, and bytes of its states: enough that the calls for it cost nothing an epoch, few enough
+#: to stay in the cache.
+TRAIL_EPOCHS, TRAIL_BYTES = 1_024, 1 << 20
 
 #: Rows of the sample whose means are subtracted from a part; a power of two, for the mean of equal numbers.
 SAMPLE_ROWS = 64
@@ -84,32 +89,63 @@ class StatisticsExecutor:
         Raises:
             ValueError: for a plan with minibatches or with a loss that is not squared.
         """
+        packed = PackedParameters(state)
+        losses, updates = self._take(plan, state, packed, start, stop)
+        packed.write_back(state, plan, updates)
+        state.step += updates
+        return torch.from_numpy(losses)
+
+    def run_epochs(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Trail:
+        """Take the steps `start` to `stop - 1`, or fewer, with the state after each; as `trail.Recorder.run_epochs`."""
+        (d, k), packed = (self._X_nd.shape[1], self._y_nk.shape[1]), PackedParameters(state)
+        size = 2 * (len(packed.w) + len(packed.b))
+        stop = min(stop, start + max(1, min(TRAIL_EPOCHS, TRAIL_BYTES // (size * packed.w.itemsize))))
+        states, sums = np.empty((stop - start, size), packed.w.dtype), np.empty(stop - start + 1)
+        losses, updates = self._take(plan, state, packed, start, stop, (sums, states))
+        D, weights = rounded_up(d), states[:updates, : len(packed.w)]
+        bias = states[:updates, len(packed.w) : len(packed.w) + k].astype(np.float64) if packed.bias else None
+        return Trail(
+            self._of_sums(plan, sums[1 : updates + 1]).tolist(),
+            weights.reshape(updates, k, D)[:, :, :d].astype(np.float64).transpose(0, 2, 1),
+            bias,
+            lambda position: packed.replaced(states[position]).write_back(state, plan, 1),
+            None if updates == len(losses) else float(losses[-1]),
+        )
+
+    def _take(
+        self, plan: StepPlan, state: TrainingState, packed: PackedParameters, start: int, stop: int,
+        record: tuple[Array, Array] | None = None,
+    ) -> tuple[Array, int]:  # fmt: skip
+        """The losses of steps that were taken, and the number of updates; `record` as `sums` and `trail` of the kernel.
+
+        Raises:
+            ValueError: for a plan with minibatches or with a loss that is not squared.
+        """
         assert state.step == start, (state.step, start)
         _check(plan)
-        packed, losses = PackedParameters(state), np.empty(stop - start)
+        losses, nothing = np.empty(stop - start), (np.empty(0), np.empty(0, packed.w.dtype))
         count = 1.0 if plan.loss.is_sum else float(self._y_nk.numel())
         rates = np.array([plan.learning_rate(epoch) for epoch in range(start, stop)], dtype=np.float64)
         scale = loss_scale(plan.loss.name, 1, 1)  # of one squared residual
         taken = kernel("moments.run_steps", self._dtype)(
             *self._statistics(), packed.w, packed.b, packed.mw, packed.mb, packed.has_buffer, packed.bias,
             scale, count, rates, plan.momentum, plan.dampening, plan.weight_decay, plan.nesterov,
-            losses, len(losses), *self._workspace(),
+            losses, len(losses), record is not None, *(record or nothing), *self._workspace(),
         )  # fmt: skip
         losses = losses[:taken]
-        updates = taken if taken == 0 or np.isfinite(losses[-1]) else taken - 1
-        packed.write_back(state, plan, updates)
-        state.step += updates
-        return torch.from_numpy(losses)
+        return losses, taken if taken == 0 or np.isfinite(losses[-1]) else taken - 1
 
     def train_loss(self, plan: StepPlan, state: TrainingState) -> float:
         """The loss over the whole train split at the parameters of the state, in float64, from the moments alone."""
         _check(plan)
         packed = PackedParameters(state)
         loss_sum = kernel("moments.loss_sum", self._dtype)
-        value = loss_scale(plan.loss.name, 1, 1) * float(
-            loss_sum(*self._statistics(), packed.w, packed.b, *self._workspace())
-        )
-        return value if plan.loss.is_sum else value / self._y_nk.numel()
+        return float(self._of_sums(plan, loss_sum(*self._statistics(), packed.w, packed.b, *self._workspace())))
+
+    def _of_sums(self, plan: StepPlan, sums: Any) -> Any:
+        """The loss from the sum of e^2, float64."""
+        values = loss_scale(plan.loss.name, 1, 1) * sums
+        return values if plan.loss.is_sum else values / self._y_nk.numel()
 
     def _statistics(self) -> tuple[Any, ...]:
         """The arguments of the kernels: S, q, rr, mx, my, v, n, d and k; computed once."""

@@ -180,17 +180,24 @@ def loss_sum(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, k, w_kD, b_k, u_D, g_kD, 
 @kernel()
 def run_steps(
     S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, k, w_kD, b_k, m_kD, mb_k, has_buffer, bias,
-    factor, divisor, rates, momentum, dampening, weight_decay, nesterov, losses, steps, u_D, g_kD, gb_k,
+    factor, divisor, rates, momentum, dampening, weight_decay, nesterov, losses, steps, recorded, sums, trail,
+    u_D, g_kD, gb_k,
 ):  # fmt: skip
     """Take `steps` steps, or stop before the update at a loss that is not finite; returns the number of losses.
 
-    The loss is factor * (sum of e^2) / divisor; rates has the learning rate of each step.
+    The loss is factor * (sum of e^2) / divisor; rates has the learning rate of each step. Where `recorded`, the sum of
+    e^2 before each step and after the last one goes into sums, shape (steps + 1,), and w, b, m and mb after each step
+    into a row of trail, shape (steps, 2 * (k * D + K)).
     """
     D, K = (d + LANES - 1) // LANES * LANES, (k + LANES - 1) // LANES * LANES
     scale, rule = 2 * factor / divisor, (momentum, dampening, weight_decay, nesterov != 0)
-    has_buffer, done = has_buffer != 0, steps
-    for step in range(steps):
+    has_buffer, done, end = has_buffer != 0, steps, 0
+    for step in range(steps + 1 if recorded != 0 else steps):
         value = _loss_and_gradient(S_dD, q_kD, rr_k, mx_D, my_k, v_kD, n, d, k, w_kD, b_k, u_D, g_kD, gb_k)
+        if recorded != 0:
+            put(sums, step, value)
+            if step == steps:
+                break
         # The sum is rounded to the training dtype first, because torch's loss is infinite if that overflows.
         value = float(number(w_kD, factor * value) / number(w_kD, divisor))
         put(losses, step, value)
@@ -202,4 +209,17 @@ def run_steps(
         if bias != 0:
             sgd_update(b_k, mb_k, gb_k, K, scale, has_buffer, rate, *rule)
         has_buffer = has_buffer or momentum != 0
+        if recorded != 0:
+            end = _append(trail, end, w_kD, k * D)
+            end = _append(trail, end, b_k, K)
+            end = _append(trail, end, m_kD, k * D)
+            end = _append(trail, end, mb_k, K)
     return done
+
+
+@inlined()
+def _append(trail, at, values, count):
+    """Copy numbers to a position of the trail; returns the position behind them."""
+    for i in range(count):
+        put(trail, at + i, item(values, i))
+    return at + count

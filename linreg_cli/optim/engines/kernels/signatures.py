@@ -22,14 +22,14 @@ INTEGER, FLOAT64 = "int64", "float64"
 TRAINED, ROWS, FLOAT64S = "trained *", "rows *", "float64 *"
 
 _TYPES = {
-    TRAINED: "X_nd y_nk w_kD b_k m_kD mb_k w m dots_8",
+    TRAINED: "X_nd y_nk w_kD b_k m_kD mb_k w m dots_8 trail",
     ROWS: "order_n",
     FLOAT64S: (
-        "g_kD gb_k g rates losses S_dD q_kD rr_k mx_D my_k v_kD u_D "
+        "g_kD gb_k g rates losses sums S_dD q_kD rr_k mx_D my_k v_kD u_D "
         "centre_z block_Zr sums_Z8 products_ZZ8 sums_Z products_ZZ"
     ),
     # Booleans, too, as 0 or 1, since C and LLVM pass a bool differently.
-    INTEGER: "n d k first last count steps position batch loss shuffled gradient has_buffer bias nesterov",
+    INTEGER: "n d k first last count steps position batch loss shuffled gradient has_buffer bias nesterov recorded",
     FLOAT64: "delta scale lr momentum dampening weight_decay factor divisor",
 }
 _TYPE_OF = {name: kind for kind, names in _TYPES.items() for name in names.split()}
@@ -81,6 +81,6 @@ SIGNATURES = {
     "moments.run_steps": _signature(
         INTEGER,
         "S_dD q_kD rr_k mx_D my_k v_kD n d k w_kD b_k m_kD mb_k has_buffer bias factor divisor rates",
-        "momentum dampening weight_decay nesterov losses steps u_D g_kD gb_k",
+        "momentum dampening weight_decay nesterov losses steps recorded sums trail u_D g_kD gb_k",
     ),
 }

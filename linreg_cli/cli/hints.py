@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from linreg_cli.cli.folder import is_config
 from linreg_cli.remedies import command, flow
 
 #: Commands about a run that take a table by --data, those that take a config by -c, and those that take settings.
@@ -94,7 +95,7 @@ def _is_table(word: str) -> bool:
 
 
 def _is_config(word: str) -> bool:
-    return not word.startswith("-") and word.lower().endswith((".yaml", ".yml"))
+    return not word.startswith("-") and is_config(word)
 
 
 def _setting(option: str, words: Sequence[str], *, near: bool) -> str | None:

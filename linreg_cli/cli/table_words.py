@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from linreg_cli.addresses import is_address
+from linreg_cli.cli.folder import is_config
 from linreg_cli.errors import DataError, Fault, UsageError, closest, did_you_mean
 from linreg_cli.lookalike import same_appearance
 from linreg_cli.remedies import command, setting
@@ -61,7 +62,7 @@ class Words:
             raise UsageError(
                 "--resume continues a run with the config and the table of that run; leave TABLE out", self.table
             )
-        if self.table.lower().endswith((".yaml", ".yml")):
+        if is_config(self.table):
             raise UsageError(
                 f"this is a config; train it with: {command('linreg', 'train', '-c', self.table)}", self.table
             )
@@ -177,7 +178,7 @@ def choice_lines(choices: "Choices", config: "Config") -> list[str]:
     from linreg_cli.starter.choices import IGNORED
 
     left_out = [each for each in choices.columns if each.use == IGNORED and each.holds_in(config) and not each.odd]
-    lines = [one_line(f"{each.column} is ignored: {each.why}") for each in left_out[:_REASONS]]
+    lines = [one_line(f"{each.column.strip() or 'a column'} is ignored: {each.why}") for each in left_out[:_REASONS]]
     if len(left_out) > _REASONS:
         lines.append(f"{len(left_out) - _REASONS:,} more columns are ignored; decisions in run.json has the reasons")
     usual = {"train": 0.8, "test": 0.2}

@@ -123,7 +123,7 @@ def other_optimum(loss: str, weight_decay: float) -> str | None:
     (True, 'weight decay biases the coefficients; set optimizer.weight_decay: 0')
     """
     if not is_squared(loss):
-        return f"standard errors of least squares are not valid for loss: {loss}; train with loss: mse"
+        return f"inference of least squares is not valid for loss: {loss}; train with loss: mse"
     if weight_decay:
         return "weight decay biases the coefficients; set optimizer.weight_decay: 0"
     return None

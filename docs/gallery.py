@@ -52,8 +52,8 @@ def page() -> str:
     lines = [
         "# Gallery",
         "",
-        "Made by `make docs`: every kind of picture, and the command that draws it. All options: "
-        "[the commands](commands.md).",
+        "Made by `make docs`: every kind of picture, and the command that draws it. "
+        "[The commands](commands.md) have all options.",
         "The runs:",
         "",
         "```sh",

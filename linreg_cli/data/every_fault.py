@@ -1,7 +1,7 @@
 """Every fault of a table at once, also those that would be met only once the first ones are solved.
 
 Text is refused before its missing cells are counted, and those before levels are looked for that no train row has. So
-the table is read again, with the remedies in the config, until it can be used: what is told to paste therefore works.
+the table is read again, with the remedies in the config, until it can be used: what is shown to paste works.
 """
 
 from collections.abc import Callable, Sequence

@@ -156,10 +156,22 @@ def _terms(table: Table, source: TableData, targets: tuple[str, ...]) -> tuple[T
         )
     except DataError as error:
         hint = table.hint()
+        if not any(each.strip() and each not in (*targets, *ignore, *reserved) for each in table.columns) and unusable:
+            raise DataError([*([hint] if hint else []), _no_name(unusable, source.path)]) from None
         raise DataError([*([hint] if hint else []), *error.faults]) from None
     used = [column for term in terms for column in term.columns]
     refuse_bad_names(table.columns, (*used, *targets, *reserved), source.path, table.written_columns)
     return terms
+
+
+def _no_name(columns: Sequence[str], name: str) -> Fault:
+    """The fault of a table whose only other columns cannot be named in a config."""
+    named = [column for column in columns if column.strip()]
+    if named:
+        what = f"several columns are called {', '.join(map(repr, named))}; give each a name of its own"
+        return Fault(f"no feature is left: {what} in the first line of the file", name)
+    what = "the only other column has no name, as an index that pandas has written"
+    return Fault(f"no feature is left: {what}; name it in the first line of the file to predict from it", name)
 
 
 def nameless(columns: Sequence[str]) -> list[str]:

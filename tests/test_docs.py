@@ -105,6 +105,19 @@ def test_changelog_has_the_version_in_the_making():
     assert "### Numerics" in changelog
 
 
+def test_a_section_of_the_changelog_is_there_once():
+    text = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    sections = [line for line in text.splitlines() if line.startswith("#")]
+    assert sections == [*dict.fromkeys(sections)]
+
+
+def test_a_row_is_in_a_table_once():
+    for page in ("docs/architecture.md", "tests/README.md"):
+        rows = [line for line in (REPOSITORY / page).read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+        firsts = [row.split(" | ")[0] for row in rows if not row.startswith("|--") and not row.startswith("| ---")]
+        assert [first for first in firsts if firsts.count(first) > 1] == [], page
+
+
 def test_every_test_that_the_page_about_reliability_names_is_there():
     page = (REPOSITORY / "docs" / "reliability.md").read_text(encoding="utf-8")
     named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", page)

@@ -41,7 +41,7 @@ def init(
     to_stdout = destination.goes_to_stdout(out, as_json=False)
     destination.check_suffix(out, CONFIGS, "configs")
     words = Words(table, target, features, ignore)
-    words.check()
+    words.check(name="init")
     path, content = _content(words, out)
     if not force and not is_written_through(path) and os.path.isfile(path):
         raise UsageError("the file exists; overwrite it with --force, or choose another one with -o", str(path))

@@ -91,9 +91,8 @@ def _proposal(config: Config, found: Sequence[Fault]) -> Config | None:
     """The config with the remedies, and without the columns that no setting makes usable; None if there is none."""
     steps = [step for fault in solvable(found) for step in fault.steps]
     assert isinstance(config.data, TableData)
-    targets = config.data.target if isinstance(config.data.target, tuple) else (config.data.target,)
     bad = [column for fault in found if not solvable([fault]) for column in fault.columns]
-    steps += [Step("ignore", column=column) for column in bad if column not in targets]
+    steps += [Step("ignore", column=column) for column in bad if column not in config.data.targets]
     changes: dict[str, dict[str, Any]] = {}
     for key, value in together(steps).items():
         section, _, name = key.partition(".")
@@ -107,7 +106,6 @@ def _proposal(config: Config, found: Sequence[Fault]) -> Config | None:
 
 
 def _hint(data: TableData) -> str:
-    targets = [data.target] if isinstance(data.target, str) else data.target
-    if any("," in target for target in targets):
+    if any("," in target for target in data.targets):
         return ""
-    return f"{command('linreg', 'init', data.path, '--target', ','.join(targets))} writes such a config"
+    return f"{command('linreg', 'init', data.path, '--target', ','.join(data.targets))} writes such a config"

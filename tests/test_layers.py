@@ -14,9 +14,9 @@ PACKAGE = REPOSITORY / "linreg_cli"
 ORDER = {
     "linreg_cli": [
         "addresses", "lookalike", "patterns", "errors", "seeds", "wording", "decimals", "remedies", "fixes",
-        "decisions", "findings", "paths", "files", "metric_paths", "gates", "config", "data", "model", "optim", "least_squares",
-        "convergence", "runs", "evaluation", "figures", "report", "starter", "pipeline", "inspection", "cli",
-        "__main__",
+        "decisions", "findings", "paths", "files", "metric_paths", "gates", "config", "data", "model", "optim",
+        "least_squares", "convergence", "runs", "evaluation", "figures", "report", "starter", "pipeline", "inspection",
+        "cli", "__main__",
     ],
     "linreg_cli.data": [
         "columns", "tables", "encoding", "features", "summary", "dataset", "split", "synthetic", "scaling", "assemble",

@@ -249,3 +249,12 @@ def test_global_settings_are_left_alone() -> None:
     before = dict(matplotlib.rcParams)
     render(fit(reference()), "png")
     assert dict(matplotlib.rcParams) == before
+
+
+def test_the_fitted_line_stays_in_view_to_its_ends_and_a_far_one_does_not_squeeze_the_points():
+    x = np.concatenate([np.linspace(0, 1, 60), [4.0]])
+    y = np.concatenate([np.linspace(0, 1, 60), [3.0]])  # the line is above the last point, at 4
+    figure = fit([SplitPoints("train", y, y, x)], slope=1.0, intercept=0.0)
+    assert figure.axes[0].get_ylim()[1] > 4
+    figure = fit([SplitPoints("train", y, y, x)], slope=100.0, intercept=0.0)
+    assert figure.axes[0].get_ylim()[1] < 5

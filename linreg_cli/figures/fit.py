@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from linreg_cli.figures.canvas import drawable
 from linreg_cli.figures.clouds import SplitPoints, cloud_figure
 from linreg_cli.wording import number
 
@@ -78,7 +79,23 @@ def fit_figure(
         axes.set_ylim(limits)
         return entries
 
-    return cloud_figure(clouds, (title, feature, target), (slope, intercept, label, "-"), extra=more)
+    level = _ends(clouds, slope, intercept)
+    return cloud_figure(clouds, (title, feature, target), (slope, intercept, label, "-"), level=level, extra=more)
+
+
+def _ends(clouds: Sequence[tuple[str, np.ndarray, np.ndarray]], slope: float, intercept: float) -> list[float]:
+    """The ends of the line over the points, if they are at most half the range of the points beyond these.
+
+    A line that is far from the points, such as one that was hardly trained, does not squeeze them.
+    """
+    x, y = np.concatenate([np.empty((2, 0)), *(drawable(x, y) for _, x, y in clouds)], axis=1)
+    if not len(x):
+        return []
+    room = (float(y.max()) - float(y.min())) / 2
+    # Python's floats overflow without a warning.
+    ends = [float(slope) * end + float(intercept) for end in (float(x.min()), float(x.max()))]
+    near = all(float(y.min()) - room <= end <= float(y.max()) + room for end in ends)
+    return ends if near else []
 
 
 def _draw_bands(axes: "Axes", x: np.ndarray, height: np.ndarray, bands: Bands) -> "Entries":

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from linreg_cli.pipeline.workflow import Outcome
     from linreg_cli.runs.store import RunFolder
     from linreg_cli.starter.choices import Choices
+    from linreg_cli.starter.known import Known
 
 
 def train(
@@ -97,13 +98,13 @@ def train(
                 _show_complete(folder, outcome, expressions, references, junit, as_json=as_json, quiet=quiet)
                 return
         else:
-            loaded, choices = _loaded(words, config or (), overrides, progress, quiet=quiet or as_json)
+            loaded, choices, known = _loaded(words, config or (), overrides, progress, quiet=quiet or as_json)
             progress.stage("loading torch")
             from linreg_cli.pipeline.prepare import prepare
             from linreg_cli.pipeline.workflow import train_run
 
             if dry_run:
-                prepared = prepare(loaded, progress, fail_if=expressions, outputs=outputs)
+                prepared = prepare(loaded, progress, fail_if=expressions, outputs=outputs, known=known)
                 prepared.check(loaded, progress, force=force)
                 progress.done()
                 _show_plan(prepared, as_json=as_json)
@@ -111,7 +112,7 @@ def train(
             with StopRequests() as stops:
                 outcome = train_run(
                     loaded, outputs=outputs, reporter=progress, command=command, fail_if=expressions, force=force,
-                    stops=stops, choices=choices,
+                    stops=stops, choices=choices, known=known,
                 )  # fmt: skip
     if junit is not None:
         write_junit(junit, outcome.run.id, outcome.gates, outcome.seconds)
@@ -121,16 +122,17 @@ def train(
 
 def _loaded(
     words: Words, config: Sequence[str], overrides: Sequence[str], progress: "Progress", *, quiet: bool
-) -> "tuple[LoadedConfig, Choices | None]":
-    """The config of the files or of a table, and what was decided for the table."""
+) -> "tuple[LoadedConfig, Choices | None, Known | None]":
+    """The config of the files or of a table, what was decided for the table, and what of it need not be read again."""
     from linreg_cli.config import load_config
 
-    choices = None
+    choices = known = None
     if words.table is None:
         loaded = load_config(config, overrides)
     else:
         draft = words.draft(overrides, progress.stage)
         loaded, choices = draft.load(overrides), draft.choices
+        known = draft.known.of(loaded.config)
         if not quiet:
             for line in choice_lines(choices, loaded.config):
                 output.tell(f"note: {line}")
@@ -138,7 +140,7 @@ def _loaded(
             progress.warn(finding)
     for note in loaded.notes:
         progress.warn(note)
-    return loaded, choices
+    return loaded, choices, known
 
 
 def _refuse_ranks() -> None:

@@ -51,6 +51,7 @@ bench-quick: $(VENV)/.installed-test  ## has linreg become slower? ratios of now
 
 docs: $(VENV)/.installed-test  ## write the generated pages again
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/gallery.py
 
 clean:  ## remove the environment and caches; runs stay
 	rm -rf $(VENV) $(VENV)-bench $(VENV)-oldest .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

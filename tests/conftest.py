@@ -58,8 +58,11 @@ class Result:
 
     @property
     def messages(self) -> list[str]:
-        """The lines of stderr but those of the progress of training."""
-        return [line for line in self.err.splitlines() if not re.match(r"\S+-\d{4}: epoch [\d,]+/[\d,]+  ", line)]
+        """The lines of stderr but those of the progress of training, and of how far it is from the exact fit."""
+        usual = (
+            r"\S+-\d{4}: epoch [\d,]+/[\d,]+  |warning: coefficient .* standard errors from the exact fit; train with "
+        )
+        return [line for line in self.err.splitlines() if not re.match(usual, line)]
 
 
 @pytest.fixture

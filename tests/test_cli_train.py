@@ -25,7 +25,7 @@ plots: false
 
 FILES = {
     "run.json", "config.yaml", "history.csv", "metrics.json", "model.safetensors",
-    "preprocess.json", "checkpoint.safetensors", "predictions.csv",
+    "preprocess.json", "checkpoint.safetensors", "predictions.csv", "inference.safetensors",
 }  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def test_a_table_with_a_relative_path_is_repeated_from_another_folder(linreg, tm
 
 def test_results_go_to_stdout_and_progress_alone_to_stderr_when_it_is_no_terminal(linreg, small):
     result = linreg("train", "-c", small)
-    assert (result.code, result.messages, len(result.err.splitlines())) == (0, [], 2)
+    assert (result.code, result.messages, len(result.err.splitlines())) == (0, [], 3)
     assert result.out.startswith("small-0001: 4 epochs, 12 steps on ")
     assert "run:      outputs/small-0001\n" in result.out
     assert "\x1b" not in result.out
@@ -148,7 +148,7 @@ def test_quiet_prints_the_path_of_the_run_and_nothing_else(linreg, small):
 
 def test_a_setting_without_effect_is_a_warning_on_stderr(linreg, small):
     result = linreg("train", "-c", small, "--json", "--set", "huber_delta=2")
-    assert result.err == "warning: huber_delta: 2 has no effect with loss: mse\n"
+    assert result.messages == ["warning: huber_delta: 2 has no effect with loss: mse"]
     assert result.json["status"] == "finished"
 
 

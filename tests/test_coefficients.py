@@ -5,7 +5,8 @@ import pytest
 
 from linreg_cli.cli.coefficients import coefficients_text
 from linreg_cli.decimals import text_width
-from linreg_cli.evaluation.coefficients import coefficient_tables, shown_columns
+from linreg_cli.evaluation.coefficients import SHOWN_DISTANCE, coefficient_tables, shown_columns
+from linreg_cli.least_squares.inference import NEAR
 
 
 def inference(estimates, errors, covariance="classic", bias=True):
@@ -241,3 +242,7 @@ def test_a_run_shows_the_numbers_of_statsmodels(linreg, tmp_path):
             )
         assert "kind: reference level u" in text
         assert f"F(4, 55) = {fit.fvalue:.2f}"[:14] in text
+
+
+def test_a_distance_is_shown_from_where_inference_is_refused_on():
+    assert SHOWN_DISTANCE == NEAR

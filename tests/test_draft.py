@@ -191,10 +191,47 @@ def test_features_that_are_named_are_kept_or_refused(csv):
 def test_columns_without_a_name_of_their_own_are_left_out(csv):
     path = csv(",x,x,z,y\n" + "".join(f"{n},{n},{n},{n * n % 7},{n * n % 5}\n" for n in range(30)))
     found = draft(str(path), ["y"])
-    assert decided(found) == {"": ("ignored", "it has no name"), "x": ("ignored", "several columns have this name")}
+    assert decided(found) == {
+        "": ("ignored", "it has no name; name it to use it"),
+        "x": ("ignored", "several columns have this name"),
+    }
     assert [each.message for each in found.choices.warnings(found.load().config)] == [
         "x is left out: several columns have this name"
     ]
+
+
+@pytest.mark.parametrize(
+    ("head", "why"),
+    [
+        (",y", "the only other column has no name, as an index that pandas has written; name it in the first line"),
+        ("x,x,y", "several columns are called 'x'; give each a name of its own in the first line"),
+    ],
+)
+def test_a_table_whose_other_columns_have_no_name_says_so(csv, head, why):
+    row = ",".join("{n}" for _ in head.split(","))
+    path = csv(f"{head}\n" + "".join(row.format(n=n) + "\n" for n in range(30)))
+    with pytest.raises(DataError, match=f"no feature is left: {why}"):
+        draft(str(path), ["y"])
+
+
+def test_a_recipe_that_takes_minutes_is_not_proposed_and_the_config_says_what_it_takes(csv):
+    """The columns are 1e-4 apart: numpy's condition number of the standardised ones is 1.7e4."""
+    rng = np.random.default_rng(1)
+    a = rng.normal(size=300)
+    b, y = a + 1e-4 * rng.normal(size=300), 2 * a + rng.normal(size=300)
+    path = csv("a,b,y\n" + "".join(f"{u!r},{v!r},{w!r}\n" for u, v, w in np.column_stack([a, b, y]).tolist()))
+    found = draft(str(path), ["y"])
+    why = found.choices.outlook
+    assert "too multicollinear for gradient descent" in why
+    assert "leave out columns, first 'a' or 'b'" in why or "leave out columns, first 'b' or 'a'" in why
+    assert int(why.rpartition("train.epochs: ")[2]) > 50_000
+    assert found.load().config.train.epochs <= 10_000
+    assert f"# the exact fit: {why}" in found.text
+
+
+def test_a_loss_without_a_recipe_gets_epochs(csv):
+    found = draft(table(csv, {}), ["y"], overrides=["loss=mae", "optimizer.lr=0.1", "optimizer.momentum=0"])
+    assert found.load().config.train.epochs == 1_000
 
 
 def test_decisions_that_an_override_changes_are_not_reported(csv):

@@ -45,7 +45,12 @@ def test_an_option_with_the_name_of_a_key_is_answered_with_set(linreg, line, exp
         ("explain a.yml --steps 3", "linreg explain -c a.yml --steps 3"),
         ("inspect houses.csv", "linreg init houses.csv --target COLUMN"),
         ("generate t.csv", "linreg generate -o t.csv"), ("generate-data a.yaml", "linreg generate-data -c a.yaml"),
-        ("predict gd", None), ("validate", None), ("foo", None), ("evaluate a b", None),
+        ("inspect 'my t.csv' --target price", "linreg init 'my t.csv' --target price"),
+        ("predict gd new.csv out.csv", "linreg predict gd --data new.csv -o out.csv"),
+        ("predict new.csv out.csv", "linreg predict latest --data new.csv -o out.csv"),
+        ("help", "linreg --help"), ("help train", "linreg train --help"), ("version", "linreg --version"),
+        ("list", "linreg runs list"), ("show gd", "linreg runs show gd"), ("runs gd", "linreg runs show gd"),
+        ("runs lst", None), ("predict gd", None), ("validate", None), ("foo", None), ("evaluate a b", None),
     ],
 )  # fmt: skip
 def test_a_file_in_the_wrong_place_is_answered_with_the_command(linreg, line, expected):
@@ -64,9 +69,54 @@ def test_what_is_proposed_works_when_it_is_pasted(linreg, config_file):
 def test_a_kind_of_picture_in_the_place_of_a_run_is_answered_with_kind(linreg, config_file):
     config_file("data: {source: synthetic, n_samples: 30}\nplots: false\n", "a.yaml")
     assert linreg("train", "-c", "a.yaml", "--quiet").code == 0
-    result = linreg("plot", "a", "residuals")
-    assert (result.code, result.err.rstrip().endswith("write --kind residuals")) == (2, True)
+    for kind in ("residuals", "all"):
+        result = linreg("plot", "a", kind)
+        assert (result.code, result.err.rstrip().endswith(f"write --kind {kind}")) == (2, True)
     assert linreg("plot", "a", "--kind", "residuals").code == 0
+
+
+def test_the_name_of_a_page_in_the_place_of_a_run_is_answered_with_o(linreg, config_file):
+    config_file("data: {source: synthetic, n_samples: 30}\nplots: false\n", "a.yaml")
+    assert linreg("train", "-c", "a.yaml", "--quiet").code == 0
+    result = linreg("report", "a", "out.html")
+    assert (result.code, result.err.rstrip().endswith("write -o out.html")) == (2, True)
+    assert linreg("report", "a", "-o", "out.html").code == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "last"),
+    [
+        ("inspect -c rows.csv", "inspect -c rows.yaml"), ("explain -c rows.csv", "explain -c rows.yaml"),
+        ("validate rows.csv", "validate rows.yaml"), ("validate --resolved rows.csv", "validate rows.yaml"),
+    ],
+)  # fmt: skip
+def test_a_table_in_the_place_of_a_config_is_answered_with_commands_that_work(linreg, tmp_path, line, last):
+    (tmp_path / "rows.csv").write_text("x,y\n" + "".join(f"{i},{2 * i + i % 3}\n" for i in range(30)))
+    result = linreg(*line.split())
+    assert result.code == 2
+    [message] = result.err.splitlines()
+    first, columns, then = re.search(r"write one: linreg (.*); its columns: (.*); then: linreg (.*)$", message).groups()
+    assert (columns, then) == ("x, y", last)
+    assert linreg(*first.replace("COLUMN", "y").split()).code == 0
+    assert linreg(*then.split()).code == 0
+
+
+def test_validate_reports_a_table_beside_the_faults_of_configs(linreg, tmp_path, config_file):
+    (tmp_path / "rows.csv").write_text("x,y\n1,2\n")
+    config_file("nme: a\ndata: {path: rows.csv, target: y}\n", "a.yaml")
+    result = linreg("validate", "rows.csv", "a.yaml")
+    assert (result.code, "rows.csv: this is a table" in result.err, "unknown key 'nme'" in result.err) == (
+        2,
+        True,
+        True,
+    )
+    assert "rows.csv:1:1" not in result.err
+
+
+def test_init_without_a_target_proposes_init(linreg, tmp_path):
+    (tmp_path / "rows.csv").write_text("x,y\n1,2\n")
+    assert "linreg init rows.csv --target COLUMN; its columns: x, y" in linreg("init", "rows.csv").err
+    assert "linreg train rows.csv --target COLUMN; its columns: x, y" in linreg("train", "rows.csv").err
 
 
 def test_control_characters_in_what_was_typed_stay_escaped(linreg):

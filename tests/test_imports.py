@@ -114,7 +114,7 @@ class Refuse:  # pandas need not be installed: looking for it is enough
 sys.meta_path.insert(0, Refuse())
 train = ["train", "-c", "c.yaml", "-q"]
 predict = ["predict", "latest", "--data", "t.csv"]
-commands = [train, ["plot", "latest", "-o", "."], ["report", "latest", "-o", "r.html"], predict]
+commands = [train, ["plot", "latest", "--kind", "all", "-o", "."], ["report", "latest", "-o", "r.html"], predict]
 commands += [[*predict, "--json"], [*predict, "-o", "p.parquet"], ["generate-data", "-o", "g.csv"]]
 print("\\nCODES", *(run(command) for command in commands))
 """

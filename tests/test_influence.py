@@ -2,13 +2,18 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import statsmodels.api as sm
 
+from linreg_cli.figures.epochs import Axes
 from linreg_cli.figures.influence import MOST_NAMED, leverage_figure
+from linreg_cli.figures.kinds import KINDS
+from linreg_cli.figures.material import Material
 from linreg_cli.least_squares.influence import MOST_ROWS, chosen
+from linreg_cli.runs.store import RunFolder
 
 
 def write(path, columns):
@@ -79,12 +84,29 @@ def test_the_picture_is_drawn_from_the_folder_alone(train, linreg, tmp_path):
     assert "standardized_residual:z" in read(f"{run['path']}/influence.csv")
 
 
+def test_a_run_that_stopped_early_has_the_table_and_the_pictures_of_its_exact_fit(train, linreg):
+    columns = table()
+    run = train(columns, "--set", "train.epochs=1")
+    assert "refused" in run["metrics"]["inference"]
+    fit = sm.OLS(columns["y"], sm.add_constant(np.column_stack([columns["a"], columns["b"]]))).fit()
+    theirs = fit.get_influence()
+    found = read(f"{run['path']}/influence.csv")
+    np.testing.assert_allclose(found["standardized_residual"], theirs.resid_studentized_internal, rtol=1e-8)
+    material = Material.of(RunFolder(Path(run["path"])))
+    predicted, _, _ = material.standardized("y")
+    np.testing.assert_allclose(predicted, fit.fittedvalues, rtol=1e-9)
+    for kind in ("leverage", "qq", "scale_location"):
+        title = KINDS[kind].draw(material, "y", Axes()).get_suptitle().replace("\n", " ")
+        assert f"exact fit of {run['run']}" in title
+    assert linreg("plot", "latest", "--kind", "leverage").code == 0
+
+
+def test_a_run_at_the_exact_fit_is_named_alone(train):
+    material = Material.of(RunFolder(Path(train(table())["path"])))
+    assert "exact fit" not in KINDS["qq"].draw(material, "y", Axes()).get_suptitle()
+
+
 def test_why_there_is_no_picture_is_said(train, linreg):
-    train(table(), "--set", "train.epochs=1")
-    result = linreg("plot", "latest", "--kind", "leverage")
-    assert result.code == 2
-    assert "has no leverage picture, because inference was refused: the model is not at the optimum" in result.err
-    assert "raise train.epochs" in result.err
     train(table(), "--set", "optimizer.weight_decay=0.1")
     assert "weight decay biases the coefficients" in linreg("plot", "latest", "--kind", "leverage").err
 

@@ -73,8 +73,10 @@ def test_where_inference_was_refused_the_reason_stands_in_its_place(outputs, und
     run = run_of(outputs, "known")
     read = page(run)
     refused = run.read_json("metrics.json")["inference"]["refused"]
-    assert f"No standard errors: {refused}." in read.shown
-    assert read.table("Parameters of y, in original units")[""] == ["parameter", "trained", "exact"]
+    assert f"The statistics below are those of the exact fit, not of the trained model: {refused}." in read.shown
+    [caption] = [caption for caption in read.captions if caption.startswith("Parameters of y")]
+    assert caption == "Parameters of y, in original units, classic standard errors of the exact fit"
+    assert read.table(caption)[""][:3] == ["parameter", "trained", "exact"]
 
 
 def test_leave_one_out_and_the_truth_are_those_of_evaluate(outputs, linreg, undrawn):
@@ -94,7 +96,8 @@ def test_undefined_metrics_say_why_and_a_model_without_an_intercept_has_none(out
     read = page(run_of(outputs, "undefined"))
     assert read.table("Metrics of y")["test"][-1] == "undefined"
     assert "test R² is undefined: a single row has no variance" in read.shown
-    assert list(read.table("Parameters of y, in original units")) == ["", "x"]
+    [caption] = [caption for caption in read.captions if caption.startswith("Parameters of y")]
+    assert list(read.table(caption)) == ["", "x"]
 
 
 def test_gates_say_passed_or_failed_in_words(outputs, undrawn):

@@ -44,7 +44,7 @@ def how(message: str) -> str:
     [
         ({"a": A, "b": B, "sum": A + B}, "sum = a + b"),
         ({"a": A, "b": B, "f": 3 - 1.8 * A + 32}, "f = - 1.8 a + 35"),
-        ({"big": A * 1e9 + 1e12, "a": A, "b": B}, "a = 1e-09 big - 1000"),
+        ({"big": A * 1e9 + 1e12, "a": A, "b": B}, "a = 1e-09 big - 1,000"),
         ({"a": A, "b": B / 100, "c": A + 1e-5 * B / 100}, "c = a + 1e-05 b"),
         ({"a": A, "b": B, "twin": A}, "twin = a"),
         ({"a": A, "b": B, "shifted": A + 5}, "shifted = a + 5"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from linreg_cli.cli import options, output
+from linreg_cli.cli.table_words import table_faults
 from linreg_cli.errors import DivergedError, Fault, UsageError
 from linreg_cli.wording import number, one_line
 
@@ -38,6 +39,8 @@ def explain(
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
 
+    if faults := table_faults(config, "explain", "-c"):
+        raise UsageError(faults)
     loaded = load_config(config, [*(set_ or []), "train.dtype=float64", "train.device=cpu", "train.engine=reference"])
     from linreg_cli.inspection.explain import explain as work
     from linreg_cli.pipeline.prepare import prepare

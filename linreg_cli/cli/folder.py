@@ -35,6 +35,11 @@ def _names(folder: str) -> list[str]:
     return []
 
 
+def is_config(name: str) -> bool:
+    """Whether a name is that of a config, by its ending."""
+    return name.lower().endswith(CONFIGS)
+
+
 def _ending(names: Sequence[str], suffixes: Sequence[str]) -> list[str]:
     """The names with one of the suffixes, sorted; names that a terminal would not show as they are are left out."""
     return sorted(

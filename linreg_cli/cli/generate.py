@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from linreg_cli.cli import destination, options, output
+from linreg_cli.cli.table_words import table_faults
+from linreg_cli.errors import UsageError
 from linreg_cli.paths import expanded, output_path
 from linreg_cli.wording import one_line
 
@@ -43,6 +45,8 @@ def generate_data(
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
 
+    if faults := table_faults(config or (), "generate-data", "-c"):
+        raise UsageError(faults)
     to_stdout = destination.goes_to_stdout(out, as_json=as_json)
     begun = time.perf_counter()
     loaded = load_config(config or [], [*([] if config else ["data.source=synthetic"]), *(set_ or [])])

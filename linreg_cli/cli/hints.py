@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from linreg_cli.cli.folder import is_config
 from linreg_cli.remedies import command, flow
 
 #: Commands about a run that take a table by --data, those that take a config by -c, and those that take settings.
 _OF_RUN = ("evaluate", "predict")
 _OF_CONFIG = ("inspect", "explain")
 _WITH_SET = ("train", "inspect", "explain", "generate-data", "generate", "init", "sweep")
+_OF_TABLE = ("--target", "--features", "--ignore")
+_OF_RUNS = ("list", "show", "diff", "label", "rm")
 _FLAGS = ("--json", "--quiet", "-q", "--verbose", "-v", "--ridge", "--force", "--dry-run")
 #: Sections whose key is meant where several have one of that name, such as `bias`; () is the top of the config.
 _FIRST = ((), ("train",), ("optimizer",), ("model",), ("preprocess",), ("data",))
@@ -30,12 +33,20 @@ def hint(option: str | None, path: str, words: Sequence[str], *, near: bool = Fa
     'linreg predict houses --data new.csv'
     """
     name = path.removeprefix("linreg").strip()
+    tables = [word for word in _arguments(words[1:]) if _is_table(word)]
+    if option in _OF_TABLE and name in _OF_CONFIG and len(tables) == 1:
+        return command("linreg", "init", *tables, option, _value(option, words) or "COLUMN")
     if option is not None:
         return _setting(option, words, near=near) if name in _WITH_SET else None
     if not name:
-        return _file_for_command(words[0]) if words else None
+        return _for_command(words) if words else None
+    if name == "runs" and len(words) > 1 and not get_close_matches(words[1], _OF_RUNS):
+        return command("linreg", "runs", "show", words[1])
     if "-c" in words or "--config" in words or "--data" in words:
         return None
+    if name == "predict" and len(tables) == 2 and "-o" not in words:
+        others = [word for word in words[1:] if word not in tables] or ["latest"]
+        return command("linreg", name, *others, "--data", tables[0], "-o", tables[1])
     files = [word for word in _arguments(words[1:]) if _is_table(word) or _is_config(word)]
     if len(files) != 1:
         return None
@@ -53,8 +64,15 @@ def hint(option: str | None, path: str, words: Sequence[str], *, near: bool = Fa
     return command("linreg", name, "-c", file, *others) if name == "train" and _is_config(file) else None
 
 
-def _file_for_command(word: str) -> str | None:
-    """The command for a file that was given in the place of one."""
+def _for_command(words: Sequence[str]) -> str | None:
+    """The command for a file that was given in the place of one, or for a word that other tools have."""
+    word = words[0]
+    if word == "help":
+        return command("linreg", *words[1:2], "--help")
+    if word == "version":
+        return command("linreg", "--version")
+    if word in _OF_RUNS:
+        return command("linreg", "runs", *words)
     if _is_table(word):
         return command("linreg", "train", word, "--target", "COLUMN")
     return command("linreg", "train", "-c", word) if _is_config(word) else None
@@ -77,7 +95,7 @@ def _is_table(word: str) -> bool:
 
 
 def _is_config(word: str) -> bool:
-    return not word.startswith("-") and word.lower().endswith((".yaml", ".yml"))
+    return not word.startswith("-") and is_config(word)
 
 
 def _setting(option: str, words: Sequence[str], *, near: bool) -> str | None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from linreg_cli.cli import destination, options, output
+from linreg_cli.cli.folder import CONFIGS
 from linreg_cli.cli.table_words import Words
 from linreg_cli.errors import UsageError
 from linreg_cli.paths import is_written_through, output_path
@@ -38,9 +39,9 @@ def init(
     from linreg_cli.files import write_bytes
 
     to_stdout = destination.goes_to_stdout(out, as_json=False)
-    destination.check_suffix(out, (".yaml", ".yml"), "configs")
+    destination.check_suffix(out, CONFIGS, "configs")
     words = Words(table, target, features, ignore)
-    words.check()
+    words.check(name="init")
     path, content = _content(words, out)
     if not force and not is_written_through(path) and os.path.isfile(path):
         raise UsageError("the file exists; overwrite it with --force, or choose another one with -o", str(path))

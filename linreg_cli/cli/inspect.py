@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 
 from linreg_cli.cli import options, output
+from linreg_cli.cli.table_words import table_faults
+from linreg_cli.errors import UsageError
 
 
 def inspect(
@@ -22,6 +24,8 @@ def inspect(
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
 
+    if faults := table_faults(config, "inspect", "-c"):
+        raise UsageError(faults)
     loaded = load_config(config, set_ or [])
     from linreg_cli.inspection.advice import advice
     from linreg_cli.inspection.inspect import inspect_config

@@ -72,7 +72,7 @@ def plot(
     is_picture = folder is not None and folder.suffix.lower().lstrip(".") in FORMATS and not os.path.isdir(folder)
     if is_picture and not to_stdout:
         raise UsageError("-o is a folder, and a picture has the name of its kind; write -o DIR", str(folder))
-    folders = [_found(outputs, run, tuple(KINDS)) for run in runs]
+    folders = [_found(outputs, run, (*KINDS, ALL)) for run in runs]
     axes = Axes(scale, x)
     with output.warning_of_fonts():
         if len(folders) == 1:

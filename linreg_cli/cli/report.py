@@ -2,14 +2,20 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from linreg_cli import wording
 from linreg_cli.cli import destination, options, output
-from linreg_cli.errors import UsageError
+from linreg_cli.errors import StoreError, UsageError
 from linreg_cli.paths import output_path
+from linreg_cli.remedies import command
+
+if TYPE_CHECKING:
+    from linreg_cli.runs.store import RunFolder
+
+_SUFFIXES = (".html", ".htm")
 
 
 def report(
@@ -35,11 +41,11 @@ def report(
     from linreg_cli.files import make_folder, write_bytes
     from linreg_cli.report.document import page_of
     from linreg_cli.runs.compare import comparison_name
-    from linreg_cli.runs.find import find_run
     from linreg_cli.runs.store import REPORT
 
     to_stdout = destination.goes_to_stdout(out, as_json=as_json)
-    folders = list({folder.path.resolve(): folder for folder in (find_run(outputs, run) for run in runs)}.values())
+    found = [_found(outputs, run) for run in runs]
+    folders = list({folder.path.resolve(): folder for folder in found}.values())
     if out is None and len(folders) == 1:
         path = folders[0].path / REPORT
     elif out is None:
@@ -48,7 +54,7 @@ def report(
         path, target = out, Path(os.path.realpath(out))  # a link is followed
         if target.name != REPORT and os.path.exists(target.parent / "run.json"):
             raise UsageError("the file would be inside a run folder; choose another path with -o", str(out))
-        destination.check_suffix(out, (".html", ".htm"), "reports")
+        destination.check_suffix(out, _SUFFIXES, "reports")
     with output.warning_of_fonts():
         content = page_of(folders).encode("utf-8")
     if out is None:
@@ -60,3 +66,16 @@ def report(
         output.print_json({"report": str(path), "runs": [folder.id for folder in folders]})
     else:
         output.show(wording.one_line(str(path)))
+
+
+def _found(outputs: Path, run: str) -> "RunFolder":
+    """The run; the name of the page in the place of one is an error of its own."""
+    from linreg_cli.runs.find import find_run
+
+    try:
+        return find_run(outputs, run)
+    except StoreError:
+        if not run.lower().endswith(_SUFFIXES):
+            raise
+        message = f"no run is called so; for the name of the file write {command('-o', run)}"
+        raise UsageError(message, run) from None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from linreg_cli.addresses import is_address
+from linreg_cli.cli.folder import is_config
 from linreg_cli.errors import DataError, Fault, UsageError, closest, did_you_mean
 from linreg_cli.lookalike import same_appearance
 from linreg_cli.remedies import command, setting
@@ -36,19 +37,20 @@ class Words:
     features: Sequence[str] | None
     ignore: Sequence[str] | None
 
-    def check(self, config: Sequence[str] | None = None, resume: str | None = None) -> None:
+    def check(self, config: Sequence[str] | None = None, resume: str | None = None, *, name: str = "train") -> None:
         """Refuse words that contradict each other, a table in the place of a config, and a config in that of a table.
 
         Args:
             config: values of -c.
             resume: value of --resume.
+            name: of the command, `train` or `init`.
 
         Raises:
             UsageError: for these, and for a table without a target, with its columns.
         """
         for file in config or ():
             if _is_table(file) and resume is None:
-                raise UsageError(f"this is a table, and -c takes a config; train it with {_example(file)}", file)
+                raise UsageError(f"this is a table, and -c takes a config; train it with {_example(file, name)}", file)
         if self.table is None:
             given = {"--target": self.target, "--features": self.features, "--ignore": self.ignore}
             for option, values in given.items():
@@ -60,7 +62,7 @@ class Words:
             raise UsageError(
                 "--resume continues a run with the config and the table of that run; leave TABLE out", self.table
             )
-        if self.table.lower().endswith((".yaml", ".yml")):
+        if is_config(self.table):
             raise UsageError(
                 f"this is a config; train it with: {command('linreg', 'train', '-c', self.table)}", self.table
             )
@@ -75,7 +77,7 @@ class Words:
             message = "a TABLE is a file; download it, or write a config with data.path and data.sha256"
             raise UsageError(message, self.table)
         if not self.target:
-            raise UsageError(f"say which column to predict: {_example(self.table)}", self.table)
+            raise UsageError(f"say which column to predict: {_example(self.table, name)}", self.table)
 
     def draft(self, overrides: Sequence[str], progress: Callable[[str], None]) -> "Draft":
         """The config for the table, and what was decided.
@@ -141,11 +143,31 @@ def _is_table(file: str) -> bool:
     return file != "-" and table_format(file) is not None
 
 
-def _example(table: str) -> str:
-    """The command that trains a table, and the columns to choose the target from."""
+def _example(table: str, name: str) -> str:
+    """The command that trains a table or writes its config, and the columns to choose the target from."""
     from linreg_cli.starter.reading import columns_of
 
-    return f"{command('linreg', 'train', table, '--target', 'COLUMN')}; its columns: {_listed(columns_of(table))}"
+    return f"{command('linreg', name, table, '--target', 'COLUMN')}; its columns: {_listed(columns_of(table))}"
+
+
+def table_faults(files: Sequence[str], *words: str) -> list[Fault]:
+    """A fault for each table in the place of a config, with the commands that write one and use it.
+
+    Args:
+        files: configs of the command line.
+        words: of the command that takes them, up to the config.
+    """
+    from linreg_cli.config.formats import table_stem
+
+    faults = []
+    for file in files:
+        if _is_table(file):
+            then = command("linreg", *words, f"{table_stem(file) or 'config'}.yaml")
+            message = (
+                f"this is a table, and {words[0]} takes a config; write one: {_example(file, 'init')}; then: {then}"
+            )
+            faults.append(Fault(message, file))
+    return faults
 
 
 def choice_lines(choices: "Choices", config: "Config") -> list[str]:
@@ -156,7 +178,7 @@ def choice_lines(choices: "Choices", config: "Config") -> list[str]:
     from linreg_cli.starter.choices import IGNORED
 
     left_out = [each for each in choices.columns if each.use == IGNORED and each.holds_in(config) and not each.odd]
-    lines = [one_line(f"{each.column} is ignored: {each.why}") for each in left_out[:_REASONS]]
+    lines = [one_line(f"{each.column.strip() or 'a column'} is ignored: {each.why}") for each in left_out[:_REASONS]]
     if len(left_out) > _REASONS:
         lines.append(f"{len(left_out) - _REASONS:,} more columns are ignored; decisions in run.json has the reasons")
     usual = {"train": 0.8, "test": 0.2}

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import LoadedConfig
     from linreg_cli.gates import References
-    from linreg_cli.pipeline.prepare import Prepared
     from linreg_cli.pipeline.workflow import Outcome
     from linreg_cli.runs.store import RunFolder
     from linreg_cli.starter.choices import Choices
@@ -62,12 +61,8 @@ def train(
     from linreg_cli.cli.junit import recording_error, write_junit
     from linreg_cli.cli.progress import Progress
     from linreg_cli.runs.find import find_run
-    from linreg_cli.runs.signals import StopRequests
 
-    shorthands = {"name": name, "train.device": device}
-    # In quotes, so that '--name 2014' is text.
-    quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in shorthands.items() if value is not None}
-    overrides = [*(set_ or []), *(f"{key}={value}" for key, value in quoted.items())]
+    overrides = [*(set_ or []), *_shorthands({"name": name, "train.device": device})]
     progress = Progress(quiet=quiet, as_json=as_json, verbose=verbose)
     with recording_error(junit, "train"), github_summary.recording_failure("train"), progress:
         _refuse_ranks()
@@ -75,23 +70,9 @@ def train(
         words = Words(table, target, features, ignore)
         words.check(config, resume)
         _check_options(config or table, resume, junit, dry_run=dry_run, force=force, quiet=quiet, verbose=verbose)
-        command = ["linreg", *sys.argv[1:]]
         if resume is not None:
             folder = find_run(outputs, resume)
-            progress.stage("loading torch")
-            from linreg_cli.pipeline.workflow import resume_run
-
-            with StopRequests() as stops:
-                outcome = resume_run(
-                    folder,
-                    config or (),
-                    overrides,
-                    reporter=progress,
-                    command=command,
-                    fail_if=expressions,
-                    stops=stops,
-                    outputs=outputs,
-                )
+            outcome = _resumed(folder, config or (), overrides, progress, expressions, outputs)
             if isinstance(outcome, str):
                 progress.done()
                 references = gates.references(expressions, outputs)
@@ -100,24 +81,66 @@ def train(
         else:
             loaded, choices, known = _loaded(words, config or (), overrides, progress, quiet=quiet or as_json)
             progress.stage("loading torch")
-            from linreg_cli.pipeline.prepare import prepare
-            from linreg_cli.pipeline.workflow import train_run
-
             if dry_run:
-                prepared = prepare(loaded, progress, fail_if=expressions, outputs=outputs, known=known)
-                prepared.check(loaded, progress, force=force)
-                progress.done()
-                _show_plan(prepared, as_json=as_json)
+                _show_plan(loaded, known, progress, expressions, outputs, force=force, as_json=as_json)
                 return
-            with StopRequests() as stops:
-                outcome = train_run(
-                    loaded, outputs=outputs, reporter=progress, command=command, fail_if=expressions, force=force,
-                    stops=stops, choices=choices, known=known,
-                )  # fmt: skip
+            outcome = _trained(loaded, choices, known, progress, expressions, outputs, force=force)
     if junit is not None:
         write_junit(junit, outcome.run.id, outcome.gates, outcome.seconds)
     github_summary.append_run(outcome.run.id, outcome.metrics, outcome.run.record(), outcome.gates)
     _show(outcome, as_json=as_json, quiet=quiet)
+
+
+def _shorthands(options: dict[str, str | None]) -> list[str]:
+    """Overrides from options that stand for a key; in quotes, so that `--name 2014` is text."""
+    given = {key: value for key, value in options.items() if value is not None}
+    return [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in given.items()]
+
+
+def _resumed(
+    run: "RunFolder",
+    config: Sequence[str],
+    overrides: Sequence[str],
+    progress: "Progress",
+    fail_if: list[str],
+    outputs: Path,
+) -> "Outcome | str":
+    """See `resume_run`."""
+    from linreg_cli.runs.signals import StopRequests
+
+    progress.stage("loading torch")
+    from linreg_cli.pipeline.workflow import resume_run
+
+    with StopRequests() as stops:
+        return resume_run(
+            run, config, overrides, reporter=progress, command=_command_line(), fail_if=fail_if, stops=stops,
+            outputs=outputs,
+        )  # fmt: skip
+
+
+def _trained(
+    loaded: "LoadedConfig",
+    choices: "Choices | None",
+    known: "Known | None",
+    progress: "Progress",
+    fail_if: list[str],
+    outputs: Path,
+    *,
+    force: bool,
+) -> "Outcome":
+    """See `train_run`."""
+    from linreg_cli.pipeline.workflow import train_run
+    from linreg_cli.runs.signals import StopRequests
+
+    with StopRequests() as stops:
+        return train_run(
+            loaded, outputs=outputs, reporter=progress, command=_command_line(), fail_if=fail_if, force=force,
+            stops=stops, choices=choices, known=known,
+        )  # fmt: skip
+
+
+def _command_line() -> list[str]:
+    return ["linreg", *sys.argv[1:]]
 
 
 def _loaded(
@@ -233,7 +256,22 @@ def _show(outcome: "Outcome", *, as_json: bool, quiet: bool) -> None:
     gates.stop(failed, as_json=as_json, result=result)
 
 
-def _show_plan(prepared: "Prepared", *, as_json: bool) -> None:
+def _show_plan(
+    loaded: "LoadedConfig",
+    known: "Known | None",
+    progress: "Progress",
+    fail_if: list[str],
+    outputs: Path,
+    *,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Prepare a run, without training, and show what it would do."""
+    from linreg_cli.pipeline.prepare import prepare
+
+    prepared = prepare(loaded, progress, fail_if=fail_if, outputs=outputs, known=known)
+    prepared.check(loaded, progress, force=force)
+    progress.done()
     plan, dataset = prepared.plan, prepared.dataset
     rows = {split: len(part) for split, part in dataset.splits.items()}
     values: dict[str, Any] = {

@@ -6,7 +6,8 @@ import typer
 
 from linreg_cli import wording
 from linreg_cli.cli import options, output
-from linreg_cli.errors import ConfigError, Fault
+from linreg_cli.cli.table_words import table_faults
+from linreg_cli.errors import ConfigError, Fault, UsageError
 from linreg_cli.paths import expanded
 
 
@@ -35,11 +36,15 @@ def validate(
     """
     from linreg_cli.config import load_config
 
+    tables = table_faults(files, "validate")
+    if tables and resolved:
+        raise UsageError(tables)
     if resolved:
         _show_resolved(files, as_json=as_json)
         return
-    faults: list[Fault] = []
-    for file in files:
+    faults: list[Fault] = tables
+    places = {fault.where for fault in tables}
+    for file in (each for each in files if each not in places):
         try:
             loaded = load_config([file])
         except ConfigError as error:

@@ -84,6 +84,11 @@ class TableData(Section):
     ignore: tuple[Name, ...] = Field((), description=_IGNORE)
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to predict."""
+        return (self.target,) if isinstance(self.target, str) else self.target
+
 
 class SyntheticData(Section):
     """`source: synthetic`: rows generated from known parameters, y = X w + b + noise."""

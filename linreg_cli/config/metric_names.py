@@ -70,9 +70,7 @@ def known_features(config: Config) -> tuple[str, ...] | None:
 
 def targets_of(config: Config) -> tuple[str, ...]:
     """The names of the targets."""
-    if isinstance(config.data, InlineData):
-        return config.data.targets
-    return (config.data.target,) if isinstance(config.data.target, str) else tuple(config.data.target)
+    return (config.data.target,) if isinstance(config.data, SyntheticData) else config.data.targets
 
 
 _SPLITS = ("train", "validation", "test")

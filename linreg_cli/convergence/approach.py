@@ -11,6 +11,7 @@ from linreg_cli.convergence.rates import SgdRule
 from linreg_cli.convergence.spectrum import Spectrum
 from linreg_cli.data import Preprocessor
 from linreg_cli.least_squares.factor import Array
+from linreg_cli.least_squares.inference import standard_errors
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import fold_parameters
 from linreg_cli.optim.schedules import Schedule
@@ -69,15 +70,12 @@ class Approach:
         fold = _fold(preprocessor, bias=optimum.bias is not None)
         scale, trained = preprocessor.targets.scale, fold_parameters(optimum.weights, optimum.bias, preprocessor)
         exact = _stack(original.weights, original.bias)
-        to_q = original.factor.to_parameters() @ original.factor.inverse
-        degrees = original.factor.n_samples - original.factor.n_parameters
-        rss = original.losses(original.weights, original.bias)
         return cls(
             h=spectrum.eigenvalues,
             moves=fold @ spectrum.eigenvectors,
             start=start,
             offset=(_stack(trained.weights, trained.bias) - exact) / scale,
-            std_err=np.linalg.norm(to_q, axis=1)[:, None] * np.sqrt(rss / degrees) / scale,
+            std_err=standard_errors(original) / scale,
             lost=unit * np.abs(_stack(optimum.weights, optimum.bias)) / 2,
             noisy=_gradient_rounding(optimum, unit),
             eigenvectors=spectrum.eigenvectors,

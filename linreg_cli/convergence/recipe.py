@@ -17,6 +17,7 @@ from linreg_cli.convergence.trials import MOST_EPOCHS, Trials, changed, first_ep
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.scaling import original_rows
 from linreg_cli.least_squares.inference import refusal
+from linreg_cli.remedies import setting
 from linreg_cli.wording import rounded
 
 #: The distance to aim at, in standard errors: below that of advice, because it costs little, and R2 of a few test rows
@@ -24,8 +25,10 @@ from linreg_cli.wording import rounded
 FINE_AIM = AIM / 100
 #: The relative gap of the loss to aim at where coefficients have no standard errors.
 _AIM_GAP = 1e-12
+#: More epochs than these take more than half a minute, and a new config does not set them.
+_PRACTICAL_EPOCHS = 50_000
 #: The epochs where the exact fit cannot be reached, and where it is not known.
-_UNREACHED_EPOCHS, _UNKNOWN_EPOCHS = 10_000, 1_000
+_UNREACHED_EPOCHS, UNKNOWN_EPOCHS = 10_000, 1_000
 #: The epochs of a new config, at least: fewer are enough for some tables, but not once a column is added.
 _LEAST_EPOCHS = 100
 #: The settings of a new config beside the epochs and the gap.
@@ -77,7 +80,7 @@ def recipe(config: Config, problem: Problem, dataset: Dataset, preprocessor: Pre
     if problem.no_curvature_reason:
         # No curvature of standardised columns is above their number, times two for a mean of squares.
         lr = rounded(1 / (2 * (problem.X_nd.shape[1] + 1)), 1)
-        return Recipe(lr, 0.9, _UNKNOWN_EPOCHS, None, f"not known: {problem.no_curvature_reason}")
+        return Recipe(lr, 0.9, UNKNOWN_EPOCHS, None, f"not known: {problem.no_curvature_reason}")
     new, exact = changed(config, NEW_CONFIG), problem
     if (new.preprocess, new.train.dtype) != (config.preprocess, config.train.dtype):
         preprocessor = Preprocessor.fit(dataset, new.preprocess, bias=new.model.bias)
@@ -88,8 +91,14 @@ def recipe(config: Config, problem: Problem, dataset: Dataset, preprocessor: Pre
     why, epochs = no_exact_fit(exact, original), None
     if why is None and original is not None:
         trials = Trials(exact, config, dataset, preprocessor, original)
-        epochs = trials.epochs({}, FINE_AIM) or trials.epochs({}, AIM)
-        why = None if epochs else impossible(exact, trials)
+        epochs = trials.epochs({}, FINE_AIM)
+        if epochs is None or epochs > _PRACTICAL_EPOCHS:
+            epochs = trials.epochs({}, AIM)
+        if epochs is None:
+            why = impossible(exact, trials)
+        elif epochs > _PRACTICAL_EPOCHS:
+            why = f"{impossible(exact, trials)}, or train for minutes with {setting('train.epochs', epochs)}"
+            epochs = None
     if epochs is None:
         epochs = min(_epochs_to_gap(exact), _UNREACHED_EPOCHS)
     return Recipe("auto", "auto", max(epochs, _LEAST_EPOCHS), _stop_gap(exact), why)

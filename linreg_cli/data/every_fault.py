@@ -1,7 +1,7 @@
 """Every fault of a table at once, also those that would be met only once the first ones are solved.
 
 Text is refused before its missing cells are counted, and those before levels are looked for that no train row has. So
-the table is read again, with the remedies in the config, until it can be used: what is told to paste therefore works.
+the table is read again, with the remedies in the config, until it can be used: what is shown to paste works.
 """
 
 from collections.abc import Callable, Sequence
@@ -91,9 +91,8 @@ def _proposal(config: Config, found: Sequence[Fault]) -> Config | None:
     """The config with the remedies, and without the columns that no setting makes usable; None if there is none."""
     steps = [step for fault in solvable(found) for step in fault.steps]
     assert isinstance(config.data, TableData)
-    targets = config.data.target if isinstance(config.data.target, tuple) else (config.data.target,)
     bad = [column for fault in found if not solvable([fault]) for column in fault.columns]
-    steps += [Step("ignore", column=column) for column in bad if column not in targets]
+    steps += [Step("ignore", column=column) for column in bad if column not in config.data.targets]
     changes: dict[str, dict[str, Any]] = {}
     for key, value in together(steps).items():
         section, _, name = key.partition(".")
@@ -107,7 +106,6 @@ def _proposal(config: Config, found: Sequence[Fault]) -> Config | None:
 
 
 def _hint(data: TableData) -> str:
-    targets = [data.target] if isinstance(data.target, str) else data.target
-    if any("," in target for target in targets):
+    if any("," in target for target in data.targets):
         return ""
-    return f"{command('linreg', 'init', data.path, '--target', ','.join(targets))} writes such a config"
+    return f"{command('linreg', 'init', data.path, '--target', ','.join(data.targets))} writes such a config"

@@ -52,15 +52,6 @@ def load_dataset(
         return _from_inline(source, config) if isinstance(source, InlineData) else _from_synthetic(source, config)
 
 
-def as_tuple(columns: str | tuple[str, ...]) -> tuple[str, ...]:
-    """One name or several, as a tuple.
-
-    >>> as_tuple("y"), as_tuple(("y", "z"))
-    (('y',), ('y', 'z'))
-    """
-    return (columns,) if isinstance(columns, str) else columns
-
-
 def _from_synthetic(source: SyntheticData, config: Config) -> Dataset:
     sink = NumberSink((*source.feature_names, source.target))
     for chunk in generate(source, config.seed):
@@ -72,7 +63,7 @@ def _from_synthetic(source: SyntheticData, config: Config) -> Dataset:
 
 def _from_inline(source: InlineData, config: Config) -> Dataset:
     name = "inline rows"
-    targets = as_tuple(source.target or source.columns[-1])
+    targets = source.targets
     terms = choose_features(source.columns, targets, source.features, source.ignore, name=name)
     values = np.array(source.rows + source.test_rows, dtype=np.float64)
     columns = {column: np.ascontiguousarray(values[:, position]) for position, column in enumerate(source.columns)}
@@ -105,8 +96,8 @@ def _from_table(config: Config, encoder: Encoder | None, progress: Callable[[str
     marks = config.preprocess.missing_values
     text = TextFormat(source.delimiter, source.decimal, source.thousands, source.encoding)
     table = open_table(path, text=text, missing_values=marks)
-    targets = as_tuple(source.target)
-    reserved = as_tuple(source.split.column or ())
+    targets = source.targets
+    reserved = () if source.split.column is None else (source.split.column,)
     try:
         terms = choose_features(
             table.columns,
@@ -157,8 +148,8 @@ def with_warnings(dataset: Dataset, table: Table, config: Config, path: str | No
     source = config.data
     assert isinstance(source, TableData)
     assert dataset.summary is not None
-    others = (*dataset.targets, *as_tuple(source.split.column or ()), *source.ignore)
-    unused = table.index.difference(others) if source.features is None else ()
+    reserved = () if source.split.column is None else (source.split.column,)
+    unused = table.index.difference(dataset.targets, reserved, source.ignore) if source.features is None else ()
     found = (*_header_warning(table.columns, path or source.path, dataset.name), *map(_index_warning, sorted(unused)))
     found += _column_warnings(dataset, table, config)
     return replace(dataset, summary=replace(dataset.summary, warnings=found))

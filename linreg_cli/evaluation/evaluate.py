@@ -38,7 +38,7 @@ class Evaluation:
     Attributes:
         metrics: as in `metrics.json`: split -> its metrics, None for a split without rows; `parameters` in original
             units; `optimum` and `inference`, as in `FitQuality`.
-        influence: the rows of `influence.csv`, as in `FitQuality`; None where inference is refused.
+        influence: the rows of `influence.csv`, as in `FitQuality`; None where there is none.
         findings: warnings about the fit.
         exact: the exact fit.
     """

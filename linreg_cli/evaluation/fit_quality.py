@@ -41,8 +41,8 @@ class FitQuality:
             of the trained ones from them; None with `optimum_reason` where it is not computed. `inference`: standard
             errors, p-values and intervals of the trained model, by target if there are several; `refused` with the
             reason where they would not be valid.
-        influence: the rows of `influence.csv`: leverage, standardised residual and Cook's distance of train rows;
-            None where inference is refused.
+        influence: the rows of `influence.csv`: leverage, standardised residual and Cook's distance of train rows
+            at the exact fit; None where that has no inference.
         findings: warnings about the fit.
         exact: the exact fit.
     """
@@ -79,7 +79,7 @@ def fit_quality(
 
     refused = exact.trained_refusal(config, problem, trained, lambda: way(exact.optimum).remedy)
     inference = {"refused": refused} if refused else exact.as_json(transform)
-    influence = None if refused else influence_table(rows, exact.fits)
+    influence = influence_table(rows, exact.fits) if exact.fits else None
     findings = diagnose(exact, config, dataset, preprocessor, (rows, X, y))
     if problem.no_optimum_reason is not None:
         none = {"optimum": None, "optimum_reason": problem.no_optimum_reason, "inference": inference}

@@ -116,22 +116,24 @@ def _no_influence(run: Material) -> str | None:
         return why
     if os.path.isfile(run.path / "influence.csv"):
         return None
-    inference = run.read_json("metrics.json").get("inference")
-    refused = inference.get("refused") if isinstance(inference, dict) else None
+    metrics = run.read_json("metrics.json")
+    found = (metrics.get("optimum") or {}).get("inference") or metrics.get("inference") or {}
     older = "it was trained by an older version of linreg; train it again"
-    return f"inference was refused: {refused}" if refused else older
+    return f"inference was refused: {found['refused']}" if "refused" in found else older
 
 
 def _qq(run: Material, target: str, _: Axes) -> "Figure":
     residuals, rows = run.standardized(target)[1:]
     name = run.fitted_name(target)
-    return qq_figure(residuals, rows, what=f"standardised residual of {name}", title=f"Normal Q–Q of {name}, {run.id}")
+    title = f"Normal Q–Q of {name}, {run.fit_name}"
+    return qq_figure(residuals, rows, what=f"standardised residual of {name}", title=title)
 
 
 def _scale_location(run: Material, target: str, _: Axes) -> "Figure":
     predicted, residuals, rows = run.standardized(target)
     name = run.fitted_name(target)
-    return scale_location_figure(predicted, residuals, rows, target=name, title=f"Scale–location of {name}, {run.id}")
+    title = f"Scale–location of {name}, {run.fit_name}"
+    return scale_location_figure(predicted, residuals, rows, target=name, title=title)
 
 
 def _leverage(run: Material, target: str, _: Axes) -> "Figure":
@@ -147,7 +149,7 @@ def _leverage(run: Material, target: str, _: Axes) -> "Figure":
         floats(rows, "row").astype(int),
         n_samples=n,
         n_parameters=len(inference["coefficients"]),
-        title=f"Influence of each row on {run.fitted_name(target)}, {run.id}{sampled}",
+        title=f"Influence of each row on {run.fitted_name(target)}, {run.fit_name}{sampled}",
     )
 
 

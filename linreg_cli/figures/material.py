@@ -78,6 +78,12 @@ class Material(RunContents):
         found = (metrics.get("optimum") or {}).get("inference") or metrics.get("inference") or {"refused": "older"}
         return None if isinstance(found.get("refused"), str) else self.of_target(found, target)
 
+    @property
+    def fit_name(self) -> str:
+        """The fit of `influence.csv`, for titles: the run, or its exact fit where the trained model is far from it."""
+        inference = self.read_json("metrics.json").get("inference") or {}
+        return f"exact fit of {self.id}" if "refused" in inference else self.id
+
     def fitted_name(self, target: str) -> str:
         """The target in the units in which it was fitted, such as `log of price`."""
         return target if self.transform == "none" else f"{self.transform} of {target}"
@@ -108,7 +114,12 @@ class Material(RunContents):
         return 0.0 if factors is None else math.log(factors[self.targets.index(target)])
 
     def standardized(self, target: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of the rows of `influence.csv`: predictions in the units of the fit, standardised residuals, row numbers."""
+        """Of the rows of `influence.csv`: what the exact fit predicts, standardised residuals, row numbers.
+
+        Predictions are in the units of the fit, y - r s sqrt(1 - h), with the standardised residual r and leverage h.
+        """
+        inference = self.of_target_inference(target)
+        assert inference is not None
         table, suffix = self.table("influence.csv"), f":{target}" if len(self.targets) > 1 else ""
         wanted = floats(table, "row").astype(np.int64)
         train = np.array(self.predictions.column("split")) == "train"
@@ -116,7 +127,9 @@ class Material(RunContents):
         (points,) = (p for p in self.points(target, fitted=True) if p.split == "train")
         order = np.argsort(rows, kind="stable")
         at = order[np.searchsorted(rows[order], wanted)]
-        return points.predicted[at], floats(table, f"standardized_residual{suffix}"), wanted
+        residuals, leverage = floats(table, f"standardized_residual{suffix}"), floats(table, "leverage")
+        errors = np.nan_to_num(residuals) * inference["residual_std"] * np.sqrt(np.clip(1 - leverage, 0, 1))
+        return points.actual[at] - errors, residuals, wanted
 
     def history(self, columns: list[str]) -> np.ndarray | None:
         """Columns of `history.csv`, shape (n_lines, n_columns); None if it lacks one."""

@@ -80,14 +80,18 @@ def _chosen(run: Material, kinds: Sequence[str]) -> dict[str, Kind]:
     """
     if not kinds:
         return {name: kind for name, kind in KINDS.items() if kind.default(run) and kind.why_not(run) is None}
-    possible = {name: kind for name, kind in KINDS.items() if kind.why_not(run) is None}
     if ALL in kinds:
-        return possible
+        return _possible(run)
     for name in kinds:
-        if name not in possible:
-            why = f"run {run.id} has no {name} picture, because {KINDS[name].why_not(run)}"
-            raise UsageError(f"{why}; it has: {', '.join(possible)}")
+        if why := KINDS[name].why_not(run):
+            has = ", ".join(_possible(run))
+            raise UsageError(f"run {run.id} has no {name} picture, because {why}; it has: {has}")
     return {name: KINDS[name] for name in kinds}
+
+
+def _possible(run: Material) -> dict[str, Kind]:
+    """The kinds that the run has."""
+    return {name: kind for name, kind in KINDS.items() if kind.why_not(run) is None}
 
 
 def overlay(runs: Sequence[RunFolder], format: str, kind: str = "loss", axes: Axes | None = None) -> dict[str, bytes]:

@@ -114,9 +114,7 @@ def _look(position: int, steps: np.ndarray, size: np.ndarray, alone: bool) -> di
 
 def _label(run: Descent, inside: np.ndarray, alone: bool) -> str:
     what = "steps" if alone else run.label
-    if inside.all():
-        return what
-    return f"{what} (leaves the picture after step {int(np.argmin(inside)) - 1:,})"
+    return what if inside.all() else f"{what} (leaves the picture)"
 
 
 def _curve(land: Landscape, runs: Sequence[Descent], title: str, note: str) -> "Figure":

@@ -123,7 +123,7 @@ def other_optimum(loss: str, weight_decay: float) -> str | None:
     (True, 'weight decay biases the coefficients; set optimizer.weight_decay: 0')
     """
     if not is_squared(loss):
-        return f"standard errors of least squares are not valid for loss: {loss}; train with loss: mse"
+        return f"inference of least squares is not valid for loss: {loss}; train with loss: mse"
     if weight_decay:
         return "weight decay biases the coefficients; set optimizer.weight_decay: 0"
     return None
@@ -328,12 +328,7 @@ def distance_in_errors(optimum: Optimum, weights: npt.ArrayLike, bias: npt.Array
         weights: shape (n_features, n_targets), in the units of the optimum.
         bias: shape (n_targets,); None without an intercept.
     """
-    factor = optimum.factor
-    to_q = factor.to_parameters() @ factor.inverse
-    variance = np.einsum("ij,ij->i", to_q, to_q)[:, None]
-    theta = factor.R_pk - factor.R_pp @ solve_triangle(factor.R_pp, factor.R_pk)
-    rss = (np.sum(theta**2, axis=0) + factor.rest_k) * factor.target_scale**2
-    std_err = np.sqrt(variance * rss / (factor.n_samples - factor.n_parameters))
+    std_err = standard_errors(optimum)
     trained = _stack(
         np.asarray(weights, dtype=np.float64), None if bias is None else np.asarray(bias, dtype=np.float64)
     )
@@ -341,6 +336,20 @@ def distance_in_errors(optimum: Optimum, weights: npt.ArrayLike, bias: npt.Array
     infinite = np.copysign(np.where(moved == 0, 0.0, math.inf), moved)
     distance: Array = np.divide(moved, std_err, out=infinite, where=std_err > 0)
     return distance
+
+
+def standard_errors(optimum: Optimum) -> Array:
+    """The classic standard errors of all targets, shape (n_parameters, n_targets), without a pass over the rows.
+
+    Args:
+        optimum: unique, with residual degrees of freedom.
+    """
+    factor = optimum.factor
+    to_q = factor.to_parameters() @ factor.inverse
+    theta = factor.R_pk - factor.R_pp @ solve_triangle(factor.R_pp, factor.R_pk)
+    rss = (np.sum(theta**2, axis=0) + factor.rest_k) * factor.target_scale**2
+    std_err: Array = np.sqrt(np.outer(np.einsum("ij,ij->i", to_q, to_q), rss / (factor.n_samples - len(to_q))))
+    return std_err
 
 
 def _finite(value: float) -> float | None:

@@ -55,7 +55,7 @@ def choices(reading: Reading) -> list[ColumnChoice]:
         elif column in looked_at and column not in dates:
             found += _feature(reading, column)
         elif column in nameless(reading.table.columns) and column not in source.ignore and source.features is None:
-            why = "several columns have this name" if column.strip() else "it has no name"
+            why = "several columns have this name" if column.strip() else "it has no name; name it to use it"
             found.append(ColumnChoice(column, IGNORED, why, odd=bool(column.strip())))
     return found
 

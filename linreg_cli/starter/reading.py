@@ -14,7 +14,6 @@ from linreg_cli.data.encoding.cells import raw_columns
 from linreg_cli.data.encoding.column_faults import ColumnFault
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.features import choose_features
-from linreg_cli.data.load import as_tuple
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.table import Cells, Table, refuse_bad_names
 from linreg_cli.data.tables.text_format import TextFormat
@@ -65,7 +64,7 @@ class Reading:
     @property
     def targets(self) -> tuple[str, ...]:
         """The columns to predict."""
-        return as_tuple(self.source.target)
+        return self.source.targets
 
     def fault(self, column: str, treatment: Treatment) -> Fault | None:
         """What is wrong with one column."""
@@ -91,7 +90,7 @@ def readable(base: Config) -> Reading:
     while True:
         try:
             table = _opened(source.path, now)
-            targets = as_tuple(source.target)
+            targets = source.targets
             terms = _terms(table, source, targets)
             wanted = [*dict.fromkeys(column for term in terms for column in term.columns), *targets]
             cells = table.read((), either=wanted)
@@ -147,7 +146,7 @@ def _terms(table: Table, source: TableData, targets: tuple[str, ...]) -> tuple[T
     Raises:
         DataError: for a column that the table lacks.
     """
-    reserved = as_tuple(source.split.column or ())
+    reserved = () if source.split.column is None else (source.split.column,)
     unusable = nameless(table.columns) if source.features is None else ()
     ignore = tuple(dict.fromkeys((*source.ignore, *(each for each in unusable if each not in targets))))
     try:
@@ -156,10 +155,22 @@ def _terms(table: Table, source: TableData, targets: tuple[str, ...]) -> tuple[T
         )
     except DataError as error:
         hint = table.hint()
+        if not any(each.strip() and each not in (*targets, *ignore, *reserved) for each in table.columns) and unusable:
+            raise DataError([*([hint] if hint else []), _no_name(unusable, source.path)]) from None
         raise DataError([*([hint] if hint else []), *error.faults]) from None
     used = [column for term in terms for column in term.columns]
     refuse_bad_names(table.columns, (*used, *targets, *reserved), source.path, table.written_columns)
     return terms
+
+
+def _no_name(columns: Sequence[str], name: str) -> Fault:
+    """The fault of a table whose only other columns cannot be named in a config."""
+    named = [column for column in columns if column.strip()]
+    if named:
+        what = f"several columns are called {', '.join(map(repr, named))}; give each a name of its own"
+        return Fault(f"no feature is left: {what} in the first line of the file", name)
+    what = "the only other column has no name, as an index that pandas has written"
+    return Fault(f"no feature is left: {what}; name it in the first line of the file to predict from it", name)
 
 
 def nameless(columns: Sequence[str]) -> list[str]:

@@ -1,10 +1,12 @@
 """A config for a table as YAML, with a comment for each decision."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from linreg_cli.config.data import TableData
-from linreg_cli.config.formats import table_stem
+from linreg_cli.config.load import default_name
+from linreg_cli.config.source import ConfigText
 from linreg_cli.remedies import EVERY, command, entry, flow
 from linreg_cli.starter.choices import DATE, IGNORED, Choices, ColumnChoice
 from linreg_cli.wording import one_line, plural
@@ -62,7 +64,7 @@ def head(choices: Choices, file: str) -> str:
         choices: what was decided.
         file: the name of the config.
     """
-    name = table_stem(file) if not file.endswith((".yaml", ".yml")) else file.rpartition("/")[2].rpartition(".")[0]
+    name = default_name([ConfigText(file, "", Path(file).stem)])
     ways = [
         (command("linreg", "train", "-c", file), "train, evaluate, write a run folder"),
         (command("linreg", "predict", name, "--data", "NEW.csv"), "predictions for other rows"),

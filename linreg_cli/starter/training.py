@@ -2,7 +2,7 @@
 
 from linreg_cli.config.schema import Config
 from linreg_cli.convergence.problem import Problem
-from linreg_cli.convergence.recipe import NEW_CONFIG, recipe
+from linreg_cli.convergence.recipe import NEW_CONFIG, UNKNOWN_EPOCHS, recipe
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.starter.choices import SettingChoice
 
@@ -33,7 +33,8 @@ def training(
         preprocessor: fitted with this config.
     """
     if not problem.plan.loss.is_squared:
-        return UNKNOWN, ""
+        why = f"how many are enough is not known for loss: {config.loss}"
+        return (*UNKNOWN, SettingChoice("train.epochs", UNKNOWN_EPOCHS, why)), ""
     found = recipe(config, problem, dataset, preprocessor)
     values = {**NEW_CONFIG, "optimizer.lr": found.lr, "optimizer.momentum": found.momentum}
     usual = NEW_CONFIG.items()

@@ -110,7 +110,7 @@ class Product:
 
     def __getitem__(self, rows: Rows | slice) -> Column:
         out: Column | None = None
-        with np.errstate(all="ignore"):  # `faults` reports what is not finite
+        with np.errstate(all="ignore"):  # `domain_faults` reports what is not finite
             for values, factor in self.numbers:
                 found = applied(factor, values[rows])
                 out = found if out is None else out * found

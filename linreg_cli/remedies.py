@@ -9,9 +9,9 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from fnmatch import fnmatchcase
 from typing import Any
 
+from linreg_cli.patterns import keys_of
 from linreg_cli.wording import is_shown
 
 #: Text that needs no quotes: a word that neither YAML 1.1 nor YAML 1.2 reads as something else.
@@ -288,9 +288,9 @@ def exceptions(column: str) -> dict[str, Any]:
     """What `preprocess.columns` sets for a column, by its name or by a pattern."""
     columns = _given.get().get("preprocess.columns", {})
     found: dict[str, Any] = {}
-    for key, given in columns.items():
-        found |= given if key != column and fnmatchcase(column, key) else {}
-    return found | dict(columns.get(column, {}))
+    for key in keys_of(columns, column):
+        found |= columns[key]
+    return found
 
 
 def _key(name: str) -> str:

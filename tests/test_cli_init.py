@@ -24,6 +24,16 @@ def test_init_writes_what_validate_accepts_and_train_takes(linreg, houses):
     assert trained.json["run"] == "houses-0001"
 
 
+def test_inspect_says_that_the_config_leads_to_the_exact_fit_and_asks_for_no_change(linreg, houses):
+    """Its `stop_gap` is below that at which a coefficient may be 0.01 standard errors away; 1e-3 is not."""
+    linreg("init", "houses.csv", "--target", "price")
+    said = linreg("inspect", "-c", "houses.yaml").out
+    assert "What to do:" in said
+    assert "--set" not in said.split("Columns:")[0]
+    loose = linreg("inspect", "-c", "houses.yaml", "--set", "train.stop_gap=1e-3").out
+    assert "--set train.stop_gap=null" in loose.split("Columns:")[0]
+
+
 def test_the_table_alone_is_trained_with_the_same_config(linreg, houses, tmp_path):
     linreg("init", "houses.csv", "--target", "price")
     by_config = linreg("train", "-c", "houses.yaml", "--json", "--set", "plots=false").json

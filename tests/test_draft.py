@@ -144,8 +144,10 @@ def test_a_skewed_target_is_a_hint_and_no_decision(csv):
     prices = np.exp(np.random.default_rng(2).normal(12, 0.8, 80))
     path = csv("x,price\n" + "".join(f"{n * n % 13},{price:.2f}\n" for n, price in enumerate(prices)))
     found = draft(str(path), ["price"])
-    assert any("target_transform: log" in hint for hint in found.choices.hints)
+    assert any("preprocess.target_transform: log" in hint for hint in found.choices.hints)
     assert found.load().config.preprocess.target_transform == "none"
+    followed = draft(str(path), ["price"], overrides=["preprocess.target_transform=log"])
+    assert followed.choices.hints == ()
 
 
 def test_skewness_is_that_of_scipy():

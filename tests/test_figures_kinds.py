@@ -267,7 +267,7 @@ def test_a_table_that_is_gone_or_has_changed_is_said_and_the_other_pictures_are_
     assert "needs the rows of the table, which cannot be read" in result.err
     result = linreg("plot", "t", "--kind", "all")
     assert result.code == 0
-    assert "not drawn: t-0001: the picture needs the rows of the table" in result.err
+    assert "path: t-0001: the picture needs the rows of the table" in result.err
     assert "outputs/t-0001/plots/qq.png" in result.out
     assert "correlation" not in result.out
 
@@ -315,3 +315,45 @@ def test_a_line_that_is_not_the_exact_fit_has_no_bands(material):
     assert run.read_json("metrics.json")["inference"]["refused"]
     texts = legend_texts(KINDS["fit"].draw(run, "price", Axes()))
     assert not [text for text in texts if "band" in text]
+
+
+def test_missing_cells_are_a_level_and_two_values_are_two_boxes(material):
+    table = columns()
+    table["city"] = ["" if k % 5 == 0 else city for k, city in enumerate(table["city"])]
+    table["rooms"] = [float(k % 2) for k in range(len(table["rooms"]))]
+    run = material(table, "--set", "preprocess.columns.city={categorical: one_hot, missing: level}")
+    _, found = columns_against(run, "price")
+    by_name = {each.name: each for each in found}
+    assert by_name["city"].levels == ("Berlin", "Hamburg", "Rostock", "(missing)")
+    n_missing = sum(city == "" for city in table["city"])
+    assert 0 < (by_name["city"].values == 3).sum() <= n_missing
+    assert by_name["rooms"].levels == ("0", "1")
+    assert by_name["area"].levels is None
+
+
+def test_a_single_row_has_no_gap_and_no_correlations(linreg, config_file):
+    path = config_file(
+        "data: {source: inline, columns: [a, b], rows: [[1, 0]]}\nmodel: {bias: false, init: {weight: 0.5}}\n"
+        "train: {epochs: 2, batch_size: full, dtype: float64}\noptimizer: {lr: 0.1}\nplots: false\n"
+    )
+    assert linreg("train", "-c", path, "-q").code == 0
+    assert "its optimum is 0" in linreg("plot", "latest", "--kind", "gap").err
+    result = linreg("plot", "latest", "--kind", "all")
+    assert (result.code, "a single row has no correlations" in result.err) == (0, True)
+    assert "1 row and 1 parameter leave no subsets" in result.err
+    assert "RuntimeWarning" not in result.err
+
+
+def test_pictures_whose_table_is_gone_are_named_in_one_warning(material, linreg, tmp_path):
+    material(columns())
+    (tmp_path / "t.csv").unlink()
+    result = linreg("plot", "latest", "--kind", "all")
+    assert result.code == 0
+    [line] = [line for line in result.err.splitlines() if "not drawn" in line]
+    assert line.startswith("warning: not drawn: residuals_by_feature, correlation, learning_curve")
+
+
+def test_correlations_that_round_to_zero_have_no_sign():
+    matrix = np.array([[1.0, -0.002], [-0.002, 1.0]])
+    figure = correlation_figure(matrix, ["a", "b"], title="t")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1.00", "0.00", "0.00", "1.00"]

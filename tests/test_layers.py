@@ -13,10 +13,10 @@ PACKAGE = REPOSITORY / "linreg_cli"
 #: from those before it. In every other folder the parts may come in any order that has no circle.
 ORDER = {
     "linreg_cli": [
-        "addresses", "lookalike", "errors", "seeds", "wording", "decimals", "remedies", "fixes", "decisions",
-        "findings", "paths", "files", "metric_paths", "gates", "config", "data", "model", "optim", "least_squares",
-        "convergence", "runs", "evaluation", "figures", "report", "starter", "pipeline", "inspection", "cli",
-        "__main__",
+        "addresses", "lookalike", "patterns", "errors", "seeds", "wording", "decimals", "remedies", "fixes",
+        "decisions", "findings", "paths", "files", "metric_paths", "gates", "config", "data", "model", "optim",
+        "least_squares", "convergence", "runs", "evaluation", "figures", "report", "starter", "pipeline", "inspection",
+        "cli", "__main__",
     ],
     "linreg_cli.data": [
         "columns", "tables", "encoding", "features", "summary", "dataset", "split", "synthetic", "scaling", "assemble",

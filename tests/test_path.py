@@ -139,3 +139,20 @@ def test_runs_of_other_data_share_no_path(linreg, config_file, tmp_path):
     assert result.code == 2
     assert "were trained on other data" in result.err
     assert linreg("plot", "r-0001", "r-0002", "--kind", "coefficients").code == 0
+
+
+def test_a_coordinate_that_moves_by_rounding_alone_is_drawn_as_wide_as_the_valley():
+    centre = np.array([0.9, 0.0])
+    land = Landscape(lambda at: ((at - centre) ** 2).sum(axis=1), centre, ("w", "b"), "loss")
+    steps = np.array([[0.0, 0.0], [0.5, -7e-9], [0.9, 2e-9]])
+    figure = path_figure(land, [Descent("a", steps)], title="t")
+    low, high = figure.axes[0].get_ylim()
+    assert 0.1 < high - low < 2
+    assert figure.axes[1].get_title() == "loss"
+
+
+def test_a_long_valley_keeps_the_extent_of_its_steps():
+    land = Landscape(lambda at: at[:, 0] ** 2 + 1e-6 * at[:, 1] ** 2, np.zeros(2), ("w", "b"), "loss")
+    figure = path_figure(land, [Descent("a", np.array([[1.0, 1.0], [0.0, 0.9]]))], title="t")
+    low, high = figure.axes[0].get_ylim()
+    assert high - low < 4

@@ -1,13 +1,13 @@
 """The `preprocess` section of the config: gaps, categories, scaling, the target's transform."""
 
 from collections.abc import Collection
-from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from linreg_cli.config.types import Count, Ddof, Name, Section, refuse, shown
 from linreg_cli.lookalike import in_ascii, normal
+from linreg_cli.patterns import keys_of
 
 #: What happens to missing cells; which of these fill numbers with a statistic of the train split; which are for numbers
 #: alone.
@@ -24,15 +24,6 @@ class ColumnConfig(Section):
         None,
         description="As `preprocess.categorical`, for this column. Here `one_hot` encodes numbers and dates too.",
     )
-
-
-def is_pattern(key: str) -> bool:
-    """Whether a key of `columns` may be a pattern, which it is if no column has this name.
-
-    >>> is_pattern("Garage*"), is_pattern("Lot Area")
-    (True, False)
-    """
-    return any(mark in key for mark in "*?[")
 
 
 def _once(value: Any) -> Any:
@@ -124,9 +115,6 @@ class PreprocessConfig(Section):
         ['drop', None, 'mean']
         """
         merged: dict[str, Any] = {}
-        for key, given in self.columns.items():
-            if key != column and is_pattern(key) and fnmatchcase(column, key) and key not in available:
-                merged |= given.model_dump(exclude_none=True)
-        if column in self.columns:
-            merged |= self.columns[column].model_dump(exclude_none=True)
+        for key in keys_of(self.columns, column, available):
+            merged |= self.columns[key].model_dump(exclude_none=True)
         return ColumnConfig(**merged)

@@ -13,7 +13,7 @@ from linreg_cli.convergence.original import original_optimum
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, best_rate
 from linreg_cli.convergence.reaching import AIM, impossible, no_exact_fit
-from linreg_cli.convergence.trials import MOST_EPOCHS, Trials, changed, first_epochs, generous
+from linreg_cli.convergence.trials import MOST_EPOCHS, Trials, changed, distance_at, first_epochs, generous
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.scaling import original_rows
 from linreg_cli.least_squares.inference import refusal
@@ -121,16 +121,12 @@ def _epochs_to_gap(problem: Problem) -> int:
 
 
 def _stop_gap(problem: Problem) -> float | None:
-    """The gap below which no coefficient is further than `FINE_AIM` standard errors away; None if it is not certified.
-
-    The squared distance of a coefficient, in standard errors, is at most (n - p) times the gap of its target's loss.
-    """
+    """The gap below which every coefficient is within `FINE_AIM` standard errors; None if it is not certified."""
     optimum = problem.optimum
     assert optimum is not None
-    gap, factor = _AIM_GAP, optimum.factor
+    gap = _AIM_GAP
     if refusal(optimum, problem.plan.loss.name) is None:
-        losses = optimum.losses(optimum.weights, optimum.bias)
-        gap = FINE_AIM**2 / (factor.n_samples - factor.n_parameters) * float(losses.min() / losses.sum())
+        gap = (FINE_AIM / distance_at(optimum, 1.0)) ** 2
     gap = rounded(gap, 1)
     least = certified_gap(optimum, optimum.weights, optimum.bias) if optimum.relative_to > 0 else None
     return gap if least is not None and gap > 10 * least else None

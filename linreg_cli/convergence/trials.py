@@ -70,11 +70,13 @@ class Trials:
         """Whether the settings lead within `NEAR` standard errors as they are: full batches, and enough of them."""
         config, plan = self._config, self._problem.plan
         course = self._course(config)
-        if course is None or not plan.is_full_batch or config.train.early_stopping or config.train.stop_gap:
+        if course is None or not plan.is_full_batch or config.train.early_stopping:
             return False
+        gap = config.train.stop_gap
+        sooner = 0.0 if gap is None else distance_at(course.problem.optimum, gap)
         schedule = None if config.optimizer.schedule.kind == "constant" else plan.learning_rate
         rule = self._problem.rule
-        return course.approach.bound(plan.learning_rate(0), rule, plan.epochs, schedule) < NEAR
+        return course.approach.bound(plan.learning_rate(0), rule, plan.epochs, schedule) + sooner < NEAR
 
     def spectrum(self, changes: Mapping[str, Any]) -> Spectrum | None:
         """The curvature with some settings; None if columns cannot be scaled so."""
@@ -115,6 +117,21 @@ class Trials:
         start = problem.start_distances
         about = optimum, problem.spectrum, start, unit, preprocessor, self._original
         return _Course(problem, Approach.of(*about))
+
+
+def distance_at(optimum: Optimum | None, gap: float) -> float:
+    """The most standard errors that a coefficient can be away at a relative gap of the loss.
+
+    Its square is at most (n - p) times the gap of its target's loss, and the gap of one target is at most that of all
+    times the sum of the lowest losses over its own.
+
+    Args:
+        optimum: of the numbers that are trained on.
+        gap: (loss - optimum) / optimum.
+    """
+    assert optimum is not None
+    losses, factor = optimum.losses(optimum.weights, optimum.bias), optimum.factor
+    return math.sqrt((factor.n_samples - factor.n_parameters) * gap * float(losses.sum() / losses.min()))
 
 
 def _epochs(config: Config, problem: Problem, approach: Approach, aim: float) -> int | None:

@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 
 import numpy as np
 
@@ -12,7 +11,6 @@ from linreg_cli.addresses import is_address, without_secrets
 from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, TableData
 from linreg_cli.config.formats import text_suffix
 from linreg_cli.config.given import messages_about
-from linreg_cli.config.preprocess import is_pattern
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
 from linreg_cli.data.assemble import Split, assemble
@@ -28,6 +26,7 @@ from linreg_cli.data.synthetic import generate
 from linreg_cli.data.tables.table import Table, refuse_bad_names
 from linreg_cli.errors import DataError, Fault, did_you_mean
 from linreg_cli.findings import Finding
+from linreg_cli.patterns import is_pattern, matches
 
 
 def load_dataset(
@@ -214,7 +213,7 @@ def _by_fractions(kept: Rows, split: SplitConfig, seed: int) -> dict[str, Rows]:
 def _refuse_unknown_columns(config: Config, table: Table, terms: Sequence[Term]) -> None:
     faults, known = [], [*table.columns, *(term.text for term in terms if term.part is not None)]
     for key in config.preprocess.columns:
-        if key in known or any(is_pattern(key) and fnmatchcase(column, key) for column in table.columns):
+        if key in known or any(matches(key, column) for column in table.columns):
             continue
         found = f"no column matches {key!r}" if is_pattern(key) else f"there is no column {key!r}"
         faults.append(Fault(f"preprocess.columns: {found}{did_you_mean(key, known)}", table.name))

@@ -61,7 +61,7 @@ def by_feature_figure(residuals: np.ndarray, columns: Sequence[Against], *, targ
             title + (f" (the {len(kept)} with the strongest patterns of {len(columns):,})" if more else ""),
             1.3 + _HEIGHT_OF_ONE * down,
         )
-        text, font = fitted(f"residual of {target}", LABEL, 4.6)
+        text, font = fitted(f"residual of {target}", LABEL, min(4.6, _HEIGHT_OF_ONE * down - 0.6), lines=2)
         figure.supylabel(text, **font)
         fine = residuals[np.abs(residuals) <= HUGE]
         for position, at in enumerate(kept):

@@ -275,8 +275,14 @@ def _shortened(text: str, width: Callable[[str], float], inches: float) -> str:
 
 
 def _inches(text: str, size: float, families: Sequence[str] = (OWN,)) -> float:
+    return size * _relative_width(text, tuple(families)) / 72
+
+
+@functools.lru_cache(maxsize=4096)
+def _relative_width(text: str, families: tuple[str, ...]) -> float:
+    """The width of a text in points at a font size of 1 point."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    font = FontProperties(family=list(families), size=size)
-    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
+    font = FontProperties(family=list(families), size=100)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 100

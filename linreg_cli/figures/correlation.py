@@ -50,7 +50,7 @@ def correlation_figure(correlation: np.ndarray, names: Sequence[str], *, title: 
         if len(shown) <= _WRITTEN:
             for i, j in np.ndindex(cells.shape):
                 value = float(cells[i, j])
-                text = "–" if np.isnan(value) else f"{value + 0.0:.2f}".replace("-", "−")
+                text = "–" if np.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
                 dark = abs(np.nan_to_num(value)) > 0.75
                 axes.text(
                     j,

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from linreg_cli.figures.loss import LossCurve, loss_figure
 from linreg_cli.figures.material import Material, floats
 from linreg_cli.runs.contents import RunContents
@@ -88,7 +90,10 @@ def losses(runs: Sequence[Material], labels: Sequence[str], _: str, axes: Axes) 
 
 def together(runs: Sequence[Material]) -> str:
     """The runs, for a title."""
-    return " and ".join(run.id for run in runs) if len(runs) <= 3 else f"{len(runs)} runs"
+    if len(runs) > 3:
+        return f"{len(runs)} runs"
+    *first, last = (run.id for run in runs)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _optimum(run: Material) -> float | None:
@@ -101,7 +106,10 @@ def _optimum(run: Material) -> float | None:
 
 def no_gap(run: Material) -> str | None:
     """Why a run has no gap."""
-    return None if "gap" in run.table("history.csv").column_names else "its optimum is not known"
+    history = run.table("history.csv")
+    if "gap" not in history.column_names:
+        return "its optimum is not known"
+    return None if np.isfinite(floats(history, "gap")).any() else "its optimum is 0, to which no loss can be compared"
 
 
 def _gap_curve(run: Material, label: str, x: str) -> LossCurve:

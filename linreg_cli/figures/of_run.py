@@ -53,6 +53,7 @@ def draw_run(
     """
     material = Material.of(run, rows)
     pictures: dict[str, bytes] = {}
+    left_out: dict[str, dict[str, None]] = {}  # why -> the kinds
     names = _file_names(material.targets)
     for name, kind in _chosen(material, kinds).items():
         for target in material.targets if kind.per_target else ("",):
@@ -68,7 +69,10 @@ def draw_run(
             except UsageError as error:  # the rows are not at hand any more
                 if skipped is None or ALL not in kinds:
                     raise
-                skipped(error)
+                left_out.setdefault(str(error), {})[name] = None
+    for why, left in left_out.items():
+        assert skipped is not None
+        skipped(UsageError(why, ", ".join(left)))
     return pictures
 
 

@@ -21,6 +21,8 @@ _LEVELS, _GRID, _SURFACE = 14, 120, 45
 _APART = 0.012
 #: The room around the steps, as a share of their range.
 _ROOM = 0.25
+#: A rise of the loss along one coordinate, as a share of that along the other, that is rounding error.
+_NEGLIGIBLE = 1e-10
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,29 @@ def _box(land: Landscape, runs: Sequence[Descent]) -> tuple[np.ndarray, np.ndarr
     points = np.concatenate(shown)
     low, high = points.min(axis=0), points.max(axis=0)
     size = np.where(high > low, high - low, np.maximum(np.abs(high), 1.0) * 0.5)
-    low, high = low - _ROOM * size, high + _ROOM * size
+    middle, size = (low + high) / 2, _widened(land, size)
+    low, high = middle - (0.5 + _ROOM) * size, middle + (0.5 + _ROOM) * size
     if land.optimum is not None:  # all around the optimum, where the contours close
         reach = np.maximum(np.abs(low - land.optimum), np.abs(high - land.optimum))
         low, high = np.minimum(low, land.optimum - 0.55 * reach), np.maximum(high, land.optimum + 0.55 * reach)
     return low, high
+
+
+def _widened(land: Landscape, size: np.ndarray) -> np.ndarray:
+    """The extent of the steps, shape (d,); of a coordinate that does not change but for rounding, as much as is seen.
+
+    There the loss would look like a gutter, along an axis of 1e-9: it is widened until the loss rises by a twentieth of
+    its rise along the other coordinate.
+    """
+    if land.optimum is None or len(size) < 2:
+        return size
+    far = float(size.max())
+    curvature = (land.loss(land.optimum + far * np.eye(len(size))) - land.loss(land.optimum[None])) / far**2
+    rise = curvature * size**2
+    flat = (rise < _NEGLIGIBLE * rise.max()) & (curvature > 0)
+    wide = np.sqrt(0.05 * rise.max() / np.where(flat, curvature, 1.0))
+    found: np.ndarray = np.where(flat, wide, size)
+    return found
 
 
 def _look(position: int, steps: np.ndarray, size: np.ndarray, alone: bool) -> dict[str, Any]:
@@ -247,6 +267,7 @@ def _surface(figure: "Figure", land: Landscape, run: Descent, low: np.ndarray, h
         getattr(axes, f"set_{which}label")(*fitted(land.names[k], 0.75 * SMALL, 2.4, lines=1))
     ticks, limits = near(float(heights.min()), float(heights.max()))
     set_axis(axes, "z", ticks[:: max(1, len(ticks) // 4)], limits=limits)
-    axes.set_zlabel(*fitted(land.loss_name, 0.75 * SMALL, 2.4, lines=1))
+    text, font = fitted(land.loss_name, 0.75 * SMALL, 3.0, lines=2)
+    axes.set_title(text, **font)  # a label beside the axis would be cut off
     axes.tick_params(labelsize=0.6 * SMALL)
     axes.view_init(elev=32, azim=-60)

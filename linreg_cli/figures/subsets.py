@@ -4,12 +4,14 @@ import numpy as np
 
 from linreg_cli.data.columns.kinds import Categories, take
 from linreg_cli.data.columns.rows import in_order
+from linreg_cli.data.encoding.levels import MISSING_LEVEL
 from linreg_cli.data.encoding.transform import forward
 from linreg_cli.errors import UsageError
 from linreg_cli.figures.by_feature import Against
 from linreg_cli.figures.learning_curve import LearningCurve
 from linreg_cli.figures.material import Material
 from linreg_cli.seeds import numpy_stream
+from linreg_cli.wording import number
 
 #: The most columns whose correlations are computed.
 _MOST_COLUMNS = 2_000
@@ -29,10 +31,26 @@ def columns_against(run: Material, target: str) -> tuple[np.ndarray, list[Agains
     for each in dataset.inputs:
         values = None if dataset.raw is None else dataset.raw.get(each.column)
         if isinstance(values, Categories):
-            columns.append(Against(each.column, values.codes[rows].astype(np.float64), tuple(values.levels)))
+            columns.append(_against_levels(each.column, values.codes[rows].astype(np.float64), tuple(values.levels)))
             indicators.update(each.features)
-    columns += [Against(name, take(dataset.columns, name, rows)) for name in dataset.features if name not in indicators]
+    others = (name for name in dataset.features if name not in indicators)
+    columns += [_against_numbers(name, take(dataset.columns, name, rows)) for name in others]
     return points.actual - points.predicted, columns
+
+
+def _against_levels(name: str, codes: np.ndarray, levels: tuple[str, ...]) -> Against:
+    """A category; missing cells, which have the code -1, are a level of their own."""
+    if not (codes < 0).any():
+        return Against(name, codes, levels)
+    return Against(name, np.where(codes < 0, len(levels), codes), (*levels, MISSING_LEVEL))
+
+
+def _against_numbers(name: str, values: np.ndarray) -> Against:
+    """A column of numbers; one with two values is a category, such as an indicator."""
+    found = np.unique(values)
+    if len(found) != 2:
+        return Against(name, values)
+    return Against(name, np.searchsorted(found, values).astype(np.float64), tuple(number(float(x)) for x in found))
 
 
 def correlations(run: Material) -> tuple[np.ndarray, list[str]]:
@@ -48,6 +66,8 @@ def correlations(run: Material) -> tuple[np.ndarray, list[str]]:
             f"{len(names):,} columns are more than {_MOST_COLUMNS:,}, and have too many correlations", run.id
         )
     rows = in_order(dataset.splits["train"])
+    if len(dataset.splits["train"]) < 2:
+        raise UsageError("a single row has no correlations", run.id)
     with np.errstate(all="ignore"):
         values = np.stack([take(dataset.columns, name, rows) for name in names])
         values[len(dataset.features) :] = forward(run.transform, values[len(dataset.features) :])
@@ -67,6 +87,7 @@ def learning_curve(run: Material, target: str, label: str) -> LearningCurve:
     dataset, preprocessor = found.dataset, found.preprocessor
     k, has_bias = dataset.targets.index(target), run.config.model.bias
     X, y = _arrays(run, "train", k)
+    n_rows = len(X)
     held_out = next((split for split in ("test", "validation") if len(dataset.splits[split])), None)
     stream = numpy_stream(run.config.seed, "learning_curve")
     if held_out is None:
@@ -78,7 +99,8 @@ def learning_curve(run: Material, target: str, label: str) -> LearningCurve:
         X_out, y_out = _arrays(run, held_out, k)
     p = X.shape[1] + has_bias
     if len(X) < p + 2:
-        raise UsageError(f"{len(X):,} rows and {p:,} parameters leave no subsets to compare", run.id)
+        few = f"{n_rows:,} {'row' if n_rows == 1 else 'rows'} and {p:,} {'parameter' if p == 1 else 'parameters'}"
+        raise UsageError(f"{few} leave no subsets to compare", run.id)
     centre, scale = X.mean(axis=0), X.std(axis=0)
     X, X_out = ((each - centre) / np.where(scale > 0, scale, 1.0) for each in (X, X_out)) if has_bias else (X, X_out)
     if has_bias:

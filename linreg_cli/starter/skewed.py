@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from linreg_cli.data.columns.kinds import Column, Numbers
+from linreg_cli.remedies import setting
 from linreg_cli.starter.reading import Reading
 from linreg_cli.wording import number, one_line
 
@@ -15,6 +16,8 @@ _FEWEST = 20
 
 def skew_hints(reading: Reading, targets: Sequence[str]) -> Iterator[str]:
     """A sentence where every target is positive, skewed to the right, and its logarithm much less so."""
+    if reading.base.preprocess.target_transform != "none":
+        return
     found = []
     for target in targets:
         values = reading.raw[target]
@@ -29,7 +32,7 @@ def skew_hints(reading: Reading, targets: Sequence[str]) -> Iterator[str]:
         skews = f"skewness {number(given, 2)}, its logarithm {number(logarithm, 2)}"
         found.append(f"{one_line(target)} is positive and skewed ({skews})")
     if found:
-        yield f"{'; '.join(found)}: target_transform: log may fit better"
+        yield f"{'; '.join(found)}; it may fit better with {setting('preprocess.target_transform', 'log')}"
 
 
 def skewness(y: Column) -> float:

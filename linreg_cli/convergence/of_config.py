@@ -48,8 +48,9 @@ def problem_of(
         X_nd, y_nk = train
     given = None if dtype == torch.float64 else functools.partial(preprocessor.given, dataset, rows)
     plan = StepPlan.from_config(config, n_samples=len(rows))
-    start, known = _start(config, dataset, dtype), {} if exact is None else exact
-    return Problem(plan, X_nd, y_nk, dataset.features, start, eps=eps, given=given, exact=known)
+    problem = Problem(plan, X_nd, y_nk, dataset.features, _start(config, dataset, dtype), eps=eps, given=given)
+    problem.exact.update(exact or {})
+    return problem
 
 
 def dtype_of(config: Config) -> torch.dtype:

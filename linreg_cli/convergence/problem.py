@@ -64,7 +64,7 @@ class Problem:
     allow_slow: bool = False
     eps: float | None = None
     given: Callable[[], tuple[Array, Array]] | None = None
-    exact: dict[str, Optimum] = field(default_factory=dict, repr=False)
+    exact: dict[str, Optimum] = field(default_factory=dict, init=False, repr=False)
     results: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def with_plan(self, plan: StepPlan) -> "Problem":

@@ -26,6 +26,7 @@ plots: false
 FILES = {
     "run.json", "config.yaml", "history.csv", "metrics.json", "model.safetensors",
     "preprocess.json", "checkpoint.safetensors", "predictions.csv", "inference.safetensors",
+    "influence.csv",
 }  # fmt: skip
 
 

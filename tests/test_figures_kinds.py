@@ -357,3 +357,24 @@ def test_correlations_that_round_to_zero_have_no_sign():
     matrix = np.array([[1.0, -0.002], [-0.002, 1.0]])
     figure = correlation_figure(matrix, ["a", "b"], title="t")
     assert [text.get_text() for text in figure.axes[0].texts] == ["1.00", "0.00", "0.00", "1.00"]
+
+
+def test_a_constant_feature_has_no_place_among_the_coefficients(material):
+    table = columns()
+    table["one"] = [1.0] * len(table["rooms"])
+    price = table.pop("price")
+    run = material({**table, "price": price})
+    assert "one" in run.record()["data"]["features"]
+    found = coefficient_set(run, "price", "r")
+    assert "one" not in found.names
+    assert len(found.trained) == len(found.names) == len(run.record()["data"]["features"]) - 1
+
+
+def test_a_run_of_constant_features_has_no_picture_of_coefficients(linreg, config_file):
+    path = config_file(
+        "data: {source: inline, columns: [a, b], rows: [[1, 0], [1, 3]]}\nmodel: {bias: false, init: {weight: 0.5}}\n"
+        "train: {epochs: 2, batch_size: full}\noptimizer: {lr: 0.1}\nplots: false\n"
+    )
+    assert linreg("train", "-c", path, "-q").code == 0
+    result = linreg("plot", "latest", "--kind", "coefficients")
+    assert (result.code, "its features are constant" in result.err) == (2, True)

@@ -189,7 +189,7 @@ def test_evaluating_its_own_table_gives_the_metrics_of_the_run(train, linreg):
 def test_what_was_done_is_told_counted_and_kept(train, tmp_path):
     result = train()
     median = np.median([float(x) for x, c in zip(NUMBERS, CATEGORIES, strict=True) if x and c != "NA"])
-    lines = [" ".join(line.split()) for line in result.err.splitlines()]
+    lines = [" ".join(line.split()) for line in result.messages]
     assert lines == [
         "t.csv: 60 rows, 1 dropped",
         "column kind missing what was done",
@@ -204,11 +204,11 @@ def test_what_was_done_is_told_counted_and_kept(train, tmp_path):
     columns = {entry["column"]: entry for entry in data["columns"]}
     assert columns["c"] == {
         "column": "c", "role": "feature", "kind": "text", "missing": 1, "treatment": "drop", "fill": None,
-        "levels": 3, "inputs": 2,
+        "levels": 3, "inputs": 2, "reference": "asia",
     }  # fmt: skip
     assert columns["x"]["missing"] == 7
     again = train("--json")
-    assert (again.err, again.json["data"]["columns"]) == ("", data["columns"])
+    assert (again.messages, again.json["data"]["columns"]) == ([], data["columns"])
     assert train("--quiet").err == ""
 
 
@@ -229,7 +229,7 @@ def test_row_numbers_of_predictions_are_those_of_the_table(train, tmp_path):
 def test_clean_numbers_are_read_without_a_word(linreg, config_file, tmp_path):
     (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{k % 7},{(k * k) % 5}\n" for k in range(30)))
     result = linreg("train", "-c", config_file("name: t\ndata: {path: t.csv, target: y}\nplots: false\n"))
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, result.messages) == (0, [])
 
 
 def test_the_target_on_a_logarithmic_scale(linreg, config_file, tmp_path):
@@ -276,4 +276,4 @@ def test_a_probe_names_categories(train):
     assert train("--quiet", "--set", "probe=[[1, mars, 9801, 'true']]").code == 2
     wrong = train("--quiet", "--set", "probe=[[one, usa, 9801, 'true']]")
     assert "probe.0: expected a number for x, found the text 'one'" in wrong.err
-    assert "1 value for 4 features (x, c, zip, flag)" in train("--quiet", "--set", "probe=[1]").err
+    assert "1 value for 4 columns (x, c, zip, flag)" in train("--quiet", "--set", "probe=[1]").err

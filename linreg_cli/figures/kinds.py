@@ -162,14 +162,17 @@ def _by_feature(run: Material, target: str, _: Axes) -> "Figure":
 def _no_coefficients(run: Material) -> str | None:
     if why := unevaluated(run):
         return why
-    older = "it was trained by an older version of linreg; train it again"
-    return None if "std" in run.record()["data"] else older
+    data = run.record()["data"]
+    if "std" not in data:
+        return "it was trained by an older version of linreg; train it again"
+    return None if any(data["std"][name] != 0 for name in data["features"]) else "its features are constant"
 
 
 def coefficient_set(run: Material, target: str, label: str) -> CoefficientSet:
     """The coefficients of a run per standard deviation of each feature."""
-    metrics, names = run.read_json("metrics.json"), tuple(run.record()["data"]["features"])
-    deviations = run.record()["data"]["std"]
+    metrics, deviations = run.read_json("metrics.json"), run.record()["data"]["std"]
+    # A constant feature does not vary: it would be drawn at 0, whatever its coefficient is.
+    names = tuple(name for name in run.record()["data"]["features"] if deviations[name] != 0)
     std = np.array([np.nan if deviations[name] is None else deviations[name] for name in names])
 
     def scaled(weights: dict[str, Any] | None) -> np.ndarray:

@@ -43,7 +43,8 @@ def test_a_run_that_diverges_keeps_its_last_finite_state_and_publishes_no_model(
         else linreg("train", "-c", small, "--set", "optimizer.lr=10", "--set", "train.epochs=500")  # fmt: skip
     assert result.code == 4
     run = tmp_path / "outputs" / "small-0001"
-    assert names(run) == FILES - {"metrics.json", "model.safetensors", "predictions.csv"}
+    of_the_model = {"metrics.json", "model.safetensors", "predictions.csv", "influence.csv", "inference.safetensors"}
+    assert names(run) == FILES - of_the_model
     record = json.loads((run / "run.json").read_text())
     assert record["status"] == "diverged"
     assert "diverged at step" in record["error"]
@@ -63,7 +64,7 @@ def test_a_run_that_diverges_keeps_its_last_finite_state_and_publishes_no_model(
 def test_a_gate_that_fails_fails_a_complete_run(linreg, small, tmp_path, gate, reason):
     result = linreg("train", "-c", small, "--set", f"gates=['{gate}']", "--json")
     assert result.code == 5
-    assert result.err.startswith(f"error: small-0001: gate '{gate}' failed: {reason}")
+    assert result.err.splitlines()[-1].startswith(f"error: small-0001: gate '{gate}' failed: {reason}")
     assert result.json.keys() == {"run", "path", "status", "metrics", "seconds", "warnings", "data", "error"}
     assert result.json["error"]["where"] == "small-0001"
     assert names(tmp_path / "outputs" / "small-0001") == FILES

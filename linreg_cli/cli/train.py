@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from linreg_cli.pipeline.workflow import Outcome
     from linreg_cli.runs.store import RunFolder
     from linreg_cli.starter.choices import Choices
+    from linreg_cli.starter.known import Known
 
 
 def train(
@@ -78,12 +79,12 @@ def train(
                 _show_complete(folder, outcome, expressions, references, junit, as_json=as_json, quiet=quiet)
                 return
         else:
-            loaded, choices = _loaded(words, config or (), overrides, progress, quiet=quiet or as_json)
+            loaded, choices, known = _loaded(words, config or (), overrides, progress, quiet=quiet or as_json)
             progress.stage("loading torch")
             if dry_run:
-                _show_plan(loaded, progress, expressions, outputs, force=force, as_json=as_json)
+                _show_plan(loaded, known, progress, expressions, outputs, force=force, as_json=as_json)
                 return
-            outcome = _trained(loaded, choices, progress, expressions, outputs, force=force)
+            outcome = _trained(loaded, choices, known, progress, expressions, outputs, force=force)
     if junit is not None:
         write_junit(junit, outcome.run.id, outcome.gates, outcome.seconds)
     github_summary.append_run(outcome.run.id, outcome.metrics, outcome.run.record(), outcome.gates)
@@ -120,6 +121,7 @@ def _resumed(
 def _trained(
     loaded: "LoadedConfig",
     choices: "Choices | None",
+    known: "Known | None",
     progress: "Progress",
     fail_if: list[str],
     outputs: Path,
@@ -133,7 +135,7 @@ def _trained(
     with StopRequests() as stops:
         return train_run(
             loaded, outputs=outputs, reporter=progress, command=_command_line(), fail_if=fail_if, force=force,
-            stops=stops, choices=choices,
+            stops=stops, choices=choices, known=known,
         )  # fmt: skip
 
 
@@ -143,16 +145,17 @@ def _command_line() -> list[str]:
 
 def _loaded(
     words: Words, config: Sequence[str], overrides: Sequence[str], progress: "Progress", *, quiet: bool
-) -> "tuple[LoadedConfig, Choices | None]":
-    """The config of the files or of a table, and what was decided for the table."""
+) -> "tuple[LoadedConfig, Choices | None, Known | None]":
+    """The config of the files or of a table, what was decided for the table, and what of it need not be read again."""
     from linreg_cli.config import load_config
 
-    choices = None
+    choices = known = None
     if words.table is None:
         loaded = load_config(config, overrides)
     else:
         draft = words.draft(overrides, progress.stage)
         loaded, choices = draft.load(overrides), draft.choices
+        known = draft.known.of(loaded.config)
         if not quiet:
             for line in choice_lines(choices, loaded.config):
                 output.tell(f"note: {line}")
@@ -160,7 +163,7 @@ def _loaded(
             progress.warn(finding)
     for note in loaded.notes:
         progress.warn(note)
-    return loaded, choices
+    return loaded, choices, known
 
 
 def _refuse_ranks() -> None:
@@ -254,12 +257,19 @@ def _show(outcome: "Outcome", *, as_json: bool, quiet: bool) -> None:
 
 
 def _show_plan(
-    loaded: "LoadedConfig", progress: "Progress", fail_if: list[str], outputs: Path, *, force: bool, as_json: bool
+    loaded: "LoadedConfig",
+    known: "Known | None",
+    progress: "Progress",
+    fail_if: list[str],
+    outputs: Path,
+    *,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Prepare a run, without training, and show what it would do."""
     from linreg_cli.pipeline.prepare import prepare
 
-    prepared = prepare(loaded, progress, fail_if=fail_if, outputs=outputs)
+    prepared = prepare(loaded, progress, fail_if=fail_if, outputs=outputs, known=known)
     prepared.check(loaded, progress, force=force)
     progress.done()
     plan, dataset = prepared.plan, prepared.dataset

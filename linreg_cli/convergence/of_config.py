@@ -10,6 +10,7 @@ from linreg_cli.config.schema import Config
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.least_squares.factor import Array
+from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import build_model, initialise, parameters_of
 from linreg_cli.optim.plan import StepPlan
 
@@ -21,6 +22,7 @@ def problem_of(
     train: tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]] | None = None,
     *,
     eps: float | None = None,
+    exact: dict[str, Optimum] | None = None,
 ) -> Problem:
     """What training a config minimises, and where it starts.
 
@@ -31,6 +33,7 @@ def problem_of(
         train: X (n_samples, n_features) and y (n_samples, n_targets) of the train split in scaled units and the dtype
             of training, where they are there already.
         eps: see `Problem`.
+        exact: see `Problem`; None: nothing was computed.
 
     Raises:
         DataError: for a value that overflows the dtype of training.
@@ -45,7 +48,9 @@ def problem_of(
         X_nd, y_nk = train
     given = None if dtype == torch.float64 else functools.partial(preprocessor.given, dataset, rows)
     plan = StepPlan.from_config(config, n_samples=len(rows))
-    return Problem(plan, X_nd, y_nk, dataset.features, _start(config, dataset, dtype), eps=eps, given=given)
+    problem = Problem(plan, X_nd, y_nk, dataset.features, _start(config, dataset, dtype), eps=eps, given=given)
+    problem.exact.update(exact or {})
+    return problem
 
 
 def dtype_of(config: Config) -> torch.dtype:

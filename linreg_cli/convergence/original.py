@@ -36,7 +36,9 @@ def original_optimum(config: Config, problem: Problem, X: StackedRows, y: Stacke
         digits = trained.is_unique and not loses_digits(trained.factor, trained.weights, trained.bias)
         if digits and _are_equal(problem.X_nd, X) and _are_equal(problem.y_nk, y):
             return trained.judged_by(EPS)
-    return least_squares(X, y, bias=config.model.bias, loss=config.loss)
+    if "original" not in problem.exact:
+        problem.exact["original"] = least_squares(X, y, bias=config.model.bias, loss=config.loss)
+    return problem.exact["original"]
 
 
 def in_scaled_units(original: Optimum, preprocessor: Preprocessor) -> Optimum:

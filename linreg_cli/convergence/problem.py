@@ -52,6 +52,7 @@ class Problem:
             the parameters, whose cost is their cube in time and square in memory, stays.
         eps: the machine epsilon that rank and rounding error are judged by; None: that of the dtype of X.
         given: X and y in float64, as the table has them, for a training in float32; None if they are those above.
+        exact: exact fits that were computed, by what they are of; problems of the same rows may share them.
         results: what `mean_square.mean_square` has found, by what it depends on.
     """
 
@@ -63,6 +64,7 @@ class Problem:
     allow_slow: bool = False
     eps: float | None = None
     given: Callable[[], tuple[Array, Array]] | None = None
+    exact: dict[str, Optimum] = field(default_factory=dict, init=False, repr=False)
     results: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def with_plan(self, plan: StepPlan) -> "Problem":
@@ -148,7 +150,9 @@ class Problem:
         if not self.is_quadratic:
             return None
         # For sse, the step of a mini-batch has the whole penalty and batch_share of the loss.
-        return self._solved(self.X_nd, self.y_nk, self.eps)
+        if "trained" not in self.exact:
+            self.exact["trained"] = self._solved(self.X_nd, self.y_nk, self.eps)
+        return self.exact["trained"]
 
     @cached_property
     def optimum_as_given(self) -> Optimum | None:

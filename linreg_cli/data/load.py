@@ -132,12 +132,26 @@ def _from_table(config: Config, encoder: Encoder | None, progress: Callable[[str
     release_unused()
     raw, split = with_cells(raw, table, used), splitter(source, config, labels)
     dataset = assemble(name, raw, targets, config, split, treated, encoder, terms)
-    if encoder is None and dataset.summary is not None:
-        unused = table.index.difference(targets, reserved, source.ignore) if source.features is None else ()
-        found = (*_header_warning(table.columns, path, name), *map(_index_warning, sorted(unused)))
-        found += _column_warnings(dataset, table, config)
-        dataset = replace(dataset, summary=replace(dataset.summary, warnings=found))
-    return dataset
+    return dataset if encoder is not None else with_warnings(dataset, table, config, path)
+
+
+def with_warnings(dataset: Dataset, table: Table, config: Config, path: str | None = None) -> Dataset:
+    """The rows of a table with what is odd about its columns, in the summary.
+
+    Args:
+        dataset: with an encoding that was fitted on its train split.
+        table: that was read.
+        config: of the rows.
+        path: of the file, if it is not that of the config.
+    """
+    source = config.data
+    assert isinstance(source, TableData)
+    assert dataset.summary is not None
+    reserved = () if source.split.column is None else (source.split.column,)
+    unused = table.index.difference(dataset.targets, reserved, source.ignore) if source.features is None else ()
+    found = (*_header_warning(table.columns, path or source.path, dataset.name), *map(_index_warning, sorted(unused)))
+    found += _column_warnings(dataset, table, config)
+    return replace(dataset, summary=replace(dataset.summary, warnings=found))
 
 
 def _column_warnings(dataset: Dataset, table: Table, config: Config) -> tuple[Finding, ...]:

@@ -33,6 +33,7 @@ from linreg_cli.optim.fit import Event
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.runs.references import references_of
+from linreg_cli.starter.known import Known
 
 
 class Reporter(Protocol):
@@ -171,6 +172,7 @@ def prepare(
     resumed: bool = False,
     outputs: Path | None = None,
     references: Mapping[str, ReferenceValue] | None = None,
+    known: Known | None = None,
 ) -> Prepared:
     """Read the data, fit the preprocessing, build the model and the plan. Nothing is written.
 
@@ -182,6 +184,7 @@ def prepare(
         resumed: whether the gates of the config belong to a run that is resumed, and are not checked again.
         outputs: the folder of the runs that gates may compare with; None: the gates will not be checked.
         references: what a run that is resumed compared with when it was started, and still does.
+        known: what was read already, to write the config, as `Known.of` gives it for the config; None: nothing.
 
     Raises:
         ConfigError: for settings that the data or the machine do not allow, and gates on metrics that no run has, or
@@ -197,13 +200,13 @@ def prepare(
     _check_gates(loaded, (), fail_if, known_features(config), faults=faults)
     reporter.stage("reading the data")
     with loaded.placing_errors():
-        dataset = load_dataset(config, progress=reporter.stage)
+        dataset = known.rows(config) if known else load_dataset(config, progress=reporter.stage)
     empty = [name for name, rows in dataset.splits.items() if not len(rows)]
     _check_gates(loaded, () if resumed else config.gates, fail_if, dataset.features, empty)
     if dataset.summary is not None:
         reporter.data(dataset.summary)
     reporter.stage("preparing")
-    prepared = assemble_run(loaded, config, device, dataset, eps=eps)
+    prepared = assemble_run(loaded, config, device, dataset, eps=eps, known=known)
     with loaded.placing_errors():
         probe(prepared.formula(), config.probe, dataset.encoder)
     options, n_train = config.evaluate.cross_validation, len(dataset.splits["train"])
@@ -265,7 +268,13 @@ def _check_gates(
 
 
 def assemble_run(
-    loaded: LoadedConfig, config: Config, device: torch.device, dataset: Dataset, *, eps: float | None = None
+    loaded: LoadedConfig,
+    config: Config,
+    device: torch.device,
+    dataset: Dataset,
+    *,
+    eps: float | None = None,
+    known: Known | None = None,
 ) -> Prepared:
     """Fit the preprocessing on the train split, build the model and the plan, choose rate, momentum and executor.
 
@@ -275,24 +284,28 @@ def assemble_run(
         device: of the tensors.
         dataset: the rows.
         eps: as in `prepare`.
+        known: of the same rows and preprocessing, as in `prepare`.
 
     Raises:
         ConfigError: for settings that the data do not allow.
         DataError: if a column cannot be scaled.
     """
-    preprocessor = Preprocessor.fit(dataset, config.preprocess, bias=config.model.bias)
-    dtype = dtype_of(config)
+    preprocessor = known.preprocessor if known else Preprocessor.fit(dataset, config.preprocess, bias=config.model.bias)
+    dtype, solved = dtype_of(config), known.problem if known and eps is None else None
     tensors = {
         split: (preprocessor.features.tensor(dataset, rows, dtype), preprocessor.targets.tensor(dataset, rows, dtype))
         for split, rows in dataset.splits.items()
-        if len(rows)
+        if len(rows) and not (solved and split == "train")
     }
+    if solved is not None:
+        tensors = {"train": (torch.from_numpy(solved.X_nd), torch.from_numpy(solved.y_nk)), **tensors}
     X_nd, y_nk = (tensor.numpy() for tensor in tensors["train"])
     tensors = {split: (X.to(device), y.to(device)) for split, (X, y) in tensors.items()}
     model = build_model(len(dataset.features), len(dataset.targets), bias=config.model.bias, dtype=dtype, device=device)
     with loaded.placing_errors():
         initialise(model, config.model.init, config.seed)
-        problem = problem_of(config, dataset, preprocessor, (X_nd, y_nk), eps=eps)
+        exact = None if solved is None else solved.exact
+        problem = problem_of(config, dataset, preprocessor, (X_nd, y_nk), eps=eps, exact=exact)
         chosen = resolve(config, problem)
     problem = problem.with_plan(StepPlan.from_config(chosen.config, n_samples=len(X_nd)))
     try:

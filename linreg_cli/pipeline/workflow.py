@@ -42,6 +42,7 @@ from linreg_cli.runs.references import as_json
 from linreg_cli.runs.signals import StopRequests
 from linreg_cli.runs.store import INFERENCE_FILE, RESULTS, RunFolder, create_run, remove_unstarted
 from linreg_cli.starter.choices import Choices
+from linreg_cli.starter.known import Known
 from linreg_cli.wording import duration, number, plural
 
 
@@ -80,6 +81,7 @@ def train_run(
     force: bool = False,
     stops: StopRequests | None = None,
     choices: Choices | None = None,
+    known: Known | None = None,
 ) -> Outcome:
     """Train, evaluate on every split, draw pictures, and write a complete run folder.
 
@@ -92,6 +94,7 @@ def train_run(
         force: train even if the learning rate is certain to diverge.
         stops: requests to stop, entered by the caller; None: there are none, and signal handlers are not changed.
         choices: what was decided for a table, for `run.json`; None for a config that was written.
+        known: what was read for that; see `prepare`.
 
     Returns:
         The result. A failed gate is part of it, not an exception.
@@ -103,7 +106,7 @@ def train_run(
     """
     begun = time.perf_counter()
     stops = stops or StopRequests()
-    prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs)
+    prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs, known=known)
     warnings = prepared.check(loaded, reporter, force=force)
     decisions = {}
     if choices is not None:

@@ -14,6 +14,7 @@ from linreg_cli.errors import ConfigError
 from linreg_cli.remedies import override
 from linreg_cli.starter.choices import IGNORED, Choices, ColumnChoice, SettingChoice
 from linreg_cli.starter.columns import choices as choices_of
+from linreg_cli.starter.known import Known
 from linreg_cli.starter.reading import Reading, readable
 from linreg_cli.starter.refined import as_config, refined
 from linreg_cli.starter.skewed import skew_hints
@@ -34,10 +35,12 @@ class Draft:
     Attributes:
         choices: what was decided.
         text: the config as YAML, with comments.
+        known: what was read, for a run of the config; let go of it soon, because it holds the rows.
     """
 
     choices: Choices
     text: str
+    known: Known
 
     def load(self, overrides: Sequence[str] = ()) -> LoadedConfig:
         """The config with overrides, as if it were in a file."""
@@ -82,8 +85,8 @@ def draft(
         training=UNKNOWN,
         hints=tuple(skew_hints(reading, reading.targets)),
     )
-    choices = refined(first, reading, overrides)
-    return Draft(choices, config_text(choices, reading.source))
+    choices, known = refined(first, reading, overrides)
+    return Draft(choices, config_text(choices, reading.source), known)
 
 
 def _base(

@@ -25,6 +25,7 @@ from linreg_cli.errors import DataError
 from linreg_cli.starter.choices import IGNORED, Choices, ColumnChoice
 from linreg_cli.starter.columns import category, number_with_gaps
 from linreg_cli.starter.dependent import Unit, constant_columns, dependent
+from linreg_cli.starter.known import Known
 from linreg_cli.starter.reading import Reading
 from linreg_cli.starter.text import config_text
 from linreg_cli.starter.training import training
@@ -47,8 +48,8 @@ def as_config(path: str, text: str) -> ConfigText:
     return ConfigText(f"the config of {path}", text, table_stem(path))
 
 
-def refined(first: Choices, reading: Reading, overrides: Sequence[str]) -> Choices:
-    """The choices without the columns that are of no use, and with the way of training.
+def refined(first: Choices, reading: Reading, overrides: Sequence[str]) -> tuple[Choices, Known]:
+    """The choices without the columns that are of no use, and with the way of training; and the rows that they are of.
 
     What a user has named with --features is kept.
 
@@ -74,7 +75,8 @@ def refined(first: Choices, reading: Reading, overrides: Sequence[str]) -> Choic
             break
         choices = _without(choices, more, reading)
     settings, outlook = training(encoded.config, problem, dataset, preprocessor)
-    return replace(choices, training=settings, outlook=outlook)
+    known = Known(encoded.config, reading.table, dataset, preprocessor, problem, overrides)
+    return replace(choices, training=settings, outlook=outlook), known
 
 
 def _useless(dataset: Dataset, reading: Reading) -> dict[Unit, str]:

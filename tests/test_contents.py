@@ -66,10 +66,10 @@ HISTORY, ALL = {"run.json", "history.csv", "metrics.json"}, {"run.json", "metric
 #: What each picture is drawn from; of the loss, the optimum is in metrics.json.
 READ = {
     "loss": HISTORY,
-    "fit": ALL,
+    "fit": ALL | {"config.yaml", "history.csv", "inference.safetensors"},
     "predicted": ALL - {"metrics.json"},
     "residuals": ALL - {"metrics.json"},
-    "leverage": ALL | {"influence.csv"},
+    "leverage": {"run.json", "metrics.json", "influence.csv"},
 }
 
 
@@ -81,7 +81,8 @@ def test_pictures_open_each_file_of_the_run_once(opened, tmp_path, kinds):
 
 
 def test_all_pictures_of_a_run_open_each_of_its_files_once(opened, tmp_path):
-    expected = set().union(*READ.values())
+    # Of two parameters the path is drawn, too.
+    expected = set().union(*READ.values()) - {"influence.csv"} | {"preprocess.json"}
     assert opened("plot", "a", "-o", tmp_path) == {("a-0001", name): 1 for name in expected}
 
 
@@ -163,7 +164,8 @@ def test_an_unfinished_run_with_predictions_and_no_metrics_shows_its_loss(linreg
     folder = RunFolder(outputs / "a-0001")
     folder.remove("metrics.json")
     folder.write_json("run.json", {**folder.record(), "status": "interrupted"})
-    assert linreg("plot", "a").out.split() == ["outputs/a-0001/plots/loss.png"]
+    drawn = linreg("plot", "a").out.split()
+    assert drawn == ["outputs/a-0001/plots/loss.png", "outputs/a-0001/plots/path.png"]
     assert linreg("report", "a").code == 0
     refused = linreg("plot", "a", "--kind", "fit")
     assert (refused.code, "because its status is interrupted; it has: loss" in refused.err) == (2, True)

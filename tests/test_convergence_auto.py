@@ -14,7 +14,7 @@ base = test_analysis.base
 )
 def test_auto_is_explained_and_its_config_repeats_the_run(linreg, base, tmp_path, extra):
     first = linreg("train", "-c", base, "--json", *settings(lr="auto"), *extra)
-    assert (first.code, first.err) == (0, "")
+    assert (first.code, first.messages) == (0, [])
     assert first.json["metrics"]["optimum"]["gap"] < 1e-12
     known = record(first.json["path"])
     config = yaml.safe_load((tmp_path / first.json["path"] / "config.yaml").read_text())
@@ -41,7 +41,7 @@ def test_auto_momentum_makes_the_most_of_a_rate(linreg, base):
 def test_auto_with_mini_batches_ends_low_and_says_how_it_was_chosen(linreg, base, momentum):
     extra = sets("train.batch_size=4", "train.epochs=30", "optimizer.lr=auto", f"optimizer.momentum={momentum}")
     result = linreg("train", "-c", base, "--json", *extra)
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, result.messages) == (0, [])
     why = record(result.json["path"])["lr"]["why"]
     assert "safe for every batch" in why or "ends lowest in its order of the rows, computed in advance," in why
     losses = [row["train_loss"] for row in history(result.json["path"])]

@@ -50,6 +50,11 @@ class RunContents(RunFolder):
         """As `RunFolder.record`, cached."""
         return self._once("record", super().record)
 
+    def read(self, name: str) -> bytes:
+        """As `RunFolder.read`; tensors, whose digest is compared before they are used, are cached."""
+        read = super().read
+        return self._once(("bytes", name), lambda: read(name)) if name.endswith(".safetensors") else read(name)
+
     def read_json(self, name: str) -> dict[str, Any]:
         """As `RunFolder.read_json`, cached."""
         read = super().read_json

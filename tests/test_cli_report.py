@@ -45,7 +45,7 @@ def test_a_run_has_its_report_in_its_folder_and_the_path_is_printed(linreg, runs
 def test_pictures_are_drawn_although_the_run_has_no_plots(linreg, config_file, tmp_path):
     linreg("train", "-c", config_file(CONFIG.format(name="a")), "--quiet")
     assert linreg("report", "latest").code == 0
-    assert (tmp_path / "outputs" / "a-0001" / "report.html").read_text().count("<figure>") == 3
+    assert (tmp_path / "outputs" / "a-0001" / "report.html").read_text().count("<figure>") == 7
     assert not (tmp_path / "outputs" / "a-0001" / "plots").exists()
 
 

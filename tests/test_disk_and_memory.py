@@ -50,14 +50,14 @@ def test_a_full_disk_is_a_clean_error_and_the_run_goes_on_when_there_is_room(lin
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(disk)], capture_output=True, check=False
     )
     if mount.returncode:
         pytest.skip("a tmpfs cannot be mounted here")
     try:
         filler = disk / "filler"
         for free in (0, 4, 8, 16, 24, 32):
-            filler.write_bytes(b"x" * (64 - free) * 1024)
+            filler.write_bytes(b"x" * (96 - free) * 1024)
             result = linreg("train", "-c", config, *FEW, "--outputs", disk / f"o{free}")
             assert_clean(result, (0, 6))
             filler.unlink()

@@ -118,15 +118,19 @@ def test_where_no_font_has_a_name_one_warning_says_so_and_the_run_is_finished(li
     (tmp_path / "c.yaml").write_text("name: zh\ndata: {path: t.csv, target: 房价}\npreprocess: {standardize: true}\n")
     result = linreg("train", "-c", "c.yaml", "--fail-if", "warnings.font != 1")
     assert result.code == 0, result.err
-    said = "warning: no installed font has the characters '房价', which pictures show as boxes; "
-    said += "install a font that has them"
-    assert [line for line in result.err.splitlines() if "font" in line] == [said]
+    boxes = "warning: no installed font has the characters '{}', which pictures show as boxes; "
+    boxes += "install a font that has them"
+    said, all_said = (
+        boxes.format("房价"),
+        boxes.format("房价面积卧室"),
+    )  # the picture of coefficients names the features
+    assert [line for line in result.err.splitlines() if "font" in line] == [all_said]
     record = json.loads((tmp_path / "outputs" / "zh-0001" / "run.json").read_text())
     assert record["status"] == "finished"
-    assert {"kind": "font", "message": said.removeprefix("warning: ")} in record["warnings"]
+    assert {"kind": "font", "message": all_said.removeprefix("warning: ")} in record["warnings"]
     drawn = linreg("plot", "zh-0001", "--kind", "predicted", "-o", "p")
     assert (drawn.code, drawn.err.splitlines()) == (0, [said])
-    assert linreg("report", "zh-0001").err.splitlines() == [said]
+    assert linreg("report", "zh-0001").err.splitlines() == [all_said]
     install("Some Font", "面积卧室房价")
     fonts._families.clear()
     assert linreg("plot", "zh-0001", "-o", "q").err == ""

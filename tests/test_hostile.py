@@ -90,7 +90,7 @@ def check(result, command, content) -> None:
     assert result.code in CODES, (command, content, result.err)
     assert "Traceback" not in result.err, (command, content)
     assert result.code == 0 or any(line.startswith("error: ") for line in result.err.splitlines()), (command, content)
-    for line in result.err.splitlines():
+    for line in result.messages:
         assert line.startswith(("error: ", "warning: ", "    ")), (command, content, line)
 
 

@@ -140,7 +140,9 @@ def check(linreg, command: list[str]) -> str | None:
         return f"exit {result.code}: {result.err[-400:]}"
     if result.code and not any(line.startswith("error: ") for line in lines):
         return f"no error in {result.err[:200]!r}"
-    strange = [line for line in lines if not line.startswith(("error: ", "warning: ", "note: ", "    ", "  "))]
+    strange = [
+        line for line in lines if not line.startswith(("error: ", "warning: ", "note: ", "    ", "  ", "linreg init "))
+    ]
     known = result.code == 2 and result.err.startswith("Usage:")
     return f"says {strange[0][:200]!r}" if strange and not known else None
 

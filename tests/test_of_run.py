@@ -28,7 +28,10 @@ def train(linreg, tmp_path):
 
 @pytest.mark.parametrize(
     ("config", "kinds"),
-    [("points.yaml", {"loss", "fit", "predicted", "residuals"}), ("smoke.yaml", {"loss", "predicted", "residuals"})],
+    [
+        ("points.yaml", {"loss", "fit", "predicted", "residuals", "coefficients", "path"}),
+        ("smoke.yaml", {"loss", "predicted", "residuals", "coefficients"}),
+    ],
 )
 def test_a_run_gets_the_pictures_that_suit_it(train, config, kinds):
     pictures = draw_run(train(CONFIGS / config), (), "png")
@@ -49,20 +52,20 @@ def test_several_targets_get_a_picture_each_under_a_safe_name(train, config_file
 
 
 def test_a_picture_that_the_run_cannot_have_is_refused_with_the_reason(train):
-    with pytest.raises(UsageError, match=r"no fit picture.*more than one feature.*loss, predicted, residuals"):
+    with pytest.raises(UsageError, match=r"no fit picture.*more than one feature.*loss, gap, predicted, residuals"):
         draw_run(train(CONFIGS / "smoke.yaml"), ("fit",), "png")
 
 
-def test_a_diverged_run_shows_its_loss_and_nothing_else(train):
+def test_a_diverged_run_shows_its_loss_and_its_path_and_nothing_else(train):
     run = train(CONFIGS / "noisy_line.yaml", "--set", "optimizer.lr=4e-4", "--force")
-    assert set(draw_run(run, (), "png")) == {"loss.png"}
+    assert set(draw_run(run, (), "png")) == {"loss.png", "path.png"}
     with pytest.raises(UsageError, match="its status is diverged"):
         draw_run(run, ("predicted",), "png")
 
 
 def test_an_overlay_names_every_run(train):
     runs = [train(CONFIGS / "gd.yaml"), train(CONFIGS / "sgd.yaml")]
-    text = overlay(runs, "svg").decode()
+    text = overlay(runs, "svg")[""].decode()
     # Text in an SVG is drawn as glyphs, and matplotlib keeps the string in a comment beside them.
     assert all(run.id in text for run in runs)
 

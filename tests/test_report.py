@@ -166,8 +166,8 @@ def test_a_comparison_has_the_runs_their_differences_and_their_losses(outputs, c
         "optimizer.lr": ["0.05", "0.02"],
     }
     assert "different data" not in read.shown
-    # the overlay, and of each run loss, predictions, residuals and coefficients
-    assert len(read.all("img")) == 1 + 2 * 4
+    # the overlay, and of each run loss, predictions, residuals, Q-Q, scale-location, influence and coefficients
+    assert len(read.all("img")) == 1 + 2 * 7
 
 
 def test_runs_that_differ_in_nothing_and_runs_of_different_data_are_told(outputs, copy, undrawn):

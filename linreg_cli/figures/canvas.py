@@ -56,6 +56,17 @@ def render(figure: "Figure", format: str) -> bytes:
     return buffer.getvalue()
 
 
+def compact(png: bytes) -> bytes:
+    """The same picture in 256 colours, which takes about 40 % of the bytes; equal pictures give equal bytes."""
+    from PIL import Image
+
+    buffer = BytesIO()
+    with Image.open(BytesIO(png)) as picture:
+        few = picture.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        few.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def style() -> AbstractContextManager[None]:
     """A context with matplotlib's defaults and the settings of this module; the user's matplotlibrc is ignored."""
     load()

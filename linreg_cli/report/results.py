@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from linreg_cli.errors import LinregError, PlotError, StoreError, UsageError
+from linreg_cli.figures.canvas import compact
 from linreg_cli.figures.kinds import KINDS
 from linreg_cli.figures.of_run import draw_run, overlay
 from linreg_cli.report.about import verdict
@@ -153,11 +154,11 @@ def pictures(run: RunContents) -> Html:
         if not about.per_target:
             [png] = drawn.values()
             alt = _loss_alt(run) if kind == "loss" else f"Picture: {_SHOWS[kind]}."
-            figures.append(picture(png, alt, _SHOWS[kind]))
+            figures.append(picture(compact(png), alt, _SHOWS[kind]))
             continue
         for target, png in zip(run.targets, drawn.values(), strict=True):
             shows = _SHOWS[kind].format(target=target)
-            figures.append(picture(png, f"Picture: {shows}", shows))
+            figures.append(picture(compact(png), f"Picture: {shows}", shows))
     return stack(element("div", *figures, class_="pictures") if figures else None, not_drawn(failures))
 
 
@@ -168,7 +169,9 @@ def overlaid(runs: Sequence[RunContents]) -> Html:
     except (StoreError, PlotError) as error:
         return stack(not_drawn([_why(error)]))
     each = ", ".join(run.id for run in runs)
-    return picture(png, f"Picture: loss against epoch of {each}, a curve each.", "Loss after each epoch of every run")
+    return picture(
+        compact(png), f"Picture: loss against epoch of {each}, a curve each.", "Loss after each epoch of every run"
+    )
 
 
 def not_drawn(failures: Sequence[str]) -> Html | None:

@@ -57,7 +57,7 @@ def auto_keys(record: dict[str, Any]) -> tuple[str, ...]:
     Args:
         record: the content of `run.json`.
     """
-    decisions = {key: record[key] for key in ("lr", "momentum")}
+    decisions = {key: record[key] for key in ("lr", "momentum") if key in record}  # the first format has none
     # A record of an older version has the sentence alone.
     return tuple(key for key, made in decisions.items() if made.get("auto", made["why"].startswith("auto")))
 

@@ -1,7 +1,7 @@
 """The exact fit of the squared loss in original units: its inference, and how far from it the trained model is."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,6 @@ from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import LinearFormula
 from linreg_cli.remedies import setting
 
-#: A sum of squared residuals of at most this share of the total is rounding error.
-_EXACT = 1e-28
 _NO_ERRORS = "a target is fitted exactly, so its standard errors are 0"
 
 
@@ -107,16 +105,6 @@ class ExactFit:
         return {"distance": values, **({} if np.isfinite(errors).all() else {"distance_reason": _NO_ERRORS})}
 
 
-def _exact_target(optimum: Optimum, targets: Sequence[str]) -> str | None:
-    """Why one of several targets leaves no residuals to estimate its noise; None if all leave some."""
-    squares = optimum.losses(optimum.weights, optimum.bias)
-    exact = squares <= _EXACT * optimum.factor.constant_k
-    if not exact.any():
-        return None
-    target = targets[int(np.argmax(exact))]
-    return f"the fit of {target!r} is exact within rounding error, so there are no residuals to estimate its noise"
-
-
 def exact_fit(
     config: Config, dataset: Dataset, problem: Problem, rows: Rows | slice, X: StackedRows, y: StackedRows
 ) -> ExactFit:
@@ -134,8 +122,6 @@ def exact_fit(
     why = no_exact_fit(problem, optimum)
     if why is None and "bias" in dataset.features and config.model.bias:
         why = "a column is named 'bias', which is the name of the intercept; rename it"
-    if optimum is not None and why is None:
-        why = _exact_target(optimum, dataset.targets)
     if optimum is None or why is not None:
         return ExactFit(optimum, {}, why)
     names, covariance = dataset.features, config.evaluate.covariance

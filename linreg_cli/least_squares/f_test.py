@@ -23,6 +23,8 @@ def of_squares(total: float, rss: float, explained: int, degrees: int) -> tuple[
     """
     if not explained:
         return math.nan, math.nan
+    if not rss:
+        return math.inf if total else math.nan, 0.0 if total else math.nan
     f = (total - rss) / explained / (rss / degrees)
     return f, f_tail(explained, degrees, f)
 

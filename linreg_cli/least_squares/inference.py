@@ -95,13 +95,15 @@ class Inference:
     def cooks(self, rows: Some = slice(None)) -> Array:
         """Cook's distance, e^2 h / (p s^2 (1 - h)^2), shape (n_rows,); NaN for a leverage h of 1."""
         leverage, scale = self.leverage[rows], len(self.names) * self.residual_std**2
-        distance: Array = _divided(self.residuals[rows], 1 - leverage) ** 2 * leverage / scale
+        with np.errstate(divide="ignore", invalid="ignore"):
+            distance: Array = _divided(self.residuals[rows], 1 - leverage) ** 2 * leverage / scale
         return distance
 
     def standardized_residuals(self, rows: Some = slice(None)) -> Array:
         """Internally studentised residuals, e / (s sqrt(1 - h)), shape (n_rows,); NaN for a leverage h of 1."""
         room = np.maximum(1 - self.leverage[rows], 0.0)
-        scaled: Array = _divided(self.residuals[rows], room) * np.sqrt(room) / self.residual_std
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scaled: Array = _divided(self.residuals[rows], room) * np.sqrt(room) / self.residual_std
         return scaled
 
     def as_json(self) -> dict[str, Any]:
@@ -225,7 +227,8 @@ def infer(
     robust = np.einsum("ij,jk,ik->i", to_q, meat, to_q)
     std_err_hc3 = np.sqrt(np.maximum(robust, 0.0))  # rounding may leave less than zero
     errors = std_err_hc3 if covariance == "HC3" else std_err
-    t = estimate / errors
+    with np.errstate(divide="ignore", invalid="ignore"):  # one of several targets may be fitted exactly
+        t = estimate / errors
     reach = t_quantile(degrees, 0.025) * errors
     # Without an intercept, the model has an implicit one if the columns sum to 1, as indicators do.
     constant = factor.bias or float(ones @ ones) > n * (1 - 1e-10)
@@ -235,7 +238,7 @@ def infer(
     else:
         f, f_p = of_squares(total, rss, p - constant, degrees)
     r2 = 1 - rss / total if total else math.nan
-    likelihood = -n / 2 * (math.log(2 * math.pi) + math.log(rss / n) + 1)
+    likelihood = -n / 2 * (math.log(2 * math.pi) + math.log(rss / n) + 1) if rss else math.inf
     spread = n * np.append(factor.spread, math.nan)[:p] ** 2
     return Inference(
         names=(*names, "bias")[:p],
@@ -256,7 +259,7 @@ def infer(
         f_p=f_p,
         aic=-2 * likelihood + 2 * p,
         bic=-2 * likelihood + math.log(n) * p,
-        durbin_watson=_sum_of_squared_steps(residuals) / rss,
+        durbin_watson=_sum_of_squared_steps(residuals) / rss if rss else math.nan,
         leverage=leverage,
         residuals=residuals,
         meat=meat,

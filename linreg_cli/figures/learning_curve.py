@@ -10,6 +10,7 @@ from linreg_cli.figures.canvas import SPLITS, blank, finish, set_limits, style
 from linreg_cli.figures.looks import COLOURS, DASHES
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from linreg_cli.figures.canvas import Entries
@@ -74,7 +75,7 @@ def learning_curve_figure(curves: Sequence[LearningCurve], *, target: str, title
     return figure
 
 
-def _row_ticks(axes, sizes: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+def _row_ticks(axes: "Axes", sizes: np.ndarray) -> None:
     """Ticks at 1, 2 and 5 times the powers of ten within the sizes, written in full."""
     low, high = float(sizes[0]) / 1.1, float(sizes[-1]) * 1.1
     ticks = [m * 10.0**k for k in range(10) for m in (1, 2, 5) if low <= m * 10.0**k <= high]

@@ -1,4 +1,4 @@
-"""How several runs are told apart in one picture: by colour, dashes and markers together."""
+"""How several runs are distinguished in one picture: by colour, dashes and markers together."""
 
 from typing import Any
 

@@ -4,7 +4,7 @@ import math
 
 #: Coefficients of Stirling's series for log gamma, in odd powers of 1 / z.
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
-#: From here on the series is exact to rounding.
+#: From here on the series is exact within rounding error.
 _LARGE = 12.0
 _TINY = 1e-300
 

@@ -45,7 +45,7 @@ def differences_of(runs: Sequence[RunContents]) -> list[str | None]:
 def differing(settings: Sequence[dict[str, Any]]) -> list[str]:
     """The settings of each config that are not the same in all, in one short line; empty if there are none.
 
-    What more than half of the configs have is said of none: of many, those are told apart by what sets them apart.
+    A setting that more than half of the configs share is shown for none of these: the others differ by it.
 
     Args:
         settings: dotted key -> value, of each config.

@@ -259,7 +259,8 @@ def domain_faults(
     for factor, own in entries.items():
         assert factor.function is not None
         _, inside, words = _FUNCTIONS[factor.function]
-        bad = _first(Product(((numbers[factor.column], Factor(factor.column)),)), chosen, lambda v: ~inside(v))  # noqa: B023
+        source = Product(((numbers[factor.column], Factor(factor.column)),))
+        bad = _first(source, chosen, _outside(inside))
         if bad is not None:
             bad_columns.add(factor.column)
             others = f" ({bad[1]:,} such cells in the column)" if bad[1] > 1 else ""
@@ -297,6 +298,11 @@ def _remedy(
 
 def _where(name: str, row: int, column: str) -> str:
     return f"{name}, row {row + 1}, column {column!r}"
+
+
+def _outside(inside: Callable[[Column], Mask]) -> Callable[[Column], Mask]:
+    """Which values are not in a domain."""
+    return lambda values: ~inside(values)
 
 
 def _first(values: Values, rows: Rows | slice, is_bad: Callable[[Column], Mask]) -> tuple[int, int] | None:

@@ -15,7 +15,8 @@ from linreg_cli.data import Dataset
 from linreg_cli.data.columns.kinds import Rows
 from linreg_cli.data.columns.rows import StackedRows, pick
 from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
-from linreg_cli.least_squares.inference import Inference, distance_in_errors, infer, refusal
+from linreg_cli.least_squares.distance import distance_in_errors
+from linreg_cli.least_squares.inference import Inference, infer, refusal
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import LinearFormula
 from linreg_cli.remedies import setting

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.least_squares.decompositions import solve_triangle
+from linreg_cli.least_squares.distance import shift_in_errors, stacked
 from linreg_cli.least_squares.distributions import t_quantile, t_tail
 from linreg_cli.least_squares.f_test import of_squares, wald
 from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix
@@ -223,7 +223,7 @@ def infer(
     # (weights, bias) = to_q Q'y, so the variance of a parameter is s2 times the squared length of its row of to_q.
     to_q = factor.to_parameters() @ factor.inverse
     variance = np.einsum("ij,ij->i", to_q, to_q)
-    estimate, std_err = _stack(optimum.weights, optimum.bias)[:, target], np.sqrt(s2 * variance)
+    estimate, std_err = stacked(optimum.weights, optimum.bias)[:, target], np.sqrt(s2 * variance)
     robust = np.einsum("ij,jk,ik->i", to_q, meat, to_q)
     std_err_hc3 = np.sqrt(np.maximum(robust, 0.0))  # rounding may leave less than zero
     errors = std_err_hc3 if covariance == "HC3" else std_err
@@ -309,50 +309,6 @@ def _divided(residuals: Array, room: Array) -> Array:
     """Residuals over 1 - leverage; NaN (0 / 0) for a row of leverage 1, which alone determines a coefficient."""
     inflated: Array = np.divide(residuals, room, out=np.full_like(room, math.nan), where=room > NO_ROOM)
     return inflated
-
-
-def _stack(weights: Array, bias: Array | None) -> Array:
-    return weights if bias is None else np.vstack([weights, bias])
-
-
-def shift_in_errors(optimum: Optimum, weights: npt.ArrayLike, bias: npt.ArrayLike | None) -> Array:
-    """|trained - optimum| / standard error, shape (n_parameters, n_targets)."""
-    shift: Array = np.abs(distance_in_errors(optimum, weights, bias))
-    return shift
-
-
-def distance_in_errors(optimum: Optimum, weights: npt.ArrayLike, bias: npt.ArrayLike | None) -> Array:
-    """(trained - optimum) / classic standard error, shape (n_parameters, n_targets).
-
-    The standard error of an exact fit is 0, so any difference from it is infinitely many of them.
-
-    Args:
-        optimum: unique, with residual degrees of freedom.
-        weights: shape (n_features, n_targets), in the units of the optimum.
-        bias: shape (n_targets,); None without an intercept.
-    """
-    std_err = standard_errors(optimum)
-    trained = _stack(
-        np.asarray(weights, dtype=np.float64), None if bias is None else np.asarray(bias, dtype=np.float64)
-    )
-    moved = trained - _stack(optimum.weights, optimum.bias)
-    infinite = np.copysign(np.where(moved == 0, 0.0, math.inf), moved)
-    distance: Array = np.divide(moved, std_err, out=infinite, where=std_err > 0)
-    return distance
-
-
-def standard_errors(optimum: Optimum) -> Array:
-    """The classic standard errors of all targets, shape (n_parameters, n_targets), without a pass over the rows.
-
-    Args:
-        optimum: unique, with residual degrees of freedom.
-    """
-    factor = optimum.factor
-    to_q = factor.to_parameters() @ factor.inverse
-    theta = factor.R_pk - factor.R_pp @ solve_triangle(factor.R_pp, factor.R_pk)
-    rss = (np.sum(theta**2, axis=0) + factor.rest_k) * factor.target_scale**2
-    std_err: Array = np.sqrt(np.outer(np.einsum("ij,ij->i", to_q, to_q), rss / (factor.n_samples - len(to_q))))
-    return std_err
 
 
 def _finite(value: float) -> float | None:

@@ -131,6 +131,7 @@ def _feature(reading: Reading, column: str) -> Iterator[ColumnChoice]:
         there = n_rows - values.n_missing
         if there < max(2, _FEWEST * n_rows):
             few = "no cell has a value" if not there else f"only {there:,} of {n_rows:,} cells have a value"
+            few = "the table has a single row" if there == n_rows == 1 else few
             yield ColumnChoice(column, IGNORED, few)
         elif values.n_missing:
             level = values.n_missing >= max(_GAPS_FOR_LEVEL, _FEWEST * n_rows)

@@ -1,6 +1,6 @@
 """A page in Chinese says what its English original says: the same code, numbers, names, pictures and links.
 
-What the blocks of code print is tested on the English pages, in `test_docs.py`, `test_learning.py`, `test_ci.py` and others.
+What the blocks of code print is tested on the English pages, in `test_docs.py`, `test_learning.py`, `test_ci.py`, ...
 Here each block is held to be the same, so that no command is run twice.
 """
 

@@ -9,7 +9,7 @@ import re
 
 import pytest
 from conftest import REPOSITORY
-from pages import CHINESE, Page, code_spans, numbers, page, without_comments
+from translations import CHINESE, Page, code_spans, numbers, page, without_comments
 
 PAIRS = pytest.mark.parametrize(("english", "chinese"), CHINESE.items(), ids=[*CHINESE])
 PAGES = pytest.mark.parametrize("name", CHINESE.values())

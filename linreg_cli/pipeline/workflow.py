@@ -319,7 +319,8 @@ def _evaluate(
     formula = estimating(prepared.formula(), dataset, config)
     preprocessor = replace(prepared.preprocessor, smearing=formula.smearing)
     run.write_json("preprocess.json", preprocessor.as_json())
-    errors = write_predictions(run.path / "predictions.csv", formula, dataset)
+    kept = config.evaluate.predictions
+    errors = write_predictions(run.path / "predictions.csv", formula, dataset, kept=kept, seed=config.seed)
     losses = {split: prepared.loss(split) for split in errors}
     with messages_about(config):
         found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses, way)

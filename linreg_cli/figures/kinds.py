@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from linreg_cli.evaluation.intervals import stored_factor
-from linreg_cli.evaluation.truth import known_truth
+from linreg_cli.evaluation.truth import readable_truth
 from linreg_cli.figures.by_feature import by_feature_figure
 from linreg_cli.figures.coefficients import CoefficientSet, coefficient_figure
 from linreg_cli.figures.correlation import correlation_figure
@@ -195,7 +195,7 @@ def coefficient_set(run: Material, target: str, label: str) -> CoefficientSet:
     inference = run.of_target_inference(target)
     coefficients = {} if inference is None else inference["coefficients"]
     low, high = (scaled({name: values[end] for name, values in coefficients.items()}) for end in ("ci_low", "ci_high"))
-    known = known_truth(run.config)
+    known = readable_truth(run.config)
     true = known["weights"] if known and known["target"] == target and run.transform == "none" else None
     return CoefficientSet(
         label,

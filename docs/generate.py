@@ -55,11 +55,11 @@ with it), `latest`, the path of a run folder, or a prefix that one id alone has.
 |---|---|
 | results | stdout |
 | progress and messages | stderr: a bar on a terminal |
-| progress without a terminal, or with `--verbose` | a line at the start, every ten seconds and at the end |
+| progress without a terminal, or with `--verbose` | a line for each of up to 20 epochs, and every ten seconds |
 | progress with `--quiet` or `--json` | none |
 | an error | a line on stderr that begins with `error:` |
 | `--json` | exactly one JSON object on stdout (`explain`: a list of steps) |
-| an error with `--json` | also `{"error": {"kind", "message", "where"}}`, in the object of the result if a gate failed |
+| an error with `--json` | also `{"error": {"kind", "message", "where"}}`; with the result if a gate failed |
 
 ## Files
 

@@ -126,7 +126,7 @@ def play(page: str, linreg: Callable[..., Any], folder: Path, *, skip: Callable[
         (folder / name).symlink_to(target)
     for table, seed in (("houses.csv", 0), ("new_houses.csv", 1)):
         settings = ("--set", f"seed={seed}", "-o", table)
-        assert linreg("generate-data", "-c", "configs/housing.yaml", *settings).code == 0
+        assert table not in page or linreg("generate-data", "-c", "configs/housing.yaml", *settings).code == 0
     names: dict[str, object] = {}
     done = 0
     for block in blocks(page):

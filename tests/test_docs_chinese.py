@@ -108,10 +108,9 @@ def test_the_map_leads_to_every_page():
 def test_text_is_set_as_chinese_is(name):
     for paragraph in page(name).paragraphs:
         assert len(paragraph) <= 600, paragraph[:60]
-        text = re.sub(r"\]\([^)]*\)", "]", paragraph)
-        # What is code, or a formula, has the marks of its language.
-        plain = re.sub(r"`[^`]*`", "`", text)
-        half = re.findall(rf"{HAN}[{re.escape(''.join(FULL_WIDTH))}]|[,;:!?]{HAN}", plain)
+        # Code has the marks of its language.
+        text = re.sub(r"`[^`]*`", "`", re.sub(r"\]\([^)]*\)", "]", paragraph))
+        half = re.findall(rf"{HAN}[{re.escape(''.join(FULL_WIDTH))}]|[,;:!?]{HAN}", text)
         assert half == [], f"{half} in {paragraph}"
         # One blank between Chinese and Latin letters, digits or code.
         close = re.findall(rf".?{HAN}(?:[A-Za-z0-9`$]).?|.?[A-Za-z0-9%`²](?:{HAN}).?", text)

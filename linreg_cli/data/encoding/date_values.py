@@ -27,10 +27,12 @@ _SECONDS = 86_400
 _PER_DAY = {"s": _SECONDS, "ms": _SECONDS * 10**3, "us": _SECONDS * 10**6, "ns": _SECONDS * 10**9}
 _TEXT_UNIT = "us"
 
-#: Year first, with the same mark between the three or with none; a month alone is its first day.
+#: Year first, with the same mark between the three, with those of Chinese and Japanese, or with none; a month alone is
+#: its first day.
 _DATE = (
     r"(?:(?P<y1>\d{4})-(?P<m1>\d{1,2})(?:-(?P<d1>\d{1,2}))?|(?P<y2>\d{4})/(?P<m2>\d{1,2})/(?P<d2>\d{1,2})"
-    r"|(?P<y3>\d{4})\.(?P<m3>\d{1,2})\.(?P<d3>\d{1,2})|(?P<y4>\d{4})(?P<m4>\d{2})(?P<d4>\d{2}))"
+    r"|(?P<y3>\d{4})\.(?P<m3>\d{1,2})\.(?P<d3>\d{1,2})|(?P<y4>\d{4})(?P<m4>\d{2})(?P<d4>\d{2})"
+    r"|(?P<y5>\d{4})年(?P<m5>\d{1,2})月(?:(?P<d5>\d{1,2})日)?)"
 )
 _TIME = (
     r"(?:(?:T|t| +)(?P<h1>\d{1,2})(?::(?P<n1>\d{2})(?::(?P<s1>\d{2})(?:[.,](?P<f1>\d+))?)?)?"
@@ -50,11 +52,13 @@ class Dates:
         ticks: shape (n_samples,), int64: ticks since 1970-01-01 00:00; any value where a cell is missing.
         per_day: ticks of a day.
         missing: shape (n_samples,): which cells are missing.
+        zoned: whether the cells, which are text, have a zone; None where they are no text, or all missing.
     """
 
     ticks: Ticks
     per_day: int
     missing: Mask
+    zoned: bool | None = None
 
     def part(self, name: str) -> RawColumn:
         """A part of the dates: numbers for `days`, with fractions; categories for the others.
@@ -124,7 +128,11 @@ def date_columns(terms: Sequence[Term]) -> frozenset[str]:
 
 
 def date_parts(
-    cells: Cells, terms: Sequence[Term], missing_values: Sequence[str], name: str
+    cells: Cells,
+    terms: Sequence[Term],
+    missing_values: Sequence[str],
+    name: str,
+    zones: dict[str, bool] | None = None,
 ) -> tuple[dict[str, RawColumn], list[Fault]]:
     """The parts of dates that are features, and a fault for each column that holds something else.
 
@@ -133,6 +141,8 @@ def date_parts(
         terms: the features; those that are no parts of dates are left out.
         missing_values: cells that mean 'missing'.
         name: the table, for messages.
+        zones: column -> whether the dates of earlier blocks of its cells have a zone, to which those of this one are
+            added; None: the cells are all there are.
     """
     parts: dict[str, RawColumn] = {}
     faults: list[Fault] = []
@@ -144,6 +154,9 @@ def date_parts(
         if column not in read:
             read[column] = found = dates_of(cells.column(column), column, missing_values, name)
             faults += [found] if isinstance(found, Fault) else []
+            known = found.zoned if isinstance(found, Dates) else None
+            if zones is not None and known is not None and zones.setdefault(column, known) != known:
+                faults.append(Fault(f"the dates of {column} differ in whether they have a zone", name))
         dates = read[column]
         if isinstance(dates, Dates):
             parts[term.text] = dates.part(term.part)
@@ -190,7 +203,7 @@ def _of_text(values: pa.ChunkedArray, column: str, missing_values: Sequence[str]
         row = int(np.argmax(~missing & (zoned[codes] != zoned[codes[np.argmax(~missing)]])))
         message = "this cell and those before differ in whether they have a zone; write all dates of a column alike"
         return Fault(f"{quoted(cells[codes[row]])}: {message}", f"{name}, row {row + 1}, column {column!r}")
-    return Dates(np.append(ticks, 0)[codes], _PER_DAY[_TEXT_UNIT], missing)
+    return Dates(np.append(ticks, 0)[codes], _PER_DAY[_TEXT_UNIT], missing, bool(used[0]) if len(used) else None)
 
 
 def _not_a_date(cell: str, column: str, marks: Sequence[str], row: str) -> Fault:
@@ -211,7 +224,7 @@ def _not_a_date(cell: str, column: str, marks: Sequence[str], row: str) -> Fault
 def parse_texts(texts: pa.Array) -> tuple[Ticks, Mask, Mask]:
     """Texts as microseconds since 1970-01-01 00:00 UTC.
 
-    A fraction of a second is cut to microseconds. A month (2020-01) is its first day.
+    A fraction of a second is cut to microseconds. A month (2020-01, 2020年1月) is its first day.
 
     Args:
         texts: of type string.
@@ -231,8 +244,9 @@ def parse_texts(texts: pa.Array) -> tuple[Ticks, Mask, Mask]:
     found = pc.extract_regex(pc.utf8_trim_whitespace(text), _PATTERN)
     good: Mask = ~_is_null(found)
     fields = {field.name: pc.fill_null(pc.struct_field(found, field.name), "") for field in found.type}
-    year, month, day = (_whole([fields[f"{key}{form}"] for form in "1234"]) for key in "ymd")
-    day = np.where((day == 0) & (_length(fields["y1"]) > 0) & (_length(fields["d1"]) == 0), 1, day)
+    year, month, day = (_whole([fields[f"{key}{form}"] for form in "12345"]) for key in "ymd")
+    for form in "15":  # which may be a month alone
+        day = np.where((day == 0) & (_length(fields[f"y{form}"]) > 0) & (_length(fields[f"d{form}"]) == 0), 1, day)
     hour, minute, second = (_whole([fields[f"{key}1"], fields[f"{key}2"]]) for key in "hns")
     digits = pc.binary_join_element_wise(fields["f1"], fields["f2"], "")
     fraction = _whole([pc.utf8_slice_codeunits(pc.utf8_rpad(digits, 6, "0"), 0, 6)])

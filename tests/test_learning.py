@@ -100,8 +100,3 @@ def test_every_number_in_the_text_is_one_that_was_checked():
         if not any(value == known or f"{known:.{digits}g}" == f"{value:.{digits}g}" for known in pool):
             unknown.append(text)
     assert unknown == []
-
-
-def test_paragraphs_are_short():
-    prose = re.sub(r"```(\w+)\n(.*?)```", "", PAGE, flags=re.DOTALL)
-    assert [part for part in re.split(r"\n\n+", prose) if len(part) > 600] == []

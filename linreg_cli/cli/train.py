@@ -82,6 +82,8 @@ def train(
             loaded, choices, known = _loaded(words, config or (), overrides, progress, quiet=quiet or as_json)
             progress.stage("loading torch")
             if dry_run:
+                for finding in [] if choices is None else choices.outlook_of(loaded.config):
+                    progress.warn(finding)
                 _show_plan(loaded, known, progress, expressions, outputs, force=force, as_json=as_json)
                 return
             outcome = _trained(loaded, choices, known, progress, expressions, outputs, force=force)
@@ -245,6 +247,7 @@ def _show(outcome: "Outcome", *, as_json: bool, quiet: bool) -> None:
         "seconds": outcome.seconds,
         "warnings": [warning.as_json() for warning in outcome.warnings],
         "data": outcome.run.record()["data"],
+        **({"truth": outcome.truth} if outcome.truth else {}),
     }
     failed = gates.failed(outcome.gates, outcome.run.id)
     if as_json and not failed:

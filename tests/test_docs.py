@@ -1,5 +1,6 @@
 """The documentation says what the code does."""
 
+import json
 import re
 import runpy
 
@@ -8,6 +9,7 @@ from conftest import CONFIGS, REPOSITORY
 
 from linreg_cli.cli.app import app
 from linreg_cli.config.schema import SECTIONS, Section
+from linreg_cli.errors import LinregError
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
@@ -31,6 +33,33 @@ def test_every_section_of_the_schema_is_on_the_page():
         return {of}.union(*(sections(sub) for sub in of.__subclasses__()))
 
     assert sections(Section) - {Section} == set(SECTIONS.values())
+
+
+def test_the_page_about_the_run_folder_has_every_file_and_every_key(linreg, tmp_path):
+    page = (REPOSITORY / "docs" / "runs.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w./]+)`", page))
+    table = REPOSITORY / "docs" / "howto" / "flats.csv"
+    assert linreg("train", table, "--target", "rent", "--fail-if", "test.r2 < 0", "-q").code == 0
+    assert linreg("report", "flats").code == 0
+    [run] = (tmp_path / "outputs").iterdir()
+    files = {path.name + "/" * path.is_dir() for path in run.iterdir()}
+    assert len(files) > 10
+    assert files - named == set()
+    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    assert record.keys() - named == set()
+
+
+def test_every_exit_code_is_in_the_table():
+    def codes(of: type[LinregError]) -> set[int]:
+        own = {of.exit_code} if "exit_code" in vars(of) else set()
+        return own.union(*(codes(sub) for sub in of.__subclasses__()))
+
+    page = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
+    table = page.partition("## Exit codes")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([\d, ]+) \|", table, flags=re.MULTILINE)
+    listed = {int(code) for row in rows for code in row.split(",")}
+    assert codes(LinregError) <= listed
+    assert {0, 1, 129, 130, 141, 143} <= listed
 
 
 def test_the_gallery_has_every_kind_of_picture_and_its_commands_draw_them(tmp_path):

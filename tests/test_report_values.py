@@ -5,7 +5,8 @@ import report_pages
 from report_pages import NAMES, STEMS, TARGETS, page, run_of
 
 from linreg_cli.decimals import place_of
-from linreg_cli.wording import gap_in_words, number, p_value
+from linreg_cli.evaluation.optimum_in_words import gap_in_words
+from linreg_cli.wording import number, p_value
 
 # Fixtures of report_pages.py: pytest finds them by their names in this module.
 outputs = report_pages.outputs

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from linreg_cli import wording
 from linreg_cli.data import SPLITS
 from linreg_cli.report.about import status
 from linreg_cli.report.markup import Html, element, figure_of, name, paragraph, stack, table, text
@@ -41,7 +42,7 @@ def overview(runs: Sequence[RunContents], anchors: Sequence[str]) -> Html:
                 status(run.record()),
                 name(run.record()["data"]["name"]),
                 *reached,
-                text("-" if gap is None else f"{number(gap, 3)}"),
+                text("-" if gap is None else wording.gap(gap)),
                 text("-" if seconds is None else duration(seconds).removesuffix(" s")),
             ]
         )

@@ -11,6 +11,7 @@ from linreg_cli.evaluation.coefficients import (
     more_columns,
     shown_columns,
 )
+from linreg_cli.evaluation.optimum_in_words import gap_in_words
 from linreg_cli.report.about import verdict
 from linreg_cli.report.markup import (
     Html,
@@ -26,7 +27,7 @@ from linreg_cli.report.markup import (
     text,
 )
 from linreg_cli.runs.contents import RunContents
-from linreg_cli.wording import gap_in_words, has_bias, number, p_value, parameters_title, r2_label
+from linreg_cli.wording import bounded, condition_number, has_bias, number, p_value, parameters_title, r2_label
 
 _INTERVAL = "95 % interval"
 #: A column as the terminal calls it -> its title here.
@@ -51,7 +52,8 @@ def optimum(run: RunContents) -> Html | None:
                     (
                         "condition number",
                         text(
-                            f"{number(condition)} standardised, {number(found['condition_number_as_given'])} as given"
+                            f"{condition_number(condition, 6)} standardised, "
+                            f"{condition_number(found['condition_number_as_given'], 6)} as given"
                             if condition is not None
                             else f"infinite: {found.get('condition_number_reason')}"
                         ),
@@ -165,7 +167,7 @@ def _fit(found: CoefficientTable, of: str) -> Html:
     """The statistics of the fit; `of` is the transformed target whose units they have, or empty."""
     fit, (explained, degrees) = found.fit, found.degrees
     r2 = r2_label(fit.get("r2_definition"), found.has_bias, "R²")
-    freedom = f"F({explained:,}, {degrees:,})"
+    freedom, f = f"F({explained:,}, {degrees:,})", bounded(fit["f"], most=1e9)
     of = " ".join([*(["the exact fit"] if found.of == "exact" else []), *([of] if of else [])])
     return facts(
         [
@@ -174,7 +176,7 @@ def _fit(found: CoefficientTable, of: str) -> Html:
             (r2, figure_of(fit["r2"])),
             ("R², adjusted", figure_of(fit["r2_adjusted"])),
             ("residual standard error", text(f"{number(fit['residual_std'])} on {degrees:,} degrees of freedom")),
-            (freedom, text(f"{number(fit['f'])}, p {p_value(fit['f_p'])}") if fit["f"] is not None else None),
+            (freedom, text(f"{f}, p {p_value(fit['f_p'])}") if fit["f"] is not None else None),
             ("AIC, BIC", text(f"{number(fit['aic'])}, {number(fit['bic'])}")),
             ("Durbin-Watson", figure_of(fit["durbin_watson"])),
         ]

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from linreg_cli.decimals import cut, place_of, placed
 from linreg_cli.evaluation.coefficients import Coefficient, CoefficientTable, coefficient_tables
+from linreg_cli.evaluation.optimum_in_words import ROUNDING
 from linreg_cli.findings import KINDS
 from linreg_cli.report.markup import Html, element, name, text
-from linreg_cli.wording import ROUNDING, number, plural
+from linreg_cli.wording import number, plural
 
 #: Kinds of warnings that are not about the data or the fit.
 _ASIDE = ("config", "engine", "font", "plots", "resumed")

@@ -60,8 +60,9 @@ that was started last, whatever else begins with it), `latest`, the path of a ru
 has; of two readings the first holds, and `./NAME` is a path in any case.
 
 Results are printed to stdout, progress and messages to stderr: a bar on a terminal. Where there is none, and with
-`--verbose` on one too, `train` prints a line when training begins, one every ten seconds and one when it ends, with
-epoch, loss over the train split, gap to the optimum, learning rate and the time left; not with `--quiet` or `--json`.
+`--verbose` on one too, `train` prints a line for each epoch, for some of them where there are more than 20, and every
+ten seconds: epoch, loss over the train split, gap to the optimum, learning rate and the time left; not with `--quiet`
+or `--json`.
 `--json` prints exactly one JSON object (`explain`: a list of steps). An error is a line on stderr that begins with
 `error:`. With `--json` it is also an object `{"error": {"kind", "message", "where"}}` on stdout; if a gate failed,
 the result is in the same object.

@@ -42,7 +42,7 @@ def names(folder: Path) -> set[str]:
 def test_train_prints_one_json_object_and_leaves_a_complete_run(linreg, tmp_path):
     result = linreg("train", "-c", CONFIGS / "smoke.yaml", "--json", "--fail-if", "test.r2 < 0.9")
     assert result.code == 0, result.err
-    assert set(result.json) == {"run", "path", "status", "metrics", "seconds", "warnings", "data"}
+    assert set(result.json) == {"run", "path", "status", "metrics", "seconds", "warnings", "data", "truth"}
     assert result.json["status"] == "finished"
     assert names(tmp_path / "outputs" / "smoke-0001") == FILES
 
@@ -136,7 +136,7 @@ def test_a_table_with_a_relative_path_is_repeated_from_another_folder(linreg, tm
 
 def test_results_go_to_stdout_and_progress_alone_to_stderr_when_it_is_no_terminal(linreg, small):
     result = linreg("train", "-c", small)
-    assert (result.code, result.messages, len(result.err.splitlines())) == (0, [], 3)
+    assert (result.code, result.messages, len(result.err.splitlines())) == (0, [], 6)
     assert result.out.startswith("small-0001: 4 epochs, 12 steps on ")
     assert "run:      outputs/small-0001\n" in result.out
     assert "\x1b" not in result.out

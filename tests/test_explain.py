@@ -80,10 +80,62 @@ def test_a_wrong_gradient_is_an_error(linreg, monkeypatch):
     assert set(linreg("explain", "-c", CONFIGS / "points.yaml", "--json").json) == {"steps", "error"}
 
 
-def test_a_large_batch_is_not_written_out(linreg):
+def test_the_first_rows_of_a_large_batch_are_shown_and_the_others_counted(linreg):
     out = linreg("explain", "-c", CONFIGS / "housing.yaml").out
-    assert "32 rows" in out
-    assert len(out.splitlines()) < 25
+    assert "Step 1: 32 rows" in out
+    rows = out.partition("prediction")[2].split("\n\n")[0].splitlines()[1:]
+    assert (len(rows), rows[-1]) == (11, "  ... and 22 more rows")
+    assert " + ... + " in out
+    assert len(out.splitlines()) < 40
+
+
+WIDE = """
+data: {source: synthetic, n_samples: 20, weights: [%s]}
+optimizer: {lr: 0.001}
+train: {batch_size: full}
+"""
+
+
+def test_a_wide_table_shows_the_columns_whose_weights_move_most(linreg, config_file):
+    weights = ["0.1"] * 60
+    weights[7] = weights[31] = weights[42] = weights[55] = "1000"
+    config = config_file(WIDE % ", ".join(weights))
+    out = linreg("explain", "-c", config).out
+    [step] = linreg("explain", "-c", config, "--json").json
+    sizes = {name: abs(value) for name, value in step["gradient"]["formula"]["weights"].items()}
+    largest = sorted(sorted(sizes, key=sizes.get)[-4:], key=lambda name: int(name[1:]))
+    [head] = [line for line in out.splitlines() if line.startswith("  row")]
+    assert head.split()[1:-4] == largest
+    assert "and 56 more columns, whose weights this step moves less" in out
+    assert "and 50 more parameters; --json has them all" in out
+    assert len(out.splitlines()) < 55
+
+
+def test_several_targets_show_the_rows_of_the_first(linreg, config_file):
+    data = "data: {source: inline, columns: [x, y, z], target: [y, z], rows: [[1, 2, 3], [2, 3, 5]]}"
+    out = linreg("explain", "-c", config_file(f"{data}\nmodel: {{init: {{weight: 0, bias: 0}}}}")).out
+    assert "  and 1 more target, with a prediction each" in out
+    assert "(4 + 9 + 9 + 25) / 4 = 11.75" in out
+
+
+def test_several_steps_end_with_their_path(linreg, tmp_path):
+    """The points and the losses of the run that trains so many steps."""
+    out = linreg("explain", "-c", CONFIGS / "points.yaml", "--steps", "6").out
+    assert [line.split(":")[0] for line in out.splitlines() if line.startswith("Step ")] == [
+        "Step 1",
+        "Step 2",
+        "Step 3",
+    ]
+    path = [line.split() for line in out.partition("Path: 7 points\n\n")[2].splitlines()]
+    assert path[0] == ["steps", "train", "loss", "w[x]", "b"]
+    settings = ("--set", "train.epochs=6", "--set", "plots=false")
+    assert linreg("train", "-c", CONFIGS / "points.yaml", *settings).code == 0
+    history = (tmp_path / "outputs" / "points-0001" / "history.csv").read_text().splitlines()
+    names = history[0].split(",")
+    wanted = [names.index(name) for name in ("step", "train_loss", "weight:x", "bias")]
+    trained = [[float(line.split(",")[at]) for at in wanted] for line in history[1:]]
+    shown = [[float(cell.replace(",", "")) for cell in line] for line in path[1:]]
+    np.testing.assert_allclose(shown, trained, rtol=1e-7)
 
 
 def test_three_gradients_agree_far_from_order_one(linreg):

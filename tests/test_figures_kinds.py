@@ -77,7 +77,7 @@ def test_every_kind_is_drawn_and_legible(material):
 
 def test_standardised_residuals_are_those_of_statsmodels_row_by_row(material):
     run = material(columns())
-    predicted, residuals, rows = run.standardized("price")
+    (residuals, rows), predicted = run.standardized("price"), run.exactly_fitted("price")
     X, y = train_rows(run)
     fit = sm.OLS(y, sm.add_constant(X)).fit()
     np.testing.assert_allclose(residuals, fit.get_influence().resid_studentized_internal, rtol=1e-6, atol=1e-8)

@@ -12,6 +12,7 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor
 from statsmodels.stats.stattools import durbin_watson
 
 from linreg_cli.convergence import original, problem
+from linreg_cli.wording import number
 
 FULL = [
     *("--json", "--set", "train.batch_size=full", "--set", "train.dtype=float64", "--set", "plots=false"),
@@ -91,10 +92,35 @@ def test_the_truth_beside_a_table_and_of_a_synthetic_run_is_compared(linreg, hou
         assert values["error"] == values["estimate"] - values["true"]
         assert values["covered"] == (inference["ci_low"] <= values["true"] <= inference["ci_high"])
     assert "mse of the noise alone: 3,600,000,000" in linreg("evaluate", "latest").out
-    assert linreg("train", "-c", CONFIGS / "synthetic.yaml", "--set", "plots=false").code == 0
-    synthetic = linreg("evaluate", "latest", "--json").json["truth"]
-    assert synthetic["coefficients"]["x1"]["true"] == 2
-    assert synthetic["coefficients"]["x1"]["covered"] is None  # mini-batches end too far from the optimum
+
+
+def test_training_ends_with_the_truth_beside_the_estimates(linreg):
+    """Mini-batches end too far from the optimum for intervals, so the intervals are those of the exact fit."""
+    result = linreg("train", "-c", CONFIGS / "synthetic.yaml", "--set", "plots=false")
+    assert result.code == 0
+    found = linreg("evaluate", "latest", "--json").json
+    synthetic, exact = found["truth"], found["optimum"]["inference"]
+    assert [synthetic["coefficients"][name]["true"] for name in ("x1", "x2", "bias")] == [2, -3.4, 4.2]
+    assert synthetic["intervals_of"] == "exact"
+    for name, values in synthetic["coefficients"].items():
+        interval = exact["coefficients"][name]
+        assert values["covered"] == (interval["ci_low"] <= values["true"] <= interval["ci_high"])
+    table = [line.split() for line in result.out.partition("  truth  ")[2].splitlines()]
+    assert table[0][-4:] == ["in", "exact", "fit's", "interval"]
+    for line, (name, values) in zip(table[1:4], synthetic["coefficients"].items(), strict=True):
+        assert line[0].strip("()") == name
+        numbers = [number(values[key]) for key in ("true", "estimate", "error")]
+        assert line[1:] == [*numbers, "yes" if values["covered"] else "no"]
+    again = linreg("train", "-c", CONFIGS / "synthetic.yaml", "--set", "plots=false", "--json").json
+    assert again["truth"] == synthetic
+
+
+def test_a_damaged_truth_does_not_stop_training(linreg, houses, tmp_path):
+    (tmp_path / "houses.truth.json").write_text("{}")
+    result = linreg("train", "houses.csv", "--target", "price", "--set", "train.epochs=2")
+    assert result.code == 0
+    assert "houses.truth.json: the file is not the truth of a generated table; move it, or generate" in result.err
+    assert (tmp_path / "outputs" / "houses-0001" / "plots" / "coefficients.png").is_file()
 
 
 def test_a_damaged_truth_is_a_data_error(linreg, houses, tmp_path):

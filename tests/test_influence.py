@@ -93,7 +93,7 @@ def test_a_run_that_stopped_early_has_the_table_and_the_pictures_of_its_exact_fi
     found = read(f"{run['path']}/influence.csv")
     np.testing.assert_allclose(found["standardized_residual"], theirs.resid_studentized_internal, rtol=1e-8)
     material = Material.of(RunFolder(Path(run["path"])))
-    predicted, _, _ = material.standardized("y")
+    predicted = material.exactly_fitted("y")
     np.testing.assert_allclose(predicted, fit.fittedvalues, rtol=1e-9)
     for kind in ("leverage", "qq", "scale_location"):
         title = KINDS[kind].draw(material, "y", Axes()).get_suptitle().replace("\n", " ")

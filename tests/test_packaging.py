@@ -72,4 +72,5 @@ def test_the_source_distribution_has_what_the_repository_has(built):
     wanted = files(sources, "linreg_cli", "configs", "docs", "tests", "benchmarks")
     assert {"configs/housing.yaml", "docs/config.schema.json", "tests/conftest.py", "tests/data/oldest.txt"} <= wanted
     assert wanted - names == set()
-    assert {"README.md", "LICENSE", "CHANGELOG.md", "Makefile", "constraints.txt", "pyproject.toml"} <= names
+    assert {"README.md", "README.zh-CN.md", "LICENSE", "CHANGELOG.md", "Makefile", "constraints.txt"} <= names
+    assert "pyproject.toml" in names

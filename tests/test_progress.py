@@ -1,6 +1,7 @@
 """What is shown while a run trains: lines in a pipe, a bar that fits on a terminal, nothing with --quiet."""
 
 import csv
+import itertools
 import os
 import pty
 import re
@@ -45,15 +46,24 @@ def without_waiting(monkeypatch):
         monkeypatch.setattr(progress, name, 0.0)
 
 
-def test_a_short_run_prints_its_start_and_its_end(linreg, config, tmp_path):
-    result = linreg("train", "-c", config)
-    first, last = lines(result.err)
+def test_a_short_run_prints_each_epoch(linreg, config, tmp_path):
+    shown = lines(linreg("train", "-c", config).err)
     history = list(csv.DictReader((tmp_path / "outputs" / "line-0001" / "history.csv").read_text().splitlines()))
-    for shown, row in ((first, history[0]), (last, history[-1])):
-        assert shown["epoch"] == row["epoch"]
-        assert (shown["loss"], shown["gap"]) == (number(float(row["train_loss"])), number(float(row["gap"]), 3))
-    assert (first["left"], first["took"], last["left"]) == (None, None, None)
-    assert last["took"] is not None
+    for line, row in zip(shown, history, strict=True):
+        assert line["epoch"] == row["epoch"]
+        assert (line["loss"], line["gap"]) == (number(float(row["train_loss"])), number(float(row["gap"]), 3))
+    assert [line["took"] is None for line in shown] == [True] * 6 + [False]
+    assert shown[0]["left"] is None
+
+
+@pytest.mark.parametrize("epochs", [21, 50, 99, 100, 1_000, 1_234])
+def test_a_longer_run_prints_some_epochs(linreg, config, epochs):
+    err = linreg("train", "-c", config, "--set", f"train.epochs={epochs}", "--set", "train.batch_size=full").err
+    found = [int(each.replace(",", "")) for each in re.findall(r"^line-0001: epoch ([\d,]+)/", err, re.MULTILINE)]
+    assert (found[0], found[-1]) == (0, epochs)
+    assert found == sorted(set(found))
+    assert 6 <= len(found) <= 14
+    assert len({later - earlier for earlier, later in itertools.pairwise(found[:-1])}) == 1
 
 
 def test_a_long_run_prints_lines_between_with_the_time_left(linreg, config, without_waiting):
@@ -176,7 +186,7 @@ def test_a_terminal_that_cannot_move_its_cursor_has_lines(linreg, config, termin
         linreg("train", "-c", config)
 
     shown = terminal(80, run)
-    assert len(lines(shown.replace("\r", ""))) == 2
+    assert len(lines(shown.replace("\r", ""))) == 7
 
 
 def test_the_time_left_has_two_units_and_is_rounded_up():

@@ -88,7 +88,9 @@ def test_leave_one_out_and_the_truth_are_those_of_evaluate(outputs, linreg, undr
     truth = linreg("evaluate", run.path, "--json").json["truth"]
     shown = read.table("The true parameters and the trained ones")
     for key, label in (("a", "a"), ("b", "b"), ("bias", "(bias)")):
-        assert shown[label] == [number(truth["coefficients"][key][part]) for part in ("true", "estimate", "error")]
+        values = truth["coefficients"][key]
+        numbers = [number(values[part]) for part in ("true", "estimate", "error")]
+        assert shown[label] == [*numbers, "✓ yes" if values["covered"] else "✗ no"]
     assert ["MSE of the noise", number(truth["noise_mse"])] in read.facts
 
 

@@ -49,24 +49,27 @@ def coefficients_text(
     return "\n\n".join([*parts, *_references(record)])
 
 
-def truth_text(truth: dict[str, Any]) -> str:
+def truth_text(truth: dict[str, Any], indent: str = "") -> str:
     """The true and the trained coefficients, the mse of the noise and that of the model.
 
     Args:
-        truth: `truth` of `metrics.json`.
+        truth: from `evaluation.truth.compare`.
+        indent: before each line.
     """
-    rows = [["truth", "true", "trained", "error", "in interval"]]
+    whose = "exact fit's" if truth["intervals_of"] == "exact" else "95 %"
+    rows = [["truth", "true", "trained", "error", f"in {whose} interval"]]
     for name in first_names(truth["coefficients"]):
         values = truth["coefficients"][name]
         covered = {None: "-", True: "yes", False: "no"}[values["covered"]]
         label = "(bias)" if name == "bias" else cut(one_line(name), 30)
         rows.append([label, *(number(values[key]) for key in ("true", "estimate", "error")), covered])
-    lines = [aligned(rows), *left_out(len(truth["coefficients"]) - MOST_PARAMETERS)]
+    lines = [aligned(rows, indent=indent), *left_out(len(truth["coefficients"]) - MOST_PARAMETERS, indent)]
     if truth.get("left_out"):
         names = ", ".join(map(one_line, truth["left_out"]))
-        lines.append(prose(f"omitted variables, which bias correlated coefficients: {names}"))
+        lines.append(prose(f"omitted variables, which bias correlated coefficients: {names}", indent=indent))
     attained = ", ".join(f"{number(mse)} ({split})" for split, mse in truth["mse"].items())
-    return "\n".join([*lines, f"mse of the noise alone: {number(truth['noise_mse'])}", f"mse of the model: {attained}"])
+    lines.append(f"{indent}mse of the noise alone: {number(truth['noise_mse'])}")
+    return "\n".join([*lines, f"{indent}mse of the model: {attained}"])
 
 
 def _block(table: CoefficientTable, transform: str, most: int, *, details: bool) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two lines, between two states of the bar, and before a time left is estimated.
 LINE_SECONDS, BAR_SECONDS, FIRST_SECONDS = 10.0, 0.05, 0.5
+#: A run of at most so many epochs has a line for each; a longer one about half as many lines.
+EACH_EPOCH = 20
 
 
 class Progress:
@@ -93,7 +95,8 @@ class Progress:
         if not isinstance(event, Evaluated | SegmentDone):
             return
         training.see(event.epoch, event.step, event.lr, event if isinstance(event, Evaluated) else None)
-        if self._lines and now - training.line_at >= LINE_SECONDS:
+        due = isinstance(event, Evaluated) and event.epoch % training.every == 0 and event.epoch < training.plan.epochs
+        if self._lines and (due or now - training.line_at >= LINE_SECONDS):
             training.line_at = now
             output.tell(training.line(now))
         if self._bar is not None and now - training.bar_at >= BAR_SECONDS:
@@ -134,13 +137,14 @@ class _Training:
         run: the id of the run.
 
     Attributes:
+        every: the epochs between two lines.
         begun: whether there was an event.
         line_at: when the last line was printed, in seconds.
         bar_at: when the bar was last drawn, in seconds.
     """
 
     def __init__(self, plan: "StepPlan", run: str) -> None:
-        self.plan, self._run = plan, run
+        self.plan, self._run, self.every = plan, run, between_lines(plan.epochs)
         self.begun, self.line_at, self.bar_at = False, -math.inf, -math.inf
         self._at, self._first, self._step = time.monotonic(), 0, 0
         self._epoch, self._lr = 0, math.nan
@@ -180,6 +184,18 @@ class _Training:
         """Steps in a second so far; zero as long as that says nothing."""
         seconds = now - self._at
         return (self._step - self._first) / seconds if seconds > FIRST_SECONDS else 0.0
+
+
+def between_lines(epochs: int) -> int:
+    """The epochs between two lines of a run: 1, 2, 5, 10, 20, 50, ...
+
+    >>> [between_lines(epochs) for epochs in (3, 20, 50, 100, 1_000, 120_000)]
+    [1, 1, 5, 10, 100, 10000]
+    """
+    if epochs <= EACH_EPOCH:
+        return 1
+    unit: int = 10 ** (len(str(epochs)) - 2)
+    return next(times * unit for times in (1, 2, 5, 10) if times * unit * 12 >= epochs)
 
 
 def in_units(seconds: float) -> str:

@@ -31,6 +31,7 @@ def of_run(outcome: "Outcome") -> str:
         "",
         output.prose(f"optimum: {wording.gap_in_words(outcome.metrics)}"),
     ]
+    lines += ["", coefficients.truth_text(outcome.truth, indent="  ")] if outcome.truth else []
     if outcome.metrics["probe"]:
         rows = [["probe", "before", "after"]]
         for point in outcome.metrics["probe"]:

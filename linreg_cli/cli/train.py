@@ -245,6 +245,7 @@ def _show(outcome: "Outcome", *, as_json: bool, quiet: bool) -> None:
         "seconds": outcome.seconds,
         "warnings": [warning.as_json() for warning in outcome.warnings],
         "data": outcome.run.record()["data"],
+        **({"truth": outcome.truth} if outcome.truth else {}),
     }
     failed = gates.failed(outcome.gates, outcome.run.id)
     if as_json and not failed:

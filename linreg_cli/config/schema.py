@@ -199,6 +199,12 @@ class EvaluateConfig(Section):
         description="The standard errors that t, p, F and the intervals are of: `classic`, for residuals of equal "
         "variance, or `HC3`, which allows for unequal ones. `metrics.json` has both.",
     )
+    predictions: Literal["all", "sample", "none"] = Field(
+        "all",
+        description="The rows that `predictions.csv` has: `all`; `sample`, 10,000 with the lowest and the highest "
+        "targets, predictions and residuals of each split, the others drawn at random from `seed`; `none`: there is "
+        "no such file, and no picture that is drawn from it. The metrics are of all rows in any case.",
+    )
 
 
 #: A run name: it begins with a letter, a digit or an underscore.

@@ -1,6 +1,6 @@
 """Predictions of a model for the rows of a dataset, block by block."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from linreg_cli.data.columns.rows import as_slice, count, in_order, part, pick
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.evaluation.metrics import ErrorSums
+from linreg_cli.evaluation.row_sample import split_samples
 from linreg_cli.files import write_file
 from linreg_cli.model import LinearFormula
 
@@ -50,7 +51,9 @@ def summed_errors(formula: LinearFormula, dataset: Dataset, rows: Rows) -> Error
     return sums
 
 
-def write_predictions(path: Path, formula: LinearFormula, dataset: Dataset) -> dict[str, ErrorSums]:
+def write_predictions(
+    path: Path, formula: LinearFormula, dataset: Dataset, *, kept: str = "all", seed: int = 0
+) -> dict[str, ErrorSums]:
     """Write `predictions.csv` (split, row, target, prediction), and sum the errors of each split in the same pass.
 
     Rows are numbered from 1; those of a split are in the order of the table. With several targets, the last two columns
@@ -61,35 +64,99 @@ def write_predictions(path: Path, formula: LinearFormula, dataset: Dataset) -> d
         path: the file, written atomically.
         formula: the model.
         dataset: the rows and their splits.
+        kept: the rows that the file has, as `evaluate.predictions`: `all`, `sample`, or `none`, which writes no file.
+        seed: of the sample.
 
     Returns:
-        split -> its errors, for each split that has rows.
+        split -> its errors, for each split that has rows; all of its rows, whatever the file has.
 
     Raises:
         StoreError: if the file cannot be written.
     """
+    if kept == "none":
+        return {split: summed_errors(formula, dataset, rows) for split, rows in dataset.splits.items() if len(rows)}
     sums: dict[str, ErrorSums] = {}
 
     def write(draft: Path) -> None:
         sums.clear()  # a repeated attempt begins at the first row
-        write_table(draft, ".csv", _batches(formula, dataset, sums))
+        lines = _Lines(formula.targets, dataset.features)
+        found = _all(formula, dataset, lines, sums) if kept == "all" else _some(formula, dataset, lines, sums, seed)
+        write_table(draft, ".csv", found)
 
     write_file(path, write, own=True)
     return sums
 
 
-def _batches(formula: LinearFormula, dataset: Dataset, sums: dict[str, ErrorSums]) -> Iterator[pa.RecordBatch]:
-    """The content of `predictions.csv`, block by block; the errors of each block are added to `sums`."""
-    only = dataset.features[0] if len(dataset.features) == 1 else None
+class _Lines:
+    """The lines of `predictions.csv` about some rows.
+
+    Args:
+        targets: their names.
+        features: of the dataset.
+    """
+
+    def __init__(self, targets: Sequence[str], features: Sequence[str]) -> None:
+        self._targets = targets
+        self._only = features[0] if len(features) == 1 else None
+
+    def values(self, dataset: Dataset, rows: Rows | slice, actual: Column, predicted: Column) -> Column:
+        """The numbers of the lines of some rows, shape (n_rows, n_values): targets, predictions, the single feature."""
+        x = [] if self._only is None else [take(dataset.columns, self._only, rows)[:, None]]
+        return np.hstack([actual + 0.0, predicted, *x])  # no negative zero in a target
+
+    def measures(self, values: Column) -> Column:
+        """What has extremes: the values, and the residuals; shape (n_rows, n_measures)."""
+        k = len(self._targets)
+        with np.errstate(all="ignore"):
+            return np.hstack([values, values[:, :k] - values[:, k : 2 * k]])
+
+    @property
+    def n_measures(self) -> int:
+        """Columns of `measures`."""
+        return 3 * len(self._targets) + (self._only is not None)
+
+    def of(self, split: str, rows: Rows, values: Column) -> pa.RecordBatch:
+        """The lines.
+
+        Args:
+            split: the name of the split.
+            rows: numbers of the rows, from 0.
+            values: as `values`.
+        """
+        columns = {"split": repeated(split, len(rows)), "row": to_arrow(rows.astype(np.int64) + 1)}
+        for position, target in enumerate(self._targets):
+            suffix = f":{target}" if len(self._targets) > 1 else ""
+            columns[f"target{suffix}"] = to_arrow(np.ascontiguousarray(values[:, position]))
+            columns[f"prediction{suffix}"] = to_arrow(np.ascontiguousarray(values[:, len(self._targets) + position]))
+        if self._only is not None:
+            columns[f"feature:{self._only}"] = to_arrow(np.ascontiguousarray(values[:, -1]))
+        return pa.record_batch(columns)
+
+
+def _all(
+    formula: LinearFormula, dataset: Dataset, lines: _Lines, sums: dict[str, ErrorSums]
+) -> Iterator[pa.RecordBatch]:
+    """The lines of all rows, block by block; the errors of each block are added to `sums`."""
     for split, rows in dataset.splits.items():
         for block, actual, predicted in predicted_blocks(formula, dataset, in_order(rows)):
             sums.setdefault(split, ErrorSums()).add(actual, predicted)
             numbers = pick(block, np.arange(len(actual)))
-            columns = {"split": repeated(split, len(numbers)), "row": to_arrow(numbers.astype(np.int64) + 1)}
-            for position, target in enumerate(formula.targets):
-                suffix = f":{target}" if len(formula.targets) > 1 else ""
-                columns[f"target{suffix}"] = to_arrow(actual[:, position] + 0.0)  # no negative zero
-                columns[f"prediction{suffix}"] = to_arrow(predicted[:, position])
-            if only is not None:
-                columns[f"feature:{only}"] = to_arrow(take(dataset.columns, only, block))
-            yield pa.record_batch(columns)
+            yield lines.of(split, numbers, lines.values(dataset, block, actual, predicted))
+
+
+def _some(
+    formula: LinearFormula, dataset: Dataset, lines: _Lines, sums: dict[str, ErrorSums], seed: int
+) -> Iterator[pa.RecordBatch]:
+    """The lines of a sample, split by split; as `_all` where there are no more rows than a sample has."""
+    sizes = {split: len(rows) for split, rows in dataset.splits.items()}
+    samples = split_samples(sizes, lines.n_measures, seed, lines.measures)
+    if not samples:
+        yield from _all(formula, dataset, lines, sums)
+    for split, sample in samples.items():
+        first, rows = 0, in_order(dataset.splits[split])
+        for block, actual, predicted in predicted_blocks(formula, dataset, rows):
+            sums.setdefault(split, ErrorSums()).add(actual, predicted)
+            sample.add(first, lines.values(dataset, block, actual, predicted))
+            first += len(actual)
+        positions, values = sample.chosen()
+        yield lines.of(split, pick(rows, positions), values)

@@ -46,6 +46,14 @@ def known_truth(config: Config) -> dict[str, Any] | None:
         ) from None
 
 
+def readable_truth(config: Config) -> dict[str, Any] | None:
+    """The truth where it is known and its file is what it should be; see `known_truth`."""
+    try:
+        return known_truth(config)
+    except DataError:
+        return None
+
+
 def compare(known: dict[str, Any], formula: LinearFormula, metrics: Metrics) -> Metrics | None:
     """Compare coefficients with the true ones, and the MSE of each split with that of the noise.
 
@@ -55,13 +63,14 @@ def compare(known: dict[str, Any], formula: LinearFormula, metrics: Metrics) -> 
     Args:
         known: from `known_truth`.
         formula: the trained model in original units.
-        metrics: of the run, with `inference`.
+        metrics: of the run, with `inference`, and `optimum` where there is one.
 
     Returns:
         `truth` of `evaluate --json`: `coefficients` (`true`, `estimate`, `error` = estimate - true, and `covered`:
-        whether the 95 % confidence interval contains the true value, None where inference was refused), `noise_mse`
-        and `mse` by split. None if the run predicts another or a transformed target, or has a feature without a true
-        weight.
+        whether the 95 % confidence interval contains the true value, None where there is no interval),
+        `intervals_of` (`trained`, or `exact` where inference is refused for the trained model; None without
+        intervals), `noise_mse` and `mse` by split. None if the run predicts another or a transformed target, or has a
+        feature without a true weight.
     """
     target, weights = known["target"], known["weights"]
     if formula.transform != "none" or target not in formula.targets or not set(formula.features) <= set(weights):
@@ -71,8 +80,11 @@ def compare(known: dict[str, Any], formula: LinearFormula, metrics: Metrics) -> 
     pairs = [(name, weights[name], float(formula.weights[j, k])) for j, name in enumerate(formula.features)]
     if formula.bias is not None and not left_out:
         pairs.append(("bias", known["bias"], float(formula.bias[k])))
-    inference = metrics["inference"]
-    intervals = (inference if len(formula.targets) == 1 else inference.get(target, {})).get("coefficients", {})
+    several = len(formula.targets) > 1
+    intervals, intervals_of = _intervals(metrics["inference"], target, several), "trained"
+    if not intervals:
+        found = (metrics.get("optimum") or {}).get("inference") or {}
+        intervals, intervals_of = _intervals(found, target, several), "exact"
     coefficients = {}
     for name, true, estimate in pairs:
         interval = intervals.get(name)
@@ -85,5 +97,12 @@ def compare(known: dict[str, Any], formula: LinearFormula, metrics: Metrics) -> 
         for split in ("train", "validation", "test")
         if (values := metrics.get(split))
     }
-    result: Metrics = {"coefficients": coefficients, "noise_mse": known["noise_std"] ** 2, "mse": attained}
+    result: Metrics = {"coefficients": coefficients, "intervals_of": intervals_of if intervals else None}
+    result |= {"noise_mse": known["noise_std"] ** 2, "mse": attained}
     return {**result, "left_out": left_out} if left_out else result
+
+
+def _intervals(inference: Metrics, target: str, several: bool) -> Metrics:
+    """The statistics of each coefficient; empty where inference is refused."""
+    found: Metrics = (inference.get(target) or {} if several else inference).get("coefficients", {})
+    return found

@@ -125,13 +125,21 @@ def drawable(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return xy[:, np.all(np.abs(xy) <= HUGE, axis=0)]
 
 
-def note(drawn: int, finite: int, total: int) -> str:
+def note(drawn: int, finite: int, total: int, of: int | None = None) -> str:
     """The note in the legend about rows that are not drawn, because of sampling or because they are not finite.
+
+    Args:
+        drawn: points that are drawn.
+        finite: points that are finite.
+        total: all points.
+        of: the rows that the points are a sample of; None: they are all.
 
     >>> note(100, 1000, 1001)
     ' (100 of 1,000) (1 not finite)'
+    >>> note(100, 1000, 1000, of=20_000)
+    ' (100 of 20,000)'
     """
-    sampled = f" ({drawn:,} of {finite:,})" if drawn < finite else ""
+    sampled = f" ({drawn:,} of {of or finite:,})" if drawn < (of or finite) else ""
     return f"{sampled} ({total - finite:,} not finite)" if finite < total else sampled
 
 

@@ -4,8 +4,9 @@ Splits differ in markers, not only in colour. The legend says how many rows are 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,12 +41,19 @@ class SplitPoints:
         actual: targets in original units, shape (n,).
         predicted: predictions in the same units, shape (n,).
         x: the single feature in original units, shape (n,); None if there are several.
+        n_rows: rows of the split, of which the points may be a sample; None: the points are all.
     """
 
     split: str
     actual: np.ndarray
     predicted: np.ndarray
     x: np.ndarray | None = None
+    n_rows: int | None = None
+
+
+def sizes_of(points: Sequence[SplitPoints]) -> dict[str, int]:
+    """Split -> the number of its rows, for the splits whose points are a sample of them."""
+    return {p.split: p.n_rows for p in points if p.n_rows is not None and p.n_rows > len(p.actual)}
 
 
 def cloud_figure(
@@ -54,6 +62,7 @@ def cloud_figure(
     line: ReferenceLine,
     equal: bool = False,
     level: Sequence[float] = (),
+    sizes: Mapping[str, int] = MappingProxyType({}),
     extra: Callable[["Axes", bool], "Entries"] | None = None,
 ) -> "Figure":
     """A scatter plot of several splits with a reference line.
@@ -66,6 +75,7 @@ def cloud_figure(
         line: the reference line y = slope x + intercept, over the range of the points.
         equal: whether both axes have the same limits.
         level: values of y that the limits include.
+        sizes: split -> its rows, where its points are a sample of them.
         extra: draws more into the axes, given whether there are few points, and returns its entries of the legend.
     """
     slope, intercept, line_label, dashes = line
@@ -74,7 +84,7 @@ def cloud_figure(
     few = max((xy.shape[1] for _, _, xy in points), default=0) <= FEW
     with style():
         figure, axes = blank(*labels)
-        entries = scatter(axes, points, line=(float(slope), float(intercept)))
+        entries = scatter(axes, points, line=(float(slope), float(intercept)), sizes=sizes)
         if len(xs):
             around = np.concatenate([xs, ys]) if equal else xs, np.concatenate([ys, xs if equal else level])
             for which, values, inches in (("x", around[0], 4.0 if equal else 7.4), ("y", around[1], 7.4)):
@@ -100,6 +110,7 @@ def scatter(
     *,
     line: tuple[float, float] = (0.0, 0.0),
     kept: int = 0,
+    sizes: Mapping[str, int] = MappingProxyType({}),
 ) -> "Entries":
     """Draw points and return the entries of the legend.
 
@@ -110,6 +121,7 @@ def scatter(
         points: (split, number of rows, drawable points of shape (2, n)).
         line: slope and intercept of the line that the points farthest from are drawn.
         kept: the first so many points of each split are drawn even if the split is sampled.
+        sizes: split -> its rows, where its points are a sample of them.
     """
     most = min(max((xy.shape[1] for _, _, xy in points), default=0), MOST_POINTS)
     # All splits are sampled at the same rate, so that a small one drawn last does not cover a large sampled one.
@@ -125,7 +137,7 @@ def scatter(
         cloud.set_zorder(3 + position / 10)
         if split != "train" and most > FEW:  # hollow, so that the points behind are seen
             cloud.set(markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.2, alpha=min(1.0, alpha + 0.2))
-        entries.append((cloud, split + note(len(rows), len(x), total)))
+        entries.append((cloud, split + note(len(rows), len(x), total, sizes.get(split))))
     return entries
 
 

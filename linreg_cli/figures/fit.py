@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from linreg_cli.figures.canvas import drawable
-from linreg_cli.figures.clouds import SplitPoints, cloud_figure
+from linreg_cli.figures.clouds import SplitPoints, cloud_figure, sizes_of
 from linreg_cli.wording import number
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def fit_figure(
         return entries
 
     level = _ends(clouds, slope, intercept)
-    return cloud_figure(clouds, (title, feature, target), (slope, intercept, label, "-"), level=level, extra=more)
+    line = slope, intercept, label, "-"
+    return cloud_figure(clouds, (title, feature, target), line, level=level, sizes=sizes_of(points), extra=more)
 
 
 def _ends(clouds: Sequence[tuple[str, np.ndarray, np.ndarray]], slope: float, intercept: float) -> list[float]:
@@ -120,4 +121,5 @@ def predicted_figure(points: Sequence[SplitPoints], *, target: str, title: str) 
     """
     clouds = [(p.split, p.actual, p.predicted) for p in points]
     labels = title, f"actual {target}", f"predicted {target}"
-    return cloud_figure(clouds, labels, (1.0, 0.0, "perfect prediction", "--"), equal=True)
+    line = 1.0, 0.0, "perfect prediction", "--"
+    return cloud_figure(clouds, labels, line, equal=True, sizes=sizes_of(points))

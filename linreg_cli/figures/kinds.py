@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from linreg_cli.evaluation.intervals import stored_factor
-from linreg_cli.evaluation.truth import known_truth
+from linreg_cli.evaluation.truth import readable_truth
 from linreg_cli.figures.by_feature import by_feature_figure
 from linreg_cli.figures.coefficients import CoefficientSet, coefficient_figure
 from linreg_cli.figures.correlation import correlation_figure
@@ -65,8 +65,15 @@ def unevaluated(run: Material) -> str | None:
     return f"its status is {status}"
 
 
-def _no_line(run: Material) -> str | None:
+def _no_predictions(run: Material) -> str | None:
+    """Why an evaluated run has no predictions of its rows."""
     if why := unevaluated(run):
+        return why
+    return None if run.has_predictions else "it was trained with evaluate.predictions: none"
+
+
+def _no_line(run: Material) -> str | None:
+    if why := _no_predictions(run):
         return why
     if run.transform != "none":
         return "its target was transformed"
@@ -123,14 +130,15 @@ def _no_influence(run: Material) -> str | None:
 
 
 def _qq(run: Material, target: str, _: Axes) -> "Figure":
-    residuals, rows = run.standardized(target)[1:]
+    residuals, rows = run.standardized(target)
     name = run.fitted_name(target)
     title = f"Normal Q–Q of {name}, {run.fit_name}"
     return qq_figure(residuals, rows, what=f"standardised residual of {name}", title=title)
 
 
 def _scale_location(run: Material, target: str, _: Axes) -> "Figure":
-    predicted, residuals, rows = run.standardized(target)
+    residuals, rows = run.standardized(target)
+    predicted = run.exactly_fitted(target)
     name = run.fitted_name(target)
     title = f"Scale–location of {name}, {run.fit_name}"
     return scale_location_figure(predicted, residuals, rows, target=name, title=title)
@@ -155,8 +163,10 @@ def _leverage(run: Material, target: str, _: Axes) -> "Figure":
 
 def _by_feature(run: Material, target: str, _: Axes) -> "Figure":
     residuals, columns = columns_against(run, target)
-    name = run.fitted_name(target)
-    return by_feature_figure(residuals, columns, target=name, title=f"Residuals of {name} by feature, {run.id}")
+    name, n = run.fitted_name(target), run.record()["data"]["rows"]["train"]
+    sampled = f", {len(residuals):,} of {n:,} rows" if len(residuals) < n else ""
+    title = f"Residuals of {name} by feature, {run.id}{sampled}"
+    return by_feature_figure(residuals, columns, target=name, title=title)
 
 
 def _no_coefficients(run: Material) -> str | None:
@@ -185,7 +195,7 @@ def coefficient_set(run: Material, target: str, label: str) -> CoefficientSet:
     inference = run.of_target_inference(target)
     coefficients = {} if inference is None else inference["coefficients"]
     low, high = (scaled({name: values[end] for name, values in coefficients.items()}) for end in ("ci_low", "ci_high"))
-    known = known_truth(run.config)
+    known = readable_truth(run.config)
     true = known["weights"] if known and known["target"] == target and run.transform == "none" else None
     return CoefficientSet(
         label,
@@ -247,12 +257,12 @@ KINDS: dict[str, Kind] = {
     "loss": Kind(lambda _: None, loss, per_target=False, overlays=losses, default=_always, has_axes=True),
     "gap": Kind(no_gap, gap, per_target=False, overlays=gaps, has_axes=True),
     "fit": Kind(_no_line, _fit, default=_always),
-    "predicted": Kind(unevaluated, _predicted, default=_always),
-    "residuals": Kind(unevaluated, _residuals, default=_always),
+    "predicted": Kind(_no_predictions, _predicted, default=_always),
+    "residuals": Kind(_no_predictions, _residuals, default=_always),
     "qq": Kind(_no_influence, _qq),
     "scale_location": Kind(_no_influence, _scale_location),
     "leverage": Kind(_no_influence, _leverage),
-    "residuals_by_feature": Kind(unevaluated, _by_feature, needs_rows=True),
+    "residuals_by_feature": Kind(_no_predictions, _by_feature, needs_rows=True),
     "coefficients": Kind(_no_coefficients, _coefficients, overlays=_several_coefficients, default=_always),
     "correlation": Kind(lambda _: None, _correlation, per_target=False, needs_rows=True),
     "learning_curve": Kind(lambda _: None, _learning_curve, overlays=_learning_curves, needs_rows=True),

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from linreg_cli.data.columns.arrow import indices, to_numpy
-from linreg_cli.data.columns.kinds import Column
+from linreg_cli.data.columns.kinds import Column, take
 from linreg_cli.data.encoding.transform import forward
 from linreg_cli.figures.clouds import SplitPoints
 from linreg_cli.figures.train_rows import TrainRows, read_again
@@ -39,9 +39,14 @@ class Material(RunContents):
 
     @property
     def evaluated(self) -> bool:
-        """Whether the run has metrics and predictions."""
+        """Whether the run has metrics, and predictions where it keeps some."""
         ended = self.record()["status"] == "finished" or self.has("metrics.json")
-        return ended and os.path.isfile(self.path / "predictions.csv")
+        return ended and (self.has_predictions or self.config.evaluate.predictions == "none")
+
+    @property
+    def has_predictions(self) -> bool:
+        """Whether there is a `predictions.csv`."""
+        return os.path.isfile(self.path / "predictions.csv")
 
     @property
     def predictions(self) -> pa.Table:
@@ -105,7 +110,8 @@ class Material(RunContents):
         codes, points = indices(split), []
         for code, name in enumerate(split.chunk(0).dictionary.to_pylist() if len(codes) else []):
             rows = codes == code
-            points.append(SplitPoints(name, actual[rows], predicted[rows], None if x is None else x[rows]))
+            n_rows = self.record()["data"]["rows"].get(name)
+            points.append(SplitPoints(name, actual[rows], predicted[rows], None if x is None else x[rows], n_rows))
         return points
 
     def _smearing(self, target: str) -> float:
@@ -113,23 +119,43 @@ class Material(RunContents):
         factors = self.read_json("preprocess.json").get("smearing")
         return 0.0 if factors is None else math.log(factors[self.targets.index(target)])
 
-    def standardized(self, target: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of the rows of `influence.csv`: what the exact fit predicts, standardised residuals, row numbers.
+    def standardized(self, target: str) -> tuple[np.ndarray, np.ndarray]:
+        """Of the rows of `influence.csv`: the standardised residuals of a target, and the row numbers."""
+        table, suffix = self.table("influence.csv"), f":{target}" if len(self.targets) > 1 else ""
+        return floats(table, f"standardized_residual{suffix}"), floats(table, "row").astype(np.int64)
 
-        Predictions are in the units of the fit, y - r s sqrt(1 - h), with the standardised residual r and leverage h.
+    def exactly_fitted(self, target: str) -> np.ndarray:
+        """What the exact fit predicts for the rows of `influence.csv`.
+
+        In the units of the fit, y - r s sqrt(1 - h), with the standardised residual r and leverage h.
         """
         inference = self.of_target_inference(target)
         assert inference is not None
-        table, suffix = self.table("influence.csv"), f":{target}" if len(self.targets) > 1 else ""
-        wanted = floats(table, "row").astype(np.int64)
-        train = np.array(self.predictions.column("split")) == "train"
-        rows = floats(self.predictions, "row").astype(np.int64)[train]
-        (points,) = (p for p in self.points(target, fitted=True) if p.split == "train")
-        order = np.argsort(rows, kind="stable")
-        at = order[np.searchsorted(rows[order], wanted)]
-        residuals, leverage = floats(table, f"standardized_residual{suffix}"), floats(table, "leverage")
+        residuals, wanted = self.standardized(target)
+        leverage = floats(self.table("influence.csv"), "leverage")
         errors = np.nan_to_num(residuals) * inference["residual_std"] * np.sqrt(np.clip(1 - leverage, 0, 1))
-        return points.actual[at] - errors, residuals, wanted
+        fitted: np.ndarray = self._actual(target, wanted) - errors
+        return fitted
+
+    def _actual(self, target: str, wanted: np.ndarray) -> np.ndarray:
+        """The target in some rows of the train split, in the units of the fit; raises as `train_rows`."""
+        rows = self.rows_of("train") if self.has_predictions else wanted[:0]
+        order = np.argsort(rows, kind="stable")
+        at = np.searchsorted(rows[order], wanted)
+        actual: np.ndarray
+        if len(rows) < len(wanted) or not np.array_equal(rows[order[np.minimum(at, len(rows) - 1)]], wanted):
+            columns = self.train_rows().dataset.columns  # a sample of the predictions has other rows
+            actual = forward(self.transform, take(columns, target, wanted - 1))
+        else:
+            (points,) = (p for p in self.points(target, fitted=True) if p.split == "train")
+            actual = points.actual[order[at]]
+        return actual
+
+    def rows_of(self, split: str) -> np.ndarray:
+        """The numbers of the rows of a split that `predictions.csv` has, from 1."""
+        here = np.array(self.predictions.column("split")) == split
+        rows: np.ndarray = floats(self.predictions, "row")[here].astype(np.int64)
+        return rows
 
     def history(self, columns: list[str]) -> np.ndarray | None:
         """Columns of `history.csv`, shape (n_lines, n_columns); None if it lacks one."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from linreg_cli.figures.canvas import SMALL, blank, drawable, finish, set_limits, style
-from linreg_cli.figures.clouds import SplitPoints, cloud_figure, sampled, scatter
+from linreg_cli.figures.clouds import SplitPoints, cloud_figure, sampled, scatter, sizes_of
 from linreg_cli.figures.smoother import smooth
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def residual_figure(points: Sequence[SplitPoints], *, target: str, title: str) -
         return [] if few else _curve(axes, *drawable(*clouds[0][1:]))
 
     labels = title, f"predicted {target}", f"residual of {target} (actual − predicted)"
-    return cloud_figure(clouds, labels, (0.0, 0.0, "zero residual", "--"), level=(0.0,), extra=more)
+    line = 0.0, 0.0, "zero residual", "--"
+    return cloud_figure(clouds, labels, line, level=(0.0,), sizes=sizes_of(points), extra=more)
 
 
 def scale_location_figure(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from linreg_cli.data.columns.kinds import Categories, take
-from linreg_cli.data.columns.rows import in_order
+from linreg_cli.data.columns.rows import as_slice, in_order
 from linreg_cli.data.encoding.levels import MISSING_LEVEL
 from linreg_cli.data.encoding.transform import forward
 from linreg_cli.errors import UsageError
@@ -22,10 +22,13 @@ _HELD_OUT = 0.2
 
 
 def columns_against(run: Material, target: str) -> tuple[np.ndarray, list[Against]]:
-    """Residuals of the train split, in the units of the fit, and the columns of the table in the same rows."""
+    """Residuals of the train split, in the units of the fit, and the columns of the table in the same rows.
+
+    The rows are those of `predictions.csv`.
+    """
     points = next(p for p in run.points(target, fitted=True) if p.split == "train")
     dataset = run.train_rows().dataset
-    rows = in_order(dataset.splits["train"])
+    rows = as_slice(run.rows_of("train") - 1)
     columns: list[Against] = []
     indicators: set[str] = set()
     for each in dataset.inputs:

@@ -48,6 +48,8 @@ class ExplainedStep:
         direction: the gradient with weight decay and momentum applied, of the shapes of `before`.
         after: the parameters after the update.
         next_loss: the loss of the same batch after the update.
+        train_loss: the loss over the train split before the update.
+        next_train_loss: that after the update.
     """
 
     number: int
@@ -65,6 +67,8 @@ class ExplainedStep:
     direction: Parameters
     after: Parameters
     next_loss: float
+    train_loss: float
+    next_train_loss: float
 
     def disagreement(self) -> str | None:
         """How the three gradients differ, in words; None if they agree.
@@ -100,6 +104,7 @@ def explain(plan: StepPlan, state: TrainingState, X_nd: Tensor, y_nk: Tensor, st
         DivergedError: at a step whose loss is not finite, after the previous ones were yielded.
     """
     executor = ReferenceExecutor(X_nd, y_nk)
+    train_loss = float(plan.loss(_predict(_parameters(state), X_nd), y_nk))
     for step in range(state.step, min(state.step + steps, plan.total_steps)):
         epoch, batch = divmod(step, plan.steps_per_epoch)
         order, (first, last) = plan.row_order(epoch), plan.batch_bounds(batch)
@@ -121,6 +126,7 @@ def explain(plan: StepPlan, state: TrainingState, X_nd: Tensor, y_nk: Tensor, st
         direction = _direction(plan, state, before, gradients["autograd"])
         executor.run(plan, state, step, step + 1)
         after = _parameters(state)
+        loss_before, train_loss = train_loss, float(plan.loss(_predict(after, X_nd), y_nk))
         yield ExplainedStep(
             number=step + 1,
             rows=rows.tolist(),
@@ -137,6 +143,8 @@ def explain(plan: StepPlan, state: TrainingState, X_nd: Tensor, y_nk: Tensor, st
             direction=direction,
             after=after,
             next_loss=float(plan.loss(_predict(after, X_bd), y_bk)),
+            train_loss=loss_before,
+            next_train_loss=train_loss,
         )
 
 

@@ -19,12 +19,13 @@ from linreg_cli.config.given import messages_about
 from linreg_cli.convergence.reaching import Reaching
 from linreg_cli.data.scaling import standard_deviations
 from linreg_cli.data.tables.write import write_table
-from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
+from linreg_cli.errors import DataError, DivergedError, Interrupted, OutOfMemoryError, StoreError
 from linreg_cli.evaluation.evaluate import evaluate_model
 from linreg_cli.evaluation.intervals import save_factor
 from linreg_cli.evaluation.metrics import Metrics, probe
 from linreg_cli.evaluation.predictions import write_predictions
 from linreg_cli.evaluation.smearing import estimating
+from linreg_cli.evaluation.truth import compare, known_truth
 from linreg_cli.figures.fonts import lacking_in_words, noting_lacking
 from linreg_cli.figures.of_run import draw_run, write_pictures
 from linreg_cli.figures.train_rows import TrainRows
@@ -62,6 +63,7 @@ class Outcome:
         stopped: why training ended early; None if it did not.
         pictures: the files drawn.
         warnings: all that were reported.
+        truth: the comparison with the true coefficients, where they are known (`evaluation.truth.compare`).
     """
 
     run: RunFolder
@@ -72,6 +74,7 @@ class Outcome:
     stopped: str | None
     pictures: list[Path]
     warnings: list[Finding]
+    truth: Metrics | None = None
 
 
 def train_run(
@@ -216,6 +219,7 @@ def _run_to_the_end(
         reporter.stage("evaluating")
         folds = cross_validation(loaded, prepared, auto_keys(record.values), reporter)
         metrics, findings = _evaluate(prepared, run, before, folds, way)
+        truth = _truth(prepared, metrics, findings)
         for finding in findings:
             reporter.warn(finding)
         warnings += findings
@@ -241,7 +245,8 @@ def _run_to_the_end(
         raise
     finally:
         reporter.done()
-    return Outcome(run, "finished", metrics, seconds, gates, end.reason if end else None, pictures, warnings)
+    reason = end.reason if end else None
+    return Outcome(run, "finished", metrics, seconds, gates, reason, pictures, warnings, truth)
 
 
 def _to_go_on(run: RunFolder) -> str:
@@ -321,7 +326,8 @@ def _evaluate(
     formula = estimating(prepared.formula(), dataset, config)
     preprocessor = replace(prepared.preprocessor, smearing=formula.smearing)
     run.write_json("preprocess.json", preprocessor.as_json())
-    errors = write_predictions(run.path / "predictions.csv", formula, dataset)
+    kept = config.evaluate.predictions
+    errors = write_predictions(run.path / "predictions.csv", formula, dataset, kept=kept, seed=config.seed)
     losses = {split: prepared.loss(split) for split in errors}
     with messages_about(config):
         found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses, way)
@@ -336,6 +342,16 @@ def _evaluate(
         write_file(run.path / "influence.csv", lambda draft: write_table(draft, ".csv", influence), own=True)
     save_factor(run, found.exact)
     return metrics, found.findings
+
+
+def _truth(prepared: Prepared, metrics: Metrics, findings: list[Finding]) -> Metrics | None:
+    """The comparison with the true coefficients where they are known; a file that is damaged is a finding."""
+    try:
+        known = known_truth(prepared.config)
+    except DataError as error:
+        findings.append(Finding("truth", str(error)))
+        return None
+    return None if known is None else compare(known, prepared.formula(), metrics)
 
 
 def _draw(run: RunFolder, prepared: Prepared, reporter: Reporter, warnings: list[Finding]) -> list[Path]:

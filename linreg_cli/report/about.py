@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from linreg_cli.evaluation.row_sample import MOST_ROWS as SAMPLED_ROWS
 from linreg_cli.findings import shown
 from linreg_cli.report.contents import curve_of
 from linreg_cli.report.markup import (
@@ -196,7 +197,7 @@ def data(run: RunContents) -> Html:
     """The source of the data, its rows and columns, and how missing cells were treated."""
     found = run.record()["data"]
     read, dropped = found.get("rows_read"), found.get("rows_dropped")
-    columns = found.get("columns")
+    columns, kept = found.get("columns"), run.config.evaluate.predictions
     used = _columns(columns) if columns else _features(found["features"])
     messages = found.get("warnings") or []
     warnings = [lines(message) for message in shown(messages)]
@@ -208,6 +209,7 @@ def data(run: RunContents) -> Html:
                 ("rows read", None if read is None else figure_of(read)),
                 ("rows dropped", None if dropped is None else figure_of(dropped)),
                 ("rows", text(_rows(found))),
+                ("predictions.csv", text(_PREDICTIONS[kept]) if kept in _PREDICTIONS else None),
                 ("inputs", figure_of(len(found["features"]))),
                 ("target", names(run.targets)),
                 ("transformed by", text(run.record()["target_transform"]) if _transformed(run) else None),
@@ -218,6 +220,10 @@ def data(run: RunContents) -> Html:
         bullets(warnings),
         used,
     )
+
+
+#: `evaluate.predictions` -> what the run keeps of its predictions.
+_PREDICTIONS = {"sample": f"at most {SAMPLED_ROWS:,} rows: the extremes, and others at random", "none": "not kept"}
 
 
 def _rows(data: Mapping[str, Any]) -> str:

@@ -156,7 +156,8 @@ def truth(run: RunContents) -> Html | None:
         rows.append([label, *(figure_of(values[part]) for part in ("true", "estimate", "error"))])
         if judged:
             rows[-1].append(verdict(values["covered"], "yes" if values["covered"] else "no"))
-    header = ["parameter", "true", "trained", "error", *(["in the 95 % interval"] if judged else [])]
+    whose = " of the exact fit" if found["intervals_of"] == "exact" else ""
+    header = ["parameter", "true", "trained", "error", *([f"in the 95 % interval{whose}"] if judged else [])]
     attained = ", ".join(f"{number(mse)} ({split})" for split, mse in found["mse"].items())
     left_out = found.get("left_out")
     return stack(

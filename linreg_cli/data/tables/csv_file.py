@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from linreg_cli.config.formats import CSV_SUFFIXES
+from linreg_cli.data.tables.encodings import candidates
 from linreg_cli.data.tables.text_format import TextFormat
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import command, quoted, setting
@@ -33,8 +34,6 @@ _MARKS = {
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
-#: Encodings that are tried, in this order, for text that is not UTF-8.
-_CANDIDATES = ("utf-8", "cp1252", "cp932", "gb18030", "latin-1")
 _BLOCK = 1 << 20
 
 
@@ -141,8 +140,9 @@ class CsvFile:
             return None
         line, reason, content = found
         with self.raw() as stream:
-            guess = _MARKS.get(stream.read(2))
-        for candidate in _CANDIDATES if guess is None else ():
+            head = stream.read(1 << 16)
+        guess = _MARKS.get(head[:2])
+        for candidate in ("utf-8", *candidates(head)) if guess is None else ():
             if self._first_bad(candidate) is None:
                 guess = candidate
                 break

@@ -28,6 +28,7 @@ PLACEHOLDERS = [
     "missing",
     "N.A.",
     "???",
+    "缺失",
 ]
 
 

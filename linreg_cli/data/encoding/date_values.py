@@ -27,10 +27,12 @@ _SECONDS = 86_400
 _PER_DAY = {"s": _SECONDS, "ms": _SECONDS * 10**3, "us": _SECONDS * 10**6, "ns": _SECONDS * 10**9}
 _TEXT_UNIT = "us"
 
-#: Year first, with the same mark between the three or with none; a month alone is its first day.
+#: Year first, with the same mark between the three, with those of Chinese and Japanese, or with none; a month alone is
+#: its first day.
 _DATE = (
     r"(?:(?P<y1>\d{4})-(?P<m1>\d{1,2})(?:-(?P<d1>\d{1,2}))?|(?P<y2>\d{4})/(?P<m2>\d{1,2})/(?P<d2>\d{1,2})"
-    r"|(?P<y3>\d{4})\.(?P<m3>\d{1,2})\.(?P<d3>\d{1,2})|(?P<y4>\d{4})(?P<m4>\d{2})(?P<d4>\d{2}))"
+    r"|(?P<y3>\d{4})\.(?P<m3>\d{1,2})\.(?P<d3>\d{1,2})|(?P<y4>\d{4})(?P<m4>\d{2})(?P<d4>\d{2})"
+    r"|(?P<y5>\d{4})年(?P<m5>\d{1,2})月(?:(?P<d5>\d{1,2})日)?)"
 )
 _TIME = (
     r"(?:(?:T|t| +)(?P<h1>\d{1,2})(?::(?P<n1>\d{2})(?::(?P<s1>\d{2})(?:[.,](?P<f1>\d+))?)?)?"
@@ -211,7 +213,7 @@ def _not_a_date(cell: str, column: str, marks: Sequence[str], row: str) -> Fault
 def parse_texts(texts: pa.Array) -> tuple[Ticks, Mask, Mask]:
     """Texts as microseconds since 1970-01-01 00:00 UTC.
 
-    A fraction of a second is cut to microseconds. A month (2020-01) is its first day.
+    A fraction of a second is cut to microseconds. A month (2020-01, 2020年1月) is its first day.
 
     Args:
         texts: of type string.
@@ -231,8 +233,9 @@ def parse_texts(texts: pa.Array) -> tuple[Ticks, Mask, Mask]:
     found = pc.extract_regex(pc.utf8_trim_whitespace(text), _PATTERN)
     good: Mask = ~_is_null(found)
     fields = {field.name: pc.fill_null(pc.struct_field(found, field.name), "") for field in found.type}
-    year, month, day = (_whole([fields[f"{key}{form}"] for form in "1234"]) for key in "ymd")
-    day = np.where((day == 0) & (_length(fields["y1"]) > 0) & (_length(fields["d1"]) == 0), 1, day)
+    year, month, day = (_whole([fields[f"{key}{form}"] for form in "12345"]) for key in "ymd")
+    for form in "15":  # which may be a month alone
+        day = np.where((day == 0) & (_length(fields[f"y{form}"]) > 0) & (_length(fields[f"d{form}"]) == 0), 1, day)
     hour, minute, second = (_whole([fields[f"{key}1"], fields[f"{key}2"]]) for key in "hns")
     digits = pc.binary_join_element_wise(fields["f1"], fields["f2"], "")
     fraction = _whole([pc.utf8_slice_codeunits(pc.utf8_rpad(digits, 6, "0"), 0, 6)])

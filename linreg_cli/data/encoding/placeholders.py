@@ -19,7 +19,8 @@ _MARKS = frozenset(
     """.split()  # noqa: SIM905 - as a list, it is a line for each
 )
 #: Words that stand for a missing cell among numbers, and may be levels among other words.
-_WORDS = frozenset(["none", "nil", "missing", "unknown", "undefined", "void", "empty", "blank"])
+_ENGLISH = frozenset(["none", "nil", "missing", "unknown", "undefined", "void", "empty", "blank"])
+_WORDS = _ENGLISH | frozenset(["无", "空", "缺失", "未知", "不详"])
 #: With so many different numbers, a column that mostly holds one other text is numbers with a placeholder.
 _MANY_NUMBERS = 5
 #: With so many levels or fewer, a column that mostly holds numbers may be a category.

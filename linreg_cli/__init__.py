@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from linreg_cli import errors
     from linreg_cli.api import Run, load_run, train
+    from linreg_cli.estimator import SGDLinearRegression
 
 __version__ = "0.1.0"
-__all__ = ["Run", "errors", "load_run", "train"]
+__all__ = ["Run", "SGDLinearRegression", "errors", "load_run", "train"]
 
 #: Name -> the module that has it; None: it is a module.
-_WHERE = {"Run": "api", "errors": None, "load_run": "api", "train": "api"}
+_WHERE = {
+    "Run": "api",
+    "SGDLinearRegression": "estimator",
+    "errors": None,
+    "load_run": "api",
+    "train": "api",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -24,6 +24,7 @@ KINDS: Mapping[str, str] = {
     "lookalike": "two names or levels look the same and are not",
     "loss_rose": "the train loss at the end is above that of the start",
     "multicollinear": "a column of numbers has a variance inflation factor above 10",
+    "no_exact_fit": "for a table without a config: the exact fit is not known, or has no standard errors",
     "not_converged": "a coefficient is 0.01 standard errors or more from the exact fit",
     "number_format": "numbers may have been written in another way than they were read",
     "placeholder": "a level of a category may stand for a missing cell",

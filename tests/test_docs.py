@@ -1,24 +1,20 @@
 """The documentation says what the code does."""
 
+import json
 import re
 import runpy
-import shlex
 
 import pytest
 from conftest import CONFIGS, REPOSITORY
 
 from linreg_cli.cli.app import app
 from linreg_cli.config.schema import SECTIONS, Section
+from linreg_cli.errors import LinregError
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-NUMBER = re.compile(r"-?[\d,]*\.?\d+(?:e-?\d+)?")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
-
-
-@pytest.mark.parametrize("page", ["configuration.md", "commands.md", "config.schema.json"])
+@pytest.mark.parametrize("page", ["configuration.md", "commands.md", "reference.md", "config.schema.json"])
 def test_generated_page_is_up_to_date(page):
     pages = runpy.run_path(str(REPOSITORY / "docs" / "generate.py"))["PAGES"]
     assert (REPOSITORY / "docs" / page).read_text(encoding="utf-8") == pages[page](), "run 'make docs'"
@@ -39,41 +35,31 @@ def test_every_section_of_the_schema_is_on_the_page():
     assert sections(Section) - {Section} == set(SECTIONS.values())
 
 
-def test_readme_shows_the_real_first_run(linreg):
-    [shown] = [block for block in blocks("text") if block.startswith("houses-0001")]
-    assert linreg("generate-data", "-c", CONFIGS / "housing.yaml", "-o", "houses.csv").code == 0
-    assert "linreg generate-data -c configs/housing.yaml -o houses.csv" in README
-    [command] = [block for block in blocks("sh") if block.count("\n") == 1]
-    result = linreg(*shlex.split(command)[1:])
-    assert result.code == 0
-    assert NUMBER.sub("#", result.out).split() == NUMBER.sub("#", shown).split()
-    found, expected = ([float(text.replace(",", "")) for text in NUMBER.findall(out)] for out in (result.out, shown))
-    seconds = 3  # the fourth number of the first line is a time
-    del found[seconds], expected[seconds]
-    # The gap at the end is rounding error.
-    assert found == pytest.approx(expected, rel=1e-5, abs=1e-12)
+def test_the_page_about_the_run_folder_has_every_file_and_every_key(linreg, tmp_path):
+    page = (REPOSITORY / "docs" / "runs.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w./]+)`", page))
+    table = REPOSITORY / "docs" / "howto" / "flats.csv"
+    assert linreg("train", table, "--target", "rent", "--fail-if", "test.r2 < 0", "-q").code == 0
+    assert linreg("report", "flats").code == 0
+    [run] = (tmp_path / "outputs").iterdir()
+    files = {path.name + "/" * path.is_dir() for path in run.iterdir()}
+    assert len(files) > 10
+    assert files - named == set()
+    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    assert record.keys() - named == set()
 
 
-@pytest.mark.parametrize("which", ["after the first run", "with a config"])
-def test_readme_commands_for_an_own_table_work(linreg, tmp_path, which):
-    generate = ["generate-data", "-c", CONFIGS / "housing.yaml", "--set", "data.n_samples=300", "-o"]
-    assert linreg(*generate, "houses.csv").code == 0
-    assert linreg(*generate, "new_houses.csv", "--set", "seed=1").code == 0
-    if which == "with a config":
-        (tmp_path / "houses.yaml").write_text(blocks("yaml")[0], encoding="utf-8")
-        block = blocks("sh")[-1]
-    else:
-        assert linreg("train", "houses.csv", "--target", "price", "--quiet").code == 0
-        block = blocks("sh")[1]
-    commands = [line.split("#")[0] for line in block.splitlines()]
-    assert len(commands) == (7 if which == "with a config" else 3)
-    for command in commands:
-        program, *arguments = shlex.split(command)
-        result = linreg(*arguments)
-        assert (program, result.code) == ("linreg", 0), (command, result.err)
-    if which == "after the first run":
-        header = (tmp_path / "predicted.csv").read_text().splitlines()[0]
-        assert header.endswith(",prediction,prediction_low,prediction_high")
+def test_every_exit_code_is_in_the_table():
+    def codes(of: type[LinregError]) -> set[int]:
+        own = {of.exit_code} if "exit_code" in vars(of) else set()
+        return own.union(*(codes(sub) for sub in of.__subclasses__()))
+
+    page = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
+    table = page.partition("## Exit codes")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([\d, ]+) \|", table, flags=re.MULTILINE)
+    listed = {int(code) for row in rows for code in row.split(",")}
+    assert codes(LinregError) <= listed
+    assert {0, 1, 129, 130, 141, 143} <= listed
 
 
 def test_the_gallery_has_every_kind_of_picture_and_its_commands_draw_them(tmp_path):
@@ -87,12 +73,6 @@ def test_the_gallery_has_every_kind_of_picture_and_its_commands_draw_them(tmp_pa
     stored = {path.name for path in gallery["IMAGES"].iterdir()}
     assert drawn.keys() == stored == {f"{name}.png" for name, _, _ in gallery["PICTURES"]}
     assert all(content.startswith(b"\x89PNG") for content in drawn.values())
-
-
-def test_links_of_the_readme_lead_somewhere():
-    links = re.findall(r"\]\(([^)#]+)\)", README)
-    assert len(links) >= 5
-    assert [link for link in links if not (REPOSITORY / link).exists()] == []
 
 
 def test_every_shipped_config_is_in_the_readme():

@@ -12,7 +12,9 @@ from conftest import REPOSITORY
 from translations import CHINESE, Page, code_spans, numbers, page, without_comments
 
 PAIRS = pytest.mark.parametrize(("english", "chinese"), CHINESE.items(), ids=[*CHINESE])
-PAGES = pytest.mark.parametrize("name", CHINESE.values())
+#: Map and glossary.
+MAP = "docs/zh/README.md"
+PAGES = pytest.mark.parametrize("name", [*CHINESE.values(), MAP])
 
 HAN = r"[㐀-鿿]"
 #: Half-width marks that Chinese text writes in full width.
@@ -42,7 +44,7 @@ ONE_WORD = {
     "验证划分": "验证集",
     "测试划分": "测试集",
     "历元": "轮",
-    "迭代轮数": "轮数",
+    "迭代轮数": "轮",
     "判定系数": "决定系数",
 }
 
@@ -89,27 +91,26 @@ def test_each_page_leads_to_its_other_language(english, chinese):
     for here, there in ((english, chinese), (chinese, english)):
         line = page(here).text.splitlines()[2]
         assert re.fullmatch(r"English \| \[中文\]\(\S+\)|\[English\]\(\S+\) \| 中文", line)
-        assert page(here).links[0] == (REPOSITORY / there, "")
+        assert page(here).links[0] == REPOSITORY / there
 
 
-@PAGES
-def test_links_lead_somewhere_and_stay_in_chinese(name):
-    links = page(name).links
-    assert [(str(file), anchor) for file, anchor in links if not file.exists()] == []
-    lost = [(file.name, anchor) for file, anchor in links if anchor and anchor not in Page(file).anchors]
-    assert lost == []
-    translated = {REPOSITORY / english for english in CHINESE}
-    assert [str(file) for file, _ in links[1:] if file in translated] == []
+@PAIRS
+def test_links_are_those_of_the_original_and_stay_in_chinese(english, chinese):
+    translated = {REPOSITORY / here: REPOSITORY / there for here, there in {**CHINESE, "docs/README.md": MAP}.items()}
+    assert page(chinese).links[1:] == [translated.get(file, file) for file in page(english).links[1:]]
+
+
+def test_the_map_leads_to_every_page():
+    assert {REPOSITORY / chinese for chinese in CHINESE.values()} <= set(page(MAP).links)
 
 
 @PAGES
 def test_text_is_set_as_chinese_is(name):
     for paragraph in page(name).paragraphs:
         assert len(paragraph) <= 600, paragraph[:60]
-        text = re.sub(r"\]\([^)]*\)", "]", paragraph)
-        # What is code, or a formula, has the marks of its language.
-        plain = re.sub(r"`[^`]*`", "`", text)
-        half = re.findall(rf"{HAN}[{re.escape(''.join(FULL_WIDTH))}]|[,;:!?]{HAN}", plain)
+        # Code has the marks of its language.
+        text = re.sub(r"`[^`]*`", "`", re.sub(r"\]\([^)]*\)", "]", paragraph))
+        half = re.findall(rf"{HAN}[{re.escape(''.join(FULL_WIDTH))}]|[,;:!?]{HAN}", text)
         assert half == [], f"{half} in {paragraph}"
         # One blank between Chinese and Latin letters, digits or code.
         close = re.findall(rf".?{HAN}(?:[A-Za-z0-9`$]).?|.?[A-Za-z0-9%`²](?:{HAN}).?", text)
@@ -130,5 +131,7 @@ def test_a_paragraph_is_one_line(name):
 
 @PAGES
 def test_one_thing_has_one_name(name):
+    glossary = "".join(line.split(" | ")[0] + " " for line in page(MAP).text.splitlines() if line.startswith("| "))
+    assert [instead for instead in ONE_WORD.values() if instead not in glossary] == []
     found = {word: instead for word, instead in ONE_WORD.items() if word in page(name).prose}
     assert found == {}

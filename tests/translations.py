@@ -9,6 +9,8 @@ from conftest import REPOSITORY
 #: English page -> the same page in Chinese.
 CHINESE = {
     "README.md": "README.zh-CN.md",
+    "docs/tables.md": "docs/zh/tables.md",
+    "docs/ci.md": "docs/zh/ci.md",
 }
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
@@ -16,9 +18,9 @@ _COMMENT = re.compile(r"(?:^|[ \t]+)#.*$", flags=re.MULTILINE)
 _HEADING = re.compile(r"^(#+) (.+)$", flags=re.MULTILINE)
 _MARK = re.compile(r"(?:[-*>]|#+|\d+\.)\s+")
 _CODE = re.compile(r"(`+)(.+?)\1")
-_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
-_NUMBER = re.compile(r"(?<![\w.,])-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
+_NUMBER = re.compile(r"(?<![\w.,])-?\d+(?:,\d{3})*(?:\.\d+)?(?:e-?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -55,21 +57,15 @@ class Page:
         return [len(marks) for marks, _ in _HEADING.findall(self.prose)]
 
     @property
-    def anchors(self) -> set[str]:
-        """What a link to a heading may name, as GitHub makes it."""
-        titles = [re.sub(r"[`*]", "", title).strip().lower() for _, title in _HEADING.findall(self.prose)]
-        return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in titles}
-
-    @property
     def pictures(self) -> list[tuple[str, Path]]:
         """Alternative text and file of each picture."""
         return [(text, self._beside(link)) for text, link in _PICTURE.findall(self.prose)]
 
     @property
-    def links(self) -> list[tuple[Path, str]]:
-        """File and anchor of each link into the repository, pictures among them."""
-        found = [link.partition("#") for link in _LINK.findall(self.prose) if "://" not in link]
-        return [(self._beside(file) if file else self.path, anchor) for file, _, anchor in found]
+    def links(self) -> list[Path]:
+        """The file of each link into the repository, in their order; pictures are none."""
+        found = [link.partition("#")[0] for link in _LINK.findall(self.prose) if "://" not in link]
+        return [self._beside(file) if file else self.path for file in found]
 
     @property
     def paragraphs(self) -> list[str]:

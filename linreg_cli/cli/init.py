@@ -64,6 +64,7 @@ def _content(words: Words, out: Path | None) -> tuple[Path, str]:
     if words.table is None:
         return path, blank(file)
     draft = words.draft((), lambda _: None)
-    for finding in draft.choices.warnings(draft.load().config):
+    config = draft.load().config
+    for finding in (*draft.choices.warnings(config), *draft.choices.outlook_of(config)):
         output.warn(finding.message)
     return path, head(draft.choices, file) + draft.text

@@ -1,9 +1,7 @@
 """`linreg predict`."""
 
-import io
 import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +15,8 @@ from linreg_cli.errors import UsageError
 from linreg_cli.paths import expanded, output_path
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from linreg_cli.data.summary import UsedColumn
 
 
@@ -81,42 +81,52 @@ def predict(
         raise UsageError("the output is the input table; choose another path with -o", str(out))
     folder = find_run(outputs, run)
     from linreg_cli.evaluation.intervals import Asked
-    from linreg_cli.evaluation.predict import predict_table
+    from linreg_cli.evaluation.predict import Predictions
     from linreg_cli.evaluation.saved_model import load_saved_model
     from linreg_cli.files import replacing
 
     asked = None if interval is None else Asked.checked(interval.value, level, "--level")
     saved = load_saved_model(folder)
-    with readable(data, format_) as path:
-        found = predict_table(saved, path, typed=not is_text_suffix(suffix), interval=asked)
+    values: dict[str, list[float | None]] = {}
+    with readable(data, format_) as path, streams.spool() as spool:
+        found = Predictions(saved, path, typed=not is_text_suffix(suffix), interval=asked)
         # A CSV goes on as it came, with its semicolons; a table of another format becomes a CSV with commas.
         delimiter = found.delimiter if text_suffix(path) == ".csv" else None
-    table, added = found.table, found.added
-    for text in _treatments(found.columns):
-        output.tell(f"note: {text}")
-    gaps = table.column(added[0]).null_count
-    if gaps:
-        missing = "a cell is missing in a column with preprocess.missing: drop"
-        output.warn(f"{gaps:,} of {table.num_rows:,} rows have no prediction: {missing}")
+        try:
+            if out is not None:
+                with replacing(out) as draft:
+                    found.handed_to(lambda rows: write_table(draft, suffix, rows, delimiter))
+            elif not as_json:
+                found.handed_to(lambda rows: write_table(streams.emptied(spool), suffix, rows, delimiter))
+            else:
+                values = found.handed_to(lambda rows: _values(found.added, rows))
+        except pa.ArrowException as error:
+            message = f"cannot write this table as {suffix}: {error}; write a .parquet file with -o"
+            raise UsageError(message, data) from None
+        for text in _treatments(found.columns):
+            output.tell(f"note: {text}")
+        if found.n_without:
+            missing = "a cell is missing in a column with preprocess.missing: drop"
+            output.warn(f"{found.n_without:,} of {found.n_rows:,} rows have no prediction: {missing}")
+        if out is None and not as_json:
+            streams.copy_to_stdout(spool)
     repaired = [column.as_json() for column in found.columns if column.unknown or column.filled or column.gaps_ignored]
-    result = {"run": folder.id, "rows": table.num_rows, "columns": added, "repaired": repaired}
+    result = {"run": folder.id, "rows": found.n_rows, "columns": found.added, "repaired": repaired}
     result |= {} if interval is None else {"interval": interval.value, "level": level}
-    try:  # one row shows whether the format supports the type of every column, before anything is written
-        write_table(io.BytesIO(), suffix, table.slice(0, 1))
-    except pa.ArrowException as error:
-        raise UsageError(f"cannot write this table as {suffix}: {error}; write a .parquet file with -o", data) from None
-    if out is not None:
-        with replacing(out) as draft:
-            write_table(draft, suffix, table, delimiter)
-        result["path"] = str(out)
-        if not as_json:
-            output.show(wording.one_line(str(out)))
-    elif not as_json:
-        write_table(sys.stdout.buffer, suffix, table, delimiter)
-    else:
-        result["predictions"] = {name: table.column(name).to_pylist() for name in added}
+    result |= {"predictions": values} if out is None else {"path": str(out)}
     if as_json:
         output.print_json(result)
+    elif out is not None:
+        output.show(wording.one_line(str(out)))
+
+
+def _values(columns: "Sequence[str]", rows: "Iterable[pa.RecordBatch]") -> dict[str, list[float | None]]:
+    """The values of some columns."""
+    found: dict[str, list[float | None]] = {column: [] for column in columns}
+    for batch in rows:
+        for column, cells in found.items():
+            cells += batch.column(column).to_pylist()
+    return found
 
 
 def _treatments(columns: "Sequence[UsedColumn]") -> Iterator[str]:

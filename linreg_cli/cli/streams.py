@@ -4,9 +4,13 @@ A service or a job of cron may start a command without some of stdin, stdout and
 their place, and the next file that is opened gets their number, so that output would land in it.
 """
 
+import contextlib
 import io
 import os
+import shutil
 import sys
+from collections.abc import Iterator
+from typing import IO, cast
 
 from linreg_cli.errors import StoreError
 
@@ -46,6 +50,38 @@ def require_stdout() -> None:
     """
     if 1 in _closed:
         raise StoreError("cannot write the output: standard output is closed; name a file with -o")
+
+
+#: Bytes of a result that wait in memory before they go to stdout; of a larger one, on the disk.
+_IN_MEMORY = 2**23
+
+
+@contextlib.contextmanager
+def spool() -> Iterator[IO[bytes]]:
+    """A file for a result that goes to stdout once it is whole; in memory where it is small.
+
+    Raises:
+        StoreError: if it cannot be written.
+    """
+    from tempfile import SpooledTemporaryFile
+
+    from linreg_cli.data.columns.on_disk import folder
+
+    with SpooledTemporaryFile(_IN_MEMORY, dir=folder()) as file:
+        yield cast("IO[bytes]", file)
+
+
+def emptied(file: IO[bytes]) -> IO[bytes]:
+    """The file, without what was written before."""
+    file.seek(0)
+    file.truncate()
+    return file
+
+
+def copy_to_stdout(file: IO[bytes]) -> None:
+    """Write the content of a file to stdout."""
+    file.seek(0)
+    shutil.copyfileobj(file, sys.stdout.buffer)
 
 
 def abandon_stdout() -> None:

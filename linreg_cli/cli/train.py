@@ -82,6 +82,8 @@ def train(
             loaded, choices, known = _loaded(words, config or (), overrides, progress, quiet=quiet or as_json)
             progress.stage("loading torch")
             if dry_run:
+                for finding in [] if choices is None else choices.outlook_of(loaded.config):
+                    progress.warn(finding)
                 _show_plan(loaded, known, progress, expressions, outputs, force=force, as_json=as_json)
                 return
             outcome = _trained(loaded, choices, known, progress, expressions, outputs, force=force)

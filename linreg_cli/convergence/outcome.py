@@ -101,7 +101,7 @@ def _risen(
         by = f", which momentum {number(plan.momentum)} amplifies," if plan.momentum > 0 else ""
         cause = f"at this rate, the noise of batches of {plan.batch_size:,} rows{by} keeps the loss up"
     reaching = None if way is None else way()
-    remedy = reaching.remedy if reaching and reaching.overrides else _remedies(config, problem)
+    remedy = reaching.remedy if reaching and reaching.why is None and reaching.overrides else _remedies(config, problem)
     return f"{risen}: {cause}; {remedy}"
 
 

@@ -9,24 +9,27 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from linreg_cli.config.given import messages_about
 from linreg_cli.config.schema import Config, ConstantSchedule
+from linreg_cli.convergence.fewer import MOST_LEFT_OUT, fewer
 from linreg_cli.convergence.original import original_optimum
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.trials import Trials, value_of
 from linreg_cli.data import Dataset, Preprocessor
+from linreg_cli.data.checks.wording import listed
 from linreg_cli.data.scaling import original_rows
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.inference import NEAR, other_optimum, refusal
 from linreg_cli.least_squares.solve import Optimum
-from linreg_cli.remedies import overrides
+from linreg_cli.remedies import overrides, without
 from linreg_cli.wording import number
 
 #: The distance to aim at, in standard errors.
 AIM = NEAR / 10
 #: More epochs than these take more than a few seconds.
 FEW_EPOCHS = 10_000
-#: A condition number of standardised columns up to which it is not the reason, and a loading that is worth a name.
-_MILD, _LARGE_LOADING = 1e3, 0.05
+#: A condition number of standardised columns up to which it is not the reason.
+_MILD = 1e3
 
 Settings = tuple[tuple[str, Any], ...]
 
@@ -36,20 +39,27 @@ class Reaching:
     """The settings that lead to the exact fit.
 
     Attributes:
-        overrides: (key, value) for `--set`, in the order to show; empty where `why` is set, and where the settings lead
-            there as they are.
-        epochs: of the run; None where `why` is set.
-        why: why no settings lead there, and what to do, as the end of a sentence; None if some do.
+        overrides: (key, value) for `--set`, in the order to show; empty where nothing leads there, and where the
+            settings lead there as they are.
+        epochs: of the run; None where nothing leads there.
+        why: why no settings lead there as long as all columns are used, as the end of a sentence; None if some do.
+        left_out: the columns without which the settings lead to the exact fit of the others.
     """
 
     overrides: Settings
     epochs: int | None
     why: str | None
+    left_out: tuple[str, ...] = ()
 
     @property
     def remedy(self) -> str:
         """What to do, as the end of a sentence."""
-        return self.why or f"train with {overrides(dict(self.overrides))}"
+        if self.why is None:
+            return f"train with {overrides(dict(self.overrides))}"
+        if not self.left_out:
+            return self.why
+        rest = f"without {listed(self.left_out)} the exact fit is reached"
+        return f"{self.why}; {rest}: train with {overrides(dict(self.overrides))}"
 
 
 def reaching(
@@ -65,7 +75,8 @@ def reaching(
     """The smallest change of the settings that leads to the exact fit.
 
     More epochs are tried first, then a full batch with the rate and the momentum of `auto`, each in the dtype given and
-    in float64, then standardised columns. The first that takes at most 10,000 epochs is taken; else the fastest.
+    in float64, then standardised columns. The first that takes at most 10,000 epochs is taken; else the fastest. Where
+    none leads there, columns are left out that are nearly dependent on others.
 
     Args:
         problem: the plan and the train split.
@@ -86,18 +97,43 @@ def reaching(
     trials = Trials(problem, config, dataset, preprocessor, original)
     if not failed and trials.reaches():
         return Reaching((), config.train.epochs, None)
+    if (found := _settings(trials, config, problem, auto)) is not None:
+        return found
+    why = impossible(problem, trials)
+    for part in fewer(config, dataset, original.factor):
+        trials = Trials(part.problem, config, part.dataset, part.preprocessor, part.original)
+        if (found := _settings(trials, config, part.problem, auto, same=False)) is not None:
+            with messages_about(config):
+                ignored: Settings = tuple(without(*part.left_out).items())
+            fewer_inputs: Settings = (("probe", []),) if config.probe else ()
+            return Reaching((*ignored, *fewer_inputs, *found.overrides), found.epochs, why, part.left_out)
+    return Reaching((), None, f"{why}; no settings lead there, nor does leaving out up to {MOST_LEFT_OUT} columns")
+
+
+def _settings(
+    trials: Trials, config: Config, problem: Problem, auto: Collection[str], *, same: bool = True
+) -> Reaching | None:
+    """The smallest change of the settings with which `trials` end at the exact fit; None if there is none.
+
+    Args:
+        trials: of the table.
+        config: of the run.
+        problem: of the table.
+        auto: see `reaching`.
+        same: whether it is the table that the run has trained on, to another end.
+    """
     best: Reaching | None = None
     for changes in _candidates(config, problem, auto):
         epochs = trials.epochs(changes, AIM)
         if epochs is None or (best is not None and best.epochs is not None and best.epochs <= epochs):
             continue
         overrides = _overrides(config, {**changes, "train.epochs": epochs})
-        if {key for key, _ in overrides} <= {"train.epochs"} and epochs <= config.train.epochs:
+        if same and {key for key, _ in overrides} <= {"train.epochs"} and epochs <= config.train.epochs:
             continue  # the run has shown that this does not lead there
         best = Reaching(overrides, epochs, None)
         if epochs <= FEW_EPOCHS:
             break
-    return best or Reaching((), None, impossible(problem, trials))
+    return best
 
 
 def not_converged(column: str, distance: float, way: Reaching) -> Finding:
@@ -146,15 +182,12 @@ def no_exact_fit(problem: Problem, original: Optimum | None) -> str | None:
 
 
 def impossible(problem: Problem, trials: Trials) -> str:
-    """Why no settings lead to the exact fit although it is unique, and what to do."""
+    """Why no settings lead to the exact fit although it is unique."""
     spectrum = trials.spectrum({"preprocess.standardize": True, "train.dtype": "float64"}) or problem.spectrum
-    largest = spectrum.loadings(problem.features, max(spectrum.rank - 1, 0))
-    names = [repr(name) for name, loading in largest if loading > _LARGE_LOADING and name != "bias"]
     condition = math.sqrt(spectrum.largest / spectrum.smallest) if spectrum.smallest > 0 else math.inf
     if condition > _MILD:
         size = f"condition number {number(condition, 2)}"
-        columns = f"leave out columns, first {' or '.join(names)}" if names else "leave out columns"
-        return f"the columns are too multicollinear for gradient descent ({size}): {columns}"
+        return f"the columns are too multicollinear for gradient descent ({size})"
     return (
         "the residuals are so small that rounding in float64 moves the coefficients by more than 0.01 standard errors"
     )

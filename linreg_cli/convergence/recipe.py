@@ -1,7 +1,7 @@
 """The settings of a new config that lead to the exact fit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from linreg_cli.config.schema import Config
@@ -12,12 +12,13 @@ from linreg_cli.convergence.of_config import problem_of
 from linreg_cli.convergence.original import original_optimum
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, best_rate
-from linreg_cli.convergence.reaching import AIM, impossible, no_exact_fit
+from linreg_cli.convergence.reaching import AIM, no_exact_fit, reaching
 from linreg_cli.convergence.trials import MOST_EPOCHS, Trials, changed, distance_at, first_epochs, generous
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.scaling import original_rows
+from linreg_cli.findings import Finding
 from linreg_cli.least_squares.inference import refusal
-from linreg_cli.remedies import setting
+from linreg_cli.optim.engines.costs import estimate
 from linreg_cli.wording import rounded
 
 #: The distance to aim at, in standard errors: below that of advice, because it costs little, and R2 of a few test rows
@@ -25,8 +26,8 @@ from linreg_cli.wording import rounded
 FINE_AIM = AIM / 100
 #: The relative gap of the loss to aim at where coefficients have no standard errors.
 _AIM_GAP = 1e-12
-#: More epochs than these take more than half a minute, and a new config does not set them.
-_PRACTICAL_EPOCHS = 50_000
+#: Seconds that a new config may train for.
+_PRACTICAL_SECONDS = 30.0
 #: The epochs where the exact fit cannot be reached, and where it is not known.
 _UNREACHED_EPOCHS, UNKNOWN_EPOCHS = 10_000, 1_000
 #: The epochs of a new config, at least: fewer are enough for some tables, but not once a column is added.
@@ -51,14 +52,15 @@ class Recipe:
         momentum: `auto`, or a number beside such a rate.
         epochs: of training.
         stop_gap: the gap to stop at; None where none can be certified.
-        why: why the run will not end at the exact fit, or why that is not known; None if it will.
+        outlook: that the run will not end at the exact fit, and what to do, or why there is none or none is known; None
+            if it will.
     """
 
     lr: float | str
     momentum: float | str
     epochs: int
     stop_gap: float | None
-    why: str | None
+    outlook: Finding | None
 
 
 def recipe(config: Config, problem: Problem, dataset: Dataset, preprocessor: Preprocessor) -> Recipe:
@@ -80,28 +82,43 @@ def recipe(config: Config, problem: Problem, dataset: Dataset, preprocessor: Pre
     if problem.no_curvature_reason:
         # No curvature of standardised columns is above their number, times two for a mean of squares.
         lr = rounded(1 / (2 * (problem.X_nd.shape[1] + 1)), 1)
-        return Recipe(lr, 0.9, UNKNOWN_EPOCHS, None, f"not known: {problem.no_curvature_reason}")
+        return Recipe(lr, 0.9, UNKNOWN_EPOCHS, None, _not_known(problem.no_curvature_reason))
     new, exact = changed(config, NEW_CONFIG), problem
     if (new.preprocess, new.train.dtype) != (config.preprocess, config.train.dtype):
         preprocessor = Preprocessor.fit(dataset, new.preprocess, bias=new.model.bias)
         exact = problem_of(new, dataset, preprocessor)
-    config = new
     _, X, y = original_rows(dataset, preprocessor)
-    original = original_optimum(config, exact, X, y)
-    why, epochs = no_exact_fit(exact, original), None
-    if why is None and original is not None:
-        trials = Trials(exact, config, dataset, preprocessor, original)
-        epochs = trials.epochs({}, FINE_AIM)
-        if epochs is None or epochs > _PRACTICAL_EPOCHS:
-            epochs = trials.epochs({}, AIM)
-        if epochs is None:
-            why = impossible(exact, trials)
-        elif epochs > _PRACTICAL_EPOCHS:
-            why = f"{impossible(exact, trials)}, or train for minutes with {setting('train.epochs', epochs)}"
-            epochs = None
-    if epochs is None:
-        epochs = min(_epochs_to_gap(exact), _UNREACHED_EPOCHS)
-    return Recipe("auto", "auto", max(epochs, _LEAST_EPOCHS), _stop_gap(exact), why)
+    original = original_optimum(new, exact, X, y)
+    if original is None:
+        return _unreached(new, exact, _not_known(str(exact.no_optimum_reason)))
+    if (why := no_exact_fit(exact, original)) is not None:
+        return _unreached(new, exact, Finding("no_exact_fit", f"the exact fit has no standard errors: {why}"))
+    trials = Trials(exact, new, dataset, preprocessor, original)
+    for aim in (FINE_AIM, AIM):
+        epochs = trials.epochs({}, aim)
+        if epochs is not None and _seconds(exact, epochs) <= _PRACTICAL_SECONDS:
+            return Recipe("auto", "auto", max(epochs, _LEAST_EPOCHS), _stop_gap(exact), None)
+    found = _unreached(new, exact, None)
+    new = changed(new, {"train.epochs": found.epochs, "train.stop_gap": found.stop_gap})
+    way = reaching(exact, new, dataset, preprocessor, original, failed=True)
+    reason = way.remedy if way.epochs is None or way.why else f"that takes {way.epochs:,} epochs; {way.remedy}"
+    return replace(found, outlook=Finding("not_converged", f"training will not end at the exact fit: {reason}"))
+
+
+def _not_known(reason: str) -> Finding:
+    return Finding("no_exact_fit", f"whether training ends at the exact fit is not known: {reason}")
+
+
+def _unreached(config: Config, problem: Problem, outlook: Finding | None) -> Recipe:
+    """The recipe where there is no exact fit to end at, or it takes too long."""
+    epochs = max(min(_epochs_to_gap(problem), _UNREACHED_EPOCHS), _LEAST_EPOCHS)
+    return Recipe("auto", "auto", epochs, _stop_gap(problem), outlook)
+
+
+def _seconds(problem: Problem, epochs: int) -> float:
+    """The estimated time of a full-batch run, which takes its steps from second moments."""
+    plan, (d, k) = replace(problem.plan, epochs=epochs), (problem.X_nd.shape[1], problem.y_nk.shape[1])
+    return estimate("statistics", plan, d, k, compiled=True).steps
 
 
 def _epochs_to_gap(problem: Problem) -> int:

@@ -1,6 +1,6 @@
 """The summary of a table: what was found in it and done to it, for the terminal and `run.json`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -150,3 +150,11 @@ def used_columns(
     for target, missing in targets.items():
         found.append(UsedColumn(target, "target", "number", raw[target].n_missing, missing, None, None, 1))
     return tuple(found)
+
+
+def together(before: Sequence[UsedColumn], more: Sequence[UsedColumn]) -> tuple[UsedColumn, ...]:
+    """The summary of two parts of a table with one encoding; `before` may be empty."""
+    if not before:
+        return tuple(more)
+    pairs = zip(before, more, strict=True)
+    return tuple(replace(a, missing=a.missing + b.missing, unknown=a.unknown + b.unknown) for a, b in pairs)

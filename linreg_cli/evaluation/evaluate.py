@@ -14,13 +14,13 @@ from linreg_cli.convergence.of_config import problem_of
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
-from linreg_cli.data.assemble import assemble
 from linreg_cli.data.columns.kinds import RawColumn
 from linreg_cli.data.encoding.column_faults import reporting
-from linreg_cli.data.encoding.treatments import as_trained, treatments
+from linreg_cli.data.tables.blocks import NotInBlocksError
 from linreg_cli.evaluation.exact_fit import ExactFit
 from linreg_cli.evaluation.fit_quality import fit_quality
 from linreg_cli.evaluation.metrics import ErrorSums, Metrics, parameters, split_metrics
+from linreg_cli.evaluation.other_table import assembled, metrics_in_blocks
 from linreg_cli.evaluation.predictions import summed_errors
 from linreg_cli.evaluation.saved_model import SavedModel, input_columns, open_for, raw_inputs
 from linreg_cli.evaluation.truth import compare, known_truth
@@ -141,11 +141,14 @@ def evaluate_table(saved: SavedModel, source: str | pa.Table) -> Metrics:
     encoder, targets = saved.preprocessor.inputs, saved.formula.targets
     table = open_for(saved, source, [*encoder.columns, *targets])
     path = table.name
-    numbers, text = input_columns(encoder)
-    cells = table.read([*numbers, *targets], text=text)
-    raw = raw_inputs(cells, encoder, targets, saved, table)
-    with messages_about(saved.config, saved.run.path), reporting(path):
-        own: Metrics = {"data": _metrics_of_table(saved, raw, path, table.columns)}
+    try:
+        own: Metrics = {"data": metrics_in_blocks(saved, table)}
+    except NotInBlocksError:
+        numbers, text = input_columns(encoder)
+        cells = table.read([*numbers, *targets], text=text)
+        raw = raw_inputs(cells, encoder, targets, saved, table)
+        with messages_about(saved.config, saved.run.path), reporting(path):
+            own = {"data": _metrics_of_table(saved, raw, path, table.columns)}
     for split in SPLITS:
         own |= {split: None, f"{split}_reason": f"the metrics are of {path}, as data"}
     own["parameters"] = parameters(saved.formula)
@@ -158,20 +161,11 @@ def _of_training(saved: SavedModel) -> Metrics:
 
 
 def _metrics_of_table(saved: SavedModel, raw: Mapping[str, RawColumn], path: str, available: Sequence[str]) -> Metrics:
-    config, preprocessor = saved.config, saved.preprocessor
-    targets = treatments(config.preprocess, (), saved.formula.targets, available)
-    dataset = assemble(
-        path,
-        raw,
-        saved.formula.targets,
-        config,
-        lambda kept: {**dict.fromkeys(SPLITS, kept[:0]), "train": kept},
-        targets | as_trained(preprocessor.inputs.sources),
-        preprocessor.inputs,
-    )
+    preprocessor = saved.preprocessor
+    dataset = assembled(saved, raw, path, available)
     rows, dtype = dataset.splits["train"], linear_layer(saved.model).weight.dtype
     X_nd, y_nk = (each.tensor(dataset, rows, dtype) for each in (preprocessor.features, preprocessor.targets))
-    loss = Loss(config.loss, config.huber_delta).over(saved.model, X_nd, y_nk)
+    loss = Loss(saved.config.loss, saved.config.huber_delta).over(saved.model, X_nd, y_nk)
     metrics = split_metrics(saved.formula.targets, summed_errors(saved.formula, dataset, rows), loss)
     dropped = dataset.n_samples - len(rows)
     return {**metrics, "dropped": dropped} if dropped else metrics

@@ -1,23 +1,28 @@
 """Predictions of a saved model for a table: prediction columns are appended, all others pass through unchanged."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from linreg_cli.config.given import messages_about
 from linreg_cli.data.columns.arrow import to_arrow
-from linreg_cli.data.columns.kinds import rows_where
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Mask, RawColumn, rows_where
 from linreg_cli.data.encoding.column_faults import reporting
-from linreg_cli.data.summary import UsedColumn, used_columns
-from linreg_cli.data.tables.blocks import cells_of
+from linreg_cli.data.summary import UsedColumn, together, used_columns
+from linreg_cli.data.tables.blocks import NotInBlocksError, cells_of, cells_of_block
+from linreg_cli.data.tables.table import Table
 from linreg_cli.errors import DataError
 from linreg_cli.evaluation.intervals import Asked, ends, load_factor
 from linreg_cli.evaluation.saved_model import SavedModel, input_columns, open_for, raw_inputs
+from linreg_cli.least_squares.intervals import IntervalFactor
 
 #: What the names of the ends of an interval have after that of the prediction.
 ENDS = ("_low", "_high")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,139 @@ def predict_table(
     needed = table.numbers(cells.select(list(encoder.columns)), numbers)
     known = cells_of(needed, numbers, saved.config.preprocess.missing_values)
     raw = raw_inputs(known, encoder, (), saved, table)
+    found = _predicted(saved, raw, path, factor, interval)
+    added = added_columns(saved, table, interval)
+    if typed:
+        cells = table.typed(cells, numbers)
+    cells = _appended(cells, added, found, table)
+    return Predicted(cells, added, table.delimiter, found.columns)
+
+
+class Predictions:
+    """A table with predictions, as `predict_table` gives it, in the memory of a block of rows.
+
+    A prediction is of its row alone. Intervals come from products of matrices, whose last digits may depend on the rows
+    that are multiplied at once: their blocks are those of the whole table.
+
+    Args:
+        saved: the model.
+        path: the table.
+        typed: as `predict_table`.
+        interval: as `predict_table`.
+
+    Attributes:
+        added: the names of the prediction columns.
+        delimiter: of the file that is read, if it is a text file.
+        columns: as `Predicted.columns`, of the rows that were taken.
+        n_rows: how many were taken.
+        n_without: those without a prediction.
+
+    Raises:
+        DataError, StoreError: as `predict_table`, but for what is wrong with the cells.
+    """
+
+    def __init__(self, saved: SavedModel, path: str, *, typed: bool = False, interval: Asked | None = None) -> None:
+        self._saved, self._path, self._typed, self._interval = saved, path, typed, interval
+        self._factor = None if interval is None else load_factor(saved)
+        self._table = open_for(saved, path, saved.preprocessor.inputs.columns)
+        self.added = added_columns(saved, self._table, interval)
+        self.delimiter = self._table.delimiter
+        self.columns: tuple[UsedColumn, ...] = ()
+        self.n_rows = self.n_without = 0
+
+    def handed_to(self, use: Callable[[Iterable[pa.RecordBatch]], T]) -> T:
+        """What a function makes of the rows.
+
+        Args:
+            use: takes batches of rows. It is called again, from the first row, for a table that turns out not to be
+                readable in blocks.
+
+        Raises:
+            DataError: as `predict_table`.
+        """
+        try:
+            return use(self._batches())
+        except NotInBlocksError:
+            whole = predict_table(self._saved, self._path, typed=self._typed, interval=self._interval)
+        self.columns, self.n_rows = whole.columns, whole.table.num_rows
+        self.n_without = whole.table.column(self.added[0]).null_count
+        return use(whole.table.to_batches())
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows, block by block.
+
+        Raises:
+            NotInBlocksError: for a table that must be read as a whole, and one in which something is wrong.
+        """
+        try:
+            yield from self._predicted_batches()
+        except (DataError, pa.ArrowInvalid) as error:
+            raise NotInBlocksError(str(error)) from None
+        if not self.n_rows:
+            raise NotInBlocksError("the table has no rows")
+
+    def _predicted_batches(self) -> Iterator[pa.RecordBatch]:
+        encoder, table, saved = self._saved.preprocessor.inputs, self._table, self._saved
+        numbers, _ = input_columns(encoder)
+        typed = table.typing(numbers) if self._typed else None
+        blocks = table.row_blocks() if self._factor is None else _of_rows(table.row_blocks(), BLOCK_ROWS)
+        zones: dict[str, bool] = {}
+        for cells in blocks:
+            if not cells.num_rows:
+                continue
+            needed = table.numbers(cells.select(list(encoder.columns)), numbers)
+            known = cells_of_block(needed, numbers, saved.config.preprocess.missing_values)
+            raw = raw_inputs(known, encoder, (), saved, table, zones)
+            found = _predicted(saved, raw, self._path, self._factor, self._interval)
+            self.columns = together(self.columns, found.columns)
+            self.n_rows += cells.num_rows
+            self.n_without += int(np.count_nonzero(found.dropped))
+            whole = cells if typed is None else typed(cells)
+            yield from _appended(whole, self.added, found, table).to_batches()
+
+
+def _of_rows(blocks: Iterable[pa.Table], n_rows: int) -> Iterator[pa.Table]:
+    """The same rows in blocks of `n_rows`, the last one of the rest."""
+    held: list[pa.Table] = []
+    for block in blocks:
+        held.append(block)
+        while sum(each.num_rows for each in held) >= n_rows:
+            rows = pa.concat_tables(held)
+            yield rows.slice(0, n_rows)
+            held = [rows.slice(n_rows)]
+    rest = pa.concat_tables(held) if held else None
+    if rest is not None and rest.num_rows:
+        yield rest
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The predictions for some rows.
+
+    Attributes:
+        values: predictions and, where asked for, both ends; each of shape (n_rows, n_targets).
+        dropped: which rows have none, shape (n_rows,).
+        columns: as `Predicted.columns`, of these rows.
+    """
+
+    values: list[Column]
+    dropped: Mask
+    columns: tuple[UsedColumn, ...]
+
+
+def _predicted(
+    saved: SavedModel,
+    raw: Mapping[str, RawColumn],
+    path: str,
+    factor: IntervalFactor | None,
+    interval: Asked | None,
+) -> _Found:
+    """Predictions for rows as they were read.
+
+    Raises:
+        DataError: for cells that the config does not allow, or a prediction that overflows.
+    """
+    encoder = saved.preprocessor.inputs
     dropped = encoder.dropped(raw)
     rows = rows_where(~dropped)
     with messages_about(saved.config, saved.run.path), reporting(path):
@@ -79,17 +217,24 @@ def predict_table(
         row = int(np.argmax(overflow)) + 1
         what = "prediction" if not np.isfinite(predicted[row - 1]).all() else "interval"
         raise DataError(f"the {what} overflows float64", f"{path}, row {row}")
+    return _Found(values, dropped, used_columns(raw, encoder, {}, rows))
+
+
+def added_columns(saved: SavedModel, table: Table, interval: Asked | None) -> list[str]:
+    """The names of the columns that are appended to a table."""
     endings = ("", *ENDS) if interval else ("",)
     names = prediction_names(saved.formula.targets, table.columns, endings)
-    added = [f"{name}{ending}" for name in names for ending in endings]
-    if typed:
-        cells = table.typed(cells, numbers)
+    return [f"{name}{ending}" for name in names for ending in endings]
+
+
+def _appended(cells: pa.Table, added: Sequence[str], found: _Found, table: Table) -> pa.Table:
+    """Cells with the predictions, under the names of the file."""
     for position, name in enumerate(added):
-        target, kind = divmod(position, len(endings))
-        cells = cells.append_column(name, to_arrow(values[kind][:, target], ~dropped))
+        target, kind = divmod(position, len(found.values))
+        cells = cells.append_column(name, to_arrow(found.values[kind][:, target], ~found.dropped))
     if table.written_columns != table.columns:
         cells = cells.rename_columns([*table.written_columns, *added])
-    return Predicted(cells, added, table.delimiter, used_columns(raw, encoder, {}, rows))
+    return cells
 
 
 def prediction_names(targets: Sequence[str], taken: Sequence[str], endings: Sequence[str] = ("",)) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from torch import nn
 
@@ -12,11 +13,11 @@ from linreg_cli.config import Config
 from linreg_cli.config.data import TableData
 from linreg_cli.config.formats import CSV_SUFFIXES, text_suffix
 from linreg_cli.data import Preprocessor
-from linreg_cli.data.columns.kinds import RawColumn
+from linreg_cli.data.columns.kinds import MISSING, Categories, RawColumn
 from linreg_cli.data.encoding.cells import category_column, kind_of, number_column, with_cells
 from linreg_cli.data.encoding.date_values import date_columns, date_parts
 from linreg_cli.data.encoding.encode import Encoder
-from linreg_cli.data.encoding.inputs import NumberInput
+from linreg_cli.data.encoding.inputs import CategoryInput, Input, NumberInput
 from linreg_cli.data.encoding.number_hints import merged_faults
 from linreg_cli.data.encoding.treatments import Use
 from linreg_cli.data.features import read_columns
@@ -96,7 +97,12 @@ def input_columns(encoder: Encoder) -> tuple[list[str], list[str]]:
 
 
 def raw_inputs(
-    cells: Cells, encoder: Encoder, targets: Sequence[str], saved: SavedModel, table: Table
+    cells: Cells,
+    encoder: Encoder,
+    targets: Sequence[str],
+    saved: SavedModel,
+    table: Table,
+    zones: dict[str, bool] | None = None,
 ) -> dict[str, RawColumn]:
     """The columns of another table, with the kinds that they had in training, and the parts of its dates.
 
@@ -106,6 +112,7 @@ def raw_inputs(
         targets: names of the targets, which are numbers.
         saved: the model, whose config says which cells count as missing.
         table: the table.
+        zones: as `date_parts`, where the cells are a block of the table.
 
     Raises:
         DataError: if there are no rows, or a column that should contain numbers does not; one fault per column.
@@ -130,13 +137,22 @@ def raw_inputs(
             raw[each.column] = category_column(
                 cells.column(each.column), marks, kind_of(cells.column(each.column).type)
             )
-    parts, more = date_parts(cells, encoder.terms, marks, table.name)
+    parts, more = date_parts(cells, encoder.terms, marks, table.name, zones)
+    kinds = {each.column: each for each in encoder.sources}
+    parts = {name: _of_kind(values, kinds.get(name)) for name, values in parts.items()}
     if faults or more:
         uses: dict[str, Use] = dict.fromkeys(
             (*(column for column in raw if column in cells.numbers), *faults), "trained"
         )
         raise DataError([*merged_faults(faults, cells, marks, table.name, uses, source), *more])
     return with_cells(raw | parts, table, used)
+
+
+def _of_kind(part: RawColumn, trained: Input | None) -> RawColumn:
+    """A part of dates as it was in training; where all dates are missing it has no levels."""
+    if isinstance(part, Categories) or not isinstance(trained, CategoryInput):
+        return part
+    return Categories("number", np.full(len(part.values), MISSING, dtype=np.int32), ())
 
 
 def open_for(saved: SavedModel, source: str | pa.Table, names: Sequence[str]) -> Table:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.kinds import Mask
 from linreg_cli.data.columns.rows import StackedRows
 from linreg_cli.least_squares.decompositions import Array as Array
 from linreg_cli.least_squares.decompositions import filled_svd, solve_triangle, split, triangle
@@ -211,6 +212,25 @@ class Factor:
     def judged_by(self, eps: float) -> "Factor":
         """The same factor with another unit in the last place, as if the values were stored in another dtype."""
         return self if eps == self.eps else replace(self, eps=eps)
+
+    def of_features(self, kept: Mask) -> "Factor":
+        """The factor of the same rows with some of the columns of X.
+
+        Args:
+            kept: which ones, shape (d,).
+        """
+        parameters = np.append(kept, True) if self.bias else kept
+        p, R = int(parameters.sum()), triangle(np.hstack([self.R_pp[:, parameters], self.R_pk]))
+        return replace(
+            self,
+            center=self.center[kept],
+            scale=self.scale[kept],
+            spread=self.spread[kept],
+            largest=self.largest[kept],
+            R_pp=R[:p, :p],
+            R_pk=R[:p, p:],
+            rest_k=self.rest_k + np.sum(R[p:, p:] ** 2, axis=0),
+        )
 
     @cached_property
     def inverse(self) -> Array:

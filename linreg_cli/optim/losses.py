@@ -139,7 +139,6 @@ class Loss:
             below, above = torch.where(low, middle, below), torch.where(low, above, middle)
         return (below + above) / 2
 
-    @torch.no_grad()
     def over(self, model: nn.Module, X_nd: Tensor, y_nk: Tensor) -> float:
         """The loss of a whole split, accumulated in float64 over blocks of rows.
 
@@ -148,9 +147,25 @@ class Loss:
             X_nd: inputs, shape (n_samples, n_features), of the model's dtype.
             y_nk: targets, shape (n_samples, n_targets).
         """
-        total = torch.zeros((), dtype=torch.float64, device=X_nd.device)
+        return self.of_sum(self.sum_over(model, X_nd, y_nk), y_nk.numel())
+
+    def of_sum(self, total: float, n_elements: int) -> float:
+        """The loss of elements whose losses add up to a total."""
+        return total if self.is_sum else total / n_elements
+
+    @torch.no_grad()
+    def sum_over(self, model: nn.Module, X_nd: Tensor, y_nk: Tensor, before: float = 0.0) -> float:
+        """The losses of all elements of a split, added up in float64 over blocks of `CHUNK_ROWS` rows; as `over`.
+
+        Args:
+            model: as `over`.
+            X_nd: as `over`.
+            y_nk: as `over`.
+            before: the sum over earlier rows, a multiple of `CHUNK_ROWS`.
+        """
+        total = torch.full((), before, dtype=torch.float64, device=X_nd.device)
         for start in range(0, len(X_nd), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
             residual = model(X_nd[rows]).double() - y_nk[rows].double()
             total += self.elements(residual).sum()
-        return float(total) if self.is_sum else float(total) / y_nk.numel()
+        return float(total)

@@ -120,6 +120,7 @@ def train_run(
     if choices is not None:
         decisions = {"decisions": choices.as_json(prepared.config)}
         warnings += choices.warnings(prepared.config)
+        warnings += _outlook(choices, loaded, warnings, reporter)
     prepared = prepared.started(loaded, reporter, warnings)
     run = create_run(outputs, prepared.config.name)
     try:
@@ -129,6 +130,15 @@ def train_run(
         remove_unstarted(run)
         raise
     return _run_to_the_end(loaded, prepared, run, record, None, stops, reporter, fail_if, begun, warnings)
+
+
+def _outlook(choices: Choices, loaded: LoadedConfig, warnings: Sequence[Finding], reporter: Reporter) -> list[Finding]:
+    """Why there is no exact fit to end at, unless it was reported. How far from one the run ends is measured there."""
+    said = any(each.kind == "collinear" for each in warnings)
+    found = [each for each in choices.outlook_of(loaded.config) if each.kind == "no_exact_fit" and not said]
+    for finding in found:
+        reporter.warn(finding)
+    return found
 
 
 def resume_run(

@@ -88,7 +88,7 @@ class Choices:
         columns: of the table that are worth a word, in its order; a column of plain numbers is not among them.
         settings: the keys that the table asks for, in the order of the config.
         training: the keys that lead to the exact fit.
-        outlook: why training will not end at the exact fit, or why that is not known; an empty text if it will.
+        outlook: the warning that training will not end at the exact fit, or why none is known; None if it will.
         hints: sentences about settings that may help and were not chosen.
     """
 
@@ -100,7 +100,7 @@ class Choices:
     columns: tuple[ColumnChoice, ...]
     settings: tuple[SettingChoice, ...]
     training: tuple[SettingChoice, ...] = ()
-    outlook: str = ""
+    outlook: Finding | None = None
     hints: tuple[str, ...] = ()
 
     def as_json(self, config: Config) -> dict[str, Any]:
@@ -121,3 +121,8 @@ class Choices:
         """A warning for each column that is left out because its cells are not what they should be."""
         odd = [each for each in self.columns if each.odd and each.holds_in(config)]
         return [Finding("left_out", f"{each.column} is left out: {each.why}") for each in odd]
+
+    def outlook_of(self, config: Config) -> list[Finding]:
+        """The outlook as far as it holds for a config that was made from these choices: an override may change it."""
+        holds = self.outlook is not None and all(each.holds_in(config) for each in self.training)
+        return [self.outlook] if self.outlook is not None and holds else []

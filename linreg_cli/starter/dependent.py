@@ -1,7 +1,6 @@
 """Columns that are left out because the others determine them: constant, and linearly dependent on others."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +9,6 @@ from linreg_cli.data.columns.kinds import take
 from linreg_cli.data.columns.rows import StackedRows, in_order
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.inputs import NumberInput
-from linreg_cli.least_squares.decompositions import triangle
 from linreg_cli.least_squares.dependence import combinations, dependent_columns
 from linreg_cli.least_squares.factor import Factor, factorise
 from linreg_cli.wording import plural
@@ -64,19 +62,7 @@ def dependent(dataset: Dataset) -> dict[Unit, str]:
 
 def _without(factor: Factor, names: Sequence[str], unit_of: Mapping[str, Unit], unit: Unit) -> Factor:
     """The factor of the same rows without the inputs of one unit."""
-    kept = np.array([unit_of[name] != unit for name in names])
-    parameters = np.append(kept, True)
-    p, R = int(parameters.sum()), triangle(np.hstack([factor.R_pp[:, parameters], factor.R_pk]))
-    return replace(
-        factor,
-        center=factor.center[kept],
-        scale=factor.scale[kept],
-        spread=factor.spread[kept],
-        largest=factor.largest[kept],
-        R_pp=R[:p, :p],
-        R_pk=R[:p, p:],
-        rest_k=factor.rest_k + np.sum(R[p:, p:] ** 2, axis=0),
-    )
+    return factor.of_features(np.array([unit_of[name] != unit for name in names]))
 
 
 def _why(factor: Factor, names: Sequence[str], unit_of: Mapping[str, Unit], unit: Unit, loss: int) -> str:

@@ -32,6 +32,8 @@ from linreg_cli.starter.training import training
 
 #: What is left out may make other columns useless; more rounds than these have not been seen.
 _ROUNDS = 10
+#: The mean of a column over its standard deviation above which rounding may make columns dependent.
+_FAR = 1e5
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def refined(first: Choices, reading: Reading, overrides: Sequence[str]) -> tuple
         more = {} if reading.terms is not None else _useless(dataset, reading)
         preprocessor = Preprocessor.fit(dataset, encoded.config.preprocess, bias=encoded.config.model.bias)
         problem = problem_of(encoded.config, dataset, preprocessor)
-        if not more and reading.terms is None and _has_dependence(problem):
+        if not more and reading.terms is None and _has_dependence(problem, preprocessor):
             more = dependent(dataset)
         if not more or len(more) >= len(dataset.inputs):  # something must be left to predict from
             break
@@ -91,9 +93,13 @@ def _useless(dataset: Dataset, reading: Reading) -> dict[Unit, str]:
     return found
 
 
-def _has_dependence(problem: Problem) -> bool:
+def _has_dependence(problem: Problem, preprocessor: Preprocessor) -> bool:
+    """Whether columns may be linearly dependent, of the table as given or of the scaled numbers."""
     if problem.no_factor_reason or problem.plan.n_samples < len(problem.features) + problem.bias:
         return False
+    features = preprocessor.features
+    if np.any(np.abs(features.center) > _FAR * features.scale):  # scaling does not show the digits that are lost
+        return True
     return problem.factor.rank < problem.factor.n_parameters
 
 

@@ -49,7 +49,7 @@ def config_text(choices: Choices, source: TableData) -> str:
     for section in ("optimizer", "train"):
         lines += ["", f"{section}:", *_commented(_training(choices, section))]
     if choices.outlook:
-        lines.append(f"  # the exact fit: {one_line(choices.outlook)}")
+        lines.append(f"  # {one_line(choices.outlook.message)}")
     return "\n".join([*lines, ""])
 
 

@@ -4,6 +4,7 @@ from linreg_cli.config.schema import Config
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.recipe import NEW_CONFIG, UNKNOWN_EPOCHS, recipe
 from linreg_cli.data import Dataset, Preprocessor
+from linreg_cli.findings import Finding
 from linreg_cli.starter.choices import SettingChoice
 
 _WHY = {
@@ -23,8 +24,8 @@ UNKNOWN = (*(SettingChoice(key, value, _WHY[key]) for key, value in NEW_CONFIG.i
 
 def training(
     config: Config, problem: Problem, dataset: Dataset, preprocessor: Preprocessor
-) -> tuple[tuple[SettingChoice, ...], str]:
-    """The settings, and why they will not lead to the exact fit, or why that is not known; an empty text if they will.
+) -> tuple[tuple[SettingChoice, ...], Finding | None]:
+    """The settings, and the warning that they will not lead to the exact fit, or why none is known; None if they will.
 
     Args:
         config: of the table, with the settings of `UNKNOWN`.
@@ -34,12 +35,12 @@ def training(
     """
     if not problem.plan.loss.is_squared:
         why = f"how many are enough is not known for loss: {config.loss}"
-        return (*UNKNOWN, SettingChoice("train.epochs", UNKNOWN_EPOCHS, why)), ""
+        return (*UNKNOWN, SettingChoice("train.epochs", UNKNOWN_EPOCHS, why)), None
     found = recipe(config, problem, dataset, preprocessor)
     values = {**NEW_CONFIG, "optimizer.lr": found.lr, "optimizer.momentum": found.momentum}
     usual = NEW_CONFIG.items()
     out = [SettingChoice(key, value, _WHY[key] if (key, value) in usual else "stable") for key, value in values.items()]
-    out.append(SettingChoice("train.epochs", found.epochs, _EPOCHS if found.why is None else ""))
+    out.append(SettingChoice("train.epochs", found.epochs, _EPOCHS if found.outlook is None else ""))
     if found.stop_gap is not None:
         out.append(SettingChoice("train.stop_gap", found.stop_gap, _STOP_GAP))
-    return tuple(out), found.why or ""
+    return tuple(out), found.outlook

@@ -52,11 +52,13 @@ class Dates:
         ticks: shape (n_samples,), int64: ticks since 1970-01-01 00:00; any value where a cell is missing.
         per_day: ticks of a day.
         missing: shape (n_samples,): which cells are missing.
+        zoned: whether the cells, which are text, have a zone; None where they are no text, or all missing.
     """
 
     ticks: Ticks
     per_day: int
     missing: Mask
+    zoned: bool | None = None
 
     def part(self, name: str) -> RawColumn:
         """A part of the dates: numbers for `days`, with fractions; categories for the others.
@@ -126,7 +128,11 @@ def date_columns(terms: Sequence[Term]) -> frozenset[str]:
 
 
 def date_parts(
-    cells: Cells, terms: Sequence[Term], missing_values: Sequence[str], name: str
+    cells: Cells,
+    terms: Sequence[Term],
+    missing_values: Sequence[str],
+    name: str,
+    zones: dict[str, bool] | None = None,
 ) -> tuple[dict[str, RawColumn], list[Fault]]:
     """The parts of dates that are features, and a fault for each column that holds something else.
 
@@ -135,6 +141,8 @@ def date_parts(
         terms: the features; those that are no parts of dates are left out.
         missing_values: cells that mean 'missing'.
         name: the table, for messages.
+        zones: column -> whether the dates of earlier blocks of its cells have a zone, to which those of this one are
+            added; None: the cells are all there are.
     """
     parts: dict[str, RawColumn] = {}
     faults: list[Fault] = []
@@ -146,6 +154,9 @@ def date_parts(
         if column not in read:
             read[column] = found = dates_of(cells.column(column), column, missing_values, name)
             faults += [found] if isinstance(found, Fault) else []
+            known = found.zoned if isinstance(found, Dates) else None
+            if zones is not None and known is not None and zones.setdefault(column, known) != known:
+                faults.append(Fault(f"the dates of {column} differ in whether they have a zone", name))
         dates = read[column]
         if isinstance(dates, Dates):
             parts[term.text] = dates.part(term.part)
@@ -192,7 +203,7 @@ def _of_text(values: pa.ChunkedArray, column: str, missing_values: Sequence[str]
         row = int(np.argmax(~missing & (zoned[codes] != zoned[codes[np.argmax(~missing)]])))
         message = "this cell and those before differ in whether they have a zone; write all dates of a column alike"
         return Fault(f"{quoted(cells[codes[row]])}: {message}", f"{name}, row {row + 1}, column {column!r}")
-    return Dates(np.append(ticks, 0)[codes], _PER_DAY[_TEXT_UNIT], missing)
+    return Dates(np.append(ticks, 0)[codes], _PER_DAY[_TEXT_UNIT], missing, bool(used[0]) if len(used) else None)
 
 
 def _not_a_date(cell: str, column: str, marks: Sequence[str], row: str) -> Fault:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from linreg_cli.data.tables.blocks import ColumnSink, cells_of
+from linreg_cli.data.columns.on_disk import group_rows
+from linreg_cli.data.tables.blocks import ColumnSink, NotInBlocksError, cells_of, cells_of_block
 from linreg_cli.data.tables.json_lines import read_json_lines
 from linreg_cli.data.tables.pandas_metadata import pandas_metadata
 from linreg_cli.data.tables.table import Cells, is_number_type, refuse_bad_names
@@ -97,6 +98,32 @@ class ArrowTable:
         loaded = [self._guard(part, lambda part=part: self._load(part)) for part in self._parts]
         return self._fitting(lambda: pa.concat_tables(loaded, promote_options="permissive").select(self.columns))
 
+    def row_blocks(self) -> Iterator[pa.Table]:
+        """See `Table.row_blocks`. JSON Lines are read as a whole."""
+        if any(map(_is_json, self._parts)):
+            raise NotInBlocksError("the types of JSON Lines are seen in the whole file")
+        try:
+            whole = pa.unify_schemas(self._schemas, promote_options="permissive")
+            empty = pa.schema([whole.field(name) for name in self.columns], self._schemas[0].metadata).empty_table()
+            if any(pa.types.is_dictionary(field.type) for field in empty.schema):
+                raise NotInBlocksError("each block may have another dictionary")
+            for part, schema in zip(self._parts, self._schemas, strict=True):
+                for batch in _batches(part, schema.names, group_rows(len(self.columns))):
+                    block = pa.Table.from_batches([batch])
+                    yield pa.concat_tables([empty, block], promote_options="permissive").select(self.columns)
+        except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
+            raise NotInBlocksError(str(error)) from None
+
+    def cell_blocks(self, columns: Sequence[str], text: Sequence[str]) -> Iterator[Cells]:
+        """See `Table.cell_blocks`."""
+        for block in self.row_blocks():
+            chosen = block.select([*columns, *text])
+            yield cells_of_block(chosen, columns, self._missing_values)
+
+    def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:
+        """See `Table.typing`. The file has the types already."""
+        return lambda block: block
+
     def _fitting(self, together: Callable[[], Any]) -> Any:
         try:
             return together()
@@ -160,14 +187,14 @@ def _pour(part: Path, columns: list[str], sink: ColumnSink) -> None:
         sink.add(_schema(part).empty_table().select(columns))
 
 
-def _batches(part: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+def _batches(part: Path, columns: list[str], n_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
     if part.suffix.lower() == ".parquet":
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(
             part, pre_buffer=False, buffer_size=2**18
         ) as file:  # otherwise a whole row group is read at once
-            yield from file.iter_batches(BATCH_ROWS, columns=columns)
+            yield from file.iter_batches(min(n_rows, BATCH_ROWS), columns=columns)
         return
     with _arrow(part) as (_, batches):
         for batch in batches:

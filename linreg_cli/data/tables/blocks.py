@@ -24,6 +24,10 @@ class UnevenLinesError(ValueError):
     """A line has an odd number of quotes (a quoted line break) or is too long; the file must be read as a whole."""
 
 
+class NotInBlocksError(ValueError):
+    """A table that must be read as a whole: its lines do not show where its rows end, or something is wrong in it."""
+
+
 class ColumnSink:
     """Collects blocks of rows and returns their cells. Each number is copied once.
 
@@ -35,13 +39,13 @@ class ColumnSink:
     def __init__(self, numbers: Sequence[str], missing_values: Collection[str]) -> None:
         self._names = list(numbers)
         self._known = frozenset(numbers)
-        self._marks = [mark for mark in map(as_number, missing_values) if mark is not None]
+        self._marks = numeric_marks(missing_values)
         self._numbers = NumberSink(self._names)
         self._others: list[pa.Table] = []
 
     def add(self, block: pa.Table | pa.RecordBatch) -> None:
         """Copy the cells of some rows."""
-        self._numbers.add([self._float64(block.column(name)) for name in self._names])
+        self._numbers.add([float64_of(block.column(name), self._marks) for name in self._names])
         others = [name for name in block.schema.names if name not in self._known]
         if others or not self._names:
             self._others.append(pa.table({name: _compact(block.column(name)) for name in others}))
@@ -56,12 +60,19 @@ class ColumnSink:
         release_unused()
         return Cells({name: Numbers(values) for name, values in self._numbers.columns().items()}, others)
 
-    def _float64(self, column: pa.Array | pa.ChunkedArray) -> Column:
-        values = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
-        found = to_numpy(values if pa.types.is_float64(values.type) else values.cast(pa.float64(), safe=False))
-        if self._marks and (gaps := np.isin(found, self._marks)).any():
-            return np.where(gaps, np.nan, found)
-        return found
+
+def numeric_marks(missing_values: Collection[str]) -> list[float]:
+    """The cells that mean 'missing' and are numbers, such as -999."""
+    return [mark for mark in map(as_number, missing_values) if mark is not None]
+
+
+def float64_of(column: pa.Array | pa.ChunkedArray, marks: Sequence[float]) -> Column:
+    """A column of numbers of any type, shape (n_rows,), float64; nan where a cell is missing or one of the marks."""
+    values = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+    found = to_numpy(values if pa.types.is_float64(values.type) else values.cast(pa.float64(), safe=False))
+    if marks and (gaps := np.isin(found, marks)).any():
+        return np.where(gaps, np.nan, found)
+    return found
 
 
 def _compact(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
@@ -82,6 +93,14 @@ def cells_of(table: pa.Table, columns: Sequence[str], missing_values: Collection
     for batch in table.to_batches(BLOCK_ROWS) or [table]:
         sink.add(batch)
     return sink.cells()
+
+
+def cells_of_block(block: pa.Table, columns: Sequence[str], missing_values: Collection[str]) -> Cells:
+    """As `cells_of`, of a few rows, which stay in memory."""
+    numbers = [name for name in columns if is_number_type(block.schema.field(name).type)]
+    marks = numeric_marks(missing_values)
+    found = {name: Numbers(float64_of(block.column(name), marks)) for name in numbers}
+    return Cells(found, block.select([name for name in block.column_names if name not in found]))
 
 
 def block_bytes(n_columns: int) -> int:

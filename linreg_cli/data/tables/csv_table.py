@@ -1,6 +1,6 @@
 """CSV and TSV files, plain or compressed, read by pyarrow, with errors that name the line."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,14 +11,17 @@ from linreg_cli.data.tables import header
 from linreg_cli.data.tables.blocks import (
     BLOCK_BYTES,
     ColumnSink,
+    NotInBlocksError,
     UnevenLinesError,
     block_bytes,
     cells_of,
+    cells_of_block,
     in_parallel,
     line_blocks,
 )
 from linreg_cli.data.tables.csv_faults import malformed, of_every_row
 from linreg_cli.data.tables.csv_file import CsvFile
+from linreg_cli.data.tables.exact_kinds import ExactKinds
 from linreg_cli.data.tables.leading_zeros import LeadingZerosError, cells_with_leading_zeros, suspects
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.data.tables.text_format import AsText, TextFormat
@@ -117,14 +120,24 @@ class CsvTable:
             LeadingZerosError: for columns to be read as text.
             pa.ArrowInvalid: as `_read`.
         """
+        sink = ColumnSink(self._numbers_of(options), self._missing_values)
+        for table in self._parsed(options):
+            sink.add(table)
+        return sink.cells()
+
+    @staticmethod
+    def _numbers_of(options: pcsv.ConvertOptions) -> list[str]:
+        """The columns that are read as float64."""
+        kinds = options.column_types  # read once, since pyarrow builds the mapping on each access, in another order
+        return [name for name in options.include_columns if pa.types.is_float64(kinds[name])]
+
+    def _parsed(self, options: pcsv.ConvertOptions) -> Iterator[pa.Table]:
+        """The rows in blocks; raises as `_read_in_blocks`."""
         if len(self.columns) == 1:
             raise UnevenLinesError  # a blank line is a missing cell
         parsing = pcsv.ParseOptions(delimiter=self.delimiter)
-
-        # Read once, since pyarrow builds the mapping on each access; its order is not that of the file.
-        kinds = options.column_types
-        numbers = [name for name in options.include_columns if pa.types.is_float64(kinds[name])]
-        grouped = self.text.thousands is not None  # which pyarrow does not read
+        numbers = self._numbers_of(options)
+        grouped = bool(numbers) and self.text.thousands is not None  # which pyarrow does not read
         if grouped:
             options = self._options(dict.fromkeys(options.include_columns, pa.string()))
 
@@ -140,10 +153,7 @@ class CsvTable:
             return self._all_numbers(table, numbers) if grouped else table
 
         with self._file.open() as stream:
-            sink = ColumnSink(numbers, self._missing_values)
-            for table in in_parallel(parse, line_blocks(stream, block_bytes(len(self.columns)))):
-                sink.add(table)
-        return sink.cells()
+            yield from in_parallel(parse, line_blocks(stream, block_bytes(len(self.columns))))
 
     def _all_numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
         """The table with columns of text as float64.
@@ -183,6 +193,10 @@ class CsvTable:
             decimal_point=self.text.decimal,
         )
 
+    def _as_it_is(self) -> pcsv.ConvertOptions:
+        """Every cell of every column as text."""
+        return pcsv.ConvertOptions(column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False)
+
     def _seems_text(self, column: str) -> bool:
         """Whether a column has text in the first block of the file. The rest is checked while reading."""
         kind = self._seen.field(column).type
@@ -196,11 +210,33 @@ class CsvTable:
 
     def read_all(self) -> pa.Table:
         """Every cell as text, so that it can be written unchanged."""
-        options = pcsv.ConvertOptions(column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False)
         try:
-            return self._read(options)
+            return self._read(self._as_it_is())
         except pa.ArrowInvalid as error:
             raise DataError([malformed(self._file, self.delimiter, str(error))]) from None
+
+    def row_blocks(self) -> Iterator[pa.Table]:
+        """See `Table.row_blocks`. Lines with an odd number of quotes, and a single column, are read as a whole."""
+        return self._in_blocks(self._as_it_is())
+
+    def cell_blocks(self, columns: Sequence[str], text: Sequence[str]) -> Iterator[Cells]:
+        """See `Table.cell_blocks`."""
+        types = dict.fromkeys(columns, pa.float64()) | dict.fromkeys((*text, *self._coded & {*columns}), pa.string())
+        for block in self._in_blocks(self._options(types)):
+            yield cells_of_block(block, columns, self._missing_values)
+
+    def _in_blocks(self, options: pcsv.ConvertOptions) -> Iterator[pa.Table]:
+        try:
+            yield from self._parsed(options)
+        except (UnevenLinesError, LeadingZerosError, pa.ArrowInvalid, UnicodeDecodeError, DataError) as error:
+            raise NotInBlocksError(str(error)) from None
+
+    def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:
+        """See `Table.typing`."""
+        kinds = ExactKinds(self.columns, numbers, self._missing_values, self.text)
+        for block in self.row_blocks():
+            kinds.see(block)
+        return kinds.applied
 
     def numbers(self, table: pa.Table, columns: Collection[str]) -> pa.Table:
         """See `Table.numbers`."""

@@ -1,14 +1,16 @@
 """The rows of a data frame as a table, with the interface of a table that stands in a file."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import pyarrow as pa
 
 from linreg_cli.config.data import FRAME
-from linreg_cli.data.tables.blocks import cells_of
+from linreg_cli.data.tables.blocks import NotInBlocksError, cells_of
 from linreg_cli.data.tables.normal_names import with_normal_names
 from linreg_cli.data.tables.pandas_metadata import pandas_metadata
 from linreg_cli.data.tables.table import Cells, Table, refuse_bad_names
+
+_IN_MEMORY = "the frame is in memory"
 
 
 def open_frame(frame: pa.Table, missing_values: Sequence[str] = ("",)) -> Table:
@@ -62,6 +64,18 @@ class FrameTable:
     def read_all(self) -> pa.Table:
         """See `Table.read_all`."""
         return self._frame
+
+    def row_blocks(self) -> Iterator[pa.Table]:
+        """See `Table.row_blocks`. A frame is in memory already."""
+        raise NotInBlocksError(_IN_MEMORY)
+
+    def cell_blocks(self, columns: Sequence[str], text: Sequence[str]) -> Iterator[Cells]:
+        """See `Table.cell_blocks`. A frame is in memory already."""
+        raise NotInBlocksError(_IN_MEMORY)
+
+    def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:
+        """See `Table.typing`. A frame has the types already."""
+        return lambda table: table
 
     def numbers(self, table: pa.Table, columns: Collection[str]) -> pa.Table:
         """See `Table.numbers`. A frame has the types."""

@@ -1,6 +1,6 @@
 """Names of columns in Unicode's normal form C, in which they are compared with those of a config and of a model."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -36,7 +36,7 @@ class _NormalTable:
     def read(self, columns: Sequence[str], text: Sequence[str] = (), either: Sequence[str] = ()) -> Cells:
         """See `Table.read`."""
         cells = self._table.read(*([self._written[name] for name in names] for names in (columns, text, either)))
-        return Cells({normal(name): numbers for name, numbers in cells.numbers.items()}, _named(cells.others))
+        return _cells_named(cells)
 
     def cell(self, column: str, row: int) -> object:
         """See `Table.cell`."""
@@ -45,6 +45,20 @@ class _NormalTable:
     def read_all(self) -> pa.Table:
         """See `Table.read_all`."""
         return _named(self._table.read_all())
+
+    def row_blocks(self) -> Iterator[pa.Table]:
+        """See `Table.row_blocks`."""
+        return map(_named, self._table.row_blocks())
+
+    def cell_blocks(self, columns: Sequence[str], text: Sequence[str]) -> Iterator[Cells]:
+        """See `Table.cell_blocks`."""
+        blocks = self._table.cell_blocks(*([self._written[name] for name in names] for names in (columns, text)))
+        return map(_cells_named, blocks)
+
+    def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:
+        """See `Table.typing`."""
+        typed = self._table.typing([self._written[name] for name in numbers])
+        return lambda block: _named(typed(self._as_written(block)))
 
     def numbers(self, table: pa.Table, columns: Collection[str]) -> pa.Table:
         """See `Table.numbers`."""
@@ -70,6 +84,10 @@ class _NormalTable:
         return table.rename_columns(
             self.written_columns if whole else [self._written[name] for name in table.column_names]
         )
+
+
+def _cells_named(cells: Cells) -> Cells:
+    return Cells({normal(name): numbers for name, numbers in cells.numbers.items()}, _named(cells.others))
 
 
 def _named(table: pa.Table) -> pa.Table:

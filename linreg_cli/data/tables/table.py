@@ -1,6 +1,6 @@
 """The interface of a table, whatever its format; `open.py` finds the format."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -81,6 +81,24 @@ class Table(Protocol):
 
     def read_all(self) -> pa.Table:
         """Every column, unchanged: that of a text file as text."""
+
+    def row_blocks(self) -> Iterator[pa.Table]:
+        """The rows of `read_all`, a block at a time, all of one schema; at least one row in all.
+
+        Raises:
+            NotInBlocksError: for a table that must be read as a whole, at any block; what is wrong with it, `read_all`
+                or whoever uses its cells will say.
+        """
+
+    def cell_blocks(self, columns: Sequence[str], text: Sequence[str]) -> Iterator[Cells]:
+        """The cells of `read`, a block of rows at a time; raises as `row_blocks`."""
+
+    def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:
+        """What `typed` does to the whole table, for a block of its rows; a text file is read for it.
+
+        Raises:
+            NotInBlocksError: as `row_blocks`.
+        """
 
     def numbers(self, table: pa.Table, columns: Collection[str]) -> pa.Table:
         """The table of `read_all`, with those of the named columns as float64 whose cells are all numbers."""

@@ -11,8 +11,9 @@ from linreg_cli.data.columns.kinds import as_number
 from linreg_cli.data.tables.leading_zeros import cells_with_leading_zeros
 from linreg_cli.data.tables.text_format import DEFAULT, TextFormat
 
-_WHOLE = r"^(?:0|-?[1-9][0-9]*)$"
-_NUMBER = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:e[-+][0-9]{2,3})?$"
+#: Whole numbers and numbers as they are written again.
+WHOLE = r"^(?:0|-?[1-9][0-9]*)$"
+NUMBER = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:e[-+][0-9]{2,3})?$"
 
 
 def as_numbers(
@@ -65,12 +66,10 @@ def as_exact_numbers(
     >>> [as_exact_numbers(pa.chunked_array([[cell, "1"]]), []) for cell in ("1.10", "+1", "007", "1E5", "1.0")]
     [None, None, None, None, None]
     """
-    trimmed = pc.utf8_trim_whitespace(text)
-    marks = {mark.strip() for mark in missing_values if as_number(mark) is None}
-    cells = pc.if_else(pc.is_in(trimmed, texts(sorted({"", *marks}))), null_text(), trimmed)
-    if cells.null_count == len(cells) or not _all(pc.match_substring_regex(cells, _WHOLE if whole else _NUMBER)):
+    cells = without_gaps(text, missing_values)
+    if cells.null_count == len(cells) or not _all(pc.match_substring_regex(cells, WHOLE if whole else NUMBER)):
         return None
-    if _all(pc.match_substring_regex(cells, _WHOLE)):
+    if _all(pc.match_substring_regex(cells, WHOLE)):
         for kind in (pa.int64(), pa.uint64()):
             try:
                 return pc.cast(cells, kind)
@@ -80,9 +79,21 @@ def as_exact_numbers(
     numbers = pc.cast(cells, pa.float64())
     # pyarrow writes most numbers as Python does. Those that it does not are few, or whole.
     other = pc.filter(cells, pc.not_equal(pc.cast(numbers, pa.string()), cells))
-    if not all(cell == repr(float(cell)) for cell in pc.unique(other).to_pylist() if cell is not None):
+    if not all(is_repr(cell) for cell in pc.unique(other).to_pylist() if cell is not None):
         return None
     return numbers if pc.count_distinct(cells).as_py() == pc.count_distinct(numbers).as_py() else None
+
+
+def without_gaps(text: pa.ChunkedArray, missing_values: Collection[str]) -> pa.ChunkedArray:
+    """The cells without blanks around them; null where one is missing, unless it is a number such as -999."""
+    trimmed = pc.utf8_trim_whitespace(text)
+    marks = {mark.strip() for mark in missing_values if as_number(mark) is None}
+    return pc.if_else(pc.is_in(trimmed, texts(sorted({"", *marks}))), null_text(), trimmed)
+
+
+def is_repr(cell: str) -> bool:
+    """Whether a number is written as Python writes it."""
+    return cell == repr(float(cell))
 
 
 def _all(found: pa.ChunkedArray) -> bool:

@@ -2,10 +2,11 @@
 
 import contextlib
 import csv
+import functools
 import io
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -83,35 +84,44 @@ def write_table(
     """
     usual, compression = _FORMATS[suffix]
     delimiter = delimiter if delimiter is not None and usual == "," else usual
-    quoting = "none"
     if isinstance(rows, pa.Table):
-        quoting = "needed" if any(_has_marks(column, delimiter or ",") for column in rows.columns) else "none"
         rows = rows.to_batches() or [pa.RecordBatch.from_pylist([], schema=rows.schema)]
     iterator = iter(rows)
     first = next(iterator)
     n_rows = 0
-    with _writer(target, suffix, first.schema, quoting, delimiter, compression) as writer:
+    with _writer(target, suffix, first.schema, delimiter, compression) as writer:
         for batch in itertools.chain([first], iterator):
             writer.write_batch(batch)
             n_rows += batch.num_rows
     return n_rows
 
 
-def _has_marks(column: pa.ChunkedArray, delimiter: str) -> bool:
+def _has_marks(column: pa.Array, delimiter: str) -> bool:
     """Whether a cell of the column needs quotes in a CSV."""
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         return not (pa.types.is_primitive(column.type) or pa.types.is_null(column.type))
     return bool(pc.any(pc.match_substring_regex(column, f'[,\\t"\\r\\n{re.escape(delimiter)}]')).as_py())
 
 
-class _QuotingWriter:
-    """Writes a CSV with quotes only where a cell needs them; pyarrow would quote every cell of text."""
+class _CsvWriter:
+    """Writes a CSV with quotes only where a cell needs them; pyarrow quotes every cell of text, or none.
 
-    def __init__(self, sink: Any, delimiter: str) -> None:
-        self._sink, self._delimiter = sink, delimiter
+    Args:
+        sink: an open binary file.
+        plain: opens pyarrow's writer to the same file, without quotes, which is faster and does not know every type.
+        delimiter: between the cells.
+    """
+
+    def __init__(self, sink: Any, plain: Callable[[], Any], delimiter: str) -> None:
+        self._sink, self._open, self._delimiter = sink, plain, delimiter
+        self._plain: Any = None
 
     def write_batch(self, batch: pa.RecordBatch) -> None:
         """Write some rows."""
+        if not any(_has_marks(column, self._delimiter) for column in batch.columns):
+            self._plain = self._plain or self._open()
+            self._plain.write_batch(batch)
+            return
         text = io.StringIO()
         columns = (pc.fill_null(pc.cast(column, pa.string()), "").to_pylist() for column in batch.columns)
         csv.writer(text, delimiter=self._delimiter, lineterminator="\n").writerows(zip(*columns, strict=True))
@@ -123,7 +133,6 @@ def _writer(
     target: Path | IO[bytes],
     suffix: str,
     schema: pa.Schema,
-    quoting: str,
     delimiter: str | None,
     compression: str | None,
 ) -> Iterator[Any]:
@@ -138,11 +147,9 @@ def _writer(
             header = io.StringIO()
             csv.writer(header, delimiter=delimiter, lineterminator="\n").writerow(schema.names)
             sink.write(header.getvalue().encode())
-            if quoting == "needed":
-                yield _QuotingWriter(sink, delimiter)
-                return
             options = pcsv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style="none")
-            yield stack.enter_context(pcsv.CSVWriter(sink, schema, write_options=options))
+            opened = functools.partial(pcsv.CSVWriter, sink, schema, write_options=options)
+            yield _CsvWriter(sink, lambda: stack.enter_context(opened()), delimiter)
         elif suffix == ".parquet":
             import pyarrow.parquet as pq
 

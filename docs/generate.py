@@ -43,7 +43,7 @@ schema -o FILE` writes.
 _COMMANDS = """\
 # The commands
 
-Generated from the code by `make docs`.
+Generated from the code by `make docs`. By task: [the documentation](README.md).
 
 **RUN** is a run id, the name of runs (then the run of exactly that name that was started last, whatever else begins
 with it), `latest`, the path of a run folder, or a prefix that one id alone has. Of two readings the first holds, and

@@ -6,14 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-#: A relative gap up to this is within the rounding error of float64.
-ROUNDING = 1e-15
+#: Below the first and above the second, only the size of a ratio says something: of a gap, of a distance.
+_SMALL, _LARGE = 1e-9, 1e6
 
 #: A share of less than this, 0.001 %, is not written as a number.
 NEGLIGIBLE = 1e-5
-
-#: Lowest losses that differ by less than this, relatively, are not told apart in words.
-_ALIKE = 1e-3
 
 #: Zero-width joiners: not printable, but part of words in some scripts and of many emoji.
 _JOINERS = "\u200c\u200d"
@@ -139,13 +136,42 @@ def percent(share: float, digits: int = 3) -> str:
     return "less than 0.001 %" if 0 < share < NEGLIGIBLE else f"{number(float(100 * share), digits)} %"
 
 
-def gap(value: float) -> str:
-    """A relative gap in three significant digits; rounding error is not written as a number.
+def gap(value: float, digits: int = 3) -> str:
+    """A relative gap in `digits` significant digits; of a tiny and of a huge one, the size is enough.
 
-    >>> gap(0.00123456), gap(3e-175)
-    ('0.00123', '<1e-15')
+    >>> gap(0.00123456), gap(3e-175), gap(3.3e16)
+    ('0.00123', '<1e-9', '>1,000,000')
     """
-    return number(value, 3) if value > ROUNDING else f"<{ROUNDING:g}"
+    return bounded(value, digits) if value >= _SMALL else "<1e-9"
+
+
+def bounded(value: float | None, digits: int = 6, most: float = _LARGE) -> str:
+    """A number of a table of which only the size says something where it is above a million.
+
+    >>> bounded(1234.5), bounded(3.29e16), bounded(-3.29e16), bounded(None)
+    ('1,234.5', '>1,000,000', '<-1,000,000', '-')
+    """
+    if value is None or not abs(value) > most:
+        return number(value, digits)
+    return f">{most:,.0f}" if value > 0 else f"<-{most:,.0f}"
+
+
+def ratio(value: float, digits: int = 3, most: float = _LARGE) -> str:
+    """`bounded` in a sentence: a distance in standard errors, a multiple, a variance inflation factor.
+
+    >>> ratio(9_470.2), ratio(3.29e16)
+    ('9,470', 'more than 1,000,000')
+    """
+    return f"more than {most:,.0f}" if value > most else number(value, digits)
+
+
+def condition_number(value: float, digits: int = 4) -> str:
+    """A condition number; of a huge one, the size is enough.
+
+    >>> condition_number(74_983.2), condition_number(2.1e12)
+    ('74,983', 'more than 1,000,000,000')
+    """
+    return ratio(value, digits, most=1e9)
 
 
 def duration(seconds: float) -> str:
@@ -271,73 +297,3 @@ def metrics_notes(metrics: dict[str, Any], record: dict[str, Any]) -> list[str]:
     notes = [f"loss: of {loss_of}; all others: in original units"] if loss_of else []
     notes += [f"predictions: estimate {estimate}"] if estimate else []
     return notes if has_bias(metrics["parameters"]) else [*notes, "r2: centred (relative to the mean of the split)"]
-
-
-def gap_in_words(metrics: dict[str, Any]) -> str:
-    """The gap of a run to the optimum, in words.
-
-    Args:
-        metrics: the content of `metrics.json`.
-
-    >>> gap_in_words({"optimum": {"train_loss": 2.0, "gap": 0.01, "gap_relative_to": "optimum"}})
-    'the lowest possible train loss is 2; the train loss is 1 % above it'
-    """
-    optimum = metrics.get("optimum")
-    if optimum is None:
-        return f"not known ({metrics.get('optimum_reason', 'an older run')})"
-    return "; ".join([_gap_in_words(optimum), *_warnings_of(optimum)])
-
-
-def _warnings_of(optimum: dict[str, Any]) -> list[str]:
-    """What the gap does not say: that the fit is saturated, that the optimum is one of several."""
-    found = []
-    if optimum.get("is_saturated"):
-        found.append(
-            f"the fit is saturated: {plural(optimum['n_parameters'], 'parameter')} fit every train row, whatever "
-            "its target is"
-        )
-    if optimum.get("is_unique") is False:
-        found.append(
-            "the optimum is not unique: other parameters reach the same lowest loss, so those shown are one choice of "
-            "several"
-        )
-    return found
-
-
-def _gap_in_words(optimum: dict[str, Any]) -> str:
-    zero = optimum["gap_relative_to"] == "constant"  # the loss of the optimum is zero within rounding error
-    lowest = f"the lowest possible train loss is {'0 within rounding error' if zero else number(optimum['train_loss'])}"
-    lowest += _of_rounded(optimum)
-    gap = optimum["gap"]
-    if gap is None:
-        return lowest
-    what = "train loss" if "objective" not in optimum else "loss with its penalty"
-    if gap <= ROUNDING:
-        return f"{lowest}; the run reached it within rounding error"
-    if zero:
-        return f"{lowest}; the {what} is {_of_constant(gap)} that of the best constant"
-    return f"{lowest}; the {what} is {_excess(gap)}"
-
-
-def _of_rounded(optimum: dict[str, Any]) -> str:
-    """That a lowest loss is about the table rounded to float32, where that of the table as given is another one."""
-    given = optimum.get("as_given")
-    if given is None:
-        return ""
-    losses = optimum["train_loss"], given["train_loss"]
-    zero = optimum["gap_relative_to"] == given["gap_relative_to"] == "constant"
-    if optimum["rank"] == given["rank"] and (zero or abs(losses[0] - losses[1]) <= _ALIKE * max(losses)):
-        return ""
-    ranks = f" at rank {given['rank']:,} of {optimum['n_parameters']:,}" if optimum["rank"] != given["rank"] else ""
-    lowest = "0 within rounding error" if given["gap_relative_to"] == "constant" else number(losses[1])
-    return f" for the table rounded to float32, and {lowest}{ranks} for the table as given (set train.dtype: float64)"
-
-
-def _of_constant(gap: float) -> str:
-    return f"{percent(gap)} of" if gap < 1 else f"{number(gap, 3)} times"
-
-
-def _excess(gap: float) -> str:
-    if gap < 1:
-        return f"{percent(gap)} above it"
-    return f"{number(1 + gap, 3)} times as large"

@@ -78,6 +78,11 @@ def paragraphs(page: str) -> list[str]:
     return found
 
 
+def prose(page: str) -> str:
+    """What a page says in words: without code, and the targets of links."""
+    return re.sub(r"`[^`\n]*`|\]\([^)]*\)", "", _FENCE.sub("", page))
+
+
 def links(page: str) -> list[str]:
     """Where a page leads to, without other sites."""
     found = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", _FENCE.sub("", page)))

@@ -3,6 +3,7 @@
 import ast
 import re
 
+import numpy as np
 import pytest
 from conftest import REPOSITORY
 
@@ -57,3 +58,25 @@ def test_a_module_writes_numbers_by_wording(path):
 
 def test_what_may_write_numbers_otherwise_does():
     assert [name for name in sorted(MAY) if not found(PACKAGE / name)] == []
+
+
+@pytest.mark.parametrize("apart", [0.5, 1e-9])
+def test_a_run_writes_no_digits_of_rounding_error_and_of_huge_ratios(linreg, tmp_path, apart):
+    """Columns that are 1e-9 apart have variance inflation factors and a condition number of 1e18 and 1e9, a run that
+    ends at the exact fit a gap of 1e-15; their digits mean nothing to a reader."""
+    rng = np.random.default_rng(4)
+    a = rng.normal(size=80)
+    rows = np.column_stack([a, a + apart * rng.normal(size=80), 3 * a + rng.normal(size=80)])
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "".join(",".join(map(repr, row)) + "\n" for row in rows.tolist()))
+    assert linreg("init", "t.csv", "--target", "y").code == 0
+    run = linreg("train", "-c", "t.yaml", "-v", "--set", "plots=false")
+    assert run.code == 0, run.err
+    shown = run.out + run.err + linreg("evaluate", "t").out + linreg("inspect", "-c", "t.yaml").out
+    odd = re.findall(r"(?<![\w-])[\d,.]+e[-+]?[1-9]\d\b|\d{1,3}(?:,\d{3}){4,}", re.sub("curvature .*", "", shown))
+    assert odd == []
+    if apart == 0.5:
+        assert "stopped early: the exact fit is reached\n" in run.out
+        assert "gap <1e-9" in run.err
+    else:
+        assert "a (>1,000,000) and b (>1,000,000) have variance inflation factors above 10" in run.err
+        assert "(condition number more than 1,000,000,000)" in run.err

@@ -6,7 +6,7 @@ import shlex
 import pytest
 import typer.main
 from conftest import REPOSITORY
-from pages import DOCS, PAGES, anchors, assert_shown, blocks, links, numbers, paragraphs, play, same
+from pages import DOCS, PAGES, anchors, assert_shown, blocks, links, numbers, paragraphs, play, prose, same
 from translations import CHINESE
 
 from linreg_cli.cli.app import app
@@ -18,6 +18,13 @@ ELSEWHERE = {
     "docs/learning.md": "test_learning.py",
     "docs/ci.md": "test_ci.py",
     "docs/gallery.md": "test_docs.py",
+}
+#: How-to page -> numbers in its text that are facts of the tool, or calculated, and not printed on the page.
+FACTS = {
+    "docs/howto/check.md": {25, 100 * 0.86334},
+    "docs/howto/columns.md": {1970},
+    "docs/howto/convergence.md": {1e-7, 0.01},
+    "docs/howto/large.md": {1e7, 20, 1e7 * 20 * 4 / 1e9, 1e7 * 20 * 8 / 1e9, 100, 100 - 1, 1e6, 1.4},
 }
 ENGINES = ("reference", "native", "statistics", "exact")
 #: Page -> what its blocks that cannot be run begin with, and why they cannot.
@@ -53,8 +60,22 @@ def test_an_output_that_is_shown_stands_below_its_command(name):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_no_paragraph_is_long(name):
-    assert [paragraph[:60] for paragraph in paragraphs(PAGES[name]) if len(paragraph) > LONGEST] == []
+def test_no_paragraph_and_no_cell_of_a_table_is_long(name):
+    cells = [cell for row in re.findall(r"^\|.*", PAGES[name], flags=re.MULTILINE) for cell in row.split("|")]
+    assert [text[:60] for text in (*paragraphs(PAGES[name]), *cells) if len(text) > LONGEST] == []
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if "/howto/" in name])
+def test_a_number_in_the_text_of_a_how_to_page_is_one_that_was_printed(name):
+    page = PAGES[name]
+    code = "".join(f"{block.code}{block.shown or ''}" for block in blocks(page)).replace("=", " ")
+    known = {abs(number) for number in numbers(code)} | FACTS.get(name, set()) | set(range(10))
+
+    def is_known(number: float) -> bool:
+        digits = len(f"{number:g}".replace(".", "").lstrip("0"))
+        return any(f"{each:.{digits}g}" == f"{number:.{digits}g}" for each in known)
+
+    assert [number for number in numbers(prose(page)) if not is_known(abs(number))] == []
 
 
 @pytest.mark.parametrize("name", PAGES)

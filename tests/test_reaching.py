@@ -12,7 +12,7 @@ import pytest
 from linreg_cli.config import load_config
 from linreg_cli.convergence.recipe import Recipe, recipe
 from linreg_cli.pipeline.prepare import prepare
-from linreg_cli.wording import number
+from linreg_cli.wording import ratio
 
 STREAM = np.random.default_rng(8)
 A, B, E = STREAM.normal(size=(3, 60))
@@ -193,7 +193,7 @@ def advice(run):
     [message] = [each["message"] for each in run["warnings"] if each["kind"] == "not_converged"] or [None]
     if message is None:
         return None
-    assert f"{number(worst(run['metrics']), 3)} standard errors from the exact fit" in message
+    assert f"{ratio(worst(run['metrics']))} standard errors from the exact fit" in message
     return shlex.split(message.partition("train with ")[2])
 
 

@@ -13,7 +13,7 @@ from linreg_cli.evaluation.coefficients import (
     more_columns,
     shown_columns,
 )
-from linreg_cli.wording import number, one_line, p_value, parameters_title, plural, r2_label
+from linreg_cli.wording import bounded, number, one_line, p_value, parameters_title, plural, r2_label
 
 _INDENT = "  "
 _GAP = "  "
@@ -100,8 +100,13 @@ def _fit(table: CoefficientTable) -> list[str]:
     second = f"{r2} {number(fit['r2'])}, adjusted {number(fit['r2_adjusted'])}"
     if fit["f"] is not None:
         p = p_value(fit["f_p"])
-        second += f"; F({explained:,}, {degrees:,}) = {number(fit['f'])}, p {p if p.startswith('<') else f'= {p}'}"
+        second += f"; F({explained:,}, {degrees:,}) {_equal(bounded(fit['f'], most=1e9))}, p {_equal(p)}"
     return [first, second]
+
+
+def _equal(figure: str) -> str:
+    """A figure after its name: `= 12.5`, or `<0.0001` as it is."""
+    return figure if figure[0] in "<>" else f"= {figure}"
 
 
 def _table(table: CoefficientTable, rows: Sequence[Coefficient]) -> str:

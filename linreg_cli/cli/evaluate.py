@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from linreg_cli import wording
 from linreg_cli.cli import gates, github_summary, options, output
 from linreg_cli.cli.table_input import readable
 from linreg_cli.errors import UsageError
+from linreg_cli.evaluation.optimum_in_words import gap_in_words
 from linreg_cli.paths import expanded
 
 
@@ -66,7 +66,7 @@ def evaluate(
 
         output.show(coefficients.coefficients_text(metrics, saved.record, details=data is None))
         if data is None:
-            output.show("", output.prose(f"optimum: {wording.gap_in_words(metrics)}"))
+            output.show("", output.prose(f"optimum: {gap_in_words(metrics)}"))
             if "truth" in metrics:
                 output.show("", coefficients.truth_text(metrics["truth"]))
     elif not failed:

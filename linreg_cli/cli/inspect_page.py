@@ -11,7 +11,7 @@ from linreg_cli.cli.output import WIDTH, heading, prose
 from linreg_cli.decimals import cut, text_width
 from linreg_cli.inspection.advice import rank_meaning
 from linreg_cli.remedies import setting
-from linreg_cli.wording import number, percent
+from linreg_cli.wording import condition_number, number, percent
 
 if TYPE_CHECKING:
     from linreg_cli.convergence.problem import Problem
@@ -85,8 +85,8 @@ def _shape(found: "Inspection") -> str:
         heading("Design matrix:"),
         _wrapped(f"{factor.rank:,} of {factor.n_parameters:,}: {rank_meaning(found)}", label="  rank"),
         _wrapped(
-            f"{number(found.condition_number, 4)} as given, "
-            f"{number(found.condition_number_standardized, 4)} standardised",
+            f"{condition_number(found.condition_number)} as given, "
+            f"{condition_number(found.condition_number_standardized)} standardised",
             label="  condition number",
         ),
     ]
@@ -129,7 +129,7 @@ def _plans(found: "Inspection") -> str:
     batch = "full batch" if found.problem.plan.is_full_batch else f"batches of {found.problem.plan.batch_size:,}"
     head = f"Epochs until the gap, (loss - optimum) / optimum, is at most 1e-3 and 1e-6 ({batch}"
     own = found.plans[0].forecast
-    head += f", from a gap of {number(own.start_gap, 3)}):" if math.isfinite(own.start_gap) else "):"
+    head += f", from a gap of {wording.gap(own.start_gap)}):" if math.isfinite(own.start_gap) else "):"
     rows = [["", "rate", "momentum", "to 1e-3", "to 1e-6", "final gap"]]
     for plan in found.plans:
         final = plan.forecast.final_gap

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from linreg_cli import wording
 from linreg_cli.cli import coefficients, output
+from linreg_cli.evaluation.optimum_in_words import gap_in_words
 
 if TYPE_CHECKING:
     from linreg_cli.gates import GateResult
@@ -29,7 +30,7 @@ def of_run(outcome: "Outcome") -> str:
         "",
         coefficients.coefficients_text(outcome.metrics, record, reasons=not said),
         "",
-        output.prose(f"optimum: {wording.gap_in_words(outcome.metrics)}"),
+        output.prose(f"optimum: {gap_in_words(outcome.metrics)}"),
     ]
     lines += ["", coefficients.truth_text(outcome.truth, indent="  ")] if outcome.truth else []
     if outcome.metrics["probe"]:

@@ -20,7 +20,7 @@ from linreg_cli.convergence.rehearsal import objective
 from linreg_cli.decisions import Decision
 from linreg_cli.errors import SettingError
 from linreg_cli.least_squares.factor import Array
-from linreg_cli.wording import exact, number, plural
+from linreg_cli.wording import exact, gap, number, plural
 
 _SET = "set in the config"
 #: The relative gap at which a run counts as converged: the usual rate, which has a formula, is then kept.
@@ -228,8 +228,8 @@ def _better(problem: Problem, rates: Sequence[Rate], ends: Array) -> Rate | None
 def _compared(config: Config, problem: Problem, what: str, ends: Array, chosen: int, usual: str) -> str:
     """Why a candidate was chosen: the gap at which it ends, and that of the usual choice."""
     base, epochs = problem.relative_to if problem.plan.loss.is_squared else 0.0, config.train.epochs
-    unit, over = ("a gap of ", base) if base > 0 else ("a loss of ", 1.0)
-    found, other = (f"{unit}{number(ends[i] / over, 3)}" for i in (chosen, 0))
+    given = (float(ends[i]) for i in (chosen, 0))
+    found, other = (f"a gap of {gap(end / base)}" if base > 0 else f"a loss of {number(end, 3)}" for end in given)
     how = "with the lowest forecast"
     if not problem.plan.is_full_batch:
         how = f"of {len(ends)} that ends lowest in its order of the rows, computed in advance,"

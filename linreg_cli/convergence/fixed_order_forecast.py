@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from linreg_cli import wording
 from linreg_cli.convergence.dynamics import MAX_EPOCHS
 from linreg_cli.convergence.fixed_order import FixedOrder
 from linreg_cli.convergence.forecast import NO_FLOOR, Forecast, NotReached, first_epoch
@@ -66,7 +67,7 @@ def _constant(
         if epochs[target] is None:
             reasons[target] = NotReached("too long", f"it takes more than {MAX_EPOCHS:,} epochs")
             if path.floor >= target:
-                ends = f"this order of the batches ends at a gap of {number(path.floor, 3)}; a lower rate reduces it"
+                ends = f"this order of the batches ends at a gap of {wording.gap(path.floor)}; a lower rate reduces it"
                 reasons[target] = NotReached("order", ends)
     return Forecast(epochs, reasons, begun, path.gap(last), path.floor, METHOD)
 
@@ -85,7 +86,7 @@ def _scheduled(
     epochs = {target: next((epoch for epoch, gap in enumerate(gaps) if gap <= target), None) for target in targets}
     final: float | NotReached = gaps[-1]
     lacking = NotReached(
-        "other", f"after the {plural(len(rates), 'epoch')} of the schedule the gap is {number(gaps[-1], 3)}"
+        "other", f"after the {plural(len(rates), 'epoch')} of the schedule the gap is {wording.gap(gaps[-1])}"
     )
     if not gaps[-1] <= 1e30:
         final = lacking = NotReached("diverges", "it diverges")

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from linreg_cli import wording
 from linreg_cli.convergence.dynamics import MAX_EPOCHS, ConstantRate, Modes, scheduled_gaps
 from linreg_cli.convergence.gradient_noise import Noise
 from linreg_cli.convergence.rates import SgdRule, stable_rate
@@ -184,7 +185,7 @@ def _constant(
         reachable = run.floor < target
         epochs[target] = first_epoch(run.gap, target, horizon, not modes.rule.momentum) if reachable else None
         if not reachable:
-            why = f"the noise of the batches keeps the gap near {number(run.floor, 3)} on average"
+            why = f"the noise of the batches keeps the gap near {wording.gap(run.floor)} on average"
             why += "; a lower rate reduces it"
             reasons[target] = NotReached("noise", why)
         elif epochs[target] is None:
@@ -226,7 +227,7 @@ def _scheduled(
             final = gap
         if (len(epochs) == len(targets) and epoch >= last) or not gap <= 1e30:
             break
-    lacking = NotReached("other", f"after {plural(epoch, 'epoch')} of the schedule the gap is {number(gap, 3)}")
+    lacking = NotReached("other", f"after {plural(epoch, 'epoch')} of the schedule the gap is {wording.gap(gap)}")
     if not gap <= 1e30:
         lacking = NotReached("diverges", "it diverges")
         final = final if epoch > last else lacking

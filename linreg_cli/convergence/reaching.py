@@ -22,7 +22,7 @@ from linreg_cli.findings import Finding
 from linreg_cli.least_squares.inference import NEAR, other_optimum, refusal
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.remedies import overrides, without
-from linreg_cli.wording import number
+from linreg_cli.wording import condition_number, ratio
 
 #: The distance to aim at, in standard errors.
 AIM = NEAR / 10
@@ -144,7 +144,7 @@ def not_converged(column: str, distance: float, way: Reaching) -> Finding:
         distance: in standard errors.
         way: what leads there.
     """
-    fact = f"coefficient {column!r} is {number(distance, 3)} standard errors from the exact fit"
+    fact = f"coefficient {column!r} is {ratio(distance)} standard errors from the exact fit"
     return Finding("not_converged", f"{fact}{': ' if way.why else '; '}{way.remedy}")
 
 
@@ -186,7 +186,7 @@ def impossible(problem: Problem, trials: Trials) -> str:
     spectrum = trials.spectrum({"preprocess.standardize": True, "train.dtype": "float64"}) or problem.spectrum
     condition = math.sqrt(spectrum.largest / spectrum.smallest) if spectrum.smallest > 0 else math.inf
     if condition > _MILD:
-        size = f"condition number {number(condition, 2)}"
+        size = f"condition number {condition_number(condition, 2)}"
         return f"the columns are too multicollinear for gradient descent ({size})"
     return (
         "the residuals are so small that rounding in float64 moves the coefficients by more than 0.01 standard errors"

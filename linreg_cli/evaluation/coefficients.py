@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from linreg_cli.decimals import place_of, placed
-from linreg_cli.wording import number, p_value
+from linreg_cli.wording import bounded, number, p_value
 
 #: A distance from the exact fit is shown if one coefficient is at least this many standard errors away.
 SHOWN_DISTANCE = 0.01
@@ -80,7 +80,9 @@ class CoefficientTable:
 
     @property
     def shows_exact(self) -> bool:
-        """Whether the exact estimates stand beside the trained ones: if they differ, and the statistics are theirs."""
+        """Whether the exact estimates stand beside the trained ones: if a distance is shown, or not known."""
+        if any(row.distance is not None for row in self.rows):
+            return self.shows_distance
         differ = (row.exact is not None and number(row.exact) != number(row.estimate) for row in self.rows)
         return self.of != "trained" and any(differ)
 
@@ -177,7 +179,7 @@ def shown_columns(table: CoefficientTable, rows: Sequence[Coefficient], digits: 
         shown["low"], shown["high"] = (at_place(getattr(row, f"ci_{end}") for row in rows) for end in ("low", "high"))
         shown["p"] = [p_value(row.p) for row in rows]
     if table.shows_distance:
-        shown["distance"] = [_in_errors(row.distance) for row in rows]
+        shown["distance"] = [_at_most(row.distance) for row in rows]
     return shown
 
 
@@ -185,12 +187,12 @@ def more_columns(table: CoefficientTable, rows: Sequence[Coefficient]) -> dict[s
     """Further columns where there are statistics: t, the standard errors of other covariances, variance inflation."""
     if table.of is None:
         return {}
-    shown = {"t": [placed(row.t, -2) for row in rows]}
+    shown = {"t": [_at_most(row.t) for row in rows]}
     for kind in rows[0].std_errs:
         if kind != table.covariance:
             errors = [row.std_errs.get(kind) for row in rows]
             shown[f"{kind} std err"] = [placed(error, place_of(error)) for error in errors]
-    return {**shown, "VIF": [placed(row.vif, -2) for row in rows]}
+    return {**shown, "VIF": [_at_most(row.vif) for row in rows]}
 
 
 def errors_in_words(table: CoefficientTable) -> str:
@@ -199,11 +201,9 @@ def errors_in_words(table: CoefficientTable) -> str:
     return f"{kind} standard errors{' of the exact fit' if table.of == 'exact' else ''}"
 
 
-def _in_errors(distance: float | None) -> str:
-    """A distance in standard errors, with two decimals where that is not more than eight digits."""
-    if distance is None or abs(distance) >= 1e6:
-        return number(distance, 3)
-    return placed(distance, -2)
+def _at_most(value: float | None) -> str:
+    """A number that compares: with two decimals where it is below a million."""
+    return bounded(value) if value is None or abs(value) > 1e6 else placed(value, -2)
 
 
 def _statistics(group: Mapping[str, Any], target: str, several: bool) -> tuple[Mapping[str, Any], str | None]:

@@ -17,7 +17,7 @@ from linreg_cli.least_squares.factor import Array, blocks
 from linreg_cli.least_squares.inference import Inference
 from linreg_cli.least_squares.residual_checks import chance_of_durbin_watson, chance_of_hc3
 from linreg_cli.remedies import leave_out, setting
-from linreg_cli.wording import number
+from linreg_cli.wording import bounded, number, ratio
 
 #: HC3 and classic standard errors that differ by more than this factor.
 MOST_RATIO = 1.5
@@ -133,7 +133,7 @@ def _influential_rows(fit: Inference, rows: _Rows, of: str) -> Iterator[Finding]
     if not len(far):
         return
     far = far[np.argsort(-cooks[far], kind="stable")]
-    labels = [f"row {row + 1} ({number(float(cooks[at]), 3)})" for at, row in _first(far, rows)]
+    labels = [f"row {row + 1} ({bounded(float(cooks[at]), 3)})" for at, row in _first(far, rows)]
     yield Finding(
         "influential",
         f"{_and_more(labels, len(far))} {'has' if len(far) == 1 else 'have'} a Cook's distance above 1: without "
@@ -164,7 +164,7 @@ def _multicollinear(fit: Inference, numbers: Sequence[str]) -> Iterator[Finding]
     if not high:
         return
     names = sorted(high, key=lambda name: -high[name])
-    labels = [f"{name} ({number(round(high[name]))})" for name in names[:_NAMED]]
+    labels = [f"{name} ({bounded(round(high[name]))})" for name in names[:_NAMED]]
     worst = names[0]
     is_one = len(names) == 1
     yield Finding(
@@ -172,7 +172,7 @@ def _multicollinear(fit: Inference, numbers: Sequence[str]) -> Iterator[Finding]
         f"multicollinear columns: {_and_more(labels, len(names))} "
         f"{'has a variance inflation factor' if is_one else 'have variance inflation factors'} above 10. "
         f"{'Its standard error is' if is_one else 'Their standard errors are'} large "
-        f"({number(high[worst] ** 0.5, 3)} times{'' if is_one else f' for {worst}'}), because other columns say nearly "
+        f"({ratio(high[worst] ** 0.5)} times{'' if is_one else f' for {worst}'}), because other columns say nearly "
         f"the same; predictions do not suffer. For narrower intervals leave one out: {leave_out(worst)}",
     )
 

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Sequence
 
+from linreg_cli import wording
 from linreg_cli.convergence.limits import average_batch_limit, exceeded, mean_square_limit, must_diverge
 from linreg_cli.inspection.inspect import Inspection
 from linreg_cli.inspection.training_plans import TrainingPlan
 from linreg_cli.least_squares.inference import NEAR
-from linreg_cli.wording import number, plural
+from linreg_cli.wording import condition_number, number, plural
 
 #: More epochs than this are not practical.
 MOST_PRACTICAL_EPOCHS = 1_000_000
@@ -123,7 +124,7 @@ def _not_squared(found: Inspection) -> str:
 def _impractical(found: Inspection, fastest: TrainingPlan) -> str:
     """The advice for a table on which full-batch gradient descent takes too many epochs."""
     condition = found.condition_number_standardized
-    size = number(condition, 2)
+    size = condition_number(condition, 2)
     standardized = found.standardized is not None or found.config.preprocess.standardize
     columns_are = ", even with standardised columns" if standardized else ""
     spectrum = (found.standardized or found.problem).spectrum
@@ -161,14 +162,14 @@ def _noise(found: Inspection, own: TrainingPlan) -> list[str]:
     if found.problem.plan.is_full_batch or floor is None or floor < 1e-6 or epochs[1e-6] is not None:
         return []
     if found.problem.has_fixed_order:
-        where = f"In this order, batches at the rate {number(own.lr)} end at a gap of {number(floor, 2)}"
+        where = f"In this order, batches at the rate {number(own.lr)} end at a gap of {wording.gap(floor, 2)}"
         return [f"{where}. A lower rate with more epochs ends lower, as train.batch_size=full does."]
     ways = [plan for plan in found.plans[1:] if plan.forecast.epochs[1e-6] is not None]
     falling = [plan for plan in ways if plan.decreasing]
     size = found.problem.plan.batch_size
     fact = (
         f"Batches of {plural(size, 'row')} at the rate {number(own.lr)} level off near a gap of "
-        f"{number(floor, 2)}, because of the noise of their gradients"
+        f"{wording.gap(floor, 2)}, because of the noise of their gradients"
     )
     if falling:
         plan = falling[0]
@@ -181,7 +182,7 @@ def _rises(found: Inspection, own: TrainingPlan, better: Sequence[TrainingPlan])
     start, end = own.forecast.start_gap, _final(own)
     if not max(start, MIN_GAP) < end < math.inf:
         return []
-    fact = f"The run will end above its start: at a gap of {number(end, 3)}, from {number(start, 3)}"
+    fact = f"The run will end above its start: at a gap of {wording.gap(end)}, from {wording.gap(start)}"
     if not found.problem.has_fixed_order and not found.problem.plan.is_full_batch:
         fact = fact.replace("will end", "is expected to end")
     lowest = min(better, key=_final)
@@ -189,7 +190,7 @@ def _rises(found: Inspection, own: TrainingPlan, better: Sequence[TrainingPlan])
     enough = 0 if target is None else own.forecast.epochs[target] or 0
     remedy = "Lower optimizer.lr"
     if _final(lowest) < start:
-        remedy = f"Set {', '.join(lowest.overrides)} (a gap of {number(_final(lowest), 3)})"
+        remedy = f"Set {', '.join(lowest.overrides)} (a gap of {wording.gap(_final(lowest))})"
     elif enough > found.problem.plan.epochs:
         remedy = f"Set train.epochs={enough} (a gap of {gap_name(target or 0)})"
     return [f"{fact}. {remedy}."]
@@ -200,7 +201,7 @@ def _lower(own: TrainingPlan, better: Sequence[TrainingPlan]) -> str | None:
     lowest = min(better, key=_final)
     if not MIN_GAP < 2 * _final(lowest) < _final(own) < math.inf:
         return None
-    gaps = f"a gap of {number(_final(lowest), 3)} after the epochs given, instead of {number(_final(own), 3)}"
+    gaps = f"a gap of {wording.gap(_final(lowest))} after the epochs given, instead of {wording.gap(_final(own))}"
     return f"Other settings end lower: set {', '.join(lowest.overrides)} ({gaps})."
 
 
@@ -221,7 +222,7 @@ def _length(found: Inspection, own: TrainingPlan) -> list[str]:
         sentences.append(f"{words}." if settings else f"{words} (set train.epochs={fine}).")
     gap = found.rounding_gap
     if gap > 1e-6 and found.config.train.dtype == "float32" and found.problem.plan.is_full_batch:
-        words = f"In float32, rounding stops the updates at a gap near {number(gap, 1)}"
+        words = f"In float32, rounding stops the updates at a gap near {wording.gap(gap, 1)}"
         sentences.append(f"{words}." if "train.dtype" in settings else f"{words}: set train.dtype=float64.")
     return sentences
 
@@ -246,7 +247,9 @@ def _remedy(own: TrainingPlan, better: tuple[TrainingPlan, ...]) -> str:
     settings = f"set {', '.join([*plan.overrides, *_enough_epochs(own, plan, target)])}"
     if target is None or plan.forecast.epochs[target] is None:
         floor = plan.forecast.floor
-        return settings if floor is None else f"{settings} (the run then levels off near a gap of {number(floor, 2)})"
+        return (
+            settings if floor is None else f"{settings} (the run then levels off near a gap of {wording.gap(floor, 2)})"
+        )
     before = own.forecast.epochs[target]
     instead = f" instead of {before:,}" if before is not None else ""
     return f"{settings} (epochs to a gap of {gap_name(target)}: {plan.forecast.epochs[target]:,}{instead})"

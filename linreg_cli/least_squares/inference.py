@@ -18,7 +18,7 @@ from linreg_cli.least_squares.f_test import of_squares, wald
 from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.losses import is_squared
-from linreg_cli.wording import number
+from linreg_cli.wording import gap, number, ratio
 
 #: The largest distance of a trained coefficient from the optimum, in standard errors. At 0.01 the coverage of a 95 %
 #: interval is 94.999 %: a shift by d standard errors costs d^2 z phi(z) of coverage, with z = 1.96 and the normal
@@ -175,9 +175,9 @@ def refusal(
     ways = remedy() if remedy else "raise train.epochs, or set optimizer.lr to auto if it is a number"
     labels = [*(names or [f"feature {j + 1}" for j in range(len(factor.scale))]), "bias"]
     relative, base = optimum.gap(*trained)
-    distance = "not defined" if relative is None else f"{number(relative, 3)} times the {base}'s loss"
+    distance = "not defined" if relative is None else f"{gap(relative)} times the {base}'s loss"
     return (
-        f"the model is not at the optimum: {labels[worst[0]]!r} is {number(float(shift[worst]), 3)} standard errors "
+        f"the model is not at the optimum: {labels[worst[0]]!r} is {ratio(float(shift[worst]))} standard errors "
         f"away; the limit is {number(NEAR)} (the gap is {distance}); {ways}"
     )
 

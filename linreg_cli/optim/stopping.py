@@ -4,10 +4,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from linreg_cli.wording import exact, number
+from linreg_cli.wording import exact
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+#: A relative gap of at most this is that of the exact fit: coefficients are then within a fraction of a standard error.
+_EXACT = 1e-9
 
 
 class Distance(NamedTuple):
@@ -31,15 +35,18 @@ class Distance(NamedTuple):
         """The reason to stop if the gap is certified to be below `stop_gap`, else None.
 
         >>> Distance(1e-4, 1.1e-4, "optimum").within(1e-3)
-        "the gap to the optimum's loss is certified to be 0.00011 or less, below train.stop_gap: 0.001"
+        "the gap to the optimum's loss is certified to be below train.stop_gap (0.001)"
+        >>> Distance(1e-14, 1.1e-14, "optimum").within(1e-12)
+        'the exact fit is reached'
         """
         if self.certified is None or not self.certified < stop_gap:
             return None
+        if stop_gap <= _EXACT:
+            return "the exact fit is reached"
         base = "optimum's loss"
         if self.certified_relative_to == "constant":
             base = "optimum, relative to the best constant's loss,"
-        certified = f"certified to be {number(self.certified, 3)} or less"
-        return f"the gap to the {base} is {certified}, below train.stop_gap: {exact(stop_gap)}"
+        return f"the gap to the {base} is certified to be below train.stop_gap ({exact(stop_gap)})"
 
 
 @dataclass

@@ -6,11 +6,14 @@ BIN    := $(VENV)/bin
 # Where `make bench-peers` was run, its environment; the others' absence is a line in the tables.
 BENCH   = $(if $(wildcard $(VENV)-bench/.installed),$(VENV)-bench/bin/python,$(BIN)/python)
 
+# axe-core 4.12.1, which checks accessibility.
+AXE    := axe-playwright-python==0.1.8
+
 # Each of the hundreds of processes of the tests and benchmarks would compile the sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-only test-slow test-oldest lint types bench bench-peers bench-quick docs clean
+.PHONY: help run test test-only test-slow test-oldest test-browser browser-tools lint types bench bench-peers bench-quick docs clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -40,6 +43,14 @@ test-oldest: pyproject.toml tests/data/oldest.txt  ## the tests with the oldest 
 	$(PYTHON) -m venv $(VENV)-oldest
 	$(VENV)-oldest/bin/python -m pip install --quiet --constraint tests/data/oldest.txt --editable '.[test]'
 	$(VENV)-oldest/bin/python -m pytest --numprocesses auto --dist worksteal
+
+test-browser: browser-tools  ## the report in a real browser, with axe-core; installs both if it can
+	$(BIN)/python -m pytest -rs tests/test_report_browser.py
+
+# What cannot be installed is not: its tests skip by name. Of the package only axe-core, a script, is used.
+browser-tools: $(VENV)/.installed-test
+	command -v chromium > /dev/null || { apt-get update --quiet && apt-get install --quiet --yes chromium poppler-utils; } || true
+	$(BIN)/python -m pip install --quiet --no-deps '$(AXE)' || true
 
 bench-peers: $(VENV)-bench/.installed  ## install what `make bench` compares with, beside the environment
 

@@ -18,7 +18,7 @@ def test_metrics_are_those_of_the_run_as_the_terminal_has_them(outputs, undrawn)
     run = run_of(outputs, "hostile")
     metrics, read = run.read_json("metrics.json"), page(run)
     shown = read.table("Metrics of all targets")
-    keys = ["n", "loss", "mse", "rmse", "mae", "r2"]
+    keys = ["n", "r2", "rmse", "mse", "mae", "loss"]
     assert set(shown) == {"", "train", "test"}
     for split in ("train", "test"):
         assert shown[split] == [number(metrics[split][key]) for key in keys]
@@ -54,20 +54,20 @@ def test_parameters_stand_beside_the_optimum_and_their_errors(outputs, undrawn):
     metrics, read = run.read_json("metrics.json"), page(run)
     assert f"{gap_in_words(metrics)[1:]}." in read.shown
     for target in TARGETS:
-        shown = read.table(f"Parameters of {target}, in original units, classic standard errors")
-        assert shown[""] == [
-            "parameter", "trained", "std err", "95 % interval from", "to", "p", "t", "HC3 std err", "VIF",
-        ]  # fmt: skip
+        shown = read.table(f"Coefficients of {target}, in original units, classic standard errors")
+        assert shown[""] == ["coefficient", "estimate", "95 % interval", "p", "std err"]
+        assert read.table(f"Further statistics of {target}")[""] == ["coefficient", "t", "HC3 std err", "VIF"]
         for key, label in (("a&b", "a&b"), ("bias", "(bias)")):
             errors = metrics["inference"][target]["coefficients"][key]
             trained = metrics["parameters"]
             estimate = trained["bias"][target] if key == "bias" else trained["weights"][target][key]
             ends = [estimate, errors["ci_low"], errors["ci_high"]]
             unit = 10.0 ** place_of(errors["std_err"], largest=max(map(abs, ends)))
-            cells = [float(cell.replace(",", "")) for cell in shown[label][:4]]
-            assert [cells[0], *cells[2:]] == pytest.approx(ends, abs=unit * 0.501)
-            assert cells[1] == pytest.approx(errors["std_err"], rel=6e-4)
-            assert shown[label][4] == p_value(errors["p"])
+            shown_estimate, shown_interval, p, std_err = shown[label]
+            cells = [float(cell.replace(",", "")) for cell in (shown_estimate, *shown_interval.split(" to "))]
+            assert cells == pytest.approx(ends, abs=unit * 0.501)
+            assert float(std_err.replace(",", "")) == pytest.approx(errors["std_err"], rel=6e-4)
+            assert p == p_value(errors["p"])
 
 
 def test_where_inference_was_refused_the_reason_stands_in_its_place(outputs, undrawn):
@@ -75,9 +75,10 @@ def test_where_inference_was_refused_the_reason_stands_in_its_place(outputs, und
     read = page(run)
     refused = run.read_json("metrics.json")["inference"]["refused"]
     assert f"The statistics below are those of the exact fit, not of the trained model: {refused}." in read.shown
-    [caption] = [caption for caption in read.captions if caption.startswith("Parameters of y")]
-    assert caption == "Parameters of y, in original units, classic standard errors of the exact fit"
-    assert read.table(caption)[""][:3] == ["parameter", "trained", "exact"]
+    [caption] = [caption for caption in read.captions if caption.startswith("Coefficients of y")]
+    assert caption == "Coefficients of y, in original units, classic standard errors of the exact fit"
+    header = ["coefficient", "exact fit", "95 % interval", "trained", "distance in std err", "p", "std err"]
+    assert read.table(caption)[""] == header
 
 
 def test_leave_one_out_and_the_truth_are_those_of_evaluate(outputs, linreg, undrawn):
@@ -97,9 +98,9 @@ def test_leave_one_out_and_the_truth_are_those_of_evaluate(outputs, linreg, undr
 
 def test_undefined_metrics_say_why_and_a_model_without_an_intercept_has_none(outputs, undrawn):
     read = page(run_of(outputs, "undefined"))
-    assert read.table("Metrics of y")["test"][-1] == "undefined"
+    assert read.table("Metrics of y")["test"][1] == "undefined"
     assert "test R² is undefined: a single row has no variance" in read.shown
-    [caption] = [caption for caption in read.captions if caption.startswith("Parameters of y")]
+    [caption] = [caption for caption in read.captions if caption.startswith("Coefficients of y")]
     assert list(read.table(caption)) == ["", "x"]
 
 

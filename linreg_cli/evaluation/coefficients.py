@@ -80,7 +80,9 @@ class CoefficientTable:
 
     @property
     def shows_exact(self) -> bool:
-        """Whether the exact estimates stand beside the trained ones: if they differ, and the statistics are theirs."""
+        """Whether the exact estimates stand beside the trained ones: if a distance is shown, or not known."""
+        if any(row.distance is not None for row in self.rows):
+            return self.shows_distance
         differ = (row.exact is not None and number(row.exact) != number(row.estimate) for row in self.rows)
         return self.of != "trained" and any(differ)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from linreg_cli.errors import UsageError, did_you_mean
 from linreg_cli.figures.loss import LossCurve, loss_figure
 from linreg_cli.figures.material import Material, floats
 from linreg_cli.runs.contents import RunContents
@@ -24,7 +25,7 @@ _LOSS_NAMES = {
 
 @dataclass(frozen=True)
 class Axes:
-    """What the command line says about the axes of curves over the epochs.
+    """What a user says about the axes of curves over the epochs.
 
     Attributes:
         scale: `auto`, `linear` or `log`.
@@ -33,6 +34,18 @@ class Axes:
 
     scale: str = "auto"
     x: str = "epoch"
+
+    @classmethod
+    def checked(cls, scale: str, x: str, prefix: str = "") -> "Axes":
+        """What a user says about the axes.
+
+        Raises:
+            UsageError: for another value; `prefix` is what the names of the options begin with.
+        """
+        for value, allowed, name in ((scale, ("auto", "linear", "log"), "scale"), (x, ("epoch", "step"), "x")):
+            if value not in allowed:
+                raise UsageError(f"unknown value {value!r}{did_you_mean(value, allowed)}", f"{prefix}{name}")
+        return cls(scale, x)
 
 
 def loss_name(record: dict[str, Any]) -> str:
@@ -56,10 +69,11 @@ def loss_curve(run: RunContents, label: str | None = None, x: str = "epoch") -> 
     if not {x, "train_loss"} <= set(history.column_names):
         raise run.damaged("history.csv", f"it has no columns {x} and train_loss")
     validation = floats(history, "validation_loss") if "validation_loss" in history.column_names else None
-    return LossCurve(label or run.id, floats(history, x), floats(history, "train_loss"), validation, _end(run))
+    return LossCurve(label or run.id, floats(history, x), floats(history, "train_loss"), validation, how_it_ended(run))
 
 
-def _end(run: RunContents) -> str:
+def how_it_ended(run: RunContents) -> str:
+    """How a run ended, for the legend, such as `diverged at step 12`; empty for one that did not diverge."""
     record = run.record()
     if record["status"] != "diverged":
         return ""
@@ -114,7 +128,7 @@ def no_gap(run: Material) -> str | None:
 
 def _gap_curve(run: Material, label: str, x: str) -> LossCurve:
     history = run.table("history.csv")
-    return LossCurve(label, floats(history, x), floats(history, "gap"), None, _end(run))
+    return LossCurve(label, floats(history, x), floats(history, "gap"), None, how_it_ended(run))
 
 
 def gap(run: Material, _: str, axes: Axes) -> "Figure":

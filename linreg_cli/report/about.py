@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from linreg_cli.config.schema import TrainConfig
 from linreg_cli.evaluation.row_sample import MOST_ROWS as SAMPLED_ROWS
-from linreg_cli.findings import shown
+from linreg_cli.remedies import command
 from linreg_cli.report.contents import curve_of
 from linreg_cli.report.markup import (
     MOST_FOLDED,
     MOST_ROWS,
     Html,
-    bullets,
     element,
     facts,
     figure_of,
@@ -36,12 +36,6 @@ _MARKS = {
     "diverged": ("✗", "bad"),
     "failed": ("✗", "bad"),
 }
-_UNFINISHED = {
-    "running": "This run was still in progress when this report was written.",
-    "interrupted": "This run was interrupted before it finished.",
-    "diverged": "This run diverged: its loss grew without bound, and there is no model.",
-    "failed": "This run failed before it finished.",
-}
 
 
 def verdict(good: bool, words: str) -> Html:
@@ -55,23 +49,27 @@ def status(record: Mapping[str, Any]) -> Html:
     return element("span", text(f"{mark} {record['status']}"), class_=kind)
 
 
+def label(run: RunContents) -> Html | None:
+    """The label of a run."""
+    given = run.record().get("label")
+    return paragraph(name(given), class_="label") if given else None
+
+
 def opening(run: RunContents) -> Html:
     """The head of a run: its status and, if it did not finish, why and how far it came."""
-    record = run.record()
-    label = record.get("label")
-    parts = [paragraph(name(label), class_="label")] if label else []
+    record, parts = run.record(), []
     line = [status(record)]
     if record["status"] == "finished":
         steps = f": {plural(record['epochs_done'], 'epoch')}, {plural(record['steps_done'], 'step')}"
         line.append(text(f"{steps} on {record['device']} in {_seconds(record)}"))
-    parts.append(paragraph(*line, class_="lead"))
+    parts.append(paragraph(*line))
     if record.get("stopped"):
         parts.append(paragraph(text(f"Stopped early: {record['stopped']}")))
     if record.get("restored_epoch"):
         parts.append(paragraph(text(f"The parameters are those of epoch {record['restored_epoch']}, the best one.")))
     failed = [gate for gate in record.get("gates") or [] if not gate["passed"]]
     if failed:
-        parts.append(paragraph(verdict(False, f"{plural(len(failed), 'gate')} failed"), class_="lead"))
+        parts.append(paragraph(verdict(False, f"{plural(len(failed), 'gate')} failed")))
     if record["status"] != "finished":
         parts.append(_notice(run))
     return stack(*parts)
@@ -80,8 +78,7 @@ def opening(run: RunContents) -> Html:
 def _notice(run: RunContents) -> Html:
     """Why a run did not finish, how far it came, and how to resume it."""
     record, found = run.record(), run.record().get("diverged") or {}
-    parts = [paragraph(element("strong", text(_UNFINISHED[record["status"]])))]
-    parts += [paragraph(lines(str(record["error"])))] if record.get("error") else []
+    parts = [paragraph(lines(str(record["error"])))] if record.get("error") else []
     if "limit" in found:  # the rate is known to exceed a limit
         share = f" ({number(100 * found['share'], 3)} % of the steepest direction)"
         parts.append(
@@ -143,10 +140,16 @@ def training(run: RunContents) -> Html:
             ("planned", text(f"{plural(train.epochs, 'epoch')}, {plural(steps['total'], 'step')}; {every}")),
             ("done", _done(run)),
             ("early stopping", text(_stopping(run)) if train.early_stopping or train.stop_gap else None),
-            ("order of rows", text("shuffled every epoch" if train.shuffle and steps["per_epoch"] > 1 else "as given")),
+            ("order of rows", text(_order(train) if steps["per_epoch"] > 1 else "as given")),
             ("executor", text("{name} ({why})".format(**record["engine"]))),
         ]
     )
+
+
+def _order(train: TrainConfig) -> str:
+    if train.shuffle == "blocks":
+        return f"{plural(train.blocks or 1, 'block')}, and the rows of each, shuffled every epoch"
+    return "shuffled every epoch" if train.shuffle else "as given"
 
 
 def _chosen(record: Mapping[str, Any], key: str) -> str:
@@ -199,8 +202,6 @@ def data(run: RunContents) -> Html:
     read, dropped = found.get("rows_read"), found.get("rows_dropped")
     columns, kept = found.get("columns"), run.config.evaluate.predictions
     used = _columns(columns) if columns else _features(found["features"])
-    messages = found.get("warnings") or []
-    warnings = [lines(message) for message in shown(messages)]
     return stack(
         facts(
             [
@@ -216,8 +217,6 @@ def data(run: RunContents) -> Html:
                 ("fingerprint", element("code", text(found["fingerprint"]))),
             ]
         ),
-        paragraph(verdict(False, f"{plural(len(messages), 'warning')} about the table")) if warnings else None,
-        bullets(warnings),
         used,
     )
 
@@ -244,14 +243,16 @@ def _features(features: Sequence[str]) -> Html:
 
 
 def _columns(columns: Sequence[Mapping[str, Any]]) -> Html:
-    header = ["column", "role", "kind", "missing", "levels", "inputs", "treatment"]
-    rows = []
+    """The columns of the table; what no column has, such as levels, has no column here."""
+    header, rows = ["column", "role", "kind", "missing", "levels", "inputs", "treatment"], []
     for column in columns:
         inputs = column.get("inputs", 1) if column["role"] == "feature" else None
         cells = [text(column["role"]), text(column["kind"]), figure_of(column["missing"])]
         cells += [figure_of(column.get("levels")), figure_of(inputs), text(_treatment(column))]
         rows.append([name(column["column"]), *cells])
-    return table("Columns used", header, rows, words=(0, 1, 2, 6))
+    shown = [at for at in range(len(header)) if at < 4 or any(row[at] not in ("", "-", "1") for row in rows)]
+    words = [position for position, at in enumerate(shown) if at in (0, 1, 2, 6)]
+    return table("Columns used", [header[at] for at in shown], [[row[at] for at in shown] for row in rows], words=words)
 
 
 def _treatment(column: Mapping[str, Any]) -> str:
@@ -271,6 +272,7 @@ def origin(run: RunContents) -> Html:
         [
             ("run", text(run.id)),
             ("command", element("code", text(record["command"])) if record.get("command") else None),
+            ("to repeat it", element("code", text(command("linreg", "train", "-c", f"outputs/{run.id}/config.yaml")))),
             ("versions", text(versions)),
             ("git commit", element("code", text(record["git_commit"])) if record.get("git_commit") else text("none")),
             ("machine", text(str(record.get("platform")))),

@@ -8,6 +8,7 @@ from linreg_cli import wording
 from linreg_cli.data import SPLITS
 from linreg_cli.report.about import status
 from linreg_cli.report.markup import Html, element, figure_of, name, paragraph, stack, table, text
+from linreg_cli.report.private import is_absolute, without_folders
 from linreg_cli.runs.compare import settings, varying
 from linreg_cli.runs.contents import RunContents
 from linreg_cli.runs.labels import differences_of
@@ -58,7 +59,7 @@ def differences(runs: Sequence[RunContents]) -> Html:
     found = [each for each in varying([settings(run) for run in runs]) if each[0] not in left_out]
     if not found:
         return paragraph(text("The runs have the same config, data, machine and versions."))
-    rows = [[_key(key), *(_value(value) for value in values)] for key, values in found]
+    rows = [[_key(key), *_values(values)] for key, values in found]
     header = ["key", *(run.id for run in runs)]
     return table("Differences in config, data and machine", header, rows, words=range(len(header)))
 
@@ -68,6 +69,19 @@ def _key(key: str) -> Html:
     may_break = element("wbr")
     broken = text(key).replace(".", f".{may_break}").replace("_", f"_{may_break}")
     return element("code", Html(broken), class_="key")
+
+
+def _values(values: Sequence[Any]) -> list[Html]:
+    """The values of one key; of paths the names of the files, and that the folders differ where the names do not."""
+    shown = [without_folders(value, [value]) if _is_path(value) else value for value in values]
+    if shown != list(values) and len(set(map(str, shown))) == 1:
+        folders = list(dict.fromkeys(values))
+        shown = [f"{file} (folder {folders.index(value) + 1})" for file, value in zip(shown, values, strict=True)]
+    return [_value(value) for value in shown]
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and is_absolute(value)
 
 
 def _value(value: Any) -> Html:

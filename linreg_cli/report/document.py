@@ -4,17 +4,23 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from linreg_cli.report import about, comparison, parameters, results
-from linreg_cli.report.contents import contents_of
+from linreg_cli.report.contents import Shareable, contents_of
+from linreg_cli.report.diagnostics import diagnostics
+from linreg_cli.report.found import sentences
 from linreg_cli.report.markup import Html, element, paragraph, stack, text
+from linreg_cli.report.ranking import ranking
+from linreg_cli.report.script import SCRIPT, SOURCE
 from linreg_cli.report.style import STYLE
-from linreg_cli.runs.contents import RunContents
 from linreg_cli.runs.store import RunFolder
 
-#: A second defence beside escaping: nothing in the page can load a resource or run a script.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+#: A second defence beside escaping: nothing in the page can load a resource, or run a script but the one that sorts.
+_POLICY = (
+    f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {SOURCE}; base-uri 'none'; "
+    "form-action 'none'"
+)
 _FOOT = (
-    "Written by linreg report from the files of the run alone. Parameters and metrics are in the original units of the "
-    "columns; times are in UTC."
+    "Written by linreg report from the files of the run alone. Coefficients and metrics are in the original units of "
+    "the columns; times are in UTC; folders are left out of paths."
 )
 
 
@@ -49,7 +55,7 @@ def page_of(runs: Sequence[RunFolder]) -> str:
 _FILES = "{run,metrics}.json"
 
 
-def _compared(runs: Sequence[RunContents]) -> list[Html]:
+def _compared(runs: Sequence[Shareable]) -> list[Html]:
     anchors = [f"run-{position}" for position in range(1, len(runs) + 1)]
     articles = []
     for anchor, run in zip(anchors, runs, strict=True):
@@ -59,21 +65,22 @@ def _compared(runs: Sequence[RunContents]) -> list[Html]:
         articles.append(element("article", stack(*body), id=anchor))
     overall = [
         _Part("runs", "The runs", comparison.overview(runs, anchors)),
-        _Part("differences", "What differs", comparison.differences(runs)),
         _Part("loss", "Loss", results.overlaid(runs)),
+        _Part("differences", "What differs", comparison.differences(runs)),
     ]
     own = [_Part(anchor, run.id, Html("")) for anchor, run in zip(anchors, runs, strict=True)]
-    return [_links([*overall, *own]), *(_section(part, "h2") for part in overall), *articles]
+    return [ranking(runs), _links([*overall, *own]), *(_section(part, "h2") for part in overall), *articles]
 
 
-def _parts(run: RunContents) -> list[_Part]:
+def _parts(run: Shareable) -> list[_Part]:
     """The sections of one run, the results first; those without content are left out."""
     candidates = [
+        ("coefficients", "Coefficients", parameters.parameters(run)),
+        ("diagnostics", "Diagnostics", diagnostics(run)),
+        ("pictures", "Pictures", results.pictures(run)),
         ("metrics", "Metrics", results.metrics(run)),
         ("gates", "Gates", results.gates(run)),
-        ("pictures", "Pictures", results.pictures(run)),
         ("optimum", "Distance to the optimum", parameters.optimum(run)),
-        ("parameters", "Parameters", parameters.parameters(run)),
         ("truth", "Truth recovered", parameters.truth(run)),
         ("cross-validation", "Cross-validation", results.cross_validation(run)),
         ("probe", "Probe", results.probe(run)),
@@ -85,8 +92,10 @@ def _parts(run: RunContents) -> list[_Part]:
     return [_Part(key, title, body) for key, title, body in candidates if body]
 
 
-def _head(run: RunContents, level: str) -> Html:
-    return element("header", element(level, text(run.id)), Html("\n"), about.opening(run))
+def _head(run: Shareable, level: str) -> Html:
+    said = paragraph(Html(" ".join(sentences(run.record(), run.metrics))), class_="lead")
+    rest = stack(about.label(run), said, about.opening(run))
+    return element("header", element(level, text(run.id)), Html("\n"), rest)
 
 
 def _section(part: _Part, level: str) -> Html:
@@ -107,5 +116,6 @@ def _document(title: str, body: Html) -> str:
         element("style", Html(STYLE)),
     )
     main = element("main", Html("\n"), body, Html("\n"))
-    page = stack(element("head", head), element("body", main, element("footer", paragraph(text(_FOOT)))))
+    foot = element("footer", paragraph(text(_FOOT)))
+    page = stack(element("head", head), element("body", main, foot, element("script", Html(SCRIPT))))
     return f"<!doctype html>\n{element('html', page, lang='en')}\n"

@@ -1,13 +1,14 @@
 """HTML that is safe by its type: text of a run becomes `Html` by `text`, which escapes it; elements take only `Html`.
 
-Every table has a caption, headers for rows and columns, and its own horizontal scrolling.
+Every table has a caption, headers for rows and columns, and its own horizontal scrolling; `script.py` sorts those of
+three rows and more.
 """
 
 import base64
 import re
 import struct
 from collections.abc import Collection, Iterable, Sequence
-from html import escape
+from html import escape, unescape
 from typing import NewType
 
 from linreg_cli.wording import number, one_line
@@ -21,6 +22,10 @@ MOST_FOLDED = 2_000
 
 #: A fact with more characters gets its own line.
 _LONG = 50
+#: A name without a longer word is broken at its blanks alone.
+_WORD = 14
+#: Rows from which on their order matters.
+_SORTED = 3
 
 _TAG = re.compile("<[^>]*>")
 _VOID = ("img", "meta", "wbr")
@@ -102,12 +107,27 @@ def facts(pairs: Sequence[tuple[str, Html | None]]) -> Html:
     return element("dl", Html("\n"), stack(*groups))
 
 
-def fold(summary: str, *body: Html) -> Html:
+def fold(summary: str, *body: Html, **attributes: str) -> Html:
     """A `details` element: closed on the screen, open in print."""
-    return element("details", element("summary", text(summary)), *body)
+    return element("details", element("summary", text(summary)), *body, **attributes)
 
 
-def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[Html]], words: Collection[int] = (0,)) -> Html:
+def interval(low: str, high: str) -> Html:
+    """The ends of an interval, between which alone a line may break.
+
+    >>> interval("-0.5", "1.25")
+    '<span>-0.5 to</span> <span>1.25</span>'
+    """
+    return Html(f"{element('span', text(f'{low} to'))} {element('span', text(high))}")
+
+
+def table(
+    caption: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[Html]],
+    words: Collection[int] = (0,),
+    intervals: Collection[int] = (),
+) -> Html:
     """A table whose rows are named by their first cell.
 
     Args:
@@ -115,13 +135,15 @@ def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[Html]], w
         header: the title of each column.
         rows: the cells of each row, as many as there are titles.
         words: positions of the columns of text; the others are numbers and right-aligned.
+        intervals: positions of columns of `interval`.
     """
-    shown = _table(caption, header, rows[:MOST_ROWS], words)
+    kinds = ["w" if at in words else "n i" if at in intervals else "n" for at in range(len(header))]
     rest = rows[MOST_ROWS:MOST_FOLDED]
+    left = len(rows) - MOST_FOLDED
+    shown = _table(caption, header, rows[:MOST_ROWS], kinds, sorts=len(rows) >= _SORTED and left <= 0)
     if not rest:
         return shown
-    continued = _table(f"{caption}, continued", header, rest, words)
-    left = len(rows) - MOST_FOLDED
+    continued = _table(f"{caption}, continued", header, rest, kinds)
     note = paragraph(text(f"... and {left:,} more, in the files of the run"), class_="note") if left > 0 else None
     return stack(
         shown,
@@ -130,25 +152,34 @@ def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[Html]], w
             if note
             else f"The other {len(rest):,} of {len(rows):,} rows",
             stack(continued, note),
+            class_="rows",
         ),
     )
 
 
-def _table(caption: str, header: Sequence[str], rows: Sequence[Sequence[Html]], words: Collection[int]) -> Html:
-    kinds = ["w" if position in words else "n" for position in range(len(header))]
+def _table(
+    caption: str, header: Sequence[str], rows: Sequence[Sequence[Html]], kinds: Sequence[str], *, sorts: bool = False
+) -> Html:
     head = [element("th", name(title), scope="col", class_=kind) for title, kind in zip(header, kinds, strict=True)]
     body = []
     for first, *rest in rows:
         cells = [element("td", cell, class_=kind) for cell, kind in zip(rest, kinds[1:], strict=True)]
-        body.append(element("tr", element("th", first, scope="row"), *cells))
+        body.append(element("tr", element("th", first, scope="row", **_unbroken(first)), *cells))
     whole = element(
         "table",
         element("caption", text(caption)),
         element("thead", element("tr", *head)),
         element("tbody", Html("\n"), stack(*body)),
+        **({"data_sort": ""} if sorts else {}),
     )
-    # tabindex: so that a table wider than the page can be scrolled by keyboard.
-    return element("div", whole, class_="scroll", role="region", tabindex="0", aria_label=caption)
+    # tabindex: so that a table wider than the page can be scrolled by keyboard. Groups may have the same name.
+    return element("div", whole, class_="scroll", role="group", tabindex="0", aria_label=caption)
+
+
+def _unbroken(cell: Html) -> dict[str, str]:
+    """The class of a name whose words are short enough to stay whole."""
+    longest = max(map(len, unescape(_TAG.sub("", cell)).split()), default=0)
+    return {"class_": "whole"} if longest <= _WORD else {}
 
 
 def picture(png: bytes, alt: str, caption: str) -> Html:

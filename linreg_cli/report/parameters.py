@@ -1,6 +1,6 @@
 """Trained parameters beside those of the optimum, in original units, with standard errors; the truth if known."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from linreg_cli.config.data import SyntheticData
@@ -13,9 +13,25 @@ from linreg_cli.evaluation.coefficients import (
 )
 from linreg_cli.evaluation.optimum_in_words import gap_in_words
 from linreg_cli.report.about import verdict
-from linreg_cli.report.markup import Html, facts, figure_of, name, names, paragraph, stack, table, text
+from linreg_cli.report.markup import (
+    Html,
+    facts,
+    figure_of,
+    fold,
+    interval,
+    name,
+    names,
+    paragraph,
+    stack,
+    table,
+    text,
+)
 from linreg_cli.runs.contents import RunContents
 from linreg_cli.wording import bounded, condition_number, has_bias, number, p_value, parameters_title, r2_label
+
+_INTERVAL = "95 % interval"
+#: A column as the terminal calls it -> its title here.
+_TITLES = {"exact": "exact fit", "distance": "distance in std err"}
 
 
 def optimum(run: RunContents) -> Html | None:
@@ -87,28 +103,48 @@ def parameters(run: RunContents) -> Html | None:
 
 
 def _parameters(run: RunContents, found: CoefficientTable, transform: str) -> Html:
-    """One target's table."""
+    """One target's table: the interval beside the estimate, then what may be left out of view; more is folded."""
     assert run.metrics is not None
-    shown = dict(shown_columns(found, found.rows))
-    several = (run.metrics.get("optimum") or {}).get("is_unique") is False
-    if several:
+    shown: dict[str, Sequence[Html]] = {}
+    cells = shown_columns(found, found.rows)
+    if found.of == "exact":  # the interval is about it, so it stands before it
+        order = ("estimate", "exact", "low", "trained", "distance", "p", "std err")
+    else:
+        order = ("estimate", "trained", "low", "p", "std err", "exact", "distance")
+    for title in order:
+        if title == "low" and title in cells:
+            shown[_INTERVAL] = [interval(*ends) for ends in zip(cells["low"], cells["high"], strict=True)]
+        elif title in cells:
+            shown[_TITLES.get(title, title)] = [text(cell) for cell in cells[title]]
+    if (run.metrics.get("optimum") or {}).get("is_unique") is False:
         shown |= _one_optimum(run.metrics, found, len(run.targets) > 1)
-    shown |= more_columns(found, found.rows)
-    titles = {"estimate": "trained", "low": "95 % interval from", "high": "to", "distance": "distance in std err"}
     caption = parameters_title([found.target], transform).removesuffix(":")
-    caption = f"Parameters of {caption}{f', {errors_in_words(found)}' if found.of else ''}"
+    caption = f"Coefficients of {caption}{f', {errors_in_words(found)}' if found.of else ''}"
+    more = {title: [text(cell) for cell in column] for title, column in more_columns(found, found.rows).items()}
+    return stack(
+        _of_coefficients(caption, found, shown),
+        fold("t, other standard errors and VIF", _of_coefficients(f"Further statistics of {found.target}", found, more))
+        if more
+        else None,
+    )
+
+
+def _of_coefficients(caption: str, found: CoefficientTable, columns: Mapping[str, Sequence[Html]]) -> Html:
+    """Columns of cells as a table with a row for each coefficient."""
     labels = [text("(bias)") if row.is_bias else name(row.name) for row in found.rows]
-    rows = [[label, *map(text, cells)] for label, *cells in zip(labels, *shown.values(), strict=True)]
-    return table(caption, ["parameter", *(titles.get(title, title) for title in shown)], rows)
+    rows = [[label, *cells] for label, *cells in zip(labels, *columns.values(), strict=True)]
+    header = ["coefficient", *columns]
+    return table(caption, header, rows, intervals=[at for at, title in enumerate(header) if title == _INTERVAL])
 
 
-def _one_optimum(metrics: Mapping[str, Any], found: CoefficientTable, several: bool) -> dict[str, list[str]]:
+def _one_optimum(metrics: Mapping[str, Any], found: CoefficientTable, several: bool) -> dict[str, list[Html]]:
     """The parameters at one of several optima."""
     best = (metrics.get("optimum") or {}).get("parameters")
     if not best:
         return {}
     weights, bias = _of(best, found.target if several else None)
-    return {"at an optimum, one of several": [number(bias if row.is_bias else weights[row.name]) for row in found.rows]}
+    at = [figure_of(bias if row.is_bias else weights[row.name]) for row in found.rows]
+    return {"at an optimum, one of several": at}
 
 
 def _reference_levels(record: Mapping[str, Any]) -> Html | None:

@@ -9,7 +9,7 @@ from linreg_cli.figures.canvas import compact
 from linreg_cli.figures.kinds import KINDS
 from linreg_cli.figures.of_run import draw_run, overlay
 from linreg_cli.report.about import verdict
-from linreg_cli.report.contents import curve_of
+from linreg_cli.report.contents import Shareable, curve_of
 from linreg_cli.report.markup import (
     Html,
     bullets,
@@ -23,12 +23,12 @@ from linreg_cli.report.markup import (
     table,
     text,
 )
-from linreg_cli.runs.contents import RunContents
 from linreg_cli.wording import METRICS, estimate_in_words, has_bias, number, value
 
-_NAMES = {"n": "n", "loss": "loss", **METRICS}
+#: Metric -> its title. The first columns of a table are those that a phone shows.
+_NAMES = {"n": "n", "r2": METRICS["r2"], "rmse": METRICS["rmse"], **METRICS, "loss": "loss"}
 _SHOWS = {
-    "loss": "Loss after each epoch",
+    "loss": "The loss after each epoch.",
     "fit": "The rows of each split, {target} against the only feature, with the fitted line and its 95 % bands.",
     "predicted": "Predicted against actual {target} of each split, with the line of perfect prediction.",
     "residuals": "Residuals of {target} (actual − predicted) against predicted values, with a smooth curve.",
@@ -39,7 +39,7 @@ _SHOWS = {
 }
 
 
-def gates(run: RunContents) -> Html | None:
+def gates(run: Shareable) -> Html | None:
     """Each gate with what it measured; None for a run without gates."""
     found = run.record().get("gates") or []
     rows = []
@@ -50,7 +50,7 @@ def gates(run: RunContents) -> Html | None:
     return table("Gates of the run", header, rows, words=(0, 1, 3)) if rows else None
 
 
-def metrics(run: RunContents) -> Html | None:
+def metrics(run: Shareable) -> Html | None:
     """The metrics of each split, for all targets together and for each."""
     if not run.splits:
         return None
@@ -91,7 +91,7 @@ def _metric(values: Mapping[str, Any], key: str) -> Html:
     return text("undefined") if f"{key}_reason" in values else figure_of(values.get(key))
 
 
-def cross_validation(run: RunContents) -> Html | None:
+def cross_validation(run: Shareable) -> Html | None:
     """Mean and standard deviation of each metric over the folds, and each fold; None without cross-validation."""
     found = (run.metrics or {}).get("cross_validation")
     if not found:
@@ -120,7 +120,7 @@ def _of_fold(summary: Mapping[str, Any] | None, part: str, fold: int | None = No
     return figure_of(summary[part] if fold is None else summary[part][fold])
 
 
-def probe(run: RunContents) -> Html | None:
+def probe(run: Shareable) -> Html | None:
     """Predictions before and after training; None for a run without probes."""
     points = (run.metrics or {}).get("probe") or []
     if not points:
@@ -139,38 +139,47 @@ def probe(run: RunContents) -> Html | None:
     return stack(table("Predictions before and after training", header, rows), note)
 
 
-def pictures(run: RunContents) -> Html:
-    """Every picture that can be drawn from the run folder alone; for one that cannot be drawn, the reason."""
-    figures, failures = [], []
-    for kind in (*_SHOWS,):
+def pictures(run: Shareable, kinds: Sequence[str] = tuple(_SHOWS), most: int | None = None) -> Html:
+    """Pictures that can be drawn from the run folder alone; for one that cannot be drawn, the reason.
+
+    Args:
+        run: the run.
+        kinds: those to draw; the ones that the run does not have are left out.
+        most: the number of pictures; None: all of them.
+    """
+    figures: list[Html] = []
+    failures = []
+    for kind in kinds:
+        if most is not None and len(figures) >= most:
+            break
         about = KINDS[kind]
         try:
             drawn = draw_run(run, (kind,), "png")
         except UsageError:  # the run has no such picture
             continue
         except (StoreError, PlotError) as error:
-            failures.append(_why(error))
+            failures.append(_why(run, error))
             continue
         if not about.per_target:
             [png] = drawn.values()
-            alt = _loss_alt(run) if kind == "loss" else f"Picture: {_SHOWS[kind]}."
+            alt = _loss_alt(run) if kind == "loss" else f"Picture: {_SHOWS[kind]}"
             figures.append(picture(compact(png), alt, _SHOWS[kind]))
             continue
         for target, png in zip(run.targets, drawn.values(), strict=True):
             shows = _SHOWS[kind].format(target=target)
             figures.append(picture(compact(png), f"Picture: {shows}", shows))
-    return stack(element("div", *figures, class_="pictures") if figures else None, not_drawn(failures))
+    return stack(element("div", *figures[:most], class_="pictures") if figures else None, not_drawn(failures))
 
 
-def overlaid(runs: Sequence[RunContents]) -> Html:
+def overlaid(runs: Sequence[Shareable]) -> Html:
     """The loss curves of several runs in one picture, or the reason why there is none."""
     try:
         png = overlay(runs, "png")[""]
     except (StoreError, PlotError) as error:
-        return stack(not_drawn([_why(error)]))
+        return stack(not_drawn([_why(runs[0], error)]))
     each = ", ".join(run.id for run in runs)
     return picture(
-        compact(png), f"Picture: loss against epoch of {each}, a curve each.", "Loss after each epoch of every run"
+        compact(png), f"Picture: loss against epoch of {each}, a curve each.", "The loss after each epoch of every run."
     )
 
 
@@ -180,14 +189,15 @@ def not_drawn(failures: Sequence[str]) -> Html | None:
     return stack(*items) or None
 
 
-def _why(error: LinregError) -> str:
+def _why(run: Shareable, error: LinregError) -> str:
     """The name of the damaged file, without its folder, and what is wrong."""
-    return "; ".join(
+    whole = "; ".join(
         f"{Path(fault.where).name}: {fault.message}" if fault.where else fault.message for fault in error.faults
     )
+    return run.shareable(whole)
 
 
-def _loss_alt(run: RunContents) -> str:
+def _loss_alt(run: Shareable) -> str:
     curve = curve_of(run)
     if curve is None or not len(curve.train):
         return "Picture: loss against epoch."

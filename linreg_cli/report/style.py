@@ -1,4 +1,8 @@
-"""The style sheet of reports: narrow and wide screens, light and dark mode, A4; pictures are always on white."""
+"""The style sheet of reports: narrow and wide screens, light and dark mode, A4.
+
+In dark mode pictures are inverted and their hues turned back, so that blue stays blue. Rejected: a second set of
+pictures, which would double the file, and a transparent ground, on which black text and grid lines would vanish.
+"""
 
 STYLE = """
 :root { color-scheme: light dark; --page: #fff; --text: #1b1e22; --faint: #59616a; --line: #cfd5db; --band: #f3f5f7;
@@ -20,7 +24,10 @@ a { color: var(--link); }
 nav ul { display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; padding: 0; margin: 1rem 0; list-style: none;
   max-width: none; }
 .label, .note, figcaption, footer { color: var(--faint); }
-.lead { font-size: 1.1rem; }
+.lead { font-size: 1.15rem; max-width: 46rem; }
+.lead strong { font-weight: 600; }
+.checks ul { padding: 0; list-style: none; }
+.checks li { margin: 0.4rem 0; }
 .good { color: var(--good); font-weight: 600; }
 .bad { color: var(--bad); font-weight: 600; }
 .notice { border: 1px solid var(--bad); border-left-width: 0.4rem; border-radius: 0.25rem; padding: 0.25rem 1rem;
@@ -39,11 +46,17 @@ th, td { padding: 0.3rem 0.75rem; border-bottom: 1px solid var(--line); vertical
 thead th { border-bottom: 2px solid var(--faint); vertical-align: bottom; font-weight: 600; }
 tbody th { font-weight: 400; }
 th.w, td.w, tbody th { overflow-wrap: anywhere; min-width: 7rem; max-width: 28rem; }
+tbody th.whole { overflow-wrap: normal; min-width: 0; }
 tr > :first-child { padding-left: 0; }
 td .good, td .bad { white-space: nowrap; }
 th.n, td.n { text-align: right; }
 thead th.n, thead th.w { overflow-wrap: break-word; max-width: 14rem; }
-td.n { white-space: nowrap; font-variant-numeric: tabular-nums; }
+td.n, .i span { white-space: nowrap; font-variant-numeric: tabular-nums; }
+th button { all: inherit; display: inline; padding: 0; border: 0; cursor: pointer; }
+th button::after { content: "\\2195"; color: var(--faint); font-weight: 400; padding-left: 0.15em; }
+th[aria-sort="ascending"] button::after { content: "\\2191"; color: var(--text); }
+th[aria-sort="descending"] button::after { content: "\\2193"; color: var(--text); }
+:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 tbody tr { background: var(--page); }
 tbody tr:nth-child(even) { background: var(--band); }
 /* The first cell of a row stays visible while its numbers are scrolled. */
@@ -52,6 +65,7 @@ tbody th { position: sticky; left: 0; background: inherit; }
 figure { margin: 0; }
 img { display: block; width: 100%; max-width: 50rem; height: auto; background: #fff; border: 1px solid var(--line);
   border-radius: 0.25rem; }
+@media screen and (prefers-color-scheme: dark) { img { filter: invert(0.9) hue-rotate(180deg); border: 0; } }
 figcaption { font-size: 0.9rem; padding-top: 0.25rem; overflow-wrap: anywhere; }
 details { margin: 0.5rem 0; }
 summary { cursor: pointer; color: var(--link); padding: 0.25rem 0; }
@@ -67,6 +81,9 @@ footer { font-size: 0.9rem; border-top: 1px solid var(--line); margin-top: 3rem;
   th, td { padding: 0.3rem 0.4rem; }
   table { font-size: 0.875rem; }
   th.w, td.w, tbody th { min-width: 5rem; max-width: 9rem; }
+  /* The interval is what must be seen whole: it takes two lines rather than be scrolled to. */
+  td.i { white-space: normal; }
+  figure img { width: calc(100% + 1.8rem); max-width: none; margin: 0 -0.9rem; border-radius: 0; border-width: 1px 0; }
 }
 @page { size: A4; margin: 14mm; }
 @media print {
@@ -82,10 +99,12 @@ footer { font-size: 0.9rem; border-top: 1px solid var(--line); margin-top: 3rem;
   th.w, td.w, tbody th { min-width: 4rem; }
   tbody th { position: static; }
   thead { break-after: avoid; }
+  th button::after { content: none; }
   dl { grid-template-columns: 1fr 1fr; }
   dl > div { grid-template-columns: 7rem 1fr; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 7.5pt; }
   .pictures { grid-template-columns: 1fr 1fr; }
+  details > summary { list-style: none; color: inherit; }
   details::details-content { content-visibility: visible; block-size: auto; }
 }
 """

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 from linreg_cli.addresses import values_without_secrets
@@ -35,11 +36,17 @@ def differences_of(runs: Sequence[RunContents]) -> list[str | None]:
     Settings are those of `config.yaml` that training depends on. Where one cannot be read, none are compared.
     """
     try:
-        settings = [values_without_secrets(flat(run.config.model_dump(mode="json"))) for run in runs]
+        settings = [_named(values_without_secrets(flat(run.config.model_dump(mode="json")))) for run in runs]
     except LinregError:
         settings = [{} for _ in runs]
     own = [run.record().get("label") for run in runs]
     return [label or text or None for label, text in zip(own, differing(settings), strict=True)]
+
+
+def _named(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings with the name of the table's file in place of its path, which is long and private."""
+    path = settings.get("data.path")
+    return settings if not isinstance(path, str) else {**settings, "data.path": PurePath(path).name}
 
 
 def differing(settings: Sequence[dict[str, Any]]) -> list[str]:

@@ -259,7 +259,7 @@ def test_coefficients_of_wide_magnitudes_stand_in_one_table_of_80_columns():
     }  # fmt: skip
     lines = coefficients_text(metrics, record("price")).splitlines()
     assert max(map(len, lines)) <= 80
-    assert [sum(name in line for line in lines) for name in exact] == [1, 1, 1, 0]
+    assert [sum(name in line for line in lines) for name in exact] == [1, 1, 1, 1]
     assert "  interval: about the exact estimate (metrics.json has it)" in lines
     row = next(line for line in lines if "zipcode=98002" in line).split()
     assert float(row[1]) == pytest.approx(-0.1693, abs=1e-3)

@@ -96,8 +96,10 @@ def test_each_page_leads_to_its_other_language(english, chinese):
 
 @PAIRS
 def test_links_are_those_of_the_original_and_stay_in_chinese(english, chinese):
+    """Besides, a page may lead to the map, which has the glossary."""
     translated = {REPOSITORY / here: REPOSITORY / there for here, there in {**CHINESE, "docs/README.md": MAP}.items()}
-    assert page(chinese).links[1:] == [translated.get(file, file) for file in page(english).links[1:]]
+    expected = [translated.get(file, file) for file in page(english).links[1:]]
+    assert [file for file in page(chinese).links[1:] if file in expected or file != REPOSITORY / MAP] == expected
 
 
 def test_the_map_leads_to_every_page():

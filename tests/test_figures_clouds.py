@@ -33,7 +33,9 @@ def test_train_is_blue_and_test_red_with_other_markers_and_the_line_black_below_
 
 
 def test_the_line_is_above_many_points_and_test_in_front_but_hollow() -> None:
-    train, test, fitted = (line(fit(noisy()), gid) for gid in ("train", "test", "line"))
+    train, test, fitted = (line(fit(noisy(n=90)), gid) for gid in ("train", "test", "line"))
+    assert fitted.get_zorder() < train.get_zorder() < test.get_zorder()  # up to 300 points, between which it is seen
+    train, test, fitted = (line(fit(noisy(n=301)), gid) for gid in ("train", "test", "line"))
     assert fitted.get_zorder() > test.get_zorder() > train.get_zorder()
     assert test.get_markerfacecolor() == "none"
     assert train.get_markerfacecolor() != "none"

@@ -42,9 +42,10 @@ def font_with(path, family: str, characters: str, *, empty: bool = False) -> Non
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """Install fonts as if they had been there when matplotlib made its list, or after it."""
+    """Install fonts as if they had been there when matplotlib made its list, or after it; no others are."""
     monkeypatch.setattr(fonts, "_families", {})
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", [*font_manager.fontManager.ttflist])
+    own = [font for font in font_manager.fontManager.ttflist if "mpl-data" in str(font.fname)]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
     paths: list[str] = []
     monkeypatch.setattr(font_manager, "findSystemFonts", lambda *_, **__: paths)
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from drawings import legend_texts, line
 
 from linreg_cli.figures.epochs import Axes
 from linreg_cli.figures.influence import MOST_NAMED, leverage_figure
 from linreg_cli.figures.kinds import KINDS
 from linreg_cli.figures.material import Material
-from linreg_cli.least_squares.influence import MOST_ROWS, chosen
+from linreg_cli.least_squares.influence import MOST_ROWS, chosen, largest_rows
 from linreg_cli.runs.store import RunFolder
 
 
@@ -119,16 +120,41 @@ def test_going_on_replaces_the_table(train, linreg):
 
 
 def test_a_large_table_keeps_the_strongest_rows_and_an_even_sample():
-    cooks = np.random.default_rng(0).exponential(size=25_000)
-    cooks[17] = np.nan
-    kept = chosen(len(cooks), lambda rows: cooks[rows])
+    measures = np.random.default_rng(0).exponential(size=(3, 25_000))
+    measures[0, 17] = np.nan
+    kept = chosen(25_000, lambda rows: measures[:, rows])
     assert len(kept) == len(set(kept)) == MOST_ROWS
     assert 17 in kept
-    strongest = np.argsort(-np.nan_to_num(cooks, nan=np.inf))[: MOST_ROWS // 2]
-    assert set(strongest) <= set(kept)
+    ranked = np.argsort(-np.nan_to_num(measures, nan=np.inf), axis=1)
+    for rows, most in zip(ranked, (4_000, 1_000, 250), strict=True):  # Cook's distance, residual, leverage
+        assert set(rows[:most]) <= set(kept)
+    strongest = largest_rows(*measures)
     rest = np.setdiff1d(kept, strongest)
-    assert np.diff(rest).max() < 15  # 20,000 rows evenly thinned to 5,000, but for the gaps of the strongest
+    assert np.diff(rest).max() < 20  # 20,000 rows evenly thinned to 5,000, but for the gaps of the strongest
     assert (np.diff(kept) > 0).all()
+
+
+def test_a_sample_of_normal_residuals_lies_on_the_line_and_has_every_extreme(train, linreg, tmp_path):
+    """The extreme rows that `influence.csv` keeps stand for themselves, the others for several."""
+    rng = np.random.default_rng(0)
+    columns = {"a": rng.normal(size=60_000), "y": rng.normal(size=60_000)}
+    columns["y"] += columns["a"]
+    columns["y"][31_415] = -25.0
+    run = Material.of(RunFolder(Path(train(columns)["path"])))
+    n = run.of_target_inference("y")["n"]
+    weights = run.influence_weights("y")
+    assert len(weights) == MOST_ROWS
+    assert weights.sum() == pytest.approx(n)
+    figure = KINDS["qq"].draw(run, "y", Axes())
+    x, y = line(figure, "train").get_data()
+    inner = np.abs(x) < 3.5
+    assert np.abs(y[inner] - x[inner]).max() < 0.15  # of equal weights, the quantile at x = 3 would be above 4
+    assert y.min() < -24
+    assert "31416" in [text.get_text() for text in figure.axes[0].texts]
+    assert legend_texts(figure)[0] == f"train (5,000 of {n:,})"
+    curve = line(KINDS["scale_location"].draw(run, "y", Axes()), "smooth").get_ydata()
+    # sqrt(|z|) of normal residuals has the mean 2^(1/4) Gamma(3/4) / sqrt(pi) = 0.822.
+    assert np.abs(np.median(curve) - 0.822) < 0.05
 
 
 def test_the_picture_names_the_strongest_rows_and_draws_cooks_curves():
@@ -142,10 +168,10 @@ def test_the_picture_names_the_strongest_rows_and_draws_cooks_curves():
     named = [text.get_text() for text in axes.texts]
     assert named == [str(row + 1) for row in np.argsort(-cooks)[:MOST_NAMED]]
     assert named[0] == "8"
-    for line in axes.lines:
-        if line.get_color() in ("#D55E00", "#B00020"):
-            x, y = line.get_data()
-            distance = 0.5 if line.get_color() == "#D55E00" else 1.0
+    for drawn in axes.lines:
+        if drawn.get_color() in ("#D55E00", "#B00020"):
+            x, y = drawn.get_data()
+            distance = 0.5 if drawn.get_color() == "#D55E00" else 1.0
             np.testing.assert_allclose(y**2 * x / (p * (1 - x)), distance, rtol=1e-9)
     assert {"mean 0.075", "twice the mean 0.15"} <= {text.get_text() for text in figure.legends[0].get_texts()}
 

@@ -9,6 +9,7 @@ from conftest import REPOSITORY
 #: English page -> the same page in Chinese.
 CHINESE = {
     "README.md": "README.zh-CN.md",
+    "docs/learning.md": "docs/zh/learning.md",
     "docs/tables.md": "docs/zh/tables.md",
     "docs/ci.md": "docs/zh/ci.md",
 }
@@ -16,7 +17,7 @@ CHINESE = {
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 _COMMENT = re.compile(r"(?:^|[ \t]+)#.*$", flags=re.MULTILINE)
 _HEADING = re.compile(r"^(#+) (.+)$", flags=re.MULTILINE)
-_MARK = re.compile(r"(?:[-*>]|#+|\d+\.)\s+")
+_MARK = re.compile(r"^(?:[-*>]|#+|\d+\.)\s+")
 _CODE = re.compile(r"(`+)(.+?)\1")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")

@@ -54,7 +54,8 @@ class Names:
 def page(step: "ExplainedStep", names: Names) -> str:
     """One step: its rows, the loss, the gradient in three ways, and the update."""
     n_rows = len(step.rows)
-    which = f"rows {', '.join(str(row + 1) for row in step.rows)}" if n_rows <= MAX_ROWS else f"{n_rows:,} rows"
+    word, numbers = "row" if n_rows == 1 else "rows", ", ".join(str(row + 1) for row in step.rows[:MAX_ROWS])
+    which = f"{word} {numbers}" if n_rows <= MAX_ROWS else f"{n_rows:,} rows"
     meaning, formula = _FORMULAS[names.loss]
     lines = [
         f"Step {step.number}: {which} of the train split, learning rate {number(step.lr)}",
@@ -133,7 +134,7 @@ def _columns(step: "ExplainedStep") -> list[int]:
 def _total(step: "ExplainedStep", names: Names) -> str:
     """The loss as the sum of its terms, as far as these are shown."""
     total, terms = number(step.loss, 12), [number(term, 8) for term in step.terms.flatten().tolist()]
-    if len(names.targets) > 1 and len(terms) > MAX_ROWS:
+    if len(terms) == 1 or (len(names.targets) > 1 and len(terms) > MAX_ROWS):
         return total
     added = " + ".join(terms if len(terms) <= MAX_ROWS else [*terms[:2], "...", terms[-1]])
     return f"{added} = {total}" if names.loss == "sse" else f"({added}) / {len(terms):,} = {total}"

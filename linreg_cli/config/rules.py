@@ -259,6 +259,19 @@ def _automatic_momentum(config: Config) -> Iterator[tuple[Path, str]]:
         )
 
 
+def _row_order(config: Config) -> Iterator[tuple[Path, str]]:
+    train = config.train
+    if train.blocks is not None and train.shuffle != "blocks":
+        order = setting("train.shuffle", "blocks")
+        yield ("train", "blocks"), f"the order of the rows has no blocks; set {order}, or leave train.blocks out"
+    if train.shuffle == "blocks" and train.batch_size == "full":
+        shuffled, batches = setting("train.shuffle", True), setting("train.batch_size", 32)
+        yield (
+            ("train", "shuffle"),
+            f"with batch_size: full every step takes all rows, whatever their order; set {shuffled}, or {batches}",
+        )
+
+
 def _initial_bias(config: Config) -> Iterator[tuple[Path, str]]:
     initial = config.model.init.bias
     if not config.model.bias and (isinstance(initial, Distribution) or initial != 0.0):
@@ -281,6 +294,7 @@ _RULES = (
     _target_estimate,
     _nesterov,
     _automatic_momentum,
+    _row_order,
     _initial_bias,
     _probes,
     _initial_values,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from linreg_cli.figures.canvas import FEW, HUGE, LABEL, SMALL, SPLITS, empty, fitted, set_limits, set_names, style
+from linreg_cli.figures.canvas import FEW, HUGE, LABEL, SMALL, SPLITS, empty, set_limits, set_names, style
 from linreg_cli.figures.clouds import sampled
-from linreg_cli.figures.residuals import CURVE
-from linreg_cli.figures.smoother import smooth
+from linreg_cli.figures.labels import fitted
+from linreg_cli.figures.smoother import CURVE, smooth
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,10 @@ MOST = 12
 MOST_LEVELS = 12
 _ACROSS, _HEIGHT_OF_ONE = 3, 2.9
 _POINTS = 2_000
+#: The points outside the whiskers of a box.
+_OUTSIDE = {
+    "marker": "o", "markersize": 3.5, "alpha": 0.5, "markerfacecolor": SPLITS["train"][0], "markeredgewidth": 0
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,13 @@ def by_feature_figure(residuals: np.ndarray, columns: Sequence[Against], *, targ
     kept = sorted(order[:MOST])
     across = min(_ACROSS, max(len(kept), 1))
     down = math.ceil(len(kept) / across)
-    more = len(columns) - len(kept)
+    more, n_rows = len(columns) - len(kept), len(residuals)
+    notes = [f"the {len(kept)} with the strongest patterns of {len(columns):,}"] if more else []
+    if n_rows > _POINTS and any(columns[at].levels is None for at in kept):
+        notes.append(f"{_POINTS:,} of {n_rows:,} rows as points")
     with style():
         figure = empty(
-            title + (f" (the {len(kept)} with the strongest patterns of {len(columns):,})" if more else ""),
+            f"{title} ({'; '.join(notes)})" if notes else title,
             1.3 + _HEIGHT_OF_ONE * down,
         )
         text, font = fitted(f"residual of {target}", LABEL, min(4.6, _HEIGHT_OF_ONE * down - 0.6), lines=2)
@@ -118,9 +125,7 @@ def _boxes(axes: "Axes", column: Against, residuals: np.ndarray) -> None:
     common = np.sort(np.argsort(-counts, kind="stable")[:MOST_LEVELS])
     common = common[counts[common] > 0]
     groups = [residuals[(column.values == level) & (np.abs(residuals) <= HUGE)] for level in common]
-    boxes = axes.boxplot(
-        groups, widths=0.6, patch_artist=True, flierprops={"marker": "o", "markersize": 3, "alpha": 0.5}
-    )
+    boxes = axes.boxplot(groups, widths=0.6, patch_artist=True, flierprops=_OUTSIDE)
     for box, middle in zip(boxes["boxes"], boxes["medians"], strict=True):
         box.set(facecolor="#BFD9EA", edgecolor=SPLITS["train"][0])
         middle.set(color="black", linewidth=1.6)

@@ -5,19 +5,17 @@ axes, where they cover no data. Empty splits are skipped; arrays that are not of
 ValueError. `$`, `_` and `\\` in a name are drawn as they are.
 """
 
-import functools
 import math
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from linreg_cli.figures.fonts import OWN, with_fonts
+from linreg_cli.figures.fonts import OWN
+from linreg_cli.figures.labels import fitted, width_in_inches
 from linreg_cli.figures.library import drawing, load
-from linreg_cli.wording import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,21 +115,13 @@ def drawable(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return xy[:, np.all(np.abs(xy) <= HUGE, axis=0)]
 
 
-def note(drawn: int, finite: int, total: int, of: int | None = None) -> str:
+def note(drawn: int, finite: int, total: int) -> str:
     """The note in the legend about rows that are not drawn, because of sampling or because they are not finite.
-
-    Args:
-        drawn: points that are drawn.
-        finite: points that are finite.
-        total: all points.
-        of: the rows that the points are a sample of; None: they are all.
 
     >>> note(100, 1000, 1001)
     ' (100 of 1,000) (1 not finite)'
-    >>> note(100, 1000, 1000, of=20_000)
-    ' (100 of 20,000)'
     """
-    sampled = f" ({drawn:,} of {of or finite:,})" if drawn < (of or finite) else ""
+    sampled = f" ({drawn:,} of {finite:,})" if drawn < finite else ""
     return f"{sampled} ({total - finite:,} not finite)" if finite < total else sampled
 
 
@@ -191,7 +181,7 @@ def set_axis(
 ) -> None:
     """Set ticks and limits of the axis `x` or `y`: limits at the outer ticks unless given; as many labels as fit."""
     labels = _tick_labels(ticks)
-    needed = (max(_inches(label, SMALL) for label in labels) + 0.2) * (len(ticks) - 1)
+    needed = (max(width_in_inches(label, SMALL) for label in labels) + 0.2) * (len(ticks) - 1)
     every = max(1, math.ceil(needed / inches)) if which == "x" else 1
     first = int(np.abs(ticks).argmin()) % every
     labels = [label if i % every == first else "" for i, label in enumerate(labels)]
@@ -199,8 +189,12 @@ def set_axis(
 
 
 def set_names(axes: "Axes", which: str, names: Sequence[str], size: float, inches: float, first: int = 0) -> None:
-    """Label the positions `first`, `first` + 1, ... of the axis `x` or `y` with names, each shortened to one line."""
-    found = [fitted(name, size, inches, lines=1) for name in names]
+    """Label the positions `first`, `first` + 1, ... of the axis `x` or `y` with names, each shortened to one line.
+
+    All have one size, the smallest that one of them needs.
+    """
+    smallest = min((fitted(name, size, inches, lines=1)[1]["fontsize"] for name in names), default=size)
+    found = [fitted(name, smallest, inches, lines=1, smallest=1.0) for name in names]
     axes.set(**{f"{which}ticks": range(first, first + len(found)), f"{which}ticklabels": [text for text, _ in found]})
     for label, (_, font) in zip(getattr(axes, f"get_{which}ticklabels")(), found, strict=True):
         label.set(**font)
@@ -235,6 +229,12 @@ def _tick_labels(ticks: np.ndarray) -> list[str]:
     return [text + power if t else text for text, t in zip(texts, ticks, strict=True)]
 
 
+def band_key(axes: "Axes", colour: str) -> "Line2D":
+    """What stands for a shaded band in the legend: a broad line of its colour, which is not drawn in the axes."""
+    (line,) = axes.plot([], [], color=colour, linewidth=12, solid_capstyle="butt", gid="key")
+    return line
+
+
 def finish(figure: "Figure", axes: "Axes", entries: "Entries", right: bool = False) -> None:
     """Add the legend outside the axes, to the right or below, and a note if there is nothing to draw."""
     if not any(len(line.get_path()) for line in axes.lines):
@@ -243,7 +243,7 @@ def finish(figure: "Figure", axes: "Axes", entries: "Entries", right: bool = Fal
         return
     texts = [fitted(label, SMALL, 2.2 if right else 8.4) for _, label in entries]
     widths = [
-        1.2 + max(_inches(line, font["fontsize"], font.get("fontfamily", (OWN,))) for line in text.split("\n"))
+        1.2 + max(width_in_inches(line, font["fontsize"], font.get("fontfamily", (OWN,))) for line in text.split("\n"))
         for text, font in texts
     ]
     fits = [c for c in range(1, len(texts) + 1) if sum(map(max, np.array_split(widths, c))) < _WIDTH - 0.2]
@@ -254,54 +254,6 @@ def finish(figure: "Figure", axes: "Axes", entries: "Entries", right: bool = Fal
     # Set afterwards: given above, a label that starts with an underscore would be dropped.
     for handle, shown, (text, font) in zip(legend.get_lines(), legend.get_texts(), texts, strict=True):
         shown.set(text=text, **font)
-        handle.set(alpha=1, markersize=11)
+        handle.set(alpha=1, markersize=11)  # a sample of faint small points is seen
     if not right and rows > 3:
         figure.set_figheight(figure.get_figheight() + (rows - 3) * 1.6 * SMALL / 72)
-
-
-def fitted(text: str, size: float, inches: float, lines: int = 3) -> tuple[str, dict[str, Any]]:
-    """Wrap a text to a width in inches; the text, and the font size at which there are at most so many lines.
-
-    The middle of a very long text is replaced by an ellipsis. Besides the size, there are the fonts where matplotlib's
-    own lacks a character.
-    """
-    text, families = with_fonts(one_line(text))
-    text = text if len(text) <= 240 else f"{text[:120]} … {text[-117:]}"
-    # After spaces and underscores; inside a word only where it is wider than a line.
-    pieces = re.findall(r"\s+|[^\s_]*_+|[^\s_]+", text)
-    width = functools.partial(_inches, families=families)
-    for smaller in (size, 0.85 * size, 0.7 * size, 0.6 * size):
-        found = [""]
-        for part in (p for piece in pieces for p in (piece if width(piece, smaller) > inches else (piece,))):
-            if found[-1] and width(found[-1] + part, smaller) > inches:
-                found.append("")
-            found[-1] += part
-        if len(found) <= lines:
-            break
-    if lines == 1 and len(found) > 1:
-        found = [_shortened(text, functools.partial(width, size=smaller), inches)]
-    fonts = {"fontfamily": families} if len(families) > 1 else {}
-    return "\n".join(line.strip() for line in found), {"fontsize": smaller, **fonts}
-
-
-def _shortened(text: str, width: Callable[[str], float], inches: float) -> str:
-    """A text with an ellipsis in place of its middle, so that it fits on one line."""
-    low, high = 1, len(text) // 2
-    while low < high:  # the most characters that may stay at either end
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if width(f"{text[:middle]}…{text[-middle:]}") <= inches else (low, middle - 1)
-    return f"{text[:low]}…{text[-low:]}"
-
-
-def _inches(text: str, size: float, families: Sequence[str] = (OWN,)) -> float:
-    return size * _relative_width(text, tuple(families)) / 72
-
-
-@functools.lru_cache(maxsize=4096)
-def _relative_width(text: str, families: tuple[str, ...]) -> float:
-    """The width of a text in points at a font size of 1 point."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
-    font = FontProperties(family=list(families), size=100)
-    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 100

@@ -13,24 +13,26 @@ if TYPE_CHECKING:
 #: The columns that are drawn; the others are counted.
 MOST = 40
 #: Up to so many columns the numbers are written into the cells.
-_WRITTEN = 14
+_WRITTEN = 12
 
 
-def correlation_figure(correlation: np.ndarray, names: Sequence[str], *, title: str) -> "Figure":
+def correlation_figure(correlation: np.ndarray, names: Sequence[str], *, title: str, n_targets: int = 1) -> "Figure":
     """Pearson's correlations as a map from -1 (orange) over 0 (white) to 1 (blue), the targets last.
 
-    Of more than 40 columns those are drawn whose largest correlation with another is highest.
+    Of more than 40 columns those are drawn whose largest correlation with another is highest, and the targets.
 
     Args:
         correlation: shape (n, n), NaN for a constant column.
         names: of the columns, n.
         title: above the picture.
+        n_targets: of the last columns, the number that are targets.
     """
     from matplotlib.colors import LinearSegmentedColormap
 
     n = len(names)
-    off = np.nan_to_num(np.abs(correlation - np.eye(n)))
-    kept = np.sort(np.argsort(-off.max(axis=1), kind="stable")[:MOST]) if n > MOST else np.arange(n)
+    strongest = np.nan_to_num(np.abs(correlation - np.eye(n))).max(axis=1)
+    strongest[n - n_targets :] = np.inf
+    kept = np.sort(np.argsort(-strongest, kind="stable")[:MOST]) if n > MOST else np.arange(n)
     cells, shown = correlation[np.ix_(kept, kept)], [names[i] for i in kept]
     with style():
         figure = empty(title, 8.6)
@@ -40,9 +42,9 @@ def correlation_figure(correlation: np.ndarray, names: Sequence[str], *, title: 
         image = axes.imshow(cells, cmap=colours, vmin=-1, vmax=1, interpolation="nearest")
         bar = figure.colorbar(image, ax=axes, shrink=0.8)
         bar.set_label("Pearson's correlation", fontsize=SMALL)
-        size = SMALL * min(1.0, 22 / max(len(shown), 1))
+        size = SMALL * min(1.0, 28 / max(len(shown), 1))
         for which in ("x", "y"):
-            set_names(axes, which, shown, max(size, 6.5), 1.9)
+            set_names(axes, which, shown, size, 1.9)
         axes.tick_params(axis="x", labelrotation=90)
         axes.grid(visible=False)
         if n > len(shown):
@@ -58,7 +60,7 @@ def correlation_figure(correlation: np.ndarray, names: Sequence[str], *, title: 
                     text,
                     ha="center",
                     va="center",
-                    fontsize=min(13.0, 150 / len(shown)),
+                    fontsize=min(13.0, 120 / len(shown)),
                     color="white" if dark else "black",
                 )
     return figure

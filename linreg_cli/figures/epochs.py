@@ -56,10 +56,11 @@ def loss_curve(run: RunContents, label: str | None = None, x: str = "epoch") -> 
     if not {x, "train_loss"} <= set(history.column_names):
         raise run.damaged("history.csv", f"it has no columns {x} and train_loss")
     validation = floats(history, "validation_loss") if "validation_loss" in history.column_names else None
-    return LossCurve(label or run.id, floats(history, x), floats(history, "train_loss"), validation, _end(run))
+    return LossCurve(label or run.id, floats(history, x), floats(history, "train_loss"), validation, how_it_ended(run))
 
 
-def _end(run: RunContents) -> str:
+def how_it_ended(run: RunContents) -> str:
+    """How a run ended, for the legend, such as `diverged at step 12`; empty for one that did not diverge."""
     record = run.record()
     if record["status"] != "diverged":
         return ""
@@ -114,7 +115,7 @@ def no_gap(run: Material) -> str | None:
 
 def _gap_curve(run: Material, label: str, x: str) -> LossCurve:
     history = run.table("history.csv")
-    return LossCurve(label, floats(history, x), floats(history, "gap"), None, _end(run))
+    return LossCurve(label, floats(history, x), floats(history, "gap"), None, how_it_ended(run))
 
 
 def gap(run: Material, _: str, axes: Axes) -> "Figure":

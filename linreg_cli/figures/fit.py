@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from linreg_cli.figures.canvas import drawable
-from linreg_cli.figures.clouds import SplitPoints, cloud_figure, sizes_of
+from linreg_cli.figures.canvas import band_key, drawable
+from linreg_cli.figures.clouds import Cloud, SplitPoints, cloud_figure
 from linreg_cli.wording import number
 
 if TYPE_CHECKING:
@@ -57,13 +57,14 @@ def fit_figure(
     for split in points:
         if split.x is None:
             raise ValueError(f"the {split.split} split has no single feature to draw against")
-        clouds.append((split.split, split.x, split.actual))
-    label = f"fitted line: y = {number(slope)} x + {number(intercept)}".replace("+ -", "− ").replace("-", "−")
+        clouds.append(Cloud(split.split, split.x, split.actual, split.n_rows))
+    level_part = f" + {number(intercept)}" if intercept else ""
+    label = f"fitted line: y = {number(slope)} x{level_part}".replace("+ -", "− ").replace("-", "−")
 
     def more(axes: "Axes", few: bool) -> "Entries":
         low, high = axes.get_xlim()
         if not few:
-            values = np.concatenate([x[np.isfinite(x)] for _, x, _ in clouds])
+            values = np.concatenate([cloud.x[np.isfinite(cloud.x)] for cloud in clouds])
             low, high = float(values.min()), float(values.max())
         x = np.linspace(low, high, _BAND_POINTS)
         entries: Entries = []
@@ -80,16 +81,15 @@ def fit_figure(
         return entries
 
     level = _ends(clouds, slope, intercept)
-    line = slope, intercept, label, "-"
-    return cloud_figure(clouds, (title, feature, target), line, level=level, sizes=sizes_of(points), extra=more)
+    return cloud_figure(clouds, (title, feature, target), (slope, intercept, label, "-"), level=level, extra=more)
 
 
-def _ends(clouds: Sequence[tuple[str, np.ndarray, np.ndarray]], slope: float, intercept: float) -> list[float]:
+def _ends(clouds: Sequence[Cloud], slope: float, intercept: float) -> list[float]:
     """The ends of the line over the points, if they are at most half the range of the points beyond these.
 
     A line that is far from the points, such as one that was hardly trained, does not squeeze them.
     """
-    x, y = np.concatenate([np.empty((2, 0)), *(drawable(x, y) for _, x, y in clouds)], axis=1)
+    x, y = np.concatenate([np.empty((2, 0)), *(drawable(cloud.x, cloud.y) for cloud in clouds)], axis=1)
     if not len(x):
         return []
     room = (float(y.max()) - float(y.min())) / 2
@@ -100,14 +100,15 @@ def _ends(clouds: Sequence[tuple[str, np.ndarray, np.ndarray]], slope: float, in
 
 
 def _draw_bands(axes: "Axes", x: np.ndarray, height: np.ndarray, bands: Bands) -> "Entries":
-    """Both bands, shaded behind the points; their edges stand for them in the legend."""
+    """Both bands, shaded behind the points."""
     entries: Entries = []
-    for kind, colour, alpha in (("prediction", "#56B4E9", 0.14), ("confidence", "#0072B2", 0.28)):
+    bands_of = (("prediction", "#56B4E9", "#E0F1FB", 0.1), ("confidence", "#0072B2", "#B3D3E8", 0.3))
+    for kind, colour, shade, order in bands_of:  # below the grid
         reach = bands(x, kind)
-        axes.fill_between(x, height - reach, height + reach, color=colour, alpha=alpha, linewidth=0, zorder=1.2)
-        (edge,) = axes.plot(x, height + reach, color=colour, linewidth=1.2, zorder=1.3, gid=f"band-{kind}")
-        axes.plot(x, height - reach, color=colour, linewidth=1.2, zorder=1.3)
-        entries.append((edge, f"95 % {kind} band"))
+        axes.fill_between(x, height - reach, height + reach, color=shade, linewidth=0, zorder=order)
+        axes.plot(x, height + reach, color=colour, linewidth=1.2, zorder=order + 0.1, gid=f"band-{kind}")
+        axes.plot(x, height - reach, color=colour, linewidth=1.2, zorder=order + 0.1)
+        entries.append((band_key(axes, shade), f"95 % {kind} band"))
     return entries
 
 
@@ -119,7 +120,6 @@ def predicted_figure(points: Sequence[SplitPoints], *, target: str, title: str) 
         target: name of the target.
         title: above the picture.
     """
-    clouds = [(p.split, p.actual, p.predicted) for p in points]
+    clouds = [Cloud(p.split, p.actual, p.predicted, p.n_rows) for p in points]
     labels = title, f"actual {target}", f"predicted {target}"
-    line = 1.0, 0.0, "perfect prediction", "--"
-    return cloud_figure(clouds, labels, line, equal=True, sizes=sizes_of(points))
+    return cloud_figure(clouds, labels, (1.0, 0.0, "perfect prediction", "--"), equal=True)

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from linreg_cli.figures.canvas import blank, finish, near, set_axis, set_limits, style
-from linreg_cli.figures.clouds import scatter
-from linreg_cli.figures.residuals import name_points
+from linreg_cli.figures.clouds import Cloud, scatter
+from linreg_cli.figures.names import name_points
+from linreg_cli.figures.smoother import draw_smooth
 from linreg_cli.wording import number
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Rows that are labelled in the picture.
 MOST_NAMED = 5
+#: The rows with the largest Cook's distance that are drawn whatever is sampled.
+_ALWAYS = 100
 
 
 def leverage_figure(
@@ -29,8 +32,9 @@ def leverage_figure(
     n_samples: int,
     n_parameters: int,
     title: str,
+    weights: np.ndarray | None = None,
 ) -> "Figure":
-    """Standardised residuals against leverage, with the curves of Cook's distance 0.5 and 1.
+    """Standardised residuals against leverage, with a smooth curve and the curves of Cook's distance 0.5 and 1.
 
     Vertical lines are at the mean leverage p / n and at twice the mean. The rows with the largest Cook's distance are
     labelled.
@@ -43,16 +47,20 @@ def leverage_figure(
         n_samples: rows of the fit; the arrays may have only some of them.
         n_parameters: p, parameters of the fit.
         title: above the picture.
+        weights: the number of rows that each stands for, shape (n,); None: 1.
 
     Source: R. D. Cook, S. Weisberg, Residuals and Influence in Regression, 1982: D = r^2 h / (p (1 - h)).
     """
     drawable = np.isfinite(residual) & np.isfinite(cooks)
+    gone = np.full(int((~drawable).sum()), np.nan)
     # The most influential rows first: these are always drawn, the others may be sampled.
     order = np.flatnonzero(drawable)[np.argsort(-cooks[drawable], kind="stable")]
     h, r, names = leverage[order], residual[order], rows[order]
+    each = None if weights is None else weights[order]
     with style():
         figure, axes = blank(title, "leverage", "standardised residual")
-        entries = scatter(axes, [("train", len(leverage), np.stack([h, r]))], kept=MOST_NAMED)
+        cloud = Cloud("train", np.append(h, gone), np.append(r, gone), n_samples, each)
+        entries = scatter(axes, [cloud], kept=_ALWAYS)
         if len(h):
             mean = n_parameters / n_samples
             most = max(float(h.max()), min(2 * mean, 1.0))
@@ -65,7 +73,9 @@ def leverage_figure(
                     line = axes.axvline(times * mean, color="#4D4D4D", linestyle=dashes, linewidth=1.6, zorder=2)
                     entries.append((line, f"{'mean' if times == 1 else 'twice the mean'} {number(times * mean, 3)}"))
             _cook_curves(axes, n_parameters, entries)
-            name_points(axes, np.stack([h, r])[:, :MOST_NAMED], names[:MOST_NAMED])
+            entries += draw_smooth(axes, h, r, each)
+            points = np.stack([h, r])
+            name_points(axes, points[:, :MOST_NAMED], names[:MOST_NAMED], around=points)
         finish(figure, axes, entries)
     return figure
 

@@ -12,7 +12,7 @@ from linreg_cli.evaluation.truth import readable_truth
 from linreg_cli.figures.by_feature import by_feature_figure
 from linreg_cli.figures.coefficients import CoefficientSet, coefficient_figure
 from linreg_cli.figures.correlation import correlation_figure
-from linreg_cli.figures.epochs import Axes, gap, gaps, loss, losses, no_gap, together
+from linreg_cli.figures.epochs import Axes, gap, gaps, how_it_ended, loss, losses, no_gap, together
 from linreg_cli.figures.fit import Bands, fit_figure, predicted_figure
 from linreg_cli.figures.influence import leverage_figure
 from linreg_cli.figures.landscape import descent, landscape
@@ -37,6 +37,7 @@ class Kind:
         draw: draws it for one target, or "" for a picture of all targets.
         per_target: whether there is one for each target.
         overlays: draws it for several runs with their labels and a target; None: it does not overlay runs.
+        names_diverged: whether an overlay of several runs only names those that diverged, and does not refuse them.
         default: whether `train` draws it.
         has_axes: whether it is a curve over the epochs, with a choice of its axes.
         needs_rows: whether it is drawn from the rows of the table, and not from the run folder alone.
@@ -46,6 +47,7 @@ class Kind:
     draw: Callable[[Material, str, Axes], "Figure"]
     per_target: bool = True
     overlays: Callable[[Sequence[Material], Sequence[str], str, Axes], "Figure"] | None = None
+    names_diverged: bool = False
     default: Callable[[Material], bool] = lambda _: False
     has_axes: bool = False
     needs_rows: bool = False
@@ -133,7 +135,8 @@ def _qq(run: Material, target: str, _: Axes) -> "Figure":
     residuals, rows = run.standardized(target)
     name = run.fitted_name(target)
     title = f"Normal Q–Q of {name}, {run.fit_name}"
-    return qq_figure(residuals, rows, what=f"standardised residual of {name}", title=title)
+    what, weights = f"standardised residual of {name}", run.influence_weights(target)
+    return qq_figure(residuals, rows, what=what, title=title, weights=weights)
 
 
 def _scale_location(run: Material, target: str, _: Axes) -> "Figure":
@@ -141,23 +144,23 @@ def _scale_location(run: Material, target: str, _: Axes) -> "Figure":
     predicted = run.exactly_fitted(target)
     name = run.fitted_name(target)
     title = f"Scale–location of {name}, {run.fit_name}"
-    return scale_location_figure(predicted, residuals, rows, target=name, title=title)
+    weights = run.influence_weights(target)
+    return scale_location_figure(predicted, residuals, rows, target=name, title=title, weights=weights)
 
 
 def _leverage(run: Material, target: str, _: Axes) -> "Figure":
     suffix, rows = f":{target}" if len(run.targets) > 1 else "", run.table("influence.csv")
     inference = run.of_target_inference(target)
     assert inference is not None
-    n, most = int(inference["n"]), len(rows)
-    sampled = f", {most:,} of {n:,} rows" if most < n else ""
     return leverage_figure(
         floats(rows, "leverage"),
         floats(rows, f"standardized_residual{suffix}"),
         floats(rows, f"cooks_distance{suffix}"),
         floats(rows, "row").astype(int),
-        n_samples=n,
+        n_samples=int(inference["n"]),
         n_parameters=len(inference["coefficients"]),
-        title=f"Influence of each row on {run.fitted_name(target)}, {run.fit_name}{sampled}",
+        title=f"Influence of each row on {run.fitted_name(target)}, {run.fit_name}",
+        weights=run.influence_weights(target),
     )
 
 
@@ -214,12 +217,16 @@ def _coefficients(run: Material, target: str, _: Axes) -> "Figure":
 
 
 def _several_coefficients(runs: Sequence[Material], labels: Sequence[str], target: str, _: Axes) -> "Figure":
-    sets = [coefficient_set(run, target, label) for run, label in zip(runs, labels, strict=True)]
+    sets = [
+        CoefficientSet.of_diverged(label, end) if (end := how_it_ended(run)) else coefficient_set(run, target, label)
+        for run, label in zip(runs, labels, strict=True)
+    ]
     return coefficient_figure(sets, target=runs[0].fitted_name(target), title=f"Coefficients of {together(runs)}")
 
 
 def _correlation(run: Material, _: str, __: Axes) -> "Figure":
-    return correlation_figure(*correlations(run), title=f"Correlations in the train split of {run.id}")
+    title = f"Correlations in the train split of {run.id}"
+    return correlation_figure(*correlations(run), title=title, n_targets=len(run.targets))
 
 
 def _learning_curve(run: Material, target: str, axes: Axes) -> "Figure":
@@ -263,7 +270,9 @@ KINDS: dict[str, Kind] = {
     "scale_location": Kind(_no_influence, _scale_location),
     "leverage": Kind(_no_influence, _leverage),
     "residuals_by_feature": Kind(_no_predictions, _by_feature, needs_rows=True),
-    "coefficients": Kind(_no_coefficients, _coefficients, overlays=_several_coefficients, default=_always),
+    "coefficients": Kind(
+        _no_coefficients, _coefficients, overlays=_several_coefficients, names_diverged=True, default=_always
+    ),
     "correlation": Kind(lambda _: None, _correlation, per_target=False, needs_rows=True),
     "learning_curve": Kind(lambda _: None, _learning_curve, overlays=_learning_curves, needs_rows=True),
     "path": Kind(_no_path, _path, overlays=_paths, default=_is_small, needs_rows=True),

@@ -7,6 +7,7 @@ import torch
 
 from linreg_cli.data import Preprocessor
 from linreg_cli.errors import UsageError
+from linreg_cli.figures.epochs import how_it_ended
 from linreg_cli.figures.material import Material
 from linreg_cli.figures.path import Descent, Landscape
 from linreg_cli.model import unfold_parameters
@@ -50,14 +51,14 @@ def landscape(run: Material, target: str) -> tuple[Landscape, str, Plane]:
     """
     rows = run.train_rows()
     problem, k = rows.problem, rows.dataset.targets.index(target)
-    names = _names(run)
+    names, short = _names(run), _short_names(run)
     if problem.optimum is None:
         if len(names) > 2:
             reason = problem.no_optimum_reason or f"loss: {problem.plan.loss.name} is not quadratic"
             raise UsageError(
                 f"a path of more than two parameters needs the optimum of a squared loss; {reason}", run.id
             )
-        return _from_rows(run, k, names)
+        return _from_rows(run, k, names, short)
     optimum, spectrum, plan = problem.optimum, problem.spectrum, problem.plan
     best = optimum.weights[:, k] if optimum.bias is None else np.append(optimum.weights[:, k], optimum.bias[k])
     decay = plan.weight_decay / problem.batch_share
@@ -71,6 +72,7 @@ def landscape(run: Material, target: str) -> tuple[Landscape, str, Plane]:
     else:
         ends = [0, max(spectrum.rank - 1, 1)]
         plane = Plane(best, spectrum.eigenvectors[:, ends], np.zeros(2))
+        short = ["steepest direction", "flattest direction"]
         hessian, centre = np.diag(spectrum.eigenvalues[ends] + decay), np.zeros(2)
         names = [_direction(word, spectrum.loadings(problem.features, which, 2))
                  for word, which in zip(("steepest", "flattest"), ends, strict=True)]  # fmt: skip
@@ -83,7 +85,7 @@ def landscape(run: Material, target: str) -> tuple[Landscape, str, Plane]:
         return out
 
     known = centre if optimum.is_unique or decay else None
-    return Landscape(loss, known, tuple(names), name), note, plane
+    return Landscape(loss, known, tuple(names), name, tuple(short)), note, plane
 
 
 def _names(run: Material) -> list[str]:
@@ -94,12 +96,16 @@ def _names(run: Material) -> list[str]:
     return names + ([f"bias{scaled}"] if run.config.model.bias else [])
 
 
+def _short_names(run: Material) -> list[str]:
+    return [*run.record()["data"]["features"], *(["bias"] if run.config.model.bias else [])]
+
+
 def _direction(word: str, loadings: list[tuple[str, float]]) -> str:
     main = ", ".join(f"{name} {percent(share, 2)}" for name, share in loadings if share >= 0.05)
     return f"{word} direction ({main})"
 
 
-def _from_rows(run: Material, k: int, names: list[str]) -> tuple[Landscape, str, Plane]:
+def _from_rows(run: Material, k: int, names: list[str], short: list[str]) -> tuple[Landscape, str, Plane]:
     """The landscape of any loss, from the rows; of at most two parameters."""
     problem = run.train_rows().problem
     X, y = problem.X_nd.astype(np.float64), problem.y_nk[:, k].astype(np.float64)
@@ -119,7 +125,7 @@ def _from_rows(run: Material, k: int, names: list[str]) -> tuple[Landscape, str,
     if robust is not None and robust.is_unique:
         best = robust.weights[:, k] if robust.bias is None else np.append(robust.weights[:, k], robust.bias[k])
     plane = Plane(np.zeros(len(names)), np.eye(len(names)), np.zeros(len(names)))
-    return Landscape(value, best, tuple(names), "loss"), "", plane
+    return Landscape(value, best, tuple(names), "loss", tuple(short)), "", plane
 
 
 def descent(run: Material, target: str, label: str, plane: Plane) -> Descent:
@@ -140,4 +146,5 @@ def descent(run: Material, target: str, label: str, plane: Plane) -> Descent:
     weights, bias = (history[:, :-1].T, history[:, -1]) if has_bias else (history.T, None)
     with np.errstate(all="ignore"):  # of a run that diverged
         weights, bias = unfold_parameters(weights, bias, preprocessor, k)
-    return Descent(label, plane.of((weights if bias is None else np.vstack([weights, bias])).T))
+    steps = plane.of((weights if bias is None else np.vstack([weights, bias])).T)
+    return Descent(label, steps, how_it_ended(run))

@@ -17,7 +17,6 @@ from linreg_cli.figures.canvas import (
     blank,
     drawable,
     finish,
-    fitted,
     nice_step,
     note,
     set_axis,
@@ -25,6 +24,7 @@ from linreg_cli.figures.canvas import (
     style,
     ticks_beyond,
 )
+from linreg_cli.figures.labels import fitted
 from linreg_cli.figures.looks import COLOURS, DASHES, MARKERS
 from linreg_cli.wording import number
 

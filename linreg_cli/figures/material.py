@@ -13,6 +13,7 @@ from linreg_cli.data.columns.kinds import Column, take
 from linreg_cli.data.encoding.transform import forward
 from linreg_cli.figures.clouds import SplitPoints
 from linreg_cli.figures.train_rows import TrainRows, read_again
+from linreg_cli.least_squares.influence import largest_rows
 from linreg_cli.runs.contents import RunContents
 from linreg_cli.runs.store import RunFolder
 
@@ -107,17 +108,34 @@ class Material(RunContents):
             predicted = predicted - self._smearing(target)
         x = floats(table, f"feature:{self.feature}") if self.feature else None
         split = table.column("split").dictionary_encode().unify_dictionaries()
-        codes, points = indices(split), []
+        codes, points, numbers = indices(split), [], floats(table, "row").astype(np.int64)
         for code, name in enumerate(split.chunk(0).dictionary.to_pylist() if len(codes) else []):
             rows = codes == code
-            n_rows = self.record()["data"]["rows"].get(name)
-            points.append(SplitPoints(name, actual[rows], predicted[rows], None if x is None else x[rows], n_rows))
+            feature, n_rows = None if x is None else x[rows], self.record()["data"]["rows"].get(name)
+            points.append(SplitPoints(name, actual[rows], predicted[rows], feature, numbers[rows], n_rows))
         return points
 
     def _smearing(self, target: str) -> float:
         """The logarithm of the smearing factor, which predictions of the mean have in the units of the fit."""
         factors = self.read_json("preprocess.json").get("smearing")
         return 0.0 if factors is None else math.log(factors[self.targets.index(target)])
+
+    def influence_weights(self, target: str) -> np.ndarray | None:
+        """The number of rows that each row of `influence.csv` stands for, shape (n,); None where it has all."""
+        inference, table = self.of_target_inference(target), self.table("influence.csv")
+        assert inference is not None
+        if len(table) >= inference["n"]:
+            return None
+
+        def largest(name: str) -> np.ndarray:
+            columns = [floats(table, column) for column in table.column_names if column.partition(":")[0] == name]
+            found: np.ndarray = np.max(np.abs(columns), axis=0)
+            return found
+
+        extreme = largest_rows(largest("cooks_distance"), largest("standardized_residual"), largest("leverage"))
+        weights = np.full(len(table), (inference["n"] - len(extreme)) / max(len(table) - len(extreme), 1))
+        weights[extreme] = 1.0
+        return weights
 
     def standardized(self, target: str) -> tuple[np.ndarray, np.ndarray]:
         """Of the rows of `influence.csv`: the standardised residuals of a target, and the row numbers."""

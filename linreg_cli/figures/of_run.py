@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from linreg_cli.errors import LinregError, PlotError, UsageError
 from linreg_cli.figures.canvas import render
-from linreg_cli.figures.epochs import Axes
+from linreg_cli.figures.epochs import Axes, how_it_ended
 from linreg_cli.figures.kinds import KINDS, Kind
 from linreg_cli.figures.library import drawing
 from linreg_cli.figures.material import Material
@@ -121,8 +121,10 @@ def overlay(runs: Sequence[RunFolder], format: str, kind: str = "loss", axes: Ax
     if chosen.overlays is None:
         several = ", ".join(name for name, each in KINDS.items() if each.overlays is not None)
         raise UsageError(f"a {kind} picture shows one run; of several runs there are: {several}", "--kind")
-    for run in read:
-        if why := chosen.why_not(run):
+    reasons = [chosen.why_not(run) for run in read]
+    for run, why in zip(read, reasons, strict=True):
+        only_named = chosen.names_diverged and how_it_ended(run) and None in reasons
+        if why and not only_named:
             raise UsageError(f"run {run.id} has no {kind} picture, because {why}")
     if chosen.per_target:
         _refuse_other_data(read, kind)

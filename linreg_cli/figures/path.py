@@ -1,12 +1,14 @@
 """The way of gradient descent over the loss: on a curve for one parameter, on contours and a surface for two."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from linreg_cli.figures.canvas import HUGE, SMALL, blank, empty, finish, fitted, near, set_axis, set_limits, style
+from linreg_cli.figures.canvas import HUGE, SMALL, blank, empty, finish, near, set_axis, set_limits, style
+from linreg_cli.figures.labels import fitted
 from linreg_cli.figures.looks import COLOURS, MARKERS
 
 if TYPE_CHECKING:
@@ -34,12 +36,14 @@ class Landscape:
         optimum: where the loss is lowest, shape (d,); None if that is not known or not unique.
         names: of the d coordinates, with their units.
         loss_name: for the axis.
+        short_names: of the d coordinates, where there is little room; empty: as `names`.
     """
 
     loss: Callable[[np.ndarray], np.ndarray]
     optimum: np.ndarray | None
     names: tuple[str, ...]
     loss_name: str
+    short_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,12 @@ class Descent:
     Attributes:
         label: of the run.
         steps: the start, and the position after each epoch, shape (m, d).
+        end: how the run ended, if it diverged, such as `diverged at step 12`.
     """
 
     label: str
     steps: np.ndarray
+    end: str = ""
 
 
 def path_figure(land: Landscape, runs: Sequence[Descent], *, title: str, note: str = "") -> "Figure":
@@ -126,15 +132,28 @@ def _look(position: int, steps: np.ndarray, size: np.ndarray, alone: bool) -> di
         if not np.abs(step - last).max() < _APART:
             marked.append(at)
             last = step
-    colour = "#B00020" if alone else COLOURS[(position + 1) % len(COLOURS)]
+    colour = "#B00020" if alone else COLOURS[position % len(COLOURS)]
     marker = "o" if alone else MARKERS[position % len(MARKERS)]
     width = 6.5 if len(marked) <= 30 else 4.5
     return {"color": colour, "marker": marker, "markersize": width, "markevery": marked, "linewidth": 1.5, "zorder": 4}
 
 
 def _label(run: Descent, inside: np.ndarray, alone: bool) -> str:
+    notes = [run.end] * bool(run.end) + ["leaves the picture"] * (not inside.all())
     what = "steps" if alone else run.label
-    return what if inside.all() else f"{what} (leaves the picture)"
+    return f"{what} ({', '.join(notes)})" if notes else what
+
+
+def _seen(steps: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """The steps up to the second of two outside; what a run that diverges does then would cover the others.
+
+    Args:
+        steps: shape (m, d).
+        inside: whether each is in the picture, shape (m,).
+    """
+    out = np.flatnonzero(~inside[1:] & ~inside[:-1])
+    shown: np.ndarray = steps[: out[0] + 2] if len(out) else steps
+    return shown
 
 
 def _curve(land: Landscape, runs: Sequence[Descent], title: str, note: str) -> "Figure":
@@ -142,11 +161,14 @@ def _curve(land: Landscape, runs: Sequence[Descent], title: str, note: str) -> "
     low, high = (float(end[0]) for end in _box(land, runs))
     x = np.linspace(low, high, 401)
     heights = land.loss(x[:, None])
-    (line,) = axes.plot(x, heights, color="#0072B2", linewidth=2.4, zorder=2, gid="curve")
+    (line,) = axes.plot(
+        x, heights, color="#0072B2" if len(runs) == 1 else "#7F7F7F", linewidth=2.4, zorder=2, gid="curve"
+    )
     entries: Entries = [(line, "loss")]
     for position, run in enumerate(runs):
         steps = _finite(run.steps)
         inside = (steps[:, 0] >= low) & (steps[:, 0] <= high)
+        steps = _seen(steps, inside)
         (drawn,) = axes.plot(
             steps[:, 0], land.loss(steps), **_look(position, steps, np.array([high - low]), len(runs) == 1)
         )
@@ -191,14 +213,22 @@ def _plane(land: Landscape, runs: Sequence[Descent], title: str, note: str) -> "
             *side,
             heights,
             levels=[bottom - 1e-9 * abs(bottom) - 1e-300, *levels],
-            colors=_shades(len(levels)),
+            colors=_shades(len(levels), alone=len(runs) == 1),
             zorder=1,
         )
-        axes.contour(*side, heights, levels=levels[:-1], colors="#3A6F96", linewidths=0.9, zorder=2)
+        axes.contour(
+            *side,
+            heights,
+            levels=levels[:-1],
+            colors="#3A6F96" if len(runs) == 1 else "#7F7F7F",
+            linewidths=0.9,
+            zorder=2,
+        )
     entries: Entries = []
     for position, run in enumerate(runs):
         steps = _finite(run.steps)
         inside = np.all((steps >= low) & (steps <= high), axis=1)
+        steps = _seen(steps, inside)
         (drawn,) = axes.plot(*steps.T, **_look(position, steps, high - low, len(runs) == 1))
         drawn.set_gid(f"path-{position}")
         entries.append((drawn, _label(run, inside, len(runs) == 1)))
@@ -231,10 +261,11 @@ def _two(title: str, note: str) -> tuple[str, dict[str, Any]]:
     return f"{text}\n{below}", {**font, "fontsize": 0.85 * font["fontsize"]}
 
 
-def _shades(count: int) -> list[tuple[float, float, float]]:
-    """From near white at the optimum to blue, pale enough for what is drawn on them."""
+def _shades(count: int, alone: bool) -> list[tuple[float, float, float]]:
+    """From near white at the optimum to blue, or to grey where runs have colours; pale enough for what is drawn on."""
     share = np.linspace(0, 1, count)[:, None]
-    colours = (1 - share) * np.array([0.97, 0.985, 1.0]) + share * np.array([0.50, 0.69, 0.84])
+    darkest = np.array([0.50, 0.69, 0.84] if alone else [0.78, 0.78, 0.78])
+    colours = (1 - share) * np.array([0.97, 0.985, 1.0] if alone else [1.0, 1.0, 1.0]) + share * darkest
     return [tuple(colour) for colour in colours.tolist()]
 
 
@@ -263,11 +294,11 @@ def _surface(figure: "Figure", land: Landscape, run: Descent, low: np.ndarray, h
     for which, k in (("x", 0), ("y", 1)):
         ticks, _ = near(float(low[k]), float(high[k]))
         ticks = ticks[(ticks >= low[k]) & (ticks <= high[k])]
-        set_axis(axes, which, ticks, 1.8, (float(low[k]), float(high[k])))
-        getattr(axes, f"set_{which}label")(*fitted(land.names[k], 0.75 * SMALL, 2.4, lines=1))
+        set_axis(axes, which, ticks[:: max(1, math.ceil(len(ticks) / 4))], 2.4, (float(low[k]), float(high[k])))
+        getattr(axes, f"set_{which}label")(*fitted((land.short_names or land.names)[k], 0.8 * SMALL, 1.9, lines=1))
     ticks, limits = near(float(heights.min()), float(heights.max()))
     set_axis(axes, "z", ticks[:: max(1, len(ticks) // 4)], limits=limits)
     text, font = fitted(land.loss_name, 0.75 * SMALL, 3.0, lines=2)
     axes.set_title(text, **font)  # a label beside the axis would be cut off
-    axes.tick_params(labelsize=0.6 * SMALL)
+    axes.tick_params(labelsize=0.65 * SMALL)
     axes.view_init(elev=32, azim=-60)

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from linreg_cli.figures.canvas import SMALL, blank, drawable, finish, set_limits, style
-from linreg_cli.figures.clouds import SplitPoints, cloud_figure, sampled, scatter, sizes_of
-from linreg_cli.figures.smoother import smooth
+from linreg_cli.figures.canvas import band_key, blank, drawable, finish, set_limits, style
+from linreg_cli.figures.clouds import Cloud, SplitPoints, cloud_figure, sampled, scatter
+from linreg_cli.figures.names import name_points
+from linreg_cli.figures.smoother import draw_smooth
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,14 +16,17 @@ if TYPE_CHECKING:
 
     from linreg_cli.figures.canvas import Entries
 
-#: The colour of smooth curves, which no split has.
-CURVE = "#009E73"
 #: Rows that are named, as R's diagnostic plots name three.
 MOST_NAMED = 3
+#: Residuals below this share of the largest value are rounding errors.
+_ROUNDING = 1e-13
+_BAND = "#CCE3F0"
 
 
 def residual_figure(points: Sequence[SplitPoints], *, target: str, title: str) -> "Figure":
     """Residuals (actual - predicted) against predicted values of a target, with a smooth curve through the train split.
+
+    The rows with the largest residuals are named.
 
     Args:
         points: of each split.
@@ -33,18 +37,48 @@ def residual_figure(points: Sequence[SplitPoints], *, target: str, title: str) -
     for p in points:
         drawable(p.actual, p.predicted)
         with np.errstate(all="ignore"):
-            clouds.append((p.split, p.predicted, np.subtract(p.actual, p.predicted, dtype=np.float64)))
+            residuals = np.subtract(p.actual, p.predicted, dtype=np.float64)
+        clouds.append(Cloud(p.split, p.predicted, residuals, p.n_rows))
+    exact = _is_rounding(points)
 
-    def more(axes: "Axes", few: bool) -> "Entries":
-        return [] if few else _curve(axes, *drawable(*clouds[0][1:]))
+    def more(axes: "Axes", _: bool) -> "Entries":
+        if exact:
+            return []
+        named = [(p, cloud) for p, cloud in zip(points, clouds, strict=True) if p.rows is not None]
+        if named:
+            xy = np.concatenate([np.stack([cloud.x, cloud.y]).astype(np.float64) for _, cloud in named], axis=1)
+            rows = np.concatenate([p.rows for p, _ in named if p.rows is not None])
+            fine = np.isfinite(xy).all(axis=0)
+            _name_largest(axes, xy[:, fine], xy[1, fine], rows[fine])
+        return draw_smooth(axes, *drawable(clouds[0].x, clouds[0].y))
 
     labels = title, f"predicted {target}", f"residual of {target} (actual − predicted)"
-    line = 0.0, 0.0, "zero residual", "--"
-    return cloud_figure(clouds, labels, line, level=(0.0,), sizes=sizes_of(points), extra=more)
+    zero = "zero residual (all are rounding errors)" if exact else "zero residual"
+    return cloud_figure(clouds, labels, (0.0, 0.0, zero, "--"), level=(0.0,), extra=more)
+
+
+def _is_rounding(points: Sequence[SplitPoints]) -> bool:
+    """Whether all residuals are those of a fit that is perfect but for rounding."""
+    with np.errstate(all="ignore"):
+        largest = max((float(np.max(np.abs(p.actual), initial=0.0)) for p in points), default=0.0)
+        worst = max((float(np.max(np.abs(p.actual - p.predicted), initial=0.0)) for p in points), default=0.0)
+    return bool(0 < worst <= _ROUNDING * largest)
+
+
+def _name_largest(axes: "Axes", xy: np.ndarray, residuals: np.ndarray, rows: np.ndarray) -> None:
+    """Name the points with the largest absolute residuals, as R does in every picture."""
+    largest = np.argsort(-np.abs(residuals), kind="stable")[:MOST_NAMED]
+    name_points(axes, xy[:, largest], rows[largest], around=xy)
 
 
 def scale_location_figure(
-    predicted: np.ndarray, standardized: np.ndarray, rows: np.ndarray, *, target: str, title: str
+    predicted: np.ndarray,
+    standardized: np.ndarray,
+    rows: np.ndarray,
+    *,
+    target: str,
+    title: str,
+    weights: np.ndarray | None = None,
 ) -> "Figure":
     """The root of the absolute standardised residual against predicted values: a level curve means equal variance.
 
@@ -54,116 +88,86 @@ def scale_location_figure(
         rows: numbers of the rows, shape (n,).
         target: name of the target.
         title: above the picture.
+        weights: the number of rows that each stands for, shape (n,); None: 1.
     """
     size = np.sqrt(np.abs(standardized))
     fine = np.isfinite(size) & np.isfinite(predicted)
     x, y, names = predicted[fine], size[fine], rows[fine]
+    n_rows = len(predicted) if weights is None else round(float(weights.sum()))
     with style():
         figure, axes = blank(title, f"predicted {target}", "root of |standardised residual|")
         order = np.argsort(-y, kind="stable")
-        points = np.stack([x[order], y[order]])
-        entries = scatter(axes, [("train", len(predicted), points)], kept=MOST_NAMED)
+        gone = np.full(int((~fine).sum()), np.nan)
+        each = None if weights is None else weights[fine][order]
+        cloud = Cloud("train", np.append(x[order], gone), np.append(y[order], gone), n_rows, each)
+        entries = scatter(axes, [cloud], kept=MOST_NAMED)
         if len(x):
+            curve = draw_smooth(axes, x, y, None if weights is None else weights[fine])
+            highest = [float(np.max(line.get_ydata())) for line, _ in curve]
             set_limits(axes, "x", float(x.min()), float(x.max()), few=False)
-            set_limits(axes, "y", 0.0, float(y.max()), few=False)
-            entries += _curve(axes, x, y)
-            name_points(axes, points[:, :MOST_NAMED], names[order][:MOST_NAMED])
+            set_limits(axes, "y", 0.0, max(float(y.max()), *highest, 0.0), few=False)
+            entries += curve
+            _name_largest(axes, np.stack([x, y]), y, names)
         finish(figure, axes, entries)
     return figure
 
 
-def qq_figure(residuals: np.ndarray, rows: np.ndarray, *, what: str, title: str) -> "Figure":
+def qq_figure(
+    residuals: np.ndarray, rows: np.ndarray, *, what: str, title: str, weights: np.ndarray | None = None
+) -> "Figure":
     """Sorted residuals against the quantiles of the normal distribution; normal residuals lie on the line.
 
     The i-th of n points is at the quantile (i - a) / (n + 1 - 2 a), with a = 3/8 up to n = 10 and 1/2 above. The line
     goes through the quartiles. In the band lie 95 % of each point of n normal residuals, from the beta distribution of
-    the order statistics.
+    the order statistics. Of a sample, n is the number of all rows, and i the middle of those that a point stands for.
 
     Args:
         residuals: standardised, shape (n,); those that are not finite are left out.
         rows: numbers of the rows, shape (n,).
         what: what the residuals are, for the axis.
         title: above the picture.
+        weights: the number of rows that each stands for, shape (n,); None: 1.
     """
     from scipy import special
 
     fine = np.isfinite(residuals)
     order = np.argsort(residuals[fine], kind="stable")
-    y, names, n = residuals[fine][order], rows[fine][order], int(fine.sum())
+    y, names = residuals[fine][order], rows[fine][order]
+    each = np.ones(len(y)) if weights is None else weights[fine][order]
+    n = float(each.sum())
     with style():
         figure, axes = blank(title, "quantile of the normal distribution", what)
         entries: Entries = []
-        if n:
+        if len(y):
             a = 3 / 8 if n <= 10 else 1 / 2
-            i = np.arange(1, n + 1)
+            i = np.cumsum(each) - (each - 1) / 2
             x = special.ndtri((i - a) / (n + 1 - 2 * a))
-            slope, level = _through_quartiles(y)
+            slope, level = _through_quartiles(y, i)
             kept = sampled(x, y, 2_000)
             low, high = (
                 level + slope * special.ndtri(special.betaincinv(i[kept], n - i[kept] + 1, p)) for p in (0.025, 0.975)
             )
-            axes.fill_between(x[kept], low, high, color="#0072B2", alpha=0.13, linewidth=0, zorder=1.2)
+            axes.fill_between(x[kept], low, high, color=_BAND, linewidth=0, zorder=0.2)  # below the grid
             set_limits(axes, "x", float(x[0]), float(x[-1]), few=False)
             ends = np.array(axes.get_xlim())
             lowest, highest = min(float(y[0]), float(low.min())), max(float(y[-1]), float(high.max()))
             set_limits(axes, "y", lowest, highest, few=False)
-            worst = np.argsort(-np.abs(y - level - slope * x), kind="stable")[:MOST_NAMED]
-            entries = scatter(axes, [("train", len(residuals), np.stack([x, y]))], line=(slope, level))
+            gone = np.full(int((~fine).sum()), np.nan)
+            cloud = Cloud("train", np.append(x, gone), np.append(y, gone), round(n) + len(gone))
+            entries = scatter(axes, [cloud], line=(slope, level))
             limits = axes.get_ylim()
             (line,) = axes.plot(ends, level + slope * ends, "k", linewidth=2, zorder=2.5, gid="line")
-            (edge,) = axes.plot([], [], color="#0072B2", alpha=0.35, linewidth=7)
             axes.set(xlim=ends, ylim=limits)
-            entries += [(line, "through the quartiles"), (edge, "95 % of normal residuals, point by point")]
-            name_points(axes, np.stack([x[worst], y[worst]]), names[worst])
+            band = band_key(axes, _BAND)
+            entries += [(line, "through the quartiles"), (band, "95 % of normal residuals, point by point")]
+            _name_largest(axes, np.stack([x, y]), y, names)
         finish(figure, axes, entries)
     return figure
 
 
-def _through_quartiles(y: np.ndarray) -> tuple[float, float]:
-    """Slope and level of the line through the quartiles, as R's `qqline`."""
-    low, high = np.quantile(y, [0.25, 0.75])
+def _through_quartiles(y: np.ndarray, i: np.ndarray) -> tuple[float, float]:
+    """Slope and level of the line through the quartiles of sorted values of ranks i, as R's `qqline`."""
+    n = i[-1]  # of a rank that stands for several rows, about
+    low, high = np.interp(1 + (n - 1) * np.array([0.25, 0.75]), i, y)
     quartile = 0.6744897501960817  # of the normal distribution
     return float(high - low) / (2 * quartile), float(high + low) / 2
-
-
-def _curve(axes: "Axes", x: np.ndarray, y: np.ndarray) -> "Entries":
-    """A smooth curve through the points, and its entry of the legend."""
-    at, height = smooth(x, y)
-    if not len(at):
-        return []
-    (line,) = axes.plot(at, height, color=CURVE, linewidth=2.6, zorder=5.5, gid="smooth")
-    return [(line, "smooth curve (lowess, train)")]
-
-
-def name_points(axes: "Axes", xy: np.ndarray, names: np.ndarray) -> None:
-    """Label points, the first ones first, inside the frame and without overlap.
-
-    Args:
-        axes: with its final limits.
-        xy: coordinates, shape (2, n).
-        names: shape (n,).
-    """
-    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-    taken: list[tuple[float, float, float]] = []  # middle and half the width, as shares of the frame
-    spots = [(side, above, far) for far in (1, 3, 5) for above in (1, -1) for side in (1, -1)]
-    for name, x, y in zip(names, *xy.tolist(), strict=True):
-        half = 0.008 * len(str(name)) + 0.004
-        across, up = (x - left) / (right - left), (y - low) / (high - low)
-        for side, above, far in spots:
-            middle, height = across + side * (half + 0.01), up + 0.025 * above * far
-            free = all(abs(middle - m) > half + w or abs(height - t) > 0.045 for m, t, w in taken)
-            if free and half < middle < 1 - half and 0.03 < height < 0.97:
-                break
-        else:
-            continue  # without a name rather than with one that covers another
-        taken.append((middle, height, half))
-        axes.annotate(
-            str(name),
-            (x, y),
-            xytext=(7 * side, (3 + 12 * (far - 1)) * above),
-            textcoords="offset points",
-            ha="left" if side > 0 else "right",
-            va="bottom" if above > 0 else "top",
-            fontsize=0.85 * SMALL,
-            zorder=6,
-        )

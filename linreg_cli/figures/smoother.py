@@ -1,14 +1,33 @@
 """A smooth curve through a cloud of points."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from linreg_cli.figures.clouds import sampled
+from linreg_cli.figures.clouds import in_proportion, sampled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from linreg_cli.figures.canvas import Entries
+
+#: The colour of smooth curves, which no split has.
+CURVE = "#009E73"
 
 #: More points than this are thinned first; the curve changes by less than the width of its line.
 _MOST = 5_000
 
 
-def smooth(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def draw_smooth(axes: "Axes", x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> "Entries":
+    """Draw a smooth curve through points of the train split, as `smooth`; its entry of the legend, if there is one."""
+    at, height = smooth(x, y, weights)
+    if not len(at):
+        return []
+    (line,) = axes.plot(at, height, color=CURVE, linewidth=2.6, zorder=5.5, gid="smooth")
+    return [(line, "smooth curve (lowess, train)")]
+
+
+def smooth(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The curve of `lowess` through a sample of the points, ascending in x.
 
     It is empty for fewer than 5 points, or fewer than 3 values of x.
@@ -16,8 +35,10 @@ def smooth(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Args:
         x: shape (n,), finite.
         y: shape (n,), finite.
+        weights: the number of rows that each point stands for, shape (n,); None: 1. The sample has points of each
+            weight as often as the table has.
     """
-    rows = sampled(x, y, _MOST)
+    rows = sampled(x, y, _MOST) if weights is None else in_proportion(weights, _MOST)
     order = np.argsort(x[rows], kind="stable")
     x, y = x[rows][order], y[rows][order]
     if len(x) < 5 or len(np.unique(x)) < 3:

@@ -307,18 +307,19 @@ def assemble_run(
         exact = None if solved is None else solved.exact
         problem = problem_of(config, dataset, preprocessor, (X_nd, y_nk), eps=eps, exact=exact)
         chosen = resolve(config, problem)
-    problem = problem.with_plan(StepPlan.from_config(chosen.config, n_samples=len(X_nd)))
+    problem = problem.with_plan(StepPlan.from_config(chosen.config, len(X_nd), X_nd.shape[1] + y_nk.shape[1]))
     try:
         choice = choose(config.train.engine, problem.plan, *tensors["train"])
     except ValueError as error:
         raise loaded.error("train.engine", str(error)) from None
-    resolved = _resolved(chosen.config, device, choice)
+    resolved = _resolved(chosen.config, device, choice, problem.plan)
     return Prepared(resolved, dataset, preprocessor, tensors, TrainingState(model), choice, problem, chosen)
 
 
-def _resolved(config: Config, device: torch.device, choice: Choice) -> Config:
-    """The config that repeats the run from any folder: with the device, the executor and an absolute path."""
-    train = config.train.model_copy(update={"device": str(device), "engine": choice.executor.name})
+def _resolved(config: Config, device: torch.device, choice: Choice, plan: StepPlan) -> Config:
+    """The config that repeats the run from any folder: device, executor, blocks, an absolute path."""
+    found = {"device": str(device), "engine": choice.executor.name, "blocks": plan.n_blocks}
+    train = config.train.model_copy(update=found)
     data = config.data
     if isinstance(data, TableData) and not is_address(data.path):
         data = data.model_copy(update={"path": str(Path(data.path).absolute())})

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -45,6 +45,9 @@ from linreg_cli.runs.store import INFERENCE_FILE, RESULTS, RunFolder, create_run
 from linreg_cli.starter.choices import Choices
 from linreg_cli.starter.known import Known
 from linreg_cli.wording import duration, number, plural
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ def train_run(
     stops: StopRequests | None = None,
     choices: Choices | None = None,
     known: Known | None = None,
+    frame: "pa.Table | None" = None,
 ) -> Outcome:
     """Train, evaluate on every split, draw pictures, and write a complete run folder.
 
@@ -98,6 +102,7 @@ def train_run(
         stops: requests to stop, entered by the caller; None: there are none, and signal handlers are not changed.
         choices: what was decided for a table, for `run.json`; None for a config that was written.
         known: what was read for that; see `prepare`.
+        frame: the rows of `source: frame`.
 
     Returns:
         The result. A failed gate is part of it, not an exception.
@@ -109,7 +114,7 @@ def train_run(
     """
     begun = time.perf_counter()
     stops = stops or StopRequests()
-    prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs, known=known)
+    prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame)
     warnings = prepared.check(loaded, reporter, force=force)
     decisions = {}
     if choices is not None:
@@ -146,6 +151,7 @@ def resume_run(
     fail_if: Sequence[str] = (),
     stops: StopRequests | None = None,
     outputs: Path | None = None,
+    frame: "pa.Table | None" = None,
 ) -> Outcome | str:
     """Resume a run in its folder; the result has the same bits as that of a run that was never stopped.
 
@@ -158,6 +164,7 @@ def resume_run(
         fail_if: conditions that must not hold, beside the gates of the config.
         stops: as in `train_run`.
         outputs: the folder of the runs that gates may compare with; None: that of the run.
+        frame: the rows of `source: frame`.
 
     Returns:
         The result, or a text that says why the run is already complete.
@@ -176,7 +183,7 @@ def resume_run(
             reporter.warn(warning)
         prepared = prepare(
             resumption.loaded, reporter, fail_if=fail_if, resumed=True, outputs=outputs or run.path.parent,
-            references=resumption.references,
+            references=resumption.references, frame=frame,
         )  # fmt: skip
         auto = "lr" in auto_keys(resumption.record)
         warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True, auto=auto)

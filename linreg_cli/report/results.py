@@ -140,10 +140,19 @@ def probe(run: Shareable) -> Html | None:
     return stack(table("Predictions before and after training", header, rows), note)
 
 
-def pictures(run: Shareable) -> Html:
-    """Every picture that can be drawn from the run folder alone; for one that cannot be drawn, the reason."""
-    figures, failures = [], []
-    for kind in (*_SHOWS,):
+def pictures(run: Shareable, kinds: Sequence[str] = tuple(_SHOWS), most: int | None = None) -> Html:
+    """Pictures that can be drawn from the run folder alone; for one that cannot be drawn, the reason.
+
+    Args:
+        run: the run.
+        kinds: those to draw; the ones that the run does not have are left out.
+        most: the number of pictures; None: all of them.
+    """
+    figures: list[Html] = []
+    failures = []
+    for kind in kinds:
+        if most is not None and len(figures) >= most:
+            break
         about = KINDS[kind]
         try:
             drawn = draw_run(run, (kind,), "png")
@@ -160,7 +169,7 @@ def pictures(run: Shareable) -> Html:
         for target, png in zip(run.targets, drawn.values(), strict=True):
             shows = _SHOWS[kind].format(target=short(target))
             figures.append(picture(compact(png), f"Picture: {shows}", shows))
-    return stack(element("div", *figures, class_="pictures") if figures else None, not_drawn(failures))
+    return stack(element("div", *figures[:most], class_="pictures") if figures else None, not_drawn(failures))
 
 
 def overlaid(runs: Sequence[Shareable]) -> Html:

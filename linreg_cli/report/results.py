@@ -19,6 +19,7 @@ from linreg_cli.report.markup import (
     name,
     paragraph,
     picture,
+    short,
     stack,
     table,
     text,
@@ -54,12 +55,12 @@ def metrics(run: Shareable) -> Html | None:
     """The metrics of each split, for all targets together and for each."""
     if not run.splits:
         return None
-    what = "all targets" if len(run.targets) > 1 else run.targets[0]
+    what = "all targets" if len(run.targets) > 1 else short(run.targets[0])
     parts = [_metrics(f"Metrics of {what}", run.splits, list(_NAMES))]
     if len(run.targets) > 1:
         for target in run.targets:
             own = {split: values["by_target"][target] for split, values in run.splits.items()}
-            parts.append(_metrics(f"Metrics of {target}", own, [key for key in _NAMES if key != "loss"]))
+            parts.append(_metrics(f"Metrics of {short(target)}", own, [key for key in _NAMES if key != "loss"]))
     said = "Loss is in scaled units; the other metrics are in original units."
     if estimate := estimate_in_words(run.record()):
         said += f" Predictions estimate {estimate}."
@@ -166,7 +167,7 @@ def pictures(run: Shareable, kinds: Sequence[str] = tuple(_SHOWS), most: int | N
             figures.append(picture(compact(png), alt, _SHOWS[kind]))
             continue
         for target, png in zip(run.targets, drawn.values(), strict=True):
-            shows = _SHOWS[kind].format(target=target)
+            shows = _SHOWS[kind].format(target=short(target))
             figures.append(picture(compact(png), f"Picture: {shows}", shows))
     return stack(element("div", *figures[:most], class_="pictures") if figures else None, not_drawn(failures))
 

@@ -170,6 +170,7 @@ def refusal(
     if trained is None:
         return None
     shift = shift_in_errors(optimum, *trained)
+    shift[:, optimum.exactly_fitted()] = 0.0  # such a target has no standard errors
     worst = np.unravel_index(int(np.argmax(shift)), shift.shape)
     if shift[worst] < NEAR:
         return None

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -34,6 +34,9 @@ from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.runs.references import references_of
 from linreg_cli.starter.known import Known
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Reporter(Protocol):
@@ -173,6 +176,7 @@ def prepare(
     outputs: Path | None = None,
     references: Mapping[str, ReferenceValue] | None = None,
     known: Known | None = None,
+    frame: "pa.Table | None" = None,
 ) -> Prepared:
     """Read the data, fit the preprocessing, build the model and the plan. Nothing is written.
 
@@ -185,6 +189,7 @@ def prepare(
         outputs: the folder of the runs that gates may compare with; None: the gates will not be checked.
         references: what a run that is resumed compared with when it was started, and still does.
         known: what was read already, to write the config, as `Known.of` gives it for the config; None: nothing.
+        frame: the rows of `source: frame`.
 
     Raises:
         ConfigError: for settings that the data or the machine do not allow, and gates on metrics that no run has, or
@@ -200,7 +205,7 @@ def prepare(
     _check_gates(loaded, (), fail_if, known_features(config), faults=faults)
     reporter.stage("reading the data")
     with loaded.placing_errors():
-        dataset = known.rows(config) if known else load_dataset(config, progress=reporter.stage)
+        dataset = known.rows(config) if known else load_dataset(config, progress=reporter.stage, frame=frame)
     empty = [name for name, rows in dataset.splits.items() if not len(rows)]
     _check_gates(loaded, () if resumed else config.gates, fail_if, dataset.features, empty)
     if dataset.summary is not None:

@@ -166,7 +166,7 @@ def _values(schema: dict[str, Any]) -> str:
 def _title(path: tuple[str, ...]) -> str:
     if not path:
         return "Top level"
-    if path[0] == "data" and path[-1] in ("table", "synthetic", "inline"):
+    if path[0] == "data" and path[-1] in ("table", "synthetic", "inline", "frame"):
         return f"`data`, source: {path[-1]}"
     if "schedule" in path:
         return f"`optimizer.schedule`, kind: {path[-1]}"

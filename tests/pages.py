@@ -3,7 +3,8 @@
 A page is read from its top to its bottom, in a folder that has `configs/`, `docs/`, a `houses.csv`
 and a `new_houses.csv`:
 
-- `sh`: each line is run. A comment `# exit code 4` at its end says how it ends, if not with 0.
+- `sh`: each line is run. A comment `# exit code 4` at its end says how it ends, if not with 0. To save time, `train`
+  draws no pictures where the page shows no path of one.
 - `text`: what the block before it printed, but for the lines at `...`. Times may differ.
 - `yaml`: a config, or a part of one, which must be valid. A first line `# NAME.yaml` makes it that file.
 - `python`: is run, in one program for the page.
@@ -16,7 +17,7 @@ import json
 import re
 import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,7 @@ def play(page: str, linreg: Callable[..., Any], folder: Path, *, skip: Callable[
     for table, seed in (("houses.csv", 0), ("new_houses.csv", 1)):
         settings = ("--set", f"seed={seed}", "-o", table)
         assert table not in page or linreg("generate-data", "-c", "configs/housing.yaml", *settings).code == 0
+    quick = () if "/plots/" in page else ("--set", "plots=false")
     names: dict[str, object] = {}
     done = 0
     for block in blocks(page):
@@ -139,7 +141,7 @@ def play(page: str, linreg: Callable[..., Any], folder: Path, *, skip: Callable[
             continue
         done += 1
         if block.language == "sh":
-            printed = "".join(_run(line, linreg, folder) for line in _commands(block.code))
+            printed = "".join(_run(line, linreg, folder, quick) for line in _commands(block.code))
         elif block.language == "python":
             out = io.StringIO()
             with contextlib.redirect_stdout(out):
@@ -159,7 +161,7 @@ def _commands(code: str) -> list[str]:
     return [line for line in joined if line.strip() and not line.lstrip().startswith("#")]
 
 
-def _run(line: str, linreg: Callable[..., Any], folder: Path) -> str:
+def _run(line: str, linreg: Callable[..., Any], folder: Path, quick: Sequence[str]) -> str:
     """What one command prints: warnings and errors, then results."""
     expected = int(found[1]) if (found := _EXIT_CODE.search(line)) else 0
     program, *arguments = shlex.split(line, comments=True)
@@ -168,7 +170,8 @@ def _run(line: str, linreg: Callable[..., Any], folder: Path) -> str:
         code, out, err = done.returncode, done.stdout, done.stderr
     else:
         assert program == "linreg", f"a page runs {program}"
-        result = linreg(*arguments)
+        starts = arguments[0] == "train" and "--resume" not in arguments
+        result = linreg(*arguments, *(quick if starts else ()))
         code, out, err = result.code, result.out, result.err
     assert code == expected, f"{line}\n{err}"
     return f"{err}{out}"

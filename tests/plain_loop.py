@@ -54,6 +54,7 @@ class Case:
     features: int = 3
     targets: int = 1
     rates: tuple[float, ...] = RATES
+    blocks: int | None = None
 
     def plan(self) -> StepPlan:
         return StepPlan(
@@ -64,6 +65,7 @@ class Case:
             seed=7,
             loss=Loss(self.loss, DELTA),
             learning_rate=lambda epoch: self.rates[epoch],
+            n_blocks=self.blocks,
             **OPTIMIZERS[self.optimizer],
         )
 

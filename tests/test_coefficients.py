@@ -246,3 +246,21 @@ def test_a_run_shows_the_numbers_of_statsmodels(linreg, tmp_path):
 
 def test_a_distance_is_shown_from_where_inference_is_refused_on():
     assert SHOWN_DISTANCE == NEAR
+
+
+def test_coefficients_of_wide_magnitudes_stand_in_one_table_of_80_columns():
+    exact = {"sqft_lot": 5.8e-7, "zipcode=98002": -0.2063, "yr_built": -1234.5, "bias": 37.0}
+    errors = {"sqft_lot": 4.75e-8, "zipcode=98002": 0.0185, "yr_built": 12.25, "bias": 1.5}
+    metrics = {
+        "parameters": parameters({name: value + 2 * errors[name] for name, value in exact.items()}),
+        "optimum": {"parameters": parameters(exact), "is_unique": True, "inference": inference(exact, errors),
+                    "distance": parameters(dict.fromkeys(exact, 2.0))},
+        "inference": {"refused": "it is not at the optimum"},
+    }  # fmt: skip
+    lines = coefficients_text(metrics, record("price")).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [sum(name in line for line in lines) for name in exact] == [1, 1, 1, 1]
+    assert "  interval: about the exact estimate (metrics.json has it)" in lines
+    row = next(line for line in lines if "zipcode=98002" in line).split()
+    assert float(row[1]) == pytest.approx(-0.1693, abs=1e-3)
+    assert row[-1] == "2.00"

@@ -37,7 +37,7 @@ empty = test_config_schema.empty
         (["data.weights=[1, true]"], "data.weights: expected a list of numbers, or a mapping"),
         (["optimizer.schedule={kind: step}"], "optimizer.schedule.step_size is required"),
         (["optimizer.schedule={kind: linear}"], "optimizer.schedule.kind: unknown value 'linear'"),
-        (["data.source=excel"], "data.source: unknown value 'excel'; allowed: table, synthetic, inline"),
+        (["data.source=excel"], "data.source: unknown value 'excel'; allowed: table, synthetic, inline, frame"),
     ],
 )  # fmt: skip
 def test_settings_that_contradict_each_other_are_refused(empty, settings_, message):

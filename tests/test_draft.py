@@ -236,6 +236,27 @@ def test_a_recipe_that_takes_too_long_is_not_proposed_and_the_config_says_why(cs
     assert f"# {outlook.message}" in found.text
 
 
+def test_mae_which_has_no_curvature_gets_a_rate_that_leads_to_its_optimum(linreg, csv):
+    """The expected coefficients are those of the median regression of statsmodels."""
+    from statsmodels.regression.quantile_regression import QuantReg
+
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=61)
+    y = 1 + 2 * x + rng.standard_t(3, size=61)
+    csv("x,y\n" + "".join(f"{u!r},{v!r}\n" for u, v in zip(x.tolist(), y.tolist(), strict=True)))
+    more = ("--set", "loss=mae", "--set", "data.split={train: 1.0}", "--set", "plots=false", "--json")
+    result = linreg("train", "t.csv", "--target", "y", *more)
+    assert result.code == 0, result.err
+    expected = QuantReg(y, np.column_stack([np.ones(61), x])).fit(q=0.5).params
+    found = result.json["metrics"]["parameters"]
+    assert [found["bias"], found["weights"]["x"]] == pytest.approx(expected, abs=0.01)
+
+
+def test_few_test_rows_are_said_to_say_little(csv):
+    found = draft(str(csv("x,y\n" + "".join(f"{n},{n * n % 7}\n" for n in range(22)))), ["y"])
+    assert "; 4 say little, leave-one-out of linreg inspect more" in found.text
+
+
 def test_a_loss_without_a_recipe_gets_epochs(csv):
     found = draft(table(csv, {}), ["y"], overrides=["loss=mae", "optimizer.lr=0.1", "optimizer.momentum=0"])
     assert found.load().config.train.epochs == 1_000

@@ -119,13 +119,23 @@ def test_where_least_squares_has_no_standard_errors_the_reason_stands_there(
     assert why in metrics["inference"]["refused"]
 
 
-def test_a_target_without_residuals_beside_one_with_them_has_null_distances(linreg, config_file, table, tmp_path):
+def test_a_target_without_residuals_beside_one_with_them_has_no_standard_errors_and_says_why(
+    linreg, config_file, table, tmp_path
+):
     table.assign(double=2.5 * table["size"] + 1).to_csv(tmp_path / "t.csv", index=False)
     path = config_file(config("[price, double]", "", "[year, size]"))
-    optimum = linreg("train", "-c", path, *SHORT).json["metrics"]["optimum"]
+    result = linreg("train", "-c", path, *SHORT)
+    optimum = result.json["metrics"]["optimum"]
     assert abs(optimum["distance"]["weights"]["price"]["size"]) > 0
     # Rounding leaves residuals of about 1e-13, which are no measure of noise.
-    assert abs(optimum["distance"]["weights"]["double"]["size"] or 1e9) > 1e6
+    assert optimum["distance"]["weights"]["double"]["size"] is None
+    found = optimum["inference"]["double"]["coefficients"]["size"]
+    assert found["estimate"] == pytest.approx(2.5)
+    assert (found["std_err"], found["ci_low"], found["p"]) == (None, None, None)
+    assert "fitted exactly" in found["std_err_reason"]
+    assert optimum["inference"]["price"]["coefficients"]["size"]["std_err"] > 0
+    shown = " ".join(linreg("runs", "show", result.json["run"]).out.split())
+    assert "no standard errors: the target is fitted exactly within rounding error" in shown
 
 
 def test_hc3_is_what_the_tests_and_intervals_are_of_where_it_is_asked_for(linreg, config_file, table):

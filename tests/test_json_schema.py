@@ -39,6 +39,7 @@ BASES: dict[tuple[str, ...], dict[str, Any]] = {
     ("data", "table"): {"data": {"path": "a.csv", "target": "y"}},
     ("data", "synthetic"): {"data": {"source": "synthetic"}},
     ("data", "inline"): {"data": {"source": "inline", "columns": ["x", "y"], "rows": [[1, 2]]}},
+    ("data", "frame"): {"data": {"source": "frame", "target": "y"}},
     ("optimizer", "schedule", "step"): {"optimizer": {"schedule": {"kind": "step", "step_size": 1}}},
     ("optimizer", "schedule", "exponential"): {"optimizer": {"schedule": {"kind": "exponential", "gamma": 0.5}}},
     ("optimizer", "schedule", "cosine"): {"optimizer": {"schedule": {"kind": "cosine", "T_max": 1}}},
@@ -50,7 +51,7 @@ VALUES: tuple[Any, ...] = (
     "", "x", "y", "auto", "full", "5", "1e-3", "true", "no", ".", ",", "'", " ", "\u00a0", "\u2019", ";", "||", "none",
     "error", "drop", "mean", "median", "log", "log1p", "one_hot", "ignore", "mse", "huber", "msee", "float64", "native",
     "cuda:0", "cuda:01", "cpu", "gpu", "train.loss", "validation.loss", "step", "constant", "table", "synthetic", "HC3",
-    "inline", "exponential", "cosine", "utf-8", "latin-1", "a" * 64, "A" * 100, "a" * 101,
+    "inline", "frame", "exponential", "cosine", "utf-8", "latin-1", "a" * 64, "A" * 100, "a" * 101,
     "größe", "-a", ".a", "a b", "a/b", "a.b-c_1", "_", "данные",
     [], [1], [1, 2], [0.5, "x"], ["x"], ["x", "y"], ["x", "x"], [""], [None], [[1, 2]], [[1, 2], [3, 4]], [["x"]], [[]],
     {}, {"x": 1}, {"a": 1.5, "b": 2}, {"a": "b"}, {"": {}}, {"normal": [0, 1]}, {"normal": [0, -1]}, {"normal": [0]},
@@ -214,7 +215,7 @@ def test_schema_and_loader_agree_on_the_files_of_the_golden_errors(tmp_path):
     [
         ({"source": "synthetic", "path": "a.csv"}, "'path' was unexpected"),
         ({"path": "a.csv"}, "'target' is a required property"),
-        ({"source": "excel"}, "'excel' is not one of ['table', 'synthetic', 'inline']"),
+        ({"source": "excel"}, "'excel' is not one of ['table', 'synthetic', 'inline', 'frame']"),
     ],
 )
 def test_what_is_wrong_is_said_of_the_kind_that_is_written(values, message):

@@ -16,7 +16,7 @@ ORDER = {
         "addresses", "lookalike", "patterns", "errors", "seeds", "wording", "decimals", "remedies", "fixes",
         "decisions", "findings", "paths", "files", "metric_paths", "gates", "config", "data", "model", "optim",
         "least_squares", "convergence", "runs", "evaluation", "figures", "report", "starter", "pipeline", "inspection",
-        "cli", "__main__",
+        "api", "estimator", "cli", "__main__",
     ],
     "linreg_cli.data": [
         "columns", "tables", "encoding", "features", "summary", "dataset", "split", "synthetic", "scaling", "assemble",

@@ -267,3 +267,11 @@ def test_the_resolved_config_has_the_patterns_as_they_were_written(table, linreg
     again = next((table.parent / "outputs").iterdir()) / "config.yaml"
     assert "'[a-z]*':" in again.read_text()
     assert linreg("evaluate", "latest", "--data", "t.csv").code == 0
+
+
+def test_columns_that_are_treated_alike_share_a_line(linreg, tmp_path):
+    rows = [",".join(["lo" if (n + k) % 2 else "hi" for k in range(9)] + [str(n * n % 11)]) for n in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join([",".join([*(f"c{k}" for k in range(9)), "y"]), *rows]) + "\n")
+    shown = linreg("train", "t.csv", "--target", "y", "--features", "c0,c1,c2,c3,c4,c5", "--dry-run").err
+    assert "c0, c1 and 4 more  text        0  2 levels: hi, lo; 1 input" in shown
+    assert "  c1  " not in shown

@@ -103,7 +103,7 @@ def test_a_full_or_larger_batch_is_every_row_as_given(batch_size, shuffle):
     config = Config.model_validate(
         {"data": {"source": "synthetic"}, "train": {"batch_size": batch_size, "shuffle": shuffle, "epochs": 3}}
     )
-    plan = StepPlan.from_config(config, n_samples=9)
+    plan = StepPlan.from_config(config, n_samples=9, n_columns=2)
     assert (plan.batch_size, plan.steps_per_epoch, plan.total_steps) == (9, 1, 3)
     assert plan.row_order(0) is None
     assert plan.batch_bounds(0) == (0, 9)
@@ -126,7 +126,7 @@ def test_every_setting_reaches_the_plan():
             "train": {"epochs": 6, "batch_size": 4, "shuffle": False},
         }
     )
-    plan = StepPlan.from_config(config, n_samples=10)
+    plan = StepPlan.from_config(config, n_samples=10, n_columns=2)
     assert (plan.n_samples, plan.batch_size, plan.epochs, plan.shuffle, plan.seed) == (10, 4, 6, False, 5)
     assert plan.loss == Loss("huber", 2.5)
     assert (plan.momentum, plan.dampening, plan.weight_decay, plan.nesterov) == (0.9, 0.1, 0.2, False)

@@ -71,7 +71,7 @@ def settings(stream: np.random.Generator, n: int) -> dict:
 def trained(config: Config, X: np.ndarray, y: np.ndarray, lr: float, momentum: float) -> float:
     """The objective at the end of torch's own run at a rate, from zero."""
     optimizer = config.optimizer.model_copy(update={"lr": lr, "momentum": momentum})
-    plan = StepPlan.from_config(config.model_copy(update={"optimizer": optimizer}), len(X))
+    plan = StepPlan.from_config(config.model_copy(update={"optimizer": optimizer}), len(X), X.shape[1] + 1)
 
     def batches():
         for epoch in range(plan.epochs):
@@ -107,7 +107,9 @@ def check(seed: int) -> None:
     X, y = design(stream, KINDS[seed % len(KINDS)])
     config = Config.model_validate(settings(stream, len(X)))
     start = np.zeros((X.shape[1], 1)), np.zeros(1)
-    problem = Problem(StepPlan.from_config(config, len(X)), X, y, tuple(f"x{j}" for j in range(X.shape[1])), start)
+    problem = Problem(
+        StepPlan.from_config(config, len(X), X.shape[1] + 1), X, y, tuple(f"x{j}" for j in range(X.shape[1])), start
+    )
     chosen = resolve(config, problem)
     momentum = float(chosen.momentum.value)
     rule = replace(SgdRule.of(problem.plan), momentum=momentum, nesterov=config.optimizer.nesterov and momentum > 0)

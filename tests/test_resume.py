@@ -28,6 +28,7 @@ VARIANTS = {
     "sse": ["loss=sse", "optimizer.lr=0.005", "optimizer.nesterov=false", "optimizer.dampening=0.5"],
     "full": ["train.batch_size=full", "preprocess.standardize=true"],
     "early stopping": ["train.early_stopping={patience: 1, min_delta: 0.5}"],
+    "blocks": ["train.shuffle=blocks", "train.blocks=3", "train.epochs=2"],
     "as given": ["train.shuffle=false", "train.batch_size=1", "optimizer.lr=0.005", "train.epochs=2"],
 }
 #: What the default suite holds every executor to; the reference is held to all, and the slow suite holds all to all.

@@ -1,10 +1,10 @@
 """The tables of the coefficients of a run and of its true coefficients; within 80 columns if names are short."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from linreg_cli.cli.output import MOST_PARAMETERS, WIDTH, aligned, first_names, heading, left_out, prose
-from linreg_cli.decimals import at_mark, cut, text_width
+from linreg_cli.decimals import at_mark, at_right, cut, text_width
 from linreg_cli.evaluation.coefficients import (
     Coefficient,
     CoefficientTable,
@@ -41,8 +41,10 @@ def coefficients_text(
             parts.append(f"... and {plural(len(tables) - position, 'more target')}; metrics.json has them all")
             break
         parts.append(_block(table, record.get("target_transform", "none"), room, details=details))
+        if table.of is None and table.refused != tables[0 if position else -1].refused:
+            parts[-1] += "\n" + prose(f"no standard errors: {table.refused}", indent=_INDENT)
         room -= len(table.rows)
-    refused = tables[0].refused
+    refused = tables[0].refused if len({table.refused for table in tables}) == 1 else None
     if refused is not None and (reasons or tables[0].of is None):
         what = "no standard errors" if tables[0].of is None else "none of these are statistics of the trained model"
         parts.append(prose(f"{what}: {refused}", indent=_INDENT))
@@ -112,30 +114,39 @@ def _equal(figure: str) -> str:
 def _table(table: CoefficientTable, rows: Sequence[Coefficient]) -> str:
     """The coefficients, rounded by their standard errors to as many digits as there is room for.
 
-    Where 80 columns are too few even so, there are two tables: estimates and distance, then their errors.
+    Where 80 columns are too few even so, the exact estimates are left out, which the distance stands for; then numbers
+    are aligned at the right; else there are two tables: estimates and distance, then their errors.
     """
     labels = [_label(row) for row in rows]
     longest = max(map(text_width, labels))
     each = [shown_columns(table, rows, digits) for digits in (4, 3)]
-    for least in (longest, min(longest, _LEAST_NAME)):
-        for shown in each:
-            if _room(_columns(shown)) >= least:
-                return _named(labels, _columns(shown))
+    narrow = [*each, shown_columns(table, rows, 2)]
+    narrow = [{title: cells for title, cells in shown.items() if title != "exact"} for shown in narrow]
+    short = min(longest, _LEAST_NAME)  # names may stand on lines of their own
+    ways = [(longest, each, at_mark), (short, each, at_mark)]
+    ways += [(longest, narrow[:2], at_mark)] if "distance" in each[0] else []
+    ways += [(longest, narrow, at_right), (short, narrow, at_right)]
+    for least, tried, align in ways:
+        for shown in tried:
+            if _room(_columns(shown, align)) >= least:
+                lacks = "exact" in each[0] and "exact" not in shown
+                note = [f"{_INDENT}interval: about the exact estimate (metrics.json has it)"] if lacks else []
+                return "\n".join([_named(labels, _columns(shown, align)), *note])
     errors = {title: cells for title, cells in each[0].items() if title in ("std err", "low", "high", "p")}
     estimates = {title: cells for title, cells in each[0].items() if title not in errors}
     return "\n\n".join(_named(labels, _columns(part)) for part in (estimates, errors) if part)
 
 
-def _columns(shown: dict[str, list[str]]) -> list[str]:
+def _columns(shown: dict[str, list[str]], align: Callable[[Sequence[str]], list[str]] = at_mark) -> list[str]:
     """The columns as lines: the titles, then a line for each coefficient."""
     lines = [""] * (1 + len(next(iter(shown.values()))))
     for title, cells in shown.items():
         if title == "high":
             continue
         if title == "low":
-            low, high = at_mark(cells), at_mark(shown["high"])
+            low, high = align(cells), align(shown["high"])
             title, cells = _INTERVAL, [f"{a}{_GAP}{b}" for a, b in zip(low, high, strict=True)]
-        lines = [f"{line}{_GAP}{cell}" for line, cell in zip(lines, at_mark([title, *cells]), strict=True)]
+        lines = [f"{line}{_GAP}{cell}" for line, cell in zip(lines, align([title, *cells]), strict=True)]
     return lines
 
 

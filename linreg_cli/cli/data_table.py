@@ -11,10 +11,12 @@ if TYPE_CHECKING:
 
 #: Up to so many levels are listed; more are counted.
 _MAX_LEVELS = 6
+#: Up to so many columns that are treated alike are named in one line.
+_MAX_ALIKE = 3
 
 
 def data_table(summary: "DataSummary") -> str:
-    """The summary as text: a line for each column with missing cells or levels, and one for all others.
+    """The summary as text: a line for the columns with the same levels or missing cells, and one for all others.
 
     Args:
         summary: of the table that was read.
@@ -24,18 +26,28 @@ def data_table(summary: "DataSummary") -> str:
     noted = [column for column in summary.columns if not column.is_plain]
     if noted:
         rows = [["column", "kind", "missing", "what was done"]]
-        shown = noted[: output.MOST_PARAMETERS]
-        rows += [[wording.one_line(each.column), each.kind, f"{each.missing:,}", _done(each)] for each in shown]
+        alike: dict[tuple[str, str, str], list[str]] = {}
+        for each in noted:
+            what = each.kind, f"{each.missing:,}", _done(each)
+            alike.setdefault(what, []).append(wording.one_line(each.column))
+        shown = list(alike.items())[: output.MOST_PARAMETERS]
+        rows += [[_and_more(names), *what] for what, names in shown]
         counts = at_right([row[2] for row in rows])
         rows = [[*row[:2], count, row[3]] for row, count in zip(rows, counts, strict=True)]
         lines.append(output.aligned(rows, left=4, indent="  "))
-        lines += output.left_out(len(noted) - len(shown), "  ", "run.json")
+        lines += output.left_out(len(noted) - sum(len(names) for _, names in shown), "  ", "run.json")
     plain = [column for column in summary.columns if column.is_plain]
     if plain:
         names = ", ".join(wording.one_line(column.column) for column in plain[:8])
         more = f" and {len(plain) - 8} more" if len(plain) > 8 else ""
         lines.append(f"  numbers without missing cells: {names}{more}")
     return "\n".join(lines)
+
+
+def _and_more(names: list[str]) -> str:
+    """The columns that are treated alike, the first of many."""
+    few = names if len(names) <= _MAX_ALIKE else names[: _MAX_ALIKE - 1]
+    return ", ".join(few) + (f" and {len(names) - len(few):,} more" if len(few) < len(names) else "")
 
 
 def _done(column: "UsedColumn") -> str:

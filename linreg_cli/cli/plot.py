@@ -61,11 +61,10 @@ def plot(
     for value, allowed, option in [
         *((item, (*KINDS, ALL), "--kind") for item in kind or []),
         (format_, FORMATS, "--format"),
-        (scale, ("auto", "linear", "log"), "--scale"),
-        (x, ("epoch", "step"), "--x"),
     ]:
         if value not in allowed:
             raise UsageError(f"unknown value {value!r}{did_you_mean(value, allowed)}", option)
+    axes = Axes.checked(scale, x, "--")
     kinds = [*dict.fromkeys(kind or ())]
     _check_axes(kinds, scale, x, [name for name, each in KINDS.items() if each.has_axes])
     to_stdout = destination.goes_to_stdout(folder, as_json=as_json)
@@ -73,7 +72,6 @@ def plot(
     if is_picture and not to_stdout:
         raise UsageError("-o is a folder, and a picture has the name of its kind; write -o DIR", str(folder))
     folders = [_found(outputs, run, (*KINDS, ALL)) for run in runs]
-    axes = Axes(scale, x)
     with output.warning_of_fonts():
         if len(folders) == 1:
             pictures = draw_run(

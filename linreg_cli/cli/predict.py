@@ -13,7 +13,6 @@ from linreg_cli.cli import destination, options, output, streams
 from linreg_cli.cli.table_input import readable
 from linreg_cli.errors import UsageError
 from linreg_cli.paths import expanded, output_path
-from linreg_cli.wording import number
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +73,9 @@ def predict(
     if destination.goes_to_stdout(out, as_json=as_json) or (out is None and not as_json):
         streams.require_stdout()
         out = None
-    level = _checked(level, interval)
+    if level is not None and interval is None:
+        raise UsageError("it is the level of intervals; add --interval prediction or confidence", "--level")
+    level = 0.95 if level is None else level
     suffix = table_suffix(out) if out is not None else ".csv"
     if out is not None and os.path.isfile(out) and os.path.isfile(data) and out.samefile(data):
         raise UsageError("the output is the input table; choose another path with -o", str(out))
@@ -84,10 +85,10 @@ def predict(
     from linreg_cli.evaluation.saved_model import load_saved_model
     from linreg_cli.files import replacing
 
+    asked = None if interval is None else Asked.checked(interval.value, level, "--level")
     saved = load_saved_model(folder)
     values: dict[str, list[float | None]] = {}
     with readable(data, format_) as path, streams.spool() as spool:
-        asked = None if interval is None else Asked(interval.value, level)
         found = Predictions(saved, path, typed=not is_text_suffix(suffix), interval=asked)
         # A CSV goes on as it came, with its semicolons; a table of another format becomes a CSV with commas.
         delimiter = found.delimiter if text_suffix(path) == ".csv" else None
@@ -126,22 +127,6 @@ def _values(columns: "Sequence[str]", rows: "Iterable[pa.RecordBatch]") -> dict[
         for column, cells in found.items():
             cells += batch.column(column).to_pylist()
     return found
-
-
-def _checked(level: float | None, interval: Interval | None) -> float:
-    """The level of the intervals.
-
-    Raises:
-        UsageError: if it is not a probability, or there are no intervals.
-    """
-    if level is None:
-        return 0.95
-    if interval is None:
-        raise UsageError("it is the level of intervals; add --interval prediction or confidence", "--level")
-    if not 0 < level < 1:
-        meant = f" (did you mean {number(level / 100)}?)" if 1 < level < 100 else ""
-        raise UsageError(f"the level must be above 0 and below 1, found {number(level)}{meant}", "--level")
-    return level
 
 
 def _treatments(columns: "Sequence[UsedColumn]") -> Iterator[str]:

@@ -16,6 +16,7 @@ def of_run(outcome: "Outcome") -> str:
     record = outcome.run.record()
     steps = f"{wording.plural(record['epochs_done'], 'epoch')}, {wording.plural(record['steps_done'], 'step')}"
     said = any(finding.kind == "not_converged" for finding in outcome.warnings)
+    warned = any(finding.kind in ("collinear", "no_exact_fit") for finding in outcome.warnings)
     lines = [
         f"{outcome.run.id}: {steps} on {record['device']} in {wording.duration(outcome.seconds)}",
         *([f"stopped early: {outcome.stopped}"] if outcome.stopped else []),
@@ -30,7 +31,7 @@ def of_run(outcome: "Outcome") -> str:
         "",
         coefficients.coefficients_text(outcome.metrics, record, reasons=not said),
         "",
-        output.prose(f"optimum: {gap_in_words(outcome.metrics)}"),
+        output.prose(f"optimum: {gap_in_words(outcome.metrics, brief=warned)}"),
     ]
     lines += ["", coefficients.truth_text(outcome.truth, indent="  ")] if outcome.truth else []
     if outcome.metrics["probe"]:

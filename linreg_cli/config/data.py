@@ -25,6 +25,8 @@ _FEATURES = (
     '`hour(d)` 0 to 23 of a date; `"*"` is every other column that no entry names by itself or takes as a date. A '
     "column that is really called so comes first."
 )
+#: What messages call the rows of `source: frame`.
+FRAME = "the frame"
 _IGNORE = "Columns that are no features; an entry of `features` may still be made of them."
 
 
@@ -52,7 +54,9 @@ class SplitConfig(Section):
 class TableData(Section):
     """`source: table`: a file."""
 
-    source: Literal["table"] = Field("table", description="Where the rows come from: `table`, `synthetic` or `inline`.")
+    source: Literal["table"] = Field(
+        "table", description="Where the rows come from: `table`, `synthetic`, `inline` or `frame`."
+    )
     path: Annotated[str, AfterValidator(own_path)] = Field(
         min_length=1,
         description="The file: `.csv`, `.tsv` (also `.gz`, `.zst`), `.parquet`, `.arrow`, `.feather`, `.jsonl`, "
@@ -88,6 +92,28 @@ class TableData(Section):
     def targets(self) -> tuple[str, ...]:
         """The columns to predict."""
         return (self.target,) if isinstance(self.target, str) else self.target
+
+
+class FrameData(Section):
+    """`source: frame`: a data frame that a Python program hands over; it stands in no file."""
+
+    source: Literal["frame"] = Field(
+        "frame", description="See `table`. Only Python has such rows: `linreg_cli.train(config, data=frame)`."
+    )
+    target: Columns = Field(description="The column to predict, or a list of them (several outputs).")
+    features: ColumnList | None = Field(None, description=_FEATURES)
+    ignore: tuple[Name, ...] = Field((), description=_IGNORE)
+    split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to predict."""
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
+    def path(self) -> str:
+        """What messages call the rows."""
+        return FRAME
 
 
 class SyntheticData(Section):
@@ -175,8 +201,17 @@ def _source(value: Any) -> str:
 DataConfig = Annotated[
     Annotated[TableData, Tag("table")]
     | Annotated[SyntheticData, Tag("synthetic")]
-    | Annotated[InlineData, Tag("inline")],
+    | Annotated[InlineData, Tag("inline")]
+    | Annotated[FrameData, Tag("frame")],
     Discriminator(_source),
 ]
 
-SOURCES: dict[str, type[Section]] = {"table": TableData, "synthetic": SyntheticData, "inline": InlineData}
+SOURCES: dict[str, type[Section]] = {
+    "table": TableData,
+    "synthetic": SyntheticData,
+    "inline": InlineData,
+    "frame": FrameData,
+}
+
+#: The sources whose columns are known only once their table was opened, and may hold anything.
+OfTable = TableData | FrameData

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from linreg_cli.addresses import is_address
-from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, TableData
+from linreg_cli.config.data import InlineData, OfTable, SplitConfig, SyntheticData, TableData
 from linreg_cli.config.formats import CSV_SUFFIXES, OTHER_SUFFIXES, table_format, text_suffix
 from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
 from linreg_cli.config.partial import FaultyError
@@ -79,7 +79,7 @@ def _fractions(config: Config) -> Iterator[tuple[Path, str]]:
 
 
 def _split_column(config: Config) -> Iterator[tuple[Path, str]]:
-    if config.data.split.column is not None and not isinstance(config.data, TableData):
+    if config.data.split.column is not None and not isinstance(config.data, OfTable):
         message = f"only a table has such a column, and the source is {config.data.source}; set the fractions"
         yield ("data", "split", "column"), message
 
@@ -174,7 +174,7 @@ def _synthetic_target(config: Config) -> Iterator[tuple[Path, str]]:
 
 def _probes(config: Config) -> Iterator[tuple[Path, str]]:
     """The lengths of probes, where the config names the features. Those of a table are checked when it is read."""
-    if isinstance(config.data, TableData) or (isinstance(config.data, InlineData) and config.data.terms[1]):
+    if isinstance(config.data, OfTable) or (isinstance(config.data, InlineData) and config.data.terms[1]):
         return
     columns = config.data.source_names
     what = "feature" if columns == config.data.feature_names else "column"
@@ -202,7 +202,7 @@ def _derived_features(config: Config) -> Iterator[tuple[Path, str]]:
 
 def _initial_values(config: Config) -> Iterator[tuple[Path, str]]:
     """The lengths of initial values, where the config names the features."""
-    if isinstance(config.data, TableData) or (isinstance(config.data, InlineData) and config.data.terms[1]):
+    if isinstance(config.data, OfTable) or (isinstance(config.data, InlineData) and config.data.terms[1]):
         return
     n_targets = len(config.data.targets) if isinstance(config.data, InlineData) else 1
     sizes = {"weight": len(config.data.feature_names) * n_targets, "bias": n_targets}
@@ -214,7 +214,7 @@ def _initial_values(config: Config) -> Iterator[tuple[Path, str]]:
 
 def _columns(config: Config) -> Iterator[tuple[Path, str]]:
     data = config.data
-    if config.preprocess.columns and not isinstance(data, TableData):
+    if config.preprocess.columns and not isinstance(data, OfTable):
         yield (
             ("preprocess", "columns"),
             f"settings of single columns are for tables; the rows of source: {data.source} are numbers",
@@ -259,6 +259,19 @@ def _automatic_momentum(config: Config) -> Iterator[tuple[Path, str]]:
         )
 
 
+def _row_order(config: Config) -> Iterator[tuple[Path, str]]:
+    train = config.train
+    if train.blocks is not None and train.shuffle != "blocks":
+        order = setting("train.shuffle", "blocks")
+        yield ("train", "blocks"), f"the order of the rows has no blocks; set {order}, or leave train.blocks out"
+    if train.shuffle == "blocks" and train.batch_size == "full":
+        shuffled, batches = setting("train.shuffle", True), setting("train.batch_size", 32)
+        yield (
+            ("train", "shuffle"),
+            f"with batch_size: full every step takes all rows, whatever their order; set {shuffled}, or {batches}",
+        )
+
+
 def _initial_bias(config: Config) -> Iterator[tuple[Path, str]]:
     initial = config.model.init.bias
     if not config.model.bias and (isinstance(initial, Distribution) or initial != 0.0):
@@ -281,6 +294,7 @@ _RULES = (
     _target_estimate,
     _nesterov,
     _automatic_momentum,
+    _row_order,
     _initial_bias,
     _probes,
     _initial_values,

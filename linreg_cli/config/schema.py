@@ -149,10 +149,16 @@ class TrainConfig(Section):
     batch_size: Annotated[Count | Literal["full"], number_or("full")] = Field(
         10, description="Rows in a step, or `full`. The last batch of an epoch may be smaller."
     )
-    shuffle: bool = Field(
+    shuffle: bool | Literal["blocks"] = Field(
         True,
         description="A new random order of the rows in each epoch; false: the order of the train split, which is "
-        "that of the table unless `data.split.shuffle` draws the split at random.",
+        "that of the table unless `data.split.shuffle` draws the split at random; blocks: a random order that takes "
+        "one block of rows after the other, so that it can be read from a disk.",
+    )
+    blocks: Count | None = Field(
+        None,
+        description="The number of blocks of `shuffle: blocks`. Each row is in one of them at random, from `seed`; "
+        "null: so many that a block takes about 32 MiB in the training dtype, from rows and columns alone.",
     )
     device: str = Field(
         "auto",

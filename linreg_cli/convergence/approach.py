@@ -75,7 +75,8 @@ class Approach:
             moves=fold @ spectrum.eigenvectors,
             start=start,
             offset=(_stack(trained.weights, trained.bias) - exact) / scale,
-            std_err=standard_errors(original) / scale,
+            # A target that is fitted exactly has no standard errors.
+            std_err=np.where(original.exactly_fitted(), np.inf, standard_errors(original)) / scale,
             lost=unit * np.abs(_stack(optimum.weights, optimum.bias)) / 2,
             noisy=_gradient_rounding(optimum, unit),
             eigenvectors=spectrum.eigenvectors,

@@ -99,7 +99,11 @@ def reaching(
         return Reaching((), config.train.epochs, None)
     if (found := _settings(trials, config, problem, auto)) is not None:
         return found
-    why = impossible(problem, trials)
+    condition = _condition_number(problem, trials)
+    if condition <= _MILD:
+        why = "the residuals are so small that rounding in float64 moves the coefficients by more than 0.01 standard"
+        return Reaching((), None, f"{why} errors; no settings lead there")
+    why = f"the columns are too multicollinear for gradient descent (condition number {condition_number(condition, 2)})"
     for part in fewer(config, dataset, original.factor):
         trials = Trials(part.problem, config, part.dataset, part.preprocessor, part.original)
         if (found := _settings(trials, config, part.problem, auto, same=False)) is not None:
@@ -181,16 +185,10 @@ def no_exact_fit(problem: Problem, original: Optimum | None) -> str | None:
     return refusal(original, loss)
 
 
-def impossible(problem: Problem, trials: Trials) -> str:
-    """Why no settings lead to the exact fit although it is unique."""
+def _condition_number(problem: Problem, trials: Trials) -> float:
+    """That of the standardised columns, in float64."""
     spectrum = trials.spectrum({"preprocess.standardize": True, "train.dtype": "float64"}) or problem.spectrum
-    condition = math.sqrt(spectrum.largest / spectrum.smallest) if spectrum.smallest > 0 else math.inf
-    if condition > _MILD:
-        size = f"condition number {condition_number(condition, 2)}"
-        return f"the columns are too multicollinear for gradient descent ({size})"
-    return (
-        "the residuals are so small that rounding in float64 moves the coefficients by more than 0.01 standard errors"
-    )
+    return math.sqrt(spectrum.largest / spectrum.smallest) if spectrum.smallest > 0 else math.inf
 
 
 def _overrides(config: Config, changes: Mapping[str, Any]) -> Settings:

@@ -148,9 +148,13 @@ def _epochs(config: Config, problem: Problem, approach: Approach, aim: float) ->
     return None
 
 
+def _plan(config: Config, problem: Problem) -> StepPlan:
+    return StepPlan.from_config(config, len(problem.X_nd), problem.X_nd.shape[1] + problem.y_nk.shape[1])
+
+
 def _usual(config: Config, problem: Problem) -> tuple[float, SgdRule]:
     """The rate and the momentum of a long run, for a first guess."""
-    rule = SgdRule.of(StepPlan.from_config(config, len(problem.X_nd)))
+    rule = SgdRule.of(_plan(config, problem))
     if isinstance(config.optimizer.lr, float):
         return config.optimizer.lr, rule
     momentum = None if config.optimizer.momentum == "auto" else rule.momentum
@@ -161,7 +165,7 @@ def _usual(config: Config, problem: Problem) -> tuple[float, SgdRule]:
 def _chosen(config: Config, problem: Problem, epochs: int) -> tuple[float, SgdRule]:
     """The rate and the momentum that a config has after `auto` is resolved for a number of epochs."""
     config = changed(config, {"train.epochs": epochs})
-    long = replace(problem, plan=StepPlan.from_config(config, len(problem.X_nd)))
+    long = replace(problem, plan=_plan(config, problem))
     long.optimum, long.spectrum, long.start_distances = problem.optimum, problem.spectrum, problem.start_distances
     long.range_reason = problem.range_reason
     found = resolve(config, long)

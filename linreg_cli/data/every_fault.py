@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from linreg_cli.config.data import TableData
+from linreg_cli.config.data import OfTable, TableData
 from linreg_cli.config.schema import Config
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.column_faults import ColumnFault, concerns_several, reported, solvable
@@ -38,7 +38,7 @@ def with_every_fault(load: Callable[[Config], Dataset], config: Config, *, train
         return load(config)
     except DataError as error:
         found = list(error.faults)
-    assert isinstance(config.data, TableData)
+    assert isinstance(config.data, OfTable)
     name, works = config.data.path, False
     if trained or not solvable(found):
         raise DataError(reported(found, name))
@@ -90,7 +90,7 @@ def _keeps(fault: Fault) -> bool:
 def _proposal(config: Config, found: Sequence[Fault]) -> Config | None:
     """The config with the remedies, and without the columns that no setting makes usable; None if there is none."""
     steps = [step for fault in solvable(found) for step in fault.steps]
-    assert isinstance(config.data, TableData)
+    assert isinstance(config.data, OfTable)
     bad = [column for fault in found if not solvable([fault]) for column in fault.columns]
     steps += [Step("ignore", column=column) for column in bad if column not in config.data.targets]
     changes: dict[str, dict[str, Any]] = {}
@@ -105,7 +105,7 @@ def _proposal(config: Config, found: Sequence[Fault]) -> Config | None:
     return config.model_copy(update=valid)
 
 
-def _hint(data: TableData) -> str:
-    if any("," in target for target in data.targets):
+def _hint(data: OfTable) -> str:
+    if not isinstance(data, TableData) or any("," in target for target in data.targets):
         return ""
     return f"{command('linreg', 'init', data.path, '--target', ','.join(data.targets))} writes such a config"

@@ -4,11 +4,12 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from linreg_cli.addresses import is_address, without_secrets
-from linreg_cli.config.data import InlineData, SplitConfig, SyntheticData, TableData
+from linreg_cli.config.data import FrameData, InlineData, OfTable, SplitConfig, SyntheticData
 from linreg_cli.config.formats import text_suffix
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.schema import Config
@@ -28,9 +29,20 @@ from linreg_cli.errors import DataError, Fault, did_you_mean
 from linreg_cli.findings import Finding
 from linreg_cli.patterns import is_pattern, matches
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_NO_FRAME = (
+    "the rows are those of a data frame, which stands in no file; in Python, give it: data=frame to train, rows=frame "
+    "to what a run does; for the command line, write it to a file, and set data.source: table and data.path"
+)
+
 
 def load_dataset(
-    config: Config, encoder: Encoder | None = None, progress: Callable[[str], None] = lambda _: None
+    config: Config,
+    encoder: Encoder | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+    frame: "pa.Table | None" = None,
 ) -> Dataset:
     """Read or generate the rows, choose the columns, split, encode.
 
@@ -38,15 +50,17 @@ def load_dataset(
         config: what to read, and how to treat it.
         encoder: a fitted one; None fits one on the train split.
         progress: called with a line of text during a download.
+        frame: the rows of `source: frame`.
 
     Raises:
-        DataError: for a table that cannot be read, or whose columns are not what the config says.
+        DataError: for a frame that is not at hand, and a table that cannot be read, or whose columns are not what the
+            config says.
     """
     source = config.data
     with messages_about(config):
-        if isinstance(source, TableData):
+        if isinstance(source, OfTable):
             return with_every_fault(
-                lambda each: _from_table(each, encoder, progress), config, trained=encoder is not None
+                lambda each: _from_table(each, encoder, progress, frame), config, trained=encoder is not None
             )
         return _from_inline(source, config) if isinstance(source, InlineData) else _from_synthetic(source, config)
 
@@ -77,24 +91,39 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
     return replace(assemble(name, raw, targets, config, lambda _: splits, treated, terms=terms), summary=None)
 
 
-def _from_table(config: Config, encoder: Encoder | None, progress: Callable[[str], None]) -> Dataset:
-    from linreg_cli.data.columns.arrow import release_unused
-    from linreg_cli.data.encoding.cells import raw_columns, text_column, with_cells
-    from linreg_cli.data.encoding.date_values import date_columns, date_parts
+def _opened(
+    source: OfTable, marks: Sequence[str], progress: Callable[[str], None], frame: "pa.Table | None"
+) -> tuple[Table, str]:
+    """The table of a source, and the path that it was read from."""
     from linreg_cli.data.tables.download import fetch
+    from linreg_cli.data.tables.frame_table import open_frame
     from linreg_cli.data.tables.open import open_table
     from linreg_cli.data.tables.text_format import TextFormat
 
-    source = config.data
-    assert isinstance(source, TableData)
-    path, name = source.path, without_secrets(source.path)
+    path = source.path
+    if isinstance(source, FrameData):
+        if frame is None:
+            raise DataError(_NO_FRAME, "data.source: frame")
+        return open_frame(frame, marks), path
     if source.sha256 is not None and is_address(source.path):
         path = str(fetch(source.path, source.sha256, progress))
     elif source.sha256 is not None:
         _verify_digest(source.path, source.sha256)
-    marks = config.preprocess.missing_values
     text = TextFormat(source.delimiter, source.decimal, source.thousands, source.encoding)
-    table = open_table(path, text=text, missing_values=marks)
+    return open_table(path, text=text, missing_values=marks), path
+
+
+def _from_table(
+    config: Config, encoder: Encoder | None, progress: Callable[[str], None], frame: "pa.Table | None"
+) -> Dataset:
+    from linreg_cli.data.columns.arrow import release_unused
+    from linreg_cli.data.encoding.cells import raw_columns, text_column, with_cells
+    from linreg_cli.data.encoding.date_values import date_columns, date_parts
+
+    source = config.data
+    assert isinstance(source, OfTable)
+    name, marks = without_secrets(source.path), config.preprocess.missing_values
+    table, path = _opened(source, marks, progress, frame)
     targets = source.targets
     reserved = () if source.split.column is None else (source.split.column,)
     try:
@@ -145,7 +174,7 @@ def with_warnings(dataset: Dataset, table: Table, config: Config, path: str | No
         path: of the file, if it is not that of the config.
     """
     source = config.data
-    assert isinstance(source, TableData)
+    assert isinstance(source, OfTable)
     assert dataset.summary is not None
     reserved = () if source.split.column is None else (source.split.column,)
     unused = table.index.difference(dataset.targets, reserved, source.ignore) if source.features is None else ()
@@ -177,7 +206,7 @@ def _header_warning(columns: Sequence[str], path: str, name: str) -> tuple[Findi
     return (Finding("header", message),)
 
 
-def splitter(source: TableData, config: Config, labels: Categories | None) -> Split:
+def splitter(source: OfTable, config: Config, labels: Categories | None) -> Split:
     """How the rows of a table are split.
 
     Args:

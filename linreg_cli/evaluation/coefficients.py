@@ -5,7 +5,7 @@ The terminal and the report show the same rows. They are made of `metrics.json` 
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from linreg_cli.decimals import place_of, placed
@@ -151,6 +151,10 @@ def _table(metrics: Mapping[str, Any], target: str, several: bool) -> Coefficien
             )
         )
     of = "trained" if trained else "exact" if exact else None
+    lacking = [values["std_err_reason"] for values in each.values() if values.get("std_err_reason")]
+    if lacking:
+        of, refused, found = None, lacking[0], {}
+        rows = [replace(row, exact=None) for row in rows]
     return CoefficientTable(target, tuple(rows), of, refused, covariance, found)
 
 

@@ -80,8 +80,12 @@ def evaluate_model(
     return Evaluation(metrics | found.metrics, found.influence, found.findings, found.exact)
 
 
-def evaluate_splits(saved: SavedModel) -> tuple[Metrics, bool]:
+def evaluate_splits(saved: SavedModel, frame: pa.Table | None = None) -> tuple[Metrics, bool]:
     """Metrics of a saved model on the splits of its config; the data is read again.
+
+    Args:
+        saved: the model.
+        frame: the rows of `source: frame`.
 
     Returns:
         The metrics as `evaluate_model` gives them, with what `metrics.json` has besides (cross-validation and probes),
@@ -93,7 +97,7 @@ def evaluate_splits(saved: SavedModel) -> tuple[Metrics, bool]:
         StoreError: if the files of the run do not fit its config.
     """
     config, preprocessor, model = saved.config, saved.preprocessor, saved.model
-    dataset = load_dataset(config, preprocessor.encoder)
+    dataset = load_dataset(config, preprocessor.encoder, frame=frame)
     if {*saved.formula.features, *saved.formula.targets} - set(dataset.columns):
         raise saved.run.damaged("preprocess.json", "its columns are not those of config.yaml")
     dtype, loss = linear_layer(model).weight.dtype, Loss(config.loss, config.huber_delta)
@@ -119,12 +123,13 @@ def evaluate_splits(saved: SavedModel) -> tuple[Metrics, bool]:
     return metrics, unchanged
 
 
-def evaluate_table(saved: SavedModel, path: str) -> Metrics:
+def evaluate_table(saved: SavedModel, source: str | pa.Table) -> Metrics:
     """Metrics of a saved model on all rows of another table.
 
     Args:
         saved: the model.
-        path: a table with the inputs and the targets of the run; other columns are ignored.
+        source: the path of a table, or the rows of a data frame, with the inputs and the targets of the run; other
+            columns are ignored.
 
     Returns:
         `metrics.json` with the metrics of the table as `data`, those of a split and `dropped`, the number of rows left
@@ -134,7 +139,8 @@ def evaluate_table(saved: SavedModel, path: str) -> Metrics:
         DataError: if the table cannot be read, lacks columns, or has cells that the model cannot take.
     """
     encoder, targets = saved.preprocessor.inputs, saved.formula.targets
-    table = open_for(saved, path, [*encoder.columns, *targets])
+    table = open_for(saved, source, [*encoder.columns, *targets])
+    path = table.name
     try:
         own: Metrics = {"data": metrics_in_blocks(saved, table)}
     except NotInBlocksError:

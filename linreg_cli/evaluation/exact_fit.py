@@ -21,7 +21,9 @@ from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import LinearFormula
 from linreg_cli.remedies import setting
 
-_NO_ERRORS = "a target is fitted exactly, so its standard errors are 0"
+_NO_ERRORS = "the target is fitted exactly within rounding error, so there are no residuals to estimate the noise"
+#: What is not known of a coefficient without standard errors.
+_OF_ERRORS = ("std_err", "std_err_hc3", "t", "p", "ci_low", "ci_high")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class ExactFit:
             return "", 0.0
         errors = np.abs(distance_in_errors(self.optimum, trained.weights, trained.bias))
         errors = np.where(np.isnan(errors), math.inf, errors)
+        errors[:, self.optimum.exactly_fitted()] = 0.0  # such a target has no standard errors
         position, target = np.unravel_index(int(np.argmax(errors)), errors.shape)
         return [*trained.features, "bias"][position], float(errors[position, target])
 
@@ -83,6 +86,11 @@ class ExactFit:
             return {"refused": self.refused}
         units = units_of(transform)
         each = {name: {"units": units, "n": len(fit.residuals), **fit.as_json()} for name, fit in self.fits.items()}
+        assert self.optimum is not None
+        for found, exactly in zip(each.values(), self.optimum.exactly_fitted(), strict=True):
+            if exactly:
+                for coefficient in found["coefficients"].values():
+                    coefficient |= dict.fromkeys(_OF_ERRORS) | {"std_err_reason": _NO_ERRORS}
         if self.alone:
             for found in each.values():
                 for coefficient in found["coefficients"].values():
@@ -98,6 +106,7 @@ class ExactFit:
         if self.optimum is None or not self.fits:
             return {"distance": None, "distance_reason": self.refused}
         errors = distance_in_errors(self.optimum, trained.weights, trained.bias)
+        errors[:, self.optimum.exactly_fitted()] = math.nan
         n_features = len(trained.features)
         bias = None if trained.bias is None else errors[n_features]
         formula = LinearFormula(trained.features, trained.targets, errors[:n_features], bias)

@@ -9,14 +9,15 @@ from safetensors.numpy import save
 
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, take
 from linreg_cli.data.encoding.transform import inverse
-from linreg_cli.errors import DataError, StoreError
+from linreg_cli.errors import DataError, StoreError, UsageError, did_you_mean
 from linreg_cli.evaluation.exact_fit import ExactFit
 from linreg_cli.evaluation.saved_model import SavedModel
-from linreg_cli.least_squares.intervals import IntervalFactor
+from linreg_cli.least_squares.intervals import KINDS, IntervalFactor
 from linreg_cli.model import LinearFormula
 from linreg_cli.remedies import command
 from linreg_cli.runs.checkpoint import load_tensors
 from linreg_cli.runs.store import INFERENCE_FILE, RunFolder
+from linreg_cli.wording import number
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,20 @@ class Asked:
 
     kind: str
     level: float
+
+    @classmethod
+    def checked(cls, kind: str, level: float, where: str = "level") -> "Asked":
+        """The intervals that a user asks for.
+
+        Raises:
+            UsageError: for another kind, or a level that is no probability; `where` names the level.
+        """
+        if kind not in KINDS:
+            raise UsageError(f"unknown value {kind!r}{did_you_mean(kind, KINDS)}", "interval")
+        if not 0 < level < 1:
+            meant = f" (did you mean {number(level / 100)}?)" if 1 < level < 100 else ""
+            raise UsageError(f"the level must be above 0 and below 1, found {number(level)}{meant}", where)
+        return cls(kind, float(level))
 
 
 def save_factor(run: RunFolder, exact: ExactFit) -> None:

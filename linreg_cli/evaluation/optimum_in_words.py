@@ -10,11 +10,12 @@ ROUNDING = 1e-15
 _ALIKE = 1e-3
 
 
-def gap_in_words(metrics: dict[str, Any]) -> str:
+def gap_in_words(metrics: dict[str, Any], *, brief: bool = False) -> str:
     """The gap of a run to the optimum, in words.
 
     Args:
         metrics: the content of `metrics.json`.
+        brief: leave out that the fit is saturated or the optimum not unique, where that was said.
 
     >>> gap_in_words({"optimum": {"train_loss": 2.0, "gap": 0.01, "gap_relative_to": "optimum"}})
     'the lowest possible train loss is 2; the train loss is 1 % above it'
@@ -22,7 +23,7 @@ def gap_in_words(metrics: dict[str, Any]) -> str:
     optimum = metrics.get("optimum")
     if optimum is None:
         return f"not known ({metrics.get('optimum_reason', 'an older run')})"
-    return "; ".join([_gap_in_words(optimum), *_warnings_of(optimum)])
+    return "; ".join([_gap_in_words(optimum), *([] if brief else _warnings_of(optimum))])
 
 
 def _warnings_of(optimum: dict[str, Any]) -> list[str]:

@@ -42,7 +42,9 @@ class Predicted:
     columns: tuple[UsedColumn, ...]
 
 
-def predict_table(saved: SavedModel, path: str, *, typed: bool = False, interval: Asked | None = None) -> Predicted:
+def predict_table(
+    saved: SavedModel, source: str | pa.Table, *, typed: bool = False, interval: Asked | None = None
+) -> Predicted:
     """Append predictions in original units to a table.
 
     Columns are matched by name, in any order. Columns that the model does not use pass through unchanged, those of a
@@ -51,7 +53,7 @@ def predict_table(saved: SavedModel, path: str, *, typed: bool = False, interval
 
     Args:
         saved: the model.
-        path: the table.
+        source: the path of the table, or the rows of a data frame.
         typed: whether columns of a text file that contain only numbers become numbers, for a format with types.
         interval: the intervals that are appended as `<prediction>_low` and `<prediction>_high`; None: none.
 
@@ -62,7 +64,8 @@ def predict_table(saved: SavedModel, path: str, *, typed: bool = False, interval
     """
     factor = None if interval is None else load_factor(saved)
     encoder = saved.preprocessor.inputs
-    table = open_for(saved, path, encoder.columns)
+    table = open_for(saved, source, encoder.columns)
+    path = table.name
     cells = table.read_all()
     numbers, _ = input_columns(encoder)
     needed = table.numbers(cells.select(list(encoder.columns)), numbers)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from torch import nn
 
 from linreg_cli.addresses import is_address
@@ -20,6 +21,7 @@ from linreg_cli.data.encoding.inputs import CategoryInput, Input, NumberInput
 from linreg_cli.data.encoding.number_hints import merged_faults
 from linreg_cli.data.encoding.treatments import Use
 from linreg_cli.data.features import read_columns
+from linreg_cli.data.tables.frame_table import open_frame
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.table import Cells, Table, refuse_bad_names
 from linreg_cli.data.tables.text_format import TextFormat
@@ -153,17 +155,33 @@ def _of_kind(part: RawColumn, trained: Input | None) -> RawColumn:
     return Categories("number", np.full(len(part.values), MISSING, dtype=np.int32), ())
 
 
-def open_for(saved: SavedModel, path: str, names: Sequence[str]) -> Table:
+def open_for(saved: SavedModel, source: str | pa.Table, names: Sequence[str]) -> Table:
     """Open a table that a saved model is applied to, with the delimiter and the missing values of its config.
 
     Args:
         saved: the model.
-        path: the table.
+        source: the path of the table, or the rows of a data frame.
         names: the columns that are needed.
 
     Raises:
         DataError: if the table cannot be opened or lacks some of `names`.
     """
+    marks = saved.config.preprocess.missing_values
+    table = _opened(saved, source, names) if isinstance(source, str) else open_frame(source, marks)
+    columns = frozenset(table.columns)
+    lacking = [name for name in names if name not in columns]
+    if lacking:
+        near = {name: closest(name, table.columns) for name in lacking[:_NAMED]}
+        named = [f"{name}{_guess(name, guess, table.columns)}" for name, guess in near.items()]
+        message = f"the table lacks columns that the run needs: {_listed(named, len(lacking))}; it has "
+        message += _listed(table.columns[:_NAMED], len(table.columns))
+        hint = table.hint()
+        raise DataError([*([hint] if hint else []), Fault(message, table.name)])
+    refuse_bad_names(table.columns, names, table.name, table.written_columns)
+    return table
+
+
+def _opened(saved: SavedModel, path: str, names: Sequence[str]) -> Table:
     if is_address(path):
         raise DataError(
             "an http(s) address is allowed only in a config, with data.sha256; download the file first", path
@@ -179,16 +197,6 @@ def open_for(saved: SavedModel, path: str, names: Sequence[str]) -> Table:
         # it may have the delimiter that is usual for its suffix
         usual = open_table(path, text=replace(text, delimiter=None), missing_values=marks)
         table = usual if set(names) <= set(usual.columns) else table
-    columns = frozenset(table.columns)
-    lacking = [name for name in names if name not in columns]
-    if lacking:
-        near = {name: closest(name, table.columns) for name in lacking[:_NAMED]}
-        named = [f"{name}{_guess(name, guess, table.columns)}" for name, guess in near.items()]
-        message = f"the table lacks columns that the run needs: {_listed(named, len(lacking))}; it has "
-        message += _listed(table.columns[:_NAMED], len(table.columns))
-        hint = table.hint()
-        raise DataError([*([hint] if hint else []), Fault(message, path)])
-    refuse_bad_names(table.columns, names, path, table.written_columns)
     return table
 
 

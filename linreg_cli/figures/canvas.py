@@ -5,9 +5,10 @@ axes, where they cover no data. Empty splits are skipped; arrays that are not of
 ValueError. `$`, `_` and `\\` in a name are drawn as they are.
 """
 
+import contextlib
 import math
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from linreg_cli.figures.fonts import OWN
 from linreg_cli.figures.labels import fitted, width_in_inches
-from linreg_cli.figures.library import drawing, load
+from linreg_cli.figures.library import drawing, load, quiet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +37,7 @@ _WIDTH, HEIGHT, _DPI = 10.0, 7.0, 120
 _TITLE, LABEL, SMALL = 19.0, 17.0, 15.0
 _LOOK = {"font.size": SMALL, "axes.grid": True, "axes.axisbelow": True, "grid.color": "#D9D9D9"}
 _SAFE = {"text.parse_math": False, "agg.path.chunksize": 20_000, "svg.hashsalt": "linreg"}
+_STYLING = threading.RLock()
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -65,12 +67,18 @@ def compact(png: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def style() -> AbstractContextManager[None]:
-    """A context with matplotlib's defaults and the settings of this module; the user's matplotlibrc is ignored."""
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """A context with matplotlib's defaults and the settings of this module; the user's matplotlibrc is ignored.
+
+    The settings are those of the process. Threads enter it one after the other: the second of two would otherwise take
+    the settings of the first for those of the user, and leave them behind.
+    """
     load()
     from matplotlib import style
 
-    return style.context(["default", {**_LOOK, **_SAFE, "font.family": [OWN]}])
+    with _STYLING, quiet(), style.context(["default", {**_LOOK, **_SAFE, "font.family": [OWN]}]):
+        yield
 
 
 def blank(title: str, x_label: str, y_label: str, height: float = HEIGHT) -> "tuple[Figure, Axes]":

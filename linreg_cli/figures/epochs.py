@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from linreg_cli.errors import UsageError, did_you_mean
 from linreg_cli.figures.loss import LossCurve, loss_figure
 from linreg_cli.figures.material import Material, floats
 from linreg_cli.runs.contents import RunContents
@@ -24,7 +25,7 @@ _LOSS_NAMES = {
 
 @dataclass(frozen=True)
 class Axes:
-    """What the command line says about the axes of curves over the epochs.
+    """What a user says about the axes of curves over the epochs.
 
     Attributes:
         scale: `auto`, `linear` or `log`.
@@ -33,6 +34,18 @@ class Axes:
 
     scale: str = "auto"
     x: str = "epoch"
+
+    @classmethod
+    def checked(cls, scale: str, x: str, prefix: str = "") -> "Axes":
+        """What a user says about the axes.
+
+        Raises:
+            UsageError: for another value; `prefix` is what the names of the options begin with.
+        """
+        for value, allowed, name in ((scale, ("auto", "linear", "log"), "scale"), (x, ("epoch", "step"), "x")):
+            if value not in allowed:
+                raise UsageError(f"unknown value {value!r}{did_you_mean(value, allowed)}", f"{prefix}{name}")
+        return cls(scale, x)
 
 
 def loss_name(record: dict[str, Any]) -> str:

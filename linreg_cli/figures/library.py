@@ -1,6 +1,7 @@
 """matplotlib as this package uses it: without the user's settings, and with errors of its own kind."""
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -51,6 +52,22 @@ def drawing() -> Iterator[None]:
             found = str(error).partition("\n")[0][:200]
             raise PlotError(f"matplotlib cannot draw here ({type(error).__name__}: {found})") from error
         raise
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """A context without matplotlib's notes about the fonts that it finds, which the caller cannot act on."""
+    logger, errors_only = logging.getLogger("matplotlib.font_manager"), _ErrorsOnly()
+    logger.addFilter(errors_only)
+    try:
+        yield
+    finally:
+        logger.removeFilter(errors_only)
+
+
+class _ErrorsOnly(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR
 
 
 @contextlib.contextmanager

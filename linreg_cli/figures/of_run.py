@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from linreg_cli.errors import LinregError, PlotError, UsageError
+from linreg_cli.config.data import FrameData
+from linreg_cli.errors import LinregError, PlotError, UsageError, did_you_mean
 from linreg_cli.figures.canvas import render
 from linreg_cli.figures.epochs import Axes, how_it_ended
 from linreg_cli.figures.kinds import KINDS, Kind
@@ -15,6 +17,9 @@ from linreg_cli.figures.train_rows import TrainRows
 from linreg_cli.files import make_folder, write_bytes
 from linreg_cli.runs.labels import labels_of
 from linreg_cli.runs.store import RunFolder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg", "pdf")
 #: In place of kinds: every one that the run has.
@@ -83,19 +88,65 @@ def _chosen(run: Material, kinds: Sequence[str]) -> dict[str, Kind]:
         UsageError: for one that the run does not have, with those that it has.
     """
     if not kinds:
-        return {name: kind for name, kind in KINDS.items() if kind.default(run) and kind.why_not(run) is None}
+        return {name: kind for name, kind in _possible(run).items() if kind.default(run)}
     if ALL in kinds:
         return _possible(run)
-    for name in kinds:
-        if why := KINDS[name].why_not(run):
-            has = ", ".join(_possible(run))
-            raise UsageError(f"run {run.id} has no {name} picture, because {why}; it has: {has}")
-    return {name: KINDS[name] for name in kinds}
+    return {name: _kind(run, name) for name in kinds}
+
+
+def _kind(run: Material, name: str) -> Kind:
+    """A kind that the run has.
+
+    Raises:
+        UsageError: if it does not have it, with those that it has.
+    """
+    if why := _why_not(run, KINDS[name]):
+        raise UsageError(f"run {run.id} has no {name} picture, because {why}; it has: {', '.join(_possible(run))}")
+    return KINDS[name]
 
 
 def _possible(run: Material) -> dict[str, Kind]:
     """The kinds that the run has."""
-    return {name: kind for name, kind in KINDS.items() if kind.why_not(run) is None}
+    return {name: kind for name, kind in KINDS.items() if _why_not(run, kind) is None}
+
+
+def _why_not(run: Material, kind: Kind) -> str | None:
+    """Why a run does not have a kind; None if it has. The rows of a data frame cannot be read again."""
+    if kind.needs_rows and run.rows is None and isinstance(run.config.data, FrameData):
+        return "it shows the rows, which are those of a data frame (in Python, give it as rows=frame)"
+    return kind.why_not(run)
+
+
+def figure_of(
+    run: RunFolder, kind: str, target: str | None = None, *, axes: Axes | None = None, rows: TrainRows | None = None
+) -> "Figure":
+    """One picture of a run as a matplotlib figure, which belongs to no window and no global state.
+
+    Args:
+        run: as in `draw_run`.
+        kind: one of `KINDS`.
+        target: the target that it is about; None where there is one, or the picture is of all of them.
+        axes: of the curves over the epochs.
+        rows: as in `draw_run`.
+
+    Raises:
+        UsageError: for a kind or a target that the run does not have.
+        PlotError, StoreError: as `draw_run`.
+    """
+    if kind not in KINDS:
+        raise UsageError(f"unknown value {kind!r}{did_you_mean(kind, list(KINDS))}", "kind")
+    material = Material.of(run, rows)
+    chosen, axes = _kind(material, kind), axes or Axes()
+    if axes != Axes() and not chosen.has_axes:
+        curves = " and ".join(name for name, each in KINDS.items() if each.has_axes)
+        raise UsageError(f"scale and x are about the pictures {curves}; leave them out", "kind")
+    if target is not None and target not in material.targets:
+        raise UsageError(f"{run.id} has no target {target!r}{did_you_mean(target, material.targets)}", "target")
+    if chosen.per_target and target is None and len(material.targets) > 1:
+        raise UsageError(f"{run.id} has several targets; choose one: {', '.join(material.targets)}", "target")
+    of = (target or material.targets[0]) if chosen.per_target else ""
+    with material.reporting_damage(_FILES, pa.ArrowException), drawing():
+        return chosen.draw(material, of, axes)
 
 
 def overlay(runs: Sequence[RunFolder], format: str, kind: str = "loss", axes: Axes | None = None) -> dict[str, bytes]:
@@ -121,7 +172,7 @@ def overlay(runs: Sequence[RunFolder], format: str, kind: str = "loss", axes: Ax
     if chosen.overlays is None:
         several = ", ".join(name for name, each in KINDS.items() if each.overlays is not None)
         raise UsageError(f"a {kind} picture shows one run; of several runs there are: {several}", "--kind")
-    reasons = [chosen.why_not(run) for run in read]
+    reasons = [_why_not(run, chosen) for run in read]
     for run, why in zip(read, reasons, strict=True):
         only_named = chosen.names_diverged and how_it_ended(run) and None in reasons
         if why and not only_named:

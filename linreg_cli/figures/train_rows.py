@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from linreg_cli.convergence.of_config import problem_of
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
@@ -24,11 +26,12 @@ class TrainRows:
     problem: Problem
 
 
-def read_again(run: RunContents) -> TrainRows:
+def read_again(run: RunContents, frame: pa.Table | None = None) -> TrainRows:
     """Read the table of a run again.
 
     Args:
         run: any run that was prepared, also one that diverged.
+        frame: the rows of `source: frame`.
 
     Raises:
         UsageError: if the table cannot be read any more, or has changed.
@@ -39,7 +42,7 @@ def read_again(run: RunContents) -> TrainRows:
         preprocessor = Preprocessor.from_json(values)
     config, record = run.config, run.record()
     try:
-        dataset = load_dataset(config, preprocessor.encoder)
+        dataset = load_dataset(config, preprocessor.encoder, frame=frame)
     except DataError as error:
         raise UsageError(f"the picture needs the rows of the table, which cannot be read: {error}", run.id) from None
     if dataset.fingerprint() != (record.get("data") or {}).get("fingerprint"):

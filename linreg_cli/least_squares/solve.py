@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.kinds import Mask
 from linreg_cli.least_squares.decompositions import solve_triangle, triangle
 from linreg_cli.least_squares.factor import EPS, Array, Factor, factorise
 from linreg_cli.least_squares.refine import refine
@@ -100,6 +101,15 @@ class Optimum:
     def is_saturated(self) -> bool:
         """Whether some parameters fit every row exactly, whatever the targets are: the rank is the number of rows."""
         return self.rank >= self.factor.n_samples
+
+    def exactly_fitted(self) -> Mask:
+        """The targets whose residuals are zero within rounding error, shape (k,); see `zero_loss`."""
+        factor = self.factor
+        terms = factor.target_largest + factor.largest @ np.abs(self.weights)
+        zero = factor.n_samples * np.maximum((8 * EPS * terms) ** 2, (factor.eps * factor.target_largest) ** 2)
+        zero = np.minimum(zero, np.where(factor.constant_k > 0, MOST_ZERO * factor.constant_k, np.inf))
+        found: Mask = self.losses(self.weights, self.bias) <= zero
+        return found
 
     def judged_by(self, eps: float) -> "Optimum":
         """The same optimum, unique as it is, with another machine epsilon: for values that no rounding has changed."""

@@ -8,9 +8,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from linreg_cli.config.schema import Config
+from linreg_cli.config.schema import Config, TrainConfig
 from linreg_cli.optim.losses import Loss
-from linreg_cli.optim.row_order import Full, Given, RowOrder
+from linreg_cli.optim.row_order import Blocks, Full, Given, RowOrder, block_count
 from linreg_cli.optim.schedules import schedule
 
 
@@ -33,6 +33,7 @@ class StepPlan:
         dampening: as in torch.optim.SGD.
         weight_decay: as in torch.optim.SGD: `weight_decay * parameter` is added to each gradient, also of the bias.
         nesterov: as in torch.optim.SGD.
+        n_blocks: of a shuffled order that takes one block of rows after the other; None: rows of all of the table.
     """
 
     n_samples: int
@@ -46,13 +47,14 @@ class StepPlan:
     dampening: float = 0.0
     weight_decay: float = 0.0
     nesterov: bool = False
+    n_blocks: int | None = None
 
     def __post_init__(self) -> None:
         assert 1 <= self.batch_size <= self.n_samples, (self.batch_size, self.n_samples)
 
     @classmethod
-    def from_config(cls, config: Config, n_samples: int) -> "StepPlan":
-        """The plan of a config for a train split of `n_samples` rows.
+    def from_config(cls, config: Config, n_samples: int, n_columns: int) -> "StepPlan":
+        """The plan of a config for a train split of `n_samples` rows and `n_columns` features and targets.
 
         A batch size above `n_samples` means the full batch. As long as they are not decided, a learning rate of `auto`
         counts as 1 and a momentum of `auto` as 0.
@@ -66,7 +68,7 @@ class StepPlan:
             n_samples=n_samples,
             batch_size=batch_size,
             epochs=train.epochs,
-            shuffle=train.shuffle,
+            shuffle=train.shuffle is not False,
             seed=config.seed,
             loss=Loss(config.loss, config.huber_delta),
             learning_rate=schedule(optimizer),
@@ -74,6 +76,7 @@ class StepPlan:
             dampening=optimizer.dampening,
             weight_decay=optimizer.weight_decay,
             nesterov=optimizer.nesterov,
+            n_blocks=_n_blocks(train, n_samples, n_columns),
         )
 
     @property
@@ -103,6 +106,8 @@ class StepPlan:
         """The row order. A full batch has all rows in every step, so it takes them as given."""
         if not self.shuffle or self.is_full_batch:
             return Given()
+        if self.n_blocks is not None:
+            return Blocks(self.n_samples, self.seed, self.n_blocks)
         return Full(self.n_samples, self.seed)
 
     def row_order(self, epoch: int, dtype: torch.dtype = torch.int64) -> Tensor | None:
@@ -113,6 +118,13 @@ class StepPlan:
         """The first position of a batch in the row order of an epoch, and one past the last."""
         start = batch * self.batch_size
         return start, min(start + self.batch_size, self.n_samples)
+
+
+def _n_blocks(train: TrainConfig, n_samples: int, n_columns: int) -> int | None:
+    """The number of blocks of the row order; None for an order without blocks."""
+    if train.shuffle != "blocks":
+        return None
+    return train.blocks or block_count(n_samples, n_columns, 8 if train.dtype == "float64" else 4)
 
 
 def not_from_moments(plan: StepPlan) -> str | None:

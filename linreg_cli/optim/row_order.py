@@ -1,17 +1,26 @@
 """The order of the rows in an epoch: a function of seed and epoch, computed when it is needed.
 
 It does not depend on earlier epochs, so resuming needs only the current one. Equal `RowOrder` values give equal orders,
-so an order can be cached under (value, epoch).
+so an order can be cached under (value, epoch). Orders are drawn on the CPU, whatever the device of the rows.
 """
 
+import functools
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from linreg_cli.seeds import torch_stream
+from linreg_cli.seeds import counted_words, torch_stream
+
+#: Bytes of a block of rows in the dtype of training, about, where `train.blocks` is null.
+BLOCK_BYTES = 32 * 2**20
+
+Positions = npt.NDArray[np.int64]
 
 
 class RowOrder(Hashable, Protocol):
@@ -71,3 +80,89 @@ class Full:
     def of(self, epoch: int, dtype: torch.dtype = torch.int64) -> Tensor | None:
         """The permutation of an epoch; as `RowOrder.of`."""
         return torch.randperm(self.n_samples, generator=torch_stream(self.seed, "order", epoch), dtype=dtype)
+
+
+def block_count(n_samples: int, n_columns: int, itemsize: int) -> int:
+    """The number of blocks that take about 32 MiB each, from the size of the table alone.
+
+    Args:
+        n_samples: rows of the train split.
+        n_columns: features and targets.
+        itemsize: bytes of a number in the dtype of training.
+
+    >>> block_count(1_000, 9, 4), block_count(5_000_000, 17, 4)
+    (1, 11)
+    """
+    return max(1, math.ceil(n_samples * n_columns * itemsize / BLOCK_BYTES))
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A random order that can be read from a disk: an epoch takes one block of rows after the other.
+
+    Each row is in a block at random, by a function of (seed, row), the same in every epoch. An epoch has the blocks in
+    an order from (seed, epoch), and the rows of a block in an order from (seed, epoch, block). All are functions of a
+    counter (`seeds.counted_words`), so that any part of them is drawn alone, with the same bits on any device.
+
+    Attributes:
+        n_samples: rows of the train split.
+        seed: of the run.
+        n_blocks: K; blocks have n_samples / K rows on average.
+
+    >>> rows = Blocks(n_samples=6, seed=0, n_blocks=2)
+    >>> sorted(rows.of(7).tolist())
+    [0, 1, 2, 3, 4, 5]
+    >>> rows.of(7).tolist() == [int(row) for block in rows.blocks(7) for row in rows.rows(7, int(block))]
+    True
+    """
+
+    n_samples: int
+    seed: int
+    n_blocks: int
+
+    is_random = True
+
+    def of(self, epoch: int, dtype: torch.dtype = torch.int64) -> Tensor | None:
+        """The order of an epoch; as `RowOrder.of`."""
+        out, start = torch.empty(self.n_samples, dtype=dtype), 0
+        for block in self.blocks(epoch):
+            rows = self.rows(epoch, int(block))
+            out[start : start + len(rows)] = torch.from_numpy(rows)
+            start += len(rows)
+        return out
+
+    def blocks(self, epoch: int) -> Positions:
+        """The order of the blocks in an epoch, shape (n_blocks,)."""
+        return _shuffled(self.n_blocks, self.seed, "order of blocks", epoch)
+
+    def rows(self, epoch: int, block: int) -> Positions:
+        """The rows of a block in their order in an epoch, shape (n_rows of the block,)."""
+        members = self.members(block)
+        return members[_shuffled(len(members), self.seed, "order in a block", epoch, block)]
+
+    def members(self, block: int) -> Positions:
+        """The rows of a block, ascending."""
+        grouped, ends = _grouped(self)
+        return grouped[ends[block] : ends[block + 1]]
+
+    def block_of(self, start: int, stop: int) -> Positions:
+        """The blocks of the rows `start` to `stop - 1`: floor(K u) of a random u in [0, 1) with 32 bits."""
+        high = counted_words(self.seed, "block of a row", start=start, stop=stop) >> np.uint64(32)
+        return (high * np.uint64(self.n_blocks) >> np.uint64(32)).astype(np.int64)
+
+
+@functools.lru_cache(maxsize=2)
+def _grouped(order: Blocks) -> tuple[Positions, Positions]:
+    """All rows, block by block, and where each block begins and the last ends."""
+    block = order.block_of(0, order.n_samples)
+    ends = np.concatenate([[0], np.cumsum(np.bincount(block, minlength=order.n_blocks))])
+    return np.argsort(block, kind="stable"), ends
+
+
+def _shuffled(count: int, seed: int, purpose: str, *counter: int) -> Positions:
+    """A random permutation: positions in the order of random words, whose last bits are the position itself."""
+    bits = np.uint64(max(count - 1, 1).bit_length())
+    words = counted_words(seed, purpose, *counter, stop=count) >> bits << bits
+    words |= np.arange(count, dtype=np.uint64)
+    words.sort()
+    return (words & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)

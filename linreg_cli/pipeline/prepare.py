@@ -4,7 +4,7 @@ import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -34,6 +34,9 @@ from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.runs.references import references_of
 from linreg_cli.starter.known import Known
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Reporter(Protocol):
@@ -173,6 +176,7 @@ def prepare(
     outputs: Path | None = None,
     references: Mapping[str, ReferenceValue] | None = None,
     known: Known | None = None,
+    frame: "pa.Table | None" = None,
 ) -> Prepared:
     """Read the data, fit the preprocessing, build the model and the plan. Nothing is written.
 
@@ -185,6 +189,7 @@ def prepare(
         outputs: the folder of the runs that gates may compare with; None: the gates will not be checked.
         references: what a run that is resumed compared with when it was started, and still does.
         known: what was read already, to write the config, as `Known.of` gives it for the config; None: nothing.
+        frame: the rows of `source: frame`.
 
     Raises:
         ConfigError: for settings that the data or the machine do not allow, and gates on metrics that no run has, or
@@ -200,7 +205,7 @@ def prepare(
     _check_gates(loaded, (), fail_if, known_features(config), faults=faults)
     reporter.stage("reading the data")
     with loaded.placing_errors():
-        dataset = known.rows(config) if known else load_dataset(config, progress=reporter.stage)
+        dataset = known.rows(config) if known else load_dataset(config, progress=reporter.stage, frame=frame)
     empty = [name for name, rows in dataset.splits.items() if not len(rows)]
     _check_gates(loaded, () if resumed else config.gates, fail_if, dataset.features, empty)
     if dataset.summary is not None:
@@ -307,18 +312,19 @@ def assemble_run(
         exact = None if solved is None else solved.exact
         problem = problem_of(config, dataset, preprocessor, (X_nd, y_nk), eps=eps, exact=exact)
         chosen = resolve(config, problem)
-    problem = problem.with_plan(StepPlan.from_config(chosen.config, n_samples=len(X_nd)))
+    problem = problem.with_plan(StepPlan.from_config(chosen.config, len(X_nd), X_nd.shape[1] + y_nk.shape[1]))
     try:
         choice = choose(config.train.engine, problem.plan, *tensors["train"])
     except ValueError as error:
         raise loaded.error("train.engine", str(error)) from None
-    resolved = _resolved(chosen.config, device, choice)
+    resolved = _resolved(chosen.config, device, choice, problem.plan)
     return Prepared(resolved, dataset, preprocessor, tensors, TrainingState(model), choice, problem, chosen)
 
 
-def _resolved(config: Config, device: torch.device, choice: Choice) -> Config:
-    """The config that repeats the run from any folder: with the device, the executor and an absolute path."""
-    train = config.train.model_copy(update={"device": str(device), "engine": choice.executor.name})
+def _resolved(config: Config, device: torch.device, choice: Choice, plan: StepPlan) -> Config:
+    """The config that repeats the run from any folder: device, executor, blocks, an absolute path."""
+    found = {"device": str(device), "engine": choice.executor.name, "blocks": plan.n_blocks}
+    train = config.train.model_copy(update=found)
     data = config.data
     if isinstance(data, TableData) and not is_address(data.path):
         data = data.model_copy(update={"path": str(Path(data.path).absolute())})

@@ -27,6 +27,8 @@ from linreg_cli.runs.store import RunFolder
 
 #: Values that leave a choice to linreg; the run has made it, so they agree with any value.
 _OPEN = ("auto",)
+#: Settings whose null is replaced by what was decided for the run.
+_FILLED_IN = ("train.blocks",)
 
 
 #: The keys of `run.json` that a resumed run writes again.
@@ -209,7 +211,12 @@ def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
             continue  # the name of the file is not a setting of the run
         was, wanted = old.get(key), new.get(key)
         hint = "; it can only be raised" if key == "train.epochs" else ""
-        if was == wanted or wanted in _OPEN or (hint and loaded.config.train.epochs > before.train.epochs):
+        if (
+            was == wanted
+            or wanted in _OPEN
+            or (key in _FILLED_IN and wanted is None)
+            or (hint and loaded.config.train.epochs > before.train.epochs)
+        ):
             continue
         faults.append(Fault(f"{key}: the run has {was!r}, and now it is {wanted!r}{hint}", run_id))
     if faults:

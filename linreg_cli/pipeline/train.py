@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -12,7 +11,6 @@ import torch
 
 from linreg_cli.addresses import values_without_secrets
 from linreg_cli.config import Config, LoadedConfig
-from linreg_cli.convergence.diagnosis import diagnosis
 from linreg_cli.convergence.outcome import diverged_error, grown_error, has_diverged, risen_loss
 from linreg_cli.convergence.preflight import check_rate
 from linreg_cli.convergence.reaching import Reaching
@@ -24,9 +22,9 @@ from linreg_cli.evaluation.smearing import estimating
 from linreg_cli.findings import Finding
 from linreg_cli.model import LinearFormula, fold_parameters
 from linreg_cli.optim.fit import Diverged, Evaluated, Event, SegmentDone, Stopped, fit
-from linreg_cli.optim.state import TrainingState
-from linreg_cli.optim.stopping import Distance, EarlyStopping
+from linreg_cli.optim.stopping import Distance
 from linreg_cli.optim.trail import Array
+from linreg_cli.pipeline.in_memory import early_stopping, remedy, restore_best, trained_in_memory
 from linreg_cli.pipeline.prepare import Prepared, Reporter, assemble_run
 from linreg_cli.runs.checkpoint import Checkpoint, save_checkpoint
 from linreg_cli.runs.history import History
@@ -64,7 +62,7 @@ class Training:
     ) -> None:
         self._way = way
         self._prepared, self._run, self._fingerprint = prepared, run, fingerprint
-        self._stopping, self._monitor = _early_stopping(prepared.config)
+        self._stopping, self._monitor = early_stopping(prepared.config)
         self._known = prepared.problem.no_optimum_reason is None
         fold = functools.partial(fold_parameters, preprocessor=prepared.preprocessor)
         self._history = History(prepared.formula(), fold, validation=prepared.has_validation, gap=self._known)
@@ -178,24 +176,6 @@ class Training:
         return self._prepared.problem.distances_of(weights, bias, losses, certify=certify)
 
 
-def _early_stopping(config: Config) -> tuple[EarlyStopping | None, str]:
-    """The stopping rule at its start, if there is one, and the loss that it monitors."""
-    options = config.train.early_stopping
-    if options is None:
-        return None, "train.loss"
-    return EarlyStopping(options.patience, options.min_delta, options.restore_best), options.monitor
-
-
-@torch.no_grad()
-def restore_best(state: TrainingState, stopping: EarlyStopping) -> bool:
-    """Set the parameters to those of the best epoch, in place, where they were kept; returns whether they were."""
-    if stopping.kept is None:
-        return False
-    for name, value in state.model.named_parameters():
-        value.copy_(stopping.kept[name])
-    return True
-
-
 def cross_validation(loaded: LoadedConfig, prepared: Prepared, chosen: Sequence[str], reporter: Reporter) -> Metrics:
     """`cross_validation` of `metrics.json`; empty if `evaluate.cross_validation` is not set.
 
@@ -224,30 +204,6 @@ def _trained(loaded: LoadedConfig, config: Config, fold: Dataset) -> LinearFormu
         part = assemble_run(loaded, config, torch.device(config.train.device), fold)
     except ConfigError as error:
         return error.faults[0].message
-    problem, gap, (stopping, monitor) = part.problem, config.train.stop_gap, _early_stopping(config)
-    diverged = check_rate(problem, config).refusal is not None
-    if not diverged:
-        events = fit(
-            part.plan,
-            part.choice.executor,
-            part.state,
-            validation_loss=(lambda _: part.loss("validation")) if "validation" in part.tensors else None,
-            stopping=stopping,
-            monitor=monitor,
-            distances=None if gap is None else functools.partial(problem.distances_of, certify=True),
-            stop_gap=gap,
-        )
-        seen = [
-            event.loss if isinstance(event, Diverged) else event.train_loss
-            for event in events
-            if isinstance(event, Diverged | Evaluated)
-        ]
-        if stopping is not None and math.isfinite(seen[-1]) and restore_best(part.state, stopping):
-            seen.append(part.loss("train"))
-        diverged = not math.isfinite(seen[-1]) or has_diverged(seen[0], seen[-1], problem)
-    if not diverged:
+    if check_rate(part.problem, config).refusal is None and not trained_in_memory(part).diverged:
         return estimating(part.formula(), fold, config)
-    standardized = config.preprocess.standardize
-    details = diagnosis(problem, problem.rule, problem.plan.learning_rate(0), standardized=standardized)
-    remedy = details["message"] if details else "Lower optimizer.lr"
-    return f"training diverges on the other folds. {remedy}"
+    return f"training diverges on the other folds. {remedy(part)}"

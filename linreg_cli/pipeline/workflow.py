@@ -3,21 +3,17 @@
 import contextlib
 import functools
 import os
-import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from linreg_cli import remedies
 from linreg_cli.addresses import has_secrets, without_secrets
 from linreg_cli.config import LoadedConfig, dump_config
 from linreg_cli.config.given import messages_about
 from linreg_cli.convergence.reaching import Reaching
-from linreg_cli.data.scaling import standard_deviations
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import DataError, DivergedError, Interrupted, OutOfMemoryError, StoreError
 from linreg_cli.evaluation.evaluate import evaluate_model
@@ -34,17 +30,21 @@ from linreg_cli.findings import Finding, counts
 from linreg_cli.gates import GateResult, check_gates
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.fit import Stopped
+from linreg_cli.pipeline.description import chosen_in_words, description, shown_command
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
 from linreg_cli.pipeline.resume import taken_up
 from linreg_cli.pipeline.train import Training, cross_validation
 from linreg_cli.runs.checkpoint import Checkpoint, save_model
-from linreg_cli.runs.record import RunRecord, auto_keys, environment
+from linreg_cli.runs.record import RunRecord, auto_keys
 from linreg_cli.runs.references import as_json
 from linreg_cli.runs.signals import StopRequests
 from linreg_cli.runs.store import INFERENCE_FILE, RESULTS, RunFolder, create_run, remove_unstarted
 from linreg_cli.starter.choices import Choices
 from linreg_cli.starter.known import Known
-from linreg_cli.wording import duration, number, plural
+from linreg_cli.wording import duration
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ def train_run(
     stops: StopRequests | None = None,
     choices: Choices | None = None,
     known: Known | None = None,
+    frame: "pa.Table | None" = None,
 ) -> Outcome:
     """Train, evaluate on every split, draw pictures, and write a complete run folder.
 
@@ -98,6 +99,7 @@ def train_run(
         stops: requests to stop, entered by the caller; None: there are none, and signal handlers are not changed.
         choices: what was decided for a table, for `run.json`; None for a config that was written.
         known: what was read for that; see `prepare`.
+        frame: the rows of `source: frame`.
 
     Returns:
         The result. A failed gate is part of it, not an exception.
@@ -109,7 +111,7 @@ def train_run(
     """
     begun = time.perf_counter()
     stops = stops or StopRequests()
-    prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs, known=known)
+    prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame)
     warnings = prepared.check(loaded, reporter, force=force)
     decisions = {}
     if choices is not None:
@@ -120,7 +122,7 @@ def train_run(
     run = create_run(outputs, prepared.config.name)
     try:
         _write_config(run, prepared)  # first: without it a run cannot be resumed
-        record = RunRecord(run, _description(prepared, command, warnings) | decisions)
+        record = RunRecord(run, description(prepared, command, warnings) | decisions)
     except BaseException:
         remove_unstarted(run)
         raise
@@ -146,6 +148,7 @@ def resume_run(
     fail_if: Sequence[str] = (),
     stops: StopRequests | None = None,
     outputs: Path | None = None,
+    frame: "pa.Table | None" = None,
 ) -> Outcome | str:
     """Resume a run in its folder; the result has the same bits as that of a run that was never stopped.
 
@@ -158,6 +161,7 @@ def resume_run(
         fail_if: conditions that must not hold, beside the gates of the config.
         stops: as in `train_run`.
         outputs: the folder of the runs that gates may compare with; None: that of the run.
+        frame: the rows of `source: frame`.
 
     Returns:
         The result, or a text that says why the run is already complete.
@@ -176,13 +180,13 @@ def resume_run(
             reporter.warn(warning)
         prepared = prepare(
             resumption.loaded, reporter, fail_if=fail_if, resumed=True, outputs=outputs or run.path.parent,
-            references=resumption.references,
+            references=resumption.references, frame=frame,
         )  # fmt: skip
         auto = "lr" in auto_keys(resumption.record)
         warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True, auto=auto)
         resumption.check_data(prepared.fingerprint)
         prepared = prepared.started(resumption.loaded, reporter, warnings)
-        values = resumption.described(_description(prepared, command, warnings), shown_command(command))
+        values = resumption.described(description(prepared, command, warnings), shown_command(command))
         values["references"] = as_json(prepared.references)
         record = RunRecord(run, values, resumption.lock)
         begun -= resumption.seconds
@@ -214,7 +218,7 @@ def _run_to_the_end(
             prepared.state.restore(checkpoint.snapshot)
         way = functools.cache(functools.partial(prepared.way, auto_keys(record.values)))
         training = Training(prepared, run, prepared.fingerprint, checkpoint, functools.partial(way, None))
-        for text in _choices(prepared):
+        for text in chosen_in_words(prepared):
             reporter.detail(text)
         end = training.run(stops, reporter)
         warnings += training.warnings
@@ -262,59 +266,6 @@ def _write_config(run: RunFolder, prepared: Prepared) -> None:
     """Write `config.yaml`, for the owner alone if it holds the secrets of an address, which no other file does."""
     text = dump_config(prepared.config)
     run.write("config.yaml", text, mode=0o600 if has_secrets(text) else None)
-
-
-def shown_command(command: Sequence[str]) -> str:
-    """A command line for `run.json`, without the secrets of addresses."""
-    return shlex.join(map(without_secrets, command))
-
-
-def _description(prepared: Prepared, command: Sequence[str], warnings: Sequence[Finding]) -> dict[str, Any]:
-    config, dataset, plan = prepared.config, prepared.dataset, prepared.plan
-    return {
-        "command": shown_command(command),
-        "seed": config.seed,
-        "loss": config.loss,
-        "target_standardized": config.preprocess.standardize_target,
-        "target_transform": config.preprocess.target_transform,
-        "target_estimate": config.preprocess.target_estimate,
-        "device": config.train.device,
-        "dtype": config.train.dtype,
-        "lr": {**prepared.chosen.lr.as_json(), "limit": prepared.rate_limit()},
-        "momentum": prepared.chosen.momentum.as_json(),
-        "engine": prepared.choice.as_json(),
-        "warnings": [warning.as_json() for warning in warnings],
-        "references": as_json(prepared.references),
-        "data": {
-            "source": config.data.source,
-            "name": dataset.name,
-            "fingerprint": prepared.fingerprint,
-            "features": list(dataset.features),
-            "sources": list(dataset.sources),
-            "targets": list(dataset.targets),
-            "std": standard_deviations(dataset),
-            "rows": {split: len(rows) for split, rows in dataset.splits.items()},
-            **(dataset.summary.as_json() if dataset.summary is not None else {}),
-        },
-        "steps": {
-            "per_epoch": plan.steps_per_epoch,
-            "total": plan.total_steps,
-            "batch_size": plan.batch_size,
-        },
-        **environment(),
-    }
-
-
-def _choices(prepared: Prepared) -> list[str]:
-    """The settings that were decided for the run, with the reasons, as in `run.json`."""
-    plan, chosen, choice = prepared.plan, prepared.chosen, prepared.choice
-    return [
-        f"device: {prepared.config.train.device}, {torch.get_num_threads()} threads, {prepared.config.train.dtype}",
-        f"engine: {choice.executor.name} ({choice.decision.why})",
-        f"rate: {number(chosen.lr.value)} ({chosen.lr.why})",
-        f"momentum: {number(chosen.momentum.value)} ({chosen.momentum.why})",
-        f"steps: {plural(plan.epochs, 'epoch')} of {plan.steps_per_epoch:,}, batches of {plan.batch_size:,} rows",
-    ]
 
 
 def _evaluate(

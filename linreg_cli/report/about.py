@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from linreg_cli.config.schema import TrainConfig
 from linreg_cli.evaluation.row_sample import MOST_ROWS as SAMPLED_ROWS
 from linreg_cli.remedies import command
 from linreg_cli.report.contents import curve_of
@@ -139,10 +140,16 @@ def training(run: RunContents) -> Html:
             ("planned", text(f"{plural(train.epochs, 'epoch')}, {plural(steps['total'], 'step')}; {every}")),
             ("done", _done(run)),
             ("early stopping", text(_stopping(run)) if train.early_stopping or train.stop_gap else None),
-            ("order of rows", text("shuffled every epoch" if train.shuffle and steps["per_epoch"] > 1 else "as given")),
+            ("order of rows", text(_order(train) if steps["per_epoch"] > 1 else "as given")),
             ("executor", text("{name} ({why})".format(**record["engine"]))),
         ]
     )
+
+
+def _order(train: TrainConfig) -> str:
+    if train.shuffle == "blocks":
+        return f"{plural(train.blocks or 1, 'block')}, and the rows of each, shuffled every epoch"
+    return "shuffled every epoch" if train.shuffle else "as given"
 
 
 def _chosen(record: Mapping[str, Any], key: str) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from linreg_cli import wording
-from linreg_cli.data import SPLITS
 from linreg_cli.report.about import status
 from linreg_cli.report.markup import Html, element, figure_of, name, paragraph, stack, table, text
 from linreg_cli.report.private import is_absolute, without_folders
@@ -26,9 +25,9 @@ def overview(runs: Sequence[RunContents], anchors: Sequence[str]) -> Html:
         runs: in the order of the table.
         anchors: for each run, the id of its section, which its name links to.
     """
-    present = [split for split in SPLITS if any(split in run.splits for run in runs)]
-    header = ["run", "status", "data", *(f"{split} {title}" for split in present for _, title in _METRICS)]
-    header += ["gap", "seconds"]
+    present = [split for split in ("test", "validation", "train") if any(split in run.splits for run in runs)]
+    header = ["run", "status", *(f"{split} {title}" for split in present for _, title in _METRICS)]
+    header += ["gap", "seconds", "data"]
     rows = []
     for run, anchor, label in zip(runs, anchors, differences_of(runs), strict=True):
         link = element("a", text(run.id), href=f"#{anchor}")
@@ -40,16 +39,16 @@ def overview(runs: Sequence[RunContents], anchors: Sequence[str]) -> Html:
             [
                 element("span", *named),
                 status(run.record()),
-                name(run.record()["data"]["name"]),
                 *reached,
                 text("-" if gap is None else wording.gap(gap)),
                 text("-" if seconds is None else duration(seconds).removesuffix(" s")),
+                name(run.record()["data"]["name"]),
             ]
         )
     prints = {run.record()["data"]["fingerprint"] for run in runs}
     said = "The runs were trained on different data, so their metrics are not directly comparable."
     note = paragraph(text(said), class_="note") if len(prints) > 1 else None
-    return stack(table("Results of the runs", header, rows, words=(0, 1, 2)), note)
+    return stack(table("Results of the runs", header, rows, words=(0, 1, len(header) - 1)), note)
 
 
 def differences(runs: Sequence[RunContents]) -> Html:

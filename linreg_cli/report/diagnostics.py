@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from linreg_cli.errors import StoreError
 from linreg_cli.evaluation.coefficients import SHOWN_DISTANCE, CoefficientTable, coefficient_tables
-from linreg_cli.evaluation.diagnostics import MOST_VIF
+from linreg_cli.evaluation.diagnostics import DURBIN_WATSON, MOST_COOK, MOST_RATIO, MOST_VIF
 from linreg_cli.findings import shown
 from linreg_cli.report.about import verdict
 from linreg_cli.report.found import findings_of
@@ -20,7 +20,7 @@ _MOST_TARGETS = 3
 def diagnostics(run: RunContents) -> Html | None:
     """The warnings and the checks; None where there are neither."""
     found = findings_of(run.record())
-    items = [Html(f"{verdict(False, each['kind'])} {lines(each['message'])}") for each in found[:10]]
+    items = [Html(f"{verdict(False, each['kind'])}: {lines(each['message'])}") for each in found[:10]]
     items += [text(line) for line in shown([each["message"] for each in found])[10:]]
     kinds = {each["kind"] for each in found}
     if run.metrics is not None:
@@ -29,7 +29,7 @@ def diagnostics(run: RunContents) -> Html | None:
             of = Html(f" of {name(table.target)}") if len(tables) > 1 else Html("")
             items += list(_checks(run, table, kinds, of))
         if tables[0].of is None:
-            items.append(Html(f"{_aside('not checked')} {text(f'residuals and coefficients: {tables[0].refused}')}"))
+            items.append(Html(f"{_aside('not checked')}: {text(f'residuals and coefficients: {tables[0].refused}')}"))
     listed = bullets(items)
     return listed and stack(element("div", listed, class_="checks"))
 
@@ -39,33 +39,30 @@ def _aside(words: str) -> Html:
 
 
 def _checks(run: RunContents, table: CoefficientTable, kinds: set[str], of: Html) -> Iterator[Html]:
-    """The checks of one target that found nothing."""
+    """The checks of one target that gave no warning; a figure that is unusual all the same has no tick."""
 
-    def passed(what: str, *said: Html) -> Html:
-        return Html(f"{verdict(True, what)}{of} {''.join(said)}")
+    def check(good: bool, what: str, *said: Html) -> Html:
+        chance = text("" if good else "; chance or few rows may give that, so it is no warning")
+        return Html(f"{verdict(True, what) if good else _aside(what)}{of}: {''.join(said)}{chance}")
 
     distances = [abs(row.distance) for row in table.rows if row.distance is not None]
     if distances and max(distances) < SHOWN_DISTANCE and "not_converged" not in kinds:
-        yield passed(
-            "converged",
-            text(f"no coefficient is {number(SHOWN_DISTANCE)} standard errors or more from the exact fit"),
-        )
+        said = f"no coefficient is {number(SHOWN_DISTANCE)} standard errors or more from the exact fit"
+        yield check(True, "convergence", text(said))
     if "heteroskedastic" not in kinds and (ratio := _most_ratio(table)) is not None:
         said = f"HC3 and classic standard errors differ by a factor of at most {number(ratio, 3)}"
-        yield passed("equal variances", text(said))
-    if "autocorrelation" not in kinds and table.fit.get("durbin_watson") is not None:
-        found = number(table.fit["durbin_watson"], 3)
-        yield passed("independent neighbours", text(f"Durbin-Watson is {found}, and about 2 without autocorrelation"))
-    if "multicollinear" not in kinds:
-        factors = [(row.vif, row.name) for row in table.rows if row.vif is not None]
-        if factors and max(factors)[0] <= MOST_VIF:
-            vif, column = max(factors)
-            yield passed(
-                "columns apart", text(f"the largest variance inflation factor is {number(vif, 3)}, of "), name(column)
-            )
+        yield check(ratio <= MOST_RATIO, "variances", text(said))
+    if "autocorrelation" not in kinds and (found := table.fit.get("durbin_watson")) is not None:
+        said = f"Durbin-Watson is {number(found, 3)}, and about 2 without autocorrelation"
+        yield check(DURBIN_WATSON[0] <= found <= DURBIN_WATSON[1], "neighbouring rows", text(said))
+    factors = [(row.vif, row.name) for row in table.rows if row.vif is not None]
+    if "multicollinear" not in kinds and factors and max(factors)[0] <= MOST_VIF:
+        said = f"the largest variance inflation factor is {number(max(factors)[0], 3)}, of "
+        yield check(True, "collinearity", text(said), name(max(factors)[1]))
     if "influential" not in kinds and (most := _most_influential(run, table)) is not None:
         distance, row = most
-        yield passed("no row decides", text(f"the largest Cook's distance is {number(distance, 3)}, of row {row:,}"))
+        said = f"the largest Cook's distance is {number(distance, 3)}, of row {row:,}"
+        yield check(distance <= MOST_COOK, "influence", text(said))
 
 
 def _most_ratio(table: CoefficientTable) -> float | None:

@@ -46,7 +46,7 @@ def page_of(runs: Sequence[RunFolder]) -> str:
         [run] = read
         with run.reporting_damage(_FILES):
             parts = _parts(run)
-            body = stack(_head(run, "h1"), _links(parts), about.summary(run), *(_section(part, "h2") for part in parts))
+            body = stack(_head(run, "h1"), _links(parts), *(_section(part, "h2") for part in parts))
         return _document(f"{run.id}, {run.record()['status']}", body)
     title = f"Comparison of {len(read)} runs"
     return _document(title, stack(element("h1", text(title)), *_compared(read)))
@@ -61,7 +61,7 @@ def _compared(runs: Sequence[Shareable]) -> list[Html]:
     for anchor, run in zip(anchors, runs, strict=True):
         with run.reporting_damage(_FILES):  # before the tables of all runs, which could not say which run is damaged
             parts = [part._replace(key=f"{anchor}-{part.key}") for part in _parts(run)]
-            body = [_head(run, "h2"), about.summary(run), *(_section(part, "h3") for part in parts)]
+            body = [_head(run, "h2"), *(_section(part, "h3") for part in parts)]
         articles.append(element("article", stack(*body), id=anchor))
     overall = [
         _Part("runs", "The runs", comparison.overview(runs, anchors)),
@@ -86,7 +86,7 @@ def _parts(run: Shareable) -> list[_Part]:
         ("probe", "Probe", results.probe(run)),
         ("training", "Training", about.training(run)),
         ("data", "Data", about.data(run)),
-        ("origin", "Provenance", about.origin(run)),
+        ("origin", "Provenance", stack(about.summary(run), about.origin(run))),
         ("config", "Config", about.config(run)),
     ]
     return [_Part(key, title, body) for key, title, body in candidates if body]

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from html import escape, unescape
 from typing import NewType
 
+from linreg_cli.decimals import cut
 from linreg_cli.wording import number, one_line
 
 Html = NewType("Html", str)
@@ -22,6 +23,8 @@ MOST_FOLDED = 2_000
 
 #: A fact with more characters gets its own line.
 _LONG = 50
+#: Longer names are cut in captions.
+_LONGEST = 60
 #: A name without a longer word is broken at its blanks alone.
 _WORD = 14
 #: Rows from which on their order matters.
@@ -56,6 +59,15 @@ def name(given: str) -> Html:
     '<bdi>a &lt; b</bdi>'
     """
     return element("bdi", text(given))
+
+
+def short(given: str) -> str:
+    """A name in a caption, cut in its middle where it is long; the tables have it whole.
+
+    >>> short("price"), len(short("x" * 300))
+    ('price', 60)
+    """
+    return cut(one_line(given), _LONGEST)
 
 
 def names(given: Iterable[str]) -> Html:

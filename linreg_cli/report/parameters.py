@@ -22,6 +22,7 @@ from linreg_cli.report.markup import (
     name,
     names,
     paragraph,
+    short,
     stack,
     table,
     text,
@@ -118,15 +119,12 @@ def _parameters(run: RunContents, found: CoefficientTable, transform: str) -> Ht
             shown[_TITLES.get(title, title)] = [text(cell) for cell in cells[title]]
     if (run.metrics.get("optimum") or {}).get("is_unique") is False:
         shown |= _one_optimum(run.metrics, found, len(run.targets) > 1)
-    caption = parameters_title([found.target], transform).removesuffix(":")
+    caption = parameters_title([short(found.target)], transform).removesuffix(":")
     caption = f"Coefficients of {caption}{f', {errors_in_words(found)}' if found.of else ''}"
     more = {title: [text(cell) for cell in column] for title, column in more_columns(found, found.rows).items()}
-    return stack(
-        _of_coefficients(caption, found, shown),
-        fold("t, other standard errors and VIF", _of_coefficients(f"Further statistics of {found.target}", found, more))
-        if more
-        else None,
-    )
+    further = _of_coefficients(f"Further statistics of {short(found.target)}", found, more) if more else None
+    folded = fold("t, other standard errors and VIF", further) if further else None
+    return stack(_of_coefficients(caption, found, shown), folded)
 
 
 def _of_coefficients(caption: str, found: CoefficientTable, columns: Mapping[str, Sequence[Html]]) -> Html:

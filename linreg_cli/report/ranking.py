@@ -13,22 +13,23 @@ from linreg_cli.wording import duration, gap, number, plural
 _ALIKE = 1e-3
 #: A mean difference of squared errors of fewer standard errors is what chance gives.
 _SURE = 2.0
+#: What is said of runs that have no results.
+_ENDS = {"running": "did not finish yet", "interrupted": "did not finish"}
 #: The most runs that a sentence names.
 _NAMED = 4
 
 
 def ranking(runs: Sequence[RunContents]) -> Html:
     """The sentences that a comparison opens with."""
-    names = {
-        run: element("strong", name(f"{run.id} ({label})" if label else run.id))
-        for run, label in zip(runs, differences_of(runs), strict=True)
-    }
+    names = {run: element("strong", name(run.id)) for run in runs}
+    labels = zip(runs, differences_of(runs), strict=True)
+    labelled = {run: element("strong", name(f"{run.id} ({label})" if label else run.id)) for run, label in labels}
     ended = [run for run in runs if run.splits]
-    said = [*_by_error(ended, names), *_by_gap(ended, names), *_by_time(ended, names)] if len(ended) > 1 else []
+    said = [*_by_error(ended, labelled), *_by_gap(ended, names), *_by_time(ended, names)] if len(ended) > 1 else []
     for status in dict.fromkeys(run.record()["status"] for run in runs if not run.splits):
         without = [names[run] for run in runs if not run.splits and run.record()["status"] == status]
-        verbs = ("is", "has") if len(without) == 1 else ("are", "have")
-        said.append(_sentence(_listed(without), text(f" {verbs[0]} {status}, and {verbs[1]} no model")))
+        has = "has" if len(without) == 1 else "have"
+        said.append(_sentence(_listed(without), text(f" {_ENDS.get(status, status)}, and {has} no model")))
     if len(ended) == 1:
         said.append(_sentence(names[ended[0]], text(" alone has results")))
     return paragraph(Html(" ".join(said)), class_="lead")

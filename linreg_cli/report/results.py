@@ -19,6 +19,7 @@ from linreg_cli.report.markup import (
     name,
     paragraph,
     picture,
+    short,
     stack,
     table,
     text,
@@ -54,12 +55,12 @@ def metrics(run: Shareable) -> Html | None:
     """The metrics of each split, for all targets together and for each."""
     if not run.splits:
         return None
-    what = "all targets" if len(run.targets) > 1 else run.targets[0]
+    what = "all targets" if len(run.targets) > 1 else short(run.targets[0])
     parts = [_metrics(f"Metrics of {what}", run.splits, list(_NAMES))]
     if len(run.targets) > 1:
         for target in run.targets:
             own = {split: values["by_target"][target] for split, values in run.splits.items()}
-            parts.append(_metrics(f"Metrics of {target}", own, [key for key in _NAMES if key != "loss"]))
+            parts.append(_metrics(f"Metrics of {short(target)}", own, [key for key in _NAMES if key != "loss"]))
     said = "Loss is in scaled units; the other metrics are in original units."
     if estimate := estimate_in_words(run.record()):
         said += f" Predictions estimate {estimate}."
@@ -139,10 +140,19 @@ def probe(run: Shareable) -> Html | None:
     return stack(table("Predictions before and after training", header, rows), note)
 
 
-def pictures(run: Shareable) -> Html:
-    """Every picture that can be drawn from the run folder alone; for one that cannot be drawn, the reason."""
-    figures, failures = [], []
-    for kind in (*_SHOWS,):
+def pictures(run: Shareable, kinds: Sequence[str] = tuple(_SHOWS), most: int | None = None) -> Html:
+    """Pictures that can be drawn from the run folder alone; for one that cannot be drawn, the reason.
+
+    Args:
+        run: the run.
+        kinds: those to draw; the ones that the run does not have are left out.
+        most: the number of pictures; None: all of them.
+    """
+    figures: list[Html] = []
+    failures = []
+    for kind in kinds:
+        if most is not None and len(figures) >= most:
+            break
         about = KINDS[kind]
         try:
             drawn = draw_run(run, (kind,), "png")
@@ -157,9 +167,9 @@ def pictures(run: Shareable) -> Html:
             figures.append(picture(compact(png), alt, _SHOWS[kind]))
             continue
         for target, png in zip(run.targets, drawn.values(), strict=True):
-            shows = _SHOWS[kind].format(target=target)
+            shows = _SHOWS[kind].format(target=short(target))
             figures.append(picture(compact(png), f"Picture: {shows}", shows))
-    return stack(element("div", *figures, class_="pictures") if figures else None, not_drawn(failures))
+    return stack(element("div", *figures[:most], class_="pictures") if figures else None, not_drawn(failures))
 
 
 def overlaid(runs: Sequence[Shareable]) -> Html:

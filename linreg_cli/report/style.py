@@ -102,7 +102,7 @@ footer { font-size: 0.9rem; border-top: 1px solid var(--line); margin-top: 3rem;
   th button::after { content: none; }
   dl { grid-template-columns: 1fr 1fr; }
   dl > div { grid-template-columns: 7rem 1fr; }
-  pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 7.5pt; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 7.5pt; columns: 2; }
   .pictures { grid-template-columns: 1fr 1fr; }
   details > summary { list-style: none; color: inherit; }
   details::details-content { content-visibility: visible; block-size: auto; }

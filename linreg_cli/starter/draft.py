@@ -24,6 +24,8 @@ from linreg_cli.wording import plural
 
 #: With fewer rows, a test split has too few of them to say anything, and training needs them all.
 _FEWEST_TO_SPLIT = 20
+#: With fewer test rows, their metrics are mostly chance.
+_FEW_TEST_ROWS = 10
 #: With fewer train rows for each parameter, there is no test split.
 _ROWS_PER_PARAMETER = 2
 
@@ -118,6 +120,8 @@ def _split(reading: Reading, columns: Sequence[ColumnChoice]) -> list[SettingCho
     n_train = int(0.8 * n_rows)
     if n_rows >= _FEWEST_TO_SPLIT and n_train >= _ROWS_PER_PARAMETER * p:
         why = "the test rows are not trained on; seed decides which they are"
+        if (n_test := int(0.2 * n_rows)) < _FEW_TEST_ROWS:
+            why = f"{why}; {n_test} say little, leave-one-out of linreg inspect more"
         return [SettingChoice("data.split", {"train": 0.8, "test": 0.2}, why)]
     why = f"{plural(n_rows, 'row')} for {plural(p, 'parameter')} are too few for a test split: train on all of them"
     return [SettingChoice("data.split", {"train": 1.0}, why)]

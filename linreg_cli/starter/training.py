@@ -20,6 +20,16 @@ _STOP_GAP = "or earlier: once (loss - optimum) / optimum is certified below this
 
 #: Before the table is known: the settings that hold for every table.
 UNKNOWN = (*(SettingChoice(key, value, _WHY[key]) for key, value in NEW_CONFIG.items()),)
+#: For a loss without a curvature, which `auto` needs.
+_WITHOUT_CURVATURE = (
+    SettingChoice("optimizer.lr", 0.1, "loss: mae has no curvature for auto; columns are standardised"),
+    SettingChoice("optimizer.momentum", 0.0, "the same"),
+    SettingChoice(
+        "optimizer.schedule",
+        {"kind": "cosine", "T_max": UNKNOWN_EPOCHS},
+        "a constant rate ends off the optimum",
+    ),
+)
 
 
 def training(
@@ -35,7 +45,10 @@ def training(
     """
     if not problem.plan.loss.is_squared:
         why = f"how many are enough is not known for loss: {config.loss}"
-        return (*UNKNOWN, SettingChoice("train.epochs", UNKNOWN_EPOCHS, why)), None
+        chosen = {each.key: each for each in UNKNOWN}
+        if config.loss == "mae":  # whose gradient has the same size far from the optimum and near it
+            chosen |= {each.key: each for each in _WITHOUT_CURVATURE}
+        return (*chosen.values(), SettingChoice("train.epochs", UNKNOWN_EPOCHS, why)), None
     found = recipe(config, problem, dataset, preprocessor)
     values = {**NEW_CONFIG, "optimizer.lr": found.lr, "optimizer.momentum": found.momentum}
     usual = NEW_CONFIG.items()

@@ -1,0 +1,294 @@
+"""`SGDLinearRegression`: the training of a run as a scikit-learn estimator, without a run folder."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from linreg_cli import remedies
+from linreg_cli.config import Config, LoadedConfig, load_config
+from linreg_cli.config.plain import plain
+from linreg_cli.config.schema import InitConfig, ModelConfig
+from linreg_cli.config.source import ConfigText
+from linreg_cli.data import Dataset, Preprocessor
+from linreg_cli.data.columns.kinds import Column, row_numbers
+from linreg_cli.data.scaling import Scaling
+from linreg_cli.errors import DivergedError
+from linreg_cli.model import LinearFormula, build_model, fold_parameters, initialise, parameters_of
+from linreg_cli.optim.engines.select import resolve_device
+from linreg_cli.optim.losses import is_squared
+from linreg_cli.pipeline.in_memory import Trained, remedy, trained_in_memory
+from linreg_cli.pipeline.prepare import Prepared, assemble_run
+from linreg_cli.pipeline.silent import Silent
+
+try:
+    from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+    from sklearn.utils import check_random_state
+    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+except ImportError as error:
+    raise ImportError("SGDLinearRegression needs scikit-learn 1.6 or later: pip install 'linreg[sklearn]'") from error
+
+_NAME = "the rows of fit"
+
+
+class SGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """Linear regression by gradient descent, y = X w + b, trained as `linreg train` does.
+
+    The parameters are keys of the config and mean the same; `docs/configuration.md` has all of it. `fit_intercept` is
+    `model.bias`, and `random_state` is `seed`. The defaults are those that reach least squares.
+
+    Args:
+        lr: learning rate, or `auto`, which chooses it from the curvature of the loss.
+        momentum: momentum, or `auto`.
+        dampening: of the momentum.
+        nesterov: Nesterov momentum.
+        weight_decay: L2 penalty as torch has it, the intercept's too.
+        schedule: the learning rate by epoch, such as `{"kind": "cosine", "T_max": 100}`; None: constant.
+        loss: `mse`, `sse`, `half_mse`, `mae` or `huber`.
+        huber_delta: where the Huber loss turns linear.
+        epochs: passes over the rows.
+        batch_size: rows in a step, or `full`.
+        shuffle: whether each epoch has a new order of the rows.
+        stop_gap: stop once (loss - optimum) / optimum is certain to be below this; None: never.
+        standardize: whether the features are scaled to mean 0 and standard deviation 1. `coef_` is in original units
+            in any case.
+        fit_intercept: whether the model has an intercept. Without one, features are scaled and not centred.
+        dtype: of the training, `float64` or `float32`.
+        device: `auto`, `cpu`, `cuda`, `cuda:N`.
+        engine: the executor; `auto`: the fastest.
+        random_state: the seed of the start and of the orders of the rows; a `RandomState` gives one, and None takes one
+            from numpy's global state, as in scikit-learn.
+
+    Attributes:
+        coef_: w in original units, shape (n_features,), or (n_targets, n_features) for 2-D targets.
+        intercept_: b, a number or shape (n_targets,); 0.0 without an intercept.
+        n_iter_: epochs done.
+        lr_: the learning rate of the first epoch.
+        momentum_: the momentum.
+        loss_curve_: the train loss before training and after each epoch, in scaled units.
+        warnings_: what a run would have warned of, `{"kind", "message"}` each.
+        n_features_in_: features.
+        feature_names_in_: their names, where X has names that are text.
+
+    >>> model = SGDLinearRegression().fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
+    >>> model.predict([[3.0]]).round(6).tolist()
+    [7.0]
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: float | str = "auto",
+        momentum: float | str = "auto",
+        dampening: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        schedule: dict[str, Any] | None = None,
+        loss: str = "mse",
+        huber_delta: float = 1.0,
+        epochs: int = 1000,
+        batch_size: int | str = "full",
+        shuffle: bool = True,
+        stop_gap: float | None = None,
+        standardize: bool = True,
+        fit_intercept: bool = True,
+        dtype: str = "float64",
+        device: str = "auto",
+        engine: str = "auto",
+        random_state: Any = 0,
+    ) -> None:
+        self.lr = lr
+        self.momentum = momentum
+        self.dampening = dampening
+        self.nesterov = nesterov
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.loss = loss
+        self.huber_delta = huber_delta
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.stop_gap = stop_gap
+        self.standardize = standardize
+        self.fit_intercept = fit_intercept
+        self.dtype = dtype
+        self.device = device
+        self.engine = engine
+        self.random_state = random_state
+
+    @np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "SGDLinearRegression":
+        """Train.
+
+        Args:
+            X: features, shape (n_samples, n_features), finite numbers.
+            y: targets, shape (n_samples,) or (n_samples, n_targets).
+            sample_weight: shape (n_samples,), at least 0. A weight of 0 is a row that is left out. Other weights weigh
+                the squares: an integer stands for so many equal rows. They need `batch_size="full"` and a squared
+                loss; weights that are all equal change nothing.
+
+        Raises:
+            ValueError: for arrays that scikit-learn refuses.
+            ConfigError: for parameters that a config refuses, and weights of another loss or of mini-batches.
+            DataError: for values that overflow the dtype.
+            DivergedError: if training diverged, or must.
+        """
+        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, multi_output=True)
+        y = np.asarray(y, dtype=np.float64)
+        weights = None
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+            used = weights > 0
+            if not used.any():
+                raise ValueError("Sample weights must contain at least one non-zero number.")
+            X, y, weights = X[used], y[used], weights[used]
+            weights = None if (weights == weights[0]).all() else weights
+        loaded = self._config()
+        features = self._names()
+        targets = tuple(f"y{position}" for position in range(1 if y.ndim == 1 else y.shape[1]))
+        rows = _Rows(features, tuple(_free(name, features) for name in targets), X, y.reshape(len(y), -1))
+        if weights is None:
+            part = _assembled(loaded, loaded.config, rows)
+            result, formula = self._trained(loaded, part), part.formula()
+        else:
+            result, part, formula = self._weighted(loaded, rows, weights)
+        self._formula = formula
+        several = y.ndim > 1
+        intercept = np.zeros(len(targets)) if formula.bias is None else formula.bias
+        self.coef_ = np.ascontiguousarray(formula.weights.T) if several else formula.weights[:, 0].copy()
+        self.intercept_ = intercept.copy() if several else float(intercept[0])
+        self.n_iter_, self.loss_curve_ = result.epochs, result.losses
+        self.lr_, self.momentum_ = float(part.chosen.lr.value), float(part.chosen.momentum.value)
+        return self
+
+    @np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+    def predict(self, X: Any) -> Column:
+        """Predictions, shape (n_samples,), or (n_samples, n_targets) for 2-D targets.
+
+        A row has the same bits alone and among others: see `LinearFormula.predict`.
+
+        Args:
+            X: features, shape (n_samples, n_features).
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        names = self._formula.features
+        found = self._formula.predict({name: X[:, position] for position, name in enumerate(names)})
+        return found[:, 0] if np.ndim(self.intercept_) == 0 else found
+
+    def _config(self) -> LoadedConfig:
+        seed = self.random_state
+        if not isinstance(seed, int | np.integer):
+            seed = check_random_state(seed).randint(2**31 - 1)
+        optimizer = ("lr", "momentum", "dampening", "nesterov", "weight_decay")
+        train = ("epochs", "batch_size", "shuffle", "stop_gap", "dtype", "device", "engine")
+        values = {
+            "seed": seed,
+            "data": {"source": "frame", "target": "y"},
+            "preprocess": {"standardize": self.standardize},
+            "model": {"bias": self.fit_intercept},
+            "loss": self.loss,
+            "huber_delta": self.huber_delta,
+            "optimizer": {key: getattr(self, key) for key in optimizer},
+            "train": {key: getattr(self, key) for key in train},
+        }
+        if self.schedule is not None:
+            values["optimizer"]["schedule"] = self.schedule
+        name = "the parameters"
+        return load_config([ConfigText(name, remedies.flow(plain(values, name)), "estimator")])
+
+    def _names(self) -> tuple[str, ...]:
+        """Names of the features, for messages: those of X where it has them."""
+        names = tuple(getattr(self, "feature_names_in_", ()))
+        if len({*names}) == self.n_features_in_:
+            return names
+        return tuple(f"x{position}" for position in range(self.n_features_in_))
+
+    def _trained(self, loaded: LoadedConfig, part: Prepared) -> Trained:
+        """Check and take the steps."""
+        warnings = part.check(loaded, Silent(), force=False)
+        part = part.started(loaded, Silent(), warnings)
+        self.warnings_ = [each.as_json() for each in warnings]
+        result = trained_in_memory(part)
+        if result.diverged:
+            raise DivergedError(f"training diverged in epoch {max(result.epochs, 1):,}. {remedy(part)}", _NAME)
+        return result
+
+    def _weighted(
+        self, loaded: LoadedConfig, rows: "_Rows", weights: Column
+    ) -> tuple[Trained, Prepared, LinearFormula]:
+        """Train on weighted rows.
+
+        sum w e^2 is the sum of squares of the residuals of rows that are multiplied by sqrt(w), those of the
+        intercept's column of ones too. So the full batch of these rows has the weighted loss, its gradient and its
+        curvature, and gradient descent takes the same steps as on rows that are repeated. For a mean, the weights are
+        scaled to mean 1. It does not hold for a part of the rows, nor for other losses.
+        """
+        config = loaded.config
+        if config.train.batch_size != "full" and config.train.batch_size < len(weights):
+            raise loaded.error("train.batch_size", f"sample_weight needs full, found {config.train.batch_size}")
+        if not is_squared(config.loss):
+            raise loaded.error("loss", f"sample_weight needs a squared loss: mse, sse or half_mse, found {config.loss}")
+        bias, n, d, k = config.model.bias, *rows.X.shape, rows.y.shape[1]
+        scaling = _weighted_scaling(rows, weights, centered=bias) if config.preprocess.standardize else None
+        scaling = scaling or Scaling.identity(rows.features)
+        reciprocal = np.divide(1.0, scaling.scale, out=np.zeros(d), where=scaling.scale != 0)
+        roots = np.sqrt(weights if config.loss == "sse" else weights * (n / weights.sum()))[:, None]
+        ones = [np.ones((n, 1))] if bias else []
+        inputs = np.hstack([(rows.X - scaling.center) * reciprocal, *ones]) * roots
+        names = (*rows.features, *([_free("intercept", rows.features)] if bias else []))
+        scaled = _Rows(names, rows.targets, inputs, rows.y * roots)
+        part = _assembled(loaded, _without_bias(config, d, k), scaled)
+        result = self._trained(loaded, part)
+        found, _ = parameters_of(part.state.model)
+        preprocessor = Preprocessor(scaling, Scaling.identity(rows.targets))
+        return result, part, fold_parameters(found[:d], found[d] if bias else None, preprocessor)
+
+
+class _Rows:
+    """Features and targets with their names: X of shape (n_samples, n_features), y of shape (n_samples, n_targets)."""
+
+    def __init__(self, features: tuple[str, ...], targets: tuple[str, ...], X: Column, y: Column) -> None:
+        self.features, self.targets, self.X, self.y = features, targets, X, y
+
+    def dataset(self) -> Dataset:
+        """All rows in the train split."""
+        columns = {name: self.X[:, position] for position, name in enumerate(self.features)}
+        columns |= {name: self.y[:, position] for position, name in enumerate(self.targets)}
+        nothing = row_numbers(0, 0)
+        splits = {"train": row_numbers(0, len(self.X)), "validation": nothing, "test": nothing}
+        return Dataset(_NAME, self.features, self.targets, columns, splits)
+
+
+def _assembled(loaded: LoadedConfig, config: Config, rows: _Rows) -> Prepared:
+    try:
+        device = resolve_device(config.train.device)
+    except ValueError as error:
+        raise loaded.error("train.device", str(error)) from None
+    return assemble_run(loaded, config, device, rows.dataset())
+
+
+def _free(name: str, taken: tuple[str, ...]) -> str:
+    """A name that no feature has."""
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _weighted_scaling(rows: _Rows, weights: Column, *, centered: bool) -> Scaling:
+    """Weighted means and standard deviations, those of rows that are repeated; a constant column is set to 0."""
+    center = np.average(rows.X, axis=0, weights=weights)
+    scale = np.sqrt(np.average((rows.X - center) ** 2, axis=0, weights=weights))
+    scale[np.ptp(rows.X, axis=0) == 0] = 0.0
+    return Scaling(rows.features, center if centered else np.zeros(len(center)), scale)
+
+
+def _without_bias(config: Config, n_features: int, n_targets: int) -> Config:
+    """The config of rows with a column for the intercept; it starts where the intercept would."""
+    start = build_model(n_features, n_targets, bias=config.model.bias, dtype=torch.float64)
+    initialise(start, config.model.init, config.seed)
+    weights, bias = parameters_of(start)
+    stacked = weights if bias is None else np.vstack([weights, bias])
+    model = ModelConfig(bias=False, init=InitConfig(weight=tuple(stacked.T.ravel().tolist()), bias=0.0))
+    preprocess = config.preprocess.model_copy(update={"standardize": False})
+    return config.model_copy(update={"model": model, "preprocess": preprocess})

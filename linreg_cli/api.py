@@ -72,7 +72,7 @@ def train(
     >>> rows = {"x": [1.0, 2.0, 3.0, 4.0], "y": [3.0, 5.0, 7.0, 9.0]}
     >>> with TemporaryDirectory() as folder:
     ...     run = train({"data": {"target": "y"}}, {"train.epochs": 5}, data=rows, outputs=folder)
-    >>> run.id, run.metrics["train"]["n"]
+    ...     run.id, run.metrics["train"]["n"]
     ('run-0001', 4)
     """
     frame = _own(data)

@@ -174,9 +174,15 @@ def test_an_exact_and_a_saturated_fit_are_no_evidence_of_intervals(runs):
     assert "95 %" not in exact + saturated
 
 
-def test_a_diverged_run_has_no_model_and_nothing_is_known(runs):
-    found = said(*read(runs, "diverged"))
-    assert found == ("This run diverged: its loss grew without bound. There is no model, so nothing is known about y.")
+def test_a_diverged_run_has_no_model_and_nothing_is_known_but_its_rate(runs):
+    record, metrics = read(runs, "diverged")
+    limit, instead = record["diverged"]["limit"], record["diverged"]["lr_instead"]
+    assert said(record, metrics) == (
+        "This run diverged: its loss grew without bound. There is no model, so nothing is known about y. "
+        f"The learning rate 50 is {50 / limit:.3g} times the limit of full-batch training; {instead:g} is below it."
+    )
+    assert instead < limit
+    assert said({**record, "diverged": None}, metrics).endswith("nothing is known about y.")
 
 
 @pytest.mark.parametrize("status", ["running", "interrupted", "failed"])

@@ -48,7 +48,8 @@ def any_batch(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int
     n, last = factor.n_samples, factor.n_samples % batch_size
     assert 1 <= batch_size <= n, (batch_size, n)
     squares = _squared_lengths(factor, X_nd)
-    longest = np.cumsum(np.sort(np.partition(squares, n - batch_size)[n - batch_size :])[::-1])
+    squares.partition(n - batch_size)
+    longest = np.cumsum(np.sort(squares[n - batch_size :])[::-1])
     whole = float(np.linalg.norm(factor.as_given(), 2)) ** 2
     sizes = {batch_size, last or batch_size}
     largest = max(2 * loss_scale(loss, b, factor.n_targets) * min(float(longest[b - 1]), whole) for b in sizes)
@@ -114,8 +115,12 @@ def mean_square_curvature(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, bat
 
 def _squared_lengths(factor: Factor, X_nd: npt.ArrayLike) -> Array:
     """|a_i|^2 of each row, shape (n_rows,)."""
-    lengths = [np.einsum("ij,ij->i", part, part) for part in _float64(np.asarray(X_nd))]
-    return np.concatenate(lengths) + factor.bias
+    X = np.asarray(X_nd)
+    lengths = np.empty(len(X))
+    for rows, part in zip(blocks(len(X)), _float64(X), strict=True):
+        np.einsum("ij,ij->i", part, part, out=lengths[rows])
+    lengths += factor.bias
+    return lengths
 
 
 def _float64(X: npt.NDArray[np.generic]) -> Iterator[Array]:

@@ -226,10 +226,12 @@ def must_diverge(problem: Problem, rule: SgdRule, lr: float) -> bool:
         return False
     size, p = plan.batch_size, problem.factor.n_parameters
     count = int(min(_SAMPLED, plan.total_steps, max(4, _SAMPLED_WORK / (size * p * min(size, p)))))
-    logs = []
+    logs, order = [], None
     for step in range(count):
-        epoch, batch = divmod(step, plan.steps_per_epoch)
-        order, (first, last) = plan.row_order(epoch), plan.batch_bounds(batch)
+        epoch, batch = plan.locate(step)
+        first, last = plan.batch_bounds(batch)
+        if batch == 0:
+            order = plan.row_order(epoch, torch.int32 if plan.n_samples < 2**31 else torch.int64)
         rows = torch.arange(first, last) if order is None else order[first:last]
         A = np.asarray(problem.X_nd[rows.numpy()], dtype=np.float64)
         A = np.column_stack([A, np.ones(len(A))]) if problem.bias else A

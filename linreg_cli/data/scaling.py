@@ -9,6 +9,7 @@ import numpy as np
 
 from linreg_cli.config.schema import PreprocessConfig
 from linreg_cli.data.columns.kinds import Mask, take
+from linreg_cli.data.columns.moments import Read, moments
 from linreg_cli.data.columns.rows import StackedRows, as_slice, count, in_order, part
 from linreg_cli.data.dataset import Column, Dataset, Rows
 from linreg_cli.data.encoding.encode import Encoder
@@ -85,16 +86,12 @@ class Scaling:
             )
         center, scale = np.zeros(len(columns)), np.zeros(len(columns))
         for position, column in enumerate(columns):
-            values = transformed(transform, dataset.name, dataset.columns, column, rows)
-            with np.errstate(over="ignore", invalid="ignore"):
-                center[position], deviation = values.mean(), values.std(ddof=ddof)
+            found = moments(_reader(transform, dataset, column, rows), count(rows, dataset.n_samples), ddof)
             # min and max, because rounding error gives a constant column a tiny standard deviation
-            constant = values.min() == values.max()
-            center[position] = values[0] if constant else center[position]
+            constant, deviation = found.low == found.high, found.deviation
+            center[position] = found.first if constant else found.mean
             if not (constant or (_SMALLEST < deviation < np.inf)):
-                message = (
-                    f"values from {number(values.min())} to {number(values.max())} cannot be standardised in float64"
-                )
+                message = f"values from {number(found.low)} to {number(found.high)} cannot be standardised in float64"
                 raise DataError(f"column {column!r}: {message}; use another unit", dataset.name)
             scale[position] = constant_scale if constant else deviation
         return cls(columns, center if centered else np.zeros(len(columns)), scale, transform)
@@ -186,6 +183,16 @@ class Scaling:
         if not (len(entries) and np.isfinite(center).all() and np.isfinite(scale).all() and (scale >= 0).all()):
             raise ValueError("center and scale must be finite, and scale at least 0")
         return cls(tuple(str(entry["column"]) for entry in entries), center, scale)
+
+
+def _reader(transform: str, dataset: Dataset, column: str, rows: Rows | slice) -> Read:
+    """Reads f of some of the rows of a column, as `transformed`; rows in any order are read at once, as a whole."""
+    if isinstance(rows, slice):
+        return lambda start, stop: transformed(
+            transform, dataset.name, dataset.columns, column, part(rows, start, stop)
+        )
+    values = transformed(transform, dataset.name, dataset.columns, column, rows)
+    return lambda start, stop: values[start:stop]
 
 
 def transformed(transform: str, name: str, columns: Mapping[str, Column], column: str, rows: Rows | slice) -> Column:
@@ -328,7 +335,6 @@ def standard_deviations(dataset: Dataset) -> dict[str, float | None]:
     """The standard deviation of each feature over the train split, with n in the denominator; None if it overflows."""
     rows, found = as_slice(dataset.splits["train"]), {}
     for feature in dataset.features:
-        with np.errstate(over="ignore", invalid="ignore"):
-            deviation = float(take(dataset.columns, feature, rows).std())
+        deviation = moments(_reader("none", dataset, feature, rows), count(rows, dataset.n_samples)).deviation
         found[feature] = deviation if np.isfinite(deviation) else None
     return found

@@ -128,12 +128,12 @@ def _is_sorted(y: StackedRows, k: int) -> bool:
 def _influential_rows(fit: Inference, rows: _Rows, of: str) -> Iterator[Finding]:
     if len(fit.residuals) < LEAST_ROWS * len(fit.names):
         return
-    cooks = np.nan_to_num(fit.cooks(), nan=0.0)
-    far = np.flatnonzero(cooks > MOST_COOK)
+    found = [part.start + np.flatnonzero(fit.cooks(part) > MOST_COOK) for part in blocks(len(fit.residuals))]
+    far = np.concatenate(found)
     if not len(far):
         return
-    far = far[np.argsort(-cooks[far], kind="stable")]
-    labels = [f"row {row + 1} ({bounded(float(cooks[at]), 3)})" for at, row in _first(far, rows)]
+    far = far[np.argsort(-fit.cooks(far), kind="stable")]
+    labels = [f"row {row + 1} ({bounded(float(fit.cooks(slice(at, at + 1))[0]), 3)})" for at, row in _first(far, rows)]
     yield Finding(
         "influential",
         f"{_and_more(labels, len(far))} {'has' if len(far) == 1 else 'have'} a Cook's distance above 1: without "

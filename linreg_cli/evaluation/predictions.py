@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from linreg_cli.data.columns.arrow import repeated, to_arrow
+from linreg_cli.data.columns.arrow import release_unused, repeated, to_arrow
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Rows, take
 from linreg_cli.data.columns.rows import as_slice, count, in_order, part, pick
 from linreg_cli.data.dataset import Dataset
@@ -84,6 +84,7 @@ def write_predictions(
         write_table(draft, ".csv", found)
 
     write_file(path, write, own=True)
+    release_unused()
     return sums
 
 

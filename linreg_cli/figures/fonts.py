@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from linreg_cli.figures.library import FAILURES
+
 if TYPE_CHECKING:
     from matplotlib.ft2font import FT2Font
 
@@ -102,7 +104,7 @@ def _opened(families: set[str]) -> Iterator[tuple[str, "FT2Font"]]:
 
     usable = [name for name in families if name != OWN and not name.startswith(_LAST_RESORT)]
     for name in sorted(usable, key=lambda name: (any(word in name.lower() for word in _UNLIKE), name)):
-        with contextlib.suppress(Exception):  # a font that is gone or damaged
+        with contextlib.suppress(*FAILURES):  # a font that is gone or damaged
             font = get_font(findfont(FontProperties(family=[name]), fallback_to_default=False))
             if font.scalable:
                 yield name, font
@@ -115,7 +117,7 @@ def _add_new_fonts() -> None:
     known = {str(entry.fname) for entry in fontManager.ttflist}
     for path in findSystemFonts():
         if str(path) not in known:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(*FAILURES):
                 fontManager.addfont(path)
 
 

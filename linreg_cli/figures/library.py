@@ -10,6 +10,11 @@ from types import TracebackType
 from linreg_cli.errors import LinregError, PlotError
 
 _SETTINGS = "matplotlibrc"
+#: What matplotlib and the libraries below it (FreeType, Agg, Pillow) raise for settings, fonts and numbers that they
+#: cannot use; it has no class of its own for that. Numpy's and the codecs' errors are ValueErrors.
+FAILURES = (
+    ArithmeticError, AttributeError, ImportError, LookupError, OSError, RuntimeError, TypeError, ValueError
+)  # fmt: skip
 
 
 def load() -> None:
@@ -24,7 +29,7 @@ def load() -> None:
     with drawing():
         try:
             import matplotlib
-        except Exception:
+        except FAILURES:
             for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
                 del sys.modules[name]  # parts of what failed are not parts of what is imported now
             with _no_settings():
@@ -40,9 +45,9 @@ def drawing() -> Iterator[None]:
     """
     try:
         yield
-    except (LinregError, MemoryError):
+    except LinregError:
         raise
-    except Exception as error:
+    except FAILURES as error:
         if isinstance(error, ImportError) or _within(error.__traceback__, "matplotlib"):
             found = str(error).partition("\n")[0][:200]
             raise PlotError(f"matplotlib cannot draw here ({type(error).__name__}: {found})") from error

@@ -90,7 +90,8 @@ class Inference:
     @property
     def alone(self) -> npt.NDArray[np.intp]:
         """The positions of the rows of leverage 1, each of which alone determines a coefficient; HC3 has no errors."""
-        return np.flatnonzero(1 - self.leverage <= NO_ROOM)
+        found = [rows.start + np.flatnonzero(1 - self.leverage[rows] <= NO_ROOM) for rows in blocks(len(self.leverage))]
+        return np.concatenate(found)
 
     def cooks(self, rows: Some = slice(None)) -> Array:
         """Cook's distance, e^2 h / (p s^2 (1 - h)^2), shape (n_rows,); NaN for a leverage h of 1."""

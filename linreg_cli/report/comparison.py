@@ -6,13 +6,15 @@ from typing import Any
 
 from linreg_cli import wording
 from linreg_cli.report.about import status
-from linreg_cli.report.markup import Html, element, figure_of, name, paragraph, stack, table, text
+from linreg_cli.report.markup import Html, element, figure_of, name, paragraph, table, text
 from linreg_cli.report.private import is_absolute, without_folders
 from linreg_cli.runs.compare import settings, varying
 from linreg_cli.runs.contents import RunContents
 from linreg_cli.runs.labels import differences_of
 from linreg_cli.wording import METRICS, duration, number
 
+#: What says nothing beside the rest: estimates of executors in seconds, and statistics of each column.
+_LEFT_OUT = ("engine.why", "engine.value", "data.std", "data.columns")
 #: Longer values, such as a list of columns, are cut.
 _MOST_CHARACTERS = 160
 _METRICS = [(name, METRICS[name]) for name in ("rmse", "r2")]
@@ -45,17 +47,12 @@ def overview(runs: Sequence[RunContents], anchors: Sequence[str]) -> Html:
                 name(run.record()["data"]["name"]),
             ]
         )
-    prints = {run.record()["data"]["fingerprint"] for run in runs}
-    said = "The runs were trained on different data, so their metrics are not directly comparable."
-    note = paragraph(text(said), class_="note") if len(prints) > 1 else None
-    return stack(table("Results of the runs", header, rows, words=(0, 1, len(header) - 1)), note)
+    return table("Results of the runs", header, rows, words=(0, 1, len(header) - 1))
 
 
 def differences(runs: Sequence[RunContents]) -> Html:
     """A table of the config, data, machine and versions that are not the same in all runs."""
-    # The reason for an executor is shown for each run; its estimates in seconds differ from run to run.
-    left_out = ("engine.why", "engine.value")
-    found = [each for each in varying([settings(run) for run in runs]) if each[0] not in left_out]
+    found = [each for each in varying([settings(run) for run in runs]) if not each[0].startswith(_LEFT_OUT)]
     if not found:
         return paragraph(text("The runs have the same config, data, machine and versions."))
     rows = [[_key(key), *_values(values)] for key, values in found]

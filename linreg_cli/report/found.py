@@ -57,7 +57,13 @@ def sentences(record: Mapping[str, Any], metrics: Mapping[str, Any] | None) -> l
 def _unfinished(record: Mapping[str, Any], targets: Sequence[str]) -> list[Html]:
     why = _UNFINISHED.get(record["status"], "This run has no results")
     nothing = _sentence(text("There is no model, so nothing is known about "), _listed(targets, _TARGETS))
-    return [_sentence(text(why)), nothing]
+    found = record.get("diverged") or {}
+    if record["status"] != "diverged" or "limit" not in found:
+        return [_sentence(text(why)), nothing]
+    times = f"{number(found['lr'])} is {number(found['times_the_limit'], 3)} times the limit of {found['limit_of']}"
+    instead = found.get("lr_instead")
+    helps = f"; {number(instead)} is below it" if instead is not None else ""
+    return [_sentence(text(why)), nothing, _sentence(text(f"The learning rate {times}{helps}"))]
 
 
 # ------------------------------------------------------------------------------------------------------ what was fitted

@@ -302,7 +302,9 @@ def _fill(values: Numbers, missing: str, rows: Rows) -> float | None:
     present = present[~np.isnan(present)] if values.n_missing else present
     if not len(present):
         return float("nan")
-    return float(np.median(present) if missing == "median" else np.mean(present))
+    if missing == "median":  # in place where the array is no view of the column, so that it is there once
+        return float(np.median(present, overwrite_input=present.base is None and present.flags.writeable))
+    return float(np.mean(present))
 
 
 def _statistic(missing: str) -> str:

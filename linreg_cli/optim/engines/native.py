@@ -86,6 +86,8 @@ class NativeExecutor:
         updates = taken if taken == 0 or np.isfinite(losses[-1]) else taken - 1
         packed.write_back(state, plan, updates)
         state.step += updates
+        if state.step == plan.total_steps:
+            self._orders.forget()
         return torch.from_numpy(losses)
 
     def train_loss(self, plan: StepPlan, state: TrainingState) -> float:
@@ -210,6 +212,10 @@ class _RowOrders:
                 drawing = pool("linreg-order", 1).submit(self._draw, plan.rows, epoch + 1)
                 self._next = _key(plan.rows, epoch + 1), drawing
         return self._now[1]
+
+    def forget(self) -> None:
+        """Free the orders, which are not needed after the last step."""
+        self._now = self._next = None
 
     def _draw(self, rows: RowOrder, epoch: int) -> Array:
         order = rows.of(epoch, self._dtype)

@@ -9,7 +9,7 @@ import numpy as np
 
 from linreg_cli.figures.canvas import FEW, HUGE, LABEL, SMALL, SPLITS, empty, set_limits, set_names, style
 from linreg_cli.figures.clouds import sampled
-from linreg_cli.figures.labels import fitted
+from linreg_cli.figures.labels import fitted, width_in_inches
 from linreg_cli.figures.smoother import CURVE, smooth
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ MOST = 12
 #: Levels of a category that have a box; the rarer ones are left out, and counted.
 MOST_LEVELS = 12
 _ACROSS, _HEIGHT_OF_ONE = 3, 2.9
+#: The width of the frames of a row together, about.
+_INCHES = 7.4
 _POINTS = 2_000
 #: The points outside the whiskers of a box.
 _OUTSIDE = {
@@ -73,15 +75,15 @@ def by_feature_figure(residuals: np.ndarray, columns: Sequence[Against], *, targ
         fine = residuals[np.abs(residuals) <= HUGE]
         for position, at in enumerate(kept):
             axes = figure.add_subplot(down, across, position + 1)
+            axes.tick_params(labelsize=0.75 * SMALL)  # before names of levels, which may be smaller
             if columns[at].levels is None:
                 _points(axes, columns[at].values, residuals, across)
             else:
-                _boxes(axes, columns[at], residuals)
+                _boxes(axes, columns[at], residuals, across)
             if len(fine):
                 set_limits(axes, "y", min(0.0, float(fine.min())), max(0.0, float(fine.max())), few=False)
             axes.axhline(0, color="black", linestyle="--", linewidth=1.2, zorder=2)
-            axes.set_xlabel(*fitted(columns[at].name, SMALL, 7.4 / across, lines=2))
-            axes.tick_params(labelsize=0.75 * SMALL)
+            axes.set_xlabel(*fitted(columns[at].name, SMALL, _INCHES / across, lines=2))
             if position % across:
                 axes.set_yticklabels([])
     return figure
@@ -119,7 +121,7 @@ def _points(axes: "Axes", values: np.ndarray, residuals: np.ndarray, across: int
     set_limits(axes, "x", float(x.min()), float(x.max()), few=False, inches=6.0 / across)
 
 
-def _boxes(axes: "Axes", column: Against, residuals: np.ndarray) -> None:
+def _boxes(axes: "Axes", column: Against, residuals: np.ndarray, across: int) -> None:
     assert column.levels is not None
     counts = np.bincount(column.values[column.values >= 0].astype(int), minlength=len(column.levels))
     common = np.sort(np.argsort(-counts, kind="stable")[:MOST_LEVELS])
@@ -131,6 +133,9 @@ def _boxes(axes: "Axes", column: Against, residuals: np.ndarray) -> None:
         middle.set(color="black", linewidth=1.6)
     left = int((counts > 0).sum()) - len(common)
     set_names(axes, "x", [column.levels[level] for level in common], 0.75 * SMALL, 1.1, first=1)
-    axes.tick_params(axis="x", labelrotation=90 if len(common) > 3 else 0)
+    names = axes.get_xticklabels()
+    widths = [width_in_inches(name.get_text(), float(name.get_fontsize()), name.get_fontfamily()) for name in names]
+    room = 0.95 * _INCHES / across / max(len(names), 1)
+    axes.tick_params(axis="x", labelrotation=90 if len(names) > 3 or max(widths, default=0) > room else 0)
     if left:
         axes.set_title(f"{left} rarer levels not drawn", fontsize=0.7 * SMALL)

@@ -65,7 +65,7 @@ def test_a_gate_that_fails_fails_a_complete_run(linreg, small, tmp_path, gate, r
     result = linreg("train", "-c", small, "--set", f"gates=['{gate}']", "--json")
     assert result.code == 5
     assert result.err.splitlines()[-1].startswith(f"error: small-0001: gate '{gate}' failed: {reason}")
-    assert result.json.keys() == {"run", "path", "status", "metrics", "seconds", "warnings", "data", "error"}
+    assert result.json.keys() == {"run", "path", "status", "metrics", "seconds", "warnings", "data", "truth", "error"}
     assert result.json["error"]["where"] == "small-0001"
     assert names(tmp_path / "outputs" / "small-0001") == FILES
     record = json.loads((tmp_path / "outputs" / "small-0001" / "run.json").read_text())

@@ -134,7 +134,7 @@ def _boxes(axes: "Axes", column: Against, residuals: np.ndarray, across: int) ->
     left = int((counts > 0).sum()) - len(common)
     set_names(axes, "x", [column.levels[level] for level in common], 0.75 * SMALL, 1.1, first=1)
     names = axes.get_xticklabels()
-    widths = [width_in_inches(name.get_text(), name.get_fontsize(), name.get_fontfamily()) for name in names]
+    widths = [width_in_inches(name.get_text(), float(name.get_fontsize()), name.get_fontfamily()) for name in names]
     room = 0.95 * _INCHES / across / max(len(names), 1)
     axes.tick_params(axis="x", labelrotation=90 if len(names) > 3 or max(widths, default=0) > room else 0)
     if left:

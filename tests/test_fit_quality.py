@@ -57,6 +57,15 @@ def test_evaluate_agrees_with_statsmodels(linreg, houses):
     assert {key: shown["inference"][key] for key in facts} == pytest.approx(facts, rel=1e-8)
 
 
+def test_the_condition_number_as_given_is_that_of_the_columns_in_original_units(houses):
+    design = np.loadtxt("houses.csv", delimiter=",", skiprows=1)
+    design[:, 3] = 1.0
+    optimum = houses["optimum"]
+    assert optimum["condition_number_as_given"] == pytest.approx(np.linalg.cond(design), rel=1e-6)
+    scaled = (design[:, :3] - design[:, :3].mean(axis=0)) / design[:, :3].std(axis=0)
+    assert optimum["condition_number"] == pytest.approx(np.linalg.cond(scaled), rel=1e-6)
+
+
 def test_the_table_of_coefficients_fits_eighty_columns(linreg, houses):
     text = linreg("evaluate", "latest").out
     table, _, prose = text.partition("optimum: ")

@@ -123,3 +123,10 @@ def test_control_characters_in_what_was_typed_stay_escaped(linreg):
     result = linreg("predict", "gd", "\x1b[31m.csv")
     assert "\x1b" not in result.err
     assert "did you mean" in result.err
+
+
+def test_a_config_that_is_not_there_is_not_proposed(linreg):
+    found = linreg("train", "houses.yml")
+    assert found.code == 2
+    assert "houses.yml: there is no such file (in " in found.err
+    assert "-c houses.yml" not in found.err

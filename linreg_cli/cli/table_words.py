@@ -3,12 +3,14 @@
 import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linreg_cli.addresses import is_address
 from linreg_cli.cli.folder import is_config
 from linreg_cli.errors import DataError, Fault, UsageError, closest, did_you_mean
 from linreg_cli.lookalike import same_appearance
+from linreg_cli.paths import expanded
 from linreg_cli.remedies import command, setting
 from linreg_cli.wording import one_line
 
@@ -63,6 +65,8 @@ class Words:
                 "--resume continues a run with the config and the table of that run; leave TABLE out", self.table
             )
         if is_config(self.table):
+            if not Path(expanded(self.table)).exists():
+                raise UsageError(f"there is no such file (in {Path.cwd()})", self.table)
             raise UsageError(
                 f"this is a config; train it with: {command('linreg', 'train', '-c', self.table)}", self.table
             )

@@ -144,6 +144,7 @@ def _optimum(config: Config, preprocessor: Preprocessor, problem: Problem, origi
             "method": robust.method,
         }
     formula = fold_parameters(found.weights, found.bias, preprocessor)
+    given = found if original is None else original  # the former knows the scaled columns alone
     if original is not None and not config.optimizer.weight_decay:
         # From the fit in original units, since the scaled units may be float32.
         formula = replace(formula, weights=original.weights, bias=original.bias)
@@ -155,7 +156,7 @@ def _optimum(config: Config, preprocessor: Preprocessor, problem: Problem, origi
         "is_unique": found.is_unique,
         "is_saturated": found.is_saturated,
         "condition_number": _finite(found.condition_number),
-        "condition_number_as_given": _finite(found.condition_number_as_given),
+        "condition_number_as_given": _finite(given.condition_number_as_given),
     }
     if not math.isfinite(found.condition_number):
         values["condition_number_reason"] = "columns are constant or linearly dependent"

@@ -53,8 +53,7 @@ def optimum(run: RunContents) -> Html | None:
                     (
                         "condition number",
                         text(
-                            f"{condition_number(condition, 6)} standardised, "
-                            f"{condition_number(found['condition_number_as_given'], 6)} as given"
+                            f"{condition_number(condition, 6)} standardised{_condition_as_given(found)}"
                             if condition is not None
                             else f"infinite: {found.get('condition_number_reason')}"
                         ),
@@ -76,6 +75,12 @@ def _rank_as_given(found: Mapping[str, Any]) -> str:
     """The rank of the table before it was rounded to float32, if it is another one."""
     rank = (found.get("as_given") or found)["rank"]
     return "" if rank == found["rank"] else f" in float32, {rank:,} as given"
+
+
+def _condition_as_given(found: Mapping[str, Any]) -> str:
+    """The condition number of the columns in original units; nothing where it is not known."""
+    given = found.get("condition_number_as_given")
+    return "" if given is None else f", {condition_number(given, 6)} as given"
 
 
 def _leave_one_out(found: Mapping[str, Any], caption: str, r2: str) -> Html:

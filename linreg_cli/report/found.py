@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from linreg_cli.decimals import cut, place_of, placed
 from linreg_cli.evaluation.coefficients import Coefficient, CoefficientTable, coefficient_tables
+from linreg_cli.evaluation.diagnostics import DURBIN_WATSON
 from linreg_cli.evaluation.optimum_in_words import ROUNDING
 from linreg_cli.findings import KINDS
 from linreg_cli.report.markup import Html, element, name, text
@@ -75,11 +76,11 @@ def _fitted(record: Mapping[str, Any], metrics: Mapping[str, Any], targets: Sequ
     columns = data.get("sources") or data["features"]
     by = _listed(columns, _COLUMNS) if len(columns) <= _COLUMNS else text(plural(len(columns), "column"))
     of = text("" if transform == "none" else f"{transform} of ")
-    was = " was fitted on " if len(targets) == 1 else " were fitted on "
+    was = " was regressed on " if len(targets) == 1 else " were regressed on "
     rows = plural(metrics["train"]["n"], "row")
     loss = record.get("loss")
-    how = f", with the loss {loss}" if loss in ("mae", "huber") else ""
-    said = [_sentence(of, _listed(targets, _TARGETS), text(f"{was}{rows} by "), by, text(how))]
+    how = f" and the loss {loss}" if loss in ("mae", "huber") else ""
+    said = [_sentence(of, _listed(targets, _TARGETS), text(was), by, text(f", using {rows}{how}"))]
     optimum = metrics.get("optimum") or {}
     if optimum.get("is_saturated"):
         free = plural(optimum["n_parameters"], "parameter")
@@ -264,13 +265,24 @@ def _odd(record: Mapping[str, Any], tables: Sequence[CoefficientTable]) -> Html:
     odd = [f"{plural(len(failed), 'gate')} failed"] if failed else []
     kinds = dict.fromkeys(each["kind"] for each in findings_of(record))
     aside = {*_ASIDE, *(["not_converged"] if tables[0].of == "exact" else [])}  # the latter is said already
-    odd += [KINDS.get(kind, kind).partition(": ")[0] for kind in kinds if kind not in aside]
+    odd += [_in_words(kind, tables) for kind in kinds if kind not in aside]
     if not odd:
         checked = "none of the checks" if tables[0].of is not None else "none of the checks that could be made"
         return _sentence(text(f"{checked} found anything odd"))
     named = "; ".join(odd[:_ODD])
     more = f"; and {len(odd) - _ODD} more" if len(odd) > _ODD else ""
     return _sentence(text(f"Odd: {named}{more}"))
+
+
+def _in_words(kind: str, tables: Sequence[CoefficientTable]) -> str:
+    """A kind of warning in words; of neighbouring residuals, which of the two they are, where the tables know it."""
+    if kind == "autocorrelation":
+        low, high = DURBIN_WATSON
+        found = [value for table in tables if (value := table.fit.get("durbin_watson")) is not None]
+        ways = {"alike" if value < low else "opposite" for value in found if not low <= value <= high}
+        if len(ways) == 1:
+            return f"the residuals of neighbouring rows are {ways.pop()}"
+    return KINDS.get(kind, kind).partition(": ")[0]
 
 
 def findings_of(record: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -18,7 +18,6 @@ ELSEWHERE = {
     "docs/learning.md": "test_learning.py",
     "docs/ci.md": "test_ci.py",
     "docs/gallery.md": "test_docs.py",
-    "docs/python.md": "test_docs_python.py",
 }
 #: How-to page -> numbers in its text that are facts of the tool, or calculated, and not printed on the page.
 FACTS = {

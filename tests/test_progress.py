@@ -88,8 +88,9 @@ def test_a_resumed_run_begins_where_it_was(linreg, config, without_waiting):
 
 @pytest.mark.parametrize("stop", ["train.stop_gap=1e9", "train.early_stopping={monitor: train.loss, patience: 1}"])
 def test_a_run_that_stops_early_has_each_epoch_once(linreg, config, tmp_path, stop):
-    shown = lines(linreg("train", "-c", config, "--set", "optimizer.lr=0.3", "--set", "optimizer.momentum=0.5",
-                         "--set", "train.epochs=20", "--set", stop).err.replace("/20", "/6").replace("lr 0.3", "lr 0.03"))  # fmt: skip
+    settings = ["optimizer.lr=0.3", "optimizer.momentum=0.5", "train.epochs=20", stop]
+    err = linreg("train", "-c", config, *(f"--set={setting}" for setting in settings)).err
+    shown = lines(err.replace("/20", "/6").replace("lr 0.3", "lr 0.03"))
     history = list(csv.DictReader((tmp_path / "outputs" / "line-0001" / "history.csv").read_text().splitlines()))
     assert len(history) < 21
     assert [line["epoch"] for line in shown][-len(history) :] == [row["epoch"] for row in history]

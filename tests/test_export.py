@@ -211,7 +211,10 @@ def test_what_a_time_in_seconds_loses_in_float32_is_warned_of(linreg, config_fil
     """Seconds of 1.7e9 have a float32 at each 128: up to 64 of 1e5 of them are lost, for a slope of about 1."""
     stream = np.random.default_rng(1)
     times, x = 1.7e9 + 1e5 * stream.standard_normal(200), stream.standard_normal(200)
-    lines = [f"{time!r},{other!r},{(time - 1.7e9) / 1e5 + other!r}" for time, other in zip(times.tolist(), x.tolist())]
+    lines = [
+        f"{time!r},{other!r},{(time - 1.7e9) / 1e5 + other!r}"
+        for time, other in zip(times.tolist(), x.tolist(), strict=True)
+    ]
     (tmp_path / "t.csv").write_text("\n".join(["time,x,y", *lines]) + "\n", encoding="utf-8")
     settings = (
         "preprocess: {standardize: true}\noptimizer: {lr: 0.3}\ntrain: {epochs: 60, batch_size: full, dtype: float64}"

@@ -140,9 +140,11 @@ def gap(value: float, digits: int = 3) -> str:
     """A relative gap in `digits` significant digits; of a tiny and of a huge one, the size is enough.
 
     >>> gap(0.00123456), gap(3e-175), gap(3.3e16)
-    ('0.00123', '<1e-9', '>1,000,000')
+    ('0.00123', '<1e-9', '>1e6')
     """
-    return bounded(value, digits) if value >= _SMALL else "<1e-9"
+    if not _SMALL <= value <= _LARGE:
+        return "<1e-9" if value < _SMALL else ">1e6"
+    return number(value, digits)
 
 
 def bounded(value: float | None, digits: int = 6, most: float = _LARGE) -> str:

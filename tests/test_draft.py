@@ -271,6 +271,50 @@ def test_decisions_that_an_override_changes_are_not_reported(csv):
     assert "data.split" not in found.choices.as_json(config)["settings"]
 
 
+@pytest.mark.parametrize("own", ["data.split.shuffle=false", "preprocess.standardize=true"])
+def test_a_setting_beside_the_shares_of_the_split_leaves_them_as_they_are(csv, own):
+    config = draft(table(csv, {}), ["y"], overrides=[own]).load([own]).config
+    assert (config.data.split.train, config.data.split.test) == (0.8, 0.2)
+
+
+def test_without_shuffling_the_test_rows_are_the_last(csv):
+    own = ["data.split.shuffle=false"]
+    found = draft(table(csv, {}), ["y"], overrides=own)
+    assert "they are the last of the table" in found.text
+    assert found.load(own).config.data.split.shuffle is False
+    assert list(found.known.dataset.splits["test"]) == list(range(64, 80))
+
+
+@pytest.mark.parametrize("own", ["data.split={train: 1.0}", "data.split.train=1.0"])
+def test_a_user_who_sets_a_share_sets_them_all(csv, own):
+    assert draft(table(csv, {}), ["y"], overrides=[own]).load([own]).config.data.split.test == 0
+
+
+GAPS = {
+    "n": ["" if row % 8 == 3 else row * 7 % 11 for row in range(ROWS)],
+    "word": ["" if row % 9 == 4 else WORDS[row % 3] for row in range(ROWS)],
+}
+
+
+@pytest.mark.parametrize(
+    ("own", "number", "category"),
+    [
+        ("preprocess.missing=drop", "drop", "drop"),
+        ("preprocess.missing=median", "median", "level"),  # a category has no median
+        ("preprocess.columns.n*.missing=mean", "mean", "level"),
+        ("preprocess.columns.w*.missing=drop", "level", "drop"),
+        ("preprocess.columns.word.missing=drop", "level", "drop"),
+    ],
+)
+def test_what_a_user_sets_for_gaps_holds_for_the_columns_that_it_fits(csv, own, number, category):
+    found = draft(table(csv, GAPS), ["y"], overrides=[own])
+    config = found.load([own]).config
+    ways = [config.preprocess.of_column(name, ("n", "word")).missing or config.preprocess.missing for name in GAPS]
+    assert ways == [number, category]
+    used = {each.column: each.missing for each in found.known.dataset.inputs}
+    assert (used["n"], used["word"]) == (number, category)
+
+
 TARGETS = {
     "text": (["a", "b"] * 40, "the target is text with 2 levels (a, b)"),
     "dates": ([f"2020-01-{1 + row % 28:02}" for row in range(ROWS)], "convert dates to numbers"),

@@ -70,6 +70,14 @@ def test_an_integer_weight_is_so_many_rows_after_any_number_of_steps(settings):
     np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), rtol=0, atol=1e-11 * Y.std())
 
 
+def test_equal_weights_are_repeated_rows_also_for_a_loss_that_is_a_sum():
+    for loss in ("sse", "mse"):
+        settings = {"loss": loss, "epochs": 3, "lr": 1e-4, "momentum": 0.0}
+        weighted = SGDLinearRegression(**settings).fit(X, Y, sample_weight=np.full(len(X), 2.0))
+        repeated = SGDLinearRegression(**settings).fit(np.repeat(X, 2, axis=0), np.repeat(Y, 2))
+        np.testing.assert_allclose(weighted.loss_curve_, repeated.loss_curve_, rtol=1e-10)
+
+
 def test_weights_that_are_no_integers_are_those_of_weighted_least_squares():
     found = SGDLinearRegression().fit(X, Y, sample_weight=WEIGHTS + 0.3)
     exact = LinearRegression().fit(X, Y, sample_weight=WEIGHTS + 0.3)

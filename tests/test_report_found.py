@@ -96,7 +96,9 @@ def test_what_was_fitted_how_good_it_is_and_what_matters_most_with_its_interval(
     assert [float(each) for each in shown.groups()] == pytest.approx(
         [weights[0], weights[0] - half, weights[0] + half], abs=0.002
     )
-    assert found.startswith("y was fitted on 40 rows by a and b. On 40 test rows, which training has not seen, R² is ")
+    assert found.startswith(
+        "y was regressed on a and b, using 40 rows. On 40 test rows, which training has not seen, R² is "
+    )
     r2 = 1 - metrics["test"]["mse"] / np.var(rows[test_rows(runs, "tested")][:, 3])
     assert f"R² is {r2:.3g} and the error (RMSE) {np.sqrt(metrics['test']['mse']):.4g}" in found
     assert found.endswith("None of the checks found anything odd.")
@@ -134,14 +136,16 @@ def test_few_test_rows_and_a_fit_that_is_worse_than_the_mean_are_said(runs):
 
 def test_several_targets_have_their_own_words(runs):
     found = said(*read(runs, "several"))
-    assert found.startswith("y and z were fitted on 40 rows by a and b. On 40 test rows, which training has not seen, ")
+    assert found.startswith(
+        "y and z were regressed on a and b, using 40 rows. On 40 test rows, which training has not seen, "
+    )
     assert re.search(r"R² is 0\.9\d* for y and -?0\.\d+ for z", found)
     assert "For y, compared per standard deviation, a matters most" in found
     assert "For z, no column clearly matters: every interval contains 0." in found
 
 
 def test_a_transformed_target_is_named_with_its_transform(runs):
-    assert said(*read(runs, "logged")).startswith("Log of grown was fitted on 80 rows by a and b. ")
+    assert said(*read(runs, "logged")).startswith("Log of grown was regressed on a and b, using 80 rows. ")
 
 
 def test_a_run_that_is_far_from_the_exact_fit_says_whose_interval_it_is(runs):
@@ -154,7 +158,7 @@ def test_a_run_that_is_far_from_the_exact_fit_says_whose_interval_it_is(runs):
 
 def test_without_inference_it_says_why(runs):
     found = said(*read(runs, "absolute"))
-    assert "by a and b, with the loss mae." in found
+    assert "on a and b, using 80 rows and the loss mae." in found
     assert "There are no intervals, so which column matters most is not said: " in found
     assert "None of the checks that could be made found anything odd." in found
     assert "matters most; " not in found
@@ -168,7 +172,9 @@ def test_where_no_interval_excludes_0_no_column_matters(runs):
 
 def test_an_exact_and_a_saturated_fit_are_no_evidence_of_intervals(runs):
     exact = said(*read(runs, "exact"))
-    assert exact.startswith("y was fitted on 5 rows by x. The fit is exact: no row is off by more than rounding error.")
+    assert exact.startswith(
+        "y was regressed on x, using 5 rows. The fit is exact: no row is off by more than rounding error."
+    )
     saturated = said(*read(runs, "saturated"))
     assert "The fit is saturated: 2 parameters fit these rows whatever the target is." in saturated
     assert "95 %" not in exact + saturated
@@ -223,6 +229,15 @@ def test_what_is_odd_is_said_in_the_words_of_the_kinds(runs):
         "Odd: 1 gate failed; the residuals of neighbouring rows are alike, or opposite; a row has a Cook's distance "
         "above 1; and 3 more."
     )
+
+
+@pytest.mark.parametrize(("found", "word"), [(0.9, "alike"), (3.1, "opposite"), (None, "alike, or opposite")])
+def test_it_is_said_whether_neighbours_are_alike_or_opposite(runs, found, word):
+    record, metrics = read(runs, "tested")
+    odd = {**record, "warnings": [{"kind": "autocorrelation", "message": "…"}]}
+    inference = {**metrics["inference"], "durbin_watson": found}
+    shown = said(odd, {**metrics, "inference": inference})
+    assert shown.endswith(f"Odd: the residuals of neighbouring rows are {word}.")
 
 
 def test_warnings_of_earlier_versions_have_no_kind():

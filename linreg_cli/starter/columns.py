@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
+from linreg_cli.config.preprocess import FOR_NUMBERS
 from linreg_cli.config.schema import Config
 from linreg_cli.data.columns.kinds import Categories, Numbers
 from linreg_cli.data.encoding.cells import category_column, holds_dates, mostly_dates_or_numbers
@@ -125,7 +126,7 @@ def _feature(reading: Reading, column: str) -> Iterator[ColumnChoice]:
     values = reading.raw.get(column)
     n_rows = reading.cells.num_rows
     if isinstance(values, Categories):
-        yield _category(values, column, reading.base)
+        yield _category(values, column, reading)
         return
     if isinstance(values, Numbers):
         there = n_rows - values.n_missing
@@ -133,7 +134,7 @@ def _feature(reading: Reading, column: str) -> Iterator[ColumnChoice]:
             few = "no cell has a value" if not there else f"only {there:,} of {n_rows:,} cells have a value"
             few = "the table has a single row" if there == n_rows == 1 else few
             yield ColumnChoice(column, IGNORED, few)
-        elif values.n_missing:
+        elif values.n_missing and own_way(reading, column, NUMBER) is None:
             level = values.n_missing >= max(_GAPS_FOR_LEVEL, _FEWEST * n_rows)
             yield number_with_gaps(column, values, "level" if level else "median")
         return
@@ -166,6 +167,15 @@ def number_with_gaps(column: str, values: Numbers, way: str, gaps_of: str | None
     return ColumnChoice(column, NUMBER, f"{gaps}; {done}", {"missing": way})
 
 
+def own_way(reading: Reading, column: str, use: str) -> str | None:
+    """What the user has set for the missing cells of a column, as far as it fits what the column is used as."""
+    given = reading.base.preprocess
+    way = given.of_column(column, frozenset(reading.table.columns)).missing
+    if way is None and "missing" in given.model_fields_set:
+        way = given.missing
+    return None if use == CATEGORY and way in FOR_NUMBERS else way
+
+
 def _gaps(count: int, n_rows: int) -> str:
     return f"{count:,} of {n_rows:,} cells {'is' if count == 1 else 'are'} missing"
 
@@ -179,12 +189,13 @@ def _dates(reading: Reading, column: str) -> ColumnChoice:
     parts = {part: f"{part}({column})" for part in ("days", *_LEVELS_OF_DATES)}
     if any(entry in reading.table.columns for entry in parts.values()):
         return ColumnChoice(column, IGNORED, f"dates; a column is called {parts['days']}, so its parts have no names")
-    settings = {"missing": "level"} if found.missing.any() else {}
-    taken = ["days", *(part for part in _LEVELS_OF_DATES if not settings and _has_part(found, part))]
+    has_gaps = bool(found.missing.any())
+    settings = {"missing": "level"} if has_gaps and own_way(reading, column, DATE) is None else {}
+    taken = ["days", *(part for part in _LEVELS_OF_DATES if not has_gaps and _has_part(found, part))]
     entries = tuple(parts[part] for part in taken)
     rest = [part for part in _LEVELS_OF_DATES if part not in taken]
     why = f"a date, used as {', '.join(taken)}"
-    why += f"; {', '.join(rest)}: one value only, or too few rows for each" if rest and not settings else ""
+    why += f"; {', '.join(rest)}: one value only, or too few rows for each" if rest and not has_gaps else ""
     return ColumnChoice(column, DATE, why, settings, entries=entries)
 
 
@@ -200,20 +211,32 @@ def _has_part(dates: Dates, part: str) -> bool:
     return int(np.bincount(values.codes).min()) >= _ROWS_PER_LEVEL
 
 
-def _category(values: Categories, column: str, base: Config) -> ColumnChoice:
-    if why := _too_many(values, base):
+def _category(values: Categories, column: str, reading: Reading) -> ColumnChoice:
+    if why := _too_many(values, reading.base):
         return ColumnChoice(column, IGNORED, why)
     if not values.levels:
         return ColumnChoice(column, IGNORED, "no cell has a value")
-    return category(values, column, values.levels)
+    return category(values, column, values.levels, own=own_way(reading, column, CATEGORY))
 
 
-def category(values: Categories, column: str, levels: Sequence[str], gaps_of: str | None = None) -> ColumnChoice:
-    """A category of some levels, the first of which is the reference level; `gaps_of` as an input has it."""
+def category(
+    values: Categories, column: str, levels: Sequence[str], gaps_of: str | None = None, own: str | None = None
+) -> ColumnChoice:
+    """A category of some levels, the first of which is the reference level.
+
+    Args:
+        values: the cells.
+        column: its name.
+        levels: those that it has in the train split.
+        gaps_of: as an input has it.
+        own: what the user has set for the missing cells.
+    """
     what = {"text": "text", "boolean": "true and false", "number": "a category of numbers"}[values.kind]
     why = f"{what}, {plural(len(levels), 'level')}; reference level {one_line(levels[0])}"
     settings = {"categorical": "one_hot"}
-    if values.n_missing:
+    if values.n_missing and own is not None:
+        why += f"; {_gaps(values.n_missing, len(values.codes))}"
+    elif values.n_missing:
         known = "which is a level, too" if gaps_of is None else f"for which that of {gaps_of} stands"
         why += f"; {_gaps(values.n_missing, len(values.codes))}, {known}"
         settings["missing"] = "level"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from linreg_cli.config import Config, LoadedConfig, load_config
-from linreg_cli.config.data import SplitConfig, TableData
+from linreg_cli.config.data import TableData
 from linreg_cli.config.formats import table_stem
 from linreg_cli.config.source import ConfigText
 from linreg_cli.data.columns.kinds import Categories
@@ -22,6 +22,8 @@ from linreg_cli.starter.text import config_text
 from linreg_cli.starter.training import UNKNOWN
 from linreg_cli.wording import plural
 
+#: The keys of `data.split` that say how many rows each split has.
+_SHARES = {"train", "validation", "test", "column"}
 #: With fewer rows, a test split has too few of them to say anything, and training needs them all.
 _FEWEST_TO_SPLIT = 20
 #: With fewer test rows, their metrics are mostly chance.
@@ -71,7 +73,7 @@ def draft(
         ConfigError: for an override that is at fault.
         DataError: for a table that cannot be read, a column that it lacks, and a target that is not numeric.
     """
-    base = _base(path, targets, features, ignore, overrides)
+    base = base_config(path, targets, features, ignore, overrides)
     progress("reading the table")
     reading = readable(base)
     progress("deciding about the columns")
@@ -91,10 +93,14 @@ def draft(
     return Draft(choices, config_text(choices, reading.source), known)
 
 
-def _base(
+def base_config(
     path: str, targets: Sequence[str], features: Sequence[str] | None, ignore: Sequence[str], overrides: Sequence[str]
 ) -> Config:
-    """The config of the command line alone, checked."""
+    """The config of the command line alone, checked.
+
+    Raises:
+        ConfigError: for an override that is at fault.
+    """
     target = targets[0] if len(targets) == 1 else list(targets)
     given = [override("data.path", path), override("data.target", target)]
     given += [] if features is None else [override("data.features", list(features))]
@@ -107,7 +113,8 @@ def _base(
 
 def _split(reading: Reading, columns: Sequence[ColumnChoice]) -> list[SettingChoice]:
     """The 80/20 split, where a user has not set another and there are enough rows."""
-    if reading.source.split != SplitConfig():
+    split = reading.source.split
+    if split.model_fields_set & _SHARES:
         return []
     targets = [reading.raw[each] for each in reading.targets]
     gaps = np.zeros(reading.cells.num_rows, dtype=bool)
@@ -119,7 +126,8 @@ def _split(reading: Reading, columns: Sequence[ColumnChoice]) -> list[SettingCho
     p = 1 + sum(len(each.levels) - 1 if isinstance(each, Categories) else 1 for each in used.values()) - len(targets)
     n_train = int(0.8 * n_rows)
     if n_rows >= _FEWEST_TO_SPLIT and n_train >= _ROWS_PER_PARAMETER * p:
-        why = "the test rows are not trained on; seed decides which they are"
+        which = "seed decides which they are" if split.shuffle else "they are the last of the table"
+        why = f"the test rows are not trained on; {which}"
         if (n_test := int(0.2 * n_rows)) < _FEW_TEST_ROWS:
             why = f"{why}; {n_test} say little, leave-one-out of linreg inspect more"
         return [SettingChoice("data.split", {"train": 0.8, "test": 0.2}, why)]

@@ -22,8 +22,8 @@ from linreg_cli.data.encoding.inputs import CategoryInput, NumberInput
 from linreg_cli.data.features import choose_features, feature_treatments, read_columns
 from linreg_cli.data.load import splitter
 from linreg_cli.errors import DataError
-from linreg_cli.starter.choices import IGNORED, Choices, ColumnChoice
-from linreg_cli.starter.columns import category, number_with_gaps
+from linreg_cli.starter.choices import CATEGORY, IGNORED, NUMBER, Choices, ColumnChoice
+from linreg_cli.starter.columns import category, number_with_gaps, own_way
 from linreg_cli.starter.dependent import Unit, constant_columns, dependent
 from linreg_cli.starter.known import Known
 from linreg_cli.starter.reading import Reading
@@ -168,8 +168,11 @@ def _with_levels(choices: Choices, dataset: Dataset, reading: Reading) -> Choice
     for each in dataset.inputs:
         values = reading.raw.get(each.column)
         if isinstance(values, Categories) and isinstance(each, CategoryInput) and each.levels:
-            columns[each.column] = category(values, each.column, each.own_levels or each.levels, each.gaps_of)
+            own, levels = own_way(reading, each.column, CATEGORY), each.own_levels or each.levels
+            columns[each.column] = category(values, each.column, levels, each.gaps_of, own)
         elif isinstance(values, Numbers) and isinstance(each, NumberInput) and each.gaps_of is not None:
+            if own_way(reading, each.column, NUMBER) is not None:
+                continue
             columns[each.column] = number_with_gaps(each.column, values, "level", each.gaps_of)
     return replace(choices, columns=tuple(columns.values()))
 

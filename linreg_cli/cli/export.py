@@ -16,6 +16,7 @@ class Format(StrEnum):
 
     json = "json"
     safetensors = "safetensors"
+    onnx = "onnx"
 
 
 class Dtype(StrEnum):

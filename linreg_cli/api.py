@@ -30,11 +30,13 @@ from linreg_cli.runs.store import RunFolder
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from linreg_cli.evaluation.coefficients import CoefficientTable
     from linreg_cli.evaluation.saved_model import SavedModel
 
 #: What `run.json` has in place of a command line.
 _COMMAND = "linreg_cli.train"
+
+#: The level of an interval where none is given.
+_LEVEL = 0.95
 
 #: What the caller has told numpy to do about an underflow is for the caller's own arithmetic. As numpy's defaults are.
 _own_arithmetic = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
@@ -176,21 +178,21 @@ class Run:
         Raises:
             StoreError: as `metrics`.
         """
-        from linreg_cli.evaluation.coefficients import coefficient_tables
+        from linreg_cli.evaluation.coefficients import as_arrow, coefficient_tables
 
         targets = self._contents.targets
         with self._contents.reporting_damage("{run,metrics}.json"):
-            return _as_arrow(coefficient_tables(self.metrics, targets))
+            return as_arrow(coefficient_tables(self.metrics, targets))
 
     @_own_arithmetic
-    def predict(self, data: object, interval: str | None = None, level: float = 0.95) -> Any:
+    def predict(self, data: object, interval: str | None = None, level: float = _LEVEL) -> Any:
         """Predictions in original units for the rows of a frame, whose columns are matched by name.
 
         Args:
             data: a data frame, a mapping of column to array, each of shape (n_rows,), or the path of a table. The
                 target may be absent.
             interval: `prediction` (of an observation) or `confidence` (of the mean); None: no interval.
-            level: the probability that the interval covers.
+            level: the probability that the interval covers; without one it is 0.95.
 
         Returns:
             The columns `prediction` and, with an interval, `prediction_low` and `prediction_high`, one row for each of
@@ -200,12 +202,14 @@ class Run:
 
         Raises:
             DataError: as `linreg predict`.
-            UsageError: for another interval, or a level that is no probability.
+            UsageError: for another interval, a level that is no probability, and a level without an interval.
             StoreError: if the run has no model, or is damaged.
         """
         from linreg_cli.evaluation.intervals import Asked
         from linreg_cli.evaluation.predict import predict_table
 
+        if interval is None and level != _LEVEL:
+            raise UsageError("it is the level of intervals; add interval='prediction' or 'confidence'", "level")
         asked = None if interval is None else Asked.checked(interval, level)
         found = predict_table(self._saved, _rows_of(data), interval=asked)
         return like(data, {name: found.table.column(name) for name in found.added})
@@ -340,14 +344,3 @@ def _expressions(overrides: Mapping[str, Any]) -> list[str]:
 
 def _folder(outputs: str | os.PathLike[str]) -> Path:
     return Path(expanded(os.fspath(outputs)))
-
-
-def _as_arrow(tables: "Sequence[CoefficientTable]") -> pa.Table:
-    rows = [(table, row) for table in tables for row in table.rows]
-    several = len(tables) > 1
-    columns = {"target": pa.array([table.target for table, _ in rows], pa.string())} if several else {}
-    columns["term"] = pa.array([row.name for _, row in rows], pa.string())
-    for name in ("estimate", "std_err", "t", "p", "ci_low", "ci_high", "distance"):
-        columns[name] = pa.array([getattr(row, name) for _, row in rows], pa.float64())
-    about = {"statistics_of": tables[0].of or "none", "covariance": tables[0].covariance}
-    return pa.table(columns).replace_schema_metadata(about)

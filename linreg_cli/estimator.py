@@ -125,7 +125,7 @@ class SGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             y: targets, shape (n_samples,) or (n_samples, n_targets).
             sample_weight: shape (n_samples,), at least 0. A weight of 0 is a row that is left out. Other weights weigh
                 the squares: an integer stands for so many equal rows. They need `batch_size="full"` and a squared
-                loss; weights that are all equal change nothing.
+                loss. Weights that are all equal change no loss that is a mean, and are allowed with each.
 
         Raises:
             ValueError: for arrays that scikit-learn refuses.
@@ -142,7 +142,9 @@ class SGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             if not used.any():
                 raise ValueError("Sample weights must contain at least one non-zero number.")
             X, y, weights = X[used], y[used], weights[used]
-            weights = None if (weights == weights[0]).all() else weights
+            # Rows that are all repeated have the same mean; a sum does not change only where the weights are 1.
+            none = 1.0 if self.loss == "sse" else weights[0]
+            weights = None if (weights == none).all() else weights
         loaded = self._config()
         features = self._names()
         targets = tuple(f"y{position}" for position in range(1 if y.ndim == 1 else y.shape[1]))
@@ -210,8 +212,8 @@ class SGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         part = part.started(loaded, Silent(), warnings)
         self.warnings_ = [each.as_json() for each in warnings]
         result = trained_in_memory(part)
-        if result.diverged:
-            raise DivergedError(f"training diverged in epoch {max(result.epochs, 1):,}. {remedy(part)}", _NAME)
+        if result.diverged_in is not None:
+            raise DivergedError(f"training diverged in epoch {result.diverged_in:,}. {remedy(part)}", _NAME)
         return result
 
     def _weighted(

@@ -1,6 +1,7 @@
 """Runs of every kind to report, and a reader that checks a page while it reads it."""
 
 import csv
+import functools
 import json
 import random
 import shutil
@@ -56,10 +57,15 @@ plots: false
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def outputs(tmp_path_factory):
     """A folder with a run of each kind; tests that change one change a copy."""
-    folder = tmp_path_factory.mktemp("report")
+    return _trained(tmp_path_factory.getbasetemp() / "report")
+
+
+@functools.cache  # for pytest, each module that imports the fixture has one of its own
+def _trained(folder):
+    folder.mkdir()
     chance = random.Random(1)
     with open(folder / "t.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

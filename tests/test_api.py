@@ -147,12 +147,39 @@ def test_what_needs_the_rows_takes_them(run, folder):
         short.resume({"train.epochs": 3000}, rows=HOUSES.iloc[::-1])
 
 
+def test_a_frame_of_a_run_of_a_file_and_a_level_without_an_interval_are_refused(run, folder):
+    data = {"source": "inline", "columns": ["x", "y"], "rows": [[1, 2], [2, 4], [3, 7]]}
+    config = {"data": data, "train": {"epochs": 2}, "plots": False}
+    inline = linreg_cli.train(config, outputs=folder)
+    rows = {"x": [1.0, 2.0], "y": [2.0, 4.0]}
+    for use in (
+        lambda: inline.evaluate(rows=rows),
+        lambda: inline.plot("correlation", rows=rows),
+        lambda: inline.resume({"train.epochs": 3}, rows=rows),
+    ):
+        with pytest.raises(UsageError, match="the frame: the config has source: inline, which takes no frame"):
+            use()
+    with pytest.raises(UsageError, match="level: it is the level of intervals; add interval='prediction'"):
+        run.predict(HOUSES, level=0.9)
+
+
 def test_other_rows_are_evaluated_as_data(run):
     some = HOUSES.iloc[:9]
     error = some["price"] - run.predict(some)["prediction"]
     assert run.evaluate(some)["data"]["mse"] == pytest.approx((error**2).mean(), rel=1e-12)
     with pytest.raises(UsageError, match="give one of them"):
         run.evaluate(some, rows=HOUSES)
+
+
+def test_what_trains_a_run_of_a_frame_again_is_python_that_works(run, tmp_path, monkeypatch):
+    new = {"面积": [90.0], "city": ["Hamar"], "floors": [1]}
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="'Hamar' is not a level") as error:
+        run.predict(new)
+    said = str(error.value).partition("train again: ")[2]
+    again = eval(said, {"linreg_cli": linreg_cli, "frame": HOUSES})
+    assert again.config["preprocess"]["unknown"] == "ignore"
+    assert np.isfinite(again.predict(new)["prediction"]).all()
 
 
 def test_the_command_line_knows_a_run_of_a_frame(run, linreg):

@@ -1,6 +1,9 @@
 """CSV: ways to write it that are read rightly, and what is said, and where, about all others."""
 
 import gzip
+import re
+import subprocess
+from pathlib import Path
 
 import pytest
 from reading import error_of, load
@@ -332,3 +335,33 @@ def test_a_nul_byte_is_told_with_its_line_however_the_file_is_read(csv, first):
     for read in (lambda: table.read([], either=["c"]), table.read_all):
         with pytest.raises(DataError, match=rf"line {line}: not a CSV: the file has a NUL byte"):
             read()
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ("面积，总价\n90，100\n", "full-width commas"),
+        ("面积，总价\n90,100\n", "full-width commas"),
+        ("面积；总价\n90；100\n", "full-width semicolons"),
+        ("面积、总价\n90、100\n", "ideographic commas"),
+    ],
+)
+def test_full_width_marks_between_the_cells_are_named_and_the_command_mends_them(content, name, csv, monkeypatch):
+    path = csv(content)
+    monkeypatch.chdir(path.parent)
+    message = error_of(path)
+    assert f'the cells seem to be separated by {name} ("{content[2]}"), which are no delimiter' in message
+    shell = re.search(r"such as by: (sed .*?); then set", message).group(1)
+    subprocess.run(shell, shell=True, check=True)
+    assert Path(shell.rpartition("> ")[2]).read_text("utf-8") == "面积,总价\n90,100\n"
+
+
+def test_a_row_with_full_width_commas_says_so(csv):
+    path = csv("面积,y\n90,100\n80，95\n")
+    assert "1 cell, and the header has 2: '80，95'; check for a stray delimiter" in error_of(path)
+    assert "or full-width commas in the place of delimiters" in error_of(path)
+
+
+def test_a_name_with_a_full_width_comma_is_a_name(csv):
+    path = csv("y，元\n1\n2\n3\n")
+    assert open_table(str(path)).hint() is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from linreg_cli.data.tables.encodings import candidates
+from linreg_cli.data.tables.encodings import candidates, likely
 
 TEXTS = {
     "gb18030": [
@@ -55,3 +55,44 @@ def test_a_table_of_a_chinese_spreadsheet_trains_without_a_config(linreg, tmp_pa
     assert result.code == 0
     assert "note: data.encoding: gb18030 (the file is not UTF-8 text)" in result.err
     assert "区域=静安" in result.out
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ЦЕНА,ПЛОЩАДЬ\n", "цена\n", "Цена,Площадь\n1,2\n", "№,РАЙОН,ЦЕНА (€)\n1,ЦЕНТР,3\n", "ціна,район,«місто»\n"],
+)
+def test_cyrillic_words_of_one_case_are_cp1251_and_nothing_else(text):
+    assert likely(text.encode("cp1251")) == ["cp1251"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "expected"),
+    [
+        # D6 C5 CD C0 is two characters that are among the 3,755 common ones of GB 2312, and a word of four letters.
+        ("cp1251", "ЦЕНА\n", ["gb18030", "cp1251"]),
+        ("cp1251", "ЦЕНА,ГОРОДА\n", ["cp1251", "gb18030"]),
+        ("cp949", "가격,면적\n", ["gb18030", "cp949"]),  # every syllable of KS X 1001 is a character of GB 2312
+        ("cp1252", "ÅÄÖ,x\n", ["cp1252", "cp1251"]),
+        ("koi8_r", "цена,площадь\n", ["cp1251", "cp1252"]),
+    ],
+)
+def test_encodings_that_are_about_as_likely_are_all_named(encoding, text, expected):
+    assert likely(text.encode(encoding)) == expected
+
+
+def test_a_guess_that_may_be_wrong_is_said_and_the_setting_that_is_shown_decides(linreg, tmp_path):
+    rows = "".join(f"{row},{3 * row + row % 7}\n" for row in range(60))
+    (tmp_path / "дом.csv").write_bytes(f"x,ЦЕНА\n{rows}".encode("cp1251"))
+    guessed = linreg("train", "дом.csv", "--target", "x", "--dry-run")
+    assert guessed.code == 0
+    assert "gb18030 (the file is not UTF-8 text; cp1251 is about as likely: check the names" in guessed.err
+    unknown = linreg("train", "дом.csv", "--target", "ЦЕНА", "--dry-run")
+    assert unknown.code == 3
+    assert "the table has x, 峙屠; if the encoding is cp1251, set data.encoding: cp1251" in unknown.err
+    known = linreg("train", "дом.csv", "--target", "ЦЕНА", "--set", "data.encoding=cp1251", "--dry-run")
+    assert known.code == 0
+    (tmp_path / "дом.yaml").write_text("data: {path: дом.csv, target: ЦЕНА}\n", "utf-8")
+    stopped = linreg("train", "-c", "дом.yaml")
+    assert stopped.code == 3
+    assert "(in gb18030 the line is 'x,峙屠'; in cp1251, about as likely, 'x,ЦЕНА')" in stopped.err
+    assert "set data.encoding: gb18030, or data.encoding: cp1251" in stopped.err

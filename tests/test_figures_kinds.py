@@ -190,18 +190,24 @@ def test_scale_location_has_the_root_of_the_absolute_residual_and_names_the_larg
 
 
 @pytest.mark.parametrize(
-    "levels",
-    [("不详", "否，需要换乘公共汽车", "是，步行可达"), ("no answer given", "within walking distance"), ("a", "b", "c")],
+    ("levels", "turned"),
+    [
+        (("不详", "否，需要换乘公共汽车", "是，步行可达"), True),
+        (("no answer given", "within walking distance"), False),
+        (("a", "b", "c"), False),
+        (tuple("123456789"), False),
+        (("东西", "南", "北", "南北通透"), False),
+        (("Berlin", "Hamburg", "Rostock", "Bremen", "Munich"), True),
+    ],
 )
-def test_names_of_levels_do_not_cover_each_other(levels):
+def test_names_of_levels_are_turned_where_they_would_meet(levels, turned):
     codes = np.arange(60) % len(levels)
     given = [Against(name, codes, levels) for name in "xyz"]
     figure = by_feature_figure(np.linspace(-1, 1, 60), given, target="y", title="t")
     FigureCanvasAgg(figure).draw()
-    for axes in figure.axes:
-        boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
-        assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
-    assert {label.get_rotation() for label in figure.axes[0].get_xticklabels()} == {90 if levels[0] == "不详" else 0}
+    boxes = [label.get_window_extent() for axes in figure.axes for label in axes.get_xticklabels()]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+    assert {label.get_rotation() for label in figure.axes[0].get_xticklabels()} == {90 if turned else 0}
 
 
 def test_a_bend_that_the_model_missed_is_the_first_of_the_small_multiples():

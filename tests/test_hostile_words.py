@@ -61,6 +61,7 @@ PLACES = [
     ["predict", RUN, "--data", "WORD", "-o", "p.csv"],
     ["plot", "WORD"], ["plot", RUN, "--kind", "WORD"], ["plot", RUN, "--format", "WORD"], ["plot", RUN, "WORD"],
     ["report", "WORD"], ["report", "h-0001", "WORD"], ["report", "h", "--outputs", "WORD"],
+    ["export", "WORD", "--format", "json", "-o", "x.json"], ["export", RUN, "--format", "WORD"],
     ["inspect", "-c", "WORD"], ["inspect", "-c", "c.yaml", "--set", "WORD"], ["explain", "-c", "WORD"],
     ["explain", "-c", "c.yaml", "--steps", "WORD"], ["validate", "WORD"], ["validate", "c.yaml", "WORD"],
     ["validate", "--resolved", "WORD"],
@@ -76,7 +77,7 @@ PLACES = [
 OUTPUTS = [
     ["predict", RUN, "--data", "t.csv", "-o", "WORD"],
     ["plot", RUN, "--kind", "loss", "--format", "svg", "-o", "WORD"],
-    ["report", RUN, "-o", "WORD"], ["schema", "-o", "WORD"],
+    ["export", RUN, "--format", "json", "-o", "WORD"], ["report", RUN, "-o", "WORD"], ["schema", "-o", "WORD"],
     ["generate-data", "--set", "data.n_samples=3", "-o", "WORD"],
     ["init", "t.csv", "--target", "y", "-o", "WORD"],
     ["evaluate", RUN, "--junit", "WORD"], ["train", "-c", "c.yaml", "-q", "--outputs", "WORD"],

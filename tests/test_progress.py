@@ -86,6 +86,18 @@ def test_a_resumed_run_begins_where_it_was(linreg, config, without_waiting):
     assert shown[-1]["epoch"] == "9"
 
 
+@pytest.mark.parametrize("stop", ["train.stop_gap=1e9", "train.early_stopping={monitor: train.loss, patience: 1}"])
+def test_a_run_that_stops_early_has_each_epoch_once(linreg, config, tmp_path, stop):
+    settings = ["optimizer.lr=0.3", "optimizer.momentum=0.5", "train.epochs=20", stop]
+    err = linreg("train", "-c", config, *(f"--set={setting}" for setting in settings)).err
+    shown = lines(err.replace("/20", "/6").replace("lr 0.3", "lr 0.03"))
+    history = list(csv.DictReader((tmp_path / "outputs" / "line-0001" / "history.csv").read_text().splitlines()))
+    assert len(history) < 21
+    assert [line["epoch"] for line in shown][-len(history) :] == [row["epoch"] for row in history]
+    assert [line["took"] is None for line in shown] == [True] * (len(shown) - 1) + [False]
+    assert len(shown) == max(len(history), 2)  # before the first step the start has its line, and the end
+
+
 def test_a_model_without_a_known_optimum_has_no_gap(linreg, config):
     result = linreg("train", "-c", config, "--set", "loss=huber", "--set", "optimizer.weight_decay=0.1")
     assert ("gap" in result.err) == ("gap" in (result.out.partition("optimum: ")[2].partition("\n")[0]))

@@ -54,6 +54,14 @@ def test_a_difference_that_may_be_chance_is_called_so(made):
     assert found.endswith("-0001 may be chance.")
 
 
+def test_a_sample_of_the_predictions_says_nothing_about_chance(made):
+    run = made("a")
+    lines = (run.path / "predictions.csv").read_text().splitlines()
+    lines.remove(next(line for line in lines if line.startswith("test,")))
+    (run.path / "predictions.csv").write_text("\n".join(lines) + "\n")
+    assert "chance" not in said(run, made("b", 0.02))
+
+
 def test_equal_runs_are_alike(made):
     found = said(made("a"), made("b"))
     assert re.fullmatch(r"On 6 test rows the runs are alike: the error \(RMSE\) is [\d.]+\.", found)

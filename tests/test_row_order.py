@@ -150,6 +150,13 @@ def test_the_number_of_blocks_is_in_the_resolved_config_and_repeats_the_run(linr
     assert "train.blocks: the run has 1" in result.err
 
 
+def test_more_blocks_than_rows_are_refused_before_they_take_memory(linreg, config_file):
+    path = config_file(json.dumps(CONFIG))
+    result = linreg("train", "-c", path, "--set", "train.blocks=10000000000", "--quiet")
+    assert result.code == 2
+    assert "--set train.blocks=10000000000: train.blocks: 10,000,000,000 blocks are more than the" in result.err
+
+
 @pytest.mark.parametrize(
     ("changes", "key", "remedy"),
     [

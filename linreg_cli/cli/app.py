@@ -15,6 +15,7 @@ from linreg_cli.cli.command import App, Top
 from linreg_cli.cli.completion import completion
 from linreg_cli.cli.evaluate import evaluate
 from linreg_cli.cli.explain import explain
+from linreg_cli.cli.export import export
 from linreg_cli.cli.generate import generate_data
 from linreg_cli.cli.init import init
 from linreg_cli.cli.inspect import inspect
@@ -59,6 +60,7 @@ app.command("evaluate")(evaluate)
 app.command("predict")(predict)
 app.command("plot")(plot)
 app.command("report")(report)
+app.command("export")(export)
 app.command("inspect")(inspect)
 app.command("explain")(explain)
 app.command("validate")(validate)

@@ -1,5 +1,6 @@
 """Where `-o` leads: stdout or a file, and whether its name promises the format that is written."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +33,21 @@ def goes_to_stdout(out: Path | None, *, as_json: bool) -> bool:
         raise UsageError("--json and -o - both write to standard output; name a file with -o", "-o")
     streams.require_stdout()
     return True
+
+
+def refuse_run_folder(out: Path, allowed: str) -> None:
+    """Refuse a file inside a run folder, in which every name has its meaning.
+
+    Args:
+        out: the path of an output; a link is followed.
+        allowed: the one name that the output may have there.
+
+    Raises:
+        UsageError: for another name in a run folder.
+    """
+    target = Path(os.path.realpath(out))
+    if target.name != allowed and os.path.exists(target.parent / "run.json"):
+        raise UsageError("the file would be inside a run folder; choose another path with -o", str(out))
 
 
 def check_suffix(out: Path | None, allowed: Sequence[str], what: str) -> None:

@@ -94,11 +94,18 @@ class Progress:
         assert training is not None
         if not isinstance(event, Evaluated | SegmentDone):
             return
+        first = not training.begun
+        if self._lines and training.held:
+            output.tell(training.held)
         training.see(event.epoch, event.step, event.lr, event if isinstance(event, Evaluated) else None)
-        due = isinstance(event, Evaluated) and event.epoch % training.every == 0 and event.epoch < training.plan.epochs
+        due = isinstance(event, Evaluated) and event.epoch % training.every == 0
+        training.held = ""
         if self._lines and (due or now - training.line_at >= LINE_SECONDS):
-            training.line_at = now
-            output.tell(training.line(now))
+            training.line_at, line = now, training.line(now)
+            if first:
+                output.tell(line)
+            else:
+                training.held = line
         if self._bar is not None and now - training.bar_at >= BAR_SECONDS:
             training.bar_at = now
             parts, left = training.parts(now), training.left(now)
@@ -139,13 +146,14 @@ class _Training:
     Attributes:
         every: the epochs between two lines.
         begun: whether there was an event.
-        line_at: when the last line was printed, in seconds.
+        line_at: when the last line was made, in seconds.
+        held: that line until the next event: if there is none, the last line says the same, with the time it took.
         bar_at: when the bar was last drawn, in seconds.
     """
 
     def __init__(self, plan: "StepPlan", run: str) -> None:
         self.plan, self._run, self.every = plan, run, between_lines(plan.epochs)
-        self.begun, self.line_at, self.bar_at = False, -math.inf, -math.inf
+        self.begun, self.line_at, self.bar_at, self.held = False, -math.inf, -math.inf, ""
         self._at, self._first, self._step = time.monotonic(), 0, 0
         self._epoch, self._lr = 0, math.nan
         self._result: Evaluated | None = None

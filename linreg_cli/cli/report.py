@@ -1,6 +1,5 @@
 """`linreg report`."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,9 +50,8 @@ def report(
     elif out is None:
         path = outputs / "comparisons" / f"{comparison_name('report', [run.id for run in folders])}.html"
     else:
-        path, target = out, Path(os.path.realpath(out))  # a link is followed
-        if target.name != REPORT and os.path.exists(target.parent / "run.json"):
-            raise UsageError("the file would be inside a run folder; choose another path with -o", str(out))
+        path = out
+        destination.refuse_run_folder(out, REPORT)
         destination.check_suffix(out, _SUFFIXES, "reports")
     with output.warning_of_fonts():
         content = page_of(folders).encode("utf-8")

@@ -89,15 +89,21 @@ class Words:
         Raises:
             ConfigError, DataError: as `starter.draft`; for a column that the table lacks, with its columns.
         """
-        from linreg_cli.starter.draft import draft
-        from linreg_cli.starter.reading import columns_of
+        from linreg_cli.config.data import TableData
+        from linreg_cli.starter.draft import base_config, draft
+        from linreg_cli.starter.reading import columns_of, rival_encodings
 
         assert self.table is not None
-        columns = columns_of(self.table)
+        data = base_config(self.table, self.target or (), None, (), overrides).data
+        columns = columns_of(self.table, data if isinstance(data, TableData) else None)
         targets, ignore = _names(self.target or (), columns), _names(self.ignore or (), columns)
         features = _names(self.features, columns) if self.features else None
+        guessed = isinstance(data, TableData) and "encoding" not in data.model_fields_set
+        missing = any(name not in columns for name in (*targets, *ignore))
+        rivals = rival_encodings(self.table) if missing and guessed else []
+        doubt = f"; if the encoding is {rivals[0]}, set {setting('data.encoding', rivals[0])}" if rivals else ""
         faults = [
-            Fault(f"{option}: there is no column {name!r}{_has(columns, name)}", self.table)
+            Fault(f"{option}: there is no column {name!r}{_has(columns, name)}{doubt}", self.table)
             for option, names in (("--target", targets), ("--ignore", ignore))
             for name in names
             if name not in columns

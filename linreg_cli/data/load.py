@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from linreg_cli.addresses import is_address, without_secrets
-from linreg_cli.config.data import FrameData, InlineData, OfTable, SplitConfig, SyntheticData
+from linreg_cli.config.data import FRAME, FrameData, InlineData, OfTable, SplitConfig, SyntheticData
 from linreg_cli.config.formats import text_suffix
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.schema import Config
@@ -25,7 +25,7 @@ from linreg_cli.data.features import choose_features, feature_treatments, read_c
 from linreg_cli.data.split import split_by_column, split_by_fractions
 from linreg_cli.data.synthetic import generate
 from linreg_cli.data.tables.table import Table, refuse_bad_names
-from linreg_cli.errors import DataError, Fault, did_you_mean
+from linreg_cli.errors import DataError, Fault, UsageError, did_you_mean
 from linreg_cli.findings import Finding
 from linreg_cli.patterns import is_pattern, matches
 
@@ -55,8 +55,11 @@ def load_dataset(
     Raises:
         DataError: for a frame that is not at hand, and a table that cannot be read, or whose columns are not what the
             config says.
+        UsageError: for a frame where the rows come from elsewhere.
     """
     source = config.data
+    if frame is not None and not isinstance(source, FrameData):
+        raise UsageError(f"the config has source: {source.source}, which takes no frame; leave it out", FRAME)
     with messages_about(config):
         if isinstance(source, OfTable):
             return with_every_fault(

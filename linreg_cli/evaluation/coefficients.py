@@ -6,10 +6,13 @@ The terminal and the report show the same rows. They are made of `metrics.json` 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from linreg_cli.decimals import place_of, placed
 from linreg_cli.wording import bounded, number, p_value
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: A distance from the exact fit is shown if one coefficient is at least this many standard errors away.
 SHOWN_DISTANCE = 0.01
@@ -203,6 +206,24 @@ def errors_in_words(table: CoefficientTable) -> str:
     """Which standard errors a table shows, and of which fit, for its title."""
     kind = "classic" if table.covariance == "classic" else f"{table.covariance} (robust)"
     return f"{kind} standard errors{' of the exact fit' if table.of == 'exact' else ''}"
+
+
+def as_arrow(tables: Sequence[CoefficientTable]) -> "pa.Table":
+    """The tables as one Arrow table, whose metadata has `statistics_of` and `covariance`.
+
+    Returns:
+        term, estimate, std_err, t, p, ci_low, ci_high, distance; with several targets, `target` comes first.
+    """
+    import pyarrow as pa
+
+    rows = [(table, row) for table in tables for row in table.rows]
+    several = len(tables) > 1
+    columns = {"target": pa.array([table.target for table, _ in rows], pa.string())} if several else {}
+    columns["term"] = pa.array([row.name for _, row in rows], pa.string())
+    for name in ("estimate", "std_err", "t", "p", "ci_low", "ci_high", "distance"):
+        columns[name] = pa.array([getattr(row, name) for _, row in rows], pa.float64())
+    about = {"statistics_of": tables[0].of or "none", "covariance": tables[0].covariance}
+    return pa.table(columns).replace_schema_metadata(about)
 
 
 def _at_most(value: float | None) -> str:

@@ -1,5 +1,6 @@
 """Residuals against each feature, in small multiples."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ _ACROSS, _HEIGHT_OF_ONE = 3, 2.9
 #: The width of the frames of a row together, about.
 _INCHES = 7.4
 _POINTS = 2_000
+#: Between the names of two levels, and between the frames of a row, in inches.
+_GAP, _GAP_OF_FRAMES = 0.06, 0.25
 #: The points outside the whiskers of a box.
 _OUTSIDE = {
     "marker": "o", "markersize": 3.5, "alpha": 0.5, "markerfacecolor": SPLITS["train"][0], "markeredgewidth": 0
@@ -135,7 +138,12 @@ def _boxes(axes: "Axes", column: Against, residuals: np.ndarray, across: int) ->
     set_names(axes, "x", [column.levels[level] for level in common], 0.75 * SMALL, 1.1, first=1)
     names = axes.get_xticklabels()
     widths = [width_in_inches(name.get_text(), float(name.get_fontsize()), name.get_fontfamily()) for name in names]
-    room = 0.95 * _INCHES / across / max(len(names), 1)
-    axes.tick_params(axis="x", labelrotation=90 if len(names) > 3 or max(widths, default=0) > room else 0)
+    # The names of two boxes meet where half of each and a gap are wider than the boxes are apart. The outermost may
+    # reach a little out of the frame.
+    apart = 0.9 * _INCHES / across / max(len(names), 1)
+    ends = (end - _GAP_OF_FRAMES for end in widths[:1] + widths[-1:])
+    needed = [*((one + next_) / 2 for one, next_ in itertools.pairwise(widths)), *ends]
+    meet = max(needed, default=0.0) + _GAP > apart
+    axes.tick_params(axis="x", labelrotation=90 if meet else 0)
     if left:
         axes.set_title(f"{left} rarer levels not drawn", fontsize=0.7 * SMALL)

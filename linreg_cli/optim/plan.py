@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from linreg_cli.config.schema import Config, TrainConfig
+from linreg_cli.errors import SettingError
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.row_order import Blocks, Full, Given, RowOrder, block_count
 from linreg_cli.optim.schedules import schedule
+from linreg_cli.wording import plural
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,9 @@ class StepPlan:
 
         A batch size above `n_samples` means the full batch. As long as they are not decided, a learning rate of `auto`
         counts as 1 and a momentum of `auto` as 0.
+
+        Raises:
+            SettingError: at `train.blocks`, for more blocks than rows.
         """
         train, optimizer = config.train, config.optimizer
         batch_size = n_samples if train.batch_size == "full" else min(train.batch_size, n_samples)
@@ -121,9 +126,17 @@ class StepPlan:
 
 
 def _n_blocks(train: TrainConfig, n_samples: int, n_columns: int) -> int | None:
-    """The number of blocks of the row order; None for an order without blocks."""
+    """The number of blocks of the row order; None for an order without blocks.
+
+    Raises:
+        SettingError: at `train.blocks`, for more blocks than rows.
+    """
     if train.shuffle != "blocks":
         return None
+    if train.blocks is not None and train.blocks > n_samples:
+        rows = plural(n_samples, "row")
+        message = f"{train.blocks:,} blocks are more than the {rows} of the train split; leave it out, or set fewer"
+        raise SettingError(("train", "blocks"), message)
     return train.blocks or block_count(n_samples, n_columns, 8 if train.dtype == "float64" else 4)
 
 

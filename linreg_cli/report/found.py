@@ -12,7 +12,7 @@ from linreg_cli.evaluation.coefficients import Coefficient, CoefficientTable, co
 from linreg_cli.evaluation.diagnostics import DURBIN_WATSON
 from linreg_cli.evaluation.optimum_in_words import ROUNDING
 from linreg_cli.findings import KINDS
-from linreg_cli.report.markup import Html, element, name, text
+from linreg_cli.report.markup import Html, element, enumerated, name, sentence, text
 from linreg_cli.wording import number, plural
 
 #: Kinds of warnings that are not about the data or the fit.
@@ -57,14 +57,14 @@ def sentences(record: Mapping[str, Any], metrics: Mapping[str, Any] | None) -> l
 
 def _unfinished(record: Mapping[str, Any], targets: Sequence[str]) -> list[Html]:
     why = _UNFINISHED.get(record["status"], "This run has no results")
-    nothing = _sentence(text("There is no model, so nothing is known about "), _listed(targets, _TARGETS))
+    nothing = sentence(text("There is no model, so nothing is known about "), _listed(targets, _TARGETS))
     found = record.get("diverged") or {}
     if record["status"] != "diverged" or "limit" not in found:
-        return [_sentence(text(why)), nothing]
+        return [sentence(text(why)), nothing]
     times = f"{number(found['lr'])} is {number(found['times_the_limit'], 3)} times the limit of {found['limit_of']}"
     instead = found.get("lr_instead")
     helps = f"; {number(instead)} is below it" if instead is not None else ""
-    return [_sentence(text(why)), nothing, _sentence(text(f"The learning rate {times}{helps}"))]
+    return [sentence(text(why)), nothing, sentence(text(f"The learning rate {times}{helps}"))]
 
 
 # ------------------------------------------------------------------------------------------------------ what was fitted
@@ -80,13 +80,13 @@ def _fitted(record: Mapping[str, Any], metrics: Mapping[str, Any], targets: Sequ
     rows = plural(metrics["train"]["n"], "row")
     loss = record.get("loss")
     how = f" and the loss {loss}" if loss in ("mae", "huber") else ""
-    said = [_sentence(of, _listed(targets, _TARGETS), text(was), by, text(f", using {rows}{how}"))]
+    said = [sentence(of, _listed(targets, _TARGETS), text(was), by, text(f", using {rows}{how}"))]
     optimum = metrics.get("optimum") or {}
     if optimum.get("is_saturated"):
         free = plural(optimum["n_parameters"], "parameter")
-        said.append(_sentence(text(f"The fit is saturated: {free} fit these rows whatever the target is")))
+        said.append(sentence(text(f"The fit is saturated: {free} fit these rows whatever the target is")))
     elif _is_exact(optimum):
-        said.append(_sentence(text("The fit is exact: no row is off by more than rounding error")))
+        said.append(sentence(text("The fit is exact: no row is off by more than rounding error")))
     return said
 
 
@@ -110,12 +110,12 @@ def _quality(record: Mapping[str, Any], metrics: Mapping[str, Any], targets: Seq
     folds = metrics.get("cross_validation") or {}
     if r2 := folds.get("r2"):
         spread = f"mean {number(r2['mean'], 3)}, standard deviation {number(r2['std'], 3)}"
-        return _sentence(text(f"On rows left out by {folds['folds']}-fold cross-validation, R² has {spread}"))
+        return sentence(text(f"On rows left out by {folds['folds']}-fold cross-validation, R² has {spread}"))
     held_out = (metrics.get("optimum") or {}).get("leave_one_out") or {}
     if held_out.get("r2") is not None and len(targets) == 1:
         error = f"R² is {number(held_out['r2'], 3)} and the error (RMSE) {number(held_out['rmse'], 4)}"
-        return _sentence(text(f"No rows were kept apart; by leave-one-out of the exact fit, {error}"))
-    return _sentence(
+        return sentence(text(f"No rows were kept apart; by leave-one-out of the exact fit, {error}"))
+    return sentence(
         text("No rows were kept apart, so it is not known how good it is on others; on the rows of the fit "),
         _measured(train or {}, targets),
     )
@@ -132,7 +132,7 @@ def _on_rows(which: str, values: Mapping[str, Any], train: Any, targets: Sequenc
         parts.append(text("; predicting their mean would be better"))
     if n < _FEW_ROWS:
         parts.append(text("; so few rows say little about others"))
-    return _sentence(*parts)
+    return sentence(*parts)
 
 
 def _measured(values: Mapping[str, Any], targets: Sequence[str]) -> Html:
@@ -144,7 +144,7 @@ def _measured(values: Mapping[str, Any], targets: Sequence[str]) -> Html:
     for target in targets[:_TARGETS]:
         r2 = values["by_target"][target].get("r2")
         each.append(Html(f"{text('undefined' if r2 is None else number(r2, 3))} for {_strong(target)}"))
-    return Html(text("R² is ") + _and(each, len(targets) - len(each), "target"))
+    return Html(text("R² is ") + enumerated(each, len(targets) - len(each), "target"))
 
 
 # ---------------------------------------------------------------------------------------------------- what matters most
@@ -181,10 +181,10 @@ def _strongest(record: Mapping[str, Any], metrics: Mapping[str, Any], tables: Se
     if optimum.get("is_saturated") or (_is_exact(optimum) and tables[0].of is None):
         return []  # said already
     if tables[0].of is None:
-        return [_sentence(text(f"There are no intervals, so which column matters most is not said: {_why(tables[0])}"))]
+        return [sentence(text(f"There are no intervals, so which column matters most is not said: {_why(tables[0])}"))]
     said = []
     if tables[0].of == "exact":
-        said.append(_sentence(text("Training has not reached the exact fit, and the following is about that fit")))
+        said.append(sentence(text("Training has not reached the exact fit, and the following is about that fit")))
     of = record.get("target_transform", "none")
     for table in tables[:_TARGETS]:
         unit = Html(_strong(table.target) if of == "none" else f"{text(of)} of {_strong(table.target)}")
@@ -225,19 +225,19 @@ def _estimate(row: Coefficient, table: CoefficientTable) -> float:
 def _strongest_of(effects: Sequence[_Effect], table: CoefficientTable, unit: Html, *, several: bool) -> Html:
     of = Html(f"For {unit}, " if several else "")
     if not effects:
-        return _sentence(of, text("which column matters most cannot be said: no interval can be compared"))
+        return sentence(of, text("which column matters most cannot be said: no interval can be compared"))
     sure = [effect for effect in effects if effect.is_sure]
     first = (sure or effects)[0]
     column, coefficient = _strong(first.row.name), f"coefficient is {_interval(first, table)}"
     if not sure and len(effects) == 1:
         said = f" matters is open: its {coefficient}, and the interval contains 0"
-        return _sentence(of, text("whether "), column, text(said))
+        return sentence(of, text("whether "), column, text(said))
     if not sure:
         said = "no column clearly matters: every interval contains 0"
         if several:
-            return _sentence(of, text(said))
+            return sentence(of, text(said))
         also = f"{said}, also that of the largest per standard deviation, "
-        return _sentence(text(also), column, text(f", whose {coefficient}"))
+        return sentence(text(also), column, text(f", whose {coefficient}"))
     parts = [of] if len(effects) == 1 else [of, text("compared per standard deviation, ")]
     parts += [column, text(f" matters{'' if len(effects) == 1 else ' most'}; its {coefficient}")]
     rivals = [effect for effect in effects if effect is not first and effect.high > first.low]
@@ -246,7 +246,7 @@ def _strongest_of(effects: Sequence[_Effect], table: CoefficientTable, unit: Htm
     elif rivals:
         parts += [text(", but its interval overlaps that of "), _listed([rivals[0].row.name], 1)]
         parts.append(text(f" and of {plural(len(rivals) - 1, 'other')}" if len(rivals) > 1 else ""))
-    return _sentence(*parts)
+    return sentence(*parts)
 
 
 def _interval(effect: _Effect, table: CoefficientTable) -> str:
@@ -268,10 +268,10 @@ def _odd(record: Mapping[str, Any], tables: Sequence[CoefficientTable]) -> Html:
     odd += [_in_words(kind, tables) for kind in kinds if kind not in aside]
     if not odd:
         checked = "none of the checks" if tables[0].of is not None else "none of the checks that could be made"
-        return _sentence(text(f"{checked} found anything odd"))
+        return sentence(text(f"{checked} found anything odd"))
     named = "; ".join(odd[:_ODD])
     more = f"; and {len(odd) - _ODD} more" if len(odd) > _ODD else ""
-    return _sentence(text(f"Odd: {named}{more}"))
+    return sentence(text(f"Odd: {named}{more}"))
 
 
 def _in_words(kind: str, tables: Sequence[CoefficientTable]) -> str:
@@ -296,23 +296,9 @@ def findings_of(record: Mapping[str, Any]) -> list[dict[str, str]]:
 # ------------------------------------------------------------------------------------------------------------ sentences
 
 
-def _sentence(*parts: Html) -> Html:
-    """Parts as one sentence, which begins with a capital letter unless a name does."""
-    joined = "".join(parts)
-    if not joined.startswith("<"):
-        joined = joined[0].upper() + joined[1:]
-    return Html(f"{joined}.")
-
-
 def _listed(names: Sequence[str], most: int) -> Html:
-    return _and([_strong(each) for each in names[:most]], len(names) - most, "other")
+    return enumerated([_strong(each) for each in names[:most]], len(names) - most, "other")
 
 
 def _strong(column: str) -> Html:
     return element("strong", name(cut(column, _LONGEST)))
-
-
-def _and(parts: Sequence[Html], more: int, noun: str) -> Html:
-    """Parts with commas, and `and` before the last."""
-    found = [*parts, *([text(plural(more, f"more {noun}" if noun != "other" else noun))] if more > 0 else [])]
-    return Html(found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}")

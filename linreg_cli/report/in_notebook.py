@@ -3,6 +3,7 @@
 from linreg_cli.findings import shown
 from linreg_cli.report import about, parameters, results
 from linreg_cli.report.contents import contents_of
+from linreg_cli.report.found import findings_of
 from linreg_cli.report.markup import Html, bullets, element, lines, stack, text
 from linreg_cli.runs.store import RunFolder
 
@@ -26,8 +27,7 @@ def in_notebook(run: RunFolder) -> Html:
         StoreError: if a file that every report needs is damaged.
     """
     contents = contents_of(run)
-    found = contents.record().get("warnings") or []
-    warnings = shown([str(each["message"] if isinstance(each, dict) else each) for each in found])
+    warnings = shown([each["message"] for each in findings_of(contents.record())])
     return element(
         "div",
         Html(f"<style>{_STYLE}</style>"),

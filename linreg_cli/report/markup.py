@@ -12,7 +12,7 @@ from html import escape, unescape
 from typing import NewType
 
 from linreg_cli.decimals import cut
-from linreg_cli.wording import number, one_line
+from linreg_cli.wording import number, one_line, plural
 
 Html = NewType("Html", str)
 
@@ -73,6 +73,29 @@ def short(given: str) -> str:
 def names(given: Iterable[str]) -> Html:
     """Several names, separated by commas."""
     return Html(", ".join(name(each) for each in given))
+
+
+def enumerated(parts: Sequence[Html], more: int, noun: str) -> Html:
+    """Parts with commas, and `and` before the last, which is the number of those left out if there are any.
+
+    >>> enumerated([text("a"), text("b")], 0, "other"), enumerated([text("a")], 2, "target")
+    ('a and b', 'a and 2 more targets')
+    """
+    left_out = text(plural(more, noun if noun == "other" else f"more {noun}"))
+    found = [*parts, *([left_out] if more > 0 else [])]
+    return Html(found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}")
+
+
+def sentence(*parts: Html) -> Html:
+    """Parts as one sentence, which begins with a capital letter unless a name does.
+
+    >>> sentence(text("the fit is "), text("exact"))
+    'The fit is exact.'
+    """
+    joined = "".join(parts)
+    if not joined.startswith("<"):
+        joined = joined[0].upper() + joined[1:]
+    return Html(f"{joined}.")
 
 
 def figure_of(value: object) -> Html:

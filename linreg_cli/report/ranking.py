@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from linreg_cli.errors import StoreError
-from linreg_cli.report.markup import Html, element, name, paragraph, text
+from linreg_cli.report.markup import Html, element, enumerated, name, paragraph, sentence, text
 from linreg_cli.runs.contents import RunContents
 from linreg_cli.runs.labels import differences_of
 from linreg_cli.wording import duration, gap, number, plural
@@ -29,9 +29,9 @@ def ranking(runs: Sequence[RunContents]) -> Html:
     for status in dict.fromkeys(run.record()["status"] for run in runs if not run.splits):
         without = [names[run] for run in runs if not run.splits and run.record()["status"] == status]
         has = "has" if len(without) == 1 else "have"
-        said.append(_sentence(_listed(without), text(f" {_ENDS.get(status, status)}, and {has} no model")))
+        said.append(sentence(_listed(without), text(f" {_ENDS.get(status, status)}, and {has} no model")))
     if len(ended) == 1:
-        said.append(_sentence(names[ended[0]], text(" alone has results")))
+        said.append(sentence(names[ended[0]], text(" alone has results")))
     return paragraph(Html(" ".join(said)), class_="lead")
 
 
@@ -54,23 +54,28 @@ def _by_error(runs: Sequence[RunContents], names: Names) -> list[Html]:
     lowest = errors[best]
     alike = [names[run] for run in others if errors[run] - lowest <= _ALIKE * lowest]
     if len(alike) == len(others):
-        return [_sentence(text(f"{where}the runs are alike: the error (RMSE) is {number(lowest, 4)}"))]
+        return [sentence(text(f"{where}the runs are alike: the error (RMSE) is {number(lowest, 4)}"))]
     said = [text(where), names[best], text(" has the lowest error (RMSE), ")]
     said.append(text(f"{number(lowest, 4)} against {_span([errors[run] for run in others])}"))
     if alike:
         said += [text("; as good: "), _listed(alike)]
     elif split != "train" and _may_be_chance(best, others[0], split):
         said += [text("; the difference from "), names[others[0]], text(" may be chance")]
-    return [_sentence(*said)]
+    return [sentence(*said)]
 
 
 def _may_be_chance(first: RunContents, second: RunContents, split: str) -> bool:
-    """Whether the mean difference of the squared errors, row by row, is less than two of its standard errors."""
+    """Whether the mean difference of the squared errors, row by row, is less than two of its standard errors.
+
+    False where it is not known: a sample of the predictions has the extremes, and says nothing about the mean.
+    """
     if len(first.targets) > 1:
         return False
     try:
         errors = [_squared_errors(run, split) for run in (first, second)]
     except (StoreError, KeyError):
+        return False
+    if any(len(found) < run.splits[split]["n"] for found, run in zip(errors, (first, second), strict=True)):
         return False
     rows = sorted(errors[0].keys() & errors[1].keys())
     differences = [errors[1][row] - errors[0][row] for row in rows]
@@ -99,7 +104,7 @@ def _by_gap(runs: Sequence[RunContents], names: Names) -> list[Html]:
     best = min(known, key=lambda run: known[run])
     if list(shown.values()).count(shown[best]) > 1:
         return []
-    return [_sentence(names[best], text(f" is the closest to its optimum (gap {shown[best]})"))]
+    return [sentence(names[best], text(f" is the closest to its optimum (gap {shown[best]})"))]
 
 
 def _by_time(runs: Sequence[RunContents], names: Names) -> list[Html]:
@@ -112,11 +117,7 @@ def _by_time(runs: Sequence[RunContents], names: Names) -> list[Html]:
     if longest < 1.5 * known[best]:
         return []
     times = f"{duration(known[best])} against up to {duration(longest)}"
-    return [_sentence(names[best], text(f" took the least time, {times}"))]
-
-
-def _sentence(*parts: Html) -> Html:
-    return Html(f"{''.join(parts)}.")
+    return [sentence(names[best], text(f" took the least time, {times}"))]
 
 
 def _span(values: Sequence[float]) -> str:
@@ -125,6 +126,4 @@ def _span(values: Sequence[float]) -> str:
 
 
 def _listed(parts: Sequence[Html]) -> Html:
-    more = len(parts) - _NAMED
-    found = [*parts[:_NAMED], *([text(plural(more, "other"))] if more > 0 else [])]
-    return Html(found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}")
+    return enumerated(parts[:_NAMED], len(parts) - _NAMED, "other")

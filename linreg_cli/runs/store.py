@@ -25,12 +25,16 @@ STATUSES = ("running", "finished", "diverged", "interrupted", "failed")
 
 #: The HTML report that `linreg report` writes into a run.
 REPORT = "report.html"
+#: The model as `export` writes it.
+EXPORTS = ("export.json", "export.safetensors", "export.onnx")
 
 #: What intervals about predictions need of the train split.
 INFERENCE_FILE = "inference.safetensors"
 
 #: Files that are outdated once training continues. Pictures are too; they stay until they are drawn again.
-RESULTS = ("model.safetensors", "metrics.json", "predictions.csv", "influence.csv", INFERENCE_FILE, REPORT)
+RESULTS = (
+    "model.safetensors", "metrics.json", "predictions.csv", "influence.csv", INFERENCE_FILE, REPORT, *EXPORTS,
+)  # fmt: skip
 
 _RUN_ID = re.compile(r"(?P<name>\w[\w.-]*)-(?P<number>[0-9]{4}|[1-9][0-9]{4,17})\Z")
 _ATTEMPTS = 10_000

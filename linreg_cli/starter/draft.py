@@ -73,7 +73,7 @@ def draft(
         ConfigError: for an override that is at fault.
         DataError: for a table that cannot be read, a column that it lacks, and a target that is not numeric.
     """
-    base = _base(path, targets, features, ignore, overrides)
+    base = base_config(path, targets, features, ignore, overrides)
     progress("reading the table")
     reading = readable(base)
     progress("deciding about the columns")
@@ -93,10 +93,14 @@ def draft(
     return Draft(choices, config_text(choices, reading.source), known)
 
 
-def _base(
+def base_config(
     path: str, targets: Sequence[str], features: Sequence[str] | None, ignore: Sequence[str], overrides: Sequence[str]
 ) -> Config:
-    """The config of the command line alone, checked."""
+    """The config of the command line alone, checked.
+
+    Raises:
+        ConfigError: for an override that is at fault.
+    """
     target = targets[0] if len(targets) == 1 else list(targets)
     given = [override("data.path", path), override("data.target", target)]
     given += [] if features is None else [override("data.features", list(features))]

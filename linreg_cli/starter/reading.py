@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from linreg_cli.config.data import TableData
+from linreg_cli.config.formats import text_suffix
 from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
@@ -14,6 +15,7 @@ from linreg_cli.data.encoding.cells import raw_columns
 from linreg_cli.data.encoding.column_faults import ColumnFault
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.features import choose_features
+from linreg_cli.data.tables.csv_file import CsvFile
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.table import Cells, Table, refuse_bad_names
 from linreg_cli.data.tables.text_format import TextFormat
@@ -104,22 +106,40 @@ def readable(base: Config) -> Reading:
             break
     marks = tuple(now["preprocess.missing_values"])
     named = None if source.features is None else terms
-    return Reading(base, table, cells, raw, named, tuple(_settings(given, now)), marks)
+    return Reading(base, table, cells, raw, named, tuple(_settings(source.path, given, now)), marks)
 
 
-def columns_of(path: str) -> list[str]:
-    """The columns of a table, read with the encoding and the delimiter that its header asks for.
+def columns_of(path: str, source: TableData | None = None) -> list[str]:
+    """The columns of a table, read with the encoding and the delimiter that are set, or that its header asks for.
+
+    Args:
+        path: of the table.
+        source: what is set; None: nothing.
 
     Raises:
         DataError: for a table that cannot be opened.
     """
-    now = _given(PreprocessConfig(), TableData.model_construct(path=path, target="-"))
+    now = _given(PreprocessConfig(), source or TableData.model_construct(path=path, target="-"))
     while True:
         try:
             return _opened(path, now).columns
         except DataError as error:
             if not _apply(error.faults, now):
                 raise
+
+
+def rival_encodings(path: str) -> list[str]:
+    """The encodings that a table of text is about as likely in as in the one that it is read in.
+
+    Args:
+        path: of a table that was opened.
+    """
+    if not text_suffix(path):
+        return []
+    try:
+        return CsvFile(path, TextFormat(encoding="latin-1")).rivals()
+    except DataError:  # UTF-16 has NUL bytes, which no other encoding has, so that it has no rival
+        return []
 
 
 def _given(preprocess: PreprocessConfig, source: TableData) -> dict[str, Any]:
@@ -200,7 +220,7 @@ def _apply(faults: Iterable[Fault], now: dict[str, Any]) -> bool:
     return changed
 
 
-def _settings(given: Mapping[str, Any], now: Mapping[str, Any]) -> Iterable[SettingChoice]:
+def _settings(path: str, given: Mapping[str, Any], now: Mapping[str, Any]) -> Iterable[SettingChoice]:
     for key, value in now.items():
         if value == given[key]:
             continue
@@ -209,4 +229,6 @@ def _settings(given: Mapping[str, Any], now: Mapping[str, Any]) -> Iterable[Sett
             new = ", ".join(one_line(repr(mark)) for mark in value if mark not in given[key])
             why = f"{new} {'stands' if len(value) == len(given[key]) + 1 else 'stand'} for missing cells"
             value = list(value)
+        if key == "data.encoding" and (rivals := rival_encodings(path)):
+            why = f"{why}; {' and '.join(rivals)} is about as likely: check the names, or set data.encoding"
         yield SettingChoice(key, value, why)

@@ -12,6 +12,8 @@ from linreg_cli.wording import plural
 
 #: Rows that are looked at to tell a slip in one row from a fault of the header.
 _LOOKED_AT = 1_000
+#: Marks that input methods write in the place of a comma, and that no reader takes for a delimiter.
+_WIDE = {"，": "full-width commas", "；": "full-width semicolons", "、": "ideographic commas", "｜": "full-width bars"}
 
 
 def malformed(file: CsvFile, delimiter: str, reason: str) -> Fault:
@@ -51,11 +53,28 @@ def _records(file: CsvFile, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _ragged(file: CsvFile, delimiter: str, header: list[str], cells: list[str], line: int) -> Fault:
-    if found := of_every_row(file, delimiter, header):
+    if found := with_wide_marks(file, delimiter, header) or of_every_row(file, delimiter, header):
         return Fault(found, file.name)
     shown = delimiter.join(cells)[:60].encode(errors="replace").decode()
     message = f"{plural(len(cells), 'cell')}, and the header has {len(header)}: {quoted(shown)}"
-    return Fault(f"{message}; check for a stray delimiter or an unclosed quote", f"{file.name}, line {line}")
+    wide = [name for mark, name in _WIDE.items() if mark in shown]
+    among = f" or {' and '.join(wide)} in the place of delimiters" if wide and len(cells) < len(header) else ""
+    return Fault(f"{message}; check for a stray delimiter or an unclosed quote{among}", f"{file.name}, line {line}")
+
+
+def with_wide_marks(file: CsvFile, delimiter: str, header: list[str]) -> str:
+    """What is wrong if a header that is one name has full-width marks between its names; else empty.
+
+    In the rows there may be full-width marks or delimiters.
+    """
+    if len(header) != 1:
+        return ""
+    for mark, name in _WIDE.items():
+        count, lines = header[0].count(mark), file.first_lines()
+        if count and all(line.count(mark) + line.count(delimiter) == count for line in lines):
+            remedy = file.rewritten(f'replace each {mark} by "{delimiter}"', f"s/{mark}/{_mark(delimiter, new=True)}/g")
+            return f'the cells seem to be separated by {name} ("{mark}"), which are no delimiter; {remedy}'
+    return ""
 
 
 def of_every_row(file: CsvFile, delimiter: str, header: list[str]) -> str:
@@ -88,6 +107,8 @@ def of_every_row(file: CsvFile, delimiter: str, header: list[str]) -> str:
     return f"{words}: the first is a row name, as R writes it; {remedy}"
 
 
-def _mark(delimiter: str) -> str:
-    """The delimiter in an expression of sed."""
+def _mark(delimiter: str, *, new: bool = False) -> str:
+    """The delimiter in an expression of sed: in what is looked for, or in what is written in its place."""
+    if new:
+        return {"\t": "\\t"}.get(delimiter, f"\\{delimiter}" if delimiter in "/&" else delimiter)
     return {"\t": "\\t"}.get(delimiter, f"[{delimiter}]" if delimiter in "|.*+?()[{^$/" else delimiter)

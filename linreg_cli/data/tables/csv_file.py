@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from linreg_cli.config.formats import CSV_SUFFIXES
-from linreg_cli.data.tables.encodings import candidates
+from linreg_cli.data.tables.encodings import candidates, likely
 from linreg_cli.data.tables.text_format import TextFormat
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import command, quoted, setting
@@ -139,21 +139,32 @@ class CsvFile:
         if found is None:
             return None
         line, reason, content = found
-        with self.raw() as stream:
-            head = stream.read(1 << 16)
-        guess = _MARKS.get(head[:2])
-        for candidate in ("utf-8", *candidates(head)) if guess is None else ():
-            if self._first_bad(candidate) is None:
-                guess = candidate
-                break
-        assert guess is not None  # latin-1 decodes everything
-        reads = f" (in {guess} the line is {quoted(content.decode(guess, 'replace')[:60])})" if content else ""
+        guess, rivals = self._guessed()
+        reads = f" (in {guess} the line is {quoted(content.decode(guess, 'replace')[:60])}" if content else ""
+        also = [f"; in {each}, about as likely, {quoted(content.decode(each, 'replace')[:60])}" for each in rivals]
+        reads = f"{reads}{''.join(also)})" if content else ""
         where, shown = f"{self.name}, line {line}", "UTF-8" if not self.is_recoded else encoding
         if self._text.of_run:
             return Fault(f"{reason} is not {shown} text{reads}; save the file as {shown}", where)
         remedy = setting("data.encoding", guess)
-        message = f"{reason} is not {shown} text{reads}; set {remedy}"
+        others = "".join(f", or {setting('data.encoding', each)}" for each in rivals)
+        message = f"{reason} is not {shown} text{reads}; set {remedy}{others}"
         return Fault(message, where, settings={"data.encoding": guess})
+
+    def rivals(self) -> list[str]:
+        """The encodings that are about as likely as that which `undecodable` would set."""
+        return self._guessed()[1]
+
+    def _guessed(self) -> tuple[str, list[str]]:
+        """The encoding of the file, and those that are about as likely."""
+        with self.raw() as stream:
+            head = stream.read(1 << 16)
+        if head[:2] in _MARKS:
+            return _MARKS[head[:2]], []
+        fitting = (each for each in ("utf-8", *candidates(head)) if self._first_bad(each) is None)
+        guess = next(fitting)  # latin-1 decodes everything
+        even = likely(head)
+        return guess, [each for each in even if each != guess and guess in even and self._first_bad(each) is None]
 
     def _first_bad(self, encoding: str) -> tuple[int, str, bytes] | None:
         """The line of the first bytes that cannot be decoded, what is wrong, and the line's bytes; None without any."""

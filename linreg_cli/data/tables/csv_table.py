@@ -19,7 +19,7 @@ from linreg_cli.data.tables.blocks import (
     in_parallel,
     line_blocks,
 )
-from linreg_cli.data.tables.csv_faults import malformed, of_every_row
+from linreg_cli.data.tables.csv_faults import malformed, of_every_row, with_wide_marks
 from linreg_cli.data.tables.csv_file import CsvFile
 from linreg_cli.data.tables.exact_kinds import ExactKinds
 from linreg_cli.data.tables.leading_zeros import LeadingZerosError, cells_with_leading_zeros, suspects
@@ -310,4 +310,6 @@ class CsvTable:
         """See `Table.hint`."""
         if len(self.columns) == 1 and self._is_aligned():
             return Fault(self._aligned(), self.name)
+        if found := with_wide_marks(self._file, self.delimiter, self.columns):
+            return Fault(found, self.name, settings={})
         return header.hint(self.columns, self.text, self.name, self._file.first_lines())

@@ -1,0 +1,1 @@
+"""The model of a run in forms that other programs apply."""

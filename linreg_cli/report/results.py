@@ -35,7 +35,7 @@ _SHOWS = {
     "residuals": "Residuals of {target} (actual − predicted) against predicted values, with a smooth curve.",
     "qq": "Standardised residuals of {target} against the quantiles of the normal distribution, with a 95 % band.",
     "scale_location": "The size of the standardised residuals of {target} against predicted values.",
-    "leverage": "Standardised residuals of {target} against leverage; Cook's distance 0.5 and 1 as curves where in view.",
+    "leverage": "Standardised residuals of {target} against leverage; curves of Cook's distance where in view.",
     "coefficients": "Coefficients for {target} per standard deviation of each feature, with 95 % intervals.",
 }
 

@@ -212,8 +212,8 @@ class SGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         part = part.started(loaded, Silent(), warnings)
         self.warnings_ = [each.as_json() for each in warnings]
         result = trained_in_memory(part)
-        if result.diverged:
-            raise DivergedError(f"training diverged in epoch {max(result.epochs, 1):,}. {remedy(part)}", _NAME)
+        if result.diverged_in is not None:
+            raise DivergedError(f"training diverged in epoch {result.diverged_in:,}. {remedy(part)}", _NAME)
         return result
 
     def _weighted(

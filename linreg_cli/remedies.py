@@ -245,13 +245,18 @@ def overrides(settings: Mapping[str, Any]) -> str:
 
 
 def train_again(settings: Mapping[str, Any]) -> str:
-    """The command that trains a run that is applied to another table again; an empty text if it is not applied.
+    """What trains a run that is applied to another table again; an empty text if it is not applied.
 
     >>> with about({"run": "outputs/a-0001/config.yaml"}):
     ...     train_again({"preprocess.unknown": "ignore"})
     'train again: linreg train -c outputs/a-0001/config.yaml --set preprocess.unknown=ignore'
+    >>> with about({"run": "outputs/a-0001/config.yaml", "data.source": "frame"}):  # which no command has
+    ...     train_again({"preprocess.unknown": "ignore"})
+    "train again: linreg_cli.train('outputs/a-0001/config.yaml', {'preprocess.unknown': 'ignore'}, data=frame)"
     """
     run = _given.get().get("run")
+    if run is not None and _given.get().get("data.source") == "frame":
+        return f"train again: linreg_cli.train({run!r}, {dict(settings)!r}, data=frame)"
     return "" if run is None else f"train again: {command('linreg', 'train', '-c', run)} {overrides(settings)}"
 
 

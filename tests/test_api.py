@@ -171,6 +171,17 @@ def test_other_rows_are_evaluated_as_data(run):
         run.evaluate(some, rows=HOUSES)
 
 
+def test_what_trains_a_run_of_a_frame_again_is_python_that_works(run, tmp_path, monkeypatch):
+    new = {"面积": [90.0], "city": ["Hamar"], "floors": [1]}
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="'Hamar' is not a level") as error:
+        run.predict(new)
+    said = str(error.value).partition("train again: ")[2]
+    again = eval(said, {"linreg_cli": linreg_cli, "frame": HOUSES})
+    assert again.config["preprocess"]["unknown"] == "ignore"
+    assert np.isfinite(again.predict(new)["prediction"]).all()
+
+
 def test_the_command_line_knows_a_run_of_a_frame(run, linreg):
     assert linreg("runs", "show", run.path).code == 0
     assert linreg("plot", run.path, "-o", "pictures").code == 0

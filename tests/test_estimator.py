@@ -1,6 +1,7 @@
 """`SGDLinearRegression` is an estimator as scikit-learn checks them, and trains as a run does."""
 
 import pickle
+import re
 import sys
 
 import numpy as np
@@ -168,6 +169,19 @@ def test_what_diverges_or_overflows_is_an_error_that_names_the_column():
     frame.iloc[2, 4] = 1e300
     with pytest.raises(DataError, match="row 3, column '列4'"):
         SGDLinearRegression(dtype="float32", standardize=False, lr=1e-9, momentum=0.0).fit(frame, Y)
+
+
+def test_the_epoch_in_which_training_diverged_is_that_of_a_run(tmp_path):
+    """With this decay each step multiplies the weights by -9; the loss is infinite within an epoch."""
+    data = {"x": X[:20, 0], "y": Y[:20]}
+    settings = {"lr": 10.0, "momentum": 0.0, "weight_decay": 1.0}
+    train = {"batch_size": 5, "epochs": 200, "dtype": "float64"}
+    config = {"data": {"target": "y"}, "loss": "mae", "optimizer": settings, "train": train, "plots": False}
+    with pytest.raises(DivergedError, match=r"\(epoch (\d+)\)") as run:
+        linreg_cli.train(config, {"preprocess.standardize": True}, data=data, outputs=tmp_path)
+    [epoch] = re.findall(r"\(epoch (\d+)\)", str(run.value))
+    with pytest.raises(DivergedError, match=f"diverged in epoch {epoch}\\."):
+        SGDLinearRegression(loss="mae", **settings, **train).fit(X[:20, :1], Y[:20])
 
 
 def test_names_that_the_columns_have_already_are_no_target_and_no_intercept():

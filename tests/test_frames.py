@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 
 from linreg_cli.data.tables.frames import like, table_of
 from linreg_cli.errors import DataError
@@ -56,6 +57,21 @@ def test_a_mapping_may_hold_columns_of_any_kind():
     assert found.column("objects").to_pylist() == ["a", None]
 
 
+def test_masked_cells_are_missing():
+    floats = np.ma.masked_array([1.0, 2.0], mask=[True, False])
+    found = table_of({"x": floats, "n": np.ma.masked_array([1, 2], mask=[False, True]), "all": np.ma.array([1, 2])})
+    assert found.to_pydict() == {"x": [None, 2.0], "n": [1, None], "all": [1, 2]}
+
+
+def test_arrays_with_the_other_byte_first_are_numbers():
+    """Such as astropy gives of FITS files, in which the highest byte comes first."""
+    columns = {kind: np.array([1, -2], kind) for kind in (">f8", ">f4", ">i4", "<i8")}
+    columns[">u2"] = np.array([1, 300], ">u2")
+    assert table_of(columns).to_pydict() == {
+        ">f8": [1.0, -2.0], ">f4": [1.0, -2.0], ">i4": [1, -2], "<i8": [1, -2], ">u2": [1, 300],
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
@@ -67,6 +83,7 @@ def test_a_mapping_may_hold_columns_of_any_kind():
         ({"x": 3.0}, "the frame, column 'x': Arrow cannot hold the column: a float is no column"),
         ({"x": "abc"}, "a str is no column"),
         ({"x": np.zeros((2, 2))}, "an array of shape (2, 2); a column has one dimension"),
+        ({"x": torch.zeros(2, requires_grad=True)}, "Can't call numpy() on Tensor that requires grad"),
         ({"x": ["a", 1]}, "the frame, column 'x'"),
         ({1: [2.0]}, "the name of a column is text, found 1"),
     ],

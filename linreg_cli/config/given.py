@@ -14,6 +14,7 @@ def messages_about(config: Config, run: Path | None = None) -> AbstractContextMa
     data, preprocess = config.data, config.preprocess
     columns = {name: each.model_dump(exclude_none=True) for name, each in preprocess.columns.items()}
     found: dict[str, Any] = {
+        "data.source": data.source,
         "preprocess.columns": columns,
         "preprocess.categorical": preprocess.categorical,
         "preprocess.missing": preprocess.missing,

@@ -22,12 +22,12 @@ class Trained:
     Attributes:
         losses: train losses before the first step and after each epoch, in scaled units; the last may be infinite.
         epochs: epochs done.
-        diverged: whether training diverged.
+        diverged_in: the epoch, from 1, at the end of which, or within which, training had diverged; None if it did not.
     """
 
     losses: list[float]
     epochs: int
-    diverged: bool
+    diverged_in: int | None
 
 
 def trained_in_memory(part: Prepared) -> Trained:
@@ -43,16 +43,18 @@ def trained_in_memory(part: Prepared) -> Trained:
         distances=None if gap is None else functools.partial(part.problem.distances_of, certify=True),
         stop_gap=gap,
     )
-    seen, epochs = [], 0
+    seen, epochs, last = [], 0, 0
     for event in events:
         if isinstance(event, Evaluated):
-            epochs = event.epoch
-        if isinstance(event, Diverged | Evaluated):
-            seen.append(event.loss if isinstance(event, Diverged) else event.train_loss)
+            epochs = last = event.epoch
+            seen.append(event.train_loss)
+        elif isinstance(event, Diverged):
+            last = event.epoch
+            seen.append(event.loss)
     if stopping is not None and math.isfinite(seen[-1]) and restore_best(part.state, stopping):
         seen.append(part.loss("train"))
     diverged = not math.isfinite(seen[-1]) or has_diverged(seen[0], seen[-1], part.problem)
-    return Trained(seen, epochs, diverged)
+    return Trained(seen, epochs, max(last, 1) if diverged else None)
 
 
 def early_stopping(config: Config) -> tuple[EarlyStopping | None, str]:

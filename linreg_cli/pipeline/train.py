@@ -204,6 +204,6 @@ def _trained(loaded: LoadedConfig, config: Config, fold: Dataset) -> LinearFormu
         part = assemble_run(loaded, config, torch.device(config.train.device), fold)
     except ConfigError as error:
         return error.faults[0].message
-    if check_rate(part.problem, config).refusal is None and not trained_in_memory(part).diverged:
+    if check_rate(part.problem, config).refusal is None and trained_in_memory(part).diverged_in is None:
         return estimating(part.formula(), fold, config)
     return f"training diverges on the other folds. {remedy(part)}"

@@ -72,7 +72,7 @@ def _of_columns(data: Mapping[Any, Any]) -> pa.Table:
             continue
         try:
             columns[name] = _column(values)
-        except (pa.ArrowException, TypeError, ValueError) as error:
+        except (pa.ArrowException, TypeError, ValueError, RuntimeError) as error:  # the last: a tensor with a gradient
             faults.append(Fault(f"Arrow cannot hold the column: {_first_line(error)}", f"{FRAME}, column {name!r}"))
     lengths = {name: len(column) for name, column in columns.items()}
     if len({*lengths.values()}) > 1:
@@ -92,7 +92,7 @@ def _column(values: Any) -> pa.Array | pa.ChunkedArray:
     """One column of a mapping.
 
     Raises:
-        TypeError, ValueError, pa.ArrowException: for what is no column.
+        TypeError, ValueError, RuntimeError, pa.ArrowException: for what is no column.
     """
     if hasattr(values, "__arrow_c_stream__"):
         return pa.chunked_array(values)
@@ -104,12 +104,14 @@ def _column(values: Any) -> pa.Array | pa.ChunkedArray:
         raise TypeError(f"a {_kind(values)} is no column; give an array or a list")
     if not hasattr(values, "__array__"):
         return pa.array(values)  # numpy would make text of numbers that stand beside text
+    masked = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
     array = np.asarray(values)
     if array.ndim != 1:
         raise ValueError(f"an array of shape {array.shape}; a column has one dimension")
-    if array.dtype.name in ("float64", "int64"):
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)  # files of other machines have other bytes first
+    if array.dtype.name in ("float64", "int64") and masked is None:
         return to_arrow(array)
-    return pa.array(array, from_pandas=array.dtype == object)  # in an array of objects, nan is a missing cell
+    return pa.array(array, mask=masked, from_pandas=array.dtype == object)  # among objects, nan is a missing cell
 
 
 def _plain(table: pa.Table) -> pa.Table:

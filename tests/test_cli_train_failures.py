@@ -8,6 +8,8 @@ from conftest import CONFIGS
 from safetensors import safe_open
 from test_cli_train import FILES, names
 
+from linreg_cli.errors import Interrupted
+
 # Fixtures of test_cli_train.py: pytest finds them by their names in this module.
 small = test_cli_train.small
 
@@ -90,6 +92,22 @@ def test_a_complete_run_that_is_resumed_still_meets_its_gates(linreg):
     result = linreg("train", "--resume", "smoke", "--fail-if", "test.r2 > 0.5", "--json")
     assert (result.code, result.json["error"]["kind"], result.json["status"]) == (5, "gate", "finished")
     assert linreg("train", "--resume", "smoke", "--fail-if", "test.r2 < 0.5").code == 0
+
+
+def test_a_resumed_run_meets_the_conditions_that_it_began_with(linreg, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("linreg_cli.pipeline.workflow._evaluate", _interrupted)
+        begun = linreg("train", "-c", CONFIGS / "smoke.yaml", "--fail-if", "test.r2 > 0.5")
+    assert begun.code == 130
+    resumed = linreg("train", "--resume", "smoke")
+    assert (resumed.code, "gate 'fail if test.r2 > 0.5' failed" in resumed.err) == (5, True)
+    longer = linreg("train", "--resume", "smoke", "--set", "train.epochs=4", "--fail-if", "test.r2 < 0.5")
+    assert longer.code == 0
+    assert "gate 'fail if test.r2 < 0.5' passed" in longer.out
+
+
+def _interrupted(*_):
+    raise Interrupted("interrupted", 130)
 
 
 def test_a_start_that_is_too_large_is_told_as_that(linreg):

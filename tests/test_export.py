@@ -178,3 +178,61 @@ def test_rows_of_the_config_are_compared(linreg, config_file, source):
     assert linreg("train", "-c", path, "-q").code == 0
     check = linreg("export", "e", "--format", "json", "--json").json["check"]
     assert check["rows"] == {"synthetic": 20, "inline": 4}[source]
+
+
+@pytest.mark.parametrize("case", ["made", "log1p, mean, no bias", "several targets"])
+def test_a_linear_layer_of_the_safetensors_predicts_as_the_run(linreg, config_file, table, case):
+    import torch
+    from safetensors import safe_open
+
+    trained(linreg, config_file, case)
+    done = linreg("export", "e", "--format", "safetensors", "-o", "m.safetensors", "--json")
+    assert done.code == 0, done.err
+    assert done.json["check"]["largest_relative_difference"] <= 1e-12
+    with safe_open("m.safetensors", "pt") as file:
+        weight, bias, about = file.get_tensor("weight"), file.get_tensor("bias"), file.metadata()
+    linreg("export", "e", "--format", "json", "-o", "m.json")
+    model = json.loads((table.parent / "m.json").read_text(encoding="utf-8"))
+    features = json.loads(about["columns"])
+    first = next(iter(model["targets"].values())) if "targets" in model else model
+    # a model with one weight of 1 gives the feature of that weight
+    one = [{**first, "bias": 0.0, "transform": "none", "terms": [{**term, "weight": 1.0}]} for term in first["terms"]]
+    X = torch.tensor([[apply(each, row) for each in one] for row in rows_of(table)], dtype=torch.float64)
+    assert (X.shape[1], weight.dtype) == (len(features), torch.float64)
+    inverses = {"none": lambda z: z, "log": torch.exp, "log1p": torch.expm1}
+    y = inverses[about["transform"]](torch.nn.functional.linear(X, weight, bias))
+    own = linreg("predict", "e", "--data", "t.csv", "--json").json["predictions"]
+    assert len(own) == len(json.loads(about["targets"]))
+    for predicted, column in zip(own.values(), y.T, strict=True):
+        assert column.tolist() == pytest.approx(predicted, rel=1e-12)
+
+
+def test_what_a_time_in_seconds_loses_in_float32_is_warned_of(linreg, config_file, tmp_path):
+    """Seconds of 1.7e9 have a float32 at each 128: up to 64 of 1e5 of them are lost, for a slope of about 1."""
+    stream = np.random.default_rng(1)
+    times, x = 1.7e9 + 1e5 * stream.standard_normal(200), stream.standard_normal(200)
+    lines = [
+        f"{time!r},{other!r},{(time - 1.7e9) / 1e5 + other!r}"
+        for time, other in zip(times.tolist(), x.tolist(), strict=True)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["time,x,y", *lines]) + "\n", encoding="utf-8")
+    settings = (
+        "preprocess: {standardize: true}\noptimizer: {lr: 0.3}\ntrain: {epochs: 60, batch_size: full, dtype: float64}"
+    )
+    config = config_file(f"name: e\ndata: {{path: t.csv, target: y}}\n{settings}\nplots: false\n")
+    assert linreg("train", "-c", config, "-q").code == 0
+    done = linreg("export", "e", "--format", "safetensors", "--dtype", "float32", "--json")
+    assert list(done.json["check"]["float32_losses"]) == ["time"]
+    deviation = np.std((times - 1.7e9) / 1e5 + x)
+    rounding = np.abs(times.astype(np.float32).astype(float) - times).max() / 1e5 / deviation
+    assert rounding / 3 < done.json["check"]["float32_losses"]["time"] < 3 * rounding + 1.7e9 / 1e5 * 2**-24 / deviation
+    assert "time loses up to" in done.err
+    assert "x loses" not in done.err
+    assert "float32_losses" not in linreg("export", "e", "--format", "safetensors", "--json").json["check"]
+
+
+def test_a_type_that_json_does_not_have_is_refused(linreg, config_file, table):
+    trained(linreg, config_file, "plain")
+    done = linreg("export", "e", "--format", "json", "--dtype", "float32", "-o", "m.json")
+    assert (done.code, "leave the option out" in done.err) == (2, True)
+    assert not (table.parent / "m.json").exists()

@@ -15,11 +15,23 @@ class Format(StrEnum):
     """What a model is written as."""
 
     json = "json"
+    safetensors = "safetensors"
+    onnx = "onnx"
+
+
+class Dtype(StrEnum):
+    """The type of the numbers."""
+
+    float64 = "float64"
+    float32 = "float32"
 
 
 def export(
     run: options.Run,
     format_: Annotated[Format, typer.Option("--format", help="What to write.")],
+    dtype: Annotated[
+        Dtype, typer.Option("--dtype", help="The type of the numbers; what float32 loses is measured.")
+    ] = Dtype.float64,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -49,12 +61,22 @@ def export(
         destination.refuse_run_folder(out, name)
         destination.check_suffix(out, (f".{format_.value}",), "exported models of this format")
     path = folder.path / name if out is None else out
-    content, check = exported(load_saved_model(folder), format_.value)
+    content, check = exported(load_saved_model(folder), format_.value, dtype.value)
     write_bytes(path, content, own=out is None)
     if not as_json:
         output.tell(f"note: {check}")
+    for feature, lost in check.lossy.items():
+        share = f"{wording.number(lost, 2)} of the target's standard deviation"
+        name = wording.one_line(feature)
+        output.warn(f"{name} loses up to {share} in float32; write --dtype float64, or subtract a constant from it")
     if as_json:
-        result = {"run": folder.id, "path": str(path), "format": format_.value, "check": check.as_json()}
+        result = {
+            "run": folder.id,
+            "path": str(path),
+            "format": format_.value,
+            "dtype": dtype.value,
+            "check": check.as_json(),
+        }
         output.print_json(result)
     elif not to_stdout:
         output.show(wording.one_line(str(path)))

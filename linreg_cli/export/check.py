@@ -1,7 +1,7 @@
 """An exported model beside the run's own predictions."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,13 @@ from linreg_cli.data.columns.kinds import Column
 from linreg_cli.errors import DataError, StoreError
 from linreg_cli.evaluation.saved_model import SavedModel
 from linreg_cli.export.rows import CheckedRows, own_rows
+from linreg_cli.model import LinearFormula
 from linreg_cli.wording import number, plural
 
 #: The most that predictions of a float64 model may differ, relative to them.
 TOLERANCE = 1e-12
+#: The most that a feature may lose in float32 without a warning, as a share of the target's standard deviation.
+MOST_LOST = 1e-5
 
 
 @dataclass(frozen=True)
@@ -24,16 +27,20 @@ class Check:
         n_rows: how many rows were compared; 0 if there are none.
         difference: the largest, relative to the prediction or, where that is larger, to the deviation of all of them.
         reason: why no rows were compared; None if some were.
+        lossy: feature -> the most that float32 moves its part of a prediction, as a share of the standard deviation of
+            the target (of its transform); those above `MOST_LOST`, in a model in float32.
     """
 
     n_rows: int
     difference: float | None
     reason: str | None = None
+    lossy: Mapping[str, float] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
         found: dict[str, Any] = {"rows": self.n_rows, "largest_relative_difference": self.difference}
-        return found if self.reason is None else {**found, "reason": self.reason}
+        found |= {} if self.reason is None else {"reason": self.reason}
+        return {**found, "float32_losses": dict(self.lossy)} if self.lossy else found
 
     def __str__(self) -> str:
         if self.difference is None:
@@ -42,29 +49,34 @@ class Check:
         return f"compared with the predictions of the run on {rows}: largest relative difference {found}"
 
 
-def compared(saved: SavedModel, predict: Callable[[CheckedRows], Column], tolerance: float | None = TOLERANCE) -> Check:
+def compared(saved: SavedModel, predict: Callable[[CheckedRows], Column], dtype: str = "float64") -> Check:
     """Compare with the predictions of the run on its own rows.
 
     Args:
         saved: the model.
         predict: what the exported model predicts for some rows, shape (n_rows, n_targets).
-        tolerance: the largest difference that is allowed; None: any.
+        dtype: `float64`; of `float32` the loss is measured.
 
     Raises:
-        StoreError: if a difference is larger.
+        StoreError: if a difference in float64 is larger than `TOLERANCE`.
     """
+    pairs: list[tuple[Column, Column]] = []
+    losses = Float32Losses(saved.formula)
     try:
-        pairs = [(rows.predictions, predict(rows)) for rows in own_rows(saved)]
+        for rows in own_rows(saved):
+            pairs.append((rows.predictions, predict(rows)))
+            if dtype == "float32":
+                losses.add(rows)
     except DataError as error:
         return Check(0, None, str(error.faults[0]))
     found = difference(pairs)
     n_rows = sum(len(own) for own, _ in pairs)
     if found is None:
         return Check(0, None, "no row of the table has a prediction")
-    if tolerance is not None and not found <= tolerance:
+    if dtype == "float64" and not found <= TOLERANCE:
         message = f"the exported model differs from the predictions of the run by {number(found)}, relative to them"
         raise StoreError(f"{message}; nothing was written", saved.run.id)
-    return Check(n_rows, found)
+    return Check(n_rows, found, lossy=losses.above(MOST_LOST))
 
 
 def difference(pairs: Iterable[tuple[Column, Column]]) -> float | None:
@@ -81,3 +93,34 @@ def difference(pairs: Iterable[tuple[Column, Column]]) -> float | None:
     gaps = np.abs(exported - own)
     relative = np.divide(gaps, scale, out=np.where(gaps > 0, np.inf, 0.0), where=scale > 0)
     return float(np.max(np.where(np.isnan(relative), np.inf, relative)))
+
+
+class Float32Losses:
+    """What each feature loses in float32: the largest |w x - w' x'|, where w' and x' are rounded.
+
+    Args:
+        formula: in original units.
+    """
+
+    def __init__(self, formula: LinearFormula) -> None:
+        self._formula = formula
+        self._most: Column = np.zeros_like(formula.weights)
+        self._targets: list[Column] = []
+
+    def add(self, rows: CheckedRows) -> None:
+        """Take some rows into account."""
+        weights = self._formula.weights
+        for position, values in enumerate(rows.features.T):
+            rounded = values.astype(np.float32).astype(np.float64)[:, None]
+            lost = values[:, None] * weights[position] - rounded * weights[position].astype(np.float32)
+            self._most[position] = np.maximum(self._most[position], np.abs(lost).max(axis=0, initial=0.0))
+        self._targets.append(rows.targets)
+
+    def above(self, least: float) -> dict[str, float]:
+        """Feature -> its loss as a share of the standard deviation of f(target), the largest over the targets."""
+        if not self._targets:
+            return {}
+        deviation = np.nanstd(np.vstack(self._targets), axis=0)
+        shares = np.divide(self._most, deviation, out=np.zeros_like(self._most), where=deviation > 0).max(axis=1)
+        pairs = zip(self._formula.features, shares.tolist(), strict=True)
+        return {feature: share for feature, share in pairs if share > least}

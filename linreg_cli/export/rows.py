@@ -12,6 +12,7 @@ from linreg_cli.config.data import InlineData, SyntheticData, TableData
 from linreg_cli.data import load_dataset
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, Categories, Column, Numbers, RawColumn, rows_where
 from linreg_cli.data.encoding.inputs import CategoryInput, Input
+from linreg_cli.data.encoding.transform import forward
 from linreg_cli.data.tables.blocks import NotInBlocksError, cells_of, cells_of_block
 from linreg_cli.data.tables.table import Cells as TableCells
 from linreg_cli.data.tables.table import Table
@@ -33,11 +34,13 @@ class CheckedRows:
         cells: of the columns of the formula.
         features: X in original units, shape (n_rows, n_features).
         predictions: the run's own in original units, shape (n_rows, n_targets).
+        targets: f(y), nan where it is missing, shape (n_rows, n_targets).
     """
 
     cells: Cells
     features: Column
     predictions: Column
+    targets: Column
 
 
 def own_rows(saved: SavedModel) -> Iterator[CheckedRows]:
@@ -46,17 +49,18 @@ def own_rows(saved: SavedModel) -> Iterator[CheckedRows]:
     Raises:
         DataError: if the table is not there, or its cells cannot be used any more.
     """
-    encoder = saved.preprocessor.inputs
-    table = open_for(saved, _source(saved), encoder.columns)
+    encoder, formula = saved.preprocessor.inputs, saved.formula
+    table = open_for(saved, _source(saved), [*encoder.columns, *formula.targets])
     zones: dict[str, bool] = {}
     seen = 0
     for cells in _blocks(saved, table):
-        raw = raw_inputs(cells, encoder, (), saved, table, zones)
+        raw = raw_inputs(cells, encoder, formula.targets, saved, table, zones)
         keep = rows_where(~encoder.dropped(raw))
         columns = encoder.encode(raw, keep, table.name, trained=True)
         taken = {each.column: _cells(each, raw[each.column])[keep] for each in encoder.sources}
-        X_nd = np.column_stack([columns.take(name, keep) for name in saved.formula.features])
-        yield CheckedRows(taken, X_nd, saved.formula.predict(columns, keep))
+        X_nd = np.column_stack([columns.take(name, keep) for name in formula.features])
+        y_nk = np.column_stack([_numbers(raw[target])[keep] for target in formula.targets])
+        yield CheckedRows(taken, X_nd, formula.predict(columns, keep), forward(formula.transform, y_nk))
         seen += cells.num_rows
         if seen >= MOST_ROWS:
             return
@@ -65,8 +69,8 @@ def own_rows(saved: SavedModel) -> Iterator[CheckedRows]:
 def _blocks(saved: SavedModel, table: Table) -> Iterator[TableCells]:
     """The cells of the columns of the model; a table that cannot be read block by block is one block."""
     encoder, marks = saved.preprocessor.inputs, saved.config.preprocess.missing_values
-    numbers, _ = input_columns(encoder)
-    names, started = list(encoder.columns), False
+    numbers = [*input_columns(encoder)[0], *saved.formula.targets]
+    names, started = [*encoder.columns, *saved.formula.targets], False
     try:
         for block in table.row_blocks():
             for start in range(0, block.num_rows, BLOCK_ROWS):
@@ -91,14 +95,21 @@ def _source(saved: SavedModel) -> str | pa.Table:
         return pa.table(dict(zip(data.columns, zip(*data.rows, *data.test_rows, strict=True), strict=True)))
     if isinstance(data, SyntheticData):
         dataset = load_dataset(saved.config, saved.preprocessor.encoder)
-        return pa.table({name: dataset.columns[name][:] for name in saved.preprocessor.inputs.columns})
+        return pa.table(
+            {name: dataset.columns[name][:] for name in (*saved.preprocessor.inputs.columns, *saved.formula.targets)}
+        )
     raise DataError("the rows of a data frame are not kept with a run", saved.run.id)
+
+
+def _numbers(raw: RawColumn) -> Column:
+    assert isinstance(raw, Numbers)
+    return raw.values[:]
 
 
 def _cells(each: Input, raw: RawColumn) -> npt.NDArray[np.generic]:
     """Numbers with nan, or the levels of the model as texts with None where a cell is missing."""
     if isinstance(raw, Numbers):
-        return raw.values[:]
+        return _numbers(raw)
     assert isinstance(raw, Categories)
     assert isinstance(each, CategoryInput)
     codes = each.codes(Categories(raw.kind, np.arange(len(raw.levels), dtype=np.int32), raw.levels))

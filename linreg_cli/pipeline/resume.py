@@ -79,6 +79,12 @@ class Resumption:
         return float(self.record.get("seconds") or 0)
 
     @property
+    def fail_if(self) -> list[str]:
+        """The conditions of the command line that the run began with; none in a run of an older version."""
+        found = self.record.get("fail_if")
+        return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+
+    @property
     def references(self) -> dict[str, ReferenceValue]:
         """What the gates of the run compare with, as looked up when it was started.
 

@@ -113,16 +113,16 @@ def train_run(
     stops = stops or StopRequests()
     prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame)
     warnings = prepared.check(loaded, reporter, force=force)
-    decisions = {}
+    asked: dict[str, Any] = {"fail_if": [*fail_if]}
     if choices is not None:
-        decisions = {"decisions": choices.as_json(prepared.config)}
+        asked |= {"decisions": choices.as_json(prepared.config)}
         warnings += choices.warnings(prepared.config)
         warnings += _outlook(choices, loaded, warnings, reporter)
     prepared = prepared.started(loaded, reporter, warnings)
     run = create_run(outputs, prepared.config.name)
     try:
         _write_config(run, prepared)  # first: without it a run cannot be resumed
-        record = RunRecord(run, description(prepared, command, warnings) | decisions)
+        record = RunRecord(run, description(prepared, command, warnings) | asked)
     except BaseException:
         remove_unstarted(run)
         raise
@@ -158,7 +158,7 @@ def resume_run(
         overrides: `--set` expressions; `train.epochs` may be raised.
         reporter: shows progress and warnings.
         command: the command line, for `run.json`.
-        fail_if: conditions that must not hold, beside the gates of the config.
+        fail_if: conditions that must not hold, beside the gates of the config; none: those that the run began with.
         stops: as in `train_run`.
         outputs: the folder of the runs that gates may compare with; None: that of the run.
         frame: the rows of `source: frame`.
@@ -178,6 +178,7 @@ def resume_run(
             return resumption.complete
         for warning in resumption.warnings:
             reporter.warn(warning)
+        fail_if = fail_if or resumption.fail_if
         prepared = prepare(
             resumption.loaded, reporter, fail_if=fail_if, resumed=True, outputs=outputs or run.path.parent,
             references=resumption.references, frame=frame,
@@ -187,7 +188,7 @@ def resume_run(
         resumption.check_data(prepared.fingerprint)
         prepared = prepared.started(resumption.loaded, reporter, warnings)
         values = resumption.described(description(prepared, command, warnings), shown_command(command))
-        values["references"] = as_json(prepared.references)
+        values |= {"references": as_json(prepared.references), "fail_if": [*fail_if]}
         record = RunRecord(run, values, resumption.lock)
         begun -= resumption.seconds
         return _run_to_the_end(

@@ -83,10 +83,9 @@ def test_a_nul_names_no_run_and_no_folder(outputs):
 
 
 def test_without_runs_the_message_says_how_to_make_one(tmp_path):
-    assert "start one with 'linreg train -c CONFIG'" in message(find_run, tmp_path / "outputs", "latest")
-    assert message(find_run, tmp_path / "outputs", "a").endswith(
-        "there is no run 'a'; there are no runs yet; start one with 'linreg train -c CONFIG'"
-    )
+    ways = "start one with 'linreg train TABLE --target COLUMN' or 'linreg train -c CONFIG'"
+    assert ways in message(find_run, tmp_path / "outputs", "latest")
+    assert message(find_run, tmp_path / "outputs", "a").endswith(f"there is no run 'a'; there are no runs yet; {ways}")
 
 
 @pytest.mark.parametrize(

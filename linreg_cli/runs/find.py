@@ -8,7 +8,7 @@ from linreg_cli.errors import StoreError
 from linreg_cli.paths import expanded
 from linreg_cli.runs.store import RunFolder, by_age, name_of, run_folders
 
-_NO_RUNS = "there are no runs yet; start one with 'linreg train -c CONFIG'"
+_NO_RUNS = "there are no runs yet; start one with 'linreg train TABLE --target COLUMN' or 'linreg train -c CONFIG'"
 
 
 def find_run(outputs: Path, reference: str) -> RunFolder:

@@ -129,8 +129,17 @@ def columns_of(path: str, source: TableData | None = None) -> list[str]:
 
 
 def rival_encodings(path: str) -> list[str]:
-    """The encodings that a table of text is about as likely in as in the one that it is read in."""
-    return CsvFile(path, TextFormat(encoding="latin-1")).rivals() if text_suffix(path) else []
+    """The encodings that a table of text is about as likely in as in the one that it is read in.
+
+    Args:
+        path: of a table that was opened.
+    """
+    if not text_suffix(path):
+        return []
+    try:
+        return CsvFile(path, TextFormat(encoding="latin-1")).rivals()
+    except DataError:  # UTF-16 has NUL bytes, which no other encoding has, so that it has no rival
+        return []
 
 
 def _given(preprocess: PreprocessConfig, source: TableData) -> dict[str, Any]:

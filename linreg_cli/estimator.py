@@ -48,7 +48,7 @@ class SGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         huber_delta: where the Huber loss turns linear.
         epochs: passes over the rows.
         batch_size: rows in a step, or `full`.
-        shuffle: whether each epoch has a new order of the rows.
+        shuffle: whether each epoch has a new order of the rows; or `blocks`.
         stop_gap: stop once (loss - optimum) / optimum is certain to be below this; None: never.
         standardize: whether the features are scaled to mean 0 and standard deviation 1. `coef_` is in original units
             in any case.

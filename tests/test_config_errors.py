@@ -65,7 +65,7 @@ error: config.yaml:2:3: data.target is required
 error: config.yaml:4:11: train.epochs: expected a whole number, found the text 'many'
       epochs: many
               ^
-error: config.yaml:5:12: train.shuffle: expected true or false, found the text 'yes'; write true
+error: config.yaml:5:12: train.shuffle: expected blocks, true or false, found the text 'yes'; write true
       shuffle: yes
                ^
 error: config.yaml:6:15: train.batch_size: expected a whole number, found 2.5

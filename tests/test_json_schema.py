@@ -223,6 +223,12 @@ def test_what_is_wrong_is_said_of_the_kind_that_is_written(values, message):
     assert error.message.endswith(message) or message in error.message
 
 
+def test_a_switch_that_has_words_too_names_them_all():
+    # yaml-language-server 1.25 says of a word that is none of several alternatives: Expected "boolean".
+    [error] = VALIDATOR.iter_errors({"data": {"source": "synthetic"}, "train": {"shuffle": "block"}})
+    assert (error.validator, error.validator_value) == ("enum", [True, False, "blocks"])
+
+
 @pytest.mark.parametrize("name", ["größe", "данные", "価格", "a.b-c_1", "_x", "é" * 60])
 def test_a_name_of_any_script_is_one_in_the_editor_too(name):
     assert VALIDATOR.is_valid({"name": name, "data": {"source": "synthetic"}})

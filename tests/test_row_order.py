@@ -177,6 +177,20 @@ def test_settings_that_mean_nothing_are_refused_with_their_line_and_what_helps(
     assert remedy in result.err
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("Blocks", "expected blocks, true or false, found the text 'Blocks'"),
+        ("'no'", "expected blocks, true or false, found the text 'no'; write false"),
+        ("1", "expected blocks, true or false, found 1"),
+    ],
+)
+def test_another_word_is_refused_with_all_that_are_allowed(linreg, config_file, value, said):
+    result = linreg("train", "-c", config_file(json.dumps(CONFIG)), "--set", f"train.shuffle={value}")
+    assert (result.code, result.err.count("error:")) == (2, 1)
+    assert f"train.shuffle: {said}\n" in result.err
+
+
 def test_it_counts_as_a_random_order():
     """Its batches are other ones in each epoch: the limits are those of random batches, and there is no fixed order."""
     rng = np.random.default_rng(0)

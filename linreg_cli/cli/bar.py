@@ -15,7 +15,8 @@ class Bar:
         from rich.progress import BarColumn, Progress, TextColumn
         from rich.table import Column
 
-        self._console, self._drawn = Console(stderr=True), BarColumn(bar_width=WIDEST)
+        # What is printed meanwhile passes through rich, which would break its lines, and with them commands to paste.
+        self._console, self._drawn = Console(stderr=True, soft_wrap=True), BarColumn(bar_width=WIDEST)
         whole = Column(no_wrap=True)
         self._progress = Progress(
             TextColumn("{task.description}", markup=False, table_column=whole),

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from linreg_cli.config.data import SOURCES
 from linreg_cli.config.schema import SCHEDULES, SECTIONS, Section
 from linreg_cli.config.source import Node
-from linreg_cli.config.types import quotes_hint, shown
+from linreg_cli.config.types import quotes_hint, shown, truth_hint
 from linreg_cli.errors import Fault, did_you_mean
 from linreg_cli.wording import exact
 
@@ -174,8 +174,8 @@ def _message(detail: ErrorDetails, path: Path, tree: Node) -> str:
 def _type_hint(kind: str, value: Any) -> str:
     if kind in ("int_type", "float_type"):
         return quotes_hint(value)
-    if kind == "bool_type" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
-        return f"; write {'true' if value.lower() in ('yes', 'on') else 'false'}"
+    if kind == "bool_type":
+        return truth_hint(value)
     if kind == "string_type" and not isinstance(value, dict | list | tuple) and value is not None:
         return "; put it in quotes"
     return ""

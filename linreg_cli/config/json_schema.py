@@ -49,11 +49,29 @@ def _adapted(schema: Schema, definitions: Schema, path: Path) -> Schema:
             kept[key] = _adapted(value, definitions, (*path, "*"))
         elif key in ("anyOf", "oneOf"):
             kept[key] = [_adapted(each, definitions, path) for each in value]
+    kept = _listed(kept)
     if "properties" in kept or "oneOf" in kept:
         kept.pop("default", None)
     if path in PATTERNS and "pattern" in kept:
         kept["patternErrorMessage"] = f"expected {PATTERNS[path]}"
     return _by_kind(kept, KIND_KEYS[path]) if path in KIND_KEYS and "oneOf" in kept else kept
+
+
+def _listed(schema: Schema) -> Schema:
+    """`true`, `false` and words as one list: of alternatives, an editor names the type of the first alone.
+
+    >>> _listed({"anyOf": [{"type": "boolean"}, {"const": "blocks", "type": "string"}], "default": True})
+    {'enum': [True, False, 'blocks'], 'default': True}
+    """
+    known: dict[str, list[Any]] = {"boolean": [True, False], "null": [None]}
+    values: list[Any] = []
+    for each in schema.get("anyOf", []):
+        some = each.get("enum", [each["const"]] if "const" in each else known.get(each.get("type")))
+        if some is None or not each.keys() <= {"type", "enum", "const"}:
+            return schema
+        values += some
+    rest = {key: value for key, value in schema.items() if key != "anyOf"}
+    return {"enum": values, **rest} if values else schema
 
 
 def _by_kind(schema: Schema, kind_key: str) -> Schema:

@@ -42,7 +42,7 @@ def _plain(value: Any, path: tuple[str, ...], name: str, faults: list[Fault]) ->
         return float(value) if isinstance(value, float) else int(value)
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
-    if hasattr(value, "tolist"):  # numbers and arrays of numpy, and what follows it
+    if hasattr(value, "tolist") and not isinstance(value, type):  # numbers and arrays of numpy, and what follows it
         return _plain(value.tolist(), path, name, faults)
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return [_plain(each, (*path, str(position)), name, faults) for position, each in enumerate(value)]

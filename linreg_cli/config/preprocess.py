@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from linreg_cli.config.types import Count, Ddof, Name, Section, refuse, shown
+from linreg_cli.config.types import Count, Ddof, Name, Section, bool_or, refuse
 from linreg_cli.lookalike import in_ascii, normal
 from linreg_cli.patterns import keys_of
 
@@ -36,12 +36,6 @@ def _once(value: Any) -> Any:
     return value
 
 
-def _auto_or_bool(value: Any) -> Any:
-    if value != "auto" and not isinstance(value, bool):
-        raise refuse(f"expected auto, true or false, found {shown(value)}")
-    return value
-
-
 class PreprocessConfig(Section):
     """What is done to the columns before training. Results are reported in original units."""
 
@@ -67,7 +61,7 @@ class PreprocessConfig(Section):
         "with the first cell; `one_hot`: an indicator (0 or 1) for each level of the train split, named "
         "`column=level`, in sorted order.",
     )
-    drop_first: Annotated[bool | Literal["auto"], BeforeValidator(_auto_or_bool)] = Field(
+    drop_first: Annotated[bool | Literal["auto"], bool_or("auto")] = Field(
         "auto",
         description="Whether the first level of each category is the reference level: it has no indicator, and the "
         "weights of the other levels are differences from it. `auto`: every category has a reference level; without "

@@ -18,6 +18,7 @@ from linreg_cli.config.types import (
     Point,
     Positive,
     Seed,
+    bool_or,
     integral,
     number_or,
     refuse,
@@ -149,7 +150,7 @@ class TrainConfig(Section):
     batch_size: Annotated[Count | Literal["full"], number_or("full")] = Field(
         10, description="Rows in a step, or `full`. The last batch of an epoch may be smaller."
     )
-    shuffle: bool | Literal["blocks"] = Field(
+    shuffle: Annotated[bool | Literal["blocks"], bool_or("blocks")] = Field(
         True,
         description="A new random order of the rows in each epoch; false: the order of the train split, which is "
         "that of the table unless `data.split.shuffle` draws the split at random; blocks: a random order that takes "

@@ -54,6 +54,17 @@ def shown(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:20]}... ({len(text)} characters)"
 
 
+def truth_hint(value: Any) -> str:
+    """What to write for a text that says true or false in another word; empty for any other value.
+
+    >>> truth_hint("Yes"), truth_hint("maybe")
+    ('; write true', '')
+    """
+    if isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
+        return f"; write {'true' if value.lower() in ('yes', 'on') else 'false'}"
+    return ""
+
+
 def quotes_hint(value: Any) -> str:
     """The hint for a number that was written in quotes.
 
@@ -104,6 +115,17 @@ def number_or(*words: str) -> BeforeValidator:
         ):
             raise refuse(f"expected a number or {' or '.join(words)}, found {shown(value)}{quotes_hint(value)}")
         return integral(value)
+
+    return BeforeValidator(check)
+
+
+def bool_or(word: str) -> BeforeValidator:
+    """A validator that accepts true, false, or `word`."""
+
+    def check(value: Any) -> Any:
+        if value != word and not isinstance(value, bool):
+            raise refuse(f"expected {word}, true or false, found {shown(value)}{truth_hint(value)}")
+        return value
 
     return BeforeValidator(check)
 

@@ -82,8 +82,8 @@ def compared(saved: SavedModel, predict: Callable[[CheckedRows], Column], dtype:
 def difference(pairs: Iterable[tuple[Column, Column]]) -> float | None:
     """The largest difference of (own, exported) predictions, as `Check` has it; None without rows.
 
-    >>> difference([(np.array([[1.0], [3.0]]), np.array([[1.0], [3.3]]))])
-    0.1
+    >>> difference([(np.array([[1.0], [4.0]]), np.array([[1.0], [5.0]]))])
+    0.25
     """
     held = [pair for pair in pairs if len(pair[0])]
     if not held:

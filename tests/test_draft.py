@@ -315,6 +315,28 @@ def test_what_a_user_sets_for_gaps_holds_for_the_columns_that_it_fits(csv, own, 
     assert (used["n"], used["word"]) == (number, category)
 
 
+def test_columns_that_a_user_leaves_out_join_those_that_the_draft_leaves_out(csv):
+    path = table(csv, {"color": COLUMNS["color"][0], "id": COLUMNS["id"][0], "us": COLUMNS["us"][0]})
+    own = ["data.ignore=[color]"]
+    found = draft(path, ["y"], overrides=own)
+    assert set(found.load(own).config.data.ignore) == {"color", "id", "us"}
+    assert found.known.dataset.features == ("x",)
+
+
+def test_marks_of_missing_cells_join_those_that_the_table_asks_for(csv):
+    size = ["n.a." if row % 9 == 4 else "-99" if row % 9 == 5 else row * 5 % 23 for row in range(ROWS)]
+    own = ["preprocess.missing_values=['', '-99']"]
+    config = draft(table(csv, {"size": size}), ["y"], overrides=own).load(own).config
+    assert {"-99", "n.a."} <= set(config.preprocess.missing_values)
+
+
+def test_marks_of_missing_cells_are_those_of_the_user_where_they_are_enough(csv):
+    size = ["-99" if row % 9 == 5 else row * 5 % 23 for row in range(ROWS)]
+    own = ["preprocess.missing_values=['', '-99']"]
+    config = draft(table(csv, {"size": size}), ["y"], overrides=own).load(own).config
+    assert config.preprocess.missing_values == ("", "-99")
+
+
 TARGETS = {
     "text": (["a", "b"] * 40, "the target is text with 2 levels (a, b)"),
     "dates": ([f"2020-01-{1 + row % 28:02}" for row in range(ROWS)], "convert dates to numbers"),

@@ -8,7 +8,7 @@ import numpy as np
 from linreg_cli.config import Config, LoadedConfig, load_config
 from linreg_cli.config.data import TableData
 from linreg_cli.config.formats import table_stem
-from linreg_cli.config.source import ConfigText
+from linreg_cli.config.source import ConfigText, parse_override
 from linreg_cli.data.columns.kinds import Categories
 from linreg_cli.errors import ConfigError
 from linreg_cli.remedies import override
@@ -48,7 +48,7 @@ class Draft:
 
     def load(self, overrides: Sequence[str] = ()) -> LoadedConfig:
         """The config with overrides, as if it were in a file."""
-        return load_config([as_config(self.choices.path, self.text)], overrides)
+        return load_config([as_config(self.choices.path, self.text)], _beside(overrides, self.choices))
 
 
 def draft(
@@ -89,7 +89,7 @@ def draft(
         training=UNKNOWN,
         hints=tuple(skew_hints(reading, reading.targets)),
     )
-    choices, known = refined(first, reading, overrides)
+    choices, known = refined(first, reading, _beside(overrides, first))
     return Draft(choices, config_text(choices, reading.source), known)
 
 
@@ -109,6 +109,12 @@ def base_config(
     if not isinstance(base.data, TableData):
         raise ConfigError(f"data.source: {base.data.source} needs no table; give a config with -c", "--set")
     return base
+
+
+def _beside(overrides: Sequence[str], choices: Choices) -> list[str]:
+    """The overrides without lists that the draft has made longer: as they stand, they would undo its decisions."""
+    longer = {"data.ignore", *(each.key for each in choices.settings if each.key == "preprocess.missing_values")}
+    return [each for each in overrides if ".".join(parse_override(each)[0]) not in longer]
 
 
 def _split(reading: Reading, columns: Sequence[ColumnChoice]) -> list[SettingChoice]:

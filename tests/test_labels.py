@@ -46,6 +46,20 @@ def test_five_runs_with_several_settings_have_short_names_that_tell_them_apart(t
     ]  # fmt: skip
 
 
+def test_an_engine_that_was_chosen_for_the_run_is_not_named(trained):
+    """Small steps run `native` where its kernels are on the disk, else not: a label must not depend on that."""
+    few, many = trained("train.batch_size=full"), trained("train.batch_size=1", "train.epochs=3", name="many")
+    for run, engine in ((few, "reference"), (many, "native")):
+        config, record = run.path / "config.yaml", run.path / "run.json"
+        config.write_text(re.sub(r"engine: \w+", f"engine: {engine}", config.read_text()))
+        record.write_text(re.sub(r'"(name|value)": "(?:reference|native)"', rf'"\1": "{engine}"', record.read_text()))
+    runs = [RunContents(few.path), RunContents(many.path)]
+    assert [run.config.train.engine for run in runs] == ["reference", "native"]
+    assert labels_of(runs) == ["batch_size full", "batch_size 1"]
+    named = [trained("train.batch_size=full", f"train.engine={one}", name=one) for one in ("reference", "statistics")]
+    assert labels_of(named) == ["engine reference", "engine statistics"]
+
+
 def test_runs_of_one_config_are_called_by_their_ids(trained):
     assert labels_of([trained(), trained(name="again")]) == ["line-0001", "again-0001"]
 

@@ -36,17 +36,26 @@ def differences_of(runs: Sequence[RunContents]) -> list[str | None]:
     Settings are those of `config.yaml` that training depends on. Where one cannot be read, none are compared.
     """
     try:
-        settings = [_named(values_without_secrets(flat(run.config.model_dump(mode="json")))) for run in runs]
+        settings = [_named(run) for run in runs]
     except LinregError:
         settings = [{} for _ in runs]
     own = [run.record().get("label") for run in runs]
     return [label or text or None for label, text in zip(own, differing(settings), strict=True)]
 
 
-def _named(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings with the name of the table's file in place of its path, which is long and private."""
-    path = settings.get("data.path")
-    return settings if not isinstance(path, str) else {**settings, "data.path": PurePath(path).name}
+def _named(run: RunContents) -> dict[str, Any]:
+    """The settings of a run, as a label names them.
+
+    Of a table it has the name of the file, since a path is long and private. An engine that was chosen for the run is
+    left out: the choice depends on the machine, and engines agree.
+    """
+    settings: dict[str, Any] = values_without_secrets(flat(run.config.model_dump(mode="json")))
+    if isinstance(path := settings.get("data.path"), str):
+        settings["data.path"] = PurePath(path).name
+    engine = run.record().get("engine")
+    if isinstance(engine, dict) and engine.get("auto"):
+        settings.pop("train.engine", None)
+    return settings
 
 
 def differing(settings: Sequence[dict[str, Any]]) -> list[str]:

@@ -165,7 +165,7 @@ def test_all_parameters_that_are_wrong_are_reported_at_once():
 
 
 def test_what_diverges_or_overflows_is_an_error_that_names_the_column():
-    frame = pd.DataFrame(X, columns=[f"列{position}" for position in range(X.shape[1])])
+    frame = pd.DataFrame(X.copy(), columns=[f"列{position}" for position in range(X.shape[1])])
     with pytest.raises(DivergedError, match="列"):
         SGDLinearRegression(lr=1e9, momentum=0.0).fit(frame, Y)
     frame.iloc[2, 4] = 1e300

@@ -119,8 +119,23 @@ def _plain(table: pa.Table) -> pa.Table:
     for position, field in enumerate(table.schema):
         kind = _without_views(field.type)
         if kind != field.type:
-            table = table.set_column(position, field.with_type(kind), table.column(position).cast(kind))
+            table = table.set_column(position, field.with_type(kind), _without_view(table.column(position), kind))
     return table
+
+
+def _without_view(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """The column as a kind of `_without_views`."""
+    try:
+        return column.cast(kind)
+    except pa.ArrowNotImplementedError:  # pyarrow 17 has views and casts none
+        return pa.chunked_array([_copied(chunk, kind) for chunk in column.chunks], kind)
+
+
+def _copied(chunk: pa.Array, kind: pa.DataType) -> pa.Array:
+    if not pa.types.is_dictionary(kind):
+        return pa.array(chunk.to_pylist(), kind)
+    levels = pa.array(chunk.dictionary.to_pylist(), kind.value_type)
+    return pa.DictionaryArray.from_arrays(chunk.indices, levels, ordered=kind.ordered)
 
 
 def _without_views(kind: pa.DataType) -> pa.DataType:

@@ -11,6 +11,7 @@ from scipy import stats
 from linreg_cli.cli.app import run as run_command
 from linreg_cli.report.contents import contents_of
 from linreg_cli.report.found import findings_of, sentences
+from linreg_cli.report.results import pictures
 from linreg_cli.runs.store import RunFolder
 
 EXACT = {"optimizer": {"lr": "auto"}, "train": {"epochs": 400, "batch_size": "full", "dtype": "float64"}}
@@ -145,7 +146,17 @@ def test_several_targets_have_their_own_words(runs):
 
 
 def test_a_transformed_target_is_named_with_its_transform(runs):
-    assert said(*read(runs, "logged")).startswith("Log of grown was regressed on a and b, using 80 rows. ")
+    found = said(*read(runs, "logged"))
+    assert found.startswith("Log of grown was regressed on a and b, using 80 rows. ")
+    assert "R² and the error are in original units, not in log units. " in found
+    shown = str(pictures(contents_of(RunFolder(runs / "logged-0001"))))
+    captions = [unescape(each) for each in re.findall("<figcaption>(.*?)</figcaption>", shown)]
+    assert [each.partition(" against")[0] for each in captions] == [
+        "The loss after each epoch.", "Predicted", "Residuals of log of grown (actual − predicted)",
+        "Standardised residuals of log of grown", "The size of the standardised residuals of log of grown",
+        "Standardised residuals of log of grown",
+        "Coefficients for log of grown per standard deviation of each feature, with 95 % intervals.",
+    ]  # fmt: skip
 
 
 def test_a_run_that_is_far_from_the_exact_fit_says_whose_interval_it_is(runs):

@@ -50,6 +50,7 @@ def sentences(record: Mapping[str, Any], metrics: Mapping[str, Any] | None) -> l
     return [
         *_fitted(record, metrics, targets),
         _quality(record, metrics, targets),
+        *_units(record),
         *_strongest(record, metrics, tables),
         _odd(record, tables),
     ]
@@ -119,6 +120,12 @@ def _quality(record: Mapping[str, Any], metrics: Mapping[str, Any], targets: Seq
         text("No rows were kept apart, so it is not known how good it is on others; on the rows of the fit "),
         _measured(train or {}, targets),
     )
+
+
+def _units(record: Mapping[str, Any]) -> list[Html]:
+    """The units of the quality, where they are not those of the coefficients."""
+    of = record.get("target_transform", "none")
+    return [] if of == "none" else [sentence(text(f"R² and the error are in original units, not in {of} units"))]
 
 
 def _on_rows(which: str, values: Mapping[str, Any], train: Any, targets: Sequence[str]) -> Html:

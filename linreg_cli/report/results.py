@@ -28,15 +28,16 @@ from linreg_cli.wording import METRICS, estimate_in_words, has_bias, number, val
 
 #: Metric -> its title. The first columns of a table are those that a phone shows.
 _NAMES = {"n": "n", "r2": METRICS["r2"], "rmse": METRICS["rmse"], **METRICS, "loss": "loss"}
+#: Kind of picture -> what it shows. `{fitted}` is the target as it was fitted, such as the log of it.
 _SHOWS = {
     "loss": "The loss after each epoch.",
     "fit": "The rows of each split, {target} against the only feature, with the fitted line and its 95 % bands.",
     "predicted": "Predicted against actual {target} of each split, with the line of perfect prediction.",
-    "residuals": "Residuals of {target} (actual − predicted) against predicted values, with a smooth curve.",
-    "qq": "Standardised residuals of {target} against the quantiles of the normal distribution, with a 95 % band.",
-    "scale_location": "The size of the standardised residuals of {target} against predicted values.",
-    "leverage": "Standardised residuals of {target} against leverage; curves of Cook's distance where in view.",
-    "coefficients": "Coefficients for {target} per standard deviation of each feature, with 95 % intervals.",
+    "residuals": "Residuals of {fitted} (actual − predicted) against predicted values, with a smooth curve.",
+    "qq": "Standardised residuals of {fitted} against the quantiles of the normal distribution, with a 95 % band.",
+    "scale_location": "The size of the standardised residuals of {fitted} against predicted values.",
+    "leverage": "Standardised residuals of {fitted} against leverage; curves of Cook's distance where in view.",
+    "coefficients": "Coefficients for {fitted} per standard deviation of each feature, with 95 % intervals.",
 }
 
 
@@ -150,6 +151,8 @@ def pictures(run: Shareable, kinds: Sequence[str] = tuple(_SHOWS), most: int | N
     """
     figures: list[Html] = []
     failures = []
+    of = run.record().get("target_transform", "none")
+    transform = "" if of == "none" else f"{of} of "
     for kind in kinds:
         if most is not None and len(figures) >= most:
             break
@@ -167,7 +170,7 @@ def pictures(run: Shareable, kinds: Sequence[str] = tuple(_SHOWS), most: int | N
             figures.append(picture(compact(png), alt, _SHOWS[kind]))
             continue
         for target, png in zip(run.targets, drawn.values(), strict=True):
-            shows = _SHOWS[kind].format(target=short(target))
+            shows = _SHOWS[kind].format(target=short(target), fitted=transform + short(target))
             figures.append(picture(compact(png), f"Picture: {shows}", shows))
     return stack(element("div", *figures[:most], class_="pictures") if figures else None, not_drawn(failures))
 

@@ -86,6 +86,15 @@ FILES = {
     "row names": _file("x,y\n" + "".join(f'"{row}",{x},{y}\n' for row, (x, y) in enumerate(ROWS))),
     "a column without a name": _file(",x,y\n" + "".join(f"{row},{x},{y}\n" for row, (x, y) in enumerate(ROWS))),
     "another encoding": _file("größe,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS), encoding="cp1252"),
+    "two encodings that are about as likely": _file(
+        "ЦЕНА,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS), encoding="cp1251"
+    ),
+    "blocks of rows and a full batch": _file(
+        "x,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS), {"train": {"shuffle": "blocks", "batch_size": "full"}}
+    ),
+    "blocks of an order that has none": _file(
+        "x,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS), {"train": {"blocks": 3, "batch_size": 4}}
+    ),
     "UTF-16": _file("x,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS), encoding="utf-16"),
     "UTF-16 without a mark": _file("x,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS), encoding="utf-16-be"),
     "an encoding that it does not have": _file(

@@ -104,6 +104,7 @@ ERRORS = {
     "no target": (["train", "houses.csv"], 2, "houses.csv --target COLUMN; its columns: id, size, kind, price"),
     "table for a config": (["train", "-c", "houses.csv"], 2, "train it with linreg train houses.csv --target COLUMN"),
     "config for a table": (["train", "houses.yaml"], 2, "linreg train -c houses.yaml"),
+    "no such config": (["train", "house.yaml"], 2, "house.yaml: there is no such file"),
     "both": (["train", "houses.csv", "--target", "price", "-c", "c.yaml"], 2, "leave one of them out"),
     "resume": (["train", "houses.csv", "--target", "price", "--resume", "latest"], 2, "leave TABLE out"),
     "target without a table": (["train", "-c", "c.yaml", "--target", "price"], 2, "in a config set data.target"),
@@ -120,6 +121,7 @@ ERRORS = {
 
 @pytest.mark.parametrize("kind", ERRORS)
 def test_words_that_do_not_fit_are_refused_with_what_was_probably_meant(linreg, houses, kind):
+    houses.with_suffix(".yaml").write_text("data: {path: houses.csv, target: price}")
     command, code, message = ERRORS[kind]
     result = linreg(*command)
     assert (result.code, message in result.err) == (code, True), result.err

@@ -272,6 +272,7 @@ def _shades(count: int, alone: bool) -> list[tuple[float, float, float]]:
 def _surface(figure: "Figure", land: Landscape, run: Descent, low: np.ndarray, high: np.ndarray) -> None:
     """The loss as a surface in three dimensions, with the steps on it."""
     axes: Any = figure.add_subplot(1, 2, 2, projection="3d", computed_zorder=False)
+    axes.set_in_layout(False)  # before 3.11, matplotlib takes its extent for so large that nothing else has room
     side = [np.linspace(low[k], high[k], _SURFACE) for k in (0, 1)]
     across, along = np.meshgrid(*side)
     heights = land.loss(np.stack([across, along], axis=-1).reshape(-1, 2)).reshape(_SURFACE, _SURFACE)

@@ -43,7 +43,7 @@ def moments(read: Read, n_rows: int, ddof: int = 0) -> Moments:
         ddof: the variance divides by n_rows - ddof.
 
     >>> values = np.array([1.0, 2.0, 4.0])
-    >>> moments(lambda start, stop: values[start:stop], 3).deviation == values.std()
+    >>> bool(moments(lambda start, stop: values[start:stop], 3).deviation == values.std())
     True
     """
     ends = [np.inf, -np.inf, np.nan]

@@ -15,6 +15,7 @@ from linreg_cli.data.scaling import Scaling
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.dependence import Combination, sampled_combinations
 from linreg_cli.remedies import for_columns, leave_out
+from linreg_cli.wording import plural
 
 #: The number of dependences that are written out; the others are counted.
 _SHOWN = 3
@@ -37,7 +38,7 @@ def not_unique(problem: Problem, preprocessor: Preprocessor) -> Finding | None:
     n, p = problem.plan.n_samples, len(problem.features) + problem.bias
     if n < p:
         ways = "use more rows or fewer columns, or set optimizer.weight_decay"
-        why = f"{n:,} rows are fewer than {p:,} parameters"
+        why = f"{plural(n, 'row')} {'is' if n == 1 else 'are'} fewer than {plural(p, 'parameter')}"
         return Finding("collinear", f"the optimum is not unique: {why}. {_CONSEQUENCE}; {ways}")
     if problem.no_factor_reason:  # the rank of a table that takes too long to factorise is not known
         found, rank = _sampled(problem), ""

@@ -18,7 +18,7 @@ from linreg_cli.least_squares.f_test import of_squares, wald
 from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.losses import is_squared
-from linreg_cli.wording import gap, number, ratio
+from linreg_cli.wording import gap, number, plural, ratio
 
 #: The largest distance of a trained coefficient from the optimum, in standard errors. At 0.01 the coverage of a 95 %
 #: interval is 94.999 %: a shift by d standard errors costs d^2 z phi(z) of coverage, with z = 1.96 and the normal
@@ -157,8 +157,8 @@ def refusal(
     if n <= p:
         saturated = f"the fit is saturated ({'n = p' if n == p else 'n < p'}): " if optimum.is_saturated else ""
         return (
-            f"{saturated}{n} rows and {p} parameters leave no residual degrees of freedom to estimate the noise; "
-            "use more rows or fewer columns"
+            f"{saturated}{plural(n, 'row')} and {plural(p, 'parameter')} leave no residual degrees of freedom to "
+            "estimate the noise; use more rows or fewer columns"
         )
     if not optimum.is_unique:
         return (

@@ -130,3 +130,15 @@ def test_a_config_that_is_not_there_is_not_proposed(linreg):
     assert found.code == 2
     assert "houses.yml: there is no such file (in " in found.err
     assert "-c houses.yml" not in found.err
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (("export", "r", "--format", "xml"), "'--format': 'xml' is not one of 'json', 'safetensors', 'onnx'; see"),
+        (("predict", "r", "--data", "t.csv", "--interval", "x"), "'--interval': 'x' is not one of 'prediction', "),
+    ],
+)
+def test_a_word_that_an_option_does_not_take_is_refused_with_those_that_it_takes(linreg, command, message):
+    result = linreg(*command)
+    assert (result.code, message in result.err) == (2, True), result.err

@@ -10,6 +10,7 @@ from linreg_cli.report.found import sentences
 from linreg_cli.report.markup import Html, element, paragraph, stack, text
 from linreg_cli.report.ranking import ranking
 from linreg_cli.report.script import SCRIPT, SOURCE
+from linreg_cli.report.side_by_side import side_by_side
 from linreg_cli.report.style import STYLE
 from linreg_cli.runs.store import RunFolder
 
@@ -29,7 +30,7 @@ class _Part(NamedTuple):
 
     key: str
     title: str
-    body: Html
+    body: Html | None
 
 
 def page_of(runs: Sequence[RunFolder]) -> str:
@@ -60,24 +61,26 @@ def _compared(runs: Sequence[Shareable]) -> list[Html]:
     articles = []
     for anchor, run in zip(anchors, runs, strict=True):
         with run.reporting_damage(_FILES):  # before the tables of all runs, which could not say which run is damaged
-            parts = [part._replace(key=f"{anchor}-{part.key}") for part in _parts(run)]
+            parts = [part._replace(key=f"{anchor}-{part.key}") for part in _parts(run, results.DOTS_OF_SEVERAL)]
             body = [_head(run, "h2"), *(_section(part, "h3") for part in parts)]
         articles.append(element("article", stack(*body), id=anchor))
     overall = [
         _Part("runs", "The runs", comparison.overview(runs, anchors)),
         _Part("loss", "Loss", results.overlaid(runs)),
         _Part("differences", "What differs", comparison.differences(runs)),
+        _Part("coefficients", "Coefficients side by side", side_by_side(runs)),
     ]
+    overall = [part for part in overall if part.body]
     own = [_Part(anchor, run.id, Html("")) for anchor, run in zip(anchors, runs, strict=True)]
     return [ranking(runs), _links([*overall, *own]), *(_section(part, "h2") for part in overall), *articles]
 
 
-def _parts(run: Shareable) -> list[_Part]:
+def _parts(run: Shareable, dpi: int = results.DOTS) -> list[_Part]:
     """The sections of one run, the results first; those without content are left out."""
     candidates = [
         ("coefficients", "Coefficients", parameters.parameters(run)),
         ("diagnostics", "Diagnostics", diagnostics(run)),
-        ("pictures", "Pictures", results.pictures(run)),
+        ("pictures", "Pictures", results.pictures(run, dpi=dpi)),
         ("metrics", "Metrics", results.metrics(run)),
         ("gates", "Gates", results.gates(run)),
         ("optimum", "Distance to the optimum", parameters.optimum(run)),

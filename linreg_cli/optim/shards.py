@@ -3,6 +3,7 @@
 Where rows and sums lie is then a function of the config alone, and any number of processes gives the same bits.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +42,7 @@ class Shards:
     def of_ranks(self, size: int) -> list[range]:
         """The shards of each of `size` processes: contiguous, in their order."""
         ends = [rank * self.count // size for rank in range(size + 1)]
-        return [range(first, last) for first, last in zip(ends[:-1], ends[1:], strict=True)]
+        return [range(first, last) for first, last in itertools.pairwise(ends)]
 
 
 def too_few(count: int, size: int) -> str | None:
@@ -54,5 +55,5 @@ def too_few(count: int, size: int) -> str | None:
     """
     if size <= count:
         return None
-    shards = plural(count, "shard")
-    return f"{shards} cannot be divided among {size} processes; start at most {count}, or set train.shards to {size} or more"
+    advice = f"start at most {count}, or set train.shards to {size} or more"
+    return f"{plural(count, 'shard')} cannot be divided among {size} processes; {advice}"

@@ -23,7 +23,7 @@ ORDER = {
         "checks", "every_fault", "load",
     ],
     "linreg_cli.optim": [
-        "losses", "schedules", "stopping", "row_order", "rows", "plan", "state", "trail", "engines", "fit",
+        "losses", "schedules", "stopping", "row_order", "rows", "shards", "plan", "state", "trail", "engines", "fit",
     ],
 }  # fmt: skip
 #: What may import compiled code, its compiler and its loader: the executors, and what they are made of.

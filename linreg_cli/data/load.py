@@ -94,7 +94,7 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
     return replace(assemble(name, raw, targets, config, lambda _: splits, treated, terms=terms), summary=None)
 
 
-def _opened(
+def opened_table(
     source: OfTable, marks: Sequence[str], progress: Callable[[str], None], frame: "pa.Table | None"
 ) -> tuple[Table, str]:
     """The table of a source, and the path that it was read from."""
@@ -126,7 +126,7 @@ def _from_table(
     source = config.data
     assert isinstance(source, OfTable)
     name, marks = without_secrets(source.path), config.preprocess.missing_values
-    table, path = _opened(source, marks, progress, frame)
+    table, path = opened_table(source, marks, progress, frame)
     targets = source.targets
     reserved = () if source.split.column is None else (source.split.column,)
     try:
@@ -139,7 +139,7 @@ def _from_table(
             index=table.index,
             name=source.path,
         )
-        _refuse_unknown_columns(config, table, terms)
+        refuse_unknown_columns(config, table, terms)
     except DataError as error:
         hint = table.hint()
         raise DataError([*([hint] if hint else []), *error.faults]) from None
@@ -242,7 +242,12 @@ def _by_fractions(kept: Rows, split: SplitConfig, seed: int) -> dict[str, Rows]:
     return splits if kept[-1] == len(kept) - 1 else {name: kept[rows] for name, rows in splits.items()}
 
 
-def _refuse_unknown_columns(config: Config, table: Table, terms: Sequence[Term]) -> None:
+def refuse_unknown_columns(config: Config, table: Table, terms: Sequence[Term]) -> None:
+    """Refuse names and patterns of `preprocess.columns` that fit no column.
+
+    Raises:
+        DataError: with each of them.
+    """
     faults, known = [], [*table.columns, *(term.text for term in terms if term.part is not None)]
     for key in config.preprocess.columns:
         if key in known or any(matches(key, column) for column in table.columns):

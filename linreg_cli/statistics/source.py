@@ -242,8 +242,8 @@ class Source:
     def not_in_blocks(self, error: NotInBlocksError) -> DataError:
         """The error of a table that cannot be read block by block."""
         why = str(error) or "its lines do not show where its rows end"
-        message = f"the table cannot be summarised block by block: {why}; correct it, or write it as Parquet"
-        return DataError(message, self.table.name)
+        check = "'linreg inspect -c CONFIG' reads the table as a whole, and says which cells and what to do"
+        return DataError(f"the table cannot be summarised block by block: {why}; {check}", self.table.name)
 
 
 def opened_source(config: Config) -> Source:

@@ -122,7 +122,7 @@ def test_a_run_shows_them(linreg, config_file, tmp_path):
         assert ours["std_err"] < ours["std_err_cluster"]  # what firms have in common is not counted twice
     assert "firm has 11 clusters in the train split; with fewer than 20, cluster-robust" in result.err
     shown = " ".join(linreg("runs", "show", run["run"]).out.split())
-    assert "with cluster-robust standard errors (11 clusters)" in shown
+    assert "with cluster-robust standard errors (11 clusters):" in shown
     assert "F(3, 10)" in shown
     assert "on 216 degrees of freedom" in shown
     assert linreg("evaluate", run["run"], "--json").json["optimum"]["inference"] == found

@@ -19,8 +19,8 @@ ORDER = {
         "inspection", "api", "estimator", "cli", "__main__",
     ],
     "linreg_cli.data": [
-        "columns", "tables", "encoding", "features", "summary", "dataset", "split", "synthetic", "scaling", "assemble",
-        "checks", "every_fault", "load",
+        "columns", "tables", "encoding", "roles", "features", "summary", "dataset", "split", "synthetic", "scaling",
+        "assemble", "checks", "every_fault", "load",
     ],
     "linreg_cli.optim": [
         "losses", "schedules", "stopping", "row_order", "rows", "plan", "state", "trail", "engines", "fit",

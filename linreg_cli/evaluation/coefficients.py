@@ -210,9 +210,8 @@ def more_columns(table: CoefficientTable, rows: Sequence[Coefficient]) -> dict[s
 def errors_in_words(table: CoefficientTable) -> str:
     """Which standard errors a table shows, and of which fit, for its title."""
     kind = {"classic": "classic", "cluster": "cluster-robust"}.get(table.covariance, f"{table.covariance} (robust)")
-    if table.covariance == "cluster" and "n_clusters" in table.fit:
-        kind = f"{kind} ({plural(table.fit['n_clusters'], 'cluster')})"
-    return f"{kind} standard errors{' of the exact fit' if table.of == 'exact' else ''}"
+    count = f" ({plural(table.fit['n_clusters'], 'cluster')})" if table.covariance == "cluster" and table.fit else ""
+    return f"{kind} standard errors{' of the exact fit' if table.of == 'exact' else ''}{count}"
 
 
 def as_arrow(tables: Sequence[CoefficientTable]) -> "pa.Table":

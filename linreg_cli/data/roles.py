@@ -68,7 +68,8 @@ def check_clusters(clusters: Categories, column: str, rows: Rows, name: str) -> 
     Raises:
         DataError: with the first such row, and how many there are.
     """
-    missing = rows[clusters.codes[rows] == MISSING]
+    of_train = np.asarray(rows)
+    missing = of_train[clusters.codes[of_train] == MISSING]
     if len(missing):
         more = f" ({len(missing):,} such train rows)" if len(missing) > 1 else ""
         message = f"the cell is missing{more}, and evaluate.cluster needs the cluster of every train row; fill it in"

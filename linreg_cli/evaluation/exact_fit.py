@@ -137,7 +137,11 @@ def exact_fit(
     if optimum is None or why is not None:
         return ExactFit(optimum, {}, why)
     names, covariance = dataset.features, config.evaluate.covariance
-    clusters = None if dataset.clusters is None else Clusters.of(dataset.clusters.codes[rows])
+    clusters = (
+        None
+        if dataset.clusters is None
+        else Clusters.of(dataset.clusters.codes[rows if isinstance(rows, slice) else np.asarray(rows)])
+    )
     lacking: dict[str, str] = {}
     if clusters is not None and clusters.count < 2:
         reason = f"all train rows are in one cluster of {config.evaluate.cluster}, and standard errors need several"

@@ -1,26 +1,27 @@
 """The `data` section of the config becomes a `Dataset`, whatever the source."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from linreg_cli.addresses import is_address, without_secrets
-from linreg_cli.config.data import FRAME, FrameData, InlineData, OfTable, SplitConfig, SyntheticData
+from linreg_cli.config.data import FRAME, FrameData, InlineData, OfTable, SyntheticData
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
 from linreg_cli.data.assemble import Split, assemble
 from linreg_cli.data.columns.kinds import Categories, EncodedColumns, Numbers, row_numbers
 from linreg_cli.data.columns.on_disk import NumberSink
+from linreg_cli.data.columns.row_set import RowSet
 from linreg_cli.data.dataset import Dataset, Rows
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.treatments import as_trained
 from linreg_cli.data.every_fault import with_every_fault
 from linreg_cli.data.features import choose_features, feature_treatments, read_columns
-from linreg_cli.data.split import split_by_column, split_by_fractions
+from linreg_cli.data.split import split_by_column, split_by_fractions, split_rows
 from linreg_cli.data.synthetic import generate
 from linreg_cli.data.tables.location import locate
 from linreg_cli.data.tables.part_rows import naming_parts
@@ -223,11 +224,11 @@ def splitter(source: OfTable, config: Config, labels: Categories | None) -> Spli
         labels: that column; None for fractions.
     """
 
-    def split(kept: Rows) -> dict[str, Rows]:
+    def split(kept: RowSet) -> Mapping[str, Rows]:
         if labels is None or source.split.column is None:
-            return _by_fractions(kept, source.split, config.seed)
+            return split_rows(kept, source.split, config.seed)
         by_column = split_by_column(labels, source.split.column, source.path)
-        splits = {name: np.intersect1d(rows, kept) for name, rows in by_column.items()}
+        splits = {name: rows & kept for name, rows in by_column.items()}
         if not len(splits["train"]):
             raise DataError(
                 "no train row is left: in every one, a cell is missing from a column with missing: drop", source.path
@@ -239,12 +240,6 @@ def splitter(source: OfTable, config: Config, labels: Categories | None) -> Spli
         return splits
 
     return split
-
-
-def _by_fractions(kept: Rows, split: SplitConfig, seed: int) -> dict[str, Rows]:
-    splits = split_by_fractions(len(kept), split, seed)
-    # If no row was dropped, positions among the kept rows are row numbers.
-    return splits if kept[-1] == len(kept) - 1 else {name: kept[rows] for name, rows in splits.items()}
 
 
 def _refuse_unknown_columns(config: Config, table: Table, terms: Sequence[Term]) -> None:

@@ -10,7 +10,7 @@ from torch import nn
 
 from linreg_cli.config import Config
 from linreg_cli.config.given import messages_about
-from linreg_cli.convergence.of_config import problem_of
+from linreg_cli.convergence.of_config import plan_of, problem_of
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
@@ -103,8 +103,9 @@ def evaluate_splits(saved: SavedModel, frame: pa.Table | None = None) -> tuple[M
         raise saved.run.damaged("preprocess.json", "its columns are not those of config.yaml")
     dtype, loss = linear_layer(model).weight.dtype, Loss(config.loss, config.huber_delta)
     losses = {}
-    for split, rows in dataset.splits.items():
-        if len(rows):
+    for split, given in dataset.splits.items():
+        if len(given):
+            rows = plan_of(config, dataset).rows.arranged(given) if split == "train" else given
             X_nd, y_nk = (each.tensor(dataset, rows, dtype) for each in (preprocessor.features, preprocessor.targets))
             losses[split] = loss.over(model, X_nd, y_nk)
             if split == "train":

@@ -215,7 +215,7 @@ def test_more_parts_than_rows_are_refused(linreg, place):
     ("setting", "code", "said"),
     [
         ("data={source: synthetic}", 2, "linreg generate-data"),
-        ("data.split={train: 0.5, test: 0.5}", 2, "data.split"),
+        ("data.split={train: 0.5, test: 0.5}", 2, "data.split.by: hash"),
         ("data.features=[x, 'x^2']", 2, "statistics hold columns as they are"),
         ("preprocess.missing=error", 3, "row 21, column 'z'"),
         ("preprocess.categorical=error", 3, "cannot be summarised block by block"),
@@ -239,3 +239,11 @@ def test_what_is_read_and_written_is_shown(linreg, place):
     assert linreg("stats", "-c", "c.yaml").code == 2
     assert linreg("stats", "-o", "p.safetensors").code == 2
     assert linreg("stats", "-c", "c.yaml", "-o", "p.csv").code == 2
+
+
+def test_the_rows_of_a_split_by_hash_are_those_of_a_plain_run(linreg, place):
+    options = ("--set", "data.split={train: 0.7, test: 0.3, by: hash}", "--set", "preprocess.missing=drop")
+    assert linreg("stats", "merge", *parts(linreg, 5, *options), "-o", "m.safetensors").code == 0
+    done = linreg("train", "-c", "c.yaml", *options, "--json")
+    found, metrics = read_statistics("m.safetensors"), json.loads(done.out)["metrics"]
+    assert found.splits == {"train": metrics["train"]["n"], "validation": 0, "test": metrics["test"]["n"]}

@@ -1,16 +1,17 @@
 """The table that statistics are made of: which columns, which rows, which settings the figures depend on."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.addresses import is_address
 from linreg_cli.config.data import TableData
+from linreg_cli.config.roles import column_roles
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
 from linreg_cli.data.columns.kinds import Column, Mask, Numbers, RawColumn, row_numbers
@@ -21,7 +22,10 @@ from linreg_cli.data.encoding.transform import domain, forward
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.features import choose_features, feature_treatments
 from linreg_cli.data.load import opened_table, refuse_unknown_columns
+from linreg_cli.data.split import hashed_splits, is_hashed
 from linreg_cli.data.tables.blocks import NotInBlocksError
+from linreg_cli.data.tables.download import fetch
+from linreg_cli.data.tables.location import locate
 from linreg_cli.data.tables.table import Cells, Table, is_number_type, refuse_bad_names
 from linreg_cli.errors import DataError, Fault, SettingError
 from linreg_cli.remedies import change, for_columns, leave_out, missing, setting
@@ -113,6 +117,8 @@ class Source:
     def split_of(self, cells: Cells, first: int, n_rows: int) -> npt.NDArray[np.int8]:
         """The position in `SPLITS` of each row of a block, shape (n_rows,)."""
         split = self.data.split
+        if is_hashed(split):
+            return hashed_splits(split, self.config.seed, first, first + n_rows)
         if split.column is None:
             return np.zeros(n_rows, dtype=np.int8)
         labels = text_column(cells, split.column, self.config.preprocess.missing_values, self.table.name)
@@ -222,22 +228,22 @@ class Source:
     def identity(self) -> dict[str, Any]:
         """What tells the table from others: a digest of the size and the ends of its files, and its columns."""
         digest = hashlib.sha256()
-        path = Path(self._path)
-        files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        for file in files:
-            if file.is_file():
-                size = file.stat().st_size
-                digest.update(f"{file.name}\0{size}\0".encode())
-                with open(file, "rb") as stream:
-                    digest.update(stream.read(_ENDS))
-                    if size > _ENDS:
-                        stream.seek(max(_ENDS, size - _ENDS))
-                        digest.update(stream.read())
+        for file in map(Path, self._files):
+            size = file.stat().st_size
+            digest.update(f"{file.name}\0{size}\0".encode())
+            with open(file, "rb") as stream:
+                digest.update(stream.read(_ENDS))
+                stream.seek(min(size, max(_ENDS, size - _ENDS)))
+                digest.update(stream.read())
         return {"digest": digest.hexdigest(), "columns": list(self.table.columns)}
 
-    @cached_property
-    def _path(self) -> str:
-        return self.data.path
+    @property
+    def _files(self) -> Sequence[str]:
+        """The files of the table, in order; those of an address are in the cache."""
+        if is_address(self.data.path):
+            assert self.data.sha256 is not None
+            return [str(fetch(self.data.path, self.data.sha256, lambda _: None))]
+        return locate(self.data.path).files
 
     def not_in_blocks(self, error: NotInBlocksError) -> DataError:
         """The error of a table that cannot be read block by block."""
@@ -256,10 +262,10 @@ def opened_source(config: Config) -> Source:
     refuse_settings(config)
     data = config.data
     assert isinstance(data, TableData)
-    table, _ = opened_table(data, config.preprocess.missing_values, lambda _: None, None)
-    reserved = () if data.split.column is None else (data.split.column,)
+    table = opened_table(data, config.preprocess.missing_values, lambda _: None, None)
+    roles = column_roles(config)
     terms = choose_features(
-        table.columns, data.targets, data.features, data.ignore, reserved=reserved, index=table.index, name=data.path
+        table.columns, data.targets, data.features, data.ignore, roles=roles, index=table.index, name=data.path
     )
     if made := [term.text for term in terms if not term.is_plain]:
         raise SettingError(
@@ -269,7 +275,7 @@ def opened_source(config: Config) -> Source:
         )
     refuse_unknown_columns(config, table, terms)
     columns = [term.text for term in terms]
-    refuse_bad_names(table.columns, (*columns, *data.targets, *reserved), data.path, table.written_columns)
+    refuse_bad_names(table.columns, (*columns, *data.targets, *roles.values()), data.path, table.written_columns)
     treated = feature_treatments(config.preprocess, terms, data.targets, table.columns)
     return Source(config, table, terms, treated, _text_columns(table, columns, treated))
 
@@ -288,9 +294,9 @@ def refuse_settings(config: Config) -> None:
             "(linreg generate-data), and set data.source: table and data.path",
         )
     found: list[tuple[tuple[str, ...], str]] = []
-    if data.split.column is None and data.split.train < 1:
-        message = "the rows are split all at once; mark the splits in a column, and name it with data.split.column"
-        found.append((("data", "split"), message))
+    if data.split.column is None and data.split.train < 1 and not is_hashed(data.split):
+        remedy = f"set {setting('data.split.by', 'hash')}, by which each row is drawn by itself"
+        found.append((("data", "split"), f"the rows are split all at once, and a part sees some of them; {remedy}"))
     if found:
         raise SettingError.of(found)
 

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +40,7 @@ from linreg_cli.runs.references import as_json
 from linreg_cli.runs.signals import StopRequests
 from linreg_cli.runs.store import INFERENCE_FILE, RESULTS, RunFolder, create_run, remove_unstarted
 from linreg_cli.starter.choices import Choices
-from linreg_cli.starter.known import Known
+from linreg_cli.starter.known import Rows
 from linreg_cli.wording import duration
 
 if TYPE_CHECKING:
@@ -84,8 +84,9 @@ def train_run(
     force: bool = False,
     stops: StopRequests | None = None,
     choices: Choices | None = None,
-    known: Known | None = None,
+    known: Rows | None = None,
     frame: "pa.Table | None" = None,
+    about: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Train, evaluate on every split, draw pictures, and write a complete run folder.
 
@@ -98,8 +99,9 @@ def train_run(
         force: train even if the learning rate is certain to diverge.
         stops: requests to stop, entered by the caller; None: there are none, and signal handlers are not changed.
         choices: what was decided for a table, for `run.json`; None for a config that was written.
-        known: what was read for that; see `prepare`.
+        known: what was read already; see `prepare`.
         frame: the rows of `source: frame`.
+        about: further keys of `run.json`, such as the sweep that the run belongs to.
 
     Returns:
         The result. A failed gate is part of it, not an exception.
@@ -113,7 +115,7 @@ def train_run(
     stops = stops or StopRequests()
     prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame)
     warnings = prepared.check(loaded, reporter, force=force)
-    asked: dict[str, Any] = {"fail_if": [*fail_if]}
+    asked: dict[str, Any] = {"fail_if": [*fail_if], **(about or {})}
     if choices is not None:
         asked |= {"decisions": choices.as_json(prepared.config)}
         warnings += choices.warnings(prepared.config)

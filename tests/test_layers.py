@@ -22,7 +22,9 @@ ORDER = {
         "columns", "tables", "encoding", "features", "summary", "dataset", "split", "synthetic", "scaling", "assemble",
         "checks", "every_fault", "load",
     ],
-    "linreg_cli.optim": ["losses", "schedules", "stopping", "row_order", "plan", "state", "trail", "engines", "fit"],
+    "linreg_cli.optim": [
+        "losses", "schedules", "stopping", "row_order", "rows", "plan", "state", "trail", "engines", "fit",
+    ],
 }  # fmt: skip
 #: What may import compiled code, its compiler and its loader: the executors, and what they are made of.
 MAY_IMPORT_KERNELS = ["native", "parameters", "statistics"]

@@ -22,6 +22,7 @@ from linreg_cli.optim.engines.select import EXECUTORS
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.row_order import Blocks, block_count
+from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.runs.find import find_run
 
@@ -104,7 +105,7 @@ def gaps(n_samples, n_blocks, seed, epochs=3):
         plan = StepPlan(n_samples, 16, epochs, True, seed, Loss("mse"), lambda _: 0.01, n_blocks=blocks)
         model = build_model(3, 1, bias=True, dtype=torch.float64)
         state = TrainingState(model)
-        executor = EXECUTORS["native"](torch.from_numpy(X), torch.from_numpy(y))
+        executor = EXECUTORS["native"](TrainRows(torch.from_numpy(X), torch.from_numpy(y)))
         executor.run(plan, state, 0, plan.total_steps)
         weights, bias = (value.detach().numpy() for value in model.parameters())
         found.append(optimum.excess(weights.T, bias) / optimum.relative_to)

@@ -243,7 +243,7 @@ def _standardized(prepared: Prepared, problem: Problem) -> Problem | None:
         preprocessor = Preprocessor.fit(dataset, options, bias=config.model.bias)
     except DataError:  # a column cannot be standardised; the forecast of the config does not need it
         return None
-    X_nd = preprocessor.features.tensor(dataset, dataset.splits["train"], prepared.tensors["train"][1].dtype)
+    X_nd = preprocessor.features.tensor(dataset, dataset.splits["train"], prepared.rows.y_nk.dtype)
     return replace(problem, X_nd=X_nd.numpy())
 
 

@@ -28,9 +28,11 @@ from linreg_cli.findings import Finding
 from linreg_cli.gates import ReferenceValue
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import LinearFormula, build_model, fold, initialise
+from linreg_cli.optim.engines.reference import loss_over
 from linreg_cli.optim.engines.select import Choice, choose, resolve_device
 from linreg_cli.optim.fit import Event
 from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.runs.references import references_of
 from linreg_cli.starter.known import Rows
@@ -72,8 +74,9 @@ class Prepared:
         config: with numbers in place of `auto`, and the device and the executor that were chosen.
         dataset: the rows of all splits, in original units.
         preprocessor: fitted on the train split.
-        tensors: split -> (X, y) in scaled units, on the device, shapes (n_samples, n_features) and
-            (n_samples, n_targets), in the dtype of training; only splits with rows.
+        rows: the train split in scaled units, on the device, in the dtype of training.
+        held_out: split -> (X, y) likewise, shapes (n_samples, n_features) and (n_samples, n_targets); of the splits
+            besides `train` those with rows.
         state: the initial parameters.
         choice: the executor, and the reason for it.
         problem: the plan and the train split; its optimum, curvature and limits are computed on first access.
@@ -84,7 +87,8 @@ class Prepared:
     config: Config
     dataset: Dataset
     preprocessor: Preprocessor
-    tensors: dict[str, tuple[Tensor, Tensor]]
+    rows: TrainRows
+    held_out: dict[str, tuple[Tensor, Tensor]]
     state: TrainingState
     choice: Choice
     problem: Problem
@@ -104,7 +108,7 @@ class Prepared:
     @property
     def has_validation(self) -> bool:
         """Whether there is a validation split."""
-        return "validation" in self.tensors
+        return "validation" in self.held_out
 
     def formula(self) -> LinearFormula:
         """The current model in original units."""
@@ -112,7 +116,9 @@ class Prepared:
 
     def loss(self, split: str) -> float:
         """The loss of the current model on a split, in scaled units, without the penalty."""
-        return self.plan.loss.over(self.state.model, *self.tensors[split])
+        if split == "train":
+            return loss_over(self.rows, self.plan, self.state)
+        return self.plan.loss.over(self.state.model, *self.held_out[split])
 
     def rate_limit(self) -> dict[str, Any] | None:
         """The limit of the learning rate, for `run.json`; see `limits.rate_limit`."""
@@ -155,7 +161,7 @@ class Prepared:
             ConfigError: if the config names an executor that cannot start here.
         """
         try:
-            choice, why = self.choice.started(self.plan, *self.tensors["train"])
+            choice, why = self.choice.started(self.plan, self.rows)
         except EngineError as error:
             raise loaded.error("train.engine", f"{error}; use auto or reference") from None
         if not why:
@@ -306,6 +312,7 @@ def assemble_run(
         tensors = {"train": (torch.from_numpy(solved.X_nd), torch.from_numpy(solved.y_nk)), **tensors}
     X_nd, y_nk = (tensor.numpy() for tensor in tensors["train"])
     tensors = {split: (X.to(device), y.to(device)) for split, (X, y) in tensors.items()}
+    rows = TrainRows(*tensors.pop("train"))
     model = build_model(len(dataset.features), len(dataset.targets), bias=config.model.bias, dtype=dtype, device=device)
     with loaded.placing_errors():
         initialise(model, config.model.init, config.seed)
@@ -314,11 +321,11 @@ def assemble_run(
         chosen = resolve(config, problem)
     problem = problem.with_plan(StepPlan.from_config(chosen.config, len(X_nd), X_nd.shape[1] + y_nk.shape[1]))
     try:
-        choice = choose(config.train.engine, problem.plan, *tensors["train"])
+        choice = choose(config.train.engine, problem.plan, rows)
     except ValueError as error:
         raise loaded.error("train.engine", str(error)) from None
     resolved = _resolved(chosen.config, device, choice, problem.plan)
-    return Prepared(resolved, dataset, preprocessor, tensors, TrainingState(model), choice, problem, chosen)
+    return Prepared(resolved, dataset, preprocessor, rows, tensors, TrainingState(model), choice, problem, chosen)
 
 
 def _resolved(config: Config, device: torch.device, choice: Choice, plan: StepPlan) -> Config:

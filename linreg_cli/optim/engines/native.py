@@ -18,6 +18,7 @@ from linreg_cli.optim.engines.threads import pool
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.row_order import RowOrder
+from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -40,22 +41,21 @@ class NativeExecutor:
     rows are float32 and longer sums float64; for float64 models everything is float64.
 
     Args:
-        X_nd: inputs of the train split, shape (n_samples, n_features), on the CPU, float32 or float64.
-        y_nk: targets, shape (n_samples, n_targets), of the same dtype.
+        rows: the train split, on the CPU.
 
     Raises:
-        ValueError: for tensors that are not on the CPU.
+        ValueError: for rows that are not on the CPU.
     """
 
     name = "native"
 
-    def __init__(self, X_nd: Tensor, y_nk: Tensor) -> None:
-        if X_nd.device.type != "cpu":
-            raise ValueError(f"native runs on the CPU and the data is on {X_nd.device}; use reference, or device: cpu")
-        self._n, self._d, self._k = len(X_nd), X_nd.shape[1], y_nk.shape[1]
-        self._X_nd: Array = X_nd.contiguous().view(-1).numpy()
-        self._y_nk: Array = y_nk.contiguous().view(-1).numpy()
-        self._dtype = str(self._X_nd.dtype)
+    def __init__(self, rows: TrainRows) -> None:
+        if rows.device.type != "cpu":
+            raise ValueError(f"native runs on the CPU and the data is on {rows.device}; use reference, or device: cpu")
+        self._n, self._d, self._k = rows.n_samples, rows.n_features, rows.n_targets
+        self._X_nd: Array = rows.X_nd.contiguous().view(-1).numpy()
+        self._y_nk: Array = rows.y_nk.contiguous().view(-1).numpy()
+        self._dtype = rows.dtype
         self._rows = "int32" if self._n < WIDE_ROWS else "int64"
         self._orders = _RowOrders(self._rows)
 

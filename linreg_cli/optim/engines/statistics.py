@@ -30,6 +30,7 @@ from linreg_cli.optim.engines.parameters import PackedParameters, rounded_up
 from linreg_cli.optim.engines.parts import over_parts
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan, not_from_moments
+from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.optim.trail import Trail
 
@@ -55,22 +56,21 @@ class StatisticsExecutor:
     """Runs full-batch steps of mse, sse and half_mse at a cost that does not depend on the number of rows.
 
     Args:
-        X_nd: inputs of the train split, shape (n_samples, n_features), on the CPU, float32 or float64.
-        y_nk: targets, shape (n_samples, n_targets), of the same dtype.
+        rows: the train split, on the CPU.
 
     Raises:
-        ValueError: for tensors that are not on the CPU.
+        ValueError: for rows that are not on the CPU.
     """
 
     name = "statistics"
 
-    def __init__(self, X_nd: Tensor, y_nk: Tensor) -> None:
-        if X_nd.device.type != "cpu":
+    def __init__(self, rows: TrainRows) -> None:
+        if rows.device.type != "cpu":
             raise ValueError(
-                f"statistics runs on the CPU and the data is on {X_nd.device}; use reference, or device: cpu"
+                f"statistics runs on the CPU and the data is on {rows.device}; use reference, or device: cpu"
             )
-        self._X_nd, self._y_nk = X_nd.contiguous(), y_nk.contiguous()
-        self._dtype = str(X_nd.dtype).removeprefix("torch.")
+        self._X_nd, self._y_nk = rows.X_nd.contiguous(), rows.y_nk.contiguous()
+        self._dtype = rows.dtype
         self._moments: tuple[Any, ...] | None = None
 
     @staticmethod

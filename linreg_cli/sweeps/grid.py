@@ -69,7 +69,7 @@ def split_values(text: str) -> list[str]:
         elif open_ and mark == open_[-1]:
             open_ = open_[:-1]
         elif mark in _CLOSES.values():
-            raise ValueError(f"{mark} at character {at + 1} of {text!r} closes no bracket; write such a value in quotes")
+            raise ValueError(f"{mark} at character {at + 1} of {text!r} closes nothing; write such a value in quotes")
         elif mark == "," and not open_:
             parts.append(text[begin:at])
             begin = at + 1

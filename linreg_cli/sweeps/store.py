@@ -38,6 +38,7 @@ class Point:
         run: the id of its run; None where it has none, such as a rate that was refused before the first step.
         metric: the value of the metric; None where there is none.
         gap: to the exact optimum, as in `metrics.json`.
+        lr: the learning rate of its run, also where it was chosen.
         gates: whether its run passes all of its gates; None where it has none.
         seconds: of the run.
         error: why it has no result.
@@ -49,6 +50,7 @@ class Point:
     run: str | None = None
     metric: float | None = None
     gap: float | None = None
+    lr: float | None = None
     gates: bool | None = None
     seconds: float | None = None
     error: str | None = None
@@ -132,7 +134,7 @@ class Sweep:
             "grid": self.grid,
             "metric": self.metric,
             "best_when": "highest" if self.highest else "lowest",
-            "winner": winner and winner.point,
+            "winner": None if winner is None else asdict(winner),
             "tied": [each.point for each in tied],
             "limits": self.limits,
             "auto": self.auto,
@@ -257,6 +259,16 @@ def find_sweep(outputs: Path, reference: str) -> SweepFolder:
         raise StoreError(f"{reference!r} is ambiguous: {', '.join(each.id for each in matches[:5])}", str(outputs))
     known = f"the last ones are: {', '.join([*found][-5:])}" if found else "there are no sweeps yet"
     raise StoreError(f"there is no sweep {reference!r}; {known}", str(outputs / FOLDER))
+
+
+def sweep_of(record: Mapping[str, Any], sweep: str) -> dict[str, Any] | None:
+    """What `run.json` says of the sweep that a run belongs to; None for a run of another sweep, or of none.
+
+    >>> sweep_of({"sweep": {"id": "a-0001", "point": 3}}, "a-0001"), sweep_of({}, "a-0001")
+    ({'id': 'a-0001', 'point': 3}, None)
+    """
+    about = record.get("sweep")
+    return about if isinstance(about, dict) and about.get("id") == sweep and "point" in about else None
 
 
 def is_sweep(reference: str) -> bool:

@@ -6,12 +6,13 @@ import sys
 import pytest
 from test_native import plan, start, table
 
-from linreg_cli.optim.engines import costs, native, select, statistics
+from linreg_cli.optim.engines import costs, moments, native, select, statistics
 from linreg_cli.optim.engines.kernels import disk
 from linreg_cli.optim.engines.kernels.loader import kernel
+from linreg_cli.optim.engines.moments import WIDE
 from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
-from linreg_cli.optim.engines.statistics import WIDE, StatisticsExecutor
+from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.rows import TrainRows
 
 
@@ -104,7 +105,7 @@ def test_a_run_calls_the_kernels_that_it_asks_for(monkeypatch, executor, rows, b
     """Whether a plan's code is compiled is asked about just those kernels that its steps and losses call."""
     asked, called = set(), set()
     monkeypatch.setattr(disk, "exists", lambda name, dtype: asked.add(name) is None)
-    for module in (native, statistics):
+    for module in (native, statistics, moments):
         monkeypatch.setattr(module, "kernel", lambda name, *types: called.add(name) or kernel(name, *types))
     X, y = table(rows, 4, targets)
     p, state = plan(rows, batch), start(4, targets)

@@ -9,7 +9,7 @@ import torch
 from test_native import assert_equal, plan, start, table
 
 from linreg_cli.model import parameters_of
-from linreg_cli.optim.engines import parts, statistics
+from linreg_cli.optim.engines import moments, parts, statistics
 from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.rows import TrainRows
@@ -87,7 +87,7 @@ def test_parts_and_products_give_the_same_moments(monkeypatch):
     whole = StatisticsExecutor(TrainRows(X, y))._statistics()
     monkeypatch.setattr(parts, "PART_ELEMENTS", 500)
     split = StatisticsExecutor(TrainRows(X, y))._statistics()
-    monkeypatch.setattr(statistics, "WIDE", 1)
+    monkeypatch.setattr(moments, "WIDE", 1)
     products = StatisticsExecutor(TrainRows(X, y))._statistics()
     for one, other, third in zip(whole, split, products, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-9)

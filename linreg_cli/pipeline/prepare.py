@@ -16,7 +16,7 @@ from linreg_cli.config.given import messages_about
 from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
 from linreg_cli.convergence.auto import ResolvedOptimizer, resolve
 from linreg_cli.convergence.limits import rate_limit
-from linreg_cli.convergence.of_config import dtype_of, problem_of
+from linreg_cli.convergence.of_config import dtype_of, plan_of, problem_of
 from linreg_cli.convergence.preflight import check_before_training
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, reaching
@@ -303,9 +303,12 @@ def assemble_run(
     """
     preprocessor = known.preprocessor if known else Preprocessor.fit(dataset, config.preprocess, bias=config.model.bias)
     dtype, solved = dtype_of(config), known.problem if known and eps is None else None
+    with loaded.placing_errors():
+        order = plan_of(config, dataset).rows
+    placed = {**dataset.splits, "train": order.arranged(dataset.splits["train"])}
     tensors = {
         split: (preprocessor.features.tensor(dataset, rows, dtype), preprocessor.targets.tensor(dataset, rows, dtype))
-        for split, rows in dataset.splits.items()
+        for split, rows in placed.items()
         if len(rows) and not (solved and split == "train")
     }
     if solved is not None:
@@ -319,7 +322,7 @@ def assemble_run(
         exact = None if solved is None else solved.exact
         problem = problem_of(config, dataset, preprocessor, (X_nd, y_nk), eps=eps, exact=exact)
         chosen = resolve(config, problem)
-    problem = problem.with_plan(StepPlan.from_config(chosen.config, len(X_nd), X_nd.shape[1] + y_nk.shape[1]))
+    problem = problem.with_plan(plan_of(chosen.config, dataset))
     try:
         choice = choose(config.train.engine, problem.plan, rows)
     except ValueError as error:

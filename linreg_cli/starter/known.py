@@ -7,6 +7,7 @@ from typing import Protocol
 from linreg_cli.config import Config
 from linreg_cli.config.data import TableData
 from linreg_cli.config.given import messages_about
+from linreg_cli.config.schema import TrainConfig
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.encoding.cells import with_cells
@@ -77,7 +78,7 @@ class Known:
             return None
         loss, decay, train = config.loss, config.optimizer.weight_decay, config.train
         same = (ours.loss, ours.huber_delta, ours.optimizer.weight_decay) == (loss, config.huber_delta, decay)
-        same = same and (ours.train.batch_size, ours.train.dtype) == (train.batch_size, train.dtype)
+        same = same and _order_and_dtype(ours.train) == _order_and_dtype(train)
         return self if same else replace(self, problem=None)
 
     def rows(self, config: Config) -> Dataset:
@@ -86,3 +87,8 @@ class Known:
         assert raw is not None
         with messages_about(config):
             return with_warnings(replace(self.dataset, raw=with_cells(raw, self.table, {})), self.table, config)
+
+
+def _order_and_dtype(train: TrainConfig) -> tuple[object, ...]:
+    """The settings that say which numbers the rows of the train split are, and where they stand."""
+    return train.batch_size, train.dtype, train.shuffle == "blocks", train.blocks

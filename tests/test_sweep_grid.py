@@ -50,7 +50,7 @@ def test_values_are_split_outside_brackets_and_quotes_and_read_as_yaml(text):
 
 @pytest.mark.parametrize("text", ["[a,b", "a],b", "'a,b", '"a\\",b', "{a: [1}, 2]", "(1,2"])
 def test_what_is_not_closed_is_refused(text):
-    with pytest.raises(ValueError, match="closes nothing|is missing at the end|is not closed"):
+    with pytest.raises(ValueError, match=r"closes nothing|is missing at the end|is not closed"):
         split_values(text)
 
 
@@ -58,9 +58,7 @@ def test_points_are_every_combination_and_the_last_key_varies_fastest():
     grid = parse_grid(["b=1,2", "seed=7", "a=x,y,z"])
     assert grid.constants == ("seed=7",)
     assert grid.n_points == 6
-    assert [overrides for overrides, _ in grid.points()] == [
-        {"b": b, "a": a} for b in (1, 2) for a in ("x", "y", "z")
-    ]
+    assert [overrides for overrides, _ in grid.points()] == [{"b": b, "a": a} for b in (1, 2) for a in ("x", "y", "z")]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from linreg_cli.addresses import has_secrets
 from linreg_cli.config import Config, load_config
 from linreg_cli.config.load import merged_text
 from linreg_cli.config.source import ConfigText
-from linreg_cli.errors import ConfigError, Fault, Interrupted, LinregError, StoreError
+from linreg_cli.errors import ConfigError, Fault, Interrupted, LinregError
 from linreg_cli.files import remove_drafts
 from linreg_cli.pipeline.workers import Worker, Workers, threads_of_each
 from linreg_cli.runs.lock import hold

@@ -10,6 +10,7 @@ from benchmarks.problems import Array
 from benchmarks.steps import Steps
 from linreg_cli.model import build_model
 from linreg_cli.optim.engines.select import EXECUTORS
+from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 
 
@@ -36,11 +37,11 @@ def executor(name: str) -> Callable[[Steps], Callable[[], Array]]:
 
     def engine(steps: Steps) -> Callable[[], Array]:
         X, y = tensors(steps)
-        made, plan = EXECUTORS[name](X, y), steps.plan
+        made, plan = EXECUTORS[name](TrainRows(X, y)), steps.plan
 
         def run() -> Array:
             # Moments are measured anew in each run: they are part of what a user waits for.
-            runner = EXECUTORS[name](X, y) if name == "statistics" else made
+            runner = EXECUTORS[name](TrainRows(X, y)) if name == "statistics" else made
             state = TrainingState(zeros(X.shape[1]))
             runner.run(plan, state, 0, plan.total_steps)
             return parameters(state.model)

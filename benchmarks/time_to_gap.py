@@ -25,6 +25,7 @@ from benchmarks.section import Options, Section, run_section
 from benchmarks.steps import Engine, Steps
 from linreg_cli.least_squares.solve import Optimum, least_squares
 from linreg_cli.optim.engines.select import EXECUTORS
+from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 
 GAPS = ("1e-3", "1e-6")
@@ -88,7 +89,7 @@ def search(table: Problem, optimum: Optimum) -> dict[str, list[Tuned]]:
         full = batch == len(table.X)
         steps = Steps(table, batch, rate, MOST_FULL_EPOCHS if full else MOST_EPOCHS, momentum=momentum)
         plan, state = steps.plan, TrainingState(ours.zeros(X.shape[1]))
-        made, wanted = EXECUTORS["statistics" if full else "native"](X, y), list(GAPS)
+        made, wanted = EXECUTORS["statistics" if full else "native"](TrainRows(X, y)), list(GAPS)
         for epoch in range(1, steps.epochs + 1):
             if wanted and (not full or epoch < 50 or epoch % 10 == 0):
                 made.run(plan, state, state.step, epoch * plan.steps_per_epoch)

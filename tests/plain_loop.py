@@ -17,6 +17,7 @@ from linreg_cli.model import build_model
 from linreg_cli.optim.engines.select import EXECUTORS, unable
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 
 N_ROWS = 10
@@ -89,7 +90,7 @@ class Case:
 
     def executor(self, name: str, dtype: str):
         X, y = (values.to(DTYPES[dtype]) for values in self.data())
-        return EXECUTORS[name](X, y)
+        return EXECUTORS[name](TrainRows(X, y))
 
 
 def every_executor(case: Callable[..., Case], dtypes: Iterable[str] = DTYPES, **axes: Iterable) -> pytest.MarkDecorator:

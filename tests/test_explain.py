@@ -9,6 +9,7 @@ from linreg_cli.inspection.explain import explain
 from linreg_cli.model import build_model
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 
 
@@ -53,7 +54,7 @@ def a_step(loss: Loss, *, n_targets: int = 1, bias: bool = True):
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
     plan = StepPlan(5, 2, 1, True, 0, loss, lambda _: 0.01)
-    return next(explain(plan, TrainingState(model), X, y, 1))
+    return next(explain(plan, TrainingState(model), TrainRows(X, y), 1))
 
 
 @pytest.mark.parametrize("loss", ["mse", "sse", "half_mse", "mae", "huber"])

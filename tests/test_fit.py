@@ -15,6 +15,7 @@ from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.fit import Diverged, Evaluated, SegmentDone, Stopped, fit
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.optim.stopping import Distance, EarlyStopping
 
@@ -53,14 +54,14 @@ def make_state(dtype: torch.dtype = torch.float64, weight: float = 0.0) -> Train
 
 
 def run(plan: StepPlan, state: TrainingState, dtype: torch.dtype = torch.float64, **options) -> list:
-    return list(fit(plan, ReferenceExecutor(*data(dtype)), state, **options))
+    return list(fit(plan, ReferenceExecutor(TrainRows(*data(dtype))), state, **options))
 
 
 class Scripted(ReferenceExecutor):
     """Takes the real steps and says that the train loss after each epoch is the next of `losses`."""
 
     def __init__(self, *losses: float) -> None:
-        super().__init__(*data())
+        super().__init__(TrainRows(*data()))
         self._losses = list(losses)
 
     def train_loss(self, plan: StepPlan, state: TrainingState) -> float:
@@ -70,7 +71,7 @@ class Scripted(ReferenceExecutor):
 def test_events_come_in_order_and_say_where_training_is():
     plan, state = make_plan(learning_rate=lambda epoch: 0.05 / (epoch + 1)), make_state()
     seen = []
-    for event in fit(plan, ReferenceExecutor(*data()), state):
+    for event in fit(plan, ReferenceExecutor(TrainRows(*data())), state):
         assert event.step == state.step
         if isinstance(event, Evaluated):
             assert event.train_loss == plan.loss.over(state.model, *data())
@@ -183,7 +184,7 @@ def test_divergence_keeps_the_last_finite_state(batch_size, rate, momentum):
     assert event.epoch == (event.step - 1) // plan.steps_per_epoch + 1
     # The state is the one that the plan leads to, and it is the last: one step further is not finite.
     again = make_state()
-    executor = ReferenceExecutor(*data())
+    executor = ReferenceExecutor(TrainRows(*data()))
     executor.run(plan, again, 0, event.finite_step)
     assert torch.equal(linear_layer(again.model).weight, linear_layer(state.model).weight)
     executor.run(plan, again, event.finite_step, event.finite_step + 1)
@@ -194,7 +195,7 @@ def test_divergence_keeps_the_last_finite_state(batch_size, rate, momentum):
 def test_divergence_inside_an_epoch_is_reported_at_its_step():
     """The number of the step is that of a plain loop: the first whose batch loss is not finite, from 1."""
     plan = make_plan(1e30, batch_size=1, epochs=1)
-    losses = ReferenceExecutor(*data()).run(plan, make_state(), 0, N_ROWS)
+    losses = ReferenceExecutor(TrainRows(*data())).run(plan, make_state(), 0, N_ROWS)
     event, _ = diverged(plan)
     assert event.step == len(losses) < N_ROWS
     assert event.epoch == 1
@@ -206,7 +207,7 @@ def test_where_the_whole_split_overflows_before_any_batch_does():
     X[-1] *= 1e100
     plan = make_plan(1e-3, batch_size=1, shuffle=False, epochs=1)
     state = make_state(weight=1.0)
-    executor = ReferenceExecutor(X, y)
+    executor = ReferenceExecutor(TrainRows(X, y))
     plan_until_overflow = replace(plan, learning_rate=lambda _: 1e10)
     *_, event = fit(plan_until_overflow, executor, state)
     assert isinstance(event, Diverged)
@@ -232,7 +233,7 @@ def test_a_start_that_is_not_finite_is_reported_before_the_first_step():
 def test_time_in_the_consumer_is_not_counted():
     begun = time.perf_counter()
     events = []
-    for event in fit(make_plan(), ReferenceExecutor(*data()), make_state()):
+    for event in fit(make_plan(), ReferenceExecutor(TrainRows(*data())), make_state()):
         events.append(event)
         time.sleep(0.05)
     elapsed = time.perf_counter() - begun
@@ -255,7 +256,7 @@ class OneByOne:
     """The statistics executor without `run_epochs`."""
 
     def __init__(self) -> None:
-        executor = StatisticsExecutor(*data())
+        executor = StatisticsExecutor(TrainRows(*data()))
         self.run, self.train_loss = executor.run, executor.train_loss
 
 
@@ -290,7 +291,7 @@ def gaps(weights, bias, losses) -> list[Distance]:
 )
 def test_epochs_that_are_taken_together_are_those_that_are_taken_alone(changes, patience, options, ends):
     plan = make_plan(batch_size=N_ROWS, **changes)
-    events, states, state = followed(Counting(*data()), plan, patience, **options)
+    events, states, state = followed(Counting(TrainRows(*data())), plan, patience, **options)
     expected, other_states, other = followed(OneByOne(), plan, patience, **options)
     assert events == expected
     assert isinstance(events[-1], ends)
@@ -304,7 +305,7 @@ def test_epochs_that_are_taken_together_are_those_that_are_taken_alone(changes, 
 
 
 def test_many_epochs_take_few_calls_and_one_evaluation_of_the_gap_each():
-    executor, evaluations = Counting(*data()), []
+    executor, evaluations = Counting(TrainRows(*data())), []
 
     def counted(weights, bias, losses):
         evaluations.append(len(losses))

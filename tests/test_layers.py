@@ -15,17 +15,19 @@ ORDER = {
     "linreg_cli": [
         "addresses", "lookalike", "patterns", "errors", "seeds", "wording", "decimals", "remedies", "fixes",
         "decisions", "findings", "paths", "files", "metric_paths", "gates", "config", "data", "model", "optim",
-        "least_squares", "convergence", "runs", "evaluation", "export", "figures", "report", "starter", "pipeline",
-        "inspection", "api", "estimator", "cli", "__main__",
+        "least_squares", "statistics", "convergence", "runs", "sweeps", "evaluation", "export", "figures", "report",
+        "starter", "pipeline", "inspection", "api", "estimator", "cli", "__main__",
     ],
     "linreg_cli.data": [
-        "columns", "tables", "encoding", "features", "summary", "dataset", "split", "synthetic", "scaling", "assemble",
-        "checks", "every_fault", "load",
+        "columns", "tables", "encoding", "roles", "features", "summary", "dataset", "split", "synthetic", "scaling",
+        "assemble", "checks", "every_fault", "load",
     ],
-    "linreg_cli.optim": ["losses", "schedules", "stopping", "row_order", "plan", "state", "trail", "engines", "fit"],
+    "linreg_cli.optim": [
+        "losses", "schedules", "stopping", "row_order", "rows", "shards", "plan", "state", "trail", "engines", "fit",
+    ],
 }  # fmt: skip
 #: What may import compiled code, its compiler and its loader: the executors, and what they are made of.
-MAY_IMPORT_KERNELS = ["native", "parameters", "statistics"]
+MAY_IMPORT_KERNELS = ["moments", "native", "parameters", "statistics"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 FOLDERS = sorted({".".join(path.parent.relative_to(PACKAGE.parent).parts) for path in MODULES})
 

@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linreg_cli.model import build_model
-from linreg_cli.optim.engines import native, parameters, parts, statistics
+from linreg_cli.optim.engines import native, parameters, parts, statistics, windows
 from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan, not_from_moments
+from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 
 
@@ -56,8 +57,8 @@ def test_every_remainder_of_rows_and_columns(features, batch):
     X, y = table(2 * 17 + 3, features)
     p = plan(len(X), batch, rate=0.002, momentum=0.5)
     one, other = start(features), start(features)
-    losses = NativeExecutor(X, y).run(p, one, 0, p.total_steps)
-    torch.testing.assert_close(losses, ReferenceExecutor(X, y).run(p, other, 0, p.total_steps))
+    losses = NativeExecutor(TrainRows(X, y)).run(p, one, 0, p.total_steps)
+    torch.testing.assert_close(losses, ReferenceExecutor(TrainRows(X, y)).run(p, other, 0, p.total_steps))
     assert_equal(one, other)
 
 
@@ -71,8 +72,8 @@ def test_tiles_of_every_width(dtype, features, batch, targets, shuffle):
     X, y = X.float(), y.float()  # numbers that both types hold
     p = plan(333, batch, shuffle=shuffle, rate=0.001, loss="huber" if features % 2 else "mse")
     one, other = start(features, targets, dtype=dtype), start(features, targets)
-    losses = NativeExecutor(X.to(dtype), y.to(dtype)).run(p, one, 0, p.total_steps)
-    exact = ReferenceExecutor(X.double(), y.double()).run(p, other, 0, p.total_steps)
+    losses = NativeExecutor(TrainRows(X.to(dtype), y.to(dtype))).run(p, one, 0, p.total_steps)
+    exact = ReferenceExecutor(TrainRows(X.double(), y.double())).run(p, other, 0, p.total_steps)
     # A sum of `features` products and one of at most 16 rows in a chain round to about that many times eps; the
     # update adds a rounding of its own a step. Numbers are below 10.
     bound = (features + 16 + p.total_steps) * 10 * torch.finfo(dtype).eps
@@ -101,9 +102,9 @@ def test_random_plans_with_hand_overs_equal_the_reference(data):
         nesterov=nesterov,
     )
     X, y = table(rows, features, targets, seed=data.draw(st.integers(0, 99)))
-    executors = [ReferenceExecutor(X, y), NativeExecutor(X, y)]
+    executors = [ReferenceExecutor(TrainRows(X, y)), NativeExecutor(TrainRows(X, y))]
     if not_from_moments(p) is None:
-        executors.append(StatisticsExecutor(X, y))
+        executors.append(StatisticsExecutor(TrainRows(X, y)))
     one, other = start(features, targets, bias), start(features, targets, bias)
     expected = executors[0].run(p, other, 0, p.total_steps)
     losses = []
@@ -121,8 +122,8 @@ def test_divergence_is_found_at_the_step_of_the_reference(dtype, batch, loss):
     X, y = table(40, 5, dtype=dtype)
     p = plan(40, batch, rate=50.0, fall=0.0, epochs=400, loss=loss)
     one, other = start(5, dtype=dtype), start(5, dtype=dtype)
-    expected = ReferenceExecutor(X, y).run(p, other, 0, p.total_steps)
-    losses = NativeExecutor(X, y).run(p, one, 0, p.total_steps)
+    expected = ReferenceExecutor(TrainRows(X, y)).run(p, other, 0, p.total_steps)
+    losses = NativeExecutor(TrainRows(X, y)).run(p, one, 0, p.total_steps)
     assert not math.isfinite(expected[-1])
     assert len(losses) == len(expected)
     assert not math.isfinite(losses[-1])
@@ -137,8 +138,8 @@ def test_a_nan_in_the_data_stops_every_loss(loss, row, batch):
     X[row, 1] = math.nan
     p = plan(40, batch, shuffle=False, loss=loss)
     one, other = start(3), start(3)
-    losses = NativeExecutor(X, y).run(p, one, 0, p.total_steps)
-    assert len(losses) == len(ReferenceExecutor(X, y).run(p, other, 0, p.total_steps)) == row // batch + 1
+    losses = NativeExecutor(TrainRows(X, y)).run(p, one, 0, p.total_steps)
+    assert len(losses) == len(ReferenceExecutor(TrainRows(X, y)).run(p, other, 0, p.total_steps)) == row // batch + 1
     assert math.isnan(losses[-1])
     assert_equal(one, other)
 
@@ -150,26 +151,26 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch, threads):
     monkeypatch.setattr(parts, "PART_ELEMENTS", 300)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3 - threads)
     one, other = start(6, 2, dtype=torch.float32), start(6, 2, dtype=torch.float32)
-    executor = NativeExecutor(X, y)
+    executor = NativeExecutor(TrainRows(X, y))
     executor.run(p, one, 0, 5)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     executor.run(p, other, 0, 5)
     assert_equal(one, other, rtol=0)
     monkeypatch.undo()
     reference = start(6, 2, dtype=torch.float32)
-    ReferenceExecutor(X, y).run(p, reference, 0, 5)
+    ReferenceExecutor(TrainRows(X, y)).run(p, reference, 0, 5)
     assert_equal(one, reference, rtol=1e-5)
 
 
 def test_orders_drawn_ahead_are_the_orders_of_the_plan(monkeypatch):
-    monkeypatch.setattr(native, "DRAW_AHEAD_ROWS", 1)
+    monkeypatch.setattr(windows, "DRAW_AHEAD_ROWS", 1)
     X, y = table(50, 2)
     p = plan(50, 4, epochs=6)
     one, other = start(2), start(2)
-    executor = NativeExecutor(X, y)
+    executor = NativeExecutor(TrainRows(X, y))
     for stop in (5, 13, 14, 40, p.total_steps):  # within an epoch, at its end, over several
         executor.run(p, one, one.step, stop)
-    ReferenceExecutor(X, y).run(p, other, 0, p.total_steps)
+    ReferenceExecutor(TrainRows(X, y)).run(p, other, 0, p.total_steps)
     assert_equal(one, other)
 
 
@@ -178,11 +179,11 @@ def test_orders_too_long_for_int32_give_the_same_bits(monkeypatch, batch):
     X, y = table(50, 2)
     p = plan(50, batch, epochs=3)
     one, other = start(2), start(2)
-    NativeExecutor(X, y).run(p, one, 0, p.total_steps)
+    NativeExecutor(TrainRows(X, y)).run(p, one, 0, p.total_steps)
     monkeypatch.setattr(native, "WIDE_ROWS", 50)
-    wide = NativeExecutor(X, y)
+    wide = NativeExecutor(TrainRows(X, y))
     wide.run(p, other, 0, p.total_steps)
-    assert wide._orders.of(p, 2).dtype == np.int64
+    assert wide._windows.of(p, 2 * p.steps_per_epoch).order.dtype == torch.int64
     assert_equal(one, other, rtol=0)
 
 
@@ -207,8 +208,8 @@ def test_kernels_stay_within_the_room_that_they_are_given(monkeypatch):
         X, y = table(150, features, targets)
         for executor in (NativeExecutor, StatisticsExecutor)[: 1 + (batch == 150)]:
             p, state = plan(150, batch, rate=1e-4, momentum=0.5), start(features, targets)
-            executor(X, y).run(p, state, 0, p.total_steps)
-            executor(X, y).train_loss(p, state)
+            executor(TrainRows(X, y)).run(p, state, 0, p.total_steps)
+            executor(TrainRows(X, y)).train_loss(p, state)
     assert len(edges) > 100
     for whole, size in edges:
         assert (whole[:16] == 77).all()
@@ -229,8 +230,8 @@ def test_a_large_float32_batch_is_summed_up_as_well_as_in_torch():
     X, y = table(200_000, 4, dtype=torch.float32)
     p = plan(len(X), len(X), epochs=3, rate=0.1)
     state, exact = start(4, dtype=torch.float32), start(4)
-    losses = NativeExecutor(X, y).run(p, state, 0, 3)
-    expected = ReferenceExecutor(X.double(), y.double()).run(p, exact, 0, 3)
+    losses = NativeExecutor(TrainRows(X, y)).run(p, state, 0, 3)
+    expected = ReferenceExecutor(TrainRows(X.double(), y.double())).run(p, exact, 0, 3)
     torch.testing.assert_close(losses, expected, rtol=3e-7, atol=0)
     for one, other in zip(state.model.parameters(), exact.model.parameters(), strict=True):
         torch.testing.assert_close(one.double(), other, rtol=1e-6, atol=3e-7)
@@ -240,8 +241,8 @@ def test_a_large_float32_batch_is_summed_up_as_well_as_in_torch():
 def test_train_loss_is_that_of_the_reference(loss):
     X, y = table(333, 5, 2)
     p, state = plan(333, 10, loss=loss), start(5, 2)
-    value = NativeExecutor(X, y).train_loss(p, state)
-    assert value == pytest.approx(ReferenceExecutor(X, y).train_loss(p, state), rel=1e-13)
+    value = NativeExecutor(TrainRows(X, y)).train_loss(p, state)
+    assert value == pytest.approx(ReferenceExecutor(TrainRows(X, y)).train_loss(p, state), rel=1e-13)
 
 
 def test_data_that_is_not_row_major_is_read_right():
@@ -249,28 +250,29 @@ def test_data_that_is_not_row_major_is_read_right():
     one, other = start(3), start(3)
     turned = X.T.contiguous().T[:, ::10]
     p = plan(6, 2)
-    NativeExecutor(turned, y).run(p, one, 0, p.total_steps)
-    ReferenceExecutor(turned, y).run(p, other, 0, p.total_steps)
+    NativeExecutor(TrainRows(turned, y)).run(p, one, 0, p.total_steps)
+    ReferenceExecutor(TrainRows(turned, y)).run(p, other, 0, p.total_steps)
     assert_equal(one, other)
-    assert np.isfinite(NativeExecutor(turned, y).train_loss(p, one))
+    assert np.isfinite(NativeExecutor(TrainRows(turned, y)).train_loss(p, one))
 
 
 FORK = """
 import os, signal
 import torch
 from linreg_cli.model import build_model
-from linreg_cli.optim.engines import native, parts
+from linreg_cli.optim.engines import native, parts, windows
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 
 torch.set_num_threads(2)
-ROWS = native.DRAW_AHEAD_ROWS + 1
+ROWS = windows.DRAW_AHEAD_ROWS + 1
 parts.PART_ELEMENTS = 2000
 stream = torch.Generator().manual_seed(0)
 X, y = torch.randn(ROWS, 2, generator=stream), torch.randn(ROWS, 1, generator=stream)
 plan = StepPlan(ROWS, 64, 6, True, 3, Loss("mse"), lambda epoch: 0.01)
-executor = native.NativeExecutor(X, y)
+executor = native.NativeExecutor(TrainRows(X, y))
 
 def numbers():
     sums = parts.over_parts(lambda first, last: float(X[first:last].numpy().sum()), ROWS, 2)

@@ -7,6 +7,7 @@ from linreg_cli.model import build_model
 from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 
 SETTINGS = [
@@ -32,7 +33,7 @@ def test_the_steps_are_bit_for_bit_those_of_the_optimiser_object(setting, bias):
     X, y = torch.randn(23, 3, generator=generator), torch.randn(23, 2, generator=generator)
     plan = StepPlan(23, 5, 3, True, 7, Loss("mse"), lambda epoch: 0.1 / (epoch + 1), **setting)
     state = TrainingState(start(bias))
-    executor = ReferenceExecutor(X, y)
+    executor = ReferenceExecutor(TrainRows(X, y))
     executor.run(plan, state, 0, 8)  # in two calls, so that the buffers are handed over
     executor.run(plan, state, 8, plan.total_steps)
 

@@ -22,6 +22,7 @@ from linreg_cli.optim.engines.select import EXECUTORS
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.row_order import Blocks, block_count
+from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.runs.find import find_run
 
@@ -42,7 +43,7 @@ def test_words_are_those_of_philox_and_do_not_depend_on_which_are_drawn():
 @pytest.mark.parametrize("n_samples", [1, 2, 5, 1_024, 1_025])
 def test_an_epoch_has_each_row_once_one_block_after_the_other(n_samples, n_blocks):
     order = Blocks(n_samples, seed=1, n_blocks=n_blocks)
-    block = order.block_of(0, n_samples)
+    block = np.sort(order.block_of(0, n_samples))  # as the rows stand
     for epoch in (0, 1, 900):
         rows = order.of(epoch).numpy()
         np.testing.assert_array_equal(np.sort(rows), np.arange(n_samples))
@@ -61,13 +62,27 @@ def test_blocks_stay_and_their_order_and_that_of_their_rows_change_with_the_epoc
     assert not np.array_equal(order.block_of(0, 400), other.block_of(0, 400))
 
 
+def test_the_train_split_stands_block_by_block_in_the_order_of_the_table(monkeypatch):
+    """A block is a range of positions; its rows are those that a plain loop over the table puts into it."""
+    order, rows = Blocks(400, seed=1, n_blocks=8), np.arange(1_000, 3_000, 5)
+    block = order.block_of(0, 400)
+    expected = [int(row) for b in range(8) for row, of in zip(rows, block, strict=True) if of == b]
+    assert order.arranged(rows).tolist() == expected
+    assert order.arranged(np.random.default_rng(0).permutation(rows)).tolist() == expected  # a split drawn at random
+    assert [order.members(b).start for b in range(8)] == [0, *np.cumsum(np.bincount(block))[:-1]]
+    monkeypatch.setattr("linreg_cli.optim.row_order.COUNTED_ROWS", 7)
+    other = Blocks(400, seed=3, n_blocks=8)
+    assert [len(other.members(b)) for b in range(8)] == np.bincount(other.block_of(0, 400)).tolist()
+
+
 def test_every_block_and_every_place_is_as_probable():
     """Chi-squared tests at 1e-4, of fixed seeds: rows of each block, and where the first row of the table comes."""
     counts = np.bincount(Blocks(100_000, seed=0, n_blocks=50).block_of(0, 100_000), minlength=50)
     assert stats.chisquare(counts).pvalue > 1e-4
     places = np.zeros(10)
     for seed in range(2_000):
-        places[Blocks(10, seed=seed, n_blocks=3).of(seed % 5).tolist().index(0)] += 1
+        order = Blocks(10, seed=seed, n_blocks=3)
+        places[order.arranged(np.arange(10))[order.of(seed % 5)].tolist().index(0)] += 1
     assert stats.chisquare(places).pvalue > 1e-4
 
 
@@ -104,7 +119,8 @@ def gaps(n_samples, n_blocks, seed, epochs=3):
         plan = StepPlan(n_samples, 16, epochs, True, seed, Loss("mse"), lambda _: 0.01, n_blocks=blocks)
         model = build_model(3, 1, bias=True, dtype=torch.float64)
         state = TrainingState(model)
-        executor = EXECUTORS["native"](torch.from_numpy(X), torch.from_numpy(y))
+        stand = plan.rows.arranged(np.arange(n_samples))
+        executor = EXECUTORS["native"](TrainRows(torch.from_numpy(X[stand]), torch.from_numpy(y[stand])))
         executor.run(plan, state, 0, plan.total_steps)
         weights, bias = (value.detach().numpy() for value in model.parameters())
         found.append(optimum.excess(weights.T, bias) / optimum.relative_to)

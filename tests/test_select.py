@@ -6,12 +6,14 @@ import sys
 import pytest
 from test_native import plan, start, table
 
-from linreg_cli.optim.engines import costs, native, select, statistics
+from linreg_cli.optim.engines import costs, moments, native, select, statistics
 from linreg_cli.optim.engines.kernels import disk
 from linreg_cli.optim.engines.kernels.loader import kernel
+from linreg_cli.optim.engines.moments import WIDE
 from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
-from linreg_cli.optim.engines.statistics import WIDE, StatisticsExecutor
+from linreg_cli.optim.engines.statistics import StatisticsExecutor
+from linreg_cli.optim.rows import TrainRows
 
 
 @pytest.fixture
@@ -27,21 +29,21 @@ def compiled(monkeypatch):
 
 
 def test_a_small_run_takes_the_reference(compiled):
-    choice = select.choose("auto", plan(1000, 10, epochs=3), *table(1000, 4))
+    choice = select.choose("auto", plan(1000, 10, epochs=3), TrainRows(*table(1000, 4)))
     assert choice.executor.name == "reference"
     assert "estimated reference" in choice.decision.why
     assert "native" in choice.decision.why
 
 
 def test_many_steps_take_the_native_loop(compiled):
-    choice = select.choose("auto", plan(1000, 10, epochs=1000), *table(1000, 4))
+    choice = select.choose("auto", plan(1000, 10, epochs=1000), TrainRows(*table(1000, 4)))
     assert choice.executor.name == "native"
 
 
 def test_many_full_batches_of_a_squared_loss_take_the_statistics(compiled):
-    X, y = table(100_000, 4)
-    assert select.choose("auto", plan(100_000, 100_000, epochs=5000), X, y).executor.name == "statistics"
-    assert select.choose("auto", plan(100_000, 100_000, epochs=5000, loss="mae"), X, y).executor.name == "native"
+    rows = TrainRows(*table(100_000, 4))
+    assert select.choose("auto", plan(100_000, 100_000, epochs=5000), rows).executor.name == "statistics"
+    assert select.choose("auto", plan(100_000, 100_000, epochs=5000, loss="mae"), rows).executor.name == "native"
 
 
 def test_few_epochs_of_many_columns_are_streamed():
@@ -53,9 +55,9 @@ def test_few_epochs_of_many_columns_are_streamed():
 def test_compiling_counts(compiled):
     p, data = plan(1000, 10, epochs=300), table(1000, 4)
     compiled(False)
-    assert select.choose("auto", p, *data).executor.name == "reference"
+    assert select.choose("auto", p, TrainRows(*data)).executor.name == "reference"
     compiled(True)
-    assert select.choose("auto", p, *data).executor.name == "native"
+    assert select.choose("auto", p, TrainRows(*data)).executor.name == "native"
 
 
 def test_only_the_kernels_of_these_sources_and_this_dtype_count(monkeypatch, tmp_path):
@@ -103,12 +105,12 @@ def test_a_run_calls_the_kernels_that_it_asks_for(monkeypatch, executor, rows, b
     """Whether a plan's code is compiled is asked about just those kernels that its steps and losses call."""
     asked, called = set(), set()
     monkeypatch.setattr(disk, "exists", lambda name, dtype: asked.add(name) is None)
-    for module in (native, statistics):
+    for module in (native, statistics, moments):
         monkeypatch.setattr(module, "kernel", lambda name, *types: called.add(name) or kernel(name, *types))
     X, y = table(rows, 4, targets)
     p, state = plan(rows, batch), start(4, targets)
     assert executor.is_compiled(p, 4, targets, "float64")
-    made = executor(X, y)
+    made = executor(TrainRows(X, y))
     made.run(p, state, 0, p.total_steps)
     made.train_loss(p, state)
     assert asked == called
@@ -116,17 +118,17 @@ def test_a_run_calls_the_kernels_that_it_asks_for(monkeypatch, executor, rows, b
 
 def test_a_named_executor_that_cannot_run_is_an_error():
     with pytest.raises(ValueError, match=r"statistics cannot run this plan: a batch of 10 rows .* use auto"):
-        select.choose("statistics", plan(100, 10), *table(100, 2))
+        select.choose("statistics", plan(100, 10), TrainRows(*table(100, 2)))
 
 
 def test_a_named_executor_is_taken():
-    choice = select.choose("native", plan(100, 10), *table(100, 2))
+    choice = select.choose("native", plan(100, 10), TrainRows(*table(100, 2)))
     assert (choice.executor.name, choice.decision.why) == ("native", "named by train.engine")
 
 
 def test_other_devices_take_the_reference():
     X, y = (values.to("meta") for values in table(100, 2))
-    choice = select.choose("auto", plan(100, 10, epochs=10**6), X, y)
+    choice = select.choose("auto", plan(100, 10, epochs=10**6), TrainRows(X, y))
     assert choice.executor.name == "reference"
     assert "the data is on meta" in choice.decision.why
 
@@ -138,12 +140,13 @@ from linreg_cli.model import build_model
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.engines.select import choose
+from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 X, y = torch.ones(20, 2), torch.ones(20, 1)
 plan = StepPlan(20, 4, 1, True, 0, Loss("mse"), lambda epoch: 0.1)
 model = build_model(2, 1, bias=True, dtype=torch.float32)
 torch.nn.init.zeros_(model[0].weight), torch.nn.init.zeros_(model[0].bias)
-choice = choose(sys.argv[1], plan, X, y)
+choice = choose(sys.argv[1], plan, TrainRows(X, y))
 choice.executor.run(plan, TrainingState(model), 0, 5)
 print(choice.executor.name, *(name in sys.modules for name in ("numba", "llvmlite", "torch._dynamo")))
 """

@@ -45,7 +45,7 @@ def explain(
     named = Names(*names, loaded.config.loss)
     done: list[ExplainedStep] = []
     try:
-        for step in work(prepared.plan, prepared.state, *prepared.tensors["train"], steps):
+        for step in work(prepared.plan, prepared.state, prepared.rows, steps):
             done.append(step)
             if not as_json and len(done) <= MAX_PAGES:
                 output.show(("\n" if len(done) > 1 else "") + page(step, named))

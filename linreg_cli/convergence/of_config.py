@@ -31,7 +31,7 @@ def problem_of(
         dataset: the rows.
         preprocessor: fitted with the settings of the config.
         train: X (n_samples, n_features) and y (n_samples, n_targets) of the train split in scaled units and the dtype
-            of training, where they are there already.
+            of training, as `RowOrder.arranged` has the rows, where they are there already.
         eps: see `Problem`.
         exact: see `Problem`; None: nothing was computed.
 
@@ -39,7 +39,8 @@ def problem_of(
         DataError: for a value that overflows the dtype of training.
         SettingError: at `model.init`, as `model.initialise`.
     """
-    dtype, rows = dtype_of(config), dataset.splits["train"]
+    dtype, plan = dtype_of(config), plan_of(config, dataset)
+    rows = plan.rows.arranged(dataset.splits["train"])
     if train is None:
         X_nd, y_nk = (
             each.tensor(dataset, rows, dtype).numpy() for each in (preprocessor.features, preprocessor.targets)
@@ -47,10 +48,14 @@ def problem_of(
     else:
         X_nd, y_nk = train
     given = None if dtype == torch.float64 else functools.partial(preprocessor.given, dataset, rows)
-    plan = StepPlan.from_config(config, len(rows), X_nd.shape[1] + y_nk.shape[1])
     problem = Problem(plan, X_nd, y_nk, dataset.features, _start(config, dataset, dtype), eps=eps, given=given)
     problem.exact.update(exact or {})
     return problem
+
+
+def plan_of(config: Config, dataset: Dataset) -> StepPlan:
+    """The plan of a config for the train split; as `StepPlan.from_config`."""
+    return StepPlan.from_config(config, len(dataset.splits["train"]), len(dataset.features) + len(dataset.targets))
 
 
 def dtype_of(config: Config) -> torch.dtype:

@@ -10,13 +10,14 @@ from torch import nn
 
 from linreg_cli.config import Config
 from linreg_cli.config.given import messages_about
-from linreg_cli.convergence.of_config import problem_of
+from linreg_cli.convergence.of_config import plan_of, problem_of
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
 from linreg_cli.data.columns.kinds import RawColumn
 from linreg_cli.data.encoding.column_faults import reporting
 from linreg_cli.data.tables.blocks import NotInBlocksError
+from linreg_cli.data.tables.part_rows import naming_parts
 from linreg_cli.evaluation.exact_fit import ExactFit
 from linreg_cli.evaluation.fit_quality import fit_quality
 from linreg_cli.evaluation.metrics import ErrorSums, Metrics, parameters, split_metrics
@@ -102,8 +103,9 @@ def evaluate_splits(saved: SavedModel, frame: pa.Table | None = None) -> tuple[M
         raise saved.run.damaged("preprocess.json", "its columns are not those of config.yaml")
     dtype, loss = linear_layer(model).weight.dtype, Loss(config.loss, config.huber_delta)
     losses = {}
-    for split, rows in dataset.splits.items():
-        if len(rows):
+    for split, given in dataset.splits.items():
+        if len(given):
+            rows = plan_of(config, dataset).rows.arranged(given) if split == "train" else given
             X_nd, y_nk = (each.tensor(dataset, rows, dtype) for each in (preprocessor.features, preprocessor.targets))
             losses[split] = loss.over(model, X_nd, y_nk)
             if split == "train":
@@ -146,8 +148,8 @@ def evaluate_table(saved: SavedModel, source: str | pa.Table) -> Metrics:
     except NotInBlocksError:
         numbers, text = input_columns(encoder)
         cells = table.read([*numbers, *targets], text=text)
-        raw = raw_inputs(cells, encoder, targets, saved, table)
-        with messages_about(saved.config, saved.run.path), reporting(path):
+        with naming_parts(table), messages_about(saved.config, saved.run.path), reporting(path):
+            raw = raw_inputs(cells, encoder, targets, saved, table)
             own = {"data": _metrics_of_table(saved, raw, path, table.columns)}
     for split in SPLITS:
         own |= {split: None, f"{split}_reason": f"the metrics are of {path}, as data"}

@@ -12,6 +12,7 @@ from linreg_cli.model import linear_layer
 from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.wording import number
 
@@ -87,14 +88,13 @@ class ExplainedStep:
         return None
 
 
-def explain(plan: StepPlan, state: TrainingState, X_nd: Tensor, y_nk: Tensor, steps: int) -> Iterator[ExplainedStep]:
+def explain(plan: StepPlan, state: TrainingState, rows: TrainRows, steps: int) -> Iterator[ExplainedStep]:
     """Take steps of a plan with the reference executor, and yield each one with its gradients.
 
     Args:
         plan: the steps.
         state: the parameters and momentum buffers, changed in place; the model is float64 and on the CPU.
-        X_nd: the features of the train split, shape (n_samples, n_features), float64.
-        y_nk: the targets of the train split, shape (n_samples, n_targets), float64.
+        rows: the train split, float64.
         steps: the number of steps; fewer if the plan ends before.
 
     Yields:
@@ -103,13 +103,13 @@ def explain(plan: StepPlan, state: TrainingState, X_nd: Tensor, y_nk: Tensor, st
     Raises:
         DivergedError: at a step whose loss is not finite, after the previous ones were yielded.
     """
-    executor = ReferenceExecutor(X_nd, y_nk)
+    executor, X_nd, y_nk = ReferenceExecutor(rows), rows.X_nd, rows.y_nk
     train_loss = float(plan.loss(_predict(_parameters(state), X_nd), y_nk))
     for step in range(state.step, min(state.step + steps, plan.total_steps)):
         epoch, batch = divmod(step, plan.steps_per_epoch)
         order, (first, last) = plan.row_order(epoch), plan.batch_bounds(batch)
-        rows = torch.arange(first, last) if order is None else order[first:last]
-        X_bd, y_bk = X_nd[rows], y_nk[rows]
+        batch_rows = torch.arange(first, last) if order is None else order[first:last]
+        X_bd, y_bk = X_nd[batch_rows], y_nk[batch_rows]
         before = _parameters(state)
         predictions, lr = _predict(before, X_bd), plan.learning_rate(epoch)
         loss = float(plan.loss(predictions, y_bk))
@@ -129,7 +129,7 @@ def explain(plan: StepPlan, state: TrainingState, X_nd: Tensor, y_nk: Tensor, st
         loss_before, train_loss = train_loss, float(plan.loss(_predict(after, X_nd), y_nk))
         yield ExplainedStep(
             number=step + 1,
-            rows=rows.tolist(),
+            rows=batch_rows.tolist(),
             lr=lr,
             inputs=X_bd,
             targets=y_bk,

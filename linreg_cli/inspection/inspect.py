@@ -243,14 +243,14 @@ def _standardized(prepared: Prepared, problem: Problem) -> Problem | None:
         preprocessor = Preprocessor.fit(dataset, options, bias=config.model.bias)
     except DataError:  # a column cannot be standardised; the forecast of the config does not need it
         return None
-    X_nd = preprocessor.features.tensor(dataset, dataset.splits["train"], prepared.tensors["train"][1].dtype)
+    X_nd = preprocessor.features.tensor(dataset, dataset.splits["train"], prepared.rows.y_nk.dtype)
     return replace(problem, X_nd=X_nd.numpy())
 
 
 def _held_out(prepared: Prepared, problem: Problem) -> OptimumErrors:
     """Leave-one-out and k-fold cross-validation, with the folds of `evaluate.cross_validation`, without refitting."""
     dataset, config = prepared.dataset, prepared.config
-    given, rows = config.evaluate.cross_validation, dataset.splits["train"]
+    given, rows = config.evaluate.cross_validation, np.asarray(dataset.splits["train"])
     _, X, given_y = original_rows(dataset, prepared.preprocessor)
     y = np.asarray(given_y)
     optimum = problem.optimum

@@ -15,10 +15,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from linreg_cli.data.columns.kinds import Rows
 from linreg_cli.seeds import counted_words, torch_stream
 
 #: Bytes of a block of rows in the dtype of training, about, where `train.blocks` is null.
 BLOCK_BYTES = 32 * 2**20
+
+#: Rows whose blocks are drawn at a time, to count them.
+COUNTED_ROWS = 1 << 20
 
 Positions = npt.NDArray[np.int64]
 
@@ -41,6 +45,13 @@ class RowOrder(Hashable, Protocol):
             Positions in the train split, each once, shape (n_samples,); None: the rows as given.
         """
 
+    def arranged(self, rows: Rows) -> Rows:
+        """The row numbers of the train split in the order in which the rows stand, in memory or on the disk.
+
+        Args:
+            rows: row numbers of the table, shape (n_samples,).
+        """
+
 
 @dataclass(frozen=True)
 class Given:
@@ -55,6 +66,10 @@ class Given:
     def of(self, epoch: int, dtype: torch.dtype = torch.int64) -> Tensor | None:
         """None; as `RowOrder.of`."""
         return None
+
+    def arranged(self, rows: Rows) -> Rows:
+        """As they are; as `RowOrder.arranged`."""
+        return rows
 
 
 @dataclass(frozen=True)
@@ -81,6 +96,10 @@ class Full:
         """The permutation of an epoch; as `RowOrder.of`."""
         return torch.randperm(self.n_samples, generator=torch_stream(self.seed, "order", epoch), dtype=dtype)
 
+    def arranged(self, rows: Rows) -> Rows:
+        """As they are; as `RowOrder.arranged`."""
+        return rows
+
 
 def block_count(n_samples: int, n_columns: int, itemsize: int) -> int:
     """The number of blocks that take about 32 MiB each, from the size of the table alone.
@@ -100,9 +119,11 @@ def block_count(n_samples: int, n_columns: int, itemsize: int) -> int:
 class Blocks:
     """A random order that can be read from a disk: an epoch takes one block of rows after the other.
 
-    Each row is in a block at random, by a function of (seed, row), the same in every epoch. An epoch has the blocks in
-    an order from (seed, epoch), and the rows of a block in an order from (seed, epoch, block). All are functions of a
-    counter (`seeds.counted_words`), so that any part of them is drawn alone, with the same bits on any device.
+    Each row is in a block at random, by a function of (seed, row), the same in every epoch; `row` counts the rows of
+    the train split in the order of the table. The split stands block by block, so that a block is a range of positions.
+    An epoch has the blocks in an order from (seed, epoch), and the rows of a block in an order from (seed, epoch,
+    block). All are functions of a counter (`seeds.counted_words`), so that any part of them is drawn alone, with the
+    same bits on any device.
 
     Attributes:
         n_samples: rows of the train split.
@@ -114,6 +135,8 @@ class Blocks:
     [0, 1, 2, 3, 4, 5]
     >>> rows.of(7).tolist() == [int(row) for block in rows.blocks(7) for row in rows.rows(7, int(block))]
     True
+    >>> rows.members(0), rows.members(1), rows.arranged(np.array([9, 5, 6, 7, 8, 4])).tolist()
+    (range(0, 5), range(5, 6), [4, 5, 7, 8, 9, 6])
     """
 
     n_samples: int
@@ -136,14 +159,20 @@ class Blocks:
         return _shuffled(self.n_blocks, self.seed, "order of blocks", epoch)
 
     def rows(self, epoch: int, block: int) -> Positions:
-        """The rows of a block in their order in an epoch, shape (n_rows of the block,)."""
+        """The positions of a block in their order in an epoch, shape (n_rows of the block,)."""
         members = self.members(block)
-        return members[_shuffled(len(members), self.seed, "order in a block", epoch, block)]
+        out = _shuffled(len(members), self.seed, "order in a block", epoch, block)
+        out += members.start
+        return out
 
-    def members(self, block: int) -> Positions:
-        """The rows of a block, ascending."""
-        grouped, ends = _grouped(self)
-        return grouped[ends[block] : ends[block + 1]]
+    def members(self, block: int) -> range:
+        """The positions of a block in the train split."""
+        ends = _ends(self)
+        return range(int(ends[block]), int(ends[block + 1]))
+
+    def arranged(self, rows: Rows) -> Rows:
+        """Block by block, and within a block in the order of the table; as `RowOrder.arranged`."""
+        return np.sort(rows)[np.argsort(self.block_of(0, self.n_samples), kind="stable")]
 
     def block_of(self, start: int, stop: int) -> Positions:
         """The blocks of the rows `start` to `stop - 1`: floor(K u) of a random u in [0, 1) with 32 bits."""
@@ -151,18 +180,23 @@ class Blocks:
         return (high * np.uint64(self.n_blocks) >> np.uint64(32)).astype(np.int64)
 
 
-@functools.lru_cache(maxsize=2)
-def _grouped(order: Blocks) -> tuple[Positions, Positions]:
-    """All rows, block by block, and where each block begins and the last ends."""
-    block = order.block_of(0, order.n_samples)
-    ends = np.concatenate([[0], np.cumsum(np.bincount(block, minlength=order.n_blocks))])
-    return np.argsort(block, kind="stable"), ends
+@functools.lru_cache(maxsize=8)
+def _ends(order: Blocks) -> Positions:
+    """Where each block begins and the last ends, shape (n_blocks + 1,)."""
+    ends = np.zeros(order.n_blocks + 1, dtype=np.int64)
+    for start in range(0, order.n_samples, COUNTED_ROWS):
+        block = order.block_of(start, min(start + COUNTED_ROWS, order.n_samples))
+        ends[1:] += np.bincount(block, minlength=order.n_blocks)
+    return np.cumsum(ends, out=ends)
 
 
 def _shuffled(count: int, seed: int, purpose: str, *counter: int) -> Positions:
     """A random permutation: positions in the order of random words, whose last bits are the position itself."""
     bits = np.uint64(max(count - 1, 1).bit_length())
-    words = counted_words(seed, purpose, *counter, stop=count) >> bits << bits
+    words = counted_words(seed, purpose, *counter, stop=count)
+    words >>= bits
+    words <<= bits
     words |= np.arange(count, dtype=np.uint64)
     words.sort()
-    return (words & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+    words &= (np.uint64(1) << bits) - np.uint64(1)
+    return words.view(np.int64)

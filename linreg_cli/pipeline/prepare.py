@@ -16,7 +16,7 @@ from linreg_cli.config.given import messages_about
 from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
 from linreg_cli.convergence.auto import ResolvedOptimizer, resolve
 from linreg_cli.convergence.limits import rate_limit
-from linreg_cli.convergence.of_config import dtype_of, problem_of
+from linreg_cli.convergence.of_config import dtype_of, plan_of, problem_of
 from linreg_cli.convergence.preflight import check_before_training
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, reaching
@@ -28,12 +28,14 @@ from linreg_cli.findings import Finding
 from linreg_cli.gates import ReferenceValue
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import LinearFormula, build_model, fold, initialise
+from linreg_cli.optim.engines.reference import loss_over
 from linreg_cli.optim.engines.select import Choice, choose, resolve_device
 from linreg_cli.optim.fit import Event
 from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.runs.references import references_of
-from linreg_cli.starter.known import Known
+from linreg_cli.starter.known import Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,8 +74,9 @@ class Prepared:
         config: with numbers in place of `auto`, and the device and the executor that were chosen.
         dataset: the rows of all splits, in original units.
         preprocessor: fitted on the train split.
-        tensors: split -> (X, y) in scaled units, on the device, shapes (n_samples, n_features) and
-            (n_samples, n_targets), in the dtype of training; only splits with rows.
+        rows: the train split in scaled units, on the device, in the dtype of training.
+        held_out: split -> (X, y) likewise, shapes (n_samples, n_features) and (n_samples, n_targets); of the splits
+            besides `train` those with rows.
         state: the initial parameters.
         choice: the executor, and the reason for it.
         problem: the plan and the train split; its optimum, curvature and limits are computed on first access.
@@ -84,7 +87,8 @@ class Prepared:
     config: Config
     dataset: Dataset
     preprocessor: Preprocessor
-    tensors: dict[str, tuple[Tensor, Tensor]]
+    rows: TrainRows
+    held_out: dict[str, tuple[Tensor, Tensor]]
     state: TrainingState
     choice: Choice
     problem: Problem
@@ -104,7 +108,7 @@ class Prepared:
     @property
     def has_validation(self) -> bool:
         """Whether there is a validation split."""
-        return "validation" in self.tensors
+        return "validation" in self.held_out
 
     def formula(self) -> LinearFormula:
         """The current model in original units."""
@@ -112,7 +116,9 @@ class Prepared:
 
     def loss(self, split: str) -> float:
         """The loss of the current model on a split, in scaled units, without the penalty."""
-        return self.plan.loss.over(self.state.model, *self.tensors[split])
+        if split == "train":
+            return loss_over(self.rows, self.plan, self.state)
+        return self.plan.loss.over(self.state.model, *self.held_out[split])
 
     def rate_limit(self) -> dict[str, Any] | None:
         """The limit of the learning rate, for `run.json`; see `limits.rate_limit`."""
@@ -155,7 +161,7 @@ class Prepared:
             ConfigError: if the config names an executor that cannot start here.
         """
         try:
-            choice, why = self.choice.started(self.plan, *self.tensors["train"])
+            choice, why = self.choice.started(self.plan, self.rows)
         except EngineError as error:
             raise loaded.error("train.engine", f"{error}; use auto or reference") from None
         if not why:
@@ -175,7 +181,7 @@ def prepare(
     resumed: bool = False,
     outputs: Path | None = None,
     references: Mapping[str, ReferenceValue] | None = None,
-    known: Known | None = None,
+    known: Rows | None = None,
     frame: "pa.Table | None" = None,
 ) -> Prepared:
     """Read the data, fit the preprocessing, build the model and the plan. Nothing is written.
@@ -188,7 +194,7 @@ def prepare(
         resumed: whether the gates of the config belong to a run that is resumed, and are not checked again.
         outputs: the folder of the runs that gates may compare with; None: the gates will not be checked.
         references: what a run that is resumed compared with when it was started, and still does.
-        known: what was read already, to write the config, as `Known.of` gives it for the config; None: nothing.
+        known: what was read already and holds for the config, as `Known.of` and `SharedRows.of` give it; None: nothing.
         frame: the rows of `source: frame`.
 
     Raises:
@@ -279,7 +285,7 @@ def assemble_run(
     dataset: Dataset,
     *,
     eps: float | None = None,
-    known: Known | None = None,
+    known: Rows | None = None,
 ) -> Prepared:
     """Fit the preprocessing on the train split, build the model and the plan, choose rate, momentum and executor.
 
@@ -297,28 +303,32 @@ def assemble_run(
     """
     preprocessor = known.preprocessor if known else Preprocessor.fit(dataset, config.preprocess, bias=config.model.bias)
     dtype, solved = dtype_of(config), known.problem if known and eps is None else None
+    with loaded.placing_errors():
+        order = plan_of(config, dataset).rows
+    placed = {**dataset.splits, "train": order.arranged(dataset.splits["train"])}
     tensors = {
         split: (preprocessor.features.tensor(dataset, rows, dtype), preprocessor.targets.tensor(dataset, rows, dtype))
-        for split, rows in dataset.splits.items()
+        for split, rows in placed.items()
         if len(rows) and not (solved and split == "train")
     }
     if solved is not None:
         tensors = {"train": (torch.from_numpy(solved.X_nd), torch.from_numpy(solved.y_nk)), **tensors}
     X_nd, y_nk = (tensor.numpy() for tensor in tensors["train"])
     tensors = {split: (X.to(device), y.to(device)) for split, (X, y) in tensors.items()}
+    rows = TrainRows(*tensors.pop("train"))
     model = build_model(len(dataset.features), len(dataset.targets), bias=config.model.bias, dtype=dtype, device=device)
     with loaded.placing_errors():
         initialise(model, config.model.init, config.seed)
         exact = None if solved is None else solved.exact
         problem = problem_of(config, dataset, preprocessor, (X_nd, y_nk), eps=eps, exact=exact)
         chosen = resolve(config, problem)
-    problem = problem.with_plan(StepPlan.from_config(chosen.config, len(X_nd), X_nd.shape[1] + y_nk.shape[1]))
+    problem = problem.with_plan(plan_of(chosen.config, dataset))
     try:
-        choice = choose(config.train.engine, problem.plan, *tensors["train"])
+        choice = choose(config.train.engine, problem.plan, rows)
     except ValueError as error:
         raise loaded.error("train.engine", str(error)) from None
     resolved = _resolved(chosen.config, device, choice, problem.plan)
-    return Prepared(resolved, dataset, preprocessor, tensors, TrainingState(model), choice, problem, chosen)
+    return Prepared(resolved, dataset, preprocessor, rows, tensors, TrainingState(model), choice, problem, chosen)
 
 
 def _resolved(config: Config, device: torch.device, choice: Choice, plan: StepPlan) -> Config:

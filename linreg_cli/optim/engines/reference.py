@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 from torch.optim.sgd import sgd
 
+from linreg_cli.optim.engines.windows import Window, windows_of
+from linreg_cli.optim.losses import CHUNK_ROWS
 from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.rows import Rows
 from linreg_cli.optim.state import TrainingState
 
 
@@ -18,14 +21,13 @@ class ReferenceExecutor:
     """Runs the steps of a plan one at a time, with autograd, on any device.
 
     Args:
-        X_nd: inputs of the train split, shape (n_samples, n_features), of the dtype and on the device of the model.
-        y_nk: targets, shape (n_samples, n_targets), of the same dtype and on the same device.
+        rows: the train split, of the dtype and on the device of the model.
     """
 
     name = "reference"
 
-    def __init__(self, X_nd: Tensor, y_nk: Tensor) -> None:
-        self._X_nd, self._y_nk = X_nd, y_nk
+    def __init__(self, rows: Rows) -> None:
+        self._rows, self._windows = rows, windows_of(rows, torch.int64)
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
@@ -64,17 +66,17 @@ class ReferenceExecutor:
         names, parameters = map(list, zip(*model.named_parameters(), strict=True))
         buffers = [state.momentum.get(name) for name in names]
         losses = torch.empty(stop - start, dtype=torch.float64)
-        epoch, order, lr = -1, None, 0.0
+        window: Window | None = None
+        lr = 0.0
         for step in range(start, stop):
-            in_epoch, batch = plan.locate(step)
-            if in_epoch != epoch:
-                epoch = in_epoch
-                order = plan.row_order(epoch)
-                order = None if order is None else order.to(self._X_nd.device)
+            epoch, batch = plan.locate(step)
+            if step == start or batch == 0:
                 lr = plan.learning_rate(epoch)
-            first, last = plan.batch_bounds(batch)
-            rows = slice(first, last) if order is None else order[first:last]
-            loss = plan.loss(model(self._X_nd[rows]), self._y_nk[rows])
+            if window is None or step == window.stop:
+                window = self._windows.of(plan, step)
+            first, last = plan.batch_bounds(window.batch(plan, step))
+            rows = slice(first, last) if window.order is None else window.order[first:last]
+            loss = plan.loss(model(window.rows.X_nd[rows]), window.rows.y_nk[rows])
             losses[step - start] = value = loss.item()
             if not math.isfinite(value):
                 losses = losses[: step - start + 1]
@@ -91,4 +93,12 @@ class ReferenceExecutor:
 
     def train_loss(self, plan: StepPlan, state: TrainingState) -> float:
         """The loss over the whole train split at the parameters of the state, accumulated in float64."""
-        return plan.loss.over(state.model, self._X_nd, self._y_nk)
+        return loss_over(self._rows, plan, state)
+
+
+def loss_over(rows: Rows, plan: StepPlan, state: TrainingState) -> float:
+    """The loss over all rows at the parameters of the state, accumulated in float64, as `Loss.over`."""
+    total = 0.0
+    for part in rows.parts(CHUNK_ROWS):
+        total = plan.loss.sum_over(state.model, part.X_nd, part.y_nk, total)
+    return plan.loss.of_sum(total, rows.n_samples * rows.n_targets)

@@ -13,6 +13,7 @@ from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.plan import StepPlan, not_from_moments
+from linreg_cli.optim.rows import Rows
 from linreg_cli.optim.state import TrainingState
 
 
@@ -23,13 +24,12 @@ class Executor(Protocol):
         name: the value of `train.engine` that selects it.
 
     Args:
-        X_nd: inputs of the train split, shape (n_samples, n_features), of the training dtype.
-        y_nk: targets, shape (n_samples, n_targets), of the same dtype and on the same device.
+        rows: the train split.
     """
 
     name: str
 
-    def __init__(self, X_nd: Tensor, y_nk: Tensor) -> None: ...
+    def __init__(self, rows: Rows) -> None: ...
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
@@ -45,7 +45,7 @@ class Executor(Protocol):
         """The loss over the whole train split."""
 
 
-#: name -> its class, which is made from (X, y). The names are the values of `train.engine` besides `auto`.
+#: name -> its class, which is made from the train rows. The names are the values of `train.engine` besides `auto`.
 EXECUTORS: dict[str, type[Executor]] = {
     each.name: each for each in (ReferenceExecutor, NativeExecutor, StatisticsExecutor)
 }
@@ -63,13 +63,12 @@ class Choice:
     executor: Executor
     decision: Decision
 
-    def started(self, plan: StepPlan, X_nd: Tensor, y_nk: Tensor) -> "tuple[Choice, str]":
+    def started(self, plan: StepPlan, rows: Rows) -> "tuple[Choice, str]":
         """Load the executor's compiled code; where `auto` chose one that cannot start, the reference takes its place.
 
         Args:
             plan: the steps.
-            X_nd: inputs of the train split, as in `choose`.
-            y_nk: targets.
+            rows: the train split.
 
         Returns:
             What runs, and the reason why it is not what was chosen; empty if it is.
@@ -84,45 +83,43 @@ class Choice:
             if not self.decision.auto:
                 raise
             why = f"{self.executor.name}: {error}"
-            return _choice("reference", X_nd, y_nk, f"auto: {why}", auto=True), why
+            return _choice("reference", rows, f"auto: {why}", auto=True), why
 
     def as_json(self) -> dict[str, Any]:
         """`engine` of `run.json`: the decision, with its value also as `name`, as older versions have it."""
         return {"name": self.executor.name, **self.decision.as_json()}
 
 
-def choose(engine: str, plan: StepPlan, X_nd: Tensor, y_nk: Tensor) -> Choice:
+def choose(engine: str, plan: StepPlan, rows: Rows) -> Choice:
     """The executor that the config names; for `auto`, the one with the lowest estimated cost.
 
     Args:
         engine: the value of `train.engine`.
         plan: the steps.
-        X_nd: inputs of the train split, shape (n_samples, n_features).
-        y_nk: targets, shape (n_samples, n_targets).
+        rows: the train split.
 
     Raises:
         ValueError: if the named executor cannot run the plan; the message has the reason and what to do.
     """
-    device = X_nd.device.type
+    device = rows.device.type
     if engine != "auto":
         reason = unable(engine, plan, device)
         if reason:
             raise ValueError(f"{engine} cannot run this plan: {reason}; use auto or reference")
-        return _choice(engine, X_nd, y_nk, "named by train.engine", auto=False)
+        return _choice(engine, rows, "named by train.engine", auto=False)
     able = [name for name in EXECUTORS if unable(name, plan, device) is None]
     if len(able) == 1:
-        return _choice(able[0], X_nd, y_nk, f"auto: {unable('native', plan, device)}", auto=True)
-    shape = X_nd.shape[1], y_nk.shape[1]
-    dtype = str(X_nd.dtype).removeprefix("torch.")
-    compiled = {name: EXECUTORS[name].is_compiled(plan, *shape, dtype) for name in able}
+        return _choice(able[0], rows, f"auto: {unable('native', plan, device)}", auto=True)
+    shape = rows.n_features, rows.n_targets
+    compiled = {name: EXECUTORS[name].is_compiled(plan, *shape, rows.dtype) for name in able}
     costs = {name: estimate(name, plan, *shape, compiled=compiled[name]) for name in able}
     best = min(costs, key=lambda name: costs[name].total + (0 if name == "reference" else MIN_SAVING))
     text = ", ".join(f"{name} {cost}" for name, cost in costs.items())
-    return _choice(best, X_nd, y_nk, f"auto: estimated {text}", auto=True)
+    return _choice(best, rows, f"auto: estimated {text}", auto=True)
 
 
-def _choice(name: str, X_nd: Tensor, y_nk: Tensor, why: str, *, auto: bool) -> Choice:
-    return Choice(EXECUTORS[name](X_nd, y_nk), Decision(name, why, auto))
+def _choice(name: str, rows: Rows, why: str, *, auto: bool) -> Choice:
+    return Choice(EXECUTORS[name](rows), Decision(name, why, auto))
 
 
 def unable(engine: str, plan: StepPlan, device: str) -> str | None:

@@ -17,19 +17,21 @@ loss has a relative error of at most 1e-9, compared with the loss of the same pa
 (times the number of rows over 1e9).
 """
 
+import functools
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from linreg_cli.optim.engines import moments
 from linreg_cli.optim.engines.kernels import disk
 from linreg_cli.optim.engines.kernels.loader import kernel
-from linreg_cli.optim.engines.kernels.signatures import BLOCK_ROWS, LANES, TILE
 from linreg_cli.optim.engines.parameters import PackedParameters, rounded_up
 from linreg_cli.optim.engines.parts import over_parts
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan, not_from_moments
+from linreg_cli.optim.rows import Rows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.optim.trail import Trail
 
@@ -39,38 +41,30 @@ Array = np.ndarray[Any, np.dtype[Any]]
 #: loses as many digits as its inverse has, and 4 of 16 are acceptable.
 REFINE_BELOW = 1e-4
 
-#: From so many features and targets on, torch's matrix product is used. It is slower at 257 and faster at 1,001; values
-#: between were not tried.
-WIDE = 400
-
 #: The most epochs of a trail, and bytes of its states: enough that the calls for it cost nothing an epoch, few enough
 #: to stay in the cache.
 TRAIL_EPOCHS, TRAIL_BYTES = 1_024, 1 << 20
-
-#: Rows of the sample whose means are subtracted from a part; a power of two, for the mean of equal numbers.
-SAMPLE_ROWS = 64
 
 
 class StatisticsExecutor:
     """Runs full-batch steps of mse, sse and half_mse at a cost that does not depend on the number of rows.
 
     Args:
-        X_nd: inputs of the train split, shape (n_samples, n_features), on the CPU, float32 or float64.
-        y_nk: targets, shape (n_samples, n_targets), of the same dtype.
+        rows: the train split, on the CPU.
 
     Raises:
-        ValueError: for tensors that are not on the CPU.
+        ValueError: for rows that are not on the CPU.
     """
 
     name = "statistics"
 
-    def __init__(self, X_nd: Tensor, y_nk: Tensor) -> None:
-        if X_nd.device.type != "cpu":
+    def __init__(self, rows: Rows) -> None:
+        if rows.device.type != "cpu":
             raise ValueError(
-                f"statistics runs on the CPU and the data is on {X_nd.device}; use reference, or device: cpu"
+                f"statistics runs on the CPU and the data is on {rows.device}; use reference, or device: cpu"
             )
-        self._X_nd, self._y_nk = X_nd.contiguous(), y_nk.contiguous()
-        self._dtype = str(X_nd.dtype).removeprefix("torch.")
+        self._data = rows.contiguous()
+        self._dtype = rows.dtype
         self._moments: tuple[Any, ...] | None = None
 
     @staticmethod
@@ -80,7 +74,7 @@ class StatisticsExecutor:
 
     def load(self, plan: StepPlan) -> None:
         """Load or compile the kernels that a plan needs; as `ReferenceExecutor.load`."""
-        for name in _kernels(self._X_nd.shape[1], self._y_nk.shape[1]):
+        for name in _kernels(self._data.n_features, self._data.n_targets):
             kernel(name, self._dtype)
 
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
@@ -97,7 +91,7 @@ class StatisticsExecutor:
 
     def run_epochs(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Trail:
         """Take the steps `start` to `stop - 1`, or fewer, with the state after each; as `trail.Recorder.run_epochs`."""
-        (d, k), packed = (self._X_nd.shape[1], self._y_nk.shape[1]), PackedParameters(state)
+        (d, k), packed = (self._data.n_features, self._data.n_targets), PackedParameters(state)
         size = 2 * (len(packed.w) + len(packed.b))
         stop = min(stop, start + max(1, min(TRAIL_EPOCHS, TRAIL_BYTES // (size * packed.w.itemsize))))
         states, sums = np.empty((stop - start, size), packed.w.dtype), np.empty(stop - start + 1)
@@ -124,7 +118,7 @@ class StatisticsExecutor:
         assert state.step == start, (state.step, start)
         _check(plan)
         losses, nothing = np.empty(stop - start), (np.empty(0), np.empty(0, packed.w.dtype))
-        count = 1.0 if plan.loss.is_sum else float(self._y_nk.numel())
+        count = 1.0 if plan.loss.is_sum else float(self._data.n_samples * self._data.n_targets)
         rates = np.array([plan.learning_rate(epoch) for epoch in range(start, stop)], dtype=np.float64)
         scale = loss_scale(plan.loss.name, 1, 1)  # of one squared residual
         taken = kernel("moments.run_steps", self._dtype)(
@@ -145,7 +139,7 @@ class StatisticsExecutor:
     def _of_sums(self, plan: StepPlan, sums: Any) -> Any:
         """The loss from the sum of e^2, float64."""
         values = loss_scale(plan.loss.name, 1, 1) * sums
-        return values if plan.loss.is_sum else values / self._y_nk.numel()
+        return values if plan.loss.is_sum else values / (self._data.n_samples * self._data.n_targets)
 
     def _statistics(self) -> tuple[Any, ...]:
         """The arguments of the kernels: S, q, rr, mx, my, v, n, d and k; computed once."""
@@ -155,20 +149,12 @@ class StatisticsExecutor:
 
     def _workspace(self) -> tuple[Array, Array, Array]:
         """Arrays that kernels write to: w - v, the gradient of the weights, the gradient of the bias."""
-        d, k = self._X_nd.shape[1], self._y_nk.shape[1]
+        d, k = self._data.n_features, self._data.n_targets
         return np.zeros(rounded_up(d)), np.zeros(k * rounded_up(d)), np.zeros(rounded_up(k))
 
     def _measured(self) -> tuple[Any, ...]:
-        (n, d), k = self._X_nd.shape, self._y_nk.shape[1]
-        part = self._part_by_product if _is_wide(d, k) else self._part_by_kernel
-        parts = over_parts(part, n, d)
-        rows, mean_z, M_zz = parts[0]
-        for more, mean, M in parts[1:]:
-            # Chan, Golub and LeVeque (1983): moments about the mean of both parts together.
-            shift = mean - mean_z
-            M_zz = M_zz + M + np.outer(shift, shift) * (rows * more / (rows + more))
-            mean_z = mean_z + shift * (more / (rows + more))
-            rows += more
+        n, d, k = self._data.n_samples, self._data.n_features, self._data.n_targets
+        _, mean_z, M_zz = moments.merged(over_parts(functools.partial(moments.of_part, self._data), n, d))
         D = rounded_up(d)
         S_dD, q_kD, v_kD, mx_D = np.zeros((d, D)), np.zeros((k, D)), np.zeros((k, D)), np.zeros(D)
         S_dD[:, :d], q_kD[:, :d], rr_k, mx_D[:d] = M_zz[:d, :d], M_zz[d:, :d], np.diag(M_zz)[d:].copy(), mean_z[:d]
@@ -179,61 +165,16 @@ class StatisticsExecutor:
             q_kD[:, :d], rr_k = self._about(fit_kd, mean_z)
         return S_dD.reshape(-1), q_kD.reshape(-1), rr_k, mx_D, mean_z[d:].copy(), v_kD.reshape(-1), n, d, k
 
-    def _part_by_kernel(self, first: int, last: int) -> tuple[int, Array, Array]:
-        """Number of rows, means and centred second moments of [x | y] of a part, in one pass where possible."""
-        rows, d, k = last - first, self._X_nd.shape[1], self._y_nk.shape[1]
-        X, y = self._X_nd.numpy(), self._y_nk.numpy()
-        part_moments = kernel("moments.part_moments", self._dtype)
-        centre_z, Z = self._sample(first, last), rounded_up(d + k, TILE)
-        for _ in range(2):
-            sums_Z, M_ZZ = np.empty(Z), np.empty((Z, Z))
-            room = np.zeros(Z * BLOCK_ROWS), np.zeros(Z * LANES), np.zeros(Z * Z * LANES)
-            part_moments(X, y, first, last, d, k, centre_z, *room, sums_Z, M_ZZ)
-            shift_z = sums_Z[: len(centre_z)] / rows
-            about_centre_zz = M_ZZ[: len(centre_z), : len(centre_z)]
-            about_centre_zz = np.triu(about_centre_zz) + np.triu(about_centre_zz, 1).T
-            M_zz = about_centre_zz - rows * np.outer(shift_z, shift_z)
-            centre_z = centre_z + shift_z
-            # Otherwise the mean of the sample was far from that of the part, and the subtraction lost digits.
-            if (np.diag(M_zz) >= 0.1 * np.diag(about_centre_zz)).all():
-                break
-        return rows, centre_z, M_zz
-
-    def _sample(self, first: int, last: int) -> Array:
-        """Means of [x | y] over at most SAMPLE_ROWS evenly spaced rows of a part, to estimate those of all its rows."""
-        every = slice(first, last, max(1, (last - first) // SAMPLE_ROWS))
-        z = torch.cat([self._X_nd[every], self._y_nk[every]], dim=1)[:SAMPLE_ROWS]
-        return z.double().mean(0).numpy()
-
-    def _part_by_product(self, first: int, last: int) -> tuple[int, Array, Array]:
-        """As `_part_by_kernel`, by a matrix product of torch."""
-        z = torch.cat([self._X_nd[first:last].double(), self._y_nk[first:last].double()], dim=1)
-        mean = z.mean(0)
-        z -= mean
-        return last - first, mean.numpy(), (z.T @ z).numpy()
-
     def _about(self, fit_kd: Array, mean_z: Array) -> tuple[Array, Array]:
         """The moments q and rr of the residuals of a fit, computed from the residuals themselves."""
-        d = self._X_nd.shape[1]
-        fit_dk, mean = torch.from_numpy(fit_kd.T.copy()), torch.from_numpy(mean_z)
-
-        def part(first: int, last: int) -> tuple[Tensor, Tensor]:
-            x = self._X_nd[first:last].double() - mean[:d]
-            r = self._y_nk[first:last].double() - mean[d:] - x @ fit_dk
-            return r.T @ x, r.square().sum(0)
-
-        q_kd, rr_k = (
-            torch.stack(list(sums)).sum(0) for sums in zip(*over_parts(part, len(self._X_nd), d), strict=True)
-        )
+        part = functools.partial(moments.of_residuals, self._data, fit_kd=fit_kd, mean_z=mean_z)
+        parts = over_parts(part, self._data.n_samples, self._data.n_features)
+        q_kd, rr_k = (torch.stack(list(sums)).sum(0) for sums in zip(*parts, strict=True))
         return q_kd.numpy(), rr_k.numpy()
 
 
-def _is_wide(n_features: int, n_targets: int) -> bool:
-    return n_features + n_targets >= WIDE
-
-
 def _kernels(n_features: int, n_targets: int) -> tuple[str, ...]:
-    measuring = () if _is_wide(n_features, n_targets) else ("moments.part_moments",)
+    measuring = () if moments.is_wide(n_features, n_targets) else ("moments.part_moments",)
     return (*measuring, "moments.run_steps", "moments.loss_sum")
 
 

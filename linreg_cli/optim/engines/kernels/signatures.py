@@ -23,13 +23,14 @@ TRAINED, ROWS, FLOAT64S = "trained *", "rows *", "float64 *"
 
 _TYPES = {
     TRAINED: "X_nd y_nk w_kD b_k m_kD mb_k w m dots_8 trail",
-    ROWS: "order_n",
+    ROWS: "order_n ends",
     FLOAT64S: (
         "g_kD gb_k g rates losses sums S_dD q_kD rr_k mx_D my_k v_kD u_D "
-        "centre_z block_Zr sums_Z8 products_ZZ8 sums_Z products_ZZ"
+        "centre_z block_Zr sums_Z8 products_ZZ8 sums_Z products_ZZ parts_SW"
     ),
     # Booleans, too, as 0 or 1, since C and LLVM pass a bool differently.
-    INTEGER: "n d k first last count steps position batch loss shuffled gradient has_buffer bias nesterov recorded",
+    INTEGER: "n d k first last count steps position batch loss shuffled gradient has_buffer bias nesterov recorded "
+    "held shards adding updating",
     FLOAT64: "delta scale lr momentum dampening weight_decay factor divisor",
 }
 _TYPE_OF = {name: kind for kind, names in _TYPES.items() for name in names.split()}
@@ -73,6 +74,11 @@ SIGNATURES = {
         INTEGER,
         "X_nd y_nk order_n shuffled w_kD b_k m_kD mb_k has_buffer d n bias loss delta rates",
         "momentum dampening weight_decay nesterov position losses steps",
+    ),
+    "shards.run_steps": _signature(
+        INTEGER,
+        "X_nd y_nk order_n shuffled ends held first shards w_kD b_k m_kD mb_k has_buffer d k n batch bias loss delta",
+        "lr momentum dampening weight_decay nesterov position losses steps adding updating parts_SW dots_8 g_kD gb_k",
     ),
     "moments.part_moments": _signature(
         None, "X_nd y_nk first last d k centre_z block_Zr sums_Z8 products_ZZ8 sums_Z products_ZZ"

@@ -36,7 +36,7 @@ FEW = 30
 # split -> (colour, marker). Okabe and Ito's palette, with another red.
 SPLITS = {"train": ("#0072B2", "o"), "validation": ("#E69F00", "s"), "test": ("#D62728", "^")}
 _WIDTH, HEIGHT, DPI = 10.0, 7.0, 120
-_TITLE, LABEL, SMALL = 20.5, 18.5, 17.0
+_TITLE, LABEL, SMALL = 20.5, 18.0, 17.0
 _LOOK = {"font.size": SMALL, "axes.grid": True, "axes.axisbelow": True, "grid.color": "#D9D9D9"}
 _SAFE = {"text.parse_math": False, "agg.path.chunksize": 20_000, "svg.hashsalt": "linreg"}
 _STYLING = threading.RLock()
@@ -113,7 +113,7 @@ def blank(title: str, x_label: str, y_label: str, height: float = HEIGHT) -> "tu
     figure = empty(title, height)
     axes = figure.add_subplot()
     axes.set_xlabel(*fitted(x_label, LABEL, 7.0))
-    axes.set_ylabel(*fitted(y_label, LABEL, 4.6))
+    axes.set_ylabel(*fitted(y_label, LABEL, 4.8))
     return figure, axes
 
 

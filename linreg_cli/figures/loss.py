@@ -137,7 +137,7 @@ def _set_y(
         low = _with_optimum(axes, optimum, low, high, entries, is_log=is_log)
     if is_log and low > 1 / HUGE:
         set_log_axis(axes, low, max(high, low * 1.0001))
-        axes.set_ylabel(*fitted(f"{loss} (log scale)", LABEL, 4.6))
+        axes.set_ylabel(*fitted(f"{loss} (log scale)", LABEL, 4.8))
     else:
         set_axis(axes, "y", ticks_beyond(low, high))
 

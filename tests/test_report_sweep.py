@@ -35,10 +35,10 @@ def test_the_report_opens_with_what_was_found_and_has_the_picture_and_every_poin
     assert "auto would choose the rate 0.5 with the winner" in page.shown
     assert len(page.all("img")) == 1
     table = page.table("Points of the grid")
-    header = ["point", "optimizer.lr", "data.path", "validation.loss", "gap", "status", "gates", "run", "seconds"]
+    header = ["point", "validation.loss", "optimizer.lr", "data.path", "gap", "status", "gates", "run", "seconds"]
     assert table[""] == header
-    assert table["4 (winner)"][:3] == ["0.1", "c.csv", "15"]
-    assert table["1"][:2] == ["0.01", "<b>.csv"]
+    assert table["4 (winner)"][:3] == ["15", "0.1", "c.csv"]
+    assert table["1"][1:3] == ["0.01", "<b>.csv"]
     assert table["1"][5] == "failed"
     assert table["6"][4] == "not begun"
     assert [row for row in table if row] == ["1", "2", "3", "4 (winner)", "5", "6"]

@@ -273,8 +273,9 @@ function __linreg_at  # whether the command line so far names this command, and 
 end
 
 function __linreg_runs  # the folders in the folder of runs, or in $argv[1] of it, with a run.json or a $argv[2].json
+    set -l below ''
     set -l file run.json
-    set -q argv[2]; and set file $argv[2].json
+    set -q argv[2]; and set below $argv[1]; and set file $argv[2].json
     set -l folder outputs
     test -n "$LINREG_OUTPUTS"; and set folder $LINREG_OUTPUTS
     set -l given (commandline -opc)
@@ -284,7 +285,7 @@ function __linreg_runs  # the folders in the folder of runs, or in $argv[1] of i
     end
     set folder (string replace -r -- '^~(?=/|$)' $HOME $folder)
     echo latest
-    for run in $folder$argv[1]/*/$file
+    for run in $folder$below/*/$file
         string replace -r -- '^.*/([^/]*)/[^/]*$' '$1' $run | string match -v -- '-*'
     end
 end

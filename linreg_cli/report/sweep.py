@@ -56,10 +56,10 @@ def _picture(sweep: Sweep) -> Html:
 def _points(sweep: Sweep, known: list[str]) -> Html:
     """A table with a row for each point; its name, what is the winner and what it has reached come first."""
     with_gates = any(each.gates is not None for each in sweep.points)
-    header = ["point", *sweep.grid, sweep.metric, "gap", "status", *(["gates"] if with_gates else []), "run", "seconds"]
+    header = ["point", sweep.metric, *sweep.grid, "gap", "status", *(["gates"] if with_gates else []), "run", "seconds"]
     rows = [_row(each, sweep, known, with_gates=with_gates) for each in sweep.points]
     n = len(sweep.grid)
-    words = [*range(n + 1), n + 3, n + 4, *([n + 5] if with_gates else [])]
+    words = [0, *range(2, n + 2), n + 3, n + 4, *([n + 5] if with_gates else [])]
     return table("Points of the grid", header, rows, words=words)
 
 
@@ -70,8 +70,8 @@ def _row(point: Point, sweep: Sweep, known: list[str], *, with_gates: bool) -> l
     gates = {True: "passed", False: "failed", None: "-"}[point.gates]
     return [
         first,
-        *values,
         figure_of(point.metric),
+        *values,
         text("-" if point.gap is None else gap(point.gap)),
         text("not begun") if point.status == "waiting" else status({"status": point.status}),
         *([text(gates)] if with_gates else []),
@@ -94,9 +94,8 @@ def _failures(sweep: Sweep, known: list[str]) -> Html:
         ]
         for why, points in reasons.items()
     ]
-    return (
-        table("Points without a result", ["points", "settings", "reason"], rows, words=(0, 1, 2)) if rows else Html("")
-    )
+    header = ["points", "settings", "reason"]
+    return table("Why points have no result", header, rows, words=(0, 1, 2)) if rows else Html("")
 
 
 def _origin(sweep: Sweep, known: list[str]) -> Html:

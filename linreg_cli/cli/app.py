@@ -24,6 +24,7 @@ from linreg_cli.cli.predict import predict
 from linreg_cli.cli.report import report
 from linreg_cli.cli.runs import runs_app
 from linreg_cli.cli.schema import schema
+from linreg_cli.cli.stats import stats_app
 from linreg_cli.cli.train import train
 from linreg_cli.cli.validate import validate
 from linreg_cli.errors import Fault, Interrupted, LinregError, OutOfMemoryError, StoreError
@@ -66,6 +67,7 @@ app.command("explain")(explain)
 app.command("validate")(validate)
 app.command("schema")(schema)
 app.command("completion")(completion)
+app.add_typer(stats_app, name="stats")
 app.add_typer(runs_app, name="runs")
 
 

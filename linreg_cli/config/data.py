@@ -66,9 +66,10 @@ class TableData(Section):
     )
     path: Annotated[str, AfterValidator(own_path)] = Field(
         min_length=1,
-        description="The file: `.csv`, `.tsv` (also `.gz`, `.zst`), `.parquet`, `.arrow`, `.feather`, `.jsonl`, "
-        "a folder of Parquet files, or an http(s) address of such a file, which needs `sha256`. A relative path "
-        "starts at the current folder, and `~` is the home folder.",
+        description="The file: `.csv`, `.tsv` (also `.gz`, `.zst`), `.parquet`, `.arrow`, `.feather`, `.jsonl`; a "
+        "folder of such files of one format; a pattern for them, such as `data/2026-*.csv` (`**`: any folders); or an "
+        "http(s) address of such a file, which needs `sha256`. A relative path starts at the current folder, and `~` "
+        "is the home folder.",
     )
     sha256: str | None = Field(
         None,

@@ -1,7 +1,6 @@
 """The `data` section of the config becomes a `Dataset`, whatever the source."""
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,8 +9,8 @@ import numpy as np
 
 from linreg_cli.addresses import is_address, without_secrets
 from linreg_cli.config.data import FRAME, FrameData, InlineData, OfTable, SyntheticData
-from linreg_cli.config.formats import text_suffix
 from linreg_cli.config.given import messages_about
+from linreg_cli.config.roles import CLUSTER, column_roles
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
 from linreg_cli.data.assemble import Split, assemble
@@ -25,6 +24,8 @@ from linreg_cli.data.every_fault import with_every_fault
 from linreg_cli.data.features import choose_features, feature_treatments, read_columns
 from linreg_cli.data.split import split_by_column, split_by_fractions, split_rows
 from linreg_cli.data.synthetic import generate
+from linreg_cli.data.tables.location import locate
+from linreg_cli.data.tables.part_rows import naming_parts
 from linreg_cli.data.tables.table import Table, refuse_bad_names
 from linreg_cli.errors import DataError, Fault, UsageError, did_you_mean
 from linreg_cli.findings import Finding
@@ -95,10 +96,10 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
     return replace(assemble(name, raw, targets, config, lambda _: splits, treated, terms=terms), summary=None)
 
 
-def _opened(
+def opened_table(
     source: OfTable, marks: Sequence[str], progress: Callable[[str], None], frame: "pa.Table | None"
-) -> tuple[Table, str]:
-    """The table of a source, and the path that it was read from."""
+) -> Table:
+    """The table of a source."""
     from linreg_cli.data.tables.download import fetch
     from linreg_cli.data.tables.frame_table import open_frame
     from linreg_cli.data.tables.open import open_table
@@ -108,44 +109,53 @@ def _opened(
     if isinstance(source, FrameData):
         if frame is None:
             raise DataError(_NO_FRAME, "data.source: frame")
-        return open_frame(frame, marks), path
+        return open_frame(frame, marks)
     if source.sha256 is not None and is_address(source.path):
         path = str(fetch(source.path, source.sha256, progress))
     elif source.sha256 is not None:
         _verify_digest(source.path, source.sha256)
     text = TextFormat(source.delimiter, source.decimal, source.thousands, source.encoding)
-    return open_table(path, text=text, missing_values=marks), path
+    return open_table(path, text=text, missing_values=marks)
 
 
 def _from_table(
     config: Config, encoder: Encoder | None, progress: Callable[[str], None], frame: "pa.Table | None"
 ) -> Dataset:
+    source = config.data
+    assert isinstance(source, OfTable)
+    table = opened_table(source, config.preprocess.missing_values, progress, frame)
+    with naming_parts(table):
+        return _dataset(config, encoder, table)
+
+
+def _dataset(config: Config, encoder: Encoder | None, table: Table) -> Dataset:
+    """The rows of a table that was opened."""
     from linreg_cli.data.columns.arrow import release_unused
-    from linreg_cli.data.encoding.cells import raw_columns, text_column, with_cells
+    from linreg_cli.data.encoding.cells import raw_columns, with_cells
     from linreg_cli.data.encoding.date_values import date_columns, date_parts
+    from linreg_cli.data.roles import check_clusters, read_roles, text_of
 
     source = config.data
     assert isinstance(source, OfTable)
     name, marks = without_secrets(source.path), config.preprocess.missing_values
-    table, path = _opened(source, marks, progress, frame)
     targets = source.targets
-    reserved = () if source.split.column is None else (source.split.column,)
+    roles = column_roles(config)
     try:
         terms = choose_features(
             table.columns,
             targets,
             source.features if encoder is None else tuple(term.text for term in encoder.terms),
             source.ignore,
-            reserved=reserved,
+            roles=roles,
             index=table.index,
             name=source.path,
         )
-        _refuse_unknown_columns(config, table, terms)
+        refuse_unknown_columns(config, table, terms)
     except DataError as error:
         hint = table.hint()
         raise DataError([*([hint] if hint else []), *error.faults]) from None
     used = read_columns(terms)
-    refuse_bad_names(table.columns, (*used.values(), *targets, *reserved), source.path, table.written_columns)
+    refuse_bad_names(table.columns, (*used.values(), *targets, *roles.values()), source.path, table.written_columns)
     treated = feature_treatments(config.preprocess, terms, targets, table.columns)
     treated |= {} if encoder is None else as_trained(encoder.sources)
     features = [name for name, column in used.items() if name == column]
@@ -153,36 +163,39 @@ def _from_table(
     either = [column for column in features if treated[column].categorical and column not in named]
     numbers = [column for column in (*features, *targets) if not treated[column].categorical]
     dates = date_columns(terms).difference(numbers, either)
-    cells = table.read(numbers, text=[*dict.fromkeys((*reserved, *named, *sorted(dates)))], either=either)
+    text = dict.fromkeys(each for each in (*text_of(roles), *named, *sorted(dates)) if each not in (*numbers, *either))
+    cells = table.read(numbers, text=[*text], either=either)
     wanted = {name: each for name, each in treated.items() if used.get(name, name) == name}
     raw, faults = raw_columns(cells, wanted, marks, source.path, table.as_text())
     parts, more = date_parts(cells, terms, marks, source.path)
     if faults or more:
         raise DataError([*faults, *more])
     raw = {name: parts[name] if name in parts else raw[name] for name in (*used, *targets)}
-    labels = text_column(cells, source.split.column, marks, source.path) if source.split.column else None
+    found = read_roles(cells, roles, marks, source.path)
     del cells  # their memory is needed for the encoded columns
     release_unused()
-    raw, split = with_cells(raw, table, used), splitter(source, config, labels)
+    raw, split = with_cells(raw, table, used), splitter(source, config, found.labels)
     dataset = assemble(name, raw, targets, config, split, treated, encoder, terms)
-    return dataset if encoder is not None else with_warnings(dataset, table, config, path)
+    if found.clusters is not None:
+        check_clusters(found.clusters, roles[CLUSTER], dataset.splits["train"], source.path)
+        dataset = replace(dataset, clusters=found.clusters)
+    return dataset if encoder is not None else with_warnings(dataset, table, config)
 
 
-def with_warnings(dataset: Dataset, table: Table, config: Config, path: str | None = None) -> Dataset:
+def with_warnings(dataset: Dataset, table: Table, config: Config) -> Dataset:
     """The rows of a table with what is odd about its columns, in the summary.
 
     Args:
         dataset: with an encoding that was fitted on its train split.
         table: that was read.
         config: of the rows.
-        path: of the file, if it is not that of the config.
     """
     source = config.data
     assert isinstance(source, OfTable)
     assert dataset.summary is not None
-    reserved = () if source.split.column is None else (source.split.column,)
-    unused = table.index.difference(dataset.targets, reserved, source.ignore) if source.features is None else ()
-    found = (*_header_warning(table.columns, path or source.path, dataset.name), *map(_index_warning, sorted(unused)))
+    roles = column_roles(config).values()
+    unused = table.index.difference(dataset.targets, roles, source.ignore) if source.features is None else ()
+    found = (*_header_warning(table, dataset.name), *map(_index_warning, sorted(unused)))
     found += _column_warnings(dataset, table, config)
     return replace(dataset, summary=replace(dataset.summary, warnings=found))
 
@@ -200,11 +213,11 @@ def _index_warning(column: str) -> Finding:
     return Finding("index", f"{message}; to use it, list it in data.features")
 
 
-def _header_warning(columns: Sequence[str], path: str, name: str) -> tuple[Finding, ...]:
+def _header_warning(table: Table, name: str) -> tuple[Finding, ...]:
     """A warning if the header of a text file holds numbers, and so may be the first row."""
     from linreg_cli.data.tables.header import all_numbers
 
-    if text_suffix(path) is None or not all_numbers(columns):
+    if table.delimiter is None or not all_numbers(table.columns):
         return ()
     message = f"the header of {name} holds numbers only; if it is the first row, add a line with column names"
     return (Finding("header", message),)
@@ -237,7 +250,12 @@ def splitter(source: OfTable, config: Config, labels: Categories | None) -> Spli
     return split
 
 
-def _refuse_unknown_columns(config: Config, table: Table, terms: Sequence[Term]) -> None:
+def refuse_unknown_columns(config: Config, table: Table, terms: Sequence[Term]) -> None:
+    """Refuse names and patterns of `preprocess.columns` that fit no column.
+
+    Raises:
+        DataError: with each of them.
+    """
     faults, known = [], [*table.columns, *(term.text for term in terms if term.part is not None)]
     for key in config.preprocess.columns:
         if key in known or any(matches(key, column) for column in table.columns):
@@ -249,8 +267,9 @@ def _refuse_unknown_columns(config: Config, table: Table, terms: Sequence[Term])
 
 
 def _verify_digest(path: str, expected: str) -> None:
-    if os.path.isdir(path):
-        raise DataError("data.sha256 is the digest of one file, and this is a folder; remove it", path)
+    what = locate(path).what
+    if what != "file":
+        raise DataError(f"data.sha256 is the digest of one file, and this is a {what}; remove it", path)
     try:
         with open(path, "rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()

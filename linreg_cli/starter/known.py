@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from linreg_cli.config import Config
 from linreg_cli.config.data import TableData
 from linreg_cli.config.given import messages_about
+from linreg_cli.config.roles import column_roles
 from linreg_cli.config.schema import TrainConfig
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
@@ -56,7 +57,7 @@ class Known:
             return None
         dataset, encoder = self.dataset, self.dataset.encoder
         assert isinstance(source, TableData)
-        if encoder is None or dataset.raw is None or source.sha256 is not None or source.split.column is not None:
+        if encoder is None or dataset.raw is None or source.sha256 is not None or column_roles(config):
             return None
         if any(each.named for each in dataset.treated.values()) or not all(term.is_plain for term in encoder.terms):
             return None

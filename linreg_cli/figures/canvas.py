@@ -65,7 +65,7 @@ def _drawn(figure: "Figure", dpi: int) -> np.ndarray:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     before = figure.canvas, figure.dpi
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     try:
         figure.set_dpi(dpi)
         canvas.draw()
@@ -90,14 +90,14 @@ def style() -> Iterator[None]:
 
 
 @functools.cache
-def _settings() -> dict[str, Any]:
+def _settings() -> Any:
     """matplotlib's defaults, but for the back end, which is no matter of style, and what this module sets.
 
     The same as the style `default` of `matplotlib.style`, whose import reads thirty files.
     """
     from matplotlib import rcParamsDefault
 
-    kept = {name: value for name, value in rcParamsDefault.items() if not name.startswith("backend")}
+    kept: dict[str, Any] = {name: value for name, value in rcParamsDefault.items() if not name.startswith("backend")}
     return {**kept, **_LOOK, **_SAFE, "font.family": [OWN]}
 
 
@@ -204,7 +204,8 @@ def thinned(ticks: np.ndarray, most: int) -> np.ndarray:
     if len(ticks) <= most:
         return ticks
     every, positions = math.ceil(len(ticks) / most), np.rint(ticks / (ticks[1] - ticks[0]))
-    return ticks[positions % every == 0]
+    kept: np.ndarray = ticks[positions % every == 0]
+    return kept
 
 
 def set_limits(axes: "Axes", which: str, low: float, high: float, *, few: bool, inches: float = 7.4) -> None:
@@ -242,19 +243,35 @@ def set_names(axes: "Axes", which: str, names: Sequence[str], size: float, inche
 
 def set_log_axis(axes: "Axes", low: float, high: float, which: str = "y") -> None:
     """Make the axis `x` or `y` logarithmic, from a bit below `low` to a bit above `high`, with at most eight labels."""
+    share = 0.05 * math.log10(high / low)
+    ticks, labels, (bottom, top) = log_ticks(low, high, share)
+    axes.set(**{f"{which}scale": "log"})
+    getattr(axes, f"set_{which}ticks")(ticks, labels)
+    getattr(axes, f"{which}axis").set_minor_formatter("")
+    axes.set(**{f"{which}lim": (bottom, top)})
+
+
+def log_ticks(low: float, high: float, beyond: float = 0.0) -> tuple[list[float], list[str], tuple[float, float]]:
+    """At most eight or so ticks of a logarithmic axis, their labels, and its limits.
+
+    Args:
+        low: the lowest value.
+        high: the highest one.
+        beyond: decades between these and the limits.
+
+    >>> log_ticks(1.0, 1000.0)[:2]
+    ([1.0, 10.0, 100.0, 1000.0], ['1', '10', '100', '1000'])
+    """
     first, decades = math.log10(low), math.log10(high / low)
-    bottom, top = 10 ** (first - 0.05 * decades), 10 ** (first + 1.05 * decades)
-    every = math.ceil(decades / 8)
+    bottom, top = 10 ** (first - beyond), 10 ** (first + decades + beyond)
+    every = max(1, math.ceil(decades / 8))
     powers = (k for k in range(math.floor(first) - 1, math.ceil(first + decades) + 1) if k % every == 0)
     digits = (1, 2, 5) if decades < 3 else (1,)
     major = [(m, k) for k in powers for m in digits if bottom <= m * 10.0**k <= top]
     labels = [f"{m}×10{str(k).translate(_SUPERSCRIPTS)}".removeprefix("1×") for m, k in major]
     if all(-4 <= k <= 4 for _, k in major):
         labels = [f"{m * 10.0**k:.{max(-k, 0)}f}" for m, k in major]
-    axes.set(**{f"{which}scale": "log"})
-    getattr(axes, f"set_{which}ticks")([m * 10.0**k for m, k in major], labels)
-    getattr(axes, f"{which}axis").set_minor_formatter("")
-    axes.set(**{f"{which}lim": (bottom, top)})
+    return [m * 10.0**k for m, k in major], labels, (bottom, top)
 
 
 def set_count_axis(axes: "Axes", last: float, name: str) -> None:
@@ -296,7 +313,7 @@ def band_key(axes: "Axes", colour: str) -> "Line2D":
 
 def finish(figure: "Figure", axes: "Axes", entries: "Entries", right: bool = False) -> None:
     """Add the legend outside the axes, to the right or below, and a note if there is nothing to draw."""
-    if not any(len(line.get_path()) for line in axes.lines):
+    if not axes.images and not any(len(line.get_path()) for line in axes.lines):
         axes.text(0.5, 0.5, "no finite values to draw", transform=axes.transAxes, ha="center")
     if not entries:
         return

@@ -207,8 +207,8 @@ def _table(
             element("td", cell, class_=f"{kind}{_unbroken(cell) if kind == 'w' else ''}")
             for cell, kind in zip(rest, kinds[1:], strict=True)
         ]
-        whole = {"class_": kept.strip()} if (kept := _unbroken(first)) else {}
-        body.append(element("tr", element("th", first, scope="row", **whole), *cells))
+        kept = {"class_": "whole"} if _unbroken(first) else {}
+        body.append(element("tr", element("th", first, scope="row", **kept), *cells))
     whole = element(
         "table",
         element("caption", text(caption)),

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from linreg_cli.decisions import Decision
 from linreg_cli.errors import EngineError
+from linreg_cli.optim.engines.affine import AffineExecutor
 from linreg_cli.optim.engines.costs import MIN_SAVING, estimate
 from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
-from linreg_cli.optim.plan import StepPlan, not_from_moments
+from linreg_cli.optim.plan import StepPlan, not_from_moments, not_quadratic
 from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 
@@ -47,8 +48,11 @@ class Executor(Protocol):
 
 #: name -> its class, which is made from the train rows. The names are the values of `train.engine` besides `auto`.
 EXECUTORS: dict[str, type[Executor]] = {
-    each.name: each for each in (ReferenceExecutor, NativeExecutor, StatisticsExecutor)
+    each.name: each for each in (ReferenceExecutor, NativeExecutor, StatisticsExecutor, AffineExecutor)
 }
+
+#: Those that `auto` chooses between. `affine` was not measured on a device yet; on a CPU, compiled steps are faster.
+FOR_AUTO = (ReferenceExecutor.name, NativeExecutor.name, StatisticsExecutor.name)
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def choose(engine: str, plan: StepPlan, rows: TrainRows) -> Choice:
         if reason:
             raise ValueError(f"{engine} cannot run this plan: {reason}; use auto or reference")
         return _choice(engine, rows, "named by train.engine", auto=False)
-    able = [name for name in EXECUTORS if unable(name, plan, device) is None]
+    able = [name for name in FOR_AUTO if unable(name, plan, device) is None]
     if len(able) == 1:
         return _choice(able[0], rows, f"auto: {unable('native', plan, device)}", auto=True)
     shape = rows.n_features, rows.n_targets
@@ -126,6 +130,8 @@ def unable(engine: str, plan: StepPlan, device: str) -> str | None:
     """Why an executor cannot run a plan on a type of device (`cpu`, `cuda`); None if it can."""
     if engine == "reference":
         return None
+    if engine == "affine":
+        return not_quadratic(plan)
     if device != "cpu":
         return f"compiled steps run on the CPU and the data is on {device}"
     return not_from_moments(plan) if engine == "statistics" else None

@@ -170,7 +170,7 @@ class TrainConfig(Section):
     engine: Literal["auto", "reference", "native", "statistics", "affine"] = Field(
         "auto",
         description="The executor, which takes the steps: `auto` (the fastest), `reference` (a torch.optim.SGD loop), "
-        "`native` (compiled, CPU), `statistics` (full batch with a squared loss, CPU), `affine` (squared losses, many "
+        "`native` (compiled, CPU), `statistics` (full batch with a squared loss), `affine` (squared losses, many "
         "steps at once by batched products, for CUDA; `auto` does not take it).",
     )
     early_stopping: EarlyStoppingConfig | None = Field(None, description="When to stop early; null: never.")
@@ -202,10 +202,18 @@ class EvaluateConfig(Section):
         description="`{folds: K}`: mean and standard deviation of each metric over K held-out folds of the train "
         "split, in `metrics.json`; null: none.",
     )
-    covariance: Literal["classic", "HC3"] = Field(
+    covariance: Literal["classic", "HC3", "cluster"] = Field(
         "classic",
         description="The standard errors that t, p, F and the intervals are of: `classic`, for residuals of equal "
-        "variance, or `HC3`, which allows for unequal ones. `metrics.json` has both.",
+        "variance, `HC3`, which allows for unequal ones, or `cluster`, which allows for residuals that are correlated "
+        "within the clusters of `evaluate.cluster`. `metrics.json` has all that are known.",
+    )
+    cluster: Name | None = Field(
+        None,
+        min_length=1,
+        description="A column of a table, of text, numbers or dates; rows with the same cell are a cluster, such as "
+        "the pupils of a school. `metrics.json` then has `std_err_cluster`. The column is a feature only if it is "
+        "named in `data.features`.",
     )
     predictions: Literal["all", "sample", "none"] = Field(
         "all",

@@ -35,7 +35,7 @@ from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.runs.references import references_of
-from linreg_cli.starter.known import Known
+from linreg_cli.starter.known import Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -181,7 +181,7 @@ def prepare(
     resumed: bool = False,
     outputs: Path | None = None,
     references: Mapping[str, ReferenceValue] | None = None,
-    known: Known | None = None,
+    known: Rows | None = None,
     frame: "pa.Table | None" = None,
 ) -> Prepared:
     """Read the data, fit the preprocessing, build the model and the plan. Nothing is written.
@@ -194,7 +194,7 @@ def prepare(
         resumed: whether the gates of the config belong to a run that is resumed, and are not checked again.
         outputs: the folder of the runs that gates may compare with; None: the gates will not be checked.
         references: what a run that is resumed compared with when it was started, and still does.
-        known: what was read already, to write the config, as `Known.of` gives it for the config; None: nothing.
+        known: what was read already and holds for the config, as `Known.of` and `SharedRows.of` give it; None: nothing.
         frame: the rows of `source: frame`.
 
     Raises:
@@ -285,7 +285,7 @@ def assemble_run(
     dataset: Dataset,
     *,
     eps: float | None = None,
-    known: Known | None = None,
+    known: Rows | None = None,
 ) -> Prepared:
     """Fit the preprocessing on the train split, build the model and the plan, choose rate, momentum and executor.
 

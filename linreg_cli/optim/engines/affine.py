@@ -15,17 +15,16 @@ On a CPU it is slower than compiled steps. It is for devices where a step on its
 steps of an epoch, so the bits do not depend on how a run is parted, if it is parted between chunks (`chunk_steps`).
 """
 
-from collections.abc import Hashable
-
 import torch
 from torch import Tensor
 
 from linreg_cli.model import linear_layer
 from linreg_cli.optim.engines.affine_maps import states_along
 from linreg_cli.optim.engines.reference import ReferenceExecutor
+from linreg_cli.optim.engines.windows import windows_of
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import Rows, TrainRows
 from linreg_cli.optim.state import TrainingState
 
 #: Numbers of the rows, and of the matrices, of a chunk: 64 MiB each in float64. The most steps of a chunk: a tree of
@@ -41,14 +40,13 @@ class AffineExecutor:
     """Runs steps of mse, sse and half_mse many at once.
 
     Args:
-        rows: the train split, in memory, of the dtype and on the device of the model.
+        rows: the train split, of the dtype and on the device of the model.
     """
 
     name = "affine"
 
-    def __init__(self, rows: TrainRows) -> None:
-        self._rows, self._reference = rows, ReferenceExecutor(rows)
-        self._order: tuple[Hashable, Tensor | None] | None = None
+    def __init__(self, rows: Rows) -> None:
+        self._rows, self._windows, self._reference = rows, windows_of(rows, torch.int64), ReferenceExecutor(rows)
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
@@ -85,9 +83,8 @@ class AffineExecutor:
     @torch.no_grad()
     def _take(self, plan: StepPlan, state: TrainingState, stop: int) -> Tensor:
         """Take steps of one chunk, from the present one on, up to one that might overflow; returns their losses."""
-        epoch, first = plan.locate(state.step)
-        steps = stop - state.step
-        X_cbp, y_cbk, weight_cb1, count_c = self._batches(plan, state, epoch, first, steps)
+        (epoch, _), steps = plan.locate(state.step), stop - state.step
+        X_cbp, y_cbk, weight_cb1, count_c = self._batches(plan, state, steps)
         theta_pk, moment_pk = _parameters(state)
         residual_cbk = X_cbp @ theta_pk - y_cbk
         weighted_cpb = (X_cbp if weight_cb1 is None else X_cbp * weight_cb1).transpose(1, 2)
@@ -104,48 +101,56 @@ class AffineExecutor:
         square_cbk = error_cbk.square() if weight_cb1 is None else error_cbk.square() * weight_cb1
         sums_c = square_cbk.sum(dim=(1, 2))
         largest_c = torch.maximum(sums_c, (theta_pk + states[1:, :p]).abs().amax(dim=(1, 2)))
-        limit = torch.finfo(self._rows.X_nd.dtype).max * HEADROOM
+        limit = torch.finfo(getattr(torch, self._rows.dtype)).max * HEADROOM
         fine = int((largest_c < limit).cumprod(0).sum())
         if fine:
             _write(state, theta_pk + states[fine, :p], states[fine, p:] if plan.momentum else None)
             state.step += fine
-        return (scale_c * sums_c)[:fine].to(self._rows.X_nd.dtype).double().cpu()
+        return (scale_c * sums_c)[:fine].to(getattr(torch, self._rows.dtype)).double().cpu()
 
     def _batches(
-        self, plan: StepPlan, state: TrainingState, epoch: int, first: int, steps: int
+        self, plan: StepPlan, state: TrainingState, steps: int
     ) -> tuple[Tensor, Tensor, Tensor | None, list[int]]:
-        """The rows of some batches: [x 1] (steps, batch, p), y (steps, batch, k), weights, and the rows of each.
+        """The rows of the next batches: [x 1] (steps, batch, p), y (steps, batch, k), weights, and the rows of each.
 
         A smaller last batch is filled up with zeros, which change no sum.
         """
-        begin, end = plan.batch_bounds(first)[0], plan.batch_bounds(first + steps - 1)[1]
-        order, rows = self._order_of(plan, epoch), self._rows
-        chosen: slice | Tensor = slice(begin, end) if order is None else order[begin:end]
-        room = steps * plan.batch_size
-        columns = [rows.X_nd[chosen].double()]
+        rows, room = self._next_rows(plan, state.step, steps), steps * plan.batch_size
+        columns = [rows.X_nd.double()]
         if linear_layer(state.model).bias is not None:
-            columns.append(columns[0].new_ones(end - begin, 1))
+            columns.append(columns[0].new_ones(rows.n_samples, 1))
 
         def batched(values: Tensor) -> Tensor:
             filled = torch.nn.functional.pad(values, (0, 0, 0, room - len(values)))
             return filled.view(steps, plan.batch_size, values.shape[1])
 
-        weights = None if rows.weight_n is None else batched(rows.weight_n[chosen, None].double())
-        bounds = map(plan.batch_bounds, range(first, first + steps))
-        return (
-            batched(torch.cat(columns, dim=1)),
-            batched(rows.y_nk[chosen].double()),
-            weights,
-            [last - at for at, last in bounds],
-        )
+        weights = None if rows.weight_n is None else batched(rows.weight_n.double()[:, None])
+        counts = [min(plan.batch_size, rows.n_samples - at) for at in range(0, rows.n_samples, plan.batch_size)]
+        return batched(torch.cat(columns, dim=1)), batched(rows.y_nk.double()), weights, counts
 
-    def _order_of(self, plan: StepPlan, epoch: int) -> Tensor | None:
-        """The row order of an epoch, on the device; that of the last call is kept."""
-        key = plan.rows, epoch
-        if self._order is None or self._order[0] != key:
-            order = plan.row_order(epoch)
-            self._order = key, None if order is None else order.to(self._rows.device)
-        return self._order[1]
+    def _next_rows(self, plan: StepPlan, step: int, steps: int) -> TrainRows:
+        """The rows of the batches of some steps of an epoch, in their order."""
+        pieces, stop = [], step + steps
+        while step < stop:
+            window = self._windows.of(plan, step)
+            end = min(stop, window.stop)
+            first, _ = plan.batch_bounds(window.batch(plan, step))
+            _, last = plan.batch_bounds(window.batch(plan, end - 1))
+            pieces.append(
+                _copied(window.rows, slice(first, last) if window.order is None else window.order[first:last])
+            )
+            step = end
+        if len(pieces) == 1:
+            return pieces[0]
+        weights = [piece.weight_n for piece in pieces if piece.weight_n is not None]
+        X_nd, y_nk = (torch.cat([getattr(piece, name) for piece in pieces]) for name in ("X_nd", "y_nk"))
+        return TrainRows(X_nd, y_nk, torch.cat(weights) if weights else None)
+
+
+def _copied(rows: TrainRows, chosen: slice | Tensor) -> TrainRows:
+    """Some rows in memory of their own: that of a window is filled again."""
+    weight_n = None if rows.weight_n is None else rows.weight_n[chosen].clone()
+    return TrainRows(rows.X_nd[chosen].clone(), rows.y_nk[chosen].clone(), weight_n)
 
 
 def _maps(

@@ -14,7 +14,7 @@ from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.plan import StepPlan, not_from_moments, not_quadratic
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import Rows
 from linreg_cli.optim.state import TrainingState
 
 
@@ -30,7 +30,7 @@ class Executor(Protocol):
 
     name: str
 
-    def __init__(self, rows: TrainRows) -> None: ...
+    def __init__(self, rows: Rows) -> None: ...
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
@@ -51,7 +51,8 @@ EXECUTORS: dict[str, type[Executor]] = {
     each.name: each for each in (ReferenceExecutor, NativeExecutor, StatisticsExecutor, AffineExecutor)
 }
 
-#: Those that `auto` chooses between. `affine` was not measured on a device yet; on a CPU, compiled steps are faster.
+#: Those that `auto` chooses between on a CPU, where `affine` is slower than compiled steps. On a device it takes the
+#: reference, as long as the others were not measured there.
 FOR_AUTO = (ReferenceExecutor.name, NativeExecutor.name, StatisticsExecutor.name)
 
 
@@ -67,7 +68,7 @@ class Choice:
     executor: Executor
     decision: Decision
 
-    def started(self, plan: StepPlan, rows: TrainRows) -> "tuple[Choice, str]":
+    def started(self, plan: StepPlan, rows: Rows) -> "tuple[Choice, str]":
         """Load the executor's compiled code; where `auto` chose one that cannot start, the reference takes its place.
 
         Args:
@@ -94,7 +95,7 @@ class Choice:
         return {"name": self.executor.name, **self.decision.as_json()}
 
 
-def choose(engine: str, plan: StepPlan, rows: TrainRows) -> Choice:
+def choose(engine: str, plan: StepPlan, rows: Rows) -> Choice:
     """The executor that the config names; for `auto`, the one with the lowest estimated cost.
 
     Args:
@@ -111,9 +112,9 @@ def choose(engine: str, plan: StepPlan, rows: TrainRows) -> Choice:
         if reason:
             raise ValueError(f"{engine} cannot run this plan: {reason}; use auto or reference")
         return _choice(engine, rows, "named by train.engine", auto=False)
+    if device != "cpu":
+        return _choice("reference", rows, f"auto: {unable('native', plan, device)}", auto=True)
     able = [name for name in FOR_AUTO if unable(name, plan, device) is None]
-    if len(able) == 1:
-        return _choice(able[0], rows, f"auto: {unable('native', plan, device)}", auto=True)
     shape = rows.n_features, rows.n_targets
     compiled = {name: EXECUTORS[name].is_compiled(plan, *shape, rows.dtype) for name in able}
     costs = {name: estimate(name, plan, *shape, compiled=compiled[name]) for name in able}
@@ -122,19 +123,17 @@ def choose(engine: str, plan: StepPlan, rows: TrainRows) -> Choice:
     return _choice(best, rows, f"auto: estimated {text}", auto=True)
 
 
-def _choice(name: str, rows: TrainRows, why: str, *, auto: bool) -> Choice:
+def _choice(name: str, rows: Rows, why: str, *, auto: bool) -> Choice:
     return Choice(EXECUTORS[name](rows), Decision(name, why, auto))
 
 
 def unable(engine: str, plan: StepPlan, device: str) -> str | None:
     """Why an executor cannot run a plan on a type of device (`cpu`, `cuda`); None if it can."""
-    if engine == "reference":
-        return None
-    if engine == "affine":
-        return not_quadratic(plan)
-    if device != "cpu":
+    if engine == "native" and device != "cpu":
         return f"compiled steps run on the CPU and the data is on {device}"
-    return not_from_moments(plan) if engine == "statistics" else None
+    if engine == "statistics":
+        return not_from_moments(plan)
+    return not_quadratic(plan) if engine == "affine" else None
 
 
 def resolve_device(name: str) -> torch.device:

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.rows import Matrix, RowsOnAccess
+from linreg_cli.least_squares.factor import blocks
 from linreg_cli.wording import number
 
 #: The largest n p^2 for n rows and p parameters: the QR takes about twice as many operations, which is a few seconds.
@@ -31,7 +33,7 @@ def too_costly(n_samples: int, n_parameters: int) -> str | None:
     return None
 
 
-def out_of_range(*arrays: npt.NDArray[Any]) -> str | None:
+def out_of_range(*arrays: Matrix) -> str | None:
     """Why nothing can be computed from squares of the values; None if it can.
 
     Args:
@@ -40,10 +42,20 @@ def out_of_range(*arrays: npt.NDArray[Any]) -> str | None:
     >>> out_of_range(np.array([[0.0, 1e-30]])), out_of_range(np.array([[1.0, 1e-200]]))
     (None, 'the squares of the values are beyond the range of float64')
     """
-    largest = np.concatenate([_largest(values) for values in arrays], dtype=np.float64)
+    largest = np.concatenate([_largest_of(values) for values in arrays], dtype=np.float64)
     if not np.all((largest == 0) | ((largest > _SMALLEST) & (largest < _LARGEST))):
         return "the squares of the values are beyond the range of float64"
     return None
+
+
+def _largest_of(values: Matrix) -> npt.NDArray[Any]:
+    """The largest absolute value of each column; of rows on the disk, in blocks."""
+    if not isinstance(values, RowsOnAccess):
+        return _largest(values)
+    largest: npt.NDArray[Any] = np.zeros(values.shape[1], dtype=values.dtype)
+    for rows in blocks(len(values)):
+        largest = np.maximum(largest, _largest(values[rows]))
+    return largest
 
 
 def _largest(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -9,11 +9,13 @@ from linreg_cli.convergence import affordable
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Preprocessor
 from linreg_cli.data.checks.wording import listed
+from linreg_cli.data.columns.rows import RowsOnAccess
 from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.inputs import Input, NumberInput
 from linreg_cli.data.scaling import Scaling
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.dependence import Combination, sampled_combinations
+from linreg_cli.least_squares.factor import blocks
 from linreg_cli.remedies import for_columns, leave_out
 from linreg_cli.wording import plural
 
@@ -84,7 +86,7 @@ def _sampled(problem: Problem) -> list[Combination]:
     """The combinations of a table whose factor takes too long, from a sample of its rows."""
     p = len(problem.features) + problem.bias
     n_sampled = min(len(problem.X_nd), int(affordable.MOST_WORK / p**2))
-    if problem.range_reason or n_sampled <= p:
+    if problem.range_reason or n_sampled <= p or isinstance(problem.X_nd, RowsOnAccess):
         return []
     return sampled_combinations(
         problem.X_nd, problem.features, bias=problem.bias, eps=problem.unit, n_sampled=n_sampled
@@ -106,7 +108,8 @@ def _more_as_given(problem: Problem, scaling: Scaling) -> tuple[int, str] | None
     if np.any(scaling.scale != 1):
         return rank, remedy
     # Columns are standardised in float64, before they are rounded: what is rounded then is the distance from the mean.
-    reach = np.abs(problem.given()[0] - factor.center).max(axis=0)
+    X = problem.given()[0]
+    reach = np.max([np.abs(X[rows] - factor.center).max(axis=0) for rows in blocks(len(X))], axis=0)
     standardized = replace(factor, eps=problem.unit, largest=reach).rank
     return rank, f"{remedy}, or preprocess.standardize: true" if standardized == rank else remedy
 

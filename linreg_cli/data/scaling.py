@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from linreg_cli.config.schema import PreprocessConfig
 from linreg_cli.data.columns.kinds import Mask, take
 from linreg_cli.data.columns.moments import Read, moments
-from linreg_cli.data.columns.rows import StackedRows, as_slice, count, in_order, part
+from linreg_cli.data.columns.rows import RowsOnAccess, StackedRows, as_slice, count, in_order, part, pick
 from linreg_cli.data.dataset import Column, Dataset, Rows
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.transform import NAMES, domain, forward
@@ -185,6 +186,32 @@ class Scaling:
         return cls(tuple(str(entry["column"]) for entry in entries), center, scale)
 
 
+class ScaledRows(RowsOnAccess):
+    """The scaled columns in float64, shape (n_rows, n_columns), computed on access.
+
+    Args:
+        scaling: of the columns.
+        dataset: holds them.
+        rows: numbers of the rows, in the order of the matrix. Ascending rows are read faster.
+    """
+
+    def __init__(self, scaling: Scaling, dataset: Dataset, rows: Rows | slice) -> None:
+        self._scaling, self._dataset, self._rows = scaling, dataset, as_slice(rows)
+        super().__init__((count(self._rows, dataset.n_samples), len(scaling.columns)), np.float64)
+
+    def __getitem__(self, chosen: slice | npt.NDArray[np.integer[Any]]) -> Column:
+        import torch
+
+        if isinstance(chosen, slice):
+            start, stop, step = chosen.indices(len(self))
+            assert step == 1, chosen
+            rows = part(self._rows, start, max(start, stop))
+        else:
+            rows = pick(self._rows, chosen)
+        scaled: Column = self._scaling.tensor(self._dataset, rows, torch.float64).numpy()
+        return scaled
+
+
 def _reader(transform: str, dataset: Dataset, column: str, rows: Rows | slice) -> Read:
     """Reads f of some of the rows of a column, as `transformed`; rows in any order are read at once, as a whole."""
     if isinstance(rows, slice):
@@ -271,12 +298,9 @@ class Preprocessor:
             )
         return cls(features, targets, dataset.encoder)
 
-    def given(self, dataset: Dataset, rows: Rows | slice) -> tuple[Column, Column]:
+    def given(self, dataset: Dataset, rows: Rows | slice) -> tuple["ScaledRows", "ScaledRows"]:
         """X and y of some rows in scaled units and float64, shapes (n_rows, n_features) and (n_rows, n_targets)."""
-        import torch
-
-        X_nd, y_nk = (each.tensor(dataset, rows, torch.float64).numpy() for each in (self.features, self.targets))
-        return X_nd, y_nk
+        return ScaledRows(self.features, dataset, rows), ScaledRows(self.targets, dataset, rows)
 
     @property
     def _format(self) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.data.columns.rows import Matrix, RowsOnAccess
+from linreg_cli.data.columns.rows import Matrix
 from linreg_cli.least_squares.factor import blocks
 from linreg_cli.wording import number
 
@@ -42,23 +42,16 @@ def out_of_range(*arrays: Matrix) -> str | None:
     >>> out_of_range(np.array([[0.0, 1e-30]])), out_of_range(np.array([[1.0, 1e-200]]))
     (None, 'the squares of the values are beyond the range of float64')
     """
-    largest = np.concatenate([_largest_of(values) for values in arrays], dtype=np.float64)
+    largest = np.concatenate([_largest(values) for values in arrays], dtype=np.float64)
     if not np.all((largest == 0) | ((largest > _SMALLEST) & (largest < _LARGEST))):
         return "the squares of the values are beyond the range of float64"
     return None
 
 
-def _largest_of(values: Matrix) -> npt.NDArray[Any]:
-    """The largest absolute value of each column; of rows on the disk, in blocks."""
-    if not isinstance(values, RowsOnAccess):
-        return _largest(values)
+def _largest(values: Matrix) -> npt.NDArray[Any]:
+    """The largest absolute value of each column, without a copy of the array, shape (n_columns,)."""
     largest: npt.NDArray[Any] = np.zeros(values.shape[1], dtype=values.dtype)
     for rows in blocks(len(values)):
-        largest = np.maximum(largest, _largest(values[rows]))
-    return largest
-
-
-def _largest(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The largest absolute value of each column, without a copy of the array, shape (n_columns,)."""
-    largest: npt.NDArray[Any] = np.maximum(values.max(axis=0, initial=0.0), -values.min(axis=0, initial=0.0))
+        part = values[rows]
+        largest = np.maximum(largest, np.maximum(part.max(axis=0, initial=0.0), -part.min(axis=0, initial=0.0)))
     return largest

@@ -9,13 +9,11 @@ import torch
 from linreg_cli.config.schema import Config
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.data.columns.rows import Matrix, in_order
-from linreg_cli.data.dataset import Rows
+from linreg_cli.data.columns.rows import Matrix
 from linreg_cli.least_squares.factor import Array
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import build_model, initialise, parameters_of
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.row_order import Blocks
 
 
 def problem_of(
@@ -44,8 +42,7 @@ def problem_of(
     """
     dtype, plan = dtype_of(config), plan_of(config, dataset)
     X_nd, y_nk = train or arrays_of(plan, dataset, preprocessor, dtype)
-    as_read = rows_as_read(plan, dataset)
-    given = None if dtype == torch.float64 else functools.partial(preprocessor.given, dataset, as_read)
+    given = None if dtype == torch.float64 else functools.partial(preprocessor.given_rows, dataset)
     problem = Problem(plan, X_nd, y_nk, dataset.features, _start(config, dataset, dtype), eps=eps, given=given)
     problem.exact.update(exact or {})
     return problem
@@ -58,12 +55,6 @@ def arrays_of(
     rows = plan.rows.arranged(dataset.splits["train"])
     X_nd, y_nk = (each.tensor(dataset, rows, dtype).numpy() for each in (preprocessor.features, preprocessor.targets))
     return X_nd, y_nk
-
-
-def rows_as_read(plan: StepPlan, dataset: Dataset) -> Rows | slice:
-    """The rows of the train split for passes over the table in float64, in its order where rows may be on the disk."""
-    rows = dataset.splits["train"]
-    return in_order(rows) if isinstance(plan.rows, Blocks) else rows
 
 
 def plan_of(config: Config, dataset: Dataset) -> StepPlan:

@@ -56,7 +56,8 @@ class Problem:
         allow_slow: whether a table with many rows may take minutes; otherwise see `affordable.too_costly`. The limit on
             the parameters, whose cost is their cube in time and square in memory, stays.
         eps: the machine epsilon that rank and rounding error are judged by; None: that of the dtype of X.
-        given: X and y in float64, as the table has them, for a training in float32; None if they are those above.
+        given: X and y in float64, as the table has them and in its order, for a training in float32; None if they are
+            those above.
         exact: exact fits that were computed, by what they are of; problems of the same rows may share them.
         results: what `mean_square.mean_square` has found, by what it depends on.
     """

@@ -128,5 +128,5 @@ def _arrays(run: Material, split: str, k: int) -> tuple[np.ndarray, np.ndarray]:
     most = max(_MOST_CELLS // max(len(found.dataset.features), 1), 2)
     if len(rows) > most:
         rows = rows[np.arange(most) * len(rows) // most]
-    X, y = map(np.asarray, found.preprocessor.given(found.dataset, rows))
+    X, y = found.preprocessor.given(found.dataset, rows)
     return X, y[:, k]

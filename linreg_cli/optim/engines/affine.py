@@ -24,7 +24,7 @@ from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.engines.windows import windows_of
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import Rows, TrainRows
+from linreg_cli.optim.rows import AnyRows, TrainRows
 from linreg_cli.optim.state import TrainingState
 
 #: Numbers of the rows, and of the matrices, of a chunk: 64 MiB each in float64. The most steps of a chunk: a tree of
@@ -45,7 +45,7 @@ class AffineExecutor:
 
     name = "affine"
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: AnyRows) -> None:
         self._rows, self._windows, self._reference = rows, windows_of(rows, torch.int64), ReferenceExecutor(rows)
 
     @staticmethod

@@ -9,7 +9,7 @@ import numpy as np
 
 from linreg_cli.config.schema import PreprocessConfig
 from linreg_cli.data.columns.kinds import Mask, take
-from linreg_cli.data.columns.moments import Read, moments
+from linreg_cli.data.columns.moments import Moments, Read, moments
 from linreg_cli.data.columns.rows import StackedRows, as_slice, count, in_order, part
 from linreg_cli.data.dataset import Column, Dataset, Rows
 from linreg_cli.data.encoding.encode import Encoder
@@ -78,7 +78,6 @@ class Scaling:
         Raises:
             DataError: if the train split has too few rows for `ddof`, or a standard deviation overflows float64.
         """
-        rows = as_slice(dataset.splits["train"])
         if len(dataset.splits["train"]) <= ddof:
             raise DataError(
                 f"preprocess.ddof: {ddof} needs at least {ddof + 1} train rows, found {len(dataset.splits['train'])}",
@@ -86,7 +85,7 @@ class Scaling:
             )
         center, scale = np.zeros(len(columns)), np.zeros(len(columns))
         for position, column in enumerate(columns):
-            found = moments(_reader(transform, dataset, column, rows), count(rows, dataset.n_samples), ddof)
+            found = _moments(dataset, column, transform, ddof)
             # min and max, because rounding error gives a constant column a tiny standard deviation
             constant, deviation = found.low == found.high, found.deviation
             center[position] = found.first if constant else found.mean
@@ -183,6 +182,15 @@ class Scaling:
         if not (len(entries) and np.isfinite(center).all() and np.isfinite(scale).all() and (scale >= 0).all()):
             raise ValueError("center and scale must be finite, and scale at least 0")
         return cls(tuple(str(entry["column"]) for entry in entries), center, scale)
+
+
+def _moments(dataset: Dataset, column: str, transform: str, ddof: int) -> Moments:
+    """The moments of a column in the train split: those that are known, where its rows were not read."""
+    rows = dataset.splits["train"]
+    if column in dataset.known:
+        return dataset.known[column].with_ddof(len(rows), ddof)
+    chosen = as_slice(rows)
+    return moments(_reader(transform, dataset, column, chosen), count(chosen, dataset.n_samples), ddof)
 
 
 def _reader(transform: str, dataset: Dataset, column: str, rows: Rows | slice) -> Read:
@@ -333,8 +341,8 @@ def original_rows(dataset: Dataset, preprocessor: Preprocessor) -> tuple[Rows | 
 
 def standard_deviations(dataset: Dataset) -> dict[str, float | None]:
     """The standard deviation of each feature over the train split, with n in the denominator; None if it overflows."""
-    rows, found = as_slice(dataset.splits["train"]), {}
+    found = {}
     for feature in dataset.features:
-        deviation = moments(_reader("none", dataset, feature, rows), count(rows, dataset.n_samples)).deviation
+        deviation = _moments(dataset, feature, "none", 0).deviation
         found[feature] = deviation if np.isfinite(deviation) else None
     return found

@@ -103,10 +103,16 @@ def choose(engine: str, plan: StepPlan, rows: TrainRows) -> Choice:
     """
     device = rows.device.type
     if engine != "auto":
-        reason = unable(engine, plan, device)
+        reason = unable(engine, plan, device) or _without_rows(engine, rows)
+        if reason and rows.measured is not None:
+            raise ValueError(f"{engine} cannot run this plan: {reason}")
         if reason:
             raise ValueError(f"{engine} cannot run this plan: {reason}; use auto or reference")
         return _choice(engine, rows, "named by train.engine", auto=False)
+    if rows.measured is not None:
+        if (reason := unable("statistics", plan, device)) is not None:
+            raise ValueError(f"statistics cannot run this plan: {reason}")
+        return _choice("statistics", rows, "auto: the rows were not read, their statistics were", auto=True)
     able = [name for name in EXECUTORS if unable(name, plan, device) is None]
     if len(able) == 1:
         return _choice(able[0], rows, f"auto: {unable('native', plan, device)}", auto=True)
@@ -120,6 +126,12 @@ def choose(engine: str, plan: StepPlan, rows: TrainRows) -> Choice:
 
 def _choice(name: str, rows: TrainRows, why: str, *, auto: bool) -> Choice:
     return Choice(EXECUTORS[name](rows), Decision(name, why, auto))
+
+
+def _without_rows(engine: str, rows: TrainRows) -> str | None:
+    """Why an executor cannot run on second moments in place of rows; None if it can, or if there are rows."""
+    needs = engine != "statistics" and rows.measured is not None
+    return "it needs the rows, and statistics hold none; use auto, or leave --stats out" if needs else None
 
 
 def unable(engine: str, plan: StepPlan, device: str) -> str | None:

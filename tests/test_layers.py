@@ -15,8 +15,8 @@ ORDER = {
     "linreg_cli": [
         "addresses", "lookalike", "patterns", "errors", "seeds", "wording", "decimals", "remedies", "fixes",
         "decisions", "findings", "paths", "files", "metric_paths", "gates", "config", "data", "model", "optim",
-        "least_squares", "statistics", "convergence", "runs", "evaluation", "export", "figures", "report", "starter",
-        "pipeline", "inspection", "api", "estimator", "cli", "__main__",
+        "least_squares", "statistics", "convergence", "runs", "sweeps", "evaluation", "export", "figures", "report",
+        "starter", "pipeline", "inspection", "api", "estimator", "cli", "__main__",
     ],
     "linreg_cli.data": [
         "columns", "tables", "encoding", "roles", "features", "summary", "dataset", "split", "synthetic", "scaling",

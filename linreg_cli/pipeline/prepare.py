@@ -32,10 +32,10 @@ from linreg_cli.optim.engines.reference import loss_over
 from linreg_cli.optim.engines.select import Choice, choose, resolve_device
 from linreg_cli.optim.fit import Event
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import MeasuredRows, TrainRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.runs.references import references_of
-from linreg_cli.starter.known import Known
+from linreg_cli.starter.known import Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,7 +87,7 @@ class Prepared:
     config: Config
     dataset: Dataset
     preprocessor: Preprocessor
-    rows: TrainRows
+    rows: TrainRows | MeasuredRows
     held_out: dict[str, tuple[Tensor, Tensor]]
     state: TrainingState
     choice: Choice
@@ -181,7 +181,7 @@ def prepare(
     resumed: bool = False,
     outputs: Path | None = None,
     references: Mapping[str, ReferenceValue] | None = None,
-    known: Known | None = None,
+    known: Rows | None = None,
     frame: "pa.Table | None" = None,
 ) -> Prepared:
     """Read the data, fit the preprocessing, build the model and the plan. Nothing is written.
@@ -194,7 +194,7 @@ def prepare(
         resumed: whether the gates of the config belong to a run that is resumed, and are not checked again.
         outputs: the folder of the runs that gates may compare with; None: the gates will not be checked.
         references: what a run that is resumed compared with when it was started, and still does.
-        known: what was read already, to write the config, as `Known.of` gives it for the config; None: nothing.
+        known: what was read already and holds for the config, as `Known.of` and `SharedRows.of` give it; None: nothing.
         frame: the rows of `source: frame`.
 
     Raises:
@@ -285,7 +285,7 @@ def assemble_run(
     dataset: Dataset,
     *,
     eps: float | None = None,
-    known: Known | None = None,
+    known: Rows | None = None,
 ) -> Prepared:
     """Fit the preprocessing on the train split, build the model and the plan, choose rate, momentum and executor.
 
@@ -327,11 +327,11 @@ def assemble_run(
         choice = choose(config.train.engine, problem.plan, rows)
     except ValueError as error:
         raise loaded.error("train.engine", str(error)) from None
-    resolved = _resolved(chosen.config, device, choice, problem.plan)
+    resolved = resolved_config(chosen.config, device, choice, problem.plan)
     return Prepared(resolved, dataset, preprocessor, rows, tensors, TrainingState(model), choice, problem, chosen)
 
 
-def _resolved(config: Config, device: torch.device, choice: Choice, plan: StepPlan) -> Config:
+def resolved_config(config: Config, device: torch.device, choice: Choice, plan: StepPlan) -> Config:
     """The config that repeats the run from any folder: device, executor, blocks, an absolute path."""
     found = {"device": str(device), "engine": choice.executor.name, "blocks": plan.n_blocks}
     train = config.train.model_copy(update=found)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from linreg_cli.config import Config
 from linreg_cli.config.data import TableData
@@ -16,6 +17,21 @@ from linreg_cli.data.tables.table import Table
 
 #: Sections of the config that `--set` may change without another reading of the table.
 _WITHOUT_ROWS = ("train", "optimizer", "evaluate", "plots", "gates", "probe", "name")
+
+
+class Rows(Protocol):
+    """Rows that were read already, with what was computed from them: `Known`, or those of another run."""
+
+    @property
+    def preprocessor(self) -> Preprocessor:
+        """Fitted on the train split."""
+
+    @property
+    def problem(self) -> Problem | None:
+        """Of the same train split and loss; None where it has to be made again."""
+
+    def rows(self, config: Config) -> Dataset:
+        """The rows that `load_dataset` would read for the config."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from linreg_cli.statistics.moments import Key, gap_of, level_of, target_of, valu
 from linreg_cli.statistics.source import refuse_settings, settings_of
 
 #: What asks for rows where there are none.
-NEEDS_ROWS = "it needs the rows, and statistics hold none; leave --stats out"
+NEEDS_ROWS = "statistics hold no rows; leave --stats out"
 
 
 class NoRows(Mapping[str, Column]):
@@ -56,6 +56,35 @@ class NoRows(Mapping[str, Column]):
         return len(self._names)
 
 
+class NoMatrix:
+    """A matrix of rows that were not read: it has a shape and a dtype, and reading it is refused.
+
+    Args:
+        shape: (n_rows, n_columns).
+        dtype: of its numbers.
+        where: the file of statistics, for messages.
+    """
+
+    ndim = 2
+
+    def __init__(self, shape: tuple[int, int], dtype: str, where: str) -> None:
+        self.shape, self.dtype, self._where = shape, np.dtype(dtype), where
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def size(self) -> int:
+        """Cells."""
+        return self.shape[0] * self.shape[1]
+
+    def __getitem__(self, rows: object) -> NoReturn:
+        raise DataError(f"rows are to be read, but {NEEDS_ROWS}", self._where)
+
+    def __array__(self, *_: object, **__: object) -> NoReturn:
+        raise DataError(f"rows are to be read, but {NEEDS_ROWS}", self._where)
+
+
 @dataclass(frozen=True, eq=False)
 class Summarised:
     """What stands for the rows of a table.
@@ -64,13 +93,11 @@ class Summarised:
         dataset: without rows; its splits have their sizes.
         design: of the train split.
         path: of the file of statistics.
-        digest: of the rows that were read: SHA-256 of the digests of the parts.
     """
 
     dataset: Dataset
     design: Design
     path: str
-    digest: str
 
 
 def summarised(config: Config, found: TableStatistics, path: str) -> Summarised:
@@ -106,7 +133,7 @@ def summarised(config: Config, found: TableStatistics, path: str) -> Summarised:
                 raise DataError(f"the {split} split has no row", path)
         dataset = _fitted(config, facts, found, terms, treated, path)
         design = _design(dataset, facts, found)
-        return Summarised(replace(dataset, known=design.moments()), design, path, _digest(found.digests))
+        return Summarised(replace(dataset, known=design.moments()), design, path)
 
 
 def _asks_for(config: Config, split: str) -> bool:
@@ -188,7 +215,10 @@ def _fitted(
     names = (*encoder.features, *data.targets)
     splits: dict[str, Any] = {name: _unread(found.splits[name]) for name in SPLITS}
     columns = NoRows(names, path)
-    return Dataset(path, encoder.features, data.targets, columns, splits, encoder, None, summary, dict(treated))
+    return Dataset(
+        path, encoder.features, data.targets, columns, splits, encoder, None, summary, dict(treated),
+        digest=_digest(found.digests),
+    )  # fmt: skip
 
 
 def _unread(n_rows: int) -> RowArray:

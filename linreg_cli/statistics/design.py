@@ -53,7 +53,7 @@ class Design:
     targets: Mapping[str, Combination]
 
     def _columns(self, columns: Mapping[str, Combination]) -> tuple[Array, Array]:
-        """The means, shape (c,), and R of the columns about them, shape (m, c): rows 1 on; row 0 is that of the ones."""
+        """The means, shape (c,), and R of the columns about them, shape (m, c), without the row of the ones."""
         kept = self.kept
         position = {key: place for place, key in enumerate(kept.keys)}
         multiples, constants = np.zeros((len(kept.keys), len(columns))), np.zeros(len(columns))

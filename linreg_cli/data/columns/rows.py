@@ -100,7 +100,30 @@ def first_row(rows: Rows | slice, n_samples: int, where: Callable[[RowArray | sl
     return lowest, found
 
 
-class StackedRows:
+class RowsOnAccess:
+    """A matrix whose rows are read or computed on access: `values[start:stop]`, or by an array of positions.
+
+    Args:
+        shape: (n_rows, n_columns).
+        dtype: of the numbers.
+    """
+
+    ndim = 2
+
+    def __init__(self, shape: tuple[int, int], dtype: npt.DTypeLike) -> None:
+        self.shape, self.dtype, self.size = shape, np.dtype(dtype), shape[0] * shape[1]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, chosen: slice | npt.NDArray[np.integer[Any]]) -> npt.NDArray[Any]:
+        raise NotImplementedError
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return np.asarray(self[0 : len(self)], dtype=dtype)
+
+
+class StackedRows(RowsOnAccess):
     """A matrix of shape (n_rows, n_columns), float64, whose rows are computed on access.
 
     Args:
@@ -122,11 +145,7 @@ class StackedRows:
         function: Callable[[Column], Column] | None = None,
     ) -> None:
         self._columns, self._names, self._rows, self._function = columns, names, as_slice(rows), function
-        self.shape = rows.stop - rows.start if isinstance(rows, slice) else len(rows), len(names)
-        self.ndim, self.size, self.dtype = 2, self.shape[0] * len(names), np.dtype(np.float64)
-
-    def __len__(self) -> int:
-        return self.shape[0]
+        super().__init__((rows.stop - rows.start if isinstance(rows, slice) else len(rows), len(names)), np.float64)
 
     def __getitem__(self, chosen: slice | npt.NDArray[np.integer[Any]]) -> Column:
         if isinstance(chosen, slice):
@@ -141,6 +160,3 @@ class StackedRows:
             values = take(self._columns, name, rows)
             out[:, position] = values if self._function is None else self._function(values)
         return out
-
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        return np.asarray(self[0 : len(self)], dtype=dtype)

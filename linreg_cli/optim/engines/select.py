@@ -13,7 +13,7 @@ from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import MeasuredRows, Rows
 from linreg_cli.optim.state import TrainingState
 
 
@@ -29,7 +29,7 @@ class Executor(Protocol):
 
     name: str
 
-    def __init__(self, rows: TrainRows) -> None: ...
+    def __init__(self, rows: Rows) -> None: ...
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
@@ -63,7 +63,7 @@ class Choice:
     executor: Executor
     decision: Decision
 
-    def started(self, plan: StepPlan, rows: TrainRows) -> "tuple[Choice, str]":
+    def started(self, plan: StepPlan, rows: Rows) -> "tuple[Choice, str]":
         """Load the executor's compiled code; where `auto` chose one that cannot start, the reference takes its place.
 
         Args:
@@ -90,7 +90,7 @@ class Choice:
         return {"name": self.executor.name, **self.decision.as_json()}
 
 
-def choose(engine: str, plan: StepPlan, rows: TrainRows) -> Choice:
+def choose(engine: str, plan: StepPlan, rows: Rows) -> Choice:
     """The executor that the config names; for `auto`, the one with the lowest estimated cost.
 
     Args:
@@ -104,12 +104,12 @@ def choose(engine: str, plan: StepPlan, rows: TrainRows) -> Choice:
     device = rows.device.type
     if engine != "auto":
         reason = unable(engine, plan, device) or _without_rows(engine, rows)
-        if reason and rows.measured is not None:
+        if reason and isinstance(rows, MeasuredRows):
             raise ValueError(f"{engine} cannot run this plan: {reason}")
         if reason:
             raise ValueError(f"{engine} cannot run this plan: {reason}; use auto or reference")
         return _choice(engine, rows, "named by train.engine", auto=False)
-    if rows.measured is not None:
+    if isinstance(rows, MeasuredRows):
         if (reason := unable("statistics", plan, device)) is not None:
             raise ValueError(f"statistics cannot run this plan: {reason}")
         return _choice("statistics", rows, "auto: the rows were not read, their statistics were", auto=True)
@@ -124,13 +124,13 @@ def choose(engine: str, plan: StepPlan, rows: TrainRows) -> Choice:
     return _choice(best, rows, f"auto: estimated {text}", auto=True)
 
 
-def _choice(name: str, rows: TrainRows, why: str, *, auto: bool) -> Choice:
+def _choice(name: str, rows: Rows, why: str, *, auto: bool) -> Choice:
     return Choice(EXECUTORS[name](rows), Decision(name, why, auto))
 
 
-def _without_rows(engine: str, rows: TrainRows) -> str | None:
+def _without_rows(engine: str, rows: Rows) -> str | None:
     """Why an executor cannot run on second moments in place of rows; None if it can, or if there are rows."""
-    needs = engine != "statistics" and rows.measured is not None
+    needs = engine != "statistics" and isinstance(rows, MeasuredRows)
     return "it needs the rows, and statistics hold none; use auto, or leave --stats out" if needs else None
 
 

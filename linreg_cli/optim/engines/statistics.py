@@ -18,7 +18,6 @@ loss has a relative error of at most 1e-9, compared with the loss of the same pa
 """
 
 import functools
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from linreg_cli.optim.engines.parameters import PackedParameters, rounded_up
 from linreg_cli.optim.engines.parts import over_parts
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import SecondMoments, TrainRows
+from linreg_cli.optim.rows import MeasuredRows, Rows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.optim.trail import Trail
 
@@ -59,12 +58,12 @@ class StatisticsExecutor:
 
     name = "statistics"
 
-    def __init__(self, rows: TrainRows) -> None:
+    def __init__(self, rows: Rows) -> None:
         if rows.device.type != "cpu":
             raise ValueError(
                 f"statistics runs on the CPU and the data is on {rows.device}; use reference, or device: cpu"
             )
-        self._data = replace(rows, X_nd=rows.X_nd.contiguous(), y_nk=rows.y_nk.contiguous())
+        self._data = rows.contiguous()
         self._dtype = rows.dtype
         self._moments: tuple[Any, ...] | None = None
 
@@ -119,7 +118,7 @@ class StatisticsExecutor:
         assert state.step == start, (state.step, start)
         _check(plan)
         losses, nothing = np.empty(stop - start), (np.empty(0), np.empty(0, packed.w.dtype))
-        count = 1.0 if plan.loss.is_sum else float(self._data.y_nk.numel())
+        count = 1.0 if plan.loss.is_sum else float(self._data.n_samples * self._data.n_targets)
         rates = np.array([plan.learning_rate(epoch) for epoch in range(start, stop)], dtype=np.float64)
         scale = loss_scale(plan.loss.name, 1, 1)  # of one squared residual
         taken = kernel("moments.run_steps", self._dtype)(
@@ -140,7 +139,7 @@ class StatisticsExecutor:
     def _of_sums(self, plan: StepPlan, sums: Any) -> Any:
         """The loss from the sum of e^2, float64."""
         values = loss_scale(plan.loss.name, 1, 1) * sums
-        return values if plan.loss.is_sum else values / self._data.y_nk.numel()
+        return values if plan.loss.is_sum else values / (self._data.n_samples * self._data.n_targets)
 
     def _statistics(self) -> tuple[Any, ...]:
         """The arguments of the kernels: S, q, rr, mx, my, v, n, d and k; computed once."""
@@ -155,8 +154,8 @@ class StatisticsExecutor:
 
     def _measured(self) -> tuple[Any, ...]:
         n, d, k = self._data.n_samples, self._data.n_features, self._data.n_targets
-        if self._data.measured is not None:
-            return _padded(self._data.measured, d, k)
+        if isinstance(self._data, MeasuredRows):
+            return _padded(self._data, d, k)
         _, mean_z, M_zz = moments.merged(over_parts(functools.partial(moments.of_part, self._data), n, d))
         D = rounded_up(d)
         S_dD, q_kD, v_kD, mx_D = np.zeros((d, D)), np.zeros((k, D)), np.zeros((k, D)), np.zeros(D)
@@ -176,13 +175,23 @@ class StatisticsExecutor:
         return q_kd.numpy(), rr_k.numpy()
 
 
-def _padded(measured: SecondMoments, d: int, k: int) -> tuple[Any, ...]:
+def _padded(measured: MeasuredRows, d: int, k: int) -> tuple[Any, ...]:
     """The arguments of the kernels, as `StatisticsExecutor._statistics`, of moments that are known."""
     D = rounded_up(d)
     S_dD, q_kD, v_kD, mx_D = np.zeros((d, D)), np.zeros((k, D)), np.zeros((k, D)), np.zeros(D)
     S_dD[:, :d], q_kD[:, :d], v_kD[:, :d] = measured.S_dd, measured.q_kd, measured.fit_kd
     mx_D[:d], my_k = measured.mean_z[:d], measured.mean_z[d:].copy()
-    return S_dD.reshape(-1), q_kD.reshape(-1), measured.rr_k.copy(), mx_D, my_k, v_kD.reshape(-1), measured.n, d, k
+    return (
+        S_dD.reshape(-1),
+        q_kD.reshape(-1),
+        measured.rr_k.copy(),
+        mx_D,
+        my_k,
+        v_kD.reshape(-1),
+        measured.n_samples,
+        d,
+        k,
+    )
 
 
 def _kernels(n_features: int, n_targets: int) -> tuple[str, ...]:

@@ -1,0 +1,188 @@
+"""The preparation of a run from statistics in place of rows: as `prepare`, and a refusal of what needs rows."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from linreg_cli.config import Config, LoadedConfig
+from linreg_cli.config.metric_names import impossible_gate, metric_names
+from linreg_cli.convergence.auto import resolve
+from linreg_cli.convergence.of_config import dtype_of, plan_of, problem_of
+from linreg_cli.data import Preprocessor
+from linreg_cli.errors import ConfigError, Fault
+from linreg_cli.evaluation.metrics import probe
+from linreg_cli.least_squares.solve import of_factor
+from linreg_cli.metric_paths import Absent
+from linreg_cli.model import build_model, initialise
+from linreg_cli.optim.engines.select import choose, resolve_device
+from linreg_cli.optim.state import TrainingState
+from linreg_cli.pipeline.prepare import Prepared, Reporter, resolved_config
+from linreg_cli.remedies import setting
+from linreg_cli.runs.references import references_of
+from linreg_cli.statistics.as_dataset import NEEDS_ROWS, NoMatrix, Summarised, summarised
+from linreg_cli.statistics.kept import read_statistics
+from linreg_cli.statistics.scaled import measured_rows, refuse_rounding, scaled_factor
+
+#: What a run from statistics does not have, by split and by block of `metrics.json`.
+_OF_ROWS = ("mae",)
+_IN_OPTIMUM = ("leave_one_out",)
+
+
+def prepare_measured(
+    loaded: LoadedConfig,
+    reporter: Reporter,
+    path: str,
+    *,
+    fail_if: Sequence[str] = (),
+    outputs: Path | None = None,
+    dtype: str | None = None,
+) -> Prepared:
+    """As `prepare`, from the statistics of the table: no row is read.
+
+    Args:
+        loaded: the config with the position of each setting.
+        reporter: receives progress.
+        path: of the file of statistics.
+        fail_if: as in `prepare`.
+        outputs: as in `prepare`.
+        dtype: in which everything is computed, judged by the epsilon of the config's; None: that of the config.
+
+    Raises:
+        ConfigError: as `prepare`; and for settings and gates that need rows, with the remedy.
+        DataError: for a file that holds no statistics of the config's table.
+    """
+    refuse_what_needs_rows(loaded)
+    config = loaded.config
+    references, wrong = ({}, []) if outputs is None else references_of([*config.gates, *fail_if], outputs, None)
+    for position, why in wrong:
+        place = loaded.error(("gates", position), why).faults if position < len(config.gates) else None
+        raise ConfigError(place or [Fault(why, "--fail-if")])
+    reporter.stage("reading the statistics")
+    with loaded.placing_errors():
+        found = summarised(config, read_statistics(path), path)
+    _check_gates(loaded, fail_if, found)
+    assert found.dataset.summary is not None
+    reporter.data(found.dataset.summary)
+    reporter.stage("preparing")
+    prepared = _assembled(loaded, config if dtype is None else _in_dtype(config, dtype), found, config.train.dtype)
+    with loaded.placing_errors():
+        probe(prepared.formula(), config.probe, found.dataset.encoder)
+    return Prepared(**{**_fields(prepared), "references": references})
+
+
+def _fields(prepared: Prepared) -> dict[str, Any]:
+    return {name: getattr(prepared, name) for name in Prepared.__dataclass_fields__}
+
+
+def _in_dtype(config: Config, dtype: str) -> Config:
+    return config.model_copy(update={"train": config.train.model_copy(update={"dtype": dtype})})
+
+
+def _assembled(loaded: LoadedConfig, config: Config, found: Summarised, judged_by: str) -> Prepared:
+    """As `assemble_run`."""
+    dataset, design, bias = found.dataset, found.design, config.model.bias
+    try:
+        device = resolve_device("cpu" if config.train.device == "auto" else config.train.device)
+    except ValueError as error:
+        raise loaded.error("train.device", str(error)) from None
+    preprocessor = Preprocessor.fit(dataset, config.preprocess, bias=bias)
+    factor = scaled_factor(design, preprocessor, bias=bias, dtype=judged_by)
+    refuse_rounding(factor, dataset.features, dataset.targets, found.path)
+    n, dtype = design.kept.n, config.train.dtype
+    shapes = ((n, len(dataset.features)), (n, len(dataset.targets)))
+    X_nd, y_nk = (NoMatrix(shape, dtype, found.path) for shape in shapes)
+    rows = measured_rows(design, preprocessor, dtype)
+    model = build_model(len(dataset.features), len(dataset.targets), bias=bias, dtype=dtype_of(config), device=device)
+    eps = float(np.finfo(judged_by).eps)
+    with loaded.placing_errors():
+        initialise(model, config.model.init, config.seed)
+        matrices: Any = X_nd, y_nk
+        problem = problem_of(config, dataset, preprocessor, matrices, eps=eps, measured=factor)
+        problem.exact["original"] = of_factor(design.factor(bias=bias), loss=config.loss)
+        chosen = resolve(config, problem)
+    problem = problem.with_plan(plan_of(chosen.config, dataset))
+    try:
+        choice = choose(config.train.engine, problem.plan, rows)
+    except ValueError as error:
+        raise loaded.error("train.engine", str(error)) from None
+    resolved = resolved_config(chosen.config, device, choice, problem.plan)
+    return Prepared(resolved, dataset, preprocessor, rows, {}, TrainingState(model), choice, problem, chosen)
+
+
+def refuse_what_needs_rows(loaded: LoadedConfig) -> None:
+    """Refuse settings that need rows.
+
+    Raises:
+        ConfigError: with each of them and what to do.
+    """
+    config, faults = loaded.config, list[Fault]()
+    wanted: dict[str, str | None] = {
+        "loss": None
+        if config.loss in ("mse", "half_mse", "sse")
+        else f"{config.loss} needs the rows; {_use('loss', 'mse')}",
+        "train.batch_size": None
+        if config.train.batch_size == "full"
+        else f"batches need the rows; {_use('train.batch_size', 'full')}",
+        "train.engine": None
+        if config.train.engine in ("auto", "statistics")
+        else f"{config.train.engine} needs the rows; {_use('train.engine', 'auto')}",
+        "train.device": None
+        if config.train.device in ("auto", "cpu")
+        else f"statistics are trained on the CPU; {_use('train.device', 'cpu')}",
+        "evaluate.cross_validation": None
+        if config.evaluate.cross_validation is None
+        else f"folds are made of rows; {_use('evaluate.cross_validation', None)}",
+        "evaluate.covariance": None
+        if config.evaluate.covariance == "classic"
+        else f"{config.evaluate.covariance} needs the residual of each row; {_use('evaluate.covariance', 'classic')}",
+        "preprocess.target_estimate": None
+        if config.preprocess.target_estimate == "median" or config.preprocess.target_transform == "none"
+        else f"the mean needs the residual of each row; {_use('preprocess.target_estimate', 'median')}",
+        "train.early_stopping": None
+        if config.train.early_stopping is None or config.train.early_stopping.monitor == "train.loss"
+        else f"the validation split was not read; {_use('train.early_stopping.monitor', 'train.loss')}",
+    }
+    for key, why in wanted.items():
+        faults += loaded.error(key, why).faults if why else []
+    if faults:
+        raise ConfigError(faults)
+
+
+def _use(key: str, value: Any) -> str:
+    return f"set {setting(key, value)}, or leave --stats out"
+
+
+def _check_gates(loaded: LoadedConfig, fail_if: Sequence[str], found: Summarised) -> None:
+    """Refuse gates on metrics that need rows, and on those that no run of the config has.
+
+    Raises:
+        ConfigError: with each.
+    """
+    config, dataset = loaded.config, found.dataset
+    names = metric_names(config, dataset.features)
+    transformed = config.preprocess.target_transform != "none"
+    for split in ("validation", "test"):
+        names[split] = _without_rows(names[split])
+    lost = (*_OF_ROWS, *(("mse", "rmse", "r2") if transformed else ()))
+    names["train"] = _without(names["train"], lost)
+    names["optimum"] = _without(names["optimum"], _IN_OPTIMUM)
+    faults: list[Fault] = []
+    for position, gate in enumerate(config.gates):
+        if why := impossible_gate(gate, names):
+            faults += loaded.error(("gates", position), why).faults
+    faults += [Fault(why, "--fail-if") for gate in fail_if if (why := impossible_gate(gate, names))]
+    if faults:
+        raise ConfigError(faults)
+
+
+def _without_rows(names: Any) -> Absent:
+    form = names.form if isinstance(names, Absent) else names
+    return Absent(NEEDS_ROWS, form)
+
+
+def _without(names: Any, keys: Sequence[str]) -> Any:
+    if not isinstance(names, Mapping):
+        return names
+    return {key: Absent(NEEDS_ROWS, value) if key in keys else value for key, value in names.items()}

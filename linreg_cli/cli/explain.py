@@ -34,6 +34,7 @@ def explain(
         raise UsageError(faults)
     loaded = load_config(config, [*(set_ or []), "train.dtype=float64", "train.device=cpu", "train.engine=reference"])
     from linreg_cli.inspection.explain import explain as work
+    from linreg_cli.optim.rows import TrainRows
     from linreg_cli.pipeline.prepare import prepare
 
     prepared = prepare(loaded, Progress(quiet=True))
@@ -45,6 +46,7 @@ def explain(
     named = Names(*names, loaded.config.loss)
     done: list[ExplainedStep] = []
     try:
+        assert isinstance(prepared.rows, TrainRows)
         for step in work(prepared.plan, prepared.state, prepared.rows, steps):
             done.append(step)
             if not as_json and len(done) <= MAX_PAGES:

@@ -16,6 +16,7 @@ from linreg_cli.convergence.limits import (
     full_batch_limit,
     mean_square_limit,
 )
+from linreg_cli.convergence.of_config import dtype_of
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, stable_rate
 from linreg_cli.convergence.reaching import Reaching, reaching
@@ -243,7 +244,7 @@ def _standardized(prepared: Prepared, problem: Problem) -> Problem | None:
         preprocessor = Preprocessor.fit(dataset, options, bias=config.model.bias)
     except DataError:  # a column cannot be standardised; the forecast of the config does not need it
         return None
-    X_nd = preprocessor.features.tensor(dataset, dataset.splits["train"], prepared.rows.y_nk.dtype)
+    X_nd = preprocessor.features.tensor(dataset, dataset.splits["train"], dtype_of(prepared.config))
     return replace(problem, X_nd=X_nd.numpy())
 
 

@@ -17,6 +17,7 @@ from linreg_cli.least_squares.solve import of_factor
 from linreg_cli.metric_paths import Absent
 from linreg_cli.model import build_model, initialise
 from linreg_cli.optim.engines.select import choose, resolve_device
+from linreg_cli.optim.losses import is_squared
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.pipeline.prepare import Prepared, Reporter, resolved_config
 from linreg_cli.remedies import setting
@@ -118,40 +119,28 @@ def refuse_what_needs_rows(loaded: LoadedConfig) -> None:
         ConfigError: with each of them and what to do.
     """
     config, faults = loaded.config, list[Fault]()
-    wanted: dict[str, str | None] = {
-        "loss": None
-        if config.loss in ("mse", "half_mse", "sse")
-        else f"{config.loss} needs the rows; {_use('loss', 'mse')}",
-        "train.batch_size": None
-        if config.train.batch_size == "full"
-        else f"batches need the rows; {_use('train.batch_size', 'full')}",
-        "train.engine": None
-        if config.train.engine in ("auto", "statistics")
-        else f"{config.train.engine} needs the rows; {_use('train.engine', 'auto')}",
-        "train.device": None
-        if config.train.device in ("auto", "cpu")
-        else f"statistics are trained on the CPU; {_use('train.device', 'cpu')}",
-        "evaluate.cross_validation": None
-        if config.evaluate.cross_validation is None
-        else f"folds are made of rows; {_use('evaluate.cross_validation', None)}",
-        "evaluate.covariance": None
-        if config.evaluate.covariance == "classic"
-        else f"{config.evaluate.covariance} needs the residual of each row; {_use('evaluate.covariance', 'classic')}",
-        "preprocess.target_estimate": None
-        if config.preprocess.target_estimate == "median" or config.preprocess.target_transform == "none"
-        else f"the mean needs the residual of each row; {_use('preprocess.target_estimate', 'median')}",
-        "train.early_stopping": None
-        if config.train.early_stopping is None or config.train.early_stopping.monitor == "train.loss"
-        else f"the validation split was not read; {_use('train.early_stopping.monitor', 'train.loss')}",
-    }
-    for key, why in wanted.items():
-        faults += loaded.error(key, why).faults if why else []
+    train, evaluate, transformed = config.train, config.evaluate, config.preprocess.target_transform != "none"
+    monitor = None if train.early_stopping is None else train.early_stopping.monitor
+    mean = transformed and config.preprocess.target_estimate == "mean"
+    needs: list[tuple[bool, str, str, Any]] = [
+        (not is_squared(config.loss), "loss", f"{config.loss} needs the rows", "mse"),
+        (train.batch_size != "full", "train.batch_size", "mini-batches need the rows", "full"),
+        (train.engine not in ("auto", "statistics"), "train.engine", f"{train.engine} needs the rows", "auto"),
+        (train.device not in ("auto", "cpu"), "train.device", "statistics are trained on the CPU", "cpu"),
+        (evaluate.cross_validation is not None, "evaluate.cross_validation", "folds are made of rows", None),
+        (evaluate.covariance != "classic", "evaluate.covariance", f"{evaluate.covariance} needs the rows", "classic"),
+        (mean, "preprocess.target_estimate", "the mean needs the residual of each row", "median"),
+        (
+            monitor == "validation.loss", "train.early_stopping.monitor", "the validation split was not read",
+            "train.loss",
+        ),
+    ]  # fmt: skip
+    for is_asked, key, why, value in needs:
+        faults += (
+            loaded.error(key, f"{why}; set {setting(key, value)}, or leave --stats out").faults if is_asked else []
+        )
     if faults:
         raise ConfigError(faults)
-
-
-def _use(key: str, value: Any) -> str:
-    return f"set {setting(key, value)}, or leave --stats out"
 
 
 def _check_gates(loaded: LoadedConfig, fail_if: Sequence[str], found: Summarised) -> None:
@@ -178,7 +167,7 @@ def _check_gates(loaded: LoadedConfig, fail_if: Sequence[str], found: Summarised
 
 
 def _without_rows(names: Any) -> Absent:
-    form = names.form if isinstance(names, Absent) else names
+    form = names.otherwise if isinstance(names, Absent) else names
     return Absent(NEEDS_ROWS, form)
 
 

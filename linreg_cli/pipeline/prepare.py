@@ -116,6 +116,8 @@ class Prepared:
 
     def loss(self, split: str) -> float:
         """The loss of the current model on a split, in scaled units, without the penalty."""
+        if split == "train" and isinstance(self.rows, MeasuredRows):
+            return self.choice.executor.train_loss(self.plan, self.state)
         if split == "train":
             return loss_over(self.rows, self.plan, self.state)
         return self.plan.loss.over(self.state.model, *self.held_out[split])

@@ -26,6 +26,8 @@ from linreg_cli.statistics.as_dataset import NEEDS_ROWS, NoMatrix, Summarised, s
 from linreg_cli.statistics.kept import read_statistics
 from linreg_cli.statistics.scaled import measured_rows, refuse_rounding, scaled_factor
 
+#: The key of `run.json` with the path of the file.
+STATISTICS = "statistics"
 #: What a run from statistics does not have, by split and by block of `metrics.json`.
 _OF_ROWS = ("mae",)
 _IN_OPTIMUM = ("leave_one_out",)
@@ -108,7 +110,8 @@ def _assembled(loaded: LoadedConfig, config: Config, found: Summarised, judged_b
         choice = choose(config.train.engine, problem.plan, rows)
     except ValueError as error:
         raise loaded.error("train.engine", str(error)) from None
-    resolved = resolved_config(chosen.config, device, choice, problem.plan)
+    evaluate = config.evaluate.model_copy(update={"predictions": "none"})
+    resolved = resolved_config(chosen.config, device, choice, problem.plan).model_copy(update={"evaluate": evaluate})
     return Prepared(resolved, dataset, preprocessor, rows, {}, TrainingState(model), choice, problem, chosen)
 
 

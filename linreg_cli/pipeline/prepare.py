@@ -22,7 +22,7 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
 from linreg_cli.data.summary import DataSummary
-from linreg_cli.errors import ConfigError, EngineError, Fault
+from linreg_cli.errors import ConfigError, DataError, EngineError, Fault
 from linreg_cli.evaluation.metrics import probe
 from linreg_cli.findings import Finding
 from linreg_cli.gates import ReferenceValue
@@ -129,7 +129,12 @@ class Prepared:
     def way(self, auto: Collection[str], original: Optimum | None = None) -> Reaching:
         """The settings that lead to the exact fit, where those of this run do not; see `reaching`."""
         about = self.problem, self.config, self.dataset, self.preprocessor
-        return reaching(*about, original, auto=auto, failed=True)
+        try:
+            return reaching(*about, original, auto=auto, failed=True)
+        except DataError as error:
+            if not isinstance(self.rows, MeasuredRows):
+                raise
+            return Reaching((), None, f"which settings lead there is not known: {error}")
 
     def check(self, loaded: LoadedConfig, reporter: Reporter, *, force: bool, auto: bool = False) -> list[Finding]:
         """Refuse a run that must diverge, and report the warnings; see `check_before_training`.

@@ -58,6 +58,8 @@ def evaluate_measured(
     found = list(multicollinear(exact, preprocessor)) if config.model.bias else []
     loss = train_loss if math.isfinite(train_loss) else math.inf
     quality = compared(config, preprocessor, problem, model, loss, way, exact, None, found)
+    if quality.metrics["optimum"] is not None:
+        quality.metrics["optimum"]["leave_one_out_reason"] = NO_ROWS
     return Evaluation(metrics | quality.metrics, None, quality.findings, quality.exact)
 
 

@@ -1,6 +1,7 @@
 """The preparation of a run from statistics in place of rows: as `prepare`, and a refusal of what needs rows."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,7 @@ def prepare_measured(
         place = loaded.error(("gates", position), why).faults if position < len(config.gates) else None
         raise ConfigError(place or [Fault(why, "--fail-if")])
     reporter.stage("reading the statistics")
-    with loaded.placing_errors():
-        found = summarised(config, read_statistics(path), path)
+    found = read_for(loaded, path)
     _check_gates(loaded, fail_if, found)
     assert found.dataset.summary is not None
     reporter.data(found.dataset.summary)
@@ -72,11 +72,13 @@ def prepare_measured(
     prepared = _assembled(loaded, config if dtype is None else _in_dtype(config, dtype), found, config.train.dtype)
     with loaded.placing_errors():
         probe(prepared.formula(), config.probe, found.dataset.encoder)
-    return Prepared(**{**_fields(prepared), "references": references})
+    return replace(prepared, references=references)
 
 
-def _fields(prepared: Prepared) -> dict[str, Any]:
-    return {name: getattr(prepared, name) for name in Prepared.__dataclass_fields__}
+def read_for(loaded: LoadedConfig, path: str) -> Summarised:
+    """The data set of a config from a file of statistics; raises as `prepare_measured`."""
+    with loaded.placing_errors():
+        return summarised(loaded.config, read_statistics(path), path)
 
 
 def _in_dtype(config: Config, dtype: str) -> Config:

@@ -126,11 +126,11 @@ class Prepared:
         """The limit of the learning rate, for `run.json`; see `limits.rate_limit`."""
         return rate_limit(self.problem, self.config.optimizer.schedule, self.problem.rule)
 
-    def way(self, auto: Collection[str], original: Optimum | None = None) -> Reaching:
+    def way(self, auto: Collection[str], original: Optimum | None = None, *, failed: bool = True) -> Reaching:
         """The settings that lead to the exact fit, where those of this run do not; see `reaching`."""
         about = self.problem, self.config, self.dataset, self.preprocessor
         try:
-            return reaching(*about, original, auto=auto, failed=True)
+            return reaching(*about, original, auto=auto, failed=failed)
         except DataError as error:
             if not isinstance(self.rows, MeasuredRows):
                 raise

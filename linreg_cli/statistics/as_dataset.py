@@ -93,11 +93,13 @@ class Summarised:
         dataset: without rows; its splits have their sizes.
         design: of the train split.
         path: of the file of statistics.
+        found: what is in it.
     """
 
     dataset: Dataset
     design: Design
     path: str
+    found: TableStatistics
 
 
 def summarised(config: Config, found: TableStatistics, path: str) -> Summarised:
@@ -133,7 +135,7 @@ def summarised(config: Config, found: TableStatistics, path: str) -> Summarised:
                 raise DataError(f"the {split} split has no row", path)
         dataset = _fitted(config, facts, found, terms, treated, path)
         design = _design(dataset, facts, found)
-        return Summarised(replace(dataset, known=design.moments()), design, path)
+        return Summarised(replace(dataset, known=design.moments()), design, path, found)
 
 
 def _asks_for(config: Config, split: str) -> bool:

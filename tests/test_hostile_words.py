@@ -41,7 +41,8 @@ DRY = ["train", "-c", "c.yaml", "--dry-run", "--set"]
 #: Command lines with a place for a word. What would remove or change the run of the others is not among them.
 PLACES = [
     ["WORD"], ["train", "WORD"], ["train", "WORD", "--target", "y", "--dry-run"],
-    ["train", "t.csv", "--target", "WORD", "--dry-run"],
+    ["train", "t.csv", "--target", "WORD", "--dry-run"], ["train", "t.csv", "--target", "y", "--format", "WORD"],
+    ["train", "-c", "c.yaml", "--set", "data.path=WORD", "--dry-run"],
     ["train", "t.csv", "--target", "y", "--features", "WORD", "--dry-run"],
     ["train", "t.csv", "--target", "y", "--ignore", "WORD", "--dry-run"], ["init", "WORD", "-o", "-"],
     ["init", "WORD", "--target", "y", "-o", "-"], ["init", "t.csv", "--target", "WORD", "-o", "-"],
@@ -66,7 +67,8 @@ PLACES = [
     ["explain", "-c", "c.yaml", "--steps", "WORD"], ["validate", "WORD"], ["validate", "c.yaml", "WORD"],
     ["validate", "--resolved", "WORD"],
     ["stats", "-c", "WORD", "-o", "s.safetensors"], ["stats", "-c", "c.yaml", "--part", "WORD", "-o", "s.safetensors"],
-    ["stats", "-c", "c.yaml", "--set", "WORD", "-o", "s.safetensors"], ["stats", "WORD"], ["train", "-c", "c.yaml", "--stats", "WORD"], ["inspect", "-c", "c.yaml", "--stats", "WORD"],
+    ["stats", "-c", "c.yaml", "--set", "WORD", "-o", "s.safetensors"], ["stats", "WORD"],
+    ["train", "-c", "c.yaml", "--stats", "WORD"], ["inspect", "-c", "c.yaml", "--stats", "WORD"],
     ["stats", "merge", "WORD", "-o", "m.safetensors"], ["stats", "merge", "t.csv", "WORD", "-o", "m.safetensors"],
     ["schema", "-o", "missing/a-WORD"], ["completion", "WORD"],
     ["sweep", "-c", "WORD", "--set", "seed=1,2"], ["sweep", "-c", "c.yaml", "--set", "WORD"],

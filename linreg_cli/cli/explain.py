@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from linreg_cli.cli import options, output
+from linreg_cli.cli.table_input import standard_input
 from linreg_cli.cli.table_words import table_faults
 from linreg_cli.errors import DivergedError, Fault, UsageError
 
@@ -37,7 +38,8 @@ def explain(
     from linreg_cli.optim.rows import TrainRows
     from linreg_cli.pipeline.prepare import prepare
 
-    prepared = prepare(loaded, Progress(quiet=True))
+    with standard_input():
+        prepared = prepare(loaded, Progress(quiet=True))
     if steps > prepared.plan.total_steps:
         raise UsageError(
             f"{steps} steps are more than the {prepared.plan.total_steps} of the config; raise train.epochs", "--steps"

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from linreg_cli.cli import options, output
+from linreg_cli.cli.table_input import standard_input
 from linreg_cli.cli.table_words import table_faults
 from linreg_cli.errors import UsageError
 
@@ -38,10 +39,11 @@ def inspect(
     try:
         for note in loaded.notes:
             progress.warn(note)
-        if statistics is None:
-            found = inspect_config(loaded, progress, ridge=ridge)
-        else:
-            found = inspect_statistics(loaded, progress, statistics)
+        with standard_input():
+            if statistics is None:
+                found = inspect_config(loaded, progress, ridge=ridge)
+            else:
+                found = inspect_statistics(loaded, progress, statistics)
     finally:
         progress.done()
     sentences = advice(found)

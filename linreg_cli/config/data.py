@@ -27,6 +27,8 @@ _FEATURES = (
 )
 #: What messages call the rows of `source: frame`.
 FRAME = "the frame"
+#: What stands for standard input as a path, and what messages call it.
+STDIN, STDIN_NAME = "-", "standard input"
 _IGNORE = "Columns that are no features; an entry of `features` may still be made of them."
 
 
@@ -68,8 +70,13 @@ class TableData(Section):
         min_length=1,
         description="The file: `.csv`, `.tsv` (also `.gz`, `.zst`), `.parquet`, `.arrow`, `.feather`, `.jsonl`; a "
         "folder of such files of one format; a pattern for them, such as `data/2026-*.csv` (`**`: any folders); or an "
-        "http(s) address of such a file, which needs `sha256`. A relative path starts at the current folder, and `~` "
-        "is the home folder.",
+        "http(s) address of such a file, which needs `sha256`. `-` is standard input, whose rows are not kept. A "
+        "relative path starts at the current folder, and `~` is the home folder.",
+    )
+    format: Literal["csv", "tsv", "jsonl"] | None = Field(
+        None,
+        description="What standard input, or a file without one of these suffixes, is: `csv`, `tsv` or `jsonl`; null: "
+        "by the suffix; standard input is `csv`, or gzip, zstd, Parquet or Arrow if its first bytes say so.",
     )
     sha256: str | None = Field(
         None,
@@ -101,6 +108,16 @@ class TableData(Section):
         """The columns to predict."""
         return (self.target,) if isinstance(self.target, str) else self.target
 
+    @property
+    def name(self) -> str:
+        """What messages call the table."""
+        return STDIN_NAME if self.path == STDIN else self.path
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the rows can be read again."""
+        return self.path != STDIN
+
 
 class FrameData(Section):
     """`source: frame`: a data frame that a Python program hands over; it stands in no file."""
@@ -119,9 +136,14 @@ class FrameData(Section):
         return (self.target,) if isinstance(self.target, str) else self.target
 
     @property
-    def path(self) -> str:
+    def name(self) -> str:
         """What messages call the rows."""
         return FRAME
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the rows can be read again."""
+        return False
 
 
 class SyntheticData(Section):

@@ -50,7 +50,7 @@ def problem_of(
     else:
         X_nd, y_nk = train
     exact_already = dtype == torch.float64 or measured is not None
-    given = None if exact_already else functools.partial(preprocessor.given, dataset, rows)
+    given = None if exact_already else functools.partial(preprocessor.given_rows, dataset)
     problem = Problem(plan, X_nd, y_nk, dataset.features, _start(config, dataset, dtype), eps=eps, given=given)
     problem.measured = measured
     problem.exact.update(exact or {})

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, Values, pieces
+from linreg_cli.data.columns.on_disk import NumberSink
+from linreg_cli.data.columns.row_set import RowArray
 from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.distance import shift_in_errors, stacked
 from linreg_cli.least_squares.distributions import t_quantile, t_tail
@@ -31,15 +34,16 @@ NEAR = 1e-2
 NO_ROOM = 1e-12
 
 #: Indices of rows.
-Some = npt.NDArray[np.integer[Any]] | slice
+Some = RowArray | slice
 
 
 @dataclass(frozen=True, eq=False)
 class Inference:
     """Inference for the coefficients of one target.
 
-    Arrays over the p parameters are float64 of shape (p,), the bias last. Arrays over rows are float64 of shape
-    (n_samples,), in the order of the table. Coefficients and residuals are in the units of the X and y given.
+    Arrays over the p parameters are float64 of shape (p,), the bias last. What is of rows is float64 of shape
+    (n_samples,), in the order of the table; of many rows it is on the disk. Coefficients and residuals are in the units
+    of the X and y given.
 
     Attributes:
         names: the features, then "bias" if there is an intercept.
@@ -93,8 +97,8 @@ class Inference:
     aic: float
     bic: float
     durbin_watson: float
-    leverage: Array
-    residuals: Array
+    leverage: Values
+    residuals: Values
     meat: Array
 
     @property
@@ -251,7 +255,7 @@ def infer(
     assert optimum.is_unique
     X, y = matrix(X_nd), matrix(y_nk)
     residuals, leverage, meats, ones = _rows(optimum, X, y, target, clusters)
-    rss = float(residuals @ residuals)
+    rss = sum(float(part @ part) for part in pieces(residuals))
     if sums is not None:
         meats, ones = sums.unknown_meat(factor), sums.projected_ones(factor)
         rss = float(optimum.losses(optimum.weights, optimum.bias)[target])
@@ -316,16 +320,16 @@ def _total(factor: Factor, y: npt.NDArray[np.generic], target: int, constant: bo
     """The sum of squares of a target, about its mean if the model has an intercept."""
     if constant:
         return float(factor.constant_k[target])
-    values = np.asarray(y, dtype=np.float64)[:, target]
-    return float(values @ values)
+    parts = (np.asarray(y[rows][:, target], dtype=np.float64) for rows in blocks(len(y), BLOCK_ROWS))
+    return sum(float(part @ part) for part in parts)
 
 
 def _rows(
     optimum: Optimum, X: npt.NDArray[np.generic], y: npt.NDArray[np.generic], target: int, clusters: Clusters | None
-) -> tuple[Array, Array, dict[str, Array], Array]:
+) -> tuple[Values, Values, dict[str, Array], Array]:
     """Residuals and leverage of each row, the covariance of Q'y by HC3 and by clusters, and Q'1."""
     factor = optimum.factor
-    residuals, leverage = np.empty(len(X)), np.empty(len(X))
+    sink = NumberSink(("residual", "leverage"))
     meat, ones = np.zeros((factor.n_parameters,) * 2), np.zeros(factor.n_parameters)
     scores = np.zeros((0 if clusters is None else clusters.count, factor.n_parameters))
     weights = optimum.weights[:, target] * factor.scale
@@ -337,24 +341,30 @@ def _rows(
         part = X[rows]
         scaled = factor.rows(part)
         fitted = scaled[:, : len(weights)] @ weights
-        residuals[rows] = np.asarray(y[rows][:, target], dtype=np.float64) - level - fitted
+        residuals = np.asarray(y[rows][:, target], dtype=np.float64) - level - fitted
         q = factor.whiten_rows(scaled)
-        leverage[rows] = np.einsum("ij,ij->i", q, q)
-        inflated = _divided(residuals[rows], 1 - leverage[rows])
+        leverage = np.einsum("ij,ij->i", q, q)
+        sink.add([residuals, leverage])
+        inflated = _divided(residuals, 1 - leverage)
         weighted = q * inflated[:, None]
         meat += weighted.T @ weighted
         ones += q.sum(axis=0)
         if clusters is not None:
-            np.add.at(scores, clusters.codes[rows], q * residuals[rows][:, None])
+            np.add.at(scores, clusters.codes[rows], q * residuals[:, None])
     meats = {"HC3": meat}
     if clusters is not None and clusters.count > 1:
         meats["cluster"] = clusters.meat(scores, factor.n_samples, factor.n_parameters)
-    return residuals, leverage, meats, ones
+    columns = sink.columns()
+    return columns["residual"], columns["leverage"], meats, ones
 
 
-def _sum_of_squared_steps(residuals: Array) -> float:
-    steps = np.diff(residuals)
-    return float(steps @ steps)
+def _sum_of_squared_steps(residuals: Values) -> float:
+    total, last = 0.0, np.zeros(0)
+    for part in pieces(residuals):
+        steps = np.diff(part, prepend=last)
+        total += float(steps @ steps)
+        last = part[-1:]
+    return total
 
 
 def _divided(residuals: Array, room: Array) -> Array:

@@ -343,6 +343,6 @@ def resolved_config(config: Config, device: torch.device, choice: Choice, plan: 
     found = {"device": str(device), "engine": choice.executor.name, "blocks": plan.n_blocks}
     train = config.train.model_copy(update=found)
     data = config.data
-    if isinstance(data, TableData) and not is_address(data.path):
+    if isinstance(data, TableData) and data.is_kept and not is_address(data.path):
         data = data.model_copy(update={"path": str(Path(data.path).absolute())})
     return config.model_copy(update={"train": train, "data": data})

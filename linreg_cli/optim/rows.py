@@ -198,10 +198,10 @@ class MeasuredRows:
 
 
 #: What an executor takes; only where they are in memory do rows have tensors.
-Rows = TrainRows | StoredRows | MeasuredRows
+AnyRows = TrainRows | StoredRows | MeasuredRows
 
 
-def row_bytes(rows: Rows) -> int:
+def row_bytes(rows: AnyRows) -> int:
     """Bytes of a row: its inputs, targets and weight."""
     if isinstance(rows, MeasuredRows):
         return 0

@@ -13,7 +13,7 @@ from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import MeasuredRows, Rows
+from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows
 from linreg_cli.optim.state import TrainingState
 
 
@@ -29,7 +29,7 @@ class Executor(Protocol):
 
     name: str
 
-    def __init__(self, rows: Rows) -> None: ...
+    def __init__(self, rows: AnyRows) -> None: ...
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
@@ -63,7 +63,7 @@ class Choice:
     executor: Executor
     decision: Decision
 
-    def started(self, plan: StepPlan, rows: Rows) -> "tuple[Choice, str]":
+    def started(self, plan: StepPlan, rows: AnyRows) -> "tuple[Choice, str]":
         """Load the executor's compiled code; where `auto` chose one that cannot start, the reference takes its place.
 
         Args:
@@ -80,7 +80,7 @@ class Choice:
             self.executor.load(plan)
             return self, ""
         except EngineError as error:
-            if not self.decision.auto:
+            if not self.decision.auto or unable("reference", plan, "cpu", stored=isinstance(rows, StoredRows)):
                 raise
             why = f"{self.executor.name}: {error}"
             return _choice("reference", rows, f"auto: {why}", auto=True), why
@@ -90,7 +90,7 @@ class Choice:
         return {"name": self.executor.name, **self.decision.as_json()}
 
 
-def choose(engine: str, plan: StepPlan, rows: Rows) -> Choice:
+def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
     """The executor that the config names; for `auto`, the one with the lowest estimated cost.
 
     Args:
@@ -101,20 +101,21 @@ def choose(engine: str, plan: StepPlan, rows: Rows) -> Choice:
     Raises:
         ValueError: if the named executor cannot run the plan; the message has the reason and what to do.
     """
-    device = rows.device.type
+    device, stored = rows.device.type, isinstance(rows, StoredRows)
     if engine != "auto":
-        reason = unable(engine, plan, device) or _without_rows(engine, rows)
+        reason = unable(engine, plan, device, stored=stored) or _without_rows(engine, rows)
         if reason and isinstance(rows, MeasuredRows):
             raise ValueError(f"{engine} cannot run this plan: {reason}")
         if reason:
-            raise ValueError(f"{engine} cannot run this plan: {reason}; use auto or reference")
+            others = "auto" if engine == "reference" else "auto or reference"
+            raise ValueError(f"{engine} cannot run this plan: {reason}; use {others}")
         return _choice(engine, rows, "named by train.engine", auto=False)
     if isinstance(rows, MeasuredRows):
         if (reason := unable("statistics", plan, device)) is not None:
             raise ValueError(f"statistics cannot run this plan: {reason}")
         return _choice("statistics", rows, "auto: the rows were not read, their statistics were", auto=True)
-    able = [name for name in EXECUTORS if unable(name, plan, device) is None]
-    if len(able) == 1:
+    able = [name for name in EXECUTORS if unable(name, plan, device, stored=stored) is None]
+    if able == ["reference"]:
         return _choice(able[0], rows, f"auto: {unable('native', plan, device)}", auto=True)
     shape = rows.n_features, rows.n_targets
     compiled = {name: EXECUTORS[name].is_compiled(plan, *shape, rows.dtype) for name in able}
@@ -124,20 +125,28 @@ def choose(engine: str, plan: StepPlan, rows: Rows) -> Choice:
     return _choice(best, rows, f"auto: estimated {text}", auto=True)
 
 
-def _choice(name: str, rows: Rows, why: str, *, auto: bool) -> Choice:
+def _choice(name: str, rows: AnyRows, why: str, *, auto: bool) -> Choice:
     return Choice(EXECUTORS[name](rows), Decision(name, why, auto))
 
 
-def _without_rows(engine: str, rows: Rows) -> str | None:
+def _without_rows(engine: str, rows: AnyRows) -> str | None:
     """Why an executor cannot run on second moments in place of rows; None if it can, or if there are rows."""
     needs = engine != "statistics" and isinstance(rows, MeasuredRows)
     return "it needs the rows, and statistics hold none; use auto, or leave --stats out" if needs else None
 
 
-def unable(engine: str, plan: StepPlan, device: str) -> str | None:
-    """Why an executor cannot run a plan on a type of device (`cpu`, `cuda`); None if it can."""
+def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) -> str | None:
+    """Why an executor cannot run a plan on a type of device (`cpu`, `cuda`); None if it can.
+
+    Args:
+        engine: its name.
+        plan: the steps.
+        device: where the rows are.
+        stored: whether they stay on the disk.
+    """
     if engine == "reference":
-        return None
+        whole = stored and plan.is_full_batch
+        return "it takes a batch from memory, and a full batch stays on the disk" if whole else None
     if device != "cpu":
         return f"compiled steps run on the CPU and the data is on {device}"
     return not_from_moments(plan) if engine == "statistics" else None

@@ -31,7 +31,7 @@ from linreg_cli.optim.engines.parameters import PackedParameters, rounded_up
 from linreg_cli.optim.engines.parts import over_parts
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import MeasuredRows, Rows
+from linreg_cli.optim.rows import AnyRows, MeasuredRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.optim.trail import Trail
 
@@ -58,7 +58,7 @@ class StatisticsExecutor:
 
     name = "statistics"
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: AnyRows) -> None:
         if rows.device.type != "cpu":
             raise ValueError(
                 f"statistics runs on the CPU and the data is on {rows.device}; use reference, or device: cpu"

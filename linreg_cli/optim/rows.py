@@ -81,6 +81,9 @@ class StoredRows:
         y_nk: targets, shape (n_samples, n_targets), of the same dtype.
         weight_n1: weights of the rows, with mean 1, shape (n_samples, 1), of the same dtype; None: all are 1.
 
+    Attributes:
+        ahead: whether there is memory to read the next rows of an epoch ahead.
+
     >>> rows = StoredRows.empty(5, 3, 1, "float32")
     >>> rows.write(0, torch.ones(2, 3), torch.ones(2, 1))
     >>> rows.n_samples, rows.n_features, rows.part(1, 3).X_nd.tolist()
@@ -92,7 +95,7 @@ class StoredRows:
     def __init__(self, X_nd: StoredMatrix, y_nk: StoredMatrix, weight_n1: StoredMatrix | None = None) -> None:
         self.X_nd, self.y_nk, self.weight_n1 = X_nd, y_nk, weight_n1
         self.n_samples, self.n_features = X_nd.shape
-        self.n_targets, self.dtype = y_nk.shape[1], str(X_nd.dtype)
+        self.n_targets, self.dtype, self.ahead = y_nk.shape[1], str(X_nd.dtype), True
 
     @classmethod
     def empty(

@@ -342,8 +342,9 @@ def assemble_run(
     rows: AnyRows
     train: tuple[Matrix, Matrix]
     if stream.value:
-        streaming.check_limit(loaded, config, plan, len(dataset.features) + len(dataset.targets))
+        ahead = streaming.reads_ahead(loaded, config, plan, len(dataset.features) + len(dataset.targets))
         rows = streaming.rows_on_disk(dataset, preprocessor, plan, dtype)
+        rows.ahead = ahead
         train = rows.X_nd, rows.y_nk
     else:
         train = (solved.X_nd, solved.y_nk) if solved else arrays_of(plan, dataset, preprocessor, dtype)

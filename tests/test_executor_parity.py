@@ -30,11 +30,12 @@ from linreg_cli.optim.state import TrainingState
 @pytest.mark.parametrize("name", EXECUTORS)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_what_an_executor_cannot_run(name, loss):
-    """Moments give the steps of full batches with a squared loss, and no others; every other executor runs all."""
-    for optimizer, size in itertools.product(OPTIMIZERS, (1, 3, 7, N_ROWS - 1, N_ROWS)):
-        able = unable(name, Case(loss, optimizer, size).plan(), "cpu") is None
+    """Moments give the steps of full batches with a squared loss; shards need an executor that adds up by them."""
+    for optimizer, size, shards in itertools.product(OPTIMIZERS, (1, 3, 7, N_ROWS - 1, N_ROWS), (None, 3)):
+        able = unable(name, Case(loss, optimizer, size, shards=shards).plan(), "cpu") is None
         squared = loss in ("mse", "sse", "half_mse")
-        assert able is (name != "statistics" or (squared and size == N_ROWS)), (optimizer, size)
+        expected = {"statistics": squared and size == N_ROWS, "sharded": shards is not None}
+        assert able is expected.get(name, shards is None), (optimizer, size, shards)
 
 
 @every_executor(Case, loss=LOSSES, optimizer=OPTIMIZERS, batch_size=[1, 3, 7, N_ROWS])

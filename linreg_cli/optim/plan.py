@@ -13,6 +13,7 @@ from linreg_cli.errors import SettingError
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.row_order import Blocks, Full, Given, RowOrder, block_count
 from linreg_cli.optim.schedules import schedule
+from linreg_cli.optim.shards import Shards
 from linreg_cli.wording import plural
 
 
@@ -36,6 +37,7 @@ class StepPlan:
         weight_decay: as in torch.optim.SGD: `weight_decay * parameter` is added to each gradient, also of the bias.
         nesterov: as in torch.optim.SGD.
         n_blocks: of a shuffled order that takes one block of rows after the other; None: rows of all of the table.
+        shards: that sums over rows are added up by; None: the order of the sums is that of the executor.
     """
 
     n_samples: int
@@ -50,6 +52,7 @@ class StepPlan:
     weight_decay: float = 0.0
     nesterov: bool = False
     n_blocks: int | None = None
+    shards: Shards | None = None
 
     def __post_init__(self) -> None:
         assert 1 <= self.batch_size <= self.n_samples, (self.batch_size, self.n_samples)
@@ -62,7 +65,7 @@ class StepPlan:
         counts as 1 and a momentum of `auto` as 0.
 
         Raises:
-            SettingError: at `train.blocks`, for more blocks than rows.
+            SettingError: at `train.blocks` or `train.shards`, for more of them than rows.
         """
         train, optimizer = config.train, config.optimizer
         batch_size = n_samples if train.batch_size == "full" else min(train.batch_size, n_samples)
@@ -82,6 +85,7 @@ class StepPlan:
             weight_decay=optimizer.weight_decay,
             nesterov=optimizer.nesterov,
             n_blocks=_n_blocks(train, n_samples, n_columns),
+            shards=_shards(train, n_samples),
         )
 
     @property
@@ -138,6 +142,21 @@ def _n_blocks(train: TrainConfig, n_samples: int, n_columns: int) -> int | None:
         message = f"{train.blocks:,} blocks are more than the {rows} of the train split; leave it out, or set fewer"
         raise SettingError(("train", "blocks"), message)
     return train.blocks or block_count(n_samples, n_columns, 8 if train.dtype == "float64" else 4)
+
+
+def _shards(train: TrainConfig, n_samples: int) -> Shards | None:
+    """The shards of the train rows; None where sums are not divided.
+
+    Raises:
+        SettingError: at `train.shards`, for more shards than rows.
+    """
+    if train.shards is None:
+        return None
+    if train.shards > n_samples:
+        rows = plural(n_samples, "row")
+        message = f"{train.shards:,} shards are more than the {rows} of the train split; leave it out, or set fewer"
+        raise SettingError(("train", "shards"), message)
+    return Shards(n_samples, train.shards)
 
 
 def not_from_moments(plan: StepPlan) -> str | None:

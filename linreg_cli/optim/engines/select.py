@@ -11,10 +11,12 @@ from linreg_cli.errors import EngineError
 from linreg_cli.optim.engines.costs import MIN_SAVING, estimate
 from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
+from linreg_cli.optim.engines.sharded import ShardedExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.plan import StepPlan, not_from_moments
 from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
+from linreg_cli.wording import plural
 
 
 class Executor(Protocol):
@@ -47,7 +49,7 @@ class Executor(Protocol):
 
 #: name -> its class, which is made from the train rows. The names are the values of `train.engine` besides `auto`.
 EXECUTORS: dict[str, type[Executor]] = {
-    each.name: each for each in (ReferenceExecutor, NativeExecutor, StatisticsExecutor)
+    each.name: each for each in (ReferenceExecutor, NativeExecutor, StatisticsExecutor, ShardedExecutor)
 }
 
 
@@ -74,13 +76,13 @@ class Choice:
             What runs, and the reason why it is not what was chosen; empty if it is.
 
         Raises:
-            EngineError: if the config names an executor that cannot start.
+            EngineError: if the config names an executor that cannot start, or sets `train.shards`.
         """
         try:
             self.executor.load(plan)
             return self, ""
         except EngineError as error:
-            if not self.decision.auto:
+            if not self.decision.auto or plan.shards is not None:  # no other executor has the order of its sums
                 raise
             why = f"{self.executor.name}: {error}"
             return _choice("reference", rows, f"auto: {why}", auto=True), why
@@ -105,9 +107,16 @@ def choose(engine: str, plan: StepPlan, rows: TrainRows) -> Choice:
     if engine != "auto":
         reason = unable(engine, plan, device)
         if reason:
-            raise ValueError(f"{engine} cannot run this plan: {reason}; use auto or reference")
+            advice = "use auto or reference" if plan.shards is None else "use auto"
+            raise ValueError(f"{engine} cannot run this plan: {reason}; {advice}")
         return _choice(engine, rows, "named by train.engine", auto=False)
     able = [name for name in EXECUTORS if unable(name, plan, device) is None]
+    if not able:
+        raise ValueError(f"no executor can run this plan: {unable('sharded', plan, device)}; set train.device to cpu")
+    if plan.shards is not None:
+        best = "statistics" if "statistics" in able else "sharded"
+        why = f"auto: sums are those of {plural(plan.shards.count, 'shard')}, in their order"
+        return _choice(best, rows, why, auto=True)
     if len(able) == 1:
         return _choice(able[0], rows, f"auto: {unable('native', plan, device)}", auto=True)
     shape = rows.n_features, rows.n_targets
@@ -124,6 +133,10 @@ def _choice(name: str, rows: TrainRows, why: str, *, auto: bool) -> Choice:
 
 def unable(engine: str, plan: StepPlan, device: str) -> str | None:
     """Why an executor cannot run a plan on a type of device (`cpu`, `cuda`); None if it can."""
+    if engine in ("reference", "native") and plan.shards is not None:
+        return "it does not add up shard by shard, as train.shards asks for"
+    if engine == "sharded" and plan.shards is None:
+        return "train.shards is not set"
     if engine == "reference":
         return None
     if device != "cpu":

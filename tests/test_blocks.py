@@ -18,7 +18,7 @@ from linreg_cli.errors import DataError
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr("linreg_cli.data.tables.csv_table.block_bytes", lambda n_columns: 64)
+    monkeypatch.setattr("linreg_cli.data.tables.csv_part.block_bytes", lambda n_columns: 64)
     monkeypatch.setattr("linreg_cli.data.tables.arrow_table.BATCH_ROWS", 7)
 
 

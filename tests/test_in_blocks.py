@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from linreg_cli.data.tables import arrow_table, csv_table
+from linreg_cli.data.tables import arrow_table, csv_part, csv_table
 from linreg_cli.data.tables.blocks import NotInBlocksError
 from linreg_cli.data.tables.exact_kinds import ExactKinds
 from linreg_cli.data.tables.text_format import DEFAULT, TextFormat
@@ -47,7 +47,7 @@ def table(n, seed=0):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of a few rows, also where sums and products are made of blocks."""
-    monkeypatch.setattr(csv_table, "block_bytes", lambda n_columns: 400)
+    monkeypatch.setattr(csv_part, "block_bytes", lambda n_columns: 400)
     monkeypatch.setattr(arrow_table, "group_rows", lambda n_columns: 7)
     for module in (intervals, predict, predictions):
         monkeypatch.setattr(module, "BLOCK_ROWS", 13)

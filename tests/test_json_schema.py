@@ -60,7 +60,8 @@ VALUES: tuple[Any, ...] = (
     {"a": {"normal": [0, 1], "uniform": [0, 1]}}, {"a": {"gauss": [0, 1]}}, {"a": {"missing": "median"}},
     {"a": {"missing": None, "categorical": "one_hot"}}, {"a": {"mising": "drop"}}, {"kind": "step"}, {"folds": 2},
     {"kind": "step", "step_size": 2}, {"kind": "cosine"}, {"kind": "linear"}, {"step_size": 2}, {"source": "synthetic"},
-    {"train": 0.8, "test": 0.2}, {"monitor": "train.loss"}, {"source": "excel"}, {"path": "a.csv"}, {"folds": 1},
+    {"train": 0.8, "test": 0.2}, "hash", {"monitor": "train.loss"}, {"source": "excel"}, {"path": "a.csv"},
+    {"folds": 1},
 )  # fmt: skip
 
 

@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linreg_cli.config.data import SplitConfig
+from linreg_cli.data.columns.row_set import RowSet
 from linreg_cli.data.dataset import SPLITS
 from linreg_cli.data.encoding.cells import category_column
-from linreg_cli.data.split import split_by_column, split_by_fractions
+from linreg_cli.data.split import hashed_splits, split_by_column, split_by_fractions, split_rows, streamed_split
 from linreg_cli.errors import DataError
+from linreg_cli.seeds import counted_words
 
 
 def sizes(n_samples: int, **shares: float) -> list[int]:
@@ -94,3 +96,65 @@ def test_early_stopping_needs_the_validation_rows_it_watches(linreg, config_file
         "error: t.csv: column 'fold' gives no validation rows, and early_stopping monitors them"
     )
     assert linreg("train", "-c", config, "--set", "train.early_stopping.monitor=train.loss").code == 0
+
+
+HASHED = SplitConfig(train=0.6, validation=0.1, test=0.3, by="hash")
+
+
+def test_a_hashed_row_stays_where_it_is_whatever_rows_there_are():
+    few, many = (split_by_fractions(n, HASHED, 3) for n in (70_000, 140_001))
+    for name in SPLITS:
+        assert [row for row in many[name].tolist() if row < 70_000] == few[name].tolist()
+    kept = RowSet.where(np.arange(140_001) % 3 > 0)  # a third of the rows is dropped
+    thinned = split_rows(kept, HASHED, 3)
+    assert thinned["test"].tolist() == [row for row in many["test"].tolist() if row % 3]
+
+
+def test_hashed_shares_hold_on_average_and_depend_on_the_seed():
+    n = 100_000
+    for seed in range(3):
+        parts = split_by_fractions(n, HASHED, seed)
+        assert sorted(np.concatenate([np.asarray(part) for part in parts.values()]).tolist()) == list(range(n))
+        for name in SPLITS:
+            share = getattr(HASHED, name)
+            # five standard deviations of a binomial distribution
+            assert abs(len(parts[name]) - n * share) < 5 * (n * share * (1 - share)) ** 0.5
+    assert split_by_fractions(n, HASHED, 0)["test"].tolist() != parts["test"].tolist()
+
+
+def test_the_hash_is_the_documented_function_of_seed_and_row():
+    words = counted_words(5, "split of a row", stop=50)
+    u = (words >> np.uint64(11)).astype(float) / 2**53
+    expected = np.where(u < 0.6, 0, np.where(u < 0.7, 1, 2))
+    assert hashed_splits(HASHED, 5, 0, 50).tolist() == expected.tolist()
+    assert hashed_splits(HASHED, 5, 17, 23).tolist() == expected[17:23].tolist()
+
+
+def test_all_rows_train_whatever_assigns_them():
+    assert split_by_fractions(50, SplitConfig(by="hash"), 0)["train"].tolist() == list(range(50))
+
+
+def test_thirds_leave_no_row_out():
+    split = SplitConfig(train=1 / 3, validation=1 / 3, test=1 / 3, by="hash")
+    assert sum(len(part) for part in split_by_fractions(1_000, split, 0).values()) == 1_000
+
+
+def test_a_hashed_split_without_a_row_says_why():
+    with pytest.raises(DataError) as caught:
+        split_by_fractions(3, SplitConfig(train=0.98, validation=0.01, test=0.01, by="hash"), 0)
+    lines = str(caught.value).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["data.split.validation", "data.split.test"]
+    assert "holds on average only; raise it, or set data.split.by: shuffle" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "by"),
+    [
+        (SplitConfig(train=0.8, test=0.2), "hash"),
+        (SplitConfig(), "shuffle"),
+        (SplitConfig(train=0.8, test=0.2, shuffle=False), "shuffle"),
+        (SplitConfig(column="fold"), "shuffle"),
+    ],
+)
+def test_only_a_random_split_is_another_one_where_rows_stay_on_the_disk(given, by):
+    assert streamed_split(given).by == by

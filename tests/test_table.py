@@ -140,7 +140,7 @@ def test_parts_that_do_not_fit(second, message, tmp_path):
 
 
 def test_a_folder_without_parts(tmp_path):
-    assert error_of(tmp_path) == f"{tmp_path}: the folder has no .parquet files"
+    assert error_of(tmp_path) == f"{tmp_path}: the folder has no .csv, .tsv, .parquet, .arrow, .feather or .jsonl files"
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def predict(
     """
     import pyarrow as pa
 
-    from linreg_cli.config.formats import text_suffix
+    from linreg_cli.data.tables.location import locate
     from linreg_cli.data.tables.write import is_text_suffix, table_suffix, write_table
     from linreg_cli.runs.find import find_run
 
@@ -91,7 +91,7 @@ def predict(
     with readable(data, format_) as path, streams.spool() as spool:
         found = Predictions(saved, path, typed=not is_text_suffix(suffix), interval=asked)
         # A CSV goes on as it came, with its semicolons; a table of another format becomes a CSV with commas.
-        delimiter = found.delimiter if text_suffix(path) == ".csv" else None
+        delimiter = found.delimiter if locate(path).suffix == ".csv" else None
         try:
             if out is not None:
                 with replacing(out) as draft:

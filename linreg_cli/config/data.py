@@ -44,6 +44,13 @@ class SplitConfig(Section):
         True,
         description="Assign the rows at random (from `seed`); false: in the order of the table, test last.",
     )
+    by: Literal["shuffle", "hash"] = Field(
+        "shuffle",
+        description="How rows are assigned at random: `shuffle`, a permutation, for splits that have exactly their "
+        "shares; `hash`, each row by itself from `seed` and its number, for shares that hold on average (of n rows, a "
+        "fraction f is n f rows, with a standard deviation of sqrt(n f (1 - f))) and rows that stay in the order of "
+        "the table. A row that is added at the end of the table, or dropped, then moves no other row.",
+    )
     column: Name | None = Field(
         None,
         min_length=1,
@@ -59,9 +66,10 @@ class TableData(Section):
     )
     path: Annotated[str, AfterValidator(own_path)] = Field(
         min_length=1,
-        description="The file: `.csv`, `.tsv` (also `.gz`, `.zst`), `.parquet`, `.arrow`, `.feather`, `.jsonl`, "
-        "a folder of Parquet files, or an http(s) address of such a file, which needs `sha256`. A relative path "
-        "starts at the current folder, and `~` is the home folder.",
+        description="The file: `.csv`, `.tsv` (also `.gz`, `.zst`), `.parquet`, `.arrow`, `.feather`, `.jsonl`; a "
+        "folder of such files of one format; a pattern for them, such as `data/2026-*.csv` (`**`: any folders); or an "
+        "http(s) address of such a file, which needs `sha256`. A relative path starts at the current folder, and `~` "
+        "is the home folder.",
     )
     sha256: str | None = Field(
         None,

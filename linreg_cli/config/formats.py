@@ -2,6 +2,8 @@
 
 import codecs
 import encodings.aliases
+import glob
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,14 +52,21 @@ def table_format(path: str) -> str | None:
 
 
 def table_stem(path: str) -> str:
-    """The name of a table without its folder and the suffixes of its format.
+    """The name of a table without its folder and the suffixes of its format; of a pattern what it is spelled with.
 
     >>> table_stem("data/houses.csv.gz"), table_stem("/a/my.rows.parquet"), table_stem("parts/")
     ('houses', 'my.rows', 'parts')
+    >>> table_stem("data/2026-*.csv"), table_stem("houses/**/*.parquet")
+    ('2026', 'houses')
     """
-    name = Path(path).name
-    suffix = table_format(name)
-    return name[: -len(suffix)] if suffix is not None else name
+    for name in (Path(path).name, *(each.name for each in Path(path).parents)):
+        suffix = table_format(name)
+        stem = name[: -len(suffix)] if suffix is not None else name
+        if not glob.has_magic(stem):
+            return stem
+        if spelled := re.sub(r"\[[^]]*]|[*?]", "", stem).strip("-_. "):
+            return spelled
+    return ""
 
 
 def separator(mark: str) -> str | None:

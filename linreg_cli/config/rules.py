@@ -71,11 +71,23 @@ def _fractions(config: Config) -> Iterator[tuple[Path, str]]:
     split, path = config.data.split, ("data", "split")
     fractions = {name: getattr(split, name) for name in ("train", "validation", "test")}
     if split.column is not None:
-        if fractions != {name: SplitConfig.model_fields[name].default for name in fractions} or not split.shuffle:
-            yield path, "split.column replaces the fractions; remove train, validation, test and shuffle"
+        defaults = SplitConfig.model_fields.items()
+        others = [name for name, each in defaults if name != "column" and getattr(split, name) != each.default]
+        if others:
+            yield path, f"split.column replaces the fractions; remove {', '.join(others)}"
     elif abs(sum(fractions.values()) - 1) > 1e-9:
         listing = " + ".join(f"{name} {number(fraction)}" for name, fraction in fractions.items())
         yield path, f"the fractions must add up to 1; {listing} = {number(sum(fractions.values()))}"
+
+
+def _split_by(config: Config) -> Iterator[tuple[Path, str]]:
+    split = config.data.split
+    if split.by == "hash" and not split.shuffle and split.column is None:
+        yield (
+            ("data", "split", "by"),
+            f"hash assigns rows at random, and shuffle: false asks for the order of the table; set "
+            f"{setting('data.split.shuffle', True)} or {setting('data.split.by', 'shuffle')}",
+        )
 
 
 def _split_column(config: Config) -> Iterator[tuple[Path, str]]:
@@ -281,6 +293,7 @@ def _initial_bias(config: Config) -> Iterator[tuple[Path, str]]:
 _RULES = (
     _fractions,
     _split_column,
+    _split_by,
     _monitor,
     _address,
     _decimal_mark,

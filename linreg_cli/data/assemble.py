@@ -8,16 +8,16 @@ import numpy as np
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
 from linreg_cli.data.columns.kinds import (
+    BLOCK_ROWS,
     EncodedColumns,
-    Mask,
     Numbers,
     RawColumn,
     Rows,
     Values,
-    row_numbers,
-    rows_where,
+    n_cells,
 )
-from linreg_cli.data.dataset import SPLITS, Dataset
+from linreg_cli.data.columns.row_set import RowSet
+from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.cell_faults import missing_fault
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.treatments import Treatment
@@ -27,7 +27,7 @@ from linreg_cli.fixes import Step
 from linreg_cli.remedies import for_columns, leave_out, missing, setting
 from linreg_cli.wording import plural
 
-Split = Callable[[Rows], dict[str, Rows]]
+Split = Callable[[RowSet], Mapping[str, Rows]]
 
 
 def assemble(
@@ -59,9 +59,8 @@ def assemble(
     features = {column: values for column, values in raw.items() if column not in targets}
     if terms is None:
         terms = tuple(map(Term.of_column, features)) if encoder is None else encoder.terms
-    dropped = _dropped(raw, [column for column in raw if treated[column].missing == "drop"])
-    n_rows = len(dropped)
-    kept = rows_where(~dropped) if dropped.any() else row_numbers(0, n_rows)
+    n_rows = _n_rows(raw)
+    kept = complete_rows(raw, [column for column in raw if treated[column].missing == "drop"])
     if not len(kept):
         raise DataError(
             _no_row_left(raw, [column for column in raw if treated[column].missing == "drop"], targets), name
@@ -82,14 +81,14 @@ def assemble(
             terms=terms,
         )
     whole = sum(map(len, splits.values())) == len(kept)
-    used = kept if whole else np.sort(np.concatenate([splits[each] for each in SPLITS]))
+    used = kept if whole else RowSet.of(splits.values(), n_rows)
     columns = _encoded(encoder, raw, targets, used, name, trained=trained)
     gaps = {target: treated[target].missing for target in targets}
     summary = DataSummary(name, n_rows, n_rows - len(kept), used_columns(raw, encoder, gaps, used))
     return Dataset(name, encoder.features, targets, columns, splits, encoder, raw, summary, treated)
 
 
-def resplit(dataset: Dataset, config: Config, splits: dict[str, Rows]) -> Dataset:
+def resplit(dataset: Dataset, config: Config, splits: Mapping[str, Rows]) -> Dataset:
     """The same rows in other splits, with the encoding fitted on the new train split."""
     if dataset.raw is None:
         return replace(dataset, splits=splits)
@@ -137,7 +136,7 @@ def _encoded(
 
 def _no_row_left(raw: Mapping[str, RawColumn], columns: list[str], targets: tuple[str, ...]) -> str:
     """The message about a table without a complete row: the columns that leave none, and what to do."""
-    n_rows = len(_dropped(raw, []))
+    n_rows = _n_rows(raw)
     gaps = {column: raw[column].n_missing for column in columns if raw[column].n_missing}
     empty = [column for column, count in gaps.items() if count == n_rows]
     if lost := [column for column in empty if column in targets]:
@@ -145,7 +144,7 @@ def _no_row_left(raw: Mapping[str, RawColumn], columns: list[str], targets: tupl
     # The columns with the most gaps are left out one by one, until a row is complete.
     out: list[str] = []
     rest = sorted(gaps, key=lambda column: -gaps[column])
-    while rest and _dropped(raw, [column for column in columns if column not in out]).all():
+    while rest and not len(complete_rows(raw, [column for column in columns if column not in out])):
         out.append(rest.pop(0))
     found = ", ".join(f"{column} ({gaps[column]:,} of {n_rows:,})" for column in out[:5])
     if any(column in targets for column in out):
@@ -162,10 +161,21 @@ def _values(raw: RawColumn) -> Values:
     return raw.values
 
 
-def _dropped(raw: Mapping[str, RawColumn], columns: list[str]) -> Mask:
-    first = next(iter(raw.values()))
-    out = np.zeros(len(first.values if isinstance(first, Numbers) else first.codes), dtype=bool)
-    for column in columns:
-        if raw[column].n_missing:
-            out |= raw[column].missing()
-    return out
+def _n_rows(raw: Mapping[str, RawColumn]) -> int:
+    return n_cells(next(iter(raw.values())))
+
+
+def complete_rows(raw: Mapping[str, RawColumn], columns: Sequence[str]) -> RowSet:
+    """The rows without a missing cell in some columns.
+
+    Args:
+        raw: the columns of a table, at least one.
+        columns: names of those that are looked at.
+    """
+    n_rows, gaps = _n_rows(raw), [raw[column] for column in columns if raw[column].n_missing]
+    if not gaps:
+        return RowSet.all(n_rows)
+    starts = range(0, n_rows, BLOCK_ROWS)
+    return RowSet.of_blocks(
+        ~np.any([each.missing(slice(start, start + BLOCK_ROWS)) for each in gaps], axis=0) for start in starts
+    )

@@ -38,7 +38,7 @@ class Dataset:
     features: tuple[str, ...]
     targets: tuple[str, ...]
     columns: Mapping[str, Column]
-    splits: dict[str, Rows]
+    splits: Mapping[str, Rows]
     encoder: Encoder | None = None
     raw: Mapping[str, RawColumn] | None = None
     summary: DataSummary | None = None

@@ -1,29 +1,30 @@
 """The `data` section of the config becomes a `Dataset`, whatever the source."""
 
 import hashlib
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from linreg_cli.addresses import is_address, without_secrets
-from linreg_cli.config.data import FRAME, FrameData, InlineData, OfTable, SplitConfig, SyntheticData
-from linreg_cli.config.formats import text_suffix
+from linreg_cli.config.data import FRAME, FrameData, InlineData, OfTable, SyntheticData
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
 from linreg_cli.data.assemble import Split, assemble
 from linreg_cli.data.columns.kinds import Categories, EncodedColumns, Numbers, row_numbers
 from linreg_cli.data.columns.on_disk import NumberSink
+from linreg_cli.data.columns.row_set import RowSet
 from linreg_cli.data.dataset import Dataset, Rows
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.treatments import as_trained
 from linreg_cli.data.every_fault import with_every_fault
 from linreg_cli.data.features import choose_features, feature_treatments, read_columns
-from linreg_cli.data.split import split_by_column, split_by_fractions
+from linreg_cli.data.split import split_by_column, split_by_fractions, split_rows
 from linreg_cli.data.synthetic import generate
+from linreg_cli.data.tables.location import locate
+from linreg_cli.data.tables.part_rows import naming_parts
 from linreg_cli.data.tables.table import Table, refuse_bad_names
 from linreg_cli.errors import DataError, Fault, UsageError, did_you_mean
 from linreg_cli.findings import Finding
@@ -94,10 +95,8 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
     return replace(assemble(name, raw, targets, config, lambda _: splits, treated, terms=terms), summary=None)
 
 
-def _opened(
-    source: OfTable, marks: Sequence[str], progress: Callable[[str], None], frame: "pa.Table | None"
-) -> tuple[Table, str]:
-    """The table of a source, and the path that it was read from."""
+def _opened(source: OfTable, marks: Sequence[str], progress: Callable[[str], None], frame: "pa.Table | None") -> Table:
+    """The table of a source."""
     from linreg_cli.data.tables.download import fetch
     from linreg_cli.data.tables.frame_table import open_frame
     from linreg_cli.data.tables.open import open_table
@@ -107,18 +106,27 @@ def _opened(
     if isinstance(source, FrameData):
         if frame is None:
             raise DataError(_NO_FRAME, "data.source: frame")
-        return open_frame(frame, marks), path
+        return open_frame(frame, marks)
     if source.sha256 is not None and is_address(source.path):
         path = str(fetch(source.path, source.sha256, progress))
     elif source.sha256 is not None:
         _verify_digest(source.path, source.sha256)
     text = TextFormat(source.delimiter, source.decimal, source.thousands, source.encoding)
-    return open_table(path, text=text, missing_values=marks), path
+    return open_table(path, text=text, missing_values=marks)
 
 
 def _from_table(
     config: Config, encoder: Encoder | None, progress: Callable[[str], None], frame: "pa.Table | None"
 ) -> Dataset:
+    source = config.data
+    assert isinstance(source, OfTable)
+    table = _opened(source, config.preprocess.missing_values, progress, frame)
+    with naming_parts(table):
+        return _dataset(config, encoder, table)
+
+
+def _dataset(config: Config, encoder: Encoder | None, table: Table) -> Dataset:
+    """The rows of a table that was opened."""
     from linreg_cli.data.columns.arrow import release_unused
     from linreg_cli.data.encoding.cells import raw_columns, text_column, with_cells
     from linreg_cli.data.encoding.date_values import date_columns, date_parts
@@ -126,7 +134,6 @@ def _from_table(
     source = config.data
     assert isinstance(source, OfTable)
     name, marks = without_secrets(source.path), config.preprocess.missing_values
-    table, path = _opened(source, marks, progress, frame)
     targets = source.targets
     reserved = () if source.split.column is None else (source.split.column,)
     try:
@@ -164,24 +171,23 @@ def _from_table(
     release_unused()
     raw, split = with_cells(raw, table, used), splitter(source, config, labels)
     dataset = assemble(name, raw, targets, config, split, treated, encoder, terms)
-    return dataset if encoder is not None else with_warnings(dataset, table, config, path)
+    return dataset if encoder is not None else with_warnings(dataset, table, config)
 
 
-def with_warnings(dataset: Dataset, table: Table, config: Config, path: str | None = None) -> Dataset:
+def with_warnings(dataset: Dataset, table: Table, config: Config) -> Dataset:
     """The rows of a table with what is odd about its columns, in the summary.
 
     Args:
         dataset: with an encoding that was fitted on its train split.
         table: that was read.
         config: of the rows.
-        path: of the file, if it is not that of the config.
     """
     source = config.data
     assert isinstance(source, OfTable)
     assert dataset.summary is not None
     reserved = () if source.split.column is None else (source.split.column,)
     unused = table.index.difference(dataset.targets, reserved, source.ignore) if source.features is None else ()
-    found = (*_header_warning(table.columns, path or source.path, dataset.name), *map(_index_warning, sorted(unused)))
+    found = (*_header_warning(table, dataset.name), *map(_index_warning, sorted(unused)))
     found += _column_warnings(dataset, table, config)
     return replace(dataset, summary=replace(dataset.summary, warnings=found))
 
@@ -199,11 +205,11 @@ def _index_warning(column: str) -> Finding:
     return Finding("index", f"{message}; to use it, list it in data.features")
 
 
-def _header_warning(columns: Sequence[str], path: str, name: str) -> tuple[Finding, ...]:
+def _header_warning(table: Table, name: str) -> tuple[Finding, ...]:
     """A warning if the header of a text file holds numbers, and so may be the first row."""
     from linreg_cli.data.tables.header import all_numbers
 
-    if text_suffix(path) is None or not all_numbers(columns):
+    if table.delimiter is None or not all_numbers(table.columns):
         return ()
     message = f"the header of {name} holds numbers only; if it is the first row, add a line with column names"
     return (Finding("header", message),)
@@ -218,11 +224,11 @@ def splitter(source: OfTable, config: Config, labels: Categories | None) -> Spli
         labels: that column; None for fractions.
     """
 
-    def split(kept: Rows) -> dict[str, Rows]:
+    def split(kept: RowSet) -> Mapping[str, Rows]:
         if labels is None or source.split.column is None:
-            return _by_fractions(kept, source.split, config.seed)
+            return split_rows(kept, source.split, config.seed)
         by_column = split_by_column(labels, source.split.column, source.path)
-        splits = {name: np.intersect1d(rows, kept) for name, rows in by_column.items()}
+        splits = {name: rows & kept for name, rows in by_column.items()}
         if not len(splits["train"]):
             raise DataError(
                 "no train row is left: in every one, a cell is missing from a column with missing: drop", source.path
@@ -234,12 +240,6 @@ def splitter(source: OfTable, config: Config, labels: Categories | None) -> Spli
         return splits
 
     return split
-
-
-def _by_fractions(kept: Rows, split: SplitConfig, seed: int) -> dict[str, Rows]:
-    splits = split_by_fractions(len(kept), split, seed)
-    # If no row was dropped, positions among the kept rows are row numbers.
-    return splits if kept[-1] == len(kept) - 1 else {name: kept[rows] for name, rows in splits.items()}
 
 
 def _refuse_unknown_columns(config: Config, table: Table, terms: Sequence[Term]) -> None:
@@ -254,8 +254,9 @@ def _refuse_unknown_columns(config: Config, table: Table, terms: Sequence[Term])
 
 
 def _verify_digest(path: str, expected: str) -> None:
-    if os.path.isdir(path):
-        raise DataError("data.sha256 is the digest of one file, and this is a folder; remove it", path)
+    what = locate(path).what
+    if what != "file":
+        raise DataError(f"data.sha256 is the digest of one file, and this is a {what}; remove it", path)
     try:
         with open(path, "rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,12 +1,12 @@
 """The summary of a table: what was found in it and done to it, for the terminal and `run.json`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from linreg_cli.data.columns.kinds import MISSING, UNKNOWN, Categories, RawColumn, Rows
+from linreg_cli.data.columns.kinds import MISSING, UNKNOWN, Categories, Mask, RawColumn, Rows, n_cells
+from linreg_cli.data.columns.row_set import RowArray
+from linreg_cli.data.columns.rows import first_row
 from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import CategoryInput
@@ -138,8 +138,7 @@ def used_columns(
             levels, gaps_are_level = each.levels, each.gaps_are_level
             reference = levels[0] if each.drop_first else None
             if isinstance(values, Categories) and set(values.levels) - set(levels):
-                unseen = (each.codes(values)[rows] == UNKNOWN) & (values.codes[rows] != MISSING)
-                unknown = int(np.count_nonzero(unseen))
+                _, unknown = first_row(rows, n_cells(values), _unseen(each, values))
             kind = "number category" if each.kind == "number" else each.kind
         else:
             gaps_are_level = each.indicator
@@ -150,6 +149,12 @@ def used_columns(
     for target, missing in targets.items():
         found.append(UsedColumn(target, "target", "number", raw[target].n_missing, missing, None, None, 1))
     return tuple(found)
+
+
+def _unseen(each: CategoryInput, values: Categories) -> Callable[[RowArray | slice], Mask]:
+    """Which cells of some rows have a level that the train split lacks."""
+    codes = each.codes(values)
+    return lambda block: (codes[block] == UNKNOWN) & (values.codes[block] != MISSING)
 
 
 def together(before: Sequence[UsedColumn], more: Sequence[UsedColumn]) -> tuple[UsedColumn, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 from linreg_cli.config import Config
 from linreg_cli.data import Dataset
 from linreg_cli.data.assemble import resplit
-from linreg_cli.data.columns.kinds import Rows
+from linreg_cli.data.columns.row_set import RowArray
 from linreg_cli.data.columns.rows import in_order
 from linreg_cli.evaluation.metrics import IN_ORIGINAL_UNITS, ErrorSums, Metrics
 from linreg_cli.evaluation.predictions import predicted_blocks
@@ -19,7 +19,7 @@ from linreg_cli.wording import METRICS
 Fit = Callable[[Dataset], LinearFormula | str]
 
 
-def folds(rows: Rows, count: int, *, shuffle: bool, seed: int) -> list[Rows]:
+def folds(rows: RowArray, count: int, *, shuffle: bool, seed: int) -> list[RowArray]:
     """Split rows into `count` folds whose sizes differ by at most 1, as scikit-learn's KFold does.
 
     Args:
@@ -56,7 +56,7 @@ def cross_validate(dataset: Dataset, config: Config, fit: Fit) -> Metrics:
     """
     assert config.evaluate.cross_validation is not None
     lenient = config.model_copy(update={"preprocess": config.preprocess.model_copy(update={"unknown": "ignore"})})
-    count, train = config.evaluate.cross_validation.folds, dataset.splits["train"]
+    count, train = config.evaluate.cross_validation.folds, np.asarray(dataset.splits["train"])
     parts = folds(train, count, shuffle=config.data.split.shuffle, seed=config.seed)
     measured: list[Metrics] = []
     for number, held_out in enumerate(parts):

@@ -17,6 +17,7 @@ from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
 from linreg_cli.data.columns.kinds import RawColumn
 from linreg_cli.data.encoding.column_faults import reporting
 from linreg_cli.data.tables.blocks import NotInBlocksError
+from linreg_cli.data.tables.part_rows import naming_parts
 from linreg_cli.evaluation.exact_fit import ExactFit
 from linreg_cli.evaluation.fit_quality import fit_quality
 from linreg_cli.evaluation.metrics import ErrorSums, Metrics, parameters, split_metrics
@@ -147,8 +148,8 @@ def evaluate_table(saved: SavedModel, source: str | pa.Table) -> Metrics:
     except NotInBlocksError:
         numbers, text = input_columns(encoder)
         cells = table.read([*numbers, *targets], text=text)
-        raw = raw_inputs(cells, encoder, targets, saved, table)
-        with messages_about(saved.config, saved.run.path), reporting(path):
+        with naming_parts(table), messages_about(saved.config, saved.run.path), reporting(path):
+            raw = raw_inputs(cells, encoder, targets, saved, table)
             own = {"data": _metrics_of_table(saved, raw, path, table.columns)}
     for split in SPLITS:
         own |= {split: None, f"{split}_reason": f"the metrics are of {path}, as data"}

@@ -13,6 +13,7 @@ from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Mask, RawColumn, r
 from linreg_cli.data.encoding.column_faults import reporting
 from linreg_cli.data.summary import UsedColumn, together, used_columns
 from linreg_cli.data.tables.blocks import NotInBlocksError, cells_of, cells_of_block
+from linreg_cli.data.tables.part_rows import naming_parts
 from linreg_cli.data.tables.table import Table
 from linreg_cli.errors import DataError
 from linreg_cli.evaluation.intervals import Asked, ends, load_factor
@@ -70,8 +71,9 @@ def predict_table(
     numbers, _ = input_columns(encoder)
     needed = table.numbers(cells.select(list(encoder.columns)), numbers)
     known = cells_of(needed, numbers, saved.config.preprocess.missing_values)
-    raw = raw_inputs(known, encoder, (), saved, table)
-    found = _predicted(saved, raw, path, factor, interval)
+    with naming_parts(table):
+        raw = raw_inputs(known, encoder, (), saved, table)
+        found = _predicted(saved, raw, path, factor, interval)
     added = added_columns(saved, table, interval)
     if typed:
         cells = table.typed(cells, numbers)

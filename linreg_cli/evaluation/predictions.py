@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from linreg_cli.data.columns.arrow import release_unused, repeated, to_arrow
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Rows, take
+from linreg_cli.data.columns.row_set import RowArray
 from linreg_cli.data.columns.rows import as_slice, count, in_order, part, pick
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.tables.write import write_table
@@ -116,7 +117,7 @@ class _Lines:
         """Columns of `measures`."""
         return 3 * len(self._targets) + (self._only is not None)
 
-    def of(self, split: str, rows: Rows, values: Column) -> pa.RecordBatch:
+    def of(self, split: str, rows: RowArray, values: Column) -> pa.RecordBatch:
         """The lines.
 
         Args:

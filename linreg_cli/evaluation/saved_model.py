@@ -11,7 +11,7 @@ from torch import nn
 from linreg_cli.addresses import is_address
 from linreg_cli.config import Config
 from linreg_cli.config.data import TableData
-from linreg_cli.config.formats import CSV_SUFFIXES, text_suffix
+from linreg_cli.config.formats import CSV_SUFFIXES
 from linreg_cli.data import Preprocessor
 from linreg_cli.data.columns.kinds import MISSING, Categories, RawColumn
 from linreg_cli.data.encoding.cells import category_column, kind_of, number_column, with_cells
@@ -22,6 +22,7 @@ from linreg_cli.data.encoding.number_hints import merged_faults
 from linreg_cli.data.encoding.treatments import Use
 from linreg_cli.data.features import read_columns
 from linreg_cli.data.tables.frame_table import open_frame
+from linreg_cli.data.tables.location import locate
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.table import Cells, Table, refuse_bad_names
 from linreg_cli.data.tables.text_format import TextFormat
@@ -187,12 +188,11 @@ def _opened(saved: SavedModel, path: str, names: Sequence[str]) -> Table:
             "an http(s) address is allowed only in a config, with data.sha256; download the file first", path
         )
     data, marks = saved.config.data, saved.config.preprocess.missing_values
-    text = TextFormat(of_run=True)
-    if isinstance(data, TableData) and text_suffix(path):
+    text, suffix = TextFormat(of_run=True), locate(path).suffix
+    if isinstance(data, TableData) and suffix in CSV_SUFFIXES:
         text = TextFormat(data.delimiter, data.decimal, data.thousands, data.encoding, of_run=True)
     table = open_table(path, text=text, missing_values=marks)
-    suffix = text_suffix(path)
-    other = suffix is not None and text.delimiter is not None and CSV_SUFFIXES[suffix] != text.decimal
+    other = suffix in CSV_SUFFIXES and text.delimiter is not None and CSV_SUFFIXES[suffix] != text.decimal
     if other and not set(names) <= set(table.columns):
         # it may have the delimiter that is usual for its suffix
         usual = open_table(path, text=replace(text, delimiter=None), missing_values=marks)

@@ -250,7 +250,7 @@ def _standardized(prepared: Prepared, problem: Problem) -> Problem | None:
 def _held_out(prepared: Prepared, problem: Problem) -> OptimumErrors:
     """Leave-one-out and k-fold cross-validation, with the folds of `evaluate.cross_validation`, without refitting."""
     dataset, config = prepared.dataset, prepared.config
-    given, rows = config.evaluate.cross_validation, dataset.splits["train"]
+    given, rows = config.evaluate.cross_validation, np.asarray(dataset.splits["train"])
     _, X, given_y = original_rows(dataset, prepared.preprocessor)
     y = np.asarray(given_y)
     optimum = problem.optimum

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from linreg_cli.config import Config, LoadedConfig, load_config
 from linreg_cli.config.data import TableData
 from linreg_cli.config.formats import table_stem
 from linreg_cli.config.source import ConfigText, parse_override
+from linreg_cli.data.assemble import complete_rows
 from linreg_cli.data.columns.kinds import Categories
 from linreg_cli.errors import ConfigError
 from linreg_cli.remedies import override
@@ -123,10 +122,7 @@ def _split(reading: Reading, columns: Sequence[ColumnChoice]) -> list[SettingCho
     if split.model_fields_set & _SHARES:
         return []
     targets = [reading.raw[each] for each in reading.targets]
-    gaps = np.zeros(reading.cells.num_rows, dtype=bool)
-    for values in targets:
-        gaps |= values.missing()
-    n_rows = int(np.count_nonzero(~gaps))
+    n_rows = len(complete_rows(reading.raw, reading.targets))
     ignored = {each.column for each in columns if each.use == IGNORED}
     used = {name: values for name, values in reading.raw.items() if name not in ignored}
     p = 1 + sum(len(each.levels) - 1 if isinstance(each, Categories) else 1 for each in used.values()) - len(targets)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from linreg_cli.config.data import TableData
-from linreg_cli.config.formats import text_suffix
+from linreg_cli.config.formats import CSV_SUFFIXES
 from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
@@ -16,6 +16,7 @@ from linreg_cli.data.encoding.column_faults import ColumnFault
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.features import choose_features
 from linreg_cli.data.tables.csv_file import CsvFile
+from linreg_cli.data.tables.location import locate
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.table import Cells, Table, refuse_bad_names
 from linreg_cli.data.tables.text_format import TextFormat
@@ -134,10 +135,11 @@ def rival_encodings(path: str) -> list[str]:
     Args:
         path: of a table that was opened.
     """
-    if not text_suffix(path):
+    found = locate(path)
+    if found.suffix not in CSV_SUFFIXES:
         return []
     try:
-        return CsvFile(path, TextFormat(encoding="latin-1")).rivals()
+        return CsvFile(found.files[0], TextFormat(encoding="latin-1")).rivals()
     except DataError:  # UTF-16 has NUL bytes, which no other encoding has, so that it has no rival
         return []
 

@@ -12,10 +12,11 @@ from linreg_cli.config.source import ConfigText
 from linreg_cli.convergence.of_config import problem_of
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.data.assemble import Split, assemble
+from linreg_cli.data.assemble import Split, assemble, complete_rows
 from linreg_cli.data.checks.leaks import MIN_ROWS, identifying
 from linreg_cli.data.checks.warnings import SAMPLE_ROWS
-from linreg_cli.data.columns.kinds import Categories, Numbers, row_numbers, rows_where
+from linreg_cli.data.columns.kinds import Categories, Numbers, RawColumn, Rows, n_cells
+from linreg_cli.data.columns.rows import first_row
 from linreg_cli.data.encoding.cells import text_column
 from linreg_cli.data.encoding.date_values import date_parts
 from linreg_cli.data.encoding.inputs import CategoryInput, NumberInput
@@ -142,14 +143,16 @@ def _encoded(choices: Choices, reading: Reading, overrides: Sequence[str]) -> En
 def _empty(reading: Reading, choices: Choices, split: Split) -> dict[Unit, str]:
     """The columns without a value in a train row."""
     known = {each.column for each in choices.columns if each.use == IGNORED}
-    gaps = [values.missing() for values in (reading.raw[each] for each in choices.targets) if values.n_missing]
-    kept = rows_where(~np.any(gaps, axis=0)) if gaps else row_numbers(0, reading.cells.num_rows)
-    train = split(kept)["train"]
+    train = split(complete_rows(reading.raw, choices.targets))["train"]
     return {
         (name, False): "no cell of a train row has a value"
         for name, values in reading.raw.items()
-        if name not in known and values.n_missing and values.missing()[train].all()
+        if name not in known and values.n_missing and _is_empty(values, train)
     }
+
+
+def _is_empty(values: RawColumn, rows: Rows) -> bool:
+    return not first_row(rows, n_cells(values), lambda block: ~values.missing(block))[1]
 
 
 def _varies(reading: Reading, column: str) -> bool:

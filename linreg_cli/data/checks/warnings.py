@@ -10,6 +10,7 @@ from linreg_cli.data.checks.leaks import MIN_ROWS, identifiers, leaks
 from linreg_cli.data.checks.thousands import thousands
 from linreg_cli.data.checks.wording import equal, listed
 from linreg_cli.data.columns.kinds import Column, Rows, take
+from linreg_cli.data.columns.row_set import RowArray
 from linreg_cli.data.columns.rows import in_order, pick
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.inputs import CategoryInput
@@ -77,7 +78,7 @@ def _constant_warning(dataset: Dataset, constant: set[str]) -> Iterator[Finding]
         yield Finding("constant", f"{listed(names)} {verb} in the train split; {remedy}")
 
 
-def _sample(n_rows: int) -> Rows:
+def _sample(n_rows: int) -> RowArray:
     """Positions of at most `SAMPLE_ROWS` rows: runs of adjacent rows, evenly spaced over the table."""
     if n_rows <= SAMPLE_ROWS:
         return np.arange(n_rows)

@@ -3,16 +3,19 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.row_set import Mask as Mask
+from linreg_cli.data.columns.row_set import RowArray, RowSet
+from linreg_cli.data.columns.row_set import row_numbers as row_numbers
+
 Column = npt.NDArray[np.float64]
-#: Row numbers, from 0; see `row_numbers`.
-Rows = npt.NDArray[np.signedinteger[Any]]
+#: Row numbers, from 0: an array in any order, or a set of bits in ascending order.
+Rows = RowArray | RowSet
 Codes = npt.NDArray[np.int32]
-Mask = npt.NDArray[np.bool_]
 
 #: Codes of cells without a level.
 MISSING, UNKNOWN = -1, -2
@@ -21,18 +24,19 @@ MISSING, UNKNOWN = -1, -2
 BLOCK_ROWS = 65_536
 
 
-def row_numbers(start: int, stop: int) -> Rows:
-    """The row numbers `start` to `stop - 1`: int32, or int64 for more than 2^31 rows."""
-    return np.arange(start, stop, dtype=np.int32 if stop <= 2**31 else np.int64)
-
-
-def rows_where(mask: Mask) -> Rows:
+def rows_where(mask: Mask) -> RowArray:
     """The row numbers where `mask` is True: int32, or int64 for more than 2^31 rows.
 
     >>> rows_where(np.array([True, False, True])).tolist()
     [0, 2]
     """
     return np.flatnonzero(mask).astype(np.int32 if len(mask) <= 2**31 else np.int64)
+
+
+def blocks_of_codes(codes: Codes) -> Iterator[tuple[int, Codes]]:
+    """(first row, codes) of `BLOCK_ROWS` rows at a time."""
+    for start in range(0, len(codes), BLOCK_ROWS):
+        yield start, codes[start : start + BLOCK_ROWS]
 
 
 class Values(Protocol):
@@ -71,13 +75,14 @@ class Numbers:
         """How many cells are infinite."""
         return self._counts[1]
 
-    def missing(self) -> Mask:
-        """Which cells are missing, shape (n_samples,)."""
-        return np.concatenate([np.zeros(0, dtype=bool), *map(np.isnan, pieces(self.values))])
+    def missing(self, rows: RowArray | slice = slice(None)) -> Mask:
+        """Which cells of some rows are missing, shape (n_rows,)."""
+        return np.isnan(self.values[rows])
 
     def first_infinite(self) -> int:
         """The row, from 0, of the first infinite cell; there must be one."""
-        return int(np.argmax(np.concatenate([np.isinf(part) for part in pieces(self.values)])))
+        found = (np.flatnonzero(np.isinf(part)) for part in pieces(self.values))
+        return next(number * BLOCK_ROWS + int(rows[0]) for number, rows in enumerate(found) if len(rows))
 
     @cached_property
     def _counts(self) -> tuple[int, int]:
@@ -150,12 +155,17 @@ class Categories:
         """How many cells are missing."""
         return int(np.count_nonzero(self.codes == MISSING))
 
-    def missing(self) -> Mask:
-        """Which cells are missing, shape (n_samples,)."""
-        return np.equal(self.codes, MISSING)
+    def missing(self, rows: RowArray | slice = slice(None)) -> Mask:
+        """Which cells of some rows are missing, shape (n_rows,)."""
+        return np.equal(self.codes[rows], MISSING)
 
 
 RawColumn = Numbers | Categories
+
+
+def n_cells(raw: RawColumn) -> int:
+    """Rows of a column."""
+    return len(raw.values if isinstance(raw, Numbers) else raw.codes)
 
 
 def as_number(cell: str) -> float | None:

@@ -1,12 +1,13 @@
 """Columns read as rows, without a second copy of the table."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Rows, take
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Mask, Rows, take
+from linreg_cli.data.columns.row_set import RowArray, RowSet
 
 
 def as_slice(rows: Rows | slice) -> Rows | slice:
@@ -15,6 +16,8 @@ def as_slice(rows: Rows | slice) -> Rows | slice:
     >>> as_slice(np.array([2, 3, 4])), as_slice(np.array([2, 4])).tolist()
     (slice(2, 5, None), [2, 4])
     """
+    if isinstance(rows, RowSet):
+        return rows.as_slice or rows
     if isinstance(rows, slice) or not len(rows) or rows[-1] - rows[0] != len(rows) - 1:
         return rows
     for start in range(0, len(rows), BLOCK_ROWS):
@@ -26,7 +29,7 @@ def as_slice(rows: Rows | slice) -> Rows | slice:
 def in_order(rows: Rows) -> Rows | slice:
     """The same rows in ascending order, so that a table on the disk is read once, from start to end."""
     chosen = as_slice(rows)
-    return chosen if isinstance(chosen, slice) else np.sort(chosen)
+    return np.sort(chosen) if isinstance(chosen, np.ndarray) else chosen
 
 
 def count(rows: Rows | slice, n_samples: int) -> int:
@@ -39,7 +42,7 @@ def count(rows: Rows | slice, n_samples: int) -> int:
     return len(range(n_samples)[rows]) if isinstance(rows, slice) else len(rows)
 
 
-def part(rows: Rows | slice, start: int, stop: int) -> Rows | slice:
+def part(rows: Rows | slice, start: int, stop: int) -> RowArray | slice:
     """The row numbers at positions `start` to `stop - 1`.
 
     >>> part(slice(10, 20), 2, 4), part(np.array([7, 5, 9]), 1, 3).tolist()
@@ -51,14 +54,50 @@ def part(rows: Rows | slice, start: int, stop: int) -> Rows | slice:
     return rows[start:stop]
 
 
-def pick(rows: Rows | slice, positions: npt.NDArray[np.integer[Any]]) -> Rows:
+def pick(rows: Rows | slice, positions: npt.NDArray[np.integer[Any]]) -> RowArray:
     """The row numbers at some positions.
 
     >>> pick(slice(10, 20), np.array([0, 3])).tolist(), pick(np.array([7, 5, 9]), np.array([2])).tolist()
     ([10, 13], [9])
     """
-    chosen: Rows = positions + (rows.start or 0) if isinstance(rows, slice) else rows[positions]
+    chosen: RowArray = positions + (rows.start or 0) if isinstance(rows, slice) else rows[positions]
     return chosen
+
+
+def row_blocks(rows: Rows | slice, n_samples: int, size: int = BLOCK_ROWS) -> Iterator[tuple[int, RowArray | slice]]:
+    """(position of the first, some rows) for `size` rows at a time, in their order.
+
+    Args:
+        rows: row numbers or a slice.
+        n_samples: rows of the table.
+        size: rows of a block; the last one may have fewer.
+
+    >>> [(start, block.tolist()) for start, block in row_blocks(np.array([7, 5, 9]), 10, size=2)]
+    [(0, [7, 5]), (2, [9])]
+    """
+    n_rows = count(rows, n_samples)
+    for start in range(0, n_rows, size):
+        yield start, part(rows, start, min(start + size, n_rows))
+
+
+def first_row(rows: Rows | slice, n_samples: int, where: Callable[[RowArray | slice], Mask]) -> tuple[int, int]:
+    """The lowest row for which something holds, or `n_samples`, and for how many rows it does.
+
+    Args:
+        rows: row numbers or a slice.
+        n_samples: rows of the table.
+        where: some of the rows -> for which of them it holds, shape (n_rows,).
+
+    >>> first_row(slice(0, 3), 3, lambda block: np.array([5, 7, 7])[block] == 7)
+    (1, 2)
+    """
+    lowest, found = n_samples, 0
+    for _, block in row_blocks(as_slice(rows), n_samples):
+        at = np.flatnonzero(where(block))
+        if len(at):
+            found += len(at)
+            lowest = min(lowest, block.start + int(at[0]) if isinstance(block, slice) else int(block[at].min()))
+    return lowest, found
 
 
 class StackedRows:

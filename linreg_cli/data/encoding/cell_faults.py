@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from linreg_cli.config.preprocess import FOR_NUMBERS
-from linreg_cli.data.columns.kinds import MISSING, UNKNOWN, Categories, Codes, Numbers, RawColumn, Rows
+from linreg_cli.data.columns.kinds import MISSING, UNKNOWN, Categories, Codes, Numbers, RawColumn, Rows, n_cells
+from linreg_cli.data.columns.rows import first_row
 from linreg_cli.data.encoding.column_faults import column_fault
 from linreg_cli.data.encoding.inputs import CategoryInput
 from linreg_cli.data.encoding.levels import MISSING_LEVEL, written
@@ -26,10 +27,9 @@ def missing_fault(
         remedy: what to do.
         step: the change of the config that solves it, if there is one.
     """
-    gaps = rows[values.missing()[rows]] if values.n_missing else rows[:0]
-    if not len(gaps):
+    row, n_gaps = first_row(rows, n_cells(values), values.missing) if values.n_missing else (0, 0)
+    if not n_gaps:
         return None
-    row = int(gaps.min())
     cell = None if values.cell is None else values.cell(row)
     found = "is missing"
     if not (cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())):
@@ -39,14 +39,14 @@ def missing_fault(
         if isinstance(values, Categories):
             keep = without_mark(written(cell))
             remedy = f"if it is a level, {keep}; {remedy}" if keep else remedy
-    more = f" ({len(gaps):,} missing cells in the column)" if len(gaps) > 1 else ""
+    more = f" ({n_gaps:,} missing cells in the column)" if n_gaps > 1 else ""
     message, where = f"the cell {found}{more}; {remedy}", f"{name}, row {row + 1}, column {column!r}"
     if step is None:
         return Fault(message, where, columns=(column,))
     if step.key == "ignore":
-        return column_fault("empty", column, message, where, f"all {len(values.missing()):,} cells are missing", step)
-    detail = f"row {row + 1}" if len(gaps) == 1 else f"{len(gaps):,} cells, the first in row {row + 1}"
-    return replace(column_fault("missing", column, message, where, detail, step), n_cells=len(gaps))
+        return column_fault("empty", column, message, where, f"all {n_cells(values):,} cells are missing", step)
+    detail = f"row {row + 1}" if n_gaps == 1 else f"{n_gaps:,} cells, the first in row {row + 1}"
+    return replace(column_fault("missing", column, message, where, detail, step), n_cells=n_gaps)
 
 
 def missing_number_fault(values: Numbers, rows: Rows, column: str, name: str, *, trained: bool) -> Fault | None:
@@ -92,12 +92,11 @@ def category_fault(
             step = ignored
         if fault := missing_fault(values, rows, each.column, name, remedy, step):
             return fault
-    unseen = rows[codes[rows] == UNKNOWN]
-    if not len(unseen) or each.unknown == "ignore":
+    row, n_unseen = first_row(rows, n_cells(values), lambda block: codes[block] == UNKNOWN)
+    if not n_unseen or each.unknown == "ignore":
         return None
-    row = int(unseen.min())
     levels = ", ".join(each.levels[:10]) + (", ..." if len(each.levels) > 10 else "")
-    more = f", nor are {len(unseen) - 1:,} more cells" if len(unseen) > 1 else ""
+    more = f", nor are {n_unseen - 1:,} more cells" if n_unseen > 1 else ""
     if values.codes[row] == MISSING:
         found = f"missing in row {row + 1}"
         message = f"the cell is missing, and {MISSING_LEVEL} is not a level of the train split ({levels}){more}"

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from linreg_cli.config.terms import FUNCTIONS, POWERS, Factor, Term
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Codes, Column, Mask, Rows, Values
-from linreg_cli.data.columns.rows import as_slice, count, part
+from linreg_cli.data.columns.kinds import MISSING, Codes, Column, Mask, Rows, Values
+from linreg_cli.data.columns.rows import as_slice, first_row
 from linreg_cli.data.encoding.inputs import CategoryInput, Input
 from linreg_cli.errors import Fault
 from linreg_cli.remedies import leave_out, setting
@@ -307,12 +307,5 @@ def _outside(inside: Callable[[Column], Mask]) -> Callable[[Column], Mask]:
 
 def _first(values: Values, rows: Rows | slice, is_bad: Callable[[Column], Mask]) -> tuple[int, int] | None:
     """The first row whose value is at fault, and how many are; None if there is none."""
-    first, n_bad = None, 0
-    for start in range(0, count(rows, len(values)), BLOCK_ROWS):
-        block = part(rows, start, min(start + BLOCK_ROWS, count(rows, len(values))))
-        bad = np.flatnonzero(is_bad(values[block]))
-        if len(bad) and first is None:
-            first = (block.start if isinstance(block, slice) else 0) + int(bad[0])
-            first = first if isinstance(block, slice) else int(block[bad[0]])
-        n_bad += len(bad)
-    return None if first is None else (first, n_bad)
+    first, n_bad = first_row(rows, len(values), lambda block: is_bad(values[block]))
+    return (first, n_bad) if n_bad else None

@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from linreg_cli.data.columns.kinds import Mask, RawColumn, Rows
-from linreg_cli.data.columns.rows import as_slice
+from linreg_cli.data.columns.kinds import Mask, RawColumn, Rows, n_cells
+from linreg_cli.data.columns.rows import as_slice, row_blocks
 from linreg_cli.data.encoding.inputs import CategoryInput, Input
 
 
@@ -31,12 +31,18 @@ def with_shared_gaps(
     found: list[Input] = []
     for each in inputs:
         if each.of_gaps is not None:
-            gaps = raw[each.column].missing()[as_slice(rows)]
-            other = first.setdefault(hashlib.blake2b(np.packbits(gaps).tobytes()).digest(), each.column)
+            other = first.setdefault(_digest_of_gaps(raw[each.column], rows), each.column)
             fixed = isinstance(each, CategoryInput) and (not each.drop_first or each.column in in_products)
             each = each if other == each.column or fixed else each.sharing(other)
         found.append(each)
     return found
+
+
+def _digest_of_gaps(values: RawColumn, rows: Rows) -> bytes:
+    digest = hashlib.blake2b()
+    for _, block in row_blocks(as_slice(rows), n_cells(values)):
+        digest.update(np.packbits(values.missing(block)).data)
+    return digest.digest()
 
 
 def missing_alone(each: Input, raw: Mapping[str, RawColumn]) -> Mask | None:

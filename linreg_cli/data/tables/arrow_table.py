@@ -1,4 +1,4 @@
-"""Parquet, Arrow (Feather) and JSON Lines files, and folders of Parquet files: formats with column types."""
+"""Parquet, Arrow (Feather) and JSON Lines files, alone or as parts of one table: formats with column types."""
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -20,22 +20,20 @@ BATCH_ROWS = 32_768
 
 
 class ArrowTable:
-    """A table with column types: Parquet, Arrow (Feather), JSON Lines, or a folder of Parquet files.
+    """A table with column types: Parquet, Arrow (Feather), JSON Lines, or several files of one of these.
 
     Args:
-        path: the file or folder, for messages.
-        parts: its files, in order.
+        path: the file, folder or pattern, for messages.
+        parts: its files, in order, at least one.
         missing_values: cells that mean 'missing'; those that are numbers, by value.
 
     Raises:
-        DataError: if there is no part, a part cannot be read, or a part has two columns of one name.
+        DataError: if a part cannot be read, or has two columns of one name.
     """
 
     delimiter: str | None = None
 
     def __init__(self, path: str, parts: list[Path], missing_values: Sequence[str]) -> None:
-        if not parts:
-            raise DataError("the folder has no .parquet files", path)
         self.name = path
         self._missing_values = missing_values
         self._parts = parts
@@ -92,6 +90,18 @@ class ArrowTable:
                     return batch.column(column)[row].as_py()
                 row -= batch.num_rows
         return None
+
+    def part_of(self, row: int) -> tuple[str, int] | None:
+        """See `Table.part_of`."""
+        for part in self._parts if len(self._parts) > 1 else ():
+            n_rows = self._guard(part, lambda part=part: self._n_rows(part))
+            if row < n_rows:
+                return str(part), row
+            row -= n_rows
+        return None
+
+    def _n_rows(self, part: Path) -> int:
+        return self._load(part).num_rows if _is_json(part) else sum(batch.num_rows for batch in _batches(part, []))
 
     def read_all(self) -> pa.Table:
         """See `Table.read_all`. The cells of a column that a part does not have are missing."""
@@ -160,7 +170,8 @@ class ArrowTable:
 
     def _load(self, part: Path) -> pa.Table:
         if _is_json(part):
-            table, self._mixed = read_json_lines(part)
+            table, mixed = read_json_lines(part)
+            self._mixed |= mixed
             return table
         return _load(part)
 

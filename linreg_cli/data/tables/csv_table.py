@@ -1,66 +1,61 @@
-"""CSV and TSV files, plain or compressed, read by pyarrow, with errors that name the line."""
+"""CSV and TSV files, plain or compressed, one or several, read by pyarrow, with errors that name the line."""
 
+import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
-from linreg_cli.config.formats import CSV_SUFFIXES, text_suffix
+from linreg_cli.config.formats import CSV_SUFFIXES
 from linreg_cli.data.tables import header
-from linreg_cli.data.tables.blocks import (
-    BLOCK_BYTES,
-    ColumnSink,
-    NotInBlocksError,
-    UnevenLinesError,
-    block_bytes,
-    cells_of,
-    cells_of_block,
-    in_parallel,
-    line_blocks,
-)
-from linreg_cli.data.tables.csv_faults import malformed, of_every_row, with_wide_marks
-from linreg_cli.data.tables.csv_file import CsvFile
+from linreg_cli.data.tables.blocks import ColumnSink, NotInBlocksError, UnevenLinesError, cells_of, cells_of_block
+from linreg_cli.data.tables.csv_faults import of_every_row, with_wide_marks
+from linreg_cli.data.tables.csv_part import CsvPart, as_it_is
 from linreg_cli.data.tables.exact_kinds import ExactKinds
-from linreg_cli.data.tables.leading_zeros import LeadingZerosError, cells_with_leading_zeros, suspects
+from linreg_cli.data.tables.leading_zeros import LeadingZerosError
+from linreg_cli.data.tables.location import Location
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.data.tables.text_format import AsText, TextFormat
 from linreg_cli.data.tables.text_numbers import as_exact_numbers, as_numbers
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import setting
 
-#: Bytes from which the types of the columns are inferred.
-_HEAD_BYTES = 2**20
-
 
 class CsvTable:
-    """A CSV file. The header is read at once, the cells on `read`.
+    """A CSV file, or several of them. The headers are read at once, the cells on `read`.
+
+    The columns are those of the first file; the others have the same ones, in any order.
 
     Args:
-        path: the file.
-        text: how it is written, with a delimiter.
+        location: the files.
+        text: how they are written, with a delimiter.
         missing_values: cells that mean 'missing'.
 
     Raises:
-        DataError: for a file that cannot be read, is another format, or has no valid header.
+        DataError: for a file that cannot be read, is another format, or has no valid header, and for headers that
+            differ.
     """
 
     index = frozenset[str]()
 
-    def __init__(self, path: str, text: TextFormat, missing_values: Sequence[str]) -> None:
+    def __init__(self, location: Location, text: TextFormat, missing_values: Sequence[str]) -> None:
         assert text.delimiter is not None
-        self.name, self.text = path, text
+        self.name, self.text = location.name, text
         self.delimiter = text.delimiter
         self._missing_values = list(missing_values)
-        self._is_usual = CSV_SUFFIXES.get(str(text_suffix(path))) == text.delimiter == ","
-        self._file = CsvFile(path, text)
-        self._seen = self._header()
-        self.columns: list[str] = self._seen.names
+        self._is_usual = CSV_SUFFIXES.get(str(location.suffix)) == text.delimiter == ","
+        self._parts = [CsvPart(file, text, self._options) for file in location.files]
+        self._file = self._parts[0].file
+        self.columns: list[str] = self._parts[0].columns
+        self._coded = set[str]().union(*(part.coded for part in self._parts))
         if self.delimiter == " " and self._is_aligned():
-            raise DataError(self._aligned(), path)
+            raise DataError(self._aligned(), self._file.name)
         nameless = len(self.columns) > 1 and not self.columns[-1].strip()
         if nameless and (found := of_every_row(self._file, self.delimiter, self.columns)):
-            raise DataError(found, path)
+            raise DataError(found, self._file.name)
+        if others := header.other_columns([(part.file.name, part.columns) for part in self._parts]):
+            hint = self.hint()
+            raise DataError(others if hint is None else [hint])
 
     @property
     def written_columns(self) -> list[str]:
@@ -98,16 +93,12 @@ class CsvTable:
         return cells_of(table, columns, self._missing_values)
 
     def _read_whole(self, options: pcsv.ConvertOptions) -> Cells | None:
-        """The cells of a file that cannot be read in blocks; None if `_read_as_text` is needed."""
+        """The cells of files that cannot be read in blocks; None if `_read_as_text` is needed."""
         if self.text.thousands is not None:
             return None
         try:
-            with self._file.open() as stream:
-                rest = b""
-                while block := stream.read(BLOCK_BYTES):
-                    if suspects(rest + block, self.delimiter, self.columns):
-                        return None
-                    rest = block[-3:]
+            if any(part.may_have_leading_zeros() for part in self._parts):
+                return None
             return self._cells(self._read(options), options.include_columns)
         except pa.ArrowInvalid:
             return None
@@ -133,27 +124,18 @@ class CsvTable:
 
     def _parsed(self, options: pcsv.ConvertOptions) -> Iterator[pa.Table]:
         """The rows in blocks; raises as `_read_in_blocks`."""
-        if len(self.columns) == 1:
-            raise UnevenLinesError  # a blank line is a missing cell
-        parsing = pcsv.ParseOptions(delimiter=self.delimiter)
         numbers = self._numbers_of(options)
         grouped = bool(numbers) and self.text.thousands is not None  # which pyarrow does not read
         if grouped:
             options = self._options(dict.fromkeys(options.include_columns, pa.string()))
+        for part in self._parts:
+            ordered = functools.partial(self._in_order, part)
+            finish = (lambda table: self._all_numbers(table, numbers)) if grouped else ordered
+            yield from part.blocks(options, numbers, finish)
 
-        def parse(number: int, block: bytes) -> pa.Table:
-            if b"\0" in block:
-                raise self._file.holds_nul()
-            names = self.columns if number else None
-            reading = pcsv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=names)
-            coded = suspects(block, self.delimiter, self.columns).intersection(numbers)
-            if coded and (coded := self._with_leading_zeros(block, reading, parsing, coded)):
-                raise LeadingZerosError(coded)
-            table = pcsv.read_csv(pa.BufferReader(block), reading, parsing, options)
-            return self._all_numbers(table, numbers) if grouped else table
-
-        with self._file.open() as stream:
-            yield from in_parallel(parse, line_blocks(stream, block_bytes(len(self.columns))))
+    def _in_order(self, part: CsvPart, table: pa.Table) -> pa.Table:
+        """Rows with the columns in the order of the first file; those that were named are in theirs already."""
+        return table.select(self.columns) if table.column_names == part.columns != self.columns else table
 
     def _all_numbers(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
         """The table with columns of text as float64.
@@ -166,21 +148,10 @@ class CsvTable:
             raise pa.ArrowInvalid("a cell is not a number")
         return table
 
-    def _with_leading_zeros(
-        self, block: bytes, reading: pcsv.ReadOptions, parsing: pcsv.ParseOptions, columns: Collection[str]
-    ) -> set[str]:
-        """Which of the columns have a cell with a leading zero that does not mean 'missing'."""
-        options = self._options(dict.fromkeys(columns, pa.string()))
-        table = pcsv.read_csv(pa.BufferReader(block), reading, parsing, options)
-        return {column for column in columns if pc.any(cells_with_leading_zeros(table.column(column))).as_py()}
-
     def _read_as_text(self, columns: Sequence[str], text: Sequence[str], either: Sequence[str]) -> pa.Table:
         """Read every cell as text, then convert columns whose cells are all numbers (or `NA`, blanks around it)."""
         names = [*columns, *text, *either]
-        try:
-            table = self._read(self._options(dict.fromkeys(names, pa.string())))
-        except pa.ArrowInvalid as error:
-            raise DataError([malformed(self._file, self.delimiter, str(error))]) from None
+        table = self._readable(self._options(dict.fromkeys(names, pa.string())))
         return self.numbers(table, [*columns, *either])
 
     def _options(self, types: Mapping[str, pa.DataType] | None = None) -> pcsv.ConvertOptions:
@@ -193,14 +164,12 @@ class CsvTable:
             decimal_point=self.text.decimal,
         )
 
-    def _as_it_is(self) -> pcsv.ConvertOptions:
-        """Every cell of every column as text."""
-        return pcsv.ConvertOptions(column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False)
-
     def _seems_text(self, column: str) -> bool:
-        """Whether a column has text in the first block of the file. The rest is checked while reading."""
-        kind = self._seen.field(column).type
-        return not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
+        """Whether a column has text in the first block of a file. The rest is checked while reading."""
+        kinds = (part.seen.field(column).type for part in self._parts)
+        return any(
+            not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)) for kind in kinds
+        )
 
     def cell(self, column: str, row: int) -> str:
         """See `Table.cell`. The column is read as a whole."""
@@ -208,16 +177,22 @@ class CsvTable:
         options = pcsv.ConvertOptions(column_types=kinds, include_columns=[column], strings_can_be_null=False)
         return str(self._read(options).column(0)[row].as_py())
 
+    def part_of(self, row: int) -> tuple[str, int] | None:
+        """See `Table.part_of`. The files are read up to the row."""
+        for part in self._parts if len(self._parts) > 1 else ():
+            n_rows = part.n_rows()
+            if row < n_rows:
+                return part.file.name, row
+            row -= n_rows
+        return None
+
     def read_all(self) -> pa.Table:
         """Every cell as text, so that it can be written unchanged."""
-        try:
-            return self._read(self._as_it_is())
-        except pa.ArrowInvalid as error:
-            raise DataError([malformed(self._file, self.delimiter, str(error))]) from None
+        return self._readable(as_it_is(self.columns))
 
     def row_blocks(self) -> Iterator[pa.Table]:
         """See `Table.row_blocks`. Lines with an odd number of quotes, and a single column, are read as a whole."""
-        return self._in_blocks(self._as_it_is())
+        return self._in_blocks(as_it_is(self.columns))
 
     def cell_blocks(self, columns: Sequence[str], text: Sequence[str]) -> Iterator[Cells]:
         """See `Table.cell_blocks`."""
@@ -257,41 +232,23 @@ class CsvTable:
         return pa.Table.from_arrays(found, names=table.column_names)
 
     def _read(self, options: pcsv.ConvertOptions) -> pa.Table:
-        # Without newlines_in_values, a quoted line break at the end of a block silently splits its row.
-        parsing = pcsv.ParseOptions(
-            delimiter=self.delimiter,
-            newlines_in_values=self._file.has_quotes,
-            ignore_empty_lines=len(self.columns) > 1,  # a blank line in a table of one column is a missing cell
-        )
-        with self._file.open() as stream:
-            if len(self.columns) == 1:
-                stream = pa.BufferReader(stream.read().strip(b"\r\n") + b"\n")
-            return pcsv.read_csv(stream, parse_options=parsing, convert_options=options)
+        """The rows of all files; raises as `CsvPart.read`."""
+        tables = [self._in_order(part, part.read(options)) for part in self._parts]
+        return tables[0] if len(tables) == 1 else pa.concat_tables(tables)
 
-    def _header(self) -> pa.Schema:
-        # Names, and types inferred from the first block; only the header can fail. The block is read as a whole: a
-        # streaming reader that is not exhausted leaves a thread that can abort the process at exit.
-        options = pcsv.ReadOptions(use_threads=False)
-        parsing = pcsv.ParseOptions(delimiter=self.delimiter, invalid_row_handler=lambda _: "skip")
-        try:
-            with self._file.open() as stream:
-                head = stream.read(_HEAD_BYTES)
-            if len(head) == _HEAD_BYTES and b"\n" in head:
-                head = head[: head.rindex(b"\n") + 1]
-            if self.delimiter.encode() not in head.split(b"\n", 1)[0]:
-                head.decode("utf-8")  # pyarrow's handler of invalid rows could not be told of a line that is not
-            seen = pcsv.read_csv(pa.BufferReader(head), options, parsing, self._options())
-            schema = seen.schema
-            names = schema.names  # raises if the header is not UTF-8
-            coded = {name for name in suspects(head, self.delimiter, names) if names.count(name) == 1}
-            self._coded = self._with_leading_zeros(head, options, parsing, coded) if coded else set()
-            return schema
-        except pa.ArrowInvalid as error:
-            if "Empty CSV" in str(error):
-                raise DataError("the table has no rows", self.name) from None
-            raise DataError([malformed(self._file, self.delimiter, str(error))]) from None
-        except UnicodeDecodeError:
-            raise DataError([self._file.undecodable() or Fault("the header is not UTF-8", self.name)]) from None
+    def _readable(self, options: pcsv.ConvertOptions) -> pa.Table:
+        """The rows of all files, each cell of a type that it has.
+
+        Raises:
+            DataError: for a line that is not valid CSV.
+        """
+        tables = []
+        for part in self._parts:
+            try:
+                tables.append(self._in_order(part, part.read(options)))
+            except pa.ArrowInvalid as error:
+                raise part.malformed(error) from None
+        return tables[0] if len(tables) == 1 else pa.concat_tables(tables)
 
     def as_text(self) -> AsText:
         """See `Table.as_text`."""

@@ -61,6 +61,9 @@ class FrameTable:
         """See `Table.cell`."""
         return self._frame.column(column)[row].as_py()
 
+    def part_of(self, row: int) -> None:
+        """See `Table.part_of`. A frame is in no file."""
+
     def read_all(self) -> pa.Table:
         """See `Table.read_all`."""
         return self._frame

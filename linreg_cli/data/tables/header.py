@@ -1,11 +1,12 @@
 """Hints from the header of a CSV about what is wrong with the file."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from linreg_cli.data.tables.text_format import TextFormat
-from linreg_cli.errors import Fault
+from linreg_cli.errors import Fault, did_you_mean
 
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars", ",": "commas", " ": "single spaces"}
 
@@ -29,6 +30,31 @@ def hint(columns: Sequence[str], text: TextFormat, path: str, lines: Sequence[st
     remedy = text.remedy("data.delimiter", mark, "write it in the format of the training data")
     message = f"the cells seem to be separated by {_DELIMITERS[mark]}; {remedy}"
     return Fault(message, path, settings={"data.delimiter": mark})
+
+
+def other_columns(headers: Sequence[tuple[str, Sequence[str]]]) -> list[Fault]:
+    """A fault for each part of a table whose columns are not those of the first part; their order may be another one.
+
+    Args:
+        headers: file and names of the columns, for each part.
+    """
+    first, names = headers[0]
+    faults = []
+    for file, others in headers[1:]:
+        if sorted(names) == sorted(others):
+            if names != others and len(set(names)) < len(names):
+                faults.append(Fault(f"two columns have one name, and their order is not that of {first}", file))
+            continue
+        lacking, more = Counter(names) - Counter(others), Counter(others) - Counter(names)
+        found = [f"column {name!r} of {first} is missing here" for name in lacking][:1]
+        if more:
+            position = next(at for at, name in enumerate(others) if name in more)
+            name = others[position]
+            near = did_you_mean(name, [*lacking]) if lacking else ""
+            found.append(f"column {position + 1} is {name!r}, which {first} does not have{near}")
+        message = f"{'; '.join(found)}; the parts of a table have the same columns, in any order"
+        faults.append(Fault(message, file))
+    return faults
 
 
 def _other_content(columns: Sequence[str], text: TextFormat, path: str, lines: Sequence[str]) -> str:

@@ -42,6 +42,10 @@ class _NormalTable:
         """See `Table.cell`."""
         return self._table.cell(self._written[column], row)
 
+    def part_of(self, row: int) -> tuple[str, int] | None:
+        """See `Table.part_of`."""
+        return self._table.part_of(row)
+
     def read_all(self) -> pa.Table:
         """See `Table.read_all`."""
         return _named(self._table.read_all())

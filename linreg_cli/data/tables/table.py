@@ -79,6 +79,9 @@ class Table(Protocol):
     def cell(self, column: str, row: int) -> object:
         """A cell as it stands in the file, for a message; the row from 0. That of a text file is text."""
 
+    def part_of(self, row: int) -> tuple[str, int] | None:
+        """The file that a row stands in and its row in it, both rows from 0; None for a table in one file."""
+
     def read_all(self) -> pa.Table:
         """Every column, unchanged: that of a text file as text."""
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 import typer
 
 from linreg_cli.addresses import without_secrets
-from linreg_cli.cli import output, process, streams
+from linreg_cli.cli import output, process, ranks, streams
 from linreg_cli.cli.command import App, Top
 from linreg_cli.cli.completion import completion
 from linreg_cli.cli.evaluate import evaluate
@@ -164,6 +164,7 @@ def main() -> NoReturn:
     """The entry point of the console script; sets up the process, runs one command line and exits."""
     streams.set_up()  # first: a file that is opened must not get the number of a closed stream
     process.set_up()
+    ranks.set_up()
     sys.unraisablehook = process.show_unraisable
     try:
         with StopRequests(restore=False):
@@ -172,6 +173,7 @@ def main() -> NoReturn:
     except Interrupted as error:  # a second signal, while the first one was being reported
         _ignore_signals()
         code = error.exit_code
+    ranks.end(code)
     process.leave_garbage()
     sys.exit(code)
 

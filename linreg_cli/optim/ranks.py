@@ -40,17 +40,24 @@ class Ranks:
     Attributes:
         rank: its number, from 0.
         size: how many there are.
+        launch: the id of the launch that started them, or None.
     """
 
-    def __init__(self, rank: int, size: int, store: Store) -> None:
-        self.rank, self.size, self._store = rank, size, store
+    def __init__(self, rank: int, size: int, store: Store | None, launch: str | None) -> None:
+        self.rank, self.size, self._store, self.launch = rank, size, store, launch
 
     @classmethod
-    def join(cls, attempt: str) -> "Ranks":
+    def alone(cls, launch: str | None = None) -> "Ranks":
+        """The only process of a launch."""
+        return cls(0, 1, None, launch)
+
+    @classmethod
+    def join(cls, attempt: str, launch: str | None) -> "Ranks":
         """Find the others by the variables that torchrun sets; returns when every one has come.
 
         Args:
             attempt: differs between the starts of one launch.
+            launch: its id.
 
         Raises:
             RankLost: if some do not come within half an hour.
@@ -61,13 +68,18 @@ class Ranks:
             store.set(f"here/{rank}", "")
             store.wait([f"here/{each}" for each in range(size)], ARRIVAL)
             dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=WORK)
-        return cls(rank, size, store)
+        return cls(rank, size, store, launch)
 
     def ask(self, name: str, *arguments: Any) -> None:
         """As rank 0, ask every other rank for something; see `asked`."""
         assert self.rank == 0
         with _noticing_loss(self):
             dist.broadcast_object_list([name, arguments], src=0)
+
+    def end(self, code: int) -> None:
+        """As rank 0, let every other rank end with an exit code."""
+        with contextlib.suppress(RankError, RankLost):
+            self.ask("end", code)
 
     def asked(self) -> tuple[str, tuple[Any, ...]]:
         """As another rank, wait for what rank 0 asks for: its name and arguments."""
@@ -101,10 +113,10 @@ class Ranks:
         width, most = parts_SW.shape[1], max(map(len, held))
         own, mine = held[self.rank], np.zeros((most, width))
         mine[: len(own)] = parts_SW[own.start : own.stop]
-        found = torch.empty(self.size * most * width, dtype=torch.float64)
+        found = torch.empty(self.size, most, width, dtype=torch.float64)
         with _noticing_loss(self):
-            dist.all_gather_into_tensor(found, torch.from_numpy(mine.reshape(-1)))
-        for rows, part in zip(held, found.numpy().reshape(self.size, most, width), strict=True):
+            dist.all_gather([*found], torch.from_numpy(mine))
+        for rows, part in zip(held, found.numpy(), strict=True):
             parts_SW[rows.start : rows.stop] = part[: len(rows)]
 
     def fail(self, error: BaseException) -> None:
@@ -117,12 +129,14 @@ class Ranks:
             kind, code, faults = "bug", 1, (Fault("".join(traceback.format_exception(error)).rstrip()),)
         values = {"kind": kind, "code": code, "faults": [[fault.message, fault.where] for fault in faults]}
         with contextlib.suppress(RuntimeError):
+            assert self._store is not None
             self._store.set(_FAILED, json.dumps(values))
 
     def reason(self) -> LinregError:
         """Why a rank has ended: its own error, or that it was lost."""
         until = time.monotonic() + REASON_SECONDS
         with contextlib.suppress(RuntimeError):
+            assert self._store is not None
             while not self._store.check([_FAILED]):
                 if time.monotonic() > until:
                     break

@@ -1,5 +1,6 @@
 """The preparation of a run: rows, scaled tensors, model, plan and executor. Nothing is written."""
 
+import contextlib
 import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,15 +31,19 @@ from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import LinearFormula, build_model, fold, initialise
 from linreg_cli.optim.engines.reference import loss_over
 from linreg_cli.optim.engines.select import Choice, choose, resolve_device
+from linreg_cli.optim.engines.threads import one_thread
 from linreg_cli.optim.fit import Event
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
+from linreg_cli.pipeline.ranks import divided, findings
 from linreg_cli.runs.references import references_of
 from linreg_cli.starter.known import Known
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from linreg_cli.optim.ranks import Ranks
 
 
 class Reporter(Protocol):
@@ -116,9 +121,10 @@ class Prepared:
 
     def loss(self, split: str) -> float:
         """The loss of the current model on a split, in scaled units, without the penalty."""
-        if split == "train":
-            return loss_over(self.rows, self.plan, self.state)
-        return self.plan.loss.over(self.state.model, *self.held_out[split])
+        with contextlib.nullcontext() if self.plan.shards is None else one_thread():
+            if split == "train":
+                return loss_over(self.rows, self.plan, self.state)
+            return self.plan.loss.over(self.state.model, *self.held_out[split])
 
     def rate_limit(self) -> dict[str, Any] | None:
         """The limit of the learning rate, for `run.json`; see `limits.rate_limit`."""
@@ -144,6 +150,7 @@ class Prepared:
         auto = auto or self.chosen.lr.auto
         with messages_about(self.config):
             found = check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force, auto=auto)
+        found += findings(self.plan, self.rows)
         for warning in found:
             reporter.warn(warning)
         columns = () if self.dataset.summary is None else self.dataset.summary.warnings
@@ -163,7 +170,8 @@ class Prepared:
         try:
             choice, why = self.choice.started(self.plan, self.rows)
         except EngineError as error:
-            raise loaded.error("train.engine", f"{error}; use auto or reference") from None
+            advice = "use auto or reference" if self.plan.shards is None else "leave train.shards out"
+            raise loaded.error("train.engine", f"{error}; {advice}") from None
         if not why:
             return self
         warnings.append(Finding("engine", f"{why}; the run takes the reference, whose results are the same"))
@@ -183,6 +191,7 @@ def prepare(
     references: Mapping[str, ReferenceValue] | None = None,
     known: Known | None = None,
     frame: "pa.Table | None" = None,
+    ranks: "Ranks | None" = None,
 ) -> Prepared:
     """Read the data, fit the preprocessing, build the model and the plan. Nothing is written.
 
@@ -196,6 +205,7 @@ def prepare(
         references: what a run that is resumed compared with when it was started, and still does.
         known: what was read already, to write the config, as `Known.of` gives it for the config; None: nothing.
         frame: the rows of `source: frame`.
+        ranks: the processes that share the train rows; None: this one is alone.
 
     Raises:
         ConfigError: for settings that the data or the machine do not allow, and gates on metrics that no run has, or
@@ -204,7 +214,7 @@ def prepare(
     """
     config = loaded.config
     try:
-        device = resolve_device(config.train.device)
+        device = resolve_device(config.train.device, shards=ranks is not None or config.train.shards is not None)
     except ValueError as error:
         raise loaded.error("train.device", str(error)) from None
     found, faults = _references(loaded, fail_if, outputs, references)
@@ -217,7 +227,8 @@ def prepare(
     if dataset.summary is not None:
         reporter.data(dataset.summary)
     reporter.stage("preparing")
-    prepared = assemble_run(loaded, config, device, dataset, eps=eps, known=known)
+    config = divided(loaded, config, len(dataset.splits["train"]), ranks)
+    prepared = assemble_run(loaded, config, device, dataset, eps=eps, known=known, ranks=ranks)
     with loaded.placing_errors():
         probe(prepared.formula(), config.probe, dataset.encoder)
     options, n_train = config.evaluate.cross_validation, len(dataset.splits["train"])
@@ -286,6 +297,7 @@ def assemble_run(
     *,
     eps: float | None = None,
     known: Known | None = None,
+    ranks: "Ranks | None" = None,
 ) -> Prepared:
     """Fit the preprocessing on the train split, build the model and the plan, choose rate, momentum and executor.
 
@@ -296,6 +308,7 @@ def assemble_run(
         dataset: the rows.
         eps: as in `prepare`.
         known: of the same rows and preprocessing, as in `prepare`.
+        ranks: as in `prepare`.
 
     Raises:
         ConfigError: for settings that the data do not allow.
@@ -315,7 +328,7 @@ def assemble_run(
         tensors = {"train": (torch.from_numpy(solved.X_nd), torch.from_numpy(solved.y_nk)), **tensors}
     X_nd, y_nk = (tensor.numpy() for tensor in tensors["train"])
     tensors = {split: (X.to(device), y.to(device)) for split, (X, y) in tensors.items()}
-    rows = TrainRows(*tensors.pop("train"))
+    rows = TrainRows(*tensors.pop("train"), ranks=ranks)
     model = build_model(len(dataset.features), len(dataset.targets), bias=config.model.bias, dtype=dtype, device=device)
     with loaded.placing_errors():
         initialise(model, config.model.init, config.seed)

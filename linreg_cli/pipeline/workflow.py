@@ -32,6 +32,7 @@ from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.fit import Stopped
 from linreg_cli.pipeline.description import chosen_in_words, description, shown_command
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
+from linreg_cli.pipeline.ranks import launch_of, resumed_by
 from linreg_cli.pipeline.resume import taken_up
 from linreg_cli.pipeline.train import Training, cross_validation
 from linreg_cli.runs.checkpoint import Checkpoint, save_model
@@ -45,6 +46,8 @@ from linreg_cli.wording import duration
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from linreg_cli.optim.ranks import Ranks
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ def train_run(
     choices: Choices | None = None,
     known: Known | None = None,
     frame: "pa.Table | None" = None,
+    ranks: "Ranks | None" = None,
 ) -> Outcome:
     """Train, evaluate on every split, draw pictures, and write a complete run folder.
 
@@ -100,6 +104,7 @@ def train_run(
         choices: what was decided for a table, for `run.json`; None for a config that was written.
         known: what was read for that; see `prepare`.
         frame: the rows of `source: frame`.
+        ranks: the processes that share the train rows; None: this one is alone.
 
     Returns:
         The result. A failed gate is part of it, not an exception.
@@ -111,9 +116,9 @@ def train_run(
     """
     begun = time.perf_counter()
     stops = stops or StopRequests()
-    prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame)
+    prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame, ranks=ranks)
     warnings = prepared.check(loaded, reporter, force=force)
-    asked: dict[str, Any] = {"fail_if": [*fail_if]}
+    asked: dict[str, Any] = {"fail_if": [*fail_if], **launch_of(ranks)}
     if choices is not None:
         asked |= {"decisions": choices.as_json(prepared.config)}
         warnings += choices.warnings(prepared.config)
@@ -149,6 +154,7 @@ def resume_run(
     stops: StopRequests | None = None,
     outputs: Path | None = None,
     frame: "pa.Table | None" = None,
+    ranks: "Ranks | None" = None,
 ) -> Outcome | str:
     """Resume a run in its folder; the result has the same bits as that of a run that was never stopped.
 
@@ -162,6 +168,7 @@ def resume_run(
         stops: as in `train_run`.
         outputs: the folder of the runs that gates may compare with; None: that of the run.
         frame: the rows of `source: frame`.
+        ranks: the processes that share the train rows; None: this one is alone.
 
     Returns:
         The result, or a text that says why the run is already complete.
@@ -182,6 +189,7 @@ def resume_run(
         prepared = prepare(
             resumption.loaded, reporter, fail_if=fail_if, resumed=True, outputs=outputs or run.path.parent,
             references=resumption.references, frame=frame,
+            ranks=resumed_by(ranks, resumption.loaded.config, run.id),
         )  # fmt: skip
         auto = "lr" in auto_keys(resumption.record)
         warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True, auto=auto)

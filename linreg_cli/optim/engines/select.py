@@ -144,8 +144,12 @@ def unable(engine: str, plan: StepPlan, device: str) -> str | None:
     return not_from_moments(plan) if engine == "statistics" else None
 
 
-def resolve_device(name: str) -> torch.device:
+def resolve_device(name: str, *, shards: bool = False) -> torch.device:
     """The torch device for `train.device`; `auto` is CUDA if available, else the CPU.
+
+    Args:
+        name: the value of the setting.
+        shards: whether sums are added up by shards, which only executors of the CPU do.
 
     >>> resolve_device("cpu")
     device(type='cpu')
@@ -153,7 +157,7 @@ def resolve_device(name: str) -> torch.device:
     Raises:
         ValueError: for a CUDA device that this machine or this build of torch does not have.
     """
-    if name == "cpu":
+    if name == "cpu" or (shards and name == "auto"):
         return torch.device("cpu")
     if not torch.cuda.is_available():
         if name == "auto":

@@ -19,7 +19,7 @@ class SharedWork:
     """
 
     def __init__(self, rows: TrainRows) -> None:
-        self._rows = rows
+        self._rows, self._ranks = rows, rows.ranks if rows.ranks is not None and rows.ranks.size > 1 else None
         self._work: ShardWork | None = None
 
     def of(self, plan: StepPlan, *kernels: str) -> "SharedWork":
@@ -35,7 +35,7 @@ class SharedWork:
         assert plan.shards is not None
         if self._work is not None and self._work.plan is plan:
             return self
-        rows, ranks = self._rows, self._rows.ranks
+        rows, ranks = self._rows, self._ranks
         held = plan.shards.of_ranks(1 if ranks is None else ranks.size)
         exchange = None if ranks is None else _Exchange(ranks, held)
         bounds = plan.shards.bounds
@@ -53,8 +53,8 @@ class SharedWork:
     def together(self, name: str, *arguments: Any) -> Any:
         """Call a method of `ShardWork` in every process, with the same arguments; returns its result here."""
         assert self._work is not None
-        if self._rows.ranks is not None:
-            self._rows.ranks.ask(name, *arguments)
+        if self._ranks is not None:
+            self._ranks.ask(name, *arguments)
         return getattr(self._work, name)(*arguments)
 
 

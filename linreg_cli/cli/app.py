@@ -129,7 +129,7 @@ def _run(arguments: Sequence[str], *, as_json: bool) -> tuple[int, tuple[str, Se
         return OutOfMemoryError.exit_code, (OutOfMemoryError.kind, OutOfMemoryError().faults)
     except Exception as error:  # a bug: reported with its traceback, and with --json as JSON, too
         return _bug(error, as_json=as_json), None
-    if result == 130:
+    if result == 130 and not ranks.has_launched():
         return 130, ("interrupted", (Fault("interrupted (Ctrl-C)"),))
     return result if isinstance(result, int) else 0, None
 

@@ -104,6 +104,11 @@ def join(nproc: int | None = None) -> "Ranks | None":
     return _joined
 
 
+def has_launched() -> bool:
+    """Whether this process has started others by `--nproc`, of which the first says what happened."""
+    return not os.environ.get(_RANK) and STARTED_BY_NPROC in os.environ
+
+
 def work(ranks: "Ranks") -> int:
     """Do what rank 0 asks for, until it ends; returns the exit code."""
     from linreg_cli.optim.engines.shared import serve
@@ -118,6 +123,8 @@ def work(ranks: "Ranks") -> int:
     except BaseException as error:  # its text is shown by rank 0
         ranks.fail(error)
         return OutOfMemoryError.exit_code if OutOfMemoryError.is_meant_by(error) else 1
+    finally:
+        ranks.leave()
 
 
 def end(code: int) -> None:

@@ -80,6 +80,12 @@ class Ranks:
         """As rank 0, let every other rank end with an exit code."""
         with contextlib.suppress(RankError, RankLost):
             self.ask("end", code)
+        self.leave()
+
+    def leave(self) -> None:
+        """End the threads of the connections, which would abort the process at its end."""
+        if dist.is_initialized():
+            dist.destroy_process_group()
 
     def asked(self) -> tuple[str, tuple[Any, ...]]:
         """As another rank, wait for what rank 0 asks for: its name and arguments."""

@@ -194,6 +194,8 @@ def command_names() -> Iterator[str]:
     yield from (str(command.name) for command in app.registered_commands if not command.hidden)
     for group in app.registered_groups:
         assert group.typer_instance is not None
+        if group.typer_instance.registered_callback is not None:  # a command that has others below it
+            yield str(group.name)
         yield from (f"{group.name} {command.name}" for command in group.typer_instance.registered_commands)
 
 

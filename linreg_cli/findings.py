@@ -13,6 +13,7 @@ KINDS: Mapping[str, str] = {
     "constant_target": "a target has one value in the train split",
     "duplicate": "a column is the same as another",
     "engine": "an engine that `auto` chose cannot start, and another one is used",
+    "few_clusters": "there are fewer than 20 clusters for cluster-robust standard errors",
     "font": "no installed font has the characters of a name",
     "header": "the header of a text file may be its first row",
     "heteroskedastic": "classic and HC3 standard errors differ by more than half",

@@ -176,6 +176,19 @@ def condition_number(value: float, digits: int = 4) -> str:
     return ratio(value, digits, most=1e9)
 
 
+def bytes_of(count: float) -> str:
+    """A number of bytes in binary units, with four digits.
+
+    >>> bytes_of(700), bytes_of(70 * 2**20), bytes_of(1.5 * 2**30)
+    ('700 bytes', '70 MiB', '1.5 GiB')
+    """
+    if count < 1024:
+        return f"{int(count)} bytes"
+    units = ("KiB", "MiB", "GiB", "TiB")
+    power = min(int(math.log2(count)) // 10, len(units))
+    return f"{number(count / 1024**power, 4)} {units[power - 1]}"
+
+
 def duration(seconds: float) -> str:
     """A time in seconds, with two decimals.
 

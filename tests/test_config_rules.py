@@ -16,6 +16,8 @@ empty = test_config_schema.empty
         (["data.split={train: 0.5}"], "the fractions must add up to 1; train 0.5 + validation 0 + test 0 = 0.5"),
         (["train.early_stopping={}"], "monitors validation.loss, and there is no validation split"),
         (["data.split={column: fold}"], "data.split.column: only a table has such a column"),
+        (["evaluate.cluster=x1"], "evaluate.cluster: only a table has such a column, and the source is synthetic"),
+        (["evaluate.covariance=cluster"], "evaluate.covariance: covariance: cluster needs the column of the clusters"),
         (["data.features={a: {normal: [0, 1]}}"], "data.weights: 2 weights for 1 feature (a)"),
         (["data.features={a: {normal: [0, 1]}}", "data.weights={b: 1}"], "no weight for a, no feature b"),
         (["data.features={}"], "data.features: the mapping is empty; it needs at least one column"),

@@ -136,6 +136,21 @@ def test_gaps_are_filled_as_scikit_learn_fills_them(table, way):
     assert dataset.columns["x"].tolist() == SimpleImputer(strategy=way).fit_transform(values)[:, 0].tolist()
 
 
+@pytest.mark.parametrize("by", ["shuffle", "hash"])
+def test_gaps_of_more_rows_than_a_block_are_filled_as_numpy_fills_them(by, tmp_path):
+    n = 100_000
+    rng = np.random.default_rng(0)
+    columns = {name: np.where(rng.random(n) < 0.1, np.nan, rng.lognormal(size=n)) for name in ("a", "b")}
+    pq.write_table(pa.table({**columns, "y": rng.normal(size=n)}), tmp_path / "t.parquet")
+    split = {"train": 0.9, "test": 0.1, "by": by}
+    ways = {"columns": {"a": {"missing": "mean"}, "b": {"missing": "median"}}}
+    dataset = load(tmp_path / "t.parquet", ways, split=split)
+    train = np.asarray(dataset.splits["train"])
+    a, b = dataset.encoder.inputs
+    assert a.fill == pytest.approx(np.nanmean(columns["a"][train]), rel=1e-14)
+    assert b.fill == np.nanmedian(columns["b"][train])
+
+
 def test_dropped_rows_are_in_no_split_and_keep_their_numbers(table):
     preprocess = {**ONE_HOT, "missing": "drop", "unknown": "ignore"}
     dataset = load(table, preprocess, split={"train": 0.5, "test": 0.5, "shuffle": False})

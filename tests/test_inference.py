@@ -9,7 +9,9 @@ import statsmodels.api as sm
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 from statsmodels.stats.stattools import durbin_watson
 
+from linreg_cli.data.columns.on_disk import StoredColumn
 from linreg_cli.least_squares.inference import NEAR, infer, refusal
+from linreg_cli.least_squares.influence import influence_table
 from linreg_cli.least_squares.solve import least_squares
 
 NAMES = ["a", "b", "c"]
@@ -177,3 +179,40 @@ def test_refusals_say_why_and_what_to_do():
     twice = np.column_stack([X, X[:, 0]])
     assert "not unique (rank 4 of 5)" in refusal(least_squares(twice, y, bias=True), "mse")
     assert "exact within rounding error" in refusal(least_squares(X, X @ [[1.0], [2.0], [3.0]], bias=True), "mse")
+
+
+def test_a_table_whose_residuals_are_on_the_disk_agrees_with_statsmodels():
+    n = 270_000  # a group of two columns has 262,144 rows
+    rng = np.random.default_rng(5)
+    X = rng.normal([0.0, 3.0], 1.0, size=(n, 2))
+    y = X @ [[1.0], [-2.0]] + rng.normal(size=(n, 1)) * (1 + np.abs(X[:, :1]))
+    theirs = sm.OLS(y[:, 0], design(X, True)).fit()
+    robust, influence = theirs.get_robustcov_results("HC3"), theirs.get_influence()
+    optimum = least_squares(X, y, bias=True)
+    ours = infer(optimum, X, y, names=["a", "b"])
+    assert isinstance(ours.residuals, StoredColumn)
+    np.testing.assert_allclose(ours.residuals[:], theirs.resid, atol=1e-9)
+    np.testing.assert_allclose(ours.leverage[:], influence.hat_matrix_diag, rtol=1e-8)
+    np.testing.assert_allclose(ours.cooks(slice(262_000, 263_000)), influence.cooks_distance[0][262_000:263_000])
+    np.testing.assert_allclose(ours.std_err_hc3, robust.bse, rtol=1e-10)
+    assert ours.residual_std == pytest.approx(math.sqrt(theirs.mse_resid), rel=1e-12)
+    assert ours.durbin_watson == pytest.approx(durbin_watson(theirs.resid), rel=1e-12)
+    kept = influence_table(slice(0, n), {"y": ours})
+    most = int(np.argmax(influence.cooks_distance[0]))
+    assert most + 1 in kept.column("row").to_pylist()
+    at = kept.column("row").to_pylist().index(most + 1)
+    assert kept.column("cooks_distance")[at].as_py() == pytest.approx(influence.cooks_distance[0][most], rel=1e-8)
+
+
+def test_memory_does_not_grow_with_the_residuals():
+    import tracemalloc
+
+    n = 1_500_000
+    x = np.random.default_rng(0).normal(size=(n, 1))
+    y = 2 * x + np.cos(np.arange(n))[:, None]
+    optimum = least_squares(x, y, bias=True)
+    tracemalloc.start()
+    infer(optimum, x, y, names=["x"])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < n * 8  # one of the two columns

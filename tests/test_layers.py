@@ -15,12 +15,12 @@ ORDER = {
     "linreg_cli": [
         "addresses", "lookalike", "patterns", "errors", "seeds", "wording", "decimals", "remedies", "fixes",
         "decisions", "findings", "paths", "files", "metric_paths", "gates", "config", "data", "model", "optim",
-        "least_squares", "convergence", "runs", "evaluation", "export", "figures", "report", "starter", "pipeline",
-        "inspection", "api", "estimator", "cli", "__main__",
+        "least_squares", "statistics", "convergence", "runs", "sweeps", "evaluation", "export", "figures", "report",
+        "starter", "pipeline", "inspection", "api", "estimator", "cli", "__main__",
     ],
     "linreg_cli.data": [
-        "columns", "tables", "encoding", "features", "summary", "dataset", "split", "synthetic", "scaling", "assemble",
-        "checks", "every_fault", "load",
+        "columns", "tables", "encoding", "roles", "features", "summary", "dataset", "split", "synthetic", "scaling",
+        "assemble", "checks", "every_fault", "load",
     ],
     "linreg_cli.optim": [
         "losses", "schedules", "stopping", "row_order", "ranks", "rows", "shards", "plan", "state", "trail", "engines",

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linreg_cli.model import build_model
-from linreg_cli.optim.engines import native, parameters, parts, statistics
+from linreg_cli.optim.engines import native, parameters, parts, statistics, windows
 from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
@@ -163,7 +163,7 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch, threads):
 
 
 def test_orders_drawn_ahead_are_the_orders_of_the_plan(monkeypatch):
-    monkeypatch.setattr(native, "DRAW_AHEAD_ROWS", 1)
+    monkeypatch.setattr(windows, "DRAW_AHEAD_ROWS", 1)
     X, y = table(50, 2)
     p = plan(50, 4, epochs=6)
     one, other = start(2), start(2)
@@ -183,7 +183,7 @@ def test_orders_too_long_for_int32_give_the_same_bits(monkeypatch, batch):
     monkeypatch.setattr(native, "WIDE_ROWS", 50)
     wide = NativeExecutor(TrainRows(X, y))
     wide.run(p, other, 0, p.total_steps)
-    assert wide._orders.of(p, 2).dtype == np.int64
+    assert wide._windows.of(p, 2 * p.steps_per_epoch).order.dtype == torch.int64
     assert_equal(one, other, rtol=0)
 
 
@@ -260,14 +260,14 @@ FORK = """
 import os, signal
 import torch
 from linreg_cli.model import build_model
-from linreg_cli.optim.engines import native, parts
+from linreg_cli.optim.engines import native, parts, windows
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 
 torch.set_num_threads(2)
-ROWS = native.DRAW_AHEAD_ROWS + 1
+ROWS = windows.DRAW_AHEAD_ROWS + 1
 parts.PART_ELEMENTS = 2000
 stream = torch.Generator().manual_seed(0)
 X, y = torch.randn(ROWS, 2, generator=stream), torch.randn(ROWS, 1, generator=stream)

@@ -1,6 +1,7 @@
 """Scaling against scikit-learn, from the train split alone."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from sklearn.preprocessing import StandardScaler
 
 from linreg_cli.config.schema import PreprocessConfig
+from linreg_cli.data.columns.row_set import RowSet
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.scaling import Preprocessor, Scaling
@@ -202,3 +204,34 @@ def test_blocks_of_rows_are_one_tensor_and_an_overflow_keeps_its_row(order):
     b[18_000] = 1e300
     with pytest.raises(DataError, match="rows, row 18001, column 'b': 1e\\+300 overflows float32"):
         Scaling.identity(("a", "b")).tensor(dataset, rows, torch.float32)
+
+
+@pytest.mark.parametrize("n_rows", [90, 70_000])
+def test_rows_that_are_scaled_when_they_are_read_are_those_of_the_tensor(n_rows):
+    stream = np.random.default_rng(3)
+    dataset = make_dataset(a=stream.normal(5, 3, n_rows), b=np.ones(n_rows), y=stream.lognormal(0, 1, n_rows))
+    config = PreprocessConfig(standardize=True, standardize_target=True, target_transform="log")
+    preprocessor = Preprocessor.fit(dataset, config, bias=True)
+    for found, expected in zip(
+        preprocessor.given_rows(dataset), preprocessor.given(dataset, dataset.splits["train"]), strict=True
+    ):
+        assert found.shape == expected.shape
+        assert np.array_equal(np.asarray(found), expected)
+
+
+def test_a_shuffled_split_of_more_than_a_block_is_standardised_as_numpy_does():
+    n_rows = 200_000
+    stream = np.random.default_rng(4)
+    values = {"a": stream.normal(5, 3, n_rows), "y": stream.normal(size=n_rows)}
+    order = stream.permutation(n_rows)
+    splits = {"train": order[:150_000], "validation": order[:0], "test": order[150_000:]}
+    dataset = Dataset("rows", ("a",), ("y",), values, splits)
+    found = Scaling.standard(("a",), dataset, ddof=1, centered=True, constant_scale=0.0)
+    train = values["a"][order[:150_000]]
+    assert found.center[0] == pytest.approx(train.mean(), rel=1e-14)
+    assert found.scale[0] == pytest.approx(train.std(ddof=1), rel=1e-14)
+    hashed = {**splits, "train": RowSet.of([order[:150_000]], n_rows)}
+    again = Scaling.standard(("a",), replace(dataset, splits=hashed), ddof=1, centered=True, constant_scale=0.0)
+    assert (again.center[0], again.scale[0]) == (found.center[0], found.scale[0])
+    tensors = [found.tensor(dataset, rows, torch.float64) for rows in (np.sort(order[:150_000]), hashed["train"])]
+    assert torch.equal(*tensors)

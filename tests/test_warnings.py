@@ -8,6 +8,7 @@ from cars import cars
 
 from linreg_cli.config import Config
 from linreg_cli.data import load_dataset
+from linreg_cli.data.checks import leaks
 
 N = 400
 STREAM = np.random.default_rng(5)
@@ -170,3 +171,12 @@ def test_what_holds_in_the_sample_is_confirmed_in_all_rows(found):
     a = np.arange(n_rows) % 11.0
     nearly = np.where(np.arange(n_rows) == 1, 7.0, 0.0)  # row 1 is not in the sample of every third row and more
     assert found({"a": a, "nearly": nearly, "y": STREAM.normal(size=n_rows)}) == ()
+
+
+def test_a_row_number_is_recognised_by_the_lowest_values_of_a_long_column(found, monkeypatch):
+    monkeypatch.setattr(leaks, "MOST_SORTED", 100)
+    number = STREAM.permutation(N)
+    assert "it counts the rows" in " ".join(found({"a": A, "zeile": number}))
+    assert found({"a": A, "zeile": number * 3}) == ()
+    later = np.where(number < 150, number * 3, number + 300)  # most steps are 1, of the lowest 100 none are
+    assert found({"a": A, "zeile": later}) == ()

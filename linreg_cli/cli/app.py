@@ -24,6 +24,8 @@ from linreg_cli.cli.predict import predict
 from linreg_cli.cli.report import report
 from linreg_cli.cli.runs import runs_app
 from linreg_cli.cli.schema import schema
+from linreg_cli.cli.stats import stats_app
+from linreg_cli.cli.sweep import sweep
 from linreg_cli.cli.train import train
 from linreg_cli.cli.validate import validate
 from linreg_cli.errors import Fault, Interrupted, LinregError, OutOfMemoryError, StoreError
@@ -56,6 +58,7 @@ app.command("generate-data")(generate_data)
 app.command("generate", hidden=True)(generate_data)
 app.command("init")(init)
 app.command("train")(train)
+app.command("sweep")(sweep)
 app.command("evaluate")(evaluate)
 app.command("predict")(predict)
 app.command("plot")(plot)
@@ -66,6 +69,7 @@ app.command("explain")(explain)
 app.command("validate")(validate)
 app.command("schema")(schema)
 app.command("completion")(completion)
+app.add_typer(stats_app, name="stats")
 app.add_typer(runs_app, name="runs")
 
 

@@ -95,14 +95,14 @@ def _block(table: CoefficientTable, transform: str, most: int, *, details: bool)
 
 def _fit(table: CoefficientTable) -> list[str]:
     """The quality of the fit in two lines."""
-    fit, (explained, degrees) = table.fit, table.degrees
+    fit, (tested, of_f) = table.fit, table.degrees_of_f
     r2 = r2_label(fit.get("r2_definition"), table.has_bias)
     of = "exact fit: " if table.of == "exact" else ""
-    first = f"{of}residual standard error {number(fit['residual_std'])} on {degrees:,} degrees of freedom"
+    first = f"{of}residual standard error {number(fit['residual_std'])} on {table.degrees:,} degrees of freedom"
     second = f"{r2} {number(fit['r2'])}, adjusted {number(fit['r2_adjusted'])}"
     if fit["f"] is not None:
         p = p_value(fit["f_p"])
-        second += f"; F({explained:,}, {degrees:,}) {_equal(bounded(fit['f'], most=1e9))}, p {_equal(p)}"
+        second += f"; F({tested:,}, {of_f:,}) {_equal(bounded(fit['f'], most=1e9))}, p {_equal(p)}"
     return [first, second]
 
 

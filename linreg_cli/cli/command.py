@@ -9,16 +9,18 @@ from typer.core import TyperCommand, TyperGroup
 from linreg_cli.cli.folder import commands_here
 
 
-class Command(TyperCommand):
+class _EmptyIsDefault:
     """A command in which an empty value of an option is its default.
 
     A script that passes `--name "$NAME"` without a name gets the usual one. The values of options that may be repeated
     are checked one by one, and an empty argument may mean something, such as the removal of a label.
     """
 
+    params: Any
+
     def make_parser(self, ctx: Any) -> Any:
         """The parser of the command line, without empty values."""
-        parser = super().make_parser(ctx)
+        parser = super().make_parser(ctx)  # type: ignore[misc]  # of the class that it is mixed into
         parse = parser.parse_args
         options = {param.name for param in self.params if param.param_type_name == "option"}
 
@@ -27,8 +29,16 @@ class Command(TyperCommand):
             given = {name: value for name, value in values.items() if value != "" or name not in options}
             return given, rest, order
 
-        parser.parse_args = parse_args  # type: ignore[method-assign]
+        parser.parse_args = parse_args
         return parser
+
+
+class Command(_EmptyIsDefault, TyperCommand):
+    """A command."""
+
+
+class Group(_EmptyIsDefault, TyperGroup):
+    """A command that has options of its own, and commands below it."""
 
 
 class Top(TyperGroup):

@@ -1,6 +1,7 @@
 """Config files and overrides become one validated `Config`, or an error with every fault."""
 
 import contextlib
+import json
 import os
 import re
 import unicodedata
@@ -122,9 +123,29 @@ def default_name(files: Sequence[str | ConfigText]) -> str:
     return short.rstrip("-") or fallback
 
 
+def merged_text(files: Sequence[str | ConfigText], overrides: Sequence[str] = ()) -> str:
+    """What `load_config` would validate, as one YAML file: the values as written, and the name of the runs.
+
+    Args:
+        files: as in `load_config`.
+        overrides: as in `load_config`.
+
+    Raises:
+        ConfigError: with every fault of the files and overrides that cannot be read.
+    """
+    layers = merged(tuple(files), tuple(overrides), _carry)
+    if layers.faults:
+        raise ConfigError(layers.faults)
+    return _dumped({"name": default_name(files), **layers.tree.to_value()})
+
+
 def dump_config(config: Config) -> str:
     """The resolved config as YAML, every key written out; loading it gives an equal `Config`."""
-    values = config.model_dump(mode="json")
+    return _dumped(config.model_dump(mode="json"))
+
+
+def _dumped(values: dict[str, Any]) -> str:
+    values = json.loads(json.dumps(values))  # lists in place of tuples
     text = str(yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))
     return escaped(text)  # only text in double quotes has characters to escape, and Python's escapes are those of YAML
 

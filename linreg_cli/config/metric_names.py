@@ -144,7 +144,9 @@ def _no_inference(config: Config) -> str | None:
 
 def _inference(config: Config, features: Sequence[str] | None) -> Any:
     targets = targets_of(config)
-    each = dict.fromkeys(("estimate", "std_err", "std_err_hc3", "t", "p", "ci_low", "ci_high", "vif"), _NUMBER)
+    clusters = config.evaluate.cluster is not None
+    errors = ("std_err", "std_err_hc3", *(("std_err_cluster",) if clusters else ()))
+    each = dict.fromkeys(("estimate", *errors, "t", "p", "ci_low", "ci_high", "vif"), _NUMBER)
     statistics = ("n", "residual_std", "r2", "r2_adjusted", "f", "f_p", "aic", "bic", "durbin_watson")
     by_name = dict.fromkeys((*(features or ()), *(["bias"] if config.model.bias else [])), each)
     found: Any = {
@@ -152,7 +154,7 @@ def _inference(config: Config, features: Sequence[str] | None) -> Any:
         "r2_definition": _TEXT,
         "covariance": _TEXT,
         "coefficients": AnyName(each) if features is None else by_name,
-        **dict.fromkeys(statistics, _NUMBER),
+        **dict.fromkeys((*statistics, *(("n_clusters",) if clusters else ())), _NUMBER),
     }
     found = dict.fromkeys(targets, found) if len(targets) > 1 else found
     why = _no_inference(config)

@@ -96,6 +96,15 @@ def _split_column(config: Config) -> Iterator[tuple[Path, str]]:
         yield ("data", "split", "column"), message
 
 
+def _clusters(config: Config) -> Iterator[tuple[Path, str]]:
+    evaluate = config.evaluate
+    if evaluate.covariance == "cluster" and evaluate.cluster is None:
+        message = "covariance: cluster needs the column of the clusters; set evaluate.cluster"
+        yield ("evaluate", "covariance"), message
+    if evaluate.cluster is not None and not isinstance(config.data, OfTable):
+        yield ("evaluate", "cluster"), f"only a table has such a column, and the source is {config.data.source}"
+
+
 def _monitor(config: Config) -> Iterator[tuple[Path, str]]:
     split = config.data.split
     monitor = config.train.early_stopping and config.train.early_stopping.monitor
@@ -293,6 +302,7 @@ def _initial_bias(config: Config) -> Iterator[tuple[Path, str]]:
 _RULES = (
     _fractions,
     _split_column,
+    _clusters,
     _split_by,
     _monitor,
     _address,

@@ -208,10 +208,18 @@ class EvaluateConfig(Section):
         description="`{folds: K}`: mean and standard deviation of each metric over K held-out folds of the train "
         "split, in `metrics.json`; null: none.",
     )
-    covariance: Literal["classic", "HC3"] = Field(
+    covariance: Literal["classic", "HC3", "cluster"] = Field(
         "classic",
         description="The standard errors that t, p, F and the intervals are of: `classic`, for residuals of equal "
-        "variance, or `HC3`, which allows for unequal ones. `metrics.json` has both.",
+        "variance, `HC3`, which allows for unequal ones, or `cluster`, which allows for residuals that are correlated "
+        "within the clusters of `evaluate.cluster`. `metrics.json` has all that are known.",
+    )
+    cluster: Name | None = Field(
+        None,
+        min_length=1,
+        description="A column of a table, of text, numbers or dates; rows with the same cell are a cluster, such as "
+        "the pupils of a school. `metrics.json` then has `std_err_cluster`. The column is a feature only if it is "
+        "named in `data.features`.",
     )
     predictions: Literal["all", "sample", "none"] = Field(
         "all",

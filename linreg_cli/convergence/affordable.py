@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.least_squares.factor import blocks
 from linreg_cli.wording import number
 
 #: The largest n p^2 for n rows and p parameters: the QR takes about twice as many operations, which is a few seconds.
@@ -48,5 +49,8 @@ def out_of_range(*arrays: npt.NDArray[Any]) -> str | None:
 
 def _largest(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The largest absolute value of each column, without a copy of the array, shape (n_columns,)."""
-    largest: npt.NDArray[Any] = np.maximum(values.max(axis=0, initial=0.0), -values.min(axis=0, initial=0.0))
+    largest: npt.NDArray[Any] = np.zeros(values.shape[1], dtype=values.dtype)
+    for rows in blocks(len(values)):
+        part = values[rows]
+        largest = np.maximum(largest, np.maximum(part.max(axis=0, initial=0.0), -part.min(axis=0, initial=0.0)))
     return largest

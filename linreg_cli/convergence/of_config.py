@@ -47,7 +47,7 @@ def problem_of(
         )
     else:
         X_nd, y_nk = train
-    given = None if dtype == torch.float64 else functools.partial(preprocessor.given, dataset, rows)
+    given = None if dtype == torch.float64 else functools.partial(preprocessor.given_rows, dataset)
     problem = Problem(plan, X_nd, y_nk, dataset.features, _start(config, dataset, dtype), eps=eps, given=given)
     problem.exact.update(exact or {})
     return problem

@@ -24,6 +24,7 @@ from linreg_cli.convergence.gradient_noise import Noise, batch_noise
 from linreg_cli.convergence.rate_search import BatchProblem
 from linreg_cli.convergence.rates import SgdRule
 from linreg_cli.convergence.spectrum import Spectrum, curvature
+from linreg_cli.data.columns.rows import StackedRows
 from linreg_cli.least_squares import solve
 from linreg_cli.least_squares.dependence import Combination, combinations, dependent_columns
 from linreg_cli.least_squares.factor import Array, Factor, factorise
@@ -32,6 +33,9 @@ from linreg_cli.least_squares.solve import Optimum, least_squares
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.stopping import Distance
+
+#: An array, or rows that are computed when they are read.
+Matrix = npt.NDArray[Any] | StackedRows
 
 
 @dataclass(eq=False)
@@ -51,7 +55,8 @@ class Problem:
         allow_slow: whether a table with many rows may take minutes; otherwise see `affordable.too_costly`. The limit on
             the parameters, whose cost is their cube in time and square in memory, stays.
         eps: the machine epsilon that rank and rounding error are judged by; None: that of the dtype of X.
-        given: X and y in float64, as the table has them, for a training in float32; None if they are those above.
+        given: X and y in float64, as the table has them and in its order, for a training in float32; None if they are
+            those above.
         exact: exact fits that were computed, by what they are of; problems of the same rows may share them.
         results: what `mean_square.mean_square` has found, by what it depends on.
     """
@@ -63,7 +68,7 @@ class Problem:
     start: tuple[Array, Array | None]
     allow_slow: bool = False
     eps: float | None = None
-    given: Callable[[], tuple[Array, Array]] | None = None
+    given: Callable[[], tuple[Matrix, Matrix]] | None = None
     exact: dict[str, Optimum] = field(default_factory=dict, init=False, repr=False)
     results: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
@@ -161,7 +166,7 @@ class Problem:
             return self.optimum
         return self._solved(*self.given(), None)
 
-    def _solved(self, X_nd: npt.NDArray[Any], y_nk: npt.NDArray[Any], eps: float | None) -> Optimum:
+    def _solved(self, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, eps: float | None) -> Optimum:
         penalty, loss = self.plan.weight_decay / self.batch_share, self.plan.loss.name
         return least_squares(X_nd, y_nk, bias=self.bias, loss=loss, weight_decay=penalty, eps=eps)
 

@@ -14,6 +14,7 @@ from linreg_cli.data.encoding.inputs import Input, NumberInput
 from linreg_cli.data.scaling import Scaling
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.dependence import Combination, sampled_combinations
+from linreg_cli.least_squares.factor import blocks
 from linreg_cli.remedies import for_columns, leave_out
 from linreg_cli.wording import plural
 
@@ -106,7 +107,8 @@ def _more_as_given(problem: Problem, scaling: Scaling) -> tuple[int, str] | None
     if np.any(scaling.scale != 1):
         return rank, remedy
     # Columns are standardised in float64, before they are rounded: what is rounded then is the distance from the mean.
-    reach = np.abs(problem.given()[0] - factor.center).max(axis=0)
+    X = problem.given()[0]
+    reach = np.max([np.abs(X[rows] - factor.center).max(axis=0) for rows in blocks(len(X))], axis=0)
     standardized = replace(factor, eps=problem.unit, largest=reach).rank
     return rank, f"{remedy}, or preprocess.standardize: true" if standardized == rank else remedy
 

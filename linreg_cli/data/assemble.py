@@ -93,7 +93,9 @@ def resplit(dataset: Dataset, config: Config, splits: Mapping[str, Rows]) -> Dat
     if dataset.raw is None:
         return replace(dataset, splits=splits)
     terms = None if dataset.encoder is None else dataset.encoder.terms
-    return assemble(dataset.name, dataset.raw, dataset.targets, config, lambda _: splits, dataset.treated, terms=terms)
+    raw, targets, treated = dataset.raw, dataset.targets, dataset.treated
+    found = assemble(dataset.name, raw, targets, config, lambda _: splits, treated, terms=terms)
+    return replace(found, clusters=dataset.clusters)
 
 
 def _encoded(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, EncodedColumns, RawColumn, take
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, Categories, EncodedColumns, RawColumn, take
 from linreg_cli.data.columns.kinds import Column as Column
 from linreg_cli.data.columns.kinds import Rows as Rows
 from linreg_cli.data.encoding.derived import DerivedInput
@@ -32,6 +32,7 @@ class Dataset:
         raw: the columns as they were read, for encoding them again; None if there is nothing to encode.
         summary: what was found in the table and done to it; None for data that is not from a table.
         treated: column of the table -> what the config says about it.
+        clusters: the cluster of each row of the table; None without `evaluate.cluster`.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Dataset:
     raw: Mapping[str, RawColumn] | None = None
     summary: DataSummary | None = None
     treated: Mapping[str, Treatment] = field(default_factory=dict)
+    clusters: Categories | None = None
 
     @property
     def n_samples(self) -> int:

@@ -15,7 +15,7 @@ def choose_features(
     features: tuple[str, ...] | None,
     ignore: tuple[str, ...],
     *,
-    reserved: tuple[str, ...] = (),
+    roles: Mapping[str, str] | None = None,
     index: Collection[str] = (),
     name: str,
 ) -> tuple[Term, ...]:
@@ -26,7 +26,7 @@ def choose_features(
         targets: the columns to predict.
         features: the entries of `data.features`; None: every other column.
         ignore: columns that are no features by themselves; others may be made of them.
-        reserved: columns with another use, such as `data.split.column`.
+        roles: columns with another use, as `column_roles` gives them: features only if they are named.
         index: columns that hold the index of a data frame: features only if they are named.
         name: the table, for messages.
 
@@ -37,28 +37,29 @@ def choose_features(
     >>> [term.text for term in choose_features(["id", "x", "z", "y"], ("y",), None, ("id",), name="t.csv")]
     ['x', 'z']
     """
-    taken = {*targets, *ignore, *reserved, *index}
+    uses = roles or {}
+    taken = {*targets, *ignore, *uses.values(), *index}
     free = [column for column in available if column not in taken]
     terms, wrong = (list(map(Term.of_column, free)), []) if features is None else expand(features, available, free)
     if unread := [(("data", "features", at), str(error)) for at, error in wrong if error.column is None]:
         raise SettingError.of(unread)
     faults = _absent(available, {"data.target": targets}, name)
     faults += [Fault(f"data.features: {error}", name) for _, error in wrong]
-    faults += _absent(available, {"data.ignore": ignore, "data.split.column": reserved}, name)
-    uses = {"data.target": targets, "data.ignore": ignore, "data.split.column": reserved}
+    faults += _absent(available, {"data.ignore": ignore, **{key: (column,) for key, column in uses.items()}}, name)
     faults += [
         Fault(f"data.features: {_made_of(term, column)} is also under {key}", name)
-        for key, columns in uses.items()
+        for key, columns in {"data.target": targets, "data.ignore": ignore}.items()
         for column in columns
         for term in (terms if features is not None else ())
         if column in term.columns and (term.is_plain or columns is not ignore)
     ]
     faults += [Fault(f"data.ignore: {column!r} is also the target", name) for column in targets if column in ignore]
-    both = [column for column in targets if column in reserved]
-    faults += [Fault(f"data.split.column: {column!r} is also the target", name) for column in both]
+    faults += [
+        Fault(f"{key}: {column!r} is also the target", name) for key, column in uses.items() if column in targets
+    ]
     if not faults and not terms:
         message = "no feature is left: every column is a target or ignored"
-        left = [column for column in index if column not in (*targets, *ignore, *reserved)]
+        left = [column for column in index if column not in (*targets, *ignore, *uses.values())]
         if left:
             message += f", or the index of a data frame; to use that, set {setting('data.features', left)}"
         faults.append(Fault(message, name))

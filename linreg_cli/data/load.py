@@ -10,6 +10,7 @@ import numpy as np
 from linreg_cli.addresses import is_address, without_secrets
 from linreg_cli.config.data import FRAME, FrameData, InlineData, OfTable, SyntheticData
 from linreg_cli.config.given import messages_about
+from linreg_cli.config.roles import CLUSTER, column_roles
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
 from linreg_cli.data.assemble import Split, assemble
@@ -95,7 +96,9 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
     return replace(assemble(name, raw, targets, config, lambda _: splits, treated, terms=terms), summary=None)
 
 
-def _opened(source: OfTable, marks: Sequence[str], progress: Callable[[str], None], frame: "pa.Table | None") -> Table:
+def opened_table(
+    source: OfTable, marks: Sequence[str], progress: Callable[[str], None], frame: "pa.Table | None"
+) -> Table:
     """The table of a source."""
     from linreg_cli.data.tables.download import fetch
     from linreg_cli.data.tables.frame_table import open_frame
@@ -120,7 +123,7 @@ def _from_table(
 ) -> Dataset:
     source = config.data
     assert isinstance(source, OfTable)
-    table = _opened(source, config.preprocess.missing_values, progress, frame)
+    table = opened_table(source, config.preprocess.missing_values, progress, frame)
     with naming_parts(table):
         return _dataset(config, encoder, table)
 
@@ -128,30 +131,31 @@ def _from_table(
 def _dataset(config: Config, encoder: Encoder | None, table: Table) -> Dataset:
     """The rows of a table that was opened."""
     from linreg_cli.data.columns.arrow import release_unused
-    from linreg_cli.data.encoding.cells import raw_columns, text_column, with_cells
+    from linreg_cli.data.encoding.cells import raw_columns, with_cells
     from linreg_cli.data.encoding.date_values import date_columns, date_parts
+    from linreg_cli.data.roles import check_clusters, read_roles, text_of
 
     source = config.data
     assert isinstance(source, OfTable)
     name, marks = without_secrets(source.path), config.preprocess.missing_values
     targets = source.targets
-    reserved = () if source.split.column is None else (source.split.column,)
+    roles = column_roles(config)
     try:
         terms = choose_features(
             table.columns,
             targets,
             source.features if encoder is None else tuple(term.text for term in encoder.terms),
             source.ignore,
-            reserved=reserved,
+            roles=roles,
             index=table.index,
             name=source.path,
         )
-        _refuse_unknown_columns(config, table, terms)
+        refuse_unknown_columns(config, table, terms)
     except DataError as error:
         hint = table.hint()
         raise DataError([*([hint] if hint else []), *error.faults]) from None
     used = read_columns(terms)
-    refuse_bad_names(table.columns, (*used.values(), *targets, *reserved), source.path, table.written_columns)
+    refuse_bad_names(table.columns, (*used.values(), *targets, *roles.values()), source.path, table.written_columns)
     treated = feature_treatments(config.preprocess, terms, targets, table.columns)
     treated |= {} if encoder is None else as_trained(encoder.sources)
     features = [name for name, column in used.items() if name == column]
@@ -159,18 +163,22 @@ def _dataset(config: Config, encoder: Encoder | None, table: Table) -> Dataset:
     either = [column for column in features if treated[column].categorical and column not in named]
     numbers = [column for column in (*features, *targets) if not treated[column].categorical]
     dates = date_columns(terms).difference(numbers, either)
-    cells = table.read(numbers, text=[*dict.fromkeys((*reserved, *named, *sorted(dates)))], either=either)
+    text = dict.fromkeys(each for each in (*text_of(roles), *named, *sorted(dates)) if each not in (*numbers, *either))
+    cells = table.read(numbers, text=[*text], either=either)
     wanted = {name: each for name, each in treated.items() if used.get(name, name) == name}
     raw, faults = raw_columns(cells, wanted, marks, source.path, table.as_text())
     parts, more = date_parts(cells, terms, marks, source.path)
     if faults or more:
         raise DataError([*faults, *more])
     raw = {name: parts[name] if name in parts else raw[name] for name in (*used, *targets)}
-    labels = text_column(cells, source.split.column, marks, source.path) if source.split.column else None
+    found = read_roles(cells, roles, marks, source.path)
     del cells  # their memory is needed for the encoded columns
     release_unused()
-    raw, split = with_cells(raw, table, used), splitter(source, config, labels)
+    raw, split = with_cells(raw, table, used), splitter(source, config, found.labels)
     dataset = assemble(name, raw, targets, config, split, treated, encoder, terms)
+    if found.clusters is not None:
+        check_clusters(found.clusters, roles[CLUSTER], dataset.splits["train"], source.path)
+        dataset = replace(dataset, clusters=found.clusters)
     return dataset if encoder is not None else with_warnings(dataset, table, config)
 
 
@@ -185,8 +193,8 @@ def with_warnings(dataset: Dataset, table: Table, config: Config) -> Dataset:
     source = config.data
     assert isinstance(source, OfTable)
     assert dataset.summary is not None
-    reserved = () if source.split.column is None else (source.split.column,)
-    unused = table.index.difference(dataset.targets, reserved, source.ignore) if source.features is None else ()
+    roles = column_roles(config).values()
+    unused = table.index.difference(dataset.targets, roles, source.ignore) if source.features is None else ()
     found = (*_header_warning(table, dataset.name), *map(_index_warning, sorted(unused)))
     found += _column_warnings(dataset, table, config)
     return replace(dataset, summary=replace(dataset.summary, warnings=found))
@@ -242,7 +250,12 @@ def splitter(source: OfTable, config: Config, labels: Categories | None) -> Spli
     return split
 
 
-def _refuse_unknown_columns(config: Config, table: Table, terms: Sequence[Term]) -> None:
+def refuse_unknown_columns(config: Config, table: Table, terms: Sequence[Term]) -> None:
+    """Refuse names and patterns of `preprocess.columns` that fit no column.
+
+    Raises:
+        DataError: with each of them.
+    """
     faults, known = [], [*table.columns, *(term.text for term in terms if term.part is not None)]
     for key in config.preprocess.columns:
         if key in known or any(matches(key, column) for column in table.columns):

@@ -10,7 +10,7 @@ import numpy as np
 from linreg_cli.config.schema import PreprocessConfig
 from linreg_cli.data.columns.kinds import Mask, take
 from linreg_cli.data.columns.moments import Read, moments
-from linreg_cli.data.columns.rows import StackedRows, as_slice, count, in_order, part
+from linreg_cli.data.columns.rows import StackedRows, as_slice, count, in_blocks, in_order, part
 from linreg_cli.data.dataset import Column, Dataset, Rows
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.transform import NAMES, domain, forward
@@ -78,7 +78,7 @@ class Scaling:
         Raises:
             DataError: if the train split has too few rows for `ddof`, or a standard deviation overflows float64.
         """
-        rows = as_slice(dataset.splits["train"])
+        rows = in_blocks(dataset.splits["train"])
         if len(dataset.splits["train"]) <= ddof:
             raise DataError(
                 f"preprocess.ddof: {ddof} needs at least {ddof + 1} train rows, found {len(dataset.splits['train'])}",
@@ -138,12 +138,22 @@ class Scaling:
                 self._refuse("underflows", dataset, chosen, lost[:, None], self.columns[empty : empty + 1], dtype)
         return out
 
+    def stacked(self, dataset: Dataset, rows: Rows | slice) -> StackedRows:
+        """The scaled columns in float64, computed when they are read; of a table whose values are in range."""
+        functions = [functools.partial(self._scaled, position) for position in range(len(self.columns))]
+        return StackedRows(dataset.columns, self.columns, rows, functions)
+
+    def _scaled(self, position: int, values: Column) -> Column:
+        if self.scale[position] == 0:
+            return np.zeros(len(values))
+        return np.asarray((forward(self.transform, values) - self.center[position]) / self.scale[position])
+
     def _pieces(
         self, dataset: Dataset, rows: Rows | slice, n_rows: int
     ) -> Iterator[tuple[Mapping[str, Column], slice, int]]:
         """(source of some columns, their positions, first row of the block) for each block of the tensor."""
         starts = range(0, n_rows, _BLOCK_ROWS)
-        if isinstance(rows, slice):
+        if not isinstance(rows, np.ndarray):
             # A block stays in the processor's cache while its columns, which are strided, are written.
             for start in starts:
                 yield dataset.columns, slice(None), start
@@ -186,13 +196,8 @@ class Scaling:
 
 
 def _reader(transform: str, dataset: Dataset, column: str, rows: Rows | slice) -> Read:
-    """Reads f of some of the rows of a column, as `transformed`; rows in any order are read at once, as a whole."""
-    if isinstance(rows, slice):
-        return lambda start, stop: transformed(
-            transform, dataset.name, dataset.columns, column, part(rows, start, stop)
-        )
-    values = transformed(transform, dataset.name, dataset.columns, column, rows)
-    return lambda start, stop: values[start:stop]
+    """Reads f of some of the rows of a column, as `transformed`."""
+    return lambda start, stop: transformed(transform, dataset.name, dataset.columns, column, part(rows, start, stop))
 
 
 def transformed(transform: str, name: str, columns: Mapping[str, Column], column: str, rows: Rows | slice) -> Column:
@@ -278,6 +283,11 @@ class Preprocessor:
         X_nd, y_nk = (each.tensor(dataset, rows, torch.float64).numpy() for each in (self.features, self.targets))
         return X_nd, y_nk
 
+    def given_rows(self, dataset: Dataset) -> tuple[StackedRows, StackedRows]:
+        """X and y of the train split as `given`, computed when they are read, and in the order of the table."""
+        rows = in_order(dataset.splits["train"])
+        return self.features.stacked(dataset, rows), self.targets.stacked(dataset, rows)
+
     @property
     def _format(self) -> int:
         if not all(term.is_plain for term in self.inputs.terms):
@@ -328,12 +338,13 @@ def original_rows(dataset: Dataset, preprocessor: Preprocessor) -> tuple[Rows | 
     """
     rows, transform = in_order(dataset.splits["train"]), preprocessor.targets.transform
     X = StackedRows(dataset.columns, dataset.features, rows)
-    return rows, X, StackedRows(dataset.columns, dataset.targets, rows, functools.partial(forward, transform))
+    functions = [functools.partial(forward, transform)] * len(dataset.targets)
+    return rows, X, StackedRows(dataset.columns, dataset.targets, rows, functions)
 
 
 def standard_deviations(dataset: Dataset) -> dict[str, float | None]:
     """The standard deviation of each feature over the train split, with n in the denominator; None if it overflows."""
-    rows, found = as_slice(dataset.splits["train"]), {}
+    rows, found = in_blocks(dataset.splits["train"]), {}
     for feature in dataset.features:
         deviation = moments(_reader("none", dataset, feature, rows), count(rows, dataset.n_samples)).deviation
         found[feature] = deviation if np.isfinite(deviation) else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from linreg_cli.decimals import place_of, placed
-from linreg_cli.wording import bounded, number, p_value
+from linreg_cli.wording import bounded, number, p_value, plural
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -104,10 +104,15 @@ class CoefficientTable:
         return [row for position, row in enumerate(self.rows) if position < most or row.is_bias]
 
     @property
-    def degrees(self) -> tuple[int, int]:
-        """The degrees of freedom of F: those of the regression, and those of the residuals."""
-        p = len(self.fit["coefficients"])
-        return p - (self.fit.get("r2_definition") != "uncentred"), self.fit["n"] - p
+    def degrees(self) -> int:
+        """The degrees of freedom of the residuals."""
+        return int(self.fit["n"]) - len(self.fit["coefficients"])
+
+    @property
+    def degrees_of_f(self) -> tuple[int, int]:
+        """The degrees of freedom of F: of what it tests, and of the residuals; with clusters their number - 1."""
+        tested = len(self.fit["coefficients"]) - (self.fit.get("r2_definition") != "uncentred")
+        return tested, self.fit["n_clusters"] - 1 if self.covariance == "cluster" else self.degrees
 
 
 def coefficient_tables(metrics: Mapping[str, Any], targets: Sequence[str]) -> list[CoefficientTable]:
@@ -204,8 +209,9 @@ def more_columns(table: CoefficientTable, rows: Sequence[Coefficient]) -> dict[s
 
 def errors_in_words(table: CoefficientTable) -> str:
     """Which standard errors a table shows, and of which fit, for its title."""
-    kind = "classic" if table.covariance == "classic" else f"{table.covariance} (robust)"
-    return f"{kind} standard errors{' of the exact fit' if table.of == 'exact' else ''}"
+    kind = {"classic": "classic", "cluster": "cluster-robust"}.get(table.covariance, f"{table.covariance} (robust)")
+    count = f" ({plural(table.fit['n_clusters'], 'cluster')})" if table.covariance == "cluster" and table.fit else ""
+    return f"{kind} standard errors{' of the exact fit' if table.of == 'exact' else ''}{count}"
 
 
 def as_arrow(tables: Sequence[CoefficientTable]) -> "pa.Table":

@@ -17,7 +17,7 @@ from linreg_cli.least_squares.factor import Array, blocks
 from linreg_cli.least_squares.inference import Inference
 from linreg_cli.least_squares.residual_checks import chance_of_durbin_watson, chance_of_hc3
 from linreg_cli.remedies import leave_out, setting
-from linreg_cli.wording import bounded, number, ratio
+from linreg_cli.wording import bounded, number, plural, ratio
 
 #: HC3 and classic standard errors that differ by more than this factor.
 MOST_RATIO = 1.5
@@ -31,6 +31,10 @@ RARE = 0.02
 MOST_VIF = 10.0
 #: R. D. Cook, S. Weisberg, Residuals and Influence in Regression, 1982.
 MOST_COOK = 1.0
+#: The fewest clusters: with fewer, cluster-robust intervals tend to be too narrow, those of t with G - 1 degrees of
+#: freedom too, and the more so the more their sizes differ. A. C. Cameron, D. L. Miller, A practitioner's guide to
+#: cluster-robust inference, 2015: few are "less than 20 to less than 50".
+LEAST_CLUSTERS = 20
 #: Rows for each parameter below which a Cook's distance above 1 is nothing special: with 10 rows and 4 parameters, a
 #: third of the tables of normal numbers have one; with 20 rows, 7 %.
 LEAST_ROWS = 5
@@ -69,6 +73,7 @@ def diagnose(
         found += list(_unequal_variances(exact, fit, given, of)) if config.evaluate.covariance == "classic" else []
         found += list(_alike_neighbours(exact, fit, given, k, of))
         found += list(_influential_rows(fit, given, of))
+    found += list(_few_clusters(exact, config))
     if exact.fits and config.model.bias:
         found += list(_multicollinear(next(iter(exact.fits.values())), _plain_numbers(preprocessor)))
     return found
@@ -93,6 +98,17 @@ def _unequal_variances(exact: ExactFit, fit: Inference, rows: _Rows, of: str) ->
         f"{fit.names[worst]} is {classic}, and {hc3} by HC3 ({number(float(ratio[worst]), 3)} times). Set "
         f"{setting('evaluate.covariance', 'HC3')}",
     )
+
+
+def _few_clusters(exact: ExactFit, config: Config) -> Iterator[Finding]:
+    count = next((fit.n_clusters for fit in exact.fits.values()), None)
+    if config.evaluate.covariance == "cluster" and count is not None and count < LEAST_CLUSTERS:
+        yield Finding(
+            "few_clusters",
+            f"{config.evaluate.cluster} has {plural(count, 'cluster')} in the train split; with fewer than "
+            f"{LEAST_CLUSTERS}, cluster-robust standard errors tend to be too small and p-values too low; read them as "
+            "lower bounds",
+        )
 
 
 def _alike_neighbours(exact: ExactFit, fit: Inference, rows: _Rows, k: int, of: str) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from linreg_cli.data import Dataset
 from linreg_cli.data.columns.kinds import Rows
 from linreg_cli.data.columns.rows import StackedRows, pick
 from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
+from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.distance import distance_in_errors
 from linreg_cli.least_squares.inference import Inference, infer, refusal
 from linreg_cli.least_squares.solve import Optimum
@@ -23,7 +24,7 @@ from linreg_cli.remedies import setting
 
 _NO_ERRORS = "the target is fitted exactly within rounding error, so there are no residuals to estimate the noise"
 #: What is not known of a coefficient without standard errors.
-_OF_ERRORS = ("std_err", "std_err_hc3", "t", "p", "ci_low", "ci_high")
+_OF_ERRORS = ("std_err", "std_err_hc3", "std_err_cluster", "t", "p", "ci_low", "ci_high")
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,13 @@ class ExactFit:
         optimum: without a penalty; None where none is known.
         fits: its inference by target; empty where there is none.
         refused: why there is none; None if there is.
-        alone: why there are no HC3 standard errors; None if there are.
+        lacking: `std_err_hc3` and `std_err_cluster`, where there are none -> why.
     """
 
     optimum: Optimum | None
     fits: Mapping[str, Inference]
     refused: str | None
-    alone: str | None = None
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
     def trained_refusal(
         self, config: Config, problem: Problem, trained: LinearFormula, remedy: Callable[[], str]
@@ -90,11 +91,12 @@ class ExactFit:
         for found, exactly in zip(each.values(), self.optimum.exactly_fitted(), strict=True):
             if exactly:
                 for coefficient in found["coefficients"].values():
-                    coefficient |= dict.fromkeys(_OF_ERRORS) | {"std_err_reason": _NO_ERRORS}
-        if self.alone:
+                    none = dict.fromkeys(key for key in _OF_ERRORS if key in coefficient)
+                    coefficient |= none | {"std_err_reason": _NO_ERRORS}
+        for key, reason in self.lacking.items():
             for found in each.values():
                 for coefficient in found["coefficients"].values():
-                    coefficient["std_err_hc3_reason"] = self.alone
+                    coefficient |= {key: None, f"{key}_reason": reason}
         return each if len(each) > 1 else next(iter(each.values()))
 
     def distance(self, trained: LinearFormula) -> Metrics:
@@ -135,18 +137,33 @@ def exact_fit(
     if optimum is None or why is not None:
         return ExactFit(optimum, {}, why)
     names, covariance = dataset.features, config.evaluate.covariance
+    clusters = (
+        None
+        if dataset.clusters is None
+        else Clusters.of(dataset.clusters.codes[rows if isinstance(rows, slice) else np.asarray(rows)])
+    )
+    lacking: dict[str, str] = {}
+    if clusters is not None and clusters.count < 2:
+        reason = f"all train rows are in one cluster of {config.evaluate.cluster}, and standard errors need several"
+        lacking["std_err_cluster"] = reason
+        if covariance == "cluster":
+            return _without_errors(optimum, reason)
     fits = {
-        target: infer(optimum, X, y, names=names, target=k, covariance=covariance)
+        target: infer(optimum, X, y, names=names, target=k, covariance=covariance, clusters=clusters)
         for k, target in enumerate(dataset.targets)
     }
     alone = next(iter(fits.values())).alone
-    if not len(alone):
-        return ExactFit(optimum, fits, None)
-    row = int(pick(rows, alone[:1])[0]) + 1
-    reason = f"row {row} alone determines a coefficient (its leverage is 1), so HC3 is not defined"
-    if covariance == "HC3":
-        return ExactFit(optimum, {}, f"{reason}; set {setting('evaluate.covariance', 'classic')}")
-    return ExactFit(optimum, fits, None, reason)
+    if len(alone):
+        row = int(pick(rows, alone[:1])[0]) + 1
+        reason = f"row {row} alone determines a coefficient (its leverage is 1), so HC3 is not defined"
+        lacking["std_err_hc3"] = reason
+        if covariance == "HC3":
+            return _without_errors(optimum, reason)
+    return ExactFit(optimum, fits, None, lacking)
+
+
+def _without_errors(optimum: Optimum, reason: str) -> ExactFit:
+    return ExactFit(optimum, {}, f"{reason}; set {setting('evaluate.covariance', 'classic')}")
 
 
 def _finite(values: Any) -> Any:

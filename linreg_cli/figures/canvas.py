@@ -208,8 +208,8 @@ def set_names(axes: "Axes", which: str, names: Sequence[str], size: float, inche
         label.set(**font)
 
 
-def set_log_axis(axes: "Axes", low: float, high: float) -> None:
-    """Make the y axis logarithmic, from a little below `low` to a little above `high`, with at most eight labels."""
+def set_log_axis(axes: "Axes", low: float, high: float, which: str = "y") -> None:
+    """Make the axis `x` or `y` logarithmic, from a bit below `low` to a bit above `high`, with at most eight labels."""
     first, decades = math.log10(low), math.log10(high / low)
     bottom, top = 10 ** (first - 0.05 * decades), 10 ** (first + 1.05 * decades)
     every = math.ceil(decades / 8)
@@ -219,10 +219,10 @@ def set_log_axis(axes: "Axes", low: float, high: float) -> None:
     labels = [f"{m}×10{str(k).translate(_SUPERSCRIPTS)}".removeprefix("1×") for m, k in major]
     if all(-4 <= k <= 4 for _, k in major):
         labels = [f"{m * 10.0**k:.{max(-k, 0)}f}" for m, k in major]
-    axes.set_yscale("log")
-    axes.set_yticks([m * 10.0**k for m, k in major], labels)
-    axes.yaxis.set_minor_formatter("")
-    axes.set_ylim(bottom, top)
+    axes.set(**{f"{which}scale": "log"})
+    getattr(axes, f"set_{which}ticks")([m * 10.0**k for m, k in major], labels)
+    getattr(axes, f"{which}axis").set_minor_formatter("")
+    axes.set(**{f"{which}lim": (bottom, top)})
 
 
 def _tick_labels(ticks: np.ndarray) -> list[str]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.data.columns.kinds import Mask
-from linreg_cli.data.columns.rows import StackedRows
+from linreg_cli.data.columns.rows import RowsOnAccess
 from linreg_cli.least_squares.decompositions import Array as Array
 from linreg_cli.least_squares.decompositions import filled_svd, solve_triangle, split, triangle
 
@@ -260,8 +260,8 @@ def blocks(n_rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
 
 
 def matrix(values: npt.ArrayLike) -> Any:
-    """`values` as an array; `StackedRows`, whose blocks are built on access, unchanged."""
-    return values if isinstance(values, StackedRows) else np.asarray(values)
+    """`values` as an array; `RowsOnAccess`, whose blocks are built or read on access, unchanged."""
+    return values if isinstance(values, RowsOnAccess) else np.asarray(values)
 
 
 def factorise(X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, *, bias: bool, eps: float | None = None) -> Factor:

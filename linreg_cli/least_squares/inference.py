@@ -12,6 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, Values, pieces
+from linreg_cli.data.columns.on_disk import NumberSink
+from linreg_cli.data.columns.row_set import RowArray
+from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.distance import shift_in_errors, stacked
 from linreg_cli.least_squares.distributions import t_quantile, t_tail
 from linreg_cli.least_squares.f_test import of_squares, wald
@@ -29,24 +33,28 @@ NEAR = 1e-2
 NO_ROOM = 1e-12
 
 #: Indices of rows.
-Some = npt.NDArray[np.integer[Any]] | slice
+Some = RowArray | slice
 
 
 @dataclass(frozen=True, eq=False)
 class Inference:
     """Inference for the coefficients of one target.
 
-    Arrays over the p parameters are float64 of shape (p,), the bias last. Arrays over rows are float64 of shape
-    (n_samples,), in the order of the table. Coefficients and residuals are in the units of the X and y given.
+    Arrays over the p parameters are float64 of shape (p,), the bias last. What is of rows is float64 of shape
+    (n_samples,), in the order of the table; of many rows it is on the disk. Coefficients and residuals are in the units
+    of the X and y given.
 
     Attributes:
         names: the features, then "bias" if there is an intercept.
         estimate: the coefficients.
         std_err: classic standard errors, sqrt(diag(inv([X 1]'[X 1]))) * residual_std.
         std_err_hc3: heteroskedasticity-consistent standard errors (HC3).
-        covariance: `classic` or `HC3`: the standard errors that t, p, ci_low, ci_high, f and f_p are of.
+        std_err_cluster: standard errors for residuals that are correlated within clusters; None without at least two.
+        n_clusters: the number of clusters; None without any.
+        covariance: `classic`, `HC3` or `cluster`: the standard errors that t, p, ci_low, ci_high, f and f_p are of.
+        degrees: of freedom of t: n - p, with `cluster` the number of clusters - 1.
         t: estimate / standard error.
-        p: two-sided p-values of t, from Student's t distribution with n - p degrees of freedom.
+        p: two-sided p-values of t, from Student's t distribution.
         ci_low: the lower end of the 95 % confidence interval.
         ci_high: the upper end.
         vif: variance inflation factors; NaN for the bias.
@@ -54,21 +62,26 @@ class Inference:
         r2: 1 - rss / tss, where tss is about the mean (centred) or about zero (uncentred).
         r2_definition: `centred` if the model has an intercept, or an implicit one; otherwise `uncentred`.
         r2_adjusted: adjusted for the degrees of freedom.
-        f: the F statistic of the regression (with HC3 Wald's); NaN if the model has an intercept only.
+        f: the F statistic of the regression (with HC3 and cluster Wald's); NaN if the model has an intercept only, and
+            with cluster where there are not more clusters than coefficients without the intercept.
         f_p: its p-value.
         aic: -2 log-likelihood + 2 p.
         bic: -2 log-likelihood + log(n) p.
         durbin_watson: sum of (e_i - e_(i-1))^2 / sum of e_i^2, in the order of the rows.
         leverage: the diagonal of the hat matrix.
         residuals: y - prediction.
-        meat: Q' diag(e^2 / (1 - h)^2) Q of HC3, for the orthonormal columns Q of `Factor.whiten`, shape (p, p).
+        meat: the covariance of Q'y that `covariance` says, for the orthonormal columns Q of `Factor.whiten`, shape
+            (p, p): Q' diag(e^2 / (1 - h)^2) Q of HC3, `Clusters.meat`, or s^2 times the identity.
     """
 
     names: tuple[str, ...]
     covariance: str
+    degrees: int
     estimate: Array
     std_err: Array
     std_err_hc3: Array
+    std_err_cluster: Array | None
+    n_clusters: int | None
     t: Array
     p: Array
     ci_low: Array
@@ -83,8 +96,8 @@ class Inference:
     aic: float
     bic: float
     durbin_watson: float
-    leverage: Array
-    residuals: Array
+    leverage: Values
+    residuals: Values
     meat: Array
 
     @property
@@ -109,14 +122,30 @@ class Inference:
 
     def as_json(self) -> dict[str, Any]:
         """The inference of one target in `metrics.json`; numbers that are not finite are None."""
-        columns = ("estimate", "std_err", "std_err_hc3", "t", "p", "ci_low", "ci_high", "vif")
+        robust = ("std_err_hc3",) if self.std_err_cluster is None else ("std_err_hc3", "std_err_cluster")
+        columns = ("estimate", "std_err", *robust, "t", "p", "ci_low", "ci_high", "vif")
         coefficients = {
             name: {column: _finite(getattr(self, column)[i]) for column in columns} for i, name in enumerate(self.names)
         }
         scalars = ("residual_std", "r2", "r2_adjusted", "f", "f_p", "aic", "bic", "durbin_watson")
         values = {name: _finite(getattr(self, name)) for name in scalars}
-        kinds = {"r2_definition": self.r2_definition, "covariance": self.covariance}
+        kinds: dict[str, Any] = {"r2_definition": self.r2_definition, "covariance": self.covariance}
+        if self.n_clusters is not None:
+            kinds["n_clusters"] = self.n_clusters
+        if self.f_reason:
+            kinds["f_reason"] = self.f_reason
         return {"coefficients": coefficients, **kinds, **values}
+
+    @property
+    def f_reason(self) -> str | None:
+        """Why there is no F where there are coefficients to test; None otherwise."""
+        slopes = len(self.names) - (self.names[-1:] == ("bias",))
+        if self.covariance != "cluster" or slopes <= self.degrees:
+            return None
+        counted = plural(self.n_clusters or 0, "cluster")
+        return (
+            f"{counted} cannot test {plural(slopes, 'coefficient')} at once; that needs more clusters than coefficients"
+        )
 
 
 def other_optimum(loss: str, weight_decay: float) -> str | None:
@@ -192,6 +221,7 @@ def infer(
     names: Sequence[str],
     target: int = 0,
     covariance: str = "classic",
+    clusters: Clusters | None = None,
 ) -> Inference:
     """Inference at the optimum for one target, in at most two passes over the rows.
 
@@ -201,7 +231,8 @@ def infer(
         y_nk: shape (n_samples, n_targets), any float dtype.
         names: of the features.
         target: the index of the column of y.
-        covariance: `classic` or `HC3`: the standard errors that the tests and the intervals are of.
+        covariance: `classic`, `HC3` or `cluster`: the standard errors that the tests and the intervals are of.
+        clusters: of the rows; for `cluster` at least two.
 
     >>> from linreg_cli.least_squares.solve import least_squares
     >>> X, y = np.array([[1.0], [2.0], [3.0], [4.0]]), np.array([[1.0], [2.0], [2.0], [3.0]])
@@ -219,24 +250,31 @@ def infer(
     assert degrees > 0, (n, p)
     assert optimum.is_unique
     X, y = matrix(X_nd), matrix(y_nk)
-    residuals, leverage, meat, ones = _rows(optimum, X, y, target)
-    rss = float(residuals @ residuals)
+    residuals, leverage, meats, ones = _rows(optimum, X, y, target, clusters)
+    rss = sum(float(part @ part) for part in pieces(residuals))
     s2 = rss / degrees
     # (weights, bias) = to_q Q'y, so the variance of a parameter is s2 times the squared length of its row of to_q.
     to_q = factor.to_parameters() @ factor.inverse
     variance = np.einsum("ij,ij->i", to_q, to_q)
     estimate, std_err = stacked(optimum.weights, optimum.bias)[:, target], np.sqrt(s2 * variance)
-    robust = np.einsum("ij,jk,ik->i", to_q, meat, to_q)
-    std_err_hc3 = np.sqrt(np.maximum(robust, 0.0))  # rounding may leave less than zero
-    errors = std_err_hc3 if covariance == "HC3" else std_err
+    meats["classic"] = s2 * np.eye(p)
+    robust = {kind: np.einsum("ij,jk,ik->i", to_q, meat, to_q) for kind, meat in meats.items()}
+    std_errs = {kind: np.sqrt(np.maximum(each, 0.0)) for kind, each in robust.items()}  # rounding may leave less than 0
+    std_errs["classic"] = std_err
+    errors, freedom = std_errs[covariance], degrees
+    if covariance == "cluster":
+        assert clusters is not None
+        freedom = clusters.degrees
     with np.errstate(divide="ignore", invalid="ignore"):  # one of several targets may be fitted exactly
         t = estimate / errors
-    reach = t_quantile(degrees, 0.025) * errors
+    reach = t_quantile(freedom, 0.025) * errors
     # Without an intercept, the model has an implicit one if the columns sum to 1, as indicators do.
     constant = factor.bias or float(ones @ ones) > n * (1 - 1e-10)
     total = _total(factor, y, target, constant)
-    if covariance == "HC3":
-        f, f_p = wald(estimate, to_q @ meat @ to_q.T, degrees, constant=constant, bias=factor.bias)
+    if covariance == "cluster" and p - factor.bias > freedom:  # their covariance has at most the rank G - 1
+        f = f_p = math.nan
+    elif covariance != "classic":
+        f, f_p = wald(estimate, to_q @ meats[covariance] @ to_q.T, freedom, constant=constant, bias=factor.bias)
     else:
         f, f_p = of_squares(total, rss, p - constant, degrees)
     r2 = 1 - rss / total if total else math.nan
@@ -245,11 +283,14 @@ def infer(
     return Inference(
         names=(*names, "bias")[:p],
         covariance=covariance,
+        degrees=freedom,
         estimate=estimate,
         std_err=std_err,
-        std_err_hc3=std_err_hc3,
+        std_err_hc3=std_errs["HC3"],
+        std_err_cluster=std_errs.get("cluster"),
+        n_clusters=None if clusters is None else clusters.count,
         t=t,
-        p=np.array([2 * t_tail(degrees, float(each)) for each in t]),
+        p=np.array([2 * t_tail(freedom, float(each)) for each in t]),
         ci_low=estimate - reach,
         ci_high=estimate + reach,
         vif=spread * variance,
@@ -264,7 +305,7 @@ def infer(
         durbin_watson=_sum_of_squared_steps(residuals) / rss if rss else math.nan,
         leverage=leverage,
         residuals=residuals,
-        meat=meat,
+        meat=meats[covariance],
     )
 
 
@@ -272,17 +313,18 @@ def _total(factor: Factor, y: npt.NDArray[np.generic], target: int, constant: bo
     """The sum of squares of a target, about its mean if the model has an intercept."""
     if constant:
         return float(factor.constant_k[target])
-    values = np.asarray(y, dtype=np.float64)[:, target]
-    return float(values @ values)
+    parts = (np.asarray(y[rows][:, target], dtype=np.float64) for rows in blocks(len(y), BLOCK_ROWS))
+    return sum(float(part @ part) for part in parts)
 
 
 def _rows(
-    optimum: Optimum, X: npt.NDArray[np.generic], y: npt.NDArray[np.generic], target: int
-) -> tuple[Array, Array, Array, Array]:
-    """Residuals and leverage of each row, Q' diag(e^2 / (1 - h)^2) Q, and Q'1."""
+    optimum: Optimum, X: npt.NDArray[np.generic], y: npt.NDArray[np.generic], target: int, clusters: Clusters | None
+) -> tuple[Values, Values, dict[str, Array], Array]:
+    """Residuals and leverage of each row, the covariance of Q'y by HC3 and by clusters, and Q'1."""
     factor = optimum.factor
-    residuals, leverage = np.empty(len(X)), np.empty(len(X))
+    sink = NumberSink(("residual", "leverage"))
     meat, ones = np.zeros((factor.n_parameters,) * 2), np.zeros(factor.n_parameters)
+    scores = np.zeros((0 if clusters is None else clusters.count, factor.n_parameters))
     weights = optimum.weights[:, target] * factor.scale
     level = 0.0
     if optimum.bias is not None:
@@ -292,19 +334,30 @@ def _rows(
         part = X[rows]
         scaled = factor.rows(part)
         fitted = scaled[:, : len(weights)] @ weights
-        residuals[rows] = np.asarray(y[rows][:, target], dtype=np.float64) - level - fitted
+        residuals = np.asarray(y[rows][:, target], dtype=np.float64) - level - fitted
         q = factor.whiten_rows(scaled)
-        leverage[rows] = np.einsum("ij,ij->i", q, q)
-        inflated = _divided(residuals[rows], 1 - leverage[rows])
+        leverage = np.einsum("ij,ij->i", q, q)
+        sink.add([residuals, leverage])
+        inflated = _divided(residuals, 1 - leverage)
         weighted = q * inflated[:, None]
         meat += weighted.T @ weighted
         ones += q.sum(axis=0)
-    return residuals, leverage, meat, ones
+        if clusters is not None:
+            np.add.at(scores, clusters.codes[rows], q * residuals[:, None])
+    meats = {"HC3": meat}
+    if clusters is not None and clusters.count > 1:
+        meats["cluster"] = clusters.meat(scores, factor.n_samples, factor.n_parameters)
+    columns = sink.columns()
+    return columns["residual"], columns["leverage"], meats, ones
 
 
-def _sum_of_squared_steps(residuals: Array) -> float:
-    steps = np.diff(residuals)
-    return float(steps @ steps)
+def _sum_of_squared_steps(residuals: Values) -> float:
+    total, last = 0.0, np.zeros(0)
+    for part in pieces(residuals):
+        steps = np.diff(part, prepend=last)
+        total += float(steps @ steps)
+        last = part[-1:]
+    return total
 
 
 def _divided(residuals: Array, room: Array) -> Array:

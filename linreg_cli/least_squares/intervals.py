@@ -23,8 +23,9 @@ class IntervalFactor:
         factor: R, upper triangular, with R'R = Z'Z for the rows z = (x - center, 1), shape (p, p).
         center: of the features, shape (d,); 0 without an intercept.
         residual_std: the residual standard errors, shape (k,), in units of the transformed targets.
-        degrees: the residual degrees of freedom.
-        root: for HC3, W with W'W = the covariance of the coefficients Q'y, shape (k, p, p); None: classic.
+        degrees: the degrees of freedom of t: those of the residuals, with `cluster` the number of clusters - 1.
+        root: for HC3 and cluster, W with W'W = the covariance of Q'y, shape (k, p, p); None: classic.
+        covariance: `classic`, `HC3` or `cluster`.
     """
 
     factor: Array
@@ -32,21 +33,23 @@ class IntervalFactor:
     residual_std: Array
     degrees: int
     root: Array | None = None
+    covariance: str = "classic"
 
     @classmethod
     def of(cls, optimum: Optimum, fits: Sequence[Inference]) -> "IntervalFactor":
         """From the exact fit in original units and its inference, one for each target, all with one covariance."""
         found, units = optimum.factor, optimum.factor.scale
         factor = found.R_pp * (np.append(units, 1.0) if found.bias else units)
-        root = np.stack([_root(fit.meat) for fit in fits]) if fits[0].covariance == "HC3" else None
+        covariance = fits[0].covariance
+        root = None if covariance == "classic" else np.stack([_root(fit.meat) for fit in fits])
         residual_std = np.array([fit.residual_std for fit in fits])
-        return cls(factor, found.center, residual_std, found.n_samples - found.n_parameters, root)
+        return cls(factor, found.center, residual_std, fits[0].degrees, root, covariance)
 
     def half_widths(self, X_nd: Array, kind: str, level: float) -> Array:
         """t times the standard error of the predictions for some rows, shape (n_rows, k).
 
-        The squared error of the mean is s^2 |q|^2 with q = inv(R)'z, or |W q|^2 with HC3; that of an observation is
-        s^2 more. t is the quantile of Student's t distribution.
+        The squared error of the mean is s^2 |q|^2 with q = inv(R)'z, or |W q|^2 with HC3 and cluster; that of an
+        observation is s^2 more. t is the quantile of Student's t distribution.
 
         Args:
             X_nd: rows of features in original units, shape (n_rows, d).
@@ -71,7 +74,7 @@ class IntervalFactor:
         """The content of `inference.safetensors`, all float64."""
         found = {"factor": self.factor, "center": self.center, "residual_std": self.residual_std}
         found["degrees_of_freedom"] = np.array([float(self.degrees)])
-        return found if self.root is None else {**found, "root_hc3": self.root}
+        return found if self.root is None else {**found, f"root_{self.covariance.lower()}": self.root}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, npt.NDArray[np.generic]], n_features: int) -> "IntervalFactor":
@@ -82,14 +85,15 @@ class IntervalFactor:
         """
         found = {name: np.asarray(values, dtype=np.float64) for name, values in tensors.items()}
         factor, std, degrees = found["factor"], found["residual_std"], found["degrees_of_freedom"]
-        p, root = len(factor), found.get("root_hc3")
+        kind = next((each for each in ("HC3", "cluster") if f"root_{each.lower()}" in found), "classic")
+        p, root = len(factor), found.get(f"root_{kind.lower()}")
         shapes = factor.shape == (p, p) and found["center"].shape == (n_features,) and p - n_features in (0, 1)
         shapes = shapes and std.ndim == 1 and degrees.shape == (1,) and (root is None or root.shape == (len(std), p, p))
         if not shapes or not all(np.isfinite(values).all() for values in found.values()):
             raise ValueError("its shapes do not fit the model, or it is not finite")
         if not (np.diag(factor).all() and degrees[0] >= 1 and (std >= 0).all()):
             raise ValueError("the factor is singular, or there are no residual degrees of freedom")
-        return cls(factor, found["center"], std, int(degrees[0]), root)
+        return cls(factor, found["center"], std, int(degrees[0]), root, kind)
 
 
 def _root(meat: Array) -> Array:

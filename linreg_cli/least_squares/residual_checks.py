@@ -39,10 +39,8 @@ def chance_of_hc3(optimum: Optimum, X_nd: npt.ArrayLike, fit: Inference, columns
         w = (factor.whiten(X[rows]) @ to_q.T) ** 2 / np.maximum(1 - fit.leverage[rows], NO_ROOM)[:, None]
         first += w.sum(axis=0)
         second += np.einsum("ij,ij->j", w, w)
-    fourth = np.empty(len(fit.residuals))
-    for rows in blocks(len(fourth)):
-        fourth[rows] = fit.standardized_residuals(rows) ** 4
-    kurtosis = float(np.mean(fourth))
+    fourth = sum(float(np.sum(fit.standardized_residuals(rows) ** 4)) for rows in blocks(len(X)))
+    kurtosis = fourth / len(X)
     degrees = 2 * first**2 / (max(kurtosis - 1, 0.8) * second)
     ratio = fit.std_err_hc3[np.asarray(columns)] ** 2 / (fit.residual_std**2 * first)
     # Wilson and Hilferty: the cube root of chi-squared / degrees is about normal. Below one degree it is not.

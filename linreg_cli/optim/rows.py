@@ -1,11 +1,14 @@
-"""TrainRows: the rows of the train split, as every executor is given them."""
+"""The rows of the train split, as every executor is given them: in memory, or on the disk."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from linreg_cli.data.columns.row_file import StoredMatrix, stored
 
 if TYPE_CHECKING:  # several processes are rare, and its imports take time
     from linreg_cli.optim.ranks import Ranks
@@ -56,6 +59,11 @@ class TrainRows:
         """Where the numbers are."""
         return self.X_nd.device
 
+    def contiguous(self) -> "TrainRows":
+        """The same rows, row-major in memory."""
+        weights = None if self.weight_n is None else self.weight_n.contiguous()
+        return TrainRows(self.X_nd.contiguous(), self.y_nk.contiguous(), weights)
+
     def part(self, first: int, last: int) -> "TrainRows":
         """The rows `first` to `last - 1`."""
         weights = None if self.weight_n is None else self.weight_n[first:last]
@@ -65,3 +73,87 @@ class TrainRows:
         """All rows in order, `size` at a time."""
         for first in range(0, self.n_samples, size):
             yield self.part(first, min(first + size, self.n_samples))
+
+
+class StoredRows:
+    """The train split in a temporary file: the same numbers in the same order as `TrainRows`, read in parts.
+
+    Args:
+        X_nd: inputs, shape (n_samples, n_features), float32 or float64.
+        y_nk: targets, shape (n_samples, n_targets), of the same dtype.
+        weight_n1: weights of the rows, with mean 1, shape (n_samples, 1), of the same dtype; None: all are 1.
+
+    >>> rows = StoredRows.empty(5, 3, 1, "float32")
+    >>> rows.write(0, torch.ones(2, 3), torch.ones(2, 1))
+    >>> rows.n_samples, rows.n_features, rows.part(1, 3).X_nd.tolist()
+    (5, 3, [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, X_nd: StoredMatrix, y_nk: StoredMatrix, weight_n1: StoredMatrix | None = None) -> None:
+        self.X_nd, self.y_nk, self.weight_n1 = X_nd, y_nk, weight_n1
+        self.n_samples, self.n_features = X_nd.shape
+        self.n_targets, self.dtype = y_nk.shape[1], str(X_nd.dtype)
+
+    @classmethod
+    def empty(
+        cls, n_samples: int, n_features: int, n_targets: int, dtype: str, *, weighted: bool = False
+    ) -> "StoredRows":
+        """Rows that are to be written; as `row_file.stored`."""
+        return cls(*stored(n_samples, [n_features, n_targets, *([1] if weighted else [])], dtype))
+
+    def write(self, first: int, X_nd: Tensor, y_nk: Tensor, weight_n: Tensor | None = None) -> None:
+        """Write some rows from position `first` on.
+
+        Raises:
+            DataError: as `StoredMatrix.write`.
+        """
+        self.X_nd.write(X_nd.numpy(), first)
+        self.y_nk.write(y_nk.numpy(), first)
+        if self.weight_n1 is not None:
+            assert weight_n is not None
+            self.weight_n1.write(weight_n.numpy()[:, None], first)
+
+    def contiguous(self) -> "StoredRows":
+        """As they are, which is row-major."""
+        return self
+
+    def room(self, count: int) -> TrainRows:
+        """Memory for a number of rows, whose numbers are arbitrary."""
+        dtype = getattr(torch, self.dtype)
+        weights = None if self.weight_n1 is None else torch.empty(count, dtype=dtype)
+        X_nd, y_nk = (torch.empty(count, width, dtype=dtype) for width in (self.n_features, self.n_targets))
+        return TrainRows(X_nd, y_nk, weights)
+
+    def read_into(self, out: TrainRows, first: int) -> TrainRows:
+        """Fill memory for some rows with those from position `first` on; returns it.
+
+        Raises:
+            DataError: as `StoredMatrix.read_into`.
+        """
+        self.X_nd.read_into(out.X_nd.numpy(), first)
+        self.y_nk.read_into(out.y_nk.numpy(), first)
+        if self.weight_n1 is not None:
+            assert out.weight_n is not None
+            self.weight_n1.read_into(out.weight_n.numpy()[:, None], first)
+        return out
+
+    def part(self, first: int, last: int) -> TrainRows:
+        """The rows `first` to `last - 1` in memory; as `read_into`."""
+        return self.read_into(self.room(last - first), first)
+
+    def parts(self, size: int) -> Iterator[TrainRows]:
+        """All rows in order, `size` at a time."""
+        for first in range(0, self.n_samples, size):
+            yield self.part(first, min(first + size, self.n_samples))
+
+
+#: What an executor takes; only where they are in memory do rows have tensors.
+Rows = TrainRows | StoredRows
+
+
+def row_bytes(rows: Rows) -> int:
+    """Bytes of a row: its inputs, targets and weight."""
+    weighted = rows.weight_n if isinstance(rows, TrainRows) else rows.weight_n1
+    return (rows.n_features + rows.n_targets + (weighted is not None)) * int(np.dtype(rows.dtype).itemsize)

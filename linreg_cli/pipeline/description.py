@@ -1,16 +1,21 @@
-"""What `run.json` says of a run from its start, and what was chosen for it, in words."""
+"""What `run.json` says of a run from its start and at its end, and what was chosen for it, in words."""
 
+import contextlib
 import shlex
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import torch
 
 from linreg_cli.addresses import without_secrets
 from linreg_cli.data.scaling import standard_deviations
+from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
 from linreg_cli.findings import Finding
+from linreg_cli.gates import GateResult
+from linreg_cli.optim.fit import Stopped
 from linreg_cli.pipeline.prepare import Prepared
-from linreg_cli.runs.record import environment
+from linreg_cli.runs.record import RunRecord, environment
 from linreg_cli.runs.references import as_json
 from linreg_cli.wording import number, plural
 
@@ -67,3 +72,28 @@ def chosen_in_words(prepared: Prepared) -> list[str]:
         f"momentum: {number(chosen.momentum.value)} ({chosen.momentum.why})",
         f"steps: {plural(plan.epochs, 'epoch')} of {plan.steps_per_epoch:,}, batches of {plan.batch_size:,} rows",
     ]
+
+
+def result_of(
+    end: Stopped | None, prepared: Prepared, seconds: float, gates: list[GateResult], warnings: list[Finding]
+) -> dict[str, Any]:
+    """What `run.json` says of a run at its end."""
+    step = prepared.state.step
+    return {
+        "seconds": round(seconds, 6),
+        "steps_done": step,
+        "epochs_done": step // prepared.plan.steps_per_epoch,
+        "stopped": end.reason if end else None,
+        "gates": [asdict(gate) for gate in gates],
+        "warnings": [warning.as_json() for warning in warnings],
+    }
+
+
+def record_failure(record: RunRecord, error: BaseException, seconds: float) -> None:
+    """Write into `run.json` how the run ended. If that fails, too, only the first error is reported."""
+    names = {DivergedError: "diverged", Interrupted: "interrupted", KeyboardInterrupt: "interrupted"}
+    status = names.get(type(error), "failed")
+    message = without_secrets(str(OutOfMemoryError() if OutOfMemoryError.is_meant_by(error) else error))
+    details = {"diverged": error.details} if isinstance(error, DivergedError) and error.details else {}
+    with contextlib.suppress(StoreError):
+        record.finish(status, seconds=round(seconds, 6), error=message or type(error).__name__, **details)

@@ -38,7 +38,7 @@ from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.pipeline.ranks import divided, findings
 from linreg_cli.runs.references import references_of
-from linreg_cli.starter.known import Known
+from linreg_cli.starter.known import Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -189,7 +189,7 @@ def prepare(
     resumed: bool = False,
     outputs: Path | None = None,
     references: Mapping[str, ReferenceValue] | None = None,
-    known: Known | None = None,
+    known: Rows | None = None,
     frame: "pa.Table | None" = None,
     ranks: "Ranks | None" = None,
 ) -> Prepared:
@@ -203,7 +203,7 @@ def prepare(
         resumed: whether the gates of the config belong to a run that is resumed, and are not checked again.
         outputs: the folder of the runs that gates may compare with; None: the gates will not be checked.
         references: what a run that is resumed compared with when it was started, and still does.
-        known: what was read already, to write the config, as `Known.of` gives it for the config; None: nothing.
+        known: what was read already and holds for the config, as `Known.of` and `SharedRows.of` give it; None: nothing.
         frame: the rows of `source: frame`.
         ranks: the processes that share the train rows; None: this one is alone.
 
@@ -296,7 +296,7 @@ def assemble_run(
     dataset: Dataset,
     *,
     eps: float | None = None,
-    known: Known | None = None,
+    known: Rows | None = None,
     ranks: "Ranks | None" = None,
 ) -> Prepared:
     """Fit the preprocessing on the train split, build the model and the plan, choose rate, momentum and executor.

@@ -1,21 +1,20 @@
 """train_run and resume_run: all steps of a run, in the order of execution."""
 
-import contextlib
 import functools
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from linreg_cli import remedies
-from linreg_cli.addresses import has_secrets, without_secrets
+from linreg_cli.addresses import has_secrets
 from linreg_cli.config import LoadedConfig, dump_config
 from linreg_cli.config.given import messages_about
 from linreg_cli.convergence.reaching import Reaching
 from linreg_cli.data.tables.write import write_table
-from linreg_cli.errors import DataError, DivergedError, Interrupted, OutOfMemoryError, StoreError
+from linreg_cli.errors import DataError, Interrupted
 from linreg_cli.evaluation.evaluate import evaluate_model
 from linreg_cli.evaluation.intervals import save_factor
 from linreg_cli.evaluation.metrics import Metrics, probe
@@ -29,8 +28,7 @@ from linreg_cli.files import write_file
 from linreg_cli.findings import Finding, counts
 from linreg_cli.gates import GateResult, check_gates
 from linreg_cli.least_squares.solve import Optimum
-from linreg_cli.optim.fit import Stopped
-from linreg_cli.pipeline.description import chosen_in_words, description, shown_command
+from linreg_cli.pipeline.description import chosen_in_words, description, record_failure, result_of, shown_command
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
 from linreg_cli.pipeline.ranks import launch_of, resumed_by
 from linreg_cli.pipeline.resume import taken_up
@@ -41,7 +39,7 @@ from linreg_cli.runs.references import as_json
 from linreg_cli.runs.signals import StopRequests
 from linreg_cli.runs.store import INFERENCE_FILE, RESULTS, RunFolder, create_run, remove_unstarted
 from linreg_cli.starter.choices import Choices
-from linreg_cli.starter.known import Known
+from linreg_cli.starter.known import Rows
 from linreg_cli.wording import duration
 
 if TYPE_CHECKING:
@@ -87,9 +85,11 @@ def train_run(
     force: bool = False,
     stops: StopRequests | None = None,
     choices: Choices | None = None,
-    known: Known | None = None,
+    known: Rows | None = None,
     frame: "pa.Table | None" = None,
     ranks: "Ranks | None" = None,
+    about: Mapping[str, Any] | None = None,
+    keep: Callable[[Prepared], object] | None = None,
 ) -> Outcome:
     """Train, evaluate on every split, draw pictures, and write a complete run folder.
 
@@ -102,9 +102,11 @@ def train_run(
         force: train even if the learning rate is certain to diverge.
         stops: requests to stop, entered by the caller; None: there are none, and signal handlers are not changed.
         choices: what was decided for a table, for `run.json`; None for a config that was written.
-        known: what was read for that; see `prepare`.
+        known: what was read already; see `prepare`.
         frame: the rows of `source: frame`.
         ranks: the processes that share the train rows; None: this one is alone.
+        about: further keys of `run.json`, such as the sweep that the run belongs to.
+        keep: called with the run before its first step; the next run may use its rows.
 
     Returns:
         The result. A failed gate is part of it, not an exception.
@@ -117,8 +119,10 @@ def train_run(
     begun = time.perf_counter()
     stops = stops or StopRequests()
     prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame, ranks=ranks)
+    if keep is not None:
+        keep(prepared)
     warnings = prepared.check(loaded, reporter, force=force)
-    asked: dict[str, Any] = {"fail_if": [*fail_if], **launch_of(ranks)}
+    asked: dict[str, Any] = {"fail_if": [*fail_if], **launch_of(ranks), **(about or {})}
     if choices is not None:
         asked |= {"decisions": choices.as_json(prepared.config)}
         warnings += choices.warnings(prepared.config)
@@ -251,11 +255,11 @@ def _run_to_the_end(
         gates = check_gates(prepared.config.gates, fail_if, measured, prepared.references)
         kept = [INFERENCE_FILE] if run.has(INFERENCE_FILE) else []
         digests = run.digests("model.safetensors", "preprocess.json", *kept)
-        result = _result(end, prepared, seconds, gates, warnings)
+        result = result_of(end, prepared, seconds, gates, warnings)
         result |= {} if training.restored_epoch is None else {"restored_epoch": training.restored_epoch}
         record.finish("finished", **result, checkpoints=training.saved, digests=digests)
     except BaseException as error:
-        _record_failure(record, error, time.perf_counter() - begun)
+        record_failure(record, error, time.perf_counter() - begun)
         if isinstance(error, Interrupted):
             raise Interrupted(f"{error}; {_to_go_on(run)}", error.exit_code) from None
         raise
@@ -329,27 +333,3 @@ def _draw(run: RunFolder, prepared: Prepared, reporter: Reporter, warnings: list
         reporter.warn(warning)
     warnings += found
     return write_pictures(pictures, run.path / "plots") if pictures else []
-
-
-def _result(
-    end: Stopped | None, prepared: Prepared, seconds: float, gates: list[GateResult], warnings: list[Finding]
-) -> dict[str, Any]:
-    step = prepared.state.step
-    return {
-        "seconds": round(seconds, 6),
-        "steps_done": step,
-        "epochs_done": step // prepared.plan.steps_per_epoch,
-        "stopped": end.reason if end else None,
-        "gates": [asdict(gate) for gate in gates],
-        "warnings": [warning.as_json() for warning in warnings],
-    }
-
-
-def _record_failure(record: RunRecord, error: BaseException, seconds: float) -> None:
-    """Write into `run.json` how the run ended. If that fails, too, only the first error is reported."""
-    names = {DivergedError: "diverged", Interrupted: "interrupted", KeyboardInterrupt: "interrupted"}
-    status = names.get(type(error), "failed")
-    message = without_secrets(str(OutOfMemoryError() if OutOfMemoryError.is_meant_by(error) else error))
-    details = {"diverged": error.details} if isinstance(error, DivergedError) and error.details else {}
-    with contextlib.suppress(StoreError):
-        record.finish(status, seconds=round(seconds, 6), error=message or type(error).__name__, **details)

@@ -168,9 +168,9 @@ def _of(parameters: Mapping[str, Any], target: str | None) -> tuple[Mapping[str,
 
 def _fit(found: CoefficientTable, of: str) -> Html:
     """The statistics of the fit; `of` is the transformed target whose units they have, or empty."""
-    fit, (explained, degrees) = found.fit, found.degrees
+    fit, (tested, of_f) = found.fit, found.degrees_of_f
     r2 = r2_label(fit.get("r2_definition"), found.has_bias, "R²")
-    freedom, f = f"F({explained:,}, {degrees:,})", bounded(fit["f"], most=1e9)
+    freedom, f = f"F({tested:,}, {of_f:,})", bounded(fit["f"], most=1e9)
     of = " ".join([*(["the exact fit"] if found.of == "exact" else []), *([of] if of else [])])
     return facts(
         [
@@ -178,7 +178,7 @@ def _fit(found: CoefficientTable, of: str) -> Html:
             ("rows", figure_of(fit["n"])),
             (r2, figure_of(fit["r2"])),
             ("R², adjusted", figure_of(fit["r2_adjusted"])),
-            ("residual standard error", text(f"{number(fit['residual_std'])} on {degrees:,} degrees of freedom")),
+            ("residual standard error", text(f"{number(fit['residual_std'])} on {found.degrees:,} degrees of freedom")),
             (freedom, text(f"{f}, p {p_value(fit['f_p'])}") if fit["f"] is not None else None),
             ("AIC, BIC", text(f"{number(fit['aic'])}, {number(fit['bic'])}")),
             ("Durbin-Watson", figure_of(fit["durbin_watson"])),

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from linreg_cli.config import Config
 from linreg_cli.config.data import TableData
 from linreg_cli.config.given import messages_about
+from linreg_cli.config.roles import column_roles
 from linreg_cli.config.schema import TrainConfig
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
@@ -15,6 +17,21 @@ from linreg_cli.data.tables.table import Table
 
 #: Sections of the config that `--set` may change without another reading of the table.
 _WITHOUT_ROWS = ("train", "optimizer", "evaluate", "plots", "gates", "probe", "name")
+
+
+class Rows(Protocol):
+    """Rows that were read already, with what was computed from them: `Known`, or those of another run."""
+
+    @property
+    def preprocessor(self) -> Preprocessor:
+        """Fitted on the train split."""
+
+    @property
+    def problem(self) -> Problem | None:
+        """Of the same train split and loss; None where it has to be made again."""
+
+    def rows(self, config: Config) -> Dataset:
+        """The rows that `load_dataset` would read for the config."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +73,7 @@ class Known:
             return None
         dataset, encoder = self.dataset, self.dataset.encoder
         assert isinstance(source, TableData)
-        if encoder is None or dataset.raw is None or source.sha256 is not None or source.split.column is not None:
+        if encoder is None or dataset.raw is None or source.sha256 is not None or column_roles(config):
             return None
         if any(each.named for each in dataset.treated.values()) or not all(term.is_plain for term in encoder.terms):
             return None

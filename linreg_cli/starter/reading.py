@@ -8,6 +8,7 @@ from typing import Any
 from linreg_cli.config.data import TableData
 from linreg_cli.config.formats import CSV_SUFFIXES
 from linreg_cli.config.preprocess import PreprocessConfig
+from linreg_cli.config.roles import column_roles
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
 from linreg_cli.data.columns.kinds import RawColumn
@@ -94,7 +95,7 @@ def readable(base: Config) -> Reading:
         try:
             table = _opened(source.path, now)
             targets = source.targets
-            terms = _terms(table, source, targets)
+            terms = _terms(table, base, targets)
             wanted = [*dict.fromkeys(column for term in terms for column in term.columns), *targets]
             cells = table.read((), either=wanted)
             uses = {each: AS_TARGET if each in targets else AS_FEATURE for each in wanted}
@@ -162,26 +163,30 @@ def _opened(path: str, now: Mapping[str, Any]) -> Table:
     return table
 
 
-def _terms(table: Table, source: TableData, targets: tuple[str, ...]) -> tuple[Term, ...]:
+def _terms(table: Table, base: Config, targets: tuple[str, ...]) -> tuple[Term, ...]:
     """The features that were named, or all other columns that have a name of their own.
 
     Raises:
         DataError: for a column that the table lacks.
     """
-    reserved = () if source.split.column is None else (source.split.column,)
+    source, roles = base.data, column_roles(base)
+    assert isinstance(source, TableData)
     unusable = nameless(table.columns) if source.features is None else ()
     ignore = tuple(dict.fromkeys((*source.ignore, *(each for each in unusable if each not in targets))))
     try:
         terms = choose_features(
-            table.columns, targets, source.features, ignore, reserved=reserved, index=table.index, name=source.path
+            table.columns, targets, source.features, ignore, roles=roles, index=table.index, name=source.path
         )
     except DataError as error:
         hint = table.hint()
-        if not any(each.strip() and each not in (*targets, *ignore, *reserved) for each in table.columns) and unusable:
+        if (
+            not any(each.strip() and each not in (*targets, *ignore, *roles.values()) for each in table.columns)
+            and unusable
+        ):
             raise DataError([*([hint] if hint else []), _no_name(unusable, source.path)]) from None
         raise DataError([*([hint] if hint else []), *error.faults]) from None
     used = [column for term in terms for column in term.columns]
-    refuse_bad_names(table.columns, (*used, *targets, *reserved), source.path, table.written_columns)
+    refuse_bad_names(table.columns, (*used, *targets, *roles.values()), source.path, table.written_columns)
     return terms
 
 

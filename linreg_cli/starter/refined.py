@@ -8,6 +8,7 @@ import numpy as np
 from linreg_cli.config import Config, load_config
 from linreg_cli.config.data import TableData
 from linreg_cli.config.formats import table_stem
+from linreg_cli.config.roles import column_roles
 from linreg_cli.config.source import ConfigText
 from linreg_cli.convergence.of_config import problem_of
 from linreg_cli.convergence.problem import Problem
@@ -121,11 +122,10 @@ def _encoded(choices: Choices, reading: Reading, overrides: Sequence[str]) -> En
         assert isinstance(config.data, TableData)
         source = config.data
     table = reading.table
-    reserved = () if source.split.column is None else (source.split.column,)
     try:
         terms = choose_features(
-            table.columns, choices.targets, source.features, source.ignore, reserved=reserved, index=table.index,
-            name=source.path,
+            table.columns, choices.targets, source.features, source.ignore, roles=column_roles(config),
+            index=table.index, name=source.path,
         )  # fmt: skip
     except DataError as error:
         ignored = [each for each in choices.columns if each.use == IGNORED]

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from linreg_cli.data.columns.kinds import Categories, Column, Numbers, Rows, take
+from linreg_cli.data.columns.ranked import lowest
+from linreg_cli.data.columns.rows import in_order, row_blocks
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.inputs import CategoryInput
 from linreg_cli.findings import Finding
@@ -15,6 +17,9 @@ from linreg_cli.remedies import leave_out
 MIN_ROWS = 20
 #: With fewer rows, a column of consecutive whole numbers is not called a row number.
 MIN_COUNTED = 50
+
+#: Of a longer column, so many of the lowest values are looked at where they must be in order.
+MOST_SORTED = 1_000_000
 
 _ID_NAME = re.compile(
     r"(?i:(^|[^a-z])(id|idx|index|uuid|guid|key|number|no|nr|row)$|^(unnamed|id[^a-z]))"
@@ -54,9 +59,15 @@ def identifying(dataset: Dataset, sample: Rows) -> Iterator[tuple[str, str]]:
 
 def _counts_rows(dataset: Dataset, column: str) -> bool:
     """Whether most sorted values increase by 1, from 0 or 1. The start excludes years."""
-    values = dataset.columns[column]
-    steps = np.diff(np.sort(values[dataset.splits["train"]]))
-    return bool(len(steps) and (steps == 1).mean() > 0.5 and np.nanmin(values) in (0, 1))
+    whole = (values[~np.isnan(values)].min(initial=np.inf) for values in _blocks(dataset, column, slice(None)))
+    if min(whole) not in (0, 1):
+        return False
+    steps = np.diff(lowest(_blocks(dataset, column, in_order(dataset.splits["train"])), MOST_SORTED))
+    return bool(len(steps) and (steps == 1).mean() > 0.5)
+
+
+def _blocks(dataset: Dataset, column: str, rows: Rows | slice) -> Iterator[Column]:
+    return (take(dataset.columns, column, block) for _, block in row_blocks(rows, dataset.n_samples))
 
 
 def leaks(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
@@ -90,7 +101,7 @@ def leaks(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
                     ranks is not None
                     and _correlation_squared(_ranks(x), ranks) > _LEAK
                     and _mostly_different(x)
-                    and not _evenly_spaced(dataset.columns[each.column])
+                    and not _evenly_spaced(dataset, each.column)
                 )
             if determines:
                 message = f"{each.column} alone determines {target} (target leakage)"
@@ -129,12 +140,13 @@ def _mostly_different(values: Column) -> bool:
     return len(np.unique(values)) >= max(MIN_ROWS, len(values) / 2)
 
 
-def _evenly_spaced(values: Column) -> bool:
+def _evenly_spaced(dataset: Dataset, column: str) -> bool:
     """Whether most sorted values have the same distance to the next, as years and days have.
 
     Such a column is a time axis. A target that grows with time has the same ranks, and that is no leak.
     """
-    steps = np.diff(np.unique(_unit(values[~np.isnan(values)])))
+    present = (values[~np.isnan(values)] for values in _blocks(dataset, column, slice(None)))
+    steps = np.diff(np.unique(_unit(lowest(present, MOST_SORTED))))
     usual = np.median(steps)
     return bool(np.mean(np.abs(steps - usual) <= 0.1 * usual) >= 0.75)
 

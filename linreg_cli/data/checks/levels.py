@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from linreg_cli.config.preprocess import PreprocessConfig
-from linreg_cli.data.columns.kinds import Categories
+from linreg_cli.data.columns.kinds import Categories, Codes, blocks_of_codes
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.inputs import CategoryInput
 from linreg_cli.data.encoding.levels import value_of
@@ -33,11 +33,15 @@ def placeholders(dataset: Dataset, marks: tuple[str, ...]) -> Iterator[Finding]:
         among_numbers = numbers and all(is_placeholder(word, among_numbers=True) for word in words)
         found = [word for word in words if word not in kept and is_placeholder(word, among_numbers=among_numbers)]
         if found:
-            counts = [int(np.sum(raw.codes == raw.levels.index(level))) for level in found if level in raw.levels]
+            counts = [_count(raw.codes, raw.levels.index(level)) for level in found if level in raw.levels]
             cells = ", ".join(f"{quoted(level)} ({n:,} cells)" for level, n in zip(found, counts, strict=False))
             levels = "a level" if len(found) == 1 else "levels"
             remedy = also_missing(found[-1], each.column, [*marks, *found[:-1]])
             yield Finding("placeholder", f"{each.column} has {levels} {cells}; if it means 'missing', set {remedy}")
+
+
+def _count(codes: Codes, code: int) -> int:
+    return sum(int(np.count_nonzero(part == code)) for _, part in blocks_of_codes(codes))
 
 
 def lookalikes(dataset: Dataset) -> Iterator[Finding]:

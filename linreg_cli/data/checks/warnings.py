@@ -11,7 +11,7 @@ from linreg_cli.data.checks.thousands import thousands
 from linreg_cli.data.checks.wording import equal, listed
 from linreg_cli.data.columns.kinds import Column, Rows, take
 from linreg_cli.data.columns.row_set import RowArray
-from linreg_cli.data.columns.rows import in_order, pick
+from linreg_cli.data.columns.rows import in_order, pick, row_blocks
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.inputs import CategoryInput
 from linreg_cli.data.tables.text_format import AsText
@@ -89,8 +89,16 @@ def _sample(n_rows: int) -> RowArray:
 def _is_constant(dataset: Dataset, name: str, sample: Column, rows: Rows | slice) -> bool:
     if sample.min() != sample.max():
         return False
-    values = take(dataset.columns, name, rows)
-    return bool(values.min() == values.max())
+    return _are_equal(dataset, rows, name, sample[:1])
+
+
+def _are_equal(dataset: Dataset, rows: Rows | slice, name: str, other: str | Column) -> bool:
+    """Whether a column equals another one, or one number, in some rows."""
+    for _, block in row_blocks(rows, dataset.n_samples):
+        values = take(dataset.columns, name, block)
+        if not (values == (take(dataset.columns, other, block) if isinstance(other, str) else other)).all():
+            return False
+    return True
 
 
 def _constants_and_duplicates(dataset: Dataset, sample: Rows, rows: Rows | slice) -> tuple[set[str], dict[str, str]]:
@@ -104,7 +112,7 @@ def _constants_and_duplicates(dataset: Dataset, sample: Rows, rows: Rows | slice
             constant.add(name)
             continue
         other = first.setdefault(hashlib.blake2b((values + 0.0).tobytes()).digest(), name)  # -0.0 + 0.0 is 0.0
-        if other != name and np.array_equal(take(dataset.columns, name, rows), take(dataset.columns, other, rows)):
+        if other != name and _are_equal(dataset, rows, name, other):
             duplicates[name] = other
     return constant, duplicates
 

@@ -40,6 +40,7 @@ class RowSet:
         groups = (bits[start : start + _GROUP // 8] for start in range(0, len(bits), _GROUP // 8))
         counts = [int(np.bitwise_count(each).sum(dtype=np.int64)) for each in groups]
         self._ends = np.cumsum([0, *counts], dtype=np.int64)
+        self._kept: tuple[int, npt.NDArray[np.intp]] | None = None
 
     @classmethod
     def of_blocks(cls, masks: Iterable[Mask]) -> "RowSet":
@@ -142,8 +143,13 @@ class RowSet:
         return out
 
     def _group(self, group: int) -> npt.NDArray[np.intp]:
+        """The rows of a group; the last one is kept, since small blocks of rows ask for it again."""
+        if self._kept is not None and self._kept[0] == group:
+            return self._kept[1]
         bits = self._bits[group * _GROUP // 8 : (group + 1) * _GROUP // 8]
-        return np.flatnonzero(np.unpackbits(bits)) + group * _GROUP
+        rows = np.flatnonzero(np.unpackbits(bits)) + group * _GROUP
+        self._kept = group, rows
+        return rows
 
     def _range(self, start: int, stop: int) -> RowArray:
         out, at = self._empty(stop - start), start

@@ -27,9 +27,14 @@ def as_slice(rows: Rows | slice) -> Rows | slice:
 
 
 def in_order(rows: Rows) -> Rows | slice:
-    """The same rows in ascending order, so that a table on the disk is read once, from start to end."""
+    """The same rows, each once, in ascending order, so that a table on the disk is read once, from start to end."""
     chosen = as_slice(rows)
-    return np.sort(chosen) if isinstance(chosen, np.ndarray) else chosen
+    return as_slice(RowSet.of([chosen], int(chosen.max(initial=-1)) + 1)) if isinstance(chosen, np.ndarray) else chosen
+
+
+def in_blocks(rows: Rows | slice) -> Rows | slice:
+    """The same rows in an order in which blocks of them are read fast: as they are if they are one block."""
+    return as_slice(rows) if isinstance(rows, slice) or len(rows) <= BLOCK_ROWS else in_order(rows)
 
 
 def count(rows: Rows | slice, n_samples: int) -> int:
@@ -92,7 +97,7 @@ def first_row(rows: Rows | slice, n_samples: int, where: Callable[[RowArray | sl
     (1, 2)
     """
     lowest, found = n_samples, 0
-    for _, block in row_blocks(as_slice(rows), n_samples):
+    for _, block in row_blocks(in_blocks(rows), n_samples):
         at = np.flatnonzero(where(block))
         if len(at):
             found += len(at)
@@ -100,14 +105,37 @@ def first_row(rows: Rows | slice, n_samples: int, where: Callable[[RowArray | sl
     return lowest, found
 
 
-class StackedRows:
+class RowsOnAccess:
+    """A matrix whose rows are read or computed on access: `values[start:stop]`, or by an array of positions.
+
+    Args:
+        shape: (n_rows, n_columns).
+        dtype: of the numbers.
+    """
+
+    ndim = 2
+
+    def __init__(self, shape: tuple[int, int], dtype: npt.DTypeLike) -> None:
+        self.shape, self.dtype, self.size = shape, np.dtype(dtype), shape[0] * shape[1]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, chosen: slice | npt.NDArray[np.integer[Any]]) -> npt.NDArray[Any]:
+        raise NotImplementedError
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return np.asarray(self[0 : len(self)], dtype=dtype)
+
+
+class StackedRows(RowsOnAccess):
     """A matrix of shape (n_rows, n_columns), float64, whose rows are computed on access.
 
     Args:
         columns: name -> column.
         names: names of the columns of the matrix, in order.
         rows: rows of the table: row numbers, or a slice with both ends. Ascending rows are read faster.
-        function: applied to the values, such as the transform of a target; None: none.
+        functions: for each column what is applied to its values, such as the transform of a target; None: nothing.
 
     >>> X = StackedRows({"a": np.array([1.0, 2.0]), "b": np.array([3.0, 4.0])}, ["a", "b"], np.array([1, 0]))
     >>> X.shape, X[0:1].tolist(), np.asarray(X).tolist()
@@ -119,14 +147,10 @@ class StackedRows:
         columns: Mapping[str, Column],
         names: Sequence[str],
         rows: Rows | slice,
-        function: Callable[[Column], Column] | None = None,
+        functions: Sequence[Callable[[Column], Column]] | None = None,
     ) -> None:
-        self._columns, self._names, self._rows, self._function = columns, names, as_slice(rows), function
-        self.shape = rows.stop - rows.start if isinstance(rows, slice) else len(rows), len(names)
-        self.ndim, self.size, self.dtype = 2, self.shape[0] * len(names), np.dtype(np.float64)
-
-    def __len__(self) -> int:
-        return self.shape[0]
+        self._columns, self._names, self._rows, self._functions = columns, names, as_slice(rows), functions
+        super().__init__((rows.stop - rows.start if isinstance(rows, slice) else len(rows), len(names)), np.float64)
 
     def __getitem__(self, chosen: slice | npt.NDArray[np.integer[Any]]) -> Column:
         if isinstance(chosen, slice):
@@ -139,8 +163,5 @@ class StackedRows:
         out = np.empty((n_rows, len(self._names)))
         for position, name in enumerate(self._names):
             values = take(self._columns, name, rows)
-            out[:, position] = values if self._function is None else self._function(values)
+            out[:, position] = values if self._functions is None else self._functions[position](values)
         return out
-
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        return np.asarray(self[0 : len(self)], dtype=dtype)

@@ -15,7 +15,7 @@ import numpy as np
 
 from linreg_cli.config.terms import FUNCTIONS, POWERS, Factor, Term
 from linreg_cli.data.columns.kinds import MISSING, Codes, Column, Mask, Rows, Values
-from linreg_cli.data.columns.rows import as_slice, first_row
+from linreg_cli.data.columns.rows import first_row, in_blocks
 from linreg_cli.data.encoding.inputs import CategoryInput, Input
 from linreg_cli.errors import Fault
 from linreg_cli.remedies import leave_out, setting
@@ -249,7 +249,7 @@ def domain_faults(
         trained: whether a model was trained already.
     """
     faults: list[Fault] = []
-    chosen = as_slice(rows)
+    chosen = in_blocks(rows)
     bad_columns = set()
     entries: dict[Factor, list[str]] = {}  # those with each function
     for each in derived:

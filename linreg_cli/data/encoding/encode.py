@@ -5,7 +5,8 @@ Features that are made of columns are computed from the encoded columns; see `de
 The encoding is fitted on the train split, stored with the run, and applied unchanged at prediction.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from linreg_cli.data.columns.kinds import (
     UNKNOWN,
     Categories,
     Codes,
+    Column,
     EncodedColumns,
     Filled,
     Gaps,
@@ -26,8 +28,12 @@ from linreg_cli.data.columns.kinds import (
     RawColumn,
     Rows,
     Values,
+    n_cells,
 )
-from linreg_cli.data.columns.rows import as_slice
+from linreg_cli.data.columns.moments import total
+from linreg_cli.data.columns.ranked import median
+from linreg_cli.data.columns.rows import as_slice, first_row, in_blocks, row_blocks
+from linreg_cli.data.columns.rows import part as part_of
 from linreg_cli.data.encoding.cell_faults import category_fault, missing_level_fault, missing_number_fault
 from linreg_cli.data.encoding.column_faults import column_fault
 from linreg_cli.data.encoding.derived import DerivedInput, coded, domain_faults, fits, products
@@ -175,7 +181,7 @@ class Encoder:
 
     def dropped(self, raw: Mapping[str, RawColumn]) -> Mask:
         """Which rows are dropped because a cell is missing, shape (n_samples,)."""
-        out = np.zeros(_n_samples(raw[self.sources[0].column]), dtype=bool)
+        out = np.zeros(n_cells(raw[self.sources[0].column]), dtype=bool)
         for each in self.sources:
             if each.missing == "drop" and raw[each.column].n_missing:
                 out |= raw[each.column].missing()
@@ -283,28 +289,32 @@ def _category(
     column: str, values: Categories, missing: str, rows: Rows, *, drop_first: bool, unknown: str
 ) -> CategoryInput:
     """A category, with the levels of the train rows."""
-    present = np.unique(values.codes[rows])
+    found = [np.unique(values.codes[block]) for _, block in row_blocks(as_slice(rows), len(values.codes))]
+    present = np.unique(np.concatenate([np.zeros(0, dtype=np.int32), *found]))
     levels = tuple(values.levels[code] for code in present if code >= 0)
     gaps_are_level = missing == "level" and MISSING in present
     levels += (MISSING_LEVEL,) if gaps_are_level else ()
     return CategoryInput(column, values.kind, levels, drop_first, missing, unknown, gaps_are_level)
 
 
-def _n_samples(raw: RawColumn) -> int:
-    return len(raw.values if isinstance(raw, Numbers) else raw.codes)
-
-
 def _fill(values: Numbers, missing: str, rows: Rows) -> float | None:
     """The fill value, also of a column without missing cells, which may have some at prediction."""
     if missing not in FILLS:
         return None
-    present = values.values[as_slice(rows)]
-    present = present[~np.isnan(present)] if values.n_missing else present
-    if not len(present):
-        return float("nan")
-    if missing == "median":  # in place where the array is no view of the column, so that it is there once
-        return float(np.median(present, overwrite_input=present.base is None and present.flags.writeable))
-    return float(np.mean(present))
+    chosen = in_blocks(rows)
+
+    def present() -> Iterator[Column]:
+        for _, block in row_blocks(chosen, len(values.values)):
+            part = values.values[block]
+            yield part[~np.isnan(part)] if values.n_missing else part
+
+    if missing == "median":
+        return median(present)
+    if not values.n_missing and len(rows):
+        return float(total(lambda start, stop: values.values[part_of(chosen, start, stop)], 0, len(rows)) / len(rows))
+    sums = [(float(np.sum(part)), len(part)) for part in present()]
+    count = sum(n for _, n in sums)
+    return math.fsum(each for each, _ in sums) / count if count else float("nan")
 
 
 def _statistic(missing: str) -> str:
@@ -313,7 +323,7 @@ def _statistic(missing: str) -> str:
 
 
 def _has_gaps(values: Numbers, rows: Rows) -> bool:
-    return bool(values.n_missing and np.isnan(values.values[as_slice(rows)]).any())
+    return bool(values.n_missing and first_row(rows, n_cells(values), values.missing)[1])
 
 
 def _filled(each: NumberInput, values: Numbers, rows: Rows, name: str, *, trained: bool) -> tuple[Values, Fault | None]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from linreg_cli.data.columns.kinds import Mask, RawColumn, Rows, n_cells
-from linreg_cli.data.columns.rows import as_slice, row_blocks
+from linreg_cli.data.columns.rows import in_blocks, row_blocks
 from linreg_cli.data.encoding.inputs import CategoryInput, Input
 
 
@@ -40,7 +40,7 @@ def with_shared_gaps(
 
 def _digest_of_gaps(values: RawColumn, rows: Rows) -> bytes:
     digest = hashlib.blake2b()
-    for _, block in row_blocks(as_slice(rows), n_cells(values)):
+    for _, block in row_blocks(in_blocks(rows), n_cells(values)):
         digest.update(np.packbits(values.missing(block)).data)
     return digest.digest()
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from linreg_cli.optim.engines.kernels.loader import kernel
 from linreg_cli.optim.engines.kernels.signatures import BLOCK_ROWS, LANES, TILE
 from linreg_cli.optim.engines.parameters import rounded_up
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import Rows, TrainRows
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -33,10 +33,10 @@ def is_wide(n_features: int, n_targets: int) -> bool:
     return n_features + n_targets >= WIDE
 
 
-def of_part(rows: TrainRows, first: int, last: int) -> Moments:
+def of_part(rows: Rows, first: int, last: int) -> Moments:
     """Number of rows, means and centred second moments of [x | y] of the rows `first` to `last - 1`, at least one."""
-    by = _by_product if is_wide(rows.n_features, rows.n_targets) else _by_kernel
-    return by(rows, first, last)
+    part = rows.part(first, last)
+    return _by_product(part) if is_wide(rows.n_features, rows.n_targets) else _by_kernel(part)
 
 
 def merged(parts: Sequence[Moments]) -> Moments:
@@ -59,7 +59,7 @@ def merged(parts: Sequence[Moments]) -> Moments:
     return rows, mean_z, M_zz
 
 
-def of_residuals(rows: TrainRows, first: int, last: int, fit_kd: Array, mean_z: Array) -> tuple[Tensor, Tensor]:
+def of_residuals(rows: Rows, first: int, last: int, fit_kd: Array, mean_z: Array) -> tuple[Tensor, Tensor]:
     """Sums of r x and of r^2, float64, (k, d) and (k,), of the residuals of a fit to centred rows of a part.
 
     Args:
@@ -70,21 +70,22 @@ def of_residuals(rows: TrainRows, first: int, last: int, fit_kd: Array, mean_z: 
         mean_z: the means of [x | y] that are subtracted.
     """
     fit_dk, mean, d = torch.from_numpy(fit_kd.T.copy()), torch.from_numpy(mean_z), rows.n_features
-    x = rows.X_nd[first:last].double() - mean[:d]
-    r = rows.y_nk[first:last].double() - mean[d:] - x @ fit_dk
+    part = rows.part(first, last)
+    x = part.X_nd.double() - mean[:d]
+    r = part.y_nk.double() - mean[d:] - x @ fit_dk
     return r.T @ x, r.square().sum(0)
 
 
-def _by_kernel(rows: TrainRows, first: int, last: int) -> Moments:
+def _by_kernel(rows: TrainRows) -> Moments:
     """As `of_part`, in one pass where possible."""
-    count, d, k = last - first, rows.n_features, rows.n_targets
+    count, d, k = rows.n_samples, rows.n_features, rows.n_targets
     X, y = rows.X_nd.numpy(), rows.y_nk.numpy()
     part_moments = kernel("moments.part_moments", rows.dtype)
-    centre_z, Z = _sample(rows, first, last), rounded_up(d + k, TILE)
+    centre_z, Z = _sample(rows), rounded_up(d + k, TILE)
     for _ in range(2):
         sums_Z, M_ZZ = np.empty(Z), np.empty((Z, Z))
         room = np.zeros(Z * BLOCK_ROWS), np.zeros(Z * LANES), np.zeros(Z * Z * LANES)
-        part_moments(X, y, first, last, d, k, centre_z, *room, sums_Z, M_ZZ)
+        part_moments(X, y, 0, count, d, k, centre_z, *room, sums_Z, M_ZZ)
         shift_z = sums_Z[: len(centre_z)] / count
         about_centre_zz = M_ZZ[: len(centre_z), : len(centre_z)]
         about_centre_zz = np.triu(about_centre_zz) + np.triu(about_centre_zz, 1).T
@@ -96,16 +97,16 @@ def _by_kernel(rows: TrainRows, first: int, last: int) -> Moments:
     return count, centre_z, M_zz
 
 
-def _sample(rows: TrainRows, first: int, last: int) -> Array:
+def _sample(rows: TrainRows) -> Array:
     """Means of [x | y] over at most SAMPLE_ROWS evenly spaced rows of a part, to estimate those of all its rows."""
-    every = slice(first, last, max(1, (last - first) // SAMPLE_ROWS))
+    every = slice(0, None, max(1, rows.n_samples // SAMPLE_ROWS))
     z = torch.cat([rows.X_nd[every], rows.y_nk[every]], dim=1)[:SAMPLE_ROWS]
     return z.double().mean(0).numpy()
 
 
-def _by_product(rows: TrainRows, first: int, last: int) -> Moments:
+def _by_product(rows: TrainRows) -> Moments:
     """As `of_part`, by a matrix product of torch."""
-    z = torch.cat([rows.X_nd[first:last].double(), rows.y_nk[first:last].double()], dim=1)
+    z = torch.cat([rows.X_nd.double(), rows.y_nk.double()], dim=1)
     mean = z.mean(0)
     z -= mean
-    return last - first, mean.numpy(), (z.T @ z).numpy()
+    return rows.n_samples, mean.numpy(), (z.T @ z).numpy()

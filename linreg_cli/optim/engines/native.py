@@ -1,8 +1,5 @@
 """The native executor: compiled steps on the CPU, a whole segment in one call."""
 
-import os
-from collections.abc import Hashable
-from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -14,19 +11,15 @@ from linreg_cli.optim.engines.kernels.loader import kernel
 from linreg_cli.optim.engines.kernels.signatures import LANES
 from linreg_cli.optim.engines.parameters import PackedParameters
 from linreg_cli.optim.engines.parts import over_parts, part_rows
-from linreg_cli.optim.engines.threads import pool
+from linreg_cli.optim.engines.windows import Window, windows_of
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.row_order import RowOrder
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import Rows, TrainRows
 from linreg_cli.optim.state import TrainingState
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 LOSS_CODES = {"mse": 0, "sse": 1, "half_mse": 2, "mae": 3, "huber": 4}
-
-#: From so many rows on, the next row order is drawn while an epoch runs. For fewer, a thread costs more than it saves.
-DRAW_AHEAD_ROWS = 20_000
 
 #: From so many rows on, a row order needs int64. Below, int32 takes half the memory and bandwidth.
 WIDE_ROWS = 2**31
@@ -49,15 +42,15 @@ class NativeExecutor:
 
     name = "native"
 
-    def __init__(self, rows: TrainRows) -> None:
+    def __init__(self, rows: Rows) -> None:
         if rows.device.type != "cpu":
             raise ValueError(f"native runs on the CPU and the data is on {rows.device}; use reference, or device: cpu")
         self._n, self._d, self._k = rows.n_samples, rows.n_features, rows.n_targets
-        self._X_nd: Array = rows.X_nd.contiguous().view(-1).numpy()
-        self._y_nk: Array = rows.y_nk.contiguous().view(-1).numpy()
+        self._rows = rows.contiguous()
         self._dtype = rows.dtype
-        self._rows = "int32" if self._n < WIDE_ROWS else "int64"
-        self._orders = _RowOrders(self._rows)
+        self._order = "int32" if self._n < WIDE_ROWS else "int64"
+        self._as_given = np.empty(0, self._order)
+        self._windows = windows_of(self._rows, getattr(torch, self._order))
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
@@ -71,7 +64,7 @@ class NativeExecutor:
         if _in_parts(plan, self._d):
             kernel("batches.update", self._dtype)
         else:
-            kernel(_steps_kernel(plan, self._k), self._dtype, self._rows)
+            kernel(_steps_kernel(plan, self._k), self._dtype, self._order)
 
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         """Take the steps `start` to `stop - 1`; as `ReferenceExecutor.run`."""
@@ -87,7 +80,7 @@ class NativeExecutor:
         packed.write_back(state, plan, updates)
         state.step += updates
         if state.step == plan.total_steps:
-            self._orders.forget()
+            self._windows.forget()
         return torch.from_numpy(losses)
 
     def train_loss(self, plan: StepPlan, state: TrainingState) -> float:
@@ -96,18 +89,16 @@ class NativeExecutor:
         return value if plan.loss.is_sum else value / (self._n * self._k)
 
     def _run_epochs(self, plan: StepPlan, packed: PackedParameters, start: int, losses: Array) -> int:
-        """One compiled call for all steps if rows come as given, one per epoch if they are shuffled."""
+        """One compiled call for all steps of a window: all of them if rows in memory come as given, or an epoch's."""
         taken = 0
         while taken < len(losses):
-            epoch, position = plan.locate(start + taken)
-            order = self._orders.of(plan, epoch)
-            steps = len(losses) - taken
-            if len(order) > 0:
-                steps = min(steps, plan.steps_per_epoch - position)
-            last_epoch, _ = plan.locate(start + taken + steps - 1)
-            rates = np.array([plan.learning_rate(e) for e in range(epoch, last_epoch + 1)], dtype=np.float64)
+            step = start + taken
+            window = self._windows.of(plan, step)
+            steps = min(len(losses) - taken, window.stop - step)
+            first_epoch, last_epoch = plan.locate(step)[0], plan.locate(step + steps - 1)[0]
+            rates = np.array([plan.learning_rate(e) for e in range(first_epoch, last_epoch + 1)], dtype=np.float64)
             part = losses[taken : taken + steps]
-            done = self._run_steps(plan, packed, order, position, rates, part)
+            done = self._run_steps(plan, packed, window, window.batch(plan, step), rates, part)
             taken += done
             packed.has_buffer = packed.has_buffer or plan.momentum != 0
             if not np.isfinite(part[done - 1]):
@@ -115,17 +106,18 @@ class NativeExecutor:
         return taken
 
     def _run_steps(
-        self, plan: StepPlan, packed: PackedParameters, order: Array, position: int, rates: Array, losses: Array
+        self, plan: StepPlan, packed: PackedParameters, window: Window, position: int, rates: Array, losses: Array
     ) -> int:
-        """Take len(losses) steps from batch `position` of an epoch on; returns the number of losses computed."""
-        data = self._X_nd, self._y_nk, order, len(order) > 0
+        """Take len(losses) steps from batch `position` of a window on; returns the number of losses computed."""
+        order = self._as_given if window.order is None else window.order.numpy()
+        data, n = (*_flat(window.rows), order, len(order) > 0), window.rows.n_samples
         parameters = packed.w, packed.b, packed.mw, packed.mb, packed.has_buffer
         setting = packed.bias, LOSS_CODES[plan.loss.name], plan.loss.huber_delta, rates, *_rule(plan), position
         name = _steps_kernel(plan, self._k)
-        run_steps = kernel(name, self._dtype, self._rows)
+        run_steps = kernel(name, self._dtype, self._order)
         if name == SINGLE_ROWS:
-            return int(run_steps(*data, *parameters, self._d, self._n, *setting, losses, len(losses)))
-        shape = self._d, self._k, self._n, plan.batch_size
+            return int(run_steps(*data, *parameters, self._d, n, *setting, losses, len(losses)))
+        shape = self._d, self._k, n, plan.batch_size
         return int(run_steps(*data, *parameters, *shape, *setting, losses, len(losses), *_workspace(packed)))
 
     def _run_full_batches(self, plan: StepPlan, packed: PackedParameters, start: int, losses: Array) -> int:
@@ -153,8 +145,9 @@ class NativeExecutor:
 
         def part(first: int, last: int) -> tuple[float, Array, Array]:
             dots_8, g_kD, gb_k = _workspace(packed)
+            X_nd, y_nk = _flat(self._rows.part(first, last))
             value = pass_over(
-                self._X_nd, self._y_nk, first, last, packed.w, packed.b, self._d, self._k,
+                X_nd, y_nk, 0, last - first, packed.w, packed.b, self._d, self._k,
                 LOSS_CODES[plan.loss.name], plan.loss.huber_delta, dots_8, g_kD, gb_k, gradient,
             )  # fmt: skip
             return float(value), g_kD, gb_k
@@ -188,40 +181,6 @@ def _workspace(packed: PackedParameters) -> tuple[Array, Array, Array]:
     return np.empty(LANES, packed.w.dtype), np.empty(len(packed.w)), np.empty(len(packed.b))
 
 
-class _RowOrders:
-    """The row orders of consecutive epochs; the next one is drawn by a thread while an epoch runs.
-
-    Args:
-        dtype: of the orders, `int32` or `int64`.
-    """
-
-    def __init__(self, dtype: str) -> None:
-        self._dtype = getattr(torch, dtype)
-        self._as_given = np.empty(0, dtype)
-        self._now: tuple[Hashable, Array] | None = None
-        self._next: tuple[Hashable, Future[Array]] | None = None
-
-    def of(self, plan: StepPlan, epoch: int) -> Array:
-        """`plan.row_order(epoch)` as an array, shape (n_samples,); empty if rows come as given."""
-        key = _key(plan.rows, epoch)
-        if self._now is None or self._now[0] != key:
-            ahead = self._next[1].result() if self._next is not None and self._next[0] == key else None
-            order = self._draw(plan.rows, epoch) if ahead is None else ahead
-            self._now, self._next = (key, order), None
-            if len(order) >= DRAW_AHEAD_ROWS and epoch + 1 < plan.epochs:
-                drawing = pool("linreg-order", 1).submit(self._draw, plan.rows, epoch + 1)
-                self._next = _key(plan.rows, epoch + 1), drawing
-        return self._now[1]
-
-    def forget(self) -> None:
-        """Free the orders, which are not needed after the last step."""
-        self._now = self._next = None
-
-    def _draw(self, rows: RowOrder, epoch: int) -> Array:
-        order = rows.of(epoch, self._dtype)
-        return self._as_given if order is None else order.numpy()
-
-
-def _key(rows: RowOrder, epoch: int) -> Hashable:
-    # With the process id: after a fork, the thread of the parent that would draw the next order does not exist.
-    return rows, epoch, os.getpid()
+def _flat(rows: TrainRows) -> tuple[Array, Array]:
+    """X and y as one-dimensional arrays, as kernels take them."""
+    return rows.X_nd.reshape(-1).numpy(), rows.y_nk.reshape(-1).numpy()

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.optim.sgd import sgd
 
+from linreg_cli.optim.engines.windows import Window, windows_of
 from linreg_cli.optim.losses import CHUNK_ROWS
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import Rows
 from linreg_cli.optim.state import TrainingState
 
 
@@ -25,8 +26,8 @@ class ReferenceExecutor:
 
     name = "reference"
 
-    def __init__(self, rows: TrainRows) -> None:
-        self._rows = rows
+    def __init__(self, rows: Rows) -> None:
+        self._rows, self._windows = rows, windows_of(rows, torch.int64)
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
@@ -65,17 +66,17 @@ class ReferenceExecutor:
         names, parameters = map(list, zip(*model.named_parameters(), strict=True))
         buffers = [state.momentum.get(name) for name in names]
         losses = torch.empty(stop - start, dtype=torch.float64)
-        epoch, order, lr = -1, None, 0.0
+        window: Window | None = None
+        lr = 0.0
         for step in range(start, stop):
-            in_epoch, batch = plan.locate(step)
-            if in_epoch != epoch:
-                epoch = in_epoch
-                order = plan.row_order(epoch)
-                order = None if order is None else order.to(self._rows.device)
+            epoch, batch = plan.locate(step)
+            if step == start or batch == 0:
                 lr = plan.learning_rate(epoch)
-            first, last = plan.batch_bounds(batch)
-            rows = slice(first, last) if order is None else order[first:last]
-            loss = plan.loss(model(self._rows.X_nd[rows]), self._rows.y_nk[rows])
+            if window is None or step == window.stop:
+                window = self._windows.of(plan, step)
+            first, last = plan.batch_bounds(window.batch(plan, step))
+            rows = slice(first, last) if window.order is None else window.order[first:last]
+            loss = plan.loss(model(window.rows.X_nd[rows]), window.rows.y_nk[rows])
             losses[step - start] = value = loss.item()
             if not math.isfinite(value):
                 losses = losses[: step - start + 1]
@@ -95,7 +96,7 @@ class ReferenceExecutor:
         return loss_over(self._rows, plan, state)
 
 
-def loss_over(rows: TrainRows, plan: StepPlan, state: TrainingState) -> float:
+def loss_over(rows: Rows, plan: StepPlan, state: TrainingState) -> float:
     """The loss over all rows at the parameters of the state, accumulated in float64, as `Loss.over`."""
     total = 0.0
     for part in rows.parts(CHUNK_ROWS):

@@ -14,7 +14,7 @@ from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.engines.sharded import ShardedExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import Rows, StoredRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.wording import plural
 
@@ -31,7 +31,7 @@ class Executor(Protocol):
 
     name: str
 
-    def __init__(self, rows: TrainRows) -> None: ...
+    def __init__(self, rows: Rows) -> None: ...
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
@@ -65,7 +65,7 @@ class Choice:
     executor: Executor
     decision: Decision
 
-    def started(self, plan: StepPlan, rows: TrainRows) -> "tuple[Choice, str]":
+    def started(self, plan: StepPlan, rows: Rows) -> "tuple[Choice, str]":
         """Load the executor's compiled code; where `auto` chose one that cannot start, the reference takes its place.
 
         Args:
@@ -92,7 +92,7 @@ class Choice:
         return {"name": self.executor.name, **self.decision.as_json()}
 
 
-def choose(engine: str, plan: StepPlan, rows: TrainRows) -> Choice:
+def choose(engine: str, plan: StepPlan, rows: Rows) -> Choice:
     """The executor that the config names; for `auto`, the one with the lowest estimated cost.
 
     Args:
@@ -104,6 +104,8 @@ def choose(engine: str, plan: StepPlan, rows: TrainRows) -> Choice:
         ValueError: if the named executor cannot run the plan; the message has the reason and what to do.
     """
     device = rows.device.type
+    if plan.shards is not None and (why := _not_by_shards(rows)):
+        raise ValueError(why)
     if engine != "auto":
         reason = unable(engine, plan, device)
         if reason:
@@ -127,7 +129,16 @@ def choose(engine: str, plan: StepPlan, rows: TrainRows) -> Choice:
     return _choice(best, rows, f"auto: estimated {text}", auto=True)
 
 
-def _choice(name: str, rows: TrainRows, why: str, *, auto: bool) -> Choice:
+def _not_by_shards(rows: Rows) -> str | None:
+    """Why sums over rows are not added up shard by shard; None if they can be."""
+    if isinstance(rows, StoredRows):
+        return "rows that stay on the disk are not added up shard by shard; set data.stream: false, or no train.shards"
+    if rows.weight_n is not None:
+        return "weighted rows are not added up shard by shard; leave out data.weight, or train.shards and --nproc"
+    return None
+
+
+def _choice(name: str, rows: Rows, why: str, *, auto: bool) -> Choice:
     return Choice(EXECUTORS[name](rows), Decision(name, why, auto))
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import Rows, TrainRows
 
 if TYPE_CHECKING:  # several processes are rare, and its imports take time
     from linreg_cli.optim.ranks import Ranks
@@ -18,8 +18,9 @@ class SharedWork:
         rows: the train split, with the ranks that share it.
     """
 
-    def __init__(self, rows: TrainRows) -> None:
-        self._rows, self._ranks = rows, rows.ranks if rows.ranks is not None and rows.ranks.size > 1 else None
+    def __init__(self, rows: Rows) -> None:
+        ranks = rows.ranks if isinstance(rows, TrainRows) else None
+        self._rows, self._ranks = rows, ranks if ranks is not None and ranks.size > 1 else None
         self._work: ShardWork | None = None
 
     def of(self, plan: StepPlan, *kernels: str) -> "SharedWork":
@@ -36,6 +37,7 @@ class SharedWork:
         if self._work is not None and self._work.plan is plan:
             return self
         rows, ranks = self._rows, self._ranks
+        assert isinstance(rows, TrainRows), "those on the disk are refused"
         held = plan.shards.of_ranks(1 if ranks is None else ranks.size)
         exchange = None if ranks is None else _Exchange(ranks, held)
         bounds = plan.shards.bounds

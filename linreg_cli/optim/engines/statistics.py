@@ -18,7 +18,6 @@ loss has a relative error of at most 1e-9, compared with the loss of the same pa
 """
 
 import functools
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ from linreg_cli.optim.engines.parts import over_parts
 from linreg_cli.optim.engines.shared import SharedWork
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import Rows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.optim.trail import Trail
 
@@ -60,12 +59,12 @@ class StatisticsExecutor:
 
     name = "statistics"
 
-    def __init__(self, rows: TrainRows) -> None:
+    def __init__(self, rows: Rows) -> None:
         if rows.device.type != "cpu":
             raise ValueError(
                 f"statistics runs on the CPU and the data is on {rows.device}; use reference, or device: cpu"
             )
-        self._data = replace(rows, X_nd=rows.X_nd.contiguous(), y_nk=rows.y_nk.contiguous())
+        self._data = rows.contiguous()
         self._dtype = rows.dtype
         self._shared = SharedWork(rows)
         self._moments: tuple[Any, ...] | None = None
@@ -123,7 +122,7 @@ class StatisticsExecutor:
         assert state.step == start, (state.step, start)
         _check(plan)
         losses, nothing = np.empty(stop - start), (np.empty(0), np.empty(0, packed.w.dtype))
-        count = 1.0 if plan.loss.is_sum else float(self._data.y_nk.numel())
+        count = 1.0 if plan.loss.is_sum else float(self._data.n_samples * self._data.n_targets)
         rates = np.array([plan.learning_rate(epoch) for epoch in range(start, stop)], dtype=np.float64)
         scale = loss_scale(plan.loss.name, 1, 1)  # of one squared residual
         taken = kernel("moments.run_steps", self._dtype)(
@@ -144,7 +143,7 @@ class StatisticsExecutor:
     def _of_sums(self, plan: StepPlan, sums: Any) -> Any:
         """The loss from the sum of e^2, float64."""
         values = loss_scale(plan.loss.name, 1, 1) * sums
-        return values if plan.loss.is_sum else values / self._data.y_nk.numel()
+        return values if plan.loss.is_sum else values / (self._data.n_samples * self._data.n_targets)
 
     def _statistics(self, plan: StepPlan) -> tuple[Any, ...]:
         """The arguments of the kernels: S, q, rr, mx, my, v, n, d and k; computed once."""

@@ -1,0 +1,52 @@
+"""The covariance of coefficients for residuals that are correlated within clusters of rows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from linreg_cli.least_squares.decompositions import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """The cluster of each row.
+
+    Attributes:
+        codes: shape (n_samples,), from 0 to `count - 1`; each of them occurs.
+        count: the number of clusters, G.
+    """
+
+    codes: npt.NDArray[np.intp]
+    count: int
+
+    @classmethod
+    def of(cls, labels: npt.ArrayLike) -> "Clusters":
+        """From one label for each row.
+
+        >>> found = Clusters.of(["b", "a", "b"])
+        >>> found.codes.tolist(), found.count
+        ([1, 0, 1], 2)
+        """
+        kinds, codes = np.unique(np.asarray(labels), return_inverse=True)
+        return cls(codes.reshape(-1).astype(np.intp), len(kinds))
+
+    @property
+    def degrees(self) -> int:
+        """The degrees of freedom of t: G - 1."""
+        return self.count - 1
+
+    def meat(self, scores_gp: Array, n_samples: int, n_parameters: int) -> Array:
+        """G / (G - 1) (n - 1) / (n - p) S'S, shape (p, p), as statsmodels and Stata have it; G is at least 2.
+
+        Args:
+            scores_gp: S, the sums over the rows of each cluster of q e, shape (G, p).
+            n_samples: n.
+            n_parameters: p.
+
+        Source: K.-Y. Liang, S. L. Zeger, Longitudinal data analysis using generalized linear models, 1986; A. C.
+        Cameron, D. L. Miller, A practitioner's guide to cluster-robust inference, 2015 (the factor).
+        """
+        factor = self.count / (self.count - 1) * (n_samples - 1) / (n_samples - n_parameters)
+        found: Array = factor * (scores_gp.T @ scores_gp)
+        return found

@@ -1,0 +1,135 @@
+"""What is kept of a table, or of a part of its rows: moments, and what is known of each column."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from linreg_cli.data.columns.kinds import Column
+from linreg_cli.statistics.moments import Key, Moments, gap_of, level_of, target_of, value_of
+from linreg_cli.statistics.quantiles import Histogram
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnFacts:
+    """What is known of a column of the table, over the rows that were read.
+
+    Attributes:
+        column: its name.
+        role: `feature` or `target`.
+        kind: `number`, or for a category `text`, `boolean` or `number`; `empty` for one without a cell so far.
+        is_category: whether it is a category.
+        missing: missing cells, of all rows.
+        gaps: missing cells of train rows.
+        low: the lowest value of the train rows; infinite without one.
+        high: the highest.
+        levels: level -> train rows that have it; a level of other rows alone has 0.
+        histogram: of the train rows, for a median; None where the config asks for none.
+    """
+
+    column: str
+    role: str
+    kind: str
+    is_category: bool
+    missing: int = 0
+    gaps: int = 0
+    low: float = float("inf")
+    high: float = float("-inf")
+    levels: Mapping[str, int] = field(default_factory=dict)
+    histogram: Histogram | None = None
+
+    def with_numbers(self, train: Column, missing: int, gaps: int) -> "ColumnFacts":
+        """The facts with a block of numbers.
+
+        Args:
+            train: the values of its train rows, none missing.
+            missing: missing cells of the block.
+            gaps: missing cells of its train rows.
+        """
+        low = min(self.low, float(train.min(initial=float("inf"))))
+        high = max(self.high, float(train.max(initial=float("-inf"))))
+        histogram = self.histogram if self.histogram is None else self.histogram.with_values(train)
+        missing, gaps = self.missing + missing, self.gaps + gaps
+        return replace(self, low=low, high=high, histogram=histogram, missing=missing, gaps=gaps)
+
+    def with_levels(self, levels: Mapping[str, int], missing: int, gaps: int) -> "ColumnFacts":
+        """The facts with a block of a category; the arguments as in the attributes."""
+        return replace(self, levels=_summed(self.levels, levels), missing=self.missing + missing, gaps=self.gaps + gaps)
+
+    def joined(self, other: "ColumnFacts") -> "ColumnFacts":
+        """The facts of the rows of both, which have one kind."""
+        histogram = self.histogram
+        if histogram is not None and other.histogram is not None:
+            histogram = histogram.joined(other.histogram)
+        return replace(
+            self,
+            kind=other.kind if self.kind == "empty" else self.kind,
+            is_category=self.is_category or other.is_category,
+            missing=self.missing + other.missing,
+            gaps=self.gaps + other.gaps,
+            low=min(self.low, other.low),
+            high=max(self.high, other.high),
+            levels=_summed(self.levels, other.levels),
+            histogram=histogram,
+        )
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The columns of `Moments` that it is kept as."""
+        if self.role == "target":
+            return (target_of(self.column),)
+        gaps = (gap_of(self.column),) if self.gaps else ()
+        if self.is_category:
+            return (*(level_of(self.column, level) for level, count in sorted(self.levels.items()) if count), *gaps)
+        return (value_of(self.column), *gaps)
+
+
+def _summed(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {level: one.get(level, 0) + other.get(level, 0) for level in sorted({*one, *other})}
+
+
+@dataclass(frozen=True, eq=False)
+class TableStatistics:
+    """The statistics of a table, or of a part of its rows.
+
+    Attributes:
+        settings: dotted key of the config -> value, as far as the figures depend on it.
+        table: what identifies the table: its name, its columns, its number of rows (None: one part, not counted
+            before), and a digest of its files' ends and sizes.
+        part: I and N of `--part I/N`; (1, 1) for the whole table, also where it was merged.
+        digests: SHA-256 of the rows that each part has read, in the order of the parts.
+        n_rows: rows that were read.
+        n_dropped: those that were dropped because a cell is missing.
+        splits: split -> rows.
+        columns: the features, then the targets.
+        moments: of the train rows.
+    """
+
+    settings: Mapping[str, Any]
+    table: Mapping[str, Any]
+    part: tuple[int, int]
+    digests: tuple[str, ...]
+    n_rows: int
+    n_dropped: int
+    splits: Mapping[str, int]
+    columns: tuple[ColumnFacts, ...]
+    moments: Moments
+
+    @property
+    def features(self) -> tuple[ColumnFacts, ...]:
+        """The facts of the features."""
+        return tuple(each for each in self.columns if each.role == "feature")
+
+    @property
+    def targets(self) -> tuple[ColumnFacts, ...]:
+        """The facts of the targets."""
+        return tuple(each for each in self.columns if each.role == "target")
+
+    @property
+    def n_train(self) -> int:
+        """Rows of the train split."""
+        return self.splits["train"]
+
+
+def keys_of(columns: Sequence[ColumnFacts]) -> tuple[Key, ...]:
+    """The columns of `Moments` of some columns, in order."""
+    return tuple(key for each in columns for key in each.keys)

@@ -1,0 +1,184 @@
+"""Second moments of named columns as a triangular factor, of any rows, and those of two sets of rows together.
+
+The factor is R of [1 Z] = Q R, for Z = columns about a center. Nothing is squared, so the condition number stays that
+of the columns. Rows are added by a QR of the factors on top of each other, about one center: a column x about another
+center is the same column and a multiple of the column of ones, so only rows of R change.
+
+A column with missing cells is two: its values about the center with 0 in place of a missing cell, and the indicator of
+missing cells. With a fill f, the column is center + values + (f - center) * indicator. So f can be chosen later.
+
+Suffixes are shapes: n rows, m columns, without that of ones.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from linreg_cli.least_squares.decompositions import Array, triangle
+
+#: A column: what it is (`value`, `gap`, `level` or `target`), the column of the table, and for an indicator its level.
+Key = tuple[str, str, str]
+
+
+def value_of(column: str) -> Key:
+    """The values of a column of numbers."""
+    return "value", column, ""
+
+
+def gap_of(column: str) -> Key:
+    """The indicator of the missing cells of a column."""
+    return "gap", column, ""
+
+
+def level_of(column: str, level: str) -> Key:
+    """The indicator of a level of a category."""
+    return "level", column, level
+
+
+def target_of(column: str) -> Key:
+    """The values of a target."""
+    return "target", column, ""
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """The moments of some rows.
+
+    Attributes:
+        n: rows.
+        keys: the columns.
+        center: shape (m,), that R is about: the mean within rounding error, 0 for an indicator.
+        R: shape (m + 1, m + 1), upper triangular: the factor of [1 Z]; zeros without rows.
+    """
+
+    n: int
+    keys: tuple[Key, ...]
+    center: Array
+    R: Array
+
+    @classmethod
+    def none(cls, keys: Sequence[Key]) -> "Moments":
+        """Those of no rows."""
+        return cls(0, tuple(keys), np.zeros(len(keys)), np.zeros((len(keys) + 1,) * 2))
+
+    @classmethod
+    def of_rows(cls, columns: Mapping[Key, Array]) -> "Moments":
+        """The moments of a block of rows.
+
+        Args:
+            columns: each of shape (n_rows,), at least one row; a missing cell of a `value` is nan, and its `gap` is
+                among the columns.
+
+        >>> found = Moments.of_rows({value_of("x"): np.array([1.0, 3.0]), target_of("y"): np.array([2.0, 2.0])})
+        >>> found.center.tolist(), found.mean.tolist()
+        ([2.0, 2.0], [2.0, 2.0])
+        """
+        keys = tuple(columns)
+        n = len(columns[keys[0]])
+        rows, center = np.empty((n, len(keys) + 1)), np.zeros(len(keys))
+        rows[:, 0] = 1.0
+        for position, key in enumerate(keys):
+            values = columns[key]
+            if key[0] in ("value", "target"):
+                present = values[~np.isnan(values)] if gap_of(key[1]) in columns else values
+                if len(present):  # about the first one, so that the center of a constant column is its value
+                    center[position] = present[0] + np.mean(present - present[0])
+                rows[:, position + 1] = np.where(np.isnan(values), 0.0, values - center[position])
+            else:
+                rows[:, position + 1] = values
+        return cls(n, keys, center, _square(triangle(rows)))
+
+    @property
+    def mean(self) -> Array:
+        """The mean of each column, shape (m,); of a column with missing cells, that of the others."""
+        return self.center + self.shift
+
+    @property
+    def shift(self) -> Array:
+        """`mean` - `center`, without the rounding error of a large mean, shape (m,)."""
+        if not self.n:
+            return np.zeros(len(self.keys))
+        of_all = self.R[0, 1:] / self.R[0, 0]
+        position = {key: place for place, key in enumerate(self.keys)}
+        present = np.ones(len(self.keys))
+        for place, key in enumerate(self.keys):
+            if key[0] == "value" and (gap := position.get(gap_of(key[1]))) is not None:
+                present[place] = 1 - of_all[gap]
+        shift: Array = np.divide(of_all, present, out=np.zeros_like(of_all), where=present > 0.5 / self.n)
+        return shift
+
+    def arranged(self, keys: Sequence[Key]) -> "Moments":
+        """The same rows with the columns in another order, and columns of zeros for those that they do not have."""
+        position = {key: place for place, key in enumerate(self.keys)}
+        center, R = np.zeros(len(keys)), np.zeros((self.R.shape[0], len(keys) + 1))
+        R[:, 0] = self.R[:, 0]
+        for place, key in enumerate(keys):
+            if key in position:
+                center[place], R[:, place + 1] = self.center[position[key]], self.R[:, position[key] + 1]
+        return Moments(self.n, tuple(keys), center, R)
+
+    def about(self, center: Array) -> "Moments":
+        """The same rows about another center, shape (m,)."""
+        R, position = self.R.copy(), {key: place + 1 for place, key in enumerate(self.keys)}
+        for place, key in enumerate(self.keys):
+            if (by := self.center[place] - center[place]) != 0:
+                ones = self.R[:, 0]
+                if key[0] == "value" and (gap := position.get(gap_of(key[1]))) is not None:
+                    ones = ones - self.R[:, gap]  # a missing cell stays 0
+                R[:, place + 1] += by * ones
+        return replace(self, center=center, R=R)
+
+    def joined(self, other: "Moments", keys: Sequence[Key]) -> "Moments":
+        """The moments of the rows of both.
+
+        Args:
+            other: of other rows.
+            keys: the columns of the result: those of both.
+
+        Source: T. F. Chan, G. H. Golub, R. J. LeVeque, Algorithms for computing the sample variance, 1983 (one mean for
+        two sets of rows); J. Demmel and others, Communication-optimal parallel and sequential QR, 2012.
+        """
+        a, b = self.arranged(keys), other.arranged(keys)
+        if not a.n or not b.n:
+            only = a if a.n else b
+            return replace(only, R=_square(triangle(only.R))) if only.n else Moments.none(keys)
+        of_values = np.array([key[0] in ("value", "target") for key in keys], dtype=bool)
+        counts_a, counts_b = a.present, b.present
+        share = np.divide(counts_b, counts_a + counts_b, out=np.zeros(len(keys)), where=counts_a + counts_b > 0)
+        mean_a, mean_b = a.mean, b.mean
+        center = np.where(of_values, mean_a + (mean_b - mean_a) * share, 0.0)
+        stacked = np.vstack([a.about(center).R, b.about(center).R])
+        return Moments(a.n + b.n, tuple(keys), center, _square(triangle(stacked)))
+
+    @property
+    def present(self) -> Array:
+        """How many cells of each column are not missing, shape (m,)."""
+        position = {key: place for place, key in enumerate(self.keys)}
+        found = np.full(len(self.keys), float(self.n))
+        for place, key in enumerate(self.keys):
+            gap = position.get(gap_of(key[1])) if key[0] == "value" else None
+            if gap is not None:
+                found[place] -= np.rint(self.R[0, 0] * self.R[0, gap + 1])
+        return found
+
+
+def merged(parts: Sequence[Moments], keys: Sequence[Key]) -> Moments:
+    """The moments of all rows, in a tree that depends on the number of parts alone.
+
+    Args:
+        parts: at least one, in their order.
+        keys: the columns of the result.
+    """
+    level = [each.joined(Moments.none(keys), keys) for each in parts]
+    while len(level) > 1:
+        pairs = [level[first : first + 2] for first in range(0, len(level), 2)]
+        level = [pair[0].joined(pair[1], keys) if len(pair) == 2 else pair[0] for pair in pairs]
+    return level[0]
+
+
+def _square(R: Array) -> Array:
+    """An upper triangle with rows of zeros, where there were fewer rows than columns, and a diagonal of one sign."""
+    full = np.zeros((R.shape[1],) * 2)
+    full[: len(R)] = R
+    return full * np.where(np.diag(full) < 0, -1.0, 1.0)[:, None]

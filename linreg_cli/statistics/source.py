@@ -1,0 +1,362 @@
+"""The table that statistics are made of: which columns, which rows, which settings the figures depend on."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from linreg_cli.addresses import is_address
+from linreg_cli.config.data import TableData
+from linreg_cli.config.roles import column_roles
+from linreg_cli.config.schema import Config
+from linreg_cli.config.terms import Term
+from linreg_cli.data.columns.kinds import Column, Mask, Numbers, RawColumn, row_numbers
+from linreg_cli.data.dataset import SPLITS
+from linreg_cli.data.encoding.cell_faults import missing_fault, missing_number_fault
+from linreg_cli.data.encoding.cells import category_column, kind_of, number_column, text_column
+from linreg_cli.data.encoding.transform import domain, forward
+from linreg_cli.data.encoding.treatments import Treatment
+from linreg_cli.data.features import choose_features, feature_treatments
+from linreg_cli.data.load import opened_table, refuse_unknown_columns
+from linreg_cli.data.split import hashed_splits, is_hashed
+from linreg_cli.data.tables.blocks import NotInBlocksError
+from linreg_cli.data.tables.download import fetch
+from linreg_cli.data.tables.location import locate
+from linreg_cli.data.tables.table import Cells, Table, is_number_type, refuse_bad_names
+from linreg_cli.errors import DataError, Fault, SettingError
+from linreg_cli.remedies import change, for_columns, leave_out, missing, setting
+from linreg_cli.statistics.facts import ColumnFacts
+from linreg_cli.statistics.quantiles import Histogram
+from linreg_cli.wording import number
+
+#: Bytes at each end of a file that tell it from others.
+_ENDS = 65_536
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table that was opened, and what the config says about it.
+
+    Attributes:
+        config: of the run.
+        table: not read yet.
+        terms: the features.
+        treated: column -> what the config says about it.
+        text: the features that are read as text.
+    """
+
+    config: Config
+    table: Table
+    terms: tuple[Term, ...]
+    treated: Mapping[str, Treatment]
+    text: frozenset[str]
+
+    @property
+    def data(self) -> TableData:
+        """The section `data` of the config."""
+        assert isinstance(self.config.data, TableData)
+        return self.config.data
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The features, then the targets."""
+        return (*(term.text for term in self.terms), *self.data.targets)
+
+    @property
+    def dropping(self) -> list[str]:
+        """The columns whose missing cells drop their rows."""
+        return [column for column in self.columns if self.treated[column].missing == "drop"]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that the figures depend on, by dotted key."""
+        return settings_of(self.config, self.columns[: len(self.terms)], self.treated)
+
+    def facts(self, column: str) -> ColumnFacts:
+        """What is known of a column before a row is read."""
+        median = self.treated[column].missing == "median" and column not in self.data.targets
+        role = "target" if column in self.data.targets else "feature"
+        return ColumnFacts(column, role, "empty", False, histogram=Histogram.none() if median else None)
+
+    # Rows
+
+    def count(self) -> int:
+        """How many rows the table has."""
+        first = self.columns[-1]
+        try:
+            return sum(block.num_rows for block in self.table.cell_blocks([], [first]))
+        except NotInBlocksError as error:
+            raise self.not_in_blocks(error) from None
+
+    def blocks(self, bounds: tuple[int, int] | None) -> Iterator[tuple[int, Cells]]:
+        """The cells of some rows in blocks, each with the number of its first row.
+
+        Args:
+            bounds: the first row, from 0, and one past the last; None: all.
+        """
+        numbers = [column for column in self.columns if column not in self.text]
+        labels = () if self.data.split.column is None else (self.data.split.column,)
+        at = 0
+        for cells in self.table.cell_blocks(numbers, [*sorted(self.text), *labels]):
+            start, at = at, at + cells.num_rows
+            if bounds is not None:
+                if start >= bounds[1]:
+                    break
+                if at <= bounds[0]:
+                    continue
+                first, last = max(bounds[0], start) - start, min(bounds[1], at) - start
+                cells = _some_rows(cells, first, last)
+                start += first
+            if cells.num_rows:
+                yield start, cells
+
+    def split_of(self, cells: Cells, first: int, n_rows: int) -> npt.NDArray[np.int8]:
+        """The position in `SPLITS` of each row of a block, shape (n_rows,)."""
+        split = self.data.split
+        if is_hashed(split):
+            return hashed_splits(split, self.config.seed, first, first + n_rows)
+        if split.column is None:
+            return np.zeros(n_rows, dtype=np.int8)
+        labels = text_column(cells, split.column, self.config.preprocess.missing_values, self.table.name)
+        out = np.full(n_rows, -1, dtype=np.int8)
+        for position, name in enumerate(SPLITS):
+            if name in labels.levels:
+                out[labels.codes == labels.levels.index(name)] = position
+        if (out < 0).any():
+            row = int(np.argmax(out < 0))
+            found = "a missing cell" if labels.codes[row] < 0 else repr(labels.levels[labels.codes[row]])
+            message = f"expected train, validation or test, found {found}"
+            raise DataError(message, f"{self.table.name}, row {first + row + 1}, column {split.column!r}")
+        return out
+
+    # Cells
+
+    def raw(self, cells: Cells, first: int) -> dict[str, RawColumn]:
+        """The columns of a block.
+
+        Raises:
+            DataError: with every column whose cells are not what the config says.
+        """
+        marks, faults = self.config.preprocess.missing_values, []
+        out: dict[str, RawColumn] = {}
+        for column in self.columns:
+            if column in self.text:
+                values = cells.column(column)
+                if values.null_count == len(values):
+                    out[column] = Numbers(np.full(len(values), np.nan))
+                    continue
+                found: RawColumn | Fault = category_column(values, marks, kind_of(values.type))
+            else:
+                found = number_column(cells, column, marks, self.table.name, self.table.as_text())
+            if isinstance(found, Fault):
+                faults.append(_in_row(found, first))
+            else:
+                out[column] = found
+        if faults:
+            raise DataError(faults)
+        return {name: replace(values, cell=self._cell(name, first)) for name, values in out.items()}
+
+    def _cell(self, column: str, first: int) -> Any:
+        return lambda row: self.table.cell(column, first + row)
+
+    def refuse_gaps(self, raw: Mapping[str, RawColumn], used: Mask, first: int) -> None:
+        """Refuse missing cells of used rows that the config does not allow.
+
+        Raises:
+            DataError: with a fault for each column.
+        """
+        faults = []
+        for column, values in raw.items():
+            way = self.treated[column].missing
+            is_target = column in self.data.targets
+            allowed = way == "drop" or (not is_target and (way == "level" or isinstance(values, Numbers)))
+            if way == "error" or not allowed:
+                faults += self._gap_fault(column, values, used, first, is_target=is_target)
+        if faults:
+            raise DataError(faults)
+
+    def _gap_fault(self, column: str, values: RawColumn, used: Mask, first: int, *, is_target: bool) -> list[Fault]:
+        if not values.n_missing:
+            return []
+        rows = row_numbers(0, len(used))[used]
+        if is_target:
+            remedy = f"fill it in, or drop such rows with {for_columns([column], 'missing', 'drop')}"
+            fault = missing_fault(values, rows, column, self.table.name, remedy)
+        elif isinstance(values, Numbers) and column not in self.text:
+            fault = missing_number_fault(values, rows, column, self.table.name, trained=False)
+        else:
+            remedy = f"{change(*missing(column, 'level'))} (or drop), or leave the column out with {leave_out(column)}"
+            fault = missing_fault(values, rows, column, self.table.name, f"fill it in, {remedy}")
+        return [] if fault is None else [_in_row(fault, first)]
+
+    def refuse_levels(self, facts: ColumnFacts) -> None:
+        """Refuse a category with more levels than the config allows.
+
+        Raises:
+            DataError: if it has.
+        """
+        most, n_levels = self.treated[facts.column].max_levels, len(facts.levels)
+        if n_levels > most:
+            ways = f"leave it out with {leave_out(facts.column)}, or set {setting('preprocess.max_levels', n_levels)}"
+            message = f"at least {n_levels:,} levels: preprocess.max_levels is {most:,}; {ways} or more"
+            raise DataError(message, f"{self.table.name}, column {facts.column!r}")
+
+    def transformed(self, column: str, values: Column, train: Mask, first: int) -> Column:
+        """The values of a target as they are trained on.
+
+        Raises:
+            DataError: for a value outside the domain of the transform.
+        """
+        transform = self.config.preprocess.target_transform
+        found = forward(transform, values)
+        if transform != "none" and (bad := np.isnan(found)).any():
+            at = int(np.argmax(bad))
+            row = first + int(np.flatnonzero(train)[at])
+            needs = f"{transform} needs values {domain(transform)}, found {number(values[at])}"
+            raise DataError(
+                f"preprocess.target_transform: {needs}",
+                f"{self.table.name}, row {row + 1}, column {column!r}",
+            )
+        return found
+
+    # The table
+
+    def identity(self) -> dict[str, Any]:
+        """What tells the table from others: a digest of the size and the ends of its files, and its columns."""
+        digest = hashlib.sha256()
+        for file in map(Path, self._files):
+            size = file.stat().st_size
+            digest.update(f"{file.name}\0{size}\0".encode())
+            with open(file, "rb") as stream:
+                digest.update(stream.read(_ENDS))
+                stream.seek(min(size, max(_ENDS, size - _ENDS)))
+                digest.update(stream.read())
+        return {"digest": digest.hexdigest(), "columns": list(self.table.columns)}
+
+    @property
+    def _files(self) -> Sequence[str]:
+        """The files of the table, in order; those of an address are in the cache."""
+        if is_address(self.data.path):
+            assert self.data.sha256 is not None
+            return [str(fetch(self.data.path, self.data.sha256, lambda _: None))]
+        return locate(self.data.path).files
+
+    def not_in_blocks(self, error: NotInBlocksError) -> DataError:
+        """The error of a table that cannot be read block by block."""
+        why = str(error) or "its lines do not show where its rows end"
+        check = "'linreg inspect -c CONFIG' reads the table as a whole, and says which cells and what to do"
+        return DataError(f"the table cannot be summarised block by block: {why}; {check}", self.table.name)
+
+
+def opened_source(config: Config) -> Source:
+    """The table of a config, opened, with the columns that are used.
+
+    Raises:
+        SettingError: for settings whose figures need all rows at once.
+        DataError: for a table that cannot be opened, and columns that do not exist or are not what the config says.
+    """
+    refuse_settings(config)
+    data = config.data
+    assert isinstance(data, TableData)
+    table = opened_table(data, config.preprocess.missing_values, lambda _: None, None)
+    roles = column_roles(config)
+    terms = choose_features(
+        table.columns, data.targets, data.features, data.ignore, roles=roles, index=table.index, name=data.path
+    )
+    if made := [term.text for term in terms if not term.is_plain]:
+        raise SettingError(
+            ("data", "features"),
+            f"{', '.join(map(repr, made[:5]))}: statistics hold columns as they are; write what is made of columns "
+            "into the table, or train without --stats",
+        )
+    refuse_unknown_columns(config, table, terms)
+    columns = [term.text for term in terms]
+    refuse_bad_names(table.columns, (*columns, *data.targets, *roles.values()), data.path, table.written_columns)
+    treated = feature_treatments(config.preprocess, terms, data.targets, table.columns)
+    return Source(config, table, terms, treated, _text_columns(table, columns, treated))
+
+
+def refuse_settings(config: Config) -> None:
+    """Refuse settings whose figures need all rows at once.
+
+    Raises:
+        SettingError: with each of them.
+    """
+    data = config.data
+    if not isinstance(data, TableData):
+        raise SettingError(
+            ("data", "source"),
+            f"statistics are made of a table, and the rows are {data.source}; write them to a file "
+            "(linreg generate-data), and set data.source: table and data.path",
+        )
+    found: list[tuple[tuple[str, ...], str]] = []
+    if data.split.column is None and data.split.train < 1 and not is_hashed(data.split):
+        remedy = f"set {setting('data.split.by', 'hash')}, by which each row is drawn by itself"
+        found.append((("data", "split"), f"the rows are split all at once, and a part sees some of them; {remedy}"))
+    if found:
+        raise SettingError.of(found)
+
+
+def settings_of(config: Config, features: tuple[str, ...], treated: Mapping[str, Treatment]) -> dict[str, Any]:
+    """The settings that statistics depend on, by dotted key, as JSON has them.
+
+    Args:
+        config: of the run.
+        features: the columns that are features.
+        treated: column -> what the config says about it.
+    """
+    data = config.data
+    assert isinstance(data, TableData)
+    split = data.split
+    drawn = split.column is None and split.train < 1
+    shares = {name: float(getattr(split, name)) for name in SPLITS} if split.column is None else {}
+    return {
+        "data.target": list(data.targets),
+        "data.features": list(features),
+        "data.split": {"column": split.column, **shares},
+        **({"seed": config.seed} if drawn else {}),
+        "data.decimal": data.decimal,
+        "data.thousands": data.thousands,
+        "preprocess.missing_values": list(config.preprocess.missing_values),
+        "preprocess.missing: drop": [column for column in treated if treated[column].missing == "drop"],
+        "preprocess.categorical: one_hot": [column for column in features if treated[column].categorical],
+        "preprocess.columns (categories by name)": [column for column in features if treated[column].named],
+        "preprocess.target_transform": config.preprocess.target_transform,
+    }
+
+
+def _text_columns(table: Table, columns: list[str], treated: Mapping[str, Treatment]) -> frozenset[str]:
+    """The features that are read as text: categories, as far as the first block of the table is not numbers."""
+    named = {column for column in columns if treated[column].named}
+    either = [column for column in columns if treated[column].categorical and column not in named]
+    if not either:
+        return frozenset(named)
+    try:
+        first = next(table.row_blocks(), None)
+    except NotInBlocksError as error:
+        raise DataError(
+            f"the table cannot be summarised block by block: {error}; correct it, or write it as Parquet", table.name
+        ) from None
+    if first is None:
+        raise DataError("the table has no rows", table.name)
+    seen = table.numbers(first, either)
+    words = {column for column in either if not is_number_type(seen.schema.field(column).type)}
+    return frozenset(named | words)
+
+
+def _some_rows(cells: Cells, first: int, last: int) -> Cells:
+    numbers = {name: Numbers(values.values[first:last]) for name, values in cells.numbers.items()}
+    return Cells(numbers, cells.others.slice(first, last - first))
+
+
+def _in_row(fault: Fault, first: int) -> Fault:
+    """A fault of a block, with the number of its row in the table."""
+    if fault.where is None or ", row " not in fault.where:
+        return fault
+    head, _, rest = fault.where.rpartition(", row ")
+    row, comma, more = rest.partition(",")
+    return replace(fault, where=f"{head}, row {int(row) + first}{comma}{more}", block=None)

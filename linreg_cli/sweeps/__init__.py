@@ -1,0 +1,1 @@
+"""A sweep: its grid, its metric and its folder."""

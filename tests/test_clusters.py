@@ -1,0 +1,201 @@
+"""Cluster-robust standard errors against statsmodels' OLS with `cov_type="cluster"`."""
+
+import json
+from io import StringIO
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from scipy.stats import t
+
+from linreg_cli.least_squares.clusters import Clusters
+from linreg_cli.least_squares.inference import infer
+from linreg_cli.least_squares.intervals import IntervalFactor
+from linreg_cli.least_squares.solve import least_squares
+
+#: Investments of 11 firms in 20 years (statsmodels' data).
+GRUNFELD = sm.datasets.grunfeld.load_pandas().data
+FULL = "{lr: auto, momentum: auto}\ntrain: {batch_size: full, dtype: float64, epochs: 3000}\nplots: false\n"
+
+
+def numbers(bias):
+    X, y = GRUNFELD[["value", "capital"]].to_numpy(), GRUNFELD[["invest"]].to_numpy()
+    return X, y, (np.column_stack([X, np.ones(len(X))]) if bias else X)
+
+
+@pytest.mark.parametrize("by", ["firm", "year"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_everything_agrees_with_statsmodels(by, bias):
+    X, y, design = numbers(bias)
+    theirs = sm.OLS(y[:, 0], design).fit(
+        cov_type="cluster", cov_kwds={"groups": pd.factorize(GRUNFELD[by])[0]}, use_t=True
+    )
+    ours = infer(
+        least_squares(X, y, bias=bias), X, y, names=["value", "capital"], covariance="cluster",
+        clusters=Clusters.of(GRUNFELD[by]),
+    )  # fmt: skip
+    interval = theirs.conf_int()
+    expected = {
+        "std_err_cluster": theirs.bse, "t": theirs.tvalues, "p": theirs.pvalues, "ci_low": interval[:, 0],
+        "ci_high": interval[:, 1], "f": theirs.fvalue, "f_p": theirs.f_pvalue,
+    }  # fmt: skip
+    for name, values in expected.items():
+        np.testing.assert_allclose(getattr(ours, name), values, rtol=1e-10, err_msg=name)
+    assert ours.degrees == theirs.df_resid_inference == GRUNFELD[by].nunique() - 1
+    # The others stay what they are.
+    np.testing.assert_allclose(ours.std_err, sm.OLS(y[:, 0], design).fit().bse, rtol=1e-10)
+
+
+def test_the_order_of_the_rows_is_no_matter():
+    X, y, _ = numbers(True)
+    order = np.random.default_rng(0).permutation(len(X))
+    errors = [
+        infer(
+            least_squares(X[rows], y[rows], bias=True), X[rows], y[rows], names=["value", "capital"],
+            covariance="cluster", clusters=Clusters.of(GRUNFELD["firm"].to_numpy()[rows]),
+        ).std_err_cluster
+        for rows in (np.arange(len(X)), order)
+    ]  # fmt: skip
+    np.testing.assert_allclose(*errors, rtol=1e-12)
+
+
+def test_intervals_of_predictions_are_of_the_clusters():
+    X, y, design = numbers(True)
+    groups = pd.factorize(GRUNFELD["firm"])[0]
+    theirs = sm.OLS(y[:, 0], design).fit(cov_type="cluster", cov_kwds={"groups": groups}, use_t=True)
+    optimum = least_squares(X, y, bias=True)
+    names = ["value", "capital"]
+    fit = infer(optimum, X, y, names=names, covariance="cluster", clusters=Clusters.of(groups))
+    stored = IntervalFactor.of(optimum, [fit]).tensors()
+    factor = IntervalFactor.from_tensors(stored, 2)
+    assert (factor.covariance, factor.degrees) == ("cluster", 10)
+    frame = theirs.get_prediction(design[:7]).summary_frame()
+    half = t.ppf(0.95, 10) * frame["mean_se"]  # statsmodels takes n - p degrees here, and G - 1 for the coefficients
+    np.testing.assert_allclose(factor.half_widths(X[:7], "confidence", 0.9)[:, 0], half, rtol=1e-10)
+
+
+def test_more_coefficients_than_clusters_have_no_f():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 5)), rng.normal(size=(40, 1))
+    clusters = Clusters.of(np.arange(40) % 5)
+    found = infer(least_squares(X, y, bias=True), X, y, names=list("abcde"), covariance="cluster", clusters=clusters)
+    said = found.as_json()
+    assert said["f"] is None
+    assert (
+        said["f_reason"] == "5 clusters cannot test 5 coefficients at once; that needs more clusters than coefficients"
+    )
+    assert said["coefficients"]["a"]["std_err_cluster"] > 0
+
+
+def grunfeld(tmp_path, name="t.csv", **columns):
+    table = GRUNFELD.assign(log=np.log(GRUNFELD["capital"] + 1), **columns)
+    table.to_csv(tmp_path / name, index=False) if name.endswith("csv") else table.to_parquet(tmp_path / name)
+    return table
+
+
+def config(by, target="invest", ignore="year", covariance="cluster", data=""):
+    return (
+        f"data: {{path: t.csv, target: {target}, ignore: [{ignore}]{data}}}\npreprocess: {{standardize: true}}\n"
+        f"evaluate: {{covariance: {covariance}, cluster: {by}}}\noptimizer: {FULL}"
+    )
+
+
+def fitted(table, by, target="invest", columns=("value", "capital", "log")):
+    design = sm.add_constant(table[list(columns)], prepend=False)
+    groups = pd.factorize(table[by])[0]
+    return sm.OLS(table[target], design).fit(cov_type="cluster", cov_kwds={"groups": groups}, use_t=True)
+
+
+def test_a_run_shows_them(linreg, config_file, tmp_path):
+    table = grunfeld(tmp_path)
+    result = linreg("train", "-c", config_file(config("firm")), "--json", "--fail-if", "warnings.few_clusters > 0")
+    assert result.code == 5  # 11 firms are few
+    run = result.json
+    found, theirs = run["metrics"]["optimum"]["inference"], fitted(table, "firm")
+    assert list(found["coefficients"]) == ["value", "capital", "log", "bias"]  # firm is no feature
+    assert (found["covariance"], found["n_clusters"]) == ("cluster", 11)
+    for ours, name in zip(found["coefficients"].values(), theirs.params.index, strict=True):
+        assert ours["std_err_cluster"] == pytest.approx(theirs.bse[name], rel=1e-9)
+        assert ours["t"] == pytest.approx(theirs.tvalues[name], rel=1e-9)
+        assert ours["p"] == pytest.approx(theirs.pvalues[name], rel=1e-8)
+        assert ours["std_err"] < ours["std_err_cluster"]  # what firms have in common is not counted twice
+    assert "firm has 11 clusters in the train split; with fewer than 20, cluster-robust" in result.err
+    shown = " ".join(linreg("runs", "show", run["run"]).out.split())
+    assert "with cluster-robust standard errors (11 clusters):" in shown
+    assert "F(3, 10)" in shown
+    assert "on 216 degrees of freedom" in shown
+    assert linreg("evaluate", run["run"], "--json").json["optimum"]["inference"] == found
+    page = linreg("report", run["run"], "-o", "-").out
+    assert "cluster-robust standard errors (11 clusters)" in page
+    table.head(3).to_csv(tmp_path / "new.csv", index=False)
+    predicted = linreg("predict", run["run"], "--data", "new.csv", "--interval", "confidence")
+    assert predicted.code == 0, predicted.err
+    columns = pd.read_csv(StringIO(predicted.out))
+    frame = theirs.get_prediction(sm.add_constant(table, prepend=False).head(3)[theirs.params.index]).summary_frame()
+    half = t.ppf(0.975, 10) * frame["mean_se"]
+    np.testing.assert_allclose((columns["prediction_high"] - columns["prediction_low"]) / 2, half, rtol=1e-6)
+
+
+@pytest.mark.parametrize("by", ["year", "day", "firm"])
+def test_text_numbers_and_dates_are_clusters(linreg, config_file, tmp_path, by):
+    day = pd.to_datetime("2020-01-01") + pd.to_timedelta(GRUNFELD["year"] // 3, unit="D")
+    table = grunfeld(tmp_path, "t.parquet", day=day)
+    text = config(by, ignore="year, day, firm", covariance="classic").replace("t.csv", "t.parquet")
+    found = linreg("train", "-c", config_file(text), "--json").json["metrics"]["optimum"]["inference"]
+    theirs = fitted(table, by)
+    for name, error in zip(found["coefficients"], theirs.bse, strict=True):
+        assert found["coefficients"][name]["std_err_cluster"] == pytest.approx(error, rel=1e-9)
+    # t, p and the interval are those of `covariance`.
+    assert found["coefficients"]["value"]["t"] == pytest.approx(
+        theirs.params["value"] / found["coefficients"]["value"]["std_err"]
+    )
+
+
+def test_a_cluster_that_is_named_is_a_feature_too_and_several_targets_have_their_own_errors(
+    linreg, config_file, tmp_path
+):
+    table = grunfeld(tmp_path)
+    text = config("year", target="[invest, value]", ignore="", data=", features: [capital, year]")
+    found = linreg("train", "-c", config_file(text), "--json").json["metrics"]["optimum"]["inference"]
+    for target in ("invest", "value"):
+        theirs = fitted(table, "year", target, ("capital", "year"))
+        for name, error in zip(found[target]["coefficients"], theirs.bse, strict=True):
+            assert found[target]["coefficients"][name]["std_err_cluster"] == pytest.approx(error, rel=1e-8)
+
+
+def test_one_cluster_is_refused(linreg, config_file, tmp_path):
+    grunfeld(tmp_path, all=1)
+    metrics = linreg("train", "-c", config_file(config("all", ignore="year, firm")), "--json").json["metrics"]
+    reason = "all train rows are in one cluster of all, and standard errors need several"
+    assert metrics["optimum"]["inference"] == {"refused": f"{reason}; set evaluate.covariance: classic"}
+    set_ = ["--set", "evaluate.covariance=classic", "--json"]
+    metrics = linreg("train", "-c", config_file(config("all", ignore="year, firm")), *set_).json["metrics"]
+    value = metrics["optimum"]["inference"]["coefficients"]["value"]
+    assert (value["std_err_cluster"], value["std_err_cluster_reason"]) == (None, reason)
+    assert value["std_err"] > 0
+
+
+def test_faults_have_their_place(linreg, config_file, tmp_path):
+    table = grunfeld(tmp_path)
+    table.loc[[4, 9], "firm"] = None
+    table.to_csv(tmp_path / "t.csv", index=False)
+    result = linreg("train", "-c", config_file(config("firm")))
+    assert result.code == 3
+    assert "t.csv, row 5, column 'firm': the cell is missing (2 such train rows)" in result.err
+    result = linreg("train", "-c", config_file(config("frim")))
+    assert (result.code, "evaluate.cluster: there is no column 'frim'; did you mean 'firm'?" in result.err) == (3, True)
+    result = linreg("train", "-c", config_file(config("invest")))
+    assert (result.code, "evaluate.cluster: 'invest' is also the target" in result.err) == (3, True)
+
+
+def test_train_of_a_table_takes_them(linreg, tmp_path):
+    table = grunfeld(tmp_path)
+    result = linreg(
+        "train", "t.csv", "--target", "invest", "--ignore", "year", "--set", "evaluate.cluster=firm", "--set",
+        "data.split.train=1.0", "--json", "-q",
+    )  # fmt: skip
+    found = result.json["metrics"]["optimum"]["inference"]["coefficients"]
+    assert list(found) == ["value", "capital", "log", "bias"]
+    assert found["value"]["std_err_cluster"] == pytest.approx(fitted(table, "firm").bse["value"], rel=1e-9)
+    assert json.loads(json.dumps(found)) == found

@@ -1,0 +1,249 @@
+"""`linreg stats` and `linreg stats merge`: the same bits in any order; parts that are not of one table are refused."""
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from linreg_cli.statistics.kept import as_bytes, read_statistics
+
+CONFIG = """\
+name: s
+data: {path: t.csv, target: y}
+preprocess: {standardize: true, missing: level, categorical: one_hot}
+optimizer: {lr: 0.1}
+train: {epochs: 20, batch_size: full, device: cpu, dtype: float64, engine: statistics}
+plots: false
+"""
+N_ROWS = 61
+
+
+def table(n_rows: int = N_ROWS) -> pd.DataFrame:
+    """A column about a billion, one with missing cells in the middle, and levels that only the last rows have."""
+    rng = np.random.default_rng(5)
+    x, z = 1e9 + rng.choice([-1.0, 1.0], n_rows) * rng.uniform(0.5, 1, n_rows), rng.standard_normal(n_rows)
+    z[20:40:3] = np.nan
+    city = np.array([f"c{row % 3}" if row < 50 else f"c{row % 5}" for row in range(n_rows)])
+    y = 2 * (x - 1e9) + np.nan_to_num(z) + (city == "c1") + rng.standard_normal(n_rows) / 4
+    return pd.DataFrame({"x": x, "z": z, "city": city, "y": y})
+
+
+@pytest.fixture
+def place(linreg, tmp_path: Path) -> Path:
+    table().to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+def parts(linreg, n_parts: int, *options: str) -> list[str]:
+    """The files of all parts."""
+    files = [f"p{index}-{n_parts}.safetensors" for index in range(1, n_parts + 1)]
+    for index, file in enumerate(files, start=1):
+        assert linreg("stats", "-c", "c.yaml", "--part", f"{index}/{n_parts}", "-o", file, *options).code == 0
+    return files
+
+
+def cross_products(file: str) -> np.ndarray:
+    """[1 Z]'[1 Z] about the means of the whole table, which do not depend on the parts."""
+    moments = read_statistics(file).moments
+    R = moments.about(moments.mean.round(6)).R
+    return R.T @ R
+
+
+@pytest.mark.parametrize("n_parts", [1, 2, 7, N_ROWS])
+def test_any_division_gives_the_same(linreg, place, n_parts):
+    linreg("stats", "-c", "c.yaml", "-o", "whole.safetensors")
+    assert linreg("stats", "merge", *parts(linreg, n_parts), "-o", "m.safetensors").code == 0
+    whole, merged = read_statistics("whole.safetensors"), read_statistics("m.safetensors")
+    assert (merged.n_rows, merged.splits, merged.part) == (
+        N_ROWS,
+        {"train": N_ROWS, "validation": 0, "test": 0},
+        (1, 1),
+    )
+    assert [each.levels for each in merged.columns] == [each.levels for each in whole.columns]
+    assert [(each.low, each.high, each.gaps) for each in merged.columns] == [
+        (each.low, each.high, each.gaps) for each in whole.columns
+    ]
+    np.testing.assert_allclose(cross_products("m.safetensors"), cross_products("whole.safetensors"), atol=1e-11)
+
+
+def test_the_levels_gaps_and_extremes_are_those_of_pandas(linreg, place):
+    linreg("stats", "-c", "c.yaml", "-o", "whole.safetensors")
+    x, z, city, y = read_statistics("whole.safetensors").columns
+    frame = table()
+    assert (x.low, x.high, z.gaps, y.role) == (frame.x.min(), frame.x.max(), frame.z.isna().sum(), "target")
+    assert city.levels == frame.city.value_counts().sort_index().to_dict()
+
+
+def test_the_order_of_the_files_changes_no_bit(linreg, place):
+    files = parts(linreg, 3)
+    found = set()
+    for order in itertools.permutations(files):
+        assert linreg("stats", "merge", *order, "-o", "m.safetensors").code == 0
+        found.add(Path("m.safetensors").read_bytes())
+    assert len(found) == 1
+
+
+def test_a_parquet_file_and_its_rows_in_several_row_groups_give_the_numbers_of_the_csv(linreg, place):
+    linreg("stats", "-c", "c.yaml", "-o", "csv.safetensors")
+    pq.write_table(pa.Table.from_pandas(pd.read_csv("t.csv"), preserve_index=False), "t.parquet", row_group_size=9)
+    assert linreg("stats", "-c", "c.yaml", "--set", "data.path=t.parquet", "-o", "parquet.safetensors").code == 0
+    np.testing.assert_allclose(cross_products("parquet.safetensors"), cross_products("csv.safetensors"), atol=1e-11)
+
+
+def test_rows_that_are_dropped_and_other_splits_are_counted_and_left_out(linreg, place):
+    frame = table()
+    frame["fold"] = ["train", "test", "train", "validation"] * 15 + ["train"]
+    frame.to_csv("t.csv", index=False)
+    options = ("--set", "data.split={column: fold}", "--set", "preprocess.missing=drop")
+    assert linreg("stats", "merge", *parts(linreg, 4, *options), "-o", "m.safetensors").code == 0
+    found, kept = read_statistics("m.safetensors"), frame.dropna()
+    assert found.n_dropped == frame.z.isna().sum()
+    assert found.splits == kept.fold.value_counts().to_dict()
+    assert found.moments.n == (kept.fold == "train").sum()
+
+
+# Refusals
+
+
+def refused(linreg, *arguments: str) -> str:
+    done = linreg("stats", "merge", *arguments, "-o", "m.safetensors")
+    assert done.code == 3
+    assert not Path("m.safetensors").exists()
+    return done.err
+
+
+def test_a_missing_part_is_named_with_the_command_that_makes_it(linreg, place):
+    files = parts(linreg, 3)
+    assert "1 part of 3 is missing: 2/3" in (said := refused(linreg, files[0], files[2]))
+    assert "linreg stats -c CONFIG --part 2/3 -o FILE" in said
+
+
+def test_a_part_that_is_there_twice_is_named_with_its_file(linreg, place):
+    files = parts(linreg, 2)
+    Path("copy.safetensors").write_bytes(Path(files[0]).read_bytes())
+    said = refused(linreg, *files, "copy.safetensors")
+    assert "copy.safetensors" in said
+    assert f"part 1/2 is in {files[0]} already" in said
+
+
+def test_parts_of_another_division_config_or_table_are_refused_each_with_what_differs(linreg, place):
+    one, two = parts(linreg, 2)
+    three = parts(linreg, 3)[1]
+    assert "this is part 2/3, and p1-2.safetensors is part 1/2" in refused(linreg, one, two, three)
+    linreg("stats", "-c", "c.yaml", "--part", "2/2", "--set", "preprocess.missing=drop", "-o", "other.safetensors")
+    assert "the config differs from that of p1-2.safetensors: preprocess.missing: drop is" in refused(
+        linreg, one, "other.safetensors"
+    )
+    table(N_ROWS - 1).to_csv("t.csv", index=False)
+    linreg("stats", "-c", "c.yaml", "--part", "2/2", "-o", "shorter.safetensors")
+    assert "the part is of another table than p1-2.safetensors" in refused(linreg, one, "shorter.safetensors")
+
+
+def test_settings_of_training_may_differ(linreg, place):
+    one, _ = parts(linreg, 2)
+    options = ("--set", "optimizer.lr=0.5", "--set", "preprocess.standardize=false", "--set", "preprocess.missing=mean")
+    frame = table()
+    frame.loc[frame.z.isna(), "z"] = 0.0
+    linreg("stats", "-c", "c.yaml", "--part", "2/2", *options, "-o", "other.safetensors")
+    assert linreg("stats", "merge", one, "other.safetensors", "-o", "m.safetensors").code == 0
+
+
+def test_numbers_in_one_part_and_text_in_another_are_refused(linreg, place):
+    frame = table()
+    frame.insert(0, "code", ["7"] * 61)
+    frame.to_parquet("t.parquet")
+    options = ("--set", "data.path=t.parquet")
+    one, two = parts(linreg, 2, *options)
+    found = read_statistics(two)
+    numbers = [json.loads(json.dumps(each.kind)) for each in found.columns]
+    assert numbers[0] == "text"
+    changed = found.columns[0].__class__("code", "feature", "number", is_category=False)
+    from dataclasses import replace
+
+    Path(two).write_bytes(as_bytes(replace(found, columns=(changed, *found.columns[1:]))))
+    assert "column 'code' is numbers here and a category of text in" in refused(linreg, one, two)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda content: content[:-40], "damaged"),
+        (lambda content: content[:30], "the file holds no statistics"),
+        (lambda content: content[:-9] + b"\x01" + content[-8:], "its digest is not that of its content"),
+        (
+            lambda content: content.replace(b'{\\"format\\": 1,', b'{\\"format\\": 9,'),
+            "have format 9, and this version",
+        ),
+        (lambda content: b"", "the file holds no statistics"),
+        (lambda content: b"x,y\n1,2\n", "the file holds no statistics"),
+        (lambda content: b"\x02\0\0\0\0\0\0\0{}", "the file holds no statistics"),
+        (lambda content: content.replace(b"linreg_stats", b"linreg_Stats"), "the file holds no statistics"),
+    ],
+)
+def test_a_file_that_is_damaged_newer_or_something_else_is_refused(linreg, place, damage, said):
+    linreg("stats", "-c", "c.yaml", "-o", "whole.safetensors")
+    content = damage(Path("whole.safetensors").read_bytes())
+    Path("whole.safetensors").write_bytes(content)
+    assert said in refused(linreg, "whole.safetensors")
+
+
+def test_a_file_that_is_not_there_and_one_that_is_named_twice(linreg, place):
+    assert "cannot be read: No such file" in refused(linreg, "gone.safetensors")
+    one, _ = parts(linreg, 2)
+    done = linreg("stats", "merge", one, one, "-o", "m.safetensors")
+    assert (done.code, "named twice" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("part", ["0/3", "4/3", "1", "1/0", "-1/3", "a/b", "1/3/3", "99999999999/99999999999"])
+def test_a_part_that_is_none_is_refused(linreg, place, part):
+    done = linreg("stats", "-c", "c.yaml", "--part", part, "-o", "p.safetensors")
+    assert (done.code, "such as 1/3" in done.err) == (2, True)
+
+
+def test_more_parts_than_rows_are_refused(linreg, place):
+    done = linreg("stats", "-c", "c.yaml", "--part", "1/62", "-o", "p.safetensors")
+    assert (done.code, "62 parts are more than the 61 rows" in done.err) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("setting", "code", "said"),
+    [
+        ("data={source: synthetic}", 2, "linreg generate-data"),
+        ("data.split={train: 0.5, test: 0.5}", 2, "data.split.by: hash"),
+        ("data.features=[x, 'x^2']", 2, "statistics hold columns as they are"),
+        ("preprocess.missing=error", 3, "row 21, column 'z'"),
+        ("preprocess.categorical=error", 3, "cannot be summarised block by block"),
+        ("preprocess.max_levels=3", 3, "at least 5 levels"),
+        ("preprocess.target_transform=log", 3, "log needs values"),
+    ],
+)
+def test_what_statistics_cannot_hold_is_refused_with_its_place(linreg, place, setting, code, said):
+    done = linreg("stats", "-c", "c.yaml", "--set", setting, "-o", "p.safetensors")
+    assert (done.code, Path("p.safetensors").exists()) == (code, False)
+    assert said in done.err
+
+
+def test_what_is_read_and_written_is_shown(linreg, place):
+    done = linreg("stats", "-c", "c.yaml", "--part", "2/3", "-o", "p.safetensors", "--json")
+    assert json.loads(done.out) == {
+        "path": "p.safetensors", "part": [2, 3], "rows": 20, "dropped": 0,
+        "splits": {"train": 20, "validation": 0, "test": 0}, "columns": 7,
+    }  # fmt: skip
+    assert "part 2/3: 20 rows" in linreg("stats", "-c", "c.yaml", "--part", "2/3", "-o", "p.safetensors").out
+    assert linreg("stats", "-c", "c.yaml").code == 2
+    assert linreg("stats", "-o", "p.safetensors").code == 2
+    assert linreg("stats", "-c", "c.yaml", "-o", "p.csv").code == 2
+
+
+def test_the_rows_of_a_split_by_hash_are_those_of_a_plain_run(linreg, place):
+    options = ("--set", "data.split={train: 0.7, test: 0.3, by: hash}", "--set", "preprocess.missing=drop")
+    assert linreg("stats", "merge", *parts(linreg, 5, *options), "-o", "m.safetensors").code == 0
+    done = linreg("train", "-c", "c.yaml", *options, "--json")
+    found, metrics = read_statistics("m.safetensors"), json.loads(done.out)["metrics"]
+    assert found.splits == {"train": metrics["train"]["n"], "validation": 0, "test": metrics["test"]["n"]}

@@ -1,0 +1,143 @@
+"""Train rows on the disk: every executor takes the steps that it takes from memory, with the same bits."""
+
+import functools
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from plain_loop import LOSSES, OPTIMIZERS, Case
+
+from linreg_cli.optim.engines import parts, windows
+from linreg_cli.optim.engines.select import EXECUTORS
+from linreg_cli.optim.engines.windows import Pieces, StoredWindows, pieces_of
+from linreg_cli.optim.row_order import Blocks, Given
+from linreg_cli.optim.rows import StoredRows, TrainRows
+
+N_ROWS = 41
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Pieces of a few rows where rows come as given, and parts of a few rows."""
+    monkeypatch.setattr(windows, "PIECE_BYTES", 150)
+    monkeypatch.setattr(parts, "PART_ELEMENTS", 24)
+
+
+def on_disk(rows: TrainRows) -> StoredRows:
+    stored = StoredRows.empty(rows.n_samples, rows.n_features, rows.n_targets, rows.dtype)
+    for first in range(0, rows.n_samples, 7):
+        some = rows.part(first, min(first + 7, rows.n_samples))
+        stored.write(first, some.X_nd, some.y_nk)
+    return stored
+
+
+def in_memory(case: Case, dtype: str) -> TrainRows:
+    return TrainRows(*(values.to(getattr(torch, dtype)) for values in case.data()))
+
+
+def numbers(executor, case: Case, dtype: str, stops: list[int], again=None) -> list:
+    """Everything that a run gives, stopped at some steps, where another executor goes on if `again` makes one."""
+    plan, state, losses = case.plan(), case.state(dtype), []
+    for start, stop in itertools.pairwise([0, *stops, plan.total_steps]):
+        losses += executor.run(plan, state, start, stop).tolist()
+        executor = again() if again else executor
+    values = [value.tolist() for value in (*state.model.parameters(), *state.momentum.values())]
+    return [losses, values, executor.train_loss(plan, state)]
+
+
+BATCHES = [1, 3, 16, 40]
+CASES = [
+    *(Case(loss, optimizer, 3, rows=N_ROWS, blocks=5) for loss in LOSSES for optimizer in ("plain", "nesterov")),
+    *(Case("mse", optimizer, 7, rows=N_ROWS, blocks=4) for optimizer in OPTIMIZERS),
+    *(
+        Case("huber", "momentum", size, bias, targets=targets, rows=N_ROWS, blocks=blocks)
+        for size in BATCHES
+        for bias, targets, blocks in [(True, 1, 1), (False, 2, 6), (True, 2, 41), (True, 1, 6)]
+    ),
+    *(Case("mae", "momentum", size, shuffle=False, rows=N_ROWS, features=2) for size in BATCHES),
+    *(Case(loss, "momentum", N_ROWS, rows=N_ROWS, targets=2) for loss in LOSSES),
+    Case("mse", "plain", 1, rows=N_ROWS, blocks=3, rates=(0.01, 0.005, 0.002)),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_steps_from_the_disk_have_the_bits_of_those_from_memory(name, dtype):
+    full = [case for case in CASES if case.batch_size == N_ROWS and case.loss in ("mse", "sse", "half_mse")]
+    for case in full if name == "statistics" else CASES:
+        rows, total = in_memory(case, dtype), case.plan().total_steps
+        stops = sorted({step for step in (1, total // 3, total // 3 + 1, total - 1) if 0 < step < total})
+        expected = numbers(EXECUTORS[name](rows), case, dtype, stops)
+        make = functools.partial(EXECUTORS[name], on_disk(rows))
+        assert numbers(make(), case, dtype, stops) == expected, case
+        assert numbers(make(), case, dtype, stops, make) == expected, f"with another executor after each stop: {case}"
+
+
+@pytest.mark.parametrize("name", ["reference", "native"])
+def test_begun_at_any_step_the_bits_are_those_of_a_run_from_the_start(name):
+    case = Case("mse", "momentum", 4, rows=N_ROWS, blocks=6)
+    rows, plan = in_memory(case, "float32"), case.plan()
+    stored, expected = on_disk(rows), EXECUTORS[name](rows)
+    for step in range(plan.total_steps):
+        state, other = case.state("float32"), case.state("float32")
+        state.step = other.step = step
+        found = EXECUTORS[name](stored).run(plan, state, step, plan.total_steps)
+        assert found.tolist() == expected.run(plan, other, step, plan.total_steps).tolist()
+
+
+def test_steps_may_be_taken_again_as_after_a_loss_that_is_not_finite():
+    case = Case("mse", "plain", 3, rows=N_ROWS, blocks=6)
+    plan, executor = case.plan(), EXECUTORS["native"](on_disk(in_memory(case, "float64")))
+    state = case.state("float64")
+    safe = state.snapshot()
+    first = executor.run(plan, state, 0, 20)
+    for stop in (20, 7, 19):
+        state.restore(safe)
+        assert executor.run(plan, state, 0, stop).tolist() == first[:stop].tolist()
+
+
+def test_windows_hold_no_more_rows_than_a_piece_and_less_than_a_batch_besides():
+    for rows, size in itertools.product((Given(), Blocks(100, 0, 7), Blocks(100, 1, 100)), (1, 6, 30, 99)):
+        pieces = Pieces(rows, 100, size, size=9)
+        largest = 9 if isinstance(rows, Given) else max(len(rows.members(block)) for block in range(rows.n_blocks))
+        assert pieces.capacity == min(100, size - 1 + largest)
+        for epoch in range(3):
+            ends, stops = pieces.ends(epoch), pieces.stops(epoch)
+            assert (ends[0], ends[-1], stops[-1]) == (0, 100, -(-100 // size))
+            begins = np.concatenate([[0], stops[:-1]]) * size
+            held = (ends[1:] - begins)[np.diff(np.concatenate([[0], stops])) > 0]
+            assert held.max() <= pieces.capacity
+
+
+def test_rows_are_read_once_an_epoch(monkeypatch):
+    """Each window reads its piece alone: the rows that a batch left over come from the window before."""
+    case = Case("mse", "plain", 4, rows=N_ROWS, blocks=6, rates=(0.01, 0.01, 0.01))
+    plan, stored, read = case.plan(), on_disk(in_memory(case, "float32")), []
+    read_into = StoredRows.read_into
+
+    def counted(self, out, first):
+        read.append(out.n_samples)
+        return read_into(self, out, first)
+
+    monkeypatch.setattr(StoredRows, "read_into", counted)
+    found = StoredWindows(stored, torch.int32)
+    for step in range(plan.total_steps):
+        window = found.of(plan, step)
+        assert window.first <= step < window.stop
+        assert window.rows.n_samples <= pieces_of(plan, 16).capacity
+    assert sum(read) == 3 * N_ROWS
+
+
+def test_another_plan_of_the_same_rows_gets_its_own_windows():
+    case = Case("mse", "plain", 4, rows=N_ROWS, blocks=6)
+    rows = in_memory(case, "float64")
+    executor, state = EXECUTORS["native"](on_disk(rows)), case.state("float64")
+    executor.run(case.plan(), state, 0, 3)
+    other = replace(case, batch_size=5, blocks=3)
+    found, expected = other.state("float64"), other.state("float64")
+    assert (
+        executor.run(other.plan(), found, 0, 9).tolist()
+        == EXECUTORS["native"](rows).run(other.plan(), expected, 0, 9).tolist()
+    )

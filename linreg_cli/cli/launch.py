@@ -8,12 +8,14 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from linreg_cli.cli import output
-from linreg_cli.cli.ranks import STARTED_BY_NPROC
 from linreg_cli.errors import Fault
 from linreg_cli.runs.signals import SIGNALS
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+#: Set for the processes that are started here: how many they are.
+STARTED_BY_NPROC = "LINREG_STARTED_BY_NPROC"
 
 
 def launch(count: int) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from linreg_cli.cli.launch import STARTED_BY_NPROC, launch
 from linreg_cli.errors import LinregError, OutOfMemoryError, UsageError
 from linreg_cli.runs.signals import SIGNALS
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 #: of the launch, and how often it was restarted.
 _SIZE, _RANK, _LOCAL, _PLACE = "WORLD_SIZE", "RANK", "LOCAL_WORLD_SIZE", ("MASTER_ADDR", "MASTER_PORT")
 _LAUNCH, _RESTARTS, _THREADS = "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "OMP_NUM_THREADS"
-#: Set by `--nproc` for the processes that it starts.
-STARTED_BY_NPROC = "LINREG_STARTED_BY_NPROC"
 _COUNT = re.compile(r"[0-9]{1,9}\Z")
 
 _joined: "Ranks | None" = None
@@ -70,8 +69,6 @@ def elsewhere(nproc: int | None) -> int | None:
     if nproc is not None and size and os.environ.get(STARTED_BY_NPROC) != str(nproc):
         raise UsageError("this is one of several processes already, as WORLD_SIZE says; leave --nproc out", "--nproc")
     if not size and nproc is not None and nproc > 1:
-        from linreg_cli.cli.launch import launch
-
         return launch(nproc)
     if size <= 1 or _number(os.environ) <= 0:
         return None
@@ -89,7 +86,7 @@ def join(nproc: int | None = None) -> "Ranks | None":
         RankLost: if not every process comes.
     """
     global _joined
-    size, launch = size_of(os.environ), os.environ.get(_LAUNCH)
+    size, known_as = size_of(os.environ), os.environ.get(_LAUNCH)
     if not size and nproc is None:
         return None
     if wrong := _missing(size):
@@ -98,9 +95,9 @@ def join(nproc: int | None = None) -> "Ranks | None":
     from linreg_cli.optim.ranks import Ranks
 
     if size <= 1:
-        return Ranks.alone(launch)
+        return Ranks.alone(known_as)
     with _default_signals():  # waiting for the others cannot be interrupted otherwise
-        _joined = Ranks.join(f"{launch}/{os.environ.get(_RESTARTS, '0')}", launch)
+        _joined = Ranks.join(f"{known_as}/{os.environ.get(_RESTARTS, '0')}", known_as)
     return _joined
 
 

@@ -69,10 +69,15 @@ def test_a_table_from_stdin_and_predictions_to_stdout(trained, stdin, tmp_path, 
     (tmp_path / "t.csv").write_bytes(b"x,name\n4,p\n5,q\n")
     expected = trained("predict", "a", "--data", "t.csv").out
     assert expected.startswith("x,name,prediction\n4,p,")
+    own = trained("predict", "a", "--data", "t.csv", *options).out if options else expected
+    assert options or own == expected
     for out in ([], ["-o", "-"], ["-o", "/dev/stdout"]):
         stdin(content)
         result = trained("predict", "a", "--data", "-", *options, *out)
-        assert (result.code, result.out, result.err) == (0, expected, "")
+        assert (result.code, result.out, result.err) == (0, own, "")
+    stdin(content)
+    assert trained("predict", "a", "--data", "-", *options, "-o", "p.csv").code == 0
+    assert (tmp_path / "p.csv").read_text() == expected
     assert not (tmp_path / "-").exists()
 
 
@@ -103,7 +108,7 @@ def test_errors_call_standard_input_by_its_name(trained, stdin, tmp_path):
     ("arguments", "message"),
     [
         (["predict", "a", "--data", "-", "--format", "cvs"], "unknown value 'cvs'; did you mean 'csv'?"),
-        (["predict", "a", "--data", "t.csv", "--format", "csv"], "a file has the format of its suffix"),
+        (["predict", "a", "--data", "t.csv", "--format", "tsv", "-o", "p.csv"], "tsv is not the format of the file"),
         (["evaluate", "a", "--format", "csv"], "there is none"),
         (["evaluate", "a", "--junit", "-"], "standard output has the results of the command; name a file"),
         (["evaluate", "a", "--junit", "gates.json"], "the results of gates are not written as .json"),

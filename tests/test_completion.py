@@ -46,6 +46,10 @@ def place(tmp_path, monkeypatch):
         if "sweeps" not in name:
             (tmp_path / name / "run.json").write_text("{}")
     (tmp_path / "outputs" / "gd-0003").mkdir()  # no run
+    for sweep in ("rates-0001", "größe-0002", "empty-0001"):
+        (tmp_path / "outputs" / "sweeps" / sweep).mkdir()
+        if sweep != "empty-0001":
+            (tmp_path / "outputs" / "sweeps" / sweep / "sweep.json").write_text("{}")
     (tmp_path / "houses.yaml").write_text("")
     return tmp_path
 
@@ -127,6 +131,8 @@ IN_EVERY_SHELL = [pytest.param(shell, marks=in_shell(shell)) for shell in ("bash
         (["runs", "show", "la"], ["latest"]),
         (["runs", "diff", "gd-0001", "gd-0002"], ["gd-0002"]),
         (["evaluate", "--outputs", "other runs", "p"], ["prod-0001"]),
+        (["sweep", "--resume", ""], ["latest", "rates-0001", "größe-0002"]),
+        (["runs", "list", "--sweep", "ra"], ["rates-0001"]),
         (["train", "--set", "optimizer.l"], ["optimizer.lr="]),
         (["train", "-c", "houses.yaml", "--set", "preprocess.target_t"], ["preprocess.target_transform="]),
         (["train", "--name", "zz"], []),

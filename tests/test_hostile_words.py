@@ -41,7 +41,8 @@ DRY = ["train", "-c", "c.yaml", "--dry-run", "--set"]
 #: Command lines with a place for a word. What would remove or change the run of the others is not among them.
 PLACES = [
     ["WORD"], ["train", "WORD"], ["train", "WORD", "--target", "y", "--dry-run"],
-    ["train", "t.csv", "--target", "WORD", "--dry-run"],
+    ["train", "t.csv", "--target", "WORD", "--dry-run"], ["train", "t.csv", "--target", "y", "--format", "WORD"],
+    ["train", "-c", "c.yaml", "--set", "data.path=WORD", "--dry-run"],
     ["train", "t.csv", "--target", "y", "--features", "WORD", "--dry-run"],
     ["train", "t.csv", "--target", "y", "--ignore", "WORD", "--dry-run"], ["init", "WORD", "-o", "-"],
     ["init", "WORD", "--target", "y", "-o", "-"], ["init", "t.csv", "--target", "WORD", "-o", "-"],

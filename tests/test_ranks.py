@@ -238,6 +238,6 @@ def test_a_run_without_shards_is_not_resumed_by_several_processes(linreg, place)
     with pytest.raises(StoreError, match=r"no train\.shards"):
         resumed_by(several, without, "r-0001")
     with pytest.raises(ConfigError, match="5 shards cannot be divided among 6 processes"):
-        divided(loaded, loaded.config, 13, several)
-    assert divided(loaded, without, 13, several).train.shards == 8
-    assert divided(loaded, without, 7, one).train.shards == 7
+        divided(loaded, loaded.config, several)
+    assert divided(loaded, without, one).train.shards == 8
+    assert divided(loaded, without, None) is without

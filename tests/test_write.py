@@ -12,7 +12,7 @@ from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.write import table_suffix, write_table
 from linreg_cli.errors import UsageError
 
-SUFFIXES = [".csv", ".csv.gz", ".csv.zst", ".tsv", ".parquet", ".arrow", ".feather"]
+SUFFIXES = [".csv", ".csv.gz", ".csv.zst", ".tsv", ".parquet", ".arrow", ".feather", ".jsonl"]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -9,13 +9,24 @@ from typing import Annotated, Any
 import typer
 
 from linreg_cli.cli import completion_scripts, output
-from linreg_cli.cli.completion_scripts import FILES, FOLDERS, KEYS, NOTHING, RUNS, CommandLine, Option, Place
+from linreg_cli.cli.completion_scripts import (
+    FILES,
+    FOLDERS,
+    KEYS,
+    NOTHING,
+    RUNS,
+    SWEEPS,
+    CommandLine,
+    Option,
+    Place,
+)
 from linreg_cli.errors import UsageError, did_you_mean
 
 #: What follows an option, or stands for an argument, by its metavar.
 _BY_METAVAR = {
     "RUN": RUNS,
     "OTHER": RUNS,
+    "SWEEP": SWEEPS,
     "FILE": FILES,
     "PATH": FILES,
     "TABLE": FILES,

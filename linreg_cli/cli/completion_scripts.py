@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 #: What may stand at a place: the values that are allowed, or one of the following.
 Place = tuple[str, ...]
-RUNS, FILES, FOLDERS, KEYS, NOTHING = ("<runs>",), ("<files>",), ("<folders>",), ("<keys>",), ("<nothing>",)
+RUNS, SWEEPS, FILES, FOLDERS, KEYS, NOTHING = (
+    (f"<{each}>",) for each in ("runs", "sweeps", "files", "folders", "keys", "nothing")
+)
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,17 @@ def _pattern(text: str) -> str:
 
 
 def _offer(place: Place) -> str:
-    if place in (RUNS, FILES, FOLDERS, KEYS, NOTHING):
+    if place in (RUNS, SWEEPS, FILES, FOLDERS, KEYS, NOTHING):
         return f"kind={place[0].strip('<>')}"
     return f"kind=words offered='{' '.join(place)}'"
 
 
 def _fish_values(place: Place) -> str:
-    looked_up: dict[Place, str] = {RUNS: "(__linreg_runs)", KEYS: "(__linreg_keys)"}
+    looked_up: dict[Place, str] = {
+        RUNS: "(__linreg_runs)",
+        SWEEPS: "(__linreg_runs /sweeps sweep)",
+        KEYS: "(__linreg_keys)",
+    }
     return looked_up.get(place, " ".join(place))
 
 
@@ -141,11 +147,11 @@ _linreg_offer() {  # the candidates among "$@" that begin with what is typed
   done
 }
 
-_linreg_runs() {
+_linreg_runs() {  # the folders in $folder$1 with a $2.json
   local run
   _linreg_offer latest
-  for run in "$folder"/*/run.json; do
-    run=${run%/run.json} run=${run##*/}
+  for run in "$folder$1"/*/"$2.json"; do
+    run=${run%/"$2.json"} run=${run##*/}
     [[ $run == '*' || $run == -* || $run != "$cur"* ]] && continue
     printf -v run %q "$run"
     COMPREPLY[${#COMPREPLY[@]}]=$run
@@ -184,7 +190,8 @@ _linreg() {
     esac
   fi
   case $kind in
-    runs) _linreg_runs ;;
+    runs) _linreg_runs "" run ;;
+    sweeps) _linreg_runs /sweeps sweep ;;
     words) _linreg_offer $offered ;;
     keys) _linreg_offer <keys>; compopt -o nospace 2>/dev/null ;;
     folders) compopt -o dirnames 2>/dev/null ;;
@@ -199,10 +206,10 @@ complete -o bashdefault -o default -F _linreg linreg
 _ZSH = r"""
 #compdef linreg
 # zsh completion for linreg, printed by 'linreg completion zsh'
-_linreg_runs() {
+_linreg_runs() {  # the folders in $folder$1 with a $2.json
   local -a found
   local run
-  for run in $folder/*/run.json(N:h:t); do
+  for run in $folder$1/*/$2.json(N:h:t); do
     [[ $run == -* ]] || found+=($run)
   done
   compadd -- latest $found
@@ -240,7 +247,8 @@ _linreg() {
     esac
   fi
   case $kind in
-    runs) _linreg_runs; _files -/ ;;
+    runs) _linreg_runs "" run; _files -/ ;;
+    sweeps) _linreg_runs /sweeps sweep; _files -/ ;;
     words) compadd -- ${=offered} ;;
     keys) compadd -S '' -- <keys> ;;
     folders) _files -/ ;;
@@ -264,7 +272,10 @@ function __linreg_at  # whether the command line so far names this command, and 
     test "$named" = "$argv"
 end
 
-function __linreg_runs
+function __linreg_runs  # the folders in the folder of runs, or in $argv[1] of it, with a run.json or a $argv[2].json
+    set -l below ''
+    set -l file run.json
+    set -q argv[2]; and set below $argv[1]; and set file $argv[2].json
     set -l folder outputs
     test -n "$LINREG_OUTPUTS"; and set folder $LINREG_OUTPUTS
     set -l given (commandline -opc)
@@ -274,8 +285,8 @@ function __linreg_runs
     end
     set folder (string replace -r -- '^~(?=/|$)' $HOME $folder)
     echo latest
-    for run in $folder/*/run.json
-        string replace -r -- '^.*/([^/]*)/run\.json$' '$1' $run | string match -v -- '-*'
+    for run in $folder$below/*/$file
+        string replace -r -- '^.*/([^/]*)/[^/]*$' '$1' $run | string match -v -- '-*'
     end
 end
 

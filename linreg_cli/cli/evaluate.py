@@ -19,7 +19,7 @@ def evaluate(
             "--data",
             metavar="PATH",
             parser=expanded,
-            help="Another table, or a pipe; - is stdin; default: the splits of the run.",
+            help="Another table, a folder, a pattern in quotes, or a pipe; - is stdin; default: the splits of the run.",
         ),
     ] = None,
     format_: options.TableFormat = None,

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from linreg_cli.cli import destination, options, output
+from linreg_cli.cli.table_input import check_format
 from linreg_cli.cli.table_words import table_faults
 from linreg_cli.errors import UsageError
-from linreg_cli.paths import expanded, output_path
+from linreg_cli.paths import output_path
 from linreg_cli.wording import one_line
 
 
@@ -20,7 +21,7 @@ def generate_data(
             "--config",
             "-c",
             metavar="FILE",
-            parser=expanded,
+            parser=options.config_path,
             help="A config file; - is stdin; default: 'data: {source: synthetic}'.",
         ),
     ] = None,
@@ -31,8 +32,12 @@ def generate_data(
             "-o",
             metavar="PATH",
             parser=output_path,
-            help="A .csv, .csv.gz or .parquet; - is CSV on stdout; default: data/NAME.csv.",
+            help="A .csv, .csv.gz, .parquet, ...; - is stdout, as --format says; default: data/NAME.csv.",
         ),
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help="What is written to stdout: csv (default), tsv or jsonl."),
     ] = None,
     set_: options.Set = None,
     as_json: options.Json = False,
@@ -48,13 +53,16 @@ def generate_data(
     if faults := table_faults(config or (), "generate-data", "-c"):
         raise UsageError(faults)
     to_stdout = destination.goes_to_stdout(out, as_json=as_json)
+    check_format(format_)
+    if format_ is not None and not to_stdout:
+        raise UsageError("it is for '-o -'; a file has the format of its suffix", "--format")
     begun = time.perf_counter()
     loaded = load_config(config or [], [*([] if config else ["data.source=synthetic"]), *(set_ or [])])
     from linreg_cli.pipeline.generate import generate_table
 
     progress = Progress(quiet=False)
     try:
-        done = generate_table(loaded, out, progress.rows)
+        done = generate_table(loaded, out, progress.rows, suffix=format_ and f".{format_}")
     finally:
         progress.done()
     if to_stdout:

@@ -8,6 +8,7 @@ import typer
 
 from linreg_cli.cli import destination, options, output
 from linreg_cli.cli.folder import CONFIGS
+from linreg_cli.cli.table_input import check_format, standard_input
 from linreg_cli.cli.table_words import Words
 from linreg_cli.errors import UsageError
 from linreg_cli.paths import is_written_through, output_path
@@ -19,6 +20,7 @@ def init(
     target: options.Target = None,
     features: options.Features = None,
     ignore: options.Ignore = None,
+    format_: options.TableFormat = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -40,9 +42,13 @@ def init(
 
     to_stdout = destination.goes_to_stdout(out, as_json=False)
     destination.check_suffix(out, CONFIGS, "configs")
-    words = Words(table, target, features, ignore)
-    words.check(name="init")
-    path, content = _content(words, out)
+    check_format(format_)
+    words = Words(table, target, features, ignore, format_)
+    if table is None and format_ is not None:
+        raise UsageError("it is about a TABLE, and none was given; in a config set data.format", "--format")
+    with standard_input():
+        words.check(name="init")
+        path, content = _content(words, out)
     if not force and not is_written_through(path) and os.path.isfile(path):
         raise UsageError("the file exists; overwrite it with --force, or choose another one with -o", str(path))
     if os.path.isdir(path):
@@ -63,8 +69,8 @@ def _content(words: Words, out: Path | None) -> tuple[Path, str]:
     file = str(usual if is_written_through(path) else path)  # what goes to a pipe is kept under some name
     if words.table is None:
         return path, blank(file)
-    draft = words.draft((), lambda _: None)
-    config = draft.load().config
+    draft = words.draft(words.overrides, lambda _: None)
+    config = draft.load(words.overrides).config
     for finding in (*draft.choices.warnings(config), *draft.choices.outlook_of(config)):
         output.warn(finding.message)
     return path, head(draft.choices, file) + draft.text

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from linreg_cli.cli import options, output
+from linreg_cli.cli.table_input import standard_input
 from linreg_cli.cli.table_words import table_faults
 from linreg_cli.errors import UsageError
 
@@ -34,7 +35,8 @@ def inspect(
     try:
         for note in loaded.notes:
             progress.warn(note)
-        found = inspect_config(loaded, progress, ridge=ridge)
+        with standard_input():
+            found = inspect_config(loaded, progress, ridge=ridge)
     finally:
         progress.done()
     sentences = advice(found)

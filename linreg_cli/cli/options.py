@@ -1,13 +1,27 @@
 """Options that several commands share."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from linreg_cli.cli.output import tell
+from linreg_cli.cli.table_input import is_stdin
 from linreg_cli.paths import expanded, output_path
 
 OUTPUTS = Path("outputs")
+
+
+def config_path(text: str) -> str:
+    """The path of a config as a user gives it; `-` is standard input, which is said where nothing is piped into it."""
+    if text == "-" and sys.stdin.isatty():
+        tell("note: standard input is a terminal; type or paste the config, and end it with Ctrl-D")
+    return expanded(text)
+
+
+def _table(text: str) -> str:
+    return "-" if is_stdin(text) else expanded(text)
 
 
 def _folder(text: str | Path) -> Path:
@@ -20,7 +34,7 @@ Config = Annotated[
         "--config",
         "-c",
         metavar="FILE",
-        parser=expanded,
+        parser=config_path,
         help="A config file; - is stdin. May be repeated; later files override earlier ones, key by key.",
     ),
 ]
@@ -30,14 +44,18 @@ MaybeConfig = Annotated[
         "--config",
         "-c",
         metavar="FILE",
-        parser=expanded,
+        parser=config_path,
         help="A config file; - is stdin. May be repeated; later files override earlier ones, key by key. Needed "
         "without --resume.",
     ),
 ]
 Table = Annotated[
     str | None,
-    typer.Argument(metavar="[TABLE]", parser=expanded, help="A table: .csv, .tsv, .parquet, ... Needs --target."),
+    typer.Argument(
+        metavar="[TABLE]",
+        parser=_table,
+        help="A table: .csv, .tsv, .parquet, ..., a folder of parts, a pattern in quotes; - is stdin. Needs --target.",
+    ),
 ]
 Target = Annotated[
     list[str] | None,
@@ -71,7 +89,11 @@ Outputs = Annotated[
 ]
 TableFormat = Annotated[
     str | None,
-    typer.Option("--format", metavar="FORMAT", help="What a --data without a suffix is: csv (default), tsv or jsonl."),
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="What standard input, or a file without one of these suffixes, is: csv (default), tsv or jsonl.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def plot(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="One run, or several to overlay.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN...", help="One run, or several to overlay; or one sweep, as sweeps/ID or a path."),
+    ],
     kind: Annotated[
         list[str] | None,
         typer.Option(
@@ -56,7 +59,9 @@ def plot(
     from linreg_cli.figures.epochs import Axes
     from linreg_cli.figures.kinds import KINDS
     from linreg_cli.figures.of_run import ALL, FORMATS, draw_run, write_pictures
+    from linreg_cli.figures.sweep import sweep_picture
     from linreg_cli.files import write_bytes
+    from linreg_cli.sweeps.store import as_sweep
 
     for value, allowed, option in [
         *((item, (*KINDS, ALL), "--kind") for item in kind or []),
@@ -68,12 +73,17 @@ def plot(
     kinds = [*dict.fromkeys(kind or ())]
     _check_axes(kinds, scale, x, [name for name, each in KINDS.items() if each.has_axes])
     to_stdout = destination.goes_to_stdout(folder, as_json=as_json)
+    swept = as_sweep(outputs, runs[0]) if len(runs) == 1 else None
+    if swept is not None and (kinds or (scale, x) != ("auto", "epoch")):
+        raise UsageError("a sweep has one picture; leave --kind, --scale and --x out", runs[0])
     is_picture = folder is not None and folder.suffix.lower().lstrip(".") in FORMATS and not os.path.isdir(folder)
     if is_picture and not to_stdout:
         raise UsageError("-o is a folder, and a picture has the name of its kind; write -o DIR", str(folder))
-    folders = [_found(outputs, run, (*KINDS, ALL)) for run in runs]
+    folders = [] if swept is not None else [_found(outputs, run, (*KINDS, ALL)) for run in runs]
     with output.warning_of_fonts():
-        if len(folders) == 1:
+        if swept is not None:
+            pictures, target = {f"sweep.{format_}": sweep_picture(swept.read(), format_)}, folder or swept.path
+        elif len(folders) == 1:
             pictures = draw_run(
                 folders[0],
                 kinds,

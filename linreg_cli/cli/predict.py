@@ -10,7 +10,7 @@ import typer
 
 from linreg_cli import wording
 from linreg_cli.cli import destination, options, output, streams
-from linreg_cli.cli.table_input import readable
+from linreg_cli.cli.table_input import check_format, is_stdin, readable
 from linreg_cli.errors import UsageError
 from linreg_cli.paths import expanded, output_path
 
@@ -35,10 +35,18 @@ def predict(
             "--data",
             metavar="PATH",
             parser=expanded,
-            help="The table, or a pipe; - is stdin. Its columns are matched by name.",
+            help="The table, a folder, a pattern in quotes, or a pipe; - is stdin. Its columns are matched by name.",
         ),
     ],
-    format_: options.TableFormat = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="What standard input, or a file without one of these suffixes, is, and what is written to stdout: csv "
+            "(default), tsv or jsonl.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -46,7 +54,7 @@ def predict(
             "-o",
             metavar="PATH",
             parser=output_path,
-            help="Where to write, in the format that the suffix names; default, and -: CSV on stdout.",
+            help="Where to write, in the format that the suffix names; default, and -: stdout, as --format says.",
         ),
     ] = None,
     interval: Annotated[
@@ -66,6 +74,7 @@ def predict(
     """
     import pyarrow as pa
 
+    from linreg_cli.config.formats import table_format
     from linreg_cli.data.tables.location import locate
     from linreg_cli.data.tables.write import is_text_suffix, table_suffix, write_table
     from linreg_cli.runs.find import find_run
@@ -76,7 +85,8 @@ def predict(
     if level is not None and interval is None:
         raise UsageError("it is the level of intervals; add --interval prediction or confidence", "--level")
     level = 0.95 if level is None else level
-    suffix = table_suffix(out) if out is not None else ".csv"
+    check_format(format_)
+    suffix = table_suffix(out) if out is not None else f".{format_ or 'csv'}"
     if out is not None and os.path.isfile(out) and os.path.isfile(data) and out.samefile(data):
         raise UsageError("the output is the input table; choose another path with -o", str(out))
     folder = find_run(outputs, run)
@@ -88,7 +98,8 @@ def predict(
     asked = None if interval is None else Asked.checked(interval.value, level, "--level")
     saved = load_saved_model(folder)
     values: dict[str, list[float | None]] = {}
-    with readable(data, format_) as path, streams.spool() as spool:
+    of_stdout = out is None and not is_stdin(data) and table_format(data) is not None
+    with readable(data, None if of_stdout else format_) as path, streams.spool() as spool:
         found = Predictions(saved, path, typed=not is_text_suffix(suffix), interval=asked)
         # A CSV goes on as it came, with its semicolons; a table of another format becomes a CSV with commas.
         delimiter = found.delimiter if locate(path).suffix == ".csv" else None

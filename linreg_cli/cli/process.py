@@ -82,7 +82,7 @@ def show_unraisable(error: "UnraisableHookArgs", /) -> None:
     For each row that does not match the header, pyarrow calls a handler that says whether to skip it. It cannot pass
     on a row that is not UTF-8, and reports that in this way. Reading then fails with the line of the row.
     """
-    asked = getattr(error.object, "__module__", None) == "linreg_cli.data.tables.csv_table"
+    asked = getattr(error.object, "__module__", None) == "linreg_cli.data.tables.csv_part"
     if not (asked and issubclass(error.exc_type, UnicodeDecodeError)):
         sys.__unraisablehook__(error)
 

@@ -13,12 +13,16 @@ from linreg_cli.remedies import command
 
 if TYPE_CHECKING:
     from linreg_cli.runs.store import RunFolder
+    from linreg_cli.sweeps.store import SweepFolder
 
 _SUFFIXES = (".html", ".htm")
 
 
 def report(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="One run, or several to compare.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN...", help="One run, or several to compare; or one sweep, as sweeps/ID or a path."),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -32,7 +36,7 @@ def report(
     as_json: options.Json = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
-    """Write a report of a run, or a comparison of several, as one HTML file.
+    """Write a report of a run or of a sweep, or a comparison of several runs, as one HTML file.
 
     The file is self-contained: it can be mailed, kept as a CI artifact and printed. A run that did not finish has a
     report, too. Prints the path.
@@ -41,8 +45,12 @@ def report(
     from linreg_cli.report.document import page_of
     from linreg_cli.runs.compare import comparison_name
     from linreg_cli.runs.store import REPORT
+    from linreg_cli.sweeps.store import as_sweep
 
     to_stdout = destination.goes_to_stdout(out, as_json=as_json)
+    if len(runs) == 1 and (swept := as_sweep(outputs, runs[0])) is not None:
+        _of_sweep(swept, out, as_json=as_json, to_stdout=to_stdout)
+        return
     found = [_found(outputs, run) for run in runs]
     folders = list({folder.path.resolve(): folder for folder in found}.values())
     if out is None and len(folders) == 1:
@@ -63,6 +71,25 @@ def report(
     if as_json:
         output.print_json({"report": str(path), "runs": [folder.id for folder in folders]})
     else:
+        output.show(wording.one_line(str(path)))
+
+
+def _of_sweep(folder: "SweepFolder", out: Path | None, *, as_json: bool, to_stdout: bool) -> None:
+    """Write the report of a sweep."""
+    from linreg_cli.files import write_bytes
+    from linreg_cli.report.sweep import sweep_page
+    from linreg_cli.runs.store import REPORT
+
+    path = folder.path / REPORT if out is None else out
+    if out is not None:
+        destination.refuse_run_folder(out, REPORT)
+        destination.check_suffix(out, _SUFFIXES, "reports")
+    with output.warning_of_fonts():
+        content = sweep_page(folder).encode("utf-8")
+    write_bytes(path, content, own=out is None)
+    if as_json:
+        output.print_json({"report": str(path), "sweep": folder.id})
+    elif not to_stdout:
         output.show(wording.one_line(str(path)))
 
 

@@ -13,6 +13,7 @@ from linreg_cli.cli.command import App
 from linreg_cli.errors import StoreError, UsageError, did_you_mean
 from linreg_cli.runs.find import find_run
 from linreg_cli.runs.store import STATUSES, RunFolder, list_runs
+from linreg_cli.sweeps.store import find_sweep, sweep_of
 
 runs_app = App(help="List, show, compare, label and remove runs.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -41,6 +42,12 @@ def list_(
         str | None, typer.Option("--name", metavar="NAME", help="Only runs of this name; * and ? are wildcards.")
     ] = None,
     label: Annotated[str | None, typer.Option("--label", metavar="LABEL", help="Only runs with this label.")] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            "--sweep", metavar="SWEEP", help="Only runs of this sweep: its id, its name (the latest), a path."
+        ),
+    ] = None,
     sort: Annotated[
         str, typer.Option("--sort", metavar="KEY", help="The column to sort by; runs without a value come last.")
     ] = "created",
@@ -59,6 +66,7 @@ def list_(
     ]:
         if value not in allowed:
             raise UsageError(f"unknown value {value!r}{did_you_mean(value, allowed)}", option)
+    of_sweep = None if sweep is None else find_sweep(outputs, sweep).id
     readable, damaged = list_runs(outputs)
     for error in damaged:
         output.warn(str(error))
@@ -69,6 +77,7 @@ def list_(
         and (not status or row["status"] in status)
         and (name is None or fnmatch.fnmatchcase(run.id.rpartition("-")[0], name))
         and (label is None or row["label"] == label)
+        and (of_sweep is None or sweep_of(record, of_sweep) is not None)
     ]
     known = sorted((row for row in rows if row[sort] is not None), key=lambda row: row[sort], reverse=reverse)
     rows = [*known, *(row for row in rows if row[sort] is None)]

@@ -1,4 +1,4 @@
-"""The table of `--data`: a file, or standard input or a pipe, which is written to a temporary file first."""
+"""Standard input and pipes as tables: they are copied to a temporary file, which can be read more than once."""
 
 import contextlib
 import shutil
@@ -9,10 +9,46 @@ from pathlib import Path
 from typing import IO
 
 from linreg_cli import paths
+from linreg_cli.cli import output
 from linreg_cli.errors import DataError, Fault, LinregError, UsageError, did_you_mean
 
 FORMATS = ("csv", "tsv", "jsonl")
 _STDIN = "standard input"
+#: First bytes of a table that is no text -> what it is, and its suffix; that of a compression goes behind a text's.
+_MARKS = {
+    b"\x1f\x8b": ("gzip", ".gz"),
+    b"\x28\xb5\x2f\xfd": ("zstd", ".zst"),
+    b"PAR1": ("Parquet", ".parquet"),
+    b"ARROW1": ("Arrow", ".arrow"),
+}
+
+
+@contextlib.contextmanager
+def standard_input(*, read: bool = True) -> Iterator[None]:
+    """A block in which `data.path: "-"` is standard input, copied when it is first opened.
+
+    Args:
+        read: False for what must not read it, such as a run that is resumed.
+
+    Raises:
+        LinregError: that of the block, in whose messages the copy is called standard input.
+    """
+    from linreg_cli.data.tables.standard_input import given_by
+
+    found: list[Path] = []
+
+    def copy(format_: str | None) -> Path:
+        if not found:
+            found.append(_copied("-", _STDIN, format_, stack))
+        return found[0]
+
+    with contextlib.ExitStack() as stack, given_by(copy if read else None):
+        try:
+            yield
+        except LinregError as error:
+            for path in found:
+                error.faults = tuple(_renamed(fault, path, _STDIN) for fault in error.faults)
+            raise
 
 
 @contextlib.contextmanager
@@ -24,26 +60,17 @@ def readable(data: str, format_: str | None) -> Iterator[str]:
         format_: the value of `--format`, for a table whose name has no suffix.
 
     Raises:
-        UsageError: for an unknown format, or one for a file, which has a suffix.
+        UsageError: for an unknown format, or one that is not that of the file.
         DataError: if standard input or the pipe cannot be read.
     """
-    if format_ is not None and format_ not in FORMATS:
-        raise UsageError(f"unknown value {format_!r}{did_you_mean(format_, FORMATS)}", "--format")
-    if data != "-" and not paths.is_written_through(Path(data)):
-        if format_ is not None:
-            raise UsageError("it is for '--data -' and for pipes; a file has the format of its suffix", "--format")
+    check_format(format_)
+    stdin = is_stdin(data)
+    if not stdin and not paths.is_written_through(Path(data)) and not _needs(data, format_):
         yield data
         return
-    from tempfile import TemporaryDirectory
-
-    name = _STDIN if data == "-" or paths.descriptor_of(Path(data)) == 0 else data
-    with TemporaryDirectory(prefix="linreg-") as folder:
-        copy = Path(folder) / f"{_STDIN}{_suffix(data) if format_ is None else f'.{format_}'}"
-        try:
-            with open(copy, "wb") as file, _opened(data, name) as stream:
-                shutil.copyfileobj(stream, file)
-        except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror}", name) from None
+    name = _STDIN if stdin else data
+    with contextlib.ExitStack() as stack:
+        copy = _copied("-" if stdin else data, name, format_, stack)
         try:
             yield str(copy)
         except LinregError as error:
@@ -51,15 +78,89 @@ def readable(data: str, format_: str | None) -> Iterator[str]:
             raise
 
 
-def _suffix(data: str) -> str:
-    """The suffix of a pipe that has the name of a table, such as `rows.tsv.gz`; `.csv` for any other."""
-    from linreg_cli.config.formats import table_format
+def is_stdin(path: str) -> bool:
+    """Whether a path is standard input, by whatever name.
 
-    return table_format(data) or ".csv"
+    >>> is_stdin("-"), is_stdin("/dev/stdin"), is_stdin("./-")
+    (True, True, False)
+    """
+    return path == "-" or ("\0" not in path and paths.descriptor_of(Path(path)) == 0)
 
 
-def _opened(data: str, name: str) -> contextlib.AbstractContextManager[IO[bytes]]:
-    return contextlib.nullcontext(sys.stdin.buffer) if name == _STDIN else open(data, "rb")
+def check_format(format_: str | None) -> None:
+    """Refuse an unknown value of `--format`.
+
+    Raises:
+        UsageError: for one.
+    """
+    if format_ is not None and format_ not in FORMATS:
+        raise UsageError(f"unknown value {format_!r}{did_you_mean(format_, FORMATS)}", "--format")
+
+
+def _needs(data: str, format_: str | None) -> bool:
+    """Whether a file has a format by `--format` alone.
+
+    Raises:
+        UsageError: if it has another one by its name.
+    """
+    from linreg_cli.config.formats import disagreement, table_format
+
+    if format_ is None:
+        return False
+    if other := disagreement(data, format_):
+        raise UsageError(f"{other}; leave --format out", "--format")
+    return table_format(data) is None and Path(data).is_file()
+
+
+def _copied(data: str, name: str, format_: str | None, stack: contextlib.ExitStack) -> Path:
+    """A file with what a stream gives, of a suffix that names its format.
+
+    Raises:
+        DataError: if it cannot be read, is empty, or is not of the format.
+    """
+    from tempfile import TemporaryDirectory
+
+    from linreg_cli.data.columns.on_disk import folder
+
+    into = Path(stack.enter_context(TemporaryDirectory(prefix="linreg-", dir=folder())))
+    if data == "-" and sys.stdin.isatty():
+        output.tell("note: standard input is a terminal; type or paste the table, and end it with Ctrl-D")
+    try:
+        with _opened(data) as stream:
+            head = stream.read(4096)
+            copy = into / f"{_STDIN}{_suffix(data, name, format_, head)}"
+            with open(copy, "wb") as file:
+                file.write(head)
+                shutil.copyfileobj(stream, file)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", name) from None
+    return copy
+
+
+def _suffix(data: str, name: str, format_: str | None, head: bytes) -> str:
+    """The suffix of the format: what the first bytes say, else the one that is named, by the stream too; else `.csv`.
+
+    Raises:
+        DataError: if there are no bytes, or they say another format.
+    """
+    from linreg_cli.config.formats import COMPRESSIONS, table_format
+
+    if not head:
+        hint = "; pipe a table into the command, such as with < TABLE" if data == "-" else ""
+        raise DataError(f"there is nothing to read{hint}", name)
+    named = f".{format_}" if format_ else table_format(data) or ".csv"
+    kind, suffix = next((found for mark, found in _MARKS.items() if head.startswith(mark)), ("", ""))
+    if suffix in COMPRESSIONS:
+        if named == ".jsonl":
+            raise DataError(f"JSON Lines are not read from {kind}; decompress them first", name)
+        return named if named.endswith(suffix) else f"{named}{suffix}"
+    if suffix and format_ is not None:
+        raise DataError(f"the first bytes are those of {kind}, and the format is {format_}; leave it out", name)
+    return suffix or named
+
+
+def _opened(data: str) -> contextlib.AbstractContextManager[IO[bytes]]:
+    return contextlib.nullcontext(sys.stdin.buffer) if data == "-" else open(data, "rb")
 
 
 def _renamed(fault: Fault, copy: Path, name: str) -> Fault:

@@ -11,7 +11,7 @@ from linreg_cli.cli.folder import is_config
 from linreg_cli.errors import DataError, Fault, UsageError, closest, did_you_mean
 from linreg_cli.lookalike import same_appearance
 from linreg_cli.paths import expanded
-from linreg_cli.remedies import command, setting
+from linreg_cli.remedies import command, override, setting
 from linreg_cli.wording import one_line
 
 if TYPE_CHECKING:
@@ -32,12 +32,14 @@ class Words:
         target: values of --target.
         features: values of --features.
         ignore: values of --ignore.
+        format: value of --format.
     """
 
     table: str | None
     target: Sequence[str] | None
     features: Sequence[str] | None
     ignore: Sequence[str] | None
+    format: str | None = None
 
     def check(self, config: Sequence[str] | None = None, resume: str | None = None, *, name: str = "train") -> None:
         """Refuse words that contradict each other, a table in the place of a config, and a config in that of a table.
@@ -75,13 +77,23 @@ class Words:
             raise UsageError(f"{message} (data.path of the config says which table it reads)", self.table)
         if not self.table or not _is_text(self.table):
             raise UsageError("TABLE is the name of a file, in UTF-8", self.table or "''")
-        if self.table == "-":
-            raise UsageError("a table is read more than once; write standard input to a file first", "-")
         if is_address(self.table):
             message = "a TABLE is a file; download it, or write a config with data.path and data.sha256"
             raise UsageError(message, self.table)
         if not self.target:
-            raise UsageError(f"say which column to predict: {_example(self.table, name)}", self.table)
+            raise UsageError(f"say which column to predict: {_example(self.table, name, self.format)}", self.shown)
+
+    @property
+    def overrides(self) -> list[str]:
+        """What the format says, as `--set` does."""
+        return [] if self.format is None else [override("data.format", self.format)]
+
+    @property
+    def shown(self) -> str | None:
+        """What messages call the table."""
+        from linreg_cli.config.data import STDIN, STDIN_NAME
+
+        return STDIN_NAME if self.table == STDIN else self.table
 
     def draft(self, overrides: Sequence[str], progress: Callable[[str], None]) -> "Draft":
         """The config for the table, and what was decided.
@@ -103,7 +115,7 @@ class Words:
         rivals = rival_encodings(self.table) if missing and guessed else []
         doubt = f"; if the encoding is {rivals[0]}, set {setting('data.encoding', rivals[0])}" if rivals else ""
         faults = [
-            Fault(f"{option}: there is no column {name!r}{_has(columns, name)}{doubt}", self.table)
+            Fault(f"{option}: there is no column {name!r}{_has(columns, name)}{doubt}", self.shown)
             for option, names in (("--target", targets), ("--ignore", ignore))
             for name in names
             if name not in columns
@@ -153,11 +165,13 @@ def _is_table(file: str) -> bool:
     return file != "-" and table_format(file) is not None
 
 
-def _example(table: str, name: str) -> str:
+def _example(table: str, name: str, format_: str | None = None) -> str:
     """The command that trains a table or writes its config, and the columns to choose the target from."""
+    from linreg_cli.config.data import TableData
     from linreg_cli.starter.reading import columns_of
 
-    return f"{command('linreg', name, table, '--target', 'COLUMN')}; its columns: {_listed(columns_of(table))}"
+    source = TableData.model_validate({"path": table, "target": "-", "format": format_})
+    return f"{command('linreg', name, table, '--target', 'COLUMN')}; its columns: {_listed(columns_of(table, source))}"
 
 
 def table_faults(files: Sequence[str], *words: str) -> list[Fault]:

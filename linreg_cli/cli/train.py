@@ -10,6 +10,7 @@ import typer
 
 from linreg_cli import wording
 from linreg_cli.cli import gates, github_summary, options, output, summary
+from linreg_cli.cli.table_input import check_format, standard_input
 from linreg_cli.cli.table_words import Words, choice_lines
 from linreg_cli.errors import UsageError
 
@@ -23,12 +24,18 @@ if TYPE_CHECKING:
     from linreg_cli.starter.choices import Choices
     from linreg_cli.starter.known import Known
 
+_NOT_KEPT = (
+    "the rows come from standard input and are not kept: the run cannot be resumed, and is repeated by piping the same "
+    "table into 'linreg train -c RUN/config.yaml'"
+)
+
 
 def train(
     table: options.Table = None,
     target: options.Target = None,
     features: options.Features = None,
     ignore: options.Ignore = None,
+    format_: options.TableFormat = None,
     config: options.MaybeConfig = None,
     set_: options.Set = None,
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Same as --set name=NAME.")] = None,
@@ -68,11 +75,13 @@ def train(
 
     if (code := ranks.elsewhere(nproc)) is not None:
         raise typer.Exit(code)
-    overrides = [*(set_ or []), *_shorthands({"name": name, "train.device": device})]
+    check_format(format_)
+    overrides = [*(set_ or []), *_shorthands({"name": name, "train.device": device, "data.format": format_})]
     progress = Progress(quiet=quiet, as_json=as_json, verbose=verbose)
-    with recording_error(junit, "train"), github_summary.recording_failure("train"), progress:
+    recorded = recording_error(junit, "train"), github_summary.recording_failure("train")
+    with recorded[0], recorded[1], progress, standard_input(read=resume is None):
         expressions = gates.checked(fail_if)
-        words = Words(table, target, features, ignore)
+        words = Words(table, target, features, ignore, format_)
         words.check(config, resume)
         _check_options(config or table, resume, junit, dry_run=dry_run, force=force, quiet=quiet, verbose=verbose)
         together = ranks.join(nproc)
@@ -88,6 +97,8 @@ def train(
                 return
         else:
             loaded, choices, known = _loaded(words, config or (), overrides, progress, quiet=quiet or as_json)
+            if not getattr(loaded.config.data, "is_kept", True) and not (quiet or as_json):
+                output.tell(f"note: {_NOT_KEPT}")
             progress.stage("loading torch")
             if dry_run:
                 for finding in [] if choices is None else choices.outlook_of(loaded.config):

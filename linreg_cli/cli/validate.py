@@ -8,7 +8,6 @@ from linreg_cli import wording
 from linreg_cli.cli import options, output
 from linreg_cli.cli.table_words import table_faults
 from linreg_cli.errors import ConfigError, Fault, UsageError
-from linreg_cli.paths import expanded
 
 
 def validate(
@@ -16,7 +15,7 @@ def validate(
         list[str],
         typer.Argument(
             metavar="FILE...",
-            parser=expanded,
+            parser=options.config_path,
             help="Config files, each checked alone (with --resolved, merged); - is stdin.",
         ),
     ],

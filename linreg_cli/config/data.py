@@ -14,7 +14,9 @@ from linreg_cli.config.types import (
     Name,
     NonNegative,
     Section,
+    Size,
     Weights,
+    bool_or,
     own_path,
 )
 
@@ -27,6 +29,8 @@ _FEATURES = (
 )
 #: What messages call the rows of `source: frame`.
 FRAME = "the frame"
+#: What stands for standard input as a path, and what messages call it.
+STDIN, STDIN_NAME = "-", "standard input"
 _IGNORE = "Columns that are no features; an entry of `features` may still be made of them."
 
 
@@ -68,8 +72,13 @@ class TableData(Section):
         min_length=1,
         description="The file: `.csv`, `.tsv` (also `.gz`, `.zst`), `.parquet`, `.arrow`, `.feather`, `.jsonl`; a "
         "folder of such files of one format; a pattern for them, such as `data/2026-*.csv` (`**`: any folders); or an "
-        "http(s) address of such a file, which needs `sha256`. A relative path starts at the current folder, and `~` "
-        "is the home folder.",
+        "http(s) address of such a file, which needs `sha256`. `-` is standard input, whose rows are not kept. A "
+        "relative path starts at the current folder, and `~` is the home folder.",
+    )
+    format: Literal["csv", "tsv", "jsonl"] | None = Field(
+        None,
+        description="What standard input, or a file without one of these suffixes, is: `csv`, `tsv` or `jsonl`; null: "
+        "by the suffix; standard input is `csv`, or gzip, zstd, Parquet or Arrow if its first bytes say so.",
     )
     sha256: str | None = Field(
         None,
@@ -95,11 +104,32 @@ class TableData(Section):
     features: ColumnList | None = Field(None, description=_FEATURES)
     ignore: tuple[Name, ...] = Field((), description=_IGNORE)
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
+    stream: Annotated[bool | Literal["auto"], bool_or("auto")] = Field(
+        "auto",
+        description="Whether the rows of the train split stay on the disk during training; `auto`: where they would "
+        "not fit into `memory_limit`. Where that changes the order of rows (`train.shuffle: true` becomes `blocks`) or "
+        "the split (`split.by` becomes `hash`), a warning says so, and `config.yaml` has it.",
+    )
+    memory_limit: Size | None = Field(
+        None,
+        description="The memory that rows may take, such as `2GiB`, above what the process needs without data; null: "
+        "half of the free memory. It decides only whether rows stay on the disk.",
+    )
 
     @property
     def targets(self) -> tuple[str, ...]:
         """The columns to predict."""
         return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
+    def name(self) -> str:
+        """What messages call the table."""
+        return STDIN_NAME if self.path == STDIN else self.path
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the rows can be read again."""
+        return self.path != STDIN
 
 
 class FrameData(Section):
@@ -119,9 +149,14 @@ class FrameData(Section):
         return (self.target,) if isinstance(self.target, str) else self.target
 
     @property
-    def path(self) -> str:
+    def name(self) -> str:
         """What messages call the rows."""
         return FRAME
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the rows can be read again."""
+        return False
 
 
 class SyntheticData(Section):

@@ -51,6 +51,18 @@ def table_format(path: str) -> str | None:
     return next((suffix for suffix in known if path.lower().endswith(suffix)), None)
 
 
+def disagreement(path: str, format_: str) -> str:
+    """What is wrong with a format that is named for a table whose name says another one; else empty.
+
+    >>> disagreement("a.tsv.gz", "csv"), disagreement("a.csv.gz", "csv"), disagreement("a.txt", "csv")
+    ('csv is not the format of the file, whose name ends in .tsv.gz', '', '')
+    """
+    suffix = table_format(path)
+    if suffix is None or suffix.removesuffix(".gz").removesuffix(".zst") == f".{format_}":
+        return ""
+    return f"{format_} is not the format of the file, whose name ends in {suffix}"
+
+
 def table_stem(path: str) -> str:
     """The name of a table without its folder and the suffixes of its format; of a pattern what it is spelled with.
 
@@ -59,6 +71,8 @@ def table_stem(path: str) -> str:
     >>> table_stem("data/2026-*.csv"), table_stem("houses/**/*.parquet")
     ('2026', 'houses')
     """
+    if path == "-":  # standard input has no name
+        return ""
     for name in (Path(path).name, *(each.name for each in Path(path).parents)):
         suffix = table_format(name)
         stem = name[: -len(suffix)] if suffix is not None else name

@@ -14,7 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from linreg_cli.config import diagnostics
-from linreg_cli.config.data import SOURCES
+from linreg_cli.config.data import SOURCES, STDIN, TableData
 from linreg_cli.config.merge import KIND_KEYS, merged
 from linreg_cli.config.partial import usable_part
 from linreg_cli.config.rules import broken_rules, notes
@@ -95,11 +95,17 @@ def load_config(
     if found:
         config = None if () in layers.unread else usable_part(tree, values, layers.unread)
     if config is not None:
-        rules = broken_rules(config, stored=stored, partial=bool(found))
+        rules = [*broken_rules(config, stored=stored, partial=bool(found)), *_twice_read(config, files)]
         found += [diagnostics.fault_at(tree, path, f"{_dotted(path)}: {message}") for path, message in rules]
     if found or config is None:
         raise ConfigError(found)
     return LoadedConfig(config, tree, tuple(Finding("config", note) for note in notes(config)))
+
+
+def _twice_read(config: Config, files: Sequence[str | ConfigText]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """A fault for standard input that is a config and the table, too."""
+    if STDIN in files and isinstance(config.data, TableData) and not config.data.is_kept:
+        yield ("data", "path"), "standard input is the config (-c -), and can be read only once; name a file of the two"
 
 
 def default_name(files: Sequence[str | ConfigText]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from linreg_cli.addresses import is_address
 from linreg_cli.config.data import InlineData, OfTable, SplitConfig, SyntheticData, TableData
-from linreg_cli.config.formats import CSV_SUFFIXES, OTHER_SUFFIXES, table_format, text_suffix
+from linreg_cli.config.formats import CSV_SUFFIXES, OTHER_SUFFIXES, disagreement, table_format, text_suffix
 from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
 from linreg_cli.config.partial import FaultyError
 from linreg_cli.config.preprocess import FILLS, FOR_NUMBERS
@@ -118,6 +118,12 @@ def _monitor(config: Config) -> Iterator[tuple[Path, str]]:
 def _address(config: Config) -> Iterator[tuple[Path, str]]:
     if isinstance(config.data, TableData) and is_address(config.data.path) and config.data.sha256 is None:
         yield ("data", "path"), "an address needs data.sha256, the digest that the downloaded file must have"
+
+
+def _format(config: Config) -> Iterator[tuple[Path, str]]:
+    data = config.data
+    if isinstance(data, TableData) and data.format is not None and (other := disagreement(data.path, data.format)):
+        yield ("data", "format"), f"{other}; leave it out"
 
 
 def _decimal_mark(config: Config) -> Iterator[tuple[Path, str]]:
@@ -306,6 +312,7 @@ _RULES = (
     _split_by,
     _monitor,
     _address,
+    _format,
     _decimal_mark,
     _text_format,
     _inline_rows,

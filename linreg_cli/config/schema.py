@@ -143,6 +143,10 @@ class EarlyStoppingConfig(Section):
     )
 
 
+#: The most shards; every step adds up the sums of all of them.
+MAX_SHARDS = 4096
+
+
 class TrainConfig(Section):
     """Epochs, batches, device, number type, executor, and when to stop."""
 
@@ -161,11 +165,11 @@ class TrainConfig(Section):
         description="The number of blocks of `shuffle: blocks`. Each row is in one of them at random, from `seed`; "
         "null: so many that a block takes about 32 MiB in the training dtype, from rows and columns alone.",
     )
-    shards: Count | None = Field(
+    shards: Annotated[Count, Field(le=MAX_SHARDS)] | None = Field(
         None,
         description="Into so many parts the train split is divided, in its order, for every sum over rows: gradients, "
         "losses and moments are those of the shards, added up in their order. The same bits on any number of "
-        "processes and threads; null: the executor's own order, or 8 (at most the rows) where several processes train.",
+        "processes and threads; null: the executor's own order, or 8 where several processes train.",
     )
     device: str = Field(
         "auto",

@@ -39,7 +39,7 @@ def with_every_fault(load: Callable[[Config], Dataset], config: Config, *, train
     except DataError as error:
         found = list(error.faults)
     assert isinstance(config.data, OfTable)
-    name, works = config.data.path, False
+    name, works = config.data.name, False
     if trained or not solvable(found):
         raise DataError(reported(found, name))
     for _ in range(_ROUNDS):

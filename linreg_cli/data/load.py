@@ -105,17 +105,17 @@ def opened_table(
     from linreg_cli.data.tables.open import open_table
     from linreg_cli.data.tables.text_format import TextFormat
 
-    path = source.path
     if isinstance(source, FrameData):
         if frame is None:
             raise DataError(_NO_FRAME, "data.source: frame")
         return open_frame(frame, marks)
+    path = source.path
     if source.sha256 is not None and is_address(source.path):
         path = str(fetch(source.path, source.sha256, progress))
     elif source.sha256 is not None:
         _verify_digest(source.path, source.sha256)
     text = TextFormat(source.delimiter, source.decimal, source.thousands, source.encoding)
-    return open_table(path, text=text, missing_values=marks)
+    return open_table(path, text=text, missing_values=marks, format_=source.format)
 
 
 def _from_table(
@@ -137,7 +137,7 @@ def _dataset(config: Config, encoder: Encoder | None, table: Table) -> Dataset:
 
     source = config.data
     assert isinstance(source, OfTable)
-    name, marks = without_secrets(source.path), config.preprocess.missing_values
+    name, marks = without_secrets(source.name), config.preprocess.missing_values
     targets = source.targets
     roles = column_roles(config)
     try:
@@ -148,14 +148,14 @@ def _dataset(config: Config, encoder: Encoder | None, table: Table) -> Dataset:
             source.ignore,
             roles=roles,
             index=table.index,
-            name=source.path,
+            name=source.name,
         )
         refuse_unknown_columns(config, table, terms)
     except DataError as error:
         hint = table.hint()
         raise DataError([*([hint] if hint else []), *error.faults]) from None
     used = read_columns(terms)
-    refuse_bad_names(table.columns, (*used.values(), *targets, *roles.values()), source.path, table.written_columns)
+    refuse_bad_names(table.columns, (*used.values(), *targets, *roles.values()), source.name, table.written_columns)
     treated = feature_treatments(config.preprocess, terms, targets, table.columns)
     treated |= {} if encoder is None else as_trained(encoder.sources)
     features = [name for name, column in used.items() if name == column]
@@ -166,18 +166,18 @@ def _dataset(config: Config, encoder: Encoder | None, table: Table) -> Dataset:
     text = dict.fromkeys(each for each in (*text_of(roles), *named, *sorted(dates)) if each not in (*numbers, *either))
     cells = table.read(numbers, text=[*text], either=either)
     wanted = {name: each for name, each in treated.items() if used.get(name, name) == name}
-    raw, faults = raw_columns(cells, wanted, marks, source.path, table.as_text())
-    parts, more = date_parts(cells, terms, marks, source.path)
+    raw, faults = raw_columns(cells, wanted, marks, source.name, table.as_text())
+    parts, more = date_parts(cells, terms, marks, source.name)
     if faults or more:
         raise DataError([*faults, *more])
     raw = {name: parts[name] if name in parts else raw[name] for name in (*used, *targets)}
-    found = read_roles(cells, roles, marks, source.path)
+    found = read_roles(cells, roles, marks, source.name)
     del cells  # their memory is needed for the encoded columns
     release_unused()
     raw, split = with_cells(raw, table, used), splitter(source, config, found.labels)
     dataset = assemble(name, raw, targets, config, split, treated, encoder, terms)
     if found.clusters is not None:
-        check_clusters(found.clusters, roles[CLUSTER], dataset.splits["train"], source.path)
+        check_clusters(found.clusters, roles[CLUSTER], dataset.splits["train"], source.name)
         dataset = replace(dataset, clusters=found.clusters)
     return dataset if encoder is not None else with_warnings(dataset, table, config)
 
@@ -235,16 +235,16 @@ def splitter(source: OfTable, config: Config, labels: Categories | None) -> Spli
     def split(kept: RowSet) -> Mapping[str, Rows]:
         if labels is None or source.split.column is None:
             return split_rows(kept, source.split, config.seed)
-        by_column = split_by_column(labels, source.split.column, source.path)
+        by_column = split_by_column(labels, source.split.column, source.name)
         splits = {name: rows & kept for name, rows in by_column.items()}
         if not len(splits["train"]):
             raise DataError(
-                "no train row is left: in every one, a cell is missing from a column with missing: drop", source.path
+                "no train row is left: in every one, a cell is missing from a column with missing: drop", source.name
             )
         stopping = config.train.early_stopping
         if stopping is not None and stopping.monitor == "validation.loss" and not len(splits["validation"]):
             message = f"column {source.split.column!r} gives no validation rows, and early_stopping monitors them"
-            raise DataError(f"{message}; mark some rows as validation, or monitor train.loss", source.path)
+            raise DataError(f"{message}; mark some rows as validation, or monitor train.loss", source.name)
         return splits
 
     return split

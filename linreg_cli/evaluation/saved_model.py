@@ -188,14 +188,15 @@ def _opened(saved: SavedModel, path: str, names: Sequence[str]) -> Table:
             "an http(s) address is allowed only in a config, with data.sha256; download the file first", path
         )
     data, marks = saved.config.data, saved.config.preprocess.missing_values
-    text, suffix = TextFormat(of_run=True), locate(path).suffix
+    format_ = data.format if isinstance(data, TableData) and path == data.path else None
+    text, suffix = TextFormat(of_run=True), locate(path, format_).suffix
     if isinstance(data, TableData) and suffix in CSV_SUFFIXES:
         text = TextFormat(data.delimiter, data.decimal, data.thousands, data.encoding, of_run=True)
-    table = open_table(path, text=text, missing_values=marks)
+    table = open_table(path, text=text, missing_values=marks, format_=format_)
     other = suffix in CSV_SUFFIXES and text.delimiter is not None and CSV_SUFFIXES[suffix] != text.decimal
     if other and not set(names) <= set(table.columns):
         # it may have the delimiter that is usual for its suffix
-        usual = open_table(path, text=replace(text, delimiter=None), missing_values=marks)
+        usual = open_table(path, text=replace(text, delimiter=None), missing_values=marks, format_=format_)
         table = usual if set(names) <= set(usual.columns) else table
     return table
 

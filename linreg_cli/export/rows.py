@@ -90,6 +90,8 @@ def _source(saved: SavedModel) -> str | pa.Table:
     if isinstance(data, TableData):
         if is_address(data.path):
             raise DataError("the table is at an address, and is not downloaded for a check", saved.run.id)
+        if not data.is_kept:
+            raise DataError("the table came from standard input, and is not kept with a run", saved.run.id)
         return data.path
     if isinstance(data, InlineData):
         return pa.table(dict(zip(data.columns, zip(*data.rows, *data.test_rows, strict=True), strict=True)))

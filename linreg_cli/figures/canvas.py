@@ -210,19 +210,35 @@ def set_names(axes: "Axes", which: str, names: Sequence[str], size: float, inche
 
 def set_log_axis(axes: "Axes", low: float, high: float, which: str = "y") -> None:
     """Make the axis `x` or `y` logarithmic, from a bit below `low` to a bit above `high`, with at most eight labels."""
+    share = 0.05 * math.log10(high / low)
+    ticks, labels, (bottom, top) = log_ticks(low, high, share)
+    axes.set(**{f"{which}scale": "log"})
+    getattr(axes, f"set_{which}ticks")(ticks, labels)
+    getattr(axes, f"{which}axis").set_minor_formatter("")
+    axes.set(**{f"{which}lim": (bottom, top)})
+
+
+def log_ticks(low: float, high: float, beyond: float = 0.0) -> tuple[list[float], list[str], tuple[float, float]]:
+    """At most eight or so ticks of a logarithmic axis, their labels, and its limits.
+
+    Args:
+        low: the lowest value.
+        high: the highest one.
+        beyond: decades between these and the limits.
+
+    >>> log_ticks(1.0, 1000.0)[:2]
+    ([1.0, 10.0, 100.0, 1000.0], ['1', '10', '100', '1000'])
+    """
     first, decades = math.log10(low), math.log10(high / low)
-    bottom, top = 10 ** (first - 0.05 * decades), 10 ** (first + 1.05 * decades)
-    every = math.ceil(decades / 8)
+    bottom, top = 10 ** (first - beyond), 10 ** (first + decades + beyond)
+    every = max(1, math.ceil(decades / 8))
     powers = (k for k in range(math.floor(first) - 1, math.ceil(first + decades) + 1) if k % every == 0)
     digits = (1, 2, 5) if decades < 3 else (1,)
     major = [(m, k) for k in powers for m in digits if bottom <= m * 10.0**k <= top]
     labels = [f"{m}×10{str(k).translate(_SUPERSCRIPTS)}".removeprefix("1×") for m, k in major]
     if all(-4 <= k <= 4 for _, k in major):
         labels = [f"{m * 10.0**k:.{max(-k, 0)}f}" for m, k in major]
-    axes.set(**{f"{which}scale": "log"})
-    getattr(axes, f"set_{which}ticks")([m * 10.0**k for m, k in major], labels)
-    getattr(axes, f"{which}axis").set_minor_formatter("")
-    axes.set(**{f"{which}lim": (bottom, top)})
+    return [m * 10.0**k for m, k in major], labels, (bottom, top)
 
 
 def _tick_labels(ticks: np.ndarray) -> list[str]:
@@ -245,7 +261,7 @@ def band_key(axes: "Axes", colour: str) -> "Line2D":
 
 def finish(figure: "Figure", axes: "Axes", entries: "Entries", right: bool = False) -> None:
     """Add the legend outside the axes, to the right or below, and a note if there is nothing to draw."""
-    if not any(len(line.get_path()) for line in axes.lines):
+    if not axes.images and not any(len(line.get_path()) for line in axes.lines):
         axes.text(0.5, 0.5, "no finite values to draw", transform=axes.transAxes, ha="center")
     if not entries:
         return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from linreg_cli.config.data import FrameData
+from linreg_cli.config.data import FrameData, TableData
 from linreg_cli.errors import LinregError, PlotError, UsageError, did_you_mean
 from linreg_cli.figures.canvas import render
 from linreg_cli.figures.epochs import Axes, how_it_ended
@@ -111,9 +111,12 @@ def _possible(run: Material) -> dict[str, Kind]:
 
 
 def _why_not(run: Material, kind: Kind) -> str | None:
-    """Why a run does not have a kind; None if it has. The rows of a data frame cannot be read again."""
-    if kind.needs_rows and run.rows is None and isinstance(run.config.data, FrameData):
+    """Why a run does not have a kind; None if it has. Rows of a frame or of standard input cannot be read again."""
+    data = run.config.data
+    if kind.needs_rows and run.rows is None and isinstance(data, FrameData):
         return "it shows the rows, which are those of a data frame (in Python, give it as rows=frame)"
+    if kind.needs_rows and run.rows is None and isinstance(data, TableData) and not data.is_kept:
+        return "it shows the rows, which came from standard input and are kept in no file"
     return kind.why_not(run)
 
 

@@ -12,6 +12,7 @@ from linreg_cli.figures.canvas import (
     blank,
     empty,
     finish,
+    log_ticks,
     render,
     set_limits,
     set_log_axis,
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
     from linreg_cli.figures.canvas import Entries
 
 _LR = "optimizer.lr"
-#: The values of a key with this ratio are on a logarithmic axis; metrics with the second one, and log colours.
-_WIDE, _WIDE_METRIC = 20.0, 100.0
+#: Values with this ratio are on a logarithmic axis, or have logarithmic colours.
+_WIDE = 20.0
+#: The most values of a key that are named beside a map.
+_NAMED = 24
 #: The points that are ranked in a picture; the others are counted.
 MOST = 30
 #: Up to so many cells in a row the numbers are written into them.
@@ -65,7 +68,7 @@ def sweep_figure(sweep: Sweep) -> "Figure":
 
 
 def _title(sweep: Sweep) -> str:
-    return f"{sweep.metric} of {sweep.id}"
+    return f"Sweep {sweep.id}: {sweep.metric}, {'highest' if sweep.highest else 'lowest'} is best"
 
 
 def _position(point: Point, key: str) -> float | None:
@@ -110,6 +113,8 @@ def _curve(sweep: Sweep, key: str) -> "Figure":
         _set_x(axes, min([*xs, *limits]), max([*xs, *limits]), is_log=is_log, label=key)
         if order:
             _set_metric(axes, "y", xy[1], sweep.metric)
+        else:
+            axes.set_yticks([])
         finish(figure, axes, entries)
     return figure
 
@@ -144,7 +149,7 @@ def _lines_of_rates(
     inside = []
     for index, (rate, label) in enumerate(rates):
         is_auto = chosen is not None and index == len(rates) - 1
-        colour, dashes = (COLOURS[2], DASHES[2]) if is_auto else (_BAD, DASHES[(index + 1) % len(DASHES)])
+        colour, dashes = (COLOURS[2], DASHES[4]) if is_auto else (_BAD, DASHES[(index + 1) % len(DASHES)])
         is_near = near[0] <= rate <= near[1] and (rate > 0 or not is_log)
         (line,) = axes.plot([], [], color=colour, linestyle=dashes, linewidth=2.4, gid=f"rate-{index}")
         if is_near:
@@ -179,7 +184,7 @@ def _set_x(axes: "Axes", low: float, high: float, *, is_log: bool, label: str) -
 
 def _set_metric(axes: "Axes", which: str, values: Sequence[float], label: str, inches: float = 4.6) -> None:
     low, high = min(values), max(values)
-    if low > 1 / HUGE and high / low >= _WIDE_METRIC:
+    if low > 1 / HUGE and high / low >= _WIDE:
         set_log_axis(axes, low, high, which)
         axes.set(**{f"{which}label": ""})
         getattr(axes, f"set_{which}label")(*fitted(f"{label} (log scale)", LABEL, inches))
@@ -211,18 +216,21 @@ def _map(sweep: Sweep) -> "Figure":
     with style():
         figure = empty(_title(sweep), min(11.0, max(5.2, 2.8 + 0.75 * len(rows))))
         axes = figure.add_subplot()
-        is_log = len(values) > 0 and values.min() > 1 / HUGE and values.max() / values.min() >= _WIDE_METRIC
+        is_log = len(values) > 0 and values.min() > 1 / HUGE and values.max() / values.min() >= _WIDE
         low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
         norm = LogNorm(low, high) if is_log else Normalize(low, high if high > low else low + 1)
         image = axes.imshow(
             cells, cmap="cividis_r" if sweep.highest else "cividis", norm=norm, aspect="auto", interpolation="nearest"
         )
         bar = figure.colorbar(image, ax=axes)
+        if is_log:
+            ticks, labels, _ = log_ticks(float(low), float(high))
+            bar.set_ticks(ticks, labels=labels)
+            bar.ax.minorticks_off()
         text, font = fitted(f"{sweep.metric}{' (log scale)' if is_log else ''}, dark is good", SMALL, 4.0)
         bar.set_label(text, **font)
-        size = SMALL * min(1.0, 20 / max(len(rows), len(columns)))
-        set_names(axes, "x", [shown(value) for value in columns], size, 7.0 / len(columns))
-        set_names(axes, "y", [shown(value) for value in rows], size, 2.0)
+        set_names(axes, "x", _thinned(columns), SMALL, 7.0 / min(len(columns), _NAMED))
+        set_names(axes, "y", _thinned(rows), SMALL if len(rows) <= 12 else 0.8 * SMALL, 2.0)
         axes.set_xlabel(*fitted(columns_key, LABEL, 7.0))
         axes.set_ylabel(*fitted(rows_key, LABEL, 4.0))
         axes.grid(visible=False)
@@ -234,6 +242,12 @@ def _map(sweep: Sweep) -> "Figure":
 def _ordered(values: Sequence[Any]) -> list[Any]:
     """Numbers from the lowest to the highest, then the other values as they were given."""
     return [*sorted(each for each in values if is_number(each)), *(each for each in values if not is_number(each))]
+
+
+def _thinned(values: Sequence[Any]) -> list[str]:
+    """The values as names, where there are many each second, third, ... of them."""
+    every = -(-len(values) // _NAMED)
+    return ["" if position % every else shown(value) for position, value in enumerate(values)]
 
 
 def _fill(axes: "Axes", cells: np.ndarray, at: dict[tuple[int, int], Point], sweep: Sweep, norm: Any) -> None:

@@ -65,7 +65,7 @@ class StepPlan:
         counts as 1 and a momentum of `auto` as 0.
 
         Raises:
-            SettingError: at `train.blocks` or `train.shards`, for more of them than rows.
+            SettingError: at `train.blocks`, for more blocks than rows.
         """
         train, optimizer = config.train, config.optimizer
         batch_size = n_samples if train.batch_size == "full" else min(train.batch_size, n_samples)
@@ -85,7 +85,7 @@ class StepPlan:
             weight_decay=optimizer.weight_decay,
             nesterov=optimizer.nesterov,
             n_blocks=_n_blocks(train, n_samples, n_columns),
-            shards=_shards(train, n_samples),
+            shards=None if train.shards is None else Shards(n_samples, train.shards),
         )
 
     @property
@@ -142,21 +142,6 @@ def _n_blocks(train: TrainConfig, n_samples: int, n_columns: int) -> int | None:
         message = f"{train.blocks:,} blocks are more than the {rows} of the train split; leave it out, or set fewer"
         raise SettingError(("train", "blocks"), message)
     return train.blocks or block_count(n_samples, n_columns, 8 if train.dtype == "float64" else 4)
-
-
-def _shards(train: TrainConfig, n_samples: int) -> Shards | None:
-    """The shards of the train rows; None where sums are not divided.
-
-    Raises:
-        SettingError: at `train.shards`, for more shards than rows.
-    """
-    if train.shards is None:
-        return None
-    if train.shards > n_samples:
-        rows = plural(n_samples, "row")
-        message = f"{train.shards:,} shards are more than the {rows} of the train split; leave it out, or set fewer"
-        raise SettingError(("train", "shards"), message)
-    return Shards(n_samples, train.shards)
 
 
 def not_from_moments(plan: StepPlan) -> str | None:

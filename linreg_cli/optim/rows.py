@@ -150,10 +150,10 @@ class StoredRows:
 
 
 #: What an executor takes; only where they are in memory do rows have tensors.
-Rows = TrainRows | StoredRows
+AnyRows = TrainRows | StoredRows
 
 
-def row_bytes(rows: Rows) -> int:
+def row_bytes(rows: AnyRows) -> int:
     """Bytes of a row: its inputs, targets and weight."""
     weighted = rows.weight_n if isinstance(rows, TrainRows) else rows.weight_n1
     return (rows.n_features + rows.n_targets + (weighted is not None)) * int(np.dtype(rows.dtype).itemsize)

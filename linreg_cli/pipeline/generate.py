@@ -35,13 +35,16 @@ class Generated:
     columns: tuple[str, ...]
 
 
-def generate_table(loaded: LoadedConfig, output: Path | None, progress: Callable[[int, int], None]) -> Generated:
+def generate_table(
+    loaded: LoadedConfig, output: Path | None, progress: Callable[[int, int], None], suffix: str | None = None
+) -> Generated:
     """Write the table in chunks, with one chunk in memory.
 
     Args:
         loaded: the config; its data source must be synthetic.
         output: the path of the table; None: `data/NAME.csv`.
         progress: called with (rows written, total rows) after each chunk.
+        suffix: the format of what is written through; None: by the name.
 
     Raises:
         ConfigError: if the data source is not synthetic.
@@ -53,7 +56,7 @@ def generate_table(loaded: LoadedConfig, output: Path | None, progress: Callable
     if not isinstance(source, SyntheticData):
         raise loaded.error("data.source", f"generate-data needs source: synthetic, found {source.source}")
     path = output if output is not None else Path("data") / f"{config.name}.csv"
-    suffix, beside = table_suffix(path), truth_path(path)
+    suffix, beside = suffix or table_suffix(path), truth_path(path)
     replaced = not is_written_through(path)
     if replaced and os.path.isfile(path) and not os.path.exists(beside):
         raise UsageError(

@@ -9,7 +9,7 @@ from linreg_cli.errors import StoreError
 from linreg_cli.findings import Finding
 from linreg_cli.optim.engines.costs import estimate
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import AnyRows, TrainRows
 from linreg_cli.optim.shards import DEFAULT_SHARDS, too_few
 from linreg_cli.runs.store import RunFolder, run_folders
 from linreg_cli.wording import number
@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     from linreg_cli.optim.ranks import Ranks
 
 
-def divided(loaded: LoadedConfig, config: Config, n_samples: int, ranks: "Ranks | None") -> Config:
+def divided(loaded: LoadedConfig, config: Config, ranks: "Ranks | None") -> Config:
     """The config with the shards that processes need, where it has none.
 
     Args:
         loaded: the config with the position of each setting.
         config: the settings to use.
-        n_samples: rows of the train split.
         ranks: the processes; None: there is one, and no launcher has started it.
 
     Raises:
@@ -32,7 +31,7 @@ def divided(loaded: LoadedConfig, config: Config, n_samples: int, ranks: "Ranks 
     """
     if ranks is None:
         return config
-    shards = config.train.shards or min(DEFAULT_SHARDS, n_samples)
+    shards = config.train.shards or DEFAULT_SHARDS
     if why := too_few(shards, ranks.size):
         raise loaded.error("train.shards", why)
     return config.model_copy(update={"train": config.train.model_copy(update={"shards": shards})})
@@ -52,9 +51,9 @@ def resumed_by(ranks: "Ranks | None", config: Config, run: str) -> "Ranks | None
     return None
 
 
-def findings(plan: StepPlan, rows: TrainRows) -> list[Finding]:
+def findings(plan: StepPlan, rows: AnyRows) -> list[Finding]:
     """A warning where one process would be faster than several."""
-    if rows.ranks is None or rows.ranks.size == 1:
+    if not isinstance(rows, TrainRows) or rows.ranks is None or rows.ranks.size == 1:
         return []
     shape = plan, rows.n_features, rows.n_targets
     alone = "statistics" if not_from_moments(plan) is None else "native"

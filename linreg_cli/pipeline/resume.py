@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from linreg_cli.addresses import is_address, values_without_secrets
 from linreg_cli.config import Config, LoadedConfig, load_config
-from linreg_cli.config.data import TableData
+from linreg_cli.config.data import STDIN, TableData
 from linreg_cli.config.diagnostics import without_retired
 from linreg_cli.errors import ConfigError, DataError, Fault, StoreError
 from linreg_cli.files import remove_drafts
@@ -208,7 +208,7 @@ def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
         ConfigError: with every other difference.
     """
     old, new = flat(before.model_dump(mode="json")), flat(loaded.config.model_dump(mode="json"))
-    if "data.path" in new and not is_address(new["data.path"]):
+    if new.get("data.path", STDIN) != STDIN and not is_address(new["data.path"]):
         new["data.path"] = str(Path(new["data.path"]).absolute())
     old, new = values_without_secrets(old), values_without_secrets(new)  # a signature expires, and another one will do
     faults = []

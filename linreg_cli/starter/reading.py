@@ -99,7 +99,7 @@ def readable(base: Config) -> Reading:
             wanted = [*dict.fromkeys(column for term in terms for column in term.columns), *targets]
             cells = table.read((), either=wanted)
             uses = {each: AS_TARGET if each in targets else AS_FEATURE for each in wanted}
-            raw, faults = raw_columns(cells, uses, now["preprocess.missing_values"], source.path, table.as_text())
+            raw, faults = raw_columns(cells, uses, now["preprocess.missing_values"], source.name, table.as_text())
         except DataError as error:
             if not _apply(error.faults, now):
                 raise
@@ -147,6 +147,7 @@ def rival_encodings(path: str) -> list[str]:
 
 def _given(preprocess: PreprocessConfig, source: TableData) -> dict[str, Any]:
     return {
+        "data.format": source.format,
         "data.encoding": source.encoding,
         "data.delimiter": source.delimiter,
         "data.decimal": source.decimal,
@@ -157,7 +158,8 @@ def _given(preprocess: PreprocessConfig, source: TableData) -> dict[str, Any]:
 
 def _opened(path: str, now: Mapping[str, Any]) -> Table:
     text = TextFormat(now["data.delimiter"], now["data.decimal"], now["data.thousands"], now["data.encoding"])
-    table = open_table(path, text=text, missing_values=now["preprocess.missing_values"])
+    marks, format_ = now["preprocess.missing_values"], now["data.format"]
+    table = open_table(path, text=text, missing_values=marks, format_=format_)
     if len(table.columns) == 1 and (hint := table.hint()) is not None and hint.settings is not None:
         raise DataError([hint])
     return table
@@ -175,7 +177,7 @@ def _terms(table: Table, base: Config, targets: tuple[str, ...]) -> tuple[Term, 
     ignore = tuple(dict.fromkeys((*source.ignore, *(each for each in unusable if each not in targets))))
     try:
         terms = choose_features(
-            table.columns, targets, source.features, ignore, roles=roles, index=table.index, name=source.path
+            table.columns, targets, source.features, ignore, roles=roles, index=table.index, name=source.name
         )
     except DataError as error:
         hint = table.hint()
@@ -183,10 +185,10 @@ def _terms(table: Table, base: Config, targets: tuple[str, ...]) -> tuple[Term, 
             not any(each.strip() and each not in (*targets, *ignore, *roles.values()) for each in table.columns)
             and unusable
         ):
-            raise DataError([*([hint] if hint else []), _no_name(unusable, source.path)]) from None
+            raise DataError([*([hint] if hint else []), _no_name(unusable, source.name)]) from None
         raise DataError([*([hint] if hint else []), *error.faults]) from None
     used = [column for term in terms for column in term.columns]
-    refuse_bad_names(table.columns, (*used, *targets, *roles.values()), source.path, table.written_columns)
+    refuse_bad_names(table.columns, (*used, *targets, *roles.values()), source.name, table.written_columns)
     return terms
 
 

@@ -113,7 +113,7 @@ def _encoded(choices: Choices, reading: Reading, overrides: Sequence[str]) -> En
     labels = None
     if source.split.column is not None:
         cells = reading.table.read((), text=[source.split.column])
-        labels = text_column(cells, source.split.column, reading.missing_values, choices.path)
+        labels = text_column(cells, source.split.column, reading.missing_values, reading.source.name)
     split = splitter(source, config, labels)
     empty = _empty(reading, choices, split)
     if empty:
@@ -125,18 +125,18 @@ def _encoded(choices: Choices, reading: Reading, overrides: Sequence[str]) -> En
     try:
         terms = choose_features(
             table.columns, choices.targets, source.features, source.ignore, roles=column_roles(config),
-            index=table.index, name=source.path,
+            index=table.index, name=source.name,
         )  # fmt: skip
     except DataError as error:
         ignored = [each for each in choices.columns if each.use == IGNORED]
         why = "; ".join(f"{each.column}: {each.why}" for each in ignored)
-        raise DataError(f"no feature is left ({why})", choices.path) if ignored else error from None
-    parts, faults = date_parts(reading.cells, terms, reading.missing_values, choices.path)
+        raise DataError(f"no feature is left ({why})", reading.source.name) if ignored else error from None
+    parts, faults = date_parts(reading.cells, terms, reading.missing_values, reading.source.name)
     if faults:
         raise DataError(faults)
     raw = {name: parts.get(name) or reading.raw[name] for name in (*read_columns(terms), *choices.targets)}
     treated = feature_treatments(config.preprocess, terms, choices.targets, table.columns)
-    dataset = assemble(choices.path, raw, choices.targets, config, split, treated, terms=terms)
+    dataset = assemble(reading.source.name, raw, choices.targets, config, split, treated, terms=terms)
     return Encoded(choices, config, dataset)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from linreg_cli.config.data import TableData
+from linreg_cli.config.data import STDIN, STDIN_NAME, TableData
 from linreg_cli.config.load import default_name
 from linreg_cli.config.source import ConfigText
 from linreg_cli.remedies import EVERY, command, entry, flow
@@ -24,7 +24,9 @@ def config_text(choices: Choices, source: TableData) -> str:
     """
     found = {each.key: each for each in choices.settings}
     target: Any = choices.targets[0] if len(choices.targets) == 1 else list(choices.targets)
-    lines = ["data:", f"  path: {flow(choices.path)}", f"  target: {flow(target)}"]
+    lines = ["data:", f"  path: {flow(choices.path)}"]
+    lines += [] if source.format is None else [f"  format: {source.format}"]
+    lines += [f"  target: {flow(target)}"]
     text = [each for key, each in found.items() if key.startswith("data.") and key != "data.split"]
     lines += _commented((f"  {each.key.removeprefix('data.')}: {flow(each.value)}", each.why) for each in text)
     parts = [entry for each in choices.columns for entry in each.entries]
@@ -65,15 +67,16 @@ def head(choices: Choices, file: str) -> str:
         file: the name of the config.
     """
     name = default_name([ConfigText(file, "", Path(file).stem)])
+    path, fed = (choices.path, "") if choices.path != STDIN else (STDIN_NAME, " < TABLE")
     ways = [
-        (command("linreg", "train", "-c", file), "train, evaluate, write a run folder"),
+        (command("linreg", "train", "-c", file) + fed, "train, evaluate, write a run folder"),
         (command("linreg", "predict", name, "--data", "NEW.csv"), "predictions for other rows"),
         (command("linreg", "report", name), "one HTML page about the run"),
-        (command("linreg", "inspect", "-c", file), "what to expect, before training"),
+        (command("linreg", "inspect", "-c", file) + fed, "what to expect, before training"),
     ]
     width = max(len(way) for way, _ in ways)
     size = f"{plural(choices.n_rows, 'row')}, {plural(choices.n_columns, 'column')}"
-    about = f"# Linear regression of {', '.join(choices.targets)} on the columns of {choices.path} ({size})."
+    about = f"# Linear regression of {', '.join(choices.targets)} on the columns of {path} ({size})."
     lines = [one_line(about), "# Every line can be changed; docs/configuration.md has all keys.", "#"]
     return "\n".join([*lines, *(one_line(f"#   {way:{width}}   {what}") for way, what in ways), "", ""])
 

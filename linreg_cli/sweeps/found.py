@@ -8,6 +8,8 @@ from linreg_cli.sweeps.store import Point, Sweep
 from linreg_cli.wording import gap, number, plural, ratio
 
 _LR, _MOMENTUM = "optimizer.lr", "optimizer.momentum"
+#: Keys with numbers of which none is more than another.
+_NO_ORDER = ("seed",)
 #: The most points that a sentence names.
 _NAMED = 4
 #: Rates that differ by less, relatively, are alike.
@@ -15,12 +17,12 @@ _ALIKE = 0.05
 
 
 def sentences(sweep: Sweep) -> list[str]:
-    """What was found: how many points ended how, the winner, its distance from the optimum and from `auto`."""
-    found = [_counts(sweep), *_winner(sweep)]
+    """What was found: the winner, its distance from the optimum and from `auto`, and how many points ended how."""
+    found = _winner(sweep)
     winner = sweep.winner
     if winner is not None:
         found += [*_edges(sweep, winner), *_optimum(winner), *_auto(sweep, winner)]
-    return [*found, *_diverged(sweep)]
+    return [*found, _counts(sweep), *_diverged(sweep)]
 
 
 def is_number(value: Any) -> bool:
@@ -87,6 +89,8 @@ def _edges(sweep: Sweep, winner: Point) -> list[str]:
         numbers, value = [each for each in values if is_number(each)], winner.overrides[key]
         if len(numbers) < 2 or value not in (min(numbers), max(numbers)) or not is_number(value):
             continue
+        if key in _NO_ORDER or value == 0 == min(numbers):  # no setting is best below zero
+            continue
         beyond = "smaller" if value == min(numbers) else "larger"
         found.append(
             f"{key} {shown(value)} is the {beyond.removesuffix('r')}st of the grid; {beyond} values may be better."
@@ -123,7 +127,7 @@ def _diverged(sweep: Sweep) -> list[str]:
     if not points:
         return []
     limits = [f"{number(each['rate'])} ({each['covers']})" for each in sweep.limits]
-    known = f"; limits of the rate: {', '.join(limits)}" if limits and _LR in sweep.grid else ""
+    known = f"; limits of the rate: {', '.join(limits)}" if limits and list(sweep.grid) == [_LR] else ""
     return [f"Diverged: {_listed(points)}{known}."]
 
 

@@ -278,6 +278,18 @@ def is_sweep(reference: str) -> bool:
     return False
 
 
+def as_sweep(outputs: Path, reference: str) -> SweepFolder | None:
+    """The sweep that is named where a run may be: by the path of its folder, or as `sweeps/ID`; None for a run.
+
+    Raises:
+        StoreError: for `sweeps/` and what is no sweep.
+    """
+    if is_sweep(reference):
+        return SweepFolder(Path(expanded(reference)))
+    first, slash, rest = reference.replace("\\", "/").partition("/")
+    return find_sweep(outputs, rest) if slash and first == FOLDER else None
+
+
 def _created(folder: SweepFolder) -> tuple[str, str]:
     try:
         return folder.read().created, folder.id

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from linreg_cli.config.formats import CSV_SUFFIXES
 from linreg_cli.data.tables.encodings import candidates, likely
+from linreg_cli.data.tables.standard_input import is_copy
 from linreg_cli.data.tables.text_format import TextFormat
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import command, quoted, setting
@@ -125,7 +126,7 @@ class CsvFile:
             settings: lines of the config that the changed file needs.
         """
         path = Path(self.name)
-        if path.suffix.lower() not in CSV_SUFFIXES or self.is_recoded:
+        if path.suffix.lower() not in CSV_SUFFIXES or self.is_recoded or is_copy(self.name):
             return f"{words}{' and set ' if settings else ''}{' and '.join(settings)}"
         changed = str(path.with_name(f"{path.stem}_changed{path.suffix}"))
         way = f"{words}, such as by: {command('sed', '-E', expression, str(path))} > {command(changed)}"

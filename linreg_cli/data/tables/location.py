@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from linreg_cli.config.data import STDIN, STDIN_NAME
 from linreg_cli.config.escapes import control_in_path
-from linreg_cli.config.formats import OTHER_SUFFIXES, text_suffix
+from linreg_cli.config.formats import OTHER_SUFFIXES, disagreement, text_suffix
+from linreg_cli.data.tables.standard_input import file_of
 from linreg_cli.errors import DataError
 
 #: Files that a message names; the others are counted.
@@ -31,7 +33,7 @@ class Location:
     suffix: str | None
 
 
-def locate(path: str) -> Location:
+def locate(path: str, format_: str | None = None) -> Location:
     """The files of a table.
 
     Parts are sorted by their names, character by character, as `sorted(glob.glob(path))` and pyarrow's datasets are.
@@ -39,11 +41,17 @@ def locate(path: str) -> Location:
 
     Args:
         path: a file; a folder of files of one format; or a pattern with `*`, `?`, `[...]`, and `**` for any folders.
-            What is really called so comes first, for each folder of the path too.
+            What is really called so comes first, for each folder of the path too. `-` is standard input.
+        format_: the format of standard input and of a file whose name does not say it, such as `csv`.
 
     Raises:
         DataError: if there is nothing at the path, it is no file, or its parts have several formats.
     """
+    if path == STDIN:
+        copy = file_of(format_)
+        return Location(STDIN_NAME, (copy,), "file", format_of(copy))
+    if format_ is not None and (other := disagreement(path, format_)):
+        raise DataError(f"data.format: {other}; leave it out", path)
     file = Path(path)
     try:
         os.stat(file)
@@ -57,8 +65,9 @@ def locate(path: str) -> Location:
     if os.path.isdir(file):
         return _parts(file, path)
     if not os.path.isfile(file):  # opening a pipe would wait for whoever writes to it, and it can be read only once
-        raise DataError("not a file but a pipe or a device; write the table to a file first", path)
-    return Location(path, (path,), "file", format_of(path))
+        message = "not a file but a pipe or a device; write the table to a file first"
+        raise DataError(f"{message}, or pipe it into the command, whose name for it is -", path)
+    return Location(path, (path,), "file", format_of(path) or (format_ and f".{format_}"))
 
 
 def format_of(file: str) -> str | None:

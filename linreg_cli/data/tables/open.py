@@ -25,20 +25,23 @@ _REMEDIES = {
 }  # fmt: skip
 
 
-def open_table(path: str, *, text: TextFormat = DEFAULT, missing_values: Sequence[str] = ("",)) -> Table:
+def open_table(
+    path: str, *, text: TextFormat = DEFAULT, missing_values: Sequence[str] = ("",), format_: str | None = None
+) -> Table:
     """Open a table and read its header or schema.
 
     Args:
         path: a file, a folder, or a pattern; see `locate`.
         text: how a CSV is written; for other formats only the default is allowed.
         missing_values: cells that mean 'missing'; in columns of numbers, by value.
+        format_: as `locate`.
 
     Raises:
         ConfigError: for a delimiter that a CSV cannot have.
         DataError: for a file that does not exist, has an unsupported format, or is not what its suffix says, and for
             parts whose columns differ.
     """
-    return with_normal_names(_open(locate(path), text, missing_values))
+    return with_normal_names(_open(locate(path, format_), text, missing_values))
 
 
 def _open(found: Location, text: TextFormat, missing_values: Sequence[str]) -> Table:

@@ -5,6 +5,8 @@ import csv
 import functools
 import io
 import itertools
+import json
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -25,6 +27,7 @@ _FORMATS: dict[str, tuple[str | None, str | None]] = {
     ".parquet": (None, None),
     ".arrow": (None, None),
     ".feather": (None, None),
+    ".jsonl": (None, None),
 }
 
 
@@ -128,6 +131,30 @@ class _CsvWriter:
         self._sink.write(text.getvalue().encode())
 
 
+class _JsonWriter:
+    """Writes JSON Lines; what JSON has no form for, such as a date, is text, and a number that is not finite is null.
+
+    Args:
+        sink: an open binary file.
+    """
+
+    def __init__(self, sink: Any) -> None:
+        self._sink = sink
+
+    def write_batch(self, batch: pa.RecordBatch) -> None:
+        """Write some rows."""
+        columns, names = [_jsonable(column) for column in batch.columns], batch.schema.names
+        rows = (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+        self._sink.write("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows).encode())
+
+
+def _jsonable(column: pa.Array) -> list[Any]:
+    if pa.types.is_floating(column.type):
+        return [value if value is not None and math.isfinite(value) else None for value in column.to_pylist()]
+    plain = pa.types.is_integer(column.type) or pa.types.is_boolean(column.type) or pa.types.is_null(column.type)
+    return list((column if plain else pc.cast(column, pa.string())).to_pylist())
+
+
 @contextlib.contextmanager
 def _writer(
     target: Path | IO[bytes],
@@ -150,6 +177,8 @@ def _writer(
             options = pcsv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style="none")
             opened = functools.partial(pcsv.CSVWriter, sink, schema, write_options=options)
             yield _CsvWriter(sink, lambda: stack.enter_context(opened()), delimiter)
+        elif suffix == ".jsonl":
+            yield _JsonWriter(sink)
         elif suffix == ".parquet":
             import pyarrow.parquet as pq
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from linreg_cli.optim.engines.kernels.loader import kernel
 from linreg_cli.optim.engines.kernels.signatures import BLOCK_ROWS, LANES, TILE
 from linreg_cli.optim.engines.parameters import rounded_up
-from linreg_cli.optim.rows import Rows, TrainRows
+from linreg_cli.optim.rows import AnyRows, TrainRows
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -33,7 +33,7 @@ def is_wide(n_features: int, n_targets: int) -> bool:
     return n_features + n_targets >= WIDE
 
 
-def of_part(rows: Rows, first: int, last: int) -> Moments:
+def of_part(rows: AnyRows, first: int, last: int) -> Moments:
     """Number of rows, means and centred second moments of [x | y] of the rows `first` to `last - 1`, at least one."""
     part = rows.part(first, last)
     return _by_product(part) if is_wide(rows.n_features, rows.n_targets) else _by_kernel(part)
@@ -59,7 +59,7 @@ def merged(parts: Sequence[Moments]) -> Moments:
     return rows, mean_z, M_zz
 
 
-def of_residuals(rows: Rows, first: int, last: int, fit_kd: Array, mean_z: Array) -> tuple[Tensor, Tensor]:
+def of_residuals(rows: AnyRows, first: int, last: int, fit_kd: Array, mean_z: Array) -> tuple[Tensor, Tensor]:
     """Sums of r x and of r^2, float64, (k, d) and (k,), of the residuals of a fit to centred rows of a part.
 
     Args:

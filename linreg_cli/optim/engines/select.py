@@ -14,7 +14,7 @@ from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.engines.sharded import ShardedExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import Rows, StoredRows
+from linreg_cli.optim.rows import AnyRows, StoredRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.wording import plural
 
@@ -31,7 +31,7 @@ class Executor(Protocol):
 
     name: str
 
-    def __init__(self, rows: Rows) -> None: ...
+    def __init__(self, rows: AnyRows) -> None: ...
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
@@ -65,7 +65,7 @@ class Choice:
     executor: Executor
     decision: Decision
 
-    def started(self, plan: StepPlan, rows: Rows) -> "tuple[Choice, str]":
+    def started(self, plan: StepPlan, rows: AnyRows) -> "tuple[Choice, str]":
         """Load the executor's compiled code; where `auto` chose one that cannot start, the reference takes its place.
 
         Args:
@@ -82,7 +82,7 @@ class Choice:
             self.executor.load(plan)
             return self, ""
         except EngineError as error:
-            if not self.decision.auto or plan.shards is not None:  # no other executor has the order of its sums
+            if not self.decision.auto or unable("reference", plan, "cpu", stored=isinstance(rows, StoredRows)):
                 raise
             why = f"{self.executor.name}: {error}"
             return _choice("reference", rows, f"auto: {why}", auto=True), why
@@ -92,7 +92,7 @@ class Choice:
         return {"name": self.executor.name, **self.decision.as_json()}
 
 
-def choose(engine: str, plan: StepPlan, rows: Rows) -> Choice:
+def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
     """The executor that the config names; for `auto`, the one with the lowest estimated cost.
 
     Args:
@@ -103,23 +103,23 @@ def choose(engine: str, plan: StepPlan, rows: Rows) -> Choice:
     Raises:
         ValueError: if the named executor cannot run the plan; the message has the reason and what to do.
     """
-    device = rows.device.type
+    device, stored = rows.device.type, isinstance(rows, StoredRows)
     if plan.shards is not None and (why := _not_by_shards(rows)):
         raise ValueError(why)
     if engine != "auto":
-        reason = unable(engine, plan, device)
+        reason = unable(engine, plan, device, stored=stored)
         if reason:
-            advice = "use auto or reference" if plan.shards is None else "use auto"
-            raise ValueError(f"{engine} cannot run this plan: {reason}; {advice}")
+            others = "auto" if engine == "reference" or plan.shards is not None else "auto or reference"
+            raise ValueError(f"{engine} cannot run this plan: {reason}; use {others}")
         return _choice(engine, rows, "named by train.engine", auto=False)
-    able = [name for name in EXECUTORS if unable(name, plan, device) is None]
+    able = [name for name in EXECUTORS if unable(name, plan, device, stored=stored) is None]
     if not able:
         raise ValueError(f"no executor can run this plan: {unable('sharded', plan, device)}; set train.device to cpu")
     if plan.shards is not None:
         best = "statistics" if "statistics" in able else "sharded"
         why = f"auto: sums are those of {plural(plan.shards.count, 'shard')}, in their order"
         return _choice(best, rows, why, auto=True)
-    if len(able) == 1:
+    if able == ["reference"]:
         return _choice(able[0], rows, f"auto: {unable('native', plan, device)}", auto=True)
     shape = rows.n_features, rows.n_targets
     compiled = {name: EXECUTORS[name].is_compiled(plan, *shape, rows.dtype) for name in able}
@@ -129,7 +129,7 @@ def choose(engine: str, plan: StepPlan, rows: Rows) -> Choice:
     return _choice(best, rows, f"auto: estimated {text}", auto=True)
 
 
-def _not_by_shards(rows: Rows) -> str | None:
+def _not_by_shards(rows: AnyRows) -> str | None:
     """Why sums over rows are not added up shard by shard; None if they can be."""
     if isinstance(rows, StoredRows):
         return "rows that stay on the disk are not added up shard by shard; set data.stream: false, or no train.shards"
@@ -138,18 +138,26 @@ def _not_by_shards(rows: Rows) -> str | None:
     return None
 
 
-def _choice(name: str, rows: Rows, why: str, *, auto: bool) -> Choice:
+def _choice(name: str, rows: AnyRows, why: str, *, auto: bool) -> Choice:
     return Choice(EXECUTORS[name](rows), Decision(name, why, auto))
 
 
-def unable(engine: str, plan: StepPlan, device: str) -> str | None:
-    """Why an executor cannot run a plan on a type of device (`cpu`, `cuda`); None if it can."""
+def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) -> str | None:
+    """Why an executor cannot run a plan on a type of device (`cpu`, `cuda`); None if it can.
+
+    Args:
+        engine: its name.
+        plan: the steps.
+        device: where the rows are.
+        stored: whether they stay on the disk.
+    """
     if engine in ("reference", "native") and plan.shards is not None:
         return "it does not add up shard by shard, as train.shards asks for"
     if engine == "sharded" and plan.shards is None:
         return "train.shards is not set"
     if engine == "reference":
-        return None
+        whole = stored and plan.is_full_batch
+        return "it takes a batch from memory, and a full batch stays on the disk" if whole else None
     if device != "cpu":
         return f"compiled steps run on the CPU and the data is on {device}"
     return not_from_moments(plan) if engine == "statistics" else None

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import Rows, TrainRows
+from linreg_cli.optim.rows import AnyRows, TrainRows
 
 if TYPE_CHECKING:  # several processes are rare, and its imports take time
     from linreg_cli.optim.ranks import Ranks
@@ -18,7 +18,7 @@ class SharedWork:
         rows: the train split, with the ranks that share it.
     """
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: AnyRows) -> None:
         ranks = rows.ranks if isinstance(rows, TrainRows) else None
         self._rows, self._ranks = rows, ranks if ranks is not None and ranks.size > 1 else None
         self._work: ShardWork | None = None

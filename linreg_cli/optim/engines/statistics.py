@@ -32,7 +32,7 @@ from linreg_cli.optim.engines.parts import over_parts
 from linreg_cli.optim.engines.shared import SharedWork
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import Rows
+from linreg_cli.optim.rows import AnyRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.optim.trail import Trail
 
@@ -59,7 +59,7 @@ class StatisticsExecutor:
 
     name = "statistics"
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: AnyRows) -> None:
         if rows.device.type != "cpu":
             raise ValueError(
                 f"statistics runs on the CPU and the data is on {rows.device}; use reference, or device: cpu"

@@ -59,6 +59,7 @@ def train(
         bool, typer.Option("--dry-run", help="Check the config and read the data, without training.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Train even at a learning rate that must diverge.")] = False,
+    statistics: options.Statistics = None,
 ) -> None:
     """Train a model and write a run folder.
 
@@ -80,11 +81,12 @@ def train(
     progress = Progress(quiet=quiet, as_json=as_json, verbose=verbose)
     recorded = recording_error(junit, "train"), github_summary.recording_failure("train")
     with recorded[0], recorded[1], progress, standard_input(read=resume is None):
+        together = ranks.join(nproc)
         expressions = gates.checked(fail_if)
         words = Words(table, target, features, ignore, format_)
         words.check(config, resume)
+        _check_statistics(statistics, table, resume, together)
         _check_options(config or table, resume, junit, dry_run=dry_run, force=force, quiet=quiet, verbose=verbose)
-        together = ranks.join(nproc)
         begun = ranks.begun_before(together, outputs) if resume is None else None
         if resume is not None or begun is not None:
             folder = begun or find_run(outputs, resume or "")
@@ -103,9 +105,13 @@ def train(
             if dry_run:
                 for finding in [] if choices is None else choices.outlook_of(loaded.config):
                     progress.warn(finding)
-                _show_plan(loaded, known, progress, expressions, outputs, together, force=force, as_json=as_json)
+                _show_plan(
+                    loaded, known, progress, expressions, outputs, statistics, together, force=force, as_json=as_json
+                )
                 return
-            outcome = _trained(loaded, choices, known, progress, expressions, outputs, together, force=force)
+            outcome = _trained(
+                loaded, choices, known, progress, expressions, outputs, statistics, together, force=force
+            )
     if junit is not None:
         write_junit(junit, outcome.run.id, outcome.gates, outcome.seconds)
     github_summary.append_run(outcome.run.id, outcome.metrics, outcome.run.record(), outcome.gates)
@@ -147,6 +153,7 @@ def _trained(
     progress: "Progress",
     fail_if: list[str],
     outputs: Path,
+    statistics: str | None,
     ranks: "Ranks | None",
     *,
     force: bool,
@@ -158,7 +165,7 @@ def _trained(
     with StopRequests() as stops:
         return train_run(
             loaded, outputs=outputs, reporter=progress, command=_command_line(), fail_if=fail_if, force=force,
-            stops=stops, choices=choices, known=known, ranks=ranks,
+            stops=stops, choices=choices, known=known, statistics=statistics, ranks=ranks,
         )  # fmt: skip
 
 
@@ -187,6 +194,15 @@ def _loaded(
     for note in loaded.notes:
         progress.warn(note)
     return loaded, choices, known
+
+
+def _check_statistics(statistics: str | None, table: str | None, resume: str | None, ranks: "Ranks | None") -> None:
+    if statistics is not None and resume is not None:
+        raise UsageError("a run goes on with the statistics that it began with; leave --stats out", "--stats")
+    if statistics is not None and table is not None:
+        raise UsageError("--stats stands for a table; give the config of the statistics with -c", "--stats")
+    if statistics is not None and ranks is not None:
+        raise UsageError("statistics have no rows that several processes could share; train in one", "--stats")
 
 
 def _check_options(
@@ -270,15 +286,20 @@ def _show_plan(
     progress: "Progress",
     fail_if: list[str],
     outputs: Path,
+    statistics: str | None,
     ranks: "Ranks | None",
     *,
     force: bool,
     as_json: bool,
 ) -> None:
     """Prepare a run, without training, and show what it would do."""
+    from linreg_cli.pipeline.measured import prepare_measured
     from linreg_cli.pipeline.prepare import prepare
 
-    prepared = prepare(loaded, progress, fail_if=fail_if, outputs=outputs, known=known, ranks=ranks)
+    if statistics is None:
+        prepared = prepare(loaded, progress, fail_if=fail_if, outputs=outputs, known=known, ranks=ranks)
+    else:
+        prepared = prepare_measured(loaded, progress, statistics, fail_if=fail_if, outputs=outputs)
     prepared.check(loaded, progress, force=force)
     progress.done()
     plan, dataset = prepared.plan, prepared.dataset

@@ -15,7 +15,7 @@ from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.engines.sharded import ShardedExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.plan import StepPlan, not_from_moments, not_quadratic
-from linreg_cli.optim.rows import AnyRows, StoredRows
+from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.wording import plural
 
@@ -112,7 +112,9 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
     if plan.shards is not None and (why := _not_by_shards(rows)):
         raise ValueError(why)
     if engine != "auto":
-        reason = unable(engine, plan, device, stored=stored)
+        reason = unable(engine, plan, device, stored=stored) or _without_rows(engine, rows)
+        if reason and isinstance(rows, MeasuredRows):
+            raise ValueError(f"{engine} cannot run this plan: {reason}")
         if reason:
             others = "auto" if stored or plan.shards is not None else "auto or reference"
             raise ValueError(f"{engine} cannot run this plan: {reason}; use {others}")
@@ -123,6 +125,10 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
         best = "sharded" if unable("statistics", plan, device) else "statistics"
         why = f"auto: sums are those of {plural(plan.shards.count, 'shard')}, in their order"
         return _choice(best, rows, why, auto=True)
+    if isinstance(rows, MeasuredRows):
+        if (reason := unable("statistics", plan, device)) is not None:
+            raise ValueError(f"statistics cannot run this plan: {reason}")
+        return _choice("statistics", rows, "auto: the rows were not read, their statistics were", auto=True)
     if device != "cpu":
         return _choice("reference", rows, f"auto: {unable('native', plan, device)}", auto=True)
     able = [name for name in FOR_AUTO if unable(name, plan, device, stored=stored) is None]
@@ -138,6 +144,8 @@ def _not_by_shards(rows: AnyRows) -> str | None:
     """Why sums over rows are not added up shard by shard; None if they can be."""
     if isinstance(rows, StoredRows):
         return "rows that stay on the disk are not added up shard by shard; set data.stream: false, or no train.shards"
+    if isinstance(rows, MeasuredRows):
+        return "statistics have no rows to add up shard by shard; leave train.shards out"
     if rows.weight_n is not None:
         return "weighted rows are not added up shard by shard; leave out data.weight, or train.shards and --nproc"
     return None
@@ -145,6 +153,12 @@ def _not_by_shards(rows: AnyRows) -> str | None:
 
 def _choice(name: str, rows: AnyRows, why: str, *, auto: bool) -> Choice:
     return Choice(EXECUTORS[name](rows), Decision(name, why, auto))
+
+
+def _without_rows(engine: str, rows: AnyRows) -> str | None:
+    """Why an executor cannot run on second moments in place of rows; None if it can, or if there are rows."""
+    needs = engine != "statistics" and isinstance(rows, MeasuredRows)
+    return "it needs the rows, and statistics hold none; use auto, or leave --stats out" if needs else None
 
 
 def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) -> str | None:

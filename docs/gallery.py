@@ -19,8 +19,8 @@ RUNS = (
     "linreg train -c configs/points.yaml --name small --set optimizer.lr=0.006 --set train.epochs=20",
     "linreg train -c configs/points.yaml --name large --set optimizer.lr=0.0541 --set train.epochs=20",
     "linreg train -c configs/points.yaml --name unstable --set optimizer.lr=0.0607 --set train.epochs=20 --force",
-    "linreg sweep -c configs/noisy_line.yaml --set optimizer.lr=1e-6,1e-5,1e-4,2e-4,2.5e-4,3e-4,4e-4 --set train.epochs=10 "
-    "--set name=lines --set plots=false",
+    "linreg sweep -c configs/noisy_line.yaml --set optimizer.lr=1e-6,1e-5,1e-4,2e-4,2.5e-4,3e-4,4e-4 "
+    "--set train.epochs=10 --set name=lines --set plots=false",
     "linreg sweep -c configs/points.yaml --set optimizer.lr=0.01,0.03,0.06,0.12 --set optimizer.momentum=0,0.3,0.6,0.9 "
     "--set train.epochs=20 --set name=balls --set plots=false",
 )

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from linreg_cli.decisions import Decision
 from linreg_cli.errors import EngineError
+from linreg_cli.optim.engines.affine import AffineExecutor
 from linreg_cli.optim.engines.costs import MIN_SAVING, estimate
 from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
-from linreg_cli.optim.plan import StepPlan, not_from_moments
+from linreg_cli.optim.plan import StepPlan, not_from_moments, not_quadratic
 from linreg_cli.optim.rows import AnyRows, StoredRows
 from linreg_cli.optim.state import TrainingState
 
@@ -47,8 +48,12 @@ class Executor(Protocol):
 
 #: name -> its class, which is made from the train rows. The names are the values of `train.engine` besides `auto`.
 EXECUTORS: dict[str, type[Executor]] = {
-    each.name: each for each in (ReferenceExecutor, NativeExecutor, StatisticsExecutor)
+    each.name: each for each in (ReferenceExecutor, NativeExecutor, StatisticsExecutor, AffineExecutor)
 }
+
+#: Those that `auto` chooses between on a CPU, where `affine` is slower than compiled steps. On a device it takes the
+#: reference, as long as the others were not measured there.
+FOR_AUTO = (ReferenceExecutor.name, NativeExecutor.name, StatisticsExecutor.name)
 
 
 @dataclass(frozen=True)
@@ -105,12 +110,12 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
     if engine != "auto":
         reason = unable(engine, plan, device, stored=stored)
         if reason:
-            others = "auto" if engine == "reference" else "auto or reference"
+            others = "auto" if stored else "auto or reference"
             raise ValueError(f"{engine} cannot run this plan: {reason}; use {others}")
         return _choice(engine, rows, "named by train.engine", auto=False)
-    able = [name for name in EXECUTORS if unable(name, plan, device, stored=stored) is None]
-    if able == ["reference"]:
-        return _choice(able[0], rows, f"auto: {unable('native', plan, device)}", auto=True)
+    if device != "cpu":
+        return _choice("reference", rows, f"auto: {unable('native', plan, device)}", auto=True)
+    able = [name for name in FOR_AUTO if unable(name, plan, device, stored=stored) is None]
     shape = rows.n_features, rows.n_targets
     compiled = {name: EXECUTORS[name].is_compiled(plan, *shape, rows.dtype) for name in able}
     costs = {name: estimate(name, plan, *shape, compiled=compiled[name]) for name in able}
@@ -132,12 +137,13 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) ->
         device: where the rows are.
         stored: whether they stay on the disk.
     """
-    if engine == "reference":
-        whole = stored and plan.is_full_batch
-        return "it takes a batch from memory, and a full batch stays on the disk" if whole else None
-    if device != "cpu":
+    if engine in ("reference", "affine") and stored and plan.is_full_batch:
+        return "it takes a batch from memory, and a full batch stays on the disk"
+    if engine == "native" and device != "cpu":
         return f"compiled steps run on the CPU and the data is on {device}"
-    return not_from_moments(plan) if engine == "statistics" else None
+    if engine == "statistics":
+        return not_from_moments(plan)
+    return not_quadratic(plan) if engine == "affine" else None
 
 
 def resolve_device(name: str) -> torch.device:

@@ -50,19 +50,12 @@ class StatisticsExecutor:
     """Runs full-batch steps of mse, sse and half_mse at a cost that does not depend on the number of rows.
 
     Args:
-        rows: the train split, on the CPU.
-
-    Raises:
-        ValueError: for rows that are not on the CPU.
+        rows: the train split, on any device: the moments are computed there, and the steps on the CPU.
     """
 
     name = "statistics"
 
     def __init__(self, rows: AnyRows) -> None:
-        if rows.device.type != "cpu":
-            raise ValueError(
-                f"statistics runs on the CPU and the data is on {rows.device}; use reference, or device: cpu"
-            )
         self._data = rows.contiguous()
         self._dtype = rows.dtype
         self._moments: tuple[Any, ...] | None = None

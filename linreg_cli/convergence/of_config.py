@@ -10,7 +10,7 @@ from linreg_cli.config.schema import Config
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.rows import Matrix
-from linreg_cli.least_squares.factor import Array
+from linreg_cli.least_squares.factor import Array, Factor
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import build_model, initialise, parameters_of
 from linreg_cli.optim.plan import StepPlan
@@ -24,6 +24,7 @@ def problem_of(
     *,
     eps: float | None = None,
     exact: dict[str, Optimum] | None = None,
+    measured: Factor | None = None,
 ) -> Problem:
     """What training a config minimises, and where it starts.
 
@@ -35,6 +36,7 @@ def problem_of(
             of training, as `RowOrder.arranged` has the rows, where they are there already.
         eps: see `Problem`.
         exact: see `Problem`; None: nothing was computed.
+        measured: see `Problem`.
 
     Raises:
         DataError: for a value that overflows the dtype of training.
@@ -42,8 +44,10 @@ def problem_of(
     """
     dtype, plan = dtype_of(config), plan_of(config, dataset)
     X_nd, y_nk = train or arrays_of(plan, dataset, preprocessor, dtype)
-    given = None if dtype == torch.float64 else functools.partial(preprocessor.given_rows, dataset)
+    exact_already = dtype == torch.float64 or measured is not None
+    given = None if exact_already else functools.partial(preprocessor.given_rows, dataset)
     problem = Problem(plan, X_nd, y_nk, dataset.features, _start(config, dataset, dtype), eps=eps, given=given)
+    problem.measured = measured
     problem.exact.update(exact or {})
     return problem
 

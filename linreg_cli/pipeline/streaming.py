@@ -116,6 +116,9 @@ def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config, device: tor
     if config.evaluate.cross_validation is not None:
         message = f"each fold is trained on rows in memory, and the rows stay on the disk; leave it out, {back}"
         faults += loaded.error("evaluate.cross_validation", message).faults
+    if config.train.shards is not None:
+        message = f"rows that stay on the disk are not added up shard by shard, nor by several processes; {back[3:]}"
+        faults += loaded.error("train.shards", message).faults
     if device.type != "cpu":
         message = f"rows that stay on the disk are trained on by the CPU; set {setting('train.device', 'cpu')}, {back}"
         faults += loaded.error("train.device", message).faults

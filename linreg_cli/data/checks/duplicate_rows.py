@@ -44,8 +44,8 @@ def duplicate_rows(dataset: Dataset) -> Iterator[Finding]:
         yield Finding(
             "duplicate_rows",
             f"{count:,} of {of} ({percent(count / n)}) are train rows, too, with the same features and target: the "
-            f"metrics of the {split} split are too good; remove the copies from the table, or keep them in one split by a column "
-            "that data.split.column names",
+            f"metrics of the {split} split are too good; remove the copies from the table, or keep them in one "
+            "split by a column that data.split.column names",
         )
 
 

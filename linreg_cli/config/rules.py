@@ -105,6 +105,16 @@ def _clusters(config: Config) -> Iterator[tuple[Path, str]]:
         yield ("evaluate", "cluster"), f"only a table has such a column, and the source is {config.data.source}"
 
 
+def _weights(config: Config) -> Iterator[tuple[Path, str]]:
+    if isinstance(config.data, OfTable) and config.data.weight is not None:
+        if config.preprocess.target_estimate == "mean":
+            message = "with data.weight the variance differs from row to row, and one smearing factor does not fit all"
+            yield ("preprocess", "target_estimate"), f"{message}; set {setting('preprocess.target_estimate', 'median')}"
+        if config.train.engine == "native":
+            engines = " or ".join([setting("train.engine", "auto"), "reference"])
+            yield ("train", "engine"), f"native takes no data.weight; set {engines}"
+
+
 def _monitor(config: Config) -> Iterator[tuple[Path, str]]:
     split = config.data.split
     monitor = config.train.early_stopping and config.train.early_stopping.monitor
@@ -309,6 +319,7 @@ _RULES = (
     _fractions,
     _split_column,
     _clusters,
+    _weights,
     _split_by,
     _monitor,
     _address,

@@ -1,7 +1,8 @@
 """The curvature of mini-batches, which limits the learning rate if a step uses only some of the rows.
 
-A row of the design matrix is a_i = (x_i, 1). The loss of a batch B of b rows and k targets has the Hessian
-H_B = 2 c_b (sum of a_i a_i' over B), where c_b is 1/(b k) for mse, 1/(2 b k) for half_mse and 1 for sse.
+A row of the design matrix is a_i = (x_i, 1), times the square root of its weight where rows have weights. The loss of a
+batch B of b rows and k targets has the Hessian H_B = 2 c_b (sum of a_i a_i' over B), where c_b is 1/(b k) for mse,
+1/(2 b k) for half_mse and 1 for sse.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.least_squares.factor import Array, Factor, blocks
+from linreg_cli.least_squares.factor import Array, At, Factor, blocks
 from linreg_cli.optim.losses import loss_scale
 
 #: The number of rows in one batched SVD.
@@ -47,7 +48,7 @@ def any_batch(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int
     """
     n, last = factor.n_samples, factor.n_samples % batch_size
     assert 1 <= batch_size <= n, (batch_size, n)
-    squares = _squared_lengths(factor, X_nd)
+    squares = _squared_lengths(factor, X_nd, slice(None))
     squares.partition(n - batch_size)
     longest = np.cumsum(np.sort(squares[n - batch_size :])[::-1])
     whole = float(np.linalg.norm(factor.as_given(), 2)) ** 2
@@ -66,7 +67,7 @@ def ordered_batches(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_siz
     """
     X = np.asarray(X_nd)
     complete, last = divmod(factor.n_samples, batch_size)
-    squares = _squared_lengths(factor, X)
+    squares = _squared_lengths(factor, X, slice(None))
     traces = squares[: complete * batch_size].reshape(complete, batch_size).sum(axis=1)
     order = np.argsort(-traces, kind="stable")
     largest, chunk = 0.0, max(1, _CHUNK_ROWS // batch_size)
@@ -76,11 +77,11 @@ def ordered_batches(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_siz
         if not len(chosen):
             break
         rows = (chosen[:, None] * batch_size + np.arange(batch_size)).ravel()
-        A = _design(factor, X[rows]).reshape(len(chosen), batch_size, -1)
+        A = _design(factor, X[rows], rows).reshape(len(chosen), batch_size, -1)
         largest = max(largest, float(np.linalg.norm(A, 2, axis=(1, 2)).max()) ** 2)
     found = 2 * loss_scale(loss, batch_size, factor.n_targets) * largest
     if last:
-        tail = float(np.linalg.norm(_design(factor, X[-last:]), 2)) ** 2
+        tail = float(np.linalg.norm(_design(factor, X[-last:], slice(len(X) - last, len(X))), 2)) ** 2
         found = max(found, 2 * loss_scale(loss, last, factor.n_targets) * tail)
     return BatchCurvature(found, True, f"the batches of {batch_size} rows in the order given")
 
@@ -104,8 +105,8 @@ def mean_square_curvature(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, bat
     """
     X, fourth = np.asarray(X_nd), np.zeros((factor.rank, factor.rank))
     for rows in blocks(len(X)):
-        q = factor.whiten(X[rows])
-        fourth += (q * _squared_lengths(factor, X[rows])[:, None]).T @ q
+        q = factor.whiten(X[rows], rows)
+        fourth += (q * _squared_lengths(factor, X[rows], rows)[:, None]).T @ q
     per_row = 2 * loss_scale(loss, 1, factor.n_targets)
     single = per_row * float(np.linalg.eigvalsh(fourth)[-1])
     whole = per_row * float(np.linalg.norm(factor.as_given(), 2)) ** 2 / factor.n_samples
@@ -113,20 +114,20 @@ def mean_square_curvature(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, bat
     return mean * (batch_size if loss == "sse" else 1)
 
 
-def _squared_lengths(factor: Factor, X_nd: npt.ArrayLike) -> Array:
+def _squared_lengths(factor: Factor, X_nd: npt.ArrayLike, at: slice) -> Array:
     """|a_i|^2 of each row, shape (n_rows,)."""
     X = np.asarray(X_nd)
     lengths = np.empty(len(X))
     for rows, part in zip(blocks(len(X)), _float64(X), strict=True):
         np.einsum("ij,ij->i", part, part, out=lengths[rows])
     lengths += factor.bias
-    return lengths
+    return factor.weighted(factor.weighted(lengths, at), at)
 
 
 def _float64(X: npt.NDArray[np.generic]) -> Iterator[Array]:
     return (np.asarray(X[rows], dtype=np.float64) for rows in blocks(len(X)))
 
 
-def _design(factor: Factor, X: npt.NDArray[np.generic]) -> Array:
+def _design(factor: Factor, X: npt.NDArray[np.generic], at: At) -> Array:
     A = np.asarray(X, dtype=np.float64)
-    return np.column_stack([A, np.ones(len(A))]) if factor.bias else A
+    return factor.weighted(np.column_stack([A, np.ones(len(A))]) if factor.bias else A, at)

@@ -7,8 +7,10 @@ import numpy.typing as npt
 import torch
 
 from linreg_cli.config.schema import Config
-from linreg_cli.convergence.problem import Problem
+from linreg_cli.convergence.problem import Matrix, Problem
 from linreg_cli.data import Dataset, Preprocessor
+from linreg_cli.data.columns.kinds import Rows
+from linreg_cli.data.columns.rows import in_order
 from linreg_cli.least_squares.factor import Array
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import build_model, initialise, parameters_of
@@ -47,8 +49,10 @@ def problem_of(
         )
     else:
         X_nd, y_nk = train
-    given = None if dtype == torch.float64 else functools.partial(preprocessor.given_rows, dataset)
-    problem = Problem(plan, X_nd, y_nk, dataset.features, _start(config, dataset, dtype), eps=eps, given=given)
+    given = None if dtype == torch.float64 else functools.partial(_given, dataset, preprocessor)
+    start, weights = _start(config, dataset, dtype), row_weights(dataset, rows, dtype)
+    weight_n = None if weights is None else weights.double().numpy()
+    problem = Problem(plan, X_nd, y_nk, dataset.features, start, eps=eps, given=given, weight_n=weight_n)
     problem.exact.update(exact or {})
     return problem
 
@@ -56,6 +60,20 @@ def problem_of(
 def plan_of(config: Config, dataset: Dataset) -> StepPlan:
     """The plan of a config for the train split; as `StepPlan.from_config`."""
     return StepPlan.from_config(config, len(dataset.splits["train"]), len(dataset.features) + len(dataset.targets))
+
+
+def _given(dataset: Dataset, preprocessor: Preprocessor) -> tuple[Matrix, Matrix, Array | None]:
+    """The train split in scaled units and float64, in the order of the table, with its weights."""
+    X_nd, y_nk = preprocessor.given_rows(dataset)
+    return X_nd, y_nk, dataset.weights_of(in_order(dataset.splits["train"]))
+
+
+def row_weights(
+    dataset: Dataset, rows: Rows | slice, dtype: torch.dtype, device: torch.device | None = None
+) -> torch.Tensor | None:
+    """The weights of some rows in the dtype of training, shape (n_rows,); None: all are 1."""
+    weights = dataset.weights_of(rows)
+    return None if weights is None else torch.from_numpy(weights).to(dtype).to(device)
 
 
 def dtype_of(config: Config) -> torch.dtype:

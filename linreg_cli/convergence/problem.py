@@ -55,8 +55,10 @@ class Problem:
         allow_slow: whether a table with many rows may take minutes; otherwise see `affordable.too_costly`. The limit on
             the parameters, whose cost is their cube in time and square in memory, stays.
         eps: the machine epsilon that rank and rounding error are judged by; None: that of the dtype of X.
-        given: X and y in float64, as the table has them and in its order, for a training in float32; None if they are
-            those above.
+        weight_n: the weights of the rows, with mean 1, in the precision of training, shape (n_samples,), float64; None:
+            all are 1.
+        given: X, y and the weights in float64, as the table has them and in its order, for a training in float32; None
+            if they are those above.
         exact: exact fits that were computed, by what they are of; problems of the same rows may share them.
         results: what `mean_square.mean_square` has found, by what it depends on.
     """
@@ -68,7 +70,8 @@ class Problem:
     start: tuple[Array, Array | None]
     allow_slow: bool = False
     eps: float | None = None
-    given: Callable[[], tuple[Matrix, Matrix]] | None = None
+    given: Callable[[], tuple[Matrix, Matrix, Array | None]] | None = None
+    weight_n: Array | None = None
     exact: dict[str, Optimum] = field(default_factory=dict, init=False, repr=False)
     results: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
@@ -147,7 +150,9 @@ class Problem:
     def factor(self) -> Factor:
         """The triangular factor of the train split; only if `no_factor_reason` is None."""
         assert self.no_factor_reason is None
-        return self.optimum.factor if self.optimum else factorise(self.X_nd, self.y_nk, bias=self.bias, eps=self.eps)
+        if self.optimum:
+            return self.optimum.factor
+        return factorise(self.X_nd, self.y_nk, bias=self.bias, eps=self.eps, weights=self.weight_n)
 
     @cached_property
     def optimum(self) -> Optimum | None:
@@ -156,7 +161,7 @@ class Problem:
             return None
         # For sse, the step of a mini-batch has the whole penalty and batch_share of the loss.
         if "trained" not in self.exact:
-            self.exact["trained"] = self._solved(self.X_nd, self.y_nk, self.eps)
+            self.exact["trained"] = self._solved(self.X_nd, self.y_nk, self.weight_n, self.eps)
         return self.exact["trained"]
 
     @cached_property
@@ -166,9 +171,9 @@ class Problem:
             return self.optimum
         return self._solved(*self.given(), None)
 
-    def _solved(self, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, eps: float | None) -> Optimum:
+    def _solved(self, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, weights: Array | None, eps: float | None) -> Optimum:
         penalty, loss = self.plan.weight_decay / self.batch_share, self.plan.loss.name
-        return least_squares(X_nd, y_nk, bias=self.bias, loss=loss, weight_decay=penalty, eps=eps)
+        return least_squares(X_nd, y_nk, bias=self.bias, loss=loss, weight_decay=penalty, eps=eps, weights=weights)
 
     @property
     def robust(self) -> RobustOptimum | None:
@@ -187,6 +192,7 @@ class Problem:
             loss=loss.name,
             huber_delta=loss.huber_delta,
             weight_decay=self.plan.weight_decay,
+            weights=self.weight_n,
         )
 
     def distance(
@@ -216,7 +222,8 @@ class Problem:
     @cached_property
     def constant_loss(self) -> float:
         """The lowest loss of a constant prediction; see `Loss.of_best_constant`."""
-        return self.plan.loss.of_best_constant(torch.from_numpy(np.asarray(self.y_nk)))
+        weights = None if self.weight_n is None else torch.from_numpy(self.weight_n)
+        return self.plan.loss.of_best_constant(torch.from_numpy(np.asarray(self.y_nk)), weights)
 
     # Columns
 

@@ -89,8 +89,8 @@ def reaching(
         failed: whether a run with the settings as they are is known to end elsewhere.
     """
     if original is None:
-        _, X, y = original_rows(dataset, preprocessor)
-        original = original_optimum(config, problem, X, y)
+        rows, X, y = original_rows(dataset, preprocessor)
+        original = original_optimum(config, problem, X, y, dataset.weights_of(rows))
     why = no_exact_fit(problem, original)
     if why or original is None:
         return Reaching((), None, why)

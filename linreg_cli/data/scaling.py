@@ -65,7 +65,7 @@ class Scaling:
         constant_scale: float,
         transform: str = "none",
     ) -> "Scaling":
-        """Standardising with the mean and the standard deviation of the train split.
+        """Standardising with the mean and the standard deviation of the train split, weighted where rows have weights.
 
         Args:
             columns: the columns to scale.
@@ -84,9 +84,11 @@ class Scaling:
                 f"preprocess.ddof: {ddof} needs at least {ddof + 1} train rows, found {len(dataset.splits['train'])}",
                 dataset.name,
             )
+        own = dataset.weights
+        weights = None if own is None else lambda start, stop: own[part(rows, start, stop)]
         center, scale = np.zeros(len(columns)), np.zeros(len(columns))
         for position, column in enumerate(columns):
-            found = moments(_reader(transform, dataset, column, rows), count(rows, dataset.n_samples), ddof)
+            found = moments(_reader(transform, dataset, column, rows), count(rows, dataset.n_samples), ddof, weights)
             # min and max, because rounding error gives a constant column a tiny standard deviation
             constant, deviation = found.low == found.high, found.deviation
             center[position] = found.first if constant else found.mean
@@ -240,12 +242,14 @@ class Preprocessor:
         encoder: encoding of the columns of a table; None for numbers that are not encoded.
         smearing: the smearing factor of each target, shape (n_targets,), once the model is trained; None where
             predictions estimate the median.
+        weights: the column of the weights, and what they are multiplied by; None without `data.weight`.
     """
 
     features: Scaling
     targets: Scaling
     encoder: Encoder | None = None
     smearing: Column | None = None
+    weights: tuple[str, float] | None = None
 
     @property
     def inputs(self) -> Encoder:
@@ -274,7 +278,10 @@ class Preprocessor:
             targets = Scaling.standard(
                 dataset.targets, dataset, ddof=config.ddof, centered=bias, constant_scale=1.0, transform=transform
             )
-        return cls(features, targets, dataset.encoder)
+        weights = dataset.weights
+        return cls(
+            features, targets, dataset.encoder, weights=None if weights is None else (weights.column, weights.scale)
+        )
 
     def given(self, dataset: Dataset, rows: Rows | slice) -> tuple[Column, Column]:
         """X and y of some rows in scaled units and float64, shapes (n_rows, n_features) and (n_rows, n_targets)."""
@@ -303,6 +310,7 @@ class Preprocessor:
             "targets": self.targets.as_json(),
             "target_transform": self.targets.transform,
             **({} if self.smearing is None else {"target_estimate": "mean", "smearing": self.smearing.tolist()}),
+            **({} if self.weights is None else {"weight": {"column": self.weights[0], "scale": self.weights[1]}}),
         }
 
     @classmethod
@@ -327,7 +335,12 @@ class Preprocessor:
             known = len(smearing) == len(targets.columns) and transform != "none"
             if not (known and (np.isfinite(smearing) & (smearing > 0)).all()):
                 raise ValueError("smearing must have a positive factor for each target, of a transformed target")
-        return cls(features, replace(targets, transform=transform), encoder, smearing)
+        weights, found = values.get("weight"), None
+        if weights is not None:
+            found = str(weights["column"]), float(weights["scale"])
+            if not (np.isfinite(found[1]) and found[1] > 0):
+                raise ValueError("the scale of the weights must be a number above 0")
+        return cls(features, replace(targets, transform=transform), encoder, smearing, found)
 
 
 def original_rows(dataset: Dataset, preprocessor: Preprocessor) -> tuple[Rows | slice, StackedRows, StackedRows]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from linreg_cli.config import LoadedConfig
 from linreg_cli.config.schema import Config
@@ -16,6 +15,7 @@ from linreg_cli.convergence.limits import (
     full_batch_limit,
     mean_square_limit,
 )
+from linreg_cli.convergence.original import with_weights
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, stable_rate
 from linreg_cli.convergence.reaching import Reaching, reaching
@@ -30,7 +30,7 @@ from linreg_cli.evaluation.metrics import Metrics
 from linreg_cli.inspection.column_summary import ColumnSummary, summaries
 from linreg_cli.inspection.training_plans import TrainingPlan, training_plans
 from linreg_cli.least_squares.factor import EPS, Array, factorise
-from linreg_cli.least_squares.resampling import HeldOut, RidgePath, leave_one_out, ridge_path
+from linreg_cli.least_squares.resampling import HeldOut, RidgePath, leave_one_out, ridge_path, weighted_mean
 from linreg_cli.least_squares.solve import Optimum, condition_numbers, least_squares
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
 
@@ -124,7 +124,8 @@ class Inspection:
         """The rank of the table before its values are rounded to the dtype of training."""
         problem = self.problem
         if problem.given is not None:
-            return factorise(*problem.given(), bias=problem.bias).rank
+            X_nd, y_nk, weights = problem.given()
+            return factorise(X_nd, y_nk, bias=problem.bias, weights=weights).rank
         return problem.factor.judged_by(EPS).rank
 
     @property
@@ -206,9 +207,9 @@ def _at_rank_of_training(problem: Problem, config: Config) -> Problem:
     if config.train.dtype == "float64" or problem.no_factor_reason:
         return problem
     X_nd, y_nk = problem.X_nd.astype(np.float32), problem.y_nk.astype(np.float32)
-    if factorise(X_nd, y_nk, bias=problem.bias).rank == problem.factor.rank:
+    if factorise(X_nd, y_nk, bias=problem.bias, weights=problem.weight_n).rank == problem.factor.rank:
         return problem
-    return replace(problem, X_nd=X_nd, y_nk=y_nk, given=lambda: (problem.X_nd, problem.y_nk))
+    return replace(problem, X_nd=X_nd, y_nk=y_nk, given=lambda: (problem.X_nd, problem.y_nk, problem.weight_n))
 
 
 def _refuse_extremes(problem: Problem) -> None:
@@ -230,7 +231,7 @@ def _condition_numbers(prepared: Prepared, problem: Problem) -> tuple[float, flo
     if config.preprocess.standardize:
         rows = in_order(dataset.splits["train"])
         X_nd, y_nk = (StackedRows(dataset.columns, names, rows) for names in (dataset.features, dataset.targets))
-        factor = factorise(X_nd, y_nk, bias=config.model.bias)
+        factor = factorise(X_nd, y_nk, bias=config.model.bias, weights=dataset.weights_of(rows))
     standardized, as_given = condition_numbers(factor)
     return as_given, standardized
 
@@ -243,7 +244,8 @@ def _standardized(prepared: Prepared, problem: Problem) -> Problem | None:
         preprocessor = Preprocessor.fit(dataset, options, bias=config.model.bias)
     except DataError:  # a column cannot be standardised; the forecast of the config does not need it
         return None
-    X_nd = preprocessor.features.tensor(dataset, dataset.splits["train"], prepared.rows.y_nk.dtype)
+    rows = problem.plan.rows.arranged(dataset.splits["train"])
+    X_nd = preprocessor.features.tensor(dataset, rows, prepared.rows.y_nk.dtype)
     return replace(problem, X_nd=X_nd.numpy())
 
 
@@ -251,12 +253,15 @@ def _held_out(prepared: Prepared, problem: Problem) -> OptimumErrors:
     """Leave-one-out and k-fold cross-validation, with the folds of `evaluate.cross_validation`, without refitting."""
     dataset, config = prepared.dataset, prepared.config
     given, rows = config.evaluate.cross_validation, np.asarray(dataset.splits["train"])
-    _, X, given_y = original_rows(dataset, prepared.preprocessor)
+    at, X, given_y = original_rows(dataset, prepared.preprocessor)
+    weights = dataset.weights_of(at)
     y = np.asarray(given_y)
     optimum = problem.optimum
     assert optimum is not None
     if not _in_original_units(config) or optimum.weight_decay or optimum.factor.eps > EPS:
-        optimum = least_squares(X, y, bias=config.model.bias, loss="mse")
+        optimum = least_squares(X, y, bias=config.model.bias, loss="mse", weights=weights)
+    elif weights is not None:
+        optimum = with_weights(optimum, weights)
     count = min(given.folds if given is not None else FOLDS, len(rows))
     k_folded = None
     if count > 1:
@@ -280,24 +285,26 @@ def _ridge(problem: Problem) -> Ridge:
     # From well below the smallest curvature above rounding error, where nothing is shrunk, to where everything is.
     low = min(1e-6 * spectrum.largest, max(1e-2 * spectrum.smallest, 1e-14 * spectrum.largest))
     penalties = np.geomspace(low, 10 * spectrum.largest, 25) if spectrum.largest else np.geomspace(1e-6, 10, 25)
-    X_mean, y_mean = (np.asarray(values, dtype=np.float64).mean(axis=0) for values in (problem.X_nd, problem.y_nk))
-    centred = problem.bias and all(_is_centred(values) for values in (problem.X_nd, problem.y_nk))
+    columns = [np.asarray(values, dtype=np.float64) for values in (problem.X_nd, problem.y_nk)]
+    X_mean, y_mean = (weighted_mean(problem.factor, values) for values in columns)
+    centred = problem.bias and all(_is_centred(problem, values) for values in columns)
     # SGD penalises the bias, which is 0 for centred columns: there, as for any part of the rows, it keeps the mean.
     path = ridge_path(
         problem.factor, problem.X_nd, problem.y_nk, penalties.tolist(), loss=loss, penalise_bias=not centred
     )
     if plain.weight_decay:
-        plain = least_squares(problem.X_nd, problem.y_nk, bias=problem.bias, loss=loss)
+        weights = problem.weight_n
+        plain = least_squares(problem.X_nd, problem.y_nk, bias=problem.bias, loss=loss, weights=weights)
     decays = tuple(decay * problem.batch_share for decay in path.weight_decays)
     predicted = np.einsum("d,ldk->lk", X_mean, path.weights) + (0.0 if path.bias is None else path.bias)
     unpenalised = leave_one_out(plain, problem.X_nd, problem.y_nk)
     return Ridge(path, decays, unpenalised, (predicted[path.best], y_mean), problem.bias and not centred)
 
 
-def _is_centred(values: npt.NDArray[np.generic]) -> bool:
+def _is_centred(problem: Problem, columns: Array) -> bool:
     """Whether the mean of every column is zero within rounding error."""
-    columns = np.asarray(values, dtype=np.float64)
-    return bool(np.all(np.abs(columns.mean(axis=0)) <= 1e-9 * np.abs(columns).max(axis=0, initial=0.0)))
+    mean = weighted_mean(problem.factor, columns)
+    return bool(np.all(np.abs(mean) <= 1e-9 * np.abs(columns).max(axis=0, initial=0.0)))
 
 
 def _huber_lr(problem: Problem) -> float | None:

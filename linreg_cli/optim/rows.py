@@ -44,6 +44,11 @@ class TrainRows:
         return self.y_nk.shape[1]
 
     @property
+    def is_weighted(self) -> bool:
+        """Whether the rows have weights."""
+        return self.weight_n is not None
+
+    @property
     def dtype(self) -> str:
         """`float32` or `float64`."""
         return str(self.X_nd.dtype).removeprefix("torch.")
@@ -89,6 +94,11 @@ class StoredRows:
         self.X_nd, self.y_nk, self.weight_n1 = X_nd, y_nk, weight_n1
         self.n_samples, self.n_features = X_nd.shape
         self.n_targets, self.dtype = y_nk.shape[1], str(X_nd.dtype)
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether the rows have weights."""
+        return self.weight_n1 is not None
 
     @classmethod
     def empty(
@@ -143,11 +153,25 @@ class StoredRows:
             yield self.part(first, min(first + size, self.n_samples))
 
 
+#: Rows whose weights are added up together.
+_PART_ROWS = 131_072
+
 #: What an executor takes; only where they are in memory do rows have tensors.
 Rows = TrainRows | StoredRows
 
 
 def row_bytes(rows: Rows) -> int:
     """Bytes of a row: its inputs, targets and weight."""
-    weighted = rows.weight_n if isinstance(rows, TrainRows) else rows.weight_n1
-    return (rows.n_features + rows.n_targets + (weighted is not None)) * int(np.dtype(rows.dtype).itemsize)
+    return (rows.n_features + rows.n_targets + rows.is_weighted) * int(np.dtype(rows.dtype).itemsize)
+
+
+def sum_of_weights(rows: Rows) -> float:
+    """The sum of the weights of the rows, float64: their number, but for the rounding of weights to the dtype.
+
+    >>> sum_of_weights(TrainRows(torch.zeros(2, 3), torch.zeros(2, 1), torch.tensor([0.5, 1.5])))
+    2.0
+    """
+    if not rows.is_weighted:
+        return float(rows.n_samples)
+    parts = (part.weight_n for part in rows.parts(_PART_ROWS))
+    return sum(float(weights.double().sum()) for weights in parts if weights is not None)

@@ -16,7 +16,7 @@ from linreg_cli.config.given import messages_about
 from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
 from linreg_cli.convergence.auto import ResolvedOptimizer, resolve
 from linreg_cli.convergence.limits import rate_limit
-from linreg_cli.convergence.of_config import dtype_of, plan_of, problem_of
+from linreg_cli.convergence.of_config import dtype_of, plan_of, problem_of, row_weights
 from linreg_cli.convergence.preflight import check_before_training
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, reaching
@@ -75,8 +75,8 @@ class Prepared:
         dataset: the rows of all splits, in original units.
         preprocessor: fitted on the train split.
         rows: the train split in scaled units, on the device, in the dtype of training.
-        held_out: split -> (X, y) likewise, shapes (n_samples, n_features) and (n_samples, n_targets); of the splits
-            besides `train` those with rows.
+        held_out: split -> X, y and the weights likewise, shapes (n_samples, n_features), (n_samples, n_targets) and
+            (n_samples,), or None; of the splits besides `train` those with rows.
         state: the initial parameters.
         choice: the executor, and the reason for it.
         problem: the plan and the train split; its optimum, curvature and limits are computed on first access.
@@ -88,7 +88,7 @@ class Prepared:
     dataset: Dataset
     preprocessor: Preprocessor
     rows: TrainRows
-    held_out: dict[str, tuple[Tensor, Tensor]]
+    held_out: dict[str, tuple[Tensor, Tensor, Tensor | None]]
     state: TrainingState
     choice: Choice
     problem: Problem
@@ -314,8 +314,11 @@ def assemble_run(
     if solved is not None:
         tensors = {"train": (torch.from_numpy(solved.X_nd), torch.from_numpy(solved.y_nk)), **tensors}
     X_nd, y_nk = (tensor.numpy() for tensor in tensors["train"])
-    tensors = {split: (X.to(device), y.to(device)) for split, (X, y) in tensors.items()}
-    rows = TrainRows(*tensors.pop("train"))
+    held_out = {
+        split: (X.to(device), y.to(device), row_weights(dataset, placed[split], dtype, device))
+        for split, (X, y) in tensors.items()
+    }
+    rows = TrainRows(*held_out.pop("train"))
     model = build_model(len(dataset.features), len(dataset.targets), bias=config.model.bias, dtype=dtype, device=device)
     with loaded.placing_errors():
         initialise(model, config.model.init, config.seed)
@@ -328,7 +331,7 @@ def assemble_run(
     except ValueError as error:
         raise loaded.error("train.engine", str(error)) from None
     resolved = _resolved(chosen.config, device, choice, problem.plan)
-    return Prepared(resolved, dataset, preprocessor, rows, tensors, TrainingState(model), choice, problem, chosen)
+    return Prepared(resolved, dataset, preprocessor, rows, held_out, TrainingState(model), choice, problem, chosen)
 
 
 def _resolved(config: Config, device: torch.device, choice: Choice, plan: StepPlan) -> Config:

@@ -297,6 +297,9 @@ def refuse_settings(config: Config) -> None:
     if data.split.column is None and data.split.train < 1 and not is_hashed(data.split):
         remedy = f"set {setting('data.split.by', 'hash')}, by which each row is drawn by itself"
         found.append((("data", "split"), f"the rows are split all at once, and a part sees some of them; {remedy}"))
+    if data.weight is not None:
+        message = "statistics of a table count every row once, and take no weights; leave data.weight out"
+        found.append((("data", "weight"), message))
     if found:
         raise SettingError.of(found)
 

@@ -24,8 +24,8 @@ WIDE = 400
 #: Rows of the sample whose means are subtracted from a part; a power of two, for the mean of equal numbers.
 SAMPLE_ROWS = 64
 
-#: Number of rows, means (z,) and centred second moments (z, z), float64.
-Moments = tuple[int, Array, Array]
+#: Number of rows (the sum of their weights), means (z,) and centred second moments (z, z), float64.
+Moments = tuple[float, Array, Array]
 
 
 def is_wide(n_features: int, n_targets: int) -> bool:
@@ -36,7 +36,8 @@ def is_wide(n_features: int, n_targets: int) -> bool:
 def of_part(rows: Rows, first: int, last: int) -> Moments:
     """Number of rows, means and centred second moments of [x | y] of the rows `first` to `last - 1`, at least one."""
     part = rows.part(first, last)
-    return _by_product(part) if is_wide(rows.n_features, rows.n_targets) else _by_kernel(part)
+    by_product = is_wide(rows.n_features, rows.n_targets) or part.weight_n is not None
+    return _by_product(part) if by_product else _by_kernel(part)
 
 
 def merged(parts: Sequence[Moments]) -> Moments:
@@ -73,7 +74,10 @@ def of_residuals(rows: Rows, first: int, last: int, fit_kd: Array, mean_z: Array
     part = rows.part(first, last)
     x = part.X_nd.double() - mean[:d]
     r = part.y_nk.double() - mean[d:] - x @ fit_dk
-    return r.T @ x, r.square().sum(0)
+    if part.weight_n is None:
+        return r.T @ x, r.square().sum(0)
+    weighted = r * part.weight_n[:, None].double()
+    return weighted.T @ x, (weighted * r).sum(0)
 
 
 def _by_kernel(rows: TrainRows) -> Moments:
@@ -107,6 +111,15 @@ def _sample(rows: TrainRows) -> Array:
 def _by_product(rows: TrainRows) -> Moments:
     """As `of_part`, by a matrix product of torch."""
     z = torch.cat([rows.X_nd.double(), rows.y_nk.double()], dim=1)
-    mean = z.mean(0)
+    if rows.weight_n is None:
+        mean = z.mean(0)
+        z -= mean
+        return rows.n_samples, mean.numpy(), (z.T @ z).numpy()
+    weights = rows.weight_n.double()
+    total = float(weights.sum())
+    mean = weights @ z / total
     z -= mean
-    return rows.n_samples, mean.numpy(), (z.T @ z).numpy()
+    # Once more, for columns with a large mean.
+    correction = weights @ z / total
+    mean, z = mean + correction, z - correction
+    return total, mean.numpy(), ((z * weights[:, None]).T @ z).numpy()

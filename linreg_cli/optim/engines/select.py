@@ -101,15 +101,15 @@ def choose(engine: str, plan: StepPlan, rows: Rows) -> Choice:
     Raises:
         ValueError: if the named executor cannot run the plan; the message has the reason and what to do.
     """
-    device = rows.device.type
+    device, weighted = rows.device.type, rows.is_weighted
     if engine != "auto":
-        reason = unable(engine, plan, device)
+        reason = unable(engine, plan, device, weighted=weighted)
         if reason:
             raise ValueError(f"{engine} cannot run this plan: {reason}; use auto or reference")
         return _choice(engine, rows, "named by train.engine", auto=False)
-    able = [name for name in EXECUTORS if unable(name, plan, device) is None]
+    able = [name for name in EXECUTORS if unable(name, plan, device, weighted=weighted) is None]
     if len(able) == 1:
-        return _choice(able[0], rows, f"auto: {unable('native', plan, device)}", auto=True)
+        return _choice(able[0], rows, f"auto: {unable('native', plan, device, weighted=weighted)}", auto=True)
     shape = rows.n_features, rows.n_targets
     compiled = {name: EXECUTORS[name].is_compiled(plan, *shape, rows.dtype) for name in able}
     costs = {name: estimate(name, plan, *shape, compiled=compiled[name]) for name in able}
@@ -122,12 +122,14 @@ def _choice(name: str, rows: Rows, why: str, *, auto: bool) -> Choice:
     return Choice(EXECUTORS[name](rows), Decision(name, why, auto))
 
 
-def unable(engine: str, plan: StepPlan, device: str) -> str | None:
-    """Why an executor cannot run a plan on a type of device (`cpu`, `cuda`); None if it can."""
+def unable(engine: str, plan: StepPlan, device: str, *, weighted: bool = False) -> str | None:
+    """Why an executor cannot run a plan on a type of device (`cpu`, `cuda`), and rows with weights; None if it can."""
     if engine == "reference":
         return None
     if device != "cpu":
         return f"compiled steps run on the CPU and the data is on {device}"
+    if engine == "native" and weighted:
+        return "compiled steps take no weights of rows (data.weight)"
     return not_from_moments(plan) if engine == "statistics" else None
 
 

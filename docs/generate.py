@@ -223,7 +223,9 @@ def json_schema() -> str:
 def reference() -> str:
     """The page about names: kinds of pictures and of warnings, metrics."""
     gallery = runpy.run_path(str(DOCS / "gallery.py"))["PICTURES"]
-    shows = {command.partition("--kind ")[2].split()[0]: text for _, command, text in gallery} | _SHOWS
+    shows = {
+        command.partition("--kind ")[2].split()[0]: text for _, command, text in gallery if "--kind" in command
+    } | _SHOWS
     pictures = [
         [f"`{name}`", shows[name], _DRAWN.get(name) or _yes(kind.default is PICTURES["loss"].default)]
         + [_yes(has) for has in (kind.overlays, kind.has_axes, kind.needs_rows)]

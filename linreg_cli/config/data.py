@@ -14,7 +14,9 @@ from linreg_cli.config.types import (
     Name,
     NonNegative,
     Section,
+    Size,
     Weights,
+    bool_or,
     own_path,
 )
 
@@ -108,6 +110,17 @@ class TableData(Section):
     ignore: tuple[Name, ...] = Field((), description=_IGNORE)
     weight: Name | None = Field(None, min_length=1, description=_WEIGHT)
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
+    stream: Annotated[bool | Literal["auto"], bool_or("auto")] = Field(
+        "auto",
+        description="Whether the rows of the train split stay on the disk during training; `auto`: where they would "
+        "not fit into `memory_limit`. Where that changes the order of rows (`train.shuffle: true` becomes `blocks`) or "
+        "the split (`split.by` becomes `hash`), a warning says so, and `config.yaml` has it.",
+    )
+    memory_limit: Size | None = Field(
+        None,
+        description="The memory that rows may take, such as `2GiB`, above what the process needs without data; null: "
+        "half of the free memory. It decides only whether rows stay on the disk.",
+    )
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -167,10 +167,11 @@ class TrainConfig(Section):
         description="`auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:N`.",
     )
     dtype: Literal["float32", "float64"] = Field("float32", description="Number type of the data and the parameters.")
-    engine: Literal["auto", "reference", "native", "statistics"] = Field(
+    engine: Literal["auto", "reference", "native", "statistics", "affine"] = Field(
         "auto",
         description="The executor, which takes the steps: `auto` (the fastest), `reference` (a torch.optim.SGD loop), "
-        "`native` (compiled, CPU), `statistics` (full batch with a squared loss, CPU).",
+        "`native` (compiled, CPU), `statistics` (full batch with a squared loss), `affine` (squared losses, many "
+        "steps at once by batched products, for CUDA; `auto` does not take it).",
     )
     early_stopping: EarlyStoppingConfig | None = Field(None, description="When to stop early; null: never.")
     stop_gap: Positive | None = Field(

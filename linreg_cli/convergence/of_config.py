@@ -1,16 +1,16 @@
 """The problem of a config and its rows: the scaled train split, the plan and the initial parameters."""
 
 import functools
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 
 from linreg_cli.config.schema import Config
-from linreg_cli.convergence.problem import Matrix, Problem
+from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.kinds import Rows
-from linreg_cli.data.columns.rows import in_order
+from linreg_cli.data.columns.rows import Matrix, in_order
 from linreg_cli.least_squares.factor import Array
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import build_model, initialise, parameters_of
@@ -21,7 +21,7 @@ def problem_of(
     config: Config,
     dataset: Dataset,
     preprocessor: Preprocessor,
-    train: tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]] | None = None,
+    train: tuple[Matrix, Matrix] | None = None,
     *,
     eps: float | None = None,
     exact: dict[str, Optimum] | None = None,
@@ -42,19 +42,23 @@ def problem_of(
         SettingError: at `model.init`, as `model.initialise`.
     """
     dtype, plan = dtype_of(config), plan_of(config, dataset)
-    rows = plan.rows.arranged(dataset.splits["train"])
-    if train is None:
-        X_nd, y_nk = (
-            each.tensor(dataset, rows, dtype).numpy() for each in (preprocessor.features, preprocessor.targets)
-        )
-    else:
-        X_nd, y_nk = train
+    X_nd, y_nk = train or arrays_of(plan, dataset, preprocessor, dtype)
     given = None if dtype == torch.float64 else functools.partial(_given, dataset, preprocessor)
-    start, weights = _start(config, dataset, dtype), row_weights(dataset, rows, dtype)
+    start = _start(config, dataset, dtype)
+    weights = row_weights(dataset, plan.rows.arranged(dataset.splits["train"]), dtype) if dataset.weights else None
     weight_n = None if weights is None else weights.double().numpy()
     problem = Problem(plan, X_nd, y_nk, dataset.features, start, eps=eps, given=given, weight_n=weight_n)
     problem.exact.update(exact or {})
     return problem
+
+
+def arrays_of(
+    plan: StepPlan, dataset: Dataset, preprocessor: Preprocessor, dtype: torch.dtype
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """X and y of the train split in scaled units, as `RowOrder.arranged` has the rows."""
+    rows = plan.rows.arranged(dataset.splits["train"])
+    X_nd, y_nk = (each.tensor(dataset, rows, dtype).numpy() for each in (preprocessor.features, preprocessor.targets))
+    return X_nd, y_nk
 
 
 def plan_of(config: Config, dataset: Dataset) -> StepPlan:

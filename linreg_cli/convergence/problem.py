@@ -10,11 +10,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from linreg_cli.convergence import affordable
 from linreg_cli.convergence.batch_curvature import BatchCurvature, any_batch, ordered_batches
+from linreg_cli.convergence.constant import best_constant_loss
 from linreg_cli.convergence.dynamics import Modes
 from linreg_cli.convergence.fixed_order import FixedOrder
 from linreg_cli.convergence.fixed_order_forecast import fixed_order_forecast
@@ -24,7 +24,7 @@ from linreg_cli.convergence.gradient_noise import Noise, batch_noise
 from linreg_cli.convergence.rate_search import BatchProblem
 from linreg_cli.convergence.rates import SgdRule
 from linreg_cli.convergence.spectrum import Spectrum, curvature
-from linreg_cli.data.columns.rows import StackedRows
+from linreg_cli.data.columns.rows import Matrix, RowsOnAccess
 from linreg_cli.least_squares import solve
 from linreg_cli.least_squares.dependence import Combination, combinations, dependent_columns
 from linreg_cli.least_squares.factor import Array, Factor, factorise
@@ -34,8 +34,8 @@ from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.stopping import Distance
 
-#: An array, or rows that are computed when they are read.
-Matrix = npt.NDArray[Any] | StackedRows
+#: Why something is not computed from rows on the disk.
+ON_DISK = "the rows stay on the disk (data.stream)"
 
 
 @dataclass(eq=False)
@@ -47,7 +47,8 @@ class Problem:
 
     Attributes:
         plan: loss, batches, order of the rows, penalty, epochs; its rate and its momentum are used by `rule` only.
-        X_nd: the features of the train split in scaled units, shape (n_samples, n_features), in the dtype of training.
+        X_nd: the features of the train split in scaled units, shape (n_samples, n_features), in the dtype of training,
+            in memory, or on the disk, where they are read in blocks.
         y_nk: the targets, shape (n_samples, n_targets), in the same dtype.
         features: the names of the columns of X.
         start: the initial weights, shape (n_features, n_targets), and bias, shape (n_targets,); None without an
@@ -64,8 +65,8 @@ class Problem:
     """
 
     plan: StepPlan
-    X_nd: npt.NDArray[Any]
-    y_nk: npt.NDArray[Any]
+    X_nd: Matrix
+    y_nk: Matrix
     features: tuple[str, ...]
     start: tuple[Array, Array | None]
     allow_slow: bool = False
@@ -171,7 +172,7 @@ class Problem:
             return self.optimum
         return self._solved(*self.given(), None)
 
-    def _solved(self, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, weights: Array | None, eps: float | None) -> Optimum:
+    def _solved(self, X_nd: Matrix, y_nk: Matrix, weights: Array | None, eps: float | None) -> Optimum:
         penalty, loss = self.plan.weight_decay / self.batch_share, self.plan.loss.name
         return least_squares(X_nd, y_nk, bias=self.bias, loss=loss, weight_decay=penalty, eps=eps, weights=weights)
 
@@ -185,6 +186,8 @@ class Problem:
         loss = self.plan.loss
         if self.range_reason:
             return None, self.range_reason
+        if isinstance(self.X_nd, RowsOnAccess) or isinstance(self.y_nk, RowsOnAccess):
+            return None, f"for loss: {loss.name} the optimum is computed from rows in memory; {ON_DISK}"
         return robust_optimum(
             self.X_nd,
             self.y_nk,
@@ -222,8 +225,11 @@ class Problem:
     @cached_property
     def constant_loss(self) -> float:
         """The lowest loss of a constant prediction; see `Loss.of_best_constant`."""
-        weights = None if self.weight_n is None else torch.from_numpy(self.weight_n)
-        return self.plan.loss.of_best_constant(torch.from_numpy(np.asarray(self.y_nk)), weights)
+        if not isinstance(self.y_nk, RowsOnAccess):
+            weights = None if self.weight_n is None else torch.from_numpy(self.weight_n)
+            return self.plan.loss.of_best_constant(torch.from_numpy(np.asarray(self.y_nk)), weights)
+        assert self.weight_n is None
+        return best_constant_loss(self.plan.loss, self.y_nk)
 
     # Columns
 

@@ -140,10 +140,15 @@ def _n_blocks(train: TrainConfig, n_samples: int, n_columns: int) -> int | None:
     return train.blocks or block_count(n_samples, n_columns, 8 if train.dtype == "float64" else 4)
 
 
+def not_quadratic(plan: StepPlan) -> str | None:
+    """Why the steps of a plan are not affine maps of parameters and momentum; None if they are."""
+    return None if plan.loss.is_squared else f"the loss {plan.loss.name} is not a sum of squares"
+
+
 def not_from_moments(plan: StepPlan) -> str | None:
     """Why the steps of a plan cannot be computed from second moments of the rows; None if they can."""
-    if not plan.loss.is_squared:
-        return f"the loss {plan.loss.name} is not a sum of squares"
+    if reason := not_quadratic(plan):
+        return reason
     if not plan.is_full_batch:
         return f"a batch of {plan.batch_size} rows is not the full batch of {plan.n_samples}"
     return None

@@ -157,15 +157,15 @@ class StoredRows:
 _PART_ROWS = 131_072
 
 #: What an executor takes; only where they are in memory do rows have tensors.
-Rows = TrainRows | StoredRows
+AnyRows = TrainRows | StoredRows
 
 
-def row_bytes(rows: Rows) -> int:
+def row_bytes(rows: AnyRows) -> int:
     """Bytes of a row: its inputs, targets and weight."""
     return (rows.n_features + rows.n_targets + rows.is_weighted) * int(np.dtype(rows.dtype).itemsize)
 
 
-def sum_of_weights(rows: Rows) -> float:
+def sum_of_weights(rows: AnyRows) -> float:
     """The sum of the weights of the rows, float64: their number, but for the rounding of weights to the dtype.
 
     >>> sum_of_weights(TrainRows(torch.zeros(2, 3), torch.zeros(2, 1), torch.tensor([0.5, 1.5])))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,12 +17,14 @@ from linreg_cli.config.given import messages_about
 from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
 from linreg_cli.convergence.auto import ResolvedOptimizer, resolve
 from linreg_cli.convergence.limits import rate_limit
-from linreg_cli.convergence.of_config import dtype_of, plan_of, problem_of, row_weights
+from linreg_cli.convergence.of_config import arrays_of, dtype_of, plan_of, problem_of, row_weights
 from linreg_cli.convergence.preflight import check_before_training
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
+from linreg_cli.data.columns.rows import Matrix
 from linreg_cli.data.summary import DataSummary
+from linreg_cli.decisions import Decision
 from linreg_cli.errors import ConfigError, EngineError, Fault
 from linreg_cli.evaluation.metrics import probe
 from linreg_cli.findings import Finding
@@ -32,8 +35,10 @@ from linreg_cli.optim.engines.reference import loss_over
 from linreg_cli.optim.engines.select import Choice, choose, resolve_device
 from linreg_cli.optim.fit import Event
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import AnyRows, TrainRows
 from linreg_cli.optim.state import TrainingState
+from linreg_cli.pipeline import streaming
+from linreg_cli.pipeline.streaming import IN_MEMORY
 from linreg_cli.runs.references import references_of
 from linreg_cli.starter.known import Rows
 
@@ -82,18 +87,22 @@ class Prepared:
         problem: the plan and the train split; its optimum, curvature and limits are computed on first access.
         chosen: the learning rate and the momentum, and the reasons for them.
         references: the metrics of other runs that the gates compare with.
+        stream: whether the rows of the train split stay on the disk, and why.
+        changed: the warning that this has changed the order of rows or the split; None if it has not.
     """
 
     config: Config
     dataset: Dataset
     preprocessor: Preprocessor
-    rows: TrainRows
+    rows: AnyRows
     held_out: dict[str, tuple[Tensor, Tensor, Tensor | None]]
     state: TrainingState
     choice: Choice
     problem: Problem
     chosen: ResolvedOptimizer
     references: Mapping[str, ReferenceValue] = field(default_factory=dict)
+    stream: Decision = IN_MEMORY
+    changed: Finding | None = None
 
     @property
     def plan(self) -> StepPlan:
@@ -144,6 +153,7 @@ class Prepared:
         auto = auto or self.chosen.lr.auto
         with messages_about(self.config):
             found = check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force, auto=auto)
+        found = [*([self.changed] if self.changed else []), *found]
         for warning in found:
             reporter.warn(warning)
         columns = () if self.dataset.summary is None else self.dataset.summary.warnings
@@ -210,14 +220,23 @@ def prepare(
     found, faults = _references(loaded, fail_if, outputs, references)
     _check_gates(loaded, (), fail_if, known_features(config), faults=faults)
     reporter.stage("reading the data")
+    if streaming.wanted(config):
+        streaming.refuse_what_needs_all_rows(loaded, config, device)
+        config, known = streaming.streamed(config), None
     with loaded.placing_errors():
         dataset = known.rows(config) if known else load_dataset(config, progress=reporter.stage, frame=frame)
+        stream = streaming.decide(config, dataset, resumed=resumed)
+        if stream.value and stream.auto:
+            streaming.refuse_what_needs_all_rows(loaded, config, device)
+            split, config, known = config.data.split, streaming.streamed(config), None
+            if config.data.split != split:
+                dataset = load_dataset(config, progress=reporter.stage, frame=frame)
     empty = [name for name, rows in dataset.splits.items() if not len(rows)]
     _check_gates(loaded, () if resumed else config.gates, fail_if, dataset.features, empty)
     if dataset.summary is not None:
         reporter.data(dataset.summary)
     reporter.stage("preparing")
-    prepared = assemble_run(loaded, config, device, dataset, eps=eps, known=known)
+    prepared = assemble_run(loaded, config, device, dataset, eps=eps, known=known, stream=stream)
     with loaded.placing_errors():
         probe(prepared.formula(), config.probe, dataset.encoder)
     options, n_train = config.evaluate.cross_validation, len(dataset.splits["train"])
@@ -226,7 +245,7 @@ def prepare(
             "evaluate.cross_validation.folds",
             f"{options.folds} folds are more than the {n_train} rows of the train split; lower it",
         )
-    return replace(prepared, references=found)
+    return replace(prepared, references=found, changed=streaming.finding(loaded.config, config, stream))
 
 
 def _references(
@@ -286,6 +305,7 @@ def assemble_run(
     *,
     eps: float | None = None,
     known: Rows | None = None,
+    stream: Decision = IN_MEMORY,
 ) -> Prepared:
     """Fit the preprocessing on the train split, build the model and the plan, choose rate, momentum and executor.
 
@@ -296,34 +316,44 @@ def assemble_run(
         dataset: the rows.
         eps: as in `prepare`.
         known: of the same rows and preprocessing, as in `prepare`.
+        stream: whether the rows of the train split stay on the disk.
 
     Raises:
         ConfigError: for settings that the data do not allow.
-        DataError: if a column cannot be scaled.
+        DataError: if a column cannot be scaled, or the disk cannot hold the rows.
     """
     preprocessor = known.preprocessor if known else Preprocessor.fit(dataset, config.preprocess, bias=config.model.bias)
     dtype, solved = dtype_of(config), known.problem if known and eps is None else None
+    features, targets = preprocessor.features, preprocessor.targets
     with loaded.placing_errors():
-        order = plan_of(config, dataset).rows
-    placed = {**dataset.splits, "train": order.arranged(dataset.splits["train"])}
-    tensors = {
-        split: (preprocessor.features.tensor(dataset, rows, dtype), preprocessor.targets.tensor(dataset, rows, dtype))
-        for split, rows in placed.items()
-        if len(rows) and not (solved and split == "train")
-    }
-    if solved is not None:
-        tensors = {"train": (torch.from_numpy(solved.X_nd), torch.from_numpy(solved.y_nk)), **tensors}
-    X_nd, y_nk = (tensor.numpy() for tensor in tensors["train"])
+        plan = plan_of(config, dataset)
     held_out = {
-        split: (X.to(device), y.to(device), row_weights(dataset, placed[split], dtype, device))
-        for split, (X, y) in tensors.items()
+        split: (
+            features.tensor(dataset, where, dtype).to(device),
+            targets.tensor(dataset, where, dtype).to(device),
+            row_weights(dataset, where, dtype, device),
+        )
+        for split, where in dataset.splits.items()
+        if len(where) and split != "train"
     }
-    rows = TrainRows(*held_out.pop("train"))
+    rows: AnyRows
+    train: tuple[Matrix, Matrix]
+    if stream.value:
+        streaming.check_limit(loaded, config, plan, len(dataset.features) + len(dataset.targets))
+        rows = streaming.rows_on_disk(dataset, preprocessor, plan, dtype)
+        train = rows.X_nd, rows.y_nk
+    else:
+        train = (solved.X_nd, solved.y_nk) if solved else arrays_of(plan, dataset, preprocessor, dtype)
+        weights = None
+        if dataset.weights is not None:
+            weights = row_weights(dataset, plan.rows.arranged(dataset.splits["train"]), dtype, device)
+        X_nd, y_nk = (torch.from_numpy(np.asarray(values)).to(device) for values in train)
+        rows = TrainRows(X_nd, y_nk, weights)
     model = build_model(len(dataset.features), len(dataset.targets), bias=config.model.bias, dtype=dtype, device=device)
     with loaded.placing_errors():
         initialise(model, config.model.init, config.seed)
         exact = None if solved is None else solved.exact
-        problem = problem_of(config, dataset, preprocessor, (X_nd, y_nk), eps=eps, exact=exact)
+        problem = problem_of(config, dataset, preprocessor, train, eps=eps, exact=exact)
         chosen = resolve(config, problem)
     problem = problem.with_plan(plan_of(chosen.config, dataset))
     try:
@@ -331,7 +361,8 @@ def assemble_run(
     except ValueError as error:
         raise loaded.error("train.engine", str(error)) from None
     resolved = _resolved(chosen.config, device, choice, problem.plan)
-    return Prepared(resolved, dataset, preprocessor, rows, held_out, TrainingState(model), choice, problem, chosen)
+    state = TrainingState(model)
+    return Prepared(resolved, dataset, preprocessor, rows, held_out, state, choice, problem, chosen, stream=stream)
 
 
 def _resolved(config: Config, device: torch.device, choice: Choice, plan: StepPlan) -> Config:

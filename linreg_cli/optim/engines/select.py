@@ -8,12 +8,13 @@ from torch import Tensor
 
 from linreg_cli.decisions import Decision
 from linreg_cli.errors import EngineError
+from linreg_cli.optim.engines.affine import AffineExecutor
 from linreg_cli.optim.engines.costs import MIN_SAVING, estimate
 from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
-from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import Rows
+from linreg_cli.optim.plan import StepPlan, not_from_moments, not_quadratic
+from linreg_cli.optim.rows import AnyRows, StoredRows
 from linreg_cli.optim.state import TrainingState
 
 
@@ -29,7 +30,7 @@ class Executor(Protocol):
 
     name: str
 
-    def __init__(self, rows: Rows) -> None: ...
+    def __init__(self, rows: AnyRows) -> None: ...
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
@@ -47,8 +48,12 @@ class Executor(Protocol):
 
 #: name -> its class, which is made from the train rows. The names are the values of `train.engine` besides `auto`.
 EXECUTORS: dict[str, type[Executor]] = {
-    each.name: each for each in (ReferenceExecutor, NativeExecutor, StatisticsExecutor)
+    each.name: each for each in (ReferenceExecutor, NativeExecutor, StatisticsExecutor, AffineExecutor)
 }
+
+#: Those that `auto` chooses between on a CPU, where `affine` is slower than compiled steps. On a device it takes the
+#: reference, as long as the others were not measured there.
+FOR_AUTO = (ReferenceExecutor.name, NativeExecutor.name, StatisticsExecutor.name)
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Choice:
     executor: Executor
     decision: Decision
 
-    def started(self, plan: StepPlan, rows: Rows) -> "tuple[Choice, str]":
+    def started(self, plan: StepPlan, rows: AnyRows) -> "tuple[Choice, str]":
         """Load the executor's compiled code; where `auto` chose one that cannot start, the reference takes its place.
 
         Args:
@@ -80,7 +85,7 @@ class Choice:
             self.executor.load(plan)
             return self, ""
         except EngineError as error:
-            if not self.decision.auto:
+            if not self.decision.auto or unable("reference", plan, "cpu", stored=isinstance(rows, StoredRows)):
                 raise
             why = f"{self.executor.name}: {error}"
             return _choice("reference", rows, f"auto: {why}", auto=True), why
@@ -90,7 +95,7 @@ class Choice:
         return {"name": self.executor.name, **self.decision.as_json()}
 
 
-def choose(engine: str, plan: StepPlan, rows: Rows) -> Choice:
+def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
     """The executor that the config names; for `auto`, the one with the lowest estimated cost.
 
     Args:
@@ -101,15 +106,19 @@ def choose(engine: str, plan: StepPlan, rows: Rows) -> Choice:
     Raises:
         ValueError: if the named executor cannot run the plan; the message has the reason and what to do.
     """
-    device, weighted = rows.device.type, rows.is_weighted
+    device, stored, weighted = rows.device.type, isinstance(rows, StoredRows), rows.is_weighted
     if engine != "auto":
-        reason = unable(engine, plan, device, weighted=weighted)
+        reason = unable(engine, plan, device, stored=stored, weighted=weighted)
         if reason:
-            raise ValueError(f"{engine} cannot run this plan: {reason}; use auto or reference")
+            others = "auto" if stored else "auto or reference"
+            raise ValueError(f"{engine} cannot run this plan: {reason}; use {others}")
         return _choice(engine, rows, "named by train.engine", auto=False)
-    able = [name for name in EXECUTORS if unable(name, plan, device, weighted=weighted) is None]
-    if len(able) == 1:
-        return _choice(able[0], rows, f"auto: {unable('native', plan, device, weighted=weighted)}", auto=True)
+    if device != "cpu":
+        return _choice("reference", rows, f"auto: {unable('native', plan, device)}", auto=True)
+    able = [name for name in FOR_AUTO if unable(name, plan, device, stored=stored, weighted=weighted) is None]
+    if able == ["reference"]:
+        why = unable("native", plan, device, stored=stored, weighted=weighted)
+        return _choice("reference", rows, f"auto: {why}", auto=True)
     shape = rows.n_features, rows.n_targets
     compiled = {name: EXECUTORS[name].is_compiled(plan, *shape, rows.dtype) for name in able}
     costs = {name: estimate(name, plan, *shape, compiled=compiled[name]) for name in able}
@@ -118,19 +127,29 @@ def choose(engine: str, plan: StepPlan, rows: Rows) -> Choice:
     return _choice(best, rows, f"auto: estimated {text}", auto=True)
 
 
-def _choice(name: str, rows: Rows, why: str, *, auto: bool) -> Choice:
+def _choice(name: str, rows: AnyRows, why: str, *, auto: bool) -> Choice:
     return Choice(EXECUTORS[name](rows), Decision(name, why, auto))
 
 
-def unable(engine: str, plan: StepPlan, device: str, *, weighted: bool = False) -> str | None:
-    """Why an executor cannot run a plan on a type of device (`cpu`, `cuda`), and rows with weights; None if it can."""
-    if engine == "reference":
-        return None
-    if device != "cpu":
+def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False, weighted: bool = False) -> str | None:
+    """Why an executor cannot run a plan on a type of device (`cpu`, `cuda`); None if it can.
+
+    Args:
+        engine: its name.
+        plan: the steps.
+        device: where the rows are.
+        stored: whether they stay on the disk.
+        weighted: whether they have weights.
+    """
+    if engine in ("reference", "affine") and stored and plan.is_full_batch:
+        return "it takes a batch from memory, and a full batch stays on the disk"
+    if engine == "native" and device != "cpu":
         return f"compiled steps run on the CPU and the data is on {device}"
-    if engine == "native" and weighted:
-        return "compiled steps take no weights of rows (data.weight)"
-    return not_from_moments(plan) if engine == "statistics" else None
+    if engine in ("native", "affine") and weighted:
+        return "it takes no weights of rows (data.weight)"
+    if engine == "statistics":
+        return not_from_moments(plan)
+    return not_quadratic(plan) if engine == "affine" else None
 
 
 def resolve_device(name: str) -> torch.device:

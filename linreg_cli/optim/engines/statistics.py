@@ -33,7 +33,7 @@ from linreg_cli.optim.engines.parameters import PackedParameters, rounded_up
 from linreg_cli.optim.engines.parts import over_parts
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import Rows, sum_of_weights
+from linreg_cli.optim.rows import AnyRows, sum_of_weights
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.optim.trail import Trail
 
@@ -52,19 +52,12 @@ class StatisticsExecutor:
     """Runs full-batch steps of mse, sse and half_mse at a cost that does not depend on the number of rows.
 
     Args:
-        rows: the train split, on the CPU.
-
-    Raises:
-        ValueError: for rows that are not on the CPU.
+        rows: the train split, on any device: the moments are computed there, and the steps on the CPU.
     """
 
     name = "statistics"
 
-    def __init__(self, rows: Rows) -> None:
-        if rows.device.type != "cpu":
-            raise ValueError(
-                f"statistics runs on the CPU and the data is on {rows.device}; use reference, or device: cpu"
-            )
+    def __init__(self, rows: AnyRows) -> None:
         self._data = rows.contiguous()
         self._dtype = rows.dtype
         self._moments: tuple[Any, ...] | None = None

@@ -56,6 +56,7 @@ def train(
         bool, typer.Option("--dry-run", help="Check the config and read the data, without training.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Train even at a learning rate that must diverge.")] = False,
+    statistics: options.Statistics = None,
 ) -> None:
     """Train a model and write a run folder.
 
@@ -78,6 +79,7 @@ def train(
         expressions = gates.checked(fail_if)
         words = Words(table, target, features, ignore, format_)
         words.check(config, resume)
+        _check_statistics(statistics, table, resume)
         _check_options(config or table, resume, junit, dry_run=dry_run, force=force, quiet=quiet, verbose=verbose)
         if resume is not None:
             folder = find_run(outputs, resume)
@@ -95,9 +97,9 @@ def train(
             if dry_run:
                 for finding in [] if choices is None else choices.outlook_of(loaded.config):
                     progress.warn(finding)
-                _show_plan(loaded, known, progress, expressions, outputs, force=force, as_json=as_json)
+                _show_plan(loaded, known, progress, expressions, outputs, statistics, force=force, as_json=as_json)
                 return
-            outcome = _trained(loaded, choices, known, progress, expressions, outputs, force=force)
+            outcome = _trained(loaded, choices, known, progress, expressions, outputs, statistics, force=force)
     if junit is not None:
         write_junit(junit, outcome.run.id, outcome.gates, outcome.seconds)
     github_summary.append_run(outcome.run.id, outcome.metrics, outcome.run.record(), outcome.gates)
@@ -138,6 +140,7 @@ def _trained(
     progress: "Progress",
     fail_if: list[str],
     outputs: Path,
+    statistics: str | None,
     *,
     force: bool,
 ) -> "Outcome":
@@ -148,7 +151,7 @@ def _trained(
     with StopRequests() as stops:
         return train_run(
             loaded, outputs=outputs, reporter=progress, command=_command_line(), fail_if=fail_if, force=force,
-            stops=stops, choices=choices, known=known,
+            stops=stops, choices=choices, known=known, statistics=statistics,
         )  # fmt: skip
 
 
@@ -193,6 +196,13 @@ def _refuse_ranks() -> None:
         raise typer.Exit(UsageError.exit_code)
     message = f"this is one of {size[:20]} processes, and each would train a run of its own"
     raise UsageError(f"{message}; start linreg without torchrun, or unset WORLD_SIZE", "WORLD_SIZE")
+
+
+def _check_statistics(statistics: str | None, table: str | None, resume: str | None) -> None:
+    if statistics is not None and resume is not None:
+        raise UsageError("a run goes on with the statistics that it began with; leave --stats out", "--stats")
+    if statistics is not None and table is not None:
+        raise UsageError("--stats stands for a table; give the config of the statistics with -c", "--stats")
 
 
 def _check_options(
@@ -276,14 +286,19 @@ def _show_plan(
     progress: "Progress",
     fail_if: list[str],
     outputs: Path,
+    statistics: str | None,
     *,
     force: bool,
     as_json: bool,
 ) -> None:
     """Prepare a run, without training, and show what it would do."""
+    from linreg_cli.pipeline.measured import prepare_measured
     from linreg_cli.pipeline.prepare import prepare
 
-    prepared = prepare(loaded, progress, fail_if=fail_if, outputs=outputs, known=known)
+    if statistics is None:
+        prepared = prepare(loaded, progress, fail_if=fail_if, outputs=outputs, known=known)
+    else:
+        prepared = prepare_measured(loaded, progress, statistics, fail_if=fail_if, outputs=outputs)
     prepared.check(loaded, progress, force=force)
     progress.done()
     plan, dataset = prepared.plan, prepared.dataset

@@ -57,6 +57,13 @@ def any_batch(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int
     return BatchCurvature(largest, batch_size in (1, n), words)
 
 
+def whole_batch(factor: Factor, *, loss: str) -> BatchCurvature:
+    """The curvature of the full batch, exactly, from the factor alone; as `any_batch` with all rows."""
+    whole = float(np.linalg.norm(factor.as_given(), 2)) ** 2
+    largest = 2 * loss_scale(loss, factor.n_samples, factor.n_targets) * whole
+    return BatchCurvature(largest, True, f"every possible batch of {factor.n_samples} rows")
+
+
 def ordered_batches(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int) -> BatchCurvature:
     """The largest curvature of the batches of the rows in the given order, exactly; the last batch may be smaller.
 

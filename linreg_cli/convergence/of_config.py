@@ -11,7 +11,7 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.kinds import Rows
 from linreg_cli.data.columns.rows import Matrix, in_order
-from linreg_cli.least_squares.factor import Array
+from linreg_cli.least_squares.factor import Array, Factor
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import build_model, initialise, parameters_of
 from linreg_cli.optim.plan import StepPlan
@@ -25,6 +25,7 @@ def problem_of(
     *,
     eps: float | None = None,
     exact: dict[str, Optimum] | None = None,
+    measured: Factor | None = None,
 ) -> Problem:
     """What training a config minimises, and where it starts.
 
@@ -36,6 +37,7 @@ def problem_of(
             of training, as `RowOrder.arranged` has the rows, where they are there already.
         eps: see `Problem`.
         exact: see `Problem`; None: nothing was computed.
+        measured: see `Problem`.
 
     Raises:
         DataError: for a value that overflows the dtype of training.
@@ -43,11 +45,14 @@ def problem_of(
     """
     dtype, plan = dtype_of(config), plan_of(config, dataset)
     X_nd, y_nk = train or arrays_of(plan, dataset, preprocessor, dtype)
-    given = None if dtype == torch.float64 else functools.partial(_given, dataset, preprocessor)
-    start = _start(config, dataset, dtype)
-    weights = row_weights(dataset, plan.rows.arranged(dataset.splits["train"]), dtype) if dataset.weights else None
-    weight_n = None if weights is None else weights.double().numpy()
+    exact_already = dtype == torch.float64 or measured is not None
+    given = None if exact_already else functools.partial(_given, dataset, preprocessor)
+    start, weight_n = _start(config, dataset, dtype), None
+    if dataset.weights is not None:
+        weights = row_weights(dataset, plan.rows.arranged(dataset.splits["train"]), dtype)
+        weight_n = None if weights is None else weights.double().numpy()
     problem = Problem(plan, X_nd, y_nk, dataset.features, start, eps=eps, given=given, weight_n=weight_n)
+    problem.measured = measured
     problem.exact.update(exact or {})
     return problem
 

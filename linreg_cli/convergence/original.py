@@ -30,6 +30,8 @@ def original_optimum(
     trained = problem.optimum
     if trained is None:
         return None
+    if problem.measured is not None:
+        return problem.exact["original"]
     scaled = config.preprocess.standardize or config.preprocess.standardize_target
     if not (scaled or config.optimizer.weight_decay):
         if config.train.dtype == "float64":

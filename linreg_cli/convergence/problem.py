@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from linreg_cli.convergence import affordable
-from linreg_cli.convergence.batch_curvature import BatchCurvature, any_batch, ordered_batches
+from linreg_cli.convergence.batch_curvature import BatchCurvature, any_batch, ordered_batches, whole_batch
 from linreg_cli.convergence.constant import best_constant_loss
 from linreg_cli.convergence.dynamics import Modes
 from linreg_cli.convergence.fixed_order import FixedOrder
@@ -29,7 +29,7 @@ from linreg_cli.least_squares import solve
 from linreg_cli.least_squares.dependence import Combination, combinations, dependent_columns
 from linreg_cli.least_squares.factor import Array, Factor, factorise
 from linreg_cli.least_squares.robust import RobustOptimum, robust_optimum
-from linreg_cli.least_squares.solve import Optimum, least_squares
+from linreg_cli.least_squares.solve import Optimum, least_squares, of_factor
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.stopping import Distance
@@ -60,6 +60,7 @@ class Problem:
             all are 1.
         given: X, y and the weights in float64, as the table has them and in its order, for a training in float32; None
             if they are those above.
+        measured: the factor of X and y, where their rows were not read; those have a shape and a dtype only.
         exact: exact fits that were computed, by what they are of; problems of the same rows may share them.
         results: what `mean_square.mean_square` has found, by what it depends on.
     """
@@ -73,6 +74,7 @@ class Problem:
     eps: float | None = None
     given: Callable[[], tuple[Matrix, Matrix, Array | None]] | None = None
     weight_n: Array | None = None
+    measured: Factor | None = None
     exact: dict[str, Optimum] = field(default_factory=dict, init=False, repr=False)
     results: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
@@ -120,12 +122,14 @@ class Problem:
     @cached_property
     def range_reason(self) -> str | None:
         """Why nothing can be computed from squares of the values; None if it can."""
+        if self.measured is not None:
+            return affordable.out_of_range(self.measured.largest[None], self.measured.target_largest[None])
         return affordable.out_of_range(self.X_nd, self.y_nk)
 
     @property
     def no_factor_reason(self) -> str | None:
         """Why the train split is not factorised; None if it is."""
-        n_samples = 0 if self.allow_slow else len(self.X_nd)
+        n_samples = 0 if self.allow_slow or self.measured is not None else len(self.X_nd)
         return self.range_reason or affordable.too_costly(n_samples, self.X_nd.shape[1] + self.bias)
 
     @property
@@ -151,6 +155,8 @@ class Problem:
     def factor(self) -> Factor:
         """The triangular factor of the train split; only if `no_factor_reason` is None."""
         assert self.no_factor_reason is None
+        if self.measured is not None:
+            return self.measured
         if self.optimum:
             return self.optimum.factor
         return factorise(self.X_nd, self.y_nk, bias=self.bias, eps=self.eps, weights=self.weight_n)
@@ -174,6 +180,8 @@ class Problem:
 
     def _solved(self, X_nd: Matrix, y_nk: Matrix, weights: Array | None, eps: float | None) -> Optimum:
         penalty, loss = self.plan.weight_decay / self.batch_share, self.plan.loss.name
+        if self.measured is not None:
+            return of_factor(self.measured, loss=loss, weight_decay=penalty)
         return least_squares(X_nd, y_nk, bias=self.bias, loss=loss, weight_decay=penalty, eps=eps, weights=weights)
 
     @property
@@ -225,6 +233,9 @@ class Problem:
     @cached_property
     def constant_loss(self) -> float:
         """The lowest loss of a constant prediction; see `Loss.of_best_constant`."""
+        if self.measured is not None:
+            assert self.optimum is not None
+            return self.optimum.constant_loss
         if not isinstance(self.y_nk, RowsOnAccess):
             weights = None if self.weight_n is None else torch.from_numpy(self.weight_n)
             return self.plan.loss.of_best_constant(torch.from_numpy(np.asarray(self.y_nk)), weights)
@@ -266,6 +277,9 @@ class Problem:
     @cached_property
     def batches(self) -> BatchCurvature:
         """The largest curvature of any batch of the plan; see `linreg_cli.convergence.batch_curvature`."""
+        if self.measured is not None:
+            assert self.plan.is_full_batch
+            return whole_batch(self.measured, loss=self.curvature_loss)
         measure = any_batch if self.plan.rows.is_random or self.plan.is_full_batch else ordered_batches
         return measure(self.factor, self.X_nd, loss=self.curvature_loss, batch_size=self.plan.batch_size)
 

@@ -176,7 +176,7 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
         remedy = "leave out columns (data.ignore), or train with a number for optimizer.lr, without inspect"
         raise DataError(f"{problem.no_factor_reason}; {remedy}")
     problem = _at_rank_of_training(problem, config)
-    _refuse_extremes(problem)
+    refuse_extremes(problem)
     squared = problem.plan.loss.is_squared
     dataset, rule = prepared.dataset, problem.rule
     standardized = _standardized(prepared, problem) if squared and not config.preprocess.standardize else None
@@ -219,7 +219,7 @@ def _at_rank_of_training(problem: Problem, config: Config) -> Problem:
     return replace(problem, X_nd=X_nd, y_nk=y_nk, given=lambda: (problem.X_nd, problem.y_nk, problem.weight_n))
 
 
-def _refuse_extremes(problem: Problem) -> None:
+def refuse_extremes(problem: Problem) -> None:
     """Raise a DataError for columns whose squares overflow or underflow."""
     reason = problem.no_factor_reason
     if reason is None and problem.plan.loss.is_squared:

@@ -1,13 +1,17 @@
 """The rows of the train split, as every executor is given them: in memory, or on the disk."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from linreg_cli.data.columns.row_file import StoredMatrix, stored
+from linreg_cli.errors import DataError
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +65,7 @@ class TrainRows:
     def contiguous(self) -> "TrainRows":
         """The same rows, row-major in memory."""
         weights = None if self.weight_n is None else self.weight_n.contiguous()
-        return TrainRows(self.X_nd.contiguous(), self.y_nk.contiguous(), weights)
+        return replace(self, X_nd=self.X_nd.contiguous(), y_nk=self.y_nk.contiguous(), weight_n=weights)
 
     def part(self, first: int, last: int) -> "TrainRows":
         """The rows `first` to `last - 1`."""
@@ -153,15 +157,68 @@ class StoredRows:
             yield self.part(first, min(first + size, self.n_samples))
 
 
+@dataclass(frozen=True, eq=False)
+class MeasuredRows:
+    """The train split of which only second moments are known, of its columns x and y in scaled units, in float64.
+
+    Attributes:
+        n_samples: rows.
+        mean_z: the means of [x | y], shape (d + k,).
+        S_dd: the sum of (x - mean)(x - mean)' over the rows.
+        fit_kd: weights of a fit to the targets, close to the best one.
+        q_kd: the sum of r (x - mean)' for its residuals r.
+        rr_k: the sum of r^2.
+        dtype: in which parameters are trained, `float32` or `float64`.
+    """
+
+    n_samples: int
+    mean_z: Array
+    S_dd: Array
+    fit_kd: Array
+    q_kd: Array
+    rr_k: Array
+    dtype: str
+    device = torch.device("cpu")
+    is_weighted = False
+
+    @property
+    def n_features(self) -> int:
+        """Columns of x."""
+        return int(self.fit_kd.shape[1])
+
+    @property
+    def n_targets(self) -> int:
+        """Columns of y."""
+        return int(self.fit_kd.shape[0])
+
+    def contiguous(self) -> "MeasuredRows":
+        """As they are."""
+        return self
+
+    def part(self, first: int, last: int) -> TrainRows:
+        """Refused: there are no rows.
+
+        Raises:
+            DataError: always.
+        """
+        raise DataError("the rows of the train split are to be read, and statistics hold none; leave --stats out")
+
+    def parts(self, size: int) -> Iterator[TrainRows]:
+        """As `part`."""
+        yield self.part(0, size)
+
+
 #: Rows whose weights are added up together.
 _PART_ROWS = 131_072
 
 #: What an executor takes; only where they are in memory do rows have tensors.
-AnyRows = TrainRows | StoredRows
+AnyRows = TrainRows | StoredRows | MeasuredRows
 
 
 def row_bytes(rows: AnyRows) -> int:
     """Bytes of a row: its inputs, targets and weight."""
+    if isinstance(rows, MeasuredRows):
+        return 0
     return (rows.n_features + rows.n_targets + rows.is_weighted) * int(np.dtype(rows.dtype).itemsize)
 
 

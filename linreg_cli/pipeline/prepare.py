@@ -25,7 +25,7 @@ from linreg_cli.data import Dataset, Preprocessor, load_dataset
 from linreg_cli.data.columns.rows import Matrix
 from linreg_cli.data.summary import DataSummary
 from linreg_cli.decisions import Decision
-from linreg_cli.errors import ConfigError, EngineError, Fault
+from linreg_cli.errors import ConfigError, DataError, EngineError, Fault
 from linreg_cli.evaluation.metrics import probe
 from linreg_cli.findings import Finding
 from linreg_cli.gates import ReferenceValue
@@ -35,7 +35,7 @@ from linreg_cli.optim.engines.reference import loss_over
 from linreg_cli.optim.engines.select import Choice, choose, resolve_device
 from linreg_cli.optim.fit import Event
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import AnyRows, TrainRows
+from linreg_cli.optim.rows import AnyRows, MeasuredRows, TrainRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.pipeline import streaming
 from linreg_cli.pipeline.streaming import IN_MEMORY
@@ -125,6 +125,8 @@ class Prepared:
 
     def loss(self, split: str) -> float:
         """The loss of the current model on a split, in scaled units, without the penalty."""
+        if split == "train" and isinstance(self.rows, MeasuredRows):
+            return self.choice.executor.train_loss(self.plan, self.state)
         if split == "train":
             return loss_over(self.rows, self.plan, self.state)
         return self.plan.loss.over(self.state.model, *self.held_out[split])
@@ -133,10 +135,15 @@ class Prepared:
         """The limit of the learning rate, for `run.json`; see `limits.rate_limit`."""
         return rate_limit(self.problem, self.config.optimizer.schedule, self.problem.rule)
 
-    def way(self, auto: Collection[str], original: Optimum | None = None) -> Reaching:
+    def way(self, auto: Collection[str], original: Optimum | None = None, *, failed: bool = True) -> Reaching:
         """The settings that lead to the exact fit, where those of this run do not; see `reaching`."""
         about = self.problem, self.config, self.dataset, self.preprocessor
-        return reaching(*about, original, auto=auto, failed=True)
+        try:
+            return reaching(*about, original, auto=auto, failed=failed)
+        except DataError as error:
+            if not isinstance(self.rows, MeasuredRows):
+                raise
+            return Reaching((), None, f"which settings lead there is not known: {error}")
 
     def check(self, loaded: LoadedConfig, reporter: Reporter, *, force: bool, auto: bool = False) -> list[Finding]:
         """Refuse a run that must diverge, and report the warnings; see `check_before_training`.
@@ -360,12 +367,12 @@ def assemble_run(
         choice = choose(config.train.engine, problem.plan, rows)
     except ValueError as error:
         raise loaded.error("train.engine", str(error)) from None
-    resolved = _resolved(chosen.config, device, choice, problem.plan)
+    resolved = resolved_config(chosen.config, device, choice, problem.plan)
     state = TrainingState(model)
     return Prepared(resolved, dataset, preprocessor, rows, held_out, state, choice, problem, chosen, stream=stream)
 
 
-def _resolved(config: Config, device: torch.device, choice: Choice, plan: StepPlan) -> Config:
+def resolved_config(config: Config, device: torch.device, choice: Choice, plan: StepPlan) -> Config:
     """The config that repeats the run from any folder: device, executor, blocks, an absolute path."""
     found = {"device": str(device), "engine": choice.executor.name, "blocks": plan.n_blocks}
     train = config.train.model_copy(update=found)

@@ -17,6 +17,7 @@ from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import DataError, Interrupted
 from linreg_cli.evaluation.evaluate import evaluate_model
 from linreg_cli.evaluation.intervals import save_factor
+from linreg_cli.evaluation.measured import evaluate_measured
 from linreg_cli.evaluation.metrics import Metrics, probe
 from linreg_cli.evaluation.predictions import write_predictions
 from linreg_cli.evaluation.smearing import estimating
@@ -28,7 +29,9 @@ from linreg_cli.files import write_file
 from linreg_cli.findings import Finding, counts
 from linreg_cli.gates import GateResult, check_gates
 from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.optim.rows import MeasuredRows
 from linreg_cli.pipeline.description import chosen_in_words, description, record_failure, result_of, shown_command
+from linreg_cli.pipeline.measured import STATISTICS, prepare_measured
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
 from linreg_cli.pipeline.resume import taken_up
 from linreg_cli.pipeline.train import Training, cross_validation
@@ -86,6 +89,7 @@ def train_run(
     frame: "pa.Table | None" = None,
     about: Mapping[str, Any] | None = None,
     keep: Callable[[Prepared], object] | None = None,
+    statistics: str | None = None,
 ) -> Outcome:
     """Train, evaluate on every split, draw pictures, and write a complete run folder.
 
@@ -102,6 +106,7 @@ def train_run(
         frame: the rows of `source: frame`.
         about: further keys of `run.json`, such as the sweep that the run belongs to.
         keep: called with the run before its first step; the next run may use its rows.
+        statistics: the path of statistics of the table, which is then not read; None: the table is.
 
     Returns:
         The result. A failed gate is part of it, not an exception.
@@ -113,7 +118,11 @@ def train_run(
     """
     begun = time.perf_counter()
     stops = stops or StopRequests()
-    prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame)
+    if statistics is None:
+        prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame)
+    else:
+        prepared = prepare_measured(loaded, reporter, statistics, fail_if=fail_if, outputs=outputs)
+        about = {**(about or {}), STATISTICS: str(Path(statistics).absolute())}
     if keep is not None:
         keep(prepared)
     warnings = prepared.check(loaded, reporter, force=force)
@@ -183,10 +192,13 @@ def resume_run(
         for warning in resumption.warnings:
             reporter.warn(warning)
         fail_if = fail_if or resumption.fail_if
-        prepared = prepare(
-            resumption.loaded, reporter, fail_if=fail_if, resumed=True, outputs=outputs or run.path.parent,
-            references=resumption.references, frame=frame,
-        )  # fmt: skip
+        if (statistics := resumption.record.get(STATISTICS)) is None:
+            prepared = prepare(
+                resumption.loaded, reporter, fail_if=fail_if, resumed=True, outputs=outputs or run.path.parent,
+                references=resumption.references, frame=frame,
+            )  # fmt: skip
+        else:
+            prepared = prepare_measured(resumption.loaded, reporter, str(statistics), fail_if=fail_if)
         auto = "lr" in auto_keys(resumption.record)
         warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True, auto=auto)
         resumption.check_data(prepared.fingerprint)
@@ -285,11 +297,15 @@ def _evaluate(
     formula = estimating(prepared.formula(), dataset, config)
     preprocessor = replace(prepared.preprocessor, smearing=formula.smearing)
     run.write_json("preprocess.json", preprocessor.as_json())
-    kept = config.evaluate.predictions
-    errors = write_predictions(run.path / "predictions.csv", formula, dataset, kept=kept, seed=config.seed)
-    losses = {split: prepared.loss(split) for split in errors}
-    with messages_about(config):
-        found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses, way)
+    kept, about = config.evaluate.predictions, (config, dataset, preprocessor, model, prepared.problem)
+    if isinstance(prepared.rows, MeasuredRows):
+        with messages_about(config):
+            found = evaluate_measured(*about, prepared.loss("train"), way)
+    else:
+        errors = write_predictions(run.path / "predictions.csv", formula, dataset, kept=kept, seed=config.seed)
+        losses = {split: prepared.loss(split) for split in errors}
+        with messages_about(config):
+            found = evaluate_model(*about, errors, losses, way)
     metrics, influence, points = found.metrics, found.influence, config.probe
     metrics["probe"] = [
         {"input": list(point), "before": old, "after": new}

@@ -14,7 +14,7 @@ from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.plan import StepPlan, not_from_moments, not_quadratic
-from linreg_cli.optim.rows import AnyRows, StoredRows
+from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows
 from linreg_cli.optim.state import TrainingState
 
 
@@ -108,11 +108,17 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
     """
     device, stored, weighted = rows.device.type, isinstance(rows, StoredRows), rows.is_weighted
     if engine != "auto":
-        reason = unable(engine, plan, device, stored=stored, weighted=weighted)
+        reason = unable(engine, plan, device, stored=stored, weighted=weighted) or _without_rows(engine, rows)
+        if reason and isinstance(rows, MeasuredRows):
+            raise ValueError(f"{engine} cannot run this plan: {reason}")
         if reason:
             others = "auto" if stored else "auto or reference"
             raise ValueError(f"{engine} cannot run this plan: {reason}; use {others}")
         return _choice(engine, rows, "named by train.engine", auto=False)
+    if isinstance(rows, MeasuredRows):
+        if (reason := unable("statistics", plan, device)) is not None:
+            raise ValueError(f"statistics cannot run this plan: {reason}")
+        return _choice("statistics", rows, "auto: the rows were not read, their statistics were", auto=True)
     if device != "cpu":
         return _choice("reference", rows, f"auto: {unable('native', plan, device)}", auto=True)
     able = [name for name in FOR_AUTO if unable(name, plan, device, stored=stored, weighted=weighted) is None]
@@ -129,6 +135,12 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
 
 def _choice(name: str, rows: AnyRows, why: str, *, auto: bool) -> Choice:
     return Choice(EXECUTORS[name](rows), Decision(name, why, auto))
+
+
+def _without_rows(engine: str, rows: AnyRows) -> str | None:
+    """Why an executor cannot run on second moments in place of rows; None if it can, or if there are rows."""
+    needs = engine != "statistics" and isinstance(rows, MeasuredRows)
+    return "it needs the rows, and statistics hold none; use auto, or leave --stats out" if needs else None
 
 
 def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False, weighted: bool = False) -> str | None:

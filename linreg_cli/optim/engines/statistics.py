@@ -33,7 +33,7 @@ from linreg_cli.optim.engines.parameters import PackedParameters, rounded_up
 from linreg_cli.optim.engines.parts import over_parts
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import AnyRows, sum_of_weights
+from linreg_cli.optim.rows import AnyRows, MeasuredRows, sum_of_weights
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.optim.trail import Trail
 
@@ -155,6 +155,8 @@ class StatisticsExecutor:
 
     def _measured(self) -> tuple[Any, ...]:
         n, d, k = self._data.n_samples, self._data.n_features, self._data.n_targets
+        if isinstance(self._data, MeasuredRows):
+            return _padded(self._data, d, k)
         _, mean_z, M_zz = moments.merged(over_parts(functools.partial(moments.of_part, self._data), n, d))
         D = rounded_up(d)
         S_dD, q_kD, v_kD, mx_D = np.zeros((d, D)), np.zeros((k, D)), np.zeros((k, D)), np.zeros(D)
@@ -174,6 +176,25 @@ class StatisticsExecutor:
         parts = over_parts(part, self._data.n_samples, self._data.n_features)
         q_kd, rr_k = (torch.stack(list(sums)).sum(0) for sums in zip(*parts, strict=True))
         return q_kd.numpy(), rr_k.numpy()
+
+
+def _padded(measured: MeasuredRows, d: int, k: int) -> tuple[Any, ...]:
+    """The arguments of the kernels, as `StatisticsExecutor._statistics`, of moments that are known."""
+    D = rounded_up(d)
+    S_dD, q_kD, v_kD, mx_D = np.zeros((d, D)), np.zeros((k, D)), np.zeros((k, D)), np.zeros(D)
+    S_dD[:, :d], q_kD[:, :d], v_kD[:, :d] = measured.S_dd, measured.q_kd, measured.fit_kd
+    mx_D[:d], my_k = measured.mean_z[:d], measured.mean_z[d:].copy()
+    return (
+        S_dD.reshape(-1),
+        q_kD.reshape(-1),
+        measured.rr_k.copy(),
+        mx_D,
+        my_k,
+        v_kD.reshape(-1),
+        measured.n_samples,
+        d,
+        k,
+    )
 
 
 def _kernels(n_features: int, n_targets: int) -> tuple[str, ...]:

@@ -182,7 +182,9 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False, we
         return f"compiled steps run on the CPU and the data is on {device}"
     if engine in ("reference", "affine") and stored and plan.is_full_batch:
         return "it takes a batch from memory, and a full batch stays on the disk"
-    if engine in ("native", "affine", "sharded") and weighted:
+    if plan.shards is not None and weighted:
+        return "weighted rows are not added up shard by shard"
+    if engine in ("native", "affine") and weighted:
         return "it takes no weights of rows (data.weight)"
     if engine == "statistics":
         return not_from_moments(plan)

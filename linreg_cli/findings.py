@@ -33,6 +33,7 @@ KINDS: Mapping[str, str] = {
     "rate": "the learning rate is above a limit of stability",
     "resumed": "something has changed since the run was started, or a checkpoint is damaged",
     "stop_gap": "`train.stop_gap` cannot be certified",
+    "tracker": "a tracker of `track` does not have the run",
     "truth": "the file beside a table that holds the true coefficients cannot be read",
 }
 

@@ -19,6 +19,10 @@ RUNS = (
     "linreg train -c configs/points.yaml --name small --set optimizer.lr=0.006 --set train.epochs=20",
     "linreg train -c configs/points.yaml --name large --set optimizer.lr=0.0541 --set train.epochs=20",
     "linreg train -c configs/points.yaml --name unstable --set optimizer.lr=0.0607 --set train.epochs=20 --force",
+    "linreg sweep -c configs/noisy_line.yaml --set optimizer.lr=1e-6,1e-5,1e-4,2e-4,2.5e-4,3e-4,4e-4 "
+    "--set train.epochs=10 --set name=lines --set plots=false",
+    "linreg sweep -c configs/points.yaml --set optimizer.lr=0.01,0.03,0.06,0.12 --set optimizer.momentum=0,0.3,0.6,0.9 "
+    "--set train.epochs=20 --set name=balls --set plots=false",
 )
 #: (file, the command that draws it, what it shows)
 PICTURES = (
@@ -44,6 +48,9 @@ PICTURES = (
     ("bowl", "linreg plot bowl --kind path", "Gradient descent on x² + y² from (1, 1) at the rate 0.1."),
     ("rates", "linreg plot small large unstable --kind path",
      "Three rates in one valley: at 0.1, 0.9 and 1.01 of the limit it crawls, zigzags and diverges."),
+    ("sweep", "linreg plot sweeps/lines", "A sweep of rates: the limit, what `auto` would choose, and what diverged."),
+    ("sweep_map", "linreg plot sweeps/balls",
+     "A sweep of two keys: the winner is outlined, and what diverged is hatched."),
 )  # fmt: skip
 
 

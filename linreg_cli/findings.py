@@ -30,9 +30,11 @@ KINDS: Mapping[str, str] = {
     "number_format": "numbers may have been written in another way than they were read",
     "placeholder": "a level of a category may stand for a missing cell",
     "plots": "a picture could not be drawn",
+    "ranks": "one process would train faster than several",
     "rate": "the learning rate is above a limit of stability",
     "resumed": "something has changed since the run was started, or a checkpoint is damaged",
     "stop_gap": "`train.stop_gap` cannot be certified",
+    "stream": "rows stay on the disk, which changed the order of rows or the split",
     "tracker": "a tracker of `track` does not have the run",
     "truth": "the file beside a table that holds the true coefficients cannot be read",
 }

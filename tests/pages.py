@@ -4,7 +4,7 @@ A page is read from its top to its bottom, in a folder that has `configs/`, `doc
 and a `new_houses.csv`:
 
 - `sh`: each line is run. A comment `# exit code 4` at its end says how it ends, if not with 0. To save time, `train`
-  draws no pictures where the page shows no path of one.
+  and `sweep` draw no pictures where the page shows no path of one.
 - `text`: what the block before it printed, but for the lines at `...`. Times may differ.
 - `yaml`: a config, or a part of one, which must be valid. A first line `# NAME.yaml` makes it that file.
 - `python`: is run, in one program for the page.
@@ -170,7 +170,7 @@ def _run(line: str, linreg: Callable[..., Any], folder: Path, quick: Sequence[st
         code, out, err = done.returncode, done.stdout, done.stderr
     else:
         assert program == "linreg", f"a page runs {program}"
-        starts = arguments[0] == "train" and "--resume" not in arguments
+        starts = arguments[0] in ("train", "sweep") and "--resume" not in arguments
         result = linreg(*arguments, *(quick if starts else ()))
         code, out, err = result.code, result.out, result.err
     assert code == expected, f"{line}\n{err}"

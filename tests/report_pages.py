@@ -101,7 +101,7 @@ def copy(outputs, tmp_path):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Pictures take a second; what is not about them need not wait."""
-    monkeypatch.setattr(results, "pictures", lambda run: text("pictures"))
+    monkeypatch.setattr(results, "pictures", lambda run, **_: text("pictures"))
     monkeypatch.setattr(results, "overlaid", lambda runs: text("loss"))
 
 

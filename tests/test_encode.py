@@ -284,3 +284,21 @@ def test_a_text_column_that_begins_with_a_mebibyte_of_numbers(tmp_path):
     n_rows = 200_000
     path.write_text("c,y\n" + "".join(f"{row % 3},{row}.5\n" for row in range(n_rows)) + "a,1\n" * (n_rows * 2))
     assert load(path).features == ("c=1", "c=2", "c=a")
+
+
+@pytest.mark.parametrize(("n_levels", "kind"), [(2, "int8"), (128, "int8"), (129, "int16")])
+def test_codes_take_the_smallest_type_and_indicators_are_those_of_their_levels(n_levels, kind, tmp_path):
+    n = 70_000
+    rng = np.random.default_rng(0)
+    codes = rng.integers(n_levels, size=n)
+    codes[:n_levels] = np.arange(n_levels)
+    names = np.array([f"l{code:03}" for code in range(n_levels)])
+    cells = pa.array(names[codes].tolist(), mask=rng.random(n) < 0.01)
+    known = np.array([cell is not None for cell in cells.to_pylist()])
+    pq.write_table(pa.table({"c": cells, "y": rng.normal(size=n)}), tmp_path / "t.parquet")
+    dataset = load(tmp_path / "t.parquet", {**ONE_HOT, "max_levels": 500, "missing": "level"})
+    assert dataset.raw["c"].codes.dtype == kind
+    assert len(dataset.features) == n_levels  # without the reference level, and with that of missing cells
+    for code in (1, n_levels - 1):
+        assert np.array_equal(dataset.columns[f"c=l{code:03}"], (codes == code) & known)
+    assert np.array_equal(dataset.columns["c=(missing)"], ~known)

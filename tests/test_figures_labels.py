@@ -31,7 +31,7 @@ def test_a_name_of_300_characters_keeps_its_ends_and_takes_no_more_lines_than_it
     assert "…" in found
     assert found[0] == text[0]
     assert found[-1] == text.strip()[-1]
-    assert font["fontsize"] == pytest.approx(0.7 * 15.0)
+    assert font["fontsize"] == pytest.approx(0.76 * 15.0)
     families = tuple(font.get("fontfamily", ("DejaVu Sans",)))
     assert max(width_in_inches(line, font["fontsize"], families) for line in drawn) <= 4.0
 

@@ -5,6 +5,8 @@ import pytest
 from drawings import curve, legend_texts, line, losses_of
 from matplotlib.colors import to_rgb
 
+from linreg_cli.figures.loss import LossCurve, loss_figure
+
 
 def test_a_label_that_starts_with_an_underscore_stays_in_the_legend() -> None:
     assert legend_texts(losses_of(curve([2.0, 1.0], "_hidden$1$"))) == ["_hidden$1$, train"]
@@ -75,3 +77,34 @@ def test_non_finite_losses_are_left_out_and_owned_up_to() -> None:
     figure = losses_of(curve([4.0, np.nan, np.inf, 1e200, 3.0]))
     assert line(figure, "train-0").get_xydata().tolist() == [[0, 4], [4, 3]]
     assert legend_texts(figure) == ["gd-0001, train (3 not finite)"]
+
+
+def steps_of(last: int, end: str = "") -> LossCurve:
+    return LossCurve("a", np.array([0, last // 2, last]), np.array([3.0, 2.0, 1.0]), None, end)
+
+
+@pytest.mark.parametrize(
+    ("counts", "scale"),
+    [((20, 600, 6_000), "symlog"), ((100, 1_000), "symlog"), ((100, 900), "linear"), ((6_000,), "linear")],
+)
+def test_steps_of_runs_of_which_one_took_ten_times_the_others_are_on_a_logarithmic_axis(
+    counts: tuple[int, ...], scale: str
+) -> None:
+    axes = loss_figure([steps_of(count) for count in counts], loss="l", title="t", x_label="step").axes[0]
+    assert axes.get_xscale() == scale
+    assert axes.get_xlabel().startswith("step (log") == (scale == "symlog")
+    if scale == "symlog":  # the state before training is drawn, and a short run takes its share of the picture
+        labels = [text.get_text() for text in axes.get_xticklabels()]
+        assert labels == ["0", "1", "10", "100", "1,000"]
+        to_share = axes.transData + axes.transAxes.inverted()
+        start, *ends = (to_share.transform((count, 1.0))[0] for count in (0, *counts))
+        assert 0 < start < 0.1
+        assert min(ends) > 0.3
+        assert max(ends) < 1
+
+
+def test_a_run_that_diverged_early_and_epochs_leave_the_axis_linear() -> None:
+    early = [steps_of(600), steps_of(20, "diverged at step 21")]
+    assert loss_figure(early, loss="l", title="t", x_label="step").axes[0].get_xscale() == "linear"
+    epochs = [steps_of(600), steps_of(20)]
+    assert loss_figure(epochs, loss="l", title="t", x_label="epoch").axes[0].get_xscale() == "linear"

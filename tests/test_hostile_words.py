@@ -68,6 +68,7 @@ PLACES = [
     ["validate", "--resolved", "WORD"],
     ["stats", "-c", "WORD", "-o", "s.safetensors"], ["stats", "-c", "c.yaml", "--part", "WORD", "-o", "s.safetensors"],
     ["stats", "-c", "c.yaml", "--set", "WORD", "-o", "s.safetensors"], ["stats", "WORD"],
+    ["train", "-c", "c.yaml", "--stats", "WORD"], ["inspect", "-c", "c.yaml", "--stats", "WORD"],
     ["stats", "merge", "WORD", "-o", "m.safetensors"], ["stats", "merge", "t.csv", "WORD", "-o", "m.safetensors"],
     ["schema", "-o", "missing/a-WORD"], ["completion", "WORD"],
     ["sweep", "-c", "WORD", "--set", "seed=1,2"], ["sweep", "-c", "c.yaml", "--set", "WORD"],

@@ -23,7 +23,7 @@ AXE = axe_source()
 # Fixture of report_pages.py: pytest finds it by its name in this module.
 outputs = report_pages.outputs
 
-PAGES = ("hostile", "known", "noisy_line", "wide", "hostile+known+noisy_line")
+PAGES = ("hostile", "known", "noisy_line", "wide", "sales", "hostile+known+noisy_line")
 WIDTHS = (1280, 768, 375)
 #: A hundred columns, one with 70 levels, names of 300 characters and in Chinese.
 WIDE = {
@@ -34,6 +34,31 @@ WIDE = {
     "train": {"epochs": 300, "batch_size": "full", "dtype": "float64"},
     "plots": False,
 }
+
+
+#: Names that are made of words: of columns, functions and levels.
+SALES = {
+    "name": "sales",
+    "data": {
+        "source": "table",
+        "path": "",
+        "target": "selling_price",
+        "features": ["living_area_m2", "neighbourhood", "weekday(sold)", "living_area_m2:number_of_rooms"],
+    },
+    "preprocess": {"standardize": True, "standardize_target": True, "categorical": "one_hot"},
+    "train": {"epochs": 5, "batch_size": "full", "dtype": "float64"},
+    "plots": False,
+}
+
+
+def sales_table(path: Path) -> None:
+    chance = np.random.default_rng(3)
+    lines = ["living_area_m2,neighbourhood,sold,number_of_rooms,selling_price"]
+    for row in range(60):
+        area, level = chance.normal(90, 20), ("Riverside", "Old Town", "Hill")[row % 3]
+        day = f"2026-{1 + row // 28:02d}-{1 + row % 28:02d}"
+        lines.append(f"{area:.1f},{level},{day},{row % 5 + 1},{area * 2100 + chance.normal(0, 9e3):.0f}")
+    path.write_text("\n".join(lines), encoding="utf-8")
 
 
 def wide_table(path: Path) -> None:
@@ -52,10 +77,11 @@ def wide_table(path: Path) -> None:
 def pages(outputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a page of each kind of run."""
     folder = tmp_path_factory.mktemp("pages")
-    wide_table(folder / "wide.csv")
-    WIDE["data"]["path"] = str(folder / "wide.csv")
-    (folder / "wide.yaml").write_text(json.dumps(WIDE), encoding="utf-8")
-    assert run_command(["train", "-c", str(folder / "wide.yaml"), "-q", "--outputs", str(outputs)]) == 0
+    for stem, config, write in (("wide", WIDE, wide_table), ("sales", SALES, sales_table)):
+        write(folder / f"{stem}.csv")
+        config["data"]["path"] = str(folder / f"{stem}.csv")
+        (folder / f"{stem}.yaml").write_text(json.dumps(config), encoding="utf-8")
+        assert run_command(["train", "-c", str(folder / f"{stem}.yaml"), "-q", "--outputs", str(outputs)]) == 0
     for name in PAGES:
         runs = [RunFolder(outputs / f"{stem}-0001") for stem in name.split("+")]
         (folder / f"{name}.html").write_text(page_of(runs), encoding="utf-8")
@@ -90,6 +116,27 @@ def test_nothing_overflows_no_interval_is_cut_and_the_console_is_silent(chromium
             if width >= 768 or name in ("known", "wide"):
                 assert chromium.ask(CUT) == []
     assert chromium.complaints == []
+
+
+#: The words of names in tables that stand on two lines.
+BROKEN = r"""[...document.querySelectorAll("tbody bdi")].filter(each => each.offsetParent).flatMap(each => {
+  const walk = document.createTreeWalker(each, NodeFilter.SHOW_TEXT), range = document.createRange(), found = [];
+  for (let node; node = walk.nextNode();)
+    for (const word of node.textContent.matchAll(/[\p{L}\p{N}]+/gu)) {
+      range.setStart(node, word.index); range.setEnd(node, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) found.push(word[0]);
+    }
+  return found; })"""
+
+
+@pytest.mark.parametrize("name", ["known", "sales"])
+def test_no_name_is_broken_inside_a_word(chromium, pages, name):
+    chromium.open(pages / f"{name}.html")
+    for width in WIDTHS:
+        chromium.view(width)
+        assert chromium.ask(BROKEN) == []
+    shown = chromium.ask("[...document.querySelectorAll('tbody bdi')].map(each => each.textContent)")
+    assert name == "known" or {"weekday(sold)=2", "living_area_m2:number_of_rooms"} <= set(shown)
 
 
 @pytest.mark.skipif(AXE is None, reason="no axe-core: `make test-browser` installs it")

@@ -81,7 +81,7 @@ def page(tmp_path_factory):
     config = (runs[1].path / "config.yaml").read_text()
     (runs[1].path / "config.yaml").write_text(config.replace("deep folder/t.csv", "deep folder/other/t.csv"))
     with pytest.MonkeyPatch.context() as patch:  # pictures are base64, in which anything may stand, and take seconds
-        patch.setattr(results, "pictures", lambda run: text("pictures"))
+        patch.setattr(results, "pictures", lambda run, **_: text("pictures"))
         patch.setattr(results, "overlaid", lambda runs: text("loss"))
         return page_of(runs[:1]) + page_of(runs)
 

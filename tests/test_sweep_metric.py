@@ -131,7 +131,7 @@ def test_the_distance_to_what_auto_would_choose_is_said():
 def test_the_gap_to_the_exact_optimum_is_said():
     found = sweep(2.0, 1.0)
     found.points[1].gap = 0.25
-    assert "Its train loss has a gap of 0.25 to that of the exact optimum." in sentences(found)
+    assert "The gap of its train loss to the exact optimum is 0.25." in sentences(found)
 
 
 def test_highest_wins_for_r2():

@@ -9,6 +9,7 @@ from linreg_cli.cli import options, output
 from linreg_cli.cli.table_input import standard_input
 from linreg_cli.cli.table_words import table_faults
 from linreg_cli.errors import DivergedError, Fault, UsageError
+from linreg_cli.remedies import setting
 
 if TYPE_CHECKING:
     from linreg_cli.inspection.explain import ExplainedStep, Parameters
@@ -35,6 +36,7 @@ def explain(
         raise UsageError(faults)
     loaded = load_config(config, [*(set_ or []), "train.dtype=float64", "train.device=cpu", "train.engine=reference"])
     from linreg_cli.inspection.explain import explain as work
+    from linreg_cli.optim.rows import TrainRows
     from linreg_cli.pipeline.prepare import prepare
 
     with standard_input():
@@ -43,11 +45,13 @@ def explain(
         raise UsageError(
             f"{steps} steps are more than the {prepared.plan.total_steps} of the config; raise train.epochs", "--steps"
         )
-    names = prepared.dataset.features, prepared.dataset.targets
+    if not isinstance(prepared.rows, TrainRows):
+        raise UsageError(f"steps are worked on rows in memory; set {setting('data.stream', False)}", "data.stream")
+    rows, names = prepared.rows, (prepared.dataset.features, prepared.dataset.targets)
     named = Names(*names, loaded.config.loss)
     done: list[ExplainedStep] = []
     try:
-        for step in work(prepared.plan, prepared.state, prepared.rows, steps):
+        for step in work(prepared.plan, prepared.state, rows, steps):
             done.append(step)
             if not as_json and len(done) <= MAX_PAGES:
                 output.show(("\n" if len(done) > 1 else "") + page(step, named))

@@ -14,6 +14,7 @@ def inspect(
     config: options.Config,
     set_: options.Set = None,
     ridge: Annotated[bool, typer.Option("--ridge", help="Also the leave-one-out errors of ridge penalties.")] = False,
+    statistics: options.Statistics = None,
     as_json: options.Json = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the time of each stage on stderr.")] = False,
 ) -> None:
@@ -27,16 +28,22 @@ def inspect(
 
     if faults := table_faults(config, "inspect", "-c"):
         raise UsageError(faults)
+    if statistics is not None and ridge:
+        raise UsageError("ridge penalties are compared row by row; leave --stats or --ridge out", "--ridge")
     loaded = load_config(config, set_ or [])
     from linreg_cli.inspection.advice import advice
     from linreg_cli.inspection.inspect import inspect_config
+    from linreg_cli.inspection.inspect_statistics import inspect_statistics
 
     progress = Progress(quiet=False, verbose=verbose)
     try:
         for note in loaded.notes:
             progress.warn(note)
         with standard_input():
-            found = inspect_config(loaded, progress, ridge=ridge)
+            if statistics is None:
+                found = inspect_config(loaded, progress, ridge=ridge)
+            else:
+                found = inspect_statistics(loaded, progress, statistics)
     finally:
         progress.done()
     sentences = advice(found)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from linreg_cli.convergence.forecast import Forecast
     from linreg_cli.convergence.problem import Problem
-    from linreg_cli.inspection.inspect import Inspection, Ridge
+    from linreg_cli.inspection.inspect import Inspection, OptimumErrors, Ridge
+    from linreg_cli.least_squares.solve import Optimum
 
 
 def inspection_as_json(found: "Inspection", sentences: list[str], *, ridge: bool) -> dict[str, Any]:
@@ -158,10 +159,10 @@ def _optimum(found: "Inspection") -> dict[str, Any] | None:
     """Parameters (of the transformed target) and errors (in original units) of ordinary least squares."""
     from linreg_cli.evaluation.metrics import units_of
 
-    errors = found.held_out
-    if errors is None:
+    errors, dataset = found.held_out, found.dataset
+    if errors is None and found.problem.measured is None:
         return None
-    optimum, dataset = errors.optimum, found.dataset
+    optimum = errors.optimum if errors is not None else found.problem.exact["original"]
     each = []
     for k in range(len(dataset.targets)):
         weights = dict(zip(dataset.features, optimum.weights[:, k].tolist(), strict=True))
@@ -171,11 +172,20 @@ def _optimum(found: "Inspection") -> dict[str, Any] | None:
         "units": "original",
         "parameters_units": units_of(found.config.preprocess.target_transform),
         "parameters": each[0] if len(each) == 1 else dict(zip(names, each, strict=True)),
-        "rmse": errors.fitted["rmse"],
-        "leave_one_out": errors.leave_one_out,
-        "k_fold": errors.k_fold,
-        "folds": errors.folds,
+        **_errors(errors, optimum),
     }
+
+
+def _errors(errors: "OptimumErrors | None", optimum: "Optimum") -> dict[str, Any]:
+    """The errors of the optimum; without rows those of the train split alone, in units of the transformed target."""
+    if errors is None:
+        why = "it needs the rows, and statistics hold none"
+        squares = optimum.losses(optimum.weights, optimum.bias)
+        rmse = math.sqrt(float(squares.mean()) / optimum.factor.n_samples)
+        lost = {"leave_one_out": None, "k_fold": None}
+        return {"rmse": rmse, **lost, **{f"{name}_reason": why for name in lost}}
+    found = {"leave_one_out": errors.leave_one_out, "k_fold": errors.k_fold, "folds": errors.folds}
+    return {"rmse": errors.fitted["rmse"], **found}
 
 
 def _ridge(ridge: "Ridge | None", found: "Inspection") -> dict[str, Any] | None:

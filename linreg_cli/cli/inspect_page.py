@@ -45,6 +45,12 @@ def page(found: "Inspection", sentences: Sequence[str], *, ridge: bool) -> str:
         parts += [_limits(found), _plans(found)]
     if found.held_out is not None:
         parts.append(_held_out(found.held_out, found))
+    if found.problem.measured is not None:
+        parts.append(
+            prose(
+                "Leave-one-out and k-fold errors, ridge and diagnostics of residuals need the rows: leave --stats out."
+            )
+        )
     if ridge:
         parts.append(
             _ridge(found.ridge) if found.ridge is not None else f"Ridge: {found.config.loss} is not a squared loss."

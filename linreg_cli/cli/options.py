@@ -95,6 +95,15 @@ TableFormat = Annotated[
         help="What standard input, or a file without one of these suffixes, is: csv (default), tsv or jsonl.",
     ),
 ]
+Statistics = Annotated[
+    str | None,
+    typer.Option(
+        "--stats",
+        metavar="FILE",
+        parser=expanded,
+        help="What 'linreg stats' has kept of the table, which is then not read (full batch, squared loss).",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 FailIf = Annotated[

@@ -14,7 +14,9 @@ from linreg_cli.config.types import (
     Name,
     NonNegative,
     Section,
+    Size,
     Weights,
+    bool_or,
     own_path,
 )
 
@@ -102,6 +104,17 @@ class TableData(Section):
     features: ColumnList | None = Field(None, description=_FEATURES)
     ignore: tuple[Name, ...] = Field((), description=_IGNORE)
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
+    stream: Annotated[bool | Literal["auto"], bool_or("auto")] = Field(
+        "auto",
+        description="Whether the rows of the train split stay on the disk during training; `auto`: where they would "
+        "not fit into `memory_limit`. Where that changes the order of rows (`train.shuffle: true` becomes `blocks`) or "
+        "the split (`split.by` becomes `hash`), a warning says so, and `config.yaml` has it.",
+    )
+    memory_limit: Size | None = Field(
+        None,
+        description="The memory that rows may take, such as `2GiB`, above what the process needs without data; null: "
+        "half of the free memory. It decides only whether rows stay on the disk.",
+    )
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Types of the values of the config: numbers, distributions, names, and their error messages."""
 
 import math
+import re
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
@@ -96,6 +97,29 @@ def integral(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+_UNITS = {"B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]i?)?B")
+
+
+def bytes_in(size: str) -> int:
+    """The bytes of a size such as `2GiB`, `500 MB` or `1.5TiB`.
+
+    >>> bytes_in("2GiB"), bytes_in("0.5 MB"), bytes_in("64B")
+    (2147483648, 500000, 64)
+    """
+    found = _SIZE.fullmatch(size)
+    assert found is not None, size
+    return int(float(found[1]) * _UNITS[found[2] or "B"])
+
+
+def _size(value: Any) -> Any:
+    if not isinstance(value, str) or not _SIZE.fullmatch(value) or not bytes_in(value):
+        raise refuse(f"expected a size above 0 with its unit, such as 2GiB or 500MB, found {shown(value)}")
+    return value
+
+
+#: An amount of memory as text, with its unit.
+Size = Annotated[str, Field(pattern=rf"^{_SIZE.pattern}$"), BeforeValidator(_size)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 #: Whole numbers, also written `5.0` or `1e3`.

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.rows import Matrix
 from linreg_cli.least_squares.factor import blocks
 from linreg_cli.wording import number
 
@@ -32,7 +33,7 @@ def too_costly(n_samples: int, n_parameters: int) -> str | None:
     return None
 
 
-def out_of_range(*arrays: npt.NDArray[Any]) -> str | None:
+def out_of_range(*arrays: Matrix) -> str | None:
     """Why nothing can be computed from squares of the values; None if it can.
 
     Args:
@@ -47,7 +48,7 @@ def out_of_range(*arrays: npt.NDArray[Any]) -> str | None:
     return None
 
 
-def _largest(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _largest(values: Matrix) -> npt.NDArray[Any]:
     """The largest absolute value of each column, without a copy of the array, shape (n_columns,)."""
     largest: npt.NDArray[Any] = np.zeros(values.shape[1], dtype=values.dtype)
     for rows in blocks(len(values)):

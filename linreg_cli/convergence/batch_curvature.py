@@ -4,13 +4,12 @@ A row of the design matrix is a_i = (x_i, 1). The loss of a batch B of b rows an
 H_B = 2 c_b (sum of a_i a_i' over B), where c_b is 1/(b k) for mse, 1/(2 b k) for half_mse and 1 for sse.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.least_squares.factor import Array, Factor, blocks
+from linreg_cli.least_squares.factor import BLOCK_ROWS, Array, Factor, blocks, matrix
 from linreg_cli.optim.losses import loss_scale
 
 #: The number of rows in one batched SVD.
@@ -47,9 +46,7 @@ def any_batch(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int
     """
     n, last = factor.n_samples, factor.n_samples % batch_size
     assert 1 <= batch_size <= n, (batch_size, n)
-    squares = _squared_lengths(factor, X_nd)
-    squares.partition(n - batch_size)
-    longest = np.cumsum(np.sort(squares[n - batch_size :])[::-1])
+    longest = np.cumsum(_longest(factor, X_nd, batch_size)[::-1])
     whole = float(np.linalg.norm(factor.as_given(), 2)) ** 2
     sizes = {batch_size, last or batch_size}
     largest = max(2 * loss_scale(loss, b, factor.n_targets) * min(float(longest[b - 1]), whole) for b in sizes)
@@ -59,12 +56,19 @@ def any_batch(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int
     return BatchCurvature(largest, batch_size in (1, n), words)
 
 
+def whole_batch(factor: Factor, *, loss: str) -> BatchCurvature:
+    """The curvature of the full batch, exactly, from the factor alone; as `any_batch` with all rows."""
+    whole = float(np.linalg.norm(factor.as_given(), 2)) ** 2
+    largest = 2 * loss_scale(loss, factor.n_samples, factor.n_targets) * whole
+    return BatchCurvature(largest, True, f"every possible batch of {factor.n_samples} rows")
+
+
 def ordered_batches(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int) -> BatchCurvature:
     """The largest curvature of the batches of the rows in the given order, exactly; the last batch may be smaller.
 
     The arguments are those of `any_batch`. Batches whose trace is below the largest eigenvalue so far are skipped.
     """
-    X = np.asarray(X_nd)
+    X = matrix(X_nd)
     complete, last = divmod(factor.n_samples, batch_size)
     squares = _squared_lengths(factor, X)
     traces = squares[: complete * batch_size].reshape(complete, batch_size).sum(axis=1)
@@ -80,7 +84,7 @@ def ordered_batches(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_siz
         largest = max(largest, float(np.linalg.norm(A, 2, axis=(1, 2)).max()) ** 2)
     found = 2 * loss_scale(loss, batch_size, factor.n_targets) * largest
     if last:
-        tail = float(np.linalg.norm(_design(factor, X[-last:]), 2)) ** 2
+        tail = float(np.linalg.norm(_design(factor, X[len(X) - last : len(X)]), 2)) ** 2
         found = max(found, 2 * loss_scale(loss, last, factor.n_targets) * tail)
     return BatchCurvature(found, True, f"the batches of {batch_size} rows in the order given")
 
@@ -102,7 +106,7 @@ def mean_square_curvature(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, bat
     Source: P. Jain, S. Kakade, R. Kidambi, P. Netrapalli, A. Sidford, Parallelizing stochastic gradient descent
     for least squares regression, 2018.
     """
-    X, fourth = np.asarray(X_nd), np.zeros((factor.rank, factor.rank))
+    X, fourth = matrix(X_nd), np.zeros((factor.rank, factor.rank))
     for rows in blocks(len(X)):
         q = factor.whiten(X[rows])
         fourth += (q * _squared_lengths(factor, X[rows])[:, None]).T @ q
@@ -115,16 +119,24 @@ def mean_square_curvature(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, bat
 
 def _squared_lengths(factor: Factor, X_nd: npt.ArrayLike) -> Array:
     """|a_i|^2 of each row, shape (n_rows,)."""
-    X = np.asarray(X_nd)
+    X = matrix(X_nd)
     lengths = np.empty(len(X))
-    for rows, part in zip(blocks(len(X)), _float64(X), strict=True):
+    for rows in blocks(len(X)):
+        part = np.asarray(X[rows], dtype=np.float64)
         np.einsum("ij,ij->i", part, part, out=lengths[rows])
     lengths += factor.bias
     return lengths
 
 
-def _float64(X: npt.NDArray[np.generic]) -> Iterator[Array]:
-    return (np.asarray(X[rows], dtype=np.float64) for rows in blocks(len(X)))
+def _longest(factor: Factor, X_nd: npt.ArrayLike, count: int) -> Array:
+    """The `count` largest of |a_i|^2, ascending, from one pass with no more of them in memory than twice as many."""
+    X, found = matrix(X_nd), np.empty(0)
+    for rows in blocks(len(X), max(BLOCK_ROWS, count)):
+        found = np.concatenate([found, _squared_lengths(factor, X[rows])])
+        if len(found) > count:
+            found.partition(len(found) - count)
+            found = found[len(found) - count :]
+    return np.sort(found)
 
 
 def _design(factor: Factor, X: npt.NDArray[np.generic]) -> Array:

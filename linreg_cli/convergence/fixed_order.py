@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from linreg_cli.convergence.rates import SgdRule
 from linreg_cli.convergence.spectrum import Spectrum
-from linreg_cli.least_squares.factor import EPS, Array, blocks
+from linreg_cli.data.columns.rows import RowsOnAccess
+from linreg_cli.least_squares.factor import EPS, Array, blocks, matrix
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.wording import number
@@ -47,6 +48,7 @@ class FixedOrder:
         batch_size: rows of a step; the last step of an epoch has the remaining ones.
         loss: mse, sse or half_mse.
         steepest: the largest curvature of a batch, without the weight decay.
+        without_rows: why the rows are not there, so that no map is computed; None if they are.
         crossings: what `crossing.first_crossing` has found.
     """
 
@@ -59,6 +61,7 @@ class FixedOrder:
     batch_size: int
     loss: str
     steepest: float
+    without_rows: str | None = None
     crossings: dict[tuple[SgdRule, float | None], Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -97,9 +100,14 @@ class FixedOrder:
             batch_size: from 1 to n_samples.
             steepest: from `batch_curvature.ordered_batches`.
         """
-        X, y, h = np.asarray(X_nd), np.asarray(y_nk), spectrum.eigenvalues + optimum.weight_decay
+        X, y, h = matrix(X_nd), matrix(y_nk), spectrum.eigenvalues + optimum.weight_decay
         curved = h > 0
         V = spectrum.eigenvectors[:, curved]
+        theta = optimum.weights if optimum.bias is None else np.vstack([optimum.weights, optimum.bias])
+        about = V.T @ theta, h[curved], np.atleast_2d(start)[curved], optimum.relative_to, batch_size, loss, steepest
+        if isinstance(X, RowsOnAccess):  # as many numbers again would have to be in memory
+            no_rows, none = (np.broadcast_to(0.0, (len(X), width)) for width in (V.shape[1], y.shape[1]))
+            return cls(no_rows, none, *about, without_rows="the rows stay on the disk")
         rows, residuals = np.empty((len(X), V.shape[1])), np.zeros((len(X), y.shape[1]))
         for block in blocks(len(X)):
             part = np.asarray(X[block], dtype=np.float64)
@@ -109,11 +117,7 @@ class FixedOrder:
             rows[block] = part @ V
         if optimum.is_zero:  # an exact fit: the residuals are rounding error
             residuals[:] = 0.0
-        theta = optimum.weights if optimum.bias is None else np.vstack([optimum.weights, optimum.bias])
-        return cls(
-            rows, residuals, V.T @ theta, h[curved], np.atleast_2d(start)[curved], optimum.relative_to, batch_size,
-            loss, steepest,
-        )  # fmt: skip
+        return cls(rows, residuals, *about)
 
     # Cost
 
@@ -124,6 +128,8 @@ class FixedOrder:
 
     def too_costly(self, rule: SgdRule, n_rates: int = 1) -> str | None:
         """Why a number of rates is not tried: more than 4e9 operations; None if they are."""
+        if self.without_rows:
+            return self.without_rows
         work = self.cost(rule) * n_rates
         if work <= MOST_WORK:
             return None

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.convergence.spectrum import Spectrum
-from linreg_cli.least_squares.factor import Array, blocks
+from linreg_cli.least_squares.factor import Array, blocks, matrix
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.losses import loss_scale
 
@@ -120,7 +120,8 @@ def batch_noise(
         loss: mse, sse or half_mse.
         batch_size: b, from 1 to n_samples.
     """
-    X, y, n, p = np.asarray(X_nd), np.asarray(y_nk), len(np.asarray(X_nd)), len(spectrum.eigenvalues)
+    X, y, p = matrix(X_nd), matrix(y_nk), len(spectrum.eigenvalues)
+    n = len(X)
     per_row = 2 * loss_scale(loss, 1, y.shape[1])
     first, second = np.zeros((2, p, y.shape[1]))
     square, fourth = np.zeros(p), np.zeros((p, p)) if p <= MOST_COUPLED else None

@@ -8,6 +8,7 @@ from linreg_cli.convergence.batch_curvature import mean_square_curvature
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, batch_safe_rate, mean_square_rate, stable_rate
 from linreg_cli.convergence.second_moments import SecondMoments, is_affordable
+from linreg_cli.optim.row_order import Blocks
 
 #: At the limit, the fluctuation of the Hessians could still grow by this factor: a margin for what is not counted, and
 #: for the floor. The distance that the noise causes is then at most about 1 / (1 - 1/2) = 2 times that of noise that is
@@ -54,6 +55,8 @@ def mean_square(problem: Problem, rule: SgdRule) -> MeanSquareLimit:
 
 def is_by_epochs(problem: Problem, rule: SgdRule) -> bool:
     """Whether `mean_square` is found from the map of an epoch, and not from a sufficient condition."""
+    if isinstance(problem.plan.rows, Blocks):  # whose rows may be on the disk, where the rate has to be the same
+        return False
     return is_affordable(problem.plan.n_samples, problem.spectrum.rank, problem.plan.batch_size, rule)
 
 

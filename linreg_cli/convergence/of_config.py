@@ -1,15 +1,16 @@
 """The problem of a config and its rows: the scaled train split, the plan and the initial parameters."""
 
 import functools
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 
 from linreg_cli.config.schema import Config
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.least_squares.factor import Array
+from linreg_cli.data.columns.rows import Matrix
+from linreg_cli.least_squares.factor import Array, Factor
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import build_model, initialise, parameters_of
 from linreg_cli.optim.plan import StepPlan
@@ -19,10 +20,11 @@ def problem_of(
     config: Config,
     dataset: Dataset,
     preprocessor: Preprocessor,
-    train: tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]] | None = None,
+    train: tuple[Matrix, Matrix] | None = None,
     *,
     eps: float | None = None,
     exact: dict[str, Optimum] | None = None,
+    measured: Factor | None = None,
 ) -> Problem:
     """What training a config minimises, and where it starts.
 
@@ -34,23 +36,29 @@ def problem_of(
             of training, as `RowOrder.arranged` has the rows, where they are there already.
         eps: see `Problem`.
         exact: see `Problem`; None: nothing was computed.
+        measured: see `Problem`.
 
     Raises:
         DataError: for a value that overflows the dtype of training.
         SettingError: at `model.init`, as `model.initialise`.
     """
     dtype, plan = dtype_of(config), plan_of(config, dataset)
-    rows = plan.rows.arranged(dataset.splits["train"])
-    if train is None:
-        X_nd, y_nk = (
-            each.tensor(dataset, rows, dtype).numpy() for each in (preprocessor.features, preprocessor.targets)
-        )
-    else:
-        X_nd, y_nk = train
-    given = None if dtype == torch.float64 else functools.partial(preprocessor.given_rows, dataset)
+    X_nd, y_nk = train or arrays_of(plan, dataset, preprocessor, dtype)
+    exact_already = dtype == torch.float64 or measured is not None
+    given = None if exact_already else functools.partial(preprocessor.given_rows, dataset)
     problem = Problem(plan, X_nd, y_nk, dataset.features, _start(config, dataset, dtype), eps=eps, given=given)
+    problem.measured = measured
     problem.exact.update(exact or {})
     return problem
+
+
+def arrays_of(
+    plan: StepPlan, dataset: Dataset, preprocessor: Preprocessor, dtype: torch.dtype
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """X and y of the train split in scaled units, as `RowOrder.arranged` has the rows."""
+    rows = plan.rows.arranged(dataset.splits["train"])
+    X_nd, y_nk = (each.tensor(dataset, rows, dtype).numpy() for each in (preprocessor.features, preprocessor.targets))
+    return X_nd, y_nk
 
 
 def plan_of(config: Config, dataset: Dataset) -> StepPlan:

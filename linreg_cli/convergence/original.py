@@ -1,15 +1,13 @@
 """The optimum of the table as given, in original units; and the same in the units of another scaling."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from linreg_cli.config.schema import Config
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Preprocessor
-from linreg_cli.data.columns.rows import StackedRows
+from linreg_cli.data.columns.rows import Matrix, StackedRows
 from linreg_cli.least_squares.factor import EPS, blocks
 from linreg_cli.least_squares.solve import Optimum, least_squares, loses_digits
 from linreg_cli.model import unfold_parameters
@@ -29,6 +27,8 @@ def original_optimum(config: Config, problem: Problem, X: StackedRows, y: Stacke
     trained = problem.optimum
     if trained is None:
         return None
+    if problem.measured is not None:
+        return problem.exact["original"]
     scaled = config.preprocess.standardize or config.preprocess.standardize_target
     if not (scaled or config.optimizer.weight_decay):
         if config.train.dtype == "float64":
@@ -77,6 +77,6 @@ def in_scaled_units(original: Optimum, preprocessor: Preprocessor) -> Optimum:
     )
 
 
-def _are_equal(trained: npt.NDArray[Any], original: StackedRows) -> bool:
+def _are_equal(trained: Matrix, original: StackedRows) -> bool:
     """Whether no value was rounded on the way to the tensor. Rows in another order count as different."""
     return all(np.array_equal(trained[rows], original[rows]) for rows in blocks(len(original)))

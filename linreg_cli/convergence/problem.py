@@ -10,11 +10,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from linreg_cli.convergence import affordable
-from linreg_cli.convergence.batch_curvature import BatchCurvature, any_batch, ordered_batches
+from linreg_cli.convergence.batch_curvature import BatchCurvature, any_batch, ordered_batches, whole_batch
+from linreg_cli.convergence.constant import best_constant_loss
 from linreg_cli.convergence.dynamics import Modes
 from linreg_cli.convergence.fixed_order import FixedOrder
 from linreg_cli.convergence.fixed_order_forecast import fixed_order_forecast
@@ -24,18 +24,18 @@ from linreg_cli.convergence.gradient_noise import Noise, batch_noise
 from linreg_cli.convergence.rate_search import BatchProblem
 from linreg_cli.convergence.rates import SgdRule
 from linreg_cli.convergence.spectrum import Spectrum, curvature
-from linreg_cli.data.columns.rows import StackedRows
+from linreg_cli.data.columns.rows import Matrix, RowsOnAccess
 from linreg_cli.least_squares import solve
 from linreg_cli.least_squares.dependence import Combination, combinations, dependent_columns
 from linreg_cli.least_squares.factor import Array, Factor, factorise
 from linreg_cli.least_squares.robust import RobustOptimum, robust_optimum
-from linreg_cli.least_squares.solve import Optimum, least_squares
+from linreg_cli.least_squares.solve import Optimum, least_squares, of_factor
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.stopping import Distance
 
-#: An array, or rows that are computed when they are read.
-Matrix = npt.NDArray[Any] | StackedRows
+#: Why something is not computed from rows on the disk.
+ON_DISK = "the rows stay on the disk (data.stream)"
 
 
 @dataclass(eq=False)
@@ -47,7 +47,8 @@ class Problem:
 
     Attributes:
         plan: loss, batches, order of the rows, penalty, epochs; its rate and its momentum are used by `rule` only.
-        X_nd: the features of the train split in scaled units, shape (n_samples, n_features), in the dtype of training.
+        X_nd: the features of the train split in scaled units, shape (n_samples, n_features), in the dtype of training,
+            in memory, or on the disk, where they are read in blocks.
         y_nk: the targets, shape (n_samples, n_targets), in the same dtype.
         features: the names of the columns of X.
         start: the initial weights, shape (n_features, n_targets), and bias, shape (n_targets,); None without an
@@ -57,18 +58,20 @@ class Problem:
         eps: the machine epsilon that rank and rounding error are judged by; None: that of the dtype of X.
         given: X and y in float64, as the table has them and in its order, for a training in float32; None if they are
             those above.
+        measured: the factor of X and y, where their rows were not read; those have a shape and a dtype only.
         exact: exact fits that were computed, by what they are of; problems of the same rows may share them.
         results: what `mean_square.mean_square` has found, by what it depends on.
     """
 
     plan: StepPlan
-    X_nd: npt.NDArray[Any]
-    y_nk: npt.NDArray[Any]
+    X_nd: Matrix
+    y_nk: Matrix
     features: tuple[str, ...]
     start: tuple[Array, Array | None]
     allow_slow: bool = False
     eps: float | None = None
     given: Callable[[], tuple[Matrix, Matrix]] | None = None
+    measured: Factor | None = None
     exact: dict[str, Optimum] = field(default_factory=dict, init=False, repr=False)
     results: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
@@ -116,12 +119,14 @@ class Problem:
     @cached_property
     def range_reason(self) -> str | None:
         """Why nothing can be computed from squares of the values; None if it can."""
+        if self.measured is not None:
+            return affordable.out_of_range(self.measured.largest[None], self.measured.target_largest[None])
         return affordable.out_of_range(self.X_nd, self.y_nk)
 
     @property
     def no_factor_reason(self) -> str | None:
         """Why the train split is not factorised; None if it is."""
-        n_samples = 0 if self.allow_slow else len(self.X_nd)
+        n_samples = 0 if self.allow_slow or self.measured is not None else len(self.X_nd)
         return self.range_reason or affordable.too_costly(n_samples, self.X_nd.shape[1] + self.bias)
 
     @property
@@ -147,6 +152,8 @@ class Problem:
     def factor(self) -> Factor:
         """The triangular factor of the train split; only if `no_factor_reason` is None."""
         assert self.no_factor_reason is None
+        if self.measured is not None:
+            return self.measured
         return self.optimum.factor if self.optimum else factorise(self.X_nd, self.y_nk, bias=self.bias, eps=self.eps)
 
     @cached_property
@@ -166,8 +173,10 @@ class Problem:
             return self.optimum
         return self._solved(*self.given(), None)
 
-    def _solved(self, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, eps: float | None) -> Optimum:
+    def _solved(self, X_nd: Matrix, y_nk: Matrix, eps: float | None) -> Optimum:
         penalty, loss = self.plan.weight_decay / self.batch_share, self.plan.loss.name
+        if self.measured is not None:
+            return of_factor(self.measured, loss=loss, weight_decay=penalty)
         return least_squares(X_nd, y_nk, bias=self.bias, loss=loss, weight_decay=penalty, eps=eps)
 
     @property
@@ -180,6 +189,8 @@ class Problem:
         loss = self.plan.loss
         if self.range_reason:
             return None, self.range_reason
+        if isinstance(self.X_nd, RowsOnAccess) or isinstance(self.y_nk, RowsOnAccess):
+            return None, f"for loss: {loss.name} the optimum is computed from rows in memory; {ON_DISK}"
         return robust_optimum(
             self.X_nd,
             self.y_nk,
@@ -216,7 +227,12 @@ class Problem:
     @cached_property
     def constant_loss(self) -> float:
         """The lowest loss of a constant prediction; see `Loss.of_best_constant`."""
-        return self.plan.loss.of_best_constant(torch.from_numpy(np.asarray(self.y_nk)))
+        if self.measured is not None:
+            assert self.optimum is not None
+            return self.optimum.constant_loss
+        if not isinstance(self.y_nk, RowsOnAccess):
+            return self.plan.loss.of_best_constant(torch.from_numpy(np.asarray(self.y_nk)))
+        return best_constant_loss(self.plan.loss, self.y_nk)
 
     # Columns
 
@@ -253,6 +269,9 @@ class Problem:
     @cached_property
     def batches(self) -> BatchCurvature:
         """The largest curvature of any batch of the plan; see `linreg_cli.convergence.batch_curvature`."""
+        if self.measured is not None:
+            assert self.plan.is_full_batch
+            return whole_batch(self.measured, loss=self.curvature_loss)
         measure = any_batch if self.plan.rows.is_random or self.plan.is_full_batch else ordered_batches
         return measure(self.factor, self.X_nd, loss=self.curvature_loss, batch_size=self.plan.batch_size)
 

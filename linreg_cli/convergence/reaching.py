@@ -88,6 +88,8 @@ def reaching(
             run has numbers.
         failed: whether a run with the settings as they are is known to end elsewhere.
     """
+    if original is None and problem.measured is not None:
+        original = problem.exact["original"]
     if original is None:
         _, X, y = original_rows(dataset, preprocessor)
         original = original_optimum(config, problem, X, y)

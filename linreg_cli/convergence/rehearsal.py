@@ -14,8 +14,10 @@ import torch
 
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule
+from linreg_cli.data.columns.rows import RowsOnAccess
 from linreg_cli.least_squares.factor import Array
 from linreg_cli.optim.losses import loss_scale
+from linreg_cli.optim.row_order import Blocks
 from linreg_cli.optim.schedules import Schedule
 
 #: Longer runs are not rehearsed: this many steps, and products of cells, take less than a second.
@@ -25,6 +27,8 @@ MOST_STEPS, MOST_PRODUCTS = 20_000, 5e8
 def is_short(problem: Problem, n_rates: int) -> bool:
     """Whether the runs of a number of rates take less than a second."""
     plan, p = problem.plan, len(problem.features) + problem.bias
+    if isinstance(plan.rows, Blocks) or isinstance(problem.X_nd, RowsOnAccess):
+        return False  # what is chosen for blocks has to be the same where their rows are on the disk
     products = plan.n_samples * plan.epochs * p * problem.y_nk.shape[1] * n_rates
     return plan.total_steps <= MOST_STEPS and products <= MOST_PRODUCTS
 

@@ -9,6 +9,7 @@ import numpy as np
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, Categories, EncodedColumns, RawColumn, take
 from linreg_cli.data.columns.kinds import Column as Column
 from linreg_cli.data.columns.kinds import Rows as Rows
+from linreg_cli.data.columns.moments import Moments
 from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import Input
@@ -32,6 +33,8 @@ class Dataset:
         raw: the columns as they were read, for encoding them again; None if there is nothing to encode.
         summary: what was found in the table and done to it; None for data that is not from a table.
         treated: column of the table -> what the config says about it.
+        digest: the fingerprint, where rows were not read; None: it is computed from them.
+        known: column -> its moments in the train split, of a transformed target in its units, where rows were not read.
         clusters: the cluster of each row of the table; None without `evaluate.cluster`.
     """
 
@@ -44,6 +47,8 @@ class Dataset:
     raw: Mapping[str, RawColumn] | None = None
     summary: DataSummary | None = None
     treated: Mapping[str, Treatment] = field(default_factory=dict)
+    digest: str | None = None
+    known: Mapping[str, Moments] = field(default_factory=dict)
     clusters: Categories | None = None
 
     @property
@@ -70,6 +75,8 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """SHA-256 of the names, the values and the splits: equal for equal data, whatever its source."""
+        if self.digest is not None:
+            return self.digest
         digest = hashlib.sha256()
         for name in (*self.features, *self.targets):
             digest.update(f"{name}\0".encode())

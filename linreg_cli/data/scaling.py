@@ -1,7 +1,7 @@
 """Scaling of the columns, fitted on the train split: original units to the units of the model, and back."""
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from linreg_cli.config.schema import PreprocessConfig
 from linreg_cli.data.columns.kinds import Mask, take
-from linreg_cli.data.columns.moments import Read, moments
+from linreg_cli.data.columns.moments import Moments, Read, moments
 from linreg_cli.data.columns.rows import StackedRows, as_slice, count, in_blocks, in_order, part
 from linreg_cli.data.dataset import Column, Dataset, Rows
 from linreg_cli.data.encoding.encode import Encoder
@@ -78,15 +78,15 @@ class Scaling:
         Raises:
             DataError: if the train split has too few rows for `ddof`, or a standard deviation overflows float64.
         """
-        rows = in_blocks(dataset.splits["train"])
         if len(dataset.splits["train"]) <= ddof:
             raise DataError(
                 f"preprocess.ddof: {ddof} needs at least {ddof + 1} train rows, found {len(dataset.splits['train'])}",
                 dataset.name,
             )
         center, scale = np.zeros(len(columns)), np.zeros(len(columns))
+        moments_of = _train_moments(dataset, transform, ddof)
         for position, column in enumerate(columns):
-            found = moments(_reader(transform, dataset, column, rows), count(rows, dataset.n_samples), ddof)
+            found = moments_of(column)
             # min and max, because rounding error gives a constant column a tiny standard deviation
             constant, deviation = found.low == found.high, found.deviation
             center[position] = found.first if constant else found.mean
@@ -193,6 +193,16 @@ class Scaling:
         if not (len(entries) and np.isfinite(center).all() and np.isfinite(scale).all() and (scale >= 0).all()):
             raise ValueError("center and scale must be finite, and scale at least 0")
         return cls(tuple(str(entry["column"]) for entry in entries), center, scale)
+
+
+def _train_moments(dataset: Dataset, transform: str, ddof: int) -> Callable[[str], Moments]:
+    """Column -> its moments in the train split: those that are known, where its rows were not read."""
+    if dataset.known:
+        n_rows = len(dataset.splits["train"])
+        return lambda column: dataset.known[column].with_ddof(n_rows, ddof)
+    rows = in_blocks(dataset.splits["train"])
+    n_rows = count(rows, dataset.n_samples)
+    return lambda column: moments(_reader(transform, dataset, column, rows), n_rows, ddof)
 
 
 def _reader(transform: str, dataset: Dataset, column: str, rows: Rows | slice) -> Read:
@@ -344,8 +354,8 @@ def original_rows(dataset: Dataset, preprocessor: Preprocessor) -> tuple[Rows | 
 
 def standard_deviations(dataset: Dataset) -> dict[str, float | None]:
     """The standard deviation of each feature over the train split, with n in the denominator; None if it overflows."""
-    rows, found = in_blocks(dataset.splits["train"]), {}
+    found, moments_of = {}, _train_moments(dataset, "none", 0)
     for feature in dataset.features:
-        deviation = moments(_reader("none", dataset, feature, rows), count(rows, dataset.n_samples)).deviation
+        deviation = moments_of(feature).deviation
         found[feature] = deviation if np.isfinite(deviation) else None
     return found

@@ -74,9 +74,20 @@ def diagnose(
         found += list(_alike_neighbours(exact, fit, given, k, of))
         found += list(_influential_rows(fit, given, of))
     found += list(_few_clusters(exact, config))
-    if exact.fits and config.model.bias:
-        found += list(_multicollinear(next(iter(exact.fits.values())), _plain_numbers(preprocessor)))
+    found += multicollinear(exact, preprocessor) if config.model.bias else []
     return found
+
+
+def multicollinear(exact: ExactFit, preprocessor: Preprocessor) -> list[Finding]:
+    """The finding about multicollinear columns of a model with an intercept, if there are some.
+
+    Args:
+        exact: of the train split.
+        preprocessor: of the run.
+    """
+    if not exact.fits:
+        return []
+    return list(_multicollinear(next(iter(exact.fits.values())), _plain_numbers(preprocessor)))
 
 
 def _unequal_variances(exact: ExactFit, fit: Inference, rows: _Rows, of: str) -> Iterator[Finding]:

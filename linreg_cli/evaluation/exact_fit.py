@@ -77,6 +77,11 @@ class ExactFit:
         position, target = np.unravel_index(int(np.argmax(errors)), errors.shape)
         return [*trained.features, "bias"][position], float(errors[position, target])
 
+    @property
+    def n_samples(self) -> int:
+        """Rows of the train split; 0 where there is no exact fit."""
+        return 0 if self.optimum is None else self.optimum.factor.n_samples
+
     def as_json(self, transform: str) -> Metrics:
         """`inference` of `metrics.json`: by target if there are several, or `{"refused": reason}`.
 
@@ -86,7 +91,7 @@ class ExactFit:
         if not self.fits:
             return {"refused": self.refused}
         units = units_of(transform)
-        each = {name: {"units": units, "n": len(fit.residuals), **fit.as_json()} for name, fit in self.fits.items()}
+        each = {name: {"units": units, "n": self.n_samples, **fit.as_json()} for name, fit in self.fits.items()}
         assert self.optimum is not None
         for found, exactly in zip(each.values(), self.optimum.exactly_fitted(), strict=True):
             if exactly:
@@ -95,6 +100,9 @@ class ExactFit:
                     coefficient |= none | {"std_err_reason": _NO_ERRORS}
         for key, reason in self.lacking.items():
             for found in each.values():
+                if key in found:
+                    found |= {key: None, f"{key}_reason": reason}
+                    continue
                 for coefficient in found["coefficients"].values():
                     coefficient |= {key: None, f"{key}_reason": reason}
         return each if len(each) > 1 else next(iter(each.values()))

@@ -75,12 +75,43 @@ def fit_quality(
     """
     rows, X, y = original_rows(dataset, preprocessor)
     exact = exact_fit(config, dataset, problem, rows, X, y)
-    trained, transform = fold(model, preprocessor), config.preprocess.target_transform
-
-    refused = exact.trained_refusal(config, problem, trained, lambda: way(exact.optimum).remedy)
-    inference = {"refused": refused} if refused else exact.as_json(transform)
     influence = influence_table(rows, exact.fits) if exact.fits else None
     findings = diagnose(exact, config, dataset, preprocessor, (rows, X, y))
+    found = compared(config, preprocessor, problem, model, train_loss, way, exact, influence, findings)
+    optimum = found.metrics["optimum"]
+    if optimum is None or exact.optimum is None or config.optimizer.weight_decay or X.size > MOST_HELD_OUT_CELLS:
+        return found
+    optimum["leave_one_out"] = left_out(exact.optimum, X, np.asarray(y), config.preprocess)
+    return found
+
+
+def compared(
+    config: Config,
+    preprocessor: Preprocessor,
+    problem: Problem,
+    model: torch.nn.Sequential,
+    train_loss: float,
+    way: Callable[[Optimum | None], Reaching],
+    exact: ExactFit,
+    influence: pa.Table | None,
+    findings: list[Finding],
+) -> FitQuality:
+    """`fit_quality` without the leave-one-out error; no row is read.
+
+    Args:
+        config: of the run.
+        preprocessor: of the run.
+        problem: as in `fit_quality`, and so are `model`, `train_loss` and `way`.
+        model: the trained model.
+        train_loss: its loss.
+        way: what leads to the exact fit.
+        exact: the exact fit.
+        influence: as in `FitQuality`.
+        findings: about the exact fit.
+    """
+    trained, transform = fold(model, preprocessor), config.preprocess.target_transform
+    refused = exact.trained_refusal(config, problem, trained, lambda: way(exact.optimum).remedy)
+    inference = {"refused": refused} if refused else exact.as_json(transform)
     if problem.no_optimum_reason is not None:
         none = {"optimum": None, "optimum_reason": problem.no_optimum_reason, "inference": inference}
         return FitQuality(none, influence, findings, exact)
@@ -91,12 +122,9 @@ def fit_quality(
     if distance.gap is None:
         position["gap_reason"] = "the optimum and the loss of the best constant are both zero, or the loss is too large"
     optimum = {"units": units_of(transform), "train_loss": optimum.pop("train_loss"), **position, **optimum}
-    if exact.optimum is not None and not config.optimizer.weight_decay:
-        if config.train.dtype == "float32":
-            optimum |= {"numbers": "rounded to float32"}
-            optimum["as_given"] = _as_given(exact.optimum, preprocessor, trained)
-        if X.size <= MOST_HELD_OUT_CELLS:
-            optimum["leave_one_out"] = left_out(exact.optimum, X, np.asarray(y), config.preprocess)
+    if exact.optimum is not None and not config.optimizer.weight_decay and config.train.dtype == "float32":
+        optimum |= {"numbers": "rounded to float32"}
+        optimum["as_given"] = _as_given(exact.optimum, preprocessor, trained)
     optimum |= {**exact.distance(trained), "inference": exact.as_json(transform)}
     findings = [*_not_converged(exact, trained, way), *findings]
     return FitQuality({"optimum": optimum, "inference": inference}, influence, findings, exact)

@@ -114,6 +114,6 @@ def _cells(each: Input, raw: RawColumn) -> npt.NDArray[np.generic]:
         return _numbers(raw)
     assert isinstance(raw, Categories)
     assert isinstance(each, CategoryInput)
-    codes = each.codes(Categories(raw.kind, np.arange(len(raw.levels), dtype=np.int32), raw.levels))
+    codes = each.codes(Categories(raw.kind, np.arange(len(raw.levels), dtype=np.int32), raw.levels))[:]
     names = [each.levels[code] if code >= 0 else level for code, level in zip(codes, raw.levels, strict=True)]
     return np.array([*names, None], dtype=object)[raw.codes]

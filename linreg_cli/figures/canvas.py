@@ -6,6 +6,7 @@ ValueError. `$`, `_` and `\\` in a name are drawn as they are.
 """
 
 import contextlib
+import functools
 import math
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ import numpy as np
 from linreg_cli.figures.fonts import OWN
 from linreg_cli.figures.labels import fitted, width_in_inches
 from linreg_cli.figures.library import drawing, load, quiet
+from linreg_cli.figures.palette import png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,38 +35,44 @@ MARGIN = 0.04
 FEW = 30
 # split -> (colour, marker). Okabe and Ito's palette, with another red.
 SPLITS = {"train": ("#0072B2", "o"), "validation": ("#E69F00", "s"), "test": ("#D62728", "^")}
-_WIDTH, HEIGHT, _DPI = 10.0, 7.0, 120
-_TITLE, LABEL, SMALL = 19.0, 17.0, 15.0
+_WIDTH, HEIGHT, DPI = 10.0, 7.0, 120
+_TITLE, LABEL, SMALL = 20.5, 18.0, 17.0
 _LOOK = {"font.size": SMALL, "axes.grid": True, "axes.axisbelow": True, "grid.color": "#D9D9D9"}
 _SAFE = {"text.parse_math": False, "agg.path.chunksize": 20_000, "svg.hashsalt": "linreg"}
 _STYLING = threading.RLock()
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def render(figure: "Figure", format: str) -> bytes:
-    """A figure as `png` (120 dots per inch), `svg` or `pdf`; equal figures give equal bytes.
+def render(figure: "Figure", format: str, dpi: int = DPI) -> bytes:
+    """A figure as `png`, `svg` or `pdf`, whose pixels are so many per inch; equal figures give equal bytes.
 
     Raises:
         ValueError: for any other format.
     """
-    undated = {"png": ["Software"], "svg": ["Date", "Creator"], "pdf": ["CreationDate", "Creator", "Producer"]}
+    undated = {"png": [], "svg": ["Date", "Creator"], "pdf": ["CreationDate", "Creator", "Producer"]}
     if format not in undated:
         raise ValueError(f"a picture is png, svg or pdf, not {format!r}")
-    buffer = BytesIO()
     with drawing(), style():
-        figure.savefig(buffer, format=format, dpi=_DPI, metadata=dict.fromkeys(undated[format]))
+        if format == "png":
+            return png(_drawn(figure, dpi))
+        buffer = BytesIO()
+        figure.savefig(buffer, format=format, dpi=dpi, metadata=dict.fromkeys(undated[format]))
     return buffer.getvalue()
 
 
-def compact(png: bytes) -> bytes:
-    """The same picture in 256 colours, which takes about 40 % of the bytes; equal pictures give equal bytes."""
-    from PIL import Image
+def _drawn(figure: "Figure", dpi: int) -> np.ndarray:
+    """The pixels of a figure, shape (height, width, 4). `savefig` would go through all of it twice."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    buffer = BytesIO()
-    with Image.open(BytesIO(png)) as picture:
-        few = picture.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-        few.save(buffer, "PNG")
-    return buffer.getvalue()
+    before = figure.canvas, figure.dpi
+    canvas: Any = FigureCanvasAgg(figure)
+    try:
+        figure.set_dpi(dpi)
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba())
+    finally:
+        figure.set_canvas(before[0])
+        figure.set_dpi(before[1])
 
 
 @contextlib.contextmanager
@@ -75,10 +83,22 @@ def style() -> Iterator[None]:
     the settings of the first for those of the user, and leave them behind.
     """
     load()
-    from matplotlib import style
+    from matplotlib import rc_context
 
-    with _STYLING, quiet(), style.context(["default", {**_LOOK, **_SAFE, "font.family": [OWN]}]):
+    with _STYLING, quiet(), rc_context(_settings()):
         yield
+
+
+@functools.cache
+def _settings() -> Any:
+    """matplotlib's defaults, but for the back end, which is no matter of style, and what this module sets.
+
+    The same as the style `default` of `matplotlib.style`, whose import reads thirty files.
+    """
+    from matplotlib import rcParamsDefault
+
+    kept: dict[str, Any] = {name: value for name, value in rcParamsDefault.items() if not name.startswith("backend")}
+    return {**kept, **_LOOK, **_SAFE, "font.family": [OWN]}
 
 
 def blank(title: str, x_label: str, y_label: str, height: float = HEIGHT) -> "tuple[Figure, Axes]":
@@ -93,7 +113,7 @@ def blank(title: str, x_label: str, y_label: str, height: float = HEIGHT) -> "tu
     figure = empty(title, height)
     axes = figure.add_subplot()
     axes.set_xlabel(*fitted(x_label, LABEL, 7.0))
-    axes.set_ylabel(*fitted(y_label, LABEL, 4.6))
+    axes.set_ylabel(*fitted(y_label, LABEL, 4.8))
     return figure, axes
 
 
@@ -102,7 +122,7 @@ def empty(title: str, height: float = HEIGHT) -> "Figure":
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, layout=ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.12))
+    figure = Figure(figsize=(_WIDTH, height), dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.12))
     text, font = fitted(title, _TITLE, 9.2)
     figure.suptitle(text, **font)
     return figure
@@ -175,6 +195,19 @@ def near(low: float, high: float) -> tuple[np.ndarray, tuple[float, float]]:
     return np.arange(first, last + 1) * step, (low - pad, high + pad)
 
 
+def thinned(ticks: np.ndarray, most: int) -> np.ndarray:
+    """Every second, third, ... of nice ticks, so that at most so many stay; 0 does where it is one.
+
+    >>> thinned(np.array([-0.5, 0.0, 0.5, 1.0]), 3).tolist()
+    [0.0, 1.0]
+    """
+    if len(ticks) <= most:
+        return ticks
+    every, positions = math.ceil(len(ticks) / most), np.rint(ticks / (ticks[1] - ticks[0]))
+    kept: np.ndarray = ticks[positions % every == 0]
+    return kept
+
+
 def set_limits(axes: "Axes", which: str, low: float, high: float, *, few: bool, inches: float = 7.4) -> None:
     """Set ticks and limits for values from `low` to `high`: with few points at the next ticks, else near the values."""
     if few:
@@ -239,6 +272,25 @@ def log_ticks(low: float, high: float, beyond: float = 0.0) -> tuple[list[float]
     if all(-4 <= k <= 4 for _, k in major):
         labels = [f"{m * 10.0**k:.{max(-k, 0)}f}" for m, k in major]
     return [m * 10.0**k for m, k in major], labels, (bottom, top)
+
+
+def set_count_axis(axes: "Axes", last: float, name: str) -> None:
+    """Make the x axis of counts from 0 to `last` logarithmic from 1 on; 0 has a place of its own, left of 1."""
+    axes.set_xscale("symlog", linthresh=1.0, linscale=0.4)
+    every = math.ceil(max(1.0, math.log10(last)) / 7)
+    powers = range(0, math.floor(math.log10(last)) + 1, every)
+    labels = [f"{10**k:,}" if k < 6 else f"10{str(k).translate(_SUPERSCRIPTS)}" for k in powers]
+    axes.set_xticks([0, *(10.0**k for k in powers)], ["0", *labels])
+    axes.xaxis.set_minor_locator(_minor(last))
+    axes.xaxis.set_minor_formatter("")
+    axes.set_xlim(-0.15, last**1.03)
+    axes.set_xlabel(*fitted(f"{name} (log scale from 1 on)", LABEL, 7.0))
+
+
+def _minor(last: float) -> Any:
+    from matplotlib.ticker import FixedLocator
+
+    return FixedLocator([m * 10.0**k for k in range(math.floor(math.log10(last)) + 1) for m in range(2, 10)])
 
 
 def _tick_labels(ticks: np.ndarray) -> list[str]:

@@ -79,7 +79,7 @@ def coefficient_figure(sets: Sequence[CoefficientSet], *, target: str, title: st
         if values:
             set_limits(axes, "x", min(0.0, *values), max(0.0, *values), few=False)
             axes.axvline(0, color="#808080", linewidth=1.2, zorder=1.5)
-        set_names(axes, "y", shown, SMALL if len(shown) <= 25 else 0.8 * SMALL, 2.6)
+        set_names(axes, "y", shown, SMALL if len(shown) <= 25 else 0.8 * SMALL, 3.0)
         axes.set_ylim(len(shown) - 0.4, -0.6)  # the first one on top
         axes.grid(visible=False, axis="y")
         if len(names) > len(shown):

@@ -11,7 +11,7 @@ from linreg_cli.wording import one_line
 #: A longer text is shortened before it is measured.
 _MOST_CHARACTERS = 240
 #: The sizes that are tried, as shares of the size that is asked for. Smaller text is not legible on a phone.
-_SHARES = (1.0, 0.85, 0.7)
+_SHARES = (1.0, 0.88, 0.76)
 #: Blanks; what is in brackets; a number with its percent sign; a word.
 _PIECES = re.compile(r"\s+|\([^()]*\)\S*|\S+ %\S*|\S+")
 #: Of a piece that is too wide: blanks; a word up to its underscores; a word.

@@ -20,6 +20,7 @@ from linreg_cli.figures.canvas import (
     nice_step,
     note,
     set_axis,
+    set_count_axis,
     set_log_axis,
     style,
     ticks_beyond,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 #: A value above this many times the start of the runs that fell is out of the picture: on a logarithmic axis, and on a
 #: linear one.
 _MOST_LOG, _MOST_LINEAR = 1_000.0, 20.0
+#: Runs whose numbers of steps differ by this factor are drawn against the logarithm of the step.
+_SQUEEZED = 10.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ def loss_figure(
     """Loss against epoch of one run or several; logarithmic if the losses are positive and span over two decades.
 
     Losses that are not finite are left out, and the legend says how many. Where one run fell and another rose, the axis
-    ends at 1,000 times the start of those that fell (20 times on a linear axis), so that they are seen.
+    ends at 1,000 times the start of those that fell (20 times on a linear axis), so that they are seen. Where one took
+    ten times the steps of another, as with batches of another size, the axis of steps is logarithmic.
 
     Args:
         curves: in the order of the legend.
@@ -94,10 +98,19 @@ def loss_figure(
                     entries.append((line, f"{curve.label}, {part}{more}{note(len(epochs), len(epochs), len(values))}"))
         epochs, losses = (np.concatenate([np.empty(0), *(line.get_data()[i] for line, _ in entries)]) for i in (0, 1))
         if len(epochs):
-            _set_x(axes, epochs)
+            if x_label == "step" and _lengths_differ(curves):
+                set_count_axis(axes, float(epochs.max()), x_label)
+            else:
+                _set_x(axes, epochs)
             _set_y(axes, losses, curves, loss, optimum, scale, entries)
         finish(figure, axes, entries)
     return figure
+
+
+def _lengths_differ(curves: Sequence[LossCurve]) -> bool:
+    """Whether one run took at least ten times the steps of another, which would be squeezed at the left."""
+    lasts = [float(curve.epochs[-1]) for curve in curves if len(curve.epochs) and not curve.end]
+    return len(lasts) > 1 and max(lasts) >= _SQUEEZED * max(min(lasts), 1.0)
 
 
 def _set_x(axes: "Axes", epochs: np.ndarray) -> None:
@@ -124,7 +137,7 @@ def _set_y(
         low = _with_optimum(axes, optimum, low, high, entries, is_log=is_log)
     if is_log and low > 1 / HUGE:
         set_log_axis(axes, low, max(high, low * 1.0001))
-        axes.set_ylabel(*fitted(f"{loss} (log scale)", LABEL, 4.6))
+        axes.set_ylabel(*fitted(f"{loss} (log scale)", LABEL, 4.8))
     else:
         set_axis(axes, "y", ticks_beyond(low, high))
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from linreg_cli.config.data import FrameData, TableData
 from linreg_cli.errors import LinregError, PlotError, UsageError, did_you_mean
-from linreg_cli.figures.canvas import render
+from linreg_cli.figures.canvas import DPI, render
 from linreg_cli.figures.epochs import Axes, how_it_ended
 from linreg_cli.figures.kinds import KINDS, Kind
 from linreg_cli.figures.library import drawing
@@ -36,6 +36,7 @@ def draw_run(
     axes: Axes | None = None,
     rows: TrainRows | None = None,
     skipped: Callable[[LinregError], object] | None = None,
+    dpi: int = DPI,
 ) -> dict[str, bytes]:
     """Draw a run's pictures.
 
@@ -47,6 +48,7 @@ def draw_run(
         rows: those of the run, if they are at hand; None: they are read again where a picture needs them.
         skipped: called with the reason for each picture that matplotlib cannot draw, and of `ALL` also for each whose
             rows cannot be read again; None: the first one is raised.
+        dpi: dots per inch; a picture is 10 inches wide.
 
     Returns:
         file name -> content.
@@ -66,7 +68,7 @@ def draw_run(
             try:
                 with material.reporting_damage(_FILES, pa.ArrowException), drawing():
                     figure = kind.draw(material, target, axes or Axes())
-                pictures[f"{name}{suffix}.{format}"] = render(figure, format)
+                pictures[f"{name}{suffix}.{format}"] = render(figure, format, dpi)
             except PlotError as error:
                 if skipped is None:
                     raise
@@ -152,7 +154,9 @@ def figure_of(
         return chosen.draw(material, of, axes)
 
 
-def overlay(runs: Sequence[RunFolder], format: str, kind: str = "loss", axes: Axes | None = None) -> dict[str, bytes]:
+def overlay(
+    runs: Sequence[RunFolder], format: str, kind: str = "loss", axes: Axes | None = None, dpi: int = DPI
+) -> dict[str, bytes]:
     """Several runs in one picture, labelled by what differs between them.
 
     Args:
@@ -160,6 +164,7 @@ def overlay(runs: Sequence[RunFolder], format: str, kind: str = "loss", axes: Ax
         format: `png`, `svg` or `pdf`.
         kind: one that overlays runs.
         axes: of the curves over the epochs.
+        dpi: as in `draw_run`.
 
     Returns:
         what the name of the file ends in, such as `-price` for one of several targets -> content.
@@ -188,7 +193,7 @@ def overlay(runs: Sequence[RunFolder], format: str, kind: str = "loss", axes: Ax
     for target in read[0].targets if chosen.per_target else ("",):
         ending = f"-{names[target]}" if chosen.per_target and len(read[0].targets) > 1 else ""
         with read[0].reporting_damage(_FILES, pa.ArrowException), drawing():
-            out[ending] = render(chosen.overlays(read, labels, target, axes or Axes()), format)
+            out[ending] = render(chosen.overlays(read, labels, target, axes or Axes()), format, dpi)
     return out
 
 

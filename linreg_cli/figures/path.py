@@ -1,13 +1,23 @@
 """The way of gradient descent over the loss: on a curve for one parameter, on contours and a surface for two."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from linreg_cli.figures.canvas import HUGE, SMALL, blank, empty, finish, near, set_axis, set_limits, style
+from linreg_cli.figures.canvas import (
+    HUGE,
+    SMALL,
+    blank,
+    empty,
+    finish,
+    near,
+    set_axis,
+    set_limits,
+    style,
+    thinned,
+)
 from linreg_cli.figures.labels import fitted
 from linreg_cli.figures.looks import COLOURS, MARKERS
 
@@ -272,6 +282,7 @@ def _shades(count: int, alone: bool) -> list[tuple[float, float, float]]:
 def _surface(figure: "Figure", land: Landscape, run: Descent, low: np.ndarray, high: np.ndarray) -> None:
     """The loss as a surface in three dimensions, with the steps on it."""
     axes: Any = figure.add_subplot(1, 2, 2, projection="3d", computed_zorder=False)
+    axes.set_facecolor("none")  # its box covers the last label of the axis beside it
     axes.set_in_layout(False)  # before 3.11, matplotlib takes its extent for so large that nothing else has room
     side = [np.linspace(low[k], high[k], _SURFACE) for k in (0, 1)]
     across, along = np.meshgrid(*side)
@@ -295,11 +306,11 @@ def _surface(figure: "Figure", land: Landscape, run: Descent, low: np.ndarray, h
     for which, k in (("x", 0), ("y", 1)):
         ticks, _ = near(float(low[k]), float(high[k]))
         ticks = ticks[(ticks >= low[k]) & (ticks <= high[k])]
-        set_axis(axes, which, ticks[:: max(1, math.ceil(len(ticks) / 4))], 2.4, (float(low[k]), float(high[k])))
+        set_axis(axes, which, thinned(ticks, 3), 2.4, (float(low[k]), float(high[k])))
         getattr(axes, f"set_{which}label")(*fitted((land.short_names or land.names)[k], 0.8 * SMALL, 1.9, lines=1))
     ticks, limits = near(float(heights.min()), float(heights.max()))
-    set_axis(axes, "z", ticks[:: max(1, len(ticks) // 4)], limits=limits)
+    set_axis(axes, "z", thinned(ticks, 4), limits=limits)
     text, font = fitted(land.loss_name, 0.75 * SMALL, 3.0, lines=2)
     axes.set_title(text, **font)  # a label beside the axis would be cut off
-    axes.tick_params(labelsize=0.65 * SMALL)
+    axes.tick_params(labelsize=0.72 * SMALL)
     axes.view_init(elev=32, azim=-60)

@@ -41,6 +41,8 @@ def read_again(run: RunContents, frame: pa.Table | None = None) -> TrainRows:
     with run.reporting_damage("preprocess.json"):
         preprocessor = Preprocessor.from_json(values)
     config, record = run.config, run.record()
+    if "statistics" in record:
+        raise UsageError("the picture needs the rows of the table, and the run was trained from statistics", run.id)
     try:
         dataset = load_dataset(config, preprocessor.encoder, frame=frame)
     except DataError as error:

@@ -59,7 +59,7 @@ def summaries(dataset: Dataset) -> tuple[ColumnSummary, ...]:
             continue
         raw = dataset.raw[used.column]
         if isinstance(raw, Categories):
-            counts = np.bincount(raw.codes[rows] + 1, minlength=len(raw.levels) + 1)[1:]
+            counts = np.bincount(raw.codes[rows].astype(np.intp) + 1, minlength=len(raw.levels) + 1)[1:]
             levels = {level: int(count) for level, count in zip(raw.levels, counts, strict=True) if count}
             if used.gaps_are_level:
                 levels[MISSING_LEVEL] = int(np.count_nonzero(raw.codes[rows] == MISSING))

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from linreg_cli.config import LoadedConfig
 from linreg_cli.config.schema import Config
@@ -16,14 +17,15 @@ from linreg_cli.convergence.limits import (
     full_batch_limit,
     mean_square_limit,
 )
-from linreg_cli.convergence.problem import Problem
+from linreg_cli.convergence.of_config import arrays_of
+from linreg_cli.convergence.problem import ON_DISK, Problem
 from linreg_cli.convergence.rates import SgdRule, stable_rate
 from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.convergence.stalling import rounding_gap
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.data.columns.rows import StackedRows, in_order
+from linreg_cli.data.columns.rows import RowsOnAccess, StackedRows, in_order, rounded_to
 from linreg_cli.data.scaling import original_rows
-from linreg_cli.errors import DataError
+from linreg_cli.errors import DataError, UsageError
 from linreg_cli.evaluation.cross_validation import folds
 from linreg_cli.evaluation.held_out import fitted, left_out
 from linreg_cli.evaluation.metrics import Metrics
@@ -33,6 +35,8 @@ from linreg_cli.least_squares.factor import EPS, Array, factorise
 from linreg_cli.least_squares.resampling import HeldOut, RidgePath, leave_one_out, ridge_path
 from linreg_cli.least_squares.solve import Optimum, condition_numbers, least_squares
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
+from linreg_cli.pipeline.streaming import rows_on_disk
+from linreg_cli.remedies import setting
 
 #: The number of folds if `evaluate.cross_validation` is not set.
 FOLDS = 5
@@ -157,18 +161,21 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
         DataError: if the squares of the values overflow or underflow, or if there are too many parameters.
     """
     config = loaded.config
-    exact = config.train.model_copy(update={"dtype": "float64", "device": "cpu", "engine": "reference"})
+    exact = config.train.model_copy(update={"dtype": "float64", "device": "cpu", "engine": "auto"})
     eps = float(np.finfo(config.train.dtype).eps)
     prepared = prepare(replace(loaded, config=config.model_copy(update={"train": exact})), reporter, eps=eps)
     reporter.stage("finding the optimum and the curvature")
     problem = prepared.problem
+    if ridge and prepared.stream.value:
+        here = setting("data.stream", False)
+        raise UsageError(f"the path needs the rows in memory, and {ON_DISK}; set {here}", "--ridge")
     if problem.no_factor_reason:  # inspect may take minutes for a table with many rows
         problem = replace(problem, allow_slow=True)
     if problem.no_factor_reason and not problem.range_reason:
         remedy = "leave out columns (data.ignore), or train with a number for optimizer.lr, without inspect"
         raise DataError(f"{problem.no_factor_reason}; {remedy}")
     problem = _at_rank_of_training(problem, config)
-    _refuse_extremes(problem)
+    refuse_extremes(problem)
     squared = problem.plan.loss.is_squared
     dataset, rule = prepared.dataset, problem.rule
     standardized = _standardized(prepared, problem) if squared and not config.preprocess.standardize else None
@@ -205,13 +212,13 @@ def _at_rank_of_training(problem: Problem, config: Config) -> Problem:
     """
     if config.train.dtype == "float64" or problem.no_factor_reason:
         return problem
-    X_nd, y_nk = problem.X_nd.astype(np.float32), problem.y_nk.astype(np.float32)
+    X_nd, y_nk = (rounded_to(values, np.float32) for values in (problem.X_nd, problem.y_nk))
     if factorise(X_nd, y_nk, bias=problem.bias).rank == problem.factor.rank:
         return problem
     return replace(problem, X_nd=X_nd, y_nk=y_nk, given=lambda: (problem.X_nd, problem.y_nk))
 
 
-def _refuse_extremes(problem: Problem) -> None:
+def refuse_extremes(problem: Problem) -> None:
     """Raise a DataError for columns whose squares overflow or underflow."""
     reason = problem.no_factor_reason
     if reason is None and problem.plan.loss.is_squared:
@@ -243,8 +250,10 @@ def _standardized(prepared: Prepared, problem: Problem) -> Problem | None:
         preprocessor = Preprocessor.fit(dataset, options, bias=config.model.bias)
     except DataError:  # a column cannot be standardised; the forecast of the config does not need it
         return None
-    X_nd = preprocessor.features.tensor(dataset, dataset.splits["train"], prepared.rows.y_nk.dtype)
-    return replace(problem, X_nd=X_nd.numpy())
+    dtype = torch.float64 if problem.X_nd.dtype == np.float64 else torch.float32
+    if isinstance(problem.X_nd, RowsOnAccess):
+        return replace(problem, X_nd=rows_on_disk(dataset, preprocessor, problem.plan, dtype).X_nd)
+    return replace(problem, X_nd=arrays_of(problem.plan, dataset, preprocessor, dtype)[0])
 
 
 def _held_out(prepared: Prepared, problem: Problem) -> OptimumErrors:
@@ -280,8 +289,9 @@ def _ridge(problem: Problem) -> Ridge:
     # From well below the smallest curvature above rounding error, where nothing is shrunk, to where everything is.
     low = min(1e-6 * spectrum.largest, max(1e-2 * spectrum.smallest, 1e-14 * spectrum.largest))
     penalties = np.geomspace(low, 10 * spectrum.largest, 25) if spectrum.largest else np.geomspace(1e-6, 10, 25)
-    X_mean, y_mean = (np.asarray(values, dtype=np.float64).mean(axis=0) for values in (problem.X_nd, problem.y_nk))
-    centred = problem.bias and all(_is_centred(values) for values in (problem.X_nd, problem.y_nk))
+    train = np.asarray(problem.X_nd), np.asarray(problem.y_nk)  # in memory, or refused
+    X_mean, y_mean = (np.asarray(values, dtype=np.float64).mean(axis=0) for values in train)
+    centred = problem.bias and all(_is_centred(values) for values in train)
     # SGD penalises the bias, which is 0 for centred columns: there, as for any part of the rows, it keeps the mean.
     path = ridge_path(
         problem.factor, problem.X_nd, problem.y_nk, penalties.tolist(), loss=loss, penalise_bias=not centred

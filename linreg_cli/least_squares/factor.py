@@ -164,7 +164,7 @@ class Factor:
         significant digits; other columns keep theirs.
         """
         largest = float(np.linalg.norm(self._filled(), 2)) if self.n_parameters else 0.0
-        half_unit = self.eps / 2 * _power_of_two(self.largest)
+        half_unit = self.eps / 2 * power_of_two(self.largest)
         stored = np.divide(half_unit, self.spread, out=np.zeros_like(self.spread), where=self.spread > 0)
         bounds = np.append(stored, 0.0) if self.bias else stored
         return np.maximum(EPS * max(64, self.n_parameters) * largest + bounds, _SMALLEST)
@@ -297,11 +297,11 @@ def factorise(X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, *, bias: bool, eps: floa
         eps=max(_unit(X), _unit(y)) if eps is None else eps,
         bias=bias,
         center=center,
-        scale=_power_of_two(spread),
+        scale=power_of_two(spread),
         spread=spread,
         largest=largest,
         target_center=y_center,
-        target_scale=_power_of_two(y_spread if bias else y_largest),
+        target_scale=power_of_two(y_spread if bias else y_largest),
         target_largest=y_largest,
         R_pp=np.zeros((p, p)),
         R_pk=empty,
@@ -341,7 +341,7 @@ def _column_statistics(X: npt.NDArray[np.generic], *, centered: bool) -> tuple[A
     largest = np.maximum(np.abs(low), np.abs(high))
     # The rounding error of a mean would give a constant column a tiny spread, so its center is its value.
     center = np.where(low == high, low, total / n) if centered else np.zeros(X.shape[1])
-    unit = _power_of_two(np.maximum(np.abs(low - center), np.abs(high - center)))
+    unit = power_of_two(np.maximum(np.abs(low - center), np.abs(high - center)))
     first, second = np.zeros(X.shape[1]), np.zeros(X.shape[1])
     for rows in blocks(n):
         part = (np.asarray(X[rows], dtype=np.float64) - center) / unit
@@ -354,7 +354,7 @@ def _column_statistics(X: npt.NDArray[np.generic], *, centered: bool) -> tuple[A
     return center, unit * np.sqrt(second / n), largest
 
 
-def _power_of_two(values: Array) -> Array:
+def power_of_two(values: Array) -> Array:
     """The power of two at or below each value; 1 for 0."""
     _, exponent = np.frexp(values)
     return np.where(values > 0, np.ldexp(1.0, exponent - 1), 1.0)

@@ -21,6 +21,7 @@ from linreg_cli.least_squares.distributions import t_quantile, t_tail
 from linreg_cli.least_squares.f_test import of_squares, wald
 from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix
 from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.without_rows import Sums
 from linreg_cli.optim.losses import is_squared
 from linreg_cli.wording import gap, number, plural, ratio
 
@@ -222,6 +223,7 @@ def infer(
     target: int = 0,
     covariance: str = "classic",
     clusters: Clusters | None = None,
+    sums: Sums | None = None,
 ) -> Inference:
     """Inference at the optimum for one target, in at most two passes over the rows.
 
@@ -233,6 +235,8 @@ def infer(
         target: the index of the column of y.
         covariance: `classic`, `HC3` or `cluster`: the standard errors that the tests and the intervals are of.
         clusters: of the rows; for `cluster` at least two.
+        sums: of the rows, where they were not read: X and y have none, what is of single rows is empty, and HC3 and
+            Durbin-Watson are nan.
 
     >>> from linreg_cli.least_squares.solve import least_squares
     >>> X, y = np.array([[1.0], [2.0], [3.0], [4.0]]), np.array([[1.0], [2.0], [2.0], [3.0]])
@@ -252,6 +256,9 @@ def infer(
     X, y = matrix(X_nd), matrix(y_nk)
     residuals, leverage, meats, ones = _rows(optimum, X, y, target, clusters)
     rss = sum(float(part @ part) for part in pieces(residuals))
+    if sums is not None:
+        meats, ones = sums.unknown_meat(factor), sums.projected_ones(factor)
+        rss = float(optimum.losses(optimum.weights, optimum.bias)[target])
     s2 = rss / degrees
     # (weights, bias) = to_q Q'y, so the variance of a parameter is s2 times the squared length of its row of to_q.
     to_q = factor.to_parameters() @ factor.inverse
@@ -270,7 +277,7 @@ def infer(
     reach = t_quantile(freedom, 0.025) * errors
     # Without an intercept, the model has an implicit one if the columns sum to 1, as indicators do.
     constant = factor.bias or float(ones @ ones) > n * (1 - 1e-10)
-    total = _total(factor, y, target, constant)
+    total = _total(factor, y, target, constant) if sums is None else sums.total(factor, target, constant=constant)
     if covariance == "cluster" and p - factor.bias > freedom:  # their covariance has at most the rank G - 1
         f = f_p = math.nan
     elif covariance != "classic":
@@ -302,7 +309,7 @@ def infer(
         f_p=f_p,
         aic=-2 * likelihood + 2 * p,
         bic=-2 * likelihood + math.log(n) * p,
-        durbin_watson=_sum_of_squared_steps(residuals) / rss if rss else math.nan,
+        durbin_watson=_sum_of_squared_steps(residuals) / rss if rss and sums is None else math.nan,
         leverage=leverage,
         residuals=residuals,
         meat=meats[covariance],

@@ -202,6 +202,27 @@ def least_squares(
     Source: Å. Björck, Numerical Methods for Least Squares Problems, 1996.
     """
     factor = factorise(X_nd, y_nk, bias=bias, eps=eps)
+    return of_factor(factor, loss=loss, weight_decay=weight_decay, rows=(X_nd, y_nk))
+
+
+def of_factor(
+    factor: Factor,
+    *,
+    loss: str = "mse",
+    weight_decay: float = 0.0,
+    rows: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+) -> Optimum:
+    """`least_squares` of rows that were factorised already.
+
+    Args:
+        factor: of the rows.
+        loss: as in `least_squares`.
+        weight_decay: as in `least_squares`.
+        rows: X and y; None where they are not at hand: then the solution is not refined.
+
+    Raises:
+        ValueError: if the loss is not squared.
+    """
     scale = loss_scale(loss, factor.n_samples, factor.n_targets)
     unique = weight_decay > 0 or factor.rank == factor.n_parameters
     if weight_decay > 0:
@@ -213,8 +234,8 @@ def least_squares(
     weights, intercept = factor.unscale(theta)
     misfit = np.sum((factor.R_pp @ theta - factor.R_pk) ** 2, axis=0) + factor.rest_k
     train_loss = scale * float(misfit @ factor.target_scale**2)
-    if unique and not weight_decay and _is_refined(factor, weights, intercept):
-        X, y = np.asarray(X_nd, dtype=np.float64), np.asarray(y_nk, dtype=np.float64)
+    if rows is not None and unique and not weight_decay and _is_refined(factor, weights, intercept):
+        X, y = (np.asarray(each, dtype=np.float64) for each in rows)
         refined = refine(X, y, factor, theta)
         if refined is not None:
             weights, intercept, residuals = refined

@@ -13,7 +13,7 @@ from linreg_cli.optim.engines.select import Executor
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.state import Snapshot, TrainingState
 from linreg_cli.optim.stopping import Distance, EarlyStopping
-from linreg_cli.optim.trail import Array, Recorder, Trail
+from linreg_cli.optim.trail import Array, Chunked, Recorder, Trail
 from linreg_cli.wording import number
 
 #: The duration of a segment to aim for: short enough to show progress and to answer a request to stop.
@@ -204,10 +204,12 @@ def _next(
         pace.adapt(begun, plan.total_steps)
         return trail
     epoch, _ = plan.locate(state.step)
-    lr, end = plan.learning_rate(epoch), (epoch + 1) * plan.steps_per_epoch
+    first, lr = epoch * plan.steps_per_epoch, plan.learning_rate(epoch)
+    end, chunk = first + plan.steps_per_epoch, executor.chunk_steps(plan) if isinstance(executor, Chunked) else 1
     while state.step < end:
         begun = time.perf_counter()
-        losses = executor.run(plan, state, state.step, min(state.step + pace.length, end))
+        chunks = math.ceil((state.step + pace.length - first) / chunk)
+        losses = executor.run(plan, state, state.step, min(first + chunks * chunk, end))
         if not math.isfinite(losses[-1]):
             return Trail([], np.empty((0, 0, 0)), None, refused=float(losses[-1]))
         pace.adapt(begun, plan.total_steps)

@@ -13,6 +13,7 @@ from linreg_cli.errors import SettingError
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.row_order import Blocks, Full, Given, RowOrder, block_count
 from linreg_cli.optim.schedules import schedule
+from linreg_cli.optim.shards import Shards
 from linreg_cli.wording import plural
 
 
@@ -36,6 +37,7 @@ class StepPlan:
         weight_decay: as in torch.optim.SGD: `weight_decay * parameter` is added to each gradient, also of the bias.
         nesterov: as in torch.optim.SGD.
         n_blocks: of a shuffled order that takes one block of rows after the other; None: rows of all of the table.
+        shards: that sums over rows are added up by; None: the order of the sums is that of the executor.
     """
 
     n_samples: int
@@ -50,6 +52,7 @@ class StepPlan:
     weight_decay: float = 0.0
     nesterov: bool = False
     n_blocks: int | None = None
+    shards: Shards | None = None
 
     def __post_init__(self) -> None:
         assert 1 <= self.batch_size <= self.n_samples, (self.batch_size, self.n_samples)
@@ -82,6 +85,7 @@ class StepPlan:
             weight_decay=optimizer.weight_decay,
             nesterov=optimizer.nesterov,
             n_blocks=_n_blocks(train, n_samples, n_columns),
+            shards=None if train.shards is None else Shards(n_samples, train.shards),
         )
 
     @property
@@ -140,10 +144,15 @@ def _n_blocks(train: TrainConfig, n_samples: int, n_columns: int) -> int | None:
     return train.blocks or block_count(n_samples, n_columns, 8 if train.dtype == "float64" else 4)
 
 
+def not_quadratic(plan: StepPlan) -> str | None:
+    """Why the steps of a plan are not affine maps of parameters and momentum; None if they are."""
+    return None if plan.loss.is_squared else f"the loss {plan.loss.name} is not a sum of squares"
+
+
 def not_from_moments(plan: StepPlan) -> str | None:
     """Why the steps of a plan cannot be computed from second moments of the rows; None if they can."""
-    if not plan.loss.is_squared:
-        return f"the loss {plan.loss.name} is not a sum of squares"
+    if reason := not_quadratic(plan):
+        return reason
     if not plan.is_full_batch:
         return f"a batch of {plan.batch_size} rows is not the full batch of {plan.n_samples}"
     return None

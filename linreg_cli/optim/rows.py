@@ -1,13 +1,20 @@
 """The rows of the train split, as every executor is given them: in memory, or on the disk."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from linreg_cli.data.columns.row_file import StoredMatrix, stored
+from linreg_cli.errors import DataError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+if TYPE_CHECKING:  # several processes are rare, and its imports take time
+    from linreg_cli.optim.ranks import Ranks
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +25,7 @@ class TrainRows:
         X_nd: inputs, shape (n_samples, n_features), float32 or float64.
         y_nk: targets, shape (n_samples, n_targets), of the same dtype and on the same device.
         weight_n: weights of the rows, with mean 1, shape (n_samples,), of the same dtype; None: all are 1.
+        ranks: the processes that share the work on the rows, of which this one is rank 0; None: it is alone.
 
     >>> rows = TrainRows(torch.zeros(5, 3), torch.zeros(5, 1))
     >>> rows.n_samples, rows.n_features, rows.n_targets, rows.dtype, len(rows.part(1, 3).X_nd)
@@ -27,6 +35,7 @@ class TrainRows:
     X_nd: Tensor
     y_nk: Tensor
     weight_n: Tensor | None = None
+    ranks: "Ranks | None" = None
 
     @property
     def n_samples(self) -> int:
@@ -56,7 +65,7 @@ class TrainRows:
     def contiguous(self) -> "TrainRows":
         """The same rows, row-major in memory."""
         weights = None if self.weight_n is None else self.weight_n.contiguous()
-        return TrainRows(self.X_nd.contiguous(), self.y_nk.contiguous(), weights)
+        return replace(self, X_nd=self.X_nd.contiguous(), y_nk=self.y_nk.contiguous(), weight_n=weights)
 
     def part(self, first: int, last: int) -> "TrainRows":
         """The rows `first` to `last - 1`."""
@@ -77,6 +86,9 @@ class StoredRows:
         y_nk: targets, shape (n_samples, n_targets), of the same dtype.
         weight_n1: weights of the rows, with mean 1, shape (n_samples, 1), of the same dtype; None: all are 1.
 
+    Attributes:
+        ahead: whether there is memory to read the next rows of an epoch ahead.
+
     >>> rows = StoredRows.empty(5, 3, 1, "float32")
     >>> rows.write(0, torch.ones(2, 3), torch.ones(2, 1))
     >>> rows.n_samples, rows.n_features, rows.part(1, 3).X_nd.tolist()
@@ -88,7 +100,7 @@ class StoredRows:
     def __init__(self, X_nd: StoredMatrix, y_nk: StoredMatrix, weight_n1: StoredMatrix | None = None) -> None:
         self.X_nd, self.y_nk, self.weight_n1 = X_nd, y_nk, weight_n1
         self.n_samples, self.n_features = X_nd.shape
-        self.n_targets, self.dtype = y_nk.shape[1], str(X_nd.dtype)
+        self.n_targets, self.dtype, self.ahead = y_nk.shape[1], str(X_nd.dtype), True
 
     @classmethod
     def empty(
@@ -143,11 +155,63 @@ class StoredRows:
             yield self.part(first, min(first + size, self.n_samples))
 
 
+@dataclass(frozen=True, eq=False)
+class MeasuredRows:
+    """The train split of which only second moments are known, of its columns x and y in scaled units, in float64.
+
+    Attributes:
+        n_samples: rows.
+        mean_z: the means of [x | y], shape (d + k,).
+        S_dd: the sum of (x - mean)(x - mean)' over the rows.
+        fit_kd: weights of a fit to the targets, close to the best one.
+        q_kd: the sum of r (x - mean)' for its residuals r.
+        rr_k: the sum of r^2.
+        dtype: in which parameters are trained, `float32` or `float64`.
+    """
+
+    n_samples: int
+    mean_z: Array
+    S_dd: Array
+    fit_kd: Array
+    q_kd: Array
+    rr_k: Array
+    dtype: str
+    device = torch.device("cpu")
+
+    @property
+    def n_features(self) -> int:
+        """Columns of x."""
+        return int(self.fit_kd.shape[1])
+
+    @property
+    def n_targets(self) -> int:
+        """Columns of y."""
+        return int(self.fit_kd.shape[0])
+
+    def contiguous(self) -> "MeasuredRows":
+        """As they are."""
+        return self
+
+    def part(self, first: int, last: int) -> TrainRows:
+        """Refused: there are no rows.
+
+        Raises:
+            DataError: always.
+        """
+        raise DataError("the rows of the train split are to be read, and statistics hold none; leave --stats out")
+
+    def parts(self, size: int) -> Iterator[TrainRows]:
+        """As `part`."""
+        yield self.part(0, size)
+
+
 #: What an executor takes; only where they are in memory do rows have tensors.
-Rows = TrainRows | StoredRows
+AnyRows = TrainRows | StoredRows | MeasuredRows
 
 
-def row_bytes(rows: Rows) -> int:
+def row_bytes(rows: AnyRows) -> int:
     """Bytes of a row: its inputs, targets and weight."""
+    if isinstance(rows, MeasuredRows):
+        return 0
     weighted = rows.weight_n if isinstance(rows, TrainRows) else rows.weight_n1
     return (rows.n_features + rows.n_targets + (weighted is not None)) * int(np.dtype(rows.dtype).itemsize)

@@ -51,3 +51,11 @@ class Recorder(Protocol):
 
         The state stays as it is; `TrainingState.follow` takes it along the trail.
         """
+
+
+@runtime_checkable
+class Chunked(Protocol):
+    """An executor whose bits depend on where calls begin within a chunk of steps."""
+
+    def chunk_steps(self, plan: StepPlan) -> int:
+        """The steps of a chunk; chunks begin at multiples of it within an epoch, and end with the epoch too."""

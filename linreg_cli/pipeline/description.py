@@ -50,6 +50,7 @@ def description(prepared: Prepared, command: Sequence[str], warnings: Sequence[F
             "sources": list(dataset.sources),
             "targets": list(dataset.targets),
             "std": standard_deviations(dataset),
+            "stream": prepared.stream.as_json(),
             "rows": {split: len(rows) for split, rows in dataset.splits.items()},
             **(dataset.summary.as_json() if dataset.summary is not None else {}),
         },

@@ -17,6 +17,7 @@ from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import DataError, DivergedError, Interrupted
 from linreg_cli.evaluation.evaluate import evaluate_model
 from linreg_cli.evaluation.intervals import save_factor
+from linreg_cli.evaluation.measured import evaluate_measured
 from linreg_cli.evaluation.metrics import Metrics, probe
 from linreg_cli.evaluation.predictions import write_predictions
 from linreg_cli.evaluation.smearing import estimating
@@ -28,8 +29,11 @@ from linreg_cli.files import write_file
 from linreg_cli.findings import Finding, counts
 from linreg_cli.gates import GateResult, check_gates
 from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.optim.rows import MeasuredRows
 from linreg_cli.pipeline.description import chosen_in_words, description, record_failure, result_of, shown_command
+from linreg_cli.pipeline.measured import STATISTICS, prepare_measured
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
+from linreg_cli.pipeline.ranks import launch_of, resumed_by
 from linreg_cli.pipeline.resume import taken_up
 from linreg_cli.pipeline.train import Training, cross_validation
 from linreg_cli.runs.checkpoint import Checkpoint, save_model
@@ -44,6 +48,8 @@ from linreg_cli.wording import duration
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from linreg_cli.optim.ranks import Ranks
 
 
 @dataclass(frozen=True)
@@ -85,8 +91,10 @@ def train_run(
     choices: Choices | None = None,
     known: Rows | None = None,
     frame: "pa.Table | None" = None,
+    ranks: "Ranks | None" = None,
     about: Mapping[str, Any] | None = None,
     keep: Callable[[Prepared], object] | None = None,
+    statistics: str | None = None,
 ) -> Outcome:
     """Train, evaluate on every split, draw pictures, and write a complete run folder.
 
@@ -101,8 +109,10 @@ def train_run(
         choices: what was decided for a table, for `run.json`; None for a config that was written.
         known: what was read already; see `prepare`.
         frame: the rows of `source: frame`.
+        ranks: the processes that share the train rows; None: this one is alone.
         about: further keys of `run.json`, such as the sweep that the run belongs to.
         keep: called with the run before its first step; the next run may use its rows.
+        statistics: the path of statistics of the table, which is then not read; None: the table is.
 
     Returns:
         The result. A failed gate is part of it, not an exception.
@@ -114,11 +124,15 @@ def train_run(
     """
     begun = time.perf_counter()
     stops = stops or StopRequests()
-    prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame)
+    if statistics is None:
+        prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame, ranks=ranks)
+    else:
+        prepared = prepare_measured(loaded, reporter, statistics, fail_if=fail_if, outputs=outputs)
+        about = {**(about or {}), STATISTICS: str(Path(statistics).absolute())}
     if keep is not None:
         keep(prepared)
     warnings = prepared.check(loaded, reporter, force=force)
-    asked: dict[str, Any] = {"fail_if": [*fail_if], **(about or {})}
+    asked: dict[str, Any] = {"fail_if": [*fail_if], **launch_of(ranks), **(about or {})}
     if choices is not None:
         asked |= {"decisions": choices.as_json(prepared.config)}
         warnings += choices.warnings(prepared.config)
@@ -154,6 +168,7 @@ def resume_run(
     stops: StopRequests | None = None,
     outputs: Path | None = None,
     frame: "pa.Table | None" = None,
+    ranks: "Ranks | None" = None,
 ) -> Outcome | str:
     """Resume a run in its folder; the result has the same bits as that of a run that was never stopped.
 
@@ -167,6 +182,7 @@ def resume_run(
         stops: as in `train_run`.
         outputs: the folder of the runs that gates may compare with; None: that of the run.
         frame: the rows of `source: frame`.
+        ranks: the processes that share the train rows; None: this one is alone.
 
     Returns:
         The result, or a text that says why the run is already complete.
@@ -184,10 +200,14 @@ def resume_run(
         for warning in resumption.warnings:
             reporter.warn(warning)
         fail_if = fail_if or resumption.fail_if
-        prepared = prepare(
-            resumption.loaded, reporter, fail_if=fail_if, resumed=True, outputs=outputs or run.path.parent,
-            references=resumption.references, frame=frame,
-        )  # fmt: skip
+        ranks = resumed_by(ranks, resumption.loaded.config, run.id)
+        if (statistics := resumption.record.get(STATISTICS)) is None:
+            prepared = prepare(
+                resumption.loaded, reporter, fail_if=fail_if, resumed=True, outputs=outputs or run.path.parent,
+                references=resumption.references, frame=frame, ranks=ranks,
+            )  # fmt: skip
+        else:
+            prepared = prepare_measured(resumption.loaded, reporter, str(statistics), fail_if=fail_if)
         auto = "lr" in auto_keys(resumption.record)
         warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True, auto=auto)
         resumption.check_data(prepared.fingerprint)
@@ -301,11 +321,15 @@ def _evaluate(
     formula = estimating(prepared.formula(), dataset, config)
     preprocessor = replace(prepared.preprocessor, smearing=formula.smearing)
     run.write_json("preprocess.json", preprocessor.as_json())
-    kept = config.evaluate.predictions
-    errors = write_predictions(run.path / "predictions.csv", formula, dataset, kept=kept, seed=config.seed)
-    losses = {split: prepared.loss(split) for split in errors}
-    with messages_about(config):
-        found = evaluate_model(config, dataset, preprocessor, model, prepared.problem, errors, losses, way)
+    kept, about = config.evaluate.predictions, (config, dataset, preprocessor, model, prepared.problem)
+    if isinstance(prepared.rows, MeasuredRows):
+        with messages_about(config):
+            found = evaluate_measured(*about, prepared.loss("train"), way)
+    else:
+        errors = write_predictions(run.path / "predictions.csv", formula, dataset, kept=kept, seed=config.seed)
+        losses = {split: prepared.loss(split) for split in errors}
+        with messages_about(config):
+            found = evaluate_model(*about, errors, losses, way)
     metrics, influence, points = found.metrics, found.influence, config.probe
     metrics["probe"] = [
         {"input": list(point), "before": old, "after": new}

@@ -6,7 +6,7 @@ from typing import Any
 
 from linreg_cli import wording
 from linreg_cli.report.about import status
-from linreg_cli.report.markup import Html, element, figure_of, name, paragraph, table, text
+from linreg_cli.report.markup import Html, element, figure_of, name, names, paragraph, table, text
 from linreg_cli.report.private import is_absolute, without_folders
 from linreg_cli.runs.compare import settings, varying
 from linreg_cli.runs.contents import RunContents
@@ -17,6 +17,8 @@ from linreg_cli.wording import METRICS, duration, number
 _LEFT_OUT = ("engine.why", "engine.value", "data.std", "data.columns")
 #: Longer values, such as a list of columns, are cut.
 _MOST_CHARACTERS = 160
+#: The most names of a list that are shown.
+_MOST_NAMES = 8
 _METRICS = [(name, METRICS[name]) for name in ("rmse", "r2")]
 
 
@@ -83,5 +85,9 @@ def _is_path(value: Any) -> bool:
 def _value(value: Any) -> Html:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return text(number(value))
+    if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
+        return names(
+            [*value[:_MOST_NAMES], *([f"{len(value) - _MOST_NAMES} more"] if len(value) > _MOST_NAMES else [])]
+        )
     shown = "-" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text(shown if len(shown) <= _MOST_CHARACTERS else f"{shown[: _MOST_CHARACTERS - 1]}…")

@@ -9,6 +9,7 @@ from linreg_cli.report.found import sentences
 from linreg_cli.report.markup import Html, element, paragraph, stack, text
 from linreg_cli.report.page import Part, links, section, whole
 from linreg_cli.report.ranking import ranking
+from linreg_cli.report.side_by_side import side_by_side
 from linreg_cli.runs.store import RunFolder
 
 _FOOT = (
@@ -45,7 +46,7 @@ def _compared(runs: Sequence[Shareable]) -> list[Html]:
     articles = []
     for anchor, run in zip(anchors, runs, strict=True):
         with run.reporting_damage(_FILES):  # before the tables of all runs, which could not say which run is damaged
-            parts = [part._replace(key=f"{anchor}-{part.key}") for part in _parts(run)]
+            parts = [part._replace(key=f"{anchor}-{part.key}") for part in _parts(run, results.DOTS_OF_SEVERAL)]
             body = [_head(run, "h2"), *(section(part, "h3") for part in parts)]
         articles.append(element("article", stack(*body), id=anchor))
     overall = [
@@ -53,16 +54,18 @@ def _compared(runs: Sequence[Shareable]) -> list[Html]:
         Part("loss", "Loss", results.overlaid(runs)),
         Part("differences", "What differs", comparison.differences(runs)),
     ]
+    if (beside := side_by_side(runs)) is not None:
+        overall.append(Part("coefficients", "Coefficients side by side", beside))
     own = [Part(anchor, run.id, Html("")) for anchor, run in zip(anchors, runs, strict=True)]
     return [ranking(runs), links([*overall, *own]), *(section(part, "h2") for part in overall), *articles]
 
 
-def _parts(run: Shareable) -> list[Part]:
+def _parts(run: Shareable, dpi: int = results.DOTS) -> list[Part]:
     """The sections of one run, the results first; those without content are left out."""
     candidates = [
         ("coefficients", "Coefficients", parameters.parameters(run)),
         ("diagnostics", "Diagnostics", diagnostics(run)),
-        ("pictures", "Pictures", results.pictures(run)),
+        ("pictures", "Pictures", results.pictures(run, dpi=dpi)),
         ("metrics", "Metrics", results.metrics(run)),
         ("gates", "Gates", results.gates(run)),
         ("optimum", "Distance to the optimum", parameters.optimum(run)),

@@ -30,6 +30,8 @@ _WORD = 14
 #: Rows from which on their order matters.
 _SORTED = 3
 
+#: After these a name is broken before it is broken anywhere else.
+_JOINTS = re.compile(r"(?<=[(=:_])(?=[^\s(=:_])")
 _TAG = re.compile("<[^>]*>")
 _VOID = ("img", "meta", "wbr")
 
@@ -55,10 +57,13 @@ def lines(given: str) -> Html:
 def name(given: str) -> Html:
     """A name from the data, isolated (`bdi`), so that right-to-left text does not reorder what is beside it.
 
-    >>> name("a < b")
-    '<bdi>a &lt; b</bdi>'
+    A long one may be broken after its brackets, signs and underscores rather than inside a word.
+
+    >>> name("a < b"), name("weekday(sold)=2")
+    ('<bdi>a &lt; b</bdi>', '<bdi>weekday(<wbr>sold)=<wbr>2</bdi>')
     """
-    return element("bdi", text(given))
+    parts = _JOINTS.split(given) if len(given) > _WORD else [given]
+    return element("bdi", Html(element("wbr").join(map(text, parts))))
 
 
 def short(given: str) -> str:
@@ -198,8 +203,12 @@ def _table(
     head = [element("th", name(title), scope="col", class_=kind) for title, kind in zip(header, kinds, strict=True)]
     body = []
     for first, *rest in rows:
-        cells = [element("td", cell, class_=kind) for cell, kind in zip(rest, kinds[1:], strict=True)]
-        body.append(element("tr", element("th", first, scope="row", **_unbroken(first)), *cells))
+        cells = [
+            element("td", cell, class_=f"{kind}{_unbroken(cell) if kind == 'w' else ''}")
+            for cell, kind in zip(rest, kinds[1:], strict=True)
+        ]
+        kept = {"class_": "whole"} if _unbroken(first) else {}
+        body.append(element("tr", element("th", first, scope="row", **kept), *cells))
     whole = element(
         "table",
         element("caption", text(caption)),
@@ -211,10 +220,11 @@ def _table(
     return element("div", whole, class_="scroll", role="group", tabindex="0", aria_label=caption)
 
 
-def _unbroken(cell: Html) -> dict[str, str]:
-    """The class of a name whose words are short enough to stay whole."""
-    longest = max(map(len, unescape(_TAG.sub("", cell)).split()), default=0)
-    return {"class_": "whole"} if longest <= _WORD else {}
+def _unbroken(cell: Html) -> str:
+    """The class of a cell whose words are short enough to stay whole, after a blank; "" for others."""
+    words = unescape(_TAG.sub("", cell.replace("<wbr>", " "))).split()
+    longest = max((len(word.rstrip(",;")) for word in words), default=0)
+    return " whole" if longest <= _WORD else ""
 
 
 def picture(png: bytes, alt: str, caption: str) -> Html:

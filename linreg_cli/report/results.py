@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from linreg_cli.errors import LinregError, PlotError, StoreError, UsageError
-from linreg_cli.figures.canvas import compact
 from linreg_cli.figures.kinds import KINDS
 from linreg_cli.figures.of_run import draw_run, overlay
 from linreg_cli.report.about import verdict
@@ -28,6 +27,9 @@ from linreg_cli.wording import METRICS, estimate_in_words, has_bias, number, val
 
 #: Metric -> its title. The first columns of a table are those that a phone shows.
 _NAMES = {"n": "n", "r2": METRICS["r2"], "rmse": METRICS["rmse"], **METRICS, "loss": "loss"}
+#: Dots per inch: sharp at twice the width that a screen has for one of two pictures side by side. A comparison has
+#: those of all runs and should be small enough to be mailed, too.
+DOTS, DOTS_OF_SEVERAL = 96, 78
 #: Kind of picture -> what it shows. `{fitted}` is the target as it was fitted, such as the log of it.
 _SHOWS = {
     "loss": "The loss after each epoch.",
@@ -141,13 +143,14 @@ def probe(run: Shareable) -> Html | None:
     return stack(table("Predictions before and after training", header, rows), note)
 
 
-def pictures(run: Shareable, kinds: Sequence[str] = tuple(_SHOWS), most: int | None = None) -> Html:
+def pictures(run: Shareable, kinds: Sequence[str] = tuple(_SHOWS), most: int | None = None, dpi: int = DOTS) -> Html:
     """Pictures that can be drawn from the run folder alone; for one that cannot be drawn, the reason.
 
     Args:
         run: the run.
         kinds: those to draw; the ones that the run does not have are left out.
         most: the number of pictures; None: all of them.
+        dpi: dots per inch; a picture is 10 inches wide.
     """
     figures: list[Html] = []
     failures = []
@@ -158,7 +161,7 @@ def pictures(run: Shareable, kinds: Sequence[str] = tuple(_SHOWS), most: int | N
             break
         about = KINDS[kind]
         try:
-            drawn = draw_run(run, (kind,), "png")
+            drawn = draw_run(run, (kind,), "png", dpi=dpi)
         except UsageError:  # the run has no such picture
             continue
         except (StoreError, PlotError) as error:
@@ -167,23 +170,23 @@ def pictures(run: Shareable, kinds: Sequence[str] = tuple(_SHOWS), most: int | N
         if not about.per_target:
             [png] = drawn.values()
             alt = _loss_alt(run) if kind == "loss" else f"Picture: {_SHOWS[kind]}"
-            figures.append(picture(compact(png), alt, _SHOWS[kind]))
+            figures.append(picture(png, alt, _SHOWS[kind]))
             continue
         for target, png in zip(run.targets, drawn.values(), strict=True):
             shows = _SHOWS[kind].format(target=short(target), fitted=transform + short(target))
-            figures.append(picture(compact(png), f"Picture: {shows}", shows))
+            figures.append(picture(png, f"Picture: {shows}", shows))
     return stack(element("div", *figures[:most], class_="pictures") if figures else None, not_drawn(failures))
 
 
 def overlaid(runs: Sequence[Shareable]) -> Html:
     """The loss curves of several runs in one picture, or the reason why there is none."""
     try:
-        png = overlay(runs, "png")[""]
+        png = overlay(runs, "png", dpi=DOTS)[""]
     except (StoreError, PlotError) as error:
         return stack(not_drawn([_why(runs[0], error)]))
     each = ", ".join(run.id for run in runs)
     return picture(
-        compact(png), f"Picture: loss against epoch of {each}, a curve each.", "The loss after each epoch of every run."
+        png, f"Picture: loss against epoch of {each}, a curve each.", "The loss after each epoch of every run."
     )
 
 

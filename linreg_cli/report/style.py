@@ -46,11 +46,12 @@ th, td { padding: 0.3rem 0.75rem; border-bottom: 1px solid var(--line); vertical
 thead th { border-bottom: 2px solid var(--faint); vertical-align: bottom; font-weight: 600; }
 tbody th { font-weight: 400; }
 th.w, td.w, tbody th { overflow-wrap: anywhere; min-width: 7rem; max-width: 28rem; }
-tbody th.whole { overflow-wrap: normal; min-width: 0; }
+tbody th.whole, td.whole { overflow-wrap: normal; min-width: 0; }
 tr > :first-child { padding-left: 0; }
 td .good, td .bad { white-space: nowrap; }
 th.n, td.n { text-align: right; }
 thead th.n, thead th.w { overflow-wrap: break-word; max-width: 14rem; }
+.estimate { display: block; }
 td.n, .i span { white-space: nowrap; font-variant-numeric: tabular-nums; }
 th button { all: inherit; display: inline; padding: 0; border: 0; cursor: pointer; }
 th button::after { content: "\\2195"; color: var(--faint); font-weight: 400; padding-left: 0.15em; }

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from linreg_cli.errors import PlotError
-from linreg_cli.figures.canvas import compact
 from linreg_cli.figures.sweep import sweep_picture
 from linreg_cli.remedies import flow
 from linreg_cli.report.about import status
@@ -50,7 +49,7 @@ def _picture(sweep: Sweep) -> Html:
         return stack(not_drawn([str(error)]))
     of = " and ".join(sweep.grid)
     shows = f"{sweep.metric} of every point, against {of}; points without a result are marked."
-    return element("div", picture(compact(png), f"Picture: {shows}", shows), class_="pictures")
+    return element("div", picture(png, f"Picture: {shows}", shows), class_="pictures")
 
 
 def _points(sweep: Sweep, known: list[str]) -> Html:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from linreg_cli.data.columns.kinds import Column
 from linreg_cli.statistics.moments import Key, Moments, gap_of, level_of, target_of, value_of
 from linreg_cli.statistics.quantiles import Histogram
@@ -22,6 +24,7 @@ class ColumnFacts:
         gaps: missing cells of train rows.
         low: the lowest value of the train rows; infinite without one.
         high: the highest.
+        whole: whether all of them are whole numbers.
         levels: level -> train rows that have it; a level of other rows alone has 0.
         histogram: of the train rows, for a median; None where the config asks for none.
     """
@@ -34,6 +37,7 @@ class ColumnFacts:
     gaps: int = 0
     low: float = float("inf")
     high: float = float("-inf")
+    whole: bool = True
     levels: Mapping[str, int] = field(default_factory=dict)
     histogram: Histogram | None = None
 
@@ -49,7 +53,8 @@ class ColumnFacts:
         high = max(self.high, float(train.max(initial=float("-inf"))))
         histogram = self.histogram if self.histogram is None else self.histogram.with_values(train)
         missing, gaps = self.missing + missing, self.gaps + gaps
-        return replace(self, low=low, high=high, histogram=histogram, missing=missing, gaps=gaps)
+        whole = self.whole and bool(np.array_equal(train, np.rint(train)))
+        return replace(self, whole=whole, low=low, high=high, histogram=histogram, missing=missing, gaps=gaps)
 
     def with_levels(self, levels: Mapping[str, int], missing: int, gaps: int) -> "ColumnFacts":
         """The facts with a block of a category; the arguments as in the attributes."""
@@ -68,6 +73,7 @@ class ColumnFacts:
             gaps=self.gaps + other.gaps,
             low=min(self.low, other.low),
             high=max(self.high, other.high),
+            whole=self.whole and other.whole,
             levels=_summed(self.levels, other.levels),
             histogram=histogram,
         )

@@ -46,7 +46,7 @@ def as_bytes(found: TableStatistics) -> bytes:
     for position, each in enumerate(found.columns):
         values: dict[str, Any] = {
             "column": each.column, "role": each.role, "kind": each.kind, "is_category": each.is_category,
-            "missing": each.missing, "gaps": each.gaps, "levels": dict(each.levels),
+            "missing": each.missing, "gaps": each.gaps, "levels": dict(each.levels), "whole": each.whole,
         }  # fmt: skip
         arrays[f"range.{position}"] = np.array([each.low, each.high])
         if each.histogram is not None:
@@ -160,6 +160,7 @@ def _column(entry: Mapping[str, Any], position: int, arrays: Mapping[str, npt.ND
         gaps=int(entry["gaps"]),
         low=low,
         high=high,
+        whole=bool(entry["whole"]),
         levels={str(level): int(count) for level, count in entry["levels"].items()},
         histogram=histogram,
     )

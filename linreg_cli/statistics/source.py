@@ -235,7 +235,7 @@ class Source:
                 digest.update(stream.read(_ENDS))
                 stream.seek(min(size, max(_ENDS, size - _ENDS)))
                 digest.update(stream.read())
-        return {"digest": digest.hexdigest(), "columns": list(self.table.columns)}
+        return {"digest": digest.hexdigest(), "columns": list(self.table.columns), "index": sorted(self.table.index)}
 
     @property
     def _files(self) -> Sequence[str]:

@@ -101,7 +101,7 @@ def _edges(sweep: Sweep, winner: Point) -> list[str]:
 def _optimum(winner: Point) -> list[str]:
     if winner.gap is None:
         return []
-    return [f"Its train loss has a gap of {gap(winner.gap)} to that of the exact optimum."]
+    return [f"The gap of its train loss to the exact optimum is {gap(winner.gap)}."]
 
 
 def _auto(sweep: Sweep, winner: Point) -> list[str]:
@@ -118,7 +118,7 @@ def _auto(sweep: Sweep, winner: Point) -> list[str]:
         compared = f"{ratio(times)} times the winner's" if times > 1 else f"the winner's divided by {ratio(1 / times)}"
     ball = sweep.auto["momentum"] if sweep.auto and _MOMENTUM in sweep.grid else None
     momentum = f" and the momentum {number(ball['value'])}" if ball else ""
-    others = " with the winner's other settings" if len(sweep.grid) > 1 else ""
+    others = " with the winner's other settings" if len(sweep.grid) > 1 + bool(ball) else ""
     return [f"auto would choose the rate {number(chosen['value'])}{momentum}{others}: {compared}."]
 
 

@@ -1,9 +1,9 @@
 """Kinds of columns: numbers with missing cells, categories, and encoded columns that are computed on access."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,8 @@ from linreg_cli.data.columns.row_set import row_numbers as row_numbers
 Column = npt.NDArray[np.float64]
 #: Row numbers, from 0: an array in any order, or a set of bits in ascending order.
 Rows = RowArray | RowSet
-Codes = npt.NDArray[np.int32]
+#: Positions in levels: int8, int16 or int32.
+Codes = npt.NDArray[np.signedinteger[Any]]
 
 #: Codes of cells without a level.
 MISSING, UNKNOWN = -1, -2
@@ -37,6 +38,51 @@ def blocks_of_codes(codes: Codes) -> Iterator[tuple[int, Codes]]:
     """(first row, codes) of `BLOCK_ROWS` rows at a time."""
     for start in range(0, len(codes), BLOCK_ROWS):
         yield start, codes[start : start + BLOCK_ROWS]
+
+
+class CodesOnAccess(Protocol):
+    """Codes of categories, shape (n_samples,), read by row numbers or slices."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Rows | slice, /) -> Codes: ...
+
+
+def narrow(codes: Codes, n_levels: int) -> Codes:
+    """Codes in the smallest type that holds them.
+
+    >>> narrow(np.array([0, -1, 4]), 5).dtype.name, narrow(np.array([0, -1, 4]), 1_000).dtype.name
+    ('int8', 'int16')
+    """
+    kind = np.int8 if n_levels <= 2**7 else np.int16 if n_levels <= 2**15 else np.int32
+    out: Codes = codes.astype(kind, copy=False)
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Recoded:
+    """Codes of other levels, looked up when they are read, int32.
+
+    Attributes:
+        codes: shape (n_samples,).
+        lookup: the new code of each code, and last that of `MISSING`.
+        is_unknown: some rows -> which of them are `UNKNOWN` all the same, shape (n_rows,); None: none.
+    """
+
+    codes: Codes
+    lookup: npt.NDArray[np.int32]
+    is_unknown: Callable[[Rows | slice], Mask] | None = None
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: Rows | slice) -> Codes:
+        found: Codes = self.lookup[self.codes[rows]]
+        return found if self.is_unknown is None else np.where(self.is_unknown(rows), np.int32(UNKNOWN), found)
+
+    def without_gaps(self) -> "Recoded":
+        """The same with missing cells as `UNKNOWN`."""
+        return replace(self, lookup=np.where(self.lookup == MISSING, np.int32(UNKNOWN), self.lookup))
 
 
 class Values(Protocol):
@@ -75,7 +121,7 @@ class Numbers:
         """How many cells are infinite."""
         return self._counts[1]
 
-    def missing(self, rows: RowArray | slice = slice(None)) -> Mask:
+    def missing(self, rows: Rows | slice = slice(None)) -> Mask:
         """Which cells of some rows are missing, shape (n_rows,)."""
         return np.isnan(self.values[rows])
 
@@ -140,7 +186,7 @@ class Categories:
 
     Attributes:
         kind: `text`, `boolean` or `number`: what the cells are typed as, and so when two levels are the same.
-        codes: shape (n_samples,), int32: position in `levels`; `MISSING` where a cell is missing.
+        codes: shape (n_samples,), as `narrow` has them: position in `levels`; `MISSING` where a cell is missing.
         levels: every level of the table, in order.
         cell: row, from 0 -> the cell as it stands in the table, for messages; None without a table.
     """
@@ -155,7 +201,7 @@ class Categories:
         """How many cells are missing."""
         return int(np.count_nonzero(self.codes == MISSING))
 
-    def missing(self, rows: RowArray | slice = slice(None)) -> Mask:
+    def missing(self, rows: Rows | slice = slice(None)) -> Mask:
         """Which cells of some rows are missing, shape (n_rows,)."""
         return np.equal(self.codes[rows], MISSING)
 
@@ -192,7 +238,7 @@ class EncodedColumns(Mapping[str, Column]):
         indicators: name -> codes of the category, and the level that is 1.
     """
 
-    def __init__(self, numbers: Mapping[str, Values], indicators: dict[str, tuple[Codes, int]]) -> None:
+    def __init__(self, numbers: Mapping[str, Values], indicators: dict[str, tuple[CodesOnAccess, int]]) -> None:
         self._numbers = dict(numbers)
         self._indicators = indicators
 
@@ -214,8 +260,8 @@ class EncodedColumns(Mapping[str, Column]):
         """Some rows of a column, without computing the others. Read-only."""
         if name in self._numbers:
             return self._numbers[name][rows]
-        codes, level = self._indicators[name]
-        codes = codes[rows]
+        recoded, level = self._indicators[name]
+        codes = recoded[rows]
         out: Column = (codes == level).astype(np.float64)
         out[codes == MISSING] = np.nan
         return out

@@ -5,7 +5,7 @@ may as well be read when they are needed.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,6 +32,10 @@ class Moments:
     low: float
     high: float
     first: float
+
+    def with_ddof(self, n_rows: int, ddof: int) -> "Moments":
+        """The same moments with n_rows - ddof in the denominator of the deviation, in place of n_rows."""
+        return replace(self, deviation=self.deviation * (n_rows / (n_rows - ddof)) ** 0.5)
 
 
 def moments(read: Read, n_rows: int, ddof: int = 0) -> Moments:

@@ -22,8 +22,9 @@ from linreg_cli.errors import DataError
 #: a wide table is larger, up to `LARGEST_GROUP` (64 MiB), so that each column has `GROUP_ROWS` numbers in one piece.
 GROUP_CELLS, LARGEST_GROUP, GROUP_ROWS = 2**19, 2**23, 4_096
 
-#: With more rows than this between two that are wanted, two reads are faster than one.
-_FAR = 2_048
+#: With more rows than this between two that are wanted, two reads are faster than one. More than `_MOST` rows of a
+#: column are not read together, since few of them may be wanted.
+_FAR, _MOST = 2_048, 2**18
 
 
 def group_rows(n_columns: int) -> int:
@@ -102,7 +103,8 @@ class StoredColumn:
         if not len(rows):
             return np.empty(0)
         steps = np.diff(rows)
-        ends = [*(np.flatnonzero(steps > _FAR) + 1), len(rows)] if (steps >= 0).all() else [len(rows)]
+        far = (steps > _FAR) | (rows[1:] // _MOST != rows[:-1] // _MOST)
+        ends = [*(np.flatnonzero(far) + 1), len(rows)] if (steps >= 0).all() else [len(rows)]
         out, at = np.empty(len(rows)), 0
         for end in ends:
             near = rows[at:end]

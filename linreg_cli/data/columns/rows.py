@@ -128,6 +128,26 @@ class RowsOnAccess:
         return np.asarray(self[0 : len(self)], dtype=dtype)
 
 
+#: Rows in memory, or read or computed on access.
+Matrix = npt.NDArray[Any] | RowsOnAccess
+
+
+class _RoundedRows(RowsOnAccess):
+    """Another matrix in another dtype."""
+
+    def __init__(self, values: RowsOnAccess, dtype: npt.DTypeLike) -> None:
+        super().__init__(values.shape, dtype)
+        self._values = values
+
+    def __getitem__(self, chosen: slice | npt.NDArray[np.integer[Any]]) -> npt.NDArray[Any]:
+        return self._values[chosen].astype(self.dtype)
+
+
+def rounded_to(values: Matrix, dtype: npt.DTypeLike) -> Matrix:
+    """A matrix in another dtype; where its rows are read on access, they are rounded then."""
+    return _RoundedRows(values, dtype) if isinstance(values, RowsOnAccess) else values.astype(dtype)
+
+
 class StackedRows(RowsOnAccess):
     """A matrix of shape (n_rows, n_columns), float64, whose rows are computed on access.
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from linreg_cli.config.preprocess import FOR_NUMBERS
-from linreg_cli.data.columns.kinds import MISSING, UNKNOWN, Categories, Codes, Numbers, RawColumn, Rows, n_cells
+from linreg_cli.data.columns.kinds import MISSING, UNKNOWN, Categories, CodesOnAccess, Numbers, RawColumn, Rows, n_cells
 from linreg_cli.data.columns.rows import first_row
 from linreg_cli.data.encoding.column_faults import column_fault
 from linreg_cli.data.encoding.inputs import CategoryInput
@@ -70,7 +70,7 @@ def missing_number_fault(values: Numbers, rows: Rows, column: str, name: str, *,
 
 
 def category_fault(
-    each: CategoryInput, codes: Codes, values: Categories, rows: Rows, name: str, *, trained: bool
+    each: CategoryInput, codes: CodesOnAccess, values: Categories, rows: Rows, name: str, *, trained: bool
 ) -> Fault | None:
     """The fault of a category with missing cells, or with levels that the train split does not have.
 

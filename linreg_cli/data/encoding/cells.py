@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from linreg_cli.data.columns.arrow import indices, is_text_type
-from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, RawColumn, as_number
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Numbers, RawColumn, as_number, narrow
 from linreg_cli.data.encoding import levels
 from linreg_cli.data.encoding.column_faults import column_fault
 from linreg_cli.data.encoding.date_values import date_remedy
@@ -149,17 +149,21 @@ def category_column(values: pa.ChunkedArray, missing_values: Sequence[str], kind
     """
     encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     encoded = encoded.unify_dictionaries()
-    codes = indices(encoded)
     cells = encoded.chunk(0).dictionary.to_pylist()
-    occurs = np.bincount(codes[codes >= 0], minlength=len(cells)) > 0  # a dictionary may have entries that no cell has
+    occurs = np.zeros(len(cells) + 1, dtype=bool)  # a dictionary may have entries that no cell has
+    for start in range(0, len(encoded), BLOCK_ROWS):
+        occurs[indices(encoded[start : start + BLOCK_ROWS])] = True  # the last entry is for the code -1 of a null
     is_missing = levels.missing_test(missing_values)
     written = [levels.written(cell).lower() if kind == "boolean" else levels.written(cell) for cell in cells]
-    present = [there and not is_missing(cell) for cell, there in zip(cells, occurs, strict=True)]
+    present = [there and not is_missing(cell) for cell, there in zip(cells, occurs[:-1], strict=True)]
     found = levels.ordered({level for level, there in zip(written, present, strict=True) if there})
     position = {level: code for code, level in enumerate(found)}
     lookup = [position[level] if there else MISSING for level, there in zip(written, present, strict=True)]
-    # The last entry is for the code -1 of a null.
-    return Categories(kind, np.array([*lookup, MISSING], dtype=np.int32)[codes], found)
+    new = narrow(np.array([*lookup, MISSING]), len(found))
+    codes = np.empty(len(encoded), new.dtype)
+    for start in range(0, len(encoded), BLOCK_ROWS):
+        codes[start : start + BLOCK_ROWS] = new[indices(encoded[start : start + BLOCK_ROWS])]
+    return Categories(kind, codes, found)
 
 
 def text_column(cells: Cells, column: str, missing_values: Sequence[str], name: str) -> Categories:

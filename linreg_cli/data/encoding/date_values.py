@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from linreg_cli.config.terms import Term
 from linreg_cli.data.columns.arrow import indices, is_text_type, to_numpy
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Codes, Mask, Numbers, RawColumn
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Mask, Numbers, RawColumn, narrow
 from linreg_cli.data.encoding.dates import is_clock, is_date
 from linreg_cli.data.encoding.levels import missing_test
 from linreg_cli.data.tables.table import Cells
@@ -79,7 +79,7 @@ class Dates:
             months = day.astype("M8[D]").astype("M8[M]").astype(np.int64)
             values = months // 12 + 1970 if name == "year" else months % 12 + 1
         found, codes = np.unique(values[~self.missing], return_inverse=True)
-        out: Codes = np.full(len(values), MISSING, dtype=np.int32)
+        out = narrow(np.full(len(values), MISSING, dtype=np.int32), len(found))
         out[~self.missing] = codes
         return Categories("number", out, tuple(map(str, found.tolist())))
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from linreg_cli.config.terms import FUNCTIONS, POWERS, Factor, Term
-from linreg_cli.data.columns.kinds import MISSING, Codes, Column, Mask, Rows, Values
+from linreg_cli.data.columns.kinds import MISSING, Codes, CodesOnAccess, Column, Mask, Rows, Values
 from linreg_cli.data.columns.rows import first_row, in_blocks
 from linreg_cli.data.encoding.inputs import CategoryInput, Input
 from linreg_cli.errors import Fault
@@ -103,7 +103,7 @@ class Product:
     """
 
     numbers: tuple[tuple[Values, Factor], ...]
-    indicators: tuple[tuple[Codes, int], ...] = ()
+    indicators: tuple[tuple[CodesOnAccess, int], ...] = ()
 
     def __len__(self) -> int:
         return len(self.numbers[0][0] if self.numbers else self.indicators[0][0])
@@ -216,7 +216,7 @@ def fits(each: DerivedInput, inputs: Mapping[str, Input]) -> bool:
 
 
 def products(
-    each: DerivedInput, numbers: Mapping[str, Values], codes: Mapping[str, Codes], inputs: Mapping[str, Input]
+    each: DerivedInput, numbers: Mapping[str, Values], codes: Mapping[str, CodesOnAccess], inputs: Mapping[str, Input]
 ) -> Iterator[tuple[str, Values]]:
     """(feature, its values) for each input of a derived feature.
 

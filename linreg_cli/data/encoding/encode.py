@@ -7,7 +7,7 @@ The encoding is fitted on the train split, stored with the run, and applied unch
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,9 @@ from linreg_cli.config.preprocess import FILLS
 from linreg_cli.config.terms import PARTS, Factor, Term
 from linreg_cli.data.columns.kinds import (
     MISSING,
-    UNKNOWN,
     Categories,
     Codes,
+    CodesOnAccess,
     Column,
     EncodedColumns,
     Filled,
@@ -200,8 +200,8 @@ class Encoder:
             DataError: for a missing cell or an unknown level that is not allowed.
         """
         numbers: dict[str, Values] = {}
-        indicators: dict[str, tuple[Codes, int]] = {}
-        codes_of: dict[str, Codes] = {}
+        indicators: dict[str, tuple[CodesOnAccess, int]] = {}
+        codes_of: dict[str, CodesOnAccess] = {}
         faults: list[Fault] = []
         for each in self.sources:
             values = raw[each.column]
@@ -214,10 +214,9 @@ class Encoder:
                 assert isinstance(values, Categories)
                 codes = each.codes(values)
                 if (alone := missing_alone(each, raw)) is not None:
-                    codes = np.where(alone, np.int32(UNKNOWN), codes)
+                    codes = replace(codes, is_unknown=alone)
                 if trained and each.ignores_gaps and values.n_missing:
-                    codes = np.where(codes == MISSING, np.int32(UNKNOWN), codes)
-                    fault = None
+                    codes, fault = codes.without_gaps(), None
                 else:
                     fault = category_fault(each, codes, values, rows, name, trained=trained)
                 codes_of[each.column] = codes

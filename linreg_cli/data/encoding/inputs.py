@@ -6,7 +6,7 @@ from typing import Any, get_args
 import numpy as np
 
 from linreg_cli.config.preprocess import FILLS, Missing
-from linreg_cli.data.columns.kinds import MISSING, UNKNOWN, Categories, Codes
+from linreg_cli.data.columns.kinds import MISSING, UNKNOWN, Categories, Recoded
 from linreg_cli.data.encoding.levels import MISSING_LEVEL, matches
 
 KINDS = ("text", "boolean", "number")
@@ -112,7 +112,7 @@ class CategoryInput:
         """Whether a missing cell is none of the levels once a model was trained, as for scikit-learn's encoder."""
         return self.unknown == "ignore" and self.missing != "drop" and not self.gaps_are_level and not self.gaps_of
 
-    def codes(self, raw: Categories) -> Codes:
+    def codes(self, raw: Categories) -> Recoded:
         """The position in `levels` of each cell, shape (n_samples,), int32; or `MISSING`, or `UNKNOWN`.
 
         With `missing: level`, a missing cell has the last level, or is unknown if the train split has no such cell.
@@ -122,7 +122,7 @@ class CategoryInput:
         lookup = [UNKNOWN if code is None else code for code in found]
         gap = MISSING if self.missing != "level" else len(self.levels) - 1 if self.gaps_are_level else UNKNOWN
         gap = 0 if self.gaps_of is not None else gap
-        return np.array([*lookup, gap], dtype=np.int32)[raw.codes]
+        return Recoded(raw.codes, np.array([*lookup, gap], dtype=np.int32))
 
 
 Input = NumberInput | CategoryInput

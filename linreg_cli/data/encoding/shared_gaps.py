@@ -5,12 +5,12 @@ fitted values are those of all indicators.
 """
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
 from linreg_cli.data.columns.kinds import Mask, RawColumn, Rows, n_cells
-from linreg_cli.data.columns.rows import in_blocks, row_blocks
+from linreg_cli.data.columns.rows import first_row, in_blocks, row_blocks
 from linreg_cli.data.encoding.inputs import CategoryInput, Input
 
 
@@ -45,8 +45,8 @@ def _digest_of_gaps(values: RawColumn, rows: Rows) -> bytes:
     return digest.digest()
 
 
-def missing_alone(each: Input, raw: Mapping[str, RawColumn]) -> Mask | None:
-    """The rows where a column is missing and the one with the indicator is not, as in no train row; None: no such row.
+def missing_alone(each: Input, raw: Mapping[str, RawColumn]) -> Callable[[Rows | slice], Mask] | None:
+    """Which rows miss a column and not the one with the indicator, as no train row does; None: no row does.
 
     Args:
         each: an input.
@@ -54,5 +54,10 @@ def missing_alone(each: Input, raw: Mapping[str, RawColumn]) -> Mask | None:
     """
     if each.gaps_of is None or not raw[each.column].n_missing:
         return None
-    alone: Mask = raw[each.column].missing() & ~raw[each.gaps_of].missing()
-    return alone if alone.any() else None
+    own, other = raw[each.column], raw[each.gaps_of]
+
+    def alone(rows: Rows | slice) -> Mask:
+        return own.missing(rows) & ~other.missing(rows)
+
+    n_rows = n_cells(own)
+    return alone if first_row(slice(0, n_rows), n_rows, alone)[1] else None

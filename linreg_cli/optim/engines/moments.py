@@ -13,7 +13,7 @@ from torch import Tensor
 from linreg_cli.optim.engines.kernels.loader import kernel
 from linreg_cli.optim.engines.kernels.signatures import BLOCK_ROWS, LANES, TILE
 from linreg_cli.optim.engines.parameters import rounded_up
-from linreg_cli.optim.rows import Rows, TrainRows
+from linreg_cli.optim.rows import AnyRows, TrainRows
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -33,10 +33,11 @@ def is_wide(n_features: int, n_targets: int) -> bool:
     return n_features + n_targets >= WIDE
 
 
-def of_part(rows: Rows, first: int, last: int) -> Moments:
+def of_part(rows: AnyRows, first: int, last: int) -> Moments:
     """Number of rows, means and centred second moments of [x | y] of the rows `first` to `last - 1`, at least one."""
     part = rows.part(first, last)
-    return _by_product(part) if is_wide(rows.n_features, rows.n_targets) else _by_kernel(part)
+    compiled = part.device.type == "cpu" and not is_wide(rows.n_features, rows.n_targets)
+    return _by_kernel(part) if compiled else _by_product(part)
 
 
 def merged(parts: Sequence[Moments]) -> Moments:
@@ -59,7 +60,7 @@ def merged(parts: Sequence[Moments]) -> Moments:
     return rows, mean_z, M_zz
 
 
-def of_residuals(rows: Rows, first: int, last: int, fit_kd: Array, mean_z: Array) -> tuple[Tensor, Tensor]:
+def of_residuals(rows: AnyRows, first: int, last: int, fit_kd: Array, mean_z: Array) -> tuple[Tensor, Tensor]:
     """Sums of r x and of r^2, float64, (k, d) and (k,), of the residuals of a fit to centred rows of a part.
 
     Args:
@@ -69,11 +70,11 @@ def of_residuals(rows: Rows, first: int, last: int, fit_kd: Array, mean_z: Array
         fit_kd: its weights.
         mean_z: the means of [x | y] that are subtracted.
     """
-    fit_dk, mean, d = torch.from_numpy(fit_kd.T.copy()), torch.from_numpy(mean_z), rows.n_features
-    part = rows.part(first, last)
+    part, d = rows.part(first, last), rows.n_features
+    fit_dk, mean = (torch.from_numpy(values).to(part.device) for values in (fit_kd.T.copy(), mean_z))
     x = part.X_nd.double() - mean[:d]
     r = part.y_nk.double() - mean[d:] - x @ fit_dk
-    return r.T @ x, r.square().sum(0)
+    return (r.T @ x).cpu(), r.square().sum(0).cpu()
 
 
 def _by_kernel(rows: TrainRows) -> Moments:
@@ -105,8 +106,8 @@ def _sample(rows: TrainRows) -> Array:
 
 
 def _by_product(rows: TrainRows) -> Moments:
-    """As `of_part`, by a matrix product of torch."""
+    """As `of_part`, by a matrix product of torch, on the device of the rows."""
     z = torch.cat([rows.X_nd.double(), rows.y_nk.double()], dim=1)
     mean = z.mean(0)
     z -= mean
-    return rows.n_samples, mean.numpy(), (z.T @ z).numpy()
+    return rows.n_samples, mean.cpu().numpy(), (z.T @ z).cpu().numpy()

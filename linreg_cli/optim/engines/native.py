@@ -14,7 +14,7 @@ from linreg_cli.optim.engines.parts import over_parts, part_rows
 from linreg_cli.optim.engines.windows import Window, windows_of
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import Rows, TrainRows
+from linreg_cli.optim.rows import AnyRows, TrainRows
 from linreg_cli.optim.state import TrainingState
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -42,7 +42,7 @@ class NativeExecutor:
 
     name = "native"
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: AnyRows) -> None:
         if rows.device.type != "cpu":
             raise ValueError(f"native runs on the CPU and the data is on {rows.device}; use reference, or device: cpu")
         self._n, self._d, self._k = rows.n_samples, rows.n_features, rows.n_targets

@@ -63,13 +63,14 @@ class PackedParameters:
         for name, parameter, values, buffer in parameters:
             parameter.detach().copy_(self._cut(values, parameter.shape))
             if plan.momentum != 0:
-                state.momentum[name] = self._cut(buffer, parameter.shape).clone()
+                state.momentum[name] = self._cut(buffer, parameter.shape).clone().to(parameter.device)
 
     @staticmethod
     def _pad(values: Tensor) -> Array:
         rows, columns = values.shape
-        padded = np.zeros((rows, rounded_up(columns)), values.numpy().dtype)
-        padded[:, :columns] = values.numpy()
+        numbers = values.cpu().numpy()
+        padded = np.zeros((rows, rounded_up(columns)), numbers.dtype)
+        padded[:, :columns] = numbers
         return padded.reshape(-1)
 
     @staticmethod

@@ -13,7 +13,7 @@ from torch.optim.sgd import sgd
 from linreg_cli.optim.engines.windows import Window, windows_of
 from linreg_cli.optim.losses import CHUNK_ROWS
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import Rows
+from linreg_cli.optim.rows import AnyRows
 from linreg_cli.optim.state import TrainingState
 
 
@@ -26,7 +26,7 @@ class ReferenceExecutor:
 
     name = "reference"
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: AnyRows) -> None:
         self._rows, self._windows = rows, windows_of(rows, torch.int64)
 
     @staticmethod
@@ -96,7 +96,7 @@ class ReferenceExecutor:
         return loss_over(self._rows, plan, state)
 
 
-def loss_over(rows: Rows, plan: StepPlan, state: TrainingState) -> float:
+def loss_over(rows: AnyRows, plan: StepPlan, state: TrainingState) -> float:
     """The loss over all rows at the parameters of the state, accumulated in float64, as `Loss.over`."""
     total = 0.0
     for part in rows.parts(CHUNK_ROWS):

@@ -8,13 +8,16 @@ from torch import Tensor
 
 from linreg_cli.decisions import Decision
 from linreg_cli.errors import EngineError
+from linreg_cli.optim.engines.affine import AffineExecutor
 from linreg_cli.optim.engines.costs import MIN_SAVING, estimate
 from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
+from linreg_cli.optim.engines.sharded import ShardedExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
-from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import Rows
+from linreg_cli.optim.plan import StepPlan, not_from_moments, not_quadratic
+from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows
 from linreg_cli.optim.state import TrainingState
+from linreg_cli.wording import plural
 
 
 class Executor(Protocol):
@@ -29,7 +32,7 @@ class Executor(Protocol):
 
     name: str
 
-    def __init__(self, rows: Rows) -> None: ...
+    def __init__(self, rows: AnyRows) -> None: ...
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
@@ -47,8 +50,12 @@ class Executor(Protocol):
 
 #: name -> its class, which is made from the train rows. The names are the values of `train.engine` besides `auto`.
 EXECUTORS: dict[str, type[Executor]] = {
-    each.name: each for each in (ReferenceExecutor, NativeExecutor, StatisticsExecutor)
+    each.name: each for each in (ReferenceExecutor, NativeExecutor, StatisticsExecutor, AffineExecutor, ShardedExecutor)
 }
+
+#: Those that `auto` chooses between on a CPU, where `affine` is slower than compiled steps. On a device it takes the
+#: reference, as long as the others were not measured there.
+FOR_AUTO = (ReferenceExecutor.name, NativeExecutor.name, StatisticsExecutor.name)
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class Choice:
     executor: Executor
     decision: Decision
 
-    def started(self, plan: StepPlan, rows: Rows) -> "tuple[Choice, str]":
+    def started(self, plan: StepPlan, rows: AnyRows) -> "tuple[Choice, str]":
         """Load the executor's compiled code; where `auto` chose one that cannot start, the reference takes its place.
 
         Args:
@@ -74,13 +81,13 @@ class Choice:
             What runs, and the reason why it is not what was chosen; empty if it is.
 
         Raises:
-            EngineError: if the config names an executor that cannot start.
+            EngineError: if the config names an executor that cannot start, or sets `train.shards`.
         """
         try:
             self.executor.load(plan)
             return self, ""
         except EngineError as error:
-            if not self.decision.auto:
+            if not self.decision.auto or unable("reference", plan, "cpu", stored=isinstance(rows, StoredRows)):
                 raise
             why = f"{self.executor.name}: {error}"
             return _choice("reference", rows, f"auto: {why}", auto=True), why
@@ -90,7 +97,7 @@ class Choice:
         return {"name": self.executor.name, **self.decision.as_json()}
 
 
-def choose(engine: str, plan: StepPlan, rows: Rows) -> Choice:
+def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
     """The executor that the config names; for `auto`, the one with the lowest estimated cost.
 
     Args:
@@ -101,15 +108,30 @@ def choose(engine: str, plan: StepPlan, rows: Rows) -> Choice:
     Raises:
         ValueError: if the named executor cannot run the plan; the message has the reason and what to do.
     """
-    device = rows.device.type
+    device, stored = rows.device.type, isinstance(rows, StoredRows)
+    if plan.shards is not None and (why := _not_by_shards(rows)):
+        raise ValueError(why)
     if engine != "auto":
-        reason = unable(engine, plan, device)
+        reason = unable(engine, plan, device, stored=stored) or _without_rows(engine, rows)
+        if reason and isinstance(rows, MeasuredRows):
+            raise ValueError(f"{engine} cannot run this plan: {reason}")
         if reason:
-            raise ValueError(f"{engine} cannot run this plan: {reason}; use auto or reference")
+            others = "auto" if stored or plan.shards is not None else "auto or reference"
+            raise ValueError(f"{engine} cannot run this plan: {reason}; use {others}")
         return _choice(engine, rows, "named by train.engine", auto=False)
-    able = [name for name in EXECUTORS if unable(name, plan, device) is None]
-    if len(able) == 1:
-        return _choice(able[0], rows, f"auto: {unable('native', plan, device)}", auto=True)
+    if plan.shards is not None:
+        if why := unable("sharded", plan, device):
+            raise ValueError(f"no executor can run this plan: {why}; set train.device to cpu")
+        best = "sharded" if unable("statistics", plan, device) else "statistics"
+        why = f"auto: sums are those of {plural(plan.shards.count, 'shard')}, in their order"
+        return _choice(best, rows, why, auto=True)
+    if isinstance(rows, MeasuredRows):
+        if (reason := unable("statistics", plan, device)) is not None:
+            raise ValueError(f"statistics cannot run this plan: {reason}")
+        return _choice("statistics", rows, "auto: the rows were not read, their statistics were", auto=True)
+    if device != "cpu":
+        return _choice("reference", rows, f"auto: {unable('native', plan, device)}", auto=True)
+    able = [name for name in FOR_AUTO if unable(name, plan, device, stored=stored) is None]
     shape = rows.n_features, rows.n_targets
     compiled = {name: EXECUTORS[name].is_compiled(plan, *shape, rows.dtype) for name in able}
     costs = {name: estimate(name, plan, *shape, compiled=compiled[name]) for name in able}
@@ -118,21 +140,55 @@ def choose(engine: str, plan: StepPlan, rows: Rows) -> Choice:
     return _choice(best, rows, f"auto: estimated {text}", auto=True)
 
 
-def _choice(name: str, rows: Rows, why: str, *, auto: bool) -> Choice:
+def _not_by_shards(rows: AnyRows) -> str | None:
+    """Why sums over rows are not added up shard by shard; None if they can be."""
+    if isinstance(rows, StoredRows):
+        return "rows that stay on the disk are not added up shard by shard; set data.stream: false, or no train.shards"
+    if isinstance(rows, MeasuredRows):
+        return "statistics have no rows to add up shard by shard; leave train.shards out"
+    if rows.weight_n is not None:
+        return "weighted rows are not added up shard by shard; leave out data.weight, or train.shards and --nproc"
+    return None
+
+
+def _choice(name: str, rows: AnyRows, why: str, *, auto: bool) -> Choice:
     return Choice(EXECUTORS[name](rows), Decision(name, why, auto))
 
 
-def unable(engine: str, plan: StepPlan, device: str) -> str | None:
-    """Why an executor cannot run a plan on a type of device (`cpu`, `cuda`); None if it can."""
-    if engine == "reference":
-        return None
-    if device != "cpu":
+def _without_rows(engine: str, rows: AnyRows) -> str | None:
+    """Why an executor cannot run on second moments in place of rows; None if it can, or if there are rows."""
+    needs = engine != "statistics" and isinstance(rows, MeasuredRows)
+    return "it needs the rows, and statistics hold none; use auto, or leave --stats out" if needs else None
+
+
+def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) -> str | None:
+    """Why an executor cannot run a plan on a type of device (`cpu`, `cuda`); None if it can.
+
+    Args:
+        engine: its name.
+        plan: the steps.
+        device: where the rows are.
+        stored: whether they stay on the disk.
+    """
+    if plan.shards is not None and engine not in (ShardedExecutor.name, StatisticsExecutor.name):
+        return "it does not add up shard by shard, as train.shards asks for"
+    if engine == "sharded" and plan.shards is None:
+        return "train.shards is not set"
+    if device != "cpu" and (engine == "native" or plan.shards is not None):
         return f"compiled steps run on the CPU and the data is on {device}"
-    return not_from_moments(plan) if engine == "statistics" else None
+    if engine in ("reference", "affine") and stored and plan.is_full_batch:
+        return "it takes a batch from memory, and a full batch stays on the disk"
+    if engine == "statistics":
+        return not_from_moments(plan)
+    return not_quadratic(plan) if engine == "affine" else None
 
 
-def resolve_device(name: str) -> torch.device:
+def resolve_device(name: str, *, shards: bool = False) -> torch.device:
     """The torch device for `train.device`; `auto` is CUDA if available, else the CPU.
+
+    Args:
+        name: the value of the setting.
+        shards: whether sums are added up by shards, which only executors of the CPU do.
 
     >>> resolve_device("cpu")
     device(type='cpu')
@@ -140,7 +196,7 @@ def resolve_device(name: str) -> torch.device:
     Raises:
         ValueError: for a CUDA device that this machine or this build of torch does not have.
     """
-    if name == "cpu":
+    if name == "cpu" or (shards and name == "auto"):
         return torch.device("cpu")
     if not torch.cuda.is_available():
         if name == "auto":

@@ -1,0 +1,117 @@
+"""inspect_statistics: what `inspect_config` finds, as far as statistics in place of rows can answer it."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from linreg_cli.config import LoadedConfig
+from linreg_cli.convergence.problem import Problem
+from linreg_cli.convergence.reaching import Reaching
+from linreg_cli.convergence.stalling import rounding_gap
+from linreg_cli.data import Dataset, Preprocessor
+from linreg_cli.data.encoding.levels import MISSING_LEVEL
+from linreg_cli.data.summary import UsedColumn
+from linreg_cli.errors import DataError
+from linreg_cli.inspection.column_summary import ColumnSummary
+from linreg_cli.inspection.inspect import Inspection, refuse_extremes
+from linreg_cli.inspection.training_plans import training_plans
+from linreg_cli.least_squares.factor import EPS
+from linreg_cli.least_squares.solve import condition_numbers
+from linreg_cli.pipeline.measured import prepare_measured, read_for
+from linreg_cli.pipeline.prepare import Prepared, Reporter
+from linreg_cli.statistics.as_dataset import Summarised
+from linreg_cli.statistics.facts import ColumnFacts, TableStatistics
+from linreg_cli.statistics.moments import target_of, value_of
+from linreg_cli.statistics.scaled import scaled_factor
+
+
+def inspect_statistics(loaded: LoadedConfig, reporter: Reporter, path: str) -> Inspection:
+    """As `inspect_config`, from statistics of the table: no row is read. What needs rows is None.
+
+    Args:
+        loaded: the config: a full batch of a squared loss.
+        reporter: receives progress.
+        path: of the statistics.
+
+    Raises:
+        ConfigError, DataError: as `prepare_measured`, and for values whose squares overflow or underflow.
+    """
+    config, found = loaded.config, read_for(loaded, path)
+    prepared = prepare_measured(loaded, reporter, path, dtype="float64")
+    reporter.stage("finding the optimum and the curvature")
+    problem, dataset = prepared.problem, prepared.dataset
+    if problem.no_factor_reason and not problem.range_reason:
+        raise DataError(f"{problem.no_factor_reason}; leave out columns (data.ignore)", path)
+    refuse_extremes(problem)
+    standardized = None if config.preprocess.standardize else _standardized(prepared, problem, found)
+    standard, given = condition_numbers(problem.exact["original"].factor.judged_by(EPS))
+    return Inspection(
+        config=config,
+        dataset=dataset,
+        columns=_columns(dataset, found.found),
+        problem=problem,
+        standardized=standardized,
+        condition_number=given,
+        condition_number_standardized=standard,
+        plans=training_plans(prepared.config, problem, standardized),
+        rounding_gap=rounding_gap(problem, problem.plan.learning_rate(0), problem.rule),
+        huber_lr=None,
+        ridge=None,
+        held_out=None,
+        way=None if config.optimizer.weight_decay else _way(prepared),
+    )
+
+
+def _way(prepared: Prepared) -> Reaching:
+    auto = [key for key, made in (("lr", prepared.chosen.lr), ("momentum", prepared.chosen.momentum)) if made.auto]
+    return prepared.way(auto, failed=False)
+
+
+def _standardized(prepared: Prepared, problem: Problem, found: Summarised) -> Problem | None:
+    """The same problem with `preprocess.standardize: true` and the same initial parameters."""
+    config = prepared.config
+    options = config.preprocess.model_copy(update={"standardize": True})
+    try:
+        preprocessor = Preprocessor.fit(prepared.dataset, options, bias=config.model.bias)
+    except DataError:  # a column cannot be standardised; the forecast of the config does not need it
+        return None
+    dtype = "float32" if problem.unit > EPS else "float64"
+    factor = scaled_factor(found.design, preprocessor, bias=config.model.bias, dtype=dtype)
+    other = Problem(
+        problem.plan, problem.X_nd, problem.y_nk, problem.features, problem.start, eps=problem.eps, measured=factor
+    )
+    other.exact["original"] = problem.exact["original"]
+    return other
+
+
+def _columns(dataset: Dataset, found: TableStatistics) -> tuple[ColumnSummary, ...]:
+    """The summaries of the columns of the table."""
+    assert dataset.summary is not None
+    facts = {each.column: each for each in found.columns}
+    return tuple(_summary(used, facts[used.column], found) for used in dataset.summary.columns)
+
+
+def _summary(used: UsedColumn, facts: ColumnFacts, found: TableStatistics) -> ColumnSummary:
+    one = _of_category(used, facts) if facts.is_category else _of_numbers(facts, found)
+    return replace(one, missing=used.missing, treatment=used.treatment, role=used.role)
+
+
+def _of_category(used: UsedColumn, facts: ColumnFacts) -> ColumnSummary:
+    levels = {level: count for level, count in facts.levels.items() if count}
+    levels |= {MISSING_LEVEL: facts.gaps} if used.gaps_are_level else {}
+    return ColumnSummary(facts.column, "category", None, None, None, None, levels=levels)
+
+
+def _of_numbers(facts: ColumnFacts, found: TableStatistics) -> ColumnSummary:
+    if not np.isfinite(facts.low):
+        return ColumnSummary(facts.column, "constant", None, None, None, None)
+    if facts.low == facts.high:
+        return ColumnSummary(facts.column, "constant", facts.low, facts.low, facts.high, 0.0)
+    moments = found.moments
+    place = moments.keys.index(value_of(facts.column) if facts.role == "feature" else target_of(facts.column))
+    shift, present = float(moments.shift[place]), moments.n - facts.gaps
+    squares = float(np.sum(moments.R[:, place + 1] ** 2)) / present
+    kind = "real" if not facts.whole else "binary" if (facts.low, facts.high) == (0.0, 1.0) else "integer"
+    mean, std = float(moments.mean[place]), math.sqrt(max(squares - shift**2, 0.0))
+    return ColumnSummary(facts.column, kind, facts.low, mean, facts.high, std)

@@ -1,0 +1,182 @@
+"""The preparation of a run from statistics in place of rows: as `prepare`, and a refusal of what needs rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from linreg_cli.config import Config, LoadedConfig
+from linreg_cli.config.metric_names import impossible_gate, metric_names
+from linreg_cli.convergence.auto import resolve
+from linreg_cli.convergence.of_config import dtype_of, plan_of, problem_of
+from linreg_cli.data import Preprocessor
+from linreg_cli.errors import ConfigError, Fault
+from linreg_cli.evaluation.metrics import probe
+from linreg_cli.least_squares.solve import of_factor
+from linreg_cli.metric_paths import Absent
+from linreg_cli.model import build_model, initialise
+from linreg_cli.optim.engines.select import choose, resolve_device
+from linreg_cli.optim.losses import is_squared
+from linreg_cli.optim.state import TrainingState
+from linreg_cli.pipeline.prepare import Prepared, Reporter, resolved_config
+from linreg_cli.remedies import setting
+from linreg_cli.runs.references import references_of
+from linreg_cli.statistics.as_dataset import NEEDS_ROWS, NoMatrix, Summarised, summarised
+from linreg_cli.statistics.kept import read_statistics
+from linreg_cli.statistics.scaled import measured_rows, refuse_rounding, scaled_factor
+
+#: The key of `run.json` with the path of the file.
+STATISTICS = "statistics"
+#: What a run from statistics does not have, by split and by block of `metrics.json`.
+_OF_ROWS = ("mae",)
+_IN_OPTIMUM = ("leave_one_out",)
+
+
+def prepare_measured(
+    loaded: LoadedConfig,
+    reporter: Reporter,
+    path: str,
+    *,
+    fail_if: Sequence[str] = (),
+    outputs: Path | None = None,
+    dtype: str | None = None,
+) -> Prepared:
+    """As `prepare`, from the statistics of the table: no row is read.
+
+    Args:
+        loaded: the config with the position of each setting.
+        reporter: receives progress.
+        path: of the file of statistics.
+        fail_if: as in `prepare`.
+        outputs: as in `prepare`.
+        dtype: in which everything is computed, judged by the epsilon of the config's; None: that of the config.
+
+    Raises:
+        ConfigError: as `prepare`; and for settings and gates that need rows, with the remedy.
+        DataError: for a file that holds no statistics of the config's table.
+    """
+    refuse_what_needs_rows(loaded)
+    config = loaded.config
+    references, wrong = ({}, []) if outputs is None else references_of([*config.gates, *fail_if], outputs, None)
+    for position, why in wrong:
+        place = loaded.error(("gates", position), why).faults if position < len(config.gates) else None
+        raise ConfigError(place or [Fault(why, "--fail-if")])
+    reporter.stage("reading the statistics")
+    found = read_for(loaded, path)
+    _check_gates(loaded, fail_if, found)
+    assert found.dataset.summary is not None
+    reporter.data(found.dataset.summary)
+    reporter.stage("preparing")
+    prepared = _assembled(loaded, config if dtype is None else _in_dtype(config, dtype), found, config.train.dtype)
+    with loaded.placing_errors():
+        probe(prepared.formula(), config.probe, found.dataset.encoder)
+    return replace(prepared, references=references)
+
+
+def read_for(loaded: LoadedConfig, path: str) -> Summarised:
+    """The data set of a config from a file of statistics; raises as `prepare_measured`."""
+    with loaded.placing_errors():
+        return summarised(loaded.config, read_statistics(path), path)
+
+
+def _in_dtype(config: Config, dtype: str) -> Config:
+    return config.model_copy(update={"train": config.train.model_copy(update={"dtype": dtype})})
+
+
+def _assembled(loaded: LoadedConfig, config: Config, found: Summarised, judged_by: str) -> Prepared:
+    """As `assemble_run`."""
+    dataset, design, bias = found.dataset, found.design, config.model.bias
+    try:
+        device = resolve_device("cpu" if config.train.device == "auto" else config.train.device)
+    except ValueError as error:
+        raise loaded.error("train.device", str(error)) from None
+    preprocessor = Preprocessor.fit(dataset, config.preprocess, bias=bias)
+    factor = scaled_factor(design, preprocessor, bias=bias, dtype=judged_by)
+    refuse_rounding(factor, dataset.features, dataset.targets, found.path)
+    n, dtype = design.kept.n, config.train.dtype
+    shapes = ((n, len(dataset.features)), (n, len(dataset.targets)))
+    X_nd, y_nk = (NoMatrix(shape, dtype, found.path) for shape in shapes)
+    rows = measured_rows(design, preprocessor, dtype)
+    model = build_model(len(dataset.features), len(dataset.targets), bias=bias, dtype=dtype_of(config), device=device)
+    eps = float(np.finfo(judged_by).eps)
+    with loaded.placing_errors():
+        initialise(model, config.model.init, config.seed)
+        matrices: Any = X_nd, y_nk
+        problem = problem_of(config, dataset, preprocessor, matrices, eps=eps, measured=factor)
+        problem.exact["original"] = of_factor(design.factor(bias=bias), loss=config.loss)
+        chosen = resolve(config, problem)
+    problem = problem.with_plan(plan_of(chosen.config, dataset))
+    try:
+        choice = choose(config.train.engine, problem.plan, rows)
+    except ValueError as error:
+        raise loaded.error("train.engine", str(error)) from None
+    evaluate = config.evaluate.model_copy(update={"predictions": "none"})
+    resolved = resolved_config(chosen.config, device, choice, problem.plan).model_copy(update={"evaluate": evaluate})
+    return Prepared(resolved, dataset, preprocessor, rows, {}, TrainingState(model), choice, problem, chosen)
+
+
+def refuse_what_needs_rows(loaded: LoadedConfig) -> None:
+    """Refuse settings that need rows.
+
+    Raises:
+        ConfigError: with each of them and what to do.
+    """
+    config, faults = loaded.config, list[Fault]()
+    train, evaluate, transformed = config.train, config.evaluate, config.preprocess.target_transform != "none"
+    monitor = None if train.early_stopping is None else train.early_stopping.monitor
+    mean = transformed and config.preprocess.target_estimate == "mean"
+    needs: list[tuple[bool, str, str, Any]] = [
+        (not is_squared(config.loss), "loss", f"{config.loss} needs the rows", "mse"),
+        (train.batch_size != "full", "train.batch_size", "mini-batches need the rows", "full"),
+        (train.engine not in ("auto", "statistics"), "train.engine", f"{train.engine} needs the rows", "auto"),
+        (train.device not in ("auto", "cpu"), "train.device", "statistics are trained on the CPU", "cpu"),
+        (evaluate.cross_validation is not None, "evaluate.cross_validation", "folds are made of rows", None),
+        (evaluate.covariance != "classic", "evaluate.covariance", f"{evaluate.covariance} needs the rows", "classic"),
+        (mean, "preprocess.target_estimate", "the mean needs the residual of each row", "median"),
+        (
+            monitor == "validation.loss", "train.early_stopping.monitor", "the validation split was not read",
+            "train.loss",
+        ),
+    ]  # fmt: skip
+    for is_asked, key, why, value in needs:
+        faults += (
+            loaded.error(key, f"{why}; set {setting(key, value)}, or leave --stats out").faults if is_asked else []
+        )
+    if faults:
+        raise ConfigError(faults)
+
+
+def _check_gates(loaded: LoadedConfig, fail_if: Sequence[str], found: Summarised) -> None:
+    """Refuse gates on metrics that need rows, and on those that no run of the config has.
+
+    Raises:
+        ConfigError: with each.
+    """
+    config, dataset = loaded.config, found.dataset
+    names = metric_names(config, dataset.features)
+    transformed = config.preprocess.target_transform != "none"
+    for split in ("validation", "test"):
+        names[split] = _without_rows(names[split])
+    lost = (*_OF_ROWS, *(("mse", "rmse", "r2") if transformed else ()))
+    names["train"] = _without(names["train"], lost)
+    names["optimum"] = _without(names["optimum"], _IN_OPTIMUM)
+    faults: list[Fault] = []
+    for position, gate in enumerate(config.gates):
+        if why := impossible_gate(gate, names):
+            faults += loaded.error(("gates", position), why).faults
+    faults += [Fault(why, "--fail-if") for gate in fail_if if (why := impossible_gate(gate, names))]
+    if faults:
+        raise ConfigError(faults)
+
+
+def _without_rows(names: Any) -> Absent:
+    form = names.otherwise if isinstance(names, Absent) else names
+    return Absent(NEEDS_ROWS, form)
+
+
+def _without(names: Any, keys: Sequence[str]) -> Any:
+    if not isinstance(names, Mapping):
+        return names
+    return {key: Absent(NEEDS_ROWS, value) if key in keys else value for key, value in names.items()}

@@ -1,0 +1,328 @@
+"""The data set of a config whose rows were not read: its encoding, its splits and its design, from statistics."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+import numpy as np
+
+from linreg_cli.config.data import TableData
+from linreg_cli.config.given import messages_about
+from linreg_cli.config.roles import column_roles
+from linreg_cli.config.schema import Config
+from linreg_cli.config.terms import Term
+from linreg_cli.data.assemble import assemble
+from linreg_cli.data.columns.kinds import MISSING, Categories, Column, Numbers, RawColumn
+from linreg_cli.data.columns.row_set import RowArray
+from linreg_cli.data.dataset import SPLITS, Dataset
+from linreg_cli.data.encoding import levels
+from linreg_cli.data.encoding.encode import Encoder
+from linreg_cli.data.encoding.inputs import CategoryInput, NumberInput
+from linreg_cli.data.encoding.treatments import Treatment
+from linreg_cli.data.features import choose_features, feature_treatments
+from linreg_cli.data.summary import DataSummary
+from linreg_cli.errors import ConfigError, DataError, Fault
+from linreg_cli.remedies import change, leave_out, missing
+from linreg_cli.statistics.design import Combination, Design
+from linreg_cli.statistics.facts import ColumnFacts, TableStatistics
+from linreg_cli.statistics.merge import changed_settings
+from linreg_cli.statistics.moments import Key, gap_of, level_of, target_of, value_of
+from linreg_cli.statistics.source import refuse_settings, settings_of
+
+#: What asks for rows where there are none.
+NEEDS_ROWS = "statistics hold no rows; leave --stats out"
+
+
+class NoRows(Mapping[str, Column]):
+    """The columns of rows that were not read: their names are known, and reading one is refused.
+
+    Args:
+        names: of the columns.
+        where: the file of statistics, for messages.
+    """
+
+    def __init__(self, names: Sequence[str], where: str) -> None:
+        self._names, self._where = dict.fromkeys(names), where
+
+    def __getitem__(self, name: str) -> NoReturn:
+        if name not in self._names:
+            raise KeyError(name)
+        raise DataError(f"column {name!r} is to be read, but {NEEDS_ROWS}", self._where)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+class NoMatrix:
+    """A matrix of rows that were not read: it has a shape and a dtype, and reading it is refused.
+
+    Args:
+        shape: (n_rows, n_columns).
+        dtype: of its numbers.
+        where: the file of statistics, for messages.
+    """
+
+    ndim = 2
+
+    def __init__(self, shape: tuple[int, int], dtype: str, where: str) -> None:
+        self.shape, self.dtype, self._where = shape, np.dtype(dtype), where
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def size(self) -> int:
+        """Cells."""
+        return self.shape[0] * self.shape[1]
+
+    def __getitem__(self, rows: object) -> NoReturn:
+        raise DataError(f"rows are to be read, but {NEEDS_ROWS}", self._where)
+
+    def __array__(self, *_: object, **__: object) -> NoReturn:
+        raise DataError(f"rows are to be read, but {NEEDS_ROWS}", self._where)
+
+
+@dataclass(frozen=True, eq=False)
+class Summarised:
+    """What stands for the rows of a table.
+
+    Attributes:
+        dataset: without rows; its splits have their sizes.
+        design: of the train split.
+        path: of the file of statistics.
+        found: what is in it.
+    """
+
+    dataset: Dataset
+    design: Design
+    path: str
+    found: TableStatistics
+
+
+def summarised(config: Config, found: TableStatistics, path: str) -> Summarised:
+    """The data set of a config, from statistics of its table.
+
+    Args:
+        config: of the run.
+        found: statistics of the whole table.
+        path: of their file.
+
+    Raises:
+        ConfigError: for settings that the statistics are not of.
+        DataError: for statistics of a part, columns without a cell, and missing cells that the config does not allow.
+    """
+    with messages_about(config):
+        refuse_settings(config)
+        data = config.data
+        assert isinstance(data, TableData)
+        if found.part != (1, 1):
+            index, of = found.part
+            message = f"the statistics are of part {index}/{of} of a table"
+            raise DataError(f"{message}; merge all parts with: linreg stats merge FILE... -o FILE", path)
+        terms = choose_features(
+            found.table["columns"], data.targets, data.features, data.ignore, roles=column_roles(config),
+            index=found.table["index"], name=data.path,
+        )  # fmt: skip
+        treated = feature_treatments(config.preprocess, terms, data.targets, found.table["columns"])
+        _refuse_other_settings(config, found, terms, treated, path)
+        facts = [_as_boolean(each) for each in found.columns]
+        _refuse_gaps(facts, treated, path)
+        for split in SPLITS:
+            if not found.splits[split] and (split == "train" or _asks_for(config, split)):
+                raise DataError(f"the {split} split has no row", path)
+        dataset = _fitted(config, facts, found, terms, treated, path)
+        design = _design(dataset, facts, found)
+        return Summarised(replace(dataset, known=design.moments()), design, path, found)
+
+
+def _asks_for(config: Config, split: str) -> bool:
+    assert isinstance(config.data, TableData)
+    return config.data.split.column is None and getattr(config.data.split, split) > 0
+
+
+def _digest(digests: Sequence[str]) -> str:
+    import hashlib
+
+    return f"stats:{hashlib.sha256(' '.join(digests).encode()).hexdigest()}"
+
+
+def _refuse_other_settings(
+    config: Config, found: TableStatistics, terms: Sequence[Term], treated: Mapping[str, Treatment], path: str
+) -> None:
+    asked = settings_of(config, tuple(term.text for term in terms), treated)
+    if changed := changed_settings(asked, found.settings):
+        message = f"the config is not that of the statistics: {changed}"
+        raise ConfigError(f"{message}; make them anew with: linreg stats -c CONFIG -o FILE", path)
+
+
+def _refuse_gaps(facts: Sequence[ColumnFacts], treated: Mapping[str, Treatment], path: str) -> None:
+    """Refuse missing cells of train rows that the config does not fill in, and medians that are not kept."""
+    faults = []
+    for each in facts:
+        way = treated[each.column].missing
+        where = f"{path}, column {each.column!r}"
+        if way == "median" and each.role == "feature" and not each.is_category and each.histogram is None:
+            again = "make the statistics with this config to have its median"
+            faults.append(Fault(f"its values are not kept; {again}, or {change(*missing(each.column, 'mean'))}", where))
+        if each.gaps and (way == "error" or (each.is_category and way in ("mean", "median"))):
+            ways = "level" if each.is_category else "mean"
+            remedy = f"{change(*missing(each.column, ways))}, or leave the column out with {leave_out(each.column)}"
+            faults.append(Fault(f"{each.gaps:,} cells are missing; {remedy}", where))
+    if faults:
+        raise DataError(faults)
+
+
+def _as_boolean(each: ColumnFacts) -> ColumnFacts:
+    """A category of text whose levels are true and false is one of truth values, as in a table that is read."""
+    is_text = each.is_category and each.kind == "text"
+    return replace(each, kind="boolean") if is_text and levels.is_boolean(tuple(each.levels)) else each
+
+
+def _name_of(each: ColumnFacts, level: str) -> str:
+    return level.lower() if each.kind == "boolean" else level
+
+
+def _fitted(
+    config: Config,
+    facts: Sequence[ColumnFacts],
+    found: TableStatistics,
+    terms: Sequence[Term],
+    treated: Mapping[str, Treatment],
+    path: str,
+) -> Dataset:
+    """The data set, with an encoding that is fitted on a few rows in which all that it depends on is as in the table.
+
+    These are rows with every level, and a row for each set of columns that are missing together.
+    """
+    groups = _missing_together(facts, found)
+    n_levels = max((len(each.levels) for each in facts), default=0)
+    n_rows = max(1, n_levels)
+    absent = {column: n_rows + place for place, group in enumerate(groups) for column in group}
+    n_rows += len(groups)
+    raw = {each.column: _column(each, n_rows, absent.get(each.column)) for each in facts}
+    every = np.arange(n_rows, dtype=np.int32)
+    kept = {name: every if name == "train" else every[:0] for name in SPLITS}
+    data = config.data
+    assert isinstance(data, TableData)
+    dataset = assemble(path, raw, data.targets, config, lambda _: kept, treated, terms=terms)
+    encoder = dataset.encoder
+    assert encoder is not None
+    of = {each.column: each for each in facts}
+    encoder = replace(encoder, inputs=tuple(_with_fill(each, of, found) for each in encoder.inputs))
+    assert dataset.summary is not None
+    summary = _summary(dataset.summary, of, encoder, found)
+    names = (*encoder.features, *data.targets)
+    splits: dict[str, Any] = {name: _unread(found.splits[name]) for name in SPLITS}
+    columns = NoRows(names, path)
+    return Dataset(
+        path, encoder.features, data.targets, columns, splits, encoder, None, summary, dict(treated),
+        digest=_digest(found.digests),
+    )  # fmt: skip
+
+
+def _unread(n_rows: int) -> RowArray:
+    """Row numbers of which only their count is known, in no memory."""
+    return np.broadcast_to(np.int32(0), (n_rows,))
+
+
+def _missing_together(facts: Sequence[ColumnFacts], found: TableStatistics) -> list[list[str]]:
+    """The columns with missing cells in the train split, those together that are missing in the same rows."""
+    moments, groups = found.moments, dict[int, list[str]]()
+    position = {key: place + 1 for place, key in enumerate(moments.keys)}
+    for each in facts:
+        if not each.gaps or each.role == "target":
+            continue
+        own = moments.R[:, position[gap_of(each.column)]]
+        # The squared distance of two indicators is the number of rows in which they differ.
+        same = (at for at in groups if float(np.sum((moments.R[:, at] - own) ** 2)) < 0.5)
+        groups.setdefault(next(same, position[gap_of(each.column)]), []).append(each.column)
+    return list(groups.values())
+
+
+def _column(each: ColumnFacts, n_rows: int, absent: int | None) -> RawColumn:
+    """A column of the few rows."""
+    if not each.is_category:
+        values = np.full(n_rows, each.low if np.isfinite(each.low) else np.nan)
+        if absent is not None:
+            values[absent] = np.nan
+        return Numbers(values)
+    names = levels.ordered({_name_of(each, level) for level in each.levels})
+    trained = [names.index(_name_of(each, level)) for level, count in each.levels.items() if count]
+    codes = np.full(n_rows, MISSING, dtype=np.int32)
+    if trained:
+        codes[:] = np.resize(np.array(sorted(set(trained)), dtype=np.int32), n_rows)
+    if absent is not None:
+        codes[absent] = MISSING
+    return Categories(each.kind, codes, names)
+
+
+def _with_fill(each: Any, of: Mapping[str, ColumnFacts], found: TableStatistics) -> Any:
+    """An input with the fill of the whole table."""
+    if not isinstance(each, NumberInput) or each.fill is None:
+        return each
+    return replace(each, fill=_fill(each.missing, of[each.column], found))
+
+
+def _fill(way: str, facts: ColumnFacts, found: TableStatistics) -> float:
+    if facts.low == facts.high:
+        return facts.low
+    if way == "median":
+        assert facts.histogram is not None
+        return facts.histogram.median()[0]
+    moments = found.moments
+    return float(moments.mean[moments.keys.index(value_of(facts.column))])
+
+
+def _summary(
+    summary: DataSummary, of: Mapping[str, ColumnFacts], encoder: Encoder, found: TableStatistics
+) -> DataSummary:
+    """The summary of the table in place of that of the few rows."""
+    fills = {each.column: each.fill for each in encoder.inputs if isinstance(each, NumberInput)}
+    columns = tuple(
+        replace(used, missing=of[used.column].missing, fill=fills.get(used.column, used.fill))
+        for used in summary.columns
+    )
+    return replace(summary, n_rows=found.n_rows, n_dropped=found.n_dropped, columns=columns)
+
+
+def _design(dataset: Dataset, facts: Sequence[ColumnFacts], found: TableStatistics) -> Design:
+    """The inputs and the targets as combinations of what is kept."""
+    moments, of = found.moments, {each.column: each for each in facts}
+    center = dict(zip(moments.keys, moments.center.tolist(), strict=True))
+    inputs: dict[str, Combination] = {}
+    for each in dataset.inputs:
+        column = of[each.column]
+        if isinstance(each, NumberInput):
+            inputs[each.column] = _filled(each, column, center)
+            if each.of_gaps is not None:
+                inputs[each.of_gaps] = _indicator({gap_of(each.column): 1.0}, column.gaps, moments.n)
+        elif isinstance(each, CategoryInput):
+            for level, name in zip(each.levels[int(each.drop_first) :], each.features, strict=True):
+                inputs[name] = _level(level, each, column, moments.n)
+    targets = {
+        name: Combination(center[target_of(name)], {target_of(name): 1.0}, of[name].low, of[name].high)
+        for name in dataset.targets
+    }
+    return Design(moments, inputs, targets)
+
+
+def _filled(each: NumberInput, facts: ColumnFacts, center: Mapping[Key, float]) -> Combination:
+    own = value_of(each.column)
+    if not facts.gaps or each.fill is None:
+        return Combination(center[own], {own: 1.0}, facts.low, facts.high)
+    made = {own: 1.0, gap_of(each.column): each.fill - center[own]}
+    return Combination(center[own], made, min(facts.low, each.fill), max(facts.high, each.fill))
+
+
+def _level(level: str, each: CategoryInput, facts: ColumnFacts, n: int) -> Combination:
+    if each.gaps_are_level and level == each.levels[-1]:
+        return _indicator({gap_of(each.column): 1.0}, facts.gaps, n)
+    counts = {name: count for name, count in facts.levels.items() if count and _name_of(facts, name) == level}
+    return _indicator({level_of(each.column, name): 1.0 for name in counts}, sum(counts.values()), n)
+
+
+def _indicator(made: Mapping[Key, float], count: int, n: int) -> Combination:
+    return Combination(0.0, made, float(count == n), float(count > 0))

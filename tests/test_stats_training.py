@@ -1,0 +1,202 @@
+"""`train --stats` and `inspect --stats`: as on the rows, within rounding error; what needs rows is null or refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from test_stats import CONFIG, parts, table
+
+VARIANTS = {
+    "standardised, gaps as a level": (),
+    "original units, the mean": (
+        "--set", "data.ignore=[x, p]", "--set", "preprocess.standardize=false", "--set", "preprocess.missing=mean",
+    ),
+    "medians": ("--set", "preprocess.missing=median", "--set", "preprocess.standardize_target=true"),
+    "float32, penalty, auto": (
+        "--set", "train.dtype=float32", "--set", "optimizer.weight_decay=0.01", "--set", "optimizer.lr=auto",
+    ),
+    "no bias": ("--set", "model.bias=false", "--set", "data.ignore=[x, p]"),
+    "sse, ddof, momentum": (
+        "--set", "loss=sse", "--set", "optimizer.lr=1e-3", "--set", "optimizer.momentum=0.5",
+        "--set", "preprocess.ddof=1",
+    ),
+    "log of the target, rows dropped": (
+        "--set", "preprocess.target_transform=log1p", "--set", "preprocess.missing=drop", "--set", "data.target=p",
+        "--set", "data.ignore=[y]",
+    ),
+    "two targets": ("--set", "data.target=[y, p]", "--set", "preprocess.missing=drop", "--set", "data.ignore=[]"),
+    "a hash": ("--set", "data.split={train: 0.8, test: 0.2, by: hash}"),
+}  # fmt: skip
+#: What differs where no row is read: null with a reason, or not there.
+LACKING = ("mae", "test", "std_err_hc3", "durbin_watson", "leave_one_out", "k_fold", "folds")
+
+
+@pytest.fixture
+def place(linreg, tmp_path: Path) -> Path:
+    frame = table()
+    frame["p"] = np.exp(frame.y / 4)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "c.yaml").write_text(CONFIG.replace("target: y}", "target: y, ignore: [p]}"))
+    return tmp_path
+
+
+def differences(of_statistics: Any, of_rows: Any, rtol: float, path: str = "") -> list[str]:
+    """The places in which two results differ, but for those that need rows."""
+    if isinstance(of_statistics, dict) and isinstance(of_rows, dict):
+        keys = [key for key in {**of_statistics, **of_rows} if key.removesuffix("_reason") not in LACKING]
+        gone = [f"{path}.{key}" for key in keys if (key in of_statistics) != (key in of_rows)]
+        both = [key for key in keys if key in of_statistics and key in of_rows]
+        return gone + [
+            each for key in both for each in differences(of_statistics[key], of_rows[key], rtol, f"{path}.{key}")
+        ]
+    if isinstance(of_statistics, list):
+        pairs = enumerate(zip(of_statistics, of_rows, strict=True))
+        return [each for at, pair in pairs for each in differences(*pair, rtol, f"{path}.{at}")]
+    if isinstance(of_statistics, float):
+        close = np.isclose(of_statistics, of_rows, rtol=rtol, atol=0) or abs(of_statistics - of_rows) < 1e-9
+        return [] if close else [f"{path}: {of_statistics} and {of_rows}"]
+    return [] if of_statistics == of_rows else [f"{path}: {of_statistics} and {of_rows}"]
+
+
+def of_both(linreg, *options: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The metrics of a run from the statistics of three parts, whose table is away, and of one on the rows."""
+    files = parts(linreg, 3, *options)
+    assert linreg("stats", "merge", *files, "-o", "m.safetensors").code == 0
+    Path("t.csv").rename("away.csv")
+    first = linreg("train", "-c", "c.yaml", *options, "--stats", "m.safetensors", "--json")
+    Path("away.csv").rename("t.csv")
+    second = linreg("train", "-c", "c.yaml", *options, "--json")
+    assert (first.code, second.code) == (0, 0), first.err + second.err
+    return json.loads(first.out)["metrics"], json.loads(second.out)["metrics"]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_run_from_statistics_is_that_on_the_rows(linreg, place, variant):
+    options = VARIANTS[variant]
+    found, expected = of_both(linreg, *options)
+    if variant.startswith("log"):  # metrics in original units need the rows
+        assert "original units need the rows" in found["train"]["r2_reason"]
+        found["train"], expected["train"] = ({"loss": each["train"]["loss"]} for each in (found, expected))
+    # A unit in the last place of the column about a billion is 1e-7 of its spread: so far rows and sums may differ.
+    rtol = 1e-5 if "train.dtype=float32" in options else 1e-9 if "data.ignore=[x, p]" in options else 2e-6
+    assert differences(found, expected, rtol) == []
+    history = [np.loadtxt(f"outputs/s-000{run}/history.csv", delimiter=",", skiprows=1) for run in (1, 2)]
+    names = Path("outputs/s-0001/history.csv").read_text().splitlines()[0].split(",")
+    rows = [each[:, [at for at, name in enumerate(names) if name not in ("seconds", "gap")]] for each in history]
+    np.testing.assert_allclose(*rows, rtol=rtol, atol=1e-7)
+
+
+def test_the_optimum_and_its_inference_are_those_of_statsmodels(linreg, place):
+    linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
+    done = linreg("train", "-c", "c.yaml", "--stats", "s.safetensors", "--set", "train.epochs=20000", "--json")
+    frame = table()
+    X = pd.DataFrame({"x": frame.x - 1e9, "z": frame.z.fillna(frame.z.mean()), "z=(missing)": frame.z.isna() * 1.0})
+    for level in ("c1", "c2", "c3", "c4"):
+        X[f"city={level}"] = (frame.city == level) * 1.0
+    expected = sm.OLS(frame.y, sm.add_constant(X)).fit()
+    found = json.loads(done.out)["metrics"]["optimum"]["inference"]
+    for name in X.columns:
+        mine = found["coefficients"][name]
+        numbers = [mine[key] for key in ("estimate", "std_err", "t", "p", "ci_low", "ci_high")]
+        ends = expected.conf_int().loc[name]
+        theirs = [expected.params[name], expected.bse[name], expected.tvalues[name], expected.pvalues[name], *ends]
+        np.testing.assert_allclose(numbers, theirs, rtol=1e-6)
+        assert "needs the rows" in mine["std_err_hc3_reason"]
+    scalars = [found[key] for key in ("residual_std", "r2", "r2_adjusted", "f", "aic", "bic")]
+    theirs = [
+        np.sqrt(expected.mse_resid), expected.rsquared, expected.rsquared_adj, expected.fvalue, expected.aic,
+        expected.bic,
+    ]  # fmt: skip
+    np.testing.assert_allclose(scalars, theirs, rtol=1e-7)
+
+
+@pytest.mark.parametrize("variant", ["standardised, gaps as a level", "original units, the mean", "no bias"])
+def test_an_inspection_from_statistics_is_that_of_the_rows(linreg, place, variant):
+    options = VARIANTS[variant]
+    linreg("stats", "-c", "c.yaml", *options, "-o", "s.safetensors")
+    found = linreg("inspect", "-c", "c.yaml", *options, "--stats", "s.safetensors", "--json")
+    expected = linreg("inspect", "-c", "c.yaml", *options, "--json")
+    first, second = json.loads(found.out), json.loads(expected.out)
+    assert differences(first, second, 1e-6) == []
+    assert "need the rows" in linreg("inspect", "-c", "c.yaml", *options, "--stats", "s.safetensors").out
+
+
+def test_what_is_done_with_such_a_run_works_or_says_why(linreg, place):
+    linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
+    options = ("--set", "train.epochs=5000", "--set", "plots=true")
+    assert linreg("train", "-c", "c.yaml", "--stats", "s.safetensors", *options, "-q").code == 0
+    record = json.loads(Path("outputs/s-0001/run.json").read_text())
+    assert (record["statistics"], record["data"]["rows"]["train"]) == (str(place / "s.safetensors"), 61)
+    predicted = linreg("predict", "s-0001", "--data", "t.csv", "-o", "o.csv", "--interval", "prediction")
+    assert (predicted.code, "prediction_low" in Path("o.csv").read_text()) == (0, True)
+    assert json.loads(linreg("evaluate", "s-0001", "--data", "t.csv", "--json").out)["data"]["n"] == 61
+    assert json.loads(linreg("evaluate", "s-0001", "--json").out)["train"]["mae"] > 0
+    assert linreg("report", "s-0001", "-o", "r.html").code == 0
+    assert linreg("export", "s-0001", "--format", "json", "-o", "m.json").code == 0
+    assert linreg("plot", "s-0001", "--kind", "coefficients", "-o", "p").code == 0
+    drawn = linreg("plot", "s-0001", "--kind", "residuals", "-o", "p")
+    assert (drawn.code, "evaluate.predictions: none" in drawn.err) == (2, True)
+    drawn = linreg("plot", "s-0001", "--kind", "correlation", "-o", "p")
+    assert (drawn.code, "trained from statistics" in drawn.err) == (2, True)
+
+
+def test_more_epochs_go_on_from_the_statistics_that_the_run_began_with(linreg, place):
+    linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
+    linreg("train", "-c", "c.yaml", "--stats", "s.safetensors")
+    linreg("train", "-c", "c.yaml", "--stats", "s.safetensors", "--set", "train.epochs=30")
+    done = linreg("train", "--resume", "s-0001", "--set", "train.epochs=30")
+    assert done.code == 0, done.err
+    one, other = (Path(f"outputs/s-000{run}/model.safetensors").read_bytes() for run in (1, 2))
+    assert one == other
+    assert linreg("train", "--resume", "s-0001", "--stats", "s.safetensors").code == 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("loss=mae", "loss: mae needs the rows; set loss: mse"),
+        ("train.batch_size=10", "set train.batch_size: full"),
+        ("train.engine=native", "set train.engine: auto"),
+        ("evaluate.cross_validation={folds: 3}", "folds are made of rows"),
+        ("evaluate.covariance=HC3", "set evaluate.covariance: classic"),
+        ("gates=[train.mae < 1]", "statistics hold no rows"),
+        ("gates=[optimum.leave_one_out.rmse < 1]", "statistics hold no rows"),
+    ],
+)
+def test_settings_and_gates_that_need_rows_are_refused_before_training(linreg, place, setting, said):
+    linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
+    done = linreg("train", "-c", "c.yaml", "--stats", "s.safetensors", "--set", setting)
+    assert (done.code, Path("outputs").exists()) == (2, False)
+    assert said in done.err
+
+
+@pytest.mark.parametrize(
+    ("setting", "code", "said"),
+    [
+        ("preprocess.missing=error", 3, "7 cells are missing"),
+        ("preprocess.missing=median", 3, "its values are not kept"),
+        ("preprocess.missing=drop", 2, "the config is not that of the statistics: preprocess.missing: drop is"),
+        ("data.target=z", 2, "data.target is"),
+        ("train.dtype=float32", 0, ""),
+    ],
+)
+def test_statistics_of_another_config_are_refused(linreg, place, setting, code, said):
+    linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
+    done = linreg("train", "-c", "c.yaml", "--stats", "s.safetensors", "--set", setting)
+    assert (done.code, said in done.err) == (code, True), done.err
+
+
+def test_a_part_is_not_the_table_and_float32_needs_a_spread(linreg, place):
+    one, _ = parts(linreg, 2)
+    done = linreg("train", "-c", "c.yaml", "--stats", one)
+    assert (done.code, "merge all parts with" in done.err) == (3, True)
+    linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
+    settings = ("--set", "train.dtype=float32", "--set", "preprocess.standardize=false")
+    done = linreg("train", "-c", "c.yaml", "--stats", "s.safetensors", *settings)
+    assert (done.code, "column 'x'" in done.err, "preprocess.standardize: true" in done.err) == (3, True, True)
+    assert linreg("train", "t.csv", "--target", "y", "--stats", "s.safetensors").code == 2
+    assert linreg("inspect", "-c", "c.yaml", "--stats", "s.safetensors", "--ridge").code == 2

@@ -1,0 +1,212 @@
+"""`data.stream`: a run from the disk is the run in memory of its config, and what it cannot do is refused."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from linreg_cli.config import load_config
+from linreg_cli.config.types import bytes_in
+from linreg_cli.convergence.constant import best_constant_loss
+from linreg_cli.data.columns.row_file import stored
+from linreg_cli.optim.engines import parts, windows
+from linreg_cli.optim.losses import Loss
+from linreg_cli.pipeline import streaming
+from linreg_cli.runs.find import find_run
+
+
+@pytest.fixture
+def table(tmp_path):
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(400, 3)) * [1, 5, 0.2] + [0, 3, 1]
+    y = X @ [1.0, -2.0, 3.0] + rng.standard_t(3, size=400)
+    columns = {**{name: X[:, i] for i, name in enumerate("abc")}, "y": y, "z": y - 3 * X[:, 0]}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    (tmp_path / "c.yaml").write_text(f"data: {{path: {tmp_path / 't.parquet'}, target: y, ignore: [z]}}\n{BASE}")
+    return tmp_path / "t.parquet"
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Pieces, chunks and parts of a few rows, so that every boundary is crossed."""
+    monkeypatch.setattr(windows, "PIECE_BYTES", 500)
+    monkeypatch.setattr(streaming, "CHUNK_BYTES", 1_700)
+    monkeypatch.setattr(streaming, "OTHER_BYTES", 0)
+    monkeypatch.setattr(parts, "PART_ELEMENTS", 200)
+
+
+BASE = "name: s\nplots: false\npreprocess: {standardize: true}\noptimizer: {lr: 0.01}\n"
+BLOCKS = ["train.shuffle=blocks", "train.blocks=6", "train.batch_size=7", "train.engine=native"]
+SETTINGS = {
+    "mse": [*BLOCKS, "optimizer.momentum=0.9", "optimizer.schedule={kind: exponential, gamma: 0.5}"],
+    "huber": [*BLOCKS, "loss=huber", "train.batch_size=100"],
+    "mae, no bias, one row": [*BLOCKS, "loss=mae", "model.bias=false", "train.batch_size=1", "train.dtype=float64"],
+    "two targets": [*BLOCKS, "data.target=[y, z]", "data.ignore=[]", "preprocess.standardize_target=true"],
+    "reference": [*BLOCKS, "train.engine=reference", "optimizer.weight_decay=0.1"],
+    "in order": [*BLOCKS[2:], "train.shuffle=false", "loss=huber"],
+    "full batch": ["train.batch_size=full", "train.engine=statistics", "optimizer.lr=auto", "train.stop_gap=0.001"],
+    "full batch of mae": ["train.batch_size=full", "train.engine=native", "loss=mae"],
+    "early stopping": [
+        *BLOCKS, "train.early_stopping={patience: 1, restore_best: true}", "optimizer.lr=auto", "train.epochs=9",
+        "data.split={train: 0.7, validation: 0.2, test: 0.1, by: hash}",
+    ],
+}  # fmt: skip
+
+
+def options(settings: list[str]) -> list[str]:
+    return [text for setting in settings for text in ("--set", setting)]
+
+
+def trained(linreg, table, *settings: str) -> Path:
+    result = linreg("train", "-c", table.with_name("c.yaml"), "-q", *options([*settings]))
+    assert result.code == 0, result.err
+    return Path(result.out.strip())
+
+
+def contents(run: Path) -> dict:
+    """All that does not name where the rows were."""
+    history = [line.split(",") for line in (run / "history.csv").read_text().splitlines()]
+    kept = [i for i, name in enumerate(history[0]) if name != "seconds"]
+    files = {name: (run / name).read_bytes() for name in ("model.safetensors", "preprocess.json", "predictions.csv")}
+    metrics = json.loads((run / "metrics.json").read_text())
+    return files | {"history": [[line[i] for i in kept] for line in history], "metrics": metrics}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_run_from_the_disk_is_the_run_in_memory(setting, linreg, table):
+    found = [
+        contents(trained(linreg, table, *SETTINGS[setting], f"data.stream={stream}")) for stream in ("false", "true")
+    ]
+    here, there = found
+    if {"loss=huber", "loss=mae"} & {*SETTINGS[setting]}:
+        assert here["metrics"]["optimum"] is not None
+        assert there["metrics"]["optimum"] is None
+        assert "computed from rows in memory; the rows stay on the disk" in there["metrics"]["optimum_reason"]
+        for each in found:  # what is compared with the optimum
+            each["history"] = [[*line[:3]] for line in each["history"]]
+            each["metrics"] = {split: each["metrics"][split] for split in ("train", "validation", "test")}
+    assert here == there
+
+
+LOSSES = ["mse", "sse", "half_mse", "mae", "huber"]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_best_constant_of_targets_on_the_disk_is_that_of_targets_in_memory(loss, monkeypatch):
+    """Ties, both signs, zeros of both signs, and an even number of rows, whose median is the lower one."""
+    monkeypatch.setattr("linreg_cli.convergence.constant.CHUNK_ROWS", 7)
+    values = np.concatenate([np.random.default_rng(0).normal(size=(35, 2)) * [1, 1e6], [[-0.0, 0.0], [2.5, -3e-300]]])
+    for y in (values, np.concatenate([values, values[:1]]), values.astype("float32"), -np.abs(values), values * 0):
+        (matrix,) = stored(len(y), [2], y.dtype)
+        matrix.write(y, 0)
+        found = best_constant_loss(Loss(loss), matrix)
+        assert found == pytest.approx(Loss(loss).of_best_constant(torch.from_numpy(y)), rel=1e-13)
+
+
+def test_the_order_and_the_split_are_those_that_stream_which_a_warning_says(linreg, table):
+    settings = ["data.stream=true", "data.split={train: 0.8, test: 0.2}"]
+    result = linreg("train", "-c", "c.yaml", *options(settings))
+    run = find_run(Path("outputs"), "s-0001")
+    record, resolved = run.read_json("run.json"), run.read("config.yaml").decode()
+    (warning,) = (each["message"] for each in record["warnings"] if each["kind"] == "stream")
+    assert "so the run has train.shuffle: blocks and data.split.by: hash, as config.yaml says" in warning
+    assert warning in result.err.replace("\n", " ")
+    assert all(text in resolved for text in ("shuffle: blocks\n", "blocks: 1\n", "by: hash\n", "stream: true\n"))
+    assert record["data"]["stream"] == {"value": True, "why": "named by data.stream", "auto": False}
+    again = trained(linreg, table, *settings, "data.stream=false", "train.shuffle=blocks", "data.split.by=hash")
+    assert contents(again) == contents(run.path)
+    given = load_config([run.path / "config.yaml"]).config
+    assert given.data.memory_limit is None
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("1MiB", False), ("1KB", True)])
+def test_auto_streams_where_the_rows_do_not_fit(limit, expected, linreg, table):
+    settings = [f"data.memory_limit={limit}", "train.blocks=200", "train.shuffle=blocks", "train.batch_size=1"]
+    run = trained(linreg, table, *settings)
+    decision = json.loads((run / "run.json").read_text())["data"]["stream"]
+    assert (decision["value"], decision["auto"]) == (expected, True)
+    assert "the rows take 6.25 KiB, and data.memory_limit is " in decision["why"]
+    assert contents(run) == contents(trained(linreg, table, *settings[1:], "data.stream=false"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "said"),
+    [
+        (
+            ["evaluate.cross_validation={folds: 3}"],
+            "evaluate.cross_validation",
+            "each fold is trained on rows",
+        ),
+        (["loss=huber", "optimizer.lr=auto"], "optimizer.lr", "auto needs the exact optimum of loss: huber"),
+        (["loss=mae", "optimizer.lr=auto"], "optimizer.lr", "auto needs the exact optimum of loss: mae"),
+        (
+            ["train.engine=reference", "train.batch_size=full"],
+            "train.engine",
+            "a full batch stays on the disk; use",
+        ),
+        (
+            ["train.shuffle=false", "optimizer.lr=auto"],
+            "optimizer.lr",
+            "auto compares rates on the batches",
+        ),
+        (["data.memory_limit=1KB"], "data.memory_limit", "and data.memory_limit is 1000 bytes; set train.blocks: "),
+        (["data.memory_limit=2 potatoes"], "data.memory_limit", "expected a size above 0 with its unit"),
+        (["data.memory_limit=0MiB"], "data.memory_limit", "expected a size above 0 with its unit"),
+    ],
+)
+def test_what_does_not_stream_is_refused_with_what_helps(settings, key, said, linreg, table):
+    result = linreg("train", "-c", "c.yaml", *options(["data.stream=true", *settings]))
+    assert result.code == 2, result.err
+    assert f"{key}: " in result.err
+    assert said in result.err.replace("\n", " ")
+    assert not os.path.exists("outputs")
+
+
+def test_the_remedies_of_a_limit_that_is_too_low_train(linreg, table):
+    result = linreg("train", "-c", "c.yaml", *options(["data.stream=true", "data.memory_limit=4KB"]))
+    found = re.search(r"set (train.blocks: \d+), or (data.memory_limit: \S+)", result.err.replace("\n", " "))
+    assert found, result.err
+    for remedy in found.groups():
+        settings = ["data.stream=true", "data.memory_limit=4KB", "train.shuffle=blocks", remedy.replace(": ", "=")]
+        trained(linreg, table, *settings)
+
+
+def test_sizes_are_read_in_both_kinds_of_units():
+    assert [bytes_in(text) for text in ("1KiB", "1 KB", "3B", "1.5GiB")] == [1024, 1000, 3, 1610612736]
+
+
+def test_a_streamed_run_leaves_no_file_and_resumes_with_the_same_bits(linreg, table, monkeypatch, tmp_path):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    settings = [*SETTINGS["mse"], "data.stream=true"]
+    whole = trained(linreg, table, *settings, "train.epochs=5")
+    part = trained(linreg, table, *settings, "train.epochs=2", "data.stream=false")
+    result = linreg("train", "--resume", part, "-q", *options(["train.epochs=5"]))
+    assert result.code == 0, result.err
+    assert contents(part)["model.safetensors"] == contents(whole)["model.safetensors"]
+    assert not os.listdir(tmp_path / "temporary")
+
+
+def test_a_run_begun_in_memory_keeps_its_order_when_it_is_resumed_with_less_memory(linreg, table, monkeypatch):
+    run = trained(linreg, table, "train.epochs=2")
+    whole = trained(linreg, table, "train.epochs=4")
+    monkeypatch.setattr(streaming, "free_memory", lambda: 100)
+    assert linreg("train", "--resume", run, "-q", *options(["train.epochs=4"])).code == 0
+    assert contents(run)["model.safetensors"] == contents(whole)["model.safetensors"]
+
+
+def test_inspect_of_rows_on_the_disk_gives_the_figures_of_rows_in_memory(linreg, table):
+    here, there = (
+        linreg("inspect", "-c", "c.yaml", "--json", *options([*BLOCKS[:3], f"data.stream={stream}"])).json
+        for stream in ("false", "true")
+    )
+    assert there["optimum"] == here["optimum"]
+    assert {key for key in here if here[key] != there[key]} <= {"stream"}
+    assert linreg("inspect", "-c", "c.yaml", "--ridge", *options(["data.stream=true"])).code == 2

@@ -86,6 +86,7 @@ with it), `latest`, the path of a run folder, or a prefix that one id alone has.
 | 5 | a gate failed; the run is complete |
 | 6 | error in the run store: a run is unknown, ambiguous, damaged, in use, or cannot be written |
 | 129, 130, 143 | the terminal was closed (SIGHUP), interrupted (Ctrl-C), terminated (SIGTERM); a run can be resumed |
+| 137 | one of several processes was killed, often because memory ran out; the run can be resumed |
 | 141 | broken pipe: the reader of the output has closed it |
 """
 

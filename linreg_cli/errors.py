@@ -11,7 +11,9 @@
     ├── PlotError       2   matplotlib cannot draw here
     ├── GateError       5   a gate failed; the run itself is complete
     ├── StoreError      6   an unknown, damaged or unwritable run
-    └── Interrupted   130   Ctrl-C (143 for SIGTERM, 129 for SIGHUP)
+    ├── Interrupted   130   Ctrl-C (143 for SIGTERM, 129 for SIGHUP)
+    │   └── RankLost    137   one of several processes has ended without an error
+    └── RankError           the error of one of several processes, with its code
 
 An error holds one `Fault` for each thing that is wrong, so that all of them are reported at once. Only
 `linreg_cli.cli` turns errors into text.
@@ -193,6 +195,21 @@ class Interrupted(LinregError):  # noqa: N818 - it reports a request, not a fail
     def __init__(self, problem: str, exit_code: int) -> None:
         super().__init__(problem)
         self.exit_code = exit_code
+
+
+class RankLost(Interrupted):
+    """One of the processes that train together has ended, and has not said why."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem, exit_code=137)
+
+
+class RankError(LinregError):
+    """The error of another of the processes that train together, with its kind and exit code."""
+
+    def __init__(self, kind: str, exit_code: int, faults: Sequence[Fault]) -> None:
+        super().__init__(faults)
+        self.kind, self.exit_code = kind, exit_code  # type: ignore[misc]  # of this error alone
 
 
 def did_you_mean(name: str, allowed: Sequence[str]) -> str:

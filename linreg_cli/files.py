@@ -143,8 +143,17 @@ def read_own(path: Path) -> bytes:
     Raises:
         OSError: if it cannot be read, or is not a regular file.
     """
+    return own_file(path).read_bytes()
+
+
+def own_file(path: Path) -> Path:
+    """A file that linreg has written, to be read block by block.
+
+    Raises:
+        OSError: if there is a pipe or a device in its place.
+    """
     _refuse_pipe(path)
-    return path.read_bytes()
+    return path
 
 
 def _refuse_pipe(path: Path) -> None:

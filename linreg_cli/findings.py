@@ -30,6 +30,7 @@ KINDS: Mapping[str, str] = {
     "number_format": "numbers may have been written in another way than they were read",
     "placeholder": "a level of a category may stand for a missing cell",
     "plots": "a picture could not be drawn",
+    "ranks": "one process would train faster than several",
     "rate": "the learning rate is above a limit of stability",
     "resumed": "something has changed since the run was started, or a checkpoint is damaged",
     "stop_gap": "`train.stop_gap` cannot be certified",

@@ -6,7 +6,7 @@ The loop is written out here, from torch's own losses, and shares nothing with t
 import functools
 import itertools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -18,6 +18,7 @@ from linreg_cli.optim.engines.select import EXECUTORS, unable
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.shards import Shards
 from linreg_cli.optim.state import TrainingState
 
 N_ROWS = 10
@@ -56,6 +57,7 @@ class Case:
     targets: int = 1
     rates: tuple[float, ...] = RATES
     blocks: int | None = None
+    shards: int | None = None
 
     def plan(self) -> StepPlan:
         return StepPlan(
@@ -67,6 +69,7 @@ class Case:
             loss=Loss(self.loss, DELTA),
             learning_rate=lambda epoch: self.rates[epoch],
             n_blocks=self.blocks,
+            shards=None if self.shards is None else Shards(self.rows, self.shards),
             **OPTIMIZERS[self.optimizer],
         )
 
@@ -99,14 +102,20 @@ def every_executor(case: Callable[..., Case], dtypes: Iterable[str] = DTYPES, **
     An executor gets the cases that it can run; `test_what_an_executor_cannot_run` says which those are.
     """
     points = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    names = [*EXECUTORS, "statistics, sharded"]
     return pytest.mark.parametrize(
         ("name", "dtype", "case"),
         [
-            pytest.param(name, dtype, case(**point), id="-".join(map(str, (name, dtype, *point.values()))))
-            for name, dtype, point in itertools.product(EXECUTORS, dtypes, points)
-            if unable(name, case(**point).plan(), "cpu") is None
+            pytest.param(name.split(",")[0], dtype, at, id="-".join(map(str, (name, dtype, *point.values()))))
+            for name, dtype, point in itertools.product(names, dtypes, points)
+            if unable(name.split(",")[0], (at := _divided(case(**point), name)).plan(), "cpu") is None
         ],
     )
+
+
+def _divided(case: Case, name: str) -> Case:
+    """The case, with shards of uneven sizes for what adds up shard by shard."""
+    return replace(case, shards=min(3, case.rows)) if name.endswith("sharded") else case
 
 
 @dataclass(frozen=True)

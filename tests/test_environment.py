@@ -77,7 +77,7 @@ def test_what_is_honoured_stays_and_what_would_break_a_library_goes(monkeypatch)
 
 
 @pytest.mark.parametrize("size", ["2", "4", "0016", "9" * 5000])
-def test_one_of_several_processes_is_refused_once_with_one_code(linreg, place, monkeypatch, size):
+def test_one_of_several_processes_without_the_others_is_refused_once(linreg, place, monkeypatch, size):
     monkeypatch.setenv("WORLD_SIZE", size)
     for rank in ("0", "", "1", "3"):
         monkeypatch.setenv("RANK", rank)

@@ -31,12 +31,14 @@ from linreg_cli.optim.trail import Chunked
 @pytest.mark.parametrize("name", EXECUTORS)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_what_an_executor_cannot_run(name, loss):
-    """`statistics` takes full batches of squared losses, `affine` any of their batches, the others take all."""
-    for optimizer, size in itertools.product(OPTIMIZERS, (1, 3, 7, N_ROWS - 1, N_ROWS)):
-        able = unable(name, Case(loss, optimizer, size).plan(), "cpu") is None
-        squared = loss in ("mse", "sse", "half_mse")
-        expected = {"statistics": squared and size == N_ROWS, "affine": squared}.get(name, True)
-        assert able is expected, (optimizer, size)
+    """`statistics` takes full batches of squared losses, `affine` any of theirs; shards need one that knows them."""
+    for optimizer, size, shards in itertools.product(OPTIMIZERS, (1, 3, 7, N_ROWS - 1, N_ROWS), (None, 3)):
+        able = unable(name, Case(loss, optimizer, size, shards=shards).plan(), "cpu") is None
+        squared, divided = loss in ("mse", "sse", "half_mse"), shards is not None
+        expected = {
+            "statistics": squared and size == N_ROWS, "affine": squared and not divided, "sharded": divided,
+        }  # fmt: skip
+        assert able is expected.get(name, not divided), (optimizer, size, shards)
 
 
 @every_executor(Case, loss=LOSSES, optimizer=OPTIMIZERS, batch_size=[1, 3, 7, N_ROWS])

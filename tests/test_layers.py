@@ -23,11 +23,12 @@ ORDER = {
         "assemble", "checks", "every_fault", "load",
     ],
     "linreg_cli.optim": [
-        "losses", "schedules", "stopping", "row_order", "rows", "shards", "plan", "state", "trail", "engines", "fit",
+        "losses", "schedules", "stopping", "row_order", "ranks", "rows", "shards", "plan", "state", "trail", "engines",
+        "fit",
     ],
 }  # fmt: skip
 #: What may import compiled code, its compiler and its loader: the executors, and what they are made of.
-MAY_IMPORT_KERNELS = ["moments", "native", "parameters", "statistics"]
+MAY_IMPORT_KERNELS = ["moments", "native", "parameters", "shard_work", "sharded", "statistics"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 FOLDERS = sorted({".".join(path.parent.relative_to(PACKAGE.parent).parts) for path in MODULES})
 

@@ -84,11 +84,11 @@ def test_every_shape_equals_the_reference(rows, features, targets, loss, bias):
 def test_parts_and_products_give_the_same_moments(monkeypatch):
     X, y = table(1000, 5, 2)
     X *= torch.linspace(0, 100, 1000, dtype=torch.float64)[:, None]  # parts whose means differ
-    whole = StatisticsExecutor(TrainRows(X, y))._statistics()
+    whole = StatisticsExecutor(TrainRows(X, y))._statistics(plan(len(X), len(X)))
     monkeypatch.setattr(parts, "PART_ELEMENTS", 500)
-    split = StatisticsExecutor(TrainRows(X, y))._statistics()
+    split = StatisticsExecutor(TrainRows(X, y))._statistics(plan(len(X), len(X)))
     monkeypatch.setattr(moments, "WIDE", 1)
-    products = StatisticsExecutor(TrainRows(X, y))._statistics()
+    products = StatisticsExecutor(TrainRows(X, y))._statistics(plan(len(X), len(X)))
     for one, other, third in zip(whole, split, products, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-9)
         np.testing.assert_allclose(one, third, rtol=1e-11, atol=1e-9)
@@ -98,7 +98,7 @@ def test_parts_and_products_give_the_same_moments(monkeypatch):
 @pytest.mark.parametrize(("features", "targets"), [(1, 1), (2, 1), (7, 3), (8, 1), (9, 2), (17, 1)])
 def test_moments_are_those_of_extended_precision(rows, features, targets):
     X, y = table(rows, features, targets, torch.float32)
-    S, q, rr, mx, my, v, n, d, _ = StatisticsExecutor(TrainRows(X * 3 + 100, y))._statistics()
+    S, q, rr, mx, my, v, n, d, _ = StatisticsExecutor(TrainRows(X * 3 + 100, y))._statistics(plan(len(X), len(X)))
     z = np.concatenate([(X * 3 + 100).numpy(), y.numpy()], axis=1).astype(np.longdouble)
     np.testing.assert_allclose(np.concatenate([mx[:d], my]), z.mean(0).astype(float), rtol=1e-13, atol=1e-13)
     z -= z.mean(0)

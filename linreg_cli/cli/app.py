@@ -10,7 +10,7 @@ from typing import NoReturn
 import typer
 
 from linreg_cli.addresses import without_secrets
-from linreg_cli.cli import output, process, streams
+from linreg_cli.cli import output, process, ranks, streams
 from linreg_cli.cli.command import App, Top
 from linreg_cli.cli.completion import completion
 from linreg_cli.cli.evaluate import evaluate
@@ -133,7 +133,7 @@ def _run(arguments: Sequence[str], *, as_json: bool) -> tuple[int, tuple[str, Se
         return OutOfMemoryError.exit_code, (OutOfMemoryError.kind, OutOfMemoryError().faults)
     except Exception as error:  # a bug: reported with its traceback, and with --json as JSON, too
         return _bug(error, as_json=as_json), None
-    if result == 130:
+    if result == 130 and not ranks.has_launched():
         return 130, ("interrupted", (Fault("interrupted (Ctrl-C)"),))
     return result if isinstance(result, int) else 0, None
 
@@ -168,6 +168,7 @@ def main() -> NoReturn:
     """The entry point of the console script; sets up the process, runs one command line and exits."""
     streams.set_up()  # first: a file that is opened must not get the number of a closed stream
     process.set_up()
+    ranks.set_up()
     sys.unraisablehook = process.show_unraisable
     try:
         with StopRequests(restore=False):
@@ -176,6 +177,7 @@ def main() -> NoReturn:
     except Interrupted as error:  # a second signal, while the first one was being reported
         _ignore_signals()
         code = error.exit_code
+    ranks.end(code)
     process.leave_garbage()
     sys.exit(code)
 

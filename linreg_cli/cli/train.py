@@ -1,7 +1,6 @@
 """`linreg train`."""
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import LoadedConfig
     from linreg_cli.gates import References
+    from linreg_cli.optim.ranks import Ranks
     from linreg_cli.pipeline.workflow import Outcome
     from linreg_cli.runs.store import RunFolder
     from linreg_cli.starter.choices import Choices
@@ -41,6 +41,9 @@ def train(
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Same as --set name=NAME.")] = None,
     device: Annotated[
         str | None, typer.Option("--device", metavar="DEVICE", help="Same as --set train.device=DEVICE.")
+    ] = None,
+    nproc: Annotated[
+        int | None, typer.Option("--nproc", metavar="N", min=1, help="Train in N processes of this machine (torchrun).")
     ] = None,
     outputs: options.Outputs = options.OUTPUTS,
     fail_if: options.FailIf = None,
@@ -66,24 +69,29 @@ def train(
     Evaluates the model on every split and draws the pictures. --resume continues an interrupted run, with the same
     result, bit for bit, as without the interruption; --set train.epochs=N adds epochs to a run.
     """
+    from linreg_cli.cli import ranks
     from linreg_cli.cli.junit import recording_error, write_junit
     from linreg_cli.cli.progress import Progress
     from linreg_cli.runs.find import find_run
 
+    if (code := ranks.elsewhere(nproc)) is not None:
+        raise typer.Exit(code)
     check_format(format_)
     overrides = [*(set_ or []), *_shorthands({"name": name, "train.device": device, "data.format": format_})]
     progress = Progress(quiet=quiet, as_json=as_json, verbose=verbose)
     recorded = recording_error(junit, "train"), github_summary.recording_failure("train")
     with recorded[0], recorded[1], progress, standard_input(read=resume is None):
-        _refuse_ranks()
+        together = ranks.join(nproc)
         expressions = gates.checked(fail_if)
         words = Words(table, target, features, ignore, format_)
         words.check(config, resume)
-        _check_statistics(statistics, table, resume)
+        _check_statistics(statistics, table, resume, together)
         _check_options(config or table, resume, junit, dry_run=dry_run, force=force, quiet=quiet, verbose=verbose)
-        if resume is not None:
-            folder = find_run(outputs, resume)
-            outcome = _resumed(folder, config or (), overrides, progress, expressions, outputs)
+        begun = ranks.begun_before(together, outputs) if resume is None else None
+        if resume is not None or begun is not None:
+            folder = begun or find_run(outputs, resume or "")
+            files, changed = ([], []) if begun else (config or [], overrides)  # it has begun with those of this command
+            outcome = _resumed(folder, files, changed, progress, expressions, outputs, together)
             if isinstance(outcome, str):
                 progress.done()
                 references = gates.references(expressions, outputs)
@@ -97,9 +105,13 @@ def train(
             if dry_run:
                 for finding in [] if choices is None else choices.outlook_of(loaded.config):
                     progress.warn(finding)
-                _show_plan(loaded, known, progress, expressions, outputs, statistics, force=force, as_json=as_json)
+                _show_plan(
+                    loaded, known, progress, expressions, outputs, statistics, together, force=force, as_json=as_json
+                )
                 return
-            outcome = _trained(loaded, choices, known, progress, expressions, outputs, statistics, force=force)
+            outcome = _trained(
+                loaded, choices, known, progress, expressions, outputs, statistics, together, force=force
+            )
     if junit is not None:
         write_junit(junit, outcome.run.id, outcome.gates, outcome.seconds)
     github_summary.append_run(outcome.run.id, outcome.metrics, outcome.run.record(), outcome.gates)
@@ -119,6 +131,7 @@ def _resumed(
     progress: "Progress",
     fail_if: list[str],
     outputs: Path,
+    ranks: "Ranks | None",
 ) -> "Outcome | str":
     """See `resume_run`."""
     from linreg_cli.runs.signals import StopRequests
@@ -129,7 +142,7 @@ def _resumed(
     with StopRequests() as stops:
         return resume_run(
             run, config, overrides, reporter=progress, command=_command_line(), fail_if=fail_if, stops=stops,
-            outputs=outputs,
+            outputs=outputs, ranks=ranks,
         )  # fmt: skip
 
 
@@ -141,6 +154,7 @@ def _trained(
     fail_if: list[str],
     outputs: Path,
     statistics: str | None,
+    ranks: "Ranks | None",
     *,
     force: bool,
 ) -> "Outcome":
@@ -151,7 +165,7 @@ def _trained(
     with StopRequests() as stops:
         return train_run(
             loaded, outputs=outputs, reporter=progress, command=_command_line(), fail_if=fail_if, force=force,
-            stops=stops, choices=choices, known=known, statistics=statistics,
+            stops=stops, choices=choices, known=known, statistics=statistics, ranks=ranks,
         )  # fmt: skip
 
 
@@ -182,27 +196,13 @@ def _loaded(
     return loaded, choices, known
 
 
-def _refuse_ranks() -> None:
-    """Refuse to be one of several processes of torchrun, each of which would train the same run; the first one says so.
-
-    Raises:
-        UsageError: in the first process.
-        typer.Exit: with the same code, in the others.
-    """
-    size, rank = os.environ.get("WORLD_SIZE", "").strip(), os.environ.get("RANK", "").strip()
-    if not size.isdecimal() or size.lstrip("0") in ("", "1"):
-        return
-    if rank.isdecimal() and rank.strip("0"):
-        raise typer.Exit(UsageError.exit_code)
-    message = f"this is one of {size[:20]} processes, and each would train a run of its own"
-    raise UsageError(f"{message}; start linreg without torchrun, or unset WORLD_SIZE", "WORLD_SIZE")
-
-
-def _check_statistics(statistics: str | None, table: str | None, resume: str | None) -> None:
+def _check_statistics(statistics: str | None, table: str | None, resume: str | None, ranks: "Ranks | None") -> None:
     if statistics is not None and resume is not None:
         raise UsageError("a run goes on with the statistics that it began with; leave --stats out", "--stats")
     if statistics is not None and table is not None:
         raise UsageError("--stats stands for a table; give the config of the statistics with -c", "--stats")
+    if statistics is not None and ranks is not None:
+        raise UsageError("statistics have no rows that several processes could share; train in one", "--stats")
 
 
 def _check_options(
@@ -287,6 +287,7 @@ def _show_plan(
     fail_if: list[str],
     outputs: Path,
     statistics: str | None,
+    ranks: "Ranks | None",
     *,
     force: bool,
     as_json: bool,
@@ -296,7 +297,7 @@ def _show_plan(
     from linreg_cli.pipeline.prepare import prepare
 
     if statistics is None:
-        prepared = prepare(loaded, progress, fail_if=fail_if, outputs=outputs, known=known)
+        prepared = prepare(loaded, progress, fail_if=fail_if, outputs=outputs, known=known, ranks=ranks)
     else:
         prepared = prepare_measured(loaded, progress, statistics, fail_if=fail_if, outputs=outputs)
     prepared.check(loaded, progress, force=force)

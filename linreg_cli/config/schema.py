@@ -143,6 +143,10 @@ class EarlyStoppingConfig(Section):
     )
 
 
+#: The most shards; every step adds up the sums of all of them.
+MAX_SHARDS = 4096
+
+
 class TrainConfig(Section):
     """Epochs, batches, device, number type, executor, and when to stop."""
 
@@ -161,17 +165,24 @@ class TrainConfig(Section):
         description="The number of blocks of `shuffle: blocks`. Each row is in one of them at random, from `seed`; "
         "null: so many that a block takes about 32 MiB in the training dtype, from rows and columns alone.",
     )
+    shards: Annotated[Count, Field(le=MAX_SHARDS)] | None = Field(
+        None,
+        description="Into so many parts the train split is divided, in its order, for every sum over rows: gradients, "
+        "losses and moments are those of the shards, added up in their order. The same bits on any number of "
+        "processes and threads; null: the executor's own order, or 8 where several processes train.",
+    )
     device: str = Field(
         "auto",
         pattern=r"^(auto|cpu|cuda(:(0|[1-9][0-9]*))?)$",
         description="`auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:N`.",
     )
     dtype: Literal["float32", "float64"] = Field("float32", description="Number type of the data and the parameters.")
-    engine: Literal["auto", "reference", "native", "statistics", "affine"] = Field(
+    engine: Literal["auto", "reference", "native", "statistics", "affine", "sharded"] = Field(
         "auto",
         description="The executor, which takes the steps: `auto` (the fastest), `reference` (a torch.optim.SGD loop), "
         "`native` (compiled, CPU), `statistics` (full batch with a squared loss), `affine` (squared losses, many "
-        "steps at once by batched products, for CUDA; `auto` does not take it).",
+        "steps at once by batched products, for CUDA; `auto` does not take it), "
+        "`sharded` (compiled, CPU, needs `shards`).",
     )
     early_stopping: EarlyStoppingConfig | None = Field(None, description="When to stop early; null: never.")
     stop_gap: Positive | None = Field(

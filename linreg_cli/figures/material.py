@@ -12,6 +12,7 @@ from linreg_cli.data.columns.arrow import indices, to_numpy
 from linreg_cli.data.columns.kinds import Column, take
 from linreg_cli.data.encoding.transform import forward
 from linreg_cli.figures.clouds import SplitPoints
+from linreg_cli.figures.some_predictions import is_long, some_predictions
 from linreg_cli.figures.train_rows import TrainRows, read_again
 from linreg_cli.least_squares.influence import largest_rows
 from linreg_cli.runs.contents import RunContents
@@ -51,7 +52,9 @@ class Material(RunContents):
 
     @property
     def predictions(self) -> pa.Table:
-        """`predictions.csv`."""
+        """`predictions.csv`, of a long one some lines."""
+        if is_long(self):
+            return self._once("some predictions", lambda: some_predictions(self))
         return self.table("predictions.csv", text=("split",))
 
     def train_rows(self) -> TrainRows:

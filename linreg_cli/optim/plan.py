@@ -13,6 +13,7 @@ from linreg_cli.errors import SettingError
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.row_order import Blocks, Full, Given, RowOrder, block_count
 from linreg_cli.optim.schedules import schedule
+from linreg_cli.optim.shards import Shards
 from linreg_cli.wording import plural
 
 
@@ -36,6 +37,7 @@ class StepPlan:
         weight_decay: as in torch.optim.SGD: `weight_decay * parameter` is added to each gradient, also of the bias.
         nesterov: as in torch.optim.SGD.
         n_blocks: of a shuffled order that takes one block of rows after the other; None: rows of all of the table.
+        shards: that sums over rows are added up by; None: the order of the sums is that of the executor.
     """
 
     n_samples: int
@@ -50,6 +52,7 @@ class StepPlan:
     weight_decay: float = 0.0
     nesterov: bool = False
     n_blocks: int | None = None
+    shards: Shards | None = None
 
     def __post_init__(self) -> None:
         assert 1 <= self.batch_size <= self.n_samples, (self.batch_size, self.n_samples)
@@ -82,6 +85,7 @@ class StepPlan:
             weight_decay=optimizer.weight_decay,
             nesterov=optimizer.nesterov,
             n_blocks=_n_blocks(train, n_samples, n_columns),
+            shards=None if train.shards is None else Shards(n_samples, train.shards),
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,6 +13,9 @@ from linreg_cli.errors import DataError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+if TYPE_CHECKING:  # several processes are rare, and its imports take time
+    from linreg_cli.optim.ranks import Ranks
+
 
 @dataclass(frozen=True, eq=False)
 class TrainRows:
@@ -22,6 +25,7 @@ class TrainRows:
         X_nd: inputs, shape (n_samples, n_features), float32 or float64.
         y_nk: targets, shape (n_samples, n_targets), of the same dtype and on the same device.
         weight_n: weights of the rows, with mean 1, shape (n_samples,), of the same dtype; None: all are 1.
+        ranks: the processes that share the work on the rows, of which this one is rank 0; None: it is alone.
 
     >>> rows = TrainRows(torch.zeros(5, 3), torch.zeros(5, 1))
     >>> rows.n_samples, rows.n_features, rows.n_targets, rows.dtype, len(rows.part(1, 3).X_nd)
@@ -31,6 +35,7 @@ class TrainRows:
     X_nd: Tensor
     y_nk: Tensor
     weight_n: Tensor | None = None
+    ranks: "Ranks | None" = None
 
     @property
     def n_samples(self) -> int:
@@ -81,6 +86,9 @@ class StoredRows:
         y_nk: targets, shape (n_samples, n_targets), of the same dtype.
         weight_n1: weights of the rows, with mean 1, shape (n_samples, 1), of the same dtype; None: all are 1.
 
+    Attributes:
+        ahead: whether there is memory to read the next rows of an epoch ahead.
+
     >>> rows = StoredRows.empty(5, 3, 1, "float32")
     >>> rows.write(0, torch.ones(2, 3), torch.ones(2, 1))
     >>> rows.n_samples, rows.n_features, rows.part(1, 3).X_nd.tolist()
@@ -92,7 +100,7 @@ class StoredRows:
     def __init__(self, X_nd: StoredMatrix, y_nk: StoredMatrix, weight_n1: StoredMatrix | None = None) -> None:
         self.X_nd, self.y_nk, self.weight_n1 = X_nd, y_nk, weight_n1
         self.n_samples, self.n_features = X_nd.shape
-        self.n_targets, self.dtype = y_nk.shape[1], str(X_nd.dtype)
+        self.n_targets, self.dtype, self.ahead = y_nk.shape[1], str(X_nd.dtype), True
 
     @classmethod
     def empty(

@@ -1,5 +1,6 @@
 """The preparation of a run: rows, scaled tensors, model, plan and executor. Nothing is written."""
 
+import contextlib
 import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,17 +34,21 @@ from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import LinearFormula, build_model, fold, initialise
 from linreg_cli.optim.engines.reference import loss_over
 from linreg_cli.optim.engines.select import Choice, choose, resolve_device
+from linreg_cli.optim.engines.threads import one_thread
 from linreg_cli.optim.fit import Event
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import AnyRows, MeasuredRows, TrainRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.pipeline import streaming
+from linreg_cli.pipeline.ranks import divided, findings
 from linreg_cli.pipeline.streaming import IN_MEMORY
 from linreg_cli.runs.references import references_of
 from linreg_cli.starter.known import Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from linreg_cli.optim.ranks import Ranks
 
 
 class Reporter(Protocol):
@@ -127,9 +132,10 @@ class Prepared:
         """The loss of the current model on a split, in scaled units, without the penalty."""
         if split == "train" and isinstance(self.rows, MeasuredRows):
             return self.choice.executor.train_loss(self.plan, self.state)
-        if split == "train":
-            return loss_over(self.rows, self.plan, self.state)
-        return self.plan.loss.over(self.state.model, *self.held_out[split])
+        with contextlib.nullcontext() if self.plan.shards is None else one_thread():
+            if split == "train":
+                return loss_over(self.rows, self.plan, self.state)
+            return self.plan.loss.over(self.state.model, *self.held_out[split])
 
     def rate_limit(self) -> dict[str, Any] | None:
         """The limit of the learning rate, for `run.json`; see `limits.rate_limit`."""
@@ -161,6 +167,7 @@ class Prepared:
         with messages_about(self.config):
             found = check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force, auto=auto)
         found = [*([self.changed] if self.changed else []), *found]
+        found += findings(self.plan, self.rows)
         for warning in found:
             reporter.warn(warning)
         columns = () if self.dataset.summary is None else self.dataset.summary.warnings
@@ -180,7 +187,8 @@ class Prepared:
         try:
             choice, why = self.choice.started(self.plan, self.rows)
         except EngineError as error:
-            raise loaded.error("train.engine", f"{error}; use auto or reference") from None
+            advice = "use auto or reference" if self.plan.shards is None else "leave train.shards out"
+            raise loaded.error("train.engine", f"{error}; {advice}") from None
         if not why:
             return self
         warnings.append(Finding("engine", f"{why}; the run takes the reference, whose results are the same"))
@@ -200,6 +208,7 @@ def prepare(
     references: Mapping[str, ReferenceValue] | None = None,
     known: Rows | None = None,
     frame: "pa.Table | None" = None,
+    ranks: "Ranks | None" = None,
 ) -> Prepared:
     """Read the data, fit the preprocessing, build the model and the plan. Nothing is written.
 
@@ -213,15 +222,16 @@ def prepare(
         references: what a run that is resumed compared with when it was started, and still does.
         known: what was read already and holds for the config, as `Known.of` and `SharedRows.of` give it; None: nothing.
         frame: the rows of `source: frame`.
+        ranks: the processes that share the train rows; None: this one is alone.
 
     Raises:
         ConfigError: for settings that the data or the machine do not allow, and gates on metrics that no run has, or
             that another run does not have.
         DataError: if the table cannot be read, or does not contain what the config says.
     """
-    config = loaded.config
+    config = divided(loaded, loaded.config, ranks)
     try:
-        device = resolve_device(config.train.device)
+        device = resolve_device(config.train.device, shards=config.train.shards is not None)
     except ValueError as error:
         raise loaded.error("train.device", str(error)) from None
     found, faults = _references(loaded, fail_if, outputs, references)
@@ -243,7 +253,7 @@ def prepare(
     if dataset.summary is not None:
         reporter.data(dataset.summary)
     reporter.stage("preparing")
-    prepared = assemble_run(loaded, config, device, dataset, eps=eps, known=known, stream=stream)
+    prepared = assemble_run(loaded, config, device, dataset, eps=eps, known=known, stream=stream, ranks=ranks)
     with loaded.placing_errors():
         probe(prepared.formula(), config.probe, dataset.encoder)
     options, n_train = config.evaluate.cross_validation, len(dataset.splits["train"])
@@ -313,6 +323,7 @@ def assemble_run(
     eps: float | None = None,
     known: Rows | None = None,
     stream: Decision = IN_MEMORY,
+    ranks: "Ranks | None" = None,
 ) -> Prepared:
     """Fit the preprocessing on the train split, build the model and the plan, choose rate, momentum and executor.
 
@@ -324,6 +335,7 @@ def assemble_run(
         eps: as in `prepare`.
         known: of the same rows and preprocessing, as in `prepare`.
         stream: whether the rows of the train split stay on the disk.
+        ranks: as in `prepare`.
 
     Raises:
         ConfigError: for settings that the data do not allow.
@@ -342,12 +354,14 @@ def assemble_run(
     rows: AnyRows
     train: tuple[Matrix, Matrix]
     if stream.value:
-        streaming.check_limit(loaded, config, plan, len(dataset.features) + len(dataset.targets))
+        ahead = streaming.reads_ahead(loaded, config, plan, len(dataset.features) + len(dataset.targets))
         rows = streaming.rows_on_disk(dataset, preprocessor, plan, dtype)
+        rows.ahead = ahead
         train = rows.X_nd, rows.y_nk
     else:
         train = (solved.X_nd, solved.y_nk) if solved else arrays_of(plan, dataset, preprocessor, dtype)
-        rows = TrainRows(*(torch.from_numpy(np.asarray(values)).to(device) for values in train))
+        X_nd, y_nk = (torch.from_numpy(np.asarray(values)).to(device) for values in train)
+        rows = TrainRows(X_nd, y_nk, ranks=ranks)
     model = build_model(len(dataset.features), len(dataset.targets), bias=config.model.bias, dtype=dtype, device=device)
     with loaded.placing_errors():
         initialise(model, config.model.init, config.seed)

@@ -28,7 +28,7 @@ from linreg_cli.runs.store import RunFolder
 #: Values that leave a choice to linreg; the run has made it, so they agree with any value.
 _OPEN = ("auto",)
 #: Settings whose null is replaced by what was decided for the run.
-_FILLED_IN = ("train.blocks",)
+_FILLED_IN = ("train.blocks", "train.shards")
 
 
 #: The keys of `run.json` that a resumed run writes again.

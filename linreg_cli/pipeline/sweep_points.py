@@ -46,7 +46,7 @@ def serve(tasks: TextIO, answers: TextIO, config: str, outputs: Path, command: S
         answers.write(json.dumps(values) + "\n")
         answers.flush()
 
-    points = _Points(config, outputs, command, stops, answer)
+    points = Points(config, outputs, command, stops, answer)
     while (task := waiting.get()) is not None and stops.requested is None:
         points.do(task)
 
@@ -66,7 +66,7 @@ def _listen(tasks: TextIO, waiting: "queue.SimpleQueue[dict[str, Any] | None]", 
     end.start()
 
 
-class _Points:
+class Points:
     """The points that one process trains, with the rows that they share."""
 
     def __init__(self, config: str, outputs: Path, command: Sequence[str], stops: StopRequests, answer: Answer) -> None:

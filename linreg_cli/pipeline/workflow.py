@@ -33,6 +33,7 @@ from linreg_cli.optim.rows import MeasuredRows
 from linreg_cli.pipeline.description import chosen_in_words, description, record_failure, result_of, shown_command
 from linreg_cli.pipeline.measured import STATISTICS, prepare_measured
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
+from linreg_cli.pipeline.ranks import launch_of, resumed_by
 from linreg_cli.pipeline.resume import taken_up
 from linreg_cli.pipeline.train import Training, cross_validation
 from linreg_cli.runs.checkpoint import Checkpoint, save_model
@@ -46,6 +47,8 @@ from linreg_cli.wording import duration
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from linreg_cli.optim.ranks import Ranks
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ def train_run(
     choices: Choices | None = None,
     known: Rows | None = None,
     frame: "pa.Table | None" = None,
+    ranks: "Ranks | None" = None,
     about: Mapping[str, Any] | None = None,
     keep: Callable[[Prepared], object] | None = None,
     statistics: str | None = None,
@@ -104,6 +108,7 @@ def train_run(
         choices: what was decided for a table, for `run.json`; None for a config that was written.
         known: what was read already; see `prepare`.
         frame: the rows of `source: frame`.
+        ranks: the processes that share the train rows; None: this one is alone.
         about: further keys of `run.json`, such as the sweep that the run belongs to.
         keep: called with the run before its first step; the next run may use its rows.
         statistics: the path of statistics of the table, which is then not read; None: the table is.
@@ -119,14 +124,14 @@ def train_run(
     begun = time.perf_counter()
     stops = stops or StopRequests()
     if statistics is None:
-        prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame)
+        prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame, ranks=ranks)
     else:
         prepared = prepare_measured(loaded, reporter, statistics, fail_if=fail_if, outputs=outputs)
         about = {**(about or {}), STATISTICS: str(Path(statistics).absolute())}
     if keep is not None:
         keep(prepared)
     warnings = prepared.check(loaded, reporter, force=force)
-    asked: dict[str, Any] = {"fail_if": [*fail_if], **(about or {})}
+    asked: dict[str, Any] = {"fail_if": [*fail_if], **launch_of(ranks), **(about or {})}
     if choices is not None:
         asked |= {"decisions": choices.as_json(prepared.config)}
         warnings += choices.warnings(prepared.config)
@@ -162,6 +167,7 @@ def resume_run(
     stops: StopRequests | None = None,
     outputs: Path | None = None,
     frame: "pa.Table | None" = None,
+    ranks: "Ranks | None" = None,
 ) -> Outcome | str:
     """Resume a run in its folder; the result has the same bits as that of a run that was never stopped.
 
@@ -175,6 +181,7 @@ def resume_run(
         stops: as in `train_run`.
         outputs: the folder of the runs that gates may compare with; None: that of the run.
         frame: the rows of `source: frame`.
+        ranks: the processes that share the train rows; None: this one is alone.
 
     Returns:
         The result, or a text that says why the run is already complete.
@@ -192,10 +199,11 @@ def resume_run(
         for warning in resumption.warnings:
             reporter.warn(warning)
         fail_if = fail_if or resumption.fail_if
+        ranks = resumed_by(ranks, resumption.loaded.config, run.id)
         if (statistics := resumption.record.get(STATISTICS)) is None:
             prepared = prepare(
                 resumption.loaded, reporter, fail_if=fail_if, resumed=True, outputs=outputs or run.path.parent,
-                references=resumption.references, frame=frame,
+                references=resumption.references, frame=frame, ranks=ranks,
             )  # fmt: skip
         else:
             prepared = prepare_measured(resumption.loaded, reporter, str(statistics), fail_if=fail_if)

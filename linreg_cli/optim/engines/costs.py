@@ -14,7 +14,9 @@ from linreg_cli.wording import number, rounded
 LOAD_SECONDS = 0.05
 #: Importing numba and compiling the kernels, in the first run of an installation and of each dtype: measured likewise,
 #: with an empty cache; 3.4 for `native` with batches of one row.
-COMPILE_SECONDS = {"native": 5.0, "statistics": 2.3}
+COMPILE_SECONDS = {"native": 5.0, "statistics": 2.3, "sharded": 5.0}
+#: One exchange of sums between processes on one machine, with what Python does around it.
+EXCHANGE_SECONDS = 400e-6
 #: A compiled executor is chosen only if it saves more seconds than this; a smaller saving would not be noticed.
 MIN_SAVING = 0.5
 
@@ -44,15 +46,16 @@ class Cost:
         return f"{_short(self.total)} ({_short(self.start)} to start)"
 
 
-def estimate(name: str, plan: StepPlan, n_features: int, n_targets: int, *, compiled: bool) -> Cost:
+def estimate(name: str, plan: StepPlan, n_features: int, n_targets: int, *, compiled: bool, processes: int = 1) -> Cost:
     """The estimated cost of a plan on an executor.
 
     Args:
-        name: `reference`, `native` or `statistics`.
+        name: `reference`, `native`, `statistics` or `sharded`.
         plan: the steps.
         n_features: columns of X.
         n_targets: columns of y.
         compiled: whether the compiled kernels are on the disk, from the executor's `is_compiled`.
+        processes: that share the rows.
     """
     rows = plan.n_samples * plan.epochs
     if name == "reference":
@@ -63,12 +66,22 @@ def estimate(name: str, plan: StepPlan, n_features: int, n_targets: int, *, comp
     if name == "statistics":
         width = n_features + n_targets
         measuring = plan.n_samples * (1.5e-9 + 0.2e-9 * width + 0.015e-9 * width**2) + 0.1e-9 * n_features**3
+        measuring = measuring / processes + (processes > 1) * _sending(plan, width, processes)
         return Cost(start, measuring + plan.epochs * (60e-6 + 0.5e-9 * n_features**2 * n_targets))
     passing = n_targets * (0.5e-9 + 0.15e-9 * n_features)
     shuffling = 12e-9 + 0.5e-9 * n_features if plan.rows.is_random else 0.0
     steps = plan.total_steps * (8e-9 + 0.2e-9 * n_features * n_targets)
     # Two passes per epoch: one for the steps and one for the train loss.
-    return Cost(start, steps + rows * (2 * passing + shuffling) + plan.epochs * 80e-6)
+    passes = rows * (2 * passing + shuffling)
+    if processes > 1:
+        passes = passes / processes + _sending(plan, n_features + n_targets, processes)
+        steps += (plan.total_steps + plan.epochs) * EXCHANGE_SECONDS
+    return Cost(start, steps + passes + plan.epochs * 80e-6)
+
+
+def _sending(plan: StepPlan, n_columns: int, processes: int) -> float:
+    """Seconds for giving other processes their rows, once."""
+    return plan.n_samples * (1 - 1 / processes) * n_columns * 4e-9
 
 
 def _short(seconds: float) -> str:

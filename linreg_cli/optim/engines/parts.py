@@ -1,6 +1,6 @@
 """A pass over all rows in parts, distributed over the threads that torch may use."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import torch
@@ -12,6 +12,7 @@ from linreg_cli.optim.engines.threads import pool
 PART_ELEMENTS = 1 << 19
 
 Result = TypeVar("Result")
+Argument = TypeVar("Argument")
 
 
 def over_parts(function: Callable[[int, int], Result], n_samples: int, n_features: int) -> list[Result]:
@@ -27,10 +28,15 @@ def over_parts(function: Callable[[int, int], Result], n_samples: int, n_feature
     """
     rows = part_rows(n_features)
     bounds = [(first, min(first + rows, n_samples)) for first in range(0, n_samples, rows)]
+    return in_threads(lambda bound: function(*bound), bounds)
+
+
+def in_threads(function: Callable[[Argument], Result], arguments: Sequence[Argument]) -> list[Result]:
+    """Call a function for each argument, on as many threads as torch may use; the results are in their order."""
     threads = torch.get_num_threads()
-    if len(bounds) == 1 or threads == 1:
-        return [function(*bound) for bound in bounds]
-    return list(pool("linreg-rows", threads).map(lambda bound: function(*bound), bounds))
+    if len(arguments) <= 1 or threads == 1:
+        return [function(argument) for argument in arguments]
+    return list(pool("linreg-rows", threads).map(function, arguments))
 
 
 def part_rows(n_features: int) -> int:

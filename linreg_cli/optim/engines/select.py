@@ -12,10 +12,12 @@ from linreg_cli.optim.engines.affine import AffineExecutor
 from linreg_cli.optim.engines.costs import MIN_SAVING, estimate
 from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
+from linreg_cli.optim.engines.sharded import ShardedExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.plan import StepPlan, not_from_moments, not_quadratic
 from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows
 from linreg_cli.optim.state import TrainingState
+from linreg_cli.wording import plural
 
 
 class Executor(Protocol):
@@ -48,7 +50,7 @@ class Executor(Protocol):
 
 #: name -> its class, which is made from the train rows. The names are the values of `train.engine` besides `auto`.
 EXECUTORS: dict[str, type[Executor]] = {
-    each.name: each for each in (ReferenceExecutor, NativeExecutor, StatisticsExecutor, AffineExecutor)
+    each.name: each for each in (ReferenceExecutor, NativeExecutor, StatisticsExecutor, AffineExecutor, ShardedExecutor)
 }
 
 #: Those that `auto` chooses between on a CPU, where `affine` is slower than compiled steps. On a device it takes the
@@ -79,7 +81,7 @@ class Choice:
             What runs, and the reason why it is not what was chosen; empty if it is.
 
         Raises:
-            EngineError: if the config names an executor that cannot start.
+            EngineError: if the config names an executor that cannot start, or sets `train.shards`.
         """
         try:
             self.executor.load(plan)
@@ -107,14 +109,22 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
         ValueError: if the named executor cannot run the plan; the message has the reason and what to do.
     """
     device, stored = rows.device.type, isinstance(rows, StoredRows)
+    if plan.shards is not None and (why := _not_by_shards(rows)):
+        raise ValueError(why)
     if engine != "auto":
         reason = unable(engine, plan, device, stored=stored) or _without_rows(engine, rows)
         if reason and isinstance(rows, MeasuredRows):
             raise ValueError(f"{engine} cannot run this plan: {reason}")
         if reason:
-            others = "auto" if stored else "auto or reference"
+            others = "auto" if stored or plan.shards is not None else "auto or reference"
             raise ValueError(f"{engine} cannot run this plan: {reason}; use {others}")
         return _choice(engine, rows, "named by train.engine", auto=False)
+    if plan.shards is not None:
+        if why := unable("sharded", plan, device):
+            raise ValueError(f"no executor can run this plan: {why}; set train.device to cpu")
+        best = "sharded" if unable("statistics", plan, device) else "statistics"
+        why = f"auto: sums are those of {plural(plan.shards.count, 'shard')}, in their order"
+        return _choice(best, rows, why, auto=True)
     if isinstance(rows, MeasuredRows):
         if (reason := unable("statistics", plan, device)) is not None:
             raise ValueError(f"statistics cannot run this plan: {reason}")
@@ -128,6 +138,17 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
     best = min(costs, key=lambda name: costs[name].total + (0 if name == "reference" else MIN_SAVING))
     text = ", ".join(f"{name} {cost}" for name, cost in costs.items())
     return _choice(best, rows, f"auto: estimated {text}", auto=True)
+
+
+def _not_by_shards(rows: AnyRows) -> str | None:
+    """Why sums over rows are not added up shard by shard; None if they can be."""
+    if isinstance(rows, StoredRows):
+        return "rows that stay on the disk are not added up shard by shard; set data.stream: false, or no train.shards"
+    if isinstance(rows, MeasuredRows):
+        return "statistics have no rows to add up shard by shard; leave train.shards out"
+    if rows.weight_n is not None:
+        return "weighted rows are not added up shard by shard; leave out data.weight, or train.shards and --nproc"
+    return None
 
 
 def _choice(name: str, rows: AnyRows, why: str, *, auto: bool) -> Choice:
@@ -149,17 +170,25 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) ->
         device: where the rows are.
         stored: whether they stay on the disk.
     """
+    if plan.shards is not None and engine not in (ShardedExecutor.name, StatisticsExecutor.name):
+        return "it does not add up shard by shard, as train.shards asks for"
+    if engine == "sharded" and plan.shards is None:
+        return "train.shards is not set"
+    if device != "cpu" and (engine == "native" or plan.shards is not None):
+        return f"compiled steps run on the CPU and the data is on {device}"
     if engine in ("reference", "affine") and stored and plan.is_full_batch:
         return "it takes a batch from memory, and a full batch stays on the disk"
-    if engine == "native" and device != "cpu":
-        return f"compiled steps run on the CPU and the data is on {device}"
     if engine == "statistics":
         return not_from_moments(plan)
     return not_quadratic(plan) if engine == "affine" else None
 
 
-def resolve_device(name: str) -> torch.device:
+def resolve_device(name: str, *, shards: bool = False) -> torch.device:
     """The torch device for `train.device`; `auto` is CUDA if available, else the CPU.
+
+    Args:
+        name: the value of the setting.
+        shards: whether sums are added up by shards, which only executors of the CPU do.
 
     >>> resolve_device("cpu")
     device(type='cpu')
@@ -167,7 +196,7 @@ def resolve_device(name: str) -> torch.device:
     Raises:
         ValueError: for a CUDA device that this machine or this build of torch does not have.
     """
-    if name == "cpu":
+    if name == "cpu" or (shards and name == "auto"):
         return torch.device("cpu")
     if not torch.cuda.is_available():
         if name == "auto":

@@ -29,6 +29,7 @@ from linreg_cli.optim.engines.kernels import disk
 from linreg_cli.optim.engines.kernels.loader import kernel
 from linreg_cli.optim.engines.parameters import PackedParameters, rounded_up
 from linreg_cli.optim.engines.parts import over_parts
+from linreg_cli.optim.engines.shared import SharedWork
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan, not_from_moments
 from linreg_cli.optim.rows import AnyRows, MeasuredRows
@@ -58,6 +59,7 @@ class StatisticsExecutor:
     def __init__(self, rows: AnyRows) -> None:
         self._data = rows.contiguous()
         self._dtype = rows.dtype
+        self._shared = SharedWork(rows)
         self._moments: tuple[Any, ...] | None = None
 
     @staticmethod
@@ -69,6 +71,8 @@ class StatisticsExecutor:
         """Load or compile the kernels that a plan needs; as `ReferenceExecutor.load`."""
         for name in _kernels(self._data.n_features, self._data.n_targets):
             kernel(name, self._dtype)
+        if plan.shards is not None:
+            self._shared.of(plan, *_measuring(self._data.n_features, self._data.n_targets))
 
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         """Take the steps `start` to `stop - 1`; as `ReferenceExecutor.run`.
@@ -115,7 +119,7 @@ class StatisticsExecutor:
         rates = np.array([plan.learning_rate(epoch) for epoch in range(start, stop)], dtype=np.float64)
         scale = loss_scale(plan.loss.name, 1, 1)  # of one squared residual
         taken = kernel("moments.run_steps", self._dtype)(
-            *self._statistics(), packed.w, packed.b, packed.mw, packed.mb, packed.has_buffer, packed.bias,
+            *self._statistics(plan), packed.w, packed.b, packed.mw, packed.mb, packed.has_buffer, packed.bias,
             scale, count, rates, plan.momentum, plan.dampening, plan.weight_decay, plan.nesterov,
             losses, len(losses), record is not None, *(record or nothing), *self._workspace(),
         )  # fmt: skip
@@ -127,17 +131,17 @@ class StatisticsExecutor:
         _check(plan)
         packed = PackedParameters(state)
         loss_sum = kernel("moments.loss_sum", self._dtype)
-        return float(self._of_sums(plan, loss_sum(*self._statistics(), packed.w, packed.b, *self._workspace())))
+        return float(self._of_sums(plan, loss_sum(*self._statistics(plan), packed.w, packed.b, *self._workspace())))
 
     def _of_sums(self, plan: StepPlan, sums: Any) -> Any:
         """The loss from the sum of e^2, float64."""
         values = loss_scale(plan.loss.name, 1, 1) * sums
         return values if plan.loss.is_sum else values / (self._data.n_samples * self._data.n_targets)
 
-    def _statistics(self) -> tuple[Any, ...]:
+    def _statistics(self, plan: StepPlan) -> tuple[Any, ...]:
         """The arguments of the kernels: S, q, rr, mx, my, v, n, d and k; computed once."""
         if self._moments is None:
-            self._moments = self._measured()
+            self._moments = self._measured(plan)
         return self._moments
 
     def _workspace(self) -> tuple[Array, Array, Array]:
@@ -145,11 +149,13 @@ class StatisticsExecutor:
         d, k = self._data.n_features, self._data.n_targets
         return np.zeros(rounded_up(d)), np.zeros(k * rounded_up(d)), np.zeros(rounded_up(k))
 
-    def _measured(self) -> tuple[Any, ...]:
+    def _measured(self, plan: StepPlan) -> tuple[Any, ...]:
         n, d, k = self._data.n_samples, self._data.n_features, self._data.n_targets
         if isinstance(self._data, MeasuredRows):
             return _padded(self._data, d, k)
-        _, mean_z, M_zz = moments.merged(over_parts(functools.partial(moments.of_part, self._data), n, d))
+        shared = None if plan.shards is None else self._shared.of(plan, *_measuring(d, k))
+        part = functools.partial(moments.of_part, self._data)
+        _, mean_z, M_zz = moments.merged(over_parts(part, n, d) if shared is None else shared.together("moments"))
         D = rounded_up(d)
         S_dD, q_kD, v_kD, mx_D = np.zeros((d, D)), np.zeros((k, D)), np.zeros((k, D)), np.zeros(D)
         S_dD[:, :d], q_kD[:, :d], rr_k, mx_D[:d] = M_zz[:d, :d], M_zz[d:, :d], np.diag(M_zz)[d:].copy(), mean_z[:d]
@@ -157,7 +163,10 @@ class StatisticsExecutor:
         unexplained = rr_k - 2 * (fit_kd * q_kD[:, :d]).sum(1) + ((fit_kd @ S_dD[:, :d]) * fit_kd).sum(1)
         if (unexplained < REFINE_BELOW * rr_k).any():
             v_kD[:, :d] = fit_kd
-            q_kD[:, :d], rr_k = self._about(fit_kd, mean_z)
+            found = (
+                self._about(fit_kd, mean_z) if shared is None else shared.together("residual_moments", fit_kd, mean_z)
+            )
+            q_kD[:, :d], rr_k = found
         return S_dD.reshape(-1), q_kD.reshape(-1), rr_k, mx_D, mean_z[d:].copy(), v_kD.reshape(-1), n, d, k
 
     def _about(self, fit_kd: Array, mean_z: Array) -> tuple[Array, Array]:
@@ -188,8 +197,11 @@ def _padded(measured: MeasuredRows, d: int, k: int) -> tuple[Any, ...]:
 
 
 def _kernels(n_features: int, n_targets: int) -> tuple[str, ...]:
-    measuring = () if moments.is_wide(n_features, n_targets) else ("moments.part_moments",)
-    return (*measuring, "moments.run_steps", "moments.loss_sum")
+    return (*_measuring(n_features, n_targets), "moments.run_steps", "moments.loss_sum")
+
+
+def _measuring(n_features: int, n_targets: int) -> tuple[str, ...]:
+    return () if moments.is_wide(n_features, n_targets) else ("moments.part_moments",)
 
 
 def _check(plan: StepPlan) -> None:

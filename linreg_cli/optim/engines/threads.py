@@ -1,6 +1,8 @@
 """Thread pools that are kept between calls, and what a forked process does without them."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -20,6 +22,17 @@ def pool(purpose: str, threads: int) -> ThreadPoolExecutor:
 @cache
 def _pool(purpose: str, threads: int, process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix=purpose)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """A context in which torch computes on one thread, so that its sums do not depend on the number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _use_one_thread() -> None:

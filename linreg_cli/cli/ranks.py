@@ -1,0 +1,190 @@
+"""`linreg train` as one of several processes: what torchrun's variables say, who speaks, and how all of them end.
+
+Rank 0 trains as a process alone does, and its executor asks the others for their sums. These neither read nor write.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from linreg_cli.cli.launch import STARTED_BY_NPROC, launch
+from linreg_cli.errors import LinregError, OutOfMemoryError, UsageError
+from linreg_cli.runs.signals import SIGNALS
+
+if TYPE_CHECKING:
+    from linreg_cli.optim.ranks import Ranks
+    from linreg_cli.runs.store import RunFolder
+
+#: torchrun's variables: the number of processes and of this one, those of this machine, where rank 0 is found, the id
+#: of the launch, and how often it was restarted.
+_SIZE, _RANK, _LOCAL, _PLACE = "WORLD_SIZE", "RANK", "LOCAL_WORLD_SIZE", ("MASTER_ADDR", "MASTER_PORT")
+_LAUNCH, _RESTARTS, _THREADS = "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "OMP_NUM_THREADS"
+_COUNT = re.compile(r"[0-9]{1,9}\Z")
+
+_joined: "Ranks | None" = None
+
+
+def size_of(environment: Mapping[str, str]) -> int:
+    """The number of processes that train together, of which this is one; 0 where no launcher has started it.
+
+    >>> size_of({"WORLD_SIZE": "2"}), size_of({"WORLD_SIZE": "1", "TORCHELASTIC_RUN_ID": "x"}), size_of({})
+    (2, 1, 0)
+    """
+    text = environment.get(_SIZE, "").strip()
+    size = int(text) if _COUNT.match(text) else 10**9 if text.isdecimal() and text.strip("0") else 0
+    return size if size > 1 or (size == 1 and environment.get(_LAUNCH)) else 0
+
+
+def set_up() -> None:
+    """Set the threads of a rank, and silence every rank but the first, before anything is imported.
+
+    torchrun lets a rank have one thread where nothing else is set; here it has its share of the cores.
+    """
+    if not size_of(os.environ):
+        return
+    local = os.environ.get(_LOCAL, "").strip()
+    if _COUNT.match(local) and int(local) > 0 and (_THREADS not in os.environ or _set_by_torchrun()):
+        os.environ[_THREADS] = str(max(1, _cores() // int(local)))
+    if sys.argv[1:2] == ["train"] and _number(os.environ) > 0 and not _missing(size_of(os.environ)):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(nowhere, stream)
+        os.close(nowhere)
+
+
+def elsewhere(nproc: int | None) -> int | None:
+    """The exit code, where this process trains no run: it starts the ranks of `--nproc`, or is none but the first.
+
+    Raises:
+        UsageError: for `--nproc` in one of several processes, and as `join`.
+        RankLost: as `join`.
+    """
+    size = size_of(os.environ)
+    if nproc is not None and size and os.environ.get(STARTED_BY_NPROC) != str(nproc):
+        raise UsageError("this is one of several processes already, as WORLD_SIZE says; leave --nproc out", "--nproc")
+    if not size and nproc is not None and nproc > 1:
+        return launch(nproc)
+    if size <= 1 or _number(os.environ) <= 0:
+        return None
+    if _missing(size):
+        return UsageError.exit_code  # the first one says why
+    ranks = join()
+    return None if ranks is None else work(ranks)
+
+
+def join(nproc: int | None = None) -> "Ranks | None":
+    """Find the other processes; None where no launcher has started this one.
+
+    Raises:
+        UsageError: if variables of torchrun are missing or do not fit each other.
+        RankLost: if not every process comes.
+    """
+    global _joined
+    size, known_as = size_of(os.environ), os.environ.get(_LAUNCH)
+    if not size and nproc is None:
+        return None
+    if wrong := _missing(size):
+        message = f"this is one of {os.environ[_SIZE].strip()[:20]} processes, and {wrong}"
+        raise UsageError(f"{message}; start linreg with torchrun or --nproc N, or unset WORLD_SIZE", _SIZE)
+    from linreg_cli.optim.ranks import Ranks
+
+    if size <= 1:
+        return Ranks.alone(known_as)
+    with _default_signals():  # waiting for the others cannot be interrupted otherwise
+        _joined = Ranks.join(f"{known_as}/{os.environ.get(_RESTARTS, '0')}", known_as)
+    return _joined
+
+
+def has_launched() -> bool:
+    """Whether this process has started others by `--nproc`, of which the first says what happened."""
+    return not os.environ.get(_RANK) and STARTED_BY_NPROC in os.environ
+
+
+def work(ranks: "Ranks") -> int:
+    """Do what rank 0 asks for, until it ends; returns the exit code."""
+    from linreg_cli.optim.engines.shared import serve
+
+    for number in SIGNALS:  # rank 0 is asked to stop, too, and saves the run first
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        return serve(ranks)
+    except LinregError as error:
+        ranks.fail(error)
+        return error.exit_code
+    except BaseException as error:  # its text is shown by rank 0
+        ranks.fail(error)
+        return OutOfMemoryError.exit_code if OutOfMemoryError.is_meant_by(error) else 1
+    finally:
+        ranks.leave()
+
+
+def end(code: int) -> None:
+    """As rank 0, let the others end with the same exit code."""
+    if _joined is not None and _joined.rank == 0:
+        _joined.end(code)
+
+
+def begun_before(ranks: "Ranks | None", outputs: Path) -> "RunFolder | None":
+    """The run that this launch has begun, where it was restarted; else None."""
+    if ranks is None or ranks.launch is None:
+        return None
+    since = _start_of_launcher()
+    if since is None and os.environ.get(_RESTARTS, "0") == "0":
+        return None
+    from linreg_cli.pipeline.ranks import begun_by
+
+    return begun_by(ranks.launch, since or 0.0, outputs)
+
+
+def _missing(size: int) -> str | None:
+    """What is wrong with the variables of one of several processes; None if nothing is."""
+    if size <= 1:
+        return None
+    missing = [name for name in (_RANK, *_PLACE) if not os.environ.get(name, "").strip()]
+    if missing:
+        return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set"
+    return None if 0 <= _number(os.environ) < size else f"RANK is {os.environ[_RANK][:20]!r}"
+
+
+def _number(environment: Mapping[str, str]) -> int:
+    text = environment.get(_RANK, "").strip()
+    return int(text) if _COUNT.match(text) else -1
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _set_by_torchrun() -> bool:
+    """Whether the launcher itself was started without the number of threads that it has given to this process."""
+    if not os.environ.get(_LAUNCH) or os.environ.get(_THREADS) != "1":
+        return False
+    with contextlib.suppress(OSError):
+        before = Path(f"/proc/{os.getppid()}/environ").read_bytes().split(b"\0")
+        return not any(each.startswith(f"{_THREADS}=".encode()) for each in before)
+    return False
+
+
+def _start_of_launcher() -> float | None:
+    """When the process that has started this one was started, seconds since 1970; None where that is not known."""
+    with contextlib.suppress(OSError, ValueError, IndexError, AttributeError):
+        fields = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()
+        booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        return booted + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return None
+
+
+@contextlib.contextmanager
+def _default_signals() -> Iterator[None]:
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

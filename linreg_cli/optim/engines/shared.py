@@ -1,0 +1,110 @@
+"""The work on the shards, shared with other processes where there are some."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from linreg_cli.optim.engines.shard_work import ShardWork
+from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.rows import AnyRows, TrainRows
+
+if TYPE_CHECKING:  # several processes are rare, and its imports take time
+    from linreg_cli.optim.ranks import Ranks
+
+
+class SharedWork:
+    """What an executor of rank 0, or of the only process, does with the shards of a plan.
+
+    Args:
+        rows: the train split, with the ranks that share it.
+    """
+
+    def __init__(self, rows: AnyRows) -> None:
+        ranks = rows.ranks if isinstance(rows, TrainRows) else None
+        self._rows, self._ranks = rows, ranks if ranks is not None and ranks.size > 1 else None
+        self._work: ShardWork | None = None
+
+    def of(self, plan: StepPlan, *kernels: str) -> "SharedWork":
+        """The same for a plan, with the kernels loaded and the rows of the shards sent to the ranks that hold them.
+
+        Args:
+            plan: the steps.
+            kernels: the names of those that the work will call.
+
+        Raises:
+            EngineError: if a kernel cannot be loaded or compiled.
+        """
+        assert plan.shards is not None
+        if self._work is not None and self._work.plan is plan:
+            return self
+        rows, ranks = self._rows, self._ranks
+        assert isinstance(rows, TrainRows), "those on the disk are refused"
+        held = plan.shards.of_ranks(1 if ranks is None else ranks.size)
+        exchange = None if ranks is None else _Exchange(ranks, held)
+        bounds = plan.shards.bounds
+        self._work = ShardWork(plan, rows.part(0, int(bounds[held[0].stop])), held[0], exchange)
+        self._work.load(kernels)  # first: the other ranks find on the disk what was compiled
+        if ranks is not None:
+            shape = rows.n_features, rows.n_targets, rows.dtype
+            ranks.ask("begin", replace(plan, learning_rate=_not_asked_for), kernels, *shape)
+            for rank in range(1, ranks.size):
+                part = rows.part(int(bounds[held[rank].start]), int(bounds[held[rank].stop]))
+                ranks.send(part.X_nd, rank)
+                ranks.send(part.y_nk, rank)
+        return self
+
+    def together(self, name: str, *arguments: Any) -> Any:
+        """Call a method of `ShardWork` in every process, with the same arguments; returns its result here."""
+        assert self._work is not None
+        if self._ranks is not None:
+            self._ranks.ask(name, *arguments)
+        return getattr(self._work, name)(*arguments)
+
+
+def serve(ranks: "Ranks") -> int:
+    """What every rank but 0 does: the work that rank 0 asks for.
+
+    Returns:
+        The exit code of rank 0.
+
+    Raises:
+        RankLost: if rank 0 has ended without saying so.
+    """
+    work: ShardWork | None = None
+    while True:
+        name, arguments = ranks.asked()
+        if name == "end":
+            return int(arguments[0])
+        if name == "begin":
+            work = _begun(ranks, *arguments)
+        else:
+            getattr(work, name)(*arguments)
+
+
+def _begun(
+    ranks: "Ranks", plan: StepPlan, kernels: tuple[str, ...], n_features: int, n_targets: int, dtype: str
+) -> ShardWork:
+    """The work on the shards of this rank, whose rows rank 0 sends."""
+    assert plan.shards is not None
+    held = plan.shards.of_ranks(ranks.size)
+    own = held[ranks.rank]
+    count = int(plan.shards.bounds[own.stop] - plan.shards.bounds[own.start])
+    X_nd, y_nk = ranks.receive((count, n_features), dtype), ranks.receive((count, n_targets), dtype)
+    work = ShardWork(plan, TrainRows(X_nd, y_nk), own, _Exchange(ranks, held))
+    work.load(kernels)
+    return work
+
+
+def _not_asked_for(epoch: int) -> float:
+    """In place of the learning rate of a plan, which is sent with the steps: a function of a schedule is no message."""
+    raise AssertionError(epoch)
+
+
+class _Exchange:
+    """The exchange of the sums of shards that ranks hold."""
+
+    def __init__(self, ranks: "Ranks", held: list[range]) -> None:
+        self._ranks, self._held = ranks, held
+
+    def gather(self, parts_SW: Any) -> None:
+        """As `shard_work.Exchange.gather`."""
+        self._ranks.gather(parts_SW, self._held)

@@ -1,0 +1,169 @@
+"""The processes that train one run together: how they find each other, ask, exchange sums, and end.
+
+Rank 0 has the run: it reads, decides, evaluates and writes. The others wait for what it asks for. Everything goes over
+gloo, in float64, in the order of the ranks.
+"""
+
+import contextlib
+import json
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
+
+from linreg_cli.errors import Fault, LinregError, OutOfMemoryError, RankError, RankLost
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+#: How long to wait until every process has come, and for one that is at work: other ranks wait while rank 0 reads and
+#: evaluates, and a process that ends closes its connections, which is noticed at once.
+ARRIVAL, WORK = timedelta(minutes=30), timedelta(days=30)
+#: Seconds that rank 0 waits for the reason why a rank has ended.
+REASON_SECONDS = 1.0
+#: Bytes that are sent at once.
+PIECE = 2**26
+
+_FAILED = "failed"
+
+
+class Ranks:
+    """This process among those that train together.
+
+    Attributes:
+        rank: its number, from 0.
+        size: how many there are.
+        launch: the id of the launch that started them, or None.
+    """
+
+    def __init__(self, rank: int, size: int, store: Store | None, launch: str | None) -> None:
+        self.rank, self.size, self._store, self.launch = rank, size, store, launch
+
+    @classmethod
+    def alone(cls, launch: str | None = None) -> "Ranks":
+        """The only process of a launch."""
+        return cls(0, 1, None, launch)
+
+    @classmethod
+    def join(cls, attempt: str, launch: str | None) -> "Ranks":
+        """Find the others by the variables that torchrun sets; returns when every one has come.
+
+        Args:
+            attempt: differs between the starts of one launch.
+            launch: its id.
+
+        Raises:
+            RankLost: if some do not come within half an hour.
+        """
+        with _noticing_loss(None):
+            found, rank, size = next(rendezvous("env://", timeout=ARRIVAL))
+            store = PrefixStore(f"linreg/{attempt}", found)
+            store.set(f"here/{rank}", "")
+            store.wait([f"here/{each}" for each in range(size)], ARRIVAL)
+            dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=WORK)
+        return cls(rank, size, store, launch)
+
+    def ask(self, name: str, *arguments: Any) -> None:
+        """As rank 0, ask every other rank for something; see `asked`."""
+        assert self.rank == 0
+        with _noticing_loss(self):
+            dist.broadcast_object_list([name, arguments], src=0)
+
+    def end(self, code: int) -> None:
+        """As rank 0, let every other rank end with an exit code."""
+        with contextlib.suppress(RankError, RankLost):
+            self.ask("end", code)
+        self.leave()
+
+    def leave(self) -> None:
+        """End the threads of the connections, which would abort the process at its end."""
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+    def asked(self) -> tuple[str, tuple[Any, ...]]:
+        """As another rank, wait for what rank 0 asks for: its name and arguments."""
+        message: list[Any] = [None, None]
+        with _noticing_loss(self):
+            dist.broadcast_object_list(message, src=0)
+        return message[0], message[1]
+
+    def send(self, values: Tensor, to: int) -> None:
+        """As rank 0, send numbers to another rank; see `receive`."""
+        flat = values.contiguous().view(-1).view(torch.uint8)
+        with _noticing_loss(self):
+            for piece in torch.split(flat, PIECE):
+                dist.send(piece, to)
+
+    def receive(self, shape: Sequence[int], dtype: str) -> Tensor:
+        """As another rank, receive numbers from rank 0."""
+        values = torch.empty(*shape, dtype=getattr(torch, dtype))
+        with _noticing_loss(self):
+            for piece in torch.split(values.view(-1).view(torch.uint8), PIECE):
+                dist.recv(piece, 0)
+        return values
+
+    def gather(self, parts_SW: Array, held: Sequence[range]) -> None:
+        """Fill in the rows of other ranks.
+
+        Args:
+            parts_SW: float64; this rank has filled in its own rows.
+            held: the rows of each rank, contiguous and in their order.
+        """
+        width, most = parts_SW.shape[1], max(map(len, held))
+        own, mine = held[self.rank], np.zeros((most, width))
+        mine[: len(own)] = parts_SW[own.start : own.stop]
+        found = torch.empty(self.size, most, width, dtype=torch.float64)
+        with _noticing_loss(self):
+            dist.all_gather([*found], torch.from_numpy(mine))
+        for rows, part in zip(held, found.numpy(), strict=True):
+            parts_SW[rows.start : rows.stop] = part[: len(rows)]
+
+    def fail(self, error: BaseException) -> None:
+        """Leave the reason for rank 0 why this rank ends."""
+        if isinstance(error, LinregError):
+            kind, code, faults = error.kind, error.exit_code, error.faults
+        elif OutOfMemoryError.is_meant_by(error):
+            kind, code, faults = OutOfMemoryError.kind, OutOfMemoryError.exit_code, OutOfMemoryError().faults
+        else:
+            kind, code, faults = "bug", 1, (Fault("".join(traceback.format_exception(error)).rstrip()),)
+        values = {"kind": kind, "code": code, "faults": [[fault.message, fault.where] for fault in faults]}
+        with contextlib.suppress(RuntimeError):
+            assert self._store is not None
+            self._store.set(_FAILED, json.dumps(values))
+
+    def reason(self) -> LinregError:
+        """Why a rank has ended: its own error, or that it was lost."""
+        until = time.monotonic() + REASON_SECONDS
+        with contextlib.suppress(RuntimeError):
+            assert self._store is not None
+            while not self._store.check([_FAILED]):
+                if time.monotonic() > until:
+                    break
+                time.sleep(0.02)
+            else:
+                values = json.loads(self._store.get(_FAILED))
+                return RankError(values["kind"], values["code"], [Fault(*each) for each in values["faults"]])
+        return RankLost(f"one of the {self.size} processes has ended, often because its memory ran out")
+
+
+@contextlib.contextmanager
+def _noticing_loss(ranks: Ranks | None) -> Iterator[None]:
+    """A context in which a connection that is lost is reported as the end of a rank, with the reason.
+
+    Raises:
+        RankError: with the error of another rank.
+        RankLost: if a rank has ended without one, or did not come.
+    """
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        if ranks is None:
+            raise RankLost(f"not all of the processes have come: {str(error).partition(chr(10))[0]}") from None
+        raise ranks.reason() from None

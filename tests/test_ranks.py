@@ -1,0 +1,243 @@
+"""Real processes over loopback: the bits of one process, one error, and runs that survive what kills a process."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from linreg_cli.cli.ranks import size_of
+
+CONFIG = """name: r
+data: {path: t.csv, target: y}
+optimizer: {lr: 0.02, momentum: 0.9}
+train: {epochs: 6, batch_size: 4, shards: 5}
+plots: false
+"""
+#: As ranks that torchrun has started, three processes run these plans one after another, the last with an error.
+PLANS = """
+import hashlib, json, os, sys
+import numpy as np
+from plain_loop import Case
+from linreg_cli.errors import DataError, LinregError
+from linreg_cli.optim.engines.select import EXECUTORS
+from linreg_cli.optim.engines.shard_work import ShardWork
+from linreg_cli.optim.engines.shared import serve
+from linreg_cli.optim.ranks import Ranks
+from linreg_cli.optim.rows import TrainRows
+
+def fails(*_):
+    raise DataError("row 7 is odd", "shard")
+
+ranks = Ranks.join("test", None) if "WORLD_SIZE" in os.environ else None
+if ranks is not None and ranks.rank == 2:
+    ShardWork.residual_moments = fails
+if ranks is not None and ranks.rank:
+    try:
+        code = serve(ranks)
+    except LinregError as error:
+        ranks.fail(error)
+        code = error.exit_code
+    ranks.leave()
+    sys.exit(code)
+CASES = [
+    ("sharded", Case("mse", "momentum", 4, rows=13, shards=5)),
+    ("sharded", Case("huber", "nesterov", 4, rows=13, shards=5, shuffle=False)),
+    ("sharded", Case("huber", "plain", 13, rows=13, shards=5)),
+    ("statistics", Case("mse", "momentum", 13, rows=13, shards=5)),
+]
+found = []
+for name, case in CASES:
+    X, y = (each.float() for each in case.data())
+    executor, plan, state = EXECUTORS[name](TrainRows(X, y, ranks=ranks)), case.plan(), case.state("float32")
+    executor.load(plan)
+    losses = executor.run(plan, state, 0, plan.total_steps)
+    numbers = [losses, *state.model.parameters(), *state.momentum.values()]
+    bits = b"".join(each.detach().numpy().tobytes() for each in numbers)
+    found.append(hashlib.sha256(bits + repr(executor.train_loss(plan, state)).encode()).hexdigest())
+error = None
+if ranks is not None:
+    try:
+        executor._shared.together("residual_moments", np.zeros((1, 3)), np.zeros(4))
+    except LinregError as refused:
+        error = [refused.kind, refused.exit_code, str(refused)]
+print(json.dumps([found, error]))
+"""
+
+
+@pytest.fixture
+def place(tmp_path):
+    rows = "".join(f"{row * 0.1:.1f},{row % 3},{2 * row * 0.1 + (row * 7) % 5 * 0.1:.2f}\n" for row in range(13))
+    (tmp_path / "t.csv").write_text(f"a,b,y\n{rows}")
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+def linreg_words(*arguments):
+    return [sys.executable, "-m", "linreg_cli", "train", *map(str, arguments)]
+
+
+def started(words, place, **options):
+    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else dict(os.environ)
+    return subprocess.Popen(
+        words, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+def bits(place, run):
+    """The model and the history, without the seconds."""
+    folder = place / "outputs" / run
+    lines = [line.split(",") for line in (folder / "history.csv").read_text().splitlines()]
+    at = lines[0].index("seconds")
+    history = [line[:at] + line[at + 1 :] for line in lines]
+    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(), history
+
+
+def wait_for(condition, seconds=120):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "waited too long"
+        time.sleep(0.05)
+
+
+def free_port():
+    import socket
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def test_three_processes_give_the_bits_of_one_and_the_error_of_one_is_that_of_all(tmp_path):
+    tests = os.path.dirname(__file__)
+    port = str(free_port())
+
+    def process(**variables):
+        path = os.pathsep.join([tests, *sys.path])
+        environment = {**os.environ, "PYTHONPATH": path, "GLOO_SOCKET_IFNAME": "lo", **variables}
+        return subprocess.Popen(
+            [sys.executable, "-c", PLANS], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+        )
+
+    alone = process()
+    expected, _ = json.loads(alone.communicate(timeout=300)[0])
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "3"}
+    ranks = [process(RANK=str(rank), **place) for rank in range(3)]
+    outputs = [rank.communicate(timeout=300)[0] for rank in ranks]
+    found, error = json.loads(outputs[0])
+    assert found == expected
+    assert len(set(found)) == 4
+    assert error == ["data", 3, "shard: row 7 is odd"]
+    assert (outputs[1:], ranks[2].returncode) == (["", ""], 3)
+
+
+def test_two_processes_train_the_run_that_its_config_repeats_in_one(linreg, place):
+    words = linreg_words(
+        "-c", "c.yaml", "--nproc", "2", "--json", "--fail-if", "train.r2 > 0", "--set", "train.shards=null"
+    )
+    done = started(words, place)
+    out, err = done.communicate(timeout=300)
+    assert done.returncode == 5
+    printed = json.loads(out)
+    assert (printed["status"], printed["error"]["kind"]) == ("finished", "gate")
+    assert [line for line in err.splitlines() if line.startswith("error: ")] == [
+        next(line for line in err.splitlines() if "r-0001: gate 'fail if train.r2 > 0' failed" in line)
+    ]
+    assert "torch/" not in err, "a line of the launcher's log"
+    assert "warning: one process would be faster, since every step waits for all processes" in err
+    record = json.loads((place / "outputs" / "r-0001" / "run.json").read_text())
+    assert record["launch"]["processes"] == 2
+    assert [each["kind"] for each in record["warnings"]].count("ranks") == 1
+    assert "  shards: 8\n" in (place / "outputs" / "r-0001" / "config.yaml").read_text()
+    assert linreg("train", "-c", "outputs/r-0001/config.yaml", "--quiet").code == 0
+    assert bits(place, "r-0001") == bits(place, "r-0002")
+
+
+def test_an_interrupted_launch_goes_on_with_another_number_of_processes(linreg, place):
+    (place / "c.yaml").write_text(CONFIG.replace("epochs: 6", "epochs: 1500, checkpoint_every: 5"))
+    launch = started(linreg_words("-c", "c.yaml", "--nproc", "2", "--quiet"), place)
+    wait_for((place / "outputs" / "r-0001" / "checkpoint.previous.safetensors").exists)
+    launch.send_signal(signal.SIGTERM)
+    out, err = launch.communicate(timeout=120)
+    assert (launch.returncode, out) == (143, "")
+    said = [line for line in err.splitlines() if not line.startswith("warning: ")]
+    path = os.path.join("outputs", "r-0001")
+    assert said == [f"error: terminated (SIGTERM); r-0001 is kept, and goes on with: linreg train --resume {path}"]
+    assert json.loads((place / "outputs" / "r-0001" / "run.json").read_text())["status"] == "interrupted"
+    assert linreg("train", "--resume", "r-0001", "--quiet").code == 0
+    assert linreg("train", "-c", "c.yaml", "--quiet").code == 0
+    assert bits(place, "r-0001") == bits(place, "r-0002")
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs /proc to find the process of a rank")
+def test_a_rank_that_is_killed_is_restarted_by_torchrun_with_the_same_bits(linreg, place):
+    (place / "c.yaml").write_text(CONFIG.replace("epochs: 6", "epochs: 400, checkpoint_every: 5"))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=2"]
+    launch = started([*torchrun, *linreg_words("-c", "c.yaml", "--quiet")[1:]], place)
+    wait_for((place / "outputs" / "r-0001" / "checkpoint.previous.safetensors").exists)
+    victim = [each for each in children(launch.pid) if variable(each, "RANK") == "1"]
+    os.kill(victim[0], signal.SIGKILL)
+    out, _ = launch.communicate(timeout=300)
+    assert (launch.returncode, out) == (0, os.path.join("outputs", "r-0001") + "\n")
+    record = json.loads((place / "outputs" / "r-0001" / "run.json").read_text())
+    assert (record["status"], len(record["resumed"])) == ("finished", 1)
+    assert record["resumed"][0]["step"] > 0
+    assert os.listdir(place / "outputs") == ["r-0001"]
+    assert linreg("train", "-c", "outputs/r-0001/config.yaml", "--quiet").code == 0
+    assert bits(place, "r-0001") == bits(place, "r-0002")
+
+
+def children(process):
+    with open(f"/proc/{process}/task/{process}/children") as file:
+        return [int(child) for child in file.read().split()]
+
+
+def variable(process, name):
+    with open(f"/proc/{process}/environ", "rb") as file:
+        pairs = (each.partition(b"=") for each in file.read().split(b"\0"))
+        return {key.decode(): value.decode() for key, _, value in pairs}.get(name)
+
+
+@pytest.mark.parametrize(
+    ("variables", "size"),
+    [
+        ({}, 0),
+        ({"WORLD_SIZE": "1"}, 0),
+        ({"WORLD_SIZE": "1", "TORCHELASTIC_RUN_ID": "x"}, 1),
+        ({"WORLD_SIZE": " 3 "}, 3),
+        ({"WORLD_SIZE": "three"}, 0),
+        ({"WORLD_SIZE": "000"}, 0),
+    ],
+)
+def test_how_many_processes_there_are(variables, size):
+    assert size_of(variables) == size
+
+
+def test_nproc_in_one_of_several_processes_is_refused(linreg, place, monkeypatch):
+    for name, value in {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    result = linreg("train", "-c", "c.yaml", "--nproc", "2")
+    assert (result.code, result.err.startswith("error: --nproc: this is one of several processes already")) == (2, True)
+
+
+def test_a_run_without_shards_is_not_resumed_by_several_processes(linreg, place):
+    from linreg_cli.config import load_config
+    from linreg_cli.errors import ConfigError, StoreError
+    from linreg_cli.optim.ranks import Ranks
+    from linreg_cli.pipeline.ranks import divided, resumed_by
+
+    loaded = load_config([str(place / "c.yaml")], [])
+    without = load_config([str(place / "c.yaml")], ["train.shards=null"]).config
+    several, one = Ranks(0, 6, None, None), Ranks.alone()
+    assert resumed_by(several, loaded.config, "r-0001") is several
+    assert resumed_by(one, without, "r-0001") is None
+    with pytest.raises(StoreError, match=r"no train\.shards"):
+        resumed_by(several, without, "r-0001")
+    with pytest.raises(ConfigError, match="5 shards cannot be divided among 6 processes"):
+        divided(loaded, loaded.config, several)
+    assert divided(loaded, without, one).train.shards == 8
+    assert divided(loaded, without, None) is without

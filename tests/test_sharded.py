@@ -1,0 +1,180 @@
+"""Sums by shards: the same bits however the shards are divided and computed, and what refuses them."""
+
+import functools
+import json
+import threading
+import types
+
+import numpy as np
+import pytest
+import torch
+from plain_loop import Case
+
+from linreg_cli.optim.engines import parts
+from linreg_cli.optim.engines.parameters import PackedParameters
+from linreg_cli.optim.engines.shard_work import ShardWork
+from linreg_cli.optim.engines.sharded import KERNELS
+from linreg_cli.optim.rows import TrainRows
+
+CONFIG = """name: s
+data: {path: t.csv, target: y}
+optimizer: {lr: 0.02, momentum: 0.9}
+train: {epochs: 4, batch_size: 4, shards: 5}
+plots: false
+"""
+
+
+@pytest.fixture
+def place(tmp_path):
+    stream = np.random.default_rng(3)
+    X = stream.normal(size=(13, 2)).round(3)
+    y = (X @ [1.0, 2.0] + 0.3 * stream.normal(size=13)).round(3)
+    rows = "".join(f"{a},{b},{c}\n" for (a, b), c in zip(X, y, strict=True))
+    (tmp_path / "t.csv").write_text(f"a,b,y\n{rows}")
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+class Shared:
+    """An exchange between threads, each in place of a process."""
+
+    def __init__(self, size):
+        self.barrier, self.parts = threading.Barrier(size), [None] * size
+
+    def of(self, rank, held):
+        def gather(mine):
+            self.parts[rank] = mine.copy()
+            self.barrier.wait()
+            for other, rows in zip(self.parts, held, strict=True):
+                mine[rows.start : rows.stop] = other[rows.start : rows.stop]
+            self.barrier.wait()
+
+        return types.SimpleNamespace(gather=gather)
+
+
+def by_ranks(case, size):
+    """What each of `size` ranks has after all steps: losses, parameters, the loss over all rows."""
+    plan, (X, y) = case.plan(), (each.float() for each in case.data())
+    held, bounds, shared = plan.shards.of_ranks(size), plan.shards.bounds, Shared(size)
+    found = [None] * size
+
+    def one(rank):
+        rows = TrainRows(X, y).part(int(bounds[held[rank].start]), int(bounds[held[rank].stop]))
+        work = ShardWork(plan, rows, held[rank], shared.of(rank, held) if size > 1 else None)
+        work.load(KERNELS)
+        packed = PackedParameters(case.state("float32"))
+        losses = work.run(packed, 0, np.array(case.rates), plan.total_steps)
+        found[rank] = (
+            b"".join([losses.tobytes(), packed.w.tobytes(), packed.b.tobytes(), packed.mw.tobytes()]),
+            work.loss_sum(packed),
+        )
+
+    threads = [threading.Thread(target=one, args=(rank,)) for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return found
+
+
+CASES = {
+    "mse, momentum": Case("mse", "momentum", 4, rows=13, shards=5),
+    "in order": Case("mse", "decay+nesterov", 4, rows=13, shards=5, shuffle=False),
+    "blocks": Case("mae", "plain", 4, rows=13, shards=5, blocks=3),
+    "huber, full batch": Case("huber", "dampening", 13, rows=13, shards=5),
+    "one row a step, wide": Case("huber", "momentum", 1, rows=13, features=45, shards=4, rates=(0.002, 0.001)),
+    "a shard for each row": Case("sse", "plain", 6, rows=13, targets=3, features=9, shards=13, rates=(0.002,)),
+    "more shards than rows": Case("mse", "momentum", 4, rows=13, shards=20),
+    "long rows": Case("half_mse", "plain", 20, rows=97, features=20, shards=7),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_any_division_of_the_shards_gives_the_same_bits_in_every_rank(name):
+    (alone,) = by_ranks(CASES[name], 1)
+    for size in (2, 3, 4):
+        assert by_ranks(CASES[name], size) == [alone] * size, size
+
+
+def moments_of(case, size):
+    plan, (X, y) = case.plan(), case.data()
+    held, bounds, shared, found = plan.shards.of_ranks(size), plan.shards.bounds, Shared(size), [None] * size
+
+    def one(rank):
+        rows = TrainRows(X, y).part(int(bounds[held[rank].start]), int(bounds[held[rank].stop]))
+        work = ShardWork(plan, rows, held[rank], shared.of(rank, held) if size > 1 else None)
+        sums = work.moments()
+        rest = work.residual_moments(np.ones((case.targets, case.features)), np.zeros(case.features + case.targets))
+        found[rank] = [np.asarray(each).tobytes() for part in (*sums, rest) for each in part]
+
+    threads = [threading.Thread(target=one, args=(rank,)) for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return found
+
+
+@pytest.mark.parametrize(("features", "shards"), [(3, 5), (3, 50), (420, 5)])
+def test_the_moments_of_a_full_batch_are_the_same_bits_in_every_rank(features, shards):
+    case = Case("mse", batch_size=41, rows=41, features=features, targets=2, shards=shards)
+    (alone,) = moments_of(case, 1)
+    for size in (2, 3):
+        assert moments_of(case, size) == [alone] * size, size
+
+
+@pytest.mark.parametrize("case", [CASES["huber, full batch"], CASES["mse, momentum"]], ids=["full", "batches"])
+def test_neither_threads_nor_parts_of_a_shard_change_a_bit(monkeypatch, case):
+    monkeypatch.setattr(parts, "PART_ELEMENTS", 3)  # a part has one row
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found += by_ranks(case, 1)
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1]
+
+
+def test_a_run_with_shards_repeats_and_resumes_with_the_same_bits(linreg, place):
+    config = functools.partial(linreg, "train", "--quiet", "-c")
+    assert config("c.yaml").code == 0
+    assert config("outputs/s-0001/config.yaml").code == 0
+    assert config("c.yaml", "--set", "train.epochs=2").code == 0
+    assert linreg("train", "--resume", "s-0003", "--quiet", "--set", "train.epochs=4").code == 0
+    models = {(place / "outputs" / f"s-000{i}" / "model.safetensors").read_bytes() for i in (1, 2, 3)}
+    assert len(models) == 1
+    record = json.loads((place / "outputs" / "s-0001" / "run.json").read_text())
+    assert (record["engine"]["name"], record["engine"]["why"]) == (
+        "sharded", "auto: sums are those of 5 shards, in their order",
+    )  # fmt: skip
+    assert "launch" not in record
+
+
+def test_a_full_batch_with_shards_takes_the_statistics_of_the_shards(linreg, place):
+    assert linreg("train", "-c", "c.yaml", "--quiet", "--set", "train.batch_size=full").code == 0
+    assert linreg("train", "-c", "c.yaml", "--quiet", "--set", "train.batch_size=full", "--set",
+                  "train.engine=sharded").code == 0  # fmt: skip
+    first, second = (json.loads((place / "outputs" / f"s-000{i}" / "metrics.json").read_text()) for i in (1, 2))
+    records = [json.loads((place / "outputs" / f"s-000{i}" / "run.json").read_text()) for i in (1, 2)]
+    assert [each["engine"]["name"] for each in records] == ["statistics", "sharded"]
+    assert first["train"]["loss"] == pytest.approx(second["train"]["loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["data.stream=true"], "rows that stay on the disk are not added up shard by shard"),
+        (["train.engine=native"], "native cannot run this plan: it does not add up shard by shard"),
+        (["train.engine=reference"], "reference cannot run this plan: it does not add up shard by shard"),
+        (["train.shards=null", "train.engine=sharded"], "sharded cannot run this plan: train.shards is not set"),
+        (["train.shards=0"], "train.shards"),
+        (["train.shards=4097"], "train.shards"),
+    ],
+)
+def test_shards_are_honoured_or_refused(linreg, place, settings, words):
+    sets = [word for setting in settings for word in ("--set", setting)]
+    result = linreg("train", "-c", "c.yaml", *sets)
+    assert result.code == 2
+    assert words in result.err
+    assert not (place / "outputs").exists()

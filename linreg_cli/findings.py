@@ -12,6 +12,7 @@ KINDS: Mapping[str, str] = {
     "constant": "a feature has one value in the train split",
     "constant_target": "a target has one value in the train split",
     "duplicate": "a column is the same as another",
+    "duplicate_rows": "rows of the validation or test split are also in the train split",
     "engine": "an engine that `auto` chose cannot start, and another one is used",
     "few_clusters": "there are fewer than 20 clusters for cluster-robust standard errors",
     "font": "no installed font has the characters of a name",

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from linreg_cli.addresses import is_address
+from linreg_cli.addresses import is_address, public_address
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.config.data import TableData
 from linreg_cli.config.given import messages_about
@@ -44,6 +44,7 @@ from linreg_cli.pipeline.ranks import divided, findings
 from linreg_cli.pipeline.streaming import IN_MEMORY
 from linreg_cli.runs.references import references_of
 from linreg_cli.starter.known import Rows
+from linreg_cli.trackers.track import check as check_trackers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -152,7 +153,7 @@ class Prepared:
             return Reaching((), None, f"which settings lead there is not known: {error}")
 
     def check(self, loaded: LoadedConfig, reporter: Reporter, *, force: bool, auto: bool = False) -> list[Finding]:
-        """Refuse a run that must diverge, and report the warnings; see `check_before_training`.
+        """Refuse a run that must diverge or lacks a tracker, and report warnings; see `check_before_training`.
 
         Args:
             loaded: the config with the position of each setting.
@@ -163,6 +164,8 @@ class Prepared:
         Returns:
             All warnings so far, those about the settings and the columns too.
         """
+        with loaded.placing_errors():
+            check_trackers(loaded.config.track)
         auto = auto or self.chosen.lr.auto
         with messages_about(self.config):
             found = check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force, auto=auto)
@@ -392,4 +395,6 @@ def resolved_config(config: Config, device: torch.device, choice: Choice, plan: 
     data = config.data
     if isinstance(data, TableData) and data.is_kept and not is_address(data.path):
         data = data.model_copy(update={"path": str(Path(data.path).absolute())})
-    return config.model_copy(update={"train": train, "data": data})
+    address = config.track.mlflow
+    track = config.track.model_copy(update={"mlflow": None if address is None else public_address(address)})
+    return config.model_copy(update={"train": train, "data": data, "track": track})

@@ -18,6 +18,7 @@ ELSEWHERE = {
     "docs/learning.md": "test_learning.py",
     "docs/ci.md": "test_ci.py",
     "docs/gallery.md": "test_docs.py",
+    "docs/trackers.md": "test_trackers.py",
     "docs/howto/outside.md": "test_outside.py",
 }
 #: How-to page -> numbers in its text that are facts of the tool, or calculated, and not printed on the page.

@@ -53,6 +53,11 @@ class TrainRows:
         return self.y_nk.shape[1]
 
     @property
+    def is_weighted(self) -> bool:
+        """Whether the rows have weights."""
+        return self.weight_n is not None
+
+    @property
     def dtype(self) -> str:
         """`float32` or `float64`."""
         return str(self.X_nd.dtype).removeprefix("torch.")
@@ -101,6 +106,11 @@ class StoredRows:
         self.X_nd, self.y_nk, self.weight_n1 = X_nd, y_nk, weight_n1
         self.n_samples, self.n_features = X_nd.shape
         self.n_targets, self.dtype, self.ahead = y_nk.shape[1], str(X_nd.dtype), True
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether the rows have weights."""
+        return self.weight_n1 is not None
 
     @classmethod
     def empty(
@@ -177,6 +187,7 @@ class MeasuredRows:
     rr_k: Array
     dtype: str
     device = torch.device("cpu")
+    is_weighted = False
 
     @property
     def n_features(self) -> int:
@@ -205,6 +216,9 @@ class MeasuredRows:
         yield self.part(0, size)
 
 
+#: Rows whose weights are added up together.
+_PART_ROWS = 131_072
+
 #: What an executor takes; only where they are in memory do rows have tensors.
 AnyRows = TrainRows | StoredRows | MeasuredRows
 
@@ -213,5 +227,16 @@ def row_bytes(rows: AnyRows) -> int:
     """Bytes of a row: its inputs, targets and weight."""
     if isinstance(rows, MeasuredRows):
         return 0
-    weighted = rows.weight_n if isinstance(rows, TrainRows) else rows.weight_n1
-    return (rows.n_features + rows.n_targets + (weighted is not None)) * int(np.dtype(rows.dtype).itemsize)
+    return (rows.n_features + rows.n_targets + rows.is_weighted) * int(np.dtype(rows.dtype).itemsize)
+
+
+def sum_of_weights(rows: AnyRows) -> float:
+    """The sum of the weights of the rows, float64: their number, but for the rounding of weights to the dtype.
+
+    >>> sum_of_weights(TrainRows(torch.zeros(2, 3), torch.zeros(2, 1), torch.tensor([0.5, 1.5])))
+    2.0
+    """
+    if not rows.is_weighted:
+        return float(rows.n_samples)
+    parts = (part.weight_n for part in rows.parts(_PART_ROWS))
+    return sum(float(weights.double().sum()) for weights in parts if weights is not None)

@@ -113,6 +113,9 @@ def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config, device: tor
     """
     faults: list[Fault] = []
     back = f"or {setting('data.stream', False)}"
+    if isinstance(config.data, TableData) and config.data.weight is not None:
+        message = f"rows that stay on the disk take no weights; leave it out, {back}"
+        faults += loaded.error("data.weight", message).faults
     if config.evaluate.cross_validation is not None:
         message = f"each fold is trained on rows in memory, and the rows stay on the disk; leave it out, {back}"
         faults += loaded.error("evaluate.cross_validation", message).faults

@@ -36,7 +36,7 @@ from linreg_cli.optim.rows import TrainRows
 def fails(*_):
     raise DataError("row 7 is odd", "shard")
 
-ranks = Ranks.join("test", None) if "WORLD_SIZE" in os.environ else None
+ranks = Ranks.join(None) if "WORLD_SIZE" in os.environ else None
 if ranks is not None and ranks.rank == 2:
     ShardWork.residual_moments = fails
 if ranks is not None and ranks.rank:

@@ -46,6 +46,19 @@ def without_secrets(text: str) -> str:
     return _QUERY.sub(rf"\1{_HIDDEN}", text)
 
 
+def public_address(address: str) -> str:
+    """An address without user name, password, query and fragment, which can still be used.
+
+    >>> public_address("http://ann:pw@host:5000/?token=x"), public_address("sqlite:///mlflow.db")
+    ('http://host:5000/', 'sqlite:///mlflow.db')
+    >>> public_address("postgresql://ann:p/w@host/runs")
+    'postgresql://host/runs'
+    """
+    for secret in (_SLASHED_PASSWORD, _USER):
+        address = secret.sub("", address)
+    return re.split(r"[?#]", address, maxsplit=1)[0]
+
+
 def has_secrets(text: str) -> bool:
     """Whether `without_secrets` hides something.
 

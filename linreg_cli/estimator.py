@@ -1,22 +1,19 @@
 """`SGDLinearRegression`: the training of a run as a scikit-learn estimator, without a run folder."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from linreg_cli import remedies
 from linreg_cli.config import Config, LoadedConfig, load_config
 from linreg_cli.config.plain import plain
-from linreg_cli.config.schema import InitConfig, ModelConfig
 from linreg_cli.config.source import ConfigText
-from linreg_cli.data import Dataset, Preprocessor
+from linreg_cli.data import Dataset
 from linreg_cli.data.columns.kinds import Column, row_numbers
-from linreg_cli.data.scaling import Scaling
+from linreg_cli.data.roles import RowWeights
 from linreg_cli.errors import DivergedError
-from linreg_cli.model import LinearFormula, build_model, fold_parameters, initialise, parameters_of
 from linreg_cli.optim.engines.select import resolve_device
-from linreg_cli.optim.losses import is_squared
 from linreg_cli.pipeline.in_memory import Trained, remedy, trained_in_memory
 from linreg_cli.pipeline.prepare import Prepared, assemble_run
 from linreg_cli.pipeline.silent import Silent
@@ -123,13 +120,13 @@ class SGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Args:
             X: features, shape (n_samples, n_features), finite numbers.
             y: targets, shape (n_samples,) or (n_samples, n_targets).
-            sample_weight: shape (n_samples,), at least 0. A weight of 0 is a row that is left out. Other weights weigh
-                the squares: an integer stands for so many equal rows. They need `batch_size="full"` and a squared
-                loss. Weights that are all equal change no loss that is a mean, and are allowed with each.
+            sample_weight: shape (n_samples,), at least 0. A weight of 0 is a row that is left out. The loss of a row is
+                multiplied by its weight, scaled to mean 1 for a loss that is a mean; so for a full batch an integer
+                stands for so many equal rows.
 
         Raises:
             ValueError: for arrays that scikit-learn refuses.
-            ConfigError: for parameters that a config refuses, and weights of another loss or of mini-batches.
+            ConfigError: for parameters that a config refuses.
             DataError: for values that overflow the dtype.
             DivergedError: if training diverged, or must.
         """
@@ -148,12 +145,9 @@ class SGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         loaded = self._config()
         features = self._names()
         targets = tuple(f"y{position}" for position in range(1 if y.ndim == 1 else y.shape[1]))
-        rows = _Rows(features, tuple(_free(name, features) for name in targets), X, y.reshape(len(y), -1))
-        if weights is None:
-            part = _assembled(loaded, loaded.config, rows)
-            result, formula = self._trained(loaded, part), part.formula()
-        else:
-            result, part, formula = self._weighted(loaded, rows, weights)
+        rows = _Rows(features, tuple(_free(name, features) for name in targets), X, y.reshape(len(y), -1), weights)
+        part = _assembled(loaded, loaded.config, rows)
+        result, formula = self._trained(loaded, part), part.formula()
         self._formula = formula
         several = y.ndim > 1
         intercept = np.zeros(len(targets)) if formula.bias is None else formula.bias
@@ -216,50 +210,38 @@ class SGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise DivergedError(f"training diverged in epoch {result.diverged_in:,}. {remedy(part)}", _NAME)
         return result
 
-    def _weighted(
-        self, loaded: LoadedConfig, rows: "_Rows", weights: Column
-    ) -> tuple[Trained, Prepared, LinearFormula]:
-        """Train on weighted rows.
-
-        sum w e^2 is the sum of squares of the residuals of rows that are multiplied by sqrt(w), those of the
-        intercept's column of ones too. So the full batch of these rows has the weighted loss, its gradient and its
-        curvature, and gradient descent takes the same steps as on rows that are repeated. For a mean, the weights are
-        scaled to mean 1. It does not hold for a part of the rows, nor for other losses.
-        """
-        config = loaded.config
-        if config.train.batch_size != "full" and config.train.batch_size < len(weights):
-            raise loaded.error("train.batch_size", f"sample_weight needs full, found {config.train.batch_size}")
-        if not is_squared(config.loss):
-            raise loaded.error("loss", f"sample_weight needs a squared loss: mse, sse or half_mse, found {config.loss}")
-        bias, n, d, k = config.model.bias, *rows.X.shape, rows.y.shape[1]
-        scaling = _weighted_scaling(rows, weights, centered=bias) if config.preprocess.standardize else None
-        scaling = scaling or Scaling.identity(rows.features)
-        reciprocal = np.divide(1.0, scaling.scale, out=np.zeros(d), where=scaling.scale != 0)
-        roots = np.sqrt(weights if config.loss == "sse" else weights * (n / weights.sum()))[:, None]
-        ones = [np.ones((n, 1))] if bias else []
-        inputs = np.hstack([(rows.X - scaling.center) * reciprocal, *ones]) * roots
-        names = (*rows.features, *([_free("intercept", rows.features)] if bias else []))
-        scaled = _Rows(names, rows.targets, inputs, rows.y * roots)
-        part = _assembled(loaded, _without_bias(config, d, k), scaled)
-        result = self._trained(loaded, part)
-        found, _ = parameters_of(part.state.model)
-        preprocessor = Preprocessor(scaling, Scaling.identity(rows.targets))
-        return result, part, fold_parameters(found[:d], found[d] if bias else None, preprocessor)
-
 
 class _Rows:
-    """Features and targets with their names: X of shape (n_samples, n_features), y of shape (n_samples, n_targets)."""
+    """Features and targets with their names: X of shape (n_samples, n_features), y of shape (n_samples, n_targets).
 
-    def __init__(self, features: tuple[str, ...], targets: tuple[str, ...], X: Column, y: Column) -> None:
-        self.features, self.targets, self.X, self.y = features, targets, X, y
+    Args:
+        features: names of the columns of X.
+        targets: names of the columns of y.
+        X: inputs.
+        y: targets.
+        weights: of the rows, above 0, shape (n_samples,); None: all are 1.
+    """
 
-    def dataset(self) -> Dataset:
-        """All rows in the train split."""
+    def __init__(
+        self, features: tuple[str, ...], targets: tuple[str, ...], X: Column, y: Column, weights: Column | None
+    ) -> None:
+        self.features, self.targets, self.X, self.y, self.weights = features, targets, X, y, weights
+
+    def dataset(self, *, is_sum: bool) -> Dataset:
+        """All rows in the train split.
+
+        Args:
+            is_sum: whether the loss is a sum, which the weights are not scaled for.
+        """
         columns = {name: self.X[:, position] for position, name in enumerate(self.features)}
         columns |= {name: self.y[:, position] for position, name in enumerate(self.targets)}
         nothing = row_numbers(0, 0)
         splits = {"train": row_numbers(0, len(self.X)), "validation": nothing, "test": nothing}
-        return Dataset(_NAME, self.features, self.targets, columns, splits)
+        weights = None
+        if self.weights is not None:
+            scaled = RowWeights.of(self.weights, "sample_weight", splits["train"])
+            weights = replace(scaled, scale=1.0) if is_sum else scaled
+        return Dataset(_NAME, self.features, self.targets, columns, splits, weights=weights)
 
 
 def _assembled(loaded: LoadedConfig, config: Config, rows: _Rows) -> Prepared:
@@ -267,7 +249,7 @@ def _assembled(loaded: LoadedConfig, config: Config, rows: _Rows) -> Prepared:
         device = resolve_device(config.train.device)
     except ValueError as error:
         raise loaded.error("train.device", str(error)) from None
-    return assemble_run(loaded, config, device, rows.dataset())
+    return assemble_run(loaded, config, device, rows.dataset(is_sum=config.loss == "sse"))
 
 
 def _free(name: str, taken: tuple[str, ...]) -> str:
@@ -275,22 +257,3 @@ def _free(name: str, taken: tuple[str, ...]) -> str:
     while name in taken:
         name += "_"
     return name
-
-
-def _weighted_scaling(rows: _Rows, weights: Column, *, centered: bool) -> Scaling:
-    """Weighted means and standard deviations, those of rows that are repeated; a constant column is set to 0."""
-    center = np.average(rows.X, axis=0, weights=weights)
-    scale = np.sqrt(np.average((rows.X - center) ** 2, axis=0, weights=weights))
-    scale[np.ptp(rows.X, axis=0) == 0] = 0.0
-    return Scaling(rows.features, center if centered else np.zeros(len(center)), scale)
-
-
-def _without_bias(config: Config, n_features: int, n_targets: int) -> Config:
-    """The config of rows with a column for the intercept; it starts where the intercept would."""
-    start = build_model(n_features, n_targets, bias=config.model.bias, dtype=torch.float64)
-    initialise(start, config.model.init, config.seed)
-    weights, bias = parameters_of(start)
-    stacked = weights if bias is None else np.vstack([weights, bias])
-    model = ModelConfig(bias=False, init=InitConfig(weight=tuple(stacked.T.ravel().tolist()), bias=0.0))
-    preprocess = config.preprocess.model_copy(update={"standardize": False})
-    return config.model_copy(update={"model": model, "preprocess": preprocess})

@@ -12,6 +12,7 @@ KINDS: Mapping[str, str] = {
     "constant": "a feature has one value in the train split",
     "constant_target": "a target has one value in the train split",
     "duplicate": "a column is the same as another",
+    "duplicate_rows": "rows of the validation or test split are also in the train split",
     "engine": "an engine that `auto` chose cannot start, and another one is used",
     "few_clusters": "there are fewer than 20 clusters for cluster-robust standard errors",
     "font": "no installed font has the characters of a name",
@@ -35,6 +36,7 @@ KINDS: Mapping[str, str] = {
     "resumed": "something has changed since the run was started, or a checkpoint is damaged",
     "stop_gap": "`train.stop_gap` cannot be certified",
     "stream": "rows stay on the disk, which changed the order of rows or the split",
+    "tracker": "a tracker of `track` does not have the run",
     "truth": "the file beside a table that holds the true coefficients cannot be read",
 }
 

@@ -57,6 +57,7 @@ class Case:
     targets: int = 1
     rates: tuple[float, ...] = RATES
     blocks: int | None = None
+    weighted: bool = False
     shards: int | None = None
 
     def plan(self) -> StepPlan:
@@ -81,6 +82,11 @@ class Case:
         y += 0.3 * torch.randn(self.rows, self.targets, generator=stream)
         return X.double(), y.double()
 
+    def weights(self) -> Tensor | None:
+        """Weights of the rows that float32 holds exactly."""
+        stream = torch.Generator().manual_seed(17)
+        return torch.randint(1, 17, (self.rows,), generator=stream).double() / 8 if self.weighted else None
+
     def start(self) -> dict[str, Tensor]:
         stream = torch.Generator().manual_seed(13)
         values = {"0.weight": torch.randn(self.targets, self.features, generator=stream).double()}
@@ -92,8 +98,8 @@ class Case:
         return TrainingState(model)
 
     def executor(self, name: str, dtype: str):
-        X, y = (values.to(DTYPES[dtype]) for values in self.data())
-        return EXECUTORS[name](TrainRows(X, y))
+        weights = [] if self.weights() is None else [self.weights()]
+        return EXECUTORS[name](TrainRows(*(values.to(DTYPES[dtype]) for values in (*self.data(), *weights))))
 
 
 def every_executor(case: Callable[..., Case], dtypes: Iterable[str] = DTYPES, **axes: Iterable) -> pytest.MarkDecorator:
@@ -108,7 +114,8 @@ def every_executor(case: Callable[..., Case], dtypes: Iterable[str] = DTYPES, **
         [
             pytest.param(name.split(",")[0], dtype, at, id="-".join(map(str, (name, dtype, *point.values()))))
             for name, dtype, point in itertools.product(names, dtypes, points)
-            if unable(name.split(",")[0], (at := _divided(case(**point), name)).plan(), "cpu") is None
+            if unable(name.split(",")[0], (at := _divided(case(**point), name)).plan(), "cpu", weighted=at.weighted)
+            is None
         ],
     )
 
@@ -141,7 +148,7 @@ def plain_loop(case: Case) -> tuple[Step, ...]:
         for rows in order.split(case.batch_size):
             optimizer.zero_grad()
             output = functional.linear(X[rows], parameters["0.weight"], parameters.get("0.bias"))
-            loss = LOSSES[case.loss](output, y[rows])
+            loss = loss_of(case, output, y, rows)
             loss.backward()
             optimizer.step()
             steps.append(
@@ -158,6 +165,15 @@ def plain_loop(case: Case) -> tuple[Step, ...]:
     return tuple(steps)
 
 
+def loss_of(case: Case, output: Tensor, y: Tensor, rows: Tensor) -> Tensor:
+    """torch's loss of a batch; with weights, the sum or mean of the losses of single rows, each times its weight."""
+    weights = case.weights()
+    if weights is None:
+        return LOSSES[case.loss](output, y[rows])
+    each = [LOSSES[case.loss](output[at], y[row]) * weights[row] for at, row in enumerate(rows.tolist())]
+    return torch.stack(each).sum() / (1 if case.loss == "sse" else len(rows))
+
+
 def tolerance(case: Case, dtype: str, n_steps: int) -> float:
     """Absolute bound on the distance from the float64 loop after `n_steps`.
 
@@ -171,6 +187,7 @@ def tolerance(case: Case, dtype: str, n_steps: int) -> float:
         for step in plain_loop(case)
         for value in (*step.parameters.values(), *step.momentum.values())
     ]
+    largest += [] if case.weights() is None else [float(case.weights().max())]
     scale = max(1.0, *largest, *(step.loss for step in plain_loop(case)))
     repeats = 10 if "momentum" in OPTIMIZERS[case.optimizer] else 1
     terms = case.features + case.batch_size * case.targets + 4

@@ -66,6 +66,23 @@ def test_unusual_shapes(name, dtype, case):
 
 
 @every_executor(
+    lambda loss, optimizer, shape: Case(loss, optimizer, weighted=True, **shape),
+    loss=LOSSES,
+    optimizer=["plain", "decay+nesterov"],
+    shape=[
+        {"batch_size": 1},
+        {"batch_size": 3, "shuffle": False},
+        {"batch_size": N_ROWS, "bias": False},
+        {"batch_size": N_ROWS, "targets": 2},
+        {"rows": 30, "batch_size": 17, "features": 11, "targets": 2, "rates": (0.004, 0.002)},
+        {"rows": 40, "batch_size": 20, "features": 3, "blocks": 4},
+    ],
+)
+def test_weights_multiply_the_loss_of_each_row(name, dtype, case):
+    assert_matches_the_loop(case, name, dtype)
+
+
+@every_executor(
     functools.partial(Case, rates=(0.0, 0.0)),
     optimizer=["plain", "momentum", "decay+nesterov"],
     batch_size=[3, N_ROWS],

@@ -136,3 +136,13 @@ def test_a_large_map_names_some_of_its_values_and_equal_sweeps_have_equal_pictur
     labels = [label.get_text() for label in sweep_figure(sweep).axes[0].get_yticklabels()]
     assert [label for label in labels if label] == [str(seed) for seed in range(0, 60, 3)]
     assert sweep_picture(sweep) == sweep_picture(sweep)
+
+
+@pytest.mark.parametrize("key", ["optimizer.lr", "data.target"])
+def test_points_that_fail_a_gate_are_hollow_and_counted(key):
+    sweep = made({key: [1.0, 2.0, 3.0] if key == "optimizer.lr" else ["a", "b", "c"]}, lambda _: 1.0)
+    sweep.points[0].gates, sweep.points[2].gates = False, True
+    figure = sweep_figure(sweep)
+    [line] = [each for each in figure.axes[0].lines if each.get_gid() == "gates"]
+    assert (len(line.get_xdata()), line.get_markerfacecolor()) == (1, "white")
+    assert "a gate failed (1)" in legend(figure)

@@ -16,6 +16,7 @@ ORDER = {
         "addresses", "lookalike", "patterns", "errors", "seeds", "wording", "decimals", "remedies", "fixes",
         "decisions", "findings", "paths", "files", "metric_paths", "gates", "config", "data", "model", "optim",
         "least_squares", "statistics", "convergence", "runs", "sweeps", "evaluation", "export", "figures", "report",
+        "trackers",
         "starter", "pipeline", "inspection", "api", "estimator", "cli", "__main__",
     ],
     "linreg_cli.data": [

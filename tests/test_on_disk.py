@@ -307,3 +307,21 @@ def test_reading_a_large_table_takes_less_than_twice_its_tensor(settings, config
     assert (
         1 < times < 2
     )  # 1.4 of a million rows, and blocks on their way count more beside fewer; 3.6 with all in memory
+
+
+def test_few_rows_of_many_are_not_read_with_all_that_lie_between(monkeypatch):
+    n = 900_000
+    values = np.random.default_rng(0).normal(size=n)
+    sink = NumberSink(("a",))
+    sink.add([values])
+    column = sink.columns()["a"]
+    rows = np.arange(0, n, 500)  # near enough to be read together
+    longest = []
+    read = on_disk.NumberFile.read
+    monkeypatch.setattr(
+        on_disk.NumberFile,
+        "read",
+        lambda file, at, first, last: longest.append(last - first) or read(file, at, first, last),
+    )
+    assert np.array_equal(column[rows], values[rows])
+    assert max(longest) <= 2**18

@@ -18,6 +18,7 @@ ELSEWHERE = {
     "docs/learning.md": "test_learning.py",
     "docs/ci.md": "test_ci.py",
     "docs/gallery.md": "test_docs.py",
+    "docs/trackers.md": "test_trackers.py",
     "docs/howto/outside.md": "test_outside.py",
     "docs/howto/processes.md": "test_ranks.py",
 }

@@ -37,6 +37,7 @@ def small(monkeypatch):
     """Pieces, chunks and parts of a few rows, so that every boundary is crossed."""
     monkeypatch.setattr(windows, "PIECE_BYTES", 500)
     monkeypatch.setattr(streaming, "CHUNK_BYTES", 1_700)
+    monkeypatch.setattr(streaming, "OTHER_BYTES", 0)
     monkeypatch.setattr(parts, "PART_ELEMENTS", 200)
 
 

@@ -69,9 +69,13 @@ def test_steps_from_the_disk_have_the_bits_of_those_from_memory(name, dtype):
         rows, total = in_memory(case, dtype), case.plan().total_steps
         stops = sorted({step for step in (1, total // 3, total // 3 + 1, total - 1) if 0 < step < total})
         expected = numbers(EXECUTORS[name](rows), case, dtype, stops)
-        make = functools.partial(EXECUTORS[name], on_disk(rows))
-        assert numbers(make(), case, dtype, stops) == expected, case
-        assert numbers(make(), case, dtype, stops, make) == expected, f"with another executor after each stop: {case}"
+        stored = on_disk(rows)
+        make = functools.partial(EXECUTORS[name], stored)
+        for ahead in (True, False):
+            stored.ahead = ahead
+            assert numbers(make(), case, dtype, stops) == expected, (ahead, case)
+            again = numbers(make(), case, dtype, stops, make)
+            assert again == expected, f"with another executor after each stop: {ahead} {case}"
 
 
 @pytest.mark.parametrize("name", ["reference", "native"])
@@ -110,11 +114,12 @@ def test_windows_hold_no_more_rows_than_a_piece_and_less_than_a_batch_besides():
             assert held.max() <= pieces.capacity
 
 
-def test_rows_are_read_once_an_epoch(monkeypatch):
+@pytest.mark.parametrize("ahead", [True, False])
+def test_rows_are_read_once_an_epoch(monkeypatch, ahead):
     """Each window reads its piece alone: the rows that a batch left over come from the window before."""
     case = Case("mse", "plain", 4, rows=N_ROWS, blocks=6, rates=(0.01, 0.01, 0.01))
     plan, stored, read = case.plan(), on_disk(in_memory(case, "float32")), []
-    read_into = StoredRows.read_into
+    stored.ahead, read_into = ahead, StoredRows.read_into
 
     def counted(self, out, first):
         read.append(out.n_samples)

@@ -57,6 +57,8 @@ def page(step: "ExplainedStep", names: Names) -> str:
     word, numbers = "row" if n_rows == 1 else "rows", ", ".join(str(row + 1) for row in step.rows[:MAX_ROWS])
     which = f"{word} {numbers}" if n_rows <= MAX_ROWS else f"{n_rows:,} rows"
     meaning, formula = _FORMULAS[names.loss]
+    if step.weights is not None:
+        meaning, formula = (each.replace(" of ", " of weight * ", 1) for each in (meaning, formula))
     lines = [
         f"Step {step.number}: {which} of the train split, learning rate {number(step.lr)}",
         "",
@@ -109,8 +111,11 @@ def _rows(step: "ExplainedStep", names: Names) -> list[str]:
     columns = _columns(step)
     digits = 8 if len(columns) <= 2 else 6
     names_of_columns = [cut(one_line(names.features[at]), _HEAD) for at in columns]
-    table = [["row", *names_of_columns, cut(one_line(names.targets[0]), _HEAD), "prediction", "error", "loss"]]
-    values = (step.targets, step.predictions, step.predictions - step.targets, step.terms)
+    weighted = [] if step.weights is None else ["weight"]
+    target = cut(one_line(names.targets[0]), _HEAD)
+    table = [["row", *names_of_columns, target, "prediction", "error", *weighted, "loss"]]
+    own = [] if step.weights is None else [step.weights[:, None]]
+    values = (step.targets, step.predictions, step.predictions - step.targets, *own, step.terms)
     rest = zip(*(part[:MAX_ROWS, 0].tolist() for part in values), strict=True)
     inputs = step.inputs[:MAX_ROWS, columns].tolist()
     for row, cells, others in zip(step.rows, inputs, rest, strict=False):

@@ -39,6 +39,8 @@ def page(found: "Inspection", sentences: Sequence[str], *, ridge: bool) -> str:
     others = "".join(f", {size:,} {split}" for split, size in sizes.items())
     rows, features = found.problem.plan.n_samples, wording.plural(len(dataset.features), "feature")
     title = f"{wording.plural(rows, 'train row')}{others}; {features}, target {', '.join(dataset.targets)}"
+    if dataset.weights is not None:
+        title += f", weighted by {wording.one_line(dataset.weights.column)}"
     advice = [heading("What to do:"), *(prose(sentence, indent=_INDENT) for sentence in sentences)]
     parts = [prose(f"{found.config.name}: {title}"), "\n".join(advice), _columns(found), _shape(found)]
     if found.is_squared:

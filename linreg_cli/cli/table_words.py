@@ -4,7 +4,7 @@ import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from linreg_cli.addresses import is_address
 from linreg_cli.cli.folder import is_config
@@ -170,7 +170,8 @@ def _example(table: str, name: str, format_: str | None = None) -> str:
     from linreg_cli.config.data import TableData
     from linreg_cli.starter.reading import columns_of
 
-    source = TableData.model_validate({"path": table, "target": "-", "format": format_})
+    given: dict[str, Any] = {"path": table, "target": "-", "format": format_}  # the path may be no text: see `_is_text`
+    source = TableData.model_construct(**given)
     return f"{command('linreg', name, table, '--target', 'COLUMN')}; its columns: {_listed(columns_of(table, source))}"
 
 

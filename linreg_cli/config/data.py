@@ -29,6 +29,11 @@ _FEATURES = (
 )
 #: What messages call the rows of `source: frame`.
 FRAME = "the frame"
+_WEIGHT = (
+    "A column of weights above 0: the loss of a row is multiplied by its own, scaled to mean 1 over the train split. "
+    "They are precision weights, as those of statsmodels' WLS: the variance of a row is that of the residuals over its "
+    "weight. The column is a feature only if it is named in `features`."
+)
 #: What stands for standard input as a path, and what messages call it.
 STDIN, STDIN_NAME = "-", "standard input"
 _IGNORE = "Columns that are no features; an entry of `features` may still be made of them."
@@ -103,6 +108,7 @@ class TableData(Section):
     target: Columns = Field(description="The column to predict, or a list of them (several outputs).")
     features: ColumnList | None = Field(None, description=_FEATURES)
     ignore: tuple[Name, ...] = Field((), description=_IGNORE)
+    weight: Name | None = Field(None, min_length=1, description=_WEIGHT)
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
     stream: Annotated[bool | Literal["auto"], bool_or("auto")] = Field(
         "auto",
@@ -141,6 +147,7 @@ class FrameData(Section):
     target: Columns = Field(description="The column to predict, or a list of them (several outputs).")
     features: ColumnList | None = Field(None, description=_FEATURES)
     ignore: tuple[Name, ...] = Field((), description=_IGNORE)
+    weight: Name | None = Field(None, min_length=1, description=_WEIGHT)
     split: SplitConfig = Field(SplitConfig(), description="See `data.split`.")
 
     @property

@@ -1,9 +1,10 @@
 """Rules between keys: settings that are valid alone and contradict each other or have no effect."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 
-from linreg_cli.addresses import is_address
+from linreg_cli.addresses import is_address, without_secrets
 from linreg_cli.config.data import InlineData, OfTable, SplitConfig, SyntheticData, TableData
 from linreg_cli.config.formats import CSV_SUFFIXES, OTHER_SUFFIXES, disagreement, table_format, text_suffix
 from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
@@ -12,10 +13,12 @@ from linreg_cli.config.preprocess import FILLS, FOR_NUMBERS
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import Distribution
 from linreg_cli.gates import parse_comparison
-from linreg_cli.remedies import setting
+from linreg_cli.remedies import quoted, setting
 from linreg_cli.wording import exact, number, plural
 
 Path = tuple[str | int, ...]
+
+_MLFLOW_FILE = "sqlite:///mlflow.db"
 
 
 def broken_rules(config: Config, *, stored: bool = False, partial: bool = False) -> Iterator[tuple[Path, str]]:
@@ -105,6 +108,16 @@ def _clusters(config: Config) -> Iterator[tuple[Path, str]]:
         yield ("evaluate", "cluster"), f"only a table has such a column, and the source is {config.data.source}"
 
 
+def _weights(config: Config) -> Iterator[tuple[Path, str]]:
+    if isinstance(config.data, OfTable) and config.data.weight is not None:
+        if config.preprocess.target_estimate == "mean":
+            message = "with data.weight the variance differs from row to row, and one smearing factor does not fit all"
+            yield ("preprocess", "target_estimate"), f"{message}; set {setting('preprocess.target_estimate', 'median')}"
+        if config.train.engine in ("native", "affine"):
+            engines = " or ".join([setting("train.engine", "auto"), "reference"])
+            yield ("train", "engine"), f"{config.train.engine} takes no data.weight; set {engines}"
+
+
 def _monitor(config: Config) -> Iterator[tuple[Path, str]]:
     split = config.data.split
     monitor = config.train.early_stopping and config.train.early_stopping.monitor
@@ -118,6 +131,16 @@ def _monitor(config: Config) -> Iterator[tuple[Path, str]]:
 def _address(config: Config) -> Iterator[tuple[Path, str]]:
     if isinstance(config.data, TableData) and is_address(config.data.path) and config.data.sha256 is None:
         yield ("data", "path"), "an address needs data.sha256, the digest that the downloaded file must have"
+
+
+def _tracking(config: Config) -> Iterator[tuple[Path, str]]:
+    address = config.track.mlflow
+    if address is not None and not re.match(
+        r"(https?|sqlite|postgresql|mysql|mssql|databricks)(\+\w+)?://|databricks$", address
+    ):
+        found = without_secrets(address)
+        message = f"{quoted(found)} is no tracking address: a server is http://HOST:PORT, a file {_MLFLOW_FILE}"
+        yield ("track", "mlflow"), f"{message}; MLflow reads plain folders no more"
 
 
 def _format(config: Config) -> Iterator[tuple[Path, str]]:
@@ -309,10 +332,12 @@ _RULES = (
     _fractions,
     _split_column,
     _clusters,
+    _weights,
     _split_by,
     _monitor,
     _address,
     _format,
+    _tracking,
     _decimal_mark,
     _text_format,
     _inline_rows,

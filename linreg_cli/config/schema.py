@@ -234,6 +234,23 @@ class EvaluateConfig(Section):
     )
 
 
+class TrackConfig(Section):
+    """Trackers that are given a run once it has ended; off by default."""
+
+    tensorboard: bool = Field(
+        False,
+        description="Write a TensorBoard event file into the run folder: losses, gap and parameters by step, metrics, "
+        "settings. Needs `pip install 'linreg[tensorboard]'`.",
+    )
+    mlflow: str | None = Field(
+        None,
+        min_length=1,
+        description="An MLflow tracking address, such as `http://localhost:5000` or `sqlite:///mlflow.db`: the run, "
+        "with settings, metrics by epoch and the run folder as artifacts. Stored without user name and password, which "
+        "`MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD` can say. Needs `pip install 'linreg[mlflow]'`.",
+    )
+
+
 #: A run name: it begins with a letter, a digit or an underscore.
 NAME_PATTERN = r"^\w[\w.-]*$"
 
@@ -282,6 +299,7 @@ class Config(Section):
     optimizer: OptimizerConfig = Field(OptimizerConfig(), description="torch.optim.SGD.")
     train: TrainConfig = Field(TrainConfig(), description="Epochs, batches, device, executor, when to stop.")
     evaluate: EvaluateConfig = Field(EvaluateConfig(), description="What is evaluated besides the splits.")
+    track: TrackConfig = Field(TrackConfig(), description="Trackers that are given the run.")
     probe: tuple[Point, ...] = Field(
         (),
         description="Rows that are predicted before and after training: feature values in original units, text for a "
@@ -309,5 +327,6 @@ SECTIONS: dict[tuple[str, ...], type[Section]] = {
     ("train",): TrainConfig,
     ("train", "early_stopping"): EarlyStoppingConfig,
     ("evaluate",): EvaluateConfig,
+    ("track",): TrackConfig,
     ("evaluate", "cross_validation"): CrossValidationConfig,
 }

@@ -1,7 +1,8 @@
 """The curvature of mini-batches, which limits the learning rate if a step uses only some of the rows.
 
-A row of the design matrix is a_i = (x_i, 1). The loss of a batch B of b rows and k targets has the Hessian
-H_B = 2 c_b (sum of a_i a_i' over B), where c_b is 1/(b k) for mse, 1/(2 b k) for half_mse and 1 for sse.
+A row of the design matrix is a_i = (x_i, 1), times the square root of its weight where rows have weights. The loss of a
+batch B of b rows and k targets has the Hessian H_B = 2 c_b (sum of a_i a_i' over B), where c_b is 1/(b k) for mse,
+1/(2 b k) for half_mse and 1 for sse.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.least_squares.factor import BLOCK_ROWS, Array, Factor, blocks, matrix
+from linreg_cli.least_squares.factor import BLOCK_ROWS, Array, At, Factor, blocks, matrix
 from linreg_cli.optim.losses import loss_scale
 
 #: The number of rows in one batched SVD.
@@ -70,7 +71,7 @@ def ordered_batches(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_siz
     """
     X = matrix(X_nd)
     complete, last = divmod(factor.n_samples, batch_size)
-    squares = _squared_lengths(factor, X)
+    squares = _squared_lengths(factor, X, slice(None))
     traces = squares[: complete * batch_size].reshape(complete, batch_size).sum(axis=1)
     order = np.argsort(-traces, kind="stable")
     largest, chunk = 0.0, max(1, _CHUNK_ROWS // batch_size)
@@ -80,11 +81,12 @@ def ordered_batches(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_siz
         if not len(chosen):
             break
         rows = (chosen[:, None] * batch_size + np.arange(batch_size)).ravel()
-        A = _design(factor, X[rows]).reshape(len(chosen), batch_size, -1)
+        A = _design(factor, X[rows], rows).reshape(len(chosen), batch_size, -1)
         largest = max(largest, float(np.linalg.norm(A, 2, axis=(1, 2)).max()) ** 2)
     found = 2 * loss_scale(loss, batch_size, factor.n_targets) * largest
     if last:
-        tail = float(np.linalg.norm(_design(factor, X[len(X) - last : len(X)]), 2)) ** 2
+        at = slice(len(X) - last, len(X))
+        tail = float(np.linalg.norm(_design(factor, X[at], at), 2)) ** 2
         found = max(found, 2 * loss_scale(loss, last, factor.n_targets) * tail)
     return BatchCurvature(found, True, f"the batches of {batch_size} rows in the order given")
 
@@ -108,8 +110,8 @@ def mean_square_curvature(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, bat
     """
     X, fourth = matrix(X_nd), np.zeros((factor.rank, factor.rank))
     for rows in blocks(len(X)):
-        q = factor.whiten(X[rows])
-        fourth += (q * _squared_lengths(factor, X[rows])[:, None]).T @ q
+        q = factor.whiten(X[rows], rows)
+        fourth += (q * _squared_lengths(factor, X[rows], rows)[:, None]).T @ q
     per_row = 2 * loss_scale(loss, 1, factor.n_targets)
     single = per_row * float(np.linalg.eigvalsh(fourth)[-1])
     whole = per_row * float(np.linalg.norm(factor.as_given(), 2)) ** 2 / factor.n_samples
@@ -117,7 +119,7 @@ def mean_square_curvature(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, bat
     return mean * (batch_size if loss == "sse" else 1)
 
 
-def _squared_lengths(factor: Factor, X_nd: npt.ArrayLike) -> Array:
+def _squared_lengths(factor: Factor, X_nd: npt.ArrayLike, at: slice) -> Array:
     """|a_i|^2 of each row, shape (n_rows,)."""
     X = matrix(X_nd)
     lengths = np.empty(len(X))
@@ -125,20 +127,20 @@ def _squared_lengths(factor: Factor, X_nd: npt.ArrayLike) -> Array:
         part = np.asarray(X[rows], dtype=np.float64)
         np.einsum("ij,ij->i", part, part, out=lengths[rows])
     lengths += factor.bias
-    return lengths
+    return factor.weighted(factor.weighted(lengths, at), at)
 
 
 def _longest(factor: Factor, X_nd: npt.ArrayLike, count: int) -> Array:
     """The `count` largest of |a_i|^2, ascending, from one pass with no more of them in memory than twice as many."""
     X, found = matrix(X_nd), np.empty(0)
     for rows in blocks(len(X), max(BLOCK_ROWS, count)):
-        found = np.concatenate([found, _squared_lengths(factor, X[rows])])
+        found = np.concatenate([found, _squared_lengths(factor, X[rows], rows)])
         if len(found) > count:
             found.partition(len(found) - count)
             found = found[len(found) - count :]
     return np.sort(found)
 
 
-def _design(factor: Factor, X: npt.NDArray[np.generic]) -> Array:
+def _design(factor: Factor, X: npt.NDArray[np.generic], at: At) -> Array:
     A = np.asarray(X, dtype=np.float64)
-    return np.column_stack([A, np.ones(len(A))]) if factor.bias else A
+    return factor.weighted(np.column_stack([A, np.ones(len(A))]) if factor.bias else A, at)

@@ -104,8 +104,8 @@ def _part(
     dataset = replace(dataset, features=encoder.features, encoder=encoder)
     preprocessor = Preprocessor.fit(dataset, config.preprocess, bias=config.model.bias)
     problem = problem_of(config, dataset, preprocessor)
-    _, X, y = original_rows(dataset, preprocessor)
-    original = original_optimum(config, problem, X, y)
+    rows, X, y = original_rows(dataset, preprocessor)
+    original = original_optimum(config, problem, X, y, dataset.weights_of(rows))
     if original is None or refusal(original, config.loss) is not None:
         return None
     return Part(tuple(left_out), dataset, preprocessor, problem, original)

@@ -114,7 +114,8 @@ class FixedOrder:
             bias = 0.0 if optimum.bias is None else optimum.bias
             residuals[block] = part @ optimum.weights + bias - np.asarray(y[block], dtype=np.float64)
             part = part if optimum.bias is None else np.column_stack([part, np.ones(len(part))])
-            rows[block] = part @ V
+            rows[block] = optimum.factor.weighted(part, block) @ V
+            residuals[block] = optimum.factor.weighted(residuals[block], block)
         if optimum.is_zero:  # an exact fit: the residuals are rounding error
             residuals[:] = 0.0
         return cls(rows, residuals, *about)

@@ -110,7 +110,8 @@ def batch_noise(
     """The noise of the gradients of random batches, from one pass over the rows.
 
     The gradient of a row is s e a, with its residual e = prediction - target and its row a of the design matrix. For k
-    targets, s is 2 / k for mse, 1 / k for half_mse and 2 for sse.
+    targets, s is 2 / k for mse, 1 / k for half_mse and 2 for sse. With weights, e and a are times the square root of
+    that of the row.
 
     Args:
         spectrum: of the same rows; only its eigenvectors are used.
@@ -131,6 +132,7 @@ def batch_noise(
         if optimum.bias is not None:
             e += optimum.bias
             part = np.column_stack([part, np.ones(len(part))])
+        part, e = optimum.factor.weighted(part, rows), optimum.factor.weighted(e, rows)
         along = part @ spectrum.eigenvectors
         first += along.T @ e
         along **= 2

@@ -235,6 +235,7 @@ def must_diverge(problem: Problem, rule: SgdRule, lr: float) -> bool:
         rows = torch.arange(first, last) if order is None else order[first:last]
         A = np.asarray(problem.X_nd[rows.numpy()], dtype=np.float64)
         A = np.column_stack([A, np.ones(len(A))]) if problem.bias else A
+        A = problem.factor.weighted(A, rows.numpy())
         h = np.zeros(p)
         singular = np.linalg.svd(A, compute_uv=False)
         h[: len(singular)] = 2 * loss_scale(plan.loss.name, len(A), problem.factor.n_targets) * singular**2

@@ -77,6 +77,7 @@ def _moments(problem: Problem) -> SecondMoments:
     V = spectrum.eigenvectors[:, : spectrum.rank]
     X = np.asarray(problem.X_nd, dtype=np.float64)
     along = X @ V[: X.shape[1]] + (V[-1] if problem.bias else 0.0)
+    along = problem.factor.weighted(along, slice(None))
     eigenvalues = spectrum.eigenvalues[: spectrum.rank]
     return SecondMoments(along, eigenvalues, plan.loss.name, problem.factor.n_targets, plan.batch_size, MARGIN)
 

@@ -9,7 +9,8 @@ import torch
 from linreg_cli.config.schema import Config
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.data.columns.rows import Matrix
+from linreg_cli.data.columns.kinds import Rows
+from linreg_cli.data.columns.rows import Matrix, in_order
 from linreg_cli.least_squares.factor import Array, Factor
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import build_model, initialise, parameters_of
@@ -45,8 +46,12 @@ def problem_of(
     dtype, plan = dtype_of(config), plan_of(config, dataset)
     X_nd, y_nk = train or arrays_of(plan, dataset, preprocessor, dtype)
     exact_already = dtype == torch.float64 or measured is not None
-    given = None if exact_already else functools.partial(preprocessor.given_rows, dataset)
-    problem = Problem(plan, X_nd, y_nk, dataset.features, _start(config, dataset, dtype), eps=eps, given=given)
+    given = None if exact_already else functools.partial(_given, dataset, preprocessor)
+    start, weight_n = _start(config, dataset, dtype), None
+    if dataset.weights is not None:
+        weights = row_weights(dataset, plan.rows.arranged(dataset.splits["train"]), dtype)
+        weight_n = None if weights is None else weights.double().numpy()
+    problem = Problem(plan, X_nd, y_nk, dataset.features, start, eps=eps, given=given, weight_n=weight_n)
     problem.measured = measured
     problem.exact.update(exact or {})
     return problem
@@ -64,6 +69,20 @@ def arrays_of(
 def plan_of(config: Config, dataset: Dataset) -> StepPlan:
     """The plan of a config for the train split; as `StepPlan.from_config`."""
     return StepPlan.from_config(config, len(dataset.splits["train"]), len(dataset.features) + len(dataset.targets))
+
+
+def _given(dataset: Dataset, preprocessor: Preprocessor) -> tuple[Matrix, Matrix, Array | None]:
+    """The train split in scaled units and float64, in the order of the table, with its weights."""
+    X_nd, y_nk = preprocessor.given_rows(dataset)
+    return X_nd, y_nk, dataset.weights_of(in_order(dataset.splits["train"]))
+
+
+def row_weights(
+    dataset: Dataset, rows: Rows | slice, dtype: torch.dtype, device: torch.device | None = None
+) -> torch.Tensor | None:
+    """The weights of some rows in the dtype of training, shape (n_rows,); None: all are 1."""
+    weights = dataset.weights_of(rows)
+    return None if weights is None else torch.from_numpy(weights).to(dtype).to(device)
 
 
 def dtype_of(config: Config) -> torch.dtype:

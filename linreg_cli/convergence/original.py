@@ -8,12 +8,14 @@ from linreg_cli.config.schema import Config
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Preprocessor
 from linreg_cli.data.columns.rows import Matrix, StackedRows
-from linreg_cli.least_squares.factor import EPS, blocks
+from linreg_cli.least_squares.factor import EPS, Array, blocks
 from linreg_cli.least_squares.solve import Optimum, least_squares, loses_digits
 from linreg_cli.model import unfold_parameters
 
 
-def original_optimum(config: Config, problem: Problem, X: StackedRows, y: StackedRows) -> Optimum | None:
+def original_optimum(
+    config: Config, problem: Problem, X: StackedRows, y: StackedRows, weights: Array | None = None
+) -> Optimum | None:
     """The optimum of the squared loss in original units, without a penalty; None where there is none.
 
     It is solved anew only where training saw other numbers: scaled, penalised, or rounded to float32.
@@ -23,6 +25,7 @@ def original_optimum(config: Config, problem: Problem, X: StackedRows, y: Stacke
         problem: the plan and the train split, in scaled units.
         X: the train split in original units, shape (n_samples, n_features).
         y: its transformed targets, shape (n_samples, n_targets).
+        weights: of the rows, with mean 1, in the order of X, shape (n_samples,); None: all are 1.
     """
     trained = problem.optimum
     if trained is None:
@@ -32,13 +35,25 @@ def original_optimum(config: Config, problem: Problem, X: StackedRows, y: Stacke
     scaled = config.preprocess.standardize or config.preprocess.standardize_target
     if not (scaled or config.optimizer.weight_decay):
         if config.train.dtype == "float64":
-            return trained
-        digits = trained.is_unique and not loses_digits(trained.factor, trained.weights, trained.bias)
+            return trained if weights is None else with_weights(trained, weights)
+        digits = (
+            trained.is_unique and weights is None and not loses_digits(trained.factor, trained.weights, trained.bias)
+        )
         if digits and _are_equal(problem.X_nd, X) and _are_equal(problem.y_nk, y):
             return trained.judged_by(EPS)
     if "original" not in problem.exact:
-        problem.exact["original"] = least_squares(X, y, bias=config.model.bias, loss=config.loss)
+        problem.exact["original"] = least_squares(X, y, bias=config.model.bias, loss=config.loss, weights=weights)
     return problem.exact["original"]
+
+
+def with_weights(optimum: Optimum, weights: Array) -> Optimum:
+    """The same optimum of the same rows in another order.
+
+    Args:
+        optimum: whose factor has weights.
+        weights: those of the rows in that order, shape (n_samples,).
+    """
+    return replace(optimum, factor=replace(optimum.factor, root_n=np.sqrt(weights)))
 
 
 def in_scaled_units(original: Optimum, preprocessor: Preprocessor) -> Optimum:

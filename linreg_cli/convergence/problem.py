@@ -56,8 +56,10 @@ class Problem:
         allow_slow: whether a table with many rows may take minutes; otherwise see `affordable.too_costly`. The limit on
             the parameters, whose cost is their cube in time and square in memory, stays.
         eps: the machine epsilon that rank and rounding error are judged by; None: that of the dtype of X.
-        given: X and y in float64, as the table has them and in its order, for a training in float32; None if they are
-            those above.
+        weight_n: the weights of the rows, with mean 1, in the precision of training, shape (n_samples,), float64; None:
+            all are 1.
+        given: X, y and the weights in float64, as the table has them and in its order, for a training in float32; None
+            if they are those above.
         measured: the factor of X and y, where their rows were not read; those have a shape and a dtype only.
         exact: exact fits that were computed, by what they are of; problems of the same rows may share them.
         results: what `mean_square.mean_square` has found, by what it depends on.
@@ -70,7 +72,8 @@ class Problem:
     start: tuple[Array, Array | None]
     allow_slow: bool = False
     eps: float | None = None
-    given: Callable[[], tuple[Matrix, Matrix]] | None = None
+    given: Callable[[], tuple[Matrix, Matrix, Array | None]] | None = None
+    weight_n: Array | None = None
     measured: Factor | None = None
     exact: dict[str, Optimum] = field(default_factory=dict, init=False, repr=False)
     results: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
@@ -154,7 +157,9 @@ class Problem:
         assert self.no_factor_reason is None
         if self.measured is not None:
             return self.measured
-        return self.optimum.factor if self.optimum else factorise(self.X_nd, self.y_nk, bias=self.bias, eps=self.eps)
+        if self.optimum:
+            return self.optimum.factor
+        return factorise(self.X_nd, self.y_nk, bias=self.bias, eps=self.eps, weights=self.weight_n)
 
     @cached_property
     def optimum(self) -> Optimum | None:
@@ -163,7 +168,7 @@ class Problem:
             return None
         # For sse, the step of a mini-batch has the whole penalty and batch_share of the loss.
         if "trained" not in self.exact:
-            self.exact["trained"] = self._solved(self.X_nd, self.y_nk, self.eps)
+            self.exact["trained"] = self._solved(self.X_nd, self.y_nk, self.weight_n, self.eps)
         return self.exact["trained"]
 
     @cached_property
@@ -173,11 +178,11 @@ class Problem:
             return self.optimum
         return self._solved(*self.given(), None)
 
-    def _solved(self, X_nd: Matrix, y_nk: Matrix, eps: float | None) -> Optimum:
+    def _solved(self, X_nd: Matrix, y_nk: Matrix, weights: Array | None, eps: float | None) -> Optimum:
         penalty, loss = self.plan.weight_decay / self.batch_share, self.plan.loss.name
         if self.measured is not None:
             return of_factor(self.measured, loss=loss, weight_decay=penalty)
-        return least_squares(X_nd, y_nk, bias=self.bias, loss=loss, weight_decay=penalty, eps=eps)
+        return least_squares(X_nd, y_nk, bias=self.bias, loss=loss, weight_decay=penalty, eps=eps, weights=weights)
 
     @property
     def robust(self) -> RobustOptimum | None:
@@ -198,6 +203,7 @@ class Problem:
             loss=loss.name,
             huber_delta=loss.huber_delta,
             weight_decay=self.plan.weight_decay,
+            weights=self.weight_n,
         )
 
     def distance(
@@ -231,7 +237,9 @@ class Problem:
             assert self.optimum is not None
             return self.optimum.constant_loss
         if not isinstance(self.y_nk, RowsOnAccess):
-            return self.plan.loss.of_best_constant(torch.from_numpy(np.asarray(self.y_nk)))
+            weights = None if self.weight_n is None else torch.from_numpy(self.weight_n)
+            return self.plan.loss.of_best_constant(torch.from_numpy(np.asarray(self.y_nk)), weights)
+        assert self.weight_n is None
         return best_constant_loss(self.plan.loss, self.y_nk)
 
     # Columns

@@ -91,8 +91,8 @@ def reaching(
     if original is None and problem.measured is not None:
         original = problem.exact["original"]
     if original is None:
-        _, X, y = original_rows(dataset, preprocessor)
-        original = original_optimum(config, problem, X, y)
+        rows, X, y = original_rows(dataset, preprocessor)
+        original = original_optimum(config, problem, X, y, dataset.weights_of(rows))
     why = no_exact_fit(problem, original)
     if why or original is None:
         return Reaching((), None, why)

@@ -87,8 +87,8 @@ def recipe(config: Config, problem: Problem, dataset: Dataset, preprocessor: Pre
     if (new.preprocess, new.train.dtype) != (config.preprocess, config.train.dtype):
         preprocessor = Preprocessor.fit(dataset, new.preprocess, bias=new.model.bias)
         exact = problem_of(new, dataset, preprocessor)
-    _, X, y = original_rows(dataset, preprocessor)
-    original = original_optimum(new, exact, X, y)
+    rows, X, y = original_rows(dataset, preprocessor)
+    original = original_optimum(new, exact, X, y, dataset.weights_of(rows))
     if original is None:
         return _unreached(new, exact, _not_known(str(exact.no_optimum_reason)))
     if (why := no_exact_fit(exact, original)) is not None:

@@ -56,9 +56,13 @@ def rehearse(problem: Problem, rule: SgdRule, schedules: Sequence[Schedule], mom
             lr = np.array([rate(epoch) for rate in schedules])[None, :, None]
             order = plan.row_order(epoch)
             rows, targets = (A, y) if order is None else (A[order.numpy()], y[order.numpy()])
+            weight_n = problem.weight_n
+            if weight_n is not None and order is not None:
+                weight_n = weight_n[order.numpy()]
             for batch in range(plan.steps_per_epoch):
                 part = slice(*plan.batch_bounds(batch))
-                gradient = _gradient(problem, rows[part], targets[part], theta) + rule.weight_decay * theta
+                of_part = None if weight_n is None else weight_n[part]
+                gradient = _gradient(problem, rows[part], targets[part], theta, of_part) + rule.weight_decay * theta
                 # The first buffer is the gradient itself; without momentum every buffer is.
                 buffer = b * buffer + gain * gradient if epoch or batch else gradient
                 theta = theta - lr * (gradient + b * buffer if rule.nesterov else buffer)
@@ -85,7 +89,10 @@ def objective(problem: Problem, weights: Array, bias: Array | None) -> float:
             found = problem.optimum.excess(weights, bias) * problem.batch_share
         else:
             e = torch.from_numpy(_design(problem) @ theta - np.asarray(problem.y_nk, dtype=np.float64))
-            found = float(problem.plan.loss.elements(e).mean())
+            elements = problem.plan.loss.elements(e)
+            if problem.weight_n is not None:
+                elements = elements * torch.from_numpy(problem.weight_n)[:, None]
+            found = float(elements.mean())
             found += problem.plan.weight_decay / 2 * float(np.sum(theta**2))
     return found if math.isfinite(found) else math.inf
 
@@ -96,7 +103,7 @@ def _design(problem: Problem) -> Array:
     return np.column_stack([A, np.ones(len(A))]) if problem.bias else A
 
 
-def _gradient(problem: Problem, A: Array, y: Array, theta: Array) -> npt.NDArray[Any]:
+def _gradient(problem: Problem, A: Array, y: Array, theta: Array, weights: Array | None) -> npt.NDArray[Any]:
     """The gradient of the loss of a batch, of the shape of `theta`: (n_parameters, C, n_targets)."""
     p, n_rates, k = theta.shape
     e = (A @ theta.reshape(p, -1)).reshape(len(A), n_rates, k) - y[:, None, :]
@@ -107,5 +114,7 @@ def _gradient(problem: Problem, A: Array, y: Array, theta: Array) -> npt.NDArray
         e = np.sign(e) / (len(A) * k)
     else:
         e = np.clip(e, -loss.huber_delta, loss.huber_delta) / (len(A) * k)
+    if weights is not None:
+        e *= weights[:, None, None]
     gradient: npt.NDArray[Any] = (A.T @ e.reshape(len(A), -1)).reshape(p, n_rates, k)
     return gradient

@@ -91,11 +91,11 @@ def assemble(
 def resplit(dataset: Dataset, config: Config, splits: Mapping[str, Rows]) -> Dataset:
     """The same rows in other splits, with the encoding fitted on the new train split."""
     if dataset.raw is None:
-        return replace(dataset, splits=splits)
+        return dataset.resplit(splits)
     terms = None if dataset.encoder is None else dataset.encoder.terms
     raw, targets, treated = dataset.raw, dataset.targets, dataset.treated
     found = assemble(dataset.name, raw, targets, config, lambda _: splits, treated, terms=terms)
-    return replace(found, clusters=dataset.clusters)
+    return replace(found, clusters=dataset.clusters, weights=dataset.weights).resplit(splits)
 
 
 def _encoded(

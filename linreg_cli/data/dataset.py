@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import Input
 from linreg_cli.data.encoding.treatments import Treatment
+from linreg_cli.data.roles import RowWeights
 from linreg_cli.data.summary import DataSummary
 
 SPLITS = ("train", "validation", "test")
@@ -36,6 +37,7 @@ class Dataset:
         digest: the fingerprint, where rows were not read; None: it is computed from them.
         known: column -> its moments in the train split, of a transformed target in its units, where rows were not read.
         clusters: the cluster of each row of the table; None without `evaluate.cluster`.
+        weights: of the rows of the table, with mean 1 over the train split; None: all are 1.
     """
 
     name: str
@@ -50,6 +52,17 @@ class Dataset:
     digest: str | None = None
     known: Mapping[str, Moments] = field(default_factory=dict)
     clusters: Categories | None = None
+    weights: RowWeights | None = None
+
+    def weights_of(self, rows: Rows | slice) -> Column | None:
+        """The weights of some rows, float64, shape (n_rows,); None: all are 1."""
+        return None if self.weights is None else self.weights[rows]
+
+    def resplit(self, splits: Mapping[str, Rows]) -> "Dataset":
+        """The same rows in other splits, with weights scaled to mean 1 over the new train split."""
+        old = self.weights
+        weights = None if old is None else RowWeights.of(old.values, old.column, splits["train"])
+        return replace(self, splits=splits, weights=weights)
 
     @property
     def n_samples(self) -> int:
@@ -83,6 +96,10 @@ class Dataset:
             for start in range(0, self.n_samples, BLOCK_ROWS):
                 values = take(self.columns, name, slice(start, start + BLOCK_ROWS))
                 digest.update(np.ascontiguousarray(values).data)
+        if self.weights is not None:
+            digest.update(f"{self.weights.column}\0".encode())
+            for start in range(0, self.n_samples, BLOCK_ROWS):
+                digest.update(np.ascontiguousarray(self.weights.values[start : start + BLOCK_ROWS]).data)
         for rows in self.splits.values():
             digest.update(b"|")
             for start in range(0, len(rows), BLOCK_ROWS):

@@ -10,7 +10,7 @@ import numpy as np
 from linreg_cli.addresses import is_address, without_secrets
 from linreg_cli.config.data import FRAME, FrameData, InlineData, OfTable, SyntheticData
 from linreg_cli.config.given import messages_about
-from linreg_cli.config.roles import CLUSTER, column_roles
+from linreg_cli.config.roles import CLUSTER, WEIGHT, column_roles
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
 from linreg_cli.data.assemble import Split, assemble
@@ -133,7 +133,7 @@ def _dataset(config: Config, encoder: Encoder | None, table: Table) -> Dataset:
     from linreg_cli.data.columns.arrow import release_unused
     from linreg_cli.data.encoding.cells import raw_columns, with_cells
     from linreg_cli.data.encoding.date_values import date_columns, date_parts
-    from linreg_cli.data.roles import check_clusters, read_roles, text_of
+    from linreg_cli.data.roles import check_clusters, checked_weights, read_roles, text_of
 
     source = config.data
     assert isinstance(source, OfTable)
@@ -162,6 +162,7 @@ def _dataset(config: Config, encoder: Encoder | None, table: Table) -> Dataset:
     named = [column for column in features if treated[column].named]
     either = [column for column in features if treated[column].categorical and column not in named]
     numbers = [column for column in (*features, *targets) if not treated[column].categorical]
+    numbers += [roles[WEIGHT]] if WEIGHT in roles and roles[WEIGHT] not in (*numbers, *either, *named) else []
     dates = date_columns(terms).difference(numbers, either)
     text = dict.fromkeys(each for each in (*text_of(roles), *named, *sorted(dates)) if each not in (*numbers, *either))
     cells = table.read(numbers, text=[*text], either=either)
@@ -171,7 +172,7 @@ def _dataset(config: Config, encoder: Encoder | None, table: Table) -> Dataset:
     if faults or more:
         raise DataError([*faults, *more])
     raw = {name: parts[name] if name in parts else raw[name] for name in (*used, *targets)}
-    found = read_roles(cells, roles, marks, source.name)
+    found = read_roles(cells, roles, marks, source.name, table.as_text())
     del cells  # their memory is needed for the encoded columns
     release_unused()
     raw, split = with_cells(raw, table, used), splitter(source, config, found.labels)
@@ -179,6 +180,9 @@ def _dataset(config: Config, encoder: Encoder | None, table: Table) -> Dataset:
     if found.clusters is not None:
         check_clusters(found.clusters, roles[CLUSTER], dataset.splits["train"], source.name)
         dataset = replace(dataset, clusters=found.clusters)
+    if found.weights is not None:
+        weights = checked_weights(found.weights, roles[WEIGHT], dataset.splits, source.name)
+        dataset = replace(dataset, weights=weights)
     return dataset if encoder is not None else with_warnings(dataset, table, config)
 
 

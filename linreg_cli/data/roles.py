@@ -1,16 +1,51 @@
-"""The cells of columns with a use of their own: the labels of the splits, the clusters."""
+"""The cells of columns with a use of their own: the labels of the splits, the weights, the clusters."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from linreg_cli.config.roles import CLUSTER, SPLIT
-from linreg_cli.data.columns.kinds import MISSING, Categories, Codes, Column, Rows
-from linreg_cli.data.encoding.cells import text_column
+from linreg_cli.config.roles import CLUSTER, SPLIT, WEIGHT
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Codes, Column, Numbers, Rows, Values
+from linreg_cli.data.encoding.cells import number_column, text_column
 from linreg_cli.data.encoding.levels import written
 from linreg_cli.data.tables.table import Cells
-from linreg_cli.errors import DataError
+from linreg_cli.data.tables.text_format import AsText
+from linreg_cli.errors import DataError, Fault
+from linreg_cli.wording import exact
+
+
+@dataclass(frozen=True)
+class RowWeights:
+    """The weights of the rows of a table.
+
+    Attributes:
+        values: as the table has them, shape (n_samples,).
+        scale: what they are multiplied by, so that those of the train split have mean 1.
+        column: the name.
+    """
+
+    values: Values
+    scale: float
+    column: str
+
+    @classmethod
+    def of(cls, values: Values, column: str, rows: Rows) -> "RowWeights":
+        """The weights scaled to mean 1 over some rows.
+
+        >>> RowWeights.of(np.array([1.0, 2.0, 6.0]), "w", np.array([1, 2])).scale
+        0.25
+        """
+        train = np.asarray(rows)
+        if not len(train):
+            return cls(values, 1.0, column)
+        total = sum(math.fsum(values[train[at : at + BLOCK_ROWS]]) for at in range(0, len(train), BLOCK_ROWS))
+        return cls(values, len(train) / total, column)
+
+    def __getitem__(self, rows: Rows | slice) -> Column:
+        """The scaled weights of some rows, float64."""
+        return self.values[rows if isinstance(rows, slice) else np.asarray(rows)] * self.scale
 
 
 @dataclass(frozen=True)
@@ -19,10 +54,12 @@ class Roles:
 
     Attributes:
         labels: the split of each row; None for fractions.
+        weights: that of each row, as the table has it; None without `data.weight`.
         clusters: the cluster of each row; None without `evaluate.cluster`.
     """
 
     labels: Categories | None = None
+    weights: Numbers | None = None
     clusters: Categories | None = None
 
 
@@ -35,7 +72,9 @@ def text_of(roles: Mapping[str, str]) -> list[str]:
     return [roles[key] for key in (SPLIT, CLUSTER) if key in roles]
 
 
-def read_roles(cells: Cells, roles: Mapping[str, str], missing_values: Sequence[str], name: str) -> Roles:
+def read_roles(
+    cells: Cells, roles: Mapping[str, str], missing_values: Sequence[str], name: str, source: AsText | None = None
+) -> Roles:
     """The columns with a use of their own.
 
     Args:
@@ -43,17 +82,74 @@ def read_roles(cells: Cells, roles: Mapping[str, str], missing_values: Sequence[
         roles: of `column_roles`.
         missing_values: cells that mean 'missing'.
         name: the table, for messages.
+        source: the cells of a text file as text.
 
     Raises:
-        DataError: for cells that cannot be written as text, such as lists.
+        DataError: for weights that are not numbers, and for cells that cannot be written as text, such as lists.
     """
+    weights = weight_column(cells, roles[WEIGHT], missing_values, name, source) if WEIGHT in roles else None
     labels = text_column(cells, roles[SPLIT], missing_values, name) if SPLIT in roles else None
     clusters = None
     if CLUSTER in roles:
         column = roles[CLUSTER]
         numbers = cells.numbers.get(column)
         clusters = _of_numbers(numbers.values[:]) if numbers else text_column(cells, column, missing_values, name)
-    return Roles(labels, clusters)
+    return Roles(labels, weights, clusters)
+
+
+def weight_column(
+    cells: Cells, column: str, missing_values: Sequence[str], name: str, source: AsText | None = None
+) -> Numbers:
+    """The column of the weights.
+
+    Args:
+        cells: in which it was read.
+        column: its name.
+        missing_values: cells that mean 'missing'.
+        name: the table, for messages.
+        source: the cells of a text file as text.
+
+    Raises:
+        DataError: for cells that are not finite numbers.
+    """
+    found = number_column(cells, column, missing_values, name, source)
+    if isinstance(found, Fault):
+        # What would help a feature, such as to leave the column out, does not help weights.
+        raise DataError(f"{found.message.split(';')[0]}; a weight must be a finite number above 0", found.where)
+    return found
+
+
+def checked_weights(weights: Numbers, column: str, splits: Mapping[str, Rows], name: str) -> RowWeights:
+    """The weights of a table, scaled to mean 1 over the train split.
+
+    Args:
+        weights: as the table has them.
+        column: its name.
+        splits: split -> rows.
+        name: the table, for messages.
+
+    Raises:
+        DataError: for a weight that is missing, zero, negative or infinite in a row that is used, with the first such
+            row; and if they overflow float64 together.
+    """
+    bad: list[int] = []
+    for rows in splits.values():
+        used = np.asarray(rows)
+        for at in range(0, len(used), BLOCK_ROWS):
+            part = used[at : at + BLOCK_ROWS]
+            values = weights.values[part]
+            bad += part[~((values > 0) & np.isfinite(values))].tolist()
+    if bad:
+        row = min(bad)
+        value = float(weights.values[row : row + 1][0])
+        found = "the weight is missing" if math.isnan(value) else f"the weight is {exact(value)}"
+        more = f" ({len(bad):,} rows have no weight above 0)" if len(bad) > 1 else ""
+        remedy = "a weight must be a finite number above 0; correct it, or leave the row out of the table"
+        raise DataError(f"{found}{more}: {remedy}", f"{name}, row {row + 1}, column {column!r}")
+    scaled = RowWeights.of(weights.values, column, splits["train"])
+    if not (math.isfinite(scaled.scale) and scaled.scale > 0):
+        raise DataError("the sum of the weights is beyond the range of float64; give them in another unit", name)
+    return scaled
 
 
 def check_clusters(clusters: Categories, column: str, rows: Rows, name: str) -> None:

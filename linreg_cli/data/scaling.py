@@ -65,7 +65,7 @@ class Scaling:
         constant_scale: float,
         transform: str = "none",
     ) -> "Scaling":
-        """Standardising with the mean and the standard deviation of the train split.
+        """Standardising with the mean and the standard deviation of the train split, weighted where rows have weights.
 
         Args:
             columns: the columns to scale.
@@ -202,7 +202,9 @@ def _train_moments(dataset: Dataset, transform: str, ddof: int) -> Callable[[str
         return lambda column: dataset.known[column].with_ddof(n_rows, ddof)
     rows = in_blocks(dataset.splits["train"])
     n_rows = count(rows, dataset.n_samples)
-    return lambda column: moments(_reader(transform, dataset, column, rows), n_rows, ddof)
+    own = dataset.weights
+    weights = None if own is None else lambda start, stop: own[part(rows, start, stop)]
+    return lambda column: moments(_reader(transform, dataset, column, rows), n_rows, ddof, weights)
 
 
 def _reader(transform: str, dataset: Dataset, column: str, rows: Rows | slice) -> Read:
@@ -250,12 +252,14 @@ class Preprocessor:
         encoder: encoding of the columns of a table; None for numbers that are not encoded.
         smearing: the smearing factor of each target, shape (n_targets,), once the model is trained; None where
             predictions estimate the median.
+        weights: the column of the weights, and what they are multiplied by; None without `data.weight`.
     """
 
     features: Scaling
     targets: Scaling
     encoder: Encoder | None = None
     smearing: Column | None = None
+    weights: tuple[str, float] | None = None
 
     @property
     def inputs(self) -> Encoder:
@@ -284,7 +288,10 @@ class Preprocessor:
             targets = Scaling.standard(
                 dataset.targets, dataset, ddof=config.ddof, centered=bias, constant_scale=1.0, transform=transform
             )
-        return cls(features, targets, dataset.encoder)
+        weights = dataset.weights
+        return cls(
+            features, targets, dataset.encoder, weights=None if weights is None else (weights.column, weights.scale)
+        )
 
     def given(self, dataset: Dataset, rows: Rows | slice) -> tuple[Column, Column]:
         """X and y of some rows in scaled units and float64, shapes (n_rows, n_features) and (n_rows, n_targets)."""
@@ -313,6 +320,7 @@ class Preprocessor:
             "targets": self.targets.as_json(),
             "target_transform": self.targets.transform,
             **({} if self.smearing is None else {"target_estimate": "mean", "smearing": self.smearing.tolist()}),
+            **({} if self.weights is None else {"weight": {"column": self.weights[0], "scale": self.weights[1]}}),
         }
 
     @classmethod
@@ -337,7 +345,12 @@ class Preprocessor:
             known = len(smearing) == len(targets.columns) and transform != "none"
             if not (known and (np.isfinite(smearing) & (smearing > 0)).all()):
                 raise ValueError("smearing must have a positive factor for each target, of a transformed target")
-        return cls(features, replace(targets, transform=transform), encoder, smearing)
+        weights, found = values.get("weight"), None
+        if weights is not None:
+            found = str(weights["column"]), float(weights["scale"])
+            if not (np.isfinite(found[1]) and found[1] > 0):
+                raise ValueError("the scale of the weights must be a number above 0")
+        return cls(features, replace(targets, transform=transform), encoder, smearing, found)
 
 
 def original_rows(dataset: Dataset, preprocessor: Preprocessor) -> tuple[Rows | slice, StackedRows, StackedRows]:

@@ -69,8 +69,8 @@ def cross_validate(dataset: Dataset, config: Config, fit: Fit) -> Metrics:
             reasons = {f"{key}_reason": reason for key in METRICS}
             return {**IN_ORIGINAL_UNITS, "folds": count, **dict.fromkeys(METRICS), **reasons}
         sums = ErrorSums()
-        for _, actual, predicted in predicted_blocks(formula, fold, in_order(held_out)):
-            sums.add(actual, predicted)
+        for block, actual, predicted in predicted_blocks(formula, fold, in_order(held_out)):
+            sums.add(actual, predicted, fold.weights_of(block))
         measured.append(sums.metrics())
     return {**IN_ORIGINAL_UNITS, "folds": count, **_summary(measured)}
 

@@ -3,14 +3,14 @@
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 from torch import nn
 
 from linreg_cli.config import Config
 from linreg_cli.config.given import messages_about
-from linreg_cli.convergence.of_config import plan_of, problem_of
+from linreg_cli.convergence.of_config import plan_of, problem_of, row_weights
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
@@ -18,10 +18,11 @@ from linreg_cli.data.columns.kinds import RawColumn
 from linreg_cli.data.encoding.column_faults import reporting
 from linreg_cli.data.tables.blocks import NotInBlocksError
 from linreg_cli.data.tables.part_rows import naming_parts
+from linreg_cli.data.tables.table import Cells
 from linreg_cli.evaluation.exact_fit import ExactFit
 from linreg_cli.evaluation.fit_quality import fit_quality
 from linreg_cli.evaluation.metrics import ErrorSums, Metrics, parameters, split_metrics
-from linreg_cli.evaluation.other_table import assembled, metrics_in_blocks
+from linreg_cli.evaluation.other_table import assembled, metrics_in_blocks, weight_columns, weights_in
 from linreg_cli.evaluation.predictions import summed_errors
 from linreg_cli.evaluation.saved_model import SavedModel, input_columns, open_for, raw_inputs
 from linreg_cli.evaluation.truth import compare, known_truth
@@ -107,7 +108,7 @@ def evaluate_splits(saved: SavedModel, frame: pa.Table | None = None) -> tuple[M
         if len(given):
             rows = plan_of(config, dataset).rows.arranged(given) if split == "train" else given
             X_nd, y_nk = (each.tensor(dataset, rows, dtype) for each in (preprocessor.features, preprocessor.targets))
-            losses[split] = loss.over(model, X_nd, y_nk)
+            losses[split] = loss.over(model, X_nd, y_nk, row_weights(dataset, rows, dtype))
             if split == "train":
                 problem = problem_of(config, dataset, preprocessor, (X_nd.numpy(), y_nk.numpy()))
     errors = {split: summed_errors(saved.formula, dataset, dataset.splits[split]) for split in losses}
@@ -137,7 +138,9 @@ def evaluate_table(saved: SavedModel, source: str | pa.Table) -> Metrics:
 
     Returns:
         `metrics.json` with the metrics of the table as `data`, those of a split and `dropped`, the number of rows left
-        out because of missing cells, if any. The splits of the run are None, with the reason.
+        out because of missing cells, if any. Of a run with weights, `weight` is the column of them; None where the
+        table has none, and `weight_reason` says that every row counts alike. The splits of the run are None, with the
+        reason.
 
     Raises:
         DataError: if the table cannot be read, lacks columns, or has cells that the model cannot take.
@@ -149,10 +152,16 @@ def evaluate_table(saved: SavedModel, source: str | pa.Table) -> Metrics:
         own: Metrics = {"data": metrics_in_blocks(saved, table)}
     except NotInBlocksError:
         numbers, text = input_columns(encoder)
-        cells = table.read([*numbers, *targets], text=text)
+        own_weights = weight_columns(saved, table.columns, (*numbers, *targets, *text))
+        cells = table.read([*numbers, *targets, *own_weights], text=text)
         with naming_parts(table), messages_about(saved.config, saved.run.path), reporting(path):
             raw = raw_inputs(cells, encoder, targets, saved, table)
-            own = {"data": _metrics_of_table(saved, raw, path, table.columns)}
+            own = {"data": _metrics_of_table(saved, raw, cells, path, table.columns)}
+    if saved.preprocessor.weights is not None:
+        column = saved.preprocessor.weights[0]
+        own["data"]["weight"] = column if column in table.columns else None
+        if column not in table.columns:
+            own["data"]["weight_reason"] = f"the table has no column {column!r}, so every row counts alike"
     for split in SPLITS:
         own |= {split: None, f"{split}_reason": f"the metrics are of {path}, as data"}
     own["parameters"] = parameters(saved.formula)
@@ -164,12 +173,17 @@ def _of_training(saved: SavedModel) -> Metrics:
     return saved.run.read_json("metrics.json") if os.path.isfile(saved.run.path / "metrics.json") else {}
 
 
-def _metrics_of_table(saved: SavedModel, raw: Mapping[str, RawColumn], path: str, available: Sequence[str]) -> Metrics:
+def _metrics_of_table(
+    saved: SavedModel, raw: Mapping[str, RawColumn], cells: Cells, path: str, available: Sequence[str]
+) -> Metrics:
     preprocessor = saved.preprocessor
     dataset = assembled(saved, raw, path, available)
+    dataset = replace(dataset, weights=weights_in(saved, cells, dataset.splits["train"], path))
     rows, dtype = dataset.splits["train"], linear_layer(saved.model).weight.dtype
     X_nd, y_nk = (each.tensor(dataset, rows, dtype) for each in (preprocessor.features, preprocessor.targets))
-    loss = Loss(saved.config.loss, saved.config.huber_delta).over(saved.model, X_nd, y_nk)
+    loss = Loss(saved.config.loss, saved.config.huber_delta).over(
+        saved.model, X_nd, y_nk, row_weights(dataset, rows, dtype)
+    )
     metrics = split_metrics(saved.formula.targets, summed_errors(saved.formula, dataset, rows), loss)
     dropped = dataset.n_samples - len(rows)
     return {**metrics, "dropped": dropped} if dropped else metrics

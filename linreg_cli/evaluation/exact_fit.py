@@ -138,7 +138,7 @@ def exact_fit(
         X: the train split in original units, shape (n_samples, n_features).
         y: its transformed targets, shape (n_samples, n_targets).
     """
-    optimum = original_optimum(config, problem, X, y)
+    optimum = original_optimum(config, problem, X, y, dataset.weights_of(rows))
     why = no_exact_fit(problem, optimum)
     if why is None and "bias" in dataset.features and config.model.bias:
         why = "a column is named 'bias', which is the name of the intercept; rename it"

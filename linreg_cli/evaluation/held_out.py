@@ -36,7 +36,7 @@ def left_out(
     """
     found = leave_one_out(optimum, X_nd, y_nk) if folds is None else k_fold(optimum, X_nd, y_nk, folds)
     if options.target_estimate == "median" or found.errors is None:
-        return held_out_metrics(found, y_nk, options.target_transform)
+        return held_out_metrics(found, y_nk, options.target_transform, root_n=optimum.factor.root_n)
     if folds is None and len(y_nk) > MOST_LEFT_OUT:
         reason = f"with preprocess.target_estimate: mean it is computed for up to {MOST_LEFT_OUT:,} rows"
         return held_out_metrics(HeldOut(None, reason, None), y_nk)
@@ -49,10 +49,18 @@ def fitted(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: Array, options: Preproce
     e = residuals_of(optimum, X_nd, y_nk)
     with np.errstate(over="ignore"):
         smearing = np.exp(e).mean(axis=0, keepdims=True) if options.target_estimate == "mean" else None
-    return held_out_metrics(HeldOut(None, None, e), y_nk, options.target_transform, smearing)
+    root_n = optimum.factor.root_n
+    return held_out_metrics(HeldOut(None, None, e), y_nk, options.target_transform, smearing, root_n=root_n)
 
 
-def held_out_metrics(found: HeldOut, y_nk: Array, transform: str = "none", smearing: Array | None = None) -> Metrics:
+def held_out_metrics(
+    found: HeldOut,
+    y_nk: Array,
+    transform: str = "none",
+    smearing: Array | None = None,
+    *,
+    root_n: Array | None = None,
+) -> Metrics:
     """`mse`, `rmse` and `r2` of held-out predictions (leave-one-out or k-fold), in original units of the target.
 
     With f the transform, a row y is predicted by f^-1(f(y) - e), where e is its error in units of f; with the smearing
@@ -64,6 +72,7 @@ def held_out_metrics(found: HeldOut, y_nk: Array, transform: str = "none", smear
         y_nk: f(y) of the rows, shape (n_samples, n_targets), float64.
         transform: the name of f.
         smearing: s for each row, shape (n_samples, n_targets) or (1, n_targets); None for the median.
+        root_n: the square roots of the weights of the rows, by which means and variances are weighted; None: all are 1.
 
     Returns:
         `units`, `r2_definition` and the three metrics; those that are undefined are None, and `reason` says why.
@@ -80,14 +89,18 @@ def held_out_metrics(found: HeldOut, y_nk: Array, transform: str = "none", smear
         predicted = y_nk - found.errors
         errors = actual - inverse(transform, predicted if smearing is None else predicted + np.log(smearing))
     with np.errstate(over="ignore", invalid="ignore"):
-        squares = np.mean(errors**2, axis=0)
+        weights = None if root_n is None else root_n**2
+        squares = np.average(errors**2, axis=0, weights=weights)
     mse = float(np.mean(squares))
     if not math.isfinite(mse):
         return {**none, "reason": "a held-out prediction overflows float64"}
     values: Metrics = {**IN_ORIGINAL_UNITS, "mse": mse, "rmse": math.sqrt(mse), "r2": None}
-    spread_k = actual.std(axis=0)
-    if (spread_k > 0).all():
-        return {**values, "r2": float(np.mean(1 - squares / spread_k**2))}
+    if weights is None:
+        variance_k = actual.std(axis=0) ** 2
+    else:
+        variance_k = np.average((actual - np.average(actual, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
+    if (variance_k > 0).all():
+        return {**values, "r2": float(np.mean(1 - squares / variance_k))}
     return {**values, "reason": "R2 is undefined: a target is constant"}
 
 

@@ -106,7 +106,11 @@ def stored_factor(run: RunFolder, record: Mapping[str, Any], n_features: int, n_
 
 
 def ends(
-    factor: IntervalFactor, formula: LinearFormula, columns: Mapping[str, Column], asked: Asked
+    factor: IntervalFactor,
+    formula: LinearFormula,
+    columns: Mapping[str, Column],
+    asked: Asked,
+    weights: Column | None = None,
 ) -> tuple[Column, Column]:
     """The lower and the upper ends in original units, each of shape (n_rows, n_targets).
 
@@ -119,6 +123,7 @@ def ends(
         formula: the trained model.
         columns: feature -> values, shape (n_rows,).
         asked: what and how sure.
+        weights: of the rows, scaled as those of the train split, shape (n_rows,); None: all are 1.
     """
     center = formula.linear(columns)
     if formula.smearing is not None and asked.kind == "confidence":
@@ -127,6 +132,7 @@ def ends(
     for start in range(0, len(center), BLOCK_ROWS):
         rows = slice(start, min(start + BLOCK_ROWS, len(center)))
         X = np.column_stack([take(columns, feature, rows) for feature in formula.features])
-        reach[rows] = factor.half_widths(X, asked.kind, asked.level)
+        own = None if weights is None else weights[rows]
+        reach[rows] = factor.half_widths(X, asked.kind, asked.level, own)
     with np.errstate(over="ignore", invalid="ignore"):
         return inverse(formula.transform, center - reach), inverse(formula.transform, center + reach)

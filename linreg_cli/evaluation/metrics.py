@@ -23,7 +23,8 @@ class ErrorSums:
 
     With e = actual - predicted, over all samples and targets: mse = mean of e^2, rmse = sqrt(mse), mae = mean of |e|.
     r2 = 1 - (sum of e^2) / (sum of (actual - mean of actual)^2) for each target, averaged over targets, also for models
-    without an intercept, as scikit-learn's `r2_score` has it.
+    without an intercept, as scikit-learn's `r2_score` has it. With weights of the rows all means and sums are
+    weighted, as with scikit-learn's `sample_weight`; n is the number of rows in any case.
 
     >>> sums = ErrorSums().add(np.array([[1.0], [2.0]]), np.array([[1.0], [3.0]]))
     >>> metrics = sums.add(np.array([[3.0]]), np.array([[3.0]])).metrics()
@@ -32,25 +33,31 @@ class ErrorSums:
     """
 
     def __init__(self) -> None:
-        self._n = 0
+        self._n, self._total = 0, 0.0
 
-    def add(self, actual: Column, predicted: Column) -> "ErrorSums":
+    def add(self, actual: Column, predicted: Column, weights: Column | None = None) -> "ErrorSums":
         """Add a block of rows.
 
         Args:
             actual: targets in original units, shape (n_rows, n_targets), at least one row, float64.
             predicted: predictions, the same shape, dtype and units.
+            weights: of the rows, shape (n_rows,), in any unit that all blocks have; None: all are 1.
 
         Returns:
             The object itself.
         """
         assert actual.shape == predicted.shape, (actual.shape, predicted.shape)
-        n = len(actual)
+        total = float(len(actual)) if weights is None else float(weights.sum())
         with np.errstate(over="ignore", invalid="ignore"):
             error = actual - predicted
-            absolute, squares = np.abs(error).sum(axis=0), np.sum(error**2, axis=0)
-            low, high, mean = actual.min(axis=0), actual.max(axis=0), actual.mean(axis=0)
-            spread = np.sum((actual - mean) ** 2, axis=0)
+            low, high = actual.min(axis=0), actual.max(axis=0)
+            if weights is None:
+                absolute, squares = np.abs(error).sum(axis=0), np.sum(error**2, axis=0)
+                mean = actual.mean(axis=0)
+                spread = np.sum((actual - mean) ** 2, axis=0)
+            else:
+                absolute, squares, mean = weights @ np.abs(error), weights @ error**2, weights @ actual / total
+                spread = weights @ (actual - mean) ** 2
             if not self._n:
                 self._absolute, self._squares, self._low, self._high = absolute, squares, low, high
                 self._mean, self._spread = mean, spread
@@ -58,10 +65,11 @@ class ErrorSums:
                 self._absolute, self._squares = self._absolute + absolute, self._squares + squares
                 self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
                 # Chan, Golub and LeVeque (1983): squared deviations from the mean of both together.
-                shift, share = mean - self._mean, n / (self._n + n)
-                self._spread = self._spread + spread + shift**2 * (self._n * share)
+                shift, share = mean - self._mean, total / (self._total + total)
+                self._spread = self._spread + spread + shift**2 * (self._total * share)
                 self._mean = self._mean + shift * share
-        self._n += n
+        self._n += len(actual)
+        self._total += total
         return self
 
     def metrics(self, targets: slice = slice(None)) -> Metrics:
@@ -73,7 +81,7 @@ class ErrorSums:
             targets: the positions of the targets; default: all.
         """
         squares, constant = self._squares[targets], (self._low == self._high)[targets]
-        count = self._n * len(squares)
+        count = self._total * len(squares)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             mse = float(squares.sum() / count)
             mae = float(self._absolute[targets].sum() / count)

@@ -14,9 +14,10 @@ from linreg_cli.data.encoding.column_faults import reporting
 from linreg_cli.data.summary import UsedColumn, together, used_columns
 from linreg_cli.data.tables.blocks import NotInBlocksError, cells_of, cells_of_block
 from linreg_cli.data.tables.part_rows import naming_parts
-from linreg_cli.data.tables.table import Table
+from linreg_cli.data.tables.table import Cells, Table
 from linreg_cli.errors import DataError
 from linreg_cli.evaluation.intervals import Asked, ends, load_factor
+from linreg_cli.evaluation.other_table import weight_columns, weights_in
 from linreg_cli.evaluation.saved_model import SavedModel, input_columns, open_for, raw_inputs
 from linreg_cli.least_squares.intervals import IntervalFactor
 
@@ -68,12 +69,12 @@ def predict_table(
     table = open_for(saved, source, encoder.columns)
     path = table.name
     cells = table.read_all()
-    numbers, _ = input_columns(encoder)
-    needed = table.numbers(cells.select(list(encoder.columns)), numbers)
+    numbers, columns = _needed(saved, table, interval)
+    needed = table.numbers(cells.select(columns), numbers)
     known = cells_of(needed, numbers, saved.config.preprocess.missing_values)
     with naming_parts(table):
         raw = raw_inputs(known, encoder, (), saved, table)
-        found = _predicted(saved, raw, path, factor, interval)
+        found = _predicted(saved, raw, known, path, factor, interval)
     added = added_columns(saved, table, interval)
     if typed:
         cells = table.typed(cells, numbers)
@@ -146,22 +147,30 @@ class Predictions:
 
     def _predicted_batches(self) -> Iterator[pa.RecordBatch]:
         encoder, table, saved = self._saved.preprocessor.inputs, self._table, self._saved
-        numbers, _ = input_columns(encoder)
+        numbers, columns = _needed(saved, table, self._interval)
         typed = table.typing(numbers) if self._typed else None
         blocks = table.row_blocks() if self._factor is None else _of_rows(table.row_blocks(), BLOCK_ROWS)
         zones: dict[str, bool] = {}
         for cells in blocks:
             if not cells.num_rows:
                 continue
-            needed = table.numbers(cells.select(list(encoder.columns)), numbers)
+            needed = table.numbers(cells.select(columns), numbers)
             known = cells_of_block(needed, numbers, saved.config.preprocess.missing_values)
             raw = raw_inputs(known, encoder, (), saved, table, zones)
-            found = _predicted(saved, raw, self._path, self._factor, self._interval)
+            found = _predicted(saved, raw, known, self._path, self._factor, self._interval)
             self.columns = together(self.columns, found.columns)
             self.n_rows += cells.num_rows
             self.n_without += int(np.count_nonzero(found.dropped))
             whole = cells if typed is None else typed(cells)
             yield from _appended(whole, self.added, found, table).to_batches()
+
+
+def _needed(saved: SavedModel, table: Table, interval: Asked | None) -> tuple[list[str], list[str]]:
+    """The columns of numbers, and all columns, that predictions need: for intervals also that of the weights."""
+    encoder = saved.preprocessor.inputs
+    numbers, text = input_columns(encoder)
+    own = weight_columns(saved, table.columns, (*numbers, *text)) if interval is not None else []
+    return [*numbers, *own], [*encoder.columns, *(each for each in own if each not in encoder.columns)]
 
 
 def _of_rows(blocks: Iterable[pa.Table], n_rows: int) -> Iterator[pa.Table]:
@@ -196,6 +205,7 @@ class _Found:
 def _predicted(
     saved: SavedModel,
     raw: Mapping[str, RawColumn],
+    cells: Cells,
     path: str,
     factor: IntervalFactor | None,
     interval: Asked | None,
@@ -213,7 +223,9 @@ def _predicted(
         predicted = saved.formula.predict(columns)
     values = [predicted]
     if interval is not None and factor is not None:
-        values += ends(factor, saved.formula, columns, interval)
+        weights = weights_in(saved, cells, rows, path)
+        own = None if weights is None else np.where(dropped, np.nan, weights[slice(0, len(dropped))])
+        values += ends(factor, saved.formula, columns, interval, own)
     overflow = ~np.isfinite(np.hstack(values)).all(axis=1) & ~dropped
     if overflow.any():
         row = int(np.argmax(overflow)) + 1

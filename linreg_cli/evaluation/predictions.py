@@ -47,8 +47,8 @@ def summed_errors(formula: LinearFormula, dataset: Dataset, rows: Rows) -> Error
         rows: positions in the table, at least one, in any order.
     """
     sums = ErrorSums()
-    for _, actual, predicted in predicted_blocks(formula, dataset, in_order(rows)):
-        sums.add(actual, predicted)
+    for block, actual, predicted in predicted_blocks(formula, dataset, in_order(rows)):
+        sums.add(actual, predicted, dataset.weights_of(block))
     return sums
 
 
@@ -59,7 +59,8 @@ def write_predictions(
 
     Rows are numbered from 1; those of a split are in the order of the table. With several targets, the last two columns
     are `target:<name>` and `prediction:<name>` for each. With a single feature, `feature:<name>` is the last column, so
-    that the fitted line can be drawn from the run folder alone.
+    that the fitted line can be drawn from the run folder alone. With weights of the rows, `weight` comes after it,
+    scaled to mean 1 over the train split.
 
     Args:
         path: the file, written atomically.
@@ -80,7 +81,7 @@ def write_predictions(
 
     def write(draft: Path) -> None:
         sums.clear()  # a repeated attempt begins at the first row
-        lines = _Lines(formula.targets, dataset.features)
+        lines = _Lines(formula.targets, dataset.features, weighted=dataset.weights is not None)
         found = _all(formula, dataset, lines, sums) if kept == "all" else _some(formula, dataset, lines, sums, seed)
         write_table(draft, ".csv", found)
 
@@ -95,22 +96,30 @@ class _Lines:
     Args:
         targets: their names.
         features: of the dataset.
+        weighted: whether the rows have weights.
     """
 
-    def __init__(self, targets: Sequence[str], features: Sequence[str]) -> None:
-        self._targets = targets
+    def __init__(self, targets: Sequence[str], features: Sequence[str], *, weighted: bool = False) -> None:
+        self._targets, self._weighted = targets, weighted
         self._only = features[0] if len(features) == 1 else None
 
     def values(self, dataset: Dataset, rows: Rows | slice, actual: Column, predicted: Column) -> Column:
-        """The numbers of the lines of some rows, shape (n_rows, n_values): targets, predictions, the single feature."""
+        """The numbers of the lines of some rows: targets, predictions, the single feature, the weight.
+
+        Returns:
+            Shape (n_rows, n_values).
+        """
+        weights = dataset.weights_of(rows)
         x = [] if self._only is None else [take(dataset.columns, self._only, rows)[:, None]]
+        x += [] if weights is None else [weights[:, None]]
         return np.hstack([actual + 0.0, predicted, *x])  # no negative zero in a target
 
     def measures(self, values: Column) -> Column:
         """What has extremes: the values, and the residuals; shape (n_rows, n_measures)."""
         k = len(self._targets)
         with np.errstate(all="ignore"):
-            return np.hstack([values, values[:, :k] - values[:, k : 2 * k]])
+            own = values[:, :-1] if self._weighted else values
+            return np.hstack([own, values[:, :k] - values[:, k : 2 * k]])
 
     @property
     def n_measures(self) -> int:
@@ -131,7 +140,9 @@ class _Lines:
             columns[f"target{suffix}"] = to_arrow(np.ascontiguousarray(values[:, position]))
             columns[f"prediction{suffix}"] = to_arrow(np.ascontiguousarray(values[:, len(self._targets) + position]))
         if self._only is not None:
-            columns[f"feature:{self._only}"] = to_arrow(np.ascontiguousarray(values[:, -1]))
+            columns[f"feature:{self._only}"] = to_arrow(np.ascontiguousarray(values[:, 2 * len(self._targets)]))
+        if self._weighted:
+            columns["weight"] = to_arrow(np.ascontiguousarray(values[:, -1]))
         return pa.record_batch(columns)
 
 
@@ -141,7 +152,7 @@ def _all(
     """The lines of all rows, block by block; the errors of each block are added to `sums`."""
     for split, rows in dataset.splits.items():
         for block, actual, predicted in predicted_blocks(formula, dataset, in_order(rows)):
-            sums.setdefault(split, ErrorSums()).add(actual, predicted)
+            sums.setdefault(split, ErrorSums()).add(actual, predicted, dataset.weights_of(block))
             numbers = pick(block, np.arange(len(actual)))
             yield lines.of(split, numbers, lines.values(dataset, block, actual, predicted))
 
@@ -157,7 +168,7 @@ def _some(
     for split, sample in samples.items():
         first, rows = 0, in_order(dataset.splits[split])
         for block, actual, predicted in predicted_blocks(formula, dataset, rows):
-            sums.setdefault(split, ErrorSums()).add(actual, predicted)
+            sums.setdefault(split, ErrorSums()).add(actual, predicted, dataset.weights_of(block))
             sample.add(first, lines.values(dataset, block, actual, predicted))
             first += len(actual)
         positions, values = sample.chosen()

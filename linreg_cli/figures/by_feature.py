@@ -48,17 +48,20 @@ class Against:
     levels: tuple[str, ...] | None = None
 
 
-def by_feature_figure(residuals: np.ndarray, columns: Sequence[Against], *, target: str, title: str) -> "Figure":
+def by_feature_figure(
+    residuals: np.ndarray, columns: Sequence[Against], *, target: str, title: str, weighted: bool = False
+) -> "Figure":
     """Residuals of the train split against each column: points with a smooth curve, or a box for each level.
 
     A curve that is not level is a pattern that the model has missed, such as a bend. Of more than 12 columns those are
     drawn whose curve or whose boxes vary most.
 
     Args:
-        residuals: actual - predicted, shape (n,).
+        residuals: actual - predicted, shape (n,); with weights of the rows times the square roots of them.
         columns: with values of the same rows.
         target: name of the target.
         title: above the picture.
+        weighted: whether the rows have weights.
     """
     order = sorted(range(len(columns)), key=lambda at: -_pattern(residuals, columns[at]))
     kept = sorted(order[:MOST])
@@ -73,7 +76,8 @@ def by_feature_figure(residuals: np.ndarray, columns: Sequence[Against], *, targ
             f"{title} ({'; '.join(notes)})" if notes else title,
             1.3 + _HEIGHT_OF_ONE * down,
         )
-        text, font = fitted(f"residual of {target}", LABEL, min(4.6, _HEIGHT_OF_ONE * down - 0.6), lines=2)
+        what = "√weight × residual" if weighted else "residual"
+        text, font = fitted(f"{what} of {target}", LABEL, min(4.6, _HEIGHT_OF_ONE * down - 0.6), lines=2)
         figure.supylabel(text, **font)
         fine = residuals[np.abs(residuals) <= HUGE]
         for position, at in enumerate(kept):

@@ -43,6 +43,7 @@ class SplitPoints:
         x: the single feature in original units, shape (n,); None if there are several.
         rows: their numbers, shape (n,); None: no row is named.
         n_rows: of the split, of which the points may be a sample; None: they are all.
+        root: the square roots of the weights of the rows, shape (n,); None: all are 1.
     """
 
     split: str
@@ -51,6 +52,7 @@ class SplitPoints:
     x: np.ndarray | None = None
     rows: np.ndarray | None = None
     n_rows: int | None = None
+    root: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,8 @@ def _by_feature(run: Material, target: str, _: Axes) -> "Figure":
     name, n = run.fitted_name(target), run.record()["data"]["rows"]["train"]
     sampled = f", {len(residuals):,} of {n:,} rows" if len(residuals) < n else ""
     title = f"Residuals of {name} by feature, {run.id}{sampled}"
-    return by_feature_figure(residuals, columns, target=name, title=title)
+    weighted = "weight" in run.predictions.column_names
+    return by_feature_figure(residuals, columns, target=name, title=title, weighted=weighted)
 
 
 def _no_coefficients(run: Material) -> str | None:

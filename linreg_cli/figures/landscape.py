@@ -122,6 +122,8 @@ def _from_rows(run: Material, k: int, names: list[str], short: list[str]) -> tup
         for start in range(0, len(points), block):
             part = points[start : start + block]
             elements = loss.elements(torch.from_numpy(X @ part.T - y[:, None])).numpy()
+            if problem.weight_n is not None:
+                elements = elements * problem.weight_n[:, None]
             out[start : start + block] = elements.sum(axis=0) if loss.is_sum else elements.mean(axis=0)
         return out
 

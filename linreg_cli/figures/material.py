@@ -110,12 +110,14 @@ class Material(RunContents):
             actual, predicted = forward(self.transform, actual), forward(self.transform, predicted)
             predicted = predicted - self._smearing(target)
         x = floats(table, f"feature:{self.feature}") if self.feature else None
+        root = np.sqrt(floats(table, "weight")) if "weight" in table.column_names else None
         split = table.column("split").dictionary_encode().unify_dictionaries()
         codes, points, numbers = indices(split), [], floats(table, "row").astype(np.int64)
         for code, name in enumerate(split.chunk(0).dictionary.to_pylist() if len(codes) else []):
             rows = codes == code
             feature, n_rows = None if x is None else x[rows], self.record()["data"]["rows"].get(name)
-            points.append(SplitPoints(name, actual[rows], predicted[rows], feature, numbers[rows], n_rows))
+            own = None if root is None else root[rows]
+            points.append(SplitPoints(name, actual[rows], predicted[rows], feature, numbers[rows], n_rows, own))
         return points
 
     def _smearing(self, target: str) -> float:
@@ -148,13 +150,17 @@ class Material(RunContents):
     def exactly_fitted(self, target: str) -> np.ndarray:
         """What the exact fit predicts for the rows of `influence.csv`.
 
-        In the units of the fit, y - r s sqrt(1 - h), with the standardised residual r and leverage h.
+        In the units of the fit, y - r s sqrt(1 - h), with the standardised residual r and leverage h; with weights of
+        the rows r is divided by the square root of that of the row.
         """
         inference = self.of_target_inference(target)
         assert inference is not None
         residuals, wanted = self.standardized(target)
         leverage = floats(self.table("influence.csv"), "leverage")
         errors = np.nan_to_num(residuals) * inference["residual_std"] * np.sqrt(np.clip(1 - leverage, 0, 1))
+        if getattr(self.config.data, "weight", None) is not None:
+            weights = self.train_rows().dataset.weights_of(wanted - 1)
+            errors = errors if weights is None else errors / np.sqrt(weights)
         fitted: np.ndarray = self._actual(target, wanted) - errors
         return fitted
 

@@ -26,7 +26,8 @@ _BAND = "#CCE3F0"
 def residual_figure(points: Sequence[SplitPoints], *, target: str, title: str) -> "Figure":
     """Residuals (actual - predicted) against predicted values of a target, with a smooth curve through the train split.
 
-    The rows with the largest residuals are named.
+    With weights of the rows they are multiplied by the square roots of them, so that all have one variance. The rows
+    with the largest residuals are named.
 
     Args:
         points: of each split.
@@ -38,6 +39,7 @@ def residual_figure(points: Sequence[SplitPoints], *, target: str, title: str) -
         drawable(p.actual, p.predicted)
         with np.errstate(all="ignore"):
             residuals = np.subtract(p.actual, p.predicted, dtype=np.float64)
+            residuals = residuals if p.root is None else residuals * p.root
         clouds.append(Cloud(p.split, p.predicted, residuals, p.n_rows))
     exact = _is_rounding(points)
 
@@ -52,7 +54,10 @@ def residual_figure(points: Sequence[SplitPoints], *, target: str, title: str) -
             _name_largest(axes, xy[:, fine], xy[1, fine], rows[fine])
         return draw_smooth(axes, *drawable(clouds[0].x, clouds[0].y))
 
-    labels = title, f"predicted {target}", f"residual of {target} (actual − predicted)"
+    what = f"residual of {target} (actual − predicted)"
+    if any(p.root is not None for p in points):
+        what = f"√weight × {what}"
+    labels = title, f"predicted {target}", what
     zero = "zero residual (all are rounding errors)" if exact else "zero residual"
     return cloud_figure(clouds, labels, (0.0, 0.0, zero, "--"), level=(0.0,), extra=more)
 

@@ -38,7 +38,8 @@ def columns_against(run: Material, target: str) -> tuple[np.ndarray, list[Agains
             indicators.update(each.features)
     others = (name for name in dataset.features if name not in indicators)
     columns += [_against_numbers(name, take(dataset.columns, name, rows)) for name in others]
-    return points.actual - points.predicted, columns
+    residuals = points.actual - points.predicted
+    return residuals if points.root is None else residuals * points.root, columns
 
 
 def _against_levels(name: str, codes: np.ndarray, levels: tuple[str, ...]) -> Against:
@@ -74,7 +75,12 @@ def correlations(run: Material) -> tuple[np.ndarray, list[str]]:
     with np.errstate(all="ignore"):
         values = np.stack([take(dataset.columns, name, rows) for name in names])
         values[len(dataset.features) :] = forward(run.transform, values[len(dataset.features) :])
-        return np.atleast_2d(np.corrcoef(values)), [*dataset.features, *map(run.fitted_name, dataset.targets)]
+        found, weights = np.corrcoef(values), dataset.weights_of(rows)
+        if weights is not None:
+            found = np.atleast_2d(np.cov(values, aweights=weights))
+            deviations = np.sqrt(np.diag(found))
+            found = found / np.outer(deviations, deviations)
+        return np.atleast_2d(found), [*dataset.features, *map(run.fitted_name, dataset.targets)]
 
 
 def learning_curve(run: Material, target: str, label: str) -> LearningCurve:
@@ -89,17 +95,17 @@ def learning_curve(run: Material, target: str, label: str) -> LearningCurve:
     found = run.train_rows()
     dataset, preprocessor = found.dataset, found.preprocessor
     k, has_bias = dataset.targets.index(target), run.config.model.bias
-    X, y = _arrays(run, "train", k)
+    X, y, w = _arrays(run, "train", k)
     n_rows = len(X)
     held_out = next((split for split in ("test", "validation") if len(dataset.splits[split])), None)
     stream = numpy_stream(run.config.seed, "learning_curve")
     if held_out is None:
         order = stream.permutation(len(X))
         out = order[: max(1, round(_HELD_OUT * len(X)))]
-        (X_out, y_out), keep = (X[out], y[out]), np.sort(order[len(out) :])
-        X, y, held_out = X[keep], y[keep], "held out"
+        (X_out, y_out, w_out), keep = (X[out], y[out], w[out]), np.sort(order[len(out) :])
+        X, y, w, held_out = X[keep], y[keep], w[keep], "held out"
     else:
-        X_out, y_out = _arrays(run, held_out, k)
+        X_out, y_out, w_out = _arrays(run, held_out, k)
     p = X.shape[1] + has_bias
     if len(X) < p + 2:
         few = f"{n_rows:,} {'row' if n_rows == 1 else 'rows'} and {p:,} {'parameter' if p == 1 else 'parameters'}"
@@ -114,19 +120,21 @@ def learning_curve(run: Material, target: str, label: str) -> LearningCurve:
         order = stream.permutation(len(X))
         for column, size in enumerate(sizes):
             part = order[:size]
-            weights = np.linalg.lstsq(X[part], y[part], rcond=None)[0]
-            for which, (rows, actual) in enumerate(((X[part], y[part]), (X_out, y_out))):
-                errors[which, row, column] = np.sqrt(np.mean((actual - rows @ weights) ** 2))
+            root = np.sqrt(w[part])
+            theta = np.linalg.lstsq(X[part] * root[:, None], y[part] * root, rcond=None)[0]
+            for which, (rows, actual, own) in enumerate(((X[part], y[part], w[part]), (X_out, y_out, w_out))):
+                errors[which, row, column] = np.sqrt(np.average((actual - rows @ theta) ** 2, weights=own))
     errors *= preprocessor.targets.scale[k]
     return LearningCurve(label, sizes, errors[0], errors[1], held_out)
 
 
-def _arrays(run: Material, split: str, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """X and one target of a split in scaled units, float64, evenly thinned to at most `_MOST_CELLS` cells."""
+def _arrays(run: Material, split: str, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """X, one target and the weights of a split in scaled units, float64, thinned to at most `_MOST_CELLS` cells."""
     found = run.train_rows()
     rows = found.dataset.splits[split]
     most = max(_MOST_CELLS // max(len(found.dataset.features), 1), 2)
     if len(rows) > most:
         rows = rows[np.arange(most) * len(rows) // most]
     X, y = found.preprocessor.given(found.dataset, rows)
-    return X, y[:, k]
+    weights = found.dataset.weights_of(rows)
+    return X, y[:, k], np.ones(len(X)) if weights is None else weights

@@ -40,7 +40,8 @@ class ExplainedStep:
         inputs: X of the batch, shape (batch_size, n_features).
         targets: y of the batch, shape (batch_size, n_targets).
         predictions: before the update, shape (batch_size, n_targets).
-        terms: the loss of each residual before the update, shape (batch_size, n_targets).
+        weights: of the rows of the batch, shape (batch_size,); None: all are 1.
+        terms: the loss of each residual before the update, times the weight of its row, shape (batch_size, n_targets).
         loss: of the batch before the update: the sum or the mean of `terms`, without the penalty.
         before: the parameters: `weight` (n_targets, n_features) and, with an intercept, `bias` (n_targets,).
         gradients: `autograd`, `formula` and `finite_difference` -> gradient of the loss, of the shapes of `before`.
@@ -59,6 +60,7 @@ class ExplainedStep:
     inputs: Tensor
     targets: Tensor
     predictions: Tensor
+    weights: Tensor | None
     terms: Tensor
     loss: float
     before: Parameters
@@ -103,30 +105,31 @@ def explain(plan: StepPlan, state: TrainingState, rows: TrainRows, steps: int) -
     Raises:
         DivergedError: at a step whose loss is not finite, after the previous ones were yielded.
     """
-    executor, X_nd, y_nk = ReferenceExecutor(rows), rows.X_nd, rows.y_nk
-    train_loss = float(plan.loss(_predict(_parameters(state), X_nd), y_nk))
+    executor, X_nd, y_nk, weight_n = ReferenceExecutor(rows), rows.X_nd, rows.y_nk, rows.weight_n
+    train_loss = float(plan.loss(_predict(_parameters(state), X_nd), y_nk, weight_n))
     for step in range(state.step, min(state.step + steps, plan.total_steps)):
         epoch, batch = divmod(step, plan.steps_per_epoch)
         order, (first, last) = plan.row_order(epoch), plan.batch_bounds(batch)
         batch_rows = torch.arange(first, last) if order is None else order[first:last]
-        X_bd, y_bk = X_nd[batch_rows], y_nk[batch_rows]
+        X_bd, y_bk, w_b = X_nd[batch_rows], y_nk[batch_rows], None if weight_n is None else weight_n[batch_rows]
         before = _parameters(state)
         predictions, lr = _predict(before, X_bd), plan.learning_rate(epoch)
-        loss = float(plan.loss(predictions, y_bk))
+        loss = float(plan.loss(predictions, y_bk, w_b))
         if not math.isfinite(loss):
             raise DivergedError(
                 f"the loss of step {step + 1} is {loss} at learning rate {number(lr)}; lower optimizer.lr"
             )
-        differences, errors = _by_differences(before, plan.loss, X_bd, y_bk)
+        differences, errors = _by_differences(before, plan.loss, X_bd, y_bk, w_b)
         gradients = {
-            "autograd": _by_autograd(state, plan.loss, X_bd, y_bk),
-            "formula": _by_formula(before, plan.loss, X_bd, y_bk),
+            "autograd": _by_autograd(state, plan.loss, X_bd, y_bk, w_b),
+            "formula": _by_formula(before, plan.loss, X_bd, y_bk, w_b),
             "finite_difference": differences,
         }
         direction = _direction(plan, state, before, gradients["autograd"])
         executor.run(plan, state, step, step + 1)
         after = _parameters(state)
-        loss_before, train_loss = train_loss, float(plan.loss(_predict(after, X_nd), y_nk))
+        loss_before, train_loss = train_loss, float(plan.loss(_predict(after, X_nd), y_nk, weight_n))
+        terms = plan.loss.elements(predictions - y_bk)
         yield ExplainedStep(
             number=step + 1,
             rows=batch_rows.tolist(),
@@ -134,15 +137,16 @@ def explain(plan: StepPlan, state: TrainingState, rows: TrainRows, steps: int) -
             inputs=X_bd,
             targets=y_bk,
             predictions=predictions,
-            terms=plan.loss.elements(predictions - y_bk),
+            weights=w_b,
+            terms=terms if w_b is None else terms * w_b[:, None],
             loss=loss,
             before=before,
             gradients=gradients,
-            term_sizes=_sum_of_slopes(_slopes(plan.loss, predictions - y_bk).abs(), X_bd.abs(), before),
+            term_sizes=_sum_of_slopes(_slopes(plan.loss, predictions - y_bk, w_b).abs(), X_bd.abs(), before),
             difference_errors=errors,
             direction=direction,
             after=after,
-            next_loss=float(plan.loss(_predict(after, X_bd), y_bk)),
+            next_loss=float(plan.loss(_predict(after, X_bd), y_bk, w_b)),
             train_loss=loss_before,
             next_train_loss=train_loss,
         )
@@ -159,18 +163,18 @@ def _predict(parameters: Parameters, X_bd: Tensor) -> Tensor:
     return torch.nn.functional.linear(X_bd, parameters["weight"], parameters.get("bias"))
 
 
-def _by_autograd(state: TrainingState, loss: Loss, X_bd: Tensor, y_bk: Tensor) -> Parameters:
+def _by_autograd(state: TrainingState, loss: Loss, X_bd: Tensor, y_bk: Tensor, w_b: Tensor | None) -> Parameters:
     parameters = dict(linear_layer(state.model).named_parameters())
-    gradients = torch.autograd.grad(loss(state.model(X_bd), y_bk), list(parameters.values()))
+    gradients = torch.autograd.grad(loss(state.model(X_bd), y_bk, w_b), list(parameters.values()))
     return dict(zip(parameters, gradients, strict=True))
 
 
-def _by_formula(parameters: Parameters, loss: Loss, X_bd: Tensor, y_bk: Tensor) -> Parameters:
+def _by_formula(parameters: Parameters, loss: Loss, X_bd: Tensor, y_bk: Tensor, w_b: Tensor | None) -> Parameters:
     """The chain rule by hand: dL/dw = g' X and dL/db = sum of g, with g = dL/de for each residual e."""
-    return _sum_of_slopes(_slopes(loss, _predict(parameters, X_bd) - y_bk), X_bd, parameters)
+    return _sum_of_slopes(_slopes(loss, _predict(parameters, X_bd) - y_bk, w_b), X_bd, parameters)
 
 
-def _slopes(loss: Loss, residual: Tensor) -> Tensor:
+def _slopes(loss: Loss, residual: Tensor, w_b: Tensor | None) -> Tensor:
     slopes = {
         "mse": 2 * residual,
         "sse": 2 * residual,
@@ -178,7 +182,8 @@ def _slopes(loss: Loss, residual: Tensor) -> Tensor:
         "mae": residual.sign(),
         "huber": residual.clamp(-loss.huber_delta, loss.huber_delta),
     }
-    return slopes[loss.name] if loss.is_sum else slopes[loss.name] / residual.numel()
+    found = slopes[loss.name] if w_b is None else slopes[loss.name] * w_b[:, None]
+    return found if loss.is_sum else found / residual.numel()
 
 
 def _sum_of_slopes(slopes_bk: Tensor, X_bd: Tensor, like: Parameters) -> Parameters:
@@ -186,7 +191,9 @@ def _sum_of_slopes(slopes_bk: Tensor, X_bd: Tensor, like: Parameters) -> Paramet
     return {**gradient, "bias": slopes_bk.sum(dim=0)} if "bias" in like else gradient
 
 
-def _by_differences(parameters: Parameters, loss: Loss, X_bd: Tensor, y_bk: Tensor) -> tuple[Parameters, Parameters]:
+def _by_differences(
+    parameters: Parameters, loss: Loss, X_bd: Tensor, y_bk: Tensor, w_b: Tensor | None
+) -> tuple[Parameters, Parameters]:
     """(L(p + h) - L(p - h)) / (2 h) for each parameter p, and a bound on the error of each.
 
     Within h of a kink of mae or huber, the difference mixes two slopes; its error is at most half the change of the
@@ -201,8 +208,8 @@ def _by_differences(parameters: Parameters, loss: Loss, X_bd: Tensor, y_bk: Tens
             for sign in (1, -1):
                 moved = {**parameters, name: values.clone()}
                 moved[name].view(-1)[position] += sign * h
-                sides.append(float(loss(_predict(moved, X_bd), y_bk)))
-                slopes.append(float(_by_formula(moved, loss, X_bd, y_bk)[name].view(-1)[position]))
+                sides.append(float(loss(_predict(moved, X_bd), y_bk, w_b)))
+                slopes.append(float(_by_formula(moved, loss, X_bd, y_bk, w_b)[name].view(-1)[position]))
             gradient[name].view(-1)[position] = (sides[0] - sides[1]) / (2 * h)
             rounding = 100 * torch.finfo(torch.float64).eps * max(map(abs, sides)) / h
             errors[name].view(-1)[position] = rounding + (abs(slopes[0] - slopes[1]) if _has_kinks(loss) else 0.0)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from linreg_cli.config import LoadedConfig
@@ -18,6 +17,7 @@ from linreg_cli.convergence.limits import (
     mean_square_limit,
 )
 from linreg_cli.convergence.of_config import arrays_of
+from linreg_cli.convergence.original import with_weights
 from linreg_cli.convergence.problem import ON_DISK, Problem
 from linreg_cli.convergence.rates import SgdRule, stable_rate
 from linreg_cli.convergence.reaching import Reaching, reaching
@@ -32,7 +32,7 @@ from linreg_cli.evaluation.metrics import Metrics
 from linreg_cli.inspection.column_summary import ColumnSummary, summaries
 from linreg_cli.inspection.training_plans import TrainingPlan, training_plans
 from linreg_cli.least_squares.factor import EPS, Array, factorise
-from linreg_cli.least_squares.resampling import HeldOut, RidgePath, leave_one_out, ridge_path
+from linreg_cli.least_squares.resampling import HeldOut, RidgePath, leave_one_out, ridge_path, weighted_mean
 from linreg_cli.least_squares.solve import Optimum, condition_numbers, least_squares
 from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
 from linreg_cli.pipeline.streaming import rows_on_disk
@@ -128,7 +128,8 @@ class Inspection:
         """The rank of the table before its values are rounded to the dtype of training."""
         problem = self.problem
         if problem.given is not None:
-            return factorise(*problem.given(), bias=problem.bias).rank
+            X_nd, y_nk, weights = problem.given()
+            return factorise(X_nd, y_nk, bias=problem.bias, weights=weights).rank
         return problem.factor.judged_by(EPS).rank
 
     @property
@@ -213,9 +214,9 @@ def _at_rank_of_training(problem: Problem, config: Config) -> Problem:
     if config.train.dtype == "float64" or problem.no_factor_reason:
         return problem
     X_nd, y_nk = (rounded_to(values, np.float32) for values in (problem.X_nd, problem.y_nk))
-    if factorise(X_nd, y_nk, bias=problem.bias).rank == problem.factor.rank:
+    if factorise(X_nd, y_nk, bias=problem.bias, weights=problem.weight_n).rank == problem.factor.rank:
         return problem
-    return replace(problem, X_nd=X_nd, y_nk=y_nk, given=lambda: (problem.X_nd, problem.y_nk))
+    return replace(problem, X_nd=X_nd, y_nk=y_nk, given=lambda: (problem.X_nd, problem.y_nk, problem.weight_n))
 
 
 def refuse_extremes(problem: Problem) -> None:
@@ -237,7 +238,7 @@ def _condition_numbers(prepared: Prepared, problem: Problem) -> tuple[float, flo
     if config.preprocess.standardize:
         rows = in_order(dataset.splits["train"])
         X_nd, y_nk = (StackedRows(dataset.columns, names, rows) for names in (dataset.features, dataset.targets))
-        factor = factorise(X_nd, y_nk, bias=config.model.bias)
+        factor = factorise(X_nd, y_nk, bias=config.model.bias, weights=dataset.weights_of(rows))
     standardized, as_given = condition_numbers(factor)
     return as_given, standardized
 
@@ -260,12 +261,15 @@ def _held_out(prepared: Prepared, problem: Problem) -> OptimumErrors:
     """Leave-one-out and k-fold cross-validation, with the folds of `evaluate.cross_validation`, without refitting."""
     dataset, config = prepared.dataset, prepared.config
     given, rows = config.evaluate.cross_validation, np.asarray(dataset.splits["train"])
-    _, X, given_y = original_rows(dataset, prepared.preprocessor)
+    at, X, given_y = original_rows(dataset, prepared.preprocessor)
+    weights = dataset.weights_of(at)
     y = np.asarray(given_y)
     optimum = problem.optimum
     assert optimum is not None
     if not _in_original_units(config) or optimum.weight_decay or optimum.factor.eps > EPS:
-        optimum = least_squares(X, y, bias=config.model.bias, loss="mse")
+        optimum = least_squares(X, y, bias=config.model.bias, loss="mse", weights=weights)
+    elif weights is not None:
+        optimum = with_weights(optimum, weights)
     count = min(given.folds if given is not None else FOLDS, len(rows))
     k_folded = None
     if count > 1:
@@ -289,25 +293,26 @@ def _ridge(problem: Problem) -> Ridge:
     # From well below the smallest curvature above rounding error, where nothing is shrunk, to where everything is.
     low = min(1e-6 * spectrum.largest, max(1e-2 * spectrum.smallest, 1e-14 * spectrum.largest))
     penalties = np.geomspace(low, 10 * spectrum.largest, 25) if spectrum.largest else np.geomspace(1e-6, 10, 25)
-    train = np.asarray(problem.X_nd), np.asarray(problem.y_nk)  # in memory, or refused
-    X_mean, y_mean = (np.asarray(values, dtype=np.float64).mean(axis=0) for values in train)
-    centred = problem.bias and all(_is_centred(values) for values in train)
+    columns = [np.asarray(values, dtype=np.float64) for values in (problem.X_nd, problem.y_nk)]  # in memory, or refused
+    X_mean, y_mean = (weighted_mean(problem.factor, values) for values in columns)
+    centred = problem.bias and all(_is_centred(problem, values) for values in columns)
     # SGD penalises the bias, which is 0 for centred columns: there, as for any part of the rows, it keeps the mean.
     path = ridge_path(
         problem.factor, problem.X_nd, problem.y_nk, penalties.tolist(), loss=loss, penalise_bias=not centred
     )
     if plain.weight_decay:
-        plain = least_squares(problem.X_nd, problem.y_nk, bias=problem.bias, loss=loss)
+        weights = problem.weight_n
+        plain = least_squares(problem.X_nd, problem.y_nk, bias=problem.bias, loss=loss, weights=weights)
     decays = tuple(decay * problem.batch_share for decay in path.weight_decays)
     predicted = np.einsum("d,ldk->lk", X_mean, path.weights) + (0.0 if path.bias is None else path.bias)
     unpenalised = leave_one_out(plain, problem.X_nd, problem.y_nk)
     return Ridge(path, decays, unpenalised, (predicted[path.best], y_mean), problem.bias and not centred)
 
 
-def _is_centred(values: npt.NDArray[np.generic]) -> bool:
+def _is_centred(problem: Problem, columns: Array) -> bool:
     """Whether the mean of every column is zero within rounding error."""
-    columns = np.asarray(values, dtype=np.float64)
-    return bool(np.all(np.abs(columns.mean(axis=0)) <= 1e-9 * np.abs(columns).max(axis=0, initial=0.0)))
+    mean = weighted_mean(problem.factor, columns)
+    return bool(np.all(np.abs(mean) <= 1e-9 * np.abs(columns).max(axis=0, initial=0.0)))
 
 
 def _huber_lr(problem: Problem) -> float | None:

@@ -70,7 +70,7 @@ class Inference:
         bic: -2 log-likelihood + log(n) p.
         durbin_watson: sum of (e_i - e_(i-1))^2 / sum of e_i^2, in the order of the rows.
         leverage: the diagonal of the hat matrix.
-        residuals: y - prediction.
+        residuals: y - prediction, times the square root of the weight of the row, as all that is made of them.
         meat: the covariance of Q'y that `covariance` says, for the orthonormal columns Q of `Factor.whiten`, shape
             (p, p): Q' diag(e^2 / (1 - h)^2) Q of HC3, `Clusters.meat`, or s^2 times the identity.
     """
@@ -286,6 +286,8 @@ def infer(
         f, f_p = of_squares(total, rss, p - constant, degrees)
     r2 = 1 - rss / total if total else math.nan
     likelihood = -n / 2 * (math.log(2 * math.pi) + math.log(rss / n) + 1) if rss else math.inf
+    if factor.root_n is not None:  # the variance of a row is that of the residuals over its weight
+        likelihood += float(np.sum(np.log(factor.root_n)))
     spread = n * np.append(factor.spread, math.nan)[:p] ** 2
     return Inference(
         names=(*names, "bias")[:p],
@@ -320,14 +322,20 @@ def _total(factor: Factor, y: npt.NDArray[np.generic], target: int, constant: bo
     """The sum of squares of a target, about its mean if the model has an intercept."""
     if constant:
         return float(factor.constant_k[target])
-    parts = (np.asarray(y[rows][:, target], dtype=np.float64) for rows in blocks(len(y), BLOCK_ROWS))
-    return sum(float(part @ part) for part in parts)
+    found = 0.0
+    for rows in blocks(len(y), BLOCK_ROWS):
+        part = factor.weighted(np.asarray(y[rows][:, target], dtype=np.float64), rows)
+        found += float(part @ part)
+    return found
 
 
 def _rows(
     optimum: Optimum, X: npt.NDArray[np.generic], y: npt.NDArray[np.generic], target: int, clusters: Clusters | None
 ) -> tuple[Values, Values, dict[str, Array], Array]:
-    """Residuals and leverage of each row, the covariance of Q'y by HC3 and by clusters, and Q'1."""
+    """Residuals and leverage of each row, the covariance of Q'y by HC3 and by clusters, and Q'1.
+
+    With weights all are those of the rows times the square roots of their weights.
+    """
     factor = optimum.factor
     sink = NumberSink(("residual", "leverage"))
     meat, ones = np.zeros((factor.n_parameters,) * 2), np.zeros(factor.n_parameters)
@@ -339,16 +347,17 @@ def _rows(
         level = float(optimum.bias[target] + factor.center @ optimum.weights[:, target])
     for rows in blocks(len(X)):
         part = X[rows]
-        scaled = factor.rows(part)
+        scaled = factor.unweighted_rows(part)
         fitted = scaled[:, : len(weights)] @ weights
         residuals = np.asarray(y[rows][:, target], dtype=np.float64) - level - fitted
-        q = factor.whiten_rows(scaled)
+        residuals = factor.weighted(residuals, rows)
+        q = factor.whiten_rows(factor.weighted(scaled, rows))
         leverage = np.einsum("ij,ij->i", q, q)
         sink.add([residuals, leverage])
         inflated = _divided(residuals, 1 - leverage)
         weighted = q * inflated[:, None]
         meat += weighted.T @ weighted
-        ones += q.sum(axis=0)
+        ones += q.sum(axis=0) if factor.root_n is None else factor.root_n[rows] @ q
         if clusters is not None:
             np.add.at(scores, clusters.codes[rows], q * residuals[:, None])
     meats = {"HC3": meat}

@@ -45,7 +45,7 @@ class IntervalFactor:
         residual_std = np.array([fit.residual_std for fit in fits])
         return cls(factor, found.center, residual_std, fits[0].degrees, root, covariance)
 
-    def half_widths(self, X_nd: Array, kind: str, level: float) -> Array:
+    def half_widths(self, X_nd: Array, kind: str, level: float, weights: Array | None = None) -> Array:
         """t times the standard error of the predictions for some rows, shape (n_rows, k).
 
         The squared error of the mean is s^2 |q|^2 with q = inv(R)'z, or |W q|^2 with HC3 and cluster; that of an
@@ -55,6 +55,8 @@ class IntervalFactor:
             X_nd: rows of features in original units, shape (n_rows, d).
             kind: one of `KINDS`.
             level: the probability that the interval covers, above 0 and below 1.
+            weights: of the rows, scaled as those of the train split, shape (n_rows,); the variance of an observation is
+                s^2 over its weight. None: all are 1.
         """
         z = X_nd - self.center
         if len(self.factor) > len(self.center):
@@ -65,7 +67,8 @@ class IntervalFactor:
         else:
             squares = np.stack([np.einsum("ij,ij->i", image := q @ each.T, image) for each in self.root], axis=1)
         if kind == "prediction":
-            squares = squares + self.residual_std**2
+            variance = self.residual_std**2
+            squares = squares + (variance if weights is None else variance / weights[:, None])
         t = t_quantile(self.degrees, (1 - level) / 2)
         widths: Array = t * np.sqrt(squares)
         return widths

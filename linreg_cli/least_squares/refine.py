@@ -68,7 +68,8 @@ def refine(X_nd: Array, y_nk: Array, factor: Factor, theta_spk: Array) -> tuple[
 
     Returns:
         The weights (n_features, n_targets), the bias (n_targets,) or None, and the residuals y - X w - b
-        (n_samples, n_targets), in the units of X and y; None if the iteration does not converge.
+        (n_samples, n_targets), in the units of X and y, times the square roots of the weights of the rows; None if
+        the iteration does not converge.
     """
     A = _exact_design(X_nd, factor)
     Q, R = np.linalg.qr(A[0])
@@ -77,7 +78,8 @@ def refine(X_nd: Array, y_nk: Array, factor: Factor, theta_spk: Array) -> tuple[
     for t in range(y_nk.shape[1]):
         y_scale = factor.target_scale[t]
         hi, lo = two_sum(y_nk[:, t], np.full(len(y_nk), -factor.target_center[t]))
-        solution = _iterate(A, (hi / y_scale, lo / y_scale), Q, R, theta_spk[:, t])
+        target = _times_root((hi / y_scale, lo / y_scale), factor)
+        solution = _iterate(A, target, Q, R, theta_spk[:, t])
         if solution is None:
             return None
         (x_hi, x_lo), r = solution
@@ -95,10 +97,19 @@ def refine(X_nd: Array, y_nk: Array, factor: Factor, theta_spk: Array) -> tuple[
 def _exact_design(X_nd: Array, factor: Factor) -> DoubleDouble:
     hi, lo = two_sum(X_nd, np.broadcast_to(-factor.center, X_nd.shape))
     hi, lo = hi / factor.scale, lo / factor.scale
-    if not factor.bias:
-        return hi, lo
-    n = len(X_nd)
-    return np.column_stack([hi, np.ones(n)]), np.column_stack([lo, np.zeros(n)])
+    if factor.bias:
+        n = len(X_nd)
+        hi, lo = np.column_stack([hi, np.ones(n)]), np.column_stack([lo, np.zeros(n)])
+    return _times_root((hi, lo), factor)
+
+
+def _times_root(values: DoubleDouble, factor: Factor) -> DoubleDouble:
+    """Rows times the square roots of their weights; these are exact numbers, those of the factor."""
+    if factor.root_n is None:
+        return values
+    root = np.broadcast_to(factor.root_n.reshape(-1, *[1] * (values[0].ndim - 1)), values[0].shape)
+    hi, lo = two_product(values[0], root)
+    return two_sum(hi, lo + values[1] * root)
 
 
 def _iterate(A: DoubleDouble, y: DoubleDouble, Q: Array, R: Array, start: Array) -> tuple[DoubleDouble, Array] | None:

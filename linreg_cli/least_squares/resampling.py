@@ -23,7 +23,8 @@ class HeldOut:
     """The errors of cross-validation: each row is predicted by a fit to other rows.
 
     Attributes:
-        mse: the mean squared error over rows and targets, in squared units of the targets; None if it is undefined.
+        mse: the mean squared error over rows and targets, weighted as the rows are, in squared units of the targets;
+            None if it is undefined.
         reason: why it is undefined; None if it is not.
         errors: target - prediction, shape (n_samples, n_targets), float64; None if undefined.
     """
@@ -77,13 +78,26 @@ def leave_one_out(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike) ->
     errors = np.empty(y.shape)
     for rows in blocks(len(X)):
         part = X[rows]
-        q = optimum.factor.whiten(part)
+        q = optimum.factor.whiten(part, rows)
         room = 1 - np.einsum("ij,ij->i", q, q)
         alone = np.flatnonzero(room < _ALONE)
         if len(alone):
             return HeldOut(None, f"without row {rows.start + alone[0] + 1} the columns are linearly dependent", None)
         errors[rows] = _residuals(optimum, part, y[rows]) / room[:, None]
-    return HeldOut(float(np.mean(errors**2)), None, errors)
+    return HeldOut(_mean_square(optimum.factor, errors), None, errors)
+
+
+def weighted_mean(factor: Factor, values: Array) -> Array:
+    """The mean over all rows of values of shape (n_samples, k), weighted as the rows of the factor are; shape (k,)."""
+    if factor.root_n is None:
+        return np.asarray(values.mean(axis=0))
+    weights = factor.root_n**2
+    found: Array = weights @ values / weights.sum()
+    return found
+
+
+def _mean_square(factor: Factor, errors: Array) -> float:
+    return float(np.mean(errors**2) if factor.root_n is None else weighted_mean(factor, errors**2).mean())
 
 
 def k_fold(
@@ -112,12 +126,13 @@ def k_fold(
     errors, identity = np.empty(y.shape), np.eye(factor.rank)
     for number, fold in enumerate(folds):
         part = X[fold]
-        q, e = factor.whiten(part), _residuals(optimum, part, y[fold])
+        q, e = factor.whiten(part, fold), _residuals(optimum, part, y[fold])
         remaining = identity - q.T @ q
         if remaining.size and len(fold) and np.linalg.eigvalsh(remaining)[0] < _ALONE:
             return HeldOut(None, f"without fold {number + 1} the columns are linearly dependent", None)
-        errors[fold] = e + q @ np.linalg.solve(remaining, q.T @ e)
-    return HeldOut(float(np.mean(errors**2)), None, errors)
+        shift = q @ np.linalg.solve(remaining, q.T @ factor.weighted(e, fold))
+        errors[fold] = e + (shift if factor.root_n is None else shift / factor.root_n[fold][:, None])
+    return HeldOut(_mean_square(factor, errors), None, errors)
 
 
 def ridge_path(
@@ -158,12 +173,13 @@ def ridge_path(
     kept = np.hstack([S**2 / (S**2 + penalties[:, None]), np.ones((len(penalties), int(free)))])
     projected = np.zeros((factor.rank, k))
     for rows in blocks(len(X)):
-        projected += (factor.whiten(X[rows]) @ left).T @ np.asarray(y[rows], dtype=np.float64)
+        target = factor.weighted(np.asarray(y[rows], dtype=np.float64), rows)
+        projected += (factor.whiten(X[rows], rows) @ left).T @ target
     theta = np.einsum("jr,lr,rk->ljk", V, kept[:, :rank] / S, projected[:rank])
     squares = np.zeros(len(penalties))
     for rows in blocks(len(X)):
-        u = factor.whiten(X[rows]) @ left
-        target = np.asarray(y[rows], dtype=np.float64)
+        u = factor.whiten(X[rows], rows) @ left
+        target = factor.weighted(np.asarray(y[rows], dtype=np.float64), rows)
         room = 1 - u**2 @ kept.T
         fitted = np.einsum("nr,lr,rk->lnk", u, kept, projected, optimize=True)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -171,7 +187,7 @@ def ridge_path(
     errors = squares / y.size
     bias = theta[:, d] if factor.bias and not free else None
     if free:
-        bias = y.mean(axis=0, dtype=np.float64) - np.einsum("d,ldk->lk", _means(factor), theta)
+        bias = weighted_mean(factor, np.asarray(y, dtype=np.float64)) - np.einsum("d,ldk->lk", _means(factor), theta)
     best = int(np.nanargmin(errors)) if np.isfinite(errors).any() else 0
     return RidgePath(tuple(map(float, weight_decays)), theta[:, :d], bias, errors, best)
 
@@ -217,6 +233,6 @@ def residuals_of(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike) -> 
 def _residuals(optimum: Optimum, X: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> Array:
     factor = optimum.factor
     level = 0.0 if optimum.bias is None else optimum.bias + factor.center @ optimum.weights
-    scaled = factor.rows(X)[:, : len(factor.scale)] @ (optimum.weights * factor.scale[:, None])
+    scaled = factor.unweighted_rows(X)[:, : len(factor.scale)] @ (optimum.weights * factor.scale[:, None])
     residuals: Array = np.asarray(y, dtype=np.float64) - level - scaled
     return residuals

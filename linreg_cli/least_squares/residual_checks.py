@@ -36,7 +36,7 @@ def chance_of_hc3(optimum: Optimum, X_nd: npt.ArrayLike, fit: Inference, columns
     to_q = (factor.to_parameters() @ factor.inverse)[np.asarray(columns)]
     first, second = np.zeros(len(to_q)), np.zeros(len(to_q))
     for rows in blocks(len(X)):
-        w = (factor.whiten(X[rows]) @ to_q.T) ** 2 / np.maximum(1 - fit.leverage[rows], NO_ROOM)[:, None]
+        w = (factor.whiten(X[rows], rows) @ to_q.T) ** 2 / np.maximum(1 - fit.leverage[rows], NO_ROOM)[:, None]
         first += w.sum(axis=0)
         second += np.einsum("ij,ij->j", w, w)
     fourth = sum(float(np.sum(fit.standardized_residuals(rows) ** 4)) for rows in blocks(len(X)))
@@ -64,7 +64,7 @@ def chance_of_durbin_watson(optimum: Optimum, X_nd: npt.ArrayLike, fit: Inferenc
     X, factor = matrix(X_nd), optimum.factor
     steps, last = 0.0, np.zeros((0, factor.n_parameters))
     for rows in blocks(len(X)):
-        q = np.vstack([last, factor.whiten(X[rows])])
+        q = np.vstack([last, factor.whiten(X[rows], rows)])
         step = np.diff(q, axis=0)
         steps += float(np.einsum("ij,ij->", step, step))
         last = q[-1:]

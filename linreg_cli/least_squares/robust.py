@@ -41,6 +41,7 @@ def robust_optimum(
     loss: str,
     huber_delta: float = 1.0,
     weight_decay: float = 0.0,
+    weights: npt.ArrayLike | None = None,
 ) -> tuple[RobustOptimum | None, str | None]:
     """The optimum of mae or huber, or None and the reason.
 
@@ -56,6 +57,7 @@ def robust_optimum(
         loss: mae or huber.
         huber_delta: delta, in the units of y, above 0.
         weight_decay: of the run; above 0 there is no exact solver.
+        weights: of the rows, with mean 1, which their losses are multiplied by, shape (n_samples,); None: all are 1.
 
     Returns:
         The optimum and None; or None and the reason: weight decay, a table that is too large, or no convergence.
@@ -75,29 +77,32 @@ def robust_optimum(
         cells = f"{MOST_CELLS:,} cells, and there are {X.size:,}"
         return None, f"for loss: {loss} the optimum is computed for up to {cells}"
     factor = factorise(X, y, bias=bias)
-    A = factor.rows(X)
+    A, weight_n = factor.rows(X), np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
     theta, constants = np.empty((A.shape[1], y.shape[1])), np.empty(y.shape[1])
     unique = True
     for t, column in enumerate(factor.target_rows(y).T):
         delta = huber_delta / factor.target_scale[t]
-        solved = _least_absolute(A, column) if loss == "mae" else _with_uniqueness(A, column, delta)
+        # w |e| is the absolute residual of the row times w.
+        each = A * weight_n[:, None], column * weight_n
+        solved = _least_absolute(*each) if loss == "mae" else _with_uniqueness(A, column, delta, weight_n)
         if solved is None:
             return None, f"the solver did not converge for loss: {loss}"
         theta[:, t], unique = solved[0], unique and solved[1]
         ones = np.ones((len(y), 1))
-        constant = np.array([np.median(column)]) if loss == "mae" else _huber(ones, column, delta)
+        median = np.array([np.median(column) if weights is None else weighted_median(column, weight_n)])
+        constant = median if loss == "mae" else _huber(ones, column, delta, weight_n)
         assert constant is not None
         constants[t] = constant[0] * factor.target_scale[t] + factor.target_center[t]
-    weights, intercept = factor.unscale(theta)
+    slopes, intercept = factor.unscale(theta)
     # From scaled columns, because the terms of columns with a large mean would cancel.
     residuals = (factor.target_rows(y) - A @ theta) * factor.target_scale
     method = "linear programme (HiGHS)" if loss == "mae" else "Newton's method, gradient below 1e-8 of its terms"
     return (
         RobustOptimum(
-            weights=weights,
+            weights=slopes,
             bias=intercept,
-            train_loss=_mean_loss(residuals, loss, huber_delta),
-            constant_loss=_mean_loss(y - constants, loss, huber_delta),
+            train_loss=_mean_loss(residuals, loss, huber_delta, weight_n),
+            constant_loss=_mean_loss(y - constants, loss, huber_delta, weight_n),
             method=method,
             is_unique=unique,
         ),
@@ -105,11 +110,21 @@ def robust_optimum(
     )
 
 
-def _mean_loss(residuals: Array, loss: str, delta: float) -> float:
+def weighted_median(values: Array, weights: Array) -> float:
+    """A number with at most half of the weights below it and at most half above it.
+
+    >>> weighted_median(np.array([3.0, 1.0, 2.0]), np.array([1.0, 5.0, 1.0]))
+    1.0
+    """
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+
+
+def _mean_loss(residuals: Array, loss: str, delta: float, weight_n: Array) -> float:
     size = np.abs(residuals)
-    if loss == "mae":
-        return float(size.mean())
-    return float(np.where(size <= delta, size**2 / 2, delta * (size - delta / 2)).mean())
+    each = size if loss == "mae" else np.where(size <= delta, size**2 / 2, delta * (size - delta / 2))
+    return float((each * weight_n[:, None]).mean())
 
 
 def _least_absolute(A: Array, y: Array) -> tuple[Array, bool] | None:
@@ -138,53 +153,57 @@ def _polished(A: Array, y: Array, theta: Array) -> Array:
     return vertex if np.abs(y - A @ vertex).sum() <= np.abs(y - A @ theta).sum() else theta
 
 
-def _with_uniqueness(A: Array, y: Array, delta: float) -> tuple[Array, bool] | None:
+def _with_uniqueness(A: Array, y: Array, delta: float, weight_n: Array) -> tuple[Array, bool] | None:
     """A minimiser of the Huber loss, and whether it is the only one; None if no method converges."""
-    theta = _huber(A, y, delta)
+    theta = _huber(A, y, delta, weight_n)
     return None if theta is None else (theta, is_unique_huber(A, y, theta, delta))
 
 
-def _huber(A: Array, y: Array, delta: float) -> Array | None:
+def _huber(A: Array, y: Array, delta: float, weight_n: Array) -> Array | None:
     """Newton's method on the quadratic of the rows with |e| <= delta, then L-BFGS if its line search fails."""
-    theta: Array = np.asarray(np.linalg.lstsq(A, y, rcond=None)[0], dtype=np.float64)
+    root = np.sqrt(weight_n)
+    rows = A * root[:, None]
+    theta: Array = np.asarray(np.linalg.lstsq(rows, y * root, rcond=None)[0], dtype=np.float64)
     scale = len(y) * min(delta, 1.0)
     for _ in range(100):
         e = A @ theta - y
-        gradient = A.T @ np.clip(e, -delta, delta)
+        gradient = A.T @ (weight_n * np.clip(e, -delta, delta))
         if np.abs(gradient).max(initial=0.0) <= 1e-12 * scale:
             return theta
-        inside = A[np.abs(e) <= delta]
+        inside = rows[np.abs(e) <= delta]
         # A small multiple of the curvature of all rows keeps the step finite if few residuals are below delta.
-        H = inside.T @ inside + 1e-10 * (A.T @ A)
+        H = inside.T @ inside + 1e-10 * (rows.T @ rows)
         step: Array = -np.asarray(np.linalg.lstsq(H, gradient, rcond=None)[0], dtype=np.float64)
-        length = _line_search(A, y, delta, theta, step, gradient)
+        length = _line_search(A, y, delta, theta, step, gradient, weight_n)
         if not length:
             break
         theta = np.asarray(theta + length * step, dtype=np.float64)
-    return _lbfgs(A, y, delta, theta, scale)
+    return _lbfgs(A, y, delta, theta, scale, weight_n)
 
 
-def _value(e: Array, delta: float) -> float:
+def _value(e: Array, delta: float, weight_n: Array) -> float:
     size = np.abs(e)
-    return float(np.where(size <= delta, size**2 / 2, delta * (size - delta / 2)).sum())
+    return float((weight_n * np.where(size <= delta, size**2 / 2, delta * (size - delta / 2))).sum())
 
 
-def _line_search(A: Array, y: Array, delta: float, theta: Array, step: Array, gradient: Array) -> float:
+def _line_search(
+    A: Array, y: Array, delta: float, theta: Array, step: Array, gradient: Array, weight_n: Array
+) -> float:
     e, along = A @ theta - y, A @ step
-    now, slope, length = _value(e, delta), float(gradient @ step), 1.0
+    now, slope, length = _value(e, delta, weight_n), float(gradient @ step), 1.0
     while length > 1e-12:
-        if _value(e + length * along, delta) <= now + 1e-4 * length * slope:
+        if _value(e + length * along, delta, weight_n) <= now + 1e-4 * length * slope:
             return length
         length /= 2
     return 0.0
 
 
-def _lbfgs(A: Array, y: Array, delta: float, theta: Array, scale: float) -> Array | None:
+def _lbfgs(A: Array, y: Array, delta: float, theta: Array, scale: float, weight_n: Array) -> Array | None:
     from scipy.optimize import minimize
 
     def both(values: Array) -> tuple[float, Array]:
         e = A @ values - y
-        return _value(e, delta) / scale, A.T @ np.clip(e, -delta, delta) / scale
+        return _value(e, delta, weight_n) / scale, A.T @ (weight_n * np.clip(e, -delta, delta)) / scale
 
     options = {"maxiter": 10_000, "ftol": 0.0, "gtol": 1e-12, "maxls": 50}
     solved = minimize(both, theta, jac=True, method="L-BFGS-B", options=options)

@@ -28,7 +28,8 @@ class Optimum:
     """The parameters with the lowest objective, in the units of the X and y given.
 
     objective = c * (sum of squared residuals) + weight_decay / 2 * (sum of squared weights and biases), where c is
-    1 / (n k) for mse, 1 / (2 n k) for half_mse and 1 for sse, with n rows and k targets.
+    1 / (n k) for mse, 1 / (2 n k) for half_mse and 1 for sse, with n rows and k targets. With weights of the rows each
+    squared residual is multiplied by that of its row.
 
     Attributes:
         weights: shape (n_features, n_targets), float64.
@@ -173,6 +174,7 @@ def least_squares(
     loss: str = "mse",
     weight_decay: float = 0.0,
     eps: float | None = None,
+    weights: npt.ArrayLike | None = None,
 ) -> Optimum:
     """The parameters with the lowest loss + weight_decay / 2 * (sum of squared weights and biases).
 
@@ -191,6 +193,8 @@ def least_squares(
         loss: mse (mean of e^2), sse (sum of e^2) or half_mse (mean of e^2 / 2); means are over all elements.
         weight_decay: as in torch.optim.SGD, at least 0.
         eps: see `factorise`.
+        weights: of the rows, w, above 0 and with mean 1, shape (n_samples,); each e^2 is multiplied by its row's; None:
+            all are 1.
 
     Raises:
         ValueError: if the loss is not squared, or if the shapes do not match.
@@ -201,7 +205,7 @@ def least_squares(
 
     Source: Å. Björck, Numerical Methods for Least Squares Problems, 1996.
     """
-    factor = factorise(X_nd, y_nk, bias=bias, eps=eps)
+    factor = factorise(X_nd, y_nk, bias=bias, eps=eps, weights=weights)
     return of_factor(factor, loss=loss, weight_decay=weight_decay, rows=(X_nd, y_nk))
 
 
@@ -231,21 +235,21 @@ def of_factor(
         theta = solve_triangle(factor.R_pp, factor.R_pk)
     else:
         theta = _minimum_norm(factor)
-    weights, intercept = factor.unscale(theta)
+    slopes, intercept = factor.unscale(theta)
     misfit = np.sum((factor.R_pp @ theta - factor.R_pk) ** 2, axis=0) + factor.rest_k
     train_loss = scale * float(misfit @ factor.target_scale**2)
-    if rows is not None and unique and not weight_decay and _is_refined(factor, weights, intercept):
+    if rows is not None and unique and not weight_decay and _is_refined(factor, slopes, intercept):
         X, y = (np.asarray(each, dtype=np.float64) for each in rows)
         refined = refine(X, y, factor, theta)
         if refined is not None:
-            weights, intercept, residuals = refined
+            slopes, intercept, residuals = refined
             train_loss = scale * float(np.sum(residuals**2))
-    penalty = weight_decay / 2 * float(np.sum(weights**2) + (0.0 if intercept is None else np.sum(intercept**2)))
+    penalty = weight_decay / 2 * float(np.sum(slopes**2) + (0.0 if intercept is None else np.sum(intercept**2)))
     standardized, as_given = condition_numbers(factor)
     constant_loss = scale * float(factor.constant_k.sum())
-    rounding_loss, zero_loss = _rounding_losses(factor, scale, weights, constant_loss)
+    rounding_loss, zero_loss = _rounding_losses(factor, scale, slopes, constant_loss)
     return Optimum(
-        weights=weights,
+        weights=slopes,
         bias=intercept,
         train_loss=train_loss,
         objective=train_loss + penalty,

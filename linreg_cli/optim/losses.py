@@ -8,6 +8,10 @@
               delta (|e| - delta / 2) elsewhere
 
 A mean is over all elements, as in torch, so with several targets n counts samples times targets.
+
+With weights w of the rows, whose mean over the train split is 1, the loss of each element is multiplied by that of its
+row, and the gradient too. The mean of a batch is over its number of elements, so that batches have the expectation of
+the whole.
 """
 
 from collections.abc import Callable
@@ -90,12 +94,14 @@ class Loss:
         """The loss of each residual, before the sum or mean; same shape and dtype as `residual`."""
         return _ELEMENTWISE[self.name](residual, self.huber_delta)
 
-    def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
+    def __call__(self, prediction: Tensor, target: Tensor, weight_n: Tensor | None = None) -> Tensor:
         """The loss of a batch, a scalar of the dtype of the batch.
 
         Args:
             prediction: shape (n_samples, n_targets).
             target: the same shape.
+            weight_n: of the rows, which their losses are multiplied by, shape (n_samples,); None: all are 1. A mean is
+                still over the number of elements, whatever the weights of a batch add up to.
 
         >>> loss = Loss("mse")
         >>> float(loss(torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0], [2.0]])))
@@ -107,54 +113,67 @@ class Loss:
         if prediction.shape != target.shape or prediction.dim() != 2:
             raise ValueError(f"shapes differ: prediction {tuple(prediction.shape)}, target {tuple(target.shape)}")
         elements = self.elements(prediction - target)
+        if weight_n is not None:
+            elements = elements * weight_n[:, None]
         return elements.sum() if self.is_sum else elements.mean()
 
-    def of_best_constant(self, y_nk: Tensor) -> float:
+    def of_best_constant(self, y_nk: Tensor, weight_n: Tensor | None = None) -> float:
         """The lowest loss of predicting one constant for each target, in float64.
 
         The best constant is the mean for a squared loss, the median for mae, and for huber the root of the gradient.
 
         Args:
             y_nk: targets, shape (n_samples, n_targets), any float dtype.
+            weight_n: of the rows, with mean 1, float64, shape (n_samples,); None: all are 1.
 
         >>> Loss("mse").of_best_constant(torch.tensor([[1.0], [3.0]]))
         1.0
         """
         y = y_nk.detach().double()
         if self.is_squared:
-            constant = y.mean(dim=0)
+            constant = y.mean(dim=0) if weight_n is None else weight_n @ y / weight_n.sum()
         elif self.name == "mae":
-            constant = y.median(dim=0).values
+            constant = y.median(dim=0).values if weight_n is None else _weighted_median(y, weight_n)
         else:
-            constant = self._huber_constant(y)
+            constant = self._huber_constant(y, weight_n)
         elements = self.elements(constant - y)
+        if weight_n is not None:
+            elements = elements * weight_n[:, None]
         return float(elements.sum() if self.is_sum else elements.mean())
 
-    def _huber_constant(self, y: Tensor) -> Tensor:
+    def _huber_constant(self, y: Tensor, weight_n: Tensor | None) -> Tensor:
         """The root of the mean of clip(c - y, -delta, delta), which increases with c, by bisection for each target."""
         below, above = y.amin(dim=0), y.amax(dim=0)
         for _ in range(64):
             middle = (below + above) / 2
-            low = (middle - y).clamp(-self.huber_delta, self.huber_delta).mean(dim=0) < 0
+            slopes = (middle - y).clamp(-self.huber_delta, self.huber_delta)
+            low = (slopes if weight_n is None else slopes * weight_n[:, None]).mean(dim=0) < 0
             below, above = torch.where(low, middle, below), torch.where(low, above, middle)
         return (below + above) / 2
 
-    def over(self, model: nn.Module, X_nd: Tensor, y_nk: Tensor) -> float:
+    def over(self, model: nn.Module, X_nd: Tensor, y_nk: Tensor, weight_n: Tensor | None = None) -> float:
         """The loss of a whole split, accumulated in float64 over blocks of rows.
+
+        A mean is weighted: the sum over rows of weight times loss, over the sum of the weights (and of the targets).
 
         Args:
             model: maps (n_samples, n_features) to (n_samples, n_targets).
             X_nd: inputs, shape (n_samples, n_features), of the model's dtype.
             y_nk: targets, shape (n_samples, n_targets).
+            weight_n: of the rows, scaled as those of the train split, shape (n_samples,); None: all are 1.
         """
-        return self.of_sum(self.sum_over(model, X_nd, y_nk), y_nk.numel())
+        total = self.sum_over(model, X_nd, y_nk, weight_n=weight_n)
+        n_elements = y_nk.numel() if weight_n is None else float(weight_n.double().sum()) * y_nk.shape[1]
+        return self.of_sum(total, n_elements)
 
-    def of_sum(self, total: float, n_elements: int) -> float:
-        """The loss of elements whose losses add up to a total."""
+    def of_sum(self, total: float, n_elements: float) -> float:
+        """The loss of elements whose losses add up to a total; with weights, their sum is the number of elements."""
         return total if self.is_sum else total / n_elements
 
     @torch.no_grad()
-    def sum_over(self, model: nn.Module, X_nd: Tensor, y_nk: Tensor, before: float = 0.0) -> float:
+    def sum_over(
+        self, model: nn.Module, X_nd: Tensor, y_nk: Tensor, before: float = 0.0, *, weight_n: Tensor | None = None
+    ) -> float:
         """The losses of all elements of a split, added up in float64 over blocks of `CHUNK_ROWS` rows; as `over`.
 
         Args:
@@ -162,10 +181,20 @@ class Loss:
             X_nd: as `over`.
             y_nk: as `over`.
             before: the sum over earlier rows, a multiple of `CHUNK_ROWS`.
+            weight_n: as `over`.
         """
         total = torch.full((), before, dtype=torch.float64, device=X_nd.device)
         for start in range(0, len(X_nd), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
             residual = model(X_nd[rows]).double() - y_nk[rows].double()
-            total += self.elements(residual).sum()
+            elements = self.elements(residual)
+            total += (elements if weight_n is None else elements * weight_n[rows, None].double()).sum()
         return float(total)
+
+
+def _weighted_median(y: Tensor, weight_n: Tensor) -> Tensor:
+    """For each column a number with at most half of the weights below it and at most half above it, shape (k,)."""
+    values, order = y.sort(dim=0, stable=True)
+    total = weight_n[order].cumsum(dim=0)
+    at = (total < total[-1] / 2).sum(dim=0, keepdim=True)
+    return values.gather(0, at)[0]

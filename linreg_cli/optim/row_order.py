@@ -21,8 +21,8 @@ from linreg_cli.seeds import counted_words, torch_stream
 #: Bytes of a block of rows in the dtype of training, about, where `train.blocks` is null.
 BLOCK_BYTES = 32 * 2**20
 
-#: Rows whose blocks are drawn at a time, to count them.
-COUNTED_ROWS = 1 << 20
+#: Rows that are numbered or counted at a time.
+COUNTED_ROWS = 1 << 16
 
 Positions = npt.NDArray[np.int64]
 
@@ -196,7 +196,8 @@ def _shuffled(count: int, seed: int, purpose: str, *counter: int) -> Positions:
     words = counted_words(seed, purpose, *counter, stop=count)
     words >>= bits
     words <<= bits
-    words |= np.arange(count, dtype=np.uint64)
+    for start in range(0, count, COUNTED_ROWS):
+        words[start : start + COUNTED_ROWS] |= np.arange(start, min(start + COUNTED_ROWS, count), dtype=np.uint64)
     words.sort()
     words &= (np.uint64(1) << bits) - np.uint64(1)
     return words.view(np.int64)

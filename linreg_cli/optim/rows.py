@@ -53,6 +53,11 @@ class TrainRows:
         return self.y_nk.shape[1]
 
     @property
+    def is_weighted(self) -> bool:
+        """Whether the rows have weights."""
+        return self.weight_n is not None
+
+    @property
     def dtype(self) -> str:
         """`float32` or `float64`."""
         return str(self.X_nd.dtype).removeprefix("torch.")
@@ -86,6 +91,9 @@ class StoredRows:
         y_nk: targets, shape (n_samples, n_targets), of the same dtype.
         weight_n1: weights of the rows, with mean 1, shape (n_samples, 1), of the same dtype; None: all are 1.
 
+    Attributes:
+        ahead: whether there is memory to read the next rows of an epoch ahead.
+
     >>> rows = StoredRows.empty(5, 3, 1, "float32")
     >>> rows.write(0, torch.ones(2, 3), torch.ones(2, 1))
     >>> rows.n_samples, rows.n_features, rows.part(1, 3).X_nd.tolist()
@@ -97,7 +105,12 @@ class StoredRows:
     def __init__(self, X_nd: StoredMatrix, y_nk: StoredMatrix, weight_n1: StoredMatrix | None = None) -> None:
         self.X_nd, self.y_nk, self.weight_n1 = X_nd, y_nk, weight_n1
         self.n_samples, self.n_features = X_nd.shape
-        self.n_targets, self.dtype = y_nk.shape[1], str(X_nd.dtype)
+        self.n_targets, self.dtype, self.ahead = y_nk.shape[1], str(X_nd.dtype), True
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether the rows have weights."""
+        return self.weight_n1 is not None
 
     @classmethod
     def empty(
@@ -174,6 +187,7 @@ class MeasuredRows:
     rr_k: Array
     dtype: str
     device = torch.device("cpu")
+    is_weighted = False
 
     @property
     def n_features(self) -> int:
@@ -202,6 +216,9 @@ class MeasuredRows:
         yield self.part(0, size)
 
 
+#: Rows whose weights are added up together.
+_PART_ROWS = 131_072
+
 #: What an executor takes; only where they are in memory do rows have tensors.
 AnyRows = TrainRows | StoredRows | MeasuredRows
 
@@ -210,5 +227,16 @@ def row_bytes(rows: AnyRows) -> int:
     """Bytes of a row: its inputs, targets and weight."""
     if isinstance(rows, MeasuredRows):
         return 0
-    weighted = rows.weight_n if isinstance(rows, TrainRows) else rows.weight_n1
-    return (rows.n_features + rows.n_targets + (weighted is not None)) * int(np.dtype(rows.dtype).itemsize)
+    return (rows.n_features + rows.n_targets + rows.is_weighted) * int(np.dtype(rows.dtype).itemsize)
+
+
+def sum_of_weights(rows: AnyRows) -> float:
+    """The sum of the weights of the rows, float64: their number, but for the rounding of weights to the dtype.
+
+    >>> sum_of_weights(TrainRows(torch.zeros(2, 3), torch.zeros(2, 1), torch.tensor([0.5, 1.5])))
+    2.0
+    """
+    if not rows.is_weighted:
+        return float(rows.n_samples)
+    parts = (part.weight_n for part in rows.parts(_PART_ROWS))
+    return sum(float(weights.double().sum()) for weights in parts if weights is not None)

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from linreg_cli.addresses import is_address
+from linreg_cli.addresses import is_address, public_address
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.config.data import TableData
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
 from linreg_cli.convergence.auto import ResolvedOptimizer, resolve
 from linreg_cli.convergence.limits import rate_limit
-from linreg_cli.convergence.of_config import arrays_of, dtype_of, plan_of, problem_of
+from linreg_cli.convergence.of_config import arrays_of, dtype_of, plan_of, problem_of, row_weights
 from linreg_cli.convergence.preflight import check_before_training
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, reaching
@@ -44,6 +44,7 @@ from linreg_cli.pipeline.ranks import divided, findings
 from linreg_cli.pipeline.streaming import IN_MEMORY
 from linreg_cli.runs.references import references_of
 from linreg_cli.starter.known import Rows
+from linreg_cli.trackers.track import check as check_trackers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -85,8 +86,8 @@ class Prepared:
         dataset: the rows of all splits, in original units.
         preprocessor: fitted on the train split.
         rows: the train split in scaled units, on the device, in the dtype of training.
-        held_out: split -> (X, y) likewise, shapes (n_samples, n_features) and (n_samples, n_targets); of the splits
-            besides `train` those with rows.
+        held_out: split -> X, y and the weights likewise, shapes (n_samples, n_features), (n_samples, n_targets) and
+            (n_samples,), or None; of the splits besides `train` those with rows.
         state: the initial parameters.
         choice: the executor, and the reason for it.
         problem: the plan and the train split; its optimum, curvature and limits are computed on first access.
@@ -100,7 +101,7 @@ class Prepared:
     dataset: Dataset
     preprocessor: Preprocessor
     rows: AnyRows
-    held_out: dict[str, tuple[Tensor, Tensor]]
+    held_out: dict[str, tuple[Tensor, Tensor, Tensor | None]]
     state: TrainingState
     choice: Choice
     problem: Problem
@@ -152,7 +153,7 @@ class Prepared:
             return Reaching((), None, f"which settings lead there is not known: {error}")
 
     def check(self, loaded: LoadedConfig, reporter: Reporter, *, force: bool, auto: bool = False) -> list[Finding]:
-        """Refuse a run that must diverge, and report the warnings; see `check_before_training`.
+        """Refuse a run that must diverge or lacks a tracker, and report warnings; see `check_before_training`.
 
         Args:
             loaded: the config with the position of each setting.
@@ -163,6 +164,8 @@ class Prepared:
         Returns:
             All warnings so far, those about the settings and the columns too.
         """
+        with loaded.placing_errors():
+            check_trackers(loaded.config.track)
         auto = auto or self.chosen.lr.auto
         with messages_about(self.config):
             found = check_before_training(loaded, self.config, self.problem, self.preprocessor, force=force, auto=auto)
@@ -347,20 +350,28 @@ def assemble_run(
     with loaded.placing_errors():
         plan = plan_of(config, dataset)
     held_out = {
-        split: (features.tensor(dataset, where, dtype).to(device), targets.tensor(dataset, where, dtype).to(device))
+        split: (
+            features.tensor(dataset, where, dtype).to(device),
+            targets.tensor(dataset, where, dtype).to(device),
+            row_weights(dataset, where, dtype, device),
+        )
         for split, where in dataset.splits.items()
         if len(where) and split != "train"
     }
     rows: AnyRows
     train: tuple[Matrix, Matrix]
     if stream.value:
-        streaming.check_limit(loaded, config, plan, len(dataset.features) + len(dataset.targets))
+        ahead = streaming.reads_ahead(loaded, config, plan, len(dataset.features) + len(dataset.targets))
         rows = streaming.rows_on_disk(dataset, preprocessor, plan, dtype)
+        rows.ahead = ahead
         train = rows.X_nd, rows.y_nk
     else:
         train = (solved.X_nd, solved.y_nk) if solved else arrays_of(plan, dataset, preprocessor, dtype)
+        weights = None
+        if dataset.weights is not None:
+            weights = row_weights(dataset, plan.rows.arranged(dataset.splits["train"]), dtype, device)
         X_nd, y_nk = (torch.from_numpy(np.asarray(values)).to(device) for values in train)
-        rows = TrainRows(X_nd, y_nk, ranks=ranks)
+        rows = TrainRows(X_nd, y_nk, weights, ranks=ranks)
     model = build_model(len(dataset.features), len(dataset.targets), bias=config.model.bias, dtype=dtype, device=device)
     with loaded.placing_errors():
         initialise(model, config.model.init, config.seed)
@@ -384,4 +395,6 @@ def resolved_config(config: Config, device: torch.device, choice: Choice, plan: 
     data = config.data
     if isinstance(data, TableData) and data.is_kept and not is_address(data.path):
         data = data.model_copy(update={"path": str(Path(data.path).absolute())})
-    return config.model_copy(update={"train": train, "data": data})
+    address = config.track.mlflow
+    track = config.track.model_copy(update={"mlflow": None if address is None else public_address(address)})
+    return config.model_copy(update={"train": train, "data": data, "track": track})

@@ -213,8 +213,8 @@ def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
     old, new = values_without_secrets(old), values_without_secrets(new)  # a signature expires, and another one will do
     faults = []
     for key in sorted({*old, *new}):
-        if key == "name" and "name" not in loaded.tree.value:
-            continue  # the name of the file is not a setting of the run
+        if (key == "name" and "name" not in loaded.tree.value) or key.startswith("track."):
+            continue  # the name of the file is not a setting of the run, and neither is who is told of it
         was, wanted = old.get(key), new.get(key)
         hint = "; it can only be raised" if key == "train.epochs" else ""
         if (
@@ -232,7 +232,7 @@ def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
     # The checkpoint has the address without its secrets.
     keeps = isinstance(loaded.config.data, TableData) and is_address(loaded.config.data.path)
     data = loaded.config.data if keeps else before.data
-    return before.model_copy(update={"train": train, "data": data})
+    return before.model_copy(update={"train": train, "data": data, "track": loaded.config.track})
 
 
 def _drift(record: dict[str, Any]) -> list[str]:

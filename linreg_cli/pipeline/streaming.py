@@ -31,6 +31,9 @@ from linreg_cli.wording import bytes_of
 #: Bytes in float64 of the rows that are scaled and written at a time.
 CHUNK_BYTES = 4 * 2**20
 
+#: What else takes memory while a table is read and trained on: blocks of columns, parts of a pass, compiled code.
+OTHER_BYTES = 40 * 2**20
+
 #: The part of the free memory that a run may take where the config has no limit.
 SHARE = 0.5
 
@@ -110,6 +113,9 @@ def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config, device: tor
     """
     faults: list[Fault] = []
     back = f"or {setting('data.stream', False)}"
+    if isinstance(config.data, TableData) and config.data.weight is not None:
+        message = f"rows that stay on the disk take no weights; leave it out, {back}"
+        faults += loaded.error("data.weight", message).faults
     if config.evaluate.cross_validation is not None:
         message = f"each fold is trained on rows in memory, and the rows stay on the disk; leave it out, {back}"
         faults += loaded.error("evaluate.cross_validation", message).faults
@@ -146,37 +152,38 @@ def finding(given: Config, used: Config, decision: Decision) -> Finding | None:
     return Finding("stream", message)
 
 
-def check_limit(loaded: LoadedConfig, config: Config, plan: StepPlan, n_columns: int) -> None:
-    """Refuse a limit that cannot hold what the steps of a plan need: this block, the next one, and their orders.
+def reads_ahead(loaded: LoadedConfig, config: Config, plan: StepPlan, n_columns: int) -> bool:
+    """Whether the limit holds two blocks of rows and their orders, so that one is read ahead.
 
     Raises:
-        ConfigError: at `data.memory_limit`, with a number of blocks or a limit that would do.
+        ConfigError: at `data.memory_limit` if it does not hold one, with a number of blocks or a limit that would do.
     """
     if plan.is_full_batch:
-        return
-    limit, where = limit_of(config)
-    needed = window_bytes(plan, n_columns, config.train.dtype)
+        return True
+    (limit, where), dtype = limit_of(config), config.train.dtype
+    if window_bytes(plan, n_columns, dtype) + OTHER_BYTES <= limit:
+        return True
+    needed = window_bytes(plan, n_columns, dtype, count=1) + OTHER_BYTES
     if needed <= limit:
-        return
-    more = plan.n_blocks or 1
-    remedy = [setting("data.memory_limit", f"{-(-needed * 5 // 4 // 2**20)}MiB")]
-    while isinstance(plan.rows, Blocks) and more < plan.n_samples // 2 and plan.n_blocks:
+        return False
+    remedy, more = [setting("data.memory_limit", f"{-(-needed * 5 // 4 // 2**20)}MiB")], plan.n_blocks or 0
+    while isinstance(plan.rows, Blocks) and 0 < more < plan.n_samples // 2:
         more *= 2
-        if window_bytes(replace(plan, n_blocks=more), n_columns, config.train.dtype) <= limit:
+        if window_bytes(replace(plan, n_blocks=more), n_columns, dtype, count=1) + OTHER_BYTES <= limit:
             remedy.insert(0, setting("train.blocks", more))
             break
     raise loaded.error(
         "data.memory_limit" if where == "data.memory_limit" else "data.stream",
-        f"two blocks of rows and their orders take {bytes_of(needed)}, and {where} is {bytes_of(limit)}; set "
-        f"{', or '.join(remedy)}",
+        f"a block of rows, its order and what is read with it take {bytes_of(needed)}, and {where} is "
+        f"{bytes_of(limit)}; set {', or '.join(remedy)}",
     )
 
 
-def window_bytes(plan: StepPlan, n_columns: int, dtype: str) -> int:
-    """Bytes of the two windows of a plan (`engines.windows`), their orders, and an order that is drawn."""
+def window_bytes(plan: StepPlan, n_columns: int, dtype: str, count: int = 2) -> int:
+    """Bytes of `count` windows of a plan (`engines.windows`), their orders, and an order that is drawn."""
     row = n_columns * (8 if dtype == "float64" else 4)
     rows = pieces_of(plan, row).capacity
-    return 2 * rows * (row + 4) + (24 * rows if plan.rows.is_random else 0)
+    return count * rows * (row + 4) + (16 * rows if plan.rows.is_random else 0)
 
 
 def rows_on_disk(dataset: Dataset, preprocessor: Preprocessor, plan: StepPlan, dtype: torch.dtype) -> StoredRows:

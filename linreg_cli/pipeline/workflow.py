@@ -14,7 +14,7 @@ from linreg_cli.config import LoadedConfig, dump_config
 from linreg_cli.config.given import messages_about
 from linreg_cli.convergence.reaching import Reaching
 from linreg_cli.data.tables.write import write_table
-from linreg_cli.errors import DataError, Interrupted
+from linreg_cli.errors import DataError, DivergedError, Interrupted
 from linreg_cli.evaluation.evaluate import evaluate_model
 from linreg_cli.evaluation.intervals import save_factor
 from linreg_cli.evaluation.measured import evaluate_measured
@@ -43,6 +43,7 @@ from linreg_cli.runs.signals import StopRequests
 from linreg_cli.runs.store import INFERENCE_FILE, RESULTS, RunFolder, create_run, remove_unstarted
 from linreg_cli.starter.choices import Choices
 from linreg_cli.starter.known import Rows
+from linreg_cli.trackers.track import track_run
 from linreg_cli.wording import duration
 
 if TYPE_CHECKING:
@@ -274,11 +275,26 @@ def _run_to_the_end(
         record_failure(record, error, time.perf_counter() - begun)
         if isinstance(error, Interrupted):
             raise Interrupted(f"{error}; {_to_go_on(run)}", error.exit_code) from None
+        if isinstance(error, DivergedError):
+            _track(run, loaded, reporter)
         raise
     finally:
         reporter.done()
+    warnings += _track(run, loaded, reporter)
     reason = end.reason if end else None
     return Outcome(run, "finished", metrics, seconds, gates, reason, pictures, warnings, truth)
+
+
+def _track(run: RunFolder, loaded: LoadedConfig, reporter: Reporter) -> list[Finding]:
+    """Hand a run that has ended to its trackers; what they do not have is a warning, since the run is complete."""
+    track = loaded.config.track
+    if track.tensorboard or track.mlflow is not None:
+        reporter.stage("handing the run to its trackers")
+    found = track_run(run, track, reporter.detail)
+    reporter.done()
+    for finding in found:
+        reporter.warn(finding)
+    return found
 
 
 def _to_go_on(run: RunFolder) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from linreg_cli.config.data import OfTable
 from linreg_cli.config.schema import TrainConfig
 from linreg_cli.evaluation.row_sample import MOST_ROWS as SAMPLED_ROWS
 from linreg_cli.remedies import command
@@ -213,6 +214,7 @@ def data(run: RunContents) -> Html:
                 ("predictions.csv", text(_PREDICTIONS[kept]) if kept in _PREDICTIONS else None),
                 ("inputs", figure_of(len(found["features"]))),
                 ("target", names(run.targets)),
+                ("rows weighted by", names([weight]) if (weight := _weight(run)) is not None else None),
                 ("transformed by", text(run.record()["target_transform"]) if _transformed(run) else None),
                 ("fingerprint", element("code", text(found["fingerprint"]))),
             ]
@@ -228,6 +230,12 @@ _PREDICTIONS = {"sample": f"at most {SAMPLED_ROWS:,} rows: the extremes, and oth
 def _rows(data: Mapping[str, Any]) -> str:
     """The number of rows of each split that has some."""
     return ", ".join(f"{n:,} {split}" for split, n in data["rows"].items() if n)
+
+
+def _weight(run: RunContents) -> str | None:
+    """The column of the weights of the rows."""
+    data = run.config.data
+    return data.weight if isinstance(data, OfTable) else None
 
 
 def _transformed(run: RunContents) -> bool:

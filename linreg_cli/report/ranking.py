@@ -88,10 +88,11 @@ def _may_be_chance(first: RunContents, second: RunContents, split: str) -> bool:
 
 
 def _squared_errors(run: RunContents, split: str) -> dict[float, float]:
-    """Row -> its squared error."""
+    """Row -> its squared error, times its weight where the run has weights."""
     columns = run.table("predictions.csv", text=("split",)).to_pydict()
-    rows = zip(columns["split"], columns["row"], columns["target"], columns["prediction"], strict=True)
-    return {row: (target - predicted) ** 2 for of, row, target, predicted in rows if of == split}
+    weights = columns.get("weight", [1.0] * len(columns["row"]))
+    rows = zip(columns["split"], columns["row"], columns["target"], columns["prediction"], weights, strict=True)
+    return {row: (target - predicted) ** 2 * weight for of, row, target, predicted, weight in rows if of == split}
 
 
 def _by_gap(runs: Sequence[RunContents], names: Names) -> list[Html]:

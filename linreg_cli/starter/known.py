@@ -16,7 +16,7 @@ from linreg_cli.data.load import with_warnings
 from linreg_cli.data.tables.table import Table
 
 #: Sections of the config that `--set` may change without another reading of the table.
-_WITHOUT_ROWS = ("train", "optimizer", "evaluate", "plots", "gates", "probe", "name")
+_WITHOUT_ROWS = ("train", "optimizer", "evaluate", "track", "plots", "gates", "probe", "name")
 
 
 class Rows(Protocol):

@@ -8,7 +8,7 @@ import numpy as np
 from linreg_cli.config import Config, load_config
 from linreg_cli.config.data import TableData
 from linreg_cli.config.formats import table_stem
-from linreg_cli.config.roles import column_roles
+from linreg_cli.config.roles import WEIGHT, column_roles
 from linreg_cli.config.source import ConfigText
 from linreg_cli.convergence.of_config import problem_of
 from linreg_cli.convergence.problem import Problem
@@ -23,6 +23,7 @@ from linreg_cli.data.encoding.date_values import date_parts
 from linreg_cli.data.encoding.inputs import CategoryInput, NumberInput
 from linreg_cli.data.features import choose_features, feature_treatments, read_columns
 from linreg_cli.data.load import splitter
+from linreg_cli.data.roles import checked_weights, weight_column
 from linreg_cli.errors import DataError
 from linreg_cli.starter.choices import CATEGORY, IGNORED, NUMBER, Choices, ColumnChoice
 from linreg_cli.starter.columns import category, number_with_gaps, own_way
@@ -137,7 +138,22 @@ def _encoded(choices: Choices, reading: Reading, overrides: Sequence[str]) -> En
     raw = {name: parts.get(name) or reading.raw[name] for name in (*read_columns(terms), *choices.targets)}
     treated = feature_treatments(config.preprocess, terms, choices.targets, table.columns)
     dataset = assemble(reading.source.name, raw, choices.targets, config, split, treated, terms=terms)
+    dataset = _with_weights(dataset, config, reading)
     return Encoded(choices, config, dataset)
+
+
+def _with_weights(dataset: Dataset, config: Config, reading: Reading) -> Dataset:
+    """The dataset with the weights that a user has set.
+
+    Raises:
+        DataError: for weights that are not above 0.
+    """
+    column = column_roles(config).get(WEIGHT)
+    if column is None:
+        return dataset
+    marks, name = reading.missing_values, dataset.name
+    found = weight_column(reading.table.read([column]), column, marks, name, reading.table.as_text())
+    return replace(dataset, weights=checked_weights(found, column, dataset.splits, name))
 
 
 def _empty(reading: Reading, choices: Choices, split: Split) -> dict[Unit, str]:

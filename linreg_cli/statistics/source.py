@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from linreg_cli.addresses import is_address
 from linreg_cli.config.data import TableData
-from linreg_cli.config.roles import column_roles
+from linreg_cli.config.roles import CLUSTER, SPLIT, column_roles
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
 from linreg_cli.data.columns.kinds import Column, Mask, Numbers, RawColumn, row_numbers
@@ -86,7 +86,11 @@ class Source:
 
     def count(self) -> int:
         """How many rows the table has."""
-        first = self.columns[-1]
+        first, files = self.columns[-1], self._files
+        if all(file.lower().endswith(".parquet") for file in files):
+            import pyarrow.parquet as pq
+
+            return sum(int(pq.read_metadata(file).num_rows) for file in files)
         try:
             return sum(block.num_rows for block in self.table.cell_blocks([], [first]))
         except NotInBlocksError as error:
@@ -297,6 +301,10 @@ def refuse_settings(config: Config) -> None:
     if data.split.column is None and data.split.train < 1 and not is_hashed(data.split):
         remedy = f"set {setting('data.split.by', 'hash')}, by which each row is drawn by itself"
         found.append((("data", "split"), f"the rows are split all at once, and a part sees some of them; {remedy}"))
+    for key, column in column_roles(config).items():
+        if key not in (SPLIT, CLUSTER):  # such as weights, which second moments would have to be of
+            message = f"statistics do not hold what {column!r} is for; leave it out, or train without --stats"
+            found.append((tuple(key.split(".")), message))
     if found:
         raise SettingError.of(found)
 

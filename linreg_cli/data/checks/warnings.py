@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from linreg_cli.data.checks.combinations import combinations
+from linreg_cli.data.checks.duplicate_rows import duplicate_rows
 from linreg_cli.data.checks.leaks import MIN_ROWS, identifiers, leaks
 from linreg_cli.data.checks.thousands import thousands
 from linreg_cli.data.checks.wording import equal, listed
@@ -22,12 +23,12 @@ SAMPLE_ROWS, _RUN_ROWS = 10_000, 250
 
 
 def warnings(dataset: Dataset, *, bias: bool, source: AsText | None = None) -> tuple[Finding, ...]:
-    """Constant and duplicate inputs, identifiers, and features that determine the target.
+    """Constant and duplicate inputs, identifiers, features that determine the target, and rows of several splits.
 
     Linear combinations are found later, from the factor of the train split.
 
     Args:
-        dataset: a table, split and encoded; only its train split is checked.
+        dataset: a table, split and encoded; its train split is checked, and rows of others that are in it, too.
         bias: whether the model has an intercept, which is collinear with a constant column.
         source: the cells of a text file as text.
     """
@@ -61,6 +62,7 @@ def warnings(dataset: Dataset, *, bias: bool, source: AsText | None = None) -> t
         found += identifiers(dataset, sample)
         found += leaks(dataset, sample)
         found += combinations(dataset, sample)
+        found += duplicate_rows(dataset)
     return tuple(found)
 
 

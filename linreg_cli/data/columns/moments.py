@@ -38,13 +38,14 @@ class Moments:
         return replace(self, deviation=self.deviation * (n_rows / (n_rows - ddof)) ** 0.5)
 
 
-def moments(read: Read, n_rows: int, ddof: int = 0) -> Moments:
+def moments(read: Read, n_rows: int, ddof: int = 0, weights: Read | None = None) -> Moments:
     """The moments of a column, in two passes.
 
     Args:
         read: reads rows of it.
         n_rows: at least one, and more than `ddof`.
         ddof: the variance divides by n_rows - ddof.
+        weights: reads the weights of the rows, by which mean and variance are weighted; None: all are 1.
 
     >>> values = np.array([1.0, 2.0, 4.0])
     >>> bool(moments(lambda start, stop: values[start:stop], 3).deviation == values.std())
@@ -56,16 +57,19 @@ def moments(read: Read, n_rows: int, ddof: int = 0) -> Moments:
         values = read(start, stop)
         ends[:2] = min(ends[0], values.min()), max(ends[1], values.max())
         ends[2] = ends[2] if start else values[0]
-        return values
+        return values if weights is None else values * weights(start, stop)
 
     def squares(start: int, stop: int) -> Column:
         away: Column = read(start, stop) - mean
         away *= away
+        if weights is not None:
+            away *= weights(start, stop)
         return away
 
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = total(seen, 0, n_rows) / n_rows
-        deviation = np.sqrt(total(squares, 0, n_rows) / (n_rows - ddof))
+        share = 1.0 if weights is None else total(weights, 0, n_rows) / n_rows
+        mean = total(seen, 0, n_rows) / (n_rows * share)
+        deviation = np.sqrt(total(squares, 0, n_rows) / ((n_rows - ddof) * share))
     return Moments(float(mean), float(deviation), float(ends[0]), float(ends[1]), float(ends[2]))
 
 

@@ -103,7 +103,9 @@ class StoredColumn:
         if not len(rows):
             return np.empty(0)
         steps = np.diff(rows)
-        far = (steps > _FAR) | (rows[1:] // _MOST != rows[:-1] // _MOST)
+        far = steps > _FAR
+        if rows[-1] - rows[0] > _MOST:
+            far |= rows[1:] // _MOST != rows[:-1] // _MOST
         ends = [*(np.flatnonzero(far) + 1), len(rows)] if (steps >= 0).all() else [len(rows)]
         out, at = np.empty(len(rows)), 0
         for end in ends:

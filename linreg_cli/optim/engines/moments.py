@@ -24,8 +24,8 @@ WIDE = 400
 #: Rows of the sample whose means are subtracted from a part; a power of two, for the mean of equal numbers.
 SAMPLE_ROWS = 64
 
-#: Number of rows, means (z,) and centred second moments (z, z), float64.
-Moments = tuple[int, Array, Array]
+#: Number of rows (the sum of their weights), means (z,) and centred second moments (z, z), float64.
+Moments = tuple[float, Array, Array]
 
 
 def is_wide(n_features: int, n_targets: int) -> bool:
@@ -36,7 +36,7 @@ def is_wide(n_features: int, n_targets: int) -> bool:
 def of_part(rows: AnyRows, first: int, last: int) -> Moments:
     """Number of rows, means and centred second moments of [x | y] of the rows `first` to `last - 1`, at least one."""
     part = rows.part(first, last)
-    compiled = part.device.type == "cpu" and not is_wide(rows.n_features, rows.n_targets)
+    compiled = part.device.type == "cpu" and not is_wide(rows.n_features, rows.n_targets) and part.weight_n is None
     return _by_kernel(part) if compiled else _by_product(part)
 
 
@@ -74,7 +74,10 @@ def of_residuals(rows: AnyRows, first: int, last: int, fit_kd: Array, mean_z: Ar
     fit_dk, mean = (torch.from_numpy(values).to(part.device) for values in (fit_kd.T.copy(), mean_z))
     x = part.X_nd.double() - mean[:d]
     r = part.y_nk.double() - mean[d:] - x @ fit_dk
-    return (r.T @ x).cpu(), r.square().sum(0).cpu()
+    if part.weight_n is None:
+        return (r.T @ x).cpu(), r.square().sum(0).cpu()
+    weighted = r * part.weight_n[:, None].double()
+    return (weighted.T @ x).cpu(), (weighted * r).sum(0).cpu()
 
 
 def _by_kernel(rows: TrainRows) -> Moments:
@@ -108,6 +111,15 @@ def _sample(rows: TrainRows) -> Array:
 def _by_product(rows: TrainRows) -> Moments:
     """As `of_part`, by a matrix product of torch, on the device of the rows."""
     z = torch.cat([rows.X_nd.double(), rows.y_nk.double()], dim=1)
-    mean = z.mean(0)
+    if rows.weight_n is None:
+        mean = z.mean(0)
+        z -= mean
+        return rows.n_samples, mean.cpu().numpy(), (z.T @ z).cpu().numpy()
+    weights = rows.weight_n.double()
+    total = float(weights.sum())
+    mean = weights @ z / total
     z -= mean
-    return rows.n_samples, mean.cpu().numpy(), (z.T @ z).cpu().numpy()
+    # Once more, for columns with a large mean.
+    correction = weights @ z / total
+    mean, z = mean + correction, z - correction
+    return total, mean.cpu().numpy(), ((z * weights[:, None]).T @ z).cpu().numpy()

@@ -37,7 +37,7 @@ class NativeExecutor:
         rows: the train split, on the CPU.
 
     Raises:
-        ValueError: for rows that are not on the CPU.
+        ValueError: for rows that are not on the CPU, or have weights.
     """
 
     name = "native"
@@ -45,6 +45,8 @@ class NativeExecutor:
     def __init__(self, rows: AnyRows) -> None:
         if rows.device.type != "cpu":
             raise ValueError(f"native runs on the CPU and the data is on {rows.device}; use reference, or device: cpu")
+        if rows.is_weighted:
+            raise ValueError("native takes no weights of rows; use auto or reference")
         self._n, self._d, self._k = rows.n_samples, rows.n_features, rows.n_targets
         self._rows = rows.contiguous()
         self._dtype = rows.dtype

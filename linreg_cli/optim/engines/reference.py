@@ -13,7 +13,7 @@ from torch.optim.sgd import sgd
 from linreg_cli.optim.engines.windows import Window, windows_of
 from linreg_cli.optim.losses import CHUNK_ROWS
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import AnyRows
+from linreg_cli.optim.rows import AnyRows, sum_of_weights
 from linreg_cli.optim.state import TrainingState
 
 
@@ -76,7 +76,8 @@ class ReferenceExecutor:
                 window = self._windows.of(plan, step)
             first, last = plan.batch_bounds(window.batch(plan, step))
             rows = slice(first, last) if window.order is None else window.order[first:last]
-            loss = plan.loss(model(window.rows.X_nd[rows]), window.rows.y_nk[rows])
+            weights = None if window.rows.weight_n is None else window.rows.weight_n[rows]
+            loss = plan.loss(model(window.rows.X_nd[rows]), window.rows.y_nk[rows], weights)
             losses[step - start] = value = loss.item()
             if not math.isfinite(value):
                 losses = losses[: step - start + 1]
@@ -100,5 +101,5 @@ def loss_over(rows: AnyRows, plan: StepPlan, state: TrainingState) -> float:
     """The loss over all rows at the parameters of the state, accumulated in float64, as `Loss.over`."""
     total = 0.0
     for part in rows.parts(CHUNK_ROWS):
-        total = plan.loss.sum_over(state.model, part.X_nd, part.y_nk, total)
-    return plan.loss.of_sum(total, rows.n_samples * rows.n_targets)
+        total = plan.loss.sum_over(state.model, part.X_nd, part.y_nk, total, weight_n=part.weight_n)
+    return plan.loss.of_sum(total, sum_of_weights(rows) * rows.n_targets)

@@ -108,11 +108,11 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
     Raises:
         ValueError: if the named executor cannot run the plan; the message has the reason and what to do.
     """
-    device, stored = rows.device.type, isinstance(rows, StoredRows)
+    device, stored, weighted = rows.device.type, isinstance(rows, StoredRows), rows.is_weighted
     if plan.shards is not None and (why := _not_by_shards(rows)):
         raise ValueError(why)
     if engine != "auto":
-        reason = unable(engine, plan, device, stored=stored) or _without_rows(engine, rows)
+        reason = unable(engine, plan, device, stored=stored, weighted=weighted) or _without_rows(engine, rows)
         if reason and isinstance(rows, MeasuredRows):
             raise ValueError(f"{engine} cannot run this plan: {reason}")
         if reason:
@@ -131,7 +131,10 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
         return _choice("statistics", rows, "auto: the rows were not read, their statistics were", auto=True)
     if device != "cpu":
         return _choice("reference", rows, f"auto: {unable('native', plan, device)}", auto=True)
-    able = [name for name in FOR_AUTO if unable(name, plan, device, stored=stored) is None]
+    able = [name for name in FOR_AUTO if unable(name, plan, device, stored=stored, weighted=weighted) is None]
+    if able == ["reference"]:
+        why = unable("native", plan, device, stored=stored, weighted=weighted)
+        return _choice("reference", rows, f"auto: {why}", auto=True)
     shape = rows.n_features, rows.n_targets
     compiled = {name: EXECUTORS[name].is_compiled(plan, *shape, rows.dtype) for name in able}
     costs = {name: estimate(name, plan, *shape, compiled=compiled[name]) for name in able}
@@ -161,7 +164,7 @@ def _without_rows(engine: str, rows: AnyRows) -> str | None:
     return "it needs the rows, and statistics hold none; use auto, or leave --stats out" if needs else None
 
 
-def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) -> str | None:
+def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False, weighted: bool = False) -> str | None:
     """Why an executor cannot run a plan on a type of device (`cpu`, `cuda`); None if it can.
 
     Args:
@@ -169,6 +172,7 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) ->
         plan: the steps.
         device: where the rows are.
         stored: whether they stay on the disk.
+        weighted: whether they have weights.
     """
     if plan.shards is not None and engine not in (ShardedExecutor.name, StatisticsExecutor.name):
         return "it does not add up shard by shard, as train.shards asks for"
@@ -178,6 +182,10 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) ->
         return f"compiled steps run on the CPU and the data is on {device}"
     if engine in ("reference", "affine") and stored and plan.is_full_batch:
         return "it takes a batch from memory, and a full batch stays on the disk"
+    if plan.shards is not None and weighted:
+        return "weighted rows are not added up shard by shard"
+    if engine in ("native", "affine") and weighted:
+        return "it takes no weights of rows (data.weight)"
     if engine == "statistics":
         return not_from_moments(plan)
     return not_quadratic(plan) if engine == "affine" else None

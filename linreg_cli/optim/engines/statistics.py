@@ -12,6 +12,8 @@ since the sums of x - mx and of r are zero. Centring avoids cancellation for col
 unless the best fit is so good that w'Sw - 2 w's + ss would cancel. Then v is the best fit from the first pass, and the
 second pass computes the moments of its residuals, so that no large numbers are subtracted.
 
+With weights of the rows all sums and means are weighted, and n is the sum of the weights.
+
 Moments, gradients and losses are float64; parameters and momentum are rounded to the training dtype after each step. A
 loss has a relative error of at most 1e-9, compared with the loss of the same parameters computed row by row in float64
 (times the number of rows over 1e9).
@@ -32,7 +34,7 @@ from linreg_cli.optim.engines.parts import over_parts
 from linreg_cli.optim.engines.shared import SharedWork
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import AnyRows, MeasuredRows
+from linreg_cli.optim.rows import AnyRows, MeasuredRows, sum_of_weights
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.optim.trail import Trail
 
@@ -115,7 +117,8 @@ class StatisticsExecutor:
         assert state.step == start, (state.step, start)
         _check(plan)
         losses, nothing = np.empty(stop - start), (np.empty(0), np.empty(0, packed.w.dtype))
-        count = 1.0 if plan.loss.is_sum else float(self._data.n_samples * self._data.n_targets)
+        # The moments are those of n rows; rounding may leave the weights another sum.
+        count = (1.0 if plan.loss.is_sum else float(self._data.n_samples * self._data.n_targets)) / self._share
         rates = np.array([plan.learning_rate(epoch) for epoch in range(start, stop)], dtype=np.float64)
         scale = loss_scale(plan.loss.name, 1, 1)  # of one squared residual
         taken = kernel("moments.run_steps", self._dtype)(
@@ -136,7 +139,12 @@ class StatisticsExecutor:
     def _of_sums(self, plan: StepPlan, sums: Any) -> Any:
         """The loss from the sum of e^2, float64."""
         values = loss_scale(plan.loss.name, 1, 1) * sums
-        return values if plan.loss.is_sum else values / (self._data.n_samples * self._data.n_targets)
+        return values * self._share if plan.loss.is_sum else values / (self._data.n_samples * self._data.n_targets)
+
+    @functools.cached_property
+    def _share(self) -> float:
+        """The sum of the weights of the rows over their number; 1 without weights."""
+        return sum_of_weights(self._data) / self._data.n_samples
 
     def _statistics(self, plan: StepPlan) -> tuple[Any, ...]:
         """The arguments of the kernels: S, q, rr, mx, my, v, n, d and k; computed once."""
@@ -167,6 +175,8 @@ class StatisticsExecutor:
                 self._about(fit_kd, mean_z) if shared is None else shared.together("residual_moments", fit_kd, mean_z)
             )
             q_kD[:, :d], rr_k = found
+        if self._data.is_weighted:
+            S_dD, q_kD, rr_k = S_dD / self._share, q_kD / self._share, rr_k / self._share
         return S_dD.reshape(-1), q_kD.reshape(-1), rr_k, mx_D, mean_z[d:].copy(), v_kD.reshape(-1), n, d, k
 
     def _about(self, fit_kd: Array, mean_z: Array) -> tuple[Array, Array]:

@@ -155,6 +155,8 @@ def _ends(pieces: Pieces, epoch: int) -> Positions:
 class StoredWindows:
     """The windows of rows on the disk, in two buffers: one that steps are taken from, and one that is read into.
 
+    Where memory is short (`StoredRows.ahead`) there is one buffer, which is read into when its steps are taken.
+
     Args:
         rows: the train split, which stands as the row order of the plan has it (`RowOrder.arranged`).
         dtype: of the orders, an integer.
@@ -175,15 +177,16 @@ class StoredWindows:
         key, pieces = _key(plan.rows, plan.batch_size), pieces_of(plan, row_bytes(self._rows))
         if self._now is not None and self._now[0] == key and self._now[1].first <= step < self._now[1].stop:
             return self._now[1]
+        before = self._now[1] if self._now is not None and self._now[0] == key and self._now[1].stop == step else None
         following, self._next = self._next, None
         window = None if following is None or following[0] != key else following[1].result()
         if window is None or not window.first <= step < window.stop:
             if following is not None:
                 wait([following[1]])  # it may still be reading into a buffer
             self._now = None
-            window = self._read(plan, pieces, step, None)
+            window = self._read(plan, pieces, step, before)
         self._now = key, window
-        if window.stop < plan.total_steps:
+        if self._rows.ahead and window.stop < plan.total_steps:
             self._next = key, pool("linreg-windows", 1).submit(self._read, plan, pieces, window.stop, window)
         return window
 
@@ -198,17 +201,19 @@ class StoredWindows:
         last = int(np.searchsorted(stops, batch, side="right"))
         first_batch = int(stops[last - 1]) if last else 0
         at, begin, end = 0, first_batch * plan.batch_size, int(ends[last + 1])
+        left = _left_over(before, plan.batch_size) if before is not None else None  # a copy: `out` may be its buffer
         out = self._buffer(pieces, before).part(0, end - begin)
         order_n = torch.empty(end - begin, dtype=self._dtype) if plan.rows.is_random else None
-        if before is not None and before.stop == begun + first_batch:
-            at = _put(before.rows, _rest(before, (before.stop - before.first) * plan.batch_size), out, 0, order_n)
+        if before is not None and left is not None and before.stop == begun + first_batch:
+            at = _put(left, torch.arange(left.n_samples), out, 0, order_n)
         index = int(np.searchsorted(ends, begin + at, side="right")) - 1
         while begin + at < end:
             start, order = pieces.piece(epoch, index)
             count, skipped = int(ends[index + 1] - ends[index]), begin + at - int(ends[index])
             if skipped:  # a run begins within an epoch: of this piece it needs the rest alone
-                rest = torch.arange(count) if order is None else torch.from_numpy(order)
-                at += _put(self._rows.part(start, start + count), rest[skipped:], out, at, order_n)
+                at += self._read_rest(start, count, order, skipped, out.part(at, at + count - skipped))
+                if order_n is not None:
+                    torch.arange(at - count + skipped, at, out=order_n[at - count + skipped : at])
             else:
                 self._rows.read_into(out.part(at, at + count), start)
                 if order_n is not None and order is not None:
@@ -218,10 +223,27 @@ class StoredWindows:
             index += 1
         return Window(out, order_n, begun + first_batch, begun + int(stops[last]))
 
+    def _read_rest(self, start: int, count: int, order: Positions | None, skipped: int, out: TrainRows) -> int:
+        """Read a piece but for the first `skipped` rows of its order, in that order; some rows in memory at a time."""
+        place = torch.arange(count)
+        if order is not None:
+            place[torch.from_numpy(order)] = torch.arange(count)
+        size = max(1, PIECE_BYTES // row_bytes(self._rows))
+        for first in range(0, count, size):
+            part = self._rows.part(start + first, start + min(first + size, count))
+            to = place[first : first + size] - skipped
+            kept = to >= 0
+            out.X_nd[to[kept]], out.y_nk[to[kept]] = part.X_nd[kept], part.y_nk[kept]
+            if out.weight_n is not None and part.weight_n is not None:
+                out.weight_n[to[kept]] = part.weight_n[kept]
+        return count - skipped
+
     def _buffer(self, pieces: Pieces, before: Window | None) -> TrainRows:
         capacity = pieces.capacity
         if not self._buffers or self._buffers[0].n_samples < capacity:
-            self._buffers = [self._rows.room(capacity) for _ in range(2)]
+            self._buffers = [self._rows.room(capacity) for _ in range(1 + self._rows.ahead)]
+        if not self._rows.ahead:
+            return self._buffers[0]
         taken = before is not None and before.rows.X_nd.data_ptr() == self._buffers[0].X_nd.data_ptr()
         return self._buffers[int(taken)]
 
@@ -240,11 +262,13 @@ def pieces_of(plan: StepPlan, bytes_of_row: int) -> Pieces:
     return Pieces(plan.rows, plan.n_samples, plan.batch_size, min(plan.n_samples, max(1, PIECE_BYTES // bytes_of_row)))
 
 
-def _rest(window: Window, position: int) -> Tensor:
-    """The rows of a window from a position of its order on."""
+def _left_over(window: Window, batch_size: int) -> TrainRows:
+    """A copy of the rows of a window that its batches have not taken, in their order."""
+    rows, n_samples, position = window.rows, window.rows.n_samples, (window.stop - window.first) * batch_size
     order = window.order
-    n_samples = window.rows.n_samples
-    return torch.arange(min(position, n_samples), n_samples) if order is None else order[position:].long()
+    chosen = torch.arange(min(position, n_samples), n_samples) if order is None else order[position:].long()
+    weights = None if rows.weight_n is None else rows.weight_n[chosen]
+    return TrainRows(rows.X_nd[chosen], rows.y_nk[chosen], weights)
 
 
 def _put(rows: TrainRows, chosen: Tensor, out: TrainRows, at: int, order_n: Tensor | None) -> int:

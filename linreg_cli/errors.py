@@ -40,6 +40,8 @@ class Fault:
         columns: the columns of a table that it is about.
         block: lines below the message, with what can be pasted, or None.
         settings: the same for programs: dotted key -> value.
+        allowed_by: the argument of `train` with which it is no error, such as `force`; None for others. The command
+            line says so as an option.
     """
 
     message: str
@@ -49,6 +51,7 @@ class Fault:
     columns: tuple[str, ...] = ()
     block: str | None = None
     settings: Mapping[str, Any] | None = field(default=None, compare=False)
+    allowed_by: str | None = None
 
     def __post_init__(self) -> None:
         """Hide the secrets of addresses: an error goes to terminals, records and reports."""

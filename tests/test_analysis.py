@@ -93,6 +93,7 @@ def test_a_hundredth_below_the_limit_converges_and_a_hundredth_above_is_refused_
     assert sorted(path.name for path in (tmp_path / "outputs").iterdir()) == ["t-0001"]
     forced = linreg(*call, *settings(lr=1.01 * limit), "--force")
     assert forced.err.startswith("warning: optimizer.lr: ")
+    assert "--force" not in forced.err
     losses = [row["train_loss"] for row in history("outputs/t-0002")]
     assert losses[-1] > 10 * losses[len(losses) // 2]
 

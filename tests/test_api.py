@@ -408,3 +408,12 @@ def test_a_notebook_trains_and_shows(tmp_path):
     assert [list(output["data"]) for output in outputs[2]] == [["text/plain", "text/html"]]
     assert "image/png" in outputs[3][0]["data"]
     assert (outputs[4][0]["ename"], "there is no column 'z'" in outputs[4][0]["evalue"]) == ("DataError", True)
+
+
+def test_an_error_names_the_argument_that_allows_it_and_no_option_of_the_command_line(tmp_path):
+    rows = {"x": [1.0, 2.0, 3.0], "y": [1.0, 2.0, 3.5]}
+    config = {"data": {"target": "y"}, "optimizer": {"lr": 1e6}, "train": {"batch_size": "full"}, "plots": False}
+    with pytest.raises(DivergedError, match="the loss would grow without bound") as refused:
+        linreg_cli.train(config, data=rows, outputs=tmp_path)
+    assert [fault.allowed_by for fault in refused.value.faults] == ["force"]
+    assert "--" not in str(refused.value)

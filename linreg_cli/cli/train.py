@@ -10,6 +10,7 @@ import typer
 
 from linreg_cli import wording
 from linreg_cli.cli import gates, github_summary, options, output, summary
+from linreg_cli.cli.allowed import naming_options
 from linreg_cli.cli.table_input import check_format, standard_input
 from linreg_cli.cli.table_words import Words, choice_lines
 from linreg_cli.errors import UsageError
@@ -80,7 +81,7 @@ def train(
     overrides = [*(set_ or []), *_shorthands({"name": name, "train.device": device, "data.format": format_})]
     progress = Progress(quiet=quiet, as_json=as_json, verbose=verbose)
     recorded = recording_error(junit, "train"), github_summary.recording_failure("train")
-    with recorded[0], recorded[1], progress, standard_input(read=resume is None):
+    with recorded[0], recorded[1], progress, naming_options(), standard_input(read=resume is None):
         together = ranks.join(nproc)
         expressions = gates.checked(fail_if)
         words = Words(table, target, features, ignore, format_)

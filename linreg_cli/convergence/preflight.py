@@ -1,6 +1,6 @@
 """The checks before the first step: settings that must fail are refused, settings that may fail give a warning."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,7 +61,8 @@ def check_before_training(
         raise loaded.error("train.stop_gap", f"it needs the exact optimum of a squared loss: {why}; set it to null")
     found = RateCheck() if auto else check_rate(problem, config)
     if found.refusal and not force:
-        raise DivergedError(loaded.error("optimizer.lr", found.refusal).faults)
+        faults = loaded.error("optimizer.lr", found.refusal).faults
+        raise DivergedError([replace(fault, allowed_by="force") for fault in faults])
     high = f"optimizer.lr: {found.refusal}" if found.refusal else found.warning
     warnings = [Finding("rate", high) if high else None]
     warnings += [not_unique(problem, preprocessor), _uncertifiable_gap(config, problem)]
@@ -90,9 +91,7 @@ def check_rate(problem: Problem, config: Config) -> RateCheck:
     certain = low == high or not problem.has_fixed_order
     if certain and limit.is_exceeded_by(low) and must_diverge(problem, rule, low):
         found = f"{number(low)} is {times(low, limit.rate)} the limit {number(limit.rate, 3)} of {limit.of}"
-        return RateCheck(
-            f"{found}: the loss would grow without bound; {steepest_columns(problem)}. {remedy}; --force trains anyway"
-        )
+        return RateCheck(f"{found}: the loss would grow without bound; {steepest_columns(problem)}. {remedy}")
     rate = f"optimizer.lr: {exact(high)}" if low == high else f"the rate of optimizer.schedule, up to {number(high)},"
     consequence = limit.consequence
     if problem.plan.is_full_batch or (problem.has_fixed_order and must_diverge(problem, rule, high)):

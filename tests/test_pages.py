@@ -20,6 +20,7 @@ ELSEWHERE = {
     "docs/gallery.md": "test_docs.py",
     "docs/trackers.md": "test_trackers.py",
     "docs/howto/outside.md": "test_outside.py",
+    "docs/howto/processes.md": "test_ranks.py",
 }
 #: How-to page -> numbers in its text that are facts of the tool, or calculated, and not printed on the page.
 FACTS = {
@@ -28,6 +29,7 @@ FACTS = {
     "docs/howto/convergence.md": {1e-7, 0.01},
     "docs/howto/export.md": {1970, 1e-12, 1e-5, 32, 64},
     "docs/howto/outside.md": {20, 1.30},  # versions
+    "docs/howto/processes.md": {137},
     "docs/howto/large.md": {1e7, 20, 1e7 * 20 * 4 / 1e9, 1e7 * 20 * 8 / 1e9, 100, 100 - 1, 1e4, 1e6, 1.4, 8 + 4},
 }
 ENGINES = ("reference", "native", "statistics", "exact")

@@ -3,12 +3,15 @@
 import hashlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+import yaml
+from conftest import REPOSITORY
 
 from linreg_cli.cli.ranks import size_of
 
@@ -33,7 +36,7 @@ from linreg_cli.optim.rows import TrainRows
 def fails(*_):
     raise DataError("row 7 is odd", "shard")
 
-ranks = Ranks.join("test", None) if "WORLD_SIZE" in os.environ else None
+ranks = Ranks.join(None) if "WORLD_SIZE" in os.environ else None
 if ranks is not None and ranks.rank == 2:
     ShardWork.residual_moments = fails
 if ranks is not None and ranks.rank:
@@ -200,6 +203,34 @@ def variable(process, name):
     with open(f"/proc/{process}/environ", "rb") as file:
         pairs = (each.partition(b"=") for each in file.read().split(b"\0"))
         return {key.decode(): value.decode() for key, _, value in pairs}.get(name)
+
+
+def torchrun_words(text):
+    """What torch's own launcher makes of the words after `torchrun`, with numbers in place of Slurm's variables."""
+    from torch.distributed.run import get_args_parser
+
+    words = shlex.split(text.replace("$SLURM_NNODES", "2").replace("\\\n", " "))
+    return get_args_parser().parse_args(words[words.index("torchrun") + 1 :])
+
+
+def test_the_lines_of_the_page_about_processes_and_its_files_are_what_torchrun_and_linreg_read():
+    howto = REPOSITORY / "docs" / "howto"
+    script, page = (howto / "processes.sbatch").read_text(), (howto / "processes.md").read_text()
+    subprocess.run(["bash", "-n", howto / "processes.sbatch"], check=True)
+    service, job = yaml.safe_load_all((howto / "processes.k8s.yaml").read_text())
+    pod = job["spec"]["template"]["spec"]
+    (line,) = [line for line in page.splitlines() if line.startswith("torchrun ")]
+    found = [
+        torchrun_words(script[script.index("srun torchrun") :]),
+        torchrun_words(line),
+        torchrun_words(shlex.join(pod["containers"][0]["command"])),
+    ]
+    assert {(each.module, each.training_script, each.rdzv_backend) for each in found} == {(True, "linreg_cli", "c10d")}
+    assert [each.training_script_args[:2] for each in found] == [["train", "-c"]] * 3
+    assert [each.nnodes for each in found] == ["2", "2", "2"] == [str(job["spec"]["completions"])] * 3
+    host = f"{job['metadata']['name']}-0.{pod['subdomain']}"  # as Indexed jobs name their pods
+    assert found[2].rdzv_endpoint == f"{host}:29500"
+    assert pod["subdomain"] == service["metadata"]["name"]
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,17 @@ def test_a_config_and_a_table_cannot_both_be_standard_input(linreg, stdin):
     assert "error: standard input:1:14: data.path: standard input is the config (-c -)" in result.err
 
 
+def test_a_sweep_refuses_it_and_statistics_read_it(linreg, stdin, tmp_path):
+    (tmp_path / "c.yaml").write_text('data: {path: "-", target: y, ignore: [town]}\n')
+    stdin(CSV)
+    result = linreg("sweep", "-c", "c.yaml", "--set", "optimizer.lr=0.1,0.2")
+    assert (result.code, "each point of a sweep reads the table" in result.err) == (2, True)
+    assert not (tmp_path / "outputs").exists()
+    assert linreg("stats", "-c", "c.yaml", "-o", "piped.stats").code == 0
+    assert (tmp_path / "piped.stats").is_file()
+    assert sys.stdin.buffer.read() == b""
+
+
 def test_python_reads_no_standard_input(stdin, tmp_path):
     import linreg_cli
     from linreg_cli.errors import DataError

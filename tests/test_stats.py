@@ -216,6 +216,7 @@ def test_more_parts_than_rows_are_refused(linreg, place):
     [
         ("data={source: synthetic}", 2, "linreg generate-data"),
         ("data.split={train: 0.5, test: 0.5}", 2, "data.split.by: hash"),
+        ("data.weight=x", 2, "statistics do not hold what 'x' is for"),
         ("data.features=[x, 'x^2']", 2, "statistics hold columns as they are"),
         ("preprocess.missing=error", 3, "row 21, column 'z'"),
         ("preprocess.categorical=error", 3, "cannot be summarised block by block"),

@@ -116,6 +116,8 @@ def test_a_winner_at_the_edge_of_the_grid_is_said_and_one_below_what_diverged_is
     assert "optimizer.lr 1 is the smallest of the grid; smaller values may be better." in sentences(sweep(1.0, 2.0))
     assert "optimizer.lr 2 is the largest of the grid; larger values may be better." in sentences(sweep(2.0, 1.0))
     assert not any("of the grid" in each for each in sentences(sweep(2.0, 1.0, None)))
+    for grid in ({"optimizer.lr": [0.1, 0.4, "auto"]}, {"optimizer.momentum": [0.9, 0.5, 0]}, {"seed": [1, 2, 3]}):
+        assert not any("of the grid" in each for each in sentences(sweep(3.0, 2.0, 1.0, grid=grid)))
 
 
 def test_the_distance_to_what_auto_would_choose_is_said():

@@ -97,7 +97,7 @@ def join(nproc: int | None = None) -> "Ranks | None":
     if size <= 1:
         return Ranks.alone(known_as)
     with _default_signals():  # waiting for the others cannot be interrupted otherwise
-        _joined = Ranks.join(f"{known_as}/{os.environ.get(_RESTARTS, '0')}", known_as)
+        _joined = Ranks.join(known_as)
     return _joined
 
 

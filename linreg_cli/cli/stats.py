@@ -8,6 +8,7 @@ import typer
 
 from linreg_cli.cli import destination, options, output
 from linreg_cli.cli.command import App, Group
+from linreg_cli.cli.table_input import standard_input
 from linreg_cli.cli.table_words import table_faults
 from linreg_cli.errors import UsageError
 from linreg_cli.paths import expanded, output_path
@@ -81,7 +82,7 @@ def stats(
     progress = Progress(quiet=False)
     try:
         progress.stage("reading the data")
-        with loaded.placing_errors():
+        with standard_input(), loaded.placing_errors():
             found = measure(loaded.config, Part(index, of))
     finally:
         progress.done()

@@ -6,6 +6,7 @@ gloo, in float64, in the order of the ranks.
 
 import contextlib
 import json
+import secrets
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -52,21 +53,18 @@ class Ranks:
         return cls(0, 1, None, launch)
 
     @classmethod
-    def join(cls, attempt: str, launch: str | None) -> "Ranks":
+    def join(cls, launch: str | None) -> "Ranks":
         """Find the others by the variables that torchrun sets; returns when every one has come.
 
         Args:
-            attempt: differs between the starts of one launch.
-            launch: its id.
+            launch: the id of the launch.
 
         Raises:
             RankLost: if some do not come within half an hour.
         """
         with _noticing_loss(None):
             found, rank, size = next(rendezvous("env://", timeout=ARRIVAL))
-            store = PrefixStore(f"linreg/{attempt}", found)
-            store.set(f"here/{rank}", "")
-            store.wait([f"here/{each}" for each in range(size)], ARRIVAL)
+            store = PrefixStore(_agreed(found, rank, size), found)
             dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=WORK)
         return cls(rank, size, store, launch)
 
@@ -151,6 +149,33 @@ class Ranks:
                 values = json.loads(self._store.get(_FAILED))
                 return RankError(values["kind"], values["code"], [Fault(*each) for each in values["faults"]])
         return RankLost(f"one of the {self.size} processes has ended, often because its memory ran out")
+
+
+def _agreed(store: Store, rank: int, size: int) -> str:
+    """A prefix that the processes of this start have agreed upon; the store may hold keys of those before a restart.
+
+    Rank 0 makes it up, the others answer with a word of their own, and go on when rank 0 has repeated that.
+
+    Raises:
+        RuntimeError: if not every process comes in time.
+    """
+    until = time.monotonic() + ARRIVAL.total_seconds()
+    own = secrets.token_hex(8)
+    if rank == 0:
+        store.set("linreg", own)
+        answers = [f"linreg/{own}/answer/{each}" for each in range(1, size)]
+        store.wait(answers, ARRIVAL)
+        for each, answer in enumerate(answers, 1):
+            store.set(f"linreg/{own}/go/{each}", store.get(answer).decode())
+        return f"linreg/{own}"
+    while time.monotonic() < until:
+        if store.check(["linreg"]):
+            prefix = f"linreg/{store.get('linreg').decode()}"
+            store.set(f"{prefix}/answer/{rank}", own)
+            if store.check([f"{prefix}/go/{rank}"]) and store.get(f"{prefix}/go/{rank}").decode() == own:
+                return prefix
+        time.sleep(0.02)
+    raise RuntimeError("rank 0 did not come")
 
 
 @contextlib.contextmanager

@@ -93,7 +93,7 @@ def result_of(
 def record_failure(record: RunRecord, error: BaseException, seconds: float) -> None:
     """Write into `run.json` how the run ended. If that fails, too, only the first error is reported."""
     names = {DivergedError: "diverged", Interrupted: "interrupted", KeyboardInterrupt: "interrupted"}
-    status = names.get(type(error), "failed")
+    status = next((name for kind, name in names.items() if isinstance(error, kind)), "failed")
     message = without_secrets(str(OutOfMemoryError() if OutOfMemoryError.is_meant_by(error) else error))
     details = {"diverged": error.details} if isinstance(error, DivergedError) and error.details else {}
     with contextlib.suppress(StoreError):

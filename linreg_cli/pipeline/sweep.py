@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from linreg_cli import remedies
 from linreg_cli.addresses import has_secrets
 from linreg_cli.config import Config, load_config
+from linreg_cli.config.data import TableData
 from linreg_cli.config.load import merged_text
 from linreg_cli.config.source import ConfigText
 from linreg_cli.errors import ConfigError, Fault, Interrupted, LinregError
@@ -46,6 +47,9 @@ class SweepReporter(Protocol):
         """A warning about the run of a point."""
 
 
+_READ_ONCE = "each point of a sweep reads the table, and standard input can be read once; write it to a file first"
+
+
 def prepare_sweep(
     files: Sequence[str | ConfigText], grid: Grid, asked: str | None, reporter: SweepReporter
 ) -> tuple[str, str, str]:
@@ -67,7 +71,10 @@ def prepare_sweep(
     faults: dict[Fault, None] = {}
     for _, texts in grid.points():
         try:
-            configs.append(load_config(files, [*grid.constants, *texts]).config)
+            loaded = load_config(files, [*grid.constants, *texts])
+            if isinstance(loaded.config.data, TableData) and not loaded.config.data.is_kept:
+                raise loaded.error("data.path", _READ_ONCE)
+            configs.append(loaded.config)
         except ConfigError as error:
             faults |= dict.fromkeys(error.faults)
     if faults:

@@ -27,7 +27,7 @@ from linreg_cli.statistics.design import Combination, Design
 from linreg_cli.statistics.facts import ColumnFacts, TableStatistics
 from linreg_cli.statistics.merge import changed_settings
 from linreg_cli.statistics.moments import Key, gap_of, level_of, target_of, value_of
-from linreg_cli.statistics.source import refuse_settings, settings_of
+from linreg_cli.statistics.settings import refuse_settings, settings_of
 
 #: What asks for rows where there are none.
 NEEDS_ROWS = "statistics hold no rows; leave --stats out"

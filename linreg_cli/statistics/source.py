@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from linreg_cli.addresses import is_address
 from linreg_cli.config.data import TableData
-from linreg_cli.config.roles import CLUSTER, SPLIT, column_roles
+from linreg_cli.config.roles import column_roles
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
 from linreg_cli.data.columns.kinds import Column, Mask, Numbers, RawColumn, row_numbers
@@ -31,6 +31,7 @@ from linreg_cli.errors import DataError, Fault, SettingError
 from linreg_cli.remedies import change, for_columns, leave_out, missing, setting
 from linreg_cli.statistics.facts import ColumnFacts
 from linreg_cli.statistics.quantiles import Histogram
+from linreg_cli.statistics.settings import refuse_settings, settings_of
 from linreg_cli.wording import number
 
 #: Bytes at each end of a file that tell it from others.
@@ -282,59 +283,6 @@ def opened_source(config: Config) -> Source:
     refuse_bad_names(table.columns, (*columns, *data.targets, *roles.values()), data.path, table.written_columns)
     treated = feature_treatments(config.preprocess, terms, data.targets, table.columns)
     return Source(config, table, terms, treated, _text_columns(table, columns, treated))
-
-
-def refuse_settings(config: Config) -> None:
-    """Refuse settings whose figures need all rows at once.
-
-    Raises:
-        SettingError: with each of them.
-    """
-    data = config.data
-    if not isinstance(data, TableData):
-        raise SettingError(
-            ("data", "source"),
-            f"statistics are made of a table, and the rows are {data.source}; write them to a file "
-            "(linreg generate-data), and set data.source: table and data.path",
-        )
-    found: list[tuple[tuple[str, ...], str]] = []
-    if data.split.column is None and data.split.train < 1 and not is_hashed(data.split):
-        remedy = f"set {setting('data.split.by', 'hash')}, by which each row is drawn by itself"
-        found.append((("data", "split"), f"the rows are split all at once, and a part sees some of them; {remedy}"))
-    for key, column in column_roles(config).items():
-        if key not in (SPLIT, CLUSTER):  # such as weights, which second moments would have to be of
-            message = f"statistics do not hold what {column!r} is for; leave it out, or train without --stats"
-            found.append((tuple(key.split(".")), message))
-    if found:
-        raise SettingError.of(found)
-
-
-def settings_of(config: Config, features: tuple[str, ...], treated: Mapping[str, Treatment]) -> dict[str, Any]:
-    """The settings that statistics depend on, by dotted key, as JSON has them.
-
-    Args:
-        config: of the run.
-        features: the columns that are features.
-        treated: column -> what the config says about it.
-    """
-    data = config.data
-    assert isinstance(data, TableData)
-    split = data.split
-    drawn = split.column is None and split.train < 1
-    shares = {name: float(getattr(split, name)) for name in SPLITS} if split.column is None else {}
-    return {
-        "data.target": list(data.targets),
-        "data.features": list(features),
-        "data.split": {"column": split.column, **shares},
-        **({"seed": config.seed} if drawn else {}),
-        "data.decimal": data.decimal,
-        "data.thousands": data.thousands,
-        "preprocess.missing_values": list(config.preprocess.missing_values),
-        "preprocess.missing: drop": [column for column in treated if treated[column].missing == "drop"],
-        "preprocess.categorical: one_hot": [column for column in features if treated[column].categorical],
-        "preprocess.columns (categories by name)": [column for column in features if treated[column].named],
-        "preprocess.target_transform": config.preprocess.target_transform,
-    }
 
 
 def _text_columns(table: Table, columns: list[str], treated: Mapping[str, Treatment]) -> frozenset[str]:

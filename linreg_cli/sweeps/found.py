@@ -89,7 +89,8 @@ def _edges(sweep: Sweep, winner: Point) -> list[str]:
         numbers, value = [each for each in values if is_number(each)], winner.overrides[key]
         if len(numbers) < 2 or value not in (min(numbers), max(numbers)) or not is_number(value):
             continue
-        if key in _NO_ORDER or value == 0 == min(numbers):  # no setting is best below zero
+        # No setting is best below zero, and `auto` may have tried what lies outside.
+        if key in _NO_ORDER or "auto" in values or value == 0 == min(numbers):
             continue
         beyond = "smaller" if value == min(numbers) else "larger"
         found.append(

@@ -298,13 +298,25 @@ def test_mini_batches_validation_and_folds(linreg, config_file, cards):
     assert result.json["metrics"]["train"]["loss"] < 2 * result.json["metrics"]["optimum"]["train_loss"]
 
 
-def test_float32_and_an_engine_that_takes_no_weights(linreg, config_file, cards):
+def test_float32(linreg, config_file, cards):
     result = linreg("train", "-c", config_file(config()), "--json", "--set", "train.dtype=float32")
     assert result.code == 0, result.err
     theirs = exact_fit()
     found = result.json["metrics"]["optimum"]["inference"]["coefficients"]
     assert found["INCOME"]["std_err"] == pytest.approx(theirs.bse["INCOME"], rel=1e-9)
     assert result.json["metrics"]["train"]["mse"] == pytest.approx(np.average(theirs.resid**2, weights=RAW), rel=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["affine"])
+def test_a_faster_engine_gives_the_run_of_the_reference(linreg, config_file, cards, engine):
+    text = config(train="train: {batch_size: 8, epochs: 3, dtype: float64}\noptimizer: {lr: 0.02}\nplots: false\n")
+    found, expected = (
+        linreg("train", "-c", config_file(text), "--json", "--set", f"train.engine={name}").json["metrics"]
+        for name in (engine, "reference")
+    )
+    for name in ("loss", "mse", "mae", "r2"):
+        assert found["train"][name] == pytest.approx(expected["train"][name], rel=1e-10)
+    assert found["parameters"]["weights"] == pytest.approx(expected["parameters"]["weights"], rel=1e-9)
 
 
 def test_train_of_a_table_takes_them(linreg, cards):

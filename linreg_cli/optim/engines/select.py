@@ -184,7 +184,7 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False, we
         return "it takes a batch from memory, and a full batch stays on the disk"
     if plan.shards is not None and weighted:
         return "weighted rows are not added up shard by shard"
-    if engine in ("native", "affine") and weighted:
+    if engine == "native" and weighted:
         return "it takes no weights of rows (data.weight)"
     if engine == "statistics":
         return not_from_moments(plan)

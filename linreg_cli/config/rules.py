@@ -109,13 +109,10 @@ def _clusters(config: Config) -> Iterator[tuple[Path, str]]:
 
 
 def _weights(config: Config) -> Iterator[tuple[Path, str]]:
-    if isinstance(config.data, OfTable) and config.data.weight is not None:
-        if config.preprocess.target_estimate == "mean":
-            message = "with data.weight the variance differs from row to row, and one smearing factor does not fit all"
-            yield ("preprocess", "target_estimate"), f"{message}; set {setting('preprocess.target_estimate', 'median')}"
-        if config.train.engine == "native":
-            engines = " or ".join([setting("train.engine", "auto"), "reference"])
-            yield ("train", "engine"), f"native takes no data.weight; set {engines}"
+    weighted = isinstance(config.data, OfTable) and config.data.weight is not None
+    if weighted and config.preprocess.target_estimate == "mean":
+        message = "with data.weight the variance differs from row to row, and one smearing factor does not fit all"
+        yield ("preprocess", "target_estimate"), f"{message}; set {setting('preprocess.target_estimate', 'median')}"
 
 
 def _monitor(config: Config) -> Iterator[tuple[Path, str]]:

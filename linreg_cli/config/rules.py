@@ -116,6 +116,9 @@ def _weights(config: Config) -> Iterator[tuple[Path, str]]:
         if config.train.engine == "native":
             engines = " or ".join([setting("train.engine", "auto"), "reference"])
             yield ("train", "engine"), f"native takes no data.weight; set {engines}"
+        if config.train.shards is not None:
+            message = "weighted rows are not added up shard by shard; leave data.weight out, or set"
+            yield ("train", "shards"), f"{message} {setting('train.shards', None)}"
 
 
 def _monitor(config: Config) -> Iterator[tuple[Path, str]]:

@@ -115,9 +115,6 @@ def _weights(config: Config) -> Iterator[tuple[Path, str]]:
         if config.preprocess.target_estimate == "mean":
             message = "with data.weight the variance differs from row to row, and one smearing factor does not fit all"
             yield ("preprocess", "target_estimate"), f"{message}; set {setting('preprocess.target_estimate', 'median')}"
-        if config.train.engine == "native":
-            engines = " or ".join([setting("train.engine", "auto"), "reference"])
-            yield ("train", "engine"), f"native takes no data.weight; set {engines}"
         if config.train.shards is not None:
             message = "weighted rows are not added up shard by shard; leave it out, or data.weight"
             yield ("train", "shards"), message

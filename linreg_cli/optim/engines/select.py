@@ -35,7 +35,7 @@ class Executor(Protocol):
     def __init__(self, rows: AnyRows) -> None: ...
 
     @staticmethod
-    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
+    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str, *, weighted: bool = False) -> bool:
         """Whether all compiled code that a plan needs is on the disk; as `ReferenceExecutor.is_compiled`."""
 
     def load(self, plan: StepPlan) -> None:
@@ -134,7 +134,7 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
         why = unable("native", plan, device, stored=stored, weighted=weighted)
         return _choice("reference", rows, f"auto: {why}", auto=True)
     shape = rows.n_features, rows.n_targets
-    compiled = {name: EXECUTORS[name].is_compiled(plan, *shape, rows.dtype) for name in able}
+    compiled = {name: EXECUTORS[name].is_compiled(plan, *shape, rows.dtype, weighted=weighted) for name in able}
     costs = {name: estimate(name, plan, *shape, compiled=compiled[name]) for name in able}
     best = min(costs, key=lambda name: costs[name].total + (0 if name == "reference" else MIN_SAVING))
     text = ", ".join(f"{name} {cost}" for name, cost in costs.items())
@@ -172,8 +172,6 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False, we
         return "it takes a batch from memory, and a full batch stays on the disk"
     if plan.shards is not None and (stored or weighted):
         return f"{'rows that stay on the disk' if stored else 'weighted rows'} are not added up shard by shard"
-    if engine == "native" and weighted:
-        return "it takes no weights of rows (data.weight)"
     if engine == "statistics":
         return not_from_moments(plan)
     return not_quadratic(plan) if engine == "affine" else None

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from linreg_cli.config import Config, LoadedConfig
-from linreg_cli.config.data import OfTable
 from linreg_cli.errors import StoreError
 from linreg_cli.findings import Finding
 from linreg_cli.optim.engines.costs import estimate
@@ -28,13 +27,13 @@ def divided(loaded: LoadedConfig, config: Config, ranks: "Ranks | None") -> Conf
         ranks: the processes; None: there is one, and no launcher has started it.
 
     Raises:
-        ConfigError: for weighted rows, and for more processes than shards.
+        ConfigError: for more processes than shards, and for weights.
     """
     if ranks is None:
         return config
-    if isinstance(config.data, OfTable) and config.data.weight is not None:
-        message = "several processes add up rows shard by shard, which takes no weights; leave data.weight out, or train "
-        raise loaded.error("data.weight", f"{message}without --nproc and torchrun")
+    if getattr(config.data, "weight", None) is not None:
+        message = "weighted rows are not added up by several processes"
+        raise loaded.error("data.weight", f"{message}; leave it out, or train without --nproc and without torchrun")
     shards = config.train.shards or DEFAULT_SHARDS
     if why := too_few(shards, ranks.size):
         raise loaded.error("train.shards", why)

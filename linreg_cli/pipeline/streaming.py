@@ -49,12 +49,17 @@ def wanted(config: Config) -> bool | None:
 
 
 def streamed(config: Config) -> Config:
-    """The config whose order of rows and whose split can be streamed; it gives the same run in memory."""
-    source, train = config.data, config.train
+    """The config whose order of rows and whose split can be streamed; it gives the same run in memory.
+
+    A config that does not name `evaluate.predictions` keeps a sample: a file of all would be as long as the table.
+    """
+    source, train, evaluate = config.data, config.train, config.evaluate
+    if "predictions" not in evaluate.model_fields_set:
+        evaluate = evaluate.model_copy(update={"predictions": "sample"})
     if train.shuffle is True and train.batch_size != "full":
         train = train.model_copy(update={"shuffle": "blocks"})
     source = source.model_copy(update={"split": streamed_split(source.split)})
-    return config.model_copy(update={"data": source, "train": train})
+    return config.model_copy(update={"data": source, "train": train, "evaluate": evaluate})
 
 
 def decide(config: Config, dataset: Dataset, *, resumed: bool = False) -> Decision:
@@ -116,7 +121,7 @@ def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config, device: tor
         ConfigError: with every such setting.
     """
     faults: list[Fault] = []
-    back = f"or {setting('data.stream', False)}"
+    back = f"or set {setting('data.stream', False)}"
     if isinstance(config.data, TableData) and config.data.weight is not None:
         message = f"rows that stay on the disk take no weights; leave it out, {back}"
         faults += loaded.error("data.weight", message).faults
@@ -124,7 +129,8 @@ def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config, device: tor
         message = f"each fold is trained on rows in memory, and the rows stay on the disk; leave it out, {back}"
         faults += loaded.error("evaluate.cross_validation", message).faults
     if config.train.shards is not None:
-        message = f"rows that stay on the disk are not added up shard by shard, nor by several processes; {back[3:]}"
+        message = "rows that stay on the disk are not added up shard by shard, nor by several processes"
+        message = f"{message}; leave it out, {back}"
         faults += loaded.error("train.shards", message).faults
     if device.type != "cpu":
         message = f"rows that stay on the disk are trained on by the CPU; set {setting('train.device', 'cpu')}, {back}"

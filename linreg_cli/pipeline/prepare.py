@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from linreg_cli.addresses import is_address, public_address
 from linreg_cli.config import Config, LoadedConfig
@@ -18,7 +17,8 @@ from linreg_cli.config.given import messages_about
 from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
 from linreg_cli.convergence.auto import ResolvedOptimizer, resolve
 from linreg_cli.convergence.limits import rate_limit
-from linreg_cli.convergence.of_config import arrays_of, dtype_of, plan_of, problem_of, row_weights
+from linreg_cli.convergence.of_config import arrays_of, dtype_of, plan_of, problem_of, row_weights, rows_in_memory
+from linreg_cli.convergence.on_disk import IN_MEMORY, decide, rows_on_disk, streamed, wanted
 from linreg_cli.convergence.preflight import check_before_training
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, reaching
@@ -41,7 +41,6 @@ from linreg_cli.optim.rows import AnyRows, MeasuredRows, TrainRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.pipeline import streaming
 from linreg_cli.pipeline.ranks import divided, findings
-from linreg_cli.pipeline.streaming import IN_MEMORY
 from linreg_cli.runs.references import references_of
 from linreg_cli.starter.known import Rows
 from linreg_cli.trackers.track import check as check_trackers
@@ -86,8 +85,7 @@ class Prepared:
         dataset: the rows of all splits, in original units.
         preprocessor: fitted on the train split.
         rows: the train split in scaled units, on the device, in the dtype of training.
-        held_out: split -> X, y and the weights likewise, shapes (n_samples, n_features), (n_samples, n_targets) and
-            (n_samples,), or None; of the splits besides `train` those with rows.
+        held_out: split -> its rows likewise; of the splits besides `train` those with rows.
         state: the initial parameters.
         choice: the executor, and the reason for it.
         problem: the plan and the train split; its optimum, curvature and limits are computed on first access.
@@ -101,7 +99,7 @@ class Prepared:
     dataset: Dataset
     preprocessor: Preprocessor
     rows: AnyRows
-    held_out: dict[str, tuple[Tensor, Tensor, Tensor | None]]
+    held_out: dict[str, AnyRows]
     state: TrainingState
     choice: Choice
     problem: Problem
@@ -134,9 +132,8 @@ class Prepared:
         if split == "train" and isinstance(self.rows, MeasuredRows):
             return self.choice.executor.train_loss(self.plan, self.state)
         with contextlib.nullcontext() if self.plan.shards is None else one_thread():
-            if split == "train":
-                return loss_over(self.rows, self.plan, self.state)
-            return self.plan.loss.over(self.state.model, *self.held_out[split])
+            rows = self.rows if split == "train" else self.held_out[split]
+            return loss_over(rows, self.plan.loss, self.state.model)
 
     def rate_limit(self) -> dict[str, Any] | None:
         """The limit of the learning rate, for `run.json`; see `limits.rate_limit`."""
@@ -240,15 +237,15 @@ def prepare(
     found, faults = _references(loaded, fail_if, outputs, references)
     _check_gates(loaded, (), fail_if, known_features(config), faults=faults)
     reporter.stage("reading the data")
-    if streaming.wanted(config):
+    if wanted(config):
         streaming.refuse_what_needs_all_rows(loaded, config, device)
-        config, known = streaming.streamed(config), None
+        config, known = streamed(config), None
     with loaded.placing_errors():
         dataset = known.rows(config) if known else load_dataset(config, progress=reporter.stage, frame=frame)
-        stream = streaming.decide(config, dataset, resumed=resumed)
+        stream = decide(config, dataset, resumed=resumed)
         if stream.value and stream.auto:
             streaming.refuse_what_needs_all_rows(loaded, config, device)
-            split, config, known = config.data.split, streaming.streamed(config), None
+            split, config, known = config.data.split, streamed(config), None
             if config.data.split != split:
                 dataset = load_dataset(config, progress=reporter.stage, frame=frame)
     empty = [name for name, rows in dataset.splits.items() if not len(rows)]
@@ -346,15 +343,12 @@ def assemble_run(
     """
     preprocessor = known.preprocessor if known else Preprocessor.fit(dataset, config.preprocess, bias=config.model.bias)
     dtype, solved = dtype_of(config), known.problem if known and eps is None else None
-    features, targets = preprocessor.features, preprocessor.targets
     with loaded.placing_errors():
         plan = plan_of(config, dataset)
-    held_out = {
-        split: (
-            features.tensor(dataset, where, dtype).to(device),
-            targets.tensor(dataset, where, dtype).to(device),
-            row_weights(dataset, where, dtype, device),
-        )
+    held_out: dict[str, AnyRows] = {
+        split: rows_on_disk(dataset, preprocessor, split, dtype)
+        if stream.value
+        else rows_in_memory(dataset, preprocessor, split, dtype, device=device)
         for split, where in dataset.splits.items()
         if len(where) and split != "train"
     }
@@ -362,7 +356,7 @@ def assemble_run(
     train: tuple[Matrix, Matrix]
     if stream.value:
         ahead = streaming.reads_ahead(loaded, config, plan, len(dataset.features) + len(dataset.targets))
-        rows = streaming.rows_on_disk(dataset, preprocessor, plan, dtype)
+        rows = rows_on_disk(dataset, preprocessor, "train", dtype, plan.rows)
         rows.ahead = ahead
         train = rows.X_nd, rows.y_nk
     else:

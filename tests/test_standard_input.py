@@ -133,7 +133,7 @@ def test_init_inspect_and_explain_read_it_too(linreg, stdin, tmp_path):
         ("x,y\n1,2\n3\n", [], "standard input, line 3: 1 cell, and the header has 2: '3'"),
         ("%PDF-1.7\n", [], "standard input: not a CSV: the file is a PDF"),
         (parquet(), ["--format", "csv"], "standard input: the first bytes are those of Parquet, and the format is csv"),
-        (gzip.compress(b"{}"), ["--format", "jsonl"], "standard input: JSON Lines are not read from gzip"),
+        (gzip.compress(b"{}", mtime=0), ["--format", "jsonl"], "standard input: JSON Lines are not read from gzip"),
         ("x,y\n1,2\n", ["--format", "xlsx"], "--format: unknown value 'xlsx'"),
         (
             "x,y\n1,2\n",

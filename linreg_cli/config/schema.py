@@ -165,7 +165,7 @@ class TrainConfig(Section):
         description="The number of blocks of `shuffle: blocks`. Each row is in one of them at random, from `seed`; "
         "null: so many that a block takes about 32 MiB in the training dtype, from rows and columns alone.",
     )
-    shards: Annotated[Count, Field(le=MAX_SHARDS)] | None = Field(
+    shards: Annotated[int, Field(ge=1, le=MAX_SHARDS), BeforeValidator(integral)] | None = Field(
         None,
         description="Into so many parts the train split is divided, in its order, for every sum over rows: gradients, "
         "losses and moments are those of the shards, added up in their order. The same bits on any number of "

@@ -62,11 +62,15 @@ def decide(config: Config, dataset: Dataset, *, resumed: bool = False) -> Decisi
     n_columns, itemsize = len(dataset.features) + len(dataset.targets), 8 if config.train.dtype == "float64" else 4
     needed = sum(map(len, dataset.splits.values())) * n_columns * itemsize
     limit, where = limit_of(config)
+    against = f"auto: the rows take {bytes_of(needed)}, and {where} is {bytes_of(limit)}"
     if needed <= limit:
-        return Decision(False, f"auto: the rows take {bytes_of(needed)}, and {where} is {bytes_of(limit)}", auto=True)
+        # Without the free memory, which is another one in the next run.
+        named = isinstance(config.data, TableData) and config.data.memory_limit is not None
+        why = against if named else f"auto: the rows take {bytes_of(needed)}, less than {where}"
+        return Decision(False, why, auto=True)
     if resumed and streamed(config) != config:
         return Decision(False, "auto: the run was begun with an order of rows that is not streamed", auto=True)
-    return Decision(True, f"auto: the rows take {bytes_of(needed)}, and {where} is {bytes_of(limit)}", auto=True)
+    return Decision(True, against, auto=True)
 
 
 def limit_of(config: Config) -> tuple[int, str]:

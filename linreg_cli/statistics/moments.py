@@ -71,7 +71,7 @@ class Moments:
                 among the columns.
 
         >>> found = Moments.of_rows({value_of("x"): np.array([1.0, 3.0]), target_of("y"): np.array([2.0, 2.0])})
-        >>> found.center.tolist(), found.mean.tolist()
+        >>> found.center.tolist(), found.mean.round(12).tolist()
         ([2.0, 2.0], [2.0, 2.0])
         """
         keys = tuple(columns)

@@ -86,6 +86,13 @@ def test_a_setting_without_effect_is_noted(empty, setting, note):
     assert [found.message for found in notes] == [note]
 
 
+@pytest.mark.parametrize(("stream", "count"), [("false", 1), ("auto", 0), ("true", 0)])
+def test_a_limit_of_memory_that_decides_nothing_is_noted(empty, stream, count):
+    table = ["data.path=t.csv", "data.target=y", "data.memory_limit=1GiB", f"data.stream={stream}"]
+    notes = load_config([empty], table).notes
+    assert sum("data.memory_limit has no effect with data.stream: false" in found.message for found in notes) == count
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

@@ -169,6 +169,12 @@ def test_a_rate_of_zero_shows_the_gradient_and_no_move(linreg):
     assert "w[x] = 1.4 - 0 * (-26.64) = 1.4" in out
 
 
+def test_shards_are_refused_at_their_own_key(linreg):
+    result = linreg("explain", "-c", CONFIGS / "points.yaml", "--set", "train.shards=2")
+    assert result.code == 2
+    assert result.err.startswith("error: --set train.shards=2: train.shards: steps are worked on all rows at once")
+
+
 def test_more_steps_than_the_config_trains_are_refused(linreg):
     result = linreg("explain", "-c", CONFIGS / "points.yaml", "--set", "train.epochs=2", "--steps", "3")
     assert (result.code, result.err) == (

@@ -29,6 +29,11 @@ def table(rows, features, targets=1, dtype=torch.float64, seed=0):
     return X.to(dtype), y.to(dtype)
 
 
+def weights(rows, dtype=torch.float64, seed=0):
+    """Weights of the rows, of which some are close to 0 and none is a power of two."""
+    return (0.01 + torch.rand(rows, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 2).to(dtype)
+
+
 def start(features, targets=1, bias=True, dtype=torch.float64):
     model = build_model(features, targets, bias=bias, dtype=dtype)
     with torch.no_grad():
@@ -82,6 +87,18 @@ def test_tiles_of_every_width(dtype, features, batch, targets, shuffle):
         torch.testing.assert_close(value.double(), expected, rtol=0, atol=bound)
 
 
+@pytest.mark.parametrize("features", [1, 8, 9, 41])
+@pytest.mark.parametrize(("batch", "targets"), [(1, 1), (7, 2), (17, 1), (100, 3), (333, 1)])
+def test_weights_of_rows_in_every_tile_and_remainder(features, batch, targets):
+    rows, p = TrainRows(*table(333, features, targets), weights(333)), plan(333, batch, loss="huber", rate=0.001)
+    one, other = start(features, targets), start(features, targets)
+    executor, reference = NativeExecutor(rows), ReferenceExecutor(rows)
+    losses = executor.run(p, one, 0, p.total_steps)
+    torch.testing.assert_close(losses, reference.run(p, other, 0, p.total_steps), rtol=1e-10, atol=1e-12)
+    assert_equal(one, other)
+    assert executor.train_loss(p, one) == pytest.approx(reference.train_loss(p, one), rel=1e-12)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_random_plans_with_hand_overs_equal_the_reference(data):
@@ -102,9 +119,10 @@ def test_random_plans_with_hand_overs_equal_the_reference(data):
         nesterov=nesterov,
     )
     X, y = table(rows, features, targets, seed=data.draw(st.integers(0, 99)))
-    executors = [ReferenceExecutor(TrainRows(X, y)), NativeExecutor(TrainRows(X, y))]
+    given_rows = TrainRows(X, y, data.draw(st.sampled_from([None, weights(rows)])))
+    executors = [ReferenceExecutor(given_rows), NativeExecutor(given_rows)]
     if not_from_moments(p) is None:
-        executors.append(StatisticsExecutor(TrainRows(X, y)))
+        executors.append(StatisticsExecutor(given_rows))
     one, other = start(features, targets, bias), start(features, targets, bias)
     expected = executors[0].run(p, other, 0, p.total_steps)
     losses = []
@@ -145,20 +163,21 @@ def test_a_nan_in_the_data_stops_every_loss(loss, row, batch):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_the_number_of_threads_changes_no_bit(monkeypatch, threads):
-    X, y = table(500, 6, 2, torch.float32)
+@pytest.mark.parametrize("weight_n", [None, weights(500, torch.float32)], ids=["alike", "weighted"])
+def test_the_number_of_threads_changes_no_bit(monkeypatch, threads, weight_n):
+    rows = TrainRows(*table(500, 6, 2, torch.float32), weight_n)
     p = plan(500, 500, epochs=5, loss="huber", momentum=0.9)
     monkeypatch.setattr(parts, "PART_ELEMENTS", 300)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3 - threads)
     one, other = start(6, 2, dtype=torch.float32), start(6, 2, dtype=torch.float32)
-    executor = NativeExecutor(TrainRows(X, y))
+    executor = NativeExecutor(rows)
     executor.run(p, one, 0, 5)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     executor.run(p, other, 0, 5)
     assert_equal(one, other, rtol=0)
     monkeypatch.undo()
     reference = start(6, 2, dtype=torch.float32)
-    ReferenceExecutor(TrainRows(X, y)).run(p, reference, 0, 5)
+    ReferenceExecutor(rows).run(p, reference, 0, 5)
     assert_equal(one, reference, rtol=1e-5)
 
 

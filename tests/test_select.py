@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from test_native import plan, start, table
+from test_native import plan, start, table, weights
 
 from linreg_cli.optim.engines import costs, moments, native, select, statistics
 from linreg_cli.optim.engines.kernels import disk
@@ -22,7 +22,7 @@ def compiled(monkeypatch):
 
     def are(answer):
         for executor in (NativeExecutor, StatisticsExecutor):
-            monkeypatch.setattr(executor, "is_compiled", lambda *_: answer)
+            monkeypatch.setattr(executor, "is_compiled", lambda *_, **__: answer)
 
     are(True)
     return are
@@ -38,6 +38,12 @@ def test_a_small_run_takes_the_reference(compiled):
 def test_many_steps_take_the_native_loop(compiled):
     choice = select.choose("auto", plan(1000, 10, epochs=1000), TrainRows(*table(1000, 4)))
     assert choice.executor.name == "native"
+
+
+def test_rows_with_weights_take_the_same_executors(compiled):
+    rows = TrainRows(*table(1000, 4), weights(1000))
+    assert select.choose("auto", plan(1000, 10, epochs=1000), rows).executor.name == "native"
+    assert select.choose("auto", plan(1000, 1000, epochs=100_000), rows).executor.name == "statistics"
 
 
 def test_many_full_batches_of_a_squared_loss_take_the_statistics(compiled):
@@ -92,16 +98,19 @@ def test_only_the_kernels_of_these_sources_and_this_dtype_count(monkeypatch, tmp
 
 
 @pytest.mark.parametrize(
-    ("executor", "rows", "batch", "targets"),
+    ("executor", "rows", "batch", "targets", "weighted"),
     [
-        (NativeExecutor, 20, 1, 1),
-        (NativeExecutor, 20, 4, 1),
-        (NativeExecutor, 20, 20, 2),
-        (NativeExecutor, 200_000, 200_000, 1),
-        (StatisticsExecutor, 20, 20, 1),
+        (NativeExecutor, 20, 1, 1, False),
+        (NativeExecutor, 20, 4, 1, False),
+        (NativeExecutor, 20, 20, 2, False),
+        (NativeExecutor, 200_000, 200_000, 1, False),
+        (NativeExecutor, 20, 1, 1, True),
+        (NativeExecutor, 20, 4, 1, True),
+        (NativeExecutor, 200_000, 200_000, 1, True),
+        (StatisticsExecutor, 20, 20, 1, False),
     ],
 )
-def test_a_run_calls_the_kernels_that_it_asks_for(monkeypatch, executor, rows, batch, targets):
+def test_a_run_calls_the_kernels_that_it_asks_for(monkeypatch, executor, rows, batch, targets, weighted):
     """Whether a plan's code is compiled is asked about just those kernels that its steps and losses call."""
     asked, called = set(), set()
     monkeypatch.setattr(disk, "exists", lambda name, dtype: asked.add(name) is None)
@@ -109,8 +118,8 @@ def test_a_run_calls_the_kernels_that_it_asks_for(monkeypatch, executor, rows, b
         monkeypatch.setattr(module, "kernel", lambda name, *types: called.add(name) or kernel(name, *types))
     X, y = table(rows, 4, targets)
     p, state = plan(rows, batch), start(4, targets)
-    assert executor.is_compiled(p, 4, targets, "float64")
-    made = executor(TrainRows(X, y))
+    assert executor.is_compiled(p, 4, targets, "float64", weighted=weighted)
+    made = executor(TrainRows(X, y, weights(rows) if weighted else None))
     made.run(p, state, 0, p.total_steps)
     made.train_loss(p, state)
     assert asked == called

@@ -164,10 +164,14 @@ def test_a_full_batch_with_shards_takes_the_statistics_of_the_shards(linreg, pla
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (["data.stream=true"], "rows that stay on the disk are not added up shard by shard"),
+        (["data.stream=true"], "leave it out, or set data.stream: false"),
         (["train.engine=native"], "native cannot run this plan: it does not add up shard by shard"),
         (["train.engine=reference"], "reference cannot run this plan: it does not add up shard by shard"),
         (["train.shards=null", "train.engine=sharded"], "sharded cannot run this plan: train.shards is not set"),
+        (
+            ["data.weight=w"],
+            "train.shards: weighted rows are not added up shard by shard; leave it out, or data.weight",
+        ),
         (["train.shards=0"], "train.shards"),
         (["train.shards=4097"], "train.shards"),
     ],

@@ -125,6 +125,15 @@ def test_an_inspection_from_statistics_is_that_of_the_rows(linreg, place, varian
     assert "need the rows" in linreg("inspect", "-c", "c.yaml", *options, "--stats", "s.safetensors").out
 
 
+def test_clusters_that_are_no_features_have_no_standard_errors_and_a_reason(linreg, place):
+    options = ("--set", "evaluate.cluster=city")
+    assert linreg("stats", "-c", "c.yaml", *options, "-o", "s.safetensors").code == 0
+    done = linreg("train", "-c", "c.yaml", *options, "--stats", "s.safetensors", "--json")
+    each = json.loads(done.out)["metrics"]["optimum"]["inference"]["coefficients"]["z"]
+    assert each["std_err"] > 0
+    assert (each["std_err_cluster"], "it needs the rows" in each["std_err_cluster_reason"]) == (None, True)
+
+
 def test_what_is_done_with_such_a_run_works_or_says_why(linreg, place):
     linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
     options = ("--set", "train.epochs=5000", "--set", "plots=true")
@@ -163,6 +172,8 @@ def test_more_epochs_go_on_from_the_statistics_that_the_run_began_with(linreg, p
         ("train.engine=native", "set train.engine: auto"),
         ("evaluate.cross_validation={folds: 3}", "folds are made of rows"),
         ("evaluate.covariance=HC3", "set evaluate.covariance: classic"),
+        ("evaluate.predictions=all", "set evaluate.predictions: none"),
+        ("train.shards=2", "set train.shards: null"),
         ("gates=[train.mae < 1]", "statistics hold no rows"),
         ("gates=[optimum.leave_one_out.rmse < 1]", "statistics hold no rows"),
     ],

@@ -124,7 +124,15 @@ def test_the_order_and_the_split_are_those_that_stream_which_a_warning_says(linr
     again = trained(linreg, table, *settings, "data.stream=false", "train.shuffle=blocks", "data.split.by=hash")
     assert contents(again) == contents(run.path)
     given = load_config([run.path / "config.yaml"]).config
-    assert given.data.memory_limit is None
+    assert (given.data.memory_limit, given.evaluate.predictions) == (None, "sample")
+
+
+def test_predictions_that_are_named_stay_so_and_all_of_them_are_the_default_in_memory(table):
+    named = [
+        load_config([table.with_name("c.yaml")], [f"evaluate.predictions={each}"]).config for each in ("all", "none")
+    ]
+    assert [streaming.streamed(each).evaluate.predictions for each in named] == ["all", "none"]
+    assert streaming.streamed(load_config([table.with_name("c.yaml")], []).config).evaluate.predictions == "sample"
 
 
 @pytest.mark.parametrize(("limit", "expected"), [("1MiB", False), ("1KB", True)])

@@ -307,7 +307,7 @@ def test_float32(linreg, config_file, cards):
     assert result.json["metrics"]["train"]["mse"] == pytest.approx(np.average(theirs.resid**2, weights=RAW), rel=1e-5)
 
 
-@pytest.mark.parametrize("engine", ["affine"])
+@pytest.mark.parametrize("engine", ["affine", "native"])
 def test_a_faster_engine_gives_the_run_of_the_reference(linreg, config_file, cards, engine):
     text = config(train="train: {batch_size: 8, epochs: 3, dtype: float64}\noptimizer: {lr: 0.02}\nplots: false\n")
     found, expected = (

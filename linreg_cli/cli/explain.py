@@ -35,6 +35,8 @@ def explain(
     if faults := table_faults(config, "explain", "-c"):
         raise UsageError(faults)
     loaded = load_config(config, [*(set_ or []), "train.dtype=float64", "train.device=cpu", "train.engine=reference"])
+    if loaded.config.train.shards is not None:
+        raise loaded.error("train.shards", "steps are worked on all rows at once; leave it out")
     from linreg_cli.inspection.explain import explain as work
     from linreg_cli.optim.rows import TrainRows
     from linreg_cli.pipeline.prepare import prepare

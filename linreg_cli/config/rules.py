@@ -52,6 +52,8 @@ def notes(config: Config) -> Iterator[str]:
         yield "preprocess.drop_first has no effect: no column is categorical"
     if not (config.preprocess.standardize or config.preprocess.standardize_target) and config.preprocess.ddof:
         yield "preprocess.ddof has no effect: nothing is standardised"
+    if isinstance(config.data, TableData) and config.data.stream is False and config.data.memory_limit is not None:
+        yield "data.memory_limit has no effect with data.stream: false, which keeps the rows in memory"
 
 
 def _gate_grammar(config: Config) -> Iterator[tuple[Path, str]]:
@@ -113,9 +115,9 @@ def _weights(config: Config) -> Iterator[tuple[Path, str]]:
         if config.preprocess.target_estimate == "mean":
             message = "with data.weight the variance differs from row to row, and one smearing factor does not fit all"
             yield ("preprocess", "target_estimate"), f"{message}; set {setting('preprocess.target_estimate', 'median')}"
-        if config.train.engine == "native":
-            engines = " or ".join([setting("train.engine", "auto"), "reference"])
-            yield ("train", "engine"), f"native takes no data.weight; set {engines}"
+        if config.train.shards is not None:
+            message = "weighted rows are not added up shard by shard; leave it out, or data.weight"
+            yield ("train", "shards"), message
 
 
 def _monitor(config: Config) -> Iterator[tuple[Path, str]]:

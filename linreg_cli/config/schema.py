@@ -230,7 +230,8 @@ class EvaluateConfig(Section):
         "all",
         description="The rows that `predictions.csv` has: `all`; `sample`, 10,000 with the lowest and the highest "
         "targets, predictions and residuals of each split, the others drawn at random from `seed`; `none`: there is "
-        "no such file, and no picture that is drawn from it. The metrics are of all rows in any case.",
+        "no such file, and no picture that is drawn from it. The metrics are of all rows in any case. Where the rows "
+        "stay on the disk (`data.stream`), `sample` unless another is named.",
     )
 
 

@@ -39,12 +39,17 @@ def wanted(config: Config) -> bool | None:
 
 
 def streamed(config: Config) -> Config:
-    """The config whose order of rows and whose split can be streamed; it gives the same run in memory."""
-    source, train = config.data, config.train
+    """The config whose order of rows and whose split can be streamed; it gives the same run in memory.
+
+    A config that does not name `evaluate.predictions` keeps a sample: a file of all would be as long as the table.
+    """
+    source, train, evaluate = config.data, config.train, config.evaluate
+    if "predictions" not in evaluate.model_fields_set:
+        evaluate = evaluate.model_copy(update={"predictions": "sample"})
     if train.shuffle is True and train.batch_size != "full":
         train = train.model_copy(update={"shuffle": "blocks"})
     source = source.model_copy(update={"split": streamed_split(source.split)})
-    return config.model_copy(update={"data": source, "train": train})
+    return config.model_copy(update={"data": source, "train": train, "evaluate": evaluate})
 
 
 def decide(config: Config, dataset: Dataset, *, resumed: bool = False) -> Decision:

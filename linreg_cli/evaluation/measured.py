@@ -10,6 +10,7 @@ from linreg_cli.config import Config
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, no_exact_fit
 from linreg_cli.data import Dataset, Preprocessor
+from linreg_cli.evaluation.coefficients import STD_ERR
 from linreg_cli.evaluation.diagnostics import multicollinear
 from linreg_cli.evaluation.evaluate import Evaluation
 from linreg_cli.evaluation.exact_fit import ExactFit
@@ -104,4 +105,5 @@ def _exact_fit(config: Config, dataset: Dataset, problem: Problem, original: Opt
         target: infer(original, *none, names=dataset.features, target=k, sums=sums)
         for k, target in enumerate(dataset.targets)
     }
-    return ExactFit(original, fits, None, _LACKING)
+    clusters = {} if config.evaluate.cluster is None else {STD_ERR["cluster"]: NO_ROWS}
+    return ExactFit(original, fits, None, {**_LACKING, **clusters})

@@ -131,9 +131,14 @@ def refuse_what_needs_rows(loaded: LoadedConfig) -> None:
         (not is_squared(config.loss), "loss", f"{config.loss} needs the rows", "mse"),
         (train.batch_size != "full", "train.batch_size", "mini-batches need the rows", "full"),
         (train.engine not in ("auto", "statistics"), "train.engine", f"{train.engine} needs the rows", "auto"),
+        (train.shards is not None, "train.shards", "there are no rows to add up shard by shard", None),
         (train.device not in ("auto", "cpu"), "train.device", "statistics are trained on the CPU", "cpu"),
         (evaluate.cross_validation is not None, "evaluate.cross_validation", "folds are made of rows", None),
         (evaluate.covariance != "classic", "evaluate.covariance", f"{evaluate.covariance} needs the rows", "classic"),
+        (
+            "predictions" in evaluate.model_fields_set and evaluate.predictions != "none", "evaluate.predictions",
+            "there are no rows to predict", "none",
+        ),
         (mean, "preprocess.target_estimate", "the mean needs the residual of each row", "median"),
         (
             monitor == "validation.loss", "train.early_stopping.monitor", "the validation split was not read",

@@ -28,7 +28,7 @@ def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config, device: tor
         ConfigError: with every such setting.
     """
     faults: list[Fault] = []
-    back = f"or {setting('data.stream', False)}"
+    back = f"or set {setting('data.stream', False)}"
     if isinstance(config.data, TableData) and config.data.weight is not None:
         message = f"rows that stay on the disk take no weights; leave it out, {back}"
         faults += loaded.error("data.weight", message).faults
@@ -37,7 +37,7 @@ def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config, device: tor
         faults += loaded.error("evaluate.cross_validation", message).faults
     if config.train.shards is not None:
         message = "rows that stay on the disk are not added up shard by shard, nor by several processes"
-        message += f"; leave it out and train in one process, {back}"
+        message = f"{message}; leave it out, {back}"
         faults += loaded.error("train.shards", message).faults
     if device.type != "cpu":
         message = f"rows that stay on the disk are trained on by the CPU; set {setting('train.device', 'cpu')}, {back}"

@@ -49,7 +49,7 @@ class AffineExecutor:
         self._rows, self._windows, self._reference = rows, windows_of(rows, torch.int64), ReferenceExecutor(rows)
 
     @staticmethod
-    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
+    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str, *, weighted: bool = False) -> bool:
         """Nothing is compiled; as `ReferenceExecutor.is_compiled`."""
         return True
 

@@ -1,5 +1,6 @@
 """The native executor: compiled steps on the CPU, a whole segment in one call."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from linreg_cli.optim.engines.parts import over_parts, part_rows
 from linreg_cli.optim.engines.windows import Window, windows_of
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import AnyRows, TrainRows
+from linreg_cli.optim.rows import AnyRows, TrainRows, sum_of_weights
 from linreg_cli.optim.state import TrainingState
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -37,7 +38,7 @@ class NativeExecutor:
         rows: the train split, on the CPU.
 
     Raises:
-        ValueError: for rows that are not on the CPU, or have weights.
+        ValueError: for rows that are not on the CPU.
     """
 
     name = "native"
@@ -45,28 +46,28 @@ class NativeExecutor:
     def __init__(self, rows: AnyRows) -> None:
         if rows.device.type != "cpu":
             raise ValueError(f"native runs on the CPU and the data is on {rows.device}; use reference, or device: cpu")
-        if rows.is_weighted:
-            raise ValueError("native takes no weights of rows; use auto or reference")
         self._n, self._d, self._k = rows.n_samples, rows.n_features, rows.n_targets
         self._rows = rows.contiguous()
         self._dtype = rows.dtype
         self._order = "int32" if self._n < WIDE_ROWS else "int64"
         self._as_given = np.empty(0, self._order)
         self._windows = windows_of(self._rows, getattr(torch, self._order))
+        self._pass_kernel = _pass_kernel(weighted=rows.is_weighted)
 
     @staticmethod
-    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
+    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str, *, weighted: bool = False) -> bool:
         """Whether the compiled kernels that a plan needs are on the disk; as `ReferenceExecutor.is_compiled`."""
-        step = "batches.update" if _in_parts(plan, n_features) else _steps_kernel(plan, n_targets)
-        return all(disk.exists(name, dtype) for name in ("batches.pass_over", step))
+        parts = _in_parts(plan, n_features)
+        step = "batches.update" if parts else _steps_kernel(plan, n_targets, weighted=weighted)
+        return all(disk.exists(name, dtype) for name in (_pass_kernel(weighted=weighted), step))
 
     def load(self, plan: StepPlan) -> None:
         """Load or compile the kernels that a plan needs; as `ReferenceExecutor.load`."""
-        kernel("batches.pass_over", self._dtype)
+        kernel(self._pass_kernel, self._dtype)
         if _in_parts(plan, self._d):
             kernel("batches.update", self._dtype)
         else:
-            kernel(_steps_kernel(plan, self._k), self._dtype, self._order)
+            kernel(_steps_kernel(plan, self._k, weighted=self._rows.is_weighted), self._dtype, self._order)
 
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         """Take the steps `start` to `stop - 1`; as `ReferenceExecutor.run`."""
@@ -88,7 +89,12 @@ class NativeExecutor:
     def train_loss(self, plan: StepPlan, state: TrainingState) -> float:
         """The loss over the whole train split at the parameters of the state, accumulated in float64."""
         value, _, _ = self._pass_over(plan, PackedParameters(state), gradient=False)
-        return value if plan.loss.is_sum else value / (self._n * self._k)
+        return plan.loss.of_sum(value, self._weight * self._k)
+
+    @functools.cached_property
+    def _weight(self) -> float:
+        """The sum of the weights of all rows."""
+        return sum_of_weights(self._rows)
 
     def _run_epochs(self, plan: StepPlan, packed: PackedParameters, start: int, losses: Array) -> int:
         """One compiled call for all steps of a window: all of them if rows in memory come as given, or an epoch's."""
@@ -115,7 +121,7 @@ class NativeExecutor:
         data, n = (*_flat(window.rows), order, len(order) > 0), window.rows.n_samples
         parameters = packed.w, packed.b, packed.mw, packed.mb, packed.has_buffer
         setting = packed.bias, LOSS_CODES[plan.loss.name], plan.loss.huber_delta, rates, *_rule(plan), position
-        name = _steps_kernel(plan, self._k)
+        name = _steps_kernel(plan, self._k, weighted=self._rows.is_weighted)
         run_steps = kernel(name, self._dtype, self._order)
         if name == SINGLE_ROWS:
             return int(run_steps(*data, *parameters, self._d, n, *setting, losses, len(losses)))
@@ -143,13 +149,12 @@ class NativeExecutor:
 
     def _pass_over(self, plan: StepPlan, packed: PackedParameters, *, gradient: bool) -> tuple[float, Array, Array]:
         """The sum of the element losses over all rows, and the gradient without its scale, summed part by part."""
-        pass_over = kernel("batches.pass_over", self._dtype)
+        pass_over = kernel(self._pass_kernel, self._dtype)
 
         def part(first: int, last: int) -> tuple[float, Array, Array]:
             dots_8, g_kD, gb_k = _workspace(packed)
-            X_nd, y_nk = _flat(self._rows.part(first, last))
             value = pass_over(
-                X_nd, y_nk, 0, last - first, packed.w, packed.b, self._d, self._k,
+                *_flat(self._rows.part(first, last)), 0, last - first, packed.w, packed.b, self._d, self._k,
                 LOSS_CODES[plan.loss.name], plan.loss.huber_delta, dots_8, g_kD, gb_k, gradient,
             )  # fmt: skip
             return float(value), g_kD, gb_k
@@ -169,8 +174,15 @@ def _in_parts(plan: StepPlan, n_features: int) -> bool:
     return plan.is_full_batch and plan.n_samples > part_rows(n_features)
 
 
-def _steps_kernel(plan: StepPlan, n_targets: int) -> str:
+def _pass_kernel(*, weighted: bool) -> str:
+    """The name of the kernel for the pass over some rows."""
+    return "batches.weighted_pass_over" if weighted else "batches.pass_over"
+
+
+def _steps_kernel(plan: StepPlan, n_targets: int, *, weighted: bool) -> str:
     """The name of the kernel that takes many steps in one call."""
+    if weighted:
+        return "batches.weighted_run_steps"
     return SINGLE_ROWS if plan.batch_size == n_targets == 1 else "batches.run_steps"
 
 
@@ -183,6 +195,7 @@ def _workspace(packed: PackedParameters) -> tuple[Array, Array, Array]:
     return np.empty(LANES, packed.w.dtype), np.empty(len(packed.w)), np.empty(len(packed.b))
 
 
-def _flat(rows: TrainRows) -> tuple[Array, Array]:
-    """X and y as one-dimensional arrays, as kernels take them."""
-    return rows.X_nd.reshape(-1).numpy(), rows.y_nk.reshape(-1).numpy()
+def _flat(rows: TrainRows) -> tuple[Array, ...]:
+    """X, y and the weights, if there are any, as one-dimensional arrays, as kernels take them."""
+    arrays = [rows.X_nd, rows.y_nk, *([] if rows.weight_n is None else [rows.weight_n])]
+    return tuple(each.reshape(-1).numpy() for each in arrays)

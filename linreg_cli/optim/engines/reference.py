@@ -30,7 +30,7 @@ class ReferenceExecutor:
         self._rows, self._windows = rows, windows_of(rows, torch.int64)
 
     @staticmethod
-    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
+    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str, *, weighted: bool = False) -> bool:
         """Whether all compiled code that a plan needs is on the disk; this executor needs none.
 
         Args:
@@ -38,6 +38,7 @@ class ReferenceExecutor:
             n_features: columns of X.
             n_targets: columns of y.
             dtype: of the model, `float32` or `float64`.
+            weighted: whether the rows have weights.
         """
         return True
 

@@ -35,7 +35,7 @@ class Executor(Protocol):
     def __init__(self, rows: AnyRows) -> None: ...
 
     @staticmethod
-    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
+    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str, *, weighted: bool = False) -> bool:
         """Whether all compiled code that a plan needs is on the disk; as `ReferenceExecutor.is_compiled`."""
 
     def load(self, plan: StepPlan) -> None:
@@ -109,8 +109,6 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
         ValueError: if the named executor cannot run the plan; the message has the reason and what to do.
     """
     device, stored, weighted = rows.device.type, isinstance(rows, StoredRows), rows.is_weighted
-    if plan.shards is not None and (why := _not_by_shards(rows)):
-        raise ValueError(why)
     if engine != "auto":
         reason = unable(engine, plan, device, stored=stored, weighted=weighted) or _without_rows(engine, rows)
         if reason and isinstance(rows, MeasuredRows):
@@ -120,8 +118,8 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
             raise ValueError(f"{engine} cannot run this plan: {reason}; use {others}")
         return _choice(engine, rows, "named by train.engine", auto=False)
     if plan.shards is not None:
-        if why := unable("sharded", plan, device):
-            raise ValueError(f"no executor can run this plan: {why}; set train.device to cpu")
+        if why := unable("sharded", plan, device, stored=stored, weighted=weighted):
+            raise ValueError(f"no executor can run this plan: {why}")
         best = "sharded" if unable("statistics", plan, device) else "statistics"
         why = f"auto: sums are those of {plural(plan.shards.count, 'shard')}, in their order"
         return _choice(best, rows, why, auto=True)
@@ -136,22 +134,11 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
         why = unable("native", plan, device, stored=stored, weighted=weighted)
         return _choice("reference", rows, f"auto: {why}", auto=True)
     shape = rows.n_features, rows.n_targets
-    compiled = {name: EXECUTORS[name].is_compiled(plan, *shape, rows.dtype) for name in able}
+    compiled = {name: EXECUTORS[name].is_compiled(plan, *shape, rows.dtype, weighted=weighted) for name in able}
     costs = {name: estimate(name, plan, *shape, compiled=compiled[name]) for name in able}
     best = min(costs, key=lambda name: costs[name].total + (0 if name == "reference" else MIN_SAVING))
     text = ", ".join(f"{name} {cost}" for name, cost in costs.items())
     return _choice(best, rows, f"auto: estimated {text}", auto=True)
-
-
-def _not_by_shards(rows: AnyRows) -> str | None:
-    """Why sums over rows are not added up shard by shard; None if they can be."""
-    if isinstance(rows, StoredRows):
-        return "rows that stay on the disk are not added up shard by shard; set data.stream: false, or no train.shards"
-    if isinstance(rows, MeasuredRows):
-        return "statistics have no rows to add up shard by shard; leave train.shards out"
-    if rows.weight_n is not None:
-        return "weighted rows are not added up shard by shard; leave out data.weight, or train.shards and --nproc"
-    return None
 
 
 def _choice(name: str, rows: AnyRows, why: str, *, auto: bool) -> Choice:
@@ -179,13 +166,12 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False, we
     if engine == "sharded" and plan.shards is None:
         return "train.shards is not set"
     if device != "cpu" and (engine == "native" or plan.shards is not None):
-        return f"compiled steps run on the CPU and the data is on {device}"
+        remedy = "; set train.device: cpu" if plan.shards is not None else ""
+        return f"compiled steps run on the CPU and the data is on {device}{remedy}"
     if engine in ("reference", "affine") and stored and plan.is_full_batch:
         return "it takes a batch from memory, and a full batch stays on the disk"
-    if plan.shards is not None and weighted:
-        return "weighted rows are not added up shard by shard"
-    if engine == "native" and weighted:
-        return "it takes no weights of rows (data.weight)"
+    if plan.shards is not None and (stored or weighted):
+        return f"{'rows that stay on the disk' if stored else 'weighted rows'} are not added up shard by shard"
     if engine == "statistics":
         return not_from_moments(plan)
     return not_quadratic(plan) if engine == "affine" else None

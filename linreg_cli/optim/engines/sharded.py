@@ -39,7 +39,7 @@ class ShardedExecutor:
         self._shared, self._n_elements = SharedWork(rows), rows.n_samples * rows.n_targets
 
     @staticmethod
-    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
+    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str, *, weighted: bool = False) -> bool:
         """Whether the compiled kernels are on the disk; as `ReferenceExecutor.is_compiled`."""
         return all(disk.exists(name, dtype) for name in KERNELS)
 

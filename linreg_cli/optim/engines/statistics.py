@@ -65,7 +65,7 @@ class StatisticsExecutor:
         self._moments: tuple[Any, ...] | None = None
 
     @staticmethod
-    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str) -> bool:
+    def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str, *, weighted: bool = False) -> bool:
         """Whether the compiled kernels that a plan needs are on the disk; as `ReferenceExecutor.is_compiled`."""
         return all(disk.exists(name, dtype) for name in _kernels(n_features, n_targets))
 

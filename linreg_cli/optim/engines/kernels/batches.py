@@ -6,6 +6,7 @@ contiguous. Parameters and gradients are padded with zeros to whole vectors, so 
     X_nd  (n * d,)   y_nk  (n * k,)                 of the training dtype
     w_kD  (k * D,)   b_k   (k rounded up,)          of the training dtype; m_kD, mb_k: their momentum buffers
     g_kD  (k * D,)   gb_k  (k rounded up,)          float64 whatever the dtype: sums of f x and of f over a batch
+    weight_n (n,)    weights of the rows, of the training dtype
     order_n  (n,)    the row order of an epoch, not read where rows come as given
     dots_8   (8,)    workspace, of the training dtype
 
@@ -32,7 +33,16 @@ def pass_over(X_nd, y_nk, first, last, w_kD, b_k, d, k, loss, delta, dots_8, g_k
     The loss is not divided by n and the gradient lacks its scale (2, 1, 1/n ...), so that parts can be summed.
     """
     return sums_of(
-        X_nd, y_nk, nowhere(), False, first, last, 0, w_kD, b_k,
+        X_nd, y_nk, None, nowhere(), False, first, last, 0, w_kD, b_k,
+        d, k, loss, number(w_kD, delta), dots_8, g_kD, gb_k, gradient != 0,
+    )  # fmt: skip
+
+
+@kernel(fastmath=FAST)
+def weighted_pass_over(X_nd, y_nk, weight_n, first, last, w_kD, b_k, d, k, loss, delta, dots_8, g_kD, gb_k, gradient):
+    """As `pass_over`, of rows with weights."""
+    return sums_of(
+        X_nd, y_nk, weight_n, nowhere(), False, first, last, 0, w_kD, b_k,
         d, k, loss, number(w_kD, delta), dots_8, g_kD, gb_k, gradient != 0,
     )  # fmt: skip
 
@@ -63,16 +73,12 @@ def update(w, m, g, count, scale, has_buffer, lr, momentum, dampening, weight_de
     sgd_update(w, m, g, count, scale, has_buffer != 0, lr, momentum, dampening, weight_decay, nesterov != 0)
 
 
-@kernel(fastmath=FAST)
-def run_steps(
-    X_nd, y_nk, order_n, shuffled, w_kD, b_k, m_kD, mb_k, has_buffer, d, k, n, batch, bias,
+@inlined(fastmath=FAST)
+def _steps(
+    X_nd, y_nk, weight_n, order_n, shuffled, w_kD, b_k, m_kD, mb_k, has_buffer, d, k, n, batch, bias,
     loss, delta, rates, momentum, dampening, weight_decay, nesterov, position, losses, steps, dots_8, g_kD, gb_k,
 ):  # fmt: skip
-    """Take `steps` steps, or stop before the update at a loss that is not finite; returns the number of losses.
-
-    The first step is batch `position` of the epoch with learning rate rates[0]. With shuffled rows, all steps are
-    within that epoch.
-    """
+    """As `run_steps`; `weight_n` is None, or the weights."""
     D, K = (d + LANES - 1) // LANES * LANES, (k + LANES - 1) // LANES * LANES
     width, rule = number(w_kD, delta), (momentum, dampening, weight_decay, nesterov != 0)
     has_buffer, epoch, at, done = has_buffer != 0, 0, position * batch, steps
@@ -81,8 +87,9 @@ def run_steps(
             epoch, at = epoch + 1, 0
         last = min(at + batch, n)
         value = sums_of(
-            X_nd, y_nk, order_n, shuffled != 0, at, last, n, w_kD, b_k, d, k, loss, width, dots_8, g_kD, gb_k, True
-        )
+            X_nd, y_nk, weight_n, order_n, shuffled != 0, at, last, n, w_kD, b_k, d, k, loss, width, dots_8,
+            g_kD, gb_k, True,
+        )  # fmt: skip
         count = 1.0 if loss == SSE else float((last - at) * k)
         # The sum is rounded to the training dtype first, because torch's loss is infinite if that overflows.
         value = float(number(w_kD, value) / number(w_kD, count))
@@ -97,3 +104,31 @@ def run_steps(
         has_buffer = has_buffer or momentum != 0
         at = last
     return done
+
+
+@kernel(fastmath=FAST)
+def run_steps(
+    X_nd, y_nk, order_n, shuffled, w_kD, b_k, m_kD, mb_k, has_buffer, d, k, n, batch, bias,
+    loss, delta, rates, momentum, dampening, weight_decay, nesterov, position, losses, steps, dots_8, g_kD, gb_k,
+):  # fmt: skip
+    """Take `steps` steps, or stop before the update at a loss that is not finite; returns the number of losses.
+
+    The first step is batch `position` of the epoch with learning rate rates[0]. With shuffled rows, all steps are
+    within that epoch.
+    """
+    return _steps(
+        X_nd, y_nk, None, order_n, shuffled, w_kD, b_k, m_kD, mb_k, has_buffer, d, k, n, batch, bias, loss, delta,
+        rates, momentum, dampening, weight_decay, nesterov, position, losses, steps, dots_8, g_kD, gb_k,
+    )  # fmt: skip
+
+
+@kernel(fastmath=FAST)
+def weighted_run_steps(
+    X_nd, y_nk, weight_n, order_n, shuffled, w_kD, b_k, m_kD, mb_k, has_buffer, d, k, n, batch, bias,
+    loss, delta, rates, momentum, dampening, weight_decay, nesterov, position, losses, steps, dots_8, g_kD, gb_k,
+):  # fmt: skip
+    """As `run_steps`, of rows with weights; for batches of one row and one target too."""
+    return _steps(
+        X_nd, y_nk, weight_n, order_n, shuffled, w_kD, b_k, m_kD, mb_k, has_buffer, d, k, n, batch, bias, loss, delta,
+        rates, momentum, dampening, weight_decay, nesterov, position, losses, steps, dots_8, g_kD, gb_k,
+    )  # fmt: skip

@@ -37,7 +37,7 @@ def run_steps(
         for s in range(held if adding != 0 else 0):
             begin, stop = np.int64(item(ends, at * held + s)), np.int64(item(ends, at * held + s + 1))
             value = sums_of(
-                X_nd, y_nk, order_n, shuffled != 0, begin, stop, stop, w_kD, b_k, d, k, loss, width, dots_8,
+                X_nd, y_nk, None, order_n, shuffled != 0, begin, stop, stop, w_kD, b_k, d, k, loss, width, dots_8,
                 g_kD, gb_k, True,
             )  # fmt: skip
             start = (first + s) * W

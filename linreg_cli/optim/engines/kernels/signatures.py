@@ -22,7 +22,7 @@ INTEGER, FLOAT64 = "int64", "float64"
 TRAINED, ROWS, FLOAT64S = "trained *", "rows *", "float64 *"
 
 _TYPES = {
-    TRAINED: "X_nd y_nk w_kD b_k m_kD mb_k w m dots_8 trail",
+    TRAINED: "X_nd y_nk weight_n w_kD b_k m_kD mb_k w m dots_8 trail",
     ROWS: "order_n ends",
     FLOAT64S: (
         "g_kD gb_k g rates losses sums S_dD q_kD rr_k mx_D my_k v_kD u_D "
@@ -64,10 +64,18 @@ def _signature(returns: str | None, *names: str) -> Signature:
 #: module.function -> its signature.
 SIGNATURES = {
     "batches.pass_over": _signature(FLOAT64, "X_nd y_nk first last w_kD b_k d k loss delta dots_8 g_kD gb_k gradient"),
+    "batches.weighted_pass_over": _signature(
+        FLOAT64, "X_nd y_nk weight_n first last w_kD b_k d k loss delta dots_8 g_kD gb_k gradient"
+    ),
     "batches.update": _signature(None, "w m g count scale has_buffer lr momentum dampening weight_decay nesterov"),
     "batches.run_steps": _signature(
         INTEGER,
         "X_nd y_nk order_n shuffled w_kD b_k m_kD mb_k has_buffer d k n batch bias loss delta rates",
+        "momentum dampening weight_decay nesterov position losses steps dots_8 g_kD gb_k",
+    ),
+    "batches.weighted_run_steps": _signature(
+        INTEGER,
+        "X_nd y_nk weight_n order_n shuffled w_kD b_k m_kD mb_k has_buffer d k n batch bias loss delta rates",
         "momentum dampening weight_decay nesterov position losses steps dots_8 g_kD gb_k",
     ),
     "single_rows.run_steps": _signature(

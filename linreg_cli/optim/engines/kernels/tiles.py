@@ -6,6 +6,9 @@ the training dtype, with at most eight consecutive additions; sums over tiles ar
 With at most eight features, eight rows are transposed in registers, so that a vector is a column. Weights and gradient
 stay in registers for a whole tile, and nothing is summed across lanes before its end. With more features, the dot
 products of eight rows are summed across lanes together, and the rows are read again from the first-level cache.
+
+The loss and the factor f of a row are multiplied by its weight. Where `weight_n` is None, numba removes what is about
+weights before it compiles a function, so that rows without weights have machine code of their own.
 """
 
 import numpy as np
@@ -134,13 +137,16 @@ def one_loss(e, loss, delta, half):
 
 
 @inlined(fastmath=FAST)
-def one_row(X_nd, y_nk, row, w_kD, b_k, d, k, loss, delta, g_kD, gb_k, gradient):
+def one_row(X_nd, y_nk, weight_n, row, w_kD, b_k, d, k, loss, delta, g_kD, gb_k, gradient):
     """The loss of one row; its gradient is added to g and gb."""
     D = (d + LANES - 1) // LANES * LANES
     x, half, value = row * d, number(X_nd, 0.5), 0.0
     for t in range(k):
         e = total(products(X_nd, x, w_kD, t * D, d)) + item(b_k, t) - item(y_nk, row * k + t)
         part, f = one_loss(e, loss, delta, half)
+        if weight_n is not None:
+            weight = item(weight_n, row)
+            part, f = part * weight, f * weight
         value += part
         if gradient:
             put(gb_k, t, item(gb_k, t) + f)
@@ -172,7 +178,7 @@ def _targets(y_nk, order_n, shuffled, p, k, t):
 
 
 @inlined(fastmath=FAST)
-def _narrow_tile(X_nd, y_nk, order_n, shuffled, p, stop, w, b, t, d, k, loss, delta, g_kD, gb_k, gradient):
+def _narrow_tile(X_nd, y_nk, weight_n, order_n, shuffled, p, stop, w, b, t, d, k, loss, delta, g_kD, gb_k, gradient):
     """The loss of target t in a tile with at most eight features; w are its weights, a vector."""
     w0, w1, w2, w3 = lane(w, 0), lane(w, 1), lane(w, 2), lane(w, 3)
     w4, w5, w6, w7 = lane(w, 4), lane(w, 5), lane(w, 6), lane(w, 7)
@@ -194,6 +200,9 @@ def _narrow_tile(X_nd, y_nk, order_n, shuffled, p, stop, w, b, t, d, k, loss, de
         e, s = mul_add(w4, c4, e), mul_add(w5, c5, s)
         e, s = mul_add(w6, c6, e), mul_add(w7, c7, s)
         part, f = eight_losses(add(e, s), loss, width, half)
+        if weight_n is not None:
+            weights = _targets(weight_n, order_n, shuffled, p, 1, 0)
+            part, f = mul(part, weights), mul(f, weights)
         value, gb = add(value, part), add(gb, f)
         if gradient:
             g0, g1, g2, g3 = mul_add(f, c0, g0), mul_add(f, c1, g1), mul_add(f, c2, g2), mul_add(f, c3, g3)
@@ -207,7 +216,9 @@ def _narrow_tile(X_nd, y_nk, order_n, shuffled, p, stop, w, b, t, d, k, loss, de
 
 
 @inlined(fastmath=FAST | {"reassoc"})
-def _wide_tile(X_nd, y_nk, order_n, shuffled, p, stop, w_kD, b, t, d, k, loss, delta, dots_8, g_kD, gb_k, gradient):
+def _wide_tile(
+    X_nd, y_nk, weight_n, order_n, shuffled, p, stop, w_kD, b, t, d, k, loss, delta, dots_8, g_kD, gb_k, gradient
+):
     """The loss of target t in a tile with more than eight features."""
     D = (d + LANES - 1) // LANES * LANES
     zero, half, bias, width = splat(number(X_nd, 0.0)), splat(number(X_nd, 0.5)), splat(b), splat(delta)
@@ -235,6 +246,9 @@ def _wide_tile(X_nd, y_nk, order_n, shuffled, p, stop, w_kD, b, t, d, k, loss, d
             e = totals(s0, s1, s2, s3, s4, s5, s6, s7)
         e = add(e, sub(bias, _targets(y_nk, order_n, shuffled, p, k, t)))
         part, f = eight_losses(e, loss, width, half)
+        if weight_n is not None:
+            weights = _targets(weight_n, order_n, shuffled, p, 1, 0)
+            part, f = mul(part, weights), mul(f, weights)
         value, gb = add(value, part), add(gb, f)
         if gradient:
             f0, f1, f2, f3 = lane(f, 0), lane(f, 1), lane(f, 2), lane(f, 3)
@@ -257,7 +271,24 @@ def _wide_tile(X_nd, y_nk, order_n, shuffled, p, stop, w_kD, b, t, d, k, loss, d
 
 @inlined(fastmath=FAST)
 def sums_of(
-    X_nd, y_nk, order_n, shuffled, first, last, limit, w_kD, b_k, d, k, loss, delta, dots_8, g_kD, gb_k, gradient
+    X_nd,
+    y_nk,
+    weight_n,
+    order_n,
+    shuffled,
+    first,
+    last,
+    limit,
+    w_kD,
+    b_k,
+    d,
+    k,
+    loss,
+    delta,
+    dots_8,
+    g_kD,
+    gb_k,
+    gradient,
 ):
     """The loss of the rows at positions first..last-1; with `gradient`, also sum f x in g and sum f in gb.
 
@@ -277,17 +308,34 @@ def sums_of(
             if d <= LANES:
                 w = load(w_kD, t * LANES)
                 value += _narrow_tile(
-                    X_nd, y_nk, order_n, shuffled, p, stop, w, b, t, d, k, loss, delta, g_kD, gb_k, gradient
+                    X_nd, y_nk, weight_n, order_n, shuffled, p, stop, w, b, t, d, k, loss, delta, g_kD, gb_k, gradient
                 )
             else:
                 value += _wide_tile(
-                    X_nd, y_nk, order_n, shuffled, p, stop, w_kD, b, t, d, k, loss, delta, dots_8, g_kD, gb_k, gradient
+                    X_nd,
+                    y_nk,
+                    weight_n,
+                    order_n,
+                    shuffled,
+                    p,
+                    stop,
+                    w_kD,
+                    b,
+                    t,
+                    d,
+                    k,
+                    loss,
+                    delta,
+                    dots_8,
+                    g_kD,
+                    gb_k,
+                    gradient,
                 )
         p = stop
     if p < last and shuffled:
         ask_for(X_nd, y_nk, order_n, p + AHEAD, limit, d, k)
     while p < last:
         row = row_at(order_n, p) if shuffled else p
-        value += one_row(X_nd, y_nk, row, w_kD, b_k, d, k, loss, delta, g_kD, gb_k, gradient)
+        value += one_row(X_nd, y_nk, weight_n, row, w_kD, b_k, d, k, loss, delta, g_kD, gb_k, gradient)
         p += 1
     return value

@@ -131,8 +131,8 @@ def test_predictions_that_are_named_stay_so_and_all_of_them_are_the_default_in_m
     named = [
         load_config([table.with_name("c.yaml")], [f"evaluate.predictions={each}"]).config for each in ("all", "none")
     ]
-    assert [streaming.streamed(each).evaluate.predictions for each in named] == ["all", "none"]
-    assert streaming.streamed(load_config([table.with_name("c.yaml")], []).config).evaluate.predictions == "sample"
+    assert [on_disk.streamed(each).evaluate.predictions for each in named] == ["all", "none"]
+    assert on_disk.streamed(load_config([table.with_name("c.yaml")], []).config).evaluate.predictions == "sample"
 
 
 @pytest.mark.parametrize(("limit", "expected"), [("1MiB", False), ("1KB", True)])

@@ -361,7 +361,7 @@ def assemble_run(
     rows: AnyRows
     train: tuple[Matrix, Matrix]
     if stream.value:
-        ahead = streaming.reads_ahead(loaded, config, plan, len(dataset.features) + len(dataset.targets))
+        ahead = streaming.reads_ahead(loaded, config, plan, streaming.n_columns_of(dataset))
         rows = streaming.rows_on_disk(dataset, preprocessor, plan, dtype)
         rows.ahead = ahead
         train = rows.X_nd, rows.y_nk

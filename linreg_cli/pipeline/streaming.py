@@ -14,6 +14,7 @@ import torch
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.config.data import TableData
 from linreg_cli.config.types import bytes_in
+from linreg_cli.convergence.of_config import row_weights
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.rows import in_order, part
 from linreg_cli.data.split import streamed_split
@@ -24,7 +25,7 @@ from linreg_cli.optim.engines.windows import pieces_of
 from linreg_cli.optim.losses import is_squared
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.row_order import Blocks
-from linreg_cli.optim.rows import StoredRows
+from linreg_cli.optim.rows import StoredRows, TrainRows
 from linreg_cli.remedies import setting
 from linreg_cli.wording import bytes_of
 
@@ -33,6 +34,9 @@ CHUNK_BYTES = 4 * 2**20
 
 #: What else takes memory while a table is read and trained on: blocks of columns, parts of a pass, compiled code.
 OTHER_BYTES = 40 * 2**20
+
+#: Bytes of a row whose weight stays in memory in float64: for forecasts, and its root for each of two exact fits.
+WEIGHT_BYTES = 24
 
 #: The part of the free memory that a run may take where the config has no limit.
 SHARE = 0.5
@@ -74,7 +78,7 @@ def decide(config: Config, dataset: Dataset, *, resumed: bool = False) -> Decisi
     if asked is not None:
         source = "data.stream" if isinstance(config.data, TableData) else f"source: {config.data.source}"
         return Decision(asked, f"named by {source}", auto=False)
-    n_columns, itemsize = len(dataset.features) + len(dataset.targets), 8 if config.train.dtype == "float64" else 4
+    n_columns, itemsize = n_columns_of(dataset), 8 if config.train.dtype == "float64" else 4
     needed = sum(map(len, dataset.splits.values())) * n_columns * itemsize
     limit, where = limit_of(config)
     against = f"auto: the rows take {bytes_of(needed)}, and {where} is {bytes_of(limit)}"
@@ -86,6 +90,11 @@ def decide(config: Config, dataset: Dataset, *, resumed: bool = False) -> Decisi
     if resumed and streamed(config) != config:
         return Decision(False, "auto: the run was begun with an order of rows that is not streamed", auto=True)
     return Decision(True, against, auto=True)
+
+
+def n_columns_of(dataset: Dataset) -> int:
+    """The numbers of a row that is trained on: inputs, targets and a weight."""
+    return len(dataset.features) + len(dataset.targets) + (dataset.weights is not None)
 
 
 def limit_of(config: Config) -> tuple[int, str]:
@@ -122,9 +131,6 @@ def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config, device: tor
     """
     faults: list[Fault] = []
     back = f"or set {setting('data.stream', False)}"
-    if isinstance(config.data, TableData) and config.data.weight is not None:
-        message = f"rows that stay on the disk take no weights; leave it out, {back}"
-        faults += loaded.error("data.weight", message).faults
     if config.evaluate.cross_validation is not None:
         message = f"each fold is trained on rows in memory, and the rows stay on the disk; leave it out, {back}"
         faults += loaded.error("evaluate.cross_validation", message).faults
@@ -171,15 +177,17 @@ def reads_ahead(loaded: LoadedConfig, config: Config, plan: StepPlan, n_columns:
     if plan.is_full_batch:
         return True
     (limit, where), dtype = limit_of(config), config.train.dtype
-    if window_bytes(plan, n_columns, dtype) + OTHER_BYTES <= limit:
+    weighted = isinstance(config.data, TableData) and config.data.weight is not None
+    other = OTHER_BYTES + WEIGHT_BYTES * plan.n_samples * weighted
+    if window_bytes(plan, n_columns, dtype) + other <= limit:
         return True
-    needed = window_bytes(plan, n_columns, dtype, count=1) + OTHER_BYTES
+    needed = window_bytes(plan, n_columns, dtype, count=1) + other
     if needed <= limit:
         return False
     remedy, more = [setting("data.memory_limit", f"{-(-needed * 5 // 4 // 2**20)}MiB")], plan.n_blocks or 0
     while isinstance(plan.rows, Blocks) and 0 < more < plan.n_samples // 2:
         more *= 2
-        if window_bytes(replace(plan, n_blocks=more), n_columns, dtype, count=1) + OTHER_BYTES <= limit:
+        if window_bytes(replace(plan, n_blocks=more), n_columns, dtype, count=1) + other <= limit:
             remedy.insert(0, setting("train.blocks", more))
             break
     raise loaded.error(
@@ -204,22 +212,23 @@ def rows_on_disk(dataset: Dataset, preprocessor: Preprocessor, plan: StepPlan, d
     """
     order, n = plan.rows, plan.n_samples
     rows = in_order(dataset.splits["train"]) if isinstance(order, Blocks) else dataset.splits["train"]
-    out = StoredRows.empty(n, len(dataset.features), len(dataset.targets), str(dtype).removeprefix("torch."))
+    shape, weighted = (n, len(dataset.features), len(dataset.targets)), dataset.weights is not None
+    out = StoredRows.empty(*shape, str(dtype).removeprefix("torch."), weighted=weighted)
     size = max(1, CHUNK_BYTES // (8 * (out.n_features + out.n_targets)))
     begins = [order.members(block).start for block in range(order.n_blocks)] if isinstance(order, Blocks) else []
     for start in range(0, n, size):
         stop = min(start + size, n)
         some = part(rows, start, stop)
         X_nd, y_nk = (each.tensor(dataset, some, dtype) for each in (preprocessor.features, preprocessor.targets))
+        found = TrainRows(X_nd, y_nk, row_weights(dataset, some, dtype))
         if not isinstance(order, Blocks):
-            out.write(start, X_nd, y_nk)
+            out.write(start, found)
             continue
-        block = order.block_of(start, stop)
-        grouped = torch.from_numpy(np.argsort(block, kind="stable"))
-        X_nd, y_nk, first = X_nd[grouped], y_nk[grouped], 0
+        block, first = order.block_of(start, stop), 0
+        found = found.chosen(torch.from_numpy(np.argsort(block, kind="stable")))
         for each, count in enumerate(np.bincount(block, minlength=order.n_blocks).tolist()):
             if count:
-                out.write(begins[each], X_nd[first : first + count], y_nk[first : first + count])
+                out.write(begins[each], found.part(first, first + count))
                 begins[each] += count
                 first += count
     return out

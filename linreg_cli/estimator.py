@@ -15,7 +15,8 @@ from linreg_cli.data.roles import RowWeights
 from linreg_cli.errors import DivergedError
 from linreg_cli.optim.engines.select import resolve_device
 from linreg_cli.pipeline.in_memory import Trained, remedy, trained_in_memory
-from linreg_cli.pipeline.prepare import Prepared, assemble_run
+from linreg_cli.pipeline.prepare import assemble_run
+from linreg_cli.pipeline.prepared import Prepared
 from linreg_cli.pipeline.silent import Silent
 
 try:

@@ -146,3 +146,19 @@ def test_points_that_fail_a_gate_are_hollow_and_counted(key):
     [line] = [each for each in figure.axes[0].lines if each.get_gid() == "gates"]
     assert (len(line.get_xdata()), line.get_markerfacecolor()) == (1, "white")
     assert "a gate failed (1)" in legend(figure)
+
+
+@pytest.mark.parametrize(("metric", "edge"), [("validation.loss", 1.0), ("validation.r2", 0.0)])
+@pytest.mark.parametrize(("key", "axis"), [("optimizer.lr", 1), ("data.target", 0)])
+def test_points_without_a_result_are_marked_at_the_edge_where_the_metric_is_worst(key, axis, metric, edge):
+    values = [1.0, 2.0, 3.0] if key == "optimizer.lr" else ["a", "b", "c"]
+    sweep = made({key: values}, lambda each: "failed" if each[key] == values[1] else float(values.index(each[key])))
+    sweep.metric = metric
+    figure = sweep_figure(sweep)
+    places = drawn(figure.axes[0], "failed")[axis]
+    assert len(places) == 1
+    assert abs(places[0] - edge) < 0.05
+    limits = (figure.axes[0].get_xlim, figure.axes[0].get_ylim)[axis]()
+    results = drawn(figure.axes[0], "points")[axis]
+    assert min(results) > limits[0]
+    assert max(results) < limits[1]

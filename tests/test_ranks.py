@@ -13,7 +13,7 @@ import pytest
 import yaml
 from conftest import REPOSITORY
 
-from linreg_cli.cli.ranks import size_of
+from linreg_cli.cli.ranks import end_with, size_of
 
 CONFIG = """name: r
 data: {path: t.csv, target: y}
@@ -255,6 +255,15 @@ def test_nproc_in_one_of_several_processes_is_refused(linreg, place, monkeypatch
     assert (result.code, result.err.startswith("error: --nproc: this is one of several processes already")) == (2, True)
 
 
+def test_the_first_of_the_processes_is_terminated_once_its_launcher_has_ended(monkeypatch):
+    parents, sent = iter([7, 7, 1]), []
+    monkeypatch.setattr(os, "getppid", lambda: next(parents))
+    monkeypatch.setattr(os, "kill", lambda *signal_to: sent.append(signal_to))
+    end_with(7, every=0.0)
+    assert sent == [(os.getpid(), signal.SIGTERM)]
+    assert next(parents, None) is None
+
+
 def test_a_run_without_shards_is_not_resumed_by_several_processes(linreg, place):
     from linreg_cli.config import load_config
     from linreg_cli.errors import ConfigError, StoreError
@@ -271,4 +280,7 @@ def test_a_run_without_shards_is_not_resumed_by_several_processes(linreg, place)
     with pytest.raises(ConfigError, match="5 shards cannot be divided among 6 processes"):
         divided(loaded, loaded.config, several)
     assert divided(loaded, without, one).train.shards == 8
+    weighted = load_config([str(place / "c.yaml")], ["train.shards=null", "data.weight=a"])
+    with pytest.raises(ConfigError, match=r"weighted rows are not added up by several processes"):
+        divided(weighted, weighted.config, one)
     assert divided(loaded, without, None) is without

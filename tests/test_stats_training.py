@@ -134,6 +134,18 @@ def test_clusters_that_are_no_features_have_no_standard_errors_and_a_reason(linr
     assert (each["std_err_cluster"], "it needs the rows" in each["std_err_cluster_reason"]) == (None, True)
 
 
+def test_gates_of_such_a_run_compare_with_other_runs_also_when_it_goes_on(linreg, place):
+    linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
+    train = ("train", "-c", "c.yaml", "--stats", "s.safetensors", "-q")
+    assert linreg(*train).code == 0
+    unknown = [option for run in "ab" for option in ("--fail-if", f"train.rmse > run({run}).train.rmse")]
+    refused = linreg(*train, *unknown)
+    assert (refused.code, refused.err.count("error:")) == (2, 2)
+    gate = "gates=[train.rmse <= 1.5 * run(s-0001).train.rmse]"
+    assert linreg(*train, "--set", gate).code == 0
+    assert linreg("train", "--resume", "s-0002", "-q", "--set", "train.epochs=29").code == 0
+
+
 def test_what_is_done_with_such_a_run_works_or_says_why(linreg, place):
     linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
     options = ("--set", "train.epochs=5000", "--set", "plots=true")

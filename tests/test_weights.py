@@ -332,9 +332,9 @@ def test_train_of_a_table_takes_them(linreg, cards):
 @pytest.mark.parametrize(
     ("cell", "said"),
     [
-        ("0", "t.csv, row 3, column 'trust': the weight is 0: a weight must be a finite number above 0"),
-        ("-1.5", "t.csv, row 3, column 'trust': the weight is -1.5: a weight must be"),
-        ("", "t.csv, row 3, column 'trust': the weight is missing: a weight must be"),
+        ("0", "t.csv, row 3, column 'trust': the weight is 0; a weight must be a finite number above 0"),
+        ("-1.5", "t.csv, row 3, column 'trust': the weight is -1.5; a weight must be"),
+        ("", "t.csv, row 3, column 'trust': the weight is missing; a weight must be"),
         ("inf", "t.csv, row 3, column 'trust': the value is infinite or overflows float64; a weight must be"),
         ("heavy", "t.csv, row 3, column 'trust': 'heavy' is not a number, and the column is mostly numbers; a weight"),
     ],
@@ -348,6 +348,13 @@ def test_a_weight_that_is_none_is_an_error_with_its_row(linreg, config_file, tmp
     assert said in " ".join(result.err.split())
 
 
+@pytest.mark.parametrize("weight", [1e308, 1e-320])
+def test_weights_whose_sum_is_out_of_range_are_refused(linreg, config_file, tmp_path, weight):
+    CARDS.assign(trust=weight).to_csv(tmp_path / "t.csv", index=False)
+    result = linreg("train", "-c", config_file(config()))
+    assert (result.code, "t.csv, column 'trust': the sum of the weights" in result.err) == (3, True), result.err
+
+
 def test_settings_that_do_not_go_with_them(linreg, config_file, cards):
     smeared = config(rest="").replace(
         "standardize: true", "standardize: true, target_transform: log, target_estimate: mean"
@@ -356,3 +363,5 @@ def test_settings_that_do_not_go_with_them(linreg, config_file, cards):
     assert (result.code, "one smearing factor does not fit all" in " ".join(result.err.split())) == (2, True)
     result = linreg("train", "-c", config_file(config("weight: AVGEXP, ")))
     assert (result.code, "data.weight: 'AVGEXP' is also the target" in result.err) == (3, True)
+    result = linreg("validate", config_file(config(train="train: {shards: 4}\n")))
+    assert (result.code, "train.shards: weighted rows are not added up" in " ".join(result.err.split())) == (2, True)

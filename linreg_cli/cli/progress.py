@@ -22,7 +22,7 @@ EACH_EPOCH = 20
 
 
 class Progress:
-    """A `pipeline.prepare.Reporter` that writes to stderr: a bar on a terminal, and lines of training elsewhere.
+    """A `pipeline.prepared.Reporter` that writes to stderr: a bar on a terminal, and lines of training elsewhere.
 
     Args:
         quiet: print nothing, not even warnings.

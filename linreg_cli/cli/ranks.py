@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -98,7 +99,21 @@ def join(nproc: int | None = None) -> "Ranks | None":
         return Ranks.alone(known_as)
     with _default_signals():  # waiting for the others cannot be interrupted otherwise
         _joined = Ranks.join(known_as)
+    if known_as and _joined.rank == 0:
+        threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     return _joined
+
+
+def end_with(launcher: int, every: float = 1.0) -> None:
+    """Stop this process as SIGTERM does, with the run saved, once its launcher has ended without a word (kill -9).
+
+    Args:
+        launcher: the process that has started this one.
+        every: how often it is looked for, in seconds.
+    """
+    while os.getppid() == launcher:
+        time.sleep(every)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def has_launched() -> bool:

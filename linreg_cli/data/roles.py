@@ -15,6 +15,8 @@ from linreg_cli.data.tables.text_format import AsText
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.wording import exact
 
+_REMEDY = "a weight must be a finite number above 0; correct it, or leave the row out of the table"
+
 
 @dataclass(frozen=True)
 class RowWeights:
@@ -40,7 +42,11 @@ class RowWeights:
         train = np.asarray(rows)
         if not len(train):
             return cls(values, 1.0, column)
-        total = sum(math.fsum(values[train[at : at + BLOCK_ROWS]]) for at in range(0, len(train), BLOCK_ROWS))
+        parts = (values[train[at : at + BLOCK_ROWS]] for at in range(0, len(train), BLOCK_ROWS))
+        try:
+            total = sum(map(math.fsum, parts))
+        except OverflowError:  # each part of a sum must be in range
+            total = math.inf
         return cls(values, len(train) / total, column)
 
     def __getitem__(self, rows: Rows | slice) -> Column:
@@ -115,7 +121,7 @@ def weight_column(
     found = number_column(cells, column, missing_values, name, source)
     if isinstance(found, Fault):
         # What would help a feature, such as to leave the column out, does not help weights.
-        raise DataError(f"{found.message.split(';')[0]}; a weight must be a finite number above 0", found.where)
+        raise DataError(f"{found.message.split(';')[0]}; {_REMEDY}", found.where)
     return found
 
 
@@ -144,11 +150,11 @@ def checked_weights(weights: Numbers, column: str, splits: Mapping[str, Rows], n
         value = float(weights.values[row : row + 1][0])
         found = "the weight is missing" if math.isnan(value) else f"the weight is {exact(value)}"
         more = f" ({len(bad):,} rows have no weight above 0)" if len(bad) > 1 else ""
-        remedy = "a weight must be a finite number above 0; correct it, or leave the row out of the table"
-        raise DataError(f"{found}{more}: {remedy}", f"{name}, row {row + 1}, column {column!r}")
+        raise DataError(f"{found}{more}; {_REMEDY}", f"{name}, row {row + 1}, column {column!r}")
     scaled = RowWeights.of(weights.values, column, splits["train"])
     if not (math.isfinite(scaled.scale) and scaled.scale > 0):
-        raise DataError("the sum of the weights is beyond the range of float64; give them in another unit", name)
+        message = "the sum of the weights, or its inverse, is beyond the range of float64; give them in another unit"
+        raise DataError(message, f"{name}, column {column!r}")
     return scaled
 
 

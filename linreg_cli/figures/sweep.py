@@ -86,6 +86,7 @@ def _curve(sweep: Sweep, key: str) -> "Figure":
         _set_x(axes, min([*xs, *limits]), max([*xs, *limits]), is_log=is_log, label=key)
         if order:
             _set_metric(axes, "y", xy[1], sweep.metric)
+            _make_room(axes, below=sweep.highest)
         else:
             axes.set_yticks([])
         finish(figure, axes, entries)
@@ -145,12 +146,13 @@ def _lines_of_rates(
 def _mark_without(
     axes: "Axes", sweep: Sweep, results: dict[int, float], places: dict[int, float], entries: "Entries"
 ) -> None:
-    """Mark the points without a result along the upper edge."""
+    """Mark the points without a result along the edge where the metric is worst."""
+    edge, inwards = (0.035, -0.05) if sweep.highest else (0.965, 0.05)
     for index, (name, points) in enumerate(without_result(sweep, results)):
         x = [places[each.point] for each in points if each.point in places]
         colour, marker = (DIVERGED, "X") if name == "diverged" else ("#4D4D4D", "v")
         (line,) = axes.plot(
-            x, [0.965 - 0.05 * index] * len(x), marker, color=colour, markersize=12, markeredgecolor="white",
+            x, [edge - inwards * index] * len(x), marker, color=colour, markersize=12, markeredgecolor="white",
             clip_on=False, transform=axes.get_xaxis_transform(), zorder=4, gid=name,
         )  # fmt: skip
         entries.append((line, f"{name} ({len(points)})"))
@@ -172,13 +174,18 @@ def _set_metric(axes: "Axes", which: str, values: Sequence[float], label: str, i
         getattr(axes, f"set_{which}label")(*fitted(f"{label} (log scale)", LABEL, inches))
     else:
         set_limits(axes, which, low, high, few=False)
-    if which == "y":  # room for the marks along the upper edge
-        bottom, top = axes.get_ylim()
-        share = 0.08
-        if axes.get_yscale() == "log":
-            axes.set_ylim(bottom, top * (top / bottom) ** share)
-        else:
-            axes.set_ylim(bottom, top + share * (top - bottom))
+
+
+def _make_room(axes: "Axes", *, below: bool) -> None:
+    """Widen the axis of the metric for the marks along its edge."""
+    bottom, top = axes.get_ylim()
+    share = 0.08
+    if axes.get_yscale() == "log":
+        factor = (top / bottom) ** share
+        axes.set_ylim(*((bottom / factor, top) if below else (bottom, top * factor)))
+    else:
+        more = share * (top - bottom)
+        axes.set_ylim(*((bottom - more, top) if below else (bottom, top + more)))
 
 
 def _ranked(sweep: Sweep) -> "Figure":
@@ -206,11 +213,12 @@ def _ranked(sweep: Sweep) -> "Figure":
                 markeredgecolor=_BEST, markeredgewidth=2.2, zorder=4, gid="winner",
             )  # fmt: skip
             entries.append((ring, f"winner: {number(results[winner.point], 4)}"))
+        edge = 0.015 if sweep.highest else 0.985  # where the metric is worst
         for name, points in without_result(sweep, results):
             ys = [at[each.point] for each in points if each.point in at]
             colour, marker = (DIVERGED, "X") if name == "diverged" else ("#4D4D4D", "v")
             (line,) = axes.plot(
-                [0.985] * len(ys), ys, marker, color=colour, markersize=12, markeredgecolor="white",
+                [edge] * len(ys), ys, marker, color=colour, markersize=12, markeredgecolor="white",
                 transform=axes.get_yaxis_transform(), zorder=4, gid=name,
             )  # fmt: skip
             entries.append((line, f"{name} ({len(points)})"))

@@ -34,7 +34,8 @@ from linreg_cli.inspection.training_plans import TrainingPlan, training_plans
 from linreg_cli.least_squares.factor import EPS, Array, factorise
 from linreg_cli.least_squares.resampling import HeldOut, RidgePath, leave_one_out, ridge_path, weighted_mean
 from linreg_cli.least_squares.solve import Optimum, condition_numbers, least_squares
-from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
+from linreg_cli.pipeline.prepare import prepare
+from linreg_cli.pipeline.prepared import Prepared, Reporter
 from linreg_cli.pipeline.streaming import rows_on_disk
 from linreg_cli.remedies import setting
 

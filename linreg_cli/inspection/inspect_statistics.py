@@ -19,7 +19,7 @@ from linreg_cli.inspection.training_plans import training_plans
 from linreg_cli.least_squares.factor import EPS
 from linreg_cli.least_squares.solve import condition_numbers
 from linreg_cli.pipeline.measured import prepare_measured, read_for
-from linreg_cli.pipeline.prepare import Prepared, Reporter
+from linreg_cli.pipeline.prepared import Prepared, Reporter
 from linreg_cli.statistics.as_dataset import Summarised
 from linreg_cli.statistics.facts import ColumnFacts, TableStatistics
 from linreg_cli.statistics.moments import target_of, value_of

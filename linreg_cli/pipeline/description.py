@@ -14,7 +14,7 @@ from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, Stor
 from linreg_cli.findings import Finding
 from linreg_cli.gates import GateResult
 from linreg_cli.optim.fit import Stopped
-from linreg_cli.pipeline.prepare import Prepared
+from linreg_cli.pipeline.prepared import Prepared
 from linreg_cli.runs.record import RunRecord, environment
 from linreg_cli.runs.references import as_json
 from linreg_cli.wording import number, plural

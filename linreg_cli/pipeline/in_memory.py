@@ -12,7 +12,7 @@ from linreg_cli.convergence.outcome import has_diverged
 from linreg_cli.optim.fit import Diverged, Evaluated, fit
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.optim.stopping import EarlyStopping
-from linreg_cli.pipeline.prepare import Prepared
+from linreg_cli.pipeline.prepared import Prepared
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,23 @@ from typing import Any
 import numpy as np
 
 from linreg_cli.config import Config, LoadedConfig
-from linreg_cli.config.metric_names import impossible_gate, metric_names
+from linreg_cli.config.metric_names import metric_names
 from linreg_cli.convergence.auto import resolve
 from linreg_cli.convergence.of_config import dtype_of, plan_of, problem_of
 from linreg_cli.data import Preprocessor
 from linreg_cli.errors import ConfigError, Fault
 from linreg_cli.evaluation.metrics import probe
+from linreg_cli.gates import ReferenceValue
 from linreg_cli.least_squares.solve import of_factor
 from linreg_cli.metric_paths import Absent
 from linreg_cli.model import build_model, initialise
 from linreg_cli.optim.engines.select import choose, resolve_device
 from linreg_cli.optim.losses import is_squared
 from linreg_cli.optim.state import TrainingState
-from linreg_cli.pipeline.prepare import Prepared, Reporter, resolved_config
+from linreg_cli.pipeline import gates
+from linreg_cli.pipeline.prepare import resolved_config
+from linreg_cli.pipeline.prepared import Prepared, Reporter
 from linreg_cli.remedies import setting
-from linreg_cli.runs.references import references_of
 from linreg_cli.statistics.as_dataset import NEEDS_ROWS, NoMatrix, Summarised, summarised
 from linreg_cli.statistics.kept import read_statistics
 from linreg_cli.statistics.scaled import measured_rows, refuse_rounding, scaled_factor
@@ -40,7 +42,9 @@ def prepare_measured(
     path: str,
     *,
     fail_if: Sequence[str] = (),
+    resumed: bool = False,
     outputs: Path | None = None,
+    references: Mapping[str, ReferenceValue] | None = None,
     dtype: str | None = None,
 ) -> Prepared:
     """As `prepare`, from the statistics of the table: no row is read.
@@ -50,7 +54,9 @@ def prepare_measured(
         reporter: receives progress.
         path: of the file of statistics.
         fail_if: as in `prepare`.
+        resumed: as in `prepare`.
         outputs: as in `prepare`.
+        references: as in `prepare`.
         dtype: in which everything is computed, judged by the epsilon of the config's; None: that of the config.
 
     Raises:
@@ -59,20 +65,17 @@ def prepare_measured(
     """
     refuse_what_needs_rows(loaded)
     config = loaded.config
-    references, wrong = ({}, []) if outputs is None else references_of([*config.gates, *fail_if], outputs, None)
-    for position, why in wrong:
-        place = loaded.error(("gates", position), why).faults if position < len(config.gates) else None
-        raise ConfigError(place or [Fault(why, "--fail-if")])
+    compared, faults = gates.references(loaded, fail_if, outputs, references)
     reporter.stage("reading the statistics")
     found = read_for(loaded, path)
-    _check_gates(loaded, fail_if, found)
+    gates.refuse_impossible(loaded, _names(config, found), () if resumed else config.gates, fail_if, faults)
     assert found.dataset.summary is not None
     reporter.data(found.dataset.summary)
     reporter.stage("preparing")
     prepared = _assembled(loaded, config if dtype is None else _in_dtype(config, dtype), found, config.train.dtype)
     with loaded.placing_errors():
         probe(prepared.formula(), config.probe, found.dataset.encoder)
-    return replace(prepared, references=references)
+    return replace(prepared, references=compared)
 
 
 def read_for(loaded: LoadedConfig, path: str) -> Summarised:
@@ -153,27 +156,16 @@ def refuse_what_needs_rows(loaded: LoadedConfig) -> None:
         raise ConfigError(faults)
 
 
-def _check_gates(loaded: LoadedConfig, fail_if: Sequence[str], found: Summarised) -> None:
-    """Refuse gates on metrics that need rows, and on those that no run of the config has.
-
-    Raises:
-        ConfigError: with each.
-    """
-    config, dataset = loaded.config, found.dataset
-    names = metric_names(config, dataset.features)
+def _names(config: Config, found: Summarised) -> Any:
+    """The metrics of a run from statistics; those that need rows are absent, with the reason."""
+    names = metric_names(config, found.dataset.features)
     transformed = config.preprocess.target_transform != "none"
     for split in ("validation", "test"):
         names[split] = _without_rows(names[split])
     lost = (*_OF_ROWS, *(("mse", "rmse", "r2") if transformed else ()))
     names["train"] = _without(names["train"], lost)
     names["optimum"] = _without(names["optimum"], _IN_OPTIMUM)
-    faults: list[Fault] = []
-    for position, gate in enumerate(config.gates):
-        if why := impossible_gate(gate, names):
-            faults += loaded.error(("gates", position), why).faults
-    faults += [Fault(why, "--fail-if") for gate in fail_if if (why := impossible_gate(gate, names))]
-    if faults:
-        raise ConfigError(faults)
+    return names
 
 
 def _without_rows(names: Any) -> Absent:

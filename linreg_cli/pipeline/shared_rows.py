@@ -7,7 +7,7 @@ from typing import Any
 from linreg_cli.config import Config
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.pipeline.prepare import Prepared
+from linreg_cli.pipeline.prepared import Prepared
 from linreg_cli.runs.compare import flat
 
 #: Keys of which the exact fit, the scaled rows and their order depend on none.

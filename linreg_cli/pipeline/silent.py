@@ -7,7 +7,7 @@ from linreg_cli.optim.plan import StepPlan
 
 
 class Silent:
-    """See `prepare.Reporter`."""
+    """See `prepared.Reporter`."""
 
     def stage(self, text: str) -> None:
         """Nothing is shown."""

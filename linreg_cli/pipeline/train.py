@@ -25,7 +25,8 @@ from linreg_cli.optim.fit import Diverged, Evaluated, Event, SegmentDone, Stoppe
 from linreg_cli.optim.stopping import Distance
 from linreg_cli.optim.trail import Array
 from linreg_cli.pipeline.in_memory import early_stopping, remedy, restore_best, trained_in_memory
-from linreg_cli.pipeline.prepare import Prepared, Reporter, assemble_run
+from linreg_cli.pipeline.prepare import assemble_run
+from linreg_cli.pipeline.prepared import Prepared, Reporter
 from linreg_cli.runs.checkpoint import Checkpoint, save_checkpoint
 from linreg_cli.runs.history import History
 from linreg_cli.runs.signals import StopRequests

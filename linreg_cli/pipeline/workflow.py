@@ -32,7 +32,8 @@ from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.rows import MeasuredRows
 from linreg_cli.pipeline.description import chosen_in_words, description, record_failure, result_of, shown_command
 from linreg_cli.pipeline.measured import STATISTICS, prepare_measured
-from linreg_cli.pipeline.prepare import Prepared, Reporter, prepare
+from linreg_cli.pipeline.prepare import prepare
+from linreg_cli.pipeline.prepared import Prepared, Reporter
 from linreg_cli.pipeline.ranks import launch_of, resumed_by
 from linreg_cli.pipeline.resume import taken_up
 from linreg_cli.pipeline.train import Training, cross_validation
@@ -201,13 +202,14 @@ def resume_run(
             reporter.warn(warning)
         fail_if = fail_if or resumption.fail_if
         ranks = resumed_by(ranks, resumption.loaded.config, run.id)
+        compared: Any = {
+            "fail_if": fail_if, "resumed": True, "outputs": outputs or run.path.parent,
+            "references": resumption.references,
+        }  # fmt: skip
         if (statistics := resumption.record.get(STATISTICS)) is None:
-            prepared = prepare(
-                resumption.loaded, reporter, fail_if=fail_if, resumed=True, outputs=outputs or run.path.parent,
-                references=resumption.references, frame=frame, ranks=ranks,
-            )  # fmt: skip
+            prepared = prepare(resumption.loaded, reporter, frame=frame, ranks=ranks, **compared)
         else:
-            prepared = prepare_measured(resumption.loaded, reporter, str(statistics), fail_if=fail_if)
+            prepared = prepare_measured(resumption.loaded, reporter, str(statistics), **compared)
         auto = "lr" in auto_keys(resumption.record)
         warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True, auto=auto)
         resumption.check_data(prepared.fingerprint)

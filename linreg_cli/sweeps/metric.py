@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from linreg_cli.config.metric_names import known_features, metric_names
-from linreg_cli.config.schema import Config
 from linreg_cli.errors import ConfigError, Fault
 from linreg_cli.metric_paths import Missing, metric_at, parse_path
+
+if TYPE_CHECKING:
+    from linreg_cli.config import Config
 
 #: Metrics that are best when highest.
 _HIGHEST = ("r2", "r2_adjusted")
@@ -33,7 +34,7 @@ def is_best_when_highest(metric: str) -> bool:
     return any(step in _HIGHEST for step, _ in parse_path(metric))
 
 
-def choose_metric(configs: Sequence[Config], asked: str | None = None) -> tuple[str, str | None]:
+def choose_metric(configs: "Sequence[Config]", asked: str | None = None) -> tuple[str, str | None]:
     """The metric that every point has, and a warning about it, or None.
 
     Args:
@@ -44,6 +45,8 @@ def choose_metric(configs: Sequence[Config], asked: str | None = None) -> tuple[
     Raises:
         ConfigError: for a metric that the runs of a point do not have.
     """
+    from linreg_cli.config.metric_names import known_features, metric_names  # late: lists of runs read no config
+
     names = [metric_names(config, known_features(config)) for config in configs]
     if asked is not None:
         _refuse_unknown(asked, names)

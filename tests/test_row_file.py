@@ -61,7 +61,7 @@ def test_space_is_checked_before_anything_is_written(folder, monkeypatch):
     with pytest.raises(DataError) as caught:
         stored(2**20, [3, 1], "float32")
     (fault,) = caught.value.faults
-    assert "needs 16 MiB in a temporary file, and 3 MiB are free; set TMPDIR" in str(fault)
+    assert "need 16 MiB in a temporary file, and 3 MiB are free; set TMPDIR" in str(fault)
     assert str(folder) in str(fault)
 
 

@@ -13,8 +13,10 @@ import torch
 
 from linreg_cli.config import load_config
 from linreg_cli.config.types import bytes_in
+from linreg_cli.convergence import on_disk
 from linreg_cli.convergence.constant import best_constant_loss
 from linreg_cli.data.columns.row_file import stored
+from linreg_cli.data.scaling import Scaling
 from linreg_cli.optim.engines import parts, windows
 from linreg_cli.optim.losses import Loss
 from linreg_cli.pipeline import streaming
@@ -37,7 +39,7 @@ def table(tmp_path):
 def small(monkeypatch):
     """Pieces, chunks and parts of a few rows, so that every boundary is crossed."""
     monkeypatch.setattr(windows, "PIECE_BYTES", 500)
-    monkeypatch.setattr(streaming, "CHUNK_BYTES", 1_700)
+    monkeypatch.setattr(on_disk, "CHUNK_BYTES", 1_700)
     monkeypatch.setattr(streaming, "OTHER_BYTES", 0)
     monkeypatch.setattr(parts, "PART_ELEMENTS", 200)
 
@@ -151,8 +153,8 @@ def test_predictions_that_are_named_stay_so_and_all_of_them_are_the_default_in_m
     named = [
         load_config([table.with_name("c.yaml")], [f"evaluate.predictions={each}"]).config for each in ("all", "none")
     ]
-    assert [streaming.streamed(each).evaluate.predictions for each in named] == ["all", "none"]
-    assert streaming.streamed(load_config([table.with_name("c.yaml")], []).config).evaluate.predictions == "sample"
+    assert [on_disk.streamed(each).evaluate.predictions for each in named] == ["all", "none"]
+    assert on_disk.streamed(load_config([table.with_name("c.yaml")], []).config).evaluate.predictions == "sample"
 
 
 @pytest.mark.parametrize(("limit", "expected"), [("1MiB", False), ("1KB", True)])
@@ -185,7 +187,11 @@ def test_auto_streams_where_the_rows_do_not_fit(limit, expected, linreg, table):
             "optimizer.lr",
             "auto compares rates on the batches",
         ),
-        (["data.memory_limit=1KB"], "data.memory_limit", "and data.memory_limit is 1000 bytes; set train.blocks: "),
+        (
+            ["data.memory_limit=1KB"],
+            "data.memory_limit",
+            "data.memory_limit is 1000 bytes; set train.shuffle: blocks and ",
+        ),
         (["data.memory_limit=2 potatoes"], "data.memory_limit", "expected a size above 0 with its unit"),
         (["data.memory_limit=0MiB"], "data.memory_limit", "expected a size above 0 with its unit"),
     ],
@@ -199,12 +205,14 @@ def test_what_does_not_stream_is_refused_with_what_helps(settings, key, said, li
 
 
 def test_the_remedies_of_a_limit_that_is_too_low_train(linreg, table):
-    result = linreg("train", "-c", "c.yaml", *options(["data.stream=true", "data.memory_limit=4KB"]))
-    found = re.search(r"set (train.blocks: \d+), or (data.memory_limit: \S+)", result.err.replace("\n", " "))
-    assert found, result.err
-    for remedy in found.groups():
-        settings = ["data.stream=true", "data.memory_limit=4KB", "train.shuffle=blocks", remedy.replace(": ", "=")]
-        trained(linreg, table, *settings)
+    given = ["data.stream=true", "data.memory_limit=4KB"]
+    said = linreg("train", "-c", "c.yaml", *options(given)).err.replace("\n", " ")
+    found = re.search(r"set (train.shuffle: blocks) and (train.blocks: \d+), or (data.memory_limit: \S+)", said)
+    assert found, said
+    order, blocks, limit = (each.replace(": ", "=", 1) for each in found.groups())
+    for remedy in ([order, blocks], [limit]):
+        result = linreg("train", "-c", "c.yaml", "-q", *options([*given, *remedy]))
+        assert result.code == 0, result.err
 
 
 def test_sizes_are_read_in_both_kinds_of_units():
@@ -227,7 +235,7 @@ def test_a_streamed_run_leaves_no_file_and_resumes_with_the_same_bits(linreg, ta
 def test_a_run_begun_in_memory_keeps_its_order_when_it_is_resumed_with_less_memory(linreg, table, monkeypatch):
     run = trained(linreg, table, "train.epochs=2")
     whole = trained(linreg, table, "train.epochs=4")
-    monkeypatch.setattr(streaming, "free_memory", lambda: 100)
+    monkeypatch.setattr(on_disk, "free_memory", lambda: 100)
     assert linreg("train", "--resume", run, "-q", *options(["train.epochs=4"])).code == 0
     assert contents(run)["model.safetensors"] == contents(whole)["model.safetensors"]
 
@@ -240,3 +248,19 @@ def test_inspect_of_rows_on_the_disk_gives_the_figures_of_rows_in_memory(linreg,
     assert there["optimum"] == here["optimum"]
     assert {key for key in here if here[key] != there[key]} <= {"stream"}
     assert linreg("inspect", "-c", "c.yaml", "--ridge", *options(["data.stream=true"])).code == 2
+
+
+def test_no_split_is_held_in_memory_neither_in_training_nor_in_evaluation(linreg, table, monkeypatch):
+    split = "data.split={train: 0.4, validation: 0.3, test: 0.3, by: hash}"
+    counts, tensor = [], Scaling.tensor
+
+    def counted(self, dataset, rows, dtype):
+        counts.append(len(rows))
+        return tensor(self, dataset, rows, dtype)
+
+    monkeypatch.setattr(Scaling, "tensor", counted)
+    run = trained(linreg, table, *BLOCKS, split, "data.stream=true")
+    evaluated = linreg("evaluate", run, "--json").json
+    assert 0 < max(counts) <= on_disk.CHUNK_BYTES // (8 * 4)
+    stored = json.loads((run / "metrics.json").read_text())
+    assert all(evaluated[name] == stored[name] for name in ("train", "validation", "test", "optimum"))

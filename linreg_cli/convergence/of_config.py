@@ -15,6 +15,8 @@ from linreg_cli.least_squares.factor import Array, Factor
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import build_model, initialise, parameters_of
 from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.row_order import RowOrder
+from linreg_cli.optim.rows import TrainRows
 
 
 def problem_of(
@@ -64,6 +66,31 @@ def arrays_of(
     rows = plan.rows.arranged(dataset.splits["train"])
     X_nd, y_nk = (each.tensor(dataset, rows, dtype).numpy() for each in (preprocessor.features, preprocessor.targets))
     return X_nd, y_nk
+
+
+def rows_in_memory(
+    dataset: Dataset,
+    preprocessor: Preprocessor,
+    split: str,
+    dtype: torch.dtype,
+    order: RowOrder | None = None,
+    device: torch.device | None = None,
+) -> TrainRows:
+    """The scaled rows of a split as tensors; as `on_disk.rows_on_disk`.
+
+    Args:
+        dataset: the rows.
+        preprocessor: its scaling.
+        split: which rows.
+        dtype: of the numbers.
+        order: the order of training, as which the train split stands (`RowOrder.arranged`); None: as given.
+        device: of the tensors; None: the CPU.
+    """
+    rows = dataset.splits[split] if order is None else order.arranged(dataset.splits[split])
+    X_nd, y_nk = (
+        each.tensor(dataset, rows, dtype).to(device) for each in (preprocessor.features, preprocessor.targets)
+    )
+    return TrainRows(X_nd, y_nk, row_weights(dataset, rows, dtype, device))
 
 
 def plan_of(config: Config, dataset: Dataset) -> StepPlan:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
+import torch
 from torch import nn
 
 from linreg_cli.config import Config
 from linreg_cli.config.given import messages_about
-from linreg_cli.convergence.of_config import plan_of, problem_of, row_weights
+from linreg_cli.convergence.of_config import plan_of, problem_of, row_weights, rows_in_memory
+from linreg_cli.convergence.on_disk import decide, rows_on_disk
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.data import SPLITS, Dataset, Preprocessor, load_dataset
@@ -29,7 +31,9 @@ from linreg_cli.evaluation.truth import compare, known_truth
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import fold, linear_layer
+from linreg_cli.optim.engines.reference import loss_over
 from linreg_cli.optim.losses import Loss
+from linreg_cli.optim.rows import StoredRows, TrainRows
 from linreg_cli.runs.record import auto_keys
 
 
@@ -103,14 +107,17 @@ def evaluate_splits(saved: SavedModel, frame: pa.Table | None = None) -> tuple[M
     if {*saved.formula.features, *saved.formula.targets} - set(dataset.columns):
         raise saved.run.damaged("preprocess.json", "its columns are not those of config.yaml")
     dtype, loss = linear_layer(model).weight.dtype, Loss(config.loss, config.huber_delta)
-    losses = {}
+    losses, order = {}, plan_of(config, dataset).rows
+    on_disk = dataset.weights is None and decide(config, dataset, resumed=True).value
     for split, given in dataset.splits.items():
-        if len(given):
-            rows = plan_of(config, dataset).rows.arranged(given) if split == "train" else given
-            X_nd, y_nk = (each.tensor(dataset, rows, dtype) for each in (preprocessor.features, preprocessor.targets))
-            losses[split] = loss.over(model, X_nd, y_nk, row_weights(dataset, rows, dtype))
-            if split == "train":
-                problem = problem_of(config, dataset, preprocessor, (X_nd.numpy(), y_nk.numpy()))
+        if not len(given):
+            continue
+        asked = dataset, preprocessor, split, dtype, order if split == "train" else None
+        rows: StoredRows | TrainRows = rows_on_disk(*asked) if on_disk else rows_in_memory(*asked)
+        losses[split] = loss_over(rows, loss, model)
+        if split == "train":
+            X_nd, y_nk = (each.numpy() if isinstance(each, torch.Tensor) else each for each in (rows.X_nd, rows.y_nk))
+            problem = problem_of(config, dataset, preprocessor, (X_nd, y_nk))
     errors = {split: summed_errors(saved.formula, dataset, dataset.splits[split]) for split in losses}
     about = problem, config, dataset, preprocessor
 

@@ -17,6 +17,7 @@ from linreg_cli.convergence.limits import (
     mean_square_limit,
 )
 from linreg_cli.convergence.of_config import arrays_of
+from linreg_cli.convergence.on_disk import rows_on_disk
 from linreg_cli.convergence.original import with_weights
 from linreg_cli.convergence.problem import ON_DISK, Problem
 from linreg_cli.convergence.rates import SgdRule, stable_rate
@@ -36,7 +37,6 @@ from linreg_cli.least_squares.resampling import HeldOut, RidgePath, leave_one_ou
 from linreg_cli.least_squares.solve import Optimum, condition_numbers, least_squares
 from linreg_cli.pipeline.prepare import prepare
 from linreg_cli.pipeline.prepared import Prepared, Reporter
-from linreg_cli.pipeline.streaming import rows_on_disk
 from linreg_cli.remedies import setting
 
 #: The number of folds if `evaluate.cross_validation` is not set.
@@ -254,7 +254,7 @@ def _standardized(prepared: Prepared, problem: Problem) -> Problem | None:
         return None
     dtype = torch.float64 if problem.X_nd.dtype == np.float64 else torch.float32
     if isinstance(problem.X_nd, RowsOnAccess):
-        return replace(problem, X_nd=rows_on_disk(dataset, preprocessor, problem.plan, dtype).X_nd)
+        return replace(problem, X_nd=rows_on_disk(dataset, preprocessor, "train", dtype, problem.plan.rows).X_nd)
     return replace(problem, X_nd=arrays_of(problem.plan, dataset, preprocessor, dtype)[0])
 
 

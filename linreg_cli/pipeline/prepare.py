@@ -13,7 +13,8 @@ from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.config.data import TableData
 from linreg_cli.config.metric_names import known_features, metric_names
 from linreg_cli.convergence.auto import resolve
-from linreg_cli.convergence.of_config import arrays_of, dtype_of, plan_of, problem_of, row_weights
+from linreg_cli.convergence.of_config import arrays_of, dtype_of, plan_of, problem_of, row_weights, rows_in_memory
+from linreg_cli.convergence.on_disk import IN_MEMORY, decide, n_columns_of, rows_on_disk, streamed, wanted
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
 from linreg_cli.data.columns.rows import Matrix
 from linreg_cli.decisions import Decision
@@ -27,7 +28,6 @@ from linreg_cli.optim.state import TrainingState
 from linreg_cli.pipeline import gates, streaming
 from linreg_cli.pipeline.prepared import Prepared, Reporter
 from linreg_cli.pipeline.ranks import divided
-from linreg_cli.pipeline.streaming import IN_MEMORY
 from linreg_cli.starter.known import Rows
 
 if TYPE_CHECKING:
@@ -76,15 +76,15 @@ def prepare(
     found, faults = gates.references(loaded, fail_if, outputs, references)
     gates.refuse_impossible(loaded, metric_names(loaded.config, known_features(config)), (), fail_if, faults)
     reporter.stage("reading the data")
-    if streaming.wanted(config):
+    if wanted(config):
         streaming.refuse_what_needs_all_rows(loaded, config, device)
-        config, known = streaming.streamed(config), None
+        config, known = streamed(config), None
     with loaded.placing_errors():
         dataset = known.rows(config) if known else load_dataset(config, progress=reporter.stage, frame=frame)
-        stream = streaming.decide(config, dataset, resumed=resumed)
+        stream = decide(config, dataset, resumed=resumed)
         if stream.value and stream.auto:
             streaming.refuse_what_needs_all_rows(loaded, config, device)
-            split, config, known = config.data.split, streaming.streamed(config), None
+            split, config, known = config.data.split, streamed(config), None
             if config.data.split != split:
                 dataset = load_dataset(config, progress=reporter.stage, frame=frame)
     empty = [name for name, rows in dataset.splits.items() if not len(rows)]
@@ -134,23 +134,20 @@ def assemble_run(
     """
     preprocessor = known.preprocessor if known else Preprocessor.fit(dataset, config.preprocess, bias=config.model.bias)
     dtype, solved = dtype_of(config), known.problem if known and eps is None else None
-    features, targets = preprocessor.features, preprocessor.targets
     with loaded.placing_errors():
         plan = plan_of(config, dataset)
-    held_out = {
-        split: (
-            features.tensor(dataset, where, dtype).to(device),
-            targets.tensor(dataset, where, dtype).to(device),
-            row_weights(dataset, where, dtype, device),
-        )
+    held_out: dict[str, AnyRows] = {
+        split: rows_on_disk(dataset, preprocessor, split, dtype)
+        if stream.value
+        else rows_in_memory(dataset, preprocessor, split, dtype, device=device)
         for split, where in dataset.splits.items()
         if len(where) and split != "train"
     }
     rows: AnyRows
     train: tuple[Matrix, Matrix]
     if stream.value:
-        ahead = streaming.reads_ahead(loaded, config, plan, streaming.n_columns_of(dataset))
-        rows = streaming.rows_on_disk(dataset, preprocessor, plan, dtype)
+        ahead = streaming.reads_ahead(loaded, config, plan, n_columns_of(dataset))
+        rows = rows_on_disk(dataset, preprocessor, "train", dtype, plan.rows)
         rows.ahead = ahead
         train = rows.X_nd, rows.y_nk
     else:

@@ -6,12 +6,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from torch import Tensor
-
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.config.given import messages_about
 from linreg_cli.convergence.auto import ResolvedOptimizer
 from linreg_cli.convergence.limits import rate_limit
+from linreg_cli.convergence.on_disk import IN_MEMORY
 from linreg_cli.convergence.preflight import check_before_training
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, reaching
@@ -31,7 +30,6 @@ from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import AnyRows, MeasuredRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.pipeline.ranks import findings
-from linreg_cli.pipeline.streaming import IN_MEMORY
 from linreg_cli.trackers.track import check as check_trackers
 
 
@@ -69,8 +67,7 @@ class Prepared:
         dataset: the rows of all splits, in original units.
         preprocessor: fitted on the train split.
         rows: the train split in scaled units, on the device, in the dtype of training.
-        held_out: split -> X, y and the weights likewise, shapes (n_samples, n_features), (n_samples, n_targets) and
-            (n_samples,), or None; of the splits besides `train` those with rows.
+        held_out: split -> its rows likewise; of the splits besides `train` those with rows.
         state: the initial parameters.
         choice: the executor, and the reason for it.
         problem: the plan and the train split; its optimum, curvature and limits are computed on first access.
@@ -84,7 +81,7 @@ class Prepared:
     dataset: Dataset
     preprocessor: Preprocessor
     rows: AnyRows
-    held_out: dict[str, tuple[Tensor, Tensor, Tensor | None]]
+    held_out: dict[str, AnyRows]
     state: TrainingState
     choice: Choice
     problem: Problem
@@ -117,9 +114,8 @@ class Prepared:
         if split == "train" and isinstance(self.rows, MeasuredRows):
             return self.choice.executor.train_loss(self.plan, self.state)
         with contextlib.nullcontext() if self.plan.shards is None else one_thread():
-            if split == "train":
-                return loss_over(self.rows, self.plan, self.state)
-            return self.plan.loss.over(self.state.model, *self.held_out[split])
+            rows = self.rows if split == "train" else self.held_out[split]
+            return loss_over(rows, self.plan.loss, self.state.model)
 
     def rate_limit(self) -> dict[str, Any] | None:
         """The limit of the learning rate, for `run.json`; see `limits.rate_limit`."""

@@ -1,6 +1,6 @@
 """Rows of numbers in a temporary file without a name: written once at any place, read in ranges by any thread.
 
-The scaled rows of a train split that is not held in memory are kept like this. The file holds one matrix after the
+The scaled rows of a split that is not held in memory are kept like this. The file holds one matrix after the
 other, each row-major. It has no name, so that nothing is left of it however the process ends.
 """
 
@@ -107,8 +107,7 @@ class _File:
 
     def _error(self, what: str, error: OSError) -> DataError:
         return DataError(
-            f"a temporary file with the rows of the train split {what}: {error.strerror}; set TMPDIR to a folder on "
-            "another disk",
+            f"a temporary file with scaled rows {what}: {error.strerror}; set TMPDIR to a folder on another disk",
             self._where,
         )
 
@@ -133,8 +132,8 @@ def stored(n_rows: int, widths: Sequence[int], dtype: npt.DTypeLike) -> list[Sto
     needed, free = n_rows * sum(widths) * itemsize, shutil.disk_usage(where).free
     if needed > free:
         raise DataError(
-            f"the train split needs {bytes_of(needed)} in a temporary file, and {bytes_of(free)} are free; set TMPDIR "
-            "to a folder on another disk",
+            f"the scaled rows of a split need {bytes_of(needed)} in a temporary file, and {bytes_of(free)} are free; "
+            "set TMPDIR to a folder on another disk",
             where,
         )
     try:
@@ -142,8 +141,7 @@ def stored(n_rows: int, widths: Sequence[int], dtype: npt.DTypeLike) -> list[Sto
         os.ftruncate(file._descriptor, needed)
     except OSError as error:
         raise DataError(
-            f"no temporary file can be made for the rows of the train split: {error.strerror}; set TMPDIR to a folder "
-            "on another disk",
+            f"no temporary file can be made for scaled rows: {error.strerror}; set TMPDIR to a folder on another disk",
             where,
         ) from None
     begins = np.concatenate([[0], np.cumsum(np.multiply(widths, n_rows * itemsize))])

@@ -7,11 +7,11 @@ bits are the same. Creating the first `SGD` object of a process would make torch
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.sgd import sgd
 
 from linreg_cli.optim.engines.windows import Window, windows_of
-from linreg_cli.optim.losses import CHUNK_ROWS
+from linreg_cli.optim.losses import CHUNK_ROWS, Loss
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import AnyRows, sum_of_weights
 from linreg_cli.optim.state import TrainingState
@@ -95,12 +95,12 @@ class ReferenceExecutor:
 
     def train_loss(self, plan: StepPlan, state: TrainingState) -> float:
         """The loss over the whole train split at the parameters of the state, accumulated in float64."""
-        return loss_over(self._rows, plan, state)
+        return loss_over(self._rows, plan.loss, state.model)
 
 
-def loss_over(rows: AnyRows, plan: StepPlan, state: TrainingState) -> float:
-    """The loss over all rows at the parameters of the state, accumulated in float64, as `Loss.over`."""
+def loss_over(rows: AnyRows, loss: Loss, model: nn.Module) -> float:
+    """The loss of a model over all rows, in memory or on the disk, accumulated in float64, as `Loss.over`."""
     total = 0.0
     for part in rows.parts(CHUNK_ROWS):
-        total = plan.loss.sum_over(state.model, part.X_nd, part.y_nk, total, weight_n=part.weight_n)
-    return plan.loss.of_sum(total, sum_of_weights(rows) * rows.n_targets)
+        total = loss.sum_over(model, part.X_nd, part.y_nk, total, weight_n=part.weight_n)
+    return loss.of_sum(total, sum_of_weights(rows) * rows.n_targets)

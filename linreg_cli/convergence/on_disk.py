@@ -1,0 +1,149 @@
+"""Whether the rows of a run stay on the disk, and their way there.
+
+A streamed run has the bits of the run in memory of the config that it writes: `shuffle: blocks` in place of true, and a
+split that is drawn row by row. So where the rows lie decides about memory and time alone.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from linreg_cli.config import Config
+from linreg_cli.config.data import TableData
+from linreg_cli.config.types import bytes_in
+from linreg_cli.convergence.of_config import row_weights
+from linreg_cli.data import Dataset, Preprocessor
+from linreg_cli.data.columns.rows import in_order, part
+from linreg_cli.data.split import streamed_split
+from linreg_cli.decisions import Decision
+from linreg_cli.optim.row_order import Blocks, RowOrder
+from linreg_cli.optim.rows import StoredRows, TrainRows
+from linreg_cli.wording import bytes_of
+
+#: Bytes in float64 of the rows that are scaled and written at a time.
+CHUNK_BYTES = 4 * 2**20
+
+#: The part of the free memory that a run may take where the config has no limit.
+SHARE = 0.5
+
+IN_MEMORY = Decision(False, "trained in memory", auto=False)
+
+
+def wanted(config: Config) -> bool | None:
+    """Whether the config says that rows stay on the disk; None: where they would not fit."""
+    source = config.data
+    if not isinstance(source, TableData):
+        return False
+    return None if source.stream == "auto" else source.stream
+
+
+def streamed(config: Config) -> Config:
+    """The config whose order of rows and whose split can be streamed; it gives the same run in memory.
+
+    A config that does not name `evaluate.predictions` keeps a sample: a file of all would be as long as the table.
+    """
+    source, train, evaluate = config.data, config.train, config.evaluate
+    if "predictions" not in evaluate.model_fields_set:
+        evaluate = evaluate.model_copy(update={"predictions": "sample"})
+    if train.shuffle is True and train.batch_size != "full":
+        train = train.model_copy(update={"shuffle": "blocks"})
+    source = source.model_copy(update={"split": streamed_split(source.split)})
+    return config.model_copy(update={"data": source, "train": train, "evaluate": evaluate})
+
+
+def decide(config: Config, dataset: Dataset, *, resumed: bool = False) -> Decision:
+    """Whether the rows of the train split stay on the disk.
+
+    Args:
+        config: of the run.
+        dataset: its rows.
+        resumed: whether the run was begun, so that the order of its rows stays what it is.
+    """
+    asked = wanted(config)
+    if asked is not None:
+        source = "data.stream" if isinstance(config.data, TableData) else f"source: {config.data.source}"
+        return Decision(asked, f"named by {source}", auto=False)
+    n_columns, itemsize = n_columns_of(dataset), 8 if config.train.dtype == "float64" else 4
+    needed = sum(map(len, dataset.splits.values())) * n_columns * itemsize
+    limit, where = limit_of(config)
+    against = f"auto: the rows take {bytes_of(needed)}, and {where} is {bytes_of(limit)}"
+    if needed <= limit:
+        # Without the free memory, which is another one in the next run.
+        named = isinstance(config.data, TableData) and config.data.memory_limit is not None
+        why = against if named else f"auto: the rows take {bytes_of(needed)}, less than {where}"
+        return Decision(False, why, auto=True)
+    if resumed and streamed(config) != config:
+        return Decision(False, "auto: the run was begun with an order of rows that is not streamed", auto=True)
+    return Decision(True, against, auto=True)
+
+
+def n_columns_of(dataset: Dataset) -> int:
+    """The numbers of a row that is trained on: inputs, targets and a weight."""
+    return len(dataset.features) + len(dataset.targets) + (dataset.weights is not None)
+
+
+def limit_of(config: Config) -> tuple[int, str]:
+    """The memory in bytes that rows may take, and what it is called."""
+    source = config.data
+    if isinstance(source, TableData) and source.memory_limit is not None:
+        return bytes_in(source.memory_limit), "data.memory_limit"
+    return int(SHARE * free_memory()), "half of the free memory"
+
+
+def free_memory() -> int:
+    """Memory that this process could take, in bytes: of the machine, or of a control group that has a limit."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    lines = _text("/proc/meminfo").splitlines()
+    found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    most, taken = (_text(f"/sys/fs/cgroup/memory.{name}").strip() for name in ("max", "current"))
+    if most.isdigit() and taken.isdigit():
+        found.append(max(0, int(most) - int(taken)))
+    return min(found)
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="ascii")
+    except OSError:
+        return ""
+
+
+def rows_on_disk(
+    dataset: Dataset, preprocessor: Preprocessor, split: str, dtype: torch.dtype, order: RowOrder | None = None
+) -> StoredRows:
+    """The scaled rows of a split in a temporary file, written in one pass over the table.
+
+    Args:
+        dataset: the rows.
+        preprocessor: its scaling.
+        split: which rows.
+        dtype: of the numbers.
+        order: the order of training, as which the train split stands (`RowOrder.arranged`); None: as given.
+
+    Raises:
+        DataError: if the disk has not enough space or cannot be written, and as `Scaling.tensor`.
+    """
+    n = len(dataset.splits[split])
+    rows = in_order(dataset.splits[split]) if isinstance(order, Blocks) else dataset.splits[split]
+    shape, weighted = (n, len(dataset.features), len(dataset.targets)), dataset.weights is not None
+    out = StoredRows.empty(*shape, str(dtype).removeprefix("torch."), weighted=weighted)
+    size = max(1, CHUNK_BYTES // (8 * (out.n_features + out.n_targets)))
+    begins = [order.members(block).start for block in range(order.n_blocks)] if isinstance(order, Blocks) else []
+    for start in range(0, n, size):
+        stop = min(start + size, n)
+        some = part(rows, start, stop)
+        X_nd, y_nk = (each.tensor(dataset, some, dtype) for each in (preprocessor.features, preprocessor.targets))
+        found = TrainRows(X_nd, y_nk, row_weights(dataset, some, dtype))
+        if not isinstance(order, Blocks):
+            out.write(start, found)
+            continue
+        block, first = order.block_of(start, stop), 0
+        found = found.chosen(torch.from_numpy(np.argsort(block, kind="stable")))
+        for each, count in enumerate(np.bincount(block, minlength=order.n_blocks).tolist()):
+            if count:
+                out.write(begins[each], found.part(first, first + count))
+                begins[each] += count
+                first += count
+    return out

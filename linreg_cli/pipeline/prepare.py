@@ -136,6 +136,8 @@ def assemble_run(
     dtype, solved = dtype_of(config), known.problem if known and eps is None else None
     with loaded.placing_errors():
         plan = plan_of(config, dataset)
+    n_columns = len(dataset.features) + len(dataset.targets)
+    ahead = stream.value and streaming.reads_ahead(loaded, config, plan, n_columns)
     held_out: dict[str, AnyRows] = {
         split: rows_on_disk(dataset, preprocessor, split, dtype)
         if stream.value
@@ -146,7 +148,6 @@ def assemble_run(
     rows: AnyRows
     train: tuple[Matrix, Matrix]
     if stream.value:
-        ahead = streaming.reads_ahead(loaded, config, plan, len(dataset.features) + len(dataset.targets))
         rows = rows_on_disk(dataset, preprocessor, "train", dtype, plan.rows)
         rows.ahead = ahead
         train = rows.X_nd, rows.y_nk

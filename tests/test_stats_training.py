@@ -131,7 +131,12 @@ def test_clusters_that_are_no_features_have_no_standard_errors_and_a_reason(linr
     done = linreg("train", "-c", "c.yaml", *options, "--stats", "s.safetensors", "--json")
     each = json.loads(done.out)["metrics"]["optimum"]["inference"]["coefficients"]["z"]
     assert each["std_err"] > 0
-    assert (each["std_err_cluster"], "it needs the rows" in each["std_err_cluster_reason"]) == (None, True)
+    assert (each["std_err_cluster"], "'linreg evaluate RUN' reads them" in each["std_err_cluster_reason"]) == (
+        None,
+        True,
+    )
+    again = json.loads(linreg("evaluate", "s-0001", "--json").out)
+    assert again["optimum"]["inference"]["coefficients"]["z"]["std_err_cluster"] > 0
 
 
 def test_gates_of_such_a_run_compare_with_other_runs_also_when_it_goes_on(linreg, place):
@@ -188,6 +193,8 @@ def test_more_epochs_go_on_from_the_statistics_that_the_run_began_with(linreg, p
         ("train.shards=2", "set train.shards: null"),
         ("gates=[train.mae < 1]", "statistics hold no rows"),
         ("gates=[optimum.leave_one_out.rmse < 1]", "statistics hold no rows"),
+        ("gates=[optimum.inference.coefficients.z.std_err_hc3 < 1]", "statistics hold no rows"),
+        ("gates=[inference.durbin_watson < 3]", "statistics hold no rows"),
     ],
 )
 def test_settings_and_gates_that_need_rows_are_refused_before_training(linreg, place, setting, said):

@@ -193,6 +193,34 @@ def test_a_table_that_is_missing_fails_each_point_with_its_reason(swept, tmp_pat
     assert "gone.csv" in gone["error"]
 
 
+def test_a_sweep_without_a_table_is_refused_before_its_points_also_when_it_is_resumed_elsewhere(
+    swept, linreg, tmp_path, monkeypatch
+):
+    result = swept("--set", "data.path=gone.csv", "--set", "optimizer.lr=0.001,0.01")
+    assert (result.code, result.err.count("error:"), "gone.csv: there is no such file" in result.err) == (3, 1, True)
+    assert not Path("outputs").exists()
+
+    assert swept("--set", "optimizer.lr=0.001,1000", "--jobs", 1).code == 0
+    file = Path("outputs/sweeps/small-0001/sweep.json")
+    stopped = saved()
+    stopped["points"][1]["status"] = "waiting"
+    file.write_text(json.dumps(stopped))
+    before, sweep = file.read_bytes(), file.parent.absolute()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    result = linreg("sweep", "--resume", sweep)
+    assert (result.code, "t.csv: there is no such file (in " in result.err) == (3, True)
+    assert (sweep / "sweep.json").read_bytes() == before
+
+
+def test_a_tracker_that_is_not_installed_is_refused_before_the_points(swept, monkeypatch):
+    monkeypatch.setattr("linreg_cli.trackers.track.find_spec", lambda _: None)
+    result = swept("--set", "track.tensorboard=true", "--set", "optimizer.lr=0.001,0.01")
+    assert (result.code, "pip install 'linreg[tensorboard]'" in result.err) == (2, True)
+    assert result.err.count("error:") == 1
+    assert not Path("outputs").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

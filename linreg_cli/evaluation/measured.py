@@ -23,8 +23,8 @@ from linreg_cli.least_squares.without_rows import Sums
 from linreg_cli.model import LinearFormula, fold
 
 #: Why a figure is null.
-NO_ROWS = "it needs the rows, and the run was trained from statistics; evaluate it on a table with --data"
-_TRANSFORMED = "the target was transformed, and original units need the rows; evaluate it on a table with --data"
+NO_ROWS = "it needs the rows, and the run was trained from statistics; 'linreg evaluate RUN' reads them"
+_TRANSFORMED = "the target was transformed, and original units need the rows; 'linreg evaluate RUN' reads them"
 #: What inference does not have.
 _LACKING = {"std_err_hc3": NO_ROWS, "durbin_watson": NO_ROWS}
 

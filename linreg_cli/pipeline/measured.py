@@ -13,6 +13,7 @@ from linreg_cli.convergence.auto import resolve
 from linreg_cli.convergence.of_config import dtype_of, plan_of, problem_of
 from linreg_cli.data import Preprocessor
 from linreg_cli.errors import ConfigError, Fault
+from linreg_cli.evaluation.coefficients import STD_ERR
 from linreg_cli.evaluation.metrics import probe
 from linreg_cli.gates import ReferenceValue
 from linreg_cli.least_squares.solve import of_factor
@@ -33,7 +34,7 @@ from linreg_cli.statistics.scaled import measured_rows, refuse_rounding, scaled_
 STATISTICS = "statistics"
 #: What a run from statistics does not have, by split and by block of `metrics.json`.
 _OF_ROWS = ("mae",)
-_IN_OPTIMUM = ("leave_one_out",)
+_OF_FIT = ("leave_one_out", STD_ERR["HC3"], STD_ERR["cluster"], "durbin_watson")
 
 
 def prepare_measured(
@@ -164,7 +165,7 @@ def _names(config: Config, found: Summarised) -> Any:
         names[split] = _without_rows(names[split])
     lost = (*_OF_ROWS, *(("mse", "rmse", "r2") if transformed else ()))
     names["train"] = _without(names["train"], lost)
-    names["optimum"] = _without(names["optimum"], _IN_OPTIMUM)
+    names |= {block: _without(names[block], _OF_FIT) for block in ("optimum", "inference")}
     return names
 
 
@@ -176,4 +177,4 @@ def _without_rows(names: Any) -> Absent:
 def _without(names: Any, keys: Sequence[str]) -> Any:
     if not isinstance(names, Mapping):
         return names
-    return {key: Absent(NEEDS_ROWS, value) if key in keys else value for key, value in names.items()}
+    return {key: Absent(NEEDS_ROWS, value) if key in keys else _without(value, keys) for key, value in names.items()}

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from linreg_cli import remedies
-from linreg_cli.addresses import has_secrets
+from linreg_cli.addresses import has_secrets, is_address
 from linreg_cli.config import Config, load_config
 from linreg_cli.config.data import TableData
 from linreg_cli.config.load import merged_text
 from linreg_cli.config.source import ConfigText
-from linreg_cli.errors import ConfigError, Fault, Interrupted, LinregError
+from linreg_cli.data.tables.location import locate
+from linreg_cli.errors import ConfigError, DataError, Fault, Interrupted, LinregError
 from linreg_cli.files import remove_drafts
+from linreg_cli.paths import expanded
 from linreg_cli.pipeline.workers import Worker, Workers, threads_of_each
 from linreg_cli.runs.lock import hold
 from linreg_cli.runs.record import now
@@ -23,6 +25,7 @@ from linreg_cli.runs.store import RunFolder, create_run, list_runs, remove_unsta
 from linreg_cli.sweeps.grid import Grid
 from linreg_cli.sweeps.metric import changed_units, choose_metric, measured
 from linreg_cli.sweeps.store import CONFIG, ENDED, FOLDER, Point, Sweep, SweepFolder, sweep_of
+from linreg_cli.trackers.track import check as check_trackers
 from linreg_cli.wording import plural
 
 _LR, _MOMENTUM = "optimizer.lr", "optimizer.momentum"
@@ -66,6 +69,7 @@ def prepare_sweep(
 
     Raises:
         ConfigError: with every fault of every point.
+        DataError: if no point has a table; where some have, the others fail when it is their turn.
     """
     configs: list[Config] = []
     faults: dict[Fault, None] = {}
@@ -74,16 +78,39 @@ def prepare_sweep(
             loaded = load_config(files, [*grid.constants, *texts])
             if isinstance(loaded.config.data, TableData) and not loaded.config.data.is_kept:
                 raise loaded.error("data.path", _READ_ONCE)
+            with loaded.placing_errors():
+                check_trackers(loaded.config.track)
             configs.append(loaded.config)
         except ConfigError as error:
             faults |= dict.fromkeys(error.faults)
     if faults:
         raise ConfigError([*faults])
+    _refuse_without_table(configs)
     metric, warning = choose_metric(configs, asked)
     for each in (warning, changed_units(metric, [*grid.values])):
         if each:
             reporter.warn(each)
     return merged_text(files, grid.constants), configs[0].name, metric
+
+
+def _refuse_without_table(configs: Sequence[Config]) -> None:
+    """Refuse points of which none has a table, such as in another folder than that of a relative path.
+
+    Raises:
+        DataError: with each table that is not there.
+    """
+    faults: dict[Fault, None] = {}
+    for config in configs:
+        if not isinstance(config.data, TableData) or is_address(config.data.path):
+            return
+        try:
+            locate(expanded(config.data.path), config.data.format)
+        except DataError as error:
+            faults |= dict.fromkeys(error.faults)
+        else:
+            return
+    if faults:
+        raise DataError([*faults])
 
 
 def run_sweep(
@@ -158,9 +185,12 @@ def resume_sweep(
 
     Raises:
         StoreError: if the sweep is in use or damaged.
+        DataError: if no point has its table; nothing has been changed then.
         Interrupted: as `run_sweep`.
     """
-    folder.read()
+    left = [each for each in folder.read().points if each.status not in ENDED]
+    file = str(folder.path / CONFIG)
+    _refuse_without_table([load_config([file], _written(each.overrides)).config for each in left])
     lock = hold(folder.path)
     try:
         remove_drafts(folder.path)

@@ -137,7 +137,7 @@ def assemble_run(
     with loaded.placing_errors():
         plan = plan_of(config, dataset)
     n_columns = len(dataset.features) + len(dataset.targets)
-    ahead = stream.value and streaming.reads_ahead(loaded, config, plan, n_columns)
+    ahead = bool(stream.value) and streaming.reads_ahead(loaded, config, plan, n_columns)
     held_out: dict[str, AnyRows] = {
         split: rows_on_disk(dataset, preprocessor, split, dtype)
         if stream.value

@@ -255,6 +255,13 @@ def test_nproc_in_one_of_several_processes_is_refused(linreg, place, monkeypatch
     assert (result.code, result.err.startswith("error: --nproc: this is one of several processes already")) == (2, True)
 
 
+def test_a_sweep_in_each_of_several_processes_is_refused(linreg, place, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    result = linreg("sweep", "-c", "c.yaml", "--set", "optimizer.lr=0.01,0.02")
+    assert (result.code, result.err.startswith("error: WORLD_SIZE: this is one of 2 processes, and each")) == (2, True)
+    assert not (place / "outputs").exists()
+
+
 def test_the_first_of_the_processes_is_terminated_once_its_launcher_has_ended(monkeypatch):
     parents, sent = iter([7, 7, 1]), []
     monkeypatch.setattr(os, "getppid", lambda: next(parents))

@@ -64,6 +64,17 @@ def test_what_is_piped_in_trains_as_the_file_does(trained, stdin, tmp_path, cont
     assert parameters(tmp_path, "other-0001") == parameters(tmp_path, "run-0001")
 
 
+def test_objects_that_are_read_as_csv_are_recognised_with_what_reads_them(linreg, stdin):
+    stdin(JSONL)
+    result = linreg("train", "-", "--target", "y", *FAST)
+    assert result.code == 3
+    assert result.err.startswith(
+        "error: standard input: it looks like JSON; if each line is an object, add --format jsonl"
+    )
+    stdin(JSONL)
+    assert linreg("train", "-", "--target", "y", "--format", "jsonl", *FAST).code == 0
+
+
 def test_the_run_is_repeated_by_the_same_table_and_says_that_it_has_none(trained, stdin, tmp_path):
     (tmp_path / "rows.csv").write_text(CSV)
     assert trained("train", "rows.csv", "--target", "y", *FAST).code == 0

@@ -116,6 +116,20 @@ def end_with(launcher: int, every: float = 1.0) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def refuse_several(what: str) -> None:
+    """Refuse to do in each of several processes what one does.
+
+    Args:
+        what: a noun with its article.
+
+    Raises:
+        UsageError: in one of several processes.
+    """
+    if (size := size_of(os.environ)) > 1:
+        message = f"this is one of {size} processes, and each would run {what} of its own"
+        raise UsageError(f"{message}; start linreg without torchrun, or unset WORLD_SIZE", _SIZE)
+
+
 def has_launched() -> bool:
     """Whether this process has started others by `--nproc`, of which the first says what happened."""
     return not os.environ.get(_RANK) and STARTED_BY_NPROC in os.environ

@@ -103,14 +103,15 @@ class Words:
         """
         from linreg_cli.config.data import TableData
         from linreg_cli.starter.draft import base_config, draft
-        from linreg_cli.starter.reading import columns_of, rival_encodings
+        from linreg_cli.starter.reading import columns_of, header_fault, rival_encodings
 
         assert self.table is not None
         data = base_config(self.table, self.target or (), None, (), overrides).data
-        columns = columns_of(self.table, data if isinstance(data, TableData) else None)
+        source = data if isinstance(data, TableData) else None
+        columns = columns_of(self.table, source)
         targets, ignore = _names(self.target or (), columns), _names(self.ignore or (), columns)
         features = _names(self.features, columns) if self.features else None
-        guessed = isinstance(data, TableData) and "encoding" not in data.model_fields_set
+        guessed = source is not None and "encoding" not in source.model_fields_set
         missing = any(name not in columns for name in (*targets, *ignore))
         rivals = rival_encodings(self.table) if missing and guessed else []
         doubt = f"; if the encoding is {rivals[0]}, set {setting('data.encoding', rivals[0])}" if rivals else ""
@@ -121,7 +122,8 @@ class Words:
             if name not in columns
         ]
         if faults:
-            raise DataError(faults)
+            wrong = header_fault(self.table, source)
+            raise DataError([*([] if wrong is None else [wrong]), *faults])
         return draft(self.table, targets, features, ignore, overrides, progress)
 
 

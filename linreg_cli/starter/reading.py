@@ -121,10 +121,19 @@ def columns_of(path: str, source: TableData | None = None) -> list[str]:
     Raises:
         DataError: for a table that cannot be opened.
     """
+    return _with_settings(path, source).columns
+
+
+def header_fault(path: str, source: TableData | None = None) -> Fault | None:
+    """What is wrong with the header of a table that lacks a column, such as that it is JSON; as `columns_of`."""
+    return _with_settings(path, source).hint()
+
+
+def _with_settings(path: str, source: TableData | None) -> Table:
     now = _given(PreprocessConfig(), source or TableData.model_construct(path=path, target="-"))
     while True:
         try:
-            return _opened(path, now).columns
+            return _opened(path, now)
         except DataError as error:
             if not _apply(error.faults, now):
                 raise

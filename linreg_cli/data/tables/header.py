@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from linreg_cli.config.data import STDIN_NAME
 from linreg_cli.data.tables.text_format import TextFormat
 from linreg_cli.errors import Fault, did_you_mean
 
@@ -62,6 +63,10 @@ def _other_content(columns: Sequence[str], text: TextFormat, path: str, lines: S
     if columns[0].lstrip().startswith(("#", "//")):
         return f"the first line of {Path(path).name} looks like a comment; delete it: the header must be the first line"
     if columns[0].lstrip().startswith(("{", "[")):
+        if path == STDIN_NAME:
+            return (
+                "it looks like JSON; if each line is an object, add --format jsonl, or data.format: jsonl to a config"
+            )
         return f"{Path(path).name} looks like JSON; write one object per line and rename it to .jsonl"
     if all_numbers(columns):
         return f"the first line of {Path(path).name} holds numbers only; add a header with column names"

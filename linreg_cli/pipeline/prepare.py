@@ -136,6 +136,7 @@ def assemble_run(
     dtype, solved = dtype_of(config), known.problem if known and eps is None else None
     with loaded.placing_errors():
         plan = plan_of(config, dataset)
+    ahead = bool(stream.value) and streaming.reads_ahead(loaded, config, plan, n_columns_of(dataset))
     held_out: dict[str, AnyRows] = {
         split: rows_on_disk(dataset, preprocessor, split, dtype)
         if stream.value
@@ -146,7 +147,6 @@ def assemble_run(
     rows: AnyRows
     train: tuple[Matrix, Matrix]
     if stream.value:
-        ahead = streaming.reads_ahead(loaded, config, plan, n_columns_of(dataset))
         rows = rows_on_disk(dataset, preprocessor, "train", dtype, plan.rows)
         rows.ahead = ahead
         train = rows.X_nd, rows.y_nk

@@ -29,8 +29,9 @@ def table(tmp_path):
     X = rng.normal(size=(400, 3)) * [1, 5, 0.2] + [0, 3, 1]
     y = X @ [1.0, -2.0, 3.0] + rng.standard_t(3, size=400)
     columns = {**{name: X[:, i] for i, name in enumerate("abc")}, "y": y, "z": y - 3 * X[:, 0]}
+    columns["p"] = rng.uniform(0.1, 4, size=400)
     pq.write_table(pa.table(columns), tmp_path / "t.parquet")
-    (tmp_path / "c.yaml").write_text(f"data: {{path: {tmp_path / 't.parquet'}, target: y, ignore: [z]}}\n{BASE}")
+    (tmp_path / "c.yaml").write_text(f"data: {{path: {tmp_path / 't.parquet'}, target: y, ignore: [z, p]}}\n{BASE}")
     return tmp_path / "t.parquet"
 
 
@@ -49,8 +50,12 @@ SETTINGS = {
     "mse": [*BLOCKS, "optimizer.momentum=0.9", "optimizer.schedule={kind: exponential, gamma: 0.5}"],
     "huber": [*BLOCKS, "loss=huber", "train.batch_size=100"],
     "mae, no bias, one row": [*BLOCKS, "loss=mae", "model.bias=false", "train.batch_size=1", "train.dtype=float64"],
-    "two targets": [*BLOCKS, "data.target=[y, z]", "data.ignore=[]", "preprocess.standardize_target=true"],
+    "two targets": [*BLOCKS, "data.target=[y, z]", "data.ignore=[p]", "preprocess.standardize_target=true"],
     "reference": [*BLOCKS, "train.engine=reference", "optimizer.weight_decay=0.1"],
+    "weights": [*BLOCKS, "data.weight=p", "optimizer.momentum=0.9", "train.engine=affine"],
+    "weights, huber": [*BLOCKS, "data.weight=p", "loss=huber", "train.dtype=float64"],
+    "weights, full batch": ["train.batch_size=full", "data.weight=p", "train.engine=statistics", "optimizer.lr=auto"],
+    "weights, full batch of mae": ["train.batch_size=full", "data.weight=p", "train.engine=native", "loss=mae"],
     "in order": [*BLOCKS[2:], "train.shuffle=false", "loss=huber"],
     "full batch": ["train.batch_size=full", "train.engine=statistics", "optimizer.lr=auto", "train.stop_gap=0.001"],
     "full batch of mae": ["train.batch_size=full", "train.engine=native", "loss=mae"],
@@ -96,6 +101,19 @@ def test_a_run_from_the_disk_is_the_run_in_memory(setting, linreg, table):
     assert here == there
 
 
+def test_weighted_rows_on_the_disk_are_inspected_and_evaluated_as_those_in_memory(linreg, table):
+    weighted, found = (
+        ["data.weight=p", *BLOCKS[:3], "optimizer.lr=auto", "data.split={train: 0.8, test: 0.2, by: hash}"],
+        [],
+    )
+    for stream in ("false", "true"):
+        settings = [*weighted, f"data.stream={stream}"]
+        inspected = linreg("inspect", "-c", table.with_name("c.yaml"), "--json", *options(settings)).json
+        evaluated = linreg("evaluate", trained(linreg, table, *settings), "--json").json
+        found.append([inspected["stable_lr"], inspected["forecast"], evaluated])
+    assert found[0] == found[1]
+
+
 LOSSES = ["mse", "sse", "half_mse", "mae", "huber"]
 
 
@@ -109,6 +127,10 @@ def test_the_best_constant_of_targets_on_the_disk_is_that_of_targets_in_memory(l
         matrix.write(y, 0)
         found = best_constant_loss(Loss(loss), matrix)
         assert found == pytest.approx(Loss(loss).of_best_constant(torch.from_numpy(y)), rel=1e-13)
+        weights = np.random.default_rng(1).uniform(0.1, 4, size=len(y))
+        found = best_constant_loss(Loss(loss), matrix, weights)
+        expected = Loss(loss).of_best_constant(torch.from_numpy(y), torch.from_numpy(weights))
+        assert found == pytest.approx(expected, rel=1e-13)
 
 
 def test_the_order_and_the_split_are_those_that_stream_which_a_warning_says(linreg, table):

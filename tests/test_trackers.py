@@ -135,6 +135,10 @@ def test_no_file_has_the_secrets_of_the_address(train, linreg, installed, tmp_pa
     result = train("--set", "track.mlflow=http://ann:geheim@127.0.0.1:1/?token=heimlich")
     assert result.code == 0
     assert "warning: MLflow at http://127.0.0.1:1/ does not have the run: " in result.err
+    kept = json.loads((tmp_path / "outputs/houses-0001/run.json").read_text())["warnings"]
+    assert [each["message"].partition(": ")[0] for each in kept if each["kind"] == "tracker"] == [
+        "MLflow at http://127.0.0.1:1/ does not have the run"
+    ], "also for a run that was started with --quiet"
     files = [path for path in (tmp_path / "outputs").rglob("*") if path.is_file()]
     assert len(files) > 5
     for path in files:

@@ -26,15 +26,16 @@ def small(monkeypatch):
 
 
 def on_disk(rows: TrainRows) -> StoredRows:
-    stored = StoredRows.empty(rows.n_samples, rows.n_features, rows.n_targets, rows.dtype)
+    shape = rows.n_samples, rows.n_features, rows.n_targets
+    stored = StoredRows.empty(*shape, rows.dtype, weighted=rows.is_weighted)
     for first in range(0, rows.n_samples, 7):
-        some = rows.part(first, min(first + 7, rows.n_samples))
-        stored.write(first, some.X_nd, some.y_nk)
+        stored.write(first, rows.part(first, min(first + 7, rows.n_samples)))
     return stored
 
 
 def in_memory(case: Case, dtype: str) -> TrainRows:
-    return TrainRows(*(values.to(getattr(torch, dtype)) for values in case.data()))
+    weights = [] if case.weights() is None else [case.weights()]
+    return TrainRows(*(values.to(getattr(torch, dtype)) for values in (*case.data(), *weights)))
 
 
 def numbers(executor, case: Case, dtype: str, stops: list[int], again=None) -> list:
@@ -58,6 +59,9 @@ CASES = [
     ),
     *(Case("mae", "momentum", size, shuffle=False, rows=N_ROWS, features=2) for size in BATCHES),
     *(Case(loss, "momentum", N_ROWS, rows=N_ROWS, targets=2) for loss in LOSSES),
+    *(Case(loss, "momentum", 7, rows=N_ROWS, blocks=4, weighted=True) for loss in LOSSES),
+    *(Case(loss, "momentum", N_ROWS, rows=N_ROWS, weighted=True) for loss in LOSSES),
+    Case("half_mse", "plain", 3, shuffle=False, rows=N_ROWS, weighted=True),
     Case("mse", "plain", 1, rows=N_ROWS, blocks=3, rates=(0.01, 0.005, 0.002)),
 ]
 

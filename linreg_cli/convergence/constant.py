@@ -14,7 +14,7 @@ Column = npt.NDArray[np.float64]
 _SIGN = np.int64(-(2**63))
 
 
-def best_constant_loss(loss: Loss, y_nk: RowsOnAccess) -> float:
+def best_constant_loss(loss: Loss, y_nk: RowsOnAccess, weight_n: Column | None = None) -> float:
     """As `Loss.of_best_constant`, in passes over blocks of rows; equal within rounding error.
 
     The median is exact: the bits of a float64 are searched from the highest to the lowest, one pass each.
@@ -22,19 +22,33 @@ def best_constant_loss(loss: Loss, y_nk: RowsOnAccess) -> float:
     Args:
         loss: of the run.
         y_nk: targets, shape (n_samples, n_targets), finite.
+        weight_n: of the rows, with mean 1, float64, shape (n_samples,); None: all are 1.
     """
-    n = len(y_nk)
+    targets = _Weighted(y_nk, weight_n)
     if loss.is_squared:
-        constant: Column = sum((part.sum(axis=0) for part in _parts(y_nk)), np.zeros(y_nk.shape[1])) / n
+        constant: Column = sum(((part * weights).sum(axis=0) for part, weights in targets), np.zeros(y_nk.shape[1]))
+        constant = constant / targets.weight
     else:
-        constant = _median(y_nk) if loss.name == "mae" else _huber(loss, y_nk)
-    total = sum(float(loss.elements(torch.from_numpy(constant - part)).sum()) for part in _parts(y_nk))
+        constant = _median(targets) if loss.name == "mae" else _huber(loss, targets)
+    total = sum(
+        float((loss.elements(torch.from_numpy(constant - part)) * torch.from_numpy(weights)).sum())
+        for part, weights in targets
+    )
     return loss.of_sum(total, y_nk.size)
 
 
-def _parts(y_nk: RowsOnAccess) -> Iterator[Column]:
-    for start in range(0, len(y_nk), CHUNK_ROWS):
-        yield np.asarray(y_nk[start : start + CHUNK_ROWS], dtype=np.float64)
+class _Weighted:
+    """The parts of targets with the weights of their rows, shapes (n_rows, n_targets) and (n_rows, 1)."""
+
+    def __init__(self, y_nk: RowsOnAccess, weight_n: Column | None) -> None:
+        self._y_nk, self._weight_n, self.n_targets = y_nk, weight_n, y_nk.shape[1]
+        self.weight = float(len(y_nk) if weight_n is None else weight_n.sum())
+
+    def __iter__(self) -> Iterator[tuple[Column, Column]]:
+        for start in range(0, len(self._y_nk), CHUNK_ROWS):
+            part = np.asarray(self._y_nk[start : start + CHUNK_ROWS], dtype=np.float64)
+            weights = np.ones(len(part)) if self._weight_n is None else self._weight_n[start : start + CHUNK_ROWS]
+            yield part, weights[:, None]
 
 
 def _ordered(values: Column) -> npt.NDArray[np.uint64]:
@@ -43,24 +57,27 @@ def _ordered(values: Column) -> npt.NDArray[np.uint64]:
     return np.where(bits < 0, ~bits, bits ^ _SIGN).view(np.uint64)
 
 
-def _median(y_nk: RowsOnAccess) -> Column:
-    """The lower median of each column, as `torch.median` has it."""
-    wanted, found = (len(y_nk) + 1) // 2, np.zeros(y_nk.shape[1], dtype=np.uint64)
+def _median(targets: _Weighted) -> Column:
+    """The lower median of each column, as `torch.median` has it: less than half of the weights are below it."""
+    found = np.zeros(targets.n_targets, dtype=np.uint64)
     for bit in range(63, -1, -1):
         trial = found | np.uint64(1 << bit)
-        below = sum(((_ordered(part) < trial).sum(axis=0) for part in _parts(y_nk)), np.zeros(len(found), dtype=int))
-        found = np.where(below < wanted, trial, found)
+        below = sum(
+            ((weights * (_ordered(part) < trial)).sum(axis=0) for part, weights in targets), np.zeros(len(found))
+        )
+        found = np.where(below < targets.weight / 2, trial, found)
     bits = found.view(np.int64)
     return np.where(bits < 0, bits ^ _SIGN, ~bits).view(np.float64)
 
 
-def _huber(loss: Loss, y_nk: RowsOnAccess) -> Column:
+def _huber(loss: Loss, targets: _Weighted) -> Column:
     """The root of the mean of clip(c - y, -delta, delta), which increases with c, by bisection for each target."""
-    low = np.min([part.min(axis=0) for part in _parts(y_nk)], axis=0)
-    high = np.max([part.max(axis=0) for part in _parts(y_nk)], axis=0)
+    low = np.min([part.min(axis=0) for part, _ in targets], axis=0)
+    high = np.max([part.max(axis=0) for part, _ in targets], axis=0)
+    delta = loss.huber_delta
     for _ in range(64):
         middle = (low + high) / 2
-        slopes = (np.clip(middle - part, -loss.huber_delta, loss.huber_delta).sum(axis=0) for part in _parts(y_nk))
+        slopes = ((np.clip(middle - part, -delta, delta) * weights).sum(axis=0) for part, weights in targets)
         rising = sum(slopes, np.zeros(len(middle))) < 0
         low, high = np.where(rising, middle, low), np.where(rising, high, middle)
     return np.asarray((low + high) / 2)

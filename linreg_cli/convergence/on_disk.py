@@ -13,12 +13,13 @@ import torch
 from linreg_cli.config import Config
 from linreg_cli.config.data import TableData
 from linreg_cli.config.types import bytes_in
+from linreg_cli.convergence.of_config import row_weights
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.rows import in_order, part
 from linreg_cli.data.split import streamed_split
 from linreg_cli.decisions import Decision
 from linreg_cli.optim.row_order import Blocks, RowOrder
-from linreg_cli.optim.rows import StoredRows
+from linreg_cli.optim.rows import StoredRows, TrainRows
 from linreg_cli.wording import bytes_of
 
 #: Bytes in float64 of the rows that are scaled and written at a time.
@@ -64,7 +65,7 @@ def decide(config: Config, dataset: Dataset, *, resumed: bool = False) -> Decisi
     if asked is not None:
         source = "data.stream" if isinstance(config.data, TableData) else f"source: {config.data.source}"
         return Decision(asked, f"named by {source}", auto=False)
-    n_columns, itemsize = len(dataset.features) + len(dataset.targets), 8 if config.train.dtype == "float64" else 4
+    n_columns, itemsize = n_columns_of(dataset), 8 if config.train.dtype == "float64" else 4
     needed = sum(map(len, dataset.splits.values())) * n_columns * itemsize
     limit, where = limit_of(config)
     against = f"auto: the rows take {bytes_of(needed)}, and {where} is {bytes_of(limit)}"
@@ -76,6 +77,11 @@ def decide(config: Config, dataset: Dataset, *, resumed: bool = False) -> Decisi
     if resumed and streamed(config) != config:
         return Decision(False, "auto: the run was begun with an order of rows that is not streamed", auto=True)
     return Decision(True, against, auto=True)
+
+
+def n_columns_of(dataset: Dataset) -> int:
+    """The numbers of a row that is trained on: inputs, targets and a weight."""
+    return len(dataset.features) + len(dataset.targets) + (dataset.weights is not None)
 
 
 def limit_of(config: Config) -> tuple[int, str]:
@@ -121,22 +127,23 @@ def rows_on_disk(
     """
     n = len(dataset.splits[split])
     rows = in_order(dataset.splits[split]) if isinstance(order, Blocks) else dataset.splits[split]
-    out = StoredRows.empty(n, len(dataset.features), len(dataset.targets), str(dtype).removeprefix("torch."))
+    shape, weighted = (n, len(dataset.features), len(dataset.targets)), dataset.weights is not None
+    out = StoredRows.empty(*shape, str(dtype).removeprefix("torch."), weighted=weighted)
     size = max(1, CHUNK_BYTES // (8 * (out.n_features + out.n_targets)))
     begins = [order.members(block).start for block in range(order.n_blocks)] if isinstance(order, Blocks) else []
     for start in range(0, n, size):
         stop = min(start + size, n)
         some = part(rows, start, stop)
         X_nd, y_nk = (each.tensor(dataset, some, dtype) for each in (preprocessor.features, preprocessor.targets))
+        found = TrainRows(X_nd, y_nk, row_weights(dataset, some, dtype))
         if not isinstance(order, Blocks):
-            out.write(start, X_nd, y_nk)
+            out.write(start, found)
             continue
-        block = order.block_of(start, stop)
-        grouped = torch.from_numpy(np.argsort(block, kind="stable"))
-        X_nd, y_nk, first = X_nd[grouped], y_nk[grouped], 0
+        block, first = order.block_of(start, stop), 0
+        found = found.chosen(torch.from_numpy(np.argsort(block, kind="stable")))
         for each, count in enumerate(np.bincount(block, minlength=order.n_blocks).tolist()):
             if count:
-                out.write(begins[each], X_nd[first : first + count], y_nk[first : first + count])
+                out.write(begins[each], found.part(first, first + count))
                 begins[each] += count
                 first += count
     return out

@@ -239,8 +239,7 @@ class Problem:
         if not isinstance(self.y_nk, RowsOnAccess):
             weights = None if self.weight_n is None else torch.from_numpy(self.weight_n)
             return self.plan.loss.of_best_constant(torch.from_numpy(np.asarray(self.y_nk)), weights)
-        assert self.weight_n is None
-        return best_constant_loss(self.plan.loss, self.y_nk)
+        return best_constant_loss(self.plan.loss, self.y_nk, self.weight_n)
 
     # Columns
 

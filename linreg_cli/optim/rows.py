@@ -77,6 +77,11 @@ class TrainRows:
         weights = None if self.weight_n is None else self.weight_n[first:last]
         return TrainRows(self.X_nd[first:last], self.y_nk[first:last], weights)
 
+    def chosen(self, order_n: Tensor) -> "TrainRows":
+        """A copy of the rows at some positions, in their order."""
+        weights = None if self.weight_n is None else self.weight_n[order_n]
+        return TrainRows(self.X_nd[order_n], self.y_nk[order_n], weights)
+
     def parts(self, size: int) -> Iterator["TrainRows"]:
         """All rows in order, `size` at a time."""
         for first in range(0, self.n_samples, size):
@@ -95,7 +100,7 @@ class StoredRows:
         ahead: whether there is memory to read the next rows of an epoch ahead.
 
     >>> rows = StoredRows.empty(5, 3, 1, "float32")
-    >>> rows.write(0, torch.ones(2, 3), torch.ones(2, 1))
+    >>> rows.write(0, TrainRows(torch.ones(2, 3), torch.ones(2, 1)))
     >>> rows.n_samples, rows.n_features, rows.part(1, 3).X_nd.tolist()
     (5, 3, [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
     """
@@ -119,17 +124,17 @@ class StoredRows:
         """Rows that are to be written; as `row_file.stored`."""
         return cls(*stored(n_samples, [n_features, n_targets, *([1] if weighted else [])], dtype))
 
-    def write(self, first: int, X_nd: Tensor, y_nk: Tensor, weight_n: Tensor | None = None) -> None:
+    def write(self, first: int, rows: TrainRows) -> None:
         """Write some rows from position `first` on.
 
         Raises:
             DataError: as `StoredMatrix.write`.
         """
-        self.X_nd.write(X_nd.numpy(), first)
-        self.y_nk.write(y_nk.numpy(), first)
+        self.X_nd.write(rows.X_nd.numpy(), first)
+        self.y_nk.write(rows.y_nk.numpy(), first)
         if self.weight_n1 is not None:
-            assert weight_n is not None
-            self.weight_n1.write(weight_n.numpy()[:, None], first)
+            assert rows.weight_n is not None
+            self.weight_n1.write(rows.weight_n.numpy()[:, None], first)
 
     def contiguous(self) -> "StoredRows":
         """As they are, which is row-major."""
@@ -236,7 +241,10 @@ def sum_of_weights(rows: AnyRows) -> float:
     >>> sum_of_weights(TrainRows(torch.zeros(2, 3), torch.zeros(2, 1), torch.tensor([0.5, 1.5])))
     2.0
     """
-    if not rows.is_weighted:
+    weights = (
+        None if isinstance(rows, MeasuredRows) else rows.weight_n1 if isinstance(rows, StoredRows) else rows.weight_n
+    )
+    if weights is None:
         return float(rows.n_samples)
-    parts = (part.weight_n for part in rows.parts(_PART_ROWS))
-    return sum(float(weights.double().sum()) for weights in parts if weights is not None)
+    parts = (weights[first : first + _PART_ROWS] for first in range(0, rows.n_samples, _PART_ROWS))
+    return sum(float(torch.as_tensor(part).double().sum()) for part in parts)

@@ -14,7 +14,7 @@ from linreg_cli.config.data import TableData
 from linreg_cli.config.metric_names import known_features, metric_names
 from linreg_cli.convergence.auto import resolve
 from linreg_cli.convergence.of_config import arrays_of, dtype_of, plan_of, problem_of, row_weights, rows_in_memory
-from linreg_cli.convergence.on_disk import IN_MEMORY, decide, rows_on_disk, streamed, wanted
+from linreg_cli.convergence.on_disk import IN_MEMORY, decide, n_columns_of, rows_on_disk, streamed, wanted
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
 from linreg_cli.data.columns.rows import Matrix
 from linreg_cli.decisions import Decision
@@ -136,6 +136,7 @@ def assemble_run(
     dtype, solved = dtype_of(config), known.problem if known and eps is None else None
     with loaded.placing_errors():
         plan = plan_of(config, dataset)
+    ahead = bool(stream.value) and streaming.reads_ahead(loaded, config, plan, n_columns_of(dataset))
     held_out: dict[str, AnyRows] = {
         split: rows_on_disk(dataset, preprocessor, split, dtype)
         if stream.value
@@ -146,7 +147,6 @@ def assemble_run(
     rows: AnyRows
     train: tuple[Matrix, Matrix]
     if stream.value:
-        ahead = streaming.reads_ahead(loaded, config, plan, len(dataset.features) + len(dataset.targets))
         rows = rows_on_disk(dataset, preprocessor, "train", dtype, plan.rows)
         rows.ahead = ahead
         train = rows.X_nd, rows.y_nk

@@ -20,6 +20,9 @@ from linreg_cli.wording import bytes_of
 #: What else takes memory while a table is read and trained on: blocks of columns, parts of a pass, compiled code.
 OTHER_BYTES = 40 * 2**20
 
+#: Bytes of a row whose weight stays in memory in float64: for forecasts, and its root for each of two exact fits.
+WEIGHT_BYTES = 24
+
 
 def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config, device: torch.device) -> None:
     """Refuse settings that need the rows in memory.
@@ -29,9 +32,6 @@ def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config, device: tor
     """
     faults: list[Fault] = []
     back = f"or set {setting('data.stream', False)}"
-    if isinstance(config.data, TableData) and config.data.weight is not None:
-        message = f"rows that stay on the disk take no weights; leave it out, {back}"
-        faults += loaded.error("data.weight", message).faults
     if config.evaluate.cross_validation is not None:
         message = f"each fold is trained on rows in memory, and the rows stay on the disk; leave it out, {back}"
         faults += loaded.error("evaluate.cross_validation", message).faults
@@ -78,15 +78,17 @@ def reads_ahead(loaded: LoadedConfig, config: Config, plan: StepPlan, n_columns:
     if plan.is_full_batch:
         return True
     (limit, where), dtype = limit_of(config), config.train.dtype
-    if window_bytes(plan, n_columns, dtype) + OTHER_BYTES <= limit:
+    weighted = isinstance(config.data, TableData) and config.data.weight is not None
+    other = OTHER_BYTES + WEIGHT_BYTES * plan.n_samples * weighted
+    if window_bytes(plan, n_columns, dtype) + other <= limit:
         return True
-    needed = window_bytes(plan, n_columns, dtype, count=1) + OTHER_BYTES
+    needed = window_bytes(plan, n_columns, dtype, count=1) + other
     if needed <= limit:
         return False
     remedy, more = [setting("data.memory_limit", f"{-(-needed * 5 // 4 // 2**20)}MiB")], plan.n_blocks or 0
     while isinstance(plan.rows, Blocks) and 0 < more < plan.n_samples // 2:
         more *= 2
-        if window_bytes(replace(plan, n_blocks=more), n_columns, dtype, count=1) + OTHER_BYTES <= limit:
+        if window_bytes(replace(plan, n_blocks=more), n_columns, dtype, count=1) + other <= limit:
             order = [] if loaded.config.train.shuffle == "blocks" else [setting("train.shuffle", "blocks")]
             remedy.insert(0, " and ".join([*order, setting("train.blocks", more)]))
             break

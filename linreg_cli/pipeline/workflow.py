@@ -1,5 +1,6 @@
 """train_run and resume_run: all steps of a run, in the order of execution."""
 
+import contextlib
 import functools
 import os
 import time
@@ -14,7 +15,7 @@ from linreg_cli.config import LoadedConfig, dump_config
 from linreg_cli.config.given import messages_about
 from linreg_cli.convergence.reaching import Reaching
 from linreg_cli.data.tables.write import write_table
-from linreg_cli.errors import DataError, DivergedError, Interrupted
+from linreg_cli.errors import DataError, DivergedError, Interrupted, StoreError
 from linreg_cli.evaluation.evaluate import evaluate_model
 from linreg_cli.evaluation.intervals import save_factor
 from linreg_cli.evaluation.measured import evaluate_measured
@@ -38,6 +39,7 @@ from linreg_cli.pipeline.ranks import launch_of, resumed_by
 from linreg_cli.pipeline.resume import taken_up
 from linreg_cli.pipeline.train import Training, cross_validation
 from linreg_cli.runs.checkpoint import Checkpoint, save_model
+from linreg_cli.runs.edit import add_warnings
 from linreg_cli.runs.record import RunRecord, auto_keys
 from linreg_cli.runs.references import as_json
 from linreg_cli.runs.signals import StopRequests
@@ -296,6 +298,9 @@ def _track(run: RunFolder, loaded: LoadedConfig, reporter: Reporter) -> list[Fin
     reporter.done()
     for finding in found:
         reporter.warn(finding)
+    if found:
+        with contextlib.suppress(StoreError):  # another command uses the run by now; the warning was reported
+            add_warnings(run, found)
     return found
 
 

@@ -1,9 +1,11 @@
-"""Changes to existing runs: labels and removal. Nothing here asks for confirmation; the command line does."""
+"""Changes to existing runs: labels, later warnings, removal. Nothing here asks first; the command line does."""
 
 import os
 import shutil
+from collections.abc import Sequence
 
 from linreg_cli.errors import StoreError, UsageError
+from linreg_cli.findings import Finding
 from linreg_cli.runs.lock import hold, in_use
 from linreg_cli.runs.store import RunFolder, is_run_id
 
@@ -24,6 +26,21 @@ def set_label(run: RunFolder, text: str) -> None:
     lock = hold(run.path)
     try:
         run.write_json("run.json", {**run.read_json("run.json"), "label": text or None})
+    finally:
+        lock.release()
+
+
+def add_warnings(run: RunFolder, found: Sequence[Finding]) -> None:
+    """Add warnings about a run that has ended to its `run.json`.
+
+    Raises:
+        StoreError: if the run is in use or damaged, or cannot be written.
+    """
+    lock = hold(run.path)
+    try:
+        values = run.read_json("run.json")
+        warnings = [*(values.get("warnings") or []), *(each.as_json() for each in found)]
+        run.write_json("run.json", {**values, "warnings": warnings})
     finally:
         lock.release()
 

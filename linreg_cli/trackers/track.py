@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from linreg_cli.addresses import public_address, without_secrets
 from linreg_cli.config.schema import TrackConfig
@@ -28,6 +29,8 @@ from linreg_cli.trackers.content import content_of
 PATIENCE = 30.0
 #: Seconds that its libraries may take to be imported.
 _IMPORTING = 120.0
+#: Characters of what a tracker says that a warning has; cut only once secrets are out of it.
+_LONGEST = 300
 #: Where the address stands for MLflow's process: in no file and no command line, since it may hold a password.
 ADDRESS = "LINREG_TRACKING_ADDRESS"
 #: What MLflow's process has in its environment: it gives up sooner than this one, tells nobody, and needs no git.
@@ -86,7 +89,7 @@ def track_run(run: RunFolder, track: TrackConfig, note: Callable[[str], None]) -
         given = {"file": str(file), "content": content | {"config": config}}
         answer = _answer(_CHILDREN / "event_file_child.py", given, {})
         if isinstance(answer, str):
-            found.append(Finding("tracker", f"no TensorBoard file was written: {answer}"))
+            found.append(Finding("tracker", f"no TensorBoard file was written: {answer[:_LONGEST]}"))
         else:
             note(f"TensorBoard: tensorboard --logdir {run.path.parent}")
     if track.mlflow is not None:
@@ -94,11 +97,23 @@ def track_run(run: RunFolder, track: TrackConfig, note: Callable[[str], None]) -
         shown, environment = public_address(track.mlflow), _ENVIRONMENT | {ADDRESS: track.mlflow}
         answer = _answer(_CHILDREN / "mlflow_child.py", given, environment)
         if isinstance(answer, str):
-            told = answer.replace(track.mlflow, shown)
-            found.append(Finding("tracker", f"MLflow at {shown} does not have the run: {told}"))
+            told = _without_parts(answer.replace(track.mlflow, shown), track.mlflow)
+            found.append(Finding("tracker", f"MLflow at {shown} does not have the run: {told[:_LONGEST]}"))
         else:
             note(f"MLflow: run {answer['run_id']} of experiment {answer['experiment']} at {shown}")
     return found
+
+
+def _without_parts(text: str, address: str) -> str:
+    """A text of MLflow, which quotes an address in other forms, without its password and query.
+
+    >>> _without_parts("no answer from /?token=abc/api", "http://localhost/?token=abc")
+    'no answer from /?***/api'
+    """
+    found = urlsplit(address)
+    for part in sorted({found.query, found.password or "", found.fragment} - {""}, key=len, reverse=True):
+        text = text.replace(part, "***")
+    return text
 
 
 def event_file(run: RunFolder, begun: float) -> Path:
@@ -130,7 +145,7 @@ def _answer(script: Path, given: dict[str, Any], environment: dict[str, str]) ->
             answer: dict[str, Any] = json.loads(last)
             return answer
         why = [line.strip() for line in errors if line.strip()]
-        return without_secrets(why[-1])[:300] if why else f"its process ended with code {process.returncode}"
+        return without_secrets(why[-1]) if why else f"its process ended with code {process.returncode}"
 
 
 @contextlib.contextmanager

@@ -267,8 +267,7 @@ def _left_over(window: Window, batch_size: int) -> TrainRows:
     rows, n_samples, position = window.rows, window.rows.n_samples, (window.stop - window.first) * batch_size
     order = window.order
     chosen = torch.arange(min(position, n_samples), n_samples) if order is None else order[position:].long()
-    weights = None if rows.weight_n is None else rows.weight_n[chosen]
-    return TrainRows(rows.X_nd[chosen], rows.y_nk[chosen], weights)
+    return rows.chosen(chosen)
 
 
 def _put(rows: TrainRows, chosen: Tensor, out: TrainRows, at: int, order_n: Tensor | None) -> int:

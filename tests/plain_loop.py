@@ -20,6 +20,7 @@ from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.shards import Shards
 from linreg_cli.optim.state import TrainingState
+from linreg_cli.optim.trail import Chunked
 
 N_ROWS = 10
 DELTA = 0.8
@@ -123,6 +124,12 @@ def every_executor(case: Callable[..., Case], dtypes: Iterable[str] = DTYPES, **
 def _divided(case: Case, name: str) -> Case:
     """The case, with shards of uneven sizes for what adds up shard by shard."""
     return replace(case, shards=min(3, case.rows)) if name.endswith("sharded") else case
+
+
+def partings(executor, plan: StepPlan) -> list[int]:
+    """The steps after which a run may be stopped and gone on with, to the same bits: for `affine`, between chunks."""
+    chunk = executor.chunk_steps(plan) if isinstance(executor, Chunked) else 1
+    return [step for step in range(plan.total_steps + 1) if plan.locate(step)[1] % chunk == 0]
 
 
 @dataclass(frozen=True)

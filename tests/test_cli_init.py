@@ -111,7 +111,6 @@ ERRORS = {
     "unknown target": (["train", "houses.csv", "--target", "prize"], 3, "did you mean 'price'? The table has id,"),
     "unknown ignore": (["init", "houses.csv", "--target", "price", "--ignore", "q"], 3, "the table has id, size"),
     "text": (["train", "houses.csv", "--target", "kind"], 3, "choose another target; columns of numbers: size, price"),
-    "standard input": (["train", "-", "--target", "y"], 2, "write standard input to a file first"),
     "address": (["train", "https://127.0.0.1/t.csv", "--target", "y"], 2, "data.path and data.sha256"),
     "no such table": (["train", "gone.csv", "--target", "y"], 3, "there is no such file"),
     "another source": (["init", "houses.csv", "--target", "price", "--ignore", "price"], 3, "is also the target"),

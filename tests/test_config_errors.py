@@ -11,7 +11,7 @@ GOLDEN = {
         SYNTHETIC + "frobnicate: 3\n",
         """\
 error: config.yaml:3:1: unknown key 'frobnicate'; allowed: name, seed, data, preprocess, model, loss, huber_delta, \
-optimizer, train, evaluate, probe, gates, plots
+optimizer, train, evaluate, track, probe, gates, plots
     frobnicate: 3
     ^
 """,
@@ -148,7 +148,7 @@ error: config.yaml:2:5: not valid YAML: did not find expected ',' or '}'
         SYNTHETIC + '"a\\e[31m\\nb": 1\n',
         """\
 error: config.yaml:3:1: unknown key 'a\\x1b[31m\\nb'; allowed: name, seed, data, preprocess, model, loss, huber_delta, \
-optimizer, train, evaluate, probe, gates, plots
+optimizer, train, evaluate, track, probe, gates, plots
     "a\\e[31m\\nb": 1
     ^
 """,

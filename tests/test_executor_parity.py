@@ -17,6 +17,7 @@ from plain_loop import (
     assert_matches_the_loop,
     assert_near,
     every_executor,
+    partings,
     plain_loop,
     tolerance,
 )
@@ -25,7 +26,6 @@ from torch.nn import functional
 from linreg_cli.model import linear_layer
 from linreg_cli.optim.engines.select import EXECUTORS, unable
 from linreg_cli.optim.state import TrainingState
-from linreg_cli.optim.trail import Chunked
 
 
 @pytest.mark.parametrize("name", EXECUTORS)
@@ -110,8 +110,7 @@ def test_stopping_at_any_step_and_going_on_changes_no_bit(name, dtype, case):
     plan, executor = case.plan(), case.executor(name, dtype)
     whole = case.state(dtype)
     losses = executor.run(plan, whole, 0, plan.total_steps)
-    chunk = executor.chunk_steps(plan) if isinstance(executor, Chunked) else 1
-    for cut in (step for step in range(plan.total_steps + 1) if plan.locate(step)[1] % chunk == 0):
+    for cut in partings(executor, plan):
         parted = case.state(dtype)
         before = executor.run(plan, parted, 0, cut)
         middle = TrainingState(case.state(dtype).model)

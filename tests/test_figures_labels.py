@@ -11,6 +11,8 @@ from linreg_cli.figures.labels import fitted, width_in_inches
         ("residual of foodexp (actual − predicted)", 3.6, ["residual of foodexp", "(actual − predicted)"]),
         ("train (3,500 of 14,133)", 2.2, ["train", "(3,500 of 14,133)"]),
         ("flattest direction (income 52 %, age 48 %)", 4.2, ["flattest direction", "(income 52 %, age 48 %)"]),
+        ("steepest direction (displacement 19 %, cylinders 18 %)", 2.6,
+         ["steepest direction", "(displacement 19 %,", "cylinders 18 %)"]),
         ("change of price for one standard deviation of the feature", 4.0,
          ["change of price for one standard", "deviation of the feature"]),
         ("weight of population_10k (standardised units)", 3.6, ["weight of population_10k", "(standardised units)"]),

@@ -41,7 +41,8 @@ def correlation_figure(correlation: np.ndarray, names: Sequence[str], *, title: 
         colours = signed.with_extremes(bad="#BFBFBF")
         image = axes.imshow(cells, cmap=colours, vmin=-1, vmax=1, interpolation="nearest")
         bar = figure.colorbar(image, ax=axes, shrink=0.8)
-        bar.set_label("Pearson's correlation", fontsize=SMALL)
+        bar.set_ticks([-1, -0.5, 0, 0.5, 1], labels=["−1", "−0.5", "0", "0.5", "1"])
+        bar.set_label("Pearson's correlation", fontsize=SMALL, labelpad=8)
         size = SMALL * min(1.0, 28 / max(len(shown), 1))
         for which in ("x", "y"):
             set_names(axes, which, shown, size, 1.9)

@@ -14,8 +14,8 @@ _MOST_CHARACTERS = 240
 _SHARES = (1.0, 0.88, 0.76)
 #: Blanks; what is in brackets; a number with its percent sign; a word.
 _PIECES = re.compile(r"\s+|\([^()]*\)\S*|\S+ %\S*|\S+")
-#: Of a piece that is too wide: blanks; a word up to its underscores; a word.
-_WORDS = re.compile(r"\s+|[^\s_]*_+|[^\s_]+")
+#: Of a piece that is too wide: blanks; a number with its percent sign; a word up to its underscores; a word.
+_WORDS = re.compile(r"\s+|[^\s_]+ %\S*|[^\s_]*_+|[^\s_]+")
 
 #: A text -> its width in inches at a font size.
 Width = Callable[[str, float], float]

@@ -24,6 +24,7 @@ from linreg_cli.errors import SettingError, StoreError
 from linreg_cli.findings import Finding
 from linreg_cli.runs.store import RunFolder
 from linreg_cli.trackers.content import content_of
+from linreg_cli.wording import number
 
 #: Seconds without a sign of life after which a tracker is left alone.
 PATIENCE = 30.0
@@ -137,7 +138,7 @@ def _answer(script: Path, given: dict[str, Any], environment: dict[str, str]) ->
             while (line := lines.get(timeout=waiting)) is not None:
                 last, waiting = line.strip(), PATIENCE
         except queue.Empty:
-            return f"it did not answer for {waiting:.0f} s"
+            return f"it did not answer for {number(waiting, 2)} s"
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(PATIENCE)
         reader.join(1)

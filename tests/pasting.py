@@ -56,6 +56,14 @@ def remedies(message: str) -> Iterator[list[Line]]:
         yield together
 
 
+def _inside(given: dict[str, Any], path: list[str], value: str) -> str:
+    """A mapping as YAML, with a line pasted in place of the entry that it has."""
+    entries = {key: flow(each) for key, each in given.items()}
+    key, *inner = path
+    entries[key] = _inside(given.get(key, {}), inner, value) if inner else value
+    return f"{{{', '.join(f'{name}: {each}' for name, each in entries.items())}}}"
+
+
 def command_in(message: str) -> str | None:
     """The command that changes the file, for a shell."""
     found = re.search(r"such as by: (sed .+? > \S+?)(?:; then|$)", message)
@@ -66,8 +74,8 @@ def pasted(config: dict[str, dict[str, Any]], lines: list[Line]) -> str:
     """A config as YAML, with lines pasted in place of those that it has."""
     text = {(section, key): flow(value) for section, keys in config.items() for key, value in keys.items()}
     for key, value in lines:
-        section, _, name = key.partition(".")
-        text[section, name] = value
+        section, name, *inner = key.split(".")
+        text[section, name] = _inside(config.get(section, {}).get(name, {}), inner, value) if inner else value
     sections = dict.fromkeys(section for section, _ in text)
     return "".join(
         f"{section}:\n" + "".join(f"  {name}: {value}\n" for (owner, name), value in text.items() if owner == section)

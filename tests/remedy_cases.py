@@ -160,6 +160,18 @@ FILES = {
     "an identifier": _file(
         "house_id,x,y\n" + "".join(f"{row * 7919 % 10007},{x},{y}\n" for row, (x, y) in enumerate(ROWS))
     ),
+    "a split by hash in the order of the table": _file(
+        "x,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS),
+        {"data": {"split": {"train": 0.5, "test": 0.5, "by": "hash", "shuffle": False}}},
+    ),
+    "a split by hash that draws no row": _file(
+        "x,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS),
+        {"data": {"split": {"train": 0.96, "validation": 0.02, "test": 0.02, "by": "hash"}}},
+    ),
+    "weights and the mean of a target on a log scale": _file(
+        "w,x,y\n" + "".join(f"{1 + row % 3},{x},{np.exp(y)}\n" for row, (x, y) in enumerate(ROWS)),
+        {"data": {"weight": "w"}, "preprocess": {"target_transform": "log", "target_estimate": "mean"}},
+    ),
 }  # fmt: skip
 
 

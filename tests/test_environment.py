@@ -101,16 +101,20 @@ FAULTS = [
     OSError(13, "x"),
     KeyError("font"),
 ]
+#: What a PNG file goes through: its axes, its pixels, and the file, which Pillow writes.
+STEPS = [
+    "matplotlib.figure.Figure.add_subplot",
+    "matplotlib.backends.backend_agg.FigureCanvasAgg.draw",
+    "PIL.Image.Image.save",
+]
 
 
 @pytest.mark.parametrize("error", FAULTS, ids=repr)
-@pytest.mark.parametrize("step", ["savefig", "add_subplot"])
+@pytest.mark.parametrize("step", STEPS)
 def test_where_matplotlib_fails_the_run_is_finished_and_not_said_to_be_damaged(linreg, place, monkeypatch, error, step):
-    from matplotlib.figure import Figure
-
-    within = {"__name__": "matplotlib.somewhere", "error": error}
-    exec("def fail(*_, **__):\n    raise error", within)
-    monkeypatch.setattr(Figure, step, within["fail"])
+    within = {"__name__": step.rpartition(".")[0], "error": error}
+    exec("def fail(*_, **__):\n    raise error.with_traceback(None)", within)
+    monkeypatch.setattr(step, within["fail"])
     result = linreg("train", "-c", "c.yaml", "--fail-if", "warnings.plots < 1")
     assert result.code == 0, result.err
     assert "warning: matplotlib cannot draw here (" in result.err

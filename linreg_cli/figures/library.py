@@ -10,6 +10,8 @@ from types import TracebackType
 from linreg_cli.errors import LinregError, PlotError
 
 _SETTINGS = "matplotlibrc"
+#: What draws a figure and what writes its pixels; of PNG files matplotlib does not call Pillow, but this package.
+_LIBRARIES = ("matplotlib", "PIL")
 #: What matplotlib and the libraries below it (FreeType, Agg, Pillow) raise for settings, fonts and numbers that they
 #: cannot use; it has no class of its own for that. Numpy's and the codecs' errors are ValueErrors.
 FAILURES = (
@@ -38,7 +40,7 @@ def load() -> None:
 
 @contextlib.contextmanager
 def drawing() -> Iterator[None]:
-    """A context in which an error that comes from matplotlib is one about drawing, not about the data of a run.
+    """A context in which an error of matplotlib or Pillow is one about drawing, not about the data of a run.
 
     Raises:
         PlotError: in place of such an exception.
@@ -48,7 +50,7 @@ def drawing() -> Iterator[None]:
     except LinregError:
         raise
     except FAILURES as error:
-        if isinstance(error, ImportError) or _within(error.__traceback__, "matplotlib"):
+        if isinstance(error, ImportError) or _within(error.__traceback__, _LIBRARIES):
             found = str(error).partition("\n")[0][:200]
             raise PlotError(f"matplotlib cannot draw here ({type(error).__name__}: {found})") from error
         raise
@@ -88,10 +90,10 @@ def _no_settings() -> Iterator[None]:
         os.environ.update(kept)
 
 
-def _within(trace: TracebackType | None, package: str) -> bool:
-    """Whether an exception passed through a package."""
+def _within(trace: TracebackType | None, packages: tuple[str, ...]) -> bool:
+    """Whether an exception passed through one of these packages."""
     while trace is not None:
-        if str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] == package:
+        if str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] in packages:
             return True
         trace = trace.tb_next
     return False

@@ -113,13 +113,20 @@ def _possible(run: Material) -> dict[str, Kind]:
 
 
 def _why_not(run: Material, kind: Kind) -> str | None:
-    """Why a run does not have a kind; None if it has. Rows of a frame or of standard input cannot be read again."""
+    """Why a run does not have a kind; None if it has."""
+    # config.yaml is read only for the kinds that need it.
+    gone = _rows_gone(run) if kind.needs_rows and run.rows is None else None
+    return gone or kind.why_not(run)
+
+
+def _rows_gone(run: Material) -> str | None:
+    """Why the rows of a run cannot be read again: they are those of a frame or came from standard input."""
     data = run.config.data
-    if kind.needs_rows and run.rows is None and isinstance(data, FrameData):
+    if isinstance(data, FrameData):
         return "it shows the rows, which are those of a data frame (in Python, give it as rows=frame)"
-    if kind.needs_rows and run.rows is None and isinstance(data, TableData) and not data.is_kept:
+    if isinstance(data, TableData) and not data.is_kept:
         return "it shows the rows, which came from standard input and are kept in no file"
-    return kind.why_not(run)
+    return None
 
 
 def figure_of(

@@ -5,6 +5,7 @@ from functools import reduce
 from typing import Any
 
 from linreg_cli.errors import DataError, Fault
+from linreg_cli.remedies import for_columns
 from linreg_cli.statistics.facts import ColumnFacts, TableStatistics, keys_of
 from linreg_cli.statistics.moments import merged
 from linreg_cli.wording import plural
@@ -114,14 +115,18 @@ def _shown(value: Any) -> str:
 
 def _other_kinds(each: TableStatistics, first: TableStatistics, name: str, other: str) -> Sequence[Fault]:
     """Columns whose cells are numbers in one part and text in another."""
-    faults = []
-    for mine, its in zip(each.columns, first.columns, strict=True):
-        kinds = {(its.is_category, its.kind), (mine.is_category, mine.kind)}
-        if "empty" in (mine.kind, its.kind) or len(kinds) == 1:
-            continue
-        message = f"column {mine.column!r} is {_kind(mine)} here and {_kind(its)} in {other}"
-        faults.append(Fault(f"{message}; set preprocess.columns: {{{mine.column}: {{categorical: one_hot}}}}", name))
-    return faults
+    pairs = [
+        (mine, its)
+        for mine, its in zip(each.columns, first.columns, strict=True)
+        if "empty" not in (mine.kind, its.kind) and (mine.is_category, mine.kind) != (its.is_category, its.kind)
+    ]
+    # one line for all columns, since a mapping is pasted as a whole; the parts do not hold the entries that it has
+    line = for_columns([mine.column for mine, _ in pairs], "categorical", "one_hot")
+    remedy = f"set {line}, besides the entries that it has, and make all parts again"
+    return [
+        Fault(f"column {mine.column!r} is {_kind(mine)} here and {_kind(its)} in {other}; {remedy}", name)
+        for mine, its in pairs
+    ]
 
 
 def _kind(facts: ColumnFacts) -> str:

@@ -305,9 +305,12 @@ def _surface(figure: "Figure", land: Landscape, run: Descent, low: np.ndarray, h
     axes.plot(*steps.T, land.loss(steps), **{**look, "markersize": 4, "zorder": 10})
     for which, k in (("x", 0), ("y", 1)):
         ticks, _ = near(float(low[k]), float(high[k]))
-        ticks = ticks[(ticks >= low[k]) & (ticks <= high[k])]
+        first = low[k] + (0.1 * (high[k] - low[k]) if which == "x" else 0.0)  # further left, it covers the plane
+        ticks = ticks[(ticks >= first) & (ticks <= high[k])]
         set_axis(axes, which, thinned(ticks, 3), 2.4, (float(low[k]), float(high[k])))
-        getattr(axes, f"set_{which}label")(*fitted((land.short_names or land.names)[k], 0.8 * SMALL, 1.9, lines=1))
+        name, font = fitted((land.short_names or land.names)[k], 0.8 * SMALL, 1.9, lines=1)
+        getattr(axes, f"set_{which}label")(name, font, labelpad=8)
+        axes.tick_params(which, pad=0)
     ticks, limits = near(float(heights.min()), float(heights.max()))
     set_axis(axes, "z", thinned(ticks, 4), limits=limits)
     text, font = fitted(land.loss_name, 0.75 * SMALL, 3.0, lines=2)

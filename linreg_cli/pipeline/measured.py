@@ -19,11 +19,11 @@ from linreg_cli.gates import ReferenceValue
 from linreg_cli.least_squares.solve import of_factor
 from linreg_cli.metric_paths import Absent
 from linreg_cli.model import build_model, initialise
-from linreg_cli.optim.engines.select import choose, resolve_device
+from linreg_cli.optim.engines.select import resolve_device
 from linreg_cli.optim.losses import is_squared
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.pipeline import gates
-from linreg_cli.pipeline.prepare import resolved_config
+from linreg_cli.pipeline.prepare import executor_of, resolved_config
 from linreg_cli.pipeline.prepared import Prepared, Reporter
 from linreg_cli.remedies import setting
 from linreg_cli.statistics.as_dataset import NEEDS_ROWS, NoMatrix, Summarised, summarised
@@ -112,10 +112,7 @@ def _assembled(loaded: LoadedConfig, config: Config, found: Summarised, judged_b
         problem.exact["original"] = of_factor(design.factor(bias=bias), loss=config.loss)
         chosen = resolve(config, problem)
     problem = problem.with_plan(plan_of(chosen.config, dataset))
-    try:
-        choice = choose(config.train.engine, problem.plan, rows)
-    except ValueError as error:
-        raise loaded.error("train.engine", str(error)) from None
+    choice = executor_of(loaded, config.train.engine, problem.plan, rows)
     evaluate = config.evaluate.model_copy(update={"predictions": "none"})
     resolved = resolved_config(chosen.config, device, choice, problem.plan).model_copy(update={"evaluate": evaluate})
     return Prepared(resolved, dataset, preprocessor, rows, {}, TrainingState(model), choice, problem, chosen)

@@ -164,13 +164,28 @@ def assemble_run(
         problem = problem_of(config, dataset, preprocessor, train, eps=eps, exact=exact)
         chosen = resolve(config, problem)
     problem = problem.with_plan(plan_of(chosen.config, dataset))
-    try:
-        choice = choose(config.train.engine, problem.plan, rows)
-    except ValueError as error:
-        raise loaded.error("train.engine", str(error)) from None
+    choice = executor_of(loaded, config.train.engine, problem.plan, rows)
     resolved = resolved_config(chosen.config, device, choice, problem.plan)
     state = TrainingState(model)
     return Prepared(resolved, dataset, preprocessor, rows, held_out, state, choice, problem, chosen, stream=stream)
+
+
+def executor_of(loaded: LoadedConfig, engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
+    """The executor of a plan.
+
+    Args:
+        loaded: the config with the position of each setting.
+        engine: the value of `train.engine`.
+        plan: the steps.
+        rows: the train split.
+
+    Raises:
+        ConfigError: for a named executor that cannot run the plan.
+    """
+    try:
+        return choose(engine, plan, rows)
+    except ValueError as error:
+        raise loaded.error("train.engine", str(error)) from None
 
 
 def resolved_config(config: Config, device: torch.device, choice: Choice, plan: StepPlan) -> Config:

@@ -214,7 +214,7 @@ def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
     faults = []
     for key in sorted({*old, *new}):
         if (key == "name" and "name" not in loaded.tree.value) or key.startswith("track."):
-            continue  # the name of the file is not a setting of the run, and neither is who is told of it
+            continue  # neither the name of the file nor a tracker changes what is trained
         was, wanted = old.get(key), new.get(key)
         hint = "; it can only be raised" if key == "train.epochs" else ""
         if (

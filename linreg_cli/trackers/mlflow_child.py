@@ -18,6 +18,7 @@ def main() -> None:
     given = json.load(sys.stdin)
     content = given["content"]
     _say("begun")
+    # In the environment, which other users cannot read as they can the arguments: the address may have a password.
     client = mlflow.tracking.MlflowClient(tracking_uri=os.environ["LINREG_TRACKING_ADDRESS"])
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or content["name"]
     found = client.get_experiment_by_name(name)

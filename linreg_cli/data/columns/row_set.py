@@ -108,7 +108,8 @@ class RowSet:
 
     def tolist(self) -> list[int]:
         """All of them."""
-        return np.asarray(self).tolist()  # type: ignore[no-any-return]  # numpy's stub has object
+        rows: list[int] = np.asarray(self).tolist()
+        return rows
 
     def __len__(self) -> int:
         return int(self._ends[-1])

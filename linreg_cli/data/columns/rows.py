@@ -1,5 +1,6 @@
 """Columns read as rows, without a second copy of the table."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -105,7 +106,7 @@ def first_row(rows: Rows | slice, n_samples: int, where: Callable[[RowArray | sl
     return lowest, found
 
 
-class RowsOnAccess:
+class RowsOnAccess(ABC):
     """A matrix whose rows are read or computed on access: `values[start:stop]`, or by an array of positions.
 
     Args:
@@ -121,8 +122,9 @@ class RowsOnAccess:
     def __len__(self) -> int:
         return self.shape[0]
 
+    @abstractmethod
     def __getitem__(self, chosen: slice | npt.NDArray[np.integer[Any]]) -> npt.NDArray[Any]:
-        raise NotImplementedError
+        """Some rows, shape (n_chosen, n_columns)."""
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         return np.asarray(self[0 : len(self)], dtype=dtype)

@@ -87,6 +87,7 @@ def test_the_name_of_a_page_in_the_place_of_a_run_is_answered_with_o(linreg, con
     ("line", "last"),
     [
         ("inspect -c rows.csv", "inspect -c rows.yaml"), ("explain -c rows.csv", "explain -c rows.yaml"),
+        ("sweep -c rows.csv --set train.epochs=1,2", "sweep --set train.epochs=1,2 -c rows.yaml"),
         ("validate rows.csv", "validate rows.yaml"), ("validate --resolved rows.csv", "validate rows.yaml"),
     ],
 )  # fmt: skip

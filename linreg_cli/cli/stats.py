@@ -44,7 +44,7 @@ def stats(
             "--config",
             "-c",
             metavar="FILE",
-            parser=expanded,
+            parser=options.config_path,
             help="A config file; - is stdin. May be repeated; later files override earlier ones, key by key.",
         ),
     ] = None,

@@ -9,6 +9,7 @@ import typer
 
 from linreg_cli import wording
 from linreg_cli.cli import options, output
+from linreg_cli.cli.table_words import table_faults
 from linreg_cli.errors import DivergedError, Fault, UsageError
 
 if TYPE_CHECKING:
@@ -106,6 +107,9 @@ def _swept(
                 raise UsageError(f"--resume has the settings of its sweep; leave {option} out", option)
         folder = find_sweep(outputs, resume)
         return resume_sweep(folder, jobs=jobs, start=start, command=line, reporter=reporter, stops=stops)
+    given_again = [word for each in expressions for word in ("--set", each)]
+    if faults := table_faults(config, "sweep", *given_again, "-c"):
+        raise UsageError(faults)
     if not config:
         raise UsageError("Missing option '--config' / '-c'; or continue a sweep with --resume SWEEP")
     grid = parse_grid(expressions)

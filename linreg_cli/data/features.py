@@ -53,9 +53,10 @@ def choose_features(
         for term in (terms if features is not None else ())
         if column in term.columns and (term.is_plain or columns is not ignore)
     ]
-    faults += [Fault(f"data.ignore: {column!r} is also the target", name) for column in targets if column in ignore]
+    twice = [("data.ignore", column) for column in targets if column in ignore]
+    twice += [(key, column) for key, column in uses.items() if column in targets]
     faults += [
-        Fault(f"{key}: {column!r} is also the target", name) for key, column in uses.items() if column in targets
+        Fault(f"{key}: {column!r} is also the target; name another column, or none", name) for key, column in twice
     ]
     if not faults and not terms:
         message = "no feature is left: every column is a target or ignored"

@@ -11,7 +11,7 @@ from linreg_cli.config.schema import InitConfig
 from linreg_cli.config.types import Distribution
 from linreg_cli.data.columns.kinds import Column, Rows, take
 from linreg_cli.data.encoding.transform import inverse
-from linreg_cli.data.scaling import Preprocessor
+from linreg_cli.data.preprocessor import Preprocessor
 from linreg_cli.errors import SettingError
 from linreg_cli.seeds import torch_stream
 from linreg_cli.wording import number

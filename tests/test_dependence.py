@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from linreg_cli.least_squares.dependence import combinations, dependent_columns
-from linreg_cli.least_squares.factor import factorise
+from linreg_cli.least_squares.factorise import factorise
 
 STREAM = np.random.default_rng(11)
 N = 200

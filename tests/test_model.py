@@ -7,7 +7,7 @@ from scipy import stats
 
 from linreg_cli.config.schema import InitConfig, PreprocessConfig
 from linreg_cli.data.dataset import Dataset
-from linreg_cli.data.scaling import Preprocessor
+from linreg_cli.data.preprocessor import Preprocessor
 from linreg_cli.errors import SettingError
 from linreg_cli.model import LinearFormula, build_model, fold, initialise, linear_layer
 

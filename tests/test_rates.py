@@ -18,7 +18,7 @@ from linreg_cli.convergence.rates import (
     stable_rate,
 )
 from linreg_cli.convergence.spectrum import curvature
-from linreg_cli.least_squares.factor import factorise
+from linreg_cli.least_squares.factorise import factorise
 from linreg_cli.least_squares.solve import least_squares
 
 MOTIONS = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from linreg_cli.least_squares.factor import factorise
+from linreg_cli.least_squares.factorise import factorise
 from linreg_cli.least_squares.resampling import ridge_path
 
 

@@ -12,7 +12,8 @@ from linreg_cli.config.schema import PreprocessConfig
 from linreg_cli.data.columns.row_set import RowSet
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import Encoder
-from linreg_cli.data.scaling import Preprocessor, Scaling
+from linreg_cli.data.preprocessor import Preprocessor
+from linreg_cli.data.scaling import Scaling
 from linreg_cli.errors import DataError
 
 STANDARD = PreprocessConfig(standardize=True, standardize_target=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
 from linreg_cli.least_squares import solve
-from linreg_cli.least_squares.factor import factorise
+from linreg_cli.least_squares.factorise import factorise
 from linreg_cli.least_squares.solve import gap, least_squares
 from linreg_cli.optim.losses import loss_scale
 

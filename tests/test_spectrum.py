@@ -8,7 +8,7 @@ import torch
 
 from linreg_cli.convergence.batch_curvature import any_batch, mean_square_curvature, ordered_batches
 from linreg_cli.convergence.spectrum import curvature
-from linreg_cli.least_squares.factor import factorise
+from linreg_cli.least_squares.factorise import factorise
 from linreg_cli.least_squares.solve import least_squares
 from linreg_cli.optim.losses import Loss
 

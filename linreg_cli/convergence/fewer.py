@@ -16,7 +16,7 @@ from linreg_cli.data.columns.kinds import Mask
 from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import Input
-from linreg_cli.data.scaling import original_rows
+from linreg_cli.data.preprocessor import original_rows
 from linreg_cli.least_squares.factor import Factor
 from linreg_cli.least_squares.inference import refusal
 from linreg_cli.least_squares.solve import Optimum, condition_numbers

@@ -27,7 +27,8 @@ from linreg_cli.convergence.spectrum import Spectrum, curvature
 from linreg_cli.data.columns.rows import Matrix, RowsOnAccess
 from linreg_cli.least_squares import solve
 from linreg_cli.least_squares.dependence import Combination, combinations, dependent_columns
-from linreg_cli.least_squares.factor import Array, Factor, factorise
+from linreg_cli.least_squares.factor import Array, Factor
+from linreg_cli.least_squares.factorise import factorise
 from linreg_cli.least_squares.robust import RobustOptimum, robust_optimum
 from linreg_cli.least_squares.solve import Optimum, least_squares, of_factor
 from linreg_cli.optim.losses import loss_scale

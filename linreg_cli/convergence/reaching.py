@@ -17,7 +17,7 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.trials import Trials, value_of
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.checks.wording import listed
-from linreg_cli.data.scaling import original_rows
+from linreg_cli.data.preprocessor import original_rows
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.inference import NEAR, other_optimum, refusal
 from linreg_cli.least_squares.solve import Optimum

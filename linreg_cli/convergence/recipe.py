@@ -15,7 +15,7 @@ from linreg_cli.convergence.rates import SgdRule, best_rate
 from linreg_cli.convergence.reaching import AIM, no_exact_fit, reaching
 from linreg_cli.convergence.trials import MOST_EPOCHS, Trials, changed, distance_at, first_epochs, generous
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.data.scaling import original_rows
+from linreg_cli.data.preprocessor import original_rows
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.inference import refusal
 from linreg_cli.optim.engines.costs import estimate

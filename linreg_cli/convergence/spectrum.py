@@ -100,13 +100,13 @@ def curvature(factor: Factor, loss: str) -> Spectrum:
     the smallest curvature, as it would in X'X.
 
     Args:
-        factor: of the train split in scaled units, from `linreg_cli.least_squares.factor.factorise`.
+        factor: of the train split in scaled units, from `linreg_cli.least_squares.factorise.factorise`.
         loss: mse, sse or half_mse.
 
     Raises:
         ValueError: if the loss is not squared.
 
-    >>> from linreg_cli.least_squares.factor import factorise
+    >>> from linreg_cli.least_squares.factorise import factorise
     >>> curvature(factorise([[1.0], [-1.0]], [[1.0], [2.0]], bias=True), "mse").eigenvalues.round(12).tolist()
     [2.0, 2.0]
     """

@@ -2,6 +2,6 @@
 
 from linreg_cli.data.dataset import SPLITS, Dataset
 from linreg_cli.data.load import load_dataset
-from linreg_cli.data.scaling import Preprocessor
+from linreg_cli.data.preprocessor import Preprocessor
 
 __all__ = ["SPLITS", "Dataset", "Preprocessor", "load_dataset"]

@@ -13,7 +13,7 @@ from linreg_cli.config.schema import Config
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, not_converged
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.data.scaling import original_rows
+from linreg_cli.data.preprocessor import original_rows
 from linreg_cli.evaluation.diagnostics import diagnose
 from linreg_cli.evaluation.exact_fit import ExactFit, exact_fit
 from linreg_cli.evaluation.held_out import left_out

@@ -25,14 +25,15 @@ from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.convergence.stalling import rounding_gap
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.rows import RowsOnAccess, StackedRows, in_order, rounded_to
-from linreg_cli.data.scaling import original_rows
+from linreg_cli.data.preprocessor import original_rows
 from linreg_cli.errors import DataError, UsageError
 from linreg_cli.evaluation.cross_validation import folds
 from linreg_cli.evaluation.held_out import fitted, left_out
 from linreg_cli.evaluation.metrics import Metrics
 from linreg_cli.inspection.column_summary import ColumnSummary, summaries
 from linreg_cli.inspection.training_plans import TrainingPlan, training_plans
-from linreg_cli.least_squares.factor import EPS, Array, factorise
+from linreg_cli.least_squares.factor import EPS, Array
+from linreg_cli.least_squares.factorise import factorise
 from linreg_cli.least_squares.resampling import HeldOut, RidgePath, leave_one_out, ridge_path, weighted_mean
 from linreg_cli.least_squares.solve import Optimum, condition_numbers, least_squares
 from linreg_cli.pipeline.prepare import prepare

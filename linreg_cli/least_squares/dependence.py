@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.least_squares.factor import Array, Factor, blocks, factorise
+from linreg_cli.least_squares.factor import Array, Factor, blocks
+from linreg_cli.least_squares.factorise import factorise
 from linreg_cli.wording import number
 
 #: The smallest pivot, relative to the largest entry of its vector.
@@ -64,7 +65,7 @@ def dependent_columns(factor: Factor, names: Sequence[str]) -> tuple[str, ...]:
     Returns:
         Their names, in the order of the columns.
 
-    >>> from linreg_cli.least_squares.factor import factorise
+    >>> from linreg_cli.least_squares.factorise import factorise
     >>> X = np.array([[1.0, 5.0, 1.00005], [2.0, 3.0, 2.00003], [4.0, 4.0, 4.00004], [8.0, 1.0, 8.00001]])
     >>> dependent_columns(factorise(X, X[:, :1], bias=True), ["a", "b", "a + 1e-5 b"])
     ('a', 'b', 'a + 1e-5 b')
@@ -92,7 +93,7 @@ def combinations(factor: Factor, names: Sequence[str]) -> list[Combination]:
     Returns:
         The combinations, in the order of their columns.
 
-    >>> from linreg_cli.least_squares.factor import factorise
+    >>> from linreg_cli.least_squares.factorise import factorise
     >>> X = np.array([[1.0, 5.0, 7.0], [2.0, 3.0, 6.0], [4.0, 4.0, 9.0], [8.0, 1.0, 10.0]])
     >>> [found] = combinations(factorise(X, X[:, :1], bias=True), ["a", "b", "c"])
     >>> found.name, {name: round(weight, 9) for name, weight in found.terms.items()}, round(found.constant, 9)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.least_squares.factor import Array, factorise
+from linreg_cli.least_squares.factor import Array
+from linreg_cli.least_squares.factorise import factorise
 from linreg_cli.least_squares.optimal_face import is_unique_huber, is_unique_mae
 
 #: The most cells of X for which an optimum is computed, in seconds; a linear programme grows faster than its cells.

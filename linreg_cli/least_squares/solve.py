@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from linreg_cli.data.columns.kinds import Mask
 from linreg_cli.least_squares.decompositions import solve_triangle, triangle
-from linreg_cli.least_squares.factor import EPS, Array, Factor, factorise
+from linreg_cli.least_squares.factor import EPS, Array, Factor
+from linreg_cli.least_squares.factorise import factorise
 from linreg_cli.least_squares.refine import refine
 from linreg_cli.optim.losses import loss_scale
 

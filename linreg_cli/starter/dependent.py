@@ -10,7 +10,8 @@ from linreg_cli.data.columns.rows import StackedRows, in_order
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.inputs import NumberInput
 from linreg_cli.least_squares.dependence import combinations, dependent_columns
-from linreg_cli.least_squares.factor import Factor, factorise
+from linreg_cli.least_squares.factor import Factor
+from linreg_cli.least_squares.factorise import factorise
 from linreg_cli.wording import plural
 
 #: A coefficient below this is rounding error, relative to the standardised columns of a dependence.

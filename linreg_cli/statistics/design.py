@@ -79,7 +79,7 @@ class Design:
         return found
 
     def factor(self, *, bias: bool) -> Factor:
-        """The factor of [X 1 y] in original units; see `least_squares.factor.factorise`."""
+        """The factor of [X 1 y] in original units; see `least_squares.factorise.factorise`."""
         n, root = self.kept.n, math.sqrt(self.kept.n)
         (means, R_x), (y_means, R_y) = self._columns(self.inputs), self._columns(self.targets)
         center, y_center = (means, y_means) if bias else (np.zeros_like(means), np.zeros_like(y_means))

@@ -20,7 +20,7 @@ ORDER = {
         "starter", "pipeline", "inspection", "api", "estimator", "cli", "__main__",
     ],
     "linreg_cli.data": [
-        "columns", "tables", "encoding", "roles", "features", "summary", "dataset", "split", "synthetic", "scaling",
+        "columns", "tables", "encoding", "roles", "features", "column_settings", "summary", "dataset", "split", "synthetic", "scaling",
         "preprocessor", "assemble", "checks", "every_fault", "load",
     ],
     "linreg_cli.optim": [

@@ -7,10 +7,11 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from linreg_cli.cli.folder import commands_here
+from linreg_cli.cli.output import silenced
 
 
-class _EmptyIsDefault:
-    """A command in which an empty value of an option is its default.
+class _Common:
+    """What holds for the options of every command: an empty value is the default, and `--quiet` is obeyed.
 
     A script that passes `--name "$NAME"` without a name gets the usual one. The values of options that may be repeated
     are checked one by one, and an empty argument may mean something, such as the removal of a label.
@@ -32,12 +33,17 @@ class _EmptyIsDefault:
         parser.parse_args = parse_args
         return parser
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, with `--quiet` without notes, warnings and progress."""
+        with silenced(bool(ctx.params.get("quiet"))):
+            return super().invoke(ctx)  # type: ignore[misc]  # as above
 
-class Command(_EmptyIsDefault, TyperCommand):
+
+class Command(_Common, TyperCommand):
     """A command."""
 
 
-class Group(_EmptyIsDefault, TyperGroup):
+class Group(_Common, TyperGroup):
     """A command that has options of its own, and commands below it."""
 
 

@@ -8,10 +8,39 @@ from typer.core import TyperCommand, TyperGroup
 
 from linreg_cli.cli.folder import commands_here
 from linreg_cli.cli.output import silenced
+from linreg_cli.launched import refuse_several
+
+#: The command that several processes, started by torchrun, do together.
+_SHARED = "train"
 
 
-class _Common:
-    """What holds for the options of every command: an empty value is the default, and `--quiet` is obeyed.
+class _OfOneProcess:
+    """A command that one process does; in one of several only the command that they share is done."""
+
+    name: str | None
+
+    def invoke(self, ctx: Any) -> Any:
+        """Do what the command is for.
+
+        Raises:
+            UsageError: in one of several processes, as each would do the same and write the same files.
+        """
+        if self.name != _SHARED:
+            refuse_several(f"do all of '{ctx.command_path}' alone", "start it without torchrun")
+        return super().invoke(ctx)  # type: ignore[misc]  # of the class that it is mixed into
+
+
+class _Quiet:
+    """A command that says nothing but its result, and errors, with `--quiet`."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Do what the command is for, with `--quiet` without notes, warnings and progress."""
+        with silenced(bool(ctx.params.get("quiet"))):
+            return super().invoke(ctx)  # type: ignore[misc]  # of the class that it is mixed into
+
+
+class _EmptyIsDefault:
+    """A command in which an empty value of an option is its default.
 
     A script that passes `--name "$NAME"` without a name gets the usual one. The values of options that may be repeated
     are checked one by one, and an empty argument may mean something, such as the removal of a label.
@@ -33,17 +62,12 @@ class _Common:
         parser.parse_args = parse_args
         return parser
 
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command, with `--quiet` without notes, warnings and progress."""
-        with silenced(bool(ctx.params.get("quiet"))):
-            return super().invoke(ctx)  # type: ignore[misc]  # as above
 
-
-class Command(_Common, TyperCommand):
+class Command(_OfOneProcess, _Quiet, _EmptyIsDefault, TyperCommand):
     """A command."""
 
 
-class Group(_Common, TyperGroup):
+class Group(_OfOneProcess, _Quiet, _EmptyIsDefault, TyperGroup):
     """A command that has options of its own, and commands below it."""
 
 

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 #: What `run.json` has in place of a command line.
 _COMMAND = "linreg_cli.train"
-
 #: The level of an interval where none is given.
 _LEVEL = 0.95
 
@@ -50,6 +49,7 @@ def train(
     overrides: Mapping[str, Any] | None = None,
     *,
     data: object = None,
+    statistics: str | os.PathLike[str] | None = None,
     outputs: str | os.PathLike[str] = "outputs",
     force: bool = False,
 ) -> "Run":
@@ -60,6 +60,7 @@ def train(
         overrides: dotted key -> value, as `--set` has them.
         data: rows to train on in place of those of the config: a data frame, or a mapping of column to array, each of
             shape (n_rows,). The config's `data` then says `source: frame`, and the target.
+        statistics: the path of a file of `linreg stats`, in place of the rows of the config's table.
         outputs: the folder of the run folders.
         force: train even at a learning rate that must diverge.
 
@@ -67,7 +68,7 @@ def train(
         The run. A gate that fails is in `Run.gates` and raises nothing.
 
     Raises:
-        ConfigError, DataError, StoreError: before training, with no run folder left behind.
+        ConfigError, DataError, StoreError, UsageError: before training, with no run folder left behind.
         DivergedError: before training, or with the last finite state in the run folder.
 
     >>> from tempfile import TemporaryDirectory
@@ -77,14 +78,16 @@ def train(
     ...     run.id, run.metrics["train"]["n"]
     ('run-0001', 4)
     """
+    if statistics is not None and data is not None:
+        raise UsageError("statistics stand for the rows of a table, and data are other rows; give one", "statistics")
     frame = _own(data)
     loaded = _loaded(config, overrides or {}, has_frame=frame is not None)
     from linreg_cli.pipeline.silent import Silent
     from linreg_cli.pipeline.workflow import train_run
 
-    done = train_run(
-        loaded, outputs=_folder(outputs), reporter=Silent(), command=[_COMMAND], force=force, frame=frame
-    )  # fmt: skip
+    path = None if statistics is None else expanded(os.fspath(statistics))
+    about: Any = {"outputs": _folder(outputs), "reporter": Silent(), "command": [_COMMAND], "force": force}
+    done = train_run(loaded, frame=frame, statistics=path, **about)
     return Run(done.run)
 
 

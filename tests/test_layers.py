@@ -13,7 +13,7 @@ PACKAGE = REPOSITORY / "linreg_cli"
 #: from those before it. In every other folder the parts may come in any order that has no circle.
 ORDER = {
     "linreg_cli": [
-        "addresses", "lookalike", "patterns", "errors", "seeds", "wording", "decimals", "remedies", "fixes",
+        "addresses", "lookalike", "patterns", "errors", "launched", "seeds", "wording", "decimals", "remedies", "fixes",
         "decisions", "findings", "paths", "files", "metric_paths", "gates", "config", "data", "model", "optim",
         "least_squares", "statistics", "convergence", "runs", "sweeps", "evaluation", "export", "figures", "report",
         "trackers",

@@ -13,7 +13,8 @@ import pytest
 import yaml
 from conftest import REPOSITORY
 
-from linreg_cli.cli.ranks import end_with, size_of
+from linreg_cli.cli.ranks import end_with
+from linreg_cli.launched import size_of
 
 CONFIG = """name: r
 data: {path: t.csv, target: y}
@@ -255,11 +256,36 @@ def test_nproc_in_one_of_several_processes_is_refused(linreg, place, monkeypatch
     assert (result.code, result.err.startswith("error: --nproc: this is one of several processes already")) == (2, True)
 
 
-def test_a_sweep_in_each_of_several_processes_is_refused(linreg, place, monkeypatch):
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("sweep -c c.yaml --set optimizer.lr=0.01,0.02", "linreg sweep"),
+        ("generate-data -c c.yaml -o new.csv", "linreg generate-data"),
+        ("stats -c c.yaml -o t.stats", "linreg stats"),
+        ("runs list", "linreg runs list"),
+    ],
+)
+def test_what_one_process_does_is_refused_in_each_of_several(linreg, place, monkeypatch, words, name):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    result = linreg("sweep", "-c", "c.yaml", "--set", "optimizer.lr=0.01,0.02")
-    assert (result.code, result.err.startswith("error: WORLD_SIZE: this is one of 2 processes, and each")) == (2, True)
-    assert not (place / "outputs").exists()
+    result = linreg(*words.split())
+    said = f"error: WORLD_SIZE: this is one of 2 processes, and each would do all of '{name}' alone"
+    assert (result.code, result.out, result.err.startswith(said)) == (2, "", True)
+    assert sorted(each.name for each in place.iterdir()) == ["c.yaml", "t.csv"]
+    assert linreg("sweep", "--help").code == 0
+
+
+def test_a_program_that_torchrun_has_started_does_not_train_once_in_each_process(place, monkeypatch):
+    import linreg_cli
+    from linreg_cli.errors import UsageError
+
+    monkeypatch.chdir(place)
+    run = linreg_cli.train("c.yaml", {"train.epochs": 2}, outputs="outputs")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for call in (lambda: linreg_cli.train("c.yaml"), lambda: run.resume({"train.epochs": 3})):
+        with pytest.raises(UsageError, match="this is one of 2 processes, and each would train"):
+            call()
+    assert os.listdir("outputs") == ["r-0001"]
+    assert linreg_cli.load_run("r-0001").metrics == run.metrics
 
 
 def test_the_first_of_the_processes_is_terminated_once_its_launcher_has_ended(monkeypatch):

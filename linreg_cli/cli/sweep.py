@@ -61,10 +61,8 @@ def sweep(
     ordinary run; a point that diverges or fails does not stop the others. OUTPUTS/sweeps/NAME-0001 has the points, a
     table and a picture.
     """
-    from linreg_cli.cli.ranks import refuse_several
     from linreg_cli.runs.signals import StopRequests
 
-    refuse_several("a sweep")
     reporter = _Reporter(as_json=as_json)
     with StopRequests() as stops:
         folder, found = _swept(config or (), set_ or (), jobs, metric, resume, outputs, reporter, stops)

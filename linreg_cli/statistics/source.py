@@ -14,6 +14,7 @@ from linreg_cli.config.data import TableData
 from linreg_cli.config.roles import column_roles
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
+from linreg_cli.data.column_settings import refuse_unknown_columns
 from linreg_cli.data.columns.kinds import Column, Mask, Numbers, RawColumn, row_numbers
 from linreg_cli.data.dataset import SPLITS
 from linreg_cli.data.encoding.cell_faults import missing_fault, missing_number_fault
@@ -21,7 +22,7 @@ from linreg_cli.data.encoding.cells import category_column, kind_of, number_colu
 from linreg_cli.data.encoding.transform import domain, forward
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.features import choose_features, feature_treatments
-from linreg_cli.data.load import opened_table, refuse_unknown_columns
+from linreg_cli.data.load import opened_table
 from linreg_cli.data.split import hashed_splits, is_hashed
 from linreg_cli.data.tables.blocks import NotInBlocksError
 from linreg_cli.data.tables.download import fetch

@@ -200,7 +200,9 @@ class ArrowTable:
             return action()
         except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise DataError(f"cannot be read as {part.suffix}: {reason}", str(part)) from None
+            raise DataError(
+                f"cannot be read as {'.jsonl' if _is_json(part) else part.suffix}: {reason}", str(part)
+            ) from None
 
     def _load(self, part: Path) -> pa.Table:
         if _is_json(part):
@@ -211,7 +213,8 @@ class ArrowTable:
 
 
 def _is_json(part: Path) -> bool:
-    return part.suffix.lower() == ".jsonl"
+    # Of these formats only JSON Lines can be named by `data.format`, for a file whose name says nothing.
+    return part.suffix.lower() not in (".parquet", ".arrow", ".feather")
 
 
 def _schema(part: Path) -> pa.Schema:

@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from linreg_cli.cli.folder import commands_here
+from linreg_cli.cli.output import silenced
 from linreg_cli.launched import refuse_several
 
 #: The command that several processes, started by torchrun, do together.
@@ -27,6 +28,15 @@ class _OfOneProcess:
         if self.name != _SHARED:
             refuse_several(f"do all of '{ctx.command_path}' alone", "start it without torchrun")
         return super().invoke(ctx)  # type: ignore[misc]  # of the class that it is mixed into
+
+
+class _Quiet:
+    """A command that says nothing but its result, and errors, with `--quiet`."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Do what the command is for, with `--quiet` without notes, warnings and progress."""
+        with silenced(bool(ctx.params.get("quiet"))):
+            return super().invoke(ctx)  # type: ignore[misc]  # of the class that it is mixed into
 
 
 class _EmptyIsDefault:
@@ -53,11 +63,11 @@ class _EmptyIsDefault:
         return parser
 
 
-class Command(_OfOneProcess, _EmptyIsDefault, TyperCommand):
+class Command(_OfOneProcess, _Quiet, _EmptyIsDefault, TyperCommand):
     """A command."""
 
 
-class Group(_OfOneProcess, _EmptyIsDefault, TyperGroup):
+class Group(_OfOneProcess, _Quiet, _EmptyIsDefault, TyperGroup):
     """A command that has options of its own, and commands below it."""
 
 

@@ -52,12 +52,14 @@ CASES = [
     ("sharded", Case("mse", "momentum", 4, rows=13, shards=5)),
     ("sharded", Case("huber", "nesterov", 4, rows=13, shards=5, shuffle=False)),
     ("sharded", Case("huber", "plain", 13, rows=13, shards=5)),
+    ("sharded", Case("huber", "momentum", 4, rows=13, shards=5, weighted=True)),
+    ("statistics", Case("mse", "momentum", 13, rows=13, shards=5, weighted=True)),
     ("statistics", Case("mse", "momentum", 13, rows=13, shards=5)),
 ]
 found = []
 for name, case in CASES:
-    X, y = (each.float() for each in case.data())
-    executor, plan, state = EXECUTORS[name](TrainRows(X, y, ranks=ranks)), case.plan(), case.state("float32")
+    rows = TrainRows(*(each if each is None else each.float() for each in (*case.data(), case.weights())), ranks=ranks)
+    executor, plan, state = EXECUTORS[name](rows), case.plan(), case.state("float32")
     executor.load(plan)
     losses = executor.run(plan, state, 0, plan.total_steps)
     numbers = [losses, *state.model.parameters(), *state.momentum.values()]
@@ -134,7 +136,7 @@ def test_three_processes_give_the_bits_of_one_and_the_error_of_one_is_that_of_al
     outputs = [rank.communicate(timeout=300)[0] for rank in ranks]
     found, error = json.loads(outputs[0])
     assert found == expected
-    assert len(set(found)) == 4
+    assert len(set(found)) == 6
     assert error == ["data", 3, "shard: row 7 is odd"]
     assert (outputs[1:], ranks[2].returncode) == (["", ""], 3)
 
@@ -313,7 +315,4 @@ def test_a_run_without_shards_is_not_resumed_by_several_processes(linreg, place)
     with pytest.raises(ConfigError, match="5 shards cannot be divided among 6 processes"):
         divided(loaded, loaded.config, several)
     assert divided(loaded, without, one).train.shards == 8
-    weighted = load_config([str(place / "c.yaml")], ["train.shards=null", "data.weight=a"])
-    with pytest.raises(ConfigError, match=r"weighted rows are not added up by several processes"):
-        divided(weighted, weighted.config, one)
     assert divided(loaded, without, None) is without

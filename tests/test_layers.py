@@ -20,8 +20,8 @@ ORDER = {
         "starter", "pipeline", "inspection", "api", "estimator", "cli", "__main__",
     ],
     "linreg_cli.data": [
-        "columns", "tables", "encoding", "roles", "features", "summary", "dataset", "split", "synthetic", "scaling",
-        "preprocessor", "assemble", "checks", "every_fault", "load",
+        "columns", "tables", "encoding", "roles", "features", "column_settings", "summary", "dataset", "split",
+        "synthetic", "scaling", "preprocessor", "assemble", "checks", "every_fault", "load",
     ],
     "linreg_cli.optim": [
         "losses", "schedules", "stopping", "row_order", "ranks", "rows", "shards", "plan", "state", "trail", "engines",

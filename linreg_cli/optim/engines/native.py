@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from linreg_cli.optim.engines.kernels import disk
-from linreg_cli.optim.engines.kernels.loader import kernel
+from linreg_cli.optim.engines.kernels.loader import kernel, load
 from linreg_cli.optim.engines.kernels.signatures import LANES
 from linreg_cli.optim.engines.parameters import PackedParameters
 from linreg_cli.optim.engines.parts import over_parts, part_rows
 from linreg_cli.optim.engines.windows import Window, windows_of
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import AnyRows, TrainRows, sum_of_weights
+from linreg_cli.optim.rows import AnyRows, StoredRows, TrainRows, sum_of_weights
 from linreg_cli.optim.state import TrainingState
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -63,11 +63,10 @@ class NativeExecutor:
 
     def load(self, plan: StepPlan) -> None:
         """Load or compile the kernels that a plan needs; as `ReferenceExecutor.load`."""
-        kernel(self._pass_kernel, self._dtype)
-        if _in_parts(plan, self._d):
-            kernel("batches.update", self._dtype)
-        else:
-            kernel(_steps_kernel(plan, self._k, weighted=self._rows.is_weighted), self._dtype, self._order)
+        step = "batches.update", self._dtype, "int32"
+        if not _in_parts(plan, self._d):
+            step = _steps_kernel(plan, self._k, weighted=self._rows.is_weighted), self._dtype, self._order
+        load([(self._pass_kernel, self._dtype, "int32"), step], elsewhere=isinstance(self._rows, StoredRows))
 
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         """Take the steps `start` to `stop - 1`; as `ReferenceExecutor.run`."""

@@ -28,13 +28,13 @@ from torch import Tensor
 
 from linreg_cli.optim.engines import moments
 from linreg_cli.optim.engines.kernels import disk
-from linreg_cli.optim.engines.kernels.loader import kernel
+from linreg_cli.optim.engines.kernels.loader import kernel, load
 from linreg_cli.optim.engines.parameters import PackedParameters, rounded_up
 from linreg_cli.optim.engines.parts import over_parts
 from linreg_cli.optim.engines.shared import SharedWork
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import AnyRows, MeasuredRows
+from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.optim.trail import Trail
 
@@ -72,8 +72,8 @@ class StatisticsExecutor:
 
     def load(self, plan: StepPlan) -> None:
         """Load or compile the kernels that a plan needs; as `ReferenceExecutor.load`."""
-        for name in _kernels(self._data.n_features, self._data.n_targets):
-            kernel(name, self._dtype)
+        names = _kernels(self._data.n_features, self._data.n_targets)
+        load([(name, self._dtype, "int32") for name in names], elsewhere=isinstance(self._data, StoredRows))
         if plan.shards is not None:
             self._shared.of(plan, *_measuring(self._data.n_features, self._data.n_targets))
 

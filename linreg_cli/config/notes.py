@@ -68,13 +68,12 @@ def _scaling(config: Config) -> Iterator[str]:
 
 def _categories(config: Config) -> Iterator[str]:
     preprocess = config.preprocess
-    keys = ["drop_first", "max_levels", "unknown"]
-    why = "no column is categorical"
+    keys, why = ["drop_first", "max_levels"], "no column is categorical"
     one_hot = [preprocess.categorical, *(column.categorical for column in preprocess.columns.values())]
     if not isinstance(config.data, OfTable):
-        keys, why = ["categorical", *keys], f"the rows of source: {config.data.source} are numbers"
+        keys, why = ["categorical", *keys, "unknown"], f"the rows of source: {config.data.source} are numbers"
     elif "one_hot" in one_hot or _has_parts(config.data.features or ()):
-        return
+        return  # `unknown` is for what may come; `init` sets it for every table
     for key in keys:
         if getattr(preprocess, key) != PreprocessConfig.model_fields[key].default:
             yield f"preprocess.{key} has no effect: {why}"

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from linreg_cli.config.data import OfTable, TableData
 from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.config.schema import Config, CosineSchedule, EvaluateConfig, ExponentialSchedule, StepSchedule
-from linreg_cli.remedies import setting
 from linreg_cli.wording import exact
 
 
@@ -41,13 +40,13 @@ def _optimizer(config: Config) -> Iterator[str]:
         lower = ", or lower its step_size" if first > 1 and epochs > 1 else ""
         yield (
             f"optimizer.schedule has no effect: the learning rate changes after epoch {first:,} for the first time, "
-            f"and training ends then ({setting('train.epochs', epochs)}); raise train.epochs{lower}"
+            f"and training ends then (train.epochs: {epochs}); raise train.epochs{lower}"
         )
 
 
 def _epochs(config: Config) -> Iterator[str]:
     train, stopping = config.train, config.train.early_stopping
-    ends = f"ends after epoch {train.epochs:,} ({setting('train.epochs', train.epochs)})"
+    ends = f"ends after epoch {train.epochs:,} (train.epochs: {train.epochs})"
     if train.checkpoint_every is not None and train.checkpoint_every >= train.epochs:
         yield (
             f"train.checkpoint_every: {train.checkpoint_every} has no effect: training {ends}, where a checkpoint is "

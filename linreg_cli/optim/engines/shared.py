@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from linreg_cli.optim.divided import HeldRows
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import AnyRows, TrainRows
@@ -50,6 +51,7 @@ class SharedWork:
                 part = rows.part(int(bounds[held[rank].start]), int(bounds[held[rank].stop]))
                 ranks.send(part.X_nd, rank)
                 ranks.send(part.y_nk, rank)
+            ranks.done()
         return self
 
     def together(self, name: str, *arguments: Any) -> Any:
@@ -57,7 +59,10 @@ class SharedWork:
         assert self._work is not None
         if self._ranks is not None:
             self._ranks.ask(name, *arguments)
-        return getattr(self._work, name)(*arguments)
+        found = getattr(self._work, name)(*arguments)
+        if self._ranks is not None:
+            self._ranks.done()
+        return found
 
 
 def serve(ranks: "Ranks") -> int:
@@ -70,12 +75,17 @@ def serve(ranks: "Ranks") -> int:
         RankLost: if rank 0 has ended without saying so.
     """
     work: ShardWork | None = None
+    rows = HeldRows(ranks)
     while True:
         name, arguments = ranks.asked()
         if name == "end":
             return int(arguments[0])
         if name == "begin":
             work = _begun(ranks, *arguments)
+        elif name == "hold":
+            rows.hold(*arguments)
+        elif name == "pass":
+            rows.make(*arguments)
         else:
             getattr(work, name)(*arguments)
 

@@ -14,6 +14,7 @@ from linreg_cli.config.data import TableData
 from linreg_cli.config.roles import column_roles
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
+from linreg_cli.data.column_settings import refuse_unknown_columns
 from linreg_cli.data.columns.kinds import Column, Mask, Numbers, RawColumn, row_numbers
 from linreg_cli.data.dataset import SPLITS
 from linreg_cli.data.encoding.cell_faults import missing_fault, missing_number_fault
@@ -21,7 +22,7 @@ from linreg_cli.data.encoding.cells import category_column, kind_of, number_colu
 from linreg_cli.data.encoding.transform import domain, forward
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.features import choose_features, feature_treatments
-from linreg_cli.data.load import opened_table, refuse_unknown_columns
+from linreg_cli.data.load import opened_table
 from linreg_cli.data.split import hashed_splits, is_hashed
 from linreg_cli.data.tables.blocks import NotInBlocksError
 from linreg_cli.data.tables.download import fetch
@@ -34,6 +35,8 @@ from linreg_cli.statistics.quantiles import Histogram
 from linreg_cli.statistics.settings import refuse_settings, settings_of
 from linreg_cli.wording import number
 
+#: Rows that show whether a column is of numbers or of text, whatever part is read.
+_FIRST_ROWS = 10_000
 #: Bytes at each end of a file that tell it from others.
 _ENDS = 65_536
 
@@ -87,13 +90,8 @@ class Source:
 
     def count(self) -> int:
         """How many rows the table has."""
-        first, files = self.columns[-1], self._files
-        if all(file.lower().endswith(".parquet") for file in files):
-            import pyarrow.parquet as pq
-
-            return sum(int(pq.read_metadata(file).num_rows) for file in files)
         try:
-            return sum(block.num_rows for block in self.table.cell_blocks([], [first]))
+            return self.table.n_rows()
         except NotInBlocksError as error:
             raise self.not_in_blocks(error) from None
 
@@ -105,19 +103,11 @@ class Source:
         """
         numbers = [column for column in self.columns if column not in self.text]
         labels = () if self.data.split.column is None else (self.data.split.column,)
-        at = 0
-        for cells in self.table.cell_blocks(numbers, [*sorted(self.text), *labels]):
-            start, at = at, at + cells.num_rows
-            if bounds is not None:
-                if start >= bounds[1]:
-                    break
-                if at <= bounds[0]:
-                    continue
-                first, last = max(bounds[0], start) - start, min(bounds[1], at) - start
-                cells = _some_rows(cells, first, last)
-                start += first
+        at = 0 if bounds is None else bounds[0]
+        for cells in self.table.cell_blocks(numbers, [*sorted(self.text), *labels], bounds):
             if cells.num_rows:
-                yield start, cells
+                yield at, cells
+            at += cells.num_rows
 
     def split_of(self, cells: Cells, first: int, n_rows: int) -> npt.NDArray[np.int8]:
         """The position in `SPLITS` of each row of a block, shape (n_rows,)."""
@@ -286,27 +276,22 @@ def opened_source(config: Config) -> Source:
 
 
 def _text_columns(table: Table, columns: list[str], treated: Mapping[str, Treatment]) -> frozenset[str]:
-    """The features that are read as text: categories, as far as the first block of the table is not numbers."""
+    """The features that are read as text: categories, as far as the first rows of the table are not numbers."""
     named = {column for column in columns if treated[column].named}
     either = [column for column in columns if treated[column].categorical and column not in named]
     if not either:
         return frozenset(named)
     try:
-        first = next(table.row_blocks(), None)
+        first = next(table.cell_blocks([], either, (0, _FIRST_ROWS)), None)
     except NotInBlocksError as error:
         raise DataError(
             f"the table cannot be summarised block by block: {error}; correct it, or write it as Parquet", table.name
         ) from None
-    if first is None:
+    if first is None or not first.num_rows:
         raise DataError("the table has no rows", table.name)
-    seen = table.numbers(first, either)
+    seen = table.numbers(first.others, either)
     words = {column for column in either if not is_number_type(seen.schema.field(column).type)}
     return frozenset(named | words)
-
-
-def _some_rows(cells: Cells, first: int, last: int) -> Cells:
-    numbers = {name: Numbers(values.values[first:last]) for name, values in cells.numbers.items()}
-    return Cells(numbers, cells.others.slice(first, last - first))
 
 
 def _in_row(fault: Fault, first: int) -> Fault:

@@ -173,7 +173,7 @@ class Problem:
             return None
         # For sse, the step of a mini-batch has the whole penalty and batch_share of the loss.
         if "trained" not in self.exact:
-            self.exact["trained"] = self._solved(self._rows, self.eps)
+            self.exact["trained"] = self._solved(lambda: self._rows, self.eps)
         return self.exact["trained"]
 
     @cached_property
@@ -186,12 +186,14 @@ class Problem:
         """`optimum` of the table before its values were rounded to float32, in the same scaled units."""
         if self.given is None or self.optimum is None:
             return self.optimum
-        return self._solved(self.divide(*self.given()), None)
+        given = self.given
+        return self._solved(lambda: self.divide(*given()), None)
 
-    def _solved(self, rows: DividedRows, eps: float | None) -> Optimum:
+    def _solved(self, of: Callable[[], DividedRows], eps: float | None) -> Optimum:
         penalty, loss = self.plan.weight_decay / self.batch_share, self.plan.loss.name
         if self.measured is not None:
             return of_factor(self.measured, loss=loss, weight_decay=penalty)
+        rows = of()
         about: dict[str, Any] = {"bias": self.bias, "loss": loss, "weight_decay": penalty, "eps": eps}
         return least_squares(rows.X_nd, rows.y_nk, weights=rows.weight_n, divided=rows, **about)
 

@@ -5,6 +5,7 @@ gloo, in float64, in the order of the ranks.
 """
 
 import contextlib
+import itertools
 import json
 import secrets
 import time
@@ -122,6 +123,20 @@ class Ranks:
             dist.all_gather([*found], torch.from_numpy(mine))
         for rows, part in zip(held, found.numpy(), strict=True):
             parts_SW[rows.start : rows.stop] = part[: len(rows)]
+
+    def share(self, values: Tensor, bounds: Sequence[int]) -> None:
+        """Fill in the rows of other ranks, which may have different numbers of them.
+
+        Args:
+            values: this rank has filled in its own rows.
+            bounds: the first row of each rank, and the number of all rows.
+        """
+        flat = values.view(len(values), -1)
+        with _noticing_loss(self):
+            parts = [flat[first:last].view(torch.uint8) for first, last in itertools.pairwise(bounds)]
+            works = [dist.broadcast(part, rank, async_op=True) for rank, part in enumerate(parts) if part.numel()]
+            for work in works:
+                work.wait()
 
     def fail(self, error: BaseException) -> None:
         """Leave the reason for rank 0 why this rank ends."""

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from linreg_cli.optim.engines.shard_batches import Batches, given_to_each
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import AnyRows, TrainRows
@@ -107,3 +108,7 @@ class _Exchange:
     def gather(self, parts_SW: Any) -> None:
         """As `shard_work.Exchange.gather`."""
         self._ranks.gather(parts_SW, self._held)
+
+    def rows(self, batches: Batches, first: int, count: int) -> Batches:
+        """As `shard_work.Exchange.rows`."""
+        return given_to_each(batches, first, count, self._held, self.gather, self._ranks.share)

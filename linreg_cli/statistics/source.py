@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from linreg_cli.addresses import is_address
 from linreg_cli.config.data import TableData
+from linreg_cli.config.formats import table_format
 from linreg_cli.config.roles import column_roles
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
@@ -27,6 +27,7 @@ from linreg_cli.data.tables.blocks import NotInBlocksError
 from linreg_cli.data.tables.download import fetch
 from linreg_cli.data.tables.location import locate
 from linreg_cli.data.tables.table import Cells, Table, is_number_type, refuse_bad_names
+from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.errors import DataError, Fault, SettingError
 from linreg_cli.remedies import change, for_columns, leave_out, missing, setting
 from linreg_cli.statistics.facts import ColumnFacts
@@ -88,10 +89,8 @@ class Source:
     def count(self) -> int:
         """How many rows the table has."""
         first, files = self.columns[-1], self._files
-        if all(file.lower().endswith(".parquet") for file in files):
-            import pyarrow.parquet as pq
-
-            return sum(int(pq.read_metadata(file).num_rows) for file in files)
+        if all(table_format(file) == ".parquet" for file in files):
+            return sum(_rows_of(TableFile(file)) for file in files)
         try:
             return sum(block.num_rows for block in self.table.cell_blocks([], [first]))
         except NotInBlocksError as error:
@@ -233,11 +232,11 @@ class Source:
     def identity(self) -> dict[str, Any]:
         """What tells the table from others: a digest of the size and the ends of its files, and its columns."""
         digest = hashlib.sha256()
-        for file in map(Path, self._files):
-            size = file.stat().st_size
-            digest.update(f"{file.name}\0{size}\0".encode())
-            with open(file, "rb") as stream:
-                digest.update(stream.read(_ENDS))
+        for file in map(TableFile, self._files):
+            with file.opened() as stream:
+                size = stream.size()
+                digest.update(f"{file.base_name}\0{size}\0".encode())
+                digest.update(stream.read(min(size, _ENDS)))
                 stream.seek(min(size, max(_ENDS, size - _ENDS)))
                 digest.update(stream.read())
         return {"digest": digest.hexdigest(), "columns": list(self.table.columns), "index": sorted(self.table.index)}
@@ -302,6 +301,14 @@ def _text_columns(table: Table, columns: list[str], treated: Mapping[str, Treatm
     seen = table.numbers(first, either)
     words = {column for column in either if not is_number_type(seen.schema.field(column).type)}
     return frozenset(named | words)
+
+
+def _rows_of(file: TableFile) -> int:
+    """How many rows a Parquet file says that it has."""
+    import pyarrow.parquet as pq
+
+    with file.opened() as stream:
+        return int(pq.read_metadata(stream).num_rows)
 
 
 def _some_rows(cells: Cells, first: int, last: int) -> Cells:

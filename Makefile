@@ -13,7 +13,7 @@ AXE    := axe-playwright-python==0.1.8
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-only test-slow test-oldest test-browser browser-tools lint types bench bench-peers bench-quick docs clean
+.PHONY: help run test test-only test-slow test-oldest test-browser browser-tools tracker-tools lint types bench bench-peers bench-quick docs clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -41,7 +41,7 @@ test-slow: $(VENV)/.installed-test  ## the long forms too: 200 kills, 10,000 hos
 
 test-oldest: pyproject.toml tests/data/oldest.txt  ## the tests with the oldest dependencies that pyproject.toml allows
 	$(PYTHON) -m venv $(VENV)-oldest
-	$(VENV)-oldest/bin/python -m pip install --quiet --constraint tests/data/oldest.txt --editable '.[test]'
+	$(VENV)-oldest/bin/python -m pip install --quiet --constraint tests/data/oldest.txt --editable '.[test,tensorboard,mlflow]'
 	$(VENV)-oldest/bin/python -m pytest --numprocesses auto --dist worksteal
 
 test-browser: browser-tools  ## the report in a real browser, with axe-core; installs both if it can
@@ -51,6 +51,11 @@ test-browser: browser-tools  ## the report in a real browser, with axe-core; ins
 browser-tools: $(VENV)/.installed-test
 	command -v chromium > /dev/null || { apt-get update --quiet && apt-get install --quiet --yes chromium poppler-utils; } || true
 	$(BIN)/python -m pip install --quiet --no-deps '$(AXE)' || true
+
+# Each by itself, so that one that cannot be installed does not take the other with it.
+tracker-tools: $(VENV)/.installed-test  ## what trackers are read back with, 170 MB; what cannot be installed is skipped by the tests
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[tensorboard]' || true
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[mlflow]' || true
 
 bench-peers: $(VENV)-bench/.installed  ## install what `make bench` compares with, beside the environment
 

@@ -21,6 +21,7 @@ from linreg_cli.config.source import ConfigText
 from linreg_cli.data.tables.frames import like, table_of
 from linreg_cli.errors import ConfigError, DataError, UsageError
 from linreg_cli.gates import GateResult
+from linreg_cli.launched import refuse_several
 from linreg_cli.paths import expanded
 from linreg_cli.runs.config import config_of
 from linreg_cli.runs.contents import RunContents
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 
 #: What `run.json` has in place of a command line.
 _COMMAND = "linreg_cli.train"
-
+#: What to do in one of several processes.
+_TOGETHER = "train them together by 'torchrun -m linreg_cli train -c CONFIG', call this in one process alone"
 #: The level of an interval where none is given.
 _LEVEL = 0.95
 
@@ -50,6 +52,7 @@ def train(
     overrides: Mapping[str, Any] | None = None,
     *,
     data: object = None,
+    statistics: str | os.PathLike[str] | None = None,
     outputs: str | os.PathLike[str] = "outputs",
     force: bool = False,
 ) -> "Run":
@@ -60,6 +63,7 @@ def train(
         overrides: dotted key -> value, as `--set` has them.
         data: rows to train on in place of those of the config: a data frame, or a mapping of column to array, each of
             shape (n_rows,). The config's `data` then says `source: frame`, and the target.
+        statistics: the path of a file of `linreg stats`, in place of the rows of the config's table.
         outputs: the folder of the run folders.
         force: train even at a learning rate that must diverge.
 
@@ -69,6 +73,7 @@ def train(
     Raises:
         ConfigError, DataError, StoreError: before training, with no run folder left behind.
         DivergedError: before training, or with the last finite state in the run folder.
+        UsageError: for data and statistics, and in one of several processes that torchrun has started.
 
     >>> from tempfile import TemporaryDirectory
     >>> rows = {"x": [1.0, 2.0, 3.0, 4.0], "y": [3.0, 5.0, 7.0, 9.0]}
@@ -77,13 +82,18 @@ def train(
     ...     run.id, run.metrics["train"]["n"]
     ('run-0001', 4)
     """
+    if statistics is not None and data is not None:
+        raise UsageError("statistics stand for the rows of a table, and data are other rows; give one", "statistics")
+    refuse_several("train a run of its own", _TOGETHER)
     frame = _own(data)
     loaded = _loaded(config, overrides or {}, has_frame=frame is not None)
     from linreg_cli.pipeline.silent import Silent
     from linreg_cli.pipeline.workflow import train_run
 
+    path = None if statistics is None else expanded(os.fspath(statistics))
     done = train_run(
-        loaded, outputs=_folder(outputs), reporter=Silent(), command=[_COMMAND], force=force, frame=frame
+        loaded, outputs=_folder(outputs), reporter=Silent(), command=[_COMMAND], force=force, frame=frame,
+        statistics=path,
     )  # fmt: skip
     return Run(done.run)
 
@@ -249,8 +259,9 @@ class Run:
         Raises:
             StoreError: if the run is in use, damaged, or has diverged.
             ConfigError, DataError: for another config or other data, and for the rows of a frame that are not given.
-            DivergedError: as `train`.
+            DivergedError, UsageError: as `train`.
         """
+        refuse_several("train the run", _TOGETHER)
         from linreg_cli.pipeline.silent import Silent
         from linreg_cli.pipeline.workflow import resume_run
 

@@ -131,3 +131,51 @@ def test_an_empty_no_color_is_not_set_and_a_pipe_has_no_colours(spoken, monkeypa
     assert all("\x1b" in shown for shown in spoken("x"))
     say("x")
     assert "\x1b" not in "".join(capfd.readouterr())
+
+
+def test_quiet_leaves_the_result_and_nothing_else(linreg, tmp_path):
+    """What each command says besides its result, and that `--quiet` takes that away and nothing else."""
+    (tmp_path / "t.csv").write_text("x,c,y\n" + "".join(f"{x},1,{2 * x + x % 3}\n" for x in range(9)))
+    (tmp_path / "u.csv").write_text("x,c\n1,\n2,1\n")
+    config = "data: {path: t.csv, target: y}\npreprocess: {missing: mean}\nplots: false\ntrain: {device: cpu}\n"
+    (tmp_path / "a.yaml").write_text(config)
+    assert linreg("train", "-c", "a.yaml").code == 0
+    for command in (
+        ["predict", "a", "--data", "u.csv"],
+        ["export", "a", "--format", "json"],
+        ["inspect", "-c", "a.yaml"],
+        ["validate", "a.yaml"],
+        ["evaluate", "a", "--fail-if", "train.n > 1"],
+        ["init", "t.csv", "--target", "y", "-o", "-"],
+    ):
+        said, quiet = linreg(*command), linreg(*command, "-q")
+        assert (quiet.code, quiet.out) == (said.code, said.out), command
+        errors = [line for line in said.err.splitlines() if line.startswith("error: ")]
+        assert quiet.err.splitlines() == errors, command
+        assert command[0] in ("validate", "evaluate", "init") or said.err, command
+    (tmp_path / "t.csv").write_text("x,c,y\n1,1,2\n2,1,5\n3,1,6\n")
+    assert linreg("evaluate", "a").err == "warning: the data has changed since the run was trained\n"
+    assert linreg("evaluate", "a", "--quiet").err == ""
+    sweep = linreg("sweep", "-c", "a.yaml", "--set", "optimizer.lr=0.01,0.02", "--quiet")
+    assert (sweep.err, sweep.out) == ("", "outputs/sweeps/a-0001\n")
+    assert "--quiet" in linreg("inspect", "-c", "a.yaml", "-q", "-v").err
+
+
+def test_every_command_that_has_a_json_object_can_be_quiet():
+    """But those of the run store, which say nothing besides their result."""
+    from typer.main import get_command
+
+    from linreg_cli.cli.app import app
+
+    def commands(group, *names):
+        for name, command in group.commands.items():
+            yield (*names, name), command
+            if hasattr(command, "commands"):
+                yield from commands(command, *names, name)
+
+    options = {
+        name: {option for each in command.params for option in each.opts}
+        for name, command in commands(get_command(app))
+    }
+    loud = {name for name, has in options.items() if "--json" in has and "--quiet" not in has}
+    assert loud == {("runs", each) for each in ("show", "diff", "label", "rm")}

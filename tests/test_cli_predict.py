@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import re
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -286,3 +287,26 @@ def test_evaluate_says_so_too(categories, tmp_path):
     linreg = categories()
     (tmp_path / "new.csv").write_text("c,x,y\na,1,2\n,1,3\n")
     assert "train again: linreg train -c" in linreg("evaluate", "latest", "--data", "new.csv").err
+
+
+@pytest.mark.parametrize(
+    ("source", "columns"),
+    [("{source: inline, columns: [a, y], rows: [[1, 3], [2, 5], [6, 13]]}", "a"), ("{source: synthetic}", "x1,x2")],
+)
+@pytest.mark.parametrize("missing", ["mean", "median", "drop"])
+def test_numbers_without_gaps_say_what_is_done_with_those_of_another_table(
+    linreg, config_file, csv, source, columns, missing
+):
+    """`preprocess.missing` of rows that are generated, or stand in the config."""
+    text = f"data: {source}\npreprocess: {{missing: {missing}}}\nplots: false\noptimizer: {{lr: 0.01}}\n"
+    assert linreg("train", "-c", config_file(text)).code == 0
+    csv(f"{columns}\n" + ",".join("1" for _ in columns.split(",")) + "\n" + ("," if "," in columns else '""') + "\n")
+    assert linreg("predict", "latest", "--data", "t.csv", "-o", "p.csv").code == 0
+    cells = [line.rpartition(",")[2] for line in Path("p.csv").read_text().splitlines()[1:]]
+    assert float(cells[0])
+    assert (cells[1] == "") == (missing == "drop")
+    if missing != "drop" and columns == "a":  # the mean is 3, the median 2
+        fill = {"mean": 3, "median": 2}[missing]
+        csv(f"a\n{fill}\n")
+        assert linreg("predict", "latest", "--data", "t.csv", "-o", "q.csv").code == 0
+        assert Path("q.csv").read_text().splitlines()[1].rpartition(",")[2] == cells[1]

@@ -124,7 +124,7 @@ def test_the_block_of_the_contract_loads_and_holds_the_defaults(tmp_path, source
     ],
 )  # fmt: skip
 def test_what_the_contract_offers_is_accepted(empty, setting):
-    assert load_config([empty], [*SYNTHETIC, setting]).notes == ()
+    assert load_config([empty], [*SYNTHETIC, "train.epochs=20", setting]).notes == ()
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_what_is_not_available_yet_is_refused_by_name_or_works(empty, setting):
     ],
 )  # fmt: skip
 def test_what_the_contract_offers_for_tables_is_accepted(empty, setting):
-    assert load_config([empty], [*TABLE, setting]).notes == ()
+    assert load_config([empty], [*TABLE, "preprocess.categorical=one_hot", setting]).notes == ()
 
 
 @pytest.mark.parametrize("value", ["auto", "true", "false"])

@@ -13,15 +13,15 @@ PACKAGE = REPOSITORY / "linreg_cli"
 #: from those before it. In every other folder the parts may come in any order that has no circle.
 ORDER = {
     "linreg_cli": [
-        "addresses", "lookalike", "patterns", "errors", "seeds", "wording", "decimals", "remedies", "fixes",
+        "addresses", "lookalike", "patterns", "errors", "launched", "seeds", "wording", "decimals", "remedies", "fixes",
         "decisions", "findings", "paths", "files", "metric_paths", "gates", "config", "data", "model", "optim",
         "least_squares", "statistics", "convergence", "runs", "sweeps", "evaluation", "export", "figures", "report",
         "trackers",
         "starter", "pipeline", "inspection", "api", "estimator", "cli", "__main__",
     ],
     "linreg_cli.data": [
-        "columns", "tables", "encoding", "roles", "features", "summary", "dataset", "split", "synthetic", "scaling",
-        "preprocessor", "assemble", "checks", "every_fault", "load",
+        "columns", "tables", "encoding", "roles", "features", "column_settings", "summary", "dataset", "split",
+        "synthetic", "scaling", "preprocessor", "assemble", "checks", "every_fault", "load",
     ],
     "linreg_cli.optim": [
         "losses", "schedules", "stopping", "row_order", "ranks", "rows", "shards", "plan", "state", "trail", "engines",

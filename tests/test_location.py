@@ -202,3 +202,9 @@ def test_a_pattern_from_the_command_line_to_the_predictions(linreg, tmp_path):
     found = linreg("evaluate", "p", "--data", "d", "--json")
     assert found.json["data"]["n"] == 5
     assert linreg("init", "d/p-*.csv", "--target", "y").out == "p.yaml\n"
+
+
+def test_a_format_that_the_files_of_a_folder_do_not_have_is_refused(folder):
+    message = "data.format: jsonl is not the format of the files in the folder, which are .csv; leave it out"
+    assert message in error_of("parts", format="jsonl")
+    assert len(rows("parts", format="csv")) == len(rows("parts"))

@@ -13,7 +13,8 @@ import pytest
 import yaml
 from conftest import REPOSITORY
 
-from linreg_cli.cli.ranks import end_with, size_of
+from linreg_cli.cli.ranks import end_with
+from linreg_cli.launched import size_of
 
 CONFIG = """name: r
 data: {path: t.csv, target: y}
@@ -51,12 +52,14 @@ CASES = [
     ("sharded", Case("mse", "momentum", 4, rows=13, shards=5)),
     ("sharded", Case("huber", "nesterov", 4, rows=13, shards=5, shuffle=False)),
     ("sharded", Case("huber", "plain", 13, rows=13, shards=5)),
+    ("sharded", Case("huber", "momentum", 4, rows=13, shards=5, weighted=True)),
+    ("statistics", Case("mse", "momentum", 13, rows=13, shards=5, weighted=True)),
     ("statistics", Case("mse", "momentum", 13, rows=13, shards=5)),
 ]
 found = []
 for name, case in CASES:
-    X, y = (each.float() for each in case.data())
-    executor, plan, state = EXECUTORS[name](TrainRows(X, y, ranks=ranks)), case.plan(), case.state("float32")
+    rows = TrainRows(*(each if each is None else each.float() for each in (*case.data(), case.weights())), ranks=ranks)
+    executor, plan, state = EXECUTORS[name](rows), case.plan(), case.state("float32")
     executor.load(plan)
     losses = executor.run(plan, state, 0, plan.total_steps)
     numbers = [losses, *state.model.parameters(), *state.momentum.values()]
@@ -133,7 +136,7 @@ def test_three_processes_give_the_bits_of_one_and_the_error_of_one_is_that_of_al
     outputs = [rank.communicate(timeout=300)[0] for rank in ranks]
     found, error = json.loads(outputs[0])
     assert found == expected
-    assert len(set(found)) == 4
+    assert len(set(found)) == 6
     assert error == ["data", 3, "shard: row 7 is odd"]
     assert (outputs[1:], ranks[2].returncode) == (["", ""], 3)
 
@@ -255,11 +258,36 @@ def test_nproc_in_one_of_several_processes_is_refused(linreg, place, monkeypatch
     assert (result.code, result.err.startswith("error: --nproc: this is one of several processes already")) == (2, True)
 
 
-def test_a_sweep_in_each_of_several_processes_is_refused(linreg, place, monkeypatch):
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("sweep -c c.yaml --set optimizer.lr=0.01,0.02", "linreg sweep"),
+        ("generate-data -c c.yaml -o new.csv", "linreg generate-data"),
+        ("stats -c c.yaml -o t.stats", "linreg stats"),
+        ("runs list", "linreg runs list"),
+    ],
+)
+def test_what_one_process_does_is_refused_in_each_of_several(linreg, place, monkeypatch, words, name):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    result = linreg("sweep", "-c", "c.yaml", "--set", "optimizer.lr=0.01,0.02")
-    assert (result.code, result.err.startswith("error: WORLD_SIZE: this is one of 2 processes, and each")) == (2, True)
-    assert not (place / "outputs").exists()
+    result = linreg(*words.split())
+    said = f"error: WORLD_SIZE: this is one of 2 processes, and each would do all of '{name}' alone"
+    assert (result.code, result.out, result.err.startswith(said)) == (2, "", True)
+    assert sorted(each.name for each in place.iterdir()) == ["c.yaml", "t.csv"]
+    assert linreg("sweep", "--help").code == 0
+
+
+def test_a_program_that_torchrun_has_started_does_not_train_once_in_each_process(place, monkeypatch):
+    import linreg_cli
+    from linreg_cli.errors import UsageError
+
+    monkeypatch.chdir(place)
+    run = linreg_cli.train("c.yaml", {"train.epochs": 2}, outputs="outputs")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for call in (lambda: linreg_cli.train("c.yaml"), lambda: run.resume({"train.epochs": 3})):
+        with pytest.raises(UsageError, match="this is one of 2 processes, and each would train"):
+            call()
+    assert os.listdir("outputs") == ["r-0001"]
+    assert linreg_cli.load_run("r-0001").metrics == run.metrics
 
 
 def test_the_first_of_the_processes_is_terminated_once_its_launcher_has_ended(monkeypatch):
@@ -287,7 +315,4 @@ def test_a_run_without_shards_is_not_resumed_by_several_processes(linreg, place)
     with pytest.raises(ConfigError, match="5 shards cannot be divided among 6 processes"):
         divided(loaded, loaded.config, several)
     assert divided(loaded, without, one).train.shards == 8
-    weighted = load_config([str(place / "c.yaml")], ["train.shards=null", "data.weight=a"])
-    with pytest.raises(ConfigError, match=r"weighted rows are not added up by several processes"):
-        divided(weighted, weighted.config, one)
     assert divided(loaded, without, None) is without

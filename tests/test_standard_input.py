@@ -219,6 +219,11 @@ def test_a_format_makes_a_file_without_a_suffix_a_table(linreg, tmp_path):
         assert "tsv is not the format of the file, whose name ends in .csv; leave" in result.err
 
 
+def test_lines_of_json_are_read_from_a_file_without_a_suffix(linreg, tmp_path):
+    (tmp_path / "rows").write_text(JSONL)
+    assert linreg("train", "rows", "--target", "y", "--format", "jsonl", *FAST).code == 0
+
+
 def test_stdout_has_the_format_that_is_named(trained, stdin, tmp_path):
     (tmp_path / "rows.csv").write_text(CSV)
     plain = [line.split(",") for line in trained("predict", "run", "--data", "rows.csv").out.splitlines()]

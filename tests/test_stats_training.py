@@ -10,6 +10,8 @@ import pytest
 import statsmodels.api as sm
 from test_stats import CONFIG, parts, table
 
+import linreg_cli
+
 VARIANTS = {
     "standardised, gaps as a level": (),
     "original units, the mean": (
@@ -168,6 +170,17 @@ def test_what_is_done_with_such_a_run_works_or_says_why(linreg, place):
     assert (drawn.code, "evaluate.predictions: none" in drawn.err) == (2, True)
     drawn = linreg("plot", "s-0001", "--kind", "correlation", "-o", "p")
     assert (drawn.code, "trained from statistics" in drawn.err) == (2, True)
+
+
+def test_python_trains_from_statistics_as_the_command_line_does(linreg, place):
+    linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
+    linreg("train", "-c", "c.yaml", "--stats", "s.safetensors")
+    Path("t.csv").unlink()
+    run = linreg_cli.train("c.yaml", statistics=Path("s.safetensors"))
+    one, other = (Path(f"outputs/s-000{run}/model.safetensors").read_bytes() for run in (1, 2))
+    assert (one == other, run.record["statistics"]) == (True, str(place / "s.safetensors"))
+    with pytest.raises(linreg_cli.errors.UsageError, match="statistics stand for the rows"):
+        linreg_cli.train("c.yaml", data={"x": [1.0]}, statistics="s.safetensors")
 
 
 def test_more_epochs_go_on_from_the_statistics_that_the_run_began_with(linreg, place):

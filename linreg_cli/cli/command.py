@@ -7,6 +7,36 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from linreg_cli.cli.folder import commands_here
+from linreg_cli.cli.output import silenced
+from linreg_cli.launched import refuse_several
+
+#: The command that several processes, started by torchrun, do together.
+_SHARED = "train"
+
+
+class _OfOneProcess:
+    """A command that one process does; in one of several only the command that they share is done."""
+
+    name: str | None
+
+    def invoke(self, ctx: Any) -> Any:
+        """Do what the command is for.
+
+        Raises:
+            UsageError: in one of several processes, as each would do the same and write the same files.
+        """
+        if self.name != _SHARED:
+            refuse_several(f"do all of '{ctx.command_path}' alone", "start it without torchrun")
+        return super().invoke(ctx)  # type: ignore[misc]  # of the class that it is mixed into
+
+
+class _Quiet:
+    """A command that says nothing but its result, and errors, with `--quiet`."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Do what the command is for, with `--quiet` without notes, warnings and progress."""
+        with silenced(bool(ctx.params.get("quiet"))):
+            return super().invoke(ctx)  # type: ignore[misc]  # of the class that it is mixed into
 
 
 class _EmptyIsDefault:
@@ -33,11 +63,11 @@ class _EmptyIsDefault:
         return parser
 
 
-class Command(_EmptyIsDefault, TyperCommand):
+class Command(_OfOneProcess, _Quiet, _EmptyIsDefault, TyperCommand):
     """A command."""
 
 
-class Group(_EmptyIsDefault, TyperGroup):
+class Group(_OfOneProcess, _Quiet, _EmptyIsDefault, TyperGroup):
     """A command that has options of its own, and commands below it."""
 
 

@@ -26,6 +26,7 @@ def evaluate(
     fail_if: options.FailIf = None,
     junit: options.Junit = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
     """Print the metrics of a run.

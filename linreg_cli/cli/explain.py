@@ -20,6 +20,7 @@ def explain(
     steps: Annotated[int, typer.Option("--steps", min=1, metavar="K", help="Number of steps.")] = 1,
     set_: options.Set = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Show gradient steps, worked by hand.
 

@@ -43,6 +43,7 @@ def export(
         ),
     ] = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
     """Write the model in original units, for other programs.

@@ -41,6 +41,7 @@ def generate_data(
     ] = None,
     set_: options.Set = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Write generated data as a table.
 

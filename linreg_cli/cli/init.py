@@ -33,6 +33,7 @@ def init(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Write a commented config.
 

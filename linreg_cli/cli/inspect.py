@@ -16,6 +16,7 @@ def inspect(
     ridge: Annotated[bool, typer.Option("--ridge", help="Also the leave-one-out errors of ridge penalties.")] = False,
     statistics: options.Statistics = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the time of each stage on stderr.")] = False,
 ) -> None:
     """Show what is known before training.
@@ -26,6 +27,7 @@ def inspect(
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
 
+    options.check_quiet(quiet=quiet, verbose=verbose)
     if faults := table_faults(config, "inspect", "-c"):
         raise UsageError(faults)
     if statistics is not None and ridge:

@@ -8,6 +8,7 @@ import typer
 
 from linreg_cli.cli.output import tell
 from linreg_cli.cli.table_input import is_stdin
+from linreg_cli.errors import UsageError
 from linreg_cli.paths import expanded, output_path
 
 OUTPUTS = Path("outputs")
@@ -122,6 +123,7 @@ Verbose = Annotated[
     bool,
     typer.Option("--verbose", "-v", help="Show on stderr what was chosen and why, and the time of each stage."),
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only: no notes, warnings or progress.")]
 Run = Annotated[
     str,
     typer.Argument(
@@ -129,3 +131,13 @@ Run = Annotated[
         help="A run id, the name of runs (their latest), a unique prefix of an id, 'latest', or a path.",
     ),
 ]
+
+
+def check_quiet(*, quiet: bool, verbose: bool) -> None:
+    """Refuse `--quiet` together with `--verbose`.
+
+    Raises:
+        UsageError: for both.
+    """
+    if quiet and verbose:
+        raise UsageError("--quiet and --verbose contradict each other; use one of them", "--quiet")

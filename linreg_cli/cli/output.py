@@ -9,6 +9,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any, TextIO
 
 from linreg_cli.cli.annotations import annotation
@@ -23,6 +24,28 @@ _STYLES, _PLAIN = {"red": "\x1b[1;31m", "yellow": "\x1b[1;33m", "bold": "\x1b[1m
 #: that no name of a column is taken for one.
 _BEGIN, _END = (f"<{secrets.token_hex(8)}>" for _ in range(2))
 
+#: Whether the command prints its result and errors only.
+_quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+
+
+@contextlib.contextmanager
+def silenced(quiet: bool) -> Iterator[None]:
+    """A block without notes, warnings and progress, which is what `--quiet` means; results and errors are printed.
+
+    Args:
+        quiet: whether to be silent; a block within a silent one is.
+    """
+    token = _quiet.set(quiet or is_quiet())
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
+
+
+def is_quiet() -> bool:
+    """Whether notes, warnings and progress are left out."""
+    return _quiet.get()
+
 
 def show(*lines: object) -> None:
     """Print a result on stdout, line by line. Control characters other than line breaks are escaped."""
@@ -31,7 +54,12 @@ def show(*lines: object) -> None:
 
 
 def tell(text: str) -> None:
-    """Print a message on stderr, such as `warning: ...`; as `show`."""
+    """Print a message on stderr, such as `note: ...`; as `show`."""
+    if not is_quiet():
+        _print_on_stderr(text)
+
+
+def _print_on_stderr(text: str) -> None:
     print(escaped(text), file=sys.stderr)
 
 
@@ -55,6 +83,8 @@ def styled(text: str, style: str, stream: TextIO) -> str:
 
 def warn(text: str) -> None:
     """Print a warning on stderr, on one line."""
+    if is_quiet():
+        return
     print(f"{styled('warning:', 'yellow', sys.stderr)} {one_line(text)}", file=sys.stderr)
     _annotate("warning", Fault(text))
 
@@ -116,9 +146,9 @@ def show_error(kind: str, faults: Sequence[Fault], *, as_json: bool, result: dic
     for fault in faults:
         print(f"{styled('error:', 'red', sys.stderr)} {one_line(str(fault))}", file=sys.stderr)
         if fault.excerpt:
-            tell("\n".join(f"    {line}" for line in fault.excerpt.split("\n")))
+            _print_on_stderr("\n".join(f"    {line}" for line in fault.excerpt.split("\n")))
         if fault.block:
-            tell(fault.block)
+            _print_on_stderr(fault.block)
         _annotate("error", fault)
     if as_json:
         error: dict[str, Any] = {

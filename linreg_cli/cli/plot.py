@@ -48,6 +48,7 @@ def plot(
         ),
     ] = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
     """Draw the pictures of a run, or several runs in one picture.

@@ -66,6 +66,7 @@ def predict(
         typer.Option("--level", metavar="P", help="The probability that an interval covers, default 0.95."),
     ] = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
     """Append predictions to a table.

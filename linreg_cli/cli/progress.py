@@ -25,13 +25,14 @@ class Progress:
     """A `pipeline.prepared.Reporter` that writes to stderr: a bar on a terminal, and lines of training elsewhere.
 
     Args:
-        quiet: print nothing, not even warnings.
+        quiet: print nothing, not even warnings; so too where `output` is silenced.
         as_json: do not print the summary of the data, which is in the JSON object on stdout, nor the lines.
         verbose: also print what was chosen and why, the summary of the data, the seconds of each stage, and the lines
             of training on a terminal, too.
     """
 
     def __init__(self, *, quiet: bool, as_json: bool = False, verbose: bool = False) -> None:
+        quiet = quiet or output.is_quiet()
         self._quiet, self._verbose = quiet, verbose
         self._shows_data = verbose or not (quiet or as_json)
         self._stage: tuple[str, float] | None = None

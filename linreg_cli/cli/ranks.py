@@ -5,9 +5,7 @@ Rank 0 trains as a process alone does, and its executor asks the others for thei
 
 import contextlib
 import os
-import re
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -16,30 +14,19 @@ from typing import TYPE_CHECKING
 
 from linreg_cli.cli.launch import STARTED_BY_NPROC, launch
 from linreg_cli.errors import LinregError, OutOfMemoryError, UsageError
+from linreg_cli.launched import COUNT, LAUNCH, SIZE, size_of
 from linreg_cli.runs.signals import SIGNALS
 
 if TYPE_CHECKING:
     from linreg_cli.optim.ranks import Ranks
     from linreg_cli.runs.store import RunFolder
 
-#: torchrun's variables: the number of processes and of this one, those of this machine, where rank 0 is found, the id
-#: of the launch, and how often it was restarted.
-_SIZE, _RANK, _LOCAL, _PLACE = "WORLD_SIZE", "RANK", "LOCAL_WORLD_SIZE", ("MASTER_ADDR", "MASTER_PORT")
-_LAUNCH, _RESTARTS, _THREADS = "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "OMP_NUM_THREADS"
-_COUNT = re.compile(r"[0-9]{1,9}\Z")
+#: torchrun's variables: the number of this process, how many of them this machine has, where rank 0 is found, how often
+#: the launch was restarted, and threads.
+_RANK, _LOCAL, _PLACE = "RANK", "LOCAL_WORLD_SIZE", ("MASTER_ADDR", "MASTER_PORT")
+_RESTARTS, _THREADS = "TORCHELASTIC_RESTART_COUNT", "OMP_NUM_THREADS"
 
 _joined: "Ranks | None" = None
-
-
-def size_of(environment: Mapping[str, str]) -> int:
-    """The number of processes that train together, of which this is one; 0 where no launcher has started it.
-
-    >>> size_of({"WORLD_SIZE": "2"}), size_of({"WORLD_SIZE": "1", "TORCHELASTIC_RUN_ID": "x"}), size_of({})
-    (2, 1, 0)
-    """
-    text = environment.get(_SIZE, "").strip()
-    size = int(text) if _COUNT.match(text) else 10**9 if text.isdecimal() and text.strip("0") else 0
-    return size if size > 1 or (size == 1 and environment.get(_LAUNCH)) else 0
 
 
 def set_up() -> None:
@@ -50,9 +37,9 @@ def set_up() -> None:
     if not size_of(os.environ):
         return
     local = os.environ.get(_LOCAL, "").strip()
-    if _COUNT.match(local) and int(local) > 0 and (_THREADS not in os.environ or _set_by_torchrun()):
+    if COUNT.match(local) and int(local) > 0 and (_THREADS not in os.environ or _set_by_torchrun()):
         os.environ[_THREADS] = str(max(1, _cores() // int(local)))
-    if sys.argv[1:2] == ["train"] and _number(os.environ) > 0 and not _missing(size_of(os.environ)):
+    if _number(os.environ) > 0 and not _missing(size_of(os.environ)):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in (1, 2):
             os.dup2(nowhere, stream)
@@ -87,12 +74,12 @@ def join(nproc: int | None = None) -> "Ranks | None":
         RankLost: if not every process comes.
     """
     global _joined
-    size, known_as = size_of(os.environ), os.environ.get(_LAUNCH)
+    size, known_as = size_of(os.environ), os.environ.get(LAUNCH)
     if not size and nproc is None:
         return None
     if wrong := _missing(size):
-        message = f"this is one of {os.environ[_SIZE].strip()[:20]} processes, and {wrong}"
-        raise UsageError(f"{message}; start linreg with torchrun or --nproc N, or unset WORLD_SIZE", _SIZE)
+        message = f"this is one of {os.environ[SIZE].strip()[:20]} processes, and {wrong}"
+        raise UsageError(f"{message}; start linreg with torchrun or --nproc N, or unset WORLD_SIZE", SIZE)
     from linreg_cli.optim.ranks import Ranks
 
     if size <= 1:
@@ -114,20 +101,6 @@ def end_with(launcher: int, every: float = 1.0) -> None:
     while os.getppid() == launcher:
         time.sleep(every)
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def refuse_several(what: str) -> None:
-    """Refuse to do in each of several processes what one does.
-
-    Args:
-        what: a noun with its article.
-
-    Raises:
-        UsageError: in one of several processes.
-    """
-    if (size := size_of(os.environ)) > 1:
-        message = f"this is one of {size} processes, and each would run {what} of its own"
-        raise UsageError(f"{message}; start linreg without torchrun, or unset WORLD_SIZE", _SIZE)
 
 
 def has_launched() -> bool:
@@ -183,7 +156,7 @@ def _missing(size: int) -> str | None:
 
 def _number(environment: Mapping[str, str]) -> int:
     text = environment.get(_RANK, "").strip()
-    return int(text) if _COUNT.match(text) else -1
+    return int(text) if COUNT.match(text) else -1
 
 
 def _cores() -> int:
@@ -192,7 +165,7 @@ def _cores() -> int:
 
 def _set_by_torchrun() -> bool:
     """Whether the launcher itself was started without the number of threads that it has given to this process."""
-    if not os.environ.get(_LAUNCH) or os.environ.get(_THREADS) != "1":
+    if not os.environ.get(LAUNCH) or os.environ.get(_THREADS) != "1":
         return False
     with contextlib.suppress(OSError):
         before = Path(f"/proc/{os.getppid()}/environ").read_bytes().split(b"\0")

@@ -34,6 +34,7 @@ def report(
         ),
     ] = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
     """Write a report of a run or of a sweep, or a comparison of several runs, as one HTML file.

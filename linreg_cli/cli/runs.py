@@ -54,6 +54,7 @@ def list_(
     reverse: Annotated[bool, typer.Option("--reverse", help="Sort in descending order.")] = False,
     as_json: options.Json = False,
     as_csv: options.Csv = False,
+    quiet: options.Quiet = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
     """List the runs, oldest first.

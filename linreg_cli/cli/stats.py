@@ -57,6 +57,7 @@ def stats(
     out: _Out = None,
     set_: options.Set = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Keep what one pass over a table knows, so that inspect and train need no rows.
 
@@ -97,6 +98,7 @@ def merge(
     ],
     out: _Out = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Merge the parts of a table: the result stands for the whole.
 

@@ -53,6 +53,7 @@ def sweep(
         typer.Option("--resume", metavar="SWEEP", help="Train the points of a sweep that have no result; without -c."),
     ] = None,
     as_json: options.Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the path of the sweep only.")] = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
     """Train one run for each point of a grid, and name the best.
@@ -61,23 +62,19 @@ def sweep(
     ordinary run; a point that diverges or fails does not stop the others. OUTPUTS/sweeps/NAME-0001 has the points, a
     table and a picture.
     """
-    from linreg_cli.cli.ranks import refuse_several
     from linreg_cli.runs.signals import StopRequests
 
-    refuse_several("a sweep")
     reporter = _Reporter(as_json=as_json)
     with StopRequests() as stops:
         folder, found = _swept(config or (), set_ or (), jobs, metric, resume, outputs, reporter, stops)
         _draw(folder, found)
     reporter.leave()
+    if not as_json:
+        _show(folder, found, quiet=quiet)
     if found.of("finished"):
         if as_json:
             output.print_json(_as_json(folder, found))
-        else:
-            _show(folder, found)
         return
-    if not as_json:
-        _show(folder, found)
     fault = Fault(f"no point of {folder.id} has finished; sweep.csv says why", str(folder.path))
     output.show_error(DivergedError.kind, [fault], as_json=as_json, result=_as_json(folder, found))
     raise typer.Exit(DivergedError.exit_code)
@@ -193,9 +190,13 @@ def _as_json(folder: "SweepFolder", found: "Sweep") -> dict[str, Any]:
     return {"sweep": found.id, "path": str(folder.path), **{key: values[key] for key in kept}}
 
 
-def _show(folder: "SweepFolder", found: "Sweep") -> None:
+def _show(folder: "SweepFolder", found: "Sweep", *, quiet: bool) -> None:
+    """Show the points and the winner on stdout, and the path of the sweep; of a quiet one the path only."""
     from linreg_cli.sweeps.found import sentences, shown
 
+    path = wording.one_line(str(folder.path))
+    if quiet:
+        return output.show(path)
     winner = found.winner
     header = ["point", *found.grid, "status", "run", found.metric, "gap", "seconds"]
     rows = []
@@ -206,5 +207,4 @@ def _show(folder: "SweepFolder", found: "Sweep") -> None:
         rows.append([*cells, "-" if each.seconds is None else wording.duration(each.seconds).removesuffix(" s")])
     lines = output.left_out(len(found.points) - len(rows), where="sweep.csv")
     output.show(output.aligned([header, *rows], left=3 + len(found.grid)), *lines, "")
-    output.show(*(output.prose(each) for each in sentences(found)))
-    output.show(wording.one_line(str(folder.path)))
+    return output.show(*(output.prose(each) for each in sentences(found)), path)

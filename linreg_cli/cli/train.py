@@ -216,8 +216,7 @@ def _check_options(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    if quiet and verbose:
-        raise UsageError("--quiet and --verbose contradict each other; use one of them", "--quiet")
+    options.check_quiet(quiet=quiet, verbose=verbose)
     if resume is not None and force:
         raise UsageError("--force is for a new run; --resume continues at the rate of the run", "--resume")
     if resume is not None and dry_run:

@@ -28,6 +28,7 @@ def validate(
         ),
     ] = False,
     as_json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Check configs and report every error at once.
 

@@ -16,8 +16,9 @@ from pydantic import ValidationError
 from linreg_cli.config import diagnostics
 from linreg_cli.config.data import SOURCES, STDIN, TableData
 from linreg_cli.config.merge import KIND_KEYS, merged
+from linreg_cli.config.notes import notes
 from linreg_cli.config.partial import usable_part
-from linreg_cli.config.rules import broken_rules, notes
+from linreg_cli.config.rules import broken_rules
 from linreg_cli.config.schema import SCHEDULES, Config
 from linreg_cli.config.source import FLOAT, PREFIXED_INTEGER, ConfigText, Node
 from linreg_cli.errors import ConfigError, SettingError

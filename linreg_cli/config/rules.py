@@ -1,4 +1,4 @@
-"""Rules between keys: settings that are valid alone and contradict each other or have no effect."""
+"""Rules between keys: settings that are valid alone and contradict each other."""
 
 import contextlib
 import re
@@ -15,7 +15,7 @@ from linreg_cli.config.schema import Config
 from linreg_cli.config.types import Distribution
 from linreg_cli.gates import parse_comparison
 from linreg_cli.remedies import quoted, setting
-from linreg_cli.wording import exact, number, plural
+from linreg_cli.wording import number, plural
 
 Path = tuple[str | int, ...]
 
@@ -35,26 +35,6 @@ def broken_rules(config: Config, *, stored: bool = False, partial: bool = False)
     for rule in _RULES if stored else (*_RULES, _gate_grammar, _gate_names):
         with contextlib.suppress(FaultyError, *([TypeError] if partial else [])):
             yield from rule(config)
-
-
-def notes(config: Config) -> Iterator[str]:
-    """A sentence for each setting that is valid and has no effect.
-
-    Args:
-        config: without broken rules.
-    """
-    default = Config.model_fields["huber_delta"].default
-    if config.loss != "huber" and config.huber_delta != default:
-        yield f"huber_delta: {exact(config.huber_delta)} has no effect with loss: {config.loss}"
-    if config.optimizer.dampening and not config.optimizer.momentum:
-        yield "optimizer.dampening has no effect without momentum"
-    one_hot = [config.preprocess.categorical, *(column.categorical for column in config.preprocess.columns.values())]
-    if "one_hot" not in one_hot and config.preprocess.drop_first != "auto":
-        yield "preprocess.drop_first has no effect: no column is categorical"
-    if not (config.preprocess.standardize or config.preprocess.standardize_target) and config.preprocess.ddof:
-        yield "preprocess.ddof has no effect: nothing is standardised"
-    if isinstance(config.data, TableData) and config.data.stream is False and config.data.memory_limit is not None:
-        yield "data.memory_limit has no effect with data.stream: false, which keeps the rows in memory"
 
 
 def _gate_grammar(config: Config) -> Iterator[tuple[Path, str]]:
@@ -112,13 +92,10 @@ def _clusters(config: Config) -> Iterator[tuple[Path, str]]:
 
 
 def _weights(config: Config) -> Iterator[tuple[Path, str]]:
-    if isinstance(config.data, OfTable) and config.data.weight is not None:
-        if config.preprocess.target_estimate == "mean":
-            message = "with data.weight the variance differs from row to row, and one smearing factor does not fit all"
-            yield ("preprocess", "target_estimate"), f"{message}; set {setting('preprocess.target_estimate', 'median')}"
-        if config.train.shards is not None:
-            message = "weighted rows are not added up shard by shard; leave it out, or data.weight"
-            yield ("train", "shards"), message
+    weighted = isinstance(config.data, OfTable) and config.data.weight is not None
+    if weighted and config.preprocess.target_estimate == "mean":
+        message = "with data.weight the variance differs from row to row, and one smearing factor does not fit all"
+        yield ("preprocess", "target_estimate"), f"{message}; set {setting('preprocess.target_estimate', 'median')}"
 
 
 def _monitor(config: Config) -> Iterator[tuple[Path, str]]:

@@ -12,8 +12,8 @@ from linreg_cli.config.data import FRAME, FrameData, InlineData, OfTable, Synthe
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.roles import CLUSTER, WEIGHT, column_roles
 from linreg_cli.config.schema import Config
-from linreg_cli.config.terms import Term
 from linreg_cli.data.assemble import Split, assemble
+from linreg_cli.data.column_settings import refuse_unknown_columns, unused_settings
 from linreg_cli.data.columns.kinds import Categories, EncodedColumns, Numbers, row_numbers
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.columns.row_set import RowSet
@@ -28,9 +28,8 @@ from linreg_cli.data.tables.location import locate
 from linreg_cli.data.tables.part_rows import naming_parts
 from linreg_cli.data.tables.table import Table, refuse_bad_names
 from linreg_cli.data.tables.table_file import TableFile
-from linreg_cli.errors import DataError, Fault, UsageError, did_you_mean
+from linreg_cli.errors import DataError, UsageError
 from linreg_cli.findings import Finding
-from linreg_cli.patterns import is_pattern, matches
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,7 +76,8 @@ def _from_synthetic(source: SyntheticData, config: Config) -> Dataset:
         sink.add(list(chunk.values()))
     splits = split_by_fractions(source.n_samples, source.split, config.seed)
     columns = EncodedColumns(sink.columns(), {})
-    return Dataset("synthetic data", source.feature_names, (source.target,), columns, splits)
+    dataset = Dataset("synthetic data", source.feature_names, (source.target,), columns, splits)
+    return _for_tables_with_gaps(dataset, config)
 
 
 def _from_inline(source: InlineData, config: Config) -> Dataset:
@@ -91,10 +91,19 @@ def _from_inline(source: InlineData, config: Config) -> Dataset:
     if source.test_rows:
         splits["test"] = row_numbers(len(source.rows), len(values))
     if all(term.is_plain for term in terms):
-        return Dataset(name, tuple(columns)[: len(terms)], targets, columns, splits)
+        return _for_tables_with_gaps(Dataset(name, tuple(columns)[: len(terms)], targets, columns, splits), config)
     raw = {column: Numbers(each) for column, each in columns.items()}
     treated = feature_treatments(config.preprocess, terms, targets, source.columns)
     return replace(assemble(name, raw, targets, config, lambda _: splits, treated, terms=terms), summary=None)
+
+
+def _for_tables_with_gaps(dataset: Dataset, config: Config) -> Dataset:
+    """Numbers without missing cells, with what `preprocess.missing` says about tables that the model is applied to."""
+    missing = config.preprocess.missing
+    if missing == "error":
+        return dataset
+    columns = {column: dataset.columns[column] for column in dataset.features}
+    return replace(dataset, encoder=Encoder.of_complete(columns, missing, dataset.splits["train"]))
 
 
 def opened_table(
@@ -198,10 +207,12 @@ def with_warnings(dataset: Dataset, table: Table, config: Config) -> Dataset:
     source = config.data
     assert isinstance(source, OfTable)
     assert dataset.summary is not None
+    assert dataset.encoder is not None
+    used = {*dataset.encoder.columns, *(each.column for each in dataset.encoder.sources)}
     roles = column_roles(config).values()
     unused = table.index.difference(dataset.targets, roles, source.ignore) if source.features is None else ()
     found = (*_header_warning(table, dataset.name), *map(_index_warning, sorted(unused)))
-    found += _column_warnings(dataset, table, config)
+    found += (*unused_settings(config, table, used, dataset.targets), *_column_warnings(dataset, table, config))
     return replace(dataset, summary=replace(dataset.summary, warnings=found))
 
 
@@ -253,22 +264,6 @@ def splitter(source: OfTable, config: Config, labels: Categories | None) -> Spli
         return splits
 
     return split
-
-
-def refuse_unknown_columns(config: Config, table: Table, terms: Sequence[Term]) -> None:
-    """Refuse names and patterns of `preprocess.columns` that fit no column.
-
-    Raises:
-        DataError: with each of them.
-    """
-    faults, known = [], [*table.columns, *(term.text for term in terms if term.part is not None)]
-    for key in config.preprocess.columns:
-        if key in known or any(matches(key, column) for column in table.columns):
-            continue
-        found = f"no column matches {key!r}" if is_pattern(key) else f"there is no column {key!r}"
-        faults.append(Fault(f"preprocess.columns: {found}{did_you_mean(key, known)}", table.name))
-    if faults:
-        raise DataError(faults)
 
 
 def _verify_digest(path: str, expected: str) -> None:

@@ -125,7 +125,8 @@ def _cut(kept: RowSet, fractions: Mapping[str, float], seed: int | None) -> list
 def _no_row(name: str, n_rows: int, split: SplitConfig) -> str:
     share = exact(float(getattr(split, name)))
     if not is_hashed(split):
-        return f"data.split.{name}: {share} of {n_rows:,} rows is no row; raise it or set it to 0"
+        zero = "" if name == "train" else " or set it to 0"
+        return f"data.split.{name}: {share} of {n_rows:,} rows is no row; raise it{zero}"
     return (
         f"data.split.{name}: none of {plural(n_rows, 'row')} is in it: with by: hash, each row is drawn by itself, so "
         f"that a share of {share} holds on average only; raise it, or set {setting('data.split.by', 'shuffle')}"

@@ -53,6 +53,7 @@ class Factor:
         constant_k: shape (k,), the sum of squares about the mean of each target, as given.
         root_n: shape (n,), the square roots of the weights of the rows, whose mean is 1; None: all are 1. With weights
             the rows of A_s and y_s are multiplied by them, and sums, means and spreads are weighted.
+        log_roots: the sum of the logarithms of these square roots where the rows, and so `root_n`, were not kept.
     """
 
     n_samples: int
@@ -70,6 +71,7 @@ class Factor:
     rest_k: Array
     constant_k: Array
     root_n: Array | None = None
+    log_roots: float = 0.0
 
     @property
     def n_parameters(self) -> int:

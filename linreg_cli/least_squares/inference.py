@@ -288,6 +288,7 @@ def infer(
     likelihood = -n / 2 * (math.log(2 * math.pi) + math.log(rss / n) + 1) if rss else math.inf
     if factor.root_n is not None:  # the variance of a row is that of the residuals over its weight
         likelihood += float(np.sum(np.log(factor.root_n)))
+    likelihood += factor.log_roots
     spread = n * np.append(factor.spread, math.nan)[:p] ** 2
     return Inference(
         names=(*names, "bias")[:p],

@@ -26,8 +26,9 @@ from linreg_cli.pipeline import gates
 from linreg_cli.pipeline.prepare import executor_of, resolved_config
 from linreg_cli.pipeline.prepared import Prepared, Reporter
 from linreg_cli.remedies import setting
-from linreg_cli.statistics.as_dataset import NEEDS_ROWS, NoMatrix, Summarised, summarised
+from linreg_cli.statistics.as_dataset import Summarised, summarised
 from linreg_cli.statistics.kept import read_statistics
+from linreg_cli.statistics.no_rows import NEEDS_ROWS, NoMatrix
 from linreg_cli.statistics.scaled import measured_rows, refuse_rounding, scaled_factor
 
 #: The key of `run.json` with the path of the file.
@@ -96,7 +97,7 @@ def _assembled(loaded: LoadedConfig, config: Config, found: Summarised, judged_b
         device = resolve_device("cpu" if config.train.device == "auto" else config.train.device)
     except ValueError as error:
         raise loaded.error("train.device", str(error)) from None
-    preprocessor = Preprocessor.fit(dataset, config.preprocess, bias=bias)
+    preprocessor = replace(Preprocessor.fit(dataset, config.preprocess, bias=bias), weights=found.weights)
     factor = scaled_factor(design, preprocessor, bias=bias, dtype=judged_by)
     refuse_rounding(factor, dataset.features, dataset.targets, found.path)
     n, dtype = design.kept.n, config.train.dtype

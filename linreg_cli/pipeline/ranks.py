@@ -27,13 +27,10 @@ def divided(loaded: LoadedConfig, config: Config, ranks: "Ranks | None") -> Conf
         ranks: the processes; None: there is one, and no launcher has started it.
 
     Raises:
-        ConfigError: for more processes than shards, and for weights.
+        ConfigError: for more processes than shards.
     """
     if ranks is None:
         return config
-    if getattr(config.data, "weight", None) is not None:
-        message = "weighted rows are not added up by several processes"
-        raise loaded.error("data.weight", f"{message}; leave it out, or train without --nproc and without torchrun")
     shards = config.train.shards or DEFAULT_SHARDS
     if why := too_few(shards, ranks.size):
         raise loaded.error("train.shards", why)

@@ -66,6 +66,11 @@ class Encoder:
         return cls(tuple(NumberInput(column) for column in columns))
 
     @classmethod
+    def of_complete(cls, columns: Mapping[str, Values], missing: str, rows: Rows) -> "Encoder":
+        """Columns of numbers without missing cells, fitted on some rows for tables that have missing cells."""
+        return cls(tuple(NumberInput(each, missing, _fill(Numbers(columns[each]), missing, rows)) for each in columns))
+
+    @classmethod
     def fit(
         cls,
         raw: Mapping[str, RawColumn],

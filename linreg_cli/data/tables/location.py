@@ -71,7 +71,11 @@ def locate(path: str, format_: str | None = None) -> Location:
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", path) from None
     if os.path.isdir(file):
-        return _parts(file, path)
+        found = _parts(file, path)
+        if format_ is not None and found.suffix != f".{format_}":
+            message = f"{format_} is not the format of the files in the folder, which are {found.suffix}"
+            raise DataError(f"data.format: {message}; leave it out", path)
+        return found
     if not os.path.isfile(file):  # opening a pipe would wait for whoever writes to it, and it can be read only once
         message = "not a file but a pipe or a device; write the table to a file first"
         raise DataError(f"{message}, or pipe it into the command, whose name for it is -", path)

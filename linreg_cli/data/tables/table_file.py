@@ -15,6 +15,8 @@ from linreg_cli.errors import DataError
 
 #: Bytes of the first range of an object that is read from its start, and of the longest; each is twice the one before.
 _FIRST_RANGE, _LONGEST_RANGE = 1 << 16, 1 << 23
+#: Bytes of which an object is no more than looked at: whether it has changed shows at the next opening.
+_HEAD = 1 << 21
 #: Bytes that are read ahead of a column of a Parquet file: of a file, of an object, and of all columns of an object.
 _BUFFER, _OBJECT_BUFFER, _ALL_BUFFERS = 1 << 18, 1 << 23, 1 << 26
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
@@ -73,7 +75,7 @@ class TableFile:
             ahead = _Ahead(file)
             with pa.input_stream(ahead, compression=_COMPRESSIONS.get(self.suffix)) as stream:
                 yield stream
-        if ahead.at_end:
+        if ahead.n_read >= min(ahead.size, _HEAD):
             self._refuse_change()
 
     def buffer_bytes(self, n_columns: int) -> int:
@@ -118,34 +120,45 @@ def _local_stream(path: str) -> Iterator[Any]:
 
 
 class _Ahead(io.RawIOBase):
-    """A file from its start to its end, in ranges that grow: few bytes for a header, few requests for a whole file.
+    """A file that is read on from some position, in ranges that grow: few bytes for a header, few requests for a file.
 
     Args:
         file: open.
 
     Attributes:
-        at_end: whether all of it was read.
+        size: of the file, bytes.
+        n_read: bytes that were asked for.
     """
 
     def __init__(self, file: pa.NativeFile) -> None:
-        self._file, self._size = file, file.size()
-        self._range, self._rest, self._read = _FIRST_RANGE, b"", 0
-
-    @property
-    def at_end(self) -> bool:
-        return self._read == self._size and not self._rest
+        self._file, self.size, self.n_read = file, file.size(), 0
+        self._range, self._rest, self._at = _FIRST_RANGE, b"", 0
 
     def readable(self) -> bool:
         return True
 
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at - len(self._rest)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go on from another position; what was read ahead of it is dropped."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self.tell(), io.SEEK_END: self.size}[whence]
+        if start + offset != self.tell():
+            self._at, self._rest = max(0, start + offset), b""
+        return self.tell()
+
     def read(self, size: int | None = -1) -> bytes:
         """The next bytes, fewer than `size` only at the end; all that are left for none or -1."""
-        wanted = self._size if size is None or size < 0 else size
-        while len(self._rest) < wanted and self._read < self._size:
-            more = self._file.read_at(min(self._range, self._size - self._read), self._read)
+        wanted = self.size if size is None or size < 0 else size
+        while len(self._rest) < wanted and self._at < self.size:
+            more = self._file.read_at(min(self._range, self.size - self._at), self._at)
             if not more:
                 raise OSError("the object is shorter than the store says")
-            self._read += len(more)
+            self._at += len(more)
+            self.n_read += len(more)
             self._range = min(2 * self._range, _LONGEST_RANGE)
             self._rest = self._rest + more if self._rest else more
         found, self._rest = self._rest[:wanted], self._rest[wanted:]

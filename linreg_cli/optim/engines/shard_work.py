@@ -15,7 +15,7 @@ import numpy as np
 from linreg_cli.optim.engines import moments
 from linreg_cli.optim.engines.kernels.loader import Kernel, kernel
 from linreg_cli.optim.engines.kernels.signatures import LANES
-from linreg_cli.optim.engines.native import LOSS_CODES, WIDE_ROWS
+from linreg_cli.optim.engines.native import LOSS_CODES, WIDE_ROWS, flat, pass_kernel
 from linreg_cli.optim.engines.parameters import PackedParameters, rounded_up
 from linreg_cli.optim.engines.parts import in_threads, part_rows
 from linreg_cli.optim.engines.threads import one_thread
@@ -23,6 +23,10 @@ from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import TrainRows
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+#: The kernels that take steps: of rows without and with weights.
+STEPS = "shards.run_steps", "shards.weighted_run_steps"
 
 
 class Exchange(Protocol):
@@ -47,7 +51,7 @@ class ShardWork:
         self.plan, self._rows, self._held, self._exchange = plan, rows, held, exchange
         self._count, self._first_row = plan.shards.count, int(plan.shards.bounds[held.start])
         self._bounds = plan.shards.bounds[held.start : held.stop + 1] - self._first_row
-        self._X_nd, self._y_nk = rows.X_nd.contiguous().view(-1).numpy(), rows.y_nk.contiguous().view(-1).numpy()
+        self._flat = flat(rows)
         self._d, self._k = rows.n_features, rows.n_targets
         self._width = 1 + self._k * rounded_up(self._d) + rounded_up(self._k)
         self._row_dtype = "int32" if plan.n_samples < WIDE_ROWS else "int64"
@@ -63,7 +67,7 @@ class ShardWork:
             self._kernel(name)
 
     def _kernel(self, name: str) -> Kernel:
-        return kernel(name, self._rows.dtype, self._row_dtype if name == "shards.run_steps" else "int32")
+        return kernel(name, self._rows.dtype, self._row_dtype if name in STEPS else "int32")
 
     def run(self, packed: PackedParameters, start: int, rates: Array, count: int) -> Array:
         """Take `count` steps from step `start` on, or stop before the update at a loss that is not finite.
@@ -97,16 +101,25 @@ class ShardWork:
         return float(_in_order(parts_SW[:, 0]))
 
     def moments(self) -> list[moments.Moments]:
-        """Number of rows, means and centred second moments of [x | y] of each shard; without rows they are 0."""
+        """Sum of weights, means and centred second moments of [x | y] of each shard; without rows they are 0."""
         z = self._d + self._k
         parts_SW = np.zeros((self._count, 1 + z + z * z))
-        by_product = moments.is_wide(self._d, self._k)
+        by_product = moments.is_wide(self._d, self._k) or self._rows.is_weighted
         by_shard = self._by_shard(lambda first, last: moments.of_part(self._rows, first, last), by_product=by_product)
         for shard, parts in by_shard.items():
             rows, mean_z, M_zz = moments.merged(parts)
             parts_SW[shard] = np.concatenate([[rows], mean_z, M_zz.reshape(-1)])
         self._gather(parts_SW)
-        return [(round(part[0]), part[1 : 1 + z], part[1 + z :].reshape(z, z)) for part in parts_SW]
+        return [(float(part[0]), part[1 : 1 + z], part[1 + z :].reshape(z, z)) for part in parts_SW]
+
+    def weight_sum(self) -> float:
+        """The sum of the weights of all rows; without weights their number."""
+        parts_SW = np.zeros((self._count, 1))
+        for shard, (first, last) in zip(self._held, itertools.pairwise(self._bounds.tolist()), strict=True):
+            weight_n = self._rows.weight_n
+            parts_SW[shard] = last - first if weight_n is None else weight_n[first:last].numpy().sum(dtype=np.float64)
+        self._gather(parts_SW)
+        return float(_in_order(parts_SW[:, 0]))
 
     def residual_moments(self, fit_kd: Array, mean_z: Array) -> tuple[Array, Array]:
         """Sums of r x and r^2 over all rows, for the residuals of a fit; as `moments.of_residuals`."""
@@ -147,10 +160,10 @@ class ShardWork:
     ) -> int:  # fmt: skip
         """Call the kernel; see `kernels.shards.run_steps`."""
         plan, (order_n, ends) = self.plan, batches
-        run_steps = self._kernel("shards.run_steps")
+        run_steps = self._kernel(STEPS[self._rows.is_weighted])
         return int(
             run_steps(
-                self._X_nd, self._y_nk, order_n, len(order_n) > 0, ends, len(self._held), self._held.start, self._count,
+                *self._flat, order_n, len(order_n) > 0, ends, len(self._held), self._held.start, self._count,
                 packed.w, packed.b, packed.mw, packed.mb, packed.has_buffer, self._d, self._k, plan.n_samples,
                 plan.batch_size, packed.bias, LOSS_CODES[plan.loss.name], plan.loss.huber_delta, rate, plan.momentum,
                 plan.dampening, plan.weight_decay, plan.nesterov, position, losses, len(losses), adding, updating,
@@ -160,12 +173,12 @@ class ShardWork:
 
     def _pass_over(self, packed: PackedParameters, parts_SW: Array, *, gradient: bool) -> None:
         """Put the sums of the held shards over all of their rows into their place; only the loss without `gradient`."""
-        pass_over, loss = self._kernel("batches.pass_over"), self.plan.loss
+        pass_over, loss = self._kernel(pass_kernel(weighted=self._rows.is_weighted)), self.plan.loss
 
         def part(first: int, last: int) -> Array:
             dots_8, g_kD, gb_k = _workspace(packed)
             value = pass_over(
-                self._X_nd, self._y_nk, first, last, packed.w, packed.b, self._d, self._k, LOSS_CODES[loss.name],
+                *self._flat, first, last, packed.w, packed.b, self._d, self._k, LOSS_CODES[loss.name],
                 loss.huber_delta, dots_8, g_kD, gb_k, gradient,
             )  # fmt: skip
             return np.concatenate([[value], g_kD, gb_k]) if gradient else np.array([value])

@@ -8,6 +8,7 @@ import pytest
 from linreg_cli.data.columns import on_disk
 from linreg_cli.data.tables import parquet_columns
 from linreg_cli.data.tables.parquet_columns import read_numbers
+from linreg_cli.data.tables.table_file import TableFile
 
 
 @pytest.fixture
@@ -32,7 +33,9 @@ def whole(parts, name):
 
 
 def read(parts, marks=()):
-    return read_numbers(parts, ["x", "g", "i", "s"], marks, lambda _, action: action())
+    return read_numbers(
+        [TableFile(str(part)) for part in parts], ["x", "g", "i", "s"], marks, lambda _, action: action()
+    )
 
 
 @pytest.mark.parametrize("cells", [4, 2**18], ids=["groups of two", "all at once"])

@@ -1,6 +1,7 @@
 """Sums by shards: the same bits however the shards are divided and computed, and what refuses them."""
 
 import functools
+import itertools
 import json
 import threading
 import types
@@ -10,8 +11,9 @@ import pytest
 import torch
 from plain_loop import Case
 
-from linreg_cli.optim.engines import parts
+from linreg_cli.optim.engines import costs, parts
 from linreg_cli.optim.engines.parameters import PackedParameters
+from linreg_cli.optim.engines.shard_batches import given_to_each
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.engines.sharded import kernels
 from linreg_cli.optim.rows import TrainRows
@@ -49,7 +51,17 @@ class Shared:
                 mine[rows.start : rows.stop] = other[rows.start : rows.stop]
             self.barrier.wait()
 
-        return types.SimpleNamespace(gather=gather)
+        def share(values, bounds):
+            self.parts[rank] = values
+            self.barrier.wait()
+            for other, (first, last) in zip(self.parts, itertools.pairwise(bounds), strict=True):
+                values[first:last] = other[first:last].clone()
+            self.barrier.wait()
+
+        def rows(batches, first, count):
+            return given_to_each(batches, first, count, held, gather, share)
+
+        return types.SimpleNamespace(gather=gather, rows=rows)
 
 
 def rows_of(case, dtype):
@@ -91,15 +103,21 @@ CASES = {
     "one row a step, wide": Case("huber", "momentum", 1, rows=13, features=45, shards=4, rates=(0.002, 0.001)),
     "a shard for each row": Case("sse", "plain", 6, rows=13, targets=3, features=9, shards=13, rates=(0.002,)),
     "more shards than rows": Case("mse", "momentum", 4, rows=13, shards=20),
+    "diverges": Case("mse", "plain", 3, rows=13, shards=5, rates=(1e4,) * 5),
     "weights": Case("huber", "momentum", 4, rows=13, shards=5, weighted=True),
     "weights, full batch": Case("mse", "plain", 97, rows=97, targets=2, features=20, shards=7, weighted=True),
     "long rows": Case("half_mse", "plain", 20, rows=97, features=20, shards=7),
 }
 
 
+@pytest.mark.parametrize("bytes_at_once", [0, 200, 2**20], ids=["sums of each step", "rows of a few", "rows of all"])
 @pytest.mark.parametrize("name", CASES)
-def test_any_division_of_the_shards_gives_the_same_bits_in_every_rank(name):
+def test_any_division_of_the_shards_gives_the_same_bits_in_every_rank(monkeypatch, name, bytes_at_once):
+    """Whatever processes give each other: the sums of each step, or the rows of several steps at once."""
     (alone,) = by_ranks(CASES[name], 1)
+    monkeypatch.setattr(costs, "BYTES_AT_ONCE", bytes_at_once)
+    if not bytes_at_once:
+        monkeypatch.setattr(costs, "BYTES_A_SECOND", 0.0)
     for size in (2, 3, 4):
         assert by_ranks(CASES[name], size) == [alone] * size, size
 

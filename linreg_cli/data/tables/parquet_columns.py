@@ -6,24 +6,24 @@ reading one after the other costs no more than reading all at once.
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from linreg_cli.data.columns.arrow import release_unused
 from linreg_cli.data.columns.kinds import Numbers
 from linreg_cli.data.columns.on_disk import NumberPlaces
 from linreg_cli.data.tables.blocks import float64_of
+from linreg_cli.data.tables.table_file import TableFile
 
 #: Columns that are read together, so that two cores decode; more, where a column has fewer cells than `TOGETHER_CELLS`.
 TOGETHER, TOGETHER_CELLS = 2, 2**18
-#: Rows that are decoded at once, and bytes that are read from the file at once.
-BATCH_ROWS, BUFFER_BYTES = 32_768, 2**18
+#: Rows that are decoded at once.
+BATCH_ROWS = 32_768
 
 
 def read_numbers(
-    parts: Sequence[Path],
+    parts: Sequence[TableFile],
     names: Sequence[str],
     marks: Sequence[float],
-    guarded: Callable[[Path, Callable[[], None]], None],
+    guarded: Callable[[TableFile, Callable[[], None]], None],
 ) -> dict[str, Numbers]:
     """Columns of numbers of any type, float64; nan where a cell is missing or one of the marks.
 
@@ -44,14 +44,15 @@ def read_numbers(
     return {name: Numbers(values) for name, values in places.columns().items()}
 
 
-def _count(part: Path, counts: list[int]) -> None:
+def _count(part: TableFile, counts: list[int]) -> None:
     import pyarrow.parquet as pq
 
-    counts.append(int(pq.read_metadata(part).num_rows))
+    with part.opened() as bytes_:
+        counts.append(int(pq.read_metadata(bytes_).num_rows))
 
 
 def _put(
-    part: Path, names: Sequence[str], marks: Sequence[float], places: NumberPlaces, first: int, count: int
+    part: TableFile, names: Sequence[str], marks: Sequence[float], places: NumberPlaces, first: int, count: int
 ) -> None:
     """Put the columns of a part from row `first` on.
 
@@ -60,8 +61,11 @@ def _put(
     """
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(part, pre_buffer=False, buffer_size=BUFFER_BYTES) as file:
-        for some in _groups(len(names), count):
+    groups = list(_groups(len(names), count))
+    buffer = part.buffer_bytes(max(map(len, groups)))
+    # `buffer_size`: otherwise a whole row group is read at once
+    with part.opened() as bytes_, pq.ParquetFile(bytes_, pre_buffer=False, buffer_size=buffer) as file:
+        for some in groups:
             at = first
             for batch in file.iter_batches(BATCH_ROWS, columns=[names[column] for column in some]):
                 for column in some:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from linreg_cli.optim.divided import HeldRows
 from linreg_cli.optim.engines.shard_batches import Batches, given_to_each
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.plan import StepPlan
@@ -51,6 +52,7 @@ class SharedWork:
                 part = rows.part(int(bounds[held[rank].start]), int(bounds[held[rank].stop]))
                 for values in (part.X_nd, part.y_nk, *([] if part.weight_n is None else [part.weight_n])):
                     ranks.send(values, rank)
+            ranks.done()
         return self
 
     def together(self, name: str, *arguments: Any) -> Any:
@@ -58,7 +60,10 @@ class SharedWork:
         assert self._work is not None
         if self._ranks is not None:
             self._ranks.ask(name, *arguments)
-        return getattr(self._work, name)(*arguments)
+        found = getattr(self._work, name)(*arguments)
+        if self._ranks is not None:
+            self._ranks.done()
+        return found
 
 
 def serve(ranks: "Ranks") -> int:
@@ -71,12 +76,17 @@ def serve(ranks: "Ranks") -> int:
         RankLost: if rank 0 has ended without saying so.
     """
     work: ShardWork | None = None
+    rows = HeldRows(ranks)
     while True:
         name, arguments = ranks.asked()
         if name == "end":
             return int(arguments[0])
         if name == "begin":
             work = _begun(ranks, *arguments)
+        elif name == "hold":
+            rows.hold(*arguments)
+        elif name == "pass":
+            rows.make(*arguments)
         else:
             getattr(work, name)(*arguments)
 

@@ -54,11 +54,17 @@ def opened_source(config: Config) -> Source:
 
 
 def _zones(config: Config, table: Table, terms: Sequence[Term]) -> dict[str, bool]:
-    """Date column -> whether the dates of its first rows have a zone, as those of every part must."""
+    """Date column -> whether the dates of its first rows have a zone, as those of every part must.
+
+    Raises:
+        DataError: for text among them that is no date.
+    """
     zones: dict[str, bool] = {}
     if dates := sorted(date_columns(terms)):
         for cells in table.cell_blocks([], dates, (0, _FIRST_ROWS)):
-            date_parts(cells, terms, config.preprocess.missing_values, table.name, zones)  # faults: when they are read
+            _, faults = date_parts(cells, terms, config.preprocess.missing_values, table.name, zones)
+            if faults:
+                raise DataError(faults)
     return zones
 
 

@@ -100,13 +100,11 @@ class Ranks:
             for piece in torch.split(flat, PIECE):
                 dist.send(piece, to)
 
-    def receive(self, shape: Sequence[int], dtype: str) -> Tensor:
-        """As another rank, receive numbers from rank 0."""
-        values = torch.empty(*shape, dtype=getattr(torch, dtype))
+    def receive(self, values: Tensor) -> None:
+        """As another rank, receive numbers from rank 0 into a tensor of their shape, contiguous."""
         with _noticing_loss(self):
             for piece in torch.split(values.view(-1).view(torch.uint8), PIECE):
                 dist.recv(piece, 0)
-        return values
 
     def gather(self, parts_SW: Array, held: Sequence[range]) -> None:
         """Fill in the rows of other ranks.

@@ -80,6 +80,39 @@ if ranks is not None:
 print(json.dumps([found, error]))
 """
 
+#: As ranks that torchrun has started, two processes make a pass over rows, in which one of them fails: rank WRONG.
+PASSES = """
+import os, sys
+import numpy as np
+from linreg_cli.errors import DataError, LinregError
+from linreg_cli.optim.divided import division
+from linreg_cli.optim.engines.shared import serve
+from linreg_cli.optim.ranks import Ranks
+from linreg_cli.optim.shards import Shards
+
+def total(part):
+    return float(sum(part.X_nd[at].sum() for at in part.blocks(2)))
+
+def fails(part):
+    if os.environ["RANK"] == os.environ["WRONG"]:
+        raise DataError("row 7 is odd", "shard")
+
+ranks = Ranks.join(None)
+try:
+    if ranks.rank:
+        code = serve(ranks)
+    else:
+        rows = division(Shards(5, 3), ranks)(np.arange(10.0).reshape(5, 2), np.zeros((5, 1)), None)
+        print(rows.of_parts(total))
+        rows.of_parts(fails)
+except LinregError as error:
+    print(error)
+    ranks.fail(error) if ranks.rank else ranks.end(error.exit_code)
+    code = error.exit_code
+ranks.leave()
+sys.exit(code)
+"""
+
 
 @pytest.fixture
 def place(tmp_path):
@@ -101,12 +134,13 @@ def started(words, place, **options):
 
 
 def bits(place, run):
-    """The model and the history, without the seconds."""
+    """The model, what is said of it, and the history without the seconds."""
     folder = place / "outputs" / run
     lines = [line.split(",") for line in (folder / "history.csv").read_text().splitlines()]
     at = lines[0].index("seconds")
     history = [line[:at] + line[at + 1 :] for line in lines]
-    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(), history
+    names = "model.safetensors", "metrics.json", "influence.csv", "predictions.csv"
+    return [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names], history
 
 
 def wait_for(condition, seconds=120):
@@ -145,6 +179,17 @@ def test_three_processes_give_the_bits_of_one_and_the_error_of_one_is_that_of_al
     assert len(set(found)) == 8
     assert error == ["data", 3, "shard: row 7 is odd"]
     assert (outputs[1:], ranks[2].returncode) == (["", ""], 3)
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_an_error_in_a_pass_of_one_process_is_that_of_both(tmp_path, wrong):
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "WRONG": str(wrong)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "GLOO_SOCKET_IFNAME": "lo", **place}
+    words, options = [sys.executable, "-c", PASSES], {"cwd": tmp_path, "stdout": subprocess.PIPE, "text": True}
+    ranks = [subprocess.Popen(words, env=environment | {"RANK": str(rank)}, **options) for rank in range(2)]
+    outputs = [rank.communicate(timeout=300)[0].splitlines() for rank in ranks]
+    assert outputs[0] == ["[1.0, 14.0, 30.0]", "shard: row 7 is odd"]
+    assert [rank.returncode for rank in ranks] == [3, 3]
 
 
 def test_two_processes_train_the_run_that_its_config_repeats_in_one(linreg, place):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from linreg_cli.addresses import is_address, public_address
+from linreg_cli.addresses import is_elsewhere, public_address
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.config.data import TableData
 from linreg_cli.config.metric_names import known_features, metric_names
@@ -165,7 +165,7 @@ def assemble_run(
     with loaded.placing_errors():
         initialise(model, config.model.init, config.seed)
         exact = None if solved is None else solved.exact
-        problem = problem_of(config, dataset, preprocessor, train, eps=eps, exact=exact)
+        problem = problem_of(config, dataset, preprocessor, train, eps=eps, exact=exact, ranks=ranks)
         chosen = resolve(config, problem)
     problem = problem.with_plan(plan_of(chosen.config, dataset))
     choice = executor_of(loaded, config.train.engine, problem.plan, rows)
@@ -197,7 +197,7 @@ def resolved_config(config: Config, device: torch.device, choice: Choice, plan: 
     found = {"device": str(device), "engine": choice.executor.name, "blocks": plan.n_blocks}
     train = config.train.model_copy(update=found)
     data = config.data
-    if isinstance(data, TableData) and data.is_kept and not is_address(data.path):
+    if isinstance(data, TableData) and data.is_kept and not is_elsewhere(data.path):
         data = data.model_copy(update={"path": str(Path(data.path).absolute())})
     address = config.track.mlflow
     track = config.track.model_copy(update={"mlflow": None if address is None else public_address(address)})

@@ -16,21 +16,19 @@ from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, RawColum
 from linreg_cli.data.columns.row_set import RowArray
 from linreg_cli.data.dataset import SPLITS, Dataset
 from linreg_cli.data.encoding import levels
-from linreg_cli.data.encoding.cells import too_many_levels
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import CategoryInput, NumberInput
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.features import choose_features, feature_treatments
 from linreg_cli.data.roles import refuse_scale
 from linreg_cli.data.summary import DataSummary
-from linreg_cli.errors import ConfigError, DataError, Fault
-from linreg_cli.remedies import change, leave_out, missing
+from linreg_cli.errors import DataError
 from linreg_cli.statistics.design import Combination, Design
 from linreg_cli.statistics.facts import ColumnFacts, TableStatistics
-from linreg_cli.statistics.merge import changed_settings
 from linreg_cli.statistics.moments import Key, gap_of, level_of, target_of, value_of
 from linreg_cli.statistics.no_rows import NoRows
-from linreg_cli.statistics.settings import refuse_settings, settings_of
+from linreg_cli.statistics.refusals import refuse_columns, refuse_other_settings
+from linreg_cli.statistics.settings import refuse_settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +75,9 @@ def summarised(config: Config, found: TableStatistics, path: str) -> Summarised:
             index=found.table["index"], name=data.path,
         )  # fmt: skip
         treated = feature_treatments(config.preprocess, terms, data.targets, found.table["columns"])
-        _refuse_other_settings(config, found, terms, treated, path)
+        refuse_other_settings(config, found, terms, treated, path)
         facts = [_as_boolean(each) for each in found.columns]
-        _refuse_columns(found, treated, path)
+        refuse_columns(config, found, treated, path)
         for split in SPLITS:
             if not found.splits[split] and (split == "train" or _asks_for(config, split)):
                 raise DataError(f"the {split} split has no row", path)
@@ -115,36 +113,6 @@ def _digest(digests: Sequence[str]) -> str:
     import hashlib
 
     return f"stats:{hashlib.sha256(' '.join(digests).encode()).hexdigest()}"
-
-
-def _refuse_other_settings(
-    config: Config, found: TableStatistics, terms: Sequence[Term], treated: Mapping[str, Treatment], path: str
-) -> None:
-    asked = settings_of(config, tuple(term.text for term in terms), treated)
-    if changed := changed_settings(asked, found.settings):
-        message = f"the config is not that of the statistics: {changed}"
-        raise ConfigError(f"{message}; make them anew with: linreg stats -c CONFIG -o FILE", path)
-
-
-def _refuse_columns(found: TableStatistics, treated: Mapping[str, Treatment], path: str) -> None:
-    """Refuse missing cells of train rows that the config does not fill in, medians that are not kept, identifiers."""
-    faults = []
-    for each in found.columns:
-        way = treated[each.column].missing
-        where = f"{path}, column {each.column!r}"
-        if way == "median" and each.role == "feature" and not each.is_category and each.histogram is None:
-            again = "make the statistics with this config to have its median"
-            faults.append(Fault(f"its values are not kept; {again}, or {change(*missing(each.column, 'mean'))}", where))
-        n_cells = found.n_rows - each.missing
-        if each.is_category and each.levels:
-            fault = too_many_levels(tuple(each.levels), n_cells, each.column, treated[each.column], path)
-            faults += [] if fault is None else [fault]
-        if each.gaps and (way == "error" or (each.is_category and way in ("mean", "median"))):
-            ways = "level" if each.is_category else "mean"
-            remedy = f"{change(*missing(each.column, ways))}, or leave the column out with {leave_out(each.column)}"
-            faults.append(Fault(f"{each.gaps:,} cells are missing; {remedy}", where))
-    if faults:
-        raise DataError(faults)
 
 
 def _as_boolean(each: ColumnFacts) -> ColumnFacts:

@@ -84,7 +84,7 @@ class ColumnFacts:
         low: the lowest value of the train rows; infinite without one.
         high: the highest.
         whole: whether all of them are whole numbers.
-        levels: level -> train rows that have it; a level of other rows alone has 0.
+        levels: level -> train rows that have it; a level of held-out rows alone has 0.
         histogram: of the train rows, for a median; None where the config asks for none.
         plain: moments of the train rows; None where the rows have no weights, since these are in `Moments`.
     """

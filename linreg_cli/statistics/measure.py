@@ -114,7 +114,7 @@ class _Pass:
             self._held_weights.append(weights)
         for column, values in raw.items():
             if isinstance(values, Categories):
-                self._see_category(column, values, train)
+                self._see_category(column, values, train, ~dropped)
             else:
                 self._see_numbers(column, values, train, first)
         self._n_held += int(np.count_nonzero(train))
@@ -135,11 +135,13 @@ class _Pass:
         if facts.role == "feature":
             self._hold(gap_of(column), empty.astype(np.float64))
 
-    def _see_category(self, column: str, values: Categories, train: Mask) -> None:
-        codes = values.codes[train]
-        counts = np.bincount(codes[codes >= 0], minlength=len(values.levels)).tolist()
+    def _see_category(self, column: str, values: Categories, train: Mask, used: Mask) -> None:
+        codes, of_used, n_levels = values.codes[train], values.codes[used], len(values.levels)
+        counts = np.bincount(codes[codes >= 0], minlength=n_levels).tolist()
+        there = np.bincount(of_used[of_used >= 0], minlength=n_levels) > 0
         gaps = int(np.count_nonzero(codes == MISSING))
-        facts = self._facts[column].with_levels(dict(zip(values.levels, counts, strict=True)), values.n_missing, gaps)
+        found = (pair for pair, is_used in zip(zip(values.levels, counts, strict=True), there, strict=True) if is_used)
+        facts = self._facts[column].with_levels(dict(found), values.n_missing, gaps)
         self._facts[column] = replace(facts, kind=values.kind if values.levels else facts.kind, is_category=True)
         self._source.refuse_levels(self._facts[column])
         for code, level in enumerate(values.levels):

@@ -1,5 +1,6 @@
 """The settings that statistics depend on, and those whose figures need all rows at once."""
 
+import codecs
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,6 +58,7 @@ def settings_of(config: Config, features: tuple[str, ...], treated: Mapping[str,
         "data.split": {"column": split.column, **shares},
         **({"seed": config.seed} if drawn else {}),
         **({"data.weight": data.weight} if data.weight is not None else {}),
+        "data.encoding": codecs.lookup(data.encoding).name,
         "data.decimal": data.decimal,
         "data.thousands": data.thousands,
         "preprocess.missing_values": list(config.preprocess.missing_values),

@@ -1,9 +1,7 @@
 """The table that statistics are made of: which columns, which rows, which settings the figures depend on."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,13 +39,12 @@ from linreg_cli.errors import DataError, Fault, SettingError
 from linreg_cli.remedies import change, for_columns, leave_out, missing, setting
 from linreg_cli.statistics.facts import ColumnFacts, Plain
 from linreg_cli.statistics.quantiles import Histogram
+from linreg_cli.statistics.same_table import digest_of
 from linreg_cli.statistics.settings import refuse_settings, settings_of
 from linreg_cli.wording import number
 
 #: Rows that show whether a column is of numbers or of text, whatever part is read.
 _FIRST_ROWS = 10_000
-#: Bytes at each end of a file that tell it from others.
-_ENDS = 65_536
 
 
 @dataclass(frozen=True)
@@ -266,16 +263,12 @@ class Source:
     # The table
 
     def identity(self) -> dict[str, Any]:
-        """What tells the table from others: a digest of the size and the ends of its files, and its columns."""
-        digest = hashlib.sha256()
-        for file in map(Path, self._files):
-            size = file.stat().st_size
-            digest.update(f"{file.name}\0{size}\0".encode())
-            with open(file, "rb") as stream:
-                digest.update(stream.read(_ENDS))
-                stream.seek(min(size, max(_ENDS, size - _ENDS)))
-                digest.update(stream.read())
-        return {"digest": digest.hexdigest(), "columns": list(self.table.columns), "index": sorted(self.table.index)}
+        """What tells the table from others: a digest of its files, and its columns."""
+        return {
+            "digest": digest_of(self._files),
+            "columns": list(self.table.columns),
+            "index": sorted(self.table.index),
+        }
 
     @property
     def _files(self) -> Sequence[str]:

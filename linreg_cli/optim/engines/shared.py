@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from linreg_cli.optim.divided import HeldRows
 from linreg_cli.optim.engines.shard_batches import Batches, given_to_each
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.engines.windows import PIECE_BYTES
@@ -53,26 +54,11 @@ class SharedWork:
             widths = rows.n_features, rows.n_targets, *([1] if rows.is_weighted else [])
             ranks.ask("begin", replace(plan, learning_rate=_not_asked_for), kernels, widths, rows.dtype)
             for rank in range(1, ranks.size):
-                for first, last in _pieces(
-                    int(bounds[held[rank].start]), int(bounds[held[rank].stop]), row_bytes(rows)
-                ):
+                begin, end = (int(bounds[shard]) for shard in (held[rank].start, held[rank].stop))
+                for first, last in _pieces(begin, end, row_bytes(rows)):
                     for values in _numbers(rows.part(first, last)):
                         ranks.send(values, rank)
-        return self
-        rows, ranks = self._rows, self._ranks
-        assert not isinstance(rows, MeasuredRows), "there are none"
-        held = plan.shards.of_ranks(1 if ranks is None else ranks.size)
-        exchange = None if ranks is None else _Exchange(ranks, held)
-        bounds = plan.shards.bounds
-        self._work = ShardWork(plan, rows.part(0, int(bounds[held[0].stop])), held[0], exchange)
-        self._work.load(kernels)  # first: the other ranks find on the disk what was compiled
-        if ranks is not None:
-            widths = rows.n_features, rows.n_targets, *([1] if rows.is_weighted else [])
-            ranks.ask("begin", replace(plan, learning_rate=_not_asked_for), kernels, widths, rows.dtype)
-            for rank in range(1, ranks.size):
-                part = rows.part(int(bounds[held[rank].start]), int(bounds[held[rank].stop]))
-                for values in (part.X_nd, part.y_nk, *([] if part.weight_n is None else [part.weight_n])):
-                    ranks.send(values, rank)
+            ranks.done()
         return self
 
     def together(self, name: str, *arguments: Any) -> Any:
@@ -80,7 +66,10 @@ class SharedWork:
         assert self._work is not None
         if self._ranks is not None:
             self._ranks.ask(name, *arguments)
-        return getattr(self._work, name)(*arguments)
+        found = getattr(self._work, name)(*arguments)
+        if self._ranks is not None:
+            self._ranks.done()
+        return found
 
 
 def serve(ranks: "Ranks") -> int:
@@ -93,12 +82,17 @@ def serve(ranks: "Ranks") -> int:
         RankLost: if rank 0 has ended without saying so.
     """
     work: ShardWork | None = None
+    rows = HeldRows(ranks)
     while True:
         name, arguments = ranks.asked()
         if name == "end":
             return int(arguments[0])
         if name == "begin":
             work = _begun(ranks, *arguments)
+        elif name == "hold":
+            rows.hold(*arguments)
+        elif name == "pass":
+            rows.make(*arguments)
         else:
             getattr(work, name)(*arguments)
 
@@ -113,7 +107,7 @@ def _begun(ranks: "Ranks", plan: StepPlan, kernels: tuple[str, ...], widths: tup
     rows = TrainRows(X_nd, y_nk, weights[0].view(-1) if weights else None)
     for first, last in _pieces(0, count, row_bytes(rows)):
         for values in _numbers(rows.part(first, last)):
-            ranks.receive(values)
+            ranks.receive_into(values)
     work = ShardWork(plan, rows, own, _Exchange(ranks, held))
     work.load(kernels)
     return work

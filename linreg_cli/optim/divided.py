@@ -39,7 +39,21 @@ def division(shards: Shards | None, ranks: "Ranks | None" = None) -> Divide:
         return DividedRows
     if ranks is None or ranks.size == 1:
         return functools.partial(DividedRows, bounds=shards.bounds.tolist())
-    return functools.partial(_Shared, shards=shards, ranks=ranks)
+    return _Division(shards, ranks)
+
+
+class _Division:
+    """As rank 0, how rows are divided among processes, which are sent the same ones once."""
+
+    def __init__(self, shards: Shards, ranks: "Ranks") -> None:
+        self._shards, self._ranks, self._known = shards, ranks, list[_Shared]()
+
+    def __call__(self, X_nd: Matrix, y_nk: Matrix, weights: Any) -> DividedRows:
+        for known in self._known:
+            if known.X_nd is X_nd and known.y_nk is y_nk and (known.weight_n is None) == (weights is None):
+                return known
+        self._known.append(_Shared(X_nd, y_nk, weights, shards=self._shards, ranks=self._ranks))
+        return self._known[-1]
 
 
 class _Shared(DividedRows):

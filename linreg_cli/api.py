@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
     from linreg_cli.evaluation.saved_model import SavedModel
 
-_COMMAND = "linreg_cli.train"  # what `run.json` has in place of a command line
+#: What `run.json` has in place of a command line.
+_COMMAND = "linreg_cli.train"
 #: What to do in one of several processes.
 _TOGETHER = "train them together by 'torchrun -m linreg_cli train -c CONFIG', call this in one process alone"
-
 #: The level of an interval where none is given.
 _LEVEL = 0.95
 
@@ -49,6 +49,7 @@ def train(
     overrides: Mapping[str, Any] | None = None,
     *,
     data: object = None,
+    statistics: str | os.PathLike[str] | None = None,
     outputs: str | os.PathLike[str] = "outputs",
     force: bool = False,
 ) -> "Run":
@@ -59,6 +60,7 @@ def train(
         overrides: dotted key -> value, as `--set` has them.
         data: rows to train on in place of those of the config: a data frame, or a mapping of column to array, each of
             shape (n_rows,). The config's `data` then says `source: frame`, and the target.
+        statistics: the path of a file of `linreg stats`, in place of the rows of the config's table.
         outputs: the folder of the run folders.
         force: train even at a learning rate that must diverge.
 
@@ -68,7 +70,7 @@ def train(
     Raises:
         ConfigError, DataError, StoreError: before training, with no run folder left behind.
         DivergedError: before training, or with the last finite state in the run folder.
-        UsageError: in one of several processes that torchrun has started, since each would train a run of its own.
+        UsageError: for data and statistics, and in one of several processes that torchrun has started.
 
     >>> from tempfile import TemporaryDirectory
     >>> rows = {"x": [1.0, 2.0, 3.0, 4.0], "y": [3.0, 5.0, 7.0, 9.0]}
@@ -77,14 +79,18 @@ def train(
     ...     run.id, run.metrics["train"]["n"]
     ('run-0001', 4)
     """
+    if statistics is not None and data is not None:
+        raise UsageError("statistics stand for the rows of a table, and data are other rows; give one", "statistics")
     refuse_several("train a run of its own", _TOGETHER)
     frame = _own(data)
     loaded = _loaded(config, overrides or {}, has_frame=frame is not None)
     from linreg_cli.pipeline.silent import Silent
     from linreg_cli.pipeline.workflow import train_run
 
+    path = None if statistics is None else expanded(os.fspath(statistics))
     done = train_run(
-        loaded, outputs=_folder(outputs), reporter=Silent(), command=[_COMMAND], force=force, frame=frame
+        loaded, outputs=_folder(outputs), reporter=Silent(), command=[_COMMAND], force=force, frame=frame,
+        statistics=path,
     )  # fmt: skip
     return Run(done.run)
 

@@ -13,6 +13,7 @@ KINDS: Mapping[str, str] = {
     "constant_target": "a target has one value in the train split",
     "duplicate": "a column is the same as another",
     "duplicate_rows": "rows of the validation or test split are also in the train split",
+    "encoding": "the encoding of a text file was guessed from its letters",
     "engine": "an engine that `auto` chose cannot start, and another one is used",
     "few_clusters": "there are fewer than 20 clusters for cluster-robust standard errors",
     "font": "no installed font has the characters of a name",

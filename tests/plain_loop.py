@@ -115,8 +115,7 @@ def every_executor(case: Callable[..., Case], dtypes: Iterable[str] = DTYPES, **
         [
             pytest.param(name.split(",")[0], dtype, at, id="-".join(map(str, (name, dtype, *point.values()))))
             for name, dtype, point in itertools.product(names, dtypes, points)
-            if unable(name.split(",")[0], (at := _divided(case(**point), name)).plan(), "cpu", weighted=at.weighted)
-            is None
+            if unable(name.split(",")[0], (at := _divided(case(**point), name)).plan(), "cpu") is None
         ],
     )
 

@@ -33,6 +33,49 @@ TEXTS = {
 }
 
 
+#: Short headers of ten more languages, which were read as cp1252 once.
+OTHERS = {
+    "cp1253": ["τιμή,εμβαδόν,περιοχή\n1,2,Αθήνα\n", "τιμή\n", "Πόλη,τιμή (€)\n"],
+    "cp1250": [
+        "cena,powierzchnia,dzielnica\n1,2,Śródmieście\n",
+        "wartość,wiek\n",
+        "výška,šířka\n",
+        "příjem\n",
+        "žluťoučký kůň\n",
+        "népesség,jövedelem,hőmérséklet\n",
+        "preţ,suprafaţă,oraş\n",
+        "cijena,površina,županija\n",
+    ],
+    "cp1254": ["fiyat,alan,şehir\n1,2,İstanbul\n", "yaş,gelir\n", "ağırlık,uzunluk\n"],
+    "cp1255": ["מחיר,שטח,עיר\n1,2,חיפה\n"],
+    "cp1256": ["السعر,المساحة,المدينة\n", "العمر,الدخل\n", "سعر\n"],
+    "cp874": ["ราคา,พื้นที่,จังหวัด\n"],
+    "koi8-r": ["цена,площадь,район\n", "Возраст,Доход\n"],
+    "cp1257": ["cena,platība,pilsēta\n1,2,Rīga\n"],
+}
+
+
+@pytest.mark.parametrize(("encoding", "text"), [(encoding, text) for encoding, each in OTHERS.items() for text in each])
+def test_a_short_header_of_another_language_reads_as_it_was_written(encoding, text):
+    content = text.encode(encoding)
+    assert content.decode(next(candidates(content))) == text
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1250", "cena,plocha,město\n"),  # Italian has ì
+        ("cp1250", "ŁĄCZNIE,x\n"),
+        ("cp1253", "ΤΙΜΗ,ΕΜΒΑΔΟΝ\n"),
+        ("cp874", "อายุ\n"),
+        ("cp1257", "kaina,miestas\n1,Šiauliai\n"),
+    ],
+)
+def test_a_header_that_may_be_of_two_languages_is_read_as_it_was_written_by_one_of_the_guesses(encoding, text):
+    content = text.encode(encoding)
+    assert text in [content.decode(each, "replace") for each in likely(content)]
+
+
 @pytest.mark.parametrize(("encoding", "text"), [(encoding, text) for encoding, each in TEXTS.items() for text in each])
 def test_a_text_is_taken_for_what_it_is(encoding, text):
     assert next(candidates(text.encode(encoding))) == encoding
@@ -72,8 +115,8 @@ def test_cyrillic_words_of_one_case_are_cp1251_and_nothing_else(text):
         ("cp1251", "ЦЕНА\n", ["gb18030", "cp1251"]),
         ("cp1251", "ЦЕНА,ГОРОДА\n", ["cp1251", "gb18030"]),
         ("cp949", "가격,면적\n", ["gb18030", "cp949"]),  # every syllable of KS X 1001 is a character of GB 2312
-        ("cp1252", "ÅÄÖ,x\n", ["cp1252", "cp1251"]),
-        ("koi8_r", "цена,площадь\n", ["cp1251", "cp1252"]),
+        ("cp1252", "ÅÄÖ,x\n", ["cp1252", "cp1251", "koi8-r"]),
+        ("cp1255", "גובה\n", ["cp1251", "cp1255", "cp1253"]),
     ],
 )
 def test_encodings_that_are_about_as_likely_are_all_named(encoding, text, expected):
@@ -85,7 +128,10 @@ def test_a_guess_that_may_be_wrong_is_said_and_the_setting_that_is_shown_decides
     (tmp_path / "дом.csv").write_bytes(f"x,ЦЕНА\n{rows}".encode("cp1251"))
     guessed = linreg("train", "дом.csv", "--target", "x", "--dry-run")
     assert guessed.code == 0
-    assert "gb18030 (the file is not UTF-8 text; cp1251 is about as likely: check the names" in guessed.err
+    assert (
+        "warning: data.encoding: gb18030 is a guess by which words read '峙屠'; about as likely: "
+        "data.encoding: cp1251 ('ЦЕНА')\n" in guessed.err
+    )
     unknown = linreg("train", "дом.csv", "--target", "ЦЕНА", "--dry-run")
     assert unknown.code == 3
     assert "the table has x, 峙屠; if the encoding is cp1251, set data.encoding: cp1251" in unknown.err
@@ -96,3 +142,23 @@ def test_a_guess_that_may_be_wrong_is_said_and_the_setting_that_is_shown_decides
     assert stopped.code == 3
     assert "(in gb18030 the line is 'x,峙屠'; in cp1251, about as likely, 'x,ЦЕНА')" in stopped.err
     assert "set data.encoding: gb18030, or data.encoding: cp1251" in stopped.err
+
+
+def test_a_guess_says_what_names_read_as_and_the_key_to_set(linreg, tmp_path):
+    rows = "".join(f"{row},{'ΑΒΓ'[row % 3]},{3 * row + row % 7}\n" for row in range(60))
+    (tmp_path / "t.csv").write_bytes(f"τιμή,περιοχή,εμβαδόν\n{rows}".encode("cp1253"))
+    result = linreg("train", "t.csv", "--target", "τιμή", "--set", "plots=false", "--json")
+    (warning,) = [each for each in result.json["warnings"] if each["kind"] == "encoding"]
+    expected = (
+        "data.encoding: cp1253 is a guess by which words read 'τιμή', 'περιοχή', 'εμβαδόν'; if that is wrong, set "
+    )
+    assert warning["message"] == f"{expected}data.encoding"
+    certain = linreg("train", "t.csv", "--target", "τιμή", "--set", "data.encoding=cp1253", "--dry-run")
+    assert (certain.code, "guess" in certain.err) == (0, False)
+
+
+def test_a_mark_at_the_start_leaves_no_doubt(linreg, tmp_path):
+    rows = "".join(f"{row},{3 * row + row % 7}\n" for row in range(30))
+    (tmp_path / "t.csv").write_bytes(f"größe,y\n{rows}".encode("utf-16"))
+    result = linreg("train", "t.csv", "--target", "y", "--dry-run")
+    assert (result.code, "guess" in result.err) == (0, False)

@@ -20,12 +20,12 @@ ORDER = {
         "estimator", "cli", "__main__",
     ],
     "linreg_cli.data": [
-        "columns", "tables", "encoding", "roles", "features", "summary", "dataset", "split", "synthetic", "scaling",
-        "preprocessor", "assemble", "checks", "every_fault", "load",
+        "columns", "tables", "encoding", "roles", "features", "column_settings", "summary", "dataset", "split",
+        "synthetic", "scaling", "preprocessor", "assemble", "checks", "every_fault", "load",
     ],
     "linreg_cli.optim": [
-        "losses", "schedules", "stopping", "row_order", "ranks", "rows", "shards", "plan", "state", "trail", "engines",
-        "fit",
+        "losses", "schedules", "stopping", "row_order", "ranks", "rows", "shards", "divided", "plan", "state",
+        "trail", "engines", "fit",
     ],
 }  # fmt: skip
 #: What may import compiled code, its compiler and its loader: the executors, and what they are made of.

@@ -52,12 +52,14 @@ CASES = [
     ("sharded", Case("mse", "momentum", 4, rows=13, shards=5)),
     ("sharded", Case("huber", "nesterov", 4, rows=13, shards=5, shuffle=False)),
     ("sharded", Case("huber", "plain", 13, rows=13, shards=5)),
+    ("sharded", Case("huber", "momentum", 4, rows=13, shards=5, weighted=True)),
+    ("statistics", Case("mse", "momentum", 13, rows=13, shards=5, weighted=True)),
     ("statistics", Case("mse", "momentum", 13, rows=13, shards=5)),
 ]
 found = []
 for name, case in CASES:
-    X, y = (each.float() for each in case.data())
-    executor, plan, state = EXECUTORS[name](TrainRows(X, y, ranks=ranks)), case.plan(), case.state("float32")
+    rows = TrainRows(*(each if each is None else each.float() for each in (*case.data(), case.weights())), ranks=ranks)
+    executor, plan, state = EXECUTORS[name](rows), case.plan(), case.state("float32")
     executor.load(plan)
     losses = executor.run(plan, state, 0, plan.total_steps)
     numbers = [losses, *state.model.parameters(), *state.momentum.values()]
@@ -70,6 +72,39 @@ if ranks is not None:
     except LinregError as refused:
         error = [refused.kind, refused.exit_code, str(refused)]
 print(json.dumps([found, error]))
+"""
+
+#: As ranks that torchrun has started, two processes make a pass over rows, in which one of them fails: rank WRONG.
+PASSES = """
+import os, sys
+import numpy as np
+from linreg_cli.errors import DataError, LinregError
+from linreg_cli.optim.divided import division
+from linreg_cli.optim.engines.shared import serve
+from linreg_cli.optim.ranks import Ranks
+from linreg_cli.optim.shards import Shards
+
+def total(part):
+    return float(sum(part.X_nd[at].sum() for at in part.blocks(2)))
+
+def fails(part):
+    if os.environ["RANK"] == os.environ["WRONG"]:
+        raise DataError("row 7 is odd", "shard")
+
+ranks = Ranks.join(None)
+try:
+    if ranks.rank:
+        code = serve(ranks)
+    else:
+        rows = division(Shards(5, 3), ranks)(np.arange(10.0).reshape(5, 2), np.zeros((5, 1)), None)
+        print(rows.of_parts(total))
+        rows.of_parts(fails)
+except LinregError as error:
+    print(error)
+    ranks.fail(error) if ranks.rank else ranks.end(error.exit_code)
+    code = error.exit_code
+ranks.leave()
+sys.exit(code)
 """
 
 
@@ -93,12 +128,13 @@ def started(words, place, **options):
 
 
 def bits(place, run):
-    """The model and the history, without the seconds."""
+    """The model, what is said of it, and the history without the seconds."""
     folder = place / "outputs" / run
     lines = [line.split(",") for line in (folder / "history.csv").read_text().splitlines()]
     at = lines[0].index("seconds")
     history = [line[:at] + line[at + 1 :] for line in lines]
-    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(), history
+    names = "model.safetensors", "metrics.json", "influence.csv", "predictions.csv"
+    return [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names], history
 
 
 def wait_for(condition, seconds=120):
@@ -134,9 +170,20 @@ def test_three_processes_give_the_bits_of_one_and_the_error_of_one_is_that_of_al
     outputs = [rank.communicate(timeout=300)[0] for rank in ranks]
     found, error = json.loads(outputs[0])
     assert found == expected
-    assert len(set(found)) == 4
+    assert len(set(found)) == 6
     assert error == ["data", 3, "shard: row 7 is odd"]
     assert (outputs[1:], ranks[2].returncode) == (["", ""], 3)
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_an_error_in_a_pass_of_one_process_is_that_of_both(tmp_path, wrong):
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "WRONG": str(wrong)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "GLOO_SOCKET_IFNAME": "lo", **place}
+    words, options = [sys.executable, "-c", PASSES], {"cwd": tmp_path, "stdout": subprocess.PIPE, "text": True}
+    ranks = [subprocess.Popen(words, env=environment | {"RANK": str(rank)}, **options) for rank in range(2)]
+    outputs = [rank.communicate(timeout=300)[0].splitlines() for rank in ranks]
+    assert outputs[0] == ["[1.0, 14.0, 30.0]", "shard: row 7 is odd"]
+    assert [rank.returncode for rank in ranks] == [3, 3]
 
 
 def test_two_processes_train_the_run_that_its_config_repeats_in_one(linreg, place):
@@ -152,7 +199,7 @@ def test_two_processes_train_the_run_that_its_config_repeats_in_one(linreg, plac
         next(line for line in err.splitlines() if "r-0001: gate 'fail if train.r2 > 0' failed" in line)
     ]
     assert "torch/" not in err, "a line of the launcher's log"
-    assert "warning: one process would be faster, since every step waits for all processes" in err
+    assert "warning: one process would be faster, since each process takes every step of such small batches" in err
     record = json.loads((place / "outputs" / "r-0001" / "run.json").read_text())
     assert record["launch"]["processes"] == 2
     assert [each["kind"] for each in record["warnings"]].count("ranks") == 1
@@ -313,7 +360,4 @@ def test_a_run_without_shards_is_not_resumed_by_several_processes(linreg, place)
     with pytest.raises(ConfigError, match="5 shards cannot be divided among 6 processes"):
         divided(loaded, loaded.config, several)
     assert divided(loaded, without, one).train.shards == 8
-    weighted = load_config([str(place / "c.yaml")], ["train.shards=null", "data.weight=a"])
-    with pytest.raises(ConfigError, match=r"weighted rows are not added up by several processes"):
-        divided(weighted, weighted.config, one)
     assert divided(loaded, without, None) is without

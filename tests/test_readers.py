@@ -28,6 +28,8 @@ SETTINGS = {
     "a gap of a loss without a certificate": {"train.stop_gap": 0.1, "loss": "mae"},
     "an order of rows without steps": {"train.shuffle": "blocks", "train.batch_size": "full"},
     "weight decay": {"optimizer.weight_decay": 0.1, "gates": ["inference.f > 0"]},
+    "weight decay, and leave-one-out": {"optimizer.weight_decay": 0.1, "gates": ["optimum.leave_one_out.rmse < 1e9"]},
+    "no bias": {"model.bias": False, "gates": ["parameters.bias > -1e9"]},
     "no cross-validation": {"gates": ["cross_validation.rmse.mean < 9"]},
 }  # fmt: skip
 

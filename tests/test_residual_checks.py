@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.least_squares.inference import infer
 from linreg_cli.least_squares.residual_checks import chance_of_durbin_watson, chance_of_hc3
 from linreg_cli.least_squares.solve import least_squares
@@ -32,7 +33,7 @@ def test_durbin_watson_has_the_mean_of_the_trace():
     mean = np.trace(M @ D.T @ D) / 26
     assert mean > 2.1  # smooth columns: 2 would be wrong
     expected = 2 * stats.norm.sf(abs(fit.durbin_watson - mean) / (2 / np.sqrt(26)))
-    assert chance_of_durbin_watson(optimum, X, fit) == pytest.approx(expected, rel=1e-9)
+    assert chance_of_durbin_watson(optimum, DividedRows(X, X), fit) == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_chance_of_an_hc3_variance_is_that_of_a_chi_squared_number():
@@ -49,7 +50,7 @@ def test_the_chance_of_an_hc3_variance_is_that_of_a_chi_squared_number():
     tail = stats.chi2(degrees)
     expected = 2 * np.minimum(tail.sf(degrees * ratio), tail.cdf(degrees * ratio))
     # Wilson and Hilferty's approximation is good to about two digits at these degrees of freedom.
-    np.testing.assert_allclose(chance_of_hc3(optimum, X, fit, [0, 1, 2]), expected, atol=0.02)
+    np.testing.assert_allclose(chance_of_hc3(optimum, DividedRows(X, X), fit, [0, 1, 2]), expected, atol=0.02)
 
 
 @pytest.mark.parametrize("errors", ["normal", "t5"])
@@ -63,7 +64,10 @@ def test_equal_variances_of_rare_levels_are_rarely_called_unequal(errors):
         ratio = fit.std_err_hc3 / fit.std_err
         chosen = np.flatnonzero((ratio > 1.5) | (ratio < 1 / 1.5))
         far += len(chosen) > 0
-        sure += bool(len(chosen)) and float(chance_of_hc3(optimum, X, fit, chosen).min()) * len(ratio) < 0.01
+        sure += (
+            bool(len(chosen))
+            and float(chance_of_hc3(optimum, DividedRows(X, X), fit, chosen).min()) * len(ratio) < 0.01
+        )
     assert far > 120  # the ratio alone accuses most of these tables
     assert sure <= 8  # 150 tables at 1 % are 1.5; 8 or more have a chance of 3e-4
 
@@ -74,5 +78,5 @@ def test_unequal_variances_are_found():
     for _ in range(50):
         X = rng.normal(size=(400, 2))
         optimum, fit = fitted(X, (rng.normal(size=400) * np.exp(0.8 * X[:, 0]))[:, None])
-        found += float(chance_of_hc3(optimum, X, fit, [0]).min()) < 0.003
+        found += float(chance_of_hc3(optimum, DividedRows(X, X), fit, [0]).min()) < 0.003
     assert found >= 45

@@ -1,6 +1,7 @@
 """Sums by shards: the same bits however the shards are divided and computed, and what refuses them."""
 
 import functools
+import itertools
 import json
 import threading
 import types
@@ -10,10 +11,11 @@ import pytest
 import torch
 from plain_loop import Case
 
-from linreg_cli.optim.engines import parts
+from linreg_cli.optim.engines import costs, parts
 from linreg_cli.optim.engines.parameters import PackedParameters
+from linreg_cli.optim.engines.shard_batches import given_to_each
 from linreg_cli.optim.engines.shard_work import ShardWork
-from linreg_cli.optim.engines.sharded import KERNELS
+from linreg_cli.optim.engines.sharded import kernels
 from linreg_cli.optim.rows import TrainRows
 
 CONFIG = """name: s
@@ -49,24 +51,40 @@ class Shared:
                 mine[rows.start : rows.stop] = other[rows.start : rows.stop]
             self.barrier.wait()
 
-        return types.SimpleNamespace(gather=gather)
+        def share(values, bounds):
+            self.parts[rank] = values
+            self.barrier.wait()
+            for other, (first, last) in zip(self.parts, itertools.pairwise(bounds), strict=True):
+                values[first:last] = other[first:last].clone()
+            self.barrier.wait()
+
+        def rows(batches, first, count):
+            return given_to_each(batches, first, count, held, gather, share)
+
+        return types.SimpleNamespace(gather=gather, rows=rows)
+
+
+def rows_of(case, dtype):
+    weights = case.weights()
+    return TrainRows(*(each.to(dtype) for each in (*case.data(), *([] if weights is None else [weights]))))
 
 
 def by_ranks(case, size):
-    """What each of `size` ranks has after all steps: losses, parameters, the loss over all rows."""
-    plan, (X, y) = case.plan(), (each.float() for each in case.data())
+    """What each of `size` ranks has after all steps: losses, parameters, the loss over all rows, their weight."""
+    plan, whole = case.plan(), rows_of(case, torch.float32)
     held, bounds, shared = plan.shards.of_ranks(size), plan.shards.bounds, Shared(size)
     found = [None] * size
 
     def one(rank):
-        rows = TrainRows(X, y).part(int(bounds[held[rank].start]), int(bounds[held[rank].stop]))
+        rows = whole.part(int(bounds[held[rank].start]), int(bounds[held[rank].stop]))
         work = ShardWork(plan, rows, held[rank], shared.of(rank, held) if size > 1 else None)
-        work.load(KERNELS)
+        work.load(kernels(weighted=case.weighted))
         packed = PackedParameters(case.state("float32"))
         losses = work.run(packed, 0, np.array(case.rates), plan.total_steps)
         found[rank] = (
             b"".join([losses.tobytes(), packed.w.tobytes(), packed.b.tobytes(), packed.mw.tobytes()]),
             work.loss_sum(packed),
+            work.weight_sum(),
         )
 
     threads = [threading.Thread(target=one, args=(rank,)) for rank in range(size)]
@@ -85,23 +103,31 @@ CASES = {
     "one row a step, wide": Case("huber", "momentum", 1, rows=13, features=45, shards=4, rates=(0.002, 0.001)),
     "a shard for each row": Case("sse", "plain", 6, rows=13, targets=3, features=9, shards=13, rates=(0.002,)),
     "more shards than rows": Case("mse", "momentum", 4, rows=13, shards=20),
+    "diverges": Case("mse", "plain", 3, rows=13, shards=5, rates=(1e4,) * 5),
+    "weights": Case("huber", "momentum", 4, rows=13, shards=5, weighted=True),
+    "weights, full batch": Case("mse", "plain", 97, rows=97, targets=2, features=20, shards=7, weighted=True),
     "long rows": Case("half_mse", "plain", 20, rows=97, features=20, shards=7),
 }
 
 
+@pytest.mark.parametrize("bytes_at_once", [0, 200, 2**20], ids=["sums of each step", "rows of a few", "rows of all"])
 @pytest.mark.parametrize("name", CASES)
-def test_any_division_of_the_shards_gives_the_same_bits_in_every_rank(name):
+def test_any_division_of_the_shards_gives_the_same_bits_in_every_rank(monkeypatch, name, bytes_at_once):
+    """Whatever processes give each other: the sums of each step, or the rows of several steps at once."""
     (alone,) = by_ranks(CASES[name], 1)
+    monkeypatch.setattr(costs, "BYTES_AT_ONCE", bytes_at_once)
+    if not bytes_at_once:
+        monkeypatch.setattr(costs, "BYTES_A_SECOND", 0.0)
     for size in (2, 3, 4):
         assert by_ranks(CASES[name], size) == [alone] * size, size
 
 
 def moments_of(case, size):
-    plan, (X, y) = case.plan(), case.data()
+    plan, whole = case.plan(), rows_of(case, torch.float64)
     held, bounds, shared, found = plan.shards.of_ranks(size), plan.shards.bounds, Shared(size), [None] * size
 
     def one(rank):
-        rows = TrainRows(X, y).part(int(bounds[held[rank].start]), int(bounds[held[rank].stop]))
+        rows = whole.part(int(bounds[held[rank].start]), int(bounds[held[rank].stop]))
         work = ShardWork(plan, rows, held[rank], shared.of(rank, held) if size > 1 else None)
         sums = work.moments()
         rest = work.residual_moments(np.ones((case.targets, case.features)), np.zeros(case.features + case.targets))
@@ -115,9 +141,11 @@ def moments_of(case, size):
     return found
 
 
-@pytest.mark.parametrize(("features", "shards"), [(3, 5), (3, 50), (420, 5)])
-def test_the_moments_of_a_full_batch_are_the_same_bits_in_every_rank(features, shards):
-    case = Case("mse", batch_size=41, rows=41, features=features, targets=2, shards=shards)
+@pytest.mark.parametrize(
+    ("features", "shards", "weighted"), [(3, 5, False), (3, 50, False), (420, 5, False), (3, 5, True), (3, 50, True)]
+)
+def test_the_moments_of_a_full_batch_are_the_same_bits_in_every_rank(features, shards, weighted):
+    case = Case("mse", batch_size=41, rows=41, features=features, targets=2, shards=shards, weighted=weighted)
     (alone,) = moments_of(case, 1)
     for size in (2, 3):
         assert moments_of(case, size) == [alone] * size, size
@@ -161,6 +189,22 @@ def test_a_full_batch_with_shards_takes_the_statistics_of_the_shards(linreg, pla
     assert first["train"]["loss"] == pytest.approx(second["train"]["loss"], rel=1e-6)
 
 
+@pytest.mark.parametrize("batch", [4, "full"])
+def test_weighted_rows_with_shards_are_trained_on_as_without(linreg, place, batch):
+    """A third column as weights: the losses and parameters of the loop that autograd takes."""
+    rows = (place / "t.csv").read_text().splitlines()
+    (place / "t.csv").write_text("\n".join([f"{rows[0]},w", *(f"{row},{1 + i % 4}" for i, row in enumerate(rows[1:]))]))
+    config = functools.partial(linreg, "train", "-c", "c.yaml", "--quiet", "--set", "data.weight=w", "--set")
+    assert config(f"train.batch_size={batch}").code == 0
+    for more in (["reference"], ["sharded", "train.shards=3"]):
+        sets = [word for each in more[1:] or ["train.shards=null"] for word in ("--set", each)]
+        assert config(f"train.batch_size={batch}", "--set", f"train.engine={more[0]}", *sets).code == 0
+    runs = [json.loads((place / "outputs" / f"s-000{i}" / "metrics.json").read_text()) for i in (1, 2, 3)]
+    for found in (runs[0], runs[2]):
+        assert found["train"]["loss"] == pytest.approx(runs[1]["train"]["loss"], rel=1e-5)
+        assert found["parameters"]["weights"] == pytest.approx(runs[1]["parameters"]["weights"], rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -168,10 +212,6 @@ def test_a_full_batch_with_shards_takes_the_statistics_of_the_shards(linreg, pla
         (["train.engine=native"], "native cannot run this plan: it does not add up shard by shard"),
         (["train.engine=reference"], "reference cannot run this plan: it does not add up shard by shard"),
         (["train.shards=null", "train.engine=sharded"], "sharded cannot run this plan: train.shards is not set"),
-        (
-            ["data.weight=w"],
-            "train.shards: weighted rows are not added up shard by shard; leave it out, or data.weight",
-        ),
         (["train.shards=0"], "train.shards"),
         (["train.shards=4097"], "train.shards"),
     ],

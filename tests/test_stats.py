@@ -96,6 +96,31 @@ def test_a_parquet_file_and_its_rows_in_several_row_groups_give_the_numbers_of_t
     np.testing.assert_allclose(cross_products("parquet.safetensors"), cross_products("csv.safetensors"), atol=1e-11)
 
 
+def test_numbers_that_are_written_otherwise_in_some_rows_are_those_of_the_whole_table(linreg, place):
+    linreg("stats", "-c", "c.yaml", "-o", "whole.safetensors")
+    lines = Path("t.csv").read_text().splitlines()
+    for row in (3, 44, 45):
+        x, z, rest = lines[row].split(",", 2)
+        lines[row] = f"  {x} ,{z or ' NA '},{rest}"
+    Path("t.csv").write_text("\n".join(lines))
+    for n_parts in (1, 3):
+        assert linreg("stats", "merge", *parts(linreg, n_parts), "-o", "m.safetensors").code == 0
+        np.testing.assert_allclose(cross_products("m.safetensors"), cross_products("whole.safetensors"), atol=1e-11)
+    Path("t.csv").write_text("\n".join(lines).replace("  ", "$"))
+    done = linreg("stats", "-c", "c.yaml", "--part", "3/3", "-o", "p.safetensors")
+    assert done.code == 3
+    assert done.err == linreg("inspect", "-c", "c.yaml").err
+
+
+def test_a_category_that_looks_like_an_identifier_is_refused_as_on_the_rows(linreg, place):
+    frame = table().assign(name=[f"id {row}" for row in range(N_ROWS)])
+    frame.to_csv("t.csv", index=False)
+    assert linreg("stats", "merge", *parts(linreg, 2), "-o", "m.safetensors").code == 0
+    done, expected = linreg("inspect", "-c", "c.yaml", "--stats", "m.safetensors"), linreg("inspect", "-c", "c.yaml")
+    assert (done.code, "61 levels in 61 cells, such as 'id 0'" in done.err) == (3, True), done.err
+    assert done.err.removeprefix("error: m.safetensors") == expected.err.removeprefix("error: t.csv")
+
+
 def test_rows_that_are_dropped_and_other_splits_are_counted_and_left_out(linreg, place):
     frame = table()
     frame["fold"] = ["train", "test", "train", "validation"] * 15 + ["train"]
@@ -216,10 +241,9 @@ def test_more_parts_than_rows_are_refused(linreg, place):
     [
         ("data={source: synthetic}", 2, "linreg generate-data"),
         ("data.split={train: 0.5, test: 0.5}", 2, "data.split.by: hash"),
-        ("data.weight=x", 2, "statistics do not hold what 'x' is for"),
         ("data.features=[x, 'x^2']", 2, "statistics hold columns as they are"),
         ("preprocess.missing=error", 3, "row 21, column 'z'"),
-        ("preprocess.categorical=error", 3, "cannot be summarised block by block"),
+        ("preprocess.categorical=error", 3, "row 1, column 'city'"),
         ("preprocess.max_levels=3", 3, "at least 5 levels"),
         ("preprocess.target_transform=log", 3, "log needs values"),
     ],

@@ -10,6 +10,8 @@ import pytest
 import statsmodels.api as sm
 from test_stats import CONFIG, parts, table
 
+import linreg_cli
+
 VARIANTS = {
     "standardised, gaps as a level": (),
     "original units, the mean": (
@@ -170,6 +172,17 @@ def test_what_is_done_with_such_a_run_works_or_says_why(linreg, place):
     assert (drawn.code, "trained from statistics" in drawn.err) == (2, True)
 
 
+def test_python_trains_from_statistics_as_the_command_line_does(linreg, place):
+    linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
+    linreg("train", "-c", "c.yaml", "--stats", "s.safetensors")
+    Path("t.csv").unlink()
+    run = linreg_cli.train("c.yaml", statistics=Path("s.safetensors"))
+    one, other = (Path(f"outputs/s-000{run}/model.safetensors").read_bytes() for run in (1, 2))
+    assert (one == other, run.record["statistics"]) == (True, str(place / "s.safetensors"))
+    with pytest.raises(linreg_cli.errors.UsageError, match="statistics stand for the rows"):
+        linreg_cli.train("c.yaml", data={"x": [1.0]}, statistics="s.safetensors")
+
+
 def test_more_epochs_go_on_from_the_statistics_that_the_run_began_with(linreg, place):
     linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
     linreg("train", "-c", "c.yaml", "--stats", "s.safetensors")
@@ -211,6 +224,7 @@ def test_settings_and_gates_that_need_rows_are_refused_before_training(linreg, p
         ("preprocess.missing=median", 3, "its values are not kept"),
         ("preprocess.missing=drop", 2, "the config is not that of the statistics: preprocess.missing: drop is"),
         ("data.target=z", 2, "data.target is"),
+        ("data.encoding=latin-1", 2, "data.encoding is"),
         ("train.dtype=float32", 0, ""),
     ],
 )
@@ -218,6 +232,45 @@ def test_statistics_of_another_config_are_refused(linreg, place, setting, code, 
     linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
     done = linreg("train", "-c", "c.yaml", "--stats", "s.safetensors", "--set", setting)
     assert (done.code, said in done.err) == (code, True), done.err
+
+
+def test_statistics_of_another_table_are_refused_where_the_table_is_there(linreg, place):
+    linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
+    train = ("train", "-c", "c.yaml", "--stats", "s.safetensors", "-q")
+    Path("copy.csv").write_bytes(Path("t.csv").read_bytes())
+    assert linreg(*train, "--set", "data.path=copy.csv").code == 0
+    content = Path("t.csv").read_text()
+    digit = content.index(".", len(content) // 2) + 1
+    changed = content[:digit] + str((int(content[digit]) + 1) % 10) + content[digit + 1 :]
+    for other in (content[: content.rindex("\n", 0, -1) + 1], changed):
+        Path("t.csv").write_text(other)
+        for command in (train, ("inspect", "-c", "c.yaml", "--stats", "s.safetensors")):
+            done = linreg(*command)
+            assert (done.code, "the statistics are not those of t.csv as it is now" in done.err) == (3, True)
+    assert linreg("train", "--resume", "s-0001", "--set", "train.epochs=21", "-q").code == 0
+    Path("t.csv").unlink()
+    assert linreg(*train).code == 0
+
+
+@pytest.mark.parametrize(
+    ("cell", "settings", "said"),
+    [
+        ("city", (), "1 level of held-out rows that the train split does not have: 'new'"),
+        ("city", ("--set", "preprocess.unknown=ignore"), ""),
+        ("z", ("--set", "preprocess.columns={z: {missing: error}}"), "1 cell is missing"),
+    ],
+)
+def test_held_out_rows_are_judged_as_on_the_rows(linreg, place, cell, settings, said):
+    frame = pd.read_csv("t.csv").assign(fold=["train"] * 55 + ["test"] * 6)
+    frame.z = frame.z.fillna(0.0)
+    frame.loc[58, cell] = {"city": "new", "z": None}[cell]
+    frame.to_csv("t.csv", index=False)
+    options = ("--set", "data.split={column: fold}", "--set", "train.epochs=2")
+    made = linreg("stats", "-c", "c.yaml", *options, "-o", "s.safetensors")
+    assert made.code == 0, made.err
+    done = linreg("train", "-c", "c.yaml", *options, *settings, "--stats", "s.safetensors")
+    assert (done.code, said in done.err) == (3 if said else 0, True), done.err
+    assert linreg("train", "-c", "c.yaml", *options, *settings).code == done.code
 
 
 def test_a_part_is_not_the_table_and_float32_needs_a_spread(linreg, place):

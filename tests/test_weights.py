@@ -363,5 +363,3 @@ def test_settings_that_do_not_go_with_them(linreg, config_file, cards):
     assert (result.code, "one smearing factor does not fit all" in " ".join(result.err.split())) == (2, True)
     result = linreg("train", "-c", config_file(config("weight: AVGEXP, ")))
     assert (result.code, "data.weight: 'AVGEXP' is also the target" in result.err) == (3, True)
-    result = linreg("validate", config_file(config(train="train: {shards: 4}\n")))
-    assert (result.code, "train.shards: weighted rows are not added up" in " ".join(result.err.split())) == (2, True)

@@ -8,6 +8,7 @@ from linreg_cli import wording
 from linreg_cli.cli import output
 from linreg_cli.cli.inspect_json import not_squared
 from linreg_cli.cli.output import WIDTH, heading, prose
+from linreg_cli.config.roles import WEIGHT, column_roles
 from linreg_cli.decimals import cut, text_width
 from linreg_cli.inspection.advice import rank_meaning
 from linreg_cli.remedies import setting
@@ -39,8 +40,8 @@ def page(found: "Inspection", sentences: Sequence[str], *, ridge: bool) -> str:
     others = "".join(f", {size:,} {split}" for split, size in sizes.items())
     rows, features = found.problem.plan.n_samples, wording.plural(len(dataset.features), "feature")
     title = f"{wording.plural(rows, 'train row')}{others}; {features}, target {', '.join(dataset.targets)}"
-    if dataset.weights is not None:
-        title += f", weighted by {wording.one_line(dataset.weights.column)}"
+    if (weight := column_roles(found.config).get(WEIGHT)) is not None:
+        title += f", weighted by {wording.one_line(weight)}"
     advice = [heading("What to do:"), *(prose(sentence, indent=_INDENT) for sentence in sentences)]
     parts = [prose(f"{found.config.name}: {title}"), "\n".join(advice), _columns(found), _shape(found)]
     if found.is_squared:

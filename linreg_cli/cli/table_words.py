@@ -103,7 +103,7 @@ class Words:
         """
         from linreg_cli.config.data import TableData
         from linreg_cli.starter.draft import base_config, draft
-        from linreg_cli.starter.reading import columns_of, header_fault, rival_encodings
+        from linreg_cli.starter.reading import columns_of, guessed_encoding, header_fault
 
         assert self.table is not None
         data = base_config(self.table, self.target or (), None, (), overrides).data
@@ -113,7 +113,8 @@ class Words:
         features = _names(self.features, columns) if self.features else None
         guessed = source is not None and "encoding" not in source.model_fields_set
         missing = any(name not in columns for name in (*targets, *ignore))
-        rivals = rival_encodings(self.table) if missing and guessed else []
+        guess = guessed_encoding(self.table) if missing and guessed else None
+        rivals = guess.rivals if guess is not None else []
         doubt = f"; if the encoding is {rivals[0]}, set {setting('data.encoding', rivals[0])}" if rivals else ""
         faults = [
             Fault(f"{option}: there is no column {name!r}{_has(columns, name)}{doubt}", self.shown)

@@ -91,13 +91,10 @@ def _clusters(config: Config) -> Iterator[tuple[Path, str]]:
 
 
 def _weights(config: Config) -> Iterator[tuple[Path, str]]:
-    if isinstance(config.data, OfTable) and config.data.weight is not None:
-        if config.preprocess.target_estimate == "mean":
-            message = "with data.weight the variance differs from row to row, and one smearing factor does not fit all"
-            yield ("preprocess", "target_estimate"), f"{message}; set {setting('preprocess.target_estimate', 'median')}"
-        if config.train.shards is not None:
-            message = "weighted rows are not added up shard by shard; leave it out, or data.weight"
-            yield ("train", "shards"), message
+    weighted = isinstance(config.data, OfTable) and config.data.weight is not None
+    if weighted and config.preprocess.target_estimate == "mean":
+        message = "with data.weight the variance differs from row to row, and one smearing factor does not fit all"
+        yield ("preprocess", "target_estimate"), f"{message}; set {setting('preprocess.target_estimate', 'median')}"
 
 
 def _monitor(config: Config) -> Iterator[tuple[Path, str]]:

@@ -168,8 +168,9 @@ class TrainConfig(Section):
     shards: Annotated[int, Field(ge=1, le=MAX_SHARDS), BeforeValidator(integral)] | None = Field(
         None,
         description="Into so many parts the train split is divided, in its order, for every sum over rows: gradients, "
-        "losses and moments are those of the shards, added up in their order. The same bits on any number of "
-        "processes and threads; null: the executor's own order, or 8 where several processes train.",
+        "losses, moments, the exact fit and its inference are those of the shards, added up in their order. The same "
+        "bits on any number of processes and threads; null: the executor's own order, or 8 where several processes "
+        "train.",
     )
     device: str = Field(
         "auto",

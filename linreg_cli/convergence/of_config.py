@@ -1,7 +1,7 @@
 """The problem of a config and its rows: the scaled train split, the plan and the initial parameters."""
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 import torch
@@ -14,9 +14,13 @@ from linreg_cli.data.columns.rows import Matrix, in_order
 from linreg_cli.least_squares.factor import Array, Factor
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import build_model, initialise, parameters_of
+from linreg_cli.optim.divided import division
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.row_order import RowOrder
 from linreg_cli.optim.rows import TrainRows
+
+if TYPE_CHECKING:
+    from linreg_cli.optim.ranks import Ranks
 
 
 def problem_of(
@@ -28,6 +32,7 @@ def problem_of(
     eps: float | None = None,
     exact: dict[str, Optimum] | None = None,
     measured: Factor | None = None,
+    ranks: "Ranks | None" = None,
 ) -> Problem:
     """What training a config minimises, and where it starts.
 
@@ -40,6 +45,7 @@ def problem_of(
         eps: see `Problem`.
         exact: see `Problem`; None: nothing was computed.
         measured: see `Problem`.
+        ranks: the processes that share passes over the rows; None: this one is alone.
 
     Raises:
         DataError: for a value that overflows the dtype of training.
@@ -54,7 +60,7 @@ def problem_of(
         weights = row_weights(dataset, plan.rows.arranged(dataset.splits["train"]), dtype)
         weight_n = None if weights is None else weights.double().numpy()
     problem = Problem(plan, X_nd, y_nk, dataset.features, start, eps=eps, given=given, weight_n=weight_n)
-    problem.measured = measured
+    problem.measured, problem.divide = measured, division(plan.shards, ranks)
     problem.exact.update(exact or {})
     return problem
 

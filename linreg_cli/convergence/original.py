@@ -1,12 +1,14 @@
 """The optimum of the table as given, in original units; and the same in the units of another scaling."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from linreg_cli.config.schema import Config
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Preprocessor
+from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.columns.rows import Matrix, StackedRows
 from linreg_cli.least_squares.factor import EPS, Array, blocks
 from linreg_cli.least_squares.solve import Optimum, least_squares, loses_digits
@@ -42,8 +44,25 @@ def original_optimum(
         if digits and _are_equal(problem.X_nd, X) and _are_equal(problem.y_nk, y):
             return trained.judged_by(EPS)
     if "original" not in problem.exact:
-        problem.exact["original"] = least_squares(X, y, bias=config.model.bias, loss=config.loss, weights=weights)
+        rows = original_parts(problem, X, y, weights)
+        about: dict[str, Any] = {"bias": config.model.bias, "loss": config.loss}
+        problem.exact["original"] = least_squares(X, y, weights=weights, divided=rows, **about)
     return problem.exact["original"]
+
+
+def original_parts(problem: Problem, X: StackedRows, y: StackedRows, weights: Array | None) -> DividedRows:
+    """The rows in original units, in the parts of `problem.divide`; always the same ones for a problem.
+
+    Args:
+        problem: the plan and the train split.
+        X: as in `original_optimum`.
+        y: likewise.
+        weights: likewise.
+    """
+    if "original rows" not in problem.results:  # other processes are sent them once
+        problem.results["original rows"] = problem.divide(X, y, weights)
+    found: DividedRows = problem.results["original rows"]
+    return found
 
 
 def with_weights(optimum: Optimum, weights: Array) -> Optimum:

@@ -24,6 +24,7 @@ from linreg_cli.convergence.gradient_noise import Noise, batch_noise
 from linreg_cli.convergence.rate_search import BatchProblem
 from linreg_cli.convergence.rates import SgdRule
 from linreg_cli.convergence.spectrum import Spectrum, curvature
+from linreg_cli.data.columns.divided import Divide, DividedRows
 from linreg_cli.data.columns.rows import Matrix, RowsOnAccess
 from linreg_cli.least_squares import solve
 from linreg_cli.least_squares.dependence import Combination, combinations, dependent_columns
@@ -62,8 +63,9 @@ class Problem:
         given: X, y and the weights in float64, as the table has them and in its order, for a training in float32; None
             if they are those above.
         measured: the factor of X and y, where their rows were not read; those have a shape and a dtype only.
+        divide: gives rows of the train split in the parts by which sums over them are added up.
         exact: exact fits that were computed, by what they are of; problems of the same rows may share them.
-        results: what `mean_square.mean_square` has found, by what it depends on.
+        results: what was computed, such as by `mean_square.mean_square`, by what it depends on.
     """
 
     plan: StepPlan
@@ -76,6 +78,7 @@ class Problem:
     given: Callable[[], tuple[Matrix, Matrix, Array | None]] | None = None
     weight_n: Array | None = None
     measured: Factor | None = None
+    divide: Divide = DividedRows
     exact: dict[str, Optimum] = field(default_factory=dict, init=False, repr=False)
     results: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
@@ -160,7 +163,8 @@ class Problem:
             return self.measured
         if self.optimum:
             return self.optimum.factor
-        return factorise(self.X_nd, self.y_nk, bias=self.bias, eps=self.eps, weights=self.weight_n)
+        given = self.X_nd, self.y_nk
+        return factorise(*given, bias=self.bias, eps=self.eps, weights=self.weight_n, divided=self._rows)
 
     @cached_property
     def optimum(self) -> Optimum | None:
@@ -169,21 +173,29 @@ class Problem:
             return None
         # For sse, the step of a mini-batch has the whole penalty and batch_share of the loss.
         if "trained" not in self.exact:
-            self.exact["trained"] = self._solved(self.X_nd, self.y_nk, self.weight_n, self.eps)
+            self.exact["trained"] = self._solved(lambda: self._rows, self.eps)
         return self.exact["trained"]
+
+    @cached_property
+    def _rows(self) -> DividedRows:
+        """The rows that are trained on."""
+        return self.divide(self.X_nd, self.y_nk, self.weight_n)
 
     @cached_property
     def optimum_as_given(self) -> Optimum | None:
         """`optimum` of the table before its values were rounded to float32, in the same scaled units."""
         if self.given is None or self.optimum is None:
             return self.optimum
-        return self._solved(*self.given(), None)
+        given = self.given
+        return self._solved(lambda: self.divide(*given()), None)
 
-    def _solved(self, X_nd: Matrix, y_nk: Matrix, weights: Array | None, eps: float | None) -> Optimum:
+    def _solved(self, of: Callable[[], DividedRows], eps: float | None) -> Optimum:
         penalty, loss = self.plan.weight_decay / self.batch_share, self.plan.loss.name
         if self.measured is not None:
             return of_factor(self.measured, loss=loss, weight_decay=penalty)
-        return least_squares(X_nd, y_nk, bias=self.bias, loss=loss, weight_decay=penalty, eps=eps, weights=weights)
+        rows = of()
+        about: dict[str, Any] = {"bias": self.bias, "loss": loss, "weight_decay": penalty, "eps": eps}
+        return least_squares(rows.X_nd, rows.y_nk, weights=rows.weight_n, divided=rows, **about)
 
     @property
     def robust(self) -> RobustOptimum | None:

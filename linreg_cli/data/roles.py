@@ -145,17 +145,43 @@ def checked_weights(weights: Numbers, column: str, splits: Mapping[str, Rows], n
             part = used[at : at + BLOCK_ROWS]
             values = weights.values[part]
             bad += part[~((values > 0) & np.isfinite(values))].tolist()
-    if bad:
-        row = min(bad)
-        value = float(weights.values[row : row + 1][0])
-        found = "the weight is missing" if math.isnan(value) else f"the weight is {exact(value)}"
-        more = f" ({len(bad):,} rows have no weight above 0)" if len(bad) > 1 else ""
-        raise DataError(f"{found}{more}; {_REMEDY}", f"{name}, row {row + 1}, column {column!r}")
+    refuse_weights(weights.values, bad, column, name)
     scaled = RowWeights.of(weights.values, column, splits["train"])
-    if not (math.isfinite(scaled.scale) and scaled.scale > 0):
+    refuse_scale(scaled.scale, column, name)
+    return scaled
+
+
+def refuse_weights(values: Values, bad: Sequence[int] | Rows, column: str, name: str, start: int = 0) -> None:
+    """Refuse weights that are missing, zero, negative or infinite.
+
+    Args:
+        values: the weights, as the table has them.
+        bad: the positions of those at fault.
+        column: their name.
+        name: the table, for messages.
+        start: the number of the row of the first one, from 0.
+
+    Raises:
+        DataError: with the first such row, and how many there are.
+    """
+    if not len(bad):
+        return
+    row = int(min(bad))
+    value = float(values[row : row + 1][0])
+    found = "the weight is missing" if math.isnan(value) else f"the weight is {exact(value)}"
+    more = f" ({len(bad):,} rows have no weight above 0)" if len(bad) > 1 else ""
+    raise DataError(f"{found}{more}; {_REMEDY}", f"{name}, row {start + row + 1}, column {column!r}")
+
+
+def refuse_scale(scale: float, column: str, name: str) -> None:
+    """Refuse weights that cannot be scaled to mean 1.
+
+    Raises:
+        DataError: unless the scale is a number above 0.
+    """
+    if not (math.isfinite(scale) and scale > 0):
         message = "the sum of the weights, or its inverse, is beyond the range of float64; give them in another unit"
         raise DataError(message, f"{name}, column {column!r}")
-    return scaled
 
 
 def check_clusters(clusters: Categories, column: str, rows: Rows, name: str) -> None:

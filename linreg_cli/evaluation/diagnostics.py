@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from linreg_cli.config.schema import Config
-from linreg_cli.data import Dataset, Preprocessor
+from linreg_cli.data import Preprocessor
+from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.columns.kinds import Rows
-from linreg_cli.data.columns.rows import StackedRows, pick
+from linreg_cli.data.columns.rows import Matrix, pick
 from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.inputs import NumberInput
 from linreg_cli.evaluation.exact_fit import ExactFit
@@ -44,30 +45,29 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class _Rows:
-    """The train split in the order of the table: row numbers from 0, X and transformed y."""
+    """The train split in the order of the table: row numbers from 0, and X and transformed y in parts."""
 
     numbers: Rows | slice
-    X: StackedRows
-    y: StackedRows
+    parts: DividedRows
 
 
 def diagnose(
     exact: ExactFit,
     config: Config,
-    dataset: Dataset,
     preprocessor: Preprocessor,
-    rows: tuple[Rows | slice, StackedRows, StackedRows],
+    rows: Rows | slice,
+    parts: DividedRows,
 ) -> list[Finding]:
     """Findings about the exact fit, at most one of each kind and target.
 
     Args:
         exact: of the train split.
         config: of the run.
-        dataset: the rows.
         preprocessor: of the run.
         rows: as `original_rows` gives them.
+        parts: as `original_parts` gives them.
     """
-    given, found = _Rows(*rows), []
+    given, found = _Rows(rows, parts), []
     for k, (target, fit) in enumerate(exact.fits.items()):
         of = f" of {target}" if len(exact.fits) > 1 else ""
         found += list(_unequal_variances(exact, fit, given, of)) if config.evaluate.covariance == "classic" else []
@@ -97,7 +97,7 @@ def _unequal_variances(exact: ExactFit, fit: Inference, rows: _Rows, of: str) ->
     far = np.flatnonzero((ratio > MOST_RATIO) | (ratio < 1 / MOST_RATIO))
     if not len(far):
         return
-    chance = chance_of_hc3(exact.optimum, rows.X, fit, far) * len(ratio)  # of the rarest of all coefficients
+    chance = chance_of_hc3(exact.optimum, rows.parts, fit, far) * len(ratio)  # of the rarest of all coefficients
     sure = far[chance < RARE]
     if not len(sure):
         return
@@ -125,9 +125,9 @@ def _few_clusters(exact: ExactFit, config: Config) -> Iterator[Finding]:
 def _alike_neighbours(exact: ExactFit, fit: Inference, rows: _Rows, k: int, of: str) -> Iterator[Finding]:
     low, high = DURBIN_WATSON
     found = fit.durbin_watson
-    if exact.optimum is None or low <= found <= high or _is_sorted(rows.y, k):
+    if exact.optimum is None or low <= found <= high or _is_sorted(rows.parts.y_nk, k):
         return
-    if chance_of_durbin_watson(exact.optimum, rows.X, fit) >= RARE:
+    if chance_of_durbin_watson(exact.optimum, rows.parts, fit) >= RARE:
         return
     alike = "similar" if found < 2 else "opposite"
     yield Finding(
@@ -138,7 +138,7 @@ def _alike_neighbours(exact: ExactFit, fit: Inference, rows: _Rows, k: int, of: 
     )
 
 
-def _is_sorted(y: StackedRows, k: int) -> bool:
+def _is_sorted(y: Matrix, k: int) -> bool:
     """Whether the rows are sorted by the target, so that neighbours are alike whatever the errors are."""
     up = down = True
     last: Array = np.zeros(0)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from linreg_cli.config.schema import Config
-from linreg_cli.convergence.original import original_optimum
+from linreg_cli.convergence.original import original_optimum, original_parts
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import no_exact_fit
 from linreg_cli.data import Dataset
@@ -138,7 +138,8 @@ def exact_fit(
         X: the train split in original units, shape (n_samples, n_features).
         y: its transformed targets, shape (n_samples, n_targets).
     """
-    optimum = original_optimum(config, problem, X, y, dataset.weights_of(rows))
+    weights = dataset.weights_of(rows)
+    optimum = original_optimum(config, problem, X, y, weights)
     why = no_exact_fit(problem, optimum)
     if why is None and "bias" in dataset.features and config.model.bias:
         why = "a column is named 'bias', which is the name of the intercept; rename it"
@@ -156,10 +157,12 @@ def exact_fit(
         lacking["std_err_cluster"] = reason
         if covariance == "cluster":
             return _without_errors(optimum, reason)
-    fits = {
-        target: infer(optimum, X, y, names=names, target=k, covariance=covariance, clusters=clusters)
-        for k, target in enumerate(dataset.targets)
+    of_rows: dict[str, Any] = {
+        "covariance": covariance,
+        "clusters": clusters,
+        "divided": original_parts(problem, X, y, weights),
     }
+    fits = {target: infer(optimum, X, y, names=names, target=k, **of_rows) for k, target in enumerate(dataset.targets)}
     alone = next(iter(fits.values())).alone
     if len(alone):
         row = int(pick(rows, alone[:1])[0]) + 1

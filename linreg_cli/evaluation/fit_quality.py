@@ -10,6 +10,7 @@ import pyarrow as pa
 import torch
 
 from linreg_cli.config.schema import Config
+from linreg_cli.convergence.original import original_parts
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, not_converged
 from linreg_cli.data import Dataset, Preprocessor
@@ -76,7 +77,8 @@ def fit_quality(
     rows, X, y = original_rows(dataset, preprocessor)
     exact = exact_fit(config, dataset, problem, rows, X, y)
     influence = influence_table(rows, exact.fits) if exact.fits else None
-    findings = diagnose(exact, config, dataset, preprocessor, (rows, X, y))
+    parts = original_parts(problem, X, y, dataset.weights_of(rows))
+    findings = diagnose(exact, config, preprocessor, rows, parts)
     found = compared(config, preprocessor, problem, model, train_loss, way, exact, influence, findings)
     optimum = found.metrics["optimum"]
     if optimum is None or exact.optimum is None or config.optimizer.weight_decay or X.size > MOST_HELD_OUT_CELLS:

@@ -109,9 +109,15 @@ def _of_numbers(facts: ColumnFacts, found: TableStatistics) -> ColumnSummary:
     if facts.low == facts.high:
         return ColumnSummary(facts.column, "constant", facts.low, facts.low, facts.high, 0.0)
     moments = found.moments
+    if facts.plain is not None:  # as of the table: the rows have weights, and these figures do not
+        mean, std = facts.plain.mean, math.sqrt(facts.plain.squares / facts.plain.count)
+        return ColumnSummary(facts.column, _kind(facts), facts.low, mean, facts.high, std)
     place = moments.keys.index(value_of(facts.column) if facts.role == "feature" else target_of(facts.column))
     shift, present = float(moments.shift[place]), moments.n - facts.gaps
     squares = float(np.sum(moments.R[:, place + 1] ** 2)) / present
-    kind = "real" if not facts.whole else "binary" if (facts.low, facts.high) == (0.0, 1.0) else "integer"
     mean, std = float(moments.mean[place]), math.sqrt(max(squares - shift**2, 0.0))
-    return ColumnSummary(facts.column, kind, facts.low, mean, facts.high, std)
+    return ColumnSummary(facts.column, _kind(facts), facts.low, mean, facts.high, std)
+
+
+def _kind(facts: ColumnFacts) -> str:
+    return "real" if not facts.whole else "binary" if (facts.low, facts.high) == (0.0, 1.0) else "integer"

@@ -4,6 +4,7 @@ Suffixes are shapes: n samples, d features, k targets, p parameters (d, and 1 fo
 them means the internal coordinates of `Factor`. "As given" means the units of the X and y that were factorised.
 """
 
+import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.data.columns.kinds import Mask
-from linreg_cli.data.columns.rows import RowsOnAccess
+from linreg_cli.data.columns.rows import matrix as matrix
 from linreg_cli.least_squares.decompositions import Array as Array
 from linreg_cli.least_squares.decompositions import filled_svd, solve_triangle, split, triangle
 
@@ -53,6 +54,7 @@ class Factor:
         constant_k: shape (k,), the sum of squares about the mean of each target, as given.
         root_n: shape (n,), the square roots of the weights of the rows, whose mean is 1; None: all are 1. With weights
             the rows of A_s and y_s are multiplied by them, and sums, means and spreads are weighted.
+        log_roots: the sum of the logarithms of these square roots where the rows, and so `root_n`, were not kept.
     """
 
     n_samples: int
@@ -70,6 +72,7 @@ class Factor:
     rest_k: Array
     constant_k: Array
     root_n: Array | None = None
+    log_roots: float = 0.0
 
     @property
     def n_parameters(self) -> int:
@@ -261,6 +264,15 @@ class Factor:
         )
 
     @cached_property
+    def bare(self) -> "Factor":
+        """The same, with what was computed of it, but without weights: for a pass, whose parts have their own."""
+        if self.root_n is None:
+            return self
+        found = copy.copy(self)
+        object.__setattr__(found, "root_n", None)
+        return found
+
+    @cached_property
     def inverse(self) -> Array:
         """inv(R_pp), shape (p, p); only for full rank."""
         return solve_triangle(self.R_pp, np.eye(self.n_parameters))
@@ -290,11 +302,6 @@ class Factor:
 def blocks(n_rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
     """Slices of at most `size` rows that cover all rows once, in order."""
     return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
-
-
-def matrix(values: npt.ArrayLike) -> Any:
-    """`values` as an array; `RowsOnAccess`, whose blocks are built or read on access, unchanged."""
-    return values if isinstance(values, RowsOnAccess) else np.asarray(values)
 
 
 def power_of_two(values: Array) -> Array:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.divided import DividedRows, Part, in_order
 from linreg_cli.least_squares.decompositions import triangle
-from linreg_cli.least_squares.factor import BLOCK_ROWS, EPS, Array, Factor, blocks, matrix, power_of_two
+from linreg_cli.least_squares.factor import BLOCK_ROWS, EPS, Array, Factor, matrix, power_of_two
 
 _SMALLEST = float(np.finfo(np.float64).tiny)
 
@@ -22,6 +23,7 @@ def factorise(
     bias: bool,
     eps: float | None = None,
     weights: npt.ArrayLike | None = None,
+    divided: DividedRows | None = None,
 ) -> Factor:
     """The factor of [X 1 y], in three passes over blocks of rows in float64; memory does not grow with the rows.
 
@@ -31,6 +33,7 @@ def factorise(
         bias: whether the model has an intercept.
         eps: the machine epsilon that rank and rounding error are judged by; None: the larger one of X's and y's dtypes.
         weights: of the rows, above 0 and with mean 1, shape (n_samples,); None: all are 1.
+        divided: the same rows in the parts by which sums are added up; None: one.
 
     Raises:
         ValueError: unless both are 2-D with the same number of rows, at least one.
@@ -46,9 +49,10 @@ def factorise(
     if X.ndim != 2 or y.ndim != 2 or len(X) != len(y) or not len(X):
         raise ValueError(f"X {X.shape} and y {y.shape} must be 2-D, with the same number of rows, at least one")
     weight_n = None if weights is None else np.asarray(weights, dtype=np.float64)
-    center, spread, largest = _column_statistics(X, weight_n, centered=bias)
+    rows = DividedRows(X, y, weight_n) if divided is None else divided
     # Without an intercept a target is not centred, but `constant_k` needs its spread about the mean.
-    y_mean, y_spread, y_largest = _column_statistics(y, weight_n, centered=True)
+    of_X, (y_mean, y_spread, y_largest) = _column_statistics(rows, weight_n, centered=(bias, True))
+    center, spread, largest = of_X
     y_center = y_mean if bias else np.zeros(y.shape[1])
     p, k = X.shape[1] + bias, y.shape[1]
     empty = np.zeros((0, 0))
@@ -70,7 +74,8 @@ def factorise(
         root_n=None if weight_n is None else np.sqrt(weight_n),
     )
     R = np.zeros((p + k, p + k))
-    reduced = _reduce(X, y, factor)
+    triangles = rows.of_parts(_triangle, factor.bare)
+    reduced = triangles[0] if len(triangles) == 1 else triangle(np.vstack(triangles))
     R[: len(reduced)] = reduced
     return replace(factor, R_pp=R[:p, :p], R_pk=R[:p, p:], rest_k=np.sum(R[p:, p:] ** 2, axis=0))
 
@@ -80,42 +85,73 @@ def _unit(values: Any) -> float:
     return float(np.finfo(values.dtype).eps) if values.dtype.kind == "f" else EPS
 
 
-def _reduce(X: npt.NDArray[np.generic], y: npt.NDArray[np.generic], factor: Factor) -> Array:
-    columns = factor.n_parameters + y.shape[1]
+def _triangle(part: Part, factor: Factor) -> Array:
+    """The R of the rows of a part."""
+    columns = factor.n_parameters + factor.n_targets
     pending: list[Array] = []
-    for rows in blocks(len(X), max(BLOCK_ROWS, 4 * columns)):
-        pending.append(triangle(np.hstack([factor.rows(X[rows], rows), factor.target_rows(y[rows], rows)])))
+    for rows in part.blocks(max(BLOCK_ROWS, 4 * columns)):
+        given = factor.unweighted_rows(part.X_nd[rows]), factor.target_rows(part.y_nk[rows])
+        pending.append(triangle(np.hstack([part.weighted(each, rows) for each in given])))
         if len(pending) * columns >= 4 * BLOCK_ROWS:
             pending = [triangle(np.vstack(pending))]
     return triangle(np.vstack(pending))
 
 
 def _column_statistics(
-    X: npt.NDArray[np.generic], weight_n: Array | None, *, centered: bool
-) -> tuple[Array, Array, Array]:
-    """The center (0 if not centred), the spread about it and the largest absolute value of each column, each (d,)."""
-    n, sum_of_weights = len(X), float(len(X)) if weight_n is None else float(weight_n.sum())
-    total = np.zeros(X.shape[1])
-    low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
-    for rows in blocks(n):
-        part = np.asarray(X[rows], dtype=np.float64)
-        total += part.sum(axis=0) if weight_n is None else weight_n[rows] @ part
-        low, high = np.minimum(low, part.min(axis=0)), np.maximum(high, part.max(axis=0))
-    largest = np.maximum(np.abs(low), np.abs(high))
-    # The rounding error of a mean would give a constant column a tiny spread, so its center is its value.
-    center = np.where(low == high, low, total / sum_of_weights) if centered else np.zeros(X.shape[1])
-    unit = power_of_two(np.maximum(np.abs(low - center), np.abs(high - center)))
-    first, second = np.zeros(X.shape[1]), np.zeros(X.shape[1])
-    for rows in blocks(n):
-        part = (np.asarray(X[rows], dtype=np.float64) - center) / unit
-        if weight_n is None:
-            first += part.sum(axis=0)
-            second += np.einsum("ij,ij->j", part, part)
-        else:
-            first += weight_n[rows] @ part
-            second += weight_n[rows] @ part**2
-    if centered:
-        # The second pass corrects the rounding error of the first mean.
-        center = center + unit * first / sum_of_weights
-        second = np.maximum(second - first**2 / sum_of_weights, 0.0)
-    return center, unit * np.sqrt(second / n), largest
+    rows: DividedRows, weight_n: Array | None, *, centered: tuple[bool, bool]
+) -> list[tuple[Array, Array, Array]]:
+    """Of X and of y: the center (0 if not centred), the spread about it and the largest absolute value of each column.
+
+    All have shape (n_columns,).
+    """
+    n = len(rows.X_nd)
+    sum_of_weights = float(n) if weight_n is None else float(weight_n.sum())
+    looks, centers, units, found = rows.of_parts(_first_look), [], [], []
+    for of, (is_centered, values) in enumerate(zip(centered, (rows.X_nd, rows.y_nk), strict=True)):
+        total, low, high = zip(*(look[of] for look in looks), strict=True)
+        lowest, highest = np.minimum.reduce(low), np.maximum.reduce(high)
+        # The rounding error of a mean would give a constant column a tiny spread, so its center is its value.
+        mean = in_order(total) / sum_of_weights
+        centers.append(np.where(lowest == highest, lowest, mean) if is_centered else np.zeros(values.shape[1]))
+        units.append(power_of_two(np.maximum(np.abs(lowest - centers[of]), np.abs(highest - centers[of]))))
+        found.append(np.maximum(np.abs(lowest), np.abs(highest)))
+    looks, statistics = rows.of_parts(_second_look, centers, units), []
+    for of, (is_centered, center, unit) in enumerate(zip(centered, centers, units, strict=True)):
+        first, second = (in_order(each) for each in zip(*(look[of] for look in looks), strict=True))
+        if is_centered:
+            # The second pass corrects the rounding error of the first mean.
+            center = center + unit * first / sum_of_weights
+            second = np.maximum(second - first**2 / sum_of_weights, 0.0)
+        statistics.append((center, unit * np.sqrt(second / n), found[of]))
+    return statistics
+
+
+def _first_look(part: Part) -> list[tuple[Array, Array, Array]]:
+    """Of X and of y: the sum of each column, its lowest and its highest value, each (n_columns,)."""
+    found = []
+    for values in (part.X_nd, part.y_nk):
+        total = np.zeros(values.shape[1])
+        low, high = np.full(values.shape[1], np.inf), np.full(values.shape[1], -np.inf)
+        for rows in part.blocks(BLOCK_ROWS):
+            some = np.asarray(values[rows], dtype=np.float64)
+            total += some.sum(axis=0) if part.weight_n is None else part.weight_n[rows] @ some
+            low, high = np.minimum(low, some.min(axis=0)), np.maximum(high, some.max(axis=0))
+        found.append((total, low, high))
+    return found
+
+
+def _second_look(part: Part, centers: list[Array], units: list[Array]) -> list[tuple[Array, Array]]:
+    """Of X and of y: the sums of z = (value - center) / unit and of z^2 of each column, each (n_columns,)."""
+    found = []
+    for values, center, unit in zip((part.X_nd, part.y_nk), centers, units, strict=True):
+        first, second = np.zeros(values.shape[1]), np.zeros(values.shape[1])
+        for rows in part.blocks(BLOCK_ROWS):
+            some = (np.asarray(values[rows], dtype=np.float64) - center) / unit
+            if part.weight_n is None:
+                first += some.sum(axis=0)
+                second += np.einsum("ij,ij->j", some, some)
+            else:
+                first += part.weight_n[rows] @ some
+                second += part.weight_n[rows] @ some**2
+        found.append((first, second))
+    return found

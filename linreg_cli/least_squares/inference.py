@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, Values, pieces
-from linreg_cli.data.columns.on_disk import NumberSink
+from linreg_cli.data.columns.divided import DividedRows, in_order
+from linreg_cli.data.columns.kinds import Values, pieces
 from linreg_cli.data.columns.row_set import RowArray
 from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.distance import shift_in_errors, stacked
 from linreg_cli.least_squares.distributions import t_quantile, t_tail
 from linreg_cli.least_squares.f_test import of_squares, wald
-from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix
+from linreg_cli.least_squares.factor import Array, blocks
+from linreg_cli.least_squares.row_passes import NO_ROOM, measure_rows, over_room, sum_of_squares
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.least_squares.without_rows import Sums
 from linreg_cli.optim.losses import is_squared
@@ -31,8 +32,7 @@ from linreg_cli.wording import gap, number, plural, ratio
 #: density phi.
 NEAR = 1e-2
 
-#: A leverage as close to 1 as this counts as 1.
-NO_ROOM = 1e-12
+_NONE = np.zeros(0)
 
 #: Indices of rows.
 Some = RowArray | slice
@@ -112,14 +112,14 @@ class Inference:
         """Cook's distance, e^2 h / (p s^2 (1 - h)^2), shape (n_rows,); NaN for a leverage h of 1."""
         leverage, scale = self.leverage[rows], len(self.names) * self.residual_std**2
         with np.errstate(divide="ignore", invalid="ignore"):
-            distance: Array = _divided(self.residuals[rows], 1 - leverage) ** 2 * leverage / scale
+            distance: Array = over_room(self.residuals[rows], 1 - leverage) ** 2 * leverage / scale
         return distance
 
     def standardized_residuals(self, rows: Some = slice(None)) -> Array:
         """Internally studentised residuals, e / (s sqrt(1 - h)), shape (n_rows,); NaN for a leverage h of 1."""
         room = np.maximum(1 - self.leverage[rows], 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            scaled: Array = _divided(self.residuals[rows], room) * np.sqrt(room) / self.residual_std
+            scaled: Array = over_room(self.residuals[rows], room) * np.sqrt(room) / self.residual_std
         return scaled
 
     def as_json(self) -> dict[str, Any]:
@@ -225,6 +225,7 @@ def infer(
     covariance: str = "classic",
     clusters: Clusters | None = None,
     sums: Sums | None = None,
+    divided: DividedRows | None = None,
 ) -> Inference:
     """Inference at the optimum for one target, in at most two passes over the rows.
 
@@ -238,6 +239,7 @@ def infer(
         clusters: of the rows; for `cluster` at least two.
         sums: of the rows, where they were not read: X and y have none, what is of single rows is empty, and HC3 and
             Durbin-Watson are nan.
+        divided: the rows in the parts by which sums are added up; None: one.
 
     >>> from linreg_cli.least_squares.solve import least_squares
     >>> X, y = np.array([[1.0], [2.0], [3.0], [4.0]]), np.array([[1.0], [2.0], [2.0], [3.0]])
@@ -254,11 +256,12 @@ def infer(
     degrees = n - p
     assert degrees > 0, (n, p)
     assert optimum.is_unique
-    X, y = matrix(X_nd), matrix(y_nk)
-    residuals, leverage, meats, ones = _rows(optimum, X, y, target, clusters)
-    rss = sum(float(part @ part) for part in pieces(residuals))
-    if sums is not None:
-        meats, ones = sums.unknown_meat(factor), sums.projected_ones(factor)
+    rows = DividedRows(X_nd, y_nk, root_n=factor.root_n) if divided is None else divided
+    if sums is None:
+        residuals, leverage, meats, ones = measure_rows(optimum, rows, target, clusters)
+        rss = sum(float(part @ part) for part in pieces(residuals))
+    else:
+        residuals, leverage, meats, ones = _NONE, _NONE, sums.unknown_meat(factor), sums.projected_ones(factor)
         rss = float(optimum.losses(optimum.weights, optimum.bias)[target])
     s2 = rss / degrees
     # (weights, bias) = to_q Q'y, so the variance of a parameter is s2 times the squared length of its row of to_q.
@@ -278,7 +281,11 @@ def infer(
     reach = t_quantile(freedom, 0.025) * errors
     # Without an intercept, the model has an implicit one if the columns sum to 1, as indicators do.
     constant = factor.bias or float(ones @ ones) > n * (1 - 1e-10)
-    total = _total(factor, y, target, constant) if sums is None else sums.total(factor, target, constant=constant)
+    if sums is not None:
+        total = sums.total(factor, target, constant=constant)
+    else:  # about the mean if the model has an intercept
+        squares = [float(factor.constant_k[target])] if constant else rows.of_parts(sum_of_squares, target)
+        total = in_order(squares)
     if covariance == "cluster" and p - factor.bias > freedom:  # their covariance has at most the rank G - 1
         f = f_p = math.nan
     elif covariance != "classic":
@@ -289,6 +296,7 @@ def infer(
     likelihood = -n / 2 * (math.log(2 * math.pi) + math.log(rss / n) + 1) if rss else math.inf
     if factor.root_n is not None:  # the variance of a row is that of the residuals over its weight
         likelihood += float(np.sum(np.log(factor.root_n)))
+    likelihood += factor.log_roots
     spread = n * np.append(factor.spread, math.nan)[:p] ** 2
     return Inference(
         names=(*names, "bias")[:p],
@@ -319,55 +327,6 @@ def infer(
     )
 
 
-def _total(factor: Factor, y: npt.NDArray[np.generic], target: int, constant: bool) -> float:
-    """The sum of squares of a target, about its mean if the model has an intercept."""
-    if constant:
-        return float(factor.constant_k[target])
-    found = 0.0
-    for rows in blocks(len(y), BLOCK_ROWS):
-        part = factor.weighted(np.asarray(y[rows][:, target], dtype=np.float64), rows)
-        found += float(part @ part)
-    return found
-
-
-def _rows(
-    optimum: Optimum, X: npt.NDArray[np.generic], y: npt.NDArray[np.generic], target: int, clusters: Clusters | None
-) -> tuple[Values, Values, dict[str, Array], Array]:
-    """Residuals and leverage of each row, the covariance of Q'y by HC3 and by clusters, and Q'1.
-
-    With weights all are those of the rows times the square roots of their weights.
-    """
-    factor = optimum.factor
-    sink = NumberSink(("residual", "leverage"))
-    meat, ones = np.zeros((factor.n_parameters,) * 2), np.zeros(factor.n_parameters)
-    scores = np.zeros((0 if clusters is None else clusters.count, factor.n_parameters))
-    weights = optimum.weights[:, target] * factor.scale
-    level = 0.0
-    if optimum.bias is not None:
-        # From centred columns, because the terms of columns with a large mean would cancel.
-        level = float(optimum.bias[target] + factor.center @ optimum.weights[:, target])
-    for rows in blocks(len(X)):
-        part = X[rows]
-        scaled = factor.unweighted_rows(part)
-        fitted = scaled[:, : len(weights)] @ weights
-        residuals = np.asarray(y[rows][:, target], dtype=np.float64) - level - fitted
-        residuals = factor.weighted(residuals, rows)
-        q = factor.whiten_rows(factor.weighted(scaled, rows))
-        leverage = np.einsum("ij,ij->i", q, q)
-        sink.add([residuals, leverage])
-        inflated = _divided(residuals, 1 - leverage)
-        weighted = q * inflated[:, None]
-        meat += weighted.T @ weighted
-        ones += q.sum(axis=0) if factor.root_n is None else factor.root_n[rows] @ q
-        if clusters is not None:
-            np.add.at(scores, clusters.codes[rows], q * residuals[:, None])
-    meats = {"HC3": meat}
-    if clusters is not None and clusters.count > 1:
-        meats["cluster"] = clusters.meat(scores, factor.n_samples, factor.n_parameters)
-    columns = sink.columns()
-    return columns["residual"], columns["leverage"], meats, ones
-
-
 def _sum_of_squared_steps(residuals: Values) -> float:
     total, last = 0.0, np.zeros(0)
     for part in pieces(residuals):
@@ -375,12 +334,6 @@ def _sum_of_squared_steps(residuals: Values) -> float:
         total += float(steps @ steps)
         last = part[-1:]
     return total
-
-
-def _divided(residuals: Array, room: Array) -> Array:
-    """Residuals over 1 - leverage; NaN (0 / 0) for a row of leverage 1, which alone determines a coefficient."""
-    inflated: Array = np.divide(residuals, room, out=np.full_like(room, math.nan), where=room > NO_ROOM)
-    return inflated
 
 
 def _finite(value: float) -> float | None:

@@ -1,16 +1,19 @@
 """Whether what residuals show is more than chance: unequal variances, and neighbours that are alike."""
 
+import itertools
 import math
 
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.least_squares.factor import Array, blocks, matrix
-from linreg_cli.least_squares.inference import NO_ROOM, Inference
+from linreg_cli.data.columns.divided import DividedRows, in_order
+from linreg_cli.least_squares.factor import Array, blocks
+from linreg_cli.least_squares.inference import Inference
+from linreg_cli.least_squares.row_passes import steps_of_basis, terms_of_variances
 from linreg_cli.least_squares.solve import Optimum
 
 
-def chance_of_hc3(optimum: Optimum, X_nd: npt.ArrayLike, fit: Inference, columns: npt.ArrayLike) -> Array:
+def chance_of_hc3(optimum: Optimum, rows: DividedRows, fit: Inference, columns: npt.ArrayLike) -> Array:
     """For some coefficients, the two-sided p-value of their HC3 variance if all errors had the same variance.
 
     It is White's comparison of the two covariance matrices, one coefficient at a time. The HC3 variance is the sum of
@@ -21,7 +24,7 @@ def chance_of_hc3(optimum: Optimum, X_nd: npt.ArrayLike, fit: Inference, columns
 
     Args:
         optimum: of the same rows.
-        X_nd: shape (n_samples, n_features).
+        rows: those, whose X is read.
         fit: its inference, without a row of leverage 1.
         columns: positions of the coefficients, shape (m,).
 
@@ -32,15 +35,11 @@ def chance_of_hc3(optimum: Optimum, X_nd: npt.ArrayLike, fit: Inference, columns
     heteroskedasticity, 1980; R. Koenker, A note on studentizing a test for heteroscedasticity, 1981;
     E. B. Wilson, M. M. Hilferty, The distribution of chi-square, 1931.
     """
-    X, factor = matrix(X_nd), optimum.factor
+    factor, n = optimum.factor, optimum.factor.n_samples
     to_q = (factor.to_parameters() @ factor.inverse)[np.asarray(columns)]
-    first, second = np.zeros(len(to_q)), np.zeros(len(to_q))
-    for rows in blocks(len(X)):
-        w = (factor.whiten(X[rows], rows) @ to_q.T) ** 2 / np.maximum(1 - fit.leverage[rows], NO_ROOM)[:, None]
-        first += w.sum(axis=0)
-        second += np.einsum("ij,ij->j", w, w)
-    fourth = sum(float(np.sum(fit.standardized_residuals(rows) ** 4)) for rows in blocks(len(X)))
-    kurtosis = fourth / len(X)
+    found = rows.of_parts(terms_of_variances, factor.bare, to_q)
+    first, second = (in_order(each) for each in zip(*found, strict=True))
+    kurtosis = sum(float(np.sum(fit.standardized_residuals(some) ** 4)) for some in blocks(n)) / n
     degrees = 2 * first**2 / (max(kurtosis - 1, 0.8) * second)
     ratio = fit.std_err_hc3[np.asarray(columns)] ** 2 / (fit.residual_std**2 * first)
     # Wilson and Hilferty: the cube root of chi-squared / degrees is about normal. Below one degree it is not.
@@ -48,7 +47,7 @@ def chance_of_hc3(optimum: Optimum, X_nd: npt.ArrayLike, fit: Inference, columns
     return np.where(degrees < 1, 1.0, [two_sided(float(each)) for each in z])
 
 
-def chance_of_durbin_watson(optimum: Optimum, X_nd: npt.ArrayLike, fit: Inference) -> float:
+def chance_of_durbin_watson(optimum: Optimum, rows: DividedRows, fit: Inference) -> float:
     """The two-sided p-value of the Durbin-Watson statistic if the errors were independent.
 
     Its mean is exact, (2 (n - 1) - sum of the squared steps of Q) / (n - p), which is above 2 where the columns are
@@ -56,18 +55,16 @@ def chance_of_durbin_watson(optimum: Optimum, X_nd: npt.ArrayLike, fit: Inferenc
 
     Args:
         optimum: of the same rows.
-        X_nd: shape (n_samples, n_features), in the order of the rows.
+        rows: those, whose X is read.
         fit: its inference.
 
     Source: J. Durbin, G. S. Watson, Testing for serial correlation in least squares regression, 1950.
     """
-    X, factor = matrix(X_nd), optimum.factor
-    steps, last = 0.0, np.zeros((0, factor.n_parameters))
-    for rows in blocks(len(X)):
-        q = np.vstack([last, factor.whiten(X[rows], rows)])
-        step = np.diff(q, axis=0)
-        steps += float(np.einsum("ij,ij->", step, step))
-        last = q[-1:]
+    factor = optimum.factor
+    found = rows.of_parts(steps_of_basis, factor.bare)
+    steps: float = in_order([each for each, _, _ in found])
+    for (_, _, last), (_, first, _) in itertools.pairwise(found):
+        steps += float(np.sum((first - last) ** 2))
     degrees = factor.n_samples - factor.n_parameters
     mean = (2 * (factor.n_samples - 1) - steps) / degrees
     return two_sided((fit.durbin_watson - mean) / (2 / math.sqrt(degrees)))

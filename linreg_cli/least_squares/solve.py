@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.columns.kinds import Mask
 from linreg_cli.least_squares.decompositions import solve_triangle, triangle
 from linreg_cli.least_squares.factor import EPS, Array, Factor
@@ -176,6 +177,7 @@ def least_squares(
     weight_decay: float = 0.0,
     eps: float | None = None,
     weights: npt.ArrayLike | None = None,
+    divided: DividedRows | None = None,
 ) -> Optimum:
     """The parameters with the lowest loss + weight_decay / 2 * (sum of squared weights and biases).
 
@@ -196,6 +198,7 @@ def least_squares(
         eps: see `factorise`.
         weights: of the rows, w, above 0 and with mean 1, shape (n_samples,); each e^2 is multiplied by its row's; None:
             all are 1.
+        divided: see `factorise`.
 
     Raises:
         ValueError: if the loss is not squared, or if the shapes do not match.
@@ -206,7 +209,7 @@ def least_squares(
 
     Source: Å. Björck, Numerical Methods for Least Squares Problems, 1996.
     """
-    factor = factorise(X_nd, y_nk, bias=bias, eps=eps, weights=weights)
+    factor = factorise(X_nd, y_nk, bias=bias, eps=eps, weights=weights, divided=divided)
     return of_factor(factor, loss=loss, weight_decay=weight_decay, rows=(X_nd, y_nk))
 
 

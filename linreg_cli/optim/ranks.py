@@ -5,7 +5,9 @@ gloo, in float64, in the order of the ranks.
 """
 
 import contextlib
+import itertools
 import json
+import pickle
 import secrets
 import time
 import traceback
@@ -46,6 +48,7 @@ class Ranks:
 
     def __init__(self, rank: int, size: int, store: Store | None, launch: str | None) -> None:
         self.rank, self.size, self._store, self.launch = rank, size, store, launch
+        self._asking, self._numbers = False, itertools.count()
 
     @classmethod
     def alone(cls, launch: str | None = None) -> "Ranks":
@@ -69,15 +72,30 @@ class Ranks:
         return cls(rank, size, store, launch)
 
     def ask(self, name: str, *arguments: Any) -> None:
-        """As rank 0, ask every other rank for something; see `asked`."""
+        """As rank 0, ask every other rank for something; see `asked`. What belongs to it ends with `done`."""
         assert self.rank == 0
+        self._asking = True
         with _noticing_loss(self):
             dist.broadcast_object_list([name, arguments], src=0)
 
+    def done(self) -> None:
+        """As rank 0, note that every rank has what it was asked for, and waits."""
+        self._asking = False
+
+    def next_number(self) -> int:
+        """A number that was not given before."""
+        return next(self._numbers)
+
     def end(self, code: int) -> None:
-        """As rank 0, let every other rank end with an exit code."""
-        with contextlib.suppress(RankError, RankLost):
-            self.ask("end", code)
+        """As rank 0, let every other rank end with an exit code.
+
+        One that is still at what it was asked for notices the lost connection, and finds the code in the store.
+        """
+        if self._asking:
+            self._leave_word("end", code, ())
+        else:
+            with contextlib.suppress(RankError, RankLost):
+                self.ask("end", code)
         self.leave()
 
     def leave(self) -> None:
@@ -93,19 +111,30 @@ class Ranks:
         return message[0], message[1]
 
     def send(self, values: Tensor, to: int) -> None:
-        """As rank 0, send numbers to another rank; see `receive`."""
+        """Send numbers to another rank; see `receive`."""
         flat = values.contiguous().view(-1).view(torch.uint8)
         with _noticing_loss(self):
             for piece in torch.split(flat, PIECE):
                 dist.send(piece, to)
 
-    def receive(self, shape: Sequence[int], dtype: str) -> Tensor:
-        """As another rank, receive numbers from rank 0."""
+    def receive(self, shape: Sequence[int], dtype: str, sender: int = 0) -> Tensor:
+        """Receive numbers from another rank; from rank 0 if nothing else is said."""
         values = torch.empty(*shape, dtype=getattr(torch, dtype))
         with _noticing_loss(self):
             for piece in torch.split(values.view(-1).view(torch.uint8), PIECE):
-                dist.recv(piece, 0)
+                dist.recv(piece, sender)
         return values
+
+    def answer(self, found: object) -> None:
+        """As another rank, send rank 0 what it has asked for; see `answer_of`."""
+        content = torch.frombuffer(bytearray(pickle.dumps(found, protocol=5)), dtype=torch.uint8)
+        self.send(torch.tensor([len(content)]), 0)
+        self.send(content, 0)
+
+    def answer_of(self, rank: int) -> Any:
+        """As rank 0, what another rank has answered."""
+        (size,) = self.receive([1], "int64", rank).tolist()
+        return pickle.loads(self.receive([size], "uint8", rank).numpy().data)
 
     def gather(self, parts_SW: Array, held: Sequence[range]) -> None:
         """Fill in the rows of other ranks.
@@ -123,6 +152,20 @@ class Ranks:
         for rows, part in zip(held, found.numpy(), strict=True):
             parts_SW[rows.start : rows.stop] = part[: len(rows)]
 
+    def share(self, values: Tensor, bounds: Sequence[int]) -> None:
+        """Fill in the rows of other ranks, which may have different numbers of them.
+
+        Args:
+            values: this rank has filled in its own rows.
+            bounds: the first row of each rank, and the number of all rows.
+        """
+        flat = values.view(len(values), -1)
+        with _noticing_loss(self):
+            parts = [flat[first:last].view(torch.uint8) for first, last in itertools.pairwise(bounds)]
+            works = [dist.broadcast(part, rank, async_op=True) for rank, part in enumerate(parts) if part.numel()]
+            for work in works:
+                work.wait()
+
     def fail(self, error: BaseException) -> None:
         """Leave the reason for rank 0 why this rank ends."""
         if isinstance(error, LinregError):
@@ -131,6 +174,10 @@ class Ranks:
             kind, code, faults = OutOfMemoryError.kind, OutOfMemoryError.exit_code, OutOfMemoryError().faults
         else:
             kind, code, faults = "bug", 1, (Fault("".join(traceback.format_exception(error)).rstrip()),)
+        self._leave_word(kind, code, faults)
+
+    def _leave_word(self, kind: str, code: int, faults: Sequence[Fault]) -> None:
+        """Leave the reason in the store why this rank ends."""
         values = {"kind": kind, "code": code, "faults": [[fault.message, fault.where] for fault in faults]}
         with contextlib.suppress(RuntimeError):
             assert self._store is not None

@@ -26,8 +26,10 @@ from linreg_cli.pipeline import gates
 from linreg_cli.pipeline.prepare import executor_of, resolved_config
 from linreg_cli.pipeline.prepared import Prepared, Reporter
 from linreg_cli.remedies import setting
-from linreg_cli.statistics.as_dataset import NEEDS_ROWS, NoMatrix, Summarised, summarised
+from linreg_cli.statistics.as_dataset import Summarised, summarised
 from linreg_cli.statistics.kept import read_statistics
+from linreg_cli.statistics.no_rows import NEEDS_ROWS, NoMatrix
+from linreg_cli.statistics.same_table import refuse_other_table
 from linreg_cli.statistics.scaled import measured_rows, refuse_rounding, scaled_factor
 
 #: The key of `run.json` with the path of the file.
@@ -68,7 +70,7 @@ def prepare_measured(
     config = loaded.config
     compared, faults = gates.references(loaded, fail_if, outputs, references)
     reporter.stage("reading the statistics")
-    found = read_for(loaded, path)
+    found = read_for(loaded, path, resumed=resumed)
     gates.refuse_impossible(loaded, _names(config, found), () if resumed else config.gates, fail_if, faults)
     assert found.dataset.summary is not None
     reporter.data(found.dataset.summary)
@@ -79,10 +81,20 @@ def prepare_measured(
     return replace(prepared, references=compared)
 
 
-def read_for(loaded: LoadedConfig, path: str) -> Summarised:
-    """The data set of a config from a file of statistics; raises as `prepare_measured`."""
+def read_for(loaded: LoadedConfig, path: str, *, resumed: bool = False) -> Summarised:
+    """The data set of a config from a file of statistics; raises as `prepare_measured`.
+
+    Args:
+        loaded: the config.
+        path: of the file.
+        resumed: whether the run began with it, whatever has become of the table since.
+    """
     with loaded.placing_errors():
-        return summarised(loaded.config, read_statistics(path), path)
+        found = read_statistics(path)
+        made = summarised(loaded.config, found, path)
+        if not resumed:
+            refuse_other_table(loaded.config, found, path)
+        return made
 
 
 def _in_dtype(config: Config, dtype: str) -> Config:
@@ -96,7 +108,7 @@ def _assembled(loaded: LoadedConfig, config: Config, found: Summarised, judged_b
         device = resolve_device("cpu" if config.train.device == "auto" else config.train.device)
     except ValueError as error:
         raise loaded.error("train.device", str(error)) from None
-    preprocessor = Preprocessor.fit(dataset, config.preprocess, bias=bias)
+    preprocessor = replace(Preprocessor.fit(dataset, config.preprocess, bias=bias), weights=found.weights)
     factor = scaled_factor(design, preprocessor, bias=bias, dtype=judged_by)
     refuse_rounding(factor, dataset.features, dataset.targets, found.path)
     n, dtype = design.kept.n, config.train.dtype

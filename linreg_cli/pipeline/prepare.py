@@ -161,7 +161,7 @@ def assemble_run(
     with loaded.placing_errors():
         initialise(model, config.model.init, config.seed)
         exact = None if solved is None else solved.exact
-        problem = problem_of(config, dataset, preprocessor, train, eps=eps, exact=exact)
+        problem = problem_of(config, dataset, preprocessor, train, eps=eps, exact=exact, ranks=ranks)
         chosen = resolve(config, problem)
     problem = problem.with_plan(plan_of(chosen.config, dataset))
     choice = executor_of(loaded, config.train.engine, problem.plan, rows)

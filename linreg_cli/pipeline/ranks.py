@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.errors import StoreError
 from linreg_cli.findings import Finding
-from linreg_cli.optim.engines.costs import estimate
+from linreg_cli.optim.engines.costs import estimate, steps_at_once
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import AnyRows, TrainRows
+from linreg_cli.optim.rows import AnyRows, TrainRows, row_bytes
 from linreg_cli.optim.shards import DEFAULT_SHARDS, too_few
 from linreg_cli.runs.store import RunFolder, run_folders
 from linreg_cli.wording import number
@@ -27,13 +27,10 @@ def divided(loaded: LoadedConfig, config: Config, ranks: "Ranks | None") -> Conf
         ranks: the processes; None: there is one, and no launcher has started it.
 
     Raises:
-        ConfigError: for more processes than shards, and for weights.
+        ConfigError: for more processes than shards.
     """
     if ranks is None:
         return config
-    if getattr(config.data, "weight", None) is not None:
-        message = "weighted rows are not added up by several processes"
-        raise loaded.error("data.weight", f"{message}; leave it out, or train without --nproc and without torchrun")
     shards = config.train.shards or DEFAULT_SHARDS
     if why := too_few(shards, ranks.size):
         raise loaded.error("train.shards", why)
@@ -67,7 +64,11 @@ def findings(plan: StepPlan, rows: AnyRows) -> list[Finding]:
     if several < one:
         return []
     took = f"estimated {number(one, 2)} s on one, {number(several, 2)} s on {rows.ranks.size}"
-    why = "rows are read by one process alone" if alone == "statistics" else "every step waits for all processes"
+    why = "every step waits for all processes"
+    if alone == "statistics":
+        why = "rows are read by one process alone"
+    elif not plan.is_full_batch and steps_at_once(plan, row_bytes(rows)):
+        why = "each process takes every step of such small batches"
     return [Finding("ranks", f"one process would be faster, since {why} ({took}); train without --nproc and torchrun")]
 
 

@@ -58,11 +58,13 @@ class SettingChoice:
         key: with dots, such as `data.decimal`.
         value: as in the config.
         why: the reason, on one line.
+        doubt: a warning that it may be wrong, on one line; empty: it is not.
     """
 
     key: str
     value: Any
     why: str
+    doubt: str = ""
 
     def holds_in(self, config: Config) -> bool:
         """Whether a config that was made from this choice still says so."""
@@ -118,9 +120,11 @@ class Choices:
         return {"columns": columns, "settings": settings}
 
     def warnings(self, config: Config) -> list[Finding]:
-        """A warning for each column that is left out because its cells are not what they should be."""
+        """A warning for each column that is left out because of odd cells, and for an encoding that was guessed."""
         odd = [each for each in self.columns if each.odd and each.holds_in(config)]
-        return [Finding("left_out", f"{each.column} is left out: {each.why}") for each in odd]
+        guessed = [each.doubt for each in self.settings if each.doubt and each.holds_in(config)]
+        found = [Finding("left_out", f"{each.column} is left out: {each.why}") for each in odd]
+        return [*(Finding("encoding", doubt) for doubt in guessed), *found]
 
     def outlook_of(self, config: Config) -> list[Finding]:
         """The outlook as far as it holds for a config that was made from these choices: an override may change it."""

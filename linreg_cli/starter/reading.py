@@ -17,11 +17,13 @@ from linreg_cli.data.encoding.column_faults import ColumnFault
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.features import choose_features
 from linreg_cli.data.tables.csv_file import CsvFile
+from linreg_cli.data.tables.encodings import EncodingGuess
 from linreg_cli.data.tables.location import locate
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.table import Cells, Table, refuse_bad_names
 from linreg_cli.data.tables.text_format import TextFormat
 from linreg_cli.errors import DataError, Fault
+from linreg_cli.remedies import quoted, setting
 from linreg_cli.starter.choices import SettingChoice
 from linreg_cli.wording import one_line
 
@@ -139,19 +141,22 @@ def _with_settings(path: str, source: TableData | None) -> Table:
                 raise
 
 
-def rival_encodings(path: str) -> list[str]:
-    """The encodings that a table of text is about as likely in as in the one that it is read in.
+def guessed_encoding(path: str) -> EncodingGuess | None:
+    """How the encoding of a table of text was guessed, of the first file that is not UTF-8; None without a guess.
 
     Args:
         path: of a table that was opened.
     """
     found = locate(path)
     if found.suffix not in CSV_SUFFIXES:
-        return []
-    try:
-        return CsvFile(found.files[0], TextFormat(encoding="latin-1")).rivals()
-    except DataError:  # UTF-16 has NUL bytes, which no other encoding has, so that it has no rival
-        return []
+        return None
+    for file in found.files:
+        try:
+            if guess := CsvFile(file, TextFormat(encoding="latin-1")).guess():
+                return guess
+        except DataError:  # UTF-16 has NUL bytes, which no other encoding has, so that it is no guess
+            continue
+    return None
 
 
 def _given(preprocess: PreprocessConfig, source: TableData) -> dict[str, Any]:
@@ -247,6 +252,18 @@ def _settings(path: str, given: Mapping[str, Any], now: Mapping[str, Any]) -> It
             new = ", ".join(one_line(repr(mark)) for mark in value if mark not in given[key])
             why = f"{new} {'stands' if len(value) == len(given[key]) + 1 else 'stand'} for missing cells"
             value = list(value)
-        if key == "data.encoding" and (rivals := rival_encodings(path)):
-            why = f"{why}; {' and '.join(rivals)} is about as likely: check the names, or set data.encoding"
-        yield SettingChoice(key, value, why)
+        guess = guessed_encoding(path) if key == "data.encoding" else None
+        yield SettingChoice(key, value, why, "" if guess is None else _doubt(guess))
+
+
+def _doubt(guess: EncodingGuess) -> str:
+    """The warning about an encoding that was guessed: what names read as in it and in others, and what to do."""
+    read = {encoding: ", ".join(map(quoted, words)) for encoding, words in guess.reads.items()}
+    first = next(iter(read))
+    what = f" by which words read {read[first]}" if read[first] else ""
+    if guess.rivals:
+        others = " or ".join(f"{setting('data.encoding', each)} ({read[each]})" for each in guess.rivals)
+        remedy = f"about as likely: {others}"
+    else:
+        remedy = "if that is wrong, set data.encoding" if what else "to be sure, set data.encoding"
+    return f"{setting('data.encoding', first)} is a guess{what}; {remedy}"

@@ -1,8 +1,8 @@
 """The data set of a config whose rows were not read: its encoding, its splits and its design, from statistics."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from linreg_cli.config.roles import column_roles
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
 from linreg_cli.data.assemble import assemble
-from linreg_cli.data.columns.kinds import MISSING, Categories, Column, Numbers, RawColumn
+from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, RawColumn
 from linreg_cli.data.columns.row_set import RowArray
 from linreg_cli.data.dataset import SPLITS, Dataset
 from linreg_cli.data.encoding import levels
@@ -20,69 +20,15 @@ from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import CategoryInput, NumberInput
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.features import choose_features, feature_treatments
+from linreg_cli.data.roles import refuse_scale
 from linreg_cli.data.summary import DataSummary
-from linreg_cli.errors import ConfigError, DataError, Fault
-from linreg_cli.remedies import change, leave_out, missing
+from linreg_cli.errors import DataError
 from linreg_cli.statistics.design import Combination, Design
 from linreg_cli.statistics.facts import ColumnFacts, TableStatistics
-from linreg_cli.statistics.merge import changed_settings
 from linreg_cli.statistics.moments import Key, gap_of, level_of, target_of, value_of
-from linreg_cli.statistics.settings import refuse_settings, settings_of
-
-#: What asks for rows where there are none.
-NEEDS_ROWS = "statistics hold no rows; leave --stats out"
-
-
-class NoRows(Mapping[str, Column]):
-    """The columns of rows that were not read: their names are known, and reading one is refused.
-
-    Args:
-        names: of the columns.
-        where: the file of statistics, for messages.
-    """
-
-    def __init__(self, names: Sequence[str], where: str) -> None:
-        self._names, self._where = dict.fromkeys(names), where
-
-    def __getitem__(self, name: str) -> NoReturn:
-        if name not in self._names:
-            raise KeyError(name)
-        raise DataError(f"column {name!r} is to be read, but {NEEDS_ROWS}", self._where)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-
-class NoMatrix:
-    """A matrix of rows that were not read: it has a shape and a dtype, and reading it is refused.
-
-    Args:
-        shape: (n_rows, n_columns).
-        dtype: of its numbers.
-        where: the file of statistics, for messages.
-    """
-
-    ndim = 2
-
-    def __init__(self, shape: tuple[int, int], dtype: str, where: str) -> None:
-        self.shape, self.dtype, self._where = shape, np.dtype(dtype), where
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    @property
-    def size(self) -> int:
-        """Cells."""
-        return self.shape[0] * self.shape[1]
-
-    def __getitem__(self, rows: object) -> NoReturn:
-        raise DataError(f"rows are to be read, but {NEEDS_ROWS}", self._where)
-
-    def __array__(self, *_: object, **__: object) -> NoReturn:
-        raise DataError(f"rows are to be read, but {NEEDS_ROWS}", self._where)
+from linreg_cli.statistics.no_rows import NoRows
+from linreg_cli.statistics.refusals import refuse_columns, refuse_other_settings
+from linreg_cli.statistics.settings import refuse_settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,12 +40,14 @@ class Summarised:
         design: of the train split.
         path: of the file of statistics.
         found: what is in it.
+        weights: the column of the weights, and what they are multiplied by to have mean 1; None: all are 1.
     """
 
     dataset: Dataset
     design: Design
     path: str
     found: TableStatistics
+    weights: tuple[str, float] | None = None
 
 
 def summarised(config: Config, found: TableStatistics, path: str) -> Summarised:
@@ -127,15 +75,33 @@ def summarised(config: Config, found: TableStatistics, path: str) -> Summarised:
             index=found.table["index"], name=data.path,
         )  # fmt: skip
         treated = feature_treatments(config.preprocess, terms, data.targets, found.table["columns"])
-        _refuse_other_settings(config, found, terms, treated, path)
+        refuse_other_settings(config, found, terms, treated, path)
         facts = [_as_boolean(each) for each in found.columns]
-        _refuse_gaps(facts, treated, path)
+        refuse_columns(config, found, treated, path)
         for split in SPLITS:
             if not found.splits[split] and (split == "train" or _asks_for(config, split)):
                 raise DataError(f"the {split} split has no row", path)
+        found, weights = _with_mean_1(found, path)
         dataset = _fitted(config, facts, found, terms, treated, path)
         design = _design(dataset, facts, found)
-        return Summarised(replace(dataset, known=design.moments()), design, path, found)
+        return Summarised(replace(dataset, known=design.moments()), design, path, found, weights)
+
+
+def _with_mean_1(found: TableStatistics, path: str) -> tuple[TableStatistics, tuple[str, float] | None]:
+    """The statistics with weights of mean 1, the name of their column, and what they were multiplied by.
+
+    Raises:
+        DataError: if their sum, or its inverse, is beyond the range of float64.
+    """
+    if found.weights is None:
+        return found, None
+    moments = found.moments
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        scale = float(moments.n / moments.R[0, 0] ** 2)
+    refuse_scale(scale, found.weights.column, path)
+    scaled = replace(moments, R=moments.R * (np.sqrt(moments.n) / moments.R[0, 0]))
+    weights = found.weights.scaled(scale, moments.n)
+    return replace(found, moments=scaled, weights=weights), (weights.column, scale)
 
 
 def _asks_for(config: Config, split: str) -> bool:
@@ -147,32 +113,6 @@ def _digest(digests: Sequence[str]) -> str:
     import hashlib
 
     return f"stats:{hashlib.sha256(' '.join(digests).encode()).hexdigest()}"
-
-
-def _refuse_other_settings(
-    config: Config, found: TableStatistics, terms: Sequence[Term], treated: Mapping[str, Treatment], path: str
-) -> None:
-    asked = settings_of(config, tuple(term.text for term in terms), treated)
-    if changed := changed_settings(asked, found.settings):
-        message = f"the config is not that of the statistics: {changed}"
-        raise ConfigError(f"{message}; make them anew with: linreg stats -c CONFIG -o FILE", path)
-
-
-def _refuse_gaps(facts: Sequence[ColumnFacts], treated: Mapping[str, Treatment], path: str) -> None:
-    """Refuse missing cells of train rows that the config does not fill in, and medians that are not kept."""
-    faults = []
-    for each in facts:
-        way = treated[each.column].missing
-        where = f"{path}, column {each.column!r}"
-        if way == "median" and each.role == "feature" and not each.is_category and each.histogram is None:
-            again = "make the statistics with this config to have its median"
-            faults.append(Fault(f"its values are not kept; {again}, or {change(*missing(each.column, 'mean'))}", where))
-        if each.gaps and (way == "error" or (each.is_category and way in ("mean", "median"))):
-            ways = "level" if each.is_category else "mean"
-            remedy = f"{change(*missing(each.column, ways))}, or leave the column out with {leave_out(each.column)}"
-            faults.append(Fault(f"{each.gaps:,} cells are missing; {remedy}", where))
-    if faults:
-        raise DataError(faults)
 
 
 def _as_boolean(each: ColumnFacts) -> ColumnFacts:
@@ -231,13 +171,14 @@ def _unread(n_rows: int) -> RowArray:
 def _missing_together(facts: Sequence[ColumnFacts], found: TableStatistics) -> list[list[str]]:
     """The columns with missing cells in the train split, those together that are missing in the same rows."""
     moments, groups = found.moments, dict[int, list[str]]()
+    least = 1.0 if found.weights is None else found.weights.low
     position = {key: place + 1 for place, key in enumerate(moments.keys)}
     for each in facts:
         if not each.gaps or each.role == "target":
             continue
         own = moments.R[:, position[gap_of(each.column)]]
-        # The squared distance of two indicators is the number of rows in which they differ.
-        same = (at for at in groups if float(np.sum((moments.R[:, at] - own) ** 2)) < 0.5)
+        # The squared distance of two indicators is the sum of the weights of the rows in which they differ.
+        same = (at for at in groups if float(np.sum((moments.R[:, at] - own) ** 2)) < least / 2)
         groups.setdefault(next(same, position[gap_of(each.column)]), []).append(each.column)
     return list(groups.values())
 
@@ -272,6 +213,8 @@ def _fill(way: str, facts: ColumnFacts, found: TableStatistics) -> float:
     if way == "median":
         assert facts.histogram is not None
         return facts.histogram.median()[0]
+    if facts.plain is not None:
+        return facts.plain.mean
     moments = found.moments
     return float(moments.mean[moments.keys.index(value_of(facts.column))])
 
@@ -306,7 +249,7 @@ def _design(dataset: Dataset, facts: Sequence[ColumnFacts], found: TableStatisti
         name: Combination(center[target_of(name)], {target_of(name): 1.0}, of[name].low, of[name].high)
         for name in dataset.targets
     }
-    return Design(moments, inputs, targets)
+    return Design(moments, inputs, targets, 0.0 if found.weights is None else found.weights.logs / 2)
 
 
 def _filled(each: NumberInput, facts: ColumnFacts, center: Mapping[Key, float]) -> Combination:

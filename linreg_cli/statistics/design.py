@@ -43,14 +43,16 @@ class Design:
     """The inputs and the targets of the train split, in original units; the targets transformed.
 
     Attributes:
-        kept: the moments of what they are made of.
+        kept: the moments of what they are made of, with weights of mean 1.
         inputs: name -> input, in order.
         targets: name -> target, in order.
+        log_roots: as in `Factor`.
     """
 
     kept: Moments
     inputs: Mapping[str, Combination]
     targets: Mapping[str, Combination]
+    log_roots: float = 0.0
 
     def _columns(self, columns: Mapping[str, Combination]) -> tuple[Array, Array]:
         """The means, shape (c,), and R of the columns about them, shape (m, c), without the row of the ones."""
@@ -113,4 +115,5 @@ class Design:
             R_pk=R[:p, p:],
             rest_k=np.sum(R[p:, p:] ** 2, axis=0),
             constant_k=y_spread**2 * n,
+            log_roots=self.log_roots,
         )

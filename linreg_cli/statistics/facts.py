@@ -1,5 +1,6 @@
 """What is kept of a table, or of a part of its rows: moments, and what is known of each column."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,6 +10,64 @@ import numpy as np
 from linreg_cli.data.columns.kinds import Column
 from linreg_cli.statistics.moments import Key, Moments, gap_of, level_of, target_of, value_of
 from linreg_cli.statistics.quantiles import Histogram
+
+
+@dataclass(frozen=True)
+class Plain:
+    """The moments of cells of train rows, none missing, each with the weight 1, where rows have others.
+
+    Attributes:
+        count: of the cells.
+        mean: of them.
+        squares: the sum of squares about the mean.
+    """
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+
+    @classmethod
+    def of(cls, values: Column) -> "Plain":
+        """Those of some values, shape (n_values,)."""
+        if not len(values):
+            return cls()
+        mean = float(values[0] + np.mean(values - values[0]))
+        return cls(len(values), mean, float(np.sum((values - mean) ** 2)))
+
+    def joined(self, other: "Plain") -> "Plain":
+        """Those of the cells of both."""
+        count = self.count + other.count
+        if not (self.count and other.count):
+            return self if self.count else other
+        away, share = other.mean - self.mean, other.count / count
+        return Plain(count, self.mean + away * share, self.squares + other.squares + away**2 * self.count * share)
+
+
+@dataclass(frozen=True)
+class WeightFacts:
+    """What is known of the weights of train rows, in the unit of the table.
+
+    Attributes:
+        column: its name.
+        low: the lowest one; infinite without any.
+        logs: the sum of their logarithms.
+    """
+
+    column: str
+    low: float = float("inf")
+    logs: float = 0.0
+
+    def with_weights(self, train: Column) -> "WeightFacts":
+        """Those with the weights of more rows, shape (n_rows,)."""
+        return self.joined(WeightFacts(self.column, float(train.min(initial=np.inf)), float(np.sum(np.log(train)))))
+
+    def joined(self, other: "WeightFacts") -> "WeightFacts":
+        """Those of the rows of both."""
+        return WeightFacts(self.column, min(self.low, other.low), self.logs + other.logs)
+
+    def scaled(self, scale: float, n_rows: int) -> "WeightFacts":
+        """Those of the weights of n_rows rows times a number."""
+        return WeightFacts(self.column, self.low * scale, self.logs + n_rows * math.log(scale))
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +84,9 @@ class ColumnFacts:
         low: the lowest value of the train rows; infinite without one.
         high: the highest.
         whole: whether all of them are whole numbers.
-        levels: level -> train rows that have it; a level of other rows alone has 0.
+        levels: level -> train rows that have it; a level of held-out rows alone has 0.
         histogram: of the train rows, for a median; None where the config asks for none.
+        plain: moments of the train rows; None where the rows have no weights, since these are in `Moments`.
     """
 
     column: str
@@ -40,6 +100,7 @@ class ColumnFacts:
     whole: bool = True
     levels: Mapping[str, int] = field(default_factory=dict)
     histogram: Histogram | None = None
+    plain: Plain | None = None
 
     def with_numbers(self, train: Column, missing: int, gaps: int) -> "ColumnFacts":
         """The facts with a block of numbers.
@@ -54,7 +115,10 @@ class ColumnFacts:
         histogram = self.histogram if self.histogram is None else self.histogram.with_values(train)
         missing, gaps = self.missing + missing, self.gaps + gaps
         whole = self.whole and bool(np.array_equal(train, np.rint(train)))
-        return replace(self, whole=whole, low=low, high=high, histogram=histogram, missing=missing, gaps=gaps)
+        plain = None if self.plain is None else self.plain.joined(Plain.of(train))
+        return replace(
+            self, whole=whole, low=low, high=high, histogram=histogram, missing=missing, gaps=gaps, plain=plain
+        )
 
     def with_levels(self, levels: Mapping[str, int], missing: int, gaps: int) -> "ColumnFacts":
         """The facts with a block of a category; the arguments as in the attributes."""
@@ -65,6 +129,7 @@ class ColumnFacts:
         histogram = self.histogram
         if histogram is not None and other.histogram is not None:
             histogram = histogram.joined(other.histogram)
+        plain = self.plain if self.plain is None or other.plain is None else self.plain.joined(other.plain)
         return replace(
             self,
             kind=other.kind if self.kind == "empty" else self.kind,
@@ -76,6 +141,7 @@ class ColumnFacts:
             whole=self.whole and other.whole,
             levels=_summed(self.levels, other.levels),
             histogram=histogram,
+            plain=plain,
         )
 
     @property
@@ -107,7 +173,8 @@ class TableStatistics:
         n_dropped: those that were dropped because a cell is missing.
         splits: split -> rows.
         columns: the features, then the targets.
-        moments: of the train rows.
+        moments: of the train rows, weighted as they are.
+        weights: of the train rows; None: all are 1.
     """
 
     settings: Mapping[str, Any]
@@ -119,6 +186,7 @@ class TableStatistics:
     splits: Mapping[str, int]
     columns: tuple[ColumnFacts, ...]
     moments: Moments
+    weights: WeightFacts | None = None
 
     @property
     def features(self) -> tuple[ColumnFacts, ...]:

@@ -17,11 +17,13 @@ from safetensors.numpy import load, save
 
 from linreg_cli.errors import DataError
 from linreg_cli.files import write_bytes
-from linreg_cli.statistics.facts import ColumnFacts, TableStatistics
+from linreg_cli.statistics.facts import ColumnFacts, Plain, TableStatistics, WeightFacts
 from linreg_cli.statistics.moments import Moments
 from linreg_cli.statistics.quantiles import Histogram
 
 FORMAT = 1
+#: With weights of rows, which earlier versions would leave out.
+FORMAT_WITH_WEIGHTS = 2
 #: The entry of the metadata.
 ENTRY = "linreg_stats"
 _MAKE_IT = "make it with: linreg stats -c CONFIG -o FILE"
@@ -52,12 +54,18 @@ def as_bytes(found: TableStatistics) -> bytes:
         if each.histogram is not None:
             values["dropped_bits"] = each.histogram.dropped
             arrays |= {f"bins.{position}": each.histogram.bins, f"counts.{position}": each.histogram.counts}
+        if each.plain is not None:
+            values["count"] = each.plain.count
+            arrays[f"plain.{position}"] = np.array([each.plain.mean, each.plain.squares])
         columns.append(values)
     values = {
         "format": FORMAT, "part": list(found.part), "settings": dict(found.settings), "table": dict(found.table),
         "digests": list(found.digests), "n_rows": found.n_rows, "n_dropped": found.n_dropped,
         "splits": dict(found.splits), "n": moments.n, "keys": [list(key) for key in moments.keys], "columns": columns,
     }  # fmt: skip
+    if (weights := found.weights) is not None:
+        values |= {"format": FORMAT_WITH_WEIGHTS, "weight": weights.column}
+        arrays["weights"] = np.array([weights.low, weights.logs])
     values["digest"] = _digest(values, arrays)
     content = {name: np.ascontiguousarray(each) for name, each in arrays.items()}
     # One entry: safetensors writes several in random order, and equal statistics should give equal files.
@@ -87,8 +95,9 @@ def read_statistics(path: str) -> TableStatistics:
     found = values.get("format")
     if not isinstance(found, int) or found < 1:
         raise DataError(_damaged("its format is no number"), path)
-    if found > FORMAT:
-        message = f"the statistics have format {found}, and this version of linreg reads format {FORMAT}"
+    if found > FORMAT_WITH_WEIGHTS:
+        reads = f"formats {FORMAT} and {FORMAT_WITH_WEIGHTS}"
+        message = f"the statistics have format {found}, and this version of linreg reads {reads}"
         raise DataError(f"{message}; update linreg, or {_MAKE_IT}", path)
     try:
         arrays = load(content)
@@ -133,6 +142,7 @@ def _statistics(values: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]
         raise ValueError(f"R {R.shape} and center {center.shape} of {len(keys)} columns")
     columns = tuple(_column(entry, position, arrays) for position, entry in enumerate(values["columns"]))
     index, of = values["part"]
+    weights = WeightFacts(str(values["weight"]), *arrays["weights"].tolist()) if "weight" in values else None
     return TableStatistics(
         settings=values["settings"],
         table=values["table"],
@@ -143,6 +153,7 @@ def _statistics(values: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]
         splits={str(split): int(count) for split, count in values["splits"].items()},
         columns=columns,
         moments=Moments(int(values["n"]), keys, center, R),
+        weights=weights,
     )
 
 
@@ -151,6 +162,7 @@ def _column(entry: Mapping[str, Any], position: int, arrays: Mapping[str, npt.ND
     histogram = None
     if "dropped_bits" in entry:
         histogram = Histogram(int(entry["dropped_bits"]), arrays[f"bins.{position}"], arrays[f"counts.{position}"])
+    plain = Plain(int(entry["count"]), *arrays[f"plain.{position}"].tolist()) if "count" in entry else None
     return ColumnFacts(
         column=str(entry["column"]),
         role=str(entry["role"]),
@@ -163,4 +175,5 @@ def _column(entry: Mapping[str, Any], position: int, arrays: Mapping[str, npt.ND
         whole=bool(entry["whole"]),
         levels={str(level): int(count) for level, count in entry["levels"].items()},
         histogram=histogram,
+        plain=plain,
     )

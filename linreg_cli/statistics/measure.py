@@ -13,7 +13,7 @@ from linreg_cli.data.dataset import SPLITS
 from linreg_cli.data.tables.blocks import NotInBlocksError
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.errors import DataError
-from linreg_cli.statistics.facts import TableStatistics, keys_of
+from linreg_cli.statistics.facts import TableStatistics, WeightFacts, keys_of
 from linreg_cli.statistics.moments import Key, Moments, gap_of, level_of, target_of, value_of
 from linreg_cli.statistics.source import Source, opened_source
 
@@ -77,7 +77,9 @@ class _Pass:
         self._digest = hashlib.sha256()
         self._counts = dict.fromkeys(SPLITS, 0)
         self._n_rows = self._n_dropped = 0
+        self._weights = None if source.data.weight is None else WeightFacts(source.data.weight)
         self._held: dict[Key, list[Column]] = {}
+        self._held_weights: list[Column] = []
         self._n_held = 0
 
     def over(self, blocks: Iterator[tuple[int, Cells]]) -> TableStatistics:
@@ -89,7 +91,7 @@ class _Pass:
         moments = self._moments.joined(Moments.none(()), keys_of(columns))
         return TableStatistics(
             self._source.settings, {}, (1, 1), (self._digest.hexdigest(),), self._n_rows, self._n_dropped,
-            self._counts, columns, moments,
+            self._counts, columns, moments, self._weights,
         )  # fmt: skip
 
     def _add(self, first: int, cells: Cells) -> None:
@@ -106,9 +108,13 @@ class _Pass:
         self._n_dropped += int(np.count_nonzero(dropped))
         source.refuse_gaps(raw, ~dropped, first)
         train = ~dropped & (split == 0)
+        if self._weights is not None:
+            weights = source.weights_of(cells, ~dropped, first)[train]
+            self._weights = self._weights.with_weights(weights)
+            self._held_weights.append(weights)
         for column, values in raw.items():
             if isinstance(values, Categories):
-                self._see_category(column, values, train)
+                self._see_category(column, values, train, ~dropped)
             else:
                 self._see_numbers(column, values, train, first)
         self._n_held += int(np.count_nonzero(train))
@@ -129,11 +135,13 @@ class _Pass:
         if facts.role == "feature":
             self._hold(gap_of(column), empty.astype(np.float64))
 
-    def _see_category(self, column: str, values: Categories, train: Mask) -> None:
-        codes = values.codes[train]
-        counts = np.bincount(codes[codes >= 0], minlength=len(values.levels)).tolist()
+    def _see_category(self, column: str, values: Categories, train: Mask, used: Mask) -> None:
+        codes, of_used, n_levels = values.codes[train], values.codes[used], len(values.levels)
+        counts = np.bincount(codes[codes >= 0], minlength=n_levels).tolist()
+        there = np.bincount(of_used[of_used >= 0], minlength=n_levels) > 0
         gaps = int(np.count_nonzero(codes == MISSING))
-        facts = self._facts[column].with_levels(dict(zip(values.levels, counts, strict=True)), values.n_missing, gaps)
+        found = (pair for pair, is_used in zip(zip(values.levels, counts, strict=True), there, strict=True) if is_used)
+        facts = self._facts[column].with_levels(dict(found), values.n_missing, gaps)
         self._facts[column] = replace(facts, kind=values.kind if values.levels else facts.kind, is_category=True)
         self._source.refuse_levels(self._facts[column])
         for code, level in enumerate(values.levels):
@@ -150,7 +158,7 @@ class _Pass:
     def _flush(self) -> None:
         """Add the rows that are held to the moments."""
         if not self._n_held:
-            self._held = {}
+            self._held, self._held_weights = {}, []
             return
         columns = {}
         for key, blocks in self._held.items():
@@ -160,7 +168,10 @@ class _Pass:
             self._digest.update("\0".join(key).encode())
             self._digest.update(np.ascontiguousarray(values).data)
         columns = {key: values for key, values in columns.items() if key[0] != "gap" or values.any()}
-        block = Moments.of_rows(columns)
+        weights = np.concatenate(self._held_weights) if self._held_weights else None
+        if weights is not None:
+            self._digest.update(np.ascontiguousarray(weights).data)
+        block = Moments.of_rows(columns, weights)
         keys = tuple(dict.fromkeys((*self._moments.keys, *block.keys)))
         self._moments = self._moments.joined(block, keys)
-        self._held, self._n_held = {}, 0
+        self._held, self._held_weights, self._n_held = {}, [], 0

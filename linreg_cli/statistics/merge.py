@@ -6,7 +6,7 @@ from typing import Any
 
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import for_columns
-from linreg_cli.statistics.facts import ColumnFacts, TableStatistics, keys_of
+from linreg_cli.statistics.facts import ColumnFacts, TableStatistics, WeightFacts, keys_of
 from linreg_cli.statistics.moments import merged
 from linreg_cli.wording import plural
 
@@ -27,6 +27,7 @@ def merge_statistics(parts: Mapping[str, TableStatistics]) -> TableStatistics:
     columns = tuple(
         reduce(ColumnFacts.joined, facts) for facts in zip(*(each.columns for each in ordered), strict=True)
     )
+    weights = [each.weights for each in ordered if each.weights is not None]
     return TableStatistics(
         settings=first.settings,
         table=first.table,
@@ -37,6 +38,7 @@ def merge_statistics(parts: Mapping[str, TableStatistics]) -> TableStatistics:
         splits={split: sum(each.splits[split] for each in ordered) for split in first.splits},
         columns=columns,
         moments=merged([each.moments for each in ordered], keys_of(columns)),
+        weights=None if first.weights is None else reduce(WeightFacts.joined, weights),
     )
 
 

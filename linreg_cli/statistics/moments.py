@@ -1,8 +1,9 @@
 """Second moments of named columns as a triangular factor, of any rows, and those of two sets of rows together.
 
-The factor is R of [1 Z] = Q R, for Z = columns about a center. Nothing is squared, so the condition number stays that
-of the columns. Rows are added by a QR of the factors on top of each other, about one center: a column x about another
-center is the same column and a multiple of the column of ones, so only rows of R change.
+The factor is R of [1 Z] = Q R, for Z = columns about a center, each row times the square root of its weight. Nothing is
+squared, so the condition number stays that of the columns. Rows are added by a QR of the factors on top of each other,
+about one center: a column x about another center is the same column and a multiple of the column of ones, so only rows
+of R change.
 
 A column with missing cells is two: its values about the center with 0 in place of a missing cell, and the indicator of
 missing cells. With a fill f, the column is center + values + (f - center) * indicator. So f can be chosen later.
@@ -16,6 +17,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from linreg_cli.least_squares.decompositions import Array, triangle
+
+#: A share of cells as small as this is rounding error of none.
+_NONE = 1e-12
 
 #: A column: what it is (`value`, `gap`, `level` or `target`), the column of the table, and for an indicator its level.
 Key = tuple[str, str, str]
@@ -49,7 +53,8 @@ class Moments:
         n: rows.
         keys: the columns.
         center: shape (m,), that R is about: the mean within rounding error, 0 for an indicator.
-        R: shape (m + 1, m + 1), upper triangular: the factor of [1 Z]; zeros without rows.
+        R: shape (m + 1, m + 1), upper triangular: the factor of [1 Z]; zeros without rows. The square of its first
+            entry is the sum of the weights, which is n where all are 1.
     """
 
     n: int
@@ -63,12 +68,13 @@ class Moments:
         return cls(0, tuple(keys), np.zeros(len(keys)), np.zeros((len(keys) + 1,) * 2))
 
     @classmethod
-    def of_rows(cls, columns: Mapping[Key, Array]) -> "Moments":
+    def of_rows(cls, columns: Mapping[Key, Array], weights: Array | None = None) -> "Moments":
         """The moments of a block of rows.
 
         Args:
             columns: each of shape (n_rows,), at least one row; a missing cell of a `value` is nan, and its `gap` is
                 among the columns.
+            weights: of the rows, above 0, in any unit, shape (n_rows,); None: all are 1.
 
         >>> found = Moments.of_rows({value_of("x"): np.array([1.0, 3.0]), target_of("y"): np.array([2.0, 2.0])})
         >>> found.center.tolist(), found.mean.round(12).tolist()
@@ -87,6 +93,8 @@ class Moments:
                 rows[:, position + 1] = np.where(np.isnan(values), 0.0, values - center[position])
             else:
                 rows[:, position + 1] = values
+        if weights is not None:
+            rows *= np.sqrt(weights)[:, None]
         return cls(n, keys, center, _square(triangle(rows)))
 
     @property
@@ -100,12 +108,8 @@ class Moments:
         if not self.n:
             return np.zeros(len(self.keys))
         of_all = self.R[0, 1:] / self.R[0, 0]
-        position = {key: place for place, key in enumerate(self.keys)}
-        present = np.ones(len(self.keys))
-        for place, key in enumerate(self.keys):
-            if key[0] == "value" and (gap := position.get(gap_of(key[1]))) is not None:
-                present[place] = 1 - of_all[gap]
-        shift: Array = np.divide(of_all, present, out=np.zeros_like(of_all), where=present > 0.5 / self.n)
+        present = self.present
+        shift: Array = np.divide(of_all, present, out=np.zeros_like(of_all), where=present > 0)
         return shift
 
     def arranged(self, keys: Sequence[Key]) -> "Moments":
@@ -144,8 +148,8 @@ class Moments:
             only = a if a.n else b
             return replace(only, R=_square(triangle(only.R))) if only.n else Moments.none(keys)
         of_values = np.array([key[0] in ("value", "target") for key in keys], dtype=bool)
-        counts_a, counts_b = a.present, b.present
-        share = np.divide(counts_b, counts_a + counts_b, out=np.zeros(len(keys)), where=counts_a + counts_b > 0)
+        sums_a, sums_b = a.present * a.R[0, 0] ** 2, b.present * b.R[0, 0] ** 2
+        share = np.divide(sums_b, sums_a + sums_b, out=np.zeros(len(keys)), where=sums_a + sums_b > 0)
         mean_a, mean_b = a.mean, b.mean
         center = np.where(of_values, mean_a + (mean_b - mean_a) * share, 0.0)
         stacked = np.vstack([a.about(center).R, b.about(center).R])
@@ -153,14 +157,14 @@ class Moments:
 
     @property
     def present(self) -> Array:
-        """How many cells of each column are not missing, shape (m,)."""
+        """The share of the weight of the cells of each column that are not missing, shape (m,)."""
         position = {key: place for place, key in enumerate(self.keys)}
-        found = np.full(len(self.keys), float(self.n))
+        found = np.ones(len(self.keys))
         for place, key in enumerate(self.keys):
             gap = position.get(gap_of(key[1])) if key[0] == "value" else None
             if gap is not None:
-                found[place] -= np.rint(self.R[0, 0] * self.R[0, gap + 1])
-        return found
+                found[place] -= self.R[0, gap + 1] / self.R[0, 0]
+        return np.where(found > _NONE, found, 0.0)
 
 
 def merged(parts: Sequence[Moments], keys: Sequence[Key]) -> Moments:

@@ -1,10 +1,11 @@
 """The settings that statistics depend on, and those whose figures need all rows at once."""
 
+import codecs
 from collections.abc import Mapping
 from typing import Any
 
 from linreg_cli.config.data import TableData
-from linreg_cli.config.roles import CLUSTER, SPLIT, column_roles
+from linreg_cli.config.roles import CLUSTER, SPLIT, WEIGHT, column_roles
 from linreg_cli.config.schema import Config
 from linreg_cli.data.dataset import SPLITS
 from linreg_cli.data.encoding.treatments import Treatment
@@ -31,7 +32,7 @@ def refuse_settings(config: Config) -> None:
         remedy = f"set {setting('data.split.by', 'hash')}, by which each row is drawn by itself"
         found.append((("data", "split"), f"the rows are split all at once, and a part sees some of them; {remedy}"))
     for key, column in column_roles(config).items():
-        if key not in (SPLIT, CLUSTER):  # such as weights, which second moments would have to be of
+        if key not in (SPLIT, WEIGHT, CLUSTER):
             message = f"statistics do not hold what {column!r} is for; leave it out, or train without --stats"
             found.append((tuple(key.split(".")), message))
     if found:
@@ -56,6 +57,8 @@ def settings_of(config: Config, features: tuple[str, ...], treated: Mapping[str,
         "data.features": list(features),
         "data.split": {"column": split.column, **shares},
         **({"seed": config.seed} if drawn else {}),
+        **({"data.weight": data.weight} if data.weight is not None else {}),
+        "data.encoding": codecs.lookup(data.encoding).name,
         "data.decimal": data.decimal,
         "data.thousands": data.thousands,
         "preprocess.missing_values": list(config.preprocess.missing_values),

@@ -1,9 +1,7 @@
 """The table that statistics are made of: which columns, which rows, which settings the figures depend on."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,25 +16,35 @@ from linreg_cli.data.column_settings import refuse_unknown_columns
 from linreg_cli.data.columns.kinds import Column, Mask, Numbers, RawColumn, row_numbers
 from linreg_cli.data.dataset import SPLITS
 from linreg_cli.data.encoding.cell_faults import missing_fault, missing_number_fault
-from linreg_cli.data.encoding.cells import category_column, kind_of, number_column, text_column
+from linreg_cli.data.encoding.cells import (
+    category_column,
+    kind_of,
+    mostly_dates_or_numbers,
+    number_column,
+    text_column,
+)
+from linreg_cli.data.encoding.number_hints import value_type, wrong_type
 from linreg_cli.data.encoding.transform import domain, forward
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.features import choose_features, feature_treatments
 from linreg_cli.data.load import opened_table
+from linreg_cli.data.roles import refuse_weights, weight_column
 from linreg_cli.data.split import hashed_splits, is_hashed
-from linreg_cli.data.tables.blocks import NotInBlocksError
+from linreg_cli.data.tables.blocks import NotInBlocksError, cells_of_block
 from linreg_cli.data.tables.download import fetch
 from linreg_cli.data.tables.location import locate
 from linreg_cli.data.tables.table import Cells, Table, is_number_type, refuse_bad_names
+from linreg_cli.data.tables.text_format import DEFAULT
 from linreg_cli.errors import DataError, Fault, SettingError
 from linreg_cli.remedies import change, for_columns, leave_out, missing, setting
-from linreg_cli.statistics.facts import ColumnFacts
+from linreg_cli.statistics.facts import ColumnFacts, Plain
 from linreg_cli.statistics.quantiles import Histogram
+from linreg_cli.statistics.same_table import digest_of
 from linreg_cli.statistics.settings import refuse_settings, settings_of
 from linreg_cli.wording import number
 
-#: Bytes at each end of a file that tell it from others.
-_ENDS = 65_536
+#: Rows that show whether a column is of numbers or of text, whatever part is read.
+_FIRST_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -82,19 +90,15 @@ class Source:
         """What is known of a column before a row is read."""
         median = self.treated[column].missing == "median" and column not in self.data.targets
         role = "target" if column in self.data.targets else "feature"
-        return ColumnFacts(column, role, "empty", False, histogram=Histogram.none() if median else None)
+        histogram, plain = Histogram.none() if median else None, None if self.data.weight is None else Plain()
+        return ColumnFacts(column, role, "empty", False, histogram=histogram, plain=plain)
 
     # Rows
 
     def count(self) -> int:
         """How many rows the table has."""
-        first, files = self.columns[-1], self._files
-        if all(file.lower().endswith(".parquet") for file in files):
-            import pyarrow.parquet as pq
-
-            return sum(int(pq.read_metadata(file).num_rows) for file in files)
         try:
-            return sum(block.num_rows for block in self.table.cell_blocks([], [first]))
+            return self.table.n_rows()
         except NotInBlocksError as error:
             raise self.not_in_blocks(error) from None
 
@@ -106,19 +110,22 @@ class Source:
         """
         numbers = [column for column in self.columns if column not in self.text]
         labels = () if self.data.split.column is None else (self.data.split.column,)
-        at = 0
-        for cells in self.table.cell_blocks(numbers, [*sorted(self.text), *labels]):
-            start, at = at, at + cells.num_rows
-            if bounds is not None:
-                if start >= bounds[1]:
-                    break
-                if at <= bounds[0]:
-                    continue
-                first, last = max(bounds[0], start) - start, min(bounds[1], at) - start
-                cells = _some_rows(cells, first, last)
-                start += first
-            if cells.num_rows:
-                yield start, cells
+        weight = self.data.weight
+        numbers += [] if weight is None or weight in (*numbers, *self.text, *labels) else [weight]
+        text, at = [*sorted(self.text), *labels], 0 if bounds is None else bounds[0]
+        try:
+            for cells in self.table.cell_blocks(numbers, text, bounds):
+                if cells.num_rows:
+                    yield at, cells
+                at += cells.num_rows
+        except NotInBlocksError:
+            # a cell is no plain number: from this block on all are read as text, and each block converted
+            last = self.table.n_rows() if bounds is None else bounds[1]
+            for cells in self.table.cell_blocks([], [*numbers, *text], (at, last)):
+                marks = self.config.preprocess.missing_values
+                if cells.num_rows:
+                    yield at, cells_of_block(self.table.numbers(cells.others, numbers), numbers, marks)
+                at += cells.num_rows
 
     def split_of(self, cells: Cells, first: int, n_rows: int) -> npt.NDArray[np.int8]:
         """The position in `SPLITS` of each row of a block, shape (n_rows,)."""
@@ -157,7 +164,7 @@ class Source:
                     continue
                 found: RawColumn | Fault = category_column(values, marks, kind_of(values.type))
             else:
-                found = number_column(cells, column, marks, self.table.name, self.table.as_text())
+                found = self._as_numbers(cells, column)
             if isinstance(found, Fault):
                 faults.append(_in_row(found, first))
             else:
@@ -165,6 +172,30 @@ class Source:
         if faults:
             raise DataError(faults)
         return {name: replace(values, cell=self._cell(name, first)) for name, values in out.items()}
+
+    def _as_numbers(self, cells: Cells, column: str) -> Numbers | Fault:
+        marks, name, source = self.config.preprocess.missing_values, self.table.name, self.table.as_text()
+        values = None if column in cells.numbers else cells.others.column(column)
+        if values is None or values.null_count == len(values) or is_number_type(value_type(values.type)):
+            return number_column(cells, column, marks, name, source)
+        written = DEFAULT if source is None else source.format
+        return wrong_type(values, column, marks, name, self.treated[column].use, written)
+
+    def weights_of(self, cells: Cells, used: Mask, first: int) -> Column:
+        """The weights of the rows of a block, shape (n_rows,).
+
+        Raises:
+            DataError: for cells that are not numbers, and a weight of a used row that is missing or not above 0.
+        """
+        assert self.data.weight is not None
+        marks, name, column = self.config.preprocess.missing_values, self.table.name, self.data.weight
+        try:
+            found = weight_column(cells, column, marks, name, self.table.as_text())
+        except DataError as error:
+            raise DataError([_in_row(fault, first) for fault in error.faults]) from None
+        values = found.values[:]
+        refuse_weights(values, np.flatnonzero(used & ~((values > 0) & np.isfinite(values))), column, name, first)
+        return values
 
     def _cell(self, column: str, first: int) -> Any:
         return lambda row: self.table.cell(column, first + row)
@@ -232,16 +263,12 @@ class Source:
     # The table
 
     def identity(self) -> dict[str, Any]:
-        """What tells the table from others: a digest of the size and the ends of its files, and its columns."""
-        digest = hashlib.sha256()
-        for file in map(Path, self._files):
-            size = file.stat().st_size
-            digest.update(f"{file.name}\0{size}\0".encode())
-            with open(file, "rb") as stream:
-                digest.update(stream.read(_ENDS))
-                stream.seek(min(size, max(_ENDS, size - _ENDS)))
-                digest.update(stream.read())
-        return {"digest": digest.hexdigest(), "columns": list(self.table.columns), "index": sorted(self.table.index)}
+        """What tells the table from others: a digest of its files, and its columns."""
+        return {
+            "digest": digest_of(self._files),
+            "columns": list(self.table.columns),
+            "index": sorted(self.table.index),
+        }
 
     @property
     def _files(self) -> Sequence[str]:
@@ -283,31 +310,43 @@ def opened_source(config: Config) -> Source:
     columns = [term.text for term in terms]
     refuse_bad_names(table.columns, (*columns, *data.targets, *roles.values()), data.path, table.written_columns)
     treated = feature_treatments(config.preprocess, terms, data.targets, table.columns)
-    return Source(config, table, terms, treated, _text_columns(table, columns, treated))
+    return Source(
+        config, table, terms, treated, _text_columns(table, columns, treated, config.preprocess.missing_values)
+    )
 
 
-def _text_columns(table: Table, columns: list[str], treated: Mapping[str, Treatment]) -> frozenset[str]:
-    """The features that are read as text: categories, as far as the first block of the table is not numbers."""
+def _text_columns(
+    table: Table, columns: list[str], treated: Mapping[str, Treatment], marks: Sequence[str]
+) -> frozenset[str]:
+    """The features that are read as text: categories, as far as the first rows of the table are not numbers.
+
+    Raises:
+        DataError: for a table that cannot be read in blocks, and for text that is mostly numbers or dates.
+    """
     named = {column for column in columns if treated[column].named}
     either = [column for column in columns if treated[column].categorical and column not in named]
     if not either:
         return frozenset(named)
     try:
-        first = next(table.row_blocks(), None)
+        first = next(table.cell_blocks([], either, (0, _FIRST_ROWS)), None)
     except NotInBlocksError as error:
         raise DataError(
             f"the table cannot be summarised block by block: {error}; correct it, or write it as Parquet", table.name
         ) from None
-    if first is None:
+    if first is None or not first.num_rows:
         raise DataError("the table has no rows", table.name)
-    seen = table.numbers(first, either)
+    seen = table.numbers(first.others, either)
     words = {column for column in either if not is_number_type(seen.schema.field(column).type)}
+    found = {column: seen.column(column) for column in sorted(words)}
+    categories = {column: category_column(cells, marks, kind_of(cells.type)) for column, cells in found.items()}
+    written = DEFAULT if (source := table.as_text()) is None else source.format
+    mixed = [
+        mostly_dates_or_numbers(found[column], each, column, marks, table.name, written)
+        for column, each in categories.items()
+    ]
+    if faults := [fault for fault in mixed if fault is not None]:
+        raise DataError(faults)
     return frozenset(named | words)
-
-
-def _some_rows(cells: Cells, first: int, last: int) -> Cells:
-    numbers = {name: Numbers(values.values[first:last]) for name, values in cells.numbers.items()}
-    return Cells(numbers, cells.others.slice(first, last - first))
 
 
 def _in_row(fault: Fault, first: int) -> Fault:

@@ -134,6 +134,11 @@ class RowsOnAccess(ABC):
 Matrix = npt.NDArray[Any] | RowsOnAccess
 
 
+def matrix(values: npt.ArrayLike | RowsOnAccess) -> Any:
+    """`values` as an array; `RowsOnAccess`, whose blocks are built or read on access, unchanged."""
+    return values if isinstance(values, RowsOnAccess) else np.asarray(values)
+
+
 class _RoundedRows(RowsOnAccess):
     """Another matrix in another dtype."""
 

@@ -112,7 +112,8 @@ def _raw(
     fault = (
         None if treatment.named else mostly_dates_or_numbers(values, categories, column, missing_values, name, written)
     )
-    return fault or _too_many_levels(categories, column, treatment, name) or categories
+    n_cells = len(values) - categories.n_missing
+    return fault or too_many_levels(categories.levels, n_cells, column, treatment, name) or categories
 
 
 def number_column(
@@ -231,11 +232,20 @@ def mostly_dates_or_numbers(
     return Fault(message, f"{name}, row {row + 1}, column {column!r}", columns=(column,))
 
 
-def _too_many_levels(categories: Categories, column: str, treatment: Treatment, name: str) -> Fault | None:
-    n_levels, n_cells = len(categories.levels), len(categories.codes) - categories.n_missing
+def too_many_levels(found: Sequence[str], n_cells: int, column: str, treatment: Treatment, name: str) -> Fault | None:
+    """A fault for a category with more levels than the config allows, and for one that looks like an identifier.
+
+    Args:
+        found: its levels.
+        n_cells: cells of the column that are not missing.
+        column: its name.
+        treatment: what the config says about it.
+        name: the table, for messages.
+    """
+    n_levels = len(found)
     where = f"{name}, column {column!r}"
     ignore = f"leave it out with {leave_out(column)}"
-    shown = f"{n_levels:,} levels in {n_cells:,} cells, such as {quoted(categories.levels[0])}"
+    shown = f"{n_levels:,} levels in {n_cells:,} cells, such as {quoted(found[0])}"
     step = Step("ignore", column=column)
     if not treatment.named and n_levels > max(FEW_LEVELS, n_cells / 2):
         message = f"{shown}: the column looks like an identifier or free text; {ignore}"

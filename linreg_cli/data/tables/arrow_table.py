@@ -1,6 +1,7 @@
 """Parquet, Arrow (Feather) and JSON Lines files, alone or as parts of one table: formats with column types."""
 
 import contextlib
+import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,10 @@ class ArrowTable:
         return None
 
     def _n_rows(self, part: Path) -> int:
+        if part.suffix.lower() == ".parquet":
+            import pyarrow.parquet as pq
+
+            return int(pq.read_metadata(part).num_rows)
         return self._load(part).num_rows if _is_json(part) else sum(batch.num_rows for batch in _batches(part, []))
 
     def read_all(self) -> pa.Table:
@@ -110,25 +115,54 @@ class ArrowTable:
 
     def row_blocks(self) -> Iterator[pa.Table]:
         """See `Table.row_blocks`. JSON Lines are read as a whole."""
+        return self._blocks(self.columns, None)
+
+    def _blocks(self, columns: list[str], rows: tuple[int, int] | None) -> Iterator[pa.Table]:
+        """Some columns of all rows, or of those from one to another, a block at a time."""
         if any(map(_is_json, self._parts)):
             raise NotInBlocksError("the types of JSON Lines are seen in the whole file")
         try:
             whole = pa.unify_schemas(self._schemas, promote_options="permissive")
-            empty = pa.schema([whole.field(name) for name in self.columns], self._schemas[0].metadata).empty_table()
+            empty = pa.schema([whole.field(name) for name in columns], self._schemas[0].metadata).empty_table()
             if any(pa.types.is_dictionary(field.type) for field in empty.schema):
                 raise NotInBlocksError("each block may have another dictionary")
-            for part, schema in zip(self._parts, self._schemas, strict=True):
-                for batch in _batches(part, schema.names, group_rows(len(self.columns))):
+            for place, own in self._parts_of(rows):
+                names = [name for name in columns if name in self._schemas[place].names]
+                for batch in _batches(self._parts[place], names, group_rows(len(columns)), own):
                     block = pa.Table.from_batches([batch])
-                    yield pa.concat_tables([empty, block], promote_options="permissive").select(self.columns)
+                    yield pa.concat_tables([empty, block], promote_options="permissive").select(columns)
         except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
             raise NotInBlocksError(str(error)) from None
 
-    def cell_blocks(self, columns: Sequence[str], text: Sequence[str]) -> Iterator[Cells]:
+    def _parts_of(self, rows: tuple[int, int] | None) -> Iterator[tuple[int, tuple[int, int] | None]]:
+        """The positions of the files that some rows lie in, each with those in it; None: all."""
+        at = 0
+        for place, part in enumerate(self._parts):
+            if rows is None:
+                yield place, None
+                continue
+            first, last = max(rows[0] - at, 0), rows[1] - at
+            if len(self._parts) > 1:
+                n_rows = self._n_rows(part)
+                at, last = at + n_rows, min(last, n_rows)
+            if first < last:
+                yield place, (first, last)
+
+    def n_rows(self) -> int:
+        """See `Table.n_rows`. The file says it."""
+        if any(map(_is_json, self._parts)):
+            raise NotInBlocksError("the types of JSON Lines are seen in the whole file")
+        try:
+            return sum(map(self._n_rows, self._parts))
+        except (pa.ArrowException, OSError) as error:
+            raise NotInBlocksError(str(error)) from None
+
+    def cell_blocks(
+        self, columns: Sequence[str], text: Sequence[str], rows: tuple[int, int] | None = None
+    ) -> Iterator[Cells]:
         """See `Table.cell_blocks`."""
-        for block in self.row_blocks():
-            chosen = block.select([*columns, *text])
-            yield cells_of_block(chosen, columns, self._missing_values)
+        for block in self._blocks([*dict.fromkeys((*columns, *text))], rows):
+            yield cells_of_block(block, columns, self._missing_values)
 
     def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:
         """See `Table.typing`. The file has the types already."""
@@ -201,18 +235,46 @@ def _pour(part: Path, columns: list[str], sink: ColumnSink) -> None:
         sink.add(_schema(part).empty_table().select(columns))
 
 
-def _batches(part: Path, columns: list[str], n_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+def _batches(
+    part: Path, columns: list[str], n_rows: int = BATCH_ROWS, rows: tuple[int, int] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a file in batches, or those from one to another, from 0."""
     if part.suffix.lower() == ".parquet":
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(
             part, pre_buffer=False, buffer_size=2**18
         ) as file:  # otherwise a whole row group is read at once
-            yield from file.iter_batches(min(n_rows, BATCH_ROWS), columns=columns)
+            groups, at = _row_groups(file.metadata, rows)
+            yield from _between(file.iter_batches(min(n_rows, BATCH_ROWS), groups, columns), at, rows)
         return
     with _arrow(part) as (_, batches):
-        for batch in batches:
+        for batch in _between(batches, 0, rows):
             yield batch.select(columns)
+
+
+def _row_groups(metadata: Any, rows: tuple[int, int] | None) -> tuple[list[int], int]:
+    """The row groups that some rows lie in, and the number of the first row in these; others are not read."""
+    ends = list(itertools.accumulate(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)))
+    if rows is None:
+        return list(range(len(ends))), 0
+    starts = [0, *ends]
+    found = [group for group, end in enumerate(ends) if starts[group] < rows[1] and end > rows[0]]
+    return found, starts[found[0]] if found else 0
+
+
+def _between(batches: Iterator[pa.RecordBatch], at: int, rows: tuple[int, int] | None) -> Iterator[pa.RecordBatch]:
+    """The rows from one to another, of batches that begin at row `at`."""
+    for batch in batches:
+        if rows is None:
+            yield batch
+            continue
+        start, at = at, at + batch.num_rows
+        first, last = max(rows[0], start), min(rows[1], at)
+        if first < last:
+            yield batch.slice(first - start, last - first)
+        if at >= rows[1]:
+            return
 
 
 @contextlib.contextmanager

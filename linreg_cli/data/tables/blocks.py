@@ -112,15 +112,17 @@ def block_bytes(n_columns: int) -> int:
     return max(BLOCK_BYTES, min(_LONGEST_LINE, 512 * n_columns))
 
 
-def line_blocks(stream: Any, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+def line_blocks(stream: Any, size: int = BLOCK_BYTES, *, checked: bool = True) -> Iterator[bytes]:
     """The bytes of a text file in blocks of complete lines.
 
     Args:
         stream: an open binary file.
         size: bytes of a block, about.
+        checked: whether quotes are looked at.
 
     Raises:
-        UnevenLinesError: for a line with an odd number of quotes, whose end may not be the end of a row.
+        UnevenLinesError: for a line that is too long, and one with an odd number of quotes, whose end may not be the
+            end of a row.
     """
     rest = b""
     while chunk := stream.read(size):
@@ -131,15 +133,22 @@ def line_blocks(stream: Any, size: int = BLOCK_BYTES) -> Iterator[bytes]:
                 raise UnevenLinesError
             continue
         block = b"".join((rest, memoryview(chunk)[:cut]))
-        _refuse_uneven(block)
+        if checked:
+            refuse_uneven(block)
         rest = chunk[cut:]
         yield block
     if rest.strip(b"\r\n"):
-        _refuse_uneven(rest + b"\n")
+        if checked:
+            refuse_uneven(rest + b"\n")
         yield rest
 
 
-def _refuse_uneven(block: bytes) -> None:
+def refuse_uneven(block: bytes) -> None:
+    """Refuse lines with an odd number of quotes, whose ends may not be ends of rows.
+
+    Raises:
+        UnevenLinesError: if a line has one.
+    """
     if b'"' not in block:
         return
     marks = np.frombuffer(block, np.uint8)

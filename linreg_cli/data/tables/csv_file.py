@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from linreg_cli.config.formats import CSV_SUFFIXES
-from linreg_cli.data.tables.encodings import candidates, likely
+from linreg_cli.data.tables.encodings import EncodingGuess, candidates, likely, sample_words
 from linreg_cli.data.tables.standard_input import is_copy
 from linreg_cli.data.tables.text_format import TextFormat
 from linreg_cli.errors import DataError, Fault
@@ -151,9 +151,14 @@ class CsvFile:
         message = f"{reason} is not {shown} text{reads}; set {remedy}{others}"
         return Fault(message, where, settings={"data.encoding": guess})
 
-    def rivals(self) -> list[str]:
-        """The encodings that are about as likely as that which `undecodable` would set."""
-        return self._guessed()[1]
+    def guess(self) -> EncodingGuess | None:
+        """How the encoding that `undecodable` would set was guessed; None where a mark or UTF-8 leaves no doubt."""
+        with self.raw() as stream:
+            head = stream.read(1 << 16)
+        encoding, rivals = self._guessed()
+        if encoding == "utf-8" or head[:2] in _MARKS:
+            return None
+        return EncodingGuess({each: sample_words(head, each) for each in (encoding, *rivals)})
 
     def _guessed(self) -> tuple[str, list[str]]:
         """The encoding of the file, and those that are about as likely."""

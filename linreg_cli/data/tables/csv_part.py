@@ -1,6 +1,8 @@
 """One file of a CSV table: its header, and its rows with the types that the table asks for."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,6 +12,7 @@ from linreg_cli.data.tables.blocks import BLOCK_BYTES, UnevenLinesError, block_b
 from linreg_cli.data.tables.csv_faults import malformed
 from linreg_cli.data.tables.csv_file import CsvFile
 from linreg_cli.data.tables.leading_zeros import LeadingZerosError, cells_with_leading_zeros, suspects
+from linreg_cli.data.tables.line_rows import SCAN_BYTES, Lines, lines_between, lines_of
 from linreg_cli.data.tables.text_format import TextFormat
 from linreg_cli.errors import DataError, Fault
 
@@ -61,14 +64,16 @@ class CsvPart:
             return pcsv.read_csv(stream, parse_options=parsing, convert_options=options)
 
     def blocks(
-        self, options: pcsv.ConvertOptions, numbers: Collection[str], finish: Callable[[pa.Table], pa.Table]
-    ) -> Iterator[pa.Table]:
+        self, options: pcsv.ConvertOptions, numbers: Collection[str], finish: Callable[[pa.Table], pa.Table],
+        rows: tuple[int, int] | None = None,
+    ) -> Iterator[pa.Table]:  # fmt: skip
         """The rows in blocks.
 
         Args:
             options: how cells are converted.
             numbers: columns whose cells are to be numbers.
             finish: applied to each block, in parallel.
+            rows: the first row, from 0, and one past the last, which alone are parsed; None: all.
 
         Raises:
             UnevenLinesError: for a file that must be read as a whole.
@@ -82,7 +87,7 @@ class CsvPart:
         def parse(number: int, block: bytes) -> pa.Table:
             if b"\0" in block:
                 raise self.file.holds_nul()
-            names = self.columns if number else None
+            names = self.columns if number or rows is not None else None
             reading = pcsv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=names)
             coded = suspects(block, self._delimiter, self.columns).intersection(numbers)
             if coded and (coded := self._with_leading_zeros(block, reading, parsing, coded)):
@@ -90,7 +95,34 @@ class CsvPart:
             return finish(pcsv.read_csv(pa.BufferReader(block), reading, parsing, options))
 
         with self.file.open() as stream:
-            yield from in_parallel(parse, line_blocks(stream, block_bytes(len(self.columns))))
+            yield from in_parallel(parse, self._line_blocks(stream, rows))
+
+    def _line_blocks(self, stream: Any, rows: tuple[int, int] | None) -> Iterator[bytes]:
+        """The bytes of the file in blocks of complete lines, or those of some rows."""
+        size = block_bytes(len(self.columns))
+        if rows is None:
+            yield from line_blocks(stream, size)
+            return
+        first, last, at = rows[0] + 1, rows[1] + 1, 0  # the header is the first line
+        if stream.seekable():
+            byte, at = self._lines.at(first)
+            stream.seek(byte)
+        yield from lines_between(line_blocks(stream, size, checked=False), first, last, at)
+
+    @property
+    def n_lines(self) -> int:
+        """How many lines with a character there are below the header; nothing is parsed.
+
+        Raises:
+            UnevenLinesError: for a line that is too long, and quotes that do not end in the header.
+        """
+        return self._lines.count - 1
+
+    @cached_property
+    def _lines(self) -> Lines:
+        size = max(SCAN_BYTES, 16 * len(self.columns))
+        with self.file.open() as stream:
+            return lines_of(line_blocks(stream, size, checked=False))
 
     def may_have_leading_zeros(self) -> bool:
         """Whether a cell of the file may have a leading zero."""

@@ -121,16 +121,30 @@ class CsvTable:
         kinds = options.column_types  # read once, since pyarrow builds the mapping on each access, in another order
         return [name for name in options.include_columns if pa.types.is_float64(kinds[name])]
 
-    def _parsed(self, options: pcsv.ConvertOptions) -> Iterator[pa.Table]:
-        """The rows in blocks; raises as `_read_in_blocks`."""
+    def _parsed(self, options: pcsv.ConvertOptions, rows: tuple[int, int] | None = None) -> Iterator[pa.Table]:
+        """The rows in blocks, or those from one to another; raises as `_read_in_blocks`."""
         numbers = self._numbers_of(options)
         grouped = bool(numbers) and self.text.thousands is not None  # which pyarrow does not read
         if grouped:
             options = self._options(dict.fromkeys(options.include_columns, pa.string()))
-        for part in self._parts:
+        for part, own in self._parts_of(rows):
             ordered = functools.partial(self._in_order, part)
             finish = (lambda table: self._all_numbers(table, numbers)) if grouped else ordered
-            yield from part.blocks(options, numbers, finish)
+            yield from part.blocks(options, numbers, finish, own)
+
+    def _parts_of(self, rows: tuple[int, int] | None) -> Iterator[tuple[CsvPart, tuple[int, int] | None]]:
+        """The files that some rows lie in, each with those in it; None: all."""
+        if rows is None or len(self._parts) == 1:
+            yield from ((part, rows) for part in self._parts)
+            return
+        at = 0
+        for part in self._parts:
+            first, last = max(rows[0] - at, 0), min(rows[1] - at, part.n_lines)
+            at += part.n_lines
+            if first < last:
+                yield part, (first, last)
+            if at >= rows[1]:
+                return
 
     def _in_order(self, part: CsvPart, table: pa.Table) -> pa.Table:
         """Rows with the columns in the order of the first file; those that were named are in theirs already."""
@@ -193,15 +207,24 @@ class CsvTable:
         """See `Table.row_blocks`. Lines with an odd number of quotes, and a single column, are read as a whole."""
         return self._in_blocks(as_it_is(self.columns))
 
-    def cell_blocks(self, columns: Sequence[str], text: Sequence[str]) -> Iterator[Cells]:
+    def n_rows(self) -> int:
+        """See `Table.n_rows`. Ends of lines are counted."""
+        try:
+            return sum(part.n_lines for part in self._parts)
+        except (UnevenLinesError, UnicodeDecodeError, DataError) as error:
+            raise NotInBlocksError(str(error)) from None
+
+    def cell_blocks(
+        self, columns: Sequence[str], text: Sequence[str], rows: tuple[int, int] | None = None
+    ) -> Iterator[Cells]:
         """See `Table.cell_blocks`."""
         types = dict.fromkeys(columns, pa.float64()) | dict.fromkeys((*text, *self._coded & {*columns}), pa.string())
-        for block in self._in_blocks(self._options(types)):
+        for block in self._in_blocks(self._options(types), rows):
             yield cells_of_block(block, columns, self._missing_values)
 
-    def _in_blocks(self, options: pcsv.ConvertOptions) -> Iterator[pa.Table]:
+    def _in_blocks(self, options: pcsv.ConvertOptions, rows: tuple[int, int] | None = None) -> Iterator[pa.Table]:
         try:
-            yield from self._parsed(options)
+            yield from self._parsed(options, rows)
         except (UnevenLinesError, LeadingZerosError, pa.ArrowInvalid, UnicodeDecodeError, DataError) as error:
             raise NotInBlocksError(str(error)) from None
 

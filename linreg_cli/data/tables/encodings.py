@@ -2,7 +2,10 @@
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from linreg_cli.data.tables.single_byte import EVEN, reading
 
 #: Encodings of two bytes a character: a character set that has its common characters first, the last first byte of
 #: these, and how many different characters a guess needs. Every syllable of Korean is a common character of Chinese
@@ -23,19 +26,39 @@ _SURE = {"cp949": 12}
 _SURE_OTHERWISE = 4
 #: Different characters from which on a text may be in an encoding that is the rarer of two.
 _FEWEST = 3
-#: A word in Cyrillic letters of one case, or with a capital first; the share of words that are such, and of vowels in
-#: them, that a text in cp1251 has at least: a text in Greek or in KOI8-R has fewer.
-_CYRILLIC_WORD = re.compile("[А-ЯЁІЇЄҐЎ]?[а-яёіїєґў]+|[А-ЯЁІЇЄҐЎ]+")
-_LEAST_CYRILLIC, _LEAST_VOWELS = 0.8, 0.2
-#: The share of vowels from which on Cyrillic words are certain: Russian has 0.43, KOI8-R or Hebrew read so about 0.25.
-_USUAL_VOWELS = 0.3
-#: Marks about a word that are not ASCII.
-_QUOTES = "«»„“”‘’–—…№°"
-#: Letters from which on Cyrillic words are hardly Western ones, which mix accented letters with others.
-_SURELY_CYRILLIC = 4
-#: Different characters of two bytes: one in five of the common Chinese ones is a pair of Cyrillic capitals too, so that
-#: from three on Cyrillic is likelier, and from eight on certain.
-_LIKELY_CAPITALS, _SURELY_CAPITALS = 3, 8
+
+
+#: Lines that are looked at.
+_LINES = 100
+#: The logarithm of the probability of a table in an encoding of two bytes, of a character in it, of one that is a kana,
+#: and of one beside a letter of ASCII in a word: of some thousand characters some hundred are frequent.
+_TABLE, _CHARACTER, _KANA, _BESIDE_ASCII = -1.0, -6.5, -4.0, -1.5
+
+
+@dataclass(frozen=True)
+class EncodingGuess:
+    """An encoding that was guessed.
+
+    Attributes:
+        reads: the encoding, then those that are about as likely -> some words as they read in it.
+    """
+
+    reads: Mapping[str, list[str]]
+
+    @property
+    def rivals(self) -> list[str]:
+        """The encodings that are about as likely."""
+        return [*self.reads][1:]
+
+
+def sample_words(head: bytes, encoding: str) -> list[str]:
+    """The first words that are not ASCII, at most three.
+
+    >>> sample_words("x,größe,Länge\\n".encode("cp1252"), "cp1252")
+    ['größe', 'Länge']
+    """
+    words = re.findall(r"\w+", _sample(head).decode(encoding, "ignore"))
+    return [word[:30] for word in dict.fromkeys(words) if not word.isascii()][:3]
 
 
 def candidates(head: bytes) -> Iterator[str]:
@@ -60,19 +83,14 @@ def likely(head: bytes) -> list[str]:
     (['cp1251'], ['gb18030', 'cp1251'])
     """
     common = {encoding: _common(head, encoding) for encoding in _OF_TWO_BYTES}
-    best = max(common, key=common.__getitem__)
-    letters, vowels = _cyrillic(head)
+    sample = _sample(head)
+    best, single = max(common, key=common.__getitem__), reading(sample)
     if common[best] < _LEAST_COMMON:
-        if not letters:
-            return ["cp1252"]
-        if letters < _SURELY_CYRILLIC:
-            return ["cp1252", "cp1251"]
-        return ["cp1251"] if vowels >= _USUAL_VOWELS else ["cp1251", "cp1252"]
-    different = _different(head, best)
-    if letters:
-        if different >= _SURELY_CAPITALS:
-            return ["cp1251"]
-        return ["cp1251", best] if different >= _LIKELY_CAPITALS else [best, "cp1251"]
+        return [single.encoding, *single.rivals]
+    ahead, different = single.log_p - _log_p(sample, best), _different(head, best)
+    if ahead > -EVEN:
+        found = [single.encoding, best] if ahead > 0 else [best, single.encoding]
+        return found[:1] if ahead > EVEN else found
     rivals = [
         each
         for each in common
@@ -83,17 +101,19 @@ def likely(head: bytes) -> list[str]:
     return [best, *rivals[:1]]
 
 
-def _cyrillic(head: bytes) -> tuple[int, float]:
-    """How many letters the Cyrillic words have that the bytes are in cp1251, and the share of vowels; 0 if no text."""
-    words = [
-        word.strip(_QUOTES) for word in re.findall(r"(?:[^\W\d_]|[^\x00-\x7f\s])+", head.decode("cp1251", "replace"))
-    ]
-    high = [word for word in words if len(word) > 1 and not word.isascii()]
-    letters = "".join(word for word in high if _CYRILLIC_WORD.fullmatch(word)).lower()
-    if not letters or len(letters) < _LEAST_CYRILLIC * sum(map(len, high)):
-        return 0, 0.0
-    vowels = sum(letter in "аеёиоуыэюяіїє" for letter in letters) / len(letters)
-    return (len(letters), vowels) if vowels >= _LEAST_VOWELS else (0, 0.0)
+def _sample(head: bytes) -> bytes:
+    """The first lines that are not ASCII, each once."""
+    return b"\n".join([*dict.fromkeys(line for line in head.split(b"\n") if not line.isascii())][:_LINES])
+
+
+def _log_p(sample: bytes, encoding: str) -> float:
+    """The logarithm of the likelihood of the words of a text in an encoding of two bytes a character."""
+    text = codecs.getincrementaldecoder(encoding)().decode(sample)
+    words: dict[str, None] = dict.fromkeys(re.findall(r"[A-Za-z]*[^\x00-\x7f]+[A-Za-z]*", text))
+    mixed = sum(word[0].isascii() or word[-1].isascii() for word in words)
+    high = [mark for word in words for mark in word if not mark.isascii()]
+    kana = sum("ぁ" <= mark <= "ヿ" for mark in high)
+    return _TABLE + _BESIDE_ASCII * mixed + _KANA * kana + _CHARACTER * (len(high) - kana)
 
 
 def _different(head: bytes, encoding: str) -> int:

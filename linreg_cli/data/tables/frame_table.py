@@ -72,7 +72,13 @@ class FrameTable:
         """See `Table.row_blocks`. A frame is in memory already."""
         raise NotInBlocksError(_IN_MEMORY)
 
-    def cell_blocks(self, columns: Sequence[str], text: Sequence[str]) -> Iterator[Cells]:
+    def n_rows(self) -> int:
+        """See `Table.n_rows`."""
+        return int(self._frame.num_rows)
+
+    def cell_blocks(
+        self, columns: Sequence[str], text: Sequence[str], rows: tuple[int, int] | None = None
+    ) -> Iterator[Cells]:
         """See `Table.cell_blocks`. A frame is in memory already."""
         raise NotInBlocksError(_IN_MEMORY)
 

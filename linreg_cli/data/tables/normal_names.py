@@ -54,10 +54,16 @@ class _NormalTable:
         """See `Table.row_blocks`."""
         return map(_named, self._table.row_blocks())
 
-    def cell_blocks(self, columns: Sequence[str], text: Sequence[str]) -> Iterator[Cells]:
+    def n_rows(self) -> int:
+        """See `Table.n_rows`."""
+        return self._table.n_rows()
+
+    def cell_blocks(
+        self, columns: Sequence[str], text: Sequence[str], rows: tuple[int, int] | None = None
+    ) -> Iterator[Cells]:
         """See `Table.cell_blocks`."""
-        blocks = self._table.cell_blocks(*([self._written[name] for name in names] for names in (columns, text)))
-        return map(_cells_named, blocks)
+        written, as_text = ([self._written[name] for name in names] for names in (columns, text))
+        return map(_cells_named, self._table.cell_blocks(written, as_text, rows))
 
     def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:
         """See `Table.typing`."""

@@ -93,8 +93,23 @@ class Table(Protocol):
                 or whoever uses its cells will say.
         """
 
-    def cell_blocks(self, columns: Sequence[str], text: Sequence[str]) -> Iterator[Cells]:
-        """The cells of `read`, a block of rows at a time; raises as `row_blocks`."""
+    def n_rows(self) -> int:
+        """How many rows `cell_blocks` gives, without decoding a cell where the format allows it.
+
+        Raises:
+            NotInBlocksError: as `row_blocks`.
+        """
+
+    def cell_blocks(
+        self, columns: Sequence[str], text: Sequence[str], rows: tuple[int, int] | None = None
+    ) -> Iterator[Cells]:
+        """The cells of `read`, a block of rows at a time; raises as `row_blocks`.
+
+        Args:
+            columns: as in `read`.
+            text: as in `read`.
+            rows: the first row, from 0, and one past the last; what lies before is not parsed. None: all rows.
+        """
 
     def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:
         """What `typed` does to the whole table, for a block of its rows; a text file is read for it.

@@ -17,6 +17,10 @@ LOAD_SECONDS = 0.05
 COMPILE_SECONDS = {"native": 5.0, "statistics": 2.3, "sharded": 5.0}
 #: One exchange of sums between processes on one machine, with what Python does around it.
 EXCHANGE_SECONDS = 400e-6
+#: Bytes a second of what one process gives to all others.
+BYTES_A_SECOND = 5e8
+#: Bytes of the rows that processes give each other at once.
+BYTES_AT_ONCE = 2 * 2**20
 #: A compiled executor is chosen only if it saves more seconds than this; a smaller saving would not be noticed.
 MIN_SAVING = 0.5
 
@@ -74,9 +78,33 @@ def estimate(name: str, plan: StepPlan, n_features: int, n_targets: int, *, comp
     # Two passes per epoch: one for the steps and one for the train loss.
     passes = rows * (2 * passing + shuffling)
     if processes > 1:
-        passes = passes / processes + _sending(plan, n_features + n_targets, processes)
-        steps += (plan.total_steps + plan.epochs) * EXCHANGE_SECONDS
+        row = 4 * (n_features + n_targets)
+        at_once = 0 if plan.is_full_batch else steps_at_once(plan, row)
+        steps += plan.epochs * EXCHANGE_SECONDS
+        if at_once:  # each process takes every step
+            steps += rows * (passing + row / BYTES_A_SECOND) + plan.total_steps / at_once * 4 * EXCHANGE_SECONDS
+            passes = rows * (passing + shuffling) / processes
+        else:
+            steps += plan.total_steps * EXCHANGE_SECONDS
+            passes /= processes
+        passes += _sending(plan, n_features + n_targets, processes)
     return Cost(start, steps + passes + plan.epochs * 80e-6)
+
+
+def steps_at_once(plan: StepPlan, row_bytes: int) -> int:
+    """Of how many steps several processes give each other the rows at once; 0: they exchange the sums of each step.
+
+    Args:
+        plan: steps of less than a full batch.
+        row_bytes: bytes of a row.
+
+    >>> from linreg_cli.optim.losses import Loss
+    >>> def steps(size): return StepPlan(10**6, size, 1, False, 0, Loss("mse"), lambda epoch: 0.1)
+    >>> steps_at_once(steps(32), 36), steps_at_once(steps(65_536), 36)
+    (1820, 0)
+    """
+    travelling = plan.batch_size * row_bytes
+    return 0 if travelling > EXCHANGE_SECONDS * BYTES_A_SECOND else max(1, BYTES_AT_ONCE // travelling)
 
 
 def _sending(plan: StepPlan, n_columns: int, processes: int) -> float:

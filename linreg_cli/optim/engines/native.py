@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from linreg_cli.optim.engines.kernels import disk
-from linreg_cli.optim.engines.kernels.loader import kernel
+from linreg_cli.optim.engines.kernels.loader import kernel, load
 from linreg_cli.optim.engines.kernels.signatures import LANES
 from linreg_cli.optim.engines.parameters import PackedParameters
 from linreg_cli.optim.engines.parts import over_parts, part_rows
 from linreg_cli.optim.engines.windows import Window, windows_of
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import AnyRows, TrainRows, sum_of_weights
+from linreg_cli.optim.rows import AnyRows, StoredRows, TrainRows, sum_of_weights
 from linreg_cli.optim.state import TrainingState
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -52,22 +52,21 @@ class NativeExecutor:
         self._order = "int32" if self._n < WIDE_ROWS else "int64"
         self._as_given = np.empty(0, self._order)
         self._windows = windows_of(self._rows, getattr(torch, self._order))
-        self._pass_kernel = _pass_kernel(weighted=rows.is_weighted)
+        self._pass_kernel = pass_kernel(weighted=rows.is_weighted)
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str, *, weighted: bool = False) -> bool:
         """Whether the compiled kernels that a plan needs are on the disk; as `ReferenceExecutor.is_compiled`."""
         parts = _in_parts(plan, n_features)
         step = "batches.update" if parts else _steps_kernel(plan, n_targets, weighted=weighted)
-        return all(disk.exists(name, dtype) for name in (_pass_kernel(weighted=weighted), step))
+        return all(disk.exists(name, dtype) for name in (pass_kernel(weighted=weighted), step))
 
     def load(self, plan: StepPlan) -> None:
         """Load or compile the kernels that a plan needs; as `ReferenceExecutor.load`."""
-        kernel(self._pass_kernel, self._dtype)
-        if _in_parts(plan, self._d):
-            kernel("batches.update", self._dtype)
-        else:
-            kernel(_steps_kernel(plan, self._k, weighted=self._rows.is_weighted), self._dtype, self._order)
+        step = "batches.update", self._dtype, "int32"
+        if not _in_parts(plan, self._d):
+            step = _steps_kernel(plan, self._k, weighted=self._rows.is_weighted), self._dtype, self._order
+        load([(self._pass_kernel, self._dtype, "int32"), step], elsewhere=isinstance(self._rows, StoredRows))
 
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         """Take the steps `start` to `stop - 1`; as `ReferenceExecutor.run`."""
@@ -118,7 +117,7 @@ class NativeExecutor:
     ) -> int:
         """Take len(losses) steps from batch `position` of a window on; returns the number of losses computed."""
         order = self._as_given if window.order is None else window.order.numpy()
-        data, n = (*_flat(window.rows), order, len(order) > 0), window.rows.n_samples
+        data, n = (*flat(window.rows), order, len(order) > 0), window.rows.n_samples
         parameters = packed.w, packed.b, packed.mw, packed.mb, packed.has_buffer
         setting = packed.bias, LOSS_CODES[plan.loss.name], plan.loss.huber_delta, rates, *_rule(plan), position
         name = _steps_kernel(plan, self._k, weighted=self._rows.is_weighted)
@@ -154,7 +153,7 @@ class NativeExecutor:
         def part(first: int, last: int) -> tuple[float, Array, Array]:
             dots_8, g_kD, gb_k = _workspace(packed)
             value = pass_over(
-                *_flat(self._rows.part(first, last)), 0, last - first, packed.w, packed.b, self._d, self._k,
+                *flat(self._rows.part(first, last)), 0, last - first, packed.w, packed.b, self._d, self._k,
                 LOSS_CODES[plan.loss.name], plan.loss.huber_delta, dots_8, g_kD, gb_k, gradient,
             )  # fmt: skip
             return float(value), g_kD, gb_k
@@ -174,7 +173,7 @@ def _in_parts(plan: StepPlan, n_features: int) -> bool:
     return plan.is_full_batch and plan.n_samples > part_rows(n_features)
 
 
-def _pass_kernel(*, weighted: bool) -> str:
+def pass_kernel(*, weighted: bool) -> str:
     """The name of the kernel for the pass over some rows."""
     return "batches.weighted_pass_over" if weighted else "batches.pass_over"
 
@@ -195,7 +194,7 @@ def _workspace(packed: PackedParameters) -> tuple[Array, Array, Array]:
     return np.empty(LANES, packed.w.dtype), np.empty(len(packed.w)), np.empty(len(packed.b))
 
 
-def _flat(rows: TrainRows) -> tuple[Array, ...]:
+def flat(rows: TrainRows) -> tuple[Array, ...]:
     """X, y and the weights, if there are any, as one-dimensional arrays, as kernels take them."""
     arrays = [rows.X_nd, rows.y_nk, *([] if rows.weight_n is None else [rows.weight_n])]
     return tuple(each.reshape(-1).numpy() for each in arrays)

@@ -111,7 +111,7 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
     """
     device, stored, weighted = rows.device.type, isinstance(rows, StoredRows), rows.is_weighted
     if engine != "auto":
-        reason = unable(engine, plan, device, stored=stored, weighted=weighted) or _without_rows(engine, rows)
+        reason = unable(engine, plan, device, stored=stored) or _without_rows(engine, rows)
         if reason and isinstance(rows, MeasuredRows):
             raise ValueError(f"{engine} cannot run this plan: {reason}")
         if reason:
@@ -119,7 +119,7 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
             raise ValueError(f"{engine} cannot run this plan: {reason}; use {others}")
         return _choice(engine, rows, "named by train.engine", auto=False)
     if plan.shards is not None:
-        if why := unable("sharded", plan, device, stored=stored, weighted=weighted):
+        if why := unable("sharded", plan, device, stored=stored):
             raise ValueError(f"no executor can run this plan: {why}")
         best = "sharded" if unable("statistics", plan, device) else "statistics"
         why = f"auto: sums are those of {plural(plan.shards.count, 'shard')}, in their order"
@@ -130,9 +130,9 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
         return _choice("statistics", rows, "auto: the rows were not read, their statistics were", auto=True)
     if device != "cpu":
         return _choice("reference", rows, f"auto: {unable('native', plan, device)}", auto=True)
-    able = [name for name in FOR_AUTO if unable(name, plan, device, stored=stored, weighted=weighted) is None]
+    able = [name for name in FOR_AUTO if unable(name, plan, device, stored=stored) is None]
     if able == ["reference"]:
-        why = unable("native", plan, device, stored=stored, weighted=weighted)
+        why = unable("native", plan, device, stored=stored)
         return _choice("reference", rows, f"auto: {why}", auto=True)
     shape = rows.n_features, rows.n_targets
     compiled = {name: EXECUTORS[name].is_compiled(plan, *shape, rows.dtype, weighted=weighted) for name in able}
@@ -152,7 +152,7 @@ def _without_rows(engine: str, rows: AnyRows) -> str | None:
     return "it needs the rows, and statistics hold none; use auto, or leave --stats out" if needs else None
 
 
-def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False, weighted: bool = False) -> str | None:
+def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) -> str | None:
     """Why an executor cannot run a plan on a type of device (`cpu`, `cuda`); None if it can.
 
     Args:
@@ -160,7 +160,6 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False, we
         plan: the steps.
         device: where the rows are.
         stored: whether they stay on the disk.
-        weighted: whether they have weights.
     """
     if plan.shards is not None and engine not in (ShardedExecutor.name, StatisticsExecutor.name):
         return "it does not add up shard by shard, as train.shards asks for"
@@ -171,8 +170,8 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False, we
         return f"compiled steps run on the CPU and the data is on {device}{remedy}"
     if engine in ("reference", "affine") and stored and plan.is_full_batch:
         return "it takes a batch from memory, and a full batch stays on the disk"
-    if plan.shards is not None and (stored or weighted):
-        return f"{'rows that stay on the disk' if stored else 'weighted rows'} are not added up shard by shard"
+    if plan.shards is not None and stored:
+        return "rows that stay on the disk are not added up shard by shard"
     if engine == "statistics":
         return not_from_moments(plan)
     return not_quadratic(plan) if engine == "affine" else None

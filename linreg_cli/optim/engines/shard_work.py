@@ -1,5 +1,8 @@
 """The work of one process on the shards that it holds; what it adds up is exchanged with the processes of the others.
 
+Small batches are few bytes: then processes give each other the rows of many batches at once, and each takes all steps
+from them. The same kernel adds up the same rows in the same order, so the bits are those of an exchange in every step.
+
 Shapes: S shards, W = 1 + k D + K sums of each (loss, sum f x, sum f), D and K rounded up to whole vectors. Every method
 gives the same in every process, and is called in all of them at once.
 """
@@ -13,16 +16,22 @@ from typing import Any, Protocol
 import numpy as np
 
 from linreg_cli.optim.engines import moments
+from linreg_cli.optim.engines.costs import steps_at_once
 from linreg_cli.optim.engines.kernels.loader import Kernel, kernel
 from linreg_cli.optim.engines.kernels.signatures import LANES
-from linreg_cli.optim.engines.native import LOSS_CODES, WIDE_ROWS
+from linreg_cli.optim.engines.native import LOSS_CODES, WIDE_ROWS, flat, pass_kernel
 from linreg_cli.optim.engines.parameters import PackedParameters, rounded_up
 from linreg_cli.optim.engines.parts import in_threads, part_rows
+from linreg_cli.optim.engines.shard_batches import Batches, of_epoch
 from linreg_cli.optim.engines.threads import one_thread
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import TrainRows, row_bytes
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+#: The kernels that take steps: of rows without and with weights.
+STEPS = "shards.run_steps", "shards.weighted_run_steps"
 
 
 class Exchange(Protocol):
@@ -30,6 +39,9 @@ class Exchange(Protocol):
 
     def gather(self, parts_SW: Array) -> None:
         """Fill in the rows of the shards that other processes hold, in every process."""
+
+    def rows(self, batches: Batches, first: int, count: int) -> Batches:
+        """Some batches with the rows of all shards; as `shard_batches.given_to_each`."""
 
 
 class ShardWork:
@@ -44,14 +56,14 @@ class ShardWork:
 
     def __init__(self, plan: StepPlan, rows: TrainRows, held: range, exchange: Exchange | None = None) -> None:
         assert plan.shards is not None
-        self.plan, self._rows, self._held, self._exchange = plan, rows, held, exchange
+        self.plan, self._rows, self._held, self._exchange = plan, rows.contiguous(), held, exchange
         self._count, self._first_row = plan.shards.count, int(plan.shards.bounds[held.start])
         self._bounds = plan.shards.bounds[held.start : held.stop + 1] - self._first_row
-        self._X_nd, self._y_nk = rows.X_nd.contiguous().view(-1).numpy(), rows.y_nk.contiguous().view(-1).numpy()
+        self._flat = flat(self._rows)
         self._d, self._k = rows.n_features, rows.n_targets
         self._width = 1 + self._k * rounded_up(self._d) + rounded_up(self._k)
         self._row_dtype = "int32" if plan.n_samples < WIDE_ROWS else "int64"
-        self._epoch: tuple[int, Array, Array] | None = None
+        self._epoch: tuple[int, Batches] | None = None
 
     def load(self, kernels: Sequence[str]) -> None:
         """Load or compile the kernels of these names.
@@ -63,7 +75,7 @@ class ShardWork:
             self._kernel(name)
 
     def _kernel(self, name: str) -> Kernel:
-        return kernel(name, self._rows.dtype, self._row_dtype if name == "shards.run_steps" else "int32")
+        return kernel(name, self._rows.dtype, self._row_dtype if name in STEPS else "int32")
 
     def run(self, packed: PackedParameters, start: int, rates: Array, count: int) -> Array:
         """Take `count` steps from step `start` on, or stop before the update at a loss that is not finite.
@@ -97,16 +109,25 @@ class ShardWork:
         return float(_in_order(parts_SW[:, 0]))
 
     def moments(self) -> list[moments.Moments]:
-        """Number of rows, means and centred second moments of [x | y] of each shard; without rows they are 0."""
+        """Sum of weights, means and centred second moments of [x | y] of each shard; without rows they are 0."""
         z = self._d + self._k
         parts_SW = np.zeros((self._count, 1 + z + z * z))
-        by_product = moments.is_wide(self._d, self._k)
+        by_product = moments.is_wide(self._d, self._k) or self._rows.is_weighted
         by_shard = self._by_shard(lambda first, last: moments.of_part(self._rows, first, last), by_product=by_product)
         for shard, parts in by_shard.items():
             rows, mean_z, M_zz = moments.merged(parts)
             parts_SW[shard] = np.concatenate([[rows], mean_z, M_zz.reshape(-1)])
         self._gather(parts_SW)
-        return [(round(part[0]), part[1 : 1 + z], part[1 + z :].reshape(z, z)) for part in parts_SW]
+        return [(float(part[0]), part[1 : 1 + z], part[1 + z :].reshape(z, z)) for part in parts_SW]
+
+    def weight_sum(self) -> float:
+        """The sum of the weights of all rows; without weights their number."""
+        parts_SW = np.zeros((self._count, 1))
+        for shard, (first, last) in zip(self._held, itertools.pairwise(self._bounds.tolist()), strict=True):
+            weight_n = self._rows.weight_n
+            parts_SW[shard] = last - first if weight_n is None else weight_n[first:last].numpy().sum(dtype=np.float64)
+        self._gather(parts_SW)
+        return float(_in_order(parts_SW[:, 0]))
 
     def residual_moments(self, fit_kd: Array, mean_z: Array) -> tuple[Array, Array]:
         """Sums of r x and r^2 over all rows, for the residuals of a fit; as `moments.of_residuals`."""
@@ -123,49 +144,58 @@ class ShardWork:
 
     def _run_epoch(self, packed: PackedParameters, epoch: int, position: int, rate: float, losses: Array) -> int:
         """Take len(losses) steps of one epoch; returns the number of losses computed."""
-        parts_SW, steps = np.zeros((self._count, self._width)), len(losses)
+        parts_SW = np.zeros((self._count, self._width))
         if self.plan.is_full_batch:
             self._pass_over(packed, parts_SW, gradient=True)
             self._gather(parts_SW)
-            return self._steps(packed, self._no_batches(), position, rate, losses, parts_SW, adding=False)
+            nothing = Batches(self._rows, np.empty(0, self._row_dtype), np.empty(0, self._row_dtype), self._held)
+            return self._steps(packed, nothing, position, rate, losses, parts_SW, adding=False)
         batches = self._batches(epoch)
         if self._exchange is None:
             return self._steps(packed, batches, position, rate, losses, parts_SW)
-        for step in range(steps):
-            here = packed, batches, position + step, rate, losses[step : step + 1], parts_SW
-            self._steps(*here, updating=False)
-            self._gather(parts_SW)
-            self._steps(*here, adding=False)
+        at_once, taken = steps_at_once(self.plan, row_bytes(self._rows)), 0
+        while taken < len(losses):
+            part = losses[taken : taken + max(1, at_once)]
+            if at_once:
+                found = self._exchange.rows(batches, position + taken, len(part))
+                done = self._steps(packed, found, position + taken, rate, part, parts_SW)
+            else:
+                here = packed, batches, position + taken, rate, part, parts_SW
+                self._steps(*here, updating=False)
+                self._gather(parts_SW)
+                done = self._steps(*here, adding=False)
+            taken += done
             packed.has_buffer = packed.has_buffer or self.plan.momentum != 0
-            if not np.isfinite(losses[step]):
-                return step + 1
-        return steps
+            if not np.isfinite(part[done - 1]):
+                break
+        return taken
 
     def _steps(
-        self, packed: PackedParameters, batches: tuple[Array, Array], position: int, rate: float, losses: Array,
-        parts_SW: Array, *, adding: bool = True, updating: bool = True,
+        self, packed: PackedParameters, batches: Batches, position: int, rate: float, losses: Array, parts_SW: Array,
+        *, adding: bool = True, updating: bool = True,
     ) -> int:  # fmt: skip
-        """Call the kernel; see `kernels.shards.run_steps`."""
-        plan, (order_n, ends) = self.plan, batches
-        run_steps = self._kernel("shards.run_steps")
+        """Call the kernel, which counts from the first of the batches; see `kernels.shards.run_steps`."""
+        plan, held = self.plan, batches.shards
+        n_samples = plan.n_samples - batches.first * plan.batch_size
+        run_steps = self._kernel(STEPS[self._rows.is_weighted])
         return int(
             run_steps(
-                self._X_nd, self._y_nk, order_n, len(order_n) > 0, ends, len(self._held), self._held.start, self._count,
-                packed.w, packed.b, packed.mw, packed.mb, packed.has_buffer, self._d, self._k, plan.n_samples,
+                *batches.arrays, batches.ends, len(held), held.start, self._count,
+                packed.w, packed.b, packed.mw, packed.mb, packed.has_buffer, self._d, self._k, n_samples,
                 plan.batch_size, packed.bias, LOSS_CODES[plan.loss.name], plan.loss.huber_delta, rate, plan.momentum,
-                plan.dampening, plan.weight_decay, plan.nesterov, position, losses, len(losses), adding, updating,
-                parts_SW, *_workspace(packed),
+                plan.dampening, plan.weight_decay, plan.nesterov, position - batches.first, losses, len(losses), adding,
+                updating, parts_SW, *_workspace(packed),
             )
         )  # fmt: skip
 
     def _pass_over(self, packed: PackedParameters, parts_SW: Array, *, gradient: bool) -> None:
         """Put the sums of the held shards over all of their rows into their place; only the loss without `gradient`."""
-        pass_over, loss = self._kernel("batches.pass_over"), self.plan.loss
+        pass_over, loss = self._kernel(pass_kernel(weighted=self._rows.is_weighted)), self.plan.loss
 
         def part(first: int, last: int) -> Array:
             dots_8, g_kD, gb_k = _workspace(packed)
             value = pass_over(
-                self._X_nd, self._y_nk, first, last, packed.w, packed.b, self._d, self._k, LOSS_CODES[loss.name],
+                *self._flat, first, last, packed.w, packed.b, self._d, self._k, LOSS_CODES[loss.name],
                 loss.huber_delta, dots_8, g_kD, gb_k, gradient,
             )  # fmt: skip
             return np.concatenate([[value], g_kD, gb_k]) if gradient else np.array([value])
@@ -193,34 +223,12 @@ class ShardWork:
             for shard in dict.fromkeys(bound[0] for bound in bounds)
         }
 
-    def _batches(self, epoch: int) -> tuple[Array, Array]:
-        """The held rows in the order of the epoch, grouped by batch and shard, and where each group ends.
-
-        Where rows come as given, the first is empty, since each group is a range of rows.
-        """
+    def _batches(self, epoch: int) -> Batches:
+        """The batches of an epoch, of the rows that are held."""
         if self._epoch is None or self._epoch[0] != epoch:
-            self._epoch = epoch, *self._grouped(epoch)
-        return self._epoch[1:]
-
-    def _grouped(self, epoch: int) -> tuple[Array, Array]:
-        plan, held = self.plan, len(self._held)
-        order = plan.row_order(epoch)
-        if order is None:
-            starts = np.minimum(np.arange(plan.steps_per_epoch + 1) * plan.batch_size, plan.n_samples)
-            # The boundaries within a batch: those of the shards, moved into it.
-            inside = np.clip(self._bounds[None, :-1] + self._first_row, starts[:-1, None], starts[1:, None])
-            ends = np.append(inside.reshape(-1), starts[-1]) - self._first_row
-            return np.empty(0, self._row_dtype), np.clip(ends, 0, self._bounds[-1]).astype(self._row_dtype)
-        order_n = order.numpy() - self._first_row
-        here = np.flatnonzero((order_n >= 0) & (order_n < self._bounds[-1]))
-        shard = np.searchsorted(self._bounds, order_n[here], side="right") - 1
-        group = here // plan.batch_size * held + shard
-        ends = np.concatenate([[0], np.cumsum(np.bincount(group, minlength=plan.steps_per_epoch * held))])
-        rows = order_n[here[np.argsort(group, kind="stable")]]
-        return rows.astype(self._row_dtype), ends.astype(self._row_dtype)
-
-    def _no_batches(self) -> tuple[Array, Array]:
-        return np.empty(0, self._row_dtype), np.empty(0, self._row_dtype)
+            self._epoch = None  # first: two orders would take twice the memory
+            self._epoch = epoch, of_epoch(self.plan, self._rows, self._held, epoch, self._row_dtype)
+        return self._epoch[1]
 
     def _gather(self, parts_SW: Array) -> None:
         if self._exchange is not None:

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from linreg_cli.optim.engines.kernels import disk
+from linreg_cli.optim.engines.native import pass_kernel
 from linreg_cli.optim.engines.parameters import PackedParameters
+from linreg_cli.optim.engines.shard_work import STEPS
 from linreg_cli.optim.engines.shared import SharedWork
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import TrainRows
@@ -15,7 +17,10 @@ from linreg_cli.optim.state import TrainingState
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-KERNELS = "shards.run_steps", "batches.pass_over"
+
+def kernels(*, weighted: bool) -> tuple[str, str]:
+    """The names of the kernels for rows without or with weights."""
+    return STEPS[weighted], pass_kernel(weighted=weighted)
 
 
 class ShardedExecutor:
@@ -36,16 +41,17 @@ class ShardedExecutor:
     def __init__(self, rows: TrainRows) -> None:
         if rows.device.type != "cpu":
             raise ValueError(f"sharded runs on the CPU and the data is on {rows.device}; use device: cpu")
-        self._shared, self._n_elements = SharedWork(rows), rows.n_samples * rows.n_targets
+        self._shared, self._kernels = SharedWork(rows), kernels(weighted=rows.is_weighted)
+        self._n_targets, self._weight = rows.n_targets, None if rows.is_weighted else float(rows.n_samples)
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str, *, weighted: bool = False) -> bool:
         """Whether the compiled kernels are on the disk; as `ReferenceExecutor.is_compiled`."""
-        return all(disk.exists(name, dtype) for name in KERNELS)
+        return all(disk.exists(name, dtype) for name in kernels(weighted=weighted))
 
     def load(self, plan: StepPlan) -> None:
         """Load or compile the kernels, and give other ranks their rows; as `ReferenceExecutor.load`."""
-        self._shared.of(plan, *KERNELS)
+        self._shared.of(plan, *self._kernels)
 
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         """Take the steps `start` to `stop - 1`; as `ReferenceExecutor.run`."""
@@ -55,7 +61,7 @@ class ShardedExecutor:
         packed = PackedParameters(state)
         (first, _), (last, _) = plan.locate(start), plan.locate(stop - 1)
         rates = np.array([plan.learning_rate(epoch) for epoch in range(first, last + 1)], dtype=np.float64)
-        losses = self._shared.of(plan, *KERNELS).together("run", packed, start, rates, stop - start)
+        losses = self._shared.of(plan, *self._kernels).together("run", packed, start, rates, stop - start)
         updates = len(losses) if np.isfinite(losses[-1]) else len(losses) - 1
         packed.write_back(state, plan, updates)
         state.step += updates
@@ -63,5 +69,9 @@ class ShardedExecutor:
 
     def train_loss(self, plan: StepPlan, state: TrainingState) -> float:
         """The loss over the whole train split at the parameters of the state, accumulated in float64."""
-        total = self._shared.of(plan, *KERNELS).together("loss_sum", PackedParameters(state))
-        return plan.loss.of_sum(float(total), self._n_elements)
+        shared = self._shared.of(plan, *self._kernels)
+        if self._weight is None:
+            self._weight = float(shared.together("weight_sum"))
+        return plan.loss.of_sum(
+            float(shared.together("loss_sum", PackedParameters(state))), self._weight * self._n_targets
+        )

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from linreg_cli.optim.divided import HeldRows
+from linreg_cli.optim.engines.shard_batches import Batches, given_to_each
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import AnyRows, TrainRows
@@ -44,12 +46,13 @@ class SharedWork:
         self._work = ShardWork(plan, rows.part(0, int(bounds[held[0].stop])), held[0], exchange)
         self._work.load(kernels)  # first: the other ranks find on the disk what was compiled
         if ranks is not None:
-            shape = rows.n_features, rows.n_targets, rows.dtype
-            ranks.ask("begin", replace(plan, learning_rate=_not_asked_for), kernels, *shape)
+            widths = rows.n_features, rows.n_targets, *([1] if rows.is_weighted else [])
+            ranks.ask("begin", replace(plan, learning_rate=_not_asked_for), kernels, widths, rows.dtype)
             for rank in range(1, ranks.size):
                 part = rows.part(int(bounds[held[rank].start]), int(bounds[held[rank].stop]))
-                ranks.send(part.X_nd, rank)
-                ranks.send(part.y_nk, rank)
+                for values in (part.X_nd, part.y_nk, *([] if part.weight_n is None else [part.weight_n])):
+                    ranks.send(values, rank)
+            ranks.done()
         return self
 
     def together(self, name: str, *arguments: Any) -> Any:
@@ -57,7 +60,10 @@ class SharedWork:
         assert self._work is not None
         if self._ranks is not None:
             self._ranks.ask(name, *arguments)
-        return getattr(self._work, name)(*arguments)
+        found = getattr(self._work, name)(*arguments)
+        if self._ranks is not None:
+            self._ranks.done()
+        return found
 
 
 def serve(ranks: "Ranks") -> int:
@@ -70,26 +76,30 @@ def serve(ranks: "Ranks") -> int:
         RankLost: if rank 0 has ended without saying so.
     """
     work: ShardWork | None = None
+    rows = HeldRows(ranks)
     while True:
         name, arguments = ranks.asked()
         if name == "end":
             return int(arguments[0])
         if name == "begin":
             work = _begun(ranks, *arguments)
+        elif name == "hold":
+            rows.hold(*arguments)
+        elif name == "pass":
+            rows.make(*arguments)
         else:
             getattr(work, name)(*arguments)
 
 
-def _begun(
-    ranks: "Ranks", plan: StepPlan, kernels: tuple[str, ...], n_features: int, n_targets: int, dtype: str
-) -> ShardWork:
-    """The work on the shards of this rank, whose rows rank 0 sends."""
+def _begun(ranks: "Ranks", plan: StepPlan, kernels: tuple[str, ...], widths: tuple[int, ...], dtype: str) -> ShardWork:
+    """The work on the shards of this rank, whose rows rank 0 sends: inputs, targets and weights, of these widths."""
     assert plan.shards is not None
     held = plan.shards.of_ranks(ranks.size)
     own = held[ranks.rank]
     count = int(plan.shards.bounds[own.stop] - plan.shards.bounds[own.start])
-    X_nd, y_nk = ranks.receive((count, n_features), dtype), ranks.receive((count, n_targets), dtype)
-    work = ShardWork(plan, TrainRows(X_nd, y_nk), own, _Exchange(ranks, held))
+    X_nd, y_nk, *weights = (ranks.receive((count, width), dtype) for width in widths)
+    rows = TrainRows(X_nd, y_nk, weights[0].view(-1) if weights else None)
+    work = ShardWork(plan, rows, own, _Exchange(ranks, held))
     work.load(kernels)
     return work
 
@@ -108,3 +118,7 @@ class _Exchange:
     def gather(self, parts_SW: Any) -> None:
         """As `shard_work.Exchange.gather`."""
         self._ranks.gather(parts_SW, self._held)
+
+    def rows(self, batches: Batches, first: int, count: int) -> Batches:
+        """As `shard_work.Exchange.rows`."""
+        return given_to_each(batches, first, count, self._held, self.gather, self._ranks.share)

@@ -28,13 +28,13 @@ from torch import Tensor
 
 from linreg_cli.optim.engines import moments
 from linreg_cli.optim.engines.kernels import disk
-from linreg_cli.optim.engines.kernels.loader import kernel
+from linreg_cli.optim.engines.kernels.loader import kernel, load
 from linreg_cli.optim.engines.parameters import PackedParameters, rounded_up
 from linreg_cli.optim.engines.parts import over_parts
 from linreg_cli.optim.engines.shared import SharedWork
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import AnyRows, MeasuredRows, sum_of_weights
+from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.optim.trail import Trail
 
@@ -63,6 +63,7 @@ class StatisticsExecutor:
         self._dtype = rows.dtype
         self._shared = SharedWork(rows)
         self._moments: tuple[Any, ...] | None = None
+        self._share = 1.0  # the sum of the weights over the number of rows, computed with the moments
 
     @staticmethod
     def is_compiled(plan: StepPlan, n_features: int, n_targets: int, dtype: str, *, weighted: bool = False) -> bool:
@@ -71,8 +72,8 @@ class StatisticsExecutor:
 
     def load(self, plan: StepPlan) -> None:
         """Load or compile the kernels that a plan needs; as `ReferenceExecutor.load`."""
-        for name in _kernels(self._data.n_features, self._data.n_targets):
-            kernel(name, self._dtype)
+        names = _kernels(self._data.n_features, self._data.n_targets)
+        load([(name, self._dtype, "int32") for name in names], elsewhere=isinstance(self._data, StoredRows))
         if plan.shards is not None:
             self._shared.of(plan, *_measuring(self._data.n_features, self._data.n_targets))
 
@@ -117,12 +118,13 @@ class StatisticsExecutor:
         assert state.step == start, (state.step, start)
         _check(plan)
         losses, nothing = np.empty(stop - start), (np.empty(0), np.empty(0, packed.w.dtype))
+        statistics = self._statistics(plan)
         # The moments are those of n rows; rounding may leave the weights another sum.
         count = (1.0 if plan.loss.is_sum else float(self._data.n_samples * self._data.n_targets)) / self._share
         rates = np.array([plan.learning_rate(epoch) for epoch in range(start, stop)], dtype=np.float64)
         scale = loss_scale(plan.loss.name, 1, 1)  # of one squared residual
         taken = kernel("moments.run_steps", self._dtype)(
-            *self._statistics(plan), packed.w, packed.b, packed.mw, packed.mb, packed.has_buffer, packed.bias,
+            *statistics, packed.w, packed.b, packed.mw, packed.mb, packed.has_buffer, packed.bias,
             scale, count, rates, plan.momentum, plan.dampening, plan.weight_decay, plan.nesterov,
             losses, len(losses), record is not None, *(record or nothing), *self._workspace(),
         )  # fmt: skip
@@ -141,11 +143,6 @@ class StatisticsExecutor:
         values = loss_scale(plan.loss.name, 1, 1) * sums
         return values * self._share if plan.loss.is_sum else values / (self._data.n_samples * self._data.n_targets)
 
-    @functools.cached_property
-    def _share(self) -> float:
-        """The sum of the weights of the rows over their number; 1 without weights."""
-        return sum_of_weights(self._data) / self._data.n_samples
-
     def _statistics(self, plan: StepPlan) -> tuple[Any, ...]:
         """The arguments of the kernels: S, q, rr, mx, my, v, n, d and k; computed once."""
         if self._moments is None:
@@ -163,7 +160,7 @@ class StatisticsExecutor:
             return _padded(self._data, d, k)
         shared = None if plan.shards is None else self._shared.of(plan, *_measuring(d, k))
         part = functools.partial(moments.of_part, self._data)
-        _, mean_z, M_zz = moments.merged(over_parts(part, n, d) if shared is None else shared.together("moments"))
+        total, mean_z, M_zz = moments.merged(over_parts(part, n, d) if shared is None else shared.together("moments"))
         D = rounded_up(d)
         S_dD, q_kD, v_kD, mx_D = np.zeros((d, D)), np.zeros((k, D)), np.zeros((k, D)), np.zeros(D)
         S_dD[:, :d], q_kD[:, :d], rr_k, mx_D[:d] = M_zz[:d, :d], M_zz[d:, :d], np.diag(M_zz)[d:].copy(), mean_z[:d]
@@ -176,6 +173,7 @@ class StatisticsExecutor:
             )
             q_kD[:, :d], rr_k = found
         if self._data.is_weighted:
+            self._share = total / n
             S_dD, q_kD, rr_k = S_dD / self._share, q_kD / self._share, rr_k / self._share
         return S_dD.reshape(-1), q_kD.reshape(-1), rr_k, mx_D, mean_z[d:].copy(), v_kD.reshape(-1), n, d, k
 

@@ -1,12 +1,14 @@
 """Compiled kernels as functions of arrays, loaded from the disk or compiled and stored there.
 
 numba is imported only to compile a kernel. Importing it and restoring a kernel from its own cache takes 0.6 s and
-120 MB; loading the machine code by LLVM alone takes 0.03 s and 47 MB. LLVM's binding is imported when the first kernel
-is needed, so that importing an executor is cheap.
+120 MB; loading the machine code by LLVM alone takes 0.03 s and 47 MB, placing it ourselves (`elf`) nothing to speak of.
+Rows that stay on the disk are there because memory is short: for them a process of its own compiles (`elsewhere`).
 """
 
+import contextlib
 import ctypes
 import os
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from threading import Lock
 from typing import Any
@@ -33,7 +35,9 @@ _begin, _address_of, _reference = (ctypes.c_char * 0).from_buffer, ctypes.addres
 _lock = Lock()
 if hasattr(os, "register_at_fork"):  # another thread may hold the lock at the fork, and will never release the copy
     os.register_at_fork(after_in_child=lambda: _lock._at_fork_reinit())  # type: ignore[attr-defined]
-_kernels: dict[tuple[str, str, str], "Kernel"] = {}
+#: What `kernel` takes: module and function, dtype of the training, dtype of row orders.
+Key = tuple[str, str, str]
+_kernels: dict[Key, "Kernel"] = {}
 
 
 class Kernel:
@@ -83,44 +87,92 @@ def kernel(name: str, dtype: str, rows: str = "int32") -> Kernel:
         EngineError: if the compiler or the linker fails, for whatever reason: a library is missing or of another
             version, the system gives no executable memory, it cannot compile for this processor.
     """
-    key = name, dtype, rows
+    return _kernel((name, dtype, rows), None)
+
+
+def load(wanted: Sequence[Key], *, elsewhere: bool) -> None:
+    """Load kernels that will be asked for.
+
+    Args:
+        wanted: of each what `kernel` takes.
+        elsewhere: whether a process of its own compiles those that are not on the disk, which takes a second more.
+
+    Raises:
+        EngineError: as `kernel`.
+    """
+    code: dict[Key, bytes] = {}
+    if elsewhere:
+        with _engine_errors():
+            missing = [key for key in wanted if key not in _kernels and _stored(_place(key)) is None]
+            if missing:
+                from linreg_cli.optim.engines.kernels.elsewhere import compiled_elsewhere
+
+                code = dict(zip(missing, compiled_elsewhere([(key[0], _dtypes(key)) for key in missing]), strict=False))
+    for key in wanted:
+        _kernel(key, code.get(key))
+
+
+def _kernel(key: Key, code: bytes | None) -> Kernel:
+    """As `kernel`; `code` is what was compiled elsewhere."""
     found = _kernels.get(key)
     if found is None:
         with _lock:
             if key not in _kernels:
-                dtypes = {TRAINED: dtype, ROWS: rows, FLOAT64S: "float64"}
-                try:
-                    _kernels[key] = Kernel(SIGNATURES[name], dtypes, _loaded(name, dtypes))
-                except (LinregError, MemoryError):
-                    raise
-                except Exception as error:
-                    reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"
-                    raise EngineError(f"compiled steps cannot start here ({reason})") from error
+                with _engine_errors():
+                    _kernels[key] = Kernel(SIGNATURES[key[0]], _dtypes(key), _loaded(key, code))
             found = _kernels[key]
     return found
 
 
-def _loaded(name: str, dtypes: dict[str, str]) -> int:
-    """The address of the machine code of a kernel, which is compiled if it is not on the disk."""
+@contextlib.contextmanager
+def _engine_errors() -> Iterator[None]:
+    """A context in which whatever goes wrong is an `EngineError`."""
+    try:
+        yield
+    except (LinregError, MemoryError):
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"
+        raise EngineError(f"compiled steps cannot start here ({reason})") from error
+
+
+def _dtypes(key: Key) -> dict[str, str]:
+    """Pointer type -> dtype of the numbers that it points to."""
+    return {TRAINED: key[1], ROWS: key[2], FLOAT64S: "float64"}
+
+
+def _place(key: Key) -> tuple[str, str, str, str]:
+    """Where a kernel is kept: what `disk.read` takes."""
     from linreg_cli.optim.engines.kernels import machine_code
 
+    name, dtype, rows = key
     # Taken before a kernel's module is read, and again after: if they differ, it is unknown which source was compiled.
     sources = disk.first_digest()
     # `signatures` was imported earlier, perhaps from other sources, so its content is part of the name.
     agreed = SIGNATURES[name], SIGNATURES[name].types, SIZES
-    conditions = repr((dtypes[ROWS], agreed, version("numba"), machine_code.conditions()))
-    place = name, dtypes[TRAINED], sources, conditions
-    if disk.source_digest() == sources:
-        code = disk.read(*place)
-        if code is not None:
-            try:
-                return machine_code.load(code)
-            except RuntimeError:  # intact, but LLVM rejects it: compiled again
-                pass
-    from linreg_cli.optim.engines.kernels.compiler import compiled
+    return name, dtype, sources, repr((rows, agreed, version("numba"), machine_code.conditions()))
 
-    code = compiled(name, dtypes)
+
+def _stored(place: tuple[str, str, str, str]) -> bytes | None:
+    """The machine code that is kept there, of the sources as they are; None if there is none."""
+    return disk.read(*place) if disk.source_digest() == place[2] else None
+
+
+def _loaded(key: Key, code: bytes | None) -> int:
+    """The address of the machine code of a kernel: as given, from the disk, or else compiled."""
+    from linreg_cli.optim.engines.kernels import machine_code
+
+    place = _place(key)
+    if code is None and (kept := _stored(place)) is not None:
+        try:
+            return machine_code.load(kept)
+        except RuntimeError:  # intact, but LLVM rejects it: compiled again
+            pass
+    if code is None:
+        from linreg_cli.optim.engines.kernels.compiler import compiled
+
+        code = compiled(key[0], _dtypes(key))
     address = machine_code.load(code)
-    if disk.source_digest() == sources:
+    if disk.source_digest() == place[2]:
         disk.write(*place, code)
     return address

@@ -11,24 +11,20 @@ exchanged. So the same machine code computes every sum, and the bits do not depe
 import numpy as np
 
 from linreg_cli.optim.engines.kernels.batches import sgd_update
-from linreg_cli.optim.engines.kernels.compiler import kernel
+from linreg_cli.optim.engines.kernels.compiler import inlined, kernel
 from linreg_cli.optim.engines.kernels.pointers import item, number, put
 from linreg_cli.optim.engines.kernels.signatures import LANES
 from linreg_cli.optim.engines.kernels.simd import add, load, splat, store
 from linreg_cli.optim.engines.kernels.tiles import FAST, SSE, sums_of
 
 
-@kernel(fastmath=FAST)
-def run_steps(
-    X_nd, y_nk, order_n, shuffled, ends, held, first, shards, w_kD, b_k, m_kD, mb_k, has_buffer, d, k, n, batch, bias,
-    loss, delta, lr, momentum, dampening, weight_decay, nesterov, position, losses, steps, adding, updating,
-    parts_SW, dots_8, g_kD, gb_k,
+@inlined(fastmath=FAST)
+def _steps(
+    X_nd, y_nk, weight_n, order_n, shuffled, ends, held, first, shards, w_kD, b_k, m_kD, mb_k, has_buffer, d, k, n,
+    batch, bias, loss, delta, lr, momentum, dampening, weight_decay, nesterov, position, losses, steps, adding,
+    updating, parts_SW, dots_8, g_kD, gb_k,
 ):  # fmt: skip
-    """Take `steps` steps of an epoch, or stop before the update at a loss that is not finite; returns the losses taken.
-
-    The first step is batch `position`. With `adding`, the parts of the shards first..first + held - 1 are computed;
-    with `updating`, all parts are added up and the update is made. Both, for every step, where all shards are held.
-    """
+    """As `run_steps`; `weight_n` is None, or the weights."""
     D, K = (d + LANES - 1) // LANES * LANES, (k + LANES - 1) // LANES * LANES
     width, W, done = number(w_kD, delta), 1 + k * D + K, steps
     has_buffer = has_buffer != 0
@@ -37,7 +33,7 @@ def run_steps(
         for s in range(held if adding != 0 else 0):
             begin, stop = np.int64(item(ends, at * held + s)), np.int64(item(ends, at * held + s + 1))
             value = sums_of(
-                X_nd, y_nk, None, order_n, shuffled != 0, begin, stop, stop, w_kD, b_k, d, k, loss, width, dots_8,
+                X_nd, y_nk, weight_n, order_n, shuffled != 0, begin, stop, stop, w_kD, b_k, d, k, loss, width, dots_8,
                 g_kD, gb_k, True,
             )  # fmt: skip
             start = (first + s) * W
@@ -74,3 +70,35 @@ def run_steps(
             sgd_update(b_k, mb_k, gb_k, K, scale, has_buffer, lr, momentum, dampening, weight_decay, nesterov != 0)
         has_buffer = has_buffer or momentum != 0
     return done
+
+
+@kernel(fastmath=FAST)
+def run_steps(
+    X_nd, y_nk, order_n, shuffled, ends, held, first, shards, w_kD, b_k, m_kD, mb_k, has_buffer, d, k, n, batch, bias,
+    loss, delta, lr, momentum, dampening, weight_decay, nesterov, position, losses, steps, adding, updating,
+    parts_SW, dots_8, g_kD, gb_k,
+):  # fmt: skip
+    """Take `steps` steps of an epoch, or stop before the update at a loss that is not finite; returns the losses taken.
+
+    The first step is batch `position`. With `adding`, the parts of the shards first..first + held - 1 are computed;
+    with `updating`, all parts are added up and the update is made. Both, for every step, where all shards are held.
+    """
+    return _steps(
+        X_nd, y_nk, None, order_n, shuffled, ends, held, first, shards, w_kD, b_k, m_kD, mb_k, has_buffer, d, k, n,
+        batch, bias, loss, delta, lr, momentum, dampening, weight_decay, nesterov, position, losses, steps, adding,
+        updating, parts_SW, dots_8, g_kD, gb_k,
+    )  # fmt: skip
+
+
+@kernel(fastmath=FAST)
+def weighted_run_steps(
+    X_nd, y_nk, weight_n, order_n, shuffled, ends, held, first, shards, w_kD, b_k, m_kD, mb_k, has_buffer, d, k, n,
+    batch, bias, loss, delta, lr, momentum, dampening, weight_decay, nesterov, position, losses, steps, adding,
+    updating, parts_SW, dots_8, g_kD, gb_k,
+):  # fmt: skip
+    """As `run_steps`, of rows with weights."""
+    return _steps(
+        X_nd, y_nk, weight_n, order_n, shuffled, ends, held, first, shards, w_kD, b_k, m_kD, mb_k, has_buffer, d, k, n,
+        batch, bias, loss, delta, lr, momentum, dampening, weight_decay, nesterov, position, losses, steps, adding,
+        updating, parts_SW, dots_8, g_kD, gb_k,
+    )  # fmt: skip

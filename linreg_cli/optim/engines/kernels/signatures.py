@@ -88,6 +88,12 @@ SIGNATURES = {
         "X_nd y_nk order_n shuffled ends held first shards w_kD b_k m_kD mb_k has_buffer d k n batch bias loss delta",
         "lr momentum dampening weight_decay nesterov position losses steps adding updating parts_SW dots_8 g_kD gb_k",
     ),
+    "shards.weighted_run_steps": _signature(
+        INTEGER,
+        "X_nd y_nk weight_n order_n shuffled ends held first shards w_kD b_k m_kD mb_k has_buffer d k n batch bias",
+        "loss delta lr momentum dampening weight_decay nesterov position losses steps adding updating parts_SW",
+        "dots_8 g_kD gb_k",
+    ),
     "moments.part_moments": _signature(
         None, "X_nd y_nk first last d k centre_z block_Zr sums_Z8 products_ZZ8 sums_Z products_ZZ"
     ),

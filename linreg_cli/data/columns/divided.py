@@ -1,0 +1,123 @@
+"""Passes over the rows of X and y: what a function makes of each part of them, in the order of the rows.
+
+A pass is a function of a part and a few arguments, defined in a module, so that another process can be given its name.
+One part with all rows is the case without shards.
+"""
+
+import functools
+import itertools
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from linreg_cli.data.columns.rows import Matrix, RowsOnAccess, matrix
+
+Array = npt.NDArray[np.float64]
+
+
+def _forget(*columns: Array) -> None:
+    """What a pass finds of single rows, where nobody wants it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Consecutive rows of matrices.
+
+    Attributes:
+        X_nd: inputs, shape (n_rows, n_features), of this and perhaps of other parts.
+        y_nk: targets, shape (n_rows, n_targets), likewise.
+        weight_n: weights of the rows, likewise; None: all are 1.
+        root_n: their square roots.
+        first: the position of the first row in these.
+        last: one past that of the last row.
+        before: rows of all parts that come before the matrices, where other processes have them.
+        keep: is given arrays with one number for each of the next rows.
+    """
+
+    X_nd: Matrix
+    y_nk: Matrix
+    weight_n: Array | None
+    root_n: Array | None
+    first: int
+    last: int
+    before: int = 0
+    keep: Callable[..., None] = _forget
+
+    def blocks(self, size: int) -> Iterator[slice]:
+        """Positions in the matrices of at most `size` rows at a time: all of the part, in their order."""
+        return (slice(first, min(first + size, self.last)) for first in range(self.first, self.last, size))
+
+    def weighted(self, values: Array, at: slice) -> Array:
+        """Rows, shape (n_rows, ...), times the square roots of their weights; the same ones without weights.
+
+        Args:
+            values: some rows.
+            at: their positions in the matrices.
+        """
+        if self.root_n is None:
+            return values
+        found: Array = values * self.root_n[at].reshape(-1, *[1] * (values.ndim - 1))
+        return found
+
+    def among_all(self, at: slice) -> slice:
+        """The positions of rows among those of all parts, from theirs in the matrices."""
+        return slice(at.start + self.before, at.stop + self.before)
+
+
+class DividedRows:
+    """The rows of X and y in parts, all of them in this process.
+
+    Args:
+        X_nd: inputs, shape (n_samples, n_features).
+        y_nk: targets, shape (n_samples, n_targets).
+        weights: of the rows, above 0, shape (n_samples,); None: all are 1.
+        bounds: the first row of each part, and one past the last row of the last, ascending; None: one part.
+        root_n: the square roots of the weights, where these are not known.
+
+    >>> rows = DividedRows(np.arange(6.0).reshape(3, 2), np.zeros((3, 1)), bounds=[0, 2, 2, 3])
+    >>> rows.of_parts(lambda part: [part.X_nd[at].sum() for at in part.blocks(10)])
+    [[6.0], [9.0]]
+    """
+
+    def __init__(
+        self,
+        X_nd: npt.ArrayLike | RowsOnAccess,
+        y_nk: npt.ArrayLike | RowsOnAccess,
+        weights: npt.ArrayLike | None = None,
+        bounds: Sequence[int] | None = None,
+        *,
+        root_n: Array | None = None,
+        before: int = 0,
+    ) -> None:
+        self.X_nd, self.y_nk = matrix(X_nd), matrix(y_nk)
+        self.weight_n = None if weights is None else np.asarray(weights, dtype=np.float64)
+        self._root_n = root_n if self.weight_n is None else np.sqrt(self.weight_n)
+        self._bounds, self._before = [0, len(self.X_nd)] if bounds is None else [*map(int, bounds)], before
+
+    def of_parts(self, function: Callable[..., Any], *arguments: Any, keep: Callable[..., None] = _forget) -> list[Any]:
+        """What a function returns for each part that has rows, in the order of the rows.
+
+        Args:
+            function: (part, *arguments) -> anything; at the top of a module, and without effects.
+            arguments: few numbers, since other processes are sent them.
+            keep: is given what the function keeps of single rows (`Part.keep`), in the order of the rows.
+        """
+        numbers = self.X_nd, self.y_nk, self.weight_n, self._root_n
+        return [
+            function(Part(*numbers, first, last, self._before, keep), *arguments)
+            for first, last in itertools.pairwise(self._bounds)
+            if last > first
+        ]
+
+
+def in_order(parts: Sequence[Any]) -> Any:
+    """The sum of numbers or arrays, one after the other; numpy's own sum adds pairs."""
+    return functools.reduce(operator.add, parts)
+
+
+#: (X, y, weights or None) -> their rows in the parts by which sums are added up.
+Divide = Callable[[Any, Any, Any], DividedRows]

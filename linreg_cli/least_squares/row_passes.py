@@ -1,0 +1,114 @@
+"""The passes over the rows that inference makes, part by part: what the rows have each, and sums over them.
+
+Each pass takes a factor without weights (`Factor.bare`); those of the rows are the part's.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from linreg_cli.data.columns.divided import DividedRows, Part, in_order
+from linreg_cli.data.columns.kinds import BLOCK_ROWS as LARGE_BLOCK
+from linreg_cli.data.columns.kinds import Values
+from linreg_cli.data.columns.on_disk import NumberSink
+from linreg_cli.least_squares.clusters import Clusters
+from linreg_cli.least_squares.factor import BLOCK_ROWS, Array, Factor
+from linreg_cli.least_squares.solve import Optimum
+
+#: A leverage as close to 1 as this counts as 1.
+NO_ROOM = 1e-12
+
+
+def measure_rows(
+    optimum: Optimum, rows: DividedRows, target: int, clusters: Clusters | None
+) -> tuple[Values, Values, dict[str, Array], Array]:
+    """Residuals and leverage of each row, the covariance of Q'y by HC3 and by clusters, and Q'1, for one target.
+
+    With weights all are those of the rows times the square roots of their weights.
+    """
+    factor, sink = optimum.factor, NumberSink(("residual", "leverage"))
+    weights, level = optimum.weights[:, target] * factor.scale, 0.0
+    if optimum.bias is not None:
+        # From centred columns, because the terms of columns with a large mean would cancel.
+        level = float(optimum.bias[target] + factor.center @ optimum.weights[:, target])
+    about = factor.bare, weights, level, target, clusters
+    found = rows.of_parts(_measures, *about, keep=lambda *columns: sink.add(columns))
+    meat, ones, scores = (in_order(each) for each in zip(*found, strict=True))
+    meats = {"HC3": meat}
+    if clusters is not None and clusters.count > 1:
+        meats["cluster"] = clusters.meat(scores, factor.n_samples, factor.n_parameters)
+    columns = sink.columns()
+    return columns["residual"], columns["leverage"], meats, ones
+
+
+def _measures(
+    part: Part, factor: Factor, weights: Array, level: float, target: int, clusters: Clusters | None
+) -> tuple[Array, Array, Array]:
+    """Q' diag(e^2 / (1 - h)^2) Q, Q'1, and the sums of q e of each cluster; keeps residual and leverage of each row."""
+    meat, ones = np.zeros((factor.n_parameters,) * 2), np.zeros(factor.n_parameters)
+    scores = np.zeros((0 if clusters is None else clusters.count, factor.n_parameters))
+    for rows in part.blocks(BLOCK_ROWS):
+        scaled = factor.unweighted_rows(part.X_nd[rows])
+        fitted = scaled[:, : len(weights)] @ weights
+        residuals = np.asarray(part.y_nk[rows][:, target], dtype=np.float64) - level - fitted
+        residuals = part.weighted(residuals, rows)
+        q = factor.whiten_rows(part.weighted(scaled, rows))
+        leverage = np.einsum("ij,ij->i", q, q)
+        part.keep(residuals, leverage)
+        inflated = over_room(residuals, 1 - leverage)
+        weighted = q * inflated[:, None]
+        meat += weighted.T @ weighted
+        ones += q.sum(axis=0) if part.root_n is None else part.root_n[rows] @ q
+        if clusters is not None:
+            np.add.at(scores, clusters.codes[part.among_all(rows)], q * residuals[:, None])
+    return meat, ones, scores
+
+
+def over_room(residuals: Array, room: Array) -> Array:
+    """Residuals over 1 - leverage; NaN (0 / 0) for a row of leverage 1, which alone determines a coefficient."""
+    inflated: Array = np.divide(residuals, room, out=np.full_like(room, math.nan), where=room > NO_ROOM)
+    return inflated
+
+
+def sum_of_squares(part: Part, target: int) -> float:
+    """The sum of the squares of a target about zero; a pass."""
+    found = 0.0
+    for rows in part.blocks(LARGE_BLOCK):
+        some = part.weighted(np.asarray(part.y_nk[rows][:, target], dtype=np.float64), rows)
+        found += float(some @ some)
+    return found
+
+
+def terms_of_variances(part: Part, factor: Factor, to_q: Array) -> tuple[Array, Array]:
+    """The sums of w and of w^2 over the rows, w = c^2 / (1 - h), shapes (m,); a pass.
+
+    Args:
+        part: the rows.
+        factor: of all rows.
+        to_q: the coefficients are to_q Q'y = sum of c_i y_i, shape (m, p).
+    """
+    first, second = np.zeros(len(to_q)), np.zeros(len(to_q))
+    for rows in part.blocks(BLOCK_ROWS):
+        q = _whitened(part, factor, rows)
+        w = (q @ to_q.T) ** 2 / np.maximum(1 - np.einsum("ij,ij->i", q, q), NO_ROOM)[:, None]
+        first += w.sum(axis=0)
+        second += np.einsum("ij,ij->j", w, w)
+    return first, second
+
+
+def steps_of_basis(part: Part, factor: Factor) -> tuple[float, Array, Array]:
+    """The sum of the squared steps of Q from row to row, and its first and last row, (1, p) each; a pass."""
+    steps, last, first = 0.0, np.zeros((0, factor.n_parameters)), np.zeros((0, factor.n_parameters))
+    for rows in part.blocks(BLOCK_ROWS):
+        q = np.vstack([last, _whitened(part, factor, rows)])
+        first = first if len(first) else q[:1]
+        step = np.diff(q, axis=0)
+        steps += float(np.einsum("ij,ij->", step, step))
+        last = q[-1:]
+    return steps, first, last
+
+
+def _whitened(part: Part, factor: Factor, rows: slice) -> npt.NDArray[Any]:
+    return factor.whiten_rows(part.weighted(factor.unweighted_rows(part.X_nd[rows]), rows))

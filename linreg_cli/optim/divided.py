@@ -1,0 +1,128 @@
+"""Passes over rows that several processes share: rank 0 asks, every process makes them over the shards that it holds.
+
+Rank 0 has all rows, and sends the others theirs when a pass is first made over them. Results come back to it, in the
+order of the shards.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from linreg_cli.data.columns.divided import Divide, DividedRows
+from linreg_cli.data.columns.row_file import LARGEST_ARRAY, stored
+from linreg_cli.data.columns.rows import Matrix
+from linreg_cli.optim.shards import Shards
+
+if TYPE_CHECKING:  # several processes are rare, and its imports take time
+    from linreg_cli.optim.ranks import Ranks
+
+#: Bytes of rows that are sent at once.
+PIECE = 2**24
+
+
+def division(shards: Shards | None, ranks: "Ranks | None" = None) -> Divide:
+    """How the rows of a train split are divided: (X, y, weights) -> rows in parts.
+
+    Args:
+        shards: by which sums are added up; None: all rows are one part.
+        ranks: the processes that share them; None: this one is alone.
+
+    >>> rows = division(Shards(n_samples=5, count=2))(np.ones((5, 2)), np.ones((5, 1)), None)
+    >>> rows.of_parts(lambda part: part.last - part.first)
+    [2, 3]
+    """
+    if shards is None:
+        return DividedRows
+    if ranks is None or ranks.size == 1:
+        return functools.partial(DividedRows, bounds=shards.bounds.tolist())
+    return functools.partial(_Shared, shards=shards, ranks=ranks)
+
+
+class _Shared(DividedRows):
+    """As rank 0, rows whose shards are divided among processes; arguments are those of `DividedRows` and `division`."""
+
+    def __init__(self, X_nd: Matrix, y_nk: Matrix, weights: Any, *, shards: Shards, ranks: "Ranks") -> None:
+        self._shards, self._ranks, self._held = shards, ranks, shards.of_ranks(ranks.size)
+        super().__init__(X_nd, y_nk, weights, shards.bounds[: self._held[0].stop + 1].tolist())
+        self._number: int | None = None
+
+    def of_parts(self, function: Callable[..., Any], *arguments: Any, keep: Callable[..., None] | None = None) -> Any:
+        """As `DividedRows.of_parts`."""
+        if self._number is None:
+            self._number = self._sent()
+        self._ranks.ask("pass", self._number, function, arguments)
+        wanted = {} if keep is None else {"keep": keep}
+        found = super().of_parts(function, *arguments, **wanted)
+        for rank in range(1, self._ranks.size):
+            kept, others = self._ranks.answer_of(rank)
+            for columns in kept if keep is not None else ():
+                assert keep is not None
+                keep(*columns)
+            found += others
+        self._ranks.done()
+        return found
+
+    def _sent(self) -> int:
+        """The number by which the other processes know the rows that they are sent here."""
+        number, bounds = self._ranks.next_number(), self._shards.bounds
+        columns = [self.X_nd, self.y_nk, *([] if self.weight_n is None else [self.weight_n[:, None]])]
+        self._ranks.ask("hold", number, self._shards, [(each.shape[1], str(each.dtype)) for each in columns])
+        for rank in range(1, self._ranks.size):
+            first, last = (int(bounds[at]) for at in (self._held[rank].start, self._held[rank].stop))
+            for values in columns:
+                for at in _pieces(first, last, values):
+                    self._ranks.send(torch.from_numpy(np.ascontiguousarray(values[at])), rank)
+        self._ranks.done()
+        return number
+
+
+class HeldRows:
+    """As another rank, the rows that rank 0 has sent, and passes over them."""
+
+    def __init__(self, ranks: "Ranks") -> None:
+        self._ranks, self._rows = ranks, dict[int, DividedRows]()
+
+    def hold(self, number: int, shards: Shards, columns: Sequence[tuple[int, str]]) -> None:
+        """Receive rows.
+
+        Args:
+            number: by which rank 0 asks for passes over them.
+            shards: of all rows.
+            columns: width and dtype of X, y and perhaps the weights.
+
+        Raises:
+            DataError: if there is no space for them.
+        """
+        held = shards.of_ranks(self._ranks.size)[self._ranks.rank]
+        bounds = shards.bounds[held.start : held.stop + 1]
+        count, before = int(bounds[-1] - bounds[0]), int(bounds[0])
+        X_nd, y_nk, *more = (self._received(count, width, dtype) for width, dtype in columns)
+        weights = more[0][0:count][:, 0] if more else None
+        self._rows[number] = DividedRows(X_nd, y_nk, weights, (bounds - before).tolist(), before=before)
+
+    def make(self, number: int, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
+        """Make a pass over rows, and send rank 0 what it gives."""
+        kept: list[tuple[Any, ...]] = []
+        found = self._rows[number].of_parts(function, *arguments, keep=lambda *columns: kept.append(columns))
+        self._ranks.answer((kept, found))
+
+    def _received(self, count: int, width: int, dtype: str) -> Matrix:
+        """A matrix of rank 0: in memory if it is small, else in a temporary file, as rank 0 has its columns."""
+        if count * width * np.dtype(dtype).itemsize <= LARGEST_ARRAY:
+            small: Matrix = np.empty((count, width), dtype)
+            for at in _pieces(0, count, small):
+                small[at] = self._ranks.receive((at.stop - at.start, width), dtype).numpy()  # type: ignore[index]
+            return small
+        (large,) = stored(count, [width], dtype)
+        for at in _pieces(0, count, large):
+            large.write(self._ranks.receive((at.stop - at.start, width), dtype).numpy(), at.start)
+        return large
+
+
+def _pieces(first: int, last: int, values: Matrix) -> list[slice]:
+    """The rows `first` to `last - 1` of a matrix in slices of at most `PIECE` bytes, or of one row."""
+    size = max(1, PIECE // max(1, values.shape[1] * values.dtype.itemsize))
+    return [slice(at, min(at + size, last)) for at in range(first, last, size)]

@@ -1,0 +1,147 @@
+"""Which rows each batch has of each shard: of those held here, or of all, which processes give each other."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from linreg_cli.optim.engines.native import flat
+from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.row_order import Blocks
+from linreg_cli.optim.rows import TrainRows
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+#: Bytes for each row held, at most, while the random order of an epoch is drawn and grouped.
+ORDER_BYTES = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """Rows in memory, batch by batch and shard by shard.
+
+    Attributes:
+        rows: in memory.
+        order: positions of the rows; empty where they stand in their order.
+        ends: where each batch and shard begins and the last ends, as the kernel `shards.run_steps` has it.
+        shards: the numbers of the shards.
+        first: number of the first batch within its epoch.
+    """
+
+    rows: TrainRows
+    order: Array
+    ends: Array
+    shards: range
+    first: int = 0
+
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """The rows and their order, as kernels take them, and whether there is one."""
+        return *flat(self.rows), self.order, len(self.order) > 0
+
+    def some(self, first: int, count: int) -> tuple[TrainRows, Array]:
+        """The rows of some batches in their order, and how many each shard has of each batch, (n_shards, count)."""
+        held = len(self.shards)
+        ends = self.ends[first * held : (first + count) * held + 1]
+        begin, end = int(ends[0]), int(ends[-1])
+        if len(self.order):
+            rows = self.rows.chosen(torch.from_numpy(self.order[begin:end]))
+        else:
+            rows = self.rows.part(begin, end)
+        return rows, np.diff(ends).reshape(count, held).T
+
+
+def of_epoch(plan: StepPlan, rows: TrainRows, held: range, epoch: int, dtype: str) -> Batches:
+    """The batches of an epoch, of the rows of the shards that are held.
+
+    Args:
+        plan: the steps.
+        rows: those of the shards held.
+        held: the numbers of these shards.
+        epoch: from 0.
+        dtype: of positions.
+    """
+    assert plan.shards is not None
+    bounds, size = plan.shards.bounds[held.start : held.stop + 1], plan.batch_size
+    if not plan.rows.is_random:
+        starts = np.minimum(np.arange(plan.steps_per_epoch + 1) * size, plan.n_samples)
+        # The boundaries within a batch: those of the shards, moved into it.
+        inside = np.clip(bounds[None, :-1], starts[:-1, None], starts[1:, None])
+        ends = np.append(inside.reshape(-1), starts[-1]) - bounds[0]
+        return Batches(rows, np.empty(0, dtype), np.clip(ends, 0, bounds[-1] - bounds[0]).astype(dtype), held)
+    here, position = _found(plan, epoch, int(bounds[0]), int(bounds[-1]), dtype)
+    group = here // size
+    del here
+    group *= len(held)
+    group += np.searchsorted(bounds[1:] - bounds[0], position, side="right")
+    ends = np.concatenate([[0], np.cumsum(np.bincount(group, minlength=plan.steps_per_epoch * len(held)))])
+    return Batches(rows, position[np.argsort(group, kind="stable")], ends.astype(dtype), held)
+
+
+def _found(plan: StepPlan, epoch: int, begin: int, end: int, dtype: str) -> tuple[Array, Array]:
+    """Where in the order of an epoch the rows `begin` to `end - 1` are found, and their positions from `begin` on."""
+    order = plan.rows
+    if not isinstance(order, Blocks):
+        drawn = order.of(epoch)
+        assert drawn is not None
+        rows = drawn.numpy()
+        here = np.flatnonzero((rows >= begin) & (rows < end))
+        return here, (rows[here] - begin).astype(dtype)
+    found, at = [(np.empty(0, np.int64), np.empty(0, dtype))], 0
+    for block in map(int, order.blocks(epoch)):  # a block at a time, of those that have rows held here
+        members = order.members(block)
+        if max(members.start, begin) < min(members.stop, end):
+            rows = order.rows(epoch, block)
+            inside = np.flatnonzero((rows >= begin) & (rows < end))
+            found.append((at + inside, (rows[inside] - begin).astype(dtype)))
+        at += len(members)
+    places, positions = zip(*found, strict=True)
+    return np.concatenate(places), np.concatenate(positions)
+
+
+def given_to_each(
+    batches: Batches, first: int, count: int, all_shards: Sequence[range], gather: Callable[[Array], None],
+    share: Callable[[Tensor, Sequence[int]], None],
+) -> Batches:  # fmt: skip
+    """Some batches with the rows of all shards, which processes give each other.
+
+    Args:
+        batches: of an epoch, of the shards held here.
+        first: number of the first batch.
+        count: of the batches.
+        all_shards: those of each process.
+        gather: as `shard_work.Exchange.gather`.
+        share: as `shard_work.Exchange.share`.
+    """
+    own, counts = batches.some(first, count)
+    counts_SC = np.zeros((all_shards[-1].stop, count))
+    counts_SC[batches.shards.start : batches.shards.stop] = counts
+    gather(counts_SC)
+    n_SC = counts_SC.astype(np.int64)
+    bounds = [0, *itertools.accumulate(int(n_SC[held.start : held.stop].sum()) for held in all_shards)]
+    mine = next(at for at, held in enumerate(all_shards) if held == batches.shards)
+
+    def of_all(values: Tensor) -> Tensor:
+        everything = torch.empty(bounds[-1], *values.shape[1:], dtype=values.dtype)
+        everything[bounds[mine] : bounds[mine + 1]] = values
+        share(everything, bounds)
+        return everything
+
+    weight_n = None if own.weight_n is None else of_all(own.weight_n)
+    rows = TrainRows(of_all(own.X_nd), of_all(own.y_nk), weight_n)
+    # Rows stand process by process, each batch by batch and shard by shard; the order has batch by batch all shards.
+    begins = []
+    for held, start in zip(all_shards, bounds, strict=False):
+        n_Ch = n_SC[held.start : held.stop].T
+        begins.append((start + np.cumsum(n_Ch) - n_Ch.reshape(-1)).reshape(n_Ch.shape))
+    begin, n = np.concatenate(begins, axis=1).reshape(-1), n_SC.T.reshape(-1)
+    ends = np.concatenate([[0], np.cumsum(n)])
+    order = np.repeat(begin - ends[:-1], n) + np.arange(bounds[-1])
+    dtype = batches.ends.dtype
+    if not len(batches.order):  # as where all shards are held, rows come as they stand
+        rows, order = rows.chosen(torch.from_numpy(order)), order[:0]
+    return Batches(rows, order.astype(dtype), ends.astype(dtype), range(len(n_SC)), first)

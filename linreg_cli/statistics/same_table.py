@@ -1,0 +1,65 @@
+"""Whether the table of a config is that of statistics, as far as a glance at its files tells."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from linreg_cli.addresses import is_address
+from linreg_cli.config.data import STDIN, TableData
+from linreg_cli.config.schema import Config
+from linreg_cli.data.tables.location import locate
+from linreg_cli.errors import DataError
+from linreg_cli.statistics.facts import TableStatistics
+
+#: Bytes at each end of a file that tell it from others.
+_ENDS = 65_536
+#: Pieces between the ends, evenly spread, and the bytes of each.
+_PIECES, _PIECE_BYTES = 64, 1_024
+
+
+def digest_of(files: Sequence[str]) -> str:
+    """SHA-256 of the sizes of some files, of their ends, and of pieces between these; not of their names.
+
+    Args:
+        files: of a table, in the order of its rows.
+    """
+    digest = hashlib.sha256()
+    for file in map(Path, files):
+        size = file.stat().st_size
+        digest.update(f"{size}\0".encode())
+        with open(file, "rb") as stream:
+            digest.update(stream.read(_ENDS))
+            for piece in range(1, _PIECES if size > 2 * _ENDS else 0):
+                stream.seek(size * piece // _PIECES)
+                digest.update(stream.read(_PIECE_BYTES))
+            stream.seek(min(size, max(_ENDS, size - _ENDS)))
+            digest.update(stream.read())
+    return digest.hexdigest()
+
+
+def refuse_other_table(config: Config, found: TableStatistics, path: str) -> None:
+    """Refuse statistics of another table than that of the config, where its files are at hand.
+
+    Statistics are made where the rows lie, and used elsewhere: a table that is not there is no fault. An address is
+    not read for this.
+
+    Args:
+        config: of the run.
+        found: the statistics.
+        path: of their file.
+
+    Raises:
+        DataError: if the files of the table are not those that were summarised.
+    """
+    data = config.data
+    assert isinstance(data, TableData)
+    if data.path == STDIN or is_address(data.path):
+        return
+    try:
+        digest = digest_of(locate(data.path).files)
+    except (DataError, OSError):
+        return
+    if digest != found.table["digest"]:
+        message = f"the statistics are not those of {data.path} as it is now (data.path)"
+        remedy = "make them anew with: linreg stats -c CONFIG -o FILE, or set data.path to the table that they are of"
+        raise DataError(f"{message}; {remedy}", path)

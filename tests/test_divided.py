@@ -1,0 +1,139 @@
+"""Passes over shards: what exact fits and inference get from them, alone and shared with other processes."""
+
+import queue
+import threading
+
+import numpy as np
+import pytest
+from scipy import linalg
+
+from linreg_cli.data.columns.divided import DividedRows
+from linreg_cli.least_squares.clusters import Clusters
+from linreg_cli.least_squares.factorise import factorise
+from linreg_cli.least_squares.inference import infer
+from linreg_cli.least_squares.residual_checks import chance_of_durbin_watson, chance_of_hc3
+from linreg_cli.least_squares.solve import least_squares
+from linreg_cli.optim import divided as module
+from linreg_cli.optim.divided import division
+from linreg_cli.optim.engines.shared import serve
+from linreg_cli.optim.shards import Shards
+
+
+class Thread:
+    """What `Ranks` has, for ranks that are threads of one process."""
+
+    def __init__(self, rank, size, lines):
+        self.rank, self.size, self._lines, self._numbers = rank, size, lines, iter(range(99))
+
+    def _put(self, to, value):
+        self._lines[self.rank, to].put(value)
+
+    def _get(self, sender):
+        return self._lines[sender, self.rank].get(timeout=60)
+
+    def ask(self, *words):
+        for rank in range(1, self.size):
+            self._put(rank, words)
+
+    def asked(self):
+        name, *arguments = self._get(0)
+        return name, arguments
+
+    def send(self, values, to):
+        self._put(to, values.clone())
+
+    def receive(self, shape, dtype):
+        values = self._get(0)
+        assert (tuple(values.shape), str(values.dtype)) == (tuple(shape), f"torch.{dtype}")
+        return values
+
+    def answer(self, found):
+        self._put(0, found)
+
+    def answer_of(self, rank):
+        return self._get(rank)
+
+    def next_number(self):
+        return next(self._numbers)
+
+    def done(self):
+        pass
+
+
+class Several:
+    """A context with rank 0 of several ranks."""
+
+    def __init__(self, size):
+        lines = {(one, other): queue.Queue() for one in range(size) for other in range(size)}
+        self._ranks = [Thread(rank, size, lines) for rank in range(size)]
+        self._threads = [threading.Thread(target=serve, args=(each,), daemon=True) for each in self._ranks[1:]]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self._ranks[0]
+
+    def __exit__(self, *_):
+        self._ranks[0].ask("end", 0)
+        for thread in self._threads:
+            thread.join(60)
+
+
+def table(n=37, d=3, dtype="float64"):
+    rng = np.random.default_rng(n)
+    X = rng.normal(size=(n, d)) * [1.0, 20.0, 0.1][:d] + [0.0, 500.0, 1.0][:d]
+    y = X @ rng.normal(size=(d, 2)) + rng.normal(size=(n, 2)) * (1 + np.abs(X[:, :1]))
+    return X.astype(dtype), y.astype(dtype), rng.uniform(0.5, 1.5, size=n)
+
+
+def numbers(rows, *, bias, clusters=None, weights=None):
+    """All that is found of an optimum, as bytes."""
+    optimum = least_squares(rows.X_nd, rows.y_nk, bias=bias, weights=weights, divided=rows)
+    names = [f"x{j}" for j in range(rows.X_nd.shape[1])]
+    about = {"covariance": "classic" if clusters is None else "cluster", "clusters": clusters, "divided": rows}
+    fits = [infer(optimum, rows.X_nd, rows.y_nk, names=names, target=k, **about) for k in range(2)]
+    found = [optimum.weights, optimum.factor.R_pp, optimum.factor.constant_k, optimum.train_loss]
+    for fit in fits:
+        found += [fit.std_err, fit.std_err_hc3, fit.leverage[:], fit.residuals[:], fit.f, fit.r2, fit.durbin_watson]
+        found += [chance_of_hc3(optimum, rows, fit, [0, 1]), chance_of_durbin_watson(optimum, rows, fit)]
+        found += [] if fit.std_err_cluster is None else [fit.std_err_cluster]
+    return [np.asarray(each).tobytes() for each in found], optimum, fits
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bias", "weighted", "clustered"),
+    [("float64", True, False, False), ("float32", False, False, True), ("float64", True, True, True)],
+)
+def test_any_number_of_processes_finds_the_same_bits(dtype, bias, weighted, clustered, monkeypatch):
+    monkeypatch.setattr(module, "PIECE", 100)  # rows are sent in many pieces
+    X, y, w = table(dtype=dtype)
+    weights = w / w.mean() if weighted else None
+    clusters = Clusters.of(np.arange(37) % 7) if clustered else None
+    shards, found = Shards(37, 5), []
+    for size in (1, 2, 3, 4):
+        monkeypatch.setattr(module, "LARGEST_ARRAY", 0 if size == 3 else 2**20)  # rank 1 has a file then
+        with Several(size) as ranks:
+            rows = division(shards, ranks)(X, y, weights)
+            found.append(numbers(rows, bias=bias, clusters=clusters, weights=weights)[0])
+    assert found[0] == found[1] == found[2] == found[3]
+
+
+def test_parts_give_the_numbers_of_all_rows_at_once():
+    X, y, w = table()
+    weights, clusters = w / w.mean(), Clusters.of(np.arange(37) % 7)
+    parts = numbers(DividedRows(X, y, weights, [0, 4, 4, 20, 37]), bias=True, clusters=clusters, weights=weights)
+    whole = numbers(DividedRows(X, y, weights), bias=True, clusters=clusters, weights=weights)
+    for one, other in zip(parts[0], whole[0], strict=True):
+        np.testing.assert_allclose(np.abs(np.frombuffer(one)), np.abs(np.frombuffer(other)), rtol=1e-10, atol=1e-13)
+    root = np.sqrt(weights)[:, None]
+    expected = linalg.lstsq(np.hstack([X, np.ones((37, 1))]) * root, y * root)[0]
+    np.testing.assert_allclose(parts[1].weights, expected[:3], rtol=1e-9)
+
+
+def test_shards_with_fewer_rows_than_columns_and_without_any():
+    X, y, _ = table(n=6)
+    with Several(4) as ranks:
+        factor = factorise(X, y, bias=True, divided=division(Shards(6, 8), ranks)(X, y, None))
+    expected = linalg.qr(np.hstack([X - X.mean(axis=0), np.ones((6, 1))]), mode="r")[0][:4]
+    found = factor.R_pp * np.append(factor.scale, 1.0)
+    np.testing.assert_allclose(np.abs(found), np.abs(expected), rtol=1e-9, atol=1e-9)

@@ -1,4 +1,4 @@
-"""Addresses of files on the web, and how they are shown: without the secrets that they may hold.
+"""Addresses of files on the web and in object stores, and how they are shown: without the secrets that they may hold.
 
 User name and password stand before the host, and the signature or the token of a presigned address in its query:
 `https://user:password@host/houses.csv?X-Amz-Signature=...`. Which parameter of a query is secret cannot be known, so
@@ -29,6 +29,38 @@ def is_address(path: str) -> bool:
     (True, False)
     """
     return path.lower().startswith(("http://", "https://"))
+
+
+#: The schemes of object stores: Amazon S3 and what speaks its protocol, Google Cloud Storage, the memory of a program.
+OBJECT_SCHEMES = ("s3", "gs", "gcs", "memory")
+
+
+def is_object(path: str) -> bool:
+    """Whether a path is the address of an object in a store, or of several: `s3://bucket/key`, `gs://`, `memory://`.
+
+    >>> is_object("S3://bucket/a.csv"), is_object("https://example.org/a.csv"), is_object("s3.csv")
+    (True, False, False)
+    """
+    scheme, colon, _ = path.partition("://")
+    return bool(colon) and scheme.lower() in OBJECT_SCHEMES
+
+
+def is_elsewhere(path: str) -> bool:
+    """Whether a path is an address of any kind, and so no path of this machine.
+
+    >>> is_elsewhere("s3://bucket/a.csv"), is_elsewhere("https://example.org/a.csv"), is_elsewhere("a.csv")
+    (True, True, False)
+    """
+    return is_address(path) or is_object(path)
+
+
+def object_name(path: str) -> str:
+    """The address of an object without its options; another path unchanged.
+
+    >>> object_name("s3://bucket/a.csv?region=eu-west-1"), object_name("a?.csv")
+    ('s3://bucket/a.csv', 'a?.csv')
+    """
+    return path.partition("?")[0] if is_object(path) else path
 
 
 def without_secrets(text: str) -> str:

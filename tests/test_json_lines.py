@@ -9,6 +9,7 @@ import pytest
 from linreg_cli.config import Config
 from linreg_cli.data import load_dataset
 from linreg_cli.data.tables.json_lines import read_json_lines
+from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.errors import DataError
 
 
@@ -29,7 +30,7 @@ TEXTS = ["2024-03-01", "2024-03-01T09:30:00Z", "2024-03-01 09:30:00", "09:30:00"
 @pytest.mark.parametrize("text", TEXTS)
 def test_text_that_looks_like_a_date_stays_as_it_is(text, tmp_path):
     rows = [{"when": text, "list": [text], "object": {"at": text, "n": 1}, "x": 1.5}] * 3
-    table, mixed = read_json_lines(write(rows, tmp_path / "t.jsonl"))
+    table, mixed = read_json_lines(TableFile(str(write(rows, tmp_path / "t.jsonl"))))
     assert table.to_pylist() == rows
     assert not mixed
 
@@ -45,7 +46,7 @@ NUMBERS = {
 
 @pytest.mark.parametrize("numbers", NUMBERS.values(), ids=NUMBERS)
 def test_numbers_are_exact(numbers, tmp_path):
-    table, _ = read_json_lines(write([{"a": number} for number in numbers], tmp_path / "t.jsonl"))
+    table, _ = read_json_lines(TableFile(str(write([{"a": number} for number in numbers], tmp_path / "t.jsonl"))))
     assert table.column("a").to_pylist() == numbers
 
 
@@ -76,14 +77,14 @@ def test_true_false_and_a_mark_are_a_boolean_category(tmp_path):
 
 def test_a_column_may_begin_late_and_end_early(tmp_path):
     path = write([{"a": 1}, {"b": "x", "a": "y"}, "", {"b": 5}], tmp_path / "t.jsonl")
-    table, mixed = read_json_lines(path)
+    table, mixed = read_json_lines(TableFile(str(path)))
     assert table.to_pylist() == [{"a": "1", "b": None}, {"a": "y", "b": "x"}, {"a": None, "b": "5"}]
     assert mixed == {"a", "b"}
 
 
 def test_a_line_longer_than_a_block_is_read(tmp_path):
     rows = [{"a": 1, "b": "z" * 3_000_000}, {"a": 2, "b": ""}]
-    table, _ = read_json_lines(write(rows, tmp_path / "t.jsonl"))
+    table, _ = read_json_lines(TableFile(str(write(rows, tmp_path / "t.jsonl"))))
     assert table.schema.field("a").type == pa.int64()
     assert table.to_pylist() == rows
 
@@ -101,5 +102,5 @@ def test_a_line_longer_than_a_block_is_read(tmp_path):
 )
 def test_what_is_no_table_names_its_line(rows, message, tmp_path):
     with pytest.raises(DataError) as caught:
-        read_json_lines(write(rows, tmp_path / "t.jsonl"))
+        read_json_lines(TableFile(str(write(rows, tmp_path / "t.jsonl"))))
     assert message in str(caught.value)

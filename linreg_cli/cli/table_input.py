@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from linreg_cli import paths
+from linreg_cli.addresses import is_object
 from linreg_cli.cli import output
 from linreg_cli.errors import DataError, Fault, LinregError, UsageError, did_you_mean
 
@@ -109,7 +110,7 @@ def _needs(data: str, format_: str | None) -> bool:
         return False
     if other := disagreement(data, format_):
         raise UsageError(f"{other}; leave --format out", "--format")
-    return table_format(data) is None and Path(data).is_file()
+    return table_format(data) is None and (is_object(data) or Path(data).is_file())
 
 
 def _copied(data: str, name: str, format_: str | None, stack: contextlib.ExitStack) -> Path:
@@ -160,6 +161,10 @@ def _suffix(data: str, name: str, format_: str | None, head: bytes) -> str:
 
 
 def _opened(data: str) -> contextlib.AbstractContextManager[IO[bytes]]:
+    if is_object(data):
+        from linreg_cli.data.tables.table_file import TableFile
+
+        return TableFile(data).stream()
     return contextlib.nullcontext(sys.stdin.buffer) if data == "-" else open(data, "rb")
 
 

@@ -76,9 +76,10 @@ class TableData(Section):
     path: Annotated[str, AfterValidator(own_path)] = Field(
         min_length=1,
         description="The file: `.csv`, `.tsv` (also `.gz`, `.zst`), `.parquet`, `.arrow`, `.feather`, `.jsonl`; a "
-        "folder of such files of one format; a pattern for them, such as `data/2026-*.csv` (`**`: any folders); or an "
-        "http(s) address of such a file, which needs `sha256`. `-` is standard input, whose rows are not kept. A "
-        "relative path starts at the current folder, and `~` is the home folder.",
+        "folder of such files of one format; a pattern for them, such as `data/2026-*.csv` (`**`: any folders); an "
+        "http(s) address of such a file, which needs `sha256`; or an address of objects in a store, `s3://BUCKET/KEY`, "
+        "`gs://BUCKET/KEY`, `memory://KEY`, which are read by ranges. `-` is standard input, whose rows are not "
+        "kept. A relative path starts at the current folder, and `~` is the home folder.",
     )
     format: Literal["csv", "tsv", "jsonl"] | None = Field(
         None,

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from linreg_cli.addresses import object_name
 from linreg_cli.config.types import refuse, shown
 from linreg_cli.errors import did_you_mean
 
@@ -35,10 +36,20 @@ def text_suffix(path: str | Path) -> str | None:
     >>> text_suffix("a.csv.gz"), text_suffix("a.csv.parquet")
     ('.csv', None)
     """
-    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    suffixes = [suffix.lower() for suffix in Path(object_name(str(path))).suffixes]
     if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
     return suffixes[-1] if suffixes and suffixes[-1] in CSV_SUFFIXES else None
+
+
+def format_of(file: str) -> str | None:
+    """The suffix of a format that linreg reads, without that of a compression; None for another file.
+
+    >>> format_of("a.CSV.gz"), format_of("a.parquet"), format_of("a.truth.json")
+    ('.csv', '.parquet', None)
+    """
+    suffix = Path(object_name(file)).suffix.lower()
+    return text_suffix(file) or (suffix if suffix in OTHER_SUFFIXES else None)
 
 
 def table_format(path: str) -> str | None:
@@ -48,7 +59,8 @@ def table_format(path: str) -> str | None:
     ('.tsv.gz', '.parquet', None)
     """
     known = [*OTHER_SUFFIXES, *(text + packed for text in CSV_SUFFIXES for packed in ("", *COMPRESSIONS))]
-    return next((suffix for suffix in known if path.lower().endswith(suffix)), None)
+    name = object_name(path).lower()
+    return next((suffix for suffix in known if name.endswith(suffix)), None)
 
 
 def disagreement(path: str, format_: str) -> str:
@@ -68,12 +80,13 @@ def table_stem(path: str) -> str:
 
     >>> table_stem("data/houses.csv.gz"), table_stem("/a/my.rows.parquet"), table_stem("parts/")
     ('houses', 'my.rows', 'parts')
-    >>> table_stem("data/2026-*.csv"), table_stem("houses/**/*.parquet")
+    >>> table_stem("data/2026-*.csv"), table_stem("s3://bucket/houses/**/*.parquet?region=eu-west-1")
     ('2026', 'houses')
     """
     if path == "-":  # standard input has no name
         return ""
-    for name in (Path(path).name, *(each.name for each in Path(path).parents)):
+    found = Path(object_name(path))
+    for name in (found.name, *(each.name for each in found.parents)):
         suffix = table_format(name)
         stem = name[: -len(suffix)] if suffix is not None else name
         if not glob.has_magic(stem):

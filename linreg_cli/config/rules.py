@@ -4,10 +4,11 @@ import contextlib
 import re
 from collections.abc import Iterator
 
-from linreg_cli.addresses import is_address, without_secrets
+from linreg_cli.addresses import is_address, is_object, without_secrets
 from linreg_cli.config.data import InlineData, OfTable, SplitConfig, SyntheticData, TableData
 from linreg_cli.config.formats import CSV_SUFFIXES, OTHER_SUFFIXES, disagreement, table_format, text_suffix
 from linreg_cli.config.metric_names import impossible_gate, known_features, metric_names
+from linreg_cli.config.object_address import ObjectAddress, ObjectAddressError
 from linreg_cli.config.partial import FaultyError
 from linreg_cli.config.preprocess import FILLS, FOR_NUMBERS
 from linreg_cli.config.schema import Config
@@ -110,6 +111,14 @@ def _monitor(config: Config) -> Iterator[tuple[Path, str]]:
 def _address(config: Config) -> Iterator[tuple[Path, str]]:
     if isinstance(config.data, TableData) and is_address(config.data.path) and config.data.sha256 is None:
         yield ("data", "path"), "an address needs data.sha256, the digest that the downloaded file must have"
+
+
+def _object(config: Config) -> Iterator[tuple[Path, str]]:
+    if isinstance(config.data, TableData) and is_object(config.data.path):
+        try:
+            ObjectAddress.parsed(config.data.path)
+        except ObjectAddressError as error:
+            yield ("data", "path"), f"it is not an address of an object: {error}"
 
 
 def _tracking(config: Config) -> Iterator[tuple[Path, str]]:
@@ -315,6 +324,7 @@ _RULES = (
     _split_by,
     _monitor,
     _address,
+    _object,
     _format,
     _tracking,
     _decimal_mark,

@@ -27,6 +27,7 @@ from linreg_cli.data.synthetic import generate
 from linreg_cli.data.tables.location import locate
 from linreg_cli.data.tables.part_rows import naming_parts
 from linreg_cli.data.tables.table import Table, refuse_bad_names
+from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.errors import DataError, UsageError
 from linreg_cli.findings import Finding
 from linreg_cli.readers import either
@@ -273,7 +274,7 @@ def _verify_digest(path: str, expected: str) -> None:
     if what != "file":
         raise DataError(f"data.sha256 is the digest of one file, and this is a {what}; remove it", path)
     try:
-        with open(path, "rb") as file:
+        with TableFile(path).opened() as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", path) from None

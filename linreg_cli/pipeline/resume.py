@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
-from linreg_cli.addresses import is_address, values_without_secrets
+from linreg_cli.addresses import is_elsewhere, values_without_secrets
 from linreg_cli.config import Config, LoadedConfig, load_config
 from linreg_cli.config.data import STDIN, TableData
 from linreg_cli.config.diagnostics import without_retired
@@ -210,7 +210,7 @@ def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
         ConfigError: with every other difference.
     """
     old, new = flat(before.model_dump(mode="json")), flat(loaded.config.model_dump(mode="json"))
-    if new.get("data.path", STDIN) != STDIN and not is_address(new["data.path"]):
+    if new.get("data.path", STDIN) != STDIN and not is_elsewhere(new["data.path"]):
         new["data.path"] = str(Path(new["data.path"]).absolute())
     old, new = values_without_secrets(old), values_without_secrets(new)  # a signature expires, and another one will do
     faults = []
@@ -233,7 +233,7 @@ def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
         raise ConfigError([*faults, Fault(advice, run_id)])
     train = before.train.model_copy(update={"epochs": loaded.config.train.epochs})
     # The checkpoint has the address without its secrets.
-    keeps = isinstance(loaded.config.data, TableData) and is_address(loaded.config.data.path)
+    keeps = isinstance(loaded.config.data, TableData) and is_elsewhere(loaded.config.data.path)
     data = loaded.config.data if keeps else before.data
     return before.model_copy(update={"train": train, "data": data, "track": loaded.config.track})
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from linreg_cli import remedies
-from linreg_cli.addresses import has_secrets, is_address
+from linreg_cli.addresses import has_secrets, is_elsewhere
 from linreg_cli.config import Config, load_config
 from linreg_cli.config.data import TableData
 from linreg_cli.config.load import merged_text
@@ -101,7 +101,7 @@ def _refuse_without_table(configs: Sequence[Config]) -> None:
     """
     faults: dict[Fault, None] = {}
     for config in configs:
-        if not isinstance(config.data, TableData) or is_address(config.data.path):
+        if not isinstance(config.data, TableData) or is_elsewhere(config.data.path):
             return
         try:
             locate(expanded(config.data.path), config.data.format)

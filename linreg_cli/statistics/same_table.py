@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
-from linreg_cli.addresses import is_address
+from linreg_cli.addresses import is_elsewhere
 from linreg_cli.config.data import STDIN, TableData
 from linreg_cli.config.schema import Config
 from linreg_cli.data.tables.location import locate
+from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.errors import DataError
 from linreg_cli.statistics.facts import TableStatistics
 
@@ -24,10 +24,10 @@ def digest_of(files: Sequence[str]) -> str:
         files: of a table, in the order of its rows.
     """
     digest = hashlib.sha256()
-    for file in map(Path, files):
-        size = file.stat().st_size
-        digest.update(f"{size}\0".encode())
-        with open(file, "rb") as stream:
+    for file in map(TableFile, files):
+        with file.opened() as stream:
+            size = stream.size()
+            digest.update(f"{size}\0".encode())
             digest.update(stream.read(_ENDS))
             for piece in range(1, _PIECES if size > 2 * _ENDS else 0):
                 stream.seek(size * piece // _PIECES)
@@ -53,7 +53,7 @@ def refuse_other_table(config: Config, found: TableStatistics, path: str) -> Non
     """
     data = config.data
     assert isinstance(data, TableData)
-    if data.path == STDIN or is_address(data.path):
+    if data.path == STDIN or is_elsewhere(data.path):
         return
     try:
         digest = digest_of(locate(data.path).files)

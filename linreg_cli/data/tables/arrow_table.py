@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ from linreg_cli.data.tables.blocks import ColumnSink, NotInBlocksError, cells_of
 from linreg_cli.data.tables.json_lines import read_json_lines
 from linreg_cli.data.tables.pandas_metadata import pandas_metadata
 from linreg_cli.data.tables.table import Cells, is_number_type, refuse_bad_names
+from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.data.tables.text_numbers import as_numbers
 from linreg_cli.errors import DataError
 
@@ -34,15 +34,15 @@ class ArrowTable:
 
     delimiter: str | None = None
 
-    def __init__(self, path: str, parts: list[Path], missing_values: Sequence[str]) -> None:
+    def __init__(self, path: str, parts: Sequence[str], missing_values: Sequence[str]) -> None:
         self.name = path
         self._missing_values = missing_values
-        self._parts = parts
+        self._parts = list(map(TableFile, parts))
         self._mixed: frozenset[str] = frozenset()
-        self._schemas = [self._schema(part) for part in parts]
-        for schema, part in zip(self._schemas, parts, strict=True):
+        self._schemas = [self._schema(part) for part in self._parts]
+        for schema, part in zip(self._schemas, self._parts, strict=True):
             duplicates = [name for name in schema.names if schema.names.count(name) > 1]  # which Arrow cannot select
-            refuse_bad_names(schema.names, duplicates, path if len(parts) == 1 else str(part))
+            refuse_bad_names(schema.names, duplicates, path if len(parts) == 1 else part.name)
         notes = [pandas_metadata(schema) for schema in self._schemas]
         self.index = frozenset[str]().union(*(note.index for note in notes))
         self._categorical = frozenset[str]().union(*(note.categorical for note in notes))
@@ -60,8 +60,8 @@ class ArrowTable:
             absent = [name for name in names if name not in schema.names]
             if absent:
                 pairs = zip(self._parts, self._schemas, strict=True)
-                other = next(each.name for each, schema in pairs if absent[0] in schema.names)
-                raise DataError(f"columns of {other} are missing here: {', '.join(absent)}", str(part))
+                other = next(each.base_name for each, schema in pairs if absent[0] in schema.names)
+                raise DataError(f"columns of {other} are missing here: {', '.join(absent)}", part.name)
         if _is_json(self._parts[0]):
             whole = self.numbers(self.read_all().select(names), [*columns, *either])
             return cells_of(whole, [*columns, *either], self._missing_values)
@@ -97,15 +97,16 @@ class ArrowTable:
         for part in self._parts if len(self._parts) > 1 else ():
             n_rows = self._guard(part, lambda part=part: self._n_rows(part))
             if row < n_rows:
-                return str(part), row
+                return part.name, row
             row -= n_rows
         return None
 
-    def _n_rows(self, part: Path) -> int:
-        if part.suffix.lower() == ".parquet":
+    def _n_rows(self, part: TableFile) -> int:
+        if part.suffix == ".parquet":
             import pyarrow.parquet as pq
 
-            return int(pq.read_metadata(part).num_rows)
+            with part.opened() as file:
+                return int(pq.read_metadata(file).num_rows)
         return self._load(part).num_rows if _is_json(part) else sum(batch.num_rows for batch in _batches(part, []))
 
     def read_all(self) -> pa.Table:
@@ -192,19 +193,19 @@ class ArrowTable:
     def hint(self) -> None:
         """See `Table.hint`. The format leaves no doubt about the columns."""
 
-    def _schema(self, part: Path) -> pa.Schema:
+    def _schema(self, part: TableFile) -> pa.Schema:
         return self._guard(part, lambda: self._load(part).schema if _is_json(part) else _schema(part))
 
-    def _guard(self, part: Path, action: Any) -> Any:
+    def _guard(self, part: TableFile, action: Any) -> Any:
         try:
             return action()
         except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise DataError(
-                f"cannot be read as {'.jsonl' if _is_json(part) else part.suffix}: {reason}", str(part)
+                f"cannot be read as {'.jsonl' if _is_json(part) else part.suffix}: {reason}", part.name
             ) from None
 
-    def _load(self, part: Path) -> pa.Table:
+    def _load(self, part: TableFile) -> pa.Table:
         if _is_json(part):
             table, mixed = read_json_lines(part)
             self._mixed |= mixed
@@ -212,21 +213,22 @@ class ArrowTable:
         return _load(part)
 
 
-def _is_json(part: Path) -> bool:
+def _is_json(part: TableFile) -> bool:
     # Of these formats only JSON Lines can be named by `data.format`, for a file whose name says nothing.
-    return part.suffix.lower() not in (".parquet", ".arrow", ".feather")
+    return part.suffix not in (".parquet", ".arrow", ".feather")
 
 
-def _schema(part: Path) -> pa.Schema:
-    if part.suffix.lower() == ".parquet":
+def _schema(part: TableFile) -> pa.Schema:
+    if part.suffix == ".parquet":
         import pyarrow.parquet as pq
 
-        return pq.read_schema(part)
+        with part.opened() as file:
+            return pq.read_schema(file)
     with _arrow(part) as (schema, _):
         return schema
 
 
-def _pour(part: Path, columns: list[str], sink: ColumnSink) -> None:
+def _pour(part: TableFile, columns: list[str], sink: ColumnSink) -> None:
     empty = True
     for batch in _batches(part, columns):
         sink.add(batch)
@@ -236,15 +238,15 @@ def _pour(part: Path, columns: list[str], sink: ColumnSink) -> None:
 
 
 def _batches(
-    part: Path, columns: list[str], n_rows: int = BATCH_ROWS, rows: tuple[int, int] | None = None
+    part: TableFile, columns: list[str], n_rows: int = BATCH_ROWS, rows: tuple[int, int] | None = None
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a file in batches, or those from one to another, from 0."""
-    if part.suffix.lower() == ".parquet":
+    if part.suffix == ".parquet":
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(
-            part, pre_buffer=False, buffer_size=2**18
-        ) as file:  # otherwise a whole row group is read at once
+        buffer = part.buffer_bytes(len(columns))
+        # otherwise a whole row group is read at once
+        with part.opened() as bytes_, pq.ParquetFile(bytes_, pre_buffer=False, buffer_size=buffer) as file:
             groups, at = _row_groups(file.metadata, rows)
             yield from _between(file.iter_batches(min(n_rows, BATCH_ROWS), groups, columns), at, rows)
         return
@@ -278,9 +280,9 @@ def _between(batches: Iterator[pa.RecordBatch], at: int, rows: tuple[int, int] |
 
 
 @contextlib.contextmanager
-def _arrow(part: Path) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
+def _arrow(part: TableFile) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
     """Schema and record batches of an Arrow file: IPC file, IPC stream, or Feather version 1."""
-    with pa.OSFile(str(part)) as stream:
+    with part.opened() as stream:
         mark = stream.read(6)
         stream.seek(0)
         if mark[:4] == b"FEA1":
@@ -296,11 +298,12 @@ def _arrow(part: Path) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
             yield reader.schema, iter(reader)
 
 
-def _load(part: Path) -> pa.Table:
-    suffix = part.suffix.lower()
+def _load(part: TableFile) -> pa.Table:
+    suffix = part.suffix
     if suffix == ".parquet":
         import pyarrow.parquet as pq
 
-        return pq.ParquetFile(part).read()
+        with part.opened() as file:
+            return pq.ParquetFile(file).read()
     with _arrow(part) as (schema, batches):
         return pa.Table.from_batches(batches, schema)

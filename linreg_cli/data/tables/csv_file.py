@@ -2,7 +2,6 @@
 
 import codecs
 import contextlib
-import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from linreg_cli.addresses import is_object
 from linreg_cli.config.formats import CSV_SUFFIXES
 from linreg_cli.data.tables.encodings import EncodingGuess, candidates, likely, sample_words
 from linreg_cli.data.tables.standard_input import is_copy
+from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.data.tables.text_format import TextFormat
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import command, quoted, setting, settings
@@ -50,7 +51,7 @@ class CsvFile:
     """
 
     def __init__(self, path: str, text: TextFormat) -> None:
-        self.name, self._text = path, text
+        self.name, self._text, self._file = path, text, TableFile(path)
         #: Whether the bytes are not UTF-8.
         self.is_recoded = codecs.lookup(text.encoding).name not in ("utf-8", "utf-8-sig")
         with self.raw() as stream:
@@ -76,16 +77,8 @@ class CsvFile:
     @contextlib.contextmanager
     def raw(self) -> Iterator[Any]:
         """The bytes of the file, decompressed."""
-        try:
-            stream = pa.input_stream(self.name, compression="detect")
-        except OSError as error:  # pyarrow replaces strerror by its own message
-            reason = os.strerror(error.errno) if error.errno else error
-            raise DataError(f"cannot be read: {reason}", self.name) from None
-        try:
-            with stream:
-                yield stream
-        except OSError as error:
-            raise DataError(f"cannot be read: {error}", self.name) from None
+        with self._file.stream() as stream:
+            yield stream
 
     @cached_property
     def has_quotes(self) -> bool:
@@ -126,7 +119,7 @@ class CsvFile:
             needed: the settings that the changed file needs, by dotted key.
         """
         path = Path(self.name)
-        if path.suffix.lower() not in CSV_SUFFIXES or self.is_recoded or is_copy(self.name):
+        if path.suffix.lower() not in CSV_SUFFIXES or self.is_recoded or is_copy(self.name) or is_object(self.name):
             return f"{words} and set {settings(needed)}" if needed else words
         changed = str(path.with_name(f"{path.stem}_changed{path.suffix}"))
         way = f"{words}, such as by: {command('sed', '-E', expression, str(path))} > {command(changed)}"

@@ -14,6 +14,7 @@ from linreg_cli.data.tables.csv_part import CsvPart, as_it_is
 from linreg_cli.data.tables.exact_kinds import ExactKinds
 from linreg_cli.data.tables.leading_zeros import LeadingZerosError
 from linreg_cli.data.tables.location import Location
+from linreg_cli.data.tables.object_stores import ObjectError
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.data.tables.text_format import AsText, TextFormat
 from linreg_cli.data.tables.text_numbers import as_exact_numbers, as_numbers
@@ -211,6 +212,8 @@ class CsvTable:
         """See `Table.n_rows`. Ends of lines are counted."""
         try:
             return sum(part.n_lines for part in self._parts)
+        except ObjectError:
+            raise
         except (UnevenLinesError, UnicodeDecodeError, DataError) as error:
             raise NotInBlocksError(str(error)) from None
 
@@ -225,6 +228,8 @@ class CsvTable:
     def _in_blocks(self, options: pcsv.ConvertOptions, rows: tuple[int, int] | None = None) -> Iterator[pa.Table]:
         try:
             yield from self._parsed(options, rows)
+        except ObjectError:
+            raise
         except (UnevenLinesError, LeadingZerosError, pa.ArrowInvalid, UnicodeDecodeError, DataError) as error:
             raise NotInBlocksError(str(error)) from None
 

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from pathlib import Path
+from io import TextIOWrapper
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.errors import DataError, Fault
 
 #: From here on, float64 does not have every whole number.
@@ -17,7 +18,7 @@ _EXACT = 2.0**53
 _DIGITS = 38
 
 
-def read_json_lines(path: Path) -> tuple[pa.Table, frozenset[str]]:
+def read_json_lines(file: TableFile) -> tuple[pa.Table, frozenset[str]]:
     """A file of JSON objects, one on each line, as a table.
 
     Returns:
@@ -29,21 +30,23 @@ def read_json_lines(path: Path) -> tuple[pa.Table, frozenset[str]]:
         OSError: if the file cannot be read.
     """
     try:
-        table = _read_fast(path)
+        table = _read_fast(file)
     except pa.ArrowException:  # also where text and numbers are mixed, or a line is longer than a block
-        return _read_each(path)
-    return (table, frozenset()) if _is_exact(table) else _read_each(path)
+        return _read_each(file)
+    return (table, frozenset()) if _is_exact(table) else _read_each(file)
 
 
-def _read_fast(path: Path) -> pa.Table:
+def _read_fast(file: TableFile) -> pa.Table:
     import pyarrow.json as pj
 
-    table = pj.read_json(str(path))
+    with file.opened() as stream:
+        table = pj.read_json(stream)
     # pyarrow takes text that looks like a date for a time stamp, and loses how it was written.
     text = [field.with_type(kind) for field in table.schema if (kind := _without_times(field.type)) != field.type]
     if text:
         parsing = pj.ParseOptions(explicit_schema=pa.schema(text), unexpected_field_behavior="infer")
-        table = pj.read_json(str(path), parse_options=parsing).select(table.column_names)
+        with file.opened() as stream:
+            table = pj.read_json(stream, parse_options=parsing).select(table.column_names)
     return table
 
 
@@ -67,10 +70,10 @@ def _is_exact(table: pa.Table) -> bool:
     return True
 
 
-def _read_each(path: Path) -> tuple[pa.Table, frozenset[str]]:
+def _read_each(file: TableFile) -> tuple[pa.Table, frozenset[str]]:
     cells: dict[str, list[Any]] = {}
     n_rows = 0
-    for _, values in _objects(path):
+    for _, values in _objects(file):
         for key, value in values.items():
             column = cells.setdefault(key, [])
             column.extend([None] * (n_rows - len(column)))
@@ -83,26 +86,26 @@ def _read_each(path: Path) -> tuple[pa.Table, frozenset[str]]:
         try:
             columns[key] = _array(column, kinds)
         except (pa.ArrowException, OverflowError, TypeError):
-            faults.append(_changed_type(path, key))
+            faults.append(_changed_type(file, key))
             continue
         if len(kinds) > 1:
             mixed.add(key)
     if not n_rows:
-        raise DataError("the file is empty", str(path))
+        raise DataError("the file is empty", file.name)
     if faults:
         raise DataError(faults)
     return pa.table(columns), frozenset(mixed)
 
 
-def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _objects(file: TableFile) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and content of each line that is not blank.
 
     Raises:
         DataError: for a line that is not a JSON object.
     """
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, start=1):
+        with file.opened() as stream:
+            for number, line in enumerate(TextIOWrapper(stream, encoding="utf-8-sig"), start=1):
                 if not line.strip():
                     continue
                 try:
@@ -111,13 +114,13 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     values = None
                 if not isinstance(values, dict):
                     message = f"expected a JSON object, found {line.rstrip()[:60]!r}"
-                    raise DataError(message, f"{path}, line {number}")
+                    raise DataError(message, f"{file.name}, line {number}")
                 if r"\ud" in line.lower() and _has_half_a_character(values):
                     message = f"an escape is half of a character, in {line.rstrip()[:60]!r}"
-                    raise DataError(f"{message}; one beyond U+FFFF is two escapes", f"{path}, line {number}")
+                    raise DataError(f"{message}; one beyond U+FFFF is two escapes", f"{file.name}, line {number}")
                 yield number, values
     except UnicodeDecodeError:
-        raise DataError("the file is not UTF-8; save it as UTF-8", str(path)) from None
+        raise DataError("the file is not UTF-8; save it as UTF-8", file.name) from None
 
 
 def _has_half_a_character(values: dict[str, Any]) -> bool:
@@ -178,10 +181,10 @@ def _kind(value: object) -> str:
     return "text" if isinstance(value, str) else "a list" if isinstance(value, list) else "an object"
 
 
-def _changed_type(path: Path, key: str) -> Fault:
+def _changed_type(file: TableFile, key: str) -> Fault:
     """The fault of the first line where a key has another type than before."""
     first, since = "", 0
-    for number, values in _objects(path):
+    for number, values in _objects(file):
         value = values.get(key)
         if value is None:
             continue
@@ -190,5 +193,5 @@ def _changed_type(path: Path, key: str) -> Fault:
             first, since = kind, number
         elif kind != first:
             message = f"{key!r} is {kind}, and on line {since} it is {first}; use one type on all lines"
-            return Fault(message, f"{path}, line {number}")
-    return Fault(f"the values of {key!r} have no common type; use one type on all lines", str(path))
+            return Fault(message, f"{file.name}, line {number}")
+    return Fault(f"the values of {key!r} have no common type; use one type on all lines", file.name)

@@ -1,4 +1,4 @@
-"""Where the rows of a table are: a file, the parts in a folder, or the files that a pattern matches."""
+"""Where the rows of a table are: a file or an object, the parts in a folder, or those that a pattern matches."""
 
 import glob
 import os
@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from linreg_cli.addresses import is_object, without_secrets
 from linreg_cli.config.data import STDIN, STDIN_NAME
 from linreg_cli.config.escapes import control_in_path
-from linreg_cli.config.formats import OTHER_SUFFIXES, disagreement, text_suffix
+from linreg_cli.config.formats import disagreement, format_of
+from linreg_cli.data.tables.object_parts import stored_files
 from linreg_cli.data.tables.standard_input import file_of
 from linreg_cli.errors import DataError
 
@@ -21,8 +23,8 @@ class Location:
     """The files of a table, in the order of its rows.
 
     Attributes:
-        name: the path as the user gave it.
-        files: at least one, each a file.
+        name: the path as the user gave it, without the secrets of an address.
+        files: at least one, each a file or the whole address of an object.
         what: what the path is: `file`, `folder` or `pattern`.
         suffix: the format of all of them, such as `.csv` or `.parquet`, with any compression; None if it is not known.
     """
@@ -41,7 +43,8 @@ def locate(path: str, format_: str | None = None) -> Location:
 
     Args:
         path: a file; a folder of files of one format; or a pattern with `*`, `?`, `[...]`, and `**` for any folders.
-            What is really called so comes first, for each folder of the path too. `-` is standard input.
+            What is really called so comes first, for each folder of the path too. `-` is standard input. An address
+            of objects in a store, as `stored_files`.
         format_: the format of standard input and of a file whose name does not say it, such as `csv`.
 
     Raises:
@@ -52,10 +55,15 @@ def locate(path: str, format_: str | None = None) -> Location:
         return Location(STDIN_NAME, (copy,), "file", format_of(copy))
     if format_ is not None and (other := disagreement(path, format_)):
         raise DataError(f"data.format: {other}; leave it out", path)
+    if is_object(path):
+        return _stored(path, format_)
     file = Path(path)
     try:
         os.stat(file)
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL, which no path has
+        if "://" in path:
+            message = "linreg reads addresses that begin with s3://, gs://, memory://, http:// or https://"
+            raise DataError(message, path) from None
         if glob.has_magic(path) and "\0" not in path:
             return _matched(path)
         where = "" if file.is_absolute() else f" (in {Path.cwd()})"
@@ -74,14 +82,12 @@ def locate(path: str, format_: str | None = None) -> Location:
     return Location(path, (path,), "file", format_of(path) or (format_ and f".{format_}"))
 
 
-def format_of(file: str) -> str | None:
-    """The suffix of a format that linreg reads, without that of a compression; None for another file.
-
-    >>> format_of("a.CSV.gz"), format_of("a.parquet"), format_of("a.truth.json")
-    ('.csv', '.parquet', None)
-    """
-    suffix = Path(file).suffix.lower()
-    return text_suffix(file) or (suffix if suffix in OTHER_SUFFIXES else None)
+def _stored(path: str, format_: str | None) -> Location:
+    """The objects of a table in a store."""
+    (what, files), name = stored_files(path), without_secrets(path)
+    if what != "file":
+        return Location(name, files, what, _one_format(files, path))
+    return Location(name, files, what, format_of(path) or (format_ and f".{format_}"))
 
 
 def _parts(folder: Path, path: str) -> Location:

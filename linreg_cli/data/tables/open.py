@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from linreg_cli.addresses import object_name
 from linreg_cli.config.formats import COMPRESSIONS, CSV_SUFFIXES, OTHER_SUFFIXES
 from linreg_cli.data.tables.arrow_table import ArrowTable
 from linreg_cli.data.tables.csv_table import CsvTable
@@ -56,9 +57,9 @@ def _open(found: Location, text: TextFormat, missing_values: Sequence[str]) -> T
         return CsvTable(found, replace(text, delimiter=delimiter), missing_values)
     if suffix is not None:
         _refuse_text_settings(text, path, suffix if found.what == "file" else f"a {found.what} of {suffix} files")
-        return ArrowTable(path, [Path(file) for file in found.files], missing_values)
+        return ArrowTable(path, found.files, missing_values)
     known = ", ".join((*CSV_SUFFIXES, *(f".csv{suffix}" for suffix in COMPRESSIONS), *OTHER_SUFFIXES))
-    remedy = _REMEDIES.get(Path(path).suffix.lower(), "rename the file if it is one of these")
+    remedy = _REMEDIES.get(Path(object_name(path)).suffix.lower(), "rename the file if it is one of these")
     raise DataError(f"unsupported file format; linreg reads {known}, and folders of one of them; {remedy}", path)
 
 

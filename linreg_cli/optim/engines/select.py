@@ -170,8 +170,6 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) ->
         return f"compiled steps run on the CPU and the data is on {device}{remedy}"
     if engine in ("reference", "affine") and stored and plan.is_full_batch:
         return "it takes a batch from memory, and a full batch stays on the disk"
-    if plan.shards is not None and stored:
-        return "rows that stay on the disk are not added up shard by shard"
     if engine == "statistics":
         return not_from_moments(plan)
     return not_quadratic(plan) if engine == "affine" else None

@@ -19,7 +19,7 @@ from linreg_cli.optim.losses import is_squared
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.row_order import Blocks
 from linreg_cli.optim.shards import Shards
-from linreg_cli.remedies import setting
+from linreg_cli.remedies import setting, settings
 from linreg_cli.wording import bytes_of
 
 #: What else takes memory while a table is read and trained on: blocks of columns, parts of a pass, compiled code.
@@ -102,8 +102,8 @@ def reads_ahead(loaded: LoadedConfig, config: Config, plan: StepPlan, n_columns:
     while isinstance(plan.rows, Blocks) and 0 < more < plan.n_samples // 2:
         more *= 2
         if window_bytes(replace(plan, n_blocks=more), n_columns, dtype, count=1) + other <= limit:
-            order = [] if loaded.config.train.shuffle == "blocks" else [setting("train.shuffle", "blocks")]
-            remedy.insert(0, " and ".join([*order, setting("train.blocks", more)]))
+            order = {} if loaded.config.train.shuffle == "blocks" else {"train.shuffle": "blocks"}
+            remedy.insert(0, settings({**order, "train.blocks": more}))
             break
     raise loaded.error(
         "data.memory_limit" if where == "data.memory_limit" else "data.stream",

@@ -27,7 +27,7 @@ def refuse_settings(config: Config) -> None:
         raise SettingError(
             ("data", "source"),
             f"statistics are made of a table, and the rows are {data.source}; write them to a file "
-            "(linreg generate-data), and set data.source: table and data.path",
+            f"(linreg generate-data), and set {setting('data.source', 'table')} and data.path",
         )
     found: list[tuple[tuple[str, ...], str]] = []
     if data.split.column is None and data.split.train < 1 and not is_hashed(data.split):

@@ -25,7 +25,7 @@ def test_a_column_that_is_no_feature_is_named_with_what_to_do(warned):
     (found,) = warned("features: [width]", "{colour: {categorical: one_hot}, width: {missing: mean}}")
     assert found == (
         "preprocess.columns has no effect on columns that are no features: 'colour'; name them in data.features, or "
-        "leave this entry out: preprocess.columns: {width: {missing: mean}}"
+        "leave this entry out with preprocess.columns: {width: {missing: mean}}"
     )
 
 
@@ -34,7 +34,7 @@ def test_it_is_said_what_the_column_is_and_which_one_may_be_meant(warned):
         "features: [width], weight: w, ignore: [colour]", "{w: {missing: drop}, 'col*': {missing: level}}"
     )
     assert "'w' (it is under data.weight), 'col*' (it is under data.ignore); name them" in found
-    assert found.endswith("leave these entries out: preprocess.columns: {}")
+    assert found.endswith("leave these entries out with preprocess.columns: {}")
 
 
 def test_a_pattern_that_matches_a_feature_too_and_the_target_are_used(warned):

@@ -122,7 +122,8 @@ def test_what_is_not_read(text):
     [
         (
             "02/01/2020",
-            "is a date in a form that is not read, since 01/02/2020 is two days; write the column as 2020-01-31",
+            "is a date in a form that is not read, since 01/02/2020 is two days; no cell shows whether the day "
+            "or the month is first; write the column as 2020-01-31, or leave",
         ),
         ("09:30", "is a time of day, which has no date; leave the column out with data.ignore: [d]"),
         ("soon", "is no date: a date is written 2020-01-31, with a time 2020-01-31T09:30:00, with a zone"),

@@ -1,5 +1,9 @@
 """Which cells are dates, and what is said of a column of them."""
 
+import re
+import subprocess
+
+import pandas as pd
 import pytest
 
 from linreg_cli.config import Config
@@ -63,12 +67,19 @@ COLUMNS = {
     "months of many years": [f"{MONTHS[k % 12]} {1900 + k // 12}" for k in range(60)],
     "quarters": [f"{1950 + k // 4}Q{1 + k % 4}" for k in range(60)],
 }
+SED = (
+    r"the day is first, as '13-01-2020' shows; write the year first, such as by: "
+    r"sed -E 's#(^|[^0-9])([0-9]{1,2})-([0-9]{1,2})-([0-9]{4})#\1\4-\3-\2#g' t.csv > t_changed.csv; then set "
+    "data.path: 't_changed.csv' and data.features: [\"*\", 'days(when)'], or leave the column out with "
+    "data.ignore: [when]"
+)
 #: The year is first, so the column can be taken as dates.
 READABLE = COLUMNS["months"]
 AS_DAYS = (
     "take the days since 1970 with data.features: [\"*\", 'days(when)'], "
     "or leave the column out with data.ignore: [when]"
 )
+ADVICE = {tuple(READABLE): AS_DAYS, tuple(COLUMNS["days"]): SED}
 
 
 @pytest.mark.parametrize("cells", COLUMNS.values(), ids=COLUMNS)
@@ -77,7 +88,7 @@ def test_a_column_of_dates_is_refused_with_what_to_do(cells, tmp_path):
     remedy = "leave it out with data.ignore: [when], or convert it to numbers (days since a date)"
     assert error_of(tmp_path, cells, categorical="one_hot") == (
         f"t.csv, row 1, column 'when': the column holds dates or times, such as {cells[0]!r}; "
-        f"{AS_DAYS if cells == READABLE else remedy}; {KEEP}"
+        f"{ADVICE.get(tuple(cells), remedy)}; {KEEP}"
     )
 
 
@@ -102,9 +113,40 @@ def test_a_column_of_dates_that_is_named_is_text(tmp_path):
 @pytest.mark.parametrize("cells", COLUMNS.values(), ids=COLUMNS)
 def test_without_categories_dates_are_not_told_to_become_them(cells, tmp_path):
     remedy = "leave the column out with data.ignore: [when], or convert dates to numbers (days since a date)"
-    advice = AS_DAYS if cells == READABLE else remedy
+    advice = ADVICE.get(tuple(cells), remedy)
     assert error_of(tmp_path, cells) == f"t.csv, row 1, column 'when': {cells[0]!r} is not a number; {advice}"
     assert error_of(tmp_path, ["unknown", *cells]) == (
         f"t.csv, row 1, column 'when': 'unknown' is not a number, and the column is mostly dates, such as "
-        f"{cells[0]!r}; {remedy}"
+        f"{cells[0]!r}; {SED if cells == COLUMNS['days'] else remedy}"
     )
+
+
+@pytest.mark.parametrize(("order", "first", "second"), [("day", 28, 12), ("month", 12, 28)])
+def test_the_command_that_is_shown_writes_the_dates_so_that_they_are_read(
+    linreg, csv, config_file, order, first, second
+):
+    """sed -E as it is shown, then the two settings; pandas reads the same days."""
+    dates = [f"{1 + k % first}/{1 + k % second}/2020" for k in range(60)]
+    csv("sold,area,price\n" + "".join(f"{date},{50 + k},{100 + 3 * k}\n" for k, date in enumerate(dates)))
+    config = config_file("data: {path: t.csv, target: price}\nplots: false\noptimizer: {lr: 1e-12}\n")
+    refused = linreg("train", "-c", config).err
+    assert f"the {order} is first, as '" in refused
+    shown = re.search(r"such as by: (sed .*? > t_changed.csv); then set (.*), or leave", refused)
+    subprocess.run(shown[1], shell=True, check=True)
+    lines = [line.replace(": ", "=", 1) for line in shown[2].split(" and ")]
+    assert linreg("train", "-c", config, "--set", lines[0], "--set", lines[1], "--force").code in (0, 4)
+    expected = pd.to_datetime(pd.Series(dates), dayfirst=order == "day", format="mixed").dt.strftime("%Y-%m-%d")
+    written = pd.to_datetime(pd.read_csv("t_changed.csv")["sold"], format="mixed").dt.strftime("%Y-%m-%d")
+    assert written.tolist() == expected.tolist()
+
+
+def test_dates_whose_order_no_cell_shows_are_told_of_both(tmp_path):
+    message = error_of(tmp_path, ["01/02/2020", "03/04/2020"] * 30)
+    expected = (
+        "no cell shows whether the day or the month is first; write the year first if it is the day (for the month, "
+    )
+    assert expected in message
+
+
+def test_cells_that_have_the_day_and_the_month_first_have_no_order(tmp_path):
+    assert "sed" not in error_of(tmp_path, ["13/01/2020", "01/13/2020"] * 30)

@@ -36,7 +36,6 @@ def notes(*settings):
             f"{ENDS}; lower its patience, or raise train.epochs",
         ),
         (["preprocess.max_levels=3"], "preprocess.max_levels has no effect: no column is categorical"),
-        (["preprocess.unknown=ignore"], "preprocess.unknown has no effect: no column is categorical"),
         (
             ["loss=mae", "evaluate.covariance=HC3"],
             "evaluate.covariance has no effect with loss: mae, for which there are no standard errors",
@@ -60,8 +59,9 @@ def test_a_setting_without_effect_is_noted_with_what_to_do(settings, expected):
         ["train.early_stopping={monitor: train.loss, patience: 2}"],
         ["train.early_stopping={monitor: train.loss, patience: 3, restore_best: true}"],  # restores all the same
         ["preprocess.categorical=one_hot", "preprocess.max_levels=3", "preprocess.unknown=ignore"],
-        ["preprocess.columns={a: {categorical: one_hot}}", "preprocess.unknown=ignore"],
-        ["data.features=[x, month(d)]", "preprocess.unknown=ignore"],  # months are categories
+        ["preprocess.columns={a: {categorical: one_hot}}", "preprocess.max_levels=3"],
+        ["data.features=[x, month(d)]", "preprocess.max_levels=12"],  # months are categories
+        ["preprocess.unknown=ignore"],  # in every config of `init`
         ["evaluate.covariance=HC3"],
     ],
 )

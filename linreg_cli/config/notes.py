@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from linreg_cli.config.data import OfTable, TableData
 from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.config.schema import Config, CosineSchedule, EvaluateConfig, ExponentialSchedule, StepSchedule
-from linreg_cli.remedies import setting
 from linreg_cli.wording import exact
 
 
@@ -41,13 +40,13 @@ def _optimizer(config: Config) -> Iterator[str]:
         lower = ", or lower its step_size" if first > 1 and epochs > 1 else ""
         yield (
             f"optimizer.schedule has no effect: the learning rate changes after epoch {first:,} for the first time, "
-            f"and training ends then ({setting('train.epochs', epochs)}); raise train.epochs{lower}"
+            f"and training ends then (train.epochs: {epochs}); raise train.epochs{lower}"
         )
 
 
 def _epochs(config: Config) -> Iterator[str]:
     train, stopping = config.train, config.train.early_stopping
-    ends = f"ends after epoch {train.epochs:,} ({setting('train.epochs', train.epochs)})"
+    ends = f"ends after epoch {train.epochs:,} (train.epochs: {train.epochs})"
     if train.checkpoint_every is not None and train.checkpoint_every >= train.epochs:
         yield (
             f"train.checkpoint_every: {train.checkpoint_every} has no effect: training {ends}, where a checkpoint is "
@@ -68,13 +67,12 @@ def _scaling(config: Config) -> Iterator[str]:
 
 def _categories(config: Config) -> Iterator[str]:
     preprocess = config.preprocess
-    keys = ["drop_first", "max_levels", "unknown"]
-    why = "no column is categorical"
+    keys, why = ["drop_first", "max_levels"], "no column is categorical"
     one_hot = [preprocess.categorical, *(column.categorical for column in preprocess.columns.values())]
     if not isinstance(config.data, OfTable):
-        keys, why = ["categorical", *keys], f"the rows of source: {config.data.source} are numbers"
+        keys, why = ["categorical", *keys, "unknown"], f"the rows of source: {config.data.source} are numbers"
     elif "one_hot" in one_hot or _has_parts(config.data.features or ()):
-        return
+        return  # `unknown` is for what may come; `init` sets it for every table
     for key in keys:
         if getattr(preprocess, key) != PreprocessConfig.model_fields[key].default:
             yield f"preprocess.{key} has no effect: {why}"

@@ -53,7 +53,8 @@ def unused_settings(config: Config, table: Table, used: Collection[str], targets
     these = "this entry" if len(unused) == 1 else "these entries"
     message = f"preprocess.columns has no effect on columns that are no features: {', '.join(told)}{more}"
     yield Finding(
-        "config", f"{message}; name them in data.features, or leave {these} out: {setting('preprocess.columns', rest)}"
+        "config",
+        f"{message}; name them in data.features, or leave {these} out with {setting('preprocess.columns', rest)}",
     )
 
 

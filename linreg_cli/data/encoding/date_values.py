@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from linreg_cli.config.terms import Term
-from linreg_cli.data.columns.arrow import indices, is_text_type, to_numpy
+from linreg_cli.data.columns.arrow import indices, is_text_type, to_numpy, unified
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Mask, Numbers, RawColumn, narrow
+from linreg_cli.data.encoding.date_order import year_first
 from linreg_cli.data.encoding.dates import is_clock, is_date
 from linreg_cli.data.encoding.levels import missing_test
 from linreg_cli.data.tables.table import Cells
@@ -117,7 +118,10 @@ def date_remedy(values: pa.ChunkedArray, column: str, missing_values: Sequence[s
         name: the table, for messages.
     """
     if isinstance(dates_of(values, column, missing_values, name), Fault):
-        return "", Step("ignore", column=column)
+        texts = (each for each in pc.unique(values).to_pylist() if isinstance(each, str))
+        ordered = year_first(texts, name, as_days(column))
+        advice = f"{ordered}, or leave the column out with {leave_out(column)}" if ordered else ""
+        return advice, Step("ignore", column=column)
     advice = f"take the days since 1970 with {as_days(column)}, or leave the column out with {leave_out(column)}"
     return advice, Step("days", column=column)
 
@@ -185,7 +189,7 @@ def _is_null(chunk: pa.Array) -> Mask:
 def _of_text(values: pa.ChunkedArray, column: str, missing_values: Sequence[str], name: str) -> Dates | Fault:
     """Each distinct text is read once."""
     encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    encoded = encoded.unify_dictionaries()
+    encoded = unified(encoded)
     codes = indices(encoded)
     texts = encoded.chunk(0).dictionary
     occurs = np.bincount(codes[codes >= 0], minlength=len(texts)) > 0
@@ -197,7 +201,8 @@ def _of_text(values: pa.ChunkedArray, column: str, missing_values: Sequence[str]
     bad = occurs & ~good & ~gaps
     if bad.any():
         row = int(np.argmax((codes >= 0) & bad[codes]))
-        return _not_a_date(cells[codes[row]].strip(), column, missing_values, f"{name}, row {row + 1}")
+        ordered = year_first((cells[at] for at in np.flatnonzero(bad)), name)
+        return _not_a_date(cells[codes[row]].strip(), ordered, column, missing_values, f"{name}, row {row + 1}")
     used = zoned[occurs & ~gaps]
     if used.any() and not used.all():
         row = int(np.argmax(~missing & (zoned[codes] != zoned[codes[np.argmax(~missing)]])))
@@ -206,15 +211,15 @@ def _of_text(values: pa.ChunkedArray, column: str, missing_values: Sequence[str]
     return Dates(np.append(ticks, 0)[codes], _PER_DAY[_TEXT_UNIT], missing, bool(used[0]) if len(used) else None)
 
 
-def _not_a_date(cell: str, column: str, marks: Sequence[str], row: str) -> Fault:
+def _not_a_date(cell: str, ordered: str, column: str, marks: Sequence[str], row: str) -> Fault:
     without = f"leave the column out with {leave_out(column)}"
     if is_clock(cell):
         message = f"{quoted(cell)} is a time of day, which has no date; {without}"
     elif is_date(cell):
+        how = ordered or "write the column as 2020-01-31"
         message = (
-            f"{quoted(cell)} is a date in a form that is not read, since 01/02/2020 is two days; write the column as "
+            f"{quoted(cell)} is a date in a form that is not read, since 01/02/2020 is two days; {how}, or {without}"
         )
-        message += f"2020-01-31, which pandas does after pd.to_datetime(..., dayfirst=True or False), or {without}"
     else:
         message = f"{quoted(cell)} is no date: {FORMS}; correct the cell, {without}, or, if it means 'missing', set "
         message += also_missing(cell, column, marks)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from linreg_cli.errors import UsageError
 
-#: torchrun's variables: the number of processes, and the id of the launch.
-SIZE, LAUNCH = "WORLD_SIZE", "TORCHELASTIC_RUN_ID"
+#: torchrun's variables: the number of processes, how many of them this machine has, and the id of the launch.
+SIZE, LOCAL, LAUNCH = "WORLD_SIZE", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RUN_ID"
 COUNT = re.compile(r"[0-9]{1,9}\Z")
 
 
@@ -20,6 +20,16 @@ def size_of(environment: Mapping[str, str]) -> int:
     text = environment.get(SIZE, "").strip()
     size = int(text) if COUNT.match(text) else 10**9 if text.isdecimal() and text.strip("0") else 0
     return size if size > 1 or (size == 1 and environment.get(LAUNCH)) else 0
+
+
+def local_size(environment: Mapping[str, str]) -> int:
+    """How many of the processes are on this machine, as far as that is known; at least 1.
+
+    >>> local_size({"WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4"}), local_size({"LOCAL_WORLD_SIZE": "x"})
+    (4, 1)
+    """
+    text = environment.get(LOCAL, "").strip()
+    return max(1, int(text)) if COUNT.match(text) else 1
 
 
 def refuse_several(what: str, instead: str) -> None:

@@ -32,7 +32,7 @@ from linreg_cli.optim.engines.select import EXECUTORS
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.engines.shared import serve
 from linreg_cli.optim.ranks import Ranks
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import StoredRows, TrainRows
 
 def fails(*_):
     raise DataError("row 7 is odd", "shard")
@@ -53,12 +53,18 @@ CASES = [
     ("sharded", Case("huber", "nesterov", 4, rows=13, shards=5, shuffle=False)),
     ("sharded", Case("huber", "plain", 13, rows=13, shards=5)),
     ("sharded", Case("huber", "momentum", 4, rows=13, shards=5, weighted=True)),
+    ("sharded", Case("huber", "momentum", 4, rows=13, shards=5, weighted=True, blocks=3, targets=2)),
     ("statistics", Case("mse", "momentum", 13, rows=13, shards=5, weighted=True)),
+    ("statistics", Case("mse", "momentum", 13, rows=13, shards=5, targets=2)),
     ("statistics", Case("mse", "momentum", 13, rows=13, shards=5)),
 ]
 found = []
 for name, case in CASES:
     rows = TrainRows(*(each if each is None else each.float() for each in (*case.data(), case.weights())), ranks=ranks)
+    if ranks is not None:  # these stay on the disk of rank 0
+        stored = StoredRows.empty(13, rows.n_features, rows.n_targets, "float32", weighted=case.weighted)
+        stored.write(0, rows)
+        stored.ranks, rows = ranks, stored if case.targets == 2 else rows
     executor, plan, state = EXECUTORS[name](rows), case.plan(), case.state("float32")
     executor.load(plan)
     losses = executor.run(plan, state, 0, plan.total_steps)
@@ -170,7 +176,7 @@ def test_three_processes_give_the_bits_of_one_and_the_error_of_one_is_that_of_al
     outputs = [rank.communicate(timeout=300)[0] for rank in ranks]
     found, error = json.loads(outputs[0])
     assert found == expected
-    assert len(set(found)) == 6
+    assert len(set(found)) == 8
     assert error == ["data", 3, "shard: row 7 is odd"]
     assert (outputs[1:], ranks[2].returncode) == (["", ""], 3)
 
@@ -206,6 +212,42 @@ def test_two_processes_train_the_run_that_its_config_repeats_in_one(linreg, plac
     assert "  shards: 8\n" in (place / "outputs" / "r-0001" / "config.yaml").read_text()
     assert linreg("train", "-c", "outputs/r-0001/config.yaml", "--quiet").code == 0
     assert bits(place, "r-0001") == bits(place, "r-0002")
+
+
+def test_rows_on_the_disk_of_the_first_process_give_the_bits_of_rows_in_memory(linreg, place):
+    options = ["--set", "data.stream=true", "--set", "train.blocks=3", "--set", "train.shuffle=blocks", "--quiet"]
+    done = started(linreg_words("-c", "c.yaml", "--nproc", "2", *options), place)
+    assert (done.communicate(timeout=300)[0], done.returncode) == (os.path.join("outputs", "r-0001") + "\n", 0)
+    again = ["train", "-c", "outputs/r-0001/config.yaml", "--quiet"]
+    refused = linreg(*again)
+    assert (refused.code, "shards are held in memory, by several processes together" in refused.err) == (2, True)
+    assert linreg(*again, "--set", "data.stream=false").code == 0
+    assert bits(place, "r-0001") == bits(place, "r-0002")
+
+
+def test_a_share_that_the_limit_does_not_hold_is_refused_with_what_would_do(place, monkeypatch):
+    from linreg_cli.config import load_config
+    from linreg_cli.errors import ConfigError
+    from linreg_cli.optim.ranks import Ranks
+    from linreg_cli.pipeline.prepare import prepare
+    from linreg_cli.pipeline.silent import Silent
+
+    monkeypatch.chdir(place)
+    (place / "t.csv").write_text("a,y\n" + "".join(f"{row % 7},{row % 5}\n" for row in range(200_000)))
+    sets = ["data.stream=true", "data.memory_limit=44MiB", "train.batch_size=20000"]
+
+    def prepared(size, *more):
+        return prepare(load_config([str(place / "c.yaml")], [*sets, *more]), Silent(), ranks=Ranks(0, size, None, None))
+
+    with pytest.raises(ConfigError) as refused:
+        prepared(2)
+    said = str(refused.value)
+    assert "data.memory_limit" in said
+    assert "the rows of one of 2 processes, their order and what is read with them take" in said
+    assert "start 4 processes" in said
+    assert prepared(4).rows.ranks.size == 4
+    more = said.rpartition("set data.memory_limit: ")[2].split()[0]
+    assert prepared(2, f"data.memory_limit={more}").rows.ranks.size == 2
 
 
 def test_an_interrupted_launch_goes_on_with_another_number_of_processes(linreg, place):

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 from linreg_cli.cli.launch import STARTED_BY_NPROC, launch
 from linreg_cli.errors import LinregError, OutOfMemoryError, UsageError
-from linreg_cli.launched import COUNT, LAUNCH, SIZE, size_of
+from linreg_cli.launched import COUNT, LAUNCH, LOCAL, SIZE, local_size, size_of
 from linreg_cli.runs.signals import SIGNALS
 
 if TYPE_CHECKING:
     from linreg_cli.optim.ranks import Ranks
     from linreg_cli.runs.store import RunFolder
 
-#: torchrun's variables: the number of this process, how many of them this machine has, where rank 0 is found, how often
-#: the launch was restarted, and threads.
-_RANK, _LOCAL, _PLACE = "RANK", "LOCAL_WORLD_SIZE", ("MASTER_ADDR", "MASTER_PORT")
+#: torchrun's variables: the number of this process, where rank 0 is found, how often the launch was restarted, and
+#: threads.
+_RANK, _PLACE = "RANK", ("MASTER_ADDR", "MASTER_PORT")
 _RESTARTS, _THREADS = "TORCHELASTIC_RESTART_COUNT", "OMP_NUM_THREADS"
 
 _joined: "Ranks | None" = None
@@ -36,9 +36,8 @@ def set_up() -> None:
     """
     if not size_of(os.environ):
         return
-    local = os.environ.get(_LOCAL, "").strip()
-    if COUNT.match(local) and int(local) > 0 and (_THREADS not in os.environ or _set_by_torchrun()):
-        os.environ[_THREADS] = str(max(1, _cores() // int(local)))
+    if os.environ.get(LOCAL) and (_THREADS not in os.environ or _set_by_torchrun()):
+        os.environ[_THREADS] = str(max(1, _cores() // local_size(os.environ)))
     if _number(os.environ) > 0 and not _missing(size_of(os.environ)):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in (1, 2):

@@ -94,6 +94,8 @@ def _columns(dataset: Dataset, found: TableStatistics) -> tuple[ColumnSummary, .
 
 def _summary(used: UsedColumn, facts: ColumnFacts, found: TableStatistics) -> ColumnSummary:
     one = _of_category(used, facts) if facts.is_category else _of_numbers(facts, found)
+    if used.kind == "derived":
+        return one
     return replace(one, missing=used.missing, treatment=used.treatment, role=used.role)
 
 
@@ -112,7 +114,7 @@ def _of_numbers(facts: ColumnFacts, found: TableStatistics) -> ColumnSummary:
     if facts.plain is not None:  # as of the table: the rows have weights, and these figures do not
         mean, std = facts.plain.mean, math.sqrt(facts.plain.squares / facts.plain.count)
         return ColumnSummary(facts.column, _kind(facts), facts.low, mean, facts.high, std)
-    place = moments.keys.index(value_of(facts.column) if facts.role == "feature" else target_of(facts.column))
+    place = moments.keys.index(target_of(facts.column) if facts.role == "target" else value_of(facts.column))
     shift, present = float(moments.shift[place]), moments.n - facts.gaps
     squares = float(np.sum(moments.R[:, place + 1] ** 2)) / present
     mean, std = float(moments.mean[place]), math.sqrt(max(squares - shift**2, 0.0))

@@ -120,10 +120,14 @@ class Ranks:
     def receive(self, shape: Sequence[int], dtype: str, sender: int = 0) -> Tensor:
         """Receive numbers from another rank; from rank 0 if nothing else is said."""
         values = torch.empty(*shape, dtype=getattr(torch, dtype))
+        self.receive_into(values, sender)
+        return values
+
+    def receive_into(self, values: Tensor, sender: int = 0) -> None:
+        """As `receive`, into a tensor of their shape, contiguous."""
         with _noticing_loss(self):
             for piece in torch.split(values.view(-1).view(torch.uint8), PIECE):
                 dist.recv(piece, sender)
-        return values
 
     def answer(self, found: object) -> None:
         """As another rank, send rank 0 what it has asked for; see `answer_of`."""

@@ -98,6 +98,7 @@ class StoredRows:
 
     Attributes:
         ahead: whether there is memory to read the next rows of an epoch ahead.
+        ranks: as `TrainRows.ranks`; each has the rows of its shards in memory.
 
     >>> rows = StoredRows.empty(5, 3, 1, "float32")
     >>> rows.write(0, TrainRows(torch.ones(2, 3), torch.ones(2, 1)))
@@ -111,6 +112,7 @@ class StoredRows:
         self.X_nd, self.y_nk, self.weight_n1 = X_nd, y_nk, weight_n1
         self.n_samples, self.n_features = X_nd.shape
         self.n_targets, self.dtype, self.ahead = y_nk.shape[1], str(X_nd.dtype), True
+        self.ranks: Ranks | None = None
 
     @property
     def is_weighted(self) -> bool:

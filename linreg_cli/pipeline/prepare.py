@@ -68,7 +68,7 @@ def prepare(
             that another run does not have.
         DataError: if the table cannot be read, or does not contain what the config says.
     """
-    config = divided(loaded, loaded.config, ranks)
+    config, processes = divided(loaded, loaded.config, ranks), 1 if ranks is None else ranks.size
     try:
         device = resolve_device(config.train.device, shards=config.train.shards is not None)
     except ValueError as error:
@@ -77,13 +77,13 @@ def prepare(
     gates.refuse_impossible(loaded, metric_names(loaded.config, known_features(config)), (), fail_if, faults)
     reporter.stage("reading the data")
     if wanted(config):
-        streaming.refuse_what_needs_all_rows(loaded, config, device)
+        streaming.refuse_what_needs_all_rows(loaded, config, device, processes=processes)
         config, known = streamed(config), None
     with loaded.placing_errors():
         dataset = known.rows(config) if known else load_dataset(config, progress=reporter.stage, frame=frame)
         stream = decide(config, dataset, resumed=resumed)
         if stream.value and stream.auto:
-            streaming.refuse_what_needs_all_rows(loaded, config, device)
+            streaming.refuse_what_needs_all_rows(loaded, config, device, processes=processes)
             split, config, known = config.data.split, streamed(config), None
             if config.data.split != split:
                 dataset = load_dataset(config, progress=reporter.stage, frame=frame)
@@ -136,7 +136,11 @@ def assemble_run(
     dtype, solved = dtype_of(config), known.problem if known and eps is None else None
     with loaded.placing_errors():
         plan = plan_of(config, dataset)
-    ahead = bool(stream.value) and streaming.reads_ahead(loaded, config, plan, n_columns_of(dataset))
+    ahead, n_columns = False, n_columns_of(dataset)
+    if stream.value and plan.shards is not None and ranks is not None:
+        streaming.check_shares(loaded, config, plan, n_columns, ranks.size)
+    elif stream.value:
+        ahead = streaming.reads_ahead(loaded, config, plan, n_columns)
     held_out: dict[str, AnyRows] = {
         split: rows_on_disk(dataset, preprocessor, split, dtype)
         if stream.value
@@ -148,7 +152,7 @@ def assemble_run(
     train: tuple[Matrix, Matrix]
     if stream.value:
         rows = rows_on_disk(dataset, preprocessor, "train", dtype, plan.rows)
-        rows.ahead = ahead
+        rows.ahead, rows.ranks = ahead, ranks
         train = rows.X_nd, rows.y_nk
     else:
         train = (solved.X_nd, solved.y_nk) if solved else arrays_of(plan, dataset, preprocessor, dtype)

@@ -9,7 +9,7 @@ from linreg_cli.errors import StoreError
 from linreg_cli.findings import Finding
 from linreg_cli.optim.engines.costs import estimate, steps_at_once
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import AnyRows, TrainRows, row_bytes
+from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows, row_bytes
 from linreg_cli.optim.shards import DEFAULT_SHARDS, too_few
 from linreg_cli.runs.store import RunFolder, run_folders
 from linreg_cli.wording import number
@@ -53,12 +53,12 @@ def resumed_by(ranks: "Ranks | None", config: Config, run: str) -> "Ranks | None
 
 def findings(plan: StepPlan, rows: AnyRows) -> list[Finding]:
     """A warning where one process would be faster than several."""
-    if not isinstance(rows, TrainRows) or rows.ranks is None or rows.ranks.size == 1:
+    if isinstance(rows, MeasuredRows) or rows.ranks is None or rows.ranks.size == 1:
         return []
     shape = plan, rows.n_features, rows.n_targets
     alone = "statistics" if not_from_moments(plan) is None else "native"
     one, several = (
-        estimate(name, *shape, compiled=True, processes=size).total
+        estimate(name, *shape, compiled=True, processes=size, stored=isinstance(rows, StoredRows)).total
         for name, size in ((alone, 1), ("statistics" if alone == "statistics" else "sharded", rows.ranks.size))
     )
     if several < one:

@@ -1,20 +1,25 @@
 """What rows that stay on the disk change in a run, what needs all of them, and whether the limit holds a block."""
 
+import os
 from dataclasses import replace
 
 import torch
 
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.config.data import TableData
+from linreg_cli.config.schema import MAX_SHARDS
 from linreg_cli.convergence.on_disk import limit_of
 from linreg_cli.decisions import Decision
 from linreg_cli.errors import ConfigError, Fault
 from linreg_cli.findings import Finding
+from linreg_cli.launched import local_size
+from linreg_cli.optim.engines.shard_batches import GROUP_BYTES, ORDER_BYTES
 from linreg_cli.optim.engines.windows import pieces_of
 from linreg_cli.optim.losses import is_squared
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.row_order import Blocks
-from linreg_cli.remedies import setting
+from linreg_cli.optim.shards import Shards
+from linreg_cli.remedies import setting, settings
 from linreg_cli.wording import bytes_of
 
 #: What else takes memory while a table is read and trained on: blocks of columns, parts of a pass, compiled code.
@@ -24,8 +29,16 @@ OTHER_BYTES = 40 * 2**20
 WEIGHT_BYTES = 24
 
 
-def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config, device: torch.device) -> None:
-    """Refuse settings that need the rows in memory.
+def refuse_what_needs_all_rows(
+    loaded: LoadedConfig, config: Config, device: torch.device, *, processes: int = 1
+) -> None:
+    """Refuse settings that need the rows in the memory of one process.
+
+    Args:
+        loaded: the config with the position of each setting.
+        config: the settings to use.
+        device: of the training.
+        processes: that share the rows.
 
     Raises:
         ConfigError: with every such setting.
@@ -35,9 +48,9 @@ def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config, device: tor
     if config.evaluate.cross_validation is not None:
         message = f"each fold is trained on rows in memory, and the rows stay on the disk; leave it out, {back}"
         faults += loaded.error("evaluate.cross_validation", message).faults
-    if config.train.shards is not None:
-        message = "rows that stay on the disk are not added up shard by shard, nor by several processes"
-        message = f"{message}; leave it out, {back}"
+    if config.train.shards is not None and processes == 1:
+        message = "shards are held in memory, by several processes together where they do not fit into that of one"
+        message = f"{message}; train with --nproc 2 or more, leave it out, {back}"
         faults += loaded.error("train.shards", message).faults
     if device.type != "cpu":
         message = f"rows that stay on the disk are trained on by the CPU; set {setting('train.device', 'cpu')}, {back}"
@@ -89,14 +102,61 @@ def reads_ahead(loaded: LoadedConfig, config: Config, plan: StepPlan, n_columns:
     while isinstance(plan.rows, Blocks) and 0 < more < plan.n_samples // 2:
         more *= 2
         if window_bytes(replace(plan, n_blocks=more), n_columns, dtype, count=1) + other <= limit:
-            order = [] if loaded.config.train.shuffle == "blocks" else [setting("train.shuffle", "blocks")]
-            remedy.insert(0, " and ".join([*order, setting("train.blocks", more)]))
+            order = {} if loaded.config.train.shuffle == "blocks" else {"train.shuffle": "blocks"}
+            remedy.insert(0, settings({**order, "train.blocks": more}))
             break
     raise loaded.error(
         "data.memory_limit" if where == "data.memory_limit" else "data.stream",
         f"a block of rows, its order and what is read with it take {bytes_of(needed)}, and {where} is "
         f"{bytes_of(limit)}; set {', or '.join(remedy)}",
     )
+
+
+def check_shares(loaded: LoadedConfig, config: Config, plan: StepPlan, n_columns: int, processes: int) -> None:
+    """Check that the limit holds the rows of the shards of each process.
+
+    Args:
+        loaded: the config with the position of each setting.
+        config: the settings to use.
+        plan: the steps, with shards.
+        n_columns: numbers of a row: inputs, targets and a weight.
+        processes: that share the rows.
+
+    Raises:
+        ConfigError: if it does not, with a number of processes or a limit that would do.
+    """
+    limit, where = limit_of(config)
+    if where != "data.memory_limit":
+        limit //= local_size(os.environ)
+    needed = share_bytes(plan, n_columns, config.train.dtype, processes)
+    if needed <= limit:
+        return
+    remedy, more = [f"set {setting('data.memory_limit', f'{-(-needed * 5 // 4 // 2**20)}MiB')}"], processes
+    while more < MAX_SHARDS:
+        more = min(2 * more, MAX_SHARDS)
+        shards = Shards(plan.n_samples, max(plan.shards.count if plan.shards else 1, more))
+        if share_bytes(replace(plan, shards=shards), n_columns, config.train.dtype, more) <= limit:
+            set_too = plan.shards is None or shards.count > plan.shards.count
+            also = f" and set {setting('train.shards', shards.count)}" if set_too else ""
+            remedy.insert(0, f"start {more} processes{also}")
+            break
+    each = "" if where == "data.memory_limit" else " and process"
+    raise loaded.error(
+        "data.memory_limit" if where == "data.memory_limit" else "data.stream",
+        f"the rows of one of {processes} processes, their order and what is read with them take {bytes_of(needed)}, "
+        f"and {where}{each} is {bytes_of(limit)}; {', or '.join(remedy)}",
+    )
+
+
+def share_bytes(plan: StepPlan, n_columns: int, dtype: str, processes: int) -> int:
+    """Bytes that a process needs for the rows of its shards, at most, and what is kept beside them."""
+    assert plan.shards is not None
+    bounds = plan.shards.bounds
+    held = max(plan.shards.of_ranks(processes), key=lambda shards: bounds[shards.stop] - bounds[shards.start])
+    rows, row = int(bounds[held.stop] - bounds[held.start]), n_columns * (8 if dtype == "float64" else 4)
+    order = rows * ORDER_BYTES if plan.rows.is_random else 0
+    groups = 0 if plan.is_full_batch else GROUP_BYTES * plan.steps_per_epoch * len(held)
+    return rows * row + order + groups + OTHER_BYTES
 
 
 def window_bytes(plan: StepPlan, n_columns: int, dtype: str, count: int = 2) -> int:

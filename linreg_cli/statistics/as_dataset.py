@@ -16,6 +16,7 @@ from linreg_cli.data.columns.kinds import MISSING, Categories, Numbers, RawColum
 from linreg_cli.data.columns.row_set import RowArray
 from linreg_cli.data.dataset import SPLITS, Dataset
 from linreg_cli.data.encoding import levels
+from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import CategoryInput, NumberInput
 from linreg_cli.data.encoding.treatments import Treatment
@@ -23,6 +24,7 @@ from linreg_cli.data.features import choose_features, feature_treatments
 from linreg_cli.data.roles import refuse_scale
 from linreg_cli.data.summary import DataSummary
 from linreg_cli.errors import DataError
+from linreg_cli.statistics.derived import derived_terms
 from linreg_cli.statistics.design import Combination, Design
 from linreg_cli.statistics.facts import ColumnFacts, TableStatistics
 from linreg_cli.statistics.moments import Key, gap_of, level_of, target_of, value_of
@@ -142,7 +144,12 @@ def _fitted(
     n_rows = max(1, n_levels)
     absent = {column: n_rows + place for place, group in enumerate(groups) for column in group}
     n_rows += len(groups)
-    raw = {each.column: _column(each, n_rows, absent.get(each.column)) for each in facts}
+    factors = {column for term in derived_terms(terms) for column in term.columns}
+    raw = {
+        each.column: Numbers(np.ones(n_rows)) if each.column in factors  # a number that every function takes
+        else _column(each, n_rows, absent.get(each.column))
+        for each in facts if each.column in treated
+    }  # fmt: skip
     every = np.arange(n_rows, dtype=np.int32)
     kept = {name: every if name == "train" else every[:0] for name in SPLITS}
     data = config.data
@@ -151,7 +158,8 @@ def _fitted(
     encoder = dataset.encoder
     assert encoder is not None
     of = {each.column: each for each in facts}
-    encoder = replace(encoder, inputs=tuple(_with_fill(each, of, found) for each in encoder.inputs))
+    inputs, hidden = (tuple(_with_fill(each, of, found) for each in some) for some in (encoder.inputs, encoder.hidden))
+    encoder = replace(encoder, inputs=inputs, hidden=hidden)
     assert dataset.summary is not None
     summary = _summary(dataset.summary, of, encoder, found)
     names = (*encoder.features, *data.targets)
@@ -223,7 +231,7 @@ def _summary(
     summary: DataSummary, of: Mapping[str, ColumnFacts], encoder: Encoder, found: TableStatistics
 ) -> DataSummary:
     """The summary of the table in place of that of the few rows."""
-    fills = {each.column: each.fill for each in encoder.inputs if isinstance(each, NumberInput)}
+    fills = {each.column: each.fill for each in encoder.sources if isinstance(each, NumberInput)}
     columns = tuple(
         replace(used, missing=of[used.column].missing, fill=fills.get(used.column, used.fill))
         for used in summary.columns
@@ -242,6 +250,9 @@ def _design(dataset: Dataset, facts: Sequence[ColumnFacts], found: TableStatisti
             inputs[each.column] = _filled(each, column, center)
             if each.of_gaps is not None:
                 inputs[each.of_gaps] = _indicator({gap_of(each.column): 1.0}, column.gaps, moments.n)
+        elif isinstance(each, DerivedInput):
+            own = value_of(each.column)
+            inputs[each.column] = Combination(center[own], {own: 1.0}, column.low, column.high)
         elif isinstance(each, CategoryInput):
             for level, name in zip(each.levels[int(each.drop_first) :], each.features, strict=True):
                 inputs[name] = _level(level, each, column, moments.n)

@@ -76,7 +76,7 @@ class ColumnFacts:
 
     Attributes:
         column: its name.
-        role: `feature` or `target`.
+        role: `feature`, `target`, or `source` for a column that features are made of and that is none.
         kind: `number`, or for a category `text`, `boolean` or `number`; `empty` for one without a cell so far.
         is_category: whether it is a category.
         missing: missing cells, of all rows.
@@ -172,7 +172,7 @@ class TableStatistics:
         n_rows: rows that were read.
         n_dropped: those that were dropped because a cell is missing.
         splits: split -> rows.
-        columns: the features, then the targets.
+        columns: what is read for the features, the targets, then the features that are made of columns.
         moments: of the train rows, weighted as they are.
         weights: of the train rows; None: all are 1.
     """

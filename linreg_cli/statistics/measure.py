@@ -13,9 +13,11 @@ from linreg_cli.data.dataset import SPLITS
 from linreg_cli.data.tables.blocks import NotInBlocksError
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.errors import DataError
+from linreg_cli.statistics.derived import derived_terms
 from linreg_cli.statistics.facts import TableStatistics, WeightFacts, keys_of
 from linreg_cli.statistics.moments import Key, Moments, gap_of, level_of, target_of, value_of
-from linreg_cli.statistics.source import Source, opened_source
+from linreg_cli.statistics.opened import opened_source
+from linreg_cli.statistics.source import Source
 
 #: Rows of a block of moments: few enough to fit into the cache, enough to amortise the cost of a QR.
 _BLOCK_ROWS = 8_192
@@ -72,7 +74,8 @@ class _Pass:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._facts = {column: source.facts(column) for column in source.columns}
+        names = (*source.columns, *(term.text for term in derived_terms(source.terms)))
+        self._facts = {column: source.facts(column) for column in names}
         self._moments = Moments.none(())
         self._digest = hashlib.sha256()
         self._counts = dict.fromkeys(SPLITS, 0)
@@ -112,7 +115,8 @@ class _Pass:
             weights = source.weights_of(cells, ~dropped, first)[train]
             self._weights = self._weights.with_weights(weights)
             self._held_weights.append(weights)
-        for column, values in raw.items():
+        made = source.derived(raw, ~dropped, first)
+        for column, values in (raw | {column: Numbers(values) for column, values in made.items()}).items():
             if isinstance(values, Categories):
                 self._see_category(column, values, train, ~dropped)
             else:
@@ -132,7 +136,7 @@ class _Pass:
             facts = replace(facts, kind="number")
         self._facts[column] = facts
         self._hold(target_of(column) if facts.role == "target" else value_of(column), cells)
-        if facts.role == "feature":
+        if facts.role != "target":
             self._hold(gap_of(column), empty.astype(np.float64))
 
     def _see_category(self, column: str, values: Categories, train: Mask, used: Mask) -> None:

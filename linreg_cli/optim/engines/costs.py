@@ -50,7 +50,10 @@ class Cost:
         return f"{_short(self.total)} ({_short(self.start)} to start)"
 
 
-def estimate(name: str, plan: StepPlan, n_features: int, n_targets: int, *, compiled: bool, processes: int = 1) -> Cost:
+def estimate(
+    name: str, plan: StepPlan, n_features: int, n_targets: int, *, compiled: bool, processes: int = 1,
+    stored: bool = False,
+) -> Cost:  # fmt: skip
     """The estimated cost of a plan on an executor.
 
     Args:
@@ -60,6 +63,7 @@ def estimate(name: str, plan: StepPlan, n_features: int, n_targets: int, *, comp
         n_targets: columns of y.
         compiled: whether the compiled kernels are on the disk, from the executor's `is_compiled`.
         processes: that share the rows.
+        stored: whether the rows stay on the disk, and one process reads them in every epoch.
     """
     rows = plan.n_samples * plan.epochs
     if name == "reference":
@@ -77,6 +81,8 @@ def estimate(name: str, plan: StepPlan, n_features: int, n_targets: int, *, comp
     steps = plan.total_steps * (8e-9 + 0.2e-9 * n_features * n_targets)
     # Two passes per epoch: one for the steps and one for the train loss.
     passes = rows * (2 * passing + shuffling)
+    if stored and processes == 1:
+        passes += 2 * rows * (n_features + n_targets) * 4 / BYTES_A_SECOND
     if processes > 1:
         row = 4 * (n_features + n_targets)
         at_once = 0 if plan.is_full_batch else steps_at_once(plan, row)

@@ -16,8 +16,9 @@ from linreg_cli.optim.rows import TrainRows
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-#: Bytes for each row held, at most, while the random order of an epoch is drawn and grouped.
-ORDER_BYTES = 40
+#: Bytes, at most, for each row held while the random order of an epoch is drawn and grouped, and for each batch and
+#: shard.
+ORDER_BYTES, GROUP_BYTES = 40, 32
 
 
 @dataclass(frozen=True, eq=False)

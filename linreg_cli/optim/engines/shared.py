@@ -1,13 +1,18 @@
 """The work on the shards, shared with other processes where there are some."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
 
 from linreg_cli.optim.divided import HeldRows
 from linreg_cli.optim.engines.shard_batches import Batches, given_to_each
 from linreg_cli.optim.engines.shard_work import ShardWork
+from linreg_cli.optim.engines.windows import PIECE_BYTES
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import AnyRows, TrainRows
+from linreg_cli.optim.rows import AnyRows, MeasuredRows, TrainRows, row_bytes
 
 if TYPE_CHECKING:  # several processes are rare, and its imports take time
     from linreg_cli.optim.ranks import Ranks
@@ -21,7 +26,7 @@ class SharedWork:
     """
 
     def __init__(self, rows: AnyRows) -> None:
-        ranks = rows.ranks if isinstance(rows, TrainRows) else None
+        ranks = None if isinstance(rows, MeasuredRows) else rows.ranks
         self._rows, self._ranks = rows, ranks if ranks is not None and ranks.size > 1 else None
         self._work: ShardWork | None = None
 
@@ -39,7 +44,7 @@ class SharedWork:
         if self._work is not None and self._work.plan is plan:
             return self
         rows, ranks = self._rows, self._ranks
-        assert isinstance(rows, TrainRows), "those on the disk are refused"
+        assert not isinstance(rows, MeasuredRows), "there are none"
         held = plan.shards.of_ranks(1 if ranks is None else ranks.size)
         exchange = None if ranks is None else _Exchange(ranks, held)
         bounds = plan.shards.bounds
@@ -49,9 +54,10 @@ class SharedWork:
             widths = rows.n_features, rows.n_targets, *([1] if rows.is_weighted else [])
             ranks.ask("begin", replace(plan, learning_rate=_not_asked_for), kernels, widths, rows.dtype)
             for rank in range(1, ranks.size):
-                part = rows.part(int(bounds[held[rank].start]), int(bounds[held[rank].stop]))
-                for values in (part.X_nd, part.y_nk, *([] if part.weight_n is None else [part.weight_n])):
-                    ranks.send(values, rank)
+                begin, end = (int(bounds[shard]) for shard in (held[rank].start, held[rank].stop))
+                for first, last in _pieces(begin, end, row_bytes(rows)):
+                    for values in _numbers(rows.part(first, last)):
+                        ranks.send(values, rank)
             ranks.done()
         return self
 
@@ -97,11 +103,25 @@ def _begun(ranks: "Ranks", plan: StepPlan, kernels: tuple[str, ...], widths: tup
     held = plan.shards.of_ranks(ranks.size)
     own = held[ranks.rank]
     count = int(plan.shards.bounds[own.stop] - plan.shards.bounds[own.start])
-    X_nd, y_nk, *weights = (ranks.receive((count, width), dtype) for width in widths)
+    X_nd, y_nk, *weights = (torch.empty(count, width, dtype=getattr(torch, dtype)) for width in widths)
     rows = TrainRows(X_nd, y_nk, weights[0].view(-1) if weights else None)
+    for first, last in _pieces(0, count, row_bytes(rows)):
+        for values in _numbers(rows.part(first, last)):
+            ranks.receive_into(values)
     work = ShardWork(plan, rows, own, _Exchange(ranks, held))
     work.load(kernels)
     return work
+
+
+def _pieces(first: int, last: int, bytes_of_row: int) -> Iterator[tuple[int, int]]:
+    """The ranges of rows that are sent at once, of which the sender has one in memory where rows are on the disk."""
+    size = max(1, PIECE_BYTES // bytes_of_row)
+    for start in range(first, last, size):
+        yield start, min(start + size, last)
+
+
+def _numbers(rows: TrainRows) -> list[Tensor]:
+    return [rows.X_nd, rows.y_nk, *([] if rows.weight_n is None else [rows.weight_n])]
 
 
 def _not_asked_for(epoch: int) -> float:

@@ -10,10 +10,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
 from linreg_cli import remedies
+from linreg_cli.calls import in_python
 from linreg_cli.config import LoadedConfig, load_config
 from linreg_cli.config.data import FrameData
 from linreg_cli.config.plain import plain
@@ -40,13 +40,10 @@ _TOGETHER = "train them together by 'torchrun -m linreg_cli train -c CONFIG', ca
 #: The level of an interval where none is given.
 _LEVEL = 0.95
 
-#: What the caller has told numpy to do about an underflow is for the caller's own arithmetic. As numpy's defaults are.
-_own_arithmetic = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
-
 Config = str | os.PathLike[str] | Mapping[str, Any]
 
 
-@_own_arithmetic
+@in_python
 def train(
     config: Config | Sequence[str | os.PathLike[str]],
     overrides: Mapping[str, Any] | None = None,
@@ -98,6 +95,7 @@ def train(
     return Run(done.run)
 
 
+@in_python
 def load_run(run: str | os.PathLike[str], outputs: str | os.PathLike[str] = "outputs") -> "Run":
     """A run of the run store.
 
@@ -194,7 +192,7 @@ class Run:
         with self._contents.reporting_damage("{run,metrics}.json"):
             return as_arrow(coefficient_tables(self.metrics, targets))
 
-    @_own_arithmetic
+    @in_python
     def predict(self, data: object, interval: str | None = None, level: float = _LEVEL) -> Any:
         """Predictions in original units for the rows of a frame, whose columns are matched by name.
 
@@ -224,7 +222,7 @@ class Run:
         found = predict_table(self._saved, _rows_of(data), interval=asked)
         return like(data, {name: found.table.column(name) for name in found.added})
 
-    @_own_arithmetic
+    @in_python
     def evaluate(self, data: object = None, *, rows: object = None) -> dict[str, Any]:
         """Metrics, as `linreg evaluate` has them: of the run's own splits, or of other rows.
 
@@ -248,7 +246,7 @@ class Run:
             raise DataError("the rows are not those that the run was trained on; give other rows as data", self.id)
         return metrics
 
-    @_own_arithmetic
+    @in_python
     def resume(self, overrides: Mapping[str, Any] | None = None, *, rows: object = None) -> "Run":
         """Continue the run, as `linreg train --resume` does; a run that is complete is returned as it is.
 
@@ -269,7 +267,7 @@ class Run:
         resume_run(folder, (), _expressions(overrides or {}), reporter=Silent(), command=[_COMMAND], frame=_own(rows))
         return Run(folder)
 
-    @_own_arithmetic
+    @in_python
     def plot(
         self, kind: str = "loss", *, target: str | None = None, rows: object = None, scale: str = "auto",
         x: str = "epoch",
@@ -302,7 +300,7 @@ class Run:
         figure._repr_png_ = partial(render, figure, "png")  # type: ignore[attr-defined]
         return figure
 
-    @_own_arithmetic
+    @in_python
     def _repr_html_(self) -> str:
         from linreg_cli.report.in_notebook import in_notebook
 

@@ -1,23 +1,28 @@
 """`SGDLinearRegression`: the training of a run as a scikit-learn estimator, without a run folder."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from linreg_cli import remedies
+from linreg_cli.calls import own_arithmetic
 from linreg_cli.config import Config, LoadedConfig, load_config
 from linreg_cli.config.plain import plain
 from linreg_cli.config.source import ConfigText
 from linreg_cli.data import Dataset
 from linreg_cli.data.columns.kinds import Column, row_numbers
 from linreg_cli.data.roles import RowWeights
-from linreg_cli.errors import DivergedError
+from linreg_cli.errors import DivergedError, LinregError
+from linreg_cli.findings import Finding
 from linreg_cli.optim.engines.select import resolve_device
 from linreg_cli.pipeline.in_memory import Trained, remedy, trained_in_memory
 from linreg_cli.pipeline.prepare import assemble_run
 from linreg_cli.pipeline.prepared import Prepared
 from linreg_cli.pipeline.silent import Silent
+from linreg_cli.readers import Estimator, named_as_parameters, written_for
 
 try:
     from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
@@ -114,7 +119,6 @@ class SGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.engine = engine
         self.random_state = random_state
 
-    @np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "SGDLinearRegression":
         """Train.
 
@@ -131,6 +135,11 @@ class SGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             DataError: for values that overflow the dtype.
             DivergedError: if training diverged, or must.
         """
+        with own_arithmetic(), _for_parameters():
+            return self._fit(X, y, sample_weight)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> "SGDLinearRegression":
+        given = X
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, multi_output=True)
         y = np.asarray(y, dtype=np.float64)
         weights = None
@@ -147,8 +156,9 @@ class SGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         features = self._names()
         targets = tuple(f"y{position}" for position in range(1 if y.ndim == 1 else y.shape[1]))
         rows = _Rows(features, tuple(_free(name, features) for name in targets), X, y.reshape(len(y), -1), weights)
-        part = _assembled(loaded, loaded.config, rows)
-        result, formula = self._trained(loaded, part), part.formula()
+        with written_for(_reader(given, features)):
+            part = _assembled(loaded, loaded.config, rows)
+            result, formula = self._trained(loaded, part), part.formula()
         self._formula = formula
         several = y.ndim > 1
         intercept = np.zeros(len(targets)) if formula.bias is None else formula.bias
@@ -158,7 +168,6 @@ class SGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.lr_, self.momentum_ = float(part.chosen.lr.value), float(part.chosen.momentum.value)
         return self
 
-    @np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
     def predict(self, X: Any) -> Column:
         """Predictions, shape (n_samples,), or (n_samples, n_targets) for 2-D targets.
 
@@ -168,9 +177,10 @@ class SGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
             X: features, shape (n_samples, n_features).
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        names = self._formula.features
-        found = self._formula.predict({name: X[:, position] for position, name in enumerate(names)})
+        with own_arithmetic():
+            X = validate_data(self, X, dtype=np.float64, reset=False)
+            names = self._formula.features
+            found = self._formula.predict({name: X[:, position] for position, name in enumerate(names)})
         return found[:, 0] if np.ndim(self.intercept_) == 0 else found
 
     def _config(self) -> LoadedConfig:
@@ -205,11 +215,29 @@ class SGDLinearRegression(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Check and take the steps."""
         warnings = part.check(loaded, Silent(), force=False)
         part = part.started(loaded, Silent(), warnings)
-        self.warnings_ = [each.as_json() for each in warnings]
+        self.warnings_ = [Finding(each.kind, named_as_parameters(each.message)).as_json() for each in warnings]
         result = trained_in_memory(part)
         if result.diverged_in is not None:
             raise DivergedError(f"training diverged in epoch {result.diverged_in:,}. {remedy(part)}", _NAME)
         return result
+
+
+@contextlib.contextmanager
+def _for_parameters() -> Iterator[None]:
+    """A block whose errors call settings as the parameters of the estimator."""
+    with written_for(Estimator()):
+        try:
+            yield
+        except LinregError as error:
+            error.faults = tuple(replace(each, message=named_as_parameters(each.message)) for each in error.faults)
+            error.args = (named_as_parameters(str(error)),)
+            raise
+
+
+def _reader(X: Any, features: tuple[str, ...]) -> Estimator:
+    """How the caller leaves columns out of X: by name where it is a data frame, else by position."""
+    frame = {"pandas": "columns=", "polars": ""}.get(type(X).__module__.partition(".")[0])
+    return Estimator({name: position for position, name in enumerate(features)}, frame)
 
 
 class _Rows:

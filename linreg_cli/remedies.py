@@ -1,7 +1,7 @@
 """What a message tells the user to paste: lines of the config, and commands.
 
 Every such line is written here, so that it is valid YAML whatever the names of columns are. A list or a mapping is
-written whole, with the entries that the config has already.
+written whole, with the entries that the config has already. A program is told what it passes: `readers` says how.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from linreg_cli.patterns import keys_of
+from linreg_cli.readers import Python, is_program, program
 from linreg_cli.wording import is_shown
 
 #: Text that needs no quotes: a word that neither YAML 1.1 nor YAML 1.2 reads as something else.
@@ -84,7 +85,18 @@ def setting(key: str, value: Any) -> str:
     >>> setting("data.ignore", ["2019"])
     "data.ignore: ['2019']"
     """
-    return f"{key}: {flow(value)}"
+    return settings({key: value})
+
+
+def settings(values: Mapping[str, Any]) -> str:
+    """Several settings that belong together: lines of the config, or what a program passes.
+
+    >>> settings({"data.decimal": ",", "data.thousands": "."})
+    'data.decimal: "," and data.thousands: "."'
+    """
+    if reader := program():
+        return reader.settings(values)
+    return " and ".join(f"{key}: {flow(value)}" for key, value in values.items())
 
 
 def entry(name: str, value: Any, *, indent: str = "") -> str:
@@ -128,7 +140,9 @@ def leave_out(*columns: str) -> str:
     data.features: ["*", 'log(area)'] and data.ignore: [sold]
     data.features: ["*", 'days(sold)']
     """
-    return " and ".join(setting(key, value) for key, value in without(*columns).items())
+    values = without(*columns)
+    reader = program()
+    return settings(values) if reader is None else reader.without(columns, values)
 
 
 def without(*columns: str) -> dict[str, list[str]]:
@@ -203,10 +217,10 @@ def also_missing(cell: str, column: str, marks: Sequence[str]) -> str:
     ...     print(also_missing("-", "x", [""]))
     preprocess.missing_values: ["", "-"] and preprocess.missing: drop
     """
-    line, given = setting("preprocess.missing_values", [*marks, cell]), _given.get()
-    if exceptions(column).get("missing", given.get("preprocess.missing")) != "error":
-        return line
-    return f"{line} and {setting(*missing(column, 'drop'))}"  # otherwise the next error would be that a cell is missing
+    values, given = {"preprocess.missing_values": [*marks, cell]}, _given.get()
+    if exceptions(column).get("missing", given.get("preprocess.missing")) == "error":
+        values |= [missing(column, "drop")]  # otherwise the next error would be that a cell is missing
+    return settings(values)
 
 
 def without_mark(level: str) -> str:
@@ -233,18 +247,20 @@ def with_mark(level: str) -> str:
     return "" if marks is None else change("preprocess.missing_values", [*marks, level])
 
 
-def overrides(settings: Mapping[str, Any]) -> str:
-    """Settings as options of a command, quoted for a shell.
+def overrides(values: Mapping[str, Any]) -> str:
+    """Settings as options of a command, quoted for a shell, or as what a program passes.
 
     >>> overrides({"preprocess.missing": "level", "data.ignore": ["a", "b"]})
     "--set preprocess.missing=level --set 'data.ignore=[a, b]'"
     >>> overrides({"train.batch_size": "full", "optimizer.schedule": {"kind": "constant"}})
     "--set train.batch_size=full --set 'optimizer.schedule={kind: constant}'"
     """
-    return " ".join(command("--set", override(key, value)) for key, value in settings.items())
+    if reader := program():
+        return reader.settings(values)
+    return " ".join(command("--set", override(key, value)) for key, value in values.items())
 
 
-def train_again(settings: Mapping[str, Any]) -> str:
+def train_again(values: Mapping[str, Any]) -> str:
     """What trains a run that is applied to another table again; an empty text if it is not applied.
 
     >>> with about({"run": "outputs/a-0001/config.yaml"}):
@@ -255,9 +271,21 @@ def train_again(settings: Mapping[str, Any]) -> str:
     "train again: linreg_cli.train('outputs/a-0001/config.yaml', {'preprocess.unknown': 'ignore'}, data=frame)"
     """
     run = _given.get().get("run")
-    if run is not None and _given.get().get("data.source") == "frame":
-        return f"train again: linreg_cli.train({run!r}, {dict(settings)!r}, data=frame)"
-    return "" if run is None else f"train again: {command('linreg', 'train', '-c', run)} {overrides(settings)}"
+    return "" if run is None else f"train again: {training(run, values, of_frame=given('data.source', '') == 'frame')}"
+
+
+def training(config: str, values: Mapping[str, Any], *, of_frame: bool = False) -> str:
+    """The command that trains from a config file with other settings, or the call of Python.
+
+    Args:
+        config: the path.
+        values: dotted key -> value.
+        of_frame: whether the rows are those of a data frame, which no command has.
+    """
+    if is_program() or of_frame:
+        words = [repr(config), *([Python().settings(values).partition("=")[2]] if values else [])]
+        return f"linreg_cli.train({', '.join([*words, *(['data=frame'] if of_frame else [])])})"
+    return f"{command('linreg', 'train', '-c', config)} {overrides(values)}".rstrip()
 
 
 def command(*words: str) -> str:

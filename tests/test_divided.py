@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from scipy import linalg
 
+from linreg_cli.convergence.batch_curvature import any_batch, mean_square_curvature
+from linreg_cli.convergence.gradient_noise import batch_noise
+from linreg_cli.convergence.spectrum import curvature
 from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.factorise import factorise
@@ -137,3 +140,25 @@ def test_shards_with_fewer_rows_than_columns_and_without_any():
     expected = linalg.qr(np.hstack([X - X.mean(axis=0), np.ones((6, 1))]), mode="r")[0][:4]
     found = factor.R_pp * np.append(factor.scale, 1.0)
     np.testing.assert_allclose(np.abs(found), np.abs(expected), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_limits_and_the_noise_of_batches_have_the_bits_of_one_process(weighted):
+    X, y, w = table()
+    weights, found = w / w.mean() if weighted else None, []
+    for size in (1, 3, 4):
+        with Several(size) as ranks:
+            rows = division(Shards(37, 5), ranks)(X, y, weights)
+            optimum = least_squares(X, y, bias=True, weights=weights, divided=rows)
+            about = {"loss": "mse", "batch_size": 5}
+            noise = batch_noise(curvature(optimum.factor, "mse"), optimum, X, y, divided=rows, **about)
+            limits = any_batch(optimum.factor, X, divided=rows, **about).largest
+            mean = mean_square_curvature(optimum.factor, X, divided=rows, **about)
+            found.append([noise.variances.tobytes(), noise.coupling.tobytes(), limits, mean])
+    assert found[0] == found[1] == found[2]
+    A = np.hstack([X, np.ones((37, 1))]) * (1.0 if weights is None else np.sqrt(weights)[:, None])
+    longest = np.sort((A**2).sum(axis=1))[-5:].sum()
+    whole = np.linalg.norm(A, 2) ** 2
+    # 2 / (b k) times the smaller one, for the last batch of two rows likewise
+    two = np.sort((A**2).sum(axis=1))[-2:].sum()
+    assert found[0][2] == pytest.approx(max(2 / 10 * min(longest, whole), 2 / 4 * min(two, whole)), rel=1e-9)

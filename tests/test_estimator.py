@@ -165,8 +165,8 @@ def test_all_parameters_that_are_wrong_are_reported_at_once():
     with pytest.raises(ConfigError) as error:
         SGDLinearRegression(lr="high", epochs=-1, loss="mea", schedule={"kind": "cosine"}).fit(X, Y)
     assert len(error.value.faults) == 4
-    assert "optimizer.lr: expected a number or auto" in str(error.value)
-    with pytest.raises(ConfigError, match=r"train\.dtype: a type is no value of a config"):
+    assert "the parameters: lr: expected a number or auto" in str(error.value)
+    with pytest.raises(ConfigError, match=r"dtype: a type is no value of a config"):
         SGDLinearRegression(dtype=np.float32).fit(X, Y)
 
 

@@ -13,11 +13,11 @@ PACKAGE = REPOSITORY / "linreg_cli"
 #: from those before it. In every other folder the parts may come in any order that has no circle.
 ORDER = {
     "linreg_cli": [
-        "addresses", "lookalike", "patterns", "errors", "launched", "seeds", "wording", "decimals", "remedies", "fixes",
-        "decisions", "findings", "paths", "files", "metric_paths", "gates", "config", "data", "model", "optim",
-        "least_squares", "statistics", "convergence", "runs", "sweeps", "evaluation", "export", "figures", "report",
-        "trackers",
-        "starter", "pipeline", "inspection", "api", "estimator", "cli", "__main__",
+        "addresses", "lookalike", "patterns", "errors", "launched", "seeds", "wording", "decimals", "readers",
+        "remedies", "stored_remedies", "fixes", "calls", "decisions", "findings", "paths", "files", "metric_paths",
+        "gates", "config", "data", "model", "optim", "least_squares", "statistics", "convergence", "runs", "sweeps",
+        "evaluation", "export", "figures", "report", "trackers", "starter", "pipeline", "inspection", "api",
+        "estimator", "cli", "__main__",
     ],
     "linreg_cli.data": [
         "columns", "tables", "encoding", "roles", "features", "column_settings", "summary", "dataset", "split",

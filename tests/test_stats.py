@@ -87,6 +87,8 @@ def test_the_order_of_the_files_changes_no_bit(linreg, place):
         assert linreg("stats", "merge", *order, "-o", "m.safetensors").code == 0
         found.add(Path("m.safetensors").read_bytes())
     assert len(found) == 1
+    assert linreg("stats", "merge", "m.safetensors", "-o", "again.safetensors").code == 0
+    assert Path("again.safetensors").read_bytes() in found
 
 
 def test_a_parquet_file_and_its_rows_in_several_row_groups_give_the_numbers_of_the_csv(linreg, place):
@@ -241,7 +243,7 @@ def test_more_parts_than_rows_are_refused(linreg, place):
     [
         ("data={source: synthetic}", 2, "linreg generate-data"),
         ("data.split={train: 0.5, test: 0.5}", 2, "data.split.by: hash"),
-        ("data.features=[x, 'x^2']", 2, "statistics hold columns as they are"),
+        ("data.features=['x:city']", 2, "statistics hold products of numbers"),
         ("preprocess.missing=error", 3, "row 21, column 'z'"),
         ("preprocess.categorical=error", 3, "row 1, column 'city'"),
         ("preprocess.max_levels=3", 3, "at least 5 levels"),

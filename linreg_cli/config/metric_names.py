@@ -10,6 +10,7 @@ from linreg_cli.config.schema import Config
 from linreg_cli.findings import KINDS
 from linreg_cli.gates import parse_comparison
 from linreg_cli.metric_paths import Absent, AnyName, Missing, metric_at
+from linreg_cli.remedies import setting
 from linreg_cli.wording import METRICS
 
 #: A number, a text.
@@ -98,7 +99,9 @@ def _parameters(config: Config, features: Sequence[str] | None) -> dict[str, Any
     return {
         "units": _TEXT,
         "weights": weights,
-        "bias": bias if config.model.bias else Absent("the config has no bias; set model.bias: true", bias),
+        "bias": bias
+        if config.model.bias
+        else Absent(f"the config has no bias; set {setting('model.bias', True)}", bias),
     }
 
 
@@ -108,7 +111,7 @@ def _optimum(config: Config, features: Sequence[str] | None) -> Any:
     common = {"units": _TEXT, "train_loss": _NUMBER, "gap": _NUMBER, "parameters": parameters, "is_unique": True}
     numbers = ("rank", "n_parameters", "condition_number", "condition_number_as_given")
     held_out = {"units": _TEXT, "r2_definition": _TEXT, **dict.fromkeys(("mse", "rmse", "r2"), _NUMBER)}
-    penalised = Absent("the config has weight decay; set optimizer.weight_decay: 0", held_out)
+    penalised = Absent(f"the config has weight decay; set {setting('optimizer.weight_decay', 0)}", held_out)
     distance = {key: parameters[key] for key in ("weights", "bias")}
     given: Any = {**dict.fromkeys(("train_loss", "gap", "rank"), _NUMBER), "gap_relative_to": _TEXT, "is_unique": True}
     if config.train.dtype == "float64" or decay:
@@ -136,7 +139,8 @@ def _is_squared(config: Config) -> bool:
 
 def _no_inference(config: Config) -> str | None:
     if config.optimizer.weight_decay:
-        return "inference is refused with weight decay, which biases the coefficients; set optimizer.weight_decay: 0"
+        remedy = setting("optimizer.weight_decay", 0)
+        return f"inference is refused with weight decay, which biases the coefficients; set {remedy}"
     if not _is_squared(config):
         return f"inference is refused for loss: {config.loss}; set loss: mse"
     return None
@@ -179,5 +183,6 @@ def _cross_validation(config: Config) -> Any:
     folds = config.evaluate.cross_validation.folds if config.evaluate.cross_validation else 0
     each = {"mean": _NUMBER, "std": _NUMBER, "values": [_NUMBER] * folds}
     found = {"units": _TEXT, "r2_definition": _TEXT, "folds": _NUMBER, **dict.fromkeys(METRICS, each)}
-    why = "the config has no cross-validation; set evaluate.cross_validation: {folds: 5}"
+    remedy = setting("evaluate.cross_validation", {"folds": 5})
+    why = f"the config has no cross-validation; set {remedy}"
     return found if folds else Absent(why, found)

@@ -18,6 +18,7 @@ import yaml
 from linreg_cli.addresses import has_secrets, without_secrets
 from linreg_cli.config.escapes import LoneSurrogateError, Surrogates, in_double_quotes
 from linreg_cli.errors import ConfigError, Fault
+from linreg_cli.readers import either
 from linreg_cli.wording import one_line
 
 MAX_BYTES = 8 * 2**20
@@ -159,7 +160,8 @@ def read_file(path: str | Path | ConfigText) -> Node:
             with open(path, "rb") as file:
                 raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        hint = "; 'linreg train -c FILE' takes a YAML file" if str(path) and os.path.isdir(path) else ""
+        takes = either("'linreg train -c FILE' takes a YAML file", "a config is the path of a YAML file")
+        hint = f"; {takes}" if str(path) and os.path.isdir(path) else ""
         raise ConfigError(f"cannot read the config: {error.strerror}{hint}", str(path) or "''") from None
     except ValueError:  # a NUL in the name
         raise ConfigError("cannot read the config: not a file name", repr(str(path))) from None
@@ -183,7 +185,7 @@ def parse_override(expression: str) -> tuple[tuple[str, ...], Node]:
     name, separator, text = expression.partition("=")
     path = tuple(part.strip() for part in name.split("."))
     shown = without_secrets(expression)
-    where = f"--set {shown}" if len(shown) <= 60 else f"--set {shown[:57]}..."
+    where = either(f"--set {shown}" if len(shown) <= 60 else f"--set {shown[:57]}...", f"overrides[{name!r}]")
     if len(path) > MAX_DEPTH:
         raise ConfigError(f"a key of {len(path):,} parts; none has more than {MAX_DEPTH}", where)
     if not separator or not all(path):

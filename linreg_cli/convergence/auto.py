@@ -20,6 +20,7 @@ from linreg_cli.convergence.rehearsal import objective
 from linreg_cli.decisions import Decision
 from linreg_cli.errors import SettingError
 from linreg_cli.least_squares.factor import Array
+from linreg_cli.remedies import setting
 from linreg_cli.wording import exact, gap, number, plural
 
 _SET = "set in the config"
@@ -118,7 +119,7 @@ def _momentum(config: Config, problem: Problem, lr: float | str) -> Decision:
         raise SettingError(
             ("optimizer", "momentum"),
             f"no momentum converges at optimizer.lr: {exact(lr)}; the limit is {number(limit, 3)}; "
-            "lower optimizer.lr, or set it to auto",
+            f"lower optimizer.lr, or set {setting('optimizer.lr', 'auto')}",
         )
     # With a smaller b the roots of z^2 - (1 + b - lr h) z + b are real, and the larger one is above sqrt(b). With a
     # larger b the roots are complex, and |z| = sqrt(b).

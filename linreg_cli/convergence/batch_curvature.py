@@ -6,10 +6,12 @@ batch B of b rows and k targets has the Hessian H_B = 2 c_b (sum of a_i a_i' ove
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.divided import DividedRows, Part, in_order
 from linreg_cli.least_squares.factor import BLOCK_ROWS, Array, At, Factor, blocks, matrix
 from linreg_cli.optim.losses import loss_scale
 
@@ -32,7 +34,9 @@ class BatchCurvature:
     covers: str
 
 
-def any_batch(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int) -> BatchCurvature:
+def any_batch(
+    factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int, divided: DividedRows | None = None
+) -> BatchCurvature:
     """An upper bound on the curvature of all batches of `batch_size` rows, and of the smaller last batch of an epoch.
 
     lambda_max(H_B) <= 2 c_b min(sum of |a_i|^2 over the b longest rows, lambda_max([X 1]'[X 1])), because the largest
@@ -44,10 +48,13 @@ def any_batch(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int
         X_nd: the features of the train split in scaled units, shape (n_samples, n_features), any float dtype.
         loss: mse, sse or half_mse.
         batch_size: b, from 1 to n_samples.
+        divided: the rows in parts, of which processes may have some each; None: one.
     """
     n, last = factor.n_samples, factor.n_samples % batch_size
     assert 1 <= batch_size <= n, (batch_size, n)
-    longest = np.cumsum(_longest(factor, X_nd, batch_size)[::-1])
+    rows = DividedRows(X_nd, X_nd, root_n=factor.root_n) if divided is None else divided
+    each = rows.of_parts(_longest, bool(factor.bias), batch_size)
+    longest = np.cumsum(np.sort(np.concatenate(each))[::-1][:batch_size])
     whole = float(np.linalg.norm(factor.as_given(), 2)) ** 2
     sizes = {batch_size, last or batch_size}
     largest = max(2 * loss_scale(loss, b, factor.n_targets) * min(float(longest[b - 1]), whole) for b in sizes)
@@ -91,7 +98,9 @@ def ordered_batches(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_siz
     return BatchCurvature(found, True, f"the batches of {batch_size} rows in the order given")
 
 
-def mean_square_curvature(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int) -> float:
+def mean_square_curvature(
+    factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_size: int, divided: DividedRows | None = None
+) -> float:
     """The curvature L of random batches in the mean square: below the rate 2 / L, E|theta - theta*|^2 decreases.
 
     E[H_B^2] <= L E[H_B] with L = R / b + (1 - 1/b) lambda_max(H), for rows drawn with replacement, where R is the
@@ -104,14 +113,13 @@ def mean_square_curvature(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, bat
         X_nd: the features of the train split in scaled units, shape (n_samples, n_features), any float dtype.
         loss: mse, sse or half_mse; for sse, L is that of a batch's sum: b times that of its mean.
         batch_size: b.
+        divided: the rows in the parts by which sums are added up; None: one.
 
     Source: P. Jain, S. Kakade, R. Kidambi, P. Netrapalli, A. Sidford, Parallelizing stochastic gradient descent
     for least squares regression, 2018.
     """
-    X, fourth = matrix(X_nd), np.zeros((factor.rank, factor.rank))
-    for rows in blocks(len(X)):
-        q = factor.whiten(X[rows], rows)
-        fourth += (q * _squared_lengths(factor, X[rows], rows)[:, None]).T @ q
+    rows = DividedRows(X_nd, X_nd, root_n=factor.root_n) if divided is None else divided
+    fourth = in_order(rows.of_parts(_fourth_moments, factor.bare))
     per_row = 2 * loss_scale(loss, 1, factor.n_targets)
     single = per_row * float(np.linalg.eigvalsh(fourth)[-1])
     whole = per_row * float(np.linalg.norm(factor.as_given(), 2)) ** 2 / factor.n_samples
@@ -119,26 +127,43 @@ def mean_square_curvature(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, bat
     return mean * (batch_size if loss == "sse" else 1)
 
 
+def _fourth_moments(part: Part, factor: Factor) -> Array:
+    """The sum over rows of |a|^2 q q', shape (rank, rank); a pass."""
+    fourth = np.zeros((factor.rank, factor.rank))
+    for rows in part.blocks(BLOCK_ROWS):
+        X = part.X_nd[rows]
+        q = factor.whiten_rows(part.weighted(factor.unweighted_rows(X), rows))
+        lengths = part.weighted(part.weighted(_lengths(X, factor.bias), rows), rows)
+        fourth += (q * lengths[:, None]).T @ q
+    return fourth
+
+
 def _squared_lengths(factor: Factor, X_nd: npt.ArrayLike, at: slice) -> Array:
     """|a_i|^2 of each row, shape (n_rows,)."""
-    X = matrix(X_nd)
+    lengths = _lengths(matrix(X_nd), factor.bias)
+    return factor.weighted(factor.weighted(lengths, at), at)
+
+
+def _longest(part: Part, bias: bool, count: int) -> Array:
+    """The `count` largest of |a_i|^2, in any order; a pass with no more of them in memory than twice as many."""
+    found = np.empty(0)
+    for rows in part.blocks(max(BLOCK_ROWS, count)):
+        lengths = _lengths(part.X_nd[rows], bias)
+        found = np.concatenate([found, part.weighted(part.weighted(lengths, rows), rows)])
+        if len(found) > count:
+            found.partition(len(found) - count)
+            found = found[len(found) - count :]
+    return found
+
+
+def _lengths(X: Any, bias: bool) -> Array:
+    """|a_i|^2 of some rows of X in memory, unweighted, shape (n_rows,)."""
     lengths = np.empty(len(X))
     for rows in blocks(len(X)):
         part = np.asarray(X[rows], dtype=np.float64)
         np.einsum("ij,ij->i", part, part, out=lengths[rows])
-    lengths += factor.bias
-    return factor.weighted(factor.weighted(lengths, at), at)
-
-
-def _longest(factor: Factor, X_nd: npt.ArrayLike, count: int) -> Array:
-    """The `count` largest of |a_i|^2, ascending, from one pass with no more of them in memory than twice as many."""
-    X, found = matrix(X_nd), np.empty(0)
-    for rows in blocks(len(X), max(BLOCK_ROWS, count)):
-        found = np.concatenate([found, _squared_lengths(factor, X[rows], rows)])
-        if len(found) > count:
-            found.partition(len(found) - count)
-            found = found[len(found) - count :]
-    return np.sort(found)
+    lengths += bias
+    return lengths
 
 
 def _design(factor: Factor, X: npt.NDArray[np.generic], at: At) -> Array:

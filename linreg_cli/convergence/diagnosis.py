@@ -54,7 +54,9 @@ def remedy_for(problem: Problem, rule: SgdRule, *, standardized: bool) -> str:
     advice = f"Set {rate}, or auto"
     limit = _standardizing_helps(problem, rule, standardized)
     if limit is not None:
-        advice += f", or set preprocess.standardize: true (the full-batch limit is then {number(limit, 3)})"
+        advice += (
+            f", or set {setting('preprocess.standardize', True)} (the full-batch limit is then {number(limit, 3)})"
+        )
     return advice
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.convergence.spectrum import Spectrum
-from linreg_cli.least_squares.factor import Array, blocks, matrix
+from linreg_cli.data.columns.divided import DividedRows, Part, in_order
+from linreg_cli.least_squares.factor import BLOCK_ROWS, Array
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.losses import loss_scale
 
@@ -106,6 +107,7 @@ def batch_noise(
     *,
     loss: str,
     batch_size: int,
+    divided: DividedRows | None = None,
 ) -> Noise:
     """The noise of the gradients of random batches, from one pass over the rows.
 
@@ -120,32 +122,44 @@ def batch_noise(
         y_nk: shape (n_samples, n_targets), in scaled units.
         loss: mse, sse or half_mse.
         batch_size: b, from 1 to n_samples.
+        divided: the rows in the parts by which sums are added up; None: one.
     """
-    X, y, p = matrix(X_nd), matrix(y_nk), len(spectrum.eigenvalues)
-    n = len(X)
-    per_row = 2 * loss_scale(loss, 1, y.shape[1])
-    first, second = np.zeros((2, p, y.shape[1]))
-    square, fourth = np.zeros(p), np.zeros((p, p)) if p <= MOST_COUPLED else None
-    for rows in blocks(n):
-        part = np.asarray(X[rows], dtype=np.float64)
-        e = part @ optimum.weights - np.asarray(y[rows], dtype=np.float64)
-        if optimum.bias is not None:
-            e += optimum.bias
-            part = np.column_stack([part, np.ones(len(part))])
-        part, e = optimum.factor.weighted(part, rows), optimum.factor.weighted(e, rows)
-        along = part @ spectrum.eigenvectors
-        first += along.T @ e
-        along **= 2
-        second += along.T @ e**2
-        square += along.sum(axis=0)
-        if fourth is not None:
-            fourth += along.T @ along
+    rows = DividedRows(X_nd, y_nk, root_n=optimum.factor.root_n) if divided is None else divided
+    n, per_row = len(rows.X_nd), 2 * loss_scale(loss, 1, rows.y_nk.shape[1])
+    found = rows.of_parts(_moments, spectrum.eigenvectors, optimum.weights, optimum.bias)
+    first, second, square = (in_order(each) for each in zip(*(sums for *sums, _ in found), strict=True))
+    coupled = [each for *_, each in found if each is not None]
+    fourth = in_order(coupled) if coupled else None
     variances = np.maximum(second / n - (first / n) ** 2, 0.0) * per_row**2
     if optimum.is_zero:  # an exact fit: the residuals are rounding error
         variances = np.zeros_like(variances)
     if fourth is not None:
         fourth = np.maximum(fourth / n - np.diag(square / n) ** 2, 0.0) * per_row**2
     return Noise(variances, fourth, n, batch_size, loss == "sse")
+
+
+def _moments(
+    part: Part, eigenvectors: Array, weights: Array, bias: Array | None
+) -> tuple[Array, Array, Array, Array | None]:
+    """The sums over rows of a e, a^2 e^2, a^2 and, for few parameters, of a_i^2 a_j^2; a pass."""
+    p, k = len(eigenvectors), weights.shape[1]
+    first, second = np.zeros((2, p, k))
+    square, fourth = np.zeros(p), np.zeros((p, p)) if p <= MOST_COUPLED else None
+    for rows in part.blocks(BLOCK_ROWS):
+        a = np.asarray(part.X_nd[rows], dtype=np.float64)
+        e = a @ weights - np.asarray(part.y_nk[rows], dtype=np.float64)
+        if bias is not None:
+            e += bias
+            a = np.column_stack([a, np.ones(len(a))])
+        a, e = part.weighted(a, rows), part.weighted(e, rows)
+        along = a @ eigenvectors
+        first += along.T @ e
+        along **= 2
+        second += along.T @ e**2
+        square += along.sum(axis=0)
+        if fourth is not None:
+            fourth += along.T @ along
+    return first, second, square, fourth
 
 
 def accumulate(M: Array, Q: Array, count: int) -> tuple[Array, Array]:

@@ -15,7 +15,8 @@ from linreg_cli.errors import DivergedError
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.factor import Array
 from linreg_cli.optim.fit import Diverged, Evaluated
-from linreg_cli.wording import exact, number
+from linreg_cli.remedies import setting
+from linreg_cli.wording import number
 
 #: The shares of the rate that are tried as remedies.
 _LOWER = (0.5, 0.1, 0.01, 0.001, 1e-4)
@@ -114,10 +115,10 @@ def _penalty_explains(config: Config, problem: Problem) -> bool:
 def _remedies(config: Config, problem: Problem) -> str:
     """Settings with which the same run would end below its start: at most two of those that were computed to."""
     usual = _as_it_is(config, problem)
-    tried = [(replace(usual, momentum=0.0), "optimizer.momentum: 0")] if usual.momentum else []
+    tried = [(replace(usual, momentum=0.0), setting("optimizer.momentum", 0))] if usual.momentum else []
     for share in _LOWER:
         lr = rounded_down(usual.lr * share, 2)
-        tried.append((replace(usual, lr=lr), f"optimizer.lr: {exact(lr)}"))
+        tried.append((replace(usual, lr=lr), setting("optimizer.lr", lr)))
     ends = _ends(config, problem, [rate for rate, _ in tried])
     if ends is None:
         return "lower optimizer.lr"
@@ -151,13 +152,12 @@ def diverged_error(event: Diverged, config: Config, problem: Problem, where: str
         where: the run folder.
     """
     standardized = config.preprocess.standardize
+    or_scaled = "" if standardized else f", or set {setting('preprocess.standardize', True)}"
     if event.step == 0:
-        remedy = "start from smaller values (model.init)" + (
-            "" if standardized else ", or set preprocess.standardize: true"
-        )
+        remedy = f"start from smaller values (model.init){or_scaled}"
         return DivergedError(f"the loss is {event.loss} before the first step; {remedy}", where)
     details = diagnosis(problem, problem.rule, event.lr, standardized=standardized)
-    remedy = "Lower optimizer.lr" + ("" if standardized else ", or set preprocess.standardize: true")
+    remedy = f"Lower optimizer.lr{or_scaled}"
     if details:
         remedy = details["message"]
         details = {"step": event.step, "epoch": event.epoch, **details}

@@ -14,6 +14,7 @@ from linreg_cli.data import Preprocessor
 from linreg_cli.errors import DivergedError
 from linreg_cli.findings import Finding
 from linreg_cli.optim.schedules import extreme_rates
+from linreg_cli.remedies import setting
 from linreg_cli.wording import exact, number
 
 
@@ -58,7 +59,8 @@ def check_before_training(
     """
     if config.train.stop_gap is not None and problem.optimum is None:
         why = problem.no_optimum_reason or f"the optimum of loss: {config.loss} has no certificate"
-        raise loaded.error("train.stop_gap", f"it needs the exact optimum of a squared loss: {why}; set it to null")
+        remedy = setting("train.stop_gap", None)
+        raise loaded.error("train.stop_gap", f"it needs the exact optimum of a squared loss: {why}; set {remedy}")
     found = RateCheck() if auto else check_rate(problem, config)
     if found.refusal and not force:
         faults = loaded.error("optimizer.lr", found.refusal).faults
@@ -117,7 +119,7 @@ def _uncertifiable_gap(config: Config, problem: Problem) -> Finding | None:
     least = certified_gap(given, optimum.weights.astype(dtype), bias)
     if least is None or gap > least:
         return None
-    remedy = "set train.dtype: float64" if config.train.dtype == "float32" else "set a larger gap"
+    remedy = f"set {setting('train.dtype', 'float64')}" if config.train.dtype == "float32" else "set a larger gap"
     return Finding(
         "stop_gap",
         f"train.stop_gap: {exact(gap)} can never be certified: the rounding error of {config.train.dtype} is a gap of "

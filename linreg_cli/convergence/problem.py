@@ -164,7 +164,7 @@ class Problem:
         if self.optimum:
             return self.optimum.factor
         given = self.X_nd, self.y_nk
-        return factorise(*given, bias=self.bias, eps=self.eps, weights=self.weight_n, divided=self._rows)
+        return factorise(*given, bias=self.bias, eps=self.eps, weights=self.weight_n, divided=self.parts)
 
     @cached_property
     def optimum(self) -> Optimum | None:
@@ -173,12 +173,12 @@ class Problem:
             return None
         # For sse, the step of a mini-batch has the whole penalty and batch_share of the loss.
         if "trained" not in self.exact:
-            self.exact["trained"] = self._solved(lambda: self._rows, self.eps)
+            self.exact["trained"] = self._solved(lambda: self.parts, self.eps)
         return self.exact["trained"]
 
     @cached_property
-    def _rows(self) -> DividedRows:
-        """The rows that are trained on."""
+    def parts(self) -> DividedRows:
+        """The rows that are trained on, in the parts by which sums over them are added up."""
         return self.divide(self.X_nd, self.y_nk, self.weight_n)
 
     @cached_property
@@ -292,8 +292,10 @@ class Problem:
         if self.measured is not None:
             assert self.plan.is_full_batch
             return whole_batch(self.measured, loss=self.curvature_loss)
-        measure = any_batch if self.plan.rows.is_random or self.plan.is_full_batch else ordered_batches
-        return measure(self.factor, self.X_nd, loss=self.curvature_loss, batch_size=self.plan.batch_size)
+        size, loss = self.plan.batch_size, self.curvature_loss
+        if self.plan.rows.is_random or self.plan.is_full_batch:
+            return any_batch(self.factor, self.X_nd, loss=loss, batch_size=size, divided=self.parts)
+        return ordered_batches(self.factor, self.X_nd, loss=loss, batch_size=size)
 
     # The dynamics
 
@@ -318,8 +320,8 @@ class Problem:
         if self.plan.is_full_batch:
             return None
         assert self.optimum is not None
-        loss, size = self.plan.loss.name, self.plan.batch_size
-        return batch_noise(self.spectrum, self.optimum, self.X_nd, self.y_nk, loss=loss, batch_size=size)
+        about: dict[str, Any] = {"loss": self.plan.loss.name, "batch_size": self.plan.batch_size}
+        return batch_noise(self.spectrum, self.optimum, self.X_nd, self.y_nk, divided=self.parts, **about)
 
     @property
     def relative_to(self) -> float:

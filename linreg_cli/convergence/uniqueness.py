@@ -16,7 +16,7 @@ from linreg_cli.data.scaling import Scaling
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.dependence import Combination, sampled_combinations
 from linreg_cli.least_squares.factor import blocks
-from linreg_cli.remedies import for_columns, leave_out
+from linreg_cli.remedies import for_columns, leave_out, setting
 from linreg_cli.wording import plural
 
 #: The number of dependences that are written out; the others are counted.
@@ -104,14 +104,14 @@ def _more_as_given(problem: Problem, scaling: Scaling) -> tuple[int, str] | None
     rank = replace(factor, largest=factor.largest + shift).rank
     if rank <= problem.factor.rank:
         return None
-    remedy = "set train.dtype: float64"
+    remedy = f"set {setting('train.dtype', 'float64')}"
     if np.any(scaling.scale != 1):
         return rank, remedy
     # Columns are standardised in float64, before they are rounded: what is rounded then is the distance from the mean.
     X = problem.given()[0]
     reach = np.max([np.abs(X[rows] - factor.center).max(axis=0) for rows in blocks(len(X))], axis=0)
     standardized = replace(factor, eps=problem.unit, largest=reach).rank
-    return rank, f"{remedy}, or preprocess.standardize: true" if standardized == rank else remedy
+    return rank, f"{remedy}, or {setting('preprocess.standardize', True)}" if standardized == rank else remedy
 
 
 def _original(trained: Combination, scaling: Scaling) -> Combination:

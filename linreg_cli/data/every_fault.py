@@ -16,6 +16,7 @@ from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.column_faults import ColumnFault, concerns_several, reported, solvable
 from linreg_cli.errors import DataError, Fault, LinregError
 from linreg_cli.fixes import Step, together
+from linreg_cli.readers import is_program
 from linreg_cli.remedies import command
 
 #: A table is read at most so many times more. A remedy leads to at most one further kind of fault of a column.
@@ -106,6 +107,6 @@ def _proposal(config: Config, found: Sequence[Fault]) -> Config | None:
 
 
 def _hint(data: OfTable) -> str:
-    if not isinstance(data, TableData) or any("," in target for target in data.targets):
+    if is_program() or not isinstance(data, TableData) or any("," in target for target in data.targets):
         return ""
     return f"{command('linreg', 'init', data.path, '--target', ','.join(data.targets))} writes such a config"

@@ -30,14 +30,17 @@ from linreg_cli.data.tables.table import Table, refuse_bad_names
 from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.errors import DataError, UsageError
 from linreg_cli.findings import Finding
+from linreg_cli.readers import either
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_NO_FRAME = (
-    "the rows are those of a data frame, which stands in no file; in Python, give it: data=frame to train, rows=frame "
-    "to what a run does; for the command line, write it to a file, and set data.source: table and data.path"
-)
+
+def _no_frame() -> str:
+    found = "the rows are those of a data frame, which stands in no file"
+    given = "give it: data=frame to train, rows=frame to what a run does"
+    elsewhere = "; for the command line, write it to a file, and name that in data.path, with data.source: table"
+    return f"{found}; {either(f'in Python, {given}{elsewhere}', given)}"
 
 
 def load_dataset(
@@ -117,7 +120,7 @@ def opened_table(
 
     if isinstance(source, FrameData):
         if frame is None:
-            raise DataError(_NO_FRAME, "data.source: frame")
+            raise DataError(_no_frame(), "data.source: frame")
         return open_frame(frame, marks)
     path = source.path
     if source.sha256 is not None and is_address(source.path):

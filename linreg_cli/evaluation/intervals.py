@@ -14,9 +14,10 @@ from linreg_cli.evaluation.exact_fit import ExactFit
 from linreg_cli.evaluation.saved_model import SavedModel
 from linreg_cli.least_squares.intervals import KINDS, IntervalFactor
 from linreg_cli.model import LinearFormula
-from linreg_cli.remedies import command
+from linreg_cli.remedies import training
 from linreg_cli.runs.checkpoint import load_tensors
 from linreg_cli.runs.store import INFERENCE_FILE, RunFolder
+from linreg_cli.stored_remedies import rewritten
 from linreg_cli.wording import number
 
 
@@ -70,7 +71,7 @@ def load_factor(saved: SavedModel) -> IntervalFactor:
     refused = inference.get("refused") if isinstance(inference, dict) else None
     if isinstance(refused, str):
         raise DataError(
-            f"there are no intervals about its predictions, because inference was refused: {refused}", run.id
+            f"there are no intervals about its predictions, because inference was refused: {rewritten(refused)}", run.id
         )
     return stored_factor(run, saved.record, len(saved.formula.features), len(saved.formula.targets))
 
@@ -88,7 +89,7 @@ def stored_factor(run: RunFolder, record: Mapping[str, Any], n_features: int, n_
         StoreError: if the file is missing or damaged.
     """
     if not run.has(INFERENCE_FILE):
-        again = command("linreg", "train", "-c", str(run.path / "config.yaml"))
+        again = training(str(run.path / "config.yaml"), {})
         raise StoreError(
             f"the run has no {INFERENCE_FILE}, which intervals need: an older version of linreg trained it; train it "
             f"again: {again}",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from linreg_cli.remedies import setting
 from linreg_cli.wording import number, percent, plural, ratio
 
 #: A relative gap up to this is within the rounding error of float64.
@@ -68,7 +69,8 @@ def _of_rounded(optimum: dict[str, Any]) -> str:
         return ""
     ranks = f" at rank {given['rank']:,} of {optimum['n_parameters']:,}" if optimum["rank"] != given["rank"] else ""
     lowest = "0 within rounding error" if given["gap_relative_to"] == "constant" else number(losses[1])
-    return f" for the table rounded to float32, and {lowest}{ranks} for the table as given (set train.dtype: float64)"
+    remedy = setting("train.dtype", "float64")
+    return f" for the table rounded to float32, and {lowest}{ranks} for the table as given (set {remedy})"
 
 
 def _of_constant(gap: float) -> str:

@@ -9,6 +9,7 @@ from linreg_cli.data.columns.rows import as_slice, count, in_order, part
 from linreg_cli.data.encoding.transform import forward
 from linreg_cli.errors import DataError
 from linreg_cli.model import LinearFormula
+from linreg_cli.remedies import setting
 
 
 def estimating(formula: LinearFormula, dataset: Dataset, config: Config) -> LinearFormula:
@@ -40,6 +41,7 @@ def estimating(formula: LinearFormula, dataset: Dataset, config: Config) -> Line
             sums += np.exp(residuals).sum(axis=0)
     factors = sums / n_rows
     if not (np.isfinite(factors) & (factors > 0)).all():
-        message = "the smearing factor of the residuals overflows float64; set preprocess.target_estimate: median"
+        remedy = setting("preprocess.target_estimate", "median")
+        message = f"the smearing factor of the residuals overflows float64; set {remedy}"
         raise DataError(message, dataset.name)
     return formula.smeared(factors)

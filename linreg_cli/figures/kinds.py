@@ -23,6 +23,7 @@ from linreg_cli.figures.residuals import qq_figure, residual_figure, scale_locat
 from linreg_cli.figures.subsets import columns_against, correlations, learning_curve
 from linreg_cli.runs.history import MAX_PARAMETERS
 from linreg_cli.runs.store import INFERENCE_FILE
+from linreg_cli.stored_remedies import rewritten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -128,7 +129,7 @@ def _no_influence(run: Material) -> str | None:
     metrics = run.read_json("metrics.json")
     found = (metrics.get("optimum") or {}).get("inference") or metrics.get("inference") or {}
     older = "it was trained by an older version of linreg; train it again"
-    return f"inference was refused: {found['refused']}" if "refused" in found else older
+    return f"inference was refused: {rewritten(found['refused'])}" if "refused" in found else older
 
 
 def _qq(run: Material, target: str, _: Axes) -> "Figure":

@@ -10,6 +10,7 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching
 from linreg_cli.convergence.stalling import rounding_gap
 from linreg_cli.data import Dataset, Preprocessor
+from linreg_cli.data.columns.moments import Moments
 from linreg_cli.data.encoding.levels import MISSING_LEVEL
 from linreg_cli.data.summary import UsedColumn
 from linreg_cli.errors import DataError
@@ -89,11 +90,23 @@ def _columns(dataset: Dataset, found: TableStatistics) -> tuple[ColumnSummary, .
     """The summaries of the columns of the table."""
     assert dataset.summary is not None
     facts = {each.column: each for each in found.columns}
-    return tuple(_summary(used, facts[used.column], found) for used in dataset.summary.columns)
+    known = dataset.known
+    return tuple(
+        _filled(facts[used.column], known[used.column]) if used.kind == "derived" and facts[used.column].gaps
+        else _summary(used, facts[used.column], found)
+        for used in dataset.summary.columns
+    )  # fmt: skip
+
+
+def _filled(facts: ColumnFacts, known: Moments) -> ColumnSummary:
+    """The summary of a feature that is made of filled columns; weighted where the rows are."""
+    return ColumnSummary(facts.column, "real", known.low, known.mean, known.high, known.deviation)
 
 
 def _summary(used: UsedColumn, facts: ColumnFacts, found: TableStatistics) -> ColumnSummary:
     one = _of_category(used, facts) if facts.is_category else _of_numbers(facts, found)
+    if used.kind == "derived":
+        return one
     return replace(one, missing=used.missing, treatment=used.treatment, role=used.role)
 
 
@@ -112,7 +125,7 @@ def _of_numbers(facts: ColumnFacts, found: TableStatistics) -> ColumnSummary:
     if facts.plain is not None:  # as of the table: the rows have weights, and these figures do not
         mean, std = facts.plain.mean, math.sqrt(facts.plain.squares / facts.plain.count)
         return ColumnSummary(facts.column, _kind(facts), facts.low, mean, facts.high, std)
-    place = moments.keys.index(value_of(facts.column) if facts.role == "feature" else target_of(facts.column))
+    place = moments.keys.index(target_of(facts.column) if facts.role == "target" else value_of(facts.column))
     shift, present = float(moments.shift[place]), moments.n - facts.gaps
     squares = float(np.sum(moments.R[:, place + 1] ** 2)) / present
     mean, std = float(moments.mean[place]), math.sqrt(max(squares - shift**2, 0.0))

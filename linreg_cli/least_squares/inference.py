@@ -24,6 +24,7 @@ from linreg_cli.least_squares.row_passes import NO_ROOM, measure_rows, over_room
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.least_squares.without_rows import Sums
 from linreg_cli.optim.losses import is_squared
+from linreg_cli.remedies import setting
 from linreg_cli.wording import gap, number, plural, ratio
 
 #: The largest distance of a trained coefficient from the optimum, in standard errors. At 0.01 the coverage of a 95 %
@@ -156,9 +157,9 @@ def other_optimum(loss: str, weight_decay: float) -> str | None:
     (True, 'weight decay biases the coefficients; set optimizer.weight_decay: 0')
     """
     if not is_squared(loss):
-        return f"inference of least squares is not valid for loss: {loss}; train with loss: mse"
+        return f"inference of least squares is not valid for loss: {loss}; train with {setting('loss', 'mse')}"
     if weight_decay:
-        return "weight decay biases the coefficients; set optimizer.weight_decay: 0"
+        return f"weight decay biases the coefficients; set {setting('optimizer.weight_decay', 0)}"
     return None
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from linreg_cli.least_squares.factor import Array
 from linreg_cli.least_squares.factorise import factorise
 from linreg_cli.least_squares.optimal_face import is_unique_huber, is_unique_mae
+from linreg_cli.remedies import setting
 
 #: The most cells of X for which an optimum is computed, in seconds; a linear programme grows faster than its cells.
 MOST_CELLS = 50_000
@@ -73,7 +74,8 @@ def robust_optimum(
     assert loss in ("mae", "huber"), loss
     X, y = np.asarray(X_nd, dtype=np.float64), np.asarray(y_nk, dtype=np.float64)
     if weight_decay:
-        return None, f"no exact optimum is known for loss: {loss} with weight decay; set optimizer.weight_decay: 0"
+        remedy = setting("optimizer.weight_decay", 0)
+        return None, f"no exact optimum is known for loss: {loss} with weight decay; set {remedy}"
     if X.size > MOST_CELLS:
         cells = f"{MOST_CELLS:,} cells, and there are {X.size:,}"
         return None, f"for loss: {loss} the optimum is computed for up to {cells}"

@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from linreg_cli.data.columns.divided import Divide, DividedRows
-from linreg_cli.data.columns.row_file import LARGEST_ARRAY, stored
+from linreg_cli.data.columns.row_file import LARGEST_ARRAY, StoredMatrix, stored
 from linreg_cli.data.columns.rows import Matrix
 from linreg_cli.optim.shards import Shards
 
@@ -38,7 +39,21 @@ def division(shards: Shards | None, ranks: "Ranks | None" = None) -> Divide:
         return DividedRows
     if ranks is None or ranks.size == 1:
         return functools.partial(DividedRows, bounds=shards.bounds.tolist())
-    return functools.partial(_Shared, shards=shards, ranks=ranks)
+    return _Division(shards, ranks)
+
+
+class _Division:
+    """As rank 0, how rows are divided among processes, which are sent the same ones once."""
+
+    def __init__(self, shards: Shards, ranks: "Ranks") -> None:
+        self._shards, self._ranks, self._known = shards, ranks, list[_Shared]()
+
+    def __call__(self, X_nd: Matrix, y_nk: Matrix, weights: Any) -> DividedRows:
+        for known in self._known:
+            if known.X_nd is X_nd and known.y_nk is y_nk and (known.weight_n is None) == (weights is None):
+                return known
+        self._known.append(_Shared(X_nd, y_nk, weights, shards=self._shards, ranks=self._ranks))
+        return self._known[-1]
 
 
 class _Shared(DividedRows):
@@ -68,6 +83,7 @@ class _Shared(DividedRows):
     def _sent(self) -> int:
         """The number by which the other processes know the rows that they are sent here."""
         number, bounds = self._ranks.next_number(), self._shards.bounds
+        self._read = _read_once(self.X_nd, int(bounds[self._held[0].stop])), self.y_nk
         columns = [self.X_nd, self.y_nk, *([] if self.weight_n is None else [self.weight_n[:, None]])]
         self._ranks.ask("hold", number, self._shards, [(each.shape[1], str(each.dtype)) for each in columns])
         for rank in range(1, self._ranks.size):
@@ -110,16 +126,31 @@ class HeldRows:
         self._ranks.answer((kept, found))
 
     def _received(self, count: int, width: int, dtype: str) -> Matrix:
-        """A matrix of rank 0: in memory if it is small, else in a temporary file, as rank 0 has its columns."""
-        if count * width * np.dtype(dtype).itemsize <= LARGEST_ARRAY:
-            small: Matrix = np.empty((count, width), dtype)
-            for at in _pieces(0, count, small):
-                small[at] = self._ranks.receive((at.stop - at.start, width), dtype).numpy()  # type: ignore[index]
-            return small
-        (large,) = stored(count, [width], dtype)
-        for at in _pieces(0, count, large):
-            large.write(self._ranks.receive((at.stop - at.start, width), dtype).numpy(), at.start)
-        return large
+        return _filled(count, width, dtype, lambda at: self._ranks.receive((at.stop - at.start, width), dtype).numpy())
+
+
+def _read_once(values: Matrix, count: int) -> Matrix:
+    """The first rows of a matrix, for some passes over them: a copy where they are put together on access."""
+    if isinstance(values, np.ndarray | StoredMatrix):
+        return values
+    return _filled(count, values.shape[1], str(values.dtype), lambda at: values[at])
+
+
+def _filled(count: int, width: int, dtype: str, rows: Callable[[slice], npt.NDArray[Any]]) -> Matrix:
+    """A matrix of rows that come in pieces: in memory if it is small, else in a temporary file.
+
+    Raises:
+        DataError: if there is no space for them.
+    """
+    if count * width * np.dtype(dtype).itemsize <= LARGEST_ARRAY:
+        small = np.empty((count, width), dtype)
+        for at in _pieces(0, count, small):
+            small[at] = rows(at)
+        return small
+    (large,) = stored(count, [width], dtype)
+    for at in _pieces(0, count, large):
+        large.write(rows(at), at.start)
+    return large
 
 
 def _pieces(first: int, last: int, values: Matrix) -> list[slice]:

@@ -18,6 +18,8 @@ from linreg_cli.errors import ConfigError, DataError, Fault, StoreError
 from linreg_cli.files import remove_drafts
 from linreg_cli.findings import Finding
 from linreg_cli.gates import ReferenceValue
+from linreg_cli.readers import either
+from linreg_cli.remedies import setting, training
 from linreg_cli.runs.checkpoint import Checkpoint, load_checkpoint
 from linreg_cli.runs.compare import flat
 from linreg_cli.runs.config import config_of
@@ -118,7 +120,7 @@ class Resumption:
         if fingerprint != before:
             raise DataError(
                 f"the data has changed since the run began: its fingerprint was {before} and is now {fingerprint}; "
-                "restore the old data, or start a new run without --resume",
+                f"restore the old data, or start a new run {either('without --resume', 'with linreg_cli.train')}",
                 self.run.id,
             )
 
@@ -161,7 +163,7 @@ def _resumption(
     if record["status"] == "diverged":
         raise StoreError(
             "the run has diverged, and would diverge again; start a new one with a lower optimizer.lr or "
-            f"preprocess.standardize: true: linreg train -c {own} --set optimizer.lr=RATE",
+            f"{setting('preprocess.standardize', True)}: {training(own, {'optimizer.lr': 'RATE'})}",
             str(run.path),
         )
     if checkpoint is not None:
@@ -226,7 +228,8 @@ def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
             continue
         faults.append(Fault(f"{key}: the run has {was!r}, and now it is {wanted!r}{hint}", run_id))
     if faults:
-        advice = "a run is resumed with the config that it started with; start a new one without --resume"
+        start = either("start a new one without --resume", "start a new one with linreg_cli.train")
+        advice = f"a run is resumed with the config that it started with; {start}"
         raise ConfigError([*faults, Fault(advice, run_id)])
     train = before.train.model_copy(update={"epochs": loaded.config.train.epochs})
     # The checkpoint has the address without its secrets.

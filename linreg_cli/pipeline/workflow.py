@@ -38,6 +38,7 @@ from linreg_cli.pipeline.prepared import Prepared, Reporter
 from linreg_cli.pipeline.ranks import launch_of, resumed_by
 from linreg_cli.pipeline.resume import taken_up
 from linreg_cli.pipeline.train import Training, cross_validation
+from linreg_cli.readers import either
 from linreg_cli.runs.checkpoint import Checkpoint, save_model
 from linreg_cli.runs.edit import add_warnings
 from linreg_cli.runs.record import RunRecord, auto_keys
@@ -307,7 +308,8 @@ def _track(run: RunFolder, loaded: LoadedConfig, reporter: Reporter) -> list[Fin
 def _to_go_on(run: RunFolder) -> str:
     """What to do after an interruption; the path of the run names it whatever folder runs are kept in."""
     path = str(run.path) if os.sep in str(run.path) else f".{os.sep}{run.path}"
-    return f"{run.id} is kept, and goes on with: {remedies.command('linreg', 'train', '--resume', path)}"
+    way = remedies.command("linreg", "train", "--resume", path)
+    return f"{run.id} is kept, and goes on with: {either(way, f'linreg_cli.load_run({path!r}).resume()')}"
 
 
 def _write_config(run: RunFolder, prepared: Prepared) -> None:
@@ -366,7 +368,8 @@ def _draw(run: RunFolder, prepared: Prepared, reporter: Reporter, warnings: list
     with noting_lacking() as lacking:
         rows = TrainRows(prepared.dataset, prepared.preprocessor, prepared.problem)
         pictures = draw_run(run, (), "png", rows=rows, skipped=lambda error: failed.setdefault(str(error)))
-    found = [Finding("plots", f"{why}; draw the pictures with 'linreg plot {run.id}'") for why in failed]
+    way = either(f"'linreg plot {run.id}'", f"linreg_cli.load_run({str(run.path)!r}).plot()")
+    found = [Finding("plots", f"{why}; draw the pictures with {way}") for why in failed]
     found += [Finding("font", lacking_in_words([*lacking]))] if lacking else []
     for warning in found:
         reporter.warn(warning)

@@ -13,6 +13,7 @@ from torch import Tensor
 from linreg_cli.errors import StoreError
 from linreg_cli.optim.state import Snapshot
 from linreg_cli.optim.stopping import EarlyStopping
+from linreg_cli.remedies import training
 from linreg_cli.runs.store import RunFolder
 
 #: 2: with digest, history and config; 1 had only parameters, momentum and step.
@@ -147,7 +148,7 @@ def load_checkpoint(run: RunFolder) -> tuple[Checkpoint | None, list[str]]:
         used = f"{name} (step {checkpoint.snapshot.step}) is used instead"
         return checkpoint, [f"{fault}; {used}" for fault in faults]
     if faults:
-        advice = f"no intact checkpoint is left; train again with 'linreg train -c {run.path / 'config.yaml'}'"
+        advice = f"no intact checkpoint is left; {_again(run)}"
         raise StoreError(f"{faults[0].faults[0].message}; {advice}", faults[0].faults[0].where)
     return None, []
 
@@ -185,7 +186,7 @@ def _verified(run: RunFolder, name: str, content: bytes) -> dict[str, Any]:
         raise run.damaged(name, f"it is not a checkpoint ({type(error).__name__}: {error})") from None
     if version != FORMAT:
         which = "newer than" if version > FORMAT else "older than"
-        advice = "upgrade linreg" if version > FORMAT else f"train again with 'linreg train -c {run.path}/config.yaml'"
+        advice = "upgrade linreg" if version > FORMAT else _again(run)
         message = f"format {version} is {which} format {FORMAT}, which this version resumes from; {advice}"
         raise StoreError(message, str(run.path / name))
     digest = str(values.get("digest"))
@@ -193,6 +194,10 @@ def _verified(run: RunFolder, name: str, content: bytes) -> dict[str, Any]:
     if len(digest) != 64 or hashlib.sha256(blank).hexdigest() != digest:
         raise run.damaged(name, "its SHA-256 digest does not match its content")
     return dict(values)
+
+
+def _again(run: RunFolder) -> str:
+    return f"train again with '{training(str(run.path / 'config.yaml'), {})}'"
 
 
 def _named(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

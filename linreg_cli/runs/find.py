@@ -6,9 +6,13 @@ from pathlib import Path
 
 from linreg_cli.errors import StoreError
 from linreg_cli.paths import expanded
+from linreg_cli.readers import either
 from linreg_cli.runs.store import RunFolder, by_age, name_of, run_folders
 
-_NO_RUNS = "there are no runs yet; start one with 'linreg train TABLE --target COLUMN' or 'linreg train -c CONFIG'"
+
+def _no_runs() -> str:
+    typed = "'linreg train TABLE --target COLUMN' or 'linreg train -c CONFIG'"
+    return f"there are no runs yet; start one with {either(typed, 'linreg_cli.train(config)')}"
 
 
 def find_run(outputs: Path, reference: str) -> RunFolder:
@@ -31,7 +35,7 @@ def find_run(outputs: Path, reference: str) -> RunFolder:
     runs = {run.id: run for run in run_folders(outputs)}
     if reference == "latest":
         if (newest := _newest(runs.values())) is None:
-            raise StoreError(_NO_RUNS, str(outputs))
+            raise StoreError(_no_runs(), str(outputs))
         return newest
     if reference in runs:
         return runs[reference]
@@ -63,5 +67,5 @@ def _with_prefix(outputs: Path, prefix: str, runs: dict[str, RunFolder]) -> RunF
     if matches:
         shown = ", ".join(matches[:5]) + (f" and {len(matches) - 5} more" if len(matches) > 5 else "")
         raise StoreError(f"{prefix!r} is ambiguous: {shown}", str(outputs))
-    known = f"the last ones are: {', '.join(list(runs)[-5:])}" if runs else _NO_RUNS
+    known = f"the last ones are: {', '.join(list(runs)[-5:])}" if runs else _no_runs()
     raise StoreError(f"there is no run {prefix!r}; {known}", str(outputs))

@@ -17,6 +17,7 @@ from typing import Any
 
 from linreg_cli.errors import StoreError
 from linreg_cli.files import read_own, write_bytes
+from linreg_cli.readers import either
 from linreg_cli.runs.lock import OWNER_FILE, in_use
 from linreg_cli.wording import json_text
 
@@ -246,7 +247,7 @@ def create_run(outputs: Path, name: str) -> RunFolder:
                 path.mkdir()
                 return RunFolder(path)
     except OSError as error:
-        raise StoreError(f"cannot create a run folder: {_why(error)}; {_ANOTHER}", str(outputs)) from None
+        raise StoreError(f"cannot create a run folder: {_why(error)}; {_another()}", str(outputs)) from None
     raise StoreError(f"no free run id after {_ATTEMPTS} attempts", str(outputs))
 
 
@@ -259,7 +260,8 @@ def remove_unstarted(run: RunFolder) -> None:
         run.path.rmdir()
 
 
-_ANOTHER = "choose another with --outputs or LINREG_OUTPUTS"
+def _another() -> str:
+    return f"choose another with {either('--outputs or LINREG_OUTPUTS', 'outputs')}"
 
 
 def _why(error: OSError) -> str:
@@ -274,7 +276,7 @@ def _names(outputs: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise StoreError(f"cannot read the run folders: {_why(error)}; {_ANOTHER}", str(outputs)) from None
+        raise StoreError(f"cannot read the run folders: {_why(error)}; {_another()}", str(outputs)) from None
 
 
 def _ids(outputs: Path) -> list[tuple[str, int]]:

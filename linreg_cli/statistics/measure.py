@@ -13,9 +13,11 @@ from linreg_cli.data.dataset import SPLITS
 from linreg_cli.data.tables.blocks import NotInBlocksError
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.errors import DataError
+from linreg_cli.statistics.derived import derived_terms
 from linreg_cli.statistics.facts import TableStatistics, WeightFacts, keys_of
-from linreg_cli.statistics.moments import Key, Moments, gap_of, level_of, target_of, value_of
-from linreg_cli.statistics.source import Source, opened_source
+from linreg_cli.statistics.moments import Key, Moments, gap_of, level_of, target_of, value_of, without
+from linreg_cli.statistics.opened import opened_source
+from linreg_cli.statistics.source import Source
 
 #: Rows of a block of moments: few enough to fit into the cache, enough to amortise the cost of a QR.
 _BLOCK_ROWS = 8_192
@@ -72,7 +74,8 @@ class _Pass:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._facts = {column: source.facts(column) for column in source.columns}
+        names = (*source.columns, *(term.text for term in derived_terms(source.terms)))
+        self._facts = {column: source.facts(column) for column in names}
         self._moments = Moments.none(())
         self._digest = hashlib.sha256()
         self._counts = dict.fromkeys(SPLITS, 0)
@@ -112,11 +115,15 @@ class _Pass:
             weights = source.weights_of(cells, ~dropped, first)[train]
             self._weights = self._weights.with_weights(weights)
             self._held_weights.append(weights)
-        for column, values in raw.items():
+        made = source.derived(raw, ~dropped, first)
+        for column, values in (raw | {column: Numbers(each.values) for column, each in made.items()}).items():
             if isinstance(values, Categories):
                 self._see_category(column, values, train, ~dropped)
             else:
                 self._see_numbers(column, values, train, first)
+        for column, each in made.items():
+            for missing, products in each.without.items():
+                self._see_products(column, missing, products[train])
         self._n_held += int(np.count_nonzero(train))
         if self._n_held >= _BLOCK_ROWS:
             self._flush()
@@ -132,8 +139,15 @@ class _Pass:
             facts = replace(facts, kind="number")
         self._facts[column] = facts
         self._hold(target_of(column) if facts.role == "target" else value_of(column), cells)
-        if facts.role == "feature":
+        if facts.role != "target":
             self._hold(gap_of(column), empty.astype(np.float64))
+
+    def _see_products(self, column: str, missing: str, products: Column) -> None:
+        """A feature in the train rows where some of its columns are missing together; elsewhere it is kept as 0."""
+        here = ~np.isnan(products)
+        if here.any():
+            self._facts[column] = self._facts[column].with_values(missing, products[here])
+            self._hold(without(column, missing), np.where(here, products, 0.0))
 
     def _see_category(self, column: str, values: Categories, train: Mask, used: Mask) -> None:
         codes, of_used, n_levels = values.codes[train], values.codes[used], len(values.levels)

@@ -23,7 +23,7 @@ def refuse_other_settings(
     Raises:
         ConfigError: with each of them.
     """
-    asked = settings_of(config, tuple(term.text for term in terms), treated)
+    asked = settings_of(config, terms, treated)
     if changed := changed_settings(asked, found.settings):
         message = f"the config is not that of the statistics: {changed}"
         raise ConfigError(f"{message}; make them anew with: linreg stats -c CONFIG -o FILE", path)
@@ -36,7 +36,8 @@ def refuse_columns(config: Config, found: TableStatistics, treated: Mapping[str,
         DataError: for missing cells that are not filled in, medians that are not kept, levels that the train split does
             not have, and categories with too many levels.
     """
-    faults = [fault for each in found.columns for fault in _faults(each, treated[each.column], config, found, path)]
+    known = [each for each in found.columns if each.column in treated]  # others are made of these
+    faults = [fault for each in known for fault in _faults(each, treated[each.column], config, found, path)]
     if faults:
         raise DataError(faults)
 
@@ -45,7 +46,7 @@ def _faults(
     each: ColumnFacts, treatment: Treatment, config: Config, found: TableStatistics, path: str
 ) -> Iterator[Fault]:
     way, where = treatment.missing, f"{path}, column {each.column!r}"
-    if way == "median" and each.role == "feature" and not each.is_category and each.histogram is None:
+    if way == "median" and each.role != "target" and not each.is_category and each.histogram is None:
         again = "make the statistics with this config to have its median"
         yield Fault(f"its values are not kept; {again}, or {change(*missing(each.column, 'mean'))}", where)
     if each.is_category and each.levels:

@@ -1,14 +1,16 @@
 """The settings that statistics depend on, and those whose figures need all rows at once."""
 
 import codecs
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from linreg_cli.config.data import TableData
 from linreg_cli.config.roles import CLUSTER, SPLIT, WEIGHT, column_roles
 from linreg_cli.config.schema import Config
+from linreg_cli.config.terms import Term
 from linreg_cli.data.dataset import SPLITS
 from linreg_cli.data.encoding.treatments import Treatment
+from linreg_cli.data.features import read_columns
 from linreg_cli.data.split import is_hashed
 from linreg_cli.errors import SettingError
 from linreg_cli.remedies import setting
@@ -25,7 +27,7 @@ def refuse_settings(config: Config) -> None:
         raise SettingError(
             ("data", "source"),
             f"statistics are made of a table, and the rows are {data.source}; write them to a file "
-            "(linreg generate-data), and set data.source: table and data.path",
+            f"(linreg generate-data), and set {setting('data.source', 'table')} and data.path",
         )
     found: list[tuple[tuple[str, ...], str]] = []
     if data.split.column is None and data.split.train < 1 and not is_hashed(data.split):
@@ -39,22 +41,22 @@ def refuse_settings(config: Config) -> None:
         raise SettingError.of(found)
 
 
-def settings_of(config: Config, features: tuple[str, ...], treated: Mapping[str, Treatment]) -> dict[str, Any]:
+def settings_of(config: Config, terms: Sequence[Term], treated: Mapping[str, Treatment]) -> dict[str, Any]:
     """The settings that statistics depend on, by dotted key, as JSON has them.
 
     Args:
         config: of the run.
-        features: the columns that are features.
+        terms: the features.
         treated: column -> what the config says about it.
     """
     data = config.data
     assert isinstance(data, TableData)
-    split = data.split
+    split, read = data.split, tuple(read_columns(terms))
     drawn = split.column is None and split.train < 1
     shares = {name: float(getattr(split, name)) for name in SPLITS} if split.column is None else {}
     return {
         "data.target": list(data.targets),
-        "data.features": list(features),
+        "data.features": [term.text for term in terms],
         "data.split": {"column": split.column, **shares},
         **({"seed": config.seed} if drawn else {}),
         **({"data.weight": data.weight} if data.weight is not None else {}),
@@ -63,7 +65,7 @@ def settings_of(config: Config, features: tuple[str, ...], treated: Mapping[str,
         "data.thousands": data.thousands,
         "preprocess.missing_values": list(config.preprocess.missing_values),
         "preprocess.missing: drop": [column for column in treated if treated[column].missing == "drop"],
-        "preprocess.categorical: one_hot": [column for column in features if treated[column].categorical],
-        "preprocess.columns (categories by name)": [column for column in features if treated[column].named],
+        "preprocess.categorical: one_hot": [column for column in read if treated[column].categorical],
+        "preprocess.columns (categories by name)": [column for column in read if treated[column].named],
         "preprocess.target_transform": config.preprocess.target_transform,
     }

@@ -1,7 +1,7 @@
-"""The table that statistics are made of: which columns, which rows, which settings the figures depend on."""
+"""The table that statistics are made of: its rows in blocks, and their cells as columns."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,42 +9,37 @@ import numpy.typing as npt
 
 from linreg_cli.addresses import is_address
 from linreg_cli.config.data import TableData
-from linreg_cli.config.roles import column_roles
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
-from linreg_cli.data.column_settings import refuse_unknown_columns
 from linreg_cli.data.columns.kinds import Column, Mask, Numbers, RawColumn, row_numbers
 from linreg_cli.data.dataset import SPLITS
 from linreg_cli.data.encoding.cell_faults import missing_fault, missing_number_fault
 from linreg_cli.data.encoding.cells import (
     category_column,
     kind_of,
-    mostly_dates_or_numbers,
     number_column,
     text_column,
 )
+from linreg_cli.data.encoding.date_values import date_columns, date_parts
 from linreg_cli.data.encoding.number_hints import value_type, wrong_type
 from linreg_cli.data.encoding.transform import domain, forward
 from linreg_cli.data.encoding.treatments import Treatment
-from linreg_cli.data.features import choose_features, feature_treatments
-from linreg_cli.data.load import opened_table
+from linreg_cli.data.features import read_columns
 from linreg_cli.data.roles import refuse_weights, weight_column
 from linreg_cli.data.split import hashed_splits, is_hashed
 from linreg_cli.data.tables.blocks import NotInBlocksError, cells_of_block
 from linreg_cli.data.tables.download import fetch
 from linreg_cli.data.tables.location import locate
-from linreg_cli.data.tables.table import Cells, Table, is_number_type, refuse_bad_names
+from linreg_cli.data.tables.table import Cells, Table, is_number_type
 from linreg_cli.data.tables.text_format import DEFAULT
-from linreg_cli.errors import DataError, Fault, SettingError
+from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import change, for_columns, leave_out, missing, setting
+from linreg_cli.statistics.derived import Made, derived_values
 from linreg_cli.statistics.facts import ColumnFacts, Plain
 from linreg_cli.statistics.quantiles import Histogram
 from linreg_cli.statistics.same_table import digest_of
-from linreg_cli.statistics.settings import refuse_settings, settings_of
+from linreg_cli.statistics.settings import settings_of
 from linreg_cli.wording import number
-
-#: Rows that show whether a column is of numbers or of text, whatever part is read.
-_FIRST_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,8 @@ class Source:
         table: not read yet.
         terms: the features.
         treated: column -> what the config says about it.
-        text: the features that are read as text.
+        text: the columns that are categories, read as text.
+        zones: date column -> whether its dates have a zone, as far as it was read.
     """
 
     config: Config
@@ -64,6 +60,7 @@ class Source:
     terms: tuple[Term, ...]
     treated: Mapping[str, Treatment]
     text: frozenset[str]
+    zones: dict[str, bool] = field(default_factory=dict)
 
     @property
     def data(self) -> TableData:
@@ -73,8 +70,8 @@ class Source:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The features, then the targets."""
-        return (*(term.text for term in self.terms), *self.data.targets)
+        """The columns and parts of dates that features are made of, then the targets."""
+        return (*read_columns(self.terms), *self.data.targets)
 
     @property
     def dropping(self) -> list[str]:
@@ -84,12 +81,14 @@ class Source:
     @property
     def settings(self) -> dict[str, Any]:
         """The settings that the figures depend on, by dotted key."""
-        return settings_of(self.config, self.columns[: len(self.terms)], self.treated)
+        return settings_of(self.config, self.terms, self.treated)
 
     def facts(self, column: str) -> ColumnFacts:
         """What is known of a column before a row is read."""
-        median = self.treated[column].missing == "median" and column not in self.data.targets
-        role = "target" if column in self.data.targets else "feature"
+        is_read = column in self.treated  # others are made of columns, and have no missing cell
+        median = is_read and self.treated[column].missing == "median" and column not in self.data.targets
+        is_feature = any(term.text == column for term in self.terms)
+        role = "target" if column in self.data.targets else "feature" if is_feature else "source"
         histogram, plain = Histogram.none() if median else None, None if self.data.weight is None else Plain()
         return ColumnFacts(column, role, "empty", False, histogram=histogram, plain=plain)
 
@@ -108,11 +107,13 @@ class Source:
         Args:
             bounds: the first row, from 0, and one past the last; None: all.
         """
-        numbers = [column for column in self.columns if column not in self.text]
+        parts = {name for name, column in read_columns(self.terms).items() if name != column}
+        numbers = [column for column in self.columns if column not in self.text and column not in parts]
         labels = () if self.data.split.column is None else (self.data.split.column,)
         weight = self.data.weight
         numbers += [] if weight is None or weight in (*numbers, *self.text, *labels) else [weight]
-        text, at = [*sorted(self.text), *labels], 0 if bounds is None else bounds[0]
+        dates = date_columns(self.terms).difference(numbers)
+        text, at = [*sorted(self.text | dates), *labels], 0 if bounds is None else bounds[0]
         try:
             for cells in self.table.cell_blocks(numbers, text, bounds):
                 if cells.num_rows:
@@ -156,7 +157,10 @@ class Source:
         """
         marks, faults = self.config.preprocess.missing_values, []
         out: dict[str, RawColumn] = {}
+        made = read_columns(self.terms)
         for column in self.columns:
+            if made.get(column, column) != column:
+                continue
             if column in self.text:
                 values = cells.column(column)
                 if values.null_count == len(values):
@@ -169,9 +173,19 @@ class Source:
                 faults.append(_in_row(found, first))
             else:
                 out[column] = found
+        parts, more = date_parts(cells, self.terms, marks, self.table.name, self.zones)
+        faults += [_in_row(fault, first) for fault in more]
         if faults:
             raise DataError(faults)
-        return {name: replace(values, cell=self._cell(name, first)) for name, values in out.items()}
+        out = {name: parts[name] if name in parts else out[name] for name in self.columns}
+        return {name: replace(values, cell=self._cell(made.get(name, name), first)) for name, values in out.items()}
+
+    def derived(self, raw: Mapping[str, RawColumn], used: Mask, first: int) -> dict[str, Made]:
+        """The features of a block that are made of columns; as `derived_values`, with rows of the table."""
+        try:
+            return derived_values(self.terms, raw, used, self.table.name)
+        except DataError as error:
+            raise DataError([_in_row(fault, first) for fault in error.faults]) from None
 
     def _as_numbers(self, cells: Cells, column: str) -> Numbers | Fault:
         marks, name, source = self.config.preprocess.missing_values, self.table.name, self.table.as_text()
@@ -283,70 +297,6 @@ class Source:
         why = str(error) or "its lines do not show where its rows end"
         check = "'linreg inspect -c CONFIG' reads the table as a whole, and says which cells and what to do"
         return DataError(f"the table cannot be summarised block by block: {why}; {check}", self.table.name)
-
-
-def opened_source(config: Config) -> Source:
-    """The table of a config, opened, with the columns that are used.
-
-    Raises:
-        SettingError: for settings whose figures need all rows at once.
-        DataError: for a table that cannot be opened, and columns that do not exist or are not what the config says.
-    """
-    refuse_settings(config)
-    data = config.data
-    assert isinstance(data, TableData)
-    table = opened_table(data, config.preprocess.missing_values, lambda _: None, None)
-    roles = column_roles(config)
-    terms = choose_features(
-        table.columns, data.targets, data.features, data.ignore, roles=roles, index=table.index, name=data.path
-    )
-    if made := [term.text for term in terms if not term.is_plain]:
-        raise SettingError(
-            ("data", "features"),
-            f"{', '.join(map(repr, made[:5]))}: statistics hold columns as they are; write what is made of columns "
-            "into the table, or train without --stats",
-        )
-    refuse_unknown_columns(config, table, terms)
-    columns = [term.text for term in terms]
-    refuse_bad_names(table.columns, (*columns, *data.targets, *roles.values()), data.path, table.written_columns)
-    treated = feature_treatments(config.preprocess, terms, data.targets, table.columns)
-    return Source(
-        config, table, terms, treated, _text_columns(table, columns, treated, config.preprocess.missing_values)
-    )
-
-
-def _text_columns(
-    table: Table, columns: list[str], treated: Mapping[str, Treatment], marks: Sequence[str]
-) -> frozenset[str]:
-    """The features that are read as text: categories, as far as the first rows of the table are not numbers.
-
-    Raises:
-        DataError: for a table that cannot be read in blocks, and for text that is mostly numbers or dates.
-    """
-    named = {column for column in columns if treated[column].named}
-    either = [column for column in columns if treated[column].categorical and column not in named]
-    if not either:
-        return frozenset(named)
-    try:
-        first = next(table.cell_blocks([], either, (0, _FIRST_ROWS)), None)
-    except NotInBlocksError as error:
-        raise DataError(
-            f"the table cannot be summarised block by block: {error}; correct it, or write it as Parquet", table.name
-        ) from None
-    if first is None or not first.num_rows:
-        raise DataError("the table has no rows", table.name)
-    seen = table.numbers(first.others, either)
-    words = {column for column in either if not is_number_type(seen.schema.field(column).type)}
-    found = {column: seen.column(column) for column in sorted(words)}
-    categories = {column: category_column(cells, marks, kind_of(cells.type)) for column, cells in found.items()}
-    written = DEFAULT if (source := table.as_text()) is None else source.format
-    mixed = [
-        mostly_dates_or_numbers(found[column], each, column, marks, table.name, written)
-        for column, each in categories.items()
-    ]
-    if faults := [fault for fault in mixed if fault is not None]:
-        raise DataError(faults)
-    return frozenset(named | words)
 
 
 def _in_row(fault: Fault, first: int) -> Fault:

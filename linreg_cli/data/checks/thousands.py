@@ -11,7 +11,7 @@ from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.inputs import NumberInput
 from linreg_cli.data.tables.text_format import AsText
 from linreg_cli.findings import Finding
-from linreg_cli.remedies import setting
+from linreg_cli.remedies import settings
 
 #: With fewer numbers that have a mark, nothing is said.
 _MIN_MARKED = 3
@@ -39,7 +39,7 @@ def thousands(dataset: Dataset, source: AsText | None, sample: Rows) -> tuple[Fi
     if not found:
         return ()
     other = "," if mark == "." else "."
-    remedy = f"set {setting('data.decimal', other)} and {setting('data.thousands', mark)}"
+    remedy = f"set {settings({'data.decimal': other, 'data.thousands': mark})}"
     if other == source.format.delimiter:
         remedy = f'write them without "{mark}", since "{other}" is the delimiter'
     fractions = [column for column in columns if column not in found and _has_fractions(parts[column])]

@@ -93,7 +93,7 @@ class DividedRows:
         root_n: Array | None = None,
         before: int = 0,
     ) -> None:
-        self.X_nd, self.y_nk = matrix(X_nd), matrix(y_nk)
+        self.X_nd, self.y_nk = self._read = matrix(X_nd), matrix(y_nk)
         self.weight_n = None if weights is None else np.asarray(weights, dtype=np.float64)
         self._root_n = root_n if self.weight_n is None else np.sqrt(self.weight_n)
         self._bounds, self._before = [0, len(self.X_nd)] if bounds is None else [*map(int, bounds)], before
@@ -106,7 +106,7 @@ class DividedRows:
             arguments: few numbers, since other processes are sent them.
             keep: is given what the function keeps of single rows (`Part.keep`), in the order of the rows.
         """
-        numbers = self.X_nd, self.y_nk, self.weight_n, self._root_n
+        numbers = *self._read, self.weight_n, self._root_n
         return [
             function(Part(*numbers, first, last, self._before, keep), *arguments)
             for first, last in itertools.pairwise(self._bounds)

@@ -7,7 +7,9 @@ from typing import Any
 
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.fixes import Step, block, together
+from linreg_cli.readers import is_program
 from linreg_cli.remedies import overrides, setting, train_again
+from linreg_cli.remedies import settings as several
 from linreg_cli.wording import one_line, plural
 
 #: Kind of fault -> what is said of one column, and of several.
@@ -105,6 +107,8 @@ def _with_remedy(fault: Fault, settings: Mapping[str, Any], hint: str) -> Fault:
         [(key, value)] = settings.items()
         message = f"{fault.message}; set {setting(key, value)}"
         return replace(fault, message=message, block=hint or None, settings=settings)
+    if is_program():
+        return replace(fault, message=f"{fault.message}; set {several(settings)}", settings=settings)
     below = ["paste into the config, or into a file such as fix.yaml for a further -c fix.yaml:", block(settings)]
     options = overrides(settings)
     # A shell has no quotes within quotes: what it has for them nobody reads.

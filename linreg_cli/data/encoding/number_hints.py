@@ -27,7 +27,7 @@ from linreg_cli.data.tables.table import Cells
 from linreg_cli.data.tables.text_format import DEFAULT, AsText, TextFormat
 from linreg_cli.errors import Fault
 from linreg_cli.fixes import Step
-from linreg_cli.remedies import also_missing, flow, for_columns, leave_out, quoted, setting
+from linreg_cli.remedies import also_missing, flow, for_columns, leave_out, quoted, setting, settings
 
 #: A number with a slip, such as 12..5, which does not mean 'missing'.
 _SLIP = re.compile(r"[-+]?[.,]?\d[\d.,' ]*([eE][-+]?\d+)?")
@@ -169,14 +169,14 @@ def _in_other_notation(
 
 def _way_out(way: Notation, now: Notation, text: TextFormat, example: str, *, several: bool) -> str:
     """The settings that change one notation to another, or another way to write the numbers where none do."""
-    lines = [] if way.decimal == now.decimal else [setting("data.decimal", way.decimal)]
-    lines += [] if way.thousands == now.thousands else [setting("data.thousands", way.thousands)]
+    values: dict[str, Any] = {} if way.decimal == now.decimal else {"data.decimal": way.decimal}
+    values |= {} if way.thousands == now.thousands else {"data.thousands": way.thousands}
     meaning = "is the decimal mark" if way.decimal != now.decimal else "is between thousands"
     mark = way.decimal if way.decimal != now.decimal else way.thousands
     condition = f" if {flow(mark)} {meaning}" if several else ""
     if way.decimal == text.delimiter:
         return f"write them with decimal points{condition} ({way.plain(example)}), since the comma is the delimiter"
-    return f"set {' and '.join(lines)}{condition}"
+    return f"set {settings(values)}{condition}"
 
 
 def not_a_number(

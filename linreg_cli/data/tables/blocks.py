@@ -76,8 +76,19 @@ def float64_of(column: pa.Array | pa.ChunkedArray, marks: Sequence[float]) -> Co
 
 
 def _compact(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Text in dictionary encoding, which takes four bytes a cell and stores each text once."""
-    return column.dictionary_encode() if is_text_type(column.type) else column
+    """Text in dictionary encoding, which stores each text once and takes one byte a cell for up to 128 of them."""
+    if not is_text_type(column.type):
+        return column
+    encoded = column.dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        return pa.chunked_array([_narrow(chunk) for chunk in encoded.chunks]) if encoded.num_chunks else encoded
+    return _narrow(encoded)
+
+
+def _narrow(encoded: pa.DictionaryArray) -> pa.DictionaryArray:
+    n_levels = len(encoded.dictionary)
+    kind = pa.int8() if n_levels <= 2**7 else pa.int16() if n_levels <= 2**15 else pa.int32()
+    return pa.DictionaryArray.from_arrays(encoded.indices.cast(kind), encoded.dictionary)
 
 
 def cells_of(table: pa.Table, columns: Sequence[str], missing_values: Collection[str]) -> Cells:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from linreg_cli.data.tables.csv_file import CsvFile
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import leave_out, quoted
+from linreg_cli.remedies import quoted, without
 from linreg_cli.wording import plural
 
 #: Rows that are looked at to tell a slip in one row from a fault of the header.
@@ -103,7 +103,7 @@ def of_every_row(file: CsvFile, delimiter: str, header: list[str]) -> str:
     names = itertools.chain(("row", "row_name"), map("row_{}".format, itertools.count(2)))
     name = next(name for name in names if name not in header)
     written = "\\t" if delimiter == "\t" else delimiter
-    remedy = file.rewritten(f"write the name {name} first in the header", f"1s/^/{name}{written}/", leave_out(name))
+    remedy = file.rewritten(f"write the name {name} first in the header", f"1s/^/{name}{written}/", without(name))
     return f"{words}: the first is a row name, as R writes it; {remedy}"
 
 

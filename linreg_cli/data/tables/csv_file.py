@@ -2,7 +2,7 @@
 
 import codecs
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from linreg_cli.data.tables.standard_input import is_copy
 from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.data.tables.text_format import TextFormat
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import command, quoted, setting
+from linreg_cli.remedies import command, quoted, setting, settings
 
 #: First bytes of files that are often misnamed .csv.
 _MAGIC = {
@@ -110,21 +110,20 @@ class CsvFile:
             head = stream.read(1 << 16).removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
         return [line for line in head.splitlines() if line.strip()][:20]
 
-    def rewritten(self, words: str, expression: str, *settings: str) -> str:
+    def rewritten(self, words: str, expression: str, needed: Mapping[str, Any] | None = None) -> str:
         """What to do in words, with the command that does it where the file is plain UTF-8 text.
 
         Args:
             words: what is changed in the file.
             expression: the change, for sed -E.
-            settings: lines of the config that the changed file needs.
+            needed: the settings that the changed file needs, by dotted key.
         """
         path = Path(self.name)
         if path.suffix.lower() not in CSV_SUFFIXES or self.is_recoded or is_copy(self.name) or is_object(self.name):
-            return f"{words}{' and set ' if settings else ''}{' and '.join(settings)}"
+            return f"{words} and set {settings(needed)}" if needed else words
         changed = str(path.with_name(f"{path.stem}_changed{path.suffix}"))
         way = f"{words}, such as by: {command('sed', '-E', expression, str(path))} > {command(changed)}"
-        lines = " and ".join((setting("data.path", changed), *settings))
-        return way if self._text.of_run else f"{way}; then set {lines}"
+        return way if self._text.of_run else f"{way}; then set {settings({'data.path': changed, **(needed or {})})}"
 
     def undecodable(self) -> Fault | None:
         """The first line that is not text in the encoding, and the encoding to set; None if every line is."""

@@ -19,7 +19,6 @@ from linreg_cli.data.tables.table import Cells
 from linreg_cli.data.tables.text_format import AsText, TextFormat
 from linreg_cli.data.tables.text_numbers import as_exact_numbers, as_numbers
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import setting
 
 
 class CsvTable:
@@ -287,8 +286,8 @@ class CsvTable:
 
     def _aligned(self) -> str:
         expression = r"s/^[[:blank:]]+//; s/[[:blank:]]+\r?$//; s/[[:blank:]]+/,/g"
-        settings = [] if self._is_usual else [setting("data.delimiter", ",")]
-        remedy = self._file.rewritten("put one comma between them", expression, *settings)
+        needed = {} if self._is_usual else {"data.delimiter": ","}
+        remedy = self._file.rewritten("put one comma between them", expression, needed)
         return f"the columns are aligned with runs of blanks, and a run is no delimiter; {remedy}"
 
     def hint(self) -> Fault | None:

@@ -6,13 +6,20 @@ from pathlib import Path
 
 from linreg_cli.config.data import STDIN_NAME
 from linreg_cli.errors import DataError
+from linreg_cli.readers import either
 
-_NOT_KEPT = (
-    "the rows came from standard input, and are kept in no file; for metrics of a table, name it: linreg evaluate RUN "
-    "--data TABLE; to train again, with the same result for the same table: linreg train -c RUN/config.yaml < TABLE"
-)
 #: Gives the copy, for the format that the config names; None: standard input is not read.
 _copy: Callable[[str | None], Path] | None = None
+
+
+def _not_kept() -> str:
+    typed = (
+        "name it: linreg evaluate RUN --data TABLE; to train again, with the same result for the same table: "
+        "linreg train -c RUN/config.yaml < TABLE"
+    )
+    called = "give it: data=TABLE to evaluate; to train, name a file in data.path, or give data=frame"
+    found = "the rows came from standard input, which is kept in no file; for metrics of a table"
+    return f"{found}, {either(typed, called)}"
 
 
 @contextlib.contextmanager
@@ -39,7 +46,7 @@ def file_of(format_: str | None) -> str:
         DataError: if it is not to be read here, or cannot be.
     """
     if _copy is None:
-        raise DataError(_NOT_KEPT, STDIN_NAME)
+        raise DataError(_not_kept(), STDIN_NAME)
     return str(_copy(format_))
 
 

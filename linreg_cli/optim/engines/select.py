@@ -17,6 +17,7 @@ from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.plan import StepPlan, not_from_moments, not_quadratic
 from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows
 from linreg_cli.optim.state import TrainingState
+from linreg_cli.remedies import setting
 from linreg_cli.wording import plural
 
 
@@ -165,7 +166,7 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) ->
     if engine == "sharded" and plan.shards is None:
         return "train.shards is not set"
     if device != "cpu" and (engine == "native" or plan.shards is not None):
-        remedy = "; set train.device: cpu" if plan.shards is not None else ""
+        remedy = f"; set {setting('train.device', 'cpu')}" if plan.shards is not None else ""
         return f"compiled steps run on the CPU and the data is on {device}{remedy}"
     if engine in ("reference", "affine") and stored and plan.is_full_batch:
         return "it takes a batch from memory, and a full batch stays on the disk"

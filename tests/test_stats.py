@@ -87,6 +87,8 @@ def test_the_order_of_the_files_changes_no_bit(linreg, place):
         assert linreg("stats", "merge", *order, "-o", "m.safetensors").code == 0
         found.add(Path("m.safetensors").read_bytes())
     assert len(found) == 1
+    assert linreg("stats", "merge", "m.safetensors", "-o", "again.safetensors").code == 0
+    assert Path("again.safetensors").read_bytes() in found
 
 
 def test_a_parquet_file_and_its_rows_in_several_row_groups_give_the_numbers_of_the_csv(linreg, place):

@@ -168,6 +168,8 @@ def test_what_is_done_with_such_a_run_works_or_says_why(linreg, place):
     assert linreg("plot", "s-0001", "--kind", "coefficients", "-o", "p").code == 0
     drawn = linreg("plot", "s-0001", "--kind", "residuals", "-o", "p")
     assert (drawn.code, "evaluate.predictions: none" in drawn.err) == (2, True)
+    assert drawn.err.strip().endswith("it has: loss, gap, coefficients")
+    assert linreg("plot", "s-0001", "--kind", "all", "-o", "q").err == ""
     drawn = linreg("plot", "s-0001", "--kind", "correlation", "-o", "p")
     assert (drawn.code, "trained from statistics" in drawn.err) == (2, True)
 

@@ -305,7 +305,9 @@ def _automatic_momentum(config: Config) -> Iterator[tuple[Path, str]]:
 
 def _row_order(config: Config) -> Iterator[tuple[Path, str]]:
     train = config.train
-    if train.blocks is not None and train.shuffle != "blocks":
+    streamed = isinstance(config.data, TableData) and config.data.stream is True  # its order becomes one of blocks
+    random = train.shuffle is True and train.batch_size != "full"
+    if train.blocks is not None and train.shuffle != "blocks" and not (streamed and random):
         order = setting("train.shuffle", "blocks")
         yield ("train", "blocks"), f"the order of the rows has no blocks; set {order}, or leave train.blocks out"
     if train.shuffle == "blocks" and train.batch_size == "full":

@@ -15,6 +15,7 @@ from linreg_cli.config.data import TableData
 from linreg_cli.config.types import bytes_in
 from linreg_cli.convergence.of_config import row_weights
 from linreg_cli.data import Dataset, Preprocessor
+from linreg_cli.data.columns.arrow import release_unused
 from linreg_cli.data.columns.rows import in_order, part
 from linreg_cli.data.split import streamed_split
 from linreg_cli.decisions import Decision
@@ -146,4 +147,5 @@ def rows_on_disk(
                 out.write(begins[each], found.part(first, first + count))
                 begins[each] += count
                 first += count
+    release_unused()
     return out

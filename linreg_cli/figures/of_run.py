@@ -120,12 +120,14 @@ def _why_not(run: Material, kind: Kind) -> str | None:
 
 
 def _rows_gone(run: Material) -> str | None:
-    """Why the rows of a run cannot be read again: they are those of a frame or came from standard input."""
+    """Why the rows of a run cannot be read again: they are a frame's, came from standard input, or were not read."""
     data = run.config.data
     if isinstance(data, FrameData):
         return "it shows the rows, which are those of a data frame (in Python, give it as rows=frame)"
     if isinstance(data, TableData) and not data.is_kept:
         return "it shows the rows, which came from standard input and are kept in no file"
+    if "statistics" in run.record():
+        return "it shows the rows, and the run was trained from statistics"
     return None
 
 

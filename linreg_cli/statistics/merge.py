@@ -24,6 +24,8 @@ def merge_statistics(parts: Mapping[str, TableStatistics]) -> TableStatistics:
     _refuse(parts)
     ordered = sorted(parts.values(), key=lambda each: each.part)
     first = ordered[0]
+    if first.part == (1, 1):
+        return first
     columns = tuple(
         reduce(ColumnFacts.joined, facts) for facts in zip(*(each.columns for each in ordered), strict=True)
     )

@@ -83,6 +83,22 @@ def null_text() -> pa.Scalar:
     return pa.Array.from_buffers(pa.string(), 1, [pa.py_buffer(b"\0"), pa.py_buffer(ends), pa.py_buffer(b"")])[0]
 
 
+def unified(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A dictionary-encoded column whose chunks have one dictionary, in wider indices where it needs them.
+
+    >>> parts = [pa.array(["a", "b"]).dictionary_encode(), pa.array(["c"]).dictionary_encode()]
+    >>> unified(pa.chunked_array(parts)).chunk(1).dictionary.to_pylist()
+    ['a', 'b', 'c']
+    """
+    try:
+        return values.unify_dictionaries()
+    except pa.ArrowInvalid:  # the type of the chunks' indices is too narrow for all entries
+        wide = [
+            pa.DictionaryArray.from_arrays(each.indices.cast(pa.int32()), each.dictionary) for each in values.chunks
+        ]
+        return pa.chunked_array(wide).unify_dictionaries()
+
+
 def indices(values: pa.ChunkedArray) -> Codes:
     """The codes of a dictionary-encoded column, shape (n_samples,), int32; -1 where a cell is missing.
 

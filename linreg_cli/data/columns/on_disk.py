@@ -10,10 +10,11 @@ import os
 import tempfile
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import FileIO
 
 import numpy as np
+import numpy.typing as npt
 
 from linreg_cli.data.columns.kinds import Column, Rows, Values
 from linreg_cli.errors import DataError
@@ -60,14 +61,33 @@ class NumberFile:
             DataError: if the file cannot be read back.
         """
         out = np.empty(last - first)
+        for start, stop, position in self._pieces(column, first, last):
+            self._fill(out[start - first : stop - first], position)
+        return out
+
+    def write(self, column: int, first: int, values: Column) -> None:
+        """Write rows of a column from row `first` on.
+
+        Raises:
+            OSError: if the disk is full, or cannot be written.
+        """
+        last = first + len(values)
+        for start, stop, position in self._pieces(column, first, last):
+            rest = np.ascontiguousarray(values[start - first : stop - first]).view(np.uint8).data
+            with self._lock:
+                self._handle.seek(position * values.itemsize)
+                while len(rest):
+                    rest = rest[self._handle.write(rest) :]
+
+    def _pieces(self, column: int, first: int, last: int) -> Iterator[tuple[int, int, int]]:
+        """The rows of a column that lie together: their first, one past their last, and their position in the file."""
         start = first
         while start < last:
             begin = start // self._group_rows * self._group_rows
             size = min(self._group_rows, self.n_rows - begin)
             stop = min(last, begin + size)
-            self._fill(out[start - first : stop - first], begin * self._n_columns + column * size + start - begin)
+            yield start, stop, begin * self._n_columns + column * size + start - begin
             start = stop
-        return out
 
     def _fill(self, out: Column, position: int) -> None:
         rest = out.view(np.uint8).data
@@ -190,6 +210,68 @@ class NumberSink:
         """The file for reading; from now on it is closed with what reads from it."""
         self._unfinished.detach()
         return NumberFile(file, len(self._names), self._group.shape[1], n_rows, folder())
+
+
+class NumberPlaces:
+    """Columns of numbers that are put anywhere, where their number of rows is known; else as `NumberSink`.
+
+    Args:
+        names: names of the columns, at least one.
+        n_rows: of each.
+
+    >>> places = NumberPlaces(["a", "b"], 3)
+    >>> places.put(1, 0, np.array([1.0, 2.0])), places.put(1, 2, np.array([3.0]))
+    (None, None)
+    >>> places.columns()["b"].tolist()
+    [1.0, 2.0, 3.0]
+    """
+
+    def __init__(self, names: Sequence[str], n_rows: int) -> None:
+        self._names, self._n_rows, self._group_rows = tuple(names), n_rows, group_rows(len(names))
+        self._file: NumberFile | None = None
+        self._kept: npt.NDArray[np.float64] | None = None
+        if n_rows > self._group_rows:
+            try:
+                self._open()
+                return
+            except OSError:
+                pass
+        self._kept = np.empty((len(names), n_rows))
+
+    def put(self, column: int, first: int, values: Column) -> None:
+        """Copy some rows of a column.
+
+        Args:
+            column: its position.
+            first: the first row.
+            values: shape (n_rows,), float64.
+        """
+        if self._file is not None:
+            try:
+                self._file.write(column, first, values)
+                return
+            except OSError:  # the disk is full: go on in memory
+                self._kept = np.stack([self._file.read(each, 0, self._n_rows) for each in range(len(self._names))])
+                self._file = None
+        assert self._kept is not None
+        self._kept[column, first : first + len(values)] = values
+
+    def columns(self) -> dict[str, Values]:
+        """Name -> column. Nothing can be put afterwards."""
+        if self._file is None:
+            assert self._kept is not None
+            return dict(zip(self._names, self._kept, strict=True))
+        file = self._file
+        return {name: StoredColumn(file, position) for position, name in enumerate(self._names)}
+
+    def _open(self) -> None:
+        handle = open_nameless()
+        try:
+            handle.truncate(8 * len(self._names) * self._n_rows)
+        except OSError:
+            handle.close()
+            raise
+        self._file = NumberFile(handle, len(self._names), self._group_rows, self._n_rows, folder())
 
 
 def open_nameless() -> FileIO:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
-from linreg_cli.data.columns.arrow import indices, is_text_type
+from linreg_cli.data.columns.arrow import indices, is_text_type, unified
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Numbers, RawColumn, as_number, narrow
 from linreg_cli.data.encoding import levels
 from linreg_cli.data.encoding.column_faults import column_fault
@@ -149,7 +149,7 @@ def category_column(values: pa.ChunkedArray, missing_values: Sequence[str], kind
         kind: `text`, `boolean` or `number`; see `kind_of`.
     """
     encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    encoded = encoded.unify_dictionaries()
+    encoded = unified(encoded)
     cells = encoded.chunk(0).dictionary.to_pylist()
     occurs = np.zeros(len(cells) + 1, dtype=bool)  # a dictionary may have entries that no cell has
     for start in range(0, len(encoded), BLOCK_ROWS):

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from linreg_cli.config.terms import Term
-from linreg_cli.data.columns.arrow import indices, is_text_type, to_numpy
+from linreg_cli.data.columns.arrow import indices, is_text_type, to_numpy, unified
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Mask, Numbers, RawColumn, narrow
 from linreg_cli.data.encoding.date_order import year_first
 from linreg_cli.data.encoding.dates import is_clock, is_date
@@ -189,7 +189,7 @@ def _is_null(chunk: pa.Array) -> Mask:
 def _of_text(values: pa.ChunkedArray, column: str, missing_values: Sequence[str], name: str) -> Dates | Fault:
     """Each distinct text is read once."""
     encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    encoded = encoded.unify_dictionaries()
+    encoded = unified(encoded)
     codes = indices(encoded)
     texts = encoded.chunk(0).dictionary
     occurs = np.bincount(codes[codes >= 0], minlength=len(texts)) > 0

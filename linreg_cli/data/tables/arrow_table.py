@@ -7,17 +7,16 @@ from typing import Any
 
 import pyarrow as pa
 
+from linreg_cli.data.columns.kinds import Numbers
 from linreg_cli.data.columns.on_disk import group_rows
-from linreg_cli.data.tables.blocks import ColumnSink, NotInBlocksError, cells_of, cells_of_block
-from linreg_cli.data.tables.json_lines import read_json_lines
+from linreg_cli.data.tables.blocks import ColumnSink, NotInBlocksError, cells_of, cells_of_block, numeric_marks
+from linreg_cli.data.tables.json_lines import JSON_WHOLE, read_json_lines
 from linreg_cli.data.tables.pandas_metadata import pandas_metadata
+from linreg_cli.data.tables.parquet_columns import BATCH_ROWS, read_numbers
 from linreg_cli.data.tables.table import Cells, is_number_type, refuse_bad_names
 from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.data.tables.text_numbers import as_numbers
 from linreg_cli.errors import DataError
-
-#: Rows of a Parquet file that are decoded at once.
-BATCH_ROWS = 32_768
 
 
 class ArrowTable:
@@ -64,17 +63,22 @@ class ArrowTable:
                 raise DataError(f"columns of {other} are missing here: {', '.join(absent)}", part.name)
         if _is_json(self._parts[0]):
             whole = self.numbers(self.read_all().select(names), [*columns, *either])
-            return cells_of(whole, [*columns, *either], self._missing_values)
+            cells = cells_of(whole, [*columns, *either], self._missing_values)
+            return Cells(cells.numbers, cells.others, JSON_WHOLE)
         numbers = [
             name
             for name in (*columns, *either)
             if name not in self._categorical and all(is_number_type(each.field(name).type) for each in self._schemas)
         ]
+        found: dict[str, Numbers] = {}
+        if numbers and all(part.suffix == ".parquet" for part in self._parts):
+            found = read_numbers(self._parts, numbers, numeric_marks(self._missing_values), self._guard)
+            names, numbers = [name for name in names if name not in found], []
         sink = ColumnSink(numbers, self._missing_values)
-        for part in self._parts:
+        for part in self._parts if names or not found else ():
             self._guard(part, lambda part=part: _pour(part, names, sink))
-        cells: Cells = self._fitting(sink.cells)
-        return Cells(cells.numbers, self._with_categories(cells.others))
+        cells = self._fitting(sink.cells)
+        return Cells({**found, **cells.numbers}, self._with_categories(cells.others))
 
     def _with_categories(self, table: pa.Table) -> pa.Table:
         """The columns, those of dictionary type that were pandas categoricals; Parquet keeps this of text only."""

@@ -20,6 +20,10 @@ BLOCK_BYTES = 2**20
 _LONGEST_LINE = 32 * 2**20
 
 
+#: Why a CSV is read as a whole.
+UNEVEN = "a CSV with line breaks in quotes, or lines of more than 32 MiB, is read as a whole"
+
+
 class UnevenLinesError(ValueError):
     """A line has an odd number of quotes (a quoted line break) or is too long; the file must be read as a whole."""
 
@@ -76,8 +80,19 @@ def float64_of(column: pa.Array | pa.ChunkedArray, marks: Sequence[float]) -> Co
 
 
 def _compact(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Text in dictionary encoding, which takes four bytes a cell and stores each text once."""
-    return column.dictionary_encode() if is_text_type(column.type) else column
+    """Text in dictionary encoding, which stores each text once and takes one byte a cell for up to 128 of them."""
+    if not is_text_type(column.type):
+        return column
+    encoded = column.dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        return pa.chunked_array([_narrow(chunk) for chunk in encoded.chunks]) if encoded.num_chunks else encoded
+    return _narrow(encoded)
+
+
+def _narrow(encoded: pa.DictionaryArray) -> pa.DictionaryArray:
+    n_levels = len(encoded.dictionary)
+    kind = pa.int8() if n_levels <= 2**7 else pa.int16() if n_levels <= 2**15 else pa.int32()
+    return pa.DictionaryArray.from_arrays(encoded.indices.cast(kind), encoded.dictionary)
 
 
 def cells_of(table: pa.Table, columns: Sequence[str], missing_values: Collection[str]) -> Cells:

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from linreg_cli.data.columns.arrow import null_text, texts
+from linreg_cli.data.columns.arrow import null_text, texts, unified
 from linreg_cli.data.columns.kinds import as_number
 from linreg_cli.data.tables.leading_zeros import cells_with_leading_zeros
 from linreg_cli.data.tables.text_format import DEFAULT, TextFormat
@@ -30,7 +30,7 @@ def as_numbers(
     [1.5, 2.0, None]
     """
     if pa.types.is_dictionary(values.type):
-        encoded = values.unify_dictionaries()
+        encoded = unified(values)
         words = _parsed(encoded.chunk(0).dictionary, missing_values, written) if encoded.num_chunks else None
         return None if words is None else pa.chunked_array([words.take(part.indices) for part in encoded.chunks])
     return _parsed(values, missing_values, written)

@@ -11,7 +11,7 @@ from linreg_cli.optim.engines.kernels import disk
 from linreg_cli.optim.engines.kernels.loader import kernel, load
 from linreg_cli.optim.engines.kernels.signatures import LANES
 from linreg_cli.optim.engines.parameters import PackedParameters
-from linreg_cli.optim.engines.parts import over_parts, part_rows
+from linreg_cli.optim.engines.parts import READERS, over_parts, part_rows
 from linreg_cli.optim.engines.windows import Window, windows_of
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan
@@ -158,7 +158,7 @@ class NativeExecutor:
             )  # fmt: skip
             return float(value), g_kD, gb_k
 
-        parts = over_parts(part, self._n, self._d)
+        parts = over_parts(part, self._n, self._d, most=READERS if isinstance(self._rows, StoredRows) else None)
         value, g_kD, gb_k = parts[0]
         for more, g_more, gb_more in parts[1:]:
             value += more

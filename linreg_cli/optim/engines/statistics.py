@@ -30,7 +30,7 @@ from linreg_cli.optim.engines import moments
 from linreg_cli.optim.engines.kernels import disk
 from linreg_cli.optim.engines.kernels.loader import kernel, load
 from linreg_cli.optim.engines.parameters import PackedParameters, rounded_up
-from linreg_cli.optim.engines.parts import over_parts
+from linreg_cli.optim.engines.parts import READERS, over_parts
 from linreg_cli.optim.engines.shared import SharedWork
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan, not_from_moments
@@ -62,6 +62,7 @@ class StatisticsExecutor:
         self._data = rows.contiguous()
         self._dtype = rows.dtype
         self._shared = SharedWork(rows)
+        self._threads = READERS if isinstance(rows, StoredRows) else None
         self._moments: tuple[Any, ...] | None = None
         self._share = 1.0  # the sum of the weights over the number of rows, computed with the moments
 
@@ -160,7 +161,9 @@ class StatisticsExecutor:
             return _padded(self._data, d, k)
         shared = None if plan.shards is None else self._shared.of(plan, *_measuring(d, k))
         part = functools.partial(moments.of_part, self._data)
-        total, mean_z, M_zz = moments.merged(over_parts(part, n, d) if shared is None else shared.together("moments"))
+        total, mean_z, M_zz = moments.merged(
+            over_parts(part, n, d, most=self._threads) if shared is None else shared.together("moments")
+        )
         D = rounded_up(d)
         S_dD, q_kD, v_kD, mx_D = np.zeros((d, D)), np.zeros((k, D)), np.zeros((k, D)), np.zeros(D)
         S_dD[:, :d], q_kD[:, :d], rr_k, mx_D[:d] = M_zz[:d, :d], M_zz[d:, :d], np.diag(M_zz)[d:].copy(), mean_z[:d]
@@ -180,7 +183,7 @@ class StatisticsExecutor:
     def _about(self, fit_kd: Array, mean_z: Array) -> tuple[Array, Array]:
         """The moments q and rr of the residuals of a fit, computed from the residuals themselves."""
         part = functools.partial(moments.of_residuals, self._data, fit_kd=fit_kd, mean_z=mean_z)
-        parts = over_parts(part, self._data.n_samples, self._data.n_features)
+        parts = over_parts(part, self._data.n_samples, self._data.n_features, most=self._threads)
         q_kd, rr_k = (torch.stack(list(sums)).sum(0) for sums in zip(*parts, strict=True))
         return q_kd.numpy(), rr_k.numpy()
 

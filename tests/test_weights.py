@@ -370,7 +370,9 @@ def test_settings_that_do_not_go_with_them(linreg, config_file, cards):
 
 def test_weights_with_decimal_commas_are_told_how_they_are_read(linreg, tmp_path):
     (tmp_path / "t.csv").write_text("x;w;y\n" + "".join(f"{x};{1 + x % 3},5;{2 * x + x % 2}\n" for x in range(20)))
-    (tmp_path / "c.yaml").write_text("data: {path: t.csv, target: y, weight: w, delimiter: ';'}\nplots: false\n")
+    (tmp_path / "c.yaml").write_text(
+        "data: {path: t.csv, target: y, weight: w, delimiter: ';'}\noptimizer: {lr: 0.001}\nplots: false\n"
+    )
     words = ("train", "-c", "c.yaml", "-q")
     assert "the column has decimal commas, such as '1,5'; set data.decimal: \",\"" in linreg(*words).err
     assert linreg(*words, "--set", 'data.decimal=","').code == 0

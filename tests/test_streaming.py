@@ -21,6 +21,7 @@ from linreg_cli.data.columns.row_file import stored
 from linreg_cli.data.scaling import Scaling
 from linreg_cli.optim.engines import parts, windows
 from linreg_cli.optim.losses import Loss
+from linreg_cli.pipeline import prepare as prepare_module
 from linreg_cli.pipeline import streaming
 from linreg_cli.runs.find import find_run
 
@@ -324,3 +325,24 @@ def test_a_part_of_a_split_is_read_without_the_rest_of_the_table(linreg, table, 
     assert counts == [40] * 3
     mixed = Scaling.identity(dataset.features).tensor(dataset, some[::-1].copy(), torch.float64)
     assert torch.equal(mixed.flip(0), X_nd)
+
+
+@pytest.mark.parametrize(
+    ("settings", "streams", "times"),
+    [
+        (["data.memory_limit=1KB"], True, 1),
+        (["data.memory_limit=1MiB"], False, 1),
+        # With the columns that are left out the rows would not fit, and without them they do.
+        (["data.memory_limit=8KB", "train.dtype=float32"], False, 2),
+    ],
+)
+def test_a_parquet_table_that_is_drawn_at_random_is_read_once(settings, streams, times, linreg, table, monkeypatch):
+    split, read, calls = "data.split={train: 0.8, test: 0.2}", prepare_module.load_dataset, []
+    monkeypatch.setattr(prepare_module, "load_dataset", lambda *about, **more: calls.append(1) or read(*about, **more))
+    blocks = ["train.batch_size=1", *(["train.shuffle=blocks", "train.blocks=200"] if streams else [])]
+    run = trained(linreg, table, *settings, *blocks, split)
+    assert json.loads((run / "run.json").read_text())["data"]["stream"]["value"] is streams
+    assert len(calls) == times
+    by = "hash" if streams else "shuffle"
+    named = trained(linreg, table, *blocks, split[:-1] + f", by: {by}}}", f"data.stream={str(streams).lower()}")
+    assert contents(run) == contents(named)

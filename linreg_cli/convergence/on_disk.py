@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from linreg_cli.addresses import is_address, is_object
 from linreg_cli.config import Config
 from linreg_cli.config.data import TableData
 from linreg_cli.config.types import bytes_in
@@ -18,6 +19,7 @@ from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.arrow import release_unused
 from linreg_cli.data.columns.rows import in_order, part
 from linreg_cli.data.split import streamed_split
+from linreg_cli.data.tables.parquet_columns import shape_of
 from linreg_cli.decisions import Decision
 from linreg_cli.optim.row_order import Blocks, RowOrder
 from linreg_cli.optim.rows import StoredRows, TrainRows
@@ -78,6 +80,27 @@ def decide(config: Config, dataset: Dataset, *, resumed: bool = False) -> Decisi
     if resumed and streamed(config) != config:
         return Decision(False, "auto: the run was begun with an order of rows that is not streamed", auto=True)
     return Decision(True, against, auto=True)
+
+
+def expected(config: Config) -> bool:
+    """Whether the rows of Parquet files will not fit, as far as shows before they are read; then they are read once.
+
+    Where features, gaps or categories change the number of columns or rows, `decide` may say otherwise afterwards.
+    """
+    source = config.data
+    if (
+        not isinstance(source, TableData)
+        or source.stream != "auto"
+        or not source.is_kept
+        or is_address(source.path)
+        or is_object(source.path)
+    ):
+        return False
+    shape = shape_of(source.path)
+    if shape is None:
+        return False
+    n_columns = shape[1] if source.features is None else len(source.features) + len(source.targets)
+    return shape[0] * n_columns * (8 if config.train.dtype == "float64" else 4) > limit_of(config)[0]
 
 
 def n_columns_of(dataset: Dataset) -> int:

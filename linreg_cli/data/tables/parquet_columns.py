@@ -7,11 +7,15 @@ reading one after the other costs no more than reading all at once.
 import functools
 from collections.abc import Callable, Iterator, Sequence
 
+import pyarrow as pa
+
 from linreg_cli.data.columns.arrow import release_unused
 from linreg_cli.data.columns.kinds import Numbers
 from linreg_cli.data.columns.on_disk import NumberPlaces
 from linreg_cli.data.tables.blocks import float64_of
+from linreg_cli.data.tables.location import locate
 from linreg_cli.data.tables.table_file import TableFile
+from linreg_cli.errors import DataError
 
 #: Columns that are read together, so that two cores decode; more, where a column has fewer cells than `TOGETHER_CELLS`.
 TOGETHER, TOGETHER_CELLS = 2, 2**18
@@ -42,6 +46,24 @@ def read_numbers(
         first += count
     release_unused()
     return {name: Numbers(values) for name, values in places.columns().items()}
+
+
+def shape_of(path: str) -> tuple[int, int] | None:
+    """Rows and columns of Parquet files of this machine, from their ends; None for others, and if they cannot be read.
+
+    Args:
+        path: as `location.locate`.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        found = locate(path)
+        if found.suffix != ".parquet":
+            return None
+        ends = [pq.read_metadata(file) for file in found.files]
+    except (DataError, pa.ArrowException, OSError):  # reading them says what is wrong
+        return None
+    return sum(int(each.num_rows) for each in ends), int(ends[0].num_columns)
 
 
 def _count(part: TableFile, counts: list[int]) -> None:

@@ -26,7 +26,7 @@ plots: false
 FILES = {
     "run.json", "config.yaml", "history.csv", "metrics.json", "model.safetensors",
     "preprocess.json", "checkpoint.safetensors", "predictions.csv", "inference.safetensors",
-    "influence.csv",
+    "influence.csv", "batches.csv",
 }  # fmt: skip
 
 

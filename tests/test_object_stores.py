@@ -6,6 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
+import urllib.request
 
 import fsspec
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow.csv
 import pyarrow.fs
 import pyarrow.parquet as pq
 import pytest
-from object_store import running_store
+from object_store import running_store, store_of_folder
 
 import linreg_cli
 from linreg_cli.data.tables import object_stores
@@ -315,6 +316,34 @@ def test_the_digest_of_an_object_is_checked(linreg, config_file, files, store):
     result = linreg("train", "-c", config_file(config_of(store.address("bucket/t.csv"), digest)), "--quiet")
     assert result.code == 3
     assert "s3://bucket/t.csv?***: the file is not the expected one: its SHA-256 digest is" in result.err
+
+
+def test_google_cloud_storage_gives_the_bits_of_the_file(linreg, config_file, files, monkeypatch):
+    """By the protocol of an emulator, as `endpoint_override` has it."""
+    (files / "store" / "bucket" / "in").mkdir(parents=True)
+    for name in ("t.csv", "t.parquet"):
+        (files / "store" / "bucket" / "in" / name).write_bytes((files / name).read_bytes())
+    (files / "store" / "bucket" / "in" / "a.md").write_text("x")
+    with store_of_folder(files / "store") as host:
+        option = f"endpoint_override=http://{host}&anonymous=true"
+        for path in (files / "t.csv", f"gs://bucket/in/t.csv?{option}", f"gs://anonymous@bucket/*/*.parquet?{option}"):
+            result = linreg("train", "-c", config_file(config_of(path)), "--quiet")
+            assert result.code == 0, result.err
+        refused = {
+            "nowhere/t.csv": "there is no bucket nowhere",
+            "bucket/t.csv": "there is no such object in the bucket bucket",
+            "bucket/in/*": "the pattern matches bucket/in/a.md",
+        }
+        for path, message in refused.items():
+            result = linreg("inspect", "-c", config_file(config_of(f"gs://{path}?{option}")))
+            assert (result.code, message in result.err) == (3, True), result.err
+        with urllib.request.urlopen(f"http://{host}/ranges") as answer:
+            assert any(start > 0 for _, start, _ in json.load(answer))
+    first, second, third = (results(files / "outputs" / f"t-000{number}") for number in (1, 2, 3))
+    assert first == second == third
+    monkeypatch.setattr(object_stores, "ANSWER_SECONDS", 1.0)
+    result = linreg("inspect", "-c", config_file(config_of(f"gs://bucket/t.csv?{option}")))
+    assert (result.code, "no connection to the store" in result.err) == (3, True), result.err
 
 
 def test_the_memory_of_a_program_as_pandas_writes_it(files, tmp_path, monkeypatch):

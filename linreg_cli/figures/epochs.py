@@ -69,7 +69,20 @@ def loss_curve(run: RunContents, label: str | None = None, x: str = "epoch") -> 
     if not {x, "train_loss"} <= set(history.column_names):
         raise run.damaged("history.csv", f"it has no columns {x} and train_loss")
     validation = floats(history, "validation_loss") if "validation_loss" in history.column_names else None
-    return LossCurve(label or run.id, floats(history, x), floats(history, "train_loss"), validation, how_it_ended(run))
+    batches = _batches(run) if x == "step" else None
+    return LossCurve(
+        label or run.id, floats(history, x), floats(history, "train_loss"), validation, how_it_ended(run), batches
+    )
+
+
+def _batches(run: RunContents) -> np.ndarray | None:
+    """The losses of the batches, from `batches.csv`; None without it, and for sums, which grow with the batch."""
+    if not run.has("batches.csv") or run.record().get("loss") == "sse":
+        return None
+    table = run.table("batches.csv")
+    if not {"step", "loss"} <= set(table.column_names):
+        raise run.damaged("batches.csv", "it has no columns step and loss")
+    return np.stack([floats(table, "step"), floats(table, "loss")], axis=1)
 
 
 def how_it_ended(run: RunContents) -> str:

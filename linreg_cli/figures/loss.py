@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 #: A value above this many times the start of the runs that fell is out of the picture: on a logarithmic axis, and on a
 #: linear one.
 _MOST_LOG, _MOST_LINEAR = 1_000.0, 20.0
+#: The loss of a batch that is this many times below every other loss is out of the picture.
+_FAR_BELOW = 30.0
 #: Runs whose numbers of steps differ by this factor are drawn against the logarithm of the step.
 _SQUEEZED = 10.0
 
@@ -52,6 +54,7 @@ class LossCurve:
         train: loss over the whole train split, shape (n,).
         validation: loss over the validation split, shape (n,); None without one.
         end: how the run ended, if it diverged, such as `diverged at step 12`.
+        batches: steps done and the loss of the batch that follows, shape (n, 2); None: they are not drawn.
     """
 
     label: str
@@ -59,6 +62,7 @@ class LossCurve:
     train: np.ndarray
     validation: np.ndarray | None
     end: str = ""
+    batches: np.ndarray | None = None
 
 
 def loss_figure(
@@ -97,6 +101,8 @@ def loss_figure(
                     more = f" ({curve.end})" if curve.end and part == "train" else ""
                     entries.append((line, f"{curve.label}, {part}{more}{note(len(epochs), len(epochs), len(values))}"))
         epochs, losses = (np.concatenate([np.empty(0), *(line.get_data()[i] for line, _ in entries)]) for i in (0, 1))
+        if len(curves) == 1 and curves[0].batches is not None:
+            losses = np.append(losses, _batches(axes, curves[0].batches, losses, entries))
         if len(epochs):
             if x_label == "step" and _lengths_differ(curves):
                 set_count_axis(axes, float(epochs.max()), x_label)
@@ -105,6 +111,21 @@ def loss_figure(
             _set_y(axes, losses, curves, loss, optimum, scale, entries)
         finish(figure, axes, entries)
     return figure
+
+
+def _batches(axes: "Axes", points: np.ndarray, losses: np.ndarray, entries: "Entries") -> Any:
+    """Draw the losses of the batches faintly, behind the others; returns those that the axis must include.
+
+    A batch that the model happens to fit would stretch a logarithmic axis by decades.
+    """
+    steps, values = drawable(points[:, 0], points[:, 1])
+    if not len(steps):
+        return values
+    (line,) = axes.plot(steps, values, color="0.62", linewidth=0.8, alpha=0.7, zorder=1.2, gid="batches")
+    every = len(points) > points[-1, 0]
+    entries.append((line, "each batch" if every else "batches, lowest and highest"))
+    least = float(losses[losses > 0].min()) / _FAR_BELOW if (losses > 0).any() else -math.inf
+    return values[values >= least]
 
 
 def _lengths_differ(curves: Sequence[LossCurve]) -> bool:

@@ -10,6 +10,7 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching
 from linreg_cli.convergence.stalling import rounding_gap
 from linreg_cli.data import Dataset, Preprocessor
+from linreg_cli.data.columns.moments import Moments
 from linreg_cli.data.encoding.levels import MISSING_LEVEL
 from linreg_cli.data.summary import UsedColumn
 from linreg_cli.errors import DataError
@@ -89,7 +90,17 @@ def _columns(dataset: Dataset, found: TableStatistics) -> tuple[ColumnSummary, .
     """The summaries of the columns of the table."""
     assert dataset.summary is not None
     facts = {each.column: each for each in found.columns}
-    return tuple(_summary(used, facts[used.column], found) for used in dataset.summary.columns)
+    known = dataset.known
+    return tuple(
+        _filled(facts[used.column], known[used.column]) if used.kind == "derived" and facts[used.column].gaps
+        else _summary(used, facts[used.column], found)
+        for used in dataset.summary.columns
+    )  # fmt: skip
+
+
+def _filled(facts: ColumnFacts, known: Moments) -> ColumnSummary:
+    """The summary of a feature that is made of filled columns; weighted where the rows are."""
+    return ColumnSummary(facts.column, "real", known.low, known.mean, known.high, known.deviation)
 
 
 def _summary(used: UsedColumn, facts: ColumnFacts, found: TableStatistics) -> ColumnSummary:

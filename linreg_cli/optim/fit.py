@@ -9,6 +9,7 @@ from typing import TypeGuard
 
 import numpy as np
 
+from linreg_cli.optim.batch_losses import BatchLosses
 from linreg_cli.optim.engines.select import Executor
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.state import Snapshot, TrainingState
@@ -117,6 +118,7 @@ def fit(
     stop_gap: float | None = None,
     resumed: bool = False,
     seconds: float = 0.0,
+    batches: BatchLosses | None = None,
 ) -> Iterator[Event]:
     """Train from `state.step` to the end of the plan, or until stopped or diverged.
 
@@ -132,6 +134,7 @@ def fit(
         resumed: whether `state.step` is where an earlier call stopped, possibly within an epoch; evaluations that it
             made are not repeated. Otherwise `state.step` is the beginning of an epoch.
         seconds: training time of earlier calls, in seconds.
+        batches: is given the losses of the batches; None: nothing is.
 
     Yields:
         `Evaluated` before the first step (unless `resumed`) and after each epoch, `SegmentDone` within epochs, and at
@@ -170,7 +173,7 @@ def fit(
             return
     while epoch < plan.epochs:
         begun = clock.seconds()
-        trail = yield from _next(plan, executor, state, pace, clock)
+        trail = yield from _next(plan, executor, state, pace, clock, batches)
         if trail.refused is not None and not trail.losses:
             lr = plan.learning_rate(epoch)
             yield _back_to_finite(plan, executor, state, safe, state.step + 1, trail.refused, lr)
@@ -195,7 +198,12 @@ def fit(
 
 
 def _next(
-    plan: StepPlan, executor: Executor, state: TrainingState, pace: "_Pace", clock: "_Clock"
+    plan: StepPlan,
+    executor: Executor,
+    state: TrainingState,
+    pace: "_Pace",
+    clock: "_Clock",
+    batches: BatchLosses | None,
 ) -> Generator[Event, None, Trail]:
     """Take the steps of the next epoch, or where an epoch is a step of an executor that records, of some epochs."""
     if plan.steps_per_epoch == 1 and isinstance(executor, Recorder):
@@ -209,7 +217,10 @@ def _next(
     while state.step < end:
         begun = time.perf_counter()
         chunks = math.ceil((state.step + pace.length - first) / chunk)
-        losses = executor.run(plan, state, state.step, min(first + chunks * chunk, end))
+        start = state.step
+        losses = executor.run(plan, state, start, min(first + chunks * chunk, end))
+        if batches is not None:
+            batches.add(start, np.asarray(losses.cpu(), dtype=np.float64))
         if not math.isfinite(losses[-1]):
             return Trail([], np.empty((0, 0, 0)), None, refused=float(losses[-1]))
         pace.adapt(begun, plan.total_steps)

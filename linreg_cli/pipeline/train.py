@@ -21,6 +21,7 @@ from linreg_cli.evaluation.metrics import Metrics
 from linreg_cli.evaluation.smearing import estimating
 from linreg_cli.findings import Finding
 from linreg_cli.model import LinearFormula, fold_parameters
+from linreg_cli.optim.batch_losses import BatchLosses
 from linreg_cli.optim.fit import Diverged, Evaluated, Event, SegmentDone, Stopped, fit
 from linreg_cli.optim.stopping import Distance
 from linreg_cli.optim.trail import Array
@@ -67,10 +68,15 @@ class Training:
         self._known = prepared.problem.no_optimum_reason is None
         fold = functools.partial(fold_parameters, preprocessor=prepared.preprocessor)
         self._history = History(prepared.formula(), fold, validation=prepared.has_validation, gap=self._known)
+        # Where an epoch is one step, they are the losses of the history.
+        plan = prepared.plan
+        self._batches = BatchLosses(plan.total_steps) if plan.steps_per_epoch > 1 else None
         self._seconds, self._resumed = 0.0, checkpoint is not None
         if checkpoint is not None:
             self._seconds = checkpoint.seconds
             self._history.restore(checkpoint.history)
+            if self._batches is not None and checkpoint.batches is not None:
+                self._batches.restore(checkpoint.batches.numpy())
             if self._stopping is not None:
                 checkpoint.restore_stopping(self._stopping)
         self._config = values_without_secrets(prepared.config.model_dump(mode="json"))
@@ -141,6 +147,7 @@ class Training:
             stop_gap=prepared.config.train.stop_gap,
             resumed=self._resumed,
             seconds=self._seconds,
+            batches=self._batches,
         )
 
     def _record(self, event: Evaluated | SegmentDone) -> bool:
@@ -165,9 +172,12 @@ class Training:
             self._config,
             self._fingerprint,
             stopping.kept if stopping else None,
+            None if self._batches is None else torch.from_numpy(self._batches.points()),
         )
         save_checkpoint(self._run, checkpoint)
         self._run.write("history.csv", checkpoint.history)
+        if self._batches is not None:
+            self._run.write("batches.csv", self._batches.text())
         self._saved_at = time.monotonic()
         self._cost = self._saved_at - begun
         self.saved = {"count": self.saved["count"] + 1, "seconds": round(self.saved["seconds"] + self._cost, 6)}

@@ -41,6 +41,7 @@ class Checkpoint:
         config: the resolved config.
         fingerprint: of the data, as in `run.json`.
         best: the parameters of the best epoch by early stopping, where it keeps them, or None.
+        batches: points of the losses of the batches, shape (n, 2), or None.
     """
 
     snapshot: Snapshot
@@ -50,6 +51,7 @@ class Checkpoint:
     config: dict[str, Any]
     fingerprint: str
     best: dict[str, Tensor] | None = None
+    batches: Tensor | None = None
 
     def restore_stopping(self, stopping: EarlyStopping) -> None:
         """Set early stopping to the state of the checkpoint, in place."""
@@ -115,6 +117,8 @@ def save_checkpoint(run: RunFolder, checkpoint: Checkpoint) -> None:
     tensors |= {f"momentum.{name}": value.detach().cpu().contiguous() for name, value in snapshot.momentum.items()}
     tensors |= {f"best.{name}": value.detach().cpu().contiguous() for name, value in (checkpoint.best or {}).items()}
     tensors["history"] = torch.frombuffer(bytearray(checkpoint.history.encode()), dtype=torch.uint8)
+    if checkpoint.batches is not None:
+        tensors["batches"] = checkpoint.batches.contiguous()
     values: dict[str, Any] = {
         "digest": _NO_DIGEST,  # first, so that no other 64 zeros come before it in the file
         "format": FORMAT,
@@ -167,6 +171,7 @@ def _read(run: RunFolder, name: str) -> Checkpoint:
             dict(values["config"]),
             str(values["fingerprint"]),
             _named(tensors, "best.") or None,
+            tensors.get("batches"),
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise run.damaged(name, f"{type(error).__name__}: {error}") from None

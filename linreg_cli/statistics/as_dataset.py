@@ -24,10 +24,10 @@ from linreg_cli.data.features import choose_features, feature_treatments
 from linreg_cli.data.roles import refuse_scale
 from linreg_cli.data.summary import DataSummary
 from linreg_cli.errors import DataError
-from linreg_cli.statistics.derived import derived_terms
+from linreg_cli.statistics.derived import derived_terms, of_fills
 from linreg_cli.statistics.design import Combination, Design
 from linreg_cli.statistics.facts import ColumnFacts, TableStatistics
-from linreg_cli.statistics.moments import Key, gap_of, level_of, target_of, value_of
+from linreg_cli.statistics.moments import Key, gap_of, level_of, target_of, value_of, without
 from linreg_cli.statistics.no_rows import NoRows
 from linreg_cli.statistics.refusals import refuse_columns, refuse_other_settings
 from linreg_cli.statistics.settings import refuse_settings
@@ -139,17 +139,17 @@ def _fitted(
 
     These are rows with every level, and a row for each set of columns that are missing together.
     """
-    groups = _missing_together(facts, found)
+    groups = _missing_together([each for each in facts if each.column in treated], found)
     n_levels = max((len(each.levels) for each in facts), default=0)
     n_rows = max(1, n_levels)
     absent = {column: n_rows + place for place, group in enumerate(groups) for column in group}
     n_rows += len(groups)
     factors = {column for term in derived_terms(terms) for column in term.columns}
     raw = {
-        each.column: Numbers(np.ones(n_rows)) if each.column in factors  # a number that every function takes
-        else _column(each, n_rows, absent.get(each.column))
-        for each in facts if each.column in treated
-    }  # fmt: skip
+        each.column: _column(each, n_rows, absent.get(each.column), 1.0 if each.column in factors else each.low)
+        for each in facts
+        if each.column in treated
+    }
     every = np.arange(n_rows, dtype=np.int32)
     kept = {name: every if name == "train" else every[:0] for name in SPLITS}
     data = config.data
@@ -191,10 +191,10 @@ def _missing_together(facts: Sequence[ColumnFacts], found: TableStatistics) -> l
     return list(groups.values())
 
 
-def _column(each: ColumnFacts, n_rows: int, absent: int | None) -> RawColumn:
-    """A column of the few rows."""
+def _column(each: ColumnFacts, n_rows: int, absent: int | None, number: float) -> RawColumn:
+    """A column of the few rows; numbers that functions are taken of are 1, which every function takes."""
     if not each.is_category:
-        values = np.full(n_rows, each.low if np.isfinite(each.low) else np.nan)
+        values = np.full(n_rows, number if np.isfinite(each.low) else np.nan)
         if absent is not None:
             values[absent] = np.nan
         return Numbers(values)
@@ -233,7 +233,9 @@ def _summary(
     """The summary of the table in place of that of the few rows."""
     fills = {each.column: each.fill for each in encoder.sources if isinstance(each, NumberInput)}
     columns = tuple(
-        replace(used, missing=of[used.column].missing, fill=fills.get(used.column, used.fill))
+        used
+        if used.kind == "derived"
+        else replace(used, missing=of[used.column].missing, fill=fills.get(used.column, used.fill))
         for used in summary.columns
     )
     return replace(summary, n_rows=found.n_rows, n_dropped=found.n_dropped, columns=columns)
@@ -243,6 +245,9 @@ def _design(dataset: Dataset, facts: Sequence[ColumnFacts], found: TableStatisti
     """The inputs and the targets as combinations of what is kept."""
     moments, of = found.moments, {each.column: each for each in facts}
     center = dict(zip(moments.keys, moments.center.tolist(), strict=True))
+    assert dataset.encoder is not None
+    read = dataset.encoder.sources
+    fills = {each.column: each.fill for each in read if isinstance(each, NumberInput) and each.fill is not None}
     inputs: dict[str, Combination] = {}
     for each in dataset.inputs:
         column = of[each.column]
@@ -251,8 +256,7 @@ def _design(dataset: Dataset, facts: Sequence[ColumnFacts], found: TableStatisti
             if each.of_gaps is not None:
                 inputs[each.of_gaps] = _indicator({gap_of(each.column): 1.0}, column.gaps, moments.n)
         elif isinstance(each, DerivedInput):
-            own = value_of(each.column)
-            inputs[each.column] = Combination(center[own], {own: 1.0}, column.low, column.high)
+            inputs[each.column] = _derived(each, column, center, fills)
         elif isinstance(each, CategoryInput):
             for level, name in zip(each.levels[int(each.drop_first) :], each.features, strict=True):
                 inputs[name] = _level(level, each, column, moments.n)
@@ -269,6 +273,20 @@ def _filled(each: NumberInput, facts: ColumnFacts, center: Mapping[Key, float]) 
         return Combination(center[own], {own: 1.0}, facts.low, facts.high)
     made = {own: 1.0, gap_of(each.column): each.fill - center[own]}
     return Combination(center[own], made, min(facts.low, each.fill), max(facts.high, each.fill))
+
+
+def _derived(
+    each: DerivedInput, facts: ColumnFacts, center: Mapping[Key, float], fills: Mapping[str, float]
+) -> Combination:
+    own = value_of(each.column)
+    multiples = {missing: of_fills(each, missing, fills) for missing in facts.without}
+    filled = (multiples[missing] * end for missing, ends in facts.without.items() for end in ends)
+    ends = [facts.low, facts.high, *filled]
+    made = {own: 1.0, **{without(each.column, missing): multiple for missing, multiple in multiples.items()}}
+    if facts.gaps:
+        made[gap_of(each.column)] = -center[own]
+    finite = [end for end in ends if np.isfinite(end)]
+    return Combination(center[own], made, min(finite), max(finite))
 
 
 def _level(level: str, each: CategoryInput, facts: ColumnFacts, n: int) -> Combination:

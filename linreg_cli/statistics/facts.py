@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from linreg_cli.data.columns.kinds import Column
-from linreg_cli.statistics.moments import Key, Moments, gap_of, level_of, target_of, value_of
+from linreg_cli.statistics.moments import Key, Moments, gap_of, level_of, target_of, value_of, without
 from linreg_cli.statistics.quantiles import Histogram
 
 
@@ -86,6 +86,8 @@ class ColumnFacts:
         whole: whether all of them are whole numbers.
         levels: level -> train rows that have it; a level of held-out rows alone has 0.
         histogram: of the train rows, for a median; None where the config asks for none.
+        without: of a feature that is made of columns, those that are missing together -> the lowest and the highest
+            value of `derived.Made.without` in the train rows where they are.
         plain: moments of the train rows; None where the rows have no weights, since these are in `Moments`.
     """
 
@@ -101,6 +103,7 @@ class ColumnFacts:
     levels: Mapping[str, int] = field(default_factory=dict)
     histogram: Histogram | None = None
     plain: Plain | None = None
+    without: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def with_numbers(self, train: Column, missing: int, gaps: int) -> "ColumnFacts":
         """The facts with a block of numbers.
@@ -124,6 +127,10 @@ class ColumnFacts:
         """The facts with a block of a category; the arguments as in the attributes."""
         return replace(self, levels=_summed(self.levels, levels), missing=self.missing + missing, gaps=self.gaps + gaps)
 
+    def with_values(self, missing: str, train: Column) -> "ColumnFacts":
+        """The facts with values where some columns are missing together, at least one, shape (n_values,)."""
+        return replace(self, without=_widened(self.without, {missing: (float(train.min()), float(train.max()))}))
+
     def joined(self, other: "ColumnFacts") -> "ColumnFacts":
         """The facts of the rows of both, which have one kind."""
         histogram = self.histogram
@@ -142,6 +149,7 @@ class ColumnFacts:
             levels=_summed(self.levels, other.levels),
             histogram=histogram,
             plain=plain,
+            without=_widened(self.without, other.without),
         )
 
     @property
@@ -152,7 +160,14 @@ class ColumnFacts:
         gaps = (gap_of(self.column),) if self.gaps else ()
         if self.is_category:
             return (*(level_of(self.column, level) for level, count in sorted(self.levels.items()) if count), *gaps)
-        return (value_of(self.column), *gaps)
+        return (value_of(self.column), *gaps, *(without(self.column, missing) for missing in sorted(self.without)))
+
+
+def _widened(
+    one: Mapping[str, tuple[float, float]], other: Mapping[str, tuple[float, float]]
+) -> dict[str, tuple[float, float]]:
+    ends = {key: (*one.get(key, ()), *other.get(key, ())) for key in sorted({*one, *other})}
+    return {key: (min(values), max(values)) for key, values in ends.items()}
 
 
 def _summed(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

@@ -57,6 +57,8 @@ def as_bytes(found: TableStatistics) -> bytes:
         if each.plain is not None:
             values["count"] = each.plain.count
             arrays[f"plain.{position}"] = np.array([each.plain.mean, each.plain.squares])
+        if each.without:
+            values["without"] = {missing: list(ends) for missing, ends in each.without.items()}
         columns.append(values)
     values = {
         "format": FORMAT, "part": list(found.part), "settings": dict(found.settings), "table": dict(found.table),
@@ -176,4 +178,5 @@ def _column(entry: Mapping[str, Any], position: int, arrays: Mapping[str, npt.ND
         levels={str(level): int(count) for level, count in entry["levels"].items()},
         histogram=histogram,
         plain=plain,
+        without={str(missing): (float(low), float(high)) for missing, (low, high) in entry.get("without", {}).items()},
     )

@@ -15,7 +15,7 @@ from linreg_cli.data.tables.table import Cells
 from linreg_cli.errors import DataError
 from linreg_cli.statistics.derived import derived_terms
 from linreg_cli.statistics.facts import TableStatistics, WeightFacts, keys_of
-from linreg_cli.statistics.moments import Key, Moments, gap_of, level_of, target_of, value_of
+from linreg_cli.statistics.moments import Key, Moments, gap_of, level_of, target_of, value_of, without
 from linreg_cli.statistics.opened import opened_source
 from linreg_cli.statistics.source import Source
 
@@ -116,11 +116,14 @@ class _Pass:
             self._weights = self._weights.with_weights(weights)
             self._held_weights.append(weights)
         made = source.derived(raw, ~dropped, first)
-        for column, values in (raw | {column: Numbers(values) for column, values in made.items()}).items():
+        for column, values in (raw | {column: Numbers(each.values) for column, each in made.items()}).items():
             if isinstance(values, Categories):
                 self._see_category(column, values, train, ~dropped)
             else:
                 self._see_numbers(column, values, train, first)
+        for column, each in made.items():
+            for missing, products in each.without.items():
+                self._see_products(column, missing, products[train])
         self._n_held += int(np.count_nonzero(train))
         if self._n_held >= _BLOCK_ROWS:
             self._flush()
@@ -138,6 +141,13 @@ class _Pass:
         self._hold(target_of(column) if facts.role == "target" else value_of(column), cells)
         if facts.role != "target":
             self._hold(gap_of(column), empty.astype(np.float64))
+
+    def _see_products(self, column: str, missing: str, products: Column) -> None:
+        """A feature in the train rows where some of its columns are missing together; elsewhere it is kept as 0."""
+        here = ~np.isnan(products)
+        if here.any():
+            self._facts[column] = self._facts[column].with_values(missing, products[here])
+            self._hold(without(column, missing), np.where(here, products, 0.0))
 
     def _see_category(self, column: str, values: Categories, train: Mask, used: Mask) -> None:
         codes, of_used, n_levels = values.codes[train], values.codes[used], len(values.levels)

@@ -21,7 +21,7 @@ from linreg_cli.least_squares.decompositions import Array, triangle
 #: A share of cells as small as this is rounding error of none.
 _NONE = 1e-12
 
-#: A column: what it is (`value`, `gap`, `level` or `target`), the column of the table, and for an indicator its level.
+#: A column: what it is (`value`, `gap`, `level`, `without` or `target`), its name, and its level or what is missing.
 Key = tuple[str, str, str]
 
 
@@ -38,6 +38,11 @@ def gap_of(column: str) -> Key:
 def level_of(column: str, level: str) -> Key:
     """The indicator of a level of a category."""
     return "level", column, level
+
+
+def without(column: str, missing: str) -> Key:
+    """A feature that is made of columns, where some of these are missing; see `derived.Made.without`."""
+    return "without", column, missing
 
 
 def target_of(column: str) -> Key:

@@ -34,7 +34,7 @@ from linreg_cli.data.tables.table import Cells, Table, is_number_type
 from linreg_cli.data.tables.text_format import DEFAULT
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import change, for_columns, leave_out, missing, setting
-from linreg_cli.statistics.derived import derived_values
+from linreg_cli.statistics.derived import Made, derived_values
 from linreg_cli.statistics.facts import ColumnFacts, Plain
 from linreg_cli.statistics.quantiles import Histogram
 from linreg_cli.statistics.same_table import digest_of
@@ -180,7 +180,7 @@ class Source:
         out = {name: parts[name] if name in parts else out[name] for name in self.columns}
         return {name: replace(values, cell=self._cell(made.get(name, name), first)) for name, values in out.items()}
 
-    def derived(self, raw: Mapping[str, RawColumn], used: Mask, first: int) -> dict[str, Column]:
+    def derived(self, raw: Mapping[str, RawColumn], used: Mask, first: int) -> dict[str, Made]:
         """The features of a block that are made of columns; as `derived_values`, with rows of the table."""
         try:
             return derived_values(self.terms, raw, used, self.table.name)

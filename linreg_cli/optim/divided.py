@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # several processes are rare, and its imports take time
     from linreg_cli.optim.ranks import Ranks
 
 #: Bytes of rows that are sent at once.
-PIECE = 2**24
+PIECE = 2**22
 
 
 def division(shards: Shards | None, ranks: "Ranks | None" = None) -> Divide:

@@ -16,6 +16,7 @@ KINDS: Mapping[str, str] = {
     "encoding": "the encoding of a text file was guessed from its letters",
     "engine": "an engine that `auto` chose cannot start, and another one is used",
     "few_clusters": "there are fewer than 20 clusters for cluster-robust standard errors",
+    "few_effective_rows": "a few rows have nearly all of the weight",
     "font": "no installed font has the characters of a name",
     "header": "the header of a text file may be its first row",
     "heteroskedastic": "classic and HC3 standard errors differ by more than half",

@@ -1,16 +1,27 @@
 """Object stores on this machine: what S3 and Google Cloud Storage answer to who reads, and what was asked for."""
 
 import contextlib
+import functools
 import http.server
 import json
 import re
+import subprocess
+import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from hashlib import md5
+from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 SINCE = "2026-11-30T00:00:00.000Z"
+
+
+@functools.lru_cache(maxsize=8)
+def tag_of(body: bytes) -> str:
+    """The entity tag of an object; computed once, since each range is answered with it."""
+    return md5(body).hexdigest()
 
 
 @dataclass
@@ -80,6 +91,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return self.send(403)
         if path in self.store.refuse:
             return self.send(self.store.refuse[path])
+        if path == "ranges":
+            return self.json(self.store.ranges)
         if path.startswith("storage/v1/b/"):
             return self.google(path.removeprefix("storage/v1/b/"), query)
         if "list-type" in query:
@@ -94,7 +107,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.store.before_answer is not None:
             self.store.before_answer(self.command, path)
         body = self.store.objects[path]
-        headers = {"ETag": f'"{md5(body).hexdigest()}"', "Last-Modified": "Mon, 30 Nov 2026 00:00:00 GMT"}
+        headers = {"ETag": f'"{tag_of(body)}"', "Last-Modified": "Mon, 30 Nov 2026 00:00:00 GMT"}
         if self.command == "HEAD":
             return self.send(200, length=len(body), headers=headers)
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "bytes=0-")
@@ -148,7 +161,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def described(self, bucket, key):
         body = self.store.objects[f"{bucket}/{key}"]
-        etag = md5(body).hexdigest()
+        etag = tag_of(body)
         return {"kind": "storage#object", "name": key, "bucket": bucket, "size": str(len(body)), "etag": etag,
                 "generation": "1", "updated": SINCE, "timeCreated": SINCE, "id": quote(key)}  # fmt: skip
 
@@ -167,3 +180,31 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+@contextlib.contextmanager
+def store_of_folder(folder):
+    """The address `HOST:PORT` of a store in a process of its own, whose objects are the files of a folder.
+
+    The client of Google Cloud Storage waits for it with the lock of Python's interpreter, which a server of the same
+    process would need to answer.
+    """
+    command = [sys.executable, __file__, str(folder)]
+    # Its client begins to read a whole object and hangs up, of which the server complains.
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+def _serve(folder):
+    with running_store() as store:
+        store.objects |= {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*.*")}
+        print(store.host, flush=True)
+        while time.sleep(1) is None:
+            pass
+
+
+if __name__ == "__main__":
+    _serve(Path(sys.argv[1]))

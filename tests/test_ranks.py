@@ -250,6 +250,33 @@ def test_a_share_that_the_limit_does_not_hold_is_refused_with_what_would_do(plac
     assert prepared(2, f"data.memory_limit={more}").rows.ranks.size == 2
 
 
+@pytest.mark.parametrize(
+    ("loss", "batch", "here", "rows", "said"),
+    [
+        ("mse", 32, 2, 1_000_000, "each process takes every step of such small batches"),
+        ("huber", None, 2, 1_000_000, "it adds up on all cores of this machine"),
+        ("huber", None, 1, 10_000_000, None),
+        ("mse", 8_000, 1, 1_000_000, "every step waits for all processes"),
+        ("mse", None, 2, 1_000_000, "rows are read by one process alone"),
+    ],
+)
+def test_when_and_why_one_process_would_be_faster(monkeypatch, loss, batch, here, rows, said):
+    import torch
+
+    from linreg_cli.optim.losses import Loss
+    from linreg_cli.optim.plan import StepPlan
+    from linreg_cli.optim.ranks import Ranks
+    from linreg_cli.optim.rows import TrainRows
+    from linreg_cli.optim.shards import Shards
+    from linreg_cli.pipeline.ranks import findings
+
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(here))
+    steps = StepPlan(rows, batch or rows, 20, True, 0, Loss(loss), lambda epoch: 0.1, shards=Shards(rows, 8))
+    X, y = torch.zeros(1, 8).expand(rows, 8), torch.zeros(1, 1).expand(rows, 1)
+    found = findings(steps, TrainRows(X, y, ranks=Ranks(0, 2, None, None)))
+    assert [said in each.message for each in found] == ([] if said is None else [True])
+
+
 def test_an_interrupted_launch_goes_on_with_another_number_of_processes(linreg, place):
     (place / "c.yaml").write_text(CONFIG.replace("epochs: 6", "epochs: 1500, checkpoint_every: 5"))
     launch = started(linreg_words("-c", "c.yaml", "--nproc", "2", "--quiet"), place)

@@ -15,6 +15,8 @@ from linreg_cli.config import load_config
 from linreg_cli.config.types import bytes_in
 from linreg_cli.convergence import on_disk
 from linreg_cli.convergence.constant import best_constant_loss
+from linreg_cli.data import load_dataset
+from linreg_cli.data.columns.kinds import EncodedColumns
 from linreg_cli.data.columns.row_file import stored
 from linreg_cli.data.scaling import Scaling
 from linreg_cli.optim.engines import parts, windows
@@ -264,3 +266,61 @@ def test_no_split_is_held_in_memory_neither_in_training_nor_in_evaluation(linreg
     assert 0 < max(counts) <= on_disk.CHUNK_BYTES // (8 * 4)
     stored = json.loads((run / "metrics.json").read_text())
     assert all(evaluated[name] == stored[name] for name in ("train", "validation", "test", "optimum"))
+
+
+def whole_tables(table):
+    """Tables that are read as a whole: JSON Lines, and a CSV with a line break in quotes."""
+    rows = pq.read_table(table).select(["a", "b", "y"]).to_pylist()
+    lines = table.with_name("t.jsonl")
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    csv = table.with_name("t.csv")
+    csv.write_text('a,"b\nof two lines",y\n' + "".join(f"{row['a']},{row['b']},{row['y']}\n" for row in rows))
+    return lines, csv
+
+
+@pytest.mark.parametrize("position", [0, 1], ids=["JSON Lines", "CSV"])
+def test_a_table_that_is_read_as_a_whole_is_refused_before_it_is_and_its_remedy_trains(position, linreg, table):
+    path = whole_tables(table)[position]
+    settings = [f"data.path={path}", "data.ignore=[]", "data.stream=true"]
+    result = linreg("train", "-c", "c.yaml", *options(settings))
+    said = result.err.replace("\n", " ")
+    assert result.code == 3, said
+    assert "as a whole" in said
+    assert "write the table as Parquet, or set data.stream: false" in said
+    assert not os.path.exists("outputs")
+    assert linreg("train", "-c", "c.yaml", "-q", *options([*settings, "data.stream=false"])).code == 0
+
+
+@pytest.mark.parametrize("position", [0, 1], ids=["JSON Lines", "CSV"])
+def test_where_auto_streams_a_table_that_had_to_come_into_memory_a_warning_says_so(position, linreg, table):
+    path = whole_tables(table)[position]
+    more = [f"data.path={path}", "data.ignore=[]", "train.batch_size=1", "train.shuffle=blocks", "train.blocks=200"]
+    for limit, count in (("1KB", 1), ("1MiB", 0)):
+        run = trained(linreg, table, *more, f"data.memory_limit={limit}")
+        record = json.loads((run / "run.json").read_text())
+        found = [each["message"] for each in record["warnings"] if "more than data.memory_limit" in each["message"]]
+        assert (len(found), record["data"]["stream"]["value"]) == (count, count == 1)
+
+
+def test_blocks_that_are_named_are_those_of_a_shuffled_run_that_streams(linreg, table):
+    run = trained(linreg, table, "data.stream=true", "train.shuffle=true", "train.blocks=5")
+    train = load_config([run / "config.yaml"]).config.train
+    assert (train.shuffle, train.blocks) == ("blocks", 5)
+    assert contents(run) == contents(trained(linreg, table, "train.shuffle=blocks", "train.blocks=5",
+                                             "evaluate.predictions=sample"))  # fmt: skip
+    for settings in (["data.stream=auto"], ["data.stream=true", "train.batch_size=full"]):
+        refused = linreg("train", "-c", "c.yaml", *options([*settings, "train.shuffle=true", "train.blocks=5"]))
+        assert refused.code == 2
+        assert "train.blocks: the order of the rows has no blocks" in refused.err
+
+
+def test_a_part_of_a_split_is_read_without_the_rest_of_the_table(linreg, table, monkeypatch):
+    """A split that is drawn row by row is no range; each part of it once read every column as a whole."""
+    loaded = load_config([table.with_name("c.yaml")], ["data.split={train: 0.5, test: 0.5, by: hash}"])
+    dataset, counts, take = load_dataset(loaded.config), [], EncodedColumns.take
+    monkeypatch.setattr(EncodedColumns, "take", lambda *about: counts.append(len(found := take(*about))) or found)
+    some = dataset.splits["train"][40:80]
+    X_nd = Scaling.identity(dataset.features).tensor(dataset, some, torch.float64)
+    assert counts == [40] * 3
+    mixed = Scaling.identity(dataset.features).tensor(dataset, some[::-1].copy(), torch.float64)
+    assert torch.equal(mixed.flip(0), X_nd)

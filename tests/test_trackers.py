@@ -18,6 +18,7 @@ from conftest import REPOSITORY
 
 from linreg_cli.config.load import load_config
 from linreg_cli.config.source import ConfigText
+from linreg_cli.remedies import flow
 from linreg_cli.trackers import content, track
 
 TABLE = "x,town,y\n" + "".join(f"{x},{'ab'[x % 2]},{2 * x + x % 2 + x % 3 / 10}\n" for x in range(24))
@@ -168,9 +169,19 @@ def test_a_tracker_that_is_not_installed_is_refused_before_training(
 
 
 def test_what_is_no_tracking_address_is_refused(train):
-    result = train("--set", "track.mlflow=./mlruns")
-    assert result.code == 2
-    assert "'./mlruns' is no tracking address: a server is http://HOST:PORT, a file sqlite:///mlflow.db" in result.err
+    for address in ("./mlruns", "http://", "https:///path", "http://ann:pw@", "sqlite://", "sqlite:///", "host:5000"):
+        result = train("--set", f"track.mlflow={address}")
+        assert result.code == 2, address
+        assert "is no tracking address: a server is http://HOST:PORT, a file sqlite:///mlflow.db" in result.err, address
+
+
+def test_what_is_a_tracking_address_is_not():
+    for address in (
+        "http://127.0.0.1:5000", "https://ann:pw@mlflow.example/path?x=1", "sqlite:///a.db", "sqlite:////tmp/a.db",
+        "postgresql+psycopg://ann@host/db", "mysql:///db", "databricks", "databricks://profile", "http://[::1]:5000",
+    ):  # fmt: skip
+        config = {"data": {"path": "t.csv", "target": "y"}, "track": {"mlflow": address}}
+        assert load_config([ConfigText("c", flow(config), "c")]).config.track.mlflow == address
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,9 @@ from statsmodels.stats.stattools import durbin_watson
 from linreg_cli.convergence.batch_curvature import any_batch, mean_square_curvature, ordered_batches
 from linreg_cli.convergence.gradient_noise import batch_noise
 from linreg_cli.convergence.spectrum import curvature
+from linreg_cli.data import Dataset
+from linreg_cli.data.checks.effective_rows import effective_rows, few_effective_rows
+from linreg_cli.data.roles import RowWeights
 from linreg_cli.evaluation.metrics import ErrorSums
 from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.inference import infer
@@ -363,3 +366,40 @@ def test_settings_that_do_not_go_with_them(linreg, config_file, cards):
     assert (result.code, "one smearing factor does not fit all" in " ".join(result.err.split())) == (2, True)
     result = linreg("train", "-c", config_file(config("weight: AVGEXP, ")))
     assert (result.code, "data.weight: 'AVGEXP' is also the target" in result.err) == (3, True)
+
+
+def test_weights_with_decimal_commas_are_told_how_they_are_read(linreg, tmp_path):
+    (tmp_path / "t.csv").write_text("x;w;y\n" + "".join(f"{x};{1 + x % 3},5;{2 * x + x % 2}\n" for x in range(20)))
+    (tmp_path / "c.yaml").write_text(
+        "data: {path: t.csv, target: y, weight: w, delimiter: ';'}\noptimizer: {lr: 0.001}\nplots: false\n"
+    )
+    words = ("train", "-c", "c.yaml", "-q")
+    assert "the column has decimal commas, such as '1,5'; set data.decimal: \",\"" in linreg(*words).err
+    assert linreg(*words, "--set", 'data.decimal=","').code == 0
+    (tmp_path / "t.csv").write_text("x;w;y\n" + "".join(f"{x}.5;{1 + x % 3},5;{2 * x}\n" for x in range(20)))
+    assert "data.decimal" not in linreg(*words).err, "the other columns have points"
+
+
+@pytest.mark.parametrize(
+    ("weights", "warned"),
+    [([1e9] + [1.0] * 199, True), ([1.0] * 200, False), ([20.0] * 10 + [1.0] * 190, False), ([1.0, 1e-9, 1e-9], True)],
+    ids=["one huge", "equal", "ten heavy", "three rows"],
+)
+def test_a_few_rows_with_nearly_all_weight_are_warned_of(weights, warned):
+    """Kish's effective sample size, by its formula."""
+    n, w = len(weights), np.array(weights)
+    rows = {"train": np.arange(n), "validation": np.arange(0), "test": np.arange(0)}
+    columns = {"x": np.arange(n, dtype=float), "y": np.arange(n, dtype=float) ** 2}
+    found = [
+        *few_effective_rows(Dataset("t", ("x",), ("y",), columns, rows, weights=RowWeights.of(w, "w", rows["train"])))
+    ]
+    assert [each.kind for each in found] == ["few_effective_rows"] * warned
+    assert effective_rows(RowWeights.of(w, "w", rows["train"]), rows["train"])[0] == pytest.approx(
+        w.sum() ** 2 / (w**2).sum()
+    )
+    assert all("row 1 alone has 100 %" in each.message for each in found)
+
+
+def test_a_key_of_another_source_is_compared_with_those_of_this_one(linreg, config_file):
+    error = linreg("validate", config_file("data: {path: t.csv, target: y, weights: w}\n")).err
+    assert "it belongs to source: synthetic; did you mean 'weight'? Else remove it" in error

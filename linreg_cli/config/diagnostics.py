@@ -208,7 +208,9 @@ def _unknown_key(path: Path, tree: Node) -> str:
     owners = [owner for owner, other in SECTIONS.items() if key in other.model_fields]
     for owner in owners:  # the same mapping under another source or kind
         if owner[:-1] == tuple(parents) and owner[:-1] in _TAGGED:
-            return f"{message}: it belongs to {_TAGGED[owner[:-1]][0]}: {owner[-1]}; remove it"
+            near = get_close_matches(str(key), list(section.model_fields), n=1, cutoff=0.8)
+            remedy = f"did you mean {near[0]!r}? Else remove it" if near else "remove it"
+            return f"{message}: it belongs to {_TAGGED[owner[:-1]][0]}: {owner[-1]}; {remedy}"
     # A typo of a key in this section comes first, then the same key of another section, then a similar key.
     if owners and not get_close_matches(str(key), list(section.model_fields), n=1, cutoff=0.8):
         owner = owners[0][:-1] if owners[0][:-1] in _TAGGED else owners[0]

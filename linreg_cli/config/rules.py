@@ -20,6 +20,11 @@ from linreg_cli.wording import number, plural
 Path = tuple[str | int, ...]
 
 _MLFLOW_FILE = "sqlite:///mlflow.db"
+#: A server with its host, a file with its name, another database, or what databricks has set up.
+_ADDRESS = re.compile(
+    r"https?://([^/?#]*@)?(\[[0-9a-fA-F:.]+\]|[^\s/?#:@\[]+)(:\d{1,5})?([/?#]|$)|sqlite(\+\w+)?:///+[^/?#]"
+    r"|(postgresql|mysql|mssql)(\+\w+)?://.|databricks(://.+)?$"
+)
 
 
 def broken_rules(config: Config, *, stored: bool = False, partial: bool = False) -> Iterator[tuple[Path, str]]:
@@ -123,12 +128,13 @@ def _object(config: Config) -> Iterator[tuple[Path, str]]:
 
 def _tracking(config: Config) -> Iterator[tuple[Path, str]]:
     address = config.track.mlflow
-    if address is not None and not re.match(
-        r"(https?|sqlite|postgresql|mysql|mssql|databricks)(\+\w+)?://|databricks$", address
-    ):
-        found = without_secrets(address)
-        message = f"{quoted(found)} is no tracking address: a server is http://HOST:PORT, a file {_MLFLOW_FILE}"
-        yield ("track", "mlflow"), f"{message}; MLflow reads plain folders no more"
+    if address is None or _ADDRESS.match(address):
+        return
+    message = f"{quoted(without_secrets(address))} is no tracking address"
+    yield (
+        ("track", "mlflow"),
+        f"{message}: a server is http://HOST:PORT, a file {_MLFLOW_FILE}; MLflow reads plain folders no more",
+    )
 
 
 def _format(config: Config) -> Iterator[tuple[Path, str]]:
@@ -299,7 +305,9 @@ def _automatic_momentum(config: Config) -> Iterator[tuple[Path, str]]:
 
 def _row_order(config: Config) -> Iterator[tuple[Path, str]]:
     train = config.train
-    if train.blocks is not None and train.shuffle != "blocks":
+    streamed = isinstance(config.data, TableData) and config.data.stream is True  # its order becomes one of blocks
+    random = train.shuffle is True and train.batch_size != "full"
+    if train.blocks is not None and train.shuffle != "blocks" and not (streamed and random):
         order = setting("train.shuffle", "blocks")
         yield ("train", "blocks"), f"the order of the rows has no blocks; set {order}, or leave train.blocks out"
     if train.shuffle == "blocks" and train.batch_size == "full":

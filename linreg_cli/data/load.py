@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from linreg_cli.addresses import is_address, without_secrets
-from linreg_cli.config.data import FRAME, FrameData, InlineData, OfTable, SyntheticData
+from linreg_cli.config.data import FRAME, FrameData, InlineData, OfTable, SyntheticData, TableData
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.roles import CLUSTER, WEIGHT, column_roles
 from linreg_cli.config.schema import Config
+from linreg_cli.config.types import bytes_in
 from linreg_cli.data.assemble import Split, assemble
 from linreg_cli.data.column_settings import refuse_unknown_columns, unused_settings
 from linreg_cli.data.columns.kinds import Categories, EncodedColumns, Numbers, row_numbers
@@ -110,9 +111,14 @@ def _for_tables_with_gaps(dataset: Dataset, config: Config) -> Dataset:
 
 
 def opened_table(
-    source: OfTable, marks: Sequence[str], progress: Callable[[str], None], frame: "pa.Table | None"
+    source: OfTable,
+    marks: Sequence[str],
+    progress: Callable[[str], None],
+    frame: "pa.Table | None",
+    *,
+    in_blocks: bool = False,
 ) -> Table:
-    """The table of a source."""
+    """The table of a source; with `in_blocks`, as `open_table`."""
     from linreg_cli.data.tables.download import fetch
     from linreg_cli.data.tables.frame_table import open_frame
     from linreg_cli.data.tables.open import open_table
@@ -128,7 +134,7 @@ def opened_table(
     elif source.sha256 is not None:
         _verify_digest(source.path, source.sha256)
     text = TextFormat(source.delimiter, source.decimal, source.thousands, source.encoding)
-    return open_table(path, text=text, missing_values=marks, format_=source.format)
+    return open_table(path, text=text, missing_values=marks, format_=source.format, in_blocks=in_blocks)
 
 
 def _from_table(
@@ -136,7 +142,8 @@ def _from_table(
 ) -> Dataset:
     source = config.data
     assert isinstance(source, OfTable)
-    table = opened_table(source, config.preprocess.missing_values, progress, frame)
+    stays = isinstance(source, TableData) and source.stream is True and encoder is None
+    table = opened_table(source, config.preprocess.missing_values, progress, frame, in_blocks=stays)
     with naming_parts(table):
         return _dataset(config, encoder, table)
 
@@ -186,6 +193,7 @@ def _dataset(config: Config, encoder: Encoder | None, table: Table) -> Dataset:
         raise DataError([*faults, *more])
     raw = {name: parts[name] if name in parts else raw[name] for name in (*used, *targets)}
     found = read_roles(cells, roles, marks, source.name, table.as_text())
+    whole = cells.whole
     del cells  # their memory is needed for the encoded columns
     release_unused()
     raw, split = with_cells(raw, table, used), splitter(source, config, found.labels)
@@ -196,16 +204,17 @@ def _dataset(config: Config, encoder: Encoder | None, table: Table) -> Dataset:
     if found.weights is not None:
         weights = checked_weights(found.weights, roles[WEIGHT], dataset.splits, source.name)
         dataset = replace(dataset, weights=weights)
-    return dataset if encoder is not None else with_warnings(dataset, table, config)
+    return dataset if encoder is not None else with_warnings(dataset, table, config, whole)
 
 
-def with_warnings(dataset: Dataset, table: Table, config: Config) -> Dataset:
+def with_warnings(dataset: Dataset, table: Table, config: Config, whole: str | None = None) -> Dataset:
     """The rows of a table with what is odd about its columns, in the summary.
 
     Args:
         dataset: with an encoding that was fitted on its train split.
         table: that was read.
         config: of the rows.
+        whole: why it was read as a whole; None if it was not.
     """
     source = config.data
     assert isinstance(source, OfTable)
@@ -216,7 +225,18 @@ def with_warnings(dataset: Dataset, table: Table, config: Config) -> Dataset:
     unused = table.index.difference(dataset.targets, roles, source.ignore) if source.features is None else ()
     found = (*_header_warning(table, dataset.name), *map(_index_warning, sorted(unused)))
     found += (*unused_settings(config, table, used, dataset.targets), *_column_warnings(dataset, table, config))
+    found += _whole_warning(dataset, source, whole)
     return replace(dataset, summary=replace(dataset.summary, warnings=found))
+
+
+def _whole_warning(dataset: Dataset, source: OfTable, whole: str | None) -> tuple[Finding, ...]:
+    """A warning where a table that does not fit into the limit had to come into memory."""
+    if whole is None or not isinstance(source, TableData) or source.memory_limit is None:
+        return ()
+    taken = 8 * dataset.n_samples * (len(dataset.features) + len(dataset.targets))
+    if taken <= bytes_in(source.memory_limit):
+        return ()
+    return (Finding("stream", f"{whole}, so more than data.memory_limit; write the table as Parquet to stay below it"),)
 
 
 def _column_warnings(dataset: Dataset, table: Table, config: Config) -> tuple[Finding, ...]:

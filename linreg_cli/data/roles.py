@@ -10,6 +10,8 @@ from linreg_cli.config.roles import CLUSTER, SPLIT, WEIGHT
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Codes, Column, Numbers, Rows, Values
 from linreg_cli.data.encoding.cells import number_column, text_column
 from linreg_cli.data.encoding.levels import written
+from linreg_cli.data.encoding.number_hints import merged_faults
+from linreg_cli.data.encoding.treatments import Use
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.data.tables.text_format import AsText
 from linreg_cli.errors import DataError, Fault
@@ -118,8 +120,12 @@ def weight_column(
     Raises:
         DataError: for cells that are not finite numbers.
     """
+    uses: dict[str, Use] = {**dict.fromkeys(cells.numbers, "feature"), column: "target"}  # those must stay numbers
     found = number_column(cells, column, missing_values, name, source)
     if isinstance(found, Fault):
+        (first, *_) = merged_faults({column: found}, cells, missing_values, name, uses, source)
+        if first is not found:  # such as decimal commas, which a setting reads
+            raise DataError([first])
         # What would help a feature, such as to leave the column out, does not help weights.
         raise DataError(f"{found.message.split(';')[0]}; {_REMEDY}", found.where)
     return found

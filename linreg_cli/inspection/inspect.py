@@ -17,7 +17,7 @@ from linreg_cli.convergence.limits import (
     mean_square_limit,
 )
 from linreg_cli.convergence.of_config import arrays_of
-from linreg_cli.convergence.on_disk import rows_on_disk
+from linreg_cli.convergence.on_disk import rows_on_disk, wanted
 from linreg_cli.convergence.original import with_weights
 from linreg_cli.convergence.problem import ON_DISK, Problem
 from linreg_cli.convergence.rates import SgdRule, stable_rate
@@ -164,14 +164,15 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
         DataError: if the squares of the values overflow or underflow, or if there are too many parameters.
     """
     config = loaded.config
+    if ridge and wanted(config):
+        raise _ridge_on_disk()
     exact = config.train.model_copy(update={"dtype": "float64", "device": "cpu", "engine": "auto"})
     eps = float(np.finfo(config.train.dtype).eps)
     prepared = prepare(replace(loaded, config=config.model_copy(update={"train": exact})), reporter, eps=eps)
     reporter.stage("finding the optimum and the curvature")
     problem = prepared.problem
     if ridge and prepared.stream.value:
-        here = setting("data.stream", False)
-        raise UsageError(f"the path needs the rows in memory, and {ON_DISK}; set {here}", "--ridge")
+        raise _ridge_on_disk()
     if problem.no_factor_reason:  # inspect may take minutes for a table with many rows
         problem = replace(problem, allow_slow=True)
     if problem.no_factor_reason and not problem.range_reason:
@@ -286,6 +287,11 @@ def _held_out(prepared: Prepared, problem: Problem) -> OptimumErrors:
 def _in_original_units(config: Config) -> bool:
     """Whether the scaled units are the original ones (after the transform of the target)."""
     return not (config.preprocess.standardize or config.preprocess.standardize_target)
+
+
+def _ridge_on_disk() -> UsageError:
+    here = setting("data.stream", False)
+    return UsageError(f"the path needs the rows in memory, and {ON_DISK}; set {here}", "--ridge")
 
 
 def _ridge(problem: Problem) -> Ridge:

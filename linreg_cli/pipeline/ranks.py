@@ -1,12 +1,16 @@
 """A run on several processes: its shards, what is said of it, and how a launch finds the run that it has begun."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.errors import StoreError
 from linreg_cli.findings import Finding
+from linreg_cli.launched import local_size
 from linreg_cli.optim.engines.costs import estimate, steps_at_once
 from linreg_cli.optim.plan import StepPlan, not_from_moments
 from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows, row_bytes
@@ -55,18 +59,24 @@ def findings(plan: StepPlan, rows: AnyRows) -> list[Finding]:
     """A warning where one process would be faster than several."""
     if isinstance(rows, MeasuredRows) or rows.ranks is None or rows.ranks.size == 1:
         return []
-    shape = plan, rows.n_features, rows.n_targets
-    alone = "statistics" if not_from_moments(plan) is None else "native"
-    one, several = (
-        estimate(name, *shape, compiled=True, processes=size, stored=isinstance(rows, StoredRows)).total
-        for name, size in ((alone, 1), ("statistics" if alone == "statistics" else "sharded", rows.ranks.size))
-    )
+    size, here = rows.ranks.size, local_size(os.environ)
+    moments, stored = not_from_moments(plan) is None, isinstance(rows, StoredRows)
+
+    def seconds(name: str, processes: int, threads: int) -> float:
+        shape = plan, rows.n_features, rows.n_targets
+        return estimate(name, *shape, compiled=True, processes=processes, stored=stored, threads=threads).total
+
+    threads = torch.get_num_threads()  # of each; one process alone would have those of all on this machine
+    one = seconds("statistics" if moments else "native", 1, threads * here)
+    several = seconds("statistics" if moments else "sharded", size, threads)
     if several < one:
         return []
-    took = f"estimated {number(one, 2)} s on one, {number(several, 2)} s on {rows.ranks.size}"
+    took = f"estimated {number(one, 2)} s on one, {number(several, 2)} s on {size}"
     why = "every step waits for all processes"
-    if alone == "statistics":
+    if moments:
         why = "rows are read by one process alone"
+    elif plan.is_full_batch and here == size:
+        why = "it adds up on all cores of this machine"
     elif not plan.is_full_batch and steps_at_once(plan, row_bytes(rows)):
         why = "each process takes every step of such small batches"
     return [Finding("ranks", f"one process would be faster, since {why} ({took}); train without --nproc and torchrun")]

@@ -7,6 +7,7 @@ import numpy as np
 
 from linreg_cli.data.checks.combinations import combinations
 from linreg_cli.data.checks.duplicate_rows import duplicate_rows
+from linreg_cli.data.checks.effective_rows import few_effective_rows
 from linreg_cli.data.checks.leaks import MIN_ROWS, identifiers, leaks
 from linreg_cli.data.checks.thousands import thousands
 from linreg_cli.data.checks.wording import equal, listed
@@ -58,6 +59,7 @@ def warnings(dataset: Dataset, *, bias: bool, source: AsText | None = None) -> t
         for column in complete
     ]
     found += thousands(dataset, source, sample)
+    found += few_effective_rows(dataset)
     if n_train >= MIN_ROWS:
         found += identifiers(dataset, sample)
         found += leaks(dataset, sample)

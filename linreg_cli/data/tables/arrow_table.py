@@ -10,7 +10,7 @@ import pyarrow as pa
 from linreg_cli.data.columns.kinds import Numbers
 from linreg_cli.data.columns.on_disk import group_rows
 from linreg_cli.data.tables.blocks import ColumnSink, NotInBlocksError, cells_of, cells_of_block, numeric_marks
-from linreg_cli.data.tables.json_lines import read_json_lines
+from linreg_cli.data.tables.json_lines import JSON_WHOLE, read_json_lines
 from linreg_cli.data.tables.pandas_metadata import pandas_metadata
 from linreg_cli.data.tables.parquet_columns import BATCH_ROWS, read_numbers
 from linreg_cli.data.tables.table import Cells, is_number_type, refuse_bad_names
@@ -63,7 +63,8 @@ class ArrowTable:
                 raise DataError(f"columns of {other} are missing here: {', '.join(absent)}", part.name)
         if _is_json(self._parts[0]):
             whole = self.numbers(self.read_all().select(names), [*columns, *either])
-            return cells_of(whole, [*columns, *either], self._missing_values)
+            cells = cells_of(whole, [*columns, *either], self._missing_values)
+            return Cells(cells.numbers, cells.others, JSON_WHOLE)
         numbers = [
             name
             for name in (*columns, *either)
@@ -76,7 +77,7 @@ class ArrowTable:
         sink = ColumnSink(numbers, self._missing_values)
         for part in self._parts if names or not found else ():
             self._guard(part, lambda part=part: _pour(part, names, sink))
-        cells: Cells = self._fitting(sink.cells)
+        cells = self._fitting(sink.cells)
         return Cells({**found, **cells.numbers}, self._with_categories(cells.others))
 
     def _with_categories(self, table: pa.Table) -> pa.Table:

@@ -20,6 +20,10 @@ BLOCK_BYTES = 2**20
 _LONGEST_LINE = 32 * 2**20
 
 
+#: Why a CSV is read as a whole.
+UNEVEN = "a CSV with line breaks in quotes, or lines of more than 32 MiB, is read as a whole"
+
+
 class UnevenLinesError(ValueError):
     """A line has an odd number of quotes (a quoted line break) or is too long; the file must be read as a whole."""
 

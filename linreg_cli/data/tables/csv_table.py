@@ -8,14 +8,21 @@ import pyarrow.csv as pcsv
 
 from linreg_cli.config.formats import CSV_SUFFIXES
 from linreg_cli.data.tables import header
-from linreg_cli.data.tables.blocks import ColumnSink, NotInBlocksError, UnevenLinesError, cells_of, cells_of_block
+from linreg_cli.data.tables.blocks import (
+    UNEVEN,
+    ColumnSink,
+    NotInBlocksError,
+    UnevenLinesError,
+    cells_of,
+    cells_of_block,
+)
 from linreg_cli.data.tables.csv_faults import of_every_row, with_wide_marks
 from linreg_cli.data.tables.csv_part import CsvPart, as_it_is
 from linreg_cli.data.tables.exact_kinds import ExactKinds
 from linreg_cli.data.tables.leading_zeros import LeadingZerosError
 from linreg_cli.data.tables.location import Location
 from linreg_cli.data.tables.object_stores import ObjectError
-from linreg_cli.data.tables.table import Cells
+from linreg_cli.data.tables.table import Cells, refused
 from linreg_cli.data.tables.text_format import AsText, TextFormat
 from linreg_cli.data.tables.text_numbers import as_exact_numbers, as_numbers
 from linreg_cli.errors import DataError, Fault
@@ -30,6 +37,7 @@ class CsvTable:
         location: the files.
         text: how they are written, with a delimiter.
         missing_values: cells that mean 'missing'.
+        in_blocks: whether a table that must be read as a whole is refused.
 
     Raises:
         DataError: for a file that cannot be read, is another format, or has no valid header, and for headers that
@@ -38,8 +46,11 @@ class CsvTable:
 
     index = frozenset[str]()
 
-    def __init__(self, location: Location, text: TextFormat, missing_values: Sequence[str]) -> None:
+    def __init__(
+        self, location: Location, text: TextFormat, missing_values: Sequence[str], *, in_blocks: bool = False
+    ) -> None:
         assert text.delimiter is not None
+        self._in_blocks_only = in_blocks
         self.name, self.text = location.name, text
         self.delimiter = text.delimiter
         self._missing_values = list(missing_values)
@@ -73,10 +84,13 @@ class CsvTable:
             types = dict.fromkeys((*columns, *either), pa.float64()) | dict.fromkeys((*text, *worded), pa.string())
             options = self._options(types)
             read: Cells | None = None
+            whole: str | None = None
             try:
                 read = self._read_in_blocks(options)
             except UnevenLinesError:
-                read = self._read_whole(options)
+                if self._in_blocks_only:
+                    raise DataError(refused(UNEVEN), self.name) from None
+                read, whole = self._read_whole(options), UNEVEN
             except LeadingZerosError as error:
                 worded |= error.columns
                 continue
@@ -87,7 +101,7 @@ class CsvTable:
             return self._cells(self._read_as_text(columns, text, either), [*columns, *either])
         ambiguous = [column for column in either if column in worded]
         turned = self._cells(self.numbers(read.others, ambiguous), ambiguous)
-        return Cells({**read.numbers, **turned.numbers}, turned.others)
+        return Cells({**read.numbers, **turned.numbers}, turned.others, whole)
 
     def _cells(self, table: pa.Table, columns: Sequence[str]) -> Cells:
         return cells_of(table, columns, self._missing_values)

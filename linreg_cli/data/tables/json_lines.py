@@ -12,6 +12,9 @@ import pyarrow.compute as pc
 from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.errors import DataError, Fault
 
+#: Why they are read as a whole.
+JSON_WHOLE = "JSON Lines are read as a whole, since the type of a column shows in all of them"
+
 #: From here on, float64 does not have every whole number.
 _EXACT = 2.0**53
 #: Digits of the longest whole number that Arrow has a type for, other than float64.

@@ -97,7 +97,7 @@ class _NormalTable:
 
 
 def _cells_named(cells: Cells) -> Cells:
-    return Cells({normal(name): numbers for name, numbers in cells.numbers.items()}, _named(cells.others))
+    return Cells({normal(name): numbers for name, numbers in cells.numbers.items()}, _named(cells.others), cells.whole)
 
 
 def _named(table: pa.Table) -> pa.Table:

@@ -8,9 +8,10 @@ from linreg_cli.addresses import object_name
 from linreg_cli.config.formats import COMPRESSIONS, CSV_SUFFIXES, OTHER_SUFFIXES
 from linreg_cli.data.tables.arrow_table import ArrowTable
 from linreg_cli.data.tables.csv_table import CsvTable
+from linreg_cli.data.tables.json_lines import JSON_WHOLE
 from linreg_cli.data.tables.location import Location, locate
 from linreg_cli.data.tables.normal_names import with_normal_names
-from linreg_cli.data.tables.table import Table
+from linreg_cli.data.tables.table import Table, refused
 from linreg_cli.data.tables.text_format import DEFAULT, TextFormat
 from linreg_cli.errors import ConfigError, DataError, Fault
 from linreg_cli.remedies import quoted
@@ -27,7 +28,12 @@ _REMEDIES = {
 
 
 def open_table(
-    path: str, *, text: TextFormat = DEFAULT, missing_values: Sequence[str] = ("",), format_: str | None = None
+    path: str,
+    *,
+    text: TextFormat = DEFAULT,
+    missing_values: Sequence[str] = ("",),
+    format_: str | None = None,
+    in_blocks: bool = False,
 ) -> Table:
     """Open a table and read its header or schema.
 
@@ -36,16 +42,17 @@ def open_table(
         text: how a CSV is written; for other formats only the default is allowed.
         missing_values: cells that mean 'missing'; in columns of numbers, by value.
         format_: as `locate`.
+        in_blocks: whether a table that must be read as a whole is refused, by its format now, else when it is read.
 
     Raises:
         ConfigError: for a delimiter that a CSV cannot have.
         DataError: for a file that does not exist, has an unsupported format, or is not what its suffix says, and for
             parts whose columns differ.
     """
-    return with_normal_names(_open(locate(path, format_), text, missing_values))
+    return with_normal_names(_open(locate(path, format_), text, missing_values, in_blocks=in_blocks))
 
 
-def _open(found: Location, text: TextFormat, missing_values: Sequence[str]) -> Table:
+def _open(found: Location, text: TextFormat, missing_values: Sequence[str], *, in_blocks: bool) -> Table:
     path, suffix = found.name, found.suffix
     if suffix in CSV_SUFFIXES:
         delimiter = text.delimiter or CSV_SUFFIXES[suffix]
@@ -54,9 +61,11 @@ def _open(found: Location, text: TextFormat, missing_values: Sequence[str]) -> T
             raise ConfigError(f"{message} a quote or a line break", path)
         if delimiter == text.decimal:
             raise ConfigError(f"data.decimal: {quoted(delimiter)} is also the delimiter of the cells", path)
-        return CsvTable(found, replace(text, delimiter=delimiter), missing_values)
+        return CsvTable(found, replace(text, delimiter=delimiter), missing_values, in_blocks=in_blocks)
     if suffix is not None:
         _refuse_text_settings(text, path, suffix if found.what == "file" else f"a {found.what} of {suffix} files")
+        if in_blocks and suffix == ".jsonl":
+            raise DataError(refused(JSON_WHOLE), path)
         return ArrowTable(path, found.files, missing_values)
     known = ", ".join((*CSV_SUFFIXES, *(f".csv{suffix}" for suffix in COMPRESSIONS), *OTHER_SUFFIXES))
     remedy = _REMEDIES.get(Path(object_name(path)).suffix.lower(), "rename the file if it is one of these")

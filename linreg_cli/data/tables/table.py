@@ -11,7 +11,7 @@ from linreg_cli.data.columns.kinds import Numbers
 from linreg_cli.data.tables.text_format import AsText
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.lookalike import difference
-from linreg_cli.remedies import leave_out
+from linreg_cli.remedies import leave_out, setting
 
 
 def is_number_type(kind: pa.DataType) -> bool:
@@ -27,10 +27,12 @@ class Cells:
     Attributes:
         numbers: name -> column of numbers, float64; a missing cell is nan.
         others: the other columns, with the types of the file.
+        whole: why the table was read as a whole, into memory; None if it was read in blocks.
     """
 
     numbers: dict[str, Numbers]
     others: pa.Table
+    whole: str | None = None
 
     @property
     def num_rows(self) -> int:
@@ -44,6 +46,14 @@ class Cells:
         if name in self.numbers:
             return pa.chunked_array([to_arrow(self.numbers[name].values[:])])
         return self.others.column(name)
+
+
+def refused(why: str) -> str:
+    """The message about a table that is to stay on the disk and can only be read as a whole."""
+    return (
+        f"{why}, and with data.stream: true the rows do not come into memory; write the table as Parquet, or set "
+        f"{setting('data.stream', False)}"
+    )
 
 
 class Table(Protocol):

@@ -52,7 +52,7 @@ class Cost:
 
 def estimate(
     name: str, plan: StepPlan, n_features: int, n_targets: int, *, compiled: bool, processes: int = 1,
-    stored: bool = False,
+    stored: bool = False, threads: int = 1,
 ) -> Cost:  # fmt: skip
     """The estimated cost of a plan on an executor.
 
@@ -64,6 +64,7 @@ def estimate(
         compiled: whether the compiled kernels are on the disk, from the executor's `is_compiled`.
         processes: that share the rows.
         stored: whether the rows stay on the disk, and one process reads them in every epoch.
+        threads: of a process; they share passes over all rows.
     """
     rows = plan.n_samples * plan.epochs
     if name == "reference":
@@ -74,13 +75,13 @@ def estimate(
     if name == "statistics":
         width = n_features + n_targets
         measuring = plan.n_samples * (1.5e-9 + 0.2e-9 * width + 0.015e-9 * width**2) + 0.1e-9 * n_features**3
-        measuring = measuring / processes + (processes > 1) * _sending(plan, width, processes)
+        measuring = measuring / processes / threads + (processes > 1) * _sending(plan, width, processes)
         return Cost(start, measuring + plan.epochs * (60e-6 + 0.5e-9 * n_features**2 * n_targets))
     passing = n_targets * (0.5e-9 + 0.15e-9 * n_features)
     shuffling = 12e-9 + 0.5e-9 * n_features if plan.rows.is_random else 0.0
     steps = plan.total_steps * (8e-9 + 0.2e-9 * n_features * n_targets)
     # Two passes per epoch: one for the steps and one for the train loss.
-    passes = rows * (2 * passing + shuffling)
+    passes = rows * (2 * passing / threads if plan.is_full_batch else passing / threads + passing + shuffling)
     if stored and processes == 1:
         passes += 2 * rows * (n_features + n_targets) * 4 / BYTES_A_SECOND
     if processes > 1:

@@ -45,6 +45,16 @@ def is_object(path: str) -> bool:
     return bool(colon) and scheme.lower() in OBJECT_SCHEMES
 
 
+def has_keys(path: str) -> bool:
+    """Whether the address of an object holds an access key and its secret.
+
+    >>> has_keys("s3://KEY:SECRET@bucket/a.csv"), has_keys("gs://anonymous@bucket/a.csv"), has_keys("s3://b/x@y:z")
+    (True, False, False)
+    """
+    authority = path.partition("://")[2].partition("/")[0]
+    return is_object(path) and ":" in authority.rpartition("@")[0]
+
+
 def is_elsewhere(path: str) -> bool:
     """Whether a path is an address of any kind, and so no path of this machine.
 

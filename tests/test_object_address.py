@@ -1,10 +1,14 @@
 """Which addresses of objects are read, and what is said of the others."""
 
+from pathlib import Path
+
 import pytest
 
 from linreg_cli.addresses import is_object
 from linreg_cli.config.formats import format_of, table_format, table_stem
 from linreg_cli.config.object_address import ObjectAddress, ObjectAddressError
+from linreg_cli.data.tables.location import locate
+from linreg_cli.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -85,3 +89,12 @@ def test_an_address_of_another_kind(linreg, config_file):
     result = linreg("inspect", "-c", config_file("data: {path: 'ftp://host/t*.csv', target: y}\n"))
     assert result.code == 3
     assert "linreg reads addresses that begin with s3://, gs://, memory://, http:// or https://" in result.err
+
+
+def test_a_path_that_was_an_address(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="a Path keeps one of the two slashes, so give an address as text"):
+        locate(str(Path("s3://bucket/t.csv")))
+    (tmp_path / "s3:").mkdir()
+    (tmp_path / "s3:" / "t.csv").write_text("x,y\n1,2\n")
+    assert locate("s3:/t.csv").what == "file"  # what is really called so

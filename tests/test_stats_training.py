@@ -227,6 +227,7 @@ def test_settings_and_gates_that_need_rows_are_refused_before_training(linreg, p
         ("preprocess.missing=drop", 2, "the config is not that of the statistics: preprocess.missing: drop is"),
         ("data.target=z", 2, "data.target is"),
         ("data.encoding=latin-1", 2, "data.encoding is"),
+        (f"data.sha256={'ab' * 32}", 2, "data.sha256 is"),
         ("train.dtype=float32", 0, ""),
     ],
 )

@@ -15,6 +15,8 @@ from linreg_cli.config import load_config
 from linreg_cli.config.types import bytes_in
 from linreg_cli.convergence import on_disk
 from linreg_cli.convergence.constant import best_constant_loss
+from linreg_cli.data import load_dataset
+from linreg_cli.data.columns.kinds import EncodedColumns
 from linreg_cli.data.columns.row_file import stored
 from linreg_cli.data.scaling import Scaling
 from linreg_cli.optim.engines import parts, windows
@@ -310,3 +312,15 @@ def test_blocks_that_are_named_are_those_of_a_shuffled_run_that_streams(linreg, 
         refused = linreg("train", "-c", "c.yaml", *options([*settings, "train.shuffle=true", "train.blocks=5"]))
         assert refused.code == 2
         assert "train.blocks: the order of the rows has no blocks" in refused.err
+
+
+def test_a_part_of_a_split_is_read_without_the_rest_of_the_table(linreg, table, monkeypatch):
+    """A split that is drawn row by row is no range; each part of it once read every column as a whole."""
+    loaded = load_config([table.with_name("c.yaml")], ["data.split={train: 0.5, test: 0.5, by: hash}"])
+    dataset, counts, take = load_dataset(loaded.config), [], EncodedColumns.take
+    monkeypatch.setattr(EncodedColumns, "take", lambda *about: counts.append(len(found := take(*about))) or found)
+    some = dataset.splits["train"][40:80]
+    X_nd = Scaling.identity(dataset.features).tensor(dataset, some, torch.float64)
+    assert counts == [40] * 3
+    mixed = Scaling.identity(dataset.features).tensor(dataset, some[::-1].copy(), torch.float64)
+    assert torch.equal(mixed.flip(0), X_nd)

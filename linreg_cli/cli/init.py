@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from linreg_cli.addresses import has_secrets
+from linreg_cli.addresses import has_keys, has_secrets
 from linreg_cli.cli import destination, options, output
 from linreg_cli.cli.folder import CONFIGS
 from linreg_cli.cli.table_input import check_format, standard_input
@@ -55,6 +55,9 @@ def init(
         raise UsageError("the file exists; overwrite it with --force, or choose another one with -o", str(path))
     if os.path.isdir(path):
         raise UsageError("this is a folder; give the name of a file with -o", str(path))
+    if is_written_through(path) and has_keys(table or ""):
+        message = "the config holds the keys of the address; write it to a file with -o FILE, or set them in the"
+        raise UsageError(f"{message} environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", table)
     write_bytes(path, content.encode("utf-8"), mode=0o600 if has_secrets(content) else None)
     if not to_stdout:
         output.show(one_line(str(path)))

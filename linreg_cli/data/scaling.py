@@ -145,7 +145,7 @@ class Scaling:
     ) -> Iterator[tuple[Mapping[str, Column], slice, int]]:
         """(source of some columns, their positions, first row of the block) for each block of the tensor."""
         starts = range(0, n_rows, _BLOCK_ROWS)
-        if not isinstance(rows, np.ndarray):
+        if not isinstance(rows, np.ndarray) or (np.diff(rows) > 0).all():
             # A block stays in the processor's cache while its columns, which are strided, are written.
             for start in starts:
                 yield dataset.columns, slice(None), start

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 #: Rows that an evaluation takes at a time, to keep its memory small compared with the data.
-CHUNK_ROWS = 131_072
+CHUNK_ROWS = 32_768
 
 _ELEMENTWISE: dict[str, Callable[[Tensor, float], Tensor]] = {
     "mse": lambda e, _: e.square(),

@@ -167,9 +167,10 @@ class StoredRows:
         return self.read_into(self.room(last - first), first)
 
     def parts(self, size: int) -> Iterator[TrainRows]:
-        """All rows in order, `size` at a time."""
+        """All rows in order, `size` at a time, in the same memory: each is valid until the next one."""
+        room = self.room(min(size, self.n_samples))
         for first in range(0, self.n_samples, size):
-            yield self.part(first, min(first + size, self.n_samples))
+            yield self.read_into(room.part(0, min(size, self.n_samples - first)), first)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from linreg_cli.addresses import without_secrets
 from linreg_cli.config.data import STDIN, STDIN_NAME, TableData
 from linreg_cli.config.load import default_name
 from linreg_cli.config.source import ConfigText
@@ -67,7 +68,7 @@ def head(choices: Choices, file: str) -> str:
         file: the name of the config.
     """
     name = default_name([ConfigText(file, "", Path(file).stem)])
-    path, fed = (choices.path, "") if choices.path != STDIN else (STDIN_NAME, " < TABLE")
+    path, fed = (without_secrets(choices.path), "") if choices.path != STDIN else (STDIN_NAME, " < TABLE")
     ways = [
         (command("linreg", "train", "-c", file) + fed, "train, evaluate, write a run folder"),
         (command("linreg", "predict", name, "--data", "NEW.csv"), "predictions for other rows"),

@@ -60,6 +60,7 @@ def settings_of(config: Config, terms: Sequence[Term], treated: Mapping[str, Tre
         "data.split": {"column": split.column, **shares},
         **({"seed": config.seed} if drawn else {}),
         **({"data.weight": data.weight} if data.weight is not None else {}),
+        **({"data.sha256": data.sha256.lower()} if data.sha256 is not None else {}),
         "data.encoding": codecs.lookup(data.encoding).name,
         "data.decimal": data.decimal,
         "data.thousands": data.thousands,

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from linreg_cli.data.tables.object_parts import stored_files
 from linreg_cli.data.tables.standard_input import file_of
 from linreg_cli.errors import DataError
 
+#: An address of which a `pathlib.Path` was made.
+_HALVED = re.compile(r"(s3|gs|gcs|memory|https?):/(?!/)")
 #: Files that a message names; the others are counted.
 _NAMED = 4
 
@@ -61,9 +64,10 @@ def locate(path: str, format_: str | None = None) -> Location:
     try:
         os.stat(file)
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL, which no path has
-        if "://" in path:
+        if "://" in path or _HALVED.match(path):
             message = "linreg reads addresses that begin with s3://, gs://, memory://, http:// or https://"
-            raise DataError(message, path) from None
+            hint = "; a Path keeps one of the two slashes, so give an address as text" if "://" not in path else ""
+            raise DataError(f"{message}{hint}", path) from None
         if glob.has_magic(path) and "\0" not in path:
             return _matched(path)
         where = "" if file.is_absolute() else f" (in {Path.cwd()})"

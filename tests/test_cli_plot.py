@@ -90,3 +90,13 @@ def test_a_damaged_history_is_a_store_error(linreg, runs, tmp_path, content):
     (tmp_path / "outputs" / "line-0001" / "history.csv").write_text(content)
     result = linreg("plot", "line", "--kind", "loss")
     assert (result.code, "Traceback" in result.err) == (6, False), result.err
+
+
+def test_all_of_several_runs_is_every_kind_that_they_can_share(linreg, runs):
+    result = linreg("plot", "line", "plane", "--kind", "all", "-o", "p")
+    assert result.code == 0
+    drawn = [path.split("/")[1].split("-")[0] for path in result.out.splitlines()]
+    assert drawn == ["loss", "gap", "coefficients", "learning_curve"]
+    assert result.err == (
+        "warning: not drawn: path: plane-0001 and line-0001 were trained on other data, so they share no loss\n"
+    )

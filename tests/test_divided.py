@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 from scipy import linalg
 
 from linreg_cli.convergence.batch_curvature import any_batch, mean_square_curvature
@@ -26,7 +27,8 @@ class Thread:
     """What `Ranks` has, for ranks that are threads of one process."""
 
     def __init__(self, rank, size, lines):
-        self.rank, self.size, self._lines, self._numbers = rank, size, lines, iter(range(99))
+        self.rank, self.size, self.sent = rank, size, []
+        self._lines, self._numbers = lines, iter(range(99))
 
     def _put(self, to, value):
         self._lines[self.rank, to].put(value)
@@ -118,6 +120,8 @@ def test_any_number_of_processes_finds_the_same_bits(dtype, bias, weighted, clus
         with Several(size) as ranks:
             rows = division(shards, ranks)(X, y, weights)
             found.append(numbers(rows, bias=bias, clusters=clusters, weights=weights)[0])
+            tensors = torch.from_numpy(X).numpy(), torch.from_numpy(y).numpy()
+            assert (division(shards, ranks)(*tensors, weights) is rows) == (size > 1), "they are sent once"
     assert found[0] == found[1] == found[2] == found[3]
 
 

@@ -118,14 +118,23 @@ def _check_axes(kinds: list[str], scale: str, x: str, curves: list[str]) -> None
 
 
 def _overlays(folders: "list[RunFolder]", kinds: list[str], format_: str, axes: "Axes") -> dict[str, bytes]:
-    """Several runs in one picture of each kind, by file name."""
-    from linreg_cli.figures.of_run import overlay
+    """Several runs in one picture of each kind, by file name; of `all`, each kind that these runs can share."""
+    from linreg_cli.figures.kinds import KINDS
+    from linreg_cli.figures.of_run import ALL, overlay
     from linreg_cli.runs.compare import comparison_name
 
     pictures = {}
-    for kind in kinds:
+    every = ALL in kinds
+    for kind in [name for name, each in KINDS.items() if each.overlays is not None] if every else kinds:
         name = comparison_name(kind, [run.id for run in folders])
-        for ending, content in overlay(folders, format_, kind, axes).items():
+        try:
+            drawn = overlay(folders, format_, kind, axes)
+        except UsageError as error:
+            if not every:
+                raise
+            output.warn(f"not drawn: {kind}: {error.faults[0].message}")
+            continue
+        for ending, content in drawn.items():
             pictures[f"{name}{ending}.{format_}"] = content
     return pictures
 

@@ -51,8 +51,10 @@ def drawing() -> Iterator[None]:
         raise
     except FAILURES as error:
         if isinstance(error, ImportError) or _within(error.__traceback__, _LIBRARIES):
-            found = str(error).partition("\n")[0][:200]
-            raise PlotError(f"matplotlib cannot draw here ({type(error).__name__}: {found})") from error
+            found = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}"
+            by_pillow = _within(error.__traceback__, ("PIL",)) or getattr(error, "name", None) == "PIL"
+            what = "Pillow cannot write a picture here" if by_pillow else "matplotlib cannot draw here"
+            raise PlotError(f"{what} ({found})") from error
         raise
 
 

@@ -15,6 +15,17 @@ _SIZE, _HIGH, _WIDE = 0.85 * SMALL, 0.045, 0.016
 _SPOTS = [(side, above, far) for far in (1, 3, 5) for above in (1, -1) for side in (1, -1)]
 
 
+def _curves(axes: "Axes") -> list[np.ndarray]:
+    """The smooth curves that are drawn already, each of shape (2, n)."""
+    return [np.array(line.get_data(), dtype=float) for line in axes.get_lines() if line.get_gid() == "smooth"]
+
+
+def _dense(curve: np.ndarray) -> np.ndarray:
+    """So many points of a curve that a name cannot lie on it between two of them."""
+    at = np.linspace(0, curve.shape[1] - 1, 40 * curve.shape[1])
+    return np.array([np.interp(at, np.arange(curve.shape[1]), values) for values in curve])
+
+
 def name_points(axes: "Axes", xy: np.ndarray, names: np.ndarray, *, around: np.ndarray) -> None:
     """Label points, the first ones first, inside the frame, without overlap, and where few points are covered.
 
@@ -27,7 +38,7 @@ def name_points(axes: "Axes", xy: np.ndarray, names: np.ndarray, *, around: np.n
     from matplotlib import patheffects
 
     start, size = np.array([[axes.get_xlim()[0]], [axes.get_ylim()[0]]]), np.array([axes.get_xlim(), axes.get_ylim()])
-    points = (around - start) / np.diff(size, axis=1)
+    points = (np.hstack([around, *map(_dense, _curves(axes))]) - start) / np.diff(size, axis=1)
     taken: list[tuple[float, float, float]] = []  # middle and half the width, as shares of the frame
     gap = 11 if around.shape[1] <= FEW else 7  # few points are large
     for name, (x, y), (across, up) in zip(names, xy.T.tolist(), ((xy - start) / np.diff(size, axis=1)).T, strict=True):

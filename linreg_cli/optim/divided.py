@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # several processes are rare, and its imports take time
     from linreg_cli.optim.ranks import Ranks
 
 #: Bytes of rows that are sent at once.
-PIECE = 2**24
+PIECE = 2**22
 
 
 def division(shards: Shards | None, ranks: "Ranks | None" = None) -> Divide:
@@ -42,33 +42,56 @@ def division(shards: Shards | None, ranks: "Ranks | None" = None) -> Divide:
     return _Division(shards, ranks)
 
 
+def shared(shards: Shards, ranks: "Ranks", X_nd: Matrix, y_nk: Matrix, weights: Any) -> "SharedRows":
+    """As rank 0 of several, rows as `division` divides them."""
+    return _Division(shards, ranks)(X_nd, y_nk, weights)
+
+
 class _Division:
     """As rank 0, how rows are divided among processes, which are sent the same ones once."""
 
     def __init__(self, shards: Shards, ranks: "Ranks") -> None:
-        self._shards, self._ranks, self._known = shards, ranks, list[_Shared]()
+        self._shards, self._ranks = shards, ranks
 
-    def __call__(self, X_nd: Matrix, y_nk: Matrix, weights: Any) -> DividedRows:
-        for known in self._known:
-            if known.X_nd is X_nd and known.y_nk is y_nk and (known.weight_n is None) == (weights is None):
-                return known
-        self._known.append(_Shared(X_nd, y_nk, weights, shards=self._shards, ranks=self._ranks))
-        return self._known[-1]
+    def __call__(self, X_nd: Matrix, y_nk: Matrix, weights: Any) -> "SharedRows":
+        known: list[SharedRows] = self._ranks.sent
+        for each in known:
+            if each.is_of(X_nd, y_nk, self._shards):
+                return each
+        known.append(SharedRows(X_nd, y_nk, weights, shards=self._shards, ranks=self._ranks))
+        return known[-1]
 
 
-class _Shared(DividedRows):
+class SharedRows(DividedRows):
     """As rank 0, rows whose shards are divided among processes; arguments are those of `DividedRows` and `division`."""
 
     def __init__(self, X_nd: Matrix, y_nk: Matrix, weights: Any, *, shards: Shards, ranks: "Ranks") -> None:
         self._shards, self._ranks, self._held = shards, ranks, shards.of_ranks(ranks.size)
         super().__init__(X_nd, y_nk, weights, shards.bounds[: self._held[0].stop + 1].tolist())
-        self._number: int | None = None
+
+    def is_of(self, X_nd: Matrix, y_nk: Matrix, shards: Shards) -> bool:
+        """Whether these are the same rows, in the same shards; weights belong to rows."""
+        return shards == self._shards and _is_same(X_nd, self.X_nd) and _is_same(y_nk, self.y_nk)
+
+    @functools.cached_property
+    def number(self) -> int:
+        """The number by which the other processes know the rows, which they are sent when it is first asked for."""
+        number, bounds = self._ranks.next_number(), self._shards.bounds
+        self._read = _read_once(self.X_nd, int(bounds[self._held[0].stop])), self.y_nk
+        columns = [self.X_nd, self.y_nk, *([] if self.weight_n is None else [self.weight_n[:, None]])]
+        shapes = [(each.shape[1], str(each.dtype), _is_read_fast(each)) for each in columns]
+        self._ranks.ask("hold", number, self._shards, shapes)
+        for rank in range(1, self._ranks.size):
+            first, last = (int(bounds[at]) for at in (self._held[rank].start, self._held[rank].stop))
+            for values in columns:
+                for at in _pieces(first, last, values):
+                    self._ranks.send(torch.from_numpy(np.ascontiguousarray(values[at])), rank)
+        self._ranks.done()
+        return number
 
     def of_parts(self, function: Callable[..., Any], *arguments: Any, keep: Callable[..., None] | None = None) -> Any:
         """As `DividedRows.of_parts`."""
-        if self._number is None:
-            self._number = self._sent()
-        self._ranks.ask("pass", self._number, function, arguments)
+        self._ranks.ask("pass", self.number, function, arguments)
         wanted = {} if keep is None else {"keep": keep}
         found = super().of_parts(function, *arguments, **wanted)
         for rank in range(1, self._ranks.size):
@@ -80,20 +103,6 @@ class _Shared(DividedRows):
         self._ranks.done()
         return found
 
-    def _sent(self) -> int:
-        """The number by which the other processes know the rows that they are sent here."""
-        number, bounds = self._ranks.next_number(), self._shards.bounds
-        self._read = _read_once(self.X_nd, int(bounds[self._held[0].stop])), self.y_nk
-        columns = [self.X_nd, self.y_nk, *([] if self.weight_n is None else [self.weight_n[:, None]])]
-        self._ranks.ask("hold", number, self._shards, [(each.shape[1], str(each.dtype)) for each in columns])
-        for rank in range(1, self._ranks.size):
-            first, last = (int(bounds[at]) for at in (self._held[rank].start, self._held[rank].stop))
-            for values in columns:
-                for at in _pieces(first, last, values):
-                    self._ranks.send(torch.from_numpy(np.ascontiguousarray(values[at])), rank)
-        self._ranks.done()
-        return number
-
 
 class HeldRows:
     """As another rank, the rows that rank 0 has sent, and passes over them."""
@@ -101,13 +110,17 @@ class HeldRows:
     def __init__(self, ranks: "Ranks") -> None:
         self._ranks, self._rows = ranks, dict[int, DividedRows]()
 
-    def hold(self, number: int, shards: Shards, columns: Sequence[tuple[int, str]]) -> None:
+    def of(self, number: int) -> DividedRows:
+        """The rows of a number, in the shards that this rank holds."""
+        return self._rows[number]
+
+    def hold(self, number: int, shards: Shards, columns: Sequence[tuple[int, str, bool]]) -> None:
         """Receive rows.
 
         Args:
             number: by which rank 0 asks for passes over them.
             shards: of all rows.
-            columns: width and dtype of X, y and perhaps the weights.
+            columns: width and dtype of X, y and perhaps the weights, and whether they are held in memory.
 
         Raises:
             DataError: if there is no space for them.
@@ -115,7 +128,7 @@ class HeldRows:
         held = shards.of_ranks(self._ranks.size)[self._ranks.rank]
         bounds = shards.bounds[held.start : held.stop + 1]
         count, before = int(bounds[-1] - bounds[0]), int(bounds[0])
-        X_nd, y_nk, *more = (self._received(count, width, dtype) for width, dtype in columns)
+        X_nd, y_nk, *more = (self._received(count, *each) for each in columns)
         weights = more[0][0:count][:, 0] if more else None
         self._rows[number] = DividedRows(X_nd, y_nk, weights, (bounds - before).tolist(), before=before)
 
@@ -125,24 +138,43 @@ class HeldRows:
         found = self._rows[number].of_parts(function, *arguments, keep=lambda *columns: kept.append(columns))
         self._ranks.answer((kept, found))
 
-    def _received(self, count: int, width: int, dtype: str) -> Matrix:
-        return _filled(count, width, dtype, lambda at: self._ranks.receive((at.stop - at.start, width), dtype).numpy())
+    def _received(self, count: int, width: int, dtype: str, resident: bool) -> Matrix:
+        def rows(at: slice) -> npt.NDArray[Any]:
+            return self._ranks.receive((at.stop - at.start, width), dtype).numpy()
+
+        return _filled(count, width, dtype, rows, resident=resident)
 
 
 def _read_once(values: Matrix, count: int) -> Matrix:
     """The first rows of a matrix, for some passes over them: a copy where they are put together on access."""
-    if isinstance(values, np.ndarray | StoredMatrix):
+    if _is_read_fast(values):
         return values
     return _filled(count, values.shape[1], str(values.dtype), lambda at: values[at])
 
 
-def _filled(count: int, width: int, dtype: str, rows: Callable[[slice], npt.NDArray[Any]]) -> Matrix:
-    """A matrix of rows that come in pieces: in memory if it is small, else in a temporary file.
+def _is_read_fast(values: Matrix) -> bool:
+    """Whether rows lie row by row, as those do that are trained on, which other processes need in memory."""
+    return isinstance(values, np.ndarray | StoredMatrix)
+
+
+def _is_same(one: Matrix, other: Matrix) -> bool:
+    """Whether two matrices are the same numbers in the same place; arrays and tensors may share them."""
+    if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
+        return one is other
+    return (one.ctypes.data, one.shape, one.strides, one.dtype) == (
+        other.ctypes.data, other.shape, other.strides, other.dtype
+    )  # fmt: skip
+
+
+def _filled(
+    count: int, width: int, dtype: str, rows: Callable[[slice], npt.NDArray[Any]], *, resident: bool = False
+) -> Matrix:
+    """A matrix of rows that come in pieces: in memory if it is small or must be, else in a temporary file.
 
     Raises:
         DataError: if there is no space for them.
     """
-    if count * width * np.dtype(dtype).itemsize <= LARGEST_ARRAY:
+    if resident or count * width * np.dtype(dtype).itemsize <= LARGEST_ARRAY:
         small = np.empty((count, width), dtype)
         for at in _pieces(0, count, small):
             small[at] = rows(at)

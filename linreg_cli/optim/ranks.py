@@ -44,11 +44,12 @@ class Ranks:
         rank: its number, from 0.
         size: how many there are.
         launch: the id of the launch that started them, or None.
+        sent: as rank 0, the rows of which the others have their shards (`divided.SharedRows`).
     """
 
     def __init__(self, rank: int, size: int, store: Store | None, launch: str | None) -> None:
         self.rank, self.size, self._store, self.launch = rank, size, store, launch
-        self._asking, self._numbers = False, itertools.count()
+        self._asking, self._numbers, self.sent = False, itertools.count(), list[Any]()
 
     @classmethod
     def alone(cls, launch: str | None = None) -> "Ranks":

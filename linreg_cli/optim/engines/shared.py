@@ -1,18 +1,16 @@
 """The work on the shards, shared with other processes where there are some."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
-from torch import Tensor
 
-from linreg_cli.optim.divided import HeldRows
+from linreg_cli.optim.divided import HeldRows, shared
 from linreg_cli.optim.engines.shard_batches import Batches, given_to_each
 from linreg_cli.optim.engines.shard_work import ShardWork
-from linreg_cli.optim.engines.windows import PIECE_BYTES
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import AnyRows, MeasuredRows, TrainRows, row_bytes
+from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows, TrainRows
 
 if TYPE_CHECKING:  # several processes are rare, and its imports take time
     from linreg_cli.optim.ranks import Ranks
@@ -51,13 +49,8 @@ class SharedWork:
         self._work = ShardWork(plan, rows.part(0, int(bounds[held[0].stop])), held[0], exchange)
         self._work.load(kernels)  # first: the other ranks find on the disk what was compiled
         if ranks is not None:
-            widths = rows.n_features, rows.n_targets, *([1] if rows.is_weighted else [])
-            ranks.ask("begin", replace(plan, learning_rate=_not_asked_for), kernels, widths, rows.dtype)
-            for rank in range(1, ranks.size):
-                begin, end = (int(bounds[shard]) for shard in (held[rank].start, held[rank].stop))
-                for first, last in _pieces(begin, end, row_bytes(rows)):
-                    for values in _numbers(rows.part(first, last)):
-                        ranks.send(values, rank)
+            number = shared(plan.shards, ranks, *_matrices(rows)).number
+            ranks.ask("begin", replace(plan, learning_rate=_not_asked_for), kernels, number)
             ranks.done()
         return self
 
@@ -88,7 +81,7 @@ def serve(ranks: "Ranks") -> int:
         if name == "end":
             return int(arguments[0])
         if name == "begin":
-            work = _begun(ranks, *arguments)
+            work = _begun(ranks, rows, *arguments)
         elif name == "hold":
             rows.hold(*arguments)
         elif name == "pass":
@@ -97,31 +90,24 @@ def serve(ranks: "Ranks") -> int:
             getattr(work, name)(*arguments)
 
 
-def _begun(ranks: "Ranks", plan: StepPlan, kernels: tuple[str, ...], widths: tuple[int, ...], dtype: str) -> ShardWork:
-    """The work on the shards of this rank, whose rows rank 0 sends: inputs, targets and weights, of these widths."""
+def _begun(ranks: "Ranks", held: HeldRows, plan: StepPlan, kernels: tuple[str, ...], number: int) -> ShardWork:
+    """The work on the shards of this rank, whose rows rank 0 has sent by this number."""
     assert plan.shards is not None
-    held = plan.shards.of_ranks(ranks.size)
-    own = held[ranks.rank]
-    count = int(plan.shards.bounds[own.stop] - plan.shards.bounds[own.start])
-    X_nd, y_nk, *weights = (torch.empty(count, width, dtype=getattr(torch, dtype)) for width in widths)
-    rows = TrainRows(X_nd, y_nk, weights[0].view(-1) if weights else None)
-    for first, last in _pieces(0, count, row_bytes(rows)):
-        for values in _numbers(rows.part(first, last)):
-            ranks.receive_into(values)
-    work = ShardWork(plan, rows, own, _Exchange(ranks, held))
+    shards, rows = plan.shards.of_ranks(ranks.size), held.of(number)
+    X_nd, y_nk = (torch.from_numpy(np.asarray(each)) for each in (rows.X_nd, rows.y_nk))
+    weight_n = None if rows.weight_n is None else torch.from_numpy(rows.weight_n).to(X_nd.dtype)
+    work = ShardWork(plan, TrainRows(X_nd, y_nk, weight_n), shards[ranks.rank], _Exchange(ranks, shards))
     work.load(kernels)
     return work
 
 
-def _pieces(first: int, last: int, bytes_of_row: int) -> Iterator[tuple[int, int]]:
-    """The ranges of rows that are sent at once, of which the sender has one in memory where rows are on the disk."""
-    size = max(1, PIECE_BYTES // bytes_of_row)
-    for start in range(first, last, size):
-        yield start, min(start + size, last)
-
-
-def _numbers(rows: TrainRows) -> list[Tensor]:
-    return [rows.X_nd, rows.y_nk, *([] if rows.weight_n is None else [rows.weight_n])]
+def _matrices(rows: AnyRows) -> tuple[Any, Any, Any]:
+    """X, y and the weights in float64, of rows in memory or on the disk, as `Divide` takes them."""
+    assert not isinstance(rows, MeasuredRows)
+    if isinstance(rows, StoredRows):
+        weights = None if rows.weight_n1 is None else rows.weight_n1[0 : rows.n_samples][:, 0]
+        return rows.X_nd, rows.y_nk, weights
+    return rows.X_nd.numpy(), rows.y_nk.numpy(), None if rows.weight_n is None else rows.weight_n.numpy()
 
 
 def _not_asked_for(epoch: int) -> float:

@@ -8,6 +8,7 @@ Rows that stay on the disk are there because memory is short: for them a process
 import contextlib
 import ctypes
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from threading import Lock
@@ -27,6 +28,12 @@ from linreg_cli.optim.engines.kernels.signatures import (
     TRAINED,
     Signature,
 )
+
+#: What numba, LLVM and the loading of machine code raise for a compiler, a system or a file that does not work.
+_FAILURES = (
+    ArithmeticError, AssertionError, AttributeError, BufferError, ctypes.ArgumentError, ImportError, LookupError,
+    OSError, ReferenceError, RuntimeError, SyntaxError, SystemError, TypeError, ValueError, Warning,
+)  # fmt: skip
 
 _NUMBERS: dict[str | None, Any] = {INTEGER: ctypes.c_int64, FLOAT64: ctypes.c_double, None: ctypes.c_int64}
 
@@ -124,6 +131,13 @@ def _kernel(key: Key, code: bytes | None) -> Kernel:
     return found
 
 
+def _failures() -> tuple[type[Exception], ...]:
+    """What may be raised, with numba's own classes if it was imported."""
+    errors = sys.modules.get("numba.core.errors")
+    found = getattr(errors, "NumbaError", None), getattr(errors, "NumbaWarning", None)
+    return (*_FAILURES, *(each for each in found if isinstance(each, type)))
+
+
 @contextlib.contextmanager
 def _engine_errors() -> Iterator[None]:
     """A context in which whatever goes wrong is an `EngineError`."""
@@ -131,7 +145,7 @@ def _engine_errors() -> Iterator[None]:
         yield
     except (LinregError, MemoryError):
         raise
-    except Exception as error:
+    except _failures() as error:
         reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"
         raise EngineError(f"compiled steps cannot start here ({reason})") from error
 

@@ -234,7 +234,7 @@ def test_a_share_that_the_limit_does_not_hold_is_refused_with_what_would_do(plac
 
     monkeypatch.chdir(place)
     (place / "t.csv").write_text("a,y\n" + "".join(f"{row % 7},{row % 5}\n" for row in range(200_000)))
-    sets = ["data.stream=true", "data.memory_limit=44MiB", "train.batch_size=20000"]
+    sets = ["data.stream=true", "data.memory_limit=24MiB", "train.batch_size=20000"]
 
     def prepared(size, *more):
         return prepare(load_config([str(place / "c.yaml")], [*sets, *more]), Silent(), ranks=Ranks(0, size, None, None))

@@ -25,8 +25,15 @@ def _pool(purpose: str, threads: int, process: int) -> ThreadPoolExecutor:
 
 
 @contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """A context in which torch computes on one thread, so that its sums do not depend on the number of threads."""
+def one_thread(*, wanted: bool = True) -> Iterator[None]:
+    """A context in which torch computes on one thread, so that its sums do not depend on the number of threads.
+
+    Args:
+        wanted: False: nothing is changed.
+    """
+    if not wanted:
+        yield
+        return
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

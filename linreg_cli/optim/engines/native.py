@@ -49,7 +49,7 @@ class NativeExecutor:
         self._n, self._d, self._k = rows.n_samples, rows.n_features, rows.n_targets
         self._rows = rows.contiguous()
         # Once: slices of tensors as arrays take a quarter of a pass over 500,000 x 8.
-        self._flat = None if isinstance(self._rows, StoredRows) else flat(self._rows)
+        self._flat = flat(self._rows) if isinstance(self._rows, TrainRows) else None
         self._dtype = rows.dtype
         self._order = "int32" if self._n < WIDE_ROWS else "int64"
         self._as_given = np.empty(0, self._order)

@@ -1,7 +1,7 @@
 """What a message tells the user to paste: lines of the config, and commands.
 
 Every such line is written here, so that it is valid YAML whatever the names of columns are. A list or a mapping is
-written whole, with the entries that the config has already. A program is told what it passes: `readers` says how.
+written whole, with the entries that the config has already. For a program `readers` writes what it passes.
 """
 
 import contextlib

@@ -101,6 +101,9 @@ FILES = {
     "blocks of an order that has none": _file(
         "x,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS), {"train": {"blocks": 3, "batch_size": 4}}
     ),
+    "a row of two lines in a table that is to stay on the disk": _file(
+        "note,x,y\n" + "".join(f'"a\nb",{x},{y}\n' for x, y in ROWS), {"data": {"stream": True, "ignore": ("note",)}}
+    ),
     "UTF-16": _file("x,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS), encoding="utf-16"),
     "UTF-16 without a mark": _file("x,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS), encoding="utf-16-be"),
     "an encoding that it does not have": _file(

@@ -1,5 +1,6 @@
 """Which executor runs, and that the reason is said."""
 
+import platform
 import subprocess
 import sys
 
@@ -142,7 +143,7 @@ def test_other_devices_take_the_reference():
     assert "the data is on meta" in choice.decision.why
 
 
-def test_a_run_imports_no_numba_unless_it_compiles_and_builds_no_optimiser():
+def test_a_run_imports_no_compiler_unless_it_compiles_and_builds_no_optimiser():
     program = """
 import sys, torch
 from linreg_cli.model import build_model
@@ -167,7 +168,8 @@ print(choice.executor.name, *(name in sys.modules for name in ("numba", "llvmlit
 
     assert run("auto").split() == ["reference", "False", "False", "False"]
     run("native")  # where its kernels were not on the disk, now they are
-    assert run("native").split() == ["native", "False", "True", "False"]
+    by_llvm = not (sys.platform == "linux" and platform.machine() == "x86_64")  # where kernels are placed without it
+    assert run("native").split() == ["native", "False", str(by_llvm), "False"]
 
 
 def test_the_names_are_those_of_the_config():

@@ -82,7 +82,7 @@ def decide(config: Config, dataset: Dataset, *, resumed: bool = False) -> Decisi
     return Decision(True, against, auto=True)
 
 
-def expected(config: Config) -> bool:
+def expected_to_stream(config: Config) -> bool:
     """Whether the rows of Parquet files will not fit, as far as shows before they are read; then they are read once.
 
     Where features, gaps or categories change the number of columns or rows, `decide` may say otherwise afterwards.

@@ -47,11 +47,11 @@ def unused_settings(config: Config, table: Table, used: Collection[str], targets
     unused = [key for key in columns if not any(key == name or _matches(key, name, table) for name in wanted)]
     if not unused:
         return
-    told = [_told(key, config, table, used) for key in unused[:_NAMED]]
+    shown = [_shown(key, config, table, used) for key in unused[:_NAMED]]
     more = f", and {plural(len(unused) - _NAMED, 'other')}" if len(unused) > _NAMED else ""
     rest = {key: each.model_dump(exclude_none=True) for key, each in columns.items() if key not in unused}
     these = "this entry" if len(unused) == 1 else "these entries"
-    message = f"preprocess.columns has no effect on columns that are no features: {', '.join(told)}{more}"
+    message = f"preprocess.columns has no effect on columns that are no features: {', '.join(shown)}{more}"
     yield Finding(
         "config",
         f"{message}; name them in data.features, or leave {these} out with {setting('preprocess.columns', rest)}",
@@ -62,7 +62,7 @@ def _matches(key: str, name: str, table: Table) -> bool:
     return key not in table.columns and matches(key, name)
 
 
-def _told(key: str, config: Config, table: Table, used: Collection[str]) -> str:
+def _shown(key: str, config: Config, table: Table, used: Collection[str]) -> str:
     """A key, why its columns are no features, and the feature that may be meant."""
     fitting = [key] if key in table.columns else [each for each in table.columns if matches(key, each)]
     others = {column: use for use, column in column_roles(config).items()}

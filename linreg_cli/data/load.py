@@ -118,7 +118,18 @@ def opened_table(
     *,
     in_blocks: bool = False,
 ) -> Table:
-    """The table of a source; with `in_blocks`, as `open_table`."""
+    """The table of a source.
+
+    Args:
+        source: where the rows are, and how they are written.
+        marks: cells that mean 'missing'.
+        progress: is given what is being done, in words.
+        frame: the rows of a data frame; None without one.
+        in_blocks: as for `open_table`.
+
+    Raises:
+        DataError: if it cannot be read, or has another digest, and for a data frame that is not given.
+    """
     from linreg_cli.data.tables.download import fetch
     from linreg_cli.data.tables.frame_table import open_frame
     from linreg_cli.data.tables.open import open_table

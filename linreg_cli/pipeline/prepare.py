@@ -14,7 +14,15 @@ from linreg_cli.config.data import TableData
 from linreg_cli.config.metric_names import known_features, metric_names
 from linreg_cli.convergence.auto import resolve
 from linreg_cli.convergence.of_config import arrays_of, dtype_of, plan_of, problem_of, row_weights, rows_in_memory
-from linreg_cli.convergence.on_disk import IN_MEMORY, decide, expected, n_columns_of, rows_on_disk, streamed, wanted
+from linreg_cli.convergence.on_disk import (
+    IN_MEMORY,
+    decide,
+    expected_to_stream,
+    n_columns_of,
+    rows_on_disk,
+    streamed,
+    wanted,
+)
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
 from linreg_cli.data.columns.rows import Matrix
 from linreg_cli.decisions import Decision
@@ -80,7 +88,7 @@ def prepare(
         streaming.refuse_what_needs_all_rows(loaded, config, device, processes=processes)
         config, known = streamed(config), None
     with loaded.placing_errors():
-        first = streamed(config) if known is None and not resumed and expected(config) else config
+        first = streamed(config) if known is None and not resumed and expected_to_stream(config) else config
         dataset = known.rows(config) if known else load_dataset(first, progress=reporter.stage, frame=frame)
         stream = decide(config, dataset, resumed=resumed)
         if stream.value and stream.auto:

@@ -20,7 +20,7 @@ from linreg_cli.data.encoding.levels import missing_test
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.errors import Fault
 from linreg_cli.fixes import Step
-from linreg_cli.remedies import also_missing, as_days, leave_out, quoted
+from linreg_cli.remedies import also_missing, as_days, dated, given, leave_out, quoted
 
 Ticks = npt.NDArray[np.int64]
 
@@ -119,7 +119,7 @@ def date_remedy(values: pa.ChunkedArray, column: str, missing_values: Sequence[s
     """
     if isinstance(dates_of(values, column, missing_values, name), Fault):
         texts = (each for each in pc.unique(values).to_pylist() if isinstance(each, str))
-        ordered = year_first(texts, name, as_days(column))
+        ordered = year_first(texts, name, {"data.features": dated(given("data.features", None), [column])})
         advice = f"{ordered}, or leave the column out with {leave_out(column)}" if ordered else ""
         return advice, Step("ignore", column=column)
     advice = f"take the days since 1970 with {as_days(column)}, or leave the column out with {leave_out(column)}"

@@ -4,19 +4,16 @@ import codecs
 import contextlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from linreg_cli.addresses import is_object
-from linreg_cli.config.formats import CSV_SUFFIXES
 from linreg_cli.data.tables.encodings import EncodingGuess, candidates, likely, sample_words
-from linreg_cli.data.tables.standard_input import is_copy
+from linreg_cli.data.tables.rewriting import by_command, is_rewritable
 from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.data.tables.text_format import TextFormat
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import command, quoted, setting, settings
+from linreg_cli.remedies import quoted, setting, settings
 
 #: First bytes of files that are often misnamed .csv.
 _MAGIC = {
@@ -118,12 +115,9 @@ class CsvFile:
             expression: the change, for sed -E.
             needed: the settings that the changed file needs, by dotted key.
         """
-        path = Path(self.name)
-        if path.suffix.lower() not in CSV_SUFFIXES or self.is_recoded or is_copy(self.name) or is_object(self.name):
+        if self.is_recoded or not is_rewritable(self.name):
             return f"{words} and set {settings(needed)}" if needed else words
-        changed = str(path.with_name(f"{path.stem}_changed{path.suffix}"))
-        way = f"{words}, such as by: {command('sed', '-E', expression, str(path))} > {command(changed)}"
-        return way if self._text.of_run else f"{way}; then set {settings({'data.path': changed, **(needed or {})})}"
+        return by_command(words, expression, self.name, needed or {}, of_run=self._text.of_run)
 
     def undecodable(self) -> Fault | None:
         """The first line that is not text in the encoding, and the encoding to set; None if every line is."""

@@ -51,7 +51,7 @@ class Cells:
 def refused(why: str) -> str:
     """The message about a table that is to stay on the disk and can only be read as a whole."""
     return (
-        f"{why}, and with data.stream: true the rows do not come into memory; write the table as Parquet, or set "
+        f"{why}, and the rows are to stay on the disk (data.stream: true); write the table as Parquet, or set "
         f"{setting('data.stream', False)}"
     )
 

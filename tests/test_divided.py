@@ -13,10 +13,10 @@ from linreg_cli.convergence.gradient_noise import batch_noise
 from linreg_cli.convergence.spectrum import curvature
 from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.least_squares.clusters import Clusters
-from linreg_cli.least_squares.factorise import factorise
+from linreg_cli.least_squares.factorise import factorise_rows
 from linreg_cli.least_squares.inference import infer
 from linreg_cli.least_squares.residual_checks import chance_of_durbin_watson, chance_of_hc3
-from linreg_cli.least_squares.solve import least_squares
+from linreg_cli.least_squares.solve import of_rows
 from linreg_cli.optim import divided as module
 from linreg_cli.optim.divided import division
 from linreg_cli.optim.engines.shared import serve
@@ -91,9 +91,9 @@ def table(n=37, d=3, dtype="float64"):
     return X.astype(dtype), y.astype(dtype), rng.uniform(0.5, 1.5, size=n)
 
 
-def numbers(rows, *, bias, clusters=None, weights=None):
+def numbers(rows, *, bias, clusters=None):
     """All that is found of an optimum, as bytes."""
-    optimum = least_squares(rows.X_nd, rows.y_nk, bias=bias, weights=weights, divided=rows)
+    optimum = of_rows(rows, bias=bias)
     names = [f"x{j}" for j in range(rows.X_nd.shape[1])]
     about = {"covariance": "classic" if clusters is None else "cluster", "clusters": clusters, "divided": rows}
     fits = [infer(optimum, rows.X_nd, rows.y_nk, names=names, target=k, **about) for k in range(2)]
@@ -119,7 +119,7 @@ def test_any_number_of_processes_finds_the_same_bits(dtype, bias, weighted, clus
         monkeypatch.setattr(module, "LARGEST_ARRAY", 0 if size == 3 else 2**20)  # rank 1 has a file then
         with Several(size) as ranks:
             rows = division(shards, ranks)(X, y, weights)
-            found.append(numbers(rows, bias=bias, clusters=clusters, weights=weights)[0])
+            found.append(numbers(rows, bias=bias, clusters=clusters)[0])
             tensors = torch.from_numpy(X).numpy(), torch.from_numpy(y).numpy()
             assert (division(shards, ranks)(*tensors, weights) is rows) == (size > 1), "they are sent once"
     assert found[0] == found[1] == found[2] == found[3]
@@ -128,8 +128,8 @@ def test_any_number_of_processes_finds_the_same_bits(dtype, bias, weighted, clus
 def test_parts_give_the_numbers_of_all_rows_at_once():
     X, y, w = table()
     weights, clusters = w / w.mean(), Clusters.of(np.arange(37) % 7)
-    parts = numbers(DividedRows(X, y, weights, [0, 4, 4, 20, 37]), bias=True, clusters=clusters, weights=weights)
-    whole = numbers(DividedRows(X, y, weights), bias=True, clusters=clusters, weights=weights)
+    parts = numbers(DividedRows(X, y, weights, [0, 4, 4, 20, 37]), bias=True, clusters=clusters)
+    whole = numbers(DividedRows(X, y, weights), bias=True, clusters=clusters)
     for one, other in zip(parts[0], whole[0], strict=True):
         np.testing.assert_allclose(np.abs(np.frombuffer(one)), np.abs(np.frombuffer(other)), rtol=1e-10, atol=1e-13)
     root = np.sqrt(weights)[:, None]
@@ -140,7 +140,7 @@ def test_parts_give_the_numbers_of_all_rows_at_once():
 def test_shards_with_fewer_rows_than_columns_and_without_any():
     X, y, _ = table(n=6)
     with Several(4) as ranks:
-        factor = factorise(X, y, bias=True, divided=division(Shards(6, 8), ranks)(X, y, None))
+        factor = factorise_rows(division(Shards(6, 8), ranks)(X, y, None), bias=True)
     expected = linalg.qr(np.hstack([X - X.mean(axis=0), np.ones((6, 1))]), mode="r")[0][:4]
     found = factor.R_pp * np.append(factor.scale, 1.0)
     np.testing.assert_allclose(np.abs(found), np.abs(expected), rtol=1e-9, atol=1e-9)
@@ -153,7 +153,7 @@ def test_the_limits_and_the_noise_of_batches_have_the_bits_of_one_process(weight
     for size in (1, 3, 4):
         with Several(size) as ranks:
             rows = division(Shards(37, 5), ranks)(X, y, weights)
-            optimum = least_squares(X, y, bias=True, weights=weights, divided=rows)
+            optimum = of_rows(rows, bias=True)
             about = {"loss": "mse", "batch_size": 5}
             noise = batch_noise(curvature(optimum.factor, "mse"), optimum, X, y, divided=rows, **about)
             limits = any_batch(optimum.factor, X, divided=rows, **about).largest

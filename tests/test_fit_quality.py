@@ -256,9 +256,9 @@ def test_least_squares_is_solved_once_where_the_trained_numbers_are_those_of_the
     )
     calls = []
     for module in (problem, original):
-        real = module.least_squares
+        real = module.of_rows
         monkeypatch.setattr(
-            module, "least_squares", lambda *args, real=real, **options: calls.append(1) or real(*args, **options)
+            module, "of_rows", lambda *args, real=real, **options: calls.append(1) or real(*args, **options)
         )
     result = linreg("train", "-c", "t.yaml", "--json", *(part for each in settings for part in ("--set", each)))
     assert (result.code, len(calls)) == (0, solved), result.err

@@ -90,7 +90,7 @@ def test_a_table_is_read_and_factorised_once(train, monkeypatch, name, again):
     """Dates are columns of text for a draft, and parts of dates for a run."""
     readings = counted(monkeypatch, prepare, "load_dataset")
     drafts = counted(monkeypatch, reading, "raw_columns")
-    factors = counted(monkeypatch, solve, "factorise")
+    factors = counted(monkeypatch, solve, "factorise_rows")
     result, _ = train(TABLES[name], "once")
     assert result.code == 0, result.err
     assert (len(drafts), len(readings)) == (1, again)

@@ -6,6 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import urllib.request
 
 import fsspec
@@ -21,6 +22,7 @@ import linreg_cli
 from linreg_cli.data.tables import object_stores
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.errors import DataError
+from linreg_cli.statistics.same_table import digest_of
 
 SECRETS = ("us3r", "hunter2", "tok-en")
 SETTINGS = ("--set", "train.epochs=2", "--set", "optimizer.lr=0.01", "--set", "plots=false", "--quiet")
@@ -310,6 +312,22 @@ def test_keys_and_endpoint_of_the_environment(linreg, config_file, files, store,
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "us3r")
     result = linreg("train", "-c", config, "--quiet")
     assert result.code == 0, result.err
+
+
+@pytest.mark.parametrize("n_files", [1, 20, 80])
+def test_the_glance_at_a_table_in_a_store_is_that_at_its_files_in_few_requests_at_once(store, tmp_path, n_files):
+    """Each part of `linreg stats` looks at all files: at their ends, and at 63 pieces of the table altogether."""
+    asked, alone = threading.Semaphore(0), threading.Barrier(2, timeout=20)
+    store.before_answer = lambda command, _: command == "GET" and asked.acquire(blocking=False) and alone.wait()
+    asked.release(2)  # the first two ranges are answered when both have been asked for
+    rng = np.random.default_rng(8)
+    files = [tmp_path / f"{number:02}.parquet" for number in range(n_files)]
+    for file in files:
+        file.write_bytes(rng.bytes(150_000))
+        store.objects[f"bucket/{file.name}"] = file.read_bytes()
+    found = digest_of([store.address(f"bucket/{file.name}") for file in files])
+    assert found == digest_of([str(file) for file in files])
+    assert len(store.ranges) == 2 * n_files + n_files * (63 // n_files)
 
 
 def test_the_digest_of_an_object_is_checked(linreg, config_file, files, store):

@@ -1,7 +1,6 @@
 """The limit of the rate below which the expected squared distance falls with random batches, for whole epochs."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -87,8 +86,8 @@ def _sufficient(problem: Problem, rule: SgdRule) -> float:
     plan, rates = problem.plan, []
     for size in {plan.batch_size, plan.n_samples % plan.batch_size or plan.batch_size}:
         met = problem.spectrum.scaled(size / plan.n_samples if plan.loss.is_sum else 1.0)
-        about: dict[str, Any] = {"loss": plan.loss.name, "batch_size": size, "divided": problem.parts}
-        L = mean_square_curvature(problem.factor, problem.X_nd, **about)
+        loss, parts = plan.loss.name, problem.parts
+        L = mean_square_curvature(problem.factor, problem.X_nd, loss=loss, batch_size=size, divided=parts)
         spread = met.largest + MARGIN * max(L - met.largest, 0.0)
         # In the mean square of a sum of b rows, a row counts as in the mean of b rows, times b.
         per_mean = size if plan.loss.is_sum else 1

@@ -1,7 +1,6 @@
 """The optimum of the table as given, in original units; and the same in the units of another scaling."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from linreg_cli.data import Preprocessor
 from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.columns.rows import Matrix, StackedRows
 from linreg_cli.least_squares.factor import EPS, Array, blocks
-from linreg_cli.least_squares.solve import Optimum, least_squares, loses_digits
+from linreg_cli.least_squares.solve import Optimum, loses_digits, of_rows
 from linreg_cli.model import unfold_parameters
 
 
@@ -45,8 +44,7 @@ def original_optimum(
             return trained.judged_by(EPS)
     if "original" not in problem.exact:
         rows = original_parts(problem, X, y, weights)
-        about: dict[str, Any] = {"bias": config.model.bias, "loss": config.loss}
-        problem.exact["original"] = least_squares(X, y, weights=weights, divided=rows, **about)
+        problem.exact["original"] = of_rows(rows, bias=config.model.bias, loss=config.loss)
     return problem.exact["original"]
 
 

@@ -29,9 +29,9 @@ from linreg_cli.data.columns.rows import Matrix, RowsOnAccess
 from linreg_cli.least_squares import solve
 from linreg_cli.least_squares.dependence import Combination, combinations, dependent_columns
 from linreg_cli.least_squares.factor import Array, Factor
-from linreg_cli.least_squares.factorise import factorise
+from linreg_cli.least_squares.factorise import factorise_rows
 from linreg_cli.least_squares.robust import RobustOptimum, robust_optimum
-from linreg_cli.least_squares.solve import Optimum, least_squares, of_factor
+from linreg_cli.least_squares.solve import Optimum, of_factor, of_rows
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.stopping import Distance
@@ -163,8 +163,7 @@ class Problem:
             return self.measured
         if self.optimum:
             return self.optimum.factor
-        given = self.X_nd, self.y_nk
-        return factorise(*given, bias=self.bias, eps=self.eps, weights=self.weight_n, divided=self.parts)
+        return factorise_rows(self.parts, bias=self.bias, eps=self.eps)
 
     @cached_property
     def optimum(self) -> Optimum | None:
@@ -193,9 +192,7 @@ class Problem:
         penalty, loss = self.plan.weight_decay / self.batch_share, self.plan.loss.name
         if self.measured is not None:
             return of_factor(self.measured, loss=loss, weight_decay=penalty)
-        rows = of()
-        about: dict[str, Any] = {"bias": self.bias, "loss": loss, "weight_decay": penalty, "eps": eps}
-        return least_squares(rows.X_nd, rows.y_nk, weights=rows.weight_n, divided=rows, **about)
+        return of_rows(of(), bias=self.bias, loss=loss, weight_decay=penalty, eps=eps)
 
     @property
     def robust(self) -> RobustOptimum | None:
@@ -320,8 +317,10 @@ class Problem:
         if self.plan.is_full_batch:
             return None
         assert self.optimum is not None
-        about: dict[str, Any] = {"loss": self.plan.loss.name, "batch_size": self.plan.batch_size}
-        return batch_noise(self.spectrum, self.optimum, self.X_nd, self.y_nk, divided=self.parts, **about)
+        loss, size = self.plan.loss.name, self.plan.batch_size
+        return batch_noise(
+            self.spectrum, self.optimum, self.X_nd, self.y_nk, loss=loss, batch_size=size, divided=self.parts
+        )
 
     @property
     def relative_to(self) -> float:

@@ -157,12 +157,11 @@ def exact_fit(
         lacking["std_err_cluster"] = reason
         if covariance == "cluster":
             return _without_errors(optimum, reason)
-    of_rows: dict[str, Any] = {
-        "covariance": covariance,
-        "clusters": clusters,
-        "divided": original_parts(problem, X, y, weights),
+    parts = original_parts(problem, X, y, weights)
+    fits = {
+        target: infer(optimum, X, y, names=names, target=k, covariance=covariance, clusters=clusters, divided=parts)
+        for k, target in enumerate(dataset.targets)
     }
-    fits = {target: infer(optimum, X, y, names=names, target=k, **of_rows) for k, target in enumerate(dataset.targets)}
     alone = next(iter(fits.values())).alone
     if len(alone):
         row = int(pick(rows, alone[:1])[0]) + 1

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from linreg_cli.data.columns.divided import DividedRows, Part, in_order
 from linreg_cli.least_squares.decompositions import triangle
-from linreg_cli.least_squares.factor import BLOCK_ROWS, EPS, Array, Factor, matrix, power_of_two
+from linreg_cli.least_squares.factor import BLOCK_ROWS, EPS, Array, Factor, power_of_two
 
 _SMALLEST = float(np.finfo(np.float64).tiny)
 
@@ -23,7 +23,6 @@ def factorise(
     bias: bool,
     eps: float | None = None,
     weights: npt.ArrayLike | None = None,
-    divided: DividedRows | None = None,
 ) -> Factor:
     """The factor of [X 1 y], in three passes over blocks of rows in float64; memory does not grow with the rows.
 
@@ -33,7 +32,6 @@ def factorise(
         bias: whether the model has an intercept.
         eps: the machine epsilon that rank and rounding error are judged by; None: the larger one of X's and y's dtypes.
         weights: of the rows, above 0 and with mean 1, shape (n_samples,); None: all are 1.
-        divided: the same rows in the parts by which sums are added up; None: one.
 
     Raises:
         ValueError: unless both are 2-D with the same number of rows, at least one.
@@ -45,11 +43,23 @@ def factorise(
     Source: J. Demmel, L. Grigori, M. Hoemmen, J. Langou, Communication-optimal parallel and sequential QR and LU
     factorizations, 2012 (a tree of small QRs).
     """
-    X, y = matrix(X_nd), matrix(y_nk)
+    return factorise_rows(DividedRows(X_nd, y_nk, weights), bias=bias, eps=eps)
+
+
+def factorise_rows(rows: DividedRows, *, bias: bool, eps: float | None = None) -> Factor:
+    """As `factorise`, of rows in the parts by which sums are added up.
+
+    Args:
+        rows: X, y and weights, in parts that other processes may have.
+        bias: as for `factorise`.
+        eps: likewise.
+
+    Raises:
+        ValueError: as `factorise`.
+    """
+    X, y, weight_n = rows.X_nd, rows.y_nk, rows.weight_n
     if X.ndim != 2 or y.ndim != 2 or len(X) != len(y) or not len(X):
         raise ValueError(f"X {X.shape} and y {y.shape} must be 2-D, with the same number of rows, at least one")
-    weight_n = None if weights is None else np.asarray(weights, dtype=np.float64)
-    rows = DividedRows(X, y, weight_n) if divided is None else divided
     # Without an intercept a target is not centred, but `constant_k` needs its spread about the mean.
     of_X, (y_mean, y_spread, y_largest) = _column_statistics(rows, weight_n, centered=(bias, True))
     center, spread, largest = of_X

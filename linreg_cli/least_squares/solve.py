@@ -10,7 +10,7 @@ from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.columns.kinds import Mask
 from linreg_cli.least_squares.decompositions import solve_triangle, triangle
 from linreg_cli.least_squares.factor import EPS, Array, Factor
-from linreg_cli.least_squares.factorise import factorise
+from linreg_cli.least_squares.factorise import factorise_rows
 from linreg_cli.least_squares.refine import refine
 from linreg_cli.optim.losses import loss_scale
 
@@ -177,7 +177,6 @@ def least_squares(
     weight_decay: float = 0.0,
     eps: float | None = None,
     weights: npt.ArrayLike | None = None,
-    divided: DividedRows | None = None,
 ) -> Optimum:
     """The parameters with the lowest loss + weight_decay / 2 * (sum of squared weights and biases).
 
@@ -198,7 +197,6 @@ def least_squares(
         eps: see `factorise`.
         weights: of the rows, w, above 0 and with mean 1, shape (n_samples,); each e^2 is multiplied by its row's; None:
             all are 1.
-        divided: see `factorise`.
 
     Raises:
         ValueError: if the loss is not squared, or if the shapes do not match.
@@ -209,8 +207,27 @@ def least_squares(
 
     Source: Å. Björck, Numerical Methods for Least Squares Problems, 1996.
     """
-    factor = factorise(X_nd, y_nk, bias=bias, eps=eps, weights=weights, divided=divided)
-    return of_factor(factor, loss=loss, weight_decay=weight_decay, rows=(X_nd, y_nk))
+    rows = DividedRows(X_nd, y_nk, weights)
+    return of_rows(rows, bias=bias, loss=loss, weight_decay=weight_decay, eps=eps)
+
+
+def of_rows(
+    rows: DividedRows, *, bias: bool, loss: str = "mse", weight_decay: float = 0.0, eps: float | None = None
+) -> Optimum:
+    """As `least_squares`, of rows in the parts by which sums are added up.
+
+    Args:
+        rows: X, y and weights, in parts that other processes may have.
+        bias: as for `least_squares`.
+        loss: likewise.
+        weight_decay: likewise.
+        eps: likewise.
+
+    Raises:
+        ValueError: as `least_squares`.
+    """
+    factor = factorise_rows(rows, bias=bias, eps=eps)
+    return of_factor(factor, loss=loss, weight_decay=weight_decay, rows=(rows.X_nd, rows.y_nk))
 
 
 def of_factor(

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from linreg_cli.addresses import is_elsewhere
 from linreg_cli.config.data import STDIN, TableData
@@ -13,8 +14,10 @@ from linreg_cli.statistics.facts import TableStatistics
 
 #: Bytes at each end of a file that tell it from others.
 _ENDS = 65_536
-#: Pieces between the ends, evenly spread, and the bytes of each.
-_PIECES, _PIECE_BYTES = 64, 1_024
+#: Pieces between the ends, evenly spread over all files of a table, and the bytes of each.
+_PIECES, _PIECE_BYTES = 63, 1_024
+#: Pieces that are asked for at once: each is a request where the file is in a store.
+_AT_ONCE = 16
 
 
 def digest_of(files: Sequence[str]) -> str:
@@ -22,19 +25,27 @@ def digest_of(files: Sequence[str]) -> str:
 
     Args:
         files: of a table, in the order of its rows.
+
+    Raises:
+        OSError, DataError: if one cannot be read.
     """
     digest = hashlib.sha256()
-    for file in map(TableFile, files):
-        with file.opened() as stream:
-            size = stream.size()
-            digest.update(f"{size}\0".encode())
-            digest.update(stream.read(_ENDS))
-            for piece in range(1, _PIECES if size > 2 * _ENDS else 0):
-                stream.seek(size * piece // _PIECES)
-                digest.update(stream.read(_PIECE_BYTES))
-            stream.seek(min(size, max(_ENDS, size - _ENDS)))
-            digest.update(stream.read())
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for file in map(TableFile, files):
+            with file.opened() as stream:
+                size = stream.size()
+                digest.update(f"{size}\0".encode())
+                for content in pool.map(stream.read_at, *zip(*_ranges(size, _PIECES // len(files)), strict=True)):
+                    digest.update(content)
     return digest.hexdigest()
+
+
+def _ranges(size: int, pieces: int) -> list[tuple[int, int]]:
+    """Bytes and position of what is read of a file: all of one of two ends, of a longer one some pieces, too."""
+    if size <= 2 * _ENDS:
+        return [(size, 0)]
+    between = [(_PIECE_BYTES, size * piece // (pieces + 1)) for piece in range(1, pieces + 1)]
+    return [(_ENDS, 0), *between, (_ENDS, size - _ENDS)]
 
 
 def refuse_other_table(config: Config, found: TableStatistics, path: str) -> None:

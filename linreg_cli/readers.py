@@ -125,6 +125,16 @@ def either(command_line: str, program: str) -> str:
     return program if is_program() else command_line
 
 
+def without_statistics() -> str:
+    """What to do where the rows are needed and statistics stand for them.
+
+    >>> with written_for(Python()):
+    ...     without_statistics()
+    'leave statistics= out'
+    """
+    return either("leave --stats out", "leave statistics= out")
+
+
 def named_as_parameters(text: str) -> str:
     """A message in which keys of the config are called as the estimator's parameters; what is in quotes stays.
 

@@ -186,3 +186,21 @@ def test_no_message_spells_a_setting_to_paste_out():
             if id(node) not in described and spelled.search(node.value)
         ]
     assert found == []
+
+
+def test_who_passes_statistics_is_told_to_leave_the_argument_out(linreg, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame({"x": X, "y": Y}).to_csv("t.csv", index=False)
+    config = {**BASE, "data": {"path": "t.csv", "target": "y"}}
+    (tmp_path / "c.yaml").write_text("data: {path: t.csv, target: y}\n")
+    assert linreg("stats", "-c", "c.yaml", "-o", "s.npz").code == 0
+    full = {"train.batch_size": "full", "train.dtype": "float64", "optimizer.lr": 0.1}
+    for wrong in ({}, {**full, "gates": ["train.mae < 1"]}, {**full, "train.engine": "native"}):
+        with pytest.raises(LinregError) as raised:
+            linreg_cli.train(config, wrong, statistics="s.npz", outputs=tmp_path)
+        message = str(raised.value)
+        assert "leave statistics= out" in message, message
+        assert "--stats" not in message
+    linreg_cli.train(config, full, outputs=tmp_path)
+    shown = linreg("train", "-c", "c.yaml", "--stats", "s.npz", "--dry-run").err
+    assert "leave --stats out" in shown

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from linreg_cli.cli import process
+from linreg_cli.pipeline.sweep_tasks import Tasks
 
 
 def command(config: str, outputs: Path, words: Sequence[str]) -> list[str]:
@@ -35,9 +36,10 @@ def main() -> NoReturn:
     config, outputs, *words = sys.argv[1:]
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    tasks = Tasks(sys.stdin)  # before anything heavy is imported: the sweep may be gone by then
     from linreg_cli.pipeline.sweep_points import serve
 
-    serve(sys.stdin, answers, config, Path(outputs), words)
+    serve(tasks, answers, config, Path(outputs), words)
     answers.flush()
     sys.stderr.flush()
     os._exit(0)  # a thread may still read from stdin, which would keep the interpreter from closing it

@@ -31,7 +31,9 @@ from linreg_cli.evaluation.truth import compare, known_truth
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import fold, linear_layer
+from linreg_cli.optim.engines.blas import one_blas_thread
 from linreg_cli.optim.engines.reference import loss_over
+from linreg_cli.optim.engines.threads import one_thread
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.rows import StoredRows, TrainRows
 from linreg_cli.runs.record import auto_keys
@@ -102,6 +104,12 @@ def evaluate_splits(saved: SavedModel, frame: pa.Table | None = None) -> tuple[M
         DataError: if the data can no longer be read.
         StoreError: if the files of the run do not fit its config.
     """
+    with one_blas_thread(wanted=saved.config.train.shards is not None):
+        return _evaluated(saved, frame)
+
+
+def _evaluated(saved: SavedModel, frame: pa.Table | None) -> tuple[Metrics, bool]:
+    """As `evaluate_splits`."""
     config, preprocessor, model = saved.config, saved.preprocessor, saved.model
     dataset = load_dataset(config, preprocessor.encoder, frame=frame)
     if {*saved.formula.features, *saved.formula.targets} - set(dataset.columns):
@@ -114,7 +122,8 @@ def evaluate_splits(saved: SavedModel, frame: pa.Table | None = None) -> tuple[M
             continue
         asked = dataset, preprocessor, split, dtype, order if split == "train" else None
         rows: StoredRows | TrainRows = rows_on_disk(*asked) if on_disk else rows_in_memory(*asked)
-        losses[split] = loss_over(rows, loss, model)
+        with one_thread(wanted=config.train.shards is not None):
+            losses[split] = loss_over(rows, loss, model)
         if split == "train":
             X_nd, y_nk = (each.numpy() if isinstance(each, torch.Tensor) else each for each in (rows.X_nd, rows.y_nk))
             problem = problem_of(config, dataset, preprocessor, (X_nd, y_nk))

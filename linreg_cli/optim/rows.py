@@ -10,6 +10,7 @@ from torch import Tensor
 
 from linreg_cli.data.columns.row_file import StoredMatrix, stored
 from linreg_cli.errors import DataError
+from linreg_cli.readers import without_statistics
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -217,7 +218,7 @@ class MeasuredRows:
         Raises:
             DataError: always.
         """
-        raise DataError("the rows of the train split are to be read, and statistics hold none; leave --stats out")
+        raise DataError(f"the rows of the train split are to be read, and statistics hold none; {without_statistics()}")
 
     def parts(self, size: int) -> Iterator[TrainRows]:
         """As `part`."""

@@ -25,10 +25,11 @@ from linreg_cli.optim.state import TrainingState
 from linreg_cli.pipeline import gates
 from linreg_cli.pipeline.prepare import executor_of, resolved_config
 from linreg_cli.pipeline.prepared import Prepared, Reporter
+from linreg_cli.readers import without_statistics
 from linreg_cli.remedies import setting
 from linreg_cli.statistics.as_dataset import Summarised, summarised
 from linreg_cli.statistics.kept import read_statistics
-from linreg_cli.statistics.no_rows import NEEDS_ROWS, NoMatrix
+from linreg_cli.statistics.no_rows import NoMatrix, needs_rows
 from linreg_cli.statistics.same_table import refuse_other_table
 from linreg_cli.statistics.scaled import measured_rows, refuse_rounding, scaled_factor
 
@@ -160,7 +161,7 @@ def refuse_what_needs_rows(loaded: LoadedConfig) -> None:
     ]  # fmt: skip
     for is_asked, key, why, value in needs:
         faults += (
-            loaded.error(key, f"{why}; set {setting(key, value)}, or leave --stats out").faults if is_asked else []
+            loaded.error(key, f"{why}; set {setting(key, value)}, or {without_statistics()}").faults if is_asked else []
         )
     if faults:
         raise ConfigError(faults)
@@ -180,10 +181,10 @@ def _names(config: Config, found: Summarised) -> Any:
 
 def _without_rows(names: Any) -> Absent:
     form = names.otherwise if isinstance(names, Absent) else names
-    return Absent(NEEDS_ROWS, form)
+    return Absent(needs_rows(), form)
 
 
 def _without(names: Any, keys: Sequence[str]) -> Any:
     if not isinstance(names, Mapping):
         return names
-    return {key: Absent(NEEDS_ROWS, value) if key in keys else _without(value, keys) for key, value in names.items()}
+    return {key: Absent(needs_rows(), value) if key in keys else _without(value, keys) for key, value in names.items()}

@@ -1,6 +1,5 @@
 """A run before its first step: what `prepare` and `prepare_measured` give, and whoever watches a run."""
 
-import contextlib
 import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -113,7 +112,7 @@ class Prepared:
         """The loss of the current model on a split, in scaled units, without the penalty."""
         if split == "train" and isinstance(self.rows, MeasuredRows):
             return self.choice.executor.train_loss(self.plan, self.state)
-        with contextlib.nullcontext() if self.plan.shards is None else one_thread():
+        with one_thread(wanted=self.plan.shards is not None):
             rows = self.rows if split == "train" else self.held_out[split]
             return loss_over(rows, self.plan.loss, self.state.model)
 

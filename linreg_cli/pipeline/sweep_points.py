@@ -2,10 +2,6 @@
 
 import functools
 import json
-import os
-import queue
-import signal
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,19 +13,17 @@ from linreg_cli.optim.plan import StepPlan
 from linreg_cli.pipeline.prepare import prepare
 from linreg_cli.pipeline.shared_rows import SharedRows
 from linreg_cli.pipeline.silent import Silent
+from linreg_cli.pipeline.sweep_tasks import Tasks
 from linreg_cli.pipeline.workflow import resume_run, train_run
 from linreg_cli.runs.lock import in_use
 from linreg_cli.runs.signals import StopRequests
 from linreg_cli.runs.store import RunFolder
 
-#: Seconds that a process has to end once the sweep is gone; a run notices it after its current step.
-_GRACE = 20.0
-
 Answer = Callable[[dict[str, Any]], None]
 
 
-def serve(tasks: TextIO, answers: TextIO, config: str, outputs: Path, command: Sequence[str]) -> None:
-    """Do what a sweep asks for, a line of JSON each, until it is gone: the end of `tasks` is the end of the process.
+def serve(tasks: Tasks, answers: TextIO, config: str, outputs: Path, command: Sequence[str]) -> None:
+    """Do what a sweep asks for, until it is gone.
 
     Args:
         tasks: `{"point", "overrides", "about", "resume"}` trains a point, `{"auto": overrides}` says what `auto` would
@@ -39,31 +33,16 @@ def serve(tasks: TextIO, answers: TextIO, config: str, outputs: Path, command: S
         outputs: the folder of the runs.
         command: the command line of the sweep.
     """
-    stops, waiting = StopRequests(), queue.SimpleQueue[dict[str, Any] | None]()
-    threading.Thread(target=_listen, args=(tasks, waiting, stops), daemon=True).start()
 
     def answer(values: dict[str, Any]) -> None:
+        tasks.run_has_begun |= "begun" in values
         answers.write(json.dumps(values) + "\n")
         answers.flush()
 
-    points = Points(config, outputs, command, stops, answer)
-    while (task := waiting.get()) is not None and stops.requested is None:
+    points = Points(config, outputs, command, tasks.stops, answer)
+    while (task := tasks.next()) is not None:
         points.do(task)
-
-
-def _listen(tasks: TextIO, waiting: "queue.SimpleQueue[dict[str, Any] | None]", stops: StopRequests) -> None:
-    """Pass on what the sweep asks for; runs in a thread of its own, so that a request to stop comes in between."""
-    for line in tasks:  # until the sweep has ended, by whatever means
-        task = json.loads(line)
-        if "stop" in task:
-            stops.requested = task["stop"]
-            task = None
-        waiting.put(task)
-    stops.requested = stops.requested or signal.SIGTERM
-    waiting.put(None)
-    end = threading.Timer(_GRACE, os._exit, (128 + signal.SIGTERM,))
-    end.daemon = True
-    end.start()
+        tasks.run_has_begun = False
 
 
 class Points:

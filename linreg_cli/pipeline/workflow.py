@@ -30,6 +30,7 @@ from linreg_cli.files import write_file
 from linreg_cli.findings import Finding, counts
 from linreg_cli.gates import GateResult, check_gates
 from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.optim.engines.blas import one_blas_thread
 from linreg_cli.optim.rows import MeasuredRows
 from linreg_cli.pipeline.description import chosen_in_words, description, record_failure, result_of, shown_command
 from linreg_cli.pipeline.measured import STATISTICS, prepare_measured
@@ -128,28 +129,31 @@ def train_run(
     """
     begun = time.perf_counter()
     stops = stops or StopRequests()
-    if statistics is None:
-        prepared = prepare(loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame, ranks=ranks)
-    else:
-        prepared = prepare_measured(loaded, reporter, statistics, fail_if=fail_if, outputs=outputs)
-        about = {**(about or {}), STATISTICS: str(Path(statistics).absolute())}
-    if keep is not None:
-        keep(prepared)
-    warnings = prepared.check(loaded, reporter, force=force)
-    asked: dict[str, Any] = {"fail_if": [*fail_if], **launch_of(ranks), **(about or {})}
-    if choices is not None:
-        asked |= {"decisions": choices.as_json(prepared.config)}
-        warnings += choices.warnings(prepared.config)
-        warnings += _outlook(choices, loaded, warnings, reporter)
-    prepared = prepared.started(loaded, reporter, warnings)
-    run = create_run(outputs, prepared.config.name)
-    try:
-        _write_config(run, prepared)  # first: without it a run cannot be resumed
-        record = RunRecord(run, description(prepared, command, warnings) | asked)
-    except BaseException:
-        remove_unstarted(run)
-        raise
-    return _run_to_the_end(loaded, prepared, run, record, None, stops, reporter, fail_if, begun, warnings)
+    with one_blas_thread(wanted=ranks is not None or loaded.config.train.shards is not None):
+        if statistics is None:
+            prepared = prepare(
+                loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame, ranks=ranks
+            )
+        else:
+            prepared = prepare_measured(loaded, reporter, statistics, fail_if=fail_if, outputs=outputs)
+            about = {**(about or {}), STATISTICS: str(Path(statistics).absolute())}
+        if keep is not None:
+            keep(prepared)
+        warnings = prepared.check(loaded, reporter, force=force)
+        asked: dict[str, Any] = {"fail_if": [*fail_if], **launch_of(ranks), **(about or {})}
+        if choices is not None:
+            asked |= {"decisions": choices.as_json(prepared.config)}
+            warnings += choices.warnings(prepared.config)
+            warnings += _outlook(choices, loaded, warnings, reporter)
+        prepared = prepared.started(loaded, reporter, warnings)
+        run = create_run(outputs, prepared.config.name)
+        try:
+            _write_config(run, prepared)  # first: without it a run cannot be resumed
+            record = RunRecord(run, description(prepared, command, warnings) | asked)
+        except BaseException:
+            remove_unstarted(run)
+            raise
+        return _run_to_the_end(loaded, prepared, run, record, None, stops, reporter, fail_if, begun, warnings)
 
 
 def _outlook(choices: Choices, loaded: LoadedConfig, warnings: Sequence[Finding], reporter: Reporter) -> list[Finding]:
@@ -209,21 +213,31 @@ def resume_run(
             "fail_if": fail_if, "resumed": True, "outputs": outputs or run.path.parent,
             "references": resumption.references,
         }  # fmt: skip
-        if (statistics := resumption.record.get(STATISTICS)) is None:
-            prepared = prepare(resumption.loaded, reporter, frame=frame, ranks=ranks, **compared)
-        else:
-            prepared = prepare_measured(resumption.loaded, reporter, str(statistics), **compared)
-        auto = "lr" in auto_keys(resumption.record)
-        warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True, auto=auto)
-        resumption.check_data(prepared.fingerprint)
-        prepared = prepared.started(resumption.loaded, reporter, warnings)
-        values = resumption.described(description(prepared, command, warnings), shown_command(command))
-        values |= {"references": as_json(prepared.references), "fail_if": [*fail_if]}
-        record = RunRecord(run, values, resumption.lock)
-        begun -= resumption.seconds
-        return _run_to_the_end(
-            resumption.loaded, prepared, run, record, resumption.checkpoint, stops, reporter, fail_if, begun, warnings
-        )
+        with one_blas_thread(wanted=resumption.loaded.config.train.shards is not None):
+            if (statistics := resumption.record.get(STATISTICS)) is None:
+                prepared = prepare(resumption.loaded, reporter, frame=frame, ranks=ranks, **compared)
+            else:
+                prepared = prepare_measured(resumption.loaded, reporter, str(statistics), **compared)
+            auto = "lr" in auto_keys(resumption.record)
+            warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True, auto=auto)
+            resumption.check_data(prepared.fingerprint)
+            prepared = prepared.started(resumption.loaded, reporter, warnings)
+            values = resumption.described(description(prepared, command, warnings), shown_command(command))
+            values |= {"references": as_json(prepared.references), "fail_if": [*fail_if]}
+            record = RunRecord(run, values, resumption.lock)
+            begun -= resumption.seconds
+            return _run_to_the_end(
+                resumption.loaded,
+                prepared,
+                run,
+                record,
+                resumption.checkpoint,
+                stops,
+                reporter,
+                fail_if,
+                begun,
+                warnings,
+            )
 
 
 def _run_to_the_end(

@@ -35,7 +35,7 @@ def refuse_categories(terms: Sequence[Term], categories: Collection[str]) -> Non
         raise SettingError(
             ("data", "features"),
             f"{', '.join(map(repr, found[:5]))}: statistics hold products of numbers, not of categories; write them "
-            f"into the table, leave them out with {leave_out(*found)}, or train without --stats",
+            f"into the table, leave them out with {leave_out(*found)}, or train on the rows",
         )
 
 

@@ -7,9 +7,12 @@ import numpy as np
 
 from linreg_cli.data.columns.kinds import Column
 from linreg_cli.errors import DataError
+from linreg_cli.readers import without_statistics
 
-#: What asks for rows where there are none.
-NEEDS_ROWS = "statistics hold no rows; leave --stats out"
+
+def needs_rows() -> str:
+    """Why what asks for rows has none, and what to do."""
+    return f"statistics hold no rows; {without_statistics()}"
 
 
 class NoRows(Mapping[str, Column]):
@@ -26,7 +29,7 @@ class NoRows(Mapping[str, Column]):
     def __getitem__(self, name: str) -> NoReturn:
         if name not in self._names:
             raise KeyError(name)
-        raise DataError(f"column {name!r} is to be read, but {NEEDS_ROWS}", self._where)
+        raise DataError(f"column {name!r} is to be read, but {needs_rows()}", self._where)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -58,7 +61,7 @@ class NoMatrix:
         return self.shape[0] * self.shape[1]
 
     def __getitem__(self, rows: object) -> NoReturn:
-        raise DataError(f"rows are to be read, but {NEEDS_ROWS}", self._where)
+        raise DataError(f"rows are to be read, but {needs_rows()}", self._where)
 
     def __array__(self, *_: object, **__: object) -> NoReturn:
-        raise DataError(f"rows are to be read, but {NEEDS_ROWS}", self._where)
+        raise DataError(f"rows are to be read, but {needs_rows()}", self._where)

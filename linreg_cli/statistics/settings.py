@@ -35,7 +35,7 @@ def refuse_settings(config: Config) -> None:
         found.append((("data", "split"), f"the rows are split all at once, and a part sees some of them; {remedy}"))
     for key, column in column_roles(config).items():
         if key not in (SPLIT, WEIGHT, CLUSTER):
-            message = f"statistics do not hold what {column!r} is for; leave it out, or train without --stats"
+            message = f"statistics do not hold what {column!r} is for; leave it out, or train on the rows"
             found.append((tuple(key.split(".")), message))
     if found:
         raise SettingError.of(found)

@@ -79,7 +79,7 @@ class DividedRows:
         root_n: the square roots of the weights, where these are not known.
 
     >>> rows = DividedRows(np.arange(6.0).reshape(3, 2), np.zeros((3, 1)), bounds=[0, 2, 2, 3])
-    >>> rows.of_parts(lambda part: [part.X_nd[at].sum() for at in part.blocks(10)])
+    >>> rows.of_parts(lambda part: [float(part.X_nd[at].sum()) for at in part.blocks(10)])
     [[6.0], [9.0]]
     """
 

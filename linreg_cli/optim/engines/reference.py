@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.sgd import sgd
 
+from linreg_cli.optim.engines.threads import threads_of_step
 from linreg_cli.optim.engines.windows import Window, windows_of
 from linreg_cli.optim.losses import CHUNK_ROWS, Loss
 from linreg_cli.optim.plan import StepPlan
@@ -63,6 +64,10 @@ class ReferenceExecutor:
             last one, and its update is not made.
         """
         assert state.step == start, (state.step, start)
+        with threads_of_step(plan.batch_size * self._rows.n_features * self._rows.n_targets):
+            return self._run(plan, state, start, stop)
+
+    def _run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         model = state.model
         names, parameters = map(list, zip(*model.named_parameters(), strict=True))
         buffers = [state.momentum.get(name) for name in names]

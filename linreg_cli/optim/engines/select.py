@@ -17,6 +17,7 @@ from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.plan import StepPlan, not_from_moments, not_quadratic
 from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows
 from linreg_cli.optim.state import TrainingState
+from linreg_cli.readers import without_statistics
 from linreg_cli.remedies import setting
 from linreg_cli.wording import plural
 
@@ -149,7 +150,7 @@ def _choice(name: str, rows: AnyRows, why: str, *, auto: bool) -> Choice:
 def _without_rows(engine: str, rows: AnyRows) -> str | None:
     """Why an executor cannot run on second moments in place of rows; None if it can, or if there are rows."""
     needs = engine != "statistics" and isinstance(rows, MeasuredRows)
-    return "it needs the rows, and statistics hold none; use auto, or leave --stats out" if needs else None
+    return f"it needs the rows, and statistics hold none; use auto, or {without_statistics()}" if needs else None
 
 
 def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) -> str | None:

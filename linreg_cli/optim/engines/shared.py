@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from linreg_cli.optim.divided import HeldRows, shared
+from linreg_cli.optim.engines.blas import one_blas_thread
 from linreg_cli.optim.engines.shard_batches import Batches, given_to_each
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.plan import StepPlan
@@ -74,6 +75,12 @@ def serve(ranks: "Ranks") -> int:
     Raises:
         RankLost: if rank 0 has ended without saying so.
     """
+    with one_blas_thread():
+        return _served(ranks)
+
+
+def _served(ranks: "Ranks") -> int:
+    """As `serve`."""
     work: ShardWork | None = None
     rows = HeldRows(ranks)
     while True:

@@ -79,12 +79,12 @@ def test_what_cannot_be_known_has_a_reason(monkeypatch):
 
 def test_the_start_does_not_move_with_the_parameters(linreg, config_file):
     """The forecast's start is that of the run, though the tensors of the model are changed in place."""
-    from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
     from linreg_cli.pipeline.prepare import prepare
+    from linreg_cli.pipeline.silent import Silent
 
     path = config_file("data: {source: synthetic, n_samples: 50}\ntrain: {dtype: float64}\n")
-    prepared = prepare(load_config([str(path)]), Progress(quiet=True))
+    prepared = prepare(load_config([str(path)]), Silent())
     before = prepared.problem.start[0].copy()
     prepared.choice.executor.run(prepared.plan, prepared.state, 0, 5)
     assert np.array_equal(prepared.problem.start[0], before)

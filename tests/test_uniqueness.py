@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from cars import cars
 
-from linreg_cli.cli.progress import Progress
 from linreg_cli.config import load_config
 from linreg_cli.convergence.uniqueness import not_unique
 from linreg_cli.pipeline.prepare import prepare
+from linreg_cli.pipeline.silent import Silent
 
 N = 400
 STREAM = np.random.default_rng(5)
@@ -26,7 +26,7 @@ def found(tmp_path, config_file):
     def call(columns, *settings):
         pq.write_table(pa.table({**columns, "y": columns.get("y", Y)}), tmp_path / "t.parquet")
         config = config_file(f"data: {{path: {tmp_path}/t.parquet, target: y}}\n")
-        prepared = prepare(load_config([str(config)], settings), Progress(quiet=True))
+        prepared = prepare(load_config([str(config)], settings), Silent())
         found = not_unique(prepared.problem, prepared.preprocessor)
         return found.message if found else None
 

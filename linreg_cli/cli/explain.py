@@ -30,7 +30,6 @@ def explain(
     on the CPU, in the units of the scaled columns. Fails if the gradients differ.
     """
     from linreg_cli.cli.explain_page import MAX_PAGES, Names, page, path
-    from linreg_cli.cli.progress import Progress
     from linreg_cli.config import load_config
 
     if faults := table_faults(config, "explain", "-c"):
@@ -41,9 +40,10 @@ def explain(
     from linreg_cli.inspection.explain import explain as work
     from linreg_cli.optim.rows import TrainRows
     from linreg_cli.pipeline.prepare import prepare
+    from linreg_cli.pipeline.silent import Silent
 
     with standard_input():
-        prepared = prepare(loaded, Progress(quiet=True))
+        prepared = prepare(loaded, Silent())
     if steps > prepared.plan.total_steps:
         raise UsageError(
             f"{steps} steps are more than the {prepared.plan.total_steps} of the config; raise train.epochs", "--steps"

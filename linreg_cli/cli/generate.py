@@ -61,7 +61,7 @@ def generate_data(
     loaded = load_config(config or [], [*([] if config else ["data.source=synthetic"]), *(set_ or [])])
     from linreg_cli.pipeline.generate import generate_table
 
-    progress = Progress(quiet=False)
+    progress = Progress()
     try:
         done = generate_table(loaded, out, progress.rows, suffix=format_ and f".{format_}")
     finally:

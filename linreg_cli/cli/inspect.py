@@ -37,7 +37,7 @@ def inspect(
     from linreg_cli.inspection.inspect import inspect_config
     from linreg_cli.inspection.inspect_statistics import inspect_statistics
 
-    progress = Progress(quiet=False, verbose=verbose)
+    progress = Progress(verbose=verbose)
     try:
         for note in loaded.notes:
             progress.warn(note)

@@ -25,15 +25,14 @@ class Progress:
     """A `pipeline.prepared.Reporter` that writes to stderr: a bar on a terminal, and lines of training elsewhere.
 
     Args:
-        quiet: print nothing, not even warnings; so too where `output` is silenced.
         as_json: do not print the summary of the data, which is in the JSON object on stdout, nor the lines.
         verbose: also print what was chosen and why, the summary of the data, the seconds of each stage, and the lines
             of training on a terminal, too.
     """
 
-    def __init__(self, *, quiet: bool, as_json: bool = False, verbose: bool = False) -> None:
-        quiet = quiet or output.is_quiet()
-        self._quiet, self._verbose = quiet, verbose
+    def __init__(self, *, as_json: bool = False, verbose: bool = False) -> None:
+        quiet = output.is_quiet()
+        self._verbose = verbose
         self._shows_data = verbose or not (quiet or as_json)
         self._stage: tuple[str, float] | None = None
         self._bar: Bar | None = None
@@ -63,11 +62,7 @@ class Progress:
 
     def warn(self, finding: Finding) -> None:
         """See `Reporter`."""
-        self._warn(finding.message)
-
-    def _warn(self, text: str) -> None:
-        if not self._quiet:
-            output.warn(text)
+        output.warn(finding.message)
 
     def data(self, summary: "DataSummary") -> None:
         """See `Reporter`. For a table of numbers without missing cells, print only on a terminal."""
@@ -78,7 +73,7 @@ class Progress:
         if self._verbose or self._bar is not None or not summary.is_plain:
             output.tell(data_table(summary))
         for text in shown([finding.message for finding in summary.warnings]):
-            self._warn(text)
+            output.warn(text)
 
     def training(self, plan: "StepPlan", run: str) -> None:
         """See `Reporter`."""

@@ -80,7 +80,7 @@ def stats(
     loaded = load_config(config, set_ or [])
     from linreg_cli.statistics.measure import Part, measure
 
-    progress = Progress(quiet=False)
+    progress = Progress()
     try:
         progress.stage("reading the data")
         with standard_input(), loaded.placing_errors():

@@ -79,7 +79,7 @@ def train(
         raise typer.Exit(code)
     check_format(format_)
     overrides = [*(set_ or []), *_shorthands({"name": name, "train.device": device, "data.format": format_})]
-    progress = Progress(quiet=quiet, as_json=as_json, verbose=verbose)
+    progress = Progress(as_json=as_json, verbose=verbose)
     recorded = recording_error(junit, "train"), github_summary.recording_failure("train")
     with recorded[0], recorded[1], progress, naming_options(), standard_input(read=resume is None):
         together = ranks.join(nproc)

@@ -55,7 +55,7 @@ def threads_of_step(n_products: int) -> contextlib.AbstractContextManager[None]:
     Args:
         n_products: rows of a batch times features times targets.
     """
-    return one_thread() if n_products <= SMALL else contextlib.nullcontext()
+    return one_thread(wanted=n_products <= SMALL)
 
 
 def _use_one_thread() -> None:

@@ -43,7 +43,7 @@ def test_a_signal_during_training_leaves_a_valid_interrupted_run(tmp_path, numbe
     assert record["status"] == "interrupted"
     assert record["finished"] is not None
     assert sorted(os.listdir(run)) == [
-        "checkpoint.safetensors", "config.yaml", "history.csv", "preprocess.json", "run.json",
+        "batches.csv", "checkpoint.safetensors", "config.yaml", "history.csv", "preprocess.json", "run.json",
     ]  # fmt: skip
     with safe_open(run / "checkpoint.safetensors", "pt") as checkpoint:
         step = json.loads(checkpoint.metadata()["linreg"])["step"]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from linreg_cli.cli.output import tell
+from linreg_cli.cli.output import prompt
 from linreg_cli.cli.table_input import is_stdin
 from linreg_cli.errors import UsageError
 from linreg_cli.paths import expanded, output_path
@@ -17,7 +17,7 @@ OUTPUTS = Path("outputs")
 def config_path(text: str) -> str:
     """The path of a config as a user gives it; `-` is standard input, which is said where nothing is piped into it."""
     if text == "-" and sys.stdin.isatty():
-        tell("note: standard input is a terminal; type or paste the config, and end it with Ctrl-D")
+        prompt("standard input is a terminal; type or paste the config, and end it with Ctrl-D")
     return expanded(text)
 
 

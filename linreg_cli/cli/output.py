@@ -59,6 +59,11 @@ def tell(text: str) -> None:
         _print_on_stderr(text)
 
 
+def prompt(text: str) -> None:
+    """Say on stderr what the user is to type, with `--quiet` too: a program that waits without a word seems to hang."""
+    _print_on_stderr(f"note: {text}")
+
+
 def _print_on_stderr(text: str) -> None:
     print(escaped(text), file=sys.stderr)
 

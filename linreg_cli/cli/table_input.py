@@ -125,7 +125,7 @@ def _copied(data: str, name: str, format_: str | None, stack: contextlib.ExitSta
 
     into = Path(stack.enter_context(TemporaryDirectory(prefix="linreg-", dir=folder())))
     if data == "-" and sys.stdin.isatty():
-        output.tell("note: standard input is a terminal; type or paste the table, and end it with Ctrl-D")
+        output.prompt("standard input is a terminal; type or paste the table, and end it with Ctrl-D")
     try:
         with _opened(data) as stream:
             head = stream.read(4096)

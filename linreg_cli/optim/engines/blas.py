@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy
 
 _SETTERS = [f"{prefix}openblas_set_num_threads{suffix}" for prefix in ("scipy_", "") for suffix in ("64_", "")]
 
@@ -51,6 +50,8 @@ def _set(threads: list[int]) -> None:
 @cache
 def _libraries() -> list[tuple[Callable[[], int], Callable[[int], Any]]]:
     """(the number of threads, how to change it) of each OpenBLAS that numpy's and scipy's packages bring along."""
+    import scipy  # for the runs that need this only
+
     found = []
     for package in (np, scipy):
         root = Path(str(package.__file__)).parent

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from linreg_cli.errors import StoreError
 
@@ -31,9 +31,9 @@ def set_up() -> None:
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - for the rest of the process
     if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - likewise
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - likewise
     elif isinstance(sys.stderr, io.TextIOWrapper):
         raw = _Messages(sys.stderr.fileno(), "wb", closefd=False)
         encoding = sys.stderr.encoding
@@ -94,7 +94,7 @@ def abandon_stdout() -> None:
 class _Messages(io.FileIO):
     """stderr, which loses what it cannot write: a full disk or a terminal that is gone is no reason to end a run."""
 
-    def write(self, data: "io.ReadableBuffer", /) -> int:  # type: ignore[name-defined]
+    def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
         except OSError:

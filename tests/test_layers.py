@@ -24,8 +24,8 @@ ORDER = {
         "synthetic", "scaling", "preprocessor", "assemble", "checks", "every_fault", "load",
     ],
     "linreg_cli.optim": [
-        "losses", "schedules", "stopping", "batch_losses", "row_order", "ranks", "rows", "shards", "divided", "plan",
-        "state", "trail", "engines", "fit",
+        "losses", "schedules", "stopping", "batch_losses", "row_order", "ranks", "transfer", "rows", "shards",
+        "divided", "plan", "state", "trail", "engines", "fit",
     ],
 }  # fmt: skip
 #: What may import compiled code, its compiler and its loader: the executors, and what they are made of.

@@ -16,7 +16,7 @@ from linreg_cli.readers import without_statistics
 Array = np.ndarray[Any, np.dtype[Any]]
 
 if TYPE_CHECKING:  # several processes are rare, and its imports take time
-    from linreg_cli.optim.ranks import Ranks
+    from linreg_cli.ranks.group import Ranks
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class TrainRows:
     def like(self, device: torch.device) -> "TrainRows":
         """Memory of a device for as many rows, whose numbers are arbitrary."""
         X_nd, y_nk, *weights = (torch.empty_like(each, device=device) for each in self.tensors)
-        return TrainRows(X_nd, y_nk, *weights)
+        return TrainRows(X_nd, y_nk, weights[0] if weights else None)
 
     def contiguous(self) -> "TrainRows":
         """The same rows, row-major in memory."""

@@ -1,8 +1,9 @@
 """Named numeric columns with their splits, the same for every source of data."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from linreg_cli.data.encoding.inputs import Input
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.roles import RowWeights
 from linreg_cli.data.summary import DataSummary
+
+if TYPE_CHECKING:  # shards are rare, and torch takes time
+    from linreg_cli.ranks.parts import Parts
 
 SPLITS = ("train", "validation", "test")
 
@@ -38,6 +42,9 @@ class Dataset:
         known: column -> its moments in the train split, of a transformed target in its units, where rows were not read.
         clusters: the cluster of each row of the table; None without `evaluate.cluster`.
         weights: of the rows of the table, with mean 1 over the train split; None: all are 1.
+        parts: by which sums over rows are added up, perhaps by several processes; None: all rows are one part.
+        before: rows of the table before the first one here, where other processes have them; numbers of rows in
+            `splits` and in the columns are those here.
     """
 
     name: str
@@ -53,6 +60,25 @@ class Dataset:
     known: Mapping[str, Moments] = field(default_factory=dict)
     clusters: Categories | None = None
     weights: RowWeights | None = None
+    parts: "Parts | None" = None
+    before: int = 0
+
+    def of_parts(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+        """What a function gives for each part of the rows of the table that has some, in their order.
+
+        Where several processes have the rows, each calls it with a dataset of those that it has.
+
+        Args:
+            function: (dataset, first row, one past the last, *arguments) -> anything; at the top of a module, and
+                without effects. Rows are numbers of that dataset, to which `before` is added for those of the table.
+            arguments: few numbers, since other processes are sent them.
+
+        Raises:
+            RankError: with what another process has raised.
+        """
+        if self.parts is None:
+            return [function(self, 0, self.n_samples, *arguments)]
+        return self.parts.of(self, function, arguments)
 
     def weights_of(self, rows: Rows | slice) -> Column | None:
         """The weights of some rows, float64, shape (n_rows,); None: all are 1."""

@@ -15,7 +15,7 @@ from linreg_cli.readers import without_statistics
 Array = np.ndarray[Any, np.dtype[Any]]
 
 if TYPE_CHECKING:  # several processes are rare, and its imports take time
-    from linreg_cli.optim.ranks import Ranks
+    from linreg_cli.ranks.group import Ranks
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,7 +41,7 @@ from linreg_cli.starter.known import Rows
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from linreg_cli.optim.ranks import Ranks
+    from linreg_cli.ranks.group import Ranks
 
 
 def prepare(

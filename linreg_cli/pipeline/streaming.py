@@ -18,7 +18,7 @@ from linreg_cli.optim.engines.windows import pieces_of
 from linreg_cli.optim.losses import is_squared
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.row_order import Blocks
-from linreg_cli.optim.shards import Shards
+from linreg_cli.ranks.shards import Shards
 from linreg_cli.remedies import setting, settings
 from linreg_cli.wording import bytes_of
 

@@ -60,8 +60,12 @@ class PartsOfRanks:
 
     def of(self, rows: Any, function: Callable[..., Any], arguments: Sequence[Any]) -> list[Any]:
         """As `Parts.of`; `rows` is the whole, which no process has."""
-        found = self.ranks.everywhere(_of_parts_here, self.number, function, *arguments)
+        found = self.ranks.everywhere(_of_parts_here, self.number_of(rows), function, *arguments)
         return [each for part in found for each in part]
+
+    def number_of(self, rows: Any) -> int:
+        """The number by which each process holds its part of some rows."""
+        return self.number
 
 
 def _of_parts_here(ranks: Ranks, number: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:

@@ -24,10 +24,10 @@ from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.engines.shared import serve
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.ranks import Ranks
 from linreg_cli.optim.rows import TrainRows
-from linreg_cli.optim.shards import Shards
 from linreg_cli.optim.state import TrainingState
+from linreg_cli.ranks.group import Ranks
+from linreg_cli.ranks.shards import Shards
 
 #: name -> executor, loss, rows of a batch (0: all), epochs. What is timed is `ShardWork.run` or `ShardWork.moments`.
 TASKS = {

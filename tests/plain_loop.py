@@ -18,9 +18,9 @@ from linreg_cli.optim.engines.select import EXECUTORS, unable
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import TrainRows
-from linreg_cli.optim.shards import Shards
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.optim.trail import Chunked
+from linreg_cli.ranks.shards import Shards
 
 N_ROWS = 10
 DELTA = 0.8

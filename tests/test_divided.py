@@ -1,12 +1,10 @@
 """Passes over shards: what exact fits and inference get from them, alone and shared with other processes."""
 
-import queue
-import threading
-
 import numpy as np
 import pytest
 import torch
 from scipy import linalg
+from thread_ranks import Several
 
 from linreg_cli.convergence.batch_curvature import any_batch, mean_square_curvature
 from linreg_cli.convergence.gradient_noise import batch_noise
@@ -19,69 +17,7 @@ from linreg_cli.least_squares.residual_checks import chance_of_durbin_watson, ch
 from linreg_cli.least_squares.solve import of_rows
 from linreg_cli.optim import divided as module
 from linreg_cli.optim.divided import division
-from linreg_cli.optim.engines.shared import serve
-from linreg_cli.optim.shards import Shards
-
-
-class Thread:
-    """What `Ranks` has, for ranks that are threads of one process."""
-
-    def __init__(self, rank, size, lines):
-        self.rank, self.size, self.sent = rank, size, []
-        self._lines, self._numbers = lines, iter(range(99))
-
-    def _put(self, to, value):
-        self._lines[self.rank, to].put(value)
-
-    def _get(self, sender):
-        return self._lines[sender, self.rank].get(timeout=60)
-
-    def ask(self, *words):
-        for rank in range(1, self.size):
-            self._put(rank, words)
-
-    def asked(self):
-        name, *arguments = self._get(0)
-        return name, arguments
-
-    def send(self, values, to):
-        self._put(to, values.clone())
-
-    def receive(self, shape, dtype):
-        values = self._get(0)
-        assert (tuple(values.shape), str(values.dtype)) == (tuple(shape), f"torch.{dtype}")
-        return values
-
-    def answer(self, found):
-        self._put(0, found)
-
-    def answer_of(self, rank):
-        return self._get(rank)
-
-    def next_number(self):
-        return next(self._numbers)
-
-    def done(self):
-        pass
-
-
-class Several:
-    """A context with rank 0 of several ranks."""
-
-    def __init__(self, size):
-        lines = {(one, other): queue.Queue() for one in range(size) for other in range(size)}
-        self._ranks = [Thread(rank, size, lines) for rank in range(size)]
-        self._threads = [threading.Thread(target=serve, args=(each,), daemon=True) for each in self._ranks[1:]]
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self._ranks[0]
-
-    def __exit__(self, *_):
-        self._ranks[0].ask("end", 0)
-        for thread in self._threads:
-            thread.join(60)
+from linreg_cli.ranks.shards import Shards
 
 
 def table(n=37, d=3, dtype="float64"):

@@ -15,16 +15,16 @@ ORDER = {
     "linreg_cli": [
         "addresses", "lookalike", "patterns", "errors", "launched", "seeds", "wording", "decimals", "readers",
         "remedies", "stored_remedies", "fixes", "calls", "decisions", "findings", "paths", "files", "metric_paths",
-        "gates", "config", "data", "model", "optim", "least_squares", "statistics", "convergence", "runs", "sweeps",
-        "evaluation", "export", "figures", "report", "trackers", "starter", "pipeline", "inspection", "api",
-        "estimator", "cli", "__main__",
+        "gates", "ranks", "config", "data", "model", "optim", "least_squares", "statistics", "convergence",
+        "runs", "sweeps", "evaluation", "export", "figures", "report", "trackers", "starter", "pipeline",
+        "inspection", "api", "estimator", "cli", "__main__",
     ],
     "linreg_cli.data": [
         "columns", "tables", "encoding", "roles", "features", "column_settings", "summary", "dataset", "split",
-        "synthetic", "scaling", "preprocessor", "assemble", "checks", "every_fault", "load",
+        "synthetic", "scaling", "preprocessor", "assemble", "shared", "checks", "every_fault", "load",
     ],
     "linreg_cli.optim": [
-        "losses", "schedules", "stopping", "batch_losses", "row_order", "ranks", "rows", "shards", "divided", "plan",
+        "losses", "schedules", "stopping", "batch_losses", "row_order", "transfer", "rows", "divided", "plan",
         "state", "trail", "engines", "fit",
     ],
 }  # fmt: skip

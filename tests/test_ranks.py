@@ -31,7 +31,7 @@ from linreg_cli.errors import DataError, LinregError
 from linreg_cli.optim.engines.select import EXECUTORS
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.engines.shared import serve
-from linreg_cli.optim.ranks import Ranks
+from linreg_cli.ranks.group import Ranks
 from linreg_cli.optim.rows import StoredRows, TrainRows
 
 def fails(*_):
@@ -87,8 +87,8 @@ import numpy as np
 from linreg_cli.errors import DataError, LinregError
 from linreg_cli.optim.divided import division
 from linreg_cli.optim.engines.shared import serve
-from linreg_cli.optim.ranks import Ranks
-from linreg_cli.optim.shards import Shards
+from linreg_cli.ranks.group import Ranks
+from linreg_cli.ranks.shards import Shards
 
 def total(part):
     return float(sum(part.X_nd[at].sum() for at in part.blocks(2)))
@@ -228,9 +228,9 @@ def test_rows_on_the_disk_of_the_first_process_give_the_bits_of_rows_in_memory(l
 def test_a_share_that_the_limit_does_not_hold_is_refused_with_what_would_do(place, monkeypatch):
     from linreg_cli.config import load_config
     from linreg_cli.errors import ConfigError
-    from linreg_cli.optim.ranks import Ranks
     from linreg_cli.pipeline.prepare import prepare
     from linreg_cli.pipeline.silent import Silent
+    from linreg_cli.ranks.group import Ranks
 
     monkeypatch.chdir(place)
     (place / "t.csv").write_text("a,y\n" + "".join(f"{row % 7},{row % 5}\n" for row in range(200_000)))
@@ -265,10 +265,10 @@ def test_when_and_why_one_process_would_be_faster(monkeypatch, loss, batch, here
 
     from linreg_cli.optim.losses import Loss
     from linreg_cli.optim.plan import StepPlan
-    from linreg_cli.optim.ranks import Ranks
     from linreg_cli.optim.rows import TrainRows
-    from linreg_cli.optim.shards import Shards
     from linreg_cli.pipeline.ranks import findings
+    from linreg_cli.ranks.group import Ranks
+    from linreg_cli.ranks.shards import Shards
 
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(here))
     steps = StepPlan(rows, batch or rows, 20, True, 0, Loss(loss), lambda epoch: 0.1, shards=Shards(rows, 8))
@@ -416,8 +416,8 @@ def test_the_first_of_the_processes_is_terminated_once_its_launcher_has_ended(mo
 def test_a_run_without_shards_is_not_resumed_by_several_processes(linreg, place):
     from linreg_cli.config import load_config
     from linreg_cli.errors import ConfigError, StoreError
-    from linreg_cli.optim.ranks import Ranks
     from linreg_cli.pipeline.ranks import divided, resumed_by
+    from linreg_cli.ranks.group import Ranks
 
     loaded = load_config([str(place / "c.yaml")], [])
     without = load_config([str(place / "c.yaml")], ["train.shards=null"]).config

@@ -18,7 +18,7 @@ from linreg_cli.launched import COUNT, LAUNCH, LOCAL, SIZE, local_size, size_of
 from linreg_cli.runs.signals import SIGNALS
 
 if TYPE_CHECKING:
-    from linreg_cli.optim.ranks import Ranks
+    from linreg_cli.ranks.group import Ranks
     from linreg_cli.runs.store import RunFolder
 
 #: torchrun's variables: the number of this process, where rank 0 is found, how often the launch was restarted, and
@@ -79,7 +79,7 @@ def join(nproc: int | None = None) -> "Ranks | None":
     if wrong := _missing(size):
         message = f"this is one of {os.environ[SIZE].strip()[:20]} processes, and {wrong}"
         raise UsageError(f"{message}; start linreg with torchrun or --nproc N, or unset WORLD_SIZE", SIZE)
-    from linreg_cli.optim.ranks import Ranks
+    from linreg_cli.ranks.group import Ranks
 
     if size <= 1:
         return Ranks.alone(known_as)

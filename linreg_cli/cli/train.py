@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from linreg_cli.cli.progress import Progress
     from linreg_cli.config import LoadedConfig
     from linreg_cli.gates import References
-    from linreg_cli.optim.ranks import Ranks
     from linreg_cli.pipeline.workflow import Outcome
+    from linreg_cli.ranks.group import Ranks
     from linreg_cli.runs.store import RunFolder
     from linreg_cli.starter.choices import Choices
     from linreg_cli.starter.known import Known

@@ -20,7 +20,7 @@ from linreg_cli.optim.row_order import RowOrder
 from linreg_cli.optim.rows import TrainRows
 
 if TYPE_CHECKING:
-    from linreg_cli.optim.ranks import Ranks
+    from linreg_cli.ranks.group import Ranks
 
 
 def problem_of(

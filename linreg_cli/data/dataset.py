@@ -1,8 +1,9 @@
 """Named numeric columns with their splits, the same for every source of data."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,12 +11,16 @@ from linreg_cli.data.columns.kinds import BLOCK_ROWS, Categories, EncodedColumns
 from linreg_cli.data.columns.kinds import Column as Column
 from linreg_cli.data.columns.kinds import Rows as Rows
 from linreg_cli.data.columns.moments import Moments
+from linreg_cli.data.columns.rows import between, in_order
 from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import Input
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.roles import RowWeights
 from linreg_cli.data.summary import DataSummary
+
+if TYPE_CHECKING:  # shards are rare, and torch takes time
+    from linreg_cli.ranks.parts import Parts
 
 SPLITS = ("train", "validation", "test")
 
@@ -38,6 +43,9 @@ class Dataset:
         known: column -> its moments in the train split, of a transformed target in its units, where rows were not read.
         clusters: the cluster of each row of the table; None without `evaluate.cluster`.
         weights: of the rows of the table, with mean 1 over the train split; None: all are 1.
+        parts: by which sums over rows are added up, perhaps by several processes; None: all rows are one part.
+        before: rows of the table before the first one here, where other processes have them; numbers of rows in
+            `splits` and in the columns are those here.
     """
 
     name: str
@@ -53,16 +61,43 @@ class Dataset:
     known: Mapping[str, Moments] = field(default_factory=dict)
     clusters: Categories | None = None
     weights: RowWeights | None = None
+    parts: "Parts | None" = None
+    before: int = 0
+
+    def of_parts(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+        """What a function gives for each part of the rows of the table that has some, in their order.
+
+        Where several processes have the rows, each calls it with a dataset of those that it has.
+
+        Args:
+            function: (dataset, first row, one past the last, *arguments) -> anything; at the top of a module, and
+                without effects. Rows are numbers of that dataset, to which `before` is added for those of the table.
+            arguments: few numbers, since other processes are sent them.
+
+        Raises:
+            RankError: with what another process has raised.
+        """
+        if self.parts is None:
+            return [function(self, 0, self.n_samples, *arguments)]
+        return self.parts.of(self, function, arguments)
+
+    def rows_of(self, split: str, first: int, last: int) -> Rows | slice:
+        """The rows of a split in a part, in the order of the table; `first` and `last` are as `of_parts` gives them."""
+        return between(in_order(self.splits[split]), first, last)
 
     def weights_of(self, rows: Rows | slice) -> Column | None:
         """The weights of some rows, float64, shape (n_rows,); None: all are 1."""
         return None if self.weights is None else self.weights[rows]
 
     def resplit(self, splits: Mapping[str, Rows]) -> "Dataset":
-        """The same rows in other splits, with weights scaled to mean 1 over the new train split."""
+        """The same rows in other splits, with weights scaled to mean 1 over the new train split.
+
+        Other processes do not know these splits, so that sums over the parts are made here.
+        """
         old = self.weights
         weights = None if old is None else RowWeights.of(old.values, old.column, splits["train"])
-        return replace(self, splits=splits, weights=weights)
+        parts = None if self.parts is None else self.parts.here
+        return replace(self, splits=splits, weights=weights, parts=parts)
 
     @property
     def n_samples(self) -> int:

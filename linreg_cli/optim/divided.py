@@ -15,10 +15,10 @@ import torch
 from linreg_cli.data.columns.divided import Divide, DividedRows
 from linreg_cli.data.columns.row_file import LARGEST_ARRAY, StoredMatrix, stored
 from linreg_cli.data.columns.rows import Matrix
-from linreg_cli.optim.shards import Shards
+from linreg_cli.ranks.shards import Shards
 
 if TYPE_CHECKING:  # several processes are rare, and its imports take time
-    from linreg_cli.optim.ranks import Ranks
+    from linreg_cli.ranks.group import Ranks
 
 #: Bytes of rows that are sent at once.
 PIECE = 2**22
@@ -80,7 +80,7 @@ class SharedRows(DividedRows):
         self._read = _read_once(self.X_nd, int(bounds[self._held[0].stop])), self.y_nk
         columns = [self.X_nd, self.y_nk, *([] if self.weight_n is None else [self.weight_n[:, None]])]
         shapes = [(each.shape[1], str(each.dtype), _is_read_fast(each)) for each in columns]
-        self._ranks.ask("hold", number, self._shards, shapes)
+        self._ranks.ask(_hold, number, self._shards, shapes)
         for rank in range(1, self._ranks.size):
             first, last = (int(bounds[at]) for at in (self._held[rank].start, self._held[rank].stop))
             for values in columns:
@@ -91,7 +91,7 @@ class SharedRows(DividedRows):
 
     def of_parts(self, function: Callable[..., Any], *arguments: Any, keep: Callable[..., None] | None = None) -> Any:
         """As `DividedRows.of_parts`."""
-        self._ranks.ask("pass", self.number, function, arguments)
+        self._ranks.ask(_make, self.number, function, arguments)
         wanted = {} if keep is None else {"keep": keep}
         found = super().of_parts(function, *arguments, **wanted)
         for rank in range(1, self._ranks.size):
@@ -104,45 +104,39 @@ class SharedRows(DividedRows):
         return found
 
 
-class HeldRows:
-    """As another rank, the rows that rank 0 has sent, and passes over them."""
+def _hold(ranks: "Ranks", number: int, shards: Shards, columns: Sequence[tuple[int, str, bool]]) -> None:
+    """As another rank, receive the rows of the shards that it holds.
 
-    def __init__(self, ranks: "Ranks") -> None:
-        self._ranks, self._rows = ranks, dict[int, DividedRows]()
+    Args:
+        ranks: the processes.
+        number: by which rank 0 asks for passes over the rows.
+        shards: of all rows.
+        columns: width and dtype of X, y and perhaps the weights, and whether they are held in memory.
 
-    def of(self, number: int) -> DividedRows:
-        """The rows of a number, in the shards that this rank holds."""
-        return self._rows[number]
+    Raises:
+        DataError: if there is no space for them.
+    """
+    held = shards.of_ranks(ranks.size)[ranks.rank]
+    bounds = shards.bounds[held.start : held.stop + 1]
+    count, before = int(bounds[-1] - bounds[0]), int(bounds[0])
 
-    def hold(self, number: int, shards: Shards, columns: Sequence[tuple[int, str, bool]]) -> None:
-        """Receive rows.
-
-        Args:
-            number: by which rank 0 asks for passes over them.
-            shards: of all rows.
-            columns: width and dtype of X, y and perhaps the weights, and whether they are held in memory.
-
-        Raises:
-            DataError: if there is no space for them.
-        """
-        held = shards.of_ranks(self._ranks.size)[self._ranks.rank]
-        bounds = shards.bounds[held.start : held.stop + 1]
-        count, before = int(bounds[-1] - bounds[0]), int(bounds[0])
-        X_nd, y_nk, *more = (self._received(count, *each) for each in columns)
-        weights = more[0][0:count][:, 0] if more else None
-        self._rows[number] = DividedRows(X_nd, y_nk, weights, (bounds - before).tolist(), before=before)
-
-    def make(self, number: int, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
-        """Make a pass over rows, and send rank 0 what it gives."""
-        kept: list[tuple[Any, ...]] = []
-        found = self._rows[number].of_parts(function, *arguments, keep=lambda *columns: kept.append(columns))
-        self._ranks.answer((kept, found))
-
-    def _received(self, count: int, width: int, dtype: str, resident: bool) -> Matrix:
+    def received(width: int, dtype: str, resident: bool) -> Matrix:
         def rows(at: slice) -> npt.NDArray[Any]:
-            return self._ranks.receive((at.stop - at.start, width), dtype).numpy()
+            return ranks.receive((at.stop - at.start, width), dtype).numpy()
 
         return _filled(count, width, dtype, rows, resident=resident)
+
+    X_nd, y_nk, *more = (received(*each) for each in columns)
+    weights = more[0][0:count][:, 0] if more else None
+    ranks.held[number] = DividedRows(X_nd, y_nk, weights, (bounds - before).tolist(), before=before)
+
+
+def _make(ranks: "Ranks", number: int, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
+    """As another rank, make a pass over the rows of a number, and send rank 0 what it gives."""
+    kept: list[tuple[Any, ...]] = []
+    rows: DividedRows = ranks.held[number]
+    found = rows.of_parts(function, *arguments, keep=lambda *columns: kept.append(columns))
+    ranks.answer((kept, found))
 
 
 def _read_once(values: Matrix, count: int) -> Matrix:

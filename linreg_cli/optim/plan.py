@@ -13,7 +13,7 @@ from linreg_cli.errors import SettingError
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.row_order import Blocks, Full, Given, RowOrder, block_count
 from linreg_cli.optim.schedules import schedule
-from linreg_cli.optim.shards import Shards
+from linreg_cli.ranks.shards import Shards
 from linreg_cli.wording import plural
 
 

@@ -14,12 +14,12 @@ from linreg_cli.launched import local_size
 from linreg_cli.optim.engines.costs import estimate, steps_at_once
 from linreg_cli.optim.plan import StepPlan, not_from_moments
 from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows, row_bytes
-from linreg_cli.optim.shards import DEFAULT_SHARDS, too_few
+from linreg_cli.ranks.shards import DEFAULT_SHARDS, too_few
 from linreg_cli.runs.store import RunFolder, run_folders
 from linreg_cli.wording import number
 
 if TYPE_CHECKING:
-    from linreg_cli.optim.ranks import Ranks
+    from linreg_cli.ranks.group import Ranks
 
 
 def divided(loaded: LoadedConfig, config: Config, ranks: "Ranks | None") -> Config:

@@ -54,7 +54,7 @@ from linreg_cli.wording import duration
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from linreg_cli.optim.ranks import Ranks
+    from linreg_cli.ranks.group import Ranks
 
 
 @dataclass(frozen=True)

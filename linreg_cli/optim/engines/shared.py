@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from linreg_cli.optim.divided import HeldRows, shared
+from linreg_cli.optim.divided import shared
 from linreg_cli.optim.engines.blas import one_blas_thread
 from linreg_cli.optim.engines.shard_batches import Batches, given_to_each
 from linreg_cli.optim.engines.shard_work import ShardWork
@@ -14,7 +14,7 @@ from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows, TrainRows
 
 if TYPE_CHECKING:  # several processes are rare, and its imports take time
-    from linreg_cli.optim.ranks import Ranks
+    from linreg_cli.ranks.group import Ranks
 
 
 class SharedWork:
@@ -28,6 +28,7 @@ class SharedWork:
         ranks = None if isinstance(rows, MeasuredRows) else rows.ranks
         self._rows, self._ranks = rows, ranks if ranks is not None and ranks.size > 1 else None
         self._work: ShardWork | None = None
+        self._number = -1
 
     def of(self, plan: StepPlan, *kernels: str) -> "SharedWork":
         """The same for a plan, with the kernels loaded and the rows of the shards sent to the ranks that hold them.
@@ -50,8 +51,8 @@ class SharedWork:
         self._work = ShardWork(plan, rows.part(0, int(bounds[held[0].stop])), held[0], exchange)
         self._work.load(kernels)  # first: the other ranks find on the disk what was compiled
         if ranks is not None:
-            number = shared(plan.shards, ranks, *_matrices(rows)).number
-            ranks.ask("begin", replace(plan, learning_rate=_not_asked_for), kernels, number)
+            sent, self._number = shared(plan.shards, ranks, *_matrices(rows)).number, ranks.next_number()
+            ranks.ask(_begin, self._number, replace(plan, learning_rate=_not_asked_for), kernels, sent)
             ranks.done()
         return self
 
@@ -59,7 +60,7 @@ class SharedWork:
         """Call a method of `ShardWork` in every process, with the same arguments; returns its result here."""
         assert self._work is not None
         if self._ranks is not None:
-            self._ranks.ask(name, *arguments)
+            self._ranks.ask(_call, self._number, name, *arguments)
         found = getattr(self._work, name)(*arguments)
         if self._ranks is not None:
             self._ranks.done()
@@ -76,36 +77,23 @@ def serve(ranks: "Ranks") -> int:
         RankLost: if rank 0 has ended without saying so.
     """
     with one_blas_thread():
-        return _served(ranks)
+        return ranks.serve()
 
 
-def _served(ranks: "Ranks") -> int:
-    """As `serve`."""
-    work: ShardWork | None = None
-    rows = HeldRows(ranks)
-    while True:
-        name, arguments = ranks.asked()
-        if name == "end":
-            return int(arguments[0])
-        if name == "begin":
-            work = _begun(ranks, rows, *arguments)
-        elif name == "hold":
-            rows.hold(*arguments)
-        elif name == "pass":
-            rows.make(*arguments)
-        else:
-            getattr(work, name)(*arguments)
-
-
-def _begun(ranks: "Ranks", held: HeldRows, plan: StepPlan, kernels: tuple[str, ...], number: int) -> ShardWork:
-    """The work on the shards of this rank, whose rows rank 0 has sent by this number."""
+def _begin(ranks: "Ranks", number: int, plan: StepPlan, kernels: tuple[str, ...], rows: int) -> None:
+    """As another rank, hold the work of a number on the shards of this rank, whose rows rank 0 has sent."""
     assert plan.shards is not None
-    shards, rows = plan.shards.of_ranks(ranks.size), held.of(number)
-    X_nd, y_nk = (torch.from_numpy(np.asarray(each)) for each in (rows.X_nd, rows.y_nk))
-    weight_n = None if rows.weight_n is None else torch.from_numpy(rows.weight_n).to(X_nd.dtype)
+    shards, held = plan.shards.of_ranks(ranks.size), ranks.held[rows]
+    X_nd, y_nk = (torch.from_numpy(np.asarray(each)) for each in (held.X_nd, held.y_nk))
+    weight_n = None if held.weight_n is None else torch.from_numpy(held.weight_n).to(X_nd.dtype)
     work = ShardWork(plan, TrainRows(X_nd, y_nk, weight_n), shards[ranks.rank], _Exchange(ranks, shards))
     work.load(kernels)
-    return work
+    ranks.held[number] = work
+
+
+def _call(ranks: "Ranks", number: int, name: str, *arguments: Any) -> None:
+    """As another rank, call a method of the work of a number."""
+    getattr(ranks.held[number], name)(*arguments)
 
 
 def _matrices(rows: AnyRows) -> tuple[Any, Any, Any]:

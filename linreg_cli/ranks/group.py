@@ -1,17 +1,16 @@
 """The processes that train one run together: how they find each other, ask, exchange sums, and end.
 
-Rank 0 has the run: it reads, decides, evaluates and writes. The others wait for what it asks for. Everything goes over
-gloo, in float64, in the order of the ranks.
+Rank 0 has the run: it decides, asks and writes. The others wait for functions that it asks them to call, each on what
+it holds. Everything goes over gloo, in the order of the ranks.
 """
 
 import contextlib
 import itertools
 import json
-import pickle
 import secrets
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +22,7 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from linreg_cli.errors import Fault, LinregError, OutOfMemoryError, RankError, RankLost
+from linreg_cli.ranks.messages import read, written
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -44,12 +44,14 @@ class Ranks:
         rank: its number, from 0.
         size: how many there are.
         launch: the id of the launch that started them, or None.
+        held: number -> what this process holds; see `messages.Shared`.
         sent: as rank 0, the rows of which the others have their shards (`divided.SharedRows`).
     """
 
     def __init__(self, rank: int, size: int, store: Store | None, launch: str | None) -> None:
         self.rank, self.size, self._store, self.launch = rank, size, store, launch
         self._asking, self._numbers, self.sent = False, itertools.count(), list[Any]()
+        self.held: dict[int, Any] = {}
 
     @classmethod
     def alone(cls, launch: str | None = None) -> "Ranks":
@@ -72,16 +74,60 @@ class Ranks:
             dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=WORK)
         return cls(rank, size, store, launch)
 
-    def ask(self, name: str, *arguments: Any) -> None:
-        """As rank 0, ask every other rank for something; see `asked`. What belongs to it ends with `done`."""
-        assert self.rank == 0
-        self._asking = True
-        with _noticing_loss(self):
-            dist.broadcast_object_list([name, arguments], src=0)
+    def ask(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """As rank 0, let every other rank call a function; what belongs to it ends with `done`.
+
+        Args:
+            function: (ranks, *arguments) -> ignored; at the top of a module.
+            arguments: as `messages.written`.
+        """
+        self._send_message((function, arguments))
+
+    def everywhere(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+        """As rank 0, what a function returns in each process, in their order.
+
+        Args:
+            function: (ranks, *arguments) -> what `answer` sends; at the top of a module.
+            arguments: as `messages.written`.
+
+        Raises:
+            RankError: with the error of another rank; that of this one is raised as it is.
+            RankLost: if a rank ends.
+        """
+        if self.size > 1:
+            self.ask(_answered, function, arguments)
+        found = [function(self, *read(written(arguments), self.held))]
+        found += [self.answer_of(rank) for rank in range(1, self.size)]
+        self.done()
+        return found
 
     def done(self) -> None:
         """As rank 0, note that every rank has what it was asked for, and waits."""
         self._asking = False
+
+    def serve(self) -> int:
+        """As another rank, call what rank 0 asks for until it ends; returns its exit code.
+
+        Raises:
+            RankLost: if rank 0 has ended without saying so.
+        """
+        while True:
+            function, arguments = read(self._broadcast(b""), self.held)
+            if function is None:
+                return int(arguments)
+            function(self, *arguments)
+
+    def _send_message(self, content: Any) -> None:
+        assert self.rank == 0
+        self._asking = True
+        self._broadcast(written(content))
+
+    def _broadcast(self, content: bytes) -> bytes:
+        """What rank 0 gives every rank."""
+        message = [content]
+        with _noticing_loss(self):
+            dist.broadcast_object_list(message, src=0)
+        return message[0]
 
     def next_number(self) -> int:
         """A number that was not given before."""
@@ -96,20 +142,13 @@ class Ranks:
             self._leave_word("end", code, ())
         else:
             with contextlib.suppress(RankError, RankLost):
-                self.ask("end", code)
+                self._send_message((None, code))
         self.leave()
 
     def leave(self) -> None:
         """End the threads of the connections, which would abort the process at its end."""
         if dist.is_initialized():
             dist.destroy_process_group()
-
-    def asked(self) -> tuple[str, tuple[Any, ...]]:
-        """As another rank, wait for what rank 0 asks for: its name and arguments."""
-        message: list[Any] = [None, None]
-        with _noticing_loss(self):
-            dist.broadcast_object_list(message, src=0)
-        return message[0], message[1]
 
     def send(self, values: Tensor, to: int) -> None:
         """Send numbers to another rank; see `receive`."""
@@ -132,14 +171,14 @@ class Ranks:
 
     def answer(self, found: object) -> None:
         """As another rank, send rank 0 what it has asked for; see `answer_of`."""
-        content = torch.frombuffer(bytearray(pickle.dumps(found, protocol=5)), dtype=torch.uint8)
+        content = torch.frombuffer(bytearray(written(found)), dtype=torch.uint8)
         self.send(torch.tensor([len(content)]), 0)
         self.send(content, 0)
 
     def answer_of(self, rank: int) -> Any:
         """As rank 0, what another rank has answered."""
         (size,) = self.receive([1], "int64", rank).tolist()
-        return pickle.loads(self.receive([size], "uint8", rank).numpy().data)
+        return read(self.receive([size], "uint8", rank).numpy().tobytes(), self.held)
 
     def gather(self, parts_SW: Array, held: Sequence[range]) -> None:
         """Fill in the rows of other ranks.
@@ -201,6 +240,11 @@ class Ranks:
                 values = json.loads(self._store.get(_FAILED))
                 return RankError(values["kind"], values["code"], [Fault(*each) for each in values["faults"]])
         return RankLost(f"one of the {self.size} processes has ended, often because its memory ran out")
+
+
+def _answered(ranks: Ranks, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
+    """As another rank, call a function and send rank 0 what it returns."""
+    ranks.answer(function(ranks, *arguments))
 
 
 def _agreed(store: Store, rank: int, size: int) -> str:

@@ -1,0 +1,114 @@
+"""Ranks that are threads of one process: everything that processes do, without their start."""
+
+import queue
+import threading
+import traceback
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from linreg_cli.optim.engines.shared import serve
+from linreg_cli.ranks.group import Ranks
+from linreg_cli.ranks.parts import PartsHere, PartsOfRanks
+from linreg_cli.ranks.shards import Shards
+
+
+class ThreadRanks(Ranks):
+    """`Ranks` whose messages go through queues; a rank that fails is shown when the context ends."""
+
+    def __init__(self, rank, size, lines):
+        super().__init__(rank, size, None, None)
+        self._lines = lines
+
+    def _put(self, to, value):
+        self._lines[self.rank, to].put(value)
+
+    def _get(self, sender):
+        return self._lines[sender, self.rank].get(timeout=60)
+
+    def _broadcast(self, content):
+        if self.rank:
+            return self._get(0)
+        for rank in range(1, self.size):
+            self._put(rank, content)
+        return content
+
+    def send(self, values, to):
+        self._put(to, values.clone())
+
+    def receive_into(self, values, sender=0):
+        found = self._get(sender)
+        assert (found.numel(), found.dtype) == (values.numel(), values.dtype)
+        values.copy_(found.view(values.shape))
+
+    def gather(self, parts_SW, held):
+        own = held[self.rank]
+        for rank in range(self.size):
+            if rank != self.rank:
+                self._put(rank, parts_SW[own.start : own.stop].copy())
+        for rank, rows in enumerate(held):
+            if rank != self.rank:
+                parts_SW[rows.start : rows.stop] = self._get(rank)
+
+    def share(self, values, bounds):
+        own = values[bounds[self.rank] : bounds[self.rank + 1]].clone()
+        for rank in range(self.size):
+            if rank != self.rank:
+                self._put(rank, own)
+        for rank in range(self.size):
+            if rank != self.rank:
+                values[bounds[rank] : bounds[rank + 1]] = self._get(rank)
+
+
+class Several:
+    """A context with rank 0 of several ranks; the others serve it."""
+
+    def __init__(self, size):
+        lines = {(one, other): queue.Queue() for one in range(size) for other in range(size)}
+        self.ranks = [ThreadRanks(rank, size, lines) for rank in range(size)]
+        self.errors = []
+        self._threads = [threading.Thread(target=self._serve, args=(each,), daemon=True) for each in self.ranks[1:]]
+
+    def _serve(self, ranks):
+        threads = torch.get_num_threads()
+        try:
+            serve(ranks)
+        except BaseException as error:
+            self.errors.append(error)
+            traceback.print_exception(error)
+            ranks._put(0, error)  # wakes rank 0, whose receive then fails
+        finally:
+            torch.set_num_threads(threads)
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self.ranks[0]
+
+    def __exit__(self, *_):
+        self.ranks[0]._send_message((None, 0))
+        for thread in self._threads:
+            thread.join(60)
+
+
+def divided(dataset, ranks, shards):
+    """A dataset whose rows the ranks have, each those of its parts; of one rank, the same parts of all rows."""
+    bounds = Shards(dataset.n_samples, shards).bounds.tolist()
+    if len(ranks) == 1:
+        return replace(dataset, parts=PartsHere(tuple(bounds)))
+    number = ranks[0].next_number()
+    for each, held in zip(ranks, Shards(dataset.n_samples, shards).of_ranks(len(ranks)), strict=True):
+        own = bounds[held.start : held.stop + 1]
+        each.held[number] = rows_between(dataset, own[0], own[-1], tuple(end - own[0] for end in own))
+    return replace(dataset, parts=PartsOfRanks(ranks[0], number, tuple(bounds)))
+
+
+def rows_between(dataset, first, last, bounds):
+    """The rows `first` to `last - 1` of a dataset as one of its own, in the parts of `bounds`."""
+    columns = {name: dataset.columns[name][first:last] for name in dataset.columns}
+    ascending = {split: np.sort(np.asarray(rows)) for split, rows in dataset.splits.items()}
+    splits = {split: rows[(rows >= first) & (rows < last)] - first for split, rows in ascending.items()}
+    weights = dataset.weights and replace(dataset.weights, values=dataset.weights.values[first:last])
+    about = {"columns": columns, "splits": splits, "weights": weights, "raw": None, "clusters": None}
+    return replace(dataset, **about, parts=PartsHere(bounds), before=first)

@@ -17,7 +17,7 @@ class Parts(Protocol):
 
     @property
     def here(self) -> "PartsHere":
-        """The same parts of rows that are all read in this process."""
+        """The same parts of rows that are all read in this process; the object itself where they are here."""
 
     def of(self, rows: Any, function: Callable[..., Any], arguments: Sequence[Any]) -> list[Any]:
         """What a function gives for each part that has rows, in their order.

@@ -28,7 +28,6 @@ from linreg_cli.model import LinearFormula
 
 if TYPE_CHECKING:  # several processes are rare
     from linreg_cli.ranks.group import Ranks
-    from linreg_cli.ranks.parts import PartsOfRanks
 
 #: Bytes of lines that are sent at once.
 PIECE = 2**22
@@ -175,24 +174,6 @@ class LinesOfRanks:
     errors: Errors
     sizes: Sequence[Mapping[str, int]]
 
-    @classmethod
-    def of(cls, formula: LinearFormula, dataset: Dataset, parts: "PartsOfRanks") -> "LinesOfRanks":
-        """Let every process make the lines of its rows.
-
-        Args:
-            formula: the model.
-            dataset: the rows and their splits.
-            parts: of the dataset.
-
-        Raises:
-            DataError: if this process has no space for them.
-            RankError: if another one has none.
-        """
-        number = parts.ranks.next_number()
-        found = parts.ranks.everywhere(_make, number, parts.number, formula)
-        errors = merged_errors([own for own, _ in found])
-        return cls(parts.ranks, number, _header(lines_of(formula, dataset)), errors, [sizes for _, sizes in found])
-
     def pieces(self, splits: Sequence[str]) -> Iterator[bytes]:
         """The bytes of the file, in pieces.
 
@@ -212,6 +193,30 @@ class LinesOfRanks:
     def forget(self) -> None:
         """Let every process forget its lines."""
         self.ranks.everywhere(_forget, self.number)
+
+
+def of_ranks(formula: LinearFormula, dataset: Dataset) -> LinesOfRanks | None:
+    """The lines of a dataset whose rows several processes have, each of which makes its own; None of other datasets.
+
+    Args:
+        formula: the model.
+        dataset: the rows and their splits.
+
+    Raises:
+        DataError: if this process has no space for them.
+        RankError: if another one has none.
+    """
+    if dataset.parts is None:
+        return None
+    from linreg_cli.ranks.parts import PartsOfRanks
+
+    parts = dataset.parts
+    if not isinstance(parts, PartsOfRanks):
+        return None
+    number = parts.ranks.next_number()
+    found = parts.ranks.everywhere(_make, number, parts.number_of(dataset), formula)
+    errors = merged_errors([own for own, _ in found])
+    return LinesOfRanks(parts.ranks, number, _header(lines_of(formula, dataset)), errors, [sizes for _, sizes in found])
 
 
 def _make(ranks: "Ranks", number: int, rows: int, formula: LinearFormula) -> tuple[Errors, dict[str, int]]:

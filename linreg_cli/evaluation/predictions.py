@@ -2,21 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from linreg_cli.data.columns.arrow import release_unused
 from linreg_cli.data.columns.rows import between, count, in_order, pick
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.evaluation.metrics import ErrorSums
-from linreg_cli.evaluation.prediction_lines import Errors, LinesOfRanks, all_lines, lines_of, merged_errors
+from linreg_cli.evaluation.prediction_lines import Errors, LinesOfRanks, all_lines, lines_of, merged_errors, of_ranks
 from linreg_cli.evaluation.prediction_lines import predicted_blocks as predicted_blocks
 from linreg_cli.evaluation.row_sample import SplitSample, split_samples
 from linreg_cli.files import write_file
 from linreg_cli.model import LinearFormula
-
-if TYPE_CHECKING:  # several processes are rare
-    from linreg_cli.ranks.parts import PartsOfRanks
 
 
 def summed_errors(formula: LinearFormula, dataset: Dataset) -> dict[str, ErrorSums]:
@@ -80,8 +76,8 @@ def write_predictions(
     samples = split_samples(sizes, lines.n_measures, seed, lines.measures) if kept == "sample" else {}
     if samples:
         errors = _some(path, formula, dataset, samples)
-    elif (parts := _of_ranks(dataset)) is not None:
-        errors = _of_others(path, formula, dataset, parts)
+    elif (others := of_ranks(formula, dataset)) is not None:
+        errors = _of_others(path, dataset, others)
     else:
         errors = Errors()
 
@@ -94,9 +90,8 @@ def write_predictions(
     return _summed(dataset, errors)
 
 
-def _of_others(path: Path, formula: LinearFormula, dataset: Dataset, parts: "PartsOfRanks") -> Errors:
+def _of_others(path: Path, dataset: Dataset, lines: LinesOfRanks) -> Errors:
     """Write the lines that each process has made of its rows."""
-    lines = LinesOfRanks.of(formula, dataset, parts)
 
     def write(draft: Path) -> None:
         with open(draft, "wb") as file:
@@ -105,16 +100,6 @@ def _of_others(path: Path, formula: LinearFormula, dataset: Dataset, parts: "Par
     write_file(path, write, own=True)
     lines.forget()
     return lines.errors
-
-
-def _of_ranks(dataset: Dataset) -> "PartsOfRanks | None":
-    """The parts of a dataset whose rows other processes have; None where they are here."""
-    if dataset.parts is None or dataset.parts is dataset.parts.here:
-        return None
-    from linreg_cli.ranks.parts import PartsOfRanks
-
-    assert isinstance(dataset.parts, PartsOfRanks)
-    return dataset.parts
 
 
 def _some(path: Path, formula: LinearFormula, dataset: Dataset, samples: Mapping[str, SplitSample]) -> Errors:
@@ -137,7 +122,7 @@ def _some(path: Path, formula: LinearFormula, dataset: Dataset, samples: Mapping
 
 def _starts(dataset: Dataset) -> dict[int, dict[str, int]]:
     """First row of each part -> for each split, how many of its rows come before."""
-    firsts = (0,) if dataset.parts is None else dataset.parts.here.bounds
+    firsts = (0,) if dataset.parts is None else dataset.parts.bounds
     rows = {split: in_order(each) for split, each in dataset.splits.items()}
     return {
         first: {split: count(between(each, 0, first), dataset.n_samples) for split, each in rows.items()}

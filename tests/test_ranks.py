@@ -214,6 +214,13 @@ def test_two_processes_train_the_run_that_its_config_repeats_in_one(linreg, plac
     assert bits(place, "r-0001") == bits(place, "r-0002")
 
 
+def test_a_table_that_was_read_for_its_config_is_added_up_by_shards(linreg, place):
+    (place / "t.csv").write_text("a,b,y\n" + "".join(f"{i**0.5},{i % 7 / 3},{i % 5 / 9 + i}\n" for i in range(60)))
+    assert linreg("train", "t.csv", "--target", "y", "--set", "train.shards=3", "--quiet").code == 0
+    assert linreg("train", "-c", "outputs/t-0001/config.yaml", "--quiet").code == 0
+    assert bits(place, "t-0001") == bits(place, "t-0002")
+
+
 def test_rows_on_the_disk_of_the_first_process_give_the_bits_of_rows_in_memory(linreg, place):
     options = ["--set", "data.stream=true", "--set", "train.blocks=3", "--set", "train.shuffle=blocks", "--quiet"]
     done = started(linreg_words("-c", "c.yaml", "--nproc", "2", *options), place)

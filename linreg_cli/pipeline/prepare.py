@@ -91,7 +91,10 @@ def prepare(
     with loaded.placing_errors():
         first = streamed(config) if known is None and not resumed and expected_to_stream(config, device) else config
         if known:
-            dataset = in_parts(known.rows(config), config, ranks)
+            given = known.rows(config)
+            dataset = in_parts(given, config, ranks)
+            if given.parts is None and dataset.parts is not None:
+                known = None  # what was fitted on it has added up in another order
         else:
             dataset = load_dataset(first, progress=reporter.stage, frame=frame, ranks=ranks)
         stream = decide(config, dataset, device, resumed=resumed)

@@ -253,7 +253,8 @@ def test_inspect_of_rows_on_the_disk_gives_the_figures_of_rows_in_memory(linreg,
     assert linreg("inspect", "-c", "c.yaml", "--ridge", *options(["data.stream=true"])).code == 2
 
 
-def test_no_split_is_held_in_memory_neither_in_training_nor_in_evaluation(linreg, table, monkeypatch):
+@pytest.mark.parametrize("more", [[], ["data.weight=p"]], ids=["", "weights"])
+def test_no_split_is_held_in_memory_neither_in_training_nor_in_evaluation(more, linreg, table, monkeypatch):
     split = "data.split={train: 0.4, validation: 0.3, test: 0.3, by: hash}"
     counts, tensor = [], Scaling.tensor
 
@@ -262,7 +263,7 @@ def test_no_split_is_held_in_memory_neither_in_training_nor_in_evaluation(linreg
         return tensor(self, dataset, rows, dtype)
 
     monkeypatch.setattr(Scaling, "tensor", counted)
-    run = trained(linreg, table, *BLOCKS, split, "data.stream=true")
+    run = trained(linreg, table, *BLOCKS, split, "data.stream=true", *more)
     evaluated = linreg("evaluate", run, "--json").json
     assert 0 < max(counts) <= on_disk.CHUNK_BYTES // (8 * 4)
     stored = json.loads((run / "metrics.json").read_text())

@@ -116,7 +116,7 @@ def _evaluated(saved: SavedModel, frame: pa.Table | None) -> tuple[Metrics, bool
         raise saved.run.damaged("preprocess.json", "its columns are not those of config.yaml")
     dtype, loss = linear_layer(model).weight.dtype, Loss(config.loss, config.huber_delta)
     losses, order = {}, plan_of(config, dataset).rows
-    on_disk = dataset.weights is None and decide(config, dataset, resumed=True).value
+    on_disk = decide(config, dataset, resumed=True).value
     for split, given in dataset.splits.items():
         if not len(given):
             continue

@@ -24,7 +24,7 @@ ORDER = {
         "synthetic", "scaling", "preprocessor", "assemble", "checks", "every_fault", "load",
     ],
     "linreg_cli.optim": [
-        "losses", "schedules", "stopping", "batch_losses", "row_order", "rows", "divided", "plan",
+        "losses", "schedules", "stopping", "batch_losses", "row_order", "rows", "divided", "split_rows", "routing", "plan",
         "state", "trail", "engines", "fit",
     ],
 }  # fmt: skip

@@ -194,11 +194,9 @@ class Factor:
         values, half a unit in the last place of the largest one. A column with a large mean and a small spread has few
         significant digits; other columns keep theirs.
         """
-        largest = float(np.linalg.norm(self._filled(), 2)) if self.n_parameters else 0.0
-        half_unit = self.eps / 2 * power_of_two(self.largest)
-        stored = np.divide(half_unit, self.spread, out=np.zeros_like(self.spread), where=self.spread > 0)
+        stored = storing_error(self.largest, self.spread, self.eps)
         bounds = np.append(stored, 0.0) if self.bias else stored
-        return np.maximum(EPS * max(64, self.n_parameters) * largest + bounds, _SMALLEST)
+        return np.maximum(arithmetic_error(self._filled()) + bounds, _SMALLEST)
 
     def weighted_svd(self) -> tuple[Array, Array]:
         """S and V' of the standardised design matrix with each column divided by its `rounding`, (p,) and (p, p).
@@ -297,6 +295,24 @@ class Factor:
         _, S, Vt = self.svd()
         reduced: Array = (A * self.standard) @ Vt[: self.rank].T / (S[: self.rank] * math.sqrt(self.n_samples))
         return reduced
+
+
+def arithmetic_error(Z: Array) -> float:
+    """A bound on the rounding error of the columns of a factor.
+
+    64 EPS (p EPS if p > 64) times its largest singular value.
+
+    Args:
+        Z: shape (n_rows, p), of columns of one size; the bound is relative to that.
+    """
+    p = Z.shape[1]
+    return EPS * max(64, p) * float(np.linalg.norm(Z, 2)) if p else 0.0
+
+
+def storing_error(largest: Array, spread: Array, eps: float) -> Array:
+    """Half a unit in the last place of the largest value of each column, relative to its spread; 0 if that is 0."""
+    half_unit = eps / 2 * power_of_two(largest)
+    return np.divide(half_unit, spread, out=np.zeros_like(spread), where=spread > 0)
 
 
 def blocks(n_rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:

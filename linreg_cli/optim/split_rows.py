@@ -58,6 +58,23 @@ def scaled(
     return TrainRows(X_nd, y_nk, None if weights is None else torch.from_numpy(weights).to(dtype))
 
 
+def scaled_blocks(
+    dataset: Dataset, preprocessor: Preprocessor, rows: Rows | slice, dtype: torch.dtype, zeros: Zeros
+) -> Iterator[tuple[int, TrainRows]]:
+    """(position of the first, some rows) of `block_rows` rows at a time; arguments as those of `scaled`.
+
+    Raises:
+        DataError: for a value that overflows `dtype`: that of the first column that has one, and its first row.
+    """
+    n, size = count(rows, dataset.n_samples), block_rows(dataset)
+    for first in range(0, n, size):
+        try:
+            yield first, scaled(dataset, preprocessor, part(rows, first, min(first + size, n)), dtype, zeros)
+        except DataError as error:
+            found = refused(dataset, preprocessor, rows, dtype)
+            raise DataError(error.faults if found is None else found[-1]) from None
+
+
 def refused(
     dataset: Dataset, preprocessor: Preprocessor, rows: Rows | slice, dtype: torch.dtype, zeros: Zeros | None = None
 ) -> Refused | None:
@@ -75,6 +92,18 @@ def refused(
         if found is not None:
             return which, found[0], found[1].faults
     return None
+
+
+def check_zeros(
+    dataset: Dataset, preprocessor: Preprocessor, rows: Rows | slice, dtype: torch.dtype, zeros: Zeros
+) -> None:
+    """Refuse columns that are zeros in a dtype, and should not be, once all rows are there; arguments as `refused`.
+
+    Raises:
+        DataError: with the first of them.
+    """
+    if (fault := refused(dataset, preprocessor, rows, dtype, zeros)) is not None:
+        raise DataError(fault[-1])
 
 
 def places_of(rows: Rows | slice, bounds: Sequence[int]) -> list[int]:
@@ -112,32 +141,23 @@ def rows_in_parts(
     if stored:
         name = str(dtype).removeprefix("torch.")
         out = StoredRows.empty(n, *width, name, weighted=dataset.weights is not None)
-        for first, some in _blocks(dataset, preprocessor, rows, dtype, seen):
+        for first, some in scaled_blocks(dataset, preprocessor, rows, dtype, seen):
             out.write(first, some)
         weights = None if out.weight_n1 is None else out.weight_n1[0:n][:, 0]
         found = DividedRows(out.X_nd, out.y_nk, weights, places)
     else:
         X_nd, y_nk = (torch.empty(n, each, dtype=dtype) for each in width)
         weight_n = None if dataset.weights is None else torch.empty(n, dtype=dtype)
-        for first, some in _blocks(dataset, preprocessor, rows, dtype, seen):
+        for first, some in scaled_blocks(dataset, preprocessor, rows, dtype, seen):
             at = slice(first, first + some.n_samples)
             X_nd[at], y_nk[at] = some.X_nd, some.y_nk
             if weight_n is not None:
                 assert some.weight_n is not None
                 weight_n[at] = some.weight_n
         found = DividedRows(X_nd.numpy(), y_nk.numpy(), None if weight_n is None else weight_n.numpy(), places)
-    if zeros is None and (fault := refused(dataset, preprocessor, rows, dtype, seen)) is not None:
-        raise DataError(fault[-1])
+    if zeros is None:
+        check_zeros(dataset, preprocessor, rows, dtype, seen)
     return found
-
-
-def _blocks(
-    dataset: Dataset, preprocessor: Preprocessor, rows: Rows | slice, dtype: torch.dtype, zeros: Zeros
-) -> Iterator[tuple[int, TrainRows]]:
-    """(position of the first, some rows) block by block."""
-    n, size = count(rows, dataset.n_samples), block_rows(dataset)
-    for first in range(0, n, size):
-        yield first, scaled(dataset, preprocessor, part(rows, first, min(first + size, n)), dtype, zeros)
 
 
 def is_ascending(rows: Rows | slice) -> bool:

@@ -90,17 +90,18 @@ def prepare(
     gates.refuse_impossible(loaded, metric_names(loaded.config, known_features(config)), (), fail_if, faults)
     reporter.stage("reading the data")
     if wanted(config):
-        streaming.refuse_what_needs_all_rows(loaded, config, device, processes=processes)
+        streaming.refuse_what_needs_all_rows(loaded, config, processes=processes)
         config, known = streamed(config), None
     with loaded.placing_errors():
-        first = streamed(config) if known is None and not resumed and expected_to_stream(config) else config
+        first = streamed(config) if known is None and not resumed and expected_to_stream(config, device) else config
         dataset = known.rows(config) if known else load_dataset(first, progress=reporter.stage, frame=frame)
-        stream = decide(config, dataset, resumed=resumed)
+        stream = decide(config, dataset, device, resumed=resumed)
         if stream.value and stream.auto:
-            streaming.refuse_what_needs_all_rows(loaded, config, device, processes=processes)
+            streaming.refuse_what_needs_all_rows(loaded, config, processes=processes)
             config, known = streamed(config), None
         if config.data.split != first.data.split:
             dataset = load_dataset(config, progress=reporter.stage, frame=frame)
+        device, stream = streaming.placed(loaded, config, device, dataset, stream)
     empty = [name for name, rows in dataset.splits.items() if not len(rows)]
     names = metric_names(loaded.config, dataset.features, empty)
     gates.refuse_impossible(loaded, names, () if resumed else config.gates, fail_if)
@@ -154,10 +155,11 @@ def assemble_run(
     if stream.value and plan.shards is not None and ranks is not None:
         streaming.check_shares(loaded, config, plan, n_columns, ranks.size)
     elif stream.value:
-        ahead = streaming.reads_ahead(loaded, config, plan, n_columns)
+        ahead = streaming.reads_ahead(loaded, config, plan, n_columns, device)
     others = [split for split, where in dataset.splits.items() if len(where) and split != "train"]
     held_out: dict[str, AnyRows | DividedRows] = {
-        split: _held_out(dataset, preprocessor, split, dtype, device, plan, stored=bool(stream.value)) for split in others
+        split: _held_out(dataset, preprocessor, split, dtype, device, plan, stored=bool(stream.value))
+        for split in others
     }
     rows: AnyRows
     train: tuple[Matrix, Matrix]
@@ -166,7 +168,7 @@ def assemble_run(
         rows = routed(dataset, preprocessor, plan.rows, dtype, plan.shards, fits=not stream.value)
         train, known_weights = (rows.X_nd, rows.y_nk), rows.weights
     elif stream.value:
-        rows = rows_on_disk(dataset, preprocessor, "train", dtype, plan.rows)
+        rows = rows_on_disk(dataset, preprocessor, "train", dtype, plan.rows, device)
         rows.ahead, rows.ranks = ahead, ranks
         train = rows.X_nd, rows.y_nk
     else:
@@ -197,7 +199,7 @@ def _held_out(
     """The scaled rows of a split that is not trained on: in the parts of the table where sums are those of shards."""
     if plan.shards is None:
         if stored:
-            return rows_on_disk(dataset, preprocessor, split, dtype)
+            return rows_on_disk(dataset, preprocessor, split, dtype, device=device)
         return rows_in_memory(dataset, preprocessor, split, dtype, device=device)
     if isinstance(dataset.parts, PartsOfRanks):
         return held_out_of_ranks(dataset, preprocessor, split, dtype, stored=stored)

@@ -15,6 +15,10 @@ from linreg_cli.ranks.group import Ranks
 class Parts(Protocol):
     """The parts of the rows of something, such as a `Dataset`."""
 
+    @property
+    def here(self) -> "PartsHere":
+        """The same parts of rows that are all read in this process."""
+
     def of(self, rows: Any, function: Callable[..., Any], arguments: Sequence[Any]) -> list[Any]:
         """What a function gives for each part that has rows, in their order.
 
@@ -38,6 +42,11 @@ class PartsHere:
 
     bounds: tuple[int, ...]
 
+    @property
+    def here(self) -> "PartsHere":
+        """As `Parts.here`."""
+        return self
+
     def of(self, rows: Any, function: Callable[..., Any], arguments: Sequence[Any]) -> list[Any]:
         """As `Parts.of`."""
         pairs = itertools.pairwise(self.bounds)
@@ -57,6 +66,11 @@ class PartsOfRanks:
     ranks: Ranks
     number: int
     bounds: tuple[int, ...]
+
+    @property
+    def here(self) -> PartsHere:
+        """As `Parts.here`."""
+        return PartsHere(self.bounds)
 
     def of(self, rows: Any, function: Callable[..., Any], arguments: Sequence[Any]) -> list[Any]:
         """As `Parts.of`; `rows` is the whole, which no process has."""

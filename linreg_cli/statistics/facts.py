@@ -162,6 +162,12 @@ class ColumnFacts:
             return (*(level_of(self.column, level) for level, count in sorted(self.levels.items()) if count), *gaps)
         return (value_of(self.column), *gaps, *(without(self.column, missing) for missing in sorted(self.without)))
 
+    def largest(self, key: Key) -> float:
+        """The largest absolute value of one of `keys`; 0 for an indicator, whose values are exact."""
+        ends = self.without[key[2]] if key[0] == "without" else (self.low, self.high)
+        of_numbers = key[0] in ("value", "target", "without") and np.isfinite(ends).all()
+        return max(map(abs, ends)) if of_numbers else 0.0
+
 
 def _widened(
     one: Mapping[str, tuple[float, float]], other: Mapping[str, tuple[float, float]]
@@ -220,5 +226,6 @@ class TableStatistics:
 
 
 def keys_of(columns: Sequence[ColumnFacts]) -> tuple[Key, ...]:
-    """The columns of `Moments` of some columns, in order."""
-    return tuple(key for each in columns for key in each.keys)
+    """The columns of `Moments` of some columns, in order; the targets are last, as in [1 X y]."""
+    ordered = sorted(columns, key=lambda each: each.role == "target")
+    return tuple(key for each in ordered for key in each.keys)

@@ -13,6 +13,7 @@ from linreg_cli.data.dataset import SPLITS
 from linreg_cli.data.tables.blocks import NotInBlocksError
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.errors import DataError
+from linreg_cli.statistics.canonical import canonical
 from linreg_cli.statistics.derived import derived_terms
 from linreg_cli.statistics.facts import TableStatistics, WeightFacts, keys_of
 from linreg_cli.statistics.moments import Key, Moments, gap_of, level_of, target_of, value_of, without
@@ -66,7 +67,8 @@ def measure(config: Config, part: Part = WHOLE) -> TableStatistics:
         if not found.n_rows:
             raise DataError("the table has no rows", source.table.name)
         table = source.identity() | {"n_rows": found.n_rows if n_rows is None else n_rows}
-        return replace(found, table=table, part=(part.index, part.of))
+        found = replace(found, table=table, part=(part.index, part.of))
+        return canonical(found) if part.of == 1 else found
 
 
 class _Pass:

@@ -6,6 +6,7 @@ from typing import Any
 
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import for_columns
+from linreg_cli.statistics.canonical import canonical
 from linreg_cli.statistics.facts import ColumnFacts, TableStatistics, WeightFacts, keys_of
 from linreg_cli.statistics.moments import merged
 from linreg_cli.wording import plural
@@ -30,7 +31,7 @@ def merge_statistics(parts: Mapping[str, TableStatistics]) -> TableStatistics:
         reduce(ColumnFacts.joined, facts) for facts in zip(*(each.columns for each in ordered), strict=True)
     )
     weights = [each.weights for each in ordered if each.weights is not None]
-    return TableStatistics(
+    whole = TableStatistics(
         settings=first.settings,
         table=first.table,
         part=(1, 1),
@@ -42,6 +43,7 @@ def merge_statistics(parts: Mapping[str, TableStatistics]) -> TableStatistics:
         moments=merged([each.moments for each in ordered], keys_of(columns)),
         weights=None if first.weights is None else reduce(WeightFacts.joined, weights),
     )
+    return canonical(whole)
 
 
 def _refuse(parts: Mapping[str, TableStatistics]) -> None:

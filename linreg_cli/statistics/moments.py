@@ -18,8 +18,8 @@ import numpy as np
 
 from linreg_cli.least_squares.decompositions import Array, triangle
 
-#: A share of cells as small as this is rounding error of none.
-_NONE = 1e-12
+#: A share of the weight as small as this is rounding error of none.
+_NONE = 1e-24
 
 #: A column: what it is (`value`, `gap`, `level`, `without` or `target`), its name, and its level or what is missing.
 Key = tuple[str, str, str]
@@ -57,7 +57,7 @@ class Moments:
     Attributes:
         n: rows.
         keys: the columns.
-        center: shape (m,), that R is about: the mean within rounding error, 0 for an indicator.
+        center: shape (m,), that R is about: near the mean, 0 for an indicator.
         R: shape (m + 1, m + 1), upper triangular: the factor of [1 Z]; zeros without rows. The square of its first
             entry is the sum of the weights, which is n where all are 1.
     """
@@ -100,7 +100,7 @@ class Moments:
                 rows[:, position + 1] = values
         if weights is not None:
             rows *= np.sqrt(weights)[:, None]
-        return cls(n, keys, center, _square(triangle(rows)))
+        return cls(n, keys, center, square(triangle(rows)))
 
     @property
     def mean(self) -> Array:
@@ -151,24 +151,24 @@ class Moments:
         a, b = self.arranged(keys), other.arranged(keys)
         if not a.n or not b.n:
             only = a if a.n else b
-            return replace(only, R=_square(triangle(only.R))) if only.n else Moments.none(keys)
+            return replace(only, R=square(triangle(only.R))) if only.n else Moments.none(keys)
         of_values = np.array([key[0] in ("value", "target") for key in keys], dtype=bool)
         sums_a, sums_b = a.present * a.R[0, 0] ** 2, b.present * b.R[0, 0] ** 2
         share = np.divide(sums_b, sums_a + sums_b, out=np.zeros(len(keys)), where=sums_a + sums_b > 0)
         mean_a, mean_b = a.mean, b.mean
         center = np.where(of_values, mean_a + (mean_b - mean_a) * share, 0.0)
         stacked = np.vstack([a.about(center).R, b.about(center).R])
-        return Moments(a.n + b.n, tuple(keys), center, _square(triangle(stacked)))
+        return Moments(a.n + b.n, tuple(keys), center, square(triangle(stacked)))
 
     @property
     def present(self) -> Array:
         """The share of the weight of the cells of each column that are not missing, shape (m,)."""
-        position = {key: place for place, key in enumerate(self.keys)}
-        found = np.ones(len(self.keys))
+        position = {key: place + 1 for place, key in enumerate(self.keys)}
+        found, ones = np.ones(len(self.keys)), self.R[:, 0]
         for place, key in enumerate(self.keys):
             gap = position.get(gap_of(key[1])) if key[0] == "value" else None
-            if gap is not None:
-                found[place] -= self.R[0, gap + 1] / self.R[0, 0]
+            if gap is not None:  # the length of the indicator of the others: exact where these have little weight, too
+                found[place] = np.sum((ones - self.R[:, gap]) ** 2) / self.R[0, 0] ** 2
         return np.where(found > _NONE, found, 0.0)
 
 
@@ -186,7 +186,7 @@ def merged(parts: Sequence[Moments], keys: Sequence[Key]) -> Moments:
     return level[0]
 
 
-def _square(R: Array) -> Array:
+def square(R: Array) -> Array:
     """An upper triangle with rows of zeros, where there were fewer rows than columns, and a diagonal of one sign."""
     full = np.zeros((R.shape[1],) * 2)
     full[: len(R)] = R

@@ -1,5 +1,6 @@
 """Columns read as rows, without a second copy of the table."""
 
+import bisect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -36,6 +37,20 @@ def in_order(rows: Rows) -> Rows | slice:
 def in_blocks(rows: Rows | slice) -> Rows | slice:
     """The same rows in an order in which blocks of them are read fast: as they are if they are one block."""
     return as_slice(rows) if isinstance(rows, slice) or len(rows) <= BLOCK_ROWS else in_order(rows)
+
+
+def between(rows: Rows | slice, first: int, last: int) -> Rows | slice:
+    """Those of some ascending rows that are from `first` to `last - 1`.
+
+    >>> between(slice(10, 20), 15, 40), between(np.array([1, 4, 9]), 2, 9).tolist()
+    (slice(15, 20, None), [4])
+    """
+    if isinstance(rows, slice):
+        return slice(max(rows.start, first), max(min(rows.stop, last), rows.start, first))
+    start, stop = (bisect.bisect_left(rows, end) for end in (first, last))
+    if (start, stop) == (0, len(rows)):
+        return rows
+    return rows.between(start, stop) if isinstance(rows, RowSet) else rows[start:stop]
 
 
 def count(rows: Rows | slice, n_samples: int) -> int:

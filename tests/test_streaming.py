@@ -258,9 +258,9 @@ def test_no_split_is_held_in_memory_neither_in_training_nor_in_evaluation(linreg
     split = "data.split={train: 0.4, validation: 0.3, test: 0.3, by: hash}"
     counts, tensor = [], Scaling.tensor
 
-    def counted(self, dataset, rows, dtype):
+    def counted(self, dataset, rows, dtype, **about):
         counts.append(len(rows))
-        return tensor(self, dataset, rows, dtype)
+        return tensor(self, dataset, rows, dtype, **about)
 
     monkeypatch.setattr(Scaling, "tensor", counted)
     run = trained(linreg, table, *BLOCKS, split, "data.stream=true")

@@ -3,15 +3,12 @@
 import queue
 import threading
 import traceback
-from dataclasses import replace
 
-import numpy as np
 import torch
 
+from linreg_cli.data.shared import share
 from linreg_cli.optim.engines.shared import serve
 from linreg_cli.ranks.group import Ranks
-from linreg_cli.ranks.parts import PartsHere, PartsOfRanks
-from linreg_cli.ranks.shards import Shards
 
 
 class ThreadRanks(Ranks):
@@ -100,21 +97,4 @@ class Several:
 
 def divided(dataset, ranks, shards):
     """A dataset whose rows the ranks have, each those of its parts; of one rank, the same parts of all rows."""
-    bounds = Shards(dataset.n_samples, shards).bounds.tolist()
-    if len(ranks) == 1:
-        return replace(dataset, parts=PartsHere(tuple(bounds)))
-    number = ranks[0].next_number()
-    for each, held in zip(ranks, Shards(dataset.n_samples, shards).of_ranks(len(ranks)), strict=True):
-        own = bounds[held.start : held.stop + 1]
-        each.held[number] = rows_between(dataset, own[0], own[-1], tuple(end - own[0] for end in own))
-    return replace(dataset, parts=PartsOfRanks(ranks[0], number, tuple(bounds)))
-
-
-def rows_between(dataset, first, last, bounds):
-    """The rows `first` to `last - 1` of a dataset as one of its own, in the parts of `bounds`."""
-    columns = {name: dataset.columns[name][first:last] for name in dataset.columns}
-    ascending = {split: np.sort(np.asarray(rows)) for split, rows in dataset.splits.items()}
-    splits = {split: rows[(rows >= first) & (rows < last)] - first for split, rows in ascending.items()}
-    weights = dataset.weights and replace(dataset.weights, values=dataset.weights.values[first:last])
-    about = {"columns": columns, "splits": splits, "weights": weights, "raw": None, "clusters": None}
-    return replace(dataset, **about, parts=PartsHere(bounds), before=first)
+    return share(dataset, ranks[0], shards)

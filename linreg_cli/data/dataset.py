@@ -90,14 +90,10 @@ class Dataset:
         return None if self.weights is None else self.weights[rows]
 
     def resplit(self, splits: Mapping[str, Rows]) -> "Dataset":
-        """The same rows in other splits, with weights scaled to mean 1 over the new train split.
-
-        Other processes do not know these splits, so that sums over the parts are made here.
-        """
+        """The same rows in other splits, with weights scaled to mean 1 over the new train split."""
         old = self.weights
         weights = None if old is None else RowWeights.of(old.values, old.column, splits["train"])
-        parts = None if self.parts is None else self.parts.here
-        return replace(self, splits=splits, weights=weights, parts=parts)
+        return replace(self, splits=splits, weights=weights)
 
     @property
     def n_samples(self) -> int:

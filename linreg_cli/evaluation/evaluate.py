@@ -136,7 +136,7 @@ def _evaluated(saved: SavedModel, frame: pa.Table | None) -> tuple[Metrics, bool
                 losses[split] = loss_of_parts(problem.parts, loss, model)
                 continue
         losses[split] = loss_over(rows, loss, model)
-    errors = {split: summed_errors(saved.formula, dataset, dataset.splits[split]) for split in losses}
+    errors = summed_errors(saved.formula, dataset)
     about = problem, config, dataset, preprocessor
 
     def way(original: Optimum | None) -> Reaching:
@@ -209,6 +209,6 @@ def _metrics_of_table(
     loss = Loss(saved.config.loss, saved.config.huber_delta).over(
         saved.model, X_nd, y_nk, row_weights(dataset, rows, dtype)
     )
-    metrics = split_metrics(saved.formula.targets, summed_errors(saved.formula, dataset, rows), loss)
+    metrics = split_metrics(saved.formula.targets, summed_errors(saved.formula, dataset)["train"], loss)
     dropped = dataset.n_samples - len(rows)
     return {**metrics, "dropped": dropped} if dropped else metrics

@@ -142,7 +142,7 @@ def held_out_of_ranks(
 def _where(dataset: Dataset) -> tuple["Ranks", int]:
     """The processes that have a table, and the number by which they do."""
     assert isinstance(dataset.parts, PartsOfRanks)
-    return dataset.parts.ranks, dataset.parts.number
+    return dataset.parts.ranks, dataset.parts.number_of(dataset)
 
 
 def _train_rows(ranks: "Ranks", table: int) -> int:

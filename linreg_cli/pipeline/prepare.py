@@ -26,6 +26,7 @@ from linreg_cli.convergence.on_disk import (
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
 from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.columns.rows import Matrix
+from linreg_cli.data.load import in_parts
 from linreg_cli.decisions import Decision
 from linreg_cli.evaluation.metrics import probe
 from linreg_cli.gates import ReferenceValue
@@ -94,13 +95,16 @@ def prepare(
         config, known = streamed(config), None
     with loaded.placing_errors():
         first = streamed(config) if known is None and not resumed and expected_to_stream(config, device) else config
-        dataset = known.rows(config) if known else load_dataset(first, progress=reporter.stage, frame=frame)
+        if known:
+            dataset = in_parts(known.rows(config), config, ranks)
+        else:
+            dataset = load_dataset(first, progress=reporter.stage, frame=frame, ranks=ranks)
         stream = decide(config, dataset, device, resumed=resumed)
         if stream.value and stream.auto:
             streaming.refuse_what_needs_all_rows(loaded, config, processes=processes)
             config, known = streamed(config), None
         if config.data.split != first.data.split:
-            dataset = load_dataset(config, progress=reporter.stage, frame=frame)
+            dataset = load_dataset(config, progress=reporter.stage, frame=frame, ranks=ranks)
         device, stream = streaming.placed(loaded, config, device, dataset, stream)
     empty = [name for name, rows in dataset.splits.items() if not len(rows)]
     names = metric_names(loaded.config, dataset.features, empty)

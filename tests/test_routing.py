@@ -1,5 +1,6 @@
 """The way of rows to the shards that train on them: every row at its place, whatever number of processes has parts."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,13 +9,18 @@ import torch
 from test_parts_of_tables import table
 from thread_ranks import Several, divided
 
+from linreg_cli.config import load_config
 from linreg_cli.config.schema import PreprocessConfig
 from linreg_cli.data.columns.row_set import RowSet
 from linreg_cli.data.preprocessor import Preprocessor
 from linreg_cli.errors import DataError
+from linreg_cli.least_squares import solve
 from linreg_cli.optim import split_rows
+from linreg_cli.optim.divided import HeldMatrix
 from linreg_cli.optim.routing import held_out_of_ranks, routed
 from linreg_cli.optim.row_order import Blocks, Full, Given
+from linreg_cli.pipeline.silent import Silent
+from linreg_cli.pipeline.workflow import train_run
 from linreg_cli.ranks.shards import Shards
 
 SIZES = 2, 3, 4
@@ -159,3 +165,70 @@ def test_a_value_that_the_dtype_does_not_hold_is_the_error_of_one_process(places
 
 def _count(dataset, first, last):
     return last - first
+
+
+CONFIG = """name: r
+data: {path: t.csv, target: y, ignore: [z, w], split: {train: 0.6, validation: 0.2, test: 0.2}}
+preprocess: {standardize: true, standardize_target: true}
+optimizer: {lr: 0.02, momentum: 0.9}
+train: {epochs: 12, batch_size: 16, shards: 5, early_stopping: {patience: 2}}
+plots: false
+"""
+#: Of one process, in place of `data.stream: true`: what it changes.
+IN_MEMORY = ["train.shuffle=blocks", "data.split.by=hash", "evaluate.predictions=sample"]
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(103, 3)) * [1, 20, 0.1] + [0, 500, 1]
+    y = X @ [1, 2, 3] + rng.normal(size=103)
+    columns = [*X.T, y, y + rng.normal(size=103), rng.uniform(0.5, 2, size=103)]
+    np.savetxt("t.csv", np.stack(columns, axis=1), delimiter=",", header="a,b,c,y,z,w", comments="")
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+def written(run):
+    """The files of a run, without its seconds."""
+    lines = [line.split(",") for line in (run.path / "history.csv").read_text().splitlines()]
+    at = lines[0].index("seconds")
+    files = [(run.path / name).read_bytes() for name in ("model.safetensors", "metrics.json", "predictions.csv")]
+    return files, [line[:at] + line[at + 1 :] for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("settings", "alone", "fetched"),
+    [
+        (["data.weight=w", "data.ignore=[z]"], [], "Xw"),  # X for the limit in the mean square
+        (["train.shuffle=false", "train.batch_size=full", "data.target=[y, z]", "data.ignore=[w]"], [], ""),
+        (["train.dtype=float64", "train.shards=80", "train.batch_size=40"], [], ""),
+        (["data.stream=true", "train.blocks=4"], IN_MEMORY, ""),
+        (["loss=mae", "train.shuffle=blocks"], [], "Xy"),
+    ],
+)
+def test_whole_runs_have_the_bits_of_one_process_and_no_process_has_all_rows(
+    place, monkeypatch, settings, alone, fetched
+):
+    seen, own = set(), HeldMatrix.__getitem__
+
+    def counted(self, chosen):
+        seen.add("Xyw"[self._column])
+        return own(self, chosen)
+
+    monkeypatch.setattr(HeldMatrix, "__getitem__", counted)
+    monkeypatch.setattr(solve, "_is_refined", lambda *_: False)  # small tables are, in one process
+    found = []
+    for size in (1, 2, 3, 4):
+        more = [f"data.stream={'data.stream=true' in settings and size > 1}".lower(), *(alone if size == 1 else [])]
+        loaded, several = load_config(["c.yaml"], [*settings, *more]), Several(size)
+        with several as ranks:
+            outcome = train_run(
+                loaded, outputs=place / str(size), reporter=Silent(), command=[], ranks=ranks if size > 1 else None
+            )
+        assert not several.errors
+        found.append(written(outcome.run))
+    assert all(each == found[0] for each in found)
+    assert json.loads(found[0][0][1])["validation"]["loss"] > 0
+    assert seen == set(fetched), "what rank 0 has asked the others for"

@@ -198,12 +198,13 @@ def written(run):
     return files, [line[:at] + line[at + 1 :] for line in lines]
 
 
+# For random batches of a small table X is fetched for the limit of the rate in the mean square.
 @pytest.mark.parametrize(
     ("settings", "alone", "fetched"),
     [
-        (["data.weight=w", "data.ignore=[z]"], [], "Xw"),  # X for the limit in the mean square
+        (["data.weight=w", "data.ignore=[z]"], [], "Xw"),
         (["train.shuffle=false", "train.batch_size=full", "data.target=[y, z]", "data.ignore=[w]"], [], ""),
-        (["train.dtype=float64", "train.shards=80", "train.batch_size=40"], [], ""),
+        (["train.dtype=float64", "train.shards=80", "train.batch_size=40"], [], "X"),
         (["data.stream=true", "train.blocks=4"], IN_MEMORY, ""),
         (["loss=mae", "train.shuffle=blocks"], [], "Xy"),
     ],

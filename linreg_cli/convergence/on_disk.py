@@ -122,8 +122,11 @@ def limit_of(config: Config) -> tuple[int, str]:
 
 
 def _limits(config: Config, device: torch.device | None) -> list[tuple[int, str]]:
-    """The bytes that rows may take in the memory of the process, and in that of the device; what each is called."""
-    free = None if device is None else free_on(device)
+    """The bytes that rows may take in the memory of the process, and in that of the device; what each is called.
+
+    Shards stay in the memory of processes, which move a part of them at a time.
+    """
+    free = None if device is None or config.train.shards is not None else free_on(device)
     return [limit_of(config), *([] if free is None else [(int(SHARE * free), f"half of the free memory of {device}")])]
 
 

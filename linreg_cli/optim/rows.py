@@ -80,6 +80,11 @@ class TrainRows:
         X_nd, y_nk, *weights = (torch.empty_like(each, device=device) for each in self.tensors)
         return TrainRows(X_nd, y_nk, weights[0] if weights else None)
 
+    def on(self, device: torch.device) -> "TrainRows":
+        """The same rows on a device."""
+        X_nd, y_nk, *weights = (each.to(device) for each in self.tensors)
+        return TrainRows(X_nd, y_nk, weights[0] if weights else None)
+
     def contiguous(self) -> "TrainRows":
         """The same rows, row-major in memory."""
         weights = None if self.weight_n is None else self.weight_n.contiguous()

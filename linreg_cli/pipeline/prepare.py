@@ -155,6 +155,8 @@ def assemble_run(
     dtype, solved = dtype_of(config), known.problem if known and eps is None else None
     with loaded.placing_errors():
         plan = plan_of(config, dataset)
+    summing = None if plan.shards is None or device.type == "cpu" else device
+    device = torch.device("cpu") if summing else device  # shards stay in memory, and are moved part by part
     ahead, n_columns = False, n_columns_of(dataset)
     if stream.value and plan.shards is not None and ranks is not None:
         streaming.check_shares(loaded, config, plan, n_columns, ranks.size)
@@ -190,8 +192,8 @@ def assemble_run(
         problem = problem_of(*about, eps=eps, exact=exact, weights=known_weights, ranks=ranks)
         chosen = resolve(config, problem)
     problem = problem.with_plan(plan_of(chosen.config, dataset))
-    choice = executor_of(loaded, config.train.engine, problem.plan, rows)
-    resolved = resolved_config(chosen.config, device, choice, problem.plan)
+    choice = executor_of(loaded, config.train.engine, problem.plan, rows, summing)
+    resolved = resolved_config(chosen.config, summing or device, choice, problem.plan)
     state = TrainingState(model)
     return Prepared(resolved, dataset, preprocessor, rows, held_out, state, choice, problem, chosen, stream=stream)
 
@@ -211,7 +213,9 @@ def _held_out(
     return rows_in_parts(dataset, preprocessor, split, dtype, bounds, stored=stored)
 
 
-def executor_of(loaded: LoadedConfig, engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
+def executor_of(
+    loaded: LoadedConfig, engine: str, plan: StepPlan, rows: AnyRows, summing: torch.device | None = None
+) -> Choice:
     """The executor of a plan.
 
     Args:
@@ -219,12 +223,13 @@ def executor_of(loaded: LoadedConfig, engine: str, plan: StepPlan, rows: AnyRows
         engine: the value of `train.engine`.
         plan: the steps.
         rows: the train split.
+        summing: as in `choose`.
 
     Raises:
         ConfigError: for a named executor that cannot run the plan.
     """
     try:
-        return choose(engine, plan, rows)
+        return choose(engine, plan, rows, summing)
     except ValueError as error:
         raise loaded.error("train.engine", str(error)) from None
 

@@ -12,6 +12,7 @@ import time
 import pytest
 import yaml
 from conftest import REPOSITORY
+from thread_ranks import Several
 
 from linreg_cli.cli.ranks import end_with
 from linreg_cli.launched import size_of
@@ -237,14 +238,14 @@ def test_a_share_that_the_limit_does_not_hold_is_refused_with_what_would_do(plac
     from linreg_cli.errors import ConfigError
     from linreg_cli.pipeline.prepare import prepare
     from linreg_cli.pipeline.silent import Silent
-    from linreg_cli.ranks.group import Ranks
 
     monkeypatch.chdir(place)
     (place / "t.csv").write_text("a,y\n" + "".join(f"{row % 7},{row % 5}\n" for row in range(200_000)))
     sets = ["data.stream=true", "data.memory_limit=24MiB", "train.batch_size=20000"]
 
     def prepared(size, *more):
-        return prepare(load_config([str(place / "c.yaml")], [*sets, *more]), Silent(), ranks=Ranks(0, size, None, None))
+        with Several(size) as ranks:
+            return prepare(load_config([str(place / "c.yaml")], [*sets, *more]), Silent(), ranks=ranks)
 
     with pytest.raises(ConfigError) as refused:
         prepared(2)

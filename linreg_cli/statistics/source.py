@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from linreg_cli.addresses import is_address
 from linreg_cli.config.data import TableData
@@ -21,6 +22,7 @@ from linreg_cli.data.encoding.cells import (
     text_column,
 )
 from linreg_cli.data.encoding.date_values import date_columns, date_parts
+from linreg_cli.data.encoding.notation import notation_of
 from linreg_cli.data.encoding.number_hints import value_type, wrong_type
 from linreg_cli.data.encoding.transform import domain, forward
 from linreg_cli.data.encoding.treatments import Treatment
@@ -31,9 +33,9 @@ from linreg_cli.data.tables.blocks import NotInBlocksError, cells_of_block
 from linreg_cli.data.tables.download import fetch
 from linreg_cli.data.tables.location import locate
 from linreg_cli.data.tables.table import Cells, Table, is_number_type
-from linreg_cli.data.tables.text_format import DEFAULT
+from linreg_cli.data.tables.text_format import DEFAULT, TextFormat
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import change, for_columns, leave_out, missing, setting
+from linreg_cli.remedies import change, for_columns, leave_out, missing, quoted, setting
 from linreg_cli.statistics.derived import Made, derived_values
 from linreg_cli.statistics.facts import ColumnFacts, Plain
 from linreg_cli.statistics.quantiles import Histogram
@@ -193,6 +195,8 @@ class Source:
         if values is None or values.null_count == len(values) or is_number_type(value_type(values.type)):
             return number_column(cells, column, marks, name, source)
         written = DEFAULT if source is None else source.format
+        if self.treated[column].categorical and (fault := _late_text(values, column, marks, name, written)):
+            return fault
         return wrong_type(values, column, marks, name, self.treated[column].use, written)
 
     def weights_of(self, cells: Cells, used: Mask, first: int) -> Column:
@@ -297,6 +301,21 @@ class Source:
         why = str(error) or "its lines do not show where its rows end"
         check = "'linreg inspect -c CONFIG' reads the table as a whole, and says which cells and what to do"
         return DataError(f"the table cannot be summarised block by block: {why}; {check}", self.table.name)
+
+
+def _late_text(
+    values: pa.ChunkedArray, column: str, marks: Sequence[str], name: str, written: TextFormat
+) -> Fault | None:
+    """The fault of text in a column that may be a category, and that is of numbers in the first rows of the table."""
+    found, is_number = category_column(values, marks, kind_of(values.type)), notation_of(written).matches
+    bad = np.array([not is_number(level) for level in found.levels], dtype=bool)
+    if not bad.any():
+        return None
+    row = int(np.argmax((found.codes >= 0) & bad[found.codes]))
+    cell, keep = quoted(found.levels[found.codes[row]]), for_columns([column], "categorical", "one_hot")
+    message = f"{cell} is not a number, and those of the first rows of the table are; correct the cell, or set {keep}"
+    ways = f"{message} to use the column as text, or leave it out with {leave_out(column)}"
+    return Fault(ways, f"{name}, row {row + 1}, column {column!r}", columns=(column,))
 
 
 def _in_row(fault: Fault, first: int) -> Fault:

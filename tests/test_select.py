@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from test_native import plan, start, table, weights
 
 from linreg_cli.optim.engines import costs, moments, native, select, statistics
@@ -14,7 +15,7 @@ from linreg_cli.optim.engines.moments import WIDE
 from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import StoredRows, TrainRows
 
 
 @pytest.fixture
@@ -136,11 +137,41 @@ def test_a_named_executor_is_taken():
     assert (choice.executor.name, choice.decision.why) == ("native", "named by train.engine")
 
 
-def test_other_devices_take_the_reference():
-    X, y = (values.to("meta") for values in table(100, 2))
-    choice = select.choose("auto", plan(100, 10, epochs=10**6), TrainRows(X, y))
-    assert choice.executor.name == "reference"
-    assert "the data is on meta" in choice.decision.why
+def there(rows: int, features: int) -> TrainRows:
+    """Rows on a device without numbers."""
+    return TrainRows(*(values.to("meta") for values in table(rows, features)))
+
+
+def test_other_devices_take_the_reference_where_only_it_can_run(compiled):
+    for p in (plan(100, 10, epochs=10**6, loss="mae"), plan(100, 100, epochs=10**6, loss="huber")):
+        choice = select.choose("auto", p, there(100, 2))
+        assert choice.executor.name == "reference"
+        assert "the data is on meta" in choice.decision.why
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch", "features", "epochs", "expected"),
+    [
+        (100, 10, 2, 3, "reference"),  # half a second is not saved
+        (1_000, 10, 2, 10**4, "affine"),  # so many launches
+        (5_000, 1_000, 1_000, 1_000, "reference"),  # a map of a step has a million numbers
+        (10_000, 10_000, 4, 10**5, "statistics"),
+        (10_000, 10_000, 4, 2, "reference"),
+    ],
+)
+def test_on_a_device_the_cost_decides_and_is_said_not_to_be_measured(compiled, rows, batch, features, epochs, expected):
+    choice = select.choose("auto", plan(rows, batch, epochs=epochs), there(rows, features))
+    assert choice.executor.name == expected
+    assert "estimated reference" in choice.decision.why
+    assert "not measured on meta" in choice.decision.why
+
+
+def test_a_full_batch_on_the_disk_is_for_the_moments_or_for_nothing_on_a_device(compiled):
+    rows = StoredRows.empty(100, 2, 1, "float32")
+    rows.onto = torch.device("meta")
+    assert select.choose("auto", plan(100, 100), rows).executor.name == "statistics"
+    with pytest.raises(ValueError, match="no executor can run this plan: it takes a batch from memory, and a full"):
+        select.choose("auto", plan(100, 100, loss="mae"), rows)
 
 
 def test_a_run_imports_no_compiler_unless_it_compiles_and_builds_no_optimiser():
@@ -150,7 +181,7 @@ from linreg_cli.model import build_model
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.engines.select import choose
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import StoredRows, TrainRows
 from linreg_cli.optim.state import TrainingState
 X, y = torch.ones(20, 2), torch.ones(20, 1)
 plan = StepPlan(20, 4, 1, True, 0, Loss("mse"), lambda epoch: 0.1)

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from plain_loop import LOSSES, OPTIMIZERS, Case
+from plain_loop import LOSSES, OPTIMIZERS, Case, partings
 
+from linreg_cli.optim import transfer
 from linreg_cli.optim.engines import parts, windows
 from linreg_cli.optim.engines.select import EXECUTORS, unable
 from linreg_cli.optim.engines.windows import Pieces, StoredWindows, pieces_of
@@ -25,9 +26,10 @@ def small(monkeypatch):
     monkeypatch.setattr(parts, "PART_ELEMENTS", 24)
 
 
-def on_disk(rows: TrainRows) -> StoredRows:
+def on_disk(rows: TrainRows, onto: torch.device | None = None) -> StoredRows:
     shape = rows.n_samples, rows.n_features, rows.n_targets
     stored = StoredRows.empty(*shape, rows.dtype, weighted=rows.is_weighted)
+    stored.onto = onto
     for first in range(0, rows.n_samples, 7):
         stored.write(first, rows.part(first, min(first + 7, rows.n_samples)))
     return stored
@@ -80,6 +82,42 @@ def test_steps_from_the_disk_have_the_bits_of_those_from_memory(name, dtype):
             assert numbers(make(), case, dtype, stops) == expected, (ahead, case)
             again = numbers(make(), case, dtype, stops, make)
             assert again == expected, f"with another executor after each stop: {ahead} {case}"
+
+
+@pytest.mark.parametrize("name", ["reference", "affine", "statistics"])
+def test_rows_that_are_moved_to_a_device_have_the_bits_of_those_that_lie_there(monkeypatch, name):
+    """The device is the CPU, so that the copies are made wherever the tests run; small chunks of steps for `affine`."""
+    monkeypatch.setattr("linreg_cli.optim.engines.affine.CHUNK_NUMBERS", 2**9)
+    copied = []
+    monkeypatch.setattr("linreg_cli.optim.transfer.copy", lambda *given, _=transfer.copy: copied.append(_(*given)))
+    for case in [each for each in CASES if unable(name, each.plan(), "cpu", stored=True) is None][::3]:
+        rows, plan, cpu = in_memory(case, "float32"), case.plan(), torch.device("cpu")
+        expected, stored = EXECUTORS[name](rows), on_disk(rows, cpu)
+        stops = partings(expected, plan)[1:-1:5]
+        figures, make = numbers(expected, case, "float32", stops), functools.partial(EXECUTORS[name], stored)
+        for ahead in (True, False):
+            stored.ahead = ahead
+            copied.clear()
+            assert numbers(make(), case, "float32", stops) == figures, (ahead, case)
+            assert copied
+            assert numbers(make(), case, "float32", stops, make) == figures, f"by several executors: {ahead} {case}"
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_windows_and_parts_lie_on_the_device_and_their_rows_come_from_memory(ahead):
+    """`meta` is a device without numbers: what was left on the CPU, or read from there, would show."""
+    case, there = Case("mse", "plain", 4, rows=N_ROWS, blocks=6, weighted=True), torch.device("meta")
+    stored, memory = on_disk(in_memory(case, "float32"), there), on_disk(in_memory(case, "float32"))
+    stored.ahead, plan = ahead, case.plan()
+    found, expected = StoredWindows(stored, torch.int64), StoredWindows(memory, torch.int64)
+    for step in range(plan.total_steps):
+        window, same = found.of(plan, step), expected.of(plan, step)
+        assert {each.device for each in (*window.rows.tensors, window.order)} == {there}
+        assert window.rows.X_nd.shape == same.rows.X_nd.shape
+        assert window.read.rows.X_nd.tolist() == same.rows.X_nd.tolist()
+        assert window.read.order.tolist() == same.order.tolist()
+    for rows in (stored.part(3, 9), *stored.parts(30)):
+        assert {each.device for each in rows.tensors} == {there} == {stored.device}
 
 
 @pytest.mark.parametrize("name", ["reference", "native"])

@@ -6,6 +6,7 @@ import traceback
 
 import torch
 
+from linreg_cli.data.shared import share
 from linreg_cli.optim.engines.shared import serve
 from linreg_cli.ranks.group import Ranks
 
@@ -86,3 +87,8 @@ class Several:
         self.ranks[0]._send_message((None, 0))
         for thread in self._threads:
             thread.join(60)
+
+
+def divided(dataset, ranks, shards):
+    """A dataset whose rows the ranks have, each those of its parts; of one rank, the same parts of all rows."""
+    return share(dataset, ranks[0], shards)

@@ -14,7 +14,7 @@ from linreg_cli.addresses import is_address, is_object
 from linreg_cli.config import Config
 from linreg_cli.config.data import TableData
 from linreg_cli.config.types import bytes_in
-from linreg_cli.convergence.of_config import row_weights
+from linreg_cli.convergence.of_config import dtype_of, row_weights
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.arrow import release_unused
 from linreg_cli.data.columns.rows import in_order, part
@@ -56,33 +56,40 @@ def streamed(config: Config) -> Config:
     return config.model_copy(update={"data": source, "train": train, "evaluate": evaluate})
 
 
-def decide(config: Config, dataset: Dataset, *, resumed: bool = False) -> Decision:
+def decide(config: Config, dataset: Dataset, device: torch.device | None = None, *, resumed: bool = False) -> Decision:
     """Whether the rows of the train split stay on the disk.
 
     Args:
         config: of the run.
         dataset: its rows.
+        device: that they are trained on; None: the CPU.
         resumed: whether the run was begun, so that the order of its rows stays what it is.
     """
     asked = wanted(config)
     if asked is not None:
         source = "data.stream" if isinstance(config.data, TableData) else f"source: {config.data.source}"
         return Decision(asked, f"named by {source}", auto=False)
-    n_columns, itemsize = n_columns_of(dataset), 8 if config.train.dtype == "float64" else 4
-    needed = sum(map(len, dataset.splits.values())) * n_columns * itemsize
-    limit, where = limit_of(config)
+    needed, limits = scaled_bytes(config, dataset), _limits(config, device)
+    exceeded = [limit for limit in limits if needed > limit[0]]
+    limit, where = (exceeded or limits)[0]
     against = f"auto: the rows take {bytes_of(needed)}, and {where} is {bytes_of(limit)}"
-    if needed <= limit:
+    if not exceeded:
         # Without the free memory, which is another one in the next run.
         named = isinstance(config.data, TableData) and config.data.memory_limit is not None
-        why = against if named else f"auto: the rows take {bytes_of(needed)}, less than {where}"
-        return Decision(False, why, auto=True)
+        less = [place for _, place in limits[named:]]
+        why = against if named else f"auto: the rows take {bytes_of(needed)}"
+        return Decision(False, f"{why}, less than {' and '.join(less)}" if less else why, auto=True)
     if resumed and streamed(config) != config:
         return Decision(False, "auto: the run was begun with an order of rows that is not streamed", auto=True)
     return Decision(True, against, auto=True)
 
 
-def expected_to_stream(config: Config) -> bool:
+def scaled_bytes(config: Config, dataset: Dataset) -> int:
+    """Bytes of the scaled rows of all splits."""
+    return sum(map(len, dataset.splits.values())) * n_columns_of(dataset) * dtype_of(config).itemsize
+
+
+def expected_to_stream(config: Config, device: torch.device) -> bool:
     """Whether the rows of Parquet files will not fit, as far as shows before they are read; then they are read once.
 
     Where features, gaps or categories change the number of columns or rows, `decide` may say otherwise afterwards.
@@ -100,7 +107,7 @@ def expected_to_stream(config: Config) -> bool:
     if shape is None:
         return False
     n_columns = shape[1] if source.features is None else len(source.features) + len(source.targets)
-    return shape[0] * n_columns * (8 if config.train.dtype == "float64" else 4) > limit_of(config)[0]
+    return any(shape[0] * n_columns * dtype_of(config).itemsize > limit for limit, _ in _limits(config, device))
 
 
 def n_columns_of(dataset: Dataset) -> int:
@@ -114,6 +121,17 @@ def limit_of(config: Config) -> tuple[int, str]:
     if isinstance(source, TableData) and source.memory_limit is not None:
         return bytes_in(source.memory_limit), "data.memory_limit"
     return int(SHARE * free_memory()), "half of the free memory"
+
+
+def _limits(config: Config, device: torch.device | None) -> list[tuple[int, str]]:
+    """The bytes that rows may take in the memory of the process, and in that of the device; what each is called."""
+    free = None if device is None else free_on(device)
+    return [limit_of(config), *([] if free is None else [(int(SHARE * free), f"half of the free memory of {device}")])]
+
+
+def free_on(device: torch.device) -> int | None:
+    """Free memory of a device in bytes; None for the CPU, whose memory is that of the process."""
+    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else None
 
 
 def free_memory() -> int:
@@ -135,7 +153,12 @@ def _text(path: str) -> str:
 
 
 def rows_on_disk(
-    dataset: Dataset, preprocessor: Preprocessor, split: str, dtype: torch.dtype, order: RowOrder | None = None
+    dataset: Dataset,
+    preprocessor: Preprocessor,
+    split: str,
+    dtype: torch.dtype,
+    order: RowOrder | None = None,
+    device: torch.device | None = None,
 ) -> StoredRows:
     """The scaled rows of a split in a temporary file, written in one pass over the table.
 
@@ -145,6 +168,7 @@ def rows_on_disk(
         split: which rows.
         dtype: of the numbers.
         order: the order of training, as which the train split stands (`RowOrder.arranged`); None: as given.
+        device: that the rows are moved to when they are read; None: the CPU, which reads them.
 
     Raises:
         DataError: if the disk has not enough space or cannot be written, and as `Scaling.tensor`.
@@ -153,6 +177,7 @@ def rows_on_disk(
     rows = in_order(dataset.splits[split]) if isinstance(order, Blocks) else dataset.splits[split]
     shape, weighted = (n, len(dataset.features), len(dataset.targets)), dataset.weights is not None
     out = StoredRows.empty(*shape, str(dtype).removeprefix("torch."), weighted=weighted)
+    out.onto = None if device is None or device.type == "cpu" else device
     size = max(1, CHUNK_BYTES // (8 * (out.n_features + out.n_targets)))
     begins = [order.members(block).start for block in range(order.n_blocks)] if isinstance(order, Blocks) else []
     for start in range(0, n, size):

@@ -95,7 +95,8 @@ def resplit(dataset: Dataset, config: Config, splits: Mapping[str, Rows]) -> Dat
     terms = None if dataset.encoder is None else dataset.encoder.terms
     raw, targets, treated = dataset.raw, dataset.targets, dataset.treated
     found = assemble(dataset.name, raw, targets, config, lambda _: splits, treated, terms=terms)
-    return replace(found, clusters=dataset.clusters, weights=dataset.weights).resplit(splits)
+    found = replace(found, clusters=dataset.clusters, weights=dataset.weights, parts=dataset.parts)
+    return found.resplit(splits)
 
 
 def _encoded(

@@ -11,6 +11,7 @@ from linreg_cli.data.columns.kinds import BLOCK_ROWS, Categories, EncodedColumns
 from linreg_cli.data.columns.kinds import Column as Column
 from linreg_cli.data.columns.kinds import Rows as Rows
 from linreg_cli.data.columns.moments import Moments
+from linreg_cli.data.columns.rows import between, in_order
 from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import Input
@@ -79,6 +80,10 @@ class Dataset:
         if self.parts is None:
             return [function(self, 0, self.n_samples, *arguments)]
         return self.parts.of(self, function, arguments)
+
+    def rows_of(self, split: str, first: int, last: int) -> Rows | slice:
+        """The rows of a split in a part, in the order of the table; `first` and `last` are as `of_parts` gives them."""
+        return between(in_order(self.splits[split]), first, last)
 
     def weights_of(self, rows: Rows | slice) -> Column | None:
         """The weights of some rows, float64, shape (n_rows,); None: all are 1."""

@@ -36,6 +36,8 @@ from linreg_cli.readers import either
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from linreg_cli.ranks.group import Ranks
+
 
 def _no_frame() -> str:
     found = "the rows are those of a data frame, which stands in no file"
@@ -49,6 +51,7 @@ def load_dataset(
     encoder: Encoder | None = None,
     progress: Callable[[str], None] = lambda _: None,
     frame: "pa.Table | None" = None,
+    ranks: "Ranks | None" = None,
 ) -> Dataset:
     """Read or generate the rows, choose the columns, split, encode.
 
@@ -57,6 +60,7 @@ def load_dataset(
         encoder: a fitted one; None fits one on the train split.
         progress: called with a line of text during a download.
         frame: the rows of `source: frame`.
+        ranks: the processes that share the rows; None: this one is alone.
 
     Raises:
         DataError: for a frame that is not at hand, and a table that cannot be read, or whose columns are not what the
@@ -68,10 +72,21 @@ def load_dataset(
         raise UsageError(f"the config has source: {source.source}, which takes no frame; leave it out", FRAME)
     with messages_about(config):
         if isinstance(source, OfTable):
-            return with_every_fault(
+            dataset = with_every_fault(
                 lambda each: _from_table(each, encoder, progress, frame), config, trained=encoder is not None
             )
-        return _from_inline(source, config) if isinstance(source, InlineData) else _from_synthetic(source, config)
+        elif isinstance(source, InlineData):
+            dataset = _from_inline(source, config)
+        else:
+            dataset = _from_synthetic(source, config)
+    return dataset if config.train.shards is None else in_parts(dataset, config, ranks)
+
+
+def in_parts(dataset: Dataset, config: Config, ranks: "Ranks | None") -> Dataset:
+    """A dataset in the canonical parts of a config, each of which may be in another process."""
+    from linreg_cli.data.shared import share
+
+    return share(dataset, ranks, config.train.shards)
 
 
 def _from_synthetic(source: SyntheticData, config: Config) -> Dataset:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from linreg_cli.data.columns.divided import in_order
 from linreg_cli.data.columns.kinds import Mask, take
-from linreg_cli.data.columns.moments import Moments, Read, moments
+from linreg_cli.data.columns.moments import Look, Moments, Read, squares_about
 from linreg_cli.data.columns.rows import StackedRows, as_slice, count, in_blocks, part
 from linreg_cli.data.dataset import Column, Dataset, Rows
 from linreg_cli.data.encoding.transform import domain, forward
-from linreg_cli.errors import DataError
+from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import setting
 from linreg_cli.wording import number
 
@@ -76,9 +77,7 @@ class Scaling:
                 dataset.name,
             )
         center, scale = np.zeros(len(columns)), np.zeros(len(columns))
-        moments_of = _train_moments(dataset, transform, ddof)
-        for position, column in enumerate(columns):
-            found = moments_of(column)
+        for position, (column, found) in enumerate(train_moments(dataset, columns, transform, ddof).items()):
             # min and max, because rounding error gives a constant column a tiny standard deviation
             constant, deviation = found.low == found.high, found.deviation
             center[position] = found.first if constant else found.mean
@@ -113,7 +112,8 @@ class Scaling:
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
                 for position, place in zip(range(len(self.columns))[positions], written.T, strict=True):
                     center, scale = self.center[position], self.scale[position]
-                    values = transformed(self.transform, dataset.name, columns, self.columns[position], block)
+                    about = columns, self.columns[position], block, dataset.before
+                    values = transformed(self.transform, dataset.name, *about)
                     if scale == 0:
                         values = np.zeros(stop - start)
                     elif center != 0 or scale != 1:
@@ -125,7 +125,8 @@ class Scaling:
             maybe = are_zeros[positions]
             maybe[maybe] = ~written[:, maybe].any(axis=0)  # a view: the columns without a value so far
         for empty in np.flatnonzero(are_zeros & (self.scale != 0)):
-            values = transformed(self.transform, dataset.name, dataset.columns, self.columns[empty], chosen)
+            name = self.columns[empty]
+            values = transformed(self.transform, dataset.name, dataset.columns, name, chosen, dataset.before)
             if (lost := values != self.center[empty]).any():
                 self._refuse("underflows", dataset, chosen, lost[:, None], self.columns[empty : empty + 1], dtype)
         return out
@@ -165,7 +166,7 @@ class Scaling:
         scaled = "preprocess.standardize_target" if column in dataset.targets else "preprocess.standardize"
         raise DataError(
             f"{number(value)} {verb} {name}; set {setting('train.dtype', 'float64')} or {setting(scaled, True)}",
-            f"{dataset.name}, row {row + 1}, column {column!r}",
+            f"{dataset.name}, row {dataset.before + row + 1}, column {column!r}",
         )
 
     def as_json(self) -> list[dict[str, Any]]:
@@ -187,24 +188,87 @@ class Scaling:
         return cls(tuple(str(entry["column"]) for entry in entries), center, scale)
 
 
-def _train_moments(dataset: Dataset, transform: str, ddof: int) -> Callable[[str], Moments]:
-    """Column -> its moments in the train split: those that are known, where its rows were not read."""
+def train_moments(
+    dataset: Dataset, columns: Sequence[str], transform: str = "none", ddof: int = 0
+) -> dict[str, Moments]:
+    """The moments of some columns in the train split: those that are known, where its rows were not read.
+
+    Args:
+        dataset: holds the columns and the train split, with more than `ddof` rows.
+        columns: their names.
+        transform: of their values.
+        ddof: as `moments`.
+
+    Raises:
+        DataError: for a value outside the domain of the transform, the first one of the first column that has one.
+    """
+    n_rows = len(dataset.splits["train"])
     if dataset.known:
-        n_rows = len(dataset.splits["train"])
-        return lambda column: dataset.known[column].with_ddof(n_rows, ddof)
-    rows = in_blocks(dataset.splits["train"])
-    n_rows = count(rows, dataset.n_samples)
+        return {column: dataset.known[column].with_ddof(n_rows, ddof) for column in columns}
+    found = [each for each in dataset.of_parts(_looks, columns, transform) if each is not None]
+    looks = [_merged(each) for each in zip(*found, strict=True)]
+    means = [look.mean(n_rows) for look in looks]
+    squares = [each for each in dataset.of_parts(_squares, columns, transform, means) if each is not None]
+    sums = map(in_order, zip(*squares, strict=True))
+    each = zip(columns, looks, sums, strict=True)
+    return {column: look.moments(total, n_rows, ddof) for column, look, total in each}
+
+
+def _merged(looks: Sequence[Look | tuple[Fault, ...]]) -> Look:
+    """The look at a column in all parts; of faults, the first of them is raised, whichever process has found it."""
+    for each in looks:
+        if not isinstance(each, Look):
+            raise DataError(each)
+    return Look.merged([each for each in looks if isinstance(each, Look)])
+
+
+def _looks(
+    dataset: Dataset, first: int, last: int, columns: Sequence[str], transform: str
+) -> list[Look | tuple[Fault, ...]] | None:
+    """The look at each column in the train rows of a part, or its faults; None if the part has no such rows."""
+    n_rows, read, weights = _readers(dataset, first, last, transform)
+    found: list[Look | tuple[Fault, ...]] = []
+    for column in columns if n_rows else ():
+        try:
+            found.append(Look.of(functools.partial(read, column), n_rows, weights))
+        except DataError as error:
+            found.append(error.faults)
+    return found or None
+
+
+def _squares(
+    dataset: Dataset, first: int, last: int, columns: Sequence[str], transform: str, means: Sequence[np.float64]
+) -> list[np.float64] | None:
+    """The squares about the mean of each column in the train rows of a part; None if the part has no such rows."""
+    n_rows, read, weights = _readers(dataset, first, last, transform)
+    each = zip(columns, means, strict=True)
+    return (
+        [squares_about(mean, functools.partial(read, name), n_rows, weights) for name, mean in each] if n_rows else None
+    )
+
+
+def _readers(
+    dataset: Dataset, first: int, last: int, transform: str
+) -> tuple[int, Callable[[str, int, int], Column], Read | None]:
+    """Train rows of a part: how many, what reads f of some of them in a column, and what reads their weights."""
+    alone = dataset.parts is None
+    rows = in_blocks(dataset.splits["train"]) if alone else dataset.rows_of("train", first, last)
+
+    def read(column: str, start: int, stop: int) -> Column:
+        block = part(rows, start, stop)
+        return transformed(transform, dataset.name, dataset.columns, column, block, dataset.before)
+
     own = dataset.weights
-    weights = None if own is None else lambda start, stop: own[part(rows, start, stop)]
-    return lambda column: moments(_reader(transform, dataset, column, rows), n_rows, ddof, weights)
+    return (
+        count(rows, dataset.n_samples),
+        read,
+        None if own is None else lambda start, stop: own[part(rows, start, stop)],
+    )
 
 
-def _reader(transform: str, dataset: Dataset, column: str, rows: Rows | slice) -> Read:
-    """Reads f of some of the rows of a column, as `transformed`."""
-    return lambda start, stop: transformed(transform, dataset.name, dataset.columns, column, part(rows, start, stop))
-
-
-def transformed(transform: str, name: str, columns: Mapping[str, Column], column: str, rows: Rows | slice) -> Column:
+def transformed(
+    transform: str, name: str, columns: Mapping[str, Column], column: str, rows: Rows | slice, before: int = 0
+) -> Column:
     """f of some rows of a column, shape (n_rows,), float64.
 
     Args:
@@ -213,6 +277,7 @@ def transformed(transform: str, name: str, columns: Mapping[str, Column], column
         columns: hold the column.
         column: its name.
         rows: numbers of the rows.
+        before: rows of the table before the first one of the column.
 
     Raises:
         DataError: for a value outside the domain of f, with its row and column.
@@ -221,7 +286,7 @@ def transformed(transform: str, name: str, columns: Mapping[str, Column], column
     values = forward(transform, original)
     if transform != "none" and (bad := np.isnan(values)).any():
         at = int(np.argmax(bad))
-        row = _row(rows, at)
+        row = before + _row(rows, at)
         raise DataError(
             f"preprocess.target_transform: {transform} needs values {domain(transform)}, found {number(original[at])}",
             f"{name}, row {row + 1}, column {column!r}",
@@ -236,8 +301,5 @@ def _row(rows: Rows | slice, at: int) -> int:
 
 def standard_deviations(dataset: Dataset) -> dict[str, float | None]:
     """The standard deviation of each feature over the train split, with n in the denominator; None if it overflows."""
-    found, moments_of = {}, _train_moments(dataset, "none", 0)
-    for feature in dataset.features:
-        deviation = moments_of(feature).deviation
-        found[feature] = deviation if np.isfinite(deviation) else None
-    return found
+    deviations = {name: found.deviation for name, found in train_moments(dataset, dataset.features).items()}
+    return {name: deviation if np.isfinite(deviation) else None for name, deviation in deviations.items()}

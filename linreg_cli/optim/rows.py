@@ -10,6 +10,7 @@ from torch import Tensor
 
 from linreg_cli.data.columns.row_file import StoredMatrix, stored
 from linreg_cli.errors import DataError
+from linreg_cli.optim import transfer
 from linreg_cli.readers import without_statistics
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -68,6 +69,16 @@ class TrainRows:
         """Where the numbers are."""
         return self.X_nd.device
 
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Inputs, targets, and weights where rows have some."""
+        return (self.X_nd, self.y_nk) if self.weight_n is None else (self.X_nd, self.y_nk, self.weight_n)
+
+    def like(self, device: torch.device) -> "TrainRows":
+        """Memory of a device for as many rows, whose numbers are arbitrary."""
+        X_nd, y_nk, *weights = (torch.empty_like(each, device=device) for each in self.tensors)
+        return TrainRows(X_nd, y_nk, weights[0] if weights else None)
+
     def contiguous(self) -> "TrainRows":
         """The same rows, row-major in memory."""
         weights = None if self.weight_n is None else self.weight_n.contiguous()
@@ -100,6 +111,7 @@ class StoredRows:
     Attributes:
         ahead: whether there is memory to read the next rows of an epoch ahead.
         ranks: as `TrainRows.ranks`; each has the rows of its shards in memory.
+        onto: the device that rows are moved to when they are read; None: they are used where they are read, by the CPU.
 
     >>> rows = StoredRows.empty(5, 3, 1, "float32")
     >>> rows.write(0, TrainRows(torch.ones(2, 3), torch.ones(2, 1)))
@@ -107,13 +119,17 @@ class StoredRows:
     (5, 3, [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
     """
 
-    device = torch.device("cpu")
-
     def __init__(self, X_nd: StoredMatrix, y_nk: StoredMatrix, weight_n1: StoredMatrix | None = None) -> None:
         self.X_nd, self.y_nk, self.weight_n1 = X_nd, y_nk, weight_n1
         self.n_samples, self.n_features = X_nd.shape
         self.n_targets, self.dtype, self.ahead = y_nk.shape[1], str(X_nd.dtype), True
         self.ranks: Ranks | None = None
+        self.onto: torch.device | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where rows are when they have been read."""
+        return self.onto or torch.device("cpu")
 
     @property
     def is_weighted(self) -> bool:
@@ -144,11 +160,20 @@ class StoredRows:
         return self
 
     def room(self, count: int) -> TrainRows:
-        """Memory for a number of rows, whose numbers are arbitrary."""
+        """Memory of the process for a number of rows, whose numbers are arbitrary."""
         dtype = getattr(torch, self.dtype)
-        weights = None if self.weight_n1 is None else torch.empty(count, dtype=dtype)
-        X_nd, y_nk = (torch.empty(count, width, dtype=dtype) for width in (self.n_features, self.n_targets))
+        weights = None if self.weight_n1 is None else transfer.memory((count,), dtype, self.onto)
+        widths = self.n_features, self.n_targets
+        X_nd, y_nk = (transfer.memory((count, width), dtype, self.onto) for width in widths)
         return TrainRows(X_nd, y_nk, weights)
+
+    def moved(self, rows: TrainRows, out: TrainRows | None = None) -> TrainRows:
+        """Rows that were read, on the device that they are moved to; `out` is memory there, None: new memory."""
+        if self.onto is None:
+            return rows
+        out = out or rows.like(self.onto)
+        transfer.copy(list(zip(rows.tensors, out.tensors, strict=True)), self.onto)
+        return out
 
     def read_into(self, out: TrainRows, first: int) -> TrainRows:
         """Fill memory for some rows with those from position `first` on; returns it.
@@ -163,15 +188,19 @@ class StoredRows:
             self.weight_n1.read_into(out.weight_n.numpy()[:, None], first)
         return out
 
-    def part(self, first: int, last: int) -> TrainRows:
-        """The rows `first` to `last - 1` in memory; as `read_into`."""
+    def read(self, first: int, last: int) -> TrainRows:
+        """The rows `first` to `last - 1` in memory of the process; as `read_into`."""
         return self.read_into(self.room(last - first), first)
+
+    def part(self, first: int, last: int) -> TrainRows:
+        """The rows `first` to `last - 1`, on the device; as `read_into`."""
+        return self.moved(self.read(first, last))
 
     def parts(self, size: int) -> Iterator[TrainRows]:
         """All rows in order, `size` at a time, in the same memory: each is valid until the next one."""
         room = self.room(min(size, self.n_samples))
         for first in range(0, self.n_samples, size):
-            yield self.read_into(room.part(0, min(size, self.n_samples - first)), first)
+            yield self.moved(self.read_into(room.part(0, min(size, self.n_samples - first)), first))
 
 
 @dataclass(frozen=True, eq=False)

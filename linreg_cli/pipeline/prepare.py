@@ -25,6 +25,7 @@ from linreg_cli.convergence.on_disk import (
 )
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
 from linreg_cli.data.columns.rows import Matrix
+from linreg_cli.data.load import in_parts
 from linreg_cli.decisions import Decision
 from linreg_cli.evaluation.metrics import probe
 from linreg_cli.gates import ReferenceValue
@@ -85,17 +86,21 @@ def prepare(
     gates.refuse_impossible(loaded, metric_names(loaded.config, known_features(config)), (), fail_if, faults)
     reporter.stage("reading the data")
     if wanted(config):
-        streaming.refuse_what_needs_all_rows(loaded, config, device, processes=processes)
+        streaming.refuse_what_needs_all_rows(loaded, config, processes=processes)
         config, known = streamed(config), None
     with loaded.placing_errors():
-        first = streamed(config) if known is None and not resumed and expected_to_stream(config) else config
-        dataset = known.rows(config) if known else load_dataset(first, progress=reporter.stage, frame=frame)
-        stream = decide(config, dataset, resumed=resumed)
+        first = streamed(config) if known is None and not resumed and expected_to_stream(config, device) else config
+        if known:
+            dataset = in_parts(known.rows(config), config, ranks)
+        else:
+            dataset = load_dataset(first, progress=reporter.stage, frame=frame, ranks=ranks)
+        stream = decide(config, dataset, device, resumed=resumed)
         if stream.value and stream.auto:
-            streaming.refuse_what_needs_all_rows(loaded, config, device, processes=processes)
+            streaming.refuse_what_needs_all_rows(loaded, config, processes=processes)
             config, known = streamed(config), None
         if config.data.split != first.data.split:
-            dataset = load_dataset(config, progress=reporter.stage, frame=frame)
+            dataset = load_dataset(config, progress=reporter.stage, frame=frame, ranks=ranks)
+        device, stream = streaming.placed(loaded, config, device, dataset, stream)
     empty = [name for name, rows in dataset.splits.items() if not len(rows)]
     names = metric_names(loaded.config, dataset.features, empty)
     gates.refuse_impossible(loaded, names, () if resumed else config.gates, fail_if)
@@ -149,9 +154,9 @@ def assemble_run(
     if stream.value and plan.shards is not None and ranks is not None:
         streaming.check_shares(loaded, config, plan, n_columns, ranks.size)
     elif stream.value:
-        ahead = streaming.reads_ahead(loaded, config, plan, n_columns)
+        ahead = streaming.reads_ahead(loaded, config, plan, n_columns, device)
     held_out: dict[str, AnyRows] = {
-        split: rows_on_disk(dataset, preprocessor, split, dtype)
+        split: rows_on_disk(dataset, preprocessor, split, dtype, device=device)
         if stream.value
         else rows_in_memory(dataset, preprocessor, split, dtype, device=device)
         for split, where in dataset.splits.items()
@@ -160,7 +165,7 @@ def assemble_run(
     rows: AnyRows
     train: tuple[Matrix, Matrix]
     if stream.value:
-        rows = rows_on_disk(dataset, preprocessor, "train", dtype, plan.rows)
+        rows = rows_on_disk(dataset, preprocessor, "train", dtype, plan.rows, device)
         rows.ahead, rows.ranks = ahead, ranks
         train = rows.X_nd, rows.y_nk
     else:

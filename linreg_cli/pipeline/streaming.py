@@ -8,7 +8,8 @@ import torch
 from linreg_cli.config import Config, LoadedConfig
 from linreg_cli.config.data import TableData
 from linreg_cli.config.schema import MAX_SHARDS
-from linreg_cli.convergence.on_disk import limit_of
+from linreg_cli.convergence.on_disk import free_on, limit_of, scaled_bytes
+from linreg_cli.data import Dataset
 from linreg_cli.decisions import Decision
 from linreg_cli.errors import ConfigError, Fault
 from linreg_cli.findings import Finding
@@ -30,15 +31,12 @@ OTHER_BYTES = 20 * 2**20
 WEIGHT_BYTES = 24
 
 
-def refuse_what_needs_all_rows(
-    loaded: LoadedConfig, config: Config, device: torch.device, *, processes: int = 1
-) -> None:
+def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config, *, processes: int = 1) -> None:
     """Refuse settings that need the rows in the memory of one process.
 
     Args:
         loaded: the config with the position of each setting.
         config: the settings to use.
-        device: of the training.
         processes: that share the rows.
 
     Raises:
@@ -53,9 +51,6 @@ def refuse_what_needs_all_rows(
         message = "shards are held in memory, by several processes together where they do not fit into that of one"
         message = f"{message}; train with --nproc 2 or more, leave it out, {back}"
         faults += loaded.error("train.shards", message).faults
-    if device.type != "cpu":
-        message = f"rows that stay on the disk are trained on by the CPU; set {setting('train.device', 'cpu')}, {back}"
-        faults += loaded.error("train.device", message).faults
     if config.optimizer.lr == "auto" and config.train.shuffle is False and config.train.batch_size != "full":
         message = f"auto compares rates on the batches in their order, from rows in memory; set a number, {back}"
         faults += loaded.error("optimizer.lr", message).faults
@@ -68,6 +63,47 @@ def refuse_what_needs_all_rows(
             faults += loaded.error("train.stop_gap", f"it needs {needs}; leave it out, {back}").faults
     if faults:
         raise ConfigError(faults)
+
+
+def placed(
+    loaded: LoadedConfig, config: Config, device: torch.device, dataset: Dataset, stream: Decision
+) -> tuple[torch.device, Decision]:
+    """The device that takes the steps: the CPU, where `train.device: auto` has found one that cannot.
+
+    Args:
+        loaded: the config with the position of each setting.
+        config: the settings to use.
+        device: that the config names or has found.
+        dataset: the rows.
+        stream: whether they stay on the disk.
+
+    Returns:
+        The device, and the decision with the reason why it is not the one that was found.
+
+    Raises:
+        ConfigError: if the config names a device that cannot hold the rows, or a batch of them.
+    """
+    why, remedy = _unable(config, device, dataset, stream)
+    if not why:
+        return device, stream
+    if config.train.device == "auto":
+        return torch.device("cpu"), replace(stream, why=f"{stream.why}; trained on the CPU, since {why}")
+    raise loaded.error("train.device", f"{why}; set {', or '.join([setting('train.device', 'cpu'), *remedy])}")
+
+
+def _unable(config: Config, device: torch.device, dataset: Dataset, stream: Decision) -> tuple[str, list[str]]:
+    """Why a device cannot train on the rows, and what helps besides the CPU; no reason: it can."""
+    free = free_on(device)
+    if free is None:
+        return "", []
+    if not stream.value:
+        needed, on_disk = scaled_bytes(config, dataset), setting("data.stream", True)
+        why = f"the rows take {bytes_of(needed)}, and {bytes_of(free)} of {device} are free"
+        return (why if needed > free else ""), [on_disk] * isinstance(config.data, TableData)
+    n_samples, size = len(dataset.splits["train"]), config.train.batch_size
+    full = size == "full" or size >= n_samples
+    why = f"{device} takes a batch from memory, and a full batch of {config.loss} stays on the disk"
+    return (why if full and not is_squared(config.loss) else ""), [setting("train.batch_size", 1024)]
 
 
 def finding(given: Config, used: Config, decision: Decision) -> Finding | None:
@@ -83,8 +119,15 @@ def finding(given: Config, used: Config, decision: Decision) -> Finding | None:
     return Finding("stream", message)
 
 
-def reads_ahead(loaded: LoadedConfig, config: Config, plan: StepPlan, n_columns: int) -> bool:
+def reads_ahead(loaded: LoadedConfig, config: Config, plan: StepPlan, n_columns: int, device: torch.device) -> bool:
     """Whether the limit holds two blocks of rows and their orders, so that one is read ahead.
+
+    Args:
+        loaded: the config with the position of each setting.
+        config: the settings to use.
+        plan: the steps.
+        n_columns: numbers of a row: inputs, targets and a weight.
+        device: that the rows are moved to.
 
     Raises:
         ConfigError: at `data.memory_limit` if it does not hold one, with a number of blocks or a limit that would do.
@@ -94,15 +137,16 @@ def reads_ahead(loaded: LoadedConfig, config: Config, plan: StepPlan, n_columns:
     (limit, where), dtype = limit_of(config), config.train.dtype
     weighted = isinstance(config.data, TableData) and config.data.weight is not None
     other = OTHER_BYTES + WEIGHT_BYTES * plan.n_samples * weighted
-    if window_bytes(plan, n_columns, dtype) + other <= limit:
+    rounded = 2 if device.type == "cuda" else 1  # torch gives pinned memory in powers of two
+    if window_bytes(plan, n_columns, dtype, count=2 * rounded) + other <= limit:
         return True
-    needed = window_bytes(plan, n_columns, dtype, count=1) + other
+    needed = window_bytes(plan, n_columns, dtype, count=rounded) + other
     if needed <= limit:
         return False
     remedy, more = [setting("data.memory_limit", f"{-(-needed * 5 // 4 // 2**20)}MiB")], plan.n_blocks or 0
     while isinstance(plan.rows, Blocks) and 0 < more < plan.n_samples // 2:
         more *= 2
-        if window_bytes(replace(plan, n_blocks=more), n_columns, dtype, count=1) + other <= limit:
+        if window_bytes(replace(plan, n_blocks=more), n_columns, dtype, count=rounded) + other <= limit:
             order = {} if loaded.config.train.shuffle == "blocks" else {"train.shuffle": "blocks"}
             remedy.insert(0, settings({**order, "train.blocks": more}))
             break
@@ -160,7 +204,7 @@ def share_bytes(plan: StepPlan, n_columns: int, dtype: str, processes: int) -> i
     return rows * row + order + groups + OTHER_BYTES
 
 
-def window_bytes(plan: StepPlan, n_columns: int, dtype: str, count: int = 2) -> int:
+def window_bytes(plan: StepPlan, n_columns: int, dtype: str, *, count: int) -> int:
     """Bytes of `count` windows of a plan (`engines.windows`), their orders, and an order that is drawn."""
     row = n_columns * (8 if dtype == "float64" else 4)
     rows = pieces_of(plan, row).capacity

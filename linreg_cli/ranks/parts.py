@@ -15,6 +15,10 @@ from linreg_cli.ranks.group import Ranks
 class Parts(Protocol):
     """The parts of the rows of something, such as a `Dataset`."""
 
+    @property
+    def bounds(self) -> tuple[int, ...]:
+        """The first row of each part, and one past the last row of the last; as rank 0 of several, of all parts."""
+
     def of(self, rows: Any, function: Callable[..., Any], arguments: Sequence[Any]) -> list[Any]:
         """What a function gives for each part that has rows, in their order.
 
@@ -60,8 +64,12 @@ class PartsOfRanks:
 
     def of(self, rows: Any, function: Callable[..., Any], arguments: Sequence[Any]) -> list[Any]:
         """As `Parts.of`; `rows` is the whole, which no process has."""
-        found = self.ranks.everywhere(_of_parts_here, self.number, function, *arguments)
+        found = self.ranks.everywhere(_of_parts_here, self.number_of(rows), function, *arguments)
         return [each for part in found for each in part]
+
+    def number_of(self, rows: Any) -> int:
+        """The number by which each process holds its part of some rows."""
+        return self.number
 
 
 def _of_parts_here(ranks: Ranks, number: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:

@@ -242,6 +242,11 @@ class EncodedColumns(Mapping[str, Column]):
         self._numbers = dict(numbers)
         self._indicators = indicators
 
+    @property
+    def numbers(self) -> Mapping[str, Values]:
+        """Name -> column of numbers."""
+        return self._numbers
+
     def with_numbers(self, numbers: Mapping[str, Values]) -> "EncodedColumns":
         """These columns and further ones."""
         return EncodedColumns({**self._numbers, **numbers}, self._indicators)

@@ -1,5 +1,6 @@
 """Columns read as rows, without a second copy of the table."""
 
+import bisect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -38,6 +39,20 @@ def in_blocks(rows: Rows | slice) -> Rows | slice:
     return as_slice(rows) if isinstance(rows, slice) or len(rows) <= BLOCK_ROWS else in_order(rows)
 
 
+def between(rows: Rows | slice, first: int, last: int) -> Rows | slice:
+    """Those of some ascending rows that are from `first` to `last - 1`.
+
+    >>> between(slice(10, 20), 15, 40), between(np.array([1, 4, 9]), 2, 9).tolist()
+    (slice(15, 20, None), [4])
+    """
+    if isinstance(rows, slice):
+        return slice(max(rows.start, first), max(min(rows.stop, last), rows.start, first))
+    start, stop = (bisect.bisect_left(rows, end) for end in (first, last))
+    if (start, stop) == (0, len(rows)):
+        return rows
+    return rows.between(start, stop) if isinstance(rows, RowSet) else rows[start:stop]
+
+
 def count(rows: Rows | slice, n_samples: int) -> int:
     """The number of rows.
 
@@ -49,7 +64,7 @@ def count(rows: Rows | slice, n_samples: int) -> int:
 
 
 def part(rows: Rows | slice, start: int, stop: int) -> RowArray | slice:
-    """The row numbers at positions `start` to `stop - 1`.
+    """The row numbers at positions `start` to `stop - 1`, read-only: a file remembers what it reads together of them.
 
     >>> part(slice(10, 20), 2, 4), part(np.array([7, 5, 9]), 1, 3).tolist()
     (slice(12, 14, None), [5, 9])
@@ -57,7 +72,9 @@ def part(rows: Rows | slice, start: int, stop: int) -> RowArray | slice:
     if isinstance(rows, slice):
         first = rows.start or 0
         return slice(first + start, first + stop)
-    return rows[start:stop]
+    found = rows[start:stop]
+    found.flags.writeable = False
+    return found
 
 
 def pick(rows: Rows | slice, positions: npt.NDArray[np.integer[Any]]) -> RowArray:
@@ -67,6 +84,7 @@ def pick(rows: Rows | slice, positions: npt.NDArray[np.integer[Any]]) -> RowArra
     ([10, 13], [9])
     """
     chosen: RowArray = positions + (rows.start or 0) if isinstance(rows, slice) else rows[positions]
+    chosen.flags.writeable = False
     return chosen
 
 

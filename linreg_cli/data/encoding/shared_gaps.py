@@ -5,7 +5,8 @@ fitted values are those of all indicators.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,7 +46,24 @@ def _digest_of_gaps(values: RawColumn, rows: Rows) -> bytes:
     return digest.digest()
 
 
-def missing_alone(each: Input, raw: Mapping[str, RawColumn]) -> Callable[[Rows | slice], Mask] | None:
+@dataclass(frozen=True, eq=False)
+class MissingAlone:
+    """Which of some rows miss one column and not another, shape (n_rows,).
+
+    Attributes:
+        own: the one.
+        other: the other.
+    """
+
+    own: RawColumn
+    other: RawColumn
+
+    def __call__(self, rows: Rows | slice) -> Mask:
+        """Those of some rows."""
+        return self.own.missing(rows) & ~self.other.missing(rows)
+
+
+def missing_alone(each: Input, raw: Mapping[str, RawColumn]) -> MissingAlone | None:
     """Which rows miss a column and not the one with the indicator, as no train row does; None: no row does.
 
     Args:
@@ -54,10 +72,7 @@ def missing_alone(each: Input, raw: Mapping[str, RawColumn]) -> Callable[[Rows |
     """
     if each.gaps_of is None or not raw[each.column].n_missing:
         return None
-    own, other = raw[each.column], raw[each.gaps_of]
-
-    def alone(rows: Rows | slice) -> Mask:
-        return own.missing(rows) & ~other.missing(rows)
-
-    n_rows = n_cells(own)
+    # without what is for messages, so that it can be sent to other processes
+    alone = MissingAlone(replace(raw[each.column], cell=None), replace(raw[each.gaps_of], cell=None))
+    n_rows = n_cells(alone.own)
     return alone if first_row(slice(0, n_rows), n_rows, alone)[1] else None

@@ -36,6 +36,13 @@ CHUNK_NUMBERS, MOST_STEPS = 2**23, 2**12
 HEADROOM = 2.0**-16
 
 
+def chunk_steps(plan: StepPlan, n_features: int) -> int:
+    """The steps of a chunk of a plan: a power of two."""
+    width = n_features + 1
+    most = CHUNK_NUMBERS // max(plan.batch_size * width, (2 * width) ** 2)
+    return _down(max(1, min(MOST_STEPS, most, 2 * plan.steps_per_epoch - 1)))
+
+
 class AffineExecutor:
     """Runs steps of mse, sse and half_mse many at once.
 
@@ -58,9 +65,7 @@ class AffineExecutor:
 
     def chunk_steps(self, plan: StepPlan) -> int:
         """The steps of a chunk, as `trail.Chunked.chunk_steps`: a power of two."""
-        width = self._rows.n_features + 1
-        most = CHUNK_NUMBERS // max(plan.batch_size * width, (2 * width) ** 2)
-        return _down(max(1, min(MOST_STEPS, most, 2 * plan.steps_per_epoch - 1)))
+        return chunk_steps(plan, self._rows.n_features)
 
     def run(self, plan: StepPlan, state: TrainingState, start: int, stop: int) -> Tensor:
         """Take the steps `start` to `stop - 1`; as `ReferenceExecutor.run`."""
@@ -90,7 +95,7 @@ class AffineExecutor:
         weighted_cpb = (X_cbp if weight_cb1 is None else X_cbp * weight_cb1).transpose(1, 2)
         G_cpp, h_cpk = weighted_cpb @ X_cbp, weighted_cpb @ residual_cbk
         scales = [loss_scale(plan.loss.name, count, y_cbk.shape[2]) for count in count_c]
-        scale_c = torch.tensor(scales, dtype=torch.float64, device=G_cpp.device)
+        scale_c = torch.tensor(scales, dtype=torch.float64).to(G_cpp.device)
         maps = _maps(plan, epoch, scale_c, G_cpp, h_cpk, theta_pk, begins=moment_pk is None)
         moving = [torch.zeros_like(theta_pk)]
         if plan.momentum:

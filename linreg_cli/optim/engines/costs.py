@@ -1,11 +1,14 @@
 """A cost model of the executors, in seconds, to choose between them. It is good for orders of magnitude.
 
 Its constants were measured on two shared cores of an AMD EPYC with torch 2.13 and numba 0.68; `make bench` measures the
-steps again.
+steps again. Those of a CUDA device were not measured: they are round numbers of the kind that makers publish, and
+`python -m benchmarks.cuda` measures what they stand for.
 """
 
+import math
 from dataclasses import dataclass
 
+from linreg_cli.optim.engines.affine import chunk_steps
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.wording import number, rounded
 
@@ -23,6 +26,15 @@ BYTES_A_SECOND = 5e8
 BYTES_AT_ONCE = 2 * 2**20
 #: A compiled executor is chosen only if it saves more seconds than this; a smaller saving would not be noticed.
 MIN_SAVING = 0.5
+
+#: An operation of torch on a device; those of a step of the reference, forward, backward and update, with its loss read
+#: back; those of a chunk of affine steps besides its levels, and of a level.
+LAUNCH_SECONDS, STEP_LAUNCHES, CHUNK_LAUNCHES, LEVEL_LAUNCHES = 10e-6, 25, 60, 8
+#: Bytes a second of a device's memory, and its multiplications and additions in float64, of a small one.
+DEVICE_BYTES, DEVICE_FLOPS = 5e11, 3e11
+#: The reference keeps its place on a device unless another executor is estimated at less than its cost over this: the
+#: constants were not measured.
+UNMEASURED = 4
 
 
 @dataclass(frozen=True)
@@ -96,6 +108,37 @@ def estimate(
             passes /= processes
         passes += _sending(plan, n_features + n_targets, processes)
     return Cost(start, steps + passes + plan.epochs * 80e-6)
+
+
+def estimate_on_device(
+    name: str, plan: StepPlan, n_features: int, n_targets: int, *, compiled: bool, stored: bool = False
+) -> Cost:
+    """The estimated cost of a plan on an executor on a CUDA device; its constants were not measured.
+
+    Args:
+        name: `reference`, `statistics` or `affine`.
+        plan: the steps.
+        n_features: columns of X.
+        n_targets: columns of y.
+        compiled: as in `estimate`.
+        stored: whether the rows stay on the disk, and are moved to the device in every pass.
+    """
+    columns, width = n_features + n_targets, n_features + 1
+    row, rows = 4 * columns, plan.n_samples * plan.epochs
+    reading = row / BYTES_A_SECOND if stored else row / DEVICE_BYTES
+    if name == "statistics":
+        measuring = plan.n_samples * (2 * columns**2 / DEVICE_FLOPS + 6 * row / DEVICE_BYTES + 2 * reading)
+        start = LOAD_SECONDS + (0.0 if compiled else COMPILE_SECONDS[name])
+        return Cost(start, measuring + plan.epochs * (60e-6 + 0.5e-9 * n_features**2 * n_targets))
+    # Two passes over the rows in an epoch: one for the steps and one for the train loss.
+    passes = rows * (2 * reading + 6 * row / DEVICE_BYTES) + plan.epochs * LAUNCH_SECONDS
+    if name == "reference":
+        return Cost(0.0, passes + plan.total_steps * STEP_LAUNCHES * LAUNCH_SECONDS)
+    size, state = chunk_steps(plan, n_features), width * (2 if plan.momentum else 1)
+    chunks = plan.epochs * math.ceil(plan.steps_per_epoch / size)
+    launches = chunks * (CHUNK_LAUNCHES + LEVEL_LAUNCHES * size.bit_length()) * LAUNCH_SECONDS
+    products = rows * 2 * width * (width + 3 * n_targets) + chunks * size * 2 * state**2 * (state + 2 * n_targets)
+    return Cost(0.0, passes + launches + products / DEVICE_FLOPS)
 
 
 def steps_at_once(plan: StepPlan, row_bytes: int) -> int:

@@ -9,7 +9,7 @@ from torch import Tensor
 from linreg_cli.decisions import Decision
 from linreg_cli.errors import EngineError
 from linreg_cli.optim.engines.affine import AffineExecutor
-from linreg_cli.optim.engines.costs import MIN_SAVING, estimate
+from linreg_cli.optim.engines.costs import MIN_SAVING, UNMEASURED, Cost, estimate, estimate_on_device
 from linreg_cli.optim.engines.native import NativeExecutor
 from linreg_cli.optim.engines.reference import ReferenceExecutor
 from linreg_cli.optim.engines.sharded import ShardedExecutor
@@ -55,9 +55,10 @@ EXECUTORS: dict[str, type[Executor]] = {
     each.name: each for each in (ReferenceExecutor, NativeExecutor, StatisticsExecutor, AffineExecutor, ShardedExecutor)
 }
 
-#: Those that `auto` chooses between on a CPU, where `affine` is slower than compiled steps. On a device it takes the
-#: reference, as long as the others were not measured there.
+#: Those that `auto` chooses between on a CPU, where `affine` is slower than compiled steps, and on a device, where
+#: compiled steps do not run.
 FOR_AUTO = (ReferenceExecutor.name, NativeExecutor.name, StatisticsExecutor.name)
+ON_DEVICE = (ReferenceExecutor.name, AffineExecutor.name, StatisticsExecutor.name)
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
             raise ValueError(f"statistics cannot run this plan: {reason}")
         return _choice("statistics", rows, "auto: the rows were not read, their statistics were", auto=True)
     if device != "cpu":
-        return _choice("reference", rows, f"auto: {unable('native', plan, device)}", auto=True)
+        return _on_device(plan, rows)
     able = [name for name in FOR_AUTO if unable(name, plan, device, stored=stored) is None]
     if able == ["reference"]:
         why = unable("native", plan, device, stored=stored)
@@ -141,6 +142,28 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
     best = min(costs, key=lambda name: costs[name].total + (0 if name == "reference" else MIN_SAVING))
     text = ", ".join(f"{name} {cost}" for name, cost in costs.items())
     return _choice(best, rows, f"auto: estimated {text}", auto=True)
+
+
+def _on_device(plan: StepPlan, rows: AnyRows) -> Choice:
+    """The executor with the lowest estimated cost on a device; as `choose`."""
+    device, stored, shape = rows.device.type, isinstance(rows, StoredRows), (rows.n_features, rows.n_targets)
+    able = [name for name in ON_DEVICE if unable(name, plan, device, stored=stored) is None]
+    if not able:
+        raise ValueError(f"no executor can run this plan: {unable('reference', plan, device, stored=stored)}")
+    if able == ["reference"]:
+        return _choice("reference", rows, f"auto: {unable('native', plan, device)}", auto=True)
+    costs = {}
+    for name in able:
+        compiled = EXECUTORS[name].is_compiled(plan, *shape, rows.dtype, weighted=rows.is_weighted)
+        costs[name] = estimate_on_device(name, plan, *shape, compiled=compiled, stored=stored)
+    best = min(costs, key=lambda name: _with_margin(name, costs[name]))
+    text = ", ".join(f"{name} {cost}" for name, cost in costs.items())
+    return _choice(best, rows, f"auto: estimated {text}, from figures that were not measured on {device}", auto=True)
+
+
+def _with_margin(name: str, cost: Cost) -> float:
+    """Seconds by which executors on a device are compared."""
+    return cost.total if name == "reference" else cost.total * UNMEASURED + MIN_SAVING
 
 
 def _choice(name: str, rows: AnyRows, why: str, *, auto: bool) -> Choice:

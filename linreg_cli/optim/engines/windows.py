@@ -2,15 +2,16 @@
 
 Rows on the disk are read piece by piece: a piece is a block of `row_order.Blocks`, or some consecutive rows where they
 come as given. A window has the rows that the batches of the last piece left over, and the rows of the next piece. While
-steps are taken from it, a thread reads the next one. What a window has is a function of the plan and the step alone, so
-the results are the same bits wherever a call begins or ends, and those of rows that are all in memory.
+steps are taken from it, a thread reads the next one, and moves it to the device that takes the steps. What a window has
+is a function of the plan and the step alone, so the results are the same bits wherever a call begins or ends, and those
+of rows that are all in memory.
 """
 
 import functools
 import os
 from collections.abc import Hashable
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -40,12 +41,14 @@ class Window:
         order: positions in `rows`, those of one batch after the other, shape (n_rows,); None: as they stand.
         first: the step whose batch is the first of `order`.
         stop: one past the last step whose rows are here.
+        read: the same window in memory of the process, where `rows` are on a device that they were moved to.
     """
 
     rows: TrainRows
     order: Tensor | None
     first: int
     stop: int
+    read: "Window | None" = None
 
     def batch(self, plan: StepPlan, step: int) -> int:
         """Which batch of `order` that of a step is, from 0."""
@@ -73,8 +76,6 @@ class ResidentWindows:
             return Window(self._rows, None, 0, plan.total_steps)
         epoch, _ = plan.locate(step)
         order = self._order(plan, epoch)
-        if order is not None and order.device != self._rows.device:
-            order = order.to(self._rows.device)
         return Window(self._rows, order, epoch * plan.steps_per_epoch, (epoch + 1) * plan.steps_per_epoch)
 
     def forget(self) -> None:
@@ -86,7 +87,7 @@ class ResidentWindows:
         if self._now is None or self._now[0] != key:
             ahead = self._next[1].result() if self._next is not None and self._next[0] == key else None
             order = plan.rows.of(epoch, self._dtype) if ahead is None else ahead
-            self._now, self._next = (key, order), None
+            self._now, self._next = (key, None if order is None else order.to(self._rows.device)), None
             if plan.n_samples >= DRAW_AHEAD_ROWS and epoch + 1 < plan.epochs:
                 drawing = pool("linreg-order", 1).submit(plan.rows.of, epoch + 1, self._dtype)
                 self._next = _key(plan.rows, epoch + 1), drawing
@@ -164,7 +165,7 @@ class StoredWindows:
 
     def __init__(self, rows: StoredRows, dtype: torch.dtype) -> None:
         self._rows, self._dtype = rows, dtype
-        self._buffers: list[TrainRows] = []
+        self._buffers: list[tuple[TrainRows, TrainRows]] = []  # in memory, and where steps are taken from them
         self._now: tuple[Hashable, Window] | None = None
         self._next: tuple[Hashable, Future[Window]] | None = None
 
@@ -194,15 +195,25 @@ class StoredWindows:
         """Free what is kept for the next steps, after the last one."""
         self._now, self._next, self._buffers = None, None, []
 
-    def _read(self, plan: StepPlan, pieces: Pieces, step: int, before: Window | None) -> Window:
-        """The window of a step, in the buffer that `before`, which ends with that step, is not in."""
+    def _read(self, plan: StepPlan, pieces: Pieces, step: int, last: Window | None) -> Window:
+        """The window of a step, in the buffer that `last`, which ends with that step, is not in."""
+        room, there = self._buffer(pieces, last)
+        window = self._filled(room, plan, pieces, step, None if last is None else last.read or last)
+        if self._rows.onto is None:
+            return window
+        rows = self._rows.moved(window.rows, there.part(0, window.rows.n_samples))
+        order = None if window.order is None else window.order.to(self._rows.onto)
+        return replace(window, rows=rows, order=order, read=window)
+
+    def _filled(self, room: TrainRows, plan: StepPlan, pieces: Pieces, step: int, before: Window | None) -> Window:
+        """The window of a step in memory; `before` is the one that ends with that step."""
         epoch, batch = plan.locate(step)
         ends, stops, begun = pieces.ends(epoch), pieces.stops(epoch), epoch * plan.steps_per_epoch
         last = int(np.searchsorted(stops, batch, side="right"))
         first_batch = int(stops[last - 1]) if last else 0
         at, begin, end = 0, first_batch * plan.batch_size, int(ends[last + 1])
         left = _left_over(before, plan.batch_size) if before is not None else None  # a copy: `out` may be its buffer
-        out = self._buffer(pieces, before).part(0, end - begin)
+        out = room.part(0, end - begin)
         order_n = torch.empty(end - begin, dtype=self._dtype) if plan.rows.is_random else None
         if before is not None and left is not None and before.stop == begun + first_batch:
             at = _put(left, torch.arange(left.n_samples), out, 0, order_n)
@@ -230,7 +241,7 @@ class StoredWindows:
             place[torch.from_numpy(order)] = torch.arange(count)
         size = max(1, PIECE_BYTES // row_bytes(self._rows))
         for first in range(0, count, size):
-            part = self._rows.part(start + first, start + min(first + size, count))
+            part = self._rows.read(start + first, start + min(first + size, count))
             to = place[first : first + size] - skipped
             kept = to >= 0
             out.X_nd[to[kept]], out.y_nk[to[kept]] = part.X_nd[kept], part.y_nk[kept]
@@ -238,13 +249,14 @@ class StoredWindows:
                 out.weight_n[to[kept]] = part.weight_n[kept]
         return count - skipped
 
-    def _buffer(self, pieces: Pieces, before: Window | None) -> TrainRows:
-        capacity = pieces.capacity
-        if not self._buffers or self._buffers[0].n_samples < capacity:
-            self._buffers = [self._rows.room(capacity) for _ in range(1 + self._rows.ahead)]
+    def _buffer(self, pieces: Pieces, last: Window | None) -> tuple[TrainRows, TrainRows]:
+        capacity, onto = pieces.capacity, self._rows.onto
+        if not self._buffers or self._buffers[0][0].n_samples < capacity:
+            rooms = [self._rows.room(capacity) for _ in range(1 + self._rows.ahead)]
+            self._buffers = [(room, room if onto is None else room.like(onto)) for room in rooms]
         if not self._rows.ahead:
             return self._buffers[0]
-        taken = before is not None and before.rows.X_nd.data_ptr() == self._buffers[0].X_nd.data_ptr()
+        taken = last is not None and (last.read or last).rows.X_nd.data_ptr() == self._buffers[0][0].X_nd.data_ptr()
         return self._buffers[int(taken)]
 
 

@@ -1,0 +1,156 @@
+"""Training on a device that is not the CPU, as far as a pretended one shows it; `test_cuda.py` asks a real one."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
+import pytest
+import torch
+from other_device import DEVICE, Elsewhere, other_device
+
+from linreg_cli.optim.engines import parts, windows
+from linreg_cli.pipeline import streaming
+
+
+@pytest.fixture
+def table(tmp_path):
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(300, 3)) * [1, 5, 0.2] + [0, 3, 1]
+    columns = {**{name: X[:, i] for i, name in enumerate("abc")}, "y": X @ [1.0, -2.0, 3.0] + rng.normal(size=300)}
+    columns["p"] = rng.uniform(0.1, 4, size=300)
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    (tmp_path / "c.yaml").write_text(
+        f"name: d\nplots: false\ndata: {{path: {tmp_path / 't.parquet'}, target: y, ignore: [p],\n"
+        "  split: {train: 0.7, validation: 0.2, test: 0.1, by: hash}}\n"
+        "preprocess: {standardize: true}\noptimizer: {lr: 0.02, momentum: 0.5}\n"
+        "train: {epochs: 3, batch_size: 8, shuffle: blocks, blocks: 5}\n"
+    )
+    return tmp_path / "t.parquet"
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Pieces and parts of a few rows, so that every boundary is crossed."""
+    monkeypatch.setattr(windows, "PIECE_BYTES", 500)
+    monkeypatch.setattr(streaming, "OTHER_BYTES", 0)
+    monkeypatch.setattr(parts, "PART_ELEMENTS", 200)
+
+
+def trained(linreg, table: Path, *settings: str) -> Path:
+    result = linreg("train", "-c", table.with_name("c.yaml"), "-q", *(t for s in settings for t in ("--set", s)))
+    assert result.code == 0, result.err
+    return Path(result.out.strip())
+
+
+def contents(run: Path) -> dict:
+    """What a run computed, but for the optimum, which rows on the disk have for a squared loss only."""
+    history = csv.read_csv(run / "history.csv")
+    kept = [name for name in history.column_names if name not in ("seconds", "gap")]
+    files = {name: (run / name).read_bytes() for name in ("model.safetensors", "predictions.csv", "preprocess.json")}
+    metrics = json.loads((run / "metrics.json").read_text())
+    metrics = {key: metrics[key] for key in ("train", "validation", "test", "parameters")}
+    return files | {"history": history.select(kept).to_pylist(), "metrics": metrics}
+
+
+RUNS = {
+    "reference": ["train.engine=reference"],
+    "reference, huber": ["train.engine=reference", "loss=huber"],
+    "affine": ["train.engine=affine"],
+    "affine, weights": ["train.engine=affine", "data.weight=p", "data.ignore=[]", "train.dtype=float64"],
+    "early stopping": ["train.engine=reference", "train.early_stopping={patience: 1, restore_best: true}"],
+}
+
+
+def record(run: Path) -> dict:
+    return json.loads((run / "run.json").read_text())
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_there_in_memory_and_streamed_is_that_of_the_cpu(name, linreg, table, monkeypatch):
+    """To the bit, since the numbers of the device are the CPU's: an order or a row of another batch would show."""
+    settings = [*RUNS[name], "evaluate.predictions=all"]
+    here = trained(linreg, table, *settings)
+    for stream in (False, True):
+        with other_device(monkeypatch):
+            run = trained(linreg, table, *settings, "train.device=cuda", f"data.stream={str(stream).lower()}")
+        assert (record(run)["device"], record(run)["data"]["stream"]["value"]) == ("cuda", stream)
+        assert contents(run) == contents(here)
+
+
+@pytest.mark.parametrize("stream", ["false", "true"])
+def test_full_batches_there_take_the_moments_of_the_rows(stream, linreg, table, monkeypatch):
+    """A matrix product adds up the moments there, a kernel on the CPU: within rounding error of each other."""
+    settings = ["train.batch_size=full", "train.shuffle=true", "train.blocks=null", "train.epochs=40"]
+    settings += ["train.dtype=float64", "train.engine=statistics"]
+    here = trained(linreg, table, *settings)
+    with other_device(monkeypatch):
+        run = trained(linreg, table, *settings, f"data.stream={stream}", "train.device=cuda")
+    found, expected = (json.loads((each / "metrics.json").read_text()) for each in (run, here))
+    for split in ("train", "validation", "test"):
+        for name in ("loss", "mae", "r2"):
+            assert found[split][name] == pytest.approx(expected[split][name], rel=1e-10)
+    assert found["parameters"]["weights"] == pytest.approx(expected["parameters"]["weights"], rel=1e-10)
+
+
+def test_a_run_there_is_resumed_there(linreg, table, monkeypatch):
+    settings = ["train.engine=reference", "data.stream=true"]
+    whole = trained(linreg, table, *settings, "train.epochs=6")
+    with other_device(monkeypatch):
+        run = trained(linreg, table, *settings, "train.epochs=2", "train.device=cuda")
+        result = linreg("train", "--resume", run, "-q", "--set", "train.epochs=6")
+    assert result.code == 0, result.err
+    assert contents(run)["model.safetensors"] == contents(whole)["model.safetensors"]
+
+
+def test_rows_that_the_device_cannot_hold_are_streamed_onto_it_and_a_decision_says_so(linreg, table, monkeypatch):
+    for free, streams in ((9_600, False), (9_500, True)):  # 300 rows of 4 numbers of 4 bytes are 4,800
+        with other_device(monkeypatch, free):
+            run = trained(linreg, table, "train.device=cuda", "train.engine=reference")
+        decision = record(run)["data"]["stream"]
+        assert (decision["value"], decision["auto"]) == (streams, True)
+        assert "half of the free memory of meta" in decision["why"]
+        assert contents(run)["history"] == contents(trained(linreg, table, "train.engine=reference"))["history"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "free", "why", "remedy"),
+    [
+        (
+            ["data.stream=false"],
+            4_608,
+            "the rows take 4.688 KiB, and 4.5 KiB of meta are free",
+            "data.stream: true",
+        ),
+        (
+            ["data.stream=true", "loss=mae", "train.batch_size=full", "train.shuffle=true", "train.blocks=null"],
+            2**30,
+            "meta takes a batch from memory, and a full batch of mae stays on the disk",
+            "train.batch_size: 1024",
+        ),
+    ],
+)
+def test_a_device_that_cannot_train_on_the_rows_is_refused_if_named_and_else_left_alone(
+    settings, free, why, remedy, linreg, table, monkeypatch
+):
+    given = [text for each in settings for text in ("--set", each)]
+    with other_device(monkeypatch, free):
+        refused = linreg("train", "-c", "c.yaml", "--device", "cuda", *given)
+        assert (refused.code, "train.device: " in refused.err) == (2, True)
+        assert f"{why}; set train.device: cpu, or {remedy}" in refused.err.replace("\n", " ")
+        assert not Path("outputs").exists()
+        run = trained(linreg, table, *settings)
+    assert record(run)["device"] == "cpu"
+    assert record(run)["data"]["stream"]["why"].endswith(f"; trained on the CPU, since {why}")
+
+
+def test_the_device_mixes_no_tensors_and_its_numbers_come_back_by_copies_alone(monkeypatch):
+    with other_device(monkeypatch):
+        there = torch.ones(2).to(DEVICE)
+        assert (type(there + 1), there.device, type(there.cpu())) == (Elsewhere, DEVICE, torch.Tensor)
+        with pytest.raises(AssertionError, match="tensors of two devices"):
+            there + torch.ones(2)
+        with pytest.raises((TypeError, RuntimeError)):
+            there.numpy()

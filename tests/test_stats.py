@@ -259,7 +259,7 @@ def test_more_parts_than_rows_are_refused(linreg, place):
     [
         ("data={source: synthetic}", 2, "linreg generate-data"),
         ("data.split={train: 0.5, test: 0.5}", 2, "data.split.by: hash"),
-        ("data.features=['x:city']", 2, "statistics hold products of numbers"),
+        ("data.features=['x:city^2']", 3, "city^2 needs numbers, and city is a category"),
         ("preprocess.missing=error", 3, "row 21, column 'z'"),
         ("preprocess.categorical=error", 3, "row 1, column 'city'"),
         ("preprocess.max_levels=3", 3, "at least 5 levels"),

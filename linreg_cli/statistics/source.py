@@ -22,6 +22,7 @@ from linreg_cli.data.encoding.cells import (
     text_column,
 )
 from linreg_cli.data.encoding.date_values import date_columns, date_parts
+from linreg_cli.data.encoding.derived import too_many
 from linreg_cli.data.encoding.notation import notation_of
 from linreg_cli.data.encoding.number_hints import value_type, wrong_type
 from linreg_cli.data.encoding.transform import domain, forward
@@ -36,7 +37,7 @@ from linreg_cli.data.tables.table import Cells, Table, is_number_type
 from linreg_cli.data.tables.text_format import DEFAULT, TextFormat
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import change, for_columns, leave_out, missing, quoted, setting
-from linreg_cli.statistics.derived import Made, derived_values
+from linreg_cli.statistics.derived import Made, derived_terms, derived_values, fewest_products
 from linreg_cli.statistics.facts import ColumnFacts, Plain
 from linreg_cli.statistics.quantiles import Histogram
 from linreg_cli.statistics.same_table import digest_of
@@ -90,9 +91,11 @@ class Source:
         is_read = column in self.treated  # others are made of columns, and have no missing cell
         median = is_read and self.treated[column].missing == "median" and column not in self.data.targets
         is_feature = any(term.text == column for term in self.terms)
+        is_product = any(term.text == column and self.text & set(term.columns) for term in derived_terms(self.terms))
+        kind = "product" if is_product else "empty"
         role = "target" if column in self.data.targets else "feature" if is_feature else "source"
         histogram, plain = Histogram.none() if median else None, None if self.data.weight is None else Plain()
-        return ColumnFacts(column, role, "empty", False, histogram=histogram, plain=plain)
+        return ColumnFacts(column, role, kind, False, histogram=histogram, plain=plain)
 
     # Rows
 
@@ -185,7 +188,7 @@ class Source:
     def derived(self, raw: Mapping[str, RawColumn], used: Mask, first: int) -> dict[str, Made]:
         """The features of a block that are made of columns; as `derived_values`, with rows of the table."""
         try:
-            return derived_values(self.terms, raw, used, self.table.name)
+            return derived_values(self.terms, raw, used, self.table.name, self.text)
         except DataError as error:
             raise DataError([_in_row(fault, first) for fault in error.faults]) from None
 
@@ -259,6 +262,17 @@ class Source:
             ways = f"leave it out with {leave_out(facts.column)}, or set {setting('preprocess.max_levels', n_levels)}"
             message = f"at least {n_levels:,} levels: preprocess.max_levels is {most:,}; {ways} or more"
             raise DataError(message, f"{self.table.name}, column {facts.column!r}")
+
+    def refuse_products(self, facts: ColumnFacts) -> None:
+        """Refuse a product of categories with more combinations of levels than the config allows.
+
+        Raises:
+            DataError: if it has.
+        """
+        most = max(each.max_levels for each in self.treated.values())
+        if facts.kind == "product" and (least := fewest_products(facts.without)) > most:
+            [term] = [term for term in self.terms if term.text == facts.column]
+            raise DataError([too_many(term, least, most, "at least ")])
 
     def transformed(self, column: str, values: Column, train: Mask, first: int) -> Column:
         """The values of a target as they are trained on.

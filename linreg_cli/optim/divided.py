@@ -77,9 +77,11 @@ class SharedRows(DividedRows):
     def number(self) -> int:
         """The number by which the other processes know the rows, which they are sent when it is first asked for."""
         number, bounds = self._ranks.next_number(), self._shards.bounds
-        self._read = _read_once(self.X_nd, int(bounds[self._held[0].stop])), self.y_nk
-        columns = [self.X_nd, self.y_nk, *([] if self.weight_n is None else [self.weight_n[:, None]])]
-        shapes = [(each.shape[1], str(each.dtype), _is_read_fast(each)) for each in columns]
+        given = [self.X_nd, self.y_nk, *([] if self.weight_n is None else [self.weight_n[:, None]])]
+        shapes = [(each.shape[1], str(each.dtype), _is_read_fast(each)) for each in given]
+        # read before the others wait for them, since rows that are put together may come from the others
+        columns = [_read_once(each, len(each)) for each in given]
+        self._read = columns[0], columns[1]
         self._ranks.ask(_hold, number, self._shards, shapes)
         for rank in range(1, self._ranks.size):
             first, last = (int(bounds[at]) for at in (self._held[rank].start, self._held[rank].stop))

@@ -25,6 +25,10 @@ VARIABLES = {
 }  # fmt: skip
 
 
+#: What sets malloc otherwise.
+MALLOC = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")
+
+
 @pytest.fixture
 def place(tmp_path):
     (tmp_path / "c.yaml").write_text(CONFIG)
@@ -135,3 +139,24 @@ def test_a_list_of_cores_that_is_none_is_dropped_since_openmp_would_read_it_for_
     monkeypatch.setenv("GOMP_CPU_AFFINITY", value)
     process.set_up()
     assert "GOMP_CPU_AFFINITY" not in os.environ
+
+
+FAULTS = """
+import resource
+import numpy as np
+from linreg_cli.cli.process import set_up
+set_up()
+kept = np.empty(10)
+faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(200):
+    np.ones(100_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="settings of glibc's malloc")
+def test_blocks_of_rows_are_not_fetched_from_the_system_again_and_again():
+    variables = {name: value for name, value in os.environ.items() if name not in {*MALLOC}}
+    done = subprocess.run([sys.executable, "-c", FAULTS], env=variables, capture_output=True, text=True, check=True)
+    once = 100_000 * 8 / os.sysconf("SC_PAGE_SIZE")
+    assert int(done.stdout) < 10 * once, "by default each of the 200 blocks takes fresh pages"

@@ -21,6 +21,7 @@ from linreg_cli import data, evaluation, least_squares
 from linreg_cli.data.columns import on_disk
 from linreg_cli.data.columns.kinds import Numbers, pieces
 from linreg_cli.data.columns.on_disk import NumberSink, StoredColumn
+from linreg_cli.data.columns.rows import StackedRows
 from linreg_cli.errors import DataError
 from linreg_cli.least_squares import factor
 
@@ -81,6 +82,23 @@ def test_any_rows_can_be_asked_for(rows, small_groups):
     column = poured(values, [100])["b"]
     rows = rows if isinstance(rows, slice) else np.array(rows, dtype=np.int64)
     np.testing.assert_array_equal(column[rows], values[1][rows])
+
+
+def test_rows_that_were_changed_in_place_are_read_anew(small_groups):
+    values, rows = table(), np.array([3, 4, 50])
+    column = poured(values, [100])["b"]
+    for changed in (3, 20, 60):
+        rows[0] = changed
+        np.testing.assert_array_equal(column[rows], values[1][rows])
+
+
+def test_what_is_read_together_is_found_once_for_all_columns(small_groups, monkeypatch):
+    found, read_together = [], on_disk._read_together
+    monkeypatch.setattr(on_disk, "_read_together", lambda rows: found.append(len(rows)) or read_together(rows))
+    values = table()
+    X = StackedRows(poured(values, [100]), "abc", np.array([2, 5, 6, 40, 90]))
+    np.testing.assert_array_equal(X[1:5], np.stack(values, axis=1)[[5, 6, 40, 90]])
+    assert found == [4]
 
 
 def test_a_table_without_columns_or_rows(small_groups):

@@ -4,15 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn import metrics as sk
 from sklearn.preprocessing import StandardScaler
 from thread_ranks import Several, divided
 
-from linreg_cli.config.schema import PreprocessConfig
+from linreg_cli.config.schema import Config, PreprocessConfig
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.preprocessor import Preprocessor
 from linreg_cli.data.roles import RowWeights
 from linreg_cli.data.scaling import standard_deviations
 from linreg_cli.errors import DataError
+from linreg_cli.evaluation import prediction_lines, predictions
+from linreg_cli.evaluation.row_sample import split_samples
+from linreg_cli.evaluation.smearing import estimating
+from linreg_cli.model import LinearFormula
 
 STANDARD = PreprocessConfig(standardize=True, standardize_target=True, ddof=1)
 SIZES = (1, 2, 3, 4)
@@ -90,3 +95,85 @@ def _overflow(dataset):
     with pytest.raises(DataError, match="cannot be standardised in float64") as error:
         Preprocessor.fit(dataset, STANDARD, bias=True)
     return str(error.value)
+
+
+def formula_of(dataset, transform="none", weight=1.5):
+    features, targets = dataset.features, dataset.targets
+    weights = np.full((len(features), len(targets)), weight) + np.arange(len(targets))
+    return LinearFormula(features, targets, weights, np.arange(len(targets)) - 0.5, transform)
+
+
+def single(dataset):
+    """The same table with one feature, which predictions.csv has as a column."""
+    return replace(dataset, features=("a",))
+
+
+@pytest.mark.parametrize("kept", ["all", "sample", "none"])
+@pytest.mark.parametrize(("weighted", "targets", "few"), [(False, 1, True), (True, 2, False)])
+def test_predictions_and_metrics_are_those_of_one_process(kept, weighted, targets, few, tmp_path, monkeypatch):
+    monkeypatch.setattr(prediction_lines, "BLOCK_ROWS", 5)
+    monkeypatch.setattr(prediction_lines, "PIECE", 100)
+    monkeypatch.setattr(split_samples, "__defaults__", (30,))
+    dataset = table(weighted=weighted, targets=targets)
+    dataset = single(dataset) if few else dataset
+    formula = formula_of(dataset)
+
+    def of(given):
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.csv"
+        errors = predictions.write_predictions(path, formula, given, kept=kept, seed=3)
+        metrics = {split: sums.metrics() for split, sums in errors.items()}
+        return metrics, path.read_bytes() if path.exists() else b""
+
+    found = of_each_size(dataset, of)
+    assert found[0] == found[1] == found[2] == found[3]
+    whole = of(dataset)
+    assert found[0][1] == whole[1], "the file is that without parts"
+    assert (found[0][1] != b"") == (kept != "none")
+    metrics = found[0][0]
+    assert metrics == {split: sums.metrics() for split, sums in summed(dataset, formula).items()}
+    for split, rows in (("train", dataset.splits["train"]), ("test", dataset.splits["test"])):
+        actual = np.column_stack([dataset.columns[name][rows] for name in dataset.targets])
+        predicted, weights = formula.predict(dataset.columns, rows), dataset.weights_of(rows)
+        assert metrics[split]["n"] == len(rows)
+        assert metrics[split]["mse"] == pytest.approx(sk.mean_squared_error(actual, predicted, sample_weight=weights))
+        assert metrics[split]["mae"] == pytest.approx(sk.mean_absolute_error(actual, predicted, sample_weight=weights))
+        assert metrics[split]["r2"] == pytest.approx(sk.r2_score(actual, predicted, sample_weight=weights), rel=1e-12)
+
+
+def summed(dataset, formula):
+    """The errors in parts without a file."""
+    return predictions.summed_errors(formula, divided(dataset, [None], 8))
+
+
+def test_a_disk_that_is_full_is_reported_with_the_remedy(tmp_path, monkeypatch):
+    class Full:
+        def __init__(self, size):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(prediction_lines.tempfile, "SpooledTemporaryFile", Full)
+    dataset, several = table(), Several(2)
+    with several, pytest.raises(DataError, match="No space left on device; set TMPDIR to a folder on another disk"):
+        predictions.write_predictions(tmp_path / "p.csv", formula_of(dataset), divided(dataset, several.ranks, 4))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_smearing_factor_is_that_of_the_parts():
+    dataset = single(table(targets=2))
+    preprocess = {"target_transform": "log", "target_estimate": "mean"}
+    config = Config.model_validate({"data": {"source": "synthetic", "weights": [1.0]}, "preprocess": preprocess})
+    formula = formula_of(dataset, "log", 0.1)
+    found = of_each_size(dataset, lambda given: estimating(formula, given, config).smearing.tobytes())
+    assert found[0] == found[1] == found[2] == found[3]
+    rows = dataset.splits["train"]
+    y = np.column_stack([dataset.columns[name][rows] for name in dataset.targets])
+    expected = np.exp(np.log(y) - formula.linear(dataset.columns, rows)).mean(axis=0)
+    np.testing.assert_allclose(np.frombuffer(found[0]), expected, rtol=1e-13)

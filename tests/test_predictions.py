@@ -9,7 +9,7 @@ import pytest
 from sklearn import metrics as sk
 
 from linreg_cli import files
-from linreg_cli.evaluation import predictions
+from linreg_cli.evaluation import prediction_lines, predictions
 from linreg_cli.model import LinearFormula
 
 CONFIG = """
@@ -31,7 +31,7 @@ def run(linreg, config_file, tmp_path, monkeypatch):
         predicted.append(len(found))
         return found
 
-    monkeypatch.setattr(predictions, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(prediction_lines, "BLOCK_ROWS", 7)
     monkeypatch.setattr(LinearFormula, "predict", predict)
     monkeypatch.setattr(files, "RETRY_SECONDS", (0.0, 0.0))
 

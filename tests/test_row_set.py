@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from linreg_cli.data.columns import row_set
 from linreg_cli.data.columns.row_set import RowSet
 from linreg_cli.data.columns.rows import as_slice, first_row, in_order, part, pick, row_blocks
 
@@ -89,3 +90,14 @@ def test_it_takes_one_bit_a_row():
     tracemalloc.stop()
     assert len(rows) == 4_000_000
     assert peak < 3 * 4_000_000 / 8
+
+
+def test_rows_that_are_read_again_are_the_same_and_few_groups_are_kept(monkeypatch):
+    monkeypatch.setattr(row_set, "_KEPT", 3)
+    mask = np.random.default_rng(5).random(8 * 65_536 + 11) < 0.7
+    rows, expected = RowSet.where(mask), np.flatnonzero(mask)
+    for _ in range(2):
+        for start in range(0, len(expected), 50_000):
+            np.testing.assert_array_equal(rows[start : start + 50_000], expected[start : start + 50_000])
+            assert len(rows._kept) <= 3
+    assert rows.tolist() == expected.tolist() == [*rows]

@@ -127,7 +127,7 @@ def _evaluated(saved: SavedModel, frame: pa.Table | None) -> tuple[Metrics, bool
         if split == "train":
             X_nd, y_nk = (each.numpy() if isinstance(each, torch.Tensor) else each for each in (rows.X_nd, rows.y_nk))
             problem = problem_of(config, dataset, preprocessor, (X_nd, y_nk))
-    errors = {split: summed_errors(saved.formula, dataset, dataset.splits[split]) for split in losses}
+    errors = summed_errors(saved.formula, dataset)
     about = problem, config, dataset, preprocessor
 
     def way(original: Optimum | None) -> Reaching:
@@ -200,6 +200,6 @@ def _metrics_of_table(
     loss = Loss(saved.config.loss, saved.config.huber_delta).over(
         saved.model, X_nd, y_nk, row_weights(dataset, rows, dtype)
     )
-    metrics = split_metrics(saved.formula.targets, summed_errors(saved.formula, dataset, rows), loss)
+    metrics = split_metrics(saved.formula.targets, summed_errors(saved.formula, dataset)["train"], loss)
     dropped = dataset.n_samples - len(rows)
     return {**metrics, "dropped": dropped} if dropped else metrics

@@ -19,7 +19,7 @@ _OVERFLOW = "overflow in float64"
 
 
 class ErrorSums:
-    """Sums of errors from which metrics are computed; rows are added block by block.
+    """Sums of errors from which metrics are computed; rows are added block by block, and sums part by part.
 
     With e = actual - predicted, over all samples and targets: mse = mean of e^2, rmse = sqrt(mse), mae = mean of |e|.
     r2 = 1 - (sum of e^2) / (sum of (actual - mean of actual)^2) for each target, averaged over targets, also for models
@@ -34,6 +34,12 @@ class ErrorSums:
 
     def __init__(self) -> None:
         self._n, self._total = 0, 0.0
+        self._absolute = self._squares = self._low = self._high = self._mean = self._spread = np.zeros(0)
+
+    @property
+    def n(self) -> int:
+        """How many rows were added."""
+        return self._n
 
     def add(self, actual: Column, predicted: Column, weights: Column | None = None) -> "ErrorSums":
         """Add a block of rows.
@@ -49,27 +55,33 @@ class ErrorSums:
         assert actual.shape == predicted.shape, (actual.shape, predicted.shape)
         total = float(len(actual)) if weights is None else float(weights.sum())
         with np.errstate(over="ignore", invalid="ignore"):
-            error = actual - predicted
-            low, high = actual.min(axis=0), actual.max(axis=0)
+            error, block = actual - predicted, ErrorSums()
+            block._low, block._high = actual.min(axis=0), actual.max(axis=0)
             if weights is None:
-                absolute, squares = np.abs(error).sum(axis=0), np.sum(error**2, axis=0)
-                mean = actual.mean(axis=0)
-                spread = np.sum((actual - mean) ** 2, axis=0)
+                block._absolute, block._squares = np.abs(error).sum(axis=0), np.sum(error**2, axis=0)
+                block._mean = actual.mean(axis=0)
+                block._spread = np.sum((actual - block._mean) ** 2, axis=0)
             else:
-                absolute, squares, mean = weights @ np.abs(error), weights @ error**2, weights @ actual / total
-                spread = weights @ (actual - mean) ** 2
-            if not self._n:
-                self._absolute, self._squares, self._low, self._high = absolute, squares, low, high
-                self._mean, self._spread = mean, spread
-            else:
-                self._absolute, self._squares = self._absolute + absolute, self._squares + squares
-                self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
-                # Chan, Golub and LeVeque (1983): squared deviations from the mean of both together.
-                shift, share = mean - self._mean, total / (self._total + total)
-                self._spread = self._spread + spread + shift**2 * (self._total * share)
-                self._mean = self._mean + shift * share
-        self._n += len(actual)
-        self._total += total
+                block._absolute, block._squares = weights @ np.abs(error), weights @ error**2
+                block._mean = weights @ actual / total
+                block._spread = weights @ (actual - block._mean) ** 2
+        block._n, block._total = len(actual), total
+        return self.merge(block)
+
+    def merge(self, other: "ErrorSums") -> "ErrorSums":
+        """Add the rows of other sums, which come after those of this one; returns the object itself."""
+        if not self._n or not other._n:
+            self.__dict__.update(other.__dict__ if other._n else {})
+            return self
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._absolute, self._squares = self._absolute + other._absolute, self._squares + other._squares
+            self._low, self._high = np.minimum(self._low, other._low), np.maximum(self._high, other._high)
+            # Chan, Golub and LeVeque (1983): squared deviations from the mean of both together.
+            shift, share = other._mean - self._mean, other._total / (self._total + other._total)
+            self._spread = self._spread + other._spread + shift**2 * (self._total * share)
+            self._mean = self._mean + shift * share
+        self._n += other._n
+        self._total += other._total
         return self
 
     def metrics(self, targets: slice = slice(None)) -> Metrics:

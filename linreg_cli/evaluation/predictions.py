@@ -1,55 +1,49 @@
-"""Predictions of a model for the rows of a dataset, block by block."""
+"""`predictions.csv`, and the metrics of each split, in one pass over the rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-
-from linreg_cli.data.columns.arrow import release_unused, repeated, to_arrow
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Rows, take
-from linreg_cli.data.columns.row_set import RowArray
-from linreg_cli.data.columns.rows import as_slice, count, in_order, part, pick
+from linreg_cli.data.columns.arrow import release_unused
+from linreg_cli.data.columns.rows import between, count, in_order, pick
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.tables.write import write_table
 from linreg_cli.evaluation.metrics import ErrorSums
-from linreg_cli.evaluation.row_sample import split_samples
+from linreg_cli.evaluation.prediction_lines import Errors, LinesOfRanks, all_lines, lines_of, merged_errors, of_ranks
+from linreg_cli.evaluation.prediction_lines import predicted_blocks as predicted_blocks
+from linreg_cli.evaluation.row_sample import SplitSample, split_samples
 from linreg_cli.files import write_file
 from linreg_cli.model import LinearFormula
 
 
-def predicted_blocks(
-    formula: LinearFormula, dataset: Dataset, rows: Rows | slice
-) -> Iterator[tuple[Rows | slice, Column, Column]]:
-    """Blocks of at most `BLOCK_ROWS` rows: (rows, actual, predicted).
-
-    Both arrays have shape (rows of the block, n_targets), dtype float64, and are in original units.
+def summed_errors(formula: LinearFormula, dataset: Dataset) -> dict[str, ErrorSums]:
+    """The errors of the predictions for each split that has rows, summed for the metrics.
 
     Args:
         formula: the model.
-        dataset: with the columns.
-        rows: positions in the table, in ascending order.
+        dataset: the rows and their splits.
     """
-    chosen = as_slice(rows)
-    n_rows = count(chosen, dataset.n_samples)
-    for start in range(0, n_rows, BLOCK_ROWS):
-        block = part(chosen, start, min(start + BLOCK_ROWS, n_rows))
-        actual = np.column_stack([take(dataset.columns, target, block) for target in formula.targets])
-        yield block, actual, formula.predict(dataset.columns, block)
+    return _summed(dataset, merged_errors(dataset.of_parts(_errors, formula)))
 
 
-def summed_errors(formula: LinearFormula, dataset: Dataset, rows: Rows) -> ErrorSums:
-    """The errors of the predictions for some rows, summed for the metrics.
+def _errors(dataset: Dataset, first: int, last: int, formula: LinearFormula) -> Errors:
+    """The errors for the rows of a part."""
+    found = Errors()
+    for split in dataset.splits:
+        sums = ErrorSums()
+        for block, actual, predicted in predicted_blocks(formula, dataset, dataset.rows_of(split, first, last)):
+            sums.add(actual, predicted, dataset.weights_of(block))
+        if sums.n:
+            found[split] = [sums]
+    return found
 
-    Args:
-        formula: the model.
-        dataset: with the columns.
-        rows: positions in the table, at least one, in any order.
-    """
-    sums = ErrorSums()
-    for block, actual, predicted in predicted_blocks(formula, dataset, in_order(rows)):
-        sums.add(actual, predicted, dataset.weights_of(block))
-    return sums
+
+def _summed(dataset: Dataset, errors: Errors) -> dict[str, ErrorSums]:
+    """The sums over all parts, in their order."""
+    found: dict[str, ErrorSums] = {}
+    for split in dataset.splits:
+        for sums in errors.get(split, ()):
+            found.setdefault(split, ErrorSums()).merge(sums)
+    return found
 
 
 def write_predictions(
@@ -76,100 +70,92 @@ def write_predictions(
         StoreError: if the file cannot be written.
     """
     if kept == "none":
-        return {split: summed_errors(formula, dataset, rows) for split, rows in dataset.splits.items() if len(rows)}
-    sums: dict[str, ErrorSums] = {}
+        return summed_errors(formula, dataset)
+    sizes = {split: len(rows) for split, rows in dataset.splits.items()}
+    lines = lines_of(formula, dataset)
+    samples = split_samples(sizes, lines.n_measures, seed, lines.measures) if kept == "sample" else {}
+    if samples:
+        errors = _some(path, formula, dataset, samples)
+    elif (others := of_ranks(formula, dataset)) is not None:
+        errors = _of_others(path, dataset, others)
+    else:
+        errors = Errors()
+
+        def write(draft: Path) -> None:
+            errors.clear()  # a repeated attempt begins at the first row
+            write_table(draft, ".csv", (batch for _, batch in all_lines(formula, dataset, errors)))
+
+        write_file(path, write, own=True)
+    release_unused()
+    return _summed(dataset, errors)
+
+
+def _of_others(path: Path, dataset: Dataset, lines: LinesOfRanks) -> Errors:
+    """Write the lines that each process has made of its rows."""
 
     def write(draft: Path) -> None:
-        sums.clear()  # a repeated attempt begins at the first row
-        lines = _Lines(formula.targets, dataset.features, weighted=dataset.weights is not None)
-        found = _all(formula, dataset, lines, sums) if kept == "all" else _some(formula, dataset, lines, sums, seed)
-        write_table(draft, ".csv", found)
+        with open(draft, "wb") as file:
+            file.writelines(lines.pieces([*dataset.splits]))
 
     write_file(path, write, own=True)
-    release_unused()
-    return sums
+    lines.forget()
+    return lines.errors
 
 
-class _Lines:
-    """The lines of `predictions.csv` about some rows.
+def _some(path: Path, formula: LinearFormula, dataset: Dataset, samples: Mapping[str, SplitSample]) -> Errors:
+    """Write the lines of a sample of each split."""
+    starts = _starts(dataset)
+    found = dataset.of_parts(_sampled, formula, {split: sample.empty() for split, sample in samples.items()}, starts)
+    for _, each in found:
+        for split, sample in each.items():
+            samples[split].merge(sample)
+    lines = lines_of(formula, dataset)
+
+    def write(draft: Path) -> None:
+        chosen = ((split, *sample.chosen()) for split, sample in samples.items())
+        rows = {split: in_order(dataset.splits[split]) for split in samples}
+        write_table(draft, ".csv", (lines.of(split, pick(rows[split], at), values) for split, at, values in chosen))
+
+    write_file(path, write, own=True)
+    return merged_errors([errors for errors, _ in found])
+
+
+def _starts(dataset: Dataset) -> dict[int, dict[str, int]]:
+    """First row of each part -> for each split, how many of its rows come before."""
+    firsts = (0,) if dataset.parts is None else dataset.parts.bounds
+    rows = {split: in_order(each) for split, each in dataset.splits.items()}
+    return {
+        first: {split: count(between(each, 0, first), dataset.n_samples) for split, each in rows.items()}
+        for first in firsts
+    }
+
+
+def _sampled(
+    dataset: Dataset,
+    first: int,
+    last: int,
+    formula: LinearFormula,
+    samples: Mapping[str, SplitSample],
+    starts: Mapping[int, Mapping[str, int]],
+) -> tuple[Errors, dict[str, SplitSample]]:
+    """The errors for the rows of a part, and what is sampled of them.
 
     Args:
-        targets: their names.
-        features: of the dataset.
-        weighted: whether the rows have weights.
+        dataset: has the rows.
+        first: of the part.
+        last: one past its last row.
+        formula: the model.
+        samples: without rows.
+        starts: as `_starts`.
     """
-
-    def __init__(self, targets: Sequence[str], features: Sequence[str], *, weighted: bool = False) -> None:
-        self._targets, self._weighted = targets, weighted
-        self._only = features[0] if len(features) == 1 else None
-
-    def values(self, dataset: Dataset, rows: Rows | slice, actual: Column, predicted: Column) -> Column:
-        """The numbers of the lines of some rows: targets, predictions, the single feature, the weight.
-
-        Returns:
-            Shape (n_rows, n_values).
-        """
-        weights = dataset.weights_of(rows)
-        x = [] if self._only is None else [take(dataset.columns, self._only, rows)[:, None]]
-        x += [] if weights is None else [weights[:, None]]
-        return np.hstack([actual + 0.0, predicted, *x])  # no negative zero in a target
-
-    def measures(self, values: Column) -> Column:
-        """What has extremes: the values, and the residuals; shape (n_rows, n_measures)."""
-        k = len(self._targets)
-        with np.errstate(all="ignore"):
-            own = values[:, :-1] if self._weighted else values
-            return np.hstack([own, values[:, :k] - values[:, k : 2 * k]])
-
-    @property
-    def n_measures(self) -> int:
-        """Columns of `measures`."""
-        return 3 * len(self._targets) + (self._only is not None)
-
-    def of(self, split: str, rows: RowArray, values: Column) -> pa.RecordBatch:
-        """The lines.
-
-        Args:
-            split: the name of the split.
-            rows: numbers of the rows, from 0.
-            values: as `values`.
-        """
-        columns = {"split": repeated(split, len(rows)), "row": to_arrow(rows.astype(np.int64) + 1)}
-        for position, target in enumerate(self._targets):
-            suffix = f":{target}" if len(self._targets) > 1 else ""
-            columns[f"target{suffix}"] = to_arrow(np.ascontiguousarray(values[:, position]))
-            columns[f"prediction{suffix}"] = to_arrow(np.ascontiguousarray(values[:, len(self._targets) + position]))
-        if self._only is not None:
-            columns[f"feature:{self._only}"] = to_arrow(np.ascontiguousarray(values[:, 2 * len(self._targets)]))
-        if self._weighted:
-            columns["weight"] = to_arrow(np.ascontiguousarray(values[:, -1]))
-        return pa.record_batch(columns)
-
-
-def _all(
-    formula: LinearFormula, dataset: Dataset, lines: _Lines, sums: dict[str, ErrorSums]
-) -> Iterator[pa.RecordBatch]:
-    """The lines of all rows, block by block; the errors of each block are added to `sums`."""
-    for split, rows in dataset.splits.items():
-        for block, actual, predicted in predicted_blocks(formula, dataset, in_order(rows)):
-            sums.setdefault(split, ErrorSums()).add(actual, predicted, dataset.weights_of(block))
-            numbers = pick(block, np.arange(len(actual)))
-            yield lines.of(split, numbers, lines.values(dataset, block, actual, predicted))
-
-
-def _some(
-    formula: LinearFormula, dataset: Dataset, lines: _Lines, sums: dict[str, ErrorSums], seed: int
-) -> Iterator[pa.RecordBatch]:
-    """The lines of a sample, split by split; as `_all` where there are no more rows than a sample has."""
-    sizes = {split: len(rows) for split, rows in dataset.splits.items()}
-    samples = split_samples(sizes, lines.n_measures, seed, lines.measures)
-    if not samples:
-        yield from _all(formula, dataset, lines, sums)
+    errors, found, lines = Errors(), dict[str, SplitSample](), lines_of(formula, dataset)
     for split, sample in samples.items():
-        first, rows = 0, in_order(dataset.splits[split])
-        for block, actual, predicted in predicted_blocks(formula, dataset, rows):
-            sums.setdefault(split, ErrorSums()).add(actual, predicted, dataset.weights_of(block))
-            sample.add(first, lines.values(dataset, block, actual, predicted))
-            first += len(actual)
-        positions, values = sample.chosen()
-        yield lines.of(split, pick(rows, positions), values)
+        sums, at = ErrorSums(), starts[dataset.before + first][split]
+        found[split] = sample.empty()
+        for block, actual, predicted in predicted_blocks(formula, dataset, dataset.rows_of(split, first, last)):
+            sums.add(actual, predicted, dataset.weights_of(block))
+            found[split].add(at, lines.values(dataset, block, actual, predicted))
+            at += len(actual)
+        if sums.n:
+            errors[split] = [sums]
+    return errors, found

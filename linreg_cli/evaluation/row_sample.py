@@ -5,6 +5,7 @@ numbers of rows and the values alone: not on the blocks in which the rows come.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,7 @@ class SplitSample:
     def __init__(self, drawn: Positions, extremes: int, measures: Callable[[Column], Column]) -> None:
         self._drawn, self._sorted = drawn, np.sort(drawn)
         self._extremes, self._measures = extremes, measures
-        self._rows: tuple[list[Positions], list[Column]] = [], []
+        self._rows: tuple[list[Any], list[Any]] = [], []  # positions and values of those that were drawn
         self._outermost: tuple[Positions, Column] | None = None
 
     def add(self, first: int, values: Column) -> None:
@@ -45,7 +46,21 @@ class SplitSample:
         here = self._sorted[slice(*np.searchsorted(self._sorted, (first, first + len(values))))]
         self._rows[0].append(here)
         self._rows[1].append(values[here - first])
-        positions = np.arange(first, first + len(values), dtype=np.int64)
+        self._see(np.arange(first, first + len(values), dtype=np.int64), values)
+
+    def empty(self) -> "SplitSample":
+        """The same without rows, for the rows of a part; see `merge`."""
+        return SplitSample(self._drawn, self._extremes, self._measures)
+
+    def merge(self, other: "SplitSample") -> None:
+        """See the rows that another one has seen, which come after those of this one."""
+        for own, others in zip(self._rows, other._rows, strict=True):
+            own.extend(others)
+        if other._outermost is not None:
+            self._see(*other._outermost)
+
+    def _see(self, positions: Positions, values: Column) -> None:
+        """Keep the outermost of some rows and of those before."""
         if self._outermost is not None:
             before, kept = self._outermost
             positions, values = np.concatenate([before, positions]), np.concatenate([kept, values])

@@ -4,8 +4,9 @@ import numpy as np
 
 from linreg_cli.config.schema import Config
 from linreg_cli.data import Dataset
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, take
-from linreg_cli.data.columns.rows import as_slice, count, in_order, part
+from linreg_cli.data.columns.divided import in_order
+from linreg_cli.data.columns.kinds import Column, take
+from linreg_cli.data.columns.rows import row_blocks
 from linreg_cli.data.encoding.transform import forward
 from linreg_cli.errors import DataError
 from linreg_cli.model import LinearFormula
@@ -31,17 +32,21 @@ def estimating(formula: LinearFormula, dataset: Dataset, config: Config) -> Line
     """
     if config.preprocess.target_estimate == "median":
         return formula
-    chosen = as_slice(in_order(dataset.splits["train"]))
-    n_rows, sums = count(chosen, dataset.n_samples), np.zeros(len(formula.targets))
     with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, n_rows, BLOCK_ROWS):
-            block = part(chosen, start, min(start + BLOCK_ROWS, n_rows))
-            y = np.column_stack([take(dataset.columns, target, block) for target in formula.targets])
-            residuals = forward(formula.transform, y) - formula.linear(dataset.columns, block)
-            sums += np.exp(residuals).sum(axis=0)
-    factors = sums / n_rows
+        factors = in_order(dataset.of_parts(_sums, formula)) / len(dataset.splits["train"])
     if not (np.isfinite(factors) & (factors > 0)).all():
         remedy = setting("preprocess.target_estimate", "median")
         message = f"the smearing factor of the residuals overflows float64; set {remedy}"
         raise DataError(message, dataset.name)
     return formula.smeared(factors)
+
+
+def _sums(dataset: Dataset, first: int, last: int, formula: LinearFormula) -> Column:
+    """The sums of exp(e) over the residuals e of the train rows of a part, shape (n_targets,)."""
+    rows, sums = dataset.rows_of("train", first, last), np.zeros(len(formula.targets))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _, block in row_blocks(rows, dataset.n_samples):
+            y = np.column_stack([take(dataset.columns, target, block) for target in formula.targets])
+            residuals = forward(formula.transform, y) - formula.linear(dataset.columns, block)
+            sums += np.exp(residuals).sum(axis=0)
+    return sums

@@ -15,6 +15,10 @@ from linreg_cli.ranks.group import Ranks
 class Parts(Protocol):
     """The parts of the rows of something, such as a `Dataset`."""
 
+    @property
+    def bounds(self) -> tuple[int, ...]:
+        """The first row of each part, and one past the last row of the last; as rank 0 of several, of all parts."""
+
     def of(self, rows: Any, function: Callable[..., Any], arguments: Sequence[Any]) -> list[Any]:
         """What a function gives for each part that has rows, in their order.
 

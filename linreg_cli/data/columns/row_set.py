@@ -14,8 +14,11 @@ Mask = npt.NDArray[np.bool_]
 #: Row numbers, from 0, in any order; see `row_numbers`.
 RowArray = npt.NDArray[np.signedinteger[Any]]
 
-#: Rows whose bits are read together; a multiple of 8.
+#: Rows whose bits are read together: a multiple of 8, and as many as uint16 has numbers.
 _GROUP = 65_536
+#: Groups whose rows are kept once they were read, 128 KiB each: a table of a million rows is asked for them again for
+#: every column.
+_KEPT = 16
 
 
 def row_numbers(start: int, stop: int) -> RowArray:
@@ -40,7 +43,7 @@ class RowSet:
         groups = (bits[start : start + _GROUP // 8] for start in range(0, len(bits), _GROUP // 8))
         counts = [int(np.bitwise_count(each).sum(dtype=np.int64)) for each in groups]
         self._ends = np.cumsum([0, *counts], dtype=np.int64)
-        self._kept: tuple[int, npt.NDArray[np.intp]] | None = None
+        self._kept: dict[int, npt.NDArray[np.uint16]] = {}
 
     @classmethod
     def of_blocks(cls, masks: Iterable[Mask]) -> "RowSet":
@@ -116,7 +119,7 @@ class RowSet:
 
     def __iter__(self) -> Iterator[int]:
         for group in range(len(self._ends) - 1):
-            yield from self._group(group).tolist()
+            yield from (self._group(group).astype(np.int64) + group * _GROUP).tolist()
 
     @overload
     def __getitem__(self, chosen: int) -> int: ...
@@ -143,14 +146,16 @@ class RowSet:
         out: RowArray = np.empty(count, dtype=np.int32 if self.n_rows <= 2**31 else np.int64)
         return out
 
-    def _group(self, group: int) -> npt.NDArray[np.intp]:
-        """The rows of a group; the last one is kept, since small blocks of rows ask for it again."""
-        if self._kept is not None and self._kept[0] == group:
-            return self._kept[1]
-        bits = self._bits[group * _GROUP // 8 : (group + 1) * _GROUP // 8]
-        rows = np.flatnonzero(np.unpackbits(bits)) + group * _GROUP
-        self._kept = group, rows
-        return rows
+    def _group(self, group: int) -> npt.NDArray[np.uint16]:
+        """The rows of a group, counted from its first."""
+        kept = self._kept.get(group)
+        if kept is None:
+            bits = self._bits[group * _GROUP // 8 : (group + 1) * _GROUP // 8]
+            kept = np.flatnonzero(np.unpackbits(bits)).astype(np.uint16)
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            self._kept[group] = kept
+        return kept
 
     def _range(self, start: int, stop: int) -> RowArray:
         out, at = self._empty(stop - start), start
@@ -158,7 +163,8 @@ class RowSet:
         while at < stop:
             first, last = int(self._ends[group]), int(self._ends[group + 1])
             end = min(stop, last)
-            out[at - start : end - start] = self._group(group)[at - first : end - first]
+            there = out[at - start : end - start]
+            np.add(self._group(group)[at - first : end - first], there.dtype.type(group * _GROUP), out=there)
             at, group = end, group + 1
         return out
 
@@ -170,5 +176,6 @@ class RowSet:
         ascending = positions[order]
         for group in np.unique(np.searchsorted(self._ends, ascending, side="right") - 1):
             low, high = np.searchsorted(ascending, self._ends[[group, group + 1]])
-            out[order[low:high]] = self._group(int(group))[ascending[low:high] - self._ends[group]]
+            found = self._group(int(group))[ascending[low:high] - self._ends[group]]
+            out[order[low:high]] = found + out.dtype.type(group * _GROUP)
         return out

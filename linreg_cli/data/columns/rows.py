@@ -64,7 +64,7 @@ def count(rows: Rows | slice, n_samples: int) -> int:
 
 
 def part(rows: Rows | slice, start: int, stop: int) -> RowArray | slice:
-    """The row numbers at positions `start` to `stop - 1`.
+    """The row numbers at positions `start` to `stop - 1`, read-only: a file remembers what it reads together of them.
 
     >>> part(slice(10, 20), 2, 4), part(np.array([7, 5, 9]), 1, 3).tolist()
     (slice(12, 14, None), [5, 9])
@@ -72,7 +72,9 @@ def part(rows: Rows | slice, start: int, stop: int) -> RowArray | slice:
     if isinstance(rows, slice):
         first = rows.start or 0
         return slice(first + start, first + stop)
-    return rows[start:stop]
+    found = rows[start:stop]
+    found.flags.writeable = False
+    return found
 
 
 def pick(rows: Rows | slice, positions: npt.NDArray[np.integer[Any]]) -> RowArray:
@@ -82,6 +84,7 @@ def pick(rows: Rows | slice, positions: npt.NDArray[np.integer[Any]]) -> RowArra
     ([10, 13], [9])
     """
     chosen: RowArray = positions + (rows.start or 0) if isinstance(rows, slice) else rows[positions]
+    chosen.flags.writeable = False
     return chosen
 
 

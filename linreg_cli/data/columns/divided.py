@@ -98,6 +98,11 @@ class DividedRows:
         self._root_n = root_n if self.weight_n is None else np.sqrt(self.weight_n)
         self._bounds, self._before = [0, len(self.X_nd)] if bounds is None else [*map(int, bounds)], before
 
+    @property
+    def n_samples(self) -> int:
+        """Rows of all parts that are here; the matrices may have more."""
+        return self._bounds[-1]
+
     def of_parts(self, function: Callable[..., Any], *arguments: Any, keep: Callable[..., None] = _forget) -> list[Any]:
         """What a function returns for each part that has rows, in the order of the rows.
 

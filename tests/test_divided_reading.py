@@ -166,9 +166,9 @@ def changed(**cells):
     ("cells", "alone"),
     [
         ({"rooms": "007"}, False),  # read again as text, by all
-        ({"area": "none"}, True),
+        ({"area": "none"}, False),
         ({"area": "inf"}, False),
-        ({"area": "-"}, True),
+        ({"area": "-"}, False),
         ({"town": '"two\nlines"'}, True),
         ({"sold": "01/02/2020"}, False),
         ({"w": "0"}, False),

@@ -8,6 +8,8 @@ from linreg_cli.errors import UsageError
 
 #: torchrun's variables: the number of processes, how many of them this machine has, and the id of the launch.
 SIZE, LOCAL, LAUNCH = "WORLD_SIZE", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RUN_ID"
+#: The number of this process among those of its machine.
+LOCAL_RANK = "LOCAL_RANK"
 COUNT = re.compile(r"[0-9]{1,9}\Z")
 
 
@@ -30,6 +32,16 @@ def local_size(environment: Mapping[str, str]) -> int:
     """
     text = environment.get(LOCAL, "").strip()
     return max(1, int(text)) if COUNT.match(text) else 1
+
+
+def local_rank(environment: Mapping[str, str]) -> int:
+    """The number of this process among those of its machine, from 0; 0 where it is alone or that is not known.
+
+    >>> local_rank({"LOCAL_RANK": "3"}), local_rank({})
+    (3, 0)
+    """
+    text = environment.get(LOCAL_RANK, "").strip()
+    return int(text) if COUNT.match(text) else 0
 
 
 def refuse_several(what: str, instead: str) -> None:

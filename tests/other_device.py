@@ -89,7 +89,7 @@ def other_device(monkeypatch, free: int = 2**40) -> Iterator[None]:
     """
 
     def resolved(name, *, shards=False):
-        return torch.device("cpu") if name == "cpu" or shards else DEVICE
+        return torch.device("cpu") if name == "cpu" or (shards and name == "auto") else DEVICE
 
     def resolved_config(config, device, *others):  # no config may name the device
         return of_device(config, torch.device("cuda") if device == DEVICE else device, *others)

@@ -24,7 +24,8 @@ ORDER = {
         "synthetic", "train_rows", "scaling", "preprocessor", "assemble", "shared", "checks", "every_fault", "load",
     ],
     "linreg_cli.optim": [
-        "losses", "schedules", "stopping", "batch_losses", "row_order", "transfer", "rows", "divided", "plan",
+        "losses", "schedules", "stopping", "batch_losses", "row_order", "transfer", "rows", "divided", "split_rows",
+        "routing", "plan",
         "state", "trail", "engines", "fit",
     ],
 }  # fmt: skip

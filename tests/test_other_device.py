@@ -11,6 +11,8 @@ import pytest
 import torch
 from other_device import DEVICE, Elsewhere, other_device
 
+from linreg_cli.errors import EngineError
+from linreg_cli.optim import transfer
 from linreg_cli.optim.engines import parts, windows
 from linreg_cli.pipeline import streaming
 
@@ -93,6 +95,34 @@ def test_full_batches_there_take_the_moments_of_the_rows(stream, linreg, table, 
         for name in ("loss", "mae", "r2"):
             assert found[split][name] == pytest.approx(expected[split][name], rel=1e-10)
     assert found["parameters"]["weights"] == pytest.approx(expected["parameters"]["weights"], rel=1e-10)
+
+
+def test_full_batches_with_shards_add_up_each_shard_there(linreg, table, monkeypatch):
+    settings = ["train.batch_size=full", "train.shuffle=true", "train.blocks=null", "train.shards=4"]
+    settings += ["train.dtype=float64", "train.epochs=40"]
+    here = trained(linreg, table, *settings)
+    with other_device(monkeypatch, free=1):  # it holds a part of a shard at a time
+        run = trained(linreg, table, *settings, "train.device=cuda")
+        given = [text for each in (*settings, "train.batch_size=8") for text in ("--set", each)]
+        refused = linreg("train", "-c", "c.yaml", "--device", "cuda", *given)
+    assert (record(run)["engine"]["name"], record(run)["device"]) == ("statistics", "cuda")
+    assert record(run)["engine"]["why"].endswith("4 shards, in their order, of each process on its meta device")
+    found, expected = (json.loads((each / "metrics.json").read_text()) for each in (run, here))
+    assert found["train"]["loss"] == pytest.approx(expected["train"]["loss"], rel=1e-10)
+    assert found["parameters"]["weights"] == pytest.approx(expected["parameters"]["weights"], rel=1e-10)
+    assert refused.code == 2
+    assert "run on the CPU, not on meta; set train.device: cpu, or train full batches" in refused.err
+
+
+def test_each_process_of_a_machine_has_a_device_of_its_own(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    for rank, expected in (("0", "cuda:0"), ("1", "cuda:1"), ("2", "cuda:0")):
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        assert transfer.of_process("cuda") == torch.device(expected)
+    assert transfer.of_process("cuda:1") == torch.device("cuda:1")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(EngineError, match=r"a process finds no CUDA device on its machine; set train.device: cpu"):
+        transfer.of_process("cuda")
 
 
 def test_a_run_there_is_resumed_there(linreg, table, monkeypatch):

@@ -12,6 +12,7 @@ import time
 import pytest
 import yaml
 from conftest import REPOSITORY
+from thread_ranks import Several
 
 from linreg_cli.cli.ranks import end_with
 from linreg_cli.launched import size_of
@@ -214,6 +215,13 @@ def test_two_processes_train_the_run_that_its_config_repeats_in_one(linreg, plac
     assert bits(place, "r-0001") == bits(place, "r-0002")
 
 
+def test_a_table_that_was_read_for_its_config_is_added_up_by_shards(linreg, place):
+    (place / "t.csv").write_text("a,b,y\n" + "".join(f"{i**0.5},{i % 7 / 3},{i % 5 / 9 + i}\n" for i in range(60)))
+    assert linreg("train", "t.csv", "--target", "y", "--set", "train.shards=3", "--quiet").code == 0
+    assert linreg("train", "-c", "outputs/t-0001/config.yaml", "--quiet").code == 0
+    assert bits(place, "t-0001") == bits(place, "t-0002")
+
+
 def test_rows_on_the_disk_of_the_first_process_give_the_bits_of_rows_in_memory(linreg, place):
     options = ["--set", "data.stream=true", "--set", "train.blocks=3", "--set", "train.shuffle=blocks", "--quiet"]
     done = started(linreg_words("-c", "c.yaml", "--nproc", "2", *options), place)
@@ -230,14 +238,14 @@ def test_a_share_that_the_limit_does_not_hold_is_refused_with_what_would_do(plac
     from linreg_cli.errors import ConfigError
     from linreg_cli.pipeline.prepare import prepare
     from linreg_cli.pipeline.silent import Silent
-    from linreg_cli.ranks.group import Ranks
 
     monkeypatch.chdir(place)
     (place / "t.csv").write_text("a,y\n" + "".join(f"{row % 7},{row % 5}\n" for row in range(200_000)))
     sets = ["data.stream=true", "data.memory_limit=24MiB", "train.batch_size=20000"]
 
     def prepared(size, *more):
-        return prepare(load_config([str(place / "c.yaml")], [*sets, *more]), Silent(), ranks=Ranks(0, size, None, None))
+        with Several(size) as ranks:
+            return prepare(load_config([str(place / "c.yaml")], [*sets, *more]), Silent(), ranks=ranks)
 
     with pytest.raises(ConfigError) as refused:
         prepared(2)

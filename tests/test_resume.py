@@ -163,3 +163,26 @@ def test_without_a_reason_only_the_end_is_saved(train, tmp_path):
     run = tmp_path / "outputs" / "r-0001"
     assert json.loads((run / "run.json").read_text())["checkpoints"]["count"] == 1
     assert not (run / PREVIOUS_FILE).exists()
+
+
+def test_a_run_that_goes_on_keeps_its_warnings(linreg, stop_at, tmp_path):
+    lines = [f"{row},{row % 3},{2 * row + row % 2}\n" for row in range(60)]
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "".join(lines))
+    settings = {
+        "data.stream": "true", "optimizer.lr": "0.0001", "huber_delta": "2",  # with mse: no effect
+        "train.batch_size": "4", "plots": "false", "train.epochs": "3", "data.split": "{train: 0.8, test: 0.2}",
+    }  # fmt: skip
+    start = ["train", "t.csv", "--target", "y"]
+    for key, value in settings.items():
+        start += ["--set", f"{key}={value}"]
+    assert linreg(*start, "--outputs", "whole").code == 0
+    stop_at(3)
+    assert linreg(*start).code == 143
+    assert linreg("train", "--resume", "t").code == 0
+    found = [
+        json.loads((tmp_path / folder / "t-0001" / "run.json").read_text())["warnings"]
+        for folder in ("outputs", "whole")
+    ]
+    assert sorted(map(str, found[0])) == sorted(map(str, found[1]))
+    assert {"config", "stream"} <= {each["kind"] for each in found[0]}
+    same(tmp_path / "outputs" / "t-0001", tmp_path / "whole" / "t-0001")

@@ -1,5 +1,6 @@
 """Sums by shards: the same bits however the shards are divided and computed, and what refuses them."""
 
+import contextlib
 import functools
 import itertools
 import json
@@ -9,9 +10,10 @@ import types
 import numpy as np
 import pytest
 import torch
+from other_device import OtherDevice
 from plain_loop import Case
 
-from linreg_cli.optim.engines import costs, parts
+from linreg_cli.optim.engines import costs, moments, parts
 from linreg_cli.optim.engines.parameters import PackedParameters
 from linreg_cli.optim.engines.shard_batches import given_to_each
 from linreg_cli.optim.engines.shard_work import ShardWork
@@ -122,15 +124,16 @@ def test_any_division_of_the_shards_gives_the_same_bits_in_every_rank(monkeypatc
         assert by_ranks(CASES[name], size) == [alone] * size, size
 
 
-def moments_of(case, size):
+def moments_of(case, size, device=None):
     plan, whole = case.plan(), rows_of(case, torch.float64)
     held, bounds, shared, found = plan.shards.of_ranks(size), plan.shards.bounds, Shared(size), [None] * size
 
     def one(rank):
         rows = whole.part(int(bounds[held[rank].start]), int(bounds[held[rank].stop]))
         work = ShardWork(plan, rows, held[rank], shared.of(rank, held) if size > 1 else None)
-        sums = work.moments()
-        rest = work.residual_moments(np.ones((case.targets, case.features)), np.zeros(case.features + case.targets))
+        with contextlib.nullcontext() if device is None else OtherDevice():
+            fit = np.ones((case.targets, case.features)), np.zeros(case.features + case.targets)
+            sums, rest = work.moments(device), work.residual_moments(*fit, device)
         found[rank] = [np.asarray(each).tobytes() for part in (*sums, rest) for each in part]
 
     threads = [threading.Thread(target=one, args=(rank,)) for rank in range(size)]
@@ -149,6 +152,16 @@ def test_the_moments_of_a_full_batch_are_the_same_bits_in_every_rank(features, s
     (alone,) = moments_of(case, 1)
     for size in (2, 3):
         assert moments_of(case, size) == [alone] * size, size
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_moments_that_each_process_adds_up_on_a_device_are_those_of_products_on_the_cpu(monkeypatch, weighted):
+    """Of any division: the device is pretended, so its bits are the CPU's, and its tensors do not meet those of it."""
+    monkeypatch.setattr(parts, "PART_ELEMENTS", 7)
+    case = Case("mse", batch_size=41, rows=41, features=3, targets=2, shards=5, weighted=weighted)
+    there = [moments_of(case, size, "meta") for size in (1, 2, 3)]
+    monkeypatch.setattr(moments, "WIDE", 1)
+    assert there == [moments_of(case, 1) * size for size in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("case", [CASES["huber, full batch"], CASES["mse, momentum"]], ids=["full", "batches"])

@@ -19,6 +19,7 @@ from linreg_cli.data import load_dataset
 from linreg_cli.data.columns.kinds import EncodedColumns
 from linreg_cli.data.columns.row_file import stored
 from linreg_cli.data.scaling import Scaling
+from linreg_cli.optim import split_rows
 from linreg_cli.optim.engines import parts, windows
 from linreg_cli.optim.losses import Loss
 from linreg_cli.pipeline import prepare as prepare_module
@@ -42,7 +43,7 @@ def table(tmp_path):
 def small(monkeypatch):
     """Pieces, chunks and parts of a few rows, so that every boundary is crossed."""
     monkeypatch.setattr(windows, "PIECE_BYTES", 500)
-    monkeypatch.setattr(on_disk, "CHUNK_BYTES", 1_700)
+    monkeypatch.setattr(split_rows, "BLOCK_BYTES", 1_700)
     monkeypatch.setattr(streaming, "OTHER_BYTES", 0)
     monkeypatch.setattr(parts, "PART_ELEMENTS", 200)
 
@@ -253,18 +254,19 @@ def test_inspect_of_rows_on_the_disk_gives_the_figures_of_rows_in_memory(linreg,
     assert linreg("inspect", "-c", "c.yaml", "--ridge", *options(["data.stream=true"])).code == 2
 
 
-def test_no_split_is_held_in_memory_neither_in_training_nor_in_evaluation(linreg, table, monkeypatch):
+@pytest.mark.parametrize("more", [[], ["data.weight=p"]], ids=["", "weights"])
+def test_no_split_is_held_in_memory_neither_in_training_nor_in_evaluation(more, linreg, table, monkeypatch):
     split = "data.split={train: 0.4, validation: 0.3, test: 0.3, by: hash}"
     counts, tensor = [], Scaling.tensor
 
-    def counted(self, dataset, rows, dtype):
+    def counted(self, dataset, rows, dtype, **about):
         counts.append(len(rows))
-        return tensor(self, dataset, rows, dtype)
+        return tensor(self, dataset, rows, dtype, **about)
 
     monkeypatch.setattr(Scaling, "tensor", counted)
-    run = trained(linreg, table, *BLOCKS, split, "data.stream=true")
+    run = trained(linreg, table, *BLOCKS, split, "data.stream=true", *more)
     evaluated = linreg("evaluate", run, "--json").json
-    assert 0 < max(counts) <= on_disk.CHUNK_BYTES // (8 * 4)
+    assert 0 < max(counts) <= split_rows.BLOCK_BYTES // (8 * 4)
     stored = json.loads((run / "metrics.json").read_text())
     assert all(evaluated[name] == stored[name] for name in ("train", "validation", "test", "optimum"))
 

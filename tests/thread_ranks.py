@@ -48,6 +48,12 @@ class ThreadRanks(Ranks):
             if rank != self.rank:
                 parts_SW[rows.start : rows.stop] = self._get(rank)
 
+    def exchange(self, given, found):
+        for rank, values in self._travelling(given):
+            self._put(rank, values.clone())
+        for rank, values in self._travelling(found):
+            self.receive_into(values, rank)
+
     def share(self, values, bounds):
         own = values[bounds[self.rank] : bounds[self.rank + 1]].clone()
         for rank in range(self.size):

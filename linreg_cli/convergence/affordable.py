@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.divided import Part
 from linreg_cli.data.columns.rows import Matrix
 from linreg_cli.least_squares.factor import blocks
 from linreg_cli.wording import number
@@ -42,16 +43,23 @@ def out_of_range(*arrays: Matrix) -> str | None:
     >>> out_of_range(np.array([[0.0, 1e-30]])), out_of_range(np.array([[1.0, 1e-200]]))
     (None, 'the squares of the values are beyond the range of float64')
     """
-    largest = np.concatenate([_largest(values) for values in arrays], dtype=np.float64)
-    if not np.all((largest == 0) | ((largest > _SMALLEST) & (largest < _LARGEST))):
+    found = np.concatenate([_largest(values) for values in arrays], dtype=np.float64)
+    if not np.all((found == 0) | ((found > _SMALLEST) & (found < _LARGEST))):
         return "the squares of the values are beyond the range of float64"
     return None
 
 
-def _largest(values: Matrix) -> npt.NDArray[Any]:
+def largest(part: Part) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """The largest absolute value of each column of X and of y; a pass."""
+    rows = slice(part.first, part.last)
+    return _largest(part.X_nd, rows), _largest(part.y_nk, rows)
+
+
+def _largest(values: Matrix, of: slice | None = None) -> npt.NDArray[Any]:
     """The largest absolute value of each column, without a copy of the array, shape (n_columns,)."""
     largest: npt.NDArray[Any] = np.zeros(values.shape[1], dtype=values.dtype)
-    for rows in blocks(len(values)):
-        part = values[rows]
+    first, last = (0, len(values)) if of is None else (of.start, of.stop)
+    for rows in blocks(last - first):
+        part = values[rows.start + first : rows.stop + first]
         largest = np.maximum(largest, np.maximum(part.max(axis=0, initial=0.0), -part.min(axis=0, initial=0.0)))
     return largest

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from linreg_cli.convergence.rates import SgdRule
 from linreg_cli.convergence.spectrum import Spectrum
-from linreg_cli.data.columns.rows import RowsOnAccess
+from linreg_cli.data.columns.rows import in_memory
 from linreg_cli.least_squares.factor import EPS, Array, blocks, matrix
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.optim.losses import loss_scale
@@ -105,7 +105,7 @@ class FixedOrder:
         V = spectrum.eigenvectors[:, curved]
         theta = optimum.weights if optimum.bias is None else np.vstack([optimum.weights, optimum.bias])
         about = V.T @ theta, h[curved], np.atleast_2d(start)[curved], optimum.relative_to, batch_size, loss, steepest
-        if isinstance(X, RowsOnAccess):  # as many numbers again would have to be in memory
+        if not in_memory(X):  # as many numbers again would have to be in memory
             no_rows, none = (np.broadcast_to(0.0, (len(X), width)) for width in (V.shape[1], y.shape[1]))
             return cls(no_rows, none, *about, without_rows="the rows stay on the disk")
         rows, residuals = np.empty((len(X), V.shape[1])), np.zeros((len(X), y.shape[1]))

@@ -32,6 +32,7 @@ def problem_of(
     eps: float | None = None,
     exact: dict[str, Optimum] | None = None,
     measured: Factor | None = None,
+    weights: Array | None = None,
     ranks: "Ranks | None" = None,
 ) -> Problem:
     """What training a config minimises, and where it starts.
@@ -45,6 +46,7 @@ def problem_of(
         eps: see `Problem`.
         exact: see `Problem`; None: nothing was computed.
         measured: see `Problem`.
+        weights: those of the rows of `train`, as `Problem.weight_n`; None: of the dataset.
         ranks: the processes that share passes over the rows; None: this one is alone.
 
     Raises:
@@ -55,10 +57,10 @@ def problem_of(
     X_nd, y_nk = train or arrays_of(plan, dataset, preprocessor, dtype)
     exact_already = dtype == torch.float64 or measured is not None
     given = None if exact_already else functools.partial(preprocessor.given_rows, dataset)
-    start, weight_n = _start(config, dataset, dtype), None
-    if dataset.weights is not None:
-        weights = row_weights(dataset, plan.rows.arranged(dataset.splits["train"]), dtype)
-        weight_n = None if weights is None else weights.double().numpy()
+    start, weight_n = _start(config, dataset, dtype), weights
+    if dataset.weights is not None and weights is None:
+        found = row_weights(dataset, plan.rows.arranged(dataset.splits["train"]), dtype)
+        weight_n = None if found is None else found.double().numpy()
     problem = Problem(plan, X_nd, y_nk, dataset.features, start, eps=eps, given=given, weight_n=weight_n)
     problem.measured, problem.divide = measured, division(plan.shards, ranks)
     problem.exact.update(exact or {})

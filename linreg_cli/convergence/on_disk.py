@@ -14,19 +14,17 @@ from linreg_cli.addresses import is_address, is_object
 from linreg_cli.config import Config
 from linreg_cli.config.data import TableData
 from linreg_cli.config.types import bytes_in
-from linreg_cli.convergence.of_config import dtype_of, row_weights
+from linreg_cli.convergence.of_config import dtype_of
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.arrow import release_unused
-from linreg_cli.data.columns.rows import in_order, part
+from linreg_cli.data.columns.rows import in_order
 from linreg_cli.data.split import streamed_split
 from linreg_cli.data.tables.parquet_columns import shape_of
 from linreg_cli.decisions import Decision
 from linreg_cli.optim.row_order import Blocks, RowOrder
-from linreg_cli.optim.rows import StoredRows, TrainRows
+from linreg_cli.optim.rows import StoredRows
+from linreg_cli.optim.split_rows import check_zeros, no_values, scaled_blocks
 from linreg_cli.wording import bytes_of
-
-#: Bytes in float64 of the rows that are scaled and written at a time.
-CHUNK_BYTES = 4 * 2**20
 
 #: The part of the free memory that a run may take where the config has no limit.
 SHARE = 0.5
@@ -124,8 +122,11 @@ def limit_of(config: Config) -> tuple[int, str]:
 
 
 def _limits(config: Config, device: torch.device | None) -> list[tuple[int, str]]:
-    """The bytes that rows may take in the memory of the process, and in that of the device; what each is called."""
-    free = None if device is None else free_on(device)
+    """The bytes that rows may take in the memory of the process, and in that of the device; what each is called.
+
+    Shards stay in the memory of processes, which move a part of them at a time.
+    """
+    free = None if device is None or config.train.shards is not None else free_on(device)
     return [limit_of(config), *([] if free is None else [(int(SHARE * free), f"half of the free memory of {device}")])]
 
 
@@ -178,22 +179,19 @@ def rows_on_disk(
     shape, weighted = (n, len(dataset.features), len(dataset.targets)), dataset.weights is not None
     out = StoredRows.empty(*shape, str(dtype).removeprefix("torch."), weighted=weighted)
     out.onto = None if device is None or device.type == "cpu" else device
-    size = max(1, CHUNK_BYTES // (8 * (out.n_features + out.n_targets)))
+    zeros = no_values(preprocessor)
     begins = [order.members(block).start for block in range(order.n_blocks)] if isinstance(order, Blocks) else []
-    for start in range(0, n, size):
-        stop = min(start + size, n)
-        some = part(rows, start, stop)
-        X_nd, y_nk = (each.tensor(dataset, some, dtype) for each in (preprocessor.features, preprocessor.targets))
-        found = TrainRows(X_nd, y_nk, row_weights(dataset, some, dtype))
+    for start, found in scaled_blocks(dataset, preprocessor, rows, dtype, zeros):
         if not isinstance(order, Blocks):
             out.write(start, found)
             continue
-        block, first = order.block_of(start, stop), 0
-        found = found.chosen(torch.from_numpy(np.argsort(block, kind="stable")))
+        block, first = order.block_of(start, start + found.n_samples), 0
+        ordered = found.chosen(torch.from_numpy(np.argsort(block, kind="stable")))
         for each, count in enumerate(np.bincount(block, minlength=order.n_blocks).tolist()):
             if count:
-                out.write(begins[each], found.part(first, first + count))
+                out.write(begins[each], ordered.part(first, first + count))
                 begins[each] += count
                 first += count
+    check_zeros(dataset, preprocessor, rows, dtype, zeros)
     release_unused()
     return out

@@ -25,7 +25,7 @@ from linreg_cli.convergence.rate_search import BatchProblem
 from linreg_cli.convergence.rates import SgdRule
 from linreg_cli.convergence.spectrum import Spectrum, curvature
 from linreg_cli.data.columns.divided import Divide, DividedRows
-from linreg_cli.data.columns.rows import Matrix, RowsOnAccess
+from linreg_cli.data.columns.rows import Matrix, RowsOnAccess, in_memory
 from linreg_cli.least_squares import solve
 from linreg_cli.least_squares.dependence import Combination, combinations, dependent_columns
 from linreg_cli.least_squares.factor import Array, Factor
@@ -128,7 +128,8 @@ class Problem:
         """Why nothing can be computed from squares of the values; None if it can."""
         if self.measured is not None:
             return affordable.out_of_range(self.measured.largest[None], self.measured.target_largest[None])
-        return affordable.out_of_range(self.X_nd, self.y_nk)
+        X_Sd, y_Sk = map(np.stack, zip(*self.parts.of_parts(affordable.largest), strict=True))
+        return affordable.out_of_range(X_Sd, y_Sk)
 
     @property
     def no_factor_reason(self) -> str | None:
@@ -209,11 +210,11 @@ class Problem:
         loss = self.plan.loss
         if self.range_reason:
             return None, self.range_reason
-        if isinstance(self.X_nd, RowsOnAccess) or isinstance(self.y_nk, RowsOnAccess):
+        if not in_memory(self.X_nd, self.y_nk):
             return None, f"for loss: {loss.name} the optimum is computed from rows in memory; {ON_DISK}"
         return robust_optimum(
-            self.X_nd,
-            self.y_nk,
+            np.asarray(self.X_nd),
+            np.asarray(self.y_nk),
             bias=self.bias,
             loss=loss.name,
             huber_delta=loss.huber_delta,
@@ -251,9 +252,10 @@ class Problem:
         if self.measured is not None:
             assert self.optimum is not None
             return self.optimum.constant_loss
-        if not isinstance(self.y_nk, RowsOnAccess):
+        if in_memory(self.y_nk):
             weights = None if self.weight_n is None else torch.from_numpy(self.weight_n)
             return self.plan.loss.of_best_constant(torch.from_numpy(np.asarray(self.y_nk)), weights)
+        assert isinstance(self.y_nk, RowsOnAccess)
         return best_constant_loss(self.plan.loss, self.y_nk, self.weight_n)
 
     # Columns

@@ -14,7 +14,7 @@ import torch
 
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule
-from linreg_cli.data.columns.rows import RowsOnAccess
+from linreg_cli.data.columns.rows import in_memory
 from linreg_cli.least_squares.factor import Array
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.optim.row_order import Blocks
@@ -27,7 +27,7 @@ MOST_STEPS, MOST_PRODUCTS = 20_000, 5e8
 def is_short(problem: Problem, n_rates: int) -> bool:
     """Whether the runs of a number of rates take less than a second."""
     plan, p = problem.plan, len(problem.features) + problem.bias
-    if isinstance(plan.rows, Blocks) or isinstance(problem.X_nd, RowsOnAccess):
+    if isinstance(plan.rows, Blocks) or not in_memory(problem.X_nd):
         return False  # what is chosen for blocks has to be the same where their rows are on the disk
     products = plan.n_samples * plan.epochs * p * problem.y_nk.shape[1] * n_rates
     return plan.total_steps <= MOST_STEPS and products <= MOST_PRODUCTS

@@ -10,7 +10,8 @@ import numpy as np
 from linreg_cli.data.columns.divided import in_order
 from linreg_cli.data.columns.kinds import Mask, take
 from linreg_cli.data.columns.moments import Look, Moments, Read, squares_about
-from linreg_cli.data.columns.rows import as_slice, count, in_blocks, part
+from linreg_cli.data.columns.rows import as_slice, count, first_row, in_blocks, part
+from linreg_cli.data.columns.rows import in_order as ordered
 from linreg_cli.data.dataset import Column, Dataset, Rows
 from linreg_cli.data.encoding.transform import domain, forward
 from linreg_cli.errors import DataError, Fault
@@ -87,13 +88,17 @@ class Scaling:
             scale[position] = constant_scale if constant else deviation
         return cls(columns, center if centered else np.zeros(len(columns)), scale, transform)
 
-    def tensor(self, dataset: Dataset, rows: Rows | slice, dtype: "torch.dtype") -> "torch.Tensor":
+    def tensor(
+        self, dataset: Dataset, rows: Rows | slice, dtype: "torch.dtype", *, zeros: Mask | None = None
+    ) -> "torch.Tensor":
         """The scaled columns as a row-major tensor, shape (n_rows, n_columns).
 
         Args:
             dataset: holds the columns.
             rows: numbers of the rows, in the order of the tensor.
             dtype: of the tensor.
+            zeros: where these are some of the rows: which columns have had zeros only so far, changed in place; for
+                `first_fault` when all rows are there.
 
         Raises:
             DataError: for a value that overflows `dtype`, and a column that would be zeros in it, with its row and
@@ -104,7 +109,7 @@ class Scaling:
         chosen = as_slice(rows)
         n_rows = count(chosen, dataset.n_samples)
         out = torch.empty(n_rows, len(self.columns), dtype=dtype)
-        X_nd, are_zeros = out.numpy(), np.ones(len(self.columns), dtype=bool)
+        X_nd, are_zeros = out.numpy(), np.ones(len(self.columns), dtype=bool) if zeros is None else zeros
         for columns, positions, start in self._pieces(dataset, chosen, n_rows):
             stop = min(start + _BLOCK_ROWS, n_rows)
             block, written = part(chosen, start, stop), X_nd[start:stop, positions]
@@ -120,16 +125,54 @@ class Scaling:
                         values = (values - center) / scale
                     place[:] = values
                 finite = np.isfinite(written.sum())
-            if not finite and not (good := np.isfinite(written)).all():
-                self._refuse("overflows", dataset, block, ~good, self.columns[positions], dtype)
+            if not finite and not np.isfinite(written).all():
+                self._check(dataset, chosen, dtype, None)
             maybe = are_zeros[positions]
             maybe[maybe] = ~written[:, maybe].any(axis=0)  # a view: the columns without a value so far
-        for empty in np.flatnonzero(are_zeros & (self.scale != 0)):
-            name = self.columns[empty]
-            values = transformed(self.transform, dataset.name, dataset.columns, name, chosen, dataset.before)
-            if (lost := values != self.center[empty]).any():
-                self._refuse("underflows", dataset, chosen, lost[:, None], self.columns[empty : empty + 1], dtype)
+        if zeros is None:
+            self._check(dataset, chosen, dtype, are_zeros)
         return out
+
+    def _check(self, dataset: Dataset, rows: Rows | slice, dtype: "torch.dtype", zeros: Mask | None) -> None:
+        if (found := self.first_fault(dataset, rows, dtype, zeros)) is not None:
+            raise found[1]
+
+    def first_fault(
+        self, dataset: Dataset, rows: Rows | slice, dtype: "torch.dtype", zeros: Mask | None = None
+    ) -> tuple[int, DataError] | None:
+        """Of the values that `dtype` does not hold, that of the first column and its first row in the table.
+
+        Args:
+            dataset: as in `tensor`.
+            rows: likewise.
+            dtype: likewise.
+            zeros: the columns that are zeros in the tensor, for those that should not be; None: values that overflow.
+
+        Returns:
+            The position of the column, and the error; None if there is no such value.
+        """
+        import torch
+
+        in_table = rows if isinstance(rows, slice) else ordered(rows)
+        verb, kind = "overflows" if zeros is None else "underflows", torch.empty(0, dtype=dtype).numpy().dtype
+        about = self.scale != 0 if zeros is None else (self.scale != 0) & zeros
+        for position in np.flatnonzero(about).tolist():
+            column, center, scale = self.columns[position], self.center[position], self.scale[position]
+
+            def bad(block: Rows | slice, column: str = column, center: Any = center, scale: Any = scale) -> Mask:
+                values = transformed(self.transform, dataset.name, dataset.columns, column, block, dataset.before)
+                if zeros is not None:
+                    return np.asarray(values != center)
+                with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                    return np.asarray(~np.isfinite(((values - center) / scale).astype(kind)))
+
+            try:
+                row, n_bad = first_row(in_table, dataset.n_samples, bad)
+            except DataError as error:
+                return position, error
+            if n_bad:
+                return position, self._fault(verb, dataset, row, column, dtype)
+        return None
 
     @property
     def stack(self) -> tuple[Sequence[str], Sequence[Callable[[Column], Column]]]:
@@ -156,15 +199,10 @@ class Scaling:
             for start in starts:
                 yield held, slice(position, position + 1), start
 
-    def _refuse(
-        self, verb: str, dataset: Dataset, rows: Rows | slice, bad: Mask, columns: Sequence[str], dtype: "torch.dtype"
-    ) -> None:
-        position = int(np.argmax(bad.any(axis=0)))
-        at = int(np.argmax(bad[:, position]))
-        row, column = _row(rows, at), columns[position]
+    def _fault(self, verb: str, dataset: Dataset, row: int, column: str, dtype: "torch.dtype") -> DataError:
         (value,), name = take(dataset.columns, column, slice(row, row + 1)), str(dtype).removeprefix("torch.")
         scaled = "preprocess.standardize_target" if column in dataset.targets else "preprocess.standardize"
-        raise DataError(
+        return DataError(
             f"{number(value)} {verb} {name}; set {setting('train.dtype', 'float64')} or {setting(scaled, True)}",
             f"{dataset.name}, row {dataset.before + row + 1}, column {column!r}",
         )

@@ -5,10 +5,9 @@ else in a temporary file.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from linreg_cli.data.columns.divided import DividedRows
+from linreg_cli.data.columns.divided import DividedRows, RowsOfRanks
 from linreg_cli.data.columns.row_file import row_major
 from linreg_cli.data.columns.rows import StackedRows, between, count, in_order
 from linreg_cli.data.dataset import Column, Dataset
@@ -38,20 +37,21 @@ def train_rows(dataset: Dataset, of_X: Stack, of_y: Stack) -> DividedRows:
 
     ends = [count(between(rows, 0, bound), dataset.n_samples) for bound in parts.bounds]
     if isinstance(parts, PartsOfRanks):
-        return _RowsOfRanks(X, y, weights, ends, held=(parts, dataset), stacks=(of_X, of_y))
+        return _RowsOfRanks(X, y, weights, parts, dataset, (of_X, of_y, ends))
     return DividedRows(X, y, weights, ends)
 
 
-class _RowsOfRanks(DividedRows):
-    """As rank 0, train rows of which every process has some.
+class _RowsOfRanks(RowsOfRanks):
+    """As rank 0, train rows of a dataset that every process has some of; they hold them from the first pass on.
 
     Args:
-        X_nd: of all rows, as `DividedRows`.
+        X_nd: of all rows, as `RowsOfRanks`.
         y_nk: likewise.
         weights: likewise.
-        ends: the position of the first train row of each part, and the number of all of them.
-        held: the parts of the dataset, and the dataset.
-        stacks: the columns of X and of y.
+        parts: of the dataset.
+        dataset: the rows.
+        made_by: the columns of X and of y, and the position of the first train row of each part with, at last, the
+            number of all of them.
     """
 
     def __init__(
@@ -59,39 +59,24 @@ class _RowsOfRanks(DividedRows):
         X_nd: StackedRows,
         y_nk: StackedRows,
         weights: Column | None,
-        ends: Sequence[int],
-        *,
-        held: "tuple[PartsOfRanks, Dataset]",
-        stacks: tuple[Stack, Stack],
+        parts: "PartsOfRanks",
+        dataset: Dataset,
+        made_by: tuple[Stack, Stack, Sequence[int]],
     ) -> None:
-        super().__init__(X_nd, y_nk, weights, ends)
-        self._held, self._stacks, self._ends = held, stacks, ends
+        super().__init__(X_nd, y_nk, weights, parts.ranks)
+        self._parts, self._dataset, self._made_by = parts, dataset, made_by
 
-    @cached_property
-    def _number(self) -> int:
-        """The number by which every process holds its rows, from the first pass on."""
-        parts, dataset = self._held
-        number = parts.ranks.next_number()
-        parts.ranks.everywhere(_hold, number, parts.number_of(dataset), self._stacks, self._ends)
-        return number
-
-    def of_parts(self, function: Callable[..., Any], *arguments: Any, keep: Callable[..., None] | None = None) -> Any:
-        """As `DividedRows.of_parts`."""
-        ranks, number = self._held[0].ranks, self._number
-        ranks.ask(_make, number, function, arguments)
-        own: DividedRows = ranks.held[number]
-        found = own.of_parts(function, *arguments, **({} if keep is None else {"keep": keep}))
-        for rank in range(1, ranks.size):
-            kept, others = ranks.answer_of(rank)
-            for columns in kept if keep is not None else ():
-                assert keep is not None
-                keep(*columns)
-            found += others
-        ranks.done()
-        return found
+    @property
+    def number(self) -> int:
+        """The number by which the processes hold the rows, which they put together when it is first asked for."""
+        if self._number is None:
+            ranks, number = self._parts.ranks, self._parts.ranks.next_number()
+            ranks.everywhere(_hold, number, self._parts.number_of(self._dataset), *self._made_by)
+            self._number = number
+        return self._number
 
 
-def _hold(ranks: "Ranks", number: int, rows: int, stacks: tuple[Stack, Stack], ends: Sequence[int]) -> None:
+def _hold(ranks: "Ranks", number: int, rows: int, of_X: Stack, of_y: Stack, ends: Sequence[int]) -> None:
     """In each process, hold its train rows, row by row.
 
     Raises:
@@ -102,14 +87,6 @@ def _hold(ranks: "Ranks", number: int, rows: int, stacks: tuple[Stack, Stack], e
     dataset: Dataset = ranks.held[rows]
     own = Shards(ends[-1], len(ends) - 1).of_ranks(ranks.size)[ranks.rank]
     here, before = in_order(dataset.splits["train"]), ends[own.start]
-    X, y = (row_major(StackedRows(dataset.columns, names, here, functions)) for names, functions in stacks)
+    X, y = (row_major(StackedRows(dataset.columns, names, here, functions)) for names, functions in (of_X, of_y))
     bounds = [end - before for end in ends[own.start : own.stop + 1]]
     ranks.held[number] = DividedRows(X, y, dataset.weights_of(here), bounds, before=before)
-
-
-def _make(ranks: "Ranks", number: int, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
-    """As another rank, make a pass over the rows of a number, and send rank 0 what it gives."""
-    kept: list[tuple[Any, ...]] = []
-    rows: DividedRows = ranks.held[number]
-    found = rows.of_parts(function, *arguments, keep=lambda *columns: kept.append(columns))
-    ranks.answer((kept, found))

@@ -33,9 +33,11 @@ from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import fold, linear_layer
 from linreg_cli.optim.engines.blas import one_blas_thread
 from linreg_cli.optim.engines.reference import loss_over
-from linreg_cli.optim.engines.threads import one_thread
+from linreg_cli.optim.engines.split_loss import loss_of_parts
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.rows import StoredRows, TrainRows
+from linreg_cli.optim.split_rows import rows_in_parts
+from linreg_cli.ranks.shards import Shards
 from linreg_cli.runs.record import auto_keys
 
 
@@ -115,18 +117,25 @@ def _evaluated(saved: SavedModel, frame: pa.Table | None) -> tuple[Metrics, bool
     if {*saved.formula.features, *saved.formula.targets} - set(dataset.columns):
         raise saved.run.damaged("preprocess.json", "its columns are not those of config.yaml")
     dtype, loss = linear_layer(model).weight.dtype, Loss(config.loss, config.huber_delta)
-    losses, order = {}, plan_of(config, dataset).rows
-    on_disk = dataset.weights is None and decide(config, dataset, resumed=True).value
+    losses, plan = {}, plan_of(config, dataset)
+    on_disk = decide(config, dataset, resumed=True).value
     for split, given in dataset.splits.items():
         if not len(given):
             continue
-        asked = dataset, preprocessor, split, dtype, order if split == "train" else None
+        if split != "train" and plan.shards is not None:
+            bounds = Shards(dataset.n_samples, plan.shards.count).bounds.tolist()
+            parts = rows_in_parts(dataset, preprocessor, split, dtype, bounds, stored=bool(on_disk))
+            losses[split] = loss_of_parts(parts, loss, model)
+            continue
+        asked = dataset, preprocessor, split, dtype, plan.rows if split == "train" else None
         rows: StoredRows | TrainRows = rows_on_disk(*asked) if on_disk else rows_in_memory(*asked)
-        with one_thread(wanted=config.train.shards is not None):
-            losses[split] = loss_over(rows, loss, model)
         if split == "train":
             X_nd, y_nk = (each.numpy() if isinstance(each, torch.Tensor) else each for each in (rows.X_nd, rows.y_nk))
             problem = problem_of(config, dataset, preprocessor, (X_nd, y_nk))
+            if plan.shards is not None:
+                losses[split] = loss_of_parts(problem.parts, loss, model)
+                continue
+        losses[split] = loss_over(rows, loss, model)
     errors = summed_errors(saved.formula, dataset)
     about = problem, config, dataset, preprocessor
 

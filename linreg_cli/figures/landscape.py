@@ -7,7 +7,7 @@ import torch
 
 from linreg_cli.convergence.problem import ON_DISK
 from linreg_cli.data import Preprocessor
-from linreg_cli.data.columns.rows import RowsOnAccess
+from linreg_cli.data.columns.rows import in_memory
 from linreg_cli.errors import UsageError
 from linreg_cli.figures.epochs import how_it_ended
 from linreg_cli.figures.material import Material
@@ -110,9 +110,10 @@ def _direction(word: str, loadings: list[tuple[str, float]]) -> str:
 def _from_rows(run: Material, k: int, names: list[str], short: list[str]) -> tuple[Landscape, str, Plane]:
     """The landscape of any loss, from the rows; of at most two parameters."""
     problem = run.train_rows().problem
-    if isinstance(problem.X_nd, RowsOnAccess) or isinstance(problem.y_nk, RowsOnAccess):
+    if not in_memory(problem.X_nd, problem.y_nk):
         raise UsageError(f"the picture needs the rows in memory; {ON_DISK}", run.id)
-    X, y = problem.X_nd.astype(np.float64), problem.y_nk[:, k].astype(np.float64)
+    X, y = (np.asarray(values, dtype=np.float64) for values in (problem.X_nd, problem.y_nk))
+    y = y[:, k]
     X = np.column_stack([X, np.ones(len(X))]) if problem.bias else X
     loss = problem.plan.loss
 

@@ -1,10 +1,11 @@
 """Passes over rows that several processes share: rank 0 asks, every process makes them over the shards that it holds.
 
-Rank 0 has all rows, and sends the others theirs when a pass is first made over them. Results come back to it, in the
-order of the shards.
+Rank 0 sends the others the rows that it has, when a pass is first made over them; those of a divided table are there
+already (`routing`). Results come back to it, in the order of the shards.
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from linreg_cli.data.columns.divided import Divide, DividedRows
+from linreg_cli.data.columns.divided import Divide, DividedRows, RowsOfRanks
 from linreg_cli.data.columns.row_file import LARGEST_ARRAY, StoredMatrix, stored
-from linreg_cli.data.columns.rows import Matrix
+from linreg_cli.data.columns.rows import Matrix, RowsOnAccess
 from linreg_cli.ranks.shards import Shards
 
 if TYPE_CHECKING:  # several processes are rare, and its imports take time
@@ -42,7 +43,7 @@ def division(shards: Shards | None, ranks: "Ranks | None" = None) -> Divide:
     return _Division(shards, ranks)
 
 
-def shared(shards: Shards, ranks: "Ranks", X_nd: Matrix, y_nk: Matrix, weights: Any) -> "SharedRows":
+def shared(shards: Shards, ranks: "Ranks", X_nd: Matrix, y_nk: Matrix, weights: Any) -> "RowsOfRanks":
     """As rank 0 of several, rows as `division` divides them."""
     return _Division(shards, ranks)(X_nd, y_nk, weights)
 
@@ -53,8 +54,8 @@ class _Division:
     def __init__(self, shards: Shards, ranks: "Ranks") -> None:
         self._shards, self._ranks = shards, ranks
 
-    def __call__(self, X_nd: Matrix, y_nk: Matrix, weights: Any) -> "SharedRows":
-        known: list[SharedRows] = self._ranks.sent
+    def __call__(self, X_nd: Matrix, y_nk: Matrix, weights: Any) -> "RowsOfRanks":
+        known: list[RowsOfRanks] = self._ranks.sent
         for each in known:
             if each.is_of(X_nd, y_nk, self._shards):
                 return each
@@ -62,46 +63,115 @@ class _Division:
         return known[-1]
 
 
-class SharedRows(DividedRows):
-    """As rank 0, rows whose shards are divided among processes; arguments are those of `DividedRows` and `division`."""
+class SharedRows(RowsOfRanks):
+    """As rank 0, rows whose shards it gives to processes; arguments are those of `DividedRows` and `division`."""
 
     def __init__(self, X_nd: Matrix, y_nk: Matrix, weights: Any, *, shards: Shards, ranks: "Ranks") -> None:
-        self._shards, self._ranks, self._held = shards, ranks, shards.of_ranks(ranks.size)
-        super().__init__(X_nd, y_nk, weights, shards.bounds[: self._held[0].stop + 1].tolist())
+        self._shards = shards
+        super().__init__(X_nd, y_nk, weights, ranks)
 
     def is_of(self, X_nd: Matrix, y_nk: Matrix, shards: Shards) -> bool:
-        """Whether these are the same rows, in the same shards; weights belong to rows."""
-        return shards == self._shards and _is_same(X_nd, self.X_nd) and _is_same(y_nk, self.y_nk)
+        """As `RowsOfRanks.is_of`."""
+        return shards == self._shards and super().is_of(X_nd, y_nk, shards)
 
-    @functools.cached_property
+    @property
     def number(self) -> int:
-        """The number by which the other processes know the rows, which they are sent when it is first asked for."""
-        number, bounds = self._ranks.next_number(), self._shards.bounds
-        self._read = _read_once(self.X_nd, int(bounds[self._held[0].stop])), self.y_nk
+        """The number by which the processes hold the rows, which they are sent when it is first asked for."""
+        if self._number is not None:
+            return self._number
+        ranks, bounds, held = self._ranks, self._shards.bounds, self._shards.of_ranks(self._ranks.size)
+        self._number = number = ranks.next_number()
+        own = bounds[: held[0].stop + 1].tolist()
+        ranks.held[number] = DividedRows(_read_once(self.X_nd, own[-1]), self.y_nk, self.weight_n, own)
         columns = [self.X_nd, self.y_nk, *([] if self.weight_n is None else [self.weight_n[:, None]])]
         shapes = [(each.shape[1], str(each.dtype), _is_read_fast(each)) for each in columns]
-        self._ranks.ask(_hold, number, self._shards, shapes)
-        for rank in range(1, self._ranks.size):
-            first, last = (int(bounds[at]) for at in (self._held[rank].start, self._held[rank].stop))
+        ranks.ask(_hold, number, self._shards, shapes)
+        for rank in range(1, ranks.size):
+            first, last = (int(bounds[at]) for at in (held[rank].start, held[rank].stop))
             for values in columns:
                 for at in _pieces(first, last, values):
-                    self._ranks.send(torch.from_numpy(np.ascontiguousarray(values[at])), rank)
-        self._ranks.done()
+                    ranks.send(torch.from_numpy(np.ascontiguousarray(values[at])), rank)
+        ranks.done()
         return number
 
-    def of_parts(self, function: Callable[..., Any], *arguments: Any, keep: Callable[..., None] | None = None) -> Any:
-        """As `DividedRows.of_parts`."""
-        self._ranks.ask(_make, self.number, function, arguments)
-        wanted = {} if keep is None else {"keep": keep}
-        found = super().of_parts(function, *arguments, **wanted)
-        for rank in range(1, self._ranks.size):
-            kept, others = self._ranks.answer_of(rank)
-            for columns in kept if keep is not None else ():
-                assert keep is not None
-                keep(*columns)
-            found += others
-        self._ranks.done()
-        return found
+
+class HeldMatrix(RowsOnAccess):
+    """As rank 0, a matrix whose rows are in the memory of several processes, and are fetched on access.
+
+    Args:
+        ranks: the processes.
+        number: by which each holds its rows, as `DividedRows`.
+        column: of these: 0 for X, 1 for y, 2 for the weights.
+        shape: (n_rows, n_columns).
+        dtype: of the numbers.
+        bounds: the first row of each process, and the number of all rows.
+        fits: as `RowsOnAccess.fits`.
+    """
+
+    def __init__(
+        self, ranks: "Ranks", number: int, column: int, shape: tuple[int, int], dtype: npt.DTypeLike,
+        bounds: Sequence[int], *, fits: bool,
+    ) -> None:  # fmt: skip
+        super().__init__(shape, dtype)
+        self._ranks, self._number, self._column, self._bounds = ranks, number, column, [*map(int, bounds)]
+        self.fits = fits
+        self._all: npt.NDArray[Any] | None = None
+
+    def __getitem__(self, chosen: slice | npt.NDArray[np.integer[Any]]) -> npt.NDArray[Any]:
+        if self._all is not None:
+            return self._all[chosen]
+        ranks, bounds = self._ranks, self._bounds
+        if isinstance(chosen, slice):
+            start, stop, step = chosen.indices(len(self))
+            assert step == 1, chosen
+            chosen, own = slice(start, max(start, stop)), stop <= bounds[1]
+            places: list[Any] = [
+                slice(max(start, first) - start, max(min(stop, last), first, start) - start)
+                for first, last in itertools.pairwise(bounds)
+            ]
+            out = np.empty((max(0, stop - start), self.shape[1]), self.dtype)
+        else:
+            chosen = np.asarray(chosen)
+            holder = np.searchsorted(bounds[1:], chosen, side="right")
+            places, own = [np.flatnonzero(holder == rank) for rank in range(ranks.size)], not holder.any()
+            out = np.empty((len(chosen), self.shape[1]), self.dtype)
+        if not own:
+            ranks.ask(_give, self._number, self._column, chosen, bounds)
+        out[places[0]] = _own(ranks, self._number, self._column, chosen, bounds)
+        for rank in range(1, ranks.size) if not own else ():
+            shape = out[places[rank]].shape
+            if shape[0]:
+                out[places[rank]] = ranks.receive(shape, str(self.dtype), rank).numpy()
+        ranks.done()
+        return out
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        assert self.fits or self.size * self.dtype.itemsize <= LARGEST_ARRAY, self.shape
+        if self._all is None:
+            self._all = self[0 : len(self)]  # kept: what needs all rows in one array needs them more than once
+        return np.asarray(self._all, dtype=dtype)
+
+
+def _own(ranks: "Ranks", number: int, column: int, chosen: Any, bounds: Sequence[int]) -> npt.NDArray[Any]:
+    """Those of some rows that this process holds."""
+    rows: DividedRows = ranks.held[number]
+    first, last = bounds[ranks.rank], bounds[ranks.rank + 1]
+    if isinstance(chosen, slice):
+        start = min(max(chosen.start, first), last)
+        chosen = slice(start - first, max(start, min(chosen.stop, last)) - first)
+    else:
+        chosen = chosen[(chosen >= first) & (chosen < last)] - first
+    if column < 2:
+        return np.asarray((rows.X_nd, rows.y_nk)[column][chosen])
+    assert rows.weight_n is not None
+    return np.asarray(rows.weight_n[chosen][:, None])
+
+
+def _give(ranks: "Ranks", number: int, column: int, chosen: Any, bounds: Sequence[int]) -> None:
+    """As another rank, send rank 0 those of some rows that it holds."""
+    values = np.ascontiguousarray(_own(ranks, number, column, chosen, bounds))
+    if len(values):
+        ranks.send(torch.from_numpy(values), 0)
 
 
 def _hold(ranks: "Ranks", number: int, shards: Shards, columns: Sequence[tuple[int, str, bool]]) -> None:
@@ -131,14 +201,6 @@ def _hold(ranks: "Ranks", number: int, shards: Shards, columns: Sequence[tuple[i
     ranks.held[number] = DividedRows(X_nd, y_nk, weights, (bounds - before).tolist(), before=before)
 
 
-def _make(ranks: "Ranks", number: int, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
-    """As another rank, make a pass over the rows of a number, and send rank 0 what it gives."""
-    kept: list[tuple[Any, ...]] = []
-    rows: DividedRows = ranks.held[number]
-    found = rows.of_parts(function, *arguments, keep=lambda *columns: kept.append(columns))
-    ranks.answer((kept, found))
-
-
 def _read_once(values: Matrix, count: int) -> Matrix:
     """The first rows of a matrix, for some passes over them: a copy where they are put together on access."""
     if _is_read_fast(values):
@@ -149,15 +211,6 @@ def _read_once(values: Matrix, count: int) -> Matrix:
 def _is_read_fast(values: Matrix) -> bool:
     """Whether rows lie row by row, as those do that are trained on, which other processes need in memory."""
     return isinstance(values, np.ndarray | StoredMatrix)
-
-
-def _is_same(one: Matrix, other: Matrix) -> bool:
-    """Whether two matrices are the same numbers in the same place; arrays and tensors may share them."""
-    if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
-        return one is other
-    return (one.ctypes.data, one.shape, one.strides, one.dtype) == (
-        other.ctypes.data, other.shape, other.strides, other.dtype
-    )  # fmt: skip
 
 
 def _filled(

@@ -172,7 +172,13 @@ class Loss:
 
     @torch.no_grad()
     def sum_over(
-        self, model: nn.Module, X_nd: Tensor, y_nk: Tensor, before: float = 0.0, *, weight_n: Tensor | None = None
+        self,
+        model: Callable[[Tensor], Tensor],
+        X_nd: Tensor,
+        y_nk: Tensor,
+        before: float = 0.0,
+        *,
+        weight_n: Tensor | None = None,
     ) -> float:
         """The losses of all elements of a split, added up in float64 over blocks of `CHUNK_ROWS` rows; as `over`.
 

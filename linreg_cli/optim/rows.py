@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from linreg_cli.data.columns.row_file import StoredMatrix, stored
+from linreg_cli.data.columns.rows import RowsOnAccess
 from linreg_cli.errors import DataError
 from linreg_cli.optim import transfer
 from linreg_cli.readers import without_statistics
@@ -77,6 +78,11 @@ class TrainRows:
     def like(self, device: torch.device) -> "TrainRows":
         """Memory of a device for as many rows, whose numbers are arbitrary."""
         X_nd, y_nk, *weights = (torch.empty_like(each, device=device) for each in self.tensors)
+        return TrainRows(X_nd, y_nk, weights[0] if weights else None)
+
+    def on(self, device: torch.device) -> "TrainRows":
+        """The same rows on a device."""
+        X_nd, y_nk, *weights = (each.to(device) for each in self.tensors)
         return TrainRows(X_nd, y_nk, weights[0] if weights else None)
 
     def contiguous(self) -> "TrainRows":
@@ -203,6 +209,39 @@ class StoredRows:
             yield self.moved(self.read_into(room.part(0, min(size, self.n_samples - first)), first))
 
 
+class SharedTrainRows:
+    """As rank 0 of several, the train split: the same numbers in the same order as `TrainRows`, in the memory of all.
+
+    Args:
+        X_nd: inputs, shape (n_samples, n_features), float32 or float64, fetched on access.
+        y_nk: targets, shape (n_samples, n_targets), likewise.
+        weights: of the rows, with mean 1, in the precision of training, float64, shape (n_samples,); None: all are 1.
+        ranks: the processes, each of which has the rows of its shards.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, X_nd: RowsOnAccess, y_nk: RowsOnAccess, weights: Array | None, ranks: "Ranks") -> None:
+        self.X_nd, self.y_nk, self.weights, self.ranks = X_nd, y_nk, weights, ranks
+        self.n_samples, self.n_features = X_nd.shape
+        self.n_targets, self.dtype, self.is_weighted = y_nk.shape[1], str(X_nd.dtype), weights is not None
+
+    def contiguous(self) -> "SharedTrainRows":
+        """As they are, which is row-major."""
+        return self
+
+    def part(self, first: int, last: int) -> TrainRows:
+        """The rows `first` to `last - 1` in the memory of this process."""
+        X_nd, y_nk = (torch.from_numpy(np.array(each[first:last])) for each in (self.X_nd, self.y_nk))
+        weights = None if self.weights is None else torch.from_numpy(self.weights[first:last]).to(X_nd.dtype)
+        return TrainRows(X_nd, y_nk, weights)
+
+    def parts(self, size: int) -> Iterator[TrainRows]:
+        """All rows in order, `size` at a time."""
+        for first in range(0, self.n_samples, size):
+            yield self.part(first, min(first + size, self.n_samples))
+
+
 @dataclass(frozen=True, eq=False)
 class MeasuredRows:
     """The train split of which only second moments are known, of its columns x and y in scaled units, in float64.
@@ -258,7 +297,7 @@ class MeasuredRows:
 _PART_ROWS = 131_072
 
 #: What an executor takes; only where they are in memory do rows have tensors.
-AnyRows = TrainRows | StoredRows | MeasuredRows
+AnyRows = TrainRows | StoredRows | SharedTrainRows | MeasuredRows
 
 
 def row_bytes(rows: AnyRows) -> int:
@@ -274,9 +313,11 @@ def sum_of_weights(rows: AnyRows) -> float:
     >>> sum_of_weights(TrainRows(torch.zeros(2, 3), torch.zeros(2, 1), torch.tensor([0.5, 1.5])))
     2.0
     """
-    weights = (
-        None if isinstance(rows, MeasuredRows) else rows.weight_n1 if isinstance(rows, StoredRows) else rows.weight_n
-    )
+    weights: Any = None
+    if isinstance(rows, SharedTrainRows):
+        weights = rows.weights
+    elif not isinstance(rows, MeasuredRows):
+        weights = rows.weight_n1 if isinstance(rows, StoredRows) else rows.weight_n
     if weights is None:
         return float(rows.n_samples)
     parts = (weights[first : first + _PART_ROWS] for first in range(0, rows.n_samples, _PART_ROWS))

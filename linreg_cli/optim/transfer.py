@@ -4,11 +4,16 @@ What is copied to CUDA lies in pinned memory, which the device fetches by itself
 for the copy while the device takes steps from other rows.
 """
 
+import os
 from collections.abc import Sequence
 from functools import cache
 
 import torch
 from torch import Tensor
+
+from linreg_cli.errors import EngineError
+from linreg_cli.launched import local_rank
+from linreg_cli.remedies import setting
 
 
 def memory(shape: Sequence[int], dtype: torch.dtype, onto: torch.device | None) -> Tensor:
@@ -48,6 +53,26 @@ def copy(pairs: Sequence[tuple[Tensor, Tensor]], onto: torch.device) -> None:
         for source, target in pairs:
             target.copy_(source, non_blocking=True)
     stream.synchronize()
+
+
+def of_process(name: str) -> torch.device:
+    """The device of a name in this process: `cuda` is that of its number among the processes of its machine.
+
+    Args:
+        name: as `str` of a `torch.device`; every process of a launch is given the same.
+
+    >>> of_process("cpu")
+    device(type='cpu')
+
+    Raises:
+        EngineError: if there is no CUDA device here.
+    """
+    if name != "cuda":
+        return torch.device(name)
+    count = torch.cuda.device_count()
+    if not count:
+        raise EngineError(f"a process finds no CUDA device on its machine; set {setting('train.device', 'cpu')}")
+    return torch.device("cuda", local_rank(os.environ) % count)
 
 
 @cache

@@ -24,6 +24,7 @@ from linreg_cli.convergence.on_disk import (
     wanted,
 )
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
+from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.columns.rows import Matrix
 from linreg_cli.data.load import in_parts
 from linreg_cli.decisions import Decision
@@ -32,11 +33,15 @@ from linreg_cli.gates import ReferenceValue
 from linreg_cli.model import build_model, initialise
 from linreg_cli.optim.engines.select import Choice, choose, resolve_device
 from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.routing import held_out_of_ranks, is_routed, routed
 from linreg_cli.optim.rows import AnyRows, TrainRows
+from linreg_cli.optim.split_rows import rows_in_parts
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.pipeline import gates, streaming
 from linreg_cli.pipeline.prepared import Prepared, Reporter
 from linreg_cli.pipeline.ranks import divided
+from linreg_cli.ranks.parts import PartsOfRanks
+from linreg_cli.ranks.shards import Shards
 from linreg_cli.starter.known import Rows
 
 if TYPE_CHECKING:
@@ -91,7 +96,10 @@ def prepare(
     with loaded.placing_errors():
         first = streamed(config) if known is None and not resumed and expected_to_stream(config, device) else config
         if known:
-            dataset = in_parts(known.rows(config), config, ranks)
+            given = known.rows(config)
+            dataset = in_parts(given, config, ranks)
+            if given.parts is None and dataset.parts is not None:
+                known = None  # what was fitted on it has added up in another order
         else:
             dataset = load_dataset(first, progress=reporter.stage, frame=frame, ranks=ranks)
         stream = decide(config, dataset, device, resumed=resumed)
@@ -150,21 +158,25 @@ def assemble_run(
     dtype, solved = dtype_of(config), known.problem if known and eps is None else None
     with loaded.placing_errors():
         plan = plan_of(config, dataset)
+    summing = None if plan.shards is None or device.type == "cpu" else device
+    device = torch.device("cpu") if summing else device  # shards stay in memory, and are moved part by part
     ahead, n_columns = False, n_columns_of(dataset)
     if stream.value and plan.shards is not None and ranks is not None:
         streaming.check_shares(loaded, config, plan, n_columns, ranks.size)
     elif stream.value:
         ahead = streaming.reads_ahead(loaded, config, plan, n_columns, device)
-    held_out: dict[str, AnyRows] = {
-        split: rows_on_disk(dataset, preprocessor, split, dtype, device=device)
-        if stream.value
-        else rows_in_memory(dataset, preprocessor, split, dtype, device=device)
-        for split, where in dataset.splits.items()
-        if len(where) and split != "train"
+    others = [split for split, where in dataset.splits.items() if len(where) and split != "train"]
+    held_out: dict[str, AnyRows | DividedRows] = {
+        split: _held_out(dataset, preprocessor, split, dtype, device, plan, stored=bool(stream.value))
+        for split in others
     }
     rows: AnyRows
     train: tuple[Matrix, Matrix]
-    if stream.value:
+    known_weights = None
+    if plan.shards is not None and is_routed(dataset, ranks):
+        rows = routed(dataset, preprocessor, plan.rows, dtype, plan.shards, fits=not stream.value)
+        train, known_weights = (rows.X_nd, rows.y_nk), rows.weights
+    elif stream.value:
         rows = rows_on_disk(dataset, preprocessor, "train", dtype, plan.rows, device)
         rows.ahead, rows.ranks = ahead, ranks
         train = rows.X_nd, rows.y_nk
@@ -179,16 +191,34 @@ def assemble_run(
     with loaded.placing_errors():
         initialise(model, config.model.init, config.seed)
         exact = None if solved is None else solved.exact
-        problem = problem_of(config, dataset, preprocessor, train, eps=eps, exact=exact, ranks=ranks)
+        about = config, dataset, preprocessor, train
+        problem = problem_of(*about, eps=eps, exact=exact, weights=known_weights, ranks=ranks)
         chosen = resolve(config, problem)
     problem = problem.with_plan(plan_of(chosen.config, dataset))
-    choice = executor_of(loaded, config.train.engine, problem.plan, rows)
-    resolved = resolved_config(chosen.config, device, choice, problem.plan)
+    choice = executor_of(loaded, config.train.engine, problem.plan, rows, summing)
+    resolved = resolved_config(chosen.config, summing or device, choice, problem.plan)
     state = TrainingState(model)
     return Prepared(resolved, dataset, preprocessor, rows, held_out, state, choice, problem, chosen, stream=stream)
 
 
-def executor_of(loaded: LoadedConfig, engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
+def _held_out(
+    dataset: Dataset, preprocessor: Preprocessor, split: str, dtype: torch.dtype, device: torch.device, plan: StepPlan,
+    *, stored: bool,
+) -> AnyRows | DividedRows:  # fmt: skip
+    """The scaled rows of a split that is not trained on: in the parts of the table where sums are those of shards."""
+    if plan.shards is None:
+        if stored:
+            return rows_on_disk(dataset, preprocessor, split, dtype, device=device)
+        return rows_in_memory(dataset, preprocessor, split, dtype, device=device)
+    if isinstance(dataset.parts, PartsOfRanks):
+        return held_out_of_ranks(dataset, preprocessor, split, dtype, stored=stored)
+    bounds = Shards(dataset.n_samples, plan.shards.count).bounds.tolist()
+    return rows_in_parts(dataset, preprocessor, split, dtype, bounds, stored=stored)
+
+
+def executor_of(
+    loaded: LoadedConfig, engine: str, plan: StepPlan, rows: AnyRows, summing: torch.device | None = None
+) -> Choice:
     """The executor of a plan.
 
     Args:
@@ -196,12 +226,13 @@ def executor_of(loaded: LoadedConfig, engine: str, plan: StepPlan, rows: AnyRows
         engine: the value of `train.engine`.
         plan: the steps.
         rows: the train split.
+        summing: as in `choose`.
 
     Raises:
         ConfigError: for a named executor that cannot run the plan.
     """
     try:
-        return choose(engine, plan, rows)
+        return choose(engine, plan, rows, summing)
     except ValueError as error:
         raise loaded.error("train.engine", str(error)) from None
 

@@ -14,6 +14,7 @@ from linreg_cli.convergence.preflight import check_before_training
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.data import Dataset, Preprocessor
+from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.summary import DataSummary
 from linreg_cli.decisions import Decision
 from linreg_cli.errors import DataError, EngineError
@@ -23,7 +24,7 @@ from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import LinearFormula, fold
 from linreg_cli.optim.engines.reference import loss_over
 from linreg_cli.optim.engines.select import Choice
-from linreg_cli.optim.engines.threads import one_thread
+from linreg_cli.optim.engines.split_loss import loss_of_parts
 from linreg_cli.optim.fit import Event
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import AnyRows, MeasuredRows
@@ -66,7 +67,8 @@ class Prepared:
         dataset: the rows of all splits, in original units.
         preprocessor: fitted on the train split.
         rows: the train split in scaled units, on the device, in the dtype of training.
-        held_out: split -> its rows likewise; of the splits besides `train` those with rows.
+        held_out: split -> its rows likewise, with shards in the parts of the table; of the splits besides `train` those
+            with rows.
         state: the initial parameters.
         choice: the executor, and the reason for it.
         problem: the plan and the train split; its optimum, curvature and limits are computed on first access.
@@ -80,7 +82,7 @@ class Prepared:
     dataset: Dataset
     preprocessor: Preprocessor
     rows: AnyRows
-    held_out: dict[str, AnyRows]
+    held_out: Mapping[str, AnyRows | DividedRows]
     state: TrainingState
     choice: Choice
     problem: Problem
@@ -112,9 +114,10 @@ class Prepared:
         """The loss of the current model on a split, in scaled units, without the penalty."""
         if split == "train" and isinstance(self.rows, MeasuredRows):
             return self.choice.executor.train_loss(self.plan, self.state)
-        with one_thread(wanted=self.plan.shards is not None):
-            rows = self.rows if split == "train" else self.held_out[split]
+        rows: Any = self.rows if split == "train" else self.held_out[split]
+        if self.plan.shards is None:
             return loss_over(rows, self.plan.loss, self.state.model)
+        return loss_of_parts(self.problem.parts if split == "train" else rows, self.plan.loss, self.state.model)
 
     def rate_limit(self) -> dict[str, Any] | None:
         """The limit of the learning rate, for `run.json`; see `limits.rate_limit`."""

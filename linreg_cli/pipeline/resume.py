@@ -14,6 +14,7 @@ from linreg_cli.addresses import is_elsewhere, values_without_secrets
 from linreg_cli.config import Config, LoadedConfig, load_config
 from linreg_cli.config.data import STDIN, TableData
 from linreg_cli.config.diagnostics import without_retired
+from linreg_cli.config.notes import notes
 from linreg_cli.errors import ConfigError, DataError, Fault, StoreError
 from linreg_cli.files import remove_drafts
 from linreg_cli.findings import Finding
@@ -46,6 +47,10 @@ _RESULT = (
     "checkpoints",
     "steps",
 )
+
+
+#: Kinds of warnings about how a run began, which one that goes on does not find again.
+_OF_THE_START = ("encoding", "left_out", "no_exact_fit", "stream")
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,11 @@ class Resumption:
         """The conditions of the command line that the run began with; none in a run of an older version."""
         found = self.record.get("fail_if")
         return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+
+    def with_earlier(self, found: list[Finding]) -> list[Finding]:
+        """Warnings of a run that goes on, and before them those about its beginning."""
+        earlier = [Finding(str(each["kind"]), str(each["message"])) for each in self.record.get("warnings") or []]
+        return [*(each for each in earlier if each.kind in _OF_THE_START and each not in found), *found]
 
     @property
     def references(self) -> dict[str, ReferenceValue]:
@@ -176,7 +186,8 @@ def _resumption(
             complete = f"all {before.train.epochs:,} epochs are done; raise train.epochs to continue"
         elif checkpoint is None:
             raise StoreError("the run has no checkpoint to resume from; start a new run", str(run.path))
-    return Resumption(run, lock, record, LoadedConfig(config, loaded.tree, ()), checkpoint, warnings, complete)
+    noted = tuple(Finding("config", note) for note in notes(config))
+    return Resumption(run, lock, record, LoadedConfig(config, loaded.tree, noted), checkpoint, warnings, complete)
 
 
 def _stored(run: RunFolder, checkpoint: Checkpoint) -> Config:

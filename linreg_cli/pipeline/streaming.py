@@ -94,7 +94,7 @@ def placed(
 def _unable(config: Config, device: torch.device, dataset: Dataset, stream: Decision) -> tuple[str, list[str]]:
     """Why a device cannot train on the rows, and what helps besides the CPU; no reason: it can."""
     free = free_on(device)
-    if free is None:
+    if free is None or config.train.shards is not None:
         return "", []
     if not stream.value:
         needed, on_disk = scaled_bytes(config, dataset), setting("data.stream", True)

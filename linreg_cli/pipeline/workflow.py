@@ -219,7 +219,8 @@ def resume_run(
             else:
                 prepared = prepare_measured(resumption.loaded, reporter, str(statistics), **compared)
             auto = "lr" in auto_keys(resumption.record)
-            warnings = resumption.warnings + prepared.check(resumption.loaded, reporter, force=True, auto=auto)
+            found = prepared.check(resumption.loaded, reporter, force=True, auto=auto)
+            warnings = resumption.warnings + resumption.with_earlier(found)
             resumption.check_data(prepared.fingerprint)
             prepared = prepared.started(resumption.loaded, reporter, warnings)
             values = resumption.described(description(prepared, command, warnings), shown_command(command))

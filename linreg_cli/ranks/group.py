@@ -152,9 +152,8 @@ class Ranks:
 
     def send(self, values: Tensor, to: int) -> None:
         """Send numbers to another rank; see `receive`."""
-        flat = values.contiguous().view(-1).view(torch.uint8)
         with _noticing_loss(self):
-            for piece in torch.split(flat, PIECE):
+            for piece in torch.split(_bytes(values.contiguous()), PIECE):
                 dist.send(piece, to)
 
     def receive(self, shape: Sequence[int], dtype: str, sender: int = 0) -> Tensor:
@@ -166,7 +165,7 @@ class Ranks:
     def receive_into(self, values: Tensor, sender: int = 0) -> None:
         """As `receive`, into a tensor of their shape, contiguous."""
         with _noticing_loss(self):
-            for piece in torch.split(values.view(-1).view(torch.uint8), PIECE):
+            for piece in torch.split(_bytes(values), PIECE):
                 dist.recv(piece, sender)
 
     def answer(self, found: object) -> None:
@@ -210,6 +209,24 @@ class Ranks:
             for work in works:
                 work.wait()
 
+    def exchange(self, given: Sequence[Tensor], found: Sequence[Tensor]) -> None:
+        """Give every other rank numbers, and receive those that it gives; all ranks call it at once.
+
+        Args:
+            given: for each rank, contiguous; those for this one stay.
+            found: from each rank, contiguous, filled in; as many numbers, of the same dtype, as that rank gives.
+        """
+        with _noticing_loss(self):
+            works = [dist.irecv(_bytes(values), rank) for rank, values in self._travelling(found)]
+            works += [dist.isend(_bytes(values), rank) for rank, values in self._travelling(given)]
+            for work in works:
+                assert work is not None
+                work.wait()
+
+    def _travelling(self, of_ranks: Sequence[Tensor]) -> list[tuple[int, Tensor]]:
+        """(rank, numbers) of the other ranks that have some."""
+        return [(rank, each) for rank, each in enumerate(of_ranks) if rank != self.rank and each.numel()]
+
     def fail(self, error: BaseException) -> None:
         """Leave the reason for rank 0 why this rank ends."""
         if isinstance(error, LinregError):
@@ -240,6 +257,11 @@ class Ranks:
                 values = json.loads(self._store.get(_FAILED))
                 return RankError(values["kind"], values["code"], [Fault(*each) for each in values["faults"]])
         return RankLost(f"one of the {self.size} processes has ended, often because its memory ran out")
+
+
+def _bytes(values: Tensor) -> Tensor:
+    """The bytes of contiguous numbers, in their place."""
+    return values.view(-1).view(torch.uint8)
 
 
 def _answered(ranks: Ranks, function: Callable[..., Any], arguments: Sequence[Any]) -> None:

@@ -130,9 +130,13 @@ class RowsOnAccess(ABC):
     Args:
         shape: (n_rows, n_columns).
         dtype: of the numbers.
+
+    Attributes:
+        fits: whether all rows may become one array in memory; see `in_memory`.
     """
 
     ndim = 2
+    fits = False
 
     def __init__(self, shape: tuple[int, int], dtype: npt.DTypeLike) -> None:
         self.shape, self.dtype, self.size = shape, np.dtype(dtype), shape[0] * shape[1]
@@ -150,6 +154,11 @@ class RowsOnAccess(ABC):
 
 #: Rows in memory, or read or computed on access.
 Matrix = npt.NDArray[Any] | RowsOnAccess
+
+
+def in_memory(*matrices: Matrix) -> bool:
+    """Whether matrices are arrays, or may become ones (`np.asarray`), as what needs all rows at once asks for."""
+    return all(not isinstance(values, RowsOnAccess) or values.fits for values in matrices)
 
 
 def matrix(values: npt.ArrayLike | RowsOnAccess) -> Any:

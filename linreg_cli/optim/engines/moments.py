@@ -33,9 +33,16 @@ def is_wide(n_features: int, n_targets: int) -> bool:
     return n_features + n_targets >= WIDE
 
 
-def of_part(rows: AnyRows, first: int, last: int) -> Moments:
-    """Number of rows, means and centred second moments of [x | y] of the rows `first` to `last - 1`, at least one."""
-    part = rows.part(first, last)
+def of_part(rows: AnyRows, first: int, last: int, onto: torch.device | None = None) -> Moments:
+    """Number of rows, means and centred second moments of [x | y] of the rows `first` to `last - 1`, at least one.
+
+    Args:
+        rows: the train split.
+        first: the first row.
+        last: one past the last row.
+        onto: the device that computes them; None: the one where the rows are.
+    """
+    part = rows.part(first, last) if onto is None else rows.part(first, last).on(onto)
     compiled = part.device.type == "cpu" and not is_wide(rows.n_features, rows.n_targets) and part.weight_n is None
     return _by_kernel(part) if compiled else _by_product(part)
 
@@ -60,7 +67,9 @@ def merged(parts: Sequence[Moments]) -> Moments:
     return rows, mean_z, M_zz
 
 
-def of_residuals(rows: AnyRows, first: int, last: int, fit_kd: Array, mean_z: Array) -> tuple[Tensor, Tensor]:
+def of_residuals(
+    rows: AnyRows, first: int, last: int, fit_kd: Array, mean_z: Array, onto: torch.device | None = None
+) -> tuple[Tensor, Tensor]:
     """Sums of r x and of r^2, float64, (k, d) and (k,), of the residuals of a fit to centred rows of a part.
 
     Args:
@@ -69,8 +78,9 @@ def of_residuals(rows: AnyRows, first: int, last: int, fit_kd: Array, mean_z: Ar
         last: one past the last row.
         fit_kd: its weights.
         mean_z: the means of [x | y] that are subtracted.
+        onto: as in `of_part`.
     """
-    part, d = rows.part(first, last), rows.n_features
+    part, d = rows.part(first, last) if onto is None else rows.part(first, last).on(onto), rows.n_features
     fit_dk, mean = (torch.from_numpy(values).to(part.device) for values in (fit_kd.T.copy(), mean_z))
     x = part.X_nd.double() - mean[:d]
     r = part.y_nk.double() - mean[d:] - x @ fit_dk

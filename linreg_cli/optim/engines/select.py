@@ -100,18 +100,19 @@ class Choice:
         return {"name": self.executor.name, **self.decision.as_json()}
 
 
-def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
+def choose(engine: str, plan: StepPlan, rows: AnyRows, summing: torch.device | None = None) -> Choice:
     """The executor that the config names; for `auto`, the one with the lowest estimated cost.
 
     Args:
         engine: the value of `train.engine`.
         plan: the steps.
         rows: the train split.
+        summing: the device on which processes add up their shards; None: where the rows are.
 
     Raises:
         ValueError: if the named executor cannot run the plan; the message has the reason and what to do.
     """
-    device, stored, weighted = rows.device.type, isinstance(rows, StoredRows), rows.is_weighted
+    device, stored, weighted = (summing or rows.device).type, isinstance(rows, StoredRows), rows.is_weighted
     if engine != "auto":
         reason = unable(engine, plan, device, stored=stored) or _without_rows(engine, rows)
         if reason and isinstance(rows, MeasuredRows):
@@ -119,13 +120,14 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows) -> Choice:
         if reason:
             others = "auto" if stored or plan.shards is not None else "auto or reference"
             raise ValueError(f"{engine} cannot run this plan: {reason}; use {others}")
-        return _choice(engine, rows, "named by train.engine", auto=False)
+        return _choice(engine, rows, "named by train.engine", auto=False, summing=summing)
     if plan.shards is not None:
-        if why := unable("sharded", plan, device, stored=stored):
-            raise ValueError(f"no executor can run this plan: {why}")
         best = "sharded" if unable("statistics", plan, device) else "statistics"
-        why = f"auto: sums are those of {plural(plan.shards.count, 'shard')}, in their order"
-        return _choice(best, rows, why, auto=True)
+        if why := unable(best, plan, device, stored=stored):
+            raise ValueError(f"no executor can run this plan: {why}")
+        where = "" if summing is None else f", of each process on its {device} device"
+        why = f"auto: sums are those of {plural(plan.shards.count, 'shard')}, in their order{where}"
+        return _choice(best, rows, why, auto=True, summing=summing)
     if isinstance(rows, MeasuredRows):
         if (reason := unable("statistics", plan, device)) is not None:
             raise ValueError(f"statistics cannot run this plan: {reason}")
@@ -166,8 +168,11 @@ def _with_margin(name: str, cost: Cost) -> float:
     return cost.total if name == "reference" else cost.total * UNMEASURED + MIN_SAVING
 
 
-def _choice(name: str, rows: AnyRows, why: str, *, auto: bool) -> Choice:
-    return Choice(EXECUTORS[name](rows), Decision(name, why, auto))
+def _choice(name: str, rows: AnyRows, why: str, *, auto: bool, summing: torch.device | None = None) -> Choice:
+    executor = EXECUTORS[name](rows)
+    if isinstance(executor, StatisticsExecutor) and summing is not None:
+        executor.device = str(summing)
+    return Choice(executor, Decision(name, why, auto))
 
 
 def _without_rows(engine: str, rows: AnyRows) -> str | None:
@@ -189,9 +194,11 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) ->
         return "it does not add up shard by shard, as train.shards asks for"
     if engine == "sharded" and plan.shards is None:
         return "train.shards is not set"
-    if device != "cpu" and (engine == "native" or plan.shards is not None):
-        remedy = f"; set {setting('train.device', 'cpu')}" if plan.shards is not None else ""
-        return f"compiled steps run on the CPU and the data is on {device}{remedy}"
+    if device != "cpu" and engine == "native":
+        return f"compiled steps run on the CPU and the data is on {device}"
+    if device != "cpu" and engine == "sharded":
+        remedy = f"set {setting('train.device', 'cpu')}, or train full batches of a squared loss"
+        return f"steps that add up shard by shard are compiled and run on the CPU, not on {device}; {remedy}"
     if engine in ("reference", "affine") and stored and plan.is_full_batch:
         return "it takes a batch from memory, and a full batch stays on the disk"
     if engine == "statistics":

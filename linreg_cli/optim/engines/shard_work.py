@@ -26,6 +26,7 @@ from linreg_cli.optim.engines.shard_batches import Batches, of_epoch
 from linreg_cli.optim.engines.threads import one_thread
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import TrainRows, row_bytes
+from linreg_cli.optim.transfer import of_process
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -108,12 +109,17 @@ class ShardWork:
         self._gather(parts_SW)
         return float(_in_order(parts_SW[:, 0]))
 
-    def moments(self) -> list[moments.Moments]:
-        """Sum of weights, means and centred second moments of [x | y] of each shard; without rows they are 0."""
-        z = self._d + self._k
+    def moments(self, device: str | None = None) -> list[moments.Moments]:
+        """Sum of weights, means and centred second moments of [x | y] of each shard; without rows they are 0.
+
+        Args:
+            device: its name, of that which computes them, as `transfer.of_process` takes it; None: the CPU.
+        """
+        z, onto = self._d + self._k, None if device is None else of_process(device)
         parts_SW = np.zeros((self._count, 1 + z + z * z))
-        by_product = moments.is_wide(self._d, self._k) or self._rows.is_weighted
-        by_shard = self._by_shard(lambda first, last: moments.of_part(self._rows, first, last), by_product=by_product)
+        by_product = onto is not None or moments.is_wide(self._d, self._k) or self._rows.is_weighted
+        part = functools.partial(moments.of_part, self._rows, onto=onto)
+        by_shard = self._by_shard(part, by_product=by_product)
         for shard, parts in by_shard.items():
             rows, mean_z, M_zz = moments.merged(parts)
             parts_SW[shard] = np.concatenate([[rows], mean_z, M_zz.reshape(-1)])
@@ -129,11 +135,11 @@ class ShardWork:
         self._gather(parts_SW)
         return float(_in_order(parts_SW[:, 0]))
 
-    def residual_moments(self, fit_kd: Array, mean_z: Array) -> tuple[Array, Array]:
-        """Sums of r x and r^2 over all rows, for the residuals of a fit; as `moments.of_residuals`."""
-        k, d = fit_kd.shape
+    def residual_moments(self, fit_kd: Array, mean_z: Array, device: str | None = None) -> tuple[Array, Array]:
+        """Sums of r x and r^2 over all rows, for the residuals of a fit; as `moments.of_residuals` and `moments`."""
+        (k, d), onto = fit_kd.shape, None if device is None else of_process(device)
         parts_SW = np.zeros((self._count, k * d + k))
-        part = functools.partial(moments.of_residuals, self._rows, fit_kd=fit_kd, mean_z=mean_z)
+        part = functools.partial(moments.of_residuals, self._rows, fit_kd=fit_kd, mean_z=mean_z, onto=onto)
         by_shard = self._by_shard(part, by_product=True)
         for shard, parts in by_shard.items():
             for q_kd, rr_k in parts:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.optim.divided import shared
 from linreg_cli.optim.engines.blas import one_blas_thread
 from linreg_cli.optim.engines.shard_batches import Batches, given_to_each
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows, TrainRows
+from linreg_cli.optim.rows import AnyRows, MeasuredRows, SharedTrainRows, StoredRows, TrainRows
 
 if TYPE_CHECKING:  # several processes are rare, and its imports take time
     from linreg_cli.ranks.group import Ranks
@@ -46,14 +47,15 @@ class SharedWork:
         rows, ranks = self._rows, self._ranks
         assert not isinstance(rows, MeasuredRows), "there are none"
         held = plan.shards.of_ranks(1 if ranks is None else ranks.size)
-        exchange = None if ranks is None else _Exchange(ranks, held)
-        bounds = plan.shards.bounds
-        self._work = ShardWork(plan, rows.part(0, int(bounds[held[0].stop])), held[0], exchange)
+        if ranks is None:
+            self._work = ShardWork(plan, rows.part(0, plan.n_samples), held[0])
+            self._work.load(kernels)
+            return self
+        given, self._number = shared(plan.shards, ranks, *_matrices(rows)).number, ranks.next_number()
+        self._work = ShardWork(plan, _held(ranks, given), held[0], _Exchange(ranks, held))
         self._work.load(kernels)  # first: the other ranks find on the disk what was compiled
-        if ranks is not None:
-            sent, self._number = shared(plan.shards, ranks, *_matrices(rows)).number, ranks.next_number()
-            ranks.ask(_begin, self._number, replace(plan, learning_rate=_not_asked_for), kernels, sent)
-            ranks.done()
+        ranks.ask(_begin, self._number, replace(plan, learning_rate=_not_asked_for), kernels, given)
+        ranks.done()
         return self
 
     def together(self, name: str, *arguments: Any) -> Any:
@@ -83,12 +85,18 @@ def serve(ranks: "Ranks") -> int:
 def _begin(ranks: "Ranks", number: int, plan: StepPlan, kernels: tuple[str, ...], rows: int) -> None:
     """As another rank, hold the work of a number on the shards of this rank, whose rows rank 0 has sent."""
     assert plan.shards is not None
-    shards, held = plan.shards.of_ranks(ranks.size), ranks.held[rows]
-    X_nd, y_nk = (torch.from_numpy(np.asarray(each)) for each in (held.X_nd, held.y_nk))
-    weight_n = None if held.weight_n is None else torch.from_numpy(held.weight_n).to(X_nd.dtype)
-    work = ShardWork(plan, TrainRows(X_nd, y_nk, weight_n), shards[ranks.rank], _Exchange(ranks, shards))
+    shards = plan.shards.of_ranks(ranks.size)
+    work = ShardWork(plan, _held(ranks, rows), shards[ranks.rank], _Exchange(ranks, shards))
     work.load(kernels)
     ranks.held[number] = work
+
+
+def _held(ranks: "Ranks", number: int) -> TrainRows:
+    """The rows of the shards of this rank, in memory."""
+    rows: DividedRows = ranks.held[number]
+    own = slice(0, rows.n_samples)
+    X_nd, y_nk = (torch.from_numpy(np.asarray(each[own])) for each in (rows.X_nd, rows.y_nk))
+    return TrainRows(X_nd, y_nk, None if rows.weight_n is None else torch.from_numpy(rows.weight_n[own]).to(X_nd.dtype))
 
 
 def _call(ranks: "Ranks", number: int, name: str, *arguments: Any) -> None:
@@ -99,6 +107,8 @@ def _call(ranks: "Ranks", number: int, name: str, *arguments: Any) -> None:
 def _matrices(rows: AnyRows) -> tuple[Any, Any, Any]:
     """X, y and the weights in float64, of rows in memory or on the disk, as `Divide` takes them."""
     assert not isinstance(rows, MeasuredRows)
+    if isinstance(rows, SharedTrainRows):
+        return rows.X_nd, rows.y_nk, rows.weights
     if isinstance(rows, StoredRows):
         weights = None if rows.weight_n1 is None else rows.weight_n1[0 : rows.n_samples][:, 0]
         return rows.X_nd, rows.y_nk, weights

@@ -54,9 +54,13 @@ class StatisticsExecutor:
 
     Args:
         rows: the train split, on any device: the moments are computed there, and the steps on the CPU.
+
+    Attributes:
+        device: name of the one on which each process computes the moments of its shards; None: the CPU.
     """
 
     name = "statistics"
+    device: str | None = None
 
     def __init__(self, rows: AnyRows) -> None:
         self._data = rows.contiguous()
@@ -162,7 +166,7 @@ class StatisticsExecutor:
         shared = None if plan.shards is None else self._shared.of(plan, *_measuring(d, k))
         part = functools.partial(moments.of_part, self._data)
         total, mean_z, M_zz = moments.merged(
-            over_parts(part, n, d, most=self._threads) if shared is None else shared.together("moments")
+            over_parts(part, n, d, most=self._threads) if shared is None else shared.together("moments", self.device)
         )
         D = rounded_up(d)
         S_dD, q_kD, v_kD, mx_D = np.zeros((d, D)), np.zeros((k, D)), np.zeros((k, D)), np.zeros(D)
@@ -172,7 +176,9 @@ class StatisticsExecutor:
         if (unexplained < REFINE_BELOW * rr_k).any():
             v_kD[:, :d] = fit_kd
             found = (
-                self._about(fit_kd, mean_z) if shared is None else shared.together("residual_moments", fit_kd, mean_z)
+                self._about(fit_kd, mean_z)
+                if shared is None
+                else shared.together("residual_moments", fit_kd, mean_z, self.device)
             )
             q_kD[:, :d], rr_k = found
         if self._data.is_weighted:

@@ -21,7 +21,7 @@ from torch import Tensor
 from linreg_cli.optim.engines.threads import pool
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.row_order import Blocks, RowOrder
-from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows, TrainRows, row_bytes
+from linreg_cli.optim.rows import AnyRows, StoredRows, TrainRows, row_bytes
 
 #: From so many rows on, the next row order is drawn while an epoch runs. For fewer, a thread costs more than it saves.
 DRAW_AHEAD_ROWS = 20_000
@@ -265,7 +265,8 @@ Windows = ResidentWindows | StoredWindows
 
 def windows_of(rows: AnyRows, dtype: torch.dtype) -> Windows:
     """The windows of the train rows; `dtype` is that of the orders."""
-    assert not isinstance(rows, MeasuredRows), rows  # `select` gives them to the executor of statistics alone
+    # `select` gives others to the executors of statistics and of shards alone.
+    assert isinstance(rows, TrainRows | StoredRows), rows
     return StoredWindows(rows, dtype) if isinstance(rows, StoredRows) else ResidentWindows(rows, dtype)
 
 

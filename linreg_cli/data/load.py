@@ -1,13 +1,12 @@
 """The `data` section of the config becomes a `Dataset`, whatever the source."""
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from linreg_cli.addresses import is_address, without_secrets
+from linreg_cli.addresses import without_secrets
 from linreg_cli.config.data import FRAME, FrameData, InlineData, OfTable, SyntheticData, TableData
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.roles import CLUSTER, WEIGHT, column_roles
@@ -23,27 +22,18 @@ from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.treatments import as_trained
 from linreg_cli.data.every_fault import with_every_fault
 from linreg_cli.data.features import choose_features, feature_treatments, read_columns
+from linreg_cli.data.opening import Read, opened_table, reader
 from linreg_cli.data.split import split_by_column, split_by_fractions, split_rows
 from linreg_cli.data.synthetic import generate
-from linreg_cli.data.tables.location import locate
 from linreg_cli.data.tables.part_rows import naming_parts
 from linreg_cli.data.tables.table import Table, refuse_bad_names
-from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.errors import DataError, UsageError
 from linreg_cli.findings import Finding
-from linreg_cli.readers import either
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from linreg_cli.ranks.group import Ranks
-
-
-def _no_frame() -> str:
-    found = "the rows are those of a data frame, which stands in no file"
-    given = "give it: data=frame to train, rows=frame to what a run does"
-    elsewhere = "; for the command line, write it to a file, and name that in data.path, with data.source: table"
-    return f"{found}; {either(f'in Python, {given}{elsewhere}', given)}"
 
 
 def load_dataset(
@@ -73,7 +63,7 @@ def load_dataset(
     with messages_about(config):
         if isinstance(source, OfTable):
             dataset = with_every_fault(
-                lambda each: _from_table(each, encoder, progress, frame), config, trained=encoder is not None
+                lambda each: _from_table(each, encoder, progress, frame, ranks), config, trained=encoder is not None
             )
         elif isinstance(source, InlineData):
             dataset = _from_inline(source, config)
@@ -125,57 +115,23 @@ def _for_tables_with_gaps(dataset: Dataset, config: Config) -> Dataset:
     return replace(dataset, encoder=Encoder.of_complete(columns, missing, dataset.splits["train"]))
 
 
-def opened_table(
-    source: OfTable,
-    marks: Sequence[str],
+def _from_table(
+    config: Config,
+    encoder: Encoder | None,
     progress: Callable[[str], None],
     frame: "pa.Table | None",
-    *,
-    in_blocks: bool = False,
-) -> Table:
-    """The table of a source.
-
-    Args:
-        source: where the rows are, and how they are written.
-        marks: cells that mean 'missing'.
-        progress: is given what is being done, in words.
-        frame: the rows of a data frame; None without one.
-        in_blocks: as for `open_table`.
-
-    Raises:
-        DataError: if it cannot be read, or has another digest, and for a data frame that is not given.
-    """
-    from linreg_cli.data.tables.download import fetch
-    from linreg_cli.data.tables.frame_table import open_frame
-    from linreg_cli.data.tables.open import open_table
-    from linreg_cli.data.tables.text_format import TextFormat
-
-    if isinstance(source, FrameData):
-        if frame is None:
-            raise DataError(_no_frame(), "data.source: frame")
-        return open_frame(frame, marks)
-    path = source.path
-    if source.sha256 is not None and is_address(source.path):
-        path = str(fetch(source.path, source.sha256, progress))
-    elif source.sha256 is not None:
-        _verify_digest(source.path, source.sha256)
-    text = TextFormat(source.delimiter, source.decimal, source.thousands, source.encoding)
-    return open_table(path, text=text, missing_values=marks, format_=source.format, in_blocks=in_blocks)
-
-
-def _from_table(
-    config: Config, encoder: Encoder | None, progress: Callable[[str], None], frame: "pa.Table | None"
+    ranks: "Ranks | None",
 ) -> Dataset:
     source = config.data
     assert isinstance(source, OfTable)
     stays = isinstance(source, TableData) and source.stream is True and encoder is None
     table = opened_table(source, config.preprocess.missing_values, progress, frame, in_blocks=stays)
     with naming_parts(table):
-        return _dataset(config, encoder, table)
+        return _dataset(config, encoder, table, reader(table, config, ranks, in_blocks=stays))
 
 
-def _dataset(config: Config, encoder: Encoder | None, table: Table) -> Dataset:
-    """The rows of a table that was opened."""
+def _dataset(config: Config, encoder: Encoder | None, table: Table, read: Read) -> Dataset:
+    """The rows of a table that was opened; `read` reads columns of it."""
     from linreg_cli.data.columns.arrow import release_unused
     from linreg_cli.data.encoding.cells import raw_columns, with_cells
     from linreg_cli.data.encoding.date_values import date_columns, date_parts
@@ -211,7 +167,7 @@ def _dataset(config: Config, encoder: Encoder | None, table: Table) -> Dataset:
     numbers += [roles[WEIGHT]] if WEIGHT in roles and roles[WEIGHT] not in (*numbers, *either, *named) else []
     dates = date_columns(terms).difference(numbers, either)
     text = dict.fromkeys(each for each in (*text_of(roles), *named, *sorted(dates)) if each not in (*numbers, *either))
-    cells = table.read(numbers, text=[*text], either=either)
+    cells = read(numbers, [*text], either)
     wanted = {name: each for name, each in treated.items() if used.get(name, name) == name}
     raw, faults = raw_columns(cells, wanted, marks, source.name, table.as_text())
     parts, more = date_parts(cells, terms, marks, source.name)
@@ -313,19 +269,3 @@ def splitter(source: OfTable, config: Config, labels: Categories | None) -> Spli
         return splits
 
     return split
-
-
-def _verify_digest(path: str, expected: str) -> None:
-    what = locate(path).what
-    if what != "file":
-        raise DataError(f"data.sha256 is the digest of one file, and this is a {what}; remove it", path)
-    try:
-        with TableFile(path).opened() as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", path) from None
-    if found != expected.lower():
-        raise DataError(
-            f"the file is not the expected one: its SHA-256 digest is {found}, and data.sha256 is {expected.lower()}",
-            path,
-        )

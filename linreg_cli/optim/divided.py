@@ -82,9 +82,11 @@ class SharedRows(RowsOfRanks):
         ranks, bounds, held = self._ranks, self._shards.bounds, self._shards.of_ranks(self._ranks.size)
         self._number = number = ranks.next_number()
         own = bounds[: held[0].stop + 1].tolist()
-        ranks.held[number] = DividedRows(_read_once(self.X_nd, own[-1]), self.y_nk, self.weight_n, own)
-        columns = [self.X_nd, self.y_nk, *([] if self.weight_n is None else [self.weight_n[:, None]])]
-        shapes = [(each.shape[1], str(each.dtype), _is_read_fast(each)) for each in columns]
+        given = [self.X_nd, self.y_nk, *([] if self.weight_n is None else [self.weight_n[:, None]])]
+        shapes = [(each.shape[1], str(each.dtype), _is_read_fast(each)) for each in given]
+        # read before the others wait for them, since rows that are put together may come from the others
+        columns = [_read_once(each, len(each)) for each in given]
+        ranks.held[number] = DividedRows(columns[0], columns[1], self.weight_n, own)
         ranks.ask(_hold, number, self._shards, shapes)
         for rank in range(1, ranks.size):
             first, last = (int(bounds[at]) for at in (held[rank].start, held[rank].stop))

@@ -15,7 +15,7 @@ from linreg_cli.data.encoding.cells import (
 from linreg_cli.data.encoding.date_values import date_columns, date_parts
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.features import choose_features, feature_treatments, read_columns
-from linreg_cli.data.load import opened_table
+from linreg_cli.data.opening import opened_table
 from linreg_cli.data.tables.blocks import NotInBlocksError
 from linreg_cli.data.tables.table import Table, is_number_type, refuse_bad_names
 from linreg_cli.data.tables.text_format import DEFAULT

@@ -1,5 +1,6 @@
 """Kinds of columns: numbers with missing cells, categories, and encoded columns that are computed on access."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from linreg_cli.data.columns.row_set import Mask as Mask
 from linreg_cli.data.columns.row_set import RowArray, RowSet
 from linreg_cli.data.columns.row_set import row_numbers as row_numbers
+from linreg_cli.ranks.messages import Shared
 
 Column = npt.NDArray[np.float64]
 #: Row numbers, from 0: an array in any order, or a set of bits in ascending order.
@@ -93,6 +95,36 @@ class Values(Protocol):
     def __getitem__(self, rows: Rows | slice, /) -> Column: ...
 
 
+class DividedValues(Shared, ABC):
+    """A float64 column, shape (n_samples,), of which each process has consecutive rows; this is rank 0."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, rows: Rows | slice, /) -> Column: ...
+
+    @abstractmethod
+    def missing(self, rows: Rows | slice) -> Mask:
+        """Which cells of some rows are missing, shape (n_rows,)."""
+
+    @abstractmethod
+    def of_processes(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+        """What a function gives in each process, in the order of the rows.
+
+        Args:
+            function: (values of its rows, number of its first row, *arguments) -> anything; at the top of a module.
+            arguments: few numbers.
+        """
+
+
+def of_processes(values: Values, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """As `DividedValues.of_processes`; of a column that is here as a whole, what the function gives for it."""
+    if isinstance(values, DividedValues):
+        return values.of_processes(function, *arguments)
+    return [function(values, 0, *arguments)]
+
+
 def pieces(values: Values) -> Iterator[Column]:
     """The values of a column, `BLOCK_ROWS` at a time."""
     for start in range(0, len(values), BLOCK_ROWS):
@@ -123,24 +155,37 @@ class Numbers:
 
     def missing(self, rows: Rows | slice = slice(None)) -> Mask:
         """Which cells of some rows are missing, shape (n_rows,)."""
-        return np.isnan(self.values[rows])
+        values = self.values
+        return values.missing(rows) if isinstance(values, DividedValues) else np.isnan(values[rows])
 
     def first_infinite(self) -> int:
         """The row, from 0, of the first infinite cell; there must be one."""
-        found = (np.flatnonzero(np.isinf(part)) for part in pieces(self.values))
-        return next(number * BLOCK_ROWS + int(rows[0]) for number, rows in enumerate(found) if len(rows))
+        rows: list[int] = [row for row in of_processes(self.values, _first_infinite) if row is not None]
+        return rows[0]
 
     @cached_property
     def _counts(self) -> tuple[int, int]:
-        missing = infinite = 0
-        for part in pieces(self.values):
-            # A sum is finite only if all of its terms are, and it needs no array.
-            with np.errstate(over="ignore", invalid="ignore"):
-                total = np.sum(part)
-            if not np.isfinite(total):
-                missing += int(np.count_nonzero(np.isnan(part)))
-                infinite += int(np.count_nonzero(np.isinf(part)))
-        return missing, infinite
+        found = of_processes(self.values, _missing_and_infinite)
+        return sum(missing for missing, _ in found), sum(infinite for _, infinite in found)
+
+
+def _first_infinite(values: Values, first: int) -> int | None:
+    """The number of the first infinite cell, of a column whose first cell has a number; None without one."""
+    found = (np.flatnonzero(np.isinf(part)) for part in pieces(values))
+    return next((first + place * BLOCK_ROWS + int(rows[0]) for place, rows in enumerate(found) if len(rows)), None)
+
+
+def _missing_and_infinite(values: Values, first: int) -> tuple[int, int]:
+    """How many cells are missing, and how many infinite."""
+    missing = infinite = 0
+    for part in pieces(values):
+        # A sum is finite only if all of its terms are, and it needs no array.
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = np.sum(part)
+        if not np.isfinite(total):
+            missing += int(np.count_nonzero(np.isnan(part)))
+            infinite += int(np.count_nonzero(np.isinf(part)))
+    return missing, infinite
 
 
 @dataclass(frozen=True)

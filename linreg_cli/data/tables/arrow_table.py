@@ -1,7 +1,6 @@
 """Parquet, Arrow (Feather) and JSON Lines files, alone or as parts of one table: formats with column types."""
 
 import contextlib
-import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from linreg_cli.data.columns.on_disk import group_rows
 from linreg_cli.data.tables.blocks import ColumnSink, NotInBlocksError, cells_of, cells_of_block, numeric_marks
 from linreg_cli.data.tables.json_lines import JSON_WHOLE, read_json_lines
 from linreg_cli.data.tables.pandas_metadata import pandas_metadata
-from linreg_cli.data.tables.parquet_columns import BATCH_ROWS, read_numbers
+from linreg_cli.data.tables.parquet_columns import BATCH_ROWS, between, read_numbers, row_groups
 from linreg_cli.data.tables.table import Cells, is_number_type, refuse_bad_names
 from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.data.tables.text_numbers import as_numbers
@@ -65,20 +64,44 @@ class ArrowTable:
             whole = self.numbers(self.read_all().select(names), [*columns, *either])
             cells = cells_of(whole, [*columns, *either], self._missing_values)
             return Cells(cells.numbers, cells.others, JSON_WHOLE)
+        return self.completed(self.read_rows(None, [*columns, *either], text, ()), ())
+
+    def worded(self, columns: Sequence[str], either: Sequence[str]) -> set[str]:
+        """See `Table.worded`. The file has the types."""
+        return set()
+
+    def read_rows(
+        self, rows: tuple[int, int] | None, columns: Sequence[str], text: Sequence[str], worded: Collection[str]
+    ) -> Cells:
+        """See `Table.read_rows`."""
+        if any(map(_is_json, self._parts)):
+            raise NotInBlocksError("the types of JSON Lines are seen in the whole file")
+        names = [*columns, *text]
+        if any(name not in schema.names for name in names for schema in self._schemas):
+            raise NotInBlocksError("a file lacks a column")
         numbers = [
             name
-            for name in (*columns, *either)
+            for name in columns
             if name not in self._categorical and all(is_number_type(each.field(name).type) for each in self._schemas)
         ]
         found: dict[str, Numbers] = {}
         if numbers and all(part.suffix == ".parquet" for part in self._parts):
-            found = read_numbers(self._parts, numbers, numeric_marks(self._missing_values), self._guard)
+            found = read_numbers(self._parts, numbers, numeric_marks(self._missing_values), self._guard, rows)
             names, numbers = [name for name in names if name not in found], []
         sink = ColumnSink(numbers, self._missing_values)
-        for part in self._parts if names or not found else ():
-            self._guard(part, lambda part=part: _pour(part, names, sink))
+        for place, own in self._parts_of(rows) if names or not found else ():
+            part = self._parts[place]
+            self._guard(part, lambda part=part, own=own: _pour(part, names, sink, own))
         cells = self._fitting(sink.cells)
-        return Cells({**found, **cells.numbers}, self._with_categories(cells.others))
+        return Cells({**found, **cells.numbers}, cells.others)
+
+    def completed(self, cells: Cells, either: Sequence[str]) -> Cells:
+        """See `Table.completed`."""
+        return Cells(cells.numbers, self._with_categories(cells.others), cells.whole)
+
+    def sizes(self) -> list[int]:
+        """See `Table.sizes`."""
+        return [part.size() for part in self._parts]
 
     def _with_categories(self, table: pa.Table) -> pa.Table:
         """The columns, those of dictionary type that were pandas categoricals; Parquet keeps this of text only."""
@@ -232,9 +255,9 @@ def _schema(part: TableFile) -> pa.Schema:
         return schema
 
 
-def _pour(part: TableFile, columns: list[str], sink: ColumnSink) -> None:
+def _pour(part: TableFile, columns: list[str], sink: ColumnSink, rows: tuple[int, int] | None) -> None:
     empty = True
-    for batch in _batches(part, columns):
+    for batch in _batches(part, columns, rows=rows):
         sink.add(batch)
         empty = False
     if empty:
@@ -251,36 +274,12 @@ def _batches(
         buffer = part.buffer_bytes(len(columns))
         # otherwise a whole row group is read at once
         with part.opened() as bytes_, pq.ParquetFile(bytes_, pre_buffer=False, buffer_size=buffer) as file:
-            groups, at = _row_groups(file.metadata, rows)
-            yield from _between(file.iter_batches(min(n_rows, BATCH_ROWS), groups, columns), at, rows)
+            groups, at = row_groups(file.metadata, rows)
+            yield from between(file.iter_batches(min(n_rows, BATCH_ROWS), groups, columns), at, rows)
         return
     with _arrow(part) as (_, batches):
-        for batch in _between(batches, 0, rows):
+        for batch in between(batches, 0, rows):
             yield batch.select(columns)
-
-
-def _row_groups(metadata: Any, rows: tuple[int, int] | None) -> tuple[list[int], int]:
-    """The row groups that some rows lie in, and the number of the first row in these; others are not read."""
-    ends = list(itertools.accumulate(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)))
-    if rows is None:
-        return list(range(len(ends))), 0
-    starts = [0, *ends]
-    found = [group for group, end in enumerate(ends) if starts[group] < rows[1] and end > rows[0]]
-    return found, starts[found[0]] if found else 0
-
-
-def _between(batches: Iterator[pa.RecordBatch], at: int, rows: tuple[int, int] | None) -> Iterator[pa.RecordBatch]:
-    """The rows from one to another, of batches that begin at row `at`."""
-    for batch in batches:
-        if rows is None:
-            yield batch
-            continue
-        start, at = at, at + batch.num_rows
-        first, last = max(rows[0], start), min(rows[1], at)
-        if first < last:
-            yield batch.slice(first - start, last - first)
-        if at >= rows[1]:
-            return
 
 
 @contextlib.contextmanager

@@ -71,6 +71,10 @@ class CsvFile:
                     raise
                 raise DataError([self.undecodable() or Fault("the text cannot be decoded", self.name)]) from None
 
+    def size(self) -> int:
+        """Bytes of the file, as they are stored."""
+        return self._file.size()
+
     @contextlib.contextmanager
     def raw(self) -> Iterator[Any]:
         """The bytes of the file, decompressed."""

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.csv as pcsv
@@ -79,10 +80,9 @@ class CsvTable:
         Raises:
             DataError: for a line that is not valid CSV.
         """
-        worded = {column for column in either if self._seems_text(column)} | (self._coded & {*columns, *either})
+        worded = self.worded(columns, either)
         while True:
-            types = dict.fromkeys((*columns, *either), pa.float64()) | dict.fromkeys((*text, *worded), pa.string())
-            options = self._options(types)
+            options = self._typed([*columns, *either], text, worded)
             read: Cells | None = None
             whole: str | None = None
             try:
@@ -99,9 +99,34 @@ class CsvTable:
             break
         if read is None:  # a cell in a column of numbers is not a number
             return self._cells(self._read_as_text(columns, text, either), [*columns, *either])
-        ambiguous = [column for column in either if column in worded]
-        turned = self._cells(self.numbers(read.others, ambiguous), ambiguous)
-        return Cells({**read.numbers, **turned.numbers}, turned.others, whole)
+        found = self.completed(read, [column for column in either if column in worded])
+        return replace(found, whole=whole)
+
+    def worded(self, columns: Sequence[str], either: Sequence[str]) -> set[str]:
+        """See `Table.worded`."""
+        return {column for column in either if self._seems_text(column)} | (self._coded & {*columns, *either})
+
+    def read_rows(
+        self, rows: tuple[int, int] | None, columns: Sequence[str], text: Sequence[str], worded: Collection[str]
+    ) -> Cells:
+        """See `Table.read_rows`."""
+        try:
+            return self._read_in_blocks(self._typed(columns, text, worded), rows)
+        except (UnevenLinesError, pa.ArrowInvalid, UnicodeDecodeError) as error:
+            raise NotInBlocksError(str(error)) from None
+
+    def completed(self, cells: Cells, either: Sequence[str]) -> Cells:
+        """See `Table.completed`."""
+        turned = self._cells(self.numbers(cells.others, either), either)
+        return Cells({**cells.numbers, **turned.numbers}, turned.others, cells.whole)
+
+    def sizes(self) -> list[int]:
+        """See `Table.sizes`."""
+        return [part.file.size() for part in self._parts]
+
+    def _typed(self, columns: Sequence[str], text: Sequence[str], worded: Collection[str]) -> pcsv.ConvertOptions:
+        """How the cells of columns of numbers, and of others, are converted."""
+        return self._options(dict.fromkeys(columns, pa.float64()) | dict.fromkeys((*text, *worded), pa.string()))
 
     def _cells(self, table: pa.Table, columns: Sequence[str]) -> Cells:
         return cells_of(table, columns, self._missing_values)
@@ -117,8 +142,8 @@ class CsvTable:
         except pa.ArrowInvalid:
             return None
 
-    def _read_in_blocks(self, options: pcsv.ConvertOptions) -> Cells:
-        """The cells that `_read` returns, with little memory beside the columns.
+    def _read_in_blocks(self, options: pcsv.ConvertOptions, rows: tuple[int, int] | None = None) -> Cells:
+        """The cells that `_read` returns, or those of some rows, with little memory beside the columns.
 
         Raises:
             UnevenLinesError: for a file that must be read as a whole.
@@ -126,7 +151,7 @@ class CsvTable:
             pa.ArrowInvalid: as `_read`.
         """
         sink = ColumnSink(self._numbers_of(options), self._missing_values)
-        for table in self._parsed(options):
+        for table in self._parsed(options, rows):
             sink.add(table)
         return sink.cells()
 

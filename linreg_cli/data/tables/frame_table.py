@@ -57,6 +57,24 @@ class FrameTable:
         names = [*columns, *text, *either]
         return cells_of(self._frame.select(names), [*columns, *either], self._missing_values)
 
+    def worded(self, columns: Sequence[str], either: Sequence[str]) -> set[str]:
+        """See `Table.worded`. A frame has the types."""
+        return set()
+
+    def read_rows(
+        self, rows: tuple[int, int] | None, columns: Sequence[str], text: Sequence[str], worded: Collection[str]
+    ) -> Cells:
+        """See `Table.read_rows`. A frame is in memory already."""
+        raise NotInBlocksError(_IN_MEMORY)
+
+    def completed(self, cells: Cells, either: Sequence[str]) -> Cells:
+        """See `Table.completed`. A frame has the types."""
+        return cells
+
+    def sizes(self) -> list[int]:
+        """See `Table.sizes`. A frame is in no file."""
+        raise NotInBlocksError(_IN_MEMORY)
+
     def cell(self, column: str, row: int) -> object:
         """See `Table.cell`."""
         return self._frame.column(column)[row].as_py()

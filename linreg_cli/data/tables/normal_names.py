@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from linreg_cli.data.tables.leading_zeros import LeadingZerosError
 from linreg_cli.data.tables.table import Cells, Table
 from linreg_cli.data.tables.text_format import AsText
 from linreg_cli.errors import Fault
@@ -37,6 +38,31 @@ class _NormalTable:
         """See `Table.read`."""
         cells = self._table.read(*([self._written[name] for name in names] for names in (columns, text, either)))
         return _cells_named(cells)
+
+    def worded(self, columns: Sequence[str], either: Sequence[str]) -> set[str]:
+        """See `Table.worded`."""
+        found = self._table.worded(*([self._written[name] for name in names] for names in (columns, either)))
+        return set(map(normal, found))
+
+    def read_rows(
+        self, rows: tuple[int, int] | None, columns: Sequence[str], text: Sequence[str], worded: Collection[str]
+    ) -> Cells:
+        """See `Table.read_rows`."""
+        written = ([self._written[name] for name in names] for names in (columns, text, worded))
+        try:
+            return _cells_named(self._table.read_rows(rows, *written))
+        except LeadingZerosError as error:
+            raise LeadingZerosError({normal(name) for name in error.columns}) from None
+
+    def completed(self, cells: Cells, either: Sequence[str]) -> Cells:
+        """See `Table.completed`."""
+        numbers = {self._written[name]: each for name, each in cells.numbers.items()}
+        written = Cells(numbers, self._as_written(cells.others), cells.whole)
+        return _cells_named(self._table.completed(written, [self._written[name] for name in either]))
+
+    def sizes(self) -> list[int]:
+        """See `Table.sizes`."""
+        return self._table.sizes()
 
     def cell(self, column: str, row: int) -> object:
         """See `Table.cell`."""

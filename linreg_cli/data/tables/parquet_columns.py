@@ -5,7 +5,9 @@ reading one after the other costs no more than reading all at once.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -28,6 +30,7 @@ def read_numbers(
     names: Sequence[str],
     marks: Sequence[float],
     guarded: Callable[[TableFile, Callable[[], None]], None],
+    rows: tuple[int, int] | None = None,
 ) -> dict[str, Numbers]:
     """Columns of numbers of any type, float64; nan where a cell is missing or one of the marks.
 
@@ -36,14 +39,18 @@ def read_numbers(
         names: of the columns, at least one.
         marks: numbers that mean 'missing'.
         guarded: calls a function that reads a part.
+        rows: the first row of all parts, from 0, and one past the last; None: all.
     """
     counts: list[int] = []
     for part in parts:
         guarded(part, functools.partial(_count, part, counts))
-    places, first = NumberPlaces(names, sum(counts)), 0
+    begin, end = (0, sum(counts)) if rows is None else rows
+    places, at = NumberPlaces(names, end - begin), 0
     for part, count in zip(parts, counts, strict=True):
-        guarded(part, functools.partial(_put, part, names, marks, places, first, count))
-        first += count
+        own = max(begin - at, 0), min(end - at, count)
+        if own[0] < own[1]:
+            guarded(part, functools.partial(_put, part, names, marks, places, at + own[0] - begin, own))
+        at += count
     release_unused()
     return {name: Numbers(values) for name, values in places.columns().items()}
 
@@ -73,23 +80,55 @@ def _count(part: TableFile, counts: list[int]) -> None:
         counts.append(int(pq.read_metadata(bytes_).num_rows))
 
 
+def row_groups(metadata: Any, rows: tuple[int, int] | None) -> tuple[list[int], int]:
+    """The row groups that some rows lie in, and the number of the first row in these; others are not read."""
+    ends = list(itertools.accumulate(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)))
+    if rows is None:
+        return list(range(len(ends))), 0
+    starts = [0, *ends]
+    found = [group for group, end in enumerate(ends) if starts[group] < rows[1] and end > rows[0]]
+    return found, starts[found[0]] if found else 0
+
+
+def between(batches: Iterable[pa.RecordBatch], at: int, rows: tuple[int, int] | None) -> Iterator[pa.RecordBatch]:
+    """The rows from one to another, of batches that begin at row `at`."""
+    for batch in batches:
+        if rows is None:
+            yield batch
+            continue
+        start, at = at, at + batch.num_rows
+        first, last = max(rows[0], start), min(rows[1], at)
+        if first < last:
+            yield batch.slice(first - start, last - first)
+        if at >= rows[1]:
+            return
+
+
 def _put(
-    part: TableFile, names: Sequence[str], marks: Sequence[float], places: NumberPlaces, first: int, count: int
+    part: TableFile,
+    names: Sequence[str],
+    marks: Sequence[float],
+    places: NumberPlaces,
+    first: int,
+    rows: tuple[int, int],
 ) -> None:
-    """Put the columns of a part from row `first` on.
+    """Put some rows of the columns of a part from row `first` on.
 
     Raises:
         pa.ArrowException, OSError: if it cannot be read.
     """
     import pyarrow.parquet as pq
 
+    count = rows[1] - rows[0]
     groups = list(_groups(len(names), count))
     buffer = part.buffer_bytes(max(map(len, groups)))
     # `buffer_size`: otherwise a whole row group is read at once
     with part.opened() as bytes_, pq.ParquetFile(bytes_, pre_buffer=False, buffer_size=buffer) as file:
         for some in groups:
             at = first
-            for batch in file.iter_batches(BATCH_ROWS, columns=[names[column] for column in some]):
+            own, begin = row_groups(file.metadata, rows)
+            batches = file.iter_batches(BATCH_ROWS, own, columns=[names[column] for column in some])
+            for batch in between(batches, begin, rows):
                 for column in some:
                     places.put(column, at, float64_of(batch.column(names[column]), marks))
                 at += batch.num_rows

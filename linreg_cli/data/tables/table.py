@@ -86,6 +86,42 @@ class Table(Protocol):
             DataError: for a file that cannot be read.
         """
 
+    def worded(self, columns: Sequence[str], either: Sequence[str]) -> set[str]:
+        """Those of `read`'s columns and `either` whose first cells are text, and which `read_rows` is to read so."""
+
+    def read_rows(
+        self, rows: tuple[int, int] | None, columns: Sequence[str], text: Sequence[str], worded: Collection[str]
+    ) -> Cells:
+        """The cells of some rows, whose types are those of all rows; `completed` makes of all what `read` returns.
+
+        Args:
+            rows: the first row, from 0, and one past the last, as `n_rows` counts them; None: all.
+            columns: columns that are read as float64, but for those of `worded`.
+            text: columns that are read as text; a format with types keeps theirs.
+            worded: of `columns`, those that are read as text.
+
+        Raises:
+            LeadingZerosError: for columns that are to be in `worded`, too.
+            NotInBlocksError: as `row_blocks`, and for a cell that is not a number.
+            DataError: for a file that cannot be read.
+        """
+
+    def completed(self, cells: Cells, either: Sequence[str]) -> Cells:
+        """The cells of all rows, with those columns as numbers that were read as text and are.
+
+        Args:
+            cells: of `read_rows`.
+            either: names of columns.
+        """
+
+    def sizes(self) -> list[int]:
+        """Bytes of each file.
+
+        Raises:
+            NotInBlocksError: where there are no files.
+            OSError, DataError: for a file that cannot be read.
+        """
+
     def cell(self, column: str, row: int) -> object:
         """A cell as it stands in the file, for a message; the row from 0. That of a text file is text."""
 

@@ -78,6 +78,15 @@ class TableFile:
         if ahead.n_read >= min(ahead.size, _HEAD):
             self._refuse_change()
 
+    def size(self) -> int:
+        """Bytes of the file, as they are stored.
+
+        Raises:
+            OSError, DataError: as `opened`.
+        """
+        with self.opened() as file:
+            return int(file.size())
+
     def buffer_bytes(self, n_columns: int) -> int:
         """The bytes that are read ahead of each column of a Parquet file; a request to a store costs a while."""
         if self._store is None:

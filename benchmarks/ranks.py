@@ -18,13 +18,14 @@ from typing import Any
 
 import torch
 
+from linreg_cli.data.columns.divided import DividedRows, RowsOfRanks
 from linreg_cli.model import build_model
 from linreg_cli.optim.engines.select import EXECUTORS
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.engines.shared import serve
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import AnyRows, SharedTrainRows, TrainRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.ranks.group import Ranks
 from linreg_cli.ranks.shards import Shards
@@ -56,16 +57,24 @@ def work(rows: int, features: int) -> None:
     ranks, found = Ranks.join(None) if "WORLD_SIZE" in os.environ else None, list[tuple[float, float]]()
     for name in ("run", "moments"):
         setattr(ShardWork, name, timed(getattr(ShardWork, name), found))
+    stream, shards = torch.Generator().manual_seed(0), Shards(rows, 8)
+    X = torch.randn(rows, features, generator=stream)
+    y = X.sum(1, keepdim=True) + torch.randn(rows, 1, generator=stream)
+    data: AnyRows = TrainRows(X, y)
+    if ranks is not None:  # each holds the rows of its shards
+        held = shards.of_ranks(ranks.size)[ranks.rank]
+        first, last = (int(shards.bounds[at]) for at in (held.start, held.stop))
+        bounds = (shards.bounds[held.start : held.stop + 1] - first).tolist()
+        number = ranks.next_number()
+        ranks.held[number] = DividedRows(X[first:last].numpy(), y[first:last].numpy(), None, bounds, before=first)
+        data = SharedTrainRows(RowsOfRanks(X.numpy(), y.numpy(), None, ranks, number))
     if ranks is not None and ranks.rank:
         serve(ranks)
     else:
-        stream = torch.Generator().manual_seed(0)
-        X = torch.randn(rows, features, generator=stream)
-        data = TrainRows(X, X.sum(1, keepdim=True) + torch.randn(rows, 1, generator=stream), ranks=ranks)
         for name, loss, batch, epochs in TASKS.values():
             plan = StepPlan(
                 rows, batch or rows, epochs, True, 0, Loss(loss), lambda epoch: 0.01 / features, n_blocks=8,
-                shards=Shards(rows, 8),
+                shards=shards,
             )  # fmt: skip
             executor, model = EXECUTORS[name](data), build_model(features, 1, bias=True, dtype=torch.float32)
             for parameter in model.parameters():

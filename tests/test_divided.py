@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-import torch
 from scipy import linalg
-from thread_ranks import Several
+from thread_ranks import Several, held
 
 from linreg_cli.convergence.batch_curvature import any_batch, mean_square_curvature
 from linreg_cli.convergence.gradient_noise import batch_noise
@@ -15,8 +14,6 @@ from linreg_cli.least_squares.factorise import factorise_rows
 from linreg_cli.least_squares.inference import infer
 from linreg_cli.least_squares.residual_checks import chance_of_durbin_watson, chance_of_hc3
 from linreg_cli.least_squares.solve import of_rows
-from linreg_cli.optim import divided as module
-from linreg_cli.optim.divided import division
 from linreg_cli.ranks.shards import Shards
 
 
@@ -45,19 +42,15 @@ def numbers(rows, *, bias, clusters=None):
     ("dtype", "bias", "weighted", "clustered"),
     [("float64", True, False, False), ("float32", False, False, True), ("float64", True, True, True)],
 )
-def test_any_number_of_processes_finds_the_same_bits(dtype, bias, weighted, clustered, monkeypatch):
-    monkeypatch.setattr(module, "PIECE", 100)  # rows are sent in many pieces
+def test_any_number_of_processes_finds_the_same_bits(dtype, bias, weighted, clustered):
     X, y, w = table(dtype=dtype)
     weights = w / w.mean() if weighted else None
     clusters = Clusters.of(np.arange(37) % 7) if clustered else None
     shards, found = Shards(37, 5), []
     for size in (1, 2, 3, 4):
-        monkeypatch.setattr(module, "LARGEST_ARRAY", 0 if size == 3 else 2**20)  # rank 1 has a file then
-        with Several(size) as ranks:
-            rows = division(shards, ranks)(X, y, weights)
-            found.append(numbers(rows, bias=bias, clusters=clusters)[0])
-            tensors = torch.from_numpy(X).numpy(), torch.from_numpy(y).numpy()
-            assert (division(shards, ranks)(*tensors, weights) is rows) == (size > 1), "they are sent once"
+        several = Several(size)
+        with several:
+            found.append(numbers(held(X, y, weights, shards, several.ranks), bias=bias, clusters=clusters)[0])
     assert found[0] == found[1] == found[2] == found[3]
 
 
@@ -75,8 +68,9 @@ def test_parts_give_the_numbers_of_all_rows_at_once():
 
 def test_shards_with_fewer_rows_than_columns_and_without_any():
     X, y, _ = table(n=6)
-    with Several(4) as ranks:
-        factor = factorise_rows(division(Shards(6, 8), ranks)(X, y, None), bias=True)
+    several = Several(4)
+    with several:
+        factor = factorise_rows(held(X, y, None, Shards(6, 8), several.ranks), bias=True)
     expected = linalg.qr(np.hstack([X - X.mean(axis=0), np.ones((6, 1))]), mode="r")[0][:4]
     found = factor.R_pp * np.append(factor.scale, 1.0)
     np.testing.assert_allclose(np.abs(found), np.abs(expected), rtol=1e-9, atol=1e-9)
@@ -87,8 +81,9 @@ def test_the_limits_and_the_noise_of_batches_have_the_bits_of_one_process(weight
     X, y, w = table()
     weights, found = w / w.mean() if weighted else None, []
     for size in (1, 3, 4):
-        with Several(size) as ranks:
-            rows = division(Shards(37, 5), ranks)(X, y, weights)
+        several = Several(size)
+        with several:
+            rows = held(X, y, weights, Shards(37, 5), several.ranks)
             optimum = of_rows(rows, bias=True)
             about = {"loss": "mse", "batch_size": 5}
             noise = batch_noise(curvature(optimum.factor, "mse"), optimum, X, y, divided=rows, **about)

@@ -25,7 +25,7 @@ ORDER = {
         "load",
     ],
     "linreg_cli.optim": [
-        "losses", "schedules", "stopping", "batch_losses", "row_order", "transfer", "rows", "divided", "split_rows",
+        "losses", "schedules", "stopping", "batch_losses", "row_order", "transfer", "rows", "held", "split_rows",
         "routing", "plan",
         "state", "trail", "engines", "fit",
     ],

@@ -23,7 +23,8 @@ optimizer: {lr: 0.02, momentum: 0.9}
 train: {epochs: 6, batch_size: 4, shards: 5}
 plots: false
 """
-#: As ranks that torchrun has started, three processes run these plans one after another, the last with an error.
+#: As ranks that torchrun has started, three processes run these plans one after another, the last with an error. Each
+#: has the rows of its shards.
 PLANS = """
 import hashlib, json, os, sys
 import numpy as np
@@ -33,22 +34,21 @@ from linreg_cli.optim.engines.select import EXECUTORS
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.engines.shared import serve
 from linreg_cli.ranks.group import Ranks
-from linreg_cli.optim.rows import StoredRows, TrainRows
+from linreg_cli.data.columns.divided import DividedRows, RowsOfRanks
+from linreg_cli.optim.rows import SharedTrainRows, TrainRows
+from linreg_cli.ranks.shards import Shards
 
 def fails(*_):
     raise DataError("row 7 is odd", "shard")
 
+def held(number, X, y, weights):
+    bounds = Shards(13, 5).bounds
+    own = Shards(13, 5).of_ranks(ranks.size)[ranks.rank]
+    first, last = bounds[own.start], bounds[own.stop]
+    here = [each if each is None else each[first:last].copy() for each in (X, y, weights)]
+    ranks.held[number] = DividedRows(*here, bounds[own.start : own.stop + 1] - first, before=int(first))
+
 ranks = Ranks.join(None) if "WORLD_SIZE" in os.environ else None
-if ranks is not None and ranks.rank == 2:
-    ShardWork.residual_moments = fails
-if ranks is not None and ranks.rank:
-    try:
-        code = serve(ranks)
-    except LinregError as error:
-        ranks.fail(error)
-        code = error.exit_code
-    ranks.leave()
-    sys.exit(code)
 CASES = [
     ("sharded", Case("mse", "momentum", 4, rows=13, shards=5)),
     ("sharded", Case("huber", "nesterov", 4, rows=13, shards=5, shuffle=False)),
@@ -59,13 +59,25 @@ CASES = [
     ("statistics", Case("mse", "momentum", 13, rows=13, shards=5, targets=2)),
     ("statistics", Case("mse", "momentum", 13, rows=13, shards=5)),
 ]
+tables = [[each if each is None else each.float() for each in (*case.data(), case.weights())] for _, case in CASES]
+if ranks is not None:
+    tables = [[each if each is None else each.numpy() for each in table] for table in tables]
+    for number, table in enumerate(tables):
+        held(number, *table)
+        ranks.next_number()
+if ranks is not None and ranks.rank == 2:
+    ShardWork.residual_moments = fails
+if ranks is not None and ranks.rank:
+    try:
+        code = serve(ranks)
+    except LinregError as error:
+        ranks.fail(error)
+        code = error.exit_code
+    ranks.leave()
+    sys.exit(code)
 found = []
-for name, case in CASES:
-    rows = TrainRows(*(each if each is None else each.float() for each in (*case.data(), case.weights())), ranks=ranks)
-    if ranks is not None:  # these stay on the disk of rank 0
-        stored = StoredRows.empty(13, rows.n_features, rows.n_targets, "float32", weighted=case.weighted)
-        stored.write(0, rows)
-        stored.ranks, rows = ranks, stored if case.targets == 2 else rows
+for number, ((name, case), table) in enumerate(zip(CASES, tables)):
+    rows = TrainRows(*table) if ranks is None else SharedTrainRows(RowsOfRanks(*table, ranks, number))
     executor, plan, state = EXECUTORS[name](rows), case.plan(), case.state("float32")
     executor.load(plan)
     losses = executor.run(plan, state, 0, plan.total_steps)
@@ -85,11 +97,10 @@ print(json.dumps([found, error]))
 PASSES = """
 import os, sys
 import numpy as np
+from linreg_cli.data.columns.divided import DividedRows, RowsOfRanks
 from linreg_cli.errors import DataError, LinregError
-from linreg_cli.optim.divided import division
 from linreg_cli.optim.engines.shared import serve
 from linreg_cli.ranks.group import Ranks
-from linreg_cli.ranks.shards import Shards
 
 def total(part):
     return float(sum(part.X_nd[at].sum() for at in part.blocks(2)))
@@ -99,11 +110,14 @@ def fails(part):
         raise DataError("row 7 is odd", "shard")
 
 ranks = Ranks.join(None)
+X, y = np.arange(10.0).reshape(5, 2), np.zeros((5, 1))
+first, last, ends = [(0, 1, [0, 1]), (1, 5, [0, 2, 4])][ranks.rank]
+ranks.held[0] = DividedRows(X[first:last], y[first:last], None, ends, before=first)
 try:
     if ranks.rank:
         code = serve(ranks)
     else:
-        rows = division(Shards(5, 3), ranks)(np.arange(10.0).reshape(5, 2), np.zeros((5, 1)), None)
+        rows = RowsOfRanks(X, y, None, ranks, 0)
         print(rows.of_parts(total))
         rows.of_parts(fails)
 except LinregError as error:
@@ -253,9 +267,9 @@ def test_a_share_that_the_limit_does_not_hold_is_refused_with_what_would_do(plac
     assert "data.memory_limit" in said
     assert "the rows of one of 2 processes, their order and what is read with them take" in said
     assert "start 4 processes" in said
-    assert prepared(4).rows.ranks.size == 4
+    assert prepared(4).rows.divided.ranks.size == 4
     more = said.rpartition("set data.memory_limit: ")[2].split()[0]
-    assert prepared(2, f"data.memory_limit={more}").rows.ranks.size == 2
+    assert prepared(2, f"data.memory_limit={more}").rows.divided.ranks.size == 2
 
 
 @pytest.mark.parametrize(
@@ -265,23 +279,24 @@ def test_a_share_that_the_limit_does_not_hold_is_refused_with_what_would_do(plac
         ("huber", None, 2, 1_000_000, "it adds up on all cores of this machine"),
         ("huber", None, 1, 10_000_000, None),
         ("mse", 8_000, 1, 1_000_000, "every step waits for all processes"),
-        ("mse", None, 2, 1_000_000, "rows are read by one process alone"),
+        ("mse", None, 2, 1_000_000, "rows go from process to process, and are then read once"),
     ],
 )
 def test_when_and_why_one_process_would_be_faster(monkeypatch, loss, batch, here, rows, said):
-    import torch
+    import numpy as np
 
+    from linreg_cli.data.columns.divided import RowsOfRanks
     from linreg_cli.optim.losses import Loss
     from linreg_cli.optim.plan import StepPlan
-    from linreg_cli.optim.rows import TrainRows
+    from linreg_cli.optim.rows import SharedTrainRows
     from linreg_cli.pipeline.ranks import findings
     from linreg_cli.ranks.group import Ranks
     from linreg_cli.ranks.shards import Shards
 
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(here))
     steps = StepPlan(rows, batch or rows, 20, True, 0, Loss(loss), lambda epoch: 0.1, shards=Shards(rows, 8))
-    X, y = torch.zeros(1, 8).expand(rows, 8), torch.zeros(1, 1).expand(rows, 1)
-    found = findings(steps, TrainRows(X, y, ranks=Ranks(0, 2, None, None)))
+    X, y = (np.broadcast_to(np.float32(0), (rows, width)) for width in (8, 1))
+    found = findings(steps, SharedTrainRows(RowsOfRanks(X, y, None, Ranks(0, 2, None, None), 0)))
     assert [said in each.message for each in found] == ([] if said is None else [True])
 
 

@@ -16,7 +16,7 @@ from linreg_cli.data.preprocessor import Preprocessor
 from linreg_cli.errors import DataError
 from linreg_cli.least_squares import solve
 from linreg_cli.optim import split_rows
-from linreg_cli.optim.divided import HeldMatrix
+from linreg_cli.optim.held import HeldMatrix
 from linreg_cli.optim.routing import held_out_of_ranks, routed
 from linreg_cli.optim.row_order import Blocks, Full, Given
 from linreg_cli.pipeline.silent import Silent
@@ -63,9 +63,9 @@ def test_every_process_holds_the_rows_of_its_shards(kind, order, dtype, weighted
     d = len(dataset.features)
     for size in SIZES:
         shards, several = Shards(n, 7), Several(size)
-        with several as ranks:
+        with several:
             rows = routed(divided(dataset, several.ranks, 7), scaling, order, getattr(torch, dtype), shards, fits=True)
-            (number,) = [each.number for each in ranks.sent]
+            number = rows.divided.number
             for rank, held in zip(several.ranks, shards.of_ranks(size), strict=True):
                 own = rank.held[number]
                 here = slice(int(shards.bounds[held.start]), int(shards.bounds[held.stop]))

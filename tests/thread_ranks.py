@@ -6,6 +6,7 @@ import traceback
 
 import torch
 
+from linreg_cli.data.columns.divided import DividedRows, RowsOfRanks
 from linreg_cli.data.shared import share
 from linreg_cli.optim.engines.shared import serve
 from linreg_cli.ranks.group import Ranks
@@ -94,6 +95,17 @@ class Several:
         self.ranks[0]._broadcast(written((None, 0)))
         for thread in self._threads:
             thread.join(60)
+
+
+def held(X, y, weights, shards, ranks):
+    """Rows of which each of the ranks has those of its shards; of one rank, the same shards of all rows."""
+    bounds, number = shards.bounds.tolist(), ranks[0].next_number()
+    for rank, own in zip(ranks, shards.of_ranks(len(ranks)), strict=True):
+        first, last = bounds[own.start], bounds[own.stop]
+        here = [each if each is None else each[first:last].copy() for each in (X, y, weights)]
+        ends = [bound - first for bound in bounds[own.start : own.stop + 1]]
+        rank.held[number] = DividedRows(*here, ends, before=first)
+    return ranks[0].held[number] if len(ranks) == 1 else RowsOfRanks(X, y, weights, ranks[0], number)
 
 
 def divided(dataset, ranks, shards):

@@ -1,7 +1,7 @@
 """The problem of a config and its rows: the scaled train split, the plan and the initial parameters."""
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy.typing as npt
 import torch
@@ -9,18 +9,15 @@ import torch
 from linreg_cli.config.schema import Config
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
+from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.columns.kinds import Rows
 from linreg_cli.data.columns.rows import Matrix
 from linreg_cli.least_squares.factor import Array, Factor
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import build_model, initialise, parameters_of
-from linreg_cli.optim.divided import division
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.row_order import RowOrder
 from linreg_cli.optim.rows import TrainRows
-
-if TYPE_CHECKING:
-    from linreg_cli.ranks.group import Ranks
 
 
 def problem_of(
@@ -32,8 +29,7 @@ def problem_of(
     eps: float | None = None,
     exact: dict[str, Optimum] | None = None,
     measured: Factor | None = None,
-    weights: Array | None = None,
-    ranks: "Ranks | None" = None,
+    divided: DividedRows | None = None,
 ) -> Problem:
     """What training a config minimises, and where it starts.
 
@@ -46,8 +42,7 @@ def problem_of(
         eps: see `Problem`.
         exact: see `Problem`; None: nothing was computed.
         measured: see `Problem`.
-        weights: those of the rows of `train`, as `Problem.weight_n`; None: of the dataset.
-        ranks: the processes that share passes over the rows; None: this one is alone.
+        divided: the rows of `train`, with their weights, where several processes have them; None: they are here.
 
     Raises:
         DataError: for a value that overflows the dtype of training.
@@ -57,12 +52,12 @@ def problem_of(
     X_nd, y_nk = train or arrays_of(plan, dataset, preprocessor, dtype)
     exact_already = dtype == torch.float64 or measured is not None
     given = None if exact_already else functools.partial(preprocessor.given_rows, dataset)
-    start, weight_n = _start(config, dataset, dtype), weights
-    if dataset.weights is not None and weights is None:
+    start, weight_n = _start(config, dataset, dtype), None if divided is None else divided.weight_n
+    if dataset.weights is not None and divided is None:
         found = row_weights(dataset, plan.rows.arranged(dataset.splits["train"]), dtype)
         weight_n = None if found is None else found.double().numpy()
     problem = Problem(plan, X_nd, y_nk, dataset.features, start, eps=eps, given=given, weight_n=weight_n)
-    problem.measured, problem.divide = measured, division(plan.shards, ranks)
+    problem.measured, problem.divided = measured, divided
     problem.exact.update(exact or {})
     return problem
 

@@ -24,7 +24,7 @@ from linreg_cli.convergence.gradient_noise import Noise, batch_noise
 from linreg_cli.convergence.rate_search import BatchProblem
 from linreg_cli.convergence.rates import SgdRule
 from linreg_cli.convergence.spectrum import Spectrum, curvature
-from linreg_cli.data.columns.divided import Divide, DividedRows
+from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.columns.rows import Matrix, RowsOnAccess, in_memory
 from linreg_cli.least_squares import solve
 from linreg_cli.least_squares.dependence import Combination, combinations, dependent_columns
@@ -63,7 +63,7 @@ class Problem:
         given: X, y and the weights in float64, as the table has them and in its order, for a training in float32; None
             if they are those above.
         measured: the factor of X and y, where their rows were not read; those have a shape and a dtype only.
-        divide: gives rows of the train split in the parts by which sums over them are added up.
+        divided: X, y and the weights in their shards, where several processes have them; None: they are here.
         exact: exact fits that were computed, by what they are of; problems of the same rows may share them.
         results: what was computed, such as by `mean_square.mean_square`, by what it depends on.
     """
@@ -78,7 +78,7 @@ class Problem:
     given: Callable[[], DividedRows] | None = None
     weight_n: Array | None = None
     measured: Factor | None = None
-    divide: Divide = DividedRows
+    divided: DividedRows | None = None
     exact: dict[str, Optimum] = field(default_factory=dict, init=False, repr=False)
     results: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
@@ -179,7 +179,10 @@ class Problem:
     @cached_property
     def parts(self) -> DividedRows:
         """The rows that are trained on, in the parts by which sums over them are added up."""
-        return self.divide(self.X_nd, self.y_nk, self.weight_n)
+        if self.divided is not None:
+            return self.divided
+        shards = self.plan.shards
+        return DividedRows(self.X_nd, self.y_nk, self.weight_n, None if shards is None else shards.bounds.tolist())
 
     @cached_property
     def optimum_as_given(self) -> Optimum | None:

@@ -17,7 +17,7 @@ from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.divided import DividedRows, RowsOfRanks
 from linreg_cli.data.columns.rows import as_slice, count, part
 from linreg_cli.errors import DataError
-from linreg_cli.optim.divided import HeldMatrix
+from linreg_cli.optim.held import HeldMatrix
 from linreg_cli.optim.row_order import COUNTED_ROWS, Blocks, RowOrder
 from linreg_cli.optim.rows import SharedTrainRows, TrainRows
 from linreg_cli.optim.split_rows import (
@@ -107,9 +107,7 @@ def routed(
     weights = None
     if dataset.weights is not None:
         weights = HeldMatrix(ranks, number, 2, (n, 1), np.float64, bounds, fits=True)[0:n][:, 0]
-    rows = RowsOfRanks(X_nd, y_nk, weights, ranks, number)
-    ranks.sent.append(rows)
-    return SharedTrainRows(X_nd, y_nk, rows.weight_n, ranks)
+    return SharedTrainRows(RowsOfRanks(X_nd, y_nk, weights, ranks, number))
 
 
 def held_out_of_ranks(

@@ -2,22 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from linreg_cli.data.columns.divided import RowsOfRanks
 from linreg_cli.data.columns.row_file import StoredMatrix, stored
-from linreg_cli.data.columns.rows import RowsOnAccess
 from linreg_cli.errors import DataError
 from linreg_cli.optim import transfer
 from linreg_cli.readers import without_statistics
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-if TYPE_CHECKING:  # several processes are rare, and its imports take time
-    from linreg_cli.ranks.group import Ranks
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +25,6 @@ class TrainRows:
         X_nd: inputs, shape (n_samples, n_features), float32 or float64.
         y_nk: targets, shape (n_samples, n_targets), of the same dtype and on the same device.
         weight_n: weights of the rows, with mean 1, shape (n_samples,), of the same dtype; None: all are 1.
-        ranks: the processes that share the work on the rows, of which this one is rank 0; None: it is alone.
 
     >>> rows = TrainRows(torch.zeros(5, 3), torch.zeros(5, 1))
     >>> rows.n_samples, rows.n_features, rows.n_targets, rows.dtype, len(rows.part(1, 3).X_nd)
@@ -38,7 +34,6 @@ class TrainRows:
     X_nd: Tensor
     y_nk: Tensor
     weight_n: Tensor | None = None
-    ranks: "Ranks | None" = None
 
     @property
     def n_samples(self) -> int:
@@ -116,7 +111,6 @@ class StoredRows:
 
     Attributes:
         ahead: whether there is memory to read the next rows of an epoch ahead.
-        ranks: as `TrainRows.ranks`; each has the rows of its shards in memory.
         onto: the device that rows are moved to when they are read; None: they are used where they are read, by the CPU.
 
     >>> rows = StoredRows.empty(5, 3, 1, "float32")
@@ -129,7 +123,6 @@ class StoredRows:
         self.X_nd, self.y_nk, self.weight_n1 = X_nd, y_nk, weight_n1
         self.n_samples, self.n_features = X_nd.shape
         self.n_targets, self.dtype, self.ahead = y_nk.shape[1], str(X_nd.dtype), True
-        self.ranks: Ranks | None = None
         self.onto: torch.device | None = None
 
     @property
@@ -213,18 +206,17 @@ class SharedTrainRows:
     """As rank 0 of several, the train split: the same numbers in the same order as `TrainRows`, in the memory of all.
 
     Args:
-        X_nd: inputs, shape (n_samples, n_features), float32 or float64, fetched on access.
-        y_nk: targets, shape (n_samples, n_targets), likewise.
-        weights: of the rows, with mean 1, in the precision of training, float64, shape (n_samples,); None: all are 1.
-        ranks: the processes, each of which has the rows of its shards.
+        divided: the rows of the shards, each in the memory of its process, float32 or float64; the weights, with mean 1
+            and in the precision of training, here, too.
     """
 
     device = torch.device("cpu")
 
-    def __init__(self, X_nd: RowsOnAccess, y_nk: RowsOnAccess, weights: Array | None, ranks: "Ranks") -> None:
-        self.X_nd, self.y_nk, self.weights, self.ranks = X_nd, y_nk, weights, ranks
-        self.n_samples, self.n_features = X_nd.shape
-        self.n_targets, self.dtype, self.is_weighted = y_nk.shape[1], str(X_nd.dtype), weights is not None
+    def __init__(self, divided: RowsOfRanks) -> None:
+        self.divided, self.X_nd, self.y_nk, self.weights = divided, divided.X_nd, divided.y_nk, divided.weight_n
+        self.n_samples, self.n_features = self.X_nd.shape
+        self.n_targets, self.dtype = self.y_nk.shape[1], str(self.X_nd.dtype)
+        self.is_weighted = self.weights is not None
 
     def contiguous(self) -> "SharedTrainRows":
         """As they are, which is row-major."""

@@ -172,13 +172,13 @@ def assemble_run(
     }
     rows: AnyRows
     train: tuple[Matrix, Matrix]
-    known_weights = None
+    together: DividedRows | None = None
     if plan.shards is not None and is_routed(dataset, ranks):
         rows = routed(dataset, preprocessor, plan.rows, dtype, plan.shards, fits=not stream.value)
-        train, known_weights = (rows.X_nd, rows.y_nk), rows.weights
+        train, together = (rows.X_nd, rows.y_nk), rows.divided
     elif stream.value:
         rows = rows_on_disk(dataset, preprocessor, "train", dtype, plan.rows, device)
-        rows.ahead, rows.ranks = ahead, ranks
+        rows.ahead = ahead
         train = rows.X_nd, rows.y_nk
     else:
         train = (solved.X_nd, solved.y_nk) if solved else arrays_of(plan, dataset, preprocessor, dtype)
@@ -186,13 +186,13 @@ def assemble_run(
         if dataset.weights is not None:
             weights = row_weights(dataset, plan.rows.arranged(dataset.splits["train"]), dtype, device)
         X_nd, y_nk = (torch.from_numpy(np.asarray(values)).to(device) for values in train)
-        rows = TrainRows(X_nd, y_nk, weights, ranks=ranks)
+        rows = TrainRows(X_nd, y_nk, weights)
     model = build_model(len(dataset.features), len(dataset.targets), bias=config.model.bias, dtype=dtype, device=device)
     with loaded.placing_errors():
         initialise(model, config.model.init, config.seed)
         exact = None if solved is None else solved.exact
         about = config, dataset, preprocessor, train
-        problem = problem_of(*about, eps=eps, exact=exact, weights=known_weights, ranks=ranks)
+        problem = problem_of(*about, eps=eps, exact=exact, divided=together)
         chosen = resolve(config, problem)
     problem = problem.with_plan(plan_of(chosen.config, dataset))
     choice = executor_of(loaded, config.train.engine, problem.plan, rows, summing)

@@ -13,7 +13,7 @@ from linreg_cli.findings import Finding
 from linreg_cli.launched import local_size
 from linreg_cli.optim.engines.costs import estimate, steps_at_once
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows, row_bytes
+from linreg_cli.optim.rows import AnyRows, SharedTrainRows, row_bytes
 from linreg_cli.ranks.shards import DEFAULT_SHARDS, too_few
 from linreg_cli.runs.store import RunFolder, run_folders
 from linreg_cli.wording import number
@@ -57,14 +57,13 @@ def resumed_by(ranks: "Ranks | None", config: Config, run: str) -> "Ranks | None
 
 def findings(plan: StepPlan, rows: AnyRows) -> list[Finding]:
     """A warning where one process would be faster than several."""
-    if isinstance(rows, MeasuredRows) or rows.ranks is None or rows.ranks.size == 1:
+    if not isinstance(rows, SharedTrainRows):
         return []
-    size, here = rows.ranks.size, local_size(os.environ)
-    moments, stored = not_from_moments(plan) is None, isinstance(rows, StoredRows)
+    size, here, moments = rows.divided.ranks.size, local_size(os.environ), not_from_moments(plan) is None
 
     def seconds(name: str, processes: int, threads: int) -> float:
         shape = plan, rows.n_features, rows.n_targets
-        return estimate(name, *shape, compiled=True, processes=processes, stored=stored, threads=threads).total
+        return estimate(name, *shape, compiled=True, processes=processes, threads=threads).total
 
     threads = torch.get_num_threads()  # of each; one process alone would have those of all on this machine
     one = seconds("statistics" if moments else "native", 1, threads * here)
@@ -74,7 +73,7 @@ def findings(plan: StepPlan, rows: AnyRows) -> list[Finding]:
     took = f"estimated {number(one, 2)} s on one, {number(several, 2)} s on {size}"
     why = "every step waits for all processes"
     if moments:
-        why = "rows are read by one process alone"
+        why = "rows go from process to process, and are then read once"
     elif plan.is_full_batch and here == size:
         why = "it adds up on all cores of this machine"
     elif not plan.is_full_batch and steps_at_once(plan, row_bytes(rows)):

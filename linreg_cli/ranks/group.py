@@ -45,12 +45,11 @@ class Ranks:
         size: how many there are.
         launch: the id of the launch that started them, or None.
         held: number -> what this process holds; see `messages.Shared`.
-        sent: as rank 0, the rows of which the others have their shards (`divided.SharedRows`).
     """
 
     def __init__(self, rank: int, size: int, store: Store | None, launch: str | None) -> None:
         self.rank, self.size, self._store, self.launch = rank, size, store, launch
-        self._asking, self._numbers, self.sent = False, itertools.count(), list[Any]()
+        self._asking, self._numbers = False, itertools.count()
         self.held: dict[int, Any] = {}
 
     @classmethod

@@ -18,7 +18,6 @@ from linreg_cli.data.columns.rows import Matrix, RowsOnAccess, matrix
 
 if TYPE_CHECKING:  # several processes are rare, and torch takes time
     from linreg_cli.ranks.group import Ranks
-    from linreg_cli.ranks.shards import Shards
 
 Array = npt.NDArray[np.float64]
 
@@ -135,7 +134,7 @@ class RowsOfRanks(DividedRows):
     """
 
     def __init__(self, X_nd: Matrix, y_nk: Matrix, weights: Any, ranks: "Ranks", number: int | None = None) -> None:
-        self._ranks, self._number = ranks, number
+        self.ranks, self._number = ranks, number
         super().__init__(X_nd, y_nk, weights)
 
     @property
@@ -144,24 +143,20 @@ class RowsOfRanks(DividedRows):
         assert self._number is not None
         return self._number
 
-    def is_of(self, X_nd: Matrix, y_nk: Matrix, shards: "Shards") -> bool:
-        """Whether these are the same rows, in the same shards; weights belong to rows."""
-        return _is_same(X_nd, self.X_nd) and _is_same(y_nk, self.y_nk)
-
     def of_parts(self, function: Callable[..., Any], *arguments: Any, keep: Callable[..., None] | None = None) -> Any:
         """As `DividedRows.of_parts`."""
         number = self.number
-        self._ranks.ask(_make, number, function, arguments)
+        self.ranks.ask(_make, number, function, arguments)
         wanted = {} if keep is None else {"keep": keep}
-        own: DividedRows = self._ranks.held[number]
+        own: DividedRows = self.ranks.held[number]
         found = own.of_parts(function, *arguments, **wanted)
-        for rank in range(1, self._ranks.size):
-            kept, others = self._ranks.answer_of(rank)
+        for rank in range(1, self.ranks.size):
+            kept, others = self.ranks.answer_of(rank)
             for columns in kept if keep is not None else ():
                 assert keep is not None
                 keep(*columns)
             found += others
-        self._ranks.done()
+        self.ranks.done()
         return found
 
 
@@ -173,19 +168,6 @@ def _make(ranks: "Ranks", number: int, function: Callable[..., Any], arguments: 
     ranks.answer((kept, found))
 
 
-def _is_same(one: Matrix, other: Matrix) -> bool:
-    """Whether two matrices are the same numbers in the same place; arrays and tensors may share them."""
-    if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
-        return one is other
-    return (one.ctypes.data, one.shape, one.strides, one.dtype) == (
-        other.ctypes.data, other.shape, other.strides, other.dtype
-    )  # fmt: skip
-
-
 def in_order(parts: Sequence[Any]) -> Any:
     """The sum of numbers or arrays, one after the other; numpy's own sum adds pairs."""
     return functools.reduce(operator.add, parts)
-
-
-#: (X, y, weights or None) -> their rows in the parts by which sums are added up.
-Divide = Callable[[Any, Any, Any], DividedRows]

@@ -7,12 +7,11 @@ import numpy as np
 import torch
 
 from linreg_cli.data.columns.divided import DividedRows
-from linreg_cli.optim.divided import shared
 from linreg_cli.optim.engines.blas import one_blas_thread
 from linreg_cli.optim.engines.shard_batches import Batches, given_to_each
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import AnyRows, MeasuredRows, SharedTrainRows, StoredRows, TrainRows
+from linreg_cli.optim.rows import AnyRows, MeasuredRows, SharedTrainRows, TrainRows
 
 if TYPE_CHECKING:  # several processes are rare, and its imports take time
     from linreg_cli.ranks.group import Ranks
@@ -22,17 +21,17 @@ class SharedWork:
     """What an executor of rank 0, or of the only process, does with the shards of a plan.
 
     Args:
-        rows: the train split, with the ranks that share it.
+        rows: the train split.
     """
 
     def __init__(self, rows: AnyRows) -> None:
-        ranks = None if isinstance(rows, MeasuredRows) else rows.ranks
-        self._rows, self._ranks = rows, ranks if ranks is not None and ranks.size > 1 else None
+        self._rows = rows
+        self._ranks = rows.divided.ranks if isinstance(rows, SharedTrainRows) else None
         self._work: ShardWork | None = None
         self._number = -1
 
     def of(self, plan: StepPlan, *kernels: str) -> "SharedWork":
-        """The same for a plan, with the kernels loaded and the rows of the shards sent to the ranks that hold them.
+        """The same for a plan, with the kernels loaded in every process.
 
         Args:
             plan: the steps.
@@ -44,14 +43,14 @@ class SharedWork:
         assert plan.shards is not None
         if self._work is not None and self._work.plan is plan:
             return self
-        rows, ranks = self._rows, self._ranks
+        rows = self._rows
         assert not isinstance(rows, MeasuredRows), "there are none"
-        held = plan.shards.of_ranks(1 if ranks is None else ranks.size)
-        if ranks is None:
-            self._work = ShardWork(plan, rows.part(0, plan.n_samples), held[0])
+        if not isinstance(rows, SharedTrainRows):
+            self._work = ShardWork(plan, rows.part(0, plan.n_samples), range(plan.shards.count))
             self._work.load(kernels)
             return self
-        given, self._number = shared(plan.shards, ranks, *_matrices(rows)).number, ranks.next_number()
+        ranks, given = rows.divided.ranks, rows.divided.number
+        held, self._number = plan.shards.of_ranks(ranks.size), ranks.next_number()
         self._work = ShardWork(plan, _held(ranks, given), held[0], _Exchange(ranks, held))
         self._work.load(kernels)  # first: the other ranks find on the disk what was compiled
         ranks.ask(_begin, self._number, replace(plan, learning_rate=_not_asked_for), kernels, given)
@@ -83,7 +82,7 @@ def serve(ranks: "Ranks") -> int:
 
 
 def _begin(ranks: "Ranks", number: int, plan: StepPlan, kernels: tuple[str, ...], rows: int) -> None:
-    """As another rank, hold the work of a number on the shards of this rank, whose rows rank 0 has sent."""
+    """As another rank, hold the work of a number on the shards of this rank, whose rows it holds."""
     assert plan.shards is not None
     shards = plan.shards.of_ranks(ranks.size)
     work = ShardWork(plan, _held(ranks, rows), shards[ranks.rank], _Exchange(ranks, shards))
@@ -102,17 +101,6 @@ def _held(ranks: "Ranks", number: int) -> TrainRows:
 def _call(ranks: "Ranks", number: int, name: str, *arguments: Any) -> None:
     """As another rank, call a method of the work of a number."""
     getattr(ranks.held[number], name)(*arguments)
-
-
-def _matrices(rows: AnyRows) -> tuple[Any, Any, Any]:
-    """X, y and the weights in float64, of rows in memory or on the disk, as `Divide` takes them."""
-    assert not isinstance(rows, MeasuredRows)
-    if isinstance(rows, SharedTrainRows):
-        return rows.X_nd, rows.y_nk, rows.weights
-    if isinstance(rows, StoredRows):
-        weights = None if rows.weight_n1 is None else rows.weight_n1[0 : rows.n_samples][:, 0]
-        return rows.X_nd, rows.y_nk, weights
-    return rows.X_nd.numpy(), rows.y_nk.numpy(), None if rows.weight_n is None else rows.weight_n.numpy()
 
 
 def _not_asked_for(epoch: int) -> float:

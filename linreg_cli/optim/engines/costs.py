@@ -31,7 +31,7 @@ AROUND_SECONDS = 0.4e-6
 #: time of one process.
 UNDIVIDED = 0.7
 #: Torch's launcher, which imports torch before it starts the processes.
-LAUNCH_SECONDS = 2.4
+LAUNCHER_SECONDS = 2.4
 #: A compiled executor is chosen only if it saves more seconds than this; a smaller saving would not be noticed.
 MIN_SAVING = 0.5
 
@@ -179,7 +179,7 @@ def around_the_steps(plan: StepPlan, n_columns: int, processes: int = 1) -> floa
         processes: that share the rows.
     """
     alone = plan.n_samples * n_columns * AROUND_SECONDS
-    return alone if processes == 1 else LAUNCH_SECONDS + alone * (UNDIVIDED + (1 - UNDIVIDED) / processes)
+    return alone if processes == 1 else LAUNCHER_SECONDS + alone * (UNDIVIDED + (1 - UNDIVIDED) / processes)
 
 
 def _short(seconds: float) -> str:

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.data.columns.divided import DividedRows
+from linreg_cli.data.columns.divided import DividedRows, RowsOfRanks
 from linreg_cli.data.columns.rows import as_slice, count, part
 from linreg_cli.errors import DataError
-from linreg_cli.optim.divided import HeldMatrix, RowsOfRanks
+from linreg_cli.optim.divided import HeldMatrix
 from linreg_cli.optim.row_order import COUNTED_ROWS, Blocks, RowOrder
 from linreg_cli.optim.rows import SharedTrainRows, TrainRows
 from linreg_cli.optim.split_rows import (

@@ -6,14 +6,13 @@ import itertools
 import json
 import threading
 import types
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from other_device import OtherDevice
 from plain_loop import Case
-from thread_ranks import Several
+from thread_ranks import Several, held
 
 from linreg_cli.optim.engines import costs, moments, parts, shard_work
 from linreg_cli.optim.engines.parameters import PackedParameters
@@ -21,7 +20,7 @@ from linreg_cli.optim.engines.shard_batches import given_to_each
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.engines.sharded import kernels
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import SharedTrainRows, TrainRows
 
 CONFIG = """name: s
 data: {path: t.csv, target: y}
@@ -172,9 +171,12 @@ def test_every_process_is_asked_to_add_up_its_shards_on_its_device():
     case, found = Case("mse", "momentum", 41, rows=41, targets=2, shards=5), []
     plan, asked = case.plan(), []
     for size, device in ((1, None), (1, "cpu"), (3, "cpu")):
-        with Several(size) as ranks, pytest.MonkeyPatch.context() as patch:
+        several = Several(size)
+        with several, pytest.MonkeyPatch.context() as patch:
             patch.setattr(shard_work, "of_process", lambda name: asked.append(name) or torch.device(name))
-            rows, state = replace(rows_of(case, torch.float32), ranks=ranks), case.state("float32")
+            rows, state = rows_of(case, torch.float32), case.state("float32")
+            if size > 1:
+                rows = SharedTrainRows(held(rows.X_nd.numpy(), rows.y_nk.numpy(), None, plan.shards, several.ranks))
             executor = StatisticsExecutor(rows)
             executor.device = device
             executor.load(plan)

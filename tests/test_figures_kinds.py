@@ -10,6 +10,8 @@ from drawings import assert_legible, legend_texts, line, unwrapped
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 
+from linreg_cli.data.columns.row_file import StoredMatrix
+from linreg_cli.figures import subsets
 from linreg_cli.figures.by_feature import Against, by_feature_figure
 from linreg_cli.figures.coefficients import MOST, CoefficientSet, coefficient_figure
 from linreg_cli.figures.correlation import correlation_figure
@@ -20,6 +22,7 @@ from linreg_cli.figures.material import Material
 from linreg_cli.figures.residuals import MOST_NAMED, qq_figure, scale_location_figure
 from linreg_cli.figures.subsets import columns_against, correlations, learning_curve
 from linreg_cli.runs.find import find_run
+from linreg_cli.runs.store import RunFolder
 
 TABLE = {
     "data": {"path": "t.csv", "target": "price", "split": {"train": 0.8, "test": 0.2}}, "name": "t", "plots": False,
@@ -251,6 +254,35 @@ def test_correlations_are_pearsons(material):
     FigureCanvasAgg(figure).draw()
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == names
     assert figure.axes[0].texts[0].get_text() == "1.00"
+
+
+def test_correlations_need_a_block_of_rows_at_a_time_and_no_scaled_rows(material, monkeypatch):
+    table = columns()
+    run = material(table)
+    X, y = train_rows(run)
+    fresh = Material.of(RunFolder(run.path))
+    monkeypatch.setattr(subsets, "_BLOCK_CELLS", 40)
+    monkeypatch.setattr("linreg_cli.figures.train_rows.problem_of", None)  # is not called
+    matrix, _ = correlations(fresh)
+    np.testing.assert_allclose(matrix, np.corrcoef(np.column_stack([X, y]).T), atol=1e-12)
+
+
+def test_a_column_that_is_constant_in_the_train_split_has_no_correlations(material, monkeypatch):
+    monkeypatch.setattr(subsets, "_BLOCK_CELLS", 40)
+    table = columns()
+    matrix, names = correlations(material({"same": [0.1] * len(table["price"]), **table}))
+    at = names.index("same")
+    assert np.isnan(matrix[at]).all()
+    assert np.isfinite(np.delete(np.delete(matrix, at, 0), at, 1)).all()
+
+
+def test_the_rows_of_a_streamed_run_stay_on_the_disk_for_pictures_too(material):
+    run = material(columns(), "--set", "data.stream=true", "--set", "data.split={train: 1.0, by: hash}")
+    X = run.train_rows().problem.X_nd
+    assert isinstance(X, StoredMatrix)
+    expected = material(columns(), "--set", "data.split={train: 1.0, by: hash}").train_rows().problem
+    np.testing.assert_array_equal(np.asarray(X), expected.X_nd)
+    assert run.train_rows().problem.spectrum.eigenvalues.tolist() == expected.spectrum.eigenvalues.tolist()
 
 
 def test_many_columns_are_reduced_to_the_most_correlated():

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from linreg_cli.statistics import opened
 from linreg_cli.statistics.kept import as_bytes, read_statistics
 
 CONFIG = """\
@@ -197,6 +198,21 @@ def test_numbers_in_one_part_and_text_in_another_are_refused(linreg, place):
     assert "column 'code' is numbers here and a category of text in" in refused(linreg, one, two)
 
 
+def test_text_after_the_first_rows_of_a_column_of_numbers_is_refused_with_what_reads_it_in_every_part(
+    linreg, place, monkeypatch
+):
+    monkeypatch.setattr(opened, "_FIRST_ROWS", 20)
+    table().assign(code=["7", "8"] * 15 + ["7", "u"] * 15 + ["7"]).to_csv("t.csv", index=False)
+    done = linreg("stats", "-c", "c.yaml", "--part", "2/2", "-o", "p.safetensors")
+    assert done.code == 3
+    assert "t.csv, row 32, column 'code': 'u' is not a number, and those of the first rows" in done.err
+    assert "set preprocess.columns: {code: {categorical: one_hot}} to use the column as text" in done.err
+    options = ("--set", "preprocess.columns={code: {categorical: one_hot}}")
+    assert linreg("stats", "merge", *parts(linreg, 2, *options), "-o", "m.safetensors").code == 0
+    [code] = [each for each in read_statistics("m.safetensors").columns if each.column == "code"]
+    assert code.levels == {"7": 31, "8": 15, "u": 15}
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -243,7 +259,7 @@ def test_more_parts_than_rows_are_refused(linreg, place):
     [
         ("data={source: synthetic}", 2, "linreg generate-data"),
         ("data.split={train: 0.5, test: 0.5}", 2, "data.split.by: hash"),
-        ("data.features=['x:city']", 2, "statistics hold products of numbers"),
+        ("data.features=['x:city^2']", 3, "city^2 needs numbers, and city is a category"),
         ("preprocess.missing=error", 3, "row 21, column 'z'"),
         ("preprocess.categorical=error", 3, "row 1, column 'city'"),
         ("preprocess.max_levels=3", 3, "at least 5 levels"),

@@ -91,7 +91,7 @@ def test_a_parquet_table_with_timestamps_gives_the_numbers_of_the_csv(linreg, pl
     [
         (["data.features=['a:g']", "preprocess.missing=error"], 3, "row 5, column 'g'"),
         (["data.features=['log(b)']"], 3, "log(b) needs values above 0"),
-        (["data.features=[a, 'a:city']"], 2, "'a:city': statistics hold products of numbers"),
+        (["data.features=[a, 'log(city)']"], 3, "log(city) needs numbers, and city is a category"),
         (["data.features=['month(a)']"], 3, "column 'a'"),
     ],
 )

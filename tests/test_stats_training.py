@@ -11,6 +11,7 @@ import statsmodels.api as sm
 from test_stats import CONFIG, parts, table
 
 import linreg_cli
+from linreg_cli.ranks.group import Ranks
 
 VARIANTS = {
     "standardised, gaps as a level": (),
@@ -217,6 +218,18 @@ def test_settings_and_gates_that_need_rows_are_refused_before_training(linreg, p
     done = linreg("train", "-c", "c.yaml", "--stats", "s.safetensors", "--set", setting)
     assert (done.code, Path("outputs").exists()) == (2, False)
     assert said in done.err
+
+
+def test_several_processes_are_refused_with_what_to_leave_out(linreg, place, monkeypatch):
+    linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
+    train = ("train", "-c", "c.yaml", "--stats", "s.safetensors", "-q")
+    done = linreg(*train, "--nproc", "1")
+    assert (done.code, done.err.strip().endswith("; leave --nproc out")) == (2, True), done.err
+    with monkeypatch.context() as patched:  # as if torchrun had started it
+        patched.setattr("linreg_cli.cli.ranks.join", lambda _: Ranks.alone(None))
+        done = linreg(*train)
+    assert (done.code, done.err.strip().endswith("start it without torchrun, or unset WORLD_SIZE")) == (2, True)
+    assert linreg(*train).code == 0
 
 
 @pytest.mark.parametrize(

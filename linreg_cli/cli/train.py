@@ -86,7 +86,7 @@ def train(
         expressions = gates.checked(fail_if)
         words = Words(table, target, features, ignore, format_)
         words.check(config, resume)
-        _check_statistics(statistics, table, resume, together)
+        _check_statistics(statistics, table, resume, nproc, together)
         _check_options(config or table, resume, junit, dry_run=dry_run, force=force, quiet=quiet, verbose=verbose)
         begun = ranks.begun_before(together, outputs) if resume is None else None
         if resume is not None or begun is not None:
@@ -197,13 +197,16 @@ def _loaded(
     return loaded, choices, known
 
 
-def _check_statistics(statistics: str | None, table: str | None, resume: str | None, ranks: "Ranks | None") -> None:
+def _check_statistics(
+    statistics: str | None, table: str | None, resume: str | None, nproc: int | None, ranks: "Ranks | None"
+) -> None:
     if statistics is not None and resume is not None:
         raise UsageError("a run goes on with the statistics that it began with; leave --stats out", "--stats")
     if statistics is not None and table is not None:
         raise UsageError("--stats stands for a table; give the config of the statistics with -c", "--stats")
     if statistics is not None and ranks is not None:
-        raise UsageError("statistics have no rows that several processes could share; train in one", "--stats")
+        one = "start it without torchrun, or unset WORLD_SIZE" if nproc is None else "leave --nproc out"
+        raise UsageError(f"statistics have no rows that several processes could share; {one}", "--stats")
 
 
 def _check_options(

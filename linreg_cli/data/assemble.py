@@ -21,6 +21,7 @@ from linreg_cli.data.columns.kinds import (
 from linreg_cli.data.columns.row_set import RowSet
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.cell_faults import missing_fault
+from linreg_cli.data.encoding.derived import Together
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.summary import DataSummary, used_columns
@@ -41,6 +42,7 @@ def assemble(
     treated: Mapping[str, Treatment],
     encoder: Encoder | None = None,
     terms: Sequence[Term] | None = None,
+    together: Together | None = None,
 ) -> Dataset:
     """Drop incomplete rows, split, fit the encoding on the train split, encode.
 
@@ -54,6 +56,7 @@ def assemble(
         treated: column -> what the config says about it.
         encoder: a fitted one; None fits one on the train split.
         terms: the features; None: those of the encoder, or the columns.
+        together: as for `Encoder.fit`.
 
     Raises:
         DataError: for missing cells and levels that the config does not allow, and if no row is left.
@@ -81,6 +84,7 @@ def assemble(
             unknown=unknown,
             name=name,
             terms=terms,
+            together=together,
         )
     whole = sum(map(len, splits.values())) == len(kept)
     used = kept if whole else RowSet.of(splits.values(), n_rows)

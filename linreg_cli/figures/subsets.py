@@ -1,9 +1,13 @@
 """Figures that need the rows: residuals by column, correlations, errors on subsets of the rows."""
 
+import functools
+from collections.abc import Iterator
+
 import numpy as np
 
+from linreg_cli.data import Dataset
 from linreg_cli.data.columns.kinds import Categories, take
-from linreg_cli.data.columns.rows import as_slice, in_order
+from linreg_cli.data.columns.rows import StackedRows, as_slice, in_order, part
 from linreg_cli.data.encoding.levels import MISSING_LEVEL
 from linreg_cli.data.encoding.transform import forward
 from linreg_cli.errors import UsageError
@@ -15,6 +19,8 @@ from linreg_cli.wording import number
 
 #: The most columns whose correlations are computed.
 _MOST_COLUMNS = 2_000
+#: The cells of the columns that are read at once.
+_BLOCK_CELLS = 2**20
 #: Sizes and orders of a learning curve, and the most cells of X that it works on.
 _SIZES, _ORDERS, _MOST_CELLS = 10, 8, 2_000_000
 #: The share of the rows that is held out where the run has neither a test nor a validation split.
@@ -69,18 +75,34 @@ def correlations(run: Material) -> tuple[np.ndarray, list[str]]:
         raise UsageError(
             f"{len(names):,} columns are more than {_MOST_COLUMNS:,}, and have too many correlations", run.id
         )
-    rows = in_order(dataset.splits["train"])
     if len(dataset.splits["train"]) < 2:
         raise UsageError("a single row has no correlations", run.id)
     with np.errstate(all="ignore"):
-        values = np.stack([take(dataset.columns, name, rows) for name in names])
-        values[len(dataset.features) :] = forward(run.transform, values[len(dataset.features) :])
-        found, weights = np.corrcoef(values), dataset.weights_of(rows)
-        if weights is not None:
-            found = np.atleast_2d(np.cov(values, aweights=weights))
-            deviations = np.sqrt(np.diag(found))
-            found = found / np.outer(deviations, deviations)
-        return np.atleast_2d(found), [*dataset.features, *map(run.fitted_name, dataset.targets)]
+        found = _covariances(run, dataset, names)
+        deviations = np.sqrt(np.diag(found))
+        found = np.clip(found / np.outer(deviations, deviations), -1, 1)
+    return found, [*dataset.features, *map(run.fitted_name, dataset.targets)]
+
+
+def _covariances(run: Material, dataset: Dataset, names: list[str]) -> np.ndarray:
+    """Sums of products of columns about their means over the train split, weighted, in two passes over its blocks."""
+    rows = in_order(dataset.splits["train"])
+    transformed = [lambda values: values] * len(dataset.features)
+    transformed += [functools.partial(forward, run.transform)] * len(dataset.targets)
+    X_nd = StackedRows(dataset.columns, names, rows, transformed)
+    size, mean = max(1, _BLOCK_CELLS // len(names)), X_nd[0:1].copy()
+
+    def blocks() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for start in range(0, len(X_nd), size):
+            away = X_nd[start : start + size] - mean
+            weights = dataset.weights_of(part(rows, start, start + len(away)))
+            yield away, np.ones(len(away)) if weights is None else weights
+
+    # About the first row, the sums of a constant column are exactly 0.
+    sums = [(weights @ away, weights.sum()) for away, weights in blocks()]
+    mean += sum(each for each, _ in sums) / sum(weight for _, weight in sums)
+    found: np.ndarray = sum((away.T * weights) @ away for away, weights in blocks())
+    return found
 
 
 def learning_curve(run: Material, target: str, label: str) -> LearningCurve:
@@ -119,10 +141,10 @@ def learning_curve(run: Material, target: str, label: str) -> LearningCurve:
     for row in range(_ORDERS):
         order = stream.permutation(len(X))
         for column, size in enumerate(sizes):
-            part = order[:size]
-            root = np.sqrt(w[part])
-            theta = np.linalg.lstsq(X[part] * root[:, None], y[part] * root, rcond=None)[0]
-            for which, (rows, actual, own) in enumerate(((X[part], y[part], w[part]), (X_out, y_out, w_out))):
+            some = order[:size]
+            root = np.sqrt(w[some])
+            theta = np.linalg.lstsq(X[some] * root[:, None], y[some] * root, rcond=None)[0]
+            for which, (rows, actual, own) in enumerate(((X[some], y[some], w[some]), (X_out, y_out, w_out))):
                 errors[which, row, column] = np.sqrt(np.average((actual - rows @ theta) ** 2, weights=own))
     errors *= preprocessor.targets.scale[k]
     return LearningCurve(label, sizes, errors[0], errors[1], held_out)

@@ -11,6 +11,7 @@ from linreg_cli.convergence.reaching import Reaching
 from linreg_cli.convergence.stalling import rounding_gap
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.moments import Moments
+from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.levels import MISSING_LEVEL
 from linreg_cli.data.summary import UsedColumn
 from linreg_cli.errors import DataError
@@ -90,17 +91,31 @@ def _columns(dataset: Dataset, found: TableStatistics) -> tuple[ColumnSummary, .
     """The summaries of the columns of the table."""
     assert dataset.summary is not None
     facts = {each.column: each for each in found.columns}
-    known = dataset.known
-    return tuple(
-        _filled(facts[used.column], known[used.column]) if used.kind == "derived" and facts[used.column].gaps
-        else _summary(used, facts[used.column], found)
-        for used in dataset.summary.columns
-    )  # fmt: skip
+    names = {each.column: each.features for each in dataset.inputs}
+    summaries: list[ColumnSummary] = []
+    for used in dataset.summary.columns:
+        of_column = facts[used.column]
+        if of_column.kind == "product":
+            whole = of_column.whole and not any(facts[column].gaps for column in _numbers_of(dataset, used.column))
+            summaries += [_of_moments(feature, dataset.known[feature], whole=whole) for feature in names[used.column]]
+        elif used.kind == "derived" and of_column.gaps:
+            summaries.append(_of_moments(used.column, dataset.known[used.column], whole=False))
+        else:
+            summaries.append(_summary(used, of_column, found))
+    return tuple(summaries)
 
 
-def _filled(facts: ColumnFacts, known: Moments) -> ColumnSummary:
-    """The summary of a feature that is made of filled columns; weighted where the rows are."""
-    return ColumnSummary(facts.column, "real", known.low, known.mean, known.high, known.deviation)
+def _numbers_of(dataset: Dataset, column: str) -> list[str]:
+    """The columns of numbers that a feature is made of."""
+    [made] = [each for each in dataset.inputs if each.column == column and isinstance(each, DerivedInput)]
+    return [factor.column for factor in made.numbers]
+
+
+def _of_moments(name: str, known: Moments, *, whole: bool) -> ColumnSummary:
+    """The summary of an input that is made of several columns; weighted where the rows are."""
+    if known.low == known.high:
+        return ColumnSummary(name, "constant", known.low, known.low, known.high, 0.0)
+    return ColumnSummary(name, _kind(known.low, known.high, whole), known.low, known.mean, known.high, known.deviation)
 
 
 def _summary(used: UsedColumn, facts: ColumnFacts, found: TableStatistics) -> ColumnSummary:
@@ -124,13 +139,13 @@ def _of_numbers(facts: ColumnFacts, found: TableStatistics) -> ColumnSummary:
     moments = found.moments
     if facts.plain is not None:  # as of the table: the rows have weights, and these figures do not
         mean, std = facts.plain.mean, math.sqrt(facts.plain.squares / facts.plain.count)
-        return ColumnSummary(facts.column, _kind(facts), facts.low, mean, facts.high, std)
+        return ColumnSummary(facts.column, _kind(facts.low, facts.high, facts.whole), facts.low, mean, facts.high, std)
     place = moments.keys.index(target_of(facts.column) if facts.role == "target" else value_of(facts.column))
     shift, present = float(moments.shift[place]), moments.n - facts.gaps
     squares = float(np.sum(moments.R[:, place + 1] ** 2)) / present
     mean, std = float(moments.mean[place]), math.sqrt(max(squares - shift**2, 0.0))
-    return ColumnSummary(facts.column, _kind(facts), facts.low, mean, facts.high, std)
+    return ColumnSummary(facts.column, _kind(facts.low, facts.high, facts.whole), facts.low, mean, facts.high, std)
 
 
-def _kind(facts: ColumnFacts) -> str:
-    return "real" if not facts.whole else "binary" if (facts.low, facts.high) == (0.0, 1.0) else "integer"
+def _kind(low: float, high: float, whole: bool) -> str:
+    return "real" if not whole else "binary" if (low, high) == (0.0, 1.0) else "integer"

@@ -381,7 +381,7 @@ def _draw(run: RunFolder, prepared: Prepared, reporter: Reporter, warnings: list
     """Draw the pictures; one that matplotlib cannot draw, and characters that no font has, are warnings."""
     failed: dict[str, None] = {}
     with noting_lacking() as lacking:
-        rows = TrainRows(prepared.dataset, prepared.preprocessor, prepared.problem)
+        rows = TrainRows(prepared.dataset, prepared.preprocessor, lambda: prepared.problem)
         pictures = draw_run(run, (), "png", rows=rows, skipped=lambda error: failed.setdefault(str(error)))
     way = either(f"'linreg plot {run.id}'", f"linreg_cli.load_run({str(run.path)!r}).plot()")
     found = [Finding("plots", f"{why}; draw the pictures with {way}") for why in failed]

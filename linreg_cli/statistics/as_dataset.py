@@ -19,12 +19,13 @@ from linreg_cli.data.encoding import levels
 from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import CategoryInput, NumberInput
+from linreg_cli.data.encoding.levels import MISSING_LEVEL
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.features import choose_features, feature_treatments
 from linreg_cli.data.roles import refuse_scale
 from linreg_cli.data.summary import DataSummary
 from linreg_cli.errors import DataError
-from linreg_cli.statistics.derived import derived_terms, of_fills
+from linreg_cli.statistics.derived import derived_terms, named_levels, of_fills, together
 from linreg_cli.statistics.design import Combination, Design
 from linreg_cli.statistics.facts import ColumnFacts, TableStatistics
 from linreg_cli.statistics.moments import Key, gap_of, level_of, target_of, value_of, without
@@ -123,10 +124,6 @@ def _as_boolean(each: ColumnFacts) -> ColumnFacts:
     return replace(each, kind="boolean") if is_text and levels.is_boolean(tuple(each.levels)) else each
 
 
-def _name_of(each: ColumnFacts, level: str) -> str:
-    return level.lower() if each.kind == "boolean" else level
-
-
 def _fitted(
     config: Config,
     facts: Sequence[ColumnFacts],
@@ -140,7 +137,7 @@ def _fitted(
     These are rows with every level, and a row for each set of columns that are missing together.
     """
     groups = _missing_together([each for each in facts if each.column in treated], found)
-    n_levels = max((len(each.levels) for each in facts), default=0)
+    n_levels = max((len(each.levels) for each in facts if each.is_category), default=0)
     n_rows = max(1, n_levels)
     absent = {column: n_rows + place for place, group in enumerate(groups) for column in group}
     n_rows += len(groups)
@@ -154,7 +151,9 @@ def _fitted(
     kept = {name: every if name == "train" else every[:0] for name in SPLITS}
     data = config.data
     assert isinstance(data, TableData)
-    dataset = assemble(path, raw, data.targets, config, lambda _: kept, treated, terms=terms)
+    dataset = assemble(
+        path, raw, data.targets, config, lambda _: kept, treated, terms=terms, together=together(facts, terms)
+    )
     encoder = dataset.encoder
     assert encoder is not None
     of = {each.column: each for each in facts}
@@ -198,8 +197,8 @@ def _column(each: ColumnFacts, n_rows: int, absent: int | None, number: float) -
         if absent is not None:
             values[absent] = np.nan
         return Numbers(values)
-    names = levels.ordered({_name_of(each, level) for level in each.levels})
-    trained = [names.index(_name_of(each, level)) for level, count in each.levels.items() if count]
+    names = levels.ordered({each.name_of(level) for level in each.levels})
+    trained = [names.index(each.name_of(level)) for level, count in each.levels.items() if count]
     codes = np.full(n_rows, MISSING, dtype=np.int32)
     if trained:
         codes[:] = np.resize(np.array(sorted(set(trained)), dtype=np.int32), n_rows)
@@ -255,6 +254,8 @@ def _design(dataset: Dataset, facts: Sequence[ColumnFacts], found: TableStatisti
             inputs[each.column] = _filled(each, column, center)
             if each.of_gaps is not None:
                 inputs[each.of_gaps] = _indicator({gap_of(each.column): 1.0}, column.gaps, moments.n)
+        elif isinstance(each, DerivedInput) and each.categories:
+            inputs |= _products(each, of, fills, moments.n)
         elif isinstance(each, DerivedInput):
             inputs[each.column] = _derived(each, column, center, fills)
         elif isinstance(each, CategoryInput):
@@ -289,10 +290,36 @@ def _derived(
     return Combination(center[own], made, min(finite), max(finite))
 
 
+def _products(
+    each: DerivedInput, of: Mapping[str, ColumnFacts], fills: Mapping[str, float], n: int
+) -> dict[str, Combination]:
+    """The inputs of a product with categories: of each the columns with its levels, whichever numbers are missing."""
+    facts, found = of[each.column], {}
+    keys: dict[tuple[str | None, ...], list[str]] = {}
+    for key in facts.without:
+        keys.setdefault(named_levels(each.columns, of, key), []).append(key)
+    for feature, of_feature in zip(each.features, each.levels, strict=True):
+        names = tuple(
+            None if level == MISSING_LEVEL and level not in _names(of[column]) else level
+            for column, level in zip(each.categories, of_feature, strict=True)
+        )
+        multiples = {key: of_fills(each, key, fills) for key in keys[names]}
+        ends = [end * multiple for key, multiple in multiples.items() for end in facts.without[key]]
+        rows = sum(facts.levels[key] for key in multiples)
+        ends += [0.0] if rows < n else []
+        made = {without(each.column, key): multiple for key, multiple in multiples.items()}
+        found[feature] = Combination(0.0, made, min(ends), max(ends))
+    return found
+
+
+def _names(facts: ColumnFacts) -> set[str]:
+    return {facts.name_of(level) for level in facts.levels}
+
+
 def _level(level: str, each: CategoryInput, facts: ColumnFacts, n: int) -> Combination:
     if each.gaps_are_level and level == each.levels[-1]:
         return _indicator({gap_of(each.column): 1.0}, facts.gaps, n)
-    counts = {name: count for name, count in facts.levels.items() if count and _name_of(facts, name) == level}
+    counts = {name: count for name, count in facts.levels.items() if count and facts.name_of(name) == level}
     return _indicator({level_of(each.column, name): 1.0 for name in counts}, sum(counts.values()), n)
 
 

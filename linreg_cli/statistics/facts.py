@@ -77,17 +77,19 @@ class ColumnFacts:
     Attributes:
         column: its name.
         role: `feature`, `target`, or `source` for a column that features are made of and that is none.
-        kind: `number`, or for a category `text`, `boolean` or `number`; `empty` for one without a cell so far.
+        kind: `number`, or for a category `text`, `boolean` or `number`; `product` for a feature that is made of
+            categories; `empty` for a column without a cell so far.
         is_category: whether it is a category.
         missing: missing cells, of all rows.
         gaps: missing cells of train rows.
         low: the lowest value of the train rows; infinite without one.
         high: the highest.
         whole: whether all of them are whole numbers.
-        levels: level -> train rows that have it; a level of held-out rows alone has 0.
+        levels: level -> train rows that have it; a level of held-out rows alone has 0. Of a product the keys of
+            `without`.
         histogram: of the train rows, for a median; None where the config asks for none.
-        without: of a feature that is made of columns, those that are missing together -> the lowest and the highest
-            value of `derived.Made.without` in the train rows where they are.
+        without: of a feature that is made of columns, the keys of `derived.Made.without` -> the lowest and the highest
+            value in the train rows that these are of.
         plain: moments of the train rows; None where the rows have no weights, since these are in `Moments`.
     """
 
@@ -128,8 +130,15 @@ class ColumnFacts:
         return replace(self, levels=_summed(self.levels, levels), missing=self.missing + missing, gaps=self.gaps + gaps)
 
     def with_values(self, missing: str, train: Column) -> "ColumnFacts":
-        """The facts with values where some columns are missing together, at least one, shape (n_values,)."""
-        return replace(self, without=_widened(self.without, {missing: (float(train.min()), float(train.max()))}))
+        """The facts with values of `derived.Made.without`, at least one, shape (n_values,)."""
+        levels, whole = self.levels, self.whole
+        if self.kind == "product":
+            levels, whole = (
+                _summed(levels, {missing: len(train)}),
+                whole and bool(np.array_equal(train, np.rint(train))),
+            )
+        ends = _widened(self.without, {missing: (float(train.min()), float(train.max()))})
+        return replace(self, levels=levels, without=ends, whole=whole)
 
     def joined(self, other: "ColumnFacts") -> "ColumnFacts":
         """The facts of the rows of both, which have one kind."""
@@ -152,15 +161,22 @@ class ColumnFacts:
             without=_widened(self.without, other.without),
         )
 
+    def name_of(self, level: str) -> str:
+        """A level as the encoding names it."""
+        return level.lower() if self.kind == "boolean" else level
+
     @property
     def keys(self) -> tuple[Key, ...]:
         """The columns of `Moments` that it is kept as."""
         if self.role == "target":
             return (target_of(self.column),)
+        made = (*(without(self.column, key) for key in sorted(self.without)),)
+        if self.kind == "product":
+            return made
         gaps = (gap_of(self.column),) if self.gaps else ()
         if self.is_category:
             return (*(level_of(self.column, level) for level, count in sorted(self.levels.items()) if count), *gaps)
-        return (value_of(self.column), *gaps, *(without(self.column, missing) for missing in sorted(self.without)))
+        return (value_of(self.column), *gaps, *made)
 
     def largest(self, key: Key) -> float:
         """The largest absolute value of one of `keys`; 0 for an indicator, whose values are exact."""

@@ -24,6 +24,8 @@ from linreg_cli.statistics.quantiles import Histogram
 FORMAT = 1
 #: With weights of rows, which earlier versions would leave out.
 FORMAT_WITH_WEIGHTS = 2
+#: With products of categories, which earlier versions do not know.
+FORMAT_WITH_PRODUCTS = 3
 #: The entry of the metadata.
 ENTRY = "linreg_stats"
 _MAKE_IT = "make it with: linreg stats -c CONFIG -o FILE"
@@ -68,6 +70,8 @@ def as_bytes(found: TableStatistics) -> bytes:
     if (weights := found.weights) is not None:
         values |= {"format": FORMAT_WITH_WEIGHTS, "weight": weights.column}
         arrays["weights"] = np.array([weights.low, weights.logs])
+    if any(each.kind == "product" for each in found.columns):
+        values["format"] = FORMAT_WITH_PRODUCTS
     values["digest"] = _digest(values, arrays)
     content = {name: np.ascontiguousarray(each) for name, each in arrays.items()}
     # One entry: safetensors writes several in random order, and equal statistics should give equal files.
@@ -97,8 +101,8 @@ def read_statistics(path: str) -> TableStatistics:
     found = values.get("format")
     if not isinstance(found, int) or found < 1:
         raise DataError(_damaged("its format is no number"), path)
-    if found > FORMAT_WITH_WEIGHTS:
-        reads = f"formats {FORMAT} and {FORMAT_WITH_WEIGHTS}"
+    if found > FORMAT_WITH_PRODUCTS:
+        reads = f"formats {FORMAT} to {FORMAT_WITH_PRODUCTS}"
         message = f"the statistics have format {found}, and this version of linreg reads {reads}"
         raise DataError(f"{message}; update linreg, or {_MAKE_IT}", path)
     try:

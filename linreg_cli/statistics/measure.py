@@ -118,13 +118,14 @@ class _Pass:
             self._weights = self._weights.with_weights(weights)
             self._held_weights.append(weights)
         made = source.derived(raw, ~dropped, first)
-        for column, values in (raw | {column: Numbers(each.values) for column, each in made.items()}).items():
+        of_numbers = {column: Numbers(each.values) for column, each in made.items() if each.values is not None}
+        for column, values in (raw | of_numbers).items():
             if isinstance(values, Categories):
                 self._see_category(column, values, train, ~dropped)
             else:
                 self._see_numbers(column, values, train, first)
         for column, each in made.items():
-            for missing, products in each.without.items():
+            for missing, products in each.without:
                 self._see_products(column, missing, products[train])
         self._n_held += int(np.count_nonzero(train))
         if self._n_held >= _BLOCK_ROWS:
@@ -145,10 +146,13 @@ class _Pass:
             self._hold(gap_of(column), empty.astype(np.float64))
 
     def _see_products(self, column: str, missing: str, products: Column) -> None:
-        """A feature in the train rows where some of its columns are missing together; elsewhere it is kept as 0."""
+        """A feature in the train rows of a key of `Made.without`; elsewhere it is kept as 0."""
         here = ~np.isnan(products)
         if here.any():
+            known = missing in self._facts[column].without
             self._facts[column] = self._facts[column].with_values(missing, products[here])
+            if not known:
+                self._source.refuse_products(self._facts[column])
             self._hold(without(column, missing), np.where(here, products, 0.0))
 
     def _see_category(self, column: str, values: Categories, train: Mask, used: Mask) -> None:

@@ -20,7 +20,7 @@ from linreg_cli.data.tables.blocks import NotInBlocksError
 from linreg_cli.data.tables.table import Table, is_number_type, refuse_bad_names
 from linreg_cli.data.tables.text_format import DEFAULT
 from linreg_cli.errors import DataError
-from linreg_cli.statistics.derived import refuse_categories
+from linreg_cli.statistics.derived import refuse_functions
 from linreg_cli.statistics.settings import refuse_settings
 from linreg_cli.statistics.source import Source
 
@@ -49,7 +49,7 @@ def opened_source(config: Config) -> Source:
     refuse_bad_names(table.columns, (*used.values(), *data.targets, *roles.values()), data.path, table.written_columns)
     treated = feature_treatments(config.preprocess, terms, data.targets, table.columns)
     text = _text_columns(table, columns, treated, config.preprocess.missing_values)
-    refuse_categories(terms, text)
+    refuse_functions(terms, text, table.name)
     return Source(config, table, terms, treated, text, _zones(config, table, terms))
 
 

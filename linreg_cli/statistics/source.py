@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from linreg_cli.addresses import is_address
 from linreg_cli.config.data import TableData
@@ -21,6 +22,8 @@ from linreg_cli.data.encoding.cells import (
     text_column,
 )
 from linreg_cli.data.encoding.date_values import date_columns, date_parts
+from linreg_cli.data.encoding.derived import too_many
+from linreg_cli.data.encoding.notation import notation_of
 from linreg_cli.data.encoding.number_hints import value_type, wrong_type
 from linreg_cli.data.encoding.transform import domain, forward
 from linreg_cli.data.encoding.treatments import Treatment
@@ -31,10 +34,10 @@ from linreg_cli.data.tables.blocks import NotInBlocksError, cells_of_block
 from linreg_cli.data.tables.download import fetch
 from linreg_cli.data.tables.location import locate
 from linreg_cli.data.tables.table import Cells, Table, is_number_type
-from linreg_cli.data.tables.text_format import DEFAULT
+from linreg_cli.data.tables.text_format import DEFAULT, TextFormat
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import change, for_columns, leave_out, missing, setting
-from linreg_cli.statistics.derived import Made, derived_values
+from linreg_cli.remedies import change, for_columns, leave_out, missing, quoted, setting
+from linreg_cli.statistics.derived import Made, derived_terms, derived_values, fewest_products
 from linreg_cli.statistics.facts import ColumnFacts, Plain
 from linreg_cli.statistics.quantiles import Histogram
 from linreg_cli.statistics.same_table import digest_of
@@ -88,9 +91,11 @@ class Source:
         is_read = column in self.treated  # others are made of columns, and have no missing cell
         median = is_read and self.treated[column].missing == "median" and column not in self.data.targets
         is_feature = any(term.text == column for term in self.terms)
+        is_product = any(term.text == column and self.text & set(term.columns) for term in derived_terms(self.terms))
+        kind = "product" if is_product else "empty"
         role = "target" if column in self.data.targets else "feature" if is_feature else "source"
         histogram, plain = Histogram.none() if median else None, None if self.data.weight is None else Plain()
-        return ColumnFacts(column, role, "empty", False, histogram=histogram, plain=plain)
+        return ColumnFacts(column, role, kind, False, histogram=histogram, plain=plain)
 
     # Rows
 
@@ -183,7 +188,7 @@ class Source:
     def derived(self, raw: Mapping[str, RawColumn], used: Mask, first: int) -> dict[str, Made]:
         """The features of a block that are made of columns; as `derived_values`, with rows of the table."""
         try:
-            return derived_values(self.terms, raw, used, self.table.name)
+            return derived_values(self.terms, raw, used, self.table.name, self.text)
         except DataError as error:
             raise DataError([_in_row(fault, first) for fault in error.faults]) from None
 
@@ -193,6 +198,8 @@ class Source:
         if values is None or values.null_count == len(values) or is_number_type(value_type(values.type)):
             return number_column(cells, column, marks, name, source)
         written = DEFAULT if source is None else source.format
+        if self.treated[column].categorical and (fault := _late_text(values, column, marks, name, written)):
+            return fault
         return wrong_type(values, column, marks, name, self.treated[column].use, written)
 
     def weights_of(self, cells: Cells, used: Mask, first: int) -> Column:
@@ -256,6 +263,17 @@ class Source:
             message = f"at least {n_levels:,} levels: preprocess.max_levels is {most:,}; {ways} or more"
             raise DataError(message, f"{self.table.name}, column {facts.column!r}")
 
+    def refuse_products(self, facts: ColumnFacts) -> None:
+        """Refuse a product of categories with more combinations of levels than the config allows.
+
+        Raises:
+            DataError: if it has.
+        """
+        most = max(each.max_levels for each in self.treated.values())
+        if facts.kind == "product" and (least := fewest_products(facts.without)) > most:
+            [term] = [term for term in self.terms if term.text == facts.column]
+            raise DataError([too_many(term, least, most, "at least ")])
+
     def transformed(self, column: str, values: Column, train: Mask, first: int) -> Column:
         """The values of a target as they are trained on.
 
@@ -297,6 +315,21 @@ class Source:
         why = str(error) or "its lines do not show where its rows end"
         check = "'linreg inspect -c CONFIG' reads the table as a whole, and says which cells and what to do"
         return DataError(f"the table cannot be summarised block by block: {why}; {check}", self.table.name)
+
+
+def _late_text(
+    values: pa.ChunkedArray, column: str, marks: Sequence[str], name: str, written: TextFormat
+) -> Fault | None:
+    """The fault of text in a column that may be a category, and that is of numbers in the first rows of the table."""
+    found, is_number = category_column(values, marks, kind_of(values.type)), notation_of(written).matches
+    bad = np.array([not is_number(level) for level in found.levels], dtype=bool)
+    if not bad.any():
+        return None
+    row = int(np.argmax((found.codes >= 0) & bad[found.codes]))
+    cell, keep = quoted(found.levels[found.codes[row]]), for_columns([column], "categorical", "one_hot")
+    message = f"{cell} is not a number, and those of the first rows of the table are; correct the cell, or set {keep}"
+    ways = f"{message} to use the column as text, or leave it out with {leave_out(column)}"
+    return Fault(ways, f"{name}, row {row + 1}, column {column!r}", columns=(column,))
 
 
 def _in_row(fault: Fault, first: int) -> Fault:

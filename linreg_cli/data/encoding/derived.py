@@ -21,6 +21,9 @@ from linreg_cli.errors import Fault
 from linreg_cli.remedies import leave_out, setting
 from linreg_cli.wording import number
 
+#: Entry -> the levels of its categories that train rows have together; None: a missing cell.
+Together = Mapping[str, Collection[tuple[str | None, ...]]]
+
 #: Function -> what it is computed with, which values it takes, and these in words.
 _FUNCTIONS: dict[str, tuple[Callable[[Column], Column], Callable[[Column], Mask], str]] = {
     "log": (np.log, lambda values: values > 0, "above 0"),
@@ -141,6 +144,7 @@ def coded(
     *,
     drop_first: bool,
     keep_one: bool,
+    together: Together | None = None,
 ) -> tuple[dict[str, DerivedInput], list[Fault]]:
     """The inputs of the terms that are made of columns.
 
@@ -151,6 +155,7 @@ def coded(
         most: the most inputs that a product of categories may become.
         drop_first: whether categories have a reference level.
         keep_one: whether one category keeps all levels, since the model has no bias.
+        together: the combinations of levels that the train rows have, where these are not at hand.
 
     Returns:
         Entry -> its input, and the faults of entries without one.
@@ -165,36 +170,67 @@ def coded(
         categories = {column: each for column, each in one.items() if isinstance(each, CategoryInput)}
         wrong = [f for f in term.factors if f.column in categories and not f.is_plain]
         if wrong:
-            what = f"{wrong[0]} needs numbers, and {wrong[0].column} is a category"
+            what = not_numbers(wrong[0])
             faults.append(Fault(f"data.features: {term.text!r}: {what}; leave it out with {leave_out(term.text)}"))
             continue
         reduced = {column for column in categories if drop_first and _without(term, column).key in keys}
-        combined = _combinations(categories, reduced, codes)
+        present = _present(categories, codes) if together is None else _known(categories, together.get(term.text, ()))
+        combined = _combinations(categories, reduced, present)
         if drop_first and not keep_one and not reduced and len(categories) == len(term.factors):
             combined = combined[1:]  # as the bias, the products of all levels add up to 1
         if len(combined) > most:
-            more = setting("preprocess.max_levels", len(combined))
-            remedy = f"leave it out with {leave_out(term.text)}, or set {more}"
-            what = f"{term.text!r} has {len(combined):,} products of levels: preprocess.max_levels is {most:,}"
-            faults.append(Fault(f"data.features: {what}; {remedy}"))
+            faults.append(too_many(term, len(combined), most))
             continue
         found[term.text] = DerivedInput(term.text, term.factors, combined, tuple(categories))
     return found, faults
+
+
+def too_many(term: Term, n_products: int, most: int, at_least: str = "") -> Fault:
+    """The fault of a product of categories that would be more inputs than the config allows."""
+    remedy = f"leave it out with {leave_out(term.text)}, or set {setting('preprocess.max_levels', n_products)}"
+    what = f"{term.text!r} has {at_least}{n_products:,} products of levels: preprocess.max_levels is {most:,}"
+    return Fault(f"data.features: {what}; {remedy}{' or more' if at_least else ''}")
+
+
+def not_numbers(factor: Factor) -> str:
+    """What is wrong with a power or a function of a category."""
+    return f"{factor} needs numbers, and {factor.column} is a category"
 
 
 def _without(term: Term, column: str) -> Term:
     return Term("", tuple(factor for factor in term.factors if factor.column != column))
 
 
-def _combinations(
-    categories: Mapping[str, CategoryInput], reduced: Collection[str], codes: Mapping[str, Codes]
-) -> tuple[tuple[str, ...], ...]:
-    """The combinations of levels that train rows have, without the reference levels of some categories."""
+def _present(categories: Mapping[str, CategoryInput], codes: Mapping[str, Codes]) -> set[tuple[int, ...]]:
+    """The codes that train rows have together."""
     if not categories:
-        return ((),)
+        return set()
     together = np.stack([codes[column] for column in categories], axis=1)
     together = together[(together >= 0).all(axis=1)]
-    present = set(map(tuple, np.unique(together, axis=0).tolist()))
+    return set(map(tuple, np.unique(together, axis=0).tolist()))
+
+
+def _known(
+    categories: Mapping[str, CategoryInput], together: Collection[tuple[str | None, ...]]
+) -> set[tuple[int, ...]]:
+    """The codes of levels that train rows have together."""
+    inputs = [*categories.values()]
+    return {
+        tuple(
+            len(each.levels) - 1 if level is None else each.own_levels.index(level)
+            for each, level in zip(inputs, levels, strict=True)
+        )
+        for levels in together
+        if all(level is not None or each.gaps_are_level for each, level in zip(inputs, levels, strict=True))
+    }
+
+
+def _combinations(
+    categories: Mapping[str, CategoryInput], reduced: Collection[str], present: Collection[tuple[int, ...]]
+) -> tuple[tuple[str, ...], ...]:
+    """Combinations of levels, given as codes, without the reference levels of some categories."""
+    if not categories:
+        return ((),)
     ranges = [range(int(column in reduced), len(each.levels)) for column, each in categories.items()]
     return tuple(
         tuple(each.levels[code] for each, code in zip(categories.values(), combination, strict=True))

@@ -33,7 +33,7 @@ from linreg_cli.data.columns.kinds import (
 from linreg_cli.data.columns.rows import as_slice, first_row, in_blocks, row_blocks
 from linreg_cli.data.encoding.cell_faults import category_fault, missing_level_fault, missing_number_fault
 from linreg_cli.data.encoding.column_faults import column_fault
-from linreg_cli.data.encoding.derived import DerivedInput, coded, domain_faults, fits, products
+from linreg_cli.data.encoding.derived import DerivedInput, Together, coded, domain_faults, fits, products
 from linreg_cli.data.encoding.inputs import CategoryInput, Input, NumberInput, input_from_json
 from linreg_cli.data.encoding.levels import MISSING_LEVEL
 from linreg_cli.data.encoding.shared_gaps import missing_alone, with_shared_gaps
@@ -79,6 +79,7 @@ class Encoder:
         unknown: str,
         name: str,
         terms: Sequence[Term] | None = None,
+        together: Together | None = None,
     ) -> "Encoder":
         """Fit the fill values and the levels.
 
@@ -91,6 +92,7 @@ class Encoder:
             unknown: what is done with a level that is not in the train split.
             name: the table, for messages.
             terms: the features, in order; None: the columns.
+            together: as for `coded`.
 
         Raises:
             DataError: if a column has no cell to fit a fill value on, if no input is left, or if two inputs have the
@@ -127,7 +129,7 @@ class Encoder:
         codes = {each.column: _codes(each, raw, rows) for each in fitted.values() if isinstance(each, CategoryInput)}
         most = max((treatments[column].max_levels for column in raw), default=0)
         keep_one = keep_one and first is None
-        made, more = coded(terms, fitted, codes, most, drop_first=drop_first, keep_one=keep_one)
+        made, more = coded(terms, fitted, codes, most, drop_first=drop_first, keep_one=keep_one, together=together)
         faults += more
         if faults:
             raise DataError(faults)

@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from thread_ranks import Several, divided
 
 from linreg_cli.config.schema import Config, PreprocessConfig
+from linreg_cli.data.columns import row_file
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.preprocessor import Preprocessor
 from linreg_cli.data.roles import RowWeights
@@ -17,7 +18,12 @@ from linreg_cli.errors import DataError
 from linreg_cli.evaluation import prediction_lines, predictions
 from linreg_cli.evaluation.row_sample import split_samples
 from linreg_cli.evaluation.smearing import estimating
+from linreg_cli.least_squares.clusters import Clusters
+from linreg_cli.least_squares.inference import infer
+from linreg_cli.least_squares.residual_checks import chance_of_durbin_watson, chance_of_hc3
+from linreg_cli.least_squares.solve import of_rows
 from linreg_cli.model import LinearFormula
+from linreg_cli.ranks.shards import Shards
 
 STANDARD = PreprocessConfig(standardize=True, standardize_target=True, ddof=1)
 SIZES = (1, 2, 3, 4)
@@ -177,3 +183,69 @@ def test_the_smearing_factor_is_that_of_the_parts():
     y = np.column_stack([dataset.columns[name][rows] for name in dataset.targets])
     expected = np.exp(np.log(y) - formula.linear(dataset.columns, rows)).mean(axis=0)
     np.testing.assert_allclose(np.frombuffer(found[0]), expected, rtol=1e-13)
+
+
+def as_kept(part):
+    """A pass that keeps the rows of a part, with their positions among all train rows."""
+    for rows in part.blocks(4):
+        at = part.among_all(rows)
+        weights = np.ones(rows.stop - rows.start) if part.weight_n is None else part.weight_n[rows]
+        part.keep(np.arange(at.start, at.stop), part.X_nd[rows][:, 0], part.y_nk[rows][:, 0], weights)
+    return part.last - part.first
+
+
+@pytest.mark.parametrize(("units", "weighted"), [("given_rows", True), ("original_rows", False)])
+def test_passes_over_train_rows_see_them_in_the_order_of_the_table(units, weighted, monkeypatch):
+    dataset = table(weighted=weighted)
+    logs = STANDARD.model_copy(update={"target_transform": "log"})
+    ascending = np.sort(dataset.splits["train"])
+
+    def passed(given):
+        rows = getattr(Preprocessor.fit(given, logs, bias=True), units)(given)
+        kept, again = [], []
+        counts = rows.of_parts(as_kept, keep=lambda *columns: kept.append(np.stack(columns)))
+        assert rows.of_parts(as_kept, keep=lambda *columns: again.append(np.stack(columns))) == counts
+        assert np.hstack(kept).tobytes() == np.hstack(again).tobytes()
+        assert counts == [each for each in np.histogram(ascending, Shards(53, 8).bounds)[0].tolist() if each]
+        return np.hstack(kept), rows
+
+    monkeypatch.setattr(row_file, "LARGEST_ARRAY", 150)  # the processes with most rows keep them in a file
+    found = of_each_size(dataset, lambda given: passed(given)[0])
+    assert len({each.tobytes() for each in found}) == 1
+    position, x, y, weights = found[0]
+    np.testing.assert_array_equal(position, np.arange(len(ascending)))
+    preprocessor = Preprocessor.fit(divided(dataset, [None], 8), logs, bias=True)
+    expected = dataset.columns["a"][ascending], np.log(dataset.columns["y0"][ascending])
+    if units == "given_rows":
+        scalings = preprocessor.features, preprocessor.targets
+        expected = [(each - of.center[0]) / of.scale[0] for each, of in zip(expected, scalings, strict=True)]
+    np.testing.assert_array_equal(x, expected[0])
+    np.testing.assert_array_equal(y, expected[1])
+    np.testing.assert_array_equal(weights, dataset.weights_of(ascending) if weighted else 1.0)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_exact_fit_of_the_table_has_the_same_bits_in_any_number_of_processes(weighted):
+    dataset = table(weighted=weighted, targets=2)
+    dataset = replace(dataset, features=("a", "b"))
+    clusters = Clusters.of(np.arange(30) % 7)
+
+    def solved(given):
+        rows = Preprocessor.fit(given, PreprocessConfig(), bias=True).original_rows(given)
+        optimum = of_rows(rows, bias=True)
+        about = {"covariance": "cluster", "clusters": clusters, "divided": rows}
+        fits = [infer(optimum, rows.X_nd, rows.y_nk, names="ab", target=k, **about) for k in range(2)]
+        found = [optimum.weights, optimum.bias, optimum.factor.R_pp]
+        for fit in fits:
+            found += [fit.std_err, fit.std_err_hc3, fit.std_err_cluster, fit.leverage[:], fit.residuals[:], fit.r2]
+            found += [chance_of_hc3(optimum, rows, fit, [0, 1]), chance_of_durbin_watson(optimum, rows, fit)]
+        return [np.asarray(each).tobytes() for each in found], optimum
+
+    found = of_each_size(dataset, lambda given: solved(given)[0])
+    assert found[0] == found[1] == found[2] == found[3]
+    one, rows = solved(divided(dataset, [None], 8))[1], np.sort(dataset.splits["train"])
+    root = np.ones(30) if dataset.weights is None else np.sqrt(dataset.weights_of(rows))
+    # about 1e6, from which numpy's own solution would lose the digits of 'b'
+    A = np.column_stack([dataset.columns["a"][rows], dataset.columns["b"][rows] - 1e6, np.ones(30)]) * root[:, None]
+    y = np.column_stack([dataset.columns[name][rows] for name in dataset.targets]) * root[:, None]
+    np.testing.assert_allclose(one.weights, np.linalg.lstsq(A, y)[0][:2], rtol=1e-6)

@@ -213,9 +213,9 @@ def test_rows_that_are_scaled_when_they_are_read_are_those_of_the_tensor(n_rows)
     dataset = make_dataset(a=stream.normal(5, 3, n_rows), b=np.ones(n_rows), y=stream.lognormal(0, 1, n_rows))
     config = PreprocessConfig(standardize=True, standardize_target=True, target_transform="log")
     preprocessor = Preprocessor.fit(dataset, config, bias=True)
-    for found, expected in zip(
-        preprocessor.given_rows(dataset), preprocessor.given(dataset, dataset.splits["train"]), strict=True
-    ):
+    rows = preprocessor.given_rows(dataset)
+    given = preprocessor.given(dataset, dataset.splits["train"])
+    for found, expected in zip((rows.X_nd, rows.y_nk), given, strict=True):
         assert found.shape == expected.shape
         assert np.array_equal(np.asarray(found), expected)
 

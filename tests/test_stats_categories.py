@@ -120,3 +120,24 @@ def test_more_combinations_than_allowed_are_refused_while_they_are_read_and_as_o
     assert (read.code, "'p:q' has at least 21 products of levels: preprocess.max_levels is 20" in read.err) == (3, True)
     assert "set preprocess.max_levels: 21 or more" in read.err
     assert linreg("train", "-c", "c.yaml", *options).code == 3
+
+
+def test_categoricals_of_pandas_are_categories_as_on_the_rows(linreg, place):
+    made = frame().assign(rooms=pd.Categorical(np.arange(N_ROWS) % 4 + 2), fold="train")
+    made = made.astype({"city": "category", "ok": "category", "fold": "category"})
+    made.to_parquet("t.parquet", index=False, row_group_size=7)  # each group of rows may have another dictionary
+    options = (
+        "--set", "data.path=t.parquet", "--set", "data.features=[a, city, rooms, 'ok:rooms']",
+        "--set", "data.split={column: fold}",
+    )  # fmt: skip
+    linreg("stats", "merge", *parts(linreg, 3, *options), "-o", "m.safetensors")
+    found, expected = (
+        linreg("train", "-c", "c.yaml", *options, *more, "--json") for more in (("--stats", "m.safetensors"), ())
+    )
+    assert differences(found.json["metrics"], expected.json["metrics"], 1e-9) == []
+    assert "rooms=5" in found.json["metrics"]["parameters"]["weights"]
+    for setting in ("preprocess.categorical=error", "data.target=rooms"):
+        refused = ("--set", setting, "--set", "data.features=[a, rooms]" if "error" in setting else "data.features=[a]")
+        read = linreg("stats", "-c", "c.yaml", *options, *refused, "-o", "no.safetensors")
+        of_rows = linreg("train", "-c", "c.yaml", *options, *refused)
+        assert (read.code, read.err) == (3, of_rows.err)

@@ -9,6 +9,7 @@ import torch
 from linreg_cli.data.shared import share
 from linreg_cli.optim.engines.shared import serve
 from linreg_cli.ranks.group import Ranks
+from linreg_cli.ranks.messages import written
 
 
 class ThreadRanks(Ranks):
@@ -90,7 +91,7 @@ class Several:
         return self.ranks[0]
 
     def __exit__(self, *_):
-        self.ranks[0]._send_message((None, 0))
+        self.ranks[0]._broadcast(written((None, 0)))
         for thread in self._threads:
             thread.join(60)
 

@@ -9,14 +9,13 @@ from linreg_cli.config.data import SyntheticData
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import Distribution
 from linreg_cli.convergence.of_config import problem_of
-from linreg_cli.convergence.original import original_optimum
+from linreg_cli.convergence.original import original_optimum, original_rows
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.kinds import Mask
 from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import Input
-from linreg_cli.data.preprocessor import original_rows
 from linreg_cli.least_squares.factor import Factor
 from linreg_cli.least_squares.inference import refusal
 from linreg_cli.least_squares.solve import Optimum, condition_numbers
@@ -104,8 +103,7 @@ def _part(
     dataset = replace(dataset, features=encoder.features, encoder=encoder)
     preprocessor = Preprocessor.fit(dataset, config.preprocess, bias=config.model.bias)
     problem = problem_of(config, dataset, preprocessor)
-    rows, X, y = original_rows(dataset, preprocessor)
-    original = original_optimum(config, problem, X, y, dataset.weights_of(rows))
+    original = original_optimum(config, problem, original_rows(problem, dataset, preprocessor))
     if original is None or refusal(original, config.loss) is not None:
         return None
     return Part(tuple(left_out), dataset, preprocessor, problem, original)

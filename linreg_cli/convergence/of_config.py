@@ -10,7 +10,7 @@ from linreg_cli.config.schema import Config
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.kinds import Rows
-from linreg_cli.data.columns.rows import Matrix, in_order
+from linreg_cli.data.columns.rows import Matrix
 from linreg_cli.least_squares.factor import Array, Factor
 from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.model import build_model, initialise, parameters_of
@@ -56,7 +56,7 @@ def problem_of(
     dtype, plan = dtype_of(config), plan_of(config, dataset)
     X_nd, y_nk = train or arrays_of(plan, dataset, preprocessor, dtype)
     exact_already = dtype == torch.float64 or measured is not None
-    given = None if exact_already else functools.partial(_given, dataset, preprocessor)
+    given = None if exact_already else functools.partial(preprocessor.given_rows, dataset)
     start, weight_n = _start(config, dataset, dtype), weights
     if dataset.weights is not None and weights is None:
         found = row_weights(dataset, plan.rows.arranged(dataset.splits["train"]), dtype)
@@ -104,12 +104,6 @@ def rows_in_memory(
 def plan_of(config: Config, dataset: Dataset) -> StepPlan:
     """The plan of a config for the train split; as `StepPlan.from_config`."""
     return StepPlan.from_config(config, len(dataset.splits["train"]), len(dataset.features) + len(dataset.targets))
-
-
-def _given(dataset: Dataset, preprocessor: Preprocessor) -> tuple[Matrix, Matrix, Array | None]:
-    """The train split in scaled units and float64, in the order of the table, with its weights."""
-    X_nd, y_nk = preprocessor.given_rows(dataset)
-    return X_nd, y_nk, dataset.weights_of(in_order(dataset.splits["train"]))
 
 
 def row_weights(

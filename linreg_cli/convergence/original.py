@@ -6,17 +6,15 @@ import numpy as np
 
 from linreg_cli.config.schema import Config
 from linreg_cli.convergence.problem import Problem
-from linreg_cli.data import Preprocessor
+from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.divided import DividedRows
-from linreg_cli.data.columns.rows import Matrix, StackedRows
+from linreg_cli.data.columns.rows import Matrix
 from linreg_cli.least_squares.factor import EPS, Array, blocks
 from linreg_cli.least_squares.solve import Optimum, loses_digits, of_rows
 from linreg_cli.model import unfold_parameters
 
 
-def original_optimum(
-    config: Config, problem: Problem, X: StackedRows, y: StackedRows, weights: Array | None = None
-) -> Optimum | None:
+def original_optimum(config: Config, problem: Problem, rows: DividedRows) -> Optimum | None:
     """The optimum of the squared loss in original units, without a penalty; None where there is none.
 
     It is solved anew only where training saw other numbers: scaled, penalised, or rounded to float32.
@@ -24,10 +22,9 @@ def original_optimum(
     Args:
         config: of the run.
         problem: the plan and the train split, in scaled units.
-        X: the train split in original units, shape (n_samples, n_features).
-        y: its transformed targets, shape (n_samples, n_targets).
-        weights: of the rows, with mean 1, in the order of X, shape (n_samples,); None: all are 1.
+        rows: the train split in original units, as `original_rows` gives it.
     """
+    weights = rows.weight_n
     trained = problem.optimum
     if trained is None:
         return None
@@ -40,25 +37,23 @@ def original_optimum(
         digits = (
             trained.is_unique and weights is None and not loses_digits(trained.factor, trained.weights, trained.bias)
         )
-        if digits and _are_equal(problem.X_nd, X) and _are_equal(problem.y_nk, y):
+        if digits and _are_equal(problem.X_nd, rows.X_nd) and _are_equal(problem.y_nk, rows.y_nk):
             return trained.judged_by(EPS)
     if "original" not in problem.exact:
-        rows = original_parts(problem, X, y, weights)
         problem.exact["original"] = of_rows(rows, bias=config.model.bias, loss=config.loss)
     return problem.exact["original"]
 
 
-def original_parts(problem: Problem, X: StackedRows, y: StackedRows, weights: Array | None) -> DividedRows:
-    """The rows in original units, in the parts of `problem.divide`; always the same ones for a problem.
+def original_rows(problem: Problem, dataset: Dataset, preprocessor: Preprocessor) -> DividedRows:
+    """The train split as `Preprocessor.original_rows` has it; always the same rows for a problem.
 
     Args:
         problem: the plan and the train split.
-        X: as in `original_optimum`.
-        y: likewise.
-        weights: likewise.
+        dataset: the rows.
+        preprocessor: with the transform of the targets.
     """
-    if "original rows" not in problem.results:  # other processes are sent them once
-        problem.results["original rows"] = problem.divide(X, y, weights)
+    if "original rows" not in problem.results:  # every process puts its own together once
+        problem.results["original rows"] = preprocessor.original_rows(dataset)
     found: DividedRows = problem.results["original rows"]
     return found
 
@@ -109,6 +104,6 @@ def in_scaled_units(original: Optimum, preprocessor: Preprocessor) -> Optimum:
     )
 
 
-def _are_equal(trained: Matrix, original: StackedRows) -> bool:
+def _are_equal(trained: Matrix, original: Matrix) -> bool:
     """Whether no value was rounded on the way to the tensor. Rows in another order count as different."""
     return all(np.array_equal(trained[rows], original[rows]) for rows in blocks(len(original)))

@@ -75,7 +75,7 @@ class Problem:
     start: tuple[Array, Array | None]
     allow_slow: bool = False
     eps: float | None = None
-    given: Callable[[], tuple[Matrix, Matrix, Array | None]] | None = None
+    given: Callable[[], DividedRows] | None = None
     weight_n: Array | None = None
     measured: Factor | None = None
     divide: Divide = DividedRows
@@ -186,8 +186,13 @@ class Problem:
         """`optimum` of the table before its values were rounded to float32, in the same scaled units."""
         if self.given is None or self.optimum is None:
             return self.optimum
-        given = self.given
-        return self._solved(lambda: self.divide(*given()), None)
+        return self._solved(lambda: self.given_rows, None)
+
+    @cached_property
+    def given_rows(self) -> DividedRows:
+        """The rows of `given`, always the same ones; only if there are some."""
+        assert self.given is not None
+        return self.given()
 
     def _solved(self, of: Callable[[], DividedRows], eps: float | None) -> Optimum:
         penalty, loss = self.plan.weight_decay / self.batch_share, self.plan.loss.name

@@ -12,12 +12,11 @@ from typing import Any
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.schema import Config, ConstantSchedule
 from linreg_cli.convergence.fewer import MOST_LEFT_OUT, fewer
-from linreg_cli.convergence.original import original_optimum
+from linreg_cli.convergence.original import original_optimum, original_rows
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.trials import Trials, value_of
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.checks.wording import listed
-from linreg_cli.data.preprocessor import original_rows
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.inference import NEAR, other_optimum, refusal
 from linreg_cli.least_squares.solve import Optimum
@@ -91,8 +90,7 @@ def reaching(
     if original is None and problem.measured is not None:
         original = problem.exact["original"]
     if original is None:
-        rows, X, y = original_rows(dataset, preprocessor)
-        original = original_optimum(config, problem, X, y, dataset.weights_of(rows))
+        original = original_optimum(config, problem, original_rows(problem, dataset, preprocessor))
     why = no_exact_fit(problem, original)
     if why or original is None:
         return Reaching((), None, why)

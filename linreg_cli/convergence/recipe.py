@@ -9,13 +9,12 @@ from linreg_cli.convergence.dynamics import Modes
 from linreg_cli.convergence.full_batch import full_batch_ends
 from linreg_cli.convergence.gaps import certified_gap
 from linreg_cli.convergence.of_config import problem_of
-from linreg_cli.convergence.original import original_optimum
+from linreg_cli.convergence.original import original_optimum, original_rows
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, best_rate
 from linreg_cli.convergence.reaching import AIM, no_exact_fit, reaching
 from linreg_cli.convergence.trials import MOST_EPOCHS, Trials, changed, distance_at, first_epochs, generous
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.data.preprocessor import original_rows
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.inference import refusal
 from linreg_cli.optim.engines.costs import estimate
@@ -87,8 +86,7 @@ def recipe(config: Config, problem: Problem, dataset: Dataset, preprocessor: Pre
     if (new.preprocess, new.train.dtype) != (config.preprocess, config.train.dtype):
         preprocessor = Preprocessor.fit(dataset, new.preprocess, bias=new.model.bias)
         exact = problem_of(new, dataset, preprocessor)
-    rows, X, y = original_rows(dataset, preprocessor)
-    original = original_optimum(new, exact, X, y, dataset.weights_of(rows))
+    original = original_optimum(new, exact, original_rows(exact, dataset, preprocessor))
     if original is None:
         return _unreached(new, exact, _not_known(str(exact.no_optimum_reason)))
     if (why := no_exact_fit(exact, original)) is not None:

@@ -9,13 +9,14 @@ from linreg_cli.convergence import affordable
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Preprocessor
 from linreg_cli.data.checks.wording import listed
+from linreg_cli.data.columns.divided import Part
 from linreg_cli.data.columns.rows import in_memory, matrix
 from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.inputs import Input, NumberInput
 from linreg_cli.data.scaling import Scaling
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.dependence import Combination, sampled_combinations
-from linreg_cli.least_squares.factor import blocks
+from linreg_cli.least_squares.factor import BLOCK_ROWS, Array
 from linreg_cli.remedies import for_columns, leave_out, setting
 from linreg_cli.wording import plural
 
@@ -108,10 +109,15 @@ def _more_as_given(problem: Problem, scaling: Scaling) -> tuple[int, str] | None
     if np.any(scaling.scale != 1):
         return rank, remedy
     # Columns are standardised in float64, before they are rounded: what is rounded then is the distance from the mean.
-    X = problem.given()[0]
-    reach = np.max([np.abs(X[rows] - factor.center).max(axis=0) for rows in blocks(len(X))], axis=0)
+    reach = np.max(problem.given_rows.of_parts(_furthest, factor.center), axis=0)
     standardized = replace(factor, eps=problem.unit, largest=reach).rank
     return rank, f"{remedy}, or {setting('preprocess.standardize', True)}" if standardized == rank else remedy
+
+
+def _furthest(part: Part, center_d: Array) -> Array:
+    """The largest distance of a value from the center of its column, shape (n_features,); a pass."""
+    each = [np.abs(part.X_nd[rows] - center_d).max(axis=0) for rows in part.blocks(BLOCK_ROWS)]
+    return np.asarray(np.max(each, axis=0))
 
 
 def _original(trained: Combination, scaling: Scaling) -> Combination:

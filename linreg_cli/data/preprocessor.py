@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from linreg_cli.config.schema import PreprocessConfig
-from linreg_cli.data.columns.rows import StackedRows, in_order
+from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.dataset import Column, Dataset, Rows
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.transform import NAMES, forward
 from linreg_cli.data.scaling import Scaling
+from linreg_cli.data.train_rows import train_rows
 
 FORMAT = 2
 #: With smearing factors, which earlier versions would leave out.
@@ -78,10 +79,14 @@ class Preprocessor:
         X_nd, y_nk = (each.tensor(dataset, rows, torch.float64).numpy() for each in (self.features, self.targets))
         return X_nd, y_nk
 
-    def given_rows(self, dataset: Dataset) -> tuple[StackedRows, StackedRows]:
+    def given_rows(self, dataset: Dataset) -> DividedRows:
         """X and y of the train split as `given`, computed when they are read, and in the order of the table."""
-        rows = in_order(dataset.splits["train"])
-        return self.features.stacked(dataset, rows), self.targets.stacked(dataset, rows)
+        return train_rows(dataset, self.features.stack, self.targets.stack)
+
+    def original_rows(self, dataset: Dataset) -> DividedRows:
+        """The same in original units, with the target's transform applied."""
+        functions = [functools.partial(forward, self.targets.transform)] * len(dataset.targets)
+        return train_rows(dataset, (dataset.features, None), (dataset.targets, functions))
 
     @property
     def _format(self) -> int:
@@ -129,15 +134,3 @@ class Preprocessor:
             if not (np.isfinite(found[1]) and found[1] > 0):
                 raise ValueError("the scale of the weights must be a number above 0")
         return cls(features, replace(targets, transform=transform), encoder, smearing, found)
-
-
-def original_rows(dataset: Dataset, preprocessor: Preprocessor) -> tuple[Rows | slice, StackedRows, StackedRows]:
-    """The train split in the order of the table and in original units, with the target's transform applied.
-
-    Returns:
-        The row numbers, X of shape (n_samples, n_features), y of shape (n_samples, n_targets).
-    """
-    rows, transform = in_order(dataset.splits["train"]), preprocessor.targets.transform
-    X = StackedRows(dataset.columns, dataset.features, rows)
-    functions = [functools.partial(forward, transform)] * len(dataset.targets)
-    return rows, X, StackedRows(dataset.columns, dataset.targets, rows, functions)

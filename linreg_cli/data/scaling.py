@@ -10,7 +10,7 @@ import numpy as np
 from linreg_cli.data.columns.divided import in_order
 from linreg_cli.data.columns.kinds import Mask, take
 from linreg_cli.data.columns.moments import Look, Moments, Read, squares_about
-from linreg_cli.data.columns.rows import StackedRows, as_slice, count, first_row, in_blocks, part
+from linreg_cli.data.columns.rows import as_slice, count, first_row, in_blocks, part
 from linreg_cli.data.columns.rows import in_order as ordered
 from linreg_cli.data.dataset import Column, Dataset, Rows
 from linreg_cli.data.encoding.transform import domain, forward
@@ -174,10 +174,10 @@ class Scaling:
                 return position, self._fault(verb, dataset, row, column, dtype)
         return None
 
-    def stacked(self, dataset: Dataset, rows: Rows | slice) -> StackedRows:
-        """The scaled columns in float64, computed when they are read; of a table whose values are in range."""
-        functions = [functools.partial(self._scaled, position) for position in range(len(self.columns))]
-        return StackedRows(dataset.columns, self.columns, rows, functions)
+    @property
+    def stack(self) -> tuple[Sequence[str], Sequence[Callable[[Column], Column]]]:
+        """The columns, and for each what scales its values in float64; of a table whose values are in range."""
+        return self.columns, [functools.partial(self._scaled, position) for position in range(len(self.columns))]
 
     def _scaled(self, position: int, values: Column) -> Column:
         if self.scale[position] == 0:

@@ -64,8 +64,8 @@ def diagnose(
         exact: of the train split.
         config: of the run.
         preprocessor: of the run.
-        rows: as `original_rows` gives them.
-        parts: as `original_parts` gives them.
+        rows: the indices of the rows of the train split, in the order of the table.
+        parts: the rows, as `original_rows` gives them.
     """
     given, found = _Rows(rows, parts), []
     for k, (target, fit) in enumerate(exact.fits.items()):

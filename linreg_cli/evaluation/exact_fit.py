@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from linreg_cli.config.schema import Config
-from linreg_cli.convergence.original import original_optimum, original_parts
+from linreg_cli.convergence.original import original_optimum
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import no_exact_fit
 from linreg_cli.data import Dataset
+from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.columns.kinds import Rows
-from linreg_cli.data.columns.rows import StackedRows, pick
+from linreg_cli.data.columns.rows import pick
 from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
 from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.distance import distance_in_errors
@@ -125,21 +126,17 @@ class ExactFit:
         return {"distance": values, **({} if np.isfinite(errors).all() else {"distance_reason": _NO_ERRORS})}
 
 
-def exact_fit(
-    config: Config, dataset: Dataset, problem: Problem, rows: Rows | slice, X: StackedRows, y: StackedRows
-) -> ExactFit:
+def exact_fit(config: Config, dataset: Dataset, problem: Problem, rows: Rows | slice, parts: DividedRows) -> ExactFit:
     """The exact fit and its inference.
 
     Args:
         config: of the run.
         dataset: the rows.
         problem: the plan and the train split, in scaled units.
-        rows: the indices of the rows of the train split, in the order of X and y.
-        X: the train split in original units, shape (n_samples, n_features).
-        y: its transformed targets, shape (n_samples, n_targets).
+        rows: the indices of the rows of the train split, in the order of the table.
+        parts: the train split in original units, as `original_rows` gives it.
     """
-    weights = dataset.weights_of(rows)
-    optimum = original_optimum(config, problem, X, y, weights)
+    optimum, (X, y) = original_optimum(config, problem, parts), (parts.X_nd, parts.y_nk)
     why = no_exact_fit(problem, optimum)
     if why is None and "bias" in dataset.features and config.model.bias:
         why = "a column is named 'bias', which is the name of the intercept; rename it"
@@ -157,7 +154,6 @@ def exact_fit(
         lacking["std_err_cluster"] = reason
         if covariance == "cluster":
             return _without_errors(optimum, reason)
-    parts = original_parts(problem, X, y, weights)
     fits = {
         target: infer(optimum, X, y, names=names, target=k, covariance=covariance, clusters=clusters, divided=parts)
         for k, target in enumerate(dataset.targets)

@@ -10,11 +10,11 @@ import pyarrow as pa
 import torch
 
 from linreg_cli.config.schema import Config
-from linreg_cli.convergence.original import original_parts
+from linreg_cli.convergence.original import original_rows
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import Reaching, not_converged
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.data.preprocessor import original_rows
+from linreg_cli.data.columns.rows import in_order
 from linreg_cli.evaluation.diagnostics import diagnose
 from linreg_cli.evaluation.exact_fit import ExactFit, exact_fit
 from linreg_cli.evaluation.held_out import left_out
@@ -74,16 +74,20 @@ def fit_quality(
         train_loss: its loss over the train split, in scaled units; infinite where it overflows.
         way: the exact fit in original units -> what leads there, if the model is not there.
     """
-    rows, X, y = original_rows(dataset, preprocessor)
-    exact = exact_fit(config, dataset, problem, rows, X, y)
+    rows, parts = in_order(dataset.splits["train"]), original_rows(problem, dataset, preprocessor)
+    exact = exact_fit(config, dataset, problem, rows, parts)
     influence = influence_table(rows, exact.fits) if exact.fits else None
-    parts = original_parts(problem, X, y, dataset.weights_of(rows))
     findings = diagnose(exact, config, preprocessor, rows, parts)
     found = compared(config, preprocessor, problem, model, train_loss, way, exact, influence, findings)
     optimum = found.metrics["optimum"]
-    if optimum is None or exact.optimum is None or config.optimizer.weight_decay or X.size > MOST_HELD_OUT_CELLS:
+    if (
+        optimum is None
+        or exact.optimum is None
+        or config.optimizer.weight_decay
+        or parts.X_nd.size > MOST_HELD_OUT_CELLS
+    ):
         return found
-    optimum["leave_one_out"] = left_out(exact.optimum, X, np.asarray(y), config.preprocess)
+    optimum["leave_one_out"] = left_out(exact.optimum, parts.X_nd, np.asarray(parts.y_nk), config.preprocess)
     return found
 
 

@@ -18,14 +18,13 @@ from linreg_cli.convergence.limits import (
 )
 from linreg_cli.convergence.of_config import arrays_of
 from linreg_cli.convergence.on_disk import rows_on_disk, wanted
-from linreg_cli.convergence.original import with_weights
+from linreg_cli.convergence.original import original_rows, with_weights
 from linreg_cli.convergence.problem import ON_DISK, Problem
 from linreg_cli.convergence.rates import SgdRule, stable_rate
 from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.convergence.stalling import rounding_gap
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.rows import RowsOnAccess, StackedRows, in_order, rounded_to
-from linreg_cli.data.preprocessor import original_rows
 from linreg_cli.errors import DataError, UsageError
 from linreg_cli.evaluation.cross_validation import folds
 from linreg_cli.evaluation.held_out import fitted, left_out
@@ -33,7 +32,7 @@ from linreg_cli.evaluation.metrics import Metrics
 from linreg_cli.inspection.column_summary import ColumnSummary, summaries
 from linreg_cli.inspection.training_plans import TrainingPlan, training_plans
 from linreg_cli.least_squares.factor import EPS, Array
-from linreg_cli.least_squares.factorise import factorise
+from linreg_cli.least_squares.factorise import factorise, factorise_rows
 from linreg_cli.least_squares.resampling import HeldOut, RidgePath, leave_one_out, ridge_path, weighted_mean
 from linreg_cli.least_squares.solve import Optimum, condition_numbers, least_squares
 from linreg_cli.pipeline.prepare import prepare
@@ -130,8 +129,7 @@ class Inspection:
         """The rank of the table before its values are rounded to the dtype of training."""
         problem = self.problem
         if problem.given is not None:
-            X_nd, y_nk, weights = problem.given()
-            return factorise(X_nd, y_nk, bias=problem.bias, weights=weights).rank
+            return factorise_rows(problem.given_rows, bias=problem.bias).rank
         return problem.factor.judged_by(EPS).rank
 
     @property
@@ -219,7 +217,7 @@ def _at_rank_of_training(problem: Problem, config: Config) -> Problem:
     X_nd, y_nk = (rounded_to(values, np.float32) for values in (problem.X_nd, problem.y_nk))
     if factorise(X_nd, y_nk, bias=problem.bias, weights=problem.weight_n).rank == problem.factor.rank:
         return problem
-    return replace(problem, X_nd=X_nd, y_nk=y_nk, given=lambda: (problem.X_nd, problem.y_nk, problem.weight_n))
+    return replace(problem, X_nd=X_nd, y_nk=y_nk, given=lambda: problem.parts)
 
 
 def refuse_extremes(problem: Problem) -> None:
@@ -264,9 +262,8 @@ def _held_out(prepared: Prepared, problem: Problem) -> OptimumErrors:
     """Leave-one-out and k-fold cross-validation, with the folds of `evaluate.cross_validation`, without refitting."""
     dataset, config = prepared.dataset, prepared.config
     given, rows = config.evaluate.cross_validation, np.asarray(dataset.splits["train"])
-    at, X, given_y = original_rows(dataset, prepared.preprocessor)
-    weights = dataset.weights_of(at)
-    y = np.asarray(given_y)
+    of_table = original_rows(problem, dataset, prepared.preprocessor)
+    X, y, weights = of_table.X_nd, np.asarray(of_table.y_nk), of_table.weight_n
     optimum = problem.optimum
     assert optimum is not None
     if not _in_original_units(config) or optimum.weight_decay or optimum.factor.eps > EPS:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from linreg_cli.data.columns.divided import Divide, DividedRows
+from linreg_cli.data.columns.divided import Divide, DividedRows, RowsOfRanks
 from linreg_cli.data.columns.row_file import LARGEST_ARRAY, StoredMatrix, stored
 from linreg_cli.data.columns.rows import Matrix, RowsOnAccess
 from linreg_cli.ranks.shards import Shards
@@ -61,48 +61,6 @@ class _Division:
                 return each
         known.append(SharedRows(X_nd, y_nk, weights, shards=self._shards, ranks=self._ranks))
         return known[-1]
-
-
-class RowsOfRanks(DividedRows):
-    """As rank 0, rows that several processes hold, this one too.
-
-    Args:
-        X_nd: as `DividedRows`.
-        y_nk: likewise.
-        weights: likewise.
-        ranks: the processes.
-        number: by which each holds its own, as `DividedRows`; None: by a number that `number` gives.
-    """
-
-    def __init__(self, X_nd: Matrix, y_nk: Matrix, weights: Any, ranks: "Ranks", number: int | None = None) -> None:
-        self._ranks, self._number = ranks, number
-        super().__init__(X_nd, y_nk, weights)
-
-    @property
-    def number(self) -> int:
-        """The number by which the processes hold the rows."""
-        assert self._number is not None
-        return self._number
-
-    def is_of(self, X_nd: Matrix, y_nk: Matrix, shards: Shards) -> bool:
-        """Whether these are the same rows, in the same shards; weights belong to rows."""
-        return _is_same(X_nd, self.X_nd) and _is_same(y_nk, self.y_nk)
-
-    def of_parts(self, function: Callable[..., Any], *arguments: Any, keep: Callable[..., None] | None = None) -> Any:
-        """As `DividedRows.of_parts`."""
-        number = self.number
-        self._ranks.ask(_make, number, function, arguments)
-        wanted = {} if keep is None else {"keep": keep}
-        own: DividedRows = self._ranks.held[number]
-        found = own.of_parts(function, *arguments, **wanted)
-        for rank in range(1, self._ranks.size):
-            kept, others = self._ranks.answer_of(rank)
-            for columns in kept if keep is not None else ():
-                assert keep is not None
-                keep(*columns)
-            found += others
-        self._ranks.done()
-        return found
 
 
 class SharedRows(RowsOfRanks):
@@ -245,14 +203,6 @@ def _hold(ranks: "Ranks", number: int, shards: Shards, columns: Sequence[tuple[i
     ranks.held[number] = DividedRows(X_nd, y_nk, weights, (bounds - before).tolist(), before=before)
 
 
-def _make(ranks: "Ranks", number: int, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
-    """As another rank, make a pass over the rows of a number, and send rank 0 what it gives."""
-    kept: list[tuple[Any, ...]] = []
-    rows: DividedRows = ranks.held[number]
-    found = rows.of_parts(function, *arguments, keep=lambda *columns: kept.append(columns))
-    ranks.answer((kept, found))
-
-
 def _read_once(values: Matrix, count: int) -> Matrix:
     """The first rows of a matrix, for some passes over them: a copy where they are put together on access."""
     if _is_read_fast(values):
@@ -263,15 +213,6 @@ def _read_once(values: Matrix, count: int) -> Matrix:
 def _is_read_fast(values: Matrix) -> bool:
     """Whether rows lie row by row, as those do that are trained on, which other processes need in memory."""
     return isinstance(values, np.ndarray | StoredMatrix)
-
-
-def _is_same(one: Matrix, other: Matrix) -> bool:
-    """Whether two matrices are the same numbers in the same place; arrays and tensors may share them."""
-    if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
-        return one is other
-    return (one.ctypes.data, one.shape, one.strides, one.dtype) == (
-        other.ctypes.data, other.shape, other.strides, other.dtype
-    )  # fmt: skip
 
 
 def _filled(

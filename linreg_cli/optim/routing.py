@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.data.columns.divided import DividedRows
+from linreg_cli.data.columns.divided import DividedRows, RowsOfRanks
 from linreg_cli.data.columns.rows import as_slice, count, part
 from linreg_cli.errors import DataError
-from linreg_cli.optim.divided import HeldMatrix, RowsOfRanks
+from linreg_cli.optim.divided import HeldMatrix
 from linreg_cli.optim.row_order import COUNTED_ROWS, Blocks, RowOrder
 from linreg_cli.optim.rows import SharedTrainRows, TrainRows
 from linreg_cli.optim.split_rows import (
@@ -221,6 +221,8 @@ def _go(ranks: "Ranks", route: Route) -> tuple[Refused | None, Zeros]:
             some = scaled(dataset, route.preprocessor, part(rows, at.start, at.stop), dtype, zeros)
         except DataError:  # the others wait for the rest of the rounds
             fault, at = refused(dataset, route.preprocessor, rows, dtype), slice(0, 0)
+            if fault is None:  # another error, such as a file that cannot be read
+                raise
             some = scaled(dataset, route.preprocessor, slice(0, 0), dtype, zeros)
         _round(ranks, some, places[at], bounds, out)
     held = route.shards.of_ranks(ranks.size)[ranks.rank]

@@ -119,6 +119,7 @@ class Ranks:
 
     def _send_message(self, content: Any) -> None:
         assert self.rank == 0
+        assert not self._asking, "the others wait with the answers to what was asked before; after an error, nothing is"
         self._asking = True
         self._broadcast(written(content))
 

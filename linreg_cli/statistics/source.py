@@ -24,7 +24,7 @@ from linreg_cli.data.encoding.cells import (
 from linreg_cli.data.encoding.date_values import date_columns, date_parts
 from linreg_cli.data.encoding.derived import too_many
 from linreg_cli.data.encoding.notation import notation_of
-from linreg_cli.data.encoding.number_hints import value_type, wrong_type
+from linreg_cli.data.encoding.number_hints import wrong_type
 from linreg_cli.data.encoding.transform import domain, forward
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.features import read_columns
@@ -195,7 +195,7 @@ class Source:
     def _as_numbers(self, cells: Cells, column: str) -> Numbers | Fault:
         marks, name, source = self.config.preprocess.missing_values, self.table.name, self.table.as_text()
         values = None if column in cells.numbers else cells.others.column(column)
-        if values is None or values.null_count == len(values) or is_number_type(value_type(values.type)):
+        if values is None or values.null_count == len(values) or is_number_type(values.type):
             return number_column(cells, column, marks, name, source)
         written = DEFAULT if source is None else source.format
         if self.treated[column].categorical and (fault := _late_text(values, column, marks, name, written)):

@@ -9,12 +9,16 @@ import itertools
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.data.columns.rows import Matrix, RowsOnAccess, matrix
+
+if TYPE_CHECKING:  # several processes are rare, and torch takes time
+    from linreg_cli.ranks.group import Ranks
+    from linreg_cli.ranks.shards import Shards
 
 Array = npt.NDArray[np.float64]
 
@@ -117,6 +121,65 @@ class DividedRows:
             for first, last in itertools.pairwise(self._bounds)
             if last > first
         ]
+
+
+class RowsOfRanks(DividedRows):
+    """As rank 0, rows that several processes hold, this one too.
+
+    Args:
+        X_nd: as `DividedRows`.
+        y_nk: likewise.
+        weights: likewise.
+        ranks: the processes.
+        number: by which each holds its own, as `DividedRows`; None: by a number that `number` gives.
+    """
+
+    def __init__(self, X_nd: Matrix, y_nk: Matrix, weights: Any, ranks: "Ranks", number: int | None = None) -> None:
+        self._ranks, self._number = ranks, number
+        super().__init__(X_nd, y_nk, weights)
+
+    @property
+    def number(self) -> int:
+        """The number by which the processes hold the rows."""
+        assert self._number is not None
+        return self._number
+
+    def is_of(self, X_nd: Matrix, y_nk: Matrix, shards: "Shards") -> bool:
+        """Whether these are the same rows, in the same shards; weights belong to rows."""
+        return _is_same(X_nd, self.X_nd) and _is_same(y_nk, self.y_nk)
+
+    def of_parts(self, function: Callable[..., Any], *arguments: Any, keep: Callable[..., None] | None = None) -> Any:
+        """As `DividedRows.of_parts`."""
+        number = self.number
+        self._ranks.ask(_make, number, function, arguments)
+        wanted = {} if keep is None else {"keep": keep}
+        own: DividedRows = self._ranks.held[number]
+        found = own.of_parts(function, *arguments, **wanted)
+        for rank in range(1, self._ranks.size):
+            kept, others = self._ranks.answer_of(rank)
+            for columns in kept if keep is not None else ():
+                assert keep is not None
+                keep(*columns)
+            found += others
+        self._ranks.done()
+        return found
+
+
+def _make(ranks: "Ranks", number: int, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
+    """As another rank, make a pass over the rows of a number, and send rank 0 what it gives."""
+    kept: list[tuple[Any, ...]] = []
+    rows: DividedRows = ranks.held[number]
+    found = rows.of_parts(function, *arguments, keep=lambda *columns: kept.append(columns))
+    ranks.answer((kept, found))
+
+
+def _is_same(one: Matrix, other: Matrix) -> bool:
+    """Whether two matrices are the same numbers in the same place; arrays and tensors may share them."""
+    if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
+        return one is other
+    return (one.ctypes.data, one.shape, one.strides, one.dtype) == (
+        other.ctypes.data, other.shape, other.strides, other.dtype
+    )  # fmt: skip
 
 
 def in_order(parts: Sequence[Any]) -> Any:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.kinds import BLOCK_ROWS
 from linreg_cli.data.columns.on_disk import folder, open_nameless
-from linreg_cli.data.columns.rows import RowsOnAccess
+from linreg_cli.data.columns.rows import Matrix, RowsOnAccess
 from linreg_cli.errors import DataError
 from linreg_cli.wording import bytes_of
 
@@ -146,3 +147,20 @@ def stored(n_rows: int, widths: Sequence[int], dtype: npt.DTypeLike) -> list[Sto
         ) from None
     begins = np.concatenate([[0], np.cumsum(np.multiply(widths, n_rows * itemsize))])
     return [StoredMatrix(file, int(at), (n_rows, width), dtype) for at, width in zip(begins, widths, strict=False)]
+
+
+def row_major(values: RowsOnAccess) -> Matrix:
+    """A copy of a matrix for several passes over its rows: in memory if it is small, else in a temporary file.
+
+    Args:
+        values: whose rows are computed on access.
+
+    Raises:
+        DataError: as `stored`.
+    """
+    if values.size * values.dtype.itemsize <= LARGEST_ARRAY:
+        return np.asarray(values)
+    (large,) = stored(len(values), [values.shape[1]], values.dtype)
+    for first in range(0, len(values), BLOCK_ROWS):
+        large.write(values[first : first + BLOCK_ROWS], first)
+    return large

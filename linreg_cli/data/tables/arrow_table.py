@@ -143,16 +143,20 @@ class ArrowTable:
 
     def row_blocks(self) -> Iterator[pa.Table]:
         """See `Table.row_blocks`. JSON Lines are read as a whole."""
-        return self._blocks(self.columns, None)
+        return self._blocks(self.columns, None, one_dictionary=True)
 
-    def _blocks(self, columns: list[str], rows: tuple[int, int] | None) -> Iterator[pa.Table]:
-        """Some columns of all rows, or of those from one to another, a block at a time."""
+    def _blocks(self, columns: list[str], rows: tuple[int, int] | None, *, one_dictionary: bool) -> Iterator[pa.Table]:
+        """Some columns of all rows, or of those from one to another, a block at a time.
+
+        Raises:
+            NotInBlocksError: where a column has a dictionary, and it must be one for all blocks.
+        """
         if any(map(_is_json, self._parts)):
             raise NotInBlocksError("the types of JSON Lines are seen in the whole file")
         try:
             whole = pa.unify_schemas(self._schemas, promote_options="permissive")
             empty = pa.schema([whole.field(name) for name in columns], self._schemas[0].metadata).empty_table()
-            if any(pa.types.is_dictionary(field.type) for field in empty.schema):
+            if one_dictionary and any(pa.types.is_dictionary(field.type) for field in empty.schema):
                 raise NotInBlocksError("each block may have another dictionary")
             for place, own in self._parts_of(rows):
                 names = [name for name in columns if name in self._schemas[place].names]
@@ -188,9 +192,9 @@ class ArrowTable:
     def cell_blocks(
         self, columns: Sequence[str], text: Sequence[str], rows: tuple[int, int] | None = None
     ) -> Iterator[Cells]:
-        """See `Table.cell_blocks`."""
-        for block in self._blocks([*dict.fromkeys((*columns, *text))], rows):
-            yield cells_of_block(block, columns, self._missing_values)
+        """See `Table.cell_blocks`. Each block of a column with a dictionary has one of its own."""
+        for block in self._blocks([*dict.fromkeys((*columns, *text))], rows, one_dictionary=False):
+            yield cells_of_block(self._with_categories(block), columns, self._missing_values)
 
     def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:
         """See `Table.typing`. The file has the types already."""

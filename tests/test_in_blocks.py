@@ -13,7 +13,7 @@ from linreg_cli.data.tables.blocks import NotInBlocksError
 from linreg_cli.data.tables.exact_kinds import ExactKinds
 from linreg_cli.data.tables.text_format import DEFAULT, TextFormat
 from linreg_cli.data.tables.text_numbers import as_exact_numbers, as_numbers
-from linreg_cli.evaluation import evaluate, intervals, other_table, predict, predictions
+from linreg_cli.evaluation import evaluate, intervals, other_table, predict, prediction_lines
 from linreg_cli.optim import losses
 
 CONFIG = {
@@ -49,7 +49,7 @@ def small_blocks(monkeypatch):
     """Blocks of a few rows, also where sums and products are made of blocks."""
     monkeypatch.setattr(csv_part, "block_bytes", lambda n_columns: 400)
     monkeypatch.setattr(arrow_table, "group_rows", lambda n_columns: 7)
-    for module in (intervals, predict, predictions):
+    for module in (intervals, predict, prediction_lines):
         monkeypatch.setattr(module, "BLOCK_ROWS", 13)
     for module in (losses, other_table):
         monkeypatch.setattr(module, "CHUNK_ROWS", 26)

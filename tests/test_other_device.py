@@ -1,5 +1,6 @@
 """Training on a device that is not the CPU, as far as a pretended one shows it; `test_cuda.py` asks a real one."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -123,6 +124,39 @@ def test_each_process_of_a_machine_has_a_device_of_its_own(monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     with pytest.raises(EngineError, match=r"a process finds no CUDA device on its machine; set train.device: cpu"):
         transfer.of_process("cuda")
+
+
+def test_a_copy_to_cuda_begins_after_the_steps_on_what_it_overwrites_and_is_done_when_it_returns(monkeypatch):
+    """What is asked of torch, which a build without CUDA does not do."""
+    asked, given = [], torch.arange(6.0).view(2, 3)
+
+    class Stream:
+        def __init__(self, device):
+            self.device = device
+
+        def wait_stream(self, other):
+            asked.append(("wait", other))
+
+        def synchronize(self):
+            asked.append(("synchronize", there.tolist()))
+
+    @contextlib.contextmanager
+    def stream(which):
+        asked.append(("copy in", which.device))
+        yield
+
+    monkeypatch.setattr("torch.cuda.Stream", Stream)
+    monkeypatch.setattr("torch.cuda.stream", stream)
+    monkeypatch.setattr("torch.cuda.default_stream", lambda device: "that of the steps")
+    there = torch.zeros(2, 3)
+    transfer._stream.cache_clear()
+    transfer.copy([(given, there)], torch.device("cuda:1"))
+    transfer._stream.cache_clear()
+    cuda = torch.device("cuda:1")
+    assert asked == [("wait", "that of the steps"), ("copy in", cuda), ("synchronize", given.tolist())]
+    monkeypatch.setattr(torch, "empty", lambda *shape, dtype, pin_memory: (shape, dtype, pin_memory))
+    assert transfer.memory((2, 3), torch.float32, cuda) == ((2, 3), torch.float32, True)
+    assert transfer.memory((2, 3), torch.float32, None) == ((2, 3), torch.float32, False)
 
 
 def test_a_run_there_is_resumed_there(linreg, table, monkeypatch):

@@ -6,18 +6,21 @@ import itertools
 import json
 import threading
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from other_device import OtherDevice
 from plain_loop import Case
+from thread_ranks import Several
 
-from linreg_cli.optim.engines import costs, moments, parts
+from linreg_cli.optim.engines import costs, moments, parts, shard_work
 from linreg_cli.optim.engines.parameters import PackedParameters
 from linreg_cli.optim.engines.shard_batches import given_to_each
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.engines.sharded import kernels
+from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.rows import TrainRows
 
 CONFIG = """name: s
@@ -162,6 +165,23 @@ def test_moments_that_each_process_adds_up_on_a_device_are_those_of_products_on_
     there = [moments_of(case, size, "meta") for size in (1, 2, 3)]
     monkeypatch.setattr(moments, "WIDE", 1)
     assert there == [moments_of(case, 1) * size for size in (1, 2, 3)]
+
+
+def test_every_process_is_asked_to_add_up_its_shards_on_its_device():
+    """The name goes with the question; the device is the CPU, so the bits are those without one."""
+    case, found = Case("mse", "momentum", 41, rows=41, targets=2, shards=5), []
+    plan, asked = case.plan(), []
+    for size, device in ((1, None), (1, "cpu"), (3, "cpu")):
+        with Several(size) as ranks, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(shard_work, "of_process", lambda name: asked.append(name) or torch.device(name))
+            rows, state = replace(rows_of(case, torch.float32), ranks=ranks), case.state("float32")
+            executor = StatisticsExecutor(rows)
+            executor.device = device
+            executor.load(plan)
+            losses = executor.run(plan, state, 0, plan.total_steps).tolist()
+        found.append([losses, *(value.tolist() for value in state.model.parameters())])
+    assert asked == ["cpu"] * 4
+    assert found[0] == found[1] == found[2]
 
 
 @pytest.mark.parametrize("case", [CASES["huber, full batch"], CASES["mse, momentum"]], ids=["full", "batches"])

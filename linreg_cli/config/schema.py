@@ -175,7 +175,7 @@ class TrainConfig(Section):
     device: str = Field(
         "auto",
         pattern=r"^(auto|cpu|cuda(:(0|[1-9][0-9]*))?)$",
-        description="`auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:N`.",
+        description="`auto` (CUDA where there is a device that can take the steps), `cpu`, `cuda`, `cuda:N`.",
     )
     dtype: Literal["float32", "float64"] = Field("float32", description="Number type of the data and the parameters.")
     engine: Literal["auto", "reference", "native", "statistics", "affine", "sharded"] = Field(

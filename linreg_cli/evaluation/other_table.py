@@ -112,6 +112,7 @@ def metrics_in_blocks(saved: SavedModel, table: Table) -> Metrics:
             n_elements += sum_of_weights(TrainRows(X_nd, y_nk, weights)) * y_nk.shape[1]
             for block, actual, predicted in predicted_blocks(saved.formula, dataset, every):
                 errors.add(actual, predicted, dataset.weights_of(block))
+            del dataset, X_nd, y_nk, weights  # before the next rows are held
     except DataError as error:
         raise NotInBlocksError(str(error)) from None
     if not n_used:
@@ -161,9 +162,9 @@ def _used_rows(saved: SavedModel, table: Table) -> Iterator[tuple[Dataset, int]]
         n_held += len(used)
         while n_held >= CHUNK_ROWS:
             joined = _joined(held, held_names)
-            yield of({name: values[:CHUNK_ROWS] for name, values in joined.items()}), n_read
-            held = [{name: values[CHUNK_ROWS:] for name, values in joined.items()}]
+            held = [{name: values[CHUNK_ROWS:].copy() for name, values in joined.items()}]
             n_held -= CHUNK_ROWS
+            yield of({name: values[:CHUNK_ROWS] for name, values in joined.items()}), n_read
     yield of(_joined(held, held_names)), n_read
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from linreg_cli.config import Config, LoadedConfig
+from linreg_cli.data.columns.rows import in_memory
 from linreg_cli.errors import StoreError
 from linreg_cli.findings import Finding
 from linreg_cli.launched import local_size
-from linreg_cli.optim.engines.costs import estimate, steps_at_once
+from linreg_cli.optim.engines.costs import around_the_steps, estimate, steps_at_once
 from linreg_cli.optim.plan import StepPlan, not_from_moments
-from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows, row_bytes
+from linreg_cli.optim.rows import AnyRows, MeasuredRows, SharedTrainRows, StoredRows, row_bytes
 from linreg_cli.ranks.shards import DEFAULT_SHARDS, too_few
 from linreg_cli.runs.store import RunFolder, run_folders
 from linreg_cli.wording import number
@@ -60,21 +61,23 @@ def findings(plan: StepPlan, rows: AnyRows) -> list[Finding]:
     if isinstance(rows, MeasuredRows) or rows.ranks is None or rows.ranks.size == 1:
         return []
     size, here = rows.ranks.size, local_size(os.environ)
-    moments, stored = not_from_moments(plan) is None, isinstance(rows, StoredRows)
+    moments = not_from_moments(plan) is None
+    stored = not in_memory(rows.X_nd) if isinstance(rows, SharedTrainRows) else isinstance(rows, StoredRows)
 
-    def seconds(name: str, processes: int, threads: int) -> float:
+    def seconds(name: str, processes: int, threads: int) -> tuple[float, float]:
         shape = plan, rows.n_features, rows.n_targets
-        return estimate(name, *shape, compiled=True, processes=processes, stored=stored, threads=threads).total
+        found = estimate(name, *shape, compiled=True, processes=processes, stored=stored, threads=threads)
+        return found.total, found.total + around_the_steps(plan, rows.n_features + rows.n_targets, processes)
 
     threads = torch.get_num_threads()  # of each; one process alone would have those of all on this machine
-    one = seconds("statistics" if moments else "native", 1, threads * here)
-    several = seconds("statistics" if moments else "sharded", size, threads)
+    steps_of_one, one = seconds("statistics" if moments else "native", 1, threads * here)
+    steps, several = seconds("statistics" if moments else "sharded", size, threads)
     if several < one:
         return []
     took = f"estimated {number(one, 2)} s on one, {number(several, 2)} s on {size}"
     why = "every step waits for all processes"
-    if moments:
-        why = "rows are read by one process alone"
+    if moments or steps < steps_of_one:
+        why = "starting processes takes longer than they save"
     elif plan.is_full_batch and here == size:
         why = "it adds up on all cores of this machine"
     elif not plan.is_full_batch and steps_at_once(plan, row_bytes(rows)):

@@ -17,6 +17,9 @@ from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.data.tables.text_numbers import as_numbers
 from linreg_cli.errors import DataError
 
+#: Blocks of cells in a group of rows.
+_PER_GROUP = 4
+
 
 class ArrowTable:
     """A table with column types: Parquet, Arrow (Feather), JSON Lines, or several files of one of these.
@@ -143,10 +146,12 @@ class ArrowTable:
 
     def row_blocks(self) -> Iterator[pa.Table]:
         """See `Table.row_blocks`. JSON Lines are read as a whole."""
-        return self._blocks(self.columns, None, one_dictionary=True)
+        return self._blocks(self.columns, None, group_rows(len(self.columns)), one_dictionary=True)
 
-    def _blocks(self, columns: list[str], rows: tuple[int, int] | None, *, one_dictionary: bool) -> Iterator[pa.Table]:
-        """Some columns of all rows, or of those from one to another, a block at a time.
+    def _blocks(
+        self, columns: list[str], rows: tuple[int, int] | None, n_rows: int, *, one_dictionary: bool
+    ) -> Iterator[pa.Table]:
+        """Some columns of all rows, or of those from one to another, in blocks of at most `n_rows`.
 
         Raises:
             NotInBlocksError: where a column has a dictionary, and it must be one for all blocks.
@@ -160,7 +165,7 @@ class ArrowTable:
                 raise NotInBlocksError("each block may have another dictionary")
             for place, own in self._parts_of(rows):
                 names = [name for name in columns if name in self._schemas[place].names]
-                for batch in _batches(self._parts[place], names, group_rows(len(columns)), own):
+                for batch in _batches(self._parts[place], names, n_rows, own):
                     block = pa.Table.from_batches([batch])
                     yield pa.concat_tables([empty, block], promote_options="permissive").select(columns)
         except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
@@ -193,7 +198,10 @@ class ArrowTable:
         self, columns: Sequence[str], text: Sequence[str], rows: tuple[int, int] | None = None
     ) -> Iterator[Cells]:
         """See `Table.cell_blocks`. Each block of a column with a dictionary has one of its own."""
-        for block in self._blocks([*dict.fromkeys((*columns, *text))], rows, one_dictionary=False):
+        names = [*dict.fromkeys((*columns, *text))]
+        # What is made of cells takes several times their memory, and a Parquet reader as much for its own.
+        n_rows = -(-group_rows(len(names)) // _PER_GROUP)
+        for block in self._blocks(names, rows, n_rows, one_dictionary=False):
             yield cells_of_block(self._with_categories(block), columns, self._missing_values)
 
     def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:

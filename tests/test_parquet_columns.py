@@ -61,9 +61,9 @@ def test_few_columns_are_read_at_a_time_however_many_there_are(parts, monkeypatc
     """A reader holds a page and a dictionary of each of its columns: with all of 200 at once, 600 MB."""
     together, batches = [], pq.ParquetFile.iter_batches
 
-    def seen(self, size, columns):
+    def seen(self, size, row_groups, columns):
         together.append(columns)
-        return batches(self, size, columns=columns)
+        return batches(self, size, row_groups, columns=columns)
 
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", seen)
     monkeypatch.setattr(parquet_columns, "TOGETHER_CELLS", 1)

@@ -9,12 +9,14 @@ from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
 from linreg_cli.data.columns.kinds import (
     BLOCK_ROWS,
+    DividedValues,
     EncodedColumns,
     Numbers,
     RawColumn,
     Rows,
     Values,
     n_cells,
+    of_processes,
 )
 from linreg_cli.data.columns.row_set import RowSet
 from linreg_cli.data.dataset import Dataset
@@ -182,7 +184,22 @@ def complete_rows(raw: Mapping[str, RawColumn], columns: Sequence[str]) -> RowSe
     n_rows, gaps = _n_rows(raw), [raw[column] for column in columns if raw[column].n_missing]
     if not gaps:
         return RowSet.all(n_rows)
-    starts = range(0, n_rows, BLOCK_ROWS)
+    divided = [each.values for each in gaps if isinstance(each, Numbers) and isinstance(each.values, DividedValues)]
+    kept = RowSet.all(n_rows)
+    if divided:  # only bits come from the processes that have the rows
+        found: list[RowSet] = of_processes(divided[0], _complete, divided)
+        kept = RowSet.of_blocks(each.mask(0, each.n_rows) for each in found)
+    here = [each for each in gaps if not (isinstance(each, Numbers) and isinstance(each.values, DividedValues))]
+    starts = range(0, n_rows, BLOCK_ROWS) if here else ()
+    masks_here = (
+        ~np.any([each.missing(slice(start, start + BLOCK_ROWS)) for each in here], axis=0) for start in starts
+    )
+    return kept & RowSet.of_blocks(masks_here) if here else kept
+
+
+def _complete(values: Values, first: int, columns: Sequence[Values]) -> RowSet:
+    """The rows of a process without a missing cell in some columns."""
     return RowSet.of_blocks(
-        ~np.any([each.missing(slice(start, start + BLOCK_ROWS)) for each in gaps], axis=0) for start in starts
+        ~np.any([np.isnan(each[start : start + BLOCK_ROWS]) for each in columns], axis=0)
+        for start in range(0, len(values), BLOCK_ROWS)
     )

@@ -5,7 +5,9 @@ highest: how many values begin with each 16 bits, then how many of those that be
 each 16 bits, and so on, until few enough are left to be sorted. A table of any size takes the same memory.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,11 +25,16 @@ _SIGN = np.uint64(1 << 63)
 Keys = npt.NDArray[np.uint64]
 
 
-def median(read: Pass) -> float:
+#: (function of a pass, *arguments) -> what it gives for the values of each process.
+Everywhere = Callable[..., list[Any]]
+
+
+def median(read: Pass, everywhere: Everywhere | None = None) -> float:
     """The median, as `np.median` has it; NaN without a value.
 
     Args:
         read: reads the values in one pass; it is called two to five times for a long column, else once.
+        everywhere: where several processes have the values, calls a function of a pass over its own in each.
 
     >>> median(lambda: [np.array([3.0, 1.0]), np.array([2.0, 10.0])])
     2.5
@@ -35,9 +42,20 @@ def median(read: Pass) -> float:
     few = _few(read())
     if few is not None:
         return float(np.median(few, overwrite_input=True)) if len(few) else float("nan")
-    n = sum(map(len, read()))
-    low, high = _of_ranks(read, (n - 1) // 2, n // 2)
+    if everywhere is None:
+        everywhere = functools.partial(_here, read)
+    n = sum(everywhere(_length))
+    low, high = _of_ranks(everywhere, (n - 1) // 2, n // 2)
     return float(np.mean([low, high]))
+
+
+def _here(read: Pass, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """As `Everywhere`, where this process has all values."""
+    return [function(read, *arguments)]
+
+
+def _length(read: Pass) -> int:
+    return sum(map(len, read()))
 
 
 def lowest(values: Iterable[Column], count: int) -> Column:
@@ -75,37 +93,49 @@ def _few(blocks: Iterable[Column]) -> Column | None:
     return np.concatenate(held)
 
 
-def _of_ranks(read: Pass, low: int, high: int) -> tuple[float, float]:
+def _of_ranks(everywhere: Everywhere, low: int, high: int) -> tuple[float, float]:
     """The values at two ranks, from 0, of which the second is the first or the next one."""
     prefix, known = np.uint64(0), 0
     while True:
-        shift = np.uint64(64 - known - _DIGIT)
-        counts = np.zeros(2**_DIGIT, dtype=np.int64)
-        for keys in _beginning(read, prefix, known):
-            digits = (keys >> shift & np.uint64(2**_DIGIT - 1)).astype(np.intp)
-            counts += np.bincount(digits, minlength=2**_DIGIT)
+        counts = np.sum(everywhere(_digits, prefix, known), axis=0)
         ends = np.cumsum(counts)
         digit, other = np.searchsorted(ends, [low, high], side="right")
         if digit != other:  # the highest of the values that begin so, and the lowest of those after them
-            return _ends(read, prefix, known, int(digit), int(other))
+            found = everywhere(_ends, prefix, known, int(digit), int(other))
+            return _value(max(each[0] for each in found)), _value(min(each[1] for each in found))
         before = int(ends[digit]) - int(counts[digit])
         low, high = low - before, high - before
         prefix, known = prefix << np.uint64(_DIGIT) | np.uint64(digit), known + _DIGIT
         if known == 64:
             return _value(prefix), _value(prefix)
         if counts[digit] <= _FEW:
-            keys = np.sort(np.concatenate([*_beginning(read, prefix, known)]))
+            keys = np.sort(np.concatenate(everywhere(_all_beginning, prefix, known)))
             return _value(keys[low]), _value(keys[high])
 
 
-def _ends(read: Pass, prefix: np.uint64, known: int, digit: int, other: int) -> tuple[float, float]:
+def _digits(read: Pass, prefix: np.uint64, known: int) -> npt.NDArray[np.int64]:
+    """How many values that begin as a prefix does go on with each digit."""
+    shift = np.uint64(64 - known - _DIGIT)
+    counts = np.zeros(2**_DIGIT, dtype=np.int64)
+    for keys in _beginning(read, prefix, known):
+        digits = (keys >> shift & np.uint64(2**_DIGIT - 1)).astype(np.intp)
+        counts += np.bincount(digits, minlength=2**_DIGIT)
+    return counts
+
+
+def _all_beginning(read: Pass, prefix: np.uint64, known: int) -> Keys:
+    return np.concatenate([np.zeros(0, dtype=np.uint64), *_beginning(read, prefix, known)])
+
+
+def _ends(read: Pass, prefix: np.uint64, known: int, digit: int, other: int) -> tuple[np.uint64, np.uint64]:
+    """The highest of the values with one digit, and the lowest of those with another."""
     shift = np.uint64(64 - known - _DIGIT)
     highest, lowest_after = np.uint64(0), np.uint64(2**64 - 1)
     for keys in _beginning(read, prefix, known):
         digits = (keys >> shift & np.uint64(2**_DIGIT - 1)).astype(np.intp)
         highest = max(highest, keys[digits == digit].max(initial=np.uint64(0)))
         lowest_after = min(lowest_after, keys[digits == other].min(initial=np.uint64(2**64 - 1)))
-    return _value(highest), _value(lowest_after)
+    return highest, lowest_after
 
 
 def _beginning(read: Pass, prefix: np.uint64, known: int) -> Iterator[Keys]:

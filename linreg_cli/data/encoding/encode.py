@@ -6,7 +6,7 @@ The encoding is fitted on the train split, stored with the run, and applied unch
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,12 +14,12 @@ import numpy as np
 
 from linreg_cli.config.preprocess import FILLS
 from linreg_cli.config.terms import PARTS, Factor, Term
+from linreg_cli.data.columns.chosen import ChosenRows
 from linreg_cli.data.columns.kinds import (
     MISSING,
     Categories,
     Codes,
     CodesOnAccess,
-    Column,
     EncodedColumns,
     Filled,
     Gaps,
@@ -30,10 +30,7 @@ from linreg_cli.data.columns.kinds import (
     Values,
     n_cells,
 )
-from linreg_cli.data.columns.moments import total
-from linreg_cli.data.columns.ranked import median
 from linreg_cli.data.columns.rows import as_slice, first_row, in_blocks, row_blocks
-from linreg_cli.data.columns.rows import part as part_of
 from linreg_cli.data.encoding.cell_faults import category_fault, missing_level_fault, missing_number_fault
 from linreg_cli.data.encoding.column_faults import column_fault
 from linreg_cli.data.encoding.derived import DerivedInput, Together, coded, domain_faults, fits, products
@@ -307,18 +304,12 @@ def _fill(values: Numbers, missing: str, rows: Rows) -> float | None:
     """The fill value, also of a column without missing cells, which may have some at prediction."""
     if missing not in FILLS:
         return None
-    chosen = in_blocks(rows)
-
-    def present() -> Iterator[Column]:
-        for _, block in row_blocks(chosen, len(values.values)):
-            part = values.values[block]
-            yield part[~np.isnan(part)] if values.n_missing else part
-
+    column = ChosenRows(values.values, in_blocks(rows), gaps=bool(values.n_missing))
     if missing == "median":
-        return median(present)
+        return column.median()
     if not values.n_missing and len(rows):
-        return float(total(lambda start, stop: values.values[part_of(chosen, start, stop)], 0, len(rows)) / len(rows))
-    sums = [(float(np.sum(part)), len(part)) for part in present()]
+        return column.total() / len(rows)
+    sums = column.sums_of_blocks()
     count = sum(n for _, n in sums)
     return math.fsum(each for each, _ in sums) / count if count else float("nan")
 

@@ -1,0 +1,66 @@
+"""Sums and medians of rows in several processes have the bits of one process."""
+
+import math
+
+import numpy as np
+import pytest
+from thread_ranks import Several
+
+from linreg_cli.data.columns.chosen import ChosenRows
+from linreg_cli.data.columns.fetched import FetchedValues
+from linreg_cli.data.columns.row_set import RowSet
+
+ROWS = 400_000
+BOUNDS = {2: (0, 150_001, ROWS), 3: (0, 7, 200_000, ROWS)}
+
+
+def column(*, gaps):
+    rng = np.random.default_rng(2)
+    values = rng.lognormal(sigma=3, size=ROWS) * rng.choice([-1, 1], ROWS)
+    values[rng.uniform(size=ROWS) < 0.1 * gaps] = np.nan
+    return values
+
+
+def rows_of(kind):
+    rng = np.random.default_rng(4)
+    if kind == "set":
+        return RowSet.where(rng.uniform(size=ROWS) < 0.8)
+    return slice(11, ROWS - 3) if kind == "slice" else rng.permutation(ROWS)[:60_000]
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("kind", ["set", "slice", "array"])
+def test_the_bits_are_those_of_one_process(size, kind):
+    rows, bounds = rows_of(kind), BOUNDS[size]
+    several = Several(size)
+    with several as ranks:
+        for gaps in (False, True):
+            values = column(gaps=gaps)
+            for each in several.ranks:
+                each.held[gaps] = values[bounds[each.rank] : bounds[each.rank + 1]]
+            here = ChosenRows(values, rows, gaps)
+            divided = ChosenRows(FetchedValues(ranks, gaps, bounds, 1), rows, gaps)
+            assert divided.sums_of_blocks() == here.sums_of_blocks()
+            assert divided.median() == here.median()
+            chosen = values[rows if isinstance(rows, slice) else np.asarray(rows)]
+            assert here.median() == np.nanmedian(chosen)
+            mean = math.fsum(chosen[~np.isnan(chosen)]) / np.count_nonzero(~np.isnan(chosen))
+            sums = here.sums_of_blocks()
+            assert math.isclose(sum(each for each, _ in sums) / sum(n for _, n in sums), mean, rel_tol=1e-9)
+            if not gaps:
+                assert divided.total() == here.total() == float(np.sum(chosen))
+    assert not several.errors
+
+
+def test_only_blocks_of_two_processes_are_fetched():
+    values, bounds = column(gaps=False), BOUNDS[2]
+    several = Several(2)
+    with several as ranks:
+        for each in several.ranks:
+            each.held[3] = values[bounds[each.rank] : bounds[each.rank + 1]]
+        fetched, divided = [], FetchedValues(ranks, 3, bounds, 8)
+        real = divided._fetched
+        divided._fetched = lambda first, last: fetched.append(last - first) or real(first, last)
+        ChosenRows(divided, slice(0, ROWS), gaps=False).total()
+        ChosenRows(divided, slice(0, ROWS)).sums_of_blocks()
+    assert 0 < sum(fetched) < 2.1 * 2**16

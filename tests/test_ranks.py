@@ -222,7 +222,7 @@ def test_a_table_that_was_read_for_its_config_is_added_up_by_shards(linreg, plac
     assert bits(place, "t-0001") == bits(place, "t-0002")
 
 
-def test_rows_on_the_disk_of_the_first_process_give_the_bits_of_rows_in_memory(linreg, place):
+def test_a_table_that_two_processes_stream_gives_the_bits_of_rows_in_memory(linreg, place):
     options = ["--set", "data.stream=true", "--set", "train.blocks=3", "--set", "train.shuffle=blocks", "--quiet"]
     done = started(linreg_words("-c", "c.yaml", "--nproc", "2", *options), place)
     assert (done.communicate(timeout=300)[0], done.returncode) == (os.path.join("outputs", "r-0001") + "\n", 0)

@@ -82,7 +82,7 @@ def prepare(
             that another run does not have.
         DataError: if the table cannot be read, or does not contain what the config says.
     """
-    config, processes = divided(loaded, loaded.config, ranks), 1 if ranks is None else ranks.size
+    config = divided(loaded, loaded.config, ranks)
     try:
         device = resolve_device(config.train.device, shards=config.train.shards is not None)
     except ValueError as error:
@@ -91,7 +91,7 @@ def prepare(
     gates.refuse_impossible(loaded, metric_names(loaded.config, known_features(config)), (), fail_if, faults)
     reporter.stage("reading the data")
     if wanted(config):
-        streaming.refuse_what_needs_all_rows(loaded, config, processes=processes)
+        streaming.refuse_what_needs_all_rows(loaded, config)
         config, known = streamed(config), None
     with loaded.placing_errors():
         first = streamed(config) if known is None and not resumed and expected_to_stream(config, device) else config
@@ -104,7 +104,7 @@ def prepare(
             dataset = load_dataset(first, progress=reporter.stage, frame=frame, ranks=ranks)
         stream = decide(config, dataset, device, resumed=resumed)
         if stream.value and stream.auto:
-            streaming.refuse_what_needs_all_rows(loaded, config, processes=processes)
+            streaming.refuse_what_needs_all_rows(loaded, config)
             config, known = streamed(config), None
         if config.data.split != first.data.split:
             dataset = load_dataset(config, progress=reporter.stage, frame=frame, ranks=ranks)
@@ -161,8 +161,8 @@ def assemble_run(
     summing = None if plan.shards is None or device.type == "cpu" else device
     device = torch.device("cpu") if summing else device  # shards stay in memory, and are moved part by part
     ahead, n_columns = False, n_columns_of(dataset)
-    if stream.value and plan.shards is not None and ranks is not None:
-        streaming.check_shares(loaded, config, plan, n_columns, ranks.size)
+    if stream.value and plan.shards is not None:
+        streaming.check_shares(loaded, config, plan, n_columns, 1 if ranks is None else ranks.size)
     elif stream.value:
         ahead = streaming.reads_ahead(loaded, config, plan, n_columns, device)
     others = [split for split, where in dataset.splits.items() if len(where) and split != "train"]

@@ -31,13 +31,12 @@ OTHER_BYTES = 20 * 2**20
 WEIGHT_BYTES = 24
 
 
-def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config, *, processes: int = 1) -> None:
+def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config) -> None:
     """Refuse settings that need the rows in the memory of one process.
 
     Args:
         loaded: the config with the position of each setting.
         config: the settings to use.
-        processes: that share the rows.
 
     Raises:
         ConfigError: with every such setting.
@@ -47,10 +46,6 @@ def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config, *, processe
     if config.evaluate.cross_validation is not None:
         message = f"each fold is trained on rows in memory, and the rows stay on the disk; leave it out, {back}"
         faults += loaded.error("evaluate.cross_validation", message).faults
-    if config.train.shards is not None and processes == 1:
-        message = "shards are held in memory, by several processes together where they do not fit into that of one"
-        message = f"{message}; train with --nproc 2 or more, leave it out, {back}"
-        faults += loaded.error("train.shards", message).faults
     if config.optimizer.lr == "auto" and config.train.shuffle is False and config.train.batch_size != "full":
         message = f"auto compares rates on the batches in their order, from rows in memory; set a number, {back}"
         faults += loaded.error("optimizer.lr", message).faults
@@ -186,9 +181,10 @@ def check_shares(loaded: LoadedConfig, config: Config, plan: StepPlan, n_columns
             remedy.insert(0, f"start {more} processes{also}")
             break
     each = "" if where == "data.memory_limit" else " and process"
+    whose = "the rows" if processes == 1 else f"the rows of one of {processes} processes"
     raise loaded.error(
         "data.memory_limit" if where == "data.memory_limit" else "data.stream",
-        f"the rows of one of {processes} processes, their order and what is read with them take {bytes_of(needed)}, "
+        f"{whose}, their order and what is read with them take {bytes_of(needed)}, "
         f"and {where}{each} is {bytes_of(limit)}; {', or '.join(remedy)}",
     )
 

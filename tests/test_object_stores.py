@@ -20,9 +20,9 @@ from object_store import running_store, store_of_folder
 
 import linreg_cli
 from linreg_cli.data.tables import object_stores
+from linreg_cli.data.tables.glance import digest_of
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.errors import DataError
-from linreg_cli.statistics.same_table import digest_of
 
 SECRETS = ("us3r", "hunter2", "tok-en")
 SETTINGS = ("--set", "train.epochs=2", "--set", "optimizer.lr=0.01", "--set", "plots=false", "--quiet")

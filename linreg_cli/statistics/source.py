@@ -32,6 +32,7 @@ from linreg_cli.data.roles import refuse_weights, weight_column
 from linreg_cli.data.split import hashed_splits, is_hashed
 from linreg_cli.data.tables.blocks import NotInBlocksError, cells_of_block
 from linreg_cli.data.tables.download import fetch
+from linreg_cli.data.tables.glance import digest_of
 from linreg_cli.data.tables.location import locate
 from linreg_cli.data.tables.table import Cells, Table, is_number_type
 from linreg_cli.data.tables.text_format import DEFAULT, TextFormat
@@ -40,7 +41,6 @@ from linreg_cli.remedies import change, for_columns, leave_out, missing, quoted,
 from linreg_cli.statistics.derived import Made, derived_terms, derived_values, fewest_products
 from linreg_cli.statistics.facts import ColumnFacts, Plain
 from linreg_cli.statistics.quantiles import Histogram
-from linreg_cli.statistics.same_table import digest_of
 from linreg_cli.statistics.settings import settings_of
 from linreg_cli.wording import number
 

@@ -102,9 +102,9 @@ class ArrowTable:
         """See `Table.completed`."""
         return Cells(cells.numbers, self._with_categories(cells.others), cells.whole)
 
-    def sizes(self) -> list[int]:
-        """See `Table.sizes`."""
-        return [part.size() for part in self._parts]
+    def files(self) -> list[str]:
+        """See `Table.files`."""
+        return [part.name for part in self._parts]
 
     def _with_categories(self, table: pa.Table) -> pa.Table:
         """The columns, those of dictionary type that were pandas categoricals; Parquet keeps this of text only."""

@@ -120,9 +120,9 @@ class CsvTable:
         turned = self._cells(self.numbers(cells.others, either), either)
         return Cells({**cells.numbers, **turned.numbers}, turned.others, cells.whole)
 
-    def sizes(self) -> list[int]:
-        """See `Table.sizes`."""
-        return [part.file.size() for part in self._parts]
+    def files(self) -> list[str]:
+        """See `Table.files`."""
+        return [part.file.name for part in self._parts]
 
     def _typed(self, columns: Sequence[str], text: Sequence[str], worded: Collection[str]) -> pcsv.ConvertOptions:
         """How the cells of columns of numbers, and of others, are converted."""

@@ -14,6 +14,7 @@ import pyarrow as pa
 from linreg_cli.data.columns.fetched import FetchedValues
 from linreg_cli.data.columns.kinds import Numbers
 from linreg_cli.data.tables.blocks import NotInBlocksError
+from linreg_cli.data.tables.glance import digest_of
 from linreg_cli.data.tables.leading_zeros import LeadingZerosError
 from linreg_cli.data.tables.table import Cells, Table
 from linreg_cli.errors import LinregError
@@ -94,12 +95,12 @@ def read_divided(
     return table.completed(Cells(fetched, together), [name for name in either if name in worded])
 
 
-def _identity(table: Table) -> tuple[list[str], list[int]]:
+def _identity(table: Table) -> tuple[list[str], str]:
     """What tells a table from another one of the same path on another machine."""
-    return table.written_columns, table.sizes()
+    return table.written_columns, digest_of(table.files())
 
 
-def _open(ranks: "Ranks", number: int, opening: Opening) -> tuple[list[str], list[int]] | None:
+def _open(ranks: "Ranks", number: int, opening: Opening) -> tuple[list[str], str] | None:
     """In each process, open the table; None if it cannot be."""
     try:
         table = opening()

@@ -71,8 +71,8 @@ class FrameTable:
         """See `Table.completed`. A frame has the types."""
         return cells
 
-    def sizes(self) -> list[int]:
-        """See `Table.sizes`. A frame is in no file."""
+    def files(self) -> list[str]:
+        """See `Table.files`. A frame is in no file."""
         raise NotInBlocksError(_IN_MEMORY)
 
     def cell(self, column: str, row: int) -> object:

@@ -60,9 +60,9 @@ class _NormalTable:
         written = Cells(numbers, self._as_written(cells.others), cells.whole)
         return _cells_named(self._table.completed(written, [self._written[name] for name in either]))
 
-    def sizes(self) -> list[int]:
-        """See `Table.sizes`."""
-        return self._table.sizes()
+    def files(self) -> list[str]:
+        """See `Table.files`."""
+        return self._table.files()
 
     def cell(self, column: str, row: int) -> object:
         """See `Table.cell`."""

@@ -114,12 +114,11 @@ class Table(Protocol):
             either: names of columns.
         """
 
-    def sizes(self) -> list[int]:
-        """Bytes of each file.
+    def files(self) -> list[str]:
+        """The names of its files, in the order of its rows.
 
         Raises:
             NotInBlocksError: where there are no files.
-            OSError, DataError: for a file that cannot be read.
         """
 
     def cell(self, column: str, row: int) -> object:

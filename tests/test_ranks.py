@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import yaml
 from conftest import REPOSITORY
@@ -461,3 +462,17 @@ def test_a_run_without_shards_is_not_resumed_by_several_processes(linreg, place)
         divided(loaded, loaded.config, several)
     assert divided(loaded, without, one).train.shards == 8
     assert divided(loaded, without, None) is without
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_numbers_are_sent_as_their_bytes_whatever_the_stride_of_a_single_one(count):
+    import torch
+
+    from linreg_cli.ranks.group import _bytes
+
+    values = np.ascontiguousarray(np.arange(5.0)[2 : 2 + count][:, None])
+    assert count != 1 or np.arange(5.0)[2:3][:, None].strides[1] == 0
+    sent = _bytes(torch.from_numpy(values))
+    assert sent.numpy().tobytes() == values.tobytes()
+    sent.fill_(0)
+    assert not values.any(), "in their place"

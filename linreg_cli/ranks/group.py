@@ -204,7 +204,7 @@ class Ranks:
         """
         flat = values.view(len(values), -1)
         with _noticing_loss(self):
-            parts = [flat[first:last].view(torch.uint8) for first, last in itertools.pairwise(bounds)]
+            parts = [_bytes(flat[first:last]) for first, last in itertools.pairwise(bounds)]
             works = [dist.broadcast(part, rank, async_op=True) for rank, part in enumerate(parts) if part.numel()]
             for work in works:
                 work.wait()
@@ -260,8 +260,11 @@ class Ranks:
 
 
 def _bytes(values: Tensor) -> Tensor:
-    """The bytes of contiguous numbers, in their place."""
-    return values.view(-1).view(torch.uint8)
+    """The bytes of contiguous numbers, in their place.
+
+    The stride of a single number may be anything, such as 0, of which torch makes no view in another dtype.
+    """
+    return values.view(-1).as_strided((values.numel(),), (1,)).view(torch.uint8)
 
 
 def _answered(ranks: Ranks, function: Callable[..., Any], arguments: Sequence[Any]) -> None:

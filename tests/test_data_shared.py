@@ -1,5 +1,7 @@
 """A dataset whose rows are divided among processes: each has those of its canonical parts, to the bit."""
 
+import gc
+
 import numpy as np
 import pytest
 from thread_ranks import Several
@@ -154,3 +156,32 @@ def test_without_shards_the_rows_are_one_part(table):
     dataset = load_dataset(config_of(table, train={}))
     assert dataset.parts is None
     assert dataset.of_parts(column_sum, "area=(missing)") == [(0, float(dataset.columns["area=(missing)"].sum()))]
+
+
+def n_rows(dataset, first, last):
+    return last - first
+
+
+def test_processes_forget_what_nothing_refers_to_any_more(table):
+    several = Several(3)
+    with several as ranks:
+        config = config_of(table)
+        dataset = load_dataset(config, ranks=ranks)
+        before, after = [len(each.held) for each in several.ranks], []
+        for fold in range(5):
+            rows = np.asarray(dataset.splits["train"])
+            splits = {"train": rows[rows % 5 != fold], "validation": rows[rows % 5 == fold], "test": rows[:0]}
+            part = resplit(dataset, config, splits)
+            assert sum(part.of_parts(n_rows)) == ROWS
+            after.append([len(each.held) for each in several.ranks])
+        # of the latest fold: the dataset and its three splits
+        assert [a - b for a, b in zip(after[-1], before, strict=True)] == [4, 4, 4]
+        assert after[-1] == after[1]
+        del dataset, part
+        gc.collect()
+        ranks.everywhere(nothing)
+        assert [len(each.held) for each in several.ranks] == [0, 0, 0]
+
+
+def nothing(ranks):
+    pass

@@ -92,7 +92,7 @@ class Several:
         return self.ranks[0]
 
     def __exit__(self, *_):
-        self.ranks[0]._broadcast(written((None, 0)))
+        self.ranks[0]._broadcast(written((None, 0, [])))
         for thread in self._threads:
             thread.join(60)
 

@@ -50,11 +50,11 @@ class PartsOfDatasets(PartsOfRanks):
 
     Attributes:
         columns: those that were sent.
-        shared: what datasets consist of that every process has, and their numbers.
+        shared: what datasets consist of that every process has, and their numbers: the first, and the latest of others.
     """
 
     columns: SharedColumns
-    shared: list[tuple[tuple[object, ...], int]] = field(default_factory=list)
+    shared: list[tuple[tuple[Any, ...], int]] = field(default_factory=list)
 
     def number_of(self, rows: Dataset) -> int:
         """The number of a dataset; the others are sent what they do not have of it.
@@ -83,9 +83,13 @@ class PartsOfDatasets(PartsOfRanks):
         content = _written({**sent, "raw": raw, "clusters": clusters, "weights": dataset.weights}, self.columns)
         self.ranks.everywhere(_hold, number, content, self.bounds)
         self.shared.append((_contents(dataset), number))
+        dropped = self.shared[1:-1]  # such as the folds before this one
+        del self.shared[1:-1]
+        kept = {id(rows) for contents, _ in self.shared for rows in contents[1].values()}
+        self.columns.forget(rows for contents, _ in dropped for rows in contents[1].values() if id(rows) not in kept)
 
 
-def _contents(dataset: Dataset) -> tuple[object, ...]:
+def _contents(dataset: Dataset) -> tuple[Any, ...]:
     """What makes a dataset another one for the passes over its rows."""
     own = dataset.columns, dataset.splits, dataset.encoder, dataset.raw, dataset.clusters, dataset.weights
     return (*own, dataset.features, dataset.targets, dataset.known)

@@ -161,7 +161,7 @@ def _send_places(dataset: Dataset, order: RowOrder, starts: list[int]) -> int | 
     place[np.asarray(rows)] = np.arange(starts[-1], dtype=dtype)
     place = place[place >= 0]
     number = ranks.next_number()
-    ranks.held[number] = place[: starts[1]].copy()
+    ranks.held[int(number)] = place[: starts[1]].copy()
     ranks.ask(_hold_places, number, starts, place.dtype.name)
     for rank in range(1, ranks.size):
         ranks.send(torch.from_numpy(place[starts[rank] : starts[rank + 1]]), rank)

@@ -37,6 +37,33 @@ PIECE = 2**26
 _FAILED = "failed"
 
 
+class Number(int):
+    """The number of something that processes hold; it is noted when nothing refers to it any more.
+
+    >>> gone = []
+    >>> number = Number(3, gone)
+    >>> held = {int(number): "kept"}
+    >>> del number
+    >>> gone
+    [3]
+    """
+
+    _gone: list[int]
+
+    def __new__(cls, value: int, gone: list[int]) -> "Number":
+        """A number that is added to `gone` in the end."""
+        made = super().__new__(cls, value)
+        made._gone = gone
+        return made
+
+    def __del__(self) -> None:
+        self._gone.append(int(self))
+
+    def __reduce__(self) -> tuple[type, tuple[int]]:
+        """In a message it is a plain number, which keeps nothing."""
+        return int, (int(self),)
+
+
 class Ranks:
     """This process among those that train together.
 
@@ -51,6 +78,7 @@ class Ranks:
         self.rank, self.size, self._store, self.launch = rank, size, store, launch
         self._asking, self._numbers = False, itertools.count()
         self.held: dict[int, Any] = {}
+        self._gone: list[int] = []
 
     @classmethod
     def alone(cls, launch: str | None = None) -> "Ranks":
@@ -111,7 +139,8 @@ class Ranks:
             RankLost: if rank 0 has ended without saying so.
         """
         while True:
-            function, arguments = read(self._broadcast(b""), self.held)
+            function, arguments, gone = read(self._broadcast(b""), self.held)
+            self._forget(gone)
             if function is None:
                 return int(arguments)
             function(self, *arguments)
@@ -120,7 +149,13 @@ class Ranks:
         assert self.rank == 0
         assert not self._asking, "the others wait with the answers to what was asked before; after an error, nothing is"
         self._asking = True
-        self._broadcast(written(content))
+        gone = [self._gone.pop() for _ in range(len(self._gone))]
+        self._broadcast(written((*content, gone)))
+        self._forget(gone)
+
+    def _forget(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            self.held.pop(number, None)
 
     def _broadcast(self, content: bytes) -> bytes:
         """What rank 0 gives every rank."""
@@ -129,9 +164,13 @@ class Ranks:
             dist.broadcast_object_list(message, src=0)
         return message[0]
 
-    def next_number(self) -> int:
-        """A number that was not given before."""
-        return next(self._numbers)
+    def next_number(self) -> "Number":
+        """As rank 0, a number that was not given before, for what each process is to hold.
+
+        They hold it as long as this process has the number: when nothing here refers to it any more, the next message
+        lets them forget what it stands for.
+        """
+        return Number(next(self._numbers), self._gone)
 
     def end(self, code: int) -> None:
         """As rank 0, let every other rank end with an exit code.

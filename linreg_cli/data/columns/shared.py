@@ -4,7 +4,7 @@ Consecutive rows are those of one process. What a process was sent stays with it
 bits in memory, numbers in memory or in a temporary file.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +91,12 @@ class SharedColumns:
                 for part in _pieces(each, self.bounds[rank], self.bounds[rank + 1]):
                     self.ranks.send(_tensor(part), rank)
         self.ranks.done()
-        self.ranks.held |= {number: _first(each, self.bounds[1]) for number, each in sent}
+        self.ranks.held |= {int(number): _first(each, self.bounds[1]) for number, each in sent}
+
+    def forget(self, splits: Iterable[Rows]) -> None:
+        """Let the processes forget row numbers that were sent, once no dataset of theirs has them."""
+        for rows in splits:
+            self._known.pop(id(rows), None)
 
     def _as_set(self, rows: Rows) -> RowSet:
         return rows if isinstance(rows, RowSet) else RowSet.of([rows], self.bounds[-1])

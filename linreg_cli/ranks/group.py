@@ -22,7 +22,7 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from linreg_cli.errors import Fault, LinregError, OutOfMemoryError, RankError, RankLost
-from linreg_cli.ranks.messages import read, written
+from linreg_cli.ranks.messages import Number, read, written
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -35,33 +35,6 @@ REASON_SECONDS = 1.0
 PIECE = 2**26
 
 _FAILED = "failed"
-
-
-class Number(int):
-    """The number of something that processes hold; it is noted when nothing refers to it any more.
-
-    >>> gone = []
-    >>> number = Number(3, gone)
-    >>> held = {int(number): "kept"}
-    >>> del number
-    >>> gone
-    [3]
-    """
-
-    _gone: list[int]
-
-    def __new__(cls, value: int, gone: list[int]) -> "Number":
-        """A number that is added to `gone` in the end."""
-        made = super().__new__(cls, value)
-        made._gone = gone
-        return made
-
-    def __del__(self) -> None:
-        self._gone.append(int(self))
-
-    def __reduce__(self) -> tuple[type, tuple[int]]:
-        """In a message it is a plain number, which keeps nothing."""
-        return int, (int(self),)
 
 
 class Ranks:
@@ -164,7 +137,7 @@ class Ranks:
             dist.broadcast_object_list(message, src=0)
         return message[0]
 
-    def next_number(self) -> "Number":
+    def next_number(self) -> Number:
         """As rank 0, a number that was not given before, for what each process is to hold.
 
         They hold it as long as this process has the number: when nothing here refers to it any more, the next message
@@ -351,4 +324,11 @@ def _noticing_loss(ranks: Ranks | None) -> Iterator[None]:
     except (RuntimeError, OSError) as error:
         if ranks is None:
             raise RankLost(f"not all of the processes have come: {str(error).partition(chr(10))[0]}") from None
+        if not _is_of_a_connection(error):
+            raise
         raise ranks.reason() from None
+
+
+def _is_of_a_connection(error: RuntimeError | OSError) -> bool:
+    """Whether an error means a lost process; gloo's have no type of their own, and begin with a path in its sources."""
+    return isinstance(error, OSError | dist.DistError) or "gloo" in str(error) or "onnection" in str(error)

@@ -10,6 +10,33 @@ from collections.abc import Mapping
 from typing import Any
 
 
+class Number(int):
+    """The number of something that processes hold; it is noted when nothing refers to it any more.
+
+    >>> gone = []
+    >>> number = Number(3, gone)
+    >>> held = {int(number): "kept"}
+    >>> del number
+    >>> gone
+    [3]
+    """
+
+    _gone: list[int]
+
+    def __new__(cls, value: int, gone: list[int]) -> "Number":
+        """A number that is added to `gone` in the end."""
+        made = super().__new__(cls, value)
+        made._gone = gone
+        return made
+
+    def __del__(self) -> None:
+        self._gone.append(int(self))
+
+    def __reduce__(self) -> tuple[type, tuple[int]]:
+        """In a message it is a plain number, which keeps nothing."""
+        return int, (int(self),)
+
+
 class Shared:
     """An object of which every process has its own part.
 

@@ -243,7 +243,6 @@ def test_weighted_rows_with_shards_are_trained_on_as_without(linreg, place, batc
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (["data.stream=true"], "leave it out, or set data.stream: false"),
         (["train.engine=native"], "native cannot run this plan: it does not add up shard by shard"),
         (["train.engine=reference"], "reference cannot run this plan: it does not add up shard by shard"),
         (["train.shards=null", "train.engine=sharded"], "sharded cannot run this plan: train.shards is not set"),

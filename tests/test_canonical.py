@@ -195,7 +195,7 @@ def test_the_center_is_one_number_near_the_mean_however_the_rows_were_added(scal
             )
         moments = parts_of[0]
         for each in parts_of[1:]:
-            moments = moments.joined(each, moments.keys)
+            moments = moments.joined(each, keys=moments.keys)
         found.add(tuple(round_centers(moments)))
     [center] = found
     assert abs(center[2] - values.mean()) < values.std() / 4

@@ -1,7 +1,6 @@
 """Columns of train rows that are collected piece by piece, until there are enough rows for a factor."""
 
 import hashlib
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -81,18 +80,16 @@ class RowsDigest:
 
     def __init__(self) -> None:
         self._found = hashlib.sha256()
+        self._factors: Words = np.zeros(0, np.uint64)
 
     def add(self, name: str, values: Column) -> None:
         """Add rows of a column, shape (n_rows,)."""
         words = np.ascontiguousarray(values).view(np.uint64)
-        self._found.update(f"{name}\0{len(words)}\0{int(words @ _factors(len(words)))}\0".encode())
+        if len(words) > len(self._factors):
+            self._factors = counted_words(0, "digest", stop=len(words)) | np.uint64(1)
+        total = int(words @ self._factors[: len(words)])
+        self._found.update(f"{name}\0{len(words)}\0{total}\0".encode())
 
     def hexdigest(self) -> str:
         """Of all that was added, in its order."""
         return self._found.hexdigest()
-
-
-@cache
-def _factors(n_rows: int) -> Words:
-    """Odd numbers by chance, the same ones everywhere, shape (n_rows,)."""
-    return counted_words(0, "digest", stop=n_rows) | np.uint64(1)

@@ -15,11 +15,15 @@ from linreg_cli.data.tables.table import Cells
 from linreg_cli.errors import DataError
 from linreg_cli.statistics.canonical import canonical
 from linreg_cli.statistics.collected import Collected, RowsDigest
+from linreg_cli.statistics.counting import ValueCounts
 from linreg_cli.statistics.derived import derived_terms
 from linreg_cli.statistics.facts import TableStatistics, WeightFacts, keys_of
 from linreg_cli.statistics.moments import Moments, gap_of, level_of, target_of, value_of, without
 from linreg_cli.statistics.opened import opened_source
 from linreg_cli.statistics.source import Source
+
+#: Rows of the factors of blocks that are joined at once.
+_JOINED_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -76,21 +80,29 @@ class _Pass:
         self._source = source
         names = (*source.columns, *(term.text for term in derived_terms(source.terms)))
         self._facts = {column: source.facts(column) for column in names}
-        self._moments = Moments.none(())
+        self._moments, self._blocks = Moments.none(()), list[Moments]()
         self._digest = RowsDigest()
         self._counts = dict.fromkeys(SPLITS, 0)
         self._n_rows = self._n_dropped = 0
         self._weights = None if source.data.weight is None else WeightFacts(source.data.weight)
         self._rows, self._row_weights = Collected(), list[Column]()
         self._missing, self._seen = Counter[str](), set[str]()
+        self._value_counts = {
+            column: ValueCounts() for column, facts in self._facts.items() if facts.histogram is not None
+        }
 
     def over(self, blocks: Iterator[tuple[int, Cells]]) -> TableStatistics:
         """The statistics of blocks of rows, each with the number of its first row."""
         for first, cells in blocks:
             self._add(first, cells)
+            del cells  # what is needed of it was copied
+            if self._rows.are_enough:
+                self._sum_up()
         self._sum_up()
+        for column, counts in self._value_counts.items():
+            self._facts[column] = replace(self._facts[column], histogram=counts.histogram())
         columns = tuple(self._facts.values())
-        moments = self._moments.joined(Moments.none(()), keys_of(columns))
+        moments = self._moments.joined(*self._blocks, keys=keys_of(columns))
         return TableStatistics(
             self._source.settings, {}, (1, 1), (self._digest.hexdigest(),), self._n_rows, self._n_dropped,
             self._counts, columns, moments, self._weights,
@@ -125,8 +137,6 @@ class _Pass:
             for missing, products in each.without:
                 self._see_products(column, missing, products[train])
         self._rows.end(len(train))
-        if self._rows.are_enough:
-            self._sum_up()
 
     def _see_numbers(self, column: str, values: Numbers, train: Rows, first: int) -> None:
         is_target = self._facts[column].role == "target"
@@ -177,14 +187,18 @@ class _Pass:
                     self._add_facts(key[1], values)
             if weights is not None:
                 self._digest.add("weights", weights)
-            block = Moments.of_rows(rows.keys, rows.values, weights)
-            self._moments = self._moments.joined(block, tuple(dict.fromkeys((*self._moments.keys, *block.keys))))
+            self._blocks.append(Moments.of_rows(rows.keys, rows.values, weights))
+            if sum(len(each.R) for each in self._blocks) >= _JOINED_ROWS:
+                keys = dict.fromkeys(key for each in (self._moments, *self._blocks) for key in each.keys)
+                self._moments, self._blocks = self._moments.joined(*self._blocks, keys=tuple(keys)), []
         rows.clear()
         self._row_weights = []
 
     def _add_facts(self, column: str, train: Column) -> None:
         """Add train rows of a column of numbers to what is known of it."""
         facts = self._facts[column].with_numbers(train, self._missing.pop(column, 0))
+        if column in self._value_counts:
+            self._value_counts[column].add(train if not facts.gaps else train[~np.isnan(train)])
         if facts.kind == "empty" and column in self._seen:
             facts = replace(facts, kind="number")
         self._facts[column] = facts

@@ -143,27 +143,27 @@ class Moments:
                 R[:, place + 1] += by * ones
         return replace(self, center=center, R=R)
 
-    def joined(self, other: "Moments", keys: Sequence[Key]) -> "Moments":
-        """The moments of the rows of both.
+    def joined(self, *others: "Moments", keys: Sequence[Key]) -> "Moments":
+        """The moments of the rows of all.
 
         Args:
-            other: of other rows.
-            keys: the columns of the result: those of both.
+            others: of other rows.
+            keys: the columns of the result: those of all.
 
         Source: T. F. Chan, G. H. Golub, R. J. LeVeque, Algorithms for computing the sample variance, 1983 (one mean for
-        two sets of rows); J. Demmel and others, Communication-optimal parallel and sequential QR, 2012.
+        sets of rows); J. Demmel and others, Communication-optimal parallel and sequential QR, 2012.
         """
-        a, b = self.arranged(keys), other.arranged(keys)
-        if not a.n or not b.n:
-            only = a if a.n else b
-            return replace(only, R=square(triangle(only.R))) if only.n else Moments.none(keys)
+        sets = [each.arranged(keys) for each in (self, *others) if each.n]
+        if len(sets) <= 1:
+            return replace(sets[0], R=square(triangle(sets[0].R))) if sets else Moments.none(keys)
         of_values = np.array([key[0] in ("value", "target") for key in keys], dtype=bool)
-        sums_a, sums_b = a.present * a.R[0, 0] ** 2, b.present * b.R[0, 0] ** 2
-        share = np.divide(sums_b, sums_a + sums_b, out=np.zeros(len(keys)), where=sums_a + sums_b > 0)
-        mean_a, mean_b = a.mean, b.mean
-        center = np.where(of_values, mean_a + (mean_b - mean_a) * share, 0.0)
-        stacked = np.vstack([a.about(center).R, b.about(center).R])
-        return Moments(a.n + b.n, tuple(keys), center, square(triangle(stacked)))
+        sums = [each.present * each.R[0, 0] ** 2 for each in sets]
+        whole, first = sum(sums), sets[0].mean
+        away = [(each.mean - first) * of_some for each, of_some in zip(sets[1:], sums[1:], strict=True)]
+        center = first + np.divide(sum(away), whole, out=np.zeros(len(keys)), where=whole > 0)
+        center = np.where(of_values, center, 0.0)
+        stacked = np.vstack([each.about(center).R for each in sets])
+        return Moments(sum(each.n for each in sets), tuple(keys), center, square(triangle(stacked)))
 
     @property
     def present(self) -> Array:
@@ -184,8 +184,8 @@ def merged(parts: Sequence[Moments], keys: Sequence[Key]) -> Moments:
         parts: at least one, in their order.
         keys: the columns of the result.
     """
-    level = [each.joined(Moments.none(keys), keys) for each in parts]
+    level = [each.joined(keys=keys) for each in parts]
     while len(level) > 1:
         pairs = [level[first : first + 2] for first in range(0, len(level), 2)]
-        level = [pair[0].joined(pair[1], keys) if len(pair) == 2 else pair[0] for pair in pairs]
+        level = [pair[0].joined(pair[1], keys=keys) if len(pair) == 2 else pair[0] for pair in pairs]
     return level[0]

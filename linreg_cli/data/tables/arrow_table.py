@@ -18,7 +18,7 @@ from linreg_cli.data.tables.text_numbers import as_numbers
 from linreg_cli.errors import DataError
 
 #: Blocks of cells in a group of rows.
-_PER_GROUP = 2
+_PER_GROUP = 4
 
 
 class ArrowTable:

@@ -191,7 +191,7 @@ def one_ahead(items: Iterator[Item]) -> Iterator[Item]:
         following = pool.submit(made)
         while found := following.result():
             following = pool.submit(made)
-            yield found[0]
+            yield found.pop()  # the caller alone holds it
 
 
 def in_parallel(work: Callable[[int, bytes], pa.Table], blocks: Iterable[bytes]) -> Iterator[pa.Table]:

@@ -18,7 +18,6 @@ from linreg_cli.optim.plan import StepPlan, not_from_moments, not_quadratic
 from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.readers import without_statistics
-from linreg_cli.remedies import setting
 from linreg_cli.wording import plural
 
 
@@ -123,11 +122,11 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows, summing: torch.device | N
         return _choice(engine, rows, "named by train.engine", auto=False, summing=summing)
     if plan.shards is not None:
         best = "sharded" if unable("statistics", plan, device) else "statistics"
-        if why := unable(best, plan, device, stored=stored):
-            raise ValueError(f"no executor can run this plan: {why}")
         where = "" if summing is None else f", of each process on its {device} device"
-        why = f"auto: sums are those of {plural(plan.shards.count, 'shard')}, in their order{where}"
-        return _choice(best, rows, why, auto=True, summing=summing)
+        shards = plural(plan.shards.count, "shard")
+        return _choice(
+            best, rows, f"auto: sums are those of {shards}, in their order{where}", auto=True, summing=summing
+        )
     if isinstance(rows, MeasuredRows):
         if (reason := unable("statistics", plan, device)) is not None:
             raise ValueError(f"statistics cannot run this plan: {reason}")
@@ -170,7 +169,7 @@ def _with_margin(name: str, cost: Cost) -> float:
 
 def _choice(name: str, rows: AnyRows, why: str, *, auto: bool, summing: torch.device | None = None) -> Choice:
     executor = EXECUTORS[name](rows)
-    if isinstance(executor, StatisticsExecutor) and summing is not None:
+    if isinstance(executor, StatisticsExecutor | ShardedExecutor) and summing is not None:
         executor.device = str(summing)
     return Choice(executor, Decision(name, why, auto))
 
@@ -196,9 +195,6 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) ->
         return "train.shards is not set"
     if device != "cpu" and engine == "native":
         return f"compiled steps run on the CPU and the data is on {device}"
-    if device != "cpu" and engine == "sharded":
-        remedy = f"set {setting('train.device', 'cpu')}, or train full batches of a squared loss"
-        return f"steps that add up shard by shard are compiled and run on the CPU, not on {device}; {remedy}"
     if engine in ("reference", "affine") and stored and plan.is_full_batch:
         return "it takes a batch from memory, and a full batch stays on the disk"
     if engine == "statistics":
@@ -211,7 +207,7 @@ def resolve_device(name: str, *, shards: bool = False) -> torch.device:
 
     Args:
         name: the value of the setting.
-        shards: whether sums are added up by shards, which only executors of the CPU do.
+        shards: whether sums are added up by shards, which `auto` does on the CPU.
 
     >>> resolve_device("cpu")
     device(type='cpu')

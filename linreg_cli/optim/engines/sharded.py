@@ -32,11 +32,15 @@ class ShardedExecutor:
     Args:
         rows: the train split, on the CPU, with the ranks that share it.
 
+    Attributes:
+        device: name of the one on which each process adds up its shards, a part of their rows at a time; None: the CPU.
+
     Raises:
         ValueError: for rows that are not on the CPU.
     """
 
     name = "sharded"
+    device: str | None = None
 
     def __init__(self, rows: TrainRows) -> None:
         if rows.device.type != "cpu":
@@ -61,7 +65,7 @@ class ShardedExecutor:
         packed = PackedParameters(state)
         (first, _), (last, _) = plan.locate(start), plan.locate(stop - 1)
         rates = np.array([plan.learning_rate(epoch) for epoch in range(first, last + 1)], dtype=np.float64)
-        losses = self._shared.of(plan, *self._kernels).together("run", packed, start, rates, stop - start)
+        losses = self._shared.of(plan, *self._kernels).together("run", packed, start, rates, stop - start, self.device)
         updates = len(losses) if np.isfinite(losses[-1]) else len(losses) - 1
         packed.write_back(state, plan, updates)
         state.step += updates
@@ -73,5 +77,5 @@ class ShardedExecutor:
         if self._weight is None:
             self._weight = float(shared.together("weight_sum"))
         return plan.loss.of_sum(
-            float(shared.together("loss_sum", PackedParameters(state))), self._weight * self._n_targets
+            float(shared.together("loss_sum", PackedParameters(state), self.device)), self._weight * self._n_targets
         )

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,6 +99,11 @@ class Dataset:
         old = self.weights
         weights = None if old is None else RowWeights.of(old.values, old.column, splits["train"])
         return replace(self, splits=splits, weights=weights)
+
+    @cached_property
+    def summed(self) -> dict[tuple[str, str], Any]:
+        """What passes over the train split have found: (column, transform) -> what `train_moments` keeps of it."""
+        return {}
 
     @property
     def n_samples(self) -> int:

@@ -1,5 +1,6 @@
 """Selection of the device and of the executor, with the reason."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -52,6 +53,12 @@ class Executor(Protocol):
 #: name -> its class, which is made from the train rows. The names are the values of `train.engine` besides `auto`.
 EXECUTORS: dict[str, type[Executor]] = {
     each.name: each for each in (ReferenceExecutor, NativeExecutor, StatisticsExecutor, AffineExecutor, ShardedExecutor)
+}
+
+#: Those that add up shard by shard, each process on the device that they are given, or on the CPU.
+BY_SHARDS: dict[str, Callable[[Any, torch.device | None], Executor]] = {
+    StatisticsExecutor.name: StatisticsExecutor,
+    ShardedExecutor.name: ShardedExecutor,
 }
 
 #: Those that `auto` chooses between on a CPU, where `affine` is slower than compiled steps, and on a device, where
@@ -168,9 +175,7 @@ def _with_margin(name: str, cost: Cost) -> float:
 
 
 def _choice(name: str, rows: AnyRows, why: str, *, auto: bool, summing: torch.device | None = None) -> Choice:
-    executor = EXECUTORS[name](rows)
-    if isinstance(executor, StatisticsExecutor | ShardedExecutor) and summing is not None:
-        executor.device = str(summing)
+    executor = BY_SHARDS[name](rows, summing) if name in BY_SHARDS else EXECUTORS[name](rows)
     return Choice(executor, Decision(name, why, auto))
 
 
@@ -189,7 +194,7 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) ->
         device: where the rows are.
         stored: whether they stay on the disk.
     """
-    if plan.shards is not None and engine not in (ShardedExecutor.name, StatisticsExecutor.name):
+    if plan.shards is not None and engine not in BY_SHARDS:
         return "it does not add up shard by shard, as train.shards asks for"
     if engine == "sharded" and plan.shards is None:
         return "train.shards is not set"

@@ -24,7 +24,7 @@ from linreg_cli.convergence.rates import SgdRule
 from linreg_cli.convergence.spectrum import Spectrum
 from linreg_cli.data.columns.rows import in_memory
 from linreg_cli.least_squares.factor import EPS, Array, matrix
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.wording import number
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from linreg_cli.data.columns.rows import Matrix, in_memory
 from linreg_cli.least_squares.factor import BLOCK_ROWS, Array
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
 
 #: The number of entries of rows on the disk that are in memory at once; of rows in memory, whose copies are kept.
 CELLS, KEPT = 2**20, 2**23

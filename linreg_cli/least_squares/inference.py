@@ -20,8 +20,8 @@ from linreg_cli.least_squares.distance import shift_in_errors, stacked
 from linreg_cli.least_squares.distributions import t_quantile, t_tail
 from linreg_cli.least_squares.f_test import of_squares, wald
 from linreg_cli.least_squares.factor import Array, blocks
+from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.least_squares.row_passes import NO_ROOM, measure_rows, over_room, sum_of_squares
-from linreg_cli.least_squares.solve import Optimum
 from linreg_cli.least_squares.without_rows import Sums
 from linreg_cli.optim.losses import is_squared
 from linreg_cli.remedies import setting

@@ -15,7 +15,7 @@ from linreg_cli.data.columns.kinds import Values
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.factor import BLOCK_ROWS, Array, Factor
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
 
 #: A leverage as close to 1 as this counts as 1.
 NO_ROOM = 1e-12

@@ -20,7 +20,7 @@ from linreg_cli.decisions import Decision
 from linreg_cli.errors import DataError, EngineError
 from linreg_cli.findings import Finding
 from linreg_cli.gates import ReferenceValue
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.model import LinearFormula, fold
 from linreg_cli.optim.engines.reference import loss_over
 from linreg_cli.optim.engines.select import Choice

@@ -7,7 +7,7 @@ from linreg_cli import wording
 from linreg_cli.convergence.limits import average_batch_limit, exceeded, mean_square_limit, must_diverge
 from linreg_cli.inspection.inspect import Inspection
 from linreg_cli.inspection.training_plans import TrainingPlan
-from linreg_cli.least_squares.inference import NEAR
+from linreg_cli.least_squares.refusal import NEAR
 from linreg_cli.wording import condition_number, number, plural
 
 #: More epochs than this are not practical.

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from linreg_cli.data.roles import RowWeights
 from linreg_cli.data.summary import DataSummary
 
 if TYPE_CHECKING:  # shards are rare, and torch takes time
-    from linreg_cli.ranks.parts import Parts
+    from linreg_cli.ranks.parts import Held, Parts
 
 SPLITS = ("train", "validation", "test")
 
@@ -81,6 +82,10 @@ class Dataset:
             return [function(self, 0, self.n_samples, *arguments)]
         return self.parts.of(self, function, arguments)
 
+    def held(self) -> "Held | None":
+        """These rows where several processes have them; None: they are all here."""
+        return None if self.parts is None else self.parts.held(self)
+
     def rows_of(self, split: str, first: int, last: int) -> Rows | slice:
         """The rows of a split in a part, in the order of the table; `first` and `last` are as `of_parts` gives them."""
         return between(in_order(self.splits[split]), first, last)
@@ -94,6 +99,11 @@ class Dataset:
         old = self.weights
         weights = None if old is None else RowWeights.of(old.values, old.column, splits["train"])
         return replace(self, splits=splits, weights=weights)
+
+    @cached_property
+    def summed(self) -> dict[tuple[str, str], Any]:
+        """What passes over the train split have found: (column, transform) -> what `train_moments` keeps of it."""
+        return {}
 
     @property
     def n_samples(self) -> int:

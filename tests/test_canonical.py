@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_stats import parts
+from summarised import away, parts
 
 from linreg_cli.config import load_config
 from linreg_cli.statistics.canonical import folded, in_one_form, round_centers
@@ -80,15 +80,6 @@ def of_parts(settings: list[str], ends: tuple[int, ...]) -> TableStatistics:
 
 def even(n_parts: int) -> tuple[int, ...]:
     return tuple(N_ROWS * part // n_parts for part in range(n_parts + 1))
-
-
-def away(found: TableStatistics, expected: TableStatistics) -> float:
-    """The largest difference of two R, relative to the norm of its column."""
-    one, two = found.moments, expected.moments
-    assert one.keys == two.keys
-    assert np.array_equal(one.center, two.center)
-    norms = np.linalg.norm(two.R, axis=0)
-    return float((np.abs(one.R - two.R) / np.where(norms > 0, norms, 1.0)).max())
 
 
 @pytest.mark.parametrize("options", OPTIONS)

@@ -14,8 +14,8 @@ from other_device import DEVICE, Elsewhere, other_device
 
 from linreg_cli.errors import EngineError
 from linreg_cli.optim import transfer
-from linreg_cli.optim.engines import parts, windows
-from linreg_cli.pipeline import streaming
+
+pytestmark = pytest.mark.usefixtures("small_pieces")
 
 
 @pytest.fixture
@@ -32,14 +32,6 @@ def table(tmp_path):
         "train: {epochs: 3, batch_size: 8, shuffle: blocks, blocks: 5}\n"
     )
     return tmp_path / "t.parquet"
-
-
-@pytest.fixture(autouse=True)
-def small(monkeypatch):
-    """Pieces and parts of a few rows, so that every boundary is crossed."""
-    monkeypatch.setattr(windows, "PIECE_BYTES", 500)
-    monkeypatch.setattr(streaming, "OTHER_BYTES", 0)
-    monkeypatch.setattr(parts, "PART_ELEMENTS", 200)
 
 
 def trained(linreg, table: Path, *settings: str) -> Path:

@@ -170,15 +170,14 @@ def test_every_process_is_asked_to_add_up_its_shards_on_its_device():
     """The name goes with the question; the device is the CPU, so the bits are those without one."""
     case, found = Case("mse", "momentum", 41, rows=41, targets=2, shards=5), []
     plan, asked = case.plan(), []
-    for size, device in ((1, None), (1, "cpu"), (3, "cpu")):
+    for size, device in ((1, None), (1, torch.device("cpu")), (3, torch.device("cpu"))):
         several = Several(size)
         with several, pytest.MonkeyPatch.context() as patch:
             patch.setattr(shard_work, "of_process", lambda name: asked.append(name) or torch.device(name))
             rows, state = rows_of(case, torch.float32), case.state("float32")
             if size > 1:
                 rows = SharedTrainRows(held(rows.X_nd.numpy(), rows.y_nk.numpy(), None, plan.shards, several.ranks))
-            executor = StatisticsExecutor(rows)
-            executor.device = device
+            executor = StatisticsExecutor(rows, device)
             executor.load(plan)
             losses = executor.run(plan, state, 0, plan.total_steps).tolist()
         found.append([losses, *(value.tolist() for value in state.model.parameters())])

@@ -20,10 +20,8 @@ from linreg_cli.data.columns.kinds import EncodedColumns
 from linreg_cli.data.columns.row_file import stored
 from linreg_cli.data.scaling import Scaling
 from linreg_cli.optim import split_rows
-from linreg_cli.optim.engines import parts, windows
 from linreg_cli.optim.losses import Loss
 from linreg_cli.pipeline import prepare as prepare_module
-from linreg_cli.pipeline import streaming
 from linreg_cli.runs.find import find_run
 
 
@@ -40,12 +38,9 @@ def table(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch):
-    """Pieces, chunks and parts of a few rows, so that every boundary is crossed."""
-    monkeypatch.setattr(windows, "PIECE_BYTES", 500)
+def small(small_pieces, monkeypatch):
+    """As `small_pieces`, and small chunks, so that every boundary is crossed."""
     monkeypatch.setattr(split_rows, "BLOCK_BYTES", 1_700)
-    monkeypatch.setattr(streaming, "OTHER_BYTES", 0)
-    monkeypatch.setattr(parts, "PART_ELEMENTS", 200)
 
 
 BASE = "name: s\nplots: false\npreprocess: {standardize: true}\noptimizer: {lr: 0.01}\n"

@@ -21,7 +21,7 @@ from linreg_cli.data.roles import RowWeights
 from linreg_cli.data.summary import DataSummary
 
 if TYPE_CHECKING:  # shards are rare, and torch takes time
-    from linreg_cli.ranks.parts import Parts
+    from linreg_cli.ranks.parts import Held, Parts
 
 SPLITS = ("train", "validation", "test")
 
@@ -81,6 +81,10 @@ class Dataset:
         if self.parts is None:
             return [function(self, 0, self.n_samples, *arguments)]
         return self.parts.of(self, function, arguments)
+
+    def held(self) -> "Held | None":
+        """These rows where several processes have them; None: they are all here."""
+        return None if self.parts is None else self.parts.held(self)
 
     def rows_of(self, split: str, first: int, last: int) -> Rows | slice:
         """The rows of a split in a part, in the order of the table; `first` and `last` are as `of_parts` gives them."""

@@ -169,9 +169,8 @@ def _with_margin(name: str, cost: Cost) -> float:
 
 
 def _choice(name: str, rows: AnyRows, why: str, *, auto: bool, summing: torch.device | None = None) -> Choice:
-    executor = EXECUTORS[name](rows)
-    if isinstance(executor, StatisticsExecutor) and summing is not None:
-        executor.device = str(summing)
+    on_device = summing is not None and name == StatisticsExecutor.name
+    executor = StatisticsExecutor(rows, summing) if on_device else EXECUTORS[name](rows)
     return Choice(executor, Decision(name, why, auto))
 
 

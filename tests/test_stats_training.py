@@ -171,7 +171,6 @@ def test_more_epochs_go_on_from_the_statistics_that_the_run_began_with(linreg, p
         ("evaluate.cross_validation={folds: 3}", "folds are made of rows"),
         ("evaluate.covariance=HC3", "set evaluate.covariance: classic"),
         ("evaluate.predictions=all", "set evaluate.predictions: none"),
-        ("train.shards=2", "set train.shards: null"),
         ("gates=[train.mae < 1]", "statistics hold no rows"),
         ("gates=[optimum.leave_one_out.rmse < 1]", "statistics hold no rows"),
         ("gates=[optimum.inference.coefficients.z.std_err_hc3 < 1]", "statistics hold no rows"),
@@ -183,6 +182,18 @@ def test_settings_and_gates_that_need_rows_are_refused_before_training(linreg, p
     done = linreg("train", "-c", "c.yaml", "--stats", "s.safetensors", "--set", setting)
     assert (done.code, Path("outputs").exists()) == (2, False)
     assert said in done.err
+
+
+def test_shards_have_no_effect_on_statistics_which_a_warning_says(linreg, place):
+    linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
+    for more in ((), ("--set", "train.shards=3")):
+        linreg("train", "-c", "c.yaml", "--stats", "s.safetensors", *more)
+    without, shards = (Path(f"outputs/s-000{run}") for run in (1, 2))
+    assert (shards / "model.safetensors").read_bytes() == (without / "model.safetensors").read_bytes()
+    (said,) = [each for each in json.loads((shards / "run.json").read_text())["warnings"] if each["kind"] == "config"]
+    assert said["message"] == "train.shards has no effect: statistics have no rows to add up shard by shard"
+    assert "shards: null" in (shards / "config.yaml").read_text()
+    assert linreg("inspect", "-c", "c.yaml", "--stats", "s.safetensors", "--set", "train.shards=3").code == 0
 
 
 def test_several_processes_are_refused_with_what_to_leave_out(linreg, place, monkeypatch):

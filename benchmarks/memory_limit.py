@@ -50,8 +50,6 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "evaluate --data": ("evaluate", "RUN", "--data", "TABLE", "--json"),
     "predict to CSV": ("predict", "RUN", "--data", "TABLE", "-o", "OUT.csv"),
     "predict to Parquet": ("predict", "RUN", "--data", "TABLE", "-o", "OUT.parquet"),
-    "predict to Parquet, intervals": (
-        "predict", "RUN", "--data", "TABLE", "-o", "OUT.parquet", "--interval", "prediction"),
     "predict - to -": ("predict", "RUN", "--data", "-", "-o", "-"),
     "plot --kind all": ("plot", "RUN", "--kind", "all", "-o", "OUT"),
     "report": ("report", "RUN", "-o", "OUT.html"),
@@ -106,8 +104,7 @@ def peak(command: str, settings: Sequence[str], table: Path, limit: int, folder:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "empty.yaml").write_text("{}\n", encoding="utf-8")
     words = [part for word in COMMANDS[command] for part in places.get(word, [word.replace("OUT", "out")])]
-    if command == "stats":
-        words.insert(1, "--force") if False else (folder / "out.stats").unlink(missing_ok=True)
+    (folder / "out.stats").unlink(missing_ok=True)
     piped = 'exec "$@" > out.txt' + (f" < '{table}'" if command.startswith("predict -") else "")
     line = ["sh", "-c", piped, "sh", sys.executable, "-m", "linreg_cli", *words]
     return float(fresh_process(line, folder, {"PYTHONPATH": str(package)})["mib"])
